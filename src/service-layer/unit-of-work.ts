@@ -1,0 +1,196 @@
+import type { Command } from '../domain/commands.ts';
+import type { Product } from '../domain/model.ts';
+
+/** Loads aggregates by what commands name, and remembers new ones until the unit of work commits. */
+export interface ProductRepository {
+  add(product: Product): void;
+  get(sku: string): Promise<Product | null>;
+  /** The product that the batch `reference` belongs to. */
+  getByBatchReference(reference: string): Promise<Product | null>;
+  /** Every product on which the order has an allocated line, by sku. */
+  getByOrder(orderid: string): Promise<readonly Product[]>;
+}
+
+/** One transaction: what is done through it becomes true at once, or not at all. */
+export interface UnitOfWork {
+  readonly products: ProductRepository;
+  /** Loads, with a bounded number of queries, whatever these commands need; later `get…` calls find it in memory. */
+  prepare(commands: readonly Command[]): Promise<void>;
+  /** Runs `work` once the transaction has committed. Its failure is logged and undoes nothing. */
+  afterCommit(work: () => void | Promise<void>): void;
+}
+
+/** People who want to know that stock ran out. */
+export interface Notifications {
+  outOfStock(line: { readonly orderid: string; readonly sku: string; readonly qty: number }): void | Promise<void>;
+}
+
+/** The position of one partition of a topic. */
+export interface Partition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** Header values as bytes; a header that came several times has several values. */
+export type Headers = Readonly<Record<string, Buffer | string | readonly (Buffer | string)[] | undefined>>;
+
+export interface LogRecord {
+  readonly key: Buffer | string | null;
+  readonly value: Buffer | string | null;
+  readonly headers: Headers;
+}
+
+export interface ReceivedRecord extends Partition {
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Headers;
+}
+
+export interface OutgoingRecord extends LogRecord {
+  readonly topic: string;
+}
+
+/** The offset up to which (exclusive) a consumer group has dealt with a partition. */
+export interface GroupPosition extends Partition {
+  readonly group: string;
+  readonly nextOffset: number;
+}
+
+/**
+ * Publishes in transactions under one transactional id, of which the broker lets only the newest holder write.
+ * After any error the outcome is unknown: close it, and open a new one, which settles what the old one left behind.
+ */
+export interface TransactionalProducer {
+  /**
+   * One broker transaction: `read_committed` consumers see all records, in order, and the group's position moves; or none of it.
+   * Keyed records go to the key's partition; calls must not overlap.
+   * @throws {FencedError} another holder has opened a producer with the same transactional id
+   */
+  publish(records: readonly OutgoingRecord[], position: GroupPosition | null): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A partition that the consumer group has assigned to this member. It starts paused. */
+export interface AssignedPartition extends Partition {
+  /** Nothing more is delivered until `resumeFrom`; a delivery under way may still arrive. */
+  pause(): void;
+  /** Delivers from `offset` on. What was fetched before the call may still arrive first. */
+  resumeFrom(offset: number): void;
+}
+
+/** What takes in the records of one assigned partition. */
+export interface PartitionOwner {
+  /** Called for one delivery at a time, in offset order. Never rejects: an owner in trouble pauses its partition and resumes it from where it stands. */
+  handle(records: readonly ReceivedRecord[]): Promise<void>;
+  /** The partition goes to somebody else, or the consumer stops. Resolves when the owner will touch nothing any more. Never rejects. */
+  close(): Promise<void>;
+}
+
+export interface ConsumeOptions {
+  readonly topic: string;
+  readonly group: string;
+  /** Called for each partition at each (re)assignment, after the former owners have been told to close. */
+  readonly assigned: (partition: AssignedPartition) => PartitionOwner;
+}
+
+/** A running consumer or tail. */
+export interface Subscription {
+  /** Closes the owners, leaves the group, resolves when nothing is delivered any more. */
+  close(): Promise<void>;
+}
+
+export interface TopicSettings {
+  readonly name: string;
+  readonly partitions: number;
+  readonly maxMessageBytes: number;
+}
+
+export interface OffsetRange {
+  readonly partition: number;
+  /** First offset that is still there. */
+  readonly beginning: number;
+  /** The offset that the next record will get. */
+  readonly end: number;
+}
+
+/** A partitioned, replayable log with consumer groups and transactions: Kafka, or the embedded one. */
+export interface Broker {
+  /**
+   * Makes sure the topics are there.
+   * @throws {MissingTopicError} a topic is missing and `create` is false
+   */
+  ensureTopics(topics: readonly TopicSettings[], create: boolean): Promise<void>;
+  /** The largest message, in bytes, that the topic takes. */
+  maxMessageBytes(topic: string): Promise<number>;
+  /** Appends durably, outside any transaction. Resolves to each record's place, in the order given. */
+  publish(topic: string, records: readonly LogRecord[]): Promise<readonly { readonly partition: number; readonly offset: number }[]>;
+  /** Takes the transactional id over: fences the former holder and settles its open transaction. */
+  openProducer(transactionalId: string): Promise<TransactionalProducer>;
+  /** Joins the group. Resolves when the consumer runs; it lasts, across rebalances and broker failures, until closed. */
+  consume(options: ConsumeOptions): Promise<Subscription>;
+  /** The group's committed offset per partition (the array's index); null: none. */
+  committedOffsets(group: string, topic: string): Promise<readonly (number | null)[]>;
+  offsetRanges(topic: string): Promise<readonly OffsetRange[]>;
+  /** Delivers every committed record of the topic, from its beginning or its end on, to this caller alone. */
+  tail(topic: string, from: 'beginning' | 'end', onRecord: (record: ReceivedRecord) => void): Promise<Subscription>;
+  /** @throws when the broker cannot be reached */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Another process has taken this lane over. */
+export class FencedError extends Error {
+  readonly code = 'fenced';
+}
+
+/** Database or broker trouble: nothing is wrong with the message, and trying again later is right. */
+export class TroubleError extends Error {
+  readonly code = 'trouble';
+}
+
+export class MissingTopicError extends Error {
+  readonly code = 'missing-topic';
+}
+
+/** Where a lane stands in the database: the offset of its next command, and the sequence number of its next outbox record. */
+export interface LanePosition {
+  readonly nextOffset: number;
+  readonly nextSequence: number;
+}
+
+/** A record that waits for its broker transaction. `sourceOffset`: the command that it answers. */
+export interface OutboxRecord extends OutgoingRecord {
+  readonly sequence: number;
+  readonly sourceOffset: number;
+}
+
+/** What one lane transaction adds to the database, besides the changes to its aggregates. */
+export interface LaneProgress {
+  readonly next: LanePosition;
+  readonly answeredCommandIds: readonly string[];
+  readonly outbox: readonly OutboxRecord[];
+  /** Outbox records of commands below this offset are out: this transaction deletes them. */
+  readonly publishedBelowOffset: number;
+}
+
+export interface LaneTransaction extends UnitOfWork {
+  /** @returns those of the ids that have been answered before */
+  alreadyAnswered(commandIds: readonly string[]): Promise<ReadonlySet<string>>;
+}
+
+/** What a lane, one partition of the commands topic, keeps in the database. */
+export interface LaneStore {
+  /** A lane never seen before stands at offset 0, sequence 1. */
+  readPosition(lane: Partition): Promise<LanePosition>;
+  /** The oldest waiting records from `fromSequence` on, at most `limit`. */
+  readOutbox(lane: Partition, fromSequence: number, limit: number): Promise<readonly OutboxRecord[]>;
+  deleteOutbox(lane: Partition, belowSourceOffset: number): Promise<void>;
+  /**
+   * One transaction: locks the lane, runs `work`, writes the aggregates it changed and the progress it returns, commits.
+   * @throws {FencedError} the lane does not stand at `expected`: another owner has moved it
+   * @throws {TroubleError} the database cannot do it now; nothing was changed, or (a commit whose answer was lost) all of it
+   */
+  transaction(lane: Partition, expected: LanePosition, work: (transaction: LaneTransaction) => Promise<LaneProgress>): Promise<void>;
+}
