@@ -184,13 +184,18 @@ export interface LaneTransaction extends UnitOfWork {
 export interface LaneStore {
   /** A lane never seen before stands at offset 0, sequence 1. */
   readPosition(lane: Partition): Promise<LanePosition>;
-  /** The oldest waiting records from `fromSequence` on, at most `limit`. */
-  readOutbox(lane: Partition, fromSequence: number, limit: number): Promise<readonly OutboxRecord[]>;
+  /** The waiting records that answer commands below the offset, oldest first, at most `limit`. */
+  readOutbox(lane: Partition, belowSourceOffset: number, limit: number): Promise<readonly OutboxRecord[]>;
   deleteOutbox(lane: Partition, belowSourceOffset: number): Promise<void>;
   /**
    * One transaction: locks the lane, runs `work`, writes the aggregates it changed and the progress it returns, commits.
+   * @returns that progress
    * @throws {FencedError} the lane does not stand at `expected`: another owner has moved it
    * @throws {TroubleError} the database cannot do it now; nothing was changed, or (a commit whose answer was lost) all of it
    */
-  transaction(lane: Partition, expected: LanePosition, work: (transaction: LaneTransaction) => Promise<LaneProgress>): Promise<void>;
+  transaction(
+    lane: Partition,
+    expected: LanePosition,
+    work: (transaction: LaneTransaction) => Promise<LaneProgress>,
+  ): Promise<LaneProgress>;
 }

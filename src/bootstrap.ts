@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { EmbeddedBroker } from './adapters/broker/embedded.ts';
+import { KafkaBroker } from './adapters/broker/kafka.ts';
+import { Database } from './adapters/database/database.ts';
+import { SqlLaneStore } from './adapters/database/lane-store.ts';
+import { LoggedNotifications } from './adapters/notifications.ts';
+import type { Config } from './config.ts';
+import { CommandConsumer } from './entrypoints/command-consumer.ts';
+import { HttpApi } from './entrypoints/http-api.ts';
+import { Metrics } from './entrypoints/metrics.ts';
+import { MAX_COMMAND_BYTES } from './messages/incoming.ts';
+import { MessageBus } from './service-layer/message-bus.ts';
+import { type Broker, MissingTopicError, type Notifications, type TopicSettings } from './service-layer/unit-of-work.ts';
+
+/** What tests put in the place of the real thing. */
+export interface Overrides {
+  readonly clock?: () => Date;
+  readonly notifications?: Notifications;
+  /** Wraps the bus's view of the world, e.g. to make a handler fail. */
+  readonly bus?: MessageBus;
+}
+
+/** The running parts of one service process. */
+export interface Service {
+  readonly database: Database;
+  readonly broker: Broker;
+  readonly consumer: CommandConsumer;
+  readonly http: HttpApi;
+  /** Migrates, listens, waits for the broker, joins the group. */
+  start(): Promise<void>;
+  /** Finishes what is in hand and lets go of everything. Safe to call at any time, also during `start`. */
+  close(): Promise<void>;
+}
+
+const HEADERS_BYTES = 64 * 1024;
+const BROKER_RETRY_MS = 2_000;
+/** Where the embedded log lives when the database is not a SQLite file itself. */
+const LOG_DATABASE_URL = 'sqlite:///./cosmicpython.db';
+
+/** The topics as this service creates them: a command one byte too large still arrives, and its dead letter still fits. */
+export function topicSettings(config: Config): readonly TopicSettings[] {
+  const partitions = config.topicPartitions;
+  return [
+    { name: config.commandsTopic, partitions, maxMessageBytes: MAX_COMMAND_BYTES + HEADERS_BYTES },
+    { name: config.eventsTopic, partitions, maxMessageBytes: MAX_COMMAND_BYTES + HEADERS_BYTES },
+    { name: config.deadLettersTopic, partitions, maxMessageBytes: 2 * (MAX_COMMAND_BYTES + HEADERS_BYTES) },
+  ];
+}
+
+/** Kafka where KAFKA_BROKERS is set; else the embedded log, in the service's own SQLite file. */
+export async function openBroker(config: Config, log: Logger): Promise<Broker> {
+  if (config.kafkaBrokers) return new KafkaBroker({ brokers: config.kafkaBrokers, clientId: config.groupId, log });
+  const database = await Database.open(config.databaseUrl.startsWith('sqlite:') ? config.databaseUrl : LOG_DATABASE_URL);
+  await database.runMigrations();
+  return new EmbeddedBroker(database);
+}
+
+/** Constructs the service; nothing else does. */
+export async function bootstrap(config: Config, log: Logger, overrides: Overrides = {}): Promise<Service> {
+  const database = await Database.open(config.databaseUrl);
+  await database.runMigrations();
+  const broker = await openBroker(config, log);
+  const notifications = overrides.notifications ?? new LoggedNotifications(log);
+  const metrics = new Metrics(() => consumer.lanes());
+  const consumer: CommandConsumer = new CommandConsumer(config.commandsTopic, {
+    broker,
+    store: new SqlLaneStore(database, (error) => log.error({ err: error }, 'Work after the commit failed')),
+    group: config.groupId,
+    log,
+    answering: {
+      bus: overrides.bus ?? new MessageBus({ notifications }),
+      eventsTopic: config.eventsTopic,
+      deadLettersTopic: config.deadLettersTopic,
+      clock: overrides.clock ?? (() => new Date()),
+      metrics,
+    },
+  });
+  const http = new HttpApi({ broker, config, log, metrics, query: database.query.bind(database), problems: () => consumer.problems() });
+  const closing = new AbortController();
+  return {
+    database,
+    broker,
+    consumer,
+    http,
+    async start() {
+      await http.listen(config.httpHost, config.httpPort);
+      await waitForTopics(broker, config, log, closing.signal);
+      if (!closing.signal.aborted) await consumer.start();
+    },
+    async close() {
+      closing.abort();
+      await consumer.close();
+      await http.close();
+      await broker.close();
+      await database.close();
+    },
+  };
+}
+
+async function waitForTopics(broker: Broker, config: Config, log: Logger, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      return await broker.ensureTopics(topicSettings(config), config.createTopics);
+    } catch (error) {
+      if (error instanceof MissingTopicError) throw error;
+      log.warn(`Waiting for the broker (${config.kafkaBrokers?.join(',') ?? 'embedded'}): ${(error as Error).message}`);
+      await sleep(BROKER_RETRY_MS, undefined, { signal }).catch(() => {});
+    }
+  }
+}

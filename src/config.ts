@@ -1,0 +1,72 @@
+import { z } from 'zod';
+
+/** A setting is wrong: the message names the variable and says what it may be. */
+export class ConfigError extends Error {
+  readonly code = 'config';
+}
+
+const topic = z.string().regex(/^[a-zA-Z0-9._-]{1,249}$/, 'must be a Kafka topic name: 1 to 249 letters, digits, ".", "_" or "-"');
+const brokers = z
+  .string()
+  .transform((text) => text.split(',').map((each) => each.trim()))
+  .pipe(z.array(z.string().regex(/^(\[[^\]]+\]|[^\s:]+):\d{1,5}$/, 'must be host:port, several separated by commas')).min(1));
+const databaseUrl = z
+  .string()
+  .regex(
+    /^(sqlite:\/\/\/.+|postgres(ql)?:\/\/.+)$/,
+    'must be sqlite:///./file.db, sqlite:///:memory: or postgresql://user:password@host:port/name',
+  );
+const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
+
+const schema = z.object({
+  KAFKA_BROKERS: brokers.optional(),
+  KAFKA_GROUP_ID: z.string().min(1).max(200).default('allocation'),
+  COMMANDS_TOPIC: topic.default('allocation.commands'),
+  EVENTS_TOPIC: topic.default('allocation.events'),
+  DEAD_LETTERS_TOPIC: topic.default('allocation.dead-letters'),
+  TOPIC_PARTITIONS: wholeNumber(1, 1_000).default(4),
+  KAFKA_CREATE_TOPICS: flag.default(true),
+  DATABASE_URL: databaseUrl.default('sqlite:///./cosmicpython.db'),
+  HTTP_HOST: z.string().default('127.0.0.1'),
+  HTTP_PORT: wholeNumber(0, 65_535).default(8080),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+});
+
+function wholeNumber(minimum: number, maximum: number) {
+  const message = `must be a whole number from ${minimum} to ${maximum}`;
+  return z.string().regex(/^\d+$/, message).transform(Number).pipe(z.int(message).min(minimum, message).max(maximum, message));
+}
+
+export type Config = ReturnType<typeof readConfig>;
+
+/**
+ * The service's settings; the only place that reads the environment. An empty variable counts as not set.
+ * @throws {ConfigError}
+ */
+export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
+  const given = Object.fromEntries(Object.entries(environment).filter(([name, value]) => value !== '' && name in schema.shape));
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const name = String(issue?.path[0]);
+    throw new ConfigError(`${name}=${given[name]} is not valid: ${issue?.message}`);
+  }
+  const values = parsed.data;
+  const { COMMANDS_TOPIC, EVENTS_TOPIC, DEAD_LETTERS_TOPIC } = values;
+  if (new Set([COMMANDS_TOPIC, EVENTS_TOPIC, DEAD_LETTERS_TOPIC]).size < 3) {
+    throw new ConfigError('COMMANDS_TOPIC, EVENTS_TOPIC and DEAD_LETTERS_TOPIC must be three different topics');
+  }
+  return Object.freeze({
+    kafkaBrokers: values.KAFKA_BROKERS ?? null,
+    groupId: values.KAFKA_GROUP_ID,
+    commandsTopic: COMMANDS_TOPIC,
+    eventsTopic: EVENTS_TOPIC,
+    deadLettersTopic: DEAD_LETTERS_TOPIC,
+    topicPartitions: values.TOPIC_PARTITIONS,
+    createTopics: values.KAFKA_CREATE_TOPICS,
+    databaseUrl: values.DATABASE_URL,
+    httpHost: values.HTTP_HOST,
+    httpPort: values.HTTP_PORT,
+    logLevel: values.LOG_LEVEL,
+  });
+}

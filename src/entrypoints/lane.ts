@@ -1,0 +1,186 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { recover, reopenAfterMs } from '../service-layer/recoverability.ts';
+import type { AssignedPartition, Broker, LanePosition, LaneStore, PartitionOwner, ReceivedRecord } from '../service-layer/unit-of-work.ts';
+import { type Answering, answerBatch, type HandlerFailure, placeOf, readRecords } from './answer-batch.ts';
+import { OutboxRelay } from './outbox-relay.ts';
+import { takeOver } from './take-over.ts';
+
+/**
+ * One partition of the commands topic: its position, its outbox and its transactional producer belong together.
+ *
+ * Guarantee: each command changes the database exactly once, and its answer goes out exactly once, whatever crashes.
+ *
+ *   opening ──take over──▶ working ──any trouble──▶ opening ─ … ─▶ closed
+ *
+ * Opening (`take-over.ts`) is the only way to recover: from a crash, a rebalance, a lost connection, a fenced producer
+ * alike. It settles what the former owner, or this lane before its trouble, left half done.
+ *
+ * Working, for each delivery:
+ * 1. Drop what lies below the position (it is answered), and everything while the lane is not working (it comes again).
+ * 2. One database transaction: answers, aggregates, outbox, position (`answer-batch.ts`). A crash before its commit: nothing
+ *    happened. After it: the outbox holds the answers.
+ * 3. Hand the outbox records to the relay and go on: step 2 of the next delivery runs while they are published.
+ *
+ * When a handler fails, the delivery is redone one command at a time; the guilty one is retried, then dead-lettered.
+ */
+export class Lane implements PartitionOwner {
+  readonly #assigned: AssignedPartition;
+  readonly #context: LaneContext;
+  readonly #log: Logger;
+  readonly #closing = new AbortController();
+  #work: Promise<void>;
+  #relay: OutboxRelay | null = null;
+  #position: LanePosition = { nextOffset: 0, nextSequence: 1 };
+  #publishedBelowOffset = 0;
+  #deadLetterMaxBytes = 0;
+  #failures = 0;
+  #problem: string | null = 'is being opened';
+
+  /** @param former resolves when this process's former owner of the partition will touch nothing any more */
+  constructor(assigned: AssignedPartition, former: Promise<void>, context: LaneContext) {
+    this.#assigned = assigned;
+    this.#context = context;
+    this.#log = context.log.child({ lane: `${assigned.topic}/${assigned.partition}` });
+    this.#work = former.then(() => this.#open(0));
+  }
+
+  /** Why the lane does not work just now; null: it works. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  async handle(records: readonly ReceivedRecord[]): Promise<void> {
+    const relay = this.#relay;
+    await relay?.room();
+    if (!relay || relay !== this.#relay) return;
+    const fresh = records.filter(({ offset }) => offset >= this.#position.nextOffset);
+    if (fresh.length > 0) await this.#tracked(this.#handleFresh(fresh, relay));
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#problem = 'is closed';
+    await this.#work;
+    const relay = this.#relay;
+    this.#relay = null;
+    await relay?.drain(DRAIN_TIMEOUT_MS);
+    await relay?.close();
+  }
+
+  /** Sees to it that `close` waits for the work, whoever started it. */
+  #tracked(work: Promise<void>): Promise<void> {
+    this.#work = Promise.all([this.#work, work]).then(() => {});
+    return work;
+  }
+
+  async #handleFresh(records: readonly ReceivedRecord[], relay: OutboxRelay): Promise<void> {
+    const queue = [records];
+    let attempts = 0;
+    let failure: HandlerFailure | null = null;
+    for (let batch = queue[0]; batch && relay === this.#relay && !this.#closing.signal.aborted; batch = queue[0]) {
+      try {
+        await this.#answer(batch, relay, failure);
+        queue.shift();
+        attempts = 0;
+        failure = null;
+      } catch (error) {
+        attempts += 1;
+        const recovery = recover(error, attempts, batch.length, Math.random());
+        if (recovery.action === 'reopen') return this.#reopen(error, relay);
+        const { message } = error as Error;
+        this.#log.warn({ err: error, place: batch[0] && placeOf(batch[0]), attempts }, `A handler failed (${recovery.action}): ${message}`);
+        if (recovery.action === 'retry') await this.#wait(recovery.afterMs);
+        if (recovery.action === 'dead-letter') failure = { message, attempts };
+        if (recovery.action === 'isolate') {
+          queue.splice(0, 1, ...batch.map((record) => [record]));
+          attempts = 0;
+        }
+      }
+    }
+  }
+
+  async #answer(records: readonly ReceivedRecord[], relay: OutboxRelay, failure: HandlerFailure | null): Promise<void> {
+    const stopTimer = this.#context.answering.metrics.batchSeconds.startTimer();
+    const { store, answering } = this.#context;
+    const batch = {
+      records: readRecords(records),
+      position: this.#position,
+      publishedBelowOffset: this.#publishedBelowOffset,
+      deadLetterMaxBytes: this.#deadLetterMaxBytes,
+      failure,
+    };
+    const progress = await store.transaction(this.#assigned, this.#position, (transaction) => answerBatch(batch, transaction, answering));
+    this.#position = progress.next;
+    this.#failures = 0;
+    relay.enqueue(progress.outbox, progress.next.nextOffset);
+    stopTimer();
+    answering.metrics.answered(records.length, progress.outbox);
+    for (const { topic, headers, sourceOffset } of progress.outbox) {
+      if (topic !== answering.deadLettersTopic) continue;
+      this.#log.warn({ offset: sourceOffset, reason: headers['dead-letter-reason'] }, `Dead letter: ${headers['dead-letter-message']}`);
+    }
+  }
+
+  #reopen(error: unknown, relay: OutboxRelay): void {
+    if (relay !== this.#relay || this.#closing.signal.aborted) return;
+    this.#assigned.pause();
+    this.#relay = null;
+    const afterMs = this.#fail(error);
+    // Not awaited: the delivery that failed must return, or it would hold back the other partitions.
+    void this.#tracked(relay.close().then(() => this.#open(afterMs)));
+  }
+
+  async #open(afterMs: number): Promise<void> {
+    await this.#wait(afterMs);
+    while (!this.#closing.signal.aborted) {
+      try {
+        const { producer, position, deadLetterMaxBytes } = await takeOver(this.#assigned, this.#context);
+        this.#deadLetterMaxBytes = deadLetterMaxBytes;
+        this.#position = position;
+        this.#publishedBelowOffset = position.nextOffset;
+        const relay: OutboxRelay = new OutboxRelay({
+          producer,
+          lane: { topic: this.#assigned.topic, partition: this.#assigned.partition },
+          group: this.#context.group,
+          onPublished: ({ nextOffset }) => {
+            this.#publishedBelowOffset = nextOffset;
+          },
+          onBroken: (error) => this.#reopen(error, relay),
+        });
+        this.#relay = relay;
+        if (this.#closing.signal.aborted) return;
+        this.#problem = null;
+        this.#log.info({ ...position }, 'The lane works');
+        this.#assigned.resumeFrom(position.nextOffset);
+        return;
+      } catch (error) {
+        await this.#wait(this.#fail(error));
+      }
+    }
+  }
+
+  /** Says, once, why the lane waits. @returns for how many milliseconds */
+  #fail(error: unknown): number {
+    this.#failures += 1;
+    const { message } = error as Error;
+    if (message !== this.#problem) this.#log.warn({ err: error }, `The lane waits: ${message}`);
+    this.#problem = message;
+    return reopenAfterMs(error, this.#failures, Math.random());
+  }
+
+  /** Sleeps; wakes at once when the lane closes. */
+  async #wait(ms: number): Promise<void> {
+    if (ms > 0) await sleep(ms, undefined, { signal: this.#closing.signal }).catch(() => {});
+  }
+}
+
+export interface LaneContext {
+  readonly broker: Broker;
+  readonly store: LaneStore;
+  readonly group: string;
+  readonly answering: Answering;
+  readonly log: Logger;
+}
+
+const DRAIN_TIMEOUT_MS = 10_000;

@@ -1,0 +1,50 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { OutboxRecord } from '../service-layer/unit-of-work.ts';
+
+/** What the service counts, for Prometheus. */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly batchSeconds = new Histogram({
+    name: 'allocation_batch_seconds',
+    help: 'Time to read, handle and commit one fetched batch of commands',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+    registers: [this.registry],
+  });
+  readonly #commands = new Counter({
+    name: 'allocation_messages_total',
+    help: 'Messages of the commands topic that have been dealt with, repeats and dead letters included',
+    registers: [this.registry],
+  });
+  readonly #answers = new Counter({
+    name: 'allocation_answers_total',
+    help: 'Messages written to the outbox, by type of event; dead letters by their reason',
+    labelNames: ['type'],
+    registers: [this.registry],
+  });
+
+  /** @param workingLanes asked at each scrape: how many lanes work, and how many this process has */
+  constructor(workingLanes: () => { readonly working: number; readonly assigned: number }) {
+    collectDefaultMetrics({ register: this.registry });
+    const lanes = new Gauge({
+      name: 'allocation_lanes',
+      help: 'Partitions of the commands topic assigned to this process',
+      labelNames: ['state'],
+      registers: [this.registry],
+      collect() {
+        const { working, assigned } = workingLanes();
+        lanes.set({ state: 'working' }, working);
+        lanes.set({ state: 'waiting' }, assigned - working);
+      },
+    });
+  }
+
+  answered(messages: number, outbox: readonly OutboxRecord[]): void {
+    this.#commands.inc(messages);
+    const counts = new Map<string, number>();
+    for (const { headers } of outbox) {
+      const type = String(headers.ce_type ?? `dead-letter:${headers['dead-letter-reason']}`);
+      counts.set(type, (counts.get(type) ?? 0) + 1);
+    }
+    for (const [type, count] of counts) this.#answers.inc({ type }, count);
+  }
+}

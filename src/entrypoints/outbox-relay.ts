@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { OutboxRecord, Partition, TransactionalProducer } from '../service-layer/unit-of-work.ts';
+
+/**
+ * The lane's way out: publishes what the lane's transactions committed, in their order.
+ *
+ * Guarantee: a `read_committed` consumer sees the answers of a command exactly once, and from the same instant the
+ * group's offset lies past that command.
+ *
+ * 1. The lane commits a batch to the database, outbox rows included, and hands the same rows to the relay.
+ * 2. The relay publishes them in one broker transaction per bounded chunk of whole commands, with the group's offset.
+ * 3. The lane's next database transaction deletes the rows that are out.
+ *
+ * A crash between 1 and 2: the rows are in the outbox, past the group's offset; whoever opens the lane next publishes them.
+ * A crash between 2 and 3: the rows are in the outbox, below the group's offset; whoever opens the lane next deletes them.
+ * After any error the outcome of 2 is unknown: the relay is broken for good, and the lane opens anew, which settles it.
+ */
+export class OutboxRelay {
+  readonly #producer: TransactionalProducer;
+  readonly #lane: Partition;
+  readonly #group: string;
+  readonly #onPublished: (chunk: Chunk) => void;
+  readonly #onBroken: (error: unknown) => void;
+  #queue: Chunk[] = [];
+  #queuedRecords = 0;
+  #running: Promise<void> | null = null;
+  #publishing: Promise<void> = Promise.resolve();
+  #broken = false;
+
+  constructor(options: {
+    readonly producer: TransactionalProducer;
+    readonly lane: Partition;
+    readonly group: string;
+    readonly onPublished: (chunk: Chunk) => void;
+    readonly onBroken: (error: unknown) => void;
+  }) {
+    this.#producer = options.producer;
+    this.#lane = options.lane;
+    this.#group = options.group;
+    this.#onPublished = options.onPublished;
+    this.#onBroken = options.onBroken;
+  }
+
+  /** Publishes the records, and moves the group's offset to `nextOffset`, also when there are none. */
+  enqueue(records: readonly OutboxRecord[], nextOffset: number): void {
+    for (const chunk of wholeCommandChunks(records, nextOffset)) {
+      this.#queue.push(chunk);
+      this.#queuedRecords += chunk.records.length;
+    }
+    this.#running ??= this.#run();
+  }
+
+  /** Resolves when the queue is short enough for another batch, or the relay is broken. */
+  async room(): Promise<void> {
+    while (this.#queuedRecords > MAX_QUEUED_RECORDS && !this.#broken) await this.#publishing;
+  }
+
+  /** Resolves when everything enqueued is out, the relay is broken, or the time is up. */
+  async drain(timeoutMs: number): Promise<void> {
+    const deadline = new AbortController();
+    await Promise.race([this.#running, sleep(timeoutMs, undefined, { signal: deadline.signal }).catch(() => {})]);
+    deadline.abort();
+  }
+
+  async close(): Promise<void> {
+    this.#broken = true;
+    this.#queue = [];
+    await this.#producer.close();
+  }
+
+  async #run(): Promise<void> {
+    for (let chunk = this.#take(); chunk && !this.#broken; chunk = this.#take()) {
+      this.#publishing = this.#publish(chunk);
+      await this.#publishing;
+    }
+    this.#running = null;
+  }
+
+  async #publish(chunk: Chunk): Promise<void> {
+    try {
+      await this.#producer.publish(chunk.records, { ...this.#lane, group: this.#group, nextOffset: chunk.nextOffset });
+      this.#queuedRecords -= chunk.records.length;
+      this.#onPublished(chunk);
+    } catch (error) {
+      if (!this.#broken) this.#onBroken(error);
+      this.#broken = true;
+    }
+  }
+
+  /** Joins what has queued up into one chunk: the busier, the larger the transactions. */
+  #take(): Chunk | undefined {
+    const first = this.#queue.shift();
+    if (!first) return undefined;
+    const joined = { records: [...first.records], nextOffset: first.nextOffset, bytes: first.bytes };
+    while (this.#queue[0] && joined.bytes + this.#queue[0].bytes <= MAX_CHUNK_BYTES) {
+      const next = this.#queue.shift() as Chunk;
+      joined.records.push(...next.records);
+      joined.nextOffset = next.nextOffset;
+      joined.bytes += next.bytes;
+    }
+    return joined;
+  }
+}
+
+const MAX_QUEUED_RECORDS = 10_000;
+const MAX_CHUNK_BYTES = 4 * 1024 * 1024;
+
+/** What one broker transaction publishes. */
+export interface Chunk {
+  readonly records: readonly OutboxRecord[];
+  readonly nextOffset: number;
+  readonly bytes: number;
+}
+
+/** Cuts records between commands, never inside one. The last chunk moves the offset all the way to `nextOffset`. */
+export function wholeCommandChunks(records: readonly OutboxRecord[], nextOffset: number): readonly Chunk[] {
+  const chunks: { records: OutboxRecord[]; nextOffset: number; bytes: number }[] = [{ records: [], nextOffset, bytes: 0 }];
+  for (const record of records) {
+    let chunk = chunks.at(-1) as (typeof chunks)[number];
+    const isNewCommand = chunk.records.at(-1)?.sourceOffset !== record.sourceOffset;
+    if (isNewCommand && chunk.bytes > MAX_CHUNK_BYTES / 4) {
+      chunk.nextOffset = (chunk.records.at(-1) as OutboxRecord).sourceOffset + 1;
+      chunk = { records: [], nextOffset, bytes: 0 };
+      chunks.push(chunk);
+    }
+    chunk.records.push(record);
+    chunk.bytes += sizeOf(record);
+  }
+  return chunks;
+}
+
+function sizeOf({ key, value }: OutboxRecord): number {
+  return (key?.length ?? 0) + (value?.length ?? 0) + 400;
+}

@@ -1,0 +1,103 @@
+import { type LanePosition, type Partition, type TransactionalProducer, TroubleError } from '../service-layer/unit-of-work.ts';
+import type { LaneContext } from './lane.ts';
+import { wholeCommandChunks } from './outbox-relay.ts';
+
+/** The database and the topics do not fit together: answering would lose commands or repeat events. */
+export class LaneRefusedError extends TroubleError {
+  override readonly name = 'LaneRefusedError';
+}
+
+const OUTBOX_PAGE_RECORDS = 2_000;
+
+/** What a lane works with from now on. */
+export interface OpenLane {
+  readonly producer: TransactionalProducer;
+  readonly position: LanePosition;
+  readonly deadLetterMaxBytes: number;
+}
+
+/**
+ * Makes a lane ours, and settles what its former owner left half done. In this order:
+ *
+ * 1. Open its transactional producer: the broker fences the former owner and ends its open transaction.
+ * 2. Read the group's committed offset C, which that has settled. Delete outbox records of commands below C: they are out.
+ * 3. Read the database's position D. If D < C the database is older than the topics; if D lies beyond the partition's end
+ *    the topic is not the one that the database knows. Either way the lane refuses.
+ * 4. Publish the outbox records that remain, in order; move the group's offset to D.
+ *
+ * A crash anywhere: the next owner starts at 1 and finds the same, or less to do. A former owner that still commits to the
+ * database between 3 and our first transaction moves the lane's row: that transaction finds it moved, and the lane opens anew.
+ *
+ */
+export async function takeOver(lane: Partition, context: LaneContext): Promise<OpenLane> {
+  const { broker, store, group, answering } = context;
+  const { topic, partition } = lane;
+  const producer = await broker.openProducer(`${group}-${topic}-${partition}`);
+  try {
+    const committed = (await broker.committedOffsets(group, topic))[partition] ?? null;
+    if (committed !== null) await store.deleteOutbox({ topic, partition }, committed);
+    const position = await store.readPosition({ topic, partition });
+    await refuseWhatDoesNotFit(lane, position.nextOffset, committed ?? 0, context);
+    await publishOutbox({ topic, partition }, position, committed ?? 0, producer, context);
+    return { producer, position, deadLetterMaxBytes: await broker.maxMessageBytes(answering.deadLettersTopic) };
+  } catch (error) {
+    await producer.close();
+    throw error;
+  }
+}
+
+async function refuseWhatDoesNotFit(
+  { topic, partition }: Partition,
+  position: number,
+  committed: number,
+  { broker, group, log }: LaneContext,
+) {
+  const lane = `${topic}/${partition}`;
+  if (position < committed) {
+    throw new LaneRefusedError(
+      `The database stands at offset ${position} of ${lane}, but the group ${group} has answered up to ${committed}: the database is older than the topics (lost, restored, or another one). ` +
+        `Point DATABASE_URL at the database that answered them, or recover it from the topics.`,
+    );
+  }
+  const range = (await broker.offsetRanges(topic)).find((each) => each.partition === partition);
+  if (range && position > range.end) {
+    throw new LaneRefusedError(
+      `The database stands at offset ${position} of ${lane}, but the partition ends at ${range.end}: the topic was re-created or truncated since. ` +
+        `Use the topic that this database knows, or give the new one another name (COMMANDS_TOPIC) or another database.`,
+    );
+  }
+  if (range && position > 0 && position < range.beginning) {
+    log.error(
+      `${lane}: the commands from ${position} to ${range.beginning - 1} were deleted by the topic's retention before they were answered`,
+    );
+  }
+}
+
+/** Only what answers commands below D: what a former owner still adds beyond it is not covered by the group's offset D. */
+async function publishOutbox(
+  lane: Partition,
+  position: LanePosition,
+  committed: number,
+  producer: TransactionalProducer,
+  context: LaneContext,
+) {
+  const { store, group } = context;
+  for (let limit = OUTBOX_PAGE_RECORDS; ; ) {
+    const page = await store.readOutbox(lane, position.nextOffset, limit);
+    const isLast = page.length < limit;
+    // A full page may end inside a command: what it has of the last one comes again with the next page.
+    const whole = isLast ? page : page.filter(({ sourceOffset }) => sourceOffset !== page.at(-1)?.sourceOffset);
+    if (!isLast && whole.length === 0) {
+      limit *= 2;
+      continue;
+    }
+    const end = isLast ? position.nextOffset : (whole.at(-1)?.sourceOffset ?? 0) + 1;
+    if (end > committed) {
+      for (const { records, nextOffset } of wholeCommandChunks(whole, end)) {
+        await producer.publish(records, { ...lane, group, nextOffset });
+      }
+      await store.deleteOutbox(lane, end);
+    }
+    if (isLast) return;
+  }
+}

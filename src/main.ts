@@ -1,0 +1,47 @@
+import pino, { type Logger } from 'pino';
+import pretty from 'pino-pretty';
+import { bootstrap } from './bootstrap.ts';
+import type { Config } from './config.ts';
+
+/** JSON lines for machines, readable lines on a terminal. */
+export function createLog(level: string): Logger {
+  const options = { level, base: null };
+  if (!process.stdout.isTTY) return pino(options);
+  return pino(options, pretty({ colorize: true, ignore: 'hostname,pid', translateTime: 'SYS:HH:MM:ss', sync: true }));
+}
+
+/** Runs the service until SIGINT or SIGTERM; a second one stops it at once. */
+export async function runService(config: Config): Promise<void> {
+  const log = createLog(config.logLevel);
+  const service = await bootstrap(config, log);
+  const stopped = Promise.withResolvers<void>();
+  const stop = (signal: NodeJS.Signals) => {
+    process.once('SIGINT', () => process.exit(130));
+    process.once('SIGTERM', () => process.exit(143));
+    log.info(`${signal}: finishing what is in hand; once more stops at once`);
+    service.close().then(stopped.resolve, stopped.reject);
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  try {
+    await service.start();
+  } catch (error) {
+    await service.close();
+    throw error;
+  }
+  if (service.http.url) greet(service.http.url, config, log);
+  await stopped.promise;
+  log.info('Stopped');
+}
+
+function greet(url: string, config: Config, log: Logger): void {
+  const post = (data: string) => `curl -s ${url}/commands -H 'content-type: application/json' -d '${data}'`;
+  const examples = [
+    post('{"type":"CreateBatch","reference":"batch-1","sku":"SMALL-TABLE","quantity":20}'),
+    post('{"type":"AllocateOrder","orderid":"order-1","sku":"SMALL-TABLE","qty":2}'),
+    `curl -s ${url}/allocations/order-1`,
+  ];
+  const source = config.kafkaBrokers ? `Kafka at ${config.kafkaBrokers.join(',')}` : 'the embedded log';
+  log.info({ url, examples: process.stdout.isTTY ? undefined : examples }, `Ready on ${source}; the HTTP API listens on ${url}`);
+  if (process.stdout.isTTY) process.stdout.write(`\nTry, in another terminal:\n\n${examples.map((each) => `  ${each}\n`).join('')}\n`);
+}

@@ -1,0 +1,124 @@
+/** What the messages need of a record on the wire. */
+export interface WireMessage {
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, HeaderValue>>;
+}
+
+type HeaderValue = Buffer | string | readonly (Buffer | string)[] | undefined;
+
+/** What a message says, in whichever form it came. */
+export interface Envelope {
+  readonly id: string | null;
+  readonly type: string | null;
+  readonly correlationId: string | null;
+  readonly traceparent: string | null;
+  readonly data: unknown;
+}
+
+/** The bytes are no message: one sentence says why. */
+export class MalformedMessageError extends Error {
+  readonly code = 'malformed';
+}
+
+export const CLOUD_EVENT_TYPE = 'application/cloudevents+json';
+
+/** 1 to 255 characters (code points), none of them a control character or half of a surrogate pair. */
+export const NAME = /^[^\p{Cc}\p{Cs}]{1,255}$/u;
+
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * Reads a message in CloudEvents 1.0 binary mode, structured mode, or as plain JSON `{"type": …, …data}`.
+ *
+ * Source: CloudEvents Kafka Protocol Binding 1.0.2, section 3.
+ * @throws {MalformedMessageError}
+ */
+export function readEnvelope(message: WireMessage): Envelope {
+  const body = readJson(message.value);
+  const contentType = header(message, 'content-type');
+  if (contentType?.toLowerCase().startsWith('application/cloudevents')) return structured(object(body));
+  const isBinary = ['ce_specversion', 'ce_id', 'ce_source', 'ce_type'].some((name) => header(message, name) !== null);
+  if (isBinary) return binary(message, body);
+  const plain = object(body);
+  const { id = null, type = null } = plain;
+  return {
+    id: id === null ? null : attribute('id', id),
+    type: typeof type === 'string' ? type : null,
+    correlationId: null,
+    traceparent: traceparent(header(message, 'traceparent')),
+    data: plain,
+  };
+}
+
+function structured(event: Record<string, unknown>): Envelope {
+  if ('data_base64' in event) throw new MalformedMessageError('data_base64 is not supported: send data as JSON');
+  return fromAttributes((name) => event[name] ?? null, event.data);
+}
+
+function binary(message: WireMessage, data: unknown): Envelope {
+  return fromAttributes((name) => header(message, name === 'traceparent' ? name : `ce_${name}`) ?? header(message, `ce_${name}`), data);
+}
+
+function fromAttributes(read: (name: string) => unknown, data: unknown): Envelope {
+  const specversion = read('specversion');
+  if (specversion !== '1.0') throw new MalformedMessageError(`specversion must be "1.0", not ${shown(specversion)}`);
+  attribute('source', read('source'));
+  const correlationId = read('correlationid');
+  return {
+    id: attribute('id', read('id')),
+    type: attribute('type', read('type')),
+    correlationId: correlationId === null ? null : attribute('correlationid', correlationId),
+    traceparent: traceparent(read('traceparent')),
+    data,
+  };
+}
+
+function attribute(name: string, value: unknown): string {
+  if (typeof value === 'string' && NAME.test(value)) return value;
+  throw new MalformedMessageError(`${name} must be 1 to 255 characters without control characters, not ${shown(value)}`);
+}
+
+/** An invalid traceparent is as good as none (W3C Trace Context, section 3.2). */
+function traceparent(value: unknown): string | null {
+  return typeof value === 'string' && TRACEPARENT.test(value) ? value : null;
+}
+
+function readJson(value: Buffer | null): unknown {
+  if (value === null) throw new MalformedMessageError('The message has no value (a tombstone)');
+  if (value.length === 0) throw new MalformedMessageError('The value is empty');
+  let text: string;
+  try {
+    text = utf8.decode(value);
+  } catch {
+    throw new MalformedMessageError('The value is not UTF-8');
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new MalformedMessageError(`The value is not JSON: ${(error as Error).message}`);
+  }
+}
+
+function object(value: unknown): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new MalformedMessageError(`The value must be a JSON object, not ${shown(value)}`);
+}
+
+function header({ headers }: WireMessage, name: string): string | null {
+  if (!Object.hasOwn(headers, name)) return null;
+  const value = headers[name];
+  if (value === undefined || typeof value === 'string') return value ?? null;
+  if (!Buffer.isBuffer(value)) throw new MalformedMessageError(`The header ${name} came ${value.length} times`);
+  try {
+    return utf8.decode(value);
+  } catch {
+    throw new MalformedMessageError(`The header ${name} is not UTF-8`);
+  }
+}
+
+function shown(value: unknown): string {
+  if (value === null || value === undefined) return 'absent';
+  if (Array.isArray(value)) return 'an array';
+  return typeof value === 'object' ? 'an object' : JSON.stringify(value).slice(0, 80);
+}

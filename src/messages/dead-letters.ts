@@ -1,0 +1,55 @@
+import type { WireMessage } from './cloud-events.ts';
+
+export interface DeadLetter {
+  readonly reason: 'malformed' | 'unknown-type' | 'invalid-data' | 'too-large' | 'handler-failed';
+  readonly message: string;
+  readonly attempts: number;
+  readonly failedAt: Date;
+}
+
+interface DeadMessage extends WireMessage {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: Buffer | null;
+}
+
+/**
+ * The original's bytes and headers, and why it is dead. A value that the dead letters topic would not take
+ * stays where it is: the message says where to find it, so that it blocks nobody and does not disappear.
+ */
+export function encodeDeadLetter(original: DeadMessage, why: DeadLetter, maxMessageBytes: number) {
+  const { topic, partition, offset, key, headers } = original;
+  const headerBytes = Object.entries(headers).reduce((sum, [name, value]) => sum + name.length + sizeOf(value) + 16, 2_048);
+  const fits = sizeOf(original.value) + sizeOf(key) + headerBytes <= maxMessageBytes;
+  const place = `${topic}/${partition}/${offset}`;
+  const message = fits ? why.message : `${why.message}. The value is too large for the dead letters; it is at ${place}`;
+  return {
+    key: fits ? key : null,
+    value: fits ? original.value : null,
+    headers: {
+      ...(fits ? headers : {}),
+      'dead-letter-reason': why.reason,
+      'dead-letter-message': printable(message),
+      'dead-letter-topic': topic,
+      'dead-letter-partition': String(partition),
+      'dead-letter-offset': String(offset),
+      'dead-letter-attempts': String(why.attempts),
+      'dead-letter-failed-at': why.failedAt.toISOString(),
+    },
+  };
+}
+
+function sizeOf(value: WireMessage['headers'][string] | null): number {
+  if (value === null || value === undefined) return 0;
+  if (typeof value === 'string' || Buffer.isBuffer(value)) return Buffer.byteLength(value);
+  return value.reduce((sum, each) => sum + Buffer.byteLength(each), 0);
+}
+
+function printable(text: string): string {
+  return text
+    .toWellFormed()
+    .replace(/\p{Cc}/gu, '\uFFFD')
+    .slice(0, 1_000)
+    .toWellFormed();
+}

@@ -1,0 +1,132 @@
+import type { Command } from '../domain/commands.ts';
+import type { Event } from '../domain/events.ts';
+import { CompositeDomainEvent } from '../domain/value-objects.ts';
+import type { WireMessage } from './cloud-events.ts';
+
+/** Kafka refuses record batches over 1 MiB by default: a composite that would be larger goes out as several, in one transaction. */
+export const MAX_COMPOSITE_BYTES = 900_000;
+
+/** Where a command came from, and what it led to. */
+export interface Answer {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly commandId: string;
+  readonly correlationId: string;
+  readonly traceparent: string | null;
+  readonly command: Command;
+  readonly events: readonly Event[];
+  readonly time: Date;
+}
+
+export interface EncodedEvent {
+  readonly key: string;
+  readonly value: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What each event tells the world: its data on the wire. */
+const data: { readonly [T in Event['type']]: (event: Extract<Event, { type: T }>) => object } = {
+  BatchCreated: ({ reference, sku, quantity, eta }) => ({ reference, sku, quantity, eta }),
+  Allocated: ({ orderid, sku, qty, batchref }) => ({ orderid, sku, qty, batchref }),
+  AlreadyAllocated: ({ orderid, sku, qty, batchref }) => ({ orderid, sku, qty, batchref }),
+  Deallocated: ({ orderid, sku, qty, batchref }) => ({ orderid, sku, qty, batchref }),
+  OutOfStock: ({ orderid, sku, qty }) => ({ orderid, sku, qty }),
+  BatchQuantityChanged: ({ reference, sku, quantity }) => ({ reference, sku, quantity }),
+  CommandRejected: ({ type: _, ...rest }) => rest,
+};
+
+/** The answer as messages: none for no event, one for one, a composite for several. */
+export function encodeAnswer(answer: Answer): readonly EncodedEvent[] {
+  const baseId = `${answer.topic}/${answer.partition}/${answer.offset}`;
+  const [first, ...more] = answer.events;
+  if (first === undefined) return [];
+  if (more.length > 0) return encodeComposites(answer, baseId, new CompositeDomainEvent(answer.events));
+  const attributes = { ...attributesOf(first, baseId, answer), ...trace(answer) };
+  return [{ key: subject(first), value: JSON.stringify(encodeData(first)), headers: asHeaders(attributes) }];
+}
+
+function encodeComposites(answer: Answer, baseId: string, composite: CompositeDomainEvent<Event>): readonly EncodedEvent[] {
+  const structured = [...composite].map((event, index) =>
+    JSON.stringify({
+      ...attributesOf(event, `${baseId}/${index + 1}`, answer),
+      datacontenttype: 'application/json',
+      ...trace(answer),
+      data: encodeData(event),
+    }),
+  );
+  const key = compositeSubject(answer.command, answer.events);
+  return inChunks(structured, MAX_COMPOSITE_BYTES).map((chunk, index) => {
+    const id = index === 0 ? baseId : `${baseId}.${index + 1}`;
+    const attributes = { ...commonAttributes(composite.type, id, key, answer), ...trace(answer) };
+    return { key, value: `{"events":[${chunk.join(',')}]}`, headers: asHeaders(attributes) };
+  });
+}
+
+type Attributes = Readonly<Record<string, string>>;
+
+function attributesOf(event: Event, id: string, answer: Answer): Attributes {
+  const common = commonAttributes(event.type, id, subject(event), answer);
+  return 'version' in event ? { ...common, sequence: String(event.version) } : common;
+}
+
+function commonAttributes(type: string, id: string, subject: string, { time, commandId, correlationId }: Answer): Attributes {
+  return {
+    specversion: '1.0',
+    id,
+    source: '/allocation',
+    type,
+    subject,
+    time: time.toISOString(),
+    causationid: commandId,
+    correlationid: correlationId,
+  };
+}
+
+function trace({ traceparent }: Answer): Attributes {
+  return traceparent === null ? {} : { traceparent };
+}
+
+/** CloudEvents Kafka binding: attributes are headers with the prefix `ce_`; `traceparent` is W3C's own header. */
+function asHeaders(attributes: Attributes): Attributes {
+  const headers: Record<string, string> = { 'content-type': 'application/json' };
+  for (const name in attributes) headers[name === 'traceparent' ? name : `ce_${name}`] = attributes[name] as string;
+  return headers;
+}
+
+function encodeData<E extends Event>(event: E): object {
+  return (data[event.type] as (event: E) => object)(event);
+}
+
+/** The product that the event is about; a rejection may know only the batch or the order. */
+function subject(event: Event): string {
+  return event.sku ?? ('reference' in event ? event.reference : undefined) ?? ('orderid' in event ? event.orderid : undefined) ?? '';
+}
+
+function compositeSubject(command: Command, events: readonly Event[]): string {
+  return 'orderid' in command ? command.orderid : subject(events[0] as Event);
+}
+
+function inChunks(texts: readonly string[], maxBytes: number): readonly (readonly string[])[] {
+  const chunks: string[][] = [];
+  let room = 0;
+  for (const text of texts) {
+    const size = Buffer.byteLength(text) + 1;
+    if (size > room || chunks.length === 0) {
+      chunks.push([]);
+      room = maxBytes;
+    }
+    chunks.at(-1)?.push(text);
+    room -= size;
+  }
+  return chunks;
+}
+
+/** A published event, single or composite, as a structured CloudEvent: for people and for server-sent events. */
+export function asStructuredEvent(message: WireMessage): Record<string, unknown> {
+  const event: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(message.headers)) {
+    if (name.startsWith('ce_') || name === 'traceparent') event[name.replace(/^ce_/, '')] = String(value);
+  }
+  return { ...event, datacontenttype: 'application/json', data: JSON.parse(message.value?.toString() ?? 'null') };
+}

@@ -1,0 +1,109 @@
+import type { AllocateOrder, ChangeBatchQuantity, Command, CreateBatch, DeallocateOrder } from '../domain/commands.ts';
+import type { CommandRejected, Deallocated, Event, OutOfStock } from '../domain/events.ts';
+import { Batch, LineDiffersError, OrderLine, Product } from '../domain/model.ts';
+import type { Notifications, UnitOfWork } from './unit-of-work.ts';
+
+export interface Dependencies {
+  readonly notifications: Notifications;
+}
+
+/** Does one thing in the unit of work and returns what happened, in order. */
+export type Handler<M> = (message: M, unitOfWork: UnitOfWork, dependencies: Dependencies) => Promise<readonly Event[]>;
+
+/** Exactly one handler per command. */
+export const commandHandlers: { readonly [T in Command['type']]: Handler<Extract<Command, { type: T }>> } = {
+  CreateBatch: createBatch,
+  AllocateOrder: allocateOrder,
+  ChangeBatchQuantity: changeBatchQuantity,
+  DeallocateOrder: deallocateOrder,
+};
+
+/** Any number of handlers per event, run in this order. */
+export const eventHandlers: { readonly [T in Event['type']]: readonly Handler<Extract<Event, { type: T }>>[] } = {
+  BatchCreated: [],
+  Allocated: [],
+  AlreadyAllocated: [],
+  Deallocated: [reallocate],
+  OutOfStock: [notifyOutOfStock],
+  BatchQuantityChanged: [],
+  CommandRejected: [],
+};
+
+async function createBatch(command: CreateBatch, { products }: UnitOfWork): Promise<readonly Event[]> {
+  const { reference, sku, quantity, eta } = command;
+  const existing = (await products.getByBatchReference(reference))?.batch(reference);
+  if (existing) {
+    const same = existing.sku === sku && existing.quantity === quantity && existing.eta === eta;
+    const found = `sku ${existing.sku}, quantity ${existing.quantity}, eta ${existing.eta}`;
+    return same ? [] : [rejected(command, 'batch-differs', `Batch ${reference} exists with ${found}`, { reference, sku })];
+  }
+  let product = await products.get(sku);
+  if (!product) {
+    product = new Product(sku);
+    products.add(product);
+  }
+  product.addBatch(new Batch(reference, sku, quantity, eta));
+  return product.collectEvents();
+}
+
+async function allocateOrder(command: AllocateOrder, { products }: UnitOfWork): Promise<readonly Event[]> {
+  const { orderid } = command;
+  const events: Event[] = [];
+  for (const { sku, qty } of command.lines) {
+    const product = await products.get(sku);
+    if (!product) {
+      events.push(rejected(command, 'unknown-sku', `No batch of sku ${sku} was ever created`, { orderid, sku }));
+      continue;
+    }
+    try {
+      product.allocate(new OrderLine(orderid, sku, qty));
+    } catch (error) {
+      if (!(error instanceof LineDiffersError)) throw error;
+      events.push(rejected(command, error.code, error.message, { orderid, sku }));
+    }
+    events.push(...product.collectEvents());
+  }
+  return events;
+}
+
+async function changeBatchQuantity(command: ChangeBatchQuantity, { products }: UnitOfWork): Promise<readonly Event[]> {
+  const { reference, quantity } = command;
+  const product = await products.getByBatchReference(reference);
+  const batch = product?.batch(reference);
+  if (!product || !batch) return [rejected(command, 'unknown-batch', `There is no batch ${reference}`, { reference })];
+  product.changeBatchQuantity(batch, quantity);
+  return product.collectEvents();
+}
+
+async function deallocateOrder(command: DeallocateOrder, { products }: UnitOfWork): Promise<readonly Event[]> {
+  const { orderid, sku } = command;
+  const holders = sku === null ? await products.getByOrder(orderid) : [await products.get(sku)];
+  const events: Event[] = [];
+  for (const product of holders) {
+    if (product?.deallocate(orderid)) events.push(...product.collectEvents());
+  }
+  if (events.length > 0) return events;
+  const detail = `Nothing is allocated to order ${orderid}${sku === null ? '' : ` of sku ${sku}`}`;
+  return [rejected(command, 'unknown-order', detail, sku === null ? { orderid } : { orderid, sku })];
+}
+
+/** A line that its batch had to let go looks for another one, in the same transaction. */
+async function reallocate(event: Deallocated, { products }: UnitOfWork): Promise<readonly Event[]> {
+  if (event.because !== 'batch-shrank') return [];
+  const product = await products.get(event.sku);
+  if (!product) throw new Error(`The product of ${event.sku} was there a moment ago`);
+  product.allocate(new OrderLine(event.orderid, event.sku, event.qty));
+  return product.collectEvents();
+}
+
+async function notifyOutOfStock(event: OutOfStock, unitOfWork: UnitOfWork, dependencies: Dependencies): Promise<readonly Event[]> {
+  const { orderid, sku, qty } = event;
+  unitOfWork.afterCommit(() => dependencies.notifications.outOfStock({ orderid, sku, qty }));
+  return [];
+}
+
+type Ids = Pick<CommandRejected, 'orderid' | 'sku' | 'reference'>;
+
+function rejected(command: Command, reason: CommandRejected['reason'], detail: string, ids: Ids): CommandRejected {
+  return { type: 'CommandRejected', command: command.type, reason, detail, ...ids };
+}

@@ -1,0 +1,64 @@
+/** Runs a statement outside any transaction. Both databases understand it as it stands. */
+export type Query = <Row>(statement: string, parameters?: readonly (string | number | null)[]) => Promise<Row[]>;
+
+export interface AllocationView {
+  readonly sku: string;
+  readonly qty: number;
+  readonly batchref: string;
+}
+
+/** What is allocated to an order, by sku; empty when nothing is. */
+export async function allocationsOf(orderid: string, query: Query): Promise<readonly AllocationView[]> {
+  const rows = await query<AllocationView>(
+    `select order_lines.sku, order_lines.qty, batches.reference as batchref
+     from order_lines
+     join allocations on allocations.orderline_id = order_lines.id
+     join batches on batches.id = allocations.batch_id
+     where order_lines.orderid = ?
+     order by order_lines.sku`,
+    [orderid],
+  );
+  return rows.map(({ sku, qty, batchref }) => ({ sku, qty: Number(qty), batchref }));
+}
+
+export interface ProductView {
+  readonly sku: string;
+  readonly version: number;
+  readonly batches: readonly {
+    readonly reference: string;
+    readonly quantity: number;
+    readonly availableQuantity: number;
+    readonly eta: string | null;
+  }[];
+}
+
+interface BatchRow {
+  readonly version: number;
+  readonly reference: string;
+  readonly quantity: number;
+  readonly allocated_quantity: number;
+  readonly eta: string | null;
+}
+
+/** A product with its batches in the order in which stock is allocated; null when there is none. */
+export async function productView(sku: string, query: Query): Promise<ProductView | null> {
+  const rows = await query<BatchRow>(
+    `select products.version, batches.reference, batches.quantity, batches.allocated_quantity, batches.eta
+     from products join batches on batches.sku = products.sku
+     where products.sku = ?
+     order by case when batches.eta is null then 0 else 1 end, batches.eta, batches.id`,
+    [sku],
+  );
+  const [first] = rows;
+  if (!first) return null;
+  return {
+    sku,
+    version: Number(first.version),
+    batches: rows.map(({ reference, quantity, allocated_quantity, eta }) => ({
+      reference,
+      quantity: Number(quantity),
+      availableQuantity: Number(quantity) - Number(allocated_quantity),
+      eta,
+    })),
+  };
+}
