@@ -56,6 +56,11 @@ export async function openBroker(config: Config, log: Logger): Promise<Broker> {
   return new EmbeddedBroker(database);
 }
 
+/** The service's database as it stands: nothing is migrated. */
+export function openDatabase(config: Config): Promise<Database> {
+  return Database.open(config.databaseUrl);
+}
+
 /** Constructs the service; nothing else does. */
 export async function bootstrap(config: Config, log: Logger, overrides: Overrides = {}): Promise<Service> {
   const database = await Database.open(config.databaseUrl);
@@ -76,7 +81,15 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
       metrics,
     },
   });
-  const http = new HttpApi({ broker, config, log, metrics, query: database.query.bind(database), problems: () => consumer.problems() });
+  const http = new HttpApi({
+    broker,
+    commandsTopic: config.commandsTopic,
+    eventsTopic: config.eventsTopic,
+    query: database.query.bind(database),
+    metrics,
+    problems: () => consumer.problems(),
+    log,
+  });
   const closing = new AbortController();
   return {
     database,
@@ -90,8 +103,8 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
     },
     async close() {
       closing.abort();
-      await consumer.close();
       await http.close();
+      await consumer.close();
       await broker.close();
       await database.close();
     },

@@ -1,0 +1,239 @@
+import { Partitioners } from 'kafkajs';
+import {
+  FencedError,
+  type GroupPosition,
+  MissingTopicError,
+  type OffsetRange,
+  type OutgoingRecord,
+  type ReceivedRecord,
+  type TopicSettings,
+  TroubleError,
+} from '../../service-layer/unit-of-work.ts';
+import type { Database, Sql } from '../database/database.ts';
+import { decodeRecord, encodeRecord, type StoredRecord } from '../database/record-codec.ts';
+
+/** A member of a transaction's world: who may write under this transactional id. */
+export interface ProducerEpoch {
+  readonly transactionalId: string;
+  readonly epoch: number;
+}
+
+export interface Place {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+interface RecordRow extends StoredRecord {
+  readonly record_offset: number;
+  readonly timestamp_ms: number;
+}
+
+const MAX_READ_RECORDS = 2_000;
+const MAX_READ_BYTES = 4 * 1024 * 1024;
+/** How late an append of another process is noticed. */
+const POLL_MS = 30;
+
+/**
+ * The log in the tables `log_*` of a SQLite file.
+ *
+ * Guarantee: an append is one database transaction: all its records get their offsets and become visible, and the group's
+ * position moves, at once or not at all. Offsets count without gaps. A crash leaves the whole of it or nothing.
+ */
+export class EmbeddedLog {
+  readonly #database: Database;
+  readonly #partitionOf = Partitioners.DefaultPartitioner();
+  readonly #topics = new Map<string, TopicSettings>();
+  readonly #waiting = new Set<() => void>();
+  #poll: NodeJS.Timeout | undefined;
+  #dataVersion: number | undefined;
+  #version = 0;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async createTopics(topics: readonly TopicSettings[], create: boolean): Promise<void> {
+    await this.#database.transaction(async (sql) => {
+      for (const { name, partitions, maxMessageBytes } of topics) {
+        const [existing] = await sql('select name from log_topics where name = ?', [name]);
+        if (existing) continue;
+        if (!create) throw new MissingTopicError(`The topic ${name} does not exist: start once with KAFKA_CREATE_TOPICS=true to create it`);
+        await sql('insert into log_topics (name, partitions, max_message_bytes) values (?, ?, ?)', [name, partitions, maxMessageBytes]);
+      }
+    });
+  }
+
+  /** @throws {TroubleError} there is no such topic */
+  async topic(name: string): Promise<TopicSettings> {
+    const known = this.#topics.get(name);
+    if (known) return known;
+    const [row] = await this.#database.query<{ partitions: number; max_message_bytes: number }>(
+      'select partitions, max_message_bytes from log_topics where name = ?',
+      [name],
+    );
+    if (!row) throw new TroubleError(`The topic ${name} does not exist`);
+    const topic = { name, partitions: row.partitions, maxMessageBytes: row.max_message_bytes };
+    this.#topics.set(name, topic);
+    return topic;
+  }
+
+  /** @throws {RangeError} a record is larger than its topic takes */
+  async append(
+    records: readonly OutgoingRecord[],
+    position: GroupPosition | null,
+    producer: ProducerEpoch | null,
+  ): Promise<readonly Place[]> {
+    const topics = new Map<string, TopicSettings>();
+    for (const { topic } of records) if (!topics.has(topic)) topics.set(topic, await this.topic(topic));
+    const placed = records.map((record) => this.#place(record, topics.get(record.topic) as TopicSettings));
+    const places = await this.#database.transaction(async (sql) => {
+      if (producer) await refuseFormerHolder(sql, producer);
+      const places = await insert(sql, placed);
+      if (position) await moveGroup(sql, position);
+      return places;
+    });
+    this.#wakeAll();
+    return places;
+  }
+
+  /** The next records of a partition, bounded in count and bytes. */
+  async read(topic: string, partition: number, fromOffset: number): Promise<readonly ReceivedRecord[]> {
+    const rows = await this.#database.query<RecordRow>(
+      `select record_offset, timestamp_ms, key, value, headers, encoding from (
+         select *, sum(coalesce(length(value), 0)) over (order by record_offset) - coalesce(length(value), 0) as bytes_before
+         from (select * from log_records where topic = ? and partition = ? and record_offset >= ? order by record_offset limit ?)
+       ) where bytes_before < ? order by record_offset`,
+      [topic, partition, fromOffset, MAX_READ_RECORDS, MAX_READ_BYTES],
+    );
+    return rows.map((row) => ({ ...decodeRecord(row), topic, partition, offset: row.record_offset, timestampMs: row.timestamp_ms }));
+  }
+
+  /** Changes with every append that this process knows of. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Resolves soon after something was appended since `version`, by this process or another, or when the signal aborts. */
+  async newerThan(version: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || version !== this.#version) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const wake = () => resolve();
+    this.#waiting.add(wake);
+    signal.addEventListener('abort', wake);
+    this.#poll ??= setInterval(() => void this.#wakeIfOthersWrote(), POLL_MS);
+    await promise;
+    signal.removeEventListener('abort', wake);
+    this.#waiting.delete(wake);
+    if (this.#waiting.size > 0) return;
+    clearInterval(this.#poll);
+    this.#poll = undefined;
+  }
+
+  async takeProducer(transactionalId: string): Promise<ProducerEpoch> {
+    const [row] = await this.#database.transaction((sql) =>
+      sql<{ epoch: number }>(
+        `insert into log_producers (transactional_id, epoch) values (?, 1)
+         on conflict (transactional_id) do update set epoch = epoch + 1 returning epoch`,
+        [transactionalId],
+      ),
+    );
+    return { transactionalId, epoch: row?.epoch ?? 0 };
+  }
+
+  async committedOffsets(group: string, topic: string): Promise<readonly (number | null)[]> {
+    const { partitions } = await this.topic(topic);
+    const rows = await this.#database.query<{ partition: number; next_offset: number }>(
+      'select partition, next_offset from log_group_offsets where group_id = ? and topic = ?',
+      [group, topic],
+    );
+    const offsets = new Map(rows.map(({ partition, next_offset }) => [partition, next_offset]));
+    return Array.from({ length: partitions }, (_, partition) => offsets.get(partition) ?? null);
+  }
+
+  async offsetRanges(topic: string): Promise<readonly OffsetRange[]> {
+    const { partitions } = await this.topic(topic);
+    const ranges: OffsetRange[] = [];
+    for (let partition = 0; partition < partitions; partition += 1) {
+      ranges.push({ partition, beginning: 0, end: await nextOffset(this.#database.query.bind(this.#database), topic, partition) });
+    }
+    return ranges;
+  }
+
+  #place(record: OutgoingRecord, { partitions, maxMessageBytes }: TopicSettings): PlacedRecord {
+    const { topic, key } = record;
+    const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({ partitionId, leader: 0 }));
+    const partition = this.#partitionOf({ topic, partitionMetadata: partitionMetadata as never, message: { key, value: null } });
+    const stored = encodeRecord(record);
+    const bytes = (stored.key?.length ?? 0) + (stored.headers.length ?? 0) + Buffer.byteLength(record.value ?? '');
+    if (bytes > maxMessageBytes)
+      throw new RangeError(`A message of ${bytes} bytes is too large: ${topic} takes at most ${maxMessageBytes}`);
+    return { ...stored, topic, partition };
+  }
+
+  #wakeAll(): void {
+    this.#version += 1;
+    for (const wake of this.#waiting) wake();
+  }
+
+  async #wakeIfOthersWrote(): Promise<void> {
+    try {
+      const [row] = await this.#database.query<{ data_version: number }>('pragma data_version');
+      if (row?.data_version !== this.#dataVersion) this.#wakeAll();
+      this.#dataVersion = row?.data_version;
+    } catch {
+      // The database is busy or closing; the next poll finds out.
+    }
+  }
+}
+
+interface PlacedRecord extends StoredRecord {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+async function refuseFormerHolder(sql: Sql, { transactionalId, epoch }: ProducerEpoch): Promise<void> {
+  const [row] = await sql<{ epoch: number }>('select epoch from log_producers where transactional_id = ?', [transactionalId]);
+  if (row?.epoch !== epoch) throw new FencedError(`Another producer has taken over ${transactionalId}`);
+}
+
+async function nextOffset(
+  sql: <Row>(statement: string, parameters: readonly (string | number)[]) => Promise<Row[]>,
+  topic: string,
+  partition: number,
+) {
+  const [row] = await sql<{ last: number | null }>('select max(record_offset) as last from log_records where topic = ? and partition = ?', [
+    topic,
+    partition,
+  ]);
+  return (row?.last ?? -1) + 1;
+}
+
+async function insert(sql: Sql, records: readonly PlacedRecord[]): Promise<readonly Place[]> {
+  const next = new Map<string, number>();
+  const places: Place[] = [];
+  const rows: (string | number | null)[][] = [];
+  const nowMs = Date.now();
+  for (const { topic, partition, key, value, headers, encoding } of records) {
+    const lane = `${topic}/${partition}`;
+    const offset = next.get(lane) ?? (await nextOffset(sql, topic, partition));
+    next.set(lane, offset + 1);
+    places.push({ partition, offset });
+    rows.push([topic, partition, offset, nowMs, key, value, headers, encoding]);
+  }
+  if (rows.length > 0) {
+    await sql(
+      `insert into log_records (topic, partition, record_offset, timestamp_ms, key, value, headers, encoding)
+       select ${rows[0]?.map((_, index) => `json_extract(value, '$[${index}]')`).join(', ')} from json_each(?)`,
+      [JSON.stringify(rows)],
+    );
+  }
+  return places;
+}
+
+async function moveGroup(sql: Sql, { group, topic, partition, nextOffset }: GroupPosition): Promise<void> {
+  await sql(
+    `insert into log_group_offsets (group_id, topic, partition, next_offset) values (?, ?, ?, ?)
+     on conflict (group_id, topic, partition) do update set next_offset = excluded.next_offset`,
+    [group, topic, partition, nextOffset],
+  );
+}

@@ -1,0 +1,146 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type {
+  Broker,
+  ConsumeOptions,
+  GroupPosition,
+  LogRecord,
+  OffsetRange,
+  OutgoingRecord,
+  ReceivedRecord,
+  Subscription,
+  TopicSettings,
+  TransactionalProducer,
+} from '../../service-layer/unit-of-work.ts';
+import type { Database } from '../database/database.ts';
+import { EmbeddedConsumer } from './embedded-consumer.ts';
+import { EmbeddedLog, type Place, type ProducerEpoch } from './embedded-log.ts';
+
+const RETRY_MS = 100;
+
+/**
+ * A broker for one machine without Kafka: topics, partitions, groups and transactions in a SQLite file, for any number of
+ * processes that open it. Not meant to grow: whoever outgrows it sets KAFKA_BROKERS.
+ */
+export class EmbeddedBroker implements Broker {
+  readonly #database: Database;
+  readonly #log: EmbeddedLog;
+  readonly #subscriptions = new Set<Subscription>();
+
+  /** @param database an open, migrated SQLite database; it stays the caller's to close */
+  constructor(database: Database) {
+    this.#database = database;
+    this.#log = new EmbeddedLog(database);
+  }
+
+  ensureTopics(topics: readonly TopicSettings[], create: boolean): Promise<void> {
+    return this.#log.createTopics(topics, create);
+  }
+
+  async maxMessageBytes(topic: string): Promise<number> {
+    return (await this.#log.topic(topic)).maxMessageBytes;
+  }
+
+  publish(topic: string, records: readonly LogRecord[]): Promise<readonly Place[]> {
+    return this.#log.append(
+      records.map((record) => ({ ...record, topic })),
+      null,
+      null,
+    );
+  }
+
+  async openProducer(transactionalId: string): Promise<TransactionalProducer> {
+    return new EmbeddedProducer(this.#log, await this.#log.takeProducer(transactionalId));
+  }
+
+  async consume(options: ConsumeOptions): Promise<Subscription> {
+    await this.#log.topic(options.topic);
+    return this.#subscribed(new EmbeddedConsumer(this.#database, this.#log, options));
+  }
+
+  committedOffsets(group: string, topic: string): Promise<readonly (number | null)[]> {
+    return this.#log.committedOffsets(group, topic);
+  }
+
+  offsetRanges(topic: string): Promise<readonly OffsetRange[]> {
+    return this.#log.offsetRanges(topic);
+  }
+
+  async tail(topic: string, from: 'beginning' | 'end', onRecord: (record: ReceivedRecord) => void): Promise<Subscription> {
+    const ranges = await this.#log.offsetRanges(topic);
+    return this.#subscribed(
+      new EmbeddedTail(
+        this.#log,
+        topic,
+        ranges.map(({ end }) => (from === 'end' ? end : 0)),
+        onRecord,
+      ),
+    );
+  }
+
+  async ping(): Promise<void> {
+    await this.#database.query('select 1');
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
+  }
+
+  #subscribed(subscription: Subscription): Subscription {
+    this.#subscriptions.add(subscription);
+    return {
+      close: async () => {
+        this.#subscriptions.delete(subscription);
+        await subscription.close();
+      },
+    };
+  }
+}
+
+class EmbeddedProducer implements TransactionalProducer {
+  readonly #log: EmbeddedLog;
+  readonly #epoch: ProducerEpoch;
+
+  constructor(log: EmbeddedLog, epoch: ProducerEpoch) {
+    this.#log = log;
+    this.#epoch = epoch;
+  }
+
+  async publish(records: readonly OutgoingRecord[], position: GroupPosition | null): Promise<void> {
+    await this.#log.append(records, position, this.#epoch);
+  }
+
+  async close(): Promise<void> {
+    // It holds nothing open: the next holder's epoch ends it.
+  }
+}
+
+/** Reads all partitions of a topic in turn, for one reader. */
+class EmbeddedTail implements Subscription {
+  readonly #closing = new AbortController();
+  readonly #reading: Promise<void>;
+
+  constructor(log: EmbeddedLog, topic: string, nextOffsets: number[], onRecord: (record: ReceivedRecord) => void) {
+    this.#reading = this.#read(log, topic, nextOffsets, onRecord);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#reading;
+  }
+
+  async #read(log: EmbeddedLog, topic: string, nextOffsets: number[], onRecord: (record: ReceivedRecord) => void): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      const { version } = log;
+      let found = 0;
+      for (const [partition, fromOffset] of nextOffsets.entries()) {
+        const records = await log.read(topic, partition, fromOffset).catch(() => null);
+        if (records === null) await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
+        for (const record of signal.aborted ? [] : (records ?? [])) onRecord(record);
+        nextOffsets[partition] = fromOffset + (records?.length ?? 0);
+        found += records?.length ?? 1;
+      }
+      if (found === 0) await log.newerThan(version, signal);
+    }
+  }
+}

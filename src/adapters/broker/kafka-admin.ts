@@ -1,0 +1,117 @@
+// Node finds no name after CompressionCodecs in this CommonJS module: by its default export then.
+import kafkajs, { type Admin } from 'kafkajs';
+import { MissingTopicError, type OffsetRange, type TopicSettings } from '../../service-layer/unit-of-work.ts';
+import { asServiceError, createClient, disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './kafka-client.ts';
+
+/** Its callers try again by themselves, and some want to know soon. */
+const CONNECT_RETRIES = 4;
+
+/** Questions to the cluster, through one connection that is opened at first use and replaced after a failure. */
+export class KafkaAdmin {
+  readonly #options: KafkaOptions;
+  #admin: Promise<Admin> | null = null;
+
+  constructor(options: KafkaOptions) {
+    this.#options = options;
+  }
+
+  async ensureTopics(topics: readonly TopicSettings[], create: boolean): Promise<void> {
+    const existing = new Set(await this.#ask('Listing the topics', (admin) => admin.listTopics()));
+    const missing = topics.filter(({ name }) => !existing.has(name));
+    if (missing.length === 0) return;
+    if (!create) throw new MissingTopicError(this.#sayHowToCreate(missing));
+    await this.#ask('Creating topics', (admin) =>
+      admin.createTopics({
+        waitForLeaders: true,
+        topics: missing.map(({ name, partitions, maxMessageBytes }) => ({
+          topic: name,
+          numPartitions: partitions,
+          configEntries: [{ name: 'max.message.bytes', value: String(maxMessageBytes) }],
+        })),
+      }),
+    );
+  }
+
+  #sayHowToCreate(missing: readonly TopicSettings[]): string {
+    const server = this.#options.brokers.join(',');
+    const commands = missing.map(
+      ({ name, partitions, maxMessageBytes }) =>
+        `kafka-topics.sh --bootstrap-server ${server} --create --topic ${name} --partitions ${partitions} --config max.message.bytes=${maxMessageBytes}`,
+    );
+    const names = missing.map(({ name }) => name).join(', ');
+    return `Missing in Kafka: ${names}. Create with:\n${commands.join('\n')}`;
+  }
+
+  async maxMessageBytes(topic: string): Promise<number> {
+    const name = 'max.message.bytes';
+    const { resources } = await this.#ask(`Reading the settings of ${topic}`, (admin) =>
+      admin.describeConfigs({
+        includeSynonyms: false,
+        resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: [name] }],
+      }),
+    );
+    return Number(resources[0]?.configEntries.find(({ configName }) => configName === name)?.configValue);
+  }
+
+  async committedOffsets(group: string, topic: string): Promise<readonly (number | null)[]> {
+    const [found] = await this.#ask(`Reading the offsets of ${group}`, (admin) => admin.fetchOffsets({ groupId: group, topics: [topic] }));
+    const offsets: (number | null)[] = [];
+    for (const { partition, offset } of found?.partitions ?? []) offsets[partition] = Number(offset) < 0 ? null : Number(offset);
+    return Array.from(offsets, (offset) => offset ?? null);
+  }
+
+  async offsetRanges(topic: string): Promise<readonly OffsetRange[]> {
+    const offsets = await this.#ask(`Reading the ends of ${topic}`, (admin) => admin.fetchTopicOffsets(topic));
+    return offsets
+      .map(({ partition, low, high }) => ({ partition, beginning: Number(low), end: Number(high) }))
+      .sort((a, b) => a.partition - b.partition);
+  }
+
+  async partitions(topic: string) {
+    const { topics } = await this.#ask(`Reading the partitions of ${topic}`, (admin) => admin.fetchTopicMetadata({ topics: [topic] }));
+    return topics[0]?.partitions ?? [];
+  }
+
+  async deleteGroup(group: string): Promise<void> {
+    await this.#ask(`Deleting the group ${group}`, (admin) => admin.deleteGroups([group]));
+  }
+
+  async ping(): Promise<void> {
+    await this.#ask('Asking for the cluster', (admin) => admin.describeCluster());
+  }
+
+  async close(): Promise<void> {
+    const admin = this.#admin;
+    this.#admin = null;
+    await admin?.then(disconnect, () => {});
+  }
+
+  async #ask<T>(doing: string, question: (admin: Admin) => Promise<T>): Promise<T> {
+    const wasConnected = this.#admin !== null;
+    try {
+      return await this.#askOnce(doing, question);
+    } catch (error) {
+      // The connection may be one that a broker's restart has cut: a fresh one decides.
+      if (wasConnected) return await this.#askOnce(doing, question);
+      throw error;
+    }
+  }
+
+  async #askOnce<T>(doing: string, question: (admin: Admin) => Promise<T>): Promise<T> {
+    this.#admin ??= this.#connect();
+    const connected = this.#admin;
+    try {
+      return await withDeadline(connected.then(question), OPERATION_TIMEOUT_MS, doing);
+    } catch (error) {
+      if (this.#admin === connected) this.#admin = null;
+      connected.then(disconnect, () => {});
+      throw asServiceError(error, doing);
+    }
+  }
+
+  async #connect(): Promise<Admin> {
+    const admin = createClient(this.#options, CONNECT_RETRIES).admin();
+    await admin.connect();
+    return admin;
+  }
+}

@@ -1,0 +1,58 @@
+import { Partitioners, type PartitionMetadata } from 'kafkajs';
+import { type OutgoingRecord, TroubleError } from '../../service-layer/unit-of-work.ts';
+import type { KafkaAdmin } from './kafka-admin.ts';
+import { bytesOf, encode, type PlacedRecord } from './kafka-records.ts';
+
+const MAX_AGE_MS = 30_000;
+
+interface Layout {
+  readonly partitions: PartitionMetadata[];
+  readonly maxMessageBytes: number;
+  readonly expiresAtMs: number;
+}
+
+/** Which partitions topics have, and which of them a record goes to: the one that Java's producer would choose for its key. */
+export class TopicLayouts {
+  readonly #admin: KafkaAdmin;
+  readonly #partitioner = Partitioners.DefaultPartitioner();
+  readonly #layouts = new Map<string, Promise<Layout>>();
+
+  constructor(admin: KafkaAdmin) {
+    this.#admin = admin;
+  }
+
+  async place(records: readonly OutgoingRecord[]): Promise<readonly PlacedRecord[]> {
+    const layouts = new Map<string, Layout>();
+    for (const topic of new Set(records.map((record) => record.topic))) layouts.set(topic, await this.of(topic));
+    return records.map((record) => {
+      const { topic } = record;
+      const message = encode(record);
+      const partition = this.#partitioner({ topic, partitionMetadata: layouts.get(topic)?.partitions ?? [], message });
+      return { topic, partition, message, bytes: bytesOf(record) };
+    });
+  }
+
+  async of(topic: string): Promise<Layout> {
+    const known = await this.#layouts.get(topic);
+    if (known && known.expiresAtMs > Date.now()) return known;
+    const reading = this.#read(topic);
+    this.#layouts.set(topic, reading);
+    try {
+      return await reading;
+    } catch (error) {
+      this.#layouts.delete(topic);
+      throw error;
+    }
+  }
+
+  /** After trouble: what is known may no longer be so. */
+  forget(): void {
+    this.#layouts.clear();
+  }
+
+  async #read(topic: string): Promise<Layout> {
+    const partitions = await this.#admin.partitions(topic);
+    if (partitions.length === 0) throw new TroubleError(`The topic ${topic} has no partitions yet`);
+    return { partitions, maxMessageBytes: await this.#admin.maxMessageBytes(topic), expiresAtMs: Date.now() + MAX_AGE_MS };
+  }
+}

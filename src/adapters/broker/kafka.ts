@@ -1,0 +1,86 @@
+import {
+  type Broker,
+  type ConsumeOptions,
+  type LogRecord,
+  type ReceivedRecord,
+  type Subscription,
+  type TopicSettings,
+  TroubleError,
+} from '../../service-layer/unit-of-work.ts';
+import { KafkaAdmin } from './kafka-admin.ts';
+import type { KafkaOptions } from './kafka-client.ts';
+import { KafkaConsumer } from './kafka-consumer.ts';
+import { TopicLayouts } from './kafka-layout.ts';
+import { KafkaTransactionalProducer } from './kafka-producer.ts';
+import { KafkaPublisher } from './kafka-publisher.ts';
+import { tailTopic } from './kafka-tail.ts';
+
+/** The log on Apache Kafka. Nothing connects before it is needed, and every connection is made anew after trouble. */
+export class KafkaBroker implements Broker {
+  readonly #options: KafkaOptions;
+  readonly #admin: KafkaAdmin;
+  readonly #layouts: TopicLayouts;
+  readonly #publisher: KafkaPublisher;
+  readonly #consumers = new Set<KafkaConsumer>();
+  #isClosed = false;
+
+  constructor(options: KafkaOptions) {
+    this.#options = options;
+    this.#admin = new KafkaAdmin(options);
+    this.#layouts = new TopicLayouts(this.#admin);
+    this.#publisher = new KafkaPublisher(options, this.#layouts);
+  }
+
+  ensureTopics(topics: readonly TopicSettings[], create: boolean): Promise<void> {
+    return this.#admin.ensureTopics(topics, create);
+  }
+
+  maxMessageBytes(topic: string): Promise<number> {
+    return this.#admin.maxMessageBytes(topic);
+  }
+
+  publish(topic: string, records: readonly LogRecord[]) {
+    return this.#publisher.publish(topic, records);
+  }
+
+  async openProducer(transactionalId: string): Promise<KafkaTransactionalProducer> {
+    return await KafkaTransactionalProducer.open(this.#options, transactionalId, this.#layouts);
+  }
+
+  async consume(options: ConsumeOptions): Promise<Subscription> {
+    if (this.#isClosed) throw new TroubleError('The broker is closed');
+    const consumer = new KafkaConsumer(this.#options, options);
+    this.#consumers.add(consumer);
+    await consumer.joined;
+    return {
+      close: async () => {
+        await consumer.close();
+        this.#consumers.delete(consumer);
+      },
+    };
+  }
+
+  committedOffsets(group: string, topic: string) {
+    return this.#admin.committedOffsets(group, topic);
+  }
+
+  offsetRanges(topic: string) {
+    return this.#admin.offsetRanges(topic);
+  }
+
+  tail(topic: string, from: 'beginning' | 'end', onRecord: (record: ReceivedRecord) => void): Promise<Subscription> {
+    const group = `${this.#options.clientId}-tail-${crypto.randomUUID()}`;
+    return tailTopic((options) => this.consume(options), group, this.#admin, topic, from, onRecord);
+  }
+
+  ping(): Promise<void> {
+    return this.#admin.ping();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all([...this.#consumers].map((consumer) => consumer.close()));
+    await this.#publisher.close();
+    await this.#admin.close();
+  }
+}

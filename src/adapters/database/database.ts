@@ -1,0 +1,150 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { MikroORM } from '@mikro-orm/core';
+import type { AbstractSqlConnection } from '@mikro-orm/sql';
+import { codeOf, DatabaseUnavailableError, messageOf, translated } from './errors.ts';
+import { migrate } from './migrate.ts';
+import { type Dialect, databaseOptions, describeUrl, dialectOf, sqliteFile } from './options.ts';
+import { type Parameters, runTransaction, type Sql, type Transaction } from './transaction.ts';
+import { SqlUnitOfWork } from './unit-of-work.ts';
+
+export type { Parameters, Sql } from './transaction.ts';
+
+/** What a session gives to its work. */
+export type Session = SqlUnitOfWork;
+
+/** What hears of failures that must not undo anything. */
+export type OnError = (error: unknown) => void;
+
+/** How long to wait for another process that is just setting the same file up. */
+const SETUP_DEADLINE_MS = 10_000;
+const SETUP_RETRY_MS = 50;
+
+const open = new Map<string, Promise<Database>>();
+
+/**
+ * One database, shared by everything in the process. Statements that run into trouble throw `TroubleError`, whose `cause` is the driver's error;
+ * a statement that is wrong in itself throws the driver's error.
+ *
+ * SQLite is one connection, one user at a time: inside `transaction` or `getSession`, use only what they hand you, or wait for ever.
+ */
+export class Database {
+  readonly dialect: Dialect;
+  /** For the command line and tests; the service goes through the methods below. */
+  readonly orm: MikroORM;
+  readonly #key: string;
+  readonly #description: string;
+
+  private constructor(key: string, url: string, orm: MikroORM) {
+    this.#key = key;
+    this.#description = describeUrl(url);
+    this.dialect = dialectOf(url);
+    this.orm = orm;
+  }
+
+  /**
+   * The process's one instance for this url, until it is closed.
+   * @throws {InvalidDatabaseUrlError}
+   * @throws {DatabaseUnavailableError} it cannot be reached, opened or written
+   */
+  static async open(url: string): Promise<Database> {
+    const key = dialectOf(url) === 'sqlite' ? sqliteFile(url) : url;
+    const known = open.get(key);
+    if (known) return known;
+    const opening = Database.#connect(key, url);
+    open.set(key, opening);
+    try {
+      return await opening;
+    } catch (error) {
+      open.delete(key);
+      throw error;
+    }
+  }
+
+  static async #connect(key: string, url: string): Promise<Database> {
+    const orm = await MikroORM.init(databaseOptions(url));
+    const database = new Database(key, url, orm);
+    try {
+      await orm.connect();
+      if (database.dialect === 'sqlite') await database.#setUpSqlite();
+      else await database.query('select 1');
+      return database;
+    } catch (error) {
+      await orm.close(true).catch(() => {});
+      throw new DatabaseUnavailableError(`Cannot use ${database.#description}: ${messageOf(error)}. ${database.#advice()}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /**
+   * Applies what is missing, all or nothing; of several processes that start at once, one does it.
+   * @returns the names of the migrations applied
+   * @throws {NewerDatabaseError}
+   */
+  async runMigrations(): Promise<readonly string[]> {
+    return migrate(this.orm, this.dialect, this.#description);
+  }
+
+  /** Runs a statement outside any transaction. */
+  async query<Row = unknown>(statement: string, parameters: Parameters = []): Promise<Row[]> {
+    return translated(() => this.#connection.execute<Row[]>(statement, [...parameters]));
+  }
+
+  /** Commits when `work` resolves, rolls back when it rejects. Takes SQLite's write lock first. */
+  async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.#run(({ sql }) => work(sql));
+  }
+
+  /**
+   * A unit of work by itself: what `work` changed is written when it resolves, and nothing when it rejects.
+   * @param onError hears of `afterCommit` work that failed
+   */
+  async getSession<T>(work: (session: Session) => Promise<T>, onError: OnError = () => {}): Promise<T> {
+    const { result, session } = await this.#run(async ({ em, sql }) => {
+      const session = new SqlUnitOfWork(em, sql, this.dialect);
+      const result = await work(session);
+      await session.flush();
+      return { result, session };
+    });
+    await session.runAfterCommit(onError);
+    return result;
+  }
+
+  async #run<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    // better-sqlite3 answers at once: without this, transactions back to back would let no timer and no socket have its turn.
+    if (this.dialect === 'sqlite') await nextTurn();
+    return runTransaction({ em: this.orm.em, dialect: this.dialect }, work);
+  }
+
+  /** Safe to call twice. */
+  async close(): Promise<void> {
+    if (!open.delete(this.#key)) return;
+    await this.orm.close(true);
+  }
+
+  get #connection(): AbstractSqlConnection {
+    return this.orm.em.getConnection() as AbstractSqlConnection;
+  }
+
+  /** Puts the file in WAL mode and makes sure it can be written, waiting for a process that is doing the same. */
+  async #setUpSqlite(): Promise<void> {
+    for (const giveUpAt = Date.now() + SETUP_DEADLINE_MS; ; ) {
+      try {
+        await this.query('pragma journal_mode = wal');
+        await this.query('pragma synchronous = full');
+        await this.transaction(async () => {});
+        return;
+      } catch (error) {
+        const busy = error instanceof Error && codeOf(error.cause).startsWith('SQLITE_BUSY');
+        if (!busy || Date.now() > giveUpAt) throw error;
+        await sleep(SETUP_RETRY_MS);
+      }
+    }
+  }
+
+  #advice(): string {
+    return this.dialect === 'sqlite'
+      ? 'Check that its directory exists, that the file may be written and the disk is not full, or set DATABASE_URL to another place'
+      : 'Check that the server runs and can be reached, and the user, password and database name in DATABASE_URL';
+  }
+}

@@ -1,0 +1,142 @@
+import {
+  FencedError,
+  type LanePosition,
+  type LaneProgress,
+  type LaneStore,
+  type LaneTransaction,
+  type OutboxRecord,
+  type Partition,
+} from '../../service-layer/unit-of-work.ts';
+import type { Database } from './database.ts';
+import { jsonRows } from './json-rows.ts';
+import { decodeRecord, encodeRecord, type StoredRecord } from './record-codec.ts';
+import type { Sql } from './transaction.ts';
+
+interface OutboxRow extends StoredRecord {
+  readonly sequence: number;
+  readonly source_offset: number;
+  readonly topic: string;
+}
+
+/**
+ * The lanes' tables: `source_positions`, `processed_commands`, `outbox`.
+ *
+ * A lane transaction locks the lane's row first, so that two owners of one lane meet on it: the second finds the position
+ * moved and gives up. Then the work; then, one statement per table: the aggregates, the answered command ids, the outbox,
+ * the deletion of what is out, the new position. A crash before the commit undoes all of it, after it none.
+ */
+export class SqlLaneStore implements LaneStore {
+  readonly #database: Database;
+  readonly #onAfterCommitError: (error: unknown) => void;
+
+  /** @param onAfterCommitError told of work after a commit that failed; it undoes nothing */
+  constructor(database: Database, onAfterCommitError: (error: unknown) => void) {
+    this.#database = database;
+    this.#onAfterCommitError = onAfterCommitError;
+  }
+
+  async readPosition({ topic, partition }: Partition): Promise<LanePosition> {
+    return asPosition(await this.#database.query(SELECT_POSITION, [topic, partition]));
+  }
+
+  async readOutbox({ topic, partition }: Partition, belowSourceOffset: number, limit: number): Promise<readonly OutboxRecord[]> {
+    const rows = await this.#database.query<OutboxRow>(
+      `select sequence, source_offset, topic, key, value, headers, encoding from outbox
+       where source_topic = ? and source_partition = ? and source_offset < ? order by sequence limit ?`,
+      [topic, partition, belowSourceOffset, limit],
+    );
+    return rows.map((row) => ({
+      ...decodeRecord(row),
+      topic: row.topic,
+      sequence: row.sequence,
+      sourceOffset: row.source_offset,
+    }));
+  }
+
+  async deleteOutbox(lane: Partition, belowSourceOffset: number): Promise<void> {
+    await this.#database.transaction((sql) => deleteOutbox(sql, lane, belowSourceOffset));
+  }
+
+  async transaction(
+    lane: Partition,
+    expected: LanePosition,
+    work: (transaction: LaneTransaction) => Promise<LaneProgress>,
+  ): Promise<LaneProgress> {
+    return this.#database.getSession(async (session) => {
+      await lock(session.sql, lane, expected);
+      const progress = await work(session);
+      await this.#write(session.sql, lane, progress);
+      return progress;
+    }, this.#onAfterCommitError);
+  }
+
+  async #write(sql: Sql, { topic, partition }: Partition, progress: LaneProgress): Promise<void> {
+    const { dialect } = this.#database;
+    if (progress.answeredCommandIds.length > 0) {
+      await sql(`insert into processed_commands (id) select id from ${jsonRows(dialect, { id: 'text' })} as rows`, [
+        // Sorted, so that two lanes that answer the same commands do not wait for each other.
+        JSON.stringify(progress.answeredCommandIds.toSorted().map((id) => [id])),
+      ]);
+    }
+    await deleteOutbox(sql, { topic, partition }, progress.publishedBelowOffset);
+    if (progress.outbox.length > 0) {
+      const rows = progress.outbox.map((record) => {
+        const { key, value, headers, encoding } = encodeRecord(record);
+        return [topic, partition, record.sequence, record.sourceOffset, record.topic, key, value, headers, encoding];
+      });
+      await sql(`insert into outbox (${OUTBOX_COLUMNS}) select ${OUTBOX_COLUMNS} from ${jsonRows(dialect, OUTBOX)} as rows`, [
+        JSON.stringify(rows),
+      ]);
+    }
+    await sql('update source_positions set next_offset = ?, next_sequence = ? where topic = ? and partition = ?', [
+      progress.next.nextOffset,
+      progress.next.nextSequence,
+      topic,
+      partition,
+    ]);
+  }
+}
+
+const SELECT_POSITION = 'select next_offset, next_sequence from source_positions where topic = ? and partition = ?';
+const OUTBOX = {
+  source_topic: 'text',
+  source_partition: 'bigint',
+  sequence: 'bigint',
+  source_offset: 'bigint',
+  topic: 'text',
+  key: 'text',
+  value: 'text',
+  headers: 'text',
+  encoding: 'text',
+} as const;
+const OUTBOX_COLUMNS = Object.keys(OUTBOX).join(', ');
+
+interface PositionRow {
+  readonly next_offset: number;
+  readonly next_sequence: number;
+}
+
+/** Takes the lane's row, made if it is not there, for this transaction: a write, though it changes nothing, locks it. */
+async function lock(sql: Sql, { topic, partition }: Partition, expected: LanePosition): Promise<void> {
+  const rows = await sql<PositionRow>(
+    `insert into source_positions (topic, partition, next_offset, next_sequence) values (?, ?, 0, 1)
+     on conflict (topic, partition) do update set next_offset = source_positions.next_offset returning next_offset, next_sequence`,
+    [topic, partition],
+  );
+  const found = asPosition(rows);
+  if (found.nextOffset !== expected.nextOffset || found.nextSequence !== expected.nextSequence) {
+    throw new FencedError(`Another owner has moved ${topic}/${partition} from ${expected.nextOffset} to ${found.nextOffset}`);
+  }
+}
+
+function asPosition([row]: readonly PositionRow[]): LanePosition {
+  return row ? { nextOffset: row.next_offset, nextSequence: row.next_sequence } : { nextOffset: 0, nextSequence: 1 };
+}
+
+async function deleteOutbox(sql: Sql, { topic, partition }: Partition, belowSourceOffset: number): Promise<void> {
+  await sql('delete from outbox where source_topic = ? and source_partition = ? and source_offset < ?', [
+    topic,
+    partition,
+    belowSourceOffset,
+  ]);
+}

@@ -1,0 +1,151 @@
+import { LockMode, type SqlEntityManager } from '@mikro-orm/sql';
+import { Batch, OrderLine, Product } from '../../domain/model.ts';
+import type { CommandNeeds } from './command-needs.ts';
+import { jsonRows } from './json-rows.ts';
+import type { Dialect } from './options.ts';
+import type { Sql } from './transaction.ts';
+
+/** An allocated line as it lies in the database. `id`: of the allocation; a higher one is newer. */
+interface LineRow {
+  readonly id: number;
+  readonly reference: string;
+  readonly orderid: string;
+  readonly sku: string;
+  readonly qty: number;
+}
+
+const LINE = 'allocations.id, batches.reference, order_lines.orderid, order_lines.sku, order_lines.qty';
+const THEIR_ALLOCATIONS = `join allocations on allocations.orderline_id = order_lines.id
+  join batches on batches.id = allocations.batch_id`;
+
+/** Reads aggregates for one session, each kind with one query, however many there are. */
+export class Loading {
+  readonly #entityManager: SqlEntityManager;
+  readonly #sql: Sql;
+  readonly #dialect: Dialect;
+
+  constructor(entityManager: SqlEntityManager, sql: Sql, dialect: Dialect) {
+    this.#entityManager = entityManager;
+    this.#sql = sql;
+    this.#dialect = dialect;
+  }
+
+  /** The skus of the batches that exist. */
+  async skusOfReferences(references: readonly string[]): Promise<readonly { readonly reference: string; readonly sku: string }[]> {
+    if (references.length === 0) return [];
+    return this.#sql(
+      `select reference, sku from batches where reference in (select reference from ${this.#rows({ reference: 'text' })} as wanted)`,
+      [json(references.map((reference) => [reference]))],
+    );
+  }
+
+  /** The skus on which the orders have a line. */
+  async skusOfOrders(orderids: readonly string[]): Promise<readonly { readonly orderid: string; readonly sku: string }[]> {
+    if (orderids.length === 0) return [];
+    return this.#sql(
+      `select orderid, sku from order_lines where orderid in (select orderid from ${this.#rows({ orderid: 'text' })} as wanted)`,
+      [json(orderids.map((orderid) => [orderid]))],
+    );
+  }
+
+  /**
+   * The products with all their batches, in the order of creation, and none of their lines. On PostgreSQL their rows are
+   * locked until the transaction ends, in the order of their skus, so that two transactions cannot wait for each other.
+   */
+  async products(skus: readonly string[]): Promise<readonly Product[]> {
+    if (skus.length === 0) return [];
+    const wanted = { sku: { $in: [...skus].sort() } };
+    const lockMode = this.#dialect === 'postgresql' ? LockMode.PESSIMISTIC_WRITE : LockMode.NONE;
+    const rows = await this.#entityManager.find(Product, wanted, { lockMode, orderBy: { sku: 'asc' } });
+    const batches = await this.#entityManager.find(Batch, wanted, { orderBy: { id: 'asc' } as object });
+    const bySku = Map.groupBy(batches, ({ sku }) => sku);
+    return rows.map(({ sku, version }) => new Product(sku, version, bySku.get(sku)));
+  }
+
+  /** A batch without its lines. Its product is locked like those above: whoever changes one of its batches holds it. */
+  async batch(reference: string): Promise<Batch | null> {
+    if (this.#dialect === 'postgresql') {
+      await this.#sql('select sku from products where sku in (select sku from batches where reference = ?) for update', [reference]);
+    }
+    return this.#entityManager.findOne(Batch, { reference });
+  }
+
+  /** Puts into the batches the lines that the commands can touch: a bounded number, however long the history. */
+  async restoreNeededLines(batches: ReadonlyMap<string, Batch>, needs: CommandNeeds): Promise<void> {
+    const found = new Map<number, LineRow>();
+    const collect = (rows: readonly LineRow[]) => {
+      for (const row of rows) found.set(row.id, row);
+    };
+    if (needs.lines.length > 0) {
+      const wanted = this.#rows({ orderid: 'text', sku: 'text' });
+      collect(
+        await this.#sql(
+          `select ${LINE} from ${wanted} as wanted
+           join order_lines on order_lines.orderid = wanted.orderid and order_lines.sku = wanted.sku ${THEIR_ALLOCATIONS}`,
+          [json(needs.lines)],
+        ),
+      );
+    }
+    if (needs.orders.size > 0) {
+      const wanted = this.#rows({ orderid: 'text' });
+      collect(
+        await this.#sql(
+          `select ${LINE} from ${wanted} as wanted join order_lines on order_lines.orderid = wanted.orderid ${THEIR_ALLOCATIONS}`,
+          [json([...needs.orders.keys()].map((orderid) => [orderid]))],
+        ),
+      );
+    }
+    if (needs.smallestQuantity.size > 0) collect(await this.#linesThatMayBeLetGo(needs.smallestQuantity));
+    restore(batches, [...found.values()]);
+  }
+
+  /** Puts all its lines into each batch. */
+  async restoreAllLines(batches: ReadonlyMap<string, Batch>): Promise<void> {
+    if (batches.size === 0) return;
+    const wanted = this.#rows({ reference: 'text' });
+    const rows = await this.#sql<LineRow>(
+      `select ${LINE} from ${wanted} as wanted
+       join batches on batches.reference = wanted.reference
+       join allocations on allocations.batch_id = batches.id
+       join order_lines on order_lines.id = allocations.orderline_id`,
+      [json([...batches.keys()].map((reference) => [reference]))],
+    );
+    restore(batches, rows);
+  }
+
+  /**
+   * For each batch its newest lines, as many as must go for it to fit the smallest quantity. Commands handled before may
+   * change how much that is, but only by lines that are known then: new ones, which are newer still, or named ones.
+   */
+  async #linesThatMayBeLetGo(smallestQuantity: ReadonlyMap<string, number>): Promise<readonly LineRow[]> {
+    const wanted = this.#rows({ reference: 'text', quantity: 'bigint' });
+    return this.#sql<LineRow>(
+      `select id, reference, orderid, sku, qty
+       from (
+         select allocations.id, batches.reference, order_lines.orderid, order_lines.sku, order_lines.qty,
+           batches.allocated_quantity - wanted.quantity as surplus,
+           sum(order_lines.qty) over (partition by batches.id order by allocations.id desc) - order_lines.qty as newer_qty
+         from ${wanted} as wanted
+         join batches on batches.reference = wanted.reference and batches.allocated_quantity > wanted.quantity
+         join allocations on allocations.batch_id = batches.id
+         join order_lines on order_lines.id = allocations.orderline_id
+       ) as newest
+       where newer_qty < surplus`,
+      [json([...smallestQuantity])],
+    );
+  }
+
+  #rows(columns: Parameters<typeof jsonRows>[1]): string {
+    return jsonRows(this.#dialect, columns);
+  }
+}
+
+function restore(batches: ReadonlyMap<string, Batch>, rows: readonly LineRow[]): void {
+  for (const { reference, orderid, sku, qty } of rows.toSorted((a, b) => a.id - b.id)) {
+    batches.get(reference)?.restoreLine(new OrderLine(orderid, sku, qty));
+  }
+}
+
+function json(rows: readonly (readonly (string | number)[])[]): string {
+  return JSON.stringify(rows);
+}

@@ -1,0 +1,172 @@
+import { BigIntType, defineEntity, type EntityProperty, type Platform, p } from '@mikro-orm/core';
+import { Batch, Product } from '../../domain/model.ts';
+
+/*
+ * MikroORM's view of the tables. The domain's own classes are mapped from outside, constructor and all; nothing happens here until an
+ * ORM is initialised with it. The other tables are read and written with statements of their own: they are here so that a test can
+ * compare what is mapped with what was migrated.
+ */
+
+/** A whole number up to 2^53 - 1. */
+const bigint = () => p.bigint('number');
+const int = () => p.integer();
+const text = () => p.text();
+
+/** A table's own key: 64 bits on both, though SQLite calls it an integer, and only that. */
+class TableKey extends BigIntType<'number'> {
+  override getColumnType(prop: EntityProperty, platform: Platform): string {
+    const integer = platform.getIntegerTypeDeclarationSQL({});
+    return integer === 'integer' ? integer : super.getColumnType(prop, platform);
+  }
+}
+
+const id = () => p.type(new TableKey('number')).primary().autoincrement();
+
+const products = defineEntity({
+  class: Product,
+  tableName: 'products',
+  forceConstructor: true,
+  constructorParams: ['sku', 'version'],
+  properties: { sku: text().primary(), version: bigint() },
+});
+
+/** The table's own key stays out of the domain: MikroORM puts it on the object, and nobody there looks at it. */
+const batches = defineEntity({
+  class: Batch,
+  tableName: 'batches',
+  forceConstructor: true,
+  indexes: [{ name: 'batches_sku_index', properties: ['sku'] }],
+  uniques: [{ name: 'batches_reference_unique', properties: ['reference'] }],
+  properties: {
+    id: id(),
+    reference: text(),
+    sku: text(),
+    quantity: bigint(),
+    eta: text().nullable(),
+    allocatedQuantity: bigint().fieldName('allocated_quantity'),
+  },
+});
+
+const orderLines = defineEntity({
+  name: 'OrderLineRow',
+  tableName: 'order_lines',
+  uniques: [{ name: 'order_lines_orderid_sku_unique', properties: ['orderid', 'sku'] }],
+  properties: { id: id(), orderid: text(), sku: text(), qty: bigint() },
+});
+
+const allocations = defineEntity({
+  name: 'AllocationRow',
+  tableName: 'allocations',
+  indexes: [{ name: 'allocations_batch_id_index', properties: ['batch'] }],
+  properties: {
+    id: id(),
+    batch: () => p.manyToOne(batches).fieldName('batch_id').updateRule('no action').deleteRule('no action'),
+    orderline: () =>
+      p
+        .oneToOne(orderLines)
+        .owner()
+        .fieldName('orderline_id')
+        .unique('allocations_orderline_id_unique')
+        .updateRule('no action')
+        .deleteRule('no action'),
+  },
+});
+
+const sourcePositions = defineEntity({
+  name: 'SourcePositionRow',
+  tableName: 'source_positions',
+  properties: {
+    topic: text().primary(),
+    partition: int().primary(),
+    nextOffset: bigint().fieldName('next_offset'),
+    nextSequence: bigint().fieldName('next_sequence'),
+  },
+});
+
+const processedCommands = defineEntity({
+  name: 'ProcessedCommandRow',
+  tableName: 'processed_commands',
+  properties: { id: text().primary() },
+});
+
+/** As `record-codec.ts` makes them. */
+const storedRecord = {
+  key: () => text().nullable(),
+  value: () => text().nullable(),
+  headers: () => text(),
+  encoding: () => text(),
+};
+
+const outbox = defineEntity({
+  name: 'OutboxRow',
+  tableName: 'outbox',
+  properties: {
+    sourceTopic: text().fieldName('source_topic').primary(),
+    sourcePartition: int().fieldName('source_partition').primary(),
+    sequence: bigint().primary(),
+    sourceOffset: bigint().fieldName('source_offset'),
+    topic: text(),
+    ...storedRecord,
+  },
+});
+
+const logTopics = defineEntity({
+  name: 'LogTopicRow',
+  tableName: 'log_topics',
+  properties: { name: text().primary(), partitions: int(), maxMessageBytes: int().fieldName('max_message_bytes') },
+});
+
+const logRecords = defineEntity({
+  name: 'LogRecordRow',
+  tableName: 'log_records',
+  properties: {
+    topic: text().primary(),
+    partition: int().primary(),
+    recordOffset: bigint().fieldName('record_offset').primary(),
+    timestampMs: bigint().fieldName('timestamp_ms'),
+    ...storedRecord,
+  },
+});
+
+const logGroupOffsets = defineEntity({
+  name: 'LogGroupOffsetRow',
+  tableName: 'log_group_offsets',
+  properties: {
+    groupId: text().fieldName('group_id').primary(),
+    topic: text().primary(),
+    partition: int().primary(),
+    nextOffset: bigint().fieldName('next_offset'),
+  },
+});
+
+const logProducers = defineEntity({
+  name: 'LogProducerRow',
+  tableName: 'log_producers',
+  properties: { transactionalId: text().fieldName('transactional_id').primary(), epoch: int() },
+});
+
+const logGroupLeases = defineEntity({
+  name: 'LogGroupLeaseRow',
+  tableName: 'log_group_leases',
+  properties: {
+    groupId: text().fieldName('group_id').primary(),
+    topic: text().primary(),
+    memberId: text().fieldName('member_id'),
+    leasedUntilMs: bigint().fieldName('leased_until_ms'),
+  },
+});
+
+export const schemas = [
+  products,
+  batches,
+  orderLines,
+  allocations,
+  sourcePositions,
+  processedCommands,
+  outbox,
+  logTopics,
+  logRecords,
+  logGroupOffsets,
+  logProducers,
+  logGroupLeases,
+];

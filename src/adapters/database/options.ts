@@ -1,0 +1,130 @@
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Options } from '@mikro-orm/core';
+import { Migrator } from '@mikro-orm/migrations';
+import { PostgreSqlDriver } from '@mikro-orm/postgresql';
+import { SqliteDriver } from '@mikro-orm/sqlite';
+import { schemas } from './mapping.ts';
+
+/** better-sqlite3 waits inside the process's only thread: no longer than a heartbeat can bear. */
+const SQLITE_BUSY_TIMEOUT_MS = 500;
+const POSTGRES_CONNECT_TIMEOUT_MS = 10_000;
+const POSTGRES_POOL_SIZE = 10;
+
+export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../migrations', import.meta.url));
+
+export type Dialect = 'sqlite' | 'postgresql';
+
+/** What MikroORM, and its command line, are started with. */
+export type DatabaseOptions = Partial<Options>;
+
+/** The url is no address of a database: the message says what one looks like. */
+export class InvalidDatabaseUrlError extends Error {
+  readonly code = 'invalid-database-url';
+
+  constructor(why: string) {
+    super(
+      `${why}. Expected sqlite:///./file.db, sqlite:////absolute/file.db, sqlite:///:memory: or postgresql://user:password@host:port/name`,
+    );
+  }
+}
+
+/**
+ * MikroORM's options for the database at `url`. Connects to nothing.
+ * @throws {InvalidDatabaseUrlError}
+ */
+export function databaseOptions(url: string): DatabaseOptions {
+  return dialectOf(url) === 'sqlite' ? sqliteOptions(sqliteFile(url)) : postgresOptions(postgresUrl(url));
+}
+
+/** @throws {InvalidDatabaseUrlError} */
+export function dialectOf(url: string): Dialect {
+  if (url.startsWith('sqlite:')) return 'sqlite';
+  if (url.startsWith('postgresql://') || url.startsWith('postgres://')) return 'postgresql';
+  throw new InvalidDatabaseUrlError(`The database url starts with "${url.split(':')[0]}:", which is neither sqlite: nor postgresql:`);
+}
+
+/** What the url points at, in words that may be shown: without the password. */
+export function describeUrl(url: string): string {
+  if (dialectOf(url) === 'sqlite') return `the SQLite database ${sqliteFile(url)}`;
+  const { hostname, port, pathname } = postgresUrl(url);
+  return `the PostgreSQL database ${decodeURIComponent(pathname.slice(1))} at ${hostname}:${port || 5432}`;
+}
+
+/** `:memory:`, or an absolute path: two urls of one file come to the same. */
+export function sqliteFile(url: string): string {
+  const path = /^sqlite:\/\/\/(.+)$/s.exec(url)?.[1];
+  if (!path) throw new InvalidDatabaseUrlError('A SQLite url has three slashes and then the path of a file');
+  return path === ':memory:' ? path : resolve(path);
+}
+
+function postgresUrl(url: string): URL {
+  if (!URL.canParse(url))
+    throw new InvalidDatabaseUrlError('The PostgreSQL url cannot be read (characters such as @ or / in a password are written %40, %2F)');
+  const parsed = new URL(url);
+  if (!parsed.hostname || parsed.pathname.length < 2) throw new InvalidDatabaseUrlError('A PostgreSQL url names a host and a database');
+  return parsed;
+}
+
+const common = {
+  entities: schemas,
+  extensions: [Migrator],
+  discovery: { inferDefaultValues: false },
+  /** What goes wrong is thrown; nothing is printed behind the log's back. */
+  logger: () => {},
+  migrations: {
+    path: MIGRATIONS_FOLDER,
+    glob: '!(*.d).{js,ts}',
+    tableName: 'mikro_orm_migrations',
+    snapshot: false,
+    silent: true,
+    disableForeignKeys: false,
+  },
+};
+
+function sqliteOptions(file: string): DatabaseOptions {
+  return {
+    ...common,
+    driver: SqliteDriver,
+    dbName: file,
+    driverOptions: { timeout: SQLITE_BUSY_TIMEOUT_MS },
+  };
+}
+
+function postgresOptions(url: URL): DatabaseOptions {
+  const ssl = sslOf(url);
+  return {
+    ...common,
+    driver: PostgreSqlDriver,
+    clientUrl: `${url.protocol}//${url.username}:${url.password}@${url.host}${url.pathname}`,
+    pool: { min: 0, max: POSTGRES_POOL_SIZE },
+    driverOptions: {
+      connectionTimeoutMillis: POSTGRES_CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      application_name: 'allocation',
+      onPoolCreated: readIntegersAsNumbers,
+      ...ssl,
+    },
+  };
+}
+
+interface PostgresPool {
+  readonly options: { readonly types: { setTypeParser(oid: number, parse: (text: string) => unknown): void } };
+}
+
+/** The driver hands out 64-bit integers as strings; ours fit a number. */
+function readIntegersAsNumbers(pool: PostgresPool): void {
+  const int8 = 20;
+  pool.options.types.setTypeParser(int8, Number);
+}
+
+function sslOf(url: URL): { ssl?: boolean | { rejectUnauthorized: boolean } } {
+  for (const name of url.searchParams.keys()) {
+    if (name !== 'sslmode') throw new InvalidDatabaseUrlError(`The PostgreSQL url has the parameter ${name}; only sslmode is known`);
+  }
+  const mode = url.searchParams.get('sslmode') ?? 'disable';
+  if (mode === 'disable') return {};
+  if (mode === 'require') return { ssl: { rejectUnauthorized: false } };
+  if (mode === 'verify-full') return { ssl: true };
+  throw new InvalidDatabaseUrlError(`sslmode=${mode} is not known (disable, require or verify-full)`);
+}

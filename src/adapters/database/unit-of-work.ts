@@ -1,0 +1,129 @@
+import type { SqlEntityManager } from '@mikro-orm/sql';
+import type { Command } from '../../domain/commands.ts';
+import { type LaneTransaction, TroubleError } from '../../service-layer/unit-of-work.ts';
+import type { OnError } from './database.ts';
+import { jsonRows } from './json-rows.ts';
+import { Loading } from './loading.ts';
+import type { Dialect } from './options.ts';
+import { SqlBatchRepository, SqlOrderLineRepository, SqlProductRepository } from './repositories.ts';
+import { TrackedBatches } from './tracking.ts';
+import type { Sql } from './transaction.ts';
+
+/*
+ * Guarantee: what the aggregates became is written whole with the transaction, or not at all; work for after the commit runs only if it committed.
+ *
+ * 1. load, and let the handlers change the aggregates in memory;
+ * 2. `flush`: one statement per table and kind of change, fed by one JSON parameter: lines let go, products (on the version they were loaded
+ *    with), batches, lines taken, in the order in which they were taken: a higher id is a newer allocation;
+ * 3. the database commits;
+ * 4. `runAfterCommit`.
+ *
+ * A crash before 3 leaves nothing, between 3 and 4 loses the work for after the commit: it is for what may be lost.
+ */
+export class SqlUnitOfWork implements LaneTransaction {
+  /** Statements in this transaction. What they change behind the back of loaded aggregates is the caller's business. */
+  readonly sql: Sql;
+  readonly products: SqlProductRepository;
+  readonly batches: SqlBatchRepository;
+  readonly orderLines: SqlOrderLineRepository;
+  readonly #dialect: Dialect;
+  readonly #tracked = new TrackedBatches();
+  readonly #afterCommit: (() => void | Promise<void>)[] = [];
+
+  constructor(entityManager: SqlEntityManager, sql: Sql, dialect: Dialect) {
+    const loading = new Loading(entityManager, sql, dialect);
+    this.sql = sql;
+    this.#dialect = dialect;
+    this.products = new SqlProductRepository(loading, this.#tracked);
+    this.batches = new SqlBatchRepository(loading, this.#tracked);
+    this.orderLines = new SqlOrderLineRepository(sql);
+  }
+
+  async prepare(commands: readonly Command[]): Promise<void> {
+    await this.products.prepare(commands);
+  }
+
+  afterCommit(work: () => void | Promise<void>): void {
+    this.#afterCommit.push(work);
+  }
+
+  async alreadyAnswered(commandIds: readonly string[]): Promise<ReadonlySet<string>> {
+    if (commandIds.length === 0) return new Set();
+    const rows = await this.sql<{ id: string }>(
+      `select id from processed_commands where id in (select id from ${this.#rows({ id: 'text' })} as wanted)`,
+      [JSON.stringify(commandIds.map((id) => [id]))],
+    );
+    return new Set(rows.map(({ id }) => id));
+  }
+
+  /** Writes every difference between what was loaded and what there is now. The session does it, once, before the commit. */
+  async flush(): Promise<void> {
+    const { newProducts, changedProducts, newBatches, changedBatches, linesLetGo, linesTaken } = this.#tracked.changes();
+    const addedLines = this.orderLines.added.map(({ orderid, sku, qty }) => [orderid, sku, qty]);
+    const goneIds = `select order_lines.id from ${this.#rows(LINE_KEY)} as gone
+       cross join order_lines where order_lines.orderid = gone.orderid and order_lines.sku = gone.sku`;
+    await this.#write(`delete from allocations where orderline_id in (${goneIds})`, linesLetGo);
+    await this.#write(`delete from order_lines where id in (${goneIds})`, linesLetGo);
+    await this.#write(
+      `insert into products (sku, version) select sku, version from ${this.#rows({ sku: 'text', version: 'bigint' })} as added`,
+      newProducts,
+    );
+    const updated = await this.#write(
+      `update products set version = changed.version from ${this.#rows({ sku: 'text', version: 'bigint', loaded: 'bigint' })} as changed
+       where products.sku = changed.sku and products.version = changed.loaded`,
+      changedProducts,
+    );
+    if (updated < changedProducts.length) throw new TroubleError('A product has changed since it was loaded');
+    await this.#write(
+      `insert into batches (reference, sku, quantity, eta, allocated_quantity)
+       select reference, sku, quantity, eta, allocated_quantity from ${this.#rows(BATCH)} as added order by place`,
+      newBatches,
+    );
+    await this.#write(
+      `update batches set quantity = changed.quantity, allocated_quantity = changed.allocated_quantity
+       from ${this.#rows({ reference: 'text', quantity: 'bigint', allocated_quantity: 'bigint' })} as changed
+       where batches.reference = changed.reference`,
+      changedBatches,
+    );
+    await this.#write(
+      `insert into order_lines (orderid, sku, qty) select orderid, sku, qty from ${this.#rows({ ...LINE_KEY, qty: 'bigint' })} as added`,
+      addedLines,
+    );
+    await this.#write(
+      `insert into order_lines (orderid, sku, qty) select orderid, sku, qty from ${this.#rows(TAKEN)} as taken where true order by place
+       on conflict (orderid, sku) do update set qty = excluded.qty`,
+      linesTaken,
+    );
+    await this.#write(
+      `insert into allocations (batch_id, orderline_id)
+       select batches.id, order_lines.id from ${this.#rows(TAKEN)} as taken
+       join batches on batches.reference = taken.reference
+       join order_lines on order_lines.orderid = taken.orderid and order_lines.sku = taken.sku
+       order by taken.place`,
+      linesTaken,
+    );
+  }
+
+  /** @param onError hears of work that failed: nothing is undone, and what is left still runs */
+  async runAfterCommit(onError: OnError): Promise<void> {
+    for (const work of this.#afterCommit.splice(0)) {
+      try {
+        await work();
+      } catch (error) {
+        onError(error);
+      }
+    }
+  }
+
+  async #write(statement: string, rows: readonly (readonly unknown[])[]): Promise<number> {
+    return rows.length === 0 ? 0 : this.sql.run(statement, [JSON.stringify(rows)]);
+  }
+
+  #rows(columns: Parameters<typeof jsonRows>[1]): string {
+    return jsonRows(this.#dialect, columns);
+  }
+}
+
+const LINE_KEY = { orderid: 'text', sku: 'text' } as const;
+const TAKEN = { place: 'bigint', reference: 'text', ...LINE_KEY, qty: 'bigint' } as const;
+const BATCH = { place: 'bigint', reference: 'text', sku: 'text', quantity: 'bigint', eta: 'text', allocated_quantity: 'bigint' } as const;

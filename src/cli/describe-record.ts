@@ -1,0 +1,85 @@
+import { asStructuredEvent } from '../messages/outgoing.ts';
+import type { Headers, ReceivedRecord } from '../service-layer/unit-of-work.ts';
+import { isMarker } from './dead-letter-box.ts';
+import { textOrHex, visible } from './output.ts';
+
+/** An event as a structured CloudEvent; any other record with its place. */
+export function asJson(record: ReceivedRecord): object {
+  return eventOf(record) ?? recordAsJson(record);
+}
+
+/** A record whole, text where it is text. */
+export function recordAsJson({ topic, partition, offset, timestampMs, key, headers, value }: ReceivedRecord): object {
+  return {
+    topic,
+    partition,
+    offset,
+    time: new Date(timestampMs).toISOString(),
+    ...bytesAsJson('key', key),
+    headers: headersAsText(headers),
+    ...bytesAsJson('value', value),
+  };
+}
+
+/** Headers as text; one that came several times is an array. */
+export function headersAsText(headers: Headers): Record<string, string | readonly string[]> {
+  const text = (value: Buffer | string) => Object.values(textOrHex(value))[0] as string;
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => {
+      if (value === undefined) return [];
+      return [[name, typeof value === 'string' || Buffer.isBuffer(value) ? text(value) : value.map(text)]];
+    }),
+  );
+}
+
+/** One readable line; a composite has one per event. */
+export function asText(record: ReceivedRecord): string {
+  const event = eventOf(record);
+  const time = new Date(record.timestampMs).toISOString();
+  const lines = event ? singleEvents(event).map(({ type, data }) => `${type.padEnd(20)} ${summary(data)}`) : [otherAsText(record)];
+  return lines.map((line) => `${time}  ${visible(line)}`).join('\n');
+}
+
+function bytesAsJson(name: 'key' | 'value', bytes: Buffer | null): object {
+  if (bytes === null) return { [name]: null };
+  const content = textOrHex(bytes);
+  return 'text' in content ? { [name]: content.text } : { [`${name}Hex`]: content.hex };
+}
+
+interface EventOnWire {
+  readonly type: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** Null: the record is none of this service's events. */
+function eventOf(record: ReceivedRecord): EventOnWire | null {
+  if (String(record.headers.ce_source) !== '/allocation') return null;
+  try {
+    const event = asStructuredEvent(record);
+    return typeof event.type === 'string' && typeof event.data === 'object' && event.data !== null
+      ? (event as unknown as EventOnWire)
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+function singleEvents(event: EventOnWire): readonly EventOnWire[] {
+  return event.type === 'CompositeDomainEvent' && Array.isArray(event.data.events) ? event.data.events : [event];
+}
+
+function summary(data: EventOnWire['data']): string {
+  return Object.entries(data)
+    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(' ');
+}
+
+function otherAsText({ topic, partition, offset, headers, value }: ReceivedRecord): string {
+  const place = `${topic}/${partition}/${offset}`;
+  if (isMarker({ headers })) return `${place}  ${headers['dead-letter-resolution']} ${headers['dead-letter-resolves']}`;
+  const reason = headers['dead-letter-reason'];
+  if (reason !== undefined) return `${place}  ${reason}: ${headers['dead-letter-message']}`;
+  const content = Object.values(textOrHex(value ?? ''))[0] as string;
+  const type = headers.ce_type === undefined ? '' : `${headers.ce_type} `;
+  return `${place}  ${type}${content.length > 400 ? `${content.slice(0, 400)}…` : content}`;
+}

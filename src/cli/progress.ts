@@ -1,0 +1,35 @@
+import { fstatSync } from 'node:fs';
+import type { Line } from './lines.ts';
+
+/** How far a stream of commands has come, for the person who waits. */
+export interface Progress {
+  update(published: number, lines: readonly Line[]): void;
+  /** Says something on stderr without garbling the bar. */
+  say(text: string): void;
+  close(): void;
+}
+
+const STDIN = 0;
+
+/** A bar with the rate on a terminal; nothing elsewhere. */
+export async function openProgress(): Promise<Progress> {
+  const write = (text: string) => process.stderr.write(`${text}\n`);
+  if (!process.stderr.isTTY) return { update: () => {}, say: write, close: () => {} };
+  const { default: cliProgress } = await import('cli-progress');
+  const stdin = fstatSync(STDIN);
+  const rate = '{published} commands | {rate}/s';
+  const format = stdin.isFile() ? `{bar} {percentage}% | ${rate}` : rate;
+  const bar = new cliProgress.SingleBar({ format, stream: process.stderr, hideCursor: true, clearOnComplete: true });
+  const startedMs = performance.now();
+  let bytes = 0;
+  bar.start(stdin.isFile() ? stdin.size : 0, 0, { published: 0, rate: 0 });
+  return {
+    update(published, lines) {
+      for (const line of lines) bytes += (line.bytes?.length ?? 0) + 1;
+      const seconds = Math.max(0.001, (performance.now() - startedMs) / 1_000);
+      bar.update(bytes, { published, rate: Math.round(published / seconds) });
+    },
+    say: (text) => write(`\r\x1b[K${text}`),
+    close: () => bar.stop(),
+  };
+}

@@ -1,0 +1,66 @@
+import { commandKey, MAX_COMMAND_BYTES, readCommand, type UnreadableMessage } from '../messages/incoming.ts';
+import type { LogRecord } from '../service-layer/unit-of-work.ts';
+import { describeError } from './errors.ts';
+import { type Line, readLines } from './lines.ts';
+import { print, printJson } from './output.ts';
+import { openProgress } from './progress.ts';
+import { answering, withBroker } from './session.ts';
+
+const PUBLISH_TIMEOUT_MS = 30_000;
+
+/** Sends the commands of stdin, one JSON object per line, as they arrive: what came in one piece goes out in one piece. */
+export async function publishStream(json: boolean): Promise<void> {
+  const counts = { published: 0, bad: 0 };
+  await withBroker({ createTopics: true }, async ({ broker, config }) => {
+    const progress = await openProgress();
+    try {
+      for await (const lines of readLines(process.stdin, MAX_COMMAND_BYTES)) {
+        const { records, bad } = sorted(lines);
+        for (const { line, problem } of bad) progress.say(json ? JSON.stringify({ line, ...problem }) : `line ${line}: ${problem.message}`);
+        if (records.length > 0) {
+          await answering(broker.publish(config.commandsTopic, records), config, PUBLISH_TIMEOUT_MS).catch((error: unknown) => {
+            throw new Error(`${describeError(error)}; ${howToGoOn(lines, counts.published)}`, { cause: error });
+          });
+        }
+        counts.published += records.length;
+        counts.bad += bad.length;
+        progress.update(counts.published, lines);
+      }
+    } finally {
+      progress.close();
+    }
+  });
+  if (json) printJson(counts);
+  else print(`Published ${counts.published} commands${counts.bad === 0 ? '' : `; ${counts.bad} bad lines were not sent`}`);
+  if (counts.bad > 0) process.exitCode = 1;
+}
+
+interface BadLine {
+  readonly line: number;
+  readonly problem: Pick<UnreadableMessage, 'reason' | 'message'>;
+}
+
+function sorted(lines: readonly Line[]): { readonly records: readonly LogRecord[]; readonly bad: readonly BadLine[] } {
+  const records: LogRecord[] = [];
+  const bad: BadLine[] = [];
+  for (const { number: line, bytes: value } of lines) {
+    if (value === null) {
+      bad.push({ line, problem: { reason: 'too-large', message: `A command has at most ${MAX_COMMAND_BYTES} bytes` } });
+      continue;
+    }
+    if (isBlank(value)) continue;
+    const read = readCommand({ value, headers: {} }, '');
+    if (read.kind === 'command') records.push({ key: commandKey(read.command), value, headers: {} });
+    else bad.push({ line, problem: { reason: read.reason, message: read.message } });
+  }
+  return { records, bad };
+}
+
+function isBlank(bytes: Buffer): boolean {
+  return bytes.every((byte) => byte === 0x20 || byte === 0x0d || byte === 0x09);
+}
+
+function howToGoOn(lines: readonly Line[], published: number): string {
+  const [first, last] = [lines[0]?.number, lines.at(-1)?.number];
+  return `${published} commands are published; of lines ${first} to ${last} any may be: send again from line ${first} on (safe for commands with an id)`;
+}

@@ -1,0 +1,65 @@
+import type { Command } from 'commander';
+import { allocationsOf, productView, type Query } from '../views.ts';
+import { jsonOption, print, printJson, printTable } from './output.ts';
+import { withDatabase } from './session.ts';
+
+/** `allocation show order|product` */
+export function addShow(program: Command): void {
+  const show = program
+    .command('show')
+    .description('what the database says of an order or a product')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npx allocation show order order-1
+  $ npx allocation show product SMALL-TABLE --json`,
+    );
+  show
+    .command('order')
+    .description('the lines that are allocated to an order, and from which batches')
+    .argument('<orderid>')
+    .addOption(jsonOption())
+    .addHelpText('after', '\nExample:\n  $ npx allocation show order order-1')
+    .action(async (orderid: string, { json }: { json: boolean }) => {
+      const lines = await queried((query) => allocationsOf(orderid, query));
+      if (lines.length === 0) throw new Error(`Nothing is allocated to order ${orderid}: follow what happens with "npx allocation tail"`);
+      if (json) return printJson({ orderid, lines });
+      printTable(
+        ['SKU', 'QTY', 'BATCH'],
+        lines.map(({ sku, qty, batchref }) => [sku, qty, batchref]),
+      );
+    });
+  show
+    .command('product')
+    .description('a product with its batches, in the order in which stock is allocated')
+    .argument('<sku>')
+    .addOption(jsonOption())
+    .addHelpText('after', '\nExample:\n  $ npx allocation show product SMALL-TABLE')
+    .action(async (sku: string, { json }: { json: boolean }) => {
+      const product = await queried((query) => productView(sku, query));
+      if (!product) throw new Error(`There is no product ${sku}: its first batch makes it (npx allocation publish CreateBatch …)`);
+      if (json) return printJson(product);
+      print(`${sku}, version ${product.version}`);
+      printTable(
+        ['BATCH', 'QUANTITY', 'AVAILABLE', 'ETA'],
+        product.batches.map(({ reference, quantity, availableQuantity, eta }) => [
+          reference,
+          quantity,
+          availableQuantity,
+          eta ?? 'in stock',
+        ]),
+      );
+    });
+}
+
+async function queried<T>(read: (query: Query) => Promise<T>): Promise<T> {
+  try {
+    return await withDatabase((database) => read(database.query.bind(database)));
+  } catch (error) {
+    if (!/no such table|relation .* does not exist/.test((error as Error).message)) throw error;
+    throw new Error('The database has no tables yet: run "npx allocation migrate" or "npx allocation start", or set DATABASE_URL', {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,78 @@
+import type { ServerResponse } from 'node:http';
+import type { FastifyReply } from 'fastify';
+import { asStructuredEvent } from '../messages/outgoing.ts';
+import type { Broker, ReceivedRecord, Subscription } from '../service-layer/unit-of-work.ts';
+
+const HEARTBEAT_MS = 15_000;
+/** A client that leaves more than this unread is dropped: it must not fill the memory of the service. */
+const MAX_UNREAD_BYTES = 1024 * 1024;
+
+/** Live events as server-sent events: one tail of the topic, shared by all clients, open while there is one. */
+export class EventStream {
+  readonly #broker: Broker;
+  readonly #topic: string;
+  readonly #clients = new Set<ServerResponse>();
+  #tail: Promise<Subscription> | null = null;
+  #heartbeat: NodeJS.Timeout | undefined;
+
+  constructor(broker: Broker, topic: string) {
+    this.#broker = broker;
+    this.#topic = topic;
+  }
+
+  /** Answers once the tail is open: a client misses nothing that is published after it has the response's headers. */
+  async serve(reply: FastifyReply): Promise<void> {
+    const client = reply.raw;
+    this.#clients.add(client);
+    client.once('close', () => void this.#leave(client));
+    try {
+      this.#tail ??= this.#broker.tail(this.#topic, 'end', (record) => this.#send(asServerSentEvent(record)));
+      await this.#tail;
+    } catch (error) {
+      this.#tail = null;
+      this.#clients.delete(client);
+      throw error;
+    }
+    if (client.destroyed) return;
+    reply.hijack();
+    client.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    client.write(': live events\n\n');
+    this.#heartbeat ??= setInterval(() => this.#send(':\n\n'), HEARTBEAT_MS);
+  }
+
+  async close(): Promise<void> {
+    for (const client of this.#clients) client.destroy();
+    this.#clients.clear();
+    await this.#closeTail();
+  }
+
+  #send(text: string): void {
+    for (const client of this.#clients) {
+      if (!client.headersSent) continue;
+      if (client.writableLength > MAX_UNREAD_BYTES) client.destroy();
+      else client.write(text);
+    }
+  }
+
+  async #leave(client: ServerResponse): Promise<void> {
+    this.#clients.delete(client);
+    if (this.#clients.size === 0) await this.#closeTail();
+  }
+
+  async #closeTail(): Promise<void> {
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = undefined;
+    const tail = this.#tail;
+    this.#tail = null;
+    // One that never opened needs no closing.
+    await tail?.then(
+      (subscription) => subscription.close(),
+      () => {},
+    );
+  }
+}
+
+function asServerSentEvent(record: ReceivedRecord): string {
+  const event = asStructuredEvent(record);
+  return `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+}

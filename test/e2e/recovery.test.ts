@@ -1,0 +1,136 @@
+import { afterEach, expect, it } from 'vitest';
+import type { Command } from '../../src/domain/commands.ts';
+import type { Event } from '../../src/domain/events.ts';
+import { MessageBus } from '../../src/service-layer/message-bus.ts';
+import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
+import { eventually } from '../support/eventually.ts';
+import { describeOnEachBroker, RunningService } from '../support/running-service.ts';
+
+/** Fails on the orders called `poison…`, as often as it is told. */
+class FailingBus extends MessageBus {
+  failures: number;
+
+  constructor(failures: number) {
+    super({ notifications: { outOfStock() {} } });
+    this.failures = failures;
+  }
+
+  override async handle(command: Command, unitOfWork: UnitOfWork): Promise<readonly Event[]> {
+    if ('orderid' in command && command.orderid.startsWith('poison') && this.failures-- > 0) throw new Error('the handler has a bug');
+    return super.handle(command, unitOfWork);
+  }
+}
+
+describeOnEachBroker('when something goes wrong', (environment) => {
+  let running: RunningService | undefined;
+  const start = async (...[overrides]: [Parameters<typeof RunningService.start>[1]?]) => {
+    // One partition: what is sent is answered in that order.
+    running = await RunningService.start({ ...environment, TOPIC_PARTITIONS: '1' }, overrides);
+    return running;
+  };
+  const stock = { type: 'CreateBatch', reference: 'batch', sku: 'SKU', quantity: 100 };
+  const order = (orderid: string) => ({ type: 'AllocateOrder', orderid, sku: 'SKU', qty: 1 });
+
+  afterEach(async () => running?.[Symbol.asyncDispose]());
+
+  it('a command on which a handler keeps failing goes to the dead letters, and those around it are answered', async () => {
+    const run = await start({ bus: new FailingBus(Number.POSITIVE_INFINITY) });
+    await run.send(stock, order('before'), order('poison'), order('after'));
+    await run.idle();
+    await eventually(() => expect(run.deadLetters).toHaveLength(1));
+    const headers = Object.fromEntries(Object.entries(run.deadLetters[0]?.headers ?? {}).map(([name, value]) => [name, String(value)]));
+    expect(headers).toMatchObject({
+      'dead-letter-reason': 'handler-failed',
+      'dead-letter-message': 'the handler has a bug',
+      'dead-letter-attempts': '4',
+    });
+    expect(JSON.parse(String(run.deadLetters[0]?.value))).toEqual(order('poison'));
+    await eventually(() =>
+      expect(
+        run
+          .eventTypes()
+          .filter((type) => type !== 'CommandRejected')
+          .sort(),
+      ).toEqual(['Allocated', 'Allocated', 'BatchCreated']),
+    );
+  }, 60_000);
+
+  it('a handler that fails once is tried again, and nobody notices', async () => {
+    const run = await start({ bus: new FailingBus(1) });
+    await run.send(stock);
+    await run.idle();
+    await run.send(order('poison'));
+    await run.idle();
+    await eventually(() => expect(run.eventTypes()).toEqual(['BatchCreated', 'Allocated']));
+    expect(run.deadLetters).toEqual([]);
+  }, 60_000);
+
+  it('a notification that fails undoes nothing and holds up nobody', async () => {
+    const told: string[] = [];
+    const notifications = {
+      outOfStock: ({ orderid }: { orderid: string }) => {
+        told.push(orderid);
+        throw new Error('the mail server is down');
+      },
+    };
+    const run = await start({ notifications });
+    await run.send({ ...stock, quantity: 0 });
+    await run.idle();
+    await run.send(order('first'));
+    await run.send(order('second'));
+    await run.idle();
+    await eventually(() => expect(run.eventTypes()).toEqual(['BatchCreated', 'OutOfStock', 'OutOfStock']));
+    expect(told.sort()).toEqual(['first', 'second']);
+  }, 60_000);
+
+  it('a database that is older than the topics is refused: nothing is answered, readiness and the log say why', async () => {
+    const run = await start();
+    await run.send(stock);
+    await run.idle();
+    const { database, consumer, http } = run.service;
+    await database.query('delete from source_positions');
+    await run.send(order('too late'));
+    await eventually(() => expect(consumer.problems().join()).toContain('the database is older than the topics'), { withinMs: 30_000 });
+    const ready = await fetch(`${http.url}/readyz`);
+    expect(ready.status).toBe(503);
+    expect(await ready.text()).toContain('older than the topics');
+    expect(run.eventTypes()).toEqual(['BatchCreated']);
+    expect(run.log.some(({ msg }) => String(msg).includes('older than the topics'))).toBe(true);
+  }, 60_000);
+
+  it('a database that knows more of the topic than there is is refused', async () => {
+    const run = await start();
+    await run.send(stock);
+    await run.idle();
+    const { database, consumer } = run.service;
+    await database.query('update source_positions set next_offset = next_offset + 1000');
+    await run.send(order('first'), order('second'));
+    await eventually(() => expect(consumer.problems().join()).toContain('re-created or truncated'), { withinMs: 30_000 });
+    expect(run.eventTypes()).toEqual(['BatchCreated']);
+  }, 60_000);
+
+  it('answers that were committed but not published go out when the lane opens again', async () => {
+    const run = await start();
+    await run.send(stock);
+    await run.idle();
+    const { database } = run.service;
+    // What a crash between the two commits leaves behind: the answer in the outbox, the position past it.
+    const [lane] = await database.query<{ topic: string; partition: number; next_offset: number; next_sequence: number }>(
+      'select topic, partition, next_offset, next_sequence from source_positions where next_offset > 0',
+    );
+    if (!lane) throw new Error('no lane has worked');
+    await database.query(
+      `insert into outbox (source_topic, source_partition, sequence, source_offset, topic, key, value, headers, encoding)
+       values (?, ?, ?, ?, ?, 'SKU', '{}', '[["ce_type","Left behind","utf8"],["ce_id","left","utf8"]]', 'utf8')`,
+      [lane.topic, lane.partition, lane.next_sequence, lane.next_offset, run.config.eventsTopic],
+    );
+    await database.query(
+      'update source_positions set next_offset = next_offset + 1, next_sequence = next_sequence + 1 where partition = ?',
+      [lane.partition],
+    );
+    await run.send(...Array.from({ length: 10 }, (_, index) => ({ ...stock, reference: `more-${index}` })));
+    await run.idle();
+    await eventually(() => expect(run.eventTypes().filter((type) => type === 'Left behind')).toHaveLength(1), { withinMs: 30_000 });
+    expect(new Set(run.events.map(({ headers }) => String(headers.ce_id))).size).toBe(run.events.length);
+  }, 60_000);
+});

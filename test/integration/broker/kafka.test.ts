@@ -1,0 +1,207 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { KafkaBroker } from '../../../src/adapters/broker/kafka.ts';
+import {
+  type AssignedPartition,
+  FencedError,
+  type LogRecord,
+  MissingTopicError,
+  type OutgoingRecord,
+  type ReceivedRecord,
+} from '../../../src/service-layer/unit-of-work.ts';
+import { eventually } from '../../support/eventually.ts';
+
+const brokers = inject('kafkaBrokers');
+const holder = fileURLToPath(new URL('../../support/kafka-open-transaction.ts', import.meta.url));
+const PARTITIONS = 4;
+
+describe.skipIf(!brokers)('Kafka alone', () => {
+  let broker: KafkaBroker;
+  let topic: string;
+  let group: string;
+  const children: ChildProcess[] = [];
+
+  beforeEach(async () => {
+    const run = crypto.randomUUID().slice(0, 8);
+    topic = `topic-${run}`;
+    group = `group-${run}`;
+    broker = open();
+    await broker.ensureTopics([{ name: topic, partitions: PARTITIONS, maxMessageBytes: 1_100_000 }], true);
+  });
+
+  afterEach(async () => {
+    for (const child of children.splice(0)) child.kill('SIGKILL');
+    await broker.close();
+  });
+
+  it('a fenced producer says so, and what it wrote never becomes visible', async () => {
+    await using seen = await read(topic);
+    const former = await broker.openProducer(`${group}-0`);
+    await former.publish([outgoing('k', 'former')], position(1));
+    const successor = await broker.openProducer(`${group}-0`);
+    await expect(former.publish([outgoing('k', 'zombie')], position(9))).rejects.toThrow(FencedError);
+    await successor.publish([outgoing('k', 'successor')], position(2));
+    await eventually(() => expect(seen.values()).toEqual(['former', 'successor']));
+    expect((await broker.committedOffsets(group, topic))[0]).toBe(2);
+    await successor.close();
+  });
+
+  it('what processes wrote that were killed inside their transactions is settled by their successors, and never visible', async () => {
+    await using seen = await read(topic);
+    const first = await broker.openProducer(`${group}-0`);
+    await first.publish([], position(5));
+    await first.close();
+    const ids = [0, 1, 2].map((lane) => `${group}-${lane}`);
+    for (const id of ids) children.push(await holdTransaction(id));
+    for (const child of children.reverse()) child.kill('SIGKILL');
+    for (const id of ids) {
+      const successor = await broker.openProducer(id);
+      if (id === ids[0]) expect((await broker.committedOffsets(group, topic))[0]).toBe(5);
+      await successor.publish(records(8, 'committed'), null);
+      await successor.close();
+    }
+    await using late = await read(topic, 'beginning');
+    await eventually(() => expect(late.values()).toHaveLength(24));
+    await eventually(() => expect(seen.values()).toHaveLength(24));
+    expect(new Set([...seen.values(), ...late.values()])).toEqual(new Set(['committed']));
+  }, 60_000);
+
+  it('the committed offset is settled as soon as a producer of the same id is open', async () => {
+    for (let offset = 1; offset <= 10; offset += 1) {
+      const producer = await broker.openProducer(`${group}-0`);
+      expect((await broker.committedOffsets(group, topic))[0]).toBe(offset === 1 ? null : offset - 1);
+      await producer.publish([outgoing('k', String(offset))], position(offset));
+      void producer.close();
+    }
+  }, 60_000);
+
+  it('a transaction may be much larger than one record batch', async () => {
+    await using seen = await read(topic);
+    const producer = await broker.openProducer(`${group}-0`);
+    const large = Array.from({ length: 12 }, (_, index) => outgoing('same', `${index}-${'x'.repeat(500_000)}`));
+    await producer.publish([...large, outgoing('same', `12-${'x'.repeat(1_050_000)}`)], position(1));
+    await eventually(() =>
+      expect(seen.values().map((value) => Number(value.split('-')[0]))).toEqual(Array.from({ length: 13 }, (_, i) => i)),
+    );
+    await producer.close();
+  });
+
+  it('a key goes to the partition that Java would choose', async () => {
+    // Expected: toPositive(org.apache.kafka.common.utils.Utils.murmur2(key)) % 4, with the hashes that Kafka's own tests name.
+    const hashes = { 21: -973932308, foobar: -790332482, 'a-little-bit-long-string': -985981536, abc: 479470107 };
+    const keys = Object.keys(hashes);
+    const places = await broker.publish(
+      topic,
+      keys.map((key) => record(key, 'value')),
+    );
+    expect(places.map(({ partition }) => partition)).toEqual(Object.values(hashes).map((hash) => (hash & 0x7fffffff) % PARTITIONS));
+  });
+
+  it('a member that joins takes partitions over, and gives them back when it leaves', async () => {
+    const first = new Member();
+    const other = open();
+    const second = new Member();
+    await broker.consume({ topic, group, assigned: first.assigned });
+    expect(first.partitions()).toEqual([0, 1, 2, 3]);
+    await other.consume({ topic, group, assigned: second.assigned });
+    await eventually(() => {
+      expect(first.partitions()).toHaveLength(2);
+      expect([...first.partitions(), ...second.partitions()].sort()).toEqual([0, 1, 2, 3]);
+    });
+    await broker.publish(topic, records(20, 'shared'));
+    await eventually(() => expect(first.received.length + second.received.length).toBe(20));
+    await other.close();
+    expect(second.partitions()).toEqual([]);
+    await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]));
+    await broker.publish(topic, records(20, 'alone'));
+    await eventually(() => expect(first.received.filter(({ value }) => String(value) === 'alone')).toHaveLength(20));
+  }, 60_000);
+
+  it('a paused partition does not hold back the others, and loses nothing', async () => {
+    const member = new Member();
+    await broker.consume({ topic, group, assigned: member.assigned });
+    member.control(0).pause();
+    const places = await broker.publish(topic, records(40, 'value'));
+    const paused = places.filter(({ partition }) => partition === 0).length;
+    await eventually(() => expect(member.received).toHaveLength(40 - paused));
+    member.control(0).resumeFrom(0);
+    await eventually(() => expect(member.received).toHaveLength(40));
+  });
+
+  it('a missing topic is named, with the command that creates it', async () => {
+    const missing = broker.ensureTopics([{ name: `${topic}-missing`, partitions: 3, maxMessageBytes: 2_000_000 }], false);
+    await expect(missing).rejects.toThrow(MissingTopicError);
+    await expect(missing).rejects.toThrow(`--create --topic ${topic}-missing --partitions 3 --config max.message.bytes=2000000`);
+  });
+
+  function open(): KafkaBroker {
+    return new KafkaBroker({ brokers: (brokers ?? '').split(','), clientId: 'test', log: pino({ level: 'silent' }) });
+  }
+
+  function position(nextOffset: number) {
+    return { topic, partition: 0, group, nextOffset };
+  }
+
+  function outgoing(key: string, value: string): OutgoingRecord {
+    return { topic, ...record(key, value) };
+  }
+
+  function records(count: number, value: string): readonly OutgoingRecord[] {
+    return Array.from({ length: count }, (_, index) => outgoing(`key-${index}`, value));
+  }
+
+  async function read(from: string, where: 'beginning' | 'end' = 'end') {
+    const received: ReceivedRecord[] = [];
+    const tail = await broker.tail(from, where, (each) => received.push(each));
+    return { values: () => received.map(({ value }) => String(value)), [Symbol.asyncDispose]: () => tail.close() };
+  }
+
+  async function holdTransaction(transactionalId: string): Promise<ChildProcess> {
+    const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit'];
+    const child = spawn(process.execPath, ['--no-warnings', holder, brokers ?? '', transactionalId, topic, group], { stdio });
+    await once(child.stdout, 'data');
+    return child;
+  }
+});
+
+function record(key: string, value: string): LogRecord {
+  return { key, value, headers: {} };
+}
+
+/** A member of a group whose owners remember what they got. */
+class Member {
+  readonly received: ReceivedRecord[] = [];
+  readonly #controls = new Map<number, AssignedPartition>();
+  readonly #next = new Map<number, number>();
+
+  readonly assigned = (control: AssignedPartition) => {
+    const { partition } = control;
+    this.#controls.set(partition, control);
+    control.resumeFrom(this.#next.get(partition) ?? 0);
+    return {
+      handle: async (records: readonly ReceivedRecord[]) => {
+        for (const each of records) {
+          if (each.offset < (this.#next.get(partition) ?? 0)) continue;
+          this.#next.set(partition, each.offset + 1);
+          this.received.push(each);
+        }
+      },
+      close: async () => {
+        if (this.#controls.get(partition) === control) this.#controls.delete(partition);
+      },
+    };
+  };
+
+  partitions(): readonly number[] {
+    return [...this.#controls.keys()].sort();
+  }
+
+  control(partition: number): AssignedPartition {
+    const control = this.#controls.get(partition);
+    if (!control) throw new Error(`not the owner of ${partition}`);
+    return control;
+  }
+}

@@ -1,0 +1,439 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, chown, mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openBroker, openDatabase, topicSettings } from '../../src/bootstrap.ts';
+import { marker, readDeadLetters, redriven } from '../../src/cli/dead-letter-box.ts';
+import { readConfig } from '../../src/config.ts';
+import { readCommand } from '../../src/messages/incoming.ts';
+import type { Broker, LogRecord } from '../../src/service-layer/unit-of-work.ts';
+import { eventually } from '../support/eventually.ts';
+import { ServiceProcess } from '../support/service-process.ts';
+
+const cli = fileURLToPath(new URL('../../src/cli/allocation.ts', import.meta.url));
+
+interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+let directory: string;
+let environment: Record<string, string>;
+const children = new Set<ChildProcess>();
+
+async function freshDirectory(): Promise<void> {
+  directory = await mkdtemp(join(tmpdir(), 'allocation-cli-'));
+  environment = { DATABASE_URL: `sqlite:///${join(directory, 'allocation.db')}`, TOPIC_PARTITIONS: '2' };
+}
+
+async function removeDirectory(): Promise<void> {
+  for (const child of children) child.kill('SIGKILL');
+  children.clear();
+  await rm(directory, { recursive: true, force: true });
+}
+
+function launch(args: readonly string[], more: Record<string, string> = {}, user: { readonly uid?: number } = {}): ChildProcess {
+  const env = { PATH: process.env.PATH, ...environment, ...more };
+  const child = spawn(process.execPath, [cli, ...args], { cwd: directory, env, ...user });
+  children.add(child);
+  return child;
+}
+
+async function outcome(child: ChildProcess, stdin = ''): Promise<Outcome> {
+  const output = { stdout: '', stderr: '' };
+  child.stdout?.on('data', (chunk) => {
+    output.stdout += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    output.stderr += chunk;
+  });
+  // It may have ended, for a reason that its output tells, before it read anything.
+  child.stdin?.on('error', () => {});
+  child.stdin?.end(stdin);
+  const [code] = await once(child, 'close');
+  return { code, ...output };
+}
+
+function run(...args: readonly string[]): Promise<Outcome> {
+  return outcome(launch(args));
+}
+
+async function answered(...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(...args);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return stdout;
+}
+
+async function jsonLines<T = Record<string, unknown>>(...args: readonly string[]): Promise<readonly T[]> {
+  const text = await answered(...args, '--json');
+  return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
+}
+
+function expectOneLine({ stderr }: Outcome): void {
+  expect(stderr).toMatch(/^error: .+\n$/);
+}
+
+async function noLag(): Promise<void> {
+  await eventually(async () => expect((await jsonLines('lag'))[0]).toMatchObject({ total: 0 }), { withinMs: 20_000 });
+}
+
+describe('the command line by itself', () => {
+  beforeEach(freshDirectory);
+  afterEach(removeDirectory);
+
+  it.each([
+    '',
+    'nonsense',
+    'start now',
+    'tail --from middle',
+    'tail --count 0',
+    'tail --topic nonsense',
+    'lag --bogus',
+    'publish',
+    'publish Nonsense',
+    'publish __proto__ x=1',
+    'publish CreateBatch reference',
+    'publish CreateBatch reference=b sku=s quantity=1 colour=red',
+    'publish CreateBatch reference=b reference=c sku=s quantity=1',
+    'publish CreateBatch reference=b sku=s quantity=ten',
+    'publish CreateBatch reference=b sku=s quantity=1 eta=2026-02-30',
+    'publish AllocateOrder orderid=o sku=s qty=1.5',
+    'publish AllocateOrder orderid=o lines=[',
+    'publish AllocateOrder orderid=o __proto__=x',
+    'publish - sku=s',
+    'show',
+    'show order',
+    'show order a b',
+    'dead-letters',
+    'dead-letters show',
+    'dead-letters redrive',
+    'dead-letters discard --all x',
+  ])('wrong usage exits 2 and says so on stderr: %s', async (typed) => {
+    const { code, stdout, stderr } = await run(...typed.split(' ').filter(Boolean));
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).not.toBe('');
+    expect(stderr).not.toContain('    at ');
+  });
+
+  it.each(['', 'start', 'migrate', 'publish', 'tail', 'lag', 'show', 'show order', 'dead-letters', 'dead-letters redrive'])(
+    '--help teaches by example: %s',
+    async (command) => {
+      expect(await answered(...command.split(' ').filter(Boolean), '--help')).toMatch(/Examples?:\n {2}\$ .*npx allocation/);
+    },
+  );
+
+  it.each([
+    ['KAFKA_BROKERS', 'localhost'],
+    ['EVENTS_TOPIC', 'a b'],
+    ['TOPIC_PARTITIONS', '0'],
+    ['KAFKA_CREATE_TOPICS', 'maybe'],
+    ['DATABASE_URL', 'mysql://host/name'],
+    ['HTTP_PORT', '70000'],
+    ['LOG_LEVEL', 'loud'],
+  ])('a wrong setting stops it with one line that names the variable: %s=%s', async (name, value) => {
+    for (const command of ['start', 'lag']) {
+      const result = await outcome(launch([command], { [name]: value }));
+      expect(result).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining(`${name}=${value} is not valid`) });
+      expectOneLine(result);
+    }
+  });
+
+  it('migrate says what it applied, and then that nothing is to do', async () => {
+    expect(await answered('migrate')).toMatch(/^Applied .*migration/i);
+    expect(await answered('migrate')).toMatch(/nothing to do/);
+    expect(await jsonLines('migrate')).toEqual([{ applied: [] }]);
+  });
+
+  it.each(['publish CreateBatch reference=b sku=s quantity=1', 'tail', 'lag', 'dead-letters list', 'show order o'])(
+    'cannot look into the memory of another process, and says so: %s',
+    async (command) => {
+      const result = await outcome(launch(command.split(' '), { DATABASE_URL: 'sqlite:///:memory:' }));
+      expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining('memory of the service') });
+      expectOneLine(result);
+    },
+  );
+
+  it.each(['127.0.0.1:1', 'broker.invalid:9092'])(
+    'a broker that is not there is an error, not a wait: %s',
+    async (brokers) => {
+      const results = await Promise.all(['tail', 'lag'].map((command) => outcome(launch([command], { KAFKA_BROKERS: brokers }))));
+      for (const result of results) {
+        expect(result).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining(brokers) });
+        expectOneLine(result);
+      }
+    },
+    30_000,
+  );
+
+  it('show says what is missing', async () => {
+    expect(await run('show', 'order', 'order-1')).toMatchObject({ code: 1, stderr: expect.stringContaining('migrate') });
+    await answered('migrate');
+    expect(await run('show', 'order', 'order-1')).toMatchObject({ code: 1, stderr: expect.stringContaining('order-1') });
+    expect(await run('show', 'product', 'LAMP')).toMatchObject({ code: 1, stderr: expect.stringContaining('LAMP') });
+  });
+});
+
+describe('the command line beside a running service', () => {
+  let service: ServiceProcess;
+
+  beforeAll(async () => {
+    await freshDirectory();
+    service = await ServiceProcess.start(environment, directory);
+    await answered('publish', 'CreateBatch', 'reference=batch-1', 'sku=TABLE', 'quantity=20', 'eta=null');
+    await answered('publish', 'CreateBatch', 'reference=batch-2', 'sku=TABLE', 'quantity=5', 'eta=2027-01-31');
+    await answered('publish', 'AllocateOrder', 'orderid=order-1', 'lines=[{"sku":"TABLE","qty":2}]', 'id=cmd-1');
+    await noLag();
+  });
+
+  afterAll(async () => {
+    await service.stop();
+    await removeDirectory();
+  });
+
+  it('publish answers with the id and the place', async () => {
+    const [place] = await jsonLines('publish', 'AllocateOrder', 'orderid=order-1', 'sku=TABLE', 'qty=2', 'id=cmd-1');
+    expect(place).toEqual({ id: 'cmd-1', topic: 'allocation.commands', partition: expect.any(Number), offset: expect.any(Number) });
+  });
+
+  it('tail shows the events', async () => {
+    const text = await answered('tail', '--from', 'beginning', '--count', '3');
+    expect(text).toMatch(/Allocated +orderid=order-1 sku=TABLE qty=2 batchref=batch-1\n/);
+    expect(text.trim().split('\n')).toHaveLength(3);
+    const events = await jsonLines('tail', '--from', 'beginning', '--count', '3');
+    expect(events.find(({ type }) => type === 'Allocated')).toMatchObject({
+      specversion: '1.0',
+      causationid: 'cmd-1',
+      sequence: '3',
+      data: { orderid: 'order-1', sku: 'TABLE', qty: 2, batchref: 'batch-1' },
+    });
+  });
+
+  it('tail ends quietly when its reader has seen enough', async () => {
+    const child = launch(['tail', '--from', 'beginning', '--json']);
+    const ended = outcome(child);
+    await once(child.stdout as NodeJS.ReadableStream, 'data');
+    child.stdout?.destroy();
+    await answered('publish', 'CreateBatch', 'reference=batch-3', 'sku=CHAIR', 'quantity=5');
+    expect(await ended).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('tail ends with Ctrl-C', async () => {
+    const child = launch(['tail', '--from', 'beginning', '--topic', 'commands']);
+    const ended = outcome(child);
+    await once(child.stdout as NodeJS.ReadableStream, 'data');
+    child.kill('SIGINT');
+    expect(await ended).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('show tells of orders and products', async () => {
+    expect(await answered('show', 'order', 'order-1')).toMatch(/TABLE +2 +batch-1/);
+    expect(await jsonLines('show', 'order', 'order-1')).toEqual([
+      { orderid: 'order-1', lines: [{ sku: 'TABLE', qty: 2, batchref: 'batch-1' }] },
+    ]);
+    expect(await answered('show', 'product', 'TABLE')).toMatch(/batch-1 +20 +18 +in stock\nbatch-2 +5 +5 +2027-01-31/);
+  });
+
+  it('lag tells where every partition stands', async () => {
+    await noLag();
+    const [{ partitions }] = (await jsonLines<{ partitions: { end: number }[] }>('lag')) as [{ partitions: { end: number }[] }];
+    expect(partitions.map(({ end }) => end).reduce((sum, end) => sum + end)).toBeGreaterThan(0);
+    expect(await answered('lag')).toMatch(/PARTITION +COMMITTED +END +LAG\n0 /);
+  });
+
+  it('publish - sends the good lines and names the bad ones', async () => {
+    const order = (n: number) => JSON.stringify({ type: 'AllocateOrder', orderid: `stream-${n}`, sku: 'TABLE', qty: 1 });
+    const tooLong = `{"type":"${'x'.repeat(2 ** 21)}`;
+    const input = `${order(1)}\nnot json\n\n${order(2)}\r\n${tooLong}\n{"type":"Nonsense"}\n{"type":"DeallocateOrder"}\n${order(3)}`;
+    const { code, stdout, stderr } = await outcome(launch(['publish', '-']), input);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: 'Published 3 commands; 4 bad lines were not sent\n' });
+    expect(stderr.match(/^line \d+/gm)).toEqual(['line 2', 'line 5', 'line 6', 'line 7']);
+    await noLag();
+    expect(await answered('show', 'order', 'stream-3')).toMatch(/batch-1/);
+  });
+
+  it('publish - sends what comes at once, without waiting for more', async () => {
+    const child = launch(['publish', '-', '--json']);
+    child.stdin?.write('{"type":"AllocateOrder","orderid":"slow-1","sku":"TABLE","qty":1}\n');
+    await eventually(async () => expect((await run('show', 'order', 'slow-1')).code).toBe(0), { withinMs: 20_000 });
+    expect(await outcome(child)).toEqual({ code: 0, stdout: '{"published":1,"bad":0}\n', stderr: '' });
+  });
+});
+
+describe('the dead letters', () => {
+  let service: ServiceProcess;
+  let broker: Broker;
+
+  beforeEach(async () => {
+    await freshDirectory();
+    service = await ServiceProcess.start(environment, directory);
+    broker = await openBroker(readConfig(environment), pino({ level: 'silent' }));
+    await broker.ensureTopics(topicSettings(readConfig(environment)), false);
+  });
+
+  afterEach(async () => {
+    await broker.close();
+    await service.stop();
+    await removeDirectory();
+  });
+
+  const deadLetters = () => jsonLines<{ id: string; reason: string; original: string }>('dead-letters', 'list');
+
+  async function deadCommand(value: string, headers: LogRecord['headers'] = {}): Promise<string> {
+    const why = {
+      'dead-letter-reason': 'handler-failed',
+      'dead-letter-message': 'The handler failed',
+      'dead-letter-topic': 'allocation.commands',
+      'dead-letter-partition': '0',
+      'dead-letter-offset': '4711',
+      'dead-letter-attempts': '4',
+      'dead-letter-failed-at': '2026-11-23T12:00:00.000Z',
+    };
+    const [place] = await broker.publish('allocation.dead-letters', [{ key: 'LAMP', value, headers: { ...headers, ...why } }]);
+    return `allocation.dead-letters/${place?.partition}/${place?.offset}`;
+  }
+
+  it('are listed, shown whole, and taken off the list', async () => {
+    expect(await answered('dead-letters', 'list')).toBe('No dead letters\n');
+    await broker.publish('allocation.commands', [
+      { key: null, value: Buffer.from([0xff, 0x00]), headers: {} },
+      { key: 'k', value: 'not json', headers: { 'x-from': 'shop' } },
+    ]);
+    await eventually(async () => expect(await deadLetters()).toHaveLength(2), { withinMs: 20_000 });
+    const letters = await deadLetters();
+    expect(letters.map(({ reason }) => reason)).toEqual(['malformed', 'malformed']);
+    const shown = await Promise.all(letters.map(({ id }) => answered('dead-letters', 'show', id)));
+    expect(shown.join()).toContain('hexadecimal ff00');
+    expect(shown.join()).toMatch(/x-from: shop(.|\n)*not json/);
+    const [first, second] = letters.map(({ id }) => id) as [string, string];
+    expect(await answered('dead-letters', 'discard', first)).toBe(`${first} discarded\n`);
+    expect((await deadLetters()).map(({ id }) => id)).toEqual([second]);
+    expect(await answered('dead-letters', 'discard', first)).toContain('nothing to do');
+    expect(await answered('dead-letters', 'discard', '--all')).toContain('1 discarded');
+    expect(await answered('dead-letters', 'list')).toBe('No dead letters\n');
+    expect(await run('dead-letters', 'redrive', 'nowhere/0/0')).toMatchObject({ code: 1, stderr: expect.stringContaining('nowhere/0/0') });
+  });
+
+  it('are redriven once, however often they are sent', async () => {
+    const id = await deadCommand('{"type":"CreateBatch","reference":"batch-9","sku":"LAMP","quantity":9}');
+    const [letter] = await readDeadLetters(broker, 'allocation.dead-letters');
+    if (!letter) throw new Error('There is no dead letter');
+    expect(await answered('dead-letters', 'redrive', id)).toBe(`${id} redriven\n`);
+    expect(await answered('dead-letters', 'redrive', id)).toContain('nothing to do');
+    expect(await answered('dead-letters', 'redrive', '--all')).toBe('No dead letters\n');
+    // What a crash before the marker, or another operator at the same time, would do:
+    await broker.publish('allocation.commands', [redriven(letter)]);
+    await broker.publish('allocation.dead-letters', [marker(letter, 'redriven')]);
+    await answered('publish', 'CreateBatch', 'reference=last', 'sku=LAMP', 'quantity=1');
+    await noLag();
+    const events = await jsonLines<{ type: string; causationid: string }>('tail', '--from', 'beginning', '--count', '2');
+    expect(events.map(({ type, causationid }) => [type, causationid])).toEqual([
+      ['BatchCreated', 'allocation.commands/0/4711'],
+      ['BatchCreated', expect.stringMatching(/^allocation\.commands\/\d\/\d$/)],
+    ]);
+    expect(await deadLetters()).toEqual([]);
+  });
+
+  it('keep their bytes, key, headers and id when they are redriven', async () => {
+    const withId = '{"id":"cmd-1","type":"DeallocateOrder","orderid":"o"}';
+    await deadCommand(withId, { 'x-from': 'shop' });
+    await deadCommand('{"type":"DeallocateOrder","orderid":"o"}', { traceparent: 'x' });
+    await deadCommand('not json');
+    const [plainWithId, plain, malformed] = (await readDeadLetters(broker, 'allocation.dead-letters')).map((letter) => redriven(letter));
+    expect(plainWithId).toEqual({ key: Buffer.from('LAMP'), value: Buffer.from(withId), headers: { 'x-from': expect.anything() } });
+    expect(malformed).toEqual({ key: Buffer.from('LAMP'), value: Buffer.from('not json'), headers: {} });
+    const read = readCommand({ value: plain?.value as Buffer, headers: plain?.headers ?? {} }, 'its new place');
+    expect(read).toMatchObject({ kind: 'command', id: 'allocation.commands/0/4711', command: { type: 'DeallocateOrder', orderid: 'o' } });
+  });
+
+  it('cannot be hidden by a message that looks like a marker', async () => {
+    const id = await deadCommand('not json');
+    const forged = { 'dead-letter-resolves': id, 'dead-letter-resolution': 'discarded' };
+    await broker.publish('allocation.commands', [{ key: 'LAMP', value: 'not json either', headers: forged }]);
+    await eventually(async () => expect(await deadLetters()).toHaveLength(2), { withinMs: 20_000 });
+  });
+
+  it('without a value are refused with what to do', async () => {
+    const [place] = await broker.publish('allocation.dead-letters', [
+      {
+        key: null,
+        value: null,
+        headers: { 'dead-letter-reason': 'too-large', 'dead-letter-topic': 'c', 'dead-letter-partition': '1', 'dead-letter-offset': '2' },
+      },
+    ]);
+    const id = `allocation.dead-letters/${place?.partition}/${place?.offset}`;
+    expect(await run('dead-letters', 'redrive', id)).toMatchObject({ code: 1, stderr: expect.stringContaining('c/1/2') });
+    expect(await deadLetters()).toHaveLength(1);
+  });
+});
+
+describe('start', () => {
+  beforeEach(freshDirectory);
+  afterEach(removeDirectory);
+
+  it.each(['127.0.0.1:1', 'broker.invalid:9092'])(
+    'waits for a broker that is not there, says so, and stops with SIGTERM: %s',
+    async (brokers) => {
+      await using service = ServiceProcess.spawn({ ...environment, KAFKA_BROKERS: brokers }, directory);
+      await eventually(() => expect(service.output.join('\n')).toContain(`Waiting for the broker (${brokers})`), { withinMs: 20_000 });
+      expect(await service.stop()).toBe(0);
+    },
+    30_000,
+  );
+
+  it('stops with SIGTERM and exit code 0', async () => {
+    const service = await ServiceProcess.start(environment, directory);
+    expect(await service.stop('SIGTERM')).toBe(0);
+  });
+
+  it('names HTTP_PORT when the port is in use', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const HTTP_PORT = String((server.address() as AddressInfo).port);
+    const result = await outcome(launch(['start'], { HTTP_PORT }));
+    server.close();
+    expect(result).toMatchObject({ code: 1, stderr: expect.stringMatching(`${HTTP_PORT}.*in use.*HTTP_PORT`) });
+    expectOneLine(result);
+  });
+
+  it.each(['postgresql://user:secret@127.0.0.1:1/name', 'sqlite:////proc/no/such.db'])(
+    'refuses a database that cannot be opened: %s',
+    async (url) => {
+      const result = await outcome(launch(['start'], { DATABASE_URL: url, HTTP_PORT: '0' }));
+      expect(result.code).toBe(1);
+      expectOneLine(result);
+      expect(result.stderr).not.toContain('secret');
+    },
+    30_000,
+  );
+
+  it('refuses a file that it may not write', async () => {
+    await answered('migrate');
+    const file = join(directory, 'allocation.db');
+    await chmod(file, 0o444);
+    await chmod(directory, 0o755);
+    const isRoot = process.getuid?.() === 0;
+    // To root, everything is writable: another user runs it.
+    if (isRoot) await chown(directory, NOBODY, NOBODY);
+    const result = await outcome(launch(['start'], { HTTP_PORT: '0' }, isRoot ? { uid: NOBODY } : {}));
+    expect(result).toMatchObject({ code: 1, stderr: expect.stringMatching(/read-?only|writ/i) });
+    expectOneLine(result);
+  });
+
+  it('refuses a database from a newer version', async () => {
+    await answered('migrate');
+    const database = await openDatabase(readConfig(environment));
+    await database.query(`insert into mikro_orm_migrations (name, executed_at) values ('migration-29991231000000', '2999-12-31')`);
+    await database.close();
+    const result = await outcome(launch(['start'], { HTTP_PORT: '0' }));
+    expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining('newer version') });
+    expectOneLine(result);
+  });
+});
+
+const NOBODY = 65_534;

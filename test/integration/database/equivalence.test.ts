@@ -1,0 +1,151 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Database } from '../../../src/adapters/database/database.ts';
+import type { Command } from '../../../src/domain/commands.ts';
+import type { Event } from '../../../src/domain/events.ts';
+import type { Batch, OrderLine, Product } from '../../../src/domain/model.ts';
+import type { UnitOfWork } from '../../../src/service-layer/unit-of-work.ts';
+import { handleAll, handleIn, quietBus } from '../../support/commands.ts';
+import { describeOnEachDatabase } from '../../support/databases.ts';
+
+const sku = fc.constantFrom('CHAIR', 'TABLE', '__proto__');
+const orderid = fc.constantFrom('o1', 'o2', 'o3', 'o4', 'constructor');
+const reference = fc.constantFrom('b1', 'b2', 'b3', 'b4', 'b5');
+const command: fc.Arbitrary<Command> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      type: fc.constant('CreateBatch' as const),
+      reference,
+      sku,
+      quantity: fc.nat(20),
+      eta: fc.constantFrom(null, '2027-01-01', '2027-01-02'),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      type: fc.constant('AllocateOrder' as const),
+      orderid,
+      lines: fc.uniqueArray(fc.record({ sku, qty: fc.integer({ min: 1, max: 6 }) }), { minLength: 1, selector: (line) => line.sku }),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ type: fc.constant('ChangeBatchQuantity' as const), reference, quantity: fc.nat(15) }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('DeallocateOrder' as const), orderid, sku: fc.option(sku) }) },
+);
+
+/** What the tables say: each product's batches in the order of their creation, each batch's lines in the order of their allocation. */
+interface Rows {
+  readonly products: readonly ProductRow[];
+  readonly batches: readonly BatchRow[];
+  readonly lines: readonly LineRow[];
+}
+
+type ProductRow = Pick<Product, 'sku' | 'version'>;
+type BatchRow = Pick<Batch, 'reference' | 'sku' | 'quantity' | 'eta'> & { readonly allocated_quantity: number };
+type LineRow = Pick<OrderLine, 'orderid' | 'sku' | 'qty'> & { readonly reference: string };
+
+describeOnEachDatabase('Commands', (current) => {
+  test('come to the same, prepared together, one at a time, not prepared at all, or in memory', async () => {
+    const database = await current.database();
+    const property = fc.asyncProperty(
+      fc.array(command, { minLength: 1, maxLength: 30 }),
+      fc.integer({ min: 2, max: 40 }),
+      async (commands, size) => {
+        const memory = new InMemory();
+        const events = await handleAll(commands, memory);
+        for (const chunkSize of [commands.length, 1, size]) {
+          await empty(database);
+          expect(await handleInChunks(database, commands, chunkSize)).toEqual(events);
+          expect(await rowsOf(database)).toEqual(memory.rows());
+        }
+        await empty(database);
+        expect(await handleUnprepared(database, commands)).toEqual(events);
+        expect(await rowsOf(database)).toEqual(memory.rows());
+      },
+    );
+    await fc.assert(property, { numRuns: current.dialect === 'sqlite' ? 60 : 15 });
+  }, 120_000);
+});
+
+async function handleInChunks(database: Database, commands: readonly Command[], size: number): Promise<Event[]> {
+  const events: Event[] = [];
+  for (let start = 0; start < commands.length; start += size) {
+    events.push(...(await handleIn(database, ...commands.slice(start, start + size))));
+  }
+  return events;
+}
+
+async function handleUnprepared(database: Database, commands: readonly Command[]): Promise<Event[]> {
+  const bus = quietBus();
+  return database.getSession(async (session) => {
+    const events: Event[] = [];
+    for (const command of commands) events.push(...(await bus.handle(command, session)));
+    return events;
+  });
+}
+
+async function rowsOf(database: Database): Promise<Rows> {
+  return {
+    products: by('sku', await database.query<ProductRow>('select sku, version from products')),
+    batches: by('sku', await database.query<BatchRow>('select reference, sku, quantity, eta, allocated_quantity from batches order by id')),
+    lines: by(
+      'reference',
+      await database.query<LineRow>(
+        `select batches.reference, order_lines.orderid, order_lines.sku, order_lines.qty from order_lines
+         left join allocations on allocations.orderline_id = order_lines.id left join batches on batches.id = allocations.batch_id
+         order by allocations.id`,
+      ),
+    ),
+  };
+}
+
+/** Stable: what is equal by the property stays in order. */
+function by<K extends string, T extends Readonly<Record<K, string>>>(property: K, rows: readonly T[]): readonly T[] {
+  return rows.toSorted((a, b) => (a[property] === b[property] ? 0 : a[property] < b[property] ? -1 : 1));
+}
+
+async function empty(database: Database): Promise<void> {
+  for (const table of ['allocations', 'order_lines', 'batches', 'products']) await database.query(`delete from ${table}`);
+}
+
+/** The domain without any database. */
+class InMemory implements UnitOfWork {
+  readonly #products = new Map<string, Product>();
+  readonly products = {
+    add: (product: Product) => void this.#products.set(product.sku, product),
+    get: async (sku: string) => this.#products.get(sku) ?? null,
+    getByBatchReference: async (reference: string) => {
+      return [...this.#products.values()].find((product) => product.batch(reference)) ?? null;
+    },
+    getByOrder: async (orderid: string) => {
+      const holders = [...this.#products.values()].filter((product) => product.batches.some((batch) => batch.lineOf(orderid)));
+      return by('sku', holders);
+    },
+  };
+
+  async prepare(): Promise<void> {}
+
+  afterCommit(): void {}
+
+  rows(): Rows {
+    const products = [...this.#products.values()];
+    const batches = products.flatMap((product) => product.batches);
+    return {
+      products: by(
+        'sku',
+        products.map(({ sku, version }) => ({ sku, version })),
+      ),
+      batches: by(
+        'sku',
+        batches.map(({ reference, sku, quantity, eta, allocatedQuantity }) => {
+          return { reference, sku, quantity, eta, allocated_quantity: allocatedQuantity };
+        }),
+      ),
+      lines: by(
+        'reference',
+        batches.flatMap(({ reference, lines }) => [...lines].map(({ orderid, sku, qty }) => ({ reference, orderid, sku, qty }))),
+      ),
+    };
+  }
+}

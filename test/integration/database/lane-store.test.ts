@@ -1,0 +1,117 @@
+import { expect, test } from 'vitest';
+import { SqlLaneStore } from '../../../src/adapters/database/lane-store.ts';
+import { Product } from '../../../src/domain/model.ts';
+import { FencedError, type LanePosition, type LaneProgress, TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+import { describeOnEachDatabase } from '../../support/databases.ts';
+
+const LANE = { topic: 'commands', partition: 3 };
+const START: LanePosition = { nextOffset: 0, nextSequence: 1 };
+
+function progress(nextOffset: number, nextSequence: number, more: Partial<LaneProgress> = {}): LaneProgress {
+  return { next: { nextOffset, nextSequence }, answeredCommandIds: [], outbox: [], publishedBelowOffset: 0, ...more };
+}
+
+const record = (sequence: number, sourceOffset: number, value: string | Buffer = 'x') => {
+  return { sequence, sourceOffset, topic: 'events', key: 'key', value, headers: {} };
+};
+
+describeOnEachDatabase('The lane store', (current) => {
+  const openStore = async () => new SqlLaneStore(await current.database(), () => {});
+
+  test('starts a lane at offset 0, sequence 1', async () => {
+    const store = await openStore();
+    expect(await store.readPosition(LANE)).toEqual(START);
+    expect(await store.readOutbox(LANE, 100, 10)).toEqual([]);
+  });
+
+  test('moves a lane, and only that one', async () => {
+    const store = await openStore();
+    const moved = await store.transaction(LANE, START, async () => progress(5, 9));
+    expect(moved.next).toEqual({ nextOffset: 5, nextSequence: 9 });
+    expect(await store.readPosition(LANE)).toEqual({ nextOffset: 5, nextSequence: 9 });
+    expect(await store.readPosition({ ...LANE, partition: 4 })).toEqual(START);
+    expect(await store.readPosition({ ...LANE, topic: 'others' })).toEqual(START);
+  });
+
+  test('fences an owner whose lane another one has moved', async () => {
+    const store = await openStore();
+    await store.transaction(LANE, START, async () => progress(5, 9));
+    const work = store.transaction(LANE, START, async () => {
+      throw new Error('the work must not even start');
+    });
+    await expect(work).rejects.toThrow(FencedError);
+    await expect(store.transaction(LANE, { nextOffset: 5, nextSequence: 8 }, async () => progress(6, 9))).rejects.toThrow(FencedError);
+  });
+
+  test('lets one of two owners who meet have the lane', async () => {
+    const store = await openStore();
+    const outcomes = await Promise.allSettled([1, 2, 3, 4].map(() => store.transaction(LANE, START, async () => progress(1, 1))));
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(FencedError);
+  });
+
+  test('changes nothing when the work fails', async () => {
+    const store = await openStore();
+    const work = store.transaction(LANE, START, async ({ products }) => {
+      products.add(new Product('CHAIR'));
+      throw new Error('no');
+    });
+    await expect(work).rejects.toThrow('no');
+    expect(await store.readPosition(LANE)).toEqual(START);
+    expect(await (await current.database()).query('select * from products')).toEqual([]);
+  });
+
+  test('remembers which commands were answered', async () => {
+    const store = await openStore();
+    const ids = ['a', "b'\\", '__proto__'];
+    await store.transaction(LANE, START, async () => progress(3, 1, { answeredCommandIds: ids }));
+    await store.transaction(LANE, { nextOffset: 3, nextSequence: 1 }, async (transaction) => {
+      expect(await transaction.alreadyAnswered([...ids, 'c', 'A'])).toEqual(new Set(ids));
+      expect(await transaction.alreadyAnswered([])).toEqual(new Set());
+      return progress(3, 1);
+    });
+  });
+
+  test('takes an id that another lane has just answered for trouble, and changes nothing', async () => {
+    const store = await openStore();
+    await store.transaction(LANE, START, async () => progress(1, 1, { answeredCommandIds: ['a'] }));
+    const other = { ...LANE, partition: 4 };
+    await expect(store.transaction(other, START, async () => progress(1, 1, { answeredCommandIds: ['a'] }))).rejects.toThrow(TroubleError);
+    expect(await store.readPosition(other)).toEqual(START);
+  });
+
+  test('hands waiting records out in order, bounded by source offset and number, until they are deleted', async () => {
+    const store = await openStore();
+    const outbox = [record(1, 0), record(2, 1), record(3, 1), record(4, 2)];
+    await store.transaction(LANE, START, async () => progress(3, 5, { outbox }));
+    const sequences = async (below: number, limit = 10) => (await store.readOutbox(LANE, below, limit)).map(({ sequence }) => sequence);
+    expect(await sequences(3)).toEqual([1, 2, 3, 4]);
+    expect(await sequences(2)).toEqual([1, 2, 3]);
+    expect(await sequences(3, 2)).toEqual([1, 2]);
+    expect(await store.readOutbox({ ...LANE, partition: 4 }, 3, 10)).toEqual([]);
+    await store.deleteOutbox(LANE, 1);
+    expect(await sequences(3)).toEqual([2, 3, 4]);
+    await store.transaction(LANE, { nextOffset: 3, nextSequence: 5 }, async () =>
+      progress(4, 6, { outbox: [record(5, 3)], publishedBelowOffset: 2 }),
+    );
+    expect(await sequences(4)).toEqual([4, 5]);
+  });
+
+  test('keeps any bytes of keys, values and headers', async () => {
+    const store = await openStore();
+    const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+    const outbox = [
+      { ...record(1, 0), key: bytes, value: bytes, headers: { raw: bytes, text: 'ü', many: ['a', bytes], __proto__x: 'y' } },
+      { ...record(2, 0), key: null, value: null },
+      { ...record(3, 0), key: 'NUL \0 inside', value: Buffer.from('NUL \0 inside') },
+      { ...record(4, 0), key: '', value: '{"ü":"\\u0000🚀\\\\"}' },
+    ];
+    await store.transaction(LANE, START, async () => progress(1, 5, { outbox }));
+    const read = await store.readOutbox(LANE, 1, 10);
+    const asBytes = (value: unknown) => (typeof value === 'string' ? Buffer.from(value) : value);
+    expect(read.map(({ key, value }) => [asBytes(key), asBytes(value)])).toEqual(
+      outbox.map(({ key, value }) => [asBytes(key), asBytes(value)]),
+    );
+    expect(read[0]?.headers).toEqual({ raw: bytes, text: Buffer.from('ü'), many: [Buffer.from('a'), bytes], __proto__x: Buffer.from('y') });
+  });
+});

@@ -1,0 +1,129 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { expect, test } from 'vitest';
+import type { Database, Sql } from '../../../src/adapters/database/database.ts';
+import { TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+import { describeOnEachDatabase } from '../../support/databases.ts';
+
+const INSERT = 'insert into log_producers (transactional_id, epoch) values (?, ?)';
+/** More than the pool has connections: one lost each time would show. */
+const ROUNDS = 12;
+
+async function lockFromAnotherProcess(file: string): Promise<() => Promise<void>> {
+  const script = `
+    const { DatabaseSync } = require('node:sqlite');
+    new DatabaseSync(${JSON.stringify(file)}).exec('begin immediate');
+    console.log('locked');
+    process.stdin.resume();`;
+  const child = spawn(process.execPath, ['--no-warnings', '--eval', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  return async () => {
+    child.stdin.end();
+    await once(child, 'exit');
+  };
+}
+
+async function isUsable(database: Database): Promise<boolean> {
+  await database.transaction((sql) => sql('delete from log_producers'));
+  return (await database.query('select * from log_producers')).length === 0;
+}
+
+describeOnEachDatabase('Trouble', (current) => {
+  const elsewhere = () => {};
+  const onSqlite = current.dialect === 'sqlite' ? test : elsewhere;
+  const onPostgres = current.dialect === 'postgresql' ? test : elsewhere;
+
+  test('is a unique violation: another lane was faster', async () => {
+    const database = await current.database();
+    await database.query(INSERT, ['a', 1]);
+    await expect(database.transaction((sql) => sql(INSERT, ['a', 1]))).rejects.toThrow(TroubleError);
+    await expect(database.query(INSERT, ['a', 1])).rejects.toThrow(TroubleError);
+    expect(await isUsable(database)).toBe(true);
+  });
+
+  test.each([
+    ['an unknown table', 'select * from no_such_table'],
+    ['a syntax error', 'selec 1'],
+    ['a missing value', "insert into log_producers (transactional_id, epoch) values ('a', null)"],
+    ['a broken reference', 'insert into allocations (batch_id, orderline_id) values (1, 1)'],
+  ])('is not %s: that would come again', async (_, statement) => {
+    const database = await current.database();
+    const error = await database.transaction((sql) => sql(statement)).catch((error) => error);
+    expect(error).toBeInstanceOf(Error);
+    expect(error).not.toBeInstanceOf(TroubleError);
+    expect(await isUsable(database)).toBe(true);
+  });
+
+  onSqlite('is a file that another process has locked', async () => {
+    const database = await current.database();
+    const unlock = await lockFromAnotherProcess(current.url.replace('sqlite:///', ''));
+    for (let round = 0; round < 2; round++) {
+      const error = await database.transaction((sql) => sql(INSERT, ['a', 1])).catch((error) => error);
+      expect(error).toBeInstanceOf(TroubleError);
+      expect(error.cause).toMatchObject({ code: 'SQLITE_BUSY' });
+    }
+    expect(await database.query('select * from log_producers')).toEqual([]);
+    await unlock();
+    expect(await isUsable(database)).toBe(true);
+  });
+
+  onSqlite('is a disk that is full', async () => {
+    const database = await current.database();
+    const [pages] = await database.query<{ page_count: number }>('pragma page_count');
+    await database.query(`pragma max_page_count = ${(pages?.page_count ?? 0) + 2}`);
+    const fill = async (sql: Sql) => {
+      for (let n = 0; n < 1_000; n++) await sql(INSERT, [`${n}`.repeat(200), n]);
+    };
+    const error = await database.transaction(fill).catch((error) => error);
+    expect(error).toBeInstanceOf(TroubleError);
+    expect(error.cause).toMatchObject({ code: 'SQLITE_FULL' });
+    expect(await database.query('select * from log_producers')).toEqual([]);
+    await database.query('pragma max_page_count = 1000000');
+    await database.transaction(fill);
+    expect(await isUsable(database)).toBe(true);
+  });
+
+  onPostgres('is a connection that dies inside a transaction', async () => {
+    const database = await current.database();
+    for (let round = 0; round < ROUNDS; round++) {
+      const dying = database.transaction(async (sql) => {
+        await sql(INSERT, ['a', 1]);
+        const [row] = await sql<{ pid: number }>('select pg_backend_pid() as pid');
+        await database.query('select pg_terminate_backend(?)', [row?.pid ?? 0]);
+        await sql('select 1');
+      });
+      await expect(dying).rejects.toThrow(TroubleError);
+    }
+    expect(await isUsable(database)).toBe(true);
+  });
+
+  onPostgres('is a connection that died while nobody used it, and passes', async () => {
+    const database = await current.database();
+    const others = 'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()';
+    for (let round = 0; round < ROUNDS; round++) {
+      await Promise.all([1, 2, 3].map(() => database.transaction((sql) => sql('select 1')))).catch((error) => {
+        expect(error).toBeInstanceOf(TroubleError);
+      });
+      await database.query(others);
+    }
+    await expect.poll(() => isUsable(database).catch(() => false)).toBe(true);
+  });
+
+  onPostgres('is a deadlock', async () => {
+    const database = await current.database();
+    await database.query(INSERT, ['a', 1]);
+    await database.query(INSERT, ['b', 1]);
+    const both = Promise.withResolvers<void>();
+    let holding = 0;
+    const lock = (first: string, second: string) =>
+      database.transaction(async (sql) => {
+        await sql('update log_producers set epoch = 2 where transactional_id = ?', [first]);
+        if (++holding === 2) both.resolve();
+        await both.promise;
+        await sql('update log_producers set epoch = 2 where transactional_id = ?', [second]);
+      });
+    const outcomes = await Promise.allSettled([lock('a', 'b'), lock('b', 'a')]);
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(TroubleError);
+  });
+});

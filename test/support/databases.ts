@@ -1,0 +1,89 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, inject } from 'vitest';
+import { Database } from '../../src/adapters/database/database.ts';
+
+/** A database of its own for one test: empty, until the test or `database()` migrates it. */
+export interface TestDatabase {
+  readonly dialect: 'sqlite' | 'postgresql';
+  readonly url: string;
+  /** The migrated database; the same one for every call. */
+  database(): Promise<Database>;
+}
+
+interface Place {
+  readonly url: string;
+  remove(): Promise<void>;
+}
+
+let nextName = 0;
+
+/** Declares the tests twice, for SQLite in a file and for PostgreSQL; each test finds a fresh database. */
+export function describeOnEachDatabase(name: string, tests: (current: TestDatabase) => void): void {
+  declare(`${name}, on SQLite`, 'sqlite', sqliteFile, tests);
+  describe.skipIf(inject('postgresUrl') === null)('where there is PostgreSQL', () => {
+    declare(`${name}, on PostgreSQL`, 'postgresql', postgresDatabase, tests);
+  });
+}
+
+function declare(
+  name: string,
+  dialect: TestDatabase['dialect'],
+  create: () => Promise<Place>,
+  tests: (current: TestDatabase) => void,
+): void {
+  describe(name, () => {
+    let place: Place;
+    let opened: Promise<Database> | undefined;
+    beforeEach(async () => {
+      place = await create();
+    });
+    afterEach(async () => {
+      await (await Database.open(place.url).catch(() => null))?.close();
+      opened = undefined;
+      await place.remove();
+    });
+    tests({
+      dialect,
+      get url() {
+        return place.url;
+      },
+      database() {
+        opened ??= openMigrated(place.url);
+        return opened;
+      },
+    });
+  });
+}
+
+async function openMigrated(url: string): Promise<Database> {
+  const database = await Database.open(url);
+  await database.runMigrations();
+  return database;
+}
+
+async function sqliteFile(): Promise<Place> {
+  const folder = await mkdtemp(join(tmpdir(), 'allocation-sqlite-'));
+  return { url: `sqlite:///${join(folder, 'test.db')}`, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+/** A new database on the server that the run has started. */
+export async function postgresDatabase(): Promise<Place> {
+  const server = inject('postgresUrl');
+  if (server === null) throw new Error('There is no PostgreSQL in this run');
+  const name = `test_${process.pid}_${Date.now()}_${nextName++}`;
+  await onServer(server, `create database ${name}`);
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  return { url: url.href, remove: () => onServer(server, `drop database ${name} with (force)`) };
+}
+
+async function onServer(url: string, statement: string): Promise<void> {
+  const database = await Database.open(url);
+  try {
+    await database.query(statement);
+  } finally {
+    await database.close();
+  }
+}

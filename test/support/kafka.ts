@@ -1,0 +1,67 @@
+import { existsSync } from 'node:fs';
+import { answers, BROKER_SETTINGS, freePort } from './kafka-broker.ts';
+import { startJavaKafka } from './kafka-java/start.ts';
+
+/** A Kafka broker to test with. */
+export interface TestKafka {
+  readonly brokers: string;
+  /** Only for one that runs on this machine's Java: SIGKILL, and up again on the same port with the same data. */
+  readonly faults: { kill(): Promise<void>; restart(): Promise<void> } | null;
+  /** Leaves nothing behind. */
+  stop(): Promise<void>;
+}
+
+/** No Kafka can be had here; the message says why. */
+export class NoKafkaError extends Error {
+  readonly code = 'no-kafka';
+}
+
+const IMAGE = 'apache/kafka:4.1.0';
+
+/**
+ * TEST_KAFKA_BROKERS; else Docker; else Java and Maven.
+ * @param port where it listens; 0: anywhere
+ * @throws {NoKafkaError}
+ */
+export async function startKafka({ port = 0, withFaults = false } = {}): Promise<TestKafka> {
+  const given = process.env.TEST_KAFKA_BROKERS;
+  if (given && !withFaults) return { brokers: given, faults: null, stop: async () => {} };
+  const reasons: string[] = [];
+  for (const start of withFaults ? [startJavaKafka] : [startInDocker, startJavaKafka]) {
+    try {
+      return await start(port || (await freePort()));
+    } catch (error) {
+      reasons.push((error as Error).message);
+    }
+  }
+  throw new NoKafkaError(`no Kafka: ${reasons.join('; ')} (or set TEST_KAFKA_BROKERS)`);
+}
+
+async function startInDocker(port: number): Promise<TestKafka> {
+  if (!process.env.DOCKER_HOST && !existsSync('/var/run/docker.sock')) throw new Error('no Docker engine');
+  const { GenericContainer, getContainerRuntimeClient } = await import('testcontainers');
+  await getContainerRuntimeClient().catch(() => {
+    throw new Error('no Docker engine answers');
+  });
+  const controller = 9093;
+  const container = await new GenericContainer(IMAGE)
+    .withExposedPorts({ container: 9092, host: port })
+    .withEnvironment({
+      ...asEnvironment(BROKER_SETTINGS),
+      KAFKA_NODE_ID: '1',
+      KAFKA_PROCESS_ROLES: 'broker,controller',
+      KAFKA_CONTROLLER_LISTENER_NAMES: 'CONTROLLER',
+      KAFKA_CONTROLLER_QUORUM_VOTERS: `1@localhost:${controller}`,
+      KAFKA_LISTENERS: `PLAINTEXT://:9092,CONTROLLER://:${controller}`,
+      KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://127.0.0.1:${port}`,
+      KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    })
+    .start();
+  const brokers = `127.0.0.1:${port}`;
+  await answers(brokers);
+  return { brokers, faults: null, stop: async () => void (await container.stop()) };
+}
+
+function asEnvironment(settings: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [`KAFKA_${name.toUpperCase().replaceAll('.', '_')}`, value]));
+}

@@ -1,0 +1,98 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pino from 'pino';
+import { describe, inject } from 'vitest';
+import { bootstrap, type Overrides, type Service } from '../../src/bootstrap.ts';
+import { type Config, readConfig } from '../../src/config.ts';
+import type { LogRecord, ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
+import { eventually } from './eventually.ts';
+
+/** The service inside the test's own process, on a broker and a SQLite file of its own. */
+export class RunningService {
+  readonly config: Config;
+  readonly service: Service;
+  readonly events: ReceivedRecord[] = [];
+  readonly deadLetters: ReceivedRecord[] = [];
+  /** Everything it logged, parsed. */
+  readonly log: Record<string, unknown>[];
+  readonly #directory: string;
+
+  private constructor(config: Config, service: Service, log: Record<string, unknown>[], directory: string) {
+    this.config = config;
+    this.service = service;
+    this.log = log;
+    this.#directory = directory;
+  }
+
+  static async start(environment: Record<string, string>, overrides: Overrides = {}): Promise<RunningService> {
+    const directory = await mkdtemp(join(tmpdir(), 'allocation-'));
+    const run = crypto.randomUUID().slice(0, 8);
+    const config = readConfig({
+      KAFKA_GROUP_ID: `group-${run}`,
+      COMMANDS_TOPIC: `commands-${run}`,
+      EVENTS_TOPIC: `events-${run}`,
+      DEAD_LETTERS_TOPIC: `dead-letters-${run}`,
+      TOPIC_PARTITIONS: '2',
+      DATABASE_URL: `sqlite:///${join(directory, 'allocation.db')}`,
+      HTTP_PORT: '0',
+      ...environment,
+    });
+    const lines: Record<string, unknown>[] = [];
+    const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+    const service = await bootstrap(config, log, overrides);
+    await service.start();
+    const running = new RunningService(config, service, lines, directory);
+    await service.broker.tail(config.eventsTopic, 'beginning', (record) => running.events.push(record));
+    await service.broker.tail(config.deadLettersTopic, 'beginning', (record) => running.deadLetters.push(record));
+    await running.idle();
+    return running;
+  }
+
+  /** Publishes to the commands topic. @returns the places, `partition/offset` */
+  async send(...records: (Partial<LogRecord> | object)[]): Promise<readonly string[]> {
+    const complete = records.map((each) => {
+      const isRecord = 'value' in each;
+      return isRecord ? { ...{ key: null, headers: {} }, ...(each as Partial<LogRecord>) } : { key: null, headers: {}, value: JSON.stringify(each) };
+    });
+    const places = await this.service.broker.publish(this.config.commandsTopic, complete as LogRecord[]);
+    return places.map(({ partition, offset }) => `${partition}/${offset}`);
+  }
+
+  /** Resolves when every command sent so far has been answered, and the answers are out. */
+  async idle(): Promise<void> {
+    const { broker, consumer } = this.service;
+    const { commandsTopic, groupId } = this.config;
+    await eventually(
+      async () => {
+        const ranges = await broker.offsetRanges(commandsTopic);
+        const committed = await broker.committedOffsets(groupId, commandsTopic);
+        const behind = ranges.filter(({ partition, end }) => end > (committed[partition] ?? 0));
+        if (behind.length > 0 || consumer.problems().length > 0)
+          throw new Error(`still at work: ${JSON.stringify({ behind, problems: consumer.problems() })}`);
+      },
+      { withinMs: 60_000 },
+    );
+  }
+
+  /** The type of each event so far, composites unfolded. */
+  eventTypes(): string[] {
+    return this.events.flatMap(({ headers, value }) =>
+      String(headers.ce_type) === 'CompositeDomainEvent'
+        ? JSON.parse(String(value)).events.map(({ type }: { type: string }) => type)
+        : [String(headers.ce_type)],
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.service.close();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** The same tests on the embedded broker and, where there is one, on real Kafka. */
+export function describeOnEachBroker(name: string, tests: (environment: Record<string, string>) => void): void {
+  const brokers = inject('kafkaBrokers');
+  describe(`${name}, on the embedded broker`, () => tests({}));
+  describe.skipIf(!brokers)(`${name}, on Kafka`, () => tests({ KAFKA_BROKERS: brokers ?? '' }));
+}

@@ -1,0 +1,66 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const cli = fileURLToPath(new URL('../../src/cli/allocation.ts', import.meta.url));
+
+/** The real service in a process of its own, as its users run it. */
+export class ServiceProcess {
+  readonly #child: ChildProcess;
+  /** Everything it wrote, line by line. */
+  readonly output: string[] = [];
+  url = '';
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream) createInterface({ input: stream }).on('line', (line) => this.output.push(line));
+    }
+  }
+
+  /** Resolves when the service says that it is ready. */
+  static async start(environment: Record<string, string>, cwd: string): Promise<ServiceProcess> {
+    const service = ServiceProcess.spawn(environment, cwd);
+    await service.#saysReady();
+    return service;
+  }
+
+  /** Does not wait for anything. */
+  static spawn(environment: Record<string, string>, cwd: string): ServiceProcess {
+    const env = { PATH: process.env.PATH, HTTP_PORT: '0', ...environment };
+    return new ServiceProcess(spawn(process.execPath, [cli, 'start'], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] }));
+  }
+
+  async #saysReady(): Promise<void> {
+    const child = this.#child;
+    for (;;) {
+      const ready = this.output.find((line) => line.includes('"Ready'));
+      if (ready) {
+        this.url = JSON.parse(ready).url;
+        return;
+      }
+      if (child.exitCode !== null) throw new Error(`The service ended with ${child.exitCode}:\n${this.output.join('\n')}`);
+      await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data'), once(child, 'close')]);
+      await new Promise(setImmediate);
+    }
+  }
+
+  get exitCode(): number | null {
+    return this.#child.exitCode;
+  }
+
+  /** Sends the signal and waits for the end. @returns the exit code; null when the signal ended it */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      const ended = once(this.#child, 'close');
+      this.#child.kill(signal);
+      await ended;
+    }
+    return this.#child.exitCode;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop('SIGKILL');
+  }
+}

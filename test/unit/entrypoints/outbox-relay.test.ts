@@ -1,0 +1,100 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Chunk, OutboxRelay, wholeCommandChunks } from '../../../src/entrypoints/outbox-relay.ts';
+import { type GroupPosition, type OutboxRecord, type OutgoingRecord, TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+
+const lane = { topic: 'commands', partition: 0 };
+
+function record(sequence: number, sourceOffset: number, bytes = 10): OutboxRecord {
+  return { sequence, sourceOffset, topic: 'events', key: 'key', value: 'x'.repeat(bytes), headers: {} };
+}
+
+class RecordingProducer {
+  readonly transactions: { records: readonly OutgoingRecord[]; nextOffset: number | undefined }[] = [];
+  failWith: Error | null = null;
+  closed = false;
+
+  async publish(records: readonly OutgoingRecord[], position: GroupPosition | null): Promise<void> {
+    if (this.failWith) throw this.failWith;
+    this.transactions.push({ records, nextOffset: position?.nextOffset });
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+}
+
+function relayWith(producer: RecordingProducer) {
+  const published: Chunk[] = [];
+  const broken: unknown[] = [];
+  const relay = new OutboxRelay({
+    producer,
+    lane,
+    group: 'group',
+    onPublished: (chunk) => published.push(chunk),
+    onBroken: (error) => broken.push(error),
+  });
+  return { relay, published, broken };
+}
+
+describe('cutting an outbox into transactions', () => {
+  it('never cuts inside a command, keeps the order, and ends at the position it was given', () => {
+    const outbox = fc.array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 0, max: 800_000 })), { maxLength: 30 });
+    fc.assert(
+      fc.property(outbox, (commands) => {
+        let sequence = 0;
+        const records = commands.flatMap(([count, bytes], offset) => Array.from({ length: count }, () => record(++sequence, offset, bytes)));
+        const chunks = wholeCommandChunks(records, commands.length + 5);
+
+        expect(chunks.flatMap((chunk) => chunk.records)).toEqual(records);
+        expect(chunks.at(-1)?.nextOffset).toBe(commands.length + 5);
+        for (const [index, chunk] of chunks.entries()) {
+          const next = chunks[index + 1];
+          expect(chunk.records.every(({ sourceOffset }) => sourceOffset < chunk.nextOffset)).toBe(true);
+          if (next) expect(next.records.every(({ sourceOffset }) => sourceOffset >= chunk.nextOffset)).toBe(true);
+        }
+      }),
+    );
+  });
+});
+
+describe('the relay', () => {
+  it('moves the group past commands that left nothing to publish', async () => {
+    const producer = new RecordingProducer();
+    const { relay } = relayWith(producer);
+    relay.enqueue([], 7);
+    await relay.drain(1_000);
+    expect(producer.transactions).toEqual([{ records: [], nextOffset: 7 }]);
+  });
+
+  it('joins what queued up while it was publishing into one transaction', async () => {
+    const producer = new RecordingProducer();
+    const { relay, published } = relayWith(producer);
+    for (const offset of [0, 1, 2, 3]) relay.enqueue([record(offset + 1, offset)], offset + 1);
+    await relay.drain(1_000);
+    expect(producer.transactions.map(({ nextOffset }) => nextOffset)).toEqual([1, 4]);
+    expect(published.map(({ nextOffset }) => nextOffset)).toEqual([1, 4]);
+  });
+
+  it('stops for good at the first error, reports it once, and publishes nothing more', async () => {
+    const producer = new RecordingProducer();
+    const { relay, broken } = relayWith(producer);
+    producer.failWith = new TroubleError('the answer was lost');
+    relay.enqueue([record(1, 0)], 1);
+    await relay.drain(1_000);
+    producer.failWith = null;
+    relay.enqueue([record(2, 1)], 2);
+    await relay.drain(1_000);
+    expect(broken).toHaveLength(1);
+    expect(producer.transactions).toEqual([]);
+  });
+
+  it('closes its producer and drops what is queued', async () => {
+    const producer = new RecordingProducer();
+    const { relay } = relayWith(producer);
+    await relay.close();
+    relay.enqueue([record(1, 0)], 1);
+    await relay.drain(1_000);
+    expect(producer).toMatchObject({ closed: true, transactions: [] });
+  });
+});
