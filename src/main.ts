@@ -15,7 +15,9 @@ export async function runService(config: Config): Promise<void> {
   const log = createLog(config.logLevel);
   const service = await bootstrap(config, log);
   const stopped = Promise.withResolvers<void>();
+  let isStopping = false;
   const stop = (signal: NodeJS.Signals) => {
+    isStopping = true;
     process.once('SIGINT', () => process.exit(130));
     process.once('SIGTERM', () => process.exit(143));
     log.info(`${signal}: finishing what is in hand; once more stops at once`);
@@ -29,7 +31,7 @@ export async function runService(config: Config): Promise<void> {
     await service.close();
     throw error;
   }
-  if (service.http.url) greet(service.http.url, config, log);
+  if (service.http.url && !isStopping) greet(service.http.url, config, log);
   await stopped.promise;
   log.info('Stopped');
 }

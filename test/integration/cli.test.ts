@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openBroker, openDatabase, topicSettings } from '../../src/bootstrap.ts';
 import { marker, readDeadLetters, redriven } from '../../src/cli/dead-letter-box.ts';
 import { readConfig } from '../../src/config.ts';
@@ -16,6 +16,9 @@ import { eventually } from '../support/eventually.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli/allocation.ts', import.meta.url));
+
+// Each test starts several processes, on a machine that may have other work.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 interface Outcome {
   readonly code: number | null;

@@ -53,7 +53,9 @@ export class RunningService {
   async send(...records: (Partial<LogRecord> | object)[]): Promise<readonly string[]> {
     const complete = records.map((each) => {
       const isRecord = 'value' in each;
-      return isRecord ? { ...{ key: null, headers: {} }, ...(each as Partial<LogRecord>) } : { key: null, headers: {}, value: JSON.stringify(each) };
+      return isRecord
+        ? { ...{ key: null, headers: {} }, ...(each as Partial<LogRecord>) }
+        : { key: null, headers: {}, value: JSON.stringify(each) };
     });
     const places = await this.service.broker.publish(this.config.commandsTopic, complete as LogRecord[]);
     return places.map(({ partition, offset }) => `${partition}/${offset}`);

@@ -1,3 +1,5 @@
+// kafkajs as it is delivers some aborted records as committed.
+import '../../src/adapters/broker/kafka-patches.ts';
 import { Kafka, type KafkaMessage, logLevel } from 'kafkajs';
 
 /** A record as a plain Kafka client sees it, headers as text. */
@@ -9,7 +11,7 @@ export interface TopicRecord {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** A plain Kafka client, none of the service's own code. */
+/** A plain Kafka client: of the service's own code only the patch. */
 export function plainKafka(brokers: string): Kafka {
   return new Kafka({ brokers: brokers.split(','), clientId: 'test', logLevel: logLevel.NOTHING });
 }

@@ -32,6 +32,7 @@ wait $pid 2>/dev/null
 
 /** Kafka in KRaft mode, from Maven's artifacts, on this machine's Java. */
 export async function startJavaKafka(port: number): Promise<TestKafka> {
+  await requireJava();
   const libraries = await fetchLibraries();
   const directory = await mkdtemp(join(tmpdir(), 'allocation-kafka-'));
   const settings = join(directory, 'server.properties');
@@ -112,14 +113,19 @@ function asProperties(port: number, controllerPort: number, data: string): strin
     .join('');
 }
 
+async function requireJava(): Promise<void> {
+  const { stderr } = await run('java', ['-version']).catch(() => {
+    throw new Error('no Java');
+  });
+  const major = Number(stderr.match(/version "(\d+)/)?.[1] ?? 0);
+  if (major < 17) throw new Error(`Java ${major}, where 17 is needed`);
+}
+
 /** Once per checkout. Two processes that do it at once each copy for themselves; the first to finish wins. */
 async function fetchLibraries(): Promise<string> {
   const [, version] = (await readFile(pom, 'utf8')).match(/kafka_2\.13<\/artifactId>\s*<version>([^<]+)/) ?? [];
   const libraries = join(cache, `${version}`);
   if (existsSync(libraries)) return libraries;
-  await run('java', ['-version']).catch(() => {
-    throw new Error('no Java');
-  });
   await mkdir(cache, { recursive: true });
   const copy = await mkdtemp(join(cache, 'copying-'));
   try {

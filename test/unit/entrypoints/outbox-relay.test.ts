@@ -43,7 +43,9 @@ describe('cutting an outbox into transactions', () => {
     fc.assert(
       fc.property(outbox, (commands) => {
         let sequence = 0;
-        const records = commands.flatMap(([count, bytes], offset) => Array.from({ length: count }, () => record(++sequence, offset, bytes)));
+        const records = commands.flatMap(([count, bytes], offset) =>
+          Array.from({ length: count }, () => record(++sequence, offset, bytes)),
+        );
         const chunks = wholeCommandChunks(records, commands.length + 5);
 
         expect(chunks.flatMap((chunk) => chunk.records)).toEqual(records);

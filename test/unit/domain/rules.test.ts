@@ -1,0 +1,96 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Command } from '../../../src/domain/commands.ts';
+import type { Event } from '../../../src/domain/events.ts';
+import { AllocationModel, type ModelEvent } from '../../support/allocation-model.ts';
+import { anyCommand } from '../../support/arbitrary-commands.ts';
+import { quietBus } from '../../support/commands.ts';
+import { InMemoryUnitOfWork } from '../../support/in-memory.ts';
+
+const RUNS = { numRuns: 500 };
+const anyHistory = fc.array(anyCommand, { minLength: 1, maxLength: 40 });
+
+/** What a consumer sees of an event. */
+function asSeen(event: Event): ModelEvent {
+  const { version, because: _, detail: __, ...seen } = event as Event & { version?: number; because?: string; detail?: string };
+  return version === undefined ? seen : { ...seen, sequence: version };
+}
+
+async function handle(history: readonly Command[], check: (events: readonly Event[], unitOfWork: InMemoryUnitOfWork) => void = () => {}) {
+  const unitOfWork = new InMemoryUnitOfWork();
+  const all: Event[] = [];
+  for (const command of history) {
+    const events = await quietBus().handle(command, unitOfWork);
+    all.push(...events);
+    check(events, unitOfWork);
+  }
+  return all;
+}
+
+describe('after any commands, in any order', () => {
+  it('what is said is what the slow, obvious model says, word for word', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyHistory, async (history) => {
+        const model = new AllocationModel();
+        const expected = history.flatMap((command) => model.handle(command));
+        expect((await handle(history)).map(asSeen)).toEqual(expected);
+      }),
+      RUNS,
+    );
+  });
+
+  it('no batch is oversold, and its allocated quantity is that of its lines', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyHistory, async (history) => {
+        await handle(history, (_, { all }) => {
+          for (const batch of [...all.values()].flatMap(({ batches }) => batches)) {
+            const sum = [...batch.lines].reduce((total, { qty }) => total + qty, 0);
+            expect(batch.allocatedQuantity).toBe(sum);
+            expect(sum).toBeLessThanOrEqual(batch.quantity);
+          }
+        });
+      }),
+      RUNS,
+    );
+  });
+
+  it('no order has a sku allocated twice', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyHistory, async (history) => {
+        await handle(history, (_, { all }) => {
+          for (const { batches } of all.values()) {
+            const orders = batches.flatMap(({ lines }) => [...lines].map(({ orderid }) => orderid));
+            expect(new Set(orders).size).toBe(orders.length);
+          }
+        });
+      }),
+      RUNS,
+    );
+  });
+
+  it('a line let go by a batch that shrank ends allocated elsewhere or out of stock, in the same answer', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyHistory, async (history) => {
+        await handle(history, (events) => {
+          const letGo = events.filter((event) => event.type === 'Deallocated' && event.because === 'batch-shrank');
+          const ended = events.filter(({ type }) => type === 'Allocated' || type === 'OutOfStock');
+          const orders = (list: readonly Event[]) => list.map((event) => ('orderid' in event ? event.orderid : ''));
+          if (letGo.length > 0) expect(orders(ended)).toEqual(orders(letGo));
+        });
+      }),
+      RUNS,
+    );
+  });
+
+  it('the versions of each sku count 1, 2, 3, … without a gap', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyHistory, async (history) => {
+        const versioned = (await handle(history)).filter((event) => 'version' in event);
+        for (const ofSku of Map.groupBy(versioned, ({ sku }) => sku).values()) {
+          expect(ofSku.map(({ version }) => version)).toEqual(ofSku.map((_, index) => index + 1));
+        }
+      }),
+      RUNS,
+    );
+  });
+});
