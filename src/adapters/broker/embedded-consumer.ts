@@ -112,6 +112,7 @@ class OwnedPartition implements AssignedPartition {
     this.#nextOffset = offset;
     this.#resumed.resolve();
     this.#resumed = Promise.withResolvers();
+    this.#log.wakeReaders();
   }
 
   async close(): Promise<void> {

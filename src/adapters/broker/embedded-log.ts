@@ -40,6 +40,7 @@ const POLL_MS = 30;
  * position moves, at once or not at all. Offsets count without gaps. A crash leaves the whole of it or nothing.
  */
 export class EmbeddedLog {
+  static readonly #logs = new WeakMap<Database, EmbeddedLog>();
   readonly #database: Database;
   readonly #partitionOf = Partitioners.DefaultPartitioner();
   readonly #topics = new Map<string, TopicSettings>();
@@ -48,8 +49,15 @@ export class EmbeddedLog {
   #dataVersion: number | undefined;
   #version = 0;
 
-  constructor(database: Database) {
+  private constructor(database: Database) {
     this.#database = database;
+  }
+
+  /** One for all brokers on the database: what one of them appends wakes the readers of all. */
+  static of(database: Database): EmbeddedLog {
+    const log = EmbeddedLog.#logs.get(database) ?? new EmbeddedLog(database);
+    EmbeddedLog.#logs.set(database, log);
+    return log;
   }
 
   async createTopics(topics: readonly TopicSettings[], create: boolean): Promise<void> {
@@ -92,7 +100,7 @@ export class EmbeddedLog {
       if (position) await moveGroup(sql, position);
       return places;
     });
-    this.#wakeAll();
+    this.wakeReaders();
     return places;
   }
 
@@ -170,7 +178,8 @@ export class EmbeddedLog {
     return { ...stored, topic, partition };
   }
 
-  #wakeAll(): void {
+  /** Has every waiting reader look again. */
+  wakeReaders(): void {
     this.#version += 1;
     for (const wake of this.#waiting) wake();
   }
@@ -178,7 +187,7 @@ export class EmbeddedLog {
   async #wakeIfOthersWrote(): Promise<void> {
     try {
       const [row] = await this.#database.query<{ data_version: number }>('pragma data_version');
-      if (row?.data_version !== this.#dataVersion) this.#wakeAll();
+      if (row?.data_version !== this.#dataVersion) this.wakeReaders();
       this.#dataVersion = row?.data_version;
     } catch {
       // The database is busy or closing; the next poll finds out.

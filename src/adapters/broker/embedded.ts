@@ -29,7 +29,7 @@ export class EmbeddedBroker implements Broker {
   /** @param database an open, migrated SQLite database; it stays the caller's to close */
   constructor(database: Database) {
     this.#database = database;
-    this.#log = new EmbeddedLog(database);
+    this.#log = EmbeddedLog.of(database);
   }
 
   ensureTopics(topics: readonly TopicSettings[], create: boolean): Promise<void> {

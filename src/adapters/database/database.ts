@@ -132,7 +132,8 @@ export class Database {
       try {
         await this.query('pragma journal_mode = wal');
         await this.query('pragma synchronous = full');
-        await this.transaction(async () => {});
+        // A write that changes nothing: `begin immediate` by itself succeeds on a file that may only be read.
+        await this.transaction((sql) => sql('pragma user_version = 0'));
         return;
       } catch (error) {
         const busy = error instanceof Error && codeOf(error.cause).startsWith('SQLITE_BUSY');

@@ -1,0 +1,323 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  type AssignedPartition,
+  type Broker,
+  FencedError,
+  type LogRecord,
+  MissingTopicError,
+  type PartitionOwner,
+  type ReceivedRecord,
+} from '../../src/service-layer/unit-of-work.ts';
+import { eventually } from './eventually.ts';
+
+const PARTITIONS = 3;
+const MAX_MESSAGE_BYTES = 100_000;
+/** A group may need as long to notice that a member is gone. */
+const TAKEOVER_MS = 25_000;
+
+/** An owner that takes everything in, from an offset that the test chooses; null: it stays paused. */
+class Owner implements PartitionOwner {
+  readonly assigned: AssignedPartition;
+  readonly received: ReceivedRecord[] = [];
+  closed = false;
+
+  constructor(assigned: AssignedPartition, fromOffset: number | null) {
+    this.assigned = assigned;
+    if (fromOffset !== null) assigned.resumeFrom(fromOffset);
+  }
+
+  async handle(records: readonly ReceivedRecord[]): Promise<void> {
+    this.received.push(...records);
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+}
+
+class Member {
+  readonly owners: Owner[] = [];
+  readonly #fromOffset: number | null;
+
+  constructor(fromOffset: number | null = 0) {
+    this.#fromOffset = fromOffset;
+  }
+
+  readonly assigned = (partition: AssignedPartition): Owner => {
+    const owner = new Owner(partition, this.#fromOffset);
+    this.owners.push(owner);
+    return owner;
+  };
+
+  /** The open owner of the partition. */
+  owner(partition: number): Owner {
+    const owner = this.owners.findLast((each) => each.assigned.partition === partition && !each.closed);
+    if (!owner) throw new Error(`Partition ${partition} has no owner yet`);
+    return owner;
+  }
+
+  values(): string[] {
+    return this.owners.flatMap(({ received }) => received.map(({ value }) => String(value)));
+  }
+}
+
+const message = (value: string, key: string | null = null): LogRecord => ({ key, value, headers: {} });
+const texts = (records: readonly ReceivedRecord[]) => records.map(({ value }) => String(value));
+
+/**
+ * What every broker promises: the same sentences for each implementation.
+ * @param open another client of the same log, as another process would have it
+ */
+export function brokerContract(name: string, open: () => Promise<Broker>): void {
+  describe(`${name} keeps the contract of a broker:`, () => {
+    let brokers: Broker[];
+    let broker: Broker;
+    let topic: string;
+    let group: string;
+
+    const another = async () => {
+      const opened = await open();
+      brokers.push(opened);
+      return opened;
+    };
+    const join = async (member: Member, through = broker) => through.consume({ topic, group, assigned: member.assigned });
+    const tailed = async (from: 'beginning' | 'end', through = broker) => {
+      const records: ReceivedRecord[] = [];
+      await through.tail(topic, from, (record) => records.push(record));
+      return records;
+    };
+
+    beforeEach(async () => {
+      brokers = [];
+      broker = await another();
+      topic = `topic-${crypto.randomUUID()}`;
+      group = `group-${crypto.randomUUID()}`;
+      await broker.ensureTopics([{ name: topic, partitions: PARTITIONS, maxMessageBytes: MAX_MESSAGE_BYTES }], true);
+    });
+
+    afterEach(async () => {
+      await Promise.all(brokers.map((each) => each.close()));
+    });
+
+    describe('publishing', () => {
+      it('says of each record where it is, in the order given', async () => {
+        const values = Array.from({ length: 20 }, (_, index) => `value-${index}`);
+        const places = await broker.publish(
+          topic,
+          values.map((value, index) => message(value, index % 2 ? `key-${index}` : null)),
+        );
+        const records = await tailed('beginning');
+        await eventually(() => expect(records).toHaveLength(20));
+        const found = new Map(records.map(({ partition, offset, value }) => [`${partition}/${offset}`, String(value)]));
+        expect(places.map(({ partition, offset }) => found.get(`${partition}/${offset}`))).toEqual(values);
+      });
+
+      it('puts the records of a key into one partition, in order, whoever publishes', async () => {
+        const other = await another();
+        for (let index = 0; index < 6; index += 1) await (index % 2 ? other : broker).publish(topic, [message(`${index}`, 'the key')]);
+        const records = await tailed('beginning');
+        await eventually(() => expect(texts(records)).toEqual(['0', '1', '2', '3', '4', '5']));
+        expect(new Set(records.map(({ partition }) => partition)).size).toBe(1);
+      });
+
+      it('brings keys, values and headers back byte by byte', async () => {
+        const bytes = Buffer.from([0, 0xff, 0xfe, 0x80]);
+        await broker.publish(topic, [{ key: bytes, value: bytes, headers: { plain: 'text', raw: bytes, twice: ['a', bytes] } }]);
+        const [record] = await eventuallyOne(tailed('beginning'));
+        expect(record).toMatchObject({ topic, key: bytes, value: bytes, headers: { raw: bytes, twice: [Buffer.from('a'), bytes] } });
+        expect(String(record?.headers.plain)).toBe('text');
+      });
+
+      it.each([
+        ['a tombstone', null],
+        ['an empty value', Buffer.alloc(0)],
+      ])('knows %s for what it is', async (_, value) => {
+        await broker.publish(topic, [{ key: 'key', value, headers: {} }]);
+        const [record] = await eventuallyOne(tailed('beginning'));
+        expect(record?.value).toEqual(value);
+      });
+
+      it('refuses a record that is larger than its topic takes, and goes on', async () => {
+        await expect(broker.publish(topic, [message('x'.repeat(2 * MAX_MESSAGE_BYTES))])).rejects.toThrow(/too large/i);
+        await broker.publish(topic, [message('small')]);
+        const [record] = await eventuallyOne(tailed('beginning'));
+        expect(String(record?.value)).toBe('small');
+      });
+    });
+
+    describe('a transaction', () => {
+      it('shows its records in order and moves its group, all at once', async () => {
+        const records = await tailed('beginning');
+        const producer = await broker.openProducer(`${group}-0`);
+        const outgoing = ['a', 'b', 'c'].map((value) => ({ ...message(value, 'key'), topic }));
+        await producer.publish(outgoing, { group, topic, partition: 1, nextOffset: 7 });
+        await eventually(() => expect(texts(records)).toEqual(['a', 'b', 'c']));
+        expect(await broker.committedOffsets(group, topic)).toEqual([null, 7, null]);
+        await producer.close();
+      });
+
+      it('can move its group alone', async () => {
+        const producer = await broker.openProducer(`${group}-0`);
+        await producer.publish([], { group, topic, partition: 0, nextOffset: 3 });
+        expect(await broker.committedOffsets(group, topic)).toEqual([3, null, null]);
+        await producer.close();
+      });
+
+      it('that fails shows nothing and moves nothing', async () => {
+        const records = await tailed('beginning');
+        const producer = await broker.openProducer(`${group}-0`);
+        const half = [
+          { ...message('good'), topic },
+          { ...message('lost'), topic: `missing-${group}` },
+        ];
+        await expect(producer.publish(half, { group, topic, partition: 0, nextOffset: 1 })).rejects.toThrow();
+        await producer.close();
+        const successor = await broker.openProducer(`${group}-0`);
+        await successor.publish([{ ...message('after'), topic }], null);
+        await eventually(() => expect(texts(records)).toEqual(['after']));
+        expect(await broker.committedOffsets(group, topic)).toEqual([null, null, null]);
+        await successor.close();
+      });
+
+      it('of a former holder of the id is refused, and nothing of it is seen', async () => {
+        const records = await tailed('beginning');
+        const former = await broker.openProducer(`${group}-0`);
+        await former.publish([{ ...message('before'), topic }], null);
+        const successor = await (await another()).openProducer(`${group}-0`);
+        await expect(former.publish([{ ...message('zombie'), topic }], { group, topic, partition: 0, nextOffset: 9 })).rejects.toThrow(
+          FencedError,
+        );
+        await successor.publish([{ ...message('after'), topic }], { group, topic, partition: 0, nextOffset: 2 });
+        await eventually(() => expect(texts(records).sort()).toEqual(['after', 'before']));
+        expect((await broker.committedOffsets(group, topic))[0]).toBe(2);
+        await former.close();
+        await successor.close();
+      });
+    });
+
+    describe('a consumer group', () => {
+      it('gives each partition to one owner, paused until it is resumed', async () => {
+        await broker.publish(topic, [message('waiting', 'key')]);
+        const member = new Member(null);
+        await join(member);
+        await eventually(() => expect(member.owners.map(({ assigned }) => assigned.partition).sort()).toEqual([0, 1, 2]), {
+          withinMs: TAKEOVER_MS,
+        });
+        const records = await tailed('beginning');
+        await eventually(() => expect(records).toHaveLength(1));
+        expect(member.values()).toEqual([]);
+        for (const { assigned } of member.owners) assigned.resumeFrom(0);
+        await eventually(() => expect(member.values()).toEqual(['waiting']));
+      });
+
+      it('delivers in order from where it is told to, back and forth', async () => {
+        const places = await broker.publish(
+          topic,
+          ['a', 'b', 'c'].map((value) => message(value, 'key')),
+        );
+        const [{ partition, offset } = { partition: 0, offset: 0 }, second, third] = places;
+        const member = new Member();
+        await join(member);
+        await eventually(() => expect(member.values()).toEqual(['a', 'b', 'c']), { withinMs: TAKEOVER_MS });
+        member.owner(partition).assigned.resumeFrom(third?.offset ?? 0);
+        await eventually(() => expect(member.values().slice(3)).toEqual(['c']));
+        member.owner(partition).assigned.resumeFrom(second?.offset ?? 0);
+        await eventually(() => expect(member.values().slice(4)).toEqual(['b', 'c']));
+        expect(offset).toBeLessThan(second?.offset ?? 0);
+      });
+
+      it('delivers nothing of a paused partition, and everything of the others', async () => {
+        const member = new Member();
+        await join(member);
+        await eventually(() => expect(member.owners).toHaveLength(PARTITIONS), { withinMs: TAKEOVER_MS });
+        const [{ partition } = { partition: 0 }] = await broker.publish(topic, [message('first', 'key')]);
+        await eventually(() => expect(member.values()).toEqual(['first']));
+        member.owner(partition).assigned.pause();
+        await broker.publish(topic, [message('held back', 'key')]);
+        const others = Array.from({ length: 30 }, (_, index) => message('other', `key-${index}`));
+        const places = await broker.publish(topic, others);
+        const free = places.filter((place) => place.partition !== partition).length;
+        await eventually(() => expect(member.values().filter((value) => value === 'other')).toHaveLength(free));
+        expect(member.values()).not.toContain('held back');
+      });
+
+      it('is separate from other groups: each sees everything', async () => {
+        await broker.publish(topic, [message('for all')]);
+        const [one, two] = [new Member(), new Member()];
+        await join(one);
+        await broker.consume({ topic, group: `${group}-other`, assigned: two.assigned });
+        await eventually(() => expect([one.values(), two.values()]).toEqual([['for all'], ['for all']]), { withinMs: TAKEOVER_MS });
+      });
+
+      it('gives the partitions of a member that leaves to another', async () => {
+        const [leaver, stayer] = [new Member(), new Member()];
+        const leaving = await join(leaver);
+        const staying = join(stayer, await another());
+        await eventually(() => expect(leaver.owners.length).toBeGreaterThan(0), { withinMs: TAKEOVER_MS });
+        await leaving.close();
+        expect(leaver.owners.every(({ closed }) => closed)).toBe(true);
+        await staying;
+        await eventually(() => [0, 1, 2].map((partition) => stayer.owner(partition)), { withinMs: TAKEOVER_MS });
+        await broker.publish(topic, [message('after')]);
+        await eventually(() => expect(stayer.values()).toEqual(['after']));
+        expect(leaver.values()).toEqual([]);
+      });
+    });
+
+    describe('a tail', () => {
+      it('from the end misses nothing that is published once it is open', async () => {
+        await broker.publish(topic, [message('before')]);
+        const records = await tailed('end');
+        await (await another()).publish(topic, [message('after', 'a'), message('after', 'b')]);
+        await eventually(() => expect(texts(records)).toEqual(['after', 'after']));
+      });
+
+      it('ends when it is closed', async () => {
+        const records: ReceivedRecord[] = [];
+        const tail = await broker.tail(topic, 'end', (record) => records.push(record));
+        await tail.close();
+        await broker.publish(topic, [message('unseen')]);
+        const others = await tailed('beginning');
+        await eventually(() => expect(others).toHaveLength(1));
+        expect(records).toEqual([]);
+      });
+    });
+
+    describe('asked about itself', () => {
+      it('knows how far a group lags behind the end', async () => {
+        const places = await broker.publish(
+          topic,
+          ['a', 'b', 'c'].map((value) => message(value, 'key')),
+        );
+        const [{ partition, offset } = { partition: 0, offset: 0 }] = places;
+        const producer = await broker.openProducer(`${group}-${partition}`);
+        await producer.publish([], { group, topic, partition, nextOffset: offset + 1 });
+        await producer.close();
+        const range = (await broker.offsetRanges(topic)).find((each) => each.partition === partition);
+        expect((range?.end ?? 0) - ((await broker.committedOffsets(group, topic))[partition] ?? 0)).toBe(2);
+        expect(range?.beginning).toBe(0);
+      });
+
+      it('knows how large a message a topic takes', async () => {
+        expect(await broker.maxMessageBytes(topic)).toBe(MAX_MESSAGE_BYTES);
+        await broker.ping();
+      });
+
+      it('leaves topics that are there alone, and names the one that is missing', async () => {
+        const settings = { name: topic, partitions: PARTITIONS + 1, maxMessageBytes: 5 };
+        await broker.ensureTopics([settings], false);
+        expect(await broker.offsetRanges(topic)).toHaveLength(PARTITIONS);
+        const missing = `missing-${group}`;
+        const error = await broker.ensureTopics([{ ...settings, name: missing }], false).catch((reason: unknown) => reason);
+        expect(error).toBeInstanceOf(MissingTopicError);
+        expect((error as Error).message).toContain(missing);
+      });
+    });
+  });
+}
+
+async function eventuallyOne(tailing: Promise<ReceivedRecord[]>): Promise<ReceivedRecord[]> {
+  const records = await tailing;
+  await eventually(() => expect(records).toHaveLength(1));
+  return records;
+}
