@@ -163,5 +163,9 @@ const TITLES: Readonly<Record<number, string>> = {
 
 function problem(reply: FastifyReply, status: number, detail: string, more: object = {}): FastifyReply {
   const body = { type: 'about:blank', title: TITLES[status] ?? 'Error', status, detail: detail.toWellFormed(), ...more };
-  return reply.code(status).type('application/problem+json').send(JSON.stringify(body));
+  // As bytes: to text Fastify would add a charset, which this media type does not have.
+  return reply
+    .code(status)
+    .type('application/problem+json')
+    .send(Buffer.from(JSON.stringify(body)));
 }

@@ -128,5 +128,14 @@ export function asStructuredEvent(message: WireMessage): Record<string, unknown>
   for (const [name, value] of Object.entries(message.headers)) {
     if (name.startsWith('ce_') || name === 'traceparent') event[name.replace(/^ce_/, '')] = String(value);
   }
-  return { ...event, datacontenttype: 'application/json', data: JSON.parse(message.value?.toString() ?? 'null') };
+  return { ...event, datacontenttype: 'application/json', data: parsed(message.value?.toString() ?? 'null') };
+}
+
+/** A foreign record in the events topic may be anything: what is not JSON is shown as text. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }

@@ -114,6 +114,7 @@ describeOnEachBroker('input that only looks bad', (environment) => {
 
   it('`__proto__` is a sku like any other, and as a key it is ignored', async () => {
     await running.send({ value: '{"type":"CreateBatch","reference":"__proto__","sku":"__proto__","quantity":5,"__proto__":{"sku":"no"}}' });
+    await running.idle();
     await running.send({ value: '{"type":"AllocateOrder","orderid":"constructor","sku":"__proto__","qty":2}' });
     await running.idle();
     await eventually(() => expect(running.eventTypes()).toContain('Allocated'));

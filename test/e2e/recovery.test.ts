@@ -4,6 +4,7 @@ import type { Event } from '../../src/domain/events.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../support/eventually.ts';
+import { lockFromAnotherProcess } from '../support/lock.ts';
 import { describeOnEachBroker, RunningService } from '../support/running-service.ts';
 
 /** Fails on the orders called `poison…`, as often as it is told. */
@@ -82,6 +83,22 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     await eventually(() => expect(run.eventTypes()).toEqual(['BatchCreated', 'OutOfStock', 'OutOfStock']));
     expect(told.sort()).toEqual(['first', 'second']);
   }, 60_000);
+
+  it('a database that another process holds for a while is waited for, and nothing is lost', async () => {
+    const run = await start();
+    await run.send(stock);
+    await run.idle();
+    const unlock = await lockFromAnotherProcess(run.config.databaseUrl.replace('sqlite:///', ''));
+    const sending = run.send(order('patient')).catch(() => null);
+    const sent = await sending;
+    if (sent) await eventually(() => expect(run.log.some(({ msg }) => String(msg).startsWith('The lane waits'))).toBe(true));
+    await unlock();
+    // On the embedded log the command itself could not be written while the file was locked.
+    if (!sent) await run.send(order('patient'));
+    await run.idle();
+    await eventually(() => expect(run.eventTypes()).toEqual(['BatchCreated', 'Allocated']));
+    expect(run.deadLetters).toEqual([]);
+  }, 90_000);
 
   it('a database that is older than the topics is refused: nothing is answered, readiness and the log say why', async () => {
     const run = await start();

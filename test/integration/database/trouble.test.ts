@@ -1,27 +1,12 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import type { Database, Sql } from '../../../src/adapters/database/database.ts';
 import { TroubleError } from '../../../src/service-layer/unit-of-work.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
+import { lockFromAnotherProcess } from '../../support/lock.ts';
 
 const INSERT = 'insert into log_producers (transactional_id, epoch) values (?, ?)';
 /** More than the pool has connections: one lost each time would show. */
 const ROUNDS = 12;
-
-async function lockFromAnotherProcess(file: string): Promise<() => Promise<void>> {
-  const script = `
-    const { DatabaseSync } = require('node:sqlite');
-    new DatabaseSync(${JSON.stringify(file)}).exec('begin immediate');
-    console.log('locked');
-    process.stdin.resume();`;
-  const child = spawn(process.execPath, ['--no-warnings', '--eval', script], { stdio: ['pipe', 'pipe', 'inherit'] });
-  await once(child.stdout, 'data');
-  return async () => {
-    child.stdin.end();
-    await once(child, 'exit');
-  };
-}
 
 async function isUsable(database: Database): Promise<boolean> {
   await database.transaction((sql) => sql('delete from log_producers'));

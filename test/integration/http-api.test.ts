@@ -1,0 +1,165 @@
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { lockFromAnotherProcess } from '../support/lock.ts';
+import { RunningService } from '../support/running-service.ts';
+
+const JSON_TYPE = { 'content-type': 'application/json' };
+
+describe('the HTTP API', () => {
+  let running: RunningService;
+  let url: string;
+
+  beforeAll(async () => {
+    running = await RunningService.start({});
+    url = running.service.http.url ?? '';
+  });
+
+  afterAll(async () => running[Symbol.asyncDispose]());
+
+  const post = (body: string | Buffer, headers: Record<string, string> = JSON_TYPE) =>
+    fetch(`${url}/commands`, { method: 'POST', body: body as string, headers });
+  const get = (path: string) => fetch(`${url}${path}`);
+
+  describe('takes a command', () => {
+    it('as plain JSON, and says where it is', async () => {
+      const answer = await post('{"type":"CreateBatch","reference":"plain","sku":"PLAIN","quantity":5}');
+      expect(answer.status).toBe(202);
+      const { id, topic, partition, offset } = (await answer.json()) as Record<string, unknown>;
+      expect({ id, topic }).toEqual({ id: `${running.config.commandsTopic}/${partition}/${offset}`, topic: running.config.commandsTopic });
+      await eventually(async () => expect(await (await get('/products/PLAIN')).json()).toMatchObject({ version: 1 }));
+    });
+
+    it('as a CloudEvent in binary mode, percent-encoded attributes and all', async () => {
+      const headers = { ...JSON_TYPE, 'ce-specversion': '1.0', 'ce-id': 'caf%C3%A9', 'ce-source': '/shop', 'ce-type': 'CreateBatch' };
+      const answer = await post('{"reference":"binary","sku":"BINARY","quantity":5}', { ...headers, 'ce-correlationid': 'session' });
+      expect(await answer.json()).toMatchObject({ id: 'café' });
+      await eventually(() => {
+        const event = running.events.find(({ headers }) => String(headers.ce_subject) === 'BINARY');
+        expect([String(event?.headers.ce_causationid), String(event?.headers.ce_correlationid)]).toEqual(['café', 'session']);
+      });
+    });
+
+    it('as a CloudEvent in structured mode', async () => {
+      const data = { reference: 'structured', sku: 'STRUCTURED', quantity: 5 };
+      const event = { specversion: '1.0', id: 'structured-1', source: '/shop', type: 'CreateBatch', data };
+      const answer = await post(JSON.stringify(event), { 'content-type': 'application/cloudevents+json; charset=utf-8' });
+      expect(await answer.json()).toMatchObject({ id: 'structured-1' });
+    });
+  });
+
+  describe('refuses', () => {
+    it.each([
+      ['text that is no JSON', 'allocate', 'JSON'],
+      ['an empty body', '', 'empty'],
+      ['JSON of another shape', '[]', 'object'],
+      ['an unknown type', '{"type":"ShipOrder"}', 'ShipOrder'],
+      ['a date that does not exist', '{"type":"CreateBatch","reference":"r","sku":"S","quantity":1,"eta":"2026-02-30"}', 'eta'],
+    ])('%s with 400 and the reason', async (_, body, word) => {
+      const answer = await post(body);
+      expect([answer.status, answer.headers.get('content-type')]).toEqual([400, 'application/problem+json']);
+      expect(await answer.json()).toMatchObject({ status: 400, title: 'Bad Request', detail: expect.stringContaining(word) });
+    });
+
+    it('invalid UTF-8 with 400', async () => {
+      expect((await post(Buffer.from([0x7b, 0xff, 0x7d]))).status).toBe(400);
+    });
+
+    it('wrong fields with 400, naming every one', async () => {
+      const answer = await post('{"type":"AllocateOrder","orderid":"","sku":7,"qty":0}');
+      expect(await answer.json()).toMatchObject({ errors: [{ field: 'orderid' }, { field: 'sku' }, { field: 'qty' }] });
+    });
+
+    it('a command over 1 MiB with 413', async () => {
+      const answer = await post(' '.repeat(1024 * 1024 + 1));
+      expect([answer.status, answer.headers.get('content-type')]).toEqual([413, 'application/problem+json']);
+    });
+
+    it('another content type with 415, also one that is missing', async () => {
+      expect((await post('{}', { 'content-type': 'text/plain' })).status).toBe(415);
+      expect((await post(Buffer.from('{}'), {})).status).toBe(415);
+    });
+
+    it('an address that is malformed with 400, and one that is not there with 404', async () => {
+      expect((await get('/products/%zz')).status).toBe(400);
+      expect((await get('/nowhere')).status).toBe(404);
+    });
+  });
+
+  it('survives an upload that is aborted, and says nothing of it', async () => {
+    const logged = running.log.length;
+    const { port } = new URL(url);
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.write('POST /commands HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{"type":');
+    await new Promise((resolve) => socket.once('connect', resolve));
+    socket.destroy();
+    expect((await get('/healthz')).status).toBe(200);
+    expect(running.log.slice(logged).filter(({ level }) => Number(level) > 30)).toEqual([]);
+  });
+
+  it('answers questions about orders and products, whatever their names', async () => {
+    const sku = 'a/b 🪑';
+    await running.send({ type: 'CreateBatch', reference: 'due', sku, quantity: 9, eta: '2027-05-01' });
+    await running.idle();
+    await running.send({ type: 'CreateBatch', reference: 'here', sku, quantity: 9, eta: null });
+    await running.idle();
+    await running.send({ type: 'AllocateOrder', orderid: 'order/1', sku, qty: 2 });
+    await running.idle();
+    expect(await (await get(`/allocations/${encodeURIComponent('order/1')}`)).json()).toEqual([{ sku, qty: 2, batchref: 'here' }]);
+    expect(await (await get(`/products/${encodeURIComponent(sku)}`)).json()).toEqual({
+      sku,
+      version: 3,
+      batches: [
+        { reference: 'here', quantity: 9, availableQuantity: 7, eta: null },
+        { reference: 'due', quantity: 9, availableQuantity: 9, eta: '2027-05-01' },
+      ],
+    });
+    expect((await get('/allocations/nobody')).status).toBe(404);
+    expect((await get('/products/nothing')).status).toBe(404);
+  });
+
+  it('streams live events to everybody who listens, and outlives those who leave', async () => {
+    const [leaver, stayer] = [new AbortController(), new AbortController()];
+    const streams = await Promise.all([leaver, stayer].map(({ signal }) => fetch(`${url}/events`, { signal })));
+    expect(streams.map(({ headers }) => headers.get('content-type'))).toEqual(['text/event-stream', 'text/event-stream']);
+    leaver.abort();
+    await running.send({ type: 'CreateBatch', reference: 'live', sku: 'LIVE', quantity: 1 });
+    let text = '';
+    for await (const chunk of streams[1]?.body ?? []) {
+      text += Buffer.from(chunk).toString();
+      if (text.includes('LIVE')) break;
+    }
+    const [, data = ''] = /^data: (.*)$/m.exec(text) ?? [];
+    expect(text).toMatch(/^event: BatchCreated$/m);
+    expect(JSON.parse(data)).toMatchObject({ specversion: '1.0', type: 'BatchCreated', subject: 'LIVE', data: { reference: 'live' } });
+  });
+
+  it('is alive, ready, and counts', async () => {
+    expect((await get('/healthz')).status).toBe(200);
+    expect(await (await get('/readyz')).json()).toEqual({ status: 'ready', problems: [] });
+    const text = await (await get('/metrics')).text();
+    expect(text).toMatch(/^allocation_answers_total\{type="BatchCreated"\} \d+$/m);
+    expect(text).toMatch(/^allocation_lanes\{state="working"\} 2$/m);
+  });
+
+  it('says 503, and when to try again, while the log cannot take a command', async () => {
+    await using other = await RunningService.start({});
+    const command = { method: 'POST', body: '{"type":"DeallocateOrder","orderid":"o"}', headers: JSON_TYPE };
+    const unlock = await lockFromAnotherProcess(other.config.databaseUrl.replace('sqlite:///', ''));
+    const refused = await fetch(`${other.service.http.url}/commands`, command);
+    await unlock();
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '2']);
+    expect((await fetch(`${other.service.http.url}/commands`, command)).status).toBe(202);
+  });
+
+  it('stops although a client still listens', async () => {
+    const other = await RunningService.start({});
+    const client = request(`${other.service.http.url}/events`).on('error', () => {});
+    const ended = new Promise((resolve) => client.once('close', resolve));
+    client.end();
+    await new Promise((resolve) => client.once('response', (response) => resolve(response.resume().on('error', () => {}))));
+    await other[Symbol.asyncDispose]();
+    await ended;
+  });
+});

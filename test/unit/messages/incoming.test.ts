@@ -1,0 +1,127 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { commandKey, MAX_COMMAND_BYTES, readCommand } from '../../../src/messages/incoming.ts';
+
+const PLACE = 'allocation.commands/0/7';
+const binary = { ce_specversion: '1.0', ce_id: 'cmd-1', ce_source: '/shop', ce_type: 'AllocateOrder', 'content-type': 'application/json' };
+const order = { orderid: 'order-1', sku: 'LAMP', qty: 2 };
+const allocate = { type: 'AllocateOrder', orderid: 'order-1', lines: [{ sku: 'LAMP', qty: 2 }] };
+
+function read(body: unknown, headers: Record<string, string | Buffer | (string | Buffer)[]> = {}) {
+  const value = typeof body === 'string' ? Buffer.from(body) : Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
+  return readCommand({ value, headers }, PLACE);
+}
+
+describe('a command is read', () => {
+  it('from plain JSON; without an id its id is its place', () => {
+    expect(read({ type: 'AllocateOrder', ...order })).toEqual({
+      kind: 'command',
+      id: PLACE,
+      correlationId: PLACE,
+      traceparent: null,
+      command: allocate,
+    });
+    expect(read({ type: 'AllocateOrder', id: 'mine', ...order })).toMatchObject({ id: 'mine', correlationId: 'mine' });
+  });
+
+  it('from CloudEvents binary mode, header values as text or bytes', () => {
+    const headers = { ...binary, ce_id: Buffer.from('cmd-1'), ce_correlationid: 'session-9' };
+    expect(read(order, headers)).toMatchObject({ id: 'cmd-1', correlationId: 'session-9', command: allocate });
+  });
+
+  it('from CloudEvents structured mode, whatever the case and parameters of its content type', () => {
+    const event = { specversion: '1.0', id: 'cmd-2', source: '/shop', type: 'AllocateOrder', correlationid: 'c', data: order };
+    const headers = { 'content-type': 'Application/CloudEvents+JSON; charset=utf-8' };
+    expect(read(event, headers)).toMatchObject({ id: 'cmd-2', correlationId: 'c', command: allocate });
+  });
+
+  it('of every type', () => {
+    expect(read({ type: 'CreateBatch', reference: 'b', sku: 's', quantity: 0 })).toMatchObject({
+      command: { type: 'CreateBatch', reference: 'b', sku: 's', quantity: 0, eta: null },
+    });
+    expect(read({ type: 'ChangeBatchQuantity', reference: 'b', quantity: 3 })).toMatchObject({ command: { quantity: 3 } });
+    expect(read({ type: 'DeallocateOrder', orderid: 'o' })).toMatchObject({ command: { orderid: 'o', sku: null } });
+  });
+
+  it('with a trace that goes on if it is valid, and is dropped if not', () => {
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    expect(read(order, { ...binary, traceparent })).toMatchObject({ traceparent });
+    expect(read(order, { ...binary, traceparent: 'nonsense' })).toMatchObject({ kind: 'command', traceparent: null });
+  });
+
+  it('up to the largest size, and not a byte beyond', () => {
+    const body = JSON.stringify({ type: 'AllocateOrder', ...order });
+    expect(read(body.padEnd(MAX_COMMAND_BYTES))).toMatchObject({ kind: 'command' });
+    expect(read(body.padEnd(MAX_COMMAND_BYTES + 1))).toMatchObject({ kind: 'unreadable', reason: 'too-large' });
+  });
+});
+
+describe('what is no command says why', () => {
+  it.each([
+    [
+      'headers that make it a CloudEvent without a version',
+      order,
+      { ce_type: 'AllocateOrder', ce_id: 'x', ce_source: '/s' },
+      'malformed',
+      'specversion',
+    ],
+    ['another version of CloudEvents', order, { ...binary, ce_specversion: '0.3' }, 'malformed', '0.3'],
+    ['a header that came twice', order, { ...binary, ce_id: ['a', 'b'] }, 'malformed', 'ce_id'],
+    ['a header that is not UTF-8', order, { ...binary, ce_id: Buffer.from([0xff]) }, 'malformed', 'ce_id'],
+    ['an id with a control character', { type: 'AllocateOrder', id: 'a\nb', ...order }, {}, 'malformed', 'id'],
+    ['an id that is a number', { type: 'AllocateOrder', id: 7, ...order }, {}, 'malformed', 'id'],
+    [
+      'base64 data',
+      { specversion: '1.0', id: 'a', source: 's', type: 'AllocateOrder', data_base64: 'e30=' },
+      { 'content-type': 'application/cloudevents+json' },
+      'malformed',
+      'data_base64',
+    ],
+    ['an empty AllocateOrder', { type: 'AllocateOrder' }, {}, 'invalid-data', 'orderid'],
+    ['an order with neither line nor lines', { type: 'AllocateOrder', orderid: 'o' }, {}, 'invalid-data', 'lines'],
+  ])('%s', (_, body, headers, reason, word) => {
+    const result = read(body, headers as never);
+    expect(result).toMatchObject({ kind: 'unreadable', reason });
+    expect((result as { message: string }).message).toContain(word);
+  });
+
+  it('names every field that is wrong', () => {
+    const result = read({ type: 'CreateBatch', reference: '', sku: 5, quantity: -1, eta: 'soon' });
+    expect(result).toMatchObject({ fields: [{ field: 'reference' }, { field: 'sku' }, { field: 'quantity' }, { field: 'eta' }] });
+  });
+
+  it('whatever the bytes and headers are: reading never throws', () => {
+    const header = fc.oneof(fc.string(), fc.uint8Array().map(Buffer.from), fc.array(fc.string(), { maxLength: 2 }));
+    const name = fc.constantFrom('ce_id', 'ce_type', 'ce_specversion', 'ce_source', 'content-type', 'traceparent', '__proto__');
+    const value = fc.oneof(fc.uint8Array().map(Buffer.from), fc.json().map(Buffer.from), fc.constant(null));
+    fc.assert(
+      fc.property(value, fc.dictionary(name, header), (bytes, headers) => {
+        expect(['command', 'unreadable']).toContain(readCommand({ value: bytes, headers }, PLACE).kind);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe('the key of a command', () => {
+  it.each([
+    [{ type: 'CreateBatch', reference: 'b', sku: 'S', quantity: 1, eta: null } as const, 'S'],
+    [{ type: 'AllocateOrder', orderid: 'o', lines: [{ sku: 'S', qty: 1 }] } as const, 'S'],
+    [
+      {
+        type: 'AllocateOrder',
+        orderid: 'o',
+        lines: [
+          { sku: 'S', qty: 1 },
+          { sku: 'T', qty: 1 },
+        ],
+      } as const,
+      'o',
+    ],
+    [{ type: 'ChangeBatchQuantity', reference: 'b', quantity: 1 } as const, 'b'],
+    [{ type: 'DeallocateOrder', orderid: 'o', sku: 'S' } as const, 'S'],
+    [{ type: 'DeallocateOrder', orderid: 'o', sku: null } as const, 'o'],
+  ])('%j goes by %s', (command, key) => {
+    expect(commandKey(command)).toBe(key);
+  });
+});

@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest';
+import type { Event } from '../../../src/domain/events.ts';
+import { encodeDeadLetter } from '../../../src/messages/dead-letters.ts';
+import { type Answer, asStructuredEvent, encodeAnswer, MAX_COMPOSITE_BYTES } from '../../../src/messages/outgoing.ts';
+
+const time = new Date('2026-11-23T12:00:00Z');
+const allocated: Event = { type: 'Allocated', orderid: 'o', sku: 'S', qty: 2, batchref: 'b', version: 3 };
+const letGo: Event = { type: 'Deallocated', orderid: 'o', sku: 'S', qty: 2, batchref: 'b', version: 4, because: 'batch-shrank' };
+const answer = (events: readonly Event[], more: Partial<Answer> = {}): Answer => ({
+  topic: 'commands',
+  partition: 1,
+  offset: 9,
+  commandId: 'cmd',
+  correlationId: 'session',
+  traceparent: null,
+  command: { type: 'AllocateOrder', orderid: 'o', lines: [] },
+  events,
+  time,
+  ...more,
+});
+
+describe('an answer with one event', () => {
+  it('is that event as a CloudEvent in binary mode, keyed by its sku', () => {
+    expect(encodeAnswer(answer([allocated]))).toEqual([
+      {
+        key: 'S',
+        value: '{"orderid":"o","sku":"S","qty":2,"batchref":"b"}',
+        headers: {
+          'content-type': 'application/json',
+          ce_specversion: '1.0',
+          ce_id: 'commands/1/9',
+          ce_source: '/allocation',
+          ce_type: 'Allocated',
+          ce_subject: 'S',
+          ce_time: '2026-11-23T12:00:00.000Z',
+          ce_causationid: 'cmd',
+          ce_correlationid: 'session',
+          ce_sequence: '3',
+        },
+      },
+    ]);
+  });
+
+  it('keeps to itself why a line was let go', () => {
+    expect(JSON.parse(encodeAnswer(answer([letGo]))[0]?.value ?? '')).toEqual({ orderid: 'o', sku: 'S', qty: 2, batchref: 'b' });
+  });
+
+  it('has no sequence where no product changed, and the ids that a rejection is about', () => {
+    const rejected: Event = {
+      type: 'CommandRejected',
+      command: 'ChangeBatchQuantity',
+      reason: 'unknown-batch',
+      detail: 'There is none',
+      reference: 'b',
+    };
+    const [message] = encodeAnswer(answer([rejected], { command: { type: 'ChangeBatchQuantity', reference: 'b', quantity: 1 } }));
+    expect(message).toMatchObject({ key: 'b', headers: { ce_subject: 'b' } });
+    expect(message?.headers).not.toHaveProperty('ce_sequence');
+    expect(JSON.parse(message?.value ?? '')).toEqual({
+      command: 'ChangeBatchQuantity',
+      reason: 'unknown-batch',
+      detail: 'There is none',
+      reference: 'b',
+    });
+  });
+
+  it('continues the trace of its command', () => {
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    expect(encodeAnswer(answer([allocated], { traceparent }))[0]?.headers).toMatchObject({ traceparent });
+  });
+});
+
+describe('an answer with several events', () => {
+  it('is one composite of structured CloudEvents, numbered within its id', () => {
+    const [message, ...more] = encodeAnswer(answer([letGo, { ...allocated, version: 5 }]));
+    expect(more).toEqual([]);
+    expect(message?.headers).toMatchObject({ ce_type: 'CompositeDomainEvent', ce_id: 'commands/1/9' });
+    expect(JSON.parse(message?.value ?? '').events).toMatchObject([
+      {
+        specversion: '1.0',
+        id: 'commands/1/9/1',
+        type: 'Deallocated',
+        subject: 'S',
+        sequence: '4',
+        causationid: 'cmd',
+        data: { orderid: 'o' },
+      },
+      { specversion: '1.0', id: 'commands/1/9/2', type: 'Allocated', sequence: '5', datacontenttype: 'application/json' },
+    ]);
+  });
+
+  it('goes by the order for a command about an order, by the sku for one about a batch', () => {
+    expect(encodeAnswer(answer([allocated, allocated]))[0]).toMatchObject({ key: 'o', headers: { ce_subject: 'o' } });
+    const command = { type: 'ChangeBatchQuantity', reference: 'b', quantity: 1 } as const;
+    expect(encodeAnswer(answer([letGo, allocated], { command }))[0]).toMatchObject({ key: 'S', headers: { ce_subject: 'S' } });
+  });
+
+  it('that is too large for one record goes out as several, with ids of their own, and no event lost', () => {
+    const events = Array.from({ length: 10_000 }, (_, index): Event => ({ ...allocated, orderid: `order-${index}`, version: index + 1 }));
+    const messages = encodeAnswer(answer(events));
+    expect(messages.length).toBeGreaterThan(1);
+    expect(messages.map(({ headers }) => headers.ce_id).slice(0, 3)).toEqual(['commands/1/9', 'commands/1/9.2', 'commands/1/9.3']);
+    expect(messages.every(({ value }) => Buffer.byteLength(value) <= MAX_COMPOSITE_BYTES + 100)).toBe(true);
+    const inside = messages.flatMap(({ value }) => JSON.parse(value).events.map(({ id }: { id: string }) => id));
+    expect(inside).toEqual(events.map((_, index) => `commands/1/9/${index + 1}`));
+  });
+});
+
+it('an answer without events is no message', () => {
+  expect(encodeAnswer(answer([]))).toEqual([]);
+});
+
+describe('a dead letter', () => {
+  const original = {
+    topic: 'commands',
+    partition: 1,
+    offset: 9,
+    key: Buffer.from([1]),
+    value: Buffer.from([0xff, 0]),
+    headers: { mine: Buffer.from('kept') },
+  };
+  const why = { reason: 'malformed', message: 'not\u0000JSON \ud800', attempts: 1, failedAt: time } as const;
+
+  it('keeps the bytes and headers of the original, and says why it is dead in printable words', () => {
+    const { key, value, headers } = encodeDeadLetter(original, why, 10_000);
+    expect({ key, value }).toEqual({ key: original.key, value: original.value });
+    expect(headers).toEqual({
+      mine: Buffer.from('kept'),
+      'dead-letter-reason': 'malformed',
+      'dead-letter-message': 'not\uFFFDJSON \uFFFD',
+      'dead-letter-topic': 'commands',
+      'dead-letter-partition': '1',
+      'dead-letter-offset': '9',
+      'dead-letter-attempts': '1',
+      'dead-letter-failed-at': '2026-11-23T12:00:00.000Z',
+    });
+  });
+
+  it('that its topic would not take says where the original is', () => {
+    const { value, headers } = encodeDeadLetter({ ...original, value: Buffer.alloc(20_000) }, why, 10_000);
+    expect(value).toBeNull();
+    expect(headers['dead-letter-message']).toContain('commands/1/9');
+  });
+});
+
+describe('a record as a structured event', () => {
+  it('is what its headers and value say', () => {
+    const [message] = encodeAnswer(answer([allocated]));
+    const event = asStructuredEvent({ value: Buffer.from(message?.value ?? ''), headers: message?.headers ?? {} });
+    expect(event).toMatchObject({ id: 'commands/1/9', type: 'Allocated', sequence: '3', data: { sku: 'S' } });
+  });
+
+  it('is shown as text when it is not ours to understand', () => {
+    expect(asStructuredEvent({ value: Buffer.from('not JSON'), headers: {} })).toMatchObject({ data: 'not JSON' });
+  });
+});
