@@ -15,11 +15,12 @@ export class Migration20261123120000 extends Migration {
         constraint allocations_batch_id_foreign foreign key (batch_id) references batches (id) on update no action on delete no action,
         constraint allocations_orderline_id_foreign foreign key (orderline_id) references order_lines (id) on update no action on delete no action)`,
       `source_positions (topic text not null, partition int not null, next_offset bigint not null, next_sequence bigint not null,
-        primary key (topic, partition))`,
+        log_id text null, primary key (topic, partition))`,
       `processed_commands (id text not null primary key)`,
       `outbox (source_topic text not null, source_partition int not null, sequence bigint not null, source_offset bigint not null,
         topic text not null, key text null, value text null, headers text not null, encoding text not null,
         primary key (source_topic, source_partition, sequence))`,
+      `log_identity (id text not null primary key)`,
       `log_topics (name text not null primary key, partitions int not null, max_message_bytes int not null)`,
       `log_records (topic text not null, partition int not null, record_offset bigint not null, timestamp_ms bigint not null,
         key text null, value text null, headers text not null, encoding text not null, primary key (topic, partition, record_offset))`,
@@ -49,7 +50,7 @@ export class Migration20261123120000 extends Migration {
     for (const table of ['allocations', 'order_lines', 'batches', 'products', 'source_positions', 'processed_commands', 'outbox']) {
       this.addSql(`drop table ${table}`);
     }
-    for (const table of ['log_topics', 'log_records', 'log_group_offsets', 'log_producers', 'log_group_leases']) {
+    for (const table of ['log_identity', 'log_topics', 'log_records', 'log_group_offsets', 'log_producers', 'log_group_leases']) {
       this.addSql(`drop table ${table}`);
     }
   }

@@ -1,7 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { recover, reopenAfterMs } from '../service-layer/recoverability.ts';
-import type { AssignedPartition, Broker, LanePosition, LaneStore, PartitionOwner, ReceivedRecord } from '../service-layer/unit-of-work.ts';
+import {
+  type AssignedPartition,
+  type Broker,
+  FencedError,
+  type LanePosition,
+  type LaneStore,
+  type PartitionOwner,
+  type ReceivedRecord,
+  TroubleError,
+} from '../service-layer/unit-of-work.ts';
 import { type Answering, answerBatch, type HandlerFailure, placeOf, readRecords } from './answer-batch.ts';
 import { OutboxRelay } from './outbox-relay.ts';
 import { takeOver } from './take-over.ts';
@@ -91,7 +100,11 @@ export class Lane implements PartitionOwner {
         const { message } = error as Error;
         this.#log.warn({ err: error, place: batch[0] && placeOf(batch[0]), attempts }, `A handler failed (${recovery.action}): ${message}`);
         if (recovery.action === 'retry') await this.#wait(recovery.afterMs);
-        if (recovery.action === 'dead-letter') failure = { message, attempts };
+        if (recovery.action === 'dead-letter') {
+          // The dead letter failed too: a fault of ours, which must not become a busy loop.
+          if (failure) await this.#wait(FAULT_RETRY_MS);
+          failure = { message, attempts };
+        }
         if (recovery.action === 'isolate') {
           queue.splice(0, 1, ...batch.map((record) => [record]));
           attempts = 0;
@@ -164,7 +177,9 @@ export class Lane implements PartitionOwner {
   #fail(error: unknown): number {
     this.#failures += 1;
     const { message } = error as Error;
-    if (message !== this.#problem) this.#log.warn({ err: error }, `The lane waits: ${message}`);
+    // Of trouble the sentence says it all; of anything else the place matters.
+    const isExpected = error instanceof TroubleError || error instanceof FencedError;
+    if (message !== this.#problem) this.#log.warn(isExpected ? {} : { err: error }, `The lane waits: ${message}`);
     this.#problem = message;
     return reopenAfterMs(error, this.#failures, Math.random());
   }
@@ -184,3 +199,4 @@ export interface LaneContext {
 }
 
 const DRAIN_TIMEOUT_MS = 10_000;
+const FAULT_RETRY_MS = 5_000;

@@ -20,7 +20,8 @@ export interface OpenLane {
  * Makes a lane ours, and settles what its former owner left half done. In this order:
  *
  * 1. Open its transactional producer: the broker fences the former owner and ends its open transaction.
- * 2. Read the group's committed offset C, which that has settled. Delete outbox records of commands below C: they are out.
+ * 2. Refuse a database that knows the topic from another log. Read the group's committed offset C, which step 1 has settled.
+ *    Delete outbox records of commands below C: they are out.
  * 3. Read the database's position D. If D < C the database is older than the topics; if D lies beyond the partition's end
  *    the topic is not the one that the database knows. Either way the lane refuses.
  * 4. Publish the outbox records that remain, in order; move the group's offset to D.
@@ -34,6 +35,7 @@ export async function takeOver(lane: Partition, context: LaneContext): Promise<O
   const { topic, partition } = lane;
   const producer = await broker.openProducer(`${group}-${topic}-${partition}`);
   try {
+    await refuseAnotherLog({ topic, partition }, context);
     const committed = (await broker.committedOffsets(group, topic))[partition] ?? null;
     if (committed !== null) await store.deleteOutbox({ topic, partition }, committed);
     const position = await store.readPosition({ topic, partition });
@@ -44,6 +46,17 @@ export async function takeOver(lane: Partition, context: LaneContext): Promise<O
     await producer.close();
     throw error;
   }
+}
+
+/** Offsets of another log say nothing about this one: going on from them would skip commands, or delete answers. */
+async function refuseAnotherLog({ topic, partition }: Partition, { broker, store }: LaneContext): Promise<void> {
+  const logId = await broker.logId();
+  const known = await store.claim({ topic, partition }, logId);
+  if (known === logId) return;
+  throw new LaneRefusedError(
+    `The database has answered commands of ${topic} in another log (${known}) than the one that is connected (${logId}): ` +
+      'an embedded log, or another Kafka cluster. Use a database of its own for each (DATABASE_URL).',
+  );
 }
 
 async function refuseWhatDoesNotFit(

@@ -135,8 +135,8 @@ export interface Broker {
   offsetRanges(topic: string): Promise<readonly OffsetRange[]>;
   /** Delivers every committed record of the topic, from its beginning or its end on, to this caller alone. */
   tail(topic: string, from: 'beginning' | 'end', onRecord: (record: ReceivedRecord) => void): Promise<Subscription>;
-  /** @throws when the broker cannot be reached */
-  ping(): Promise<void>;
+  /** Which log this is, the same for every client and for ever: offsets mean something only within it. @throws {TroubleError} it cannot be reached */
+  logId(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -182,6 +182,8 @@ export interface LaneTransaction extends UnitOfWork {
 
 /** What a lane, one partition of the commands topic, keeps in the database. */
 export interface LaneStore {
+  /** Notes which log the lane belongs to, the first time. @returns the one that was noted */
+  claim(lane: Partition, logId: string): Promise<string>;
   /** A lane never seen before stands at offset 0, sequence 1. */
   readPosition(lane: Partition): Promise<LanePosition>;
   /** The waiting records that answer commands below the offset, oldest first, at most `limit`. */

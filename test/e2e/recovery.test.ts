@@ -126,6 +126,17 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     expect(run.eventTypes()).toEqual(['BatchCreated']);
   }, 60_000);
 
+  it('a database that knows the topic from another log is refused', async () => {
+    const run = await start();
+    await run.send(stock);
+    await run.idle();
+    const { database, consumer } = run.service;
+    await database.query(`update source_positions set log_id = 'another log', next_sequence = next_sequence + 1`);
+    await run.send(order('elsewhere'));
+    await eventually(() => expect(consumer.problems().join()).toContain('in another log (another log)'), { withinMs: 30_000 });
+    expect(run.eventTypes()).toEqual(['BatchCreated']);
+  }, 60_000);
+
   it('answers that were committed but not published go out when the lane opens again', async () => {
     const run = await start();
     await run.send(stock);

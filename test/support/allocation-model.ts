@@ -1,7 +1,14 @@
 import type { Command } from '../../src/domain/commands.ts';
+import type { Event } from '../../src/domain/events.ts';
 
 /** What is said of a command, as a consumer sees it: type and data, and the sku's sequence number where there is one. */
 export type ModelEvent = { readonly type: string; readonly sequence?: number } & Readonly<Record<string, unknown>>;
+
+/** What a consumer sees of a domain event: the version as the sequence number; neither the cause, nor the sentence for people. */
+export function asSeen(event: Event): ModelEvent {
+  const { version, because: _, detail: __, ...seen } = event as Event & { version?: number; because?: string; detail?: string };
+  return version === undefined ? seen : { ...seen, sequence: version };
+}
 
 interface ModelBatch {
   readonly reference: string;

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { Partitioners } from 'kafkajs';
+import { GenericUUID } from '../../domain/value-objects.ts';
 import {
   FencedError,
   type GroupPosition,
@@ -58,6 +60,19 @@ export class EmbeddedLog {
     const log = EmbeddedLog.#logs.get(database) ?? new EmbeddedLog(database);
     EmbeddedLog.#logs.set(database, log);
     return log;
+  }
+
+  /** Made up at the first question, and kept in the file. */
+  async id(): Promise<string> {
+    const select = 'select id from log_identity';
+    const [known] = await this.#database.query<{ id: string }>(select);
+    if (known) return known.id;
+    return this.#database.transaction(async (sql) => {
+      const [made] = await sql<{ id: string }>(select);
+      const id = made?.id ?? new GenericUUID(randomUUID()).toString();
+      if (!made) await sql('insert into log_identity (id) values (?)', [id]);
+      return id;
+    });
   }
 
   async createTopics(topics: readonly TopicSettings[], create: boolean): Promise<void> {

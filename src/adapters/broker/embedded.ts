@@ -77,8 +77,8 @@ export class EmbeddedBroker implements Broker {
     );
   }
 
-  async ping(): Promise<void> {
-    await this.#database.query('select 1');
+  logId(): Promise<string> {
+    return this.#log.id();
   }
 
   async close(): Promise<void> {

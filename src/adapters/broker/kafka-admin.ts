@@ -76,8 +76,8 @@ export class KafkaAdmin {
     await this.#ask(`Deleting the group ${group}`, (admin) => admin.deleteGroups([group]));
   }
 
-  async ping(): Promise<void> {
-    await this.#ask('Asking for the cluster', (admin) => admin.describeCluster());
+  async clusterId(): Promise<string> {
+    return (await this.#ask('Asking for the cluster', (admin) => admin.describeCluster())).clusterId;
   }
 
   async close(): Promise<void> {

@@ -73,8 +73,8 @@ export class KafkaBroker implements Broker {
     return tailTopic((options) => this.consume(options), group, this.#admin, topic, from, onRecord);
   }
 
-  ping(): Promise<void> {
-    return this.#admin.ping();
+  logId(): Promise<string> {
+    return this.#admin.clusterId();
   }
 
   async close(): Promise<void> {

@@ -35,6 +35,17 @@ export class SqlLaneStore implements LaneStore {
     this.#onAfterCommitError = onAfterCommitError;
   }
 
+  async claim({ topic, partition }: Partition, logId: string): Promise<string> {
+    const [row] = await this.#database.transaction((sql) =>
+      sql<{ log_id: string }>(
+        `insert into source_positions (topic, partition, next_offset, next_sequence, log_id) values (?, ?, 0, 1, ?)
+         on conflict (topic, partition) do update set log_id = coalesce(source_positions.log_id, excluded.log_id) returning log_id`,
+        [topic, partition, logId],
+      ),
+    );
+    return row?.log_id ?? logId;
+  }
+
   async readPosition({ topic, partition }: Partition): Promise<LanePosition> {
     return asPosition(await this.#database.query(SELECT_POSITION, [topic, partition]));
   }

@@ -80,6 +80,7 @@ const sourcePositions = defineEntity({
     partition: int().primary(),
     nextOffset: bigint().fieldName('next_offset'),
     nextSequence: bigint().fieldName('next_sequence'),
+    logId: text().fieldName('log_id').nullable(),
   },
 });
 
@@ -109,6 +110,8 @@ const outbox = defineEntity({
     ...storedRecord,
   },
 });
+
+const logIdentity = defineEntity({ name: 'LogIdentityRow', tableName: 'log_identity', properties: { id: text().primary() } });
 
 const logTopics = defineEntity({
   name: 'LogTopicRow',
@@ -164,6 +167,7 @@ export const schemas = [
   sourcePositions,
   processedCommands,
   outbox,
+  logIdentity,
   logTopics,
   logRecords,
   logGroupOffsets,

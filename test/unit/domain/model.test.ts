@@ -29,6 +29,13 @@ describe('allocating a line among batches', () => {
 
   it('fails, naming the sku, when no batch has enough', () => {
     expect(() => allocate(line(10), [batch('small', 9)])).toThrow(new OutOfStockError(SKU));
+    expect(new OutOfStockError(SKU).code).toBe('out-of-stock');
+  });
+
+  it('changes nothing when it fails', () => {
+    const small = batch('small', 9);
+    expect(() => allocate(line(10), [small])).toThrow(OutOfStockError);
+    expect([small.availableQuantity, small.allocatedQuantity]).toEqual([9, 0]);
   });
 });
 
@@ -63,6 +70,31 @@ describe('a batch', () => {
     expect([one.quantity, one.availableQuantity]).toEqual([3, 1]);
   });
 
+  it('that shrinks to what is allocated lets nothing go', () => {
+    const one = batch('one', 6);
+    one.allocate(line(4));
+    expect(one.changeQuantity(4)).toEqual([]);
+    expect(one.availableQuantity).toBe(0);
+  });
+
+  it('takes back what was stored without counting it again', () => {
+    const one = new Batch('one', SKU, 10, null, 4);
+    one.restoreLine(line(4));
+    expect([one.allocatedQuantity, one.lineOf('order')]).toEqual([4, line(4)]);
+  });
+
+  it('takes back a stored line also when it is full', () => {
+    const full = new Batch('full', SKU, 4, null, 4);
+    full.restoreLine(line(4));
+    full.deallocate(line(4));
+    expect(full.availableQuantity).toBe(4);
+  });
+
+  it('is known by its reference', () => {
+    expect(batch('one', 1).equals(batch('one', 2, '2027-01-01'))).toBe(true);
+    expect(batch('one', 1).equals(batch('two', 1))).toBe(false);
+  });
+
   it('refuses to be over-allocated by lines that nobody loaded', () => {
     expect(() => new Batch('one', SKU, 10, null, 10).changeQuantity(5)).toThrow('not loaded');
   });
@@ -91,7 +123,38 @@ describe('a product', () => {
   it('refuses the same line with another qty', () => {
     const product = new Product(SKU, 1, [batch('one', 5)]);
     product.allocate(line(1));
-    expect(() => product.allocate(line(2))).toThrow(LineDiffersError);
+    expect(() => product.allocate(line(2))).toThrow(new LineDiffersError(`Order order has 1 of sku ${SKU} allocated, not 2`));
+    expect([types(product), product.version]).toEqual([['Allocated'], 2]);
+  });
+
+  it('says whether there was a line to let go', () => {
+    const product = new Product(SKU, 1, [batch('one', 5)]);
+    product.allocate(line(5));
+    expect([product.deallocate('stranger'), product.deallocate('order'), product.deallocate('order')]).toEqual([false, true, false]);
+    expect(types(product)).toEqual(['Allocated', 'Deallocated']);
+  });
+
+  it('says nothing of a failure that is no lack of stock', () => {
+    class Broken extends Batch {
+      override canAllocate(): boolean {
+        throw new RangeError('broken');
+      }
+    }
+    const product = new Product(SKU, 1, [new Broken('one', SKU, 5, null)]);
+    expect(() => product.allocate(line(1))).toThrow(RangeError);
+    expect([types(product), product.version]).toEqual([[], 1]);
+  });
+
+  it('is known by its sku', () => {
+    expect(new Product(SKU, 1).equals(new Product(SKU, 2))).toBe(true);
+    expect(new Product(SKU).equals(new Product('OTHER'))).toBe(false);
+  });
+
+  it('has a list of batches of its own', () => {
+    const batches = [batch('one', 5)];
+    const product = new Product(SKU, 1, batches);
+    product.addBatch(batch('two', 5));
+    expect(batches).toHaveLength(1);
   });
 
   it('says of a line that no longer fits that it was let go because its batch shrank', () => {

@@ -1,7 +1,15 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AggregateRoot, Entity } from '../../../src/domain/entities.ts';
 import { OrderLine } from '../../../src/domain/model.ts';
-import { CompositeDomainEvent, type DomainEvent, GenericUUID, InvalidUuidError, ValueSet } from '../../../src/domain/value-objects.ts';
+import {
+  CompositeDomainEvent,
+  type DomainEvent,
+  GenericUUID,
+  InvalidUuidError,
+  ValueObject,
+  ValueSet,
+} from '../../../src/domain/value-objects.ts';
 
 const UUID = '3f0e6a3c-1b2c-4d5e-8f90-abcdefabcdef';
 
@@ -13,7 +21,31 @@ describe('a value object', () => {
   });
 
   it('cannot be confused by where one field ends and the next begins', () => {
-    expect(new OrderLine('a","b', 'c', 1).equals(new OrderLine('a', 'b","c', 1))).toBe(false);
+    const text = fc.string({ unit: fc.constantFrom('a', '1', ',', '"', '\\', '[', ' '), maxLength: 4 });
+    const line = fc.tuple(text, text, fc.integer({ min: 1, max: 11 }));
+    fc.assert(
+      fc.property(line, line, (a, b) => {
+        expect(new OrderLine(...a).equals(new OrderLine(...b))).toBe(a.every((field, index) => field === b[index]));
+      }),
+      {
+        numRuns: 1_000,
+        examples: [
+          [
+            ['a,b', 'c', 1],
+            ['a', 'b,c', 1],
+          ],
+        ],
+      },
+    );
+  });
+
+  it('does not equal one of another kind that reads the same', () => {
+    class Text extends ValueObject {
+      override toString(): string {
+        return UUID;
+      }
+    }
+    expect(new GenericUUID(UUID).equals(new Text())).toBe(false);
   });
 
   it('is frozen', () => {
@@ -28,6 +60,18 @@ describe('a value object', () => {
     expect(set.delete(new OrderLine('o', 'S', 1))).toBe(true);
     expect([...set]).toEqual([]);
   });
+
+  it('keeps its place in a set when an equal one is added', () => {
+    const [one, two] = [new OrderLine('o', 'S', 1), new OrderLine('o', 'S', 2)];
+    const set = new ValueSet([one, two]);
+    expect(set.add(new OrderLine('o', 'S', 1))).toBe(false);
+    expect(set.size).toBe(2);
+    expect([...set]).toEqual([one, two]);
+  });
+
+  it('is not taken out of a set that it is not in', () => {
+    expect(new ValueSet([new OrderLine('o', 'S', 1)]).delete(new OrderLine('o', 'S', 2))).toBe(false);
+  });
 });
 
 describe('a generic UUID', () => {
@@ -35,8 +79,8 @@ describe('a generic UUID', () => {
     expect(new GenericUUID(UUID.toUpperCase()).equals(new GenericUUID(UUID))).toBe(true);
   });
 
-  it.each(['', 'not a uuid', `${UUID}0`, `{${UUID}}`])('is not made of %j', (text) => {
-    expect(() => new GenericUUID(text)).toThrow(InvalidUuidError);
+  it.each(['', 'not a uuid', `${UUID}0`, `0${UUID}`, `${UUID}\n`, `{${UUID}}`])('is not made of %j', (text) => {
+    expect(() => new GenericUUID(text)).toThrow(expect.objectContaining({ constructor: InvalidUuidError, code: 'invalid-uuid' }));
   });
 });
 
@@ -70,6 +114,11 @@ describe('an entity', () => {
     expect(new Shelf(new GenericUUID(UUID), 'left').equals(new Shelf(new GenericUUID(UUID), 'right'))).toBe(true);
   });
 
+  it('does not equal another with another id, though their state is the same', () => {
+    const other = new GenericUUID(UUID.replace('3', '4'));
+    expect(new Shelf(new GenericUUID(UUID), 'left').equals(new Shelf(other, 'left'))).toBe(false);
+  });
+
   it('does not equal an entity of another kind with the same id', () => {
     expect(new Shelf(new GenericUUID(UUID), 'left').equals(new Counter())).toBe(false);
   });
@@ -91,6 +140,10 @@ describe('a composite event', () => {
   it('dissolves composites inside it, in order', () => {
     const composite = new CompositeDomainEvent([one, new CompositeDomainEvent<DomainEvent>([two, three])]);
     expect([...composite]).toEqual([one, two, three]);
+  });
+
+  it('says by its type what it is', () => {
+    expect(new CompositeDomainEvent([one]).type).toBe('CompositeDomainEvent');
   });
 
   it('is frozen with its events', () => {
