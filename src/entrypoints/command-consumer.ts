@@ -1,5 +1,6 @@
 import type { AssignedPartition, Subscription } from '../service-layer/unit-of-work.ts';
-import { Lane, type LaneContext } from './lane.ts';
+import { Lane } from './lane.ts';
+import type { LaneContext } from './take-over.ts';
 
 /** Step 1 of a message's way: joins the consumer group and opens a lane for each partition that it is given. */
 export class CommandConsumer {

@@ -3,17 +3,15 @@ import type { Logger } from 'pino';
 import { recover, reopenAfterMs } from '../service-layer/recoverability.ts';
 import {
   type AssignedPartition,
-  type Broker,
   FencedError,
   type LanePosition,
-  type LaneStore,
   type PartitionOwner,
   type ReceivedRecord,
   TroubleError,
 } from '../service-layer/unit-of-work.ts';
-import { type Answering, answerBatch, type HandlerFailure, placeOf, readRecords } from './answer-batch.ts';
+import { answerBatch, type HandlerFailure, placeOf, readRecords } from './answer-batch.ts';
 import { OutboxRelay } from './outbox-relay.ts';
-import { takeOver } from './take-over.ts';
+import { type LaneContext, takeOver } from './take-over.ts';
 
 /**
  * One partition of the commands topic: its position, its outbox and its transactional producer belong together.
@@ -188,14 +186,6 @@ export class Lane implements PartitionOwner {
   async #wait(ms: number): Promise<void> {
     if (ms > 0) await sleep(ms, undefined, { signal: this.#closing.signal }).catch(() => {});
   }
-}
-
-export interface LaneContext {
-  readonly broker: Broker;
-  readonly store: LaneStore;
-  readonly group: string;
-  readonly answering: Answering;
-  readonly log: Logger;
 }
 
 const DRAIN_TIMEOUT_MS = 10_000;

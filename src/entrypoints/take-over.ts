@@ -1,5 +1,13 @@
-import { type LanePosition, type Partition, type TransactionalProducer, TroubleError } from '../service-layer/unit-of-work.ts';
-import type { LaneContext } from './lane.ts';
+import type { Logger } from 'pino';
+import {
+  type Broker,
+  type LanePosition,
+  type LaneStore,
+  type Partition,
+  type TransactionalProducer,
+  TroubleError,
+} from '../service-layer/unit-of-work.ts';
+import type { Answering } from './answer-batch.ts';
 import { wholeCommandChunks } from './outbox-relay.ts';
 
 /** The database and the topics do not fit together: answering would lose commands or repeat events. */
@@ -8,6 +16,15 @@ export class LaneRefusedError extends TroubleError {
 }
 
 const OUTBOX_PAGE_RECORDS = 2_000;
+
+/** What all lanes of a process share. */
+export interface LaneContext {
+  readonly broker: Broker;
+  readonly store: LaneStore;
+  readonly group: string;
+  readonly answering: Answering;
+  readonly log: Logger;
+}
 
 /** What a lane works with from now on. */
 export interface OpenLane {

@@ -14,7 +14,7 @@ const sharedDatabase = ['adapters/database/database.ts', 'adapters/database/reco
 const database = [...sharedDatabase, 'adapters/database/transaction.ts'];
 const broker = ['adapters/broker/kafka.ts'];
 const entrypoints = ['entrypoints/lane.ts'];
-const top = ['views.ts', 'config.ts', 'bootstrap.ts', 'main.ts', 'cli/start.ts', 'adapters/notifications.ts'];
+const top = ['views.ts', 'config.ts', 'bootstrap.ts', 'main.ts', 'cli/start.ts', 'adapters/notifications.ts', '../mikro-orm.config.ts'];
 const runtime = ['node:fs', 'node:fs/promises'];
 const packages = ['zod', 'kafkajs', 'kafkajs/src/broker', '@mikro-orm/core', 'fastify', 'pino', 'prom-client', 'kysely', 'commander'];
 

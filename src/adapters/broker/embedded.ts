@@ -12,8 +12,9 @@ import type {
   TransactionalProducer,
 } from '../../service-layer/unit-of-work.ts';
 import type { Database } from '../database/database.ts';
+import type { Place, ProducerEpoch } from './embedded-append.ts';
 import { EmbeddedConsumer } from './embedded-consumer.ts';
-import { EmbeddedLog, type Place, type ProducerEpoch } from './embedded-log.ts';
+import { EmbeddedLog } from './embedded-log.ts';
 
 const RETRY_MS = 100;
 

@@ -1,19 +1,16 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/core';
-import type { AbstractSqlConnection } from '@mikro-orm/sql';
+import type { AbstractSqlConnection } from '@mikro-orm/sqlite';
 import { codeOf, DatabaseUnavailableError, messageOf, translated } from './errors.ts';
 import { migrate } from './migrate.ts';
 import { type Dialect, databaseOptions, describeUrl, dialectOf, sqliteFile } from './options.ts';
 import { type Parameters, runTransaction, type Sql, type Transaction } from './transaction.ts';
-import { SqlUnitOfWork } from './unit-of-work.ts';
+import { type OnError, SqlUnitOfWork } from './unit-of-work.ts';
 
 export type { Parameters, Sql } from './transaction.ts';
 
 /** What a session gives to its work. */
 export type Session = SqlUnitOfWork;
-
-/** What hears of failures that must not undo anything. */
-export type OnError = (error: unknown) => void;
 
 /** How long to wait for another process that is just setting the same file up. */
 const SETUP_DEADLINE_MS = 10_000;

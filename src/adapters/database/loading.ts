@@ -1,4 +1,4 @@
-import { LockMode, type SqlEntityManager } from '@mikro-orm/sql';
+import { LockMode, type SqlEntityManager } from '@mikro-orm/sqlite';
 import { Batch, OrderLine, Product } from '../../domain/model.ts';
 import type { CommandNeeds } from './command-needs.ts';
 import { jsonRows } from './json-rows.ts';

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MikroORM } from '@mikro-orm/core';
-import type { AbstractSqlConnection } from '@mikro-orm/sql';
+import type { AbstractSqlConnection } from '@mikro-orm/sqlite';
 import { codeOf, NewerDatabaseError, translate } from './errors.ts';
 import { type Dialect, MIGRATIONS_FOLDER } from './options.ts';
 

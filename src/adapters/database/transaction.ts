@@ -1,5 +1,5 @@
 import { DriverException, type EntityData, type EntityManager, type QueryResult } from '@mikro-orm/core';
-import type { AbstractSqlConnection, SqlEntityManager } from '@mikro-orm/sql';
+import type { AbstractSqlConnection, SqlEntityManager } from '@mikro-orm/sqlite';
 import { translate, translated } from './errors.ts';
 import type { Dialect } from './options.ts';
 

@@ -1,13 +1,15 @@
-import type { SqlEntityManager } from '@mikro-orm/sql';
+import type { SqlEntityManager } from '@mikro-orm/sqlite';
 import type { Command } from '../../domain/commands.ts';
 import { type LaneTransaction, TroubleError } from '../../service-layer/unit-of-work.ts';
-import type { OnError } from './database.ts';
 import { jsonRows } from './json-rows.ts';
 import { Loading } from './loading.ts';
 import type { Dialect } from './options.ts';
 import { SqlBatchRepository, SqlOrderLineRepository, SqlProductRepository } from './repositories.ts';
 import { TrackedBatches } from './tracking.ts';
 import type { Sql } from './transaction.ts';
+
+/** What hears of failures that must not undo anything. */
+export type OnError = (error: unknown) => void;
 
 /*
  * Guarantee: what the aggregates became is written whole with the transaction, or not at all; work for after the commit runs only if it committed.

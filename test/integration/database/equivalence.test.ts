@@ -4,35 +4,10 @@ import type { Database } from '../../../src/adapters/database/database.ts';
 import type { Command } from '../../../src/domain/commands.ts';
 import type { Event } from '../../../src/domain/events.ts';
 import type { Batch, OrderLine, Product } from '../../../src/domain/model.ts';
-import type { UnitOfWork } from '../../../src/service-layer/unit-of-work.ts';
+import { anyCommand } from '../../support/arbitrary-commands.ts';
 import { handleAll, handleIn, quietBus } from '../../support/commands.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
-
-const sku = fc.constantFrom('CHAIR', 'TABLE', '__proto__');
-const orderid = fc.constantFrom('o1', 'o2', 'o3', 'o4', 'constructor');
-const reference = fc.constantFrom('b1', 'b2', 'b3', 'b4', 'b5');
-const command: fc.Arbitrary<Command> = fc.oneof(
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      type: fc.constant('CreateBatch' as const),
-      reference,
-      sku,
-      quantity: fc.nat(20),
-      eta: fc.constantFrom(null, '2027-01-01', '2027-01-02'),
-    }),
-  },
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      type: fc.constant('AllocateOrder' as const),
-      orderid,
-      lines: fc.uniqueArray(fc.record({ sku, qty: fc.integer({ min: 1, max: 6 }) }), { minLength: 1, selector: (line) => line.sku }),
-    }),
-  },
-  { weight: 3, arbitrary: fc.record({ type: fc.constant('ChangeBatchQuantity' as const), reference, quantity: fc.nat(15) }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('DeallocateOrder' as const), orderid, sku: fc.option(sku) }) },
-);
+import { InMemoryUnitOfWork } from '../../support/in-memory.ts';
 
 /** What the tables say: each product's batches in the order of their creation, each batch's lines in the order of their allocation. */
 interface Rows {
@@ -49,7 +24,7 @@ describeOnEachDatabase('Commands', (current) => {
   test('come to the same, prepared together, one at a time, not prepared at all, or in memory', async () => {
     const database = await current.database();
     const property = fc.asyncProperty(
-      fc.array(command, { minLength: 1, maxLength: 30 }),
+      fc.array(anyCommand, { minLength: 1, maxLength: 30 }),
       fc.integer({ min: 2, max: 40 }),
       async (commands, size) => {
         const memory = new InMemory();
@@ -110,26 +85,9 @@ async function empty(database: Database): Promise<void> {
 }
 
 /** The domain without any database. */
-class InMemory implements UnitOfWork {
-  readonly #products = new Map<string, Product>();
-  readonly products = {
-    add: (product: Product) => void this.#products.set(product.sku, product),
-    get: async (sku: string) => this.#products.get(sku) ?? null,
-    getByBatchReference: async (reference: string) => {
-      return [...this.#products.values()].find((product) => product.batch(reference)) ?? null;
-    },
-    getByOrder: async (orderid: string) => {
-      const holders = [...this.#products.values()].filter((product) => product.batches.some((batch) => batch.lineOf(orderid)));
-      return by('sku', holders);
-    },
-  };
-
-  async prepare(): Promise<void> {}
-
-  afterCommit(): void {}
-
+class InMemory extends InMemoryUnitOfWork {
   rows(): Rows {
-    const products = [...this.#products.values()];
+    const products = [...this.all.values()];
     const batches = products.flatMap((product) => product.batches);
     return {
       products: by(
