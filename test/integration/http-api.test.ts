@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { badMessages } from '../support/bad-messages.ts';
 import { eventually } from '../support/eventually.ts';
 import { lockFromAnotherProcess } from '../support/lock.ts';
 import { RunningService } from '../support/running-service.ts';
@@ -60,6 +61,15 @@ describe('the HTTP API', () => {
       const answer = await post(body);
       expect([answer.status, answer.headers.get('content-type')]).toEqual([400, 'application/problem+json']);
       expect(await answer.json()).toMatchObject({ status: 400, title: 'Bad Request', detail: expect.stringContaining(word) });
+    });
+
+    it.each(badMessages)('%s, as the dead letters would', async (_, message, reason, word) => {
+      const record = 'value' in message ? (message as { value: Buffer | string | null; headers?: Record<string, string> }) : null;
+      const headers = Object.entries({ ...JSON_TYPE, ...record?.headers }).map(([name, value]) => [name.replace('ce_', 'ce-'), value]);
+      const answer = await post(record ? (record.value ?? '') : JSON.stringify(message), Object.fromEntries(headers));
+      expect(answer.status).toBe(reason === 'too-large' ? 413 : 400);
+      // To HTTP, a tombstone is an empty body.
+      expect(await answer.json()).toMatchObject({ detail: expect.stringContaining(word === 'tombstone' ? 'empty' : word) });
     });
 
     it('invalid UTF-8 with 400', async () => {
