@@ -1,7 +1,11 @@
+import { constants } from 'node:os';
 import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import { bootstrap } from './bootstrap.ts';
 import type { Config } from './config.ts';
+
+/** npm passes a signal on that the whole process group has got already: that is one, not two. */
+const SAME_SIGNAL_MS = 300;
 
 /** JSON lines for machines, readable lines on a terminal. */
 export function createLog(level: string): Logger {
@@ -15,23 +19,25 @@ export async function runService(config: Config): Promise<void> {
   const log = createLog(config.logLevel);
   const service = await bootstrap(config, log);
   const stopped = Promise.withResolvers<void>();
-  let isStopping = false;
+  let stoppingSinceMs: number | null = null;
   const stop = (signal: NodeJS.Signals) => {
-    isStopping = true;
-    process.once('SIGINT', () => process.exit(130));
-    process.once('SIGTERM', () => process.exit(143));
+    if (stoppingSinceMs !== null) {
+      if (Date.now() - stoppingSinceMs > SAME_SIGNAL_MS) process.exit(128 + constants.signals[signal]);
+      return;
+    }
+    stoppingSinceMs = Date.now();
     log.info(`${signal}: finishing what is in hand; once more stops at once`);
     service.close().then(stopped.resolve, stopped.reject);
   };
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
   try {
     await service.start();
   } catch (error) {
     await service.close();
     throw error;
   }
-  if (service.http.url && !isStopping) greet(service.http.url, config, log);
+  if (service.http.url && stoppingSinceMs === null) greet(service.http.url, config, log);
   await stopped.promise;
   log.info('Stopped');
 }
