@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Backend, type BackendName, type Servers } from './backend.ts';
+import { order, stock } from './workload.ts';
+
+export interface Latency {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly p999Ms: number;
+}
+
+const WARM_UP_SECONDS = 3;
+
+/** From the call that produces a command to the moment a `read_committed` consumer has its event, at a steady rate. */
+export async function measureLatency(
+  name: BackendName,
+  servers: Servers,
+  perSecond: number,
+  seconds: number,
+  onProgress: (text: string) => void,
+): Promise<Latency> {
+  await using backend = await Backend.open(name, servers);
+  await using service = await backend.startService();
+  await backend.publish(stock());
+  while ((await backend.answered()) < stock().length) await sleep(100);
+
+  const producedAtMs = new Map<string, number>();
+  const latenciesMs: number[] = [];
+  const warmUp = WARM_UP_SECONDS * perSecond;
+  const total = warmUp + seconds * perSecond;
+  const done = Promise.withResolvers<void>();
+  const tail = await backend.broker.tail(backend.config.eventsTopic, 'end', ({ headers }) => {
+    const id = String(headers.ce_causationid);
+    const atMs = producedAtMs.get(id);
+    if (atMs === undefined) return;
+    producedAtMs.delete(id);
+    if (Number(id.split('-')[1]) >= warmUp) latenciesMs.push(performance.now() - atMs);
+    if (latenciesMs.length === total - warmUp) done.resolve();
+  });
+  const startMs = performance.now();
+  const sends: Promise<void>[] = [];
+  for (let n = 0; n < total; n += 1) {
+    const dueMs = startMs + (n / perSecond) * 1_000;
+    if (dueMs > performance.now()) await sleep(dueMs - performance.now());
+    producedAtMs.set(`command-${n}`, performance.now());
+    sends.push(backend.publish([order(n)]));
+    if (n % perSecond === 0) onProgress(`${n} of ${total} sent`);
+  }
+  await Promise.all(sends);
+  await done.promise;
+  await tail.close();
+  await service.stop();
+  latenciesMs.sort((a, b) => a - b);
+  const percentile = (share: number) => Math.round((latenciesMs[Math.floor(latenciesMs.length * share)] ?? Number.NaN) * 10) / 10;
+  return { p50Ms: percentile(0.5), p99Ms: percentile(0.99), p999Ms: percentile(0.999) };
+}
