@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { asStructuredEvent } from '../messages/outgoing.ts';
-import type { Broker, ReceivedRecord, Subscription } from '../service-layer/unit-of-work.ts';
+import { type Broker, type ReceivedRecord, type Subscription, TroubleError } from '../service-layer/unit-of-work.ts';
 
 const HEARTBEAT_MS = 15_000;
 /** A client that leaves more than this unread is dropped: it must not fill the memory of the service. */
@@ -14,6 +14,7 @@ export class EventStream {
   readonly #clients = new Set<ServerResponse>();
   #tail: Promise<Subscription> | null = null;
   #heartbeat: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(broker: Broker, topic: string) {
     this.#broker = broker;
@@ -22,25 +23,29 @@ export class EventStream {
 
   /** Answers once the tail is open: a client misses nothing that is published after it has the response's headers. */
   async serve(reply: FastifyReply): Promise<void> {
+    if (this.#isClosed) throw new TroubleError('The service is stopping');
     const client = reply.raw;
     this.#clients.add(client);
     client.once('close', () => void this.#leave(client));
+    this.#tail ??= this.#broker.tail(this.#topic, 'end', (record) => this.#send(asServerSentEvent(record)));
+    const tail = this.#tail;
     try {
-      this.#tail ??= this.#broker.tail(this.#topic, 'end', (record) => this.#send(asServerSentEvent(record)));
-      await this.#tail;
+      await tail;
     } catch (error) {
-      this.#tail = null;
+      // By now others may wait for a newer one.
+      if (this.#tail === tail) this.#tail = null;
       this.#clients.delete(client);
       throw error;
     }
-    if (client.destroyed) return;
     reply.hijack();
+    if (client.destroyed) return;
     client.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     client.write(': live events\n\n');
     this.#heartbeat ??= setInterval(() => this.#send(':\n\n'), HEARTBEAT_MS);
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     for (const client of this.#clients) client.destroy();
     this.#clients.clear();
     await this.#closeTail();
@@ -74,5 +79,19 @@ export class EventStream {
 
 function asServerSentEvent(record: ReceivedRecord): string {
   const event = asStructuredEvent(record);
-  return `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+  return `${field('id', event.id)}${field('event', event.type)}data: ${asJson(event, record)}\n\n`;
+}
+
+/** A foreign record may lack the attribute, or bring line ends, which would end the field. */
+function field(name: string, value: unknown): string {
+  return typeof value === 'string' ? `${name}: ${value.replace(/[\0\r\n]/g, ' ')}\n` : '';
+}
+
+/** Never throws: JSON can be read deeper than it can be written. */
+function asJson(event: Record<string, unknown>, { value }: ReceivedRecord): string {
+  try {
+    return JSON.stringify(event);
+  } catch {
+    return JSON.stringify({ ...event, data: String(value) });
+  }
 }

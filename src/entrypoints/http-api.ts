@@ -1,14 +1,22 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { CLOUD_EVENT_TYPE } from '../messages/cloud-events.ts';
+import { CLOUD_EVENT_TYPE, NAME } from '../messages/cloud-events.ts';
 import { commandKey, MAX_COMMAND_BYTES, readCommand } from '../messages/incoming.ts';
 import { type Broker, TroubleError } from '../service-layer/unit-of-work.ts';
 import { allocationsOf, productView, type Query } from '../views.ts';
 import { EventStream } from './event-stream.ts';
+import { asRecordHeaders } from './http-binding.ts';
+import { problem, refuseConnection } from './http-problem.ts';
 import type { Metrics } from './metrics.ts';
 
 const READY_TIMEOUT_MS = 3_000;
 const RETRY_AFTER_SECONDS = 2;
+/** How long `close` waits for the answers that are under way. */
+const CLOSE_TIMEOUT_MS = 2_000;
+/** A name's 255 characters, each four bytes, percent-encoded. */
+const MAX_ENCODED_NAME = 255 * 4 * 3;
 
 export interface HttpApiOptions {
   readonly broker: Broker;
@@ -26,25 +34,42 @@ export class ListenError extends Error {
   readonly code = 'listen';
 }
 
+type Handler = (request: FastifyRequest<{ Params: { id: string } }>, reply: FastifyReply) => unknown;
+
 /** Commands in, and questions about what they led to. Errors are `application/problem+json` (RFC 9457). */
 export class HttpApi {
   readonly #options: HttpApiOptions;
   readonly #server: FastifyInstance;
   readonly #events: EventStream;
+  readonly #answering = new Set<Promise<unknown>>();
   /** Where it listens; null until it does. */
   url: string | null = null;
 
   constructor(options: HttpApiOptions) {
     this.#options = options;
     this.#events = new EventStream(options.broker, options.eventsTopic);
-    this.#server = Fastify({ bodyLimit: MAX_COMMAND_BYTES, forceCloseConnections: true, requestTimeout: 30_000 });
+    this.#server = Fastify({
+      bodyLimit: MAX_COMMAND_BYTES,
+      clientErrorHandler: refuseConnection,
+      forceCloseConnections: true,
+      frameworkErrors: (error, request, reply) => void this.#answerError(error, request.url, reply as FastifyReply),
+      requestTimeout: 30_000,
+      routerOptions: { maxParamLength: MAX_ENCODED_NAME },
+    });
     this.#server.removeAllContentTypeParsers();
     const parseAs = 'buffer';
     for (const type of ['application/json', CLOUD_EVENT_TYPE]) {
       this.#server.addContentTypeParser(type, { parseAs }, (_request, body, done) => done(null, body));
     }
-    this.#server.setErrorHandler((error, request, reply) => this.#answerError(error as Error & { statusCode?: number }, request, reply));
-    this.#server.setNotFoundHandler((request, reply) => problem(reply, 404, `There is no ${request.method} ${request.url.split('?')[0]}`));
+    this.#server.setErrorHandler((error: Error, request, reply) => this.#answerError(error, request.url, reply));
+    this.#server.setNotFoundHandler((request, reply) => problem(reply, 404, `There is no ${request.url.split('?')[0]}`));
+    this.#server.addHook('onRequest', (_request, { raw }, done) => {
+      const answered = once(raw, 'close').catch(() => {});
+      this.#answering.add(answered);
+      void answered.then(() => this.#answering.delete(answered));
+      done();
+    });
+    this.#server.addHook('preClose', () => this.#finish());
     this.#addRoutes();
   }
 
@@ -58,46 +83,71 @@ export class HttpApi {
     }
   }
 
+  /** Takes no more requests, ends the streams, finishes the answers that are under way. Bounded in time. */
   async close(): Promise<void> {
-    await this.#events.close();
     await this.#server.close();
+  }
+
+  async #finish(): Promise<void> {
+    const finished = Promise.all([this.#events.close(), ...this.#answering]);
+    await Promise.race([finished, sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
   }
 
   #addRoutes(): void {
     const { query, metrics } = this.#options;
-    this.#server.post('/commands', (request, reply) => this.#acceptCommand(request, reply));
-    this.#server.get<{ Params: { orderid: string } }>('/allocations/:orderid', async ({ params: { orderid } }, reply) => {
-      const allocations = await allocationsOf(orderid, query);
-      return allocations.length > 0 ? allocations : problem(reply, 404, `Nothing is allocated to order ${orderid}`);
+    this.#route('POST', '/commands', (request, reply) => this.#acceptCommand(request, reply));
+    // No command could have named it otherwise; the databases, for their part, choke on NUL.
+    this.#route('GET', '/allocations/:id', async ({ params: { id } }, reply) => {
+      const allocations = NAME.test(id) ? await allocationsOf(id, query) : [];
+      return allocations.length > 0 ? allocations : problem(reply, 404, `Nothing is allocated to order ${id}`);
     });
-    this.#server.get<{ Params: { sku: string } }>('/products/:sku', async ({ params: { sku } }, reply) => {
-      return (await productView(sku, query)) ?? problem(reply, 404, `No batch of sku ${sku} was ever created`);
+    this.#route('GET', '/products/:id', async ({ params: { id } }, reply) => {
+      const product = NAME.test(id) ? await productView(id, query) : null;
+      return product ?? problem(reply, 404, `No batch of sku ${id} was ever created`);
     });
-    this.#server.get('/events', (_request, reply) => this.#events.serve(reply));
-    this.#server.get('/healthz', () => ({ status: 'alive' }));
-    this.#server.get('/readyz', async (_request, reply) => {
+    // A HEAD of what never ends would never end.
+    this.#route('GET', '/events', (_request, reply) => this.#events.serve(reply), { head: false });
+    this.#route('GET', '/healthz', () => ({ status: 'alive' }));
+    this.#route('GET', '/readyz', async (_request, reply) => {
       const problems = await this.#problems();
       return reply.code(problems.length === 0 ? 200 : 503).send({ status: problems.length === 0 ? 'ready' : 'not ready', problems });
     });
-    this.#server.get('/metrics', async (_request, reply) => {
+    this.#route('GET', '/metrics', async (_request, reply) => {
       return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
     });
   }
 
-  async #acceptCommand({ headers, body }: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-    const { broker, commandsTopic } = this.#options;
-    const message = { value: Buffer.isBuffer(body) ? body : Buffer.alloc(0), headers: asRecordHeaders(headers) };
+  /** Adds the route, and 405 for every other method. */
+  #route(method: 'GET' | 'POST', url: string, handler: Handler, { head = method === 'GET' } = {}): void {
+    this.#server.route({ method, url, handler, exposeHeadRoute: head });
+    const allowed = head ? [method, 'HEAD'] : [method];
+    const refuse = async (request: FastifyRequest, reply: FastifyReply) =>
+      problem(reply.header('allow', allowed.join(', ')), 405, `${request.method} is not possible here, only ${allowed.join(' and ')}`);
+    const others = this.#server.supportedMethods.filter((each) => !allowed.includes(each));
+    // Before the body is read: whatever it is, the method is what is wrong.
+    this.#server.route({ method: others, url, onRequest: refuse, handler: refuse });
+  }
+
+  async #acceptCommand({ headers, body, raw }: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    const encoding = headers['content-encoding'] ?? 'identity';
+    if (encoding !== 'identity') return problem(reply, 415, `content-encoding ${encoding} is not supported: send the command as it is`);
+    const message = { value: Buffer.isBuffer(body) ? body : Buffer.alloc(0), headers: asRecordHeaders(raw) };
     const incoming = readCommand(message, '');
     if (incoming.kind === 'unreadable') {
-      return problem(reply, incoming.reason === 'too-large' ? 413 : 400, incoming.message, {
-        reason: incoming.reason,
-        errors: incoming.fields,
-      });
+      const { reason, message: detail, fields: errors } = incoming;
+      return problem(reply, reason === 'too-large' ? 413 : 400, detail, { reason, errors });
     }
-    const [place] = await broker.publish(commandsTopic, [{ ...message, key: commandKey(incoming.command) }]);
-    if (!place) throw new TroubleError('The log did not say where it put the command');
-    const id = incoming.id || `${commandsTopic}/${place.partition}/${place.offset}`;
-    return reply.code(202).send({ id, topic: commandsTopic, ...place });
+    const { broker, commandsTopic } = this.#options;
+    try {
+      const [place] = await broker.publish(commandsTopic, [{ ...message, key: commandKey(incoming.command) }]);
+      if (!place) throw new TroubleError('The log did not say where it put the command');
+      const id = incoming.id || `${commandsTopic}/${place.partition}/${place.offset}`;
+      return reply.code(202).send({ id, topic: commandsTopic, ...place });
+    } catch (error) {
+      // The topic takes less than a command may have: somebody else created it.
+      if (error instanceof RangeError) return problem(reply, 413, error.message);
+      throw error;
+    }
   }
 
   /** Bounded in time: a database or a broker that hangs is one that does not answer. */
@@ -107,7 +157,7 @@ export class HttpApi {
     return [...checks.flat(), ...problems()];
   }
 
-  #answerError(error: Error & { statusCode?: number }, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  #answerError(error: Error & { statusCode?: number }, url: string, reply: FastifyReply): FastifyReply {
     if (error instanceof TroubleError) {
       return problem(reply.header('retry-after', RETRY_AFTER_SECONDS), 503, error.message);
     }
@@ -115,27 +165,8 @@ export class HttpApi {
     if (status === 413) return problem(reply, 413, `A command has at most ${MAX_COMMAND_BYTES} bytes`);
     if (status === 415) return problem(reply, 415, `content-type must be application/json or ${CLOUD_EVENT_TYPE}`);
     if (status < 500) return problem(reply, status, error.message);
-    this.#options.log.error({ err: error, url: request.url }, 'A request failed');
+    this.#options.log.error({ err: error, url }, 'A request failed');
     return problem(reply, 500, 'The request failed; the log of the service says why');
-  }
-}
-
-/** CloudEvents HTTP binding to Kafka binding: `ce-id` becomes `ce_id`, and its percent-encoding is undone. */
-function asRecordHeaders(headers: FastifyRequest['headers']): Record<string, string> {
-  const record: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (typeof value !== 'string') continue;
-    if (name.startsWith('ce-')) record[`ce_${name.slice(3)}`] = percentDecoded(value);
-    else if (name === 'content-type' || name === 'traceparent') record[name] = value;
-  }
-  return record;
-}
-
-function percentDecoded(value: string): string {
-  try {
-    return decodeURIComponent(value);
-  } catch {
-    return value;
   }
 }
 
@@ -150,22 +181,4 @@ async function answersInTime(name: string, answer: Promise<unknown>): Promise<re
   } finally {
     clearTimeout(timer);
   }
-}
-
-const TITLES: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  404: 'Not Found',
-  413: 'Content Too Large',
-  415: 'Unsupported Media Type',
-  500: 'Internal Server Error',
-  503: 'Service Unavailable',
-};
-
-function problem(reply: FastifyReply, status: number, detail: string, more: object = {}): FastifyReply {
-  const body = { type: 'about:blank', title: TITLES[status] ?? 'Error', status, detail: detail.toWellFormed(), ...more };
-  // As bytes: to text Fastify would add a charset, which this media type does not have.
-  return reply
-    .code(status)
-    .type('application/problem+json')
-    .send(Buffer.from(JSON.stringify(body)));
 }

@@ -25,7 +25,7 @@ export const CLOUD_EVENT_TYPE = 'application/cloudevents+json';
 /** 1 to 255 characters (code points), none of them a control character or half of a surrogate pair. */
 export const NAME = /^[^\p{Cc}\p{Cs}]{1,255}$/u;
 
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
@@ -37,30 +37,33 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 export function readEnvelope(message: WireMessage): Envelope {
   const body = readJson(message.value);
   const contentType = header(message, 'content-type');
-  if (contentType?.toLowerCase().startsWith('application/cloudevents')) return structured(object(body));
+  if (contentType?.toLowerCase().startsWith('application/cloudevents')) return structured(message, object(body));
   const isBinary = ['ce_specversion', 'ce_id', 'ce_source', 'ce_type'].some((name) => header(message, name) !== null);
   if (isBinary) return binary(message, body);
   const plain = object(body);
   const { id = null, type = null } = plain;
+  const correlationId = header(message, 'ce_correlationid');
   return {
     id: id === null ? null : attribute('id', id),
     type: typeof type === 'string' ? type : null,
-    correlationId: null,
-    traceparent: traceparent(header(message, 'traceparent')),
+    correlationId: correlationId === null ? null : attribute('correlationid', correlationId),
+    traceparent: traceparent(own(message, 'traceparent')),
     data: plain,
   };
 }
 
-function structured(event: Record<string, unknown>): Envelope {
+function structured(message: WireMessage, event: Record<string, unknown>): Envelope {
   if ('data_base64' in event) throw new MalformedMessageError('data_base64 is not supported: send data as JSON');
-  return fromAttributes((name) => event[name] ?? null, event.data);
+  const trace = traceparent(event.traceparent, own(message, 'traceparent'));
+  return fromAttributes((name) => event[name] ?? null, trace, event.data);
 }
 
 function binary(message: WireMessage, data: unknown): Envelope {
-  return fromAttributes((name) => header(message, name === 'traceparent' ? name : `ce_${name}`) ?? header(message, `ce_${name}`), data);
+  const trace = traceparent(own(message, 'traceparent'), own(message, 'ce_traceparent'));
+  return fromAttributes((name) => header(message, `ce_${name}`), trace, data);
 }
 
-function fromAttributes(read: (name: string) => unknown, data: unknown): Envelope {
+function fromAttributes(read: (name: string) => unknown, trace: string | null, data: unknown): Envelope {
   const specversion = read('specversion');
   if (specversion !== '1.0') throw new MalformedMessageError(`specversion must be "1.0", not ${shown(specversion)}`);
   attribute('source', read('source'));
@@ -69,7 +72,7 @@ function fromAttributes(read: (name: string) => unknown, data: unknown): Envelop
     id: attribute('id', read('id')),
     type: attribute('type', read('type')),
     correlationId: correlationId === null ? null : attribute('correlationid', correlationId),
-    traceparent: traceparent(read('traceparent')),
+    traceparent: trace,
     data,
   };
 }
@@ -79,9 +82,10 @@ function attribute(name: string, value: unknown): string {
   throw new MalformedMessageError(`${name} must be 1 to 255 characters without control characters, not ${shown(value)}`);
 }
 
-/** An invalid traceparent is as good as none (W3C Trace Context, section 3.2). */
-function traceparent(value: unknown): string | null {
-  return typeof value === 'string' && TRACEPARENT.test(value) ? value : null;
+/** The first that is valid; an invalid one is as good as none (W3C Trace Context, section 3.2) and spoils no command. */
+function traceparent(...candidates: readonly unknown[]): string | null {
+  const texts = candidates.map((each) => (Buffer.isBuffer(each) ? each.toString() : each));
+  return texts.find((each): each is string => typeof each === 'string' && TRACEPARENT.test(each)) ?? null;
 }
 
 function readJson(value: Buffer | null): unknown {
@@ -105,9 +109,12 @@ function object(value: unknown): Record<string, unknown> {
   throw new MalformedMessageError(`The value must be a JSON object, not ${shown(value)}`);
 }
 
-function header({ headers }: WireMessage, name: string): string | null {
-  if (!Object.hasOwn(headers, name)) return null;
-  const value = headers[name];
+function own({ headers }: WireMessage, name: string): HeaderValue {
+  return Object.hasOwn(headers, name) ? headers[name] : undefined;
+}
+
+function header(message: WireMessage, name: string): string | null {
+  const value = own(message, name);
   if (value === undefined || typeof value === 'string') return value ?? null;
   if (!Buffer.isBuffer(value)) throw new MalformedMessageError(`The header ${name} came ${value.length} times`);
   try {

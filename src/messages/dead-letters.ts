@@ -20,7 +20,7 @@ interface DeadMessage extends WireMessage {
  */
 export function encodeDeadLetter(original: DeadMessage, why: DeadLetter, maxMessageBytes: number) {
   const { topic, partition, offset, key, headers } = original;
-  const headerBytes = Object.entries(headers).reduce((sum, [name, value]) => sum + name.length + sizeOf(value) + 16, 2_048);
+  const headerBytes = Object.entries(headers).reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + sizeOf(value) + 16, 2_048);
   const fits = sizeOf(original.value) + sizeOf(key) + headerBytes <= maxMessageBytes;
   const place = `${topic}/${partition}/${offset}`;
   const message = fits ? why.message : `${why.message}. The value is too large for the dead letters; it is at ${place}`;

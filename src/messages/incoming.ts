@@ -122,7 +122,11 @@ function eitherOneLineOrSeveral(data: OrderShape, context: z.core.$RefinementCtx
 }
 
 function invalidData(type: string | null, error: z.ZodError): UnreadableMessage {
-  const fields = error.issues.slice(0, 20).map(({ path, message }) => ({ field: path.join('.') || 'data', message }));
+  const fields = error.issues
+    .slice(0, 20)
+    .map(({ path, message }) =>
+      path.length > 0 ? { field: path.join('.'), message } : { field: 'data', message: 'must be a JSON object' },
+    );
   const summary = fields.map(({ field, message }) => `${field} ${message}`).join('; ');
   const more = error.issues.length > fields.length ? `; and ${error.issues.length - fields.length} more` : '';
   return unreadable('invalid-data', `${type}: ${summary}${more}`, fields);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { commandKey, MAX_COMMAND_BYTES, readCommand } from '../../../src/messages/incoming.ts';
+import { badMessages } from '../../support/bad-messages.ts';
 
 const PLACE = 'allocation.commands/0/7';
 const binary = { ce_specversion: '1.0', ce_id: 'cmd-1', ce_source: '/shop', ce_type: 'AllocateOrder', 'content-type': 'application/json' };
@@ -57,6 +58,12 @@ describe('a command is read', () => {
 });
 
 describe('what is no command says why', () => {
+  it.each(badMessages)('%s', (_, message, reason, word) => {
+    const { value = JSON.stringify(message), headers = {} } = message as { value?: string | Buffer | null; headers?: object };
+    const result = readCommand({ value: value === null ? null : Buffer.from(value as string), headers: { ...headers } }, PLACE);
+    expect(result).toMatchObject({ kind: 'unreadable', reason, message: expect.stringContaining(word) });
+  });
+
   it.each([
     [
       'headers that make it a CloudEvent without a version',
@@ -78,6 +85,8 @@ describe('what is no command says why', () => {
       'data_base64',
     ],
     ['an empty AllocateOrder', { type: 'AllocateOrder' }, {}, 'invalid-data', 'orderid'],
+    ['a CloudEvent whose data is no object', '7', binary, 'invalid-data', 'data must be a JSON object'],
+    ['a megabyte of brackets', '['.repeat(MAX_COMMAND_BYTES), {}, 'malformed', 'JSON'],
     ['an order with neither line nor lines', { type: 'AllocateOrder', orderid: 'o' }, {}, 'invalid-data', 'lines'],
   ])('%s', (_, body, headers, reason, word) => {
     const result = read(body, headers as never);
@@ -93,7 +102,17 @@ describe('what is no command says why', () => {
   it('whatever the bytes and headers are: reading never throws', () => {
     const header = fc.oneof(fc.string(), fc.uint8Array().map(Buffer.from), fc.array(fc.string(), { maxLength: 2 }));
     const name = fc.constantFrom('ce_id', 'ce_type', 'ce_specversion', 'ce_source', 'content-type', 'traceparent', '__proto__');
-    const value = fc.oneof(fc.uint8Array().map(Buffer.from), fc.json().map(Buffer.from), fc.constant(null));
+    const field = fc.constantFrom('type', 'id', 'orderid', 'sku', 'qty', 'lines', 'reference', 'quantity', 'eta', 'data', '__proto__');
+    const type = fc.constantFrom('CreateBatch', 'AllocateOrder', 'ChangeBatchQuantity', 'DeallocateOrder', 'constructor');
+    const almostCommand = fc
+      .tuple(type, fc.dictionary(field, fc.oneof(fc.jsonValue(), fc.array(fc.dictionary(field, fc.jsonValue())))))
+      .map(([type, fields]) => JSON.stringify({ type, ...fields }));
+    const value = fc.oneof(
+      fc.uint8Array().map(Buffer.from),
+      fc.json().map(Buffer.from),
+      almostCommand.map((text) => Buffer.from(text)),
+      fc.constant(null),
+    );
     fc.assert(
       fc.property(value, fc.dictionary(name, header), (bytes, headers) => {
         expect(['command', 'unreadable']).toContain(readCommand({ value: bytes, headers }, PLACE).kind);

@@ -1,0 +1,212 @@
+import { once } from 'node:events';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { LogRecord } from '../../src/service-layer/unit-of-work.ts';
+import { eventually } from '../support/eventually.ts';
+import { connectTo, exchange, HttpApiAlone } from '../support/http-api-alone.ts';
+
+const COMMAND = '{"type":"DeallocateOrder","orderid":"o"}';
+const BINARY = 'ce-specversion: 1.0\r\nce-source: /shop\r\nce-type: DeallocateOrder\r\n';
+const post = (headers: string, body = COMMAND) =>
+  `POST /commands HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: ${body.length}\r\n${headers}\r\n${body}`;
+const UNFINISHED = post('expect: 100-continue\r\ncontent-type: application/json\r\n', ' '.repeat(1_000)).slice(0, -500);
+const asJson = { method: 'POST', body: COMMAND, headers: { 'content-type': 'application/json' } };
+
+/** The status, and the body as JSON. */
+async function answerTo(running: HttpApiAlone, text: string) {
+  const answer = await exchange(running.url, text);
+  const [head = '', body = ''] = answer.split('\r\n\r\n');
+  return { status: Number(head.split(' ')[1]), type: /content-type: (.*)/i.exec(head)?.[1], body: JSON.parse(body || 'null') };
+}
+
+describe('a command over HTTP', () => {
+  let running: HttpApiAlone;
+  let published: LogRecord[] = [];
+
+  beforeAll(async () => {
+    running = await HttpApiAlone.start({
+      publish: async (_topic, records) => {
+        published.push(...records);
+        return records.map(() => ({ partition: 0, offset: 0 }));
+      },
+    });
+  });
+
+  beforeEach(() => {
+    published = [];
+  });
+
+  afterAll(async () => running[Symbol.asyncDispose]());
+
+  const headersOfTheRecord = () =>
+    Object.fromEntries(Object.entries(published[0]?.headers ?? {}).map(([name, value]) => [name, String(value)]));
+
+  it('goes to the log byte for byte, with the headers of the Kafka binding and the key that scales best', async () => {
+    const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const body = ' {"orderid" : "o",\n"sku":"S", "extra": 1}';
+    const headers = `${BINARY}ce-id: 7\r\nce-correlationid: c\r\nce-extra: e\r\ntraceparent: ${trace}\r\ncookie: secret\r\n`;
+    expect(await answerTo(running, post(`content-type: application/json\r\n${headers}`, body))).toMatchObject({ status: 202 });
+    expect(published).toMatchObject([{ key: 'S', value: Buffer.from(body) }]);
+    expect(headersOfTheRecord()).toEqual({
+      ce_specversion: '1.0',
+      ce_source: '/shop',
+      ce_type: 'DeallocateOrder',
+      ce_id: '7',
+      ce_correlationid: 'c',
+      ce_extra: 'e',
+      traceparent: trace,
+      'content-type': 'application/json',
+    });
+  });
+
+  it.each([
+    ['percent-encoding', 'Euro%20%E2%82%AC%20%F0%9F%98%80', 'Euro € 😀'],
+    ['percent-encoding, once', '100%2525', '100%25'],
+    ['quotes, as older senders write them', '"a \\"b\\" c"', 'a "b" c'],
+    ['UTF-8 that nobody has encoded', Buffer.from('café').toString('latin1'), 'café'],
+    ['a percent sign that encodes nothing', '100%', '100%'],
+  ])('may write its id with %s', async (_, written, id) => {
+    const answer = await answerTo(running, post(`content-type: application/json\r\n${BINARY}ce-id: ${written}\r\n`));
+    expect(answer).toMatchObject({ status: 202, body: { id } });
+    expect(headersOfTheRecord().ce_id).toBe(id);
+  });
+
+  it.each([
+    ['an id that came twice', 'ce-id: a\r\nce-id: b\r\n', 'ce_id came 2 times'],
+    ['an id that is not UTF-8', 'ce-id: %ff\r\n', 'UTF-8'],
+    ['an id with an encoded line end', 'ce-id: a%0Ab\r\n', 'id'],
+    ['no id', '', 'id'],
+  ])('with %s is refused, and not published', async (_, header, word) => {
+    const answer = await answerTo(running, post(`content-type: application/json\r\n${BINARY}${header}`));
+    expect(answer).toMatchObject({ status: 400, body: { detail: expect.stringContaining(word) } });
+    expect(published).toEqual([]);
+  });
+
+  it.each([
+    ['application/json; charset=utf-8', 202],
+    ['Application/JSON', 202],
+    ['application/jsonlines', 415],
+    ['application/cloudevents-batch+json', 415],
+    ['application/x-www-form-urlencoded', 415],
+  ])('with the content type %s gets %i', async (type, status) => {
+    expect(await answerTo(running, post(`content-type: ${type}\r\n`))).toMatchObject({ status });
+  });
+
+  it('that is compressed is refused for what it is', async () => {
+    const answer = await answerTo(running, post('content-type: application/json\r\ncontent-encoding: gzip\r\n'));
+    expect(answer).toMatchObject({ status: 415, body: { detail: expect.stringContaining('gzip') } });
+  });
+
+  it('that never says how long it is, is stopped at 1 MiB', async () => {
+    const body = new ReadableStream({
+      pull: (controller) => controller.enqueue(Buffer.alloc(100_000, ' ')),
+    });
+    const answer = await fetch(`${running.url}/commands`, { ...asJson, body, duplex: 'half' } as RequestInit);
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([413, 'application/problem+json']);
+  });
+
+  it.each([
+    ['another method', 'GET /commands HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 405],
+    ['another method with a body', post('content-type: text/plain\r\n').replace('POST /commands', 'PUT /products/x'), 405],
+    ['a POST to the stream', 'POST /events HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 405],
+    ['an address that is malformed', 'GET /products/%zz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 400],
+    ['a name that is far too long', `GET /products/${'x'.repeat(4_000)} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`, 414],
+    ['headers that are too large', `GET / HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+    ['what is no HTTP', 'allocate, please\r\n\r\n', 400],
+  ])('%s is answered as a problem', async (_, text, status) => {
+    expect(await answerTo(running, text)).toMatchObject({ status, type: 'application/problem+json', body: { status } });
+  });
+
+  it('a wrong method hears which are right, HEAD of an endless stream too', async () => {
+    const answer = await fetch(`${running.url}/events`, { method: 'HEAD' });
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET']);
+    expect((await fetch(`${running.url}/products/x`, { method: 'DELETE' })).headers.get('allow')).toBe('GET, HEAD');
+  });
+});
+
+describe('the HTTP API in trouble', () => {
+  it('says that a topic takes less than a command may have', async () => {
+    const publish = async () => Promise.reject(new RangeError('A message of 9 bytes is too large: commands takes at most 8'));
+    await using running = await HttpApiAlone.start({ publish });
+    const answer = await fetch(`${running.url}/commands`, asJson);
+    expect([answer.status, ((await answer.json()) as { detail: string }).detail]).toEqual([413, expect.stringContaining('at most 8')]);
+  });
+
+  it('keeps to its log what it did not expect', async () => {
+    await using running = await HttpApiAlone.start({ publish: async () => Promise.reject(new Error('secret')) });
+    const answer = await fetch(`${running.url}/commands`, asJson);
+    expect([answer.status, await answer.text()]).toEqual([500, expect.not.stringContaining('secret')]);
+    expect(running.log).toMatchObject([{ err: { message: 'secret' } }]);
+  });
+
+  it('is not ready, in bounded time, with a log that hangs, a database that fails and a lane that waits', async () => {
+    const logId = () => new Promise<string>(() => {});
+    const query = async () => Promise.reject(new Error('gone'));
+    await using running = await HttpApiAlone.start({ logId }, { query, problems: () => ['commands/3: waits'] });
+    const answer = await fetch(`${running.url}/readyz`);
+    expect([answer.status, await answer.json()]).toEqual([
+      503,
+      { status: 'not ready', problems: ['The database: gone', expect.stringMatching(/^The log: no answer within/), 'commands/3: waits'] },
+    ]);
+  });
+
+  it('asks no database for a name that cannot be', async () => {
+    await using running = await HttpApiAlone.start({}, { query: async () => Promise.reject(new Error('asked')) });
+    for (const path of ['/products/a%00b', '/allocations/%00', '/products/', `/products/${'x'.repeat(256)}`]) {
+      expect((await fetch(`${running.url}${path}`)).status).toBe(404);
+    }
+    expect(running.log).toEqual([]);
+  });
+
+  it('names the variable when its port is taken', async () => {
+    await using running = await HttpApiAlone.start({});
+    await expect(HttpApiAlone.start({}, {}, Number(new URL(running.url).port))).rejects.toThrow(/HTTP_PORT/);
+  });
+
+  it('says nothing of an upload that is aborted', async () => {
+    await using running = await HttpApiAlone.start({});
+    const socket = connectTo(running.url, UNFINISHED);
+    const [continued] = await once(socket, 'data');
+    expect(String(continued)).toContain('100 Continue');
+    socket.resetAndDestroy();
+    await running.api.close();
+    expect(running.log).toEqual([]);
+  });
+
+  it('finishes, when it is closed, the answers that are under way, and takes no more', async () => {
+    const published = Promise.withResolvers<{ partition: number; offset: number }[]>();
+    let isPublishing = false;
+    await using running = await HttpApiAlone.start({
+      publish: () => {
+        isPublishing = true;
+        return published.promise;
+      },
+    });
+    const answer = fetch(`${running.url}/commands`, asJson);
+    await eventually(() => expect(isPublishing).toBe(true));
+    const closed = running.api.close();
+    await eventually(async () => expect((await fetch(`${running.url}/healthz`)).status).toBe(503));
+    published.resolve([{ partition: 0, offset: 5 }]);
+    expect((await answer).status).toBe(202);
+    await closed;
+    await expect(fetch(`${running.url}/healthz`)).rejects.toThrow();
+  });
+
+  it('closes in bounded time, whatever hangs', async () => {
+    let isPublishing = false;
+    await using running = await HttpApiAlone.start({
+      publish: () => {
+        isPublishing = true;
+        return new Promise(() => {});
+      },
+    });
+    const upload = connectTo(running.url, UNFINISHED);
+    await once(upload, 'data');
+    const answer = fetch(`${running.url}/commands`, asJson).catch(() => 'hung up');
+    await eventually(() => expect(isPublishing).toBe(true));
+    const startedAt = Date.now();
+    await running.api.close();
+    expect(Date.now() - startedAt).toBeLessThan(5_000);
+    expect(await answer).toBe('hung up');
+    upload.destroy();
+  });
+});
