@@ -60,11 +60,11 @@ export function readRecords(records: readonly ReceivedRecord[]): readonly ReadRe
  */
 export async function answerBatch(batch: Batch, transaction: LaneTransaction, answering: Answering): Promise<LaneProgress> {
   const { records, position, failure } = batch;
-  const ids = records.flatMap(({ incoming }) => (incoming.kind === 'command' ? [incoming.id] : []));
-  const answered = new Set(await transaction.alreadyAnswered(ids));
-  if (!failure) await transaction.prepare(newCommands(records, answered));
+  // A command that goes to the dead letters is not answered: sent again, it is handled.
+  const ids = failure ? [] : records.flatMap(({ incoming }) => (incoming.kind === 'command' ? [incoming.id] : []));
+  const unanswered = new Set(await transaction.claim(ids));
+  await transaction.prepare(commandsOf(records, unanswered));
 
-  const answeredCommandIds: string[] = [];
   const outbox: OutboxRecord[] = [];
   let { nextOffset, nextSequence } = position;
   const time = answering.clock();
@@ -81,9 +81,7 @@ export async function answerBatch(batch: Batch, transaction: LaneTransaction, an
       put(answering.deadLettersTopic, encodeDeadLetter(record, why, batch.deadLetterMaxBytes), record.offset);
       continue;
     }
-    if (answered.has(incoming.id)) continue;
-    answered.add(incoming.id);
-    answeredCommandIds.push(incoming.id);
+    if (!unanswered.delete(incoming.id)) continue;
     const events = await answering.bus.handle(incoming.command, transaction);
     const { topic, partition, offset } = record;
     const { id: commandId, correlationId, traceparent, command } = incoming;
@@ -91,9 +89,9 @@ export async function answerBatch(batch: Batch, transaction: LaneTransaction, an
       put(answering.eventsTopic, event, record.offset);
     }
   }
-  return { next: { nextOffset, nextSequence }, answeredCommandIds, outbox, publishedBelowOffset: batch.publishedBelowOffset };
+  return { next: { nextOffset, nextSequence }, outbox, publishedBelowOffset: batch.publishedBelowOffset };
 }
 
-function newCommands(records: readonly ReadRecord[], answered: ReadonlySet<string>): readonly Command[] {
-  return records.flatMap(({ incoming }) => (incoming.kind === 'command' && !answered.has(incoming.id) ? [incoming.command] : []));
+function commandsOf(records: readonly ReadRecord[], ids: ReadonlySet<string>): readonly Command[] {
+  return records.flatMap(({ incoming }) => (incoming.kind === 'command' && ids.has(incoming.id) ? [incoming.command] : []));
 }

@@ -15,8 +15,6 @@ export class LaneRefusedError extends TroubleError {
   override readonly name = 'LaneRefusedError';
 }
 
-const OUTBOX_PAGE_RECORDS = 2_000;
-
 /** What all lanes of a process share. */
 export interface LaneContext {
   readonly broker: Broker;
@@ -38,14 +36,12 @@ export interface OpenLane {
  *
  * 1. Open its transactional producer: the broker fences the former owner and ends its open transaction.
  * 2. Refuse a database that knows the topic from another log. Read the group's committed offset C, which step 1 has settled.
- *    Delete outbox records of commands below C: they are out.
  * 3. Read the database's position D. If D < C the database is older than the topics; if D lies beyond the partition's end
  *    the topic is not the one that the database knows. Either way the lane refuses.
- * 4. Publish the outbox records that remain, in order; move the group's offset to D.
+ * 4. Of the outbox records publish those that answer commands from C up to D, in order; move the group's offset to D; delete them all.
  *
  * A crash anywhere: the next owner starts at 1 and finds the same, or less to do. A former owner that still commits to the
  * database between 3 and our first transaction moves the lane's row: that transaction finds it moved, and the lane opens anew.
- *
  */
 export async function takeOver(lane: Partition, context: LaneContext): Promise<OpenLane> {
   const { broker, store, group, answering } = context;
@@ -54,7 +50,6 @@ export async function takeOver(lane: Partition, context: LaneContext): Promise<O
   try {
     await refuseAnotherLog({ topic, partition }, context);
     const committed = (await broker.committedOffsets(group, topic))[partition] ?? null;
-    if (committed !== null) await store.deleteOutbox({ topic, partition }, committed);
     const position = await store.readPosition({ topic, partition });
     await refuseWhatDoesNotFit(lane, position.nextOffset, committed ?? 0, context);
     await publishOutbox({ topic, partition }, position, committed ?? 0, producer, context);
@@ -106,28 +101,21 @@ async function refuseWhatDoesNotFit(
 /** Only what answers commands below D: what a former owner still adds beyond it is not covered by the group's offset D. */
 async function publishOutbox(
   lane: Partition,
-  position: LanePosition,
+  { nextOffset: end }: LanePosition,
   committed: number,
   producer: TransactionalProducer,
-  context: LaneContext,
+  { store, group }: LaneContext,
 ) {
-  const { store, group } = context;
-  for (let limit = OUTBOX_PAGE_RECORDS; ; ) {
-    const page = await store.readOutbox(lane, position.nextOffset, limit);
-    const isLast = page.length < limit;
-    // A full page may end inside a command: what it has of the last one comes again with the next page.
-    const whole = isLast ? page : page.filter(({ sourceOffset }) => sourceOffset !== page.at(-1)?.sourceOffset);
-    if (!isLast && whole.length === 0) {
-      limit *= 2;
-      continue;
+  let published = committed;
+  for (;;) {
+    const waiting = await store.readOutbox(lane, published, end);
+    const last = waiting.at(-1);
+    if (!last) break;
+    published = last.sourceOffset + 1;
+    for (const { records, nextOffset } of wholeCommandChunks(waiting, published)) {
+      await producer.publish(records, { ...lane, group, nextOffset });
     }
-    const end = isLast ? position.nextOffset : (whole.at(-1)?.sourceOffset ?? 0) + 1;
-    if (end > committed) {
-      for (const { records, nextOffset } of wholeCommandChunks(whole, end)) {
-        await producer.publish(records, { ...lane, group, nextOffset });
-      }
-      await store.deleteOutbox(lane, end);
-    }
-    if (isLast) return;
   }
+  if (published < end) await producer.publish([], { ...lane, group, nextOffset: end });
+  await store.deleteOutbox(lane, end);
 }

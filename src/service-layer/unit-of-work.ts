@@ -169,15 +169,14 @@ export interface OutboxRecord extends OutgoingRecord {
 /** What one lane transaction adds to the database, besides the changes to its aggregates. */
 export interface LaneProgress {
   readonly next: LanePosition;
-  readonly answeredCommandIds: readonly string[];
   readonly outbox: readonly OutboxRecord[];
   /** Outbox records of commands below this offset are out: this transaction deletes them. */
   readonly publishedBelowOffset: number;
 }
 
 export interface LaneTransaction extends UnitOfWork {
-  /** @returns those of the ids that have been answered before */
-  alreadyAnswered(commandIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Notes that this transaction answers these commands. @returns the ids of those that no other has answered before */
+  claim(commandIds: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
 /** What a lane, one partition of the commands topic, keeps in the database. */
@@ -186,8 +185,9 @@ export interface LaneStore {
   claim(lane: Partition, logId: string): Promise<string>;
   /** A lane never seen before stands at offset 0, sequence 1. */
   readPosition(lane: Partition): Promise<LanePosition>;
-  /** The waiting records that answer commands below the offset, oldest first, at most `limit`. */
-  readOutbox(lane: Partition, belowSourceOffset: number, limit: number): Promise<readonly OutboxRecord[]>;
+  /** Waiting records that answer commands from one offset up to another (exclusive): those of the oldest transaction that left any; none: []. */
+  readOutbox(lane: Partition, fromSourceOffset: number, belowSourceOffset: number): Promise<readonly OutboxRecord[]>;
+  /** Forgets what answers commands below the offset; together with later ones of the same transaction it may stay. */
   deleteOutbox(lane: Partition, belowSourceOffset: number): Promise<void>;
   /**
    * One transaction: locks the lane, runs `work`, writes the aggregates it changed and the progress it returns, commits.

@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
@@ -147,15 +148,13 @@ describeOnEachBroker('when something goes wrong', (environment) => {
       'select topic, partition, next_offset, next_sequence from source_positions where next_offset > 0',
     );
     if (!lane) throw new Error('no lane has worked');
-    await database.query(
-      `insert into outbox (source_topic, source_partition, sequence, source_offset, topic, key, value, headers, encoding)
-       values (?, ?, ?, ?, ?, 'SKU', '{}', '[["ce_type","Left behind","utf8"],["ce_id","left","utf8"]]', 'utf8')`,
-      [lane.topic, lane.partition, lane.next_sequence, lane.next_offset, run.config.eventsTopic],
-    );
-    await database.query(
-      'update source_positions set next_offset = next_offset + 1, next_sequence = next_sequence + 1 where partition = ?',
-      [lane.partition],
-    );
+    const { topic, partition, next_offset: nextOffset, next_sequence: nextSequence } = lane;
+    const left = { topic: run.config.eventsTopic, key: 'SKU', value: '{}', headers: { ce_type: 'Left behind', ce_id: 'left' } };
+    await new SqlLaneStore(database, () => {}).transaction({ topic, partition }, { nextOffset, nextSequence }, async () => ({
+      next: { nextOffset: nextOffset + 1, nextSequence: nextSequence + 1 },
+      outbox: [{ ...left, sequence: nextSequence, sourceOffset: nextOffset }],
+      publishedBelowOffset: 0,
+    }));
     await run.send(...Array.from({ length: 10 }, (_, index) => ({ ...stock, reference: `more-${index}` })));
     await run.idle();
     await eventually(() => expect(run.eventTypes().filter((type) => type === 'Left behind')).toHaveLength(1), { withinMs: 30_000 });

@@ -11,16 +11,21 @@ import {
   TroubleError,
 } from '../../service-layer/unit-of-work.ts';
 import type { Database } from '../database/database.ts';
-import { decodeRecord, encodeRecord, type StoredRecord } from '../database/record-codec.ts';
-import { insert, moveGroup, nextOffset, type Place, type PlacedRecord, type ProducerEpoch, refuseFormerHolder } from './embedded-append.ts';
+import { bytesOf } from '../record-bytes.ts';
+import {
+  type BatchRow,
+  insert,
+  moveGroup,
+  nextOffset,
+  type Place,
+  type PlacedRecord,
+  type ProducerEpoch,
+  recordsOf,
+  refuseFormerHolder,
+} from './embedded-append.ts';
 
-interface RecordRow extends StoredRecord {
-  readonly record_offset: number;
-  readonly timestamp_ms: number;
-}
-
-const MAX_READ_RECORDS = 2_000;
-const MAX_READ_BYTES = 4 * 1024 * 1024;
+const MAX_READ_BATCHES = 1_000;
+const MAX_READ_BYTES = 512 * 1024;
 /** How late an append of another process is noticed. */
 const POLL_MS = 30;
 
@@ -108,16 +113,21 @@ export class EmbeddedLog {
     return places;
   }
 
-  /** The next records of a partition, bounded in count and bytes. */
+  /** The next records of a partition: whole batches, bounded in their bytes, of which the first may begin before the offset. */
   async read(topic: string, partition: number, fromOffset: number): Promise<readonly ReceivedRecord[]> {
-    const rows = await this.#database.query<RecordRow>(
-      `select record_offset, timestamp_ms, key, value, headers, encoding from (
-         select *, sum(coalesce(length(value), 0)) over (order by record_offset) - coalesce(length(value), 0) as bytes_before
-         from (select * from log_records where topic = ? and partition = ? and record_offset >= ? order by record_offset limit ?)
-       ) where bytes_before < ? order by record_offset`,
-      [topic, partition, fromOffset, MAX_READ_RECORDS, MAX_READ_BYTES],
+    const batches = await this.#database.query<BatchRow>(
+      `select base_offset, timestamp_ms, records from (
+         select *, sum(length(records)) over (order by base_offset) - length(records) as bytes_before
+         from (
+           select * from log_batches where topic = ? and partition = ? and next_offset > ? and base_offset >= coalesce(
+             (select max(base_offset) from log_batches where topic = ? and partition = ? and base_offset <= ?), 0)
+           order by base_offset limit ${MAX_READ_BATCHES}
+         )
+       ) where bytes_before < ${MAX_READ_BYTES} order by base_offset`,
+      [topic, partition, fromOffset, topic, partition, fromOffset],
     );
-    return rows.map((row) => ({ ...decodeRecord(row), topic, partition, offset: row.record_offset, timestampMs: row.timestamp_ms }));
+    const records = batches.flatMap((batch) => recordsOf(topic, partition, batch));
+    return records.filter(({ offset }) => offset >= fromOffset);
   }
 
   /** Changes with every append that this process knows of. */
@@ -175,11 +185,10 @@ export class EmbeddedLog {
     const { topic, key } = record;
     const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({ partitionId, leader: 0 }));
     const partition = this.#partitionOf({ topic, partitionMetadata: partitionMetadata as never, message: { key, value: null } });
-    const stored = encodeRecord(record);
-    const bytes = (stored.key?.length ?? 0) + (stored.headers.length ?? 0) + Buffer.byteLength(record.value ?? '');
+    const bytes = bytesOf(record);
     if (bytes > maxMessageBytes)
       throw new RangeError(`A message of ${bytes} bytes is too large: ${topic} takes at most ${maxMessageBytes}`);
-    return { ...stored, topic, partition };
+    return { topic, partition, record };
   }
 
   /** Has every waiting reader look again. */

@@ -1,5 +1,5 @@
 import './kafka-patches.ts';
-import { Kafka, logLevel } from 'kafkajs';
+import { Kafka, type KafkaConfig, logLevel } from 'kafkajs';
 import type { Logger } from 'pino';
 import { FencedError, TroubleError } from '../../service-layer/unit-of-work.ts';
 
@@ -13,14 +13,18 @@ export interface KafkaOptions {
 export const OPERATION_TIMEOUT_MS = 10_000;
 const DISCONNECT_TIMEOUT_MS = 3_000;
 
+/** A kafkajs client. Each producer and consumer gets one of its own: those of one client share a cache of committed offsets. */
+export function createClient(options: KafkaOptions, retries = 5): Kafka {
+  return new Kafka(clientConfig(options, retries));
+}
+
 /**
- * A kafkajs client. Each producer and consumer gets one of its own: those of one client share a cache of committed offsets.
- * Its log lines are for debugging: it reports as errors what is normal life here (rebalances, waiting for a transaction,
+ * kafkajs's log lines are for debugging: it reports as errors what is normal life here (rebalances, waiting for a transaction,
  * a broker that is away), and this adapter says itself what its user must know.
  */
-export function createClient({ brokers, clientId, log }: KafkaOptions, retries = 5): Kafka {
+export function clientConfig({ brokers, clientId, log }: KafkaOptions, retries: number): KafkaConfig {
   const isDebugging = log.isLevelEnabled('debug');
-  return new Kafka({
+  return {
     brokers: [...brokers],
     clientId,
     connectionTimeout: 3_000,
@@ -31,7 +35,7 @@ export function createClient({ brokers, clientId, log }: KafkaOptions, retries =
       () =>
       ({ namespace, level, log: { message, timestamp: _, logger: __, ...details } }) =>
         log[level <= logLevel.WARN ? 'debug' : 'trace'](details, `kafkajs ${namespace}: ${message}`),
-  });
+  };
 }
 
 /** Whether the error, or what caused it, is the broker's answer with that name. */

@@ -1,7 +1,7 @@
 import { Partitioners, type PartitionMetadata } from 'kafkajs';
 import { type OutgoingRecord, TroubleError } from '../../service-layer/unit-of-work.ts';
 import type { KafkaAdmin } from './kafka-admin.ts';
-import { bytesOf, encode, type PlacedRecord } from './kafka-records.ts';
+import type { PlacedRecord } from './kafka-records.ts';
 
 const MAX_AGE_MS = 30_000;
 
@@ -23,12 +23,11 @@ export class TopicLayouts {
 
   async place(records: readonly OutgoingRecord[]): Promise<readonly PlacedRecord[]> {
     const layouts = new Map<string, Layout>();
-    for (const topic of new Set(records.map((record) => record.topic))) layouts.set(topic, await this.of(topic));
+    for (const { topic } of records) if (!layouts.has(topic)) layouts.set(topic, await this.of(topic));
     return records.map((record) => {
-      const { topic } = record;
-      const message = encode(record);
-      const partition = this.#partitioner({ topic, partitionMetadata: layouts.get(topic)?.partitions ?? [], message });
-      return { topic, partition, message, bytes: bytesOf(record) };
+      const { topic, key } = record;
+      const message = { key, value: null };
+      return { record, partition: this.#partitioner({ topic, partitionMetadata: layouts.get(topic)?.partitions ?? [], message }) };
     });
   }
 

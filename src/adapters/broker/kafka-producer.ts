@@ -1,70 +1,93 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Partitioners, type Producer, type Transaction } from 'kafkajs';
 import { type GroupPosition, type OutgoingRecord, type TransactionalProducer, TroubleError } from '../../service-layer/unit-of-work.ts';
-import { asServiceError, createClient, disconnect, isAnswer, type KafkaOptions, withDeadline } from './kafka-client.ts';
+import { type BatchEncoder, batchesOf } from './kafka-batch.ts';
+import {
+  asServiceError,
+  clientConfig,
+  disconnect,
+  isAnswer,
+  type KafkaOptions,
+  OPERATION_TIMEOUT_MS,
+  withDeadline,
+} from './kafka-client.ts';
 import type { TopicLayouts } from './kafka-layout.ts';
-import { type PlacedRecord, sends, topicMessages } from './kafka-records.ts';
+import { type BrokerNode, type Cluster, createCluster, GROUP_COORDINATOR, produce, TRANSACTION_COORDINATOR } from './kafka-protocol.ts';
+import type { PlacedRecord } from './kafka-records.ts';
 
 const OPEN_TIMEOUT_MS = 30_000;
 const PUBLISH_TIMEOUT_MS = 60_000;
 const TRANSACTION_TIMEOUT_MS = 60_000;
 const CONCURRENT_TIMEOUT_MS = 10_000;
+const CONNECT_RETRIES = 5;
+const SEQUENCES = 2 ** 31;
+/** The former holder's transaction is being ended, or the coordinator is just moving: a question of moments. */
+const NOT_YET = ['CONCURRENT_TRANSACTIONS', 'GROUP_LOAD_IN_PROGRESS', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR_FOR_GROUP'];
+
+/** What the broker knows the holder of a transactional id by. */
+interface Identity {
+  readonly transactionalId: string;
+  readonly producerId: string;
+  readonly producerEpoch: number;
+}
 
 /**
  * Guarantee: what one `publish` writes, records and position, becomes visible at once or never.
  *
- * 1. Begin (local), then the group's position, then the records, in order, in as many sends as their bytes need.
- * 2. Commit.
+ * 1. The transaction's coordinator is told which group's offsets and which partitions take part. Without effect when refused: the
+ *    broker refuses for the few milliseconds in which it still ends the transaction before, so this is repeated until it accepts.
+ * 2. The records, in order, and the position.
+ * 3. Commit.
  *
  * A crash, or any error, before the broker has taken the commit: nothing becomes visible; the broker aborts when the next holder
  * of the transactional id opens (or after the transaction time-out). After it: all of it does. Which of the two it was, the
  * answer to the next holder's opening tells: the group's position is settled by then.
  *
- * kafkajs may not retry a send by itself (`retries: 0`): it rolls its sequence back on an ambiguous error, and sends what one
- * broker has taken again to another when the leader moves meanwhile. Whatever fails ends this producer.
+ * Not kafkajs's own producer, whose brokers it uses: that asks for the coordinators anew at each step, waits for each of five
+ * steps in turn, and, after an ambiguous error, rolls its sequence back and goes on. Here nothing is sent again: whatever fails
+ * ends this producer.
  */
 export class KafkaTransactionalProducer implements TransactionalProducer {
-  readonly #producer: Producer;
+  readonly #cluster: Cluster;
+  readonly #coordinator: BrokerNode;
+  readonly #identity: Identity;
   readonly #layouts: TopicLayouts;
-  readonly #name: string;
-  #begun: Transaction | null;
+  readonly #groupCoordinators = new Map<string, BrokerNode>();
+  readonly #sequences = new Map<string, number>();
   #closed: Promise<void> | null = null;
 
-  private constructor(producer: Producer, begun: Transaction, layouts: TopicLayouts, name: string) {
-    this.#producer = producer;
-    this.#begun = begun;
+  private constructor(cluster: Cluster, coordinator: BrokerNode, identity: Identity, layouts: TopicLayouts) {
+    this.#cluster = cluster;
+    this.#coordinator = coordinator;
+    this.#identity = identity;
     this.#layouts = layouts;
-    this.#name = name;
   }
 
   /** Tries until the broker has settled the former holder's transaction. @throws {TroubleError} within 30 seconds or so */
   static async open(options: KafkaOptions, transactionalId: string, layouts: TopicLayouts): Promise<KafkaTransactionalProducer> {
     const doing = `Opening the producer ${transactionalId}`;
-    const producer = createClient(options).producer({
-      transactionalId,
-      transactionTimeout: TRANSACTION_TIMEOUT_MS,
-      maxInFlightRequests: 1,
-      allowAutoTopicCreation: false,
-      createPartitioner: Partitioners.DefaultPartitioner,
-      retry: { retries: 0 },
-    });
-    try {
-      // The first transaction initialises the producer; beginning it is local.
-      const begin = async () => {
-        await producer.connect();
-        return await producer.transaction();
+    const cluster = createCluster(clientConfig(options, CONNECT_RETRIES));
+    const initialise = async () => {
+      await cluster.connect();
+      const ask = async () => {
+        const coordinator = await cluster.findGroupCoordinator({ groupId: transactionalId, coordinatorType: TRANSACTION_COORDINATOR });
+        const identity = await coordinator.initProducerId({ transactionalId, transactionTimeout: TRANSACTION_TIMEOUT_MS });
+        return new KafkaTransactionalProducer(cluster, coordinator, { transactionalId, ...identity }, layouts);
       };
-      const begun = await withDeadline(begin(), OPEN_TIMEOUT_MS, doing);
-      return new KafkaTransactionalProducer(producer, begun, layouts, transactionalId);
+      return await insist(ask, NOT_YET, OPEN_TIMEOUT_MS);
+    };
+    try {
+      return await withDeadline(initialise(), OPEN_TIMEOUT_MS, doing);
     } catch (error) {
-      void disconnect(producer);
+      void disconnect(cluster);
       throw asServiceError(error, doing);
     }
   }
 
   async publish(records: readonly OutgoingRecord[], position: GroupPosition | null): Promise<void> {
-    if (this.#closed) throw new TroubleError(`The producer ${this.#name} is closed`);
-    const doing = `Publishing with ${this.#name}`;
+    const { transactionalId } = this.#identity;
+    if (this.#closed) throw new TroubleError(`The producer ${transactionalId} is closed`);
+    if (records.length === 0 && !position) return;
+    const doing = `Publishing with ${transactionalId}`;
     try {
       const placed = await this.#layouts.place(records);
       await withDeadline(this.#transact(placed, position), PUBLISH_TIMEOUT_MS, doing);
@@ -76,37 +99,103 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   }
 
   async #transact(records: readonly PlacedRecord[], position: GroupPosition | null): Promise<void> {
-    if (records.length === 0 && !position) return;
-    const transaction = this.#begun ?? (await this.#producer.transaction());
-    this.#begun = null;
-    const send = (part: readonly PlacedRecord[]) => transaction.sendBatch({ acks: -1, topicMessages: topicMessages(part) });
-    // What comes first meets the end of the transaction before, and waits for it: it must be something that has no effect when refused.
-    if (position) await pastFormerTransaction(() => transaction.sendOffsets(asOffsets(position)));
-    else await pastFormerTransaction(() => send(records.slice(0, 1)));
-    for (const part of sends(position ? records : records.slice(1))) await send(part);
-    await transaction.commit();
+    const batches = batchesOf(records);
+    const partitions = Map.groupBy(batches, ({ topic }) => topic);
+    const topics = [...partitions].map(([topic, of]) => ({ topic, partitions: [...new Set(of.map(({ partition }) => partition))] }));
+    const leaders = await this.#leadersOf(topics);
+    const groupCoordinator = position && (await this.#groupCoordinatorOf(position.group));
+    const identity = this.#identity;
+    await Promise.all([
+      position && whenAccepted(() => this.#coordinator.addOffsetsToTxn({ ...identity, groupId: position.group })),
+      topics.length > 0 && whenAccepted(() => this.#coordinator.addPartitionsToTxn({ ...identity, topics })),
+    ]);
+    await Promise.all([
+      this.#send(batches, leaders),
+      position && groupCoordinator?.txnOffsetCommit({ ...identity, groupId: position.group, topics: [asOffsets(position)] }),
+    ]);
+    await this.#coordinator.endTxn({ ...identity, transactionResult: true });
+  }
+
+  /** One request after another, each with at most one batch of a partition: the order of a partition's batches is theirs. */
+  async #send(batches: readonly BatchEncoder[], leaders: ReadonlyMap<string, BrokerNode>): Promise<void> {
+    const waiting = [...batches];
+    while (waiting.length > 0) {
+      const request = new Map<string, BatchEncoder>();
+      while (waiting[0] && !request.has(placeOf(waiting[0]))) request.set(placeOf(waiting[0]), waiting.shift() as BatchEncoder);
+      const byLeader = Map.groupBy(request.values(), (batch) => leaders.get(placeOf(batch)) as BrokerNode);
+      await Promise.all([...byLeader].map(([leader, ofLeader]) => this.#produce(leader, ofLeader)));
+    }
+  }
+
+  async #produce(leader: BrokerNode, batches: readonly BatchEncoder[]): Promise<void> {
+    const { transactionalId, producerId, producerEpoch } = this.#identity;
+    const encoded = batches.map((batch) => {
+      const firstSequence = this.#sequences.get(placeOf(batch)) ?? 0;
+      this.#sequences.set(placeOf(batch), (firstSequence + batch.count) % SEQUENCES);
+      const bytes = batch.encode({ producerId: BigInt(producerId), producerEpoch, firstSequence }, Date.now());
+      return { topic: batch.topic, partition: batch.partition, bytes };
+    });
+    await produce(leader, transactionalId, encoded, OPERATION_TIMEOUT_MS);
+  }
+
+  async #leadersOf(topics: readonly TopicPartitions[]): Promise<ReadonlyMap<string, BrokerNode>> {
+    const leaders = new Map<string, BrokerNode>();
+    await this.#cluster.addMultipleTargetTopics(topics.map(({ topic }) => topic));
+    for (const { topic, partitions } of topics) {
+      let byNode = this.#cluster.findLeaderForPartitions(topic, partitions);
+      if (Object.values(byNode).flat().length < partitions.length) {
+        // Partitions were added since.
+        await this.#cluster.refreshMetadata();
+        byNode = this.#cluster.findLeaderForPartitions(topic, partitions);
+      }
+      for (const [nodeId, led] of Object.entries(byNode)) {
+        const node = await this.#cluster.findBroker({ nodeId });
+        for (const partition of led) leaders.set(placeOf({ topic, partition }), node);
+      }
+    }
+    return leaders;
+  }
+
+  async #groupCoordinatorOf(groupId: string): Promise<BrokerNode> {
+    const known = this.#groupCoordinators.get(groupId);
+    const coordinator = known ?? (await this.#cluster.findGroupCoordinator({ groupId, coordinatorType: GROUP_COORDINATOR }));
+    this.#groupCoordinators.set(groupId, coordinator);
+    return coordinator;
   }
 
   /** Never aborts: an aborted transaction is the next holder's to settle. */
   close(): Promise<void> {
-    this.#closed ??= disconnect(this.#producer);
+    this.#closed ??= disconnect(this.#cluster);
     return this.#closed;
   }
 }
 
-function asOffsets({ group, topic, partition, nextOffset }: GroupPosition) {
-  return { consumerGroupId: group, topics: [{ topic, partitions: [{ partition, offset: String(nextOffset) }] }] };
+interface TopicPartitions {
+  readonly topic: string;
+  readonly partitions: readonly number[];
+}
+
+function placeOf({ topic, partition }: { readonly topic: string; readonly partition: number }): string {
+  return `${partition}/${topic}`;
+}
+
+function asOffsets({ topic, partition, nextOffset }: GroupPosition) {
+  return { topic, partitions: [{ partition, offset: String(nextOffset) }] };
 }
 
 /** The broker ends a transaction a few milliseconds after it has answered the commit, and begins no other before. */
-async function pastFormerTransaction(first: () => Promise<unknown>): Promise<void> {
-  const deadline = Date.now() + CONCURRENT_TIMEOUT_MS;
+function whenAccepted<T>(request: () => Promise<T>): Promise<T> {
+  return insist(request, ['CONCURRENT_TRANSACTIONS'], CONCURRENT_TIMEOUT_MS);
+}
+
+/** Asks again, for some time, while the broker's answer is one of these. */
+async function insist<T>(request: () => Promise<T>, answers: readonly string[], timeoutMs: number): Promise<T> {
+  const giveUpAt = Date.now() + timeoutMs;
   for (let waitMs = 1; ; waitMs = Math.min(2 * waitMs, 50)) {
     try {
-      await first();
-      return;
+      return await request();
     } catch (error) {
-      if (!isAnswer(error, 'CONCURRENT_TRANSACTIONS') || Date.now() > deadline) throw error;
+      if (!isAnswer(error, ...answers) || Date.now() > giveUpAt) throw error;
       await sleep(waitMs);
     }
   }

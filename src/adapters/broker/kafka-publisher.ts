@@ -1,5 +1,6 @@
 import { Partitioners, type Producer } from 'kafkajs';
 import { type LogRecord, TroubleError } from '../../service-layer/unit-of-work.ts';
+import { bytesOf } from '../record-bytes.ts';
 import { asServiceError, createClient, disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './kafka-client.ts';
 import type { TopicLayouts } from './kafka-layout.ts';
 import { BATCH_OVERHEAD_BYTES, type PlacedRecord, sends, topicMessages } from './kafka-records.ts';
@@ -34,8 +35,10 @@ export class KafkaPublisher {
     if (records.length === 0) return [];
     const { maxMessageBytes } = await this.#layouts.of(topic);
     const placed = await this.#layouts.place(records.map((record) => ({ ...record, topic })));
-    const tooLarge = placed.find(({ bytes }) => bytes + BATCH_OVERHEAD_BYTES > maxMessageBytes);
-    if (tooLarge) throw new RangeError(`A message of ${tooLarge.bytes} bytes is too large: ${topic} takes at most ${maxMessageBytes}`);
+    for (const bytes of records.map(bytesOf)) {
+      if (bytes + BATCH_OVERHEAD_BYTES <= maxMessageBytes) continue;
+      throw new RangeError(`A message of ${bytes} bytes is too large: ${topic} takes at most ${maxMessageBytes}`);
+    }
     if (this.#isClosed) throw new TroubleError('The broker is closed');
     const { promise, resolve, reject } = Promise.withResolvers<readonly Place[]>();
     this.#waiting.push({ records: placed, resolve, reject });
@@ -75,7 +78,10 @@ export class KafkaPublisher {
     for (const part of sends(records)) {
       const appended = await producer.sendBatch({ acks: -1, topicMessages: topicMessages(part) });
       const next = new Map(appended.map(({ topicName, partition, baseOffset }) => [`${topicName}/${partition}`, Number(baseOffset)]));
-      for (const { topic, partition } of part) {
+      for (const {
+        record: { topic },
+        partition,
+      } of part) {
         const offset = next.get(`${topic}/${partition}`) ?? Number.NaN;
         next.set(`${topic}/${partition}`, offset + 1);
         places.push({ partition, offset });

@@ -4,7 +4,7 @@ import type { AbstractSqlConnection } from '@mikro-orm/sqlite';
 import { codeOf, DatabaseUnavailableError, messageOf, translated } from './errors.ts';
 import { migrate } from './migrate.ts';
 import { type Dialect, databaseOptions, describeUrl, dialectOf, sqliteFile } from './options.ts';
-import { type Parameters, runTransaction, type Sql, type Transaction } from './transaction.ts';
+import { executeBound, type Parameters, runTransaction, type Sql, type Transaction } from './transaction.ts';
 import { type OnError, SqlUnitOfWork } from './unit-of-work.ts';
 
 export type { Parameters, Sql } from './transaction.ts';
@@ -84,7 +84,9 @@ export class Database {
 
   /** Runs a statement outside any transaction. */
   async query<Row = unknown>(statement: string, parameters: Parameters = []): Promise<Row[]> {
-    return translated(() => this.#connection.execute<Row[]>(statement, [...parameters]));
+    const connection = this.orm.em.getConnection() as AbstractSqlConnection;
+    await translated(() => connection.ensureConnection());
+    return (await executeBound<Row>(connection.getClient(), this.dialect, statement, parameters)).rows;
   }
 
   /** Commits when `work` resolves, rolls back when it rejects. Takes SQLite's write lock first. */
@@ -117,10 +119,6 @@ export class Database {
   async close(): Promise<void> {
     if (!open.delete(this.#key)) return;
     await this.orm.close(true);
-  }
-
-  get #connection(): AbstractSqlConnection {
-    return this.orm.em.getConnection() as AbstractSqlConnection;
   }
 
   /** Puts the file in WAL mode and makes sure it can be written, waiting for a process that is doing the same. */

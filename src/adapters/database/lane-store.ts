@@ -8,22 +8,15 @@ import {
   type Partition,
 } from '../../service-layer/unit-of-work.ts';
 import type { Database } from './database.ts';
-import { jsonRows } from './json-rows.ts';
-import { decodeRecord, encodeRecord, type StoredRecord } from './record-codec.ts';
+import { decodeOutbox, encodeOutbox, type OutboxRow } from './outbox.ts';
 import type { Sql } from './transaction.ts';
-
-interface OutboxRow extends StoredRecord {
-  readonly sequence: number;
-  readonly source_offset: number;
-  readonly topic: string;
-}
 
 /**
  * The lanes' tables: `source_positions`, `processed_commands`, `outbox`.
  *
  * A lane transaction locks the lane's row first, so that two owners of one lane meet on it: the second finds the position
- * moved and gives up. Then the work; then, one statement per table: the aggregates, the answered command ids, the outbox,
- * the deletion of what is out, the new position. A crash before the commit undoes all of it, after it none.
+ * moved and gives up. Then the work; then, one statement per table: the aggregates, the deletion of what is out, the
+ * outbox, the new position. A crash before the commit undoes all of it, after it none.
  */
 export class SqlLaneStore implements LaneStore {
   readonly #database: Database;
@@ -50,18 +43,14 @@ export class SqlLaneStore implements LaneStore {
     return asPosition(await this.#database.query(SELECT_POSITION, [topic, partition]));
   }
 
-  async readOutbox({ topic, partition }: Partition, belowSourceOffset: number, limit: number): Promise<readonly OutboxRecord[]> {
-    const rows = await this.#database.query<OutboxRow>(
-      `select sequence, source_offset, topic, key, value, headers, encoding from outbox
-       where source_topic = ? and source_partition = ? and source_offset < ? order by sequence limit ?`,
-      [topic, partition, belowSourceOffset, limit],
+  async readOutbox({ topic, partition }: Partition, fromSourceOffset: number, belowSourceOffset: number): Promise<readonly OutboxRecord[]> {
+    const [row] = await this.#database.query<OutboxRow>(
+      `select sequence, next_offset, records from outbox
+       where source_topic = ? and source_partition = ? and next_offset > ? order by sequence limit 1`,
+      [topic, partition, fromSourceOffset],
     );
-    return rows.map((row) => ({
-      ...decodeRecord(row),
-      topic: row.topic,
-      sequence: row.sequence,
-      sourceOffset: row.source_offset,
-    }));
+    const records = row ? decodeOutbox(row) : [];
+    return records.filter(({ sourceOffset }) => sourceOffset >= fromSourceOffset && sourceOffset < belowSourceOffset);
   }
 
   async deleteOutbox(lane: Partition, belowSourceOffset: number): Promise<void> {
@@ -82,21 +71,15 @@ export class SqlLaneStore implements LaneStore {
   }
 
   async #write(sql: Sql, { topic, partition }: Partition, progress: LaneProgress): Promise<void> {
-    const { dialect } = this.#database;
-    if (progress.answeredCommandIds.length > 0) {
-      await sql(`insert into processed_commands (id) select id from ${jsonRows(dialect, { id: 'text' })} as rows`, [
-        // Sorted, so that two lanes that answer the same commands do not wait for each other.
-        JSON.stringify(progress.answeredCommandIds.toSorted().map((id) => [id])),
-      ]);
-    }
     await deleteOutbox(sql, { topic, partition }, progress.publishedBelowOffset);
     if (progress.outbox.length > 0) {
-      const rows = progress.outbox.map((record) => {
-        const { key, value, headers, encoding } = encodeRecord(record);
-        return [topic, partition, record.sequence, record.sourceOffset, record.topic, key, value, headers, encoding];
-      });
-      await sql(`insert into outbox (${OUTBOX_COLUMNS}) select ${OUTBOX_COLUMNS} from ${jsonRows(dialect, OUTBOX)} as rows`, [
-        JSON.stringify(rows),
+      const { sequence, next_offset, records } = encodeOutbox(progress.outbox, progress.next.nextOffset);
+      await sql('insert into outbox (source_topic, source_partition, sequence, next_offset, records) values (?, ?, ?, ?, ?)', [
+        topic,
+        partition,
+        sequence,
+        next_offset,
+        records,
       ]);
     }
     await sql('update source_positions set next_offset = ?, next_sequence = ? where topic = ? and partition = ?', [
@@ -109,18 +92,6 @@ export class SqlLaneStore implements LaneStore {
 }
 
 const SELECT_POSITION = 'select next_offset, next_sequence from source_positions where topic = ? and partition = ?';
-const OUTBOX = {
-  source_topic: 'text',
-  source_partition: 'bigint',
-  sequence: 'bigint',
-  source_offset: 'bigint',
-  topic: 'text',
-  key: 'text',
-  value: 'text',
-  headers: 'text',
-  encoding: 'text',
-} as const;
-const OUTBOX_COLUMNS = Object.keys(OUTBOX).join(', ');
 
 interface PositionRow {
   readonly next_offset: number;
@@ -145,7 +116,7 @@ function asPosition([row]: readonly PositionRow[]): LanePosition {
 }
 
 async function deleteOutbox(sql: Sql, { topic, partition }: Partition, belowSourceOffset: number): Promise<void> {
-  await sql('delete from outbox where source_topic = ? and source_partition = ? and source_offset < ?', [
+  await sql('delete from outbox where source_topic = ? and source_partition = ? and next_offset <= ?', [
     topic,
     partition,
     belowSourceOffset,

@@ -1,4 +1,4 @@
-import { LockMode, type SqlEntityManager } from '@mikro-orm/sqlite';
+import type { SqlEntityManager } from '@mikro-orm/sqlite';
 import { Batch, OrderLine, Product } from '../../domain/model.ts';
 import type { CommandNeeds } from './command-needs.ts';
 import { jsonRows } from './json-rows.ts';
@@ -12,6 +12,19 @@ interface LineRow {
   readonly orderid: string;
   readonly sku: string;
   readonly qty: number;
+}
+
+interface ProductRow {
+  readonly sku: string;
+  readonly version: number;
+}
+
+interface BatchRow {
+  readonly reference: string;
+  readonly sku: string;
+  readonly quantity: number;
+  readonly eta: string | null;
+  readonly allocated_quantity: number;
 }
 
 const LINE = 'allocations.id, batches.reference, order_lines.orderid, order_lines.sku, order_lines.qty';
@@ -54,12 +67,16 @@ export class Loading {
    */
   async products(skus: readonly string[]): Promise<readonly Product[]> {
     if (skus.length === 0) return [];
-    const wanted = { sku: { $in: [...skus].sort() } };
-    const lockMode = this.#dialect === 'postgresql' ? LockMode.PESSIMISTIC_WRITE : LockMode.NONE;
-    const rows = await this.#entityManager.find(Product, wanted, { lockMode, orderBy: { sku: 'asc' } });
-    const batches = await this.#entityManager.find(Batch, wanted, { orderBy: { id: 'asc' } as object });
+    const ofSkus = `where sku in (select sku from ${this.#rows({ sku: 'text' })} as wanted)`;
+    const wanted = [json(skus.map((sku) => [sku]))];
+    const lock = this.#dialect === 'postgresql' ? 'for update' : '';
+    const rows = await this.#sql<ProductRow>(`select sku, version from products ${ofSkus} order by sku ${lock}`, wanted);
+    const batches = await this.#sql<BatchRow>(
+      `select reference, sku, quantity, eta, allocated_quantity from batches ${ofSkus} order by id`,
+      wanted,
+    );
     const bySku = Map.groupBy(batches, ({ sku }) => sku);
-    return rows.map(({ sku, version }) => new Product(sku, version, bySku.get(sku)));
+    return rows.map(({ sku, version }) => new Product(sku, version, bySku.get(sku)?.map(asBatch)));
   }
 
   /** A batch without its lines. Its product is locked like those above: whoever changes one of its batches holds it. */
@@ -138,6 +155,10 @@ export class Loading {
   #rows(columns: Parameters<typeof jsonRows>[1]): string {
     return jsonRows(this.#dialect, columns);
   }
+}
+
+function asBatch({ reference, sku, quantity, eta, allocated_quantity }: BatchRow): Batch {
+  return new Batch(reference, sku, quantity, eta, allocated_quantity);
 }
 
 function restore(batches: ReadonlyMap<string, Batch>, rows: readonly LineRow[]): void {

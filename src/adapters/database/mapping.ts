@@ -90,14 +90,6 @@ const processedCommands = defineEntity({
   properties: { id: text().primary() },
 });
 
-/** As `record-codec.ts` makes them. */
-const storedRecord = {
-  key: () => text().nullable(),
-  value: () => text().nullable(),
-  headers: () => text(),
-  encoding: () => text(),
-};
-
 const outbox = defineEntity({
   name: 'OutboxRow',
   tableName: 'outbox',
@@ -105,9 +97,8 @@ const outbox = defineEntity({
     sourceTopic: text().fieldName('source_topic').primary(),
     sourcePartition: int().fieldName('source_partition').primary(),
     sequence: bigint().primary(),
-    sourceOffset: bigint().fieldName('source_offset'),
-    topic: text(),
-    ...storedRecord,
+    nextOffset: bigint().fieldName('next_offset'),
+    records: p.blob(),
   },
 });
 
@@ -119,15 +110,16 @@ const logTopics = defineEntity({
   properties: { name: text().primary(), partitions: int(), maxMessageBytes: int().fieldName('max_message_bytes') },
 });
 
-const logRecords = defineEntity({
-  name: 'LogRecordRow',
-  tableName: 'log_records',
+const logBatches = defineEntity({
+  name: 'LogBatchRow',
+  tableName: 'log_batches',
   properties: {
     topic: text().primary(),
     partition: int().primary(),
-    recordOffset: bigint().fieldName('record_offset').primary(),
+    baseOffset: bigint().fieldName('base_offset').primary(),
+    nextOffset: bigint().fieldName('next_offset'),
     timestampMs: bigint().fieldName('timestamp_ms'),
-    ...storedRecord,
+    records: p.blob(),
   },
 });
 
@@ -169,7 +161,7 @@ export const schemas = [
   outbox,
   logIdentity,
   logTopics,
-  logRecords,
+  logBatches,
   logGroupOffsets,
   logProducers,
   logGroupLeases,

@@ -1,5 +1,6 @@
-import { DriverException, type EntityData, type EntityManager, type QueryResult } from '@mikro-orm/core';
+import { DriverException, type EntityManager } from '@mikro-orm/core';
 import type { AbstractSqlConnection, SqlEntityManager } from '@mikro-orm/sqlite';
+import { CompiledQuery, type Kysely, type QueryResult } from 'kysely';
 import { translate, translated } from './errors.ts';
 import type { Dialect } from './options.ts';
 
@@ -14,7 +15,7 @@ import type { Dialect } from './options.ts';
  * MikroORM's own `transactional` is not used: there a begin or rollback that fails never gives the connection back.
  */
 
-export type Parameters = readonly (string | number | null)[];
+export type Parameters = readonly (string | number | null | Buffer)[];
 
 /** Runs one statement (`?` for each parameter) inside the transaction. */
 export interface Sql {
@@ -42,7 +43,7 @@ export async function runTransaction<T>(
     return pinned.execute((context) => {
       const fork = em.fork() as SqlEntityManager;
       fork.setTransactionContext(context);
-      return attempt(statements(connection, context), fork, dialect, work);
+      return attempt(statements(context, dialect), fork, dialect, work);
     });
   });
   if ('error' in outcome) throw outcome.error;
@@ -74,20 +75,39 @@ interface Statements {
   readonly failure: () => unknown;
 }
 
-type Context = NonNullable<Awaited<globalThis.Parameters<AbstractSqlConnection['execute']>[3]>>;
-
-function statements(connection: AbstractSqlConnection, context: Context): Statements {
+function statements(context: Client, dialect: Dialect): Statements {
   let failure: unknown;
-  const execute = async <R extends QueryResult | EntityData<never>[]>(statement: string, parameters: Parameters, method: 'all' | 'run') => {
+  const execute = async <Row>(statement: string, parameters: Parameters) => {
     try {
-      return await translated(() => connection.execute<R>(statement, [...parameters], method, context));
+      return await executeBound<Row>(context, dialect, statement, parameters);
     } catch (error) {
       failure ??= error;
       throw error;
     }
   };
-  const all = <Row>(statement: string, parameters: Parameters = []) => execute(statement, parameters, 'all') as Promise<Row[]>;
-  const run = async (statement: string, parameters: Parameters = []) =>
-    (await execute<QueryResult>(statement, parameters, 'run')).affectedRows;
+  const all = async <Row>(statement: string, parameters: Parameters = []) => (await execute<Row>(statement, parameters)).rows;
+  const run = async (statement: string, parameters: Parameters = []) => Number((await execute(statement, parameters)).numAffectedRows ?? 0);
   return { sql: Object.assign(all, { run }), failure: () => failure };
+}
+
+type Client = Pick<Kysely<unknown>, 'executeQuery'>;
+
+/** MikroORM's own `execute` writes the values into the text of the statement: here they are bound, and the text stays the same. */
+export async function executeBound<Row>(
+  client: Client,
+  dialect: Dialect,
+  statement: string,
+  parameters: Parameters,
+): Promise<QueryResult<Row>> {
+  const text = dialect === 'sqlite' ? statement : numbered(statement);
+  return translated(() => client.executeQuery(CompiledQuery.raw(text, [...parameters]) as CompiledQuery<Row>));
+}
+
+/** PostgreSQL's placeholders have numbers. None of our statements has a question mark of its own. */
+function numbered(statement: string): string {
+  let count = 0;
+  return statement.replaceAll('?', () => {
+    count += 1;
+    return `$${count}`;
+  });
 }

@@ -49,11 +49,13 @@ export class SqlUnitOfWork implements LaneTransaction {
     this.#afterCommit.push(work);
   }
 
-  async alreadyAnswered(commandIds: readonly string[]): Promise<ReadonlySet<string>> {
+  async claim(commandIds: readonly string[]): Promise<ReadonlySet<string>> {
     if (commandIds.length === 0) return new Set();
     const rows = await this.sql<{ id: string }>(
-      `select id from processed_commands where id in (select id from ${this.#rows({ id: 'text' })} as wanted)`,
-      [JSON.stringify(commandIds.map((id) => [id]))],
+      `insert into processed_commands (id) select id from ${this.#rows({ id: 'text' })} as claimed where true
+       on conflict (id) do nothing returning id`,
+      // Sorted, so that two lanes that answer the same commands do not wait for each other.
+      [JSON.stringify(commandIds.toSorted().map((id) => [id]))],
     );
     return new Set(rows.map(({ id }) => id));
   }

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { SqlLaneStore } from '../../../src/adapters/database/lane-store.ts';
 import { Product } from '../../../src/domain/model.ts';
-import { FencedError, type LanePosition, type LaneProgress, TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+import { FencedError, type LanePosition, type LaneProgress, type Partition } from '../../../src/service-layer/unit-of-work.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
 const LANE = { topic: 'commands', partition: 3 };
 const START: LanePosition = { nextOffset: 0, nextSequence: 1 };
 
 function progress(nextOffset: number, nextSequence: number, more: Partial<LaneProgress> = {}): LaneProgress {
-  return { next: { nextOffset, nextSequence }, answeredCommandIds: [], outbox: [], publishedBelowOffset: 0, ...more };
+  return { next: { nextOffset, nextSequence }, outbox: [], publishedBelowOffset: 0, ...more };
 }
 
 const record = (sequence: number, sourceOffset: number, value: string | Buffer = 'x') => {
@@ -21,7 +21,7 @@ describeOnEachDatabase('The lane store', (current) => {
   test('starts a lane at offset 0, sequence 1', async () => {
     const store = await openStore();
     expect(await store.readPosition(LANE)).toEqual(START);
-    expect(await store.readOutbox(LANE, 100, 10)).toEqual([]);
+    expect(await store.readOutbox(LANE, 0, 100)).toEqual([]);
   });
 
   test('moves a lane, and only that one', async () => {
@@ -61,40 +61,41 @@ describeOnEachDatabase('The lane store', (current) => {
     expect(await (await current.database()).query('select * from products')).toEqual([]);
   });
 
-  test('remembers which commands were answered', async () => {
+  test('lets a command be claimed once, by one lane, and only by a transaction that commits', async () => {
     const store = await openStore();
-    const ids = ['a', "b'\\", '__proto__'];
-    await store.transaction(LANE, START, async () => progress(3, 1, { answeredCommandIds: ids }));
-    await store.transaction(LANE, { nextOffset: 3, nextSequence: 1 }, async (transaction) => {
-      expect(await transaction.alreadyAnswered([...ids, 'c', 'A'])).toEqual(new Set(ids));
-      expect(await transaction.alreadyAnswered([])).toEqual(new Set());
-      return progress(3, 1);
-    });
+    const ids = ['a', "b'\\", '__proto__', 'a'];
+    const claim = (lane: Partition, position: LanePosition, outcome: 'commits' | 'fails') =>
+      store.transaction(lane, position, async (transaction) => {
+        claimed.push([...(await transaction.claim([...ids, 'c'].slice(0, 2 + claimed.length)))].sort());
+        if (outcome === 'fails') throw new Error('no');
+        return progress(position.nextOffset + 1, 1);
+      });
+    const claimed: string[][] = [];
+    await expect(claim(LANE, START, 'fails')).rejects.toThrow('no');
+    await claim(LANE, START, 'commits');
+    await claim({ ...LANE, partition: 4 }, START, 'commits');
+    await claim(LANE, { nextOffset: 1, nextSequence: 1 }, 'commits');
+    expect(claimed).toEqual([['a', "b'\\"], ['__proto__', 'a', "b'\\"], [], ['c']]);
   });
 
-  test('takes an id that another lane has just answered for trouble, and changes nothing', async () => {
-    const store = await openStore();
-    await store.transaction(LANE, START, async () => progress(1, 1, { answeredCommandIds: ['a'] }));
-    const other = { ...LANE, partition: 4 };
-    await expect(store.transaction(other, START, async () => progress(1, 1, { answeredCommandIds: ['a'] }))).rejects.toThrow(TroubleError);
-    expect(await store.readPosition(other)).toEqual(START);
-  });
-
-  test('hands waiting records out in order, bounded by source offset and number, until they are deleted', async () => {
+  test('hands waiting records out in order, those of one transaction at a time, until they are deleted', async () => {
     const store = await openStore();
     const outbox = [record(1, 0), record(2, 1), record(3, 1), record(4, 2)];
     await store.transaction(LANE, START, async () => progress(3, 5, { outbox }));
-    const sequences = async (below: number, limit = 10) => (await store.readOutbox(LANE, below, limit)).map(({ sequence }) => sequence);
-    expect(await sequences(3)).toEqual([1, 2, 3, 4]);
-    expect(await sequences(2)).toEqual([1, 2, 3]);
-    expect(await sequences(3, 2)).toEqual([1, 2]);
-    expect(await store.readOutbox({ ...LANE, partition: 4 }, 3, 10)).toEqual([]);
+    await store.transaction(LANE, { nextOffset: 3, nextSequence: 5 }, async () => progress(5, 6, { outbox: [record(5, 4)] }));
+    const sequences = async (from: number, below: number) => (await store.readOutbox(LANE, from, below)).map(({ sequence }) => sequence);
+    expect(await sequences(0, 3)).toEqual([1, 2, 3, 4]);
+    expect(await sequences(0, 2)).toEqual([1, 2, 3]);
+    expect(await sequences(1, 9)).toEqual([2, 3, 4]);
+    expect(await sequences(3, 9)).toEqual([5]);
+    expect(await sequences(3, 4)).toEqual([]);
+    expect(await store.readOutbox({ ...LANE, partition: 4 }, 0, 9)).toEqual([]);
     await store.deleteOutbox(LANE, 1);
-    expect(await sequences(3)).toEqual([2, 3, 4]);
-    await store.transaction(LANE, { nextOffset: 3, nextSequence: 5 }, async () =>
-      progress(4, 6, { outbox: [record(5, 3)], publishedBelowOffset: 2 }),
-    );
-    expect(await sequences(4)).toEqual([4, 5]);
+    expect(await sequences(1, 9)).toEqual([2, 3, 4]);
+    await store.transaction(LANE, { nextOffset: 5, nextSequence: 6 }, async () => progress(6, 7, { publishedBelowOffset: 3 }));
+    expect(await sequences(0, 9)).toEqual([5]);
+    await store.deleteOutbox(LANE, 5);
+    expect(await sequences(0, 9)).toEqual([]);
   });
 
   test('keeps any bytes of keys, values and headers', async () => {
@@ -107,7 +108,7 @@ describeOnEachDatabase('The lane store', (current) => {
       { ...record(4, 0), key: '', value: '{"ü":"\\u0000🚀\\\\"}' },
     ];
     await store.transaction(LANE, START, async () => progress(1, 5, { outbox }));
-    const read = await store.readOutbox(LANE, 1, 10);
+    const read = await store.readOutbox(LANE, 0, 1);
     const asBytes = (value: unknown) => (typeof value === 'string' ? Buffer.from(value) : value);
     expect(read.map(({ key, value }) => [asBytes(key), asBytes(value)])).toEqual(
       outbox.map(({ key, value }) => [asBytes(key), asBytes(value)]),

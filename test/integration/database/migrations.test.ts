@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { EmbeddedLog } from '../../../src/adapters/broker/embedded-log.ts';
 import { Database } from '../../../src/adapters/database/database.ts';
+import { SqlLaneStore } from '../../../src/adapters/database/lane-store.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
 const DATABASE_MODULE = new URL('../../../src/adapters/database/database.ts', import.meta.url).href;
@@ -27,6 +29,43 @@ describeOnEachDatabase('Migrations', (current) => {
   test('make the tables that the mapping describes', async () => {
     const { orm } = await current.database();
     expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).toBe('');
+  });
+
+  test('keep what waits in the outbox, the answered ids, and the embedded log of the first schema', async () => {
+    const database = await Database.open(current.url);
+    await database.orm.migrator.up({ to: 'migration-20261123120000' });
+    const headers = JSON.stringify([
+      ['ce_id', 'ü', 'utf8'],
+      ['many', 'YQ==', 'base64'],
+      ['many', 'b', 'utf8'],
+    ]);
+    const outbox = 'insert into outbox values (?, ?, ?, ?, ?, ?, ?, ?, ?)';
+    for (const [sequence, offset] of [
+      [7, 4],
+      [8, 4],
+      [9, 6],
+    ] as const) {
+      await database.query(outbox, ['commands', 1, sequence, offset, 'events', 'key', `value ${sequence}`, headers, 'utf8']);
+    }
+    await database.query("insert into processed_commands values ('b'), ('a')");
+    const log = 'insert into log_records values (?, ?, ?, ?, ?, ?, ?, ?)';
+    for (const offset of [0, 1, 2]) await database.query(log, ['events', 2, offset, offset === 2 ? 60 : 50, null, 'AA==', '[]', 'base64']);
+
+    await database.runMigrations();
+
+    const store = new SqlLaneStore(database, () => {});
+    const lane = { topic: 'commands', partition: 1 };
+    const kept = { ce_id: Buffer.from('ü'), many: [Buffer.from('a'), Buffer.from('b')] };
+    const record = (sequence: number, sourceOffset: number) => {
+      return { sequence, sourceOffset, topic: 'events', key: Buffer.from('key'), value: Buffer.from(`value ${sequence}`), headers: kept };
+    };
+    expect(await store.readOutbox(lane, 0, 100)).toEqual([record(7, 4), record(8, 4)]);
+    expect(await store.readOutbox(lane, 5, 100)).toEqual([record(9, 6)]);
+    expect(await database.query('select id from processed_commands order by id')).toEqual([{ id: 'a' }, { id: 'b' }]);
+    const records = current.dialect === 'sqlite' ? await EmbeddedLog.of(database).read('events', 2, 0) : [];
+    expect(records.map(({ offset, timestampMs, key, value }) => [offset, timestampMs, key, value])).toEqual(
+      records.length > 0 ? [50, 50, 60].map((timestampMs, offset) => [offset, timestampMs, null, Buffer.from([0])]) : [],
+    );
   });
 
   test('of a newer version of the service are refused, with what to do', async () => {

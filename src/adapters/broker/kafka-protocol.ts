@@ -1,0 +1,102 @@
+import './kafka-patches.ts';
+import { createRequire } from 'node:module';
+import type { KafkaConfig } from 'kafkajs';
+
+/*
+ * What kafkajs has inside and does not offer: its cluster and brokers, request by request. Its version is pinned.
+ */
+
+/** The position of a group in partitions, as the protocol has it. */
+export interface OffsetTopic {
+  readonly topic: string;
+  readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
+}
+
+interface Identity {
+  readonly transactionalId: string;
+  readonly producerId: string;
+  readonly producerEpoch: number;
+}
+
+/** One node, connected. Each request resolves to its answer, or rejects with the error in it. */
+export interface BrokerNode {
+  initProducerId(request: {
+    readonly transactionalId: string;
+    readonly transactionTimeout: number;
+  }): Promise<Omit<Identity, 'transactionalId'>>;
+  addPartitionsToTxn(
+    request: Identity & { readonly topics: readonly { readonly topic: string; readonly partitions: readonly number[] }[] },
+  ): Promise<unknown>;
+  addOffsetsToTxn(request: Identity & { readonly groupId: string }): Promise<unknown>;
+  txnOffsetCommit(request: Identity & { readonly groupId: string; readonly topics: readonly OffsetTopic[] }): Promise<unknown>;
+  endTxn(request: Identity & { readonly transactionResult: boolean }): Promise<unknown>;
+  readonly connectionPool: { send(exchange: { readonly request: object; readonly response: object }): Promise<unknown> };
+}
+
+export interface Cluster {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  /** @returns the partitions by their leader's node id */
+  findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>;
+  findBroker(node: { readonly nodeId: string }): Promise<BrokerNode>;
+  findGroupCoordinator(search: { readonly groupId: string; readonly coordinatorType: number }): Promise<BrokerNode>;
+}
+
+interface Encoder {
+  writeString(value: string | null): Encoder;
+  writeInt16(value: number): Encoder;
+  writeInt32(value: number): Encoder;
+  writeBuffer(value: Buffer): Encoder;
+}
+
+const require = createRequire(import.meta.url);
+const ClusterClass: new (options: object) => Cluster = require('kafkajs/src/cluster');
+const { createLogger } = require('kafkajs/src/loggers');
+const socketFactory: () => object = require('kafkajs/src/network/socketFactory');
+const EncoderClass: new (bytes?: number) => Encoder = require('kafkajs/src/protocol/encoder');
+const produceResponse: object = require('kafkajs/src/protocol/requests/produce/v3/response');
+
+export const GROUP_COORDINATOR = 0;
+export const TRANSACTION_COORDINATOR = 1;
+
+const METADATA_MAX_AGE_MS = 300_000;
+
+export function createCluster(config: KafkaConfig): Cluster {
+  return new ClusterClass({
+    ...config,
+    logger: createLogger({ level: config.logLevel, logCreator: config.logCreator }),
+    socketFactory: socketFactory(),
+    enforceRequestTimeout: true,
+    allowAutoTopicCreation: false,
+    maxInFlightRequests: null,
+    metadataMaxAge: METADATA_MAX_AGE_MS,
+  });
+}
+
+/** An encoded record batch and where it goes. */
+export interface PlacedBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly bytes: Buffer;
+}
+
+/** Appends each batch to its partition, all of whose leader is the node, and waits for all replicas. */
+export async function produce(
+  node: BrokerNode,
+  transactionalId: string,
+  batches: readonly PlacedBatch[],
+  timeoutMs: number,
+): Promise<void> {
+  const encode = async () => {
+    const bytes = batches.reduce((sum, batch) => sum + batch.bytes.length + 2 * batch.topic.length + 16, 2 * transactionalId.length + 16);
+    const encoder = new EncoderClass(bytes).writeString(transactionalId).writeInt16(-1).writeInt32(timeoutMs).writeInt32(batches.length);
+    for (const { topic, partition, bytes } of batches) {
+      encoder.writeString(topic).writeInt32(1).writeInt32(partition).writeInt32(bytes.length).writeBuffer(bytes);
+    }
+    return encoder;
+  };
+  const request = { apiKey: 0, apiVersion: 3, apiName: 'Produce', expectResponse: () => true, encode };
+  await node.connectionPool.send({ request, response: produceResponse });
+}

@@ -1,0 +1,38 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { ByteReader, ByteWriter, bytesOf, readRecord, writeRecord } from '../../../src/adapters/record-bytes.ts';
+import { arbitraryRecord } from '../../support/arbitrary-records.ts';
+
+const asBytes = (value: Buffer | string | null) => (value === null ? null : Buffer.from(value as string));
+
+it('a number is written and read back, within 32 bits', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer()), (numbers) => {
+      const writer = new ByteWriter();
+      for (const number of numbers) writer.varint(number);
+      const reader = new ByteReader(writer.bytes);
+      expect(numbers.map(() => reader.varint())).toEqual(numbers);
+      expect(reader.isAtEnd).toBe(true);
+    }),
+  );
+});
+
+it('records come back as they were written, their texts as bytes, within the size foretold', () => {
+  fc.assert(
+    fc.property(fc.array(arbitraryRecord), (records) => {
+      const writer = new ByteWriter();
+      for (const record of records) writeRecord(writer, record);
+      const reader = new ByteReader(writer.bytes);
+      for (const { key, value, headers } of records) {
+        const read = readRecord(reader);
+        expect([read.key, read.value]).toEqual([asBytes(key), asBytes(value)]);
+        for (const [name, header] of Object.entries(headers)) {
+          const all = [header].flat().map((each) => asBytes(each as Buffer));
+          expect(read.headers[name]).toEqual(all.length === 1 ? all[0] : all.length === 0 ? undefined : all);
+        }
+      }
+      expect(reader.isAtEnd).toBe(true);
+      expect(writer.length).toBeLessThanOrEqual(records.reduce((sum, record) => sum + bytesOf(record), 0));
+    }),
+  );
+});
