@@ -50,6 +50,8 @@ export interface ReceivedRecord extends Partition {
 
 export interface OutgoingRecord extends LogRecord {
   readonly topic: string;
+  /** Key, value and headers as the log has them, once somebody has encoded them: the outbox does, and the broker copies. */
+  encoded?: Buffer;
 }
 
 /** The offset up to which (exclusive) a consumer group has dealt with a partition. */
@@ -82,7 +84,7 @@ export interface AssignedPartition extends Partition {
 
 /** What takes in the records of one assigned partition. */
 export interface PartitionOwner {
-  /** Called for one delivery at a time, in offset order. Never rejects: an owner in trouble pauses its partition and resumes it from where it stands. */
+  /** Called for one delivery at a time, in offset order; resolves when the next one may come. Never rejects: an owner in trouble pauses its partition and resumes it from where it stands. */
   handle(records: readonly ReceivedRecord[]): Promise<void>;
   /** The partition goes to somebody else, or the consumer stops. Resolves when the owner will touch nothing any more. Never rejects. */
   close(): Promise<void>;
@@ -177,6 +179,8 @@ export interface LaneProgress {
 export interface LaneTransaction extends UnitOfWork {
   /** Notes that this transaction answers these commands. @returns the ids of those that no other has answered before */
   claim(commandIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Begins to write what the aggregates have become, once: they do not change any more. Without it, it is done before the commit. */
+  flush(): Promise<void>;
 }
 
 /** What a lane, one partition of the commands topic, keeps in the database. */

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/sqlite';
 import { codeOf, DatabaseUnavailableError, messageOf, translated } from './errors.ts';
@@ -110,8 +110,6 @@ export class Database {
   }
 
   async #run<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    // better-sqlite3 answers at once: without this, transactions back to back would let no timer and no socket have its turn.
-    if (this.dialect === 'sqlite') await nextTurn();
     return runTransaction({ em: this.orm.em, dialect: this.dialect }, work);
   }
 

@@ -71,22 +71,24 @@ export class SqlLaneStore implements LaneStore {
   }
 
   async #write(sql: Sql, { topic, partition }: Partition, progress: LaneProgress): Promise<void> {
-    await deleteOutbox(sql, { topic, partition }, progress.publishedBelowOffset);
-    if (progress.outbox.length > 0) {
-      const { sequence, next_offset, records } = encodeOutbox(progress.outbox, progress.next.nextOffset);
-      await sql('insert into outbox (source_topic, source_partition, sequence, next_offset, records) values (?, ?, ?, ?, ?)', [
+    const { next, outbox, publishedBelowOffset } = progress;
+    const row = outbox.length > 0 ? encodeOutbox(outbox, next.nextOffset) : null;
+    await Promise.all([
+      deleteOutbox(sql, { topic, partition }, publishedBelowOffset),
+      row &&
+        sql('insert into outbox (source_topic, source_partition, sequence, next_offset, records) values (?, ?, ?, ?, ?)', [
+          topic,
+          partition,
+          row.sequence,
+          row.next_offset,
+          row.records,
+        ]),
+      sql('update source_positions set next_offset = ?, next_sequence = ? where topic = ? and partition = ?', [
+        next.nextOffset,
+        next.nextSequence,
         topic,
         partition,
-        sequence,
-        next_offset,
-        records,
-      ]);
-    }
-    await sql('update source_positions set next_offset = ?, next_sequence = ? where topic = ? and partition = ?', [
-      progress.next.nextOffset,
-      progress.next.nextSequence,
-      topic,
-      partition,
+      ]),
     ]);
   }
 }

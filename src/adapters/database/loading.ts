@@ -6,7 +6,7 @@ import type { Dialect } from './options.ts';
 import type { Sql } from './transaction.ts';
 
 /** An allocated line as it lies in the database. `id`: of the allocation; a higher one is newer. */
-interface LineRow {
+export interface LineRow {
   readonly id: number;
   readonly reference: string;
   readonly orderid: string;
@@ -70,11 +70,10 @@ export class Loading {
     const ofSkus = `where sku in (select sku from ${this.#rows({ sku: 'text' })} as wanted)`;
     const wanted = [json(skus.map((sku) => [sku]))];
     const lock = this.#dialect === 'postgresql' ? 'for update' : '';
-    const rows = await this.#sql<ProductRow>(`select sku, version from products ${ofSkus} order by sku ${lock}`, wanted);
-    const batches = await this.#sql<BatchRow>(
-      `select reference, sku, quantity, eta, allocated_quantity from batches ${ofSkus} order by id`,
-      wanted,
-    );
+    const [rows, batches] = await Promise.all([
+      this.#sql<ProductRow>(`select sku, version from products ${ofSkus} order by sku ${lock}`, wanted),
+      this.#sql<BatchRow>(`select reference, sku, quantity, eta, allocated_quantity from batches ${ofSkus} order by id`, wanted),
+    ]);
     const bySku = Map.groupBy(batches, ({ sku }) => sku);
     return rows.map(({ sku, version }) => new Product(sku, version, bySku.get(sku)?.map(asBatch)));
   }
@@ -87,33 +86,25 @@ export class Loading {
     return this.#entityManager.findOne(Batch, { reference });
   }
 
-  /** Puts into the batches the lines that the commands can touch: a bounded number, however long the history. */
-  async restoreNeededLines(batches: ReadonlyMap<string, Batch>, needs: CommandNeeds): Promise<void> {
-    const found = new Map<number, LineRow>();
-    const collect = (rows: readonly LineRow[]) => {
-      for (const row of rows) found.set(row.id, row);
-    };
-    if (needs.lines.length > 0) {
-      const wanted = this.#rows({ orderid: 'text', sku: 'text' });
-      collect(
-        await this.#sql(
+  /** The lines that the commands can touch: a bounded number, however long the history. */
+  async neededLines(needs: CommandNeeds): Promise<readonly LineRow[]> {
+    const wanted = this.#rows({ orderid: 'text', sku: 'text' });
+    const wantedOrders = this.#rows({ orderid: 'text' });
+    const found = await Promise.all([
+      needs.lines.length > 0 &&
+        this.#sql<LineRow>(
           `select ${LINE} from ${wanted} as wanted
            join order_lines on order_lines.orderid = wanted.orderid and order_lines.sku = wanted.sku ${THEIR_ALLOCATIONS}`,
           [json(needs.lines)],
         ),
-      );
-    }
-    if (needs.orders.size > 0) {
-      const wanted = this.#rows({ orderid: 'text' });
-      collect(
-        await this.#sql(
-          `select ${LINE} from ${wanted} as wanted join order_lines on order_lines.orderid = wanted.orderid ${THEIR_ALLOCATIONS}`,
+      needs.orders.size > 0 &&
+        this.#sql<LineRow>(
+          `select ${LINE} from ${wantedOrders} as wanted join order_lines on order_lines.orderid = wanted.orderid ${THEIR_ALLOCATIONS}`,
           [json([...needs.orders.keys()].map((orderid) => [orderid]))],
         ),
-      );
-    }
-    if (needs.smallestQuantity.size > 0) collect(await this.#linesThatMayBeLetGo(needs.smallestQuantity));
-    restore(batches, [...found.values()]);
+      needs.smallestQuantity.size > 0 && this.#linesThatMayBeLetGo(needs.smallestQuantity),
+    ]);
+    return [...new Map(found.flatMap((rows) => rows || []).map((row) => [row.id, row])).values()];
   }
 
   /** Puts all its lines into each batch. */
@@ -127,7 +118,7 @@ export class Loading {
        join order_lines on order_lines.id = allocations.orderline_id`,
       [json([...batches.keys()].map((reference) => [reference]))],
     );
-    restore(batches, rows);
+    restoreLines(batches, rows);
   }
 
   /**
@@ -161,7 +152,8 @@ function asBatch({ reference, sku, quantity, eta, allocated_quantity }: BatchRow
   return new Batch(reference, sku, quantity, eta, allocated_quantity);
 }
 
-function restore(batches: ReadonlyMap<string, Batch>, rows: readonly LineRow[]): void {
+/** Oldest first: the order in which a batch lets its lines go, from the newest on. */
+export function restoreLines(batches: ReadonlyMap<string, Batch>, rows: readonly LineRow[]): void {
   for (const { reference, orderid, sku, qty } of rows.toSorted((a, b) => a.id - b.id)) {
     batches.get(reference)?.restoreLine(new OrderLine(orderid, sku, qty));
   }

@@ -5,8 +5,9 @@ import { Migrator } from '@mikro-orm/migrations';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { SqliteDriver } from '@mikro-orm/sqlite';
 import { schemas } from './mapping.ts';
+import { sqliteThreadDialect } from './sqlite-thread.ts';
 
-/** better-sqlite3 waits inside the process's only thread: no longer than a heartbeat can bear. */
+/** How long a statement waits for another process's lock before it is trouble. */
 const SQLITE_BUSY_TIMEOUT_MS = 500;
 const POSTGRES_CONNECT_TIMEOUT_MS = 10_000;
 const POSTGRES_POOL_SIZE = 10;
@@ -87,7 +88,7 @@ function sqliteOptions(file: string): DatabaseOptions {
     ...common,
     driver: SqliteDriver,
     dbName: file,
-    driverOptions: { timeout: SQLITE_BUSY_TIMEOUT_MS },
+    driverOptions: sqliteThreadDialect({ file, busyTimeoutMs: SQLITE_BUSY_TIMEOUT_MS }),
   };
 }
 

@@ -11,17 +11,24 @@ export interface OutboxRow {
   readonly records: Buffer;
 }
 
-/** @param outbox at least one record */
+/**
+ * Leaves with each record its encoded form, for whoever publishes it.
+ * @param outbox at least one record
+ */
 export function encodeOutbox(outbox: readonly OutboxRecord[], nextOffset: number): OutboxRow {
   const sequence = outbox[0]?.sequence ?? Number.NaN;
   const writer = new ByteWriter();
-  for (const record of outbox) {
+  const ends = outbox.map((record) => {
     writer.varint(record.sequence - sequence);
     writer.varint(nextOffset - 1 - record.sourceOffset);
     writer.sized(record.topic);
+    const start = writer.length;
     writeRecord(writer, record);
-  }
-  return { sequence, next_offset: nextOffset, records: writer.bytes };
+    return { start, end: writer.length };
+  });
+  const records = writer.bytes;
+  for (const [index, { start, end }] of ends.entries()) (outbox[index] as OutboxRecord).encoded = records.subarray(start, end);
+  return { sequence, next_offset: nextOffset, records };
 }
 
 export function decodeOutbox({ sequence, next_offset, records }: OutboxRow): readonly OutboxRecord[] {

@@ -2,7 +2,7 @@ import type { Command } from '../../domain/commands.ts';
 import { type Batch, OrderLine, type Product } from '../../domain/model.ts';
 import type { ProductRepository } from '../../service-layer/unit-of-work.ts';
 import { needsOf, setIn } from './command-needs.ts';
-import type { Loading } from './loading.ts';
+import { type Loading, restoreLines } from './loading.ts';
 import type { TrackedBatches } from './tracking.ts';
 import type { Sql } from './transaction.ts';
 
@@ -68,12 +68,17 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
     const needs = needsOf(commands);
     for (const [reference, skus] of needs.references) this.#skusOfReference.set(reference, new Set(skus));
     for (const [orderid, skus] of needs.orders) this.#skusOfOrder.set(orderid, new Set(skus));
-    this.#noteReferences(await this.#loading.skusOfReferences([...needs.references.keys()]), []);
-    this.#noteOrders(await this.#loading.skusOfOrders([...needs.orders.keys()]), []);
+    const { references, orders } = needs;
+    const [skusOfReferences, skusOfOrders] = await Promise.all([
+      this.#loading.skusOfReferences([...references.keys()]),
+      this.#loading.skusOfOrders([...orders.keys()]),
+    ]);
+    this.#noteReferences(skusOfReferences, []);
+    this.#noteOrders(skusOfOrders, []);
     const skus = new Set(needs.skus);
     for (const found of [...this.#skusOfReference.values(), ...this.#skusOfOrder.values()]) for (const sku of found) skus.add(sku);
-    const batches = await this.#load([...skus]);
-    await this.#loading.restoreNeededLines(batches, needs);
+    const [batches, lines] = await Promise.all([this.#load([...skus]), this.#loading.neededLines(needs)]);
+    restoreLines(batches, lines);
     this.#tracked.trackLines(batches.values());
   }
 

@@ -1,6 +1,6 @@
 import { DriverException, type EntityManager } from '@mikro-orm/core';
 import type { AbstractSqlConnection, SqlEntityManager } from '@mikro-orm/sqlite';
-import { CompiledQuery, type Kysely, type QueryResult } from 'kysely';
+import { CompiledQuery, type QueryResult } from 'kysely';
 import { translate, translated } from './errors.ts';
 import type { Dialect } from './options.ts';
 
@@ -17,7 +17,10 @@ import type { Dialect } from './options.ts';
 
 export type Parameters = readonly (string | number | null | Buffer)[];
 
-/** Runs one statement (`?` for each parameter) inside the transaction. */
+/**
+ * Runs one statement (`?` for each parameter) inside the transaction. Several may be sent without waiting: they run in the order
+ * of the calls, and none after one that has failed.
+ */
 export interface Sql {
   <Row = unknown>(statement: string, parameters?: Parameters): Promise<Row[]>;
   /** @returns how many rows it inserted, updated or deleted */
@@ -40,10 +43,12 @@ export async function runTransaction<T>(
   const outcome = await translated(async () => {
     await connection.ensureConnection();
     const pinned = connection.getClient().connection();
-    return pinned.execute((context) => {
+    return pinned.execute(async (context) => {
       const fork = em.fork() as SqlEntityManager;
       fork.setTransactionContext(context);
-      return attempt(statements(context, dialect), fork, dialect, work);
+      // Kysely would send a statement when the one before is answered: its connection takes several at once.
+      const direct = await context.getExecutor().provideConnection(async (connection) => connection);
+      return attempt(statements(direct, dialect), fork, dialect, work);
     });
   });
   if ('error' in outcome) throw outcome.error;
@@ -77,20 +82,24 @@ interface Statements {
 
 function statements(context: Client, dialect: Dialect): Statements {
   let failure: unknown;
-  const execute = async <Row>(statement: string, parameters: Parameters) => {
-    try {
-      return await executeBound<Row>(context, dialect, statement, parameters);
-    } catch (error) {
+  let previous: Promise<unknown> = Promise.resolve();
+  const execute = <Row>(statement: string, parameters: Parameters) => {
+    const run = () => executeBound<Row>(context, dialect, statement, parameters);
+    // SQLite's thread has a queue; the client of PostgreSQL is about to lose its own.
+    const result = dialect === 'sqlite' ? run() : previous.then(run);
+    previous = result.catch((error) => {
       failure ??= error;
-      throw error;
-    }
+    });
+    return result;
   };
   const all = async <Row>(statement: string, parameters: Parameters = []) => (await execute<Row>(statement, parameters)).rows;
   const run = async (statement: string, parameters: Parameters = []) => Number((await execute(statement, parameters)).numAffectedRows ?? 0);
   return { sql: Object.assign(all, { run }), failure: () => failure };
 }
 
-type Client = Pick<Kysely<unknown>, 'executeQuery'>;
+interface Client {
+  executeQuery<Row>(query: CompiledQuery<Row>): Promise<QueryResult<Row>>;
+}
 
 /** MikroORM's own `execute` writes the values into the text of the statement: here they are bound, and the text stays the same. */
 export async function executeBound<Row>(

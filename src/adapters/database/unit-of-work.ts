@@ -31,6 +31,7 @@ export class SqlUnitOfWork implements LaneTransaction {
   readonly #dialect: Dialect;
   readonly #tracked = new TrackedBatches();
   readonly #afterCommit: (() => void | Promise<void>)[] = [];
+  #flushed: Promise<void> | null = null;
 
   constructor(entityManager: SqlEntityManager, sql: Sql, dialect: Dialect) {
     const loading = new Loading(entityManager, sql, dialect);
@@ -60,52 +61,59 @@ export class SqlUnitOfWork implements LaneTransaction {
     return new Set(rows.map(({ id }) => id));
   }
 
-  /** Writes every difference between what was loaded and what there is now. The session does it, once, before the commit. */
-  async flush(): Promise<void> {
+  flush(): Promise<void> {
+    this.#flushed ??= this.#writeChanges();
+    return this.#flushed;
+  }
+
+  /** Sends every difference between what was loaded and what there is now, without waiting in between. */
+  async #writeChanges(): Promise<void> {
     const { newProducts, changedProducts, newBatches, changedBatches, linesLetGo, linesTaken } = this.#tracked.changes();
     const addedLines = this.orderLines.added.map(({ orderid, sku, qty }) => [orderid, sku, qty]);
     const goneIds = `select order_lines.id from ${this.#rows(LINE_KEY)} as gone
        cross join order_lines where order_lines.orderid = gone.orderid and order_lines.sku = gone.sku`;
-    await this.#write(`delete from allocations where orderline_id in (${goneIds})`, linesLetGo);
-    await this.#write(`delete from order_lines where id in (${goneIds})`, linesLetGo);
-    await this.#write(
-      `insert into products (sku, version) select sku, version from ${this.#rows({ sku: 'text', version: 'bigint' })} as added`,
-      newProducts,
-    );
-    const updated = await this.#write(
-      `update products set version = changed.version from ${this.#rows({ sku: 'text', version: 'bigint', loaded: 'bigint' })} as changed
-       where products.sku = changed.sku and products.version = changed.loaded`,
-      changedProducts,
-    );
-    if (updated < changedProducts.length) throw new TroubleError('A product has changed since it was loaded');
-    await this.#write(
-      `insert into batches (reference, sku, quantity, eta, allocated_quantity)
-       select reference, sku, quantity, eta, allocated_quantity from ${this.#rows(BATCH)} as added order by place`,
-      newBatches,
-    );
-    await this.#write(
-      `update batches set quantity = changed.quantity, allocated_quantity = changed.allocated_quantity
-       from ${this.#rows({ reference: 'text', quantity: 'bigint', allocated_quantity: 'bigint' })} as changed
-       where batches.reference = changed.reference`,
-      changedBatches,
-    );
-    await this.#write(
-      `insert into order_lines (orderid, sku, qty) select orderid, sku, qty from ${this.#rows({ ...LINE_KEY, qty: 'bigint' })} as added`,
-      addedLines,
-    );
-    await this.#write(
-      `insert into order_lines (orderid, sku, qty) select orderid, sku, qty from ${this.#rows(TAKEN)} as taken where true order by place
-       on conflict (orderid, sku) do update set qty = excluded.qty`,
-      linesTaken,
-    );
-    await this.#write(
-      `insert into allocations (batch_id, orderline_id)
-       select batches.id, order_lines.id from ${this.#rows(TAKEN)} as taken
-       join batches on batches.reference = taken.reference
-       join order_lines on order_lines.orderid = taken.orderid and order_lines.sku = taken.sku
-       order by taken.place`,
-      linesTaken,
-    );
+    const [, , , updatedProducts] = await Promise.all([
+      this.#write(`delete from allocations where orderline_id in (${goneIds})`, linesLetGo),
+      this.#write(`delete from order_lines where id in (${goneIds})`, linesLetGo),
+      this.#write(
+        `insert into products (sku, version) select sku, version from ${this.#rows({ sku: 'text', version: 'bigint' })} as added`,
+        newProducts,
+      ),
+      this.#write(
+        `update products set version = changed.version from ${this.#rows({ sku: 'text', version: 'bigint', loaded: 'bigint' })} as changed
+         where products.sku = changed.sku and products.version = changed.loaded`,
+        changedProducts,
+      ),
+      this.#write(
+        `insert into batches (reference, sku, quantity, eta, allocated_quantity)
+         select reference, sku, quantity, eta, allocated_quantity from ${this.#rows(BATCH)} as added order by place`,
+        newBatches,
+      ),
+      this.#write(
+        `update batches set quantity = changed.quantity, allocated_quantity = changed.allocated_quantity
+         from ${this.#rows({ reference: 'text', quantity: 'bigint', allocated_quantity: 'bigint' })} as changed
+         where batches.reference = changed.reference`,
+        changedBatches,
+      ),
+      this.#write(
+        `insert into order_lines (orderid, sku, qty) select orderid, sku, qty from ${this.#rows({ ...LINE_KEY, qty: 'bigint' })} as added`,
+        addedLines,
+      ),
+      this.#write(
+        `insert into order_lines (orderid, sku, qty) select orderid, sku, qty from ${this.#rows(TAKEN)} as taken where true order by place
+         on conflict (orderid, sku) do update set qty = excluded.qty`,
+        linesTaken,
+      ),
+      this.#write(
+        `insert into allocations (batch_id, orderline_id)
+         select batches.id, order_lines.id from ${this.#rows(TAKEN)} as taken
+         join batches on batches.reference = taken.reference
+         join order_lines on order_lines.orderid = taken.orderid and order_lines.sku = taken.sku
+         order by taken.place`,
+        linesTaken,
+      ),
+    ]);
+    if (updatedProducts < changedProducts.length) throw new TroubleError('A product has changed since it was loaded');
   }
 
   /** @param onError hears of work that failed: nothing is undone, and what is left still runs */

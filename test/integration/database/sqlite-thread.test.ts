@@ -1,0 +1,57 @@
+import { Kysely, sql } from 'kysely';
+import { expect, it, onTestFinished } from 'vitest';
+import { sqliteThreadDialect } from '../../../src/adapters/database/sqlite-thread.ts';
+
+async function openDatabase(file = ':memory:') {
+  const database = new Kysely<never>({ dialect: sqliteThreadDialect({ file, busyTimeoutMs: 500 }) });
+  onTestFinished(() => database.destroy());
+  const connection = await database.getExecutor().provideConnection(async (each) => each);
+  const run = (text: string) => connection.executeQuery(sql.raw(text).compile(database)).then(({ rows }) => rows);
+  return { run, connection, database };
+}
+
+it('statements sent without waiting run in the order of the calls', async () => {
+  const { run } = await openDatabase();
+  const answers = await Promise.all([
+    run('create table numbers (n int)'),
+    run('insert into numbers values (1)'),
+    run('insert into numbers values (2)'),
+    run('select n from numbers order by n'),
+  ]);
+  expect(answers.at(-1)).toEqual([{ n: 1 }, { n: 2 }]);
+});
+
+it('what is sent after a statement that fails in a transaction does nothing, until the rollback', async () => {
+  const { run } = await openDatabase();
+  await run('create table numbers (n int unique)');
+  await run('begin immediate');
+  const outcomes = await Promise.allSettled([
+    run('insert into numbers values (1)'),
+    // As SQLite does by itself when the disk is full.
+    run('insert or rollback into numbers values (1)'),
+    run('insert into numbers values (2)'),
+    run('commit'),
+  ]);
+  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'rejected']);
+  await run('rollback').catch(() => {});
+  expect(await run('select n from numbers')).toEqual([]);
+});
+
+it('an error keeps the code that SQLite gave it', async () => {
+  const { run } = await openDatabase();
+  await run('create table numbers (n int unique)');
+  await run('insert into numbers values (1)');
+  await expect(run('insert into numbers values (1)')).rejects.toMatchObject({ code: 'SQLITE_CONSTRAINT_UNIQUE' });
+});
+
+it('bytes go in and come out as they are, also those that are a part of a larger buffer', async () => {
+  const { connection } = await openDatabase();
+  const bytes = Buffer.from('before|these|after').subarray(7, 12);
+  const { rows } = await connection.executeQuery({ sql: 'select ? as bytes', parameters: [bytes] } as never);
+  expect(rows).toEqual([{ bytes: Buffer.from('these') }]);
+  expect(bytes.toString()).toBe('these');
+});
+
+it('a file that cannot be opened is told to whoever asks first', async () => {
+  await expect(openDatabase('/nowhere/at/all.db')).rejects.toThrow(/directory does not exist/);
+});
