@@ -14,7 +14,7 @@ const SETTINGS = {
   heartbeatInterval: HEARTBEAT_MS,
   // The broker answers at once when there is something; this is how late a resumed partition joins the next fetch.
   maxWaitTimeInMs: 200,
-  maxBytesPerPartition: 2 * 1024 * 1024,
+  maxBytesPerPartition: 512 * 1024,
   allowAutoTopicCreation: false,
   // kafkajs restarts after some crashes and not after others (its 1513, 1721): here each ends its consumer, and a new one is made.
   retry: { restartOnFailure: async () => false },

@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module';
+import { type DecodeMessages, inOnePass } from './kafka-fetch.ts';
 
 /**
- * Mends two faults of kafkajs 2.2.4 that cannot be worked around from outside. Importing this file applies it, once per process.
+ * Mends three faults of kafkajs 2.2.4 that cannot be worked around from outside. Importing this file applies it, once per process.
  *
  * 1. Its request queue re-arms a timer for ever, also when nothing waits: 1,000 wake-ups per second and connection, and
  *    under Node 24 a TimeoutNegativeWarning (its issue 1751).
@@ -9,6 +10,7 @@ import { createRequire } from 'node:module';
  *    of them to begin before the fetch. The broker lists them in the order of their ends: when several producers of one
  *    partition are aborted, what they wrote shows up as if committed. Here what is aborted is marked before that filter:
  *    like a control record, it moves the position and is not delivered.
+ * 3. Decoding a fetch takes it longer than all that the service does with the commands in memory: see `kafka-fetch.ts`.
  */
 interface RequestQueue {
   readonly pending: readonly unknown[];
@@ -41,6 +43,10 @@ if (!requestQueue.isMended) {
   requestQueue.scheduleCheckPendingRequests = function (this: RequestQueue) {
     if (this.pending.length > 0) scheduleCheckPendingRequests.call(this);
   };
+  // Whoever decodes a fetch asks for this module at the first fetch.
+  const decodeMessages: DecodeMessages = require('kafkajs/src/protocol/requests/fetch/v4/decodeMessages');
+  (require.cache[require.resolve('kafkajs/src/protocol/requests/fetch/v4/decodeMessages')] as NodeModule).exports =
+    inOnePass(decodeMessages);
   const { fetch } = broker;
   broker.fetch = async function (this: Broker, request: unknown) {
     const response = await fetch.call(this, request);

@@ -1,0 +1,61 @@
+import { createRequire } from 'node:module';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { type DecodeMessages, inOnePass } from '../../../src/adapters/broker/kafka-fetch.ts';
+import { arbitraryRecord } from '../../support/arbitrary-records.ts';
+
+const require = createRequire(import.meta.url);
+const kafkajs: DecodeMessages = require('kafkajs/src/protocol/requests/fetch/v4/decodeMessages');
+const Decoder: new (bytes: Buffer) => { readonly buffer: Buffer; offset: number } = require('kafkajs/src/protocol/decoder');
+const kafkajsRecord = require('kafkajs/src/protocol/recordBatch/record/v0');
+const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0');
+
+const GZIP = 1;
+const LOG_APPEND_TIME = 0x08;
+const CONTROL = 0x20;
+
+const arbitraryBatch = fc.record({
+  records: fc.array(fc.record({ record: arbitraryRecord, offsetDelta: fc.nat(2 ** 31 - 1), timestampDelta: fc.integer() }), {
+    minLength: 1,
+    maxLength: 20,
+  }),
+  firstOffset: fc.nat(Number.MAX_SAFE_INTEGER - 2 ** 32),
+  firstTimestamp: fc.nat(2 ** 42),
+  maxTimestamp: fc.nat(2 ** 42),
+  producerId: fc.bigInt(-1n, 2n ** 62n),
+  producerEpoch: fc.nat(2 ** 15 - 1),
+  firstSequence: fc.nat(2 ** 31 - 1),
+  transactional: fc.boolean(),
+  flags: fc.subarray([LOG_APPEND_TIME, CONTROL]),
+  compression: fc.constantFrom(0, 0, 0, GZIP),
+});
+
+async function encoded({ records, flags, ...batch }: typeof arbitraryBatch extends fc.Arbitrary<infer B> ? B : never): Promise<Buffer> {
+  const { buffer } = await RecordBatch({
+    ...batch,
+    records: records.map(({ record, ...deltas }) => kafkajsRecord({ ...record, ...deltas })),
+    lastOffsetDelta: records.at(-1)?.offsetDelta,
+  });
+  const bytes: Buffer = Buffer.from(buffer);
+  bytes.writeBigInt64BE(BigInt(batch.firstOffset), 0);
+  bytes.writeInt16BE(
+    flags.reduce((all, flag) => all | flag, bytes.readInt16BE(21)),
+    21,
+  );
+  return bytes;
+}
+
+it('a fetch is decoded to what kafkajs makes of it, whatever is in it and wherever it is cut off', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(arbitraryBatch, { maxLength: 4 }), fc.nat(), async (batches, cut) => {
+      const all = Buffer.concat(await Promise.all(batches.map(encoded)));
+      const bytes = all.subarray(0, all.length - (batches.length > 0 ? cut % 60 : 0));
+      const partition = Buffer.concat([Buffer.alloc(4), bytes, Buffer.from('what follows')]);
+      partition.writeInt32BE(bytes.length);
+      const [ours, theirs] = [new Decoder(partition), new Decoder(partition)];
+      const found = await inOnePass(kafkajs)(ours);
+      expect(found).toEqual(await kafkajs(theirs));
+      expect(ours.offset).toBe(theirs.offset);
+    }),
+  );
+});
