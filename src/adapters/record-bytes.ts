@@ -1,4 +1,4 @@
-import type { Headers, LogRecord } from '../service-layer/unit-of-work.ts';
+import type { Headers, LogRecord, OutgoingRecord } from '../service-layer/unit-of-work.ts';
 
 type Bytes = Buffer | string;
 
@@ -102,10 +102,24 @@ export class ByteReader {
   varint(): number {
     let zigzag = 0;
     for (let shift = 0; ; shift += 7) {
-      const byte = this.#bytes[this.#position] as number;
-      this.#position += 1;
+      const byte = this.byte();
       zigzag |= (byte & 0x7f) << shift;
       if (byte < 0x80) return (zigzag >>> 1) ^ -(zigzag & 1);
+    }
+  }
+
+  byte(): number {
+    this.#position += 1;
+    return this.#bytes[this.#position - 1] as number;
+  }
+
+  /** A whole number within 53 bits. */
+  varlong(): number {
+    let zigzag = 0;
+    for (let factor = 1; ; factor *= 0x80) {
+      const byte = this.byte();
+      zigzag += (byte & 0x7f) * factor;
+      if (byte < 0x80) return zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
     }
   }
 
@@ -122,7 +136,12 @@ export class ByteReader {
  *
  * Source: Apache Kafka, message format, record (magic 2): keyLength key valueLength value headersCount [name value].
  */
-export function writeRecord(writer: ByteWriter, { key, value, headers }: LogRecord): void {
+export function writeRecord(writer: ByteWriter, record: LogRecord & Pick<OutgoingRecord, 'encoded'>): void {
+  const { key, value, headers, encoded } = record;
+  if (encoded) {
+    writer.raw(encoded);
+    return;
+  }
   writer.sized(key);
   writer.sized(value);
   let count = 0;
@@ -141,8 +160,10 @@ export function writeRecord(writer: ByteWriter, { key, value, headers }: LogReco
 export function readRecord(reader: ByteReader) {
   const key = reader.sized();
   const value = reader.sized();
+  let count = reader.varint();
+  if (count === 0) return { key, value, headers: {} };
   const headers = new Map<string, Buffer | Buffer[]>();
-  for (let count = reader.varint(); count > 0; count -= 1) {
+  for (; count > 0; count -= 1) {
     const name = String(reader.sized());
     const header = reader.sized() as Buffer;
     const earlier = headers.get(name);
@@ -158,7 +179,8 @@ function headerCount(header: Headers[string]): number {
 }
 
 /** How many bytes the record takes in the log, at most. */
-export function bytesOf({ key, value, headers }: LogRecord): number {
+export function bytesOf({ key, value, headers, encoded }: LogRecord & Pick<OutgoingRecord, 'encoded'>): number {
+  if (encoded) return RECORD_OVERHEAD_BYTES + encoded.length;
   let bytes = RECORD_OVERHEAD_BYTES + byteLength(key) + byteLength(value);
   for (const [name, header] of Object.entries(headers)) {
     for (const each of Array.isArray(header) ? header : [header]) {

@@ -12,7 +12,7 @@ export function addStart(program: Command): void {
 Examples:
   $ npx allocation start                                        # embedded log and SQLite
   $ KAFKA_BROKERS=localhost:9092 npx allocation start           # Kafka and SQLite
-  $ KAFKA_BROKERS=localhost:9092 DATABASE_URL=postgresql://user:password@localhost:5432/allocation npx npx allocation start
+  $ KAFKA_BROKERS=localhost:9092 DATABASE_URL=postgresql://user:password@localhost:5432/allocation npx allocation start
   $ HTTP_PORT=0 npx allocation start                            # any free port`,
     )
     .action(async () => {

@@ -37,6 +37,7 @@ export class Lane implements PartitionOwner {
   readonly #log: Logger;
   readonly #closing = new AbortController();
   #work: Promise<void>;
+  #handling: Promise<void> = Promise.resolve();
   #relay: OutboxRelay | null = null;
   #position: LanePosition = { nextOffset: 0, nextSequence: 1 };
   #publishedBelowOffset = 0;
@@ -57,12 +58,10 @@ export class Lane implements PartitionOwner {
     return this.#problem;
   }
 
+  /** Resolves when the delivery before is dealt with: this one is, while the next one is fetched. */
   async handle(records: readonly ReceivedRecord[]): Promise<void> {
-    const relay = this.#relay;
-    await relay?.room();
-    if (!relay || relay !== this.#relay) return;
-    const fresh = records.filter(({ offset }) => offset >= this.#position.nextOffset);
-    if (fresh.length > 0) await this.#tracked(this.#handleFresh(fresh, relay));
+    await this.#handling;
+    this.#handling = this.#tracked(this.#handleDelivery(records));
   }
 
   async close(): Promise<void> {
@@ -73,6 +72,14 @@ export class Lane implements PartitionOwner {
     this.#relay = null;
     await relay?.drain(DRAIN_TIMEOUT_MS);
     await relay?.close();
+  }
+
+  async #handleDelivery(records: readonly ReceivedRecord[]): Promise<void> {
+    const relay = this.#relay;
+    await relay?.room();
+    if (!relay || relay !== this.#relay) return;
+    const fresh = records.filter(({ offset }) => offset >= this.#position.nextOffset);
+    if (fresh.length > 0) await this.#handleFresh(fresh, relay);
   }
 
   /** Sees to it that `close` waits for the work, whoever started it. */
@@ -115,7 +122,7 @@ export class Lane implements PartitionOwner {
     const stopTimer = this.#context.answering.metrics.batchSeconds.startTimer();
     const { store, answering } = this.#context;
     const batch = {
-      records: readRecords(records),
+      records: await readRecords(records),
       position: this.#position,
       publishedBelowOffset: this.#publishedBelowOffset,
       deadLetterMaxBytes: this.#deadLetterMaxBytes,

@@ -102,7 +102,7 @@ export class OutboxRelay {
   }
 }
 
-const MAX_QUEUED_RECORDS = 10_000;
+const MAX_QUEUED_RECORDS = 4_000;
 const MAX_CHUNK_BYTES = 4 * 1024 * 1024;
 
 /** What one broker transaction publishes. */

@@ -4,7 +4,8 @@ export interface DeadLetter {
   readonly reason: 'malformed' | 'unknown-type' | 'invalid-data' | 'too-large' | 'handler-failed';
   readonly message: string;
   readonly attempts: number;
-  readonly failedAt: Date;
+  /** ISO 8601. */
+  readonly failedAt: string;
 }
 
 interface DeadMessage extends WireMessage {
@@ -35,7 +36,7 @@ export function encodeDeadLetter(original: DeadMessage, why: DeadLetter, maxMess
       'dead-letter-partition': String(partition),
       'dead-letter-offset': String(offset),
       'dead-letter-attempts': String(why.attempts),
-      'dead-letter-failed-at': why.failedAt.toISOString(),
+      'dead-letter-failed-at': why.failedAt,
     },
   };
 }

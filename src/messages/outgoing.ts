@@ -6,6 +6,8 @@ import type { WireMessage } from './cloud-events.ts';
 /** Kafka refuses record batches over 1 MiB by default: a composite that would be larger goes out as several, in one transaction. */
 export const MAX_COMPOSITE_BYTES = 900_000;
 
+const SOURCE = '/allocation';
+
 /** Where a command came from, and what it led to. */
 export interface Answer {
   readonly topic: string;
@@ -16,7 +18,8 @@ export interface Answer {
   readonly traceparent: string | null;
   readonly command: Command;
   readonly events: readonly Event[];
-  readonly time: Date;
+  /** ISO 8601. */
+  readonly time: string;
 }
 
 export interface EncodedEvent {
@@ -38,60 +41,61 @@ const data: { readonly [T in Event['type']]: (event: Extract<Event, { type: T }>
 
 /** The answer as messages: none for no event, one for one, a composite for several. */
 export function encodeAnswer(answer: Answer): readonly EncodedEvent[] {
-  const baseId = `${answer.topic}/${answer.partition}/${answer.offset}`;
+  const id = `${answer.topic}/${answer.partition}/${answer.offset}`;
   const [first, ...more] = answer.events;
   if (first === undefined) return [];
-  if (more.length > 0) return encodeComposites(answer, baseId, new CompositeDomainEvent(answer.events));
-  const attributes = { ...attributesOf(first, baseId, answer), ...trace(answer) };
-  return [{ key: subject(first), value: JSON.stringify(encodeData(first)), headers: asHeaders(attributes) }];
+  if (more.length > 0) return encodeComposites(answer, id, new CompositeDomainEvent(answer.events));
+  const key = subject(first);
+  return [{ key, value: JSON.stringify(encodeData(first)), headers: headersOf(first.type, id, key, versionOf(first), answer) }];
 }
 
 function encodeComposites(answer: Answer, baseId: string, composite: CompositeDomainEvent<Event>): readonly EncodedEvent[] {
-  const structured = [...composite].map((event, index) =>
-    JSON.stringify({
-      ...attributesOf(event, `${baseId}/${index + 1}`, answer),
-      datacontenttype: 'application/json',
-      ...trace(answer),
-      data: encodeData(event),
-    }),
-  );
+  const structured = [...composite].map((event, index) => JSON.stringify(structuredEvent(event, `${baseId}/${index + 1}`, answer)));
   const key = compositeSubject(answer.command, answer.events);
   return inChunks(structured, MAX_COMPOSITE_BYTES).map((chunk, index) => {
     const id = index === 0 ? baseId : `${baseId}.${index + 1}`;
-    const attributes = { ...commonAttributes(composite.type, id, key, answer), ...trace(answer) };
-    return { key, value: `{"events":[${chunk.join(',')}]}`, headers: asHeaders(attributes) };
+    return { key, value: `{"events":[${chunk.join(',')}]}`, headers: headersOf(composite.type, id, key, undefined, answer) };
   });
 }
 
-type Attributes = Readonly<Record<string, string>>;
-
-function attributesOf(event: Event, id: string, answer: Answer): Attributes {
-  const common = commonAttributes(event.type, id, subject(event), answer);
-  return 'version' in event ? { ...common, sequence: String(event.version) } : common;
+/** CloudEvents Kafka binding, binary mode: attributes are headers with the prefix `ce_`; `traceparent` is W3C's own header. */
+function headersOf(type: string, id: string, subject: string, version: number | undefined, answer: Answer): EncodedEvent['headers'] {
+  const headers: Record<string, string> = {
+    'content-type': 'application/json',
+    ce_specversion: '1.0',
+    ce_id: id,
+    ce_source: SOURCE,
+    ce_type: type,
+    ce_subject: subject,
+    ce_time: answer.time,
+    ce_causationid: answer.commandId,
+    ce_correlationid: answer.correlationId,
+  };
+  if (version !== undefined) headers.ce_sequence = String(version);
+  if (answer.traceparent !== null) headers.traceparent = answer.traceparent;
+  return headers;
 }
 
-function commonAttributes(type: string, id: string, subject: string, { time, commandId, correlationId }: Answer): Attributes {
+/** The same in structured mode. JSON leaves out what is undefined. */
+function structuredEvent(event: Event, id: string, answer: Answer): object {
   return {
     specversion: '1.0',
     id,
-    source: '/allocation',
-    type,
-    subject,
-    time: time.toISOString(),
-    causationid: commandId,
-    correlationid: correlationId,
+    source: SOURCE,
+    type: event.type,
+    subject: subject(event),
+    time: answer.time,
+    causationid: answer.commandId,
+    correlationid: answer.correlationId,
+    sequence: versionOf(event)?.toString(),
+    datacontenttype: 'application/json',
+    traceparent: answer.traceparent ?? undefined,
+    data: encodeData(event),
   };
 }
 
-function trace({ traceparent }: Answer): Attributes {
-  return traceparent === null ? {} : { traceparent };
-}
-
-/** CloudEvents Kafka binding: attributes are headers with the prefix `ce_`; `traceparent` is W3C's own header. */
-function asHeaders(attributes: Attributes): Attributes {
-  const headers: Record<string, string> = { 'content-type': 'application/json' };
-  for (const name in attributes) headers[name === 'traceparent' ? name : `ce_${name}`] = attributes[name] as string;
-  return headers;
+function versionOf(event: Event): number | undefined {
+  return 'version' in event ? event.version : undefined;
 }
 
 function encodeData<E extends Event>(event: E): object {

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LogRecord } from '../../service-layer/unit-of-work.ts';
 import { ByteWriter, bytesOf, writeRecord } from '../record-bytes.ts';
 import { MAX_BATCH_BYTES, type PlacedRecord } from './kafka-records.ts';
@@ -20,6 +21,8 @@ const HEADER_BYTES = 61;
 /** What the checksum covers begins here. */
 const ATTRIBUTES_AT = 21;
 
+/** So many records at a stretch, then others have their turn. */
+const STRETCH = 500;
 const MAX_BYTES_PER_CHARACTER = 3;
 const ROOM_FOR_HEADERS_BYTES = 128 * 1024;
 
@@ -86,10 +89,11 @@ export class BatchEncoder {
 }
 
 /** The records, in order, in batches that the broker takes, those of one partition in order. A record that is larger goes alone. */
-export function batchesOf(records: readonly PlacedRecord[]): readonly BatchEncoder[] {
+export async function batchesOf(records: readonly PlacedRecord[]): Promise<readonly BatchEncoder[]> {
   const full: BatchEncoder[] = [];
   const open = new Map<string, BatchEncoder>();
-  for (const { record, partition } of records) {
+  for (const [index, { record, partition }] of records.entries()) {
+    if (index % STRETCH === STRETCH - 1) await nextTurn();
     const place = `${partition}/${record.topic}`;
     let batch = open.get(place);
     if (!batch?.hasRoomFor(record)) {

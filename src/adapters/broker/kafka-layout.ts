@@ -24,10 +24,17 @@ export class TopicLayouts {
   async place(records: readonly OutgoingRecord[]): Promise<readonly PlacedRecord[]> {
     const layouts = new Map<string, Layout>();
     for (const { topic } of records) if (!layouts.has(topic)) layouts.set(topic, await this.of(topic));
+    const partitions = new Map<string, number>();
     return records.map((record) => {
       const { topic, key } = record;
-      const message = { key, value: null };
-      return { record, partition: this.#partitioner({ topic, partitionMetadata: layouts.get(topic)?.partitions ?? [], message }) };
+      const partitionMetadata = layouts.get(topic)?.partitions ?? [];
+      const place = `${topic}/${key}`;
+      let partition = typeof key === 'string' ? partitions.get(place) : undefined;
+      if (partition === undefined) {
+        partition = this.#partitioner({ topic, partitionMetadata, message: { key, value: null } });
+        if (typeof key === 'string') partitions.set(place, partition);
+      }
+      return { record, partition };
     });
   }
 

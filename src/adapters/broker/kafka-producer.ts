@@ -99,7 +99,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   }
 
   async #transact(records: readonly PlacedRecord[], position: GroupPosition | null): Promise<void> {
-    const batches = batchesOf(records);
+    const batches = await batchesOf(records);
     const partitions = Map.groupBy(batches, ({ topic }) => topic);
     const topics = [...partitions].map(([topic, of]) => ({ topic, partitions: [...new Set(of.map(({ partition }) => partition))] }));
     const leaders = await this.#leadersOf(topics);
@@ -116,15 +116,20 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     await this.#coordinator.endTxn({ ...identity, transactionResult: true });
   }
 
-  /** One request after another, each with at most one batch of a partition: the order of a partition's batches is theirs. */
+  /**
+   * One request after another, each with at most one batch of a partition: the order of a partition's batches is theirs. None waits
+   * for the answer to the one before: a leader takes a connection's requests one by one, and refuses a batch whose predecessor it has not.
+   */
   async #send(batches: readonly BatchEncoder[], leaders: ReadonlyMap<string, BrokerNode>): Promise<void> {
     const waiting = [...batches];
+    const sent: Promise<void>[] = [];
     while (waiting.length > 0) {
       const request = new Map<string, BatchEncoder>();
       while (waiting[0] && !request.has(placeOf(waiting[0]))) request.set(placeOf(waiting[0]), waiting.shift() as BatchEncoder);
       const byLeader = Map.groupBy(request.values(), (batch) => leaders.get(placeOf(batch)) as BrokerNode);
-      await Promise.all([...byLeader].map(([leader, ofLeader]) => this.#produce(leader, ofLeader)));
+      for (const [leader, ofLeader] of byLeader) sent.push(this.#produce(leader, ofLeader));
     }
+    await Promise.all(sent);
   }
 
   async #produce(leader: BrokerNode, batches: readonly BatchEncoder[]): Promise<void> {

@@ -28,8 +28,14 @@ function encodeHeaders(headers: Headers): IHeaders {
 
 export function decode(topic: string, partition: number, message: KafkaMessage): ReceivedRecord {
   const { offset, timestamp, key, value, headers = {} } = message;
-  const kept = Object.entries(headers).filter(([, header]) => header !== null);
-  return { topic, partition, offset: Number(offset), timestampMs: Number(timestamp), key, value, headers: Object.fromEntries(kept) };
+  return { topic, partition, offset: Number(offset), timestampMs: Number(timestamp), key, value, headers: withoutNulls(headers) };
+}
+
+function withoutNulls(headers: IHeaders): Headers {
+  for (const name in headers) {
+    if (headers[name] === null) return Object.fromEntries(Object.entries(headers).filter(([, header]) => header !== null));
+  }
+  return headers;
 }
 
 /** Cuts the records, in order, into sends that the broker takes: each partition's part is one record batch. */

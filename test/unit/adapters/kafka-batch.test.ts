@@ -16,7 +16,7 @@ const LEADER_EPOCH = [12, 16] as const;
 it('a batch is encoded to the very bytes that kafkajs makes of it', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(arbitraryRecord, { minLength: 1, maxLength: 80 }), async (records) => {
-      const [batch, ...more] = batchesOf(records.map((record) => ({ record: { ...record, topic: 'events' }, partition: 1 })));
+      const [batch, ...more] = await batchesOf(records.map((record) => ({ record: { ...record, topic: 'events' }, partition: 1 })));
       const encoded = batch?.encode(WRITER, TIMESTAMP_MS);
       const expected = await RecordBatch({
         records: records.map((record, offsetDelta) => kafkajsRecord({ ...record, offsetDelta, timestampDelta: 0 })),
@@ -32,14 +32,14 @@ it('a batch is encoded to the very bytes that kafkajs makes of it', async () => 
   );
 });
 
-it('records are cut into batches that the broker takes, in order, and none is lost', () => {
+it('records are cut into batches that the broker takes, in order, and none is lost', async () => {
   const size = fc.oneof(fc.nat(1_000), fc.nat(950_000));
   const record = fc.tuple(fc.nat(2), size).map(([partition, bytes]) => {
     return { partition, record: { topic: 'events', key: 'k', value: 'x'.repeat(bytes), headers: {} } };
   });
-  fc.assert(
-    fc.property(fc.array(record, { maxLength: 30 }), (records) => {
-      const batches = batchesOf(records);
+  await fc.assert(
+    fc.asyncProperty(fc.array(record, { maxLength: 30 }), async (records) => {
+      const batches = await batchesOf(records);
       for (const { bytes, count } of batches) expect(count === 1 || bytes <= 900 * 1024).toBe(true);
       for (const partition of [0, 1, 2]) {
         const counts = batches.filter((batch) => batch.partition === partition).map(({ count }) => count);

@@ -3,7 +3,7 @@ import type { Event } from '../../../src/domain/events.ts';
 import { encodeDeadLetter } from '../../../src/messages/dead-letters.ts';
 import { type Answer, asStructuredEvent, encodeAnswer, MAX_COMPOSITE_BYTES } from '../../../src/messages/outgoing.ts';
 
-const time = new Date('2026-11-23T12:00:00Z');
+const time = '2026-11-23T12:00:00.000Z';
 const allocated: Event = { type: 'Allocated', orderid: 'o', sku: 'S', qty: 2, batchref: 'b', version: 3 };
 const letGo: Event = { type: 'Deallocated', orderid: 'o', sku: 'S', qty: 2, batchref: 'b', version: 4, because: 'batch-shrank' };
 const answer = (events: readonly Event[], more: Partial<Answer> = {}): Answer => ({
