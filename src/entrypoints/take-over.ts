@@ -106,16 +106,12 @@ async function publishOutbox(
   producer: TransactionalProducer,
   { store, group }: LaneContext,
 ) {
-  let published = committed;
-  for (;;) {
-    const waiting = await store.readOutbox(lane, published, end);
-    const last = waiting.at(-1);
-    if (!last) break;
-    published = last.sourceOffset + 1;
-    for (const { records, nextOffset } of wholeCommandChunks(waiting, published)) {
-      await producer.publish(records, { ...lane, group, nextOffset });
+  for (let published = committed; published < end; ) {
+    const { records, nextOffset } = (await store.readOutbox(lane, published, end)) ?? { records: [], nextOffset: end };
+    for (const chunk of wholeCommandChunks(records, nextOffset)) {
+      await producer.publish(chunk.records, { ...lane, group, nextOffset: chunk.nextOffset });
     }
+    published = nextOffset;
   }
-  if (published < end) await producer.publish([], { ...lane, group, nextOffset: end });
   await store.deleteOutbox(lane, end);
 }

@@ -176,6 +176,14 @@ export interface LaneProgress {
   readonly publishedBelowOffset: number;
 }
 
+/** What one lane transaction left to publish. */
+export interface WaitingRecords {
+  /** None, when the last commands of the transaction had no answer: they were answered before. */
+  readonly records: readonly OutboxRecord[];
+  /** With these records, every command below is answered. */
+  readonly nextOffset: number;
+}
+
 export interface LaneTransaction extends UnitOfWork {
   /** Notes that this transaction answers these commands. @returns the ids of those that no other has answered before */
   claim(commandIds: readonly string[]): Promise<ReadonlySet<string>>;
@@ -189,8 +197,8 @@ export interface LaneStore {
   claim(lane: Partition, logId: string): Promise<string>;
   /** A lane never seen before stands at offset 0, sequence 1. */
   readPosition(lane: Partition): Promise<LanePosition>;
-  /** Waiting records that answer commands from one offset up to another (exclusive): those of the oldest transaction that left any; none: []. */
-  readOutbox(lane: Partition, fromSourceOffset: number, belowSourceOffset: number): Promise<readonly OutboxRecord[]>;
+  /** Waiting records that answer commands from one offset up to another (exclusive): those of the oldest transaction that left any. */
+  readOutbox(lane: Partition, fromSourceOffset: number, belowSourceOffset: number): Promise<WaitingRecords | null>;
   /** Forgets what answers commands below the offset; together with later ones of the same transaction it may stay. */
   deleteOutbox(lane: Partition, belowSourceOffset: number): Promise<void>;
   /**

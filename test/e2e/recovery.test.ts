@@ -3,7 +3,7 @@ import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
-import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
+import type { LanePosition, UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../support/eventually.ts';
 import { lockFromAnotherProcess } from '../support/lock.ts';
 import { describeOnEachBroker, RunningService } from '../support/running-service.ts';
@@ -149,15 +149,24 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     );
     if (!lane) throw new Error('no lane has worked');
     const { topic, partition, next_offset: nextOffset, next_sequence: nextSequence } = lane;
-    const left = { topic: run.config.eventsTopic, key: 'SKU', value: '{}', headers: { ce_type: 'Left behind', ce_id: 'left' } };
-    await new SqlLaneStore(database, () => {}).transaction({ topic, partition }, { nextOffset, nextSequence }, async () => ({
-      next: { nextOffset: nextOffset + 1, nextSequence: nextSequence + 1 },
-      outbox: [{ ...left, sequence: nextSequence, sourceOffset: nextOffset }],
-      publishedBelowOffset: 0,
-    }));
+    const store = new SqlLaneStore(database, () => {});
+    const leave = (position: LanePosition, next: LanePosition) =>
+      store.transaction({ topic, partition }, position, async () => {
+        const headers = { ce_type: 'Left behind', ce_id: `left-${position.nextOffset}` };
+        const record = { topic: run.config.eventsTopic, key: 'SKU', value: '{}', headers };
+        return {
+          next,
+          outbox: [{ ...record, sequence: position.nextSequence, sourceOffset: position.nextOffset }],
+          publishedBelowOffset: 0,
+        };
+      });
+    // The second of the two commands was answered before.
+    const between = { nextOffset: nextOffset + 2, nextSequence: nextSequence + 1 };
+    await leave({ nextOffset, nextSequence }, between);
+    await leave(between, { nextOffset: nextOffset + 3, nextSequence: nextSequence + 2 });
     await run.send(...Array.from({ length: 10 }, (_, index) => ({ ...stock, reference: `more-${index}` })));
     await run.idle();
-    await eventually(() => expect(run.eventTypes().filter((type) => type === 'Left behind')).toHaveLength(1), { withinMs: 30_000 });
+    await eventually(() => expect(run.eventTypes().filter((type) => type === 'Left behind')).toHaveLength(2), { withinMs: 30_000 });
     expect(new Set(run.events.map(({ headers }) => String(headers.ce_id))).size).toBe(run.events.length);
   }, 60_000);
 });

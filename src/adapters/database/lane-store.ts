@@ -4,8 +4,8 @@ import {
   type LaneProgress,
   type LaneStore,
   type LaneTransaction,
-  type OutboxRecord,
   type Partition,
+  type WaitingRecords,
 } from '../../service-layer/unit-of-work.ts';
 import type { Database } from './database.ts';
 import { decodeOutbox, encodeOutbox, type OutboxRow } from './outbox.ts';
@@ -43,14 +43,15 @@ export class SqlLaneStore implements LaneStore {
     return asPosition(await this.#database.query(SELECT_POSITION, [topic, partition]));
   }
 
-  async readOutbox({ topic, partition }: Partition, fromSourceOffset: number, belowSourceOffset: number): Promise<readonly OutboxRecord[]> {
+  async readOutbox({ topic, partition }: Partition, fromSourceOffset: number, belowSourceOffset: number): Promise<WaitingRecords | null> {
     const [row] = await this.#database.query<OutboxRow>(
       `select sequence, next_offset, records from outbox
        where source_topic = ? and source_partition = ? and next_offset > ? order by sequence limit 1`,
       [topic, partition, fromSourceOffset],
     );
-    const records = row ? decodeOutbox(row) : [];
-    return records.filter(({ sourceOffset }) => sourceOffset >= fromSourceOffset && sourceOffset < belowSourceOffset);
+    if (!row) return null;
+    const records = decodeOutbox(row).filter(({ sourceOffset }) => sourceOffset >= fromSourceOffset && sourceOffset < belowSourceOffset);
+    return { records, nextOffset: Math.min(row.next_offset, belowSourceOffset) };
   }
 
   async deleteOutbox(lane: Partition, belowSourceOffset: number): Promise<void> {

@@ -21,7 +21,7 @@ describeOnEachDatabase('The lane store', (current) => {
   test('starts a lane at offset 0, sequence 1', async () => {
     const store = await openStore();
     expect(await store.readPosition(LANE)).toEqual(START);
-    expect(await store.readOutbox(LANE, 0, 100)).toEqual([]);
+    expect(await store.readOutbox(LANE, 0, 100)).toBeNull();
   });
 
   test('moves a lane, and only that one', async () => {
@@ -83,19 +83,29 @@ describeOnEachDatabase('The lane store', (current) => {
     const outbox = [record(1, 0), record(2, 1), record(3, 1), record(4, 2)];
     await store.transaction(LANE, START, async () => progress(3, 5, { outbox }));
     await store.transaction(LANE, { nextOffset: 3, nextSequence: 5 }, async () => progress(5, 6, { outbox: [record(5, 4)] }));
-    const sequences = async (from: number, below: number) => (await store.readOutbox(LANE, from, below)).map(({ sequence }) => sequence);
+    const sequences = async (from: number, below: number) =>
+      (await store.readOutbox(LANE, from, below))?.records.map(({ sequence }) => sequence) ?? null;
     expect(await sequences(0, 3)).toEqual([1, 2, 3, 4]);
     expect(await sequences(0, 2)).toEqual([1, 2, 3]);
     expect(await sequences(1, 9)).toEqual([2, 3, 4]);
     expect(await sequences(3, 9)).toEqual([5]);
     expect(await sequences(3, 4)).toEqual([]);
-    expect(await store.readOutbox({ ...LANE, partition: 4 }, 0, 9)).toEqual([]);
+    expect(await store.readOutbox({ ...LANE, partition: 4 }, 0, 9)).toBeNull();
     await store.deleteOutbox(LANE, 1);
     expect(await sequences(1, 9)).toEqual([2, 3, 4]);
     await store.transaction(LANE, { nextOffset: 5, nextSequence: 6 }, async () => progress(6, 7, { publishedBelowOffset: 3 }));
     expect(await sequences(0, 9)).toEqual([5]);
     await store.deleteOutbox(LANE, 5);
-    expect(await sequences(0, 9)).toEqual([]);
+    expect(await sequences(0, 9)).toBeNull();
+  });
+
+  test('says how far the answers of a transaction reach, also when its last commands had none', async () => {
+    const store = await openStore();
+    await store.transaction(LANE, START, async () => progress(8, 2, { outbox: [record(1, 3)] }));
+    expect(await store.readOutbox(LANE, 0, 9)).toMatchObject({ records: [{ sequence: 1 }], nextOffset: 8 });
+    expect(await store.readOutbox(LANE, 4, 9)).toEqual({ records: [], nextOffset: 8 });
+    expect(await store.readOutbox(LANE, 4, 6)).toEqual({ records: [], nextOffset: 6 });
+    expect(await store.readOutbox(LANE, 8, 9)).toBeNull();
   });
 
   test('keeps any bytes of keys, values and headers', async () => {
@@ -110,9 +120,14 @@ describeOnEachDatabase('The lane store', (current) => {
     await store.transaction(LANE, START, async () => progress(1, 5, { outbox }));
     const read = await store.readOutbox(LANE, 0, 1);
     const asBytes = (value: unknown) => (typeof value === 'string' ? Buffer.from(value) : value);
-    expect(read.map(({ key, value }) => [asBytes(key), asBytes(value)])).toEqual(
+    expect(read?.records.map(({ key, value }) => [asBytes(key), asBytes(value)])).toEqual(
       outbox.map(({ key, value }) => [asBytes(key), asBytes(value)]),
     );
-    expect(read[0]?.headers).toEqual({ raw: bytes, text: Buffer.from('ü'), many: [Buffer.from('a'), bytes], __proto__x: Buffer.from('y') });
+    expect(read?.records[0]?.headers).toEqual({
+      raw: bytes,
+      text: Buffer.from('ü'),
+      many: [Buffer.from('a'), bytes],
+      __proto__x: Buffer.from('y'),
+    });
   });
 });
