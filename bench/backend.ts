@@ -6,14 +6,20 @@ import { openBroker, topicSettings } from '../src/bootstrap.ts';
 import { type Config, readConfig } from '../src/config.ts';
 import type { Broker } from '../src/service-layer/unit-of-work.ts';
 import { ServiceProcess } from '../test/support/service-process.ts';
+import { type Peer, startPeer } from './peers/peer.ts';
+import { type Command, keyOf, type Workload } from './workload.ts';
+
+const PUBLISH_AT_ONCE = 5_000;
+const CHECK_TIMEOUT_MS = 120_000;
 
 export type BackendName = 'kafka+sqlite' | 'kafka+postgresql' | 'embedded+sqlite';
+export type OnProgress = (text: string) => void;
 
 /** Where servers are, as far as the cases at hand need them. */
 export interface Servers {
-  readonly kafkaBrokers: string | null;
+  readonly kafkaBrokers: string;
   /** Makes an empty database and says where it is. */
-  readonly createPostgres: (() => Promise<string>) | null;
+  readonly createPostgres: () => Promise<string>;
 }
 
 /** One run's own topics, group, database and folder; and the bench's own client of the broker. */
@@ -30,19 +36,20 @@ export class Backend {
     this.#directory = directory;
   }
 
-  static async open(name: BackendName, servers: Servers): Promise<Backend> {
+  /** @param commandsTopic one that is there, to answer its commands once more */
+  static async open(name: BackendName, servers: Servers, commandsTopic?: string): Promise<Backend> {
     const directory = await mkdtemp(join(tmpdir(), 'allocation-bench-'));
     const run = crypto.randomUUID().slice(0, 8);
     const environment: Record<string, string> = {
       KAFKA_GROUP_ID: `bench-${run}`,
-      COMMANDS_TOPIC: `commands-${run}`,
+      COMMANDS_TOPIC: commandsTopic ?? `commands-${run}`,
       EVENTS_TOPIC: `events-${run}`,
       DEAD_LETTERS_TOPIC: `dead-letters-${run}`,
       DATABASE_URL: `sqlite:///${join(directory, 'allocation.db')}`,
       LOG_LEVEL: 'info',
     };
-    if (name.startsWith('kafka')) environment.KAFKA_BROKERS = servers.kafkaBrokers ?? '';
-    if (name.endsWith('postgresql') && servers.createPostgres) environment.DATABASE_URL = await servers.createPostgres();
+    if (name.startsWith('kafka')) environment.KAFKA_BROKERS = servers.kafkaBrokers;
+    if (name.endsWith('postgresql')) environment.DATABASE_URL = await servers.createPostgres();
     const config = readConfig(environment);
     const broker = await openBroker(config, pino({ level: 'silent' }));
     await broker.ensureTopics(topicSettings(config), true);
@@ -54,15 +61,55 @@ export class Backend {
     return ServiceProcess.start(this.#environment, this.#directory);
   }
 
-  async publish(commands: readonly Record<string, unknown>[]): Promise<void> {
-    const records = commands.map((command) => ({ key: String(command.sku), value: JSON.stringify(command), headers: {} }));
+  startPeer(peer: Peer): Promise<ServiceProcess> {
+    return startPeer(peer, { ...this.#environment, STATE_DIRECTORY: this.#directory });
+  }
+
+  async publish(commands: readonly Command[]): Promise<void> {
+    const records = commands.map((command) => ({ key: keyOf(command), value: JSON.stringify(command), headers: {} }));
     await this.broker.publish(this.config.commandsTopic, records);
   }
 
-  /** How many commands the group has answered. */
-  async answered(): Promise<number> {
-    const offsets = await this.broker.committedOffsets(this.config.groupId, this.config.commandsTopic);
-    return offsets.reduce<number>((sum, offset) => sum + (offset ?? 0), 0);
+  /** Publishes the batches and that many orders, from the n-th on. */
+  async preload({ stock, order }: Workload, orders: number, onProgress: OnProgress, from = 0): Promise<void> {
+    if (from === 0) await this.publish(stock);
+    for (let start = from; start < from + orders; start += PUBLISH_AT_ONCE) {
+      await this.publish(Array.from({ length: Math.min(PUBLISH_AT_ONCE, from + orders - start) }, (_, index) => order(start + index)));
+      onProgress(`preloading ${start - from + PUBLISH_AT_ONCE} of ${orders}`);
+    }
+  }
+
+  /** How far a `read_committed` consumer could read the events just now; on Kafka the ends of transactions count too, a few of a thousand. */
+  async visibleEvents(): Promise<number> {
+    const ranges = await this.broker.offsetRanges(this.config.eventsTopic);
+    return ranges.reduce((sum, { beginning, end }) => sum + end - beginning, 0);
+  }
+
+  /**
+   * Reads the events as a `read_committed` consumer does.
+   * @throws when they are not one each for so many commands
+   */
+  async checkOutcomes(expected: number, onProgress: OnProgress): Promise<void> {
+    const answered = new Set<string>();
+    let events = 0;
+    const done = Promise.withResolvers<void>();
+    const tail = await this.broker.tail(this.config.eventsTopic, 'beginning', ({ headers }) => {
+      events += 1;
+      answered.add(String(headers.ce_causationid));
+      if (events % 10_000 === 0) onProgress(`checking ${events} of ${expected} outcomes`);
+      if (answered.size === expected) done.resolve();
+    });
+    const timer = setTimeout(
+      () => done.reject(new Error(`Only ${answered.size} of ${expected} commands have an outcome`)),
+      CHECK_TIMEOUT_MS,
+    );
+    try {
+      await done.promise;
+    } finally {
+      clearTimeout(timer);
+      await tail.close();
+    }
+    if (events !== expected) throw new Error(`${events} outcomes for ${expected} commands`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

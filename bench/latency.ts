@@ -1,27 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Backend, type BackendName, type Servers } from './backend.ts';
-import { order, stock } from './workload.ts';
-
-export interface Latency {
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly p999Ms: number;
-}
+import type { ServiceProcess } from '../test/support/service-process.ts';
+import type { Backend, OnProgress } from './backend.ts';
+import { workloads } from './workload.ts';
 
 const WARM_UP_SECONDS = 3;
+const POLL_MS = 100;
 
 /** From the call that produces a command to the moment a `read_committed` consumer has its event, at a steady rate. */
 export async function measureLatency(
-  name: BackendName,
-  servers: Servers,
-  perSecond: number,
-  seconds: number,
-  onProgress: (text: string) => void,
-): Promise<Latency> {
-  await using backend = await Backend.open(name, servers);
-  await using service = await backend.startService();
-  await backend.publish(stock());
-  while ((await backend.answered()) < stock().length) await sleep(100);
+  backend: Backend,
+  start: () => Promise<ServiceProcess>,
+  { perSecond, seconds }: { readonly perSecond: number; readonly seconds: number },
+  onProgress: OnProgress,
+): Promise<Record<string, number>> {
+  const { stock, order } = workloads.spread;
+  await backend.publish(stock);
+  await using program = await start();
+  while ((await backend.visibleEvents()) < stock.length) await sleep(POLL_MS);
 
   const producedAtMs = new Map<string, number>();
   const latenciesMs: number[] = [];
@@ -48,7 +43,8 @@ export async function measureLatency(
   await Promise.all(sends);
   await done.promise;
   await tail.close();
-  await service.stop();
+  await program.stop();
+  await backend.checkOutcomes(stock.length + total, onProgress);
   latenciesMs.sort((a, b) => a - b);
   const percentile = (share: number) => Math.round((latenciesMs[Math.floor(latenciesMs.length * share)] ?? Number.NaN) * 10) / 10;
   return { p50Ms: percentile(0.5), p99Ms: percentile(0.99), p999Ms: percentile(0.999) };

@@ -1,106 +1,115 @@
-import { cpus, totalmem } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { Database } from '../src/adapters/database/database.ts';
 import { startKafka } from '../test/support/kafka.ts';
-import { startPostgres } from '../test/support/postgres.ts';
-import type { BackendName, Servers } from './backend.ts';
-import { measureLatency } from './latency.ts';
-import { measureStartUp } from './start-up.ts';
-import { measureThroughput } from './throughput.ts';
+import { startPostgres, type PostgresServer } from '../test/support/postgres.ts';
+import { type Case, type Contender, cases, type Figures } from './cases.ts';
+import { kafkaStreams } from './peers/kafka-streams/peer.ts';
+import { kafkajsPerMessage } from './peers/kafkajs-per-message/peer.ts';
+import { nestjs } from './peers/nestjs/peer.ts';
+import { type Peer, preparePeer } from './peers/peer.ts';
+import { asJson, asTable, type Results } from './report.ts';
+import { twin } from './twin/peer.ts';
 
-const CASES = ['throughput', 'throughput-postgresql', 'throughput-embedded', 'latency-50', 'latency-1000', 'start-up'] as const;
-type Case = (typeof CASES)[number];
-type Figures = Readonly<Record<string, number>>;
+const names = Object.keys(cases) as (keyof typeof cases)[];
+const allPeers: Readonly<Record<string, Peer>> = { twin, 'kafka-streams': kafkaStreams, 'kafkajs-per-message': kafkajsPerMessage, nestjs };
 
 const options = new Command('bench')
-  .description('measures the service as its users run it: a process of its own, real Kafka, everything on')
-  .option('--cases <names>', `comma-separated: ${CASES.join(', ')}`, asCases, [...CASES])
-  .option('--commands <count>', 'commands of a throughput run', asCount, 200_000)
+  .description('Measures the service as its users run it (a process of its own, real Kafka, everything on), and its peers beside it.')
+  .option('--cases <names>', `comma-separated: ${names.join(', ')}`, chosenFrom(names), names)
+  .option(
+    '--peers <names>',
+    `comma-separated: ${Object.keys(allPeers).join(', ')}, or none`,
+    chosenFrom(Object.keys(allPeers), 'none'),
+    Object.keys(allPeers),
+  )
+  .option('--commands <count>', 'orders of a throughput run; the other cases take a fifth', asCount, 1_000_000)
   .option('--runs <count>', 'runs of each case', asCount, 3)
   .option('--seconds <count>', 'length of a latency run', asCount, 20)
   .option('--json', 'one JSON object instead of a table')
-  .addHelpText('after', '\nExamples:\n  $ npm run bench\n  $ npm run bench -- --cases throughput --commands 1000000 --runs 5')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ npm run bench
+  $ npm run bench -- --cases throughput --peers kafka-streams --runs 5
+  $ npm run bench -- --cases spread,hot-sku --commands 500000 --peers none`,
+  )
   .parse()
-  .opts<{ cases: Case[]; commands: number; runs: number; seconds: number; json?: true }>();
+  .opts<{ cases: (keyof typeof cases)[]; peers: string[]; commands: number; runs: number; seconds: number; json?: true }>();
 
+const results: Results = { options: { commands: options.commands, runs: options.runs, seconds: options.seconds }, absent: [], rows: [] };
+const peers = await preparedPeers();
 const kafka = await startKafka();
-const postgres = options.cases.includes('throughput-postgresql') ? await startPostgres() : null;
-const servers: Servers = { kafkaBrokers: kafka.brokers, createPostgres: postgres && (() => createDatabase(postgres.url)) };
-const results: Record<string, Record<string, { median: number; least: number; most: number }>> = {};
+let postgres: PostgresServer | null = null;
+const servers = { kafkaBrokers: kafka.brokers, createPostgres: createDatabase };
 try {
-  for (const name of options.cases) {
-    const runs: Figures[] = [];
-    for (let run = 1; run <= options.runs; run += 1) runs.push(await measure(name, (text) => progress(`${name}, run ${run}: ${text}`)));
-    results[name] = summarised(runs);
+  // Run by run, not case by case: what is compared is measured close together.
+  const runs = new Map<string, Map<Contender, Figures[]>>(options.cases.map((name) => [name, new Map()]));
+  for (let run = 1; run <= options.runs; run += 1) {
+    for (const name of options.cases) {
+      const { measure }: Case = cases[name];
+      const setting = { ...options, servers, peers };
+      for (const [contender, figures] of await measure(setting, (text) => progress(`run ${run}, ${name}: ${text}`))) {
+        runs.get(name)?.set(contender, [...(runs.get(name)?.get(contender) ?? []), figures]);
+        finished(`run ${run} of ${options.runs}, ${name}, ${contender?.name ?? 'the service'}: ${JSON.stringify(figures)}`);
+      }
+    }
+  }
+  for (const [name, contenders] of runs) {
+    for (const [contender, figures] of contenders) {
+      const { comparedWith }: Case = cases[name as keyof typeof cases];
+      const other = contender ? contenders.get(null) : runs.get(comparedWith ?? '')?.get(null);
+      results.rows.push({
+        name,
+        contender: contender?.name ?? 'the service',
+        runs: figures,
+        other: other ?? null,
+        isPeer: contender !== null,
+      });
+    }
   }
 } finally {
   progress('');
-  await Promise.all([kafka.stop(), postgres?.stop()]);
+  await Promise.all([kafka.stop(), (postgres as PostgresServer | null)?.stop()]);
 }
-report();
+process.stdout.write(options.json ? asJson(results) : asTable(results));
 
-async function measure(name: Case, onProgress: (text: string) => void): Promise<Figures> {
-  const { commands, seconds } = options;
-  const throughput = async (backend: BackendName) => ({ ...(await measureThroughput(backend, servers, commands, onProgress)) });
-  switch (name) {
-    case 'throughput':
-      return throughput('kafka+sqlite');
-    case 'throughput-postgresql':
-      return throughput('kafka+postgresql');
-    case 'throughput-embedded':
-      return throughput('embedded+sqlite');
-    case 'latency-50':
-      return { ...(await measureLatency('kafka+sqlite', servers, 50, seconds, onProgress)) };
-    case 'latency-1000':
-      return { ...(await measureLatency('kafka+sqlite', servers, 1_000, seconds, onProgress)) };
-    case 'start-up':
-      return { readyMs: await measureStartUp(servers) };
+async function preparedPeers(): Promise<readonly Peer[]> {
+  const ready: Peer[] = [];
+  for (const peer of options.peers.flatMap((name) => allPeers[name] ?? [])) {
+    progress(`building ${peer.name}`);
+    const why = await preparePeer(peer);
+    if (why === null) ready.push(peer);
+    else results.absent.push(`${peer.name}: ${why}`);
   }
+  return ready;
 }
 
-function summarised(runs: readonly Figures[]) {
-  const figures = Object.keys(runs[0] ?? {});
-  return Object.fromEntries(
-    figures.map((figure) => {
-      const sorted = runs.map((run) => run[figure] ?? Number.NaN).sort((a, b) => a - b);
-      return [figure, { median: sorted[Math.floor(sorted.length / 2)] ?? 0, least: sorted[0] ?? 0, most: sorted.at(-1) ?? 0 }];
-    }),
-  );
-}
-
-function report(): void {
-  const machine = `${cpus().length} x ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
-  const settings = 'broker on the same machine, 4 partitions, acks=all, exactly once on; SQLite: WAL, synchronous=FULL';
-  if (options.json) {
-    process.stdout.write(`${JSON.stringify({ machine, settings, commands: options.commands, runs: options.runs, results })}\n`);
-    return;
-  }
-  process.stdout.write(`${machine}\n${settings}\n\n| case | figure | median of ${options.runs} | least | most |\n|---|---|---|---|---|\n`);
-  for (const [name, figures] of Object.entries(results)) {
-    for (const [figure, { median, least, most }] of Object.entries(figures)) {
-      process.stdout.write(
-        `| ${name} | ${figure} | ${median.toLocaleString('en')} | ${least.toLocaleString('en')} | ${most.toLocaleString('en')} |\n`,
-      );
-    }
-  }
+async function createDatabase(): Promise<string> {
+  postgres ??= await startPostgres();
+  const database = await Database.open(postgres.url);
+  const name = `bench_${crypto.randomUUID().slice(0, 8)}`;
+  await database.query(`create database ${name}`);
+  await database.close();
+  return Object.assign(new URL(postgres.url), { pathname: `/${name}` }).href;
 }
 
 function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${text}`);
 }
 
-async function createDatabase(server: string): Promise<string> {
-  const database = await Database.open(server);
-  const name = `bench_${crypto.randomUUID().slice(0, 8)}`;
-  await database.query(`create database ${name}`);
-  await database.close();
-  return Object.assign(new URL(server), { pathname: `/${name}` }).href;
+function finished(text: string): void {
+  progress('');
+  process.stderr.write(`${text}\n`);
 }
 
-function asCases(text: string): Case[] {
-  const names = text.split(',').map((each) => CASES.find((name) => name === each.trim()));
-  if (names.includes(undefined)) throw new InvalidArgumentError(`Choose among ${CASES.join(', ')}.`);
-  return names as Case[];
+function chosenFrom<T extends string>(known: readonly T[], none?: string): (text: string) => T[] {
+  return (text) => {
+    if (text === none) return [];
+    const chosen = text.split(',').map((each) => known.find((name) => name === each.trim()));
+    if (chosen.includes(undefined)) throw new InvalidArgumentError(`Choose among ${known.join(', ')}.`);
+    return chosen as T[];
+  };
 }
 
 function asCount(text: string): number {

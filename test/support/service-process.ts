@@ -12,7 +12,9 @@ export class ServiceProcess {
   readonly output: string[] = [];
   url = '';
 
-  private constructor(child: ChildProcess) {
+  private constructor([program, ...options]: readonly [string, ...string[]], environment: Record<string, string>, cwd: string) {
+    const env = { PATH: process.env.PATH, ...environment };
+    const child = spawn(program, options, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {
       if (stream) createInterface({ input: stream }).on('line', (line) => this.output.push(line));
@@ -22,25 +24,32 @@ export class ServiceProcess {
   /** Resolves when the service says that it is ready. */
   static async start(environment: Record<string, string>, cwd: string): Promise<ServiceProcess> {
     const service = ServiceProcess.spawn(environment, cwd);
-    await service.#saysReady();
+    service.url = JSON.parse(await service.#says((line) => line.includes('"Ready'))).url;
     return service;
   }
 
-  /** Does not wait for anything. */
-  static spawn(environment: Record<string, string>, cwd: string): ServiceProcess {
-    const env = { PATH: process.env.PATH, HTTP_PORT: '0', ...environment };
-    return new ServiceProcess(spawn(process.execPath, [cli, 'start'], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] }));
+  /** Another program. Resolves when it says `ready`. */
+  static async startCommand(
+    command: readonly [string, ...string[]],
+    environment: Record<string, string>,
+    cwd: string,
+  ): Promise<ServiceProcess> {
+    const program = new ServiceProcess(command, environment, cwd);
+    await program.#says((line) => line === 'ready');
+    return program;
   }
 
-  async #saysReady(): Promise<void> {
+  /** The service; does not wait for anything. */
+  static spawn(environment: Record<string, string>, cwd: string): ServiceProcess {
+    return new ServiceProcess([process.execPath, cli, 'start'], { HTTP_PORT: '0', ...environment }, cwd);
+  }
+
+  async #says(isIt: (line: string) => boolean): Promise<string> {
     const child = this.#child;
     for (;;) {
-      const ready = this.output.find((line) => line.includes('"Ready'));
-      if (ready) {
-        this.url = JSON.parse(ready).url;
-        return;
-      }
-      if (child.exitCode !== null) throw new Error(`The service ended with ${child.exitCode}:\n${this.output.join('\n')}`);
+      const found = this.output.find(isIt);
+      if (found) return found;
+      if (child.exitCode !== null) throw new Error(`It ended with ${child.exitCode}:\n${this.output.join('\n')}`);
       await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data'), once(child, 'close')]);
       await new Promise(setImmediate);
     }

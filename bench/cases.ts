@@ -1,0 +1,117 @@
+import { Backend, type BackendName, type OnProgress, type Servers } from './backend.ts';
+import { measureLatency } from './latency.ts';
+import type { Peer } from './peers/peer.ts';
+import { measureStartUp } from './start-up.ts';
+import { measureThroughput } from './throughput.ts';
+import { outcomesOf, type Workload, workloads } from './workload.ts';
+
+/** Null: the service. */
+export type Contender = Peer | null;
+export type Figures = Readonly<Record<string, number>>;
+
+/** What the runs of a case have in common. */
+export interface Setting {
+  readonly servers: Servers;
+  /** Of the throughput and memory cases; the others take a fifth. */
+  readonly commands: number;
+  readonly seconds: number;
+  /** Measured beside the service. */
+  readonly peers: readonly Peer[];
+}
+
+/** Each figure of each contender, measured once: all of them in turn. */
+export type Measure = (setting: Setting, onProgress: OnProgress) => Promise<ReadonlyMap<Contender, Figures>>;
+
+/** A figure of the service that the issue's readers compare with the same figure of another case in the same run. */
+export interface Case {
+  readonly measure: Measure;
+  readonly comparedWith?: string;
+}
+
+const SLOW_COMMANDS = 10_000;
+
+/** What can be asked for by name. */
+export const cases = {
+  throughput: { measure: inTurn(throughputOf) },
+  'latency-50': { measure: inTurn(latencyAt(50)) },
+  'latency-1000': { measure: inTurn(latencyAt(1_000), (peer) => !peer.isSlow) },
+  spread: { measure: variant('kafka+sqlite', workloads.spread) },
+  flatness: { measure: onFullDatabase, comparedWith: 'spread' },
+  'hot-sku': { measure: variant('kafka+sqlite', workloads.hotSku), comparedWith: 'spread' },
+  'five-lines': { measure: variant('kafka+sqlite', workloads.fiveLines), comparedWith: 'spread' },
+  duplicates: { measure: variant('kafka+sqlite', workloads.duplicates), comparedWith: 'spread' },
+  'out-of-stock': { measure: variant('kafka+sqlite', workloads.outOfStock), comparedWith: 'spread' },
+  postgresql: { measure: variant('kafka+postgresql', workloads.spread), comparedWith: 'spread' },
+  embedded: { measure: variant('embedded+sqlite', workloads.spread), comparedWith: 'spread' },
+  'start-up': { measure: startUp },
+} satisfies Record<string, Case>;
+
+type MeasureOne = (contender: Contender, setting: Setting, onProgress: OnProgress) => Promise<Figures>;
+
+function inTurn(measure: MeasureOne, takesPart: (peer: Peer) => boolean = () => true): Measure {
+  return async (setting, onProgress) => {
+    const figures = new Map<Contender, Figures>();
+    for (const contender of [null, ...setting.peers.filter(takesPart)]) {
+      figures.set(contender, await measure(contender, setting, (text) => onProgress(`${contender?.name ?? 'the service'}: ${text}`)));
+    }
+    return figures;
+  };
+}
+
+/** Topics that were preloaded, by how many orders they have: everybody answers the same. */
+const preloaded = new Map<number, Promise<string>>();
+
+async function throughputOf(contender: Contender, { servers, commands }: Setting, onProgress: OnProgress): Promise<Figures> {
+  const orders = contender?.isSlow ? Math.min(SLOW_COMMANDS, commands) : commands;
+  const preload = async () => {
+    await using backend = await Backend.open('kafka+sqlite', servers);
+    await backend.preload(workloads.spread, orders, onProgress);
+    return backend.config.commandsTopic;
+  };
+  const topic = preloaded.get(orders) ?? preload();
+  preloaded.set(orders, topic);
+  await using backend = await Backend.open('kafka+sqlite', servers, await topic);
+  return await measured(backend, contender, workloads.spread, orders, onProgress);
+}
+
+async function measured(backend: Backend, contender: Contender, workload: Workload, orders: number, onProgress: OnProgress) {
+  const load = { commands: workload.stock.length + orders, outcomes: outcomesOf(workload, orders) };
+  const start = () => (contender ? backend.startPeer(contender) : backend.startService());
+  const figures = await measureThroughput(backend, start, load, onProgress);
+  await backend.checkOutcomes(load.outcomes, onProgress);
+  return figures;
+}
+
+function latencyAt(perSecond: number): MeasureOne {
+  return async (contender, { servers, seconds }, onProgress) => {
+    await using backend = await Backend.open('kafka+sqlite', servers);
+    const start = () => (contender ? backend.startPeer(contender) : backend.startService());
+    return await measureLatency(backend, start, { perSecond, seconds }, onProgress);
+  };
+}
+
+function variant(name: BackendName, workload: Workload): Measure {
+  return async ({ servers, commands }, onProgress) => {
+    await using backend = await Backend.open(name, servers);
+    await backend.preload(workload, commands / 5, onProgress);
+    return new Map([[null, await measured(backend, null, workload, commands / 5, onProgress)]]);
+  };
+}
+
+/** The same orders as `spread`, after five times as many others. */
+async function onFullDatabase({ servers, commands }: Setting, onProgress: OnProgress): Promise<ReadonlyMap<Contender, Figures>> {
+  const { spread } = workloads;
+  await using backend = await Backend.open('kafka+sqlite', servers);
+  await backend.preload(spread, commands, onProgress);
+  await measured(backend, null, spread, commands, onProgress);
+  await backend.preload(spread, commands / 5, onProgress, commands);
+  const load = { commands: commands / 5, outcomes: commands / 5 };
+  const figures = await measureThroughput(backend, () => backend.startService(), load, onProgress);
+  await backend.checkOutcomes(spread.stock.length + commands + commands / 5, onProgress);
+  return new Map([[null, figures]]);
+}
+
+async function startUp({ servers }: Setting): Promise<ReadonlyMap<Contender, Figures>> {
+  await using backend = await Backend.open('embedded+sqlite', servers);
+  return new Map([[null, await measureStartUp(backend)]]);
+}

@@ -1,0 +1,24 @@
+import { Controller, Inject } from '@nestjs/common';
+import { ClientKafka, EventPattern, Payload } from '@nestjs/microservices';
+import { lastValueFrom } from 'rxjs';
+import { AllocationService, type Command } from './allocation.service.js';
+
+export const EVENTS = Symbol('events');
+
+const { COMMANDS_TOPIC = '', EVENTS_TOPIC = '' } = process.env;
+
+/** A command in, a transaction of the database, an event out. */
+@Controller()
+export class AllocationController {
+  constructor(
+    private readonly allocation: AllocationService,
+    @Inject(EVENTS) private readonly events: ClientKafka,
+  ) {}
+
+  @EventPattern(COMMANDS_TOPIC)
+  async handle(@Payload() command: Command): Promise<void> {
+    const event = await this.allocation.handle(command);
+    const headers = { ce_causationid: command.id, ce_type: event.type };
+    await lastValueFrom(this.events.emit(EVENTS_TOPIC, { key: event.sku, value: event, headers }));
+  }
+}
