@@ -104,8 +104,10 @@ async function publishOutbox(
   { nextOffset: end }: LanePosition,
   committed: number,
   producer: TransactionalProducer,
-  { store, group }: LaneContext,
+  { store, group, log }: LaneContext,
 ) {
+  if (committed < end)
+    log.info({ lane: `${lane.topic}/${lane.partition}`, from: committed, to: end }, 'Publishing the answers left behind');
   for (let published = committed; published < end; ) {
     const { records, nextOffset } = (await store.readOutbox(lane, published, end)) ?? { records: [], nextOffset: end };
     for (const chunk of wholeCommandChunks(records, nextOffset)) {
