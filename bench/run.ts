@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { Database } from '../src/adapters/database/database.ts';
 import { startKafka } from '../test/support/kafka.ts';
-import { startPostgres, type PostgresServer } from '../test/support/postgres.ts';
+import { type PostgresServer, startPostgres } from '../test/support/postgres.ts';
 import { type Case, type Contender, cases, type Figures } from './cases.ts';
 import { kafkaStreams } from './peers/kafka-streams/peer.ts';
 import { kafkajsPerMessage } from './peers/kafkajs-per-message/peer.ts';
