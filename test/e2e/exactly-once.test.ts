@@ -14,6 +14,8 @@ const COMMANDS_PER_KILL = 1_000;
 const SKUS = 50;
 
 interface PublishedEvent {
+  /** `partition/offset` of its record. */
+  readonly place: string;
   readonly id: string;
   readonly type: string;
   readonly causationid: string;
@@ -36,6 +38,8 @@ describe.skipIf(!brokers)('the service on real Kafka, killed with SIGKILL while 
   let directory: string;
   let environment: Record<string, string>;
   let events: readonly PublishedEvent[];
+  /** What the services said of what they found when they opened their lanes. */
+  const openings: string[] = [];
   const kafka = plainKafka(brokers ?? '');
   const producer = kafka.producer({ idempotent: true });
 
@@ -56,12 +60,15 @@ describe.skipIf(!brokers)('the service on real Kafka, killed with SIGKILL while 
       const sending = send(commandsOfRound(kill));
       await sleep(Math.random() * 400);
       await service.stop('SIGKILL');
+      openings.push(...service.output.filter((line) => line.includes('left behind')));
       await sending;
     }
     await using service = await ServiceProcess.start(environment, directory);
     await eventually(async () => expect(await lag()).toBe(0), { withinMs: 120_000 });
     expect(await service.stop()).toBe(0);
-    events = (await readTopic(kafka, topics.events)).flatMap(({ headers, value }) => unfold(headers, JSON.parse(String(value))));
+    events = (await readTopic(kafka, topics.events)).flatMap(({ partition, offset, headers, value }) =>
+      unfold(headers, JSON.parse(String(value))).map((event) => ({ ...event, place: `${partition}/${offset}` })),
+    );
   }, 900_000);
 
   afterAll(async () => {
@@ -74,7 +81,9 @@ describe.skipIf(!brokers)('the service on real Kafka, killed with SIGKILL while 
     const answers = Map.groupBy(events, ({ causationid }) => causationid);
     const answerIds = ([, parts]: [string, PublishedEvent[]]) => new Set(parts.map(({ id }) => id.split('/').slice(0, 3).join('/')));
     expect(published.filter((id) => !answers.has(id))).toEqual([]);
-    expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
+    const places = Map.groupBy(events, ({ id }) => id);
+    const repeated = [...places].filter(([, of]) => of.length > 1).map(([id, of]) => `${id} at ${of.map(({ place }) => place)}`);
+    expect(repeated, `lanes opened:\n${openings.join('\n')}`).toEqual([]);
     expect([...answers].filter((answer) => answerIds(answer).size !== 1)).toEqual([]);
     expect(answers.size).toBe(published.length);
   });
@@ -161,9 +170,11 @@ async function workingLanes(url: string, count: number): Promise<void> {
 function unfold(
   headers: Readonly<Record<string, string>>,
   body: PublishedEvent['data'] & { events?: Record<string, unknown>[] },
-): PublishedEvent[] {
+): Omit<PublishedEvent, 'place'>[] {
   if (headers.ce_type === 'CompositeDomainEvent') {
-    return (body.events ?? []).map((event) => ({ ...event, sequence: event.sequence ? Number(event.sequence) : null }) as PublishedEvent);
+    return (body.events ?? []).map(
+      (event) => ({ ...event, sequence: event.sequence ? Number(event.sequence) : null }) as Omit<PublishedEvent, 'place'>,
+    );
   }
   const { ce_id = '', ce_type = '', ce_causationid = '', ce_sequence } = headers;
   return [{ id: ce_id, type: ce_type, causationid: ce_causationid, sequence: ce_sequence ? Number(ce_sequence) : null, data: body }];

@@ -15,6 +15,8 @@ export type Session = SqlUnitOfWork;
 /** How long to wait for another process that is just setting the same file up. */
 const SETUP_DEADLINE_MS = 10_000;
 const SETUP_RETRY_MS = 50;
+/** 32 MB: a large transaction alone writes more than SQLite's default of 1,000, and would pay for a checkpoint each time. */
+const CHECKPOINT_PAGES = 8_000;
 
 const open = new Map<string, Promise<Database>>();
 
@@ -125,6 +127,7 @@ export class Database {
       try {
         await this.query('pragma journal_mode = wal');
         await this.query('pragma synchronous = full');
+        await this.query(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
         // A write that changes nothing: `begin immediate` by itself succeeds on a file that may only be read.
         await this.transaction((sql) => sql('pragma user_version = 0'));
         return;
