@@ -1,5 +1,4 @@
 import { constants } from 'node:os';
-import { setFlagsFromString } from 'node:v8';
 import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import { bootstrap } from './bootstrap.ts';
@@ -14,12 +13,6 @@ export function createLog(level: string): Logger {
   if (!process.stdout.isTTY) return pino(options);
   return pino(options, pretty({ colorize: true, ignore: 'hostname,pid', translateTime: 'SYS:HH:MM:ss', sync: true }));
 }
-
-/**
- * Collect when the heap has doubled since the last time, not at four times its size: a lane's batch lives just long enough to be
- * taken for old. Costs a few percent of the speed, saves a third of the memory.
- */
-setFlagsFromString('--heap-growing-percent=100');
 
 /** Runs the service until SIGINT or SIGTERM; a second one stops it at once. */
 export async function runService(config: Config): Promise<void> {

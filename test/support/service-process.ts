@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { delimiter, dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -13,7 +14,8 @@ export class ServiceProcess {
   url = '';
 
   private constructor([program, ...options]: readonly [string, ...string[]], environment: Record<string, string>, cwd: string) {
-    const env = { PATH: process.env.PATH, ...environment };
+    // Scripts that look for `node` on the path find the one that runs this, not the machine's own.
+    const env = { PATH: [dirname(process.execPath), process.env.PATH].join(delimiter), ...environment };
     const child = spawn(program, options, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {
@@ -41,7 +43,7 @@ export class ServiceProcess {
 
   /** The service; does not wait for anything. */
   static spawn(environment: Record<string, string>, cwd: string): ServiceProcess {
-    return new ServiceProcess([process.execPath, cli, 'start'], { HTTP_PORT: '0', ...environment }, cwd);
+    return new ServiceProcess([cli, 'start'], { HTTP_PORT: '0', ...environment }, cwd);
   }
 
   async #says(isIt: (line: string) => boolean): Promise<string> {
