@@ -58,10 +58,16 @@ export class Lane implements PartitionOwner {
     return this.#problem;
   }
 
-  /** Resolves when the delivery before is dealt with: this one is, while the next one is fetched. */
+  /**
+   * A large delivery is dealt with while the next one is fetched. A small one before, and where several records came at once the
+   * next ones are gathered for a moment: a transaction costs more than the few records in it.
+   */
   async handle(records: readonly ReceivedRecord[]): Promise<void> {
     await this.#handling;
     this.#handling = this.#tracked(this.#handleDelivery(records));
+    if (records.length >= LARGE_DELIVERY_RECORDS) return;
+    await this.#handling;
+    if (records.length > 1) await this.#wait(GATHER_MS);
   }
 
   async close(): Promise<void> {
@@ -195,5 +201,7 @@ export class Lane implements PartitionOwner {
   }
 }
 
+const LARGE_DELIVERY_RECORDS = 1_000;
+const GATHER_MS = 10;
 const DRAIN_TIMEOUT_MS = 10_000;
 const FAULT_RETRY_MS = 5_000;

@@ -64,8 +64,12 @@ export class SqlLaneStore implements LaneStore {
     work: (transaction: LaneTransaction) => Promise<LaneProgress>,
   ): Promise<LaneProgress> {
     return this.#database.getSession(async (session) => {
-      await lock(session.sql, lane, expected);
-      const progress = await work(session);
+      const locked = lock(session.sql, lane, expected);
+      // Its first statements are sent behind the lock at once: on a lane that another owner has moved they come to nothing.
+      const working = work(session);
+      working.catch(() => {});
+      await locked;
+      const progress = await working;
       await this.#write(session.sql, lane, progress);
       return progress;
     }, this.#onAfterCommitError);

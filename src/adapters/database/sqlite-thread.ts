@@ -11,6 +11,9 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 
+/** Takes the write lock at once. What is sent behind it without waiting does nothing when it fails, until a rollback. */
+export const BEGIN = 'begin immediate';
+
 /** What the thread is started with. */
 export interface ThreadOptions {
   /** `:memory:`, or a path. */

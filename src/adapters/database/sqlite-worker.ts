@@ -1,16 +1,18 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import SqliteDatabase from 'better-sqlite3';
-import type { Answer, Statement, ThreadOptions } from './sqlite-thread.ts';
+import { type Answer, BEGIN, type Statement, type ThreadOptions } from './sqlite-thread.ts';
 
 /*
  * The thread that `sqlite-thread.ts` starts: one connection, one statement after another; null ends it.
  *
- * As PostgreSQL does: after a statement has failed within a transaction, only a rollback is taken. What was sent without waiting
+ * As PostgreSQL does: after a statement of a transaction has failed, its begin included, only a rollback is taken. What was sent without waiting
  * for the answer cannot slip out of the transaction that SQLite itself may have rolled back (disk full, I/O error).
  */
 
 const { file, busyTimeoutMs } = workerData as ThreadOptions;
 const database = new SqliteDatabase(file, { timeout: busyTimeoutMs });
+const MAX_PREPARED = 200;
+const prepared = new Map<string, SqliteDatabase.Statement>();
 let hasFailed = false;
 
 parentPort?.on('message', (statement: Statement | null) => {
@@ -25,12 +27,22 @@ function answer({ sql, parameters }: Statement): Answer {
   try {
     if (/^\s*rollback/i.test(sql)) hasFailed = false;
     if (hasFailed) throw new Error('The transaction has failed: only a rollback is taken');
-    const prepared = database.prepare(sql);
-    if (prepared.reader) return { result: { rows: prepared.all(parameters) } };
-    const { changes, lastInsertRowid } = prepared.run(parameters);
+    const runnable = prepare(sql);
+    if (runnable.reader) return { result: { rows: runnable.all(parameters) } };
+    const { changes, lastInsertRowid } = runnable.run(parameters);
     return { result: { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) } };
   } catch (error) {
-    hasFailed ||= wasInTransaction;
+    hasFailed ||= wasInTransaction || sql === BEGIN;
     return { error: error as Error, code: (error as { code?: string }).code };
   }
+}
+
+/** The service has some twenty statements, which never change; a migration or the command line may have any number. */
+function prepare(sql: string): SqliteDatabase.Statement {
+  const known = prepared.get(sql);
+  if (known) return known;
+  const statement = database.prepare(sql);
+  if (prepared.size >= MAX_PREPARED) prepared.clear();
+  prepared.set(sql, statement);
+  return statement;
 }

@@ -3,6 +3,7 @@ import type { AbstractSqlConnection, SqlEntityManager } from '@mikro-orm/sqlite'
 import { CompiledQuery, type QueryResult } from 'kysely';
 import { translate, translated } from './errors.ts';
 import type { Dialect } from './options.ts';
+import { BEGIN } from './sqlite-thread.ts';
 
 /*
  * Guarantee: a transaction commits when its work resolves and rolls back when it rejects, and its connection comes back in any case.
@@ -48,7 +49,7 @@ export async function runTransaction<T>(
       fork.setTransactionContext(context);
       // Kysely would send a statement when the one before is answered: its connection takes several at once.
       const direct = await context.getExecutor().provideConnection(async (connection) => connection);
-      return attempt(statements(direct, dialect), fork, dialect, work);
+      return attempt(statements(direct, dialect), fork, work);
     });
   });
   if ('error' in outcome) throw outcome.error;
@@ -56,45 +57,60 @@ export async function runTransaction<T>(
 }
 
 async function attempt<T>(
-  { sql, failure }: Statements,
+  { begin, sql, failure, end }: Statements,
   em: SqlEntityManager,
-  dialect: Dialect,
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<Outcome<T>> {
   try {
-    await sql(dialect === 'sqlite' ? 'begin immediate' : 'begin');
-    const value = await work({ em, sql });
+    // The work's first statements are sent behind it at once.
+    const [, value] = await Promise.all([begin(), work({ em, sql })]);
     // PostgreSQL would answer the commit of a failed transaction with a silent rollback.
     if (failure()) throw failure();
-    await sql('commit');
+    await end('commit');
     return { value };
   } catch (error) {
-    await sql('rollback').catch(() => {});
+    await end('rollback').catch(() => {});
     return { error: error instanceof DriverException ? translate(error) : error };
   }
 }
 
 interface Statements {
+  begin(): Promise<unknown>;
   readonly sql: Sql;
   /** The first error of a statement, even if the work caught it. */
   readonly failure: () => unknown;
+  /** What the work still sends, when one of several things that it did at once has failed, is refused from now on. */
+  end(how: 'commit' | 'rollback'): Promise<unknown>;
 }
 
-function statements(context: Client, dialect: Dialect): Statements {
+function statements(client: Client, dialect: Dialect): Statements {
   let failure: unknown;
+  let hasEnded = false;
   let previous: Promise<unknown> = Promise.resolve();
-  const execute = <Row>(statement: string, parameters: Parameters) => {
-    const run = () => executeBound<Row>(context, dialect, statement, parameters);
+  const inOrder = <Row>(statement: string, parameters: Parameters, refusal: () => unknown) => {
+    const run = () => (refusal() ? Promise.reject(refusal()) : executeBound<Row>(client, dialect, statement, parameters));
     // SQLite's thread has a queue; the client of PostgreSQL is about to lose its own.
     const result = dialect === 'sqlite' ? run() : previous.then(run);
-    previous = result.catch((error) => {
-      failure ??= error;
-    });
+    previous = result.catch(() => {});
     return result;
   };
+  const execute = async <Row>(statement: string, parameters: Parameters) => {
+    if (hasEnded) throw new Error('The transaction has ended');
+    try {
+      return await inOrder<Row>(statement, parameters, () => failure);
+    } catch (error) {
+      failure ??= error;
+      throw error;
+    }
+  };
+  const end = (how: string) => {
+    hasEnded = true;
+    return inOrder(how, [], () => null);
+  };
+  const begin = () => execute(dialect === 'sqlite' ? BEGIN : 'begin', []);
   const all = async <Row>(statement: string, parameters: Parameters = []) => (await execute<Row>(statement, parameters)).rows;
   const run = async (statement: string, parameters: Parameters = []) => Number((await execute(statement, parameters)).numAffectedRows ?? 0);
-  return { sql: Object.assign(all, { run }), failure: () => failure };
+  return { begin, sql: Object.assign(all, { run }), failure: () => failure, end };
 }
 
 interface Client {

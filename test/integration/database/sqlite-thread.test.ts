@@ -1,6 +1,9 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Kysely, sql } from 'kysely';
 import { expect, it, onTestFinished } from 'vitest';
-import { sqliteThreadDialect } from '../../../src/adapters/database/sqlite-thread.ts';
+import { BEGIN, sqliteThreadDialect } from '../../../src/adapters/database/sqlite-thread.ts';
 
 async function openDatabase(file = ':memory:') {
   const database = new Kysely<never>({ dialect: sqliteThreadDialect({ file, busyTimeoutMs: 500 }) });
@@ -35,6 +38,23 @@ it('what is sent after a statement that fails in a transaction does nothing, unt
   expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'rejected']);
   await run('rollback').catch(() => {});
   expect(await run('select n from numbers')).toEqual([]);
+});
+
+it('what is sent behind a begin that fails does nothing, until the rollback', async () => {
+  const file = join(await mkdtemp(join(tmpdir(), 'allocation-')), 'test.db');
+  const { run } = await openDatabase(file);
+  await run('create table numbers (n int)');
+  const other = await openDatabase(file);
+  await other.run(BEGIN);
+  const begun = run(BEGIN);
+  const behind = Promise.allSettled([run('insert into numbers values (1)'), run('commit')]);
+  await expect(begun).rejects.toMatchObject({ code: 'SQLITE_BUSY' });
+  await other.run('commit');
+  expect((await behind).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  await run('rollback').catch(() => {});
+  expect(await run('select n from numbers')).toEqual([]);
+  await run('insert into numbers values (2)');
+  expect(await run('select n from numbers')).toEqual([{ n: 2 }]);
 });
 
 it('an error keeps the code that SQLite gave it', async () => {
