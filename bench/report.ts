@@ -5,11 +5,12 @@ import type { Figures } from './cases.ts';
 export interface Results {
   readonly options: Readonly<Record<string, number>>;
   /** Peers that could not run here, and why. */
-  readonly absent: string[];
-  readonly rows: Row[];
+  readonly absent: readonly string[];
+  readonly peers: readonly { readonly name: string; readonly doesNot: string }[];
+  readonly rows: readonly Row[];
 }
 
-interface Row {
+export interface Row {
   /** Of the case. */
   readonly name: string;
   readonly contender: string;
@@ -28,7 +29,7 @@ export function asJson(results: Results): string {
 }
 
 /** Medians and spread. Ratios are those of the same run. */
-export function asTable({ options, absent, rows }: Results): string {
+export function asTable({ options, absent, peers, rows }: Results): string {
   const { commands, runs, seconds } = options;
   const lines = [
     machine,
@@ -39,6 +40,8 @@ export function asTable({ options, absent, rows }: Results): string {
     '| case | who | figure | median | least | most | ratio |',
     '|---|---|---|---|---|---|---|',
     ...rows.flatMap((row) => Object.keys(row.runs[0] ?? {}).map((figure) => lineOf(row, figure))),
+    '',
+    ...peers.map(({ name, doesNot }) => `- ${name}: ${doesNot}.`),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -7,7 +7,7 @@ import { kafkaStreams } from './peers/kafka-streams/peer.ts';
 import { kafkajsPerMessage } from './peers/kafkajs-per-message/peer.ts';
 import { nestjs } from './peers/nestjs/peer.ts';
 import { type Peer, preparePeer } from './peers/peer.ts';
-import { asJson, asTable, type Results } from './report.ts';
+import { asJson, asTable, type Row } from './report.ts';
 import { twin } from './twin/peer.ts';
 
 const names = Object.keys(cases) as (keyof typeof cases)[];
@@ -37,8 +37,8 @@ Examples:
   .parse()
   .opts<{ cases: (keyof typeof cases)[]; peers: string[]; commands: number; runs: number; seconds: number; json?: true }>();
 
-const results: Results = { options: { commands: options.commands, runs: options.runs, seconds: options.seconds }, absent: [], rows: [] };
-const peers = await preparedPeers();
+const { peers, absent } = await preparedPeers();
+const rows: Row[] = [];
 const kafka = await startKafka();
 let postgres: PostgresServer | null = null;
 const servers = { kafkaBrokers: kafka.brokers, createPostgres: createDatabase };
@@ -59,7 +59,7 @@ try {
     for (const [contender, figures] of contenders) {
       const { comparedWith }: Case = cases[name as keyof typeof cases];
       const other = contender ? contenders.get(null) : runs.get(comparedWith ?? '')?.get(null);
-      results.rows.push({
+      rows.push({
         name,
         contender: contender?.name ?? 'the service',
         runs: figures,
@@ -72,17 +72,20 @@ try {
   progress('');
   await Promise.all([kafka.stop(), (postgres as PostgresServer | null)?.stop()]);
 }
+const { commands, runs, seconds } = options;
+const results = { options: { commands, runs, seconds }, absent, peers: peers.map(({ name, doesNot }) => ({ name, doesNot })), rows };
 process.stdout.write(options.json ? asJson(results) : asTable(results));
 
-async function preparedPeers(): Promise<readonly Peer[]> {
+async function preparedPeers(): Promise<{ readonly peers: readonly Peer[]; readonly absent: readonly string[] }> {
   const ready: Peer[] = [];
+  const absent: string[] = [];
   for (const peer of options.peers.flatMap((name) => allPeers[name] ?? [])) {
     progress(`building ${peer.name}`);
     const why = await preparePeer(peer);
     if (why === null) ready.push(peer);
-    else results.absent.push(`${peer.name}: ${why}`);
+    else absent.push(`${peer.name}: ${why}`);
   }
-  return ready;
+  return { peers: ready, absent };
 }
 
 async function createDatabase(): Promise<string> {

@@ -1,0 +1,371 @@
+import { AllocationModel, type ModelEvent } from './allocation-model.ts';
+
+/*
+ * The judge of a fault campaign: from what anybody can read (topics as a `read_committed` client sees them, tables, the group's
+ * offsets) it decides whether every command was answered exactly once, and rightly. It shares no code with the service.
+ */
+
+export interface HistoryRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: string | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What the database holds at the end. */
+export interface StockTables {
+  readonly products: readonly { readonly sku: string; readonly version: number }[];
+  readonly batches: readonly {
+    readonly reference: string;
+    readonly sku: string;
+    readonly quantity: number;
+    readonly eta: string | null;
+    readonly allocated: number;
+  }[];
+  readonly lines: readonly { readonly orderid: string; readonly sku: string; readonly qty: number; readonly batchref: string }[];
+  readonly processedIds: ReadonlySet<string>;
+  readonly positions: readonly { readonly topic: string; readonly partition: number; readonly nextOffset: number }[];
+}
+
+export interface History {
+  readonly commands: readonly HistoryRecord[];
+  readonly events: readonly HistoryRecord[];
+  readonly deadLetters: readonly HistoryRecord[];
+  readonly tables: StockTables;
+  /** Of the commands topic, by partition. */
+  readonly committedOffsets: ReadonlyMap<number, number>;
+}
+
+/** One thing that is wrong. `kind` is what a test looks for, `detail` what a person reads. */
+export interface Violation {
+  readonly kind:
+    | 'unreadable-event'
+    | 'event-without-command'
+    | 'torn-composite'
+    | 'answered-twice'
+    | 'dead-letter-twice'
+    | 'answered-and-dead'
+    | 'unanswered'
+    | 'wrong-id'
+    | 'out-of-order'
+    | 'sequence'
+    | 'wrong-outcome'
+    | 'no-possible-order'
+    | 'oversold'
+    | 'database'
+    | 'processed-ids'
+    | 'positions';
+  readonly detail: string;
+}
+
+interface Answer {
+  readonly place: string;
+  readonly record: HistoryRecord;
+  readonly causationid: string;
+  readonly events: readonly ModelEvent[];
+}
+
+interface LaneCommand {
+  readonly place: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly id: string;
+  readonly body: Readonly<Record<string, unknown>>;
+  /** Null: nothing was said, which is right only if nothing happened. */
+  readonly answer: Answer | null;
+}
+
+/** Every violation of a history at rest; of each kind the first few. */
+export function checkHistory(history: History): readonly Violation[] {
+  const violations: Violation[] = [];
+  const report = (kind: Violation['kind'], detail: string) => {
+    if (violations.filter((each) => each.kind === kind).length < MOST_OF_A_KIND) violations.push({ kind, detail });
+  };
+  const answers = readAnswers(history, report);
+  const dead = readDeadLetters(history, report);
+  const lanes = readLanes(history, answers, dead, report);
+  checkOrder(answers, report);
+  checkSequences(answers, report);
+  const model = replay(lanes, report);
+  checkTables(history.tables, model, report);
+  checkProcessedIds(lanes, history.tables, report);
+  checkPositions(history, report);
+  return violations;
+}
+
+const MOST_OF_A_KIND = 5;
+type Report = (kind: Violation['kind'], detail: string) => void;
+
+const placeOf = ({ topic, partition, offset }: HistoryRecord) => `${topic}/${partition}/${offset}`;
+
+/** By the place of the command that it answers, which every event's id says. */
+function readAnswers({ events, commands }: History, report: Report): ReadonlyMap<string, Answer> {
+  const known = new Set(commands.map(placeOf));
+  const answers = new Map<string, Answer>();
+  for (const record of events) {
+    const { ce_id: id = '', ce_type: type = '', ce_causationid: causationid = '' } = record.headers;
+    const at = `${id || 'an event'} at ${placeOf(record)}`;
+    let body: Record<string, unknown>;
+    try {
+      body = JSON.parse(String(record.value));
+    } catch {
+      report('unreadable-event', at);
+      continue;
+    }
+    if (!known.has(id)) report('event-without-command', at);
+    const twice = answers.get(id);
+    if (twice) report('answered-twice', `${at}, and at ${placeOf(twice.record)}`);
+    const parts = type === 'CompositeDomainEvent' ? partsOf(id, body, at, report) : [asEvent(type, record.headers.ce_sequence, body)];
+    answers.set(id, { place: id, record, causationid, events: parts });
+  }
+  return answers;
+}
+
+function partsOf(id: string, body: Record<string, unknown>, at: string, report: Report): ModelEvent[] {
+  const parts = body.events as { id: string; type: string; sequence?: string; data: Record<string, unknown> }[];
+  const expected = parts.map((_, index) => `${id}/${index + 1}`);
+  if (parts.length < 2 || parts.some((part, index) => part.id !== expected[index]))
+    report('torn-composite', `${at}: ${parts.map((part) => part.id)}`);
+  return parts.map(({ type, sequence, data }) => asEvent(type, sequence, data));
+}
+
+function asEvent(type: string, sequence: string | undefined, data: Record<string, unknown>): ModelEvent {
+  const { detail: _, ...seen } = data;
+  return { type, ...seen, ...(sequence === undefined ? {} : { sequence: Number(sequence) }) };
+}
+
+/** The places that went to the dead letters, each with the reason. */
+function readDeadLetters({ deadLetters }: History, report: Report): ReadonlyMap<string, string> {
+  const dead = new Map<string, string>();
+  for (const record of deadLetters) {
+    const {
+      'dead-letter-reason': reason,
+      'dead-letter-topic': topic,
+      'dead-letter-partition': partition,
+      'dead-letter-offset': offset,
+    } = record.headers;
+    if (reason === undefined) continue;
+    const place = `${topic}/${partition}/${offset}`;
+    if (dead.has(place)) report('dead-letter-twice', place);
+    dead.set(place, reason);
+  }
+  return dead;
+}
+
+/** What each lane has handled, in its order: without what went to the dead letters, and without ids that were there before. */
+function readLanes(
+  { commands }: History,
+  answers: ReadonlyMap<string, Answer>,
+  dead: ReadonlyMap<string, string>,
+  report: Report,
+): readonly LaneCommand[][] {
+  const lanes = new Map<number, LaneCommand[]>();
+  const byId = new Map<string, LaneCommand[]>();
+  for (const record of commands) {
+    const place = placeOf(record);
+    const answer = answers.get(place) ?? null;
+    if (dead.has(place)) {
+      if (answer) report('answered-and-dead', place);
+      continue;
+    }
+    const { id, body } = readCommand(record, place);
+    const command = { place, partition: record.partition, offset: record.offset, id, body, answer };
+    if (answer && answer.causationid !== id) report('wrong-id', `${place} is the command ${id}, its answer says ${answer.causationid}`);
+    byId.set(id, [...(byId.get(id) ?? []), command]);
+  }
+  for (const [id, same] of byId) {
+    const answered = same.filter(({ answer }) => answer);
+    if (answered.length > 1) report('answered-twice', `the command ${id}, at ${answered.map(({ place }) => place).join(' and at ')}`);
+    const one = answered[0] ?? same[0];
+    if (one) lanes.set(one.partition, [...(lanes.get(one.partition) ?? []), one]);
+  }
+  return [...lanes.values()].map((lane) => lane.sort((a, b) => a.offset - b.offset));
+}
+
+/** Any of the three forms. */
+function readCommand({ value, headers }: HistoryRecord, place: string): { id: string; body: Record<string, unknown> } {
+  const json = JSON.parse(String(value));
+  if (headers.ce_specversion !== undefined) return { id: String(headers.ce_id), body: { ...json, type: headers.ce_type } };
+  if (json.specversion !== undefined) return { id: json.id, body: { ...json.data, type: json.type } };
+  return { id: json.id ?? place, body: json };
+}
+
+/** A lane publishes in its order: within a partition of the events, what answers one lane has rising offsets. */
+function checkOrder(answers: ReadonlyMap<string, Answer>, report: Report): void {
+  const lanes = Map.groupBy(answers.values(), ({ place, record }) => `${place.slice(0, place.lastIndexOf('/'))} in ${record.partition}`);
+  for (const [lane, of] of lanes) {
+    let last = -1;
+    for (const { place } of of.toSorted((a, b) => a.record.offset - b.record.offset)) {
+      const offset = Number(place.slice(place.lastIndexOf('/') + 1));
+      if (offset < last) report('out-of-order', `${lane}: the answer to ${offset} comes after that to ${last}`);
+      last = offset;
+    }
+  }
+}
+
+function checkSequences(answers: ReadonlyMap<string, Answer>, report: Report): void {
+  const events = [...answers.values()].flatMap(({ events: parts }) => parts).filter(({ sequence }) => sequence !== undefined);
+  for (const [sku, of] of Map.groupBy(events, (event) => String(event.sku))) {
+    const sequences = of.map(({ sequence }) => sequence as number).sort((a, b) => a - b);
+    const wrong = sequences.findIndex((sequence, index) => sequence !== index + 1);
+    if (wrong >= 0) report('sequence', `${sku}: ${sequences[wrong]} where ${wrong + 1} should be`);
+  }
+}
+
+/** One slow model for each sku: nothing that one sku's stock does depends on another's. */
+class Models {
+  readonly bySku = new Map<string, AllocationModel>();
+  readonly #sequences = new Map<string, number>();
+  readonly #skuOfReference = new Map<string, string>();
+  readonly #skusOfOrder = new Map<string, Set<string>>();
+
+  of(sku: string): AllocationModel {
+    const model = this.bySku.get(sku) ?? new AllocationModel();
+    this.bySku.set(sku, model);
+    return model;
+  }
+
+  sequenceOf(sku: string): number {
+    return this.#sequences.get(sku) ?? 0;
+  }
+
+  /** Whether these are the next events of their skus. */
+  isNext(events: readonly ModelEvent[]): boolean {
+    const next = new Map<string, number>();
+    return events.every(({ sku, sequence }) => {
+      if (sequence === undefined) return true;
+      const expected = next.get(String(sku)) ?? this.sequenceOf(String(sku)) + 1;
+      next.set(String(sku), expected + 1);
+      return sequence === expected;
+    });
+  }
+
+  handle(body: Readonly<Record<string, unknown>>): ModelEvent[] {
+    const events = this.#handle(body);
+    for (const { sku, sequence } of events) if (sequence !== undefined) this.#sequences.set(String(sku), sequence);
+    return events;
+  }
+
+  #handle(body: Readonly<Record<string, unknown>>): ModelEvent[] {
+    const { type, reference, orderid, sku, eta = null } = body as Record<string, string>;
+    switch (type) {
+      case 'CreateBatch': {
+        const home = this.#skuOfReference.get(String(reference)) ?? String(sku);
+        this.#skuOfReference.set(String(reference), home);
+        return this.of(home).handle({ ...body, eta } as never);
+      }
+      case 'AllocateOrder': {
+        const lines = (body.lines ?? [{ sku, qty: body.qty }]) as { sku: string; qty: number }[];
+        return lines.flatMap((line) => {
+          this.#skusOfOrder.set(String(orderid), (this.#skusOfOrder.get(String(orderid)) ?? new Set()).add(line.sku));
+          return this.of(line.sku).handle({ type, orderid: String(orderid), lines: [line] });
+        });
+      }
+      case 'ChangeBatchQuantity':
+        return this.of(this.#skuOfReference.get(String(reference)) ?? '').handle(body as never);
+      case 'DeallocateOrder': {
+        const skus = sku === undefined || sku === null ? [...(this.#skusOfOrder.get(String(orderid)) ?? [])] : [sku];
+        const held = skus.filter((each) => this.of(each).lines.some((line) => line.orderid === orderid)).sort();
+        if (held.length === 0) return new AllocationModel().handle({ type, orderid: String(orderid), sku: sku ?? null });
+        return held.flatMap((each) => this.of(each).handle({ type, orderid: String(orderid), sku: each }));
+      }
+      default:
+        throw new Error(`What is a ${type}?`);
+    }
+  }
+}
+
+/**
+ * Handles the commands again, in an order that the lanes and the sequence numbers allow: a lane's commands in the lane's order, a
+ * sku's in that of its events. Between commands of several lanes that touch no stock (rejections) the earlier answer comes first.
+ */
+function replay(lanes: readonly LaneCommand[][], report: Report): Models {
+  const models = new Models();
+  const heads = lanes.map(() => 0);
+  for (;;) {
+    const waiting = lanes.flatMap((lane, index) =>
+      heads[index] === lane.length ? [] : [{ index, command: lane[heads[index] as number] as LaneCommand }],
+    );
+    if (waiting.length === 0) return models;
+    const timeOf = ({ answer }: LaneCommand) => answer?.record.headers.ce_time ?? '';
+    const next = waiting
+      .filter(({ command }) => models.isNext(command.answer?.events ?? []))
+      .sort((a, b) => (timeOf(a.command) < timeOf(b.command) ? -1 : 1))[0];
+    if (!next) {
+      report(
+        'no-possible-order',
+        waiting.map(({ command: { place, answer } }) => `${place}: ${JSON.stringify(answer?.events)}`).join('; '),
+      );
+      return models;
+    }
+    const { place, id, body, answer } = next.command;
+    const expected = models.handle(body);
+    if (!answer && expected.length > 0) report('unanswered', `${place} (${id}): ${JSON.stringify(expected)}`);
+    else if (!sameEvents(expected, answer?.events ?? [])) {
+      report('wrong-outcome', `${place} (${id}): ${JSON.stringify(answer?.events)} instead of ${JSON.stringify(expected)}`);
+    }
+    heads[next.index] = (heads[next.index] as number) + 1;
+  }
+}
+
+function sameEvents(expected: readonly ModelEvent[], found: readonly ModelEvent[]): boolean {
+  const asText = (event: ModelEvent) => JSON.stringify(Object.entries(event).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return expected.length === found.length && expected.every((event, index) => asText(event) === asText(found[index] as ModelEvent));
+}
+
+function checkTables({ products, batches, lines }: StockTables, models: Models, report: Report): void {
+  for (const { reference, allocated, quantity } of batches) {
+    if (allocated > quantity) report('oversold', `${reference}: ${allocated} of ${quantity}`);
+  }
+  const compare = (what: string, expected: readonly string[], found: readonly string[]) => {
+    const wanted = new Set(expected);
+    for (const each of found) if (!wanted.delete(each)) report('database', `${what} that should not be there: ${each}`);
+    for (const each of wanted) report('database', `${what} missing: ${each}`);
+  };
+  const all = [...models.bySku.values()];
+  const expectedBatches = all.flatMap((model) =>
+    model.batches.map((batch) =>
+      JSON.stringify([batch.reference, batch.sku, batch.quantity, batch.eta, batch.quantity - model.available(batch)]),
+    ),
+  );
+  compare(
+    'a batch',
+    expectedBatches,
+    batches.map(({ reference, sku, quantity, eta, allocated }) => JSON.stringify([reference, sku, quantity, eta, allocated])),
+  );
+  const asText = ({ orderid, sku, qty, batchref }: StockTables['lines'][number]) => JSON.stringify([orderid, sku, qty, batchref]);
+  compare(
+    'a line',
+    all.flatMap((model) => model.lines.map(asText)),
+    lines.map(asText),
+  );
+  const versions = [...models.bySku]
+    .filter(([, model]) => model.batches.length > 0)
+    .map(([sku]) => JSON.stringify([sku, models.sequenceOf(sku)]));
+  compare(
+    'a product',
+    versions,
+    products.map(({ sku, version }) => JSON.stringify([sku, version])),
+  );
+}
+
+function checkProcessedIds(lanes: readonly LaneCommand[][], { processedIds }: StockTables, report: Report): void {
+  for (const { id, place } of lanes.flat()) if (!processedIds.has(id)) report('processed-ids', `${id} (${place}) is not among them`);
+}
+
+/** At rest the group, the database and the topic's end are one place. */
+function checkPositions({ commands, committedOffsets, tables }: History, report: Report): void {
+  for (const [partition, records] of Map.groupBy(commands, (record) => record.partition)) {
+    const [topic, end] = [records[0]?.topic, Math.max(...records.map(({ offset }) => offset)) + 1];
+    const committed = committedOffsets.get(partition) ?? 0;
+    const position = tables.positions.find((each) => each.topic === topic && each.partition === partition)?.nextOffset ?? 0;
+    if (committed !== position || position < end) {
+      report(
+        'positions',
+        `${topic}/${partition}: the group stands at ${committed}, the database at ${position}, the last command at ${end - 1}`,
+      );
+    }
+  }
+}
