@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Event } from '../domain/events.ts';
+import { passing } from '../fault-points.ts';
 import { encodeDeadLetter } from '../messages/dead-letters.ts';
 import { type IncomingCommand, readCommand, type UnreadableMessage } from '../messages/incoming.ts';
 import { encodeAnswer } from '../messages/outgoing.ts';
@@ -68,7 +69,9 @@ export async function readRecords(records: readonly ReceivedRecord[]): Promise<r
 export async function answerBatch(batch: Batch, transaction: LaneTransaction, answering: Answering): Promise<LaneProgress> {
   const { records, position, publishedBelowOffset } = batch;
   const answers = batch.failure ? records.map((read) => ({ ...read, events: null })) : await handle(records, transaction, answering.bus);
+  passing('handled');
   const [, outbox] = await Promise.all([transaction.flush(), encode(answers, batch, answering)]);
+  passing('aggregates-written');
   const nextOffset = (records.at(-1)?.record.offset ?? position.nextOffset - 1) + 1;
   return { next: { nextOffset, nextSequence: position.nextSequence + outbox.length }, outbox, publishedBelowOffset };
 }
@@ -85,6 +88,7 @@ async function handle(records: readonly ReadRecord[], transaction: LaneTransacti
     transaction.claim(commands.map(({ id }) => id)),
     transaction.prepare(commands.map(({ command }) => command)),
   ]);
+  passing('loaded');
   const unanswered = new Set(claimed);
   const answers: Answer[] = [];
   for (const { record, incoming } of records) {

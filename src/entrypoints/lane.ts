@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { passing } from '../fault-points.ts';
 import { recover, reopenAfterMs } from '../service-layer/recoverability.ts';
 import {
   type AssignedPartition,
@@ -73,10 +74,12 @@ export class Lane implements PartitionOwner {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#problem = 'is closed';
+    passing('partition-revoked');
     await this.#work;
     const relay = this.#relay;
     this.#relay = null;
     await relay?.drain(DRAIN_TIMEOUT_MS);
+    passing('relay-drained');
     await relay?.close();
   }
 
@@ -127,14 +130,18 @@ export class Lane implements PartitionOwner {
   async #answer(records: readonly ReceivedRecord[], relay: OutboxRelay, failure: HandlerFailure | null): Promise<void> {
     const stopTimer = this.#context.answering.metrics.batchSeconds.startTimer();
     const { store, answering } = this.#context;
+    passing('delivered');
+    const read = await readRecords(records);
+    passing('decoded');
     const batch = {
-      records: await readRecords(records),
+      records: read,
       position: this.#position,
       publishedBelowOffset: this.#publishedBelowOffset,
       deadLetterMaxBytes: this.#deadLetterMaxBytes,
       failure,
     };
     const progress = await store.transaction(this.#assigned, this.#position, (transaction) => answerBatch(batch, transaction, answering));
+    passing('database-committed');
     this.#position = progress.next;
     this.#failures = 0;
     relay.enqueue(progress.outbox, progress.next.nextOffset);

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { passing } from '../fault-points.ts';
 import type { OutboxRecord, Partition, TransactionalProducer } from '../service-layer/unit-of-work.ts';
 
 /**
@@ -78,6 +79,7 @@ export class OutboxRelay {
 
   async #publish(chunk: Chunk): Promise<void> {
     try {
+      passing('chunk-taken');
       await this.#producer.publish(chunk.records, { ...this.#lane, group: this.#group, nextOffset: chunk.nextOffset });
       this.#queuedRecords -= chunk.records.length;
       this.#onPublished(chunk);

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { passing } from '../fault-points.ts';
 import {
   type Broker,
   type LanePosition,
@@ -46,11 +47,16 @@ export interface OpenLane {
 export async function takeOver(lane: Partition, context: LaneContext): Promise<OpenLane> {
   const { broker, store, group, answering } = context;
   const { topic, partition } = lane;
+  passing('partition-assigned');
   const producer = await broker.openProducer(`${group}-${topic}-${partition}`);
   try {
+    passing('producer-opened');
     await refuseAnotherLog({ topic, partition }, context);
+    passing('log-claimed');
     const committed = (await broker.committedOffsets(group, topic))[partition] ?? null;
+    passing('committed-offset-read');
     const position = await store.readPosition({ topic, partition });
+    passing('position-read');
     await refuseWhatDoesNotFit(lane, position.nextOffset, committed ?? 0, context);
     await publishOutbox({ topic, partition }, position, committed ?? 0, producer, context);
     return { producer, position, deadLetterMaxBytes: await broker.maxMessageBytes(answering.deadLettersTopic) };
@@ -110,10 +116,13 @@ async function publishOutbox(
     log.info({ lane: `${lane.topic}/${lane.partition}`, from: committed, to: end }, 'Publishing the answers left behind');
   for (let published = committed; published < end; ) {
     const { records, nextOffset } = (await store.readOutbox(lane, published, end)) ?? { records: [], nextOffset: end };
+    passing('left-behind-read');
     for (const chunk of wholeCommandChunks(records, nextOffset)) {
       await producer.publish(chunk.records, { ...lane, group, nextOffset: chunk.nextOffset });
+      passing('left-behind-published');
     }
     published = nextOffset;
   }
   await store.deleteOutbox(lane, end);
+  passing('left-behind-deleted');
 }

@@ -26,6 +26,7 @@ export async function readTopic(kafka: Kafka, topic: string): Promise<readonly T
   await admin.disconnect();
   const waiting = new Set([...ends].filter(([, { low, high }]) => high > low).map(([partition]) => partition));
   const records: TopicRecord[] = [];
+  const next = new Map<number, number>();
   if (waiting.size === 0) return records;
   const consumer = kafka.consumer({ groupId: `reader-${crypto.randomUUID()}`, readUncommitted: false });
   const done = Promise.withResolvers<void>();
@@ -39,7 +40,10 @@ export async function readTopic(kafka: Kafka, topic: string): Promise<readonly T
   await consumer.run({
     autoCommit: false,
     eachBatch: async ({ batch }) => {
-      for (const message of batch.messages) records.push(asRecord(batch.partition, message));
+      // A reader that is thrown out of its group while the machine is busy begins again at the beginning.
+      const isNew = ({ offset }: KafkaMessage) => Number(offset) >= (next.get(batch.partition) ?? 0);
+      for (const message of batch.messages.filter(isNew)) records.push(asRecord(batch.partition, message));
+      next.set(batch.partition, Math.max(next.get(batch.partition) ?? 0, Number(batch.lastOffset()) + 1));
     },
   });
   await done.promise;

@@ -8,6 +8,7 @@ const root = join(import.meta.dirname, '..', '..');
 
 const domain = ['domain/model.ts', 'domain/value-objects.ts'];
 const messages = ['messages/incoming.ts'];
+const faultPoints = ['fault-points.ts'];
 const interfaces = ['service-layer/unit-of-work.ts'];
 const serviceLayer = [...interfaces, 'service-layer/handlers.ts'];
 const bytes = ['adapters/record-bytes.ts'];
@@ -31,14 +32,35 @@ const packages = [
 ];
 
 /** Each layer, and all of these that it may import. */
-const everything = [domain, messages, serviceLayer, database, broker, entrypoints, top, runtime, packages].flat();
+const everything = [domain, messages, faultPoints, serviceLayer, database, broker, entrypoints, top, runtime, packages].flat();
 const layers: Readonly<Record<string, readonly string[]>> = {
   domain,
   messages: [...domain, ...messages, 'zod'],
   'service-layer': [...domain, ...serviceLayer],
-  'adapters/database': [...domain, ...interfaces, ...database, ...runtime, '@mikro-orm/core', 'kysely', 'better-sqlite3'],
-  'adapters/broker': ['domain/value-objects.ts', ...interfaces, ...bytes, ...sharedDatabase, ...broker, ...runtime, 'kafkajs', 'pino'],
-  entrypoints: [...domain, ...messages, ...serviceLayer, ...entrypoints, 'views.ts', ...runtime, 'fastify', 'pino', 'prom-client'],
+  'adapters/database': [...domain, ...faultPoints, ...interfaces, ...database, ...runtime, '@mikro-orm/core', 'kysely', 'better-sqlite3'],
+  'adapters/broker': [
+    'domain/value-objects.ts',
+    ...faultPoints,
+    ...interfaces,
+    ...bytes,
+    ...sharedDatabase,
+    ...broker,
+    ...runtime,
+    'kafkajs',
+    'pino',
+  ],
+  entrypoints: [
+    ...domain,
+    ...messages,
+    ...faultPoints,
+    ...serviceLayer,
+    ...entrypoints,
+    'views.ts',
+    ...runtime,
+    'fastify',
+    'pino',
+    'prom-client',
+  ],
 };
 
 /** Ways to import without saying `import { … } from`. */

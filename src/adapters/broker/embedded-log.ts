@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Partitioners } from 'kafkajs';
 import { GenericUUID } from '../../domain/value-objects.ts';
+import { passing } from '../../fault-points.ts';
 import {
   type GroupPosition,
   MissingTopicError,
@@ -105,10 +106,14 @@ export class EmbeddedLog {
     const placed = records.map((record) => this.#place(record, topics.get(record.topic) as TopicSettings));
     const places = await this.#database.transaction(async (sql) => {
       if (producer) await refuseFormerHolder(sql, producer);
+      passing('transaction-joined');
       const places = await insert(sql, placed);
+      passing('records-sent');
       if (position) await moveGroup(sql, position);
+      passing('offset-sent');
       return places;
     });
+    passing('broker-committed');
     this.wakeReaders();
     return places;
   }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { passing } from '../../fault-points.ts';
 import { type GroupPosition, type OutgoingRecord, type TransactionalProducer, TroubleError } from '../../service-layer/unit-of-work.ts';
 import { type BatchEncoder, batchesOf } from './kafka-batch.ts';
 import {
@@ -109,11 +110,14 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       position && whenAccepted(() => this.#coordinator.addOffsetsToTxn({ ...identity, groupId: position.group })),
       topics.length > 0 && whenAccepted(() => this.#coordinator.addPartitionsToTxn({ ...identity, topics })),
     ]);
+    passing('transaction-joined');
     await Promise.all([
-      this.#send(batches, leaders),
+      this.#send(batches, leaders).then(() => passing('records-sent')),
       position && groupCoordinator?.txnOffsetCommit({ ...identity, groupId: position.group, topics: [asOffsets(position)] }),
     ]);
+    passing('offset-sent');
     await this.#coordinator.endTxn({ ...identity, transactionResult: true });
+    passing('broker-committed');
   }
 
   /**

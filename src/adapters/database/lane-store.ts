@@ -1,3 +1,4 @@
+import { passing } from '../../fault-points.ts';
 import {
   FencedError,
   type LanePosition,
@@ -69,8 +70,10 @@ export class SqlLaneStore implements LaneStore {
       const working = work(session);
       working.catch(() => {});
       await locked;
+      passing('lane-locked');
       const progress = await working;
       await this.#write(session.sql, lane, progress);
+      passing('progress-written');
       return progress;
     }, this.#onAfterCommitError);
   }
