@@ -1,6 +1,6 @@
 // Node finds no name after CompressionCodecs in this CommonJS module: by its default export then.
 import kafkajs, { type Admin } from 'kafkajs';
-import { MissingTopicError, type OffsetRange, type TopicSettings } from '../../service-layer/unit-of-work.ts';
+import { MissingTopicError, type OffsetRange, type TopicSettings, TroubleError } from '../../service-layer/unit-of-work.ts';
 import { asServiceError, createClient, disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './kafka-client.ts';
 
 /** Its callers try again by themselves, and some want to know soon. */
@@ -54,22 +54,45 @@ export class KafkaAdmin {
   }
 
   async committedOffsets(group: string, topic: string): Promise<readonly (number | null)[]> {
-    const [found] = await this.#ask(`Reading the offsets of ${group}`, (admin) => admin.fetchOffsets({ groupId: group, topics: [topic] }));
-    const offsets: (number | null)[] = [];
-    for (const { partition, offset } of found?.partitions ?? []) offsets[partition] = Number(offset) < 0 ? null : Number(offset);
-    return Array.from(offsets, (offset) => offset ?? null);
+    const doing = `Reading the offsets of ${group}`;
+    const offsets = await this.#ofEachPartition(topic, doing, async (admin) => {
+      const [found] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+      return found?.partitions ?? [];
+    });
+    return offsets.map(({ offset }) => (Number(offset) < 0 ? null : Number(offset)));
   }
 
   async offsetRanges(topic: string): Promise<readonly OffsetRange[]> {
-    const offsets = await this.#ask(`Reading the ends of ${topic}`, (admin) => admin.fetchTopicOffsets(topic));
-    return offsets
-      .map(({ partition, low, high }) => ({ partition, beginning: Number(low), end: Number(high) }))
-      .sort((a, b) => a.partition - b.partition);
+    const ranges = await this.#ofEachPartition(topic, `Reading the ends of ${topic}`, (admin) => admin.fetchTopicOffsets(topic));
+    return ranges.map(({ partition, low, high }) => ({ partition, beginning: Number(low), end: Number(high) }));
   }
 
+  /**
+   * Asks for all topics, since kafkajs keeps the answer to a question about one as its only picture of the cluster: another question
+   * that is just being asked would find its topic without partitions.
+   */
   async partitions(topic: string) {
-    const { topics } = await this.#ask(`Reading the partitions of ${topic}`, (admin) => admin.fetchTopicMetadata({ topics: [topic] }));
-    return topics[0]?.partitions ?? [];
+    const { topics } = await this.#ask(`Reading the partitions of ${topic}`, (admin) => admin.fetchTopicMetadata());
+    return topics.find(({ name }) => name === topic)?.partitions ?? [];
+  }
+
+  /**
+   * The answers by partition, one for each. A partition that kafkajs left out is not one without an offset: taken for that, all that
+   * a lane ever answered would be published again.
+   * @throws {TroubleError} an answer is missing
+   */
+  async #ofEachPartition<T extends { readonly partition: number }>(
+    topic: string,
+    doing: string,
+    question: (admin: Admin) => Promise<readonly T[]>,
+  ): Promise<readonly T[]> {
+    const answers = new Map((await this.#ask(doing, question)).map((answer) => [answer.partition, answer]));
+    const count = (await this.partitions(topic)).length;
+    return Array.from({ length: count }, (_, partition) => {
+      const answer = answers.get(partition);
+      if (!answer) throw new TroubleError(`${doing}: Kafka's answer leaves out ${topic}/${partition}`);
+      return answer;
+    });
   }
 
   async deleteGroup(group: string): Promise<void> {

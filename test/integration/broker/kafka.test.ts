@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { KafkaBroker } from '../../../src/adapters/broker/kafka.ts';
+import { KafkaAdmin } from '../../../src/adapters/broker/kafka-admin.ts';
 import {
   type AssignedPartition,
   FencedError,
@@ -67,6 +69,31 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     await eventually(() => expect(late.values()).toHaveLength(24));
     await eventually(() => expect(seen.values()).toHaveLength(24));
     expect(new Set([...seen.values(), ...late.values()])).toEqual(new Set(['committed']));
+  }, 60_000);
+
+  it('the committed offset and the ends of a topic leave no partition out while a busy process asks about other topics', async () => {
+    const others = Array.from({ length: 8 }, (_, index) => `${topic}-other-${index}`);
+    await broker.ensureTopics(
+      [topic, ...others].map((name) => ({ name, partitions: 1, maxMessageBytes: 1_100_000 })),
+      true,
+    );
+    const producer = await broker.openProducer(`${group}-0`);
+    await producer.publish([], position(5));
+    await producer.close();
+    const admin = new KafkaAdmin({ brokers: [brokers ?? ''], clientId: 'test', log: pino({ level: 'silent' }) });
+    using _busy = busyProcess();
+    const asking = others.map(async (other) => {
+      for (let round = 0; round < 40; round += 1) {
+        await soon();
+        expect(await admin.partitions(other)).toHaveLength(1);
+        await soon();
+        expect(await admin.committedOffsets(group, topic)).toEqual([5, null, null, null]);
+        await soon();
+        expect(await admin.offsetRanges(topic)).toHaveLength(PARTITIONS);
+      }
+    });
+    await Promise.all(asking);
+    await admin.close();
   }, 60_000);
 
   it('the committed offset is settled as soon as a producer of the same id is open', async () => {
@@ -166,6 +193,23 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     return child;
   }
 });
+
+/** Keeps the event loop busy, so that several answers wait when it comes to the sockets. */
+function busyProcess(): Disposable {
+  let isOver = false;
+  const work = () => {
+    for (const endMs = Date.now() + 4; Date.now() < endMs; );
+    if (!isOver) setImmediate(() => setTimeout(work, 0));
+  };
+  work();
+  return {
+    [Symbol.dispose]: () => {
+      isOver = true;
+    },
+  };
+}
+
+const soon = () => sleep(Math.random() * 30);
 
 function record(key: string, value: string): LogRecord {
   return { key, value, headers: {} };
