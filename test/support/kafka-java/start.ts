@@ -30,13 +30,19 @@ wait $pid 2>/dev/null
 [ "$word" = keep ] || rm -rf "$dir"
 `;
 
+/** A second door, for clients that come through a proxy: the broker tells them the proxy's port, or they would go round it. */
+export interface ProxiedListener {
+  readonly port: number;
+  readonly proxyPort: number;
+}
+
 /** Kafka in KRaft mode, from Maven's artifacts, on this machine's Java. */
-export async function startJavaKafka(port: number): Promise<TestKafka> {
+export async function startJavaKafka(port: number, proxied: ProxiedListener | null = null): Promise<TestKafka> {
   await requireJava();
   const libraries = await fetchLibraries();
   const directory = await mkdtemp(join(tmpdir(), 'allocation-kafka-'));
   const settings = join(directory, 'server.properties');
-  await writeFile(settings, asProperties(port, await freePort(), join(directory, 'data')));
+  await writeFile(settings, asProperties(port, await freePort(), join(directory, 'data'), proxied));
   const java = [...JVM, '-cp', join(libraries, '*')];
   try {
     await run('java', [...java, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', settings]);
@@ -95,16 +101,18 @@ async function startWatched(directory: string, command: readonly string[], broke
   }
 }
 
-function asProperties(port: number, controllerPort: number, data: string): string {
+function asProperties(port: number, controllerPort: number, data: string, proxied: ProxiedListener | null): string {
+  const door = (proxiedPort: number | undefined) => (proxied ? `,PROXIED://127.0.0.1:${proxiedPort}` : '');
   const settings = {
     ...BROKER_SETTINGS,
     'process.roles': 'broker,controller',
     'node.id': '1',
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
     'controller.listener.names': 'CONTROLLER',
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${door(proxied?.port)}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}${door(proxied?.proxyPort)}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT',
+    'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': data,
     'log.cleaner.dedupe.buffer.size': String(16 * 1024 * 1024),
   };

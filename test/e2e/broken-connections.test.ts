@@ -1,0 +1,105 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { checkHistory } from '../support/check-history.ts';
+import { CommandFlow, workingLanes } from '../support/command-flow.ts';
+import { eventually } from '../support/eventually.ts';
+import { FaultyProxy } from '../support/faulty-proxy.ts';
+import type { TestKafka } from '../support/kafka.ts';
+import { freePort } from '../support/kafka-broker.ts';
+import { startJavaKafka } from '../support/kafka-java/start.ts';
+import { readHistory } from '../support/read-history.ts';
+import { ServiceProcess } from '../support/service-process.ts';
+
+const COMMANDS_PER_FAULT = 200;
+const LANES = 4;
+/** As long as the issue of the fault campaign allows after the end of a fault. */
+const RECOVERY_MS = 10_000;
+const BLACK_HOLE_MS = 2_000;
+/** FAULTS=all: as often as the fault campaign asks for. */
+const isWhole = process.env.FAULTS === 'all';
+const TIMES = isWhole ? { answers: 10, resets: 20, blackHoles: 10 } : { answers: 3, resets: 5, blackHoles: 2 };
+
+let kafka: TestKafka | null = null;
+let proxy: FaultyProxy;
+let directory: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'allocation-'));
+  const port = await freePort();
+  proxy = await FaultyProxy.open(port);
+  kafka = await startJavaKafka(await freePort(), { port, proxyPort: proxy.port }).catch((reason: Error) => {
+    if (process.env.CI) throw reason;
+    process.stderr.write(`Tests that break connections are skipped: ${reason.message}\n`);
+    return null;
+  });
+});
+
+afterAll(async () => {
+  await proxy.close();
+  await kafka?.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+it('the service answers every command once through resets, black holes and lost answers, and recovers soon from each', async ({ skip }) => {
+  skip(!kafka);
+  const flow = new CommandFlow(kafka?.brokers ?? '');
+  await flow.connect();
+  const databaseUrl = `sqlite:///${join(directory, 'allocation.db')}`;
+  await using service = await ServiceProcess.start(flow.environment(`127.0.0.1:${proxy.port}`, databaseUrl), directory);
+  await workingLanes(service.url, LANES);
+  const slowest = new Map<string, number>();
+  let round = 0;
+  for (const fault of faults()) {
+    process.stdout.write(`${fault.name}\n`);
+    const sending = flow.send(round, COMMANDS_PER_FAULT);
+    await fault.happen();
+    const endedMs = Date.now();
+    await sending;
+    await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: 60_000 });
+    slowest.set(fault.name, Math.max(slowest.get(fault.name) ?? 0, Date.now() - endedMs));
+    round += 1;
+  }
+  process.stdout.write(`Slowest recovery, in milliseconds: ${JSON.stringify(Object.fromEntries(slowest))}\n`);
+  await workingLanes(service.url, LANES);
+  expect(await service.stop()).toBe(0);
+  await flow.disconnect();
+  const history = await readHistory(flow.kafka, flow.topics, flow.group, databaseUrl);
+  expect(history.commands).toHaveLength(round * COMMANDS_PER_FAULT);
+  expect(checkHistory(history), service.output.filter((line) => line.includes('left behind')).join('\n')).toEqual([]);
+  for (const [name, ms] of slowest) expect(ms, name).toBeLessThan(RECOVERY_MS);
+}, 600_000);
+
+interface Fault {
+  readonly name: string;
+  happen(): Promise<void>;
+}
+
+function* faults(): Generator<Fault> {
+  for (let time = 0; time < TIMES.answers; time += 1) {
+    for (const kind of ['Produce', 'EndTxn'] as const) yield { name: `the answer to ${kind} lost`, happen: () => proxy.loseAnswer(kind) };
+    yield {
+      name: 'the answer to InitProducerId lost',
+      happen: async () => {
+        // A lane opens a producer when it has lost one.
+        await proxy.loseAnswer('Produce');
+        await proxy.loseAnswer('InitProducerId');
+      },
+    };
+  }
+  for (let time = 0; time < TIMES.resets; time += 1) {
+    yield { name: 'reset', happen: async () => proxy.reset() };
+  }
+  for (let time = 0; time < TIMES.blackHoles; time += 1) {
+    yield {
+      name: 'black hole',
+      happen: async () => {
+        proxy.beginBlackHole();
+        await sleep(BLACK_HOLE_MS);
+        proxy.endBlackHole();
+      },
+    };
+  }
+}
