@@ -170,7 +170,12 @@ function readLanes(
       if (answer) report('answered-and-dead', place);
       continue;
     }
-    const { id, body } = readCommand(record, place);
+    const read = readCommand(record, place);
+    if (!read) {
+      report('unanswered', `${place} is no command, and not among the dead letters`);
+      continue;
+    }
+    const { id, body } = read;
     const command = { place, partition: record.partition, offset: record.offset, id, body, answer };
     if (answer && answer.causationid !== id) report('wrong-id', `${place} is the command ${id}, its answer says ${answer.causationid}`);
     byId.set(id, [...(byId.get(id) ?? []), command]);
@@ -184,8 +189,19 @@ function readLanes(
   return [...lanes.values()].map((lane) => lane.sort((a, b) => a.offset - b.offset));
 }
 
-/** Any of the three forms. */
-function readCommand({ value, headers }: HistoryRecord, place: string): { id: string; body: Record<string, unknown> } {
+const COMMANDS = new Set<unknown>(['CreateBatch', 'AllocateOrder', 'ChangeBatchQuantity', 'DeallocateOrder']);
+
+/** Any of the three forms. @returns null: it is none of them, or no command */
+function readCommand(record: HistoryRecord, place: string): { id: string; body: Record<string, unknown> } | null {
+  try {
+    const command = inItsForm(record, place);
+    return COMMANDS.has(command.body.type) ? command : null;
+  } catch {
+    return null;
+  }
+}
+
+function inItsForm({ value, headers }: HistoryRecord, place: string): { id: string; body: Record<string, unknown> } {
   const json = JSON.parse(String(value));
   if (headers.ce_specversion !== undefined) return { id: String(headers.ce_id), body: { ...json, type: headers.ce_type } };
   if (json.specversion !== undefined) return { id: json.id, body: { ...json.data, type: json.type } };

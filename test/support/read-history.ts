@@ -24,11 +24,17 @@ export async function readHistory(
   };
 }
 
-/** Plain statements: of the service only the connection. */
+/** Of the service only the connection. */
 async function readTables(url: string): Promise<StockTables> {
   const database = await Database.open(url);
-  const select = <Row>(statement: string) => database.query<Row>(statement);
-  const tables = {
+  const tables = await stockTables((statement) => database.query(statement));
+  await database.close();
+  return tables;
+}
+
+/** The tables, by plain statements. */
+export async function stockTables(select: <Row>(statement: string) => Promise<Row[]>): Promise<StockTables> {
+  return {
     products: await select<StockTables['products'][number]>('select sku, version from products'),
     batches: await select<StockTables['batches'][number]>(
       'select reference, sku, quantity, eta, allocated_quantity as allocated from batches',
@@ -42,6 +48,4 @@ async function readTables(url: string): Promise<StockTables> {
       await select<{ topic: string; partition: number; next_offset: number }>('select topic, partition, next_offset from source_positions')
     ).map(({ next_offset: nextOffset, ...lane }) => ({ ...lane, nextOffset })),
   };
-  await database.close();
-  return tables;
 }

@@ -1,0 +1,172 @@
+import { pino } from 'pino';
+import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
+import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
+import type { Metrics } from '../../src/entrypoints/metrics.ts';
+import { MessageBus } from '../../src/service-layer/message-bus.ts';
+import type { ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
+import { checkHistory, type History, type HistoryRecord, type Violation } from '../support/check-history.ts';
+import { stockTables } from '../support/read-history.ts';
+import { type PlantedBug, plants } from './planted-bugs.ts';
+import { SimulatedDatabase } from './simulated-database.ts';
+import { SimulatedBroker, SimulatedLog } from './simulated-log.ts';
+import { sendCommands } from './traffic.ts';
+import { inhabit, Machine, World } from './world.ts';
+
+const TOPICS = { commands: 'commands', events: 'events', deadLetters: 'dead-letters' };
+const PARTITIONS = 3;
+const MACHINES = 2;
+const TROUBLED_MS = 12_000;
+const LONGEST_MS = 600_000;
+/** Long enough for whatever still wants to happen: a transaction that times out, a zombie that wakes up. */
+const AFTERMATH_MS = 10_000;
+
+/** What became of one history. */
+export interface Outcome {
+  readonly violations: readonly (Violation | { readonly kind: 'stuck'; readonly detail: string })[];
+  /** How often each fault happened. */
+  readonly faults: ReadonlyMap<string, number>;
+}
+
+/**
+ * One history: the service's own lanes on a few machines, against a simulated log and database, through faults that the seed
+ * decides. Then the faults end, everything comes to rest, and the judge looks at it.
+ * @param file a migrated, empty SQLite file, used up by this
+ */
+export async function simulate(seed: number, file: string, trace?: (text: string) => void, bug?: PlantedBug): Promise<Outcome> {
+  const world = new World(seed, trace);
+  inhabit(world);
+  const log = new SimulatedLog(world, Object.values(TOPICS), PARTITIONS);
+  const database = new SimulatedDatabase(world, file);
+  const scene = new Scene(world, log, database, bug);
+  try {
+    for (let index = 0; index < MACHINES; index += 1) scene.start();
+    sendCommands(world, log, TOPICS.commands, world.between(40, 120), TROUBLED_MS);
+    scene.makeTrouble();
+    await world.run(() => false, TROUBLED_MS);
+    scene.endTrouble();
+    const isAtRest = await world.run(() => scene.isAtRest(), LONGEST_MS);
+    if (!isAtRest) return { violations: [{ kind: 'stuck', detail: scene.positions() }], faults: scene.faults };
+    await world.run(() => false, AFTERMATH_MS);
+    return { violations: checkHistory(await historyOf(log, database)), faults: scene.faults };
+  } finally {
+    scene.end();
+    database.close();
+  }
+}
+
+/** The machines, and what befalls them. */
+class Scene {
+  readonly faults = new Map<string, number>();
+  readonly #world: World;
+  readonly #log: SimulatedLog;
+  readonly #database: SimulatedDatabase;
+  readonly #bug: PlantedBug | undefined;
+  readonly #machines: Machine[] = [];
+
+  constructor(world: World, log: SimulatedLog, database: SimulatedDatabase, bug: PlantedBug | undefined) {
+    this.#world = world;
+    this.#log = log;
+    this.#database = database;
+    this.#bug = bug;
+  }
+
+  start(): void {
+    const machine = new Machine(`machine-${this.#machines.length + 1}`);
+    this.#machines.push(machine);
+    const parts = {
+      broker: new SimulatedBroker(this.#world, this.#log, machine),
+      store: new SqlLaneStore(this.#database.connect(machine), () => {}),
+    };
+    const { broker, store } = this.#bug ? plants[this.#bug](parts) : parts;
+    const consumer = new CommandConsumer(TOPICS.commands, {
+      broker,
+      store,
+      group: 'group',
+      log: pino({ level: 'silent' }),
+      answering: {
+        bus: new MessageBus({ notifications: { outOfStock: () => {} } }),
+        eventsTopic: TOPICS.events,
+        deadLettersTopic: TOPICS.deadLetters,
+        clock: () => new Date(this.#world.nowMs),
+        metrics: noMetrics,
+      },
+    });
+    machine.hears(() => void consumer.start());
+  }
+
+  makeTrouble(): void {
+    const world = this.#world;
+    world.rates = { requestLost: world.random() * 0.02, answerLost: world.random() * 0.02, slow: world.random() * 0.01 };
+    for (let count = world.between(1, 8); count > 0; count -= 1) {
+      world.after(world.random() * TROUBLED_MS, () => this.#befall(world.pick(this.#machines.filter(({ isDead }) => !isDead))));
+    }
+  }
+
+  endTrouble(): void {
+    this.#world.rates = { requestLost: 0, answerLost: 0, slow: 0 };
+    for (const machine of this.#machines) if (machine.isFrozen) machine.wake();
+  }
+
+  /** Every command is answered, and the group says so. */
+  isAtRest(): boolean {
+    return Array.from({ length: PARTITIONS }, (_, partition) => partition).every(
+      (partition) => (this.#log.offsets.get(partition) ?? 0) >= this.#end(partition),
+    );
+  }
+
+  positions(): string {
+    const lanes = Array.from({ length: PARTITIONS }, (_, lane) => `${lane}: ${this.#log.offsets.get(lane) ?? 0} of ${this.#end(lane)}`);
+    return `the group stands at ${lanes.join(', ')}`;
+  }
+
+  end(): void {
+    for (const machine of this.#machines) machine.isDead = true;
+  }
+
+  #end(partition: number): number {
+    return (this.#log.read(TOPICS.commands, partition, 0).at(-1)?.offset ?? -1) + 1;
+  }
+
+  #befall(machine: Machine | undefined): void {
+    if (!machine) return;
+    const dice = this.#world.random();
+    const fault = dice < 0.4 ? 'crash' : dice < 0.7 ? 'freeze' : dice < 0.85 ? 'lost database connection' : 'joining machine';
+    this.#world.trace(`${machine.name}: ${fault}`);
+    this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
+    if (fault === 'joining machine') this.start();
+    if (fault === 'crash') {
+      machine.isDead = true;
+      this.#world.after(this.#world.random() * 3_000, () => this.start());
+    }
+    if (fault === 'freeze') {
+      machine.isFrozen = true;
+      this.#world.after(this.#world.random() * 15_000, () => machine.wake());
+    }
+    // A server lets go of what a dead, or for long silent, client has open.
+    if (fault !== 'joining machine') this.#database.disconnect(machine);
+  }
+}
+
+const noMetrics = { batchSeconds: { startTimer: () => () => {} }, answered: () => {} } as unknown as Metrics;
+
+async function historyOf(log: SimulatedLog, database: SimulatedDatabase): Promise<History> {
+  const read = (topic: string) =>
+    Array.from({ length: PARTITIONS }, (_, partition) => log.read(topic, partition, 0))
+      .flat()
+      .map(asText);
+  return {
+    commands: read(TOPICS.commands),
+    events: read(TOPICS.events),
+    deadLetters: read(TOPICS.deadLetters),
+    committedOffsets: log.offsets,
+    tables: await stockTables(async <Row>(statement: string) => database.reader.prepare(statement).all() as Row[]),
+  };
+}
+
+function asText({ key, headers, ...record }: ReceivedRecord): HistoryRecord {
+  return {
+    ...record,
+    key: key?.toString() ?? null,
+    headers: Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, String(text)])),
+  };
+}

@@ -1,0 +1,293 @@
+import {
+  type Broker,
+  type ConsumeOptions,
+  FencedError,
+  type GroupPosition,
+  type LogRecord,
+  type OffsetRange,
+  type OutgoingRecord,
+  type ReceivedRecord,
+  type Subscription,
+  type TransactionalProducer,
+  TroubleError,
+} from '../../src/service-layer/unit-of-work.ts';
+import { SimulatedGroup } from './simulated-group.ts';
+import type { Machine, World } from './world.ts';
+
+/** A record and its fate: part of a transaction that is still open is seen by nobody, nor is what comes after it. */
+interface Entry {
+  readonly record: LogRecord;
+  readonly isMarker: boolean;
+  fate: 'open' | 'committed' | 'aborted';
+}
+
+/** What a transactional id has under way. */
+interface Transaction {
+  readonly entries: { readonly topic: string; readonly partition: number; readonly entry: Entry }[];
+  readonly offsets: GroupPosition[];
+  state: 'open' | 'ending';
+}
+
+interface ProducerState {
+  epoch: number;
+  transaction: Transaction | null;
+}
+
+// Shorter than a real one, so that a history need not wait a minute for it.
+const TRANSACTION_TIMEOUT_MS = 9_000;
+const LONGEST_ENDING_MS = 40;
+const RETRY_MS = 3;
+
+/** Kafka, as far as the service relies on it: logs, transactions with epochs and markers, groups. Everything it acknowledges it keeps. */
+export class SimulatedLog {
+  readonly group: SimulatedGroup;
+  readonly offsets = new Map<number, number>();
+  readonly #world: World;
+  readonly #topics = new Map<string, Entry[][]>();
+  readonly #producers = new Map<string, ProducerState>();
+
+  constructor(world: World, topics: readonly string[], partitions: number) {
+    this.#world = world;
+    this.group = new SimulatedGroup(world, this, partitions);
+    for (const topic of topics)
+      this.#topics.set(
+        topic,
+        Array.from({ length: partitions }, () => []),
+      );
+  }
+
+  partition(topic: string, partition: number): Entry[] {
+    const entries = this.#topics.get(topic)?.[partition];
+    if (!entries) throw new TroubleError(`There is no ${topic}/${partition}`);
+    return entries;
+  }
+
+  get partitions(): number {
+    return [...this.#topics.values()][0]?.length ?? 0;
+  }
+
+  /** Outside any transaction. Now and then a marker of somebody's transaction comes between, as in a topic that others write too. */
+  append(topic: string, partition: number, record: LogRecord): void {
+    const entries = this.partition(topic, partition);
+    entries.push({ record, isMarker: false, fate: 'committed' });
+    if (this.#world.chance(0.05)) entries.push({ record, isMarker: true, fate: 'committed' });
+  }
+
+  /** What a `read_committed` client sees. */
+  read(topic: string, partition: number, fromOffset: number, atMost = Number.POSITIVE_INFINITY): ReceivedRecord[] {
+    const found: ReceivedRecord[] = [];
+    const entries = this.partition(topic, partition);
+    for (let offset = fromOffset; offset < entries.length && found.length < atMost; offset += 1) {
+      const { record, isMarker, fate } = entries[offset] as Entry;
+      if (fate === 'open') break;
+      if (fate === 'aborted' || isMarker) continue;
+      const { key, value, headers } = record;
+      found.push({ topic, partition, offset, timestampMs: this.#world.nowMs, key: asBuffer(key), value: asBuffer(value), headers });
+    }
+    return found;
+  }
+
+  /** Fences the former holder, and ends what it has open. @returns null: ask again */
+  initialise(transactionalId: string): number | null {
+    const state = this.#producers.get(transactionalId) ?? { epoch: 0, transaction: null };
+    this.#producers.set(transactionalId, state);
+    if (state.transaction?.state === 'open') {
+      state.epoch += 1;
+      this.#end(state, 'aborted');
+    }
+    if (state.transaction) return null;
+    state.epoch += 1;
+    return state.epoch;
+  }
+
+  /** @returns false: the transaction before is still being ended, ask again */
+  begin(transactionalId: string, epoch: number): boolean {
+    const state = this.#holder(transactionalId, epoch);
+    if (state.transaction) return false;
+    const transaction: Transaction = { entries: [], offsets: [], state: 'open' };
+    state.transaction = transaction;
+    this.#world.after(TRANSACTION_TIMEOUT_MS, () => {
+      if (state.transaction !== transaction || transaction.state !== 'open') return;
+      state.epoch += 1;
+      this.#end(state, 'aborted');
+    });
+    return true;
+  }
+
+  send(transactionalId: string, epoch: number, partition: number, records: readonly OutgoingRecord[]): void {
+    const { transaction } = this.#holder(transactionalId, epoch);
+    if (transaction?.state !== 'open') throw new TroubleError('There is no open transaction');
+    for (const record of records) {
+      const entry: Entry = { record, isMarker: false, fate: 'open' };
+      this.partition(record.topic, partition).push(entry);
+      transaction.entries.push({ topic: record.topic, partition, entry });
+    }
+  }
+
+  sendOffset(transactionalId: string, epoch: number, position: GroupPosition): void {
+    const { transaction } = this.#holder(transactionalId, epoch);
+    if (transaction?.state !== 'open') throw new TroubleError('There is no open transaction');
+    transaction.offsets.push(position);
+  }
+
+  commit(transactionalId: string, epoch: number): void {
+    const state = this.#holder(transactionalId, epoch);
+    if (state.transaction?.state !== 'open') throw new TroubleError('There is no open transaction');
+    this.#end(state, 'committed');
+  }
+
+  #holder(transactionalId: string, epoch: number): ProducerState {
+    const state = this.#producers.get(transactionalId);
+    if (state?.epoch !== epoch) throw new FencedError(`Another producer has taken over ${transactionalId}`);
+    return state;
+  }
+
+  /** Decided now, carried out in a while, partition by partition. */
+  #end(state: ProducerState, fate: 'committed' | 'aborted'): void {
+    const transaction = state.transaction as Transaction;
+    transaction.state = 'ending';
+    const parts = [...Map.groupBy(transaction.entries, ({ topic, partition }) => `${topic}/${partition}`).values()].map((entries) => () => {
+      for (const { entry } of entries) entry.fate = fate;
+      const { topic, partition, entry } = entries[0] as (typeof entries)[number];
+      this.partition(topic, partition).push({ record: entry.record, isMarker: true, fate: 'committed' });
+    });
+    const moveOffsets = () => {
+      if (fate === 'committed') for (const { partition, nextOffset } of transaction.offsets) this.offsets.set(partition, nextOffset);
+    };
+    let left = parts.length + 1;
+    for (const part of [...parts, moveOffsets]) {
+      this.#world.after(this.#world.random() * LONGEST_ENDING_MS, () => {
+        part();
+        left -= 1;
+        if (left === 0) state.transaction = null;
+      });
+    }
+  }
+}
+
+const asBuffer = (bytes: Buffer | string | null) => (bytes === null ? null : Buffer.from(bytes));
+
+/** One machine's client of the log. */
+export class SimulatedBroker implements Broker {
+  readonly #world: World;
+  readonly #log: SimulatedLog;
+  readonly #machine: Machine;
+
+  constructor(world: World, log: SimulatedLog, machine: Machine) {
+    this.#world = world;
+    this.#log = log;
+    this.#machine = machine;
+  }
+
+  async openProducer(transactionalId: string): Promise<TransactionalProducer> {
+    for (;;) {
+      const epoch = await this.#ask(`opens ${transactionalId}`, () => this.#log.initialise(transactionalId));
+      if (epoch !== null) return new SimulatedProducer(this.#world, this.#log, this.#machine, transactionalId, epoch);
+      await this.#wait(RETRY_MS);
+    }
+  }
+
+  committedOffsets(): Promise<readonly (number | null)[]> {
+    return this.#ask('reads the group offsets', () =>
+      Array.from({ length: this.#log.partitions }, (_, partition) => this.#log.offsets.get(partition) ?? null),
+    );
+  }
+
+  offsetRanges(topic: string): Promise<readonly OffsetRange[]> {
+    return this.#ask('reads the ends', () =>
+      Array.from({ length: this.#log.partitions }, (_, partition) => ({
+        partition,
+        beginning: 0,
+        end: this.#log.partition(topic, partition).length,
+      })),
+    );
+  }
+
+  async consume(options: ConsumeOptions): Promise<Subscription> {
+    return this.#log.group.join(this.#machine, options);
+  }
+
+  async maxMessageBytes(): Promise<number> {
+    return 1_000_000;
+  }
+
+  async logId(): Promise<string> {
+    return 'simulated';
+  }
+
+  async ensureTopics(): Promise<void> {}
+
+  publish(): never {
+    throw new Error('The service publishes in transactions');
+  }
+
+  tail(): never {
+    throw new Error('Nobody tails here');
+  }
+
+  async close(): Promise<void> {}
+
+  #ask<T>(what: string, effect: () => T): Promise<T> {
+    return this.#world.request(this.#machine, what, effect);
+  }
+
+  #wait(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#world.after(ms, () => this.#machine.hears(resolve));
+    return promise;
+  }
+}
+
+/** As the real one: joins, sends records and position at once, commits; after any error it is of no use. */
+class SimulatedProducer implements TransactionalProducer {
+  readonly #world: World;
+  readonly #log: SimulatedLog;
+  readonly #machine: Machine;
+  readonly #id: string;
+  readonly #epoch: number;
+  #isBusy = false;
+  #isClosed = false;
+
+  constructor(world: World, log: SimulatedLog, machine: Machine, transactionalId: string, epoch: number) {
+    this.#world = world;
+    this.#log = log;
+    this.#machine = machine;
+    this.#id = transactionalId;
+    this.#epoch = epoch;
+  }
+
+  async publish(records: readonly OutgoingRecord[], position: GroupPosition | null): Promise<void> {
+    if (this.#isClosed) throw new TroubleError('The producer is closed');
+    if (this.#isBusy) throw new Error('Two publications at once with one producer');
+    if (records.length === 0 && !position) return;
+    this.#isBusy = true;
+    try {
+      while (!(await this.#ask('begins', () => this.#log.begin(this.#id, this.#epoch)))) {}
+      const byPartition = Map.groupBy(records, (record) => this.#partitionOf(record));
+      await Promise.all([
+        ...[...byPartition].map(([partition, of]) =>
+          this.#ask(`sends ${of.length}`, () => this.#log.send(this.#id, this.#epoch, partition, of)),
+        ),
+        position && this.#ask('sends its offset', () => this.#log.sendOffset(this.#id, this.#epoch, position)),
+      ]);
+      await this.#ask(`commits up to ${position?.nextOffset}`, () => this.#log.commit(this.#id, this.#epoch));
+    } catch (error) {
+      this.#isClosed = true;
+      throw error;
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+  }
+
+  #partitionOf({ key }: OutgoingRecord): number {
+    return [...String(key)].reduce((sum, letter) => sum + (letter.codePointAt(0) ?? 0), 0) % this.#log.partitions;
+  }
+
+  #ask<T>(what: string, effect: () => T): Promise<T> {
+    return this.#world.request(this.#machine, `${this.#id}@${this.#epoch} ${what}`, effect);
+  }
+}

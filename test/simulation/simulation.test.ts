@@ -1,0 +1,48 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+import { plants } from './planted-bugs.ts';
+
+const HISTORIES = 2_000;
+/** Within so many histories a planted bug must show. */
+const HISTORIES_TO_FIND_A_BUG = 300;
+
+const execute = promisify(execFile);
+const program = fileURLToPath(new URL('run.ts', import.meta.url));
+
+/** In a process of its own, whose clock and chance are the simulation's. */
+async function run(...options: string[]): Promise<{ readonly code: number; readonly output: string }> {
+  try {
+    const { stdout } = await execute(process.execPath, [program, ...options], { maxBuffer: 64 * 1024 * 1024 });
+    return { code: 0, output: stdout };
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+    return { code, output: stdout + stderr };
+  }
+}
+
+it(`${HISTORIES} histories with fresh seeds lose nothing and repeat nothing`, async () => {
+  const { code, output } = await run('--histories', String(HISTORIES));
+  process.stdout.write(output);
+  expect(code, output).toBe(0);
+}, 600_000);
+
+it('the same seed is the same history', async () => {
+  const [one, again] = await Promise.all([run('--seed', '4711'), run('--seed', '4711')]);
+  expect(one.output.split('\n').length).toBeGreaterThan(100);
+  expect(withoutTime(one.output)).toBe(withoutTime(again.output));
+});
+
+it.each(Object.keys(plants))(
+  'a planted bug is found: %s',
+  async (bug) => {
+    const { code, output } = await run('--histories', String(HISTORIES_TO_FIND_A_BUG), '--plant', bug);
+    expect(code).toBe(1);
+    expect(output).toMatch(/The history of seed \d+ is wrong/);
+  },
+  60_000,
+);
+
+/** The last line says how fast it was. */
+const withoutTime = (output: string) => output.replace(/\d+ a minute/, '');

@@ -1,0 +1,45 @@
+import type { SimulatedLog } from './simulated-log.ts';
+import type { World } from './world.ts';
+
+const SKUS = ['CHAIR', 'LAMP', 'TABLE', 'SHELF', 'STOOL'];
+const UNREADABLE = ['{"type":"ShipOrder"}', 'no JSON', '{"type":"AllocateOrder","orderid":"o","sku":"LAMP","qty":0}'];
+
+interface Sent {
+  readonly sku: string;
+  readonly value: string;
+}
+
+/** Appends `count` commands to the topic over `withinMs`: of every kind, keyed by sku, some sent twice, some that nobody can read. */
+export function sendCommands(world: World, log: SimulatedLog, topic: string, count: number, withinMs: number): void {
+  const sent: Sent[] = [];
+  for (const [index, sku] of SKUS.entries())
+    sent.push(command(index, sku, { type: 'CreateBatch', reference: `${sku}-first`, sku, quantity: 20 }));
+  while (sent.length < count) sent.push(anything(world, sent));
+  const times = sent.map(() => world.random() * withinMs).sort((a, b) => a - b);
+  for (const [index, { sku, value }] of sent.entries()) {
+    const partition = SKUS.indexOf(sku) % log.partitions;
+    world.after(times[index] as number, () => log.append(topic, partition, { key: sku, value, headers: {} }));
+  }
+}
+
+function anything(world: World, sent: readonly Sent[]): Sent {
+  const sku = world.pick(SKUS);
+  const orderid = `order-${world.between(0, sent.length)}`;
+  const dice = world.random();
+  if (dice < 0.1) return world.pick(sent);
+  if (dice < 0.14) return { sku, value: world.pick(UNREADABLE) };
+  if (dice < 0.22)
+    return command(sent.length, sku, { type: 'CreateBatch', reference: `${sku}-${sent.length}`, sku, quantity: world.between(0, 20) });
+  if (dice < 0.32)
+    return command(sent.length, sku, { type: 'ChangeBatchQuantity', reference: `${sku}-first`, quantity: world.between(0, 30) });
+  if (dice < 0.42) return command(sent.length, sku, { type: 'DeallocateOrder', orderid, sku });
+  if (dice > 0.9) {
+    const lines = SKUS.map((each) => ({ sku: each, qty: world.between(1, 3) }));
+    return command(sent.length, sku, { type: 'AllocateOrder', orderid: `large-${sent.length}`, lines });
+  }
+  return command(sent.length, sku, { type: 'AllocateOrder', orderid: `order-${sent.length}`, sku, qty: world.between(1, 6) });
+}
+
+function command(index: number, sku: string, body: object): Sent {
+  return { sku, value: JSON.stringify({ id: `command-${index}`, ...body }) };
+}

@@ -1,0 +1,180 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { createRequire, syncBuiltinESMExports } from 'node:module';
+import { TroubleError } from '../../src/service-layer/unit-of-work.ts';
+
+/** Faults of a history: each a probability per request. */
+export interface FaultRates {
+  readonly requestLost: number;
+  readonly answerLost: number;
+  readonly slow: number;
+}
+
+/** A simulated process. Dead: it does nothing any more. Frozen: it does nothing until it is woken, and then goes on where it was. */
+export class Machine {
+  readonly name: string;
+  isDead = false;
+  isFrozen = false;
+  /** How far its clock is off. */
+  clockOffMs = 0;
+  readonly #held: (() => void)[] = [];
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** Does it in this machine: now, when it wakes up, or never. */
+  hears(what: () => void): void {
+    if (this.isDead) return;
+    if (this.isFrozen) this.#held.push(what);
+    else machines.run(this, what);
+  }
+
+  wake(): void {
+    this.isFrozen = false;
+    for (const what of this.#held.splice(0)) this.hears(what);
+  }
+}
+
+/** Which machine's code is running. */
+const machines = new AsyncLocalStorage<Machine>();
+
+interface Happening {
+  readonly atMs: number;
+  readonly order: number;
+  readonly run: () => void;
+}
+
+const LONGEST_DELAY_MS = 5;
+const SLOW_MS = 3_000;
+
+/**
+ * Time, chance and order of one history. What happens next is what is due first; when each thing is due, a seed decides. Between
+ * two happenings the code runs until it waits for something, so a history is the same each time.
+ */
+export class World {
+  nowMs = Date.UTC(2026, 0, 1);
+  rates: FaultRates = { requestLost: 0, answerLost: 0, slow: 0 };
+  /** Told of everything that happens, when somebody wants to read a history. */
+  readonly trace: (text: string) => void;
+  readonly #random: () => number;
+  readonly #queue: Happening[] = [];
+
+  constructor(seed: number, trace: (text: string) => void = () => {}) {
+    this.#random = randomOf(seed);
+    this.trace = (text) => trace(`${String(this.nowMs - Date.UTC(2026, 0, 1)).padStart(7)} ${text}`);
+  }
+
+  random(): number {
+    return this.#random();
+  }
+
+  chance(probability: number): boolean {
+    return this.#random() < probability;
+  }
+
+  /** A whole number from `from` up to `to`, both included. */
+  between(from: number, to: number): number {
+    return from + Math.floor(this.#random() * (to - from + 1));
+  }
+
+  pick<T>(from: readonly T[]): T {
+    return from[Math.floor(this.#random() * from.length)] as T;
+  }
+
+  after(ms: number, run: () => void): void {
+    const happening = { atMs: this.nowMs + ms, order: this.#random(), run };
+    let index = this.#queue.length;
+    while (index > 0 && isLater(this.#queue[index - 1] as Happening, happening)) index -= 1;
+    this.#queue.splice(index, 0, happening);
+  }
+
+  /** Lets things happen until `isOver`, or until nothing happens any more, or the time is up. */
+  async run(isOver: () => boolean, withinMs: number): Promise<boolean> {
+    const endMs = this.nowMs + withinMs;
+    await settled();
+    while (!isOver()) {
+      const next = this.#queue[0];
+      if (!next || next.atMs > endMs) {
+        this.nowMs = endMs;
+        return false;
+      }
+      this.#queue.shift();
+      this.nowMs = Math.max(this.nowMs, next.atMs);
+      next.run();
+      await settled();
+    }
+    return true;
+  }
+
+  /**
+   * What a machine asks of a server. The request travels, is dealt with at once, and the answer travels back; either may be lost,
+   * and then the machine is told of trouble without knowing which of them it was.
+   */
+  request<T>(machine: Machine, what: string, effect: () => T): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    if (machine.isDead) return promise;
+    const isLost = this.chance(this.rates.requestLost);
+    const isAnswerLost = this.chance(this.rates.answerLost);
+    this.after(this.#delayMs(), () => {
+      const outcome = isLost ? { error: new TroubleError(`${what}: the request was lost`) } : attempt(effect);
+      const told = isAnswerLost ? { error: new TroubleError(`${what}: the answer was lost`) } : outcome;
+      this.trace(
+        `${machine.name} ${what} ${isLost ? 'LOST' : ''}${isAnswerLost ? 'ANSWER LOST' : ''}${'error' in outcome ? outcome.error : ''}`,
+      );
+      this.after(this.#delayMs(), () => machine.hears(() => ('error' in told ? reject(told.error) : resolve(told.value))));
+    });
+    return promise;
+  }
+
+  #delayMs(): number {
+    return this.#random() * (this.chance(this.rates.slow) ? SLOW_MS : LONGEST_DELAY_MS);
+  }
+}
+
+function isLater(one: Happening, other: Happening): boolean {
+  return one.atMs === other.atMs ? one.order > other.order : one.atMs > other.atMs;
+}
+
+function attempt<T>(effect: () => T): { readonly value: T } | { readonly error: unknown } {
+  try {
+    return { value: effect() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** Resolves when all code waits for something. */
+const settled = () => new Promise<void>((resolve) => void setImmediate(resolve));
+
+/** mulberry32: small, and good enough to decide who comes first. */
+function randomOf(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+let current: World | null = null;
+
+/** From now on the service's sleeps, turns and jitter are this world's. For a process that does nothing else. */
+export function inhabit(world: World): void {
+  if (!current) replaceTimers();
+  current = world;
+}
+
+function replaceTimers(): void {
+  const timers = createRequire(import.meta.url)('node:timers/promises');
+  timers.setTimeout = (ms: number, value: unknown, { signal }: { signal?: AbortSignal } = {}) =>
+    new Promise((resolve, reject) => {
+      const machine = machines.getStore();
+      if (signal?.aborted) return reject(signal.reason);
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+      current?.after(ms, () => machine?.hears(() => resolve(value)));
+    });
+  timers.setImmediate = (value: unknown) => timers.setTimeout(0, value);
+  syncBuiltinESMExports();
+  Math.random = () => current?.random() ?? 0;
+}
