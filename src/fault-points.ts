@@ -1,6 +1,6 @@
 /**
  * The places between two steps of a message's way in and out, in their order. A test makes a process die, throw or stall at one
- * of them (`test/faults`); in the service nobody is there, and passing costs a look at a variable, once per batch.
+ * of them (`test/simulation`); in the service nobody is there, and passing costs a look at a variable, once per batch.
  */
 export const FAULT_POINTS = [
   // A lane opens (take-over.ts).

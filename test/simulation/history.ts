@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
 import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
 import type { Metrics } from '../../src/entrypoints/metrics.ts';
+import { FAULT_POINTS, type FaultPoint, faults } from '../../src/fault-points.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import type { ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
 import { checkHistory, type History, type HistoryRecord, type Violation } from '../support/check-history.ts';
@@ -10,7 +11,7 @@ import { type PlantedBug, plants } from './planted-bugs.ts';
 import { SimulatedDatabase } from './simulated-database.ts';
 import { SimulatedBroker, SimulatedLog } from './simulated-log.ts';
 import { sendCommands } from './traffic.ts';
-import { inhabit, Machine, World } from './world.ts';
+import { currentMachine, inhabit, Machine, World } from './world.ts';
 
 const TOPICS = { commands: 'commands', events: 'events', deadLetters: 'dead-letters' };
 const PARTITIONS = 3;
@@ -97,12 +98,14 @@ class Scene {
   makeTrouble(): void {
     const world = this.#world;
     world.rates = { requestLost: world.random() * 0.02, answerLost: world.random() * 0.02, slow: world.random() * 0.01 };
+    this.#lieInWait(world.pick(FAULT_POINTS), world.between(1, 5));
     for (let count = world.between(1, 8); count > 0; count -= 1) {
       world.after(world.random() * TROUBLED_MS, () => this.#befall(world.pick(this.#machines.filter(({ isDead }) => !isDead))));
     }
   }
 
   endTrouble(): void {
+    faults.at = null;
     this.#world.rates = { requestLost: 0, answerLost: 0, slow: 0 };
     for (const machine of this.#machines) if (machine.isFrozen) machine.wake();
   }
@@ -120,6 +123,7 @@ class Scene {
   }
 
   end(): void {
+    faults.at = null;
     for (const machine of this.#machines) machine.isDead = true;
   }
 
@@ -131,19 +135,49 @@ class Scene {
     if (!machine) return;
     const dice = this.#world.random();
     const fault = dice < 0.4 ? 'crash' : dice < 0.7 ? 'freeze' : dice < 0.85 ? 'lost database connection' : 'joining machine';
-    this.#world.trace(`${machine.name}: ${fault}`);
-    this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
+    this.#count(fault, machine);
     if (fault === 'joining machine') this.start();
-    if (fault === 'crash') {
-      machine.isDead = true;
-      this.#world.after(this.#world.random() * 3_000, () => this.start());
-    }
-    if (fault === 'freeze') {
-      machine.isFrozen = true;
-      this.#world.after(this.#world.random() * 15_000, () => machine.wake());
-    }
+    if (fault === 'crash') this.#crash(machine);
+    if (fault === 'freeze') this.#freeze(machine);
     // A server lets go of what a dead, or for long silent, client has open.
     if (fault !== 'joining machine') this.#database.disconnect(machine);
+  }
+
+  /** Whoever passes the point for the n-th time dies there, throws, or stalls. */
+  #lieInWait(where: FaultPoint, passings: number): void {
+    // The end of an owner promises not to fail: nothing there can throw.
+    const canThrow = where !== 'partition-revoked' && where !== 'relay-drained';
+    const kind = this.#world.pick(canThrow ? ['kill', 'throw', 'stall'] : ['kill', 'stall']);
+    let left = passings;
+    faults.at = (point) => {
+      const machine = currentMachine();
+      if (point !== where || !machine || machine.isDead) return;
+      left -= 1;
+      if (left > 0) return;
+      faults.at = null;
+      this.#count(`${kind} at ${point}`, machine);
+      if (kind === 'stall') return this.#freeze(machine);
+      if (kind === 'kill') {
+        this.#crash(machine);
+        this.#database.disconnect(machine);
+      }
+      if (canThrow) throw new Error(`${kind} at ${point}`);
+    };
+  }
+
+  #crash(machine: Machine): void {
+    machine.isDead = true;
+    this.#world.after(this.#world.random() * 3_000, () => this.start());
+  }
+
+  #freeze(machine: Machine): void {
+    machine.isFrozen = true;
+    this.#world.after(this.#world.random() * 15_000, () => machine.wake());
+  }
+
+  #count(fault: string, machine: Machine): void {
+    this.#world.trace(`${machine.name}: ${fault}`);
+    this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
   }
 }
 

@@ -42,7 +42,8 @@ async function main({ histories, minutes, seed, plant }: Options): Promise<void>
   }
   await rm(directory, { recursive: true });
   const perMinute = Math.round((done / (performance.now() - startedMs)) * 60_000);
-  say(`${done} histories, ${perMinute} a minute, nothing lost, nothing twice. ${JSON.stringify(Object.fromEntries(faults))}`);
+  say(`${done} histories, ${perMinute} a minute, nothing lost, nothing twice; through these faults:`);
+  say(JSON.stringify(Object.fromEntries([...faults].sort(([one], [other]) => (one < other ? -1 : 1))), null, 1));
 }
 
 function fail(seed: number, { violations }: Outcome, plant: PlantedBug | undefined): void {

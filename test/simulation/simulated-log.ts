@@ -1,3 +1,4 @@
+import { passing } from '../../src/fault-points.ts';
 import {
   type Broker,
   type ConsumeOptions,
@@ -263,6 +264,7 @@ class SimulatedProducer implements TransactionalProducer {
     this.#isBusy = true;
     try {
       while (!(await this.#ask('begins', () => this.#log.begin(this.#id, this.#epoch)))) {}
+      passing('transaction-joined');
       const byPartition = Map.groupBy(records, (record) => this.#partitionOf(record));
       await Promise.all([
         ...[...byPartition].map(([partition, of]) =>
@@ -270,7 +272,10 @@ class SimulatedProducer implements TransactionalProducer {
         ),
         position && this.#ask('sends its offset', () => this.#log.sendOffset(this.#id, this.#epoch, position)),
       ]);
+      passing('records-sent');
+      passing('offset-sent');
       await this.#ask(`commits up to ${position?.nextOffset}`, () => this.#log.commit(this.#id, this.#epoch));
+      passing('broker-committed');
     } catch (error) {
       this.#isClosed = true;
       throw error;

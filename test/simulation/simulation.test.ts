@@ -2,9 +2,12 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
+import { FAULT_POINTS } from '../../src/fault-points.ts';
 import { plants } from './planted-bugs.ts';
 
 const HISTORIES = 2_000;
+/** Where a lane closes. */
+const POINTS_THAT_CANNOT_THROW = 2;
 /** Within so many histories a planted bug must show. */
 const HISTORIES_TO_FIND_A_BUG = 300;
 
@@ -22,10 +25,13 @@ async function run(...options: string[]): Promise<{ readonly code: number; reado
   }
 }
 
-it(`${HISTORIES} histories with fresh seeds lose nothing and repeat nothing`, async () => {
+it(`${HISTORIES} histories with fresh seeds, faults at every point among them, lose nothing and repeat nothing`, async () => {
   const { code, output } = await run('--histories', String(HISTORIES));
-  process.stdout.write(output);
+  process.stdout.write(output.slice(0, output.indexOf('{')));
   expect(code, output).toBe(0);
+  const met = Object.keys(JSON.parse(output.slice(output.indexOf('{'))));
+  for (const point of FAULT_POINTS) expect(met).toEqual(expect.arrayContaining([`kill at ${point}`, `stall at ${point}`]));
+  expect(met.filter((fault) => fault.startsWith('throw'))).toHaveLength(FAULT_POINTS.length - POINTS_THAT_CANNOT_THROW);
 }, 600_000);
 
 it('the same seed is the same history', async () => {

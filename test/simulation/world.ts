@@ -35,8 +35,12 @@ export class Machine {
   }
 }
 
-/** Which machine's code is running. */
 const machines = new AsyncLocalStorage<Machine>();
+
+/** The one whose code is running. */
+export function currentMachine(): Machine | undefined {
+  return machines.getStore();
+}
 
 interface Happening {
   readonly atMs: number;
