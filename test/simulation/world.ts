@@ -14,8 +14,6 @@ export class Machine {
   readonly name: string;
   isDead = false;
   isFrozen = false;
-  /** How far its clock is off. */
-  clockOffMs = 0;
   readonly #held: (() => void)[] = [];
 
   constructor(name: string) {
