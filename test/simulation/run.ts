@@ -52,6 +52,9 @@ function fail(seed: number, { violations }: Outcome, plant: PlantedBug | undefin
   process.exitCode = 1;
 }
 
+// Whoever read along has read enough.
+process.stdout.once('error', () => process.exit());
+
 await new Command('simulate')
   .description('runs the service on simulated machines, logs and databases, with faults, and judges each history')
   .addOption(new Option('--histories <n>', 'how many').default('2000'))
