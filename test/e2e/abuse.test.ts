@@ -1,0 +1,300 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { readDeadLetters, redriven } from '../../src/cli/dead-letter-box.ts';
+import { readCommand } from '../../src/messages/incoming.ts';
+import type { LogRecord, ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
+import { type AbusiveMessage, abusiveMessages, classCount } from '../support/abusive-messages.ts';
+import { eventually } from '../support/eventually.ts';
+import { describeOnEachBroker, RunningService } from '../support/running-service.ts';
+
+/** To repeat a failure: ABUSE_SEED=… */
+const seed = Number(process.env.ABUSE_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const MESSAGES = 10_000;
+const STORIES = 400;
+const CHUNK = 500;
+const LAST = 20;
+const cli = fileURLToPath(new URL('../../src/cli/allocation.ts', import.meta.url));
+
+interface Sent {
+  readonly message: AbusiveMessage;
+  readonly place: string;
+}
+
+/** Five valid commands about one product, in order, with the one answer that is right for each. */
+interface Step {
+  readonly record: LogRecord;
+  readonly answer: { readonly type: string; readonly data: object };
+}
+
+function story(number: number): readonly Step[] {
+  const sku = `VALID ${number}`;
+  const [reference, orderid] = [`batch ${number}`, `order ${number}`];
+  const line = { orderid, sku, qty: 3 };
+  const more = { orderid: `${orderid} more`, sku, qty: 100 };
+  const step = (command: object, type: string, data: object): Step => ({
+    record: { key: sku, value: JSON.stringify(command), headers: {} },
+    answer: { type, data },
+  });
+  return [
+    step({ type: 'CreateBatch', reference, sku, quantity: 10 }, 'BatchCreated', { reference, sku, quantity: 10, eta: null }),
+    step({ type: 'AllocateOrder', ...line }, 'Allocated', { ...line, batchref: reference }),
+    step({ type: 'AllocateOrder', ...line }, 'AlreadyAllocated', { ...line, batchref: reference }),
+    step({ type: 'ChangeBatchQuantity', reference, quantity: 7 }, 'BatchQuantityChanged', { reference, sku, quantity: 7 }),
+    step({ type: 'AllocateOrder', ...more }, 'OutOfStock', more),
+  ];
+}
+
+/** Both kinds, mixed at random; the steps of a story stay in order. */
+function mixed(messages: readonly AbusiveMessage[], stories: readonly (readonly Step[])[]): readonly (AbusiveMessage | Step)[] {
+  const numRuns = messages.length + stories.length * 5;
+  const times = fc.sample(fc.noBias(fc.nat()), { seed, numRuns });
+  const timed: { at: number; item: AbusiveMessage | Step }[] = messages.map((item, index) => ({ at: times[index] ?? 0, item }));
+  for (const [index, steps] of stories.entries()) {
+    const own = times.slice(messages.length + index * steps.length).slice(0, steps.length);
+    own.sort((a, b) => a - b);
+    timed.push(...steps.map((item, at) => ({ at: own[at] ?? 0, item })));
+  }
+  return timed.toSorted((a, b) => a.at - b.at).map(({ item }) => item);
+}
+
+/** The record as its readers see it. */
+function received({ value, headers }: LogRecord) {
+  const bytes = (text: Buffer | string) => Buffer.from(text as string);
+  const entries = Object.entries(headers).flatMap(([name, header]) => {
+    if (header === undefined) return [];
+    if (typeof header === 'string' || Buffer.isBuffer(header)) return [[name, bytes(header)] as const];
+    const [first, ...more] = header.map(bytes);
+    return first === undefined ? [] : [[name, more.length === 0 ? first : [first, ...more]] as const];
+  });
+  return { value: value === null ? null : bytes(value), headers: Object.fromEntries(entries) };
+}
+
+function grouped<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  return Map.groupBy(items, keyOf);
+}
+
+/** The place that an event answers; a composite may come as several messages. */
+function answeredPlace(topic: string, { headers }: ReceivedRecord): string {
+  return String(headers.ce_id)
+    .slice(topic.length + 1)
+    .replace(/\.\d+$/, '');
+}
+
+function deadPlace({ headers }: ReceivedRecord): string {
+  return `${headers['dead-letter-partition']}/${headers['dead-letter-offset']}`;
+}
+
+/** Where the letter is not the message that it is about: bytes, key and headers. */
+function differences({ record }: AbusiveMessage, letter: ReceivedRecord): readonly string[] {
+  const { value, headers } = received(record);
+  const found: string[] = [];
+  if (value === null ? letter.value !== null : !letter.value?.equals(value)) found.push('has another value');
+  if (String(letter.key) !== String(record.key)) found.push('has another key');
+  for (const [name, header] of Object.entries(headers)) {
+    if (name.startsWith('dead-letter-') && !name.includes('resol')) continue;
+    if (!Object.hasOwn(letter.headers, name) || String(letter.headers[name]) !== String(header)) found.push(`has another header ${name}`);
+  }
+  return found;
+}
+
+describeOnEachBroker(`${MESSAGES} messages of ${classCount} bad kinds (ABUSE_SEED=${seed})`, (environment) => {
+  let running: RunningService;
+  const sent: Sent[] = [];
+  const steps: { readonly step: Step; readonly place: string }[] = [];
+  const refusals: { readonly className: string; readonly error: unknown }[] = [];
+  let answers: ReadonlyMap<string, readonly ReceivedRecord[]>;
+  let letters: ReadonlyMap<string, readonly ReceivedRecord[]>;
+  let refused: readonly AbusiveMessage[];
+
+  beforeAll(async () => {
+    process.stdout.write(`ABUSE_SEED=${seed}\n`);
+    running = await RunningService.start(environment);
+    const messages = abusiveMessages(seed, MESSAGES);
+    refused = messages.filter(({ outcome }) => outcome === 'refused');
+    await sendAll(
+      mixed(
+        messages.filter((message) => !refused.includes(message)),
+        Array.from({ length: STORIES }, (_, n) => story(n)),
+      ),
+    );
+    for (const { className, record } of refused) {
+      refusals.push({
+        className,
+        error: await running.send(record).then(
+          () => null,
+          (error: unknown) => error,
+        ),
+      });
+    }
+    await running.idle();
+    await lastOnes('the end');
+    answers = grouped(running.events, (event) => answeredPlace(running.config.commandsTopic, event));
+    letters = grouped(running.deadLetters, deadPlace);
+  }, 60_000);
+
+  afterAll(async () => running[Symbol.asyncDispose]());
+
+  async function sendAll(items: readonly (AbusiveMessage | Step)[]): Promise<void> {
+    for (let start = 0; start < items.length; start += CHUNK) {
+      const chunk = items.slice(start, start + CHUNK);
+      const places = await running.send(...chunk.map(({ record }) => record));
+      for (const [index, item] of chunk.entries()) {
+        const place = places[index] ?? '';
+        if ('answer' in item) steps.push({ step: item, place });
+        else sent.push({ message: item, place });
+      }
+    }
+  }
+
+  /** Whoever sees these, one or more on every partition, has seen whatever was published before. */
+  async function lastOnes(name: string): Promise<void> {
+    const keys = Array.from({ length: LAST }, (_, n) => `${name} ${n}`);
+    const commands = keys.map((sku) => ({ type: 'CreateBatch', reference: sku, sku, quantity: 1 }));
+    await running.send(...commands, ...keys.map((key) => ({ key, value: name })));
+    await eventually(
+      () => {
+        expect(running.events.filter(({ headers }) => String(headers.ce_subject).startsWith(name))).toHaveLength(LAST);
+        expect(running.deadLetters.filter(({ value }) => String(value) === name)).toHaveLength(LAST);
+      },
+      { withinMs: 20_000 },
+    );
+  }
+
+  const stock = async () =>
+    Promise.all([0, 1, 2].map(async (n) => (await fetch(`${running.service.http.url}/products/VALID%20${n}`)).json()));
+
+  it('each is answered, or in the dead letters, once', () => {
+    const complaints = sent.flatMap(({ message, place }) => {
+      const { className, outcome, record } = message;
+      const read = readCommand(received(record), place);
+      const isDead = outcome === 'judged' ? read.kind === 'unreadable' : outcome !== 'answered';
+      const reason = outcome === 'judged' && read.kind === 'unreadable' ? read.reason : outcome;
+      const dead = letters.get(place) ?? [];
+      const reasons = dead.map(({ headers }) => String(headers['dead-letter-reason']));
+      const wrong = dead.flatMap((letter) => differences(message, letter));
+      if (reasons.join() !== (isDead ? reason : '')) wrong.push(`dead letters: [${reasons}]`);
+      if (isDead && answers.has(place)) wrong.push('answered');
+      return wrong.map((what) => `${className} at ${place} (${outcome}): ${what}: ${String(record.value).slice(0, 200)}`);
+    });
+    expect(complaints.slice(0, 20)).toEqual([]);
+    expect(sent.length + refused.length).toBeGreaterThanOrEqual(MESSAGES);
+  });
+
+  it('each id is answered once', () => {
+    const commands = sent.flatMap(({ message, place }) => {
+      const read = readCommand(received(message.record), place);
+      return read.kind === 'command' ? [{ id: read.id, place, className: message.className }] : [];
+    });
+    const complaints = [...grouped(commands, ({ id }) => id)].flatMap(([id, places]) => {
+      const events = places.flatMap(({ place }) => answers.get(place) ?? []);
+      const isRight = events.length === 1 && String(events[0]?.headers.ce_causationid).endsWith(id);
+      return isRight ? [] : [`${places[0]?.className}: ${id} has ${events.length} answers`];
+    });
+    expect(complaints.slice(0, 20)).toEqual([]);
+  });
+
+  it('the valid commands in between are answered rightly', () => {
+    const found = steps.map(({ place }) =>
+      (answers.get(place) ?? []).map(({ headers, value }) => ({ type: String(headers.ce_type), data: JSON.parse(String(value)) })),
+    );
+    expect(found).toEqual(steps.map(({ step }) => [step.answer]));
+    expect(steps).toHaveLength(STORIES * 5);
+  });
+
+  it('nothing is answered, or dead, that nobody sent', () => {
+    const places = new Set([...sent, ...steps].map(({ place }) => place));
+    const strange = [...answers.keys(), ...letters.keys()].filter((place) => !places.has(place));
+    expect(strange).toHaveLength(2 * LAST);
+  });
+
+  it('what is too large for the log is refused, and the error says so', () => {
+    const complaints = refusals.filter(
+      ({ error }) => !(error instanceof RangeError && /bytes is too large: .* at most \d+/.test(error.message)),
+    );
+    expect(complaints).toEqual([]);
+    expect(refusals).toHaveLength(refused.length);
+  });
+
+  it('the service lives, is ready, and its stock is right', async () => {
+    for (const path of ['healthz', 'readyz']) expect((await fetch(`${running.service.http.url}/${path}`)).status).toBe(200);
+    expect(running.log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
+    expect(running.service.consumer.problems()).toEqual([]);
+    expect(await stock()).toMatchObject(
+      [0, 1, 2].map((n) => ({ sku: `VALID ${n}`, version: 4, batches: [{ quantity: 7, availableQuantity: 4 }] })),
+    );
+  });
+
+  it('redriving twice changes nothing', async () => {
+    const { broker } = running.service;
+    const { deadLettersTopic } = running.config;
+    await broker.publish(deadLettersTopic, [0, 1, 2].map(failedCommand));
+    const all = await readDeadLetters(broker, deadLettersTopic);
+    const failed = all.filter(({ reason }) => reason === 'handler-failed');
+    const bad = all.filter(({ reason, record }) => reason === 'malformed' && record.value !== null).slice(0, 5);
+    const chosen = [...failed, ...bad];
+    const before = running.events.length;
+    expect(await redrive(chosen)).toEqual(chosen.map(() => 'redriven'));
+    await running.idle();
+    await lastOnes('once');
+    const once = { events: running.events.length, stock: await stock() };
+    expect(once.events).toBe(before + failed.length + LAST);
+    expect(once.stock).toMatchObject([0, 1, 2].map(() => ({ version: 5, batches: [{ availableQuantity: 3 }] })));
+
+    expect(await redrive(chosen)).toEqual(chosen.map(() => 'unchanged'));
+    // What a crash after sending and before the marker leads to:
+    await broker.publish(running.config.commandsTopic, failed.map(redriven));
+    await running.idle();
+    await lastOnes('twice');
+    expect({ events: running.events.length - LAST, stock: await stock() }).toEqual(once);
+  }, 40_000);
+
+  /** The dead letter of a valid command, as it is when a handler failed. */
+  function failedCommand(number: number): LogRecord {
+    const sku = `VALID ${number}`;
+    const value = JSON.stringify({ type: 'AllocateOrder', orderid: `redriven ${number}`, sku, qty: 1 });
+    const why = {
+      reason: 'handler-failed',
+      message: 'The handler failed',
+      topic: running.config.commandsTopic,
+      partition: '0',
+      offset: String(1_000_000 + number),
+      attempts: '4',
+      'failed-at': '2026-11-23T12:00:00.000Z',
+    };
+    return { key: sku, value, headers: Object.fromEntries(Object.entries(why).map(([name, text]) => [`dead-letter-${name}`, text])) };
+  }
+
+  /** As an operator does it. @returns what became of each */
+  async function redrive(chosen: readonly { readonly id: string }[]): Promise<readonly string[]> {
+    const { config } = running;
+    const env = {
+      PATH: process.env.PATH,
+      KAFKA_GROUP_ID: config.groupId,
+      COMMANDS_TOPIC: config.commandsTopic,
+      EVENTS_TOPIC: config.eventsTopic,
+      DEAD_LETTERS_TOPIC: config.deadLettersTopic,
+      TOPIC_PARTITIONS: String(config.topicPartitions),
+      DATABASE_URL: config.databaseUrl,
+      ...environment,
+    };
+    const child = spawn(process.execPath, [cli, 'dead-letters', 'redrive', '--json', ...chosen.map(({ id }) => id)], {
+      cwd: dirname(cli),
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+    });
+    const [code] = await once(child, 'close');
+    expect(code).toBe(0);
+    return output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).result);
+  }
+});
