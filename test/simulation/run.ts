@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +19,7 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 /** Runs histories until the number or the time is up, or one of them is wrong. */
 async function main({ histories, minutes, seed, plant }: Options): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'allocation-simulation-'));
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   const template = join(directory, 'template.db');
   const database = await Database.open(`sqlite:///${template}`);
   await database.runMigrations();
@@ -35,12 +37,8 @@ async function main({ histories, minutes, seed, plant }: Options): Promise<void>
     const outcome = await simulate(firstSeed + done, file, seed === undefined ? undefined : say, plant);
     for (const suffix of ['', '-wal', '-shm']) await rm(file + suffix, { force: true });
     for (const [fault, count] of outcome.faults) faults.set(fault, (faults.get(fault) ?? 0) + count);
-    if (outcome.violations.length > 0) {
-      await rm(directory, { recursive: true });
-      return fail(firstSeed + done, outcome, plant);
-    }
+    if (outcome.violations.length > 0) return fail(firstSeed + done, outcome, plant);
   }
-  await rm(directory, { recursive: true });
   const perMinute = Math.round((done / (performance.now() - startedMs)) * 60_000);
   say(`${done} histories, ${perMinute} a minute, nothing lost, nothing twice; through these faults:`);
   say(JSON.stringify(Object.fromEntries([...faults].sort(([one], [other]) => (one < other ? -1 : 1))), null, 1));
@@ -54,6 +52,7 @@ function fail(seed: number, { violations }: Outcome, plant: PlantedBug | undefin
 
 // Whoever read along has read enough.
 process.stdout.once('error', () => process.exit());
+process.once('SIGINT', () => process.exit(130));
 
 await new Command('simulate')
   .description('runs the service on simulated machines, logs and databases, with faults, and judges each history')
