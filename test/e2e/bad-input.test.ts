@@ -1,7 +1,11 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import kafkajs from 'kafkajs';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { badMessages } from '../support/bad-messages.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeOnEachBroker, RunningService } from '../support/running-service.ts';
+import { plainKafka } from '../support/topic-reader.ts';
+
+const { CompressionTypes } = kafkajs;
 
 describeOnEachBroker('a bad message goes to the dead letters, as it came, and holds up nobody', (environment) => {
   let running: RunningService;
@@ -79,4 +83,20 @@ describeOnEachBroker('input that only looks bad', (environment) => {
     await running.idle();
     await eventually(() => expect(running.events.some(({ headers }) => String(headers.ce_subject) === sku)).toBe(true));
   });
+});
+
+describe.skipIf(!inject('kafkaBrokers'))('a compressed batch', () => {
+  it('holds up nobody when a header has the name of something that every JavaScript object has', async () => {
+    const brokers = inject('kafkaBrokers') ?? '';
+    await using running = await RunningService.start({ KAFKA_BROKERS: brokers });
+    const producer = plainKafka(brokers).producer();
+    await producer.connect();
+    const { commandsTopic: topic } = running.config;
+    const headers = { valueOf: 'x', constructor: 'y' };
+    await producer.send({ topic, compression: CompressionTypes.GZIP, messages: [{ partition: 0, value: 'no JSON', headers }] });
+    await producer.disconnect();
+    await running.idle();
+    await eventually(() => expect(running.deadLetters).toHaveLength(1));
+    expect(running.deadLetters[0]?.headers).toMatchObject({ valueOf: Buffer.from('x'), constructor: Buffer.from('y') });
+  }, 60_000);
 });

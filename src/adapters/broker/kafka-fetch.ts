@@ -1,3 +1,4 @@
+import { gunzipSync } from 'node:zlib';
 import { ByteReader, readRecord } from '../record-bytes.ts';
 
 /** kafkajs's decoder, as far as it is needed here. */
@@ -14,13 +15,15 @@ const BATCH_HEADER_BYTES = 61;
 const LENGTH_END = 12;
 const MAGIC = 2;
 const COMPRESSION = 0x07;
+const GZIP = 1;
 const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 
 /**
  * Reads the records of one partition of a fetch in one pass over its bytes; kafkajs makes two decoders and four 64-bit integers
- * of each record. What is compressed, or older than Kafka 0.11, is left to kafkajs.
+ * of each record, and takes a header named like something that every object has (`constructor`, `valueOf`) for one that was there before.
+What is compressed in another way than gzip, or older than Kafka 0.11, is left to kafkajs.
  *
  * Source: Apache Kafka, message format, record batch (magic 2).
  */
@@ -43,7 +46,7 @@ function messagesIn(bytes: Buffer): readonly object[] | null {
     const end = start + LENGTH_END + bytes.readInt32BE(start + 8);
     if (end > bytes.length) break;
     const attributes = bytes.readInt16BE(start + 21);
-    if (bytes[start + 16] !== MAGIC || (attributes & COMPRESSION) !== 0) return null;
+    if (bytes[start + 16] !== MAGIC || (attributes & COMPRESSION) > GZIP) return null;
     addMessages(bytes.subarray(start, end), attributes, messages);
     start = end;
   }
@@ -69,7 +72,8 @@ function addMessages(batch: Buffer, attributes: number, messages: object[]): voi
     timestampType: (attributes & LOG_APPEND_TIME) === 0 ? 0 : 1,
     magicByte: MAGIC,
   };
-  const reader = new ByteReader(batch.subarray(BATCH_HEADER_BYTES));
+  const body = batch.subarray(BATCH_HEADER_BYTES);
+  const reader = new ByteReader((attributes & COMPRESSION) === GZIP ? gunzipSync(body) : body);
   for (let count = batch.readInt32BE(57); count > 0; count -= 1) {
     reader.varint(); // how many bytes
     const recordAttributes = reader.byte();

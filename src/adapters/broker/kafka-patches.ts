@@ -10,7 +10,8 @@ import { type DecodeMessages, inOnePass } from './kafka-fetch.ts';
  *    of them to begin before the fetch. The broker lists them in the order of their ends: when several producers of one
  *    partition are aborted, what they wrote shows up as if committed. Here what is aborted is marked before that filter:
  *    like a control record, it moves the position and is not delivered.
- * 3. Decoding a fetch takes it longer than all that the service does with the commands in memory: see `kafka-fetch.ts`.
+ * 3. Decoding a fetch takes it longer than all that the service does with the commands in memory, and spoils some headers: see
+ *    `kafka-fetch.ts`.
  */
 interface RequestQueue {
   readonly pending: readonly unknown[];
