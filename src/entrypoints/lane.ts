@@ -142,6 +142,9 @@ export class Lane implements PartitionOwner {
     };
     const progress = await store.transaction(this.#assigned, this.#position, (transaction) => answerBatch(batch, transaction, answering));
     passing('database-committed');
+    // The lane has opened anew meanwhile, perhaps without having seen this transaction: the row is moved, so that its next one is
+    // fenced, and the opening after that publishes these answers.
+    if (relay !== this.#relay) return;
     this.#position = progress.next;
     this.#failures = 0;
     relay.enqueue(progress.outbox, progress.next.nextOffset);

@@ -55,6 +55,16 @@ export async function simulate(seed: number, file: string, trace?: (text: string
   }
 }
 
+interface Trap {
+  readonly where: FaultPoint;
+  readonly kind: 'kill' | 'throw' | 'stall';
+  readonly canThrow: boolean;
+  /** So many passings still. */
+  left: number;
+}
+
+const WAY_OUT = FAULT_POINTS.slice(FAULT_POINTS.indexOf('database-committed'), FAULT_POINTS.indexOf('broker-committed'));
+
 /** The machines, and what befalls them. */
 class Scene {
   readonly faults = new Map<string, number>();
@@ -63,6 +73,8 @@ class Scene {
   readonly #database: SimulatedDatabase;
   readonly #bug: PlantedBug | undefined;
   readonly #machines: Machine[] = [];
+  readonly #traps: Trap[] = [];
+  #isOver = false;
 
   constructor(world: World, log: SimulatedLog, database: SimulatedDatabase, bug: PlantedBug | undefined) {
     this.#world = world;
@@ -97,16 +109,21 @@ class Scene {
 
   makeTrouble(): void {
     const world = this.#world;
-    world.rates = { requestLost: world.random() * 0.02, answerLost: world.random() * 0.02, slow: world.random() * 0.01 };
-    this.#lieInWait(world.pick(FAULT_POINTS), world.between(1, 5));
+    world.isTroubled = true;
+    faults.at = (point) => this.#pass(point);
+    const where = world.pick(FAULT_POINTS);
+    const isSecond = where.startsWith('left-behind');
+    // Before somebody can fail over answers left behind, somebody must have left them.
+    if (isSecond || world.chance(0.3)) this.#lieInWait(world.pick(WAY_OUT), world.between(1, 5), 'kill');
+    this.#lieInWait(where, isSecond ? 1 : world.between(1, 5));
     for (let count = world.between(1, 8); count > 0; count -= 1) {
       world.after(world.random() * TROUBLED_MS, () => this.#befall(world.pick(this.#machines.filter(({ isDead }) => !isDead))));
     }
   }
 
   endTrouble(): void {
-    faults.at = null;
-    this.#world.rates = { requestLost: 0, answerLost: 0, slow: 0 };
+    this.#isOver = true;
+    this.#world.isTroubled = false;
     for (const machine of this.#machines) if (machine.isFrozen) machine.wake();
   }
 
@@ -144,25 +161,26 @@ class Scene {
   }
 
   /** Whoever passes the point for the n-th time dies there, throws, or stalls. */
-  #lieInWait(where: FaultPoint, passings: number): void {
+  #lieInWait(where: FaultPoint, passings: number, how?: 'kill'): void {
     // The end of an owner promises not to fail: nothing there can throw.
     const canThrow = where !== 'partition-revoked' && where !== 'relay-drained';
-    const kind = this.#world.pick(canThrow ? ['kill', 'throw', 'stall'] : ['kill', 'stall']);
-    let left = passings;
-    faults.at = (point) => {
-      const machine = currentMachine();
-      if (point !== where || !machine || machine.isDead) return;
-      left -= 1;
-      if (left > 0) return;
-      faults.at = null;
-      this.#count(`${kind} at ${point}`, machine);
-      if (kind === 'stall') return this.#freeze(machine);
-      if (kind === 'kill') {
-        this.#crash(machine);
-        this.#database.disconnect(machine);
-      }
-      if (canThrow) throw new Error(`${kind} at ${point}`);
-    };
+    const kind = how ?? this.#world.pick(canThrow ? ['kill', 'throw', 'stall'] : ['kill', 'stall']);
+    this.#traps.push({ where, kind, canThrow, left: passings });
+  }
+
+  #pass(point: FaultPoint): void {
+    const machine = currentMachine();
+    const trap = this.#traps.find(({ where, left }) => where === point && left > 0);
+    if (this.#isOver || !trap || !machine || machine.isDead) return;
+    trap.left -= 1;
+    if (trap.left > 0) return;
+    this.#count(`${trap.kind} at ${point}`, machine);
+    if (trap.kind === 'stall') this.#freeze(machine);
+    if (trap.kind === 'kill') {
+      this.#crash(machine);
+      this.#database.disconnect(machine);
+    }
+    if (trap.kind !== 'stall' && trap.canThrow) throw new Error(`${trap.kind} at ${point}`);
   }
 
   #crash(machine: Machine): void {

@@ -1,5 +1,5 @@
-import type { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
-import type { Broker, LaneStore, LaneTransaction } from '../../src/service-layer/unit-of-work.ts';
+import type { Broker, LaneStore } from '../../src/service-layer/unit-of-work.ts';
+import { over } from '../support/over.ts';
 
 interface Parts {
   readonly broker: Broker;
@@ -52,14 +52,3 @@ export const plants = {
 } satisfies Record<string, (parts: Parts) => Parts>;
 
 export type PlantedBug = keyof typeof plants;
-
-/** The same object, with some of its methods replaced. */
-function over<T extends Broker | LaneStore | SqlLaneStore | LaneTransaction | object>(target: T, methods: Partial<T>): T {
-  return new Proxy(target, {
-    get: (object, name) => {
-      if (name in methods) return methods[name as keyof T];
-      const value = Reflect.get(object, name, object);
-      return typeof value === 'function' ? value.bind(object) : value;
-    },
-  });
-}

@@ -19,7 +19,8 @@ interface Member {
 
 const SESSION_TIMEOUT_MS = 6_000;
 const HEARTBEAT_MS = 500;
-const LONGEST_POLL_MS = 60;
+/** Where there was something there may be more; where there was nothing, Kafka lets a fetch wait. */
+const LONGEST_POLL_MS = { afterRecords: 5, afterNothing: 60 };
 
 /** The consumer group of the commands: who has which partition, and who does not know yet that it has lost one. */
 export class SimulatedGroup {
@@ -111,7 +112,7 @@ class OwnedPartition implements AssignedPartition {
     this.#log = log;
     this.#machine = machine;
     this.#owner = options.assigned(this);
-    this.#poll();
+    this.#poll(LONGEST_POLL_MS.afterNothing);
   }
 
   pause(): void {
@@ -127,13 +128,14 @@ class OwnedPartition implements AssignedPartition {
     await this.#owner.close();
   }
 
-  #poll(): void {
-    this.#world.after(this.#world.random() * LONGEST_POLL_MS, () => this.#machine.hears(() => void this.#fetch()));
+  #poll(longestMs: number): void {
+    this.#world.after(this.#world.random() * longestMs, () => this.#machine.hears(() => void this.#fetch()));
   }
 
   async #fetch(): Promise<void> {
     const fromOffset = this.#nextOffset;
     if (this.#isClosed) return;
+    let longestMs = LONGEST_POLL_MS.afterNothing;
     if (fromOffset !== null) {
       const records = await this.#world
         .request(this.#machine, `fetches ${this.partition} from ${fromOffset}`, () =>
@@ -143,10 +145,11 @@ class OwnedPartition implements AssignedPartition {
       const last = records.at(-1);
       if (last && this.#nextOffset === fromOffset && !this.#isClosed) {
         this.#nextOffset = last.offset + 1;
+        longestMs = LONGEST_POLL_MS.afterRecords;
         await this.#owner.handle(records);
         if (this.#world.chance(0.05)) await this.#owner.handle(records);
       }
     }
-    this.#poll();
+    this.#poll(longestMs);
   }
 }

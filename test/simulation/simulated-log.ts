@@ -293,6 +293,6 @@ class SimulatedProducer implements TransactionalProducer {
   }
 
   #ask<T>(what: string, effect: () => T): Promise<T> {
-    return this.#world.request(this.#machine, `${this.#id}@${this.#epoch} ${what}`, effect);
+    return this.#world.request(this.#machine, `${what} as ${this.#id}@${this.#epoch}`, effect);
   }
 }

@@ -4,6 +4,9 @@ import type { World } from './world.ts';
 const SKUS = ['CHAIR', 'LAMP', 'TABLE', 'SHELF', 'STOOL'];
 const UNREADABLE = ['{"type":"ShipOrder"}', 'no JSON', '{"type":"AllocateOrder","orderid":"o","sku":"LAMP","qty":0}'];
 
+const BURSTS = 5;
+const LONGEST_BURST_MS = 300;
+
 interface Sent {
   readonly sku: string;
   readonly value: string;
@@ -15,7 +18,11 @@ export function sendCommands(world: World, log: SimulatedLog, topic: string, cou
   for (const [index, sku] of SKUS.entries())
     sent.push(command(index, sku, { type: 'CreateBatch', reference: `${sku}-first`, sku, quantity: 20 }));
   while (sent.length < count) sent.push(anything(world, sent));
-  const times = sent.map(() => world.random() * withinMs).sort((a, b) => a - b);
+  // Half of them alone, half of them in bursts, so that a lane has one in hand while it publishes another.
+  const bursts = Array.from({ length: BURSTS }, () => world.random() * withinMs);
+  const times = sent
+    .map(() => (world.chance(0.5) ? world.random() * withinMs : world.pick(bursts) + world.random() * LONGEST_BURST_MS))
+    .sort((a, b) => a - b);
   for (const [index, { sku, value }] of sent.entries()) {
     const partition = SKUS.indexOf(sku) % log.partitions;
     world.after(times[index] as number, () => log.append(topic, partition, { key: sku, value, headers: {} }));

@@ -1,0 +1,88 @@
+import pino from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EmbeddedBroker } from '../../src/adapters/broker/embedded.ts';
+import { Database } from '../../src/adapters/database/database.ts';
+import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
+import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
+import { Metrics } from '../../src/entrypoints/metrics.ts';
+import { type Broker, type LaneStore, type ReceivedRecord, TroubleError } from '../../src/service-layer/unit-of-work.ts';
+import { quietBus } from '../support/commands.ts';
+import { eventually } from '../support/eventually.ts';
+import { over } from '../support/over.ts';
+
+describe('A lane', () => {
+  let database: Database;
+  let broker: Broker;
+  let store: LaneStore;
+  let consumer: CommandConsumer;
+  const events: ReceivedRecord[] = [];
+
+  beforeEach(async () => {
+    database = await Database.open('sqlite:///:memory:');
+    await database.runMigrations();
+    broker = new EmbeddedBroker(database);
+    store = new SqlLaneStore(database, () => {});
+    const topics = ['commands', 'events', 'dead-letters'].map((name) => ({ name, partitions: 1, maxMessageBytes: 1_000_000 }));
+    await broker.ensureTopics(topics, true);
+    await broker.tail('events', 'beginning', (record) => events.push(record));
+  });
+
+  afterEach(async () => {
+    events.length = 0;
+    await consumer.close();
+    await broker.close();
+    await database.close();
+  });
+
+  async function start(parts: { readonly broker: Broker; readonly store: LaneStore }): Promise<void> {
+    const metrics = new Metrics(() => consumer.lanes());
+    const answering = { bus: quietBus(), eventsTopic: 'events', deadLettersTopic: 'dead-letters', clock: () => new Date(), metrics };
+    consumer = new CommandConsumer('commands', { ...parts, group: 'group', log: pino({ level: 'silent' }), answering });
+    await consumer.start();
+  }
+
+  const send = (reference: string) => {
+    const value = JSON.stringify({ id: reference, type: 'CreateBatch', reference, sku: 'LAMP', quantity: 1, eta: null });
+    return broker.publish('commands', [{ key: 'LAMP', value, headers: {} }]);
+  };
+
+  it('that opens anew while its own transaction is still on its way to the database publishes that answer too', async () => {
+    const broken = Promise.withResolvers<void>();
+    const arrived = Promise.withResolvers<void>();
+    let producers = 0;
+    let transactions = 0;
+    await start({
+      broker: over(broker, {
+        openProducer: async (id) => {
+          producers += 1;
+          const isFirst = producers === 1;
+          const producer = await broker.openProducer(id);
+          return over(producer, {
+            publish: async (...transaction) => {
+              if (isFirst) await broken.promise;
+              await producer.publish(...transaction);
+            },
+          });
+        },
+      }),
+      store: over(store, {
+        transaction: async (...transaction) => {
+          transactions += 1;
+          if (transactions === 2) await arrived.promise;
+          return store.transaction(...transaction);
+        },
+      }),
+    });
+    await send('first');
+    await eventually(() => expect(transactions).toBe(1));
+    await send('second');
+    await eventually(() => expect(transactions).toBe(2));
+    broken.reject(new TroubleError('the connection to the broker broke'));
+    await eventually(() => expect([producers, consumer.problems()]).toEqual([2, []]));
+    arrived.resolve();
+    await send('third');
+    await eventually(() => expect(events.map(({ value }) => JSON.parse(String(value)).reference)).toEqual(['first', 'second', 'third']), {
+      withinMs: 10_000,
+    });
+  });
+});
