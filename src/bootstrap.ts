@@ -77,6 +77,7 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
       bus: overrides.bus ?? new MessageBus({ notifications }),
       eventsTopic: config.eventsTopic,
       deadLettersTopic: config.deadLettersTopic,
+      parkedLimit: config.parkedLimit,
       clock: overrides.clock ?? (() => new Date()),
       metrics,
     },

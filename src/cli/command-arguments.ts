@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from 'commander';
 import type { Command as DomainCommand } from '../domain/commands.ts';
 import { UsageError } from './errors.ts';
 
@@ -40,4 +41,10 @@ function typed(name: string, text: string, kind: FieldKind): unknown {
   } catch {
     throw new UsageError(`${name} must be JSON, e.g. ${name}='[{"sku":"LAMP","qty":1}]'`);
   }
+}
+
+/** The parser of an option that is a count. */
+export function positive(text: string): number {
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It must be a whole number, at least 1.');
 }

@@ -1,4 +1,5 @@
-import { MalformedMessageError, NAME, readEnvelope } from '../messages/cloud-events.ts';
+import { type Envelope, MalformedMessageError, NAME, readEnvelope } from '../messages/cloud-events.ts';
+import { commandKey, readCommand } from '../messages/incoming.ts';
 import type { Broker, Headers, LogRecord, ReceivedRecord } from '../service-layer/unit-of-work.ts';
 import { readTopic } from './read-topic.ts';
 
@@ -11,6 +12,11 @@ import { readTopic } from './read-topic.ts';
  */
 const RESOLVES = 'dead-letter-resolves';
 const RESOLUTION = 'dead-letter-resolution';
+const RESOLVED_AT = 'dead-letter-resolved-at';
+const RESOLVED_BY = 'dead-letter-resolved-by';
+/** On a message that was sent again: how often. */
+const REDRIVES = 'dead-letter-redrives';
+const SOURCE = '/allocation/dead-letters';
 
 export type Resolution = 'redriven' | 'discarded';
 
@@ -23,23 +29,36 @@ export interface DeadLetter {
   readonly original: string;
   readonly attempts: number;
   readonly failedAt: string;
-  /** What was done with it; null: it waits. */
+  /** The command's type and id, as far as they can be read. */
+  readonly type: string | null;
+  readonly commandId: string;
+  /** The products that it is about, as far as the service knew when it failed. */
+  readonly skus: readonly string[];
+  /** Ids of the failed commands that it waits for. */
+  readonly behind: readonly string[];
+  /** Its place among the parked commands; null: nothing waits for it. */
+  readonly position: number | null;
+  /** How often it has been sent again before. */
+  readonly redrives: number;
+  /** What was done with it, when and by whom; null: it waits. */
   readonly resolution: Resolution | null;
+  readonly resolvedAt: string | null;
+  readonly resolvedBy: string | null;
   readonly record: ReceivedRecord;
 }
 
 /** Every dead letter that the topic holds, oldest first. */
 export async function readDeadLetters(broker: Broker, topic: string): Promise<readonly DeadLetter[]> {
   const records = await readTopic(broker, topic);
-  const resolutions = new Map<string, Resolution>();
-  for (const { headers } of records.filter(isMarker)) {
-    const id = text(headers, RESOLVES);
+  const markers = new Map<string, ReceivedRecord>();
+  for (const record of records.filter(isMarker)) {
+    const id = text(record.headers, RESOLVES);
     // The first says what happened: whoever came second found nothing to do.
-    if (!resolutions.has(id)) resolutions.set(id, text(headers, RESOLUTION) === 'redriven' ? 'redriven' : 'discarded');
+    if (!markers.has(id)) markers.set(id, record);
   }
   return records
     .filter((record) => !isMarker(record))
-    .map((record) => letter(record, resolutions))
+    .map((record) => letter(record, markers))
     .toSorted((one, other) => one.failedAt.localeCompare(other.failedAt));
 }
 
@@ -48,48 +67,94 @@ export function isMarker({ headers }: { readonly headers: Headers }): boolean {
   return Object.hasOwn(headers, RESOLVES) && !Object.hasOwn(headers, 'dead-letter-reason');
 }
 
-/** The marker that takes a letter off the list. */
-export function marker({ id, record }: DeadLetter, resolution: Resolution): LogRecord {
-  return { key: record.key, value: null, headers: { [RESOLVES]: id, [RESOLUTION]: resolution } };
+/** The marker that takes a letter off the list, and the line of the audit. */
+export function marker({ id, record }: DeadLetter, resolution: Resolution, by: string, at: Date): LogRecord {
+  const audit = { [RESOLVED_AT]: at.toISOString(), [RESOLVED_BY]: by };
+  return { key: record.key, value: null, headers: { [RESOLVES]: id, [RESOLUTION]: resolution, ...audit } };
 }
 
 /**
  * The message as it came: the original's bytes, key and headers. A plain command without an id gets, as headers, the id that it
  * had as the original: its place. So it is the same command however often it is sent again, and is answered once.
  */
-export function redriven({ original, record }: DeadLetter): LogRecord {
-  const headers = Object.fromEntries(Object.entries(record.headers).filter(([name]) => !name.startsWith('dead-letter-')));
-  const { key, value } = record;
-  const type = typeOfCommandWithoutId({ value, headers });
-  if (type === null) return { key, value, headers };
-  const identity = { ce_specversion: '1.0', ce_id: original, ce_source: '/allocation/dead-letters', ce_type: type };
-  return { key, value, headers: { 'content-type': 'application/json', ...headers, ...identity } };
+export function redriven(letter: DeadLetter): LogRecord {
+  const { key, value } = letter.record;
+  const headers = { ...originalHeaders(letter), [REDRIVES]: String(letter.redrives + 1) };
+  const envelope = envelopeOf({ value, headers });
+  if (!envelope || envelope.id !== null || envelope.type === null || !NAME.test(envelope.type)) return { key, value, headers };
+  return { key, value, headers: { ...headers, ...identity(letter.original, envelope.type) } };
 }
 
-function typeOfCommandWithoutId(message: { readonly value: Buffer | null; readonly headers: Headers }): string | null {
+/**
+ * Another command in its place, with an id of its own, made of the first: the same each time.
+ * @param json a command as plain JSON
+ * @throws it is not one
+ */
+export function edited(letter: DeadLetter, json: string): LogRecord & { readonly id: string } {
+  const id = `${letter.commandId}/edited-${letter.redrives + 1}`;
+  const value = Buffer.from(json);
+  const read = readCommand({ value, headers: {} }, id);
+  if (read.kind === 'unreadable') throw new Error(`The corrected message is no command, and nothing was sent: ${read.message}`);
+  const kept = Object.fromEntries(Object.entries(originalHeaders(letter)).filter(([name]) => !/^(ce_|content-type$)/.test(name)));
+  const correlation = envelopeOf(letter.record)?.correlationId ?? letter.commandId;
+  const links = { ce_correlationid: correlation, ce_originalid: letter.commandId };
+  const headers = { ...kept, ...identity(id, read.command.type), ...links, [REDRIVES]: String(letter.redrives + 1) };
+  // The key of the first, so that it comes to the same lane, before what waits for it.
+  return { id, key: letter.record.key ?? commandKey(read.command), value, headers };
+}
+
+function originalHeaders({ record }: DeadLetter): Headers {
+  return Object.fromEntries(Object.entries(record.headers).filter(([name]) => !name.startsWith('dead-letter-')));
+}
+
+function identity(id: string, type: string): Record<string, string> {
+  return { 'content-type': 'application/json', ce_specversion: '1.0', ce_id: id, ce_source: SOURCE, ce_type: type };
+}
+
+function envelopeOf(message: { readonly value: Buffer | null; readonly headers: Headers }): Envelope | null {
   try {
-    const { id, type } = readEnvelope(message);
-    return id === null && type !== null && NAME.test(type) ? type : null;
+    return readEnvelope(message);
   } catch (error) {
     if (error instanceof MalformedMessageError) return null;
     throw error;
   }
 }
 
-function letter(record: ReceivedRecord, resolutions: ReadonlyMap<string, Resolution>): DeadLetter {
+function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRecord>): DeadLetter {
   const { topic, partition, offset, headers, timestampMs } = record;
   const of = (name: string) => text(headers, `dead-letter-${name}`);
   const id = `${topic}/${partition}/${offset}`;
+  const original = `${of('topic')}/${of('partition')}/${of('offset')}`;
+  const envelope = envelopeOf(record);
+  const done = markers.get(id);
   return {
     id,
     reason: of('reason') || 'unknown',
     message: of('message'),
-    original: `${of('topic')}/${of('partition')}/${of('offset')}`,
+    original,
     attempts: Number(of('attempts')),
     failedAt: of('failed-at') || new Date(timestampMs).toISOString(),
-    resolution: resolutions.get(id) ?? null,
+    type: envelope?.type ?? null,
+    commandId: envelope?.id ?? original,
+    skus: list(of('skus')),
+    behind: list(of('behind')),
+    position: of('position') === '' ? null : Number(of('position')),
+    redrives: Number(of('redrives')) || 0,
+    resolution: done ? (text(done.headers, RESOLUTION) === 'redriven' ? 'redriven' : 'discarded') : null,
+    resolvedAt: done ? text(done.headers, RESOLVED_AT) || new Date(done.timestampMs).toISOString() : null,
+    resolvedBy: done ? text(done.headers, RESOLVED_BY) || null : null,
     record,
   };
+}
+
+/** A header of the service's own; of a message that brings one like it, whatever that makes. */
+function list(json: string): readonly string[] {
+  try {
+    const parsed: unknown = JSON.parse(json || '[]');
+    return Array.isArray(parsed) ? parsed.map(String) : [];
+  } catch {
+    return [];
+  }
 }
 
 /** A message may bring headers of these names itself: the service's own come last. */

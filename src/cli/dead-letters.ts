@@ -1,6 +1,8 @@
 import { type Command, Option } from 'commander';
+import { positive } from './command-arguments.ts';
+import type { Action, Selection } from './dead-letter-plan.ts';
 import { jsonOption } from './output.ts';
-import type { Action, Selection } from './resolve-dead-letters.ts';
+import type { Manner } from './resolve-dead-letters.ts';
 
 /** `allocation dead-letters list|show|redrive|discard` */
 export function addDeadLetters(program: Command): void {
@@ -13,17 +15,23 @@ export function addDeadLetters(program: Command): void {
 Examples:
   $ npx allocation dead-letters list
   $ npx allocation dead-letters show allocation.dead-letters/0/0
-  $ npx allocation dead-letters redrive allocation.dead-letters/0/0
-  $ npx allocation dead-letters discard --all`,
+  $ npx allocation dead-letters redrive --sku SMALL-TABLE
+  $ npx allocation dead-letters redrive --sku SMALL-TABLE --execute`,
     );
-  deadLetters
-    .command('list')
+  addFilters(deadLetters.command('list'))
     .description('the dead letters that wait, oldest first')
     .addOption(jsonOption())
-    .addHelpText('after', '\nExamples:\n  $ npx allocation dead-letters list\n  $ npx allocation dead-letters list --json | jq -r .id')
-    .action(async ({ json }: { json: boolean }) => {
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npx allocation dead-letters list
+  $ npx allocation dead-letters list --reason handler-failed
+  $ npx allocation dead-letters list --json | jq -r .id`,
+    )
+    .action(async ({ json, ...filters }: Omit<Selection, 'ids' | 'all'> & { readonly json: boolean }) => {
       const { listDeadLetters } = await import('./show-dead-letters.ts');
-      await listDeadLetters(json);
+      await listDeadLetters(filters, json);
     });
   deadLetters
     .command('show')
@@ -35,23 +43,63 @@ Examples:
       const { showDeadLetter } = await import('./show-dead-letters.ts');
       await showDeadLetter(id, json);
     });
-  addResolving(deadLetters, 'redrive', 'send the original messages to the commands topic again; doing it twice changes nothing');
-  addResolving(deadLetters, 'discard', 'take letters off the list without sending them');
+  addResolving(
+    deadLetters,
+    'redrive',
+    'send the messages to the commands topic again, each failed one with what is parked behind it; doing it twice changes nothing',
+    `
+Examples:
+  $ npx allocation dead-letters redrive --sku SMALL-TABLE
+  $ npx allocation dead-letters redrive --sku SMALL-TABLE --execute
+  $ npx allocation dead-letters redrive --reason handler-failed --since 2026-11-25T18:00:00Z --execute
+  $ npx allocation dead-letters redrive allocation.dead-letters/0/0 --execute \\
+      --edit '{"type":"AllocateOrder","orderid":"order-1","sku":"SMALL-TABLE","qty":2}'`,
+  )
+    .addOption(
+      new Option('--edit <json>', 'correct the one letter chosen: the command that is sent in its place, or @file; it has a new id'),
+    )
+    .addOption(
+      new Option('--max-redrives <count>', 'refuse a failed command that has been sent again so often')
+        .default(MAX_REDRIVES)
+        .argParser(positive),
+    );
+  addResolving(
+    deadLetters,
+    'discard',
+    'take letters off the list without sending them; what is parked behind a failed one is sent again',
+    `
+Examples:
+  $ npx allocation dead-letters discard allocation.dead-letters/0/0
+  $ npx allocation dead-letters discard allocation.dead-letters/0/0 --execute
+  $ npx allocation dead-letters discard --reason malformed --execute`,
+  );
 }
 
-function addResolving(deadLetters: Command, action: Action, description: string): void {
-  deadLetters
-    .command(action)
+/** Of a command that fails each time the cause is not the moment. */
+const MAX_REDRIVES = 3;
+
+function addFilters(command: Command): Command {
+  return command
+    .addOption(new Option('--reason <reason>', 'only those that are dead for this reason').choices(REASONS))
+    .addOption(new Option('--type <type>', 'only commands of this type'))
+    .addOption(new Option('--sku <sku>', 'only failed or parked commands about this product'))
+    .addOption(new Option('--since <time>', 'only what failed then or later, e.g. 2026-11-25T18:00:00Z'))
+    .addOption(new Option('--id <id>', 'only the command with this id'));
+}
+
+const REASONS = ['malformed', 'unknown-type', 'invalid-data', 'too-large', 'handler-failed', 'parked-behind'];
+
+function addResolving(deadLetters: Command, action: Action, description: string, examples: string): Command {
+  return addFilters(deadLetters.command(action))
     .description(description)
     .argument('[ids...]', 'their places, as list prints them')
     .addOption(new Option('--all', 'every letter on the list').default(false))
+    .addOption(new Option('--execute', 'do it; without this, it is only told what would be done').default(false))
     .addOption(jsonOption())
-    .addHelpText(
-      'after',
-      `\nExamples:\n  $ npx allocation dead-letters ${action} allocation.dead-letters/0/0 allocation.dead-letters/2/5\n  $ npx allocation dead-letters ${action} --all`,
-    )
-    .action(async (ids: readonly string[], options: Omit<Selection, 'ids'>) => {
+    .addHelpText('after', examples)
+    .action(async (ids: readonly string[], options: Omit<Selection, 'ids'> & Manner) => {
       const { resolveDeadLetters } = await import('./resolve-dead-letters.ts');
-      await resolveDeadLetters(action, { ids, ...options });
+      const { execute, edit, maxRedrives = MAX_REDRIVES, json, ...selection } = options;
+      await resolveDeadLetters(action, { ids, ...selection }, { execute, maxRedrives, json, ...(edit === undefined ? {} : { edit }) });
     });
 }

@@ -33,3 +33,17 @@ export async function openProgress(): Promise<Progress> {
     close: () => bar.stop(),
   };
 }
+
+/** A bar over a known number of things on a terminal; nothing elsewhere. */
+export async function openBar(total: number): Promise<{ readonly add: (count: number) => void; readonly close: () => void }> {
+  if (!process.stderr.isTTY) return { add: () => {}, close: () => {} };
+  const { default: cliProgress } = await import('cli-progress');
+  const bar = new cliProgress.SingleBar({
+    format: '{bar} {value}/{total}',
+    stream: process.stderr,
+    hideCursor: true,
+    clearOnComplete: true,
+  });
+  bar.start(total, 0);
+  return { add: (count) => bar.increment(count), close: () => bar.stop() };
+}

@@ -1,11 +1,12 @@
 import { type DeadLetter, readDeadLetters } from './dead-letter-box.ts';
+import { filter, type Selection } from './dead-letter-plan.ts';
 import { headersAsText, recordAsJson } from './describe-record.ts';
 import { print, printJson, printTable, textOrHex, visible } from './output.ts';
 import { withBroker } from './session.ts';
 
-/** Prints the letters that wait. */
-export async function listDeadLetters(json: boolean): Promise<void> {
-  const waiting = (await read()).filter(({ resolution }) => resolution === null);
+/** Prints the letters that wait, and match. */
+export async function listDeadLetters(filters: Omit<Selection, 'ids' | 'all'>, json: boolean): Promise<void> {
+  const waiting = filter(await read(), filters).filter(({ resolution }) => resolution === null);
   if (json) {
     for (const letter of waiting) printJson(about(letter));
     return;

@@ -1,5 +1,6 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { ReceivedRecord } from '../service-layer/unit-of-work.ts';
+import { positive } from './command-arguments.ts';
 import { jsonOption, print } from './output.ts';
 import { answering, withBroker } from './session.ts';
 
@@ -54,9 +55,4 @@ async function follow({ from, topic, count = Number.POSITIVE_INFINITY, json }: T
     await ended.promise;
     await answering(subscription.close(), config).catch(() => {});
   });
-}
-
-function positive(text: string): number {
-  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It must be a whole number, at least 1.');
 }

@@ -5,13 +5,16 @@ import { encodeDeadLetter } from '../messages/dead-letters.ts';
 import { type IncomingCommand, readCommand, type UnreadableMessage } from '../messages/incoming.ts';
 import { encodeAnswer } from '../messages/outgoing.ts';
 import type { MessageBus } from '../service-layer/message-bus.ts';
-import type {
-  LanePosition,
-  LaneProgress,
-  LaneTransaction,
-  LogRecord,
-  OutboxRecord,
-  ReceivedRecord,
+import { Parking, skusOf, subjectsOf } from '../service-layer/parking.ts';
+import {
+  type LanePosition,
+  type LaneProgress,
+  type LaneTransaction,
+  type LogRecord,
+  type OutboxRecord,
+  type ParkedCommand,
+  type ReceivedRecord,
+  TroubleError,
 } from '../service-layer/unit-of-work.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -20,6 +23,8 @@ export interface Answering {
   readonly bus: MessageBus;
   readonly eventsTopic: string;
   readonly deadLettersTopic: string;
+  /** So many commands about one product may be parked. */
+  readonly parkedLimit: number;
   readonly clock: () => Date;
   readonly metrics: Metrics;
 }
@@ -68,7 +73,7 @@ export async function readRecords(records: readonly ReceivedRecord[]): Promise<r
  */
 export async function answerBatch(batch: Batch, transaction: LaneTransaction, answering: Answering): Promise<LaneProgress> {
   const { records, position, publishedBelowOffset } = batch;
-  const answers = batch.failure ? records.map((read) => ({ ...read, events: null })) : await handle(records, transaction, answering.bus);
+  const answers = await (batch.failure ? fail(records, transaction, answering) : handle(records, transaction, answering));
   passing('handled');
   const [, outbox] = await Promise.all([transaction.flush(), encode(answers, batch, answering)]);
   passing('aggregates-written');
@@ -79,25 +84,57 @@ export async function answerBatch(batch: Batch, transaction: LaneTransaction, an
 /** What came of a record. `events`: null for one that goes to the dead letters, and is not answered: sent again, it is handled. */
 interface Answer extends ReadRecord {
   readonly events: readonly Event[] | null;
+  /** Set when it failed, or waits behind one that did. */
+  readonly parked: ParkedCommand | null;
 }
 
-/** Step 3: each command that no transaction has answered before goes to the bus. */
-async function handle(records: readonly ReadRecord[], transaction: LaneTransaction, bus: MessageBus): Promise<readonly Answer[]> {
+/** Step 3: each command that no transaction has answered before goes to the bus, unless one that it must not overtake has failed. */
+async function handle(
+  records: readonly ReadRecord[],
+  transaction: LaneTransaction,
+  { bus, parkedLimit }: Answering,
+): Promise<readonly Answer[]> {
   const commands = records.flatMap(({ incoming }) => (incoming.kind === 'command' ? [incoming] : []));
-  const [claimed] = await Promise.all([
+  const [claimed, parked] = await Promise.all([
     transaction.claim(commands.map(({ id }) => id)),
+    transaction.readParked(),
     transaction.prepare(commands.map(({ command }) => command)),
   ]);
   passing('loaded');
+  const parking = new Parking(parked, parkedLimit);
   const unanswered = new Set(claimed);
   const answers: Answer[] = [];
   for (const { record, incoming } of records) {
-    if (incoming.kind === 'unreadable') answers.push({ record, incoming, events: null });
+    if (incoming.kind === 'unreadable') answers.push({ record, incoming, events: null, parked: null });
     else if (unanswered.delete(incoming.id)) {
-      answers.push({ record, incoming, events: await bus.handle(incoming.command, transaction) });
+      const { id, command } = incoming;
+      const subjects = parking.isEmpty ? [] : await subjectsOf(command, transaction.products);
+      const behind = parking.before(id, subjects);
+      if (behind.length > 0) answers.push({ record, incoming, events: null, parked: parking.park(id, subjects, behind) });
+      else {
+        answers.push({ record, incoming, events: await bus.handle(command, transaction), parked: null });
+        parking.answered(id);
+      }
     }
   }
+  const changes = parking.changes();
+  if (changes.parked.length + changes.gone.length > 0) await transaction.writeParked(changes);
   return answers;
+}
+
+/** Instead of step 3: a handler has failed on the command for good. What comes after it about the same subjects will be parked. */
+async function fail([read]: readonly ReadRecord[], transaction: LaneTransaction, { parkedLimit }: Answering): Promise<readonly Answer[]> {
+  if (read?.incoming.kind !== 'command') return read ? [{ ...read, events: null, parked: null }] : [];
+  const { id, command } = read.incoming;
+  const parking = new Parking(await transaction.readParked(), parkedLimit);
+  const subjects = await subjectsOf(command, transaction.products).catch((error) => {
+    if (error instanceof TroubleError) throw error;
+    // What the handler failed on may be what is stored: the command's own words must do.
+    return subjectsOf(command, { getByBatchReference: async () => null, getByOrder: async () => [] });
+  });
+  const parked = parking.park(id, subjects, []);
+  await transaction.writeParked(parking.changes());
+  return [{ ...read, events: null, parked }];
 }
 
 /** Step 4: what the world is told. */
@@ -108,12 +145,11 @@ async function encode(
 ): Promise<readonly OutboxRecord[]> {
   const outbox: OutboxRecord[] = [];
   const time = clock().toISOString();
-  for (const [index, { record, incoming, events }] of answers.entries()) {
+  for (const [index, { record, incoming, events, parked }] of answers.entries()) {
     const put = (topic: string, { key, value, headers }: LogRecord) =>
       outbox.push({ topic, key, value, headers, sequence: position.nextSequence + outbox.length, sourceOffset: record.offset });
     if (incoming.kind === 'unreadable' || events === null) {
-      const { reason, message } = incoming.kind === 'unreadable' ? incoming : { reason: 'handler-failed' as const, message: '' };
-      const why = { reason, message: failure?.message ?? message, attempts: failure?.attempts ?? 1, failedAt: time };
+      const why = { ...whyDead(incoming, parked, failure), failedAt: time, parked: parked && { ...parked, skus: skusOf(parked) } };
       put(deadLettersTopic, encodeDeadLetter(record, why, deadLetterMaxBytes));
     } else {
       const { topic, partition, offset } = record;
@@ -124,6 +160,12 @@ async function encode(
     if (index % STRETCH === STRETCH - 1) await nextTurn();
   }
   return outbox;
+}
+
+function whyDead(incoming: ReadRecord['incoming'], parked: ParkedCommand | null, failure: HandlerFailure | null) {
+  if (incoming.kind === 'unreadable') return { reason: incoming.reason, message: incoming.message, attempts: 1 };
+  if (failure || !parked) return { reason: 'handler-failed' as const, message: failure?.message ?? '', attempts: failure?.attempts ?? 1 };
+  return { reason: 'parked-behind' as const, message: `It waits behind ${parked.behind.join(', ')}, which failed`, attempts: 0 };
 }
 
 /** So many records at a stretch, a millisecond or so: then sockets, timers and the other lanes have their turn. */

@@ -112,7 +112,10 @@ export class Lane implements PartitionOwner {
         const recovery = recover(error, attempts, batch.length, Math.random());
         if (recovery.action === 'reopen') return this.#reopen(error, relay);
         const { message } = error as Error;
-        this.#log.warn({ err: error, place: batch[0] && placeOf(batch[0]), attempts }, `A handler failed (${recovery.action}): ${message}`);
+        this.#log.warn(
+          { err: error, place: batch[0] && placeOf(batch[0]), attempts },
+          `A delivery failed (${recovery.action}): ${message}`,
+        );
         if (recovery.action === 'retry') await this.#wait(recovery.afterMs);
         if (recovery.action === 'dead-letter') {
           // The dead letter failed too: a fault of ours, which must not become a busy loop.

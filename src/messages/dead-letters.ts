@@ -1,11 +1,21 @@
 import type { WireMessage } from './cloud-events.ts';
 
 export interface DeadLetter {
-  readonly reason: 'malformed' | 'unknown-type' | 'invalid-data' | 'too-large' | 'handler-failed';
+  readonly reason: 'malformed' | 'unknown-type' | 'invalid-data' | 'too-large' | 'handler-failed' | 'parked-behind';
   readonly message: string;
   readonly attempts: number;
   /** ISO 8601. */
   readonly failedAt: string;
+  /** Of a command that a handler failed on, or that is parked: what it takes to send it again in order. */
+  readonly parked: Parked | null;
+}
+
+interface Parked {
+  readonly skus: readonly string[];
+  /** Ids of the failed commands that it waits for. */
+  readonly behind: readonly string[];
+  /** Among the parked commands. */
+  readonly position: number;
 }
 
 interface DeadMessage extends WireMessage {
@@ -37,6 +47,11 @@ export function encodeDeadLetter(original: DeadMessage, why: DeadLetter, maxMess
       'dead-letter-offset': String(offset),
       'dead-letter-attempts': String(why.attempts),
       'dead-letter-failed-at': why.failedAt,
+      ...(why.parked && {
+        'dead-letter-skus': JSON.stringify(why.parked.skus),
+        'dead-letter-behind': JSON.stringify(why.parked.behind),
+        'dead-letter-position': String(why.parked.position),
+      }),
     },
   };
 }

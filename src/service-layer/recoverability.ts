@@ -1,3 +1,4 @@
+import { ParkingFullError } from './parking.ts';
 import { FencedError, TroubleError } from './unit-of-work.ts';
 
 /** How many times a command on which a handler fails is tried again, by itself, before it goes to the dead letters. */
@@ -12,7 +13,7 @@ const FENCED_RETRY_MS = 3_000;
 export type Recovery =
   /** Nothing is wrong with the messages: the lane opens again, and they come again. */
   | { readonly action: 'reopen' }
-  /** A handler failed somewhere in the batch: handle its commands one at a time, to find which. */
+  /** Something is wrong with one of the batch: handle its commands one at a time, to find which. */
   | { readonly action: 'isolate' }
   | { readonly action: 'retry'; readonly afterMs: number }
   | { readonly action: 'dead-letter' };
@@ -25,6 +26,8 @@ export type Recovery =
  * @param random 0 to 1: the jitter, so that lanes that failed together do not come back together
  */
 export function recover(error: unknown, attempts: number, commandCount: number, random: number): Recovery {
+  // What stands before the one that finds no room is answered yet.
+  if (error instanceof ParkingFullError && commandCount > 1) return { action: 'isolate' };
   if (error instanceof TroubleError || error instanceof FencedError) return { action: 'reopen' };
   if (commandCount > 1) return { action: 'isolate' };
   return attempts <= MAX_RETRIES ? { action: 'retry', afterMs: backoffMs(attempts, random) } : { action: 'dead-letter' };

@@ -184,9 +184,33 @@ export interface WaitingRecords {
   readonly nextOffset: number;
 }
 
+/** A command on which a handler failed, or one that must not overtake such a one. */
+export interface ParkedCommand {
+  readonly id: string;
+  /** The products, batches and orders that it is about. */
+  readonly subjects: readonly string[];
+  /** The failed commands that it waits for; empty: it is one itself. */
+  readonly behind: readonly string[];
+  /** Of two with a subject in common the lower goes first. */
+  readonly position: number;
+  /** An operator has sent it again, and it has not arrived yet. */
+  readonly isRedriven: boolean;
+}
+
+export interface ParkedChanges {
+  /** New, or to be replaced. They have no answer yet. */
+  readonly parked: readonly ParkedCommand[];
+  /** Ids of those that have been answered. */
+  readonly gone: readonly string[];
+}
+
 export interface LaneTransaction extends UnitOfWork {
   /** Notes that this transaction answers these commands. @returns the ids of those that no other has answered before */
   claim(commandIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Every command, of any lane, that failed or waits behind one that did. */
+  readParked(): Promise<readonly ParkedCommand[]>;
+  /** Notes what is parked and what is not any more; takes back what `claim` noted of the parked ones. */
+  writeParked(changes: ParkedChanges): Promise<void>;
   /** Begins to write what the aggregates have become, once: they do not change any more. Without it, it is done before the commit. */
   flush(): Promise<void>;
 }

@@ -1,7 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readDeadLetters, redriven } from '../../src/cli/dead-letter-box.ts';
@@ -17,7 +13,6 @@ const MESSAGES = 10_000;
 const STORIES = 400;
 const CHUNK = 500;
 const LAST = 20;
-const cli = fileURLToPath(new URL('../../src/cli/allocation.ts', import.meta.url));
 
 interface Sent {
   readonly message: AbusiveMessage;
@@ -270,29 +265,9 @@ describeOnEachBroker(`${MESSAGES} messages of ${classCount} bad kinds (ABUSE_SEE
 
   /** As an operator does it. @returns what became of each */
   async function redrive(chosen: readonly { readonly id: string }[]): Promise<readonly string[]> {
-    const { config } = running;
-    const env = {
-      PATH: process.env.PATH,
-      KAFKA_GROUP_ID: config.groupId,
-      COMMANDS_TOPIC: config.commandsTopic,
-      EVENTS_TOPIC: config.eventsTopic,
-      DEAD_LETTERS_TOPIC: config.deadLettersTopic,
-      TOPIC_PARTITIONS: String(config.topicPartitions),
-      DATABASE_URL: config.databaseUrl,
-      ...environment,
-    };
-    const child = spawn(process.execPath, [cli, 'dead-letters', 'redrive', '--json', ...chosen.map(({ id }) => id)], {
-      cwd: dirname(cli),
-      env,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let output = '';
-    child.stdout.on('data', (chunk) => {
-      output += chunk;
-    });
-    const [code] = await once(child, 'close');
+    const { code, stdout } = await running.cli('dead-letters', 'redrive', '--execute', '--json', ...chosen.map(({ id }) => id));
     expect(code).toBe(0);
-    return output
+    return stdout
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line).result);

@@ -37,7 +37,8 @@ describeOnEachBroker('when something goes wrong', (environment) => {
 
   it('a command on which a handler keeps failing goes to the dead letters, and those around it are answered', async () => {
     const run = await start({ bus: new FailingBus(Number.POSITIVE_INFINITY) });
-    await run.send(stock, order('before'), order('poison'), order('after'));
+    const poison = { type: 'AllocateOrder', orderid: 'poison', sku: 'OTHER', qty: 1 };
+    await run.send(stock, order('before'), poison, order('after'));
     await run.idle();
     await eventually(() => expect(run.deadLetters).toHaveLength(1));
     const headers = Object.fromEntries(Object.entries(run.deadLetters[0]?.headers ?? {}).map(([name, value]) => [name, String(value)]));
@@ -46,7 +47,7 @@ describeOnEachBroker('when something goes wrong', (environment) => {
       'dead-letter-message': 'the handler has a bug',
       'dead-letter-attempts': '4',
     });
-    expect(JSON.parse(String(run.deadLetters[0]?.value))).toEqual(order('poison'));
+    expect(JSON.parse(String(run.deadLetters[0]?.value))).toEqual(poison);
     await eventually(() =>
       expect(
         run

@@ -314,10 +314,13 @@ describe('the dead letters', () => {
     expect(shown.join()).toContain('hexadecimal ff00');
     expect(shown.join()).toMatch(/x-from: shop(.|\n)*not json/);
     const [first, second] = letters.map(({ id }) => id) as [string, string];
-    expect(await answered('dead-letters', 'discard', first)).toBe(`${first} discarded\n`);
+    expect(await answered('dead-letters', 'discard', first)).toContain('Nothing is done yet');
+    expect(await deadLetters()).toHaveLength(2);
+    expect(await answered('dead-letters', 'discard', first, '--execute')).toBe(`${first} discarded\n`);
+    expect(await answered('dead-letters', 'show', first)).toMatch(/resolution:\s+discarded(.|\n)*resolvedBy:\s+\S+@\S+/);
     expect((await deadLetters()).map(({ id }) => id)).toEqual([second]);
-    expect(await answered('dead-letters', 'discard', first)).toContain('nothing to do');
-    expect(await answered('dead-letters', 'discard', '--all')).toContain('1 discarded');
+    expect(await answered('dead-letters', 'discard', first, '--execute')).toContain('nothing to do');
+    expect(await answered('dead-letters', 'discard', '--all', '--execute')).toBe(`${second} discarded\n`);
     expect(await answered('dead-letters', 'list')).toBe('No dead letters\n');
     expect(await run('dead-letters', 'redrive', 'nowhere/0/0')).toMatchObject({ code: 1, stderr: expect.stringContaining('nowhere/0/0') });
   });
@@ -326,12 +329,12 @@ describe('the dead letters', () => {
     const id = await deadCommand('{"type":"CreateBatch","reference":"batch-9","sku":"LAMP","quantity":9}');
     const [letter] = await readDeadLetters(broker, 'allocation.dead-letters');
     if (!letter) throw new Error('There is no dead letter');
-    expect(await answered('dead-letters', 'redrive', id)).toBe(`${id} redriven\n`);
-    expect(await answered('dead-letters', 'redrive', id)).toContain('nothing to do');
-    expect(await answered('dead-letters', 'redrive', '--all')).toBe('No dead letters\n');
+    expect(await answered('dead-letters', 'redrive', id, '--execute')).toBe(`${id} redriven\n`);
+    expect(await answered('dead-letters', 'redrive', id, '--execute')).toContain('nothing to do');
+    expect(await answered('dead-letters', 'redrive', '--all', '--execute')).toBe('No dead letters\n');
     // What a crash before the marker, or another operator at the same time, would do:
     await broker.publish('allocation.commands', [redriven(letter)]);
-    await broker.publish('allocation.dead-letters', [marker(letter, 'redriven')]);
+    await broker.publish('allocation.dead-letters', [marker(letter, 'redriven', 'somebody else', new Date())]);
     await answered('publish', 'CreateBatch', 'reference=last', 'sku=LAMP', 'quantity=1');
     await noLag();
     const events = await jsonLines<{ type: string; causationid: string }>('tail', '--from', 'beginning', '--count', '2');
@@ -348,8 +351,13 @@ describe('the dead letters', () => {
     await deadCommand('{"type":"DeallocateOrder","orderid":"o"}', { traceparent: 'x' });
     await deadCommand('not json');
     const [plainWithId, plain, malformed] = (await readDeadLetters(broker, 'allocation.dead-letters')).map((letter) => redriven(letter));
-    expect(plainWithId).toEqual({ key: Buffer.from('LAMP'), value: Buffer.from(withId), headers: { 'x-from': expect.anything() } });
-    expect(malformed).toEqual({ key: Buffer.from('LAMP'), value: Buffer.from('not json'), headers: {} });
+    const once = { 'dead-letter-redrives': '1' };
+    expect(plainWithId).toEqual({
+      key: Buffer.from('LAMP'),
+      value: Buffer.from(withId),
+      headers: { 'x-from': expect.anything(), ...once },
+    });
+    expect(malformed).toEqual({ key: Buffer.from('LAMP'), value: Buffer.from('not json'), headers: once });
     const read = readCommand({ value: plain?.value as Buffer, headers: plain?.headers ?? {} }, 'its new place');
     expect(read).toMatchObject({ kind: 'command', id: 'allocation.commands/0/4711', command: { type: 'DeallocateOrder', orderid: 'o' } });
   });

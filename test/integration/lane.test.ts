@@ -36,7 +36,8 @@ describe('A lane', () => {
 
   async function start(parts: { readonly broker: Broker; readonly store: LaneStore }): Promise<void> {
     const metrics = new Metrics(() => consumer.lanes());
-    const answering = { bus: quietBus(), eventsTopic: 'events', deadLettersTopic: 'dead-letters', clock: () => new Date(), metrics };
+    const topics = { eventsTopic: 'events', deadLettersTopic: 'dead-letters' };
+    const answering = { bus: quietBus(), ...topics, parkedLimit: 1_000, clock: () => new Date(), metrics };
     consumer = new CommandConsumer('commands', { ...parts, group: 'group', log: pino({ level: 'silent' }), answering });
     await consumer.start();
   }

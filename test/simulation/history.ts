@@ -100,6 +100,7 @@ class Scene {
         bus: new MessageBus({ notifications: { outOfStock: () => {} } }),
         eventsTopic: TOPICS.events,
         deadLettersTopic: TOPICS.deadLetters,
+        parkedLimit: 1_000,
         clock: () => new Date(this.#world.nowMs),
         metrics: noMetrics,
       },

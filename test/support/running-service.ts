@@ -1,12 +1,16 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import pino from 'pino';
 import { describe, inject } from 'vitest';
 import { bootstrap, type Overrides, type Service } from '../../src/bootstrap.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import type { LogRecord, ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
 import { eventually } from './eventually.ts';
+
+const cli = fileURLToPath(new URL('../../src/cli/allocation.ts', import.meta.url));
 
 /** The service inside the test's own process, on a broker and a SQLite file of its own. */
 export class RunningService {
@@ -75,6 +79,27 @@ export class RunningService {
       },
       { withinMs: 60_000 },
     );
+  }
+
+  /** Runs the command line tool, as an operator of this service does. */
+  cli(...args: string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+    const { config } = this;
+    const env = {
+      PATH: process.env.PATH,
+      KAFKA_GROUP_ID: config.groupId,
+      COMMANDS_TOPIC: config.commandsTopic,
+      EVENTS_TOPIC: config.eventsTopic,
+      DEAD_LETTERS_TOPIC: config.deadLettersTopic,
+      TOPIC_PARTITIONS: String(config.topicPartitions),
+      DATABASE_URL: config.databaseUrl,
+      KAFKA_BROKERS: config.kafkaBrokers?.join(',') ?? '',
+    };
+    return new Promise((resolve) => {
+      const options = { cwd: this.#directory, env, maxBuffer: 64 * 1024 * 1024 };
+      execFile(process.execPath, [cli, ...args], options, (error, stdout, stderr) => {
+        resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr });
+      });
+    });
   }
 
   /** The type of each event so far, composites unfolded. */

@@ -90,6 +90,18 @@ const processedCommands = defineEntity({
   properties: { id: text().primary() },
 });
 
+const parkedCommands = defineEntity({
+  name: 'ParkedCommandRow',
+  tableName: 'parked_commands',
+  properties: {
+    id: text().primary(),
+    subjects: text(),
+    behind: text(),
+    position: bigint(),
+    isRedriven: int().fieldName('is_redriven'),
+  },
+});
+
 const outbox = defineEntity({
   name: 'OutboxRow',
   tableName: 'outbox',
@@ -158,6 +170,7 @@ export const schemas = [
   allocations,
   sourcePositions,
   processedCommands,
+  parkedCommands,
   outbox,
   logIdentity,
   logTopics,

@@ -1,9 +1,10 @@
 import type { SqlEntityManager } from '@mikro-orm/sqlite';
 import type { Command } from '../../domain/commands.ts';
-import { type LaneTransaction, TroubleError } from '../../service-layer/unit-of-work.ts';
+import { type LaneTransaction, type ParkedChanges, type ParkedCommand, TroubleError } from '../../service-layer/unit-of-work.ts';
 import { jsonRows } from './json-rows.ts';
 import { Loading } from './loading.ts';
 import type { Dialect } from './options.ts';
+import { readParked, writeParked } from './parked-commands.ts';
 import { SqlBatchRepository, SqlOrderLineRepository, SqlProductRepository } from './repositories.ts';
 import { TrackedBatches } from './tracking.ts';
 import type { Sql } from './transaction.ts';
@@ -59,6 +60,14 @@ export class SqlUnitOfWork implements LaneTransaction {
       [JSON.stringify(commandIds.toSorted().map((id) => [id]))],
     );
     return new Set(rows.map(({ id }) => id));
+  }
+
+  readParked(): Promise<readonly ParkedCommand[]> {
+    return readParked(this.sql);
+  }
+
+  writeParked(changes: ParkedChanges): Promise<void> {
+    return writeParked(this.sql, this.#dialect, changes);
   }
 
   flush(): Promise<void> {

@@ -119,7 +119,7 @@ describe('a dead letter', () => {
     value: Buffer.from([0xff, 0]),
     headers: { mine: Buffer.from('kept') },
   };
-  const why = { reason: 'malformed', message: 'not\u0000JSON \ud800', attempts: 1, failedAt: time } as const;
+  const why = { reason: 'malformed', message: 'not\u0000JSON \ud800', attempts: 1, failedAt: time, parked: null } as const;
 
   it('keeps the bytes and headers of the original, and says why it is dead in printable words', () => {
     const { key, value, headers } = encodeDeadLetter(original, why, 10_000);

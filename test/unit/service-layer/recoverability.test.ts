@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ParkingFullError } from '../../../src/service-layer/parking.ts';
 import { MAX_RETRIES, recover, reopenAfterMs } from '../../../src/service-layer/recoverability.ts';
 import { FencedError, TroubleError } from '../../../src/service-layer/unit-of-work.ts';
 
@@ -16,6 +17,12 @@ describe('after an error', () => {
 
   it('a handler that failed somewhere among several commands has them redone one at a time', () => {
     expect(recover(bug, 1, 2, 0.5)).toEqual({ action: 'isolate' });
+  });
+
+  it('what stands before a command that finds no room among the parked ones is answered, and only then does the lane wait', () => {
+    const full = new ParkingFullError('1000 commands are parked');
+    expect(recover(full, 1, 2, 0.5)).toEqual({ action: 'isolate' });
+    expect(recover(full, 1, 1, 0.5)).toEqual({ action: 'reopen' });
   });
 
   it('a command on which a handler fails is retried three times, each later than the one before, then dead-lettered', () => {

@@ -1,0 +1,83 @@
+import type { DeadLetter } from './dead-letter-box.ts';
+import { UsageError } from './errors.ts';
+
+export type Action = 'redrive' | 'discard';
+
+/** Which letters. */
+export interface Selection {
+  /** The letters' own places. */
+  readonly ids: readonly string[];
+  readonly all: boolean;
+  readonly reason?: string;
+  readonly type?: string;
+  readonly sku?: string;
+  /** ISO 8601: those that failed then or later. */
+  readonly since?: string;
+  /** The command's id. */
+  readonly id?: string;
+}
+
+/** What will be done with which letters, each list in the order in which it is done. */
+export interface Plan {
+  readonly redrive: readonly DeadLetter[];
+  readonly discard: readonly DeadLetter[];
+  readonly refused: readonly { readonly letter: DeadLetter; readonly why: string }[];
+}
+
+/** The letters that all of the filters match. */
+export function filter(letters: readonly DeadLetter[], { reason, type, sku, since, id }: Omit<Selection, 'ids' | 'all'>): DeadLetter[] {
+  const sinceMs = since === undefined ? Number.NEGATIVE_INFINITY : Date.parse(since);
+  if (Number.isNaN(sinceMs)) throw new UsageError(`--since ${since} is no time: write it like 2026-11-25T18:00:00Z`);
+  return letters.filter(
+    (letter) =>
+      (reason === undefined || letter.reason === reason) &&
+      (type === undefined || letter.type === type) &&
+      (sku === undefined || letter.skus.includes(sku)) &&
+      (id === undefined || letter.commandId === id) &&
+      Date.parse(letter.failedAt) >= sinceMs,
+  );
+}
+
+/**
+ * A failed command is sent again together with what is parked behind it, in their order, whichever of them was chosen: one alone
+ * would be parked again. A failed command that is discarded sets free what is parked behind it.
+ * @param open the letters that still wait
+ * @param maxRedrives a failed command that has been sent again so often is refused: it would fail for ever
+ */
+export function plan(action: Action, chosen: readonly DeadLetter[], open: readonly DeadLetter[], maxRedrives: number): Plan {
+  if (action === 'discard') {
+    const gone = new Set(chosen.map(({ commandId }) => commandId));
+    const released = open.filter((letter) => !chosen.includes(letter) && letter.behind.some((id) => gone.has(id)));
+    return { redrive: inOrder(released), discard: chosen, refused: [] };
+  }
+  const failed = new Set(chosen.flatMap(({ position, behind, commandId }) => (position === null ? [] : (atLeast(behind) ?? [commandId]))));
+  const sequence = open.filter(
+    (letter) =>
+      chosen.includes(letter) || (letter.position !== null && (atLeast(letter.behind) ?? [letter.commandId]).some((id) => failed.has(id))),
+  );
+  const refused = sequence.flatMap((letter) => {
+    const why = reasonToRefuse(letter, maxRedrives);
+    return why === null ? [] : [{ letter, why }];
+  });
+  const stuck = new Set(refused.map(({ letter }) => letter.commandId));
+  const sent = sequence.filter((letter) => !stuck.has(letter.commandId) && !letter.behind.some((id) => stuck.has(id)));
+  return { redrive: inOrder(sent), discard: [], refused };
+}
+
+/** Null: there are none. */
+const atLeast = (ids: readonly string[]) => (ids.length > 0 ? ids : null);
+
+function reasonToRefuse({ id, original, record, redrives, behind }: DeadLetter, maxRedrives: number): string | null {
+  if (record.value === null) {
+    return `${id} has no value to send: publish the message itself again (it was ${original}), then discard the letter`;
+  }
+  if (redrives >= maxRedrives && behind.length === 0) {
+    return `${id} has been redriven ${redrives} times and failed each time: mend the cause, then allow more with --max-redrives ${redrives + 1}, or discard it`;
+  }
+  return null;
+}
+
+/** What stands in nobody's way first, as it failed; the rest as it must follow one another. */
+function inOrder(letters: readonly DeadLetter[]): DeadLetter[] {
+  return letters.toSorted((one, other) => (one.position ?? 0) - (other.position ?? 0));
+}

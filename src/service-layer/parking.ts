@@ -1,0 +1,109 @@
+import type { Command } from '../domain/commands.ts';
+import { type ParkedChanges, type ParkedCommand, type ProductRepository, TroubleError } from './unit-of-work.ts';
+
+/** So much is parked about one product that no more may be: the lane waits until somebody redrives or discards it. */
+export class ParkingFullError extends TroubleError {}
+
+const SKU = 'sku:';
+
+/**
+ * What a command is about: the products, batches and orders that it names, and the products that those belong to. Commands with a
+ * subject in common must not overtake each other.
+ */
+export async function subjectsOf(
+  command: Command,
+  products: Pick<ProductRepository, 'getByBatchReference' | 'getByOrder'>,
+): Promise<readonly string[]> {
+  const ofProducts = (found: readonly { readonly sku: string }[]) => found.map(({ sku }) => SKU + sku);
+  switch (command.type) {
+    case 'CreateBatch':
+      return [`batch:${command.reference}`, SKU + command.sku];
+    case 'AllocateOrder':
+      return [`order:${command.orderid}`, ...ofProducts(command.lines)];
+    case 'ChangeBatchQuantity': {
+      const product = await products.getByBatchReference(command.reference);
+      return [`batch:${command.reference}`, ...ofProducts(product ? [product] : [])];
+    }
+    case 'DeallocateOrder': {
+      const { orderid, sku } = command;
+      return [`order:${orderid}`, ...ofProducts(sku === null ? await products.getByOrder(orderid) : [{ sku }])];
+    }
+  }
+}
+
+/** The products among the subjects. */
+export function skusOf({ subjects }: ParkedCommand): readonly string[] {
+  return subjects.filter((subject) => subject.startsWith(SKU)).map((subject) => subject.slice(SKU.length));
+}
+
+/**
+ * The commands on which a handler failed, and those that wait behind them, in their order. A command is handled once nothing
+ * with a subject of its own stands before it; until then it is parked. Pure: what it decides is written with the transaction.
+ */
+export class Parking {
+  readonly #commands: Map<string, ParkedCommand>;
+  readonly #limit: number;
+  readonly #changed = new Set<string>();
+
+  /** @param limit how many commands about one product may be parked */
+  constructor(commands: readonly ParkedCommand[], limit: number) {
+    this.#commands = new Map(commands.map((each) => [each.id, each]));
+    this.#limit = limit;
+  }
+
+  get isEmpty(): boolean {
+    return this.#commands.size === 0;
+  }
+
+  /** The failed commands that it has to wait for; none: it may be handled. */
+  before(id: string, subjects: readonly string[]): readonly string[] {
+    const position = this.#commands.get(id)?.position ?? Number.POSITIVE_INFINITY;
+    const standing = [...this.#commands.values()].filter(
+      (each) => each.id !== id && each.position < position && each.subjects.some((subject) => subjects.includes(subject)),
+    );
+    return [...new Set(standing.flatMap((each) => (each.behind.length > 0 ? each.behind : [each.id])))];
+  }
+
+  /**
+   * A command that was parked, or failed, before keeps its place.
+   * @param behind empty: it is the one that failed
+   * @throws {ParkingFullError}
+   */
+  park(id: string, subjects: readonly string[], behind: readonly string[]): ParkedCommand {
+    const known = this.#commands.get(id);
+    const last = [...this.#commands.values()].reduce((highest, { position }) => Math.max(highest, position), 0);
+    const command = { id, subjects, behind, position: known?.position ?? last + 1, isRedriven: false };
+    if (!known && behind.length > 0) this.#refuseTooMany(command);
+    this.#commands.set(id, command);
+    this.#changed.add(id);
+    return command;
+  }
+
+  /** It has been handled: whatever waits for it may follow. */
+  answered(id: string): void {
+    if (this.#commands.delete(id)) this.#changed.add(id);
+  }
+
+  /** What differs from the commands that it was made of. */
+  changes(): ParkedChanges {
+    const ids = [...this.#changed];
+    return {
+      parked: ids.flatMap((id) => this.#commands.get(id) ?? []),
+      gone: ids.filter((id) => !this.#commands.has(id)),
+    };
+  }
+
+  /** While a product's commands are being redriven there is room again: they come through the same lanes as what is new. */
+  #refuseTooMany(command: ParkedCommand): void {
+    for (const sku of skusOf(command)) {
+      const waiting = [...this.#commands.values()].filter(
+        ({ subjects, behind, isRedriven }) => behind.length > 0 && !isRedriven && subjects.includes(SKU + sku),
+      );
+      if (waiting.length < this.#limit) continue;
+      throw new ParkingFullError(
+        `${waiting.length} commands about ${sku} are parked behind ${command.behind.join(', ')}, and no more may be (PARKED_LIMIT): ` +
+          `see "npx allocation dead-letters list --sku ${sku}", then redrive or discard what failed`,
+      );
+    }
+  }
+}

@@ -1,0 +1,126 @@
+import { afterEach, expect, it } from 'vitest';
+import type { Command } from '../../src/domain/commands.ts';
+import type { Event } from '../../src/domain/events.ts';
+import { MessageBus } from '../../src/service-layer/message-bus.ts';
+import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
+import { eventually } from '../support/eventually.ts';
+import { describeOnEachBroker, RunningService } from '../support/running-service.ts';
+
+/** Fails on the order `poison`, until its bug is mended. */
+class BusWithBug extends MessageBus {
+  isMended = false;
+
+  constructor() {
+    super({ notifications: { outOfStock() {} } });
+  }
+
+  override async handle(command: Command, unitOfWork: UnitOfWork): Promise<readonly Event[]> {
+    if (!this.isMended && 'orderid' in command && command.orderid === 'poison') throw new Error('the handler has a bug');
+    return super.handle(command, unitOfWork);
+  }
+}
+
+describeOnEachBroker('behind a command on which a handler fails', (environment) => {
+  let running: RunningService;
+  let bus: BusWithBug;
+
+  const start = async (more: Record<string, string> = {}) => {
+    bus = new BusWithBug();
+    running = await RunningService.start({ ...environment, TOPIC_PARTITIONS: '1', ...more }, { bus });
+    for (const sku of ['LAMP', 'SOFA']) await running.send({ type: 'CreateBatch', id: sku, reference: sku, sku, quantity: 10 });
+  };
+  const order = (orderid: string, sku = 'LAMP', qty = 1) => ({ type: 'AllocateOrder', id: orderid, orderid, sku, qty });
+  const reasons = () =>
+    running.deadLetters.filter(({ value }) => value !== null).map(({ headers }) => String(headers['dead-letter-reason']));
+  const answered = () => running.events.map(({ headers }) => String(headers.ce_causationid));
+
+  afterEach(async () => running[Symbol.asyncDispose]());
+
+  it('what follows for the same product is parked, other products flow on, and a redrive sends all of it in order', async () => {
+    await start();
+    await running.send(order('poison', 'LAMP', 8), order('second'), order('elsewhere', 'SOFA'), order('third', 'LAMP', 2));
+    await running.send({ type: 'DeallocateOrder', id: 'fourth', orderid: 'second' });
+    await running.idle();
+    await eventually(() => expect(answered()).toEqual(['LAMP', 'SOFA', 'elsewhere']));
+    expect(reasons()).toEqual(['handler-failed', 'parked-behind', 'parked-behind', 'parked-behind']);
+
+    const preview = await running.cli('dead-letters', 'redrive', '--sku', 'LAMP');
+    expect(preview).toMatchObject({ code: 0, stdout: expect.stringContaining('Nothing is done yet') });
+    expect((preview.stdout.match(/AllocateOrder|DeallocateOrder/g) ?? []).length).toBe(4);
+    bus.isMended = true;
+    expect(await running.cli('dead-letters', 'redrive', '--sku', 'LAMP', '--execute')).toMatchObject({ code: 0, stderr: '' });
+    await running.idle();
+    await eventually(() => expect(answered().slice(3)).toEqual(['poison', 'second', 'third', 'fourth']));
+    // In the order in which they were sent, the third found too little.
+    expect(running.eventTypes().slice(3)).toEqual(['Allocated', 'Allocated', 'OutOfStock', 'Deallocated']);
+    expect((await running.cli('dead-letters', 'list')).stdout).toBe('No dead letters\n');
+    await running.send(order('last'));
+    await eventually(() => expect(answered()).toContain('last'));
+  }, 90_000);
+
+  it('a failed command that is discarded sets free what waits, in order', async () => {
+    await start();
+    await running.send(order('poison', 'LAMP', 8), order('second', 'LAMP', 9), order('third', 'LAMP', 2));
+    await running.idle();
+    await eventually(() => expect(reasons()).toHaveLength(3));
+    const { code, stdout } = await running.cli('dead-letters', 'discard', '--reason', 'handler-failed', '--execute', '--json');
+    expect([
+      code,
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).result),
+    ]).toEqual([0, ['redriven', 'redriven', 'discarded']]);
+    await running.idle();
+    await eventually(() => expect(answered().slice(2)).toEqual(['second', 'third']));
+    expect(running.eventTypes().slice(2)).toEqual(['Allocated', 'OutOfStock']);
+  }, 90_000);
+
+  it('a corrected command takes its place, under an id of its own', async () => {
+    await start();
+    await running.send(order('poison', 'LAMP', 8), order('second', 'LAMP', 9));
+    await running.idle();
+    await eventually(() => expect(reasons()).toHaveLength(2));
+    const corrected = JSON.stringify({ type: 'AllocateOrder', orderid: 'mended', sku: 'LAMP', qty: 8 });
+    expect(await running.cli('dead-letters', 'redrive', '--id', 'poison', '--edit', '{"type":"Nothing"}', '--execute')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('nothing was sent'),
+    });
+    expect(await running.cli('dead-letters', 'redrive', '--id', 'poison', '--edit', corrected, '--execute')).toMatchObject({ code: 0 });
+    await eventually(() => expect(answered().slice(2)).toEqual(['poison/edited-1', 'second']));
+    expect(running.eventTypes().slice(2)).toEqual(['Allocated', 'OutOfStock']);
+    expect(String(running.events[2]?.headers.ce_correlationid)).toBe('poison');
+  }, 90_000);
+
+  it('one that fails again is parked again with the rest, and refused after the third time', async () => {
+    await start();
+    await running.send(order('poison'), order('second'));
+    await running.idle();
+    for (const time of [1, 2, 3]) {
+      await eventually(() => expect(reasons()).toHaveLength(2 * time));
+      const { code, stderr } = await running.cli('dead-letters', 'redrive', '--reason', 'parked-behind', '--execute');
+      expect([code, stderr]).toEqual([1, expect.stringContaining('poison failed again: the handler has a bug')]);
+    }
+    await eventually(() => expect(reasons()).toHaveLength(8));
+    expect(await running.cli('dead-letters', 'redrive', '--all', '--execute')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('--max-redrives 4'),
+    });
+    bus.isMended = true;
+    expect(await running.cli('dead-letters', 'redrive', '--all', '--max-redrives', '4', '--execute')).toMatchObject({ code: 0 });
+    await eventually(() => expect(answered().slice(2)).toEqual(['poison', 'second']));
+  }, 120_000);
+
+  it('no more than the limit is parked: then the lane waits, says why, and goes on when the sequence is sent again', async () => {
+    await start({ PARKED_LIMIT: '2' });
+    await running.send(order('poison'), order('2'), order('3'), order('elsewhere', 'SOFA'), order('4'), order('later', 'SOFA'));
+    await eventually(() => expect(running.service.consumer.problems().join()).toContain('2 commands about LAMP are parked behind poison'), {
+      withinMs: 20_000,
+    });
+    await eventually(() => expect(answered()).toEqual(['LAMP', 'SOFA', 'elsewhere']));
+    bus.isMended = true;
+    expect(await running.cli('dead-letters', 'redrive', '--sku', 'LAMP', '--execute')).toMatchObject({ code: 0, stderr: '' });
+    await running.idle();
+    await eventually(() => expect(answered().slice(3)).toEqual(['later', 'poison', '2', '3', '4']));
+  }, 90_000);
+});
