@@ -31,7 +31,7 @@ const TIMES: Readonly<Record<FaultName, readonly [sample: number, whole: number]
 
 const isWhole = process.env.FAULTS === 'all';
 /** Past the group's session; in the whole campaign past the transaction's time-out too, which only nobody's taking over lets come. */
-const ZOMBIE_MS = isWhole ? 66_000 : 8_000;
+const ZOMBIE_MS = isWhole ? 66_000 : 10_000;
 const COMMANDS = isWhole ? 100_000 : 10_000;
 
 let directory: string;

@@ -6,7 +6,7 @@ import { FaultCampaign, type FaultName } from '../support/fault-campaign.ts';
 
 const COMMANDS_PER_FAULT = 400;
 /** Past the group's session, which ends after 6 seconds. */
-const ZOMBIE_MS = 8_000;
+const ZOMBIE_MS = 10_000;
 /** The first instance lives through everything, so that what it needs can be compared; the second one dies often. */
 const MORTAL = [1];
 /** Between the medians of the second and the last quarter. */

@@ -3,7 +3,8 @@ import { type Admin, type Kafka, Partitioners } from 'kafkajs';
 import { eventually } from './eventually.ts';
 import { plainKafka } from './topic-reader.ts';
 
-const SKUS = 50;
+/** The first so many commands of a round bring stock of as many products. */
+export const SKUS = 50;
 const PORTION = 50;
 /** A command that is late arrives behind at most so many others. */
 const LATE_BY = 10;
