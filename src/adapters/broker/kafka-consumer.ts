@@ -15,6 +15,8 @@ const SETTINGS = {
   // The broker answers at once when there is something; this is how late a resumed partition joins the next fetch.
   maxWaitTimeInMs: 200,
   maxBytesPerPartition: 512 * 1024,
+  // How late a partition that was added is noticed, and given a lane.
+  metadataMaxAge: 5_000,
   allowAutoTopicCreation: false,
   // kafkajs restarts after some crashes and not after others (its 1513, 1721): here each ends its consumer, and a new one is made.
   retry: { restartOnFailure: async () => false },

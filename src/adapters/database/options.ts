@@ -11,6 +11,11 @@ import { sqliteThreadDialect } from './sqlite-thread.ts';
 const SQLITE_BUSY_TIMEOUT_MS = 500;
 const POSTGRES_CONNECT_TIMEOUT_MS = 10_000;
 const POSTGRES_POOL_SIZE = 10;
+/**
+ * A process that is stopped amid a transaction, or a machine that is gone, would keep its rows locked, for hours in the latter case, and with them
+ * every lane that needs them. As long as the group waits for a silent member: then its lanes are others' anyway.
+ */
+const POSTGRES_ASLEEP_MS = 6_000;
 
 export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../migrations', import.meta.url));
 
@@ -101,6 +106,7 @@ function postgresOptions(url: URL): DatabaseOptions {
     pool: { min: 0, max: POSTGRES_POOL_SIZE },
     driverOptions: {
       connectionTimeoutMillis: POSTGRES_CONNECT_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: POSTGRES_ASLEEP_MS,
       keepAlive: true,
       application_name: 'allocation',
       onPoolCreated: readIntegersAsNumbers,

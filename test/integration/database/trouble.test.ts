@@ -94,6 +94,25 @@ describeOnEachDatabase('Trouble', (current) => {
     await expect.poll(() => isUsable(database).catch(() => false)).toBe(true);
   });
 
+  onPostgres('is a transaction whose process has slept amid it: others do not wait for it for ever', async () => {
+    const database = await current.database();
+    await database.query(INSERT, ['a', 1]);
+    const locked = Promise.withResolvers<void>();
+    const woken = Promise.withResolvers<void>();
+    const asleep = database.transaction(async (sql) => {
+      await sql('update log_producers set epoch = 2');
+      locked.resolve();
+      await woken.promise;
+      await sql('update log_producers set epoch = 3');
+    });
+    await locked.promise;
+    await database.query('update log_producers set epoch = 4');
+    woken.resolve();
+    await expect(asleep).rejects.toThrow(TroubleError);
+    expect(await database.query('select epoch from log_producers')).toEqual([{ epoch: 4 }]);
+    expect(await isUsable(database)).toBe(true);
+  });
+
   onPostgres('is a deadlock', async () => {
     const database = await current.database();
     await database.query(INSERT, ['a', 1]);

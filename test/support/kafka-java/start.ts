@@ -129,8 +129,8 @@ async function requireJava(): Promise<void> {
   if (major < 17) throw new Error(`Java ${major}, where 17 is needed`);
 }
 
-/** Once per checkout. Two processes that do it at once each copy for themselves; the first to finish wins. */
-async function fetchLibraries(): Promise<string> {
+/** The folder of Kafka's jars, copied once per checkout. Two processes that do it at once each copy for themselves; the first to finish wins. */
+export async function fetchLibraries(): Promise<string> {
   const [, version] = (await readFile(pom, 'utf8')).match(/kafka_2\.13<\/artifactId>\s*<version>([^<]+)/) ?? [];
   const libraries = join(cache, `${version}`);
   if (existsSync(libraries)) return libraries;

@@ -1,0 +1,148 @@
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { checkHistory } from '../support/check-history.ts';
+import { CommandFlow, workingLanes } from '../support/command-flow.ts';
+import { eventually } from '../support/eventually.ts';
+import { lockFromAnotherProcess } from '../support/lock.ts';
+import { readHistory } from '../support/read-history.ts';
+import { ServiceProcess } from '../support/service-process.ts';
+
+const COMMANDS = 2_000;
+const LANES = 4;
+/** As long as the issue of the fault campaign allows after the end of a fault. */
+const RECOVERY_MS = 10_000;
+const DISK_MB = 16;
+
+const run = promisify(execFile);
+const brokers = inject('kafkaBrokers');
+
+describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', () => {
+  let directory: string;
+  let disk: string;
+  let isMounted: boolean;
+  let flow: CommandFlow;
+  let file: string;
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'allocation-'));
+    disk = join(directory, 'disk');
+    await mkdir(disk);
+    // Only root may.
+    isMounted = await run('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MB}m`, 'tmpfs', disk]).then(
+      () => true,
+      () => false,
+    );
+  });
+
+  afterAll(async () => {
+    if (isMounted) await run('umount', [disk]);
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  beforeEach(async () => {
+    flow = new CommandFlow(brokers ?? '');
+    file = join(disk, `${flow.run}.db`);
+    await flow.connect();
+  });
+
+  afterEach(async () => {
+    await flow.disconnect();
+    for (const suffix of ['', '-wal', '-shm']) await rm(file + suffix, { force: true });
+  });
+
+  const start = () => ServiceProcess.start(flow.environment(brokers ?? '', `sqlite:///${file}`), directory);
+  const waits = (service: ServiceProcess, why: string) =>
+    eventually(() => expect(service.output.join('\n')).toContain(why), { withinMs: 30_000 });
+  const answered = (withinMs: number) => eventually(async () => expect(await flow.lag()).toBe(0), { withinMs });
+  const isRight = async (service: ServiceProcess) => {
+    expect(await service.stop()).toBe(0);
+    expect(checkHistory(await readHistory(flow.kafka, flow.topics, flow.group, `sqlite:///${file}`))).toEqual([]);
+  };
+
+  it('another process locks the database under load: it goes on when the lock is gone', async () => {
+    await using service = await start();
+    await workingLanes(service.url, LANES);
+    const sending = flow.send(0, COMMANDS);
+    const unlock = await lockFromAnotherProcess(file);
+    await waits(service, 'The lane waits');
+    await unlock();
+    await sending;
+    await answered(RECOVERY_MS);
+    await isRight(service);
+  }, 120_000);
+
+  it('the disk is full under load: it goes on when there is room', async ({ skip }) => {
+    skip(!isMounted, 'no file system of a given size can be mounted here');
+    await using service = await start();
+    await workingLanes(service.url, LANES);
+    const filler = join(disk, 'filler');
+    await expect(writeFile(filler, Buffer.alloc(DISK_MB * 1024 * 1024))).rejects.toThrow('ENOSPC');
+    await flow.send(0, COMMANDS);
+    await waits(service, 'full');
+    await rm(filler);
+    await answered(RECOVERY_MS);
+    await isRight(service);
+  }, 120_000);
+
+  it('an old copy of the database is restored: it refuses, and goes on with the right one', async () => {
+    const copy = `${file}.copy`;
+    await using first = await start();
+    await flow.send(0, COMMANDS);
+    await answered(60_000);
+    expect(await first.stop()).toBe(0);
+    await copyFile(file, copy);
+    await using second = await start();
+    await flow.send(1, COMMANDS);
+    await answered(60_000);
+    expect(await second.stop()).toBe(0);
+    await copyFile(file, `${file}.right`);
+    await copyFile(copy, file);
+    await using third = await start();
+    await flow.send(2, COMMANDS);
+    await waits(third, 'the database is older than the topics');
+    expect((await fetch(`${third.url}/readyz`)).status).toBe(503);
+    expect(await flow.lag()).toBe(COMMANDS);
+    expect(await third.stop()).toBe(0);
+    await copyFile(`${file}.right`, file);
+    await using fourth = await start();
+    await answered(60_000);
+    await isRight(fourth);
+  }, 180_000);
+
+  // A known fault: a service that runs on says that it is ready, and answers nothing. One that is started anew refuses.
+  it.fails('the commands topic is deleted and created again: it refuses', async () => {
+    await using service = await start();
+    await flow.send(0, COMMANDS);
+    await answered(60_000);
+    const admin = flow.kafka.admin();
+    await admin.connect();
+    const topic = flow.topics.commands;
+    await admin.deleteTopics({ topics: [topic] });
+    await eventually(() => admin.createTopics({ topics: [{ topic, numPartitions: LANES }] }));
+    await admin.disconnect();
+    await eventually(() => flow.send(1, 100));
+    await eventually(async () => expect(await (await fetch(`${service.url}/readyz`)).text()).toMatch(/re-created|older than the topics/), {
+      withinMs: 20_000,
+    });
+    expect(await service.stop()).toBe(0);
+  }, 120_000);
+
+  it('partitions are added to the commands topic under load: they get lanes', async () => {
+    await using service = await start();
+    await workingLanes(service.url, LANES);
+    const sending = flow.send(0, COMMANDS);
+    const admin = flow.kafka.admin();
+    await admin.connect();
+    await admin.createPartitions({ topicPartitions: [{ topic: flow.topics.commands, count: 2 * LANES }] });
+    await admin.disconnect();
+    await sending;
+    await workingLanes(service.url, 2 * LANES);
+    await flow.send(1, COMMANDS);
+    await answered(60_000);
+    await isRight(service);
+  }, 120_000);
+});

@@ -1,0 +1,83 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { FaultCampaign, type FaultName } from '../support/fault-campaign.ts';
+
+const COMMANDS_PER_FAULT = 400;
+/** Past the group's session, which ends after 6 seconds. */
+const ZOMBIE_MS = 10_000;
+/** The first instance lives through everything, so that what it needs can be compared; the second one dies often. */
+const MORTAL = [1];
+/** Between the medians of the second and the last quarter. */
+const MOST_GROWTH = 1.2;
+
+interface Sample {
+  readonly memoryMb: number;
+  readonly files: number;
+}
+
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+/** Faults at random, one after the other, until the time is up; then the judge. */
+async function main({ minutes }: { readonly minutes: string }): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'allocation-soak-'));
+  const campaign = await FaultCampaign.start({ directory, zombieMs: ZOMBIE_MS, mortal: MORTAL });
+  try {
+    const names = Object.keys(campaign.faults) as FaultName[];
+    const endMs = performance.now() + Number(minutes) * 60_000;
+    const slowest = new Map<FaultName, number>();
+    const samples: Sample[] = [];
+    while (performance.now() < endMs) {
+      const name = names[Math.floor(Math.random() * names.length)] as FaultName;
+      const ms = await campaign.endure(name, COMMANDS_PER_FAULT);
+      slowest.set(name, Math.max(slowest.get(name) ?? 0, ms));
+      samples.push(await sampleOf(campaign.instances[0]?.pid ?? 0));
+      progress(`${samples.length} faults, ${campaign.flow.sent} commands; ${name}: recovered in ${ms} ms`);
+    }
+    progress('');
+    say(`${samples.length} faults, ${campaign.flow.sent} commands. Slowest recovery, in milliseconds:`);
+    say(JSON.stringify(Object.fromEntries(slowest), null, 1));
+    const findings = [...(await campaign.verdict()), ...growth(samples)];
+    for (const finding of findings) say(finding);
+    say(findings.length === 0 ? 'Nothing lost, nothing twice' : `${findings.length} findings`);
+    process.exitCode = findings.length === 0 ? 0 : 1;
+  } finally {
+    await campaign.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** One line that is written over; nothing where nobody watches. */
+function progress(text: string): void {
+  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${text}`);
+}
+
+async function sampleOf(pid: number): Promise<Sample> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const kilobytes = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
+  return { memoryMb: Math.round(kilobytes / 1024), files: (await readdir(`/proc/${pid}/fd`)).length };
+}
+
+/** Says what the first instance needed. @returns what has grown */
+function growth(samples: readonly Sample[]): readonly string[] {
+  const quarter = Math.floor(samples.length / 4);
+  return (['memoryMb', 'files'] as const).flatMap((what) => {
+    const values = samples.map((sample) => sample[what]);
+    const before = median(values.slice(quarter, 2 * quarter));
+    const after = median(values.slice(-quarter));
+    say(`${what}: a median of ${before} in the second quarter, of ${after} in the last, at most ${Math.max(...values)}`);
+    return after > before * MOST_GROWTH ? [`${what} has grown from ${before} to ${after}`] : [];
+  });
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+await new Command('soak')
+  .description('random faults on two instances of the service, Kafka and PostgreSQL while commands flow; then the judge')
+  .option('--minutes <n>', 'for so long', '30')
+  .addHelpText('after', '\nExample:\n  $ npm run soak -- --minutes 480')
+  .action(main)
+  .parseAsync();

@@ -1,0 +1,112 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** One client's connection through a proxy. */
+export interface Connection {
+  readonly client: Socket;
+  readonly server: Socket;
+}
+
+/** What passes on, piece by piece, of a chunk that has arrived. */
+export type Passage = (chunk: Buffer) => Iterable<Buffer>;
+
+const everything: Passage = (chunk) => [chunk];
+
+/** A TCP proxy that passes everything on, until it is told to break connections, or to swallow, hold up or slow down what it gets. */
+export class TcpProxy {
+  readonly #server = createServer();
+  readonly #connections = new Set<Connection>();
+  #isBlackHole = false;
+  #stalled: PromiseWithResolvers<void> | null = null;
+  #delayMs = 0;
+
+  protected constructor(targetPort: number) {
+    this.#server.on('connection', (client) => this.#accept(client, targetPort));
+  }
+
+  static async open(targetPort: number): Promise<TcpProxy> {
+    return await new TcpProxy(targetPort).listen();
+  }
+
+  protected async listen(): Promise<this> {
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    return this;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Breaks every connection with a reset. */
+  reset(): void {
+    for (const { client, server } of this.#connections) {
+      client.resetAndDestroy();
+      server.resetAndDestroy();
+    }
+  }
+
+  /** From now on nothing arrives on either side, and nobody is told. What was swallowed is gone: ending it breaks the connections. */
+  beginBlackHole(): void {
+    this.#isBlackHole = true;
+  }
+
+  endBlackHole(): void {
+    this.#isBlackHole = false;
+    this.reset();
+  }
+
+  /** Holds everything back for so long; then it arrives, late. */
+  async stall(ms: number): Promise<void> {
+    this.#stalled = Promise.withResolvers();
+    await sleep(ms);
+    this.#stalled.resolve();
+    this.#stalled = null;
+  }
+
+  /** From now on each piece of what comes takes so much longer, one after the other. */
+  slowDown(delayMs: number): void {
+    this.#delayMs = delayMs;
+  }
+
+  async close(): Promise<void> {
+    this.reset();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  /** For proxies that know the protocol: what passes in each direction of a new connection. */
+  protected passages(_connection: Connection): { readonly requests: Passage; readonly answers: Passage } {
+    return { requests: everything, answers: everything };
+  }
+
+  #accept(client: Socket, targetPort: number): void {
+    const server = connect(targetPort, '127.0.0.1');
+    const connection = { client, server };
+    this.#connections.add(connection);
+    const end = () => {
+      this.#connections.delete(connection);
+      client.destroy();
+      server.destroy();
+    };
+    for (const socket of [client, server]) socket.on('error', end).on('close', end);
+    const { requests, answers } = this.passages(connection);
+    void this.#pass(client, requests, server);
+    void this.#pass(server, answers, client);
+  }
+
+  async #pass(from: Socket, passage: Passage, to: Socket): Promise<void> {
+    try {
+      for await (const chunk of from) {
+        for (const piece of passage(chunk)) {
+          await this.#stalled?.promise;
+          if (this.#delayMs > 0) await sleep(this.#delayMs);
+          if (!this.#isBlackHole && !to.destroyed) to.write(piece);
+        }
+      }
+    } catch {
+      // The connection broke: both its ends are closed.
+    }
+  }
+}
