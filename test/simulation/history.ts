@@ -93,13 +93,6 @@ class Scene {
     const parts = {
       broker: new SimulatedBroker(this.#world, this.#log, machine),
       store: new SqlLaneStore(this.#database.connect(machine), () => {}),
-    };
-    const { broker, store } = this.#bug ? plants[this.#bug](parts) : parts;
-    const consumer = new CommandConsumer(TOPICS.commands, {
-      broker,
-      store,
-      group: 'group',
-      log: pino({ level: 'silent' }),
       answering: {
         bus: new MessageBus({ notifications: { outOfStock: () => {} } }),
         eventsTopic: TOPICS.events,
@@ -107,6 +100,11 @@ class Scene {
         clock: () => this.clocks.read(machine),
         metrics: noMetrics,
       },
+    };
+    const consumer = new CommandConsumer(TOPICS.commands, {
+      ...(this.#bug ? plants[this.#bug](parts) : parts),
+      group: 'group',
+      log: pino({ level: 'silent' }),
     });
     machine.hears(() => void consumer.start());
   }
