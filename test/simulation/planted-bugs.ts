@@ -346,7 +346,7 @@ function moving(parts: Parts, by: number): Parts {
 }
 
 function torn(record: OutgoingRecord): readonly OutgoingRecord[] {
-  const { events = [] } = JSON.parse(String(record.value));
-  if (events.length < 2) return [record];
+  if (record.headers.ce_type !== 'CompositeDomainEvent') return [record];
+  const { events } = JSON.parse(String(record.value));
   return [events.slice(0, 1), events.slice(1)].map((part) => ({ ...record, value: JSON.stringify({ events: part }) }));
 }
