@@ -78,7 +78,7 @@ export interface TransactionalProducer {
 export interface AssignedPartition extends Partition {
   /** Nothing more is delivered until `resumeFrom`; a delivery under way may still arrive. */
   pause(): void;
-  /** Delivers from `offset` on. What was fetched before the call may still arrive first. */
+  /** Delivers from `offset` on. What was fetched before the call may still arrive first, but nothing that begins beyond `offset`: it would be taken for what comes next. */
   resumeFrom(offset: number): void;
 }
 

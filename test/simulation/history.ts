@@ -11,6 +11,7 @@ import { type PlantedBug, plants } from './planted-bugs.ts';
 import { SimulatedDatabase } from './simulated-database.ts';
 import { SimulatedBroker, SimulatedLog } from './simulated-log.ts';
 import { sendCommands } from './traffic.ts';
+import { WallClocks } from './wall-clocks.ts';
 import { currentMachine, inhabit, Machine, World } from './world.ts';
 
 const TOPICS = { commands: 'commands', events: 'events', deadLetters: 'dead-letters' };
@@ -48,7 +49,7 @@ export async function simulate(seed: number, file: string, trace?: (text: string
     const isAtRest = await world.run(() => scene.isAtRest(), LONGEST_MS);
     if (!isAtRest) return { violations: [{ kind: 'stuck', detail: scene.positions() }], faults: scene.faults };
     await world.run(() => false, AFTERMATH_MS);
-    return { violations: checkHistory(await historyOf(log, database)), faults: scene.faults };
+    return { violations: checkHistory(await historyOf(log, database, scene.clocks)), faults: scene.faults };
   } finally {
     scene.end();
     database.close();
@@ -68,6 +69,7 @@ const WAY_OUT = FAULT_POINTS.slice(FAULT_POINTS.indexOf('database-committed'), F
 /** The machines, and what befalls them. */
 class Scene {
   readonly faults = new Map<string, number>();
+  readonly clocks: WallClocks;
   readonly #world: World;
   readonly #log: SimulatedLog;
   readonly #database: SimulatedDatabase;
@@ -77,6 +79,7 @@ class Scene {
   #isOver = false;
 
   constructor(world: World, log: SimulatedLog, database: SimulatedDatabase, bug: PlantedBug | undefined) {
+    this.clocks = new WallClocks(world);
     this.#world = world;
     this.#log = log;
     this.#database = database;
@@ -85,25 +88,24 @@ class Scene {
 
   start(): void {
     const machine = new Machine(`machine-${this.#machines.length + 1}`);
+    this.clocks.jump(machine);
     this.#machines.push(machine);
     const parts = {
       broker: new SimulatedBroker(this.#world, this.#log, machine),
       store: new SqlLaneStore(this.#database.connect(machine), () => {}),
-    };
-    const { broker, store } = this.#bug ? plants[this.#bug](parts) : parts;
-    const consumer = new CommandConsumer(TOPICS.commands, {
-      broker,
-      store,
-      group: 'group',
-      log: pino({ level: 'silent' }),
       answering: {
         bus: new MessageBus({ notifications: { outOfStock: () => {} } }),
         eventsTopic: TOPICS.events,
         deadLettersTopic: TOPICS.deadLetters,
         parkedLimit: 1_000,
-        clock: () => new Date(this.#world.nowMs),
+        clock: () => this.clocks.read(machine),
         metrics: noMetrics,
       },
+    };
+    const consumer = new CommandConsumer(TOPICS.commands, {
+      ...(this.#bug ? plants[this.#bug](parts) : parts),
+      group: 'group',
+      log: pino({ level: 'silent' }),
     });
     machine.hears(() => void consumer.start());
   }
@@ -118,7 +120,10 @@ class Scene {
     if (isSecond || world.chance(0.3)) this.#lieInWait(world.pick(WAY_OUT), world.between(1, 5), 'kill');
     this.#lieInWait(where, isSecond ? 1 : world.between(1, 5));
     for (let count = world.between(1, 8); count > 0; count -= 1) {
-      world.after(world.random() * TROUBLED_MS, () => this.#befall(world.pick(this.#machines.filter(({ isDead }) => !isDead))));
+      world.after(world.random() * TROUBLED_MS, () => this.#befall(world.pick(this.#living())));
+    }
+    for (let count = world.between(0, 4); count > 0; count -= 1) {
+      world.after(world.random() * TROUBLED_MS, () => this.#jump(world.pick(this.#living())));
     }
   }
 
@@ -159,6 +164,16 @@ class Scene {
     if (fault === 'freeze') this.#freeze(machine);
     // A server lets go of what a dead, or for long silent, client has open.
     if (fault !== 'joining machine') this.#database.disconnect(machine);
+  }
+
+  #jump(machine: Machine | undefined): void {
+    if (!machine) return;
+    this.clocks.jump(machine);
+    this.#count('clock jump', machine);
+  }
+
+  #living(): readonly Machine[] {
+    return this.#machines.filter(({ isDead }) => !isDead);
   }
 
   /** Whoever passes the point for the n-th time dies there, throws, or stalls. */
@@ -202,14 +217,14 @@ class Scene {
 
 const noMetrics = { batchSeconds: { startTimer: () => () => {} }, answered: () => {} } as unknown as Metrics;
 
-async function historyOf(log: SimulatedLog, database: SimulatedDatabase): Promise<History> {
+async function historyOf(log: SimulatedLog, database: SimulatedDatabase, clocks: WallClocks): Promise<History> {
   const read = (topic: string) =>
     Array.from({ length: PARTITIONS }, (_, partition) => log.read(topic, partition, 0))
       .flat()
       .map(asText);
   return {
     commands: read(TOPICS.commands),
-    events: read(TOPICS.events),
+    events: read(TOPICS.events).map((event) => ({ ...event, headers: clocks.corrected(event.headers) })),
     deadLetters: read(TOPICS.deadLetters),
     committedOffsets: log.offsets,
     tables: await stockTables(async <Row>(statement: string) => database.reader.prepare(statement).all() as Row[]),

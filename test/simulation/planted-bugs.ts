@@ -1,54 +1,352 @@
-import type { Broker, LaneStore } from '../../src/service-layer/unit-of-work.ts';
+import type { Event } from '../../src/domain/events.ts';
+import type { Answering } from '../../src/entrypoints/answer-batch.ts';
+import {
+  type Broker,
+  FencedError,
+  type GroupPosition,
+  type LaneProgress,
+  type LaneStore,
+  type LaneTransaction,
+  type OutgoingRecord,
+  type PartitionOwner,
+  type TransactionalProducer,
+} from '../../src/service-layer/unit-of-work.ts';
 import { over } from '../support/over.ts';
 
-interface Parts {
+/** What the lanes of one machine are made of. */
+export interface Parts {
   readonly broker: Broker;
   readonly store: LaneStore;
+  readonly answering: Answering;
 }
 
-/** Bugs that the simulation must find, each as what it would do to a lane. */
+/** Longer than a history, and shorter than most jumps of its clocks. */
+const OLD_MS = 3_600_000;
+const REMEMBERED_IDS = 10;
+
+/** Bugs that the simulation must find, each as what it would do to the lanes of one machine. */
 export const plants = {
-  'the committed offset is taken for none': ({ broker, store }) => ({
-    store,
-    broker: over(broker, { committedOffsets: async (...asked) => (await broker.committedOffsets(...asked)).map(() => null) }),
-  }),
-  'the group moves without the records': ({ broker, store }) => ({
-    store,
-    broker: over(broker, {
-      openProducer: async (id) => {
-        const producer = await broker.openProducer(id);
-        return over(producer, { publish: (_records, position) => producer.publish([], position) });
+  // A lane opens.
+  'the committed offset is taken for none': (parts) =>
+    withBroker(parts, { committedOffsets: async (...asked) => (await parts.broker.committedOffsets(...asked)).map(() => null) }),
+  'the committed offset is asked for once': (parts) => {
+    let known: ReturnType<Broker['committedOffsets']> | undefined;
+    return withBroker(parts, {
+      committedOffsets: (...asked) => {
+        known ??= parts.broker.committedOffsets(...asked);
+        return known;
+      },
+    });
+  },
+  'each owner has a transactional id of its own': (parts) =>
+    withBroker(parts, { openProducer: (id) => parts.broker.openProducer(`${id}-${Math.random()}`) }),
+  'the outbox is lost': (parts) => withStore(parts, { readOutbox: async () => null }),
+  'the outbox is read from one command too late': (parts) =>
+    withStore(parts, { readOutbox: (lane, from, below) => parts.store.readOutbox(lane, from + 1, below) }),
+  'what was left behind is deleted before it is out': (parts) =>
+    withStore(parts, {
+      readOutbox: async (lane, from, below) => {
+        const found = await parts.store.readOutbox(lane, from, below);
+        if (found) await parts.store.deleteOutbox(lane, found.nextOffset);
+        return found;
       },
     }),
-  }),
-  'the position goes ahead of the records': ({ broker, store }) => ({
-    store,
-    broker: over(broker, {
-      openProducer: async (id) => {
-        const producer = await broker.openProducer(id);
-        return over(producer, {
-          publish: async (records, position) => {
-            await producer.publish([], position);
-            await producer.publish(records, null);
-          },
-        });
-      },
+
+  // A delivery comes in.
+  'a partition resumes one command too late': (parts) =>
+    withBroker(parts, {
+      consume: ({ assigned, ...options }) =>
+        parts.broker.consume({
+          ...options,
+          assigned: (partition) => assigned(over(partition, { resumeFrom: (offset) => partition.resumeFrom(offset + 1) })),
+        }),
     }),
-  }),
-  'the outbox is lost': ({ broker, store }) => ({ broker, store: over(store, { readOutbox: async () => null }) }),
-  'answered ids are forgotten': ({ broker, store }) => ({
-    broker,
-    store: over(store, {
+  'a delivery is sorted by key': (parts) =>
+    handling(parts, (records, handle) => handle(records.toSorted((one, other) => (String(one.key) < String(other.key) ? -1 : 1)))),
+  'what is old by the clock is skipped': (parts) =>
+    handling(parts, (records, handle) =>
+      handle(records.filter(({ timestampMs }) => timestampMs > parts.answering.clock().getTime() - OLD_MS)),
+    ),
+
+  // It is answered, in one database transaction.
+  'the owner of a lane is not asked for': (parts) =>
+    withStore(parts, {
+      transaction: async (lane, expected, work) =>
+        parts.store.transaction(lane, { ...expected, ...(await parts.store.readPosition(lane)) }, work),
+    }),
+  'a transaction is tried again after any error': (parts) =>
+    withStore(parts, {
       transaction: (lane, expected, work) =>
-        store.transaction(lane, expected, (transaction) => work(over(transaction, { claim: async (ids) => new Set(ids) }))),
+        parts.store
+          .transaction(lane, expected, work)
+          .catch(async () => parts.store.transaction(lane, await parts.store.readPosition(lane), work)),
     }),
-  }),
-  'the owner of a lane is not asked for': ({ broker, store }) => ({
-    broker,
-    store: over(store, {
-      transaction: async (lane, expected, work) => store.transaction(lane, { ...expected, ...(await store.readPosition(lane)) }, work),
+  'the position is written in a transaction of its own': (parts) =>
+    inTwo(parts, (whole, { nextOffset }) => ({ ...whole, next: { ...whole.next, nextOffset } })),
+  'the outbox is written in a transaction of its own': (parts) => inTwo(parts, (whole) => ({ ...whole, outbox: [] })),
+  'outbox rows are deleted before they are out': (parts) =>
+    committing(parts, (progress) => ({ ...progress, publishedBelowOffset: progress.next.nextOffset })),
+  'answers go out before the commit': (parts) => committing(parts, (progress) => atOnce(parts, progress, () => true)),
+  'dead letters go out before the commit': (parts) =>
+    committing(parts, (progress) => atOnce(parts, progress, ({ topic }) => topic === parts.answering.deadLettersTopic)),
+  'dead letters are dropped': (parts) =>
+    committing(parts, (progress) => ({
+      ...progress,
+      outbox: progress.outbox.filter(({ topic }) => topic !== parts.answering.deadLettersTopic),
+    })),
+  'answered ids are forgotten': (parts) => inTransaction(parts, () => ({ claim: async (ids) => new Set(ids) })),
+  'only the last answered ids are remembered': (parts) => {
+    const remembered: string[] = [];
+    return inTransaction(parts, (transaction) => ({
+      claim: async (ids) => {
+        const claimed = await transaction.claim(ids);
+        const free = new Set(ids.filter((id) => claimed.has(id) || !remembered.includes(id)));
+        remembered.push(...ids);
+        remembered.splice(0, remembered.length - REMEMBERED_IDS);
+        return free;
+      },
+    }));
+  },
+  'an id counts as answered before the commit': (parts) => {
+    const seen = new Set<string>();
+    return inTransaction(parts, (transaction) => ({
+      claim: async (ids) => {
+        const claimed = await transaction.claim(ids);
+        const free = new Set([...claimed].filter((id) => !seen.has(id)));
+        for (const id of ids) seen.add(id);
+        return free;
+      },
+    }));
+  },
+  'stock is kept from one transaction to the next': (parts) => {
+    const kept = new Map<string, Awaited<ReturnType<LaneTransaction['products']['get']>>>();
+    return inTransaction(parts, ({ products }) => ({
+      products: over(products, {
+        get: async (sku) => {
+          const product = kept.get(sku) ?? (await products.get(sku));
+          kept.set(sku, product);
+          return product;
+        },
+      }),
+    }));
+  },
+  'a new product is not written': (parts) => inTransaction(parts, ({ products }) => ({ products: over(products, { add: () => {} }) })),
+  'events are counted in memory': (parts) => {
+    const counts = new Map<string, number>();
+    return happening(parts, (events) =>
+      events.map((event) => {
+        if (!('version' in event)) return event;
+        const version = (counts.get(event.sku) ?? event.version - 1) + 1;
+        counts.set(event.sku, version);
+        return { ...event, version };
+      }),
+    );
+  },
+  'only the first event of a command is told': (parts) => happening(parts, (events) => events.slice(0, 1)),
+
+  // The answers go out.
+  'the group moves without the records': (parts) =>
+    publishing(
+      parts,
+      ({ producer }) =>
+        (_, position) =>
+          producer.publish([], position),
+    ),
+  'the position goes ahead of the records': (parts) =>
+    publishing(parts, ({ producer }) => async (records, position) => {
+      await producer.publish([], position);
+      await producer.publish(records, null);
     }),
-  }),
+  'the position goes after the records': (parts) =>
+    publishing(parts, ({ producer }) => async (records, position) => {
+      await producer.publish(records, null);
+      await producer.publish([], position);
+    }),
+  'each record has a transaction of its own': (parts) =>
+    publishing(parts, ({ producer }) => async (records, position) => {
+      for (const record of records.slice(0, -1)) await producer.publish([record], null);
+      await producer.publish(records.slice(-1), position);
+    }),
+  'records are sent in parallel': (parts) =>
+    publishing(parts, ({ producer, open }) => async (records, position) => {
+      await Promise.all(records.map(async (record, index) => (await open(`-${index}`)).publish([record], null)));
+      await producer.publish([], position);
+    }),
+  'a publication does not wait for the one before it': (parts) => {
+    let count = 0;
+    return publishing(parts, ({ open }) => async (records, position) => {
+      count += 1;
+      open(`-${count}`)
+        .then((producer) => producer.publish(records, position))
+        .catch(() => {});
+    });
+  },
+  'what failed is published again': (parts) =>
+    publishing(
+      parts,
+      ({ producer, open }) =>
+        (records, position) =>
+          producer.publish(records, position).catch(async () => (await open()).publish(records, position)),
+    ),
+  'what failed is taken for published': (parts) =>
+    publishing(parts, ({ producer, open }) => {
+      let current = producer;
+      return (records, position) =>
+        current.publish(records, position).catch(async () => {
+          current = await open();
+        });
+    }),
+  'a fenced producer takes its id back': (parts) =>
+    publishing(
+      parts,
+      ({ producer, open }) =>
+        (records, position) =>
+          producer.publish(records, position).catch(async (error: unknown) => {
+            if (!(error instanceof FencedError)) throw error;
+            await (await open()).publish(records, position);
+          }),
+    ),
+  'a publication begins with the end of the one before it': (parts) =>
+    publishing(parts, ({ producer }) => {
+      let last: readonly OutgoingRecord[] = [];
+      return (records, position) => {
+        const sent = [...last, ...records];
+        last = records.slice(-1);
+        return producer.publish(sent, position);
+      };
+    }),
+  'nothing to publish moves no group': (parts) =>
+    publishing(
+      parts,
+      ({ producer }) =>
+        async (records, position) =>
+          records.length === 0 ? undefined : producer.publish(records, position),
+    ),
+  'the group stands one command too far': (parts) => moving(parts, 1),
+  'the group stands one command too short': (parts) => moving(parts, -1),
+  'the group stands where the publication before ended': (parts) =>
+    publishing(parts, ({ producer }) => {
+      let began: GroupPosition | null = null;
+      return (records, position) => {
+        const before = began;
+        began = position;
+        return producer.publish(records, before ?? position);
+      };
+    }),
+  'the key of a record is lost': (parts) => sending(parts, (record) => [{ ...record, key: null }]),
+  'the id of an event is made up': (parts) =>
+    sending(parts, (record) => [{ ...record, headers: { ...record.headers, ce_id: String(Math.random()) } }]),
+  'a composite is torn in two': (parts) => sending(parts, torn),
 } satisfies Record<string, (parts: Parts) => Parts>;
 
 export type PlantedBug = keyof typeof plants;
+
+type Publish = TransactionalProducer['publish'];
+type Handle = PartitionOwner['handle'];
+
+const withBroker = (parts: Parts, methods: Partial<Broker>): Parts => ({ ...parts, broker: over(parts.broker, methods) });
+const withStore = (parts: Parts, methods: Partial<LaneStore>): Parts => ({ ...parts, store: over(parts.store, methods) });
+
+/** Changes how deliveries reach their owner. */
+function handling(parts: Parts, handle: (records: Parameters<Handle>[0], owner: Handle) => Promise<void>): Parts {
+  return withBroker(parts, {
+    consume: ({ assigned, ...options }) =>
+      parts.broker.consume({
+        ...options,
+        assigned: (partition) => {
+          const owner = assigned(partition);
+          return over(owner, { handle: (records) => handle(records, owner.handle) });
+        },
+      }),
+  });
+}
+
+/** Changes what the work of a transaction does it with. */
+function inTransaction(parts: Parts, change: (transaction: LaneTransaction) => Partial<LaneTransaction>): Parts {
+  return withStore(parts, {
+    transaction: (lane, expected, work) =>
+      parts.store.transaction(lane, expected, (transaction) => work(over(transaction, change(transaction)))),
+  });
+}
+
+/** Changes what a transaction commits. */
+function committing(parts: Parts, change: (progress: LaneProgress) => LaneProgress | Promise<LaneProgress>): Parts {
+  return withStore(parts, {
+    transaction: (lane, expected, work) => parts.store.transaction(lane, expected, async (transaction) => change(await work(transaction))),
+  });
+}
+
+/** One transaction commits `first` of the progress, a second one the rest. */
+function inTwo(parts: Parts, first: (whole: LaneProgress, stood: LaneProgress['next']) => LaneProgress): Parts {
+  return withStore(parts, {
+    transaction: async (lane, expected, work) => {
+      let whole: LaneProgress | undefined;
+      const { next, outbox } = await parts.store.transaction(lane, expected, async (transaction) => {
+        whole = await work(transaction);
+        return first(whole, expected);
+      });
+      const { outbox: all, ...rest } = whole as LaneProgress;
+      await parts.store.transaction(lane, next, async () => ({ ...rest, outbox: outbox.length > 0 ? [] : all }));
+      return { ...rest, outbox: all };
+    },
+  });
+}
+
+/** Publishes some of the answers from within the transaction that makes them. */
+async function atOnce({ broker }: Parts, progress: LaneProgress, isMeant: (record: OutgoingRecord) => boolean): Promise<LaneProgress> {
+  const producer = await broker.openProducer(`at-once-${Math.random()}`);
+  await producer.publish(progress.outbox.filter(isMeant), null);
+  return { ...progress, outbox: progress.outbox.filter((record) => !isMeant(record)) };
+}
+
+/** Changes what commands have led to. */
+function happening(parts: Parts, change: (events: readonly Event[]) => readonly Event[]): Parts {
+  const { bus } = parts.answering;
+  return {
+    ...parts,
+    answering: { ...parts.answering, bus: over(bus, { handle: async (...command) => change(await bus.handle(...command)) }) },
+  };
+}
+
+/** A lane's producer, and how to get another one, of the same transactional id or of one that begins with it. */
+interface Way {
+  readonly producer: TransactionalProducer;
+  readonly open: (suffix?: string) => Promise<TransactionalProducer>;
+}
+
+/** Changes how a lane publishes. */
+function publishing(parts: Parts, publishBy: (way: Way) => Publish): Parts {
+  return withBroker(parts, {
+    openProducer: async (id) => {
+      const open = (suffix = '') => parts.broker.openProducer(id + suffix);
+      const producer = await open();
+      return over(producer, { publish: publishBy({ producer, open }) });
+    },
+  });
+}
+
+/** Changes the records on their way out. */
+function sending(parts: Parts, change: (record: OutgoingRecord) => readonly OutgoingRecord[]): Parts {
+  return publishing(
+    parts,
+    ({ producer }) =>
+      (records, position) =>
+        producer.publish(records.flatMap(change), position),
+  );
+}
+
+/** Changes where the group stands after a publication. */
+function moving(parts: Parts, by: number): Parts {
+  return publishing(
+    parts,
+    ({ producer }) =>
+      (records, position) =>
+        producer.publish(records, position && { ...position, nextOffset: position.nextOffset + by }),
+  );
+}
+
+function torn(record: OutgoingRecord): readonly OutgoingRecord[] {
+  if (record.headers.ce_type !== 'CompositeDomainEvent') return [record];
+  const { events } = JSON.parse(String(record.value));
+  return [events.slice(0, 1), events.slice(1)].map((part) => ({ ...record, value: JSON.stringify({ events: part }) }));
+}

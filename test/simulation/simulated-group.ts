@@ -94,7 +94,10 @@ export class SimulatedGroup {
   }
 }
 
-/** Fetches for one owner, one delivery at a time; now and then the same delivery comes again. */
+/**
+ * Fetches for one owner, one delivery at a time. Now and then the same delivery comes again, at once or long after; and what was
+ * under way when the owner paused, or resumed elsewhere, may still arrive.
+ */
 class OwnedPartition implements AssignedPartition {
   readonly topic: string;
   readonly partition: number;
@@ -102,6 +105,7 @@ class OwnedPartition implements AssignedPartition {
   readonly #log: SimulatedLog;
   readonly #machine: Machine;
   readonly #owner: PartitionOwner;
+  readonly #late: (readonly ReceivedRecord[])[] = [];
   #nextOffset: number | null = null;
   #isClosed = false;
 
@@ -143,13 +147,22 @@ class OwnedPartition implements AssignedPartition {
         )
         .catch((): ReceivedRecord[] => []);
       const last = records.at(-1);
-      if (last && this.#nextOffset === fromOffset && !this.#isClosed) {
+      if (last && this.#nextOffset === fromOffset) {
         this.#nextOffset = last.offset + 1;
         longestMs = LONGEST_POLL_MS.afterRecords;
-        await this.#owner.handle(records);
-        if (this.#world.chance(0.05)) await this.#owner.handle(records);
-      }
+        await this.#deliver(records);
+        if (this.#world.chance(0.05)) await this.#deliver(records);
+        if (this.#world.chance(0.05)) this.#late.push(records);
+      } else if (last) this.#late.push(records);
     }
+    if (this.#late.length > 0 && this.#world.chance(0.3)) await this.#deliver(this.#late.shift() ?? []);
     this.#poll(longestMs);
+  }
+
+  /** Nothing from beyond where the owner wants to go on: no broker would. */
+  async #deliver(records: readonly ReceivedRecord[]): Promise<void> {
+    const [first] = records;
+    if (this.#isClosed || !first || first.offset > (this.#nextOffset ?? Number.POSITIVE_INFINITY)) return;
+    await this.#owner.handle(records);
   }
 }

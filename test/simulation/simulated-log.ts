@@ -289,6 +289,7 @@ class SimulatedProducer implements TransactionalProducer {
   }
 
   #partitionOf({ key }: OutgoingRecord): number {
+    if (key === null) return this.#world.between(0, this.#log.partitions - 1);
     return [...String(key)].reduce((sum, letter) => sum + (letter.codePointAt(0) ?? 0), 0) % this.#log.partitions;
   }
 

@@ -6,13 +6,17 @@ const UNREADABLE = ['{"type":"ShipOrder"}', 'no JSON', '{"type":"AllocateOrder",
 
 const BURSTS = 5;
 const LONGEST_BURST_MS = 300;
+const LATEST_MS = 2_000;
 
 interface Sent {
   readonly sku: string;
   readonly value: string;
 }
 
-/** Appends `count` commands to the topic over `withinMs`: of every kind, keyed by sku, some sent twice, some that nobody can read. */
+/**
+ * Appends `count` commands to the topic over `withinMs`: of every kind, keyed by sku, some that nobody can read. Some are sent again,
+ * some come twice because their producer tried again, and some late: after what was sent behind them.
+ */
 export function sendCommands(world: World, log: SimulatedLog, topic: string, count: number, withinMs: number): void {
   const sent: Sent[] = [];
   for (const [index, sku] of SKUS.entries())
@@ -25,7 +29,10 @@ export function sendCommands(world: World, log: SimulatedLog, topic: string, cou
     .sort((a, b) => a - b);
   for (const [index, { sku, value }] of sent.entries()) {
     const partition = SKUS.indexOf(sku) % log.partitions;
-    world.after(times[index] as number, () => log.append(topic, partition, { key: sku, value, headers: {} }));
+    const append = () => log.append(topic, partition, { key: sku, value, headers: {} });
+    const lateMs = world.chance(0.02) ? world.random() * LATEST_MS : 0;
+    world.after((times[index] as number) + lateMs, append);
+    if (world.chance(0.05)) world.after((times[index] as number) + world.random() * LATEST_MS, append);
   }
 }
 

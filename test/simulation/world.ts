@@ -14,6 +14,8 @@ export class Machine {
   readonly name: string;
   isDead = false;
   isFrozen = false;
+  /** How far its clock goes wrong. */
+  clockOffsetMs = 0;
   readonly #held: (() => void)[] = [];
 
   constructor(name: string) {

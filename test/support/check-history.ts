@@ -50,6 +50,7 @@ export interface Violation {
     | 'unanswered'
     | 'wrong-id'
     | 'out-of-order'
+    | 'scattered'
     | 'sequence'
     | 'wrong-outcome'
     | 'no-possible-order'
@@ -87,6 +88,7 @@ export function checkHistory(history: History): readonly Violation[] {
   const dead = readDeadLetters(history, report);
   const lanes = readLanes(history, answers, dead, report);
   checkOrder(answers, report);
+  checkSubjects(answers, report);
   checkSequences(answers, report);
   const model = replay(lanes, report);
   checkTables(history.tables, model, report);
@@ -218,6 +220,18 @@ function checkOrder(answers: ReadonlyMap<string, Answer>, report: Report): void 
       if (offset < last) report('out-of-order', `${lane}: the answer to ${offset} comes after that to ${last}`);
       last = offset;
     }
+  }
+}
+
+/** What is said of one subject lies in one partition: only there has it an order. */
+function checkSubjects(answers: ReadonlyMap<string, Answer>, report: Report): void {
+  const partitions = new Map<string, number>();
+  for (const { place, record } of answers.values()) {
+    const { ce_subject: subject } = record.headers;
+    if (subject === undefined) continue;
+    const first = partitions.get(subject) ?? record.partition;
+    partitions.set(subject, first);
+    if (record.partition !== first) report('scattered', `${subject}: ${place} is in ${record.partition}, others are in ${first}`);
   }
 }
 

@@ -97,7 +97,12 @@ function rightHistory(): Draft {
 
 function answerOf(offset: number, outcome: readonly ModelEvent[]): [unknown, Record<string, string>] {
   const id = `commands/0/${offset}`;
-  const headers = { ce_id: id, ce_causationid: `id-${offset}`, ce_time: `2027-01-01T00:00:${String(offset).padStart(2, '0')}Z` };
+  const headers = {
+    ce_id: id,
+    ce_causationid: `id-${offset}`,
+    ce_subject: String(outcome[0]?.sku),
+    ce_time: `2027-01-01T00:00:${String(offset).padStart(2, '0')}Z`,
+  };
   const [{ type, sequence, ...data }] = outcome as [ModelEvent];
   if (outcome.length === 1)
     return [data, { ...headers, ce_type: type, ...(sequence === undefined ? {} : { ce_sequence: String(sequence) }) }];
@@ -187,6 +192,11 @@ describe('The judge of histories', () => {
         const [third, fourth] = [at(events, 3), at(events, 4)];
         events.splice(3, 2, { ...fourth, offset: third.offset }, { ...third, offset: fourth.offset });
       },
+    ],
+    [
+      'an answer in another partition than the others of its subject',
+      'scattered',
+      ({ events }) => void events.splice(3, 1, { ...at(events, 3), partition: 1 }),
     ],
     [
       'a sequence number left out',

@@ -1,0 +1,31 @@
+import type { Machine, World } from './world.ts';
+
+const LONGEST_JUMP_MS = 86_400_000;
+
+/** The machines' clocks: each tells another time, and they jump, forth and back. Only the judge is told when it really was. */
+export class WallClocks {
+  readonly #world: World;
+  readonly #trueTimes = new Map<string, string>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  jump(machine: Machine): void {
+    machine.clockOffsetMs = (this.#world.random() * 2 - 1) * LONGEST_JUMP_MS;
+  }
+
+  read(machine: Machine): Date {
+    const { nowMs } = this.#world;
+    const told = new Date(nowMs + machine.clockOffsetMs);
+    while (this.#trueTimes.has(told.toISOString())) told.setTime(told.getTime() + 1);
+    this.#trueTimes.set(told.toISOString(), new Date(nowMs).toISOString());
+    return told;
+  }
+
+  /** The headers of an event, with the time at which it was really made. */
+  corrected(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    const { ce_time: told = '' } = headers;
+    return { ...headers, ce_time: this.#trueTimes.get(told) ?? told };
+  }
+}
