@@ -135,7 +135,7 @@ function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRec
     attempts: Number(of('attempts')),
     failedAt: of('failed-at') || new Date(timestampMs).toISOString(),
     type: envelope?.type ?? null,
-    commandId: envelope?.id ?? original,
+    commandId: of('command-id') || (envelope?.id ?? original),
     skus: list(of('skus')),
     behind: list(of('behind')),
     position: of('position') === '' ? null : Number(of('position')),

@@ -11,6 +11,8 @@ export interface DeadLetter {
 }
 
 interface Parked {
+  /** The command's, also where its value does not fit into the letter. */
+  readonly id: string;
   readonly skus: readonly string[];
   /** Ids of the failed commands that it waits for. */
   readonly behind: readonly string[];
@@ -48,6 +50,7 @@ export function encodeDeadLetter(original: DeadMessage, why: DeadLetter, maxMess
       'dead-letter-attempts': String(why.attempts),
       'dead-letter-failed-at': why.failedAt,
       ...(why.parked && {
+        'dead-letter-command-id': why.parked.id,
         'dead-letter-skus': JSON.stringify(why.parked.skus),
         'dead-letter-behind': JSON.stringify(why.parked.behind),
         'dead-letter-position': String(why.parked.position),

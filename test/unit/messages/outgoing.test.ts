@@ -136,6 +136,17 @@ describe('a dead letter', () => {
     });
   });
 
+  it('of a parked command says which it is and what it waits for, also when the command itself does not fit', () => {
+    const parked = { id: 'cmd-2', skus: ['LAMP, large'], behind: ['cmd-1'], position: 7 };
+    const { headers } = encodeDeadLetter({ ...original, value: Buffer.alloc(20_000) }, { ...why, parked }, 10_000);
+    expect(headers).toMatchObject({
+      'dead-letter-command-id': 'cmd-2',
+      'dead-letter-skus': '["LAMP, large"]',
+      'dead-letter-behind': '["cmd-1"]',
+      'dead-letter-position': '7',
+    });
+  });
+
   it('that its topic would not take says where the original is', () => {
     const { value, headers } = encodeDeadLetter({ ...original, value: Buffer.alloc(20_000) }, why, 10_000);
     expect(value).toBeNull();

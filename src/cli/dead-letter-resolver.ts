@@ -1,0 +1,164 @@
+import { hostname, userInfo } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type DeadLetter, type edited, marker, type Resolution, readDeadLetters, redriven } from './dead-letter-box.ts';
+import { type Plan, plan } from './dead-letter-plan.ts';
+import { print, printJson } from './output.ts';
+import { openBar } from './progress.ts';
+import { answering, type BrokerSession } from './session.ts';
+
+const MAX_BATCH_RECORDS = 500;
+const MAX_BATCH_BYTES = 512 * 1024;
+const ANSWERED_WITHIN_MS = 30_000;
+const POLL_MS = 100;
+
+/** What is sent in the place of a letter. */
+export interface Correction {
+  readonly letter: DeadLetter;
+  readonly message: ReturnType<typeof edited>;
+}
+
+/**
+ * Carries a plan out:
+ *
+ * 1. The database learns what is decided about parked commands (adapters/database/parked-commands.ts).
+ * 2. The messages are sent again.
+ * 3. Markers take the letters off the list.
+ *
+ * A crash in between leaves letters on the list; done again it is the same decision about the same commands, by their ids, and
+ * each is answered once.
+ */
+export class DeadLetterResolver {
+  readonly #session: BrokerSession;
+  readonly #correction: Correction | null;
+  readonly #json: boolean;
+  readonly #by = `${userInfo().username}@${hostname()}`;
+
+  constructor(session: BrokerSession, correction: Correction | null, json: boolean) {
+    this.#session = session;
+    this.#correction = correction;
+    this.#json = json;
+  }
+
+  async carryOut({ redrive, discard }: Plan): Promise<void> {
+    const parked = [...redrive, ...discard].filter(({ position }) => position !== null);
+    if (parked.length > 0) await this.#tellDatabase(redrive, discard);
+    const bar = await openBar(redrive.length + discard.length);
+    try {
+      // First what waits goes out: a crash then leaves the failed one on the list, and doing it again finds it.
+      const places = await this.#sendAgain(redrive, bar.add);
+      await this.#mark(discard, 'discarded', bar.add);
+      if (redrive.some(({ position }) => position !== null)) await this.#follow(redrive, places, bar.add);
+    } finally {
+      bar.close();
+    }
+  }
+
+  async #tellDatabase(redrive: readonly DeadLetter[], discard: readonly DeadLetter[]): Promise<void> {
+    const { openDatabase } = await import('../bootstrap.ts');
+    const { releaseParked } = await import('../adapters/database/parked-commands.ts');
+    const correction = this.#correction;
+    const ids = (letters: readonly DeadLetter[]) => letters.filter(({ position }) => position !== null).map(({ commandId }) => commandId);
+    // The embedded log is in the same database, and closes it.
+    const database = await openDatabase(this.#session.config);
+    try {
+      const known = await releaseParked(database, {
+        redriven: ids(redrive),
+        discarded: ids(discard),
+        replaced: correction && { id: correction.letter.commandId, by: correction.message.id },
+      });
+      if (!known) process.stderr.write('warning: the database knows none of these commands: is DATABASE_URL that of the service?\n');
+    } catch (error) {
+      if (!/no such table|relation .* does not exist/.test((error as Error).message)) throw error;
+      throw new Error("The database is not the service's: set DATABASE_URL to the one in which these commands are parked", {
+        cause: error,
+      });
+    } finally {
+      if (this.#session.config.kafkaBrokers) await database.close();
+    }
+  }
+
+  async #sendAgain(letters: readonly DeadLetter[], done: (count: number) => void): Promise<readonly Place[]> {
+    const { broker, config } = this.#session;
+    const places: Place[] = [];
+    for (const batch of batches(letters)) {
+      const messages = batch.map((letter) => (letter === this.#correction?.letter ? this.#correction.message : redriven(letter)));
+      places.push(...(await answering(broker.publish(config.commandsTopic, messages), config)));
+      await this.#mark(batch, 'redriven', done);
+    }
+    return places;
+  }
+
+  async #mark(letters: readonly DeadLetter[], resolution: Resolution, done: (count: number) => void): Promise<void> {
+    const { broker, config } = this.#session;
+    for (const batch of batches(letters)) {
+      const markers = batch.map((letter) => marker(letter, resolution, this.#by, new Date()));
+      await answering(broker.publish(config.deadLettersTopic, markers), config);
+      for (const { id } of batch) say(this.#json, { id, result: resolution, by: this.#by }, `${id} ${resolution}`);
+      done(batch.length);
+    }
+  }
+
+  /** What arrived, or came through another lane, before the failed command was answered is parked again: it is sent after it. */
+  async #follow(first: readonly DeadLetter[], firstPlaces: readonly Place[], done: (count: number) => void): Promise<void> {
+    const { broker, config } = this.#session;
+    const sent = new Set(first.flatMap(({ commandId, behind }) => [commandId, ...behind]));
+    for (let places = firstPlaces; places.length > 0; ) {
+      if (!(await this.#areAnswered(places))) {
+        process.stderr.write('The service has not answered them yet. Look later what is left: npx allocation dead-letters list\n');
+        return;
+      }
+      const open = (await readDeadLetters(broker, config.deadLettersTopic)).filter(({ resolution }) => resolution === null);
+      const failed = open.filter(({ commandId, reason }) => reason === 'handler-failed' && sent.has(commandId));
+      const isStuck = ({ behind }: DeadLetter) => failed.some(({ commandId }) => behind.includes(commandId));
+      const next = open.filter((letter) => letter.behind.some((id) => sent.has(id)) && !isStuck(letter));
+      if (next.length === 0) {
+        for (const { id, commandId, message } of failed) {
+          say(this.#json, { id, result: 'failed-again', commandId, message }, null);
+          process.stderr.write(`error: ${commandId} failed again: ${message} (now ${id})\n`);
+          process.exitCode = 1;
+        }
+        return;
+      }
+      const { redrive } = plan('redrive', next, next, Number.POSITIVE_INFINITY);
+      for (const { commandId } of redrive) sent.add(commandId);
+      places = await this.#sendAgain(redrive, done);
+    }
+  }
+
+  async #areAnswered(places: readonly Place[]): Promise<boolean> {
+    const { broker, config } = this.#session;
+    for (const giveUpAtMs = Date.now() + ANSWERED_WITHIN_MS; Date.now() < giveUpAtMs; await sleep(POLL_MS)) {
+      const committed = await answering(broker.committedOffsets(config.groupId, config.commandsTopic), config);
+      if (places.every(({ partition, offset }) => (committed[partition] ?? 0) > offset)) return true;
+    }
+    return false;
+  }
+}
+
+interface Place {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+function batches(letters: readonly DeadLetter[]): readonly (readonly DeadLetter[])[] {
+  const result: DeadLetter[][] = [];
+  let bytes = 0;
+  for (const letter of letters) {
+    const size = letter.record.value?.length ?? 0;
+    const last = result.at(-1);
+    if (last && last.length < MAX_BATCH_RECORDS && bytes + size <= MAX_BATCH_BYTES) {
+      last.push(letter);
+      bytes += size;
+    } else {
+      result.push([letter]);
+      bytes = size;
+    }
+  }
+  return result;
+}
+
+/** @param line null: a person has been told on stderr */
+export function say(json: boolean, value: object, line: string | null): void {
+  if (json) printJson(value);
+  else if (line !== null) print(line);
+}
