@@ -26,7 +26,7 @@ export class ServiceProcess {
   /** Resolves when the service says that it is ready. */
   static async start(environment: Record<string, string>, cwd: string): Promise<ServiceProcess> {
     const service = ServiceProcess.spawn(environment, cwd);
-    service.url = JSON.parse(await service.#says((line) => line.includes('"Ready'))).url;
+    await service.ready();
     return service;
   }
 
@@ -41,9 +41,14 @@ export class ServiceProcess {
     return program;
   }
 
-  /** The service; does not wait for anything. */
-  static spawn(environment: Record<string, string>, cwd: string): ServiceProcess {
-    return new ServiceProcess([cli, 'start'], { HTTP_PORT: '0', ...environment }, cwd);
+  /** The service, or a program that runs it; does not wait for anything. */
+  static spawn(environment: Record<string, string>, cwd: string, program: readonly [string, ...string[]] = [cli]): ServiceProcess {
+    return new ServiceProcess([...program, 'start'], { HTTP_PORT: '0', ...environment }, cwd);
+  }
+
+  /** Resolves when the service says that it is ready. */
+  async ready(): Promise<void> {
+    this.url = JSON.parse(await this.#says((line) => line.includes('"Ready'))).url;
   }
 
   async #says(isIt: (line: string) => boolean): Promise<string> {
@@ -65,11 +70,21 @@ export class ServiceProcess {
     return this.#child.exitCode;
   }
 
+  /** The signal that ended it. */
+  get signal(): NodeJS.Signals | null {
+    return this.#child.signalCode;
+  }
+
+  /** Sends the signal; does not wait for anything. */
+  send(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   /** Sends the signal and waits for the end. @returns the exit code; null when the signal ended it */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
       const ended = once(this.#child, 'close');
-      this.#child.kill(signal);
+      this.send(signal);
       await ended;
     }
     return this.#child.exitCode;
