@@ -49,6 +49,7 @@ interface Fault {
   readonly passing: number;
 }
 
+type PostgresDatabase = Awaited<ReturnType<typeof postgresDatabase>>;
 type Cell = Fault & (typeof BACKENDS)[number];
 
 /** The end of an owner promises not to fail: nothing there can throw. */
@@ -96,106 +97,151 @@ describe(`the service under load, with a fault between two steps (FAULTS_SEED=${
   }
 });
 
-/** Runs the service until the fault, whoever follows it until everything is at rest, and judges what is left. */
+/** Runs the service until the fault, and whoever follows it until everything is at rest, and judges what is left. */
 async function endsWell(cell: Cell, onTestFailed: (handler: () => void) => void): Promise<void> {
-  await using stack = new AsyncDisposableStack();
-  const { point, kind, log, database } = cell;
-  const directory = await mkdtemp(join(tmpdir(), 'allocation-'));
-  stack.defer(() => rm(directory, { recursive: true, force: true }));
-  // The embedded log's place beside PostgreSQL, too.
-  const file = `sqlite:///${join(directory, 'cosmicpython.db')}`;
-  const server = database === 'PostgreSQL' ? await postgresDatabase() : null;
-  if (server) stack.defer(server.remove);
-  const databaseUrl = server?.url ?? file;
-  const flow = log === 'Kafka' ? new CommandFlow(brokers ?? '') : new EmbeddedFlow(file);
-  const load = new Load(flow);
-  const environment = { ...flow.names(), DATABASE_URL: databaseUrl, ...(log === 'Kafka' ? { KAFKA_BROKERS: brokers ?? '' } : {}) };
-  const services: ServiceProcess[] = [];
-  const living = new Set<ServiceProcess>();
-  onTestFailed(() => process.stdout.write(`${services.map(({ output }) => output.slice(-LINES).join('\n')).join('\n---\n')}\n`));
-  const start = (fault: Fault | null) => {
-    const service = stack.use(
-      fault
-        ? ServiceProcess.spawn({ ...environment, ...asVariables(fault) }, directory, [process.execPath, faultyService])
-        : ServiceProcess.spawn(environment, directory),
-    );
-    services.push(service);
-    living.add(service);
-    return service;
-  };
-  const happens = async (fault: Fault, service: ServiceProcess) => {
-    await load.until(() => expect(service.output).toContain(`The fault: ${fault.kind} at ${fault.point}`));
-    if (fault.kind !== 'kill') return;
-    await eventually(() => expect(service.signal).toBe('SIGKILL'));
-    living.delete(service);
-  };
-  const stops = async (service: ServiceProcess) => {
-    expect(await service.stop()).toBe(0);
-    living.delete(service);
-  };
-
-  await flow.connect();
-  stack.defer(() => flow.disconnect());
-  // An order of several products that finds one not there yet has no place in the sequences: the judge could not tell when it was.
-  const first = start(null);
-  await first.ready();
-  await flow.send(0, SKUS);
-  await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: REST_MS });
-  await stops(first);
-  await load.send();
+  const { point, kind, database } = cell;
+  await using trial = await Trial.open(cell);
+  onTestFailed(() => process.stdout.write(trial.output()));
+  await trial.bringStock();
   if (isLeftBehind(point)) {
     const crash: Fault = { point: 'database-committed', kind: 'kill', passing: 1 };
-    await happens(crash, start(crash));
+    await trial.happens(crash, trial.start(crash));
   }
-  const faulty = start(cell);
-  if (CLOSING.has(point)) {
-    await faulty.ready();
-    await workingLanes(faulty.url, LANES);
-    await load.until(async () => expect(await flow.lag()).toBeLessThan(flow.sent));
-    faulty.send('SIGTERM');
+  const faulty = trial.start(cell);
+  if (CLOSING.has(point)) await trial.stopAtWork(faulty);
+  await trial.happens(cell, faulty);
+  // Beside a stalled process another takes over, except where that may hold SQLite's only lock.
+  const isFollowed = kind === 'kill' || (kind === 'stall' && database === 'PostgreSQL');
+  if (isFollowed) trial.start(null);
+  if (kind === 'stall') await trial.underLoad(() => expect(faulty.output).toContain('The stall is over'));
+  if (CLOSING.has(point) && !isFollowed) {
+    await trial.ends(faulty);
+    trial.start(null);
   }
-  await happens(cell, faulty);
-  // Beside a stalled process another takes over, where that does not hold SQLite's only lock.
-  const hasNext = kind === 'kill' || (kind === 'stall' && database === 'PostgreSQL');
-  if (hasNext) start(null);
-  if (kind === 'stall') await load.until(() => expect(faulty.output).toContain('The stall is over'));
-  if (kind === 'stall' && CLOSING.has(point) && !hasNext) {
-    await eventually(() => expect(faulty.exitCode).toBe(0), { withinMs: REST_MS });
-    start(null);
-  }
-  await eventually(() => load.send());
-  await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: REST_MS });
-  await Promise.all([...living].map(stops));
-  const history = await flow.history(databaseUrl);
-  expect(history.commands).toHaveLength(flow.sent);
-  expect(history.deadLetters).toEqual([]);
-  expect(checkHistory(history)).toEqual([]);
+  await trial.rests();
+  await trial.isRight();
 }
 
-function asVariables({ point, kind, passing }: Fault): Record<string, string> {
-  return { FAULT_POINT: point, FAULT_KIND: kind, FAULT_PASSING: String(passing) };
-}
-
-/** Commands flow while something is waited for. */
-class Load {
+/** A backend, the services on it, and commands that flow while something is waited for. */
+class Trial {
+  readonly #directory: string;
+  readonly #server: PostgresDatabase | null;
   readonly #flow: Flow;
+  readonly #environment: Record<string, string>;
+  readonly #services: ServiceProcess[] = [];
+  readonly #living = new Set<ServiceProcess>();
+  readonly #stopping = new Map<ServiceProcess, Promise<number | null>>();
   #rounds = 0;
 
-  constructor(flow: Flow) {
-    this.#flow = flow;
+  private constructor(directory: string, server: PostgresDatabase | null, isOnKafka: boolean) {
+    // The embedded log's place beside PostgreSQL, too.
+    const file = `sqlite:///${join(directory, 'cosmicpython.db')}`;
+    this.#directory = directory;
+    this.#server = server;
+    this.#flow = isOnKafka ? new CommandFlow(brokers ?? '') : new EmbeddedFlow(file);
+    this.#environment = {
+      ...this.#flow.names(),
+      DATABASE_URL: server?.url ?? file,
+      ...(isOnKafka ? { KAFKA_BROKERS: brokers ?? '' } : {}),
+    };
+  }
+
+  static async open({ log, database }: Cell): Promise<Trial> {
+    const directory = await mkdtemp(join(tmpdir(), 'allocation-'));
+    const trial = new Trial(directory, database === 'PostgreSQL' ? await postgresDatabase() : null, log === 'Kafka');
+    await trial.#flow.connect();
+    return trial;
+  }
+
+  /** The end of what each service wrote. */
+  output(): string {
+    return this.#services.map(({ output }) => `${output.slice(-LINES).join('\n')}\n---\n`).join('');
+  }
+
+  /** Starts a service, with a fault in it or without; does not wait for it. */
+  start(fault: Fault | null): ServiceProcess {
+    const service = fault
+      ? ServiceProcess.spawn({ ...this.#environment, ...asVariables(fault) }, this.#directory, [process.execPath, faultyService])
+      : ServiceProcess.spawn(this.#environment, this.#directory);
+    this.#services.push(service);
+    this.#living.add(service);
+    return service;
+  }
+
+  /** A rejected line of an order that comes before the product has no place in the sequences: the judge could not tell when it was. */
+  async bringStock(): Promise<void> {
+    const service = this.start(null);
+    await service.ready();
+    await this.#flow.send(this.#rounds, SKUS);
+    await this.#isIdle();
+    await this.ends(service);
+    await this.#send();
+  }
+
+  /** Resolves when the fault has happened. */
+  async happens({ point, kind }: Fault, service: ServiceProcess): Promise<void> {
+    await this.underLoad(() => expect(service.output).toContain(`The fault: ${kind} at ${point}`));
+    if (kind !== 'kill') return;
+    await eventually(() => expect(service.signal).toBe('SIGKILL'));
+    this.#living.delete(service);
+  }
+
+  /** Tells it to stop while commands wait. */
+  async stopAtWork(service: ServiceProcess): Promise<void> {
+    await service.ready();
+    await workingLanes(service.url, LANES);
+    await this.underLoad(async () => expect(await this.#flow.lag()).toBeLessThan(this.#flow.sent));
+    this.#stopping.set(service, service.stop());
   }
 
   /** Also while the embedded log's file is locked: then it tries again. */
-  async until(check: () => void | Promise<void>): Promise<void> {
+  async underLoad(check: () => void | Promise<void>): Promise<void> {
     const sendAndCheck = async () => {
-      if ((await this.#flow.lag()) < WAITING) await this.send();
+      if ((await this.#flow.lag()) < WAITING) await this.#send();
       await check();
     };
     await eventually(sendAndCheck, { withinMs: FAULT_MS });
   }
 
-  async send(): Promise<void> {
+  /** Everything that was sent is answered, and every service ends as it should. */
+  async rests(): Promise<void> {
+    await eventually(() => this.#send());
+    await this.#isIdle();
+    // One that waited for the log's file may not have begun: a signal would end it as it ends any program.
+    await Promise.all([...this.#living].map((service) => service.ready()));
+    await Promise.all([...this.#living].map((service) => this.ends(service)));
+  }
+
+  /** Tells it to stop, once: a second signal would end it at once. */
+  async ends(service: ServiceProcess): Promise<void> {
+    expect(await (this.#stopping.get(service) ?? service.stop())).toBe(0);
+    this.#living.delete(service);
+  }
+
+  async isRight(): Promise<void> {
+    const history = await this.#flow.history(this.#environment.DATABASE_URL ?? '');
+    expect(history.commands).toHaveLength(this.#flow.sent);
+    expect(history.deadLetters).toEqual([]);
+    expect(checkHistory(history)).toEqual([]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#services.map((service) => service.stop('SIGKILL')));
+    await this.#flow.disconnect();
+    await this.#server?.remove();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  async #send(): Promise<void> {
     this.#rounds += 1;
     await this.#flow.send(this.#rounds, ROUND);
   }
+
+  async #isIdle(): Promise<void> {
+    await eventually(async () => expect(await this.#flow.lag()).toBe(0), { withinMs: REST_MS });
+  }
+}
+
+function asVariables({ point, kind, passing }: Fault): Record<string, string> {
+  return { FAULT_POINT: point, FAULT_KIND: kind, FAULT_PASSING: String(passing) };
 }

@@ -75,16 +75,11 @@ export class ServiceProcess {
     return this.#child.signalCode;
   }
 
-  /** Sends the signal; does not wait for anything. */
-  send(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
-  }
-
   /** Sends the signal and waits for the end. @returns the exit code; null when the signal ended it */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
       const ended = once(this.#child, 'close');
-      this.send(signal);
+      this.#child.kill(signal);
       await ended;
     }
     return this.#child.exitCode;
