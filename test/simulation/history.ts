@@ -4,9 +4,8 @@ import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
 import type { Metrics } from '../../src/entrypoints/metrics.ts';
 import { FAULT_POINTS, type FaultPoint, faults } from '../../src/fault-points.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
-import type { ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
-import { checkHistory, type History, type HistoryRecord, type Violation } from '../support/check-history.ts';
-import { stockTables } from '../support/read-history.ts';
+import { checkHistory, type History, type Violation } from '../support/check-history.ts';
+import { asHistoryRecord, stockTables } from '../support/read-history.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
 import { SimulatedDatabase } from './simulated-database.ts';
 import { SimulatedBroker, SimulatedLog } from './simulated-log.ts';
@@ -221,20 +220,12 @@ async function historyOf(log: SimulatedLog, database: SimulatedDatabase, clocks:
   const read = (topic: string) =>
     Array.from({ length: PARTITIONS }, (_, partition) => log.read(topic, partition, 0))
       .flat()
-      .map(asText);
+      .map(asHistoryRecord);
   return {
     commands: read(TOPICS.commands),
     events: read(TOPICS.events).map((event) => ({ ...event, headers: clocks.corrected(event.headers) })),
     deadLetters: read(TOPICS.deadLetters),
     committedOffsets: log.offsets,
     tables: await stockTables(async <Row>(statement: string) => database.reader.prepare(statement).all() as Row[]),
-  };
-}
-
-function asText({ key, headers, ...record }: ReceivedRecord): HistoryRecord {
-  return {
-    ...record,
-    key: key?.toString() ?? null,
-    headers: Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, String(text)])),
   };
 }

@@ -1,8 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Admin, type Kafka, Partitioners } from 'kafkajs';
+import type { History } from './check-history.ts';
 import { eventually } from './eventually.ts';
+import { readHistory } from './read-history.ts';
 import { plainKafka } from './topic-reader.ts';
 
+/** How many lanes a flow has. */
+export const LANES = 4;
 /** The first so many commands of a round bring stock of as many products. */
 export const SKUS = 50;
 const PORTION = 50;
@@ -10,9 +14,10 @@ const PORTION = 50;
 const LATE_BY = 10;
 const SENDING_MS = 60_000;
 
-interface KeyedCommand {
-  readonly sku: string;
-  readonly body: object;
+/** A command as the log gets it, keyed by sku. */
+export interface CommandMessage {
+  readonly key: string;
+  readonly value: string;
 }
 
 /** How a flow differs from one that sends each command once, in order, as fast as it can. */
@@ -27,23 +32,66 @@ export interface Roughness {
 
 const SMOOTH: Roughness = { duplicated: 0, reordered: 0, pauseMs: 0 };
 
-/** Topics, a group and a stream of commands of their own, for one test on real Kafka. */
-export class CommandFlow {
+/** Topics, a group and a stream of commands of their own, for one test. */
+export abstract class Flow {
   readonly run = crypto.randomUUID().slice(0, 8);
   readonly group = `group-${this.run}`;
   readonly topics = { commands: `commands-${this.run}`, events: `events-${this.run}`, deadLetters: `dead-letters-${this.run}` };
+  readonly #roughness: Roughness;
+  #sent = 0;
+
+  constructor(roughness: Roughness = SMOOTH) {
+    this.#roughness = roughness;
+  }
+
+  /** How many commands were acknowledged. A rough flow may have put some more into the topic. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** What a service is started with to use these topics and this group. */
+  names(): Record<string, string> {
+    return {
+      KAFKA_GROUP_ID: this.group,
+      COMMANDS_TOPIC: this.topics.commands,
+      EVENTS_TOPIC: this.topics.events,
+      DEAD_LETTERS_TOPIC: this.topics.deadLetters,
+      TOPIC_PARTITIONS: String(LANES),
+    };
+  }
+
+  /** Sends a round of `count` commands, in portions, each until it is acknowledged. */
+  async send(round: number, count: number): Promise<void> {
+    const messages = roughened(commandsOf(this.run, round, count), this.#roughness);
+    for (let start = 0; start < messages.length; start += PORTION) {
+      const portion = messages.slice(start, start + PORTION);
+      await this.publish(portion);
+      this.#sent += portion.length;
+      await sleep(this.#roughness.pauseMs);
+    }
+  }
+
+  abstract connect(): Promise<void>;
+  abstract disconnect(): Promise<void>;
+  protected abstract publish(messages: readonly CommandMessage[]): Promise<void>;
+  /** How many commands lie before the group. */
+  abstract lag(): Promise<number>;
+  /** Everything there is to read, at rest. */
+  abstract history(databaseUrl: string): Promise<History>;
+}
+
+/** A flow on real Kafka. */
+export class CommandFlow extends Flow {
   readonly kafka: Kafka;
   readonly #producer;
-  readonly #roughness: Roughness;
-  /** How many were acknowledged. A rough flow may have put some more into the topic. */
-  sent = 0;
+  readonly #isSmooth: boolean;
 
   constructor(brokers: string, roughness: Roughness = SMOOTH) {
+    super(roughness);
     this.kafka = plainKafka(brokers);
-    this.#roughness = roughness;
+    this.#isSmooth = roughness === SMOOTH;
     // kafkajs's idempotent producer loses what it sends again to a broker that was killed; a rough flow may send twice anyway.
-    const idempotent = roughness === SMOOTH;
-    this.#producer = this.kafka.producer({ idempotent, createPartitioner: Partitioners.DefaultPartitioner });
+    this.#producer = this.kafka.producer({ idempotent: this.#isSmooth, createPartitioner: Partitioners.DefaultPartitioner });
   }
 
   connect(): Promise<void> {
@@ -56,46 +104,13 @@ export class CommandFlow {
 
   /** What the service is started with. */
   environment(brokers: string, databaseUrl: string): Record<string, string> {
-    return {
-      KAFKA_BROKERS: brokers,
-      KAFKA_GROUP_ID: this.group,
-      COMMANDS_TOPIC: this.topics.commands,
-      EVENTS_TOPIC: this.topics.events,
-      DEAD_LETTERS_TOPIC: this.topics.deadLetters,
-      DATABASE_URL: databaseUrl,
-    };
+    return { ...this.names(), KAFKA_BROKERS: brokers, DATABASE_URL: databaseUrl };
   }
 
-  /** Sends a round of `count` commands, in portions, each until it is acknowledged. */
-  async send(round: number, count: number): Promise<void> {
-    const commands = roughened(this.#commandsOf(round, count), this.#roughness);
-    for (let start = 0; start < commands.length; start += PORTION) {
-      const messages = commands.slice(start, start + PORTION).map(({ sku, body }) => ({ key: sku, value: JSON.stringify(body) }));
-      const portion = { topic: this.topics.commands, messages };
-      if (this.#roughness === SMOOTH) await this.#producer.send(portion);
-      else await eventually(() => this.#producer.send(portion), { withinMs: SENDING_MS });
-      this.sent += messages.length;
-      await sleep(this.#roughness.pauseMs);
-    }
-  }
-
-  /** Commands of every kind, keyed by sku. The first of each round bring stock; some were sent before, in this round or an earlier one. */
-  #commandsOf(round: number, count: number): KeyedCommand[] {
-    const { run } = this;
-    return Array.from({ length: count }, (_, index) => {
-      const sku = `SKU-${index % SKUS}`;
-      const id = `${run}-${round}-${index}`;
-      const earlier = `order-${Math.max(0, round - 1)}-${index - SKUS}`;
-      if (index < SKUS) return { sku, body: { id, type: 'CreateBatch', reference: `${sku}-${round}`, sku, quantity: 40, eta: null } };
-      if (index % 23 === 0) return { sku, body: { id, type: 'DeallocateOrder', orderid: earlier, sku } };
-      if (index % 29 === 0) return { sku, body: { id, type: 'ChangeBatchQuantity', reference: `${sku}-${round}`, quantity: index % 60 } };
-      if (index % 31 === 0) {
-        const lines = [0, 1, 2].map((line) => ({ sku: `SKU-${(index + 7 * line) % SKUS}`, qty: 1 + line }));
-        return { sku, body: { id, type: 'AllocateOrder', orderid: `order-${round}-${index}`, lines } };
-      }
-      const repeated = index % 19 === 0 ? `${run}-${Math.max(0, round - (index % 2))}-${index - SKUS}` : id;
-      return { sku, body: { id: repeated, type: 'AllocateOrder', orderid: `order-${round}-${index}`, sku, qty: 1 + (index % 3) } };
-    });
+  protected async publish(messages: CommandMessage[]): Promise<void> {
+    const portion = { topic: this.topics.commands, messages };
+    if (this.#isSmooth) await this.#producer.send(portion);
+    else await eventually(() => this.#producer.send(portion), { withinMs: SENDING_MS });
   }
 
   /** Where each partition of the commands ends. */
@@ -112,6 +127,10 @@ export class CommandFlow {
     return [...upTo].reduce((sum, [partition, end]) => sum + Math.max(0, end - (committed.get(partition) ?? 0)), 0);
   }
 
+  history(databaseUrl: string): Promise<History> {
+    return readHistory(this.kafka, this.topics, this.group, databaseUrl);
+  }
+
   async #ask<T>(question: (admin: Admin) => Promise<T>): Promise<T> {
     const admin = this.kafka.admin();
     try {
@@ -123,8 +142,30 @@ export class CommandFlow {
   }
 }
 
+/** Commands of every kind. The first of each round bring stock; some were sent before, in this round or an earlier one. */
+function commandsOf(run: string, round: number, count: number): readonly CommandMessage[] {
+  return Array.from({ length: count }, (_, index) => {
+    const sku = `SKU-${index % SKUS}`;
+    return { key: sku, value: JSON.stringify(commandOf(run, round, index, sku)) };
+  });
+}
+
+function commandOf(run: string, round: number, index: number, sku: string): object {
+  const id = `${run}-${round}-${index}`;
+  const earlier = `order-${Math.max(0, round - 1)}-${index - SKUS}`;
+  if (index < SKUS) return { id, type: 'CreateBatch', reference: `${sku}-${round}`, sku, quantity: 40, eta: null };
+  if (index % 23 === 0) return { id, type: 'DeallocateOrder', orderid: earlier, sku };
+  if (index % 29 === 0) return { id, type: 'ChangeBatchQuantity', reference: `${sku}-${round}`, quantity: index % 60 };
+  if (index % 31 === 0) {
+    const lines = [0, 1, 2].map((line) => ({ sku: `SKU-${(index + 7 * line) % SKUS}`, qty: 1 + line }));
+    return { id, type: 'AllocateOrder', orderid: `order-${round}-${index}`, lines };
+  }
+  const repeated = index % 19 === 0 ? `${run}-${Math.max(0, round - (index % 2))}-${index - SKUS}` : id;
+  return { id: repeated, type: 'AllocateOrder', orderid: `order-${round}-${index}`, sku, qty: 1 + (index % 3) };
+}
+
 /** The same commands, some of them twice, some later. */
-function roughened(commands: readonly KeyedCommand[], { duplicated, reordered }: Roughness): readonly KeyedCommand[] {
+function roughened(commands: readonly CommandMessage[], { duplicated, reordered }: Roughness): readonly CommandMessage[] {
   const rough = commands.flatMap((command) => (Math.random() < duplicated ? [command, command] : [command]));
   const place = (index: number) => index + (Math.random() < reordered ? 1 + Math.random() * LATE_BY : 0);
   return rough

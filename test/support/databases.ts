@@ -18,6 +18,7 @@ interface Place {
 }
 
 let nextName = 0;
+let serverIsFree: Promise<void> = Promise.resolve();
 
 /** Declares the tests twice, for SQLite in a file and for PostgreSQL; each test finds a fresh database. */
 export function describeOnEachDatabase(name: string, tests: (current: TestDatabase) => void): void {
@@ -79,11 +80,16 @@ export async function postgresDatabase(): Promise<Place> {
   return { url: url.href, remove: () => onServer(server, `drop database ${name} with (force)`) };
 }
 
-async function onServer(url: string, statement: string): Promise<void> {
-  const database = await Database.open(url);
-  try {
-    await database.query(statement);
-  } finally {
-    await database.close();
-  }
+/** One statement after another: a process has one instance for a url, and whoever closes it closes it for all. */
+function onServer(url: string, statement: string): Promise<void> {
+  const result = serverIsFree.then(async () => {
+    const database = await Database.open(url);
+    try {
+      await database.query(statement);
+    } finally {
+      await database.close();
+    }
+  });
+  serverIsFree = result.catch(() => {});
+  return result;
 }

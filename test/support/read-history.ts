@@ -1,15 +1,18 @@
 import type { Kafka } from 'kafkajs';
+import { EmbeddedBroker } from '../../src/adapters/broker/embedded.ts';
 import { Database } from '../../src/adapters/database/database.ts';
-import type { History, StockTables } from './check-history.ts';
+import type { ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
+import type { History, HistoryRecord, StockTables } from './check-history.ts';
 import { readTopic } from './topic-reader.ts';
 
+interface Topics {
+  readonly commands: string;
+  readonly events: string;
+  readonly deadLetters: string;
+}
+
 /** What there is to read of a run at rest: three topics, the tables, the group's offsets. */
-export async function readHistory(
-  kafka: Kafka,
-  topics: { readonly commands: string; readonly events: string; readonly deadLetters: string },
-  group: string,
-  databaseUrl: string,
-): Promise<History> {
+export async function readHistory(kafka: Kafka, topics: Topics, group: string, databaseUrl: string): Promise<History> {
   const read = async (topic: string) => (await readTopic(kafka, topic)).map((record) => ({ ...record, topic }));
   const admin = kafka.admin();
   await admin.connect();
@@ -21,6 +24,43 @@ export async function readHistory(
     deadLetters: await read(topics.deadLetters),
     committedOffsets: new Map(committed?.partitions.map(({ partition, offset }) => [partition, Math.max(0, Number(offset))])),
     tables: await readTables(databaseUrl),
+  };
+}
+
+/** The same of a run on the embedded log, which only the service's own code can read. */
+export async function readEmbeddedHistory(logUrl: string, topics: Topics, group: string, databaseUrl: string): Promise<History> {
+  const database = await Database.open(logUrl);
+  const broker = new EmbeddedBroker(database);
+  const history = {
+    commands: await readEmbeddedTopic(broker, topics.commands),
+    events: await readEmbeddedTopic(broker, topics.events),
+    deadLetters: await readEmbeddedTopic(broker, topics.deadLetters),
+    committedOffsets: new Map((await broker.committedOffsets(group, topics.commands)).map((offset, partition) => [partition, offset ?? 0])),
+  };
+  await broker.close();
+  await database.close();
+  return { ...history, tables: await readTables(databaseUrl) };
+}
+
+async function readEmbeddedTopic(broker: EmbeddedBroker, topic: string): Promise<readonly HistoryRecord[]> {
+  const count = (await broker.offsetRanges(topic)).reduce((sum, { end }) => sum + end, 0);
+  const records: HistoryRecord[] = [];
+  const { promise: isRead, resolve } = Promise.withResolvers<void>();
+  if (count === 0) return records;
+  const tail = await broker.tail(topic, 'beginning', (record) => {
+    if (records.push(asHistoryRecord(record)) === count) resolve();
+  });
+  await isRead;
+  await tail.close();
+  return records;
+}
+
+/** A record as the judge reads it, headers as text. */
+export function asHistoryRecord({ key, headers, ...record }: ReceivedRecord): HistoryRecord {
+  return {
+    ...record,
+    key: key?.toString() ?? null,
+    headers: Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, String(text)])),
   };
 }
 

@@ -26,7 +26,7 @@ export class ServiceProcess {
   /** Resolves when the service says that it is ready. */
   static async start(environment: Record<string, string>, cwd: string): Promise<ServiceProcess> {
     const service = ServiceProcess.spawn(environment, cwd);
-    service.url = JSON.parse(await service.#says((line) => line.includes('"Ready'))).url;
+    await service.ready();
     return service;
   }
 
@@ -41,9 +41,14 @@ export class ServiceProcess {
     return program;
   }
 
-  /** The service; does not wait for anything. */
-  static spawn(environment: Record<string, string>, cwd: string): ServiceProcess {
-    return new ServiceProcess([cli, 'start'], { HTTP_PORT: '0', ...environment }, cwd);
+  /** The service, or a program that runs it; does not wait for anything. */
+  static spawn(environment: Record<string, string>, cwd: string, program: readonly [string, ...string[]] = [cli]): ServiceProcess {
+    return new ServiceProcess([...program, 'start'], { HTTP_PORT: '0', ...environment }, cwd);
+  }
+
+  /** Resolves when the service says that it is ready. */
+  async ready(): Promise<void> {
+    this.url = JSON.parse(await this.#says((line) => line.includes('"Ready'))).url;
   }
 
   async #says(isIt: (line: string) => boolean): Promise<string> {
@@ -63,6 +68,11 @@ export class ServiceProcess {
 
   get exitCode(): number | null {
     return this.#child.exitCode;
+  }
+
+  /** The signal that ended it. */
+  get signal(): NodeJS.Signals | null {
+    return this.#child.signalCode;
   }
 
   /** Sends the signal and waits for the end. @returns the exit code; null when the signal ended it */

@@ -1,0 +1,247 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { FAULT_POINTS, type FaultPoint } from '../../src/fault-points.ts';
+import { checkHistory } from '../support/check-history.ts';
+import { CommandFlow, type Flow, LANES, SKUS, workingLanes } from '../support/command-flow.ts';
+import { postgresDatabase } from '../support/databases.ts';
+import { EmbeddedFlow } from '../support/embedded-flow.ts';
+import { eventually } from '../support/eventually.ts';
+import { ServiceProcess } from '../support/service-process.ts';
+
+/** FAULTS=all: every cell of the matrix; else each point once. To repeat a failure: FAULTS_SEED=… */
+const isWhole = process.env.FAULTS === 'all';
+const seed = Number(process.env.FAULTS_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+const KINDS = ['kill', 'throw', 'stall'] as const;
+const BACKENDS = [
+  { log: 'the embedded log', database: 'SQLite' },
+  { log: 'the embedded log', database: 'PostgreSQL' },
+  { log: 'Kafka', database: 'SQLite' },
+  { log: 'Kafka', database: 'PostgreSQL' },
+] as const;
+
+const CLOSING: ReadonlySet<FaultPoint> = new Set(['partition-revoked', 'relay-drained']);
+/** Once for each lane; after that, once for each delivery. */
+const OPENING: ReadonlySet<FaultPoint> = new Set(FAULT_POINTS.slice(0, FAULT_POINTS.indexOf('delivered')));
+const MOST_PASSINGS = 5;
+/** The load: while fewer commands than that wait, more are sent. */
+const WAITING = 300;
+const ROUND = 120;
+/** How long the fault may be in coming, and the end of everything. */
+const FAULT_MS = 40_000;
+const REST_MS = 60_000;
+const CELL_MS = 180_000;
+/** Of each service's output, when a cell fails. */
+const LINES = 30;
+
+const brokers = inject('kafkaBrokers');
+const postgres = inject('postgresUrl');
+const faultyService = fileURLToPath(new URL('../support/faulty-service.ts', import.meta.url));
+
+interface Fault {
+  readonly point: FaultPoint;
+  readonly kind: (typeof KINDS)[number];
+  /** The n-th passing of the point is the fault. */
+  readonly passing: number;
+}
+
+type PostgresDatabase = Awaited<ReturnType<typeof postgresDatabase>>;
+type Cell = Fault & (typeof BACKENDS)[number];
+
+/** The end of an owner promises not to fail: nothing there can throw. */
+const isPossible = ({ point, kind }: { readonly point: FaultPoint; readonly kind: Fault['kind'] }) =>
+  kind !== 'throw' || !CLOSING.has(point);
+
+function whole(): readonly Cell[] {
+  const cells = BACKENDS.flatMap((backend) => FAULT_POINTS.flatMap((point) => KINDS.map((kind) => ({ ...backend, point, kind }))));
+  return cells.filter(isPossible).map((cell, index) => ({ ...cell, passing: passingOf(cell.point, index) }));
+}
+
+/** Every point once, in an order by the seed; kinds and backends in turn, so that every kind meets every backend. */
+function sample(): readonly Cell[] {
+  const [points = []] = fc.sample(fc.shuffledSubarray([...FAULT_POINTS], { minLength: FAULT_POINTS.length }), { seed, numRuns: 1 });
+  return points.map((point, index) => {
+    const kind = KINDS[index % KINDS.length] as Fault['kind'];
+    const backend = BACKENDS[index % BACKENDS.length] as (typeof BACKENDS)[number];
+    return { ...backend, point, kind: isPossible({ point, kind }) ? kind : 'kill', passing: passingOf(point, index) };
+  });
+}
+
+function passingOf(point: FaultPoint, index: number): number {
+  if (isLeftBehind(point)) return 1;
+  return 1 + ((seed + index) % (OPENING.has(point) || CLOSING.has(point) ? LANES : MOST_PASSINGS));
+}
+
+/** Passed only with what a crash has left. */
+function isLeftBehind(point: FaultPoint): boolean {
+  return point.startsWith('left-behind');
+}
+
+describe(`the service under load, with a fault between two steps (FAULTS_SEED=${seed})`, () => {
+  beforeAll(() => {
+    process.stdout.write(`FAULTS_SEED=${seed}\n`);
+  });
+
+  for (const cell of isWhole ? whole() : sample()) {
+    const { point, kind, passing, log, database } = cell;
+    const isThere = (log !== 'Kafka' || brokers) && (database !== 'PostgreSQL' || postgres);
+    it(
+      `answers every command once: ${kind} at passing ${passing} of ${point}, on ${log} and ${database}`,
+      { concurrent: true, skip: !isThere, timeout: CELL_MS },
+      ({ onTestFailed }) => endsWell(cell, onTestFailed),
+    );
+  }
+});
+
+/** Runs the service until the fault, and whoever follows it until everything is at rest, and judges what is left. */
+async function endsWell(cell: Cell, onTestFailed: (handler: () => void) => void): Promise<void> {
+  const { point, kind, database } = cell;
+  await using trial = await Trial.open(cell);
+  onTestFailed(() => process.stdout.write(trial.output()));
+  await trial.bringStock();
+  if (isLeftBehind(point)) {
+    const crash: Fault = { point: 'database-committed', kind: 'kill', passing: 1 };
+    await trial.happens(crash, trial.start(crash));
+  }
+  const faulty = trial.start(cell);
+  if (CLOSING.has(point)) await trial.stopAtWork(faulty);
+  await trial.happens(cell, faulty);
+  // Beside a stalled process another takes over, except where that may hold SQLite's only lock.
+  const isFollowed = kind === 'kill' || (kind === 'stall' && database === 'PostgreSQL');
+  if (isFollowed) trial.start(null);
+  if (kind === 'stall') await trial.underLoad(() => expect(faulty.output).toContain('The stall is over'));
+  if (CLOSING.has(point) && !isFollowed) {
+    await trial.ends(faulty);
+    trial.start(null);
+  }
+  await trial.rests();
+  await trial.isRight();
+}
+
+/** A backend, the services on it, and commands that flow while something is waited for. */
+class Trial {
+  readonly #directory: string;
+  readonly #server: PostgresDatabase | null;
+  readonly #flow: Flow;
+  readonly #environment: Record<string, string>;
+  readonly #services: ServiceProcess[] = [];
+  readonly #living = new Set<ServiceProcess>();
+  readonly #stopping = new Map<ServiceProcess, Promise<number | null>>();
+  #rounds = 0;
+
+  private constructor(directory: string, server: PostgresDatabase | null, isOnKafka: boolean) {
+    // The embedded log's place beside PostgreSQL, too.
+    const file = `sqlite:///${join(directory, 'cosmicpython.db')}`;
+    this.#directory = directory;
+    this.#server = server;
+    this.#flow = isOnKafka ? new CommandFlow(brokers ?? '') : new EmbeddedFlow(file);
+    this.#environment = {
+      ...this.#flow.names(),
+      DATABASE_URL: server?.url ?? file,
+      ...(isOnKafka ? { KAFKA_BROKERS: brokers ?? '' } : {}),
+    };
+  }
+
+  static async open({ log, database }: Cell): Promise<Trial> {
+    const directory = await mkdtemp(join(tmpdir(), 'allocation-'));
+    const trial = new Trial(directory, database === 'PostgreSQL' ? await postgresDatabase() : null, log === 'Kafka');
+    await trial.#flow.connect();
+    return trial;
+  }
+
+  /** The end of what each service wrote. */
+  output(): string {
+    return this.#services.map(({ output }) => `${output.slice(-LINES).join('\n')}\n---\n`).join('');
+  }
+
+  /** Starts a service, with a fault in it or without; does not wait for it. */
+  start(fault: Fault | null): ServiceProcess {
+    const service = fault
+      ? ServiceProcess.spawn({ ...this.#environment, ...asVariables(fault) }, this.#directory, [process.execPath, faultyService])
+      : ServiceProcess.spawn(this.#environment, this.#directory);
+    this.#services.push(service);
+    this.#living.add(service);
+    return service;
+  }
+
+  /** A rejected line of an order that comes before the product has no place in the sequences: the judge could not tell when it was. */
+  async bringStock(): Promise<void> {
+    const service = this.start(null);
+    await service.ready();
+    await this.#flow.send(this.#rounds, SKUS);
+    await this.#isIdle();
+    await this.ends(service);
+    await this.#send();
+  }
+
+  /** Resolves when the fault has happened. */
+  async happens({ point, kind }: Fault, service: ServiceProcess): Promise<void> {
+    await this.underLoad(() => expect(service.output).toContain(`The fault: ${kind} at ${point}`));
+    if (kind !== 'kill') return;
+    await eventually(() => expect(service.signal).toBe('SIGKILL'));
+    this.#living.delete(service);
+  }
+
+  /** Tells it to stop while commands wait. */
+  async stopAtWork(service: ServiceProcess): Promise<void> {
+    await service.ready();
+    await workingLanes(service.url, LANES);
+    await this.underLoad(async () => expect(await this.#flow.lag()).toBeLessThan(this.#flow.sent));
+    this.#stopping.set(service, service.stop());
+  }
+
+  /** Also while the embedded log's file is locked: then it tries again. */
+  async underLoad(check: () => void | Promise<void>): Promise<void> {
+    const sendAndCheck = async () => {
+      if ((await this.#flow.lag()) < WAITING) await this.#send();
+      await check();
+    };
+    await eventually(sendAndCheck, { withinMs: FAULT_MS });
+  }
+
+  /** Everything that was sent is answered, and every service ends as it should. */
+  async rests(): Promise<void> {
+    await eventually(() => this.#send());
+    await this.#isIdle();
+    // One that waited for the log's file may not have begun: a signal would end it as it ends any program.
+    await Promise.all([...this.#living].map((service) => service.ready()));
+    await Promise.all([...this.#living].map((service) => this.ends(service)));
+  }
+
+  /** Tells it to stop, once: a second signal would end it at once. */
+  async ends(service: ServiceProcess): Promise<void> {
+    expect(await (this.#stopping.get(service) ?? service.stop())).toBe(0);
+    this.#living.delete(service);
+  }
+
+  async isRight(): Promise<void> {
+    const history = await this.#flow.history(this.#environment.DATABASE_URL ?? '');
+    expect(history.commands).toHaveLength(this.#flow.sent);
+    expect(history.deadLetters).toEqual([]);
+    expect(checkHistory(history)).toEqual([]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#services.map((service) => service.stop('SIGKILL')));
+    await this.#flow.disconnect();
+    await this.#server?.remove();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  async #send(): Promise<void> {
+    this.#rounds += 1;
+    await this.#flow.send(this.#rounds, ROUND);
+  }
+
+  async #isIdle(): Promise<void> {
+    await eventually(async () => expect(await this.#flow.lag()).toBe(0), { withinMs: REST_MS });
+  }
+}
+
+function asVariables({ point, kind, passing }: Fault): Record<string, string> {
+  return { FAULT_POINT: point, FAULT_KIND: kind, FAULT_PASSING: String(passing) };
+}

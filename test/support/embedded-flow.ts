@@ -1,0 +1,46 @@
+import { EmbeddedBroker } from '../../src/adapters/broker/embedded.ts';
+import { Database } from '../../src/adapters/database/database.ts';
+import type { History } from './check-history.ts';
+import { type CommandMessage, Flow } from './command-flow.ts';
+import { readEmbeddedHistory } from './read-history.ts';
+
+/** A flow on an embedded log, over a connection of its own to the log's file. Sending fails while another process keeps the file locked. */
+export class EmbeddedFlow extends Flow {
+  readonly #logUrl: string;
+  #database: Database | null = null;
+
+  constructor(logUrl: string) {
+    super();
+    this.#logUrl = logUrl;
+  }
+
+  async connect(): Promise<void> {
+    this.#database = await Database.open(this.#logUrl);
+    await this.#database.runMigrations();
+  }
+
+  async disconnect(): Promise<void> {
+    await this.#database?.close();
+  }
+
+  async lag(): Promise<number> {
+    const ranges = await this.#broker.offsetRanges(this.topics.commands);
+    const committed = await this.#broker.committedOffsets(this.group, this.topics.commands);
+    return ranges.reduce((sum, { partition, end }) => sum + end - (committed[partition] ?? 0), 0);
+  }
+
+  async history(databaseUrl: string): Promise<History> {
+    await this.disconnect();
+    return readEmbeddedHistory(this.#logUrl, this.topics, this.group, databaseUrl);
+  }
+
+  protected async publish(messages: readonly CommandMessage[]): Promise<void> {
+    const records = messages.map((message) => ({ ...message, headers: {} }));
+    await this.#broker.publish(this.topics.commands, records);
+  }
+
+  get #broker(): EmbeddedBroker {
+    if (!this.#database) throw new Error('The flow is not connected');
+    return new EmbeddedBroker(this.#database);
+  }
+}
