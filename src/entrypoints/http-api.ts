@@ -152,8 +152,11 @@ export class HttpApi {
 
   /** Bounded in time: a database or a broker that hangs is one that does not answer. */
   async #problems(): Promise<readonly string[]> {
-    const { query, broker, problems } = this.#options;
-    const checks = await Promise.all([answersInTime('The database', query('select 1')), answersInTime('The log', broker.logId())]);
+    const { query, broker, commandsTopic, problems } = this.#options;
+    const checks = await Promise.all([
+      answersInTime('The database', query('select 1')),
+      answersInTime('The log', broker.logId(commandsTopic)),
+    ]);
     return [...checks.flat(), ...problems()];
   }
 

@@ -68,12 +68,13 @@ export async function takeOver(lane: Partition, context: LaneContext): Promise<O
 
 /** Offsets of another log say nothing about this one: going on from them would skip commands, or delete answers. */
 async function refuseAnotherLog({ topic, partition }: Partition, { broker, store }: LaneContext): Promise<void> {
-  const logId = await broker.logId();
+  const logId = await broker.logId(topic);
   const known = await store.claim({ topic, partition }, logId);
   if (known === logId) return;
   throw new LaneRefusedError(
     `The database has answered commands of ${topic} in another log (${known}) than the one that is connected (${logId}): ` +
-      'an embedded log, or another Kafka cluster. Use a database of its own for each (DATABASE_URL).',
+      'an embedded log, another Kafka cluster, or a topic that was re-created since. Use the log that this database knows, or another ' +
+      'database (DATABASE_URL).',
   );
 }
 

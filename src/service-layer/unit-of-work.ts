@@ -137,8 +137,12 @@ export interface Broker {
   offsetRanges(topic: string): Promise<readonly OffsetRange[]>;
   /** Delivers every committed record of the topic, from its beginning or its end on, to this caller alone. */
   tail(topic: string, from: 'beginning' | 'end', onRecord: (record: ReceivedRecord) => void): Promise<Subscription>;
-  /** Which log this is, the same for every client and for ever: offsets mean something only within it. @throws {TroubleError} it cannot be reached */
-  logId(): Promise<string>;
+  /**
+   * Which log the topic is, the same for every client and for ever: offsets mean something only within it. A topic that is deleted and
+   * created again is another log.
+   * @throws {TroubleError} it cannot be reached, or is not there
+   */
+  logId(topic: string): Promise<string>;
   close(): Promise<void>;
 }
 

@@ -299,9 +299,9 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
       });
 
       it('has an identity that every client sees', async () => {
-        const id = await broker.logId();
+        const id = await broker.logId(topic);
         expect(id).not.toBe('');
-        expect(await (await another()).logId()).toBe(id);
+        expect(await (await another()).logId(topic)).toBe(id);
       });
 
       it('knows how large a message a topic takes', async () => {

@@ -1,26 +1,42 @@
 // Node finds no name after CompressionCodecs in this CommonJS module: by its default export then.
 import kafkajs, { type Admin } from 'kafkajs';
 import { MissingTopicError, type OffsetRange, type TopicSettings, TroubleError } from '../../service-layer/unit-of-work.ts';
-import { asServiceError, createClient, disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './kafka-client.ts';
+import {
+  asServiceError,
+  clientConfig,
+  createClient,
+  disconnect,
+  type KafkaOptions,
+  OPERATION_TIMEOUT_MS,
+  withDeadline,
+} from './kafka-client.ts';
+import { type Cluster, createCluster, readTopicId } from './kafka-protocol.ts';
 
 /** Its callers try again by themselves, and some want to know soon. */
 const CONNECT_RETRIES = 4;
 
-/** Questions to the cluster, through one connection that is opened at first use and replaced after a failure. */
+interface Client {
+  readonly admin: Admin;
+  /** For what kafkajs's admin cannot ask. Connects at its first use. */
+  readonly cluster: Cluster;
+}
+
+/** Questions to the cluster, through connections that are opened at first use and replaced after a failure. */
 export class KafkaAdmin {
   readonly #options: KafkaOptions;
-  #admin: Promise<Admin> | null = null;
+  #client: Promise<Client> | null = null;
+  #isClosed = false;
 
   constructor(options: KafkaOptions) {
     this.#options = options;
   }
 
   async ensureTopics(topics: readonly TopicSettings[], create: boolean): Promise<void> {
-    const existing = new Set(await this.#ask('Listing the topics', (admin) => admin.listTopics()));
+    const existing = new Set(await this.#ask('Listing the topics', ({ admin }) => admin.listTopics()));
     const missing = topics.filter(({ name }) => !existing.has(name));
     if (missing.length === 0) return;
     if (!create) throw new MissingTopicError(this.#sayHowToCreate(missing));
-    await this.#ask('Creating topics', (admin) =>
+    await this.#ask('Creating topics', ({ admin }) =>
       admin.createTopics({
         waitForLeaders: true,
         topics: missing.map(({ name, partitions, maxMessageBytes }) => ({
@@ -44,7 +60,7 @@ export class KafkaAdmin {
 
   async maxMessageBytes(topic: string): Promise<number> {
     const name = 'max.message.bytes';
-    const { resources } = await this.#ask(`Reading the settings of ${topic}`, (admin) =>
+    const { resources } = await this.#ask(`Reading the settings of ${topic}`, ({ admin }) =>
       admin.describeConfigs({
         includeSynonyms: false,
         resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: [name] }],
@@ -55,7 +71,7 @@ export class KafkaAdmin {
 
   async committedOffsets(group: string, topic: string): Promise<readonly (number | null)[]> {
     const doing = `Reading the offsets of ${group}`;
-    const offsets = await this.#ofEachPartition(topic, doing, async (admin) => {
+    const offsets = await this.#ofEachPartition(topic, doing, async ({ admin }) => {
       const [found] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
       return found?.partitions ?? [];
     });
@@ -63,7 +79,7 @@ export class KafkaAdmin {
   }
 
   async offsetRanges(topic: string): Promise<readonly OffsetRange[]> {
-    const ranges = await this.#ofEachPartition(topic, `Reading the ends of ${topic}`, (admin) => admin.fetchTopicOffsets(topic));
+    const ranges = await this.#ofEachPartition(topic, `Reading the ends of ${topic}`, ({ admin }) => admin.fetchTopicOffsets(topic));
     return ranges.map(({ partition, low, high }) => ({ partition, beginning: Number(low), end: Number(high) }));
   }
 
@@ -72,7 +88,7 @@ export class KafkaAdmin {
    * that is just being asked would find its topic without partitions.
    */
   async partitions(topic: string) {
-    const { topics } = await this.#ask(`Reading the partitions of ${topic}`, (admin) => admin.fetchTopicMetadata());
+    const { topics } = await this.#ask(`Reading the partitions of ${topic}`, ({ admin }) => admin.fetchTopicMetadata());
     return topics.find(({ name }) => name === topic)?.partitions ?? [];
   }
 
@@ -84,7 +100,7 @@ export class KafkaAdmin {
   async #ofEachPartition<T extends { readonly partition: number }>(
     topic: string,
     doing: string,
-    question: (admin: Admin) => Promise<readonly T[]>,
+    question: (client: Client) => Promise<readonly T[]>,
   ): Promise<readonly T[]> {
     const answers = new Map((await this.#ask(doing, question)).map((answer) => [answer.partition, answer]));
     const count = (await this.partitions(topic)).length;
@@ -96,21 +112,29 @@ export class KafkaAdmin {
   }
 
   async deleteGroup(group: string): Promise<void> {
-    await this.#ask(`Deleting the group ${group}`, (admin) => admin.deleteGroups([group]));
+    await this.#ask(`Deleting the group ${group}`, ({ admin }) => admin.deleteGroups([group]));
   }
 
-  async clusterId(): Promise<string> {
-    return (await this.#ask('Asking for the cluster', (admin) => admin.describeCluster())).clusterId;
+  /** The ids of the cluster and of the topic. */
+  async logId(topic: string): Promise<string> {
+    return await this.#ask(`Asking for the id of ${topic}`, async ({ admin, cluster }) => {
+      const { clusterId } = await admin.describeCluster();
+      await cluster.connect();
+      await cluster.addMultipleTargetTopics([]); // Reads the metadata, if it has not yet.
+      const topicId = await readTopicId(await cluster.findControllerBroker(), topic);
+      return topicId === null ? clusterId : `${clusterId}/${topicId}`;
+    });
   }
 
   async close(): Promise<void> {
-    const admin = this.#admin;
-    this.#admin = null;
-    await admin?.then(disconnect, () => {});
+    this.#isClosed = true;
+    const client = this.#client;
+    this.#client = null;
+    await client?.then(disconnectAll, () => {});
   }
 
-  async #ask<T>(doing: string, question: (admin: Admin) => Promise<T>): Promise<T> {
-    const wasConnected = this.#admin !== null;
+  async #ask<T>(doing: string, question: (client: Client) => Promise<T>): Promise<T> {
+    const wasConnected = this.#client !== null;
     try {
       return await this.#askOnce(doing, question);
     } catch (error) {
@@ -120,21 +144,26 @@ export class KafkaAdmin {
     }
   }
 
-  async #askOnce<T>(doing: string, question: (admin: Admin) => Promise<T>): Promise<T> {
-    this.#admin ??= this.#connect();
-    const connected = this.#admin;
+  async #askOnce<T>(doing: string, question: (client: Client) => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new TroubleError(`${doing}: the connection was closed`);
+    this.#client ??= this.#connect();
+    const connected = this.#client;
     try {
       return await withDeadline(connected.then(question), OPERATION_TIMEOUT_MS, doing);
     } catch (error) {
-      if (this.#admin === connected) this.#admin = null;
-      connected.then(disconnect, () => {});
+      if (this.#client === connected) this.#client = null;
+      connected.then(disconnectAll, () => {});
       throw asServiceError(error, doing);
     }
   }
 
-  async #connect(): Promise<Admin> {
+  async #connect(): Promise<Client> {
     const admin = createClient(this.#options, CONNECT_RETRIES).admin();
     await admin.connect();
-    return admin;
+    return { admin, cluster: createCluster(clientConfig(this.#options, CONNECT_RETRIES)) };
   }
+}
+
+async function disconnectAll({ admin, cluster }: Client): Promise<void> {
+  await Promise.all([disconnect(admin), disconnect(cluster)]);
 }

@@ -6,6 +6,7 @@ import { createClient, disconnect, type KafkaOptions } from './kafka-client.ts';
 
 const LEAVE_TIMEOUT_MS = 5_000;
 const MAX_BACKOFF_MS = 2_000;
+const LOOK_AT_TOPIC_MS = 5_000;
 /** More than a member will have partitions: kafkajs starts that many workers. */
 const MAX_PARTITIONS = 256;
 const SETTINGS = {
@@ -37,6 +38,7 @@ const SETTINGS = {
 export class KafkaConsumer implements Subscription {
   readonly #kafka: KafkaOptions;
   readonly #options: ConsumeOptions;
+  readonly #logId: () => Promise<string>;
   readonly #assignment: KafkaAssignment;
   readonly #closing = new AbortController();
   readonly #joined = Promise.withResolvers<void>();
@@ -44,9 +46,11 @@ export class KafkaConsumer implements Subscription {
   #consumer: Consumer | null = null;
   #failures = 0;
 
-  constructor(kafka: KafkaOptions, options: ConsumeOptions) {
+  /** @param logId which log the topic is in */
+  constructor(kafka: KafkaOptions, options: ConsumeOptions, logId: () => Promise<string>) {
     this.#kafka = kafka;
     this.#options = options;
+    this.#logId = logId;
     this.#assignment = new KafkaAssignment(options);
     this.#joined.promise.catch(() => {});
     this.#living = this.#live();
@@ -91,6 +95,7 @@ export class KafkaConsumer implements Subscription {
     consumer.on(consumer.events.CRASH, ({ payload }) => resolve(payload.error));
     consumer.on(consumer.events.REBALANCING, () => void this.#assignment.closeOwners());
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#assign(consumer, payload.memberAssignment[topic] ?? []));
+    void this.#recreated(consumer).then(resolve, () => {});
     try {
       await consumer.connect();
       await consumer.subscribe({ topic, fromBeginning: true });
@@ -106,6 +111,23 @@ export class KafkaConsumer implements Subscription {
     } catch (error) {
       return error as Error;
     }
+  }
+
+  /**
+   * Looks, now and then, whether the topic was deleted and created again: kafkajs would go on at its beginning, and owners take what comes
+   * for what they have had. Resolves when it was: then they are opened anew, and see for themselves. Or when the consumer is another.
+   */
+  async #recreated(consumer: Consumer): Promise<Error> {
+    const known = new Set<string>();
+    while (known.size < 2 && consumer === this.#consumer) {
+      // Whatever keeps it from looking is noticed elsewhere.
+      await this.#logId().then(
+        (id) => known.add(id),
+        () => {},
+      );
+      await sleep(LOOK_AT_TOPIC_MS, undefined, { signal: this.#closing.signal });
+    }
+    return new TroubleError(`${this.#options.topic} was deleted and created again`);
   }
 
   #assign(consumer: Consumer, partitions: readonly number[]): void {

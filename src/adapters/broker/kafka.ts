@@ -49,7 +49,7 @@ export class KafkaBroker implements Broker {
 
   async consume(options: ConsumeOptions): Promise<Subscription> {
     if (this.#isClosed) throw new TroubleError('The broker is closed');
-    const consumer = new KafkaConsumer(this.#options, options);
+    const consumer = new KafkaConsumer(this.#options, options, () => this.#admin.logId(options.topic));
     this.#consumers.add(consumer);
     await consumer.joined;
     return {
@@ -73,8 +73,8 @@ export class KafkaBroker implements Broker {
     return tailTopic((options) => this.consume(options), group, this.#admin, topic, from, onRecord);
   }
 
-  logId(): Promise<string> {
-    return this.#admin.clusterId();
+  logId(topic: string): Promise<string> {
+    return this.#admin.logId(topic);
   }
 
   async close(): Promise<void> {

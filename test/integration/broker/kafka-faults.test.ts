@@ -51,7 +51,7 @@ it('while Kafka is dead everything fails soon, and when it is back everything go
   await kafka?.faults?.kill();
   const failures = [
     broker.publish(topic, [record('never')]),
-    broker.logId(),
+    broker.logId(topic),
     producer.publish([{ ...record('never'), topic }], null),
     broker.openProducer('faults-1'),
   ];

@@ -13,8 +13,10 @@ import {
   MissingTopicError,
   type OutgoingRecord,
   type ReceivedRecord,
+  TroubleError,
 } from '../../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../../support/eventually.ts';
+import { plainKafka } from '../../support/topic-reader.ts';
 
 const brokers = inject('kafkaBrokers');
 const holder = fileURLToPath(new URL('../../support/kafka-open-transaction.ts', import.meta.url));
@@ -156,6 +158,18 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     await eventually(() => expect(member.received).toHaveLength(40 - paused));
     member.control(0).resumeFrom(0);
     await eventually(() => expect(member.received).toHaveLength(40));
+  });
+
+  it('a topic that is deleted and created again is another log', async () => {
+    const before = await broker.logId(topic);
+    expect(await broker.logId(topic)).toBe(before);
+    const admin = plainKafka(brokers ?? '').admin();
+    await admin.connect();
+    await admin.deleteTopics({ topics: [topic] });
+    await expect(broker.logId(topic)).rejects.toThrow(TroubleError);
+    await eventually(() => admin.createTopics({ topics: [{ topic, numPartitions: PARTITIONS }] }));
+    await admin.disconnect();
+    expect(await eventually(() => broker.logId(topic))).not.toBe(before);
   });
 
   it('a missing topic is named, with the command that creates it', async () => {
