@@ -13,6 +13,7 @@ import {
   type LogRecord,
   type OutboxRecord,
   type ParkedCommand,
+  type Partition,
   type ReceivedRecord,
   TroubleError,
 } from '../service-layer/unit-of-work.ts';
@@ -37,6 +38,7 @@ export interface HandlerFailure {
 
 /** A delivery as its lane sees it. */
 export interface Batch {
+  readonly lane: Partition;
   readonly records: readonly ReadRecord[];
   readonly position: LanePosition;
   readonly publishedBelowOffset: number;
@@ -72,13 +74,15 @@ export async function readRecords(records: readonly ReceivedRecord[]): Promise<r
  * @returns the progress to commit; each record's answer is in its outbox records
  */
 export async function answerBatch(batch: Batch, transaction: LaneTransaction, answering: Answering): Promise<LaneProgress> {
-  const { records, position, publishedBelowOffset } = batch;
+  const { lane, records, position, publishedBelowOffset } = batch;
   const answers = await (batch.failure ? fail(records, transaction, answering) : handle(records, transaction, answering));
   passing('handled');
-  const [, outbox] = await Promise.all([transaction.flush(), encode(answers, batch, answering)]);
-  passing('aggregates-written');
   const nextOffset = (records.at(-1)?.record.offset ?? position.nextOffset - 1) + 1;
-  return { next: { nextOffset, nextSequence: position.nextSequence + outbox.length }, outbox, publishedBelowOffset };
+  const [, outbox] = await Promise.all([transaction.flush({ ...lane, nextOffset }), encode(answers, batch, answering)]);
+  passing('aggregates-written');
+  // What was decided here rests on what other lanes decided before about the same products.
+  const restsOn = transaction.writers().filter(({ topic, partition }) => topic === lane.topic && partition !== lane.partition);
+  return { next: { nextOffset, nextSequence: position.nextSequence + outbox.length }, outbox, publishedBelowOffset, restsOn };
 }
 
 /** What came of a record. `events`: null for one that goes to the dead letters, and is not answered: sent again, it is handled. */

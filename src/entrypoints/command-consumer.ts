@@ -1,5 +1,6 @@
 import type { AssignedPartition, Subscription } from '../service-layer/unit-of-work.ts';
 import { Lane } from './lane.ts';
+import { PublishedOffsets } from './published-offsets.ts';
 import type { LaneContext } from './take-over.ts';
 
 /** Step 1 of a message's way: joins the consumer group and opens a lane for each partition that it is given. */
@@ -9,9 +10,9 @@ export class CommandConsumer {
   readonly #lanes = new Map<number, { readonly lane: Lane; readonly closed: Promise<void> }>();
   #subscription: Subscription | null = null;
 
-  constructor(topic: string, context: LaneContext) {
+  constructor(topic: string, context: Omit<LaneContext, 'published'>) {
     this.#topic = topic;
-    this.#context = context;
+    this.#context = { ...context, published: new PublishedOffsets(context.broker, context.group) };
   }
 
   /** Resolves when the group is joined. Lanes open, and recover from any trouble, by themselves. */

@@ -136,7 +136,9 @@ export class Lane implements PartitionOwner {
     passing('delivered');
     const read = await readRecords(records);
     passing('decoded');
+    const { topic, partition } = this.#assigned;
     const batch = {
+      lane: { topic, partition },
       records: read,
       position: this.#position,
       publishedBelowOffset: this.#publishedBelowOffset,
@@ -150,7 +152,7 @@ export class Lane implements PartitionOwner {
     if (relay !== this.#relay) return;
     this.#position = progress.next;
     this.#failures = 0;
-    relay.enqueue(progress.outbox, progress.next.nextOffset);
+    relay.enqueue(progress.outbox, progress.next.nextOffset, progress.restsOn);
     stopTimer();
     answering.metrics.answered(records.length, progress.outbox);
     for (const { topic, headers, sourceOffset } of progress.outbox) {
@@ -180,6 +182,7 @@ export class Lane implements PartitionOwner {
           producer,
           lane: { topic: this.#assigned.topic, partition: this.#assigned.partition },
           group: this.#context.group,
+          published: this.#context.published,
           onPublished: ({ nextOffset }) => {
             this.#publishedBelowOffset = nextOffset;
           },

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { passing } from '../fault-points.ts';
-import type { OutboxRecord, Partition, TransactionalProducer } from '../service-layer/unit-of-work.ts';
+import type { OutboxRecord, Partition, PartitionOffset, TransactionalProducer } from '../service-layer/unit-of-work.ts';
+import type { PublishedOffsets } from './published-offsets.ts';
 
 /**
  * The lane's way out: publishes what the lane's transactions committed, in their order.
@@ -9,7 +10,8 @@ import type { OutboxRecord, Partition, TransactionalProducer } from '../service-
  * group's offset lies past that command.
  *
  * 1. The lane commits a batch to the database, outbox rows included, and hands the same rows to the relay.
- * 2. The relay publishes them in one broker transaction per bounded chunk of whole commands, with the group's offset.
+ * 2. The relay publishes them in one broker transaction per bounded chunk of whole commands, with the group's offset, once the answers
+ *    of other lanes that they rest on are out (`published-offsets.ts`).
  * 3. The lane's next database transaction deletes the rows that are out.
  *
  * A crash between 1 and 2: the rows are in the outbox, past the group's offset; whoever opens the lane next publishes them.
@@ -20,32 +22,39 @@ export class OutboxRelay {
   readonly #producer: TransactionalProducer;
   readonly #lane: Partition;
   readonly #group: string;
+  readonly #published: PublishedOffsets;
   readonly #onPublished: (chunk: Chunk) => void;
   readonly #onBroken: (error: unknown) => void;
-  #queue: Chunk[] = [];
+  #queue: QueuedChunk[] = [];
   #queuedRecords = 0;
   #running: Promise<void> | null = null;
   #publishing: Promise<void> = Promise.resolve();
   #broken = false;
+  #isDraining = false;
 
   constructor(options: {
     readonly producer: TransactionalProducer;
     readonly lane: Partition;
     readonly group: string;
+    readonly published: PublishedOffsets;
     readonly onPublished: (chunk: Chunk) => void;
     readonly onBroken: (error: unknown) => void;
   }) {
     this.#producer = options.producer;
     this.#lane = options.lane;
     this.#group = options.group;
+    this.#published = options.published;
     this.#onPublished = options.onPublished;
     this.#onBroken = options.onBroken;
   }
 
-  /** Publishes the records, and moves the group's offset to `nextOffset`, also when there are none. */
-  enqueue(records: readonly OutboxRecord[], nextOffset: number): void {
+  /**
+   * Publishes the records, and moves the group's offset to `nextOffset`, also when there are none.
+   * @param restsOn what must be out before
+   */
+  enqueue(records: readonly OutboxRecord[], nextOffset: number, restsOn: readonly PartitionOffset[]): void {
     for (const chunk of wholeCommandChunks(records, nextOffset)) {
-      this.#queue.push(chunk);
+      this.#queue.push({ ...chunk, restsOn });
       this.#queuedRecords += chunk.records.length;
     }
     this.#running ??= this.#run();
@@ -56,8 +65,12 @@ export class OutboxRelay {
     while (this.#queuedRecords > MAX_QUEUED_RECORDS && !this.#broken) await this.#publishing;
   }
 
-  /** Resolves when everything enqueued is out, the relay is broken, or the time is up. */
+  /**
+   * Resolves when everything enqueued is out, or rests on what does not come out, the relay is broken, or the time is up.
+   * What is not out stays in the outbox, for whoever opens the lane next.
+   */
   async drain(timeoutMs: number): Promise<void> {
+    this.#isDraining = true;
     const deadline = new AbortController();
     await Promise.race([this.#running, sleep(timeoutMs, undefined, { signal: deadline.signal }).catch(() => {})]);
     deadline.abort();
@@ -77,11 +90,14 @@ export class OutboxRelay {
     this.#running = null;
   }
 
-  async #publish(chunk: Chunk): Promise<void> {
+  async #publish(chunk: QueuedChunk): Promise<void> {
     try {
       passing('chunk-taken');
+      await this.#othersAreOut(chunk);
+      if (this.#broken) return;
       await this.#producer.publish(chunk.records, { ...this.#lane, group: this.#group, nextOffset: chunk.nextOffset });
       this.#queuedRecords -= chunk.records.length;
+      this.#published.note({ ...this.#lane, nextOffset: chunk.nextOffset });
       this.#onPublished(chunk);
     } catch (error) {
       if (!this.#broken) this.#onBroken(error);
@@ -89,13 +105,19 @@ export class OutboxRelay {
     }
   }
 
-  /** Joins what has queued up into one chunk: the busier, the larger the transactions. */
-  #take(): Chunk | undefined {
+  /** Gives up when the lane closes: the owner of what it waits for may be waiting for just that. */
+  async #othersAreOut({ restsOn }: QueuedChunk): Promise<void> {
+    while (!this.#broken && !(await this.#published.cover(restsOn, OTHERS_TIMEOUT_MS))) this.#broken = this.#isDraining;
+  }
+
+  /** Joins what has queued up, and may go out at once, into one chunk: the busier, the larger the transactions. */
+  #take(): QueuedChunk | undefined {
     const first = this.#queue.shift();
     if (!first) return undefined;
-    const joined = { records: [...first.records], nextOffset: first.nextOffset, bytes: first.bytes };
-    while (this.#queue[0] && joined.bytes + this.#queue[0].bytes <= MAX_CHUNK_BYTES) {
-      const next = this.#queue.shift() as Chunk;
+    const joined = { ...first, records: [...first.records] };
+    const mayJoin = ({ bytes, restsOn }: QueuedChunk) => joined.bytes + bytes <= MAX_CHUNK_BYTES && this.#published.covers(restsOn);
+    while (this.#queue[0] && mayJoin(this.#queue[0])) {
+      const next = this.#queue.shift() as QueuedChunk;
       joined.records.push(...next.records);
       joined.nextOffset = next.nextOffset;
       joined.bytes += next.bytes;
@@ -106,12 +128,18 @@ export class OutboxRelay {
 
 const MAX_QUEUED_RECORDS = 4_000;
 const MAX_CHUNK_BYTES = 4 * 1024 * 1024;
+/** Then it is looked whether the lane closes. */
+const OTHERS_TIMEOUT_MS = 500;
 
 /** What one broker transaction publishes. */
 export interface Chunk {
   readonly records: readonly OutboxRecord[];
   readonly nextOffset: number;
   readonly bytes: number;
+}
+
+interface QueuedChunk extends Chunk {
+  readonly restsOn: readonly PartitionOffset[];
 }
 
 /** Cuts records between commands, never inside one. The last chunk moves the offset all the way to `nextOffset`. */

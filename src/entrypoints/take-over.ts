@@ -10,6 +10,7 @@ import {
 } from '../service-layer/unit-of-work.ts';
 import type { Answering } from './answer-batch.ts';
 import { wholeCommandChunks } from './outbox-relay.ts';
+import type { PublishedOffsets } from './published-offsets.ts';
 
 /** The database and the topics do not fit together: answering would lose commands or repeat events. */
 export class LaneRefusedError extends TroubleError {
@@ -22,6 +23,7 @@ export interface LaneContext {
   readonly store: LaneStore;
   readonly group: string;
   readonly answering: Answering;
+  readonly published: PublishedOffsets;
   readonly log: Logger;
 }
 
@@ -39,7 +41,8 @@ export interface OpenLane {
  * 2. Refuse a database that knows the topic from another log. Read the group's committed offset C, which step 1 has settled.
  * 3. Read the database's position D. If D < C the database is older than the topics; if D lies beyond the partition's end
  *    the topic is not the one that the database knows. Either way the lane refuses.
- * 4. Of the outbox records publish those that answer commands from C up to D, in order; move the group's offset to D; delete them all.
+ * 4. Of the outbox records publish those that answer commands from C up to D, in order, each when what it rests on is out; move the
+ *    group's offset to D; delete them all.
  *
  * A crash anywhere: the next owner starts at 1 and finds the same, or less to do. A former owner that still commits to the
  * database between 3 and our first transaction moves the lane's row: that transaction finds it moved, and the lane opens anew.
@@ -111,15 +114,26 @@ async function publishOutbox(
   { nextOffset: end }: LanePosition,
   committed: number,
   producer: TransactionalProducer,
-  { store, group, log }: LaneContext,
+  { store, group, published: others, log }: LaneContext,
 ) {
+  others.note({ ...lane, nextOffset: committed });
   if (committed < end)
     log.info({ lane: `${lane.topic}/${lane.partition}`, from: committed, to: end }, 'Publishing the answers left behind');
   for (let published = committed; published < end; ) {
-    const { records, nextOffset } = (await store.readOutbox(lane, published, end)) ?? { records: [], nextOffset: end };
+    const { records, nextOffset, restsOn } = (await store.readOutbox(lane, published, end)) ?? {
+      records: [],
+      nextOffset: end,
+      restsOn: [],
+    };
     passing('left-behind-read');
+    if (!(await others.cover(restsOn, OTHERS_TIMEOUT_MS))) {
+      throw new TroubleError(
+        `The answers left behind wait for those of partitions ${restsOn.map(({ partition }) => partition).join(', ')}`,
+      );
+    }
     for (const chunk of wholeCommandChunks(records, nextOffset)) {
       await producer.publish(chunk.records, { ...lane, group, nextOffset: chunk.nextOffset });
+      others.note({ ...lane, nextOffset: chunk.nextOffset });
       passing('left-behind-published');
     }
     published = nextOffset;
@@ -127,3 +141,6 @@ async function publishOutbox(
   await store.deleteOutbox(lane, end);
   passing('left-behind-deleted');
 }
+
+/** Another lane may have no owner just now, and this one must be able to close. */
+const OTHERS_TIMEOUT_MS = 1_000;

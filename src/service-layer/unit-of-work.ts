@@ -54,10 +54,14 @@ export interface OutgoingRecord extends LogRecord {
   encoded?: Buffer;
 }
 
-/** The offset up to which (exclusive) a consumer group has dealt with a partition. */
-export interface GroupPosition extends Partition {
-  readonly group: string;
+/** How far somebody has come in a partition: `nextOffset` is what comes next. */
+export interface PartitionOffset extends Partition {
   readonly nextOffset: number;
+}
+
+/** The offset up to which (exclusive) a consumer group has dealt with a partition. */
+export interface GroupPosition extends PartitionOffset {
+  readonly group: string;
 }
 
 /**
@@ -178,6 +182,8 @@ export interface LaneProgress {
   readonly outbox: readonly OutboxRecord[];
   /** Outbox records of commands below this offset are out: this transaction deletes them. */
   readonly publishedBelowOffset: number;
+  /** What must be out before these records. */
+  readonly restsOn: readonly PartitionOffset[];
 }
 
 /** What one lane transaction left to publish. */
@@ -186,6 +192,8 @@ export interface WaitingRecords {
   readonly records: readonly OutboxRecord[];
   /** With these records, every command below is answered. */
   readonly nextOffset: number;
+  /** What must be out before. */
+  readonly restsOn: readonly PartitionOffset[];
 }
 
 /** A command on which a handler failed, or one that must not overtake such a one. */
@@ -215,8 +223,13 @@ export interface LaneTransaction extends UnitOfWork {
   readParked(): Promise<readonly ParkedCommand[]>;
   /** Notes what is parked and what is not any more; takes back what `claim` noted of the parked ones. */
   writeParked(changes: ParkedChanges): Promise<void>;
-  /** Begins to write what the aggregates have become, once: they do not change any more. Without it, it is done before the commit. */
-  flush(): Promise<void>;
+  /**
+   * Begins to write what the aggregates have become, once: they do not change any more. Without it, it is done before the commit.
+   * @param by the lane whose transaction it is, and how far it will have come
+   */
+  flush(by?: PartitionOffset): Promise<void>;
+  /** The lanes, each with how far it had come, that had written the loaded products before. */
+  writers(): readonly PartitionOffset[];
 }
 
 /** What a lane, one partition of the commands topic, keeps in the database. */

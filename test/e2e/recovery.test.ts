@@ -159,6 +159,7 @@ describeOnEachBroker('when something goes wrong', (environment) => {
           next,
           outbox: [{ ...record, sequence: position.nextSequence, sourceOffset: position.nextOffset }],
           publishedBelowOffset: 0,
+          restsOn: [],
         };
       });
     // The second of the two commands was answered before.

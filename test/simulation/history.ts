@@ -7,6 +7,7 @@ import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import { checkHistory, type History, type Violation } from '../support/check-history.ts';
 import { asHistoryRecord, stockTables } from '../support/read-history.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
+import { SequenceWatch } from './sequence-watch.ts';
 import { SimulatedDatabase } from './simulated-database.ts';
 import { SimulatedBroker, SimulatedLog } from './simulated-log.ts';
 import { sendCommands } from './traffic.ts';
@@ -23,7 +24,7 @@ const AFTERMATH_MS = 10_000;
 
 /** What became of one history. */
 export interface Outcome {
-  readonly violations: readonly (Violation | { readonly kind: 'stuck'; readonly detail: string })[];
+  readonly violations: readonly (Violation | { readonly kind: 'stuck' | 'ahead'; readonly detail: string })[];
   /** How often each fault happened. */
   readonly faults: ReadonlyMap<string, number>;
 }
@@ -36,7 +37,10 @@ export interface Outcome {
 export async function simulate(seed: number, file: string, trace?: (text: string) => void, bug?: PlantedBug): Promise<Outcome> {
   const world = new World(seed, trace);
   inhabit(world);
-  const log = new SimulatedLog(world, Object.values(TOPICS), PARTITIONS);
+  const watch = new SequenceWatch();
+  const log = new SimulatedLog(world, Object.values(TOPICS), PARTITIONS, (records) => {
+    watch.published(records.filter(({ topic }) => topic === TOPICS.events));
+  });
   const database = new SimulatedDatabase(world, file);
   const scene = new Scene(world, log, database, bug);
   try {
@@ -48,7 +52,8 @@ export async function simulate(seed: number, file: string, trace?: (text: string
     const isAtRest = await world.run(() => scene.isAtRest(), LONGEST_MS);
     if (!isAtRest) return { violations: [{ kind: 'stuck', detail: scene.positions() }], faults: scene.faults };
     await world.run(() => false, AFTERMATH_MS);
-    return { violations: checkHistory(await historyOf(log, database, scene.clocks)), faults: scene.faults };
+    const violations = checkHistory(await historyOf(log, database, scene.clocks));
+    return { violations: [...violations, ...watch.violations], faults: scene.faults };
   } finally {
     scene.end();
     database.close();

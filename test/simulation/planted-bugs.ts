@@ -87,6 +87,7 @@ export const plants = {
   'outbox rows are deleted before they are out': (parts) =>
     committing(parts, (progress) => ({ ...progress, publishedBelowOffset: progress.next.nextOffset })),
   'answers go out before the commit': (parts) => committing(parts, (progress) => atOnce(parts, progress, () => true)),
+  'answers go out before those that they rest on': (parts) => committing(parts, (progress) => ({ ...progress, restsOn: [] })),
   'dead letters go out before the commit': (parts) =>
     committing(parts, (progress) => atOnce(parts, progress, ({ topic }) => topic === parts.answering.deadLettersTopic)),
   'dead letters are dropped': (parts) =>

@@ -44,11 +44,14 @@ export class SimulatedLog {
   readonly group: SimulatedGroup;
   readonly offsets = new Map<number, number>();
   readonly #world: World;
+  readonly #onCommit: (records: readonly OutgoingRecord[]) => void;
   readonly #topics = new Map<string, Entry[][]>();
   readonly #producers = new Map<string, ProducerState>();
 
-  constructor(world: World, topics: readonly string[], partitions: number) {
+  /** @param onCommit told of what a transaction wrote, when its commit is decided */
+  constructor(world: World, topics: readonly string[], partitions: number, onCommit: (records: readonly OutgoingRecord[]) => void) {
     this.#world = world;
+    this.#onCommit = onCommit;
     this.group = new SimulatedGroup(world, this, partitions);
     for (const topic of topics)
       this.#topics.set(
@@ -147,6 +150,7 @@ export class SimulatedLog {
   #end(state: ProducerState, fate: 'committed' | 'aborted'): void {
     const transaction = state.transaction as Transaction;
     transaction.state = 'ending';
+    if (fate === 'committed') this.#onCommit(transaction.entries.map(({ topic, entry }) => ({ topic, ...entry.record })));
     const parts = [...Map.groupBy(transaction.entries, ({ topic, partition }) => `${topic}/${partition}`).values()].map((entries) => () => {
       for (const { entry } of entries) entry.fate = fate;
       const { topic, partition, entry } = entries[0] as (typeof entries)[number];

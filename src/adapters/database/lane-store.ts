@@ -45,14 +45,14 @@ export class SqlLaneStore implements LaneStore {
   }
 
   async readOutbox({ topic, partition }: Partition, fromSourceOffset: number, belowSourceOffset: number): Promise<WaitingRecords | null> {
-    const [row] = await this.#database.query<OutboxRow>(
-      `select sequence, next_offset, records from outbox
+    const [row] = await this.#database.query<OutboxRow & { readonly rests_on: string }>(
+      `select sequence, next_offset, records, rests_on from outbox
        where source_topic = ? and source_partition = ? and next_offset > ? order by sequence limit 1`,
       [topic, partition, fromSourceOffset],
     );
     if (!row) return null;
     const records = decodeOutbox(row).filter(({ sourceOffset }) => sourceOffset >= fromSourceOffset && sourceOffset < belowSourceOffset);
-    return { records, nextOffset: Math.min(row.next_offset, belowSourceOffset) };
+    return { records, nextOffset: Math.min(row.next_offset, belowSourceOffset), restsOn: JSON.parse(row.rests_on) };
   }
 
   async deleteOutbox(lane: Partition, belowSourceOffset: number): Promise<void> {
@@ -79,17 +79,18 @@ export class SqlLaneStore implements LaneStore {
   }
 
   async #write(sql: Sql, { topic, partition }: Partition, progress: LaneProgress): Promise<void> {
-    const { next, outbox, publishedBelowOffset } = progress;
+    const { next, outbox, publishedBelowOffset, restsOn } = progress;
     const row = outbox.length > 0 ? encodeOutbox(outbox, next.nextOffset) : null;
     await Promise.all([
       deleteOutbox(sql, { topic, partition }, publishedBelowOffset),
       row &&
-        sql('insert into outbox (source_topic, source_partition, sequence, next_offset, records) values (?, ?, ?, ?, ?)', [
+        sql('insert into outbox (source_topic, source_partition, sequence, next_offset, records, rests_on) values (?, ?, ?, ?, ?, ?)', [
           topic,
           partition,
           row.sequence,
           row.next_offset,
           row.records,
+          JSON.stringify(restsOn),
         ]),
       sql('update source_positions set next_offset = ?, next_sequence = ? where topic = ? and partition = ?', [
         next.nextOffset,

@@ -1,5 +1,6 @@
 import type { SqlEntityManager } from '@mikro-orm/sqlite';
 import { Batch, OrderLine, Product } from '../../domain/model.ts';
+import type { PartitionOffset } from '../../service-layer/unit-of-work.ts';
 import type { CommandNeeds } from './command-needs.ts';
 import { jsonRows } from './json-rows.ts';
 import type { Dialect } from './options.ts';
@@ -17,6 +18,15 @@ export interface LineRow {
 interface ProductRow {
   readonly sku: string;
   readonly version: number;
+  readonly source_topic: string | null;
+  readonly source_partition: number;
+  readonly next_offset: number;
+}
+
+/** A product, and the lane that wrote it last; null: none did. */
+interface LoadedProduct {
+  readonly product: Product;
+  readonly writtenBy: PartitionOffset | null;
 }
 
 interface BatchRow {
@@ -65,17 +75,23 @@ export class Loading {
    * The products with all their batches, in the order of creation, and none of their lines. On PostgreSQL their rows are
    * locked until the transaction ends, in the order of their skus, so that two transactions cannot wait for each other.
    */
-  async products(skus: readonly string[]): Promise<readonly Product[]> {
+  async products(skus: readonly string[]): Promise<readonly LoadedProduct[]> {
     if (skus.length === 0) return [];
     const ofSkus = `where sku in (select sku from ${this.#rows({ sku: 'text' })} as wanted)`;
     const wanted = [json(skus.map((sku) => [sku]))];
     const lock = this.#dialect === 'postgresql' ? 'for update' : '';
     const [rows, batches] = await Promise.all([
-      this.#sql<ProductRow>(`select sku, version from products ${ofSkus} order by sku ${lock}`, wanted),
+      this.#sql<ProductRow>(
+        `select sku, version, source_topic, source_partition, next_offset from products ${ofSkus} order by sku ${lock}`,
+        wanted,
+      ),
       this.#sql<BatchRow>(`select reference, sku, quantity, eta, allocated_quantity from batches ${ofSkus} order by id`, wanted),
     ]);
     const bySku = Map.groupBy(batches, ({ sku }) => sku);
-    return rows.map(({ sku, version }) => new Product(sku, version, bySku.get(sku)?.map(asBatch)));
+    return rows.map((row) => ({
+      product: new Product(row.sku, row.version, bySku.get(row.sku)?.map(asBatch)),
+      writtenBy: writerOf(row),
+    }));
   }
 
   /** A batch without its lines. Its product is locked like those above: whoever changes one of its batches holds it. */
@@ -146,6 +162,10 @@ export class Loading {
   #rows(columns: Parameters<typeof jsonRows>[1]): string {
     return jsonRows(this.#dialect, columns);
   }
+}
+
+function writerOf({ source_topic: topic, source_partition: partition, next_offset: nextOffset }: ProductRow): PartitionOffset | null {
+  return topic === null ? null : { topic, partition, nextOffset };
 }
 
 function asBatch({ reference, sku, quantity, eta, allocated_quantity }: BatchRow): Batch {

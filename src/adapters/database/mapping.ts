@@ -27,7 +27,13 @@ const products = defineEntity({
   tableName: 'products',
   forceConstructor: true,
   constructorParams: ['sku', 'version'],
-  properties: { sku: text().primary(), version: bigint() },
+  properties: {
+    sku: text().primary(),
+    version: bigint(),
+    sourceTopic: text().fieldName('source_topic').nullable(),
+    sourcePartition: int().fieldName('source_partition').nullable(),
+    nextOffset: bigint().fieldName('next_offset').nullable(),
+  },
 });
 
 /** The table's own key stays out of the domain: MikroORM puts it on the object, and nobody there looks at it. */
@@ -111,6 +117,7 @@ const outbox = defineEntity({
     sequence: bigint().primary(),
     nextOffset: bigint().fieldName('next_offset'),
     records: p.blob(),
+    restsOn: text().fieldName('rests_on').default('[]'),
   },
 });
 

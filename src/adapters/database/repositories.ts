@@ -91,9 +91,9 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
   async #load(skus: readonly string[]): Promise<ReadonlyMap<string, Batch>> {
     for (const sku of skus) this.#products.set(sku, null);
     const batches = new Map<string, Batch>();
-    for (const product of await this.#loading.products(skus)) {
+    for (const { product, writtenBy } of await this.#loading.products(skus)) {
       this.#products.set(product.sku, product);
-      this.#tracked.trackProduct(product);
+      this.#tracked.trackProduct(product, writtenBy);
       for (const batch of product.batches) batches.set(batch.reference, batch);
     }
     return batches;

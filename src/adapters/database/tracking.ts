@@ -1,4 +1,5 @@
 import type { Batch, OrderLine, Product } from '../../domain/model.ts';
+import type { PartitionOffset } from '../../service-layer/unit-of-work.ts';
 
 /** A batch as the database has it; null quantities: it does not have it yet. */
 interface Stored {
@@ -31,6 +32,7 @@ export class TrackedBatches {
   readonly #storedVersions = new Map<Product, number | null>();
   readonly #stored = new Map<Batch, Stored>();
   readonly #byReference = new Map<string, Batch>();
+  readonly #writers = new Map<string, PartitionOffset>();
 
   addProduct(product: Product): void {
     this.#storedVersions.set(product, null);
@@ -41,8 +43,16 @@ export class TrackedBatches {
     this.#byReference.set(batch.reference, batch);
   }
 
-  trackProduct(product: Product): void {
+  trackProduct(product: Product, writtenBy: PartitionOffset | null): void {
     this.#storedVersions.set(product, product.version);
+    if (!writtenBy) return;
+    const lane = `${writtenBy.topic}/${writtenBy.partition}`;
+    if (writtenBy.nextOffset > (this.#writers.get(lane)?.nextOffset ?? 0)) this.#writers.set(lane, writtenBy);
+  }
+
+  /** Each lane that has written a tracked product, at its furthest. */
+  writers(): readonly PartitionOffset[] {
+    return [...this.#writers.values()];
   }
 
   /** Takes batches as they are now for what the database has. */

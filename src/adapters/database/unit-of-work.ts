@@ -1,6 +1,12 @@
 import type { SqlEntityManager } from '@mikro-orm/sqlite';
 import type { Command } from '../../domain/commands.ts';
-import { type LaneTransaction, type ParkedChanges, type ParkedCommand, TroubleError } from '../../service-layer/unit-of-work.ts';
+import {
+  type LaneTransaction,
+  type ParkedChanges,
+  type ParkedCommand,
+  type PartitionOffset,
+  TroubleError,
+} from '../../service-layer/unit-of-work.ts';
 import { jsonRows } from './json-rows.ts';
 import { Loading } from './loading.ts';
 import type { Dialect } from './options.ts';
@@ -70,28 +76,37 @@ export class SqlUnitOfWork implements LaneTransaction {
     return writeParked(this.sql, this.#dialect, changes);
   }
 
-  flush(): Promise<void> {
-    this.#flushed ??= this.#writeChanges();
+  flush(by: PartitionOffset | null = null): Promise<void> {
+    this.#flushed ??= this.#writeChanges(by);
     return this.#flushed;
   }
 
+  writers(): readonly PartitionOffset[] {
+    return this.#tracked.writers();
+  }
+
   /** Sends every difference between what was loaded and what there is now, without waiting in between. */
-  async #writeChanges(): Promise<void> {
+  async #writeChanges(by: PartitionOffset | null): Promise<void> {
     const { newProducts, changedProducts, newBatches, changedBatches, linesLetGo, linesTaken } = this.#tracked.changes();
     const addedLines = this.orderLines.added.map(({ orderid, sku, qty }) => [orderid, sku, qty]);
+    const writer = [by?.topic ?? null, by?.partition ?? null, by?.nextOffset ?? null];
     const goneIds = `select order_lines.id from ${this.#rows(LINE_KEY)} as gone
        cross join order_lines where order_lines.orderid = gone.orderid and order_lines.sku = gone.sku`;
     const [, , , updatedProducts] = await Promise.all([
       this.#write(`delete from allocations where orderline_id in (${goneIds})`, linesLetGo),
       this.#write(`delete from order_lines where id in (${goneIds})`, linesLetGo),
       this.#write(
-        `insert into products (sku, version) select sku, version from ${this.#rows({ sku: 'text', version: 'bigint' })} as added`,
+        `insert into products (source_topic, source_partition, next_offset, sku, version)
+         select cast(? as text), cast(? as int), cast(? as bigint), sku, version from ${this.#rows({ sku: 'text', version: 'bigint' })} as added`,
         newProducts,
+        writer,
       ),
       this.#write(
-        `update products set version = changed.version from ${this.#rows({ sku: 'text', version: 'bigint', loaded: 'bigint' })} as changed
+        `update products set source_topic = ?, source_partition = ?, next_offset = ?, version = changed.version
+         from ${this.#rows({ sku: 'text', version: 'bigint', loaded: 'bigint' })} as changed
          where products.sku = changed.sku and products.version = changed.loaded`,
         changedProducts,
+        writer,
       ),
       this.#write(
         `insert into batches (reference, sku, quantity, eta, allocated_quantity)
@@ -136,8 +151,12 @@ export class SqlUnitOfWork implements LaneTransaction {
     }
   }
 
-  async #write(statement: string, rows: readonly (readonly unknown[])[]): Promise<number> {
-    return rows.length === 0 ? 0 : this.sql.run(statement, [JSON.stringify(rows)]);
+  async #write(
+    statement: string,
+    rows: readonly (readonly unknown[])[],
+    before: readonly (string | number | null)[] = [],
+  ): Promise<number> {
+    return rows.length === 0 ? 0 : this.sql.run(statement, [...before, JSON.stringify(rows)]);
   }
 
   #rows(columns: Parameters<typeof jsonRows>[1]): string {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { SqlLaneStore } from '../../../src/adapters/database/lane-store.ts';
-import { Product } from '../../../src/domain/model.ts';
+import { Batch, Product } from '../../../src/domain/model.ts';
 import { FencedError, type LanePosition, type LaneProgress, type Partition } from '../../../src/service-layer/unit-of-work.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
@@ -8,7 +8,7 @@ const LANE = { topic: 'commands', partition: 3 };
 const START: LanePosition = { nextOffset: 0, nextSequence: 1 };
 
 function progress(nextOffset: number, nextSequence: number, more: Partial<LaneProgress> = {}): LaneProgress {
-  return { next: { nextOffset, nextSequence }, outbox: [], publishedBelowOffset: 0, ...more };
+  return { next: { nextOffset, nextSequence }, outbox: [], publishedBelowOffset: 0, restsOn: [], ...more };
 }
 
 const record = (sequence: number, sourceOffset: number, value: string | Buffer = 'x') => {
@@ -103,9 +103,31 @@ describeOnEachDatabase('The lane store', (current) => {
     const store = await openStore();
     await store.transaction(LANE, START, async () => progress(8, 2, { outbox: [record(1, 3)] }));
     expect(await store.readOutbox(LANE, 0, 9)).toMatchObject({ records: [{ sequence: 1 }], nextOffset: 8 });
-    expect(await store.readOutbox(LANE, 4, 9)).toEqual({ records: [], nextOffset: 8 });
-    expect(await store.readOutbox(LANE, 4, 6)).toEqual({ records: [], nextOffset: 6 });
+    expect(await store.readOutbox(LANE, 4, 9)).toEqual({ records: [], nextOffset: 8, restsOn: [] });
+    expect(await store.readOutbox(LANE, 4, 6)).toEqual({ records: [], nextOffset: 6, restsOn: [] });
     expect(await store.readOutbox(LANE, 8, 9)).toBeNull();
+  });
+
+  test('knows what the answers of a transaction rest on: the lanes that wrote its products before', async () => {
+    const store = await openStore();
+    const allocate = (lane: Partition, from: LanePosition, nextOffset: number, ...skus: readonly string[]) =>
+      store.transaction(lane, from, async (transaction) => {
+        for (const sku of skus) {
+          const product = (await transaction.products.get(sku)) ?? new Product(sku);
+          if (product.version === 0) transaction.products.add(product);
+          product.addBatch(new Batch(`${sku}-${product.version}`, sku, 1, null));
+        }
+        await transaction.flush({ ...lane, nextOffset });
+        return progress(nextOffset, from.nextSequence + 1, { outbox: [record(from.nextSequence, 0)], restsOn: transaction.writers() });
+      });
+    const other = { ...LANE, partition: 4 };
+    await allocate(LANE, START, 3, 'LAMP', 'SOFA');
+    await allocate(LANE, { nextOffset: 3, nextSequence: 2 }, 7, 'LAMP');
+    await allocate(other, START, 5, 'SOFA', 'LAMP', 'DESK');
+    expect(await store.readOutbox(LANE, 0, 3)).toMatchObject({ restsOn: [] });
+    expect(await store.readOutbox(other, 0, 9)).toMatchObject({ restsOn: [{ ...LANE, nextOffset: 7 }] });
+    await allocate(LANE, { nextOffset: 7, nextSequence: 3 }, 8, 'DESK');
+    expect(await store.readOutbox(LANE, 7, 9)).toMatchObject({ restsOn: [{ ...other, nextOffset: 5 }] });
   });
 
   test('keeps any bytes of keys, values and headers', async () => {

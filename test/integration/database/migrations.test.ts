@@ -59,8 +59,8 @@ describeOnEachDatabase('Migrations', (current) => {
     const record = (sequence: number, sourceOffset: number) => {
       return { sequence, sourceOffset, topic: 'events', key: Buffer.from('key'), value: Buffer.from(`value ${sequence}`), headers: kept };
     };
-    expect(await store.readOutbox(lane, 0, 100)).toEqual({ records: [record(7, 4), record(8, 4)], nextOffset: 5 });
-    expect(await store.readOutbox(lane, 5, 100)).toEqual({ records: [record(9, 6)], nextOffset: 7 });
+    expect(await store.readOutbox(lane, 0, 100)).toEqual({ records: [record(7, 4), record(8, 4)], nextOffset: 5, restsOn: [] });
+    expect(await store.readOutbox(lane, 5, 100)).toEqual({ records: [record(9, 6)], nextOffset: 7, restsOn: [] });
     expect(await database.query('select id from processed_commands order by id')).toEqual([{ id: 'a' }, { id: 'b' }]);
     const records = current.dialect === 'sqlite' ? await EmbeddedLog.of(database).read('events', 2, 0) : [];
     expect(records.map(({ offset, timestampMs, key, value }) => [offset, timestampMs, key, value])).toEqual(

@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Chunk, OutboxRelay, wholeCommandChunks } from '../../../src/entrypoints/outbox-relay.ts';
-import { type GroupPosition, type OutboxRecord, type OutgoingRecord, TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+import { PublishedOffsets } from '../../../src/entrypoints/published-offsets.ts';
+import {
+  type Broker,
+  type GroupPosition,
+  type OutboxRecord,
+  type OutgoingRecord,
+  TroubleError,
+} from '../../../src/service-layer/unit-of-work.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const lane = { topic: 'commands', partition: 0 };
 
@@ -24,13 +32,16 @@ class RecordingProducer {
   }
 }
 
-function relayWith(producer: RecordingProducer) {
+const nobody = { committedOffsets: async () => [] } as unknown as Broker;
+
+function relayWith(producer: RecordingProducer, others = new PublishedOffsets(nobody, 'group')) {
   const published: Chunk[] = [];
   const broken: unknown[] = [];
   const relay = new OutboxRelay({
     producer,
     lane,
     group: 'group',
+    published: others,
     onPublished: (chunk) => published.push(chunk),
     onBroken: (error) => broken.push(error),
   });
@@ -64,7 +75,7 @@ describe('the relay', () => {
   it('moves the group past commands that left nothing to publish', async () => {
     const producer = new RecordingProducer();
     const { relay } = relayWith(producer);
-    relay.enqueue([], 7);
+    relay.enqueue([], 7, []);
     await relay.drain(1_000);
     expect(producer.transactions).toEqual([{ records: [], nextOffset: 7 }]);
   });
@@ -72,7 +83,7 @@ describe('the relay', () => {
   it('joins what queued up while it was publishing into one transaction', async () => {
     const producer = new RecordingProducer();
     const { relay, published } = relayWith(producer);
-    for (const offset of [0, 1, 2, 3]) relay.enqueue([record(offset + 1, offset)], offset + 1);
+    for (const offset of [0, 1, 2, 3]) relay.enqueue([record(offset + 1, offset)], offset + 1, []);
     await relay.drain(1_000);
     expect(producer.transactions.map(({ nextOffset }) => nextOffset)).toEqual([1, 4]);
     expect(published.map(({ nextOffset }) => nextOffset)).toEqual([1, 4]);
@@ -82,20 +93,45 @@ describe('the relay', () => {
     const producer = new RecordingProducer();
     const { relay, broken } = relayWith(producer);
     producer.failWith = new TroubleError('the answer was lost');
-    relay.enqueue([record(1, 0)], 1);
+    relay.enqueue([record(1, 0)], 1, []);
     await relay.drain(1_000);
     producer.failWith = null;
-    relay.enqueue([record(2, 1)], 2);
+    relay.enqueue([record(2, 1)], 2, []);
     await relay.drain(1_000);
     expect(broken).toHaveLength(1);
     expect(producer.transactions).toEqual([]);
+  });
+
+  it('publishes nothing before what it rests on is out, and what comes behind neither', async () => {
+    const producer = new RecordingProducer();
+    const others = new PublishedOffsets(nobody, 'group');
+    const { relay } = relayWith(producer, others);
+    const other = { topic: 'commands', partition: 1 };
+    relay.enqueue([record(1, 0)], 1, []);
+    relay.enqueue([record(2, 1)], 2, [{ ...other, nextOffset: 5 }]);
+    relay.enqueue([record(3, 2)], 3, []);
+    const nextOffsets = () => producer.transactions.map(({ nextOffset }) => nextOffset);
+    await eventually(() => expect(nextOffsets()).toEqual([1]));
+    others.note({ ...other, nextOffset: 4 });
+    await relay.drain(50);
+    expect(nextOffsets()).toEqual([1]);
+    others.note({ ...other, nextOffset: 5 });
+    await eventually(() => expect(nextOffsets()).toEqual([1, 3]));
+  });
+
+  it('leaves what rests on an answer that does not come out when its lane closes', async () => {
+    const producer = new RecordingProducer();
+    const { relay, broken } = relayWith(producer);
+    relay.enqueue([record(1, 0)], 1, [{ topic: 'commands', partition: 1, nextOffset: 5 }]);
+    await relay.drain(60_000);
+    expect([producer.transactions, broken]).toEqual([[], []]);
   });
 
   it('closes its producer and drops what is queued', async () => {
     const producer = new RecordingProducer();
     const { relay } = relayWith(producer);
     await relay.close();
-    relay.enqueue([record(1, 0)], 1);
+    relay.enqueue([record(1, 0)], 1, []);
     await relay.drain(1_000);
     expect(producer).toMatchObject({ closed: true, transactions: [] });
   });

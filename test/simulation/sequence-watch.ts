@@ -1,0 +1,32 @@
+import type { LogRecord } from '../../src/service-layer/unit-of-work.ts';
+
+/**
+ * Looks at each publication as it is decided: at no moment may an event be out while an earlier one of its product is not. Whoever
+ * loses the database just then could not build it again.
+ */
+export class SequenceWatch {
+  readonly violations: { readonly kind: 'ahead'; readonly detail: string }[] = [];
+  readonly #seen = new Map<string, Set<number>>();
+
+  published(records: readonly LogRecord[]): void {
+    const skus = new Set<string>();
+    for (const [sku, sequence] of records.flatMap(sequencesOf)) {
+      const seen = this.#seen.get(sku) ?? new Set();
+      this.#seen.set(sku, seen.add(sequence));
+      skus.add(sku);
+    }
+    for (const sku of skus) {
+      const seen = this.#seen.get(sku) as Set<number>;
+      const last = Math.max(...seen);
+      if (last !== seen.size) this.violations.push({ kind: 'ahead', detail: `${sku}: ${last} is out with ${seen.size} events` });
+    }
+  }
+}
+
+function sequencesOf({ value, headers }: LogRecord): (readonly [sku: string, sequence: number])[] {
+  if (headers.ce_type === undefined) return [];
+  const data = JSON.parse(String(value));
+  if (String(headers.ce_type) !== 'CompositeDomainEvent') return headers.ce_sequence ? [[data.sku, Number(headers.ce_sequence)]] : [];
+  const events = data.events as readonly { readonly sequence?: string; readonly data: { readonly sku: string } }[];
+  return events.flatMap((event) => (event.sequence === undefined ? [] : [[event.data.sku, Number(event.sequence)] as const]));
+}
