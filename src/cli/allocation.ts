@@ -6,6 +6,7 @@ import { describeError, exitCodeOf, UsageError } from './errors.ts';
 import { addLag } from './lag.ts';
 import { addMigrate } from './migrate.ts';
 import { addPublish } from './publish.ts';
+import { addReplay } from './replay.ts';
 import { addShow } from './show.ts';
 import { addStart } from './start.ts';
 import { addTail } from './tail.ts';
@@ -27,7 +28,7 @@ Examples:
 
 Settings come from the environment (KAFKA_BROKERS, DATABASE_URL, …): see "Configuration" in the README.`,
   );
-for (const add of [addStart, addMigrate, addPublish, addTail, addLag, addShow, addDeadLetters]) add(program);
+for (const add of [addStart, addMigrate, addPublish, addTail, addLag, addShow, addDeadLetters, addReplay]) add(program);
 
 const FORCED_EXIT_AFTER_MS = 2_000;
 

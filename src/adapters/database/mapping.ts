@@ -121,6 +121,12 @@ const outbox = defineEntity({
   },
 });
 
+const rebuilds = defineEntity({
+  name: 'RebuildRow',
+  tableName: 'rebuilds',
+  properties: { state: text().primary(), plan: text() },
+});
+
 const logIdentity = defineEntity({ name: 'LogIdentityRow', tableName: 'log_identity', properties: { id: text().primary() } });
 
 const logTopics = defineEntity({
@@ -179,6 +185,7 @@ export const schemas = [
   processedCommands,
   parkedCommands,
   outbox,
+  rebuilds,
   logIdentity,
   logTopics,
   logBatches,

@@ -16,6 +16,8 @@ const POSTGRES_POOL_SIZE = 10;
  * every lane that needs them. As long as the group waits for a silent member: then its lanes are others' anyway.
  */
 const POSTGRES_ASLEEP_MS = 6_000;
+/** One process's: others' connections can be told from its own. */
+const APPLICATION_NAME = `allocation ${crypto.randomUUID().slice(0, 8)}`;
 
 export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../migrations', import.meta.url));
 
@@ -108,7 +110,7 @@ function postgresOptions(url: URL): DatabaseOptions {
       connectionTimeoutMillis: POSTGRES_CONNECT_TIMEOUT_MS,
       idle_in_transaction_session_timeout: POSTGRES_ASLEEP_MS,
       keepAlive: true,
-      application_name: 'allocation',
+      application_name: APPLICATION_NAME,
       onPoolCreated: readIntegersAsNumbers,
       ...ssl,
     },

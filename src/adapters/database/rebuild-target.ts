@@ -1,0 +1,80 @@
+import type { ParkedCommand, PartitionOffset } from '../../service-layer/unit-of-work.ts';
+import type { Database } from './database.ts';
+import { codeOf } from './errors.ts';
+import type { Sql } from './transaction.ts';
+
+/** What a database says of a rebuild: one that is under way in it, or that it shows the past. */
+export interface RebuildMark {
+  readonly state: 'unfinished' | 'past';
+  /** JSON. */
+  readonly plan: string;
+}
+
+/** The mark of a database that no service may run on; null: it has none. */
+export async function readMark(database: Database): Promise<RebuildMark | null> {
+  const [mark] = await database.query<RebuildMark>('select state, plan from rebuilds');
+  return mark ?? null;
+}
+
+export async function writeMark(database: Database, { state, plan }: RebuildMark): Promise<void> {
+  await database.query('insert into rebuilds (state, plan) values (?, ?)', [state, plan]);
+}
+
+export async function removeMark(database: Database): Promise<void> {
+  await database.query('delete from rebuilds');
+}
+
+/** Whether nothing was ever answered in it. A service that was started on it, and refused, leaves positions at 0. */
+export async function isEmpty(database: Database): Promise<boolean> {
+  const [row] = await database.query<{ used: number }>(
+    `select (select count(*) from products) + (select count(*) from processed_commands) + (select count(*) from outbox)
+      + (select count(*) from source_positions where next_offset > 0) as used`,
+  );
+  return row?.used === 0;
+}
+
+/** Whether another process has it open just now. */
+export async function isUsedByOthers(database: Database): Promise<boolean> {
+  if (database.dialect === 'postgresql') {
+    const [row] = await database.query<{ others: number }>(
+      `select count(*) as others from pg_stat_activity
+       where datname = current_database() and application_name like 'allocation%' and application_name <> current_setting('application_name')`,
+    );
+    return Number(row?.others) > 0;
+  }
+  try {
+    // SQLite leaves its WAL only for one who is alone.
+    const [row] = await database.query<{ journal_mode: string }>('pragma journal_mode = delete');
+    await database.query('pragma journal_mode = wal');
+    return row?.journal_mode === 'wal';
+  } catch (error) {
+    if (error instanceof Error && codeOf(error.cause).startsWith('SQLITE_BUSY')) return true;
+    throw error;
+  }
+}
+
+/** Where the lanes go on; answers that wait in the outbox of an older copy are out since. */
+export async function writePositions(sql: Sql, positions: readonly PartitionOffset[], logId: string): Promise<void> {
+  for (const { topic, partition, nextOffset } of positions) {
+    await sql(
+      `insert into source_positions (topic, partition, next_offset, next_sequence, log_id) values (?, ?, ?, 1, ?)
+       on conflict (topic, partition) do update set next_offset = excluded.next_offset, log_id = excluded.log_id`,
+      [topic, partition, nextOffset, logId],
+    );
+    await sql('delete from outbox where source_topic = ? and source_partition = ? and next_offset <= ?', [topic, partition, nextOffset]);
+  }
+}
+
+/** In the place of all that were parked. */
+export async function replaceParked(sql: Sql, parked: readonly ParkedCommand[]): Promise<void> {
+  await sql('delete from parked_commands');
+  for (const { id, subjects, behind, position, isRedriven } of parked) {
+    await sql('insert into parked_commands (id, subjects, behind, position, is_redriven) values (?, ?, ?, ?, ?)', [
+      id,
+      JSON.stringify(subjects),
+      JSON.stringify(behind),
+      position,
+      Number(isRedriven),
+    ]);
+  }
+}

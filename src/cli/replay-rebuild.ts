@@ -1,0 +1,53 @@
+import { Database } from '../adapters/database/database.ts';
+import { describeUrl } from '../adapters/database/options.ts';
+import { readPlace } from '../replay/place.ts';
+import { Rebuild } from '../replay/rebuild.ts';
+import { countOffsets, planRebuild } from '../replay/rebuild-plan.ts';
+import { print, printJson } from './output.ts';
+import { type ActOptions, carryOut, isWanted } from './replay-act.ts';
+import { answering, withBroker } from './session.ts';
+
+export interface RebuildOptions {
+  readonly into: string;
+  readonly until?: string;
+  readonly fromCopy: boolean;
+}
+
+/** Of a plain machine: for the estimate in the plan. */
+const USUAL_RATE = 40_000;
+
+/** `allocation replay rebuild` */
+export async function rebuild(options: RebuildOptions & ActOptions): Promise<void> {
+  const until = options.until === undefined ? null : readPlace(options.until, Date.now());
+  await withBroker({ createTopics: false }, async ({ config, broker }) => {
+    const found = await answering(planRebuild(broker, config, { until, fromCopy: options.fromCopy }), config);
+    const database = await Database.open(options.into);
+    try {
+      const rebuilding = await Rebuild.into(database, broker, found);
+      const { plan } = rebuilding;
+      const [total, done] = [countOffsets(plan.ranges), await rebuilding.done()];
+      const wanted = await isWanted(
+        {
+          target: describeUrl(options.into),
+          events: `${plan.eventsTopic}, ${total} offsets in ${plan.ranges.length} partitions${options.until === undefined ? '' : `, what lies before ${options.until}`}`,
+          ranges: plan.ranges.map(({ partition, beginning, end }) => `${partition}: ${beginning} to ${end}`).join(', '),
+          'goes on at': `${plan.positions.map(({ partition, nextOffset }) => `${plan.commandsTopic}/${partition} at ${nextOffset}`).join(', ') || 'the beginning'} (group ${plan.group})`,
+          ...(done > 0 ? { interrupted: `${done} offsets are done` } : {}),
+          time: `about ${Math.ceil((total - done) / Math.min(USUAL_RATE, options.maxRate ?? USUAL_RATE))} s`,
+        },
+        options,
+      );
+      if (!wanted) return;
+      const howToGoOn = 'The same command goes on from there';
+      const outcome = await carryOut({ total, done, unit: 'offsets', howToGoOn }, options, (act) => rebuilding.run(act));
+      if (!outcome) return;
+      const { result, seconds } = outcome;
+      if (options.json) return printJson({ result: 'rebuilt', target: describeUrl(options.into), ...result, seconds });
+      const { repeated, beyondThePositions, later } = result.skipped;
+      print(`Rebuilt ${describeUrl(options.into)} in ${seconds} s: ${result.read} records read, ${result.applied} events applied`);
+      print(`Skipped: ${repeated} repeated, ${beyondThePositions} beyond the group's positions, ${later} later than asked for`);
+    } finally {
+      await database.close();
+    }
+  });
+}

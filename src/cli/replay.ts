@@ -1,0 +1,40 @@
+import { type Command, Option } from 'commander';
+import { type ActOptions, addActOptions } from './replay-act.ts';
+import type { RebuildOptions } from './replay-rebuild.ts';
+
+/** `allocation replay rebuild|…` */
+export function addReplay(program: Command): void {
+  const replay = program
+    .command('replay')
+    .description('recovery from the topics: each shows its plan first, and acts with --execute or when you say yes')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npx allocation replay rebuild --into sqlite:///./recovered.db
+  $ npx allocation replay rebuild --into sqlite:///./recovered.db --execute
+
+What to do when: docs/recovery.md`,
+    );
+  addActOptions(replay.command('rebuild'))
+    .description('build a database from the events, so that the service goes on with it where the lost one stopped')
+    .requiredOption('--into <url>', 'the database to build: an empty one, written like DATABASE_URL')
+    .addOption(new Option('--until <time|offset>', 'only what was published before: a database to look at, not to run on'))
+    .addOption(new Option('--from-copy', 'the target is an older copy: add what it lacks').default(false).conflicts('until'))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npx allocation replay rebuild --into sqlite:///./recovered.db             # shows the plan
+  $ npx allocation replay rebuild --into sqlite:///./recovered.db --execute
+  $ npx allocation replay rebuild --into sqlite:///./backup.db --from-copy --execute
+  $ npx allocation replay rebuild --into sqlite:///./monday.db --until 2026-11-23T08:00:00Z --execute
+
+Interrupted (Ctrl-C, a crash, the broker gone), the same command goes on where it was.
+The service then starts on it with DATABASE_URL set to that url.`,
+    )
+    .action(async (options: RebuildOptions & ActOptions) => {
+      const { rebuild } = await import('./replay-rebuild.ts');
+      await rebuild(options);
+    });
+}

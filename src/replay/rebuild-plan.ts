@@ -1,0 +1,59 @@
+import type { Config } from '../config.ts';
+import { type Broker, type OffsetRange, type PartitionOffset, TroubleError } from '../service-layer/unit-of-work.ts';
+import type { Place } from './place.ts';
+
+/** What a rebuild reads, and where the lanes go on after it. Fixed when it begins: an interrupted one goes on with the same. */
+export interface RebuildPlan {
+  readonly eventsTopic: string;
+  readonly commandsTopic: string;
+  readonly group: string;
+  /** Of the commands topic, and of the events topic. */
+  readonly logId: string;
+  readonly eventsLogId: string;
+  /** Of the events topic. */
+  readonly ranges: readonly OffsetRange[];
+  /** Of the group in the commands topic. */
+  readonly positions: readonly PartitionOffset[];
+  /** Only what happened before; null: everything. */
+  readonly until: Place | null;
+  /** Into an older copy of the database. */
+  readonly fromCopy: boolean;
+}
+
+/**
+ * The group's positions first: all events that answer commands below them are below the ends that are read then.
+ * @throws {TroubleError} the log cannot be reached
+ */
+export async function planRebuild(
+  broker: Broker,
+  { commandsTopic, eventsTopic, groupId: group }: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'groupId'>,
+  { until, fromCopy }: Pick<RebuildPlan, 'until' | 'fromCopy'>,
+): Promise<RebuildPlan> {
+  const [logId, eventsLogId] = await Promise.all([broker.logId(commandsTopic), broker.logId(eventsTopic)]);
+  const committed = await broker.committedOffsets(group, commandsTopic);
+  const ranges = await broker.offsetRanges(eventsTopic);
+  const positions = committed.flatMap((nextOffset, partition) =>
+    nextOffset === null ? [] : [{ topic: commandsTopic, partition, nextOffset }],
+  );
+  return { eventsTopic, commandsTopic, group, logId, eventsLogId, ranges, positions, until, fromCopy };
+}
+
+/** How many offsets there are to read: a little more than records, since transactions take some. */
+export function countOffsets(ranges: readonly OffsetRange[]): number {
+  return ranges.reduce((sum, { beginning, end }) => sum + Math.max(0, end - beginning), 0);
+}
+
+/** Whether an unfinished rebuild can go on: the topics are the ones it began with. */
+export function isSame(begun: RebuildPlan, now: RebuildPlan): boolean {
+  const identity = ({ ranges: _, positions: __, ...rest }: RebuildPlan) => JSON.stringify(rest);
+  return identity(begun) === identity(now);
+}
+
+/** @throws {TroubleError} the plan that the database keeps is none */
+export function readPlan(json: string): RebuildPlan {
+  try {
+    return JSON.parse(json) as RebuildPlan;
+  } catch (error) {
+    throw new TroubleError('The mark of the unfinished rebuild cannot be read', { cause: error });
+  }
+}

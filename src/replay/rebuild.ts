@@ -1,0 +1,226 @@
+import type { Database } from '../adapters/database/database.ts';
+import { EventFold, type FoldedEvent, UnfoldableError } from '../adapters/database/event-fold.ts';
+import {
+  isEmpty,
+  isUsedByOthers,
+  readMark,
+  removeMark,
+  replaceParked,
+  writeMark,
+  writePositions,
+} from '../adapters/database/rebuild-target.ts';
+import { type PublishedAnswer, type PublishedEvent, readPublished } from '../messages/published.ts';
+import type { Broker, Delivery, ParkedCommand } from '../service-layer/unit-of-work.ts';
+import { ReplayRefusedError } from './errors.ts';
+import { isBefore } from './place.ts';
+import { isSame, type RebuildPlan, readPlan } from './rebuild-plan.ts';
+
+/** So many products with missing events are named. */
+const GAPS_NAMED = 3;
+
+/** What a rebuild came to. */
+export interface RebuildReport {
+  /** Records of the events topic, this time. */
+  readonly read: number;
+  /** Events that were laid aside for the fold. */
+  readonly applied: number;
+  readonly skipped: {
+    /** An event of that product and sequence was there already. */
+    readonly repeated: number;
+    /** Answers of commands that the group had not passed when the plan was made. */
+    readonly beyondThePositions: number;
+    /** After the moment that was asked for. */
+    readonly later: number;
+  };
+}
+
+export interface Watch {
+  /** Told of so many offsets more. Resolves when the next may be read. */
+  readonly advance: (offsets: number) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Builds the database out of the events topic. Sends nothing, moves no group.
+ *
+ * 1. `openTarget` marks the database, so that no service runs on it, and keeps the plan in it.
+ * 2. The events are read and laid aside, with how far each partition was read.
+ * 3. One transaction folds them, sets the lanes to where the group stands, and takes the mark away.
+ *
+ * Interrupted anywhere, it goes on when it is started again: before 2 has laid a chunk aside with that chunk, before 3 has
+ * committed with 3. Refused (events are missing, or foreign), it leaves the database as it was.
+ */
+export class Rebuild {
+  readonly #broker: Broker;
+  readonly #database: Database;
+  readonly #plan: RebuildPlan;
+  readonly #fold: EventFold;
+  readonly #positions: ReadonlyMap<string, number>;
+  #read = 0;
+  #applied = 0;
+  readonly #skipped = { repeated: 0, beyondThePositions: 0, later: 0 };
+
+  private constructor(broker: Broker, database: Database, plan: RebuildPlan) {
+    this.#broker = broker;
+    this.#database = database;
+    this.#plan = plan;
+    this.#fold = new EventFold(database);
+    this.#positions = new Map(plan.positions.map(({ topic, partition, nextOffset }) => [`${topic}/${partition}`, nextOffset]));
+  }
+
+  get plan(): RebuildPlan {
+    return this.#plan;
+  }
+
+  /**
+   * Looks whether the database can be the target, and changes nothing.
+   * @returns a rebuild that begins, or goes on with the plan that it began with
+   * @throws {ReplayRefusedError}
+   */
+  static async into(database: Database, broker: Broker, plan: RebuildPlan): Promise<Rebuild> {
+    await database.runMigrations();
+    const mark = await readMark(database);
+    if (mark?.state === 'past') throw new ReplayRefusedError('The target shows the past, from a rebuild with --until: use another one');
+    if (mark) {
+      const begun = readPlan(mark.plan);
+      if (isSame(begun, plan)) return new Rebuild(broker, database, begun);
+      throw new ReplayRefusedError('The target holds an unfinished rebuild of other topics, or of another moment: finish that one, or use another target');
+    }
+    if (await isUsedByOthers(database)) throw new ReplayRefusedError('The target is in use by another process: stop the service that runs on it first');
+    const empty = await isEmpty(database);
+    if (!empty && !plan.fromCopy) {
+      throw new ReplayRefusedError('The target is not empty: name an empty one, or add --from-copy to bring an older copy up to date');
+    }
+    return new Rebuild(broker, database, plan);
+  }
+
+  /** How far an interrupted one has come, in offsets. */
+  async done(): Promise<number> {
+    if ((await readMark(this.#database)) === null) return 0;
+    await this.#fold.prepare();
+    const progress = await this.#fold.progress();
+    return this.#plan.ranges.reduce((sum, { partition, beginning }) => sum + Math.max(0, (progress.get(partition) ?? beginning) - beginning), 0);
+  }
+
+  /**
+   * @throws {ReplayRefusedError} events are missing, or foreign
+   * @throws what the signal was aborted with; started again, it goes on
+   */
+  async run({ advance, signal }: Watch): Promise<RebuildReport> {
+    if ((await readMark(this.#database)) === null) await writeMark(this.#database, { state: 'unfinished', plan: JSON.stringify(this.#plan) });
+    await this.#fold.prepare();
+    try {
+      const progress = await this.#fold.progress();
+      const left = this.#plan.ranges.map((range) => ({ ...range, beginning: progress.get(range.partition) ?? range.beginning }));
+      let at = new Map(left.map(({ partition, beginning }) => [partition, beginning]));
+      await this.#broker.read(
+        this.#plan.eventsTopic,
+        left,
+        async (delivery) => {
+          await this.#take(delivery);
+          await advance(delivery.nextOffset - (at.get(delivery.partition) ?? 0));
+          at = at.set(delivery.partition, delivery.nextOffset);
+        },
+        signal,
+      );
+      await this.#refuseGaps();
+      signal.throwIfAborted();
+      await this.#finish();
+    } catch (error) {
+      if (!(error instanceof ReplayRefusedError || error instanceof UnfoldableError)) throw error;
+      await this.#fold.abandon();
+      await removeMark(this.#database);
+      throw error;
+    }
+    return { read: this.#read, applied: this.#applied, skipped: this.#skipped };
+  }
+
+  async #take({ partition, records, nextOffset }: Delivery): Promise<void> {
+    const { until, eventsTopic } = this.#plan;
+    const events: FoldedEvent[] = [];
+    const commandIds: string[] = [];
+    for (const record of records) {
+      this.#read += 1;
+      if (until && !isBefore(record, until)) {
+        this.#skipped.later += 1;
+        continue;
+      }
+      const answer = readPublished(record);
+      if (answer.kind === 'foreign') {
+        throw new ReplayRefusedError(`${eventsTopic}/${partition}/${record.offset} is no event of this service: ${answer.message}`);
+      }
+      if (!this.#isPassed(answer)) {
+        this.#skipped.beyondThePositions += 1;
+        continue;
+      }
+      commandIds.push(answer.commandId);
+      for (const event of answer.events) {
+        const folded = asFolded(event, partition, record.offset);
+        if (folded) events.push(folded);
+      }
+    }
+    const repeated = await this.#fold.add(events, commandIds, { partition, nextOffset });
+    this.#applied += events.length - repeated;
+    this.#skipped.repeated += repeated;
+  }
+
+  /** Whether the lane will not handle the command again. */
+  #isPassed({ source: { topic, partition, offset } }: PublishedAnswer): boolean {
+    return topic !== this.#plan.commandsTopic || offset < (this.#positions.get(`${topic}/${partition}`) ?? 0);
+  }
+
+  /** Of the past, what lacks an earlier event is left out; a database to run on must lack nothing. */
+  async #refuseGaps(): Promise<void> {
+    if (this.#plan.until) return;
+    const gaps = await this.#fold.gaps(GAPS_NAMED);
+    const named = gaps.map(({ sku, missing }) => `${sku} from ce_sequence ${missing} on`).join(', ');
+    const gone = this.#plan.ranges.filter(({ beginning }) => beginning > 0).map(({ partition, beginning }) => `${partition} begins at ${beginning}`);
+    if (gaps.length === 0) return;
+    throw new ReplayRefusedError(
+      gone.length > 0
+        ? `Events are missing (${named}): the retention of ${this.#plan.eventsTopic} has deleted its beginning (partition ${gone.join(', ')}). ` +
+            'Bring a copy of the database up to date instead: put it in the place of the target, and add --from-copy'
+        : `Events are missing in ${this.#plan.eventsTopic} (${named}): was something deleted, or is it the topic of another group?`,
+    );
+  }
+
+  async #finish(): Promise<void> {
+    const { until, positions, logId } = this.#plan;
+    const parked: readonly ParkedCommand[] = [];
+    await this.#fold.fold(async (sql) => {
+      await sql('delete from rebuilds');
+      if (until) {
+        await sql('insert into rebuilds (state, plan) values (?, ?)', ['past', JSON.stringify(this.#plan)]);
+        return;
+      }
+      await writePositions(sql, positions, logId);
+      await replaceParked(sql, parked);
+    });
+  }
+}
+
+function asFolded(event: PublishedEvent, partition: number, offset: number): FoldedEvent | null {
+  const { id, type } = event;
+  const place = { id, partition, offset };
+  switch (type) {
+    case 'BatchCreated': {
+      const { sku, reference, quantity, eta } = event.data;
+      return { type, sku, sequence: event.sequence, reference, orderid: null, quantity, eta, ...place };
+    }
+    case 'BatchQuantityChanged': {
+      const { sku, reference, quantity } = event.data;
+      return { type, sku, sequence: event.sequence, reference, orderid: null, quantity, eta: null, ...place };
+    }
+    case 'Allocated':
+    case 'Deallocated': {
+      const { sku, orderid, qty, batchref } = event.data;
+      return { type, sku, sequence: event.sequence, reference: batchref, orderid, quantity: qty, eta: null, ...place };
+    }
+    case 'OutOfStock': {
+      const { sku, orderid, qty } = event.data;
+      return { type, sku, sequence: event.sequence, reference: null, orderid, quantity: qty, eta: null, ...place };
+    }
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,138 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { Database } from '../../../src/adapters/database/database.ts';
+import { EventFold, type FoldedEvent, UnfoldableError } from '../../../src/adapters/database/event-fold.ts';
+import type { Command } from '../../../src/domain/commands.ts';
+import type { Event } from '../../../src/domain/events.ts';
+import { anyCommand } from '../../support/arbitrary-commands.ts';
+import { allocateOrder, createBatch, handleIn } from '../../support/commands.ts';
+import { describeOnEachDatabase } from '../../support/databases.ts';
+
+const RUNS = 15;
+const nothing = async () => {};
+
+/** As they lie in the topic: one record each. */
+function asFolded(events: readonly Event[]): readonly FoldedEvent[] {
+  return events.flatMap((event, offset) => {
+    if (!('version' in event)) return [];
+    const { type, sku, version: sequence } = event;
+    const line = 'orderid' in event ? { orderid: event.orderid, quantity: event.qty } : { orderid: null, quantity: event.quantity };
+    const reference = 'reference' in event ? event.reference : 'batchref' in event ? event.batchref : null;
+    const eta = 'eta' in event ? event.eta : null;
+    return [{ sku, sequence, type, reference, eta, ...line, id: `commands/0/${offset}`, partition: 0, offset }];
+  });
+}
+
+/** Every product, batch and line, each batch's lines from the oldest on. */
+async function stockOf(database: Database) {
+  const [products, batches, lines, unallocated] = await Promise.all([
+    database.query('select sku, version from products order by sku'),
+    database.query('select reference, sku, quantity, eta, allocated_quantity from batches order by sku, id'),
+    database.query<{ reference: string; orderid: string; sku: string; qty: number }>(
+      `select batches.reference, order_lines.orderid, order_lines.sku, order_lines.qty from allocations
+       join batches on batches.id = allocations.batch_id join order_lines on order_lines.id = allocations.orderline_id order by allocations.id`,
+    ),
+    database.query('select orderid from order_lines where id not in (select orderline_id from allocations)'),
+  ]);
+  return { products, batches, lines: Object.fromEntries(Map.groupBy(lines, ({ reference }) => reference)), unallocated };
+}
+
+describeOnEachDatabase('The fold of the events', (current) => {
+  const scratch = async () => {
+    const database = await current.database();
+    for (const table of ['allocations', 'order_lines', 'batches', 'products', 'processed_commands'])
+      await database.query(`delete from ${table}`);
+    const fold = new EventFold(database);
+    await fold.prepare();
+    return { database, fold };
+  };
+  const addAll = (fold: EventFold, events: readonly FoldedEvent[]) =>
+    fold.add(events, ['a command'], { partition: 0, nextOffset: events.length });
+
+  test('is the database that the handlers made, also on top of an older copy and whatever the order of the events', async () => {
+    const history = fc.tuple(fc.array(anyCommand, { maxLength: 25 }), fc.array(anyCommand, { maxLength: 25 }), fc.infiniteStream(fc.nat()));
+    await fc.assert(
+      fc.asyncProperty(history, async ([before, after, places]) => {
+        await withServed(async (served) => {
+          const answer = async (commands: readonly Command[]) => {
+            const events: Event[] = [];
+            for (const command of commands) events.push(...(await handleIn(served, command)));
+            return events;
+          };
+          const early = await answer(before);
+          const copy = await stockOf(served);
+          const all = asFolded([...early, ...(await answer(after))]);
+          const { database, fold } = await scratch();
+          await addAll(fold, asFolded(early));
+          await fold.fold(nothing);
+          expect(await stockOf(database)).toEqual(copy);
+          await fold.prepare();
+          const shuffled = all.map((event) => ({ event, place: places.next().value })).toSorted((a, b) => a.place - b.place);
+          await addAll(
+            fold,
+            shuffled.map(({ event }) => event),
+          );
+          expect(await fold.gaps(10)).toEqual([]);
+          await fold.fold(nothing);
+          expect(await stockOf(database)).toEqual(await stockOf(served));
+        });
+      }),
+      { numRuns: RUNS },
+    );
+  }, 120_000);
+
+  test('goes on where it was read to, counts an event that comes again, and remembers the answered commands', async () => {
+    const { database, fold } = await scratch();
+    const events = await eventsOf(createBatch('b', 'LAMP', 5), allocateOrder('o', 'LAMP'));
+    expect(await fold.add(events.slice(0, 1), ['one'], { partition: 3, nextOffset: 7 })).toBe(0);
+    expect(await new EventFold(database).progress()).toEqual(new Map([[3, 7]]));
+    expect(await fold.add(events, ['one', 'two'], { partition: 3, nextOffset: 9 })).toBe(1);
+    expect(await fold.progress()).toEqual(new Map([[3, 9]]));
+    await fold.fold(nothing);
+    expect(await database.query('select id from processed_commands order by id')).toEqual([{ id: 'one' }, { id: 'two' }]);
+    expect(await stockOf(database)).toMatchObject({ products: [{ sku: 'LAMP', version: 2 }] });
+  });
+
+  test('finds the events that are missing, and takes none behind them', async () => {
+    const { database, fold } = await scratch();
+    const events = await eventsOf(createBatch('b', 'LAMP', 5), ...['o1', 'o2', 'o3'].map((id) => allocateOrder(id, 'LAMP')));
+    await addAll(
+      fold,
+      events.filter(({ sequence }) => sequence !== 3),
+    );
+    expect(await fold.gaps(10)).toEqual([{ sku: 'LAMP', missing: 3, count: 1 }]);
+    await fold.fold(nothing);
+    expect(await stockOf(database)).toMatchObject({ products: [{ sku: 'LAMP', version: 2 }], lines: { b: [{ orderid: 'o1' }] } });
+  });
+
+  test('refuses an allocation in a batch that was never created, and changes nothing', async () => {
+    const { database, fold } = await scratch();
+    const line = { sku: 'LAMP', orderid: 'o', reference: 'nowhere', quantity: 1, eta: null, id: 'x', partition: 0, offset: 0 };
+    await addAll(fold, [{ ...line, type: 'Allocated', sequence: 1 }]);
+    await expect(fold.fold(nothing)).rejects.toThrow(UnfoldableError);
+    expect(await stockOf(database)).toEqual({ products: [], batches: [], lines: {}, unallocated: [] });
+    expect(await fold.progress()).toEqual(new Map([[0, 1]]));
+  });
+
+  test('finishes with what belongs to it, or not at all', async () => {
+    const { database, fold } = await scratch();
+    await addAll(fold, []);
+    await expect(fold.fold(async () => Promise.reject(new Error('not now')))).rejects.toThrow('not now');
+    expect(await fold.progress()).toEqual(new Map([[0, 0]]));
+    await fold.fold(async (sql) => void (await sql(`insert into products (sku, version) values ('LAMP', 1)`)));
+    expect(await stockOf(database)).toMatchObject({ products: [{ sku: 'LAMP' }] });
+  });
+});
+
+/** A served database in memory, for as long as `work` takes. */
+async function withServed<T>(work: (served: Database) => Promise<T>): Promise<T> {
+  const served = await Database.open('sqlite:///:memory:');
+  try {
+    await served.runMigrations();
+    return await work(served);
+  } finally {
+    await served.close();
+  }
+}
+
+const eventsOf = (...commands: readonly Command[]) => withServed(async (served) => asFolded(await handleIn(served, ...commands)));
