@@ -12,6 +12,8 @@ export interface Envelope {
   readonly type: string | null;
   readonly correlationId: string | null;
   readonly traceparent: string | null;
+  /** As the sender wrote it, which may be a schema of his own; what is no text is as good as none. */
+  readonly dataschema: string | null;
   readonly data: unknown;
 }
 
@@ -48,6 +50,7 @@ export function readEnvelope(message: WireMessage): Envelope {
     type: typeof type === 'string' ? type : null,
     correlationId: correlationId === null ? null : attribute('correlationid', correlationId),
     traceparent: traceparent(own(message, 'traceparent')),
+    dataschema: textOf(plain.dataschema),
     data: plain,
   };
 }
@@ -55,15 +58,18 @@ export function readEnvelope(message: WireMessage): Envelope {
 function structured(message: WireMessage, event: Record<string, unknown>): Envelope {
   if ('data_base64' in event) throw new MalformedMessageError('data_base64 is not supported: send data as JSON');
   const trace = traceparent(event.traceparent, own(message, 'traceparent'));
-  return fromAttributes((name) => event[name] ?? null, trace, event.data);
+  return fromAttributes((name) => event[name] ?? null, { traceparent: trace, dataschema: textOf(event.dataschema), data: event.data });
 }
 
 function binary(message: WireMessage, data: unknown): Envelope {
   const trace = traceparent(own(message, 'traceparent'), own(message, 'ce_traceparent'));
-  return fromAttributes((name) => header(message, `ce_${name}`), trace, data);
+  const dataschema = textOf(own(message, 'ce_dataschema'));
+  return fromAttributes((name) => header(message, `ce_${name}`), { traceparent: trace, dataschema, data });
 }
 
-function fromAttributes(read: (name: string) => unknown, trace: string | null, data: unknown): Envelope {
+type Lenient = Pick<Envelope, 'traceparent' | 'dataschema' | 'data'>;
+
+function fromAttributes(read: (name: string) => unknown, lenient: Lenient): Envelope {
   const specversion = read('specversion');
   if (specversion !== '1.0') throw new MalformedMessageError(`specversion must be "1.0", not ${shown(specversion)}`);
   attribute('source', read('source'));
@@ -72,8 +78,7 @@ function fromAttributes(read: (name: string) => unknown, trace: string | null, d
     id: attribute('id', read('id')),
     type: attribute('type', read('type')),
     correlationId: correlationId === null ? null : attribute('correlationid', correlationId),
-    traceparent: trace,
-    data,
+    ...lenient,
   };
 }
 
@@ -84,11 +89,15 @@ function attribute(name: string, value: unknown): string {
 
 /** The first that is valid; an invalid one is as good as none (W3C Trace Context, section 3.2) and spoils no command. */
 function traceparent(...candidates: readonly unknown[]): string | null {
-  const texts = candidates.map((each) => (Buffer.isBuffer(each) ? each.toString() : each));
-  return texts.find((each): each is string => typeof each === 'string' && TRACEPARENT.test(each)) ?? null;
+  return candidates.map(textOf).find((each): each is string => each !== null && TRACEPARENT.test(each)) ?? null;
 }
 
-function readJson(value: Buffer | null): unknown {
+function textOf(value: unknown): string | null {
+  if (Buffer.isBuffer(value)) return value.toString();
+  return typeof value === 'string' ? value : null;
+}
+
+export function readJson(value: Buffer | null): unknown {
   if (value === null) throw new MalformedMessageError('The message has no value (a tombstone)');
   if (value.length === 0) throw new MalformedMessageError('The value is empty');
   let text: string;
@@ -104,7 +113,7 @@ function readJson(value: Buffer | null): unknown {
   }
 }
 
-function object(value: unknown): Record<string, unknown> {
+export function object(value: unknown): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new MalformedMessageError(`The value must be a JSON object, not ${shown(value)}`);
 }
@@ -113,7 +122,7 @@ function own({ headers }: WireMessage, name: string): HeaderValue {
   return Object.hasOwn(headers, name) ? headers[name] : undefined;
 }
 
-function header(message: WireMessage, name: string): string | null {
+export function header(message: WireMessage, name: string): string | null {
   const value = own(message, name);
   if (value === undefined || typeof value === 'string') return value ?? null;
   if (!Buffer.isBuffer(value)) throw new MalformedMessageError(`The header ${name} came ${value.length} times`);
@@ -124,7 +133,7 @@ function header(message: WireMessage, name: string): string | null {
   }
 }
 
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   if (value === null || value === undefined) return 'absent';
   if (Array.isArray(value)) return 'an array';
   return typeof value === 'object' ? 'an object' : JSON.stringify(value).slice(0, 80);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Command } from '../domain/commands.ts';
-import { MalformedMessageError, NAME, readEnvelope, type WireMessage } from './cloud-events.ts';
+import { type Envelope, MalformedMessageError, NAME, readEnvelope, type WireMessage } from './cloud-events.ts';
+import { FIRST_VERSION, UnfitDataError, upcast, type Versions, versionOf } from './versions.ts';
 
 /** The largest command, in bytes of its value. */
 export const MAX_COMMAND_BYTES = 1024 * 1024;
@@ -32,36 +33,56 @@ const qty = whole.min(1, 'must be at least 1');
 const quantity = whole.min(0, 'must not be negative');
 const line = z.object({ sku: name, qty }, 'must be an object with sku and qty');
 
-/** Every command type, with the schema of its data. */
-const schemas: { readonly [T in Command['type']]: z.ZodType<Extract<Command, { type: T }>> } = {
-  CreateBatch: z
-    .object({
-      reference: name,
-      sku: name,
-      quantity,
-      eta: z.iso.date('must be a date that exists, YYYY-MM-DD, or null').nullable().default(null),
-    })
-    .transform((data) => ({ type: 'CreateBatch', ...data })),
-  AllocateOrder: z
-    .object({
-      orderid: name,
-      sku: name.optional(),
-      qty: qty.optional(),
-      lines: z
-        .array(line, 'must be an array of lines')
-        .min(1, 'must have a line')
-        .max(MAX_LINES, `must have at most ${MAX_LINES} lines`)
-        .optional(),
-    })
-    .superRefine(eitherOneLineOrSeveral)
-    .transform(({ orderid, lines, sku, qty }) => ({ type: 'AllocateOrder', orderid, lines: lines ?? [{ sku: sku ?? '', qty: qty ?? 0 }] })),
-  ChangeBatchQuantity: z.object({ reference: name, quantity }).transform((data) => ({ type: 'ChangeBatchQuantity', ...data })),
-  DeallocateOrder: z
-    .object({ orderid: name, sku: name.optional() })
-    .transform(({ orderid, sku }) => ({ type: 'DeallocateOrder', orderid, sku: sku ?? null })),
+/** Every command type, with the versions of its data. */
+export const commandVersions: { readonly [T in Command['type']]: Versions<z.ZodType<Extract<Command, { type: T }>>> } = {
+  CreateBatch: {
+    current: 1,
+    schema: z
+      .object({
+        reference: name,
+        sku: name,
+        quantity,
+        eta: z.iso.date('must be a date that exists, YYYY-MM-DD, or null').nullable().default(null),
+      })
+      .transform((data) => ({ type: 'CreateBatch', ...data })),
+    upcasters: {},
+  },
+  AllocateOrder: {
+    current: 1,
+    schema: z
+      .object({
+        orderid: name,
+        sku: name.optional(),
+        qty: qty.optional(),
+        lines: z
+          .array(line, 'must be an array of lines')
+          .min(1, 'must have a line')
+          .max(MAX_LINES, `must have at most ${MAX_LINES} lines`)
+          .optional(),
+      })
+      .superRefine(eitherOneLineOrSeveral)
+      .transform(({ orderid, lines, sku, qty }) => ({
+        type: 'AllocateOrder',
+        orderid,
+        lines: lines ?? [{ sku: sku ?? '', qty: qty ?? 0 }],
+      })),
+    upcasters: {},
+  },
+  ChangeBatchQuantity: {
+    current: 1,
+    schema: z.object({ reference: name, quantity }).transform((data) => ({ type: 'ChangeBatchQuantity', ...data })),
+    upcasters: {},
+  },
+  DeallocateOrder: {
+    current: 1,
+    schema: z
+      .object({ orderid: name, sku: name.optional() })
+      .transform(({ orderid, sku }) => ({ type: 'DeallocateOrder', orderid, sku: sku ?? null })),
+    upcasters: {},
+  },
 };
 
-const schemaByType = new Map<string, z.ZodType<Command>>(Object.entries(schemas));
+const versionsByType = new Map<string, Versions<z.ZodType<Command>>>(Object.entries(commandVersions));
 
 /**
  * Reads a message as a command. Never throws: what cannot be read says why.
@@ -73,16 +94,25 @@ export function readCommand(message: WireMessage, fallbackId: string): IncomingC
   }
   try {
     const envelope = readEnvelope(message);
-    const schema = schemaByType.get(envelope.type ?? '');
-    if (!schema) return unreadable('unknown-type', unknownType(envelope.type));
-    const parsed = schema.safeParse(envelope.data, { reportInput: false });
-    if (!parsed.success) return invalidData(envelope.type, parsed.error);
+    const type = envelope.type ?? '';
+    const versions = versionsByType.get(type);
+    if (!versions) return unreadable('unknown-type', unknownType(envelope.type));
+    const parsed = versions.schema.safeParse(newest(type, envelope, versions), { reportInput: false });
+    if (!parsed.success) return invalidData(type, parsed.error);
     const id = envelope.id ?? fallbackId;
     return { kind: 'command', id, correlationId: envelope.correlationId ?? id, traceparent: envelope.traceparent, command: parsed.data };
   } catch (error) {
     if (error instanceof MalformedMessageError) return unreadable('malformed', error.message);
+    if (error instanceof UnfitDataError)
+      return unreadable('invalid-data', error.message, [{ field: 'dataschema', message: error.message }]);
     throw error;
   }
+}
+
+/** A sender may describe its data by a schema of its own: that says nothing of the version here. */
+function newest(type: string, { dataschema, data }: Envelope, versions: Versions<unknown>): unknown {
+  const version = dataschema === null ? null : versionOf(type, dataschema, versions.current);
+  return upcast(type, data, version ?? FIRST_VERSION, versions);
 }
 
 /** The record key that scales best for a command's data: what orders all commands about one product, as far as the command names it. */
@@ -121,7 +151,7 @@ function eitherOneLineOrSeveral(data: OrderShape, context: z.core.$RefinementCtx
   }
 }
 
-function invalidData(type: string | null, error: z.ZodError): UnreadableMessage {
+function invalidData(type: string, error: z.ZodError): UnreadableMessage {
   const fields = error.issues
     .slice(0, 20)
     .map(({ path, message }) =>
@@ -133,7 +163,7 @@ function invalidData(type: string | null, error: z.ZodError): UnreadableMessage 
 }
 
 function unknownType(type: string | null): string {
-  const known = [...schemaByType.keys()].join(', ');
+  const known = [...versionsByType.keys()].join(', ');
   return type === null ? `The message names no type (one of ${known})` : `"${type.slice(0, 80)}" is no command (${known} are)`;
 }
 

@@ -2,6 +2,7 @@ import type { Command } from '../domain/commands.ts';
 import type { Event } from '../domain/events.ts';
 import { CompositeDomainEvent } from '../domain/value-objects.ts';
 import type { WireMessage } from './cloud-events.ts';
+import { dataschemas, type EventData } from './event-schemas.ts';
 
 /** Kafka refuses record batches over 1 MiB by default: a composite that would be larger goes out as several, in one transaction. */
 export const MAX_COMPOSITE_BYTES = 900_000;
@@ -28,8 +29,8 @@ export interface EncodedEvent {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** What each event tells the world: its data on the wire. */
-const data: { readonly [T in Event['type']]: (event: Extract<Event, { type: T }>) => object } = {
+/** What each event tells the world: its data on the wire. Another form of them is another version: see docs/decisions/0015. */
+const data: { readonly [T in Event['type']]: (event: Extract<Event, { type: T }>) => EventData[T] } = {
   BatchCreated: ({ reference, sku, quantity, eta }) => ({ reference, sku, quantity, eta }),
   Allocated: ({ orderid, sku, qty, batchref }) => ({ orderid, sku, qty, batchref }),
   AlreadyAllocated: ({ orderid, sku, qty, batchref }) => ({ orderid, sku, qty, batchref }),
@@ -40,32 +41,44 @@ const data: { readonly [T in Event['type']]: (event: Extract<Event, { type: T }>
 };
 
 /** The answer as messages: none for no event, one for one, a composite for several. */
-export function encodeAnswer(answer: Answer): readonly EncodedEvent[] {
+export function encodeAnswer(answer: Answer, maxCompositeBytes: number = MAX_COMPOSITE_BYTES): readonly EncodedEvent[] {
   const id = `${answer.topic}/${answer.partition}/${answer.offset}`;
   const [first, ...more] = answer.events;
   if (first === undefined) return [];
-  if (more.length > 0) return encodeComposites(answer, id, new CompositeDomainEvent(answer.events));
+  if (more.length > 0) return encodeComposites(answer, id, new CompositeDomainEvent(answer.events), maxCompositeBytes);
   const key = subject(first);
   return [{ key, value: JSON.stringify(encodeData(first)), headers: headersOf(first.type, id, key, versionOf(first), answer) }];
 }
 
-function encodeComposites(answer: Answer, baseId: string, composite: CompositeDomainEvent<Event>): readonly EncodedEvent[] {
+function encodeComposites(
+  answer: Answer,
+  baseId: string,
+  composite: CompositeDomainEvent<Event>,
+  maxBytes: number,
+): readonly EncodedEvent[] {
   const structured = [...composite].map((event, index) => JSON.stringify(structuredEvent(event, `${baseId}/${index + 1}`, answer)));
   const key = compositeSubject(answer.command, answer.events);
-  return inChunks(structured, MAX_COMPOSITE_BYTES).map((chunk, index) => {
+  return inChunks(structured, maxBytes).map((chunk, index) => {
     const id = index === 0 ? baseId : `${baseId}.${index + 1}`;
     return { key, value: `{"events":[${chunk.join(',')}]}`, headers: headersOf(composite.type, id, key, undefined, answer) };
   });
 }
 
 /** CloudEvents Kafka binding, binary mode: attributes are headers with the prefix `ce_`; `traceparent` is W3C's own header. */
-function headersOf(type: string, id: string, subject: string, version: number | undefined, answer: Answer): EncodedEvent['headers'] {
+function headersOf(
+  type: keyof typeof dataschemas,
+  id: string,
+  subject: string,
+  version: number | undefined,
+  answer: Answer,
+): EncodedEvent['headers'] {
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     ce_specversion: '1.0',
     ce_id: id,
     ce_source: SOURCE,
     ce_type: type,
+    ce_dataschema: dataschemas[type],
     ce_subject: subject,
     ce_time: answer.time,
     ce_causationid: answer.commandId,
@@ -89,6 +102,7 @@ function structuredEvent(event: Event, id: string, answer: Answer): object {
     correlationid: answer.correlationId,
     sequence: versionOf(event)?.toString(),
     datacontenttype: 'application/json',
+    dataschema: dataschemas[event.type],
     traceparent: answer.traceparent ?? undefined,
     data: encodeData(event),
   };

@@ -121,6 +121,14 @@ export interface OffsetRange {
   readonly end: number;
 }
 
+/** Records of one partition that were read together. */
+export interface Delivery {
+  readonly partition: number;
+  readonly records: readonly ReceivedRecord[];
+  /** The offset after what was read, what no reader sees (markers of transactions, aborted records, compacted ones) included. */
+  readonly nextOffset: number;
+}
+
 /** A partitioned, replayable log with consumer groups and transactions: Kafka, or the embedded one. */
 export interface Broker {
   /**
@@ -141,6 +149,14 @@ export interface Broker {
   offsetRanges(topic: string): Promise<readonly OffsetRange[]>;
   /** Delivers every committed record of the topic, from its beginning or its end on, to this caller alone. */
   tail(topic: string, from: 'beginning' | 'end', onRecord: (record: ReceivedRecord) => void): Promise<Subscription>;
+  /**
+   * Hands over every committed record of the topic within the ranges (from `beginning` up to `end`, exclusive), each partition's in the
+   * order of its offsets, one delivery at a time: the next comes when `take` has resolved. A range's last delivery has its end as
+   * `nextOffset`. Touches no group. Resolves at the ends of all ranges; a range that begins before what the topic still has begins where
+   * the topic does. Rejects with what `take` rejects with, at once; with the signal's reason once it aborts, but never while `take` works.
+   * @throws {TroubleError} the log cannot be reached, a range ends beyond it, or a transaction within a range stays open
+   */
+  read(topic: string, ranges: readonly OffsetRange[], take: (delivery: Delivery) => Promise<void>, signal?: AbortSignal): Promise<void>;
   /**
    * Which log the topic is, the same for every client and for ever: offsets mean something only within it. A topic that is deleted and
    * created again is another log.

@@ -230,6 +230,10 @@ export class SimulatedBroker implements Broker {
     throw new Error('Nobody tails here');
   }
 
+  read(): never {
+    throw new Error('Nobody reads a range here');
+  }
+
   async close(): Promise<void> {}
 
   #ask<T>(what: string, effect: () => T): Promise<T> {

@@ -1,10 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   type AssignedPartition,
   type Broker,
+  type Delivery,
   FencedError,
   type LogRecord,
   MissingTopicError,
+  type OffsetRange,
   type PartitionOwner,
   type ReceivedRecord,
 } from '../../src/service-layer/unit-of-work.ts';
@@ -280,6 +283,117 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         const others = await tailed('beginning');
         await eventually(() => expect(others).toHaveLength(1));
         expect(records).toEqual([]);
+      });
+    });
+
+    describe('reading ranges', () => {
+      const deliveredOf = async (ranges: readonly OffsetRange[], through = broker) => {
+        const deliveries: Delivery[] = [];
+        await through.read(topic, ranges, async (delivery) => void deliveries.push(delivery));
+        return deliveries;
+      };
+      const recordsOf = (deliveries: readonly Delivery[]) => deliveries.flatMap(({ records }) => records);
+      /** The partition with the records of `key`, whole. */
+      const rangeOf = async (...values: string[]): Promise<OffsetRange> => {
+        const [place] = await broker.publish(
+          topic,
+          values.map((value) => message(value, 'key')),
+        );
+        return (await broker.offsetRanges(topic))[place?.partition ?? 0] as OffsetRange;
+      };
+
+      it('brings everything up to the ends of all partitions, each in order, whoever wrote it', async () => {
+        const values = Array.from({ length: 60 }, (_, index) => `${index}`);
+        const places = await broker.publish(
+          topic,
+          values.map((value) => message(value, `key-${value}`)),
+        );
+        const producer = await broker.openProducer(`${group}-0`);
+        await producer.publish([{ ...message('in a transaction', 'key-0'), topic }], null);
+        await producer.close();
+        const ranges = await broker.offsetRanges(topic);
+        await broker.publish(topic, [message('after the ends', 'key-0')]);
+        const deliveries = await deliveredOf(ranges, await another());
+        const expected = values.map((value, index) => ({ ...places[index], value }));
+        const found = recordsOf(deliveries).map(({ partition, offset, value }) => ({ partition, offset, value: String(value) }));
+        for (const { partition, end } of ranges) {
+          const of = (places: readonly { readonly partition?: number; readonly value: string }[]) =>
+            places.filter((place) => place.partition === partition && place.value !== 'in a transaction');
+          expect(of(found)).toEqual(of(expected));
+          expect(deliveries.findLast((delivery) => delivery.partition === partition)?.nextOffset).toBe(end);
+        }
+        expect(found.map(({ value }) => value).sort()).toEqual([...values, 'in a transaction'].sort());
+      });
+
+      it('brings nothing from before a range or after it, also when it was published together', async () => {
+        const { partition, beginning } = await rangeOf('a', 'b', 'c', 'd', 'e');
+        const deliveries = await deliveredOf([{ partition, beginning: beginning + 1, end: beginning + 4 }]);
+        expect(texts(recordsOf(deliveries))).toEqual(['b', 'c', 'd']);
+        expect(deliveries.at(-1)?.nextOffset).toBe(beginning + 4);
+      });
+
+      it('brings keys, values and headers back byte by byte', async () => {
+        const bytes = Buffer.from([0, 0xff, 0xfe, 0x80]);
+        await broker.publish(topic, [{ key: bytes, value: bytes, headers: { raw: bytes, twice: ['a', bytes] } }]);
+        const [record] = recordsOf(await deliveredOf(await broker.offsetRanges(topic)));
+        expect(record).toMatchObject({ topic, key: bytes, value: bytes, headers: { raw: bytes, twice: [Buffer.from('a'), bytes] } });
+      });
+
+      it('hands much over in several deliveries, which follow upon each other, and the next only when one is taken', async () => {
+        for (let part = 0; part < 20; part += 1) await rangeOf('x'.repeat(90_000));
+        const { partition, beginning, end } = await rangeOf('the last');
+        const deliveries: Delivery[] = [];
+        let taking = 0;
+        await broker.read(topic, [{ partition, beginning, end }], async (delivery) => {
+          taking += 1;
+          expect(taking).toBe(1);
+          await sleep(20);
+          deliveries.push(delivery);
+          taking -= 1;
+        });
+        expect(taking).toBe(0);
+        expect(deliveries.length).toBeGreaterThan(1);
+        expect(recordsOf(deliveries)).toHaveLength(21);
+        let next = beginning;
+        for (const { records, nextOffset } of deliveries) {
+          expect(records.every(({ offset }) => offset >= next && offset < nextOffset)).toBe(true);
+          next = nextOffset;
+        }
+        expect(next).toBe(end);
+      });
+
+      it('ends at once with what `take` rejects with', async () => {
+        const range = await rangeOf('a');
+        const other = await rangeOf('b');
+        const fault = new Error('cannot take it');
+        let taken = 0;
+        const reading = broker.read(topic, [range, { ...other, beginning: range.end }], async () => {
+          taken += 1;
+          throw fault;
+        });
+        await expect(reading).rejects.toBe(fault);
+        expect(taken).toBe(1);
+      });
+
+      it('ends with the reason of a signal that aborts, when `take` has finished', async () => {
+        const range = await rangeOf('a');
+        const aborting = new AbortController();
+        const reason = new Error('no longer wanted');
+        let isTaken = false;
+        const take = async () => {
+          aborting.abort(reason);
+          await sleep(20);
+          isTaken = true;
+        };
+        await expect(broker.read(topic, [range], take, aborting.signal)).rejects.toBe(reason);
+        expect(isTaken).toBe(true);
+        await expect(broker.read(topic, [range], () => expect.fail('taken'), aborting.signal)).rejects.toBe(reason);
+      });
+
+      it('of nothing is over at once', async () => {
+        const { partition, end } = await rangeOf('a');
+        expect(await deliveredOf([])).toEqual([]);
+        expect(await deliveredOf([{ partition, beginning: end, end }])).toEqual([]);
       });
     });
 

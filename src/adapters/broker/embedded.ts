@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   Broker,
   ConsumeOptions,
+  Delivery,
   GroupPosition,
   LogRecord,
   OffsetRange,
@@ -15,6 +16,8 @@ import type { Database } from '../database/database.ts';
 import type { Place, ProducerEpoch } from './embedded-append.ts';
 import { EmbeddedConsumer } from './embedded-consumer.ts';
 import { EmbeddedLog } from './embedded-log.ts';
+import { deliveriesOf } from './embedded-read.ts';
+import { handOver } from './hand-over.ts';
 
 const RETRY_MS = 100;
 
@@ -76,6 +79,10 @@ export class EmbeddedBroker implements Broker {
         onRecord,
       ),
     );
+  }
+
+  read(topic: string, ranges: readonly OffsetRange[], take: (delivery: Delivery) => Promise<void>, signal?: AbortSignal): Promise<void> {
+    return handOver((until) => deliveriesOf(this.#log, topic, ranges, until), take, signal);
   }
 
   logId(): Promise<string> {

@@ -1,19 +1,27 @@
 import {
   type Broker,
   type ConsumeOptions,
+  type Delivery,
   type LogRecord,
+  type OffsetRange,
   type ReceivedRecord,
   type Subscription,
   type TopicSettings,
   TroubleError,
 } from '../../service-layer/unit-of-work.ts';
+import { handOver } from './hand-over.ts';
 import { KafkaAdmin } from './kafka-admin.ts';
-import type { KafkaOptions } from './kafka-client.ts';
+import { clientConfig, type KafkaOptions } from './kafka-client.ts';
 import { KafkaConsumer } from './kafka-consumer.ts';
 import { TopicLayouts } from './kafka-layout.ts';
 import { KafkaTransactionalProducer } from './kafka-producer.ts';
+import { createCluster } from './kafka-protocol.ts';
 import { KafkaPublisher } from './kafka-publisher.ts';
+import { KafkaReader } from './kafka-reader.ts';
 import { tailTopic } from './kafka-tail.ts';
+
+/** The reader tries again by itself. */
+const READ_RETRIES = 1;
 
 /** The log on Apache Kafka. Nothing connects before it is needed, and every connection is made anew after trouble. */
 export class KafkaBroker implements Broker {
@@ -71,6 +79,11 @@ export class KafkaBroker implements Broker {
   tail(topic: string, from: 'beginning' | 'end', onRecord: (record: ReceivedRecord) => void): Promise<Subscription> {
     const group = `${this.#options.clientId}-tail-${crypto.randomUUID()}`;
     return tailTopic((options) => this.consume(options), group, this.#admin, topic, from, onRecord);
+  }
+
+  read(topic: string, ranges: readonly OffsetRange[], take: (delivery: Delivery) => Promise<void>, signal?: AbortSignal): Promise<void> {
+    const connection = () => createCluster(clientConfig(this.#options, READ_RETRIES));
+    return handOver((until) => new KafkaReader(connection, topic, until).deliveries(ranges), take, signal);
   }
 
   logId(topic: string): Promise<string> {

@@ -1,0 +1,130 @@
+import type { Event } from '../domain/events.ts';
+import { header, MalformedMessageError, NAME, object, readJson, shown, type WireMessage } from './cloud-events.ts';
+import { compositeVersions, type EventData, eventVersions, type Schema } from './event-schemas.ts';
+import { FIRST_VERSION, UnfitDataError, upcast, type Versions, versionOf } from './versions.ts';
+
+/** What a command led to, as it was published: one record, whole or one of the parts of a split composite. */
+export interface PublishedAnswer {
+  readonly kind: 'answer';
+  /** The command's place. */
+  readonly source: { readonly topic: string; readonly partition: number; readonly offset: number };
+  readonly commandId: string;
+  /** ISO 8601. */
+  readonly time: string;
+  readonly events: readonly PublishedEvent[];
+}
+
+/** An event with its data in their newest version. */
+export type PublishedEvent = { readonly [T in Event['type']]: Published<T> }[Event['type']];
+
+interface Published<T extends Event['type']> {
+  readonly id: string;
+  readonly type: T;
+  /** The product's version after the event; null where no product changed. */
+  readonly sequence: T extends VersionedType ? number : null;
+  readonly data: EventData[T];
+}
+
+type VersionedType = Extract<Event, { readonly version: number }>['type'];
+
+/** A record of the events topic that this service cannot have written, or a newer one has. */
+export interface ForeignMessage {
+  readonly kind: 'foreign';
+  /** One sentence for a person. */
+  readonly message: string;
+}
+
+const SOURCE = '/allocation';
+const COMPOSITE = 'CompositeDomainEvent';
+
+/** `<topic>/<partition>/<offset>`, and of a further part of a split composite its number. */
+const ID = /^([^/]+)\/(\d{1,10})\/(\d{1,16})(?:\.\d{1,9})?$/;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/;
+const SEQUENCE = /^[1-9]\d{0,15}$/;
+
+const hasSequence: { readonly [T in Event['type']]: T extends VersionedType ? true : false } = {
+  BatchCreated: true,
+  Allocated: true,
+  AlreadyAllocated: false,
+  Deallocated: true,
+  OutOfStock: true,
+  BatchQuantityChanged: true,
+  CommandRejected: false,
+};
+
+/** Reads a record of the events topic, of whatever version. Never throws: what cannot be read says why. */
+export function readPublished(message: WireMessage): PublishedAnswer | ForeignMessage {
+  try {
+    const source = header(message, 'ce_source');
+    if (source !== SOURCE) return foreign(`Its source is ${shown(source)}, not ${SOURCE}`);
+    const id = header(message, 'ce_id');
+    const place = ID.exec(id ?? '');
+    if (!id || !place) return foreign(`Its id ${shown(id)} is no place of a command`);
+    const [, topic = '', partition, offset] = place;
+    const commandId = header(message, 'ce_causationid');
+    if (commandId === null || !NAME.test(commandId)) return foreign(`Its causationid ${shown(commandId)} is no id of a command`);
+    const time = header(message, 'ce_time');
+    if (time === null || !TIME.test(time)) return foreign(`Its time ${shown(time)} is none`);
+    const data = readJson(message.value);
+    const type = header(message, 'ce_type');
+    const dataschema = header(message, 'ce_dataschema');
+    const events =
+      type === COMPOSITE
+        ? readComposite(`${topic}/${partition}/${offset}/`, dataschema, data)
+        : [readEvent(id, type, dataschema, header(message, 'ce_sequence'), data)];
+    return { kind: 'answer', source: { topic, partition: Number(partition), offset: Number(offset) }, commandId, time, events };
+  } catch (error) {
+    if (error instanceof MalformedMessageError || error instanceof UnfitDataError) return foreign(error.message);
+    throw error;
+  }
+}
+
+function readComposite(idPrefix: string, dataschema: unknown, data: unknown): readonly PublishedEvent[] {
+  const parts = newest(COMPOSITE, dataschema, data, compositeVersions);
+  return parts.map((part) => {
+    const event = object(part);
+    if (event.source !== SOURCE) throw new UnfitDataError(`An event inside has the source ${shown(event.source)}, not ${SOURCE}`);
+    if (typeof event.id !== 'string' || !event.id.startsWith(idPrefix)) {
+      throw new UnfitDataError(`An event inside has the id ${shown(event.id)}, not ${idPrefix}…`);
+    }
+    return readEvent(event.id, event.type, event.dataschema ?? null, event.sequence ?? null, event.data);
+  });
+}
+
+function readEvent(id: string, type: unknown, dataschema: unknown, sequence: unknown, data: unknown): PublishedEvent {
+  if (!isEventType(type)) throw new UnfitDataError(`${shown(type)} is no event that this service knows`);
+  const checked = newest<unknown>(type, dataschema, data, eventVersions[type]);
+  return { id, type, sequence: hasSequence[type] ? readSequence(type, sequence) : null, data: checked } as PublishedEvent;
+}
+
+function isEventType(type: unknown): type is Event['type'] {
+  return typeof type === 'string' && Object.hasOwn(eventVersions, type);
+}
+
+function readSequence(type: Event['type'], sequence: unknown): number {
+  const number = typeof sequence === 'string' && SEQUENCE.test(sequence) ? Number(sequence) : Number.NaN;
+  if (Number.isSafeInteger(number)) return number;
+  throw new UnfitDataError(`${type} has the sequence ${shown(sequence)}, not a number from 1`);
+}
+
+/** The data in their newest version, checked. */
+function newest<D>(type: string, dataschema: unknown, data: unknown, versions: Versions<Schema<D>>): D {
+  const version = versionIn(type, dataschema, versions.current);
+  const newer = object(upcast(type, data, version, versions));
+  try {
+    return versions.schema(newer);
+  } catch (error) {
+    throw new UnfitDataError(`${type}: ${(error as Error).message}`);
+  }
+}
+
+function versionIn(type: string, dataschema: unknown, current: number): number {
+  if (dataschema === null) return FIRST_VERSION;
+  const version = typeof dataschema === 'string' ? versionOf(type, dataschema, current) : null;
+  if (version === null) throw new UnfitDataError(`The dataschema ${shown(dataschema)} is none of this service's`);
+  return version;
+}
+
+function foreign(message: string): ForeignMessage {
+  return { kind: 'foreign', message };
+}

@@ -1,0 +1,104 @@
+import type { Producer, Transaction } from 'kafkajs';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { KafkaBroker } from '../../../src/adapters/broker/kafka.ts';
+import type { Delivery, OffsetRange } from '../../../src/service-layer/unit-of-work.ts';
+import { plainKafka } from '../../support/topic-reader.ts';
+
+const brokers = inject('kafkaBrokers');
+
+describe.skipIf(!brokers)('Reading a range of Kafka', () => {
+  const kafka = plainKafka(brokers ?? '');
+  const admin = kafka.admin();
+  let broker: KafkaBroker;
+  let topic: string;
+  const producers: Producer[] = [];
+
+  beforeEach(async () => {
+    topic = `topic-${crypto.randomUUID()}`;
+    broker = new KafkaBroker({ brokers: (brokers ?? '').split(','), clientId: 'test', log: pino({ level: 'silent' }) });
+    await broker.ensureTopics([{ name: topic, partitions: 1, maxMessageBytes: 3_000_000 }], true);
+    await admin.connect();
+  });
+
+  afterEach(async () => {
+    await Promise.all([broker.close(), admin.disconnect(), ...producers.splice(0).map((producer) => producer.disconnect())]);
+  });
+
+  it('ends behind the marker of a transaction that was committed, and of one that was aborted', async () => {
+    await write('committed', (transaction) => transaction.commit());
+    expect(await read()).toMatchObject({ values: ['committed'], nextOffset: 2 });
+    await write('aborted', (transaction) => transaction.abort());
+    expect(await read()).toMatchObject({ values: ['committed'], nextOffset: 4 });
+    await write('committed, too', (transaction) => transaction.commit());
+    expect(await read()).toMatchObject({ values: ['committed', 'committed, too'], nextOffset: 6 });
+  });
+
+  it('ends where it is told to inside a transaction', async () => {
+    await write('committed', (transaction) => transaction.commit());
+    await write('committed, too', (transaction) => transaction.commit());
+    expect(await read([{ partition: 0, beginning: 1, end: 3 }])).toMatchObject({ values: ['committed, too'], nextOffset: 3 });
+    expect(await read([{ partition: 0, beginning: 1, end: 2 }])).toMatchObject({ values: [], nextOffset: 2 });
+  });
+
+  it('takes no notice of a transaction that is open beyond it, and waits for one within it', async () => {
+    await broker.publish(topic, [{ key: null, value: 'before', headers: {} }]);
+    const before = await broker.offsetRanges(topic);
+    const open = await begin('open');
+    expect(await read(before)).toMatchObject({ values: ['before'], nextOffset: 1 });
+
+    let isOver = false;
+    const reading = read().finally(() => {
+      isOver = true;
+    });
+    await read(before);
+    expect(isOver).toBe(false);
+    await open.commit();
+    expect(await reading).toMatchObject({ values: ['before', 'open'], nextOffset: 2 });
+  });
+
+  it('does not stop at a record that is larger than a fetch', async () => {
+    const large = 'x'.repeat(2_500_000);
+    for (const value of ['small', large, 'small, too']) await broker.publish(topic, [{ key: null, value, headers: {} }]);
+    expect((await read()).values).toEqual(['small', large, 'small, too']);
+  });
+
+  it('begins where the topic begins by now, and is over at once when all of it is gone', async () => {
+    for (const value of ['a', 'b', 'c', 'd']) await broker.publish(topic, [{ key: null, value, headers: {} }]);
+    const ranges = await broker.offsetRanges(topic);
+    await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '2' }] });
+    expect(await read(ranges)).toMatchObject({ values: ['c', 'd'], nextOffset: 4 });
+    expect(await read([{ partition: 0, beginning: 0, end: 2 }])).toMatchObject({ values: [], nextOffset: 2 });
+  });
+
+  it('touches no group', async () => {
+    const groups = async () => (await admin.listGroups()).groups.map(({ groupId }) => groupId).sort();
+    const before = await groups();
+    await broker.publish(topic, [{ key: null, value: 'a', headers: {} }]);
+    let during: string[] = [];
+    await broker.read(topic, await broker.offsetRanges(topic), async () => {
+      during = await groups();
+    });
+    expect([during, await groups()]).toEqual([before, before]);
+  });
+
+  async function read(ranges?: readonly OffsetRange[]) {
+    const deliveries: Delivery[] = [];
+    await broker.read(topic, ranges ?? (await broker.offsetRanges(topic)), async (delivery) => void deliveries.push(delivery));
+    const values = deliveries.flatMap(({ records }) => records.map(({ value }) => String(value)));
+    return { values, nextOffset: deliveries.at(-1)?.nextOffset };
+  }
+
+  async function begin(value: string): Promise<Transaction> {
+    const producer = kafka.producer({ transactionalId: crypto.randomUUID(), idempotent: true, maxInFlightRequests: 1 });
+    producers.push(producer);
+    await producer.connect();
+    const transaction = await producer.transaction();
+    await transaction.send({ topic, messages: [{ value }] });
+    return transaction;
+  }
+
+  async function write(value: string, end: (transaction: Transaction) => Promise<void>): Promise<void> {
+    await end(await begin(value));
+  }
+});
