@@ -4,6 +4,7 @@ import { EmbeddedBroker } from './adapters/broker/embedded.ts';
 import { KafkaBroker } from './adapters/broker/kafka.ts';
 import { Database } from './adapters/database/database.ts';
 import { SqlLaneStore } from './adapters/database/lane-store.ts';
+import { refuseMarked } from './adapters/database/rebuild-target.ts';
 import { LoggedNotifications } from './adapters/notifications.ts';
 import type { Config } from './config.ts';
 import { CommandConsumer } from './entrypoints/command-consumer.ts';
@@ -65,6 +66,7 @@ export function openDatabase(config: Config): Promise<Database> {
 export async function bootstrap(config: Config, log: Logger, overrides: Overrides = {}): Promise<Service> {
   const database = await Database.open(config.databaseUrl);
   await database.runMigrations();
+  await refuseMarked(database);
   const broker = await openBroker(config, log);
   const notifications = overrides.notifications ?? new LoggedNotifications(log);
   const metrics = new Metrics(() => consumer.lanes());

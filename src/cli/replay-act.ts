@@ -101,7 +101,7 @@ interface Meter {
 async function openMeter({ total, done, unit }: { readonly total: number; readonly done: number; readonly unit: string }): Promise<Meter> {
   const say = (text: string) => process.stderr.write(`${text}\n`);
   if (!process.stderr.isTTY) {
-    let shownMs = performance.now();
+    let shownMs = Number.NEGATIVE_INFINITY;
     return {
       show: (now, perSecond) => {
         if (performance.now() - shownMs < PROGRESS_EVERY_MS) return;

@@ -38,7 +38,7 @@ export async function rebuild(options: RebuildOptions & ActOptions): Promise<voi
         options,
       );
       if (!wanted) return;
-      const howToGoOn = 'The same command goes on from there';
+      const howToGoOn = 'The same command again goes on from there';
       const outcome = await carryOut({ total, done, unit: 'offsets', howToGoOn }, options, (act) => rebuilding.run(act));
       if (!outcome) return;
       const { result, seconds } = outcome;

@@ -91,7 +91,8 @@ async function refuseWhatDoesNotFit(
   if (position < committed) {
     throw new LaneRefusedError(
       `The database stands at offset ${position} of ${lane}, but the group ${group} has answered up to ${committed}: the database is older than the topics (lost, restored, or another one). ` +
-        `Point DATABASE_URL at the database that answered them, or recover it from the topics.`,
+        'Point DATABASE_URL at the database that answered them, or build it from the topics: stop the service, then ' +
+        `npx allocation replay rebuild --into <url of an empty database> (or of this one, with --from-copy, if it is an older copy)`,
     );
   }
   const range = (await broker.offsetRanges(topic)).find((each) => each.partition === partition);

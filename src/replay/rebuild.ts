@@ -84,9 +84,12 @@ export class Rebuild {
     if (mark) {
       const begun = readPlan(mark.plan);
       if (isSame(begun, plan)) return new Rebuild(broker, database, begun);
-      throw new ReplayRefusedError('The target holds an unfinished rebuild of other topics, or of another moment: finish that one, or use another target');
+      throw new ReplayRefusedError(
+        'The target holds an unfinished rebuild of other topics, or of another moment: finish that one, or use another target',
+      );
     }
-    if (await isUsedByOthers(database)) throw new ReplayRefusedError('The target is in use by another process: stop the service that runs on it first');
+    if (await isUsedByOthers(database))
+      throw new ReplayRefusedError('The target is in use by another process: stop the service that runs on it first');
     const empty = await isEmpty(database);
     if (!empty && !plan.fromCopy) {
       throw new ReplayRefusedError('The target is not empty: name an empty one, or add --from-copy to bring an older copy up to date');
@@ -99,7 +102,10 @@ export class Rebuild {
     if ((await readMark(this.#database)) === null) return 0;
     await this.#fold.prepare();
     const progress = await this.#fold.progress();
-    return this.#plan.ranges.reduce((sum, { partition, beginning }) => sum + Math.max(0, (progress.get(partition) ?? beginning) - beginning), 0);
+    return this.#plan.ranges.reduce(
+      (sum, { partition, beginning }) => sum + Math.max(0, (progress.get(partition) ?? beginning) - beginning),
+      0,
+    );
   }
 
   /**
@@ -107,7 +113,8 @@ export class Rebuild {
    * @throws what the signal was aborted with; started again, it goes on
    */
   async run({ advance, signal }: Watch): Promise<RebuildReport> {
-    if ((await readMark(this.#database)) === null) await writeMark(this.#database, { state: 'unfinished', plan: JSON.stringify(this.#plan) });
+    if ((await readMark(this.#database)) === null)
+      await writeMark(this.#database, { state: 'unfinished', plan: JSON.stringify(this.#plan) });
     await this.#fold.prepare();
     try {
       const progress = await this.#fold.progress();
@@ -174,7 +181,9 @@ export class Rebuild {
     if (this.#plan.until) return;
     const gaps = await this.#fold.gaps(GAPS_NAMED);
     const named = gaps.map(({ sku, missing }) => `${sku} from ce_sequence ${missing} on`).join(', ');
-    const gone = this.#plan.ranges.filter(({ beginning }) => beginning > 0).map(({ partition, beginning }) => `${partition} begins at ${beginning}`);
+    const gone = this.#plan.ranges
+      .filter(({ beginning }) => beginning > 0)
+      .map(({ partition, beginning }) => `${partition} begins at ${beginning}`);
     if (gaps.length === 0) return;
     throw new ReplayRefusedError(
       gone.length > 0

@@ -10,6 +10,22 @@ export interface RebuildMark {
   readonly plan: string;
 }
 
+/** The database is being rebuilt, or shows the past: no service may run on it. */
+export class MarkedDatabaseError extends Error {
+  readonly code = 'marked-database';
+}
+
+/** @throws {MarkedDatabaseError} */
+export async function refuseMarked(database: Database): Promise<void> {
+  const mark = await readMark(database);
+  if (!mark) return;
+  throw new MarkedDatabaseError(
+    mark.state === 'past'
+      ? 'The database shows the past, from "replay rebuild --until": set DATABASE_URL to another one'
+      : 'The database is being rebuilt: let "npx allocation replay rebuild" finish, or start it again to go on',
+  );
+}
+
 /** The mark of a database that no service may run on; null: it has none. */
 export async function readMark(database: Database): Promise<RebuildMark | null> {
   const [mark] = await database.query<RebuildMark>('select state, plan from rebuilds');

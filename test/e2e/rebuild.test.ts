@@ -1,0 +1,106 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { checkHistory } from '../support/check-history.ts';
+import { runCli } from '../support/cli.ts';
+import { CommandFlow, workingLanes } from '../support/command-flow.ts';
+import { postgresDatabase } from '../support/databases.ts';
+import { eventually } from '../support/eventually.ts';
+import { ServiceProcess } from '../support/service-process.ts';
+
+const isWhole = process.env.FAULTS === 'all';
+const KILLS = isWhole ? 10 : 3;
+const COMMANDS_PER_KILL = isWhole ? 5_000 : 1_000;
+const FURTHER_COMMANDS = isWhole ? 10_000 : 1_000;
+const LANES = 4;
+
+const brokers = inject('kafkaBrokers');
+const postgres = inject('postgresUrl');
+
+describe.skipIf(!brokers)('a database that is lost while commands flow through real Kafka', () => {
+  let directory: string;
+  let flow: CommandFlow;
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'allocation-'));
+  });
+
+  afterAll(async () => {
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  beforeEach(async () => {
+    flow = new CommandFlow(brokers ?? '');
+    await flow.connect();
+  });
+
+  afterEach(() => flow.disconnect());
+
+  const environment = (databaseUrl: string) => flow.environment(brokers ?? '', databaseUrl);
+  const sqlite = (name: string) => `sqlite:///${join(directory, `${flow.run}-${name}.db`)}`;
+  const rebuild = (into: string, ...options: readonly string[]) =>
+    runCli(environment(sqlite('unused')), directory, ['replay', 'rebuild', '--into', into, '--json', '--execute', ...options]);
+
+  /** Kills the service amid its work, again and again, and leaves commands that nobody has answered. */
+  async function loadAndKill(databaseUrl: string): Promise<void> {
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      const service = await ServiceProcess.start(environment(databaseUrl), directory);
+      await workingLanes(service.url, LANES);
+      const sending = flow.send(kill, COMMANDS_PER_KILL);
+      await sleep(Math.random() * 600);
+      await service.stop('SIGKILL');
+      await sending;
+    }
+  }
+
+  /** The service goes on with that database, and answers more; then everything must be as if nothing had happened. */
+  async function goesOnWith(databaseUrl: string): Promise<void> {
+    await using service = await ServiceProcess.start(environment(databaseUrl), directory);
+    await flow.send(KILLS, FURTHER_COMMANDS);
+    await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: 120_000 });
+    expect(await service.stop()).toBe(0);
+    const history = await flow.history(databaseUrl);
+    expect(history.commands).toHaveLength(flow.sent);
+    expect(checkHistory(history)).toEqual([]);
+  }
+
+  it('is refused by the service, rebuilt from the events, and goes on where the lost one stopped', async () => {
+    await loadAndKill(sqlite('lost'));
+    await using refusing = await ServiceProcess.start(environment(sqlite('empty')), directory);
+    await eventually(async () => expect(await (await fetch(`${refusing.url}/readyz`)).text()).toContain('replay rebuild'));
+    expect(await refusing.stop()).toBe(0);
+    const { code, stdout, stderr } = await rebuild(sqlite('rebuilt'));
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
+    expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({ result: 'rebuilt', skipped: { beyondThePositions: 0 } });
+    await goesOnWith(sqlite('rebuilt'));
+  }, 600_000);
+
+  it.skipIf(!postgres)(
+    'is rebuilt into PostgreSQL, interrupted and killed on the way',
+    async () => {
+      await loadAndKill(sqlite('lost'));
+      const target = await postgresDatabase();
+      try {
+        const slowly = (signal: NodeJS.Signals) =>
+          runCli(
+            environment(sqlite('unused')),
+            directory,
+            ['replay', 'rebuild', '--into', target.url, '--execute', '--max-rate', '500'],
+            (child) => child.stderr?.once('data', () => child.kill(signal)),
+          );
+        const interrupted = await slowly('SIGINT');
+        expect([interrupted.code, interrupted.stderr]).toEqual([130, expect.stringContaining('The same command again goes on')]);
+        const refused = await runCli(environment(target.url), directory, ['start']);
+        expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('is being rebuilt')]);
+        expect((await slowly('SIGKILL')).code).toBeNull();
+        expect((await rebuild(target.url)).code).toBe(0);
+        await goesOnWith(target.url);
+      } finally {
+        await target.remove();
+      }
+    },
+    600_000,
+  );
+});
