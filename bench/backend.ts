@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { openBroker, topicSettings } from '../src/bootstrap.ts';
 import { type Config, readConfig } from '../src/config.ts';
 import type { Broker } from '../src/service-layer/unit-of-work.ts';
+import { runCli } from '../test/support/cli.ts';
 import { ServiceProcess } from '../test/support/service-process.ts';
 import { type Peer, startPeer } from './peers/peer.ts';
 import { type Command, keyOf, type Workload } from './workload.ts';
@@ -59,6 +60,15 @@ export class Backend {
   /** Starts the service as its users do. */
   startService(): Promise<ServiceProcess> {
     return ServiceProcess.start(this.#environment, this.#directory);
+  }
+
+  /** Builds another database from the events, as an operator does. @returns how many records it read, in how many seconds */
+  async rebuild(): Promise<{ readonly read: number; readonly seconds: number }> {
+    const into = `sqlite:///${join(this.#directory, 'rebuilt.db')}`;
+    const args = ['replay', 'rebuild', '--into', into, '--execute', '--json'];
+    const { code, stdout, stderr } = await runCli(this.#environment, this.#directory, args);
+    if (code !== 0) throw new Error(`The rebuild ended with ${code}: ${stderr}`);
+    return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
   }
 
   startPeer(peer: Peer): Promise<ServiceProcess> {

@@ -43,6 +43,7 @@ export const cases = {
   'out-of-stock': { measure: variant('kafka+sqlite', workloads.outOfStock), comparedWith: 'spread' },
   postgresql: { measure: variant('kafka+postgresql', workloads.spread), comparedWith: 'spread' },
   embedded: { measure: variant('embedded+sqlite', workloads.spread), comparedWith: 'spread' },
+  rebuild: { measure: rebuild },
   'start-up': { measure: startUp },
 } satisfies Record<string, Case>;
 
@@ -109,6 +110,17 @@ async function onFullDatabase({ servers, commands }: Setting, onProgress: OnProg
   const figures = await measureThroughput(backend, () => backend.startService(), load, onProgress);
   await backend.checkOutcomes(spread.stock.length + commands + commands / 5, onProgress);
   return new Map([[null, figures]]);
+}
+
+/** The events of as many orders as a throughput run has, into SQLite. */
+async function rebuild({ servers, commands }: Setting, onProgress: OnProgress): Promise<ReadonlyMap<Contender, Figures>> {
+  const { spread } = workloads;
+  await using backend = await Backend.open('kafka+sqlite', servers);
+  await backend.preload(spread, commands, onProgress);
+  await measured(backend, null, spread, commands, onProgress);
+  onProgress('rebuilding');
+  const { read, seconds } = await backend.rebuild();
+  return new Map([[null, { eventsPerSecond: Math.round(read / seconds), seconds }]]);
 }
 
 async function startUp({ servers }: Setting): Promise<ReadonlyMap<Contender, Figures>> {

@@ -4,7 +4,6 @@ import {
   isEmpty,
   isUsedByOthers,
   readMark,
-  removeMark,
   replaceParked,
   writeMark,
   writePositions,
@@ -135,8 +134,10 @@ export class Rebuild {
       await this.#finish();
     } catch (error) {
       if (!(error instanceof ReplayRefusedError || error instanceof UnfoldableError)) throw error;
-      await this.#fold.abandon();
-      await removeMark(this.#database);
+      await this.#database.transaction(async (sql) => {
+        await this.#fold.forget(sql);
+        await sql('delete from rebuilds');
+      });
       throw error;
     }
     return { read: this.#read, applied: this.#applied, skipped: this.#skipped };
@@ -197,6 +198,7 @@ export class Rebuild {
     const { until, positions, logId } = this.#plan;
     const parked: readonly ParkedCommand[] = [];
     await this.#fold.fold(async (sql) => {
+      await this.#fold.forget(sql);
       await sql('delete from rebuilds');
       if (until) {
         await sql('insert into rebuilds (state, plan) values (?, ?)', ['past', JSON.stringify(this.#plan)]);

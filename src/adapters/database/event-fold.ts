@@ -36,7 +36,7 @@ export class UnfoldableError extends Error {
  * 1. `add`, chunk by chunk, as they come: the events are laid aside by sku and sequence, with the ids of the commands that they answer
  *    and how far each partition was read. A crash in between: what was laid aside stays, and the reading goes on there.
  * 2. `fold`, in one transaction: of each product its highest sequence; of each batch its creation and its last quantity; of each
- *    line its last event, an allocation or not. What was laid aside is thrown away.
+ *    line its last event, an allocation or not.
  *
  * The database may hold an older state: events that it has already are passed over.
  *
@@ -58,6 +58,10 @@ export class EventFold {
         primary key (sku, sequence)) ${withoutRowid}`,
     );
     await this.#database.query('create table if not exists replay_answers (id text not null)');
+    await this.#database.query(
+      `create table if not exists replay_repeats (sku text not null, sequence bigint not null, id text not null, source_partition int not null,
+        source_offset bigint not null)`,
+    );
     await this.#database.query(
       'create table if not exists replay_progress (source_partition int not null primary key, next_offset bigint not null)',
     );
@@ -99,7 +103,9 @@ export class EventFold {
           [read.partition, read.nextOffset],
         ),
       ]);
-      return events.length - added;
+      const repeated = events.length - added;
+      if (repeated > 0) await sql(NOTE_REPEATS.replace('$rows', jsonRows(dialect, EVENT)), [JSON.stringify(events.map(asRow))]);
+      return repeated;
     });
   }
 
@@ -131,19 +137,15 @@ export class EventFold {
       if (counted && counted.allocated < counted.lines) {
         throw new UnfoldableError(`${counted.lines - counted.allocated} lines are allocated in batches that no event has created`);
       }
-      await dropAll(sql);
+      await sql('drop table replay_lines');
       await finish(sql);
     });
   }
 
   /** Throws away what was laid aside. */
-  async abandon(): Promise<void> {
-    await this.#database.transaction(dropAll);
+  async forget(sql: Sql): Promise<void> {
+    for (const table of ['events', 'answers', 'progress', 'repeats']) await sql(`drop table if exists replay_${table}`);
   }
-}
-
-async function dropAll(sql: Sql): Promise<void> {
-  for (const table of ['lines', 'events', 'answers', 'progress']) await sql(`drop table if exists replay_${table}`);
 }
 
 const EVENT = {
@@ -162,6 +164,11 @@ const EVENT = {
 function asRow({ sku, sequence, type, reference, orderid, quantity, eta, id, partition, offset }: FoldedEvent): readonly unknown[] {
   return [sku, sequence, type, reference, orderid, quantity, eta, id, partition, offset];
 }
+
+const NOTE_REPEATS = `insert into replay_repeats (sku, sequence, id, source_partition, source_offset)
+  select added.sku, added.sequence, added.id, added.source_partition, added.source_offset from $rows as added
+  join replay_events as first on first.sku = added.sku and first.sequence = added.sequence
+  where first.id <> added.id or first.source_partition <> added.source_partition or first.source_offset <> added.source_offset`;
 
 const BEHIND_A_GAP = `select sku, sequence, expected from (
     select replay_events.sku, replay_events.sequence,

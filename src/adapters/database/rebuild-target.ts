@@ -36,10 +36,6 @@ export async function writeMark(database: Database, { state, plan }: RebuildMark
   await database.query('insert into rebuilds (state, plan) values (?, ?)', [state, plan]);
 }
 
-export async function removeMark(database: Database): Promise<void> {
-  await database.query('delete from rebuilds');
-}
-
 /** Whether nothing was ever answered in it. A service that was started on it, and refused, leaves positions at 0. */
 export async function isEmpty(database: Database): Promise<boolean> {
   const [row] = await database.query<{ used: number }>(
