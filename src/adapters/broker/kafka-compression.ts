@@ -78,8 +78,12 @@ const LZ4_BLOCK_CHECKSUMS = 0x10;
 const LZ4_CONTENT_SIZE = 0x08;
 const LZ4_STORED = 0x8000_0000;
 
+/** What a byte of a block comes to, at most: that many more bytes to be repeated. */
+const LZ4_MAX_RATIO = 255;
+
 /**
- * The library takes no limit: so first the blocks of the frame are counted. All but the last are as large as the frame says that they are at most.
+ * The library takes no limit, so first the blocks of the frame are counted. They come to what the frame says that its blocks are at most: all
+ * but the last, and what was flushed.
  *
  * Source: lz4/lz4, lz4_Frame_format.md.
  */
@@ -91,7 +95,7 @@ function lz4(bytes: Buffer, maxBytes: number): Buffer {
   let size = 0;
   for (let next = (flags & LZ4_CONTENT_SIZE) === 0 ? 7 : 15; bytes.readUInt32LE(next) !== 0; ) {
     const block = bytes.readUInt32LE(next);
-    size += block < LZ4_STORED ? maxBlockBytes : block - LZ4_STORED;
+    size += block < LZ4_STORED ? Math.min(maxBlockBytes, LZ4_MAX_RATIO * block) : block - LZ4_STORED;
     next += 4 + (block % LZ4_STORED) + checksumBytes;
   }
   requireRoom(size, maxBytes);
