@@ -118,6 +118,19 @@ describe.each(ways)('%s', (_, [codec, compress]) => {
   });
 });
 
+it('lz4 is undone when its blocks refer to one another and it says how large it is', () => {
+  // Made by `lz4 -B4 -BD -BX --content-size` (1.9.4).
+  const frame = [
+    'BCJNGFxAgDgBAAAAAABaGwEAAP8BdGhlIHNhbWUgYWdhaW4sIBAA',
+    '/'.repeat(341),
+    '9hQYWluLCBLXd3oUwAAAP8BdGhlIHNhbWUgYWdhaW4sIBAA',
+    '/'.repeat(74),
+    '+QUGFpbiwghvagFQAAAABrzyyR',
+  ].join('');
+  const bytes = decompress(3, Buffer.from(frame, 'base64'), MAX_BYTES);
+  expect(String(bytes)).toBe('the same again, '.repeat(5_000));
+});
+
 it('whatever is damaged, nothing comes to more than is allowed, and it ends', () => {
   const arbitraryDamage = fc.array(fc.record({ place: fc.nat(), byte: fc.nat(255) }), { minLength: 1, maxLength: 4 });
   fc.assert(
