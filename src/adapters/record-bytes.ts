@@ -86,7 +86,7 @@ export class ByteWriter {
   }
 }
 
-/** Reads what `ByteWriter` wrote. */
+/** Reads what `ByteWriter` wrote. It throws at the end of the bytes, when there should be more. */
 export class ByteReader {
   readonly #bytes: Buffer;
   #position = 0;
@@ -109,8 +109,10 @@ export class ByteReader {
   }
 
   byte(): number {
+    const byte = this.#bytes[this.#position];
+    if (byte === undefined) throw new RangeError('The bytes end in the middle of a record');
     this.#position += 1;
-    return this.#bytes[this.#position - 1] as number;
+    return byte;
   }
 
   /** A whole number within 53 bits. */

@@ -29,6 +29,8 @@ const packages = [
   'kysely',
   'better-sqlite3',
   'commander',
+  'lz4-napi',
+  'snappy',
 ];
 
 /** Each layer, and all of these that it may import. */
@@ -47,7 +49,9 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     ...broker,
     ...runtime,
     'kafkajs',
+    'lz4-napi',
     'pino',
+    'snappy',
   ],
   entrypoints: [
     ...domain,

@@ -1,5 +1,5 @@
-import { gunzipSync } from 'node:zlib';
 import { ByteReader, readRecord } from '../record-bytes.ts';
+import { decompress } from './kafka-compression.ts';
 
 /** kafkajs's decoder, as far as it is needed here. */
 export interface FetchDecoder {
@@ -14,16 +14,18 @@ const BATCH_HEADER_BYTES = 61;
 /** Of a batch: what its length does not count. */
 const LENGTH_END = 12;
 const MAGIC = 2;
+const ATTRIBUTES = 21;
 const COMPRESSION = 0x07;
-const GZIP = 1;
 const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
+/** What the batches of one fetch may come to when they are decompressed: far more than a producer puts in them that means well. */
+const MAX_DECOMPRESSED_BYTES = 64 * 1024 * 1024;
 
 /**
  * Reads the records of one partition of a fetch in one pass over its bytes; kafkajs makes two decoders and four 64-bit integers
  * of each record, and takes a header named like something that every object has (`constructor`, `valueOf`) for one that was there before.
-What is compressed in another way than gzip, or older than Kafka 0.11, is left to kafkajs.
+ * It has codecs for none and gzip alone. What is older than Kafka 0.11 is left to kafkajs.
  *
  * Source: Apache Kafka, message format, record batch (magic 2).
  */
@@ -39,21 +41,38 @@ export function inOnePass(kafkajs: DecodeMessages): DecodeMessages {
   };
 }
 
-/** A last batch that was cut off is left out. @returns null for a format that is not read here */
+/**
+ * A last batch that was cut off is left out, and so is, unless it is the first, one that is damaged or too large, and what follows:
+ * the next fetch begins with it.
+ *
+ * @returns null for a format that is not read here
+ * @throws the first batch is damaged, or too large
+ */
 function messagesIn(bytes: Buffer): readonly object[] | null {
-  const messages: object[] = [];
+  const batches: (readonly object[])[] = [];
+  let room = MAX_DECOMPRESSED_BYTES;
   for (let start = 0; start + BATCH_HEADER_BYTES <= bytes.length; ) {
     const end = start + LENGTH_END + bytes.readInt32BE(start + 8);
     if (end > bytes.length) break;
-    const attributes = bytes.readInt16BE(start + 21);
-    if (bytes[start + 16] !== MAGIC || (attributes & COMPRESSION) > GZIP) return null;
-    addMessages(bytes.subarray(start, end), attributes, messages);
+    if (bytes[start + 16] !== MAGIC) return null;
+    const batch = bytes.subarray(start, end);
+    try {
+      const body = decompress(batch.readInt16BE(ATTRIBUTES) & COMPRESSION, batch.subarray(BATCH_HEADER_BYTES), room);
+      batches.push(messagesOf(batch, body));
+      room -= body.length;
+    } catch (error) {
+      if (batches.length > 0) break;
+      throw new Error(`The batch at offset ${batch.readBigInt64BE(0)} cannot be read. ${(error as Error).message}`);
+    }
     start = end;
   }
-  return messages;
+  return batches.flat();
 }
 
-function addMessages(batch: Buffer, attributes: number, messages: object[]): void {
+/** @param body the records, decompressed */
+function messagesOf(batch: Buffer, body: Buffer): readonly object[] {
+  const messages: object[] = [];
+  const attributes = batch.readInt16BE(ATTRIBUTES);
   const firstOffset = Number(batch.readBigInt64BE(0));
   const firstTimestampMs = Number(batch.readBigInt64BE(27));
   const maxTimestamp = String(batch.readBigInt64BE(35));
@@ -72,8 +91,7 @@ function addMessages(batch: Buffer, attributes: number, messages: object[]): voi
     timestampType: (attributes & LOG_APPEND_TIME) === 0 ? 0 : 1,
     magicByte: MAGIC,
   };
-  const body = batch.subarray(BATCH_HEADER_BYTES);
-  const reader = new ByteReader((attributes & COMPRESSION) === GZIP ? gunzipSync(body) : body);
+  const reader = new ByteReader(body);
   for (let count = batch.readInt32BE(57); count > 0; count -= 1) {
     reader.varint(); // how many bytes
     const recordAttributes = reader.byte();
@@ -92,4 +110,5 @@ function addMessages(batch: Buffer, attributes: number, messages: object[]): voi
       batchContext,
     });
   }
+  return messages;
 }

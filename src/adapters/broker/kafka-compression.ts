@@ -1,0 +1,107 @@
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { decompressFrameSync } from 'lz4-napi';
+import { uncompressSync } from 'snappy';
+
+/** @param maxBytes it throws rather than make more of it */
+type Decompress = (bytes: Buffer, maxBytes: number) => Buffer;
+
+/**
+ * How the records of a batch are compressed, by the number in its attributes.
+ *
+ * Source: Apache Kafka, message format, record batch (magic 2), attributes.
+ */
+const CODECS: readonly { readonly name: string; readonly decompress: Decompress }[] = [
+  { name: 'none', decompress: (bytes) => bytes },
+  { name: 'gzip', decompress: (bytes, maxBytes) => gunzipSync(bytes, { maxOutputLength: maxBytes }) },
+  { name: 'snappy', decompress: snappy },
+  { name: 'lz4', decompress: lz4 },
+  { name: 'zstd', decompress: (bytes, maxBytes) => zstdDecompressSync(bytes, { maxOutputLength: maxBytes }) },
+];
+
+/**
+ * What the records of a batch were before they were compressed: a few kilobytes may come to be gigabytes.
+ *
+ * @param codec the number that a batch's attributes have
+ * @throws it is damaged, or would be more than that many bytes
+ */
+export function decompress(codec: number, bytes: Buffer, maxBytes: number): Buffer {
+  const { name, decompress } = CODECS[codec] ?? { name: `number ${codec}`, decompress: unknown };
+  try {
+    return decompress(bytes, maxBytes);
+  } catch (error) {
+    throw new Error(`Its compression, ${name}, cannot be undone within ${maxBytes} bytes: ${(error as Error).message}`);
+  }
+}
+
+function unknown(): never {
+  throw new Error('it is unknown');
+}
+
+const XERIAL_MAGIC = Buffer.from('\x82SNAPPY\0', 'latin1');
+const XERIAL_HEADER_BYTES = 16;
+const XERIAL_SIZE_BYTES = 4;
+
+/**
+ * Raw, as librdkafka writes it, or in the frame of Java's snappy: magic, two versions, and one raw block after another, with its size.
+ *
+ * Source: snappy-java, SnappyOutputStream.
+ */
+function snappy(bytes: Buffer, maxBytes: number): Buffer {
+  // No raw one begins like this: it would repeat bytes before there are any.
+  if (!bytes.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC)) return rawSnappy(bytes, maxBytes);
+  const blocks: Buffer[] = [];
+  let room = maxBytes;
+  for (let start = XERIAL_HEADER_BYTES; start < bytes.length; ) {
+    const end = start + XERIAL_SIZE_BYTES + bytes.readUInt32BE(start);
+    const block = rawSnappy(bytes.subarray(start + XERIAL_SIZE_BYTES, end), room);
+    blocks.push(block);
+    room -= block.length;
+    start = end;
+  }
+  return Buffer.concat(blocks);
+}
+
+/** It begins with how many bytes it comes to, seven bits a byte, the lowest first. Source: google/snappy, format_description.txt. */
+function rawSnappy(bytes: Buffer, maxBytes: number): Buffer {
+  let size = 0;
+  for (let index = 0, factor = 1; index < bytes.length; index += 1, factor *= 0x80) {
+    const byte = bytes.readUInt8(index);
+    size += (byte & 0x7f) * factor;
+    if (byte < 0x80) break;
+  }
+  requireRoom(size, maxBytes);
+  return uncompressSync(bytes) as Buffer;
+}
+
+const LZ4_MAGIC = 0x184d2204;
+const LZ4_BLOCK_CHECKSUMS = 0x10;
+const LZ4_CONTENT_SIZE = 0x08;
+const LZ4_STORED = 0x8000_0000;
+
+/** What a byte of a block comes to, at most: that many more bytes to be repeated. */
+const LZ4_MAX_RATIO = 255;
+
+/**
+ * The library takes no limit, so first the blocks of the frame are counted. They come to what the frame says that its blocks are at most: all
+ * but the last, and what was flushed.
+ *
+ * Source: lz4/lz4, lz4_Frame_format.md.
+ */
+function lz4(bytes: Buffer, maxBytes: number): Buffer {
+  if (bytes.readUInt32LE(0) !== LZ4_MAGIC) throw new Error('it is no frame');
+  const flags = bytes.readUInt8(4);
+  const maxBlockBytes = 2 ** (8 + 2 * ((bytes.readUInt8(5) >> 4) & 0x07));
+  const checksumBytes = (flags & LZ4_BLOCK_CHECKSUMS) === 0 ? 0 : 4;
+  let size = 0;
+  for (let next = (flags & LZ4_CONTENT_SIZE) === 0 ? 7 : 15; bytes.readUInt32LE(next) !== 0; ) {
+    const block = bytes.readUInt32LE(next);
+    size += block < LZ4_STORED ? Math.min(maxBlockBytes, LZ4_MAX_RATIO * block) : block - LZ4_STORED;
+    next += 4 + (block % LZ4_STORED) + checksumBytes;
+  }
+  requireRoom(size, maxBytes);
+  return decompressFrameSync(bytes);
+}
+
+function requireRoom(bytes: number, maxBytes: number): void {
+  if (bytes > maxBytes) throw new RangeError(`it comes to ${bytes}`);
+}
