@@ -1,6 +1,9 @@
 import { type Command, Option } from 'commander';
+import { positive } from './command-arguments.ts';
+import { jsonOption } from './output.ts';
 import { type ActOptions, addActOptions } from './replay-act.ts';
 import type { RebuildOptions } from './replay-rebuild.ts';
+import type { VerifyOptions } from './replay-verify.ts';
 
 /** `allocation replay rebuild|…` */
 export function addReplay(program: Command): void {
@@ -36,5 +39,23 @@ The service then starts on it with DATABASE_URL set to that url.`,
     .action(async (options: RebuildOptions & ActOptions) => {
       const { rebuild } = await import('./replay-rebuild.ts');
       await rebuild(options);
+    });
+  replay
+    .command('verify')
+    .description('compare a database, of a running service too, with the topics: exit code 0 when it says the same, else 1')
+    .option('--database <url>', 'the database (default: DATABASE_URL)')
+    .addOption(new Option('--max-rate <records>', 'read at most so many records per second').argParser(positive))
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npx allocation replay verify
+  $ npx allocation replay verify --database sqlite:///./recovered.db
+  $ npx allocation replay verify --json | jq .counts`,
+    )
+    .action(async (options: VerifyOptions) => {
+      const { verifyDatabase } = await import('./replay-verify.ts');
+      await verifyDatabase(options);
     });
 }

@@ -1,16 +1,10 @@
 import type { Database } from '../adapters/database/database.ts';
 import { EventFold, type FoldedEvent, UnfoldableError } from '../adapters/database/event-fold.ts';
-import {
-  isEmpty,
-  isUsedByOthers,
-  readMark,
-  replaceParked,
-  writeMark,
-  writePositions,
-} from '../adapters/database/rebuild-target.ts';
-import { type PublishedAnswer, type PublishedEvent, readPublished } from '../messages/published.ts';
+import { isEmpty, isUsedByOthers, readMark, replaceParked, writeMark, writePositions } from '../adapters/database/rebuild-target.ts';
+import { type PublishedAnswer, readPublished } from '../messages/published.ts';
 import type { Broker, Delivery, ParkedCommand } from '../service-layer/unit-of-work.ts';
 import { ReplayRefusedError } from './errors.ts';
+import { foldedEvents } from './folded-events.ts';
 import { isBefore } from './place.ts';
 import { isSame, type RebuildPlan, readPlan } from './rebuild-plan.ts';
 
@@ -162,10 +156,7 @@ export class Rebuild {
         continue;
       }
       commandIds.push(answer.commandId);
-      for (const event of answer.events) {
-        const folded = asFolded(event, partition, record.offset);
-        if (folded) events.push(folded);
-      }
+      events.push(...foldedEvents(answer, partition, record.offset));
     }
     const repeated = await this.#fold.add(events, commandIds, { partition, nextOffset });
     this.#applied += events.length - repeated;
@@ -207,31 +198,5 @@ export class Rebuild {
       await writePositions(sql, positions, logId);
       await replaceParked(sql, parked);
     });
-  }
-}
-
-function asFolded(event: PublishedEvent, partition: number, offset: number): FoldedEvent | null {
-  const { id, type } = event;
-  const place = { id, partition, offset };
-  switch (type) {
-    case 'BatchCreated': {
-      const { sku, reference, quantity, eta } = event.data;
-      return { type, sku, sequence: event.sequence, reference, orderid: null, quantity, eta, ...place };
-    }
-    case 'BatchQuantityChanged': {
-      const { sku, reference, quantity } = event.data;
-      return { type, sku, sequence: event.sequence, reference, orderid: null, quantity, eta: null, ...place };
-    }
-    case 'Allocated':
-    case 'Deallocated': {
-      const { sku, orderid, qty, batchref } = event.data;
-      return { type, sku, sequence: event.sequence, reference: batchref, orderid, quantity: qty, eta: null, ...place };
-    }
-    case 'OutOfStock': {
-      const { sku, orderid, qty } = event.data;
-      return { type, sku, sequence: event.sequence, reference: null, orderid, quantity: qty, eta: null, ...place };
-    }
-    default:
-      return null;
   }
 }

@@ -43,6 +43,11 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
   const rebuild = (into: string, ...options: readonly string[]) =>
     runCli(environment(sqlite('unused')), directory, ['replay', 'rebuild', '--into', into, '--json', '--execute', ...options]);
 
+  const verify = async (databaseUrl: string) => {
+    const { code, stdout, stderr } = await runCli(environment(databaseUrl), directory, ['replay', 'verify', '--json']);
+    return { code, stderr, ...JSON.parse(stdout) };
+  };
+
   /** Kills the service amid its work, again and again, and leaves commands that nobody has answered. */
   async function loadAndKill(databaseUrl: string): Promise<void> {
     for (let kill = 0; kill < KILLS; kill += 1) {
@@ -64,6 +69,7 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
     const history = await flow.history(databaseUrl);
     expect(history.commands).toHaveLength(flow.sent);
     expect(checkHistory(history)).toEqual([]);
+    expect(await verify(databaseUrl)).toMatchObject({ code: 0, result: 'equal', counts: {} });
   }
 
   it('is refused by the service, rebuilt from the events, and goes on where the lost one stopped', async () => {
@@ -74,6 +80,8 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
     const { code, stdout, stderr } = await rebuild(sqlite('rebuilt'));
     expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
     expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({ result: 'rebuilt', skipped: { beyondThePositions: 0 } });
+    expect(await verify(sqlite('rebuilt'))).toMatchObject({ code: 0, result: 'equal' });
+    expect((await verify(sqlite('empty'))).counts).toMatchObject({ position: LANES });
     await goesOnWith(sqlite('rebuilt'));
   }, 600_000);
 

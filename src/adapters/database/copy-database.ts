@@ -52,10 +52,13 @@ async function copyTable(read: Sql, target: Database, table: string, columns: Re
   for (;;) {
     const rows = await read<Record<string, unknown>>(`fetch ${PAGE_ROWS} from ${table}_rows`);
     if (rows.length === 0) break;
-    const inserted = names.map((name) => (name !== 'records' ? name : target.dialect === 'sqlite' ? 'unhex(records)' : `decode(records, 'hex')`));
-    await target.query(`insert into ${table} (${names.join(', ')}) select ${inserted.join(', ')} from ${jsonRows(target.dialect, columns)} as copied`, [
-      JSON.stringify(rows.map((row) => names.map((name) => row[name]))),
-    ]);
+    const inserted = names.map((name) =>
+      name !== 'records' ? name : target.dialect === 'sqlite' ? 'unhex(records)' : `decode(records, 'hex')`,
+    );
+    await target.query(
+      `insert into ${table} (${names.join(', ')}) select ${inserted.join(', ')} from ${jsonRows(target.dialect, columns)} as copied`,
+      [JSON.stringify(rows.map((row) => names.map((name) => row[name])))],
+    );
   }
   await read(`close ${table}_rows`);
 }

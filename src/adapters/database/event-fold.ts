@@ -117,6 +117,27 @@ export class EventFold {
     );
   }
 
+  /** Events of a product and sequence that another one had already. */
+  async repeats(): Promise<readonly { readonly sku: string; readonly sequence: number; readonly event: string }[]> {
+    return this.#database.query(
+      `select sku, sequence, id || ' at ' || source_partition || '/' || source_offset as event from replay_repeats
+       where source_partition >= 0 order by sku, sequence`,
+    );
+  }
+
+  /** Events that lie behind one of a higher sequence, in one partition. */
+  async outOfOrder(): Promise<
+    readonly { readonly sku: string; readonly sequence: number; readonly previous: number; readonly event: string }[]
+  > {
+    return this.#database.query(
+      `select sku, sequence, previous, id || ' at ' || source_partition || '/' || source_offset as event from (
+         select sku, sequence, id, source_partition, source_offset,
+           lag(sequence) over (partition by sku, source_partition order by source_offset, sequence) as previous
+         from replay_events where source_partition >= 0
+       ) as placed where previous > sequence order by sku, sequence`,
+    );
+  }
+
   /**
    * @param finish more that belongs to the same transaction
    * @throws {UnfoldableError} an allocation in a batch that was never created

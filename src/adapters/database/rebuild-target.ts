@@ -1,6 +1,7 @@
-import type { ParkedCommand, PartitionOffset } from '../../service-layer/unit-of-work.ts';
+import type { OutboxRecord, ParkedCommand, PartitionOffset } from '../../service-layer/unit-of-work.ts';
 import type { Database } from './database.ts';
 import { codeOf } from './errors.ts';
+import { decodeOutbox, type OutboxRow } from './outbox.ts';
 import type { Sql } from './transaction.ts';
 
 /** What a database says of a rebuild: one that is under way in it, or that it shows the past. */
@@ -63,6 +64,24 @@ export async function isUsedByOthers(database: Database): Promise<boolean> {
     if (error instanceof Error && codeOf(error.cause).startsWith('SQLITE_BUSY')) return true;
     throw error;
   }
+}
+
+/** Where the lanes of the topic stand. */
+export async function readPositions(database: Database, topic: string): Promise<readonly PartitionOffset[]> {
+  const rows = await database.query<{ partition: number; next_offset: number }>(
+    'select partition, next_offset from source_positions where topic = ?',
+    [topic],
+  );
+  return rows.map(({ partition, next_offset: nextOffset }) => ({ topic, partition, nextOffset }));
+}
+
+/** What waits in the outbox for a topic, in order. */
+export async function readWaitingRecords(database: Database, source: string, topic: string): Promise<readonly OutboxRecord[]> {
+  const rows = await database.query<OutboxRow>(
+    'select sequence, next_offset, records from outbox where source_topic = ? order by source_partition, sequence',
+    [source],
+  );
+  return rows.flatMap((row) => decodeOutbox(row)).filter((record) => record.topic === topic);
 }
 
 /** Where the lanes go on; answers that wait in the outbox of an older copy are out since. */

@@ -1,0 +1,45 @@
+import { Database } from '../adapters/database/database.ts';
+import { describeUrl } from '../adapters/database/options.ts';
+import { countOffsets } from '../replay/rebuild-plan.ts';
+import { type Difference, verify } from '../replay/verify.ts';
+import { print, printJson, printTable, visible } from './output.ts';
+import { type ActOptions, carryOut } from './replay-act.ts';
+import { answering, withBroker } from './session.ts';
+
+export interface VerifyOptions extends Omit<ActOptions, 'execute'> {
+  readonly database?: string;
+}
+
+/** `allocation replay verify` */
+export async function verifyDatabase(options: VerifyOptions): Promise<void> {
+  await withBroker({ createTopics: false }, async ({ config, broker }) => {
+    const { eventsTopic, commandsTopic, groupId: group } = config;
+    const url = options.database ?? config.databaseUrl;
+    const total = countOffsets(await answering(broker.offsetRanges(eventsTopic), config));
+    if (!options.json) print(`Comparing ${describeUrl(url)} with ${total} offsets of ${eventsTopic} (reads only)`);
+    const database = await Database.open(url);
+    try {
+      const howToGoOn = 'Nothing was changed; the same command begins anew';
+      const outcome = await carryOut({ total, done: 0, unit: 'offsets', howToGoOn }, { ...options, execute: true }, (act) =>
+        verify(database, broker, { eventsTopic, commandsTopic, group }, act),
+      );
+      if (!outcome) return;
+      const { result, seconds } = outcome;
+      const isEqual = Object.keys(result.counts).length === 0;
+      if (!isEqual) process.exitCode = 1;
+      if (options.json) return printJson({ result: isEqual ? 'equal' : 'different', ...result, seconds });
+      for (const difference of result.differences) print(inWords(difference));
+      if (isEqual) return print(`Equal: ${result.read} records read in ${seconds} s, no difference`);
+      print('');
+      printTable(['DIFFERENCE', 'COUNT'], Object.entries(result.counts));
+      print(`\nDifferent: ${result.read} records read in ${seconds} s`);
+    } finally {
+      await database.close();
+    }
+  });
+}
+
+function inWords({ kind, subject, expected, found, event }: Difference): string {
+  const says = event === null ? '' : ` (the event ${event})`;
+  return visible(`${kind}: ${subject}: expected ${expected}, found ${found}${says}`);
+}

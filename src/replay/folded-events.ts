@@ -1,0 +1,33 @@
+import type { FoldedEvent } from '../adapters/database/event-fold.ts';
+import type { PublishedAnswer, PublishedEvent } from '../messages/published.ts';
+
+/** What an answer, at its place in the events topic, says of products: rejections and repetitions say nothing. */
+export function foldedEvents({ events }: PublishedAnswer, partition: number, offset: number): readonly FoldedEvent[] {
+  return events.flatMap((event) => asFolded(event, partition, offset) ?? []);
+}
+
+function asFolded(event: PublishedEvent, partition: number, offset: number): FoldedEvent | null {
+  const { id, type } = event;
+  const place = { id, partition, offset };
+  switch (type) {
+    case 'BatchCreated': {
+      const { sku, reference, quantity, eta } = event.data;
+      return { type, sku, sequence: event.sequence, reference, orderid: null, quantity, eta, ...place };
+    }
+    case 'BatchQuantityChanged': {
+      const { sku, reference, quantity } = event.data;
+      return { type, sku, sequence: event.sequence, reference, orderid: null, quantity, eta: null, ...place };
+    }
+    case 'Allocated':
+    case 'Deallocated': {
+      const { sku, orderid, qty, batchref } = event.data;
+      return { type, sku, sequence: event.sequence, reference: batchref, orderid, quantity: qty, eta: null, ...place };
+    }
+    case 'OutOfStock': {
+      const { sku, orderid, qty } = event.data;
+      return { type, sku, sequence: event.sequence, reference: null, orderid, quantity: qty, eta: null, ...place };
+    }
+    default:
+      return null;
+  }
+}
