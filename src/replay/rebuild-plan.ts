@@ -6,6 +6,7 @@ import type { Place } from './place.ts';
 export interface RebuildPlan {
   readonly eventsTopic: string;
   readonly commandsTopic: string;
+  readonly deadLettersTopic: string;
   readonly group: string;
   /** Of the commands topic, and of the events topic. */
   readonly logId: string;
@@ -26,7 +27,12 @@ export interface RebuildPlan {
  */
 export async function planRebuild(
   broker: Broker,
-  { commandsTopic, eventsTopic, groupId: group }: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'groupId'>,
+  {
+    commandsTopic,
+    eventsTopic,
+    deadLettersTopic,
+    groupId: group,
+  }: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'deadLettersTopic' | 'groupId'>,
   { until, fromCopy }: Pick<RebuildPlan, 'until' | 'fromCopy'>,
 ): Promise<RebuildPlan> {
   const [logId, eventsLogId] = await Promise.all([broker.logId(commandsTopic), broker.logId(eventsTopic)]);
@@ -35,7 +41,7 @@ export async function planRebuild(
   const positions = committed.flatMap((nextOffset, partition) =>
     nextOffset === null ? [] : [{ topic: commandsTopic, partition, nextOffset }],
   );
-  return { eventsTopic, commandsTopic, group, logId, eventsLogId, ranges, positions, until, fromCopy };
+  return { eventsTopic, commandsTopic, deadLettersTopic, group, logId, eventsLogId, ranges, positions, until, fromCopy };
 }
 
 /** How many offsets there are to read: a little more than records, since transactions take some. */

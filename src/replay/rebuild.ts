@@ -2,9 +2,10 @@ import type { Database } from '../adapters/database/database.ts';
 import { EventFold, type FoldedEvent, UnfoldableError } from '../adapters/database/event-fold.ts';
 import { isEmpty, isUsedByOthers, readMark, replaceParked, writeMark, writePositions } from '../adapters/database/rebuild-target.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
-import type { Broker, Delivery, ParkedCommand } from '../service-layer/unit-of-work.ts';
+import type { Broker, Delivery } from '../service-layer/unit-of-work.ts';
 import { ReplayRefusedError } from './errors.ts';
 import { foldedEvents } from './folded-events.ts';
+import { readParkedCommands } from './parked-commands.ts';
 import { isBefore } from './place.ts';
 import { isSame, type RebuildPlan, readPlan } from './rebuild-plan.ts';
 
@@ -186,8 +187,8 @@ export class Rebuild {
   }
 
   async #finish(): Promise<void> {
-    const { until, positions, logId } = this.#plan;
-    const parked: readonly ParkedCommand[] = [];
+    const { until, positions, logId, deadLettersTopic } = this.#plan;
+    const parked = until ? [] : await readParkedCommands(this.#broker, deadLettersTopic);
     await this.#fold.fold(async (sql) => {
       await this.#fold.forget(sql);
       await sql('delete from rebuilds');

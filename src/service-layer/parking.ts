@@ -14,10 +14,10 @@ export async function subjectsOf(
   command: Command,
   products: Pick<ProductRepository, 'getByBatchReference' | 'getByOrder'>,
 ): Promise<readonly string[]> {
-  const ofProducts = (found: readonly { readonly sku: string }[]) => found.map(({ sku }) => SKU + sku);
+  const ofProducts = (found: readonly { readonly sku: string }[]) => found.map(({ sku }) => subjectOfSku(sku));
   switch (command.type) {
     case 'CreateBatch':
-      return [`batch:${command.reference}`, SKU + command.sku];
+      return [`batch:${command.reference}`, subjectOfSku(command.sku)];
     case 'AllocateOrder':
       return [`order:${command.orderid}`, ...ofProducts(command.lines)];
     case 'ChangeBatchQuantity': {
@@ -29,6 +29,11 @@ export async function subjectsOf(
       return [`order:${orderid}`, ...ofProducts(sku === null ? await products.getByOrder(orderid) : [{ sku }])];
     }
   }
+}
+
+/** The subject that a product is. */
+export function subjectOfSku(sku: string): string {
+  return SKU + sku;
 }
 
 /** The products among the subjects. */
@@ -97,7 +102,7 @@ export class Parking {
   #refuseTooMany(command: ParkedCommand): void {
     for (const sku of skusOf(command)) {
       const waiting = [...this.#commands.values()].filter(
-        ({ subjects, behind, isRedriven }) => behind.length > 0 && !isRedriven && subjects.includes(SKU + sku),
+        ({ subjects, behind, isRedriven }) => behind.length > 0 && !isRedriven && subjects.includes(subjectOfSku(sku)),
       );
       if (waiting.length < this.#limit) continue;
       throw new ParkingFullError(
