@@ -75,14 +75,15 @@ export function marker({ id, record }: DeadLetter, resolution: Resolution, by: s
 
 /**
  * The message as it came: the original's bytes, key and headers. A plain command without an id gets, as headers, the id that it
- * had as the original: its place. So it is the same command however often it is sent again, and is answered once.
+ * had as the original: its place. So it is the same command however often it is sent again, and is answered once. With such headers
+ * it is read as a CloudEvent in binary mode, whose version is a header too.
  */
 export function redriven(letter: DeadLetter): LogRecord {
   const { key, value } = letter.record;
   const headers = { ...originalHeaders(letter), [REDRIVES]: String(letter.redrives + 1) };
   const envelope = envelopeOf({ value, headers });
   if (!envelope || envelope.id !== null || envelope.type === null || !NAME.test(envelope.type)) return { key, value, headers };
-  return { key, value, headers: { ...headers, ...identity(letter.original, envelope.type) } };
+  return { key, value, headers: { ...headers, ...identity(letter.original, envelope.type, envelope.dataschema) } };
 }
 
 /**
@@ -98,7 +99,8 @@ export function edited(letter: DeadLetter, json: string): LogRecord & { readonly
   const kept = Object.fromEntries(Object.entries(originalHeaders(letter)).filter(([name]) => !/^(ce_|content-type$)/.test(name)));
   const correlation = envelopeOf(letter.record)?.correlationId ?? letter.commandId;
   const links = { ce_correlationid: correlation, ce_originalid: letter.commandId };
-  const headers = { ...kept, ...identity(id, read.command.type), ...links, [REDRIVES]: String(letter.redrives + 1) };
+  const dataschema = envelopeOf({ value, headers: {} })?.dataschema ?? null;
+  const headers = { ...kept, ...identity(id, read.command.type, dataschema), ...links, [REDRIVES]: String(letter.redrives + 1) };
   // The key of the first, so that it comes to the same lane, before what waits for it.
   return { id, key: letter.record.key ?? commandKey(read.command), value, headers };
 }
@@ -107,8 +109,9 @@ function originalHeaders({ record }: DeadLetter): Headers {
   return Object.fromEntries(Object.entries(record.headers).filter(([name]) => !name.startsWith('dead-letter-')));
 }
 
-function identity(id: string, type: string): Record<string, string> {
-  return { 'content-type': 'application/json', ce_specversion: '1.0', ce_id: id, ce_source: SOURCE, ce_type: type };
+function identity(id: string, type: string, dataschema: string | null): Record<string, string> {
+  const version = dataschema === null ? {} : { ce_dataschema: dataschema };
+  return { 'content-type': 'application/json', ce_specversion: '1.0', ce_id: id, ce_source: SOURCE, ce_type: type, ...version };
 }
 
 function envelopeOf(message: { readonly value: Buffer | null; readonly headers: Headers }): Envelope | null {

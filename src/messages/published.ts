@@ -37,10 +37,10 @@ export interface ForeignMessage {
 const SOURCE = '/allocation';
 const COMPOSITE = 'CompositeDomainEvent';
 
-/** `<topic>/<partition>/<offset>`, and of a further part of a split composite its number. */
-const ID = /^([^/]+)\/(\d{1,10})\/(\d{1,16})(?:\.\d{1,9})?$/;
+/** `<topic>/<partition>/<offset>`, and of a further part of a split composite its number. Up to 15 digits are a number below 2^53. */
+const ID = /^([^/]+)\/(0|[1-9]\d{0,9})\/(0|[1-9]\d{0,14})(?:\.[1-9]\d{0,8})?$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/;
-const SEQUENCE = /^[1-9]\d{0,15}$/;
+const SEQUENCE = /^[1-9]\d{0,14}$/;
 
 const hasSequence: { readonly [T in Event['type']]: T extends VersionedType ? true : false } = {
   BatchCreated: true,
@@ -102,8 +102,7 @@ function isEventType(type: unknown): type is Event['type'] {
 }
 
 function readSequence(type: Event['type'], sequence: unknown): number {
-  const number = typeof sequence === 'string' && SEQUENCE.test(sequence) ? Number(sequence) : Number.NaN;
-  if (Number.isSafeInteger(number)) return number;
+  if (typeof sequence === 'string' && SEQUENCE.test(sequence)) return Number(sequence);
   throw new UnfitDataError(`${type} has the sequence ${shown(sequence)}, not a number from 1`);
 }
 

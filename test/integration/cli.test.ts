@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openBroker, openDatabase, topicSettings } from '../../src/bootstrap.ts';
-import { marker, readDeadLetters, redriven } from '../../src/cli/dead-letter-box.ts';
+import { edited, marker, readDeadLetters, redriven } from '../../src/cli/dead-letter-box.ts';
 import { readConfig } from '../../src/config.ts';
 import { readCommand } from '../../src/messages/incoming.ts';
 import type { Broker, LogRecord } from '../../src/service-layer/unit-of-work.ts';
@@ -360,6 +360,17 @@ describe('the dead letters', () => {
     expect(malformed).toEqual({ key: Buffer.from('LAMP'), value: Buffer.from('not json'), headers: once });
     const read = readCommand({ value: plain?.value as Buffer, headers: plain?.headers ?? {} }, 'its new place');
     expect(read).toMatchObject({ kind: 'command', id: 'allocation.commands/0/4711', command: { type: 'DeallocateOrder', orderid: 'o' } });
+  });
+
+  it('keep their version when they are redriven, or sent again corrected', async () => {
+    const dataschema = '/allocation/schemas/DeallocateOrder/1';
+    const plain = JSON.stringify({ type: 'DeallocateOrder', dataschema, orderid: 'o' });
+    await deadCommand(plain);
+    const [letter] = await readDeadLetters(broker, 'allocation.dead-letters');
+    if (!letter) throw new Error('There is no dead letter');
+    expect(redriven(letter).headers).toMatchObject({ ce_type: 'DeallocateOrder', ce_dataschema: dataschema });
+    expect(edited(letter, plain).headers).toMatchObject({ ce_type: 'DeallocateOrder', ce_dataschema: dataschema });
+    expect(edited(letter, '{"type":"DeallocateOrder","orderid":"o"}').headers).not.toHaveProperty('ce_dataschema');
   });
 
   it('cannot be hidden by a message that looks like a marker', async () => {

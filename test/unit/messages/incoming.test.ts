@@ -122,6 +122,40 @@ describe('what is no command says why', () => {
   });
 });
 
+describe('the version of a command', () => {
+  const structured = { specversion: '1.0', id: 'cmd-1', source: '/shop', type: 'AllocateOrder', data: order };
+  const inEachForm = (dataschema: unknown) => [
+    read({ type: 'AllocateOrder', dataschema, ...order }),
+    read(order, { ...binary, ce_dataschema: dataschema as string }),
+    read({ ...structured, dataschema }, { 'content-type': 'application/cloudevents+json' }),
+  ];
+
+  it.each(['/allocation/schemas/AllocateOrder/1', Buffer.from('/allocation/schemas/AllocateOrder/1'), 'https://shop.example/order', '', 7])(
+    'may be the first, or unsaid by a schema of the sender’s own: %s',
+    (dataschema) => {
+      expect(inEachForm(dataschema)).toMatchObject(Array(3).fill({ kind: 'command', command: allocate }));
+    },
+  );
+
+  it('may be unsaid by a header that makes no sense', () => {
+    expect(read(order, { ...binary, ce_dataschema: Buffer.from([0xff]) })).toMatchObject({ command: allocate });
+    expect(read(order, { ...binary, ce_dataschema: ['/allocation/schemas/AllocateOrder/2', 'a'] })).toMatchObject({ command: allocate });
+  });
+
+  it.each([
+    ['/allocation/schemas/AllocateOrder/2', 'AllocateOrder is of version 2, and this service knows it up to version 1: update the service'],
+    ['/allocation/schemas/CreateBatch/1', 'is no schema of AllocateOrder (/allocation/schemas/AllocateOrder/1 is)'],
+  ])('that is not known here is invalid data: %s', (dataschema, message) => {
+    const invalid = {
+      kind: 'unreadable',
+      reason: 'invalid-data',
+      message: expect.stringContaining(message),
+      fields: [{ field: 'dataschema' }],
+    };
+    expect(inEachForm(dataschema)).toMatchObject(Array(3).fill(invalid));
+  });
+});
+
 describe('the key of a command', () => {
   it.each([
     [{ type: 'CreateBatch', reference: 'b', sku: 'S', quantity: 1, eta: null } as const, 'S'],

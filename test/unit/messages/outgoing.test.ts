@@ -31,6 +31,7 @@ describe('an answer with one event', () => {
           ce_id: 'commands/1/9',
           ce_source: '/allocation',
           ce_type: 'Allocated',
+          ce_dataschema: '/allocation/schemas/Allocated/1',
           ce_subject: 'S',
           ce_time: '2026-11-23T12:00:00.000Z',
           ce_causationid: 'cmd',
@@ -74,7 +75,11 @@ describe('an answer with several events', () => {
   it('is one composite of structured CloudEvents, numbered within its id', () => {
     const [message, ...more] = encodeAnswer(answer([letGo, { ...allocated, version: 5 }]));
     expect(more).toEqual([]);
-    expect(message?.headers).toMatchObject({ ce_type: 'CompositeDomainEvent', ce_id: 'commands/1/9' });
+    expect(message?.headers).toMatchObject({
+      ce_type: 'CompositeDomainEvent',
+      ce_id: 'commands/1/9',
+      ce_dataschema: '/allocation/schemas/CompositeDomainEvent/1',
+    });
     expect(JSON.parse(message?.value ?? '').events).toMatchObject([
       {
         specversion: '1.0',
@@ -83,6 +88,7 @@ describe('an answer with several events', () => {
         subject: 'S',
         sequence: '4',
         causationid: 'cmd',
+        dataschema: '/allocation/schemas/Deallocated/1',
         data: { orderid: 'o' },
       },
       { specversion: '1.0', id: 'commands/1/9/2', type: 'Allocated', sequence: '5', datacontenttype: 'application/json' },

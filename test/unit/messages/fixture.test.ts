@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readDeadLetters } from '../../../src/cli/dead-letter-box.ts';
+import { compositeVersions, eventVersions } from '../../../src/messages/event-schemas.ts';
+import { commandVersions, readCommand } from '../../../src/messages/incoming.ts';
+import { readPublished } from '../../../src/messages/published.ts';
+import type { Broker } from '../../../src/service-layer/unit-of-work.ts';
+import { messagesOfToday, type TextRecord } from '../../support/messages-of-today.ts';
+
+/**
+ * Every form that a message ever had, one a line, each with what it is read as: `test/fixtures/messages.jsonl`.
+ * The file is never changed, only added to: what was once published lies in somebody's topic and must be readable for ever.
+ *
+ * A change of a message's data that an older service could not read, or would misunderstand, is a new version:
+ * 1. In `event-schemas.ts` (an event) or `incoming.ts` (a command): raise `current`, describe the new data in `schema`, and add the
+ *    upcaster from the version before. Its older lines here now fail, since they are read as something newer.
+ * 2. For each such line add a line `{"name": …, "read": …}` at the end: of two readings of one name, the later counts.
+ * 3. Of an event, add the lines of what is published now: the test that fails prints them. Of a command, write them: all three forms.
+ * 4. Seal what was added: `SEALED` below.
+ */
+const SEALED = { lines: 105, sha256: 'fd34910ed5d29ec4fb5171fd8ec94352171d9fa966b8f19dedd0bfff07ddcacd' };
+
+interface Reading {
+  readonly name: string;
+  readonly read: object;
+}
+type Line = TextRecord & Reading;
+
+const text = readFileSync(join(import.meta.dirname, '../../fixtures/messages.jsonl'), 'utf8');
+const all: readonly (Line | Reading)[] = text
+  .trimEnd()
+  .split('\n')
+  .map((line) => JSON.parse(line));
+const lines = all.filter((line): line is Line => 'topic' in line);
+const readings = new Map(all.map(({ name, read }) => [name, read]));
+
+const PLACE = { topic: 'allocation.commands', partition: 0, offset: 7 };
+
+async function reading({ topic, key, value, headers }: TextRecord): Promise<object | undefined> {
+  const message = { value: value === null ? null : Buffer.from(value), headers };
+  if (topic === 'commands') return readCommand(message, `${PLACE.topic}/${PLACE.partition}/${PLACE.offset}`);
+  if (topic === 'events') return readPublished(message);
+  const record = { topic: 'dead', partition: 0, offset: 0, timestampMs: 0, key: key === null ? null : Buffer.from(key), ...message };
+  const broker: Pick<Broker, 'offsetRanges' | 'tail'> = {
+    offsetRanges: async () => [{ partition: 0, beginning: 0, end: 1 }],
+    tail: async (_topic, _from, onRecord) => {
+      onRecord(record);
+      return { close: async () => {} };
+    },
+  };
+  const [letter] = await readDeadLetters(broker as Broker, 'dead');
+  return letter && { ...letter, record: undefined };
+}
+
+const onTheWire = ({ topic, key, value, headers }: TextRecord) => JSON.stringify({ topic, key, value, headers });
+
+/** The attributes of an event, or of each in a composite. */
+function attributes({ value, headers }: TextRecord): { type: string; dataschema: string | undefined }[] {
+  const outer = { type: headers.ce_type ?? '', dataschema: headers.ce_dataschema };
+  return outer.type === 'CompositeDomainEvent' ? [outer, ...JSON.parse(value ?? '').events] : [outer];
+}
+
+/** What a command says in whichever form: `<form> <type> <version>`. */
+function formOf({ value, headers }: TextRecord): string {
+  const body = JSON.parse(value ?? '');
+  const form = headers.ce_specversion ? 'binary' : headers['content-type']?.startsWith('application/cloudevents') ? 'structured' : 'plain';
+  const { type, dataschema } = form === 'binary' ? { type: headers.ce_type, dataschema: headers.ce_dataschema } : body;
+  return `${form} ${type} ${dataschema?.split('/').at(-1) ?? 'unsaid'}`;
+}
+
+const versionsOf = (current: number) => Array.from({ length: current }, (_, index) => index + 1);
+
+describe('a message of the fixture', () => {
+  it.each(lines)('is read as it ever was: $name', async (line) => {
+    expect(await reading(line)).toEqual(readings.get(line.name));
+  });
+});
+
+describe('the fixture', () => {
+  it('has only been added to', () => {
+    const sealed = text.split('\n').slice(0, SEALED.lines).join('\n');
+    expect(createHash('sha256').update(sealed).digest('hex'), 'a line was changed that may be in somebody’s topic').toBe(SEALED.sha256);
+  });
+
+  it('is sealed whole', () => {
+    expect({ ...SEALED, lines: all.length, sha256: createHash('sha256').update(text.trimEnd()).digest('hex') }).toEqual(SEALED);
+  });
+
+  it('has no name twice, and no reading of a message that is not there', () => {
+    expect(new Set(lines.map(({ name }) => name)).size).toBe(lines.length);
+    expect([...readings.keys()]).toEqual(lines.map(({ name }) => name));
+  });
+
+  it('has every command in every form and version', () => {
+    const wanted = Object.entries(commandVersions).flatMap(([type, { current }]) =>
+      ['unsaid', ...versionsOf(current)].flatMap((version) =>
+        ['plain', 'binary', 'structured'].map((form) => `${form} ${type} ${version}`),
+      ),
+    );
+    const there = lines.filter(({ topic, read }) => topic === 'commands' && 'command' in read).map(formOf);
+    expect(wanted.filter((form) => !there.includes(form))).toEqual([]);
+  });
+
+  it('has every event in every version, by itself and in a composite', () => {
+    const wanted = Object.entries(eventVersions).flatMap(([type, { current }]) =>
+      ['unsaid', ...versionsOf(current)].flatMap((version) => [`${type} ${version}`, `${type} ${version} inside`]),
+    );
+    const composites = ['unsaid', ...versionsOf(compositeVersions.current)].map((version) => `CompositeDomainEvent ${version}`);
+    const there = lines
+      .filter(({ topic, read }) => topic === 'events' && 'events' in read)
+      .flatMap((line) =>
+        attributes(line).map(
+          ({ type, dataschema }, index) => `${type} ${dataschema?.split('/').at(-1) ?? 'unsaid'}${index === 0 ? '' : ' inside'}`,
+        ),
+      );
+    expect([...wanted, ...composites].filter((form) => !there.includes(form))).toEqual([]);
+  });
+
+  it('has one form only of each event in each version: another form is another version', () => {
+    const forms = lines
+      .filter(({ topic }) => topic === 'events')
+      .map((line) => JSON.stringify([line.headers.ce_id, attributes(line).map(({ dataschema }) => dataschema ?? null)]));
+    expect(forms.filter((form, index) => forms.indexOf(form) < index)).toEqual([]);
+  });
+});
+
+it('what is written today is in the fixture, byte for byte', async () => {
+  const there = new Set(lines.map(onTheWire));
+  const missing = messagesOfToday().filter((record) => !there.has(onTheWire(record)));
+  const asLines = await Promise.all(
+    missing.map(async (record) => JSON.stringify({ name: '…', ...JSON.parse(onTheWire(record)), read: await reading(record) })),
+  );
+  expect(asLines, 'is no form that this version had before; of a new version, add these lines').toEqual([]);
+});

@@ -1,0 +1,56 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { eventVersions } from '../../../src/messages/event-schemas.ts';
+import { commandVersions, readCommand } from '../../../src/messages/incoming.ts';
+import { readPublished } from '../../../src/messages/published.ts';
+
+/** Here, and in this file only, two types have had a first version in which fields had other names. */
+beforeAll(() => {
+  Object.assign(eventVersions.OutOfStock, {
+    current: 2,
+    upcasters: { 1: ({ amount, ...rest }: { amount: number }) => ({ ...rest, qty: amount }) },
+  });
+  Object.assign(commandVersions.DeallocateOrder, { current: 2, upcasters: { 1: ({ order }: { order: string }) => ({ orderid: order }) } });
+});
+
+const bytes = (data: object) => Buffer.from(JSON.stringify(data));
+
+describe('with a second version', () => {
+  const headers = {
+    ce_id: 'c/0/1',
+    ce_source: '/allocation',
+    ce_type: 'OutOfStock',
+    ce_causationid: 'c',
+    ce_time: '2026-11-23T12:00:00Z',
+    ce_sequence: '1',
+  };
+  const schema = (version: number) => `/allocation/schemas/OutOfStock/${version}`;
+  const first = { orderid: 'o', sku: 'S', amount: 2 };
+  const second = { orderid: 'o', sku: 'S', qty: 2 };
+
+  it.each([
+    ['unsaid', undefined, first],
+    ['the first', schema(1), first],
+    ['the second', schema(2), second],
+  ])('an event is read in its newest form: %s', (_, ce_dataschema, data) => {
+    expect(readPublished({ value: bytes(data), headers: { ...headers, ce_dataschema } })).toMatchObject({ events: [{ data: second }] });
+  });
+
+  it('an event inside a composite is too', () => {
+    const inside = { source: '/allocation', type: 'OutOfStock', sequence: '1' };
+    const events = [
+      { ...inside, id: 'c/0/1/1', dataschema: schema(1), data: first },
+      { ...inside, id: 'c/0/1/2', dataschema: schema(2), data: second },
+    ];
+    const read = readPublished({ value: bytes({ events }), headers: { ...headers, ce_type: 'CompositeDomainEvent' } });
+    expect(read).toMatchObject({ events: [{ data: second }, { data: second }] });
+  });
+
+  it.each([
+    ['unsaid', undefined, { order: 'o' }],
+    ['the first', '/allocation/schemas/DeallocateOrder/1', { order: 'o' }],
+    ['the second', '/allocation/schemas/DeallocateOrder/2', { orderid: 'o' }],
+  ])('a command is read in its newest form: %s', (_, dataschema, data) => {
+    const read = readCommand({ value: bytes({ type: 'DeallocateOrder', dataschema, ...data }), headers: {} }, 'here');
+    expect(read).toMatchObject({ kind: 'command', command: { type: 'DeallocateOrder', orderid: 'o', sku: null } });
+  });
+});
