@@ -49,10 +49,15 @@ export function topicSettings(config: Config): readonly TopicSettings[] {
   ];
 }
 
+/** The SQLite database that the embedded log is in. */
+export function embeddedLogUrl({ databaseUrl }: Pick<Config, 'databaseUrl'>): string {
+  return databaseUrl.startsWith('sqlite:') ? databaseUrl : LOG_DATABASE_URL;
+}
+
 /** Kafka where KAFKA_BROKERS is set; else the embedded log, in the service's own SQLite file. */
 export async function openBroker(config: Config, log: Logger): Promise<Broker> {
   if (config.kafkaBrokers) return new KafkaBroker({ brokers: config.kafkaBrokers, clientId: config.groupId, log });
-  const database = await Database.open(config.databaseUrl.startsWith('sqlite:') ? config.databaseUrl : LOG_DATABASE_URL);
+  const database = await Database.open(embeddedLogUrl(config));
   await database.runMigrations();
   return new EmbeddedBroker(database);
 }

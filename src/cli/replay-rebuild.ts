@@ -1,5 +1,8 @@
+import { copyEmbeddedLog } from '../adapters/broker/embedded-copy.ts';
 import { Database } from '../adapters/database/database.ts';
-import { describeUrl } from '../adapters/database/options.ts';
+import { describeUrl, sqliteFile } from '../adapters/database/options.ts';
+import { embeddedLogUrl } from '../bootstrap.ts';
+import type { Config } from '../config.ts';
 import { readPlace } from '../replay/place.ts';
 import { Rebuild } from '../replay/rebuild.ts';
 import { countOffsets, planRebuild } from '../replay/rebuild-plan.ts';
@@ -39,7 +42,10 @@ export async function rebuild(options: RebuildOptions & ActOptions): Promise<voi
       );
       if (!wanted) return;
       const howToGoOn = 'The same command again goes on from there';
-      const outcome = await carryOut({ total, done, unit: 'offsets', howToGoOn }, options, (act) => rebuilding.run(act));
+      const outcome = await carryOut({ total, done, unit: 'offsets', howToGoOn }, options, async (act) => {
+        await bringEmbeddedLog(config, options.into, database);
+        return rebuilding.run(act);
+      });
       if (!outcome) return;
       const { result, seconds } = outcome;
       if (options.json) return printJson({ result: 'rebuilt', target: describeUrl(options.into), ...result, seconds });
@@ -50,4 +56,11 @@ export async function rebuild(options: RebuildOptions & ActOptions): Promise<voi
       await database.close();
     }
   });
+}
+
+/** A service on another SQLite file would find an empty log in it. */
+async function bringEmbeddedLog(config: Config, into: string, target: Database): Promise<void> {
+  if (config.kafkaBrokers || target.dialect !== 'sqlite') return;
+  const file = sqliteFile(embeddedLogUrl(config));
+  if (file !== sqliteFile(into)) await copyEmbeddedLog(file, target);
 }

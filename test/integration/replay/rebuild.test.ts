@@ -156,6 +156,22 @@ describeOnEachBroker('a rebuild', (environment) => {
     await expect(rebuild(database)).rejects.toThrow('shows the past');
   });
 
+  it('makes a database on which a service goes on where this one stopped, with the same log', async () => {
+    expect(await running.cli('replay', 'rebuild', '--into', urlOf('rebuilt'), '--execute')).toMatchObject({ code: 0 });
+    await running.service.close();
+    const successor = await bootstrap({ ...running.config, databaseUrl: urlOf('rebuilt') }, pino({ level: 'silent' }));
+    try {
+      await successor.start();
+      await successor.broker.publish(running.config.commandsTopic, [
+        { key: 'LAMP', value: JSON.stringify(order('o3', 'LAMP')), headers: {} },
+      ]);
+      const lines = () => successor.database.query('select orderid from order_lines order by orderid');
+      await eventually(async () => expect(await lines()).toEqual(['o1', 'o2', 'o3'].map((orderid) => ({ orderid }))), { withinMs: 30_000 });
+    } finally {
+      await successor.close();
+    }
+  });
+
   it('refuses events that are missing, and changes nothing', async () => {
     const database = await target();
     const eventsTopic = await eventsIn((events) => events.slice(1));
