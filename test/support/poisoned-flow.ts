@@ -1,7 +1,7 @@
 import { CommandFlow } from './command-flow.ts';
 
 const SKUS = 12;
-const COMMANDS_PER_SKU = 25;
+const COMMANDS_PER_SKU = 15;
 
 /** Commands about one product each, keyed by it. Some orders are `poison`: the service with the bug (buggy-service.ts) fails on them. */
 export class PoisonedFlow extends CommandFlow {
