@@ -102,7 +102,7 @@ async function grown(flow: PoisonedFlow): Promise<void> {
 
 async function killed(running: PromiseWithChild<unknown>, moment: (child: ChildProcess) => Promise<unknown>): Promise<void> {
   const ended = running.catch((error) => error);
-  await moment(running.child);
+  await Promise.race([moment(running.child), ended]);
   running.child.kill('SIGKILL');
   expect(await ended).toMatchObject({ signal: 'SIGKILL' });
 }
