@@ -98,15 +98,16 @@ export class DeadLetterResolver {
     }
   }
 
-  /** What arrived, or came through another lane, before the failed command was answered is parked again: it is sent after it. */
+  /**
+   * What arrived, or came through another lane, before the failed command was answered is parked again: it is sent after it. When all that was
+   * sent is, it waits for a command that was sent again before and is not answered yet: sending more would only fill the topics.
+   */
   async #follow(first: readonly DeadLetter[], firstPlaces: readonly Place[], done: (count: number) => void): Promise<void> {
     const { broker, config } = this.#session;
     const sent = new Set(first.flatMap(({ commandId, behind }) => [commandId, ...behind]));
+    let last = first;
     for (let places = firstPlaces; places.length > 0; ) {
-      if (!(await this.#areAnswered(places))) {
-        process.stderr.write('The service has not answered them yet. Look later what is left: npx allocation dead-letters list\n');
-        return;
-      }
+      if (!(await this.#areAnswered(places))) return sayUnanswered();
       const open = (await readDeadLetters(broker, config.deadLettersTopic)).filter(({ resolution }) => resolution === null);
       const failed = open.filter(({ commandId, reason }) => reason === 'handler-failed' && sent.has(commandId));
       const isStuck = ({ behind }: DeadLetter) => failed.some(({ commandId }) => behind.includes(commandId));
@@ -119,7 +120,10 @@ export class DeadLetterResolver {
         }
         return;
       }
+      const waiting = new Set(next.map(({ commandId }) => commandId));
+      if (last.every(({ commandId }) => waiting.has(commandId))) return sayUnanswered();
       const { redrive } = plan('redrive', next, next, Number.POSITIVE_INFINITY);
+      last = redrive;
       for (const { commandId } of redrive) sent.add(commandId);
       places = await this.#sendAgain(redrive, done);
     }
@@ -155,6 +159,10 @@ function batches(letters: readonly DeadLetter[]): readonly (readonly DeadLetter[
     }
   }
   return result;
+}
+
+function sayUnanswered(): void {
+  process.stderr.write('The service has not answered them yet. Look later what is left: npx allocation dead-letters list\n');
 }
 
 /** @param line null: a person has been told on stderr */

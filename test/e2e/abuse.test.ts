@@ -1,9 +1,10 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { readDeadLetters, redriven } from '../../src/cli/dead-letter-box.ts';
 import { readCommand } from '../../src/messages/incoming.ts';
 import type { LogRecord, ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
 import { type AbusiveMessage, abusiveMessages, classCount } from '../support/abusive-messages.ts';
+import { postgresDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeOnEachBroker, RunningService } from '../support/running-service.ts';
 
@@ -96,8 +97,16 @@ function differences({ record }: AbusiveMessage, letter: ReceivedRecord): readon
   return found;
 }
 
-describeOnEachBroker(`${MESSAGES} messages of ${classCount} bad kinds (ABUSE_SEED=${seed})`, (environment) => {
+const brokers = inject('kafkaBrokers');
+const name = `${MESSAGES} messages of ${classCount} bad kinds (ABUSE_SEED=${seed})`;
+describeOnEachBroker(name, (environment) => areEndured(environment, false));
+describe.skipIf(!brokers || !inject('postgresUrl'))(`${name}, on Kafka and PostgreSQL`, () =>
+  areEndured({ KAFKA_BROKERS: brokers ?? '' }, true),
+);
+
+function areEndured(environment: Record<string, string>, isOnPostgres: boolean): void {
   let running: RunningService;
+  let server: Awaited<ReturnType<typeof postgresDatabase>> | null = null;
   const sent: Sent[] = [];
   const steps: { readonly step: Step; readonly place: string }[] = [];
   const refusals: { readonly className: string; readonly error: unknown }[] = [];
@@ -107,7 +116,8 @@ describeOnEachBroker(`${MESSAGES} messages of ${classCount} bad kinds (ABUSE_SEE
 
   beforeAll(async () => {
     process.stdout.write(`ABUSE_SEED=${seed}\n`);
-    running = await RunningService.start(environment);
+    server = isOnPostgres ? await postgresDatabase() : null;
+    running = await RunningService.start({ ...environment, ...(server ? { DATABASE_URL: server.url } : {}) });
     const messages = abusiveMessages(seed, MESSAGES);
     refused = messages.filter(({ outcome }) => outcome === 'refused');
     await sendAll(
@@ -131,7 +141,10 @@ describeOnEachBroker(`${MESSAGES} messages of ${classCount} bad kinds (ABUSE_SEE
     letters = grouped(running.deadLetters, deadPlace);
   }, 60_000);
 
-  afterAll(async () => running[Symbol.asyncDispose]());
+  afterAll(async () => {
+    await running[Symbol.asyncDispose]();
+    await server?.remove();
+  });
 
   async function sendAll(items: readonly (AbusiveMessage | Step)[]): Promise<void> {
     for (let start = 0; start < items.length; start += CHUNK) {
@@ -272,4 +285,4 @@ describeOnEachBroker(`${MESSAGES} messages of ${classCount} bad kinds (ABUSE_SEE
       .split('\n')
       .map((line) => JSON.parse(line).result);
   }
-});
+}

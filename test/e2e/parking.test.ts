@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import { marker, readDeadLetters } from '../../src/cli/dead-letter-box.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
@@ -110,6 +111,21 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     expect(await running.cli('dead-letters', 'redrive', '--all', '--max-redrives', '4', '--execute')).toMatchObject({ code: 0 });
     await eventually(() => expect(answered().slice(2)).toEqual(['poison', 'second']));
   }, 120_000);
+
+  it('a redrive does not send for ever what waits for a command that nobody has answered yet', async () => {
+    await start();
+    await running.send(order('poison'), order('second'));
+    await running.idle();
+    const { broker } = running.service;
+    // As after a redrive that was killed, when the lane of the failed command waits for something else.
+    const [poison] = await readDeadLetters(broker, running.config.deadLettersTopic);
+    if (poison) await broker.publish(running.config.deadLettersTopic, [marker(poison, 'redriven', 'somebody', new Date())]);
+    expect(await running.cli('dead-letters', 'redrive', '--all', '--execute')).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('not answered'),
+    });
+    await eventually(() => expect(reasons()).toEqual(['handler-failed', 'parked-behind', 'parked-behind']));
+  }, 90_000);
 
   it('no more than the limit is parked: then the lane waits, says why, and goes on when the sequence is sent again', async () => {
     await start({ PARKED_LIMIT: '2' });

@@ -9,6 +9,7 @@ import { CommandFlow, workingLanes } from '../support/command-flow.ts';
 import { eventually } from '../support/eventually.ts';
 import { lockFromAnotherProcess } from '../support/lock.ts';
 import { readHistory } from '../support/read-history.ts';
+import { canMakeReadOnly, makeReadOnly } from '../support/read-only.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
 const COMMANDS = 2_000;
@@ -84,6 +85,25 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     await flow.send(0, COMMANDS);
     await waits(service, 'full');
     await rm(filler);
+    await answered(RECOVERY_MS);
+    await isRight(service);
+  }, 120_000);
+
+  it('the database is read-only under load: it goes on when it can be written', async ({ skip }) => {
+    skip(!(await canMakeReadOnly(directory)), 'a file that is open cannot be made read-only here');
+    file = join(directory, `${flow.run}.db`);
+    await using service = await start();
+    await workingLanes(service.url, LANES);
+    const sending = flow.send(0, COMMANDS);
+    const makeWritable = await makeReadOnly(file, `${file}-wal`);
+    try {
+      await waits(service, 'The lane waits: The database cannot do it now');
+      await sending;
+      // A lane opens by reading alone, and fails at the first command: between the two it takes itself for ready.
+      await eventually(async () => expect((await fetch(`${service.url}/readyz`)).status).toBe(503));
+    } finally {
+      await makeWritable();
+    }
     await answered(RECOVERY_MS);
     await isRight(service);
   }, 120_000);

@@ -52,9 +52,11 @@ export function connectTo(url: string, text: string): Socket {
   return socket;
 }
 
-/** Sends the text and reads until the server hangs up. */
+/** Sends the text and reads until the server hangs up, also when that is before it has read everything. */
 export async function exchange(url: string, text: string): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of connectTo(url, text)) chunks.push(chunk);
+  const socket = connectTo(url, text);
+  socket.on('data', (chunk) => chunks.push(chunk));
+  await new Promise((resolve) => socket.once('close', resolve));
   return Buffer.concat(chunks).toString();
 }

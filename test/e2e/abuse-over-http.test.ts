@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { LogRecord } from '../../src/service-layer/unit-of-work.ts';
+import { type AbusiveMessage, abusiveMessages, classCount } from '../support/abusive-messages.ts';
+import { exchange } from '../support/http-api-alone.ts';
+import { describeOnEachBroker, RunningService } from '../support/running-service.ts';
+
+/** To repeat a failure: ABUSE_SEED=… */
+const seed = Number(process.env.ABUSE_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const MESSAGES = 1_000;
+const MOST_SHOWN = 20;
+
+const COMMAND = '{"type":"DeallocateOrder","orderid":"o"}';
+const JSON_TYPE = 'content-type: application/json';
+const posted = (headers: readonly string[], body: string) =>
+  ['POST /commands HTTP/1.1', 'host: x', 'connection: close', ...headers, '', body].join('\r\n');
+const sized = (headers: readonly string[], body: string) => posted([...headers, `content-length: ${body.length}`], body);
+
+/** What only HTTP can be given. */
+const strangeRequests: readonly (readonly [string, string])[] = [
+  ['no content type', sized([], COMMAND)],
+  ['a content type that is none', sized(['content-type: ;'], COMMAND)],
+  ['a form', sized(['content-type: multipart/form-data; boundary=x'], COMMAND)],
+  ['two content types', sized([JSON_TYPE, 'content-type: text/plain'], COMMAND)],
+  ['what says that it is compressed', sized([JSON_TYPE, 'content-encoding: br'], COMMAND)],
+  ['a length that is none', posted([JSON_TYPE, 'content-length: -1'], COMMAND)],
+  ['two lengths', posted([JSON_TYPE, 'content-length: 2', 'content-length: 40'], COMMAND)],
+  ['a length and chunks', posted([JSON_TYPE, 'content-length: 40', 'transfer-encoding: chunked'], `28\r\n${COMMAND}\r\n0\r\n\r\n`)],
+  ['chunks that are none', posted([JSON_TYPE, 'transfer-encoding: chunked'], `zz\r\n${COMMAND}`)],
+  ['a NUL in a header', sized([JSON_TYPE, 'ce-id: a\0b'], COMMAND)],
+  ['a header without a name', sized([JSON_TYPE, ': a'], COMMAND)],
+  ['a header in two lines', sized([JSON_TYPE, 'ce-id: a\r\n b'], COMMAND)],
+  ['an encoded line end in an attribute', sized([JSON_TYPE, 'ce-specversion: 1.0', 'ce-id: a%0d%0ab'], COMMAND)],
+  ['another version of HTTP', sized([JSON_TYPE], COMMAND).replace('HTTP/1.1', 'HTTP/9.9')],
+];
+
+interface Reply {
+  readonly status: number;
+  readonly type: string | undefined;
+  readonly body: Record<string, unknown>;
+}
+
+/** CloudEvents attributes percent-encoded, as their HTTP binding has it; everything else byte for byte. */
+function asRequest({ value, headers }: LogRecord): string {
+  const lines = Object.entries({ 'content-type': 'application/json', ...headers }).flatMap(([name, values = []]) =>
+    [values].flat().map((each) => {
+      const text = Buffer.from(each as string).toString('latin1');
+      return name.startsWith('ce_') ? `ce-${name.slice(3)}: ${percentEncoded(text)}` : `${name}: ${text}`;
+    }),
+  );
+  return sized(lines, Buffer.from(value ?? '').toString('latin1'));
+}
+
+function percentEncoded(text: string): string {
+  return text.replace(/[^!#$&-~]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+async function replyTo(url: string, request: string): Promise<Reply> {
+  const [head = '', body = ''] = (await exchange(url, request)).split('\r\n\r\n');
+  return { status: Number(head.split(' ')[1]), type: /content-type: (.*)/i.exec(head)?.[1], body: JSON.parse(body || '{}') };
+}
+
+const isRefusal = ({ status, type, body }: Reply) =>
+  status >= 400 && status < 500 && type === 'application/problem+json' && body.status === status && typeof body.detail === 'string';
+
+/** @returns what is wrong with it; null: nothing */
+function complaint({ outcome }: AbusiveMessage, reply: Reply): string | null {
+  // The only fault of some is the size of their headers, of which HTTP takes less than Kafka.
+  const mayBeTaken = outcome === 'answered' || outcome === 'judged';
+  const mayBeRefused = outcome !== 'answered' || reply.status === 431;
+  if (reply.status === 202 ? mayBeTaken : mayBeRefused && isRefusal(reply)) return null;
+  return `${reply.status} ${reply.type} ${JSON.stringify(reply.body)}`;
+}
+
+describeOnEachBroker(`${MESSAGES} messages of ${classCount} bad kinds over HTTP (ABUSE_SEED=${seed})`, (environment) => {
+  let running: RunningService;
+  let url: string;
+  const replies: { readonly message: AbusiveMessage; readonly reply: Reply }[] = [];
+  /** The command ids that were taken, each by the places where it is. */
+  let taken: ReadonlyMap<unknown, readonly Reply[]>;
+
+  beforeAll(async () => {
+    process.stdout.write(`ABUSE_SEED=${seed}\n`);
+    running = await RunningService.start(environment);
+    url = running.service.http.url ?? '';
+    for (const message of abusiveMessages(seed, MESSAGES)) {
+      replies.push({ message, reply: await replyTo(url, asRequest(message.record)) });
+    }
+    const accepted = replies.map(({ reply }) => reply).filter(({ status }) => status === 202);
+    taken = Map.groupBy(accepted, ({ body }) => body.id);
+    await running.idle();
+  }, 120_000);
+
+  afterAll(async () => running[Symbol.asyncDispose]());
+
+  it('each is taken, or refused as a problem of its sender', () => {
+    const complaints = replies.flatMap(({ message, reply }) => {
+      const what = complaint(message, reply);
+      return what === null ? [] : [`${message.className} (${message.outcome}): ${what}`];
+    });
+    expect(complaints.slice(0, MOST_SHOWN)).toEqual([]);
+    expect(replies.length).toBeGreaterThanOrEqual(MESSAGES);
+  });
+
+  it.each(strangeRequests)('%s is refused as a problem of its sender', async (_, request) => {
+    const reply = await replyTo(url, request);
+    expect(isRefusal(reply), JSON.stringify(reply)).toBe(true);
+  });
+
+  it('each command that was taken is answered once, and nothing else is in the topics', async () => {
+    const { broker, consumer } = running.service;
+    const { commandsTopic } = running.config;
+    const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
+    const published = sum((await broker.offsetRanges(commandsTopic)).map(({ end }) => end));
+    const answers = Map.groupBy(running.events, ({ headers }) => String(headers.ce_causationid));
+    expect(published).toBe(sum([...taken.values()].map(({ length }) => length)));
+    expect([...answers].filter(([, { length }]) => length !== 1)).toEqual([]);
+    expect(new Set(answers.keys())).toEqual(new Set(taken.keys()));
+    expect(running.deadLetters).toEqual([]);
+    expect(consumer.problems()).toEqual([]);
+  });
+
+  it('the service lives, is ready, and has nothing on its mind', async () => {
+    for (const path of ['healthz', 'readyz']) expect((await fetch(`${url}/${path}`)).status).toBe(200);
+    expect(running.log.filter(({ level }) => Number(level) >= 40)).toEqual([]);
+  });
+});
