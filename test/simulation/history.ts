@@ -7,6 +7,7 @@ import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import { checkHistory, type History, type Violation } from '../support/check-history.ts';
 import { asHistoryRecord, stockTables } from '../support/read-history.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
+import { Poison } from './poison.ts';
 import { SimulatedDatabase } from './simulated-database.ts';
 import { SimulatedBroker, SimulatedLog } from './simulated-log.ts';
 import { sendCommands } from './traffic.ts';
@@ -69,6 +70,7 @@ const WAY_OUT = FAULT_POINTS.slice(FAULT_POINTS.indexOf('database-committed'), F
 class Scene {
   readonly faults = new Map<string, number>();
   readonly clocks: WallClocks;
+  readonly poison: Poison;
   readonly #world: World;
   readonly #log: SimulatedLog;
   readonly #database: SimulatedDatabase;
@@ -79,6 +81,7 @@ class Scene {
 
   constructor(world: World, log: SimulatedLog, database: SimulatedDatabase, bug: PlantedBug | undefined) {
     this.clocks = new WallClocks(world);
+    this.poison = new Poison(world);
     this.#world = world;
     this.#log = log;
     this.#database = database;
@@ -93,7 +96,7 @@ class Scene {
       broker: new SimulatedBroker(this.#world, this.#log, machine),
       store: new SqlLaneStore(this.#database.connect(machine), () => {}),
       answering: {
-        bus: new MessageBus({ notifications: { outOfStock: () => {} } }),
+        bus: this.poison.into(new MessageBus({ notifications: { outOfStock: () => {} } })),
         eventsTopic: TOPICS.events,
         deadLettersTopic: TOPICS.deadLetters,
         parkedLimit: 1_000,
