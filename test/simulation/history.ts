@@ -6,6 +6,7 @@ import { FAULT_POINTS, type FaultPoint, faults } from '../../src/fault-points.ts
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import { checkHistory, type History, type Violation } from '../support/check-history.ts';
 import { asHistoryRecord, stockTables } from '../support/read-history.ts';
+import { Operator } from './operator.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
 import { Poison } from './poison.ts';
 import { SimulatedDatabase } from './simulated-database.ts';
@@ -71,6 +72,7 @@ class Scene {
   readonly faults = new Map<string, number>();
   readonly clocks: WallClocks;
   readonly poison: Poison;
+  readonly #operator: Operator;
   readonly #world: World;
   readonly #log: SimulatedLog;
   readonly #database: SimulatedDatabase;
@@ -82,6 +84,7 @@ class Scene {
   constructor(world: World, log: SimulatedLog, database: SimulatedDatabase, bug: PlantedBug | undefined) {
     this.clocks = new WallClocks(world);
     this.poison = new Poison(world);
+    this.#operator = new Operator(world, log, database, TOPICS);
     this.#world = world;
     this.#log = log;
     this.#database = database;
@@ -124,6 +127,10 @@ class Scene {
     for (let count = world.between(1, 8); count > 0; count -= 1) {
       world.after(world.random() * TROUBLED_MS, () => this.#befall(world.pick(this.#living())));
     }
+    if (this.poison.isThere) {
+      world.after(world.random() * TROUBLED_MS, () => this.poison.mend());
+      world.after(world.random() * TROUBLED_MS, () => this.#operator.work());
+    }
     for (let count = world.between(0, 4); count > 0; count -= 1) {
       world.after(world.random() * TROUBLED_MS, () => this.#jump(world.pick(this.#living())));
     }
@@ -135,20 +142,22 @@ class Scene {
     for (const machine of this.#machines) if (machine.isFrozen) machine.wake();
   }
 
-  /** Every command is answered, and the group says so. */
+  /** Every command is answered, or discarded, and the group says so. */
   isAtRest(): boolean {
-    return Array.from({ length: PARTITIONS }, (_, partition) => partition).every(
+    const isHandled = Array.from({ length: PARTITIONS }, (_, partition) => partition).every(
       (partition) => (this.#log.offsets.get(partition) ?? 0) >= this.#end(partition),
     );
+    return isHandled && (!this.poison.isThere || this.#operator.hasNothingToDo());
   }
 
   positions(): string {
     const lanes = Array.from({ length: PARTITIONS }, (_, lane) => `${lane}: ${this.#log.offsets.get(lane) ?? 0} of ${this.#end(lane)}`);
-    return `the group stands at ${lanes.join(', ')}`;
+    return `the group stands at ${lanes.join(', ')}; the dead letters wait: ${!this.#operator.hasNothingToDo()}`;
   }
 
   end(): void {
     faults.at = null;
+    this.#operator.end();
     for (const machine of this.#machines) machine.isDead = true;
   }
 
