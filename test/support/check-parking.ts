@@ -61,8 +61,8 @@ function storyOf(same: readonly LaneCommand[], skus: SkusByName): Story {
     firstOffset: Math.min(...same.map(({ offset }) => offset)),
     subjects: new Set([...named(first.body), ...told]),
     possibleSubjects: new Set([...named(first.body), ...skus.of(first.body)]),
-    // Whoever discards tells the database first and the topic later: when it counted is not to be seen.
-    closedOffset: answered?.offset ?? (isOpen && !isDiscarded ? Number.POSITIVE_INFINITY : null),
+    // Whoever discards tells the database first and the topic later: when it counted is not to be seen. If it comes again, it is new.
+    closedOffset: isDiscarded ? null : (answered?.offset ?? (isOpen ? Number.POSITIVE_INFINITY : null)),
     parkedOffsets: same.flatMap(({ letter, offset }) => (letter && PARKED.has(letter.reason) ? [offset] : [])),
   };
 }
