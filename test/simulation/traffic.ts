@@ -1,7 +1,7 @@
 import type { SimulatedLog } from './simulated-log.ts';
 import type { World } from './world.ts';
 
-const SKUS = ['CHAIR', 'LAMP', 'TABLE', 'SHELF', 'STOOL'];
+export const SKUS = ['CHAIR', 'LAMP', 'TABLE', 'SHELF', 'STOOL'];
 const UNREADABLE = ['{"type":"ShipOrder"}', 'no JSON', '{"type":"AllocateOrder","orderid":"o","sku":"LAMP","qty":0}'];
 
 const BURSTS = 5;
