@@ -18,7 +18,9 @@ import { currentMachine, inhabit, Machine, World } from './world.ts';
 const TOPICS = { commands: 'commands', events: 'events', deadLetters: 'dead-letters' };
 const PARTITIONS = 3;
 const MACHINES = 2;
-const TROUBLED_MS = 12_000;
+const TRAFFIC_MS = 12_000;
+/** Longer where there is more to do in it: something fails, is mended and sent again. */
+const TROUBLED_MS = { usually: TRAFFIC_MS, withPoison: 24_000 };
 const LONGEST_MS = 600_000;
 /** Long enough for whatever still wants to happen: a transaction that times out, a zombie that wakes up. */
 const AFTERMATH_MS = 10_000;
@@ -43,9 +45,9 @@ export async function simulate(seed: number, file: string, trace?: (text: string
   const scene = new Scene(world, log, database, bug);
   try {
     for (let index = 0; index < MACHINES; index += 1) scene.start();
-    sendCommands(world, log, TOPICS.commands, world.between(40, 120), TROUBLED_MS);
+    sendCommands(world, log, TOPICS.commands, world.between(40, 120), TRAFFIC_MS);
     scene.makeTrouble();
-    await world.run(() => false, TROUBLED_MS);
+    await world.run(() => false, scene.troubledMs);
     scene.endTrouble();
     const isAtRest = await world.run(() => scene.isAtRest(), LONGEST_MS);
     if (!isAtRest) return { violations: [{ kind: 'stuck', detail: scene.positions() }], faults: scene.faults };
@@ -91,6 +93,10 @@ class Scene {
     this.#bug = bug;
   }
 
+  get troubledMs(): number {
+    return this.poison.isThere ? TROUBLED_MS.withPoison : TROUBLED_MS.usually;
+  }
+
   start(): void {
     const machine = new Machine(`machine-${this.#machines.length + 1}`);
     this.clocks.jump(machine);
@@ -124,15 +130,15 @@ class Scene {
     // Before somebody can fail over answers left behind, somebody must have left them.
     if (isSecond || world.chance(0.3)) this.#lieInWait(world.pick(WAY_OUT), world.between(1, 5), 'kill');
     this.#lieInWait(where, isSecond ? 1 : world.between(1, 5));
-    for (let count = world.between(1, 8); count > 0; count -= 1) {
-      world.after(world.random() * TROUBLED_MS, () => this.#befall(world.pick(this.#living())));
+    for (let count = world.between(1, this.poison.isThere ? 12 : 8); count > 0; count -= 1) {
+      world.after(world.random() * this.troubledMs, () => this.#befall(world.pick(this.#living())));
     }
     if (this.poison.isThere) {
-      world.after(world.random() * TROUBLED_MS, () => this.poison.mend());
-      world.after(world.random() * TROUBLED_MS, () => this.#operator.work());
+      world.after((0.3 + 0.7 * world.random()) * this.troubledMs, () => this.poison.mend());
+      world.after(world.random() * this.troubledMs, () => this.#operator.work());
     }
     for (let count = world.between(0, 4); count > 0; count -= 1) {
-      world.after(world.random() * TROUBLED_MS, () => this.#jump(world.pick(this.#living())));
+      world.after(world.random() * this.troubledMs, () => this.#jump(world.pick(this.#living())));
     }
   }
 

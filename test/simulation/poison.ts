@@ -3,7 +3,7 @@ import type { MessageBus } from '../../src/service-layer/message-bus.ts';
 import { over } from '../support/over.ts';
 import type { World } from './world.ts';
 
-const MOST = 0.06;
+const RATE = { least: 0.02, most: 0.12 };
 
 /** In some histories a bug that every machine has: a handler fails on certain commands, until it is mended. */
 export class Poison {
@@ -14,7 +14,7 @@ export class Poison {
 
   constructor(world: World) {
     this.#world = world;
-    this.#rate = world.chance(0.5) ? world.random() * MOST : 0;
+    this.#rate = world.chance(0.5) ? RATE.least + world.random() * (RATE.most - RATE.least) : 0;
   }
 
   get isThere(): boolean {
