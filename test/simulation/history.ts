@@ -21,6 +21,8 @@ const MACHINES = 2;
 const TRAFFIC_MS = 12_000;
 /** Longer where there is more to do in it: something fails, is mended and sent again. */
 const TROUBLED_MS = { usually: TRAFFIC_MS, withPoison: 24_000 };
+/** With some of them lanes wait until somebody redrives or discards. */
+const PARKED_LIMITS = [1, 5, 1_000];
 const LONGEST_MS = 600_000;
 /** Long enough for whatever still wants to happen: a transaction that times out, a zombie that wakes up. */
 const AFTERMATH_MS = 10_000;
@@ -75,6 +77,7 @@ class Scene {
   readonly clocks: WallClocks;
   readonly poison: Poison;
   readonly #operator: Operator;
+  readonly #parkedLimit: number;
   readonly #world: World;
   readonly #log: SimulatedLog;
   readonly #database: SimulatedDatabase;
@@ -86,6 +89,7 @@ class Scene {
   constructor(world: World, log: SimulatedLog, database: SimulatedDatabase, bug: PlantedBug | undefined) {
     this.clocks = new WallClocks(world);
     this.poison = new Poison(world);
+    this.#parkedLimit = world.pick(PARKED_LIMITS);
     this.#operator = new Operator(world, log, database, TOPICS);
     this.#world = world;
     this.#log = log;
@@ -108,7 +112,7 @@ class Scene {
         bus: this.poison.into(new MessageBus({ notifications: { outOfStock: () => {} } })),
         eventsTopic: TOPICS.events,
         deadLettersTopic: TOPICS.deadLetters,
-        parkedLimit: 1_000,
+        parkedLimit: this.#parkedLimit,
         clock: () => this.clocks.read(machine),
         metrics: noMetrics,
       },
@@ -123,7 +127,10 @@ class Scene {
 
   makeTrouble(): void {
     const world = this.#world;
-    world.isTroubled = true;
+    // Before something can be sent again, somebody must have come so far as to see it fail.
+    world.after(this.poison.isThere ? world.random() * TRAFFIC_MS : 0, () => {
+      world.isTroubled = true;
+    });
     faults.at = (point) => this.#pass(point);
     const where = world.pick(FAULT_POINTS);
     const isSecond = where.startsWith('left-behind');
@@ -134,7 +141,7 @@ class Scene {
       world.after(world.random() * this.troubledMs, () => this.#befall(world.pick(this.#living())));
     }
     if (this.poison.isThere) {
-      world.after((0.3 + 0.7 * world.random()) * this.troubledMs, () => this.poison.mend());
+      world.after((0.3 + world.random()) * this.troubledMs, () => this.poison.mend());
       world.after(world.random() * this.troubledMs, () => this.#operator.work());
     }
     for (let count = world.between(0, 4); count > 0; count -= 1) {

@@ -138,6 +138,8 @@ export const plants = {
     reading(parts, (parked) =>
       parked.map((command) => (command.isRedriven ? { ...command, position: command.position + LATER } : command)),
     ),
+  'what is being redriven takes up room': (parts) =>
+    reading(parts, (parked) => parked.map((command) => ({ ...command, isRedriven: false }))),
   'what is parked is read once': (parts) => {
     let known: readonly ParkedCommand[] | undefined;
     return inTransaction(parts, (transaction) => ({
