@@ -72,7 +72,13 @@ export class Parking {
   park(id: string, subjects: readonly string[], behind: readonly string[]): ParkedCommand {
     const known = this.#commands.get(id);
     const last = [...this.#commands.values()].reduce((highest, { position }) => Math.max(highest, position), 0);
-    const command = { id, subjects, behind, position: known?.position ?? last + 1, isRedriven: false };
+    const command = {
+      id,
+      subjects,
+      behind,
+      position: known?.position ?? last + 1,
+      isRedriven: behind.length > 0 && known?.isRedriven === true,
+    };
     if (!known && behind.length > 0) this.#refuseTooMany(command);
     this.#commands.set(id, command);
     this.#changed.add(id);
@@ -93,11 +99,11 @@ export class Parking {
     };
   }
 
-  /** While a product's commands are being redriven there is room again: they come through the same lanes as what is new. */
+  /** While a sequence is being redriven there is room again: it comes through the same lanes as what is new. */
   #refuseTooMany(command: ParkedCommand): void {
     for (const sku of skusOf(command)) {
       const waiting = [...this.#commands.values()].filter(
-        ({ subjects, behind, isRedriven }) => behind.length > 0 && !isRedriven && subjects.includes(SKU + sku),
+        (each) => each.behind.length > 0 && !this.#isBeingRedriven(each) && each.subjects.includes(SKU + sku),
       );
       if (waiting.length < this.#limit) continue;
       throw new ParkingFullError(
@@ -105,5 +111,13 @@ export class Parking {
           `see "npx allocation dead-letters list --sku ${sku}", then redrive or discard what failed`,
       );
     }
+  }
+
+  /**
+   * Until what it waits for has failed again. That it came itself and is parked again says nothing: what it waits for may come
+   * through another lane, behind a command that finds no room.
+   */
+  #isBeingRedriven({ isRedriven, behind }: ParkedCommand): boolean {
+    return isRedriven && behind.every((id) => this.#commands.get(id)?.isRedriven ?? true);
   }
 }
