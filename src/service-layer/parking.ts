@@ -99,12 +99,11 @@ export class Parking {
     };
   }
 
-  /** While a sequence is being redriven there is room again: it comes through the same lanes as what is new. */
+  /** While a sequence is being redriven there is room: it comes through the same lanes, behind what finds none. */
   #refuseTooMany(command: ParkedCommand): void {
+    if (command.behind.some((id) => this.#isBeingRedriven(id))) return;
     for (const sku of skusOf(command)) {
-      const waiting = [...this.#commands.values()].filter(
-        (each) => each.behind.length > 0 && !this.#isBeingRedriven(each) && each.subjects.includes(SKU + sku),
-      );
+      const waiting = [...this.#commands.values()].filter(({ subjects, behind }) => behind.length > 0 && subjects.includes(SKU + sku));
       if (waiting.length < this.#limit) continue;
       throw new ParkingFullError(
         `${waiting.length} commands about ${sku} are parked behind ${command.behind.join(', ')}, and no more may be (PARKED_LIMIT): ` +
@@ -113,11 +112,9 @@ export class Parking {
     }
   }
 
-  /**
-   * Until what it waits for has failed again. That it came itself and is parked again says nothing: what it waits for may come
-   * through another lane, behind a command that finds no room.
-   */
-  #isBeingRedriven({ isRedriven, behind }: ParkedCommand): boolean {
-    return isRedriven && behind.every((id) => this.#commands.get(id)?.isRedriven ?? true);
+  /** Until the failed one has failed again; once it is answered, until what was sent again with it is. */
+  #isBeingRedriven(failedId: string): boolean {
+    const failed = this.#commands.get(failedId);
+    return failed?.isRedriven ?? [...this.#commands.values()].some(({ behind, isRedriven }) => isRedriven && behind.includes(failedId));
   }
 }
