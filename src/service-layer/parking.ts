@@ -99,9 +99,12 @@ export class Parking {
     };
   }
 
-  /** While a sequence is being redriven there is room: it comes through the same lanes, behind what finds none. */
+  /**
+   * Only behind what failed and nobody has sent again since: a sequence that is being redriven, and what is left of it once the failed
+   * one is answered, comes through the same lanes, behind what would find no room.
+   */
   #refuseTooMany(command: ParkedCommand): void {
-    if (command.behind.some((id) => this.#isBeingRedriven(id))) return;
+    if (command.behind.some((id) => this.#commands.get(id)?.isRedriven ?? true)) return;
     for (const sku of skusOf(command)) {
       const waiting = [...this.#commands.values()].filter(({ subjects, behind }) => behind.length > 0 && subjects.includes(SKU + sku));
       if (waiting.length < this.#limit) continue;
@@ -110,11 +113,5 @@ export class Parking {
           `see "npx allocation dead-letters list --sku ${sku}", then redrive or discard what failed`,
       );
     }
-  }
-
-  /** Until the failed one has failed again; once it is answered, until what was sent again with it is. */
-  #isBeingRedriven(failedId: string): boolean {
-    const failed = this.#commands.get(failedId);
-    return failed?.isRedriven ?? [...this.#commands.values()].some(({ behind, isRedriven }) => isRedriven && behind.includes(failedId));
   }
 }

@@ -197,7 +197,7 @@ export interface ParkedCommand {
   readonly behind: readonly string[];
   /** Of two with a subject in common the lower goes first. */
   readonly position: number;
-  /** An operator has decided to send it again; of a failed command: and it has not failed again since. */
+  /** An operator has sent it again, and it has not arrived yet. */
   readonly isRedriven: boolean;
 }
 

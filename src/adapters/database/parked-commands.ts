@@ -23,16 +23,14 @@ export async function writeParked(sql: Sql, dialect: Dialect, { parked, gone }: 
   const ids = (of: readonly string[]) => [JSON.stringify(of.map((id) => [id]))];
   const those = `(select id from ${jsonRows(dialect, { id: 'text' })} as those)`;
   const parkedIds = parked.map(({ id }) => id);
-  const rows = parked.map(({ id, subjects, behind, position, isRedriven }) => {
-    return [id, JSON.stringify(subjects), JSON.stringify(behind), position, Number(isRedriven)];
-  });
-  const columns = { id: 'text', subjects: 'text', behind: 'text', position: 'bigint', is_redriven: 'bigint' } as const;
+  const rows = parked.map(({ id, subjects, behind, position }) => [id, JSON.stringify(subjects), JSON.stringify(behind), position]);
+  const columns = { id: 'text', subjects: 'text', behind: 'text', position: 'bigint' } as const;
   await Promise.all([
     sql(`delete from parked_commands where id in ${those}`, ids([...gone, ...parkedIds])),
     sql(`delete from processed_commands where id in ${those}`, ids(parkedIds)),
     sql(
       `insert into parked_commands (id, subjects, behind, position, is_redriven)
-       select id, subjects, behind, position, is_redriven from ${jsonRows(dialect, columns)} as parked`,
+       select id, subjects, behind, position, 0 from ${jsonRows(dialect, columns)} as parked`,
       [JSON.stringify(rows)],
     ),
   ]);
