@@ -49,7 +49,11 @@ export interface DeadLetter {
 
 /** Every dead letter that the topic holds, oldest first. */
 export async function readDeadLetters(broker: Broker, topic: string): Promise<readonly DeadLetter[]> {
-  const records = await readTopic(broker, topic);
+  return asDeadLetters(await readTopic(broker, topic));
+}
+
+/** The letters among the topic's records. */
+export function asDeadLetters(records: readonly ReceivedRecord[]): readonly DeadLetter[] {
   const markers = new Map<string, ReceivedRecord>();
   for (const record of records.filter(isMarker)) {
     const id = text(record.headers, RESOLVES);

@@ -1,9 +1,8 @@
 import { hostname, userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Release } from '../adapters/database/parked-commands.ts';
 import { type DeadLetter, type edited, marker, type Resolution, readDeadLetters, redriven } from './dead-letter-box.ts';
 import { type Plan, plan } from './dead-letter-plan.ts';
-import { print, printJson } from './output.ts';
-import { openBar } from './progress.ts';
 import { answering, type BrokerSession } from './session.ts';
 
 const MAX_BATCH_RECORDS = 500;
@@ -15,6 +14,14 @@ const POLL_MS = 100;
 export interface Correction {
   readonly letter: DeadLetter;
   readonly message: ReturnType<typeof edited>;
+}
+
+/** Hears what becomes of the letters. */
+export interface Listener {
+  resolved(letter: DeadLetter, resolution: Resolution, by: string): void;
+  failedAgain(letter: DeadLetter): void;
+  /** What was sent again has no answer yet, and what is behind it was not followed. */
+  unanswered(): void;
 }
 
 /**
@@ -29,72 +36,56 @@ export interface Correction {
  */
 export class DeadLetterResolver {
   readonly #session: BrokerSession;
+  readonly #tellDatabase: (release: Release) => Promise<void>;
   readonly #correction: Correction | null;
-  readonly #json: boolean;
+  readonly #listener: Listener;
   readonly #by = `${userInfo().username}@${hostname()}`;
 
-  constructor(session: BrokerSession, correction: Correction | null, json: boolean) {
+  constructor(
+    session: BrokerSession,
+    tellDatabase: (release: Release) => Promise<void>,
+    correction: Correction | null,
+    listener: Listener,
+  ) {
     this.#session = session;
+    this.#tellDatabase = tellDatabase;
     this.#correction = correction;
-    this.#json = json;
+    this.#listener = listener;
   }
 
   async carryOut({ redrive, discard }: Plan): Promise<void> {
     const parked = [...redrive, ...discard].filter(({ position }) => position !== null);
-    if (parked.length > 0) await this.#tellDatabase(redrive, discard);
-    const bar = await openBar(redrive.length + discard.length);
-    try {
-      // First what waits goes out: a crash then leaves the failed one on the list, and doing it again finds it.
-      const places = await this.#sendAgain(redrive, bar.add);
-      await this.#mark(discard, 'discarded', bar.add);
-      if (redrive.some(({ position }) => position !== null)) await this.#follow(redrive, places, bar.add);
-    } finally {
-      bar.close();
-    }
+    if (parked.length > 0) await this.#tellDatabase(this.#release(redrive, discard));
+    // First what waits goes out: a crash then leaves the failed one on the list, and doing it again finds it.
+    const places = await this.#sendAgain(redrive);
+    await this.#mark(discard, 'discarded');
+    if (redrive.some(({ position }) => position !== null)) await this.#follow(redrive, places);
   }
 
-  async #tellDatabase(redrive: readonly DeadLetter[], discard: readonly DeadLetter[]): Promise<void> {
-    const { openDatabase } = await import('../bootstrap.ts');
-    const { releaseParked } = await import('../adapters/database/parked-commands.ts');
-    const correction = this.#correction;
+  #release(redrive: readonly DeadLetter[], discard: readonly DeadLetter[]): Release {
     const ids = (letters: readonly DeadLetter[]) => letters.filter(({ position }) => position !== null).map(({ commandId }) => commandId);
-    // The embedded log is in the same database, and closes it.
-    const database = await openDatabase(this.#session.config);
-    try {
-      const known = await releaseParked(database, {
-        redriven: ids(redrive),
-        discarded: ids(discard),
-        replaced: correction && { id: correction.letter.commandId, by: correction.message.id },
-      });
-      if (!known) process.stderr.write('warning: the database knows none of these commands: is DATABASE_URL that of the service?\n');
-    } catch (error) {
-      if (!/no such table|relation .* does not exist/.test((error as Error).message)) throw error;
-      throw new Error("The database is not the service's: set DATABASE_URL to the one in which these commands are parked", {
-        cause: error,
-      });
-    } finally {
-      if (this.#session.config.kafkaBrokers) await database.close();
-    }
+    const correction = this.#correction;
+    const replaced = correction && { id: correction.letter.commandId, by: correction.message.id };
+    return { redriven: ids(redrive), discarded: ids(discard), replaced };
   }
 
-  async #sendAgain(letters: readonly DeadLetter[], done: (count: number) => void): Promise<readonly Place[]> {
+  async #sendAgain(letters: readonly DeadLetter[]): Promise<readonly Place[]> {
     const { broker, config } = this.#session;
     const places: Place[] = [];
     for (const batch of batches(letters)) {
       const messages = batch.map((letter) => (letter === this.#correction?.letter ? this.#correction.message : redriven(letter)));
       places.push(...(await answering(broker.publish(config.commandsTopic, messages), config)));
-      await this.#mark(batch, 'redriven', done);
+      await this.#mark(batch, 'redriven');
     }
     return places;
   }
 
-  async #mark(letters: readonly DeadLetter[], resolution: Resolution, done: (count: number) => void): Promise<void> {
+  async #mark(letters: readonly DeadLetter[], resolution: Resolution): Promise<void> {
     const { broker, config } = this.#session;
     for (const batch of batches(letters)) {
       const markers = batch.map((letter) => marker(letter, resolution, this.#by, new Date()));
       await answering(broker.publish(config.deadLettersTopic, markers), config);
-      for (const { id } of batch) say(this.#json, { id, result: resolution, by: this.#by }, `${id} ${resolution}`);
-      done(batch.length);
+      for (const letter of batch) this.#listener.resolved(letter, resolution, this.#by);
     }
   }
 
@@ -102,30 +93,26 @@ export class DeadLetterResolver {
    * What arrived, or came through another lane, before the failed command was answered is parked again: it is sent after it. When all that was
    * sent is, it waits for a command that was sent again before and is not answered yet: sending more would only fill the topics.
    */
-  async #follow(first: readonly DeadLetter[], firstPlaces: readonly Place[], done: (count: number) => void): Promise<void> {
+  async #follow(first: readonly DeadLetter[], firstPlaces: readonly Place[]): Promise<void> {
     const { broker, config } = this.#session;
     const sent = new Set(first.flatMap(({ commandId, behind }) => [commandId, ...behind]));
     let last = first;
     for (let places = firstPlaces; places.length > 0; ) {
-      if (!(await this.#areAnswered(places))) return sayUnanswered();
+      if (!(await this.#areAnswered(places))) return this.#listener.unanswered();
       const open = (await readDeadLetters(broker, config.deadLettersTopic)).filter(({ resolution }) => resolution === null);
       const failed = open.filter(({ commandId, reason }) => reason === 'handler-failed' && sent.has(commandId));
       const isStuck = ({ behind }: DeadLetter) => failed.some(({ commandId }) => behind.includes(commandId));
       const next = open.filter((letter) => letter.behind.some((id) => sent.has(id)) && !isStuck(letter));
       if (next.length === 0) {
-        for (const { id, commandId, message } of failed) {
-          say(this.#json, { id, result: 'failed-again', commandId, message }, null);
-          process.stderr.write(`error: ${commandId} failed again: ${message} (now ${id})\n`);
-          process.exitCode = 1;
-        }
+        for (const letter of failed) this.#listener.failedAgain(letter);
         return;
       }
       const waiting = new Set(next.map(({ commandId }) => commandId));
-      if (last.every(({ commandId }) => waiting.has(commandId))) return sayUnanswered();
+      if (last.every(({ commandId }) => waiting.has(commandId))) return this.#listener.unanswered();
       const { redrive } = plan('redrive', next, next, Number.POSITIVE_INFINITY);
       last = redrive;
       for (const { commandId } of redrive) sent.add(commandId);
-      places = await this.#sendAgain(redrive, done);
+      places = await this.#sendAgain(redrive);
     }
   }
 
@@ -159,14 +146,4 @@ function batches(letters: readonly DeadLetter[]): readonly (readonly DeadLetter[
     }
   }
   return result;
-}
-
-function sayUnanswered(): void {
-  process.stderr.write('The service has not answered them yet. Look later what is left: npx allocation dead-letters list\n');
-}
-
-/** @param line null: a person has been told on stderr */
-export function say(json: boolean, value: object, line: string | null): void {
-  if (json) printJson(value);
-  else if (line !== null) print(line);
 }

@@ -15,6 +15,12 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value));
 }
 
+/** Prints what has become of something: to a machine the value, to a person the line. Null: a person has been told on stderr. */
+export function say(json: boolean, value: object, line: string | null): void {
+  if (json) printJson(value);
+  else if (line !== null) print(line);
+}
+
 /** Prints rows below a heading, in columns as wide as they need to be. */
 export function printTable(heading: readonly string[], rows: readonly (readonly (string | number)[])[]): void {
   const cells = [heading, ...rows].map((row) => row.map(String));

@@ -1,9 +1,12 @@
 import { readFile } from 'node:fs/promises';
+import type { Release } from '../adapters/database/parked-commands.ts';
 import { type DeadLetter, edited, readDeadLetters } from './dead-letter-box.ts';
 import { type Action, filter, type Plan, plan, type Selection } from './dead-letter-plan.ts';
-import { type Correction, DeadLetterResolver, say } from './dead-letter-resolver.ts';
+import { type Correction, DeadLetterResolver, type Listener } from './dead-letter-resolver.ts';
 import { UsageError } from './errors.ts';
-import { print, printJson, printTable, visible } from './output.ts';
+import { print, printJson, printTable, say, visible } from './output.ts';
+import { openBar } from './progress.ts';
+import { releaseInDatabase } from './release-in-database.ts';
 import { withBroker } from './session.ts';
 import { found } from './show-dead-letters.ts';
 
@@ -40,9 +43,33 @@ export async function resolveDeadLetters(action: Action, selection: Selection, m
     }
     const correction = manner.edit === undefined ? null : await correct(action, chosen, manner.edit);
     if (!manner.execute) return preview(decided, manner.json);
-    await new DeadLetterResolver(session, correction, manner.json).carryOut(decided);
+    const bar = await openBar(decided.redrive.length + decided.discard.length);
+    const tellDatabase = (release: Release) => releaseInDatabase(session.config, release);
+    try {
+      await new DeadLetterResolver(session, tellDatabase, correction, listener(manner.json, bar.add)).carryOut(decided);
+    } finally {
+      bar.close();
+    }
     if (named.length === 0 && !manner.json) print('No dead letters');
   });
+}
+
+/** Tells whoever has called the command. */
+function listener(json: boolean, done: (count: number) => void): Listener {
+  return {
+    resolved({ id }, resolution, by) {
+      say(json, { id, result: resolution, by }, `${id} ${resolution}`);
+      done(1);
+    },
+    failedAgain({ id, commandId, message }) {
+      say(json, { id, result: 'failed-again', commandId, message }, null);
+      process.stderr.write(`error: ${commandId} failed again: ${message} (now ${id})\n`);
+      process.exitCode = 1;
+    },
+    unanswered() {
+      process.stderr.write('The service has not answered them yet. Look later what is left: npx allocation dead-letters list\n');
+    },
+  };
 }
 
 async function correct(action: Action, chosen: readonly DeadLetter[], edit: string): Promise<Correction> {

@@ -77,7 +77,13 @@ export class Parking {
   park(id: string, subjects: readonly string[], behind: readonly string[]): ParkedCommand {
     const known = this.#commands.get(id);
     const last = [...this.#commands.values()].reduce((highest, { position }) => Math.max(highest, position), 0);
-    const command = { id, subjects, behind, position: known?.position ?? last + 1, isRedriven: false };
+    const command = {
+      id,
+      subjects,
+      behind,
+      position: known?.position ?? last + 1,
+      isRedriven: behind.length > 0 && known?.isRedriven === true,
+    };
     if (!known && behind.length > 0) this.#refuseTooMany(command);
     this.#commands.set(id, command);
     this.#changed.add(id);
@@ -98,11 +104,15 @@ export class Parking {
     };
   }
 
-  /** While a product's commands are being redriven there is room again: they come through the same lanes as what is new. */
+  /**
+   * Only behind what failed and nobody has sent again since: a sequence that is being redriven, and what is left of it once the failed
+   * one is answered, comes through the same lanes, behind what would find no room.
+   */
   #refuseTooMany(command: ParkedCommand): void {
+    if (command.behind.some((id) => this.#commands.get(id)?.isRedriven ?? true)) return;
     for (const sku of skusOf(command)) {
       const waiting = [...this.#commands.values()].filter(
-        ({ subjects, behind, isRedriven }) => behind.length > 0 && !isRedriven && subjects.includes(subjectOfSku(sku)),
+        ({ subjects, behind }) => behind.length > 0 && subjects.includes(subjectOfSku(sku)),
       );
       if (waiting.length < this.#limit) continue;
       throw new ParkingFullError(

@@ -6,7 +6,9 @@ import { FAULT_POINTS, type FaultPoint, faults } from '../../src/fault-points.ts
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import { checkHistory, type History, type Violation } from '../support/check-history.ts';
 import { asHistoryRecord, stockTables } from '../support/read-history.ts';
+import { Operator } from './operator.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
+import { Poison } from './poison.ts';
 import { SequenceWatch } from './sequence-watch.ts';
 import { SimulatedDatabase } from './simulated-database.ts';
 import { SimulatedBroker, SimulatedLog } from './simulated-log.ts';
@@ -17,7 +19,11 @@ import { currentMachine, inhabit, Machine, World } from './world.ts';
 const TOPICS = { commands: 'commands', events: 'events', deadLetters: 'dead-letters' };
 const PARTITIONS = 3;
 const MACHINES = 2;
-const TROUBLED_MS = 12_000;
+const TRAFFIC_MS = 12_000;
+/** Longer where there is more to do in it: something fails, is mended and sent again. */
+const TROUBLED_MS = { usually: TRAFFIC_MS, withPoison: 24_000 };
+/** With some of them lanes wait until somebody redrives or discards. */
+const PARKED_LIMITS = [1, 5, 1_000];
 const LONGEST_MS = 600_000;
 /** Long enough for whatever still wants to happen: a transaction that times out, a zombie that wakes up. */
 const AFTERMATH_MS = 10_000;
@@ -45,9 +51,9 @@ export async function simulate(seed: number, file: string, trace?: (text: string
   const scene = new Scene(world, log, database, bug);
   try {
     for (let index = 0; index < MACHINES; index += 1) scene.start();
-    sendCommands(world, log, TOPICS.commands, world.between(40, 120), TROUBLED_MS);
+    sendCommands(world, log, TOPICS.commands, world.between(40, 120), TRAFFIC_MS);
     scene.makeTrouble();
-    await world.run(() => false, TROUBLED_MS);
+    await world.run(() => false, scene.troubledMs);
     scene.endTrouble();
     const isAtRest = await world.run(() => scene.isAtRest(), LONGEST_MS);
     if (!isAtRest) return { violations: [{ kind: 'stuck', detail: scene.positions() }], faults: scene.faults };
@@ -74,6 +80,9 @@ const WAY_OUT = FAULT_POINTS.slice(FAULT_POINTS.indexOf('database-committed'), F
 class Scene {
   readonly faults = new Map<string, number>();
   readonly clocks: WallClocks;
+  readonly poison: Poison;
+  readonly #operator: Operator;
+  readonly #parkedLimit: number;
   readonly #world: World;
   readonly #log: SimulatedLog;
   readonly #database: SimulatedDatabase;
@@ -84,10 +93,17 @@ class Scene {
 
   constructor(world: World, log: SimulatedLog, database: SimulatedDatabase, bug: PlantedBug | undefined) {
     this.clocks = new WallClocks(world);
+    this.poison = new Poison(world);
+    this.#parkedLimit = world.pick(PARKED_LIMITS);
+    this.#operator = new Operator(world, log, database, TOPICS);
     this.#world = world;
     this.#log = log;
     this.#database = database;
     this.#bug = bug;
+  }
+
+  get troubledMs(): number {
+    return this.poison.isThere ? TROUBLED_MS.withPoison : TROUBLED_MS.usually;
   }
 
   start(): void {
@@ -98,10 +114,10 @@ class Scene {
       broker: new SimulatedBroker(this.#world, this.#log, machine),
       store: new SqlLaneStore(this.#database.connect(machine), () => {}),
       answering: {
-        bus: new MessageBus({ notifications: { outOfStock: () => {} } }),
+        bus: this.poison.into(new MessageBus({ notifications: { outOfStock: () => {} } })),
         eventsTopic: TOPICS.events,
         deadLettersTopic: TOPICS.deadLetters,
-        parkedLimit: 1_000,
+        parkedLimit: this.#parkedLimit,
         clock: () => this.clocks.read(machine),
         metrics: noMetrics,
       },
@@ -116,18 +132,25 @@ class Scene {
 
   makeTrouble(): void {
     const world = this.#world;
-    world.isTroubled = true;
+    // Before something can be sent again, somebody must have come so far as to see it fail.
+    world.after(this.poison.isThere ? world.random() * TRAFFIC_MS : 0, () => {
+      world.isTroubled = true;
+    });
     faults.at = (point) => this.#pass(point);
     const where = world.pick(FAULT_POINTS);
     const isSecond = where.startsWith('left-behind');
     // Before somebody can fail over answers left behind, somebody must have left them.
     if (isSecond || world.chance(0.3)) this.#lieInWait(world.pick(WAY_OUT), world.between(1, 5), 'kill');
     this.#lieInWait(where, isSecond ? 1 : world.between(1, 5));
-    for (let count = world.between(1, 8); count > 0; count -= 1) {
-      world.after(world.random() * TROUBLED_MS, () => this.#befall(world.pick(this.#living())));
+    for (let count = world.between(1, this.poison.isThere ? 12 : 8); count > 0; count -= 1) {
+      world.after(world.random() * this.troubledMs, () => this.#befall(world.pick(this.#living())));
+    }
+    if (this.poison.isThere) {
+      world.after((0.3 + world.random()) * this.troubledMs, () => this.poison.mend());
+      world.after(world.random() * this.troubledMs, () => this.#operator.work());
     }
     for (let count = world.between(0, 4); count > 0; count -= 1) {
-      world.after(world.random() * TROUBLED_MS, () => this.#jump(world.pick(this.#living())));
+      world.after(world.random() * this.troubledMs, () => this.#jump(world.pick(this.#living())));
     }
   }
 
@@ -137,20 +160,22 @@ class Scene {
     for (const machine of this.#machines) if (machine.isFrozen) machine.wake();
   }
 
-  /** Every command is answered, and the group says so. */
+  /** Every command is answered, or discarded, and the group says so. */
   isAtRest(): boolean {
-    return Array.from({ length: PARTITIONS }, (_, partition) => partition).every(
+    const isHandled = Array.from({ length: PARTITIONS }, (_, partition) => partition).every(
       (partition) => (this.#log.offsets.get(partition) ?? 0) >= this.#end(partition),
     );
+    return isHandled && (!this.poison.isThere || this.#operator.hasNothingToDo());
   }
 
   positions(): string {
     const lanes = Array.from({ length: PARTITIONS }, (_, lane) => `${lane}: ${this.#log.offsets.get(lane) ?? 0} of ${this.#end(lane)}`);
-    return `the group stands at ${lanes.join(', ')}`;
+    return `the group stands at ${lanes.join(', ')}; the dead letters wait: ${!this.#operator.hasNothingToDo()}`;
   }
 
   end(): void {
     faults.at = null;
+    this.#operator.end();
     for (const machine of this.#machines) machine.isDead = true;
   }
 

@@ -8,10 +8,12 @@ import {
   type LaneStore,
   type LaneTransaction,
   type OutgoingRecord,
+  type ParkedCommand,
   type PartitionOwner,
   type TransactionalProducer,
 } from '../../src/service-layer/unit-of-work.ts';
 import { over } from '../support/over.ts';
+import { SKUS } from './traffic.ts';
 
 /** What the lanes of one machine are made of. */
 export interface Parts {
@@ -23,6 +25,9 @@ export interface Parts {
 /** Longer than a history, and shorter than most jumps of its clocks. */
 const OLD_MS = 3_600_000;
 const REMEMBERED_IDS = 10;
+const EVERY_SKU = SKUS.map((sku) => `sku:${sku}`);
+/** More than is ever parked. */
+const LATER = 1_000;
 
 /** Bugs that the simulation must find, each as what it would do to the lanes of one machine. */
 export const plants = {
@@ -119,6 +124,55 @@ export const plants = {
       },
     }));
   },
+
+  // A handler has failed.
+  'what follows a failed command is not parked': (parts) => reading(parts, () => []),
+  'only the failed command itself holds up what follows': (parts) => reading(parts, (parked) => parked.filter(isFailed)),
+  'what is being redriven holds up nobody': (parts) => reading(parts, (parked) => parked.filter(({ isRedriven }) => !isRedriven)),
+  'only products hold up what follows': (parts) =>
+    reading(parts, (parked) =>
+      parked.map((command) => ({ ...command, subjects: command.subjects.filter((subject) => subject.startsWith('sku:')) })),
+    ),
+  'a failed command holds up every product': (parts) =>
+    reading(parts, (parked) => parked.map((command) => ({ ...command, subjects: [...command.subjects, ...EVERY_SKU] }))),
+  'a redriven command goes to the end of its line': (parts) =>
+    reading(parts, (parked) =>
+      parked.map((command) => (command.isRedriven ? { ...command, position: command.position + LATER } : command)),
+    ),
+  'what is being redriven takes up room': (parts) =>
+    reading(parts, (parked) => parked.map((command) => ({ ...command, isRedriven: false }))),
+  'what is parked is read once': (parts) => {
+    let known: readonly ParkedCommand[] | undefined;
+    return inTransaction(parts, (transaction) => ({
+      readParked: async () => {
+        known ??= await transaction.readParked();
+        return known;
+      },
+    }));
+  },
+  'what is parked behind a failed command is not noted': (parts) =>
+    inTransaction(parts, (transaction) => ({
+      writeParked: async (changes) => {
+        await transaction.writeParked(changes);
+        await transaction.writeParked({ parked: [], gone: changes.parked.filter((each) => !isFailed(each)).map(({ id }) => id) });
+      },
+    })),
+  'a parked command counts as answered': (parts) =>
+    inTransaction(parts, (transaction) => ({
+      writeParked: async (changes) => {
+        await transaction.writeParked(changes);
+        await transaction.claim(changes.parked.map(({ id }) => id));
+      },
+    })),
+  'what has been answered stays parked': (parts) =>
+    inTransaction(parts, (transaction) => ({ writeParked: ({ parked }) => transaction.writeParked({ parked, gone: [] }) })),
+  'a parked command is not told of': (parts) =>
+    committing(parts, (progress) => ({
+      ...progress,
+      outbox: progress.outbox.filter(({ headers }) => headers['dead-letter-reason'] !== 'parked-behind'),
+    })),
+
+  // What has become of the stock is written, and told.
   'stock is kept from one transaction to the next': (parts) => {
     const kept = new Map<string, Awaited<ReturnType<LaneTransaction['products']['get']>>>();
     return inTransaction(parts, ({ products }) => ({
@@ -269,6 +323,13 @@ function inTransaction(parts: Parts, change: (transaction: LaneTransaction) => P
       parts.store.transaction(lane, expected, (transaction) => work(over(transaction, change(transaction)))),
   });
 }
+
+/** Changes what a transaction takes for parked. */
+function reading(parts: Parts, change: (parked: readonly ParkedCommand[]) => readonly ParkedCommand[]): Parts {
+  return inTransaction(parts, (transaction) => ({ readParked: async () => change(await transaction.readParked()) }));
+}
+
+const isFailed = ({ behind }: ParkedCommand) => behind.length === 0;
 
 /** Changes what a transaction commits. */
 function committing(parts: Parts, change: (progress: LaneProgress) => LaneProgress | Promise<LaneProgress>): Parts {

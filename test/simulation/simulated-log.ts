@@ -38,6 +38,7 @@ interface ProducerState {
 const TRANSACTION_TIMEOUT_MS = 9_000;
 const LONGEST_ENDING_MS = 40;
 const RETRY_MS = 3;
+const TAIL_MS = 20;
 
 /** Kafka, as far as the service relies on it: logs, transactions with epochs and markers, groups. Everything it acknowledges it keeps. */
 export class SimulatedLog {
@@ -71,10 +72,16 @@ export class SimulatedLog {
   }
 
   /** Outside any transaction. Now and then a marker of somebody's transaction comes between, as in a topic that others write too. */
-  append(topic: string, partition: number, record: LogRecord): void {
+  append(topic: string, partition: number, record: LogRecord): number {
     const entries = this.partition(topic, partition);
-    entries.push({ record, isMarker: false, fate: 'committed' });
+    const offset = entries.push({ record, isMarker: false, fate: 'committed' }) - 1;
     if (this.#world.chance(0.05)) entries.push({ record, isMarker: true, fate: 'committed' });
+    return offset;
+  }
+
+  partitionOf({ key }: LogRecord): number {
+    if (key === null) return this.#world.between(0, this.partitions - 1);
+    return [...String(key)].reduce((sum, letter) => sum + (letter.codePointAt(0) ?? 0), 0) % this.partitions;
   }
 
   /** What a `read_committed` client sees. */
@@ -222,12 +229,33 @@ export class SimulatedBroker implements Broker {
 
   async ensureTopics(): Promise<void> {}
 
-  publish(): never {
-    throw new Error('The service publishes in transactions');
+  publish(topic: string, records: readonly LogRecord[]): ReturnType<Broker['publish']> {
+    return this.#ask(`publishes ${records.length} to ${topic}`, () =>
+      records.map((record) => {
+        const partition = this.#log.partitionOf(record);
+        return { partition, offset: this.#log.append(topic, partition, record) };
+      }),
+    );
   }
 
-  tail(): never {
-    throw new Error('Nobody tails here');
+  async tail(topic: string, _: 'beginning' | 'end', onRecord: (record: ReceivedRecord) => void): Promise<Subscription> {
+    const next = Array.from({ length: this.#log.partitions }, () => 0);
+    let isClosed = false;
+    const read = async () => {
+      for (const [partition, offset] of next.entries()) {
+        const records = await this.#ask(`tails ${topic}`, () => this.#log.read(topic, partition, offset)).catch(() => []);
+        next[partition] = (records.at(-1)?.offset ?? offset - 1) + 1;
+        for (const record of records) onRecord(record);
+      }
+      await this.#wait(TAIL_MS);
+      if (!isClosed) await read();
+    };
+    void read();
+    return {
+      close: async () => {
+        isClosed = true;
+      },
+    };
   }
 
   read(): never {
@@ -273,7 +301,7 @@ class SimulatedProducer implements TransactionalProducer {
     try {
       while (!(await this.#ask('begins', () => this.#log.begin(this.#id, this.#epoch)))) {}
       passing('transaction-joined');
-      const byPartition = Map.groupBy(records, (record) => this.#partitionOf(record));
+      const byPartition = Map.groupBy(records, (record) => this.#log.partitionOf(record));
       await Promise.all([
         ...[...byPartition].map(([partition, of]) =>
           this.#ask(`sends ${of.length}`, () => this.#log.send(this.#id, this.#epoch, partition, of)),
@@ -294,11 +322,6 @@ class SimulatedProducer implements TransactionalProducer {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-  }
-
-  #partitionOf({ key }: OutgoingRecord): number {
-    if (key === null) return this.#world.between(0, this.#log.partitions - 1);
-    return [...String(key)].reduce((sum, letter) => sum + (letter.codePointAt(0) ?? 0), 0) % this.#log.partitions;
   }
 
   #ask<T>(what: string, effect: () => T): Promise<T> {

@@ -1,7 +1,7 @@
 import type { SimulatedLog } from './simulated-log.ts';
 import type { World } from './world.ts';
 
-const SKUS = ['CHAIR', 'LAMP', 'TABLE', 'SHELF', 'STOOL'];
+export const SKUS = ['CHAIR', 'LAMP', 'TABLE', 'SHELF', 'STOOL'];
 const UNREADABLE = ['{"type":"ShipOrder"}', 'no JSON', '{"type":"AllocateOrder","orderid":"o","sku":"LAMP","qty":0}'];
 
 const BURSTS = 5;
@@ -28,8 +28,8 @@ export function sendCommands(world: World, log: SimulatedLog, topic: string, cou
     .map(() => (world.chance(0.5) ? world.random() * withinMs : world.pick(bursts) + world.random() * LONGEST_BURST_MS))
     .sort((a, b) => a - b);
   for (const [index, { sku, value }] of sent.entries()) {
-    const partition = SKUS.indexOf(sku) % log.partitions;
-    const append = () => log.append(topic, partition, { key: sku, value, headers: {} });
+    const record = { key: sku, value, headers: {} };
+    const append = () => log.append(topic, log.partitionOf(record), record);
     const lateMs = world.chance(0.02) ? world.random() * LATEST_MS : 0;
     world.after((times[index] as number) + lateMs, append);
     if (world.chance(0.05)) world.after((times[index] as number) + world.random() * LATEST_MS, append);

@@ -185,7 +185,7 @@ function randomOf(seed: number): () => number {
 
 let current: World | null = null;
 
-/** From now on the service's sleeps, turns and jitter are this world's. For a process that does nothing else. */
+/** From now on the service's and its tools' time, sleeps, turns and jitter are this world's. For a process that does nothing else. */
 export function inhabit(world: World): void {
   if (!current) replaceTimers();
   current = world;
@@ -202,5 +202,15 @@ function replaceTimers(): void {
     });
   timers.setImmediate = (value: unknown) => timers.setTimeout(0, value);
   syncBuiltinESMExports();
+  const pending = new Set<object>();
+  globalThis.setTimeout = ((run: () => void, ms = 0) => {
+    const timer = {};
+    const machine = machines.getStore();
+    pending.add(timer);
+    current?.after(ms, () => machine?.hears(() => pending.delete(timer) && run()));
+    return timer;
+  }) as never;
+  globalThis.clearTimeout = (timer) => void pending.delete(timer as object);
+  Date.now = () => current?.nowMs ?? 0;
   Math.random = () => current?.random() ?? 0;
 }

@@ -1,4 +1,5 @@
 import { AllocationModel, type ModelEvent } from './allocation-model.ts';
+import { checkParking } from './check-parking.ts';
 
 /*
  * The judge of a fault campaign: from what anybody can read (topics as a `read_committed` client sees them, tables, the group's
@@ -57,18 +58,27 @@ export interface Violation {
     | 'oversold'
     | 'database'
     | 'processed-ids'
-    | 'positions';
+    | 'positions'
+    | 'overtaken'
+    | 'parked-for-nothing';
   readonly detail: string;
 }
 
-interface Answer {
+export interface Answer {
   readonly place: string;
   readonly record: HistoryRecord;
   readonly causationid: string;
   readonly events: readonly ModelEvent[];
 }
 
-interface LaneCommand {
+/** What went to the dead letters, and what was done with it there. */
+export interface Letter {
+  readonly reason: string;
+  /** Null: it waits. */
+  readonly resolution: string | null;
+}
+
+export interface LaneCommand {
   readonly place: string;
   readonly partition: number;
   readonly offset: number;
@@ -76,6 +86,7 @@ interface LaneCommand {
   readonly body: Readonly<Record<string, unknown>>;
   /** Null: nothing was said, which is right only if nothing happened. */
   readonly answer: Answer | null;
+  readonly letter: Letter | null;
 }
 
 /** Every violation of a history at rest; of each kind the first few. */
@@ -86,7 +97,9 @@ export function checkHistory(history: History): readonly Violation[] {
   };
   const answers = readAnswers(history, report);
   const dead = readDeadLetters(history, report);
-  const lanes = readLanes(history, answers, dead, report);
+  const commands = readCommands(history, answers, dead, report);
+  const lanes = handledIn(commands, report);
+  checkParking(commands, report);
   checkOrder(answers, report);
   checkSubjects(answers, report);
   checkSequences(answers, report);
@@ -98,7 +111,7 @@ export function checkHistory(history: History): readonly Violation[] {
 }
 
 const MOST_OF_A_KIND = 5;
-type Report = (kind: Violation['kind'], detail: string) => void;
+export type Report = (kind: Violation['kind'], detail: string) => void;
 
 const placeOf = ({ topic, partition, offset }: HistoryRecord) => `${topic}/${partition}/${offset}`;
 
@@ -138,9 +151,16 @@ function asEvent(type: string, sequence: string | undefined, data: Record<string
   return { type, ...seen, ...(sequence === undefined ? {} : { sequence: Number(sequence) }) };
 }
 
-/** The places that went to the dead letters, each with the reason. */
-function readDeadLetters({ deadLetters }: History, report: Report): ReadonlyMap<string, string> {
-  const dead = new Map<string, string>();
+/** By the place that went to the dead letters. */
+function readDeadLetters({ deadLetters }: History, report: Report): ReadonlyMap<string, Letter> {
+  const dead = new Map<string, Letter>();
+  const resolutions = new Map<string, string>();
+  for (const { headers } of deadLetters) {
+    const resolved = headers['dead-letter-resolves'];
+    // The first one says what was done.
+    if (headers['dead-letter-reason'] === undefined && resolved !== undefined && !resolutions.has(resolved))
+      resolutions.set(resolved, String(headers['dead-letter-resolution']));
+  }
   for (const record of deadLetters) {
     const {
       'dead-letter-reason': reason,
@@ -151,44 +171,45 @@ function readDeadLetters({ deadLetters }: History, report: Report): ReadonlyMap<
     if (reason === undefined) continue;
     const place = `${topic}/${partition}/${offset}`;
     if (dead.has(place)) report('dead-letter-twice', place);
-    dead.set(place, reason);
+    dead.set(place, { reason, resolution: resolutions.get(placeOf(record)) ?? null });
   }
   return dead;
 }
 
-/** What each lane has handled, in its order: without what went to the dead letters, and without ids that were there before. */
-function readLanes(
+/** Every record that is a command, with what came of it there. */
+function readCommands(
   { commands }: History,
   answers: ReadonlyMap<string, Answer>,
-  dead: ReadonlyMap<string, string>,
+  dead: ReadonlyMap<string, Letter>,
   report: Report,
-): readonly LaneCommand[][] {
-  const lanes = new Map<number, LaneCommand[]>();
-  const byId = new Map<string, LaneCommand[]>();
-  for (const record of commands) {
+): readonly LaneCommand[] {
+  return commands.flatMap((record) => {
     const place = placeOf(record);
-    const answer = answers.get(place) ?? null;
-    if (dead.has(place)) {
-      if (answer) report('answered-and-dead', place);
-      continue;
-    }
+    const [answer, letter] = [answers.get(place) ?? null, dead.get(place) ?? null];
+    if (answer && letter) report('answered-and-dead', place);
     const read = readCommand(record, place);
     if (!read) {
-      report('unanswered', `${place} is no command, and not among the dead letters`);
-      continue;
+      if (!letter) report('unanswered', `${place} is no command, and not among the dead letters`);
+      return [];
     }
     const { id, body } = read;
-    const command = { place, partition: record.partition, offset: record.offset, id, body, answer };
     if (answer && answer.causationid !== id) report('wrong-id', `${place} is the command ${id}, its answer says ${answer.causationid}`);
-    byId.set(id, [...(byId.get(id) ?? []), command]);
-  }
-  for (const [id, same] of byId) {
+    return [{ place, partition: record.partition, offset: record.offset, id, body, answer, letter }];
+  });
+}
+
+/** What each lane has handled, in its order: each id once, and none that waits among the dead letters or was discarded there. */
+function handledIn(commands: readonly LaneCommand[], report: Report): readonly LaneCommand[][] {
+  const handled: LaneCommand[] = [];
+  for (const [id, same] of Map.groupBy(commands, (command) => command.id)) {
     const answered = same.filter(({ answer }) => answer);
     if (answered.length > 1) report('answered-twice', `the command ${id}, at ${answered.map(({ place }) => place).join(' and at ')}`);
-    const one = answered[0] ?? same[0];
-    if (one) lanes.set(one.partition, [...(lanes.get(one.partition) ?? []), one]);
+    const isLeft = same.some(({ letter }) => letter && letter.resolution !== 'redriven');
+    const one = answered[0] ?? (isLeft ? null : same.find(({ letter }) => !letter));
+    if (one) handled.push(one);
+    else if (!isLeft) report('unanswered', `${id} was taken off the dead letters to be sent again, and was not`);
   }
-  return [...lanes.values()].map((lane) => lane.sort((a, b) => a.offset - b.offset));
+  return [...Map.groupBy(handled, ({ partition }) => partition).values()].map((lane) => lane.sort((a, b) => a.offset - b.offset));
 }
 
 const COMMANDS = new Set<unknown>(['CreateBatch', 'AllocateOrder', 'ChangeBatchQuantity', 'DeallocateOrder']);

@@ -81,4 +81,19 @@ describe('parking', () => {
     );
     expect(sentAgain.park('5', ['sku:LAMP'], ['failed']).position).toBe(6);
   });
+
+  it('has room for what comes before a failed command that is being redriven, until that has failed again', () => {
+    const parking = failed();
+    for (const id of ['2', '3', '4']) parking.park(id, ['sku:LAMP'], ['failed']);
+    const redriven = parking.changes().parked.map((each) => ({ ...each, isRedriven: true }));
+    const sentAgain = new Parking(redriven, 3);
+    // These came through another lane, and found the failed one still before them.
+    for (const id of ['2', '3', '4']) sentAgain.park(id, ['sku:LAMP'], ['failed']);
+    for (const id of ['5', '6', '7', '8', '9']) sentAgain.park(id, ['sku:LAMP'], ['failed']);
+    sentAgain.park('failed', ['sku:LAMP'], []);
+    expect(() => sentAgain.park('10', ['sku:LAMP'], ['failed'])).toThrow(ParkingFullError);
+    const answered = new Parking(redriven, 3);
+    answered.answered('failed');
+    expect(answered.park('5', ['sku:LAMP'], ['failed']).position).toBe(5);
+  });
 });

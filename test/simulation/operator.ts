@@ -1,0 +1,124 @@
+import { releaseParked } from '../../src/adapters/database/parked-commands.ts';
+import { asDeadLetters, type DeadLetter, readDeadLetters } from '../../src/cli/dead-letter-box.ts';
+import { type Plan, plan } from '../../src/cli/dead-letter-plan.ts';
+import { DeadLetterResolver } from '../../src/cli/dead-letter-resolver.ts';
+import type { BrokerSession } from '../../src/cli/session.ts';
+import type { SimulatedDatabase } from './simulated-database.ts';
+import { SimulatedBroker, type SimulatedLog } from './simulated-log.ts';
+import { Machine, type World } from './world.ts';
+
+interface Topics {
+  readonly commands: string;
+  readonly deadLetters: string;
+}
+
+const LONGEST_PAUSE_MS = 2_000;
+const LONGEST_LIFE_MS = 3_000;
+
+/** Redrives and discards what has failed and what is parked behind it, as the CLI does, until nothing is left; dies over it now and then. */
+export class Operator {
+  readonly #world: World;
+  readonly #log: SimulatedLog;
+  readonly #database: SimulatedDatabase;
+  readonly #topics: Topics;
+  /** Ids of failed commands: whoever has begun to discard one does not change his mind. */
+  readonly #isToDiscard = new Map<string, boolean>();
+  #machine = new Machine('operator-0');
+  #sittings = 0;
+  #isOver = false;
+  #seenRecords = 0;
+  #isDone = true;
+
+  constructor(world: World, log: SimulatedLog, database: SimulatedDatabase, topics: Topics) {
+    this.#world = world;
+    this.#log = log;
+    this.#database = database;
+    this.#topics = topics;
+  }
+
+  /** One call of the tool after the other, each a process of its own. */
+  work(): void {
+    if (this.#isOver) return;
+    this.#sittings += 1;
+    const machine = new Machine(`operator-${this.#sittings}`);
+    this.#machine = machine;
+    const goOn = () => {
+      if (machine.isDead) return;
+      this.#die();
+      this.#world.after(this.#world.random() * LONGEST_PAUSE_MS, () => this.work());
+    };
+    if (this.#world.isTroubled && this.#world.chance(0.5)) {
+      this.#world.after(this.#world.random() * LONGEST_LIFE_MS, goOn);
+    }
+    machine.hears(() => {
+      this.#resolve(machine).then(goOn, (error: unknown) => {
+        this.#world.trace(`${machine.name} gives up: ${error}`);
+        goOn();
+      });
+    });
+  }
+
+  /** No letter waits. */
+  hasNothingToDo(): boolean {
+    const records = Array.from({ length: this.#log.partitions }, (_, partition) => this.#log.read(this.#topics.deadLetters, partition, 0));
+    const count = records.flat().length;
+    if (count !== this.#seenRecords) {
+      this.#seenRecords = count;
+      this.#isDone = waiting(asDeadLetters(records.flat())).length === 0;
+    }
+    return this.#isDone;
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.#die();
+  }
+
+  #die(): void {
+    this.#machine.isDead = true;
+    this.#database.disconnect(this.#machine);
+  }
+
+  async #resolve(machine: Machine): Promise<void> {
+    const broker = new SimulatedBroker(this.#world, this.#log, machine);
+    const config = {
+      kafkaBrokers: null,
+      groupId: 'group',
+      commandsTopic: this.#topics.commands,
+      deadLettersTopic: this.#topics.deadLetters,
+    };
+    const decided = this.#plan(waiting(await readDeadLetters(broker, config.deadLettersTopic)));
+    const database = this.#database.connect(machine);
+    const listener = { resolved: () => {}, failedAgain: () => {}, unanswered: () => {} };
+    const ids = (letters: readonly DeadLetter[]) => letters.map(({ commandId }) => commandId);
+    this.#world.trace(`${machine.name} redrives ${ids(decided.redrive)}, discards ${ids(decided.discard)}`);
+    await new DeadLetterResolver(
+      { broker, config } as unknown as BrokerSession,
+      async (release) => void (await releaseParked(database, release)),
+      null,
+      listener,
+    ).carryOut(decided);
+  }
+
+  /** Either all that may be redriven, or the sequence of one of them; or a failed command is discarded. */
+  #plan(open: readonly DeadLetter[]): Plan {
+    const discarded = open.filter(({ reason, commandId }) => reason === 'handler-failed' && this.#discards(commandId));
+    const stuck = new Set(discarded.map(({ commandId }) => commandId));
+    const redrivable = open.filter(({ commandId, behind }) => stuck.isDisjointFrom(new Set([commandId, ...behind])));
+    if (discarded.length > 0 && (redrivable.length === 0 || this.#world.chance(0.5))) {
+      const { commandId } = this.#world.pick(discarded);
+      const chosen = open.filter((letter) => letter.commandId === commandId);
+      return plan('discard', chosen, open, Number.POSITIVE_INFINITY);
+    }
+    const chosen = this.#world.chance(0.5) || redrivable.length === 0 ? redrivable : [this.#world.pick(redrivable)];
+    return plan('redrive', chosen, open, Number.POSITIVE_INFINITY);
+  }
+
+  #discards(commandId: string): boolean {
+    const isToDiscard = this.#isToDiscard.get(commandId) ?? this.#world.chance(0.15);
+    this.#isToDiscard.set(commandId, isToDiscard);
+    return isToDiscard;
+  }
+}
+
+const waiting = (letters: readonly DeadLetter[]) => letters.filter(({ position, resolution }) => position !== null && resolution === null);
