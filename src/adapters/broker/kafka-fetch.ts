@@ -23,7 +23,7 @@ const CONTROL = 0x20;
 /**
  * Reads the records of one partition of a fetch in one pass over its bytes; kafkajs makes two decoders and four 64-bit integers
  * of each record, and takes a header named like something that every object has (`constructor`, `valueOf`) for one that was there before.
-What is compressed in another way than gzip, or older than Kafka 0.11, is left to kafkajs.
+ * What is compressed in another way than gzip, or older than Kafka 0.11, is left to kafkajs.
  *
  * Source: Apache Kafka, message format, record batch (magic 2).
  */
@@ -72,9 +72,14 @@ function addMessages(batch: Buffer, attributes: number, messages: object[]): voi
     timestampType: (attributes & LOG_APPEND_TIME) === 0 ? 0 : 1,
     magicByte: MAGIC,
   };
+  const count = batch.readInt32BE(57);
+  if (count === 0) {
+    messages.push(standIn(batchContext));
+    return;
+  }
   const body = batch.subarray(BATCH_HEADER_BYTES);
   const reader = new ByteReader((attributes & COMPRESSION) === GZIP ? gunzipSync(body) : body);
-  for (let count = batch.readInt32BE(57); count > 0; count -= 1) {
+  for (let left = count; left > 0; left -= 1) {
     reader.varint(); // how many bytes
     const recordAttributes = reader.byte();
     const timestampMs = firstTimestampMs + reader.varlong();
@@ -92,4 +97,11 @@ function addMessages(batch: Buffer, attributes: number, messages: object[]): voi
       batchContext,
     });
   }
+}
+
+/** For a batch of which compaction has left the header alone: without anything in its place, whoever reads would stand before it for ever. */
+function standIn(batchContext: { readonly firstOffset: string; readonly lastOffsetDelta: number; readonly maxTimestamp: string }): object {
+  const offset = String(Number(batchContext.firstOffset) + batchContext.lastOffsetDelta);
+  const timestamp = batchContext.maxTimestamp;
+  return { magicByte: MAGIC, attributes: 0, timestamp, offset, key: null, value: null, headers: {}, isControlRecord: true, batchContext };
 }
