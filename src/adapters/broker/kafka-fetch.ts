@@ -25,7 +25,10 @@ const MAX_DECOMPRESSED_BYTES = 64 * 1024 * 1024;
 /**
  * Reads the records of one partition of a fetch in one pass over its bytes; kafkajs makes two decoders and four 64-bit integers
  * of each record, and takes a header named like something that every object has (`constructor`, `valueOf`) for one that was there before.
- * It has codecs for none and gzip alone. What is older than Kafka 0.11 is left to kafkajs.
+  const count = batch.readInt32BE(57);
+  if (count === 0) return [standIn(batchContext)];
+  const reader = new ByteReader(body);
+  for (let left = count; left > 0; left -= 1) {
  *
  * Source: Apache Kafka, message format, record batch (magic 2).
  */
@@ -57,7 +60,9 @@ function messagesIn(bytes: Buffer): readonly object[] | null {
     if (bytes[start + 16] !== MAGIC) return null;
     const batch = bytes.subarray(start, end);
     try {
-      const body = decompress(batch.readInt16BE(ATTRIBUTES) & COMPRESSION, batch.subarray(BATCH_HEADER_BYTES), room);
+      const compressed = batch.subarray(BATCH_HEADER_BYTES);
+      // Of a batch that compaction has emptied the header is left, compression and all.
+      const body = compressed.length === 0 ? compressed : decompress(batch.readInt16BE(ATTRIBUTES) & COMPRESSION, compressed, room);
       batches.push(messagesOf(batch, body));
       room -= body.length;
     } catch (error) {
@@ -91,8 +96,10 @@ function messagesOf(batch: Buffer, body: Buffer): readonly object[] {
     timestampType: (attributes & LOG_APPEND_TIME) === 0 ? 0 : 1,
     magicByte: MAGIC,
   };
+  const count = batch.readInt32BE(57);
+  if (count === 0) return [standIn(batchContext)];
   const reader = new ByteReader(body);
-  for (let count = batch.readInt32BE(57); count > 0; count -= 1) {
+  for (let left = count; left > 0; left -= 1) {
     reader.varint(); // how many bytes
     const recordAttributes = reader.byte();
     const timestampMs = firstTimestampMs + reader.varlong();
@@ -111,4 +118,11 @@ function messagesOf(batch: Buffer, body: Buffer): readonly object[] {
     });
   }
   return messages;
+}
+
+/** For a batch of which compaction has left the header alone: without anything in its place, whoever reads would stand before it for ever. */
+function standIn(batchContext: { readonly firstOffset: string; readonly lastOffsetDelta: number; readonly maxTimestamp: string }): object {
+  const offset = String(Number(batchContext.firstOffset) + batchContext.lastOffsetDelta);
+  const timestamp = batchContext.maxTimestamp;
+  return { magicByte: MAGIC, attributes: 0, timestamp, offset, key: null, value: null, headers: {}, isControlRecord: true, batchContext };
 }

@@ -22,6 +22,29 @@ afterAll(async () => {
   await kafka?.stop();
 });
 
+it('a reading loses nothing and repeats nothing when Kafka is killed meanwhile and comes back', async ({ skip }) => {
+  skip(!kafka);
+  await broker.ensureTopics([{ name: 'read', partitions: 2, maxMessageBytes: 1_048_588 }], true);
+  const expected = await Promise.all(
+    Array.from({ length: 12 }, async (_, index) => {
+      // Each more than half a fetch.
+      const [place] = await broker.publish('read', [{ key: `key-${index % 3}`, value: `${index}`.padEnd(800_000), headers: {} }]);
+      return { ...place, value: `${index}` };
+    }),
+  );
+  const found: object[] = [];
+  let deliveries = 0;
+  await broker.read('read', await broker.offsetRanges('read'), async ({ records }) => {
+    deliveries += 1;
+    found.push(...records.map(({ partition, offset, value }) => ({ partition, offset, value: String(value).trim() })));
+    if (deliveries !== 2 && deliveries !== 6) return;
+    await kafka?.faults?.kill();
+    await kafka?.faults?.restart();
+  });
+  expect(found).toEqual(expected.toSorted((a, b) => (a.partition ?? 0) - (b.partition ?? 0) || (a.offset ?? 0) - (b.offset ?? 0)));
+  expect(deliveries).toBeGreaterThanOrEqual(12);
+}, 60_000);
+
 it('while Kafka is dead everything fails soon, and when it is back everything goes on', async ({ skip }) => {
   skip(!kafka);
   await broker.ensureTopics([{ name: topic, partitions: 4, maxMessageBytes: 1_048_588 }], true);
@@ -54,6 +77,7 @@ it('while Kafka is dead everything fails soon, and when it is back everything go
     broker.logId(topic),
     producer.publish([{ ...record('never'), topic }], null),
     broker.openProducer('faults-1'),
+    broker.read(topic, [{ partition: 0, beginning: 0, end: 1 }], async () => expect.fail('taken')),
   ];
   await Promise.all(failures.map((failure) => expect(failure).rejects.toThrow(TroubleError)));
 

@@ -2,7 +2,7 @@ import type { Producer, Transaction } from 'kafkajs';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { KafkaBroker } from '../../../src/adapters/broker/kafka.ts';
-import type { Delivery, OffsetRange } from '../../../src/service-layer/unit-of-work.ts';
+import type { Delivery } from '../../../src/service-layer/unit-of-work.ts';
 import { plainKafka } from '../../support/topic-reader.ts';
 
 const brokers = inject('kafkaBrokers');
@@ -27,31 +27,30 @@ describe.skipIf(!brokers)('Reading a range of Kafka', () => {
 
   it('ends behind the marker of a transaction that was committed, and of one that was aborted', async () => {
     await write('committed', (transaction) => transaction.commit());
-    expect(await read()).toMatchObject({ values: ['committed'], nextOffset: 2 });
+    expect(await read(0, 2)).toMatchObject({ values: ['committed'], nextOffset: 2 });
     await write('aborted', (transaction) => transaction.abort());
-    expect(await read()).toMatchObject({ values: ['committed'], nextOffset: 4 });
+    expect(await read(0, 4)).toMatchObject({ values: ['committed'], nextOffset: 4 });
     await write('committed, too', (transaction) => transaction.commit());
-    expect(await read()).toMatchObject({ values: ['committed', 'committed, too'], nextOffset: 6 });
+    expect(await read(0, 6)).toMatchObject({ values: ['committed', 'committed, too'], nextOffset: 6 });
   });
 
   it('ends where it is told to inside a transaction', async () => {
     await write('committed', (transaction) => transaction.commit());
     await write('committed, too', (transaction) => transaction.commit());
-    expect(await read([{ partition: 0, beginning: 1, end: 3 }])).toMatchObject({ values: ['committed, too'], nextOffset: 3 });
-    expect(await read([{ partition: 0, beginning: 1, end: 2 }])).toMatchObject({ values: [], nextOffset: 2 });
+    expect(await read(1, 3)).toMatchObject({ values: ['committed, too'], nextOffset: 3 });
+    expect(await read(1, 2)).toMatchObject({ values: [], nextOffset: 2 });
   });
 
   it('takes no notice of a transaction that is open beyond it, and waits for one within it', async () => {
     await broker.publish(topic, [{ key: null, value: 'before', headers: {} }]);
-    const before = await broker.offsetRanges(topic);
     const open = await begin('open');
-    expect(await read(before)).toMatchObject({ values: ['before'], nextOffset: 1 });
+    expect(await read(0, 1)).toMatchObject({ values: ['before'], nextOffset: 1 });
 
     let isOver = false;
-    const reading = read().finally(() => {
+    const reading = read(0, 2).finally(() => {
       isOver = true;
     });
-    await read(before);
+    await read(0, 1);
     expect(isOver).toBe(false);
     await open.commit();
     expect(await reading).toMatchObject({ values: ['before', 'open'], nextOffset: 2 });
@@ -60,15 +59,15 @@ describe.skipIf(!brokers)('Reading a range of Kafka', () => {
   it('does not stop at a record that is larger than a fetch', async () => {
     const large = 'x'.repeat(2_500_000);
     for (const value of ['small', large, 'small, too']) await broker.publish(topic, [{ key: null, value, headers: {} }]);
-    expect((await read()).values).toEqual(['small', large, 'small, too']);
+    expect((await read(0, 3)).values).toEqual(['small', large, 'small, too']);
   });
 
   it('begins where the topic begins by now, and is over at once when all of it is gone', async () => {
     for (const value of ['a', 'b', 'c', 'd']) await broker.publish(topic, [{ key: null, value, headers: {} }]);
-    const ranges = await broker.offsetRanges(topic);
+    await admin.fetchTopicOffsets(topic); // Else kafkajs does not know where the topic is.
     await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '2' }] });
-    expect(await read(ranges)).toMatchObject({ values: ['c', 'd'], nextOffset: 4 });
-    expect(await read([{ partition: 0, beginning: 0, end: 2 }])).toMatchObject({ values: [], nextOffset: 2 });
+    expect(await read(0, 4)).toMatchObject({ values: ['c', 'd'], nextOffset: 4 });
+    expect(await read(0, 2)).toMatchObject({ values: [], nextOffset: 2 });
   });
 
   it('touches no group', async () => {
@@ -76,15 +75,15 @@ describe.skipIf(!brokers)('Reading a range of Kafka', () => {
     const before = await groups();
     await broker.publish(topic, [{ key: null, value: 'a', headers: {} }]);
     let during: string[] = [];
-    await broker.read(topic, await broker.offsetRanges(topic), async () => {
+    await broker.read(topic, [{ partition: 0, beginning: 0, end: 1 }], async () => {
       during = await groups();
     });
     expect([during, await groups()]).toEqual([before, before]);
   });
 
-  async function read(ranges?: readonly OffsetRange[]) {
+  async function read(beginning: number, end: number) {
     const deliveries: Delivery[] = [];
-    await broker.read(topic, ranges ?? (await broker.offsetRanges(topic)), async (delivery) => void deliveries.push(delivery));
+    await broker.read(topic, [{ partition: 0, beginning, end }], async (delivery) => void deliveries.push(delivery));
     const values = deliveries.flatMap(({ records }) => records.map(({ value }) => String(value)));
     return { values, nextOffset: deliveries.at(-1)?.nextOffset };
   }

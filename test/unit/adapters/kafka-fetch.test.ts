@@ -83,6 +83,16 @@ it.each(COMPRESSIONS)('a header keeps its value when every object has something 
   expect(await inOnePass(kafkajs)(new Decoder(partition))).toMatchObject([{ headers }]);
 });
 
+it('a batch that compaction has left without records is seen as one that nobody is to see, at its end', async () => {
+  const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encoded>[0]];
+  const bytes = await encoded({ ...plain, compression: 0, firstOffset: 40, records: [] });
+  bytes.writeInt32BE(9, 23);
+  const partition = Buffer.concat([Buffer.alloc(4), bytes]);
+  partition.writeInt32BE(bytes.length);
+  const found = await inOnePass(kafkajs)(new Decoder(partition));
+  expect(found).toMatchObject([{ offset: '49', isControlRecord: true, batchContext: { firstOffset: '40', lastOffsetDelta: 9 } }]);
+});
+
 it('a fetch is decoded to what kafkajs makes of it, whatever is in it and wherever it is cut off', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(arbitraryBatch, { maxLength: 4 }), fc.nat(), async (batches, cut) => {
