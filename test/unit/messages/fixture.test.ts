@@ -43,12 +43,9 @@ async function reading({ topic, key, value, headers }: TextRecord): Promise<obje
   if (topic === 'commands') return readCommand(message, `${PLACE.topic}/${PLACE.partition}/${PLACE.offset}`);
   if (topic === 'events') return readPublished(message);
   const record = { topic: 'dead', partition: 0, offset: 0, timestampMs: 0, key: key === null ? null : Buffer.from(key), ...message };
-  const broker: Pick<Broker, 'offsetRanges' | 'tail'> = {
+  const broker: Pick<Broker, 'offsetRanges' | 'read'> = {
     offsetRanges: async () => [{ partition: 0, beginning: 0, end: 1 }],
-    tail: async (_topic, _from, onRecord) => {
-      onRecord(record);
-      return { close: async () => {} };
-    },
+    read: async (_topic, _ranges, take) => take({ partition: 0, records: [record], nextOffset: 1 }),
   };
   const [letter] = await readDeadLetters(broker as Broker, 'dead');
   return letter && { ...letter, record: undefined };
