@@ -112,7 +112,7 @@ async function handle(
     if (incoming.kind === 'unreadable') answers.push({ record, incoming, events: null, parked: null });
     else if (unanswered.delete(incoming.id)) {
       const { id, command } = incoming;
-      const subjects = parking.isEmpty ? [] : await subjectsOf(command, transaction.products);
+      const subjects = parking.isEmpty ? [] : parking.widened(await subjectsOf(command, transaction.products));
       const behind = parking.before(id, subjects);
       if (behind.length > 0) answers.push({ record, incoming, events: null, parked: parking.park(id, subjects, behind) });
       else {
@@ -136,7 +136,7 @@ async function fail([read]: readonly ReadRecord[], transaction: LaneTransaction,
     // What the handler failed on may be what is stored: the command's own words must do.
     return subjectsOf(command, { getByBatchReference: async () => null, getByOrder: async () => [] });
   });
-  const parked = parking.park(id, subjects, []);
+  const parked = parking.park(id, parking.widened(subjects), []);
   await transaction.writeParked(parking.changes());
   return [{ ...read, events: null, parked }];
 }

@@ -60,6 +60,16 @@ export class Parking {
     return this.#commands.size === 0;
   }
 
+  /**
+   * Together with the products of parked commands that name the same batch or order: while the one that would create the batch is
+   * parked, nobody else knows what the batch is of.
+   */
+  widened(subjects: readonly string[]): readonly string[] {
+    const names = subjects.filter((subject) => !subject.startsWith(SKU));
+    const related = [...this.#commands.values()].filter((each) => each.subjects.some((subject) => names.includes(subject)));
+    return [...new Set([...subjects, ...related.flatMap((each) => each.subjects.filter((subject) => subject.startsWith(SKU)))])];
+  }
+
   /** The failed commands that it has to wait for; none: it may be handled. */
   before(id: string, subjects: readonly string[]): readonly string[] {
     const position = this.#commands.get(id)?.position ?? Number.POSITIVE_INFINITY;

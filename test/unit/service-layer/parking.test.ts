@@ -45,6 +45,14 @@ describe('parking', () => {
     expect(parking.before('next', ['order:2'])).toEqual(['failed']);
   });
 
+  it('knows the products of a batch or an order by what is parked about it, while the database does not', () => {
+    const parking = new Parking([], 3);
+    parking.park('creation', ['batch:b', 'sku:LAMP'], []);
+    expect(parking.widened(['batch:b'])).toEqual(['batch:b', 'sku:LAMP']);
+    expect(parking.widened(['order:2', 'sku:LAMP'])).toEqual(['order:2', 'sku:LAMP']);
+    expect(parking.widened(['batch:other'])).toEqual(['batch:other']);
+  });
+
   it('lets the failed one pass when it comes again, and then those behind it in their order', () => {
     const parking = failed();
     parking.park('second', ['sku:LAMP'], ['failed']);
