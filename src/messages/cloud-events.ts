@@ -27,6 +27,8 @@ export const CLOUD_EVENT_TYPE = 'application/cloudevents+json';
 /** 1 to 255 characters (code points), none of them a control character or half of a surrogate pair. */
 export const NAME = /^[^\p{Cc}\p{Cs}]{1,255}$/u;
 
+/** On a record that stands for a whole batch which nobody can read (`adapters/broker/kafka-fetch.ts`): why. */
+const UNREADABLE_BATCH = 'unreadable-batch';
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -37,7 +39,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
  * @throws {MalformedMessageError}
  */
 export function readEnvelope(message: WireMessage): Envelope {
-  const body = readJson(message.value);
+  const body = readJson(message);
   const contentType = header(message, 'content-type');
   if (contentType?.toLowerCase().startsWith('application/cloudevents')) return structured(message, object(body));
   const isBinary = ['ce_specversion', 'ce_id', 'ce_source', 'ce_type'].some((name) => header(message, name) !== null);
@@ -97,8 +99,9 @@ function textOf(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-export function readJson(value: Buffer | null): unknown {
-  if (value === null) throw new MalformedMessageError('The message has no value (a tombstone)');
+export function readJson(message: WireMessage): unknown {
+  const { value } = message;
+  if (value === null) throw new MalformedMessageError(header(message, UNREADABLE_BATCH) ?? 'The message has no value (a tombstone)');
   if (value.length === 0) throw new MalformedMessageError('The value is empty');
   let text: string;
   try {

@@ -65,7 +65,7 @@ export function readPublished(message: WireMessage): PublishedAnswer | ForeignMe
     if (commandId === null || !NAME.test(commandId)) return foreign(`Its causationid ${shown(commandId)} is no id of a command`);
     const time = header(message, 'ce_time');
     if (time === null || !TIME.test(time)) return foreign(`Its time ${shown(time)} is none`);
-    const data = readJson(message.value);
+    const data = readJson(message);
     const type = header(message, 'ce_type');
     const dataschema = header(message, 'ce_dataschema');
     const events =

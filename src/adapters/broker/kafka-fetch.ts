@@ -19,16 +19,15 @@ const COMPRESSION = 0x07;
 const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
+/** The header that `messages/cloud-events.ts` looks for. */
+const UNREADABLE_BATCH = 'unreadable-batch';
 /** What the batches of one fetch may come to when they are decompressed: far more than a producer puts in them that means well. */
 const MAX_DECOMPRESSED_BYTES = 64 * 1024 * 1024;
 
 /**
  * Reads the records of one partition of a fetch in one pass over its bytes; kafkajs makes two decoders and four 64-bit integers
  * of each record, and takes a header named like something that every object has (`constructor`, `valueOf`) for one that was there before.
-  const count = batch.readInt32BE(57);
-  if (count === 0) return [standIn(batchContext)];
-  const reader = new ByteReader(body);
-  for (let left = count; left > 0; left -= 1) {
+ * It has codecs for none and gzip alone. What is older than Kafka 0.11 is left to kafkajs.
  *
  * Source: Apache Kafka, message format, record batch (magic 2).
  */
@@ -45,11 +44,10 @@ export function inOnePass(kafkajs: DecodeMessages): DecodeMessages {
 }
 
 /**
- * A last batch that was cut off is left out, and so is, unless it is the first, one that is damaged or too large, and what follows:
- * the next fetch begins with it.
+ * A last batch that was cut off is left out, and so is one that is damaged or too large, and what follows: the next fetch begins with
+ * it. Of a fetch that does, one record is made that stands for the whole batch: refused, it would come again for ever.
  *
  * @returns null for a format that is not read here
- * @throws the first batch is damaged, or too large
  */
 function messagesIn(bytes: Buffer): readonly object[] | null {
   const batches: (readonly object[])[] = [];
@@ -67,7 +65,7 @@ function messagesIn(bytes: Buffer): readonly object[] | null {
       room -= body.length;
     } catch (error) {
       if (batches.length > 0) break;
-      throw new Error(`The batch at offset ${batch.readBigInt64BE(0)} cannot be read. ${(error as Error).message}`);
+      return [unreadable(batch, (error as Error).message)];
     }
     start = end;
   }
@@ -77,27 +75,10 @@ function messagesIn(bytes: Buffer): readonly object[] | null {
 /** @param body the records, decompressed */
 function messagesOf(batch: Buffer, body: Buffer): readonly object[] {
   const messages: object[] = [];
-  const attributes = batch.readInt16BE(ATTRIBUTES);
-  const firstOffset = Number(batch.readBigInt64BE(0));
-  const firstTimestampMs = Number(batch.readBigInt64BE(27));
-  const maxTimestamp = String(batch.readBigInt64BE(35));
-  const isControlBatch = (attributes & CONTROL) !== 0;
-  const batchContext = {
-    firstOffset: String(firstOffset),
-    firstTimestamp: String(firstTimestampMs),
-    partitionLeaderEpoch: batch.readInt32BE(12),
-    inTransaction: (attributes & TRANSACTIONAL) !== 0,
-    isControlBatch,
-    lastOffsetDelta: batch.readInt32BE(23),
-    producerId: String(batch.readBigInt64BE(43)),
-    producerEpoch: batch.readInt16BE(51),
-    firstSequence: batch.readInt32BE(53),
-    maxTimestamp,
-    timestampType: (attributes & LOG_APPEND_TIME) === 0 ? 0 : 1,
-    magicByte: MAGIC,
-  };
+  const batchContext = contextOf(batch);
+  const [firstOffset, firstTimestampMs] = [Number(batchContext.firstOffset), Number(batchContext.firstTimestamp)];
   const count = batch.readInt32BE(57);
-  if (count === 0) return [standIn(batchContext)];
+  if (count === 0) return [standIn(batchContext, true, {})];
   const reader = new ByteReader(body);
   for (let left = count; left > 0; left -= 1) {
     reader.varint(); // how many bytes
@@ -108,21 +89,50 @@ function messagesOf(batch: Buffer, body: Buffer): readonly object[] {
     messages.push({
       magicByte: MAGIC,
       attributes: recordAttributes,
-      timestamp: batchContext.timestampType === 1 ? maxTimestamp : String(timestampMs),
+      timestamp: batchContext.timestampType === 1 ? batchContext.maxTimestamp : String(timestampMs),
       offset,
       key,
       value,
       headers,
-      isControlRecord: isControlBatch,
+      isControlRecord: batchContext.isControlBatch,
       batchContext,
     });
   }
   return messages;
 }
 
-/** For a batch of which compaction has left the header alone: without anything in its place, whoever reads would stand before it for ever. */
-function standIn(batchContext: { readonly firstOffset: string; readonly lastOffsetDelta: number; readonly maxTimestamp: string }): object {
+function contextOf(batch: Buffer) {
+  const attributes = batch.readInt16BE(ATTRIBUTES);
+  return {
+    firstOffset: String(batch.readBigInt64BE(0)),
+    firstTimestamp: String(batch.readBigInt64BE(27)),
+    partitionLeaderEpoch: batch.readInt32BE(12),
+    inTransaction: (attributes & TRANSACTIONAL) !== 0,
+    isControlBatch: (attributes & CONTROL) !== 0,
+    lastOffsetDelta: batch.readInt32BE(23),
+    producerId: String(batch.readBigInt64BE(43)),
+    producerEpoch: batch.readInt16BE(51),
+    firstSequence: batch.readInt32BE(53),
+    maxTimestamp: String(batch.readBigInt64BE(35)),
+    timestampType: (attributes & LOG_APPEND_TIME) === 0 ? 0 : 1,
+    magicByte: MAGIC,
+  };
+}
+
+/** A record without a value, at the last offset of the batch: its header says which records are meant, and why nobody can read them. */
+function unreadable(batch: Buffer, why: string): object {
+  const context = contextOf(batch);
+  const last = Number(context.firstOffset) + context.lastOffsetDelta;
+  const text = `The batch of offsets ${context.firstOffset} to ${last} cannot be read. ${why}`;
+  return standIn(context, context.isControlBatch, { [UNREADABLE_BATCH]: Buffer.from(text) });
+}
+
+/**
+ * In the place of a batch's records, at its last offset. Also for one of which compaction has left the header alone: without anything
+ * in its place, whoever reads would stand before it for ever.
+ */
+function standIn(batchContext: ReturnType<typeof contextOf>, isControlRecord: boolean, headers: Readonly<Record<string, Buffer>>): object {
   const offset = String(Number(batchContext.firstOffset) + batchContext.lastOffsetDelta);
   const timestamp = batchContext.maxTimestamp;
-  return { magicByte: MAGIC, attributes: 0, timestamp, offset, key: null, value: null, headers: {}, isControlRecord: true, batchContext };
+  return { magicByte: MAGIC, attributes: 0, timestamp, offset, key: null, value: null, headers, isControlRecord, batchContext };
 }

@@ -162,10 +162,15 @@ describe('a fetch', () => {
     ['comes to too much', tooLarge],
     ['has fewer records than it says, compressed', batchOf(4, zstdCompressSync(recordOf(10)), 2)],
     ['has fewer records than it says', batchOf(0, recordOf(10), 2)],
-  ])('ends before a batch that %s; one that begins with it is refused by its offset', async (_, bad) => {
+  ])('ends before a batch that %s; of one that begins with it there is one record, which says so', async (_, bad) => {
     expect(await decode(asFetch(good, good, bad, good))).toHaveLength(2);
     bad.writeBigInt64BE(1234n, 0);
-    await expect(decode(asFetch(bad, good))).rejects.toThrow('The batch at offset 1234 cannot be read');
+    bad.writeInt32BE(6, 23); // the last record is the seventh
+    const why = expect.stringContaining('The batch of offsets 1234 to 1240 cannot be read. ');
+    const messages = (await decode(asFetch(bad, good))) as { headers: Record<string, Buffer> }[];
+    expect(messages.map(({ headers, ...message }) => ({ ...message, why: String(headers['unreadable-batch']) }))).toEqual([
+      expect.objectContaining({ offset: '1240', key: null, value: null, isControlRecord: false, why }),
+    ]);
   });
 
   it('ends where all of its batches together would come to too much', async () => {
