@@ -12,7 +12,7 @@ export const SKUS = 50;
 const PORTION = 50;
 /** A command that is late arrives behind at most so many others. */
 const LATE_BY = 10;
-const SENDING_MS = 60_000;
+const PATIENCE_MS = 60_000;
 
 /** A command as the log gets it, keyed by sku. */
 export interface CommandMessage {
@@ -110,7 +110,7 @@ export class CommandFlow extends Flow {
   protected async publish(messages: CommandMessage[]): Promise<void> {
     const portion = { topic: this.topics.commands, messages };
     if (this.#isSmooth) await this.#producer.send(portion);
-    else await eventually(() => this.#producer.send(portion), { withinMs: SENDING_MS });
+    else await eventually(() => this.#producer.send(portion), { withinMs: PATIENCE_MS });
   }
 
   /** Where each partition of the commands ends. */
@@ -131,14 +131,18 @@ export class CommandFlow extends Flow {
     return readHistory(this.kafka, this.topics, this.group, databaseUrl);
   }
 
-  async #ask<T>(question: (admin: Admin) => Promise<T>): Promise<T> {
-    const admin = this.kafka.admin();
-    try {
-      await admin.connect();
-      return await question(admin);
-    } finally {
-      await admin.disconnect();
-    }
+  /** Until there is an answer: a broker that was just restarted has none. */
+  #ask<T>(question: (admin: Admin) => Promise<T>): Promise<T> {
+    const ask = async () => {
+      const admin = this.kafka.admin();
+      try {
+        await admin.connect();
+        return await question(admin);
+      } finally {
+        await admin.disconnect();
+      }
+    };
+    return eventually(ask, { withinMs: PATIENCE_MS });
   }
 }
 
