@@ -73,6 +73,8 @@ export class Rebuild {
    */
   static async into(database: Database, broker: Broker, plan: RebuildPlan): Promise<Rebuild> {
     await database.runMigrations();
+    if (await isUsedByOthers(database))
+      throw new ReplayRefusedError('The target is in use by another process: stop the service that runs on it first');
     const mark = await readMark(database);
     if (mark?.state === 'past') throw new ReplayRefusedError('The target shows the past, from a rebuild with --until: use another one');
     if (mark) {
@@ -82,8 +84,6 @@ export class Rebuild {
         'The target holds an unfinished rebuild of other topics, or of another moment: finish that one, or use another target',
       );
     }
-    if (await isUsedByOthers(database))
-      throw new ReplayRefusedError('The target is in use by another process: stop the service that runs on it first');
     const empty = await isEmpty(database);
     if (!empty && !plan.fromCopy) {
       throw new ReplayRefusedError('The target is not empty: name an empty one, or add --from-copy to bring an older copy up to date');
@@ -126,7 +126,7 @@ export class Rebuild {
       );
       await this.#refuseGaps();
       signal.throwIfAborted();
-      await this.#finish();
+      await this.#finish(signal);
     } catch (error) {
       if (!(error instanceof ReplayRefusedError || error instanceof UnfoldableError)) throw error;
       await this.#database.transaction(async (sql) => {
@@ -186,7 +186,7 @@ export class Rebuild {
     );
   }
 
-  async #finish(): Promise<void> {
+  async #finish(signal: AbortSignal): Promise<void> {
     const { until, positions, logId, deadLettersTopic } = this.#plan;
     const parked = until ? [] : await readParkedCommands(this.#broker, deadLettersTopic);
     await this.#fold.fold(async (sql) => {
@@ -198,6 +198,6 @@ export class Rebuild {
       }
       await writePositions(sql, positions, logId);
       await replaceParked(sql, parked);
-    });
+    }, signal);
   }
 }
