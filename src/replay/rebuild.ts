@@ -7,6 +7,7 @@ import { ReplayRefusedError } from './errors.ts';
 import { foldedEvents } from './folded-events.ts';
 import { readParkedCommands } from './parked-commands.ts';
 import { isBefore } from './place.ts';
+import { refuseWhatIsGone } from './reach.ts';
 import { isSame, type RebuildPlan, readPlan } from './rebuild-plan.ts';
 
 /** So many products with missing events are named. */
@@ -88,6 +89,7 @@ export class Rebuild {
     if (!empty && !plan.fromCopy) {
       throw new ReplayRefusedError('The target is not empty: name an empty one, or add --from-copy to bring an older copy up to date');
     }
+    if (!plan.until) await refuseWhatIsGone(broker, plan);
     return new Rebuild(broker, database, plan);
   }
 
