@@ -97,7 +97,10 @@ describe.skipIf(!brokers || !inject('postgresUrl'))('two instances with AUTO_REC
     await eventually(async () => expect(await readiness(waiting)).not.toContain('waiting for another'), { withinMs: 30_000 });
     await lock.release();
     await waiting.ready();
-    expect([says(waiting, 'going on with its unfinished rebuild'), says(waiting, 'The database is rebuilt: 0 records')]).toEqual([true, true]);
+    expect([says(waiting, 'going on with its unfinished rebuild'), says(waiting, 'The database is rebuilt: 0 records')]).toEqual([
+      true,
+      true,
+    ]);
     await goOn();
   }, 300_000);
 

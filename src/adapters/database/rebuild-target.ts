@@ -96,12 +96,13 @@ export async function readWaitingRecords(database: Database, source: string, top
   return rows.flatMap((row) => decodeOutbox(row)).filter((record) => record.topic === topic);
 }
 
-/** Where the lanes go on; answers that wait in the outbox of an older copy are out since. */
+/** Where the lanes go on. Answers in the outbox of an older copy are out since; a lane that is ahead of the group has some that are not, and stays. */
 export async function writePositions(sql: Sql, positions: readonly PartitionOffset[], logId: string): Promise<void> {
   for (const { topic, partition, nextOffset } of positions) {
     await sql(
       `insert into source_positions (topic, partition, next_offset, next_sequence, log_id) values (?, ?, ?, 1, ?)
-       on conflict (topic, partition) do update set next_offset = excluded.next_offset, log_id = excluded.log_id`,
+       on conflict (topic, partition) do update set log_id = excluded.log_id,
+         next_offset = case when source_positions.next_offset > excluded.next_offset then source_positions.next_offset else excluded.next_offset end`,
       [topic, partition, nextOffset, logId],
     );
     await sql('delete from outbox where source_topic = ? and source_partition = ? and next_offset <= ?', [topic, partition, nextOffset]);

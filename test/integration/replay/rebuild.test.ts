@@ -137,6 +137,16 @@ describeOnEachBroker('a rebuild', (environment) => {
     expect(await countsOf(database)).toEqual({});
   });
 
+  it('does not take a lane of a copy back that is ahead of the group: it has answers that are not out', async () => {
+    const database = await target();
+    await rebuild(database);
+    await database.query('update source_positions set next_offset = next_offset + 1 where next_offset > 0');
+    const positions = 'select partition, next_offset from source_positions order by partition';
+    const ahead = await database.query(positions);
+    await rebuild(database, { fromCopy: true });
+    expect(await database.query(positions)).toEqual(ahead);
+  });
+
   it('builds the past, on which no service runs', async () => {
     await eventually(() => expect(running.events).toHaveLength(4));
     const until = { timeMs: Math.max(...running.events.map(({ timestampMs }) => timestampMs)) + 1 };
@@ -163,6 +173,16 @@ describeOnEachBroker('a rebuild', (environment) => {
       /^Events are missing in events-\w+ \((LAMP|SOFA) from ce_sequence 1 on\)/,
     );
     expect(await isUntouched(database)).toEqual([[], [], []]);
+  });
+
+  it('refuses a topic that does not reach back to its beginning: of a product whose events are all gone nothing would be missing', async () => {
+    const { broker } = running.service;
+    const plan = await planRebuild(broker, running.config, { until: null, fromCopy: false });
+    const later = { ...plan, ranges: plan.ranges.map((range) => ({ ...range, beginning: range.end })) };
+    await expect(Rebuild.into(await target(), broker, later)).rejects.toThrow(
+      /^events-\w+ does not reach back to its beginning \(partition 0 be/,
+    );
+    expect(await isUntouched(await target())).toEqual([[], [], []]);
   });
 
   it('refuses a topic with foreign messages, names the first, and changes nothing', async () => {

@@ -107,7 +107,9 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     await loseDatabase();
     const { broker, letGo } = held();
     const { service, started } = await restart({}, broker);
-    await eventually(async () => expect(await readiness(service)).toMatch(/^503 .*is being rebuilt from events-\w+: [1-9]\d? % of \d+ offsets/));
+    await eventually(async () =>
+      expect(await readiness(service)).toMatch(/^503 .*is being rebuilt from events-\w+: [1-9]\d? % of \d+ offsets/),
+    );
     expect((await fetch(`${service.http.url}/healthz`)).status).toBe(200);
     expect(service.consumer.problems()).toEqual(['The consumer has not joined its group yet']);
     letGo();
