@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { Database } from '../../src/adapters/database/database.ts';
+import { Database, type Sql } from '../../src/adapters/database/database.ts';
 import { checkHistory } from '../support/check-history.ts';
 import { runCli } from '../support/cli.ts';
 import { CommandFlow } from '../support/command-flow.ts';
@@ -104,6 +104,16 @@ describe.skipIf(!brokers || !inject('postgresUrl'))('two instances with AUTO_REC
     await goOn();
   }, 300_000);
 
+  it('the connections of both break, and one of them rebuilds it all the same', async () => {
+    const lock = await lockProducts(empty.url);
+    const both = await oneOfTwo();
+    await lock.breakOthers();
+    await lock.release();
+    await Promise.all(both.map((instance) => instance.ready()));
+    expect(both.filter((instance) => says(instance, 'The database is rebuilt'))).toHaveLength(1);
+    await goOn();
+  }, 300_000);
+
   it('the one that waits is stopped, and ends at once', async () => {
     const lock = await lockProducts(empty.url);
     const [rebuilding, waiting] = await oneOfTwo();
@@ -117,20 +127,23 @@ describe.skipIf(!brokers || !inject('postgresUrl'))('two instances with AUTO_REC
 });
 
 /** Nobody writes to the products until it is released: a rebuild comes as far as its last step. Not taken for a process of the service's. */
-async function lockProducts(url: string): Promise<{ release(): Promise<void> }> {
+async function lockProducts(url: string): Promise<{ breakOthers(): Promise<void>; release(): Promise<void> }> {
   const database = await Database.open(url);
   await database.runMigrations();
   const { promise: released, resolve } = Promise.withResolvers<void>();
-  const locked = Promise.withResolvers<void>();
+  const locked = Promise.withResolvers<Sql>();
   const holding = database.transaction(async (sql) => {
     await sql(`set idle_in_transaction_session_timeout = 0`);
     await sql(`set application_name = 'a test'`);
     await sql('lock table products in share row exclusive mode');
-    locked.resolve();
+    locked.resolve(sql);
     await released;
   });
-  await locked.promise;
+  const inLock = await locked.promise;
   return {
+    breakOthers: async () => {
+      await inLock(`select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'allocation%' and datname = current_database()`);
+    },
     release: async () => {
       resolve();
       await holding;

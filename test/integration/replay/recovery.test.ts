@@ -191,7 +191,7 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     const { service, started } = await restart();
     await started;
     await eventually(async () => expect(await readiness(service)).toContain('in another log (another log)'), { withinMs: 30_000 });
-    expect(await service.database.query('select sku from products')).toHaveLength(3);
+    expect(says('rebuil')).toBe(false);
   }, 60_000);
 
   it('without it, is told the exact command', async () => {
