@@ -3,11 +3,11 @@ import { EventFold, type FoldedEvent, UnfoldableError } from '../adapters/databa
 import { isEmpty, isUsedByOthers, readMark, replaceParked, writeMark, writePositions } from '../adapters/database/rebuild-target.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
 import type { Broker, Delivery } from '../service-layer/unit-of-work.ts';
+import { refuseEmptyTopic } from './empty-topic.ts';
 import { ReplayRefusedError } from './errors.ts';
 import { foldedEvents } from './folded-events.ts';
 import { readParkedCommands } from './parked-commands.ts';
 import { isBefore } from './place.ts';
-import { refuseWhatIsGone } from './reach.ts';
 import { isSame, type RebuildPlan, readPlan } from './rebuild-plan.ts';
 
 /** So many products with missing events are named. */
@@ -89,7 +89,7 @@ export class Rebuild {
     if (!empty && !plan.fromCopy) {
       throw new ReplayRefusedError('The target is not empty: name an empty one, or add --from-copy to bring an older copy up to date');
     }
-    if (!plan.until) await refuseWhatIsGone(broker, plan);
+    if (!plan.until) await refuseEmptyTopic(broker, plan);
     return new Rebuild(broker, database, plan);
   }
 

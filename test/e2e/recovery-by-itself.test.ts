@@ -142,7 +142,9 @@ async function lockProducts(url: string): Promise<{ breakOthers(): Promise<void>
   const inLock = await locked.promise;
   return {
     breakOthers: async () => {
-      await inLock(`select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'allocation%' and datname = current_database()`);
+      await inLock(
+        `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'allocation%' and datname = current_database()`,
+      );
     },
     release: async () => {
       resolve();

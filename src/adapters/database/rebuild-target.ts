@@ -102,7 +102,8 @@ export async function writePositions(sql: Sql, positions: readonly PartitionOffs
     await sql(
       `insert into source_positions (topic, partition, next_offset, next_sequence, log_id) values (?, ?, ?, 1, ?)
        on conflict (topic, partition) do update set log_id = excluded.log_id,
-         next_offset = case when source_positions.next_offset > excluded.next_offset then source_positions.next_offset else excluded.next_offset end`,
+         next_offset = case when source_positions.log_id = excluded.log_id and source_positions.next_offset > excluded.next_offset
+           then source_positions.next_offset else excluded.next_offset end`,
       [topic, partition, nextOffset, logId],
     );
     await sql('delete from outbox where source_topic = ? and source_partition = ? and next_offset <= ?', [topic, partition, nextOffset]);

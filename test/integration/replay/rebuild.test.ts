@@ -175,16 +175,6 @@ describeOnEachBroker('a rebuild', (environment) => {
     expect(await isUntouched(database)).toEqual([[], [], []]);
   });
 
-  it('refuses a topic that does not reach back to its beginning: of a product whose events are all gone nothing would be missing', async () => {
-    const { broker } = running.service;
-    const plan = await planRebuild(broker, running.config, { until: null, fromCopy: false });
-    const later = { ...plan, ranges: plan.ranges.map((range) => ({ ...range, beginning: range.end })) };
-    await expect(Rebuild.into(await target(), broker, later)).rejects.toThrow(
-      /^events-\w+ does not reach back to its beginning \(partition 0 be/,
-    );
-    expect(await isUntouched(await target())).toEqual([[], [], []]);
-  });
-
   it('refuses a topic with foreign messages, names the first, and changes nothing', async () => {
     const database = await target();
     const eventsTopic = await eventsIn((events) => [...events, { key: null, value: 'hello', headers: {} }]);
