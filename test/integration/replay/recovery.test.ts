@@ -4,6 +4,7 @@ import { Database } from '../../../src/adapters/database/database.ts';
 import { readMark, writeMark } from '../../../src/adapters/database/rebuild-target.ts';
 import { bootstrap, type Service } from '../../../src/bootstrap.ts';
 import type { Config } from '../../../src/config.ts';
+import { planRebuild } from '../../../src/replay/rebuild-plan.ts';
 import { verify } from '../../../src/replay/verify.ts';
 import type { Broker } from '../../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -150,6 +151,16 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     await started;
     await goesOn(service);
     expect([says('going on with its unfinished rebuild'), says('The database is rebuilt: 3 records')]).toEqual([true, false]);
+  }, 60_000);
+
+  it('goes on with an unfinished rebuild of a database that lacks nothing else', async () => {
+    const plan = await planRebuild(running.service.broker, running.config, { until: null, fromCopy: true });
+    await running.service.close();
+    await changeDatabase((database) => writeMark(database, { state: 'unfinished', plan: JSON.stringify(plan) }));
+    const { service, started } = await restart();
+    await started;
+    expect(await readMark(service.database)).toBeNull();
+    await goesOn(service);
   }, 60_000);
 
   it('stays up when it is refused, says why, changes nothing, and tries again', async () => {
