@@ -11,6 +11,8 @@ import { CommandConsumer } from './entrypoints/command-consumer.ts';
 import { HttpApi } from './entrypoints/http-api.ts';
 import { Metrics } from './entrypoints/metrics.ts';
 import { MAX_COMMAND_BYTES } from './messages/incoming.ts';
+import { Recovery } from './replay/recovery.ts';
+import { recoveryAdvice } from './replay/recovery-advice.ts';
 import { MessageBus } from './service-layer/message-bus.ts';
 import { type Broker, MissingTopicError, type Notifications, type TopicSettings } from './service-layer/unit-of-work.ts';
 
@@ -20,6 +22,8 @@ export interface Overrides {
   readonly notifications?: Notifications;
   /** Wraps the bus's view of the world, e.g. to make a handler fail. */
   readonly bus?: MessageBus;
+  /** Wraps the log, e.g. to hold it back. */
+  readonly broker?: (real: Broker) => Broker;
 }
 
 /** The running parts of one service process. */
@@ -28,7 +32,7 @@ export interface Service {
   readonly broker: Broker;
   readonly consumer: CommandConsumer;
   readonly http: HttpApi;
-  /** Migrates, listens, waits for the broker, joins the group. */
+  /** Listens, waits for the broker, rebuilds a database that is older than the topics (AUTO_RECOVER), joins the group. */
   start(): Promise<void>;
   /** Finishes what is in hand and lets go of everything. Safe to call at any time, also during `start`. */
   close(): Promise<void>;
@@ -71,14 +75,16 @@ export function openDatabase(config: Config): Promise<Database> {
 export async function bootstrap(config: Config, log: Logger, overrides: Overrides = {}): Promise<Service> {
   const database = await Database.open(config.databaseUrl);
   await database.runMigrations();
-  await refuseMarked(database);
-  const broker = await openBroker(config, log);
+  await refuseMarked(database, { goesOn: config.autoRecover });
+  const broker = (overrides.broker ?? ((real) => real))(await openBroker(config, log));
+  const recovery = new Recovery({ database, broker, config, log });
   const notifications = overrides.notifications ?? new LoggedNotifications(log);
   const metrics = new Metrics(() => consumer.lanes());
   const consumer: CommandConsumer = new CommandConsumer(config.commandsTopic, {
     broker,
     store: new SqlLaneStore(database, (error) => log.error({ err: error }, 'Work after the commit failed')),
     group: config.groupId,
+    recoveryAdvice: () => recoveryAdvice(database, config.databaseUrl),
     log,
     answering: {
       bus: overrides.bus ?? new MessageBus({ notifications }),
@@ -95,10 +101,11 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
     eventsTopic: config.eventsTopic,
     query: database.query.bind(database),
     metrics,
-    problems: () => consumer.problems(),
+    problems: () => [...recovery.problems(), ...consumer.problems()],
     log,
   });
   const closing = new AbortController();
+  let recovering: Promise<void> = Promise.resolve();
   return {
     database,
     broker,
@@ -107,11 +114,14 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
     async start() {
       await http.listen(config.httpHost, config.httpPort);
       await waitForTopics(broker, config, log, closing.signal);
+      if (config.autoRecover) recovering = recovery.run(closing.signal);
+      await recovering;
       if (!closing.signal.aborted) await consumer.start();
     },
     async close() {
       closing.abort();
       await http.close();
+      await recovering;
       await consumer.close();
       await broker.close();
       await database.close();

@@ -24,6 +24,8 @@ export interface LaneContext {
   readonly group: string;
   readonly answering: Answering;
   readonly published: PublishedOffsets;
+  /** What an operator can do about a database that is older than the topics, in words. */
+  readonly recoveryAdvice: () => Promise<string>;
   readonly log: Logger;
 }
 
@@ -85,14 +87,13 @@ async function refuseWhatDoesNotFit(
   { topic, partition }: Partition,
   position: number,
   committed: number,
-  { broker, group, log }: LaneContext,
+  { broker, group, recoveryAdvice, log }: LaneContext,
 ) {
   const lane = `${topic}/${partition}`;
   if (position < committed) {
     throw new LaneRefusedError(
       `The database stands at offset ${position} of ${lane}, but the group ${group} has answered up to ${committed}: the database is older than the topics (lost, restored, or another one). ` +
-        'Point DATABASE_URL at the database that answered them, or build it from the topics: stop the service, then ' +
-        `npx allocation replay rebuild --into <url of an empty database> (or of this one, with --from-copy, if it is an older copy)`,
+        `Point DATABASE_URL at the database that answered them, or ${await recoveryAdvice()}`,
     );
   }
   const range = (await broker.offsetRanges(topic)).find((each) => each.partition === partition);

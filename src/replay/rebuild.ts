@@ -3,6 +3,7 @@ import { EventFold, type FoldedEvent, UnfoldableError } from '../adapters/databa
 import { isEmpty, isUsedByOthers, readMark, replaceParked, writeMark, writePositions } from '../adapters/database/rebuild-target.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
 import type { Broker, Delivery } from '../service-layer/unit-of-work.ts';
+import { refuseEmptyTopic } from './empty-topic.ts';
 import { ReplayRefusedError } from './errors.ts';
 import { foldedEvents } from './folded-events.ts';
 import { readParkedCommands } from './parked-commands.ts';
@@ -73,6 +74,8 @@ export class Rebuild {
    */
   static async into(database: Database, broker: Broker, plan: RebuildPlan): Promise<Rebuild> {
     await database.runMigrations();
+    if (await isUsedByOthers(database))
+      throw new ReplayRefusedError('The target is in use by another process: stop the service that runs on it first');
     const mark = await readMark(database);
     if (mark?.state === 'past') throw new ReplayRefusedError('The target shows the past, from a rebuild with --until: use another one');
     if (mark) {
@@ -82,12 +85,11 @@ export class Rebuild {
         'The target holds an unfinished rebuild of other topics, or of another moment: finish that one, or use another target',
       );
     }
-    if (await isUsedByOthers(database))
-      throw new ReplayRefusedError('The target is in use by another process: stop the service that runs on it first');
     const empty = await isEmpty(database);
     if (!empty && !plan.fromCopy) {
       throw new ReplayRefusedError('The target is not empty: name an empty one, or add --from-copy to bring an older copy up to date');
     }
+    if (!plan.until) await refuseEmptyTopic(broker, plan);
     return new Rebuild(broker, database, plan);
   }
 
@@ -126,7 +128,7 @@ export class Rebuild {
       );
       await this.#refuseGaps();
       signal.throwIfAborted();
-      await this.#finish();
+      await this.#finish(signal);
     } catch (error) {
       if (!(error instanceof ReplayRefusedError || error instanceof UnfoldableError)) throw error;
       await this.#database.transaction(async (sql) => {
@@ -186,7 +188,7 @@ export class Rebuild {
     );
   }
 
-  async #finish(): Promise<void> {
+  async #finish(signal: AbortSignal): Promise<void> {
     const { until, positions, logId, deadLettersTopic } = this.#plan;
     const parked = until ? [] : await readParkedCommands(this.#broker, deadLettersTopic);
     await this.#fold.fold(async (sql) => {
@@ -198,6 +200,6 @@ export class Rebuild {
       }
       await writePositions(sql, positions, logId);
       await replaceParked(sql, parked);
-    });
+    }, signal);
   }
 }

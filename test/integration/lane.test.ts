@@ -38,7 +38,8 @@ describe('A lane', () => {
     const metrics = new Metrics(() => consumer.lanes());
     const topics = { eventsTopic: 'events', deadLettersTopic: 'dead-letters' };
     const answering = { bus: quietBus(), ...topics, parkedLimit: 1_000, clock: () => new Date(), metrics };
-    consumer = new CommandConsumer('commands', { ...parts, group: 'group', log: pino({ level: 'silent' }), answering });
+    const log = pino({ level: 'silent' });
+    consumer = new CommandConsumer('commands', { ...parts, group: 'group', recoveryAdvice: async () => '', log, answering });
     await consumer.start();
   }
 

@@ -125,6 +125,7 @@ class Scene {
     const consumer = new CommandConsumer(TOPICS.commands, {
       ...(this.#bug ? plants[this.#bug](parts) : parts),
       group: 'group',
+      recoveryAdvice: async () => '',
       log: pino({ level: 'silent' }),
     });
     machine.hears(() => void consumer.start());

@@ -12,6 +12,7 @@ describe('the settings', () => {
       topicPartitions: 4,
       createTopics: true,
       databaseUrl: 'sqlite:///./cosmicpython.db',
+      autoRecover: false,
       parkedLimit: 1_000,
       httpHost: '127.0.0.1',
       httpPort: 8080,

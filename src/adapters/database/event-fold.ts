@@ -140,16 +140,21 @@ export class EventFold {
 
   /**
    * @param finish more that belongs to the same transaction
+   * @param signal looked at between the statements
    * @throws {UnfoldableError} an allocation in a batch that was never created
+   * @throws the signal's reason: nothing is folded, and what was laid aside is still there
    */
-  async fold(finish: (sql: Sql) => Promise<void>): Promise<void> {
+  async fold(finish: (sql: Sql) => Promise<void>, signal?: AbortSignal): Promise<void> {
     await this.#database.transaction(async (sql) => {
       await sql(
         `delete from replay_events where exists
           (select 1 from products where products.sku = replay_events.sku and products.version >= replay_events.sequence)`,
       );
       await sql(`delete from replay_events where (sku, sequence) in (select sku, sequence from (${BEHIND_A_GAP}) as behind)`);
-      for (const statement of FOLD) await sql(statement);
+      for (const statement of FOLD) {
+        signal?.throwIfAborted();
+        await sql(statement);
+      }
       const [counted] = await sql<{ lines: number; allocated: number }>(
         `select (select count(*) from replay_lines where type = 'Allocated') as lines,
           (select count(*) from replay_lines join order_lines on order_lines.orderid = replay_lines.orderid and order_lines.sku = replay_lines.sku

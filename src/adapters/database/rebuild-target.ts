@@ -2,6 +2,7 @@ import type { OutboxRecord, ParkedCommand, PartitionOffset } from '../../service
 import type { Database } from './database.ts';
 import { codeOf } from './errors.ts';
 import { decodeOutbox, type OutboxRow } from './outbox.ts';
+import { REBUILD_LOCK } from './rebuild-turn.ts';
 import type { Sql } from './transaction.ts';
 
 /** What a database says of a rebuild: one that is under way in it, or that it shows the past. */
@@ -16,14 +17,17 @@ export class MarkedDatabaseError extends Error {
   readonly code = 'marked-database';
 }
 
-/** @throws {MarkedDatabaseError} */
-export async function refuseMarked(database: Database): Promise<void> {
+/**
+ * @param goesOn whether this service goes on with a rebuild that is not finished
+ * @throws {MarkedDatabaseError}
+ */
+export async function refuseMarked(database: Database, { goesOn }: { readonly goesOn: boolean }): Promise<void> {
   const mark = await readMark(database);
-  if (!mark) return;
+  if (!mark || (goesOn && mark.state === 'unfinished')) return;
   throw new MarkedDatabaseError(
     mark.state === 'past'
       ? 'The database shows the past, from "replay rebuild --until": set DATABASE_URL to another one'
-      : 'The database is being rebuilt: let "npx allocation replay rebuild" finish, or start it again to go on',
+      : 'The database is being rebuilt: let "npx allocation replay rebuild" finish, or start it again to go on (or the service with AUTO_RECOVER=true)',
   );
 }
 
@@ -46,12 +50,15 @@ export async function isEmpty(database: Database): Promise<boolean> {
   return row?.used === 0;
 }
 
-/** Whether another process has it open just now. */
+/** Whether another process has it open just now, and does not merely wait for its turn to rebuild it. */
 export async function isUsedByOthers(database: Database): Promise<boolean> {
   if (database.dialect === 'postgresql') {
     const [row] = await database.query<{ others: number }>(
       `select count(*) as others from pg_stat_activity
-       where datname = current_database() and application_name like 'allocation%' and application_name <> current_setting('application_name')`,
+       where datname = current_database() and application_name like 'allocation%' and application_name <> current_setting('application_name')
+         and application_name not in (
+           select application_name from pg_locks join pg_stat_activity as waiting using (pid)
+           where locktype = 'advisory' and objid = ${REBUILD_LOCK} and not granted)`,
     );
     return Number(row?.others) > 0;
   }
@@ -66,13 +73,18 @@ export async function isUsedByOthers(database: Database): Promise<boolean> {
   }
 }
 
+/** Where a lane stands, and in which log; null: in none yet. */
+export interface PositionInLog extends PartitionOffset {
+  readonly logId: string | null;
+}
+
 /** Where the lanes of the topic stand. */
-export async function readPositions(database: Database, topic: string): Promise<readonly PartitionOffset[]> {
-  const rows = await database.query<{ partition: number; next_offset: number }>(
-    'select partition, next_offset from source_positions where topic = ?',
+export async function readPositions(database: Database, topic: string): Promise<readonly PositionInLog[]> {
+  const rows = await database.query<{ partition: number; next_offset: number; log_id: string | null }>(
+    'select partition, next_offset, log_id from source_positions where topic = ?',
     [topic],
   );
-  return rows.map(({ partition, next_offset: nextOffset }) => ({ topic, partition, nextOffset }));
+  return rows.map(({ partition, next_offset: nextOffset, log_id: logId }) => ({ topic, partition, nextOffset, logId }));
 }
 
 /** What waits in the outbox for a topic, in order. */
@@ -84,12 +96,14 @@ export async function readWaitingRecords(database: Database, source: string, top
   return rows.flatMap((row) => decodeOutbox(row)).filter((record) => record.topic === topic);
 }
 
-/** Where the lanes go on; answers that wait in the outbox of an older copy are out since. */
+/** Where the lanes go on. Answers in the outbox of an older copy are out since; a lane that is ahead of the group has some that are not, and stays. */
 export async function writePositions(sql: Sql, positions: readonly PartitionOffset[], logId: string): Promise<void> {
   for (const { topic, partition, nextOffset } of positions) {
     await sql(
       `insert into source_positions (topic, partition, next_offset, next_sequence, log_id) values (?, ?, ?, 1, ?)
-       on conflict (topic, partition) do update set next_offset = excluded.next_offset, log_id = excluded.log_id`,
+       on conflict (topic, partition) do update set log_id = excluded.log_id,
+         next_offset = case when source_positions.log_id = excluded.log_id and source_positions.next_offset > excluded.next_offset
+           then source_positions.next_offset else excluded.next_offset end`,
       [topic, partition, nextOffset, logId],
     );
     await sql('delete from outbox where source_topic = ? and source_partition = ? and next_offset <= ?', [topic, partition, nextOffset]);

@@ -137,6 +137,16 @@ describeOnEachBroker('a rebuild', (environment) => {
     expect(await countsOf(database)).toEqual({});
   });
 
+  it('does not take a lane of a copy back that is ahead of the group: it has answers that are not out', async () => {
+    const database = await target();
+    await rebuild(database);
+    await database.query('update source_positions set next_offset = next_offset + 1 where next_offset > 0');
+    const positions = 'select partition, next_offset from source_positions order by partition';
+    const ahead = await database.query(positions);
+    await rebuild(database, { fromCopy: true });
+    expect(await database.query(positions)).toEqual(ahead);
+  });
+
   it('builds the past, on which no service runs', async () => {
     await eventually(() => expect(running.events).toHaveLength(4));
     const until = { timeMs: Math.max(...running.events.map(({ timestampMs }) => timestampMs)) + 1 };
