@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { positive } from './command-arguments.ts';
 import { jsonOption } from './output.ts';
 import { type ActOptions, addActOptions } from './replay-act.ts';
+import type { EventsOptions } from './replay-events.ts';
 import type { RebuildOptions } from './replay-rebuild.ts';
 import type { VerifyOptions } from './replay-verify.ts';
 
@@ -57,5 +58,31 @@ Examples:
     .action(async (options: VerifyOptions) => {
       const { verifyDatabase } = await import('./replay-verify.ts');
       await verifyDatabase(options);
+    });
+  addActOptions(replay.command('events'))
+    .description('copy past events into another topic, for a consumer that lost its own state')
+    .requiredOption('--to-topic <topic>', 'where to: a topic that is there, and none of the service itself')
+    .option('--from <time|offset>', 'only what was published then or later; an offset: of each partition')
+    .option('--to <time|offset>', 'only what was published before')
+    .option('--type <type>', 'only answers with an event of this type')
+    .option('--sku <sku>', 'only answers with an event about this product')
+    .option('--resume <places>', 'where an interrupted copy goes on, as it has printed it')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npx allocation replay events --to-topic shipping.replay                   # shows the plan
+  $ npx allocation replay events --to-topic shipping.replay --execute
+  $ npx allocation replay events --to-topic shipping.replay --type Allocated --from 2026-11-23T08:00:00Z --execute
+  $ npx allocation replay events --to-topic shipping.replay --resume 0/1200,1/0 --execute
+
+Keys, values, ids and headers are the same, and the header ce_replay: true is added. Answers of several events go whole.
+The events of one key come in their order, the partitions one after the other: ce_sequence says the order of a product's.
+After Ctrl-C --resume sends nothing twice. After a crash begin where the last line of the progress (stderr) says, or anew:
+what comes twice has the same ce_id.`,
+    )
+    .action(async (options: EventsOptions & ActOptions) => {
+      const { copyEvents } = await import('./replay-events.ts');
+      await copyEvents(options);
     });
 }
