@@ -22,9 +22,13 @@ const INTERRUPTED_EXIT_CODE = 130;
 /** Adds the options that every replay takes. */
 export function addActOptions(command: Command): Command {
   return command
-    .addOption(new Option('--execute', 'do it, without asking').default(false))
+    .addOption(executeOption())
     .addOption(new Option('--max-rate <records>', 'read at most so many records per second').argParser(positive))
     .addOption(jsonOption());
+}
+
+export function executeOption(): Option {
+  return new Option('--execute', 'do it, without asking').default(false);
 }
 
 /** Shows the plan, and asks on a terminal. @returns whether to go ahead */

@@ -1,10 +1,10 @@
 import type { Config } from '../config.ts';
 import { eventVersions } from '../messages/event-schemas.ts';
 import { ReplayRefusedError } from '../replay/errors.ts';
-import { EventCopy, type EventCopyPlan, planEventCopy } from '../replay/event-copy.ts';
+import { EventCopy, type EventCopyPlan, type EventSelection, planEventCopy } from '../replay/event-copy.ts';
 import { readPlace } from '../replay/place.ts';
 import { countOffsets } from '../replay/rebuild-plan.ts';
-import { type Broker, MissingTopicError } from '../service-layer/unit-of-work.ts';
+import { MissingTopicError } from '../service-layer/unit-of-work.ts';
 import { describeError, UsageError } from './errors.ts';
 import { print, printJson } from './output.ts';
 import { type ActOptions, carryOut, isWanted } from './replay-act.ts';
@@ -24,8 +24,14 @@ const USUAL_RATE = 10_000;
 
 /** `allocation replay events` */
 export async function copyEvents(options: EventsOptions & ActOptions): Promise<void> {
+  const selection = selectionOf(options);
+  const resume = options.resume === undefined ? null : readPositions(options.resume);
   await withBroker({ createTopics: false }, async ({ config, broker }) => {
-    const plan = await answering(planOf(options, config, broker), config);
+    const planning = planEventCopy(broker, config, options.toTopic, selection, resume);
+    const plan = await answering(
+      planning.catch((error: unknown) => refuseMissing(error, options.toTopic, config)),
+      config,
+    );
     const total = countOffsets(plan.ranges);
     if (!(await isWanted(inWords(plan, total, options), options))) return;
     const copy = new EventCopy(broker, plan);
@@ -55,19 +61,18 @@ export async function copyEvents(options: EventsOptions & ActOptions): Promise<v
   });
 }
 
-async function planOf({ toTopic, from, to, type, sku, resume }: EventsOptions, config: Config, broker: Broker): Promise<EventCopyPlan> {
+function selectionOf({ from, to, type, sku }: EventsOptions): EventSelection {
   if (type !== undefined && !Object.hasOwn(eventVersions, type))
     throw new UsageError(`${type} is no event: ${Object.keys(eventVersions).join(', ')} are`);
   const nowMs = Date.now();
   const placeOf = (text: string | undefined) => (text === undefined ? null : readPlace(text, nowMs));
-  const selection = { from: placeOf(from), to: placeOf(to), type: type ?? null, sku: sku ?? null };
-  try {
-    return await planEventCopy(broker, config, toTopic, selection, resume === undefined ? null : readPositions(resume));
-  } catch (error) {
-    if (!(error instanceof MissingTopicError)) throw error;
-    const how = config.kafkaBrokers ? describeError(error) : `whoever reads it makes it, e.g. EVENTS_TOPIC=${toTopic} npx allocation tail`;
-    throw new ReplayRefusedError(`There is no topic ${toTopic}. ${how}`, { cause: error });
-  }
+  return { from: placeOf(from), to: placeOf(to), type: type ?? null, sku: sku ?? null };
+}
+
+function refuseMissing(error: unknown, topic: string, { kafkaBrokers }: Config): never {
+  if (!(error instanceof MissingTopicError)) throw error;
+  const how = kafkaBrokers ? describeError(error) : `Whoever reads it makes it, e.g. EVENTS_TOPIC=${topic} npx allocation tail`;
+  throw new ReplayRefusedError(`There is no topic ${topic}. ${how}`, { cause: error });
 }
 
 function readPositions(text: string): ReadonlyMap<number, number> {

@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander';
 import { positive } from './command-arguments.ts';
 import { jsonOption } from './output.ts';
-import { type ActOptions, addActOptions } from './replay-act.ts';
+import { type ActOptions, addActOptions, executeOption } from './replay-act.ts';
 import type { EventsOptions } from './replay-events.ts';
 import type { RebuildOptions } from './replay-rebuild.ts';
+import type { SnapshotOptions } from './replay-snapshot.ts';
 import type { VerifyOptions } from './replay-verify.ts';
 
 /** `allocation replay rebuild|…` */
@@ -84,5 +85,25 @@ what comes twice has the same ce_id.`,
     .action(async (options: EventsOptions & ActOptions) => {
       const { copyEvents } = await import('./replay-events.ts');
       await copyEvents(options);
+    });
+  replay
+    .command('snapshot')
+    .description('copy the database with its positions, as it is at one moment, while the service runs')
+    .requiredOption('--into <url>', 'a new SQLite file, or an empty PostgreSQL database, written like DATABASE_URL')
+    .addOption(executeOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npx allocation replay snapshot --into sqlite:////backups/monday.db             # shows the plan
+  $ npx allocation replay snapshot --into sqlite:////backups/monday.db --execute
+  $ npx allocation replay rebuild --into sqlite:////backups/monday.db --from-copy --execute   # later: brings it up to date
+
+Interrupted, nothing is left of it. The embedded log goes along from one SQLite file into another, and nowhere else.`,
+    )
+    .action(async (options: SnapshotOptions & ActOptions) => {
+      const { snapshot } = await import('./replay-snapshot.ts');
+      await snapshot(options);
     });
 }

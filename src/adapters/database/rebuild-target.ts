@@ -86,13 +86,27 @@ export async function readWaitingRecords(database: Database, source: string, top
 
 /** Where the lanes go on; answers that wait in the outbox of an older copy are out since. */
 export async function writePositions(sql: Sql, positions: readonly PartitionOffset[], logId: string): Promise<void> {
+  await setPositions(sql, positions, logId);
+  for (const { topic, partition, nextOffset } of positions) {
+    await sql('delete from outbox where source_topic = ? and source_partition = ? and next_offset <= ?', [topic, partition, nextOffset]);
+  }
+}
+
+/**
+ * Notes how far a copy of the database knows the events topic: all that lies below was made by what it holds. The rows are none of a
+ * lane's, since nobody takes commands from that topic.
+ */
+export async function writeSeen(sql: Sql, seen: readonly PartitionOffset[], eventsLogId: string): Promise<void> {
+  await setPositions(sql, seen, eventsLogId);
+}
+
+async function setPositions(sql: Sql, positions: readonly PartitionOffset[], logId: string): Promise<void> {
   for (const { topic, partition, nextOffset } of positions) {
     await sql(
       `insert into source_positions (topic, partition, next_offset, next_sequence, log_id) values (?, ?, ?, 1, ?)
        on conflict (topic, partition) do update set next_offset = excluded.next_offset, log_id = excluded.log_id`,
       [topic, partition, nextOffset, logId],
     );
-    await sql('delete from outbox where source_topic = ? and source_partition = ? and next_offset <= ?', [topic, partition, nextOffset]);
   }
 }
 
