@@ -54,7 +54,9 @@ The service then starts on it with DATABASE_URL set to that url.`,
 Examples:
   $ npx allocation replay verify
   $ npx allocation replay verify --database sqlite:///./recovered.db
-  $ npx allocation replay verify --json | jq .counts`,
+  $ npx allocation replay verify --json | jq .counts
+
+Where retention has deleted the beginning of the events topic, it compares what can be compared, and says what that was.`,
     )
     .action(async (options: VerifyOptions) => {
       const { verifyDatabase } = await import('./replay-verify.ts');

@@ -100,6 +100,15 @@ export async function writeSeen(sql: Sql, seen: readonly PartitionOffset[], even
   await setPositions(sql, seen, eventsLogId);
 }
 
+/** What `writeSeen` noted, of the same log, by partition; null: nothing. */
+export async function readSeen(database: Database, eventsTopic: string, eventsLogId: string): Promise<ReadonlyMap<number, number> | null> {
+  const rows = await database.query<{ partition: number; next_offset: number }>(
+    'select partition, next_offset from source_positions where topic = ? and log_id = ?',
+    [eventsTopic, eventsLogId],
+  );
+  return rows.length === 0 ? null : new Map(rows.map((row) => [row.partition, row.next_offset]));
+}
+
 async function setPositions(sql: Sql, positions: readonly PartitionOffset[], logId: string): Promise<void> {
   for (const { topic, partition, nextOffset } of positions) {
     await sql(
