@@ -1,5 +1,5 @@
 import { describeUrl } from '../adapters/database/options.ts';
-import { planSnapshot, takeSnapshot } from '../replay/snapshot.ts';
+import { planSnapshot, readEventsSeen, takeSnapshot } from '../replay/snapshot.ts';
 import { print, printJson } from './output.ts';
 import { type ActOptions, carryOut, isWanted } from './replay-act.ts';
 import { answering, withBroker, withDatabase } from './session.ts';
@@ -15,7 +15,8 @@ const USUAL_RATE = 50_000;
 export async function snapshot(options: SnapshotOptions & ActOptions): Promise<void> {
   await withBroker({ createTopics: false }, ({ config, broker }) =>
     withDatabase(async (source) => {
-      const plan = await answering(planSnapshot(source, broker, config, options.into), config);
+      const events = await answering(readEventsSeen(broker, config.eventsTopic), config);
+      const plan = await planSnapshot(source, events, config.commandsTopic, options.into);
       const { rows, positions } = plan;
       const wanted = await isWanted(
         {

@@ -5,44 +5,40 @@ import { copyDatabase, copySqliteFile, countRows } from '../adapters/database/co
 import { Database } from '../adapters/database/database.ts';
 import { describeUrl, dialectOf, sqliteFile } from '../adapters/database/options.ts';
 import { isEmpty, isUsedByOthers, readMark, readPositions, refuseMarked, writeSeen } from '../adapters/database/rebuild-target.ts';
-import type { Config } from '../config.ts';
 import type { Broker, PartitionOffset } from '../service-layer/unit-of-work.ts';
 import { ReplayRefusedError } from './errors.ts';
 import type { Watch } from './rebuild.ts';
 
-export interface SnapshotPlan {
-  readonly into: string;
-  readonly rows: number;
-  /** Of the lanes, just now. */
-  readonly positions: readonly PartitionOffset[];
-  /** The events topic, of which the snapshot knows everything below these offsets. */
+/** The events topic, of which a database knows everything below these offsets. */
+export interface EventsSeen {
   readonly seen: readonly PartitionOffset[];
   readonly eventsLogId: string;
 }
 
+export interface SnapshotPlan extends EventsSeen {
+  readonly into: string;
+  readonly rows: number;
+  /** Of the lanes, just now. */
+  readonly positions: readonly PartitionOffset[];
+}
+
+/**
+ * Where the events topic ends. Whatever lies below was committed to the database before: a copy that is begun later has it.
+ * @throws {TroubleError} the log cannot be reached
+ */
+export async function readEventsSeen(broker: Broker, topic: string): Promise<EventsSeen> {
+  const [eventsLogId, ranges] = await Promise.all([broker.logId(topic), broker.offsetRanges(topic)]);
+  return { eventsLogId, seen: ranges.map(({ partition, end: nextOffset }) => ({ topic, partition, nextOffset })) };
+}
+
 /**
  * Looks whether there can be a snapshot, and copies nothing.
- *
- * The ends of the events topic are read first: whatever lies below them was committed to the database before.
  * @throws {ReplayRefusedError} @throws {MarkedDatabaseError}
  */
-export async function planSnapshot(
-  source: Database,
-  broker: Broker,
-  { commandsTopic, eventsTopic }: Pick<Config, 'commandsTopic' | 'eventsTopic'>,
-  into: string,
-): Promise<SnapshotPlan> {
+export async function planSnapshot(source: Database, events: EventsSeen, commandsTopic: string, into: string): Promise<SnapshotPlan> {
   await refuseMarked(source);
-  const eventsLogId = await broker.logId(eventsTopic);
-  const ranges = await broker.offsetRanges(eventsTopic);
   await (dialectOf(into) === 'sqlite' ? refuseOldFile(into) : refuseUsed(into));
-  return {
-    into,
-    rows: await countRows(source),
-    positions: await readPositions(source, commandsTopic),
-    seen: ranges.map(({ partition, end: nextOffset }) => ({ topic: eventsTopic, partition, nextOffset })),
-    eventsLogId,
-  };
+  return { ...events, into, rows: await countRows(source), positions: await readPositions(source, commandsTopic) };
 }
 
 async function refuseOldFile(url: string): Promise<void> {

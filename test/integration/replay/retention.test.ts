@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
 import { Rebuild } from '../../../src/replay/rebuild.ts';
 import { planRebuild } from '../../../src/replay/rebuild-plan.ts';
-import { planSnapshot, takeSnapshot } from '../../../src/replay/snapshot.ts';
+import { planSnapshot, readEventsSeen, takeSnapshot } from '../../../src/replay/snapshot.ts';
 import { verify } from '../../../src/replay/verify.ts';
 
 import { RunningService } from '../../support/running-service.ts';
@@ -44,7 +44,8 @@ describe.skipIf(!brokers)('an events topic whose beginning was deleted', () => {
   };
   const snapshot = async () => {
     const { database, broker } = running.service;
-    await takeSnapshot(database, await planSnapshot(database, broker, running.config, urlOf('snapshot')), watch);
+    const events = await readEventsSeen(broker, running.config.eventsTopic);
+    await takeSnapshot(database, await planSnapshot(database, events, running.config.commandsTopic, urlOf('snapshot')), watch);
   };
   const deleteEvents = async () => {
     const { eventsTopic: topic } = running.config;

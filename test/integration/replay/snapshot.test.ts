@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import { copyDatabase } from '../../../src/adapters/database/copy-database.ts';
 import { Database } from '../../../src/adapters/database/database.ts';
-import { writeMark } from '../../../src/adapters/database/rebuild-target.ts';
+import { isEmpty, writeMark } from '../../../src/adapters/database/rebuild-target.ts';
 import { Rebuild } from '../../../src/replay/rebuild.ts';
 import { planRebuild } from '../../../src/replay/rebuild-plan.ts';
-import { planSnapshot, takeSnapshot } from '../../../src/replay/snapshot.ts';
+import { planSnapshot, readEventsSeen, takeSnapshot } from '../../../src/replay/snapshot.ts';
 import { verify } from '../../../src/replay/verify.ts';
 import { postgresDatabase } from '../../support/databases.ts';
 import { describeOnEachBroker, RunningService } from '../../support/running-service.ts';
@@ -63,6 +63,8 @@ describeOnEachBroker('a snapshot', (environment) => {
     const plan = await planRebuild(service.broker, config, { until: null, fromCopy: true });
     await (await Rebuild.into(await opened(url), service.broker, plan)).run(watch);
   };
+  const planned = async ({ config, service }: RunningService, into: string) =>
+    planSnapshot(service.database, await readEventsSeen(service.broker, config.eventsTopic), config.commandsTopic, into);
   const snapshotWhileCommandsFlow = async (running: RunningService, into: string) => {
     let isOver = false;
     const taking = running.cli('replay', 'snapshot', '--into', into, '--json', '--execute').finally(() => {
@@ -106,8 +108,7 @@ describeOnEachBroker('a snapshot', (environment) => {
       await running.send(...batches('first'), ...orders('first', 40));
       await running.idle();
       const into = await postgres();
-      const plan = await planSnapshot(running.service.database, running.service.broker, running.config, into);
-      await takeSnapshot(running.service.database, plan, watch);
+      await takeSnapshot(running.service.database, await planned(running, into), watch);
       await running[Symbol.asyncDispose]();
       const { groupId, commandsTopic, eventsTopic, deadLettersTopic } = running.config;
       const names = { COMMANDS_TOPIC: commandsTopic, EVENTS_TOPIC: eventsTopic, DEAD_LETTERS_TOPIC: deadLettersTopic };
@@ -142,24 +143,45 @@ describeOnEachBroker('a snapshot', (environment) => {
     const running = await start();
     await running.send(...batches('first'));
     await running.idle();
-    const { database, broker } = running.service;
-    const into = sqlite();
+    const { database } = running.service;
+    const interrupted = async (into: string) => {
+      const interruption = new AbortController();
+      const advance = async () => interruption.abort(new Error('Ctrl-C'));
+      const taking = takeSnapshot(database, await planned(running, into), { advance, signal: interruption.signal });
+      await expect(taking).rejects.toThrow('Ctrl-C');
+    };
     await writeFile(join(directory, 'snapshot.db.unfinished'), 'half of a database');
-    const interruption = new AbortController();
-    const plan = await planSnapshot(database, broker, running.config, into);
-    const advance = async () => interruption.abort(new Error('Ctrl-C'));
-    await expect(takeSnapshot(database, plan, { advance, signal: interruption.signal })).rejects.toThrow('Ctrl-C');
+    await interrupted(sqlite());
     expect(await readdir(directory)).toEqual([]);
-    await takeSnapshot(database, plan, watch);
-    expect(await countsOf(running, into)).toEqual({});
+    await takeSnapshot(database, await planned(running, sqlite()), watch);
+    expect(await countsOf(running, sqlite())).toEqual({});
+    if (!hasPostgres) return;
+    const inPostgres = await postgres();
+    await interrupted(inPostgres);
+    expect(await isEmpty(await opened(inPostgres))).toBe(true);
+  });
+
+  it.skipIf(!hasPostgres)('of PostgreSQL has nothing that was written after it began', async () => {
+    const [source, target] = [await opened(await postgres()), await opened(sqlite())];
+    for (const database of [source, target]) await database.runMigrations();
+    await source.query(`insert into products (sku, version) values ('LAMP', 1)`);
+    await copyDatabase(source, target, {
+      onRows: async () => {
+        await source.query(
+          `insert into batches (reference, sku, quantity, eta, allocated_quantity) values ('late', 'LAMP', 1, null, 0) on conflict do nothing`,
+        );
+      },
+    });
+    expect(await target.query('select sku from products')).toEqual([{ sku: 'LAMP' }]);
+    expect(await target.query('select reference from batches')).toEqual([]);
   });
 
   it('shows its plan, does nothing without --execute, and refuses what is there already, in one line', async () => {
     const running = await start();
     await running.send(...batches('first'));
     await running.idle();
-    const planned = await running.cli('replay', 'snapshot', '--into', sqlite('planned'));
-    expect([planned.code, planned.stdout]).toEqual([
+    const { code, stdout } = await running.cli('replay', 'snapshot', '--into', sqlite('planned'));
+    expect([code, stdout]).toEqual([
       0,
       expect.stringMatching(/source .*allocation\.db\ntarget .*planned\.db\nrows +\d+\npositions .* at \d+[\s\S]*Nothing is done/),
     ]);
