@@ -22,9 +22,13 @@ const INTERRUPTED_EXIT_CODE = 130;
 /** Adds the options that every replay takes. */
 export function addActOptions(command: Command): Command {
   return command
-    .addOption(new Option('--execute', 'do it, without asking').default(false))
+    .addOption(executeOption())
     .addOption(new Option('--max-rate <records>', 'read at most so many records per second').argParser(positive))
     .addOption(jsonOption());
+}
+
+export function executeOption(): Option {
+  return new Option('--execute', 'do it, without asking').default(false);
 }
 
 /** Shows the plan, and asks on a terminal. @returns whether to go ahead */
@@ -52,13 +56,23 @@ export interface Act {
   readonly signal: AbortSignal;
 }
 
+/** How much there is to do, and how much of it was done before. */
+export interface Whole {
+  readonly total: number;
+  readonly done: number;
+  readonly unit: string;
+  /** Read when it is interrupted. */
+  readonly howToGoOn: string;
+  /** Where it stands by now, of what does not find that out by itself. */
+  readonly resume?: string;
+}
+
 /**
  * Does it with a bar, the rate and the time left on a terminal, JSON lines on stderr elsewhere. Ctrl-C aborts the signal: what then throws says how to go on.
- * @param whole how much there is to do, and how much of it was done before
  * @returns what came of it, and in how many seconds; null: it was interrupted
  */
 export async function carryOut<T>(
-  whole: { readonly total: number; readonly done: number; readonly unit: string; readonly howToGoOn: string },
+  whole: Whole,
   { maxRate, json }: ActOptions,
   work: (act: Act) => Promise<T>,
 ): Promise<{ readonly result: T; readonly seconds: number } | null> {
@@ -83,7 +97,7 @@ export async function carryOut<T>(
   } catch (error) {
     if (!interruption.signal.aborted) throw error;
     process.exitCode = INTERRUPTED_EXIT_CODE;
-    if (json) printJson({ result: 'interrupted', done: whole.done + count, total: whole.total });
+    if (json) printJson({ result: 'interrupted', done: whole.done + count, total: whole.total, resume: whole.resume });
     meter.say(`Interrupted at ${whole.done + count} of ${whole.total} ${whole.unit}. ${whole.howToGoOn}`);
     return null;
   } finally {
@@ -98,7 +112,8 @@ interface Meter {
   close(): void;
 }
 
-async function openMeter({ total, done, unit }: { readonly total: number; readonly done: number; readonly unit: string }): Promise<Meter> {
+async function openMeter(whole: Whole): Promise<Meter> {
+  const { total, done, unit } = whole;
   const say = (text: string) => process.stderr.write(`${text}\n`);
   if (!process.stderr.isTTY) {
     let shownMs = Number.NEGATIVE_INFINITY;
@@ -106,7 +121,7 @@ async function openMeter({ total, done, unit }: { readonly total: number; readon
       show: (now, perSecond) => {
         if (performance.now() - shownMs < PROGRESS_EVERY_MS) return;
         shownMs = performance.now();
-        say(JSON.stringify({ done: now, total, perSecond }));
+        say(JSON.stringify({ done: now, total, perSecond, resume: whole.resume }));
       },
       say,
       close: () => {},

@@ -1,7 +1,7 @@
 import { Database } from '../adapters/database/database.ts';
 import { describeUrl } from '../adapters/database/options.ts';
 import { countOffsets } from '../replay/rebuild-plan.ts';
-import { type Difference, verify } from '../replay/verify.ts';
+import { type Difference, type VerifyReport, verify } from '../replay/verify.ts';
 import { print, printJson, printTable, visible } from './output.ts';
 import { type ActOptions, carryOut } from './replay-act.ts';
 import { answering, withBroker } from './session.ts';
@@ -27,9 +27,14 @@ export async function verifyDatabase(options: VerifyOptions): Promise<void> {
       const { result, seconds } = outcome;
       const isEqual = Object.keys(result.counts).length === 0;
       if (!isEqual) process.exitCode = 1;
-      if (options.json) return printJson({ result: isEqual ? 'equal' : 'different', ...result, seconds });
+      if (options.json)
+        return printJson({ result: !isEqual ? 'different' : result.incomplete > 0 ? 'equal-where-compared' : 'equal', ...result, seconds });
+      if (result.lost.length > 0) print(sayLost(result));
       for (const difference of result.differences) print(inWords(difference));
-      if (isEqual) return print(`Equal: ${result.read} records read in ${seconds} s, no difference`);
+      if (isEqual)
+        return print(
+          `Equal: ${result.read} records read in ${seconds} s, no difference${result.incomplete > 0 ? ' in what was compared' : ''}`,
+        );
       print('');
       printTable(['DIFFERENCE', 'COUNT'], Object.entries(result.counts));
       print(`\nDifferent: ${result.read} records read in ${seconds} s`);
@@ -37,6 +42,14 @@ export async function verifyDatabase(options: VerifyOptions): Promise<void> {
       await database.close();
     }
   });
+}
+
+function sayLost({ lost, incomplete }: VerifyReport): string {
+  const begins = lost.map(({ partition, beginning }) => `${partition} begins at ${beginning}`).join(', ');
+  return (
+    `The topic has lost its beginning (partition ${begins}): products of which every event is there were compared; ` +
+    `of ${incomplete} others only that their version is not older than their newest event`
+  );
 }
 
 function inWords({ kind, subject, expected, found, event }: Difference): string {

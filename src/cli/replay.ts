@@ -1,8 +1,10 @@
 import { type Command, Option } from 'commander';
 import { positive } from './command-arguments.ts';
 import { jsonOption } from './output.ts';
-import { type ActOptions, addActOptions } from './replay-act.ts';
+import { type ActOptions, addActOptions, executeOption } from './replay-act.ts';
+import type { EventsOptions } from './replay-events.ts';
 import type { RebuildOptions } from './replay-rebuild.ts';
+import type { SnapshotOptions } from './replay-snapshot.ts';
 import type { VerifyOptions } from './replay-verify.ts';
 
 /** `allocation replay rebuild|…` */
@@ -52,10 +54,58 @@ The service then starts on it with DATABASE_URL set to that url.`,
 Examples:
   $ npx allocation replay verify
   $ npx allocation replay verify --database sqlite:///./recovered.db
-  $ npx allocation replay verify --json | jq .counts`,
+  $ npx allocation replay verify --json | jq .counts
+
+Where retention has deleted the beginning of the events topic, it compares what can be compared, and says what that was.`,
     )
     .action(async (options: VerifyOptions) => {
       const { verifyDatabase } = await import('./replay-verify.ts');
       await verifyDatabase(options);
+    });
+  addActOptions(replay.command('events'))
+    .description('copy past events into another topic, for a consumer that lost its own state')
+    .requiredOption('--to-topic <topic>', 'where to: a topic that is there, and none of the service itself')
+    .option('--from <time|offset>', 'only what was published then or later; an offset: of each partition')
+    .option('--to <time|offset>', 'only what was published before')
+    .option('--type <type>', 'only answers with an event of this type')
+    .option('--sku <sku>', 'only answers with an event about this product')
+    .option('--resume <places>', 'where an interrupted copy goes on, as it has printed it')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npx allocation replay events --to-topic shipping.replay                   # shows the plan
+  $ npx allocation replay events --to-topic shipping.replay --execute
+  $ npx allocation replay events --to-topic shipping.replay --type Allocated --from 2026-11-23T08:00:00Z --execute
+  $ npx allocation replay events --to-topic shipping.replay --resume 0/1200,1/0 --execute
+
+Keys, values, ids and headers are the same, and the header ce_replay: true is added. Answers of several events go whole.
+The events of one key come in their order, the partitions one after the other: ce_sequence says the order of a product's.
+After Ctrl-C --resume sends nothing twice. After a crash begin where the last line of the progress (stderr) says, or anew:
+what comes twice has the same ce_id.`,
+    )
+    .action(async (options: EventsOptions & ActOptions) => {
+      const { copyEvents } = await import('./replay-events.ts');
+      await copyEvents(options);
+    });
+  replay
+    .command('snapshot')
+    .description('copy the database with its positions, as it is at one moment, while the service runs')
+    .requiredOption('--into <url>', 'a new SQLite file, or an empty PostgreSQL database, written like DATABASE_URL')
+    .addOption(executeOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npx allocation replay snapshot --into sqlite:////backups/monday.db             # shows the plan
+  $ npx allocation replay snapshot --into sqlite:////backups/monday.db --execute
+  $ npx allocation replay rebuild --into sqlite:////backups/monday.db --from-copy --execute   # later: brings it up to date
+
+Interrupted, nothing is left of it. The embedded log goes along from one SQLite file into another, and nowhere else.`,
+    )
+    .action(async (options: SnapshotOptions & ActOptions) => {
+      const { snapshot } = await import('./replay-snapshot.ts');
+      await snapshot(options);
     });
 }

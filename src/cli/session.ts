@@ -45,6 +45,11 @@ export async function withDatabase<T>(work: (database: Database) => Promise<T>):
   const database = await openDatabase(config);
   try {
     return await work(database);
+  } catch (error) {
+    if (!/no such table|relation .* does not exist/.test((error as Error).message)) throw error;
+    throw new Error('The database has no tables yet: run "npx allocation migrate" or "npx allocation start", or set DATABASE_URL', {
+      cause: error,
+    });
   } finally {
     await closed(database);
   }

@@ -53,13 +53,6 @@ Examples:
     });
 }
 
-async function queried<T>(read: (query: Query) => Promise<T>): Promise<T> {
-  try {
-    return await withDatabase((database) => read(database.query.bind(database)));
-  } catch (error) {
-    if (!/no such table|relation .* does not exist/.test((error as Error).message)) throw error;
-    throw new Error('The database has no tables yet: run "npx allocation migrate" or "npx allocation start", or set DATABASE_URL', {
-      cause: error,
-    });
-  }
+function queried<T>(read: (query: Query) => Promise<T>): Promise<T> {
+  return withDatabase((database) => read(database.query.bind(database)));
 }

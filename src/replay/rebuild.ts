@@ -1,6 +1,14 @@
 import type { Database } from '../adapters/database/database.ts';
 import { EventFold, type FoldedEvent, UnfoldableError } from '../adapters/database/event-fold.ts';
-import { isEmpty, isUsedByOthers, readMark, replaceParked, writeMark, writePositions } from '../adapters/database/rebuild-target.ts';
+import {
+  isEmpty,
+  isUsedByOthers,
+  readMark,
+  readSeen,
+  replaceParked,
+  writeMark,
+  writePositions,
+} from '../adapters/database/rebuild-target.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
 import type { Broker, Delivery } from '../service-layer/unit-of-work.ts';
 import { refuseEmptyTopic } from './empty-topic.ts';
@@ -12,6 +20,8 @@ import { isSame, type RebuildPlan, readPlan } from './rebuild-plan.ts';
 
 /** So many products with missing events are named. */
 const GAPS_NAMED = 3;
+const THE_WAYS_THAT_REMAIN =
+  'What remains: a younger copy of the database, such as a backup or what "replay snapshot" wrote; name it with --into, and add --from-copy';
 
 /** What a rebuild came to. */
 export interface RebuildReport {
@@ -90,7 +100,9 @@ export class Rebuild {
       throw new ReplayRefusedError('The target is not empty: name an empty one, or add --from-copy to bring an older copy up to date');
     }
     if (!plan.until) await refuseEmptyTopic(broker, plan);
-    return new Rebuild(broker, database, plan);
+    const rebuild = new Rebuild(broker, database, plan);
+    await rebuild.#refuseLostBeginning(new Map());
+    return rebuild;
   }
 
   /** How far an interrupted one has come, in offsets. */
@@ -114,6 +126,7 @@ export class Rebuild {
     await this.#fold.prepare();
     try {
       const progress = await this.#fold.progress();
+      await this.#refuseLostBeginning(progress);
       const left = this.#plan.ranges.map((range) => ({ ...range, beginning: progress.get(range.partition) ?? range.beginning }));
       let at = new Map(left.map(({ partition, beginning }) => [partition, beginning]));
       await this.#broker.read(
@@ -171,19 +184,35 @@ export class Rebuild {
     return topic !== this.#plan.commandsTopic || offset < (this.#positions.get(`${topic}/${partition}`) ?? 0);
   }
 
+  /**
+   * Products whose every event is gone leave no gap. From empty, the topic must reach back to its beginning; a snapshot knows from where
+   * on it needs the topic. Of another copy nobody knows that: what its products lack shows as a gap.
+   * @param progress how far each partition was read before
+   */
+  async #refuseLostBeginning(progress: ReadonlyMap<number, number>): Promise<void> {
+    const { until, fromCopy, eventsTopic, eventsLogId } = this.#plan;
+    if (until) return;
+    const seen = fromCopy ? await readSeen(this.#database, eventsTopic, eventsLogId) : null;
+    const needed = (partition: number) => progress.get(partition) ?? (fromCopy ? seen?.get(partition) : 0) ?? Number.POSITIVE_INFINITY;
+    const lost = (await this.#broker.offsetRanges(eventsTopic)).filter(({ partition, beginning }) => beginning > needed(partition));
+    if (lost.length === 0) return;
+    const begins = lost.map(
+      ({ partition, beginning }) => `${partition} begins at ${beginning}, and is needed from ${needed(partition)} on`,
+    );
+    throw new ReplayRefusedError(
+      `The retention of ${eventsTopic} has deleted events (partition ${begins.join(', ')}). ${THE_WAYS_THAT_REMAIN}`,
+    );
+  }
+
   /** Of the past, what lacks an earlier event is left out; a database to run on must lack nothing. */
   async #refuseGaps(): Promise<void> {
     if (this.#plan.until) return;
     const gaps = await this.#fold.gaps(GAPS_NAMED);
-    const named = gaps.map(({ sku, missing }) => `${sku} from ce_sequence ${missing} on`).join(', ');
-    const gone = this.#plan.ranges
-      .filter(({ beginning }) => beginning > 0)
-      .map(({ partition, beginning }) => `${partition} begins at ${beginning}`);
     if (gaps.length === 0) return;
+    const named = gaps.map(({ sku, missing }) => `${sku} from ce_sequence ${missing} on`).join(', ');
     throw new ReplayRefusedError(
-      gone.length > 0
-        ? `Events are missing (${named}): the retention of ${this.#plan.eventsTopic} has deleted its beginning (partition ${gone.join(', ')}). ` +
-            'Bring a copy of the database up to date instead: put it in the place of the target, and add --from-copy'
+      this.#plan.ranges.some(({ beginning }) => beginning > 0)
+        ? `Events are missing (${named}): the retention of ${this.#plan.eventsTopic} has deleted its beginning. ${THE_WAYS_THAT_REMAIN}`
         : `Events are missing in ${this.#plan.eventsTopic} (${named}): was something deleted, or is it the topic of another group?`,
     );
   }

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { copyDatabase, copySqliteFile } from '../adapters/database/copy-database.ts';
 import { Database } from '../adapters/database/database.ts';
-import { EventFold, type SequenceGap } from '../adapters/database/event-fold.ts';
+import { EventFold } from '../adapters/database/event-fold.ts';
 import { readPositions, readWaitingRecords } from '../adapters/database/rebuild-target.ts';
 import { type DifferenceKind, StockComparison, type StockDifference } from '../adapters/database/stock-comparison.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
-import type { Broker, Delivery, OutboxRecord, PartitionOffset } from '../service-layer/unit-of-work.ts';
+import type { Broker, Delivery, OffsetRange, OutboxRecord, PartitionOffset } from '../service-layer/unit-of-work.ts';
 import { foldedEvents } from './folded-events.ts';
 import type { Watch } from './rebuild.ts';
 import type { RebuildPlan } from './rebuild-plan.ts';
@@ -23,6 +23,10 @@ export interface Difference extends Omit<StockDifference, 'kind'> {
 export interface VerifyReport {
   /** Records of the events topic. */
   readonly read: number;
+  /** Partitions whose beginning is gone, by retention; none: everything was compared. */
+  readonly lost: readonly OffsetRange[];
+  /** Products of which events may be gone: only that their version is not older than their newest event was compared. */
+  readonly incomplete: number;
   /** How many there are of each kind; none: the database says what the topics say. */
   readonly counts: Readonly<Partial<Record<Difference['kind'], number>>>;
   /** The first of each kind. */
@@ -44,6 +48,9 @@ interface Placed {
  * 1. A copy of the database, as it is at one moment. Its lanes stand somewhere: the events that answer commands before that are what made it.
  * 2. These events, and those that wait in the copy's outbox, are folded into another database.
  * 3. The two are compared.
+ *
+ * Where the retention of the events topic has deleted its beginning, a missing event is no difference, and only products of which every
+ * event is there are compared whole. The report says how many are not.
  */
 export async function verify(
   database: Database,
@@ -109,14 +116,17 @@ class Verification {
     );
     await this.#takeWaiting(waiting);
     for (const [partition, offset] of committed.entries()) this.#comparePosition(partition, offset ?? 0);
+    const lost = (await this.#broker.offsetRanges(eventsTopic)).filter(({ beginning }) => beginning > 0);
     await this.#judgeTopic();
-    await this.#fold.fold(async () => {});
     const comparison = await StockComparison.open(this.#expected, copyUrl);
+    if (lost.length === 0) await this.#judgeGaps();
+    const incomplete = lost.length === 0 ? 0 : await comparison.leaveOutIncomplete();
+    await this.#fold.fold(async () => {});
     for (const [kind, count] of await comparison.counts()) {
       this.#counts[kind] = count;
       this.#differences.push(...(await comparison.first(kind, OF_EACH_KIND)));
     }
-    return { read: this.#read, counts: this.#counts, differences: this.#differences };
+    return { read: this.#read, lost, incomplete, counts: this.#counts, differences: this.#differences };
   }
 
   /** Where the copy's lanes stand. @returns the events that it has not published yet */
@@ -181,7 +191,6 @@ class Verification {
   }
 
   async #judgeTopic(): Promise<void> {
-    for (const { sku, missing, count } of await this.#fold.gaps(Number.MAX_SAFE_INTEGER)) this.#noteGap({ sku, missing, count });
     for (const { sku, sequence, event } of await this.#fold.repeats()) {
       this.#note({
         kind: 'event-repeated',
@@ -197,9 +206,11 @@ class Verification {
     }
   }
 
-  #noteGap({ sku, missing, count }: SequenceGap): void {
-    const found = `${count} events behind it, which were left out`;
-    this.#note({ kind: 'event-missing', subject: `product ${sku}`, expected: `ce_sequence ${missing}`, found, event: null });
+  async #judgeGaps(): Promise<void> {
+    for (const { sku, missing, count } of await this.#fold.gaps(Number.MAX_SAFE_INTEGER)) {
+      const found = `${count} events behind it, which were left out`;
+      this.#note({ kind: 'event-missing', subject: `product ${sku}`, expected: `ce_sequence ${missing}`, found, event: null });
+    }
   }
 
   #note(difference: Difference): void {

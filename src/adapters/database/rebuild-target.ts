@@ -98,6 +98,30 @@ export async function readWaitingRecords(database: Database, source: string, top
 
 /** Where the lanes go on. Answers in the outbox of an older copy are out since; a lane that is ahead of the group has some that are not, and stays. */
 export async function writePositions(sql: Sql, positions: readonly PartitionOffset[], logId: string): Promise<void> {
+  await setPositions(sql, positions, logId);
+  for (const { topic, partition, nextOffset } of positions) {
+    await sql('delete from outbox where source_topic = ? and source_partition = ? and next_offset <= ?', [topic, partition, nextOffset]);
+  }
+}
+
+/**
+ * Notes how far a copy of the database knows the events topic: all that lies below was made by what it holds. The rows are none of a
+ * lane's, since nobody takes commands from that topic.
+ */
+export async function writeSeen(sql: Sql, seen: readonly PartitionOffset[], eventsLogId: string): Promise<void> {
+  await setPositions(sql, seen, eventsLogId);
+}
+
+/** What `writeSeen` noted, of the same log, by partition; null: nothing. */
+export async function readSeen(database: Database, eventsTopic: string, eventsLogId: string): Promise<ReadonlyMap<number, number> | null> {
+  const rows = await database.query<{ partition: number; next_offset: number }>(
+    'select partition, next_offset from source_positions where topic = ? and log_id = ?',
+    [eventsTopic, eventsLogId],
+  );
+  return rows.length === 0 ? null : new Map(rows.map((row) => [row.partition, row.next_offset]));
+}
+
+async function setPositions(sql: Sql, positions: readonly PartitionOffset[], logId: string): Promise<void> {
   for (const { topic, partition, nextOffset } of positions) {
     await sql(
       `insert into source_positions (topic, partition, next_offset, next_sequence, log_id) values (?, ?, ?, 1, ?)
@@ -106,7 +130,6 @@ export async function writePositions(sql: Sql, positions: readonly PartitionOffs
            then source_positions.next_offset else excluded.next_offset end`,
       [topic, partition, nextOffset, logId],
     );
-    await sql('delete from outbox where source_topic = ? and source_partition = ? and next_offset <= ?', [topic, partition, nextOffset]);
   }
 }
 

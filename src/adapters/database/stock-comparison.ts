@@ -33,12 +33,41 @@ export class StockComparison {
 
   /**
    * @param expected a SQLite database that events were folded into, what was laid aside still in it
-   * @param actualUrl a SQLite file
+   * @param actualUrl a SQLite file that is nobody else's
    */
   static async open(expected: Database, actualUrl: string): Promise<StockComparison> {
     await expected.query('attach database ? as actual', [sqliteFile(actualUrl)]);
     for (const side of ['main', 'actual']) await expected.query(`create temp view ${side}_lines as ${linesOf(side)}`);
     return new StockComparison(expected);
+  }
+
+  /**
+   * Takes out of both sides the stock of the products of which some events may be missing: those with gaps, and those that the other
+   * database knows in a later version. Of them the version alone is compared, which must not be older than the newest event. Call it
+   * before the fold.
+   * @returns how many they are
+   */
+  async leaveOutIncomplete(): Promise<number> {
+    await this.#expected.query(
+      `create temp table incomplete as
+       select sku, max(coalesce(version, 0), coalesce(newest, 0)) as version from (
+         select coalesce(actual.sku, seen.sku) as sku, actual.version, seen.newest, seen.count
+         from (select sku, max(sequence) as newest, count(*) as count from main.replay_events group by sku) as seen
+         full join actual.products as actual on actual.sku = seen.sku
+       ) as product where coalesce(count, 0) <> coalesce(newest, 0) or coalesce(version, 0) > coalesce(newest, 0)`,
+    );
+    await this.#expected.query('insert into main.products (sku, version) select sku, version from incomplete');
+    await this.#expected.query('delete from main.replay_events where sku in (select sku from incomplete)');
+    await this.#expected.query(
+      `delete from actual.allocations where orderline_id in (
+         select id from actual.order_lines where sku in (select sku from incomplete))
+       or batch_id in (select id from actual.batches where sku in (select sku from incomplete))`,
+    );
+    for (const table of ['order_lines', 'batches']) {
+      await this.#expected.query(`delete from actual.${table} where sku in (select sku from incomplete)`);
+    }
+    const [row] = await this.#expected.query<{ count: number }>('select count(*) as count from incomplete');
+    return row?.count ?? 0;
   }
 
   /** How many differences of each kind there are; kinds without any are left out. */
