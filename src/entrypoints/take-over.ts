@@ -41,8 +41,8 @@ export interface OpenLane {
  *
  * 1. Open its transactional producer: the broker fences the former owner and ends its open transaction.
  * 2. Refuse a database that knows the topic from another log. Read the group's committed offset C, which step 1 has settled.
- * 3. Read the database's position D. If D < C the database is older than the topics; if D lies beyond the partition's end
- *    the topic is not the one that the database knows. Either way the lane refuses.
+ * 3. Read the database's position D. If D < C, of this lane or of any other, the database is older than the topics; if D lies beyond
+ *    the partition's end the topic is not the one that the database knows. Either way the lane refuses.
  * 4. Of the outbox records publish those that answer commands from C up to D, in order, each when what it rests on is out; move the
  *    group's offset to D; delete them all.
  *
@@ -58,12 +58,13 @@ export async function takeOver(lane: Partition, context: LaneContext): Promise<O
     passing('producer-opened');
     await refuseAnotherLog({ topic, partition }, context);
     passing('log-claimed');
-    const committed = (await broker.committedOffsets(group, topic))[partition] ?? null;
+    const committed = (await broker.committedOffsets(group, topic)).map((offset) => offset ?? 0);
     passing('committed-offset-read');
     const position = await store.readPosition({ topic, partition });
     passing('position-read');
-    await refuseWhatDoesNotFit(lane, position.nextOffset, committed ?? 0, context);
-    await publishOutbox({ topic, partition }, position, committed ?? 0, producer, context);
+    await refuseOlder(topic, committed, context);
+    await refuseAnotherEnd(lane, position.nextOffset, context);
+    await publishOutbox({ topic, partition }, position, committed[partition] ?? 0, producer, context);
     return { producer, position, deadLetterMaxBytes: await broker.maxMessageBytes(answering.deadLettersTopic) };
   } catch (error) {
     await producer.close();
@@ -83,19 +84,24 @@ async function refuseAnotherLog({ topic, partition }: Partition, { broker, store
   );
 }
 
-async function refuseWhatDoesNotFit(
-  { topic, partition }: Partition,
-  position: number,
-  committed: number,
-  { broker, group, recoveryAdvice, log }: LaneContext,
-) {
-  const lane = `${topic}/${partition}`;
-  if (position < committed) {
+/**
+ * Of any lane: a product may have been changed through each of them, and what is missing of one is missing of the product. No lane's C is
+ * ever beyond its D, and D is read after C here: what other owners do meanwhile refuses nobody.
+ */
+async function refuseOlder(topic: string, committed: readonly number[], { store, group, recoveryAdvice }: LaneContext): Promise<void> {
+  const positions = await store.readPositions(topic);
+  for (const [partition, answered] of committed.entries()) {
+    const position = positions.get(partition) ?? 0;
+    if (position >= answered) continue;
     throw new LaneRefusedError(
-      `The database stands at offset ${position} of ${lane}, but the group ${group} has answered up to ${committed}: the database is older than the topics (lost, restored, or another one). ` +
+      `The database stands at offset ${position} of ${topic}/${partition}, but the group ${group} has answered up to ${answered}: the database is older than the topics (lost, restored, or another one). ` +
         `Point DATABASE_URL at the database that answered them, or ${await recoveryAdvice()}`,
     );
   }
+}
+
+async function refuseAnotherEnd({ topic, partition }: Partition, position: number, { broker, log }: LaneContext): Promise<void> {
+  const lane = `${topic}/${partition}`;
   const range = (await broker.offsetRanges(topic)).find((each) => each.partition === partition);
   if (range && position > range.end) {
     throw new LaneRefusedError(

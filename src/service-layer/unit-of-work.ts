@@ -254,6 +254,8 @@ export interface LaneStore {
   claim(lane: Partition, logId: string): Promise<string>;
   /** A lane never seen before stands at offset 0, sequence 1. */
   readPosition(lane: Partition): Promise<LanePosition>;
+  /** The offset at which each lane of the topic stands that was ever seen, by partition. */
+  readPositions(topic: string): Promise<ReadonlyMap<number, number>>;
   /** Waiting records that answer commands from one offset up to another (exclusive): those of the oldest transaction that left any. */
   readOutbox(lane: Partition, fromSourceOffset: number, belowSourceOffset: number): Promise<WaitingRecords | null>;
   /** Forgets what answers commands below the offset; together with later ones of the same transaction it may stay. */

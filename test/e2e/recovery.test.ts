@@ -117,6 +117,29 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     expect(run.log.some(({ msg }) => String(msg).includes('older than the topics'))).toBe(true);
   }, 60_000);
 
+  it('a database that lacks what one lane has answered is refused by the others too: it may be about the same product', async () => {
+    running = await RunningService.start({ ...environment, TOPIC_PARTITIONS: '2' });
+    const run = running;
+    const [place = ''] = await run.send(stock);
+    await run.idle();
+    const { database, consumer } = run.service;
+    const partition = Number(place.split('/')[0]);
+    // The other lane is made to open anew; by itself it lacks nothing.
+    await database.query(
+      'update source_positions set next_offset = case when partition = ? then 0 else next_offset end, next_sequence = next_sequence + 1',
+      [partition],
+    );
+    await run.send(...Array.from({ length: 20 }, (_, index) => ({ key: `key ${index}`, value: JSON.stringify(order(`order ${index}`)) })));
+    await eventually(() => expect(consumer.lanes()).toEqual({ working: 0, assigned: 2 }), { withinMs: 30_000 });
+    await eventually(
+      () => expect(consumer.problems()).toEqual([1, 2].map(() => expect.stringContaining(`of ${run.config.commandsTopic}/${partition}, `))),
+      {
+        withinMs: 30_000,
+      },
+    );
+    expect(run.eventTypes()).toEqual(['BatchCreated']);
+  }, 90_000);
+
   it('a database that knows more of the topic than there is is refused', async () => {
     const run = await start();
     await run.send(stock);

@@ -44,6 +44,14 @@ export class SqlLaneStore implements LaneStore {
     return asPosition(await this.#database.query(SELECT_POSITION, [topic, partition]));
   }
 
+  async readPositions(topic: string): Promise<ReadonlyMap<number, number>> {
+    const rows = await this.#database.query<{ partition: number; next_offset: number }>(
+      'select partition, next_offset from source_positions where topic = ?',
+      [topic],
+    );
+    return new Map(rows.map((row) => [row.partition, row.next_offset]));
+  }
+
   async readOutbox({ topic, partition }: Partition, fromSourceOffset: number, belowSourceOffset: number): Promise<WaitingRecords | null> {
     const [row] = await this.#database.query<OutboxRow & { readonly rests_on: string }>(
       `select sequence, next_offset, records, rests_on from outbox
