@@ -119,7 +119,7 @@ export class Parking {
    * one is answered, comes through the same lanes, behind what would find no room.
    */
   #refuseTooMany(command: ParkedCommand): void {
-    if (command.behind.some((id) => this.#commands.get(id)?.isRedriven ?? true)) return;
+    if (!command.behind.every((id) => this.#stands(id))) return;
     for (const sku of skusOf(command)) {
       const waiting = [...this.#commands.values()].filter(
         ({ subjects, behind }) => behind.length > 0 && subjects.includes(subjectOfSku(sku)),
@@ -130,5 +130,11 @@ export class Parking {
           `see "npx allocation dead-letters list --sku ${sku}", then redrive or discard what failed`,
       );
     }
+  }
+
+  /** One that was discarded and came again may be parked behind what it held up itself: then it is not the failed one any more. */
+  #stands(failedId: string): boolean {
+    const failed = this.#commands.get(failedId);
+    return failed?.behind.length === 0 && !failed.isRedriven;
   }
 }

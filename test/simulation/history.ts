@@ -18,13 +18,16 @@ import { currentMachine, inhabit, Machine, World } from './world.ts';
 
 const TOPICS = { commands: 'commands', events: 'events', deadLetters: 'dead-letters' };
 const PARTITIONS = 3;
+const PARTITION_INDEXES = Array.from({ length: PARTITIONS }, (_, partition) => partition);
 const MACHINES = 2;
+/** A few times more than come of 120 commands and their being redriven. */
+const MOST_COMMANDS = 2_000;
 const TRAFFIC_MS = 12_000;
 /** Longer where there is more to do in it: something fails, is mended and sent again. */
 const TROUBLED_MS = { usually: TRAFFIC_MS, withPoison: 24_000 };
 /** With some of them lanes wait until somebody redrives or discards. */
 const PARKED_LIMITS = [1, 5, 1_000];
-const LONGEST_MS = 600_000;
+const LONGEST_MS = 120_000;
 /** Long enough for whatever still wants to happen: a transaction that times out, a zombie that wakes up. */
 const AFTERMATH_MS = 10_000;
 
@@ -55,8 +58,9 @@ export async function simulate(seed: number, file: string, trace?: (text: string
     scene.makeTrouble();
     await world.run(() => false, scene.troubledMs);
     scene.endTrouble();
-    const isAtRest = await world.run(() => scene.isAtRest(), LONGEST_MS);
-    if (!isAtRest) return { violations: [{ kind: 'stuck', detail: scene.positions() }], faults: scene.faults };
+    const hasEnded = await world.run(() => scene.isAtRest() || scene.goesRoundInCircles(), LONGEST_MS);
+    if (!hasEnded || scene.goesRoundInCircles())
+      return { violations: [{ kind: 'stuck', detail: scene.positions() }], faults: scene.faults };
     await world.run(() => false, AFTERMATH_MS);
     const violations = checkHistory(await historyOf(log, database, scene.clocks));
     return { violations: [...violations, ...watch.violations], faults: scene.faults };
@@ -163,14 +167,17 @@ class Scene {
 
   /** Every command is answered, or discarded, and the group says so. */
   isAtRest(): boolean {
-    const isHandled = Array.from({ length: PARTITIONS }, (_, partition) => partition).every(
-      (partition) => (this.#log.offsets.get(partition) ?? 0) >= this.#end(partition),
-    );
+    const isHandled = PARTITION_INDEXES.every((partition) => (this.#log.offsets.get(partition) ?? 0) >= this.#end(partition));
     return isHandled && (!this.poison.isThere || this.#operator.hasNothingToDo());
   }
 
+  /** The same commands are sent again and again, and never answered. */
+  goesRoundInCircles(): boolean {
+    return PARTITION_INDEXES.reduce((sum, partition) => sum + this.#log.partition(TOPICS.commands, partition).length, 0) > MOST_COMMANDS;
+  }
+
   positions(): string {
-    const lanes = Array.from({ length: PARTITIONS }, (_, lane) => `${lane}: ${this.#log.offsets.get(lane) ?? 0} of ${this.#end(lane)}`);
+    const lanes = PARTITION_INDEXES.map((lane) => `${lane}: ${this.#log.offsets.get(lane) ?? 0} of ${this.#end(lane)}`);
     return `the group stands at ${lanes.join(', ')}; the dead letters wait: ${!this.#operator.hasNothingToDo()}`;
   }
 
@@ -248,10 +255,7 @@ class Scene {
 const noMetrics = { batchSeconds: { startTimer: () => () => {} }, answered: () => {} } as unknown as Metrics;
 
 async function historyOf(log: SimulatedLog, database: SimulatedDatabase, clocks: WallClocks): Promise<History> {
-  const read = (topic: string) =>
-    Array.from({ length: PARTITIONS }, (_, partition) => log.read(topic, partition, 0))
-      .flat()
-      .map(asHistoryRecord);
+  const read = (topic: string) => PARTITION_INDEXES.flatMap((partition) => log.read(topic, partition, 0)).map(asHistoryRecord);
   return {
     commands: read(TOPICS.commands),
     events: read(TOPICS.events).map((event) => ({ ...event, headers: clocks.corrected(event.headers) })),

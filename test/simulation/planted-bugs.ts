@@ -129,10 +129,6 @@ export const plants = {
   'what follows a failed command is not parked': (parts) => reading(parts, () => []),
   'only the failed command itself holds up what follows': (parts) => reading(parts, (parked) => parked.filter(isFailed)),
   'what is being redriven holds up nobody': (parts) => reading(parts, (parked) => parked.filter(({ isRedriven }) => !isRedriven)),
-  'only products hold up what follows': (parts) =>
-    reading(parts, (parked) =>
-      parked.map((command) => ({ ...command, subjects: command.subjects.filter((subject) => subject.startsWith('sku:')) })),
-    ),
   'a failed command holds up every product': (parts) =>
     reading(parts, (parked) => parked.map((command) => ({ ...command, subjects: [...command.subjects, ...EVERY_SKU] }))),
   'a redriven command goes to the end of its line': (parts) =>

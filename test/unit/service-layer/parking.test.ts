@@ -104,4 +104,15 @@ describe('parking', () => {
     answered.answered('failed');
     expect(answered.park('5', ['sku:LAMP'], ['failed']).position).toBe(5);
   });
+
+  it('has room behind a failed command that was discarded and came again', () => {
+    const parking = failed();
+    for (const id of ['2', '3', '4']) parking.park(id, ['sku:LAMP'], ['failed']);
+    const discarded = new Parking(
+      parking.changes().parked.filter(({ id }) => id !== 'failed'),
+      3,
+    );
+    discarded.park('failed', ['sku:LAMP'], discarded.before('failed', ['sku:LAMP']));
+    expect(discarded.park('5', ['sku:LAMP'], ['failed']).position).toBe(6);
+  });
 });
