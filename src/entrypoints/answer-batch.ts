@@ -130,15 +130,18 @@ async function handle(
 async function fail([read]: readonly ReadRecord[], transaction: LaneTransaction, { parkedLimit }: Answering): Promise<readonly Answer[]> {
   if (read?.incoming.kind !== 'command') return read ? [{ ...read, events: null, parked: null }] : [];
   const { id, command } = read.incoming;
-  const parking = new Parking(await transaction.readParked(), parkedLimit);
+  const [claimed, parked] = await Promise.all([transaction.claim([id]), transaction.readParked()]);
+  // The same command came through another lane too, and was answered there since.
+  if (!claimed.has(id)) return [];
+  const parking = new Parking(parked, parkedLimit);
   const subjects = await subjectsOf(command, transaction.products).catch((error) => {
     if (error instanceof TroubleError) throw error;
     // What the handler failed on may be what is stored: the command's own words must do.
     return subjectsOf(command, { getByBatchReference: async () => null, getByOrder: async () => [] });
   });
-  const parked = parking.park(id, parking.widened(subjects), []);
+  const failed = parking.park(id, parking.widened(subjects), []);
   await transaction.writeParked(parking.changes());
-  return [{ ...read, events: null, parked }];
+  return [{ ...read, events: null, parked: failed }];
 }
 
 /** Step 4: what the world is told. */
