@@ -44,10 +44,10 @@ export function compareOutcomes(published: readonly PublishedEvent[], now: Outco
 }
 
 /** The products that the command or its outcome names. */
-export function skusIn(command: Command, outcomes: readonly Outcome[]): ReadonlySet<string> {
+export function skusIn(command: Command | null, outcomes: readonly Outcome[]): ReadonlySet<string> {
   const skus = new Set(outcomes.flatMap((outcome) => outcome.flatMap(({ data }) => data.sku ?? [])));
-  if (command.type === 'AllocateOrder') for (const { sku } of command.lines) skus.add(sku);
-  else if ('sku' in command && command.sku !== null) skus.add(command.sku);
+  if (command?.type === 'AllocateOrder') for (const { sku } of command.lines) skus.add(sku);
+  else if (command && 'sku' in command && command.sku !== null) skus.add(command.sku);
   return skus;
 }
 
@@ -65,7 +65,8 @@ function inWords(outcome: Outcome, same: number): string {
 }
 
 const words: { readonly [T in Event['type']]: (data: EventData[T]) => string } = {
-  BatchCreated: ({ reference, sku, quantity, eta }) => `batch ${reference} of ${quantity} ${sku} created${eta === null ? '' : `, due ${eta}`}`,
+  BatchCreated: ({ reference, sku, quantity, eta }) =>
+    `batch ${reference} of ${quantity} ${sku} created${eta === null ? '' : `, due ${eta}`}`,
   Allocated: ({ orderid, sku, qty, batchref }) => `${qty} ${sku} allocated to order ${orderid} from batch ${batchref}`,
   AlreadyAllocated: ({ orderid, sku, qty, batchref }) => `${qty} ${sku} allocated to order ${orderid} before, from batch ${batchref}`,
   Deallocated: ({ orderid, sku, qty, batchref }) => `${qty} ${sku} of order ${orderid} back in batch ${batchref}`,

@@ -4,6 +4,7 @@ import { readCommand } from '../messages/incoming.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
 import type { Broker, OffsetRange, ReceivedRecord } from '../service-layer/unit-of-work.ts';
 import { ReplayRefusedError } from './errors.ts';
+import { isWithin, type Place } from './place.ts';
 import type { Watch } from './rebuild.ts';
 
 /** The parts of the topics that tell what happened. */
@@ -15,14 +16,19 @@ export interface PastRanges {
   readonly commands: readonly OffsetRange[];
   readonly events: readonly OffsetRange[];
   readonly deadLetters: readonly OffsetRange[];
+  /** Of the commands that are asked for; null: the first. */
+  readonly from: Place | null;
+  /** Exclusive; null: the last. */
+  readonly to: Place | null;
 }
 
 /**
  * Lays aside what the topics say of the past.
+ * @returns how many commands are asked for
  * @throws {ReplayRefusedError} a message in the events topic is foreign
  * @throws what the signal was aborted with
  */
-export async function readPast(broker: Broker, ranges: PastRanges, past: PastCommands, watch: Watch): Promise<void> {
+export async function readPast(broker: Broker, ranges: PastRanges, past: PastCommands, watch: Watch): Promise<number> {
   const { commandsTopic, eventsTopic, deadLettersTopic } = ranges;
   const ends = new Map(ranges.commands.map(({ partition, end }) => [`${commandsTopic}/${partition}`, end]));
   const read = async (topic: string, from: readonly OffsetRange[], take: (records: readonly ReceivedRecord[]) => Promise<void>) => {
@@ -32,7 +38,11 @@ export async function readPast(broker: Broker, ranges: PastRanges, past: PastCom
     };
     await broker.read(topic, from, taken, watch.signal);
   };
-  await read(commandsTopic, ranges.commands, (records) => past.addCommands(records.map(pastCommand)));
+  let asked = 0;
+  await read(commandsTopic, ranges.commands, async (records) => {
+    asked += records.filter((record) => isWithin(record, ranges)).length;
+    await past.addCommands(records.map(pastCommand));
+  });
   await read(eventsTopic, ranges.events, async (records) => {
     const answers = records.map(readAnswer).filter(({ source }) => {
       const lane = `${source.topic}/${source.partition}`;
@@ -43,6 +53,7 @@ export async function readPast(broker: Broker, ranges: PastRanges, past: PastCom
   await read(deadLettersTopic, ranges.deadLetters, (records) =>
     past.addDeadLetters(records.filter((record) => !isMarker(record)).map(originalOf)),
   );
+  return asked;
 }
 
 function pastCommand(record: ReceivedRecord): PastCommand {

@@ -1,6 +1,5 @@
 import type { Config } from '../config.ts';
 import type { Broker } from '../service-layer/unit-of-work.ts';
-import type { Place } from './place.ts';
 import type { PastRanges } from './read-past.ts';
 import { countOffsets } from './rebuild-plan.ts';
 
@@ -9,10 +8,6 @@ export interface WhatIfPlan extends PastRanges {
   readonly group: string;
   /** Commands that the group has not answered yet: they are left out. */
   readonly unanswered: number;
-  /** Null: the first. */
-  readonly from: Place | null;
-  /** Exclusive; null: the last. */
-  readonly to: Place | null;
 }
 
 /**

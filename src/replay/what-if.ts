@@ -11,7 +11,7 @@ import { CommandOrder, type OrderedCommand } from './command-order.ts';
 import { ReplayRefusedError } from './errors.ts';
 import { foldedEvents } from './folded-events.ts';
 import { compareOutcomes, type Failure, type Outcome, type OutcomeDifference, outcomeOf, skusIn } from './outcomes.ts';
-import { isBefore } from './place.ts';
+import { isWithin } from './place.ts';
 import { readPast } from './read-past.ts';
 import type { Watch } from './rebuild.ts';
 import type { WhatIfPlan } from './what-if-plan.ts';
@@ -19,7 +19,8 @@ import type { WhatIfPlan } from './what-if-plan.ts';
 /** A command whose outcome is another one now. */
 export interface CommandDifference extends OutcomeDifference {
   readonly id: string;
-  readonly type: Command['type'];
+  /** Null: what was a command once cannot be read now. */
+  readonly type: Command['type'] | null;
   /** `topic/partition/offset` */
   readonly place: string;
   /** `time`: it changed no product, so its place among the commands of other partitions is by the clock, and may be a little off. */
@@ -54,13 +55,11 @@ export interface WhatIfReport {
   readonly differences: readonly CommandDifference[];
 }
 
-interface Handled extends OrderedCommand {
-  readonly command: Command;
-}
-
 /** So many commands share a transaction. */
 const CHUNK_COMMANDS = 500;
 const DIFFERENCES_TOLD = 50;
+/** So many products with missing events are named. */
+const GAPS_NAMED = 3;
 
 /**
  * Handles past commands again with the code of today, on a scratch database, and compares what they lead to with what was published. Sends
@@ -85,8 +84,8 @@ export async function whatIf(broker: Broker, plan: WhatIfPlan, asked: Asked, wat
     await scratch.runMigrations();
     const past = new PastCommands(scratch);
     await past.prepare();
-    await readPast(broker, plan, past, watch);
-    return await new WhatIf(scratch, plan, asked, bus).run(past, watch);
+    const count = await readPast(broker, plan, past, watch);
+    return await new WhatIf(scratch, plan, asked, bus).run(past, count, watch);
   } finally {
     await scratch.close();
     await rm(directory, { recursive: true, force: true });
@@ -117,36 +116,136 @@ class WhatIf {
     this.#bus = bus;
   }
 
-  async run(past: PastCommands, { advance, signal }: Watch): Promise<WhatIfReport> {
+  /** @param asked how many commands are asked for */
+  async run(past: PastCommands, asked: number, { advance, signal }: Watch): Promise<WhatIfReport> {
     const { lanes, gone } = await past.complete();
     const order = new CommandOrder(past, lanes);
+    // A command that the topic does not hold any more cannot be handled: only folded, with all before it.
+    const ahead = { gone, asked };
     let isFolding = true;
-    let [goneAhead, askedAhead] = [gone, await past.count(this.#plan.from, this.#plan.to)];
     await this.#fold.prepare();
     const chunk: OrderedCommand[] = [];
     const work = async () => {
       signal.throwIfAborted();
       const commands = chunk.splice(0);
-      if (isFolding) await this.#lay(commands);
-      else await this.#handle(commands);
+      await (isFolding ? this.#layAside(commands) : this.#handle(commands));
       await advance(commands.length);
     };
     for await (const each of order.commands()) {
-      if (isFolding && goneAhead === 0 && !this.#isEarlier(each)) {
+      if (ahead.asked === 0) break;
+      if (isFolding && ahead.gone === 0 && this.#isAsked(each)) {
         await work();
         await this.#foldAll();
         isFolding = false;
       }
-      if (each.timestampMs === null) goneAhead -= 1;
-      if (this.#isInRange(each)) askedAhead -= 1;
+      if (each.timestampMs === null) ahead.gone -= 1;
+      if (this.#isAsked(each)) ahead.asked -= 1;
       chunk.push(each);
-      if (chunk.length === CHUNK_COMMANDS || askedAhead === 0) await work();
-      if (askedAhead === 0) break;
+      if (chunk.length === CHUNK_COMMANDS) await work();
     }
     await work();
-    const { folded, handled, same } = this.#counts;
     const skipped = { ...this.#skipped, unanswered: this.#plan.unanswered };
     const outOfTurn = { count: order.outOfTurnCount, first: order.outOfTurn };
-    return { folded, handled, same, different: this.#different, skipped, outOfTurn, differences: this.#differences };
+    return { ...this.#counts, different: this.#different, skipped, outOfTurn, differences: this.#differences };
   }
+
+  #isAsked({ offset, timestampMs }: OrderedCommand): boolean {
+    return timestampMs !== null && isWithin({ offset, timestampMs }, this.#plan);
+  }
+
+  /** Step 2: what the commands led to goes to the fold, and their ids are known from then on. */
+  async #layAside(commands: readonly OrderedCommand[]): Promise<void> {
+    const answered = commands.filter((each) => !isDead(each));
+    const events = answered.flatMap(({ published, offset }) => foldedEvents({ events: published ?? [] }, 0, offset));
+    await this.#fold.add(
+      events,
+      answered.map(({ id }) => id),
+      { partition: 0, nextOffset: 0 },
+    );
+    this.#counts.folded += answered.length;
+    this.#skipped.notCompared += answered.filter((each) => this.#isAsked(each)).length;
+  }
+
+  async #foldAll(): Promise<void> {
+    const gaps = await this.#fold.gaps(GAPS_NAMED);
+    if (gaps.length > 0) {
+      const named = gaps.map(({ sku, missing }) => `${sku} from ce_sequence ${missing} on`).join(', ');
+      throw new ReplayRefusedError(`Events are missing in ${this.#plan.eventsTopic} (${named}): the state to begin with cannot be told`);
+    }
+    await this.#fold.fold(async () => {});
+  }
+
+  /** Step 3. */
+  async #handle(commands: readonly OrderedCommand[]): Promise<void> {
+    const toHandle: OrderedCommand[] = [];
+    for (const each of commands) {
+      if (isDead(each)) this.#skip(each, 'deadLetters');
+      else if (each.published === null && each.isIdAnswered) this.#skip(each, 'repeated');
+      else toHandle.push(each);
+    }
+    for (const [index, outcome] of (await this.#outcomesOf(toHandle)).entries()) {
+      const each = toHandle[index] as OrderedCommand;
+      if (outcome === null) {
+        this.#skip(each, 'repeated');
+        continue;
+      }
+      this.#counts.handled += 1;
+      this.#compare(each, outcome);
+    }
+  }
+
+  #skip(command: OrderedCommand, why: 'deadLetters' | 'repeated'): void {
+    if (this.#isAsked(command)) this.#skipped[why] += 1;
+  }
+
+  /** All in one transaction; when a handler throws, which spoils the transaction, each in its own. */
+  async #outcomesOf(commands: readonly OrderedCommand[]): Promise<readonly (Outcome | Failure | null)[]> {
+    try {
+      return await this.#scratch.getSession((session) => this.#outcomesIn(session, commands));
+    } catch (error) {
+      if (error instanceof TroubleError) throw error;
+      if (commands.length === 1) return [{ failure: (error as Error).message }];
+    }
+    const outcomes: (Outcome | Failure | null)[] = [];
+    for (const each of commands) outcomes.push(...(await this.#outcomesOf([each])));
+    return outcomes;
+  }
+
+  async #outcomesIn(session: Session, commands: readonly OrderedCommand[]): Promise<readonly (Outcome | Failure | null)[]> {
+    // Of an id that was never answered with an event the first is handled.
+    const silent = new Set(await session.claim(commands.filter(({ published }) => published === null).map(({ id }) => id)));
+    await session.prepare(commands.flatMap(({ command }) => command ?? []));
+    const outcomes: (Outcome | Failure | null)[] = [];
+    for (const { id, command, published } of commands) {
+      if (published === null && !silent.delete(id)) outcomes.push(null);
+      else if (command === null) outcomes.push({ failure: 'it cannot be read as a command' });
+      else outcomes.push(outcomeOf(await this.#bus.handle(command, session)));
+    }
+    return outcomes;
+  }
+
+  #compare(each: OrderedCommand, now: Outcome | Failure): void {
+    const { id, command, lane, offset, hasSequence } = each;
+    const published = each.published ?? [];
+    const { type, sku } = this.#asked;
+    const names = () => skusIn(command, 'failure' in now ? [published] : [published, now]);
+    if (!this.#isAsked(each) || (type !== null && command?.type !== type) || (sku !== null && !names().has(sku))) {
+      this.#skipped.notCompared += 1;
+      return;
+    }
+    const difference = compareOutcomes(published, now);
+    if (!difference) {
+      this.#counts.same += 1;
+      return;
+    }
+    this.#different[difference.kind] = (this.#different[difference.kind] ?? 0) + 1;
+    if (this.#differences.length === DIFFERENCES_TOLD) return;
+    const place = `${lane}/${offset}`;
+    this.#differences.push({ id, type: command?.type ?? null, place, placedBy: hasSequence ? 'sequence' : 'time', ...difference });
+  }
+}
+
+/** It went to the dead letters, and was not handled. */
+function isDead({ published, isDead, command }: OrderedCommand): boolean {
+  return published === null && (isDead || command === null);
 }
