@@ -112,7 +112,8 @@ function versionOf(event: Event): number | undefined {
   return 'version' in event ? event.version : undefined;
 }
 
-function encodeData<E extends Event>(event: E): object {
+/** What the world is told of the event. */
+export function dataOf<E extends Event>(event: E): object {
   return (data[event.type] as (event: E) => object)(event);
 }
 

@@ -14,8 +14,8 @@ export interface OrderedCommand {
   /** What was published for it; null: nothing. */
   readonly published: readonly PublishedEvent[] | null;
   readonly isDead: boolean;
-  /** Something was published for its id, here or elsewhere. */
-  readonly isIdAnswered: boolean;
+  /** It was answered, or silently accepted: neither a dead letter nor a repeat. */
+  readonly wasHandled: boolean;
   /** Its turn follows from sequences; else from the clock. */
   readonly hasSequence: boolean;
 }
@@ -122,17 +122,27 @@ class Lane {
   }
 
   #headOf(row: AnsweredCommand): Head {
-    const { lane, offset, timestampMs, id, isDead, isIdAnswered, batch } = row;
+    const { lane, offset, timestampMs, id, batch } = row;
     const command: Command | null = row.command === null ? null : JSON.parse(row.command);
     const published: PublishedEvent[] | null = row.timeMs === null ? null : row.answer.flatMap((events) => JSON.parse(events));
-    const versions = versionsOf(published ?? []);
-    const ordered = { lane, offset, timestampMs, id, command, published, isDead, isIdAnswered, hasSequence: versions.length > 0 };
-    if (row.timeMs !== null) return { ordered, timeMs: row.timeMs, versions };
-    const isHandled = !isDead && !isIdAnswered && command !== null;
-    if (!isHandled) return { ordered, timeMs: this.#timeMs, versions };
-    // Nobody said when it was handled: not before it was sent, and a batch that was there already had been created.
-    const timeMs = Math.max(this.#timeMs, timestampMs ?? 0);
-    return { ordered, timeMs, versions: batch ? [{ sku: batch.sku, before: batch.sequence, after: batch.sequence }] : [] };
+    const isDead = published === null && (row.isDead || command === null);
+    const wasHandled = published !== null || !(isDead || row.isIdAnswered);
+    const changed = versionsOf(published ?? []);
+    const ordered = { lane, offset, timestampMs, id, command, published, isDead, wasHandled, hasSequence: changed.length > 0 };
+    if (published !== null) return { ordered, timeMs: row.timeMs ?? 0, versions: changed };
+    if (!wasHandled) return { ordered, timeMs: this.#timeMs, versions: [] };
+    // Nobody said when: a batch that was there already had been created.
+    return {
+      ordered,
+      timeMs: this.#silentTime(timestampMs ?? 0),
+      versions: batch ? [{ sku: batch.sku, before: batch.sequence, after: batch.sequence }] : [],
+    };
+  }
+
+  /** Not before it was sent, but the sender's clock may be wrong: between its neighbours. */
+  #silentTime(sentMs: number): number {
+    const next = this.#page.slice(this.#index).find(({ timeMs }) => timeMs !== null)?.timeMs ?? Number.POSITIVE_INFINITY;
+    return Math.max(this.#timeMs, Math.min(sentMs, next));
   }
 }
 

@@ -133,7 +133,7 @@ class WhatIf {
     };
     for await (const each of order.commands()) {
       if (ahead.asked === 0) break;
-      if (isFolding && ahead.gone === 0 && this.#isAsked(each)) {
+      if (isFolding && ahead.gone === 0 && each.wasHandled && this.#isAsked(each)) {
         await work();
         await this.#foldAll();
         isFolding = false;
@@ -155,15 +155,18 @@ class WhatIf {
 
   /** Step 2: what the commands led to goes to the fold, and their ids are known from then on. */
   async #layAside(commands: readonly OrderedCommand[]): Promise<void> {
-    const answered = commands.filter((each) => !isDead(each));
+    const answered = commands.filter(({ isDead }) => !isDead);
     const events = answered.flatMap(({ published, offset }) => foldedEvents({ events: published ?? [] }, 0, offset));
     await this.#fold.add(
       events,
       answered.map(({ id }) => id),
       { partition: 0, nextOffset: 0 },
     );
-    this.#counts.folded += answered.length;
-    this.#skipped.notCompared += answered.filter((each) => this.#isAsked(each)).length;
+    this.#counts.folded += commands.filter(({ wasHandled }) => wasHandled).length;
+    for (const each of commands) {
+      if (!each.wasHandled) this.#skip(each);
+      else if (this.#isAsked(each)) this.#skipped.notCompared += 1;
+    }
   }
 
   async #foldAll(): Promise<void> {
@@ -179,14 +182,13 @@ class WhatIf {
   async #handle(commands: readonly OrderedCommand[]): Promise<void> {
     const toHandle: OrderedCommand[] = [];
     for (const each of commands) {
-      if (isDead(each)) this.#skip(each, 'deadLetters');
-      else if (each.published === null && each.isIdAnswered) this.#skip(each, 'repeated');
-      else toHandle.push(each);
+      if (each.wasHandled) toHandle.push(each);
+      else this.#skip(each);
     }
     for (const [index, outcome] of (await this.#outcomesOf(toHandle)).entries()) {
       const each = toHandle[index] as OrderedCommand;
       if (outcome === null) {
-        this.#skip(each, 'repeated');
+        this.#skip(each);
         continue;
       }
       this.#counts.handled += 1;
@@ -194,8 +196,8 @@ class WhatIf {
     }
   }
 
-  #skip(command: OrderedCommand, why: 'deadLetters' | 'repeated'): void {
-    if (this.#isAsked(command)) this.#skipped[why] += 1;
+  #skip(command: OrderedCommand): void {
+    if (this.#isAsked(command)) this.#skipped[command.isDead ? 'deadLetters' : 'repeated'] += 1;
   }
 
   /** All in one transaction; when a handler throws, which spoils the transaction, each in its own. */
@@ -243,9 +245,4 @@ class WhatIf {
     const place = `${lane}/${offset}`;
     this.#differences.push({ id, type: command?.type ?? null, place, placedBy: hasSequence ? 'sequence' : 'time', ...difference });
   }
-}
-
-/** It went to the dead letters, and was not handled. */
-function isDead({ published, isDead, command }: OrderedCommand): boolean {
-  return published === null && (isDead || command === null);
 }
