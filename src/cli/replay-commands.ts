@@ -16,7 +16,7 @@ export interface CommandsOptions {
 }
 
 /** Steps per second, of a plain machine: for the estimate in the plan. */
-const USUAL_RATE = 20_000;
+const USUAL_RATE = 25_000;
 
 /** `allocation replay commands` */
 export async function replayCommands(options: CommandsOptions & ActOptions): Promise<void> {
