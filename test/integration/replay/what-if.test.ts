@@ -297,6 +297,26 @@ describe('an outcome', () => {
     );
   });
 
+  it('follows the sequences, whatever the clocks say', async () => {
+    let ticks = 0;
+    const backwards = { clock: () => new Date(Date.UTC(2027, 0) - 1_000 * ticks++) };
+    await using running = await RunningService.start({ KAFKA_BROKERS: '', TOPIC_PARTITIONS: '4' }, backwards);
+    const keyed = (key: number, command: object) => ({ key: `key-${key % 7}`, value: JSON.stringify(command), headers: {} });
+    const lines = ['LAMP', 'SOFA', 'DESK'].map((sku) => ({ sku, qty: 1 }));
+    for (const [index, { sku }] of lines.entries()) {
+      await running.send(keyed(index, { type: 'CreateBatch', reference: `b-${sku}`, sku, quantity: 9 }));
+      await running.idle();
+    }
+    for (let round = 0; round < 6; round += 1) {
+      const orders = lines.map((line, index) =>
+        keyed(round + index, { type: 'AllocateOrder', orderid: `o${round}-${index}`, lines: index === 0 ? lines : [line] }),
+      );
+      await running.send(...orders, keyed(3 * round, { type: 'ChangeBatchQuantity', reference: 'b-LAMP', quantity: 3 + (round % 3) }));
+      await running.idle();
+    }
+    expect(await ask(running)).toMatchObject({ handled: 27, differences: [], outOfTurn: { count: 0 } });
+  });
+
   it('is put together where an answer was split', async () => {
     await using running = await RunningService.start({ KAFKA_BROKERS: '', TOPIC_PARTITIONS: '2' });
     const orders = Array.from({ length: 1_500 }, (_, index) => ({ type: 'AllocateOrder', orderid: `o${index}`, sku: 'LAMP', qty: 1 }));
