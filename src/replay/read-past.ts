@@ -1,5 +1,5 @@
 import type { PastAnswer, PastBatch, PastCommand, PastCommands } from '../adapters/database/past-commands.ts';
-import { isMarker, originalOf } from '../cli/dead-letter-box.ts';
+import { originalOf } from '../cli/dead-letter-box.ts';
 import { readCommand } from '../messages/incoming.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
 import type { Broker, OffsetRange, ReceivedRecord } from '../service-layer/unit-of-work.ts';
@@ -50,9 +50,8 @@ export async function readPast(broker: Broker, ranges: PastRanges, past: PastCom
     });
     await past.addAnswers(answers.map(pastAnswer), answers.flatMap(createdBatches));
   });
-  await read(deadLettersTopic, ranges.deadLetters, (records) =>
-    past.addDeadLetters(records.filter((record) => !isMarker(record)).map(originalOf)),
-  );
+  // What was done with a letter later lies there too, and names no place.
+  await read(deadLettersTopic, ranges.deadLetters, (records) => past.addDeadLetters(records.map(originalOf)));
   return asked;
 }
 
