@@ -197,10 +197,14 @@ describeOnEachBroker('a what-if', (environment) => {
   it('takes commands that the topic does not hold any more from their events, and what was handled before them', async () => {
     await mixed();
     for (const gonePartition of [0, 1, 2]) {
-      const { folded, handled, same, different } = await ask(running, { gonePartition });
-      expect({ gonePartition, different }).toEqual({ gonePartition, different: {} });
+      const { folded, handled, same, differences } = await ask(running, { gonePartition });
+      // Of one that was silently accepted, and is gone, nothing is known: its repeat is handled.
+      expect({ gonePartition, differences: differences.filter(({ id }) => id !== 'the same batch') }).toEqual({
+        gonePartition,
+        differences: [],
+      });
       expect(folded).toBeGreaterThan(0);
-      expect(handled).toBe(same);
+      expect(handled).toBe(same + differences.length);
     }
   });
 
