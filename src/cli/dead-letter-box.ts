@@ -127,11 +127,16 @@ function envelopeOf(message: { readonly value: Buffer | null; readonly headers: 
   }
 }
 
+/** The place of the message that the letter is about. */
+export function originalOf({ headers }: { readonly headers: Headers }): string {
+  return ['topic', 'partition', 'offset'].map((name) => text(headers, `dead-letter-${name}`)).join('/');
+}
+
 function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRecord>): DeadLetter {
   const { topic, partition, offset, headers, timestampMs } = record;
   const of = (name: string) => text(headers, `dead-letter-${name}`);
   const id = `${topic}/${partition}/${offset}`;
-  const original = `${of('topic')}/${of('partition')}/${of('offset')}`;
+  const original = originalOf(record);
   const envelope = envelopeOf(record);
   const done = markers.get(id);
   return {

@@ -1,14 +1,16 @@
-import { type Command, Option } from 'commander';
+import { type Command as CliCommand, Option } from 'commander';
+import type { Command } from '../domain/commands.ts';
 import { positive } from './command-arguments.ts';
 import { jsonOption } from './output.ts';
 import { type ActOptions, addActOptions, executeOption } from './replay-act.ts';
+import type { CommandsOptions } from './replay-commands.ts';
 import type { EventsOptions } from './replay-events.ts';
 import type { RebuildOptions } from './replay-rebuild.ts';
 import type { SnapshotOptions } from './replay-snapshot.ts';
 import type { VerifyOptions } from './replay-verify.ts';
 
-/** `allocation replay rebuild|…` */
-export function addReplay(program: Command): void {
+/** `allocation replay rebuild|verify|events|snapshot|commands` */
+export function addReplay(program: CliCommand): void {
   const replay = program
     .command('replay')
     .description('recovery from the topics: each shows its plan first, and acts with --execute or when you say yes')
@@ -107,5 +109,35 @@ Interrupted, nothing is left of it. The embedded log goes along from one SQLite 
     .action(async (options: SnapshotOptions & ActOptions) => {
       const { snapshot } = await import('./replay-snapshot.ts');
       await snapshot(options);
+    });
+  addActOptions(replay.command('commands'))
+    .description('what if: handle past commands again with the code of today; exit code 0 when they lead to what was published, else 1')
+    .addOption(new Option('--from <time|offset>', 'the first command (default: of all)'))
+    .addOption(new Option('--to <time|offset>', 'the end, exclusive (default: the last that was answered)'))
+    .addOption(
+      new Option('--type <type>', 'compare only commands of this type').choices([
+        'CreateBatch',
+        'AllocateOrder',
+        'ChangeBatchQuantity',
+        'DeallocateOrder',
+      ] satisfies Command['type'][]),
+    )
+    .option('--sku <sku>', 'compare only commands about this product')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npx allocation replay commands                                          # shows the plan
+  $ npx allocation replay commands --execute
+  $ npx allocation replay commands --from 2026-11-25T00:00:00Z --type AllocateOrder --execute
+  $ npx allocation replay commands --from 5000 --to 6000 --sku SMALL-TABLE --json --execute
+
+A check for new allocation rules, run on the new version: nothing is published, the service may run. It works on a temporary database
+(in TMPDIR), on the state that the published events before --from have left. A time is compared with the commands' own; an offset is
+one of each partition. After a different outcome the stock is what the new outcome made of it: later differences may follow from it.`,
+    )
+    .action(async (options: CommandsOptions & ActOptions) => {
+      const { replayCommands } = await import('./replay-commands.ts');
+      await replayCommands(options);
     });
 }

@@ -47,7 +47,7 @@ export function encodeAnswer(answer: Answer, maxCompositeBytes: number = MAX_COM
   if (first === undefined) return [];
   if (more.length > 0) return encodeComposites(answer, id, new CompositeDomainEvent(answer.events), maxCompositeBytes);
   const key = subject(first);
-  return [{ key, value: JSON.stringify(encodeData(first)), headers: headersOf(first.type, id, key, versionOf(first), answer) }];
+  return [{ key, value: JSON.stringify(dataOf(first)), headers: headersOf(first.type, id, key, versionOf(first), answer) }];
 }
 
 function encodeComposites(
@@ -104,7 +104,7 @@ function structuredEvent(event: Event, id: string, answer: Answer): object {
     datacontenttype: 'application/json',
     dataschema: dataschemas[event.type],
     traceparent: answer.traceparent ?? undefined,
-    data: encodeData(event),
+    data: dataOf(event),
   };
 }
 
@@ -112,7 +112,8 @@ function versionOf(event: Event): number | undefined {
   return 'version' in event ? event.version : undefined;
 }
 
-function encodeData<E extends Event>(event: E): object {
+/** What the world is told of the event. */
+export function dataOf<E extends Event>(event: E): object {
   return (data[event.type] as (event: E) => object)(event);
 }
 

@@ -2,7 +2,7 @@ import type { FoldedEvent } from '../adapters/database/event-fold.ts';
 import type { PublishedAnswer, PublishedEvent } from '../messages/published.ts';
 
 /** What an answer, at its place in the events topic, says of products: rejections and repetitions say nothing. */
-export function foldedEvents({ events }: PublishedAnswer, partition: number, offset: number): readonly FoldedEvent[] {
+export function foldedEvents({ events }: Pick<PublishedAnswer, 'events'>, partition: number, offset: number): readonly FoldedEvent[] {
   return events.flatMap((event) => asFolded(event, partition, offset) ?? []);
 }
 

@@ -20,3 +20,11 @@ export function readPlace(text: string, nowMs: number): Place {
 export function isBefore({ offset, timestampMs }: Pick<ReceivedRecord, 'offset' | 'timestampMs'>, place: Place): boolean {
   return 'offset' in place ? offset < place.offset : timestampMs < place.timeMs;
 }
+
+/** Whether the record lies between the two places; null: at whatever end there is. The second is exclusive. */
+export function isWithin(
+  record: Pick<ReceivedRecord, 'offset' | 'timestampMs'>,
+  { from, to }: { readonly from: Place | null; readonly to: Place | null },
+): boolean {
+  return !(from && isBefore(record, from)) && (to === null || isBefore(record, to));
+}

@@ -1,0 +1,90 @@
+import type { PastAnswer, PastBatch, PastCommand, PastCommands } from '../adapters/database/past-commands.ts';
+import { originalOf } from '../cli/dead-letter-box.ts';
+import { readCommand } from '../messages/incoming.ts';
+import { type PublishedAnswer, readPublished } from '../messages/published.ts';
+import type { Broker, OffsetRange, ReceivedRecord } from '../service-layer/unit-of-work.ts';
+import { ReplayRefusedError } from './errors.ts';
+import { isWithin, type Place } from './place.ts';
+import type { Watch } from './rebuild.ts';
+
+/** The parts of the topics that tell what happened. */
+export interface PastRanges {
+  readonly commandsTopic: string;
+  readonly eventsTopic: string;
+  readonly deadLettersTopic: string;
+  /** Up to where the group stands: what lies beyond has no answer yet. */
+  readonly commands: readonly OffsetRange[];
+  readonly events: readonly OffsetRange[];
+  readonly deadLetters: readonly OffsetRange[];
+  /** Of the commands that are asked for; null: the first. */
+  readonly from: Place | null;
+  /** Exclusive; null: the last. */
+  readonly to: Place | null;
+}
+
+/**
+ * Lays aside what the topics say of the past.
+ * @returns how many commands are asked for
+ * @throws {ReplayRefusedError} a message in the events topic is foreign
+ * @throws what the signal was aborted with
+ */
+export async function readPast(broker: Broker, ranges: PastRanges, past: PastCommands, watch: Watch): Promise<number> {
+  const { commandsTopic, eventsTopic, deadLettersTopic } = ranges;
+  const ends = new Map(ranges.commands.map(({ partition, end }) => [`${commandsTopic}/${partition}`, end]));
+  const read = async (topic: string, from: readonly OffsetRange[], take: (records: readonly ReceivedRecord[]) => Promise<void>) => {
+    const taken = async ({ records }: { readonly records: readonly ReceivedRecord[] }) => {
+      await take(records);
+      await watch.advance(records.length);
+    };
+    await broker.read(topic, from, taken, watch.signal);
+  };
+  let asked = 0;
+  await read(commandsTopic, ranges.commands, async (records) => {
+    asked += records.filter((record) => isWithin(record, ranges)).length;
+    await past.addCommands(records.map(pastCommand));
+  });
+  await read(eventsTopic, ranges.events, async (records) => {
+    const answers = records.map(readAnswer).filter(({ source }) => {
+      const lane = `${source.topic}/${source.partition}`;
+      return source.topic !== commandsTopic || source.offset < (ends.get(lane) ?? 0);
+    });
+    await past.addAnswers(answers.map(pastAnswer), answers.flatMap(createdBatches));
+  });
+  // What was done with a letter later lies there too, and names no place.
+  await read(deadLettersTopic, ranges.deadLetters, (records) => past.addDeadLetters(records.map(originalOf)));
+  return asked;
+}
+
+function pastCommand(record: ReceivedRecord): PastCommand {
+  const { topic, partition, offset, timestampMs } = record;
+  const lane = `${topic}/${partition}`;
+  const place = { lane, offset, timestampMs };
+  const incoming = readCommand(record, `${lane}/${offset}`);
+  if (incoming.kind === 'unreadable') return { ...place, id: `${lane}/${offset}`, command: null, reference: null };
+  const { id, command } = incoming;
+  return { ...place, id, command: JSON.stringify(command), reference: command.type === 'CreateBatch' ? command.reference : null };
+}
+
+function readAnswer(record: ReceivedRecord): PublishedAnswer {
+  const answer = readPublished(record);
+  if (answer.kind === 'answer') return answer;
+  const { topic, partition, offset } = record;
+  throw new ReplayRefusedError(`${topic}/${partition}/${offset} is no event of this service: ${answer.message}`);
+}
+
+function pastAnswer({ source, commandId, time, events }: PublishedAnswer): PastAnswer {
+  const { topic, partition, offset } = source;
+  const lane = `${topic}/${partition}`;
+  return { lane, offset, part: numberOf(events[0]?.id ?? ''), commandId, timeMs: Date.parse(time), events: JSON.stringify(events) };
+}
+
+/** Of an event among those of one command; a single one has none. */
+function numberOf(id: string): number {
+  return Number(id.split('/')[3] ?? 1);
+}
+
+function createdBatches({ events }: PublishedAnswer): readonly PastBatch[] {
+  return events.flatMap((event) =>
+    event.type === 'BatchCreated' ? [{ reference: event.data.reference, sku: event.data.sku, sequence: event.sequence }] : [],
+  );
+}
