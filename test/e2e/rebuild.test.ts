@@ -61,9 +61,9 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
   }
 
   /** The service goes on with that database, and answers more; then everything must be as if nothing had happened. */
-  async function goesOnWith(databaseUrl: string): Promise<void> {
+  async function goesOnWith(databaseUrl: string, round = KILLS): Promise<void> {
     await using service = await ServiceProcess.start(environment(databaseUrl), directory);
-    await flow.send(KILLS, FURTHER_COMMANDS);
+    await flow.send(round, FURTHER_COMMANDS);
     await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: 120_000 });
     expect(await service.stop()).toBe(0);
     const history = await flow.history(databaseUrl);
@@ -111,4 +111,24 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
     },
     600_000,
   );
+
+  it('is replaced by a snapshot that was taken in the middle, brought up to date; and the past can be looked at', async () => {
+    const snapshot = sqlite('snapshot');
+    await using service = await ServiceProcess.start(environment(sqlite('lost')), directory);
+    await workingLanes(service.url, LANES);
+    const sending = flow.send(KILLS + 1, COMMANDS_PER_KILL);
+    await eventually(async () => expect(await flow.lag()).toBeLessThan(flow.sent));
+    expect(await runCli(environment(sqlite('lost')), directory, ['replay', 'snapshot', '--into', snapshot, '--execute'])).toMatchObject({
+      code: 0,
+    });
+    await sending;
+    const middle = new Date().toISOString();
+    await service.stop('SIGKILL');
+    await loadAndKill(sqlite('lost'));
+    expect((await rebuild(sqlite('past'), '--until', middle)).code).toBe(0);
+    expect((await runCli(environment(sqlite('past')), directory, ['start'])).stderr).toContain('shows the past');
+    expect((await rebuild(snapshot)).stderr).toContain('not empty');
+    expect((await rebuild(snapshot, '--from-copy')).code).toBe(0);
+    await goesOnWith(snapshot, KILLS + 2);
+  }, 900_000);
 });
