@@ -49,9 +49,11 @@ export async function rebuild(options: RebuildOptions & ActOptions): Promise<voi
       if (!outcome) return;
       const { result, seconds } = outcome;
       if (options.json) return printJson({ result: 'rebuilt', target: describeUrl(options.into), ...result, seconds });
-      const { repeated, beyondThePositions, later } = result.skipped;
+      const { known, repeated, beyondThePositions, later } = result.skipped;
       print(`Rebuilt ${describeUrl(options.into)} in ${seconds} s: ${result.read} records read, ${result.applied} events applied`);
-      print(`Skipped: ${repeated} repeated, ${beyondThePositions} beyond the group's positions, ${later} later than asked for`);
+      print(
+        `Skipped: ${known} known, ${repeated} repeated, ${beyondThePositions} beyond the group's positions, ${later} later than asked for`,
+      );
     } finally {
       await database.close();
     }

@@ -8,9 +8,10 @@ import {
   replaceParked,
   writeMark,
   writePositions,
+  writeSeen,
 } from '../adapters/database/rebuild-target.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
-import type { Broker, Delivery } from '../service-layer/unit-of-work.ts';
+import type { Broker, Delivery, OffsetRange } from '../service-layer/unit-of-work.ts';
 import { refuseEmptyTopic } from './empty-topic.ts';
 import { ReplayRefusedError } from './errors.ts';
 import { foldedEvents } from './folded-events.ts';
@@ -30,6 +31,8 @@ export interface RebuildReport {
   /** Events that were laid aside for the fold. */
   readonly applied: number;
   readonly skipped: {
+    /** The copy had it already. */
+    readonly known: number;
     /** An event of that product and sequence was there already. */
     readonly repeated: number;
     /** Answers of commands that the group had not passed when the plan was made. */
@@ -63,7 +66,7 @@ export class Rebuild {
   readonly #positions: ReadonlyMap<string, number>;
   #read = 0;
   #applied = 0;
-  readonly #skipped = { repeated: 0, beyondThePositions: 0, later: 0 };
+  readonly #skipped = { known: 0, repeated: 0, beyondThePositions: 0, later: 0 };
 
   private constructor(broker: Broker, database: Database, plan: RebuildPlan) {
     this.#broker = broker;
@@ -78,7 +81,7 @@ export class Rebuild {
   }
 
   /**
-   * Looks whether the database can be the target, and changes nothing.
+   * Looks whether the database can be the target, and changes nothing but its schema, when that is of an older version.
    * @returns a rebuild that begins, or goes on with the plan that it began with
    * @throws {ReplayRefusedError}
    */
@@ -100,7 +103,7 @@ export class Rebuild {
       throw new ReplayRefusedError('The target is not empty: name an empty one, or add --from-copy to bring an older copy up to date');
     }
     if (!plan.until) await refuseEmptyTopic(broker, plan);
-    const rebuild = new Rebuild(broker, database, plan);
+    const rebuild = new Rebuild(broker, database, plan.fromCopy ? await withoutWhatIsSeen(database, plan) : plan);
     await rebuild.#refuseLostBeginning(new Map());
     return rebuild;
   }
@@ -141,7 +144,9 @@ export class Rebuild {
       );
       await this.#refuseGaps();
       signal.throwIfAborted();
-      await this.#finish(signal);
+      const known = await this.#finish(signal);
+      this.#applied -= known;
+      this.#skipped.known += known;
     } catch (error) {
       if (!(error instanceof ReplayRefusedError || error instanceof UnfoldableError)) throw error;
       await this.#database.transaction(async (sql) => {
@@ -217,10 +222,11 @@ export class Rebuild {
     );
   }
 
-  async #finish(signal: AbortSignal): Promise<void> {
-    const { until, positions, logId, deadLettersTopic } = this.#plan;
+  /** @returns how many events the database had already */
+  async #finish(signal: AbortSignal): Promise<number> {
+    const { until, positions, logId, deadLettersTopic, eventsTopic, eventsLogId, ranges } = this.#plan;
     const parked = until ? [] : await readParkedCommands(this.#broker, deadLettersTopic);
-    await this.#fold.fold(async (sql) => {
+    return this.#fold.fold(async (sql) => {
       await this.#fold.forget(sql);
       await sql('delete from rebuilds');
       if (until) {
@@ -228,7 +234,16 @@ export class Rebuild {
         return;
       }
       await writePositions(sql, positions, logId);
+      const seen = ranges.map(({ partition, end: nextOffset }) => ({ topic: eventsTopic, partition, nextOffset }));
+      await writeSeen(sql, seen, eventsLogId);
       await replaceParked(sql, parked);
     }, signal);
   }
+}
+
+/** A snapshot knows how far it has the events topic; of another copy all of it is read. */
+async function withoutWhatIsSeen(database: Database, plan: RebuildPlan): Promise<RebuildPlan> {
+  const seen = await readSeen(database, plan.eventsTopic, plan.eventsLogId);
+  const from = ({ partition, beginning, end }: OffsetRange) => Math.min(end, Math.max(beginning, seen?.get(partition) ?? 0));
+  return { ...plan, ranges: plan.ranges.map((range) => ({ ...range, beginning: from(range) })) };
 }

@@ -143,10 +143,11 @@ export class EventFold {
    * @param signal looked at between the statements
    * @throws {UnfoldableError} an allocation in a batch that was never created
    * @throws the signal's reason: nothing is folded, and what was laid aside is still there
+   * @returns how many events the database had already
    */
-  async fold(finish: (sql: Sql) => Promise<void>, signal?: AbortSignal): Promise<void> {
-    await this.#database.transaction(async (sql) => {
-      await sql(
+  async fold(finish: (sql: Sql) => Promise<void>, signal?: AbortSignal): Promise<number> {
+    return this.#database.transaction(async (sql) => {
+      const known = await sql.run(
         `delete from replay_events where exists
           (select 1 from products where products.sku = replay_events.sku and products.version >= replay_events.sequence)`,
       );
@@ -165,6 +166,7 @@ export class EventFold {
       }
       await sql('drop table replay_lines');
       await finish(sql);
+      return known;
     });
   }
 
