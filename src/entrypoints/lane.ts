@@ -75,6 +75,8 @@ export class Lane implements PartitionOwner {
     this.#closing.abort();
     this.#problem = 'is closed';
     passing('partition-revoked');
+    // Before the work is awaited: it may be waiting for room behind what waits.
+    this.#relay?.stopWaiting();
     await this.#work;
     const relay = this.#relay;
     this.#relay = null;

@@ -30,7 +30,7 @@ export class OutboxRelay {
   #running: Promise<void> | null = null;
   #publishing: Promise<void> = Promise.resolve();
   #broken = false;
-  #isDraining = false;
+  #isWaiting = true;
 
   constructor(options: {
     readonly producer: TransactionalProducer;
@@ -65,12 +65,13 @@ export class OutboxRelay {
     while (this.#queuedRecords > MAX_QUEUED_RECORDS && !this.#broken) await this.#publishing;
   }
 
-  /**
-   * Resolves when everything enqueued is out, or rests on what does not come out, the relay is broken, or the time is up.
-   * What is not out stays in the outbox, for whoever opens the lane next.
-   */
+  /** From now on what rests on answers that do not come out is left in the outbox, for whoever opens the lane next. */
+  stopWaiting(): void {
+    this.#isWaiting = false;
+  }
+
+  /** Resolves when everything enqueued is out, the relay is broken, or the time is up. */
   async drain(timeoutMs: number): Promise<void> {
-    this.#isDraining = true;
     const deadline = new AbortController();
     await Promise.race([this.#running, sleep(timeoutMs, undefined, { signal: deadline.signal }).catch(() => {})]);
     deadline.abort();
@@ -105,9 +106,9 @@ export class OutboxRelay {
     }
   }
 
-  /** Gives up when the lane closes: the owner of what it waits for may be waiting for just that. */
+  /** Not for ever: the next owner of what it waits for may be waiting for this lane to close. */
   async #othersAreOut({ restsOn }: QueuedChunk): Promise<void> {
-    while (!this.#broken && !(await this.#published.cover(restsOn, OTHERS_TIMEOUT_MS))) this.#broken = this.#isDraining;
+    while (!this.#broken && !(await this.#published.cover(restsOn, OTHERS_TIMEOUT_MS))) this.#broken = !this.#isWaiting;
   }
 
   /** Joins what has queued up, and may go out at once, into one chunk: the busier, the larger the transactions. */

@@ -34,13 +34,25 @@ describe('A lane', () => {
     await database.close();
   });
 
-  async function start(parts: { readonly broker: Broker; readonly store: LaneStore }): Promise<void> {
+  async function start(parts: { readonly broker: Broker; readonly store: LaneStore }, commandsTopic = 'commands'): Promise<void> {
     const metrics = new Metrics(() => consumer.lanes());
     const topics = { eventsTopic: 'events', deadLettersTopic: 'dead-letters' };
     const answering = { bus: quietBus(), ...topics, parkedLimit: 1_000, clock: () => new Date(), metrics };
     const log = pino({ level: 'silent' });
-    consumer = new CommandConsumer('commands', { ...parts, group: 'group', recoveryAdvice: async () => '', log, answering });
+    consumer = new CommandConsumer(commandsTopic, { ...parts, group: 'group', recoveryAdvice: async () => '', log, answering });
     await consumer.start();
+  }
+
+  /** A key for each of the two partitions. */
+  async function keysOf(topic: string): Promise<readonly [string, string]> {
+    await broker.ensureTopics([{ name: `${topic}-keys`, partitions: 2, maxMessageBytes: 1_000_000 }], true);
+    const candidates = Array.from({ length: 20 }, (_, index) => `key-${index}`);
+    const places = await broker.publish(
+      `${topic}-keys`,
+      candidates.map((key) => ({ key, value: '', headers: {} })),
+    );
+    const keyOf = (partition: number) => candidates[places.findIndex((place) => place.partition === partition)] ?? '';
+    return [keyOf(0), keyOf(1)];
   }
 
   const send = (reference: string) => {
@@ -87,4 +99,37 @@ describe('A lane', () => {
       withinMs: 10_000,
     });
   });
+
+  it('closes while more than it may queue waits for another lane that does not publish', async () => {
+    await broker.ensureTopics([{ name: 'pairs', partitions: 2, maxMessageBytes: 1_000_000 }], true);
+    const stuck = Promise.withResolvers<void>();
+    const stuckBroker = over(broker, {
+      openProducer: async (id) => {
+        const producer = await broker.openProducer(id);
+        return id.endsWith('-0') ? over(producer, { publish: () => stuck.promise }) : producer;
+      },
+    });
+    await start({ broker: stuckBroker, store }, 'pairs');
+    const keys = await keysOf('pairs');
+    const batch = { id: 'first', type: 'CreateBatch', reference: 'batch', sku: 'LAMP', quantity: 1, eta: null };
+    await broker.publish('pairs', [{ key: keys[0], value: JSON.stringify(batch), headers: {} }]);
+    await eventually(async () => expect((await store.readPositions('pairs')).get(0)).toBe(1));
+    for (let start = 0; start < 12_000; start += 2_000) {
+      const orders = Array.from({ length: 2_000 }, (_, index) => ({
+        type: 'AllocateOrder',
+        orderid: `${start + index}`,
+        sku: 'LAMP',
+        qty: 2,
+      }));
+      await broker.publish(
+        'pairs',
+        orders.map((order) => ({ key: keys[1], value: JSON.stringify(order), headers: {} })),
+      );
+    }
+    await eventually(async () => expect((await store.readPositions('pairs')).get(1)).toBeGreaterThan(4_000), { withinMs: 30_000 });
+    const closing = consumer.close();
+    stuck.reject(new TroubleError('the connection to the broker broke'));
+    await closing;
+    expect(events).toEqual([]);
+  }, 60_000);
 });

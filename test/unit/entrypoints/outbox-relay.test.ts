@@ -123,8 +123,18 @@ describe('the relay', () => {
     const producer = new RecordingProducer();
     const { relay, broken } = relayWith(producer);
     relay.enqueue([record(1, 0)], 1, [{ topic: 'commands', partition: 1, nextOffset: 5 }]);
+    relay.stopWaiting();
     await relay.drain(60_000);
     expect([producer.transactions, broken]).toEqual([[], []]);
+  });
+
+  it('has room again when its lane closes, whatever it waits for', async () => {
+    const { relay } = relayWith(new RecordingProducer());
+    const records = Array.from({ length: 4_001 }, (_, index) => record(index + 1, index));
+    relay.enqueue(records, 4_001, [{ topic: 'commands', partition: 1, nextOffset: 5 }]);
+    const room = relay.room();
+    relay.stopWaiting();
+    await room;
   });
 
   it('closes its producer and drops what is queued', async () => {
