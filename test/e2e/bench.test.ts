@@ -31,6 +31,7 @@ describe.skipIf(!brokers || !postgresUrl)('a short bench', () => {
       'out-of-stock: the service',
       'postgresql: the service',
       'embedded: the service',
+      'rebuild: the service',
       'start-up: the service',
     ]);
     const measured = rows.map(({ runs }) => runs[0]?.commandsPerSecond ?? runs[0]?.p50Ms ?? runs[0]?.readyMs ?? 0);

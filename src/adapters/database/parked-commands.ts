@@ -46,13 +46,18 @@ export interface Release {
   readonly replaced: { readonly id: string; readonly by: string } | null;
 }
 
-/** @returns whether it knew any of them */
+/** @returns whether it knew any of them, as parked or, since, as answered */
 export async function releaseParked(database: Database, { redriven, discarded, replaced }: Release): Promise<boolean> {
   return database.transaction(async (sql) => {
     let known = 0;
     for (const id of discarded) known += await sql.run('delete from parked_commands where id = ?', [id]);
     for (const id of redriven) known += await sql.run('update parked_commands set is_redriven = 1 where id = ?', [id]);
     if (replaced) known += await sql.run('update parked_commands set id = ? where id = ?', [replaced.by, replaced.id]);
-    return known > 0;
+    const named = [...redriven, ...discarded];
+    const those = `(select id from ${jsonRows(database.dialect, { id: 'text' })} as those)`;
+    const [row] = await sql<{ answered: number }>(`select count(*) as answered from processed_commands where id in ${those}`, [
+      JSON.stringify(named.map((id) => [id])),
+    ]);
+    return known + (row?.answered ?? 0) > 0;
   });
 }
