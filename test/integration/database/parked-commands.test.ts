@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest';
+import { releaseParked } from '../../../src/adapters/database/parked-commands.ts';
+import { describeOnEachDatabase } from '../../support/databases.ts';
+
+describeOnEachDatabase('Releasing parked commands', (current) => {
+  const release = async () => releaseParked(await current.database(), { redriven: ['sent'], discarded: [], replaced: null });
+
+  test('says whether the database knows any of them, also one that was answered since', async () => {
+    const database = await current.database();
+    expect(await release()).toBe(false);
+    await database.query(`insert into processed_commands (id) values ('sent')`);
+    expect(await release()).toBe(true);
+    await database.query('delete from processed_commands');
+    await database.query(
+      `insert into parked_commands (id, subjects, behind, position, is_redriven) values ('sent', '[]', '[]', 1, 0), ('other', '[]', '[]', 2, 0)`,
+    );
+    expect(await release()).toBe(true);
+    expect(await database.query('select id, is_redriven from parked_commands order by id')).toEqual([
+      { id: 'other', is_redriven: 0 },
+      { id: 'sent', is_redriven: 1 },
+    ]);
+  });
+});
