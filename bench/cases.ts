@@ -120,7 +120,7 @@ async function rebuild({ servers, commands }: Setting, onProgress: OnProgress): 
   await measured(backend, null, spread, commands, onProgress);
   onProgress('rebuilding');
   const { read, seconds } = await backend.rebuild();
-  return new Map([[null, { eventsPerSecond: Math.round(read / seconds), seconds }]]);
+  return new Map([[null, { eventsPerSecond: Math.round(read / Math.max(0.1, seconds)), seconds }]]);
 }
 
 async function startUp({ servers }: Setting): Promise<ReadonlyMap<Contender, Figures>> {
