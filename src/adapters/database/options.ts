@@ -13,9 +13,15 @@ const POSTGRES_CONNECT_TIMEOUT_MS = 10_000;
 const POSTGRES_POOL_SIZE = 10;
 /**
  * A process that is stopped amid a transaction, or a machine that is gone, would keep its rows locked, for hours in the latter case, and with them
- * every lane that needs them. As long as the group waits for a silent member: then its lanes are others' anyway.
+ * every lane that needs them.
  */
-const POSTGRES_ASLEEP_MS = 6_000;
+const POSTGRES_ASLEEP_MS = 4_000;
+/**
+ * How long a lane's statement waits for a lock before it is trouble. Of a process that is stopped one session may be waiting for another one's
+ * lock: when that one's is taken from it, the next would get it, and sleep on it again. Together with the above as long as
+ * the group waits for a silent member: when its lanes are others', nothing is locked any more.
+ */
+export const POSTGRES_LOCK_TIMEOUT_MS = 2_000;
 /** One process's: others' connections can be told from its own. */
 const APPLICATION_NAME = `allocation ${crypto.randomUUID().slice(0, 8)}`;
 

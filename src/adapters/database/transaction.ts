@@ -2,13 +2,14 @@ import { DriverException, type EntityManager } from '@mikro-orm/core';
 import type { AbstractSqlConnection, SqlEntityManager } from '@mikro-orm/sqlite';
 import { CompiledQuery, type QueryResult } from 'kysely';
 import { translate, translated } from './errors.ts';
-import type { Dialect } from './options.ts';
+import { type Dialect, POSTGRES_LOCK_TIMEOUT_MS } from './options.ts';
 import { BEGIN } from './sqlite-thread.ts';
 
 /*
  * Guarantee: a transaction commits when its work resolves and rolls back when it rejects, and its connection comes back in any case.
  *
- * 1. begin: on SQLite `begin immediate`, which takes the write lock at once; on PostgreSQL `begin` (read committed: rows are locked one by one);
+ * 1. begin: on SQLite `begin immediate`, which takes the write lock at once, or waits for it a short time; on PostgreSQL `begin` (read committed:
+ *    rows are locked one by one), and where the wait is to be short, how long it may be;
  * 2. the work;
  * 3. commit; or rollback, whose own failure is ignored: the connection, or the transaction, is gone already.
  *
@@ -36,8 +37,15 @@ export interface Transaction {
 
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
+interface TransactionOptions {
+  readonly em: EntityManager;
+  readonly dialect: Dialect;
+  /** On PostgreSQL: whether a statement gives up when it has waited for a lock for some time. On SQLite they all do. */
+  readonly givesUpWaiting: boolean;
+}
+
 export async function runTransaction<T>(
-  { em, dialect }: { readonly em: EntityManager; readonly dialect: Dialect },
+  { em, dialect, givesUpWaiting }: TransactionOptions,
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
   const connection = em.getConnection() as AbstractSqlConnection;
@@ -49,7 +57,7 @@ export async function runTransaction<T>(
       fork.setTransactionContext(context);
       // Kysely would send a statement when the one before is answered: its connection takes several at once.
       const direct = await context.getExecutor().provideConnection(async (connection) => connection);
-      return attempt(statements(direct, dialect), fork, work);
+      return attempt(statements(direct, dialect, givesUpWaiting), fork, work);
     });
   });
   if ('error' in outcome) throw outcome.error;
@@ -83,7 +91,7 @@ interface Statements {
   end(how: 'commit' | 'rollback'): Promise<unknown>;
 }
 
-function statements(client: Client, dialect: Dialect): Statements {
+function statements(client: Client, dialect: Dialect, givesUpWaiting: boolean): Statements {
   let failure: unknown;
   let hasEnded = false;
   let previous: Promise<unknown> = Promise.resolve();
@@ -107,7 +115,8 @@ function statements(client: Client, dialect: Dialect): Statements {
     hasEnded = true;
     return inOrder(how, [], () => null);
   };
-  const begin = () => execute(dialect === 'sqlite' ? BEGIN : 'begin', []);
+  const beginOnPostgres = givesUpWaiting ? `begin; set local lock_timeout = ${POSTGRES_LOCK_TIMEOUT_MS}` : 'begin';
+  const begin = () => execute(dialect === 'sqlite' ? BEGIN : beginOnPostgres, []);
   const all = async <Row>(statement: string, parameters: Parameters = []) => (await execute<Row>(statement, parameters)).rows;
   const run = async (statement: string, parameters: Parameters = []) => Number((await execute(statement, parameters)).numAffectedRows ?? 0);
   return { begin, sql: Object.assign(all, { run }), failure: () => failure, end };
