@@ -10,7 +10,7 @@ import { Operator } from './operator.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
 import { Poison } from './poison.ts';
 import { SequenceWatch } from './sequence-watch.ts';
-import { SimulatedDatabase } from './simulated-database.ts';
+import { type DatabaseFile, SimulatedDatabase } from './simulated-database.ts';
 import { SimulatedBroker, SimulatedLog } from './simulated-log.ts';
 import { sendCommands } from './traffic.ts';
 import { WallClocks } from './wall-clocks.ts';
@@ -41,9 +41,8 @@ export interface Outcome {
 /**
  * One history: the service's own lanes on a few machines, against a simulated log and database, through faults that the seed
  * decides. Then the faults end, everything comes to rest, and the judge looks at it.
- * @param file a migrated, empty SQLite file, used up by this
  */
-export async function simulate(seed: number, file: string, trace?: (text: string) => void, bug?: PlantedBug): Promise<Outcome> {
+export async function simulate(seed: number, file: DatabaseFile, trace?: (text: string) => void, bug?: PlantedBug): Promise<Outcome> {
   const world = new World(seed, trace);
   inhabit(world);
   const watch = new SequenceWatch();
@@ -62,7 +61,7 @@ export async function simulate(seed: number, file: string, trace?: (text: string
     if (!hasEnded || scene.goesRoundInCircles())
       return { violations: [{ kind: 'stuck', detail: scene.positions() }], faults: scene.faults };
     await world.run(() => false, AFTERMATH_MS);
-    const violations = checkHistory(await historyOf(log, database, scene.clocks));
+    const violations = checkHistory(await historyOf(log, file, scene.clocks));
     return { violations: [...violations, ...watch.violations], faults: scene.faults };
   } finally {
     scene.end();
@@ -188,7 +187,7 @@ class Scene {
   }
 
   #end(partition: number): number {
-    return (this.#log.read(TOPICS.commands, partition, 0).at(-1)?.offset ?? -1) + 1;
+    return this.#log.end(TOPICS.commands, partition);
   }
 
   #befall(machine: Machine | undefined): void {
@@ -254,13 +253,13 @@ class Scene {
 
 const noMetrics = { batchSeconds: { startTimer: () => () => {} }, answered: () => {} } as unknown as Metrics;
 
-async function historyOf(log: SimulatedLog, database: SimulatedDatabase, clocks: WallClocks): Promise<History> {
+async function historyOf(log: SimulatedLog, file: DatabaseFile, clocks: WallClocks): Promise<History> {
   const read = (topic: string) => PARTITION_INDEXES.flatMap((partition) => log.read(topic, partition, 0)).map(asHistoryRecord);
   return {
     commands: read(TOPICS.commands),
     events: read(TOPICS.events).map((event) => ({ ...event, headers: clocks.corrected(event.headers) })),
     deadLetters: read(TOPICS.deadLetters),
     committedOffsets: log.offsets,
-    tables: await stockTables(async <Row>(statement: string) => database.reader.prepare(statement).all() as Row[]),
+    tables: await stockTables(async <Row>(statement: string) => file.reader(statement).all() as Row[]),
   };
 }

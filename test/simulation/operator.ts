@@ -26,7 +26,7 @@ export class Operator {
   #machine = new Machine('operator-0');
   #sittings = 0;
   #isOver = false;
-  #seenRecords = 0;
+  #seenEnd = 0;
   #isDone = true;
 
   constructor(world: World, log: SimulatedLog, database: SimulatedDatabase, topics: Topics) {
@@ -60,11 +60,13 @@ export class Operator {
 
   /** No letter waits. */
   hasNothingToDo(): boolean {
-    const records = Array.from({ length: this.#log.partitions }, (_, partition) => this.#log.read(this.#topics.deadLetters, partition, 0));
-    const count = records.flat().length;
-    if (count !== this.#seenRecords) {
-      this.#seenRecords = count;
-      this.#isDone = waiting(asDeadLetters(records.flat())).length === 0;
+    const { deadLetters } = this.#topics;
+    const partitions = Array.from({ length: this.#log.partitions }, (_, partition) => partition);
+    const end = partitions.reduce((sum, partition) => sum + this.#log.end(deadLetters, partition), 0);
+    if (end !== this.#seenEnd) {
+      this.#seenEnd = end;
+      const records = partitions.flatMap((partition) => this.#log.read(deadLetters, partition, 0));
+      this.#isDone = waiting(asDeadLetters(records)).length === 0;
     }
     return this.#isDone;
   }

@@ -1,11 +1,15 @@
+import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, mkdtemp } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { Command, Option } from 'commander';
 import { Database } from '../../src/adapters/database/database.ts';
 import { type Outcome, simulate } from './history.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
+import { DatabaseFile } from './simulated-database.ts';
+import type { Task } from './worker.ts';
 
 interface Options {
   readonly histories: string;
@@ -16,38 +20,73 @@ interface Options {
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
-/** Runs histories until the number or the time is up, or one of them is wrong. */
 async function main({ histories, minutes, seed, plant }: Options): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'allocation-simulation-'));
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-  const template = join(directory, 'template.db');
-  const database = await Database.open(`sqlite:///${template}`);
+  const path = join(directory, 'stock.db');
+  const database = await Database.open(`sqlite:///${path}`);
   await database.runMigrations();
   await database.close();
-  const startedMs = performance.now();
-  const isOver = (done: number) =>
-    minutes === undefined ? done >= Number(histories) : performance.now() - startedMs > Number(minutes) * 60_000;
-  const firstSeed = Number(seed ?? Math.floor(Math.random() * 1e9));
-  const faults = new Map<string, number>();
-  say(`The first seed is ${firstSeed}`);
-  let done = 0;
-  for (; seed === undefined ? !isOver(done) : done === 0; done += 1) {
-    const file = join(directory, `${done}.db`);
-    await copyFile(template, file);
-    const outcome = await simulate(firstSeed + done, file, seed === undefined ? undefined : say, plant);
-    for (const suffix of ['', '-wal', '-shm']) await rm(file + suffix, { force: true });
-    for (const [fault, count] of outcome.faults) faults.set(fault, (faults.get(fault) ?? 0) + count);
-    if (outcome.violations.length > 0) return fail(firstSeed + done, outcome, plant);
+  if (seed !== undefined) {
+    const outcome = await simulate(Number(seed), new DatabaseFile(path), say, plant);
+    if (outcome.violations.length > 0) reportWrong(Number(seed), outcome, plant);
+    else say(`Nothing lost, nothing twice in the history of seed ${seed}`);
+    return;
   }
+  const startedMs = performance.now();
+  const isOver = (begun: number) =>
+    minutes === undefined ? begun >= Number(histories) : performance.now() - startedMs > Number(minutes) * 60_000;
+  await runMany(path, isOver, plant);
+}
+
+/** Runs histories on all processors until it is over, or one of them is wrong. */
+async function runMany(path: string, isOver: (begun: number) => boolean, plant: PlantedBug | undefined): Promise<void> {
+  const firstSeed = Math.floor(Math.random() * 1e9);
+  say(`The first seed is ${firstSeed}`);
+  const startedMs = performance.now();
+  const faults = new Map<string, number>();
+  let begun = 0;
+  let done = 0;
+  let isWrong = false;
+  const work = async (worker: Worker) => {
+    while (!isWrong && !isOver(begun)) {
+      const task: Task = { seed: firstSeed + begun, plant };
+      begun += 1;
+      worker.postMessage(task);
+      const [outcome]: Outcome[] = await once(worker, 'message');
+      if (isWrong || !outcome) break;
+      for (const [fault, count] of outcome.faults) faults.set(fault, (faults.get(fault) ?? 0) + count);
+      done += 1;
+      progress(`${done} histories`);
+      isWrong = outcome.violations.length > 0;
+      if (isWrong) reportWrong(task.seed, outcome, plant);
+    }
+    await worker.terminate();
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, async (_, index) => work(await startWorker(path, index))));
+  if (isWrong) return;
+  progress('');
   const perMinute = Math.round((done / (performance.now() - startedMs)) * 60_000);
   say(`${done} histories, ${perMinute} a minute, nothing lost, nothing twice; through these faults:`);
   say(JSON.stringify(Object.fromEntries([...faults].sort(([one], [other]) => (one < other ? -1 : 1))), null, 1));
 }
 
-function fail(seed: number, { violations }: Outcome, plant: PlantedBug | undefined): void {
+/** Each has a database, and a clock and chance, of its own. */
+async function startWorker(template: string, index: number): Promise<Worker> {
+  const path = `${template}-${index}`;
+  await copyFile(template, path);
+  return new Worker(new URL('worker.ts', import.meta.url), { workerData: { path } });
+}
+
+function reportWrong(seed: number, { violations }: Outcome, plant: PlantedBug | undefined): void {
   for (const { kind, detail } of violations) say(`${kind}: ${detail}`);
   say(`\nThe history of seed ${seed} is wrong. Read it: npm run simulate -- --seed ${seed}${plant ? ` --plant '${plant}'` : ''}`);
   process.exitCode = 1;
+}
+
+/** One line that is written over; nothing where nobody watches. */
+function progress(text: string): void {
+  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${text}`);
 }
 
 // Whoever read along has read enough.

@@ -12,27 +12,62 @@ interface Transaction {
   readonly machine: Machine;
 }
 
+type Connection = (statement: string) => SqliteDatabase.Statement;
+
+/** The file of all histories of a process, one after the other: to make it, and prepare its statements, anew each time takes longer than the history. */
+export class DatabaseFile {
+  /** Sees what is committed. */
+  readonly reader: Connection;
+  readonly writer: Connection;
+  readonly #emptied: readonly SqliteDatabase.Statement[];
+
+  /** @param file migrated */
+  constructor(file: string) {
+    const writer = new SqliteDatabase(file);
+    writer.pragma('synchronous = off');
+    this.writer = preparedOnce(writer);
+    this.reader = preparedOnce(new SqliteDatabase(file, { readonly: true }));
+    const tables = writer
+      .prepare<[], string>(`select name from sqlite_schema where type = 'table' and name <> 'mikro_orm_migrations'`)
+      .pluck();
+    this.#emptied = tables.all().map((table) => writer.prepare(`delete from ${table}`));
+  }
+
+  empty(): void {
+    this.writer('begin immediate').run();
+    this.writer('pragma defer_foreign_keys = on').run();
+    for (const statement of this.#emptied) statement.run();
+    this.writer('commit').run();
+  }
+}
+
+function preparedOnce(database: SqliteDatabase.Database): Connection {
+  const prepared = new Map<string, SqliteDatabase.Statement>();
+  return (text) => {
+    const statement = prepared.get(text) ?? database.prepare(text);
+    prepared.set(text, statement);
+    return statement;
+  };
+}
+
 /**
  * The database server: real SQLite and the service's own statements, one writer at a time. Requests and answers travel through the
  * simulated world, and a machine that dies takes its transaction with it.
  */
 export class SimulatedDatabase {
-  readonly reader: SqliteDatabase.Database;
-  readonly #writer: SqliteDatabase.Database;
+  readonly #file: DatabaseFile;
   readonly #world: World;
   #open: Transaction | null = null;
 
-  /** @param file migrated, and empty */
-  constructor(world: World, file: string) {
+  /** Empty. */
+  constructor(world: World, file: DatabaseFile) {
     this.#world = world;
-    this.#writer = new SqliteDatabase(file);
-    this.reader = new SqliteDatabase(file, { readonly: true });
-    this.#writer.pragma('synchronous = off');
+    this.#file = file;
+    file.empty();
   }
 
   close(): void {
-    this.reader.close();
-    this.#writer.close();
+    if (this.#open) this.#end('rollback');
   }
 
   /** The machine's connection breaks. */
@@ -43,7 +78,7 @@ export class SimulatedDatabase {
   /** A machine's connection, as much of it as lanes use. */
   connect(machine: Machine): Database {
     const query = (statement: string, parameters: readonly unknown[] = []) =>
-      this.#world.request(machine, short(statement), () => this.reader.prepare(statement).all(parameters)).catch(rethrow);
+      this.#world.request(machine, short(statement), () => this.#file.reader(statement).all(parameters)).catch(rethrow);
     const transaction = (work: (sql: Sql) => Promise<unknown>) => this.#transaction(machine, work);
     const getSession = async (work: (session: Session) => Promise<unknown>, onError: (error: unknown) => void = () => {}) => {
       const { result, session } = (await transaction(async (sql) => {
@@ -76,10 +111,10 @@ export class SimulatedDatabase {
       return result.catch(rethrow);
     };
     const sql = Object.assign(
-      (statement: string, parameters: readonly unknown[] = []) => send(statement, () => all(this.#writer.prepare(statement), parameters)),
+      (statement: string, parameters: readonly unknown[] = []) => send(statement, () => all(this.#file.writer(statement), parameters)),
       {
         run: (statement: string, parameters: readonly unknown[] = []) =>
-          send(statement, () => this.#writer.prepare(statement).run(parameters).changes),
+          send(statement, () => this.#file.writer(statement).run(parameters).changes),
       },
     ) as Sql;
     try {
@@ -101,7 +136,7 @@ export class SimulatedDatabase {
         .request(machine, 'begin', () => {
           if (this.#open || machine.isDead) return false;
           this.#open = transaction;
-          this.#writer.exec('begin immediate');
+          this.#file.writer('begin immediate').run();
           return true;
         })
         .catch((error: unknown) => {
@@ -116,7 +151,7 @@ export class SimulatedDatabase {
 
   #end(how: 'commit' | 'rollback'): void {
     this.#open = null;
-    this.#writer.exec(how);
+    this.#file.writer(how).run();
   }
 }
 
@@ -131,6 +166,10 @@ function rethrow(error: unknown): never {
   throw translate(error);
 }
 
+const shortened = new Map<string, string>();
+
 function short(statement: string): string {
-  return statement.replaceAll(/\s+/g, ' ').slice(0, 60);
+  const text = shortened.get(statement) ?? statement.replaceAll(/\s+/g, ' ').slice(0, 60);
+  shortened.set(statement, text);
+  return text;
 }

@@ -18,7 +18,7 @@ import type { Machine, World } from './world.ts';
 
 /** A record and its fate: part of a transaction that is still open is seen by nobody, nor is what comes after it. */
 interface Entry {
-  readonly record: LogRecord;
+  readonly record: Pick<ReceivedRecord, 'key' | 'value' | 'headers'>;
   readonly isMarker: boolean;
   fate: 'open' | 'committed' | 'aborted';
 }
@@ -74,8 +74,8 @@ export class SimulatedLog {
   /** Outside any transaction. Now and then a marker of somebody's transaction comes between, as in a topic that others write too. */
   append(topic: string, partition: number, record: LogRecord): number {
     const entries = this.partition(topic, partition);
-    const offset = entries.push({ record, isMarker: false, fate: 'committed' }) - 1;
-    if (this.#world.chance(0.05)) entries.push({ record, isMarker: true, fate: 'committed' });
+    const offset = entries.push({ record: received(record), isMarker: false, fate: 'committed' }) - 1;
+    if (this.#world.chance(0.05)) entries.push({ record: received(record), isMarker: true, fate: 'committed' });
     return offset;
   }
 
@@ -91,6 +91,12 @@ export class SimulatedLog {
     return open < 0 ? entries.length : open;
   }
 
+  /** Behind the last record that a `read_committed` client sees. */
+  end(topic: string, partition: number): number {
+    const isSeen = ({ isMarker, fate }: Entry) => !isMarker && fate === 'committed';
+    return this.partition(topic, partition).slice(0, this.stableEnd(topic, partition)).findLastIndex(isSeen) + 1;
+  }
+
   /** What a `read_committed` client sees. */
   read(topic: string, partition: number, fromOffset: number, atMost = Number.POSITIVE_INFINITY): ReceivedRecord[] {
     const found: ReceivedRecord[] = [];
@@ -99,8 +105,7 @@ export class SimulatedLog {
       const { record, isMarker, fate } = entries[offset] as Entry;
       if (fate === 'open') break;
       if (fate === 'aborted' || isMarker) continue;
-      const { key, value, headers } = record;
-      found.push({ topic, partition, offset, timestampMs: this.#world.nowMs, key: asBuffer(key), value: asBuffer(value), headers });
+      found.push({ topic, partition, offset, timestampMs: this.#world.nowMs, ...record });
     }
     return found;
   }
@@ -136,7 +141,7 @@ export class SimulatedLog {
     const { transaction } = this.#holder(transactionalId, epoch);
     if (transaction?.state !== 'open') throw new TroubleError('There is no open transaction');
     for (const record of records) {
-      const entry: Entry = { record, isMarker: false, fate: 'open' };
+      const entry: Entry = { record: received(record), isMarker: false, fate: 'open' };
       this.partition(record.topic, partition).push(entry);
       transaction.entries.push({ topic: record.topic, partition, entry });
     }
@@ -182,6 +187,10 @@ export class SimulatedLog {
       });
     }
   }
+}
+
+function received({ key, value, headers }: LogRecord): Entry['record'] {
+  return { key: asBuffer(key), value: asBuffer(value), headers };
 }
 
 const asBuffer = (bytes: Buffer | string | null) => (bytes === null ? null : Buffer.from(bytes));

@@ -26,7 +26,10 @@ export class Machine {
   hears(what: () => void): void {
     if (this.isDead) return;
     if (this.isFrozen) this.#held.push(what);
-    else machines.run(this, what);
+    else {
+      isAnyoneBusy = true;
+      machines.run(this, what);
+    }
   }
 
   wake(): void {
@@ -36,6 +39,8 @@ export class Machine {
 }
 
 const machines = new AsyncLocalStorage<Machine>();
+/** Whether any machine's code has run, and may go on, since it was last waited for. Most of what happens, happens in servers only. */
+let isAnyoneBusy = false;
 
 /** The one whose code is running. */
 export function currentMachine(): Machine | undefined {
@@ -62,15 +67,19 @@ export class World {
   nowMs = Date.UTC(2026, 0, 1);
   /** Requests get lost, and slow. */
   isTroubled = false;
-  /** Told of everything that happens, when somebody wants to read a history. */
-  readonly trace: (text: string) => void;
+  readonly #tell: ((text: string) => void) | undefined;
   readonly #random: () => number;
   readonly #queue: Happening[] = [];
   readonly #rates = new Map<string, FaultRates>();
 
-  constructor(seed: number, trace: (text: string) => void = () => {}) {
+  /** @param tell told of everything that happens, when somebody wants to read the history */
+  constructor(seed: number, tell?: (text: string) => void) {
     this.#random = randomOf(seed);
-    this.trace = (text) => trace(`${String(this.nowMs - Date.UTC(2026, 0, 1)).padStart(7)} ${text}`);
+    this.#tell = tell;
+  }
+
+  trace(...words: readonly unknown[]): void {
+    this.#tell?.([String(this.nowMs - Date.UTC(2026, 0, 1)).padStart(7), ...words].join(' '));
   }
 
   random(): number {
@@ -110,7 +119,8 @@ export class World {
       this.#queue.shift();
       this.nowMs = Math.max(this.nowMs, next.atMs);
       next.run();
-      await settled();
+      if (isAnyoneBusy) await settled();
+      isAnyoneBusy = false;
     }
     return true;
   }
@@ -128,9 +138,7 @@ export class World {
     this.after(this.#delayMs(rates), () => {
       const outcome = isLost ? { error: new TroubleError(`${what}: the request was lost`) } : attempt(effect);
       const told = isAnswerLost ? { error: new TroubleError(`${what}: the answer was lost`) } : outcome;
-      this.trace(
-        `${machine.name} ${what} ${isLost ? 'LOST' : ''}${isAnswerLost ? 'ANSWER LOST' : ''}${'error' in outcome ? outcome.error : ''}`,
-      );
+      this.trace(machine.name, what, isLost ? 'LOST' : '', isAnswerLost ? 'ANSWER LOST' : '', 'error' in outcome ? outcome.error : '');
       const toldAfterMs = isLost || isAnswerLost ? this.#random() * LONGEST_TIMEOUT_MS : this.#delayMs(rates);
       this.after(toldAfterMs, () => machine.hears(() => ('error' in told ? reject(told.error) : resolve(told.value))));
     });

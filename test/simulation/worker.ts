@@ -1,0 +1,16 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { simulate } from './history.ts';
+import type { PlantedBug } from './planted-bugs.ts';
+import { DatabaseFile } from './simulated-database.ts';
+
+/** What a worker is asked for: the history of this seed. */
+export interface Task {
+  readonly seed: number;
+  readonly plant: PlantedBug | undefined;
+}
+
+const file = new DatabaseFile(workerData.path);
+
+parentPort?.on('message', async ({ seed, plant }: Task) => {
+  parentPort?.postMessage(await simulate(seed, file, undefined, plant));
+});
