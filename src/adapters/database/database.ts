@@ -91,30 +91,31 @@ export class Database {
     return (await executeBound<Row>(connection.getClient(), this.dialect, statement, parameters)).rows;
   }
 
-  /** Commits when `work` resolves, rolls back when it rejects. Takes SQLite's write lock first. */
+  /**
+   * Commits when `work` resolves, rolls back when it rejects. Takes SQLite's write lock first. A statement that has waited for a lock for
+   * some time gives up.
+   */
   async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    return this.#run(({ sql }) => work(sql), { givesUpWaiting: false });
+    return this.#run(({ sql }) => work(sql));
   }
 
   /**
-   * A unit of work by itself: what `work` changed is written when it resolves, and nothing when it rejects. A statement that has waited
-   * for a lock for some time gives up.
+   * A unit of work by itself: what `work` changed is written when it resolves, and nothing when it rejects.
    * @param onError hears of `afterCommit` work that failed
    */
   async getSession<T>(work: (session: Session) => Promise<T>, onError: OnError = () => {}): Promise<T> {
-    const workInSession = async ({ em, sql }: Transaction) => {
+    const { result, session } = await this.#run(async ({ em, sql }) => {
       const session = new SqlUnitOfWork(em, sql, this.dialect);
       const result = await work(session);
       await session.flush();
       return { result, session };
-    };
-    const { result, session } = await this.#run(workInSession, { givesUpWaiting: true });
+    });
     await session.runAfterCommit(onError);
     return result;
   }
 
-  async #run<T>(work: (transaction: Transaction) => Promise<T>, options: { readonly givesUpWaiting: boolean }): Promise<T> {
-    return runTransaction({ em: this.orm.em, dialect: this.dialect, ...options }, work);
+  async #run<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return runTransaction({ em: this.orm.em, dialect: this.dialect }, work);
   }
 
   /** Safe to call twice. */

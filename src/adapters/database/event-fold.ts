@@ -147,6 +147,8 @@ export class EventFold {
    */
   async fold(finish: (sql: Sql) => Promise<void>, signal?: AbortSignal): Promise<number> {
     return this.#database.transaction(async (sql) => {
+      // Whoever locks a table for long, in a tool of his own, delays all of it, and must not undo it.
+      if (this.#database.dialect === 'postgresql') await sql('set local lock_timeout = 0');
       const known = await sql.run(
         `delete from replay_events where exists
           (select 1 from products where products.sku = replay_events.sku and products.version >= replay_events.sequence)`,

@@ -7,7 +7,7 @@ import { SqliteDriver } from '@mikro-orm/sqlite';
 import { schemas } from './mapping.ts';
 import { sqliteThreadDialect } from './sqlite-thread.ts';
 
-/** How long a statement waits for another process's lock before it is trouble. */
+/** How long a statement waits for another process's lock before it is trouble. On PostgreSQL: one in a transaction. */
 const SQLITE_BUSY_TIMEOUT_MS = 500;
 const POSTGRES_CONNECT_TIMEOUT_MS = 10_000;
 const POSTGRES_POOL_SIZE = 10;
@@ -17,9 +17,8 @@ const POSTGRES_POOL_SIZE = 10;
  */
 const POSTGRES_ASLEEP_MS = 4_000;
 /**
- * How long a lane's statement waits for a lock before it is trouble. Of a process that is stopped one session may be waiting for another one's
- * lock: when that one's is taken from it, the next would get it, and sleep on it again. Together with the above as long as
- * the group waits for a silent member: when its lanes are others', nothing is locked any more.
+ * Of a process that is stopped one session may be waiting for another one's lock: when that is taken from it, the next would get it, and sleep on
+ * it again. Together with the above as long as the group waits for a silent member: when its lanes are others', nothing is locked any more.
  */
 export const POSTGRES_LOCK_TIMEOUT_MS = 2_000;
 /** One process's: others' connections can be told from its own. */

@@ -8,8 +8,8 @@ import { BEGIN } from './sqlite-thread.ts';
 /*
  * Guarantee: a transaction commits when its work resolves and rolls back when it rejects, and its connection comes back in any case.
  *
- * 1. begin: on SQLite `begin immediate`, which takes the write lock at once, or waits for it a short time; on PostgreSQL `begin` (read committed:
- *    rows are locked one by one), and where the wait is to be short, how long it may be;
+ * 1. begin: on SQLite `begin immediate`, which takes the write lock at once; on PostgreSQL `begin` (read committed: rows are locked one by one).
+ *    On either, whoever waits for a lock gives up after some time;
  * 2. the work;
  * 3. commit; or rollback, whose own failure is ignored: the connection, or the transaction, is gone already.
  *
@@ -37,15 +37,8 @@ export interface Transaction {
 
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
-interface TransactionOptions {
-  readonly em: EntityManager;
-  readonly dialect: Dialect;
-  /** On PostgreSQL: whether a statement gives up when it has waited for a lock for some time. On SQLite they all do. */
-  readonly givesUpWaiting: boolean;
-}
-
 export async function runTransaction<T>(
-  { em, dialect, givesUpWaiting }: TransactionOptions,
+  { em, dialect }: { readonly em: EntityManager; readonly dialect: Dialect },
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
   const connection = em.getConnection() as AbstractSqlConnection;
@@ -57,7 +50,7 @@ export async function runTransaction<T>(
       fork.setTransactionContext(context);
       // Kysely would send a statement when the one before is answered: its connection takes several at once.
       const direct = await context.getExecutor().provideConnection(async (connection) => connection);
-      return attempt(statements(direct, dialect, givesUpWaiting), fork, work);
+      return attempt(statements(direct, dialect), fork, work);
     });
   });
   if ('error' in outcome) throw outcome.error;
@@ -82,6 +75,9 @@ async function attempt<T>(
   }
 }
 
+/** Two statements on one way: the driver allows that where there are no parameters. */
+const BEGIN_ON_POSTGRES = `begin; set local lock_timeout = ${POSTGRES_LOCK_TIMEOUT_MS}`;
+
 interface Statements {
   begin(): Promise<unknown>;
   readonly sql: Sql;
@@ -91,7 +87,7 @@ interface Statements {
   end(how: 'commit' | 'rollback'): Promise<unknown>;
 }
 
-function statements(client: Client, dialect: Dialect, givesUpWaiting: boolean): Statements {
+function statements(client: Client, dialect: Dialect): Statements {
   let failure: unknown;
   let hasEnded = false;
   let previous: Promise<unknown> = Promise.resolve();
@@ -115,8 +111,7 @@ function statements(client: Client, dialect: Dialect, givesUpWaiting: boolean): 
     hasEnded = true;
     return inOrder(how, [], () => null);
   };
-  const beginOnPostgres = givesUpWaiting ? `begin; set local lock_timeout = ${POSTGRES_LOCK_TIMEOUT_MS}` : 'begin';
-  const begin = () => execute(dialect === 'sqlite' ? BEGIN : beginOnPostgres, []);
+  const begin = () => execute(dialect === 'sqlite' ? BEGIN : BEGIN_ON_POSTGRES, []);
   const all = async <Row>(statement: string, parameters: Parameters = []) => (await execute<Row>(statement, parameters)).rows;
   const run = async (statement: string, parameters: Parameters = []) => Number((await execute(statement, parameters)).numAffectedRows ?? 0);
   return { begin, sql: Object.assign(all, { run }), failure: () => failure, end };

@@ -113,20 +113,20 @@ describeOnEachDatabase('Trouble', (current) => {
     expect(await isUsable(database)).toBe(true);
   });
 
-  onPostgres('is a unit of work that waits for a sleeping one: it lets go of what it has, before that one loses its own', async () => {
+  onPostgres('is a transaction that waits for a sleeping one: it lets go of what it has, before that one loses its own', async () => {
     const database = await current.database();
     await database.query(INSERT, ['a', 1]);
     await database.query(INSERT, ['b', 1]);
     const update = 'update log_producers set epoch = epoch + 1 where transactional_id = ?';
     const hasLocked = Promise.withResolvers<void>();
     const woken = Promise.withResolvers<void>();
-    const asleep = database.getSession(async ({ sql }) => {
+    const asleep = database.transaction(async (sql) => {
       await sql(update, ['a']);
       hasLocked.resolve();
       await woken.promise;
     });
     await hasLocked.promise;
-    const waiting = database.getSession(({ sql }) => Promise.all([sql(update, ['b']), sql(update, ['a'])]));
+    const waiting = database.transaction((sql) => Promise.all([sql(update, ['b']), sql(update, ['a'])]));
     await expect(waiting).rejects.toThrow(TroubleError);
     await database.query(update, ['b']);
     woken.resolve();
