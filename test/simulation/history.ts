@@ -33,7 +33,7 @@ const AFTERMATH_MS = 10_000;
 
 /** What became of one history. */
 export interface Outcome {
-  readonly violations: readonly (Violation | { readonly kind: 'stuck' | 'ahead'; readonly detail: string })[];
+  readonly violations: readonly (Violation | { readonly kind: 'stuck' | 'ahead' | 'thrown'; readonly detail: string })[];
   /** How often each fault happened. */
   readonly faults: ReadonlyMap<string, number>;
 }

@@ -6,15 +6,16 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Command, Option } from 'commander';
 import { Database } from '../../src/adapters/database/database.ts';
+import { positive } from '../../src/cli/command-arguments.ts';
 import { type Outcome, simulate } from './history.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
 import { DatabaseFile } from './simulated-database.ts';
 import type { Task } from './worker.ts';
 
 interface Options {
-  readonly histories: string;
-  readonly minutes?: string;
-  readonly seed?: string;
+  readonly histories: number;
+  readonly minutes?: number;
+  readonly seed?: number;
   readonly plant?: PlantedBug;
 }
 
@@ -28,14 +29,13 @@ async function main({ histories, minutes, seed, plant }: Options): Promise<void>
   await database.runMigrations();
   await database.close();
   if (seed !== undefined) {
-    const outcome = await simulate(Number(seed), new DatabaseFile(path), say, plant);
-    if (outcome.violations.length > 0) reportWrong(Number(seed), outcome, plant);
+    const outcome = await simulate(seed, new DatabaseFile(path), say, plant);
+    if (outcome.violations.length > 0) reportWrong(seed, outcome, plant);
     else say(`Nothing lost, nothing twice in the history of seed ${seed}`);
     return;
   }
   const startedMs = performance.now();
-  const isOver = (begun: number) =>
-    minutes === undefined ? begun >= Number(histories) : performance.now() - startedMs > Number(minutes) * 60_000;
+  const isOver = (begun: number) => (minutes === undefined ? begun >= histories : performance.now() - startedMs > minutes * 60_000);
   await runMany(path, isOver, plant);
 }
 
@@ -53,8 +53,8 @@ async function runMany(path: string, isOver: (begun: number) => boolean, plant: 
       const task: Task = { seed: firstSeed + begun, plant };
       begun += 1;
       worker.postMessage(task);
-      const [outcome]: Outcome[] = await once(worker, 'message');
-      if (isWrong || !outcome) break;
+      const outcome = await once(worker, 'message').then(([outcome]: Outcome[]) => outcome as Outcome, thrown);
+      if (isWrong) break;
       for (const [fault, count] of outcome.faults) faults.set(fault, (faults.get(fault) ?? 0) + count);
       done += 1;
       progress(`${done} histories`);
@@ -78,7 +78,13 @@ async function startWorker(template: string, index: number): Promise<Worker> {
   return new Worker(new URL('worker.ts', import.meta.url), { workerData: { path } });
 }
 
+/** The judge, or the service outside of any promise, threw: that belongs to the seed as well. */
+function thrown(error: Error): Outcome {
+  return { violations: [{ kind: 'thrown', detail: error.stack ?? String(error) }], faults: new Map() };
+}
+
 function reportWrong(seed: number, { violations }: Outcome, plant: PlantedBug | undefined): void {
+  progress('');
   for (const { kind, detail } of violations) say(`${kind}: ${detail}`);
   say(`\nThe history of seed ${seed} is wrong. Read it: npm run simulate -- --seed ${seed}${plant ? ` --plant '${plant}'` : ''}`);
   process.exitCode = 1;
@@ -95,9 +101,9 @@ process.once('SIGINT', () => process.exit(130));
 
 await new Command('simulate')
   .description('runs the service on simulated machines, logs and databases, with faults, and judges each history')
-  .addOption(new Option('--histories <n>', 'how many').default('2000'))
-  .option('--minutes <n>', 'run for so long instead')
-  .option('--seed <n>', 'run this history alone, and tell it')
+  .addOption(new Option('--histories <n>', 'how many').default(2_000).argParser(positive))
+  .option('--minutes <n>', 'run for so long instead', positive)
+  .option('--seed <n>', 'run this history alone, and tell it', positive)
   .addOption(new Option('--plant <bug>', 'put a bug into the service, to see it found').choices(Object.keys(plants)))
   .addHelpText('after', '\nExamples:\n  $ npm run simulate -- --minutes 30\n  $ npm run simulate -- --seed 4711 | less')
   .action(main)

@@ -59,7 +59,7 @@ export class SimulatedDatabase {
   readonly #world: World;
   #open: Transaction | null = null;
 
-  /** Empty. */
+  /** @param file emptied by this */
   constructor(world: World, file: DatabaseFile) {
     this.#world = world;
     this.#file = file;

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { positive } from '../../src/cli/command-arguments.ts';
 import { FaultCampaign, type FaultName } from '../support/fault-campaign.ts';
 
 const COMMANDS_PER_FAULT = 400;
@@ -20,12 +21,12 @@ interface Sample {
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 /** Faults at random, one after the other, until the time is up; then the judge. */
-async function main({ minutes }: { readonly minutes: string }): Promise<void> {
+async function main({ minutes }: { readonly minutes: number }): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'allocation-soak-'));
   const campaign = await FaultCampaign.start({ directory, zombieMs: ZOMBIE_MS, mortal: MORTAL });
   try {
     const names = Object.keys(campaign.faults) as FaultName[];
-    const endMs = performance.now() + Number(minutes) * 60_000;
+    const endMs = performance.now() + minutes * 60_000;
     const slowest = new Map<FaultName, number>();
     const samples: Sample[] = [];
     while (performance.now() < endMs) {
@@ -59,14 +60,16 @@ async function sampleOf(pid: number): Promise<Sample> {
   return { memoryMb: Math.round(kilobytes / 1024), files: (await readdir(`/proc/${pid}/fd`)).length };
 }
 
-/** Says what the first instance needed. @returns what has grown */
+/** Says what the first instance needed, a median per quarter of the time. @returns what has grown */
 function growth(samples: readonly Sample[]): readonly string[] {
-  const quarter = Math.floor(samples.length / 4);
+  if (samples.length < 4) return ['Too few faults to say whether memory and file handles are flat: give it more minutes'];
   return (['memoryMb', 'files'] as const).flatMap((what) => {
     const values = samples.map((sample) => sample[what]);
-    const before = median(values.slice(quarter, 2 * quarter));
-    const after = median(values.slice(-quarter));
-    say(`${what}: a median of ${before} in the second quarter, of ${after} in the last, at most ${Math.max(...values)}`);
+    const quarters = [0, 1, 2, 3].map((quarter) =>
+      median(values.slice((quarter * values.length) / 4, ((quarter + 1) * values.length) / 4)),
+    );
+    say(`${what}: medians of the quarters ${quarters.join(', ')}, at most ${Math.max(...values)}`);
+    const [, before = 0, , after = 0] = quarters;
     return after > before * MOST_GROWTH ? [`${what} has grown from ${before} to ${after}`] : [];
   });
 }
@@ -77,7 +80,7 @@ function median(values: readonly number[]): number {
 
 await new Command('soak')
   .description('random faults on two instances of the service, Kafka and PostgreSQL while commands flow; then the judge')
-  .option('--minutes <n>', 'for so long', '30')
+  .option('--minutes <n>', 'for so long', positive, 30)
   .addHelpText('after', '\nExample:\n  $ npm run soak -- --minutes 480')
   .action(main)
   .parseAsync();
