@@ -96,6 +96,7 @@ export class DeadLetterResolver {
   async #follow(first: readonly DeadLetter[], firstPlaces: readonly Place[]): Promise<void> {
     const { broker, config } = this.#session;
     const sent = new Set(first.flatMap(({ commandId, behind }) => [commandId, ...behind]));
+    if (this.#correction) sent.add(this.#correction.message.id);
     let last = first;
     for (let places = firstPlaces; places.length > 0; ) {
       if (!(await this.#areAnswered(places))) return this.#listener.unanswered();

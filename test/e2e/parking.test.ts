@@ -1,5 +1,9 @@
 import { afterEach, expect, it } from 'vitest';
-import { marker, readDeadLetters } from '../../src/cli/dead-letter-box.ts';
+import { type Release, releaseParked } from '../../src/adapters/database/parked-commands.ts';
+import { edited, marker, readDeadLetters } from '../../src/cli/dead-letter-box.ts';
+import { plan } from '../../src/cli/dead-letter-plan.ts';
+import { DeadLetterResolver } from '../../src/cli/dead-letter-resolver.ts';
+import { readTopic } from '../../src/cli/read-topic.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
@@ -34,6 +38,18 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
   const reasons = () =>
     running.deadLetters.filter(({ value }) => value !== null).map(({ headers }) => String(headers['dead-letter-reason']));
   const answered = () => running.events.map(({ headers }) => String(headers.ce_causationid));
+
+  /** As the tool does it, with a database that may behave otherwise. */
+  const redriveEdited = async (command: object, tellDatabase: (release: Release) => Promise<void>) => {
+    const { broker } = running.service;
+    const open = await readDeadLetters(broker, running.config.deadLettersTopic);
+    const letter = open.find(({ commandId }) => commandId === 'poison');
+    if (!letter) throw new Error('There is no dead letter');
+    const listener = { resolved() {}, failedAgain() {}, unanswered() {} };
+    const correction = { letter, message: edited(letter, JSON.stringify(command)) };
+    const resolver = new DeadLetterResolver({ broker, config: running.config }, tellDatabase, correction, listener);
+    await resolver.carryOut(plan('redrive', [letter], open, 3));
+  };
 
   afterEach(async () => running[Symbol.asyncDispose]());
 
@@ -91,6 +107,34 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     await eventually(() => expect(answered().slice(2)).toEqual(['poison/edited-1', 'second']));
     expect(running.eventTypes().slice(2)).toEqual(['Allocated', 'OutOfStock']);
     expect(String(running.events[2]?.headers.ce_correlationid)).toBe('poison');
+  }, 90_000);
+
+  it('a corrected command that fails again is reported, and what is behind it waits', async () => {
+    await start();
+    await running.send(order('poison'), order('second'));
+    await running.idle();
+    await eventually(() => expect(reasons()).toHaveLength(2));
+    const stillWrong = JSON.stringify(order('poison', 'LAMP', 2));
+    const { code, stderr } = await running.cli('dead-letters', 'redrive', '--id', 'poison', '--edit', stillWrong, '--execute');
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: poison\/edited-1\S* failed again: the handler has a bug/)]);
+    await eventually(() => expect(reasons().slice(2)).toEqual(['handler-failed', 'parked-behind']));
+    bus.isMended = true;
+    expect(await running.cli('dead-letters', 'redrive', '--all', '--execute')).toMatchObject({ code: 0, stderr: '' });
+    await eventually(() => expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-1/), 'second']));
+  }, 90_000);
+
+  it('what is parked behind a correction alone, before it is answered, is sent after it', async () => {
+    await start();
+    await running.send(order('poison'));
+    await running.idle();
+    await eventually(() => expect(reasons()).toHaveLength(1));
+    await redriveEdited(order('mended'), async (release) => {
+      await releaseParked(running.service.database, release);
+      await running.send(order('meanwhile'));
+      await eventually(() => expect(reasons()).toEqual(['handler-failed', 'parked-behind']));
+    });
+    await eventually(() => expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-1/), 'meanwhile']));
+    expect((await running.cli('dead-letters', 'list')).stdout).toBe('No dead letters\n');
   }, 90_000);
 
   it('one that fails again is parked again with the rest, and refused after the third time', async () => {
