@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { EDITED } from '../adapters/database/parked-commands.ts';
 import { type Envelope, MalformedMessageError, NAME, readEnvelope } from '../messages/cloud-events.ts';
 import { commandKey, readCommand } from '../messages/incoming.ts';
 import type { Broker, Headers, LogRecord, ReceivedRecord } from '../service-layer/unit-of-work.ts';
@@ -91,12 +93,15 @@ export function redriven(letter: DeadLetter): LogRecord {
 }
 
 /**
- * Another command in its place, with an id of its own, made of the first: the same each time.
+ * Another command in its place, with an id of its own, made of the first and of what it says: the same each time, and another for
+ * other words, or those would be taken for a repeat.
  * @param json a command as plain JSON
  * @throws it is not one
  */
 export function edited(letter: DeadLetter, json: string): LogRecord & { readonly id: string } {
-  const id = `${letter.commandId}/edited-${letter.redrives + 1}`;
+  const id = `${letter.commandId}${EDITED}${letter.redrives + 1}-${createHash('sha256').update(json).digest('hex').slice(0, 8)}`;
+  if (!NAME.test(id))
+    throw new Error(`${letter.id} cannot be corrected, its id is too long: publish the right command, and discard the letter`);
   const value = Buffer.from(json);
   const read = readCommand({ value, headers: {} }, id);
   if (read.kind === 'unreadable') throw new Error(`The corrected message is no command, and nothing was sent: ${read.message}`);

@@ -7,8 +7,9 @@ import { readTopic } from '../../src/cli/read-topic.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
-import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
+import type { Broker, UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../support/eventually.ts';
+import { over } from '../support/over.ts';
 import { describeOnEachBroker, RunningService } from '../support/running-service.ts';
 
 /** Fails on the order `poison`, until its bug is mended. */
@@ -39,9 +40,12 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     running.deadLetters.filter(({ value }) => value !== null).map(({ headers }) => String(headers['dead-letter-reason']));
   const answered = () => running.events.map(({ headers }) => String(headers.ce_causationid));
 
-  /** As the tool does it, with a database that may behave otherwise. */
-  const redriveEdited = async (command: object, tellDatabase: (release: Release) => Promise<void>) => {
-    const { broker } = running.service;
+  /** As the tool does it; what it meets may behave otherwise. */
+  const redriveEdited = async (
+    command: object,
+    tellDatabase: (release: Release) => Promise<void>,
+    broker: Broker = running.service.broker,
+  ) => {
     const open = await readDeadLetters(broker, running.config.deadLettersTopic);
     const letter = open.find(({ commandId }) => commandId === 'poison');
     if (!letter) throw new Error('There is no dead letter');
@@ -104,7 +108,7 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
       stderr: expect.stringContaining('nothing was sent'),
     });
     expect(await running.cli('dead-letters', 'redrive', '--id', 'poison', '--edit', corrected, '--execute')).toMatchObject({ code: 0 });
-    await eventually(() => expect(answered().slice(2)).toEqual(['poison/edited-1', 'second']));
+    await eventually(() => expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-1-/), 'second']));
     expect(running.eventTypes().slice(2)).toEqual(['Allocated', 'OutOfStock']);
     expect(String(running.events[2]?.headers.ce_correlationid)).toBe('poison');
   }, 90_000);
@@ -135,6 +139,54 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     });
     await eventually(() => expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-1/), 'meanwhile']));
     expect((await running.cli('dead-letters', 'list')).stdout).toBe('No dead letters\n');
+  }, 90_000);
+
+  it('after a crash before a correction was sent, another one, the command itself or its removal takes its place', async () => {
+    await start();
+    const crash = async () => {
+      const told = redriveEdited(order('mended'), async (release) => {
+        await releaseParked(running.service.database, release);
+        throw new Error('crashed');
+      });
+      await expect(told).rejects.toThrow('crashed');
+    };
+    await running.send(order('poison'), order('second'));
+    await running.idle();
+    await eventually(() => expect(reasons()).toHaveLength(2));
+    await crash();
+    const itself = await running.cli('dead-letters', 'redrive', '--id', 'poison', '--execute');
+    expect(itself).toMatchObject({ code: 1, stderr: expect.stringContaining('poison failed again') });
+    await crash();
+    const better = JSON.stringify(order('better'));
+    expect(await running.cli('dead-letters', 'redrive', '--id', 'poison', '--edit', better, '--execute')).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+    await eventually(() => expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-2/), 'second']));
+
+    await running.send(order('poison'), order('third'));
+    await eventually(() => expect(reasons()).toHaveLength(6));
+    await crash();
+    expect(await running.cli('dead-letters', 'discard', '--id', 'poison', '--execute')).toMatchObject({ code: 0, stderr: '' });
+    await eventually(() => expect(answered().slice(4)).toEqual(['third']));
+  }, 90_000);
+
+  it('after a crash between a correction and its marker, the same one changes nothing, and another one is another command', async () => {
+    await start();
+    await running.send(order('poison'));
+    await running.idle();
+    await eventually(() => expect(reasons()).toHaveLength(1));
+    const { broker, database } = running.service;
+    const publish: Broker['publish'] = (topic, records) =>
+      topic === running.config.deadLettersTopic ? Promise.reject(new Error('crashed')) : broker.publish(topic, records);
+    const tell = async (release: Release) => void (await releaseParked(database, release));
+    for (let time = 0; time < 2; time++)
+      await expect(redriveEdited(order('mended'), tell, over(broker, { publish }))).rejects.toThrow('crashed');
+    await running.idle();
+    await redriveEdited(order('better'), tell);
+    await running.send(order('last'));
+    await eventually(() => expect(answered()).toContain('last'));
+    expect(running.events.slice(2, -1).map(({ value }) => JSON.parse(String(value)).orderid)).toEqual(['mended', 'better']);
   }, 90_000);
 
   it('one that fails again is parked again with the rest, and refused after the third time', async () => {
