@@ -16,6 +16,8 @@ const RESOLVES = 'dead-letter-resolves';
 const RESOLUTION = 'dead-letter-resolution';
 const RESOLVED_AT = 'dead-letter-resolved-at';
 const RESOLVED_BY = 'dead-letter-resolved-by';
+/** The id of the command that was sent in its place. */
+const REPLACED_BY = 'dead-letter-replaced-by';
 /** On a message that was sent again: how often. */
 const REDRIVES = 'dead-letter-redrives';
 const SOURCE = '/allocation/dead-letters';
@@ -46,6 +48,8 @@ export interface DeadLetter {
   readonly resolution: Resolution | null;
   readonly resolvedAt: string | null;
   readonly resolvedBy: string | null;
+  /** The id of the command that was sent in its place; null: itself, or nothing. */
+  readonly replacedBy: string | null;
   readonly record: ReceivedRecord;
 }
 
@@ -74,8 +78,14 @@ export function isMarker({ headers }: { readonly headers: Headers }): boolean {
 }
 
 /** The marker that takes a letter off the list, and the line of the audit. */
-export function marker({ id, record }: DeadLetter, resolution: Resolution, by: string, at: Date): LogRecord {
-  const audit = { [RESOLVED_AT]: at.toISOString(), [RESOLVED_BY]: by };
+export function marker(
+  { id, record }: DeadLetter,
+  resolution: Resolution,
+  by: string,
+  at: Date,
+  replacedBy: string | null = null,
+): LogRecord {
+  const audit = { [RESOLVED_AT]: at.toISOString(), [RESOLVED_BY]: by, ...(replacedBy !== null && { [REPLACED_BY]: replacedBy }) };
   return { key: record.key, value: null, headers: { [RESOLVES]: id, [RESOLUTION]: resolution, ...audit } };
 }
 
@@ -160,6 +170,7 @@ function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRec
     resolution: done ? (text(done.headers, RESOLUTION) === 'redriven' ? 'redriven' : 'discarded') : null,
     resolvedAt: done ? text(done.headers, RESOLVED_AT) || new Date(done.timestampMs).toISOString() : null,
     resolvedBy: done ? text(done.headers, RESOLVED_BY) || null : null,
+    replacedBy: done ? text(done.headers, REPLACED_BY) || null : null,
     record,
   };
 }

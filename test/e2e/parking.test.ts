@@ -107,10 +107,16 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
       code: 1,
       stderr: expect.stringContaining('nothing was sent'),
     });
+    const preview = await running.cli('dead-letters', 'redrive', '--id', 'poison', '--edit', corrected);
+    const inItsPlace = /instead of poison, poison\/edited-1-\w{8} is sent:\n(.*)\n/;
+    expect(preview.stdout.match(inItsPlace)?.[1]).toBe(corrected);
     expect(await running.cli('dead-letters', 'redrive', '--id', 'poison', '--edit', corrected, '--execute')).toMatchObject({ code: 0 });
     await eventually(() => expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-1-/), 'second']));
     expect(running.eventTypes().slice(2)).toEqual(['Allocated', 'OutOfStock']);
     expect(String(running.events[2]?.headers.ce_correlationid)).toBe('poison');
+    const commands = await readTopic(running.service.broker, running.config.commandsTopic);
+    const correction = commands.find(({ headers }) => String(headers.ce_id).startsWith('poison/edited-1-'));
+    expect(String(correction?.headers.ce_originalid)).toBe('poison');
   }, 90_000);
 
   it('a corrected command that fails again is reported, and what is behind it waits', async () => {
