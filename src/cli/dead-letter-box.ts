@@ -48,8 +48,8 @@ export interface DeadLetter {
   readonly resolution: Resolution | null;
   readonly resolvedAt: string | null;
   readonly resolvedBy: string | null;
-  /** The id of the command that was sent in its place; null: itself, or nothing. */
-  readonly replacedBy: string | null;
+  /** The id of the command that was sent in its place, if one was. */
+  readonly replacedBy?: string;
   readonly record: ReceivedRecord;
 }
 
@@ -154,6 +154,7 @@ function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRec
   const original = originalOf(record);
   const envelope = envelopeOf(record);
   const done = markers.get(id);
+  const replacedBy = done ? text(done.headers, REPLACED_BY) : '';
   return {
     id,
     reason: of('reason') || 'unknown',
@@ -170,7 +171,7 @@ function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRec
     resolution: done ? (text(done.headers, RESOLUTION) === 'redriven' ? 'redriven' : 'discarded') : null,
     resolvedAt: done ? text(done.headers, RESOLVED_AT) || new Date(done.timestampMs).toISOString() : null,
     resolvedBy: done ? text(done.headers, RESOLVED_BY) || null : null,
-    replacedBy: done ? text(done.headers, REPLACED_BY) || null : null,
+    ...(replacedBy !== '' && { replacedBy }),
     record,
   };
 }
