@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { EDITED } from '../adapters/database/parked-commands.ts';
 import { type Envelope, MalformedMessageError, NAME, readEnvelope } from '../messages/cloud-events.ts';
 import { commandKey, readCommand } from '../messages/incoming.ts';
 import type { Broker, Headers, LogRecord, ReceivedRecord } from '../service-layer/unit-of-work.ts';
@@ -14,6 +16,8 @@ const RESOLVES = 'dead-letter-resolves';
 const RESOLUTION = 'dead-letter-resolution';
 const RESOLVED_AT = 'dead-letter-resolved-at';
 const RESOLVED_BY = 'dead-letter-resolved-by';
+/** The id of the command that was sent in its place. */
+const REPLACED_BY = 'dead-letter-replaced-by';
 /** On a message that was sent again: how often. */
 const REDRIVES = 'dead-letter-redrives';
 const SOURCE = '/allocation/dead-letters';
@@ -44,6 +48,8 @@ export interface DeadLetter {
   readonly resolution: Resolution | null;
   readonly resolvedAt: string | null;
   readonly resolvedBy: string | null;
+  /** The id of the command that was sent in its place, if one was. */
+  readonly replacedBy?: string;
   readonly record: ReceivedRecord;
 }
 
@@ -72,8 +78,14 @@ export function isMarker({ headers }: { readonly headers: Headers }): boolean {
 }
 
 /** The marker that takes a letter off the list, and the line of the audit. */
-export function marker({ id, record }: DeadLetter, resolution: Resolution, by: string, at: Date): LogRecord {
-  const audit = { [RESOLVED_AT]: at.toISOString(), [RESOLVED_BY]: by };
+export function marker(
+  { id, record }: DeadLetter,
+  resolution: Resolution,
+  by: string,
+  at: Date,
+  replacedBy: string | null = null,
+): LogRecord {
+  const audit = { [RESOLVED_AT]: at.toISOString(), [RESOLVED_BY]: by, ...(replacedBy !== null && { [REPLACED_BY]: replacedBy }) };
   return { key: record.key, value: null, headers: { [RESOLVES]: id, [RESOLUTION]: resolution, ...audit } };
 }
 
@@ -91,12 +103,15 @@ export function redriven(letter: DeadLetter): LogRecord {
 }
 
 /**
- * Another command in its place, with an id of its own, made of the first: the same each time.
+ * Another command in its place, with an id of its own, made of the first and of what it says: the same each time, and another for
+ * other words, or those would be taken for a repeat.
  * @param json a command as plain JSON
  * @throws it is not one
  */
 export function edited(letter: DeadLetter, json: string): LogRecord & { readonly id: string } {
-  const id = `${letter.commandId}/edited-${letter.redrives + 1}`;
+  const id = `${letter.commandId}${EDITED}${letter.redrives + 1}-${createHash('sha256').update(json).digest('hex').slice(0, 8)}`;
+  if (!NAME.test(id))
+    throw new Error(`${letter.id} cannot be corrected, its id is too long: publish the right command, and discard the letter`);
   const value = Buffer.from(json);
   const read = readCommand({ value, headers: {} }, id);
   if (read.kind === 'unreadable') throw new Error(`The corrected message is no command, and nothing was sent: ${read.message}`);
@@ -139,6 +154,7 @@ function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRec
   const original = originalOf(record);
   const envelope = envelopeOf(record);
   const done = markers.get(id);
+  const replacedBy = done ? text(done.headers, REPLACED_BY) : '';
   return {
     id,
     reason: of('reason') || 'unknown',
@@ -155,6 +171,7 @@ function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRec
     resolution: done ? (text(done.headers, RESOLUTION) === 'redriven' ? 'redriven' : 'discarded') : null,
     resolvedAt: done ? text(done.headers, RESOLVED_AT) || new Date(done.timestampMs).toISOString() : null,
     resolvedBy: done ? text(done.headers, RESOLVED_BY) || null : null,
+    ...(replacedBy !== '' && { replacedBy }),
     record,
   };
 }

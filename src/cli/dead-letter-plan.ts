@@ -32,10 +32,15 @@ export function filter(letters: readonly DeadLetter[], { reason, type, sku, sinc
     (letter) =>
       (reason === undefined || letter.reason === reason) &&
       (type === undefined || letter.type === type) &&
-      (sku === undefined || letter.skus.includes(sku)) &&
+      (sku === undefined || isAbout(letter, sku)) &&
       (id === undefined || letter.commandId === id) &&
       Date.parse(letter.failedAt) >= sinceMs,
   );
+}
+
+/** Of what was never read nobody knows the products: its key is the product's where the sender keys by it. */
+function isAbout({ skus, position, record }: DeadLetter, sku: string): boolean {
+  return position === null ? String(record.key) === sku : skus.includes(sku);
 }
 
 /**
@@ -43,8 +48,15 @@ export function filter(letters: readonly DeadLetter[], { reason, type, sku, sinc
  * would be parked again. A failed command that is discarded sets free what is parked behind it.
  * @param open the letters that still wait
  * @param maxRedrives a failed command that has been sent again so often is refused: it would fail for ever
+ * @param corrected the one that another command is sent in the place of
  */
-export function plan(action: Action, chosen: readonly DeadLetter[], open: readonly DeadLetter[], maxRedrives: number): Plan {
+export function plan(
+  action: Action,
+  chosen: readonly DeadLetter[],
+  open: readonly DeadLetter[],
+  maxRedrives: number,
+  corrected: DeadLetter | null = null,
+): Plan {
   if (action === 'discard') {
     const gone = new Set(chosen.map(({ commandId }) => commandId));
     const released = open.filter((letter) => !chosen.includes(letter) && letter.behind.some((id) => gone.has(id)));
@@ -56,7 +68,7 @@ export function plan(action: Action, chosen: readonly DeadLetter[], open: readon
       chosen.includes(letter) || (letter.position !== null && (atLeast(letter.behind) ?? [letter.commandId]).some((id) => failed.has(id))),
   );
   const refused = sequence.flatMap((letter) => {
-    const why = reasonToRefuse(letter, maxRedrives);
+    const why = reasonToRefuse(letter, maxRedrives, letter === corrected);
     return why === null ? [] : [{ letter, why }];
   });
   const stuck = new Set(refused.map(({ letter }) => letter.commandId));
@@ -67,9 +79,9 @@ export function plan(action: Action, chosen: readonly DeadLetter[], open: readon
 /** Null: there are none. */
 const atLeast = (ids: readonly string[]) => (ids.length > 0 ? ids : null);
 
-function reasonToRefuse({ id, original, record, redrives, behind }: DeadLetter, maxRedrives: number): string | null {
-  if (record.value === null) {
-    return `${id} has no value to send: publish the message itself again (it was ${original}), then discard the letter`;
+function reasonToRefuse({ id, original, record, redrives, behind }: DeadLetter, maxRedrives: number, isCorrected: boolean): string | null {
+  if (record.value === null && !isCorrected) {
+    return `${id} has no value to send: bring one with --edit, or publish the message itself again (it was ${original}) and discard the letter`;
   }
   if (redrives >= maxRedrives && behind.length === 0) {
     return `${id} has been redriven ${redrives} times and failed each time: mend the cause, then allow more with --max-redrives ${redrives + 1}, or discard it`;

@@ -18,7 +18,8 @@ export interface Correction {
 
 /** Hears what becomes of the letters. */
 export interface Listener {
-  resolved(letter: DeadLetter, resolution: Resolution, by: string): void;
+  /** @param replacedBy the id of the command that was sent in its place */
+  resolved(letter: DeadLetter, resolution: Resolution, by: string, replacedBy: string | null): void;
   failedAgain(letter: DeadLetter): void;
   /** What was sent again has no answer yet, and what is behind it was not followed. */
   unanswered(): void;
@@ -73,7 +74,7 @@ export class DeadLetterResolver {
     const { broker, config } = this.#session;
     const places: Place[] = [];
     for (const batch of batches(letters)) {
-      const messages = batch.map((letter) => (letter === this.#correction?.letter ? this.#correction.message : redriven(letter)));
+      const messages = batch.map((letter) => this.#replacementOf(letter) ?? redriven(letter));
       places.push(...(await answering(broker.publish(config.commandsTopic, messages), config)));
       await this.#mark(batch, 'redriven');
     }
@@ -83,10 +84,15 @@ export class DeadLetterResolver {
   async #mark(letters: readonly DeadLetter[], resolution: Resolution): Promise<void> {
     const { broker, config } = this.#session;
     for (const batch of batches(letters)) {
-      const markers = batch.map((letter) => marker(letter, resolution, this.#by, new Date()));
+      const replacedBy = (letter: DeadLetter) => this.#replacementOf(letter)?.id ?? null;
+      const markers = batch.map((letter) => marker(letter, resolution, this.#by, new Date(), replacedBy(letter)));
       await answering(broker.publish(config.deadLettersTopic, markers), config);
-      for (const letter of batch) this.#listener.resolved(letter, resolution, this.#by);
+      for (const letter of batch) this.#listener.resolved(letter, resolution, this.#by, replacedBy(letter));
     }
+  }
+
+  #replacementOf(letter: DeadLetter): Correction['message'] | null {
+    return letter === this.#correction?.letter ? this.#correction.message : null;
   }
 
   /**
@@ -96,6 +102,7 @@ export class DeadLetterResolver {
   async #follow(first: readonly DeadLetter[], firstPlaces: readonly Place[]): Promise<void> {
     const { broker, config } = this.#session;
     const sent = new Set(first.flatMap(({ commandId, behind }) => [commandId, ...behind]));
+    if (this.#correction) sent.add(this.#correction.message.id);
     let last = first;
     for (let places = firstPlaces; places.length > 0; ) {
       if (!(await this.#areAnswered(places))) return this.#listener.unanswered();

@@ -82,7 +82,7 @@ function addFilters(command: Command): Command {
   return command
     .addOption(new Option('--reason <reason>', 'only those that are dead for this reason').choices(REASONS))
     .addOption(new Option('--type <type>', 'only commands of this type'))
-    .addOption(new Option('--sku <sku>', 'only failed or parked commands about this product'))
+    .addOption(new Option('--sku <sku>', 'only failed or parked commands about this product, and what cannot be read with it as its key'))
     .addOption(new Option('--since <time>', 'only what failed then or later, e.g. 2026-11-25T18:00:00Z'))
     .addOption(new Option('--id <id>', 'only the command with this id'));
 }

@@ -35,14 +35,14 @@ export async function resolveDeadLetters(action: Action, selection: Selection, m
     for (const { id, resolution } of named) {
       if (resolution) say(manner.json, { id, result: 'unchanged', resolution }, `${id} was ${resolution} before: nothing to do`);
     }
-    const decided = plan(action, chosen, open, manner.maxRedrives);
+    const correction = manner.edit === undefined ? null : await correct(action, chosen, manner.edit);
+    const decided = plan(action, chosen, open, manner.maxRedrives, correction?.letter);
     for (const { letter, why } of decided.refused) {
       say(manner.json, { id: letter.id, result: 'refused', why }, null);
       process.stderr.write(`error: ${why}\n`);
       process.exitCode = 1;
     }
-    const correction = manner.edit === undefined ? null : await correct(action, chosen, manner.edit);
-    if (!manner.execute) return preview(decided, manner.json);
+    if (!manner.execute) return preview(decided, correction, manner.json);
     const bar = await openBar(decided.redrive.length + decided.discard.length);
     const tellDatabase = (release: Release) => releaseInDatabase(session.config, release);
     try {
@@ -57,8 +57,9 @@ export async function resolveDeadLetters(action: Action, selection: Selection, m
 /** Tells whoever has called the command. */
 function listener(json: boolean, done: (count: number) => void): Listener {
   return {
-    resolved({ id }, resolution, by) {
-      say(json, { id, result: resolution, by }, `${id} ${resolution}`);
+    resolved({ id }, resolution, by, replacedBy) {
+      const as = replacedBy === null ? '' : ` as ${visible(replacedBy)}`;
+      say(json, { id, result: resolution, by, ...(replacedBy !== null && { replacedBy }) }, `${id} ${resolution}${as}`);
       done(1);
     },
     failedAgain({ id, commandId, message }) {
@@ -79,10 +80,14 @@ async function correct(action: Action, chosen: readonly DeadLetter[], edit: stri
   return { letter, message: edited(letter, edit.startsWith('@') ? await readFile(edit.slice(1), 'utf8') : edit) };
 }
 
-function preview({ redrive, discard }: Plan, json: boolean): void {
+function preview({ redrive, discard }: Plan, correction: Correction | null, json: boolean): void {
+  const corrected = correction && redrive.includes(correction.letter) ? correction : null;
   const rows = [...discard.map((letter) => ({ letter, result: 'discard' })), ...redrive.map((letter) => ({ letter, result: 'redrive' }))];
   if (json) {
-    for (const { letter, result } of rows) printJson({ id: letter.id, result: `would-${result}`, commandId: letter.commandId });
+    for (const { letter, result } of rows) {
+      const edit = letter === corrected?.letter && { replacedBy: corrected.message.id, edit: String(corrected.message.value) };
+      printJson({ id: letter.id, result: `would-${result}`, commandId: letter.commandId, ...edit });
+    }
     return;
   }
   if (rows.length === 0) {
@@ -96,5 +101,10 @@ function preview({ redrive, discard }: Plan, json: boolean): void {
       return [id, result, reason, visible(`${type ?? '?'} ${commandId}`), visible(skus.join(', ')) || '-', redrives];
     }),
   );
+  if (corrected) {
+    const { letter, message } = corrected;
+    print(`\n${letter.id} is edited: instead of ${visible(letter.commandId)}, ${visible(message.id)} is sent:`);
+    print(visible(String(message.value)));
+  }
   print(`\nNothing is done yet. To do it, add --execute`);
 }

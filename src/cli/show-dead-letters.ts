@@ -23,8 +23,7 @@ export async function showDeadLetter(id: string, json: boolean): Promise<void> {
   const letter = found(await read(), id);
   const { record } = letter;
   if (json) return printJson({ ...about(letter), record: recordAsJson(record) });
-  for (const [name, value] of Object.entries(about(letter)))
-    print(`${`${name}:`.padEnd(12)} ${visible(String(value ?? 'none: it waits'))}`);
+  for (const [name, value] of Object.entries(about(letter))) print(`${`${name}:`.padEnd(12)} ${visible(String(value ?? 'none'))}`);
   print(`${'key:'.padEnd(12)} ${record.key === null ? 'none' : shown(record.key)}`);
   print('headers:');
   for (const [name, value] of Object.entries(headersAsText(record.headers))) print(`  ${visible(`${name}: ${value}`)}`);

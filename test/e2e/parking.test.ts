@@ -1,10 +1,15 @@
 import { afterEach, expect, it } from 'vitest';
-import { marker, readDeadLetters } from '../../src/cli/dead-letter-box.ts';
+import { type Release, releaseParked } from '../../src/adapters/database/parked-commands.ts';
+import { edited, marker, readDeadLetters } from '../../src/cli/dead-letter-box.ts';
+import { plan } from '../../src/cli/dead-letter-plan.ts';
+import { DeadLetterResolver } from '../../src/cli/dead-letter-resolver.ts';
+import { readTopic } from '../../src/cli/read-topic.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
-import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
+import type { Broker, UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../support/eventually.ts';
+import { over } from '../support/over.ts';
 import { describeOnEachBroker, RunningService } from '../support/running-service.ts';
 
 /** Fails on the order `poison`, until its bug is mended. */
@@ -34,6 +39,21 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
   const reasons = () =>
     running.deadLetters.filter(({ value }) => value !== null).map(({ headers }) => String(headers['dead-letter-reason']));
   const answered = () => running.events.map(({ headers }) => String(headers.ce_causationid));
+
+  /** As the tool does it; what it meets may behave otherwise. */
+  const redriveEdited = async (
+    command: object,
+    tellDatabase: (release: Release) => Promise<void>,
+    broker: Broker = running.service.broker,
+  ) => {
+    const open = await readDeadLetters(broker, running.config.deadLettersTopic);
+    const letter = open.find(({ commandId }) => commandId === 'poison');
+    if (!letter) throw new Error('There is no dead letter');
+    const listener = { resolved() {}, failedAgain() {}, unanswered() {} };
+    const correction = { letter, message: edited(letter, JSON.stringify(command)) };
+    const resolver = new DeadLetterResolver({ broker, config: running.config }, tellDatabase, correction, listener);
+    await resolver.carryOut(plan('redrive', [letter], open, 3));
+  };
 
   afterEach(async () => running[Symbol.asyncDispose]());
 
@@ -87,10 +107,92 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
       code: 1,
       stderr: expect.stringContaining('nothing was sent'),
     });
+    const preview = await running.cli('dead-letters', 'redrive', '--id', 'poison', '--edit', corrected);
+    const inItsPlace = /instead of poison, poison\/edited-1-\w{8} is sent:\n(.*)\n/;
+    expect(preview.stdout.match(inItsPlace)?.[1]).toBe(corrected);
     expect(await running.cli('dead-letters', 'redrive', '--id', 'poison', '--edit', corrected, '--execute')).toMatchObject({ code: 0 });
-    await eventually(() => expect(answered().slice(2)).toEqual(['poison/edited-1', 'second']));
+    await eventually(() => expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-1-/), 'second']));
     expect(running.eventTypes().slice(2)).toEqual(['Allocated', 'OutOfStock']);
     expect(String(running.events[2]?.headers.ce_correlationid)).toBe('poison');
+    const commands = await readTopic(running.service.broker, running.config.commandsTopic);
+    const correction = commands.find(({ headers }) => String(headers.ce_id).startsWith('poison/edited-1-'));
+    expect(String(correction?.headers.ce_originalid)).toBe('poison');
+  }, 90_000);
+
+  it('a corrected command that fails again is reported, and what is behind it waits', async () => {
+    await start();
+    await running.send(order('poison'), order('second'));
+    await running.idle();
+    await eventually(() => expect(reasons()).toHaveLength(2));
+    const stillWrong = JSON.stringify(order('poison', 'LAMP', 2));
+    const { code, stderr } = await running.cli('dead-letters', 'redrive', '--id', 'poison', '--edit', stillWrong, '--execute');
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: poison\/edited-1\S* failed again: the handler has a bug/)]);
+    await eventually(() => expect(reasons().slice(2)).toEqual(['handler-failed', 'parked-behind']));
+    bus.isMended = true;
+    expect(await running.cli('dead-letters', 'redrive', '--all', '--execute')).toMatchObject({ code: 0, stderr: '' });
+    await eventually(() => expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-1/), 'second']));
+  }, 90_000);
+
+  it('what is parked behind a correction alone, before it is answered, is sent after it', async () => {
+    await start();
+    await running.send(order('poison'));
+    await running.idle();
+    await eventually(() => expect(reasons()).toHaveLength(1));
+    await redriveEdited(order('mended'), async (release) => {
+      await releaseParked(running.service.database, release);
+      await running.send(order('meanwhile'));
+      await eventually(() => expect(reasons()).toEqual(['handler-failed', 'parked-behind']));
+    });
+    await eventually(() => expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-1/), 'meanwhile']));
+    expect((await running.cli('dead-letters', 'list')).stdout).toBe('No dead letters\n');
+  }, 90_000);
+
+  it('after a crash before a correction was sent, another one, the command itself or its removal takes its place', async () => {
+    await start();
+    const crash = async () => {
+      const told = redriveEdited(order('mended'), async (release) => {
+        await releaseParked(running.service.database, release);
+        throw new Error('crashed');
+      });
+      await expect(told).rejects.toThrow('crashed');
+    };
+    await running.send(order('poison'), order('second'));
+    await running.idle();
+    await eventually(() => expect(reasons()).toHaveLength(2));
+    await crash();
+    const itself = await running.cli('dead-letters', 'redrive', '--id', 'poison', '--execute');
+    expect(itself).toMatchObject({ code: 1, stderr: expect.stringContaining('poison failed again') });
+    await crash();
+    const better = JSON.stringify(order('better'));
+    expect(await running.cli('dead-letters', 'redrive', '--id', 'poison', '--edit', better, '--execute')).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+    await eventually(() => expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-2/), 'second']));
+
+    await running.send(order('poison'), order('third'));
+    await eventually(() => expect(reasons()).toHaveLength(6));
+    await crash();
+    expect(await running.cli('dead-letters', 'discard', '--id', 'poison', '--execute')).toMatchObject({ code: 0, stderr: '' });
+    await eventually(() => expect(answered().slice(4)).toEqual(['third']));
+  }, 90_000);
+
+  it('after a crash between a correction and its marker, the same one changes nothing, and another one is another command', async () => {
+    await start();
+    await running.send(order('poison'));
+    await running.idle();
+    await eventually(() => expect(reasons()).toHaveLength(1));
+    const { broker, database } = running.service;
+    const publish: Broker['publish'] = (topic, records) =>
+      topic === running.config.deadLettersTopic ? Promise.reject(new Error('crashed')) : broker.publish(topic, records);
+    const tell = async (release: Release) => void (await releaseParked(database, release));
+    for (let time = 0; time < 2; time++)
+      await expect(redriveEdited(order('mended'), tell, over(broker, { publish }))).rejects.toThrow('crashed');
+    await running.idle();
+    await redriveEdited(order('better'), tell);
+    await running.send(order('last'));
+    await eventually(() => expect(answered()).toContain('last'));
+    expect(running.events.slice(2, -1).map(({ value }) => JSON.parse(String(value)).orderid)).toEqual(['mended', 'better']);
   }, 90_000);
 
   it('one that fails again is parked again with the rest, and refused after the third time', async () => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, chown, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -373,6 +373,22 @@ describe('the dead letters', () => {
     expect(edited(letter, '{"type":"DeallocateOrder","orderid":"o"}').headers).not.toHaveProperty('ce_dataschema');
   });
 
+  it('are corrected from a file, and say into which command', async () => {
+    const id = await deadCommand('{"id":"wrong","type":"CreateBatch","reference":"batch-9","sku":"LAMP","quantity":-9}');
+    const corrected = '{"type":"CreateBatch","reference":"batch-9","sku":"LAMP","quantity":9}';
+    await writeFile(join(directory, 'corrected.json'), corrected);
+    const redrive = ['dead-letters', 'redrive', id, '--edit', '@corrected.json'];
+    const replacedBy = expect.stringMatching(/^wrong\/edited-1-\w{8}$/);
+    const [would] = await jsonLines(...redrive);
+    expect(would).toEqual({ id, result: 'would-redrive', commandId: 'wrong', replacedBy, edit: corrected });
+    expect(await deadLetters()).toHaveLength(1);
+    expect(await answered(...redrive, '--execute')).toBe(`${id} redriven as ${would?.replacedBy}\n`);
+    const [shown] = await jsonLines('dead-letters', 'show', id);
+    expect(shown).toMatchObject({ resolution: 'redriven', replacedBy: would?.replacedBy, resolvedBy: expect.stringContaining('@') });
+    const [event] = await jsonLines('tail', '--from', 'beginning', '--count', '1');
+    expect(event).toMatchObject({ type: 'BatchCreated', causationid: would?.replacedBy });
+  });
+
   it('cannot be hidden by a message that looks like a marker', async () => {
     const id = await deadCommand('not json');
     const forged = { 'dead-letter-resolves': id, 'dead-letter-resolution': 'discarded' };
@@ -380,17 +396,19 @@ describe('the dead letters', () => {
     await eventually(async () => expect(await deadLetters()).toHaveLength(2), { withinMs: 20_000 });
   });
 
-  it('without a value are refused with what to do', async () => {
-    const [place] = await broker.publish('allocation.dead-letters', [
-      {
-        key: null,
-        value: null,
-        headers: { 'dead-letter-reason': 'too-large', 'dead-letter-topic': 'c', 'dead-letter-partition': '1', 'dead-letter-offset': '2' },
-      },
-    ]);
+  it('without a value are refused with what to do, or corrected', async () => {
+    const why = { reason: 'too-large', topic: 'c', partition: '1', offset: '2' };
+    const headers = Object.fromEntries(Object.entries(why).map(([name, text]) => [`dead-letter-${name}`, text]));
+    const [place] = await broker.publish('allocation.dead-letters', [{ key: null, value: null, headers }]);
     const id = `allocation.dead-letters/${place?.partition}/${place?.offset}`;
     expect(await run('dead-letters', 'redrive', id)).toMatchObject({ code: 1, stderr: expect.stringContaining('c/1/2') });
     expect(await deadLetters()).toHaveLength(1);
+    const corrected = '{"type":"CreateBatch","reference":"b","sku":"LAMP","quantity":1}';
+    expect(await answered('dead-letters', 'redrive', id, '--edit', corrected, '--execute')).toMatch(
+      /redriven as c\/1\/2\/edited-1-\w{8}\n$/,
+    );
+    const [event] = await jsonLines('tail', '--from', 'beginning', '--count', '1');
+    expect(event).toMatchObject({ type: 'BatchCreated', subject: 'LAMP' });
   });
 });
 

@@ -46,10 +46,14 @@ export interface Release {
   readonly replaced: { readonly id: string; readonly by: string } | null;
 }
 
+/** In the id of a command that takes the place of another one: what follows that one's id. */
+export const EDITED = '/edited-';
+
 /** @returns whether it knew any of them, as parked or, since, as answered */
 export async function releaseParked(database: Database, { redriven, discarded, replaced }: Release): Promise<boolean> {
   return database.transaction(async (sql) => {
     let known = 0;
+    await takeBackReplacements(sql, new Set([...redriven, ...discarded]));
     for (const id of discarded) known += await sql.run('delete from parked_commands where id = ?', [id]);
     for (const id of redriven) known += await sql.run('update parked_commands set is_redriven = 1 where id = ?', [id]);
     if (replaced) known += await sql.run('update parked_commands set id = ? where id = ?', [replaced.by, replaced.id]);
@@ -60,4 +64,15 @@ export async function releaseParked(database: Database, { redriven, discarded, r
     ]);
     return known + (row?.answered ?? 0) > 0;
   });
+}
+
+/** One that was decided before a crash, and may never be sent, must not keep the place: there would be no letter of it to redrive. */
+async function takeBackReplacements(sql: Sql, named: ReadonlySet<string>): Promise<void> {
+  const replacements = await sql<{ id: string }>(`select id from parked_commands where is_redriven = 1 and id like '%${EDITED}%'`);
+  for (const { id } of replacements) {
+    const original = id.split(EDITED).slice(0, -1).join(EDITED);
+    if (named.has(id) || !named.has(original)) continue;
+    const free = 'not exists (select 1 from parked_commands where id = ?)';
+    await sql(`update parked_commands set id = ? where id = ? and ${free}`, [original, id, original]);
+  }
 }

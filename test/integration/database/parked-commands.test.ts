@@ -20,4 +20,19 @@ describeOnEachDatabase('Releasing parked commands', (current) => {
       { id: 'sent', is_redriven: 1 },
     ]);
   });
+
+  test('takes back a replacement that was decided before, in favour of what is decided now', async () => {
+    const database = await current.database();
+    await database.query(`insert into parked_commands (id, subjects, behind, position, is_redriven) values ('failed', '[]', '[]', 1, 0)`);
+    const ids = async () => (await database.query<{ id: string }>('select id from parked_commands')).map(({ id }) => id);
+    const replace = (by: string) => releaseParked(database, { redriven: ['failed'], discarded: [], replaced: { id: 'failed', by } });
+    for (const by of ['failed/edited-1-a', 'failed/edited-1-a', 'failed/edited-1-b']) {
+      expect(await replace(by)).toBe(true);
+      expect(await ids()).toEqual([by]);
+    }
+    await releaseParked(database, { redriven: ['another'], discarded: [], replaced: null });
+    expect(await ids()).toEqual(['failed/edited-1-b']);
+    await releaseParked(database, { redriven: ['failed'], discarded: [], replaced: null });
+    expect(await ids()).toEqual(['failed']);
+  });
 });
