@@ -61,7 +61,7 @@ export async function simulate(seed: number, file: DatabaseFile, trace?: (text: 
     if (!hasEnded || scene.goesRoundInCircles())
       return { violations: [{ kind: 'stuck', detail: scene.positions() }], faults: scene.faults };
     await world.run(() => false, AFTERMATH_MS);
-    const violations = checkHistory(await historyOf(log, file, scene.clocks));
+    const violations = checkHistory(await historyOf(log, file, scene.clocks), { mayFail: ({ body }) => scene.poison.isIn(body) });
     return { violations: [...violations, ...watch.violations], faults: scene.faults };
   } finally {
     scene.end();
@@ -77,6 +77,12 @@ interface Trap {
   left: number;
 }
 
+/** The more often, the likelier. */
+const BEFALLING = [
+  ...['crash', 'crash', 'freeze', 'freeze'],
+  ...['leaving machine', 'lost database connection', 'joining machine'],
+] as const;
+
 const WAY_OUT = FAULT_POINTS.slice(FAULT_POINTS.indexOf('database-committed'), FAULT_POINTS.indexOf('broker-committed'));
 
 /** The machines, and what befalls them. */
@@ -91,6 +97,7 @@ class Scene {
   readonly #database: SimulatedDatabase;
   readonly #bug: PlantedBug | undefined;
   readonly #machines: Machine[] = [];
+  readonly #consumers = new Map<Machine, CommandConsumer>();
   readonly #traps: Trap[] = [];
   #isOver = false;
 
@@ -131,6 +138,7 @@ class Scene {
       recoveryAdvice: async () => '',
       log: pino({ level: 'silent' }),
     });
+    this.#consumers.set(machine, consumer);
     machine.hears(() => void consumer.start());
   }
 
@@ -192,14 +200,14 @@ class Scene {
 
   #befall(machine: Machine | undefined): void {
     if (!machine) return;
-    const dice = this.#world.random();
-    const fault = dice < 0.4 ? 'crash' : dice < 0.7 ? 'freeze' : dice < 0.85 ? 'lost database connection' : 'joining machine';
+    const fault = this.#world.pick(BEFALLING);
     this.#count(fault, machine);
     if (fault === 'joining machine') this.start();
+    if (fault === 'leaving machine') this.#leave(machine);
     if (fault === 'crash') this.#crash(machine);
     if (fault === 'freeze') this.#freeze(machine);
     // A server lets go of what a dead, or for long silent, client has open.
-    if (fault !== 'joining machine') this.#database.disconnect(machine);
+    if (!fault.endsWith('machine')) this.#database.disconnect(machine);
   }
 
   #jump(machine: Machine | undefined): void {
@@ -240,6 +248,19 @@ class Scene {
     this.#world.after(this.#world.random() * 3_000, () => this.start());
   }
 
+  /** As on SIGTERM. Whatever befalls it meanwhile may still cut it short. */
+  #leave(machine: Machine): void {
+    const consumer = this.#consumers.get(machine);
+    this.#consumers.delete(machine);
+    if (!consumer) return;
+    const end = () => {
+      if (machine.isDead) return;
+      this.#crash(machine);
+      this.#database.disconnect(machine);
+    };
+    machine.hears(() => void consumer.close().then(end));
+  }
+
   #freeze(machine: Machine): void {
     machine.isFrozen = true;
     this.#world.after(this.#world.random() * 15_000, () => machine.wake());
@@ -260,6 +281,7 @@ async function historyOf(log: SimulatedLog, file: DatabaseFile, clocks: WallCloc
     events: read(TOPICS.events).map((event) => ({ ...event, headers: clocks.corrected(event.headers) })),
     deadLetters: read(TOPICS.deadLetters),
     committedOffsets: log.offsets,
+    ends: new Map(PARTITION_INDEXES.map((partition) => [partition, log.partition(TOPICS.commands, partition).length])),
     tables: await stockTables(async <Row>(statement: string) => file.reader(statement).all() as Row[]),
   };
 }

@@ -1,4 +1,5 @@
 import type { Command } from '../../src/domain/commands.ts';
+import { readCommand } from '../../src/messages/incoming.ts';
 import type { MessageBus } from '../../src/service-layer/message-bus.ts';
 import { over } from '../support/over.ts';
 import type { World } from './world.ts';
@@ -24,6 +25,12 @@ export class Poison {
   mend(): void {
     this.#world.trace('the handlers are mended');
     this.#isMended = true;
+  }
+
+  /** @param body of a command, as it was sent */
+  isIn(body: object): boolean {
+    const incoming = readCommand({ value: Buffer.from(JSON.stringify(body)), headers: {} }, '');
+    return incoming.kind === 'command' && this.#isPoison.get(JSON.stringify(incoming.command)) === true;
   }
 
   into(bus: MessageBus): MessageBus {

@@ -77,7 +77,7 @@ export class SimulatedGroup {
         return;
       }
       machine.hears(() => this.#answer(member));
-      if (!member.isLeaving) this.#beat(member);
+      if (!member.isLeaving || this.#members.includes(member)) this.#beat(member);
     });
   }
 

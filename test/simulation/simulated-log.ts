@@ -18,7 +18,7 @@ import type { Machine, World } from './world.ts';
 
 /** A record and its fate: part of a transaction that is still open is seen by nobody, nor is what comes after it. */
 interface Entry {
-  readonly record: Pick<ReceivedRecord, 'key' | 'value' | 'headers'>;
+  readonly record: Pick<ReceivedRecord, 'key' | 'value' | 'headers' | 'timestampMs'>;
   readonly isMarker: boolean;
   fate: 'open' | 'committed' | 'aborted';
 }
@@ -74,8 +74,9 @@ export class SimulatedLog {
   /** Outside any transaction. Now and then a marker of somebody's transaction comes between, as in a topic that others write too. */
   append(topic: string, partition: number, record: LogRecord): number {
     const entries = this.partition(topic, partition);
-    const offset = entries.push({ record: received(record), isMarker: false, fate: 'committed' }) - 1;
-    if (this.#world.chance(0.05)) entries.push({ record: received(record), isMarker: true, fate: 'committed' });
+    const taken = received(record, this.#world.nowMs);
+    const offset = entries.push({ record: taken, isMarker: false, fate: 'committed' }) - 1;
+    if (this.#world.chance(0.05)) entries.push({ record: taken, isMarker: true, fate: 'committed' });
     return offset;
   }
 
@@ -105,7 +106,7 @@ export class SimulatedLog {
       const { record, isMarker, fate } = entries[offset] as Entry;
       if (fate === 'open') break;
       if (fate === 'aborted' || isMarker) continue;
-      found.push({ topic, partition, offset, timestampMs: this.#world.nowMs, ...record });
+      found.push({ topic, partition, offset, ...record });
     }
     return found;
   }
@@ -123,10 +124,10 @@ export class SimulatedLog {
     return state.epoch;
   }
 
-  /** @returns false: the transaction before is still being ended, ask again */
+  /** As with Kafka, who begins in a transaction that is still open goes on in it. @returns false: the one before is still being ended, ask again */
   begin(transactionalId: string, epoch: number): boolean {
     const state = this.#holder(transactionalId, epoch);
-    if (state.transaction) return false;
+    if (state.transaction) return state.transaction.state === 'open';
     const transaction: Transaction = { entries: [], offsets: [], state: 'open' };
     state.transaction = transaction;
     this.#world.after(TRANSACTION_TIMEOUT_MS, () => {
@@ -141,7 +142,7 @@ export class SimulatedLog {
     const { transaction } = this.#holder(transactionalId, epoch);
     if (transaction?.state !== 'open') throw new TroubleError('There is no open transaction');
     for (const record of records) {
-      const entry: Entry = { record: received(record), isMarker: false, fate: 'open' };
+      const entry: Entry = { record: received(record, this.#world.nowMs), isMarker: false, fate: 'open' };
       this.partition(record.topic, partition).push(entry);
       transaction.entries.push({ topic: record.topic, partition, entry });
     }
@@ -189,8 +190,8 @@ export class SimulatedLog {
   }
 }
 
-function received({ key, value, headers }: LogRecord): Entry['record'] {
-  return { key: asBuffer(key), value: asBuffer(value), headers };
+function received({ key, value, headers }: LogRecord, timestampMs: number): Entry['record'] {
+  return { key: asBuffer(key), value: asBuffer(value), headers, timestampMs };
 }
 
 const asBuffer = (bytes: Buffer | string | null) => (bytes === null ? null : Buffer.from(bytes));
@@ -279,7 +280,7 @@ export class SimulatedBroker implements Broker {
 }
 
 /** As the real one: joins, sends records and position at once, commits; after any error it is of no use. */
-class SimulatedProducer implements TransactionalProducer {
+export class SimulatedProducer implements TransactionalProducer {
   readonly #world: World;
   readonly #log: SimulatedLog;
   readonly #machine: Machine;
@@ -305,13 +306,13 @@ class SimulatedProducer implements TransactionalProducer {
       while (!(await this.#ask('begins', () => this.#log.begin(this.#id, this.#epoch)))) {}
       passing('transaction-joined');
       const byPartition = Map.groupBy(records, (record) => this.#log.partitionOf(record));
+      const sending = [...byPartition].map(([partition, of]) =>
+        this.#ask(`sends ${of.length}`, () => this.#log.send(this.#id, this.#epoch, partition, of)),
+      );
       await Promise.all([
-        ...[...byPartition].map(([partition, of]) =>
-          this.#ask(`sends ${of.length}`, () => this.#log.send(this.#id, this.#epoch, partition, of)),
-        ),
+        Promise.all(sending).then(() => passing('records-sent')),
         position && this.#ask('sends its offset', () => this.#log.sendOffset(this.#id, this.#epoch, position)),
       ]);
-      passing('records-sent');
       passing('offset-sent');
       await this.#ask(`commits up to ${position?.nextOffset}`, () => this.#log.commit(this.#id, this.#epoch));
       passing('broker-committed');
@@ -325,6 +326,11 @@ class SimulatedProducer implements TransactionalProducer {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+  }
+
+  /** As if nothing had happened: what no service may do, and a planted bug does. */
+  reopen(): void {
+    this.#isClosed = false;
   }
 
   #ask<T>(what: string, effect: () => T): Promise<T> {

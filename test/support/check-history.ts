@@ -27,7 +27,16 @@ export interface StockTables {
   }[];
   readonly lines: readonly { readonly orderid: string; readonly sku: string; readonly qty: number; readonly batchref: string }[];
   readonly processedIds: ReadonlySet<string>;
-  readonly positions: readonly { readonly topic: string; readonly partition: number; readonly nextOffset: number }[];
+  readonly positions: readonly Position[];
+  /** Where each of its rows ends. */
+  readonly outbox: readonly Position[];
+  readonly parkedIds: readonly string[];
+}
+
+interface Position {
+  readonly topic: string;
+  readonly partition: number;
+  readonly nextOffset: number;
 }
 
 export interface History {
@@ -37,6 +46,16 @@ export interface History {
   readonly tables: StockTables;
   /** Of the commands topic, by partition. */
   readonly committedOffsets: ReadonlyMap<number, number>;
+  /** Of the commands topic, by partition: where the log ends. Transaction markers may lie between the last command and it. */
+  readonly ends: ReadonlyMap<number, number>;
+}
+
+/** What a history may show besides answers. Nothing, where nobody says so. */
+export interface Allowances {
+  /** A handler may have failed on the command for good. */
+  readonly mayFail?: (command: LaneCommand) => boolean;
+  /** Commands may still wait behind a failed one. */
+  readonly mayStayParked?: boolean;
 }
 
 /** One thing that is wrong. `kind` is what a test looks for, `detail` what a person reads. */
@@ -47,6 +66,8 @@ export interface Violation {
     | 'torn-composite'
     | 'answered-twice'
     | 'dead-letter-twice'
+    | 'dead-letter-without-command'
+    | 'dead-for-nothing'
     | 'answered-and-dead'
     | 'unanswered'
     | 'wrong-id'
@@ -59,15 +80,28 @@ export interface Violation {
     | 'database'
     | 'processed-ids'
     | 'positions'
+    | 'outbox'
+    | 'still-parked'
     | 'overtaken'
     | 'parked-for-nothing';
   readonly detail: string;
 }
 
+/** What is said of one command: one message, or a composite in several, one after the other. */
 export interface Answer {
   readonly place: string;
+  /** The first one's. */
   readonly record: HistoryRecord;
-  readonly causationid: string;
+  readonly messages: readonly Message[];
+  readonly events: readonly ModelEvent[];
+}
+
+interface Message {
+  readonly record: HistoryRecord;
+  /** From 1 on. */
+  readonly number: number;
+  /** Ids of the parts of a composite; null: a single event. */
+  readonly partIds: readonly string[] | null;
   readonly events: readonly ModelEvent[];
 }
 
@@ -90,7 +124,7 @@ export interface LaneCommand {
 }
 
 /** Every violation of a history at rest; of each kind the first few. */
-export function checkHistory(history: History): readonly Violation[] {
+export function checkHistory(history: History, allowances: Allowances = {}): readonly Violation[] {
   const violations: Violation[] = [];
   const report = (kind: Violation['kind'], detail: string) => {
     if (violations.filter((each) => each.kind === kind).length < MOST_OF_A_KIND) violations.push({ kind, detail });
@@ -99,6 +133,7 @@ export function checkHistory(history: History): readonly Violation[] {
   const dead = readDeadLetters(history, report);
   const commands = readCommands(history, answers, dead, report);
   const lanes = handledIn(commands, report);
+  checkDeadLetters(commands, allowances, report);
   checkParking(commands, report);
   checkOrder(answers, report);
   checkSubjects(answers, report);
@@ -107,6 +142,7 @@ export function checkHistory(history: History): readonly Violation[] {
   checkTables(history.tables, model, report);
   checkProcessedIds(lanes, history.tables, report);
   checkPositions(history, report);
+  checkRest(history, allowances, report);
   return violations;
 }
 
@@ -118,32 +154,52 @@ const placeOf = ({ topic, partition, offset }: HistoryRecord) => `${topic}/${par
 /** By the place of the command that it answers, which every event's id says. */
 function readAnswers({ events, commands }: History, report: Report): ReadonlyMap<string, Answer> {
   const known = new Set(commands.map(placeOf));
-  const answers = new Map<string, Answer>();
+  const messages = new Map<string, Message[]>();
   for (const record of events) {
-    const { ce_id: id = '', ce_type: type = '', ce_causationid: causationid = '' } = record.headers;
-    const at = `${id || 'an event'} at ${placeOf(record)}`;
+    const { ce_id: id = '', ce_type: type = '', ce_sequence: sequence } = record.headers;
+    const [, place = id, number = '1'] = LATER_PART.exec(id) ?? [];
     let body: Record<string, unknown>;
     try {
       body = JSON.parse(String(record.value));
     } catch {
-      report('unreadable-event', at);
+      report('unreadable-event', toldOf(record));
       continue;
     }
-    if (!known.has(id)) report('event-without-command', at);
-    const twice = answers.get(id);
-    if (twice) report('answered-twice', `${at}, and at ${placeOf(twice.record)}`);
-    const parts = type === 'CompositeDomainEvent' ? partsOf(id, body, at, report) : [asEvent(type, record.headers.ce_sequence, body)];
-    answers.set(id, { place: id, record, causationid, events: parts });
+    if (!known.has(place)) report('event-without-command', toldOf(record));
+    const parts = type === 'CompositeDomainEvent' ? (body.events as Part[]) : null;
+    const told = parts?.map((part) => asEvent(part.type, part.sequence, part.data)) ?? [asEvent(type, sequence, body)];
+    const message = { record, number: Number(number), partIds: parts?.map((part) => part.id) ?? null, events: told };
+    messages.set(place, [...(messages.get(place) ?? []), message]);
   }
-  return answers;
+  return new Map([...messages].map(([place, of]) => [place, answerOf(place, of, report)]));
 }
 
-function partsOf(id: string, body: Record<string, unknown>, at: string, report: Report): ModelEvent[] {
-  const parts = body.events as { id: string; type: string; sequence?: string; data: Record<string, unknown> }[];
-  const expected = parts.map((_, index) => `${id}/${index + 1}`);
-  if (parts.length < 2 || parts.some((part, index) => part.id !== expected[index]))
-    report('torn-composite', `${at}: ${parts.map((part) => part.id)}`);
-  return parts.map(({ type, sequence, data }) => asEvent(type, sequence, data));
+/** The second and further messages of an answer that is too large for one. */
+const LATER_PART = /^(.+\/\d+\/\d+)\.([2-9]|[1-9]\d+)$/;
+
+interface Part {
+  readonly id: string;
+  readonly type: string;
+  readonly sequence?: string;
+  readonly data: Record<string, unknown>;
+}
+
+const toldOf = (record: HistoryRecord) => `${record.headers.ce_id ?? 'an event'} at ${placeOf(record)}`;
+
+function answerOf(place: string, told: readonly Message[], report: Report): Answer {
+  const messages = [...Map.groupBy(told, ({ number }) => number).values()].map(([message, ...again]) => {
+    for (const { record } of again) report('answered-twice', `${toldOf(record)}, and at ${placeOf((message as Message).record)}`);
+    return message as Message;
+  });
+  messages.sort((a, b) => a.record.partition - b.record.partition || a.record.offset - b.record.offset);
+  const [{ record }] = messages as [Message];
+  const isInOrder = messages.every((message, index) => message.number === index + 1 && message.record.partition === record.partition);
+  if (!isInOrder) report('torn-composite', `${place}: ${messages.map((message) => toldOf(message.record)).join(', ')}`);
+  const ids = messages.flatMap<string | null>(({ partIds }) => partIds ?? [null]);
+  const isWhole = ids.length > 1 && ids.every((id, index) => id === `${place}/${index + 1}`);
+  const isSingle = messages.length === 1 && ids[0] === null;
+  if (!isWhole && !isSingle) report('torn-composite', `${toldOf(record)}: ${ids}`);
+  return { place, record, messages, events: messages.flatMap(({ events }) => events) };
 }
 
 function asEvent(type: string, sequence: string | undefined, data: Record<string, unknown>): ModelEvent {
@@ -152,7 +208,8 @@ function asEvent(type: string, sequence: string | undefined, data: Record<string
 }
 
 /** By the place that went to the dead letters. */
-function readDeadLetters({ deadLetters }: History, report: Report): ReadonlyMap<string, Letter> {
+function readDeadLetters({ deadLetters, commands }: History, report: Report): ReadonlyMap<string, Letter> {
+  const known = new Set(commands.map(placeOf));
   const dead = new Map<string, Letter>();
   const resolutions = new Map<string, string>();
   for (const { headers } of deadLetters) {
@@ -170,6 +227,7 @@ function readDeadLetters({ deadLetters }: History, report: Report): ReadonlyMap<
     } = record.headers;
     if (reason === undefined) continue;
     const place = `${topic}/${partition}/${offset}`;
+    if (!known.has(place)) report('dead-letter-without-command', `${placeOf(record)}: ${place}`);
     if (dead.has(place)) report('dead-letter-twice', place);
     dead.set(place, { reason, resolution: resolutions.get(placeOf(record)) ?? null });
   }
@@ -193,7 +251,8 @@ function readCommands(
       return [];
     }
     const { id, body } = read;
-    if (answer && answer.causationid !== id) report('wrong-id', `${place} is the command ${id}, its answer says ${answer.causationid}`);
+    const named = answer?.messages.map(({ record }) => record.headers.ce_causationid) ?? [];
+    if (named.some((each) => each !== id)) report('wrong-id', `${place} is the command ${id}, its answer says ${named}`);
     return [{ place, partition: record.partition, offset: record.offset, id, body, answer, letter }];
   });
 }
@@ -212,20 +271,59 @@ function handledIn(commands: readonly LaneCommand[], report: Report): readonly L
   return [...Map.groupBy(handled, ({ partition }) => partition).values()].map((lane) => lane.sort((a, b) => a.offset - b.offset));
 }
 
-const COMMANDS = new Set<unknown>(['CreateBatch', 'AllocateOrder', 'ChangeBatchQuantity', 'DeallocateOrder']);
+/** A command that can be read is answered, unless a handler may have failed on it, or it waits behind one of those. */
+function checkDeadLetters(commands: readonly LaneCommand[], { mayFail = () => false }: Allowances, report: Report): void {
+  const failed = commands.filter(({ letter }) => letter?.reason === 'handler-failed');
+  for (const command of commands) {
+    const { place, id, letter } = command;
+    if (!letter) continue;
+    const isRight = letter.reason === 'handler-failed' ? mayFail(command) : letter.reason === 'parked-behind' && failed.length > 0;
+    if (!isRight) report('dead-for-nothing', `${place} (${id}): ${letter.reason}`);
+  }
+}
+
+const MOST_BYTES = 1024 * 1024;
+const MOST_LINES = 500;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+const isName = (value: unknown) => typeof value === 'string' && /^[^\p{Cc}\p{Cs}]{1,255}$/u.test(value);
+const isWhole = (value: unknown, least: number) => Number.isSafeInteger(value) && (value as number) >= least;
+const isLine = ({ sku, qty }: Readonly<Record<string, unknown>>) => isName(sku) && isWhole(qty, 1);
+
+function isDate(value: unknown): boolean {
+  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\d$/.test(value)) return false;
+  const date = new Date(value);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(value);
+}
+
+function areLines(lines: unknown): boolean {
+  if (!Array.isArray(lines) || lines.length < 1 || lines.length > MOST_LINES) return false;
+  return lines.every(isLine) && new Set(lines.map(({ sku }) => sku)).size === lines.length;
+}
+
+/** What the contract asks of each type's data. */
+const isValid: Readonly<Record<string, (data: Readonly<Record<string, unknown>>) => boolean>> = {
+  CreateBatch: ({ reference, sku, quantity, eta = null }) =>
+    isName(reference) && isName(sku) && isWhole(quantity, 0) && (eta === null || isDate(eta)),
+  AllocateOrder: ({ orderid, lines, ...line }) =>
+    isName(orderid) && (lines === undefined ? isLine(line) : line.sku === undefined && line.qty === undefined && areLines(lines)),
+  ChangeBatchQuantity: ({ reference, quantity }) => isName(reference) && isWhole(quantity, 0),
+  DeallocateOrder: ({ orderid, sku }) => isName(orderid) && (sku === undefined || isName(sku)),
+};
 
 /** Any of the three forms. @returns null: it is none of them, or no command */
 function readCommand(record: HistoryRecord, place: string): { id: string; body: Record<string, unknown> } | null {
   try {
-    const command = inItsForm(record, place);
-    return COMMANDS.has(command.body.type) ? command : null;
+    if ((record.value?.length ?? 0) > MOST_BYTES) return null;
+    const { id, body } = inItsForm(record, place);
+    return isName(id) && isValid[String(body.type)]?.(body) ? { id, body } : null;
   } catch {
     return null;
   }
 }
 
 function inItsForm({ value, headers }: HistoryRecord, place: string): { id: string; body: Record<string, unknown> } {
-  const json = JSON.parse(String(value));
+  const json = JSON.parse(utf8.decode(value ?? Buffer.of()));
   if (headers.ce_specversion !== undefined) return { id: String(headers.ce_id), body: { ...json, type: headers.ce_type } };
   if (json.specversion !== undefined) return { id: json.id, body: { ...json.data, type: json.type } };
   return { id: json.id ?? place, body: json };
@@ -233,7 +331,8 @@ function inItsForm({ value, headers }: HistoryRecord, place: string): { id: stri
 
 /** A lane publishes in its order: within a partition of the events, what answers one lane has rising offsets. */
 function checkOrder(answers: ReadonlyMap<string, Answer>, report: Report): void {
-  const lanes = Map.groupBy(answers.values(), ({ place, record }) => `${place.slice(0, place.lastIndexOf('/'))} in ${record.partition}`);
+  const messages = [...answers.values()].flatMap(({ place, messages }) => messages.map(({ record }) => ({ place, record })));
+  const lanes = Map.groupBy(messages, ({ place, record }) => `${place.slice(0, place.lastIndexOf('/'))} in ${record.partition}`);
   for (const [lane, of] of lanes) {
     let last = -1;
     for (const { place } of of.toSorted((a, b) => a.record.offset - b.record.offset)) {
@@ -256,12 +355,23 @@ function checkSubjects(answers: ReadonlyMap<string, Answer>, report: Report): vo
   }
 }
 
+/** No gap, and in each partition of the events none before an earlier one: an answer goes out after those that it rests on. */
 function checkSequences(answers: ReadonlyMap<string, Answer>, report: Report): void {
-  const events = [...answers.values()].flatMap(({ events: parts }) => parts).filter(({ sequence }) => sequence !== undefined);
-  for (const [sku, of] of Map.groupBy(events, (event) => String(event.sku))) {
-    const sequences = of.map(({ sequence }) => sequence as number).sort((a, b) => a - b);
+  const events = [...answers.values()]
+    .flatMap(({ messages }) => messages)
+    .toSorted((a, b) => a.record.offset - b.record.offset)
+    .flatMap(({ record, events: told }) => told.map(({ sku, sequence }) => ({ sku: String(sku), sequence, record })))
+    .filter((event): event is typeof event & { readonly sequence: number } => event.sequence !== undefined);
+  for (const [sku, of] of Map.groupBy(events, (event) => event.sku)) {
+    const sequences = of.map(({ sequence }) => sequence).sort((a, b) => a - b);
     const wrong = sequences.findIndex((sequence, index) => sequence !== index + 1);
     if (wrong >= 0) report('sequence', `${sku}: ${sequences[wrong]} where ${wrong + 1} should be`);
+    const lasts = new Map<number, number>();
+    for (const { sequence, record } of of) {
+      const last = lasts.get(record.partition) ?? 0;
+      if (sequence < last) report('sequence', `${sku}: ${sequence} comes after ${last}, at ${placeOf(record)}`);
+      lasts.set(record.partition, sequence);
+    }
   }
 }
 
@@ -402,21 +512,32 @@ function checkTables({ products, batches, lines }: StockTables, models: Models, 
   );
 }
 
+/** The ids of what was handled, and no other: a command whose id is among them would be dropped. */
 function checkProcessedIds(lanes: readonly LaneCommand[][], { processedIds }: StockTables, report: Report): void {
+  const handled = new Set(lanes.flat().map(({ id }) => id));
   for (const { id, place } of lanes.flat()) if (!processedIds.has(id)) report('processed-ids', `${id} (${place}) is not among them`);
+  for (const id of processedIds) if (!handled.has(id)) report('processed-ids', `${id} is among them, and was not handled`);
 }
 
-/** At rest the group, the database and the topic's end are one place. */
-function checkPositions({ commands, committedOffsets, tables }: History, report: Report): void {
-  for (const [partition, records] of Map.groupBy(commands, (record) => record.partition)) {
-    const [topic, end] = [records[0]?.topic, Math.max(...records.map(({ offset }) => offset)) + 1];
+/** At rest the group and the database stand at one place: behind the last command, and not beyond the end. */
+function checkPositions({ commands, committedOffsets, ends, tables }: History, report: Report): void {
+  const topic = commands[0]?.topic;
+  for (const [partition, end] of ends) {
+    const last = commands.reduce((found, record) => (record.partition === partition ? Math.max(found, record.offset) : found), -1);
     const committed = committedOffsets.get(partition) ?? 0;
     const position = tables.positions.find((each) => each.topic === topic && each.partition === partition)?.nextOffset ?? 0;
-    if (committed !== position || position < end) {
-      report(
-        'positions',
-        `${topic}/${partition}: the group stands at ${committed}, the database at ${position}, the last command at ${end - 1}`,
-      );
-    }
+    if (committed === position && position > last && position <= end) continue;
+    const places = `the group stands at ${committed}, the database at ${position}, the last command at ${last}, the end is ${end}`;
+    report('positions', `${topic}/${partition}: ${places}`);
   }
+}
+
+/** At rest nothing waits to be published, or behind a failed command. */
+function checkRest({ commands, committedOffsets, tables }: History, { mayStayParked = false }: Allowances, report: Report): void {
+  for (const { topic, partition, nextOffset } of tables.outbox) {
+    const committed = committedOffsets.get(partition) ?? 0;
+    if (topic === commands[0]?.topic && nextOffset > committed)
+      report('outbox', `${topic}/${partition}: answers up to ${nextOffset}, the group stands at ${committed}`);
+  }
+  if (!mayStayParked) for (const id of tables.parkedIds) report('still-parked', id);
 }

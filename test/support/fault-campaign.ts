@@ -224,7 +224,7 @@ export class FaultCampaign {
   }
 
   async #differences({ events }: History): Promise<readonly string[]> {
-    const inJava = await readTopicInJava(this.#kafka.brokers, this.flow.topics.events);
+    const { records: inJava } = await readTopicInJava(this.#kafka.brokers, this.flow.topics.events);
     const asText = (partition: number, offset: number, key: string | null, id: string | undefined) => `${partition}/${offset} ${key} ${id}`;
     const here = new Set(events.map(({ partition, offset, key, headers }) => asText(partition, offset, key, headers.ce_id)));
     const there = new Set(inJava.map(({ partition, offset, key, id }) => asText(partition, offset, key, id)));

@@ -17,12 +17,14 @@ export async function readHistory(kafka: Kafka, topics: Topics, group: string, d
   const admin = kafka.admin();
   await admin.connect();
   const [committed] = await admin.fetchOffsets({ groupId: group, topics: [topics.commands] });
+  const ends = await admin.fetchTopicOffsets(topics.commands);
   await admin.disconnect();
   return {
     commands: await read(topics.commands),
     events: await read(topics.events),
     deadLetters: await read(topics.deadLetters),
     committedOffsets: new Map(committed?.partitions.map(({ partition, offset }) => [partition, Math.max(0, Number(offset))])),
+    ends: new Map(ends.map(({ partition, high }) => [partition, Number(high)])),
     tables: await readTables(databaseUrl),
   };
 }
@@ -36,6 +38,7 @@ export async function readEmbeddedHistory(logUrl: string, topics: Topics, group:
     events: await readEmbeddedTopic(broker, topics.events),
     deadLetters: await readEmbeddedTopic(broker, topics.deadLetters),
     committedOffsets: new Map((await broker.committedOffsets(group, topics.commands)).map((offset, partition) => [partition, offset ?? 0])),
+    ends: new Map((await broker.offsetRanges(topics.commands)).map(({ partition, end }) => [partition, end])),
   };
   await broker.close();
   await database.close();
@@ -84,8 +87,10 @@ export async function stockTables(select: <Row>(statement: string) => Promise<Ro
        join order_lines on order_lines.id = allocations.orderline_id join batches on batches.id = allocations.batch_id`,
     ),
     processedIds: new Set((await select<{ id: string }>('select id from processed_commands')).map(({ id }) => id)),
-    positions: (
-      await select<{ topic: string; partition: number; next_offset: number }>('select topic, partition, next_offset from source_positions')
-    ).map(({ next_offset: nextOffset, ...lane }) => ({ ...lane, nextOffset })),
+    positions: await select<StockTables['positions'][number]>('select topic, partition, next_offset as "nextOffset" from source_positions'),
+    outbox: await select<StockTables['outbox'][number]>(
+      'select source_topic as topic, source_partition as partition, next_offset as "nextOffset" from outbox',
+    ),
+    parkedIds: (await select<{ id: string }>('select id from parked_commands')).map(({ id }) => id),
   };
 }

@@ -17,6 +17,7 @@ type Draft = {
   deadLetters: HistoryRecord[];
   tables: Mutable<History['tables']>;
   committedOffsets: Map<number, number>;
+  ends: Map<number, number>;
 };
 
 const order = (orderid: string, sku: string, qty: number) => ({ type: 'AllocateOrder', orderid, sku, qty });
@@ -85,12 +86,16 @@ function rightHistory(): Draft {
     events,
     deadLetters: [deadLetter],
     committedOffsets: new Map([[0, nextOffset]]),
+    ends: new Map([[0, nextOffset]]),
     tables: {
       products: [...sequences].map(([sku, version]) => ({ sku, version })),
       batches: model.batches.map((batch) => ({ ...batch, allocated: batch.quantity - model.available(batch) })),
       lines: model.lines.map((line) => ({ ...line })),
       processedIds: new Set(bodies.map((_, offset) => `id-${offset}`)),
       positions: [{ topic: 'commands', partition: 0, nextOffset }],
+      // Deleted by the lane's next transaction, if there is one.
+      outbox: [{ topic: 'commands', partition: 0, nextOffset }],
+      parkedIds: [],
     },
   };
 }
@@ -132,10 +137,61 @@ const edited = (record: HistoryRecord, edit: (body: Record<string, never>) => vo
   return { ...record, value: Buffer.from(JSON.stringify(body)), headers: { ...record.headers, ...headers } };
 };
 const at = <T>(list: readonly T[], index: number) => list[index] as T;
+const isComposite = ({ headers }: HistoryRecord) => headers.ce_type === 'CompositeDomainEvent';
+
+/** The first composite as two messages, as it goes out where it is too large for one; what comes after it moves on. */
+function splitFirstComposite({ events }: Draft): number {
+  const index = events.findIndex(isComposite);
+  const whole = at(events, index);
+  const part = (from: number, to: number, headers = {}) =>
+    edited(whole, (body) => Object.assign(body, { events: (body.events as unknown as unknown[]).slice(from, to) }), headers);
+  events.splice(index, 1, part(0, 1), part(1, 500, { ce_id: `${whole.headers.ce_id}.2` }));
+  numberAnew(events);
+  return index;
+}
+
+function numberAnew(events: HistoryRecord[]): void {
+  for (const [offset, record] of events.entries()) events[offset] = { ...record, offset };
+}
+
+/** The command at `offset` went to the dead letters, as the one without an answer did; its answer, if it has one, is gone. */
+function letDie({ events, deadLetters }: Draft, offset: number, reason: string): void {
+  const answer = events.findIndex(({ headers }) => headers.ce_id === `commands/0/${offset}`);
+  if (answer >= 0) events.splice(answer, 1);
+  const headers = { 'dead-letter-reason': reason, 'dead-letter-offset': String(offset) };
+  deadLetters.push({ ...edited(at(deadLetters, 0), () => {}, headers), offset: deadLetters.length });
+}
+
+/** The last command, which changes nothing: a handler has failed on it. */
+function failLast(history: Draft, reason: string): void {
+  letDie(history, LAST, reason);
+  history.tables.processedIds.delete(`id-${LAST}`);
+}
+const LAST = bodies.length - 1;
 
 describe('The judge of histories', () => {
   it('has nothing against a right one', () => {
     expect(checkHistory(rightHistory())).toEqual([]);
+  });
+
+  it('has nothing against a composite in several messages, nor against the markers of others behind the last command', () => {
+    const history = rightHistory();
+    splitFirstComposite(history);
+    history.ends.set(0, bodies.length + 5);
+    expect(checkHistory(history)).toEqual([]);
+  });
+
+  it('has nothing against a command on which a handler may fail, and those that may stay parked', () => {
+    const history = rightHistory();
+    failLast(history, 'handler-failed');
+    history.tables.parkedIds.push(`id-${LAST}`);
+    expect(checkHistory(history, { mayFail: ({ id }) => id === `id-${LAST}`, mayStayParked: true })).toEqual([]);
+  });
+
+  it('has something against a good command that is called unreadable, whatever may fail', () => {
+    const history = rightHistory();
+    failLast(history, 'malformed');
+    expect(checkHistory(history, { mayFail: () => true })).toMatchObject([{ kind: 'dead-for-nothing' }]);
   });
 
   const damages: [string, Violation['kind'], (history: Draft) => void][] = [
@@ -176,6 +232,50 @@ describe('The judge of histories', () => {
       },
     ],
     [
+      'the second message of a composite that is not there',
+      'wrong-outcome',
+      (history) => void history.events.splice(splitFirstComposite(history) + 1, 1),
+    ],
+    [
+      'the first message of a composite that is not there',
+      'torn-composite',
+      (history) => void history.events.splice(splitFirstComposite(history), 1),
+    ],
+    [
+      'messages of a composite that changed places',
+      'torn-composite',
+      (history) => {
+        const index = splitFirstComposite(history);
+        history.events.splice(index, 2, at(history.events, index + 1), at(history.events, index));
+        numberAnew(history.events);
+      },
+    ],
+    [
+      'an answer between the messages of a composite of its lane',
+      'out-of-order',
+      (history) => {
+        const index = splitFirstComposite(history);
+        history.events.splice(index + 1, 2, at(history.events, index + 2), at(history.events, index + 1));
+        numberAnew(history.events);
+      },
+    ],
+    [
+      'the second message of a composite twice',
+      'answered-twice',
+      (history) => {
+        const second = at(history.events, splitFirstComposite(history) + 1);
+        history.events.push({ ...second, offset: history.events.length });
+      },
+    ],
+    [
+      'the second message of a composite that names another command',
+      'wrong-id',
+      (history) => {
+        const index = splitFirstComposite(history) + 1;
+        history.events[index] = edited(at(history.events, index), () => {}, { ce_causationid: 'id-9' });
+      },
+    ],
+    [
       'an answer that names another command',
       'wrong-id',
       ({ events }) =>
@@ -207,6 +307,14 @@ describe('The judge of histories', () => {
           1,
           edited(at(events, 3), () => {}, { ce_sequence: '30' }),
         ),
+    ],
+    [
+      'sequence numbers that fall while the offsets rise',
+      'sequence',
+      ({ events }) => {
+        const [third, fourth] = [at(events, 3), at(events, 4)];
+        events.splice(3, 2, { ...fourth, offset: third.offset }, { ...third, offset: fourth.offset });
+      },
     ],
     [
       'sequence numbers against the order of the lane',
@@ -246,6 +354,24 @@ describe('The judge of histories', () => {
       'dead-letter-twice',
       ({ deadLetters }) => void deadLetters.push({ ...at(deadLetters, 0), offset: 1 }),
     ],
+    ['a good command in the dead letters', 'dead-for-nothing', (history) => failLast(history, 'handler-failed')],
+    ['a good command that is called malformed', 'dead-for-nothing', (history) => failLast(history, 'malformed')],
+    ['a command parked where none has failed', 'dead-for-nothing', (history) => failLast(history, 'parked-behind')],
+    [
+      'a dead letter of a place that has no command',
+      'dead-letter-without-command',
+      (history) => letDie(history, bodies.length + 9, 'malformed'),
+    ],
+    [
+      'a command with wrong data that is answered',
+      'unanswered',
+      ({ commands }) =>
+        void commands.splice(
+          3,
+          1,
+          edited(at(commands, 3), (body) => Object.assign(body, { qty: 0 })),
+        ),
+    ],
     ['more allocated than there is', 'oversold', ({ tables }) => Object.assign(at(tables.batches, 2), { allocated: 6 })],
     ['a line that the database has lost', 'database', ({ tables }) => void tables.lines.pop()],
     [
@@ -256,6 +382,37 @@ describe('The judge of histories', () => {
     ['a product that counts otherwise than its events', 'database', ({ tables }) => Object.assign(at(tables.products, 0), { version: 1 })],
     ['a quantity that no event has set', 'database', ({ tables }) => Object.assign(at(tables.batches, 0), { quantity: 4 })],
     ['an answered command whose id was not kept', 'processed-ids', ({ tables }) => void tables.processedIds.delete('id-3')],
+    ['an id kept of a command that was not handled', 'processed-ids', ({ tables }) => void tables.processedIds.add('id-99')],
+    [
+      'the id kept of a command that is dead',
+      'processed-ids',
+      (history) => {
+        failLast(history, 'handler-failed');
+        history.tables.processedIds.add(`id-${LAST}`);
+      },
+    ],
+    [
+      'an answer that was not published',
+      'outbox',
+      ({ tables }) => void tables.outbox.push({ topic: 'commands', partition: 0, nextOffset: bodies.length + 3 }),
+    ],
+    ['a command that stays parked', 'still-parked', ({ tables }) => void tables.parkedIds.push('id-99')],
+    [
+      'a group and a database that stand beyond the end',
+      'positions',
+      ({ tables, committedOffsets }) => {
+        at(tables.positions, 0).nextOffset += 1;
+        committedOffsets.set(0, at(tables.positions, 0).nextOffset);
+      },
+    ],
+    [
+      'a partition without commands where the group stands somewhere',
+      'positions',
+      ({ ends, committedOffsets }) => {
+        ends.set(1, 0);
+        committedOffsets.set(1, 1);
+      },
+    ],
     ['a group that stands before the database', 'positions', ({ committedOffsets }) => void committedOffsets.set(0, 5)],
     [
       'a database that stands before the last command',
