@@ -12,11 +12,13 @@ export const FAULT_POINTS = [
   'left-behind-read',
   'left-behind-published',
   'left-behind-deleted',
+  'lane-opened',
   // A delivery comes in (lane.ts, answer-batch.ts, lane-store.ts).
   'delivered',
   'decoded',
   'lane-locked',
   'loaded',
+  'failure-claimed',
   'handled',
   'aggregates-written',
   'progress-written',

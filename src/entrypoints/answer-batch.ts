@@ -140,6 +140,7 @@ async function fail([read]: readonly ReadRecord[], transaction: LaneTransaction,
     return subjectsOf(command, { getByBatchReference: async () => null, getByOrder: async () => [] });
   });
   const failed = parking.park(id, parking.widened(subjects), []);
+  passing('failure-claimed');
   await transaction.writeParked(parking.changes());
   return [{ ...read, events: null, parked: failed }];
 }

@@ -65,7 +65,9 @@ export async function takeOver(lane: Partition, context: LaneContext): Promise<O
     await refuseOlder(topic, committed, context);
     await refuseAnotherEnd(lane, position.nextOffset, context);
     await publishOutbox({ topic, partition }, position, committed[partition] ?? 0, producer, context);
-    return { producer, position, deadLetterMaxBytes: await broker.maxMessageBytes(answering.deadLettersTopic) };
+    const deadLetterMaxBytes = await broker.maxMessageBytes(answering.deadLettersTopic);
+    passing('lane-opened');
+    return { producer, position, deadLetterMaxBytes };
   } catch (error) {
     await producer.close();
     throw error;
@@ -147,7 +149,7 @@ async function publishOutbox(
     published = nextOffset;
   }
   await store.deleteOutbox(lane, end);
-  passing('left-behind-deleted');
+  if (committed < end) passing('left-behind-deleted');
 }
 
 /** Another lane may have no owner just now, and this one must be able to close. */

@@ -153,7 +153,7 @@ class Scene {
     const isSecond = where.startsWith('left-behind');
     // Before somebody can fail over answers left behind, somebody must have left them.
     if (isSecond || world.chance(0.3)) this.#lieInWait(world.pick(WAY_OUT), world.between(1, 5), 'kill');
-    this.#lieInWait(where, isSecond ? 1 : world.between(1, 5));
+    this.#lieInWait(where, isSecond || where === 'failure-claimed' ? 1 : world.between(1, 5));
     for (let count = world.between(1, this.poison.isThere ? 12 : 8); count > 0; count -= 1) {
       world.after(world.random() * this.troubledMs, () => this.#befall(world.pick(this.#living())));
     }

@@ -1,28 +1,61 @@
-import { writeSync } from 'node:fs';
+import { existsSync, writeSync } from 'node:fs';
+import SqliteDatabase from 'better-sqlite3';
 import { type FaultPoint, faults } from '../../src/fault-points.ts';
+import { MessageBus } from '../../src/service-layer/message-bus.ts';
 
 /*
  * The service with one fault in it: whoever passes FAULT_POINT for the FAULT_PASSING-th time is the victim of FAULT_KIND.
  *
- * kill: the process dies by SIGKILL; throw: an error there, once; stall: the whole process stands still, past its session.
+ * kill: the process dies by SIGKILL; throw: an error there, once; stall: the whole process stands still, until there is a file FAULT_END.
+ * With FAULT_UNLOCKED, a SQLite file, the victim is the first from then on that passes while this process does not have the file locked.
+ * Where only a failing handler leads, it fails on an order of each round (command-flow.ts).
  */
 
-/** Longer than the 6 seconds of a session (kafka-consumer.ts) or lease (embedded-consumer.ts), and long enough for the next owner to begin. */
-const STALL_MS = 9_000;
+const LOOK_MS = 20;
+/** Another process lets go of the lock by then. */
+const LOCK_MS = 500;
 
-const { FAULT_POINT: point, FAULT_KIND: kind, FAULT_PASSING: passing } = process.env;
+const { FAULT_POINT: point, FAULT_KIND: kind, FAULT_PASSING: passing, FAULT_END: end = '', FAULT_UNLOCKED: unlocked } = process.env;
 let left = Number(passing);
+let isOver = false;
 
 faults.at = (passed: FaultPoint) => {
-  if (passed !== point) return;
+  if (passed !== point || isOver) return;
   left -= 1;
-  if (left !== 0) return;
+  if (left > 0 || (unlocked && isLocked(unlocked))) return;
+  isOver = true;
   say(`The fault: ${kind} at ${point}`);
   if (kind === 'kill') process.kill(process.pid, 'SIGKILL');
   if (kind === 'throw') throw new Error(`Thrown at ${point}`);
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STALL_MS);
+  while (!existsSync(end)) standStill();
   say('The stall is over');
 };
+
+/** Looks when the thread of the database has done all that it was told (sqlite-thread.ts): while this one stands still it is told no more. */
+function isLocked(file: string): boolean {
+  standStill();
+  const connection = new SqliteDatabase(file, { timeout: LOCK_MS });
+  try {
+    connection.exec('begin immediate; rollback');
+    return false;
+  } catch {
+    return true;
+  } finally {
+    connection.close();
+  }
+}
+
+function standStill(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_MS);
+}
+
+if (point === 'failure-claimed') {
+  const { handle } = MessageBus.prototype;
+  MessageBus.prototype.handle = async function (command, unitOfWork) {
+    if ('orderid' in command && command.orderid.endsWith('-70')) throw new Error('The handler has a bug');
+    return handle.call(this, command, unitOfWork);
+  };
+}
 
 /** At once: a killed process has no later. */
 function say(line: string): void {

@@ -15,6 +15,8 @@ export class KafkaAssignment {
   #generation = 0;
   #owners = new Map<number, PartitionOwner>();
   #paused = new Set<number>();
+  /** Where each partition that is not paused is read, anew with each resumption: below it nothing comes. */
+  readonly #reading = new Map<number, { nextOffset: number }>();
 
   constructor(options: ConsumeOptions) {
     this.#options = options;
@@ -43,6 +45,7 @@ export class KafkaAssignment {
       resumeFrom: (offset) => {
         if (generation !== this.#generation) return;
         this.#paused.delete(partition);
+        this.#reading.set(partition, { nextOffset: offset });
         whileRunning(() => {
           consumer.seek({ topic, partition, offset: String(offset) });
           consumer.resume([{ topic, partitions }]);
@@ -51,11 +54,19 @@ export class KafkaAssignment {
     };
   }
 
+  /** Whether kafkajs has gone back to the partition's beginning: the owner's position lies beyond the end, so it is another topic's. */
+  hasGoneBack({ batch: { partition, messages }, isStale }: EachBatchPayload): boolean {
+    const first = messages[0];
+    if (!first || isStale() || !this.#owners.has(partition) || this.#paused.has(partition)) return false;
+    return Number(first.offset) < (this.#reading.get(partition)?.nextOffset ?? 0);
+  }
+
   /** Hands a delivery to the partition's owner, and keeps the membership alive meanwhile. @throws what a heartbeat threw */
   async deliver({ batch, heartbeat }: EachBatchPayload): Promise<void> {
     const { topic, partition, messages } = batch;
     const owner = this.#owners.get(partition);
     if (!owner || this.#paused.has(partition)) return;
+    const reading = this.#reading.get(partition);
     let failure: unknown;
     const beating = setInterval(() => {
       heartbeat().catch((error: unknown) => {
@@ -68,6 +79,7 @@ export class KafkaAssignment {
     await owner.handle(messages.map((message) => decode(topic, partition, message)));
     clearInterval(beating);
     if (failure) throw failure;
+    if (reading) reading.nextOffset = Number(batch.lastOffset()) + 1;
   }
 
   /** Pauses everything, so that the member lives on while its owners finish what they have in hand. */

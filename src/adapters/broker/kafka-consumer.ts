@@ -104,7 +104,9 @@ export class KafkaConsumer implements Subscription {
         autoCommit: false,
         partitionsConsumedConcurrently: MAX_PARTITIONS,
         eachBatch: async (payload) => {
-          if (consumer === this.#consumer) await this.#assignment.deliver(payload);
+          if (consumer !== this.#consumer) return;
+          if (this.#assignment.hasGoneBack(payload)) return resolve(this.#isAnother());
+          await this.#assignment.deliver(payload);
         },
       });
       return await crashed;
@@ -114,8 +116,8 @@ export class KafkaConsumer implements Subscription {
   }
 
   /**
-   * Looks, now and then, whether the topic was deleted and created again: kafkajs would go on at its beginning, and owners take what comes
-   * for what they have had. Resolves when it was: then they are opened anew, and see for themselves. Or when the consumer is another.
+   * Looks, now and then, whether the topic was deleted and created again, and has grown since beyond where the owners stand: what comes
+   * shows nothing then. Resolves when it was: then they are opened anew, and see for themselves. Or when the consumer is another.
    */
   async #recreated(consumer: Consumer): Promise<Error> {
     const known = new Set<string>();
@@ -127,6 +129,10 @@ export class KafkaConsumer implements Subscription {
       );
       await sleep(LOOK_AT_TOPIC_MS, undefined, { signal: this.#closing.signal });
     }
+    return this.#isAnother();
+  }
+
+  #isAnother(): TroubleError {
     return new TroubleError(`${this.#options.topic} was deleted and created again`);
   }
 
