@@ -5,15 +5,26 @@ export const API_KEYS = { Produce: 0, InitProducerId: 22, EndTxn: 26 } as const;
 
 export type LosableAnswer = keyof typeof API_KEYS;
 
+/** Metadata, FindCoordinator: their answers say where the broker is. */
+const WHEREABOUTS: readonly unknown[] = [3, 10];
+const HOST = '127.0.0.1';
 const SIZE_BYTES = 4;
 
 /**
- * A TCP proxy between a client and a Kafka broker that knows where one request ends and the next begins.
+ * A TCP proxy between a client and a Kafka broker that knows where one request ends and the next begins. It tells its clients that the
+ * broker is where the proxy is, or they would go round it.
  *
  * Can also lose an answer: then the request arrives and is carried out, and the connection breaks in place of the answer.
  */
 export class FaultyProxy extends TcpProxy {
+  readonly #brokerAddress: Buffer;
   #losing: { readonly apiKey: number; readonly lost: () => void } | null = null;
+
+  protected constructor(targetPort: number) {
+    super(targetPort);
+    this.#brokerAddress = Buffer.from(`${HOST}....`);
+    this.#brokerAddress.writeInt32BE(targetPort, HOST.length);
+  }
 
   static override async open(targetPort: number): Promise<FaultyProxy> {
     return await new FaultyProxy(targetPort).listen();
@@ -29,16 +40,17 @@ export class FaultyProxy extends TcpProxy {
   protected override passages({ client, server }: Connection): { readonly requests: Passage; readonly answers: Passage } {
     /** Which request each answer will belong to. */
     const apiKeyOf = new Map<number, number>();
-    const isLost = (frame: Buffer): boolean => {
-      const correlationId = frame.readInt32BE(SIZE_BYTES);
-      const apiKey = apiKeyOf.get(correlationId);
-      apiKeyOf.delete(correlationId);
+    const isLost = (apiKey: number | undefined): boolean => {
       if (!this.#losing || apiKey !== this.#losing.apiKey) return false;
       this.#losing.lost();
       this.#losing = null;
       client.resetAndDestroy();
       server.destroy();
       return true;
+    };
+    const move = (frame: Buffer) => {
+      for (let at = frame.indexOf(this.#brokerAddress); at >= 0; at = frame.indexOf(this.#brokerAddress))
+        frame.writeInt32BE(this.port, at + HOST.length);
     };
     const requests = frames();
     const answers = frames();
@@ -51,7 +63,11 @@ export class FaultyProxy extends TcpProxy {
       },
       *answers(chunk) {
         for (const frame of answers(chunk)) {
-          if (isLost(frame)) return;
+          const correlationId = frame.readInt32BE(SIZE_BYTES);
+          const apiKey = apiKeyOf.get(correlationId);
+          apiKeyOf.delete(correlationId);
+          if (isLost(apiKey)) return;
+          if (WHEREABOUTS.includes(apiKey)) move(frame);
           yield frame;
         }
       },

@@ -55,9 +55,10 @@ export class TcpProxy {
   endBlackHole(): void {
     this.#isBlackHole = false;
     this.reset();
+    this.#connections.clear();
   }
 
-  /** Holds everything back for so long; then it arrives, late. */
+  /** Holds everything back for so long; then it arrives, late: also what a client sent before it gave its connection up. */
   async stall(ms: number): Promise<void> {
     this.#stalled = Promise.withResolvers();
     await sleep(ms);
@@ -85,12 +86,15 @@ export class TcpProxy {
     const server = connect(targetPort, '127.0.0.1');
     const connection = { client, server };
     this.#connections.add(connection);
-    const end = () => {
+    const end = async () => {
+      // Where nothing passes, no end of a connection does.
+      await this.#stalled?.promise;
+      if (this.#isBlackHole) return;
       this.#connections.delete(connection);
-      client.destroy();
-      server.destroy();
+      client.destroySoon();
+      server.destroySoon();
     };
-    for (const socket of [client, server]) socket.on('error', end).on('close', end);
+    for (const socket of [client, server]) socket.on('error', () => {}).on('close', end);
     const { requests, answers } = this.passages(connection);
     void this.#pass(client, requests, server);
     void this.#pass(server, answers, client);

@@ -1,0 +1,15 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { fetchLibraries } from './start.ts';
+
+const run = promisify(execFile);
+const program = fileURLToPath(new URL('OpenTransactions.java', import.meta.url));
+
+/** Every transaction that is not over, a line each, as Kafka's own client lists them: id and state. */
+export async function openTransactions(brokers: string): Promise<readonly string[]> {
+  const libraries = await fetchLibraries();
+  const { stdout } = await run('java', ['-cp', join(libraries, '*'), program, brokers]);
+  return stdout.split('\n').filter((line) => line !== '');
+}
