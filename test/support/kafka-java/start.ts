@@ -30,19 +30,13 @@ wait $pid 2>/dev/null
 [ "$word" = keep ] || rm -rf "$dir"
 `;
 
-/** A second door, for clients that come through a proxy: the broker tells them the proxy's port, or they would go round it. */
-export interface ProxiedListener {
-  readonly port: number;
-  readonly proxyPort: number;
-}
-
 /** Kafka in KRaft mode, from Maven's artifacts, on this machine's Java. */
-export async function startJavaKafka(port: number, proxied: ProxiedListener | null = null): Promise<TestKafka> {
+export async function startJavaKafka(port: number): Promise<TestKafka> {
   await requireJava();
   const libraries = await fetchLibraries();
   const directory = await mkdtemp(join(tmpdir(), 'allocation-kafka-'));
   const settings = join(directory, 'server.properties');
-  await writeFile(settings, asProperties(port, await freePort(), join(directory, 'data'), proxied));
+  await writeFile(settings, asProperties(port, await freePort(), join(directory, 'data')));
   const java = [...JVM, '-cp', join(libraries, '*')];
   try {
     await run('java', [...java, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', settings]);
@@ -101,17 +95,16 @@ async function startWatched(directory: string, command: readonly string[], broke
   }
 }
 
-function asProperties(port: number, controllerPort: number, data: string, proxied: ProxiedListener | null): string {
-  const door = (proxiedPort: number | undefined) => (proxied ? `,PROXIED://127.0.0.1:${proxiedPort}` : '');
+function asProperties(port: number, controllerPort: number, data: string): string {
   const settings = {
     ...BROKER_SETTINGS,
     'process.roles': 'broker,controller',
     'node.id': '1',
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
     'controller.listener.names': 'CONTROLLER',
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${door(proxied?.port)}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}${door(proxied?.proxyPort)}`,
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT',
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': data,
     'log.cleaner.dedupe.buffer.size': String(16 * 1024 * 1024),
