@@ -8,7 +8,7 @@ import { MessageBus } from '../../src/service-layer/message-bus.ts';
  *
  * kill: the process dies by SIGKILL; throw: an error there, once; stall: the whole process stands still, until there is a file FAULT_END.
  * With FAULT_UNLOCKED, a SQLite file, the victim is the first from then on that passes while this process does not have the file locked.
- * Where only a failing handler leads, it fails on an order of each round (command-flow.ts).
+ * With FAULT_ORDERS, the handler fails on orders whose ids end so.
  */
 
 const LOOK_MS = 20;
@@ -16,6 +16,7 @@ const LOOK_MS = 20;
 const LOCK_MS = 500;
 
 const { FAULT_POINT: point, FAULT_KIND: kind, FAULT_PASSING: passing, FAULT_END: end = '', FAULT_UNLOCKED: unlocked } = process.env;
+const { FAULT_ORDERS: orders } = process.env;
 let left = Number(passing);
 let isOver = false;
 
@@ -49,10 +50,10 @@ function standStill(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_MS);
 }
 
-if (point === 'failure-claimed') {
+if (orders) {
   const { handle } = MessageBus.prototype;
   MessageBus.prototype.handle = async function (command, unitOfWork) {
-    if ('orderid' in command && command.orderid.endsWith('-70')) throw new Error('The handler has a bug');
+    if ('orderid' in command && command.orderid.endsWith(orders)) throw new Error('The handler has a bug');
     return handle.call(this, command, unitOfWork);
   };
 }
