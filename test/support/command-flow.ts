@@ -125,8 +125,9 @@ export class CommandFlow extends Flow {
 
   /** How many commands lie before the group, up to these ends. */
   async lag(ends?: ReadonlyMap<number, number>): Promise<number> {
-    const upTo = ends ?? (await this.ends());
     const [found] = await this.#ask((admin) => admin.fetchOffsets({ groupId: this.group, topics: [this.topics.commands] }));
+    // Asked for afterwards: what has come and was answered in between must not count as answered before it came.
+    const upTo = ends ?? (await this.ends());
     const committed = new Map(found?.partitions.map(({ partition, offset }) => [partition, Math.max(0, Number(offset))]));
     return [...upTo].reduce((sum, [partition, end]) => sum + Math.max(0, end - (committed.get(partition) ?? 0)), 0);
   }
