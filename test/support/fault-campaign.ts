@@ -27,6 +27,8 @@ const TAKEOVER_MS = 15_000;
 const BROKER_AWAY_MS = 1_000;
 const DELAY_MS = 20;
 const GIVE_UP_MS = 90_000;
+/** Of each instance's output, when something is wrong. */
+const LINES = 60;
 
 /** As long as the issue of the fault campaign allows after the end of a fault, and after the service's own SIGKILL and restart. */
 const RECOVERY_MS = 10_000;
@@ -115,7 +117,7 @@ export class FaultCampaign {
     await this.#sharedOut();
     isOver = true;
     await sending;
-    if (recoveredMs > recoveryMs) this.#findings.push(`It took ${recoveredMs} ms to recover from: ${name}`);
+    if (recoveredMs > recoveryMs) this.#findings.push(`It took ${recoveredMs} ms to recover from: ${name}\n${this.#lastWords()}`);
     return recoveredMs;
   }
 
@@ -236,7 +238,7 @@ export class FaultCampaign {
   async #takenOver(): Promise<void> {
     const ends = await this.flow.ends();
     await eventually(async () => atMost(0, await this.flow.lag(ends)), { withinMs: TAKEOVER_MS }).catch(({ message }) => {
-      this.#findings.push(`Commands waited for an instance that was stopped or cut off: ${message}`);
+      this.#findings.push(`Commands waited for an instance that was stopped or cut off: ${message}\n${this.#lastWords()}`);
     });
   }
 
@@ -275,9 +277,12 @@ export class FaultCampaign {
       },
       { withinMs: GIVE_UP_MS },
     ).catch((error) => {
-      const words = this.instances.map(({ output }) => output.slice(-30).join('\n')).join('\n\n');
-      throw new Error(`It does not recover: ${error.message}\n${words}`);
+      throw new Error(`It does not recover: ${error.message}\n${this.#lastWords()}`);
     });
+  }
+
+  #lastWords(): string {
+    return this.instances.map(({ output }) => output.slice(-LINES).join('\n')).join('\n\n');
   }
 
   /** Resolves when each instance has lanes: a fault that befalls one alone would do nothing else. */
