@@ -53,6 +53,7 @@ it('the service answers every command once through resets, black holes, stalls a
   const databaseUrl = `sqlite:///${join(directory, 'allocation.db')}`;
   await using service = await ServiceProcess.start(flow.environment(`127.0.0.1:${proxy.port}`, databaseUrl), directory);
   await workingLanes(service.url, LANES);
+  await flow.bringStock();
   const slowest = new Map<string, number>();
   let round = 0;
   for (const fault of faults()) {

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { FAULT_POINTS, type FaultPoint } from '../../src/fault-points.ts';
 import { checkHistory, type LaneCommand } from '../support/check-history.ts';
-import { CommandFlow, type Flow, LANES, lanesAtWork, SKUS, workingLanes } from '../support/command-flow.ts';
+import { CommandFlow, type Flow, LANES, lanesAtWork, workingLanes } from '../support/command-flow.ts';
 import { postgresDatabase } from '../support/databases.ts';
 import { EmbeddedFlow } from '../support/embedded-flow.ts';
 import { eventually } from '../support/eventually.ts';
@@ -211,12 +211,10 @@ class Trial {
     return service;
   }
 
-  /** A rejected line of an order that comes before the product has no place in the sequences: the judge could not tell when it was. */
   async bringStock(): Promise<void> {
     const service = this.start(null);
     await service.ready();
-    await this.#flow.send(this.#rounds, SKUS);
-    await this.#isIdle();
+    await this.#flow.bringStock();
     await this.ends(service);
     await this.#send();
   }

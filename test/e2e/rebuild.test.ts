@@ -53,6 +53,7 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
     for (let kill = 0; kill < KILLS; kill += 1) {
       const service = await ServiceProcess.start(environment(databaseUrl), directory);
       await workingLanes(service.url, LANES);
+      if (kill === 0) await flow.bringStock();
       const sending = flow.send(kill, COMMANDS_PER_KILL);
       await sleep(Math.random() * 600);
       await service.stop('SIGKILL');
@@ -116,6 +117,7 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
     const snapshot = sqlite('snapshot');
     await using service = await ServiceProcess.start(environment(sqlite('lost')), directory);
     await workingLanes(service.url, LANES);
+    await flow.bringStock();
     const sending = flow.send(KILLS + 1, COMMANDS_PER_KILL);
     await eventually(async () => expect(await flow.lag()).toBeLessThan(flow.sent));
     expect(await runCli(environment(sqlite('lost')), directory, ['replay', 'snapshot', '--into', snapshot, '--execute'])).toMatchObject({

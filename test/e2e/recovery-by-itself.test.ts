@@ -40,6 +40,7 @@ describe.skipIf(!brokers || !inject('postgresUrl'))('two instances with AUTO_REC
 
   async function answerCommandsOnALostDatabase(): Promise<void> {
     await using service = await ServiceProcess.start(environment(`sqlite:///${join(directory, 'lost.db')}`), directory);
+    await flow.bringStock();
     await flow.send(0, COMMANDS);
     await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: 120_000 });
     await service.stop();

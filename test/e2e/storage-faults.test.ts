@@ -86,6 +86,7 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
   it('another process locks the database under load: it goes on when the lock is gone', async () => {
     await using service = await start();
     await workingLanes(service.url, LANES);
+    await flow.bringStock();
     const sending = flow.send(0, COMMANDS);
     const unlock = await lockFromAnotherProcess(file);
     await waits(service, 'The lane waits');
@@ -99,6 +100,7 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     skip(!isMounted && process.platform !== 'linux', 'neither can a file system of a given size be mounted here, nor a file be limited');
     await using service = await start();
     await workingLanes(service.url, LANES);
+    await flow.bringStock();
     const makeRoom = await (isMounted ? fill() : limitFiles(service));
     await flow.send(0, COMMANDS);
     await waits(service, isMounted ? 'full' : 'The lane waits: The database cannot do it now: disk I/O error');
@@ -112,6 +114,7 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     file = join(directory, `${flow.run}.db`);
     await using service = await start();
     await workingLanes(service.url, LANES);
+    await flow.bringStock();
     const sending = flow.send(0, COMMANDS);
     const makeWritable = await makeReadOnly(file, `${file}-wal`);
     try {
@@ -129,6 +132,7 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
   it('an old copy of the database is restored: it refuses, and goes on with the right one', async () => {
     const copy = `${file}.copy`;
     await using first = await start();
+    await flow.bringStock();
     await flow.send(0, COMMANDS);
     await answered(60_000);
     expect(await first.stop()).toBe(0);
@@ -174,6 +178,7 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
   it('partitions are added to the commands topic under load: they get lanes', async () => {
     await using service = await start();
     await workingLanes(service.url, LANES);
+    await flow.bringStock();
     const sending = flow.send(0, COMMANDS);
     const admin = flow.kafka.admin();
     await admin.connect();

@@ -75,6 +75,19 @@ export abstract class Flow {
     }
   }
 
+  /**
+   * Resolves when there is stock of every product. Before that an order of several could find one missing that another lane is just
+   * bringing, and what finds one missing has no place in the sequences: the judge could not tell when it was.
+   */
+  async bringStock(): Promise<void> {
+    await this.send(0, SKUS);
+    const isAnswered = async () => {
+      const lag = await this.lag();
+      if (lag > 0) throw new Error(`${lag} commands wait`);
+    };
+    await eventually(isAnswered, { withinMs: PATIENCE_MS });
+  }
+
   abstract connect(): Promise<void>;
   abstract disconnect(): Promise<void>;
   protected abstract publish(messages: readonly CommandMessage[]): Promise<void>;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Database } from '../../src/adapters/database/database.ts';
 import { checkHistory, type History } from './check-history.ts';
-import { CommandFlow, lanesAtWork, SKUS, unseenTypes } from './command-flow.ts';
+import { CommandFlow, lanesAtWork, unseenTypes } from './command-flow.ts';
 import { eventually } from './eventually.ts';
 import { FaultyProxy } from './faulty-proxy.ts';
 import type { TestKafka } from './kafka.ts';
@@ -70,7 +70,7 @@ export class FaultCampaign {
   /** What was wrong on the way. */
   readonly #findings: string[] = [];
   readonly #endured = new Set<FaultName>();
-  #rounds = 0;
+  #rounds = 1;
 
   private constructor(kafka: TestKafka, postgres: PostgresServer, links: readonly Link[], options: CampaignOptions) {
     this.#kafka = kafka;
@@ -92,8 +92,7 @@ export class FaultCampaign {
     const campaign = new FaultCampaign(kafka, postgres, [await open(), await open()], options);
     await campaign.flow.connect();
     for (const index of [0, 1]) campaign.instances[index] = await campaign.#startInstance(index);
-    // Every product exists before a lane can fall behind: which of two lanes was first where one creates what the other misses, nobody can tell.
-    await campaign.flow.send(campaign.#rounds++, SKUS);
+    await campaign.flow.bringStock();
     await campaign.#recovered(await campaign.flow.ends());
     return campaign;
   }
