@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { Command, Option } from 'commander';
 import { Database } from '../../src/adapters/database/database.ts';
 import { positive } from '../../src/cli/command-arguments.ts';
+import { progress } from '../support/progress.ts';
 import { type Outcome, simulate } from './history.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
 import { DatabaseFile } from './simulated-database.ts';
@@ -88,11 +89,6 @@ function reportWrong(seed: number, { violations }: Outcome, plant: PlantedBug | 
   for (const { kind, detail } of violations) say(`${kind}: ${detail}`);
   say(`\nThe history of seed ${seed} is wrong. Read it: npm run simulate -- --seed ${seed}${plant ? ` --plant '${plant}'` : ''}`);
   process.exitCode = 1;
-}
-
-/** One line that is written over; nothing where nobody watches. */
-function progress(text: string): void {
-  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${text}`);
 }
 
 // Whoever read along has read enough.

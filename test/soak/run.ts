@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { positive } from '../../src/cli/command-arguments.ts';
 import { FaultCampaign, type FaultName } from '../support/fault-campaign.ts';
+import { progress } from '../support/progress.ts';
 
 const COMMANDS_PER_FAULT = 400;
 /** Past the group's session, which ends after 6 seconds. */
@@ -47,11 +48,6 @@ async function main({ minutes }: { readonly minutes: number }): Promise<void> {
     await campaign.stop();
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-/** One line that is written over; nothing where nobody watches. */
-function progress(text: string): void {
-  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${text}`);
 }
 
 async function sampleOf(pid: number): Promise<Sample> {

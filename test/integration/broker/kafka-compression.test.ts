@@ -4,17 +4,9 @@ import { KafkaBroker } from '../../../src/adapters/broker/kafka.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../../support/eventually.ts';
 import { COMPRESSIONS, produceInJava } from '../../support/kafka-java/produce.ts';
-import { fetchLibraries } from '../../support/kafka-java/start.ts';
+import { hasJavaClient } from '../../support/kafka-java/start.ts';
 
 const brokers = inject('kafkaBrokers') ?? '';
-const hasJavaClient = async () => {
-  try {
-    await fetchLibraries();
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 it.skipIf(!brokers || !(await hasJavaClient()))(
   'what a Java producer has compressed arrives, in whichever way it did it',

@@ -1,18 +1,10 @@
 import { Partitioners } from 'kafkajs';
 import { expect, inject, it } from 'vitest';
 import { contentHash, readTopicInJava } from '../../support/kafka-java/read.ts';
-import { fetchLibraries } from '../../support/kafka-java/start.ts';
+import { hasJavaClient } from '../../support/kafka-java/start.ts';
 import { plainKafka, readTopic } from '../../support/topic-reader.ts';
 
 const brokers = inject('kafkaBrokers') ?? '';
-const hasJavaClient = async () => {
-  try {
-    await fetchLibraries();
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 it.skipIf(!brokers || !(await hasJavaClient()))(
   'what a Java client and kafkajs read has the same content, and the records of aborted transactions are counted',

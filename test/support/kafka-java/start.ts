@@ -140,3 +140,11 @@ export async function fetchLibraries(): Promise<string> {
   }
   return libraries;
 }
+
+/** Whether Kafka's own client can be used here. */
+export async function hasJavaClient(): Promise<boolean> {
+  return fetchLibraries().then(
+    () => true,
+    () => false,
+  );
+}
