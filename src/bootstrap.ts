@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { EmbeddedBroker } from './adapters/broker/embedded.ts';
-import { KafkaBroker } from './adapters/broker/kafka.ts';
+import { EmbeddedBroker } from './adapters/broker/embedded/broker.ts';
+import { KafkaBroker } from './adapters/broker/kafka/broker.ts';
 import { Database } from './adapters/database/database.ts';
 import { SqlLaneStore } from './adapters/database/lane-store.ts';
 import { refuseMarked } from './adapters/database/rebuild-target.ts';

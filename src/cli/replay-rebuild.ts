@@ -1,4 +1,4 @@
-import { copyEmbeddedLog } from '../adapters/broker/embedded-copy.ts';
+import { copyEmbeddedLog } from '../adapters/broker/embedded/copy.ts';
 import { Database } from '../adapters/database/database.ts';
 import { describeUrl, sqliteFile } from '../adapters/database/options.ts';
 import { embeddedLogUrl } from '../bootstrap.ts';

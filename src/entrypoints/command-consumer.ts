@@ -1,4 +1,4 @@
-import type { AssignedPartition, Subscription } from '../service-layer/unit-of-work.ts';
+import type { AssignedPartition, GroupConsumer } from '../service-layer/unit-of-work.ts';
 import { Lane } from './lane.ts';
 import { PublishedOffsets } from './published-offsets.ts';
 import type { LaneContext } from './take-over.ts';
@@ -8,7 +8,7 @@ export class CommandConsumer {
   readonly #context: LaneContext;
   readonly #topic: string;
   readonly #lanes = new Map<number, { readonly lane: Lane; readonly closed: Promise<void> }>();
-  #subscription: Subscription | null = null;
+  #subscription: GroupConsumer | null = null;
 
   constructor(topic: string, context: Omit<LaneContext, 'published'>) {
     this.#topic = topic;

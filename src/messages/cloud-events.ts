@@ -27,7 +27,7 @@ export const CLOUD_EVENT_TYPE = 'application/cloudevents+json';
 /** 1 to 255 characters (code points), none of them a control character or half of a surrogate pair. */
 export const NAME = /^[^\p{Cc}\p{Cs}]{1,255}$/u;
 
-/** On a record that stands for a whole batch which nobody can read (`adapters/broker/kafka-fetch.ts`): why. */
+/** On a record that stands for a whole batch which nobody can read (`adapters/broker/kafka/fetch.ts`): why. */
 const UNREADABLE_BATCH = 'unreadable-batch';
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const utf8 = new TextDecoder('utf-8', { fatal: true });

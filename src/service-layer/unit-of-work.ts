@@ -46,6 +46,8 @@ export interface ReceivedRecord extends Partition {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Headers;
+  /** Counts the partition's leaders: the one that took the record. Absent where a log has no leaders. */
+  readonly leaderEpoch?: number;
 }
 
 export interface OutgoingRecord extends LogRecord {
@@ -78,8 +80,22 @@ export interface TransactionalProducer {
   close(): Promise<void>;
 }
 
+/** What a group knows a member by. */
+export interface Membership {
+  readonly memberId: string;
+  /** Rises with each rebalance. */
+  readonly generation: number;
+}
+
 /** A partition that the consumer group has assigned to this member. It starts paused. */
 export interface AssignedPartition extends Partition {
+  /** The membership as it is now. Null: the log has no members with generations. */
+  membership(): Membership | null;
+  /**
+   * Asks the group to give the partition to a member that has not given it back. Without one it
+   * stays here. Holds until the owner calls `resumeFrom`, or `mayTake` says yes.
+   */
+  giveBack(): void;
   /** Nothing more is delivered until `resumeFrom`; a delivery under way may still arrive. */
   pause(): void;
   /** Delivers from `offset` on. What was fetched before the call may still arrive first, but nothing that begins beyond `offset`: it would be taken for what comes next. */
@@ -97,14 +113,22 @@ export interface PartitionOwner {
 export interface ConsumeOptions {
   readonly topic: string;
   readonly group: string;
-  /** Called for each partition at each (re)assignment, after the former owners have been told to close. */
+  /** Called for each partition that is newly assigned, after its former owner here has been told to close. */
   readonly assigned: (partition: AssignedPartition) => PartitionOwner;
+  /** Asked now and then about a partition that was given back and went to another member. Never rejects. */
+  readonly mayTake?: (partition: number) => Promise<boolean>;
 }
 
 /** A running consumer or tail. */
 export interface Subscription {
   /** Closes the owners, leaves the group, resolves when nothing is delivered any more. */
   close(): Promise<void>;
+}
+
+/** A member of a consumer group. */
+export interface GroupConsumer extends Subscription {
+  /** Why it has no assignment, once that has lasted longer than a rebalance may; null: all is well. */
+  problem(): string | null;
 }
 
 export interface TopicSettings {
@@ -143,7 +167,7 @@ export interface Broker {
   /** Takes the transactional id over: fences the former holder and settles its open transaction. */
   openProducer(transactionalId: string): Promise<TransactionalProducer>;
   /** Joins the group. Resolves when the consumer runs; it lasts, across rebalances and broker failures, until closed. */
-  consume(options: ConsumeOptions): Promise<Subscription>;
+  consume(options: ConsumeOptions): Promise<GroupConsumer>;
   /** The group's committed offset per partition (the array's index); null: none. */
   committedOffsets(group: string, topic: string): Promise<readonly (number | null)[]>;
   offsetRanges(topic: string): Promise<readonly OffsetRange[]>;

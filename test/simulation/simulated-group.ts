@@ -1,9 +1,10 @@
 import type {
   AssignedPartition,
   ConsumeOptions,
+  GroupConsumer,
+  Membership,
   PartitionOwner,
   ReceivedRecord,
-  Subscription,
 } from '../../src/service-layer/unit-of-work.ts';
 import type { SimulatedLog } from './simulated-log.ts';
 import type { Machine, World } from './world.ts';
@@ -36,11 +37,12 @@ export class SimulatedGroup {
     this.#partitions = partitions;
   }
 
-  join(machine: Machine, options: ConsumeOptions): Subscription {
+  join(machine: Machine, options: ConsumeOptions): GroupConsumer {
     const member: Member = { machine, options, owners: [], generation: 0, isLeaving: false };
     this.#admit(member);
     this.#beat(member);
     return {
+      problem: () => null,
       close: async () => {
         member.isLeaving = true;
         await Promise.all(member.owners.map((owner) => owner.close()));
@@ -104,20 +106,28 @@ class OwnedPartition implements AssignedPartition {
   readonly #world: World;
   readonly #log: SimulatedLog;
   readonly #machine: Machine;
+  readonly #generation: number;
   readonly #owner: PartitionOwner;
   readonly #late: (readonly ReceivedRecord[])[] = [];
   #nextOffset: number | null = null;
   #isClosed = false;
 
-  constructor(partition: number, { machine, options }: Member, world: World, log: SimulatedLog) {
+  constructor(partition: number, { machine, options, generation }: Member, world: World, log: SimulatedLog) {
     this.topic = options.topic;
     this.partition = partition;
     this.#world = world;
     this.#log = log;
     this.#machine = machine;
+    this.#generation = generation;
     this.#owner = options.assigned(this);
     this.#poll(LONGEST_POLL_MS.afterNothing);
   }
+
+  membership(): Membership {
+    return { memberId: this.#machine.name, generation: this.#generation };
+  }
+
+  giveBack(): void {}
 
   pause(): void {
     this.#nextOffset = null;

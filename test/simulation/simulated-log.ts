@@ -4,12 +4,12 @@ import {
   type ConsumeOptions,
   type Delivery,
   FencedError,
+  type GroupConsumer,
   type GroupPosition,
   type LogRecord,
   type OffsetRange,
   type OutgoingRecord,
   type ReceivedRecord,
-  type Subscription,
   type TransactionalProducer,
   TroubleError,
 } from '../../src/service-layer/unit-of-work.ts';
@@ -232,7 +232,7 @@ export class SimulatedBroker implements Broker {
     );
   }
 
-  async consume(options: ConsumeOptions): Promise<Subscription> {
+  async consume(options: ConsumeOptions): Promise<GroupConsumer> {
     return this.#log.group.join(this.#machine, options);
   }
 

@@ -1,4 +1,4 @@
-import { EmbeddedBroker } from '../../src/adapters/broker/embedded.ts';
+import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
 import type { History } from './check-history.ts';
 import { type CommandMessage, Flow } from './command-flow.ts';

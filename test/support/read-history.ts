@@ -1,5 +1,5 @@
 import type { Kafka } from 'kafkajs';
-import { EmbeddedBroker } from '../../src/adapters/broker/embedded.ts';
+import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
 import type { ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
 import type { History, HistoryRecord, StockTables } from './check-history.ts';

@@ -1,5 +1,5 @@
 // kafkajs as it is delivers some aborted records as committed.
-import '../../src/adapters/broker/kafka-patches.ts';
+import '../../src/adapters/broker/kafka/patches.ts';
 import { Kafka, type KafkaMessage, logLevel } from 'kafkajs';
 
 /** A record as a plain Kafka client sees it, headers as text. */

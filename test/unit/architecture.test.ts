@@ -14,7 +14,7 @@ const serviceLayer = [...interfaces, 'service-layer/handlers.ts'];
 const bytes = ['adapters/record-bytes.ts'];
 const sharedDatabase = ['adapters/database/database.ts'];
 const database = [...bytes, ...sharedDatabase, 'adapters/database/transaction.ts'];
-const broker = ['adapters/broker/kafka.ts'];
+const broker = ['adapters/broker/kafka/broker.ts'];
 const entrypoints = ['entrypoints/lane.ts'];
 const top = ['views.ts', 'config.ts', 'bootstrap.ts', 'main.ts', 'cli/start.ts', 'adapters/notifications.ts', '../mikro-orm.config.ts'];
 const runtime = ['node:fs', 'node:fs/promises'];
@@ -40,7 +40,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   messages: [...domain, ...messages, 'zod'],
   'service-layer': [...domain, ...serviceLayer],
   'adapters/database': [...domain, ...faultPoints, ...interfaces, ...database, ...runtime, '@mikro-orm/core', 'kysely', 'better-sqlite3'],
-  'adapters/broker': [
+  'adapters/broker/kafka': [
     'domain/value-objects.ts',
     ...faultPoints,
     ...interfaces,
@@ -140,17 +140,17 @@ describe('what the lint rule does not see', () => {
   it('is an import in another form only where kafkajs is mended, or used, inside', async () => {
     const otherForms = /\b(import|require)\s*\([^)]*\)/g;
     expect(await findInSources('src/{domain,messages,service-layer,adapters,entrypoints}/**/*.ts', otherForms)).toEqual([
-      "src/adapters/broker/kafka-batch.ts: require('kafkajs/src/protocol/recordBatch/crc32C')",
-      "src/adapters/broker/kafka-patches.ts: require('kafkajs/src/broker')",
-      "src/adapters/broker/kafka-patches.ts: require('kafkajs/src/network/requestQueue')",
-      "src/adapters/broker/kafka-patches.ts: require('kafkajs/src/protocol/requests/fetch/v4/decodeMessages')",
-      "src/adapters/broker/kafka-protocol.ts: require('kafkajs/src/cluster')",
-      "src/adapters/broker/kafka-protocol.ts: require('kafkajs/src/loggers')",
-      "src/adapters/broker/kafka-protocol.ts: require('kafkajs/src/network/socketFactory')",
-      "src/adapters/broker/kafka-protocol.ts: require('kafkajs/src/protocol/decoder')",
-      "src/adapters/broker/kafka-protocol.ts: require('kafkajs/src/protocol/encoder')",
-      "src/adapters/broker/kafka-protocol.ts: require('kafkajs/src/protocol/error')",
-      "src/adapters/broker/kafka-protocol.ts: require('kafkajs/src/protocol/requests/produce/v3/response')",
+      "src/adapters/broker/kafka/batch.ts: require('kafkajs/src/protocol/recordBatch/crc32C')",
+      "src/adapters/broker/kafka/patches.ts: require('kafkajs/src/broker')",
+      "src/adapters/broker/kafka/patches.ts: require('kafkajs/src/network/requestQueue')",
+      "src/adapters/broker/kafka/patches.ts: require('kafkajs/src/protocol/requests/fetch/v4/decodeMessages')",
+      "src/adapters/broker/kafka/protocol.ts: require('kafkajs/src/cluster')",
+      "src/adapters/broker/kafka/protocol.ts: require('kafkajs/src/loggers')",
+      "src/adapters/broker/kafka/protocol.ts: require('kafkajs/src/network/socketFactory')",
+      "src/adapters/broker/kafka/protocol.ts: require('kafkajs/src/protocol/decoder')",
+      "src/adapters/broker/kafka/protocol.ts: require('kafkajs/src/protocol/encoder')",
+      "src/adapters/broker/kafka/protocol.ts: require('kafkajs/src/protocol/error')",
+      "src/adapters/broker/kafka/protocol.ts: require('kafkajs/src/protocol/requests/produce/v3/response')",
     ]);
   });
 

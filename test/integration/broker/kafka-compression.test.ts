@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { expect, inject, it } from 'vitest';
-import { KafkaBroker } from '../../../src/adapters/broker/kafka.ts';
+import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../../support/eventually.ts';
 import { COMPRESSIONS, produceInJava } from '../../support/kafka-java/produce.ts';

@@ -1,7 +1,7 @@
 import type { Producer, Transaction } from 'kafkajs';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { KafkaBroker } from '../../../src/adapters/broker/kafka.ts';
+import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';
 import type { Delivery } from '../../../src/service-layer/unit-of-work.ts';
 import { plainKafka } from '../../support/topic-reader.ts';
 

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { EmbeddedLog } from '../../../src/adapters/broker/embedded-log.ts';
+import { EmbeddedLog } from '../../../src/adapters/broker/embedded/log.ts';
 import { Database } from '../../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../../src/adapters/database/lane-store.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';

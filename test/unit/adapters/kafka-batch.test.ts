@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { batchesOf } from '../../../src/adapters/broker/kafka-batch.ts';
+import { batchesOf } from '../../../src/adapters/broker/kafka/batch.ts';
 import { arbitraryRecord } from '../../support/arbitrary-records.ts';
 
 const require = createRequire(import.meta.url);

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { compressFrameSync } from 'lz4-napi';
 import { compressSync } from 'snappy';
 import { describe, expect, it } from 'vitest';
-import { decompress } from '../../../src/adapters/broker/kafka-compression.ts';
-import { inOnePass } from '../../../src/adapters/broker/kafka-fetch.ts';
+import { decompress } from '../../../src/adapters/broker/kafka/compression.ts';
+import { inOnePass } from '../../../src/adapters/broker/kafka/fetch.ts';
 import { ByteWriter } from '../../../src/adapters/record-bytes.ts';
 
 /** A whole block of lz4: it is counted in blocks. */

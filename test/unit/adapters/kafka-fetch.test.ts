@@ -5,7 +5,7 @@ import kafka from 'kafkajs';
 import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
 import { compressSync, uncompressSync } from 'snappy';
 import { expect, it } from 'vitest';
-import { type DecodeMessages, inOnePass } from '../../../src/adapters/broker/kafka-fetch.ts';
+import { type DecodeMessages, inOnePass } from '../../../src/adapters/broker/kafka/fetch.ts';
 import { arbitraryRecord } from '../../support/arbitrary-records.ts';
 
 const require = createRequire(import.meta.url);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { type BrokerNode, readTopicId } from '../../../src/adapters/broker/kafka-protocol.ts';
+import { type BrokerNode, readTopicId } from '../../../src/adapters/broker/kafka/protocol.ts';
 
 it("asks a node that is older than topics' ids for none", async () => {
   const node = {

@@ -1,7 +1,7 @@
 import { KafkaJSProtocolError } from 'kafkajs';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { BrokerNode, Cluster, FetchedMessage } from '../../../src/adapters/broker/kafka-protocol.ts';
-import { KafkaReader } from '../../../src/adapters/broker/kafka-reader.ts';
+import type { BrokerNode, Cluster, FetchedMessage } from '../../../src/adapters/broker/kafka/protocol.ts';
+import { KafkaReader } from '../../../src/adapters/broker/kafka/reader.ts';
 import { type Delivery, TroubleError } from '../../../src/service-layer/unit-of-work.ts';
 
 type Answer = { readonly messages: readonly FetchedMessage[]; readonly lastStableOffset: string };

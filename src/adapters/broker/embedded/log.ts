@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Partitioners } from 'kafkajs';
-import { GenericUUID } from '../../domain/value-objects.ts';
-import { passing } from '../../fault-points.ts';
+import { GenericUUID } from '../../../domain/value-objects.ts';
+import { passing } from '../../../fault-points.ts';
 import {
   type GroupPosition,
   MissingTopicError,
@@ -10,9 +10,9 @@ import {
   type ReceivedRecord,
   type TopicSettings,
   TroubleError,
-} from '../../service-layer/unit-of-work.ts';
-import type { Database } from '../database/database.ts';
-import { bytesOf } from '../record-bytes.ts';
+} from '../../../service-layer/unit-of-work.ts';
+import type { Database } from '../../database/database.ts';
+import { bytesOf } from '../../record-bytes.ts';
 import {
   type BatchRow,
   insert,
@@ -23,7 +23,7 @@ import {
   type ProducerEpoch,
   recordsOf,
   refuseFormerHolder,
-} from './embedded-append.ts';
+} from './append.ts';
 
 const MAX_READ_BATCHES = 1_000;
 const MAX_READ_BYTES = 512 * 1024;

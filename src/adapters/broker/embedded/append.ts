@@ -1,6 +1,6 @@
-import { FencedError, type GroupPosition, type LogRecord, type ReceivedRecord } from '../../service-layer/unit-of-work.ts';
-import type { Sql } from '../database/database.ts';
-import { ByteReader, ByteWriter, readRecord, writeRecord } from '../record-bytes.ts';
+import { FencedError, type GroupPosition, type LogRecord, type ReceivedRecord } from '../../../service-layer/unit-of-work.ts';
+import type { Sql } from '../../database/database.ts';
+import { ByteReader, ByteWriter, readRecord, writeRecord } from '../../record-bytes.ts';
 
 /** Who may write under a transactional id: the newest epoch. */
 export interface ProducerEpoch {

@@ -1,4 +1,4 @@
-import './kafka-patches.ts';
+import './patches.ts';
 import { createRequire } from 'node:module';
 import type { KafkaConfig, KafkaMessage } from 'kafkajs';
 

@@ -1,6 +1,6 @@
 import type { IHeaders, KafkaMessage, Message, TopicMessages } from 'kafkajs';
-import type { Headers, LogRecord, OutgoingRecord, ReceivedRecord } from '../../service-layer/unit-of-work.ts';
-import { bytesOf } from '../record-bytes.ts';
+import type { Headers, LogRecord, OutgoingRecord, ReceivedRecord } from '../../../service-layer/unit-of-work.ts';
+import { bytesOf } from '../../record-bytes.ts';
 
 /** A record that knows its partition. */
 export interface PlacedRecord {

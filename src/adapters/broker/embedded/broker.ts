@@ -3,6 +3,7 @@ import type {
   Broker,
   ConsumeOptions,
   Delivery,
+  GroupConsumer,
   GroupPosition,
   LogRecord,
   OffsetRange,
@@ -11,13 +12,13 @@ import type {
   Subscription,
   TopicSettings,
   TransactionalProducer,
-} from '../../service-layer/unit-of-work.ts';
-import type { Database } from '../database/database.ts';
-import type { Place, ProducerEpoch } from './embedded-append.ts';
-import { EmbeddedConsumer } from './embedded-consumer.ts';
-import { EmbeddedLog } from './embedded-log.ts';
-import { deliveriesOf } from './embedded-read.ts';
-import { handOver } from './hand-over.ts';
+} from '../../../service-layer/unit-of-work.ts';
+import type { Database } from '../../database/database.ts';
+import { handOver } from '../hand-over.ts';
+import type { Place, ProducerEpoch } from './append.ts';
+import { EmbeddedConsumer } from './consumer.ts';
+import { EmbeddedLog } from './log.ts';
+import { deliveriesOf } from './read.ts';
 
 const RETRY_MS = 100;
 
@@ -56,7 +57,7 @@ export class EmbeddedBroker implements Broker {
     return new EmbeddedProducer(this.#log, await this.#log.takeProducer(transactionalId));
   }
 
-  async consume(options: ConsumeOptions): Promise<Subscription> {
+  async consume(options: ConsumeOptions): Promise<GroupConsumer> {
     await this.#log.topic(options.topic);
     return this.#subscribed(new EmbeddedConsumer(this.#database, this.#log, options));
   }
@@ -93,14 +94,15 @@ export class EmbeddedBroker implements Broker {
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
   }
 
-  #subscribed(subscription: Subscription): Subscription {
+  /** Closes it with the broker, unless its user does before. */
+  #subscribed<T extends Subscription>(subscription: T): T {
+    const close = subscription.close.bind(subscription);
     this.#subscriptions.add(subscription);
-    return {
-      close: async () => {
-        this.#subscriptions.delete(subscription);
-        await subscription.close();
-      },
+    subscription.close = async () => {
+      this.#subscriptions.delete(subscription);
+      await close();
     };
+    return subscription;
   }
 }
 

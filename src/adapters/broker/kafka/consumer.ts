@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Consumer } from 'kafkajs';
-import { type ConsumeOptions, type Subscription, TroubleError } from '../../service-layer/unit-of-work.ts';
-import { HEARTBEAT_MS, KafkaAssignment } from './kafka-assignment.ts';
-import { createClient, disconnect, type KafkaOptions } from './kafka-client.ts';
+import { type ConsumeOptions, type GroupConsumer, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import { HEARTBEAT_MS, KafkaAssignment } from './assignment.ts';
+import { createClient, disconnect, type KafkaOptions } from './client.ts';
 
 const LEAVE_TIMEOUT_MS = 5_000;
 const MAX_BACKOFF_MS = 2_000;
@@ -35,7 +35,7 @@ const SETTINGS = {
  * kafkajs waits for all deliveries of a fetch before the next one: an owner that cannot take records pauses its partition
  * and returns, or it would hold back the others.
  */
-export class KafkaConsumer implements Subscription {
+export class KafkaConsumer implements GroupConsumer {
   readonly #kafka: KafkaOptions;
   readonly #options: ConsumeOptions;
   readonly #logId: () => Promise<string>;
@@ -59,6 +59,10 @@ export class KafkaConsumer implements Subscription {
   /** Resolves at the first assignment. @throws {TroubleError} closed before */
   get joined(): Promise<void> {
     return this.#joined.promise;
+  }
+
+  problem(): string | null {
+    return null;
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,9 @@
 import { Partitioners, type Producer } from 'kafkajs';
-import { type LogRecord, TroubleError } from '../../service-layer/unit-of-work.ts';
-import { bytesOf } from '../record-bytes.ts';
-import { asServiceError, createClient, disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './kafka-client.ts';
-import type { TopicLayouts } from './kafka-layout.ts';
-import { BATCH_OVERHEAD_BYTES, type PlacedRecord, sends, topicMessages } from './kafka-records.ts';
+import { type LogRecord, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import { bytesOf } from '../../record-bytes.ts';
+import { asServiceError, createClient, disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
+import type { TopicLayouts } from './layout.ts';
+import { BATCH_OVERHEAD_BYTES, type PlacedRecord, sends, topicMessages } from './records.ts';
 
 type Place = { readonly partition: number; readonly offset: number };
 

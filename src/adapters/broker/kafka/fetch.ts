@@ -1,5 +1,5 @@
-import { ByteReader, readRecord } from '../record-bytes.ts';
-import { decompress } from './kafka-compression.ts';
+import { ByteReader, readRecord } from '../../record-bytes.ts';
+import { decompress } from './compression.ts';
 
 /** kafkajs's decoder, as far as it is needed here. */
 export interface FetchDecoder {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Delivery, type OffsetRange, type ReceivedRecord, TroubleError } from '../../service-layer/unit-of-work.ts';
-import { asServiceError, disconnect, OPERATION_TIMEOUT_MS, withDeadline } from './kafka-client.ts';
-import { type BrokerNode, type Cluster, type FetchedMessage, READ_COMMITTED } from './kafka-protocol.ts';
-import { decode } from './kafka-records.ts';
+import { type Delivery, type OffsetRange, type ReceivedRecord, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import { asServiceError, disconnect, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
+import { type BrokerNode, type Cluster, type FetchedMessage, READ_COMMITTED } from './protocol.ts';
+import { decode } from './records.ts';
 
 const RETRY_MS = 200;
 /** A broker that is started anew, or a new leader, is there by then. */

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { LogRecord } from '../../service-layer/unit-of-work.ts';
-import { ByteWriter, bytesOf, writeRecord } from '../record-bytes.ts';
-import { MAX_BATCH_BYTES, type PlacedRecord } from './kafka-records.ts';
+import type { LogRecord } from '../../../service-layer/unit-of-work.ts';
+import { ByteWriter, bytesOf, writeRecord } from '../../record-bytes.ts';
+import { MAX_BATCH_BYTES, type PlacedRecord } from './records.ts';
 
 /** Who writes a batch, and how many records it has written to the partition before: the broker drops what it has, and refuses a gap. */
 export interface Writer {

@@ -1,5 +1,5 @@
-import type { Broker, ReceivedRecord, Subscription } from '../../service-layer/unit-of-work.ts';
-import type { KafkaAdmin } from './kafka-admin.ts';
+import type { Broker, ReceivedRecord, Subscription } from '../../../service-layer/unit-of-work.ts';
+import type { KafkaAdmin } from './admin.ts';
 
 /** Reads a topic alone, in a group of its own that is deleted at the end; each partition's place is kept here, across reassignments. */
 export async function tailTopic(

@@ -1,4 +1,4 @@
-import type { Database } from '../database/database.ts';
+import type { Database } from '../../database/database.ts';
 
 const TABLES = ['log_identity', 'log_topics', 'log_batches', 'log_group_offsets'] as const;
 

@@ -1,19 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { passing } from '../../fault-points.ts';
-import { type GroupPosition, type OutgoingRecord, type TransactionalProducer, TroubleError } from '../../service-layer/unit-of-work.ts';
-import { type BatchEncoder, batchesOf } from './kafka-batch.ts';
-import {
-  asServiceError,
-  clientConfig,
-  disconnect,
-  isAnswer,
-  type KafkaOptions,
-  OPERATION_TIMEOUT_MS,
-  withDeadline,
-} from './kafka-client.ts';
-import type { TopicLayouts } from './kafka-layout.ts';
-import { type BrokerNode, type Cluster, createCluster, GROUP_COORDINATOR, produce, TRANSACTION_COORDINATOR } from './kafka-protocol.ts';
-import type { PlacedRecord } from './kafka-records.ts';
+import { passing } from '../../../fault-points.ts';
+import { type GroupPosition, type OutgoingRecord, type TransactionalProducer, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import { type BatchEncoder, batchesOf } from './batch.ts';
+import { asServiceError, clientConfig, disconnect, isAnswer, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
+import type { TopicLayouts } from './layout.ts';
+import { type BrokerNode, type Cluster, createCluster, GROUP_COORDINATOR, produce, TRANSACTION_COORDINATOR } from './protocol.ts';
+import type { PlacedRecord } from './records.ts';
 
 const OPEN_TIMEOUT_MS = 30_000;
 const PUBLISH_TIMEOUT_MS = 60_000;

@@ -1,16 +1,8 @@
 // Node finds no name after CompressionCodecs in this CommonJS module: by its default export then.
 import kafkajs, { type Admin } from 'kafkajs';
-import { MissingTopicError, type OffsetRange, type TopicSettings, TroubleError } from '../../service-layer/unit-of-work.ts';
-import {
-  asServiceError,
-  clientConfig,
-  createClient,
-  disconnect,
-  type KafkaOptions,
-  OPERATION_TIMEOUT_MS,
-  withDeadline,
-} from './kafka-client.ts';
-import { type Cluster, createCluster, readTopicId } from './kafka-protocol.ts';
+import { MissingTopicError, type OffsetRange, type TopicSettings, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import { asServiceError, clientConfig, createClient, disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
+import { type Cluster, createCluster, readTopicId } from './protocol.ts';
 
 /** Its callers try again by themselves, and some want to know soon. */
 const CONNECT_RETRIES = 4;

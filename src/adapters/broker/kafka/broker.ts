@@ -2,23 +2,24 @@ import {
   type Broker,
   type ConsumeOptions,
   type Delivery,
+  type GroupConsumer,
   type LogRecord,
   type OffsetRange,
   type ReceivedRecord,
   type Subscription,
   type TopicSettings,
   TroubleError,
-} from '../../service-layer/unit-of-work.ts';
-import { handOver } from './hand-over.ts';
-import { KafkaAdmin } from './kafka-admin.ts';
-import { clientConfig, type KafkaOptions } from './kafka-client.ts';
-import { KafkaConsumer } from './kafka-consumer.ts';
-import { TopicLayouts } from './kafka-layout.ts';
-import { KafkaTransactionalProducer } from './kafka-producer.ts';
-import { createCluster } from './kafka-protocol.ts';
-import { KafkaPublisher } from './kafka-publisher.ts';
-import { KafkaReader } from './kafka-reader.ts';
-import { tailTopic } from './kafka-tail.ts';
+} from '../../../service-layer/unit-of-work.ts';
+import { handOver } from '../hand-over.ts';
+import { KafkaAdmin } from './admin.ts';
+import { clientConfig, type KafkaOptions } from './client.ts';
+import { KafkaConsumer } from './consumer.ts';
+import { TopicLayouts } from './layout.ts';
+import { KafkaTransactionalProducer } from './producer.ts';
+import { createCluster } from './protocol.ts';
+import { KafkaPublisher } from './publisher.ts';
+import { KafkaReader } from './reader.ts';
+import { tailTopic } from './tail.ts';
 
 /** The reader tries again by itself. */
 const READ_RETRIES = 1;
@@ -55,12 +56,13 @@ export class KafkaBroker implements Broker {
     return await KafkaTransactionalProducer.open(this.#options, transactionalId, this.#layouts);
   }
 
-  async consume(options: ConsumeOptions): Promise<Subscription> {
+  async consume(options: ConsumeOptions): Promise<GroupConsumer> {
     if (this.#isClosed) throw new TroubleError('The broker is closed');
     const consumer = new KafkaConsumer(this.#options, options, () => this.#admin.logId(options.topic));
     this.#consumers.add(consumer);
     await consumer.joined;
     return {
+      problem: () => consumer.problem(),
       close: async () => {
         await consumer.close();
         this.#consumers.delete(consumer);

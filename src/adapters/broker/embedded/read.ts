@@ -1,5 +1,5 @@
-import { type Delivery, type OffsetRange, TroubleError } from '../../service-layer/unit-of-work.ts';
-import type { EmbeddedLog } from './embedded-log.ts';
+import { type Delivery, type OffsetRange, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import type { EmbeddedLog } from './log.ts';
 
 /** What the log has within the ranges, one partition after the other. */
 export async function* deliveriesOf(

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { type DecodeMessages, inOnePass } from './kafka-fetch.ts';
+import { type DecodeMessages, inOnePass } from './fetch.ts';
 
 /**
  * Mends three faults of kafkajs 2.2.4 that cannot be worked around from outside. Importing this file applies it, once per process.
@@ -11,7 +11,7 @@ import { type DecodeMessages, inOnePass } from './kafka-fetch.ts';
  *    partition are aborted, what they wrote shows up as if committed. Here what is aborted is marked before that filter:
  *    like a control record, it moves the position and is not delivered.
  * 3. Decoding a fetch takes it longer than all that the service does with the commands in memory, and spoils some headers: see
- *    `kafka-fetch.ts`.
+ *    `fetch.ts`.
  */
 interface RequestQueue {
   readonly pending: readonly unknown[];

@@ -1,7 +1,7 @@
 import { Partitioners, type PartitionMetadata } from 'kafkajs';
-import { type OutgoingRecord, TroubleError } from '../../service-layer/unit-of-work.ts';
-import type { KafkaAdmin } from './kafka-admin.ts';
-import type { PlacedRecord } from './kafka-records.ts';
+import { type OutgoingRecord, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import type { KafkaAdmin } from './admin.ts';
+import type { PlacedRecord } from './records.ts';
 
 const MAX_AGE_MS = 30_000;
 

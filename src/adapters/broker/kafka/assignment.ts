@@ -1,7 +1,7 @@
 import type { Consumer, EachBatchPayload } from 'kafkajs';
-import type { AssignedPartition, ConsumeOptions, PartitionOwner } from '../../service-layer/unit-of-work.ts';
-import { isAnswer } from './kafka-client.ts';
-import { decode } from './kafka-records.ts';
+import type { AssignedPartition, ConsumeOptions, PartitionOwner } from '../../../service-layer/unit-of-work.ts';
+import { isAnswer } from './client.ts';
+import { decode } from './records.ts';
 
 export const HEARTBEAT_MS = 500;
 
@@ -37,6 +37,8 @@ export class KafkaAssignment {
     return {
       topic,
       partition,
+      membership: () => null,
+      giveBack: () => {},
       pause: () => {
         if (generation !== this.#generation) return;
         this.#paused.add(partition);

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { GenericUUID } from '../../domain/value-objects.ts';
-import type { AssignedPartition, ConsumeOptions, PartitionOwner, Subscription } from '../../service-layer/unit-of-work.ts';
-import type { Database } from '../database/database.ts';
-import type { EmbeddedLog } from './embedded-log.ts';
+import { GenericUUID } from '../../../domain/value-objects.ts';
+import type { AssignedPartition, ConsumeOptions, GroupConsumer, PartitionOwner } from '../../../service-layer/unit-of-work.ts';
+import type { Database } from '../../database/database.ts';
+import type { EmbeddedLog } from './log.ts';
 
 const LEASE_MS = 6_000;
 const RENEWAL_MS = 1_500;
@@ -19,7 +19,7 @@ const RETRY_MS = 100;
  *
  *   standing by ──lease──▶ owning ──lease lost──▶ standing by ─ … ─▶ closed
  */
-export class EmbeddedConsumer implements Subscription {
+export class EmbeddedConsumer implements GroupConsumer {
   readonly #database: Database;
   readonly #log: EmbeddedLog;
   readonly #options: ConsumeOptions;
@@ -32,6 +32,11 @@ export class EmbeddedConsumer implements Subscription {
     this.#log = log;
     this.#options = options;
     this.#living = this.#live();
+  }
+
+  /** Standing by is no problem: another member works. */
+  problem(): null {
+    return null;
   }
 
   async close(): Promise<void> {
@@ -103,6 +108,13 @@ class OwnedPartition implements AssignedPartition {
     this.#owner = assigned(this);
     this.#delivering = this.#deliver();
   }
+
+  membership(): null {
+    return null;
+  }
+
+  /** Keeps it: one member has all partitions. */
+  giveBack(): void {}
 
   pause(): void {
     this.#nextOffset = null;
