@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';
 import { KafkaAdmin } from '../../../src/adapters/broker/kafka/admin.ts';
+import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';
 import {
   type AssignedPartition,
   FencedError,
