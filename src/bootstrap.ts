@@ -60,7 +60,8 @@ export function embeddedLogUrl({ databaseUrl }: Pick<Config, 'databaseUrl'>): st
 
 /** Kafka where KAFKA_BROKERS is set; else the embedded log, in the service's own SQLite file. */
 export async function openBroker(config: Config, log: Logger): Promise<Broker> {
-  if (config.kafkaBrokers) return new KafkaBroker({ brokers: config.kafkaBrokers, clientId: config.groupId, log });
+  if (config.kafkaBrokers)
+    return new KafkaBroker({ brokers: config.kafkaBrokers, clientId: config.groupId, instanceId: config.instanceId, log });
   const database = await Database.open(embeddedLogUrl(config));
   await database.runMigrations();
   return new EmbeddedBroker(database);
