@@ -131,7 +131,8 @@ function level(shares: readonly Share[], mayTake: MayTake): void {
   let isLevel = false;
   while (!isLevel) {
     const fewestFirst = shares.toSorted((a, b) => a.partitions.size - b.partitions.size);
-    isLevel = !fewestFirst.toReversed().some((share) => relieve(share, fewestFirst, mayTake));
+    const searched = new Set<Share>();
+    isLevel = !fewestFirst.toReversed().some((share) => !searched.has(share) && relieve(share, fewestFirst, mayTake, searched));
   }
 }
 
@@ -139,9 +140,10 @@ function level(shares: readonly Share[], mayTake: MayTake): void {
  * Moves one partition, or a chain of them, from a share to one with at least two fewer. A search
  * in breadth: a chain goes through others only where the partition cannot go directly.
  *
+ * @param searched takes up what was reached in vain: fuller shares lead nowhere, so those do not
  * @returns whether there was such a share
  */
-function relieve(full: Share, fewestFirst: readonly Share[], mayTake: MayTake): boolean {
+function relieve(full: Share, fewestFirst: readonly Share[], mayTake: MayTake, searched: Set<Share>): boolean {
   const isMuchLess = ({ partitions }: Share) => partitions.size + 2 <= full.partitions.size;
   if (!fewestFirst.some(isMuchLess)) return false;
   const unreached = new Set(fewestFirst);
@@ -162,6 +164,7 @@ function relieve(full: Share, fewestFirst: readonly Share[], mayTake: MayTake): 
         unreached.delete(to);
       }
     }
+    searched.add(from);
   }
   return false;
 }
