@@ -3,7 +3,9 @@ import { describe, expect, inject, it } from 'vitest';
 import type { Service } from '../../src/bootstrap.ts';
 import type { Event } from '../../src/domain/events.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
+import type { Broker, PartitionOwner } from '../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../support/eventually.ts';
+import { over } from '../support/over.ts';
 import { describeOnEachBroker, RunningService } from '../support/running-service.ts';
 import { plainKafka } from '../support/topic-reader.ts';
 
@@ -37,15 +39,32 @@ function hangingBus() {
   return { bus: new HangingBus({ notifications: { outOfStock: () => {} } }), begun, letGo };
 }
 
-describeOnEachBroker('a lane whose handler never returns', (environment) => {
+/** A broker whose deliveries never arrive, until `letGo`. */
+function silentBroker() {
+  const { promise, resolve: letGo } = Promise.withResolvers<void>();
+  let held = 0;
+  const hold = (owner: PartitionOwner): PartitionOwner => ({
+    close: () => owner.close(),
+    handle: async (records) => {
+      held += 1;
+      await promise;
+      await owner.handle(records);
+    },
+  });
+  const broker = (real: Broker) =>
+    over(real, { consume: (options) => real.consume({ ...options, assigned: (partition) => hold(options.assigned(partition)) }) });
+  return { broker, held: () => held, letGo };
+}
+
+describeOnEachBroker('a lane that no delivery reaches', (environment) => {
   it('is not ready, in the metrics and once in the log, until it moves', async () => {
-    const { bus, begun, letGo } = hangingBus();
-    await using running = await RunningService.start({ ...environment, TOPIC_PARTITIONS: '1' }, { bus });
+    const { broker, held, letGo } = silentBroker();
+    await using running = await RunningService.start({ ...environment, TOPIC_PARTITIONS: '1' }, { broker });
     const { service, log } = running;
     const lines = () => log.flatMap(({ msg }) => (/^Lane .*(stuck|moves again)/.test(String(msg)) ? [String(msg)] : []));
     try {
-      await running.send(batch('hangs'));
-      await eventually(() => expect(begun).toHaveLength(1));
+      await running.send(batch('waits'));
+      await eventually(() => expect(held()).toBe(1));
       expect([await readiness(service), await stuckLanes(service)]).toEqual([expect.stringMatching(/^200/), '0']);
       await eventually(async () => expect(await readiness(service)).toMatch(/^503 .*is stuck: it has stood at offset 0 for 3/), {
         withinMs: WITHIN_MS,

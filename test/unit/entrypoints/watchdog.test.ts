@@ -17,9 +17,12 @@ describe('The watchdog', () => {
   let log: string[];
   let watchdog: Watchdog;
 
+  let isReaderHanging: boolean;
+
   const read: Broker['read'] = async (_topic, ranges, take, signal) => {
     for (const { partition, beginning, end } of ranges) {
       reads.push(partition);
+      if (isReaderHanging) await new Promise((_resolve, reject) => signal?.addEventListener('abort', reject));
       const found = records[partition]?.filter((offset) => offset >= beginning && offset < end) ?? [];
       const asRecords = found.map((offset) => ({ topic, partition, offset }) as ReceivedRecord);
       for (const one of [[], asRecords, []]) {
@@ -40,6 +43,7 @@ describe('The watchdog', () => {
     committed = [5, 7];
     questions = 0;
     reads = [];
+    isReaderHanging = false;
     log = [];
     offsetRanges = async () => ends.map((end, partition) => ({ partition, beginning: 0, end }));
     const broker = {
@@ -159,6 +163,16 @@ describe('The watchdog', () => {
     offsetRanges = async () => [];
     await pass(15);
     expect(watchdog.problems()).toEqual([]);
+  });
+
+  it('does not call a lane stuck while nobody can read, and tries again', async () => {
+    isReaderHanging = true;
+    arrives(0, 5);
+    await pass(60);
+    expect([watchdog.problems(), reads]).toEqual([[], [0, 0]]);
+    isReaderHanging = false;
+    await pass(20);
+    expect(watchdog.problems()).toHaveLength(1);
   });
 
   it('asks one question for all lanes', async () => {
