@@ -242,8 +242,8 @@ export class Rebuild {
 
   /** @returns how many events the database had already */
   async #finish(signal: AbortSignal): Promise<number> {
-    const { until, positions, logId, deadLettersTopic, eventsTopic, eventsLogId, ranges } = this.#plan;
-    const parked = until ? [] : await readParkedCommands(this.#broker, deadLettersTopic);
+    const { until, positions, logId, eventsTopic, eventsLogId, ranges } = this.#plan;
+    const parked = until ? [] : await readParkedCommands(this.#broker, this.#plan);
     return this.#fold.fold(async (sql) => {
       await this.#fold.forget(sql);
       await sql('delete from rebuilds');
