@@ -3,11 +3,16 @@ import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';
 import type { AssignedPartition, GroupConsumer, PartitionOwner, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../../support/eventually.ts';
+import { groupMembers } from '../../support/kafka-java/group-members.ts';
+import { hasJavaClient } from '../../support/kafka-java/start.ts';
 
 const PARTITIONS = 4;
 /** So many different keys that each partition gets some. */
 const KEYS = 40;
 const PATIENCE_MS = 30_000;
+const TEST_MS = 120_000;
+/** Java compiles the program that asks, and starts. */
+const JAVA_MS = 60_000;
 
 type Happening = 'assigned' | 'closing' | 'closed';
 
@@ -120,65 +125,94 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
     await broker.close();
   });
 
-  it('goes on with the partitions that stay while the others are being closed', async () => {
-    await join(first);
-    await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), { withinMs: PATIENCE_MS });
-    await deliver(first.open());
-    const { promise, resolve: letClose } = Promise.withResolvers<void>();
-    first.mayClose = promise;
-    try {
-      const joining = join(second);
-      await eventually(() => expect(happened('first', 'closing')).toHaveLength(PARTITIONS / 2), { withinMs: PATIENCE_MS });
-      const staying = first.open();
-      expect(staying).toHaveLength(PARTITIONS / 2);
-      // The rebalance cannot end before the others are closed.
-      await deliver(staying);
-      expect(happened('second', 'assigned')).toEqual([]);
-      letClose();
-      await joining;
-      await eventually(() => expect(second.open()).toHaveLength(PARTITIONS / 2), { withinMs: PATIENCE_MS });
-      await deliver([...staying, ...second.open()]);
-      expect(first.open()).toEqual(staying);
-    } finally {
-      letClose();
-    }
-  });
+  it(
+    'goes on with the partitions that stay while the others are being closed',
+    async () => {
+      await join(first);
+      await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), { withinMs: PATIENCE_MS });
+      await deliver(first.open());
+      const { promise, resolve: letClose } = Promise.withResolvers<void>();
+      first.mayClose = promise;
+      try {
+        const joining = join(second);
+        await eventually(() => expect(happened('first', 'closing')).toHaveLength(PARTITIONS / 2), { withinMs: PATIENCE_MS });
+        const staying = first.open();
+        expect(staying).toHaveLength(PARTITIONS / 2);
+        // The rebalance cannot end before the others are closed.
+        await deliver(staying);
+        expect(happened('second', 'assigned')).toEqual([]);
+        letClose();
+        await joining;
+        await eventually(() => expect(second.open()).toHaveLength(PARTITIONS / 2), { withinMs: PATIENCE_MS });
+        await deliver([...staying, ...second.open()]);
+        expect(happened('first', 'closing')).toHaveLength(PARTITIONS / 2);
+        expect(happened('first', 'assigned')).toHaveLength(PARTITIONS);
+      } finally {
+        letClose();
+      }
+    },
+    TEST_MS,
+  );
 
-  it('closes each partition that moves at the first before it is assigned at the second', async () => {
-    await join(first);
-    await join(second);
-    await eventually(() => expect([first.open().length, second.open().length]).toEqual([2, 2]), { withinMs: PATIENCE_MS });
-    const moved = second.partitions();
-    for (const partition of moved) {
-      expect(timeline.indexOf(`first closed ${partition}`)).toBeGreaterThanOrEqual(0);
-      expect(timeline.indexOf(`second assigned ${partition}`)).toBeGreaterThan(timeline.indexOf(`first closed ${partition}`));
-    }
-    expect(happened('first', 'closing').sort()).toEqual(moved);
-    expect([...first.partitions(), ...moved].sort()).toEqual([0, 1, 2, 3]);
-    await deliver([...first.open(), ...second.open()]);
-  });
+  it(
+    'closes each partition that moves at the first before it is assigned at the second',
+    async () => {
+      await join(first);
+      await join(second);
+      await eventually(() => expect([first.open().length, second.open().length]).toEqual([2, 2]), { withinMs: PATIENCE_MS });
+      const moved = second.partitions();
+      for (const partition of moved) {
+        expect(timeline.indexOf(`first closed ${partition}`)).toBeGreaterThanOrEqual(0);
+        expect(timeline.indexOf(`second assigned ${partition}`)).toBeGreaterThan(timeline.indexOf(`first closed ${partition}`));
+      }
+      expect(happened('first', 'closing').sort()).toEqual(moved);
+      expect([...first.partitions(), ...moved].sort()).toEqual([0, 1, 2, 3]);
+      await deliver([...first.open(), ...second.open()]);
+    },
+    TEST_MS,
+  );
 
-  it('takes over what a member leaves, and closes nothing for it', async () => {
-    await join(first);
-    const member = await join(second);
-    await eventually(() => expect([first.open().length, second.open().length]).toEqual([2, 2]), { withinMs: PATIENCE_MS });
-    const staying = first.open();
-    const closings = happened('first', 'closing');
-    await member.close();
-    await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), { withinMs: PATIENCE_MS });
-    expect(happened('first', 'closing')).toEqual(closings);
-    expect(first.open()).toEqual(expect.arrayContaining([...staying]));
-    await deliver(first.open());
-  });
+  it(
+    'takes over what a member leaves, and closes nothing for it',
+    async () => {
+      await join(first);
+      const member = await join(second);
+      await eventually(() => expect([first.open().length, second.open().length]).toEqual([2, 2]), { withinMs: PATIENCE_MS });
+      await member.close();
+      await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), { withinMs: PATIENCE_MS });
+      expect(happened('first', 'closing')).toHaveLength(PARTITIONS / 2);
+      expect(happened('first', 'assigned')).toHaveLength(PARTITIONS + PARTITIONS / 2);
+      await deliver(first.open());
+    },
+    TEST_MS,
+  );
 
-  it('gives a partition that one gives back to the other, and keeps it where nobody else is', async () => {
-    await join(first);
-    await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), { withinMs: PATIENCE_MS });
-    const [owner] = first.open();
-    owner?.assigned.giveBack();
-    await join(second);
-    await eventually(() => expect(second.partitions()).toContain(owner?.assigned.partition), { withinMs: PATIENCE_MS });
-    await eventually(() => expect([first.open().length, second.open().length]).toEqual([2, 2]), { withinMs: PATIENCE_MS });
-    await deliver([...first.open(), ...second.open()]);
-  });
+  it(
+    'gives a partition that one gives back to the other, and keeps it where nobody else is',
+    async () => {
+      await join(first);
+      await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), { withinMs: PATIENCE_MS });
+      const [owner] = first.open();
+      owner?.assigned.giveBack();
+      await join(second);
+      await eventually(() => expect(second.partitions()).toContain(owner?.assigned.partition), { withinMs: PATIENCE_MS });
+      await eventually(() => expect([first.open().length, second.open().length]).toEqual([2, 2]), { withinMs: PATIENCE_MS });
+      await deliver([...first.open(), ...second.open()]);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'shows each member’s partitions to Kafka’s own client',
+    async ({ skip }) => {
+      if (!(await hasJavaClient())) return skip();
+      await Promise.all([join(first), join(second)]);
+      await eventually(() => expect([first.open().length, second.open().length]).toEqual([2, 2]), { withinMs: PATIENCE_MS });
+      const shown = [first, second].map((member) => `test ${member.partitions()}`);
+      await eventually(async () => expect((await groupMembers(brokers ?? '', group)).toSorted()).toEqual(shown.toSorted()), {
+        withinMs: JAVA_MS,
+      });
+    },
+    TEST_MS,
+  );
 });

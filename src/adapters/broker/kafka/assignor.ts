@@ -114,9 +114,7 @@ function takersOf(members: readonly GroupMember[], claims: ReadonlyMap<number, C
 
 /** A static member has the same place after a restart, which gives it another member id. */
 function byName(a: GroupMember, b: GroupMember): number {
-  const [nameOfA, nameOfB] = [nameOf(a), nameOf(b)];
-  if (nameOfA === nameOfB) return a.memberId < b.memberId ? -1 : 1;
-  return nameOfA < nameOfB ? -1 : 1;
+  return nameOf(a) < nameOf(b) ? -1 : 1;
 }
 
 function nameOf({ instanceId, memberId }: GroupMember): string {
