@@ -3,6 +3,7 @@ import { passing } from '../../../fault-points.ts';
 import { type GroupPosition, type OutgoingRecord, type TransactionalProducer, TroubleError } from '../../../service-layer/unit-of-work.ts';
 import { type BatchEncoder, batchesOf } from './batch.ts';
 import { asServiceError, clientConfig, disconnect, isAnswer, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
+import type { DepartedNodes } from './departed-nodes.ts';
 import type { TopicLayouts } from './layout.ts';
 import { type BrokerNode, type Cluster, createCluster, GROUP_COORDINATOR, produce, TRANSACTION_COORDINATOR } from './protocol.ts';
 import type { PlacedRecord } from './records.ts';
@@ -44,11 +45,13 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #coordinator: BrokerNode;
   readonly #identity: Identity;
   readonly #layouts: TopicLayouts;
+  readonly #departed: DepartedNodes;
   readonly #groupCoordinators = new Map<string, BrokerNode>();
   readonly #sequences = new Map<string, number>();
   #closed: Promise<void> | null = null;
 
-  private constructor(cluster: Cluster, coordinator: BrokerNode, identity: Identity, layouts: TopicLayouts) {
+  private constructor(cluster: Cluster, coordinator: BrokerNode, identity: Identity, layouts: TopicLayouts, departed: DepartedNodes) {
+    this.#departed = departed;
     this.#cluster = cluster;
     this.#coordinator = coordinator;
     this.#identity = identity;
@@ -56,15 +59,21 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   }
 
   /** Tries until the broker has settled the former holder's transaction. @throws {TroubleError} within 30 seconds or so */
-  static async open(options: KafkaOptions, transactionalId: string, layouts: TopicLayouts): Promise<KafkaTransactionalProducer> {
+  static async open(
+    options: KafkaOptions,
+    transactionalId: string,
+    layouts: TopicLayouts,
+    departed: DepartedNodes,
+  ): Promise<KafkaTransactionalProducer> {
     const doing = `Opening the producer ${transactionalId}`;
     const cluster = createCluster(clientConfig(options, CONNECT_RETRIES));
+    departed.watch(cluster);
     const initialise = async () => {
       await cluster.connect();
       const ask = async () => {
         const coordinator = await cluster.findGroupCoordinator({ groupId: transactionalId, coordinatorType: TRANSACTION_COORDINATOR });
         const identity = await coordinator.initProducerId({ transactionalId, transactionTimeout: TRANSACTION_TIMEOUT_MS });
-        return new KafkaTransactionalProducer(cluster, coordinator, { transactionalId, ...identity }, layouts);
+        return new KafkaTransactionalProducer(cluster, coordinator, { transactionalId, ...identity }, layouts, departed);
       };
       return await insist(ask, NOT_YET, OPEN_TIMEOUT_MS);
     };
@@ -72,6 +81,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       return await withDeadline(initialise(), OPEN_TIMEOUT_MS, doing);
     } catch (error) {
       void disconnect(cluster);
+      departed.forget(cluster);
       throw asServiceError(error, doing);
     }
   }
@@ -166,6 +176,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
 
   /** Never aborts: an aborted transaction is the next holder's to settle. */
   close(): Promise<void> {
+    this.#departed.forget(this.#cluster);
     this.#closed ??= disconnect(this.#cluster);
     return this.#closed;
   }

@@ -1,5 +1,5 @@
-import type { IHeaders, KafkaMessage, Message, TopicMessages } from 'kafkajs';
-import type { Headers, LogRecord, OutgoingRecord, ReceivedRecord } from '../../../service-layer/unit-of-work.ts';
+import type { IHeaders, Message, TopicMessages } from 'kafkajs';
+import type { Headers, LogRecord, OutgoingRecord } from '../../../service-layer/unit-of-work.ts';
 import { bytesOf } from '../../record-bytes.ts';
 
 /** A record that knows its partition. */
@@ -24,18 +24,6 @@ function encodeHeaders(headers: Headers): IHeaders {
       value === undefined ? [] : [[name, typeof value === 'string' || Buffer.isBuffer(value) ? value : [...value]]],
     ),
   );
-}
-
-export function decode(topic: string, partition: number, message: KafkaMessage): ReceivedRecord {
-  const { offset, timestamp, key, value, headers = {} } = message;
-  return { topic, partition, offset: Number(offset), timestampMs: Number(timestamp), key, value, headers: withoutNulls(headers) };
-}
-
-function withoutNulls(headers: IHeaders): Headers {
-  for (const name in headers) {
-    if (headers[name] === null) return Object.fromEntries(Object.entries(headers).filter(([, header]) => header !== null));
-  }
-  return headers;
 }
 
 /** Cuts the records, in order, into sends that the broker takes: each partition's part is one record batch. */
