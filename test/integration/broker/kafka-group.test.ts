@@ -4,7 +4,7 @@ import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';
 import type { AssignedPartition, GroupConsumer, PartitionOwner, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../../support/eventually.ts';
 import { groupMembers } from '../../support/kafka-java/group-members.ts';
-import { hasJavaClient } from '../../support/kafka-java/start.ts';
+import { hasJavaClient } from '../../support/kafka-java/libraries.ts';
 
 const PARTITIONS = 4;
 /** So many different keys that each partition gets some. */
