@@ -101,6 +101,20 @@ describeOnEachDatabase('The fold of the events', (current) => {
     expect(await stockOf(database)).toMatchObject({ products: [{ sku: 'LAMP', version: 2 }] });
   });
 
+  test('tells two different events of one sequence from one that is read twice', async () => {
+    const { fold } = await scratch();
+    const [created, allocated] = await eventsOf(createBatch('b', 'LAMP', 5), allocateOrder('o', 'LAMP'));
+    if (!created || !allocated) throw new Error('There are no events');
+    await fold.add([created, allocated], [], { partition: 0, nextOffset: 2 });
+    await fold.add([created, allocated], [], { partition: 1, nextOffset: 2 });
+    expect(await fold.conflicts(10)).toEqual([]);
+    await fold.add([{ ...created, eta: '2027-01-01', partition: 1, offset: 3 }], [], { partition: 1, nextOffset: 4 });
+    await fold.add([{ ...allocated, id: 'another', partition: 1, offset: 4 }], [], { partition: 1, nextOffset: 5 });
+    const places = { firstPlace: '0/0', otherPlace: '1/3' };
+    expect(await fold.conflicts(1)).toEqual([{ sku: 'LAMP', sequence: 1, firstId: created.id, otherId: created.id, ...places }]);
+    expect(await fold.conflicts(10)).toMatchObject([{ sequence: 1 }, { sequence: 2, firstId: allocated.id, otherId: 'another' }]);
+  });
+
   test('finds the events that are missing, and takes none behind them', async () => {
     const { database, fold } = await scratch();
     const events = await eventsOf(createBatch('b', 'LAMP', 5), ...['o1', 'o2', 'o3'].map((id) => allocateOrder(id, 'LAMP')));
