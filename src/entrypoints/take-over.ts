@@ -34,6 +34,7 @@ export interface OpenLane {
   readonly producer: TransactionalProducer;
   readonly position: LanePosition;
   readonly deadLetterMaxBytes: number;
+  readonly eventMaxBytes: number;
 }
 
 /**
@@ -65,9 +66,11 @@ export async function takeOver(lane: Partition, context: LaneContext): Promise<O
     await refuseOlder(topic, committed, context);
     await refuseAnotherEnd(lane, position.nextOffset, context);
     await publishOutbox({ topic, partition }, position, committed[partition] ?? 0, producer, context);
-    const deadLetterMaxBytes = await broker.maxMessageBytes(answering.deadLettersTopic);
+    const { deadLettersTopic, eventsTopic } = answering;
+    const maxBytes = Promise.all([broker.maxMessageBytes(deadLettersTopic), broker.maxMessageBytes(eventsTopic)]);
+    const [deadLetterMaxBytes, eventMaxBytes] = await maxBytes;
     passing('lane-opened');
-    return { producer, position, deadLetterMaxBytes };
+    return { producer, position, deadLetterMaxBytes, eventMaxBytes };
   } catch (error) {
     await producer.close();
     throw error;
