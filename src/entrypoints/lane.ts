@@ -46,6 +46,7 @@ export class Lane implements PartitionOwner {
   #position: LanePosition = { nextOffset: 0, nextSequence: 1 };
   #publishedBelowOffset = 0;
   #deadLetterMaxBytes = 0;
+  #eventMaxBytes = 0;
   #failures = 0;
   #problem: string | null = 'is being opened';
   #refusal: string | null = null;
@@ -171,6 +172,7 @@ export class Lane implements PartitionOwner {
       position: this.#position,
       publishedBelowOffset: this.#publishedBelowOffset,
       deadLetterMaxBytes: this.#deadLetterMaxBytes,
+      eventMaxBytes: this.#eventMaxBytes,
       failure,
     };
     const progress = await store.transaction(this.#assigned, this.#position, (transaction) => answerBatch(batch, transaction, answering));
@@ -202,8 +204,9 @@ export class Lane implements PartitionOwner {
     await this.#wait(afterMs);
     while (!this.#closing.signal.aborted) {
       try {
-        const { producer, position, deadLetterMaxBytes } = await takeOver(this.#assigned, this.#context);
+        const { producer, position, deadLetterMaxBytes, eventMaxBytes } = await takeOver(this.#assigned, this.#context);
         this.#deadLetterMaxBytes = deadLetterMaxBytes;
+        this.#eventMaxBytes = eventMaxBytes;
         this.#position = position;
         this.#publishedBelowOffset = position.nextOffset;
         const relay: OutboxRelay = new OutboxRelay({

@@ -34,6 +34,7 @@ export interface OpenLane {
   readonly producer: TransactionalProducer;
   readonly position: LanePosition;
   readonly deadLetterMaxBytes: number;
+  readonly eventMaxBytes: number;
 }
 
 /**
@@ -58,9 +59,11 @@ export async function takeOver(lane: Partition, context: LaneContext): Promise<O
     passing('producer-opened');
     const { committed, position } = await refuse({ topic, partition }, context);
     await publishOutbox({ topic, partition }, position, committed, producer, context);
-    const deadLetterMaxBytes = await broker.maxMessageBytes(answering.deadLettersTopic);
+    const { deadLettersTopic, eventsTopic } = answering;
+    const maxBytes = Promise.all([broker.maxMessageBytes(deadLettersTopic), broker.maxMessageBytes(eventsTopic)]);
+    const [deadLetterMaxBytes, eventMaxBytes] = await maxBytes;
     passing('lane-opened');
-    return { producer, position, deadLetterMaxBytes };
+    return { producer, position, deadLetterMaxBytes, eventMaxBytes };
   } catch (error) {
     await producer.close();
     throw error;

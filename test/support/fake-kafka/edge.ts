@@ -58,7 +58,8 @@ export class Edge implements AsyncDisposable {
   static async start(): Promise<Edge> {
     const kafka = await FakeKafka.start({ nodes: NODES });
     for (const topic of ['commands', 'events']) kafka.model.addTopic(topic, LEADERS);
-    kafka.model.coordinators.set(GROUP, 2).set(TRANSACTIONAL_ID, 3);
+    kafka.model.coordinators.group.set(GROUP, 2);
+    kafka.model.coordinators.transaction.set(TRANSACTIONAL_ID, 3);
     return new Edge(kafka);
   }
 
