@@ -12,8 +12,8 @@ export interface TopicRecord {
 }
 
 /** A plain Kafka client: of the service's own code only the patch. */
-export function plainKafka(brokers: string): Kafka {
-  return new Kafka({ brokers: brokers.split(','), clientId: 'test', logLevel: logLevel.NOTHING });
+export function plainKafka(brokers: string, requestTimeout = 30_000): Kafka {
+  return new Kafka({ brokers: brokers.split(','), clientId: 'test', logLevel: logLevel.NOTHING, requestTimeout });
 }
 
 /** Reads every committed record of the topic, up to the ends that it has now, with a `read_committed` consumer of its own group. */
