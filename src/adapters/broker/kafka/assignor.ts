@@ -64,7 +64,7 @@ export function assignEagerly(members: readonly GroupMember[], partitionCount: n
  */
 export function comingTo(members: readonly GroupMember[], partitionCount: number): ReadonlyMap<string, number> {
   const given = assign(members, partitionCount);
-  const target = targetOf(members, partitionCount, claimsOf(members, partitionCount));
+  const target = targetOf(members, partitionCount, claimsOf(members));
   return new Map(target.map(({ member, partitions }) => [member.memberId, partitions.size - (given.get(member.memberId)?.length ?? 0)]));
 }
 
