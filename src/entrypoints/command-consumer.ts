@@ -1,4 +1,5 @@
 import type { AssignedPartition, GroupConsumer } from '../service-layer/unit-of-work.ts';
+import { AnswerReader } from './answered-offsets.ts';
 import { Lane } from './lane.ts';
 import { PublishedOffsets } from './published-offsets.ts';
 import type { LaneContext } from './take-over.ts';
@@ -10,9 +11,10 @@ export class CommandConsumer {
   readonly #lanes = new Map<number, { readonly lane: Lane; readonly closed: Promise<void> }>();
   #subscription: GroupConsumer | null = null;
 
-  constructor(topic: string, context: Omit<LaneContext, 'published'>) {
+  constructor(topic: string, context: Omit<LaneContext, 'published' | 'answered'>) {
     this.#topic = topic;
-    this.#context = { ...context, published: new PublishedOffsets(context.broker, context.group) };
+    const { broker, group, answering, log } = context;
+    this.#context = { ...context, published: new PublishedOffsets(broker, group), answered: new AnswerReader(broker, answering, log) };
   }
 
   /** Resolves when the group is joined. Lanes open, and recover from any trouble, by themselves. */

@@ -42,6 +42,8 @@ export class Lane implements PartitionOwner {
   #relay: OutboxRelay | null = null;
   #position: LanePosition = { nextOffset: 0, nextSequence: 1 };
   #publishedBelowOffset = 0;
+  /** When the lane opened, the outbox held nothing below. */
+  #emptyBelowOffset = 0;
   #deadLetterMaxBytes = 0;
   #failures = 0;
   #problem: string | null = 'is being opened';
@@ -82,7 +84,20 @@ export class Lane implements PartitionOwner {
     this.#relay = null;
     await relay?.drain(DRAIN_TIMEOUT_MS);
     passing('relay-drained');
+    if (relay) await this.#emptyOutbox();
+    passing('outbox-emptied');
     await relay?.close();
+  }
+
+  /** Leaves no row behind that is out. Whatever keeps it from that, the next opening of the lane deletes them. */
+  async #emptyOutbox(): Promise<void> {
+    const { topic, partition } = this.#assigned;
+    if (this.#publishedBelowOffset === this.#emptyBelowOffset) return;
+    try {
+      await this.#context.store.deletePublished({ topic, partition }, this.#position, this.#publishedBelowOffset);
+    } catch (error) {
+      this.#log.info(`Published answers stay in the outbox until the lane opens again: ${(error as Error).message}`);
+    }
   }
 
   async #handleDelivery(records: readonly ReceivedRecord[]): Promise<void> {
@@ -176,10 +191,12 @@ export class Lane implements PartitionOwner {
     await this.#wait(afterMs);
     while (!this.#closing.signal.aborted) {
       try {
-        const { producer, position, deadLetterMaxBytes } = await takeOver(this.#assigned, this.#context);
+        const watch = { signal: this.#closing.signal, onProgress: (text: string) => this.#say(text) };
+        const { producer, position, readFrom, deadLetterMaxBytes } = await takeOver(this.#assigned, this.#context, watch);
         this.#deadLetterMaxBytes = deadLetterMaxBytes;
         this.#position = position;
         this.#publishedBelowOffset = position.nextOffset;
+        this.#emptyBelowOffset = position.nextOffset;
         const relay: OutboxRelay = new OutboxRelay({
           producer,
           lane: { topic: this.#assigned.topic, partition: this.#assigned.partition },
@@ -194,12 +211,18 @@ export class Lane implements PartitionOwner {
         if (this.#closing.signal.aborted) return;
         this.#problem = null;
         this.#log.info({ ...position }, 'The lane works');
-        this.#assigned.resumeFrom(position.nextOffset);
+        this.#assigned.resumeFrom(readFrom);
         return;
       } catch (error) {
+        if (this.#closing.signal.aborted) return;
         await this.#wait(this.#fail(error));
       }
     }
+  }
+
+  /** What the lane does while it opens. */
+  #say(doing: string): void {
+    if (!this.#closing.signal.aborted) this.#problem = doing;
   }
 
   /** Says, once, why the lane waits. @returns for how many milliseconds */

@@ -222,6 +222,15 @@ export class SimulatedBroker implements Broker {
     );
   }
 
+  /** Its log is never truncated, and its records say no epoch. */
+  async endOfEpoch(): Promise<null> {
+    return null;
+  }
+
+  async isCompacted(): Promise<boolean> {
+    return false;
+  }
+
   offsetRanges(topic: string): Promise<readonly OffsetRange[]> {
     return this.#ask('reads the ends', () =>
       Array.from({ length: this.#log.partitions }, (_, partition) => ({

@@ -126,6 +126,8 @@ async function setPositions(sql: Sql, positions: readonly PartitionOffset[], log
     await sql(
       `insert into source_positions (topic, partition, next_offset, next_sequence, log_id) values (?, ?, ?, 1, ?)
        on conflict (topic, partition) do update set log_id = excluded.log_id,
+         leader_epoch = case when source_positions.log_id = excluded.log_id and source_positions.next_offset >= excluded.next_offset
+           then source_positions.leader_epoch else null end,
          next_offset = case when source_positions.log_id = excluded.log_id and source_positions.next_offset > excluded.next_offset
            then source_positions.next_offset else excluded.next_offset end`,
       [topic, partition, nextOffset, logId],
