@@ -23,7 +23,9 @@ const USUAL_RATE = 40_000;
 export async function rebuild(options: RebuildOptions & ActOptions): Promise<void> {
   const until = options.until === undefined ? null : readPlace(options.until, Date.now());
   await withBroker({ createTopics: false }, async ({ config, broker }) => {
-    const found = await answering(planRebuild(broker, config, { until, fromCopy: options.fromCopy }), config);
+    await answering(broker.logId(config.commandsTopic), config);
+    // Where committed offsets are missing, it reads the events: that takes its time.
+    const found = await planRebuild(broker, config, { until, fromCopy: options.fromCopy });
     const database = await Database.open(options.into);
     try {
       const rebuilding = await Rebuild.into(database, broker, found);

@@ -1,4 +1,3 @@
-import type { Logger } from 'pino';
 import { readDeadLetterPlace } from '../messages/dead-letters.ts';
 import { readAnswerPlace } from '../messages/published.ts';
 import type { Broker, Delivery, OffsetRange } from '../service-layer/unit-of-work.ts';
@@ -18,6 +17,11 @@ export interface Watch {
   readonly signal: AbortSignal;
   /** Told now and then, in words, how far it has come. */
   readonly onProgress: (text: string) => void;
+}
+
+/** Where a long reading says how far it has come. */
+interface ProgressLog {
+  info(text: string): void;
 }
 
 /** A reading under way. */
@@ -40,7 +44,7 @@ const FORGET_AFTER_MS = 60_000;
 export class AnswerReader {
   readonly #broker: Broker;
   readonly #topics: readonly string[];
-  readonly #log: Logger;
+  readonly #log: ProgressLog;
   /** How far each partition of each topic was read, by `topic/partition`. */
   readonly #read = new Map<string, number>();
   /** The offset after the highest answered command of each lane, by `topic/partition`. */
@@ -50,7 +54,7 @@ export class AnswerReader {
   #usedMs = 0;
   #progress = '';
 
-  constructor(broker: Broker, topics: { readonly eventsTopic: string; readonly deadLettersTopic: string }, log: Logger) {
+  constructor(broker: Broker, topics: { readonly eventsTopic: string; readonly deadLettersTopic: string }, log: ProgressLog) {
     this.#broker = broker;
     this.#topics = [topics.eventsTopic, topics.deadLettersTopic];
     this.#log = log;

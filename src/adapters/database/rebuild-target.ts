@@ -87,6 +87,25 @@ export async function readPositions(database: Database, topic: string): Promise<
   return rows.map(({ partition, next_offset: nextOffset, log_id: logId }) => ({ topic, partition, nextOffset, logId }));
 }
 
+/** Where a lane stands, and the groups that it works and worked for. */
+export interface LaneOwner {
+  readonly nextOffset: number;
+  readonly group: string | null;
+  /** What that one published is not settled yet. */
+  readonly formerGroup: string | null;
+}
+
+/** The topic's lanes by partition. */
+export async function readLaneOwners(database: Database, topic: string): Promise<ReadonlyMap<number, LaneOwner>> {
+  const rows = await database.query<{ partition: number; next_offset: number; owner_group: string | null; former_group: string | null }>(
+    'select partition, next_offset, owner_group, former_group from source_positions where topic = ?',
+    [topic],
+  );
+  return new Map(
+    rows.map((row) => [row.partition, { nextOffset: row.next_offset, group: row.owner_group, formerGroup: row.former_group }]),
+  );
+}
+
 /** What waits in the outbox for a topic, in order. */
 export async function readWaitingRecords(database: Database, source: string, topic: string): Promise<readonly OutboxRecord[]> {
   const rows = await database.query<OutboxRow>(
