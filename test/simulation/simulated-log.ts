@@ -327,6 +327,15 @@ export class SimulatedBroker implements Broker {
     return this.#ask('reads the group offsets', () => this.#log.unstableOffsets());
   }
 
+  /** Its log is never truncated, and its records say no epoch. */
+  async endOfEpoch(): Promise<null> {
+    return null;
+  }
+
+  async isCompacted(): Promise<boolean> {
+    return false;
+  }
+
   offsetRanges(topic: string): Promise<readonly OffsetRange[]> {
     return this.#ask('reads the ends', () =>
       Array.from({ length: this.#log.partitions }, (_, partition) => {
