@@ -3,7 +3,9 @@ import { passing } from '../../../fault-points.ts';
 import { type GroupPosition, type OutgoingRecord, type TransactionalProducer, TroubleError } from '../../../service-layer/unit-of-work.ts';
 import { type BatchEncoder, batchesOf } from './batch.ts';
 import { asServiceError, clientConfig, disconnect, isAnswer, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
+import type { DepartedNodes } from './departed-nodes.ts';
 import type { TopicLayouts } from './layout.ts';
+import { leadersOf, placeOf, topicsOf } from './leaders.ts';
 import { type BrokerNode, type Cluster, createCluster, GROUP_COORDINATOR, produce, TRANSACTION_COORDINATOR } from './protocol.ts';
 import type { PlacedRecord } from './records.ts';
 
@@ -21,6 +23,13 @@ interface Identity {
   readonly transactionalId: string;
   readonly producerId: string;
   readonly producerEpoch: number;
+}
+
+/** What a process's producers have in common. */
+interface Shared {
+  readonly layouts: TopicLayouts;
+  readonly departed: DepartedNodes;
+  readonly servers: string;
 }
 
 /**
@@ -44,30 +53,39 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #coordinator: BrokerNode;
   readonly #identity: Identity;
   readonly #layouts: TopicLayouts;
+  readonly #departed: DepartedNodes;
   /** Where an operator's command finds the cluster. */
   readonly #servers: string;
   readonly #groupCoordinators = new Map<string, BrokerNode>();
   readonly #sequences = new Map<string, number>();
   #closed: Promise<void> | null = null;
 
-  private constructor(cluster: Cluster, coordinator: BrokerNode, identity: Identity, layouts: TopicLayouts, servers: string) {
+  private constructor(cluster: Cluster, coordinator: BrokerNode, identity: Identity, shared: Shared) {
     this.#cluster = cluster;
     this.#coordinator = coordinator;
     this.#identity = identity;
-    this.#layouts = layouts;
-    this.#servers = servers;
+    this.#layouts = shared.layouts;
+    this.#departed = shared.departed;
+    this.#servers = shared.servers;
   }
 
   /** Tries until the broker has settled the former holder's transaction. @throws {TroubleError} within 30 seconds or so */
-  static async open(options: KafkaOptions, transactionalId: string, layouts: TopicLayouts): Promise<KafkaTransactionalProducer> {
+  static async open(
+    options: KafkaOptions,
+    transactionalId: string,
+    layouts: TopicLayouts,
+    departed: DepartedNodes,
+  ): Promise<KafkaTransactionalProducer> {
     const doing = `Opening the producer ${transactionalId}`;
+    const shared = { layouts, departed, servers: options.brokers.join(',') };
     const cluster = createCluster(clientConfig(options, CONNECT_RETRIES));
+    departed.watch(cluster);
     const initialise = async () => {
       await cluster.connect();
       const ask = async () => {
         const coordinator = await cluster.findGroupCoordinator({ groupId: transactionalId, coordinatorType: TRANSACTION_COORDINATOR });
         const identity = await coordinator.initProducerId({ transactionalId, transactionTimeout: TRANSACTION_TIMEOUT_MS });
-        return new KafkaTransactionalProducer(cluster, coordinator, { transactionalId, ...identity }, layouts, options.brokers.join(','));
+        return new KafkaTransactionalProducer(cluster, coordinator, { transactionalId, ...identity }, shared);
       };
       return await insist(ask, NOT_YET, OPEN_TIMEOUT_MS);
     };
@@ -75,6 +93,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       return await withDeadline(initialise(), OPEN_TIMEOUT_MS, doing);
     } catch (error) {
       void disconnect(cluster);
+      departed.forget(cluster);
       throw asServiceError(error, doing);
     }
   }
@@ -97,9 +116,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   async #transact(records: readonly PlacedRecord[], position: GroupPosition | null): Promise<void> {
     const batches = await batchesOf(records);
     this.#refuseTooLarge(batches);
-    const partitions = Map.groupBy(batches, ({ topic }) => topic);
-    const topics = [...partitions].map(([topic, of]) => ({ topic, partitions: [...new Set(of.map(({ partition }) => partition))] }));
-    const leaders = await this.#leadersOf(topics);
+    const topics = topicsOf(batches);
+    const leaders = await leadersOf(this.#cluster, topics);
     const groupCoordinator = position && (await this.#groupCoordinatorOf(position.group));
     const identity = this.#identity;
     await Promise.all([
@@ -153,28 +171,10 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     const encoded = batches.map((batch) => {
       const firstSequence = this.#sequences.get(placeOf(batch)) ?? 0;
       this.#sequences.set(placeOf(batch), (firstSequence + batch.count) % SEQUENCES);
-      const bytes = batch.encode({ producerId: BigInt(producerId), producerEpoch, firstSequence }, Date.now());
+      const bytes = batch.encode({ producerId: BigInt(producerId), producerEpoch, firstSequence, isTransactional: true }, Date.now());
       return { topic: batch.topic, partition: batch.partition, bytes };
     });
     await produce(leader, transactionalId, encoded, OPERATION_TIMEOUT_MS);
-  }
-
-  async #leadersOf(topics: readonly TopicPartitions[]): Promise<ReadonlyMap<string, BrokerNode>> {
-    const leaders = new Map<string, BrokerNode>();
-    await this.#cluster.addMultipleTargetTopics(topics.map(({ topic }) => topic));
-    for (const { topic, partitions } of topics) {
-      let byNode = this.#cluster.findLeaderForPartitions(topic, partitions);
-      if (Object.values(byNode).flat().length < partitions.length) {
-        // Partitions were added since.
-        await this.#cluster.refreshMetadata();
-        byNode = this.#cluster.findLeaderForPartitions(topic, partitions);
-      }
-      for (const [nodeId, led] of Object.entries(byNode)) {
-        const node = await this.#cluster.findBroker({ nodeId });
-        for (const partition of led) leaders.set(placeOf({ topic, partition }), node);
-      }
-    }
-    return leaders;
   }
 
   async #groupCoordinatorOf(groupId: string): Promise<BrokerNode> {
@@ -186,18 +186,10 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
 
   /** Never aborts: an aborted transaction is the next holder's to settle. */
   close(): Promise<void> {
+    this.#departed.forget(this.#cluster);
     this.#closed ??= disconnect(this.#cluster);
     return this.#closed;
   }
-}
-
-interface TopicPartitions {
-  readonly topic: string;
-  readonly partitions: readonly number[];
-}
-
-function placeOf({ topic, partition }: { readonly topic: string; readonly partition: number }): string {
-  return `${partition}/${topic}`;
 }
 
 function asOffsets({ topic, partition, nextOffset }: GroupPosition) {
