@@ -224,7 +224,7 @@ export class Lane implements PartitionOwner {
         this.#problem = null;
         this.#refusal = null;
         this.#hasWorked = true;
-        this.#log.info({ ...position }, 'The lane works');
+        this.#log.info({ ...position, ...this.#assigned.membership() }, 'The lane works');
         this.#assigned.resumeFrom(position.nextOffset);
         return;
       } catch (error) {

@@ -43,7 +43,7 @@ type MayTake = (partition: number, member: GroupMember) => boolean;
  * @returns each member's partitions, in order
  */
 export function assign(members: readonly GroupMember[], partitionCount: number): ReadonlyMap<string, readonly number[]> {
-  const claims = claimsOf(members, partitionCount);
+  const claims = claimsOf(members);
   return partitionsByMember(targetOf(members, partitionCount, claims), (partition, member) => {
     const claim = claims.get(partition);
     return !claim || claim.owner === member;
@@ -55,7 +55,17 @@ export function assign(members: readonly GroupMember[], partitionCount: number):
  * up everything before it joins.
  */
 export function assignEagerly(members: readonly GroupMember[], partitionCount: number): ReadonlyMap<string, readonly number[]> {
-  return partitionsByMember(targetOf(members, partitionCount, claimsOf(members, partitionCount)), () => true);
+  return partitionsByMember(targetOf(members, partitionCount, claimsOf(members)), () => true);
+}
+
+/**
+ * How many partitions each member gets in the next round, after their owners have closed them:
+ * what `assign` withholds from it in this one.
+ */
+export function comingTo(members: readonly GroupMember[], partitionCount: number): ReadonlyMap<string, number> {
+  const given = assign(members, partitionCount);
+  const target = targetOf(members, partitionCount, claimsOf(members));
+  return new Map(target.map(({ member, partitions }) => [member.memberId, partitions.size - (given.get(member.memberId)?.length ?? 0)]));
 }
 
 function partitionsByMember(shares: readonly Share[], isGiven: MayTake): ReadonlyMap<string, readonly number[]> {
@@ -68,12 +78,11 @@ function partitionsByMember(shares: readonly Share[], isGiven: MayTake): Readonl
 }
 
 /** Of two claims to a partition, the one of the later generation counts. */
-function claimsOf(members: readonly GroupMember[], partitionCount: number): ReadonlyMap<number, Claim> {
+function claimsOf(members: readonly GroupMember[]): ReadonlyMap<number, Claim> {
   const claims = new Map<number, Claim>();
   for (const member of members) {
     const { generation, owned } = member.subscription;
     for (const partition of new Set(owned)) {
-      if (partition < 0 || partition >= partitionCount) continue;
       const other = claims.get(partition);
       if (!other || other.generation < generation) claims.set(partition, { generation, owner: member });
       else if (other.generation === generation) claims.set(partition, { generation, owner: null });
@@ -93,11 +102,9 @@ function targetOf(members: readonly GroupMember[], partitionCount: number, claim
     if (owner && mayTake(partition, owner)) shareOf.get(owner)?.partitions.add(partition);
     else moving.add(partition);
   }
-  for (const partition of moving) {
-    const takers = shares.filter(({ member }) => mayTake(partition, member));
-    takers.reduce((least, share) => (share.partitions.size < least.partitions.size ? share : least)).partitions.add(partition);
-  }
-  // First without taking anything from its owner. Otherwise the second round might move what the first has settled.
+  for (const partition of moving) shares.find(({ member }) => mayTake(partition, member))?.partitions.add(partition);
+  // First without taking anything from its owner. Otherwise the second round might move what the
+  // first has settled.
   level(shares, (partition, member) => moving.has(partition) && mayTake(partition, member));
   level(shares, mayTake);
   return shares;
@@ -117,9 +124,7 @@ function takersOf(members: readonly GroupMember[], claims: ReadonlyMap<number, C
 
 /** A static member has the same place after a restart, which gives it another member id. */
 function byName(a: GroupMember, b: GroupMember): number {
-  const [nameOfA, nameOfB] = [nameOf(a), nameOf(b)];
-  if (nameOfA === nameOfB) return a.memberId < b.memberId ? -1 : 1;
-  return nameOfA < nameOfB ? -1 : 1;
+  return nameOf(a) < nameOf(b) ? -1 : 1;
 }
 
 function nameOf({ instanceId, memberId }: GroupMember): string {

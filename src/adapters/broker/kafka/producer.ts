@@ -25,13 +25,6 @@ interface Identity {
   readonly producerEpoch: number;
 }
 
-/** What a process's producers have in common. */
-interface Shared {
-  readonly layouts: TopicLayouts;
-  readonly departed: DepartedNodes;
-  readonly servers: string;
-}
-
 /**
  * Guarantee: what one `publish` writes, records and position, becomes visible at once or never.
  *
@@ -60,13 +53,20 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #sequences = new Map<string, number>();
   #closed: Promise<void> | null = null;
 
-  private constructor(cluster: Cluster, coordinator: BrokerNode, identity: Identity, shared: Shared) {
-    this.#cluster = cluster;
-    this.#coordinator = coordinator;
-    this.#identity = identity;
-    this.#layouts = shared.layouts;
-    this.#departed = shared.departed;
-    this.#servers = shared.servers;
+  private constructor(parts: {
+    readonly cluster: Cluster;
+    readonly coordinator: BrokerNode;
+    readonly identity: Identity;
+    readonly layouts: TopicLayouts;
+    readonly departed: DepartedNodes;
+    readonly servers: string;
+  }) {
+    this.#cluster = parts.cluster;
+    this.#coordinator = parts.coordinator;
+    this.#identity = parts.identity;
+    this.#layouts = parts.layouts;
+    this.#departed = parts.departed;
+    this.#servers = parts.servers;
   }
 
   /** Tries until the broker has settled the former holder's transaction. @throws {TroubleError} within 30 seconds or so */
@@ -77,7 +77,6 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     departed: DepartedNodes,
   ): Promise<KafkaTransactionalProducer> {
     const doing = `Opening the producer ${transactionalId}`;
-    const shared = { layouts, departed, servers: options.brokers.join(',') };
     const cluster = createCluster(clientConfig(options, CONNECT_RETRIES));
     departed.watch(cluster);
     const initialise = async () => {
@@ -85,7 +84,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       const ask = async () => {
         const coordinator = await cluster.findGroupCoordinator({ groupId: transactionalId, coordinatorType: TRANSACTION_COORDINATOR });
         const identity = await coordinator.initProducerId({ transactionalId, transactionTimeout: TRANSACTION_TIMEOUT_MS });
-        return new KafkaTransactionalProducer(cluster, coordinator, { transactionalId, ...identity }, shared);
+        const parts = { cluster, coordinator, identity: { transactionalId, ...identity }, layouts, departed };
+        return new KafkaTransactionalProducer({ ...parts, servers: options.brokers.join(',') });
       };
       return await insist(ask, NOT_YET, OPEN_TIMEOUT_MS);
     };
