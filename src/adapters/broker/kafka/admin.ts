@@ -58,7 +58,9 @@ export class KafkaAdmin {
         resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: [name] }],
       }),
     );
-    return Number(resources[0]?.configEntries.find(({ configName }) => configName === name)?.configValue);
+    const value = resources[0]?.configEntries.find(({ configName }) => configName === name)?.configValue;
+    if (value === undefined) throw new TroubleError(`Reading the settings of ${topic}: Kafka's answer leaves out ${name}`);
+    return Number(value);
   }
 
   async committedOffsets(group: string, topic: string): Promise<readonly (number | null)[]> {
