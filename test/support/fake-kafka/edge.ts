@@ -41,15 +41,15 @@ export class Edge implements AsyncDisposable {
   readonly admin: KafkaAdmin;
   readonly layouts: TopicLayouts;
   readonly publisher: KafkaPublisher;
-  readonly #view: ClusterView;
+  readonly view: ClusterView;
   readonly #departed: DepartedNodes;
   readonly #producers: KafkaTransactionalProducer[] = [];
 
   private constructor(kafka: FakeKafka) {
     this.kafka = kafka;
     this.options = { brokers: kafka.brokers, clientId: 'edge', log: pino({ level: 'silent' }) };
-    this.#view = new ClusterView(this.options);
-    this.#departed = new DepartedNodes(this.#view);
+    this.view = new ClusterView(this.options);
+    this.#departed = new DepartedNodes(this.view);
     this.admin = new KafkaAdmin(this.options);
     this.layouts = new TopicLayouts(this.admin);
     this.publisher = new KafkaPublisher(this.options, this.layouts);
@@ -87,7 +87,7 @@ export class Edge implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.publisher.close(), this.admin.close(), ...this.#producers.map((each) => each.close())]);
     this.#departed.close();
-    this.#view.close();
+    this.view.close();
     await this.kafka.close();
   }
 }

@@ -143,6 +143,16 @@ export class PartitionLog {
     if (!isCommit) this.#aborted.push({ producerId, firstOffset, end: this.end });
   }
 
+  /** The offset of a batch that is in the log already: a producer that got no answer sends it again. */
+  offsetOf({ producerId, producerEpoch, firstSequence, count }: Batch): number | undefined {
+    const isSame = (batch: Batch) =>
+      batch.producerId === producerId &&
+      batch.producerEpoch === producerEpoch &&
+      batch.firstSequence === firstSequence &&
+      batch.count === count;
+    return firstSequence < 0 ? undefined : this.batches.find(isSame)?.baseOffset;
+  }
+
   /** The sequence that the producer's next batch must have. */
   nextSequence(producerId: number, producerEpoch: number): number {
     const isOf = (batch: Batch) => batch.producerId === producerId && batch.producerEpoch === producerEpoch;

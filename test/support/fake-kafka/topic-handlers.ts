@@ -30,6 +30,8 @@ export const topicHandlers: Handlers<'Produce' | 'Fetch' | 'ListOffsets' | 'Offs
       partitions: partitions.map(({ index, records }) => {
         const nothing = { index, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1 };
         return at(model, question, name, index, nothing, (log) => {
+          const known = log.offsetOf(readBatch(records));
+          if (known !== undefined) return { ...nothing, errorCode: 0, baseOffset: known };
           const errorCode = refusedBatch(model, `${name}/${index}`, records, transactionalId);
           return { ...nothing, errorCode, baseOffset: errorCode === 0 ? log.append(readBatch(records)) : -1 };
         });

@@ -8,7 +8,7 @@ const require = createRequire(import.meta.url);
 const kafkajsRecord = require('kafkajs/src/protocol/recordBatch/record/v0');
 const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0');
 
-const WRITER = { producerId: 4_711n, producerEpoch: 3, firstSequence: 70_000 };
+const WRITER = { producerId: 4_711n, producerEpoch: 3, firstSequence: 70_000, isTransactional: true };
 /** What topics take: less, and more, than a batch has that is full. */
 const TAKEN_BYTES = [1_000, 100_000, 900 * 1024, 1_048_588];
 const TIMESTAMP_MS = 1_795_430_000_000;

@@ -62,17 +62,19 @@ export class KafkaAdmin {
   }
 
   async isCompacted(topic: string): Promise<boolean> {
-    return (await this.#setting(topic, 'cleanup.policy'))?.includes('compact') ?? true;
+    return (await this.#setting(topic, 'cleanup.policy')).includes('compact');
   }
 
-  async #setting(topic: string, name: string): Promise<string | undefined> {
+  async #setting(topic: string, name: string): Promise<string> {
     const { resources } = await this.#ask(`Reading the settings of ${topic}`, ({ admin }) =>
       admin.describeConfigs({
         includeSynonyms: false,
         resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: [name] }],
       }),
     );
-    return resources[0]?.configEntries.find(({ configName }) => configName === name)?.configValue;
+    const value = resources[0]?.configEntries.find(({ configName }) => configName === name)?.configValue;
+    if (value === undefined) throw new TroubleError(`Reading the settings of ${topic}: Kafka's answer leaves out ${name}`);
+    return value;
   }
 
   async committedOffsets(group: string, topic: string, atLeast = 1): Promise<readonly (number | null)[]> {

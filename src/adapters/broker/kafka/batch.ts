@@ -9,6 +9,7 @@ export interface Writer {
   readonly producerId: bigint;
   readonly producerEpoch: number;
   readonly firstSequence: number;
+  readonly isTransactional: boolean;
 }
 
 const require = createRequire(import.meta.url);
@@ -27,7 +28,7 @@ const MAX_BYTES_PER_CHARACTER = 3;
 const ROOM_FOR_HEADERS_BYTES = 128 * 1024;
 
 /**
- * A transactional record batch for one partition, made in one pass over one buffer: kafkajs allocates 512 bytes per record and per header.
+ * A record batch for one partition, made in one pass over one buffer: kafkajs allocates 512 bytes per record and per header.
  *
  * Source: Apache Kafka, message format, record batch (magic 2).
  */
@@ -73,13 +74,13 @@ export class BatchEncoder {
     this.#count += 1;
   }
 
-  encode({ producerId, producerEpoch, firstSequence }: Writer, timestampMs: number): Buffer {
+  encode({ producerId, producerEpoch, firstSequence, isTransactional }: Writer, timestampMs: number): Buffer {
     const batch = Buffer.allocUnsafe(this.bytes);
     batch.writeBigInt64BE(0n, 0); // the broker gives the first offset
     batch.writeInt32BE(this.bytes - 12, 8);
     batch.writeInt32BE(-1, 12); // the broker gives the leader's epoch
     batch.writeInt8(MAGIC, 16);
-    batch.writeInt16BE(TRANSACTIONAL, ATTRIBUTES_AT);
+    batch.writeInt16BE(isTransactional ? TRANSACTIONAL : 0, ATTRIBUTES_AT);
     batch.writeInt32BE(this.#count - 1, 23);
     batch.writeBigInt64BE(BigInt(timestampMs), 27);
     batch.writeBigInt64BE(BigInt(timestampMs), 35);

@@ -5,6 +5,7 @@ import { type BatchEncoder, batchesOf } from './batch.ts';
 import { asServiceError, clientConfig, disconnect, isAnswer, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
 import type { DepartedNodes } from './departed-nodes.ts';
 import type { TopicLayouts } from './layout.ts';
+import { leadersOf, placeOf, topicsOf } from './leaders.ts';
 import { type BrokerNode, type Cluster, createCluster, GROUP_COORDINATOR, produce, TRANSACTION_COORDINATOR } from './protocol.ts';
 import type { PlacedRecord } from './records.ts';
 
@@ -115,9 +116,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   async #transact(records: readonly PlacedRecord[], position: GroupPosition | null): Promise<void> {
     const batches = await batchesOf(records);
     this.#refuseTooLarge(batches);
-    const partitions = Map.groupBy(batches, ({ topic }) => topic);
-    const topics = [...partitions].map(([topic, of]) => ({ topic, partitions: [...new Set(of.map(({ partition }) => partition))] }));
-    const leaders = await this.#leadersOf(topics);
+    const topics = topicsOf(batches);
+    const leaders = await leadersOf(this.#cluster, topics);
     const groupCoordinator = position && (await this.#groupCoordinatorOf(position.group));
     const identity = this.#identity;
     await Promise.all([
@@ -171,28 +171,10 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     const encoded = batches.map((batch) => {
       const firstSequence = this.#sequences.get(placeOf(batch)) ?? 0;
       this.#sequences.set(placeOf(batch), (firstSequence + batch.count) % SEQUENCES);
-      const bytes = batch.encode({ producerId: BigInt(producerId), producerEpoch, firstSequence }, Date.now());
+      const bytes = batch.encode({ producerId: BigInt(producerId), producerEpoch, firstSequence, isTransactional: true }, Date.now());
       return { topic: batch.topic, partition: batch.partition, bytes };
     });
     await produce(leader, transactionalId, encoded, OPERATION_TIMEOUT_MS);
-  }
-
-  async #leadersOf(topics: readonly TopicPartitions[]): Promise<ReadonlyMap<string, BrokerNode>> {
-    const leaders = new Map<string, BrokerNode>();
-    await this.#cluster.addMultipleTargetTopics(topics.map(({ topic }) => topic));
-    for (const { topic, partitions } of topics) {
-      let byNode = this.#cluster.findLeaderForPartitions(topic, partitions);
-      if (Object.values(byNode).flat().length < partitions.length) {
-        // Partitions were added since.
-        await this.#cluster.refreshMetadata();
-        byNode = this.#cluster.findLeaderForPartitions(topic, partitions);
-      }
-      for (const [nodeId, led] of Object.entries(byNode)) {
-        const node = await this.#cluster.findBroker({ nodeId });
-        for (const partition of led) leaders.set(placeOf({ topic, partition }), node);
-      }
-    }
-    return leaders;
   }
 
   async #groupCoordinatorOf(groupId: string): Promise<BrokerNode> {
@@ -208,15 +190,6 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     this.#closed ??= disconnect(this.#cluster);
     return this.#closed;
   }
-}
-
-interface TopicPartitions {
-  readonly topic: string;
-  readonly partitions: readonly number[];
-}
-
-function placeOf({ topic, partition }: { readonly topic: string; readonly partition: number }): string {
-  return `${partition}/${topic}`;
 }
 
 function asOffsets({ topic, partition, nextOffset }: GroupPosition) {

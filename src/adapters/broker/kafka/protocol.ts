@@ -21,7 +21,8 @@ interface Identity {
 /** One node, connected. Each request resolves to its answer, or rejects with the error in it. */
 export interface BrokerNode {
   initProducerId(request: {
-    readonly transactionalId: string;
+    /** Null: a producer without transactions. */
+    readonly transactionalId: string | null;
     readonly transactionTimeout: number;
   }): Promise<Omit<Identity, 'transactionalId'>>;
   addPartitionsToTxn(
@@ -130,16 +131,50 @@ export async function produce(
   batches: readonly PlacedBatch[],
   timeoutMs: number,
 ): Promise<void> {
+  await node.connectionPool.send({ request: produceRequest(transactionalId, batches, timeoutMs), response: produceResponse });
+}
+
+/** What a leader answers about one batch. */
+export interface AppendedBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly errorCode: number;
+  readonly baseOffset: number;
+}
+
+/** Like `produce`, outside any transaction. Resolves to what the leader answers about each batch, errors too. */
+export async function appendTo(node: BrokerNode, batches: readonly PlacedBatch[], timeoutMs: number): Promise<readonly AppendedBatch[]> {
+  const parse = async ({ topics }: ProduceAnswer) =>
+    topics.flatMap(({ topicName: topic, partitions }) =>
+      partitions.map(({ partition, errorCode, baseOffset }) => ({ topic, partition, errorCode, baseOffset: Number(baseOffset) })),
+    );
+  const request = produceRequest(null, batches, timeoutMs);
+  return (await node.connectionPool.send({ request, response: { ...produceResponse, parse } })) as readonly AppendedBatch[];
+}
+
+/** The error that kafkajs makes of the code; null: none. */
+export function errorOf(errorCode: number): Error | null {
+  return failure(errorCode) ? createErrorFromCode(errorCode) : null;
+}
+
+interface ProduceAnswer {
+  readonly topics: readonly {
+    readonly topicName: string;
+    readonly partitions: readonly { readonly partition: number; readonly errorCode: number; readonly baseOffset: string }[];
+  }[];
+}
+
+function produceRequest(transactionalId: string | null, batches: readonly PlacedBatch[], timeoutMs: number): object {
   const encode = async () => {
-    const bytes = batches.reduce((sum, batch) => sum + batch.bytes.length + 2 * batch.topic.length + 16, 2 * transactionalId.length + 16);
+    const idBytes = 2 * (transactionalId?.length ?? 0) + 16;
+    const bytes = batches.reduce((sum, batch) => sum + batch.bytes.length + 2 * batch.topic.length + 16, idBytes);
     const encoder = new EncoderClass(bytes).writeString(transactionalId).writeInt16(-1).writeInt32(timeoutMs).writeInt32(batches.length);
     for (const { topic, partition, bytes } of batches) {
       encoder.writeString(topic).writeInt32(1).writeInt32(partition).writeInt32(bytes.length).writeBuffer(bytes);
     }
     return encoder;
   };
-  const request = { apiKey: 0, apiVersion: 3, apiName: 'Produce', expectResponse: () => true, encode };
-  await node.connectionPool.send({ request, response: produceResponse });
+  return { apiKey: 0, apiVersion: 3, apiName: 'Produce', expectResponse: () => true, encode };
 }
 
 const METADATA = 3;

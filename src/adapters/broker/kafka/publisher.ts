@@ -1,9 +1,9 @@
-import { Partitioners, type Producer } from 'kafkajs';
 import { type LogRecord, TroubleError } from '../../../service-layer/unit-of-work.ts';
 import { bytesOf } from '../../record-bytes.ts';
-import { asServiceError, createClient, disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
+import { IdempotentAppender } from './appender.ts';
+import { asServiceError, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
 import type { TopicLayouts } from './layout.ts';
-import { BATCH_OVERHEAD_BYTES, type PlacedRecord, sends, topicMessages } from './records.ts';
+import { BATCH_OVERHEAD_BYTES, type PlacedRecord } from './records.ts';
 
 type Place = { readonly partition: number; readonly offset: number };
 
@@ -14,14 +14,13 @@ interface Waiting {
 }
 
 /**
- * Appends outside any transaction. Calls that come while a send is under way go out together with the next one.
- * One idempotent producer, one send at a time; after any error it is thrown away, because kafkajs may have rolled its sequence
- * back, and the broker would drop other records as repetitions of what it has.
+ * Appends outside any transaction. Calls that come while a send is under way go out together with
+ * the next one. After any error the appender is thrown away: what it sent last may be in the log.
  */
 export class KafkaPublisher {
   readonly #options: KafkaOptions;
   readonly #layouts: TopicLayouts;
-  #producer: Promise<Producer> | null = null;
+  #appender: IdempotentAppender | null = null;
   #waiting: Waiting[] = [];
   #running: Promise<void> | null = null;
   #isClosed = false;
@@ -57,7 +56,7 @@ export class KafkaPublisher {
       const batch = this.#waiting;
       this.#waiting = [];
       try {
-        const places = await withDeadline(this.#send(batch.flatMap(({ records }) => records)), OPERATION_TIMEOUT_MS, 'Publishing');
+        const places = await this.#append(batch.flatMap(({ records }) => records));
         let start = 0;
         for (const { records, resolve } of batch) {
           resolve(places.slice(start, start + records.length));
@@ -72,43 +71,13 @@ export class KafkaPublisher {
     this.#running = null;
   }
 
-  async #send(records: readonly PlacedRecord[]): Promise<readonly Place[]> {
-    const producer = await this.#connected();
-    const places: Place[] = [];
-    for (const part of sends(records)) {
-      const appended = await producer.sendBatch({ acks: -1, topicMessages: topicMessages(part) });
-      const next = new Map(appended.map(({ topicName, partition, baseOffset }) => [`${topicName}/${partition}`, Number(baseOffset)]));
-      for (const {
-        record: { topic },
-        partition,
-      } of part) {
-        const offset = next.get(`${topic}/${partition}`) ?? Number.NaN;
-        next.set(`${topic}/${partition}`, offset + 1);
-        places.push({ partition, offset });
-      }
-    }
-    return places;
-  }
-
-  #connected(): Promise<Producer> {
-    this.#producer ??= this.#connect();
-    return this.#producer;
-  }
-
-  async #connect(): Promise<Producer> {
-    const producer = createClient(this.#options).producer({
-      idempotent: true,
-      maxInFlightRequests: 1,
-      allowAutoTopicCreation: false,
-      createPartitioner: Partitioners.DefaultPartitioner,
-      retry: { retries: 8 },
-    });
-    await producer.connect();
-    return producer;
+  async #append(records: readonly PlacedRecord[]): Promise<readonly Place[]> {
+    this.#appender ??= new IdempotentAppender(this.#options);
+    return await withDeadline(this.#appender.append(records), OPERATION_TIMEOUT_MS, 'Publishing');
   }
 
   #discard(): void {
-    this.#producer?.then(disconnect, () => {});
-    this.#producer = null;
+    void this.#appender?.close();
+    this.#appender = null;
   }
 }

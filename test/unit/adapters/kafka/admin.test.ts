@@ -1,0 +1,165 @@
+import { describe, it } from 'vitest';
+import { TroubleError } from '../../../../src/service-layer/unit-of-work.ts';
+import type { ApiName } from '../../../support/fake-kafka/apis.ts';
+import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
+import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
+
+/** What the service asks, and the right answer. */
+const QUESTIONS = {
+  committedOffsets: {
+    ask: ({ admin }: Edge) => admin.committedOffsets(GROUP, 'commands'),
+    answer: [7, null, 9, null] as unknown,
+  },
+  offsetRanges: {
+    ask: ({ admin }: Edge) => admin.offsetRanges('commands'),
+    answer: [2, 0, 1, 0].map((end, partition) => ({ partition, beginning: 0, end })),
+  },
+  maxMessageBytes: { ask: ({ admin }: Edge) => admin.maxMessageBytes('commands'), answer: 1_048_588 },
+};
+
+type Question = keyof typeof QUESTIONS;
+
+const LEADERS: readonly ErrorName[] = [
+  'UNKNOWN_SERVER_ERROR',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_OR_FOLLOWER',
+  'REPLICA_NOT_AVAILABLE',
+  'TOPIC_AUTHORIZATION_FAILED',
+  'UNSUPPORTED_FOR_MESSAGE_FORMAT',
+  'KAFKA_STORAGE_ERROR',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'OFFSET_NOT_AVAILABLE',
+];
+const COORDINATORS: readonly ErrorName[] = [
+  'COORDINATOR_LOAD_IN_PROGRESS',
+  'COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR',
+  'GROUP_AUTHORIZATION_FAILED',
+];
+const SETTINGS: readonly ErrorName[] = [
+  'UNKNOWN_SERVER_ERROR',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'TOPIC_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
+  'INVALID_REQUEST',
+];
+
+const rows = (question: Question, api: ApiName, names: readonly ErrorName[], at?: string) =>
+  names.map((name) => [question, api, name, at ?? 'everywhere'] as const);
+
+const ROWS = [
+  ...rows('committedOffsets', 'OffsetFetch', COORDINATORS, 'top'),
+  ...rows('committedOffsets', 'OffsetFetch', ['UNKNOWN_TOPIC_OR_PARTITION', 'UNSTABLE_OFFSET_COMMIT'], 'commands/0'),
+  ...rows('committedOffsets', 'OffsetFetch', ['TOPIC_AUTHORIZATION_FAILED', 'UNSTABLE_OFFSET_COMMIT'], 'commands/3'),
+  ...rows('offsetRanges', 'ListOffsets', LEADERS, 'commands/1'),
+  ...rows('maxMessageBytes', 'DescribeConfigs', SETTINGS),
+];
+
+async function start(): Promise<Edge> {
+  const edge = await Edge.start();
+  await edge.kafka.append('commands', 0, ['a', 'b']);
+  await edge.kafka.append('commands', 2, ['c']);
+  edge.kafka.model.offsets.set(`${GROUP}/commands/0`, 7).set(`${GROUP}/commands/2`, 9);
+  return edge;
+}
+
+const placed = (at: string) => (at === 'everywhere' ? {} : { at });
+
+describe.concurrent('a question to the cluster', () => {
+  it.for(Object.keys(QUESTIONS) as Question[])('%s is answered', async (question, { expect }) => {
+    await using edge = await start();
+    expect(await QUESTIONS[question].ask(edge)).toEqual(QUESTIONS[question].answer);
+  });
+
+  it.for(ROWS)('%s asks again after one %s with %s (%s)', async ([question, api, name, at], { expect }) => {
+    await using edge = await start();
+    await QUESTIONS[question].ask(edge);
+    edge.kafka.on(api, { error: ERRORS[name], ...placed(at) });
+    expect(await QUESTIONS[question].ask(edge)).toEqual(QUESTIONS[question].answer);
+  });
+
+  it.for(ROWS)('%s is trouble while %s answers %s (%s)', async ([question, api, name, at], { expect }) => {
+    await using edge = await start();
+    edge.kafka.on(api, { error: ERRORS[name], ...placed(at) }, { isLasting: true });
+    await expect(QUESTIONS[question].ask(edge)).rejects.toThrow(TroubleError);
+  });
+
+  it.for(['before', 'after'] as const)('is asked again when the connection breaks %s it is answered', async (when, { expect }) => {
+    await using edge = await start();
+    for (const [question, api] of [
+      ['committedOffsets', 'OffsetFetch'],
+      ['offsetRanges', 'ListOffsets'],
+      ['maxMessageBytes', 'DescribeConfigs'],
+    ] as const) {
+      await QUESTIONS[question].ask(edge);
+      edge.kafka.on(api, { broken: when });
+      expect(await QUESTIONS[question].ask(edge)).toEqual(QUESTIONS[question].answer);
+    }
+  });
+
+  it('is trouble when the answer leaves a partition out', async ({ expect }) => {
+    await using edge = await start();
+    const found = { index: 0, offset: 7, leaderEpoch: -1, metadata: '', errorCode: 0 };
+    const answer = { throttleMs: 0, errorCode: 0, topics: [{ name: 'commands', partitions: [found] }] };
+    edge.kafka.on('OffsetFetch', { answer }, { isLasting: true });
+    await expect(edge.admin.committedOffsets(GROUP, 'commands')).rejects.toThrow('leaves out commands/1');
+  });
+
+  it('is trouble when the answer has no max.message.bytes', async ({ expect }) => {
+    await using edge = await start();
+    edge.kafka.model.topics.get('commands')?.settings.clear();
+    await expect(edge.admin.maxMessageBytes('commands')).rejects.toThrow(TroubleError);
+  });
+
+  it('about a topic\u2019s id has the id of the cluster too', async ({ expect }) => {
+    await using edge = await start();
+    expect(await edge.admin.logId('commands')).toBe(`fake/${edge.kafka.model.topics.get('commands')?.id}`);
+    await expect(edge.admin.logId('missing')).rejects.toThrow(TroubleError);
+  });
+});
+
+describe.concurrent('creating topics', () => {
+  const topic = { name: 'new', partitions: 6, maxMessageBytes: 2_000_000 };
+
+  it('asks the controller for what is missing, with its settings', async ({ expect }) => {
+    await using edge = await start();
+    await edge.admin.ensureTopics([topic, { ...topic, name: 'commands' }], true);
+    expect(edge.kafka.requests('CreateTopics', 1)).toMatchObject([
+      { topics: [{ name: 'new', partitions: 6, configs: [{ name: 'max.message.bytes', value: '2000000' }] }] },
+    ]);
+    expect(edge.kafka.model.topics.get('new')?.partitions).toHaveLength(6);
+  });
+
+  it('is content when another process has just created it', async ({ expect }) => {
+    await using edge = await start();
+    edge.kafka.on('CreateTopics', { error: ERRORS.TOPIC_ALREADY_EXISTS });
+    await expect(edge.admin.ensureTopics([topic], true)).resolves.toBeUndefined();
+  });
+
+  const refused: readonly ErrorName[] = [
+    'UNKNOWN_SERVER_ERROR',
+    'INVALID_TOPIC_EXCEPTION',
+    'TOPIC_AUTHORIZATION_FAILED',
+    'CLUSTER_AUTHORIZATION_FAILED',
+    'INVALID_PARTITIONS',
+    'INVALID_REPLICATION_FACTOR',
+    'INVALID_CONFIG',
+    'INVALID_REQUEST',
+    'POLICY_VIOLATION',
+  ];
+  it.for(refused)('is trouble after %s', async (name, { expect }) => {
+    await using edge = await start();
+    edge.kafka.on('CreateTopics', { error: ERRORS[name] }, { isLasting: true });
+    await expect(edge.admin.ensureTopics([topic], true)).rejects.toThrow(TroubleError);
+    expect(edge.kafka.model.topics.has('new')).toBe(false);
+  });
+
+  it('asks again after NOT_CONTROLLER', async ({ expect }) => {
+    await using edge = await start();
+    edge.kafka.on('CreateTopics', { error: ERRORS.NOT_CONTROLLER });
+    await edge.admin.ensureTopics([topic], true);
+    expect(edge.kafka.requests('CreateTopics')).toHaveLength(2);
+  });
+});

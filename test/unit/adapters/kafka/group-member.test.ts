@@ -1,0 +1,282 @@
+import { describe, expect, it } from 'vitest';
+import { GroupMember } from '../../../../src/adapters/broker/kafka/group-member.ts';
+import { eventually } from '../../../support/eventually.ts';
+import { CODES } from '../../../support/fake-kafka/codes.ts';
+import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
+import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
+
+/** A member of a group that node 2 coordinates, and what it was told of. */
+class Joined implements AsyncDisposable {
+  readonly edge: Edge;
+  readonly told: string[] = [];
+  readonly member: GroupMember;
+
+  constructor(edge: Edge, instanceId?: string) {
+    this.edge = edge;
+    const protocol = {
+      name: 'test',
+      subscription: () => Buffer.from('mine'),
+      assign: async (all: readonly { readonly memberId: string }[]) =>
+        all.map(({ memberId }) => ({ memberId, assignment: Buffer.from('yours') })),
+    };
+    const events = {
+      assigned: (assignment: Buffer) => void this.told.push(String(assignment)),
+      lost: () => void this.told.push('lost'),
+    };
+    const options = { ...edge.options, ...(instanceId !== undefined && { instanceId }) };
+    this.member = new GroupMember(options, edge.view, GROUP, [protocol], events);
+  }
+
+  static async start(instanceId?: string): Promise<Joined> {
+    return new Joined(await Edge.start(), instanceId);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.member.close();
+    await this.edge[Symbol.asyncDispose]();
+  }
+
+  /** Waits until the group has given it so many assignments. */
+  async assigned(times = 1): Promise<void> {
+    await eventually(() => expect(this.told.filter((each) => each === 'yours')).toHaveLength(times), { withinMs: 20_000 });
+  }
+
+  joins() {
+    return this.edge.kafka.requests('JoinGroup').map(({ memberId }) => memberId);
+  }
+}
+
+it('joins under the name that the coordinator gives, shares out as the leader, and beats', async () => {
+  await using joined = await Joined.start();
+  const { edge, member } = joined;
+  await eventually(() => expect(joined.told).toEqual(['yours']));
+  const [first, second] = edge.kafka.requests('JoinGroup', 2);
+  expect(first).toMatchObject({ groupId: GROUP, memberId: '', instanceId: null, sessionTimeoutMs: 6_000 });
+  expect(second?.memberId).toMatch(/^member-/);
+  const memberId = second?.memberId ?? '';
+  expect(edge.kafka.requests('SyncGroup', 2)).toMatchObject([
+    { generation: 1, memberId, assignments: [{ memberId, assignment: Buffer.from('yours') }] },
+  ]);
+  await edge.kafka.seen('Heartbeat', 2);
+  expect(edge.kafka.requests('Heartbeat', 2)[0]).toMatchObject({ groupId: GROUP, generation: 1, memberId });
+  expect(member.membership).toEqual({ memberId, generation: 1 });
+});
+
+it('leaves the group as it closes', async () => {
+  await using joined = await Joined.start();
+  await joined.assigned();
+  const { memberId } = joined.member.membership;
+  await joined.member.close();
+  expect(joined.edge.kafka.requests('LeaveGroup', 2)).toMatchObject([{ groupId: GROUP, members: [{ memberId }] }]);
+});
+
+it('does not leave where it is a static member, and has its name from the first join on', async () => {
+  await using joined = await Joined.start('shop-1');
+  await joined.assigned();
+  await joined.member.close();
+  expect(joined.edge.kafka.requests('JoinGroup').map(({ instanceId }) => instanceId)).toEqual(['shop-1']);
+  expect(joined.edge.kafka.requests('LeaveGroup')).toEqual([]);
+});
+
+const LEAVE_ERRORS = [
+  'COORDINATOR_LOAD_IN_PROGRESS',
+  'COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR',
+  'UNKNOWN_MEMBER_ID',
+  'GROUP_AUTHORIZATION_FAILED',
+  'FENCED_INSTANCE_ID',
+] as const;
+
+it.each(LEAVE_ERRORS)('closes in time although LeaveGroup answers %s', async (name) => {
+  await using joined = await Joined.start();
+  await joined.assigned();
+  joined.edge.kafka.on('LeaveGroup', { error: ERRORS[name] });
+  await joined.member.close();
+  expect(joined.edge.kafka.requests('LeaveGroup')).toHaveLength(1);
+});
+
+type MemberApi = 'JoinGroup' | 'SyncGroup' | 'Heartbeat';
+type Row = readonly [MemberApi, ErrorName];
+
+/** The same request goes to the same node, or to whoever coordinates then; the member keeps all. */
+const ASKED_AGAIN: readonly Row[] = (['JoinGroup', 'SyncGroup', 'Heartbeat'] as const).flatMap((api) =>
+  (['COORDINATOR_LOAD_IN_PROGRESS', 'COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR', 'UNKNOWN_SERVER_ERROR'] as const).map(
+    (name) => [api, name] as const,
+  ),
+);
+
+describe.concurrent('while the coordinator moves or loads', () => {
+  it.for(ASKED_AGAIN)('%s is asked again after %s, in the same generation', async ([api, name], { expect }) => {
+    await using joined = await Joined.start();
+    if (api === 'Heartbeat') await joined.assigned();
+    const nth = api === 'JoinGroup' ? 2 : 1; // the first one is answered with the member's name
+    joined.edge.kafka.on(api, { error: ERRORS[name] }, { nth });
+    const before = joined.edge.kafka.requests(api).length;
+    await joined.edge.kafka.seen(api, before + nth + 1);
+    await joined.assigned();
+    const { memberId } = joined.member.membership;
+    expect(joined.joins()).toEqual(api === 'JoinGroup' ? ['', memberId, memberId] : ['', memberId]);
+    expect(joined.told).toEqual(['yours']);
+    expect(joined.member.membership.generation).toBe(1);
+  });
+
+  it.for(['JoinGroup', 'SyncGroup', 'Heartbeat'] as const)('%s goes to the new coordinator', async (api, { expect }) => {
+    await using joined = await Joined.start();
+    if (api === 'Heartbeat') await joined.assigned();
+    const nth = api === 'JoinGroup' ? 2 : 1;
+    joined.edge.kafka.on(api, { error: CODES.NOT_COORDINATOR }, { node: 2, nth });
+    await joined.edge.kafka.seen(api, nth);
+    joined.edge.kafka.model.coordinators.group.set(GROUP, 3);
+    await eventually(() => expect(joined.edge.kafka.requests(api, 3).length).toBeGreaterThan(0));
+    await joined.assigned();
+    expect(joined.told).toEqual(['yours']);
+  });
+});
+
+describe.concurrent('at a rebalance', () => {
+  const rejoined: readonly Row[] = [
+    ['SyncGroup', 'REBALANCE_IN_PROGRESS'],
+    ['SyncGroup', 'INCONSISTENT_GROUP_PROTOCOL'],
+    ['Heartbeat', 'REBALANCE_IN_PROGRESS'],
+  ];
+
+  it.for(rejoined)('%s: after %s it joins again under its name, and gives nothing up', async ([api, name], { expect }) => {
+    await using joined = await Joined.start();
+    if (api === 'Heartbeat') await joined.assigned();
+    joined.edge.kafka.on(api, { error: ERRORS[name] });
+    await joined.assigned(api === 'Heartbeat' ? 2 : 1);
+    const { memberId, generation } = joined.member.membership;
+    expect(joined.joins()).toEqual(['', memberId, memberId]);
+    expect(joined.told).not.toContain('lost');
+    expect(generation).toBe(2);
+  });
+});
+
+describe.concurrent('when the group has gone on without it', () => {
+  const lost: readonly (readonly [...Row, 'anew' | 'under its name'])[] = [
+    ['SyncGroup', 'UNKNOWN_MEMBER_ID', 'anew'],
+    ['SyncGroup', 'ILLEGAL_GENERATION', 'under its name'],
+    ['Heartbeat', 'UNKNOWN_MEMBER_ID', 'anew'],
+    ['Heartbeat', 'ILLEGAL_GENERATION', 'under its name'],
+  ];
+
+  it.for(lost)('%s: after %s it gives all up and joins %s', async ([api, name, how], { expect }) => {
+    await using joined = await Joined.start();
+    if (api === 'Heartbeat') await joined.assigned();
+    const wasAssigned = joined.told.length;
+    joined.edge.kafka.on(api, { error: ERRORS[name] });
+    if (how === 'anew') {
+      await joined.edge.kafka.seen(api);
+      for (const group of joined.edge.kafka.model.group(GROUP).members.keys()) joined.edge.kafka.model.group(GROUP).leave(group);
+    }
+    await joined.assigned(wasAssigned + 1);
+    expect(joined.told).toEqual([...Array.from({ length: wasAssigned }, () => 'yours'), 'lost', 'yours']);
+    const [first, second, third] = joined.joins();
+    expect([first, third]).toEqual(['', how === 'anew' ? '' : second]);
+  });
+
+  it('JoinGroup: after UNKNOWN_MEMBER_ID it gives all up and joins anew', async ({ expect }) => {
+    await using joined = await Joined.start();
+    await joined.assigned();
+    joined.edge.kafka.on('JoinGroup', { error: ERRORS.UNKNOWN_MEMBER_ID });
+    joined.member.rejoin();
+    await eventually(() => expect(joined.told).toContain('lost'));
+    for (const id of [...joined.edge.kafka.model.group(GROUP).members.keys()]) joined.edge.kafka.model.group(GROUP).leave(id);
+    await joined.assigned(2);
+    expect(joined.joins()[3]).toBe('');
+  });
+});
+
+describe.concurrent('when somebody must change something', () => {
+  const refused: readonly Row[] = [
+    ['JoinGroup', 'GROUP_AUTHORIZATION_FAILED'],
+    ['JoinGroup', 'INCONSISTENT_GROUP_PROTOCOL'],
+    ['JoinGroup', 'INVALID_GROUP_ID'],
+    ['JoinGroup', 'INVALID_SESSION_TIMEOUT'],
+    ['JoinGroup', 'GROUP_MAX_SIZE_REACHED'],
+    ['SyncGroup', 'GROUP_AUTHORIZATION_FAILED'],
+    ['Heartbeat', 'GROUP_AUTHORIZATION_FAILED'],
+  ];
+
+  it.for(refused)('%s: after %s it waits five seconds, and joins then', async ([api, name], { expect }) => {
+    await using joined = await Joined.start();
+    if (api === 'Heartbeat') await joined.assigned();
+    const before = joined.told.length;
+    joined.edge.kafka.on(api, { error: ERRORS[name] });
+    await joined.edge.kafka.seen(api);
+    const refusedAtMs = performance.now();
+    await joined.assigned(before + 1);
+    expect(performance.now() - refusedAtMs).toBeGreaterThan(4_000);
+  });
+});
+
+it.for(['JoinGroup', 'SyncGroup', 'Heartbeat'] as const)('%s: another process with its name puts it out for good', async (api) => {
+  await using joined = await Joined.start('shop-1');
+  if (api === 'Heartbeat') await joined.assigned();
+  joined.edge.kafka.on(api, { error: ERRORS.FENCED_INSTANCE_ID });
+  await eventually(() => expect(joined.told.at(-1)).toBe('lost'));
+  expect(joined.member.problem()).toContain('KAFKA_INSTANCE_ID=shop-1');
+  const before = joined.edge.kafka.received.length;
+  await joined.edge.settle();
+  const since = joined.edge.kafka.received.slice(before).map(({ api: each }) => each);
+  expect(since.filter((each) => ['JoinGroup', 'SyncGroup', 'Heartbeat'].includes(each))).toEqual([]);
+});
+
+describe.concurrent('without an answer, or on a broken connection', () => {
+  const cases = (['JoinGroup', 'SyncGroup', 'Heartbeat'] as const).flatMap((api) =>
+    (['before', 'after'] as const).map((when) => [api, when] as const),
+  );
+
+  it.for(cases)('%s, broken %s it was carried out, is asked again', async ([api, when], { expect }) => {
+    await using joined = await Joined.start();
+    if (api === 'Heartbeat') await joined.assigned();
+    const nth = api === 'JoinGroup' ? 2 : 1;
+    joined.edge.kafka.on(api, { broken: when }, { nth });
+    const before = joined.edge.kafka.requests(api).length;
+    await joined.edge.kafka.seen(api, before + nth + 1);
+    await joined.assigned();
+    expect(joined.told).not.toContain('lost');
+  });
+
+  it('a silent coordinator is asked again within four seconds of a heartbeat', async ({ expect }) => {
+    await using joined = await Joined.start();
+    await joined.assigned();
+    joined.edge.kafka.on('Heartbeat', { silence: 'before' });
+    await joined.edge.kafka.seen('Heartbeat', 1);
+    const count = joined.edge.kafka.requests('Heartbeat').length;
+    const silentAtMs = performance.now();
+    await joined.edge.kafka.seen('Heartbeat', count + 1);
+    expect(performance.now() - silentAtMs).toBeLessThan(8_000);
+    expect(joined.told).toEqual(['yours']);
+  });
+
+  it('a silent coordinator is left as soon as another node coordinates', async ({ expect }) => {
+    await using joined = await Joined.start();
+    await joined.assigned();
+    joined.edge.kafka.on('Heartbeat', { silence: 'before' }, { node: 2, isLasting: true });
+    await joined.edge.kafka.seen('Heartbeat', 1);
+    joined.edge.kafka.model.coordinators.group.set(GROUP, 1);
+    await eventually(() => expect(joined.edge.kafka.requests('Heartbeat', 1).length).toBeGreaterThan(0));
+    expect(joined.told).toEqual(['yours']);
+  });
+});
+
+describe.concurrent('FindCoordinator', () => {
+  const names = [
+    'UNKNOWN_SERVER_ERROR',
+    'COORDINATOR_LOAD_IN_PROGRESS',
+    'COORDINATOR_NOT_AVAILABLE',
+    'INVALID_GROUP_ID',
+    'GROUP_AUTHORIZATION_FAILED',
+    'INVALID_REQUEST',
+  ] as const;
+
+  it.for(names)('is asked again after %s', async (name, { expect }) => {
+    const edge = await Edge.start();
+    for (const nth of [1, 2]) edge.kafka.on('FindCoordinator', { error: ERRORS[name] }, { nth });
+    await using joined = new Joined(edge);
+    await joined.assigned();
+    expect(edge.kafka.requests('FindCoordinator').length).toBeGreaterThanOrEqual(3);
+    expect(edge.kafka.requests('FindCoordinator')[0]).toEqual({ key: GROUP, kind: 0 });
+  });
+});

@@ -1,0 +1,167 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type LogRecord, TroubleError } from '../../../../src/service-layer/unit-of-work.ts';
+import { Edge, event } from '../../../support/fake-kafka/edge.ts';
+import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
+import { readBatch } from '../../../support/fake-kafka/log.ts';
+
+let edge: Edge;
+
+beforeEach(async () => {
+  edge = await Edge.start();
+});
+
+afterEach(async () => {
+  await edge[Symbol.asyncDispose]();
+});
+
+/** One record for each partition. */
+const RECORDS: readonly LogRecord[] = ['a', 'b', 'c', 'd'].map((value, partition) => event(partition, value));
+const PLACES = [0, 1, 2, 3].map((partition) => ({ partition, offset: 0 }));
+
+const batches = () =>
+  edge.kafka
+    .requests('Produce')
+    .flatMap(({ topics }) => topics.flatMap(({ partitions }) => partitions.map(({ records }) => readBatch(records))));
+
+it('sends each partition to the node that leads it, and asks it to wait for all replicas', async () => {
+  expect(await edge.publisher.publish('commands', RECORDS)).toEqual(PLACES);
+  for (const [index, partitions] of [[0, 3], [1], [2]].entries()) {
+    const [request, ...more] = edge.kafka.requests('Produce', index + 1);
+    expect(more).toEqual([]);
+    expect(request).toMatchObject({ acks: -1, transactionalId: null });
+    expect(request?.topics.flatMap((topic) => topic.partitions.map((each) => each.index))).toEqual(partitions);
+  }
+});
+
+it('says of each record its own place, in the order given', async () => {
+  await edge.kafka.append('commands', 2, ['before', 'before']);
+  const records = [event(2, 'a'), event(0, 'b'), event(2, 'c'), event(0, 'd')];
+  expect(await edge.publisher.publish('commands', records)).toEqual([
+    { partition: 2, offset: 2 },
+    { partition: 0, offset: 0 },
+    { partition: 2, offset: 3 },
+    { partition: 0, offset: 1 },
+  ]);
+});
+
+it('answers once every leader has answered', async () => {
+  const held = [1, 2, 3].map(() => Promise.withResolvers<void>());
+  for (const [index, { promise }] of held.entries()) edge.kafka.on('Produce', { held: promise }, { node: index + 1 });
+  let isAnswered = false;
+  const publishing = edge.publisher.publish('commands', RECORDS).then(() => {
+    isAnswered = true;
+  });
+  await edge.kafka.seen('Produce', 3);
+  for (const { resolve } of held) {
+    await edge.settle();
+    expect(isAnswered).toBe(false);
+    resolve();
+  }
+  await publishing;
+});
+
+it('is idempotent: the batches of a partition are counted', async () => {
+  for (let round = 0; round < 3; round += 1) await edge.publisher.publish('commands', [event(1, 'x'), event(1, 'y')]);
+  expect(batches().map(({ firstSequence, count }) => [firstSequence, count])).toEqual([
+    [0, 2],
+    [2, 2],
+    [4, 2],
+  ]);
+  expect(new Set(batches().map(({ producerId }) => producerId)).size).toBe(1);
+  expect(batches()[0]?.producerId).toBeGreaterThanOrEqual(1_000);
+});
+
+/** What kafkajs tries again by itself, with the same sequence. */
+const RETRIED: readonly ErrorName[] = [
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_OR_FOLLOWER',
+  'REQUEST_TIMED_OUT',
+  'NETWORK_EXCEPTION',
+  'NOT_ENOUGH_REPLICAS',
+  'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
+  'CORRUPT_MESSAGE',
+  'KAFKA_STORAGE_ERROR',
+];
+const REFUSED: readonly ErrorName[] = [
+  'UNKNOWN_SERVER_ERROR',
+  'MESSAGE_TOO_LARGE',
+  'INVALID_TOPIC_EXCEPTION',
+  'RECORD_LIST_TOO_LARGE',
+  'INVALID_REQUIRED_ACKS',
+  'TOPIC_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
+  'INVALID_TIMESTAMP',
+  'UNSUPPORTED_FOR_MESSAGE_FORMAT',
+  'POLICY_VIOLATION',
+  'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  'DUPLICATE_SEQUENCE_NUMBER',
+  'INVALID_PRODUCER_EPOCH',
+  'UNKNOWN_PRODUCER_ID',
+  'INVALID_RECORD',
+];
+
+describe('at an error in the answer to Produce', () => {
+  it.each(RETRIED)('%s is tried again, and each record is there once', async (name) => {
+    edge.kafka.on('Produce', { error: ERRORS[name] }, { node: 2 });
+    expect(await edge.publisher.publish('commands', RECORDS)).toEqual(PLACES);
+    expect(edge.committed('commands')).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it.each(REFUSED)('%s is refused, and the next publish has a producer of its own', async (name) => {
+    edge.kafka.on('Produce', { error: ERRORS[name], at: 'commands/1' });
+    edge.kafka.on('Produce', { error: ERRORS[name] }, { node: 2 });
+    await expect(edge.publisher.publish('commands', RECORDS)).rejects.toThrow(Error);
+    expect(edge.kafka.model.partition('commands', 1)?.end).toBe(0);
+    edge.kafka.heal();
+    await edge.publisher.publish('commands', [event(1, 'later')]);
+    const later = batches().at(-1);
+    expect(edge.kafka.requests('InitProducerId')).toHaveLength(2);
+    expect(later).toMatchObject({ firstSequence: 0, producerId: 1_001 });
+  });
+});
+
+describe('at a broken connection', () => {
+  it.each(['before', 'after'] as const)('%s the records are appended, each is there once', async (when) => {
+    edge.kafka.on('Produce', { broken: when }, { node: 2 });
+    await edge.publisher.publish('commands', RECORDS);
+    expect(edge.committed('commands')).toEqual(['a', 'b', 'c', 'd']);
+  });
+});
+
+describe('when a leader moves during a publish', () => {
+  it.each([1, 3])('the partition goes to node %i, and each record is there once', async (to) => {
+    const log = edge.kafka.model.partition('commands', 1);
+    if (!log) throw new Error('There is no commands/1');
+    await edge.publisher.publish('commands', RECORDS);
+    log.leader = to;
+    expect(await edge.publisher.publish('commands', RECORDS)).toEqual(PLACES.map(({ partition }) => ({ partition, offset: 1 })));
+    expect(edge.committed('commands')).toEqual(['a', 'a', 'b', 'b', 'c', 'c', 'd', 'd']);
+  });
+
+  it('nothing is appended a second time where it moves from a node that had taken it', async () => {
+    await edge.publisher.publish('commands', RECORDS);
+    edge.kafka.on('Produce', { error: ERRORS.NOT_LEADER_OR_FOLLOWER }, { node: 2 });
+    const taken = Promise.withResolvers<void>();
+    edge.kafka.on('Produce', { held: taken.promise }, { node: 3 });
+    const publishing = edge.publisher.publish('commands', RECORDS);
+    await edge.kafka.seen('Produce', 6);
+    const log = edge.kafka.model.partition('commands', 0);
+    if (log) log.leader = 2;
+    taken.resolve();
+    await publishing;
+    expect(edge.committed('commands')).toEqual(['a', 'a', 'b', 'b', 'c', 'c', 'd', 'd']);
+  });
+});
+
+it('a topic that takes too little for a record is named, and nothing is sent', async () => {
+  edge.kafka.model.topics.get('commands')?.settings.set('max.message.bytes', '1000');
+  const large = event(0, 'x'.repeat(1_000));
+  await expect(edge.publisher.publish('commands', [large])).rejects.toThrow(RangeError);
+  expect(edge.kafka.requests('Produce')).toEqual([]);
+});
+
+it('takes nothing more once it is closed', async () => {
+  await edge.publisher.close();
+  await expect(edge.publisher.publish('commands', RECORDS)).rejects.toThrow(TroubleError);
+});
