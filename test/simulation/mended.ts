@@ -2,4 +2,6 @@
 export const isMended = {
   /** A lane knows what to make of a missing committed offset, and leaves no row in the outbox when it stops in order. */
   lostOffsets: false,
+  /** A lane that has read what was truncated since refuses for good. */
+  truncation: false,
 };

@@ -18,6 +18,8 @@ export interface Holder {
   readonly generation: number;
   /** Partitions that it does not want. */
   readonly givenBack: Set<number>;
+  /** Closes the partition, and assigns it anew: its log is another one than it was. */
+  reopen(partition: number): void;
 }
 
 /**
@@ -33,6 +35,8 @@ export class OwnedPartition implements AssignedPartition {
   readonly #owner: PartitionOwner;
   readonly #late: (readonly ReceivedRecord[])[] = [];
   #nextOffset: number | null = null;
+  /** The leader epoch in which it read last. */
+  #leaderEpoch: number;
   #closed: Promise<void> | null = null;
 
   constructor(partition: number, holder: Holder, world: World, log: SimulatedLog) {
@@ -41,6 +45,7 @@ export class OwnedPartition implements AssignedPartition {
     this.#world = world;
     this.#log = log;
     this.#holder = holder;
+    this.#leaderEpoch = log.leaderEpoch(this.topic, partition);
     this.#owner = holder.options.assigned(this);
     this.#poll(LONGEST_POLL_MS.afterNothing);
   }
@@ -75,6 +80,10 @@ export class OwnedPartition implements AssignedPartition {
     const fromOffset = this.#nextOffset;
     if (this.#closed) return;
     let longestMs = LONGEST_POLL_MS.afterNothing;
+    if (this.#isTruncated(fromOffset)) {
+      this.#holder.reopen(this.partition);
+      return;
+    }
     if (fromOffset !== null) {
       const records = await this.#world
         .request(this.#holder.machine, `fetches ${this.partition} from ${fromOffset}`, () =>
@@ -92,6 +101,15 @@ export class OwnedPartition implements AssignedPartition {
     }
     if (this.#late.length > 0 && this.#world.chance(0.3)) await this.#deliver(this.#late.shift() ?? []);
     this.#poll(longestMs);
+  }
+
+  /** A consumer asks where the epoch ended in which it read, once there is a new one, and learns that what it has read is gone. */
+  #isTruncated(nextOffset: number | null): boolean {
+    const epoch = this.#log.leaderEpoch(this.topic, this.partition);
+    if (epoch === this.#leaderEpoch || nextOffset === null || this.#log.outages.has(`leader of ${this.partition}`)) return false;
+    const end = this.#log.endOfEpoch(this.topic, this.partition, this.#leaderEpoch);
+    this.#leaderEpoch = epoch;
+    return nextOffset > end;
   }
 
   /** Nothing from beyond where the owner wants to go on: no broker would. */
