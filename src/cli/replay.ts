@@ -2,7 +2,7 @@ import { type Command as CliCommand, Option } from 'commander';
 import type { Command } from '../domain/commands.ts';
 import { positive } from './command-arguments.ts';
 import { jsonOption } from './output.ts';
-import { type ActOptions, addActOptions, executeOption } from './replay-act.ts';
+import { type ActOptions, addActOptions, executeOption, skipForeignOption } from './replay-act.ts';
 import type { CommandsOptions } from './replay-commands.ts';
 import type { EventsOptions } from './replay-events.ts';
 import type { RebuildOptions } from './replay-rebuild.ts';
@@ -28,6 +28,7 @@ What to do when: docs/recovery.md`,
     .requiredOption('--into <url>', 'the database to build: an empty one, written like DATABASE_URL')
     .addOption(new Option('--until <time|offset>', 'only what was published before: a database to look at, not to run on'))
     .addOption(new Option('--from-copy', 'the target is an older copy: add what it lacks').default(false).conflicts('until'))
+    .addOption(skipForeignOption())
     .addHelpText(
       'after',
       `
@@ -48,6 +49,7 @@ The service then starts on it with DATABASE_URL set to that url.`,
     .command('verify')
     .description('compare a database, of a running service too, with the topics: exit code 0 when it says the same, else 1')
     .option('--database <url>', 'the database (default: DATABASE_URL)')
+    .addOption(skipForeignOption())
     .addOption(new Option('--max-rate <records>', 'read at most so many records per second').argParser(positive))
     .addOption(jsonOption())
     .addHelpText(
@@ -123,6 +125,7 @@ Interrupted, nothing is left of it. The embedded log goes along from one SQLite 
       ] satisfies Command['type'][]),
     )
     .option('--sku <sku>', 'compare only commands about this product')
+    .addOption(skipForeignOption())
     .addHelpText(
       'after',
       `

@@ -43,6 +43,8 @@ export interface Batch {
   readonly position: LanePosition;
   readonly publishedBelowOffset: number;
   readonly deadLetterMaxBytes: number;
+  /** The largest message that the events topic takes. */
+  readonly eventMaxBytes: number;
   /** Set when the batch is one command on which a handler failed for good. */
   readonly failure: HandlerFailure | null;
 }
@@ -148,7 +150,7 @@ async function fail([read]: readonly ReadRecord[], transaction: LaneTransaction,
 /** Step 4: what the world is told. */
 async function encode(
   answers: readonly Answer[],
-  { failure, position, deadLetterMaxBytes }: Batch,
+  { failure, position, deadLetterMaxBytes, eventMaxBytes }: Batch,
   { clock, eventsTopic, deadLettersTopic }: Answering,
 ): Promise<readonly OutboxRecord[]> {
   const outbox: OutboxRecord[] = [];
@@ -163,7 +165,7 @@ async function encode(
       const { topic, partition, offset } = record;
       const { id: commandId, correlationId, traceparent, command } = incoming;
       const answer = { topic, partition, offset, commandId, correlationId, traceparent, command, events, time };
-      for (const event of encodeAnswer(answer)) put(eventsTopic, event);
+      for (const event of encodeAnswer(answer, eventMaxBytes)) put(eventsTopic, event);
     }
     if (index % STRETCH === STRETCH - 1) await nextTurn();
   }

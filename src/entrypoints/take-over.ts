@@ -34,6 +34,7 @@ export interface OpenLane {
   readonly producer: TransactionalProducer;
   readonly position: LanePosition;
   readonly deadLetterMaxBytes: number;
+  readonly eventMaxBytes: number;
 }
 
 /**
@@ -50,28 +51,44 @@ export interface OpenLane {
  * database between 3 and our first transaction moves the lane's row: that transaction finds it moved, and the lane opens anew.
  */
 export async function takeOver(lane: Partition, context: LaneContext): Promise<OpenLane> {
-  const { broker, store, group, answering } = context;
+  const { broker, group, answering } = context;
   const { topic, partition } = lane;
   passing('partition-assigned');
   const producer = await broker.openProducer(`${group}-${topic}-${partition}`);
   try {
     passing('producer-opened');
-    await refuseAnotherLog({ topic, partition }, context);
-    passing('log-claimed');
-    const committed = (await broker.committedOffsets(group, topic)).map((offset) => offset ?? 0);
-    passing('committed-offset-read');
-    const position = await store.readPosition({ topic, partition });
-    passing('position-read');
-    await refuseOlder(topic, committed, context);
-    await refuseAnotherEnd(lane, position.nextOffset, context);
-    await publishOutbox({ topic, partition }, position, committed[partition] ?? 0, producer, context);
-    const deadLetterMaxBytes = await broker.maxMessageBytes(answering.deadLettersTopic);
+    const { committed, position } = await refuse({ topic, partition }, context);
+    await publishOutbox({ topic, partition }, position, committed, producer, context);
+    const { deadLettersTopic, eventsTopic } = answering;
+    const maxBytes = Promise.all([broker.maxMessageBytes(deadLettersTopic), broker.maxMessageBytes(eventsTopic)]);
+    const [deadLetterMaxBytes, eventMaxBytes] = await maxBytes;
     passing('lane-opened');
-    return { producer, position, deadLetterMaxBytes };
+    return { producer, position, deadLetterMaxBytes, eventMaxBytes };
   } catch (error) {
     await producer.close();
     throw error;
   }
+}
+
+/**
+ * Steps 2 and 3: checks whether the lane's database fits the topics. A member that is not the lane's
+ * owner may ask too, since every other owner keeps C at or below D. Then nothing changes: the lane
+ * noted its log when it was refused.
+ * @returns the group's committed offset, and the database's position
+ * @throws {LaneRefusedError}
+ */
+export async function refuse(lane: Partition, context: LaneContext): Promise<{ committed: number; position: LanePosition }> {
+  const { broker, store, group } = context;
+  const { topic, partition } = lane;
+  await refuseAnotherLog(lane, context);
+  passing('log-claimed');
+  const committed = (await broker.committedOffsets(group, topic)).map((offset) => offset ?? 0);
+  passing('committed-offset-read');
+  const position = await store.readPosition(lane);
+  passing('position-read');
+  await refuseOlder(topic, committed, context);
+  await refuseAnotherEnd(lane, position.nextOffset, context);
+  return { committed: committed[partition] ?? 0, position };
 }
 
 /** Offsets of another log say nothing about this one: going on from them would skip commands, or delete answers. */

@@ -19,6 +19,8 @@ export interface RebuildPlan {
   readonly until: Place | null;
   /** Into an older copy of the database. */
   readonly fromCopy: boolean;
+  /** Whether an operator has decided to skip records that others wrote into the events topic. */
+  readonly skipForeign: boolean;
 }
 
 /**
@@ -33,7 +35,7 @@ export async function planRebuild(
     deadLettersTopic,
     groupId: group,
   }: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'deadLettersTopic' | 'groupId'>,
-  { until, fromCopy }: Pick<RebuildPlan, 'until' | 'fromCopy'>,
+  { until, fromCopy, skipForeign = false }: Pick<RebuildPlan, 'until' | 'fromCopy'> & Partial<Pick<RebuildPlan, 'skipForeign'>>,
 ): Promise<RebuildPlan> {
   const [logId, eventsLogId] = await Promise.all([broker.logId(commandsTopic), broker.logId(eventsTopic)]);
   const committed = await broker.committedOffsets(group, commandsTopic);
@@ -41,7 +43,7 @@ export async function planRebuild(
   const positions = committed.flatMap((nextOffset, partition) =>
     nextOffset === null ? [] : [{ topic: commandsTopic, partition, nextOffset }],
   );
-  return { eventsTopic, commandsTopic, deadLettersTopic, group, logId, eventsLogId, ranges, positions, until, fromCopy };
+  return { eventsTopic, commandsTopic, deadLettersTopic, group, logId, eventsLogId, ranges, positions, until, fromCopy, skipForeign };
 }
 
 /** How many offsets there are to read: a little more than records, since transactions take some. */
@@ -49,9 +51,9 @@ export function countOffsets(ranges: readonly OffsetRange[]): number {
   return ranges.reduce((sum, { beginning, end }) => sum + Math.max(0, end - beginning), 0);
 }
 
-/** Whether an unfinished rebuild can go on: the topics are the ones it began with. */
+/** Whether an unfinished rebuild can go on: the topics are the ones it began with. What it skips may be decided later. */
 export function isSame(begun: RebuildPlan, now: RebuildPlan): boolean {
-  const identity = ({ ranges: _, positions: __, ...rest }: RebuildPlan) => JSON.stringify(rest);
+  const identity = ({ ranges: _, positions: __, skipForeign: ___, ...rest }: RebuildPlan) => JSON.stringify(rest);
   return identity(begun) === identity(now);
 }
 

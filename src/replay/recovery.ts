@@ -7,8 +7,10 @@ import { inTurn } from '../adapters/database/rebuild-turn.ts';
 import type { Config } from '../config.ts';
 import { type Broker, TroubleError } from '../service-layer/unit-of-work.ts';
 import { ReplayRefusedError } from './errors.ts';
+import { ForeignRecordError } from './foreign-records.ts';
 import { Rebuild } from './rebuild.ts';
 import { countOffsets, planRebuild, readPlan } from './rebuild-plan.ts';
+import { rebuildCommand } from './recovery-advice.ts';
 
 const RETRY_MS = 5_000;
 /** A refusal may come after all events were read. */
@@ -18,7 +20,7 @@ const LOG_EVERY_MS = 5_000;
 export interface RecoveryOptions {
   readonly database: Database;
   readonly broker: Broker;
-  readonly config: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'deadLettersTopic' | 'groupId'>;
+  readonly config: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'deadLettersTopic' | 'groupId' | 'databaseUrl'>;
   readonly log: Logger;
 }
 
@@ -121,12 +123,21 @@ export class Recovery {
     if (signal.aborted) return;
     this.#failures += 1;
     this.#progress = null;
-    const failure = `The database cannot be rebuilt: ${(error as Error).message}`;
+    const failure = `The database cannot be rebuilt: ${(error as Error).message}${await this.#wayOut(error)}`;
     const isExpected = error instanceof TroubleError || error instanceof ReplayRefusedError || error instanceof UnfoldableError;
     if (failure !== this.#failure) this.#options.log.error(isExpected ? {} : { err: error }, failure);
     this.#failure = failure;
     const afterMs = Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** Math.min(this.#failures - 1, 10));
     await sleep(afterMs, undefined, { signal }).catch(() => {});
+  }
+
+  /** Skipping records is for an operator to decide: the refusal names the command. */
+  async #wayOut(error: unknown): Promise<string> {
+    if (!(error instanceof ForeignRecordError)) return '';
+    const { database, config } = this.#options;
+    const command = await rebuildCommand(database, config.databaseUrl);
+    if (command === null) return '';
+    return `. Look at it; to skip what others wrote, stop the service, then: ${command} --skip-foreign --execute`;
   }
 }
 

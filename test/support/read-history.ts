@@ -1,9 +1,8 @@
-import type { Kafka } from 'kafkajs';
 import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
 import type { ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
 import type { History, HistoryRecord, StockTables } from './check-history.ts';
-import { readTopic } from './topic-reader.ts';
+import { type PlainKafka, readTopic } from './topic-reader.ts';
 
 interface Topics {
   readonly commands: string;
@@ -12,7 +11,7 @@ interface Topics {
 }
 
 /** What there is to read of a run at rest: three topics, the tables, the group's offsets. */
-export async function readHistory(kafka: Kafka, topics: Topics, group: string, databaseUrl: string): Promise<History> {
+export async function readHistory(kafka: PlainKafka, topics: Topics, group: string, databaseUrl: string): Promise<History> {
   const read = async (topic: string) => (await readTopic(kafka, topic)).map((record) => ({ ...record, topic }));
   const admin = kafka.admin();
   await admin.connect();

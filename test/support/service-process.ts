@@ -46,9 +46,14 @@ export class ServiceProcess {
     return new ServiceProcess([...program, 'start'], { HTTP_PORT: '0', ...environment }, cwd);
   }
 
-  /** Resolves when the service says that it is ready. */
+  /** Resolves when the service says that its lanes work. */
   async ready(): Promise<void> {
     this.url = JSON.parse(await this.#says((line) => line.includes('"Ready'))).url;
+  }
+
+  /** Resolves when the service takes requests, whether its lanes can work or not. */
+  async listens(): Promise<void> {
+    this.url = JSON.parse(await this.#says((line) => line.includes('"The HTTP API listens on'))).url;
   }
 
   async #says(isIt: (line: string) => boolean): Promise<string> {
@@ -88,4 +93,10 @@ export class ServiceProcess {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop('SIGKILL');
   }
+}
+
+/** Resolves when SIGTERM has ended the service in order. @throws it ended in another way; the message ends with its last lines */
+export async function stopped(service: ServiceProcess): Promise<void> {
+  const exitCode = await service.stop();
+  if (exitCode !== 0) throw new Error(`SIGTERM ended it with ${exitCode}:\n${service.output.slice(-30).join('\n')}`);
 }

@@ -133,10 +133,12 @@ async function setPositions(sql: Sql, positions: readonly PartitionOffset[], log
   }
 }
 
-/** In the place of all that were parked. */
+/** In the place of all that were parked. A redriven one that this database has answered, ahead of the group, is left out. */
 export async function replaceParked(sql: Sql, parked: readonly ParkedCommand[]): Promise<void> {
   await sql('delete from parked_commands');
   for (const { id, subjects, behind, position, isRedriven } of parked) {
+    const [answered] = isRedriven ? await sql('select id from processed_commands where id = ?', [id]) : [];
+    if (answered) continue;
     await sql('insert into parked_commands (id, subjects, behind, position, is_redriven) values (?, ?, ?, ?, ?)', [
       id,
       JSON.stringify(subjects),

@@ -3,8 +3,8 @@ import { expect, inject, it } from 'vitest';
 import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../../support/eventually.ts';
+import { hasJavaClient } from '../../support/kafka-java/libraries.ts';
 import { COMPRESSIONS, produceInJava } from '../../support/kafka-java/produce.ts';
-import { hasJavaClient } from '../../support/kafka-java/start.ts';
 
 const brokers = inject('kafkaBrokers') ?? '';
 

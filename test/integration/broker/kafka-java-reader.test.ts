@@ -1,7 +1,7 @@
 import { Partitioners } from 'kafkajs';
 import { expect, inject, it } from 'vitest';
+import { hasJavaClient } from '../../support/kafka-java/libraries.ts';
 import { contentHash, readTopicInJava } from '../../support/kafka-java/read.ts';
-import { hasJavaClient } from '../../support/kafka-java/start.ts';
 import { plainKafka, readTopic } from '../../support/topic-reader.ts';
 
 const brokers = inject('kafkaBrokers') ?? '';

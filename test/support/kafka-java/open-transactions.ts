@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { fetchLibraries } from './start.ts';
+import { fetchLibraries } from './libraries.ts';
 
 const run = promisify(execFile);
 const program = fileURLToPath(new URL('OpenTransactions.java', import.meta.url));

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { fetchLibraries } from './start.ts';
+import { fetchLibraries } from './libraries.ts';
 
 const program = fileURLToPath(new URL('CompressingProducer.java', import.meta.url));
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { HistoryRecord } from '../check-history.ts';
-import { fetchLibraries } from './start.ts';
+import { fetchLibraries } from './libraries.ts';
 
 const run = promisify(execFile);
 const program = fileURLToPath(new URL('CommittedReader.java', import.meta.url));

@@ -59,7 +59,9 @@ export class EmbeddedBroker implements Broker {
 
   async consume(options: ConsumeOptions): Promise<GroupConsumer> {
     await this.#log.topic(options.topic);
-    return this.#subscribed(new EmbeddedConsumer(this.#database, this.#log, options));
+    const consumer = this.#subscribed(new EmbeddedConsumer(this.#database, this.#log, options));
+    await consumer.joined;
+    return consumer;
   }
 
   committedOffsets(group: string, topic: string): Promise<readonly (number | null)[]> {

@@ -103,10 +103,6 @@ export class KafkaAdmin {
     });
   }
 
-  async deleteGroup(group: string): Promise<void> {
-    await this.#ask(`Deleting the group ${group}`, ({ admin }) => admin.deleteGroups([group]));
-  }
-
   /** The ids of the cluster and of the topic. */
   async logId(topic: string): Promise<string> {
     return await this.#ask(`Asking for the id of ${topic}`, async ({ admin, cluster }) => {

@@ -1,0 +1,152 @@
+import { execFile, spawn } from 'node:child_process';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const MAIN = 0;
+/** Nobody has this hardware address: what is sent to it vanishes. */
+const NOBODY = '02:00:00:00:00:ff';
+
+/**
+ * Removes the namespaces when its input ends, for whatever reason, and with them every interface.
+ */
+const WATCHDOG = `
+trap '' INT TERM HUP
+read -r word
+for name in "$@"; do ip netns del "$name"; done
+`;
+
+/**
+ * A network of its own for a few machines, each in a Linux network namespace, and for this process.
+ * A switch (in a namespace too, where this machine's firewall rules do not apply) joins them. Every
+ * neighbour is entered by hand, so a cut is a neighbour with a wrong hardware address: packets
+ * vanish, nobody is told, and connections stay open on both sides.
+ *
+ * @example
+ * const network = await MachineNetwork.create(3);
+ * spawn('ip', network.inside(2, ['java', '-version']));
+ * await network.cut(2, 'everybody');
+ */
+export class MachineNetwork {
+  readonly #name: string;
+  readonly #subnet: string;
+  readonly #count: number;
+  readonly #remove: () => Promise<void>;
+
+  private constructor(name: string, subnet: string, count: number, remove: () => Promise<void>) {
+    this.#name = name;
+    this.#subnet = subnet;
+    this.#count = count;
+    this.#remove = remove;
+  }
+
+  /** @throws this process may not make network namespaces; the message says why */
+  static async create(count: number): Promise<MachineNetwork> {
+    const number = Math.floor(Math.random() * 65_536);
+    const name = `ak${number.toString(16)}`;
+    // From 198.18.0.0/15, which is for tests between networks and is nobody's.
+    const subnet = `198.${18 + (number >> 15)}.${(number >> 7) & 255}`;
+    const namespaces = [`${name}-switch`, ...numbers(count).map((machine) => `${name}-${machine}`)];
+    const remove = removeAtTheEnd(namespaces);
+    const network = new MachineNetwork(name, subnet, count, remove);
+    try {
+      await network.#build();
+    } catch (error) {
+      await remove();
+      throw new Error(`no network namespaces: ${(error as Error).message.trim().slice(0, 300)}`);
+    }
+    return network;
+  }
+
+  /** The address of a machine, counted from 1. */
+  address(machine: number): string {
+    return `${this.#subnet}.${machine === MAIN ? 254 : machine}`;
+  }
+
+  /** The command, so that it runs on that machine. */
+  inside(machine: number, command: readonly string[]): readonly string[] {
+    return ['ip', 'netns', 'exec', `${this.#name}-${machine}`, ...command];
+  }
+
+  /** Resolves when packets between the machine and the other machines, or everybody, vanish. */
+  async cut(machine: number, from: 'machines' | 'everybody'): Promise<void> {
+    const others = numbers(this.#count).filter((other) => other !== machine);
+    for (const other of from === 'everybody' ? [MAIN, ...others] : others) {
+      await Promise.all([this.#know(machine, other, NOBODY), this.#know(other, machine, NOBODY)]);
+    }
+  }
+
+  /** Undoes every cut of the machine. */
+  async mend(machine: number): Promise<void> {
+    for (const other of [MAIN, ...numbers(this.#count)]) {
+      if (other === machine) continue;
+      await Promise.all([this.#know(machine, other), this.#know(other, machine)]);
+    }
+  }
+
+  /** Leaves nothing behind; what runs in it must have ended. */
+  close(): Promise<void> {
+    return this.#remove();
+  }
+
+  async #build(): Promise<void> {
+    const name = this.#name;
+    const hub = `${name}-switch`;
+    await run('ip', ['netns', 'add', hub]);
+    await run('ip', ['-n', hub, 'link', 'add', 'bridge', 'type', 'bridge']);
+    await run('ip', ['-n', hub, 'link', 'set', 'bridge', 'up']);
+    for (const machine of [MAIN, ...numbers(this.#count)]) {
+      if (machine !== MAIN) await run('ip', ['netns', 'add', `${name}-${machine}`]);
+      const port = `port${machine}`;
+      const peer = machine === MAIN ? ['name', name] : ['name', name, 'netns', `${name}-${machine}`];
+      await run('ip', [
+        '-n',
+        hub,
+        'link',
+        'add',
+        port,
+        'type',
+        'veth',
+        'peer',
+        ...peer,
+        ...(machine === MAIN ? ['netns', String(process.pid)] : []),
+      ]);
+      await run('ip', ['-n', hub, 'link', 'set', port, 'master', 'bridge', 'up']);
+      await this.#ip(machine, ['link', 'set', name, 'address', hardwareAddress(machine), 'up']);
+      await this.#ip(machine, ['address', 'add', `${this.address(machine)}/24`, 'dev', name]);
+      if (machine !== MAIN) await this.#ip(machine, ['link', 'set', 'lo', 'up']);
+    }
+    for (const machine of numbers(this.#count)) await this.mend(machine);
+  }
+
+  #know(machine: number, other: number, address = hardwareAddress(other)): Promise<unknown> {
+    const neighbour = [this.address(other), 'lladdr', address, 'dev', this.#name, 'nud', 'permanent'];
+    return this.#ip(machine, ['neighbour', 'replace', ...neighbour]);
+  }
+
+  #ip(machine: number, command: readonly string[]): Promise<unknown> {
+    return run('ip', machine === MAIN ? [...command] : ['-n', `${this.#name}-${machine}`, ...command]);
+  }
+}
+
+/** Starts what removes the namespaces, before there is any. @returns what removes them now */
+function removeAtTheEnd(namespaces: readonly string[]): () => Promise<void> {
+  const watchdog = spawn('sh', ['-c', WATCHDOG, 'watchdog', ...namespaces], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  watchdog.unref();
+  const ended = new Promise<void>((resolve) => watchdog.once('exit', () => resolve()));
+  return async () => {
+    watchdog.ref();
+    watchdog.stdin.end('\n');
+    await ended;
+  };
+}
+
+function hardwareAddress(machine: number): string {
+  return `02:00:00:00:01:${machine.toString(16).padStart(2, '0')}`;
+}
+
+function numbers(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, index) => index + 1);
+}
