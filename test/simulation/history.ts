@@ -359,7 +359,7 @@ class Scene {
   /** Whoever passes the point for the n-th time dies there, throws, or stalls. */
   #lieInWait(where: FaultPoint, passings: number, how?: 'kill'): void {
     // The end of an owner promises not to fail: nothing there can throw.
-    const canThrow = where !== 'partition-revoked' && where !== 'relay-drained';
+    const canThrow = where !== 'partition-revoked' && where !== 'relay-drained' && where !== 'outbox-emptied';
     const kind = how ?? this.#world.pick(canThrow ? ['kill', 'throw', 'stall'] : ['kill', 'stall']);
     this.#traps.push({ where, kind, canThrow, left: passings });
   }

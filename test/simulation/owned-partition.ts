@@ -35,8 +35,6 @@ export class OwnedPartition implements AssignedPartition {
   readonly #owner: PartitionOwner;
   readonly #late: (readonly ReceivedRecord[])[] = [];
   #nextOffset: number | null = null;
-  /** The leader epoch in which it read last. */
-  #leaderEpoch: number;
   #closed: Promise<void> | null = null;
 
   constructor(partition: number, holder: Holder, world: World, log: SimulatedLog) {
@@ -45,7 +43,6 @@ export class OwnedPartition implements AssignedPartition {
     this.#world = world;
     this.#log = log;
     this.#holder = holder;
-    this.#leaderEpoch = log.leaderEpoch(this.topic, partition);
     this.#owner = holder.options.assigned(this);
     this.#poll(LONGEST_POLL_MS.afterNothing);
   }
@@ -80,7 +77,7 @@ export class OwnedPartition implements AssignedPartition {
     const fromOffset = this.#nextOffset;
     if (this.#closed) return;
     let longestMs = LONGEST_POLL_MS.afterNothing;
-    if (this.#isTruncated(fromOffset)) {
+    if (this.#isOutOfRange(fromOffset)) {
       this.#holder.reopen(this.partition);
       return;
     }
@@ -103,13 +100,10 @@ export class OwnedPartition implements AssignedPartition {
     this.#poll(longestMs);
   }
 
-  /** A consumer asks where the epoch ended in which it read, once there is a new one, and learns that what it has read is gone. */
-  #isTruncated(nextOffset: number | null): boolean {
-    const epoch = this.#log.leaderEpoch(this.topic, this.partition);
-    if (epoch === this.#leaderEpoch || nextOffset === null || this.#log.outages.has(`leader of ${this.partition}`)) return false;
-    const end = this.#log.endOfEpoch(this.topic, this.partition, this.#leaderEpoch);
-    this.#leaderEpoch = epoch;
-    return nextOffset > end;
+  /** The log ends before what comes next: it has lost what was read. */
+  #isOutOfRange(nextOffset: number | null): boolean {
+    if (nextOffset === null || this.#log.outages.has(`leader of ${this.partition}`)) return false;
+    return nextOffset > this.#log.partition(this.topic, this.partition).length;
   }
 
   /** Nothing from beyond where the owner wants to go on: no broker would. */

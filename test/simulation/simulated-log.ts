@@ -137,10 +137,6 @@ export class SimulatedLog {
     return next < 0 ? entries.length : next;
   }
 
-  leaderEpoch(topic: string, partition: number): number {
-    return this.#log(topic, partition).leaderEpoch;
-  }
-
   /** The group's offsets expire. What a transaction is about to commit is not among them. */
   forgetOffsets(): void {
     this.#world.trace('the offsets of the group are gone');
@@ -346,6 +342,14 @@ export class SimulatedBroker implements Broker {
   /** Without asking for stable ones: what no service may do, and a planted bug does. */
   unstableOffsets(): Promise<readonly (number | null)[]> {
     return this.#ask('reads the group offsets', () => this.#log.unstableOffsets());
+  }
+
+  endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<number | null> {
+    return this.#ask('reads where an epoch ends', () => this.#log.endOfEpoch(topic, partition, leaderEpoch));
+  }
+
+  async isCompacted(): Promise<boolean> {
+    return false;
   }
 
   offsetRanges(topic: string): Promise<readonly OffsetRange[]> {

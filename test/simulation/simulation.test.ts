@@ -8,13 +8,14 @@ import { witnesses } from './witnesses.ts';
 
 const HISTORIES = 2_000;
 /** Where a lane closes. */
-const POINTS_THAT_CANNOT_THROW = 2;
+const POINTS_THAT_CANNOT_THROW = 3;
 /** Within so many histories a planted bug must show, by all that it is a witness of. */
 const HISTORIES_TO_FIND_A_BUG = 300;
 
 const CLUSTER_FAULTS = [
   ...['group coordinator moves', 'transaction coordinator moves', 'leader moves', 'expelled machine'],
   ...['retention of commands', 'retention of unanswered commands', 'retention of events'],
+  ...['offsets vanish', 'offsets vanish among members', 'truncation', 'truncation of what was read'],
 ];
 
 const execute = promisify(execFile);
