@@ -32,7 +32,8 @@ interface Truncation {
 }
 
 const LONGEST_OUTAGE_MS = 4_000;
-const LONGEST_ABSENCE_MS = 3_000;
+const LOOK_MS = 20;
+const MOST_LOOKS = 250;
 const MOST_TRUNCATED = 8;
 const FAULTS = [
   ...['group coordinator moves', 'transaction coordinator moves', 'leader moves', 'leader moves'],
@@ -141,14 +142,24 @@ export class ClusterFaults {
   }
 
   #forgetOffsets(): void {
-    const isEmptied = this.#world.chance(0.5);
-    if (isEmptied) this.#listener.leave();
-    this.#world.after(isEmptied ? this.#world.random() * LONGEST_ABSENCE_MS : 0, () => {
-      this.#hasForgotten = true;
-      this.#listener.happens(this.#log.group.hasMembers ? 'offsets vanish among members' : 'offsets vanish');
-      this.#listener.forgets(Array.from({ length: this.#log.partitions }, (_, partition) => partition));
-      this.#log.forgetOffsets();
-    });
+    if (this.#world.chance(0.5)) this.#forget();
+    else {
+      this.#listener.leave();
+      this.#forgetOnceEmpty(MOST_LOOKS);
+    }
+  }
+
+  /** Kafka itself forgets the offsets only of a group that has no member. */
+  #forgetOnceEmpty(looks: number): void {
+    if (!this.#log.group.hasMembers || looks === 0) this.#forget();
+    else this.#world.after(LOOK_MS, () => this.#forgetOnceEmpty(looks - 1));
+  }
+
+  #forget(): void {
+    this.#hasForgotten = true;
+    this.#listener.happens(this.#log.group.hasMembers ? 'offsets vanish among members' : 'offsets vanish');
+    this.#listener.forgets(Array.from({ length: this.#log.partitions }, (_, partition) => partition));
+    this.#log.forgetOffsets();
   }
 
   #anyPartition(): number {

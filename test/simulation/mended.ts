@@ -3,5 +3,5 @@ export const isMended = {
   /** A lane knows what to make of a missing committed offset, and leaves no row in the outbox when it stops in order. */
   lostOffsets: true,
   /** A lane that has read what was truncated since refuses for good. */
-  truncation: false,
+  truncation: true,
 };
