@@ -10,6 +10,7 @@ import type { Config } from './config.ts';
 import { CommandConsumer } from './entrypoints/command-consumer.ts';
 import { HttpApi } from './entrypoints/http-api.ts';
 import { Metrics } from './entrypoints/metrics.ts';
+import { Watchdog } from './entrypoints/watchdog.ts';
 import { MAX_COMMAND_BYTES } from './messages/incoming.ts';
 import { Recovery } from './replay/recovery.ts';
 import { recoveryAdvice } from './replay/recovery-advice.ts';
@@ -32,6 +33,8 @@ export interface Service {
   readonly broker: Broker;
   readonly consumer: CommandConsumer;
   readonly http: HttpApi;
+  /** What keeps it from answering commands, one sentence each; empty: it is ready. */
+  problems(): readonly string[];
   /** Listens, waits for the broker, rebuilds a database that is older than the topics (AUTO_RECOVER), joins the group. */
   start(): Promise<void>;
   /** Finishes what is in hand and lets go of everything. Safe to call at any time, also during `start`. */
@@ -60,7 +63,8 @@ export function embeddedLogUrl({ databaseUrl }: Pick<Config, 'databaseUrl'>): st
 
 /** Kafka where KAFKA_BROKERS is set; else the embedded log, in the service's own SQLite file. */
 export async function openBroker(config: Config, log: Logger): Promise<Broker> {
-  if (config.kafkaBrokers) return new KafkaBroker({ brokers: config.kafkaBrokers, clientId: config.groupId, log });
+  if (config.kafkaBrokers)
+    return new KafkaBroker({ brokers: config.kafkaBrokers, clientId: config.groupId, instanceId: config.instanceId, log });
   const database = await Database.open(embeddedLogUrl(config));
   await database.runMigrations();
   return new EmbeddedBroker(database);
@@ -95,13 +99,17 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
       metrics,
     },
   });
+  const { commandsTopic: topic, groupId: group } = config;
+  const watchdog = new Watchdog({ broker, topic, group, lanes: () => consumer.watchedLanes(), log });
+  metrics.watchLanes(() => watchdog.stuckLanes);
+  const problems = () => [...recovery.problems(), ...consumer.problems(), ...watchdog.problems()];
   const http = new HttpApi({
     broker,
     commandsTopic: config.commandsTopic,
     eventsTopic: config.eventsTopic,
     query: database.query.bind(database),
     metrics,
-    problems: () => [...recovery.problems(), ...consumer.problems()],
+    problems,
     log,
   });
   const closing = new AbortController();
@@ -111,15 +119,20 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
     broker,
     consumer,
     http,
+    problems,
     async start() {
       await http.listen(config.httpHost, config.httpPort);
+      log.info({ url: http.url }, `The HTTP API listens on ${http.url}`);
       await waitForTopics(broker, config, log, closing.signal);
+      if (closing.signal.aborted) return;
+      watchdog.start();
       if (config.autoRecover) recovering = recovery.run(closing.signal);
       await recovering;
       if (!closing.signal.aborted) await consumer.start();
     },
     async close() {
       closing.abort();
+      watchdog.close();
       await http.close();
       await recovering;
       await consumer.close();

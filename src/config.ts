@@ -21,6 +21,10 @@ const flag = z.enum(['true', 'false'], 'must be true or false').transform((text)
 const schema = z.object({
   KAFKA_BROKERS: brokers.optional(),
   KAFKA_GROUP_ID: z.string().min(1).max(200).default('allocation'),
+  KAFKA_INSTANCE_ID: z
+    .string()
+    .regex(/^[a-zA-Z0-9._-]{1,249}$/, 'must be 1 to 249 letters, digits, ".", "_" or "-", another for each process')
+    .optional(),
   COMMANDS_TOPIC: topic.default('allocation.commands'),
   EVENTS_TOPIC: topic.default('allocation.events'),
   DEAD_LETTERS_TOPIC: topic.default('allocation.dead-letters'),
@@ -61,6 +65,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
   return Object.freeze({
     kafkaBrokers: values.KAFKA_BROKERS ?? null,
     groupId: values.KAFKA_GROUP_ID,
+    instanceId: values.KAFKA_INSTANCE_ID ?? null,
     commandsTopic: COMMANDS_TOPIC,
     eventsTopic: EVENTS_TOPIC,
     deadLettersTopic: DEAD_LETTERS_TOPIC,

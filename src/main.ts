@@ -1,11 +1,14 @@
 import { constants } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
-import { bootstrap } from './bootstrap.ts';
+import { bootstrap, type Service } from './bootstrap.ts';
 import type { Config } from './config.ts';
 
 /** npm passes a signal on that the whole process group has got already: that is one, not two. */
 const SAME_SIGNAL_MS = 300;
+/** How late "Ready" may be said. */
+const READY_LOOK_MS = 20;
 
 /** JSON lines for machines, readable lines on a terminal. */
 export function createLog(level: string): Logger {
@@ -19,6 +22,7 @@ export async function runService(config: Config): Promise<void> {
   const log = createLog(config.logLevel);
   const service = await bootstrap(config, log);
   const stopped = Promise.withResolvers<void>();
+  const stopping = new AbortController();
   let stoppingSinceMs: number | null = null;
   const stop = (signal: NodeJS.Signals) => {
     if (stoppingSinceMs !== null) {
@@ -26,6 +30,7 @@ export async function runService(config: Config): Promise<void> {
       return;
     }
     stoppingSinceMs = Date.now();
+    stopping.abort();
     log.info(`${signal}: finishing what is in hand; once more stops at once`);
     service.close().then(stopped.resolve, stopped.reject);
   };
@@ -37,9 +42,15 @@ export async function runService(config: Config): Promise<void> {
     await service.close();
     throw error;
   }
-  if (service.http.url && stoppingSinceMs === null) greet(service.http.url, config, log);
+  await ready(service, stopping.signal);
+  if (service.http.url && !stopping.signal.aborted) greet(service.http.url, config, log);
   await stopped.promise;
   log.info('Stopped');
+}
+
+/** Resolves when every lane that the service has works, or when it stops. What keeps the lanes, they log themselves. */
+async function ready(service: Service, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && service.problems().length > 0) await sleep(READY_LOOK_MS, undefined, { signal }).catch(() => {});
 }
 
 function greet(url: string, config: Config, log: Logger): void {

@@ -167,7 +167,8 @@ export function readRecord(reader: ByteReader) {
   const headers = new Map<string, Buffer | Buffer[]>();
   for (; count > 0; count -= 1) {
     const name = String(reader.sized());
-    const header = reader.sized() as Buffer;
+    const header = reader.sized();
+    if (header === null) continue;
     const earlier = headers.get(name);
     if (earlier === undefined) headers.set(name, header);
     else headers.set(name, Buffer.isBuffer(earlier) ? [earlier, header] : [...earlier, header]);

@@ -1,6 +1,9 @@
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
+import { ReplayRefusedError } from '../replay/errors.ts';
+import { ForeignRecordError } from '../replay/foreign-records.ts';
+import { quoted } from '../replay/recovery-advice.ts';
 import { positive } from './command-arguments.ts';
 import { jsonOption, print, printJson } from './output.ts';
 
@@ -29,6 +32,26 @@ export function addActOptions(command: Command): Command {
 
 export function executeOption(): Option {
   return new Option('--execute', 'do it, without asking').default(false);
+}
+
+export function skipForeignOption(): Option {
+  return new Option('--skip-foreign', 'skip, and count, what others wrote into the events topic').default(false);
+}
+
+/** Waits for the work. A refusal of what others wrote into the events topic then also says the command that skips it. */
+export async function orSkip<T>(work: Promise<T>): Promise<T> {
+  return work.catch((error: unknown) => {
+    if (!(error instanceof ForeignRecordError)) throw error;
+    const typed = process.argv.slice(2).map((argument) => quoted(withoutPassword(argument)));
+    throw new ReplayRefusedError(
+      `${error.message}. Look at it; to skip what others wrote: npx allocation ${typed.join(' ')} --skip-foreign`,
+      { cause: error },
+    );
+  });
+}
+
+function withoutPassword(argument: string): string {
+  return argument.replace(/(:\/\/[^/?#:@]*:)[^/?#]+@/, '$1***@');
 }
 
 /** Shows the plan, and asks on a terminal. @returns whether to go ahead */

@@ -1,11 +1,12 @@
 import type { Command } from '../domain/commands.ts';
+import { describeSkipped } from '../replay/foreign-records.ts';
 import { readPlace } from '../replay/place.ts';
 import { countOffsets } from '../replay/rebuild-plan.ts';
 import { type CommandDifference, type WhatIfReport, whatIf } from '../replay/what-if.ts';
 import { countSteps, planWhatIf } from '../replay/what-if-plan.ts';
 import type { OffsetRange } from '../service-layer/unit-of-work.ts';
 import { print, printJson, printTable, visible } from './output.ts';
-import { type ActOptions, carryOut, isWanted } from './replay-act.ts';
+import { type ActOptions, carryOut, isWanted, orSkip } from './replay-act.ts';
 import { answering, withBroker } from './session.ts';
 
 export interface CommandsOptions {
@@ -13,6 +14,7 @@ export interface CommandsOptions {
   readonly to?: string;
   readonly type?: Command['type'];
   readonly sku?: string;
+  readonly skipForeign: boolean;
 }
 
 /** Steps per second, of a plain machine: for the estimate in the plan. */
@@ -21,7 +23,7 @@ const USUAL_RATE = 25_000;
 /** `allocation replay commands` */
 export async function replayCommands(options: CommandsOptions & ActOptions): Promise<void> {
   const place = (text: string | undefined) => (text === undefined ? null : readPlace(text, Date.now()));
-  const range = { from: place(options.from), to: place(options.to) };
+  const range = { from: place(options.from), to: place(options.to), skipForeign: options.skipForeign };
   await withBroker({ createTopics: false }, async ({ config, broker }) => {
     const plan = await answering(planWhatIf(broker, config, range), config);
     const total = countSteps(plan);
@@ -40,7 +42,7 @@ export async function replayCommands(options: CommandsOptions & ActOptions): Pro
     if (!wanted) return;
     const howToGoOn = 'Nothing was changed; the same command begins anew';
     const outcome = await carryOut({ total, done: 0, unit: 'steps', howToGoOn }, options, (act) =>
-      whatIf(broker, plan, { type: options.type ?? null, sku: options.sku ?? null }, act),
+      orSkip(whatIf(broker, plan, { type: options.type ?? null, sku: options.sku ?? null }, act)),
     );
     if (!outcome) return;
     const { result, seconds } = outcome;
@@ -48,6 +50,7 @@ export async function replayCommands(options: CommandsOptions & ActOptions): Pro
     if (!isEqual) process.exitCode = 1;
     if (options.json) return printJson({ result: isEqual ? 'equal' : 'different', ...result, seconds });
     tell(result, seconds);
+    if (options.skipForeign) print(`Skipped of others: ${describeSkipped(result.foreign)}`);
   });
 }
 

@@ -3,17 +3,19 @@ import { Database } from '../adapters/database/database.ts';
 import { describeUrl, sqliteFile } from '../adapters/database/options.ts';
 import { embeddedLogUrl } from '../bootstrap.ts';
 import type { Config } from '../config.ts';
+import { describeSkipped } from '../replay/foreign-records.ts';
 import { readPlace } from '../replay/place.ts';
 import { Rebuild } from '../replay/rebuild.ts';
 import { countOffsets, planRebuild } from '../replay/rebuild-plan.ts';
 import { print, printJson } from './output.ts';
-import { type ActOptions, carryOut, isWanted } from './replay-act.ts';
+import { type ActOptions, carryOut, isWanted, orSkip } from './replay-act.ts';
 import { answering, withBroker } from './session.ts';
 
 export interface RebuildOptions {
   readonly into: string;
   readonly until?: string;
   readonly fromCopy: boolean;
+  readonly skipForeign: boolean;
 }
 
 /** Of a plain machine: for the estimate in the plan. */
@@ -21,9 +23,12 @@ const USUAL_RATE = 40_000;
 
 /** `allocation replay rebuild` */
 export async function rebuild(options: RebuildOptions & ActOptions): Promise<void> {
+  const { fromCopy, skipForeign } = options;
   const until = options.until === undefined ? null : readPlace(options.until, Date.now());
   await withBroker({ createTopics: false }, async ({ config, broker }) => {
-    const found = await answering(planRebuild(broker, config, { until, fromCopy: options.fromCopy }), config);
+    await answering(broker.logId(config.commandsTopic), config);
+    // Where committed offsets are missing, it reads the events: that takes its time.
+    const found = await planRebuild(broker, config, { until, fromCopy, skipForeign });
     const database = await Database.open(options.into);
     try {
       const rebuilding = await Rebuild.into(database, broker, found);
@@ -44,7 +49,7 @@ export async function rebuild(options: RebuildOptions & ActOptions): Promise<voi
       const howToGoOn = 'The same command again goes on from there';
       const outcome = await carryOut({ total, done, unit: 'offsets', howToGoOn }, options, async (act) => {
         await bringEmbeddedLog(config, options.into, database);
-        return rebuilding.run(act);
+        return orSkip(rebuilding.run(act));
       });
       if (!outcome) return;
       const { result, seconds } = outcome;
@@ -54,6 +59,7 @@ export async function rebuild(options: RebuildOptions & ActOptions): Promise<voi
       print(
         `Skipped: ${known} known, ${repeated} repeated, ${beyondThePositions} beyond the group's positions, ${later} later than asked for`,
       );
+      if (skipForeign) print(`Skipped of others: ${describeSkipped(result.foreign)}`);
     } finally {
       await database.close();
     }

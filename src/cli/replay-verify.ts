@@ -1,5 +1,6 @@
 import { Database } from '../adapters/database/database.ts';
 import { describeUrl } from '../adapters/database/options.ts';
+import { describeSkipped } from '../replay/foreign-records.ts';
 import { countOffsets } from '../replay/rebuild-plan.ts';
 import { type Difference, type VerifyReport, verify } from '../replay/verify.ts';
 import { print, printJson, printTable, visible } from './output.ts';
@@ -8,11 +9,13 @@ import { answering, withBroker } from './session.ts';
 
 export interface VerifyOptions extends Omit<ActOptions, 'execute'> {
   readonly database?: string;
+  readonly skipForeign: boolean;
 }
 
 /** `allocation replay verify` */
 export async function verifyDatabase(options: VerifyOptions): Promise<void> {
   await withBroker({ createTopics: false }, async ({ config, broker }) => {
+    const { skipForeign } = options;
     const { eventsTopic, commandsTopic, groupId: group } = config;
     const url = options.database ?? config.databaseUrl;
     const total = countOffsets(await answering(broker.offsetRanges(eventsTopic), config));
@@ -21,7 +24,7 @@ export async function verifyDatabase(options: VerifyOptions): Promise<void> {
     try {
       const howToGoOn = 'Nothing was changed; the same command begins anew';
       const outcome = await carryOut({ total, done: 0, unit: 'offsets', howToGoOn }, { ...options, execute: true }, (act) =>
-        verify(database, broker, { eventsTopic, commandsTopic, group }, act),
+        verify(database, broker, { eventsTopic, commandsTopic, group, skipForeign }, act),
       );
       if (!outcome) return;
       const { result, seconds } = outcome;
@@ -30,6 +33,7 @@ export async function verifyDatabase(options: VerifyOptions): Promise<void> {
       if (options.json)
         return printJson({ result: !isEqual ? 'different' : result.incomplete > 0 ? 'equal-where-compared' : 'equal', ...result, seconds });
       if (result.lost.length > 0) print(sayLost(result));
+      if (skipForeign) print(`Skipped of others: ${describeSkipped(result.foreign)}`);
       for (const difference of result.differences) print(inWords(difference));
       if (isEqual)
         return print(

@@ -2,14 +2,15 @@ import { type Command as CliCommand, Option } from 'commander';
 import type { Command } from '../domain/commands.ts';
 import { positive } from './command-arguments.ts';
 import { jsonOption } from './output.ts';
-import { type ActOptions, addActOptions, executeOption } from './replay-act.ts';
+import { type ActOptions, addActOptions, executeOption, skipForeignOption } from './replay-act.ts';
 import type { CommandsOptions } from './replay-commands.ts';
 import type { EventsOptions } from './replay-events.ts';
+import type { OffsetsOptions } from './replay-offsets.ts';
 import type { RebuildOptions } from './replay-rebuild.ts';
 import type { SnapshotOptions } from './replay-snapshot.ts';
 import type { VerifyOptions } from './replay-verify.ts';
 
-/** `allocation replay rebuild|verify|events|snapshot|commands` */
+/** `allocation replay rebuild|verify|events|snapshot|offsets|commands` */
 export function addReplay(program: CliCommand): void {
   const replay = program
     .command('replay')
@@ -28,6 +29,7 @@ What to do when: docs/recovery.md`,
     .requiredOption('--into <url>', 'the database to build: an empty one, written like DATABASE_URL')
     .addOption(new Option('--until <time|offset>', 'only what was published before: a database to look at, not to run on'))
     .addOption(new Option('--from-copy', 'the target is an older copy: add what it lacks').default(false).conflicts('until'))
+    .addOption(skipForeignOption())
     .addHelpText(
       'after',
       `
@@ -48,6 +50,7 @@ The service then starts on it with DATABASE_URL set to that url.`,
     .command('verify')
     .description('compare a database, of a running service too, with the topics: exit code 0 when it says the same, else 1')
     .option('--database <url>', 'the database (default: DATABASE_URL)')
+    .addOption(skipForeignOption())
     .addOption(new Option('--max-rate <records>', 'read at most so many records per second').argParser(positive))
     .addOption(jsonOption())
     .addHelpText(
@@ -110,6 +113,30 @@ Interrupted, nothing is left of it. The embedded log goes along from one SQLite 
       const { snapshot } = await import('./replay-snapshot.ts');
       await snapshot(options);
     });
+  replay
+    .command('offsets')
+    .description('settle committed offsets that Kafka has lost and that nobody can prove, while services run')
+    .addOption(new Option('--publish', 'publish what waits in the outbox: an answer may come twice').default(false).conflicts('skip'))
+    .addOption(new Option('--skip', 'take what waits in the outbox as published: an answer may be missing').default(false))
+    .addOption(executeOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npx allocation replay offsets                        # shows each lane, and changes nothing
+  $ npx allocation replay offsets --publish --execute    # consumers drop repeats by ce_id
+  $ npx allocation replay offsets --skip --execute       # the answers that wait are out
+
+A group loses its offsets seven days after its last member left, or with another KAFKA_GROUP_ID. The service then finds in the published
+answers how far it has come, and needs nobody. Where retention or compaction has deleted answers, a lane with answers in its outbox
+refuses, and names this command. If consumers drop events whose ce_id they know, take --publish. PUBLISHED says what was found;
+WAITING counts the records in the outbox beyond it.`,
+    )
+    .action(async (options: OffsetsOptions) => {
+      const { settleOffsets } = await import('./replay-offsets.ts');
+      await settleOffsets(options);
+    });
   addActOptions(replay.command('commands'))
     .description('what if: handle past commands again with the code of today; exit code 0 when they lead to what was published, else 1')
     .addOption(new Option('--from <time|offset>', 'the first command (default: of all)'))
@@ -123,6 +150,7 @@ Interrupted, nothing is left of it. The embedded log goes along from one SQLite 
       ] satisfies Command['type'][]),
     )
     .option('--sku <sku>', 'compare only commands about this product')
+    .addOption(skipForeignOption())
     .addHelpText(
       'after',
       `

@@ -1,18 +1,24 @@
 import type { AssignedPartition, GroupConsumer } from '../service-layer/unit-of-work.ts';
+import { AnswerReader } from './answered-offsets.ts';
 import { Lane } from './lane.ts';
+import { LaneRefusedError } from './lost-offset.ts';
 import { PublishedOffsets } from './published-offsets.ts';
-import type { LaneContext } from './take-over.ts';
+import { type LaneContext, refuse } from './take-over.ts';
+import type { WatchedLane } from './watchdog.ts';
 
 /** Step 1 of a message's way: joins the consumer group and opens a lane for each partition that it is given. */
 export class CommandConsumer {
   readonly #context: LaneContext;
   readonly #topic: string;
   readonly #lanes = new Map<number, { readonly lane: Lane; readonly closed: Promise<void> }>();
+  /** Why each partition was given back that another member has now. */
+  readonly #refusals = new Map<number, string>();
   #subscription: GroupConsumer | null = null;
 
-  constructor(topic: string, context: Omit<LaneContext, 'published'>) {
+  constructor(topic: string, context: Omit<LaneContext, 'published' | 'answered'>) {
     this.#topic = topic;
-    this.#context = { ...context, published: new PublishedOffsets(context.broker, context.group) };
+    const { broker, group, answering, log } = context;
+    this.#context = { ...context, published: new PublishedOffsets(broker, group), answered: new AnswerReader(broker, answering, log) };
   }
 
   /** Resolves when the group is joined. Lanes open, and recover from any trouble, by themselves. */
@@ -21,6 +27,7 @@ export class CommandConsumer {
       topic: this.#topic,
       group: this.#context.group,
       assigned: (partition) => this.#assign(partition),
+      mayTake: (partition) => this.#mayTake(partition),
     });
   }
 
@@ -30,12 +37,22 @@ export class CommandConsumer {
     return { working, assigned: this.#lanes.size };
   }
 
+  /** The lanes of this process, for whoever watches whether they move. */
+  watchedLanes(): readonly WatchedLane[] {
+    return [...this.#lanes.values()].map(({ lane }) => lane);
+  }
+
   /** What keeps it from answering commands, one sentence each; empty: everything works. */
   problems(): readonly string[] {
     if (!this.#subscription) return ['The consumer has not joined its group yet'];
-    return [...this.#lanes].flatMap(([partition, { lane }]) =>
-      lane.problem === null ? [] : [`Lane ${this.#topic}/${partition}: ${lane.problem}`],
-    );
+    const membership = this.#subscription.problem();
+    return [
+      ...(membership === null ? [] : [membership]),
+      ...[...this.#lanes].flatMap(([partition, { lane }]) =>
+        lane.problem === null ? [] : [`Lane ${this.#topic}/${partition}: ${lane.problem}`],
+      ),
+      ...[...this.#refusals].map(([partition, reason]) => `Partition ${partition} was given back: ${reason}`),
+    ];
   }
 
   /** Finishes the transactions in hand, publishes what they wrote, leaves the group. */
@@ -48,13 +65,29 @@ export class CommandConsumer {
     const lane = new Lane(assigned, former?.closed ?? Promise.resolve(), this.#context);
     const { promise: closed, resolve } = Promise.withResolvers<void>();
     this.#lanes.set(assigned.partition, { lane, closed });
+    this.#refusals.delete(assigned.partition);
     return {
       handle: lane.handle.bind(lane),
       close: async () => {
         await lane.close();
         resolve();
-        if (this.#lanes.get(assigned.partition)?.lane === lane) this.#lanes.delete(assigned.partition);
+        if (this.#lanes.get(assigned.partition)?.lane !== lane) return;
+        this.#lanes.delete(assigned.partition);
+        if (lane.refusal !== null) this.#refusals.set(assigned.partition, lane.refusal);
       },
     };
+  }
+
+  /** Whether the database fits now: what a lane would find that had the partition. */
+  async #mayTake(partition: number): Promise<boolean> {
+    try {
+      await refuse({ topic: this.#topic, partition }, this.#context);
+    } catch (error) {
+      // By now the partition may be here, and its lane says the same.
+      if (error instanceof LaneRefusedError && !this.#lanes.has(partition)) this.#refusals.set(partition, error.message);
+      return false;
+    }
+    this.#refusals.delete(partition);
+    return true;
   }
 }

@@ -11,6 +11,7 @@ import {
   TroubleError,
 } from '../service-layer/unit-of-work.ts';
 import { answerBatch, type HandlerFailure, placeOf, readRecords } from './answer-batch.ts';
+import { LaneRefusedError } from './lost-offset.ts';
 import { OutboxRelay } from './outbox-relay.ts';
 import { type LaneContext, takeOver } from './take-over.ts';
 
@@ -30,6 +31,9 @@ import { type LaneContext, takeOver } from './take-over.ts';
  *    happened. After it: the outbox holds the answers.
  * 3. Hand the outbox records to the relay and go on: step 2 of the next delivery runs while they are published.
  *
+ * A lane whose database does not fit gives its partition back once, for a member that can work. Until
+ * one takes it, the lane tries on.
+ *
  * When a handler fails, the delivery is redone one command at a time; the guilty one is retried, then dead-lettered.
  */
 export class Lane implements PartitionOwner {
@@ -42,9 +46,15 @@ export class Lane implements PartitionOwner {
   #relay: OutboxRelay | null = null;
   #position: LanePosition = { nextOffset: 0, nextSequence: 1 };
   #publishedBelowOffset = 0;
+  /** When the lane opened, the outbox held nothing below. */
+  #emptyBelowOffset = 0;
   #deadLetterMaxBytes = 0;
+  #eventMaxBytes = 0;
   #failures = 0;
   #problem: string | null = 'is being opened';
+  #refusal: string | null = null;
+  #hasWorked = false;
+  #readBelowOffset = 0;
 
   /** @param former resolves when this process's former owner of the partition will touch nothing any more */
   constructor(assigned: AssignedPartition, former: Promise<void>, context: LaneContext) {
@@ -59,11 +69,31 @@ export class Lane implements PartitionOwner {
     return this.#problem;
   }
 
+  /** Why the lane's database does not fit, since the lane last worked; null: it fits, as far as is known. */
+  get refusal(): string | null {
+    return this.#refusal;
+  }
+
+  get partition(): number {
+    return this.#assigned.partition;
+  }
+
+  /** The offset of the next command; null until the lane has worked once. */
+  get nextOffset(): number | null {
+    return this.#hasWorked ? this.#position.nextOffset : null;
+  }
+
+  /** Where the deliveries so far end, the furthest. */
+  get readBelowOffset(): number {
+    return this.#readBelowOffset;
+  }
+
   /**
    * A large delivery is dealt with while the next one is fetched. A small one before, and where several records came at once the
    * next ones are gathered for a moment: a transaction costs more than the few records in it.
    */
   async handle(records: readonly ReceivedRecord[]): Promise<void> {
+    this.#readBelowOffset = Math.max(this.#readBelowOffset, (records.at(-1)?.offset ?? -1) + 1);
     await this.#handling;
     this.#handling = this.#tracked(this.#handleDelivery(records));
     if (records.length >= LARGE_DELIVERY_RECORDS) return;
@@ -82,7 +112,20 @@ export class Lane implements PartitionOwner {
     this.#relay = null;
     await relay?.drain(DRAIN_TIMEOUT_MS);
     passing('relay-drained');
+    if (relay) await this.#emptyOutbox();
+    passing('outbox-emptied');
     await relay?.close();
+  }
+
+  /** Leaves no row behind that is out. Whatever keeps it from that, the next opening of the lane deletes them. */
+  async #emptyOutbox(): Promise<void> {
+    const { topic, partition } = this.#assigned;
+    if (this.#publishedBelowOffset === this.#emptyBelowOffset) return;
+    try {
+      await this.#context.store.deletePublished({ topic, partition }, this.#position, this.#publishedBelowOffset);
+    } catch (error) {
+      this.#log.info(`Published answers stay in the outbox until the lane opens again: ${(error as Error).message}`);
+    }
   }
 
   async #handleDelivery(records: readonly ReceivedRecord[]): Promise<void> {
@@ -145,6 +188,7 @@ export class Lane implements PartitionOwner {
       position: this.#position,
       publishedBelowOffset: this.#publishedBelowOffset,
       deadLetterMaxBytes: this.#deadLetterMaxBytes,
+      eventMaxBytes: this.#eventMaxBytes,
       failure,
     };
     const progress = await store.transaction(this.#assigned, this.#position, (transaction) => answerBatch(batch, transaction, answering));
@@ -176,10 +220,13 @@ export class Lane implements PartitionOwner {
     await this.#wait(afterMs);
     while (!this.#closing.signal.aborted) {
       try {
-        const { producer, position, deadLetterMaxBytes } = await takeOver(this.#assigned, this.#context);
+        const watch = { signal: this.#closing.signal, onProgress: (text: string) => this.#say(text) };
+        const { producer, position, readFrom, deadLetterMaxBytes, eventMaxBytes } = await takeOver(this.#assigned, this.#context, watch);
         this.#deadLetterMaxBytes = deadLetterMaxBytes;
+        this.#eventMaxBytes = eventMaxBytes;
         this.#position = position;
         this.#publishedBelowOffset = position.nextOffset;
+        this.#emptyBelowOffset = position.nextOffset;
         const relay: OutboxRelay = new OutboxRelay({
           producer,
           lane: { topic: this.#assigned.topic, partition: this.#assigned.partition },
@@ -193,13 +240,28 @@ export class Lane implements PartitionOwner {
         this.#relay = relay;
         if (this.#closing.signal.aborted) return;
         this.#problem = null;
-        this.#log.info({ ...position }, 'The lane works');
-        this.#assigned.resumeFrom(position.nextOffset);
+        this.#refusal = null;
+        this.#hasWorked = true;
+        this.#log.info({ ...position, ...this.#assigned.membership() }, 'The lane works');
+        this.#assigned.resumeFrom(readFrom);
         return;
       } catch (error) {
+        if (this.#closing.signal.aborted) return;
+        if (error instanceof LaneRefusedError) this.#refuse(error);
         await this.#wait(this.#fail(error));
       }
     }
+  }
+
+  /** Gives the partition back once, until the lane works again: trouble in between changes nothing. */
+  #refuse({ message }: LaneRefusedError): void {
+    if (this.#refusal === null) this.#assigned.giveBack();
+    this.#refusal = message;
+  }
+
+  /** What the lane does while it opens. */
+  #say(doing: string): void {
+    if (!this.#closing.signal.aborted) this.#problem = doing;
   }
 
   /** Says, once, why the lane waits. @returns for how many milliseconds */

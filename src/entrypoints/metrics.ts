@@ -38,6 +38,18 @@ export class Metrics {
     });
   }
 
+  /** @param stuckLanes asked at each scrape: how many lanes the watchdog calls stuck */
+  watchLanes(stuckLanes: () => number): void {
+    const stuck = new Gauge({
+      name: 'allocation_lanes_stuck',
+      help: 'Lanes of this process that have had records to read for 30 s and have not moved since',
+      registers: [this.registry],
+      collect() {
+        stuck.set(stuckLanes());
+      },
+    });
+  }
+
   answered(messages: number, outbox: readonly OutboxRecord[]): void {
     this.#commands.inc(messages);
     const counts = new Map<string, number>();

@@ -32,6 +32,8 @@ export interface ForeignMessage {
   readonly kind: 'foreign';
   /** One sentence for a person. */
   readonly message: string;
+  /** It has this service's source and the place of a command as its id: a newer version may have written it, or it is damaged. */
+  readonly isOurs: boolean;
 }
 
 const SOURCE = '/allocation';
@@ -52,19 +54,38 @@ const hasSequence: { readonly [T in Event['type']]: T extends VersionedType ? tr
   CommandRejected: false,
 };
 
+/** The place of the command that a record of the events topic answers, whatever else it says. Null: it is no answer. */
+export function readAnswerPlace(message: WireMessage): PublishedAnswer['source'] | null {
+  const place = ID.exec(headerOrNull(message, 'ce_id') ?? '');
+  if (!place || headerOrNull(message, 'ce_source') !== SOURCE) return null;
+  const [, topic = '', partition, offset] = place;
+  return { topic, partition: Number(partition), offset: Number(offset) };
+}
+
+function headerOrNull(message: WireMessage, name: string): string | null {
+  try {
+    return header(message, name);
+  } catch (error) {
+    if (error instanceof MalformedMessageError) return null;
+    throw error;
+  }
+}
+
 /** Reads a record of the events topic, of whatever version. Never throws: what cannot be read says why. */
 export function readPublished(message: WireMessage): PublishedAnswer | ForeignMessage {
+  let isOurs = false;
   try {
     const source = header(message, 'ce_source');
-    if (source !== SOURCE) return foreign(`Its source is ${shown(source)}, not ${SOURCE}`);
+    if (source !== SOURCE) return foreign(`Its source is ${shown(source)}, not ${SOURCE}`, isOurs);
     const id = header(message, 'ce_id');
     const place = ID.exec(id ?? '');
-    if (!id || !place) return foreign(`Its id ${shown(id)} is no place of a command`);
+    if (!id || !place) return foreign(`Its id ${shown(id)} is no place of a command`, isOurs);
+    isOurs = true;
     const [, topic = '', partition, offset] = place;
     const commandId = header(message, 'ce_causationid');
-    if (commandId === null || !NAME.test(commandId)) return foreign(`Its causationid ${shown(commandId)} is no id of a command`);
+    if (commandId === null || !NAME.test(commandId)) return foreign(`Its causationid ${shown(commandId)} is no id of a command`, isOurs);
     const time = header(message, 'ce_time');
-    if (time === null || !TIME.test(time)) return foreign(`Its time ${shown(time)} is none`);
+    if (time === null || !TIME.test(time)) return foreign(`Its time ${shown(time)} is none`, isOurs);
     const data = readJson(message);
     const type = header(message, 'ce_type');
     const dataschema = header(message, 'ce_dataschema');
@@ -74,7 +95,7 @@ export function readPublished(message: WireMessage): PublishedAnswer | ForeignMe
         : [readEvent(id, type, dataschema, header(message, 'ce_sequence'), data)];
     return { kind: 'answer', source: { topic, partition: Number(partition), offset: Number(offset) }, commandId, time, events };
   } catch (error) {
-    if (error instanceof MalformedMessageError || error instanceof UnfitDataError) return foreign(error.message);
+    if (error instanceof MalformedMessageError || error instanceof UnfitDataError) return foreign(error.message, isOurs);
     throw error;
   }
 }
@@ -124,6 +145,6 @@ function versionIn(type: string, dataschema: unknown, current: number): number {
   return version;
 }
 
-function foreign(message: string): ForeignMessage {
-  return { kind: 'foreign', message };
+function foreign(message: string, isOurs: boolean): ForeignMessage {
+  return { kind: 'foreign', message, isOurs };
 }

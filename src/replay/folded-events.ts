@@ -1,9 +1,14 @@
-import type { FoldedEvent } from '../adapters/database/event-fold.ts';
+import type { EventConflict, FoldedEvent } from '../adapters/database/event-fold.ts';
 import type { PublishedAnswer, PublishedEvent } from '../messages/published.ts';
 
 /** What an answer, at its place in the events topic, says of products: rejections and repetitions say nothing. */
 export function foldedEvents({ events }: Pick<PublishedAnswer, 'events'>, partition: number, offset: number): readonly FoldedEvent[] {
   return events.flatMap((event) => asFolded(event, partition, offset) ?? []);
+}
+
+/** Both events of a conflict, with their places in the events topic. */
+export function describeConflict({ sku, sequence, firstId, firstPlace, otherId, otherPlace }: EventConflict, eventsTopic: string): string {
+  return `${sku} ce_sequence ${sequence} is ${firstId} at ${eventsTopic}/${firstPlace} and ${otherId} at ${eventsTopic}/${otherPlace}`;
 }
 
 function asFolded(event: PublishedEvent, partition: number, offset: number): FoldedEvent | null {

@@ -3,7 +3,7 @@ import { originalOf } from '../cli/dead-letter-box.ts';
 import { readCommand } from '../messages/incoming.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
 import type { Broker, OffsetRange, ReceivedRecord } from '../service-layer/unit-of-work.ts';
-import { ReplayRefusedError } from './errors.ts';
+import { ForeignRecords, type SkippedRecords } from './foreign-records.ts';
 import { isWithin, type Place } from './place.ts';
 import type { Watch } from './rebuild.ts';
 
@@ -20,15 +20,23 @@ export interface PastRanges {
   readonly from: Place | null;
   /** Exclusive; null: the last. */
   readonly to: Place | null;
+  /** Whether an operator has decided to skip records that others wrote into the events topic. */
+  readonly skipForeign: boolean;
+}
+
+/** What was laid aside. */
+export interface PastRead {
+  /** How many commands are asked for. */
+  readonly asked: number;
+  readonly foreign: SkippedRecords;
 }
 
 /**
  * Lays aside what the topics say of the past.
- * @returns how many commands are asked for
  * @throws {ReplayRefusedError} a message in the events topic is foreign
  * @throws what the signal was aborted with
  */
-export async function readPast(broker: Broker, ranges: PastRanges, past: PastCommands, watch: Watch): Promise<number> {
+export async function readPast(broker: Broker, ranges: PastRanges, past: PastCommands, watch: Watch): Promise<PastRead> {
   const { commandsTopic, eventsTopic, deadLettersTopic } = ranges;
   const ends = new Map(ranges.commands.map(({ partition, end }) => [`${commandsTopic}/${partition}`, end]));
   const read = async (topic: string, from: readonly OffsetRange[], take: (records: readonly ReceivedRecord[]) => Promise<void>) => {
@@ -38,21 +46,24 @@ export async function readPast(broker: Broker, ranges: PastRanges, past: PastCom
     };
     await broker.read(topic, from, taken, watch.signal);
   };
+  const foreign = new ForeignRecords(ranges.skipForeign);
   let asked = 0;
   await read(commandsTopic, ranges.commands, async (records) => {
     asked += records.filter((record) => isWithin(record, ranges)).length;
     await past.addCommands(records.map(pastCommand));
   });
   await read(eventsTopic, ranges.events, async (records) => {
-    const answers = records.map(readAnswer).filter(({ source }) => {
-      const lane = `${source.topic}/${source.partition}`;
-      return source.topic !== commandsTopic || source.offset < (ends.get(lane) ?? 0);
-    });
+    const answers = records
+      .flatMap((record) => readAnswer(record, foreign))
+      .filter(({ source }) => {
+        const lane = `${source.topic}/${source.partition}`;
+        return source.topic !== commandsTopic || source.offset < (ends.get(lane) ?? 0);
+      });
     await past.addAnswers(answers.map(pastAnswer), answers.flatMap(createdBatches));
   });
   // What was done with a letter later lies there too, and names no place.
   await read(deadLettersTopic, ranges.deadLetters, (records) => past.addDeadLetters(records.map(originalOf)));
-  return asked;
+  return { asked, foreign: foreign.skipped };
 }
 
 function pastCommand(record: ReceivedRecord): PastCommand {
@@ -65,11 +76,11 @@ function pastCommand(record: ReceivedRecord): PastCommand {
   return { ...place, id, command: JSON.stringify(command), reference: command.type === 'CreateBatch' ? command.reference : null };
 }
 
-function readAnswer(record: ReceivedRecord): PublishedAnswer {
+function readAnswer(record: ReceivedRecord, foreign: ForeignRecords): readonly PublishedAnswer[] {
   const answer = readPublished(record);
-  if (answer.kind === 'answer') return answer;
-  const { topic, partition, offset } = record;
-  throw new ReplayRefusedError(`${topic}/${partition}/${offset} is no event of this service: ${answer.message}`);
+  if (answer.kind === 'answer') return [answer];
+  foreign.take(record, answer);
+  return [];
 }
 
 function pastAnswer({ source, commandId, time, events }: PublishedAnswer): PastAnswer {

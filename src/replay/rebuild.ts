@@ -14,13 +14,16 @@ import { type PublishedAnswer, readPublished } from '../messages/published.ts';
 import type { Broker, Delivery, OffsetRange } from '../service-layer/unit-of-work.ts';
 import { refuseEmptyTopic } from './empty-topic.ts';
 import { ReplayRefusedError } from './errors.ts';
-import { foldedEvents } from './folded-events.ts';
+import { describeConflict, foldedEvents } from './folded-events.ts';
+import { ForeignRecords, type SkippedRecords } from './foreign-records.ts';
 import { readParkedCommands } from './parked-commands.ts';
 import { isBefore } from './place.ts';
 import { isSame, type RebuildPlan, readPlan } from './rebuild-plan.ts';
 
 /** So many products with missing events are named. */
 const GAPS_NAMED = 3;
+/** So many pairs of different events with one sequence are named. */
+const CONFLICTS_NAMED = 3;
 const THE_WAYS_THAT_REMAIN =
   'What remains: a younger copy of the database, such as a backup or what "replay snapshot" wrote; name it with --into, and add --from-copy';
 
@@ -40,6 +43,8 @@ export interface RebuildReport {
     /** After the moment that was asked for. */
     readonly later: number;
   };
+  /** Records of others, which the operator has decided to skip. */
+  readonly foreign: SkippedRecords;
 }
 
 export interface Watch {
@@ -64,6 +69,7 @@ export class Rebuild {
   readonly #plan: RebuildPlan;
   readonly #fold: EventFold;
   readonly #positions: ReadonlyMap<string, number>;
+  readonly #foreign: ForeignRecords;
   #read = 0;
   #applied = 0;
   readonly #skipped = { known: 0, repeated: 0, beyondThePositions: 0, later: 0 };
@@ -73,6 +79,7 @@ export class Rebuild {
     this.#database = database;
     this.#plan = plan;
     this.#fold = new EventFold(database);
+    this.#foreign = new ForeignRecords(plan.skipForeign);
     this.#positions = new Map(plan.positions.map(({ topic, partition, nextOffset }) => [`${topic}/${partition}`, nextOffset]));
   }
 
@@ -93,7 +100,7 @@ export class Rebuild {
     if (mark?.state === 'past') throw new ReplayRefusedError('The target shows the past, from a rebuild with --until: use another one');
     if (mark) {
       const begun = readPlan(mark.plan);
-      if (isSame(begun, plan)) return new Rebuild(broker, database, begun);
+      if (isSame(begun, plan)) return new Rebuild(broker, database, { ...begun, skipForeign: begun.skipForeign || plan.skipForeign });
       throw new ReplayRefusedError(
         'The target holds an unfinished rebuild of other topics, or of another moment: finish that one, or use another target',
       );
@@ -142,6 +149,7 @@ export class Rebuild {
         },
         signal,
       );
+      await this.#refuseConflicts();
       await this.#refuseGaps();
       signal.throwIfAborted();
       const known = await this.#finish(signal);
@@ -155,11 +163,11 @@ export class Rebuild {
       });
       throw error;
     }
-    return { read: this.#read, applied: this.#applied, skipped: this.#skipped };
+    return { read: this.#read, applied: this.#applied, skipped: this.#skipped, foreign: this.#foreign.skipped };
   }
 
   async #take({ partition, records, nextOffset }: Delivery): Promise<void> {
-    const { until, eventsTopic } = this.#plan;
+    const { until } = this.#plan;
     const events: FoldedEvent[] = [];
     const commandIds: string[] = [];
     for (const record of records) {
@@ -170,7 +178,8 @@ export class Rebuild {
       }
       const answer = readPublished(record);
       if (answer.kind === 'foreign') {
-        throw new ReplayRefusedError(`${eventsTopic}/${partition}/${record.offset} is no event of this service: ${answer.message}`);
+        this.#foreign.take(record, answer);
+        continue;
       }
       if (!this.#isPassed(answer)) {
         this.#skipped.beyondThePositions += 1;
@@ -209,6 +218,15 @@ export class Rebuild {
     );
   }
 
+  /** Nobody can tell which of two different events with one sequence happened. */
+  async #refuseConflicts(): Promise<void> {
+    const conflicts = await this.#fold.conflicts(CONFLICTS_NAMED);
+    if (conflicts.length === 0) return;
+    const { eventsTopic } = this.#plan;
+    const named = conflicts.map((conflict) => describeConflict(conflict, eventsTopic)).join('; ');
+    throw new ReplayRefusedError(`Different events have one sequence: ${named}. ${eventsTopic} has two writers, or was changed`);
+  }
+
   /** Of the past, what lacks an earlier event is left out; a database to run on must lack nothing. */
   async #refuseGaps(): Promise<void> {
     if (this.#plan.until) return;
@@ -224,8 +242,8 @@ export class Rebuild {
 
   /** @returns how many events the database had already */
   async #finish(signal: AbortSignal): Promise<number> {
-    const { until, positions, logId, deadLettersTopic, eventsTopic, eventsLogId, ranges } = this.#plan;
-    const parked = until ? [] : await readParkedCommands(this.#broker, deadLettersTopic);
+    const { until, positions, logId, eventsTopic, eventsLogId, ranges } = this.#plan;
+    const parked = until ? [] : await readParkedCommands(this.#broker, this.#plan, signal);
     return this.#fold.fold(async (sql) => {
       await this.#fold.forget(sql);
       await sql('delete from rebuilds');

@@ -9,11 +9,18 @@ import { type DifferenceKind, StockComparison, type StockDifference } from '../a
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
 import type { Broker, Delivery, OffsetRange, OutboxRecord, PartitionOffset } from '../service-layer/unit-of-work.ts';
 import { foldedEvents } from './folded-events.ts';
+import { ForeignRecords, type SkippedRecords } from './foreign-records.ts';
 import type { Watch } from './rebuild.ts';
 import type { RebuildPlan } from './rebuild-plan.ts';
 
 /** What the topic says that it should not, or the lanes. */
-export type TopicDifferenceKind = 'event-missing' | 'event-repeated' | 'event-out-of-order' | 'foreign-record' | 'position';
+export type TopicDifferenceKind =
+  | 'event-missing'
+  | 'event-repeated'
+  | 'event-conflict'
+  | 'event-out-of-order'
+  | 'foreign-record'
+  | 'position';
 
 /** One difference in plain words. */
 export interface Difference extends Omit<StockDifference, 'kind'> {
@@ -31,7 +38,12 @@ export interface VerifyReport {
   readonly counts: Readonly<Partial<Record<Difference['kind'], number>>>;
   /** The first of each kind. */
   readonly differences: readonly Difference[];
+  /** Records of others in the events topic, which the operator has decided to skip. */
+  readonly foreign: SkippedRecords;
 }
+
+/** The topics, and what to make of them. */
+type VerifyPlan = Pick<RebuildPlan, 'eventsTopic' | 'commandsTopic' | 'group'> & Partial<Pick<RebuildPlan, 'skipForeign'>>;
 
 const OF_EACH_KIND = 5;
 /** In the place of a partition of the events topic. */
@@ -52,12 +64,7 @@ interface Placed {
  * Where the retention of the events topic has deleted its beginning, a missing event is no difference, and only products of which every
  * event is there are compared whole. The report says how many are not.
  */
-export async function verify(
-  database: Database,
-  broker: Broker,
-  plan: Pick<RebuildPlan, 'eventsTopic' | 'commandsTopic' | 'group'>,
-  watch: Watch,
-): Promise<VerifyReport> {
+export async function verify(database: Database, broker: Broker, plan: VerifyPlan, watch: Watch): Promise<VerifyReport> {
   const directory = await mkdtemp(join(tmpdir(), 'allocation-verify-'));
   const copyUrl = `sqlite:///${join(directory, 'copy.db')}`;
   const expected = await Database.open(`sqlite:///${join(directory, 'expected.db')}`);
@@ -86,13 +93,14 @@ class Verification {
   readonly #broker: Broker;
   readonly #expected: Database;
   readonly #fold: EventFold;
-  readonly #plan: Pick<RebuildPlan, 'eventsTopic' | 'commandsTopic' | 'group'>;
+  readonly #plan: VerifyPlan;
+  readonly #foreign = new ForeignRecords(true);
   readonly #counts: Partial<Record<Difference['kind'], number>> = {};
   readonly #differences: Difference[] = [];
   #positions: readonly PartitionOffset[] = [];
   #read = 0;
 
-  constructor(broker: Broker, expected: Database, plan: Pick<RebuildPlan, 'eventsTopic' | 'commandsTopic' | 'group'>) {
+  constructor(broker: Broker, expected: Database, plan: VerifyPlan) {
     this.#broker = broker;
     this.#expected = expected;
     this.#fold = new EventFold(expected);
@@ -126,7 +134,7 @@ class Verification {
       this.#counts[kind] = count;
       this.#differences.push(...(await comparison.first(kind, OF_EACH_KIND)));
     }
-    return { read: this.#read, lost, incomplete, counts: this.#counts, differences: this.#differences };
+    return { read: this.#read, lost, incomplete, counts: this.#counts, differences: this.#differences, foreign: this.#foreign.skipped };
   }
 
   /** Where the copy's lanes stand. @returns the events that it has not published yet */
@@ -143,11 +151,12 @@ class Verification {
   async #take({ partition, records, nextOffset }: Delivery): Promise<void> {
     this.#read += records.length;
     const answers: Placed[] = [];
-    for (const { offset, ...message } of records) {
-      const answer = readPublished(message);
-      if (answer.kind === 'answer') answers.push({ answer, offset });
+    for (const record of records) {
+      const answer = readPublished(record);
+      if (answer.kind === 'answer') answers.push({ answer, offset: record.offset });
+      else if (this.#plan.skipForeign && !answer.isOurs) this.#foreign.take(record, answer);
       else {
-        const subject = `${this.#plan.eventsTopic}/${partition}/${offset}`;
+        const subject = `${this.#plan.eventsTopic}/${partition}/${record.offset}`;
         this.#note({ kind: 'foreign-record', subject, expected: 'an event of this service', found: answer.message, event: null });
       }
     }
@@ -198,6 +207,18 @@ class Verification {
         expected: `one event of ce_sequence ${sequence}`,
         found: 'another',
         event,
+      });
+    }
+    for (const { sku, sequence, firstId, firstPlace, otherId, otherPlace } of await this.#fold.conflicts(Number.MAX_SAFE_INTEGER)) {
+      const at = (id: string, place: string) =>
+        place.startsWith(`${IN_THE_OUTBOX}/`) ? `${id} in the outbox` : `${id} at ${this.#plan.eventsTopic}/${place}`;
+      const found = `${at(firstId, firstPlace)} and, different, ${at(otherId, otherPlace)}`;
+      this.#note({
+        kind: 'event-conflict',
+        subject: `product ${sku}`,
+        expected: `one event of ce_sequence ${sequence}`,
+        found,
+        event: null,
       });
     }
     for (const { sku, sequence, previous, event } of await this.#fold.outOfOrder()) {

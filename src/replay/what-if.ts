@@ -10,9 +10,10 @@ import { type Broker, TroubleError } from '../service-layer/unit-of-work.ts';
 import { CommandOrder, type OrderedCommand } from './command-order.ts';
 import { ReplayRefusedError } from './errors.ts';
 import { foldedEvents } from './folded-events.ts';
+import type { SkippedRecords } from './foreign-records.ts';
 import { compareOutcomes, type Failure, type Outcome, type OutcomeDifference, outcomeOf, skusIn } from './outcomes.ts';
 import { isWithin } from './place.ts';
-import { readPast } from './read-past.ts';
+import { type PastRead, readPast } from './read-past.ts';
 import type { Watch } from './rebuild.ts';
 import type { WhatIfPlan } from './what-if-plan.ts';
 
@@ -49,6 +50,8 @@ export interface WhatIfReport {
     /** Handled, for the state that they leave, and not compared: outside of what was asked for. */
     readonly notCompared: number;
   };
+  /** Records of others in the events topic, which the operator has decided to skip. */
+  readonly foreign: SkippedRecords;
   /** Commands that were next by the time, but not by the sequences: events are missing. The first are named. */
   readonly outOfTurn: { readonly count: number; readonly first: readonly string[] };
   /** The first. */
@@ -84,8 +87,8 @@ export async function whatIf(broker: Broker, plan: WhatIfPlan, asked: Asked, wat
     await scratch.runMigrations();
     const past = new PastCommands(scratch);
     await past.prepare();
-    const count = await readPast(broker, plan, past, watch);
-    return await new WhatIf(scratch, plan, asked, bus).run(past, count, watch);
+    const read = await readPast(broker, plan, past, watch);
+    return await new WhatIf(scratch, plan, asked, bus).run(past, read, watch);
   } finally {
     await scratch.close();
     await rm(directory, { recursive: true, force: true });
@@ -116,8 +119,7 @@ class WhatIf {
     this.#bus = bus;
   }
 
-  /** @param asked how many commands are asked for */
-  async run(past: PastCommands, asked: number, { advance, signal }: Watch): Promise<WhatIfReport> {
+  async run(past: PastCommands, { asked, foreign }: PastRead, { advance, signal }: Watch): Promise<WhatIfReport> {
     const { lanes, gone } = await past.complete();
     const order = new CommandOrder(past, lanes);
     // A command that the topic does not hold any more cannot be handled: only folded, with all before it.
@@ -146,7 +148,7 @@ class WhatIf {
     await work();
     const skipped = { ...this.#skipped, unanswered: this.#plan.unanswered };
     const outOfTurn = { count: order.outOfTurnCount, first: order.outOfTurn };
-    return { ...this.#counts, different: this.#different, skipped, outOfTurn, differences: this.#differences };
+    return { ...this.#counts, different: this.#different, skipped, foreign, outOfTurn, differences: this.#differences };
   }
 
   #isAsked({ offset, timestampMs }: OrderedCommand): boolean {
@@ -170,6 +172,14 @@ class WhatIf {
   }
 
   async #foldAll(): Promise<void> {
+    const [conflict] = await this.#fold.conflicts(1);
+    if (conflict) {
+      const { sku, sequence, firstId, otherId } = conflict;
+      throw new ReplayRefusedError(
+        `Different events in ${this.#plan.eventsTopic} have one sequence (${sku} ce_sequence ${sequence} is ${firstId} and ${otherId}): ` +
+          'the state to begin with cannot be told',
+      );
+    }
     const gaps = await this.#fold.gaps(GAPS_NAMED);
     if (gaps.length > 0) {
       const named = gaps.map(({ sku, missing }) => `${sku} from ce_sequence ${missing} on`).join(', ');

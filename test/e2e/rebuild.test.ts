@@ -75,7 +75,8 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
 
   it('is refused by the service, rebuilt from the events, and goes on where the lost one stopped', async () => {
     await loadAndKill(sqlite('lost'));
-    await using refusing = await ServiceProcess.start(environment(sqlite('empty')), directory);
+    await using refusing = ServiceProcess.spawn(environment(sqlite('empty')), directory);
+    await refusing.listens();
     await eventually(async () => expect(await (await fetch(`${refusing.url}/readyz`)).text()).toContain('replay rebuild'));
     expect(await refusing.stop()).toBe(0);
     const { code, stdout, stderr } = await rebuild(sqlite('rebuilt'));

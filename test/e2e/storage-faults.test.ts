@@ -143,11 +143,13 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     expect(await second.stop()).toBe(0);
     await copyFile(file, `${file}.right`);
     await copyFile(copy, file);
-    await using third = await start();
+    await using third = ServiceProcess.spawn(flow.environment(brokers ?? '', `sqlite:///${file}`), directory);
+    await third.listens();
     await flow.send(2, COMMANDS);
     await waits(third, 'the database is older than the topics');
     expect((await fetch(`${third.url}/readyz`)).status).toBe(503);
     expect(await flow.lag()).toBe(COMMANDS);
+    expect(third.output.filter((line) => line.includes('"Ready'))).toEqual([]);
     expect(await third.stop()).toBe(0);
     await copyFile(`${file}.right`, file);
     await using fourth = await start();

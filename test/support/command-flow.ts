@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Admin, type Kafka, Partitioners } from 'kafkajs';
+import { type Admin, Partitioners } from 'kafkajs';
 import type { History } from './check-history.ts';
 import { eventually } from './eventually.ts';
 import { readHistory } from './read-history.ts';
-import { plainKafka } from './topic-reader.ts';
+import { type PlainKafka, plainKafka } from './topic-reader.ts';
 
 /** How many lanes a flow has where nothing else is said. */
 export const LANES = 4;
@@ -116,7 +116,7 @@ export abstract class Flow {
 
 /** A flow on real Kafka. */
 export class CommandFlow extends Flow {
-  readonly kafka: Kafka;
+  readonly kafka: PlainKafka;
   readonly #producer;
   readonly #isSmooth: boolean;
   readonly #patienceMs: number;

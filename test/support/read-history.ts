@@ -1,9 +1,8 @@
-import type { Kafka } from 'kafkajs';
 import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
 import type { ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
 import type { History, HistoryRecord, StockTables } from './check-history.ts';
-import { readTopic } from './topic-reader.ts';
+import { type PlainKafka, readTopic } from './topic-reader.ts';
 
 interface Topics {
   readonly commands: string;
@@ -12,12 +11,19 @@ interface Topics {
 }
 
 /** What there is to read of a run at rest: three topics, the tables, the group's offsets. */
-export async function readHistory(kafka: Kafka, topics: Topics, group: string, databaseUrl: string): Promise<History> {
+export async function readHistory(kafka: PlainKafka, topics: Topics, group: string, databaseUrl: string): Promise<History> {
   const read = async (topic: string) => (await readTopic(kafka, topic)).map((record) => ({ ...record, topic }));
   const admin = kafka.admin();
   await admin.connect();
   const [committed] = await admin.fetchOffsets({ groupId: group, topics: [topics.commands] });
   const ends = await admin.fetchTopicOffsets(topics.commands);
+  const starts = async (topic: string) =>
+    new Map((await admin.fetchTopicOffsets(topic)).map(({ partition, low }) => [partition, Number(low)]));
+  const logStarts = {
+    commands: await starts(topics.commands),
+    events: await starts(topics.events),
+    deadLetters: await starts(topics.deadLetters),
+  };
   await admin.disconnect();
   return {
     commands: await read(topics.commands),
@@ -25,6 +31,7 @@ export async function readHistory(kafka: Kafka, topics: Topics, group: string, d
     deadLetters: await read(topics.deadLetters),
     committedOffsets: new Map(committed?.partitions.map(({ partition, offset }) => [partition, Math.max(0, Number(offset))])),
     ends: new Map(ends.map(({ partition, high }) => [partition, Number(high)])),
+    starts: logStarts,
     tables: await readTables(databaseUrl),
   };
 }

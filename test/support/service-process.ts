@@ -46,9 +46,14 @@ export class ServiceProcess {
     return new ServiceProcess([...program, 'start'], { HTTP_PORT: '0', ...environment }, cwd);
   }
 
-  /** Resolves when the service says that it is ready. */
+  /** Resolves when the service says that its lanes work. */
   async ready(): Promise<void> {
     this.url = JSON.parse(await this.#says((line) => line.includes('"Ready'))).url;
+  }
+
+  /** Resolves when the service takes requests, whether its lanes can work or not. */
+  async listens(): Promise<void> {
+    this.url = JSON.parse(await this.#says((line) => line.includes('"The HTTP API listens on'))).url;
   }
 
   async #says(isIt: (line: string) => boolean): Promise<string> {

@@ -6,6 +6,7 @@ describe('the settings', () => {
     expect(readConfig({})).toEqual({
       kafkaBrokers: null,
       groupId: 'allocation',
+      instanceId: null,
       commandsTopic: 'allocation.commands',
       eventsTopic: 'allocation.events',
       deadLettersTopic: 'allocation.dead-letters',

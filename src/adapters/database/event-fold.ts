@@ -25,6 +25,16 @@ export interface SequenceGap {
   readonly count: number;
 }
 
+/** Two different events of one product and sequence, each with its id and `partition/offset`. */
+export interface EventConflict {
+  readonly sku: string;
+  readonly sequence: number;
+  readonly firstId: string;
+  readonly firstPlace: string;
+  readonly otherId: string;
+  readonly otherPlace: string;
+}
+
 /** Events rest on something that the database does not have. */
 export class UnfoldableError extends Error {
   readonly code = 'unfoldable';
@@ -60,6 +70,10 @@ export class EventFold {
     await this.#database.query('create table if not exists replay_answers (id text not null)');
     await this.#database.query(
       `create table if not exists replay_repeats (sku text not null, sequence bigint not null, id text not null, source_partition int not null,
+        source_offset bigint not null)`,
+    );
+    await this.#database.query(
+      `create table if not exists replay_conflicts (sku text not null, sequence bigint not null, id text not null, source_partition int not null,
         source_offset bigint not null)`,
     );
     await this.#database.query(
@@ -104,7 +118,8 @@ export class EventFold {
         ),
       ]);
       const repeated = events.length - added;
-      if (repeated > 0) await sql(NOTE_REPEATS.replace('$rows', jsonRows(dialect, EVENT)), [JSON.stringify(events.map(asRow))]);
+      for (const note of repeated > 0 ? [NOTE_REPEATS, NOTE_CONFLICTS] : [])
+        await sql(note.replace('$rows', jsonRows(dialect, EVENT)), [JSON.stringify(events.map(asRow))]);
       return repeated;
     });
   }
@@ -122,6 +137,17 @@ export class EventFold {
     return this.#database.query(
       `select sku, sequence, id || ' at ' || source_partition || '/' || source_offset as event from replay_repeats
        where source_partition >= 0 order by sku, sequence`,
+    );
+  }
+
+  /** Events of one product and sequence that differ in their ids, or in what they say. An event that was read twice is none. */
+  async conflicts(atMost: number): Promise<readonly EventConflict[]> {
+    return this.#database.query(
+      `select other.sku, other.sequence, first.id as "firstId", first.source_partition || '/' || first.source_offset as "firstPlace",
+         other.id as "otherId", other.source_partition || '/' || other.source_offset as "otherPlace"
+       from replay_conflicts as other join replay_events as first on first.sku = other.sku and first.sequence = other.sequence
+       order by other.sku, other.sequence, other.source_partition, other.source_offset limit ?`,
+      [atMost],
     );
   }
 
@@ -174,7 +200,7 @@ export class EventFold {
 
   /** Throws away what was laid aside. */
   async forget(sql: Sql): Promise<void> {
-    for (const table of ['events', 'answers', 'progress', 'repeats']) await sql(`drop table if exists replay_${table}`);
+    for (const table of ['events', 'answers', 'progress', 'repeats', 'conflicts']) await sql(`drop table if exists replay_${table}`);
   }
 }
 
@@ -199,6 +225,11 @@ const NOTE_REPEATS = `insert into replay_repeats (sku, sequence, id, source_part
   select added.sku, added.sequence, added.id, added.source_partition, added.source_offset from $rows as added
   join replay_events as first on first.sku = added.sku and first.sequence = added.sequence
   where first.id <> added.id or first.source_partition <> added.source_partition or first.source_offset <> added.source_offset`;
+
+const NOTE_CONFLICTS = `insert into replay_conflicts (sku, sequence, id, source_partition, source_offset)
+  select added.sku, added.sequence, added.id, added.source_partition, added.source_offset from $rows as added
+  join replay_events as first on first.sku = added.sku and first.sequence = added.sequence
+  where ${['id', 'type', 'reference', 'orderid', 'quantity', 'eta'].map((name) => `first.${name} is distinct from added.${name}`).join(' or ')}`;
 
 const BEHIND_A_GAP = `select sku, sequence, expected from (
     select replay_events.sku, replay_events.sequence,

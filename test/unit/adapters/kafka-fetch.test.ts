@@ -5,11 +5,22 @@ import kafka from 'kafkajs';
 import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
 import { compressSync, uncompressSync } from 'snappy';
 import { expect, it } from 'vitest';
-import { type DecodeMessages, inOnePass } from '../../../src/adapters/broker/kafka/fetch.ts';
+import { readFetched } from '../../../src/adapters/broker/kafka/fetch.ts';
+import type { ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
 import { arbitraryRecord } from '../../support/arbitrary-records.ts';
 
+interface KafkajsMessage {
+  readonly offset: string;
+  readonly timestamp: string;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, Buffer | null>>;
+  readonly isControlRecord: boolean;
+  readonly batchContext: { readonly partitionLeaderEpoch: number };
+}
+
 const require = createRequire(import.meta.url);
-const kafkajs: DecodeMessages = require('kafkajs/src/protocol/requests/fetch/v4/decodeMessages');
+const kafkajs: (decoder: object) => Promise<readonly KafkajsMessage[]> = require('kafkajs/src/protocol/requests/fetch/v4/decodeMessages');
 const Decoder: new (bytes: Buffer) => { readonly buffer: Buffer; offset: number } = require('kafkajs/src/protocol/decoder');
 const kafkajsRecord = require('kafkajs/src/protocol/recordBatch/record/v0');
 const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0');
@@ -77,20 +88,23 @@ it.each(COMPRESSIONS)('a header keeps its value when every object has something 
   const headers = Object.fromEntries(names.map((name) => [name, Buffer.from(`the ${name}`)]));
   const record = { key: null, value: null, headers };
   const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encoded>[0]];
-  const bytes = await encoded({ ...plain, compression, records: [{ record, offsetDelta: 0, timestampDelta: 0 }] });
-  const partition = Buffer.concat([Buffer.alloc(4), bytes]);
-  partition.writeInt32BE(bytes.length);
-  expect(await inOnePass(kafkajs)(new Decoder(partition))).toMatchObject([{ headers }]);
+  const bytes = await encoded({ ...plain, compression, flags: [], records: [{ record, offsetDelta: 0, timestampDelta: 0 }] });
+  expect(readFetched('topic', 0, bytes, []).records).toMatchObject([{ headers }]);
 });
 
-it('a batch that compaction has left without records is seen as one that nobody is to see, at its end', async () => {
+it('a batch that compaction has left without records moves the position behind its end', async () => {
   const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encoded>[0]];
   const bytes = await encoded({ ...plain, compression: 0, firstOffset: 40, records: [] });
   bytes.writeInt32BE(9, 23);
-  const partition = Buffer.concat([Buffer.alloc(4), bytes]);
-  partition.writeInt32BE(bytes.length);
-  const found = await inOnePass(kafkajs)(new Decoder(partition));
-  expect(found).toMatchObject([{ offset: '49', isControlRecord: true, batchContext: { firstOffset: '40', lastOffsetDelta: 9 } }]);
+  expect(readFetched('topic', 0, bytes, [])).toEqual({ records: [], nextOffset: 50 });
+});
+
+it('a batch from before Kafka 0.11 is one record that says so', async () => {
+  const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encoded>[0]];
+  const bytes = await encoded({ ...plain, flags: [], transactional: false, compression: 0 });
+  bytes.writeInt8(1, 16);
+  const { records } = readFetched('topic', 0, bytes, []);
+  expect(records.map(({ headers }) => String(headers['unreadable-batch']))).toEqual([expect.stringContaining('It has the format 1')]);
 });
 
 it('a fetch is decoded to what kafkajs makes of it, whatever is in it and wherever it is cut off', async () => {
@@ -100,10 +114,59 @@ it('a fetch is decoded to what kafkajs makes of it, whatever is in it and wherev
       const bytes = all.subarray(0, all.length - (batches.length > 0 ? cut % 60 : 0));
       const partition = Buffer.concat([Buffer.alloc(4), bytes, Buffer.from('what follows')]);
       partition.writeInt32BE(bytes.length);
-      const [ours, theirs] = [new Decoder(partition), new Decoder(partition)];
-      const found = await inOnePass(kafkajs)(ours);
-      expect(found).toEqual(await kafkajs(theirs));
-      expect(ours.offset).toBe(theirs.offset);
+      const theirs = (await kafkajs(new Decoder(partition))).filter(({ isControlRecord }) => !isControlRecord);
+      expect(readFetched('topic', 7, bytes, []).records).toEqual(theirs.map(asReceived));
     }),
   );
+});
+
+function asReceived({ offset, timestamp, key, value, headers, batchContext }: KafkajsMessage): ReceivedRecord {
+  return {
+    topic: 'topic',
+    partition: 7,
+    leaderEpoch: batchContext.partitionLeaderEpoch,
+    offset: Number(offset),
+    timestampMs: Number(timestamp),
+    key,
+    value,
+    headers: Object.fromEntries(Object.entries(headers).filter(([, header]) => header !== null)) as ReceivedRecord['headers'],
+  };
+}
+
+/** A batch of one record, of a transaction or its marker. */
+async function batchOf(firstOffset: number, producerId: bigint, kind: 'record' | 'commit' | 'abort'): Promise<Buffer> {
+  const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encoded>[0]];
+  const key = kind === 'record' ? Buffer.from('key') : Buffer.from([0, 0, 0, kind === 'abort' ? 0 : 1]);
+  const record = { record: { key, value: null, headers: {} }, offsetDelta: 0, timestampDelta: 0 };
+  const flags = kind === 'record' ? [] : [CONTROL];
+  return await encoded({ ...plain, compression: 0, firstOffset, producerId, transactional: true, flags, records: [record] });
+}
+
+/** Offsets 0 to 7 of producers 1 and 2: each aborts a transaction, and then commits one. */
+const history = [
+  [1n, 'record'],
+  [2n, 'record'],
+  [2n, 'abort'],
+  [2n, 'record'],
+  [1n, 'abort'],
+  [1n, 'record'],
+  [2n, 'commit'],
+  [1n, 'commit'],
+] as const;
+const aborted = [
+  { producerId: '2', firstOffset: 1 },
+  { producerId: '1', firstOffset: 0 },
+];
+
+it.each([
+  { from: 0, seen: [3, 5] },
+  { from: 1, seen: [3, 5] },
+  { from: 3, seen: [3, 5] },
+  { from: 4, seen: [5] },
+])('records of aborted transactions are not seen from offset $from on', async ({ from, seen }) => {
+  const batches = await Promise.all(history.map(([producerId, kind], offset) => batchOf(offset, producerId, kind)));
+  const reachInto = aborted.filter(({ producerId }) => from <= (producerId === '2' ? 2 : 4));
+  const { records, nextOffset } = readFetched('topic', 0, Buffer.concat(batches.slice(from)), reachInto);
+  expect(records.map(({ offset }) => offset)).toEqual(seen);
+  expect(nextOffset).toBe(history.length);
 });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PublishedOffsets } from '../../../src/entrypoints/published-offsets.ts';
 import type { Broker } from '../../../src/service-layer/unit-of-work.ts';
 
@@ -32,5 +32,69 @@ describe('how far the lanes have published', () => {
     const waiting = published.cover([{ ...lane, nextOffset: 1 }], 10_000);
     setTimeout(() => published.note({ ...lane, nextOffset: 1 }), 30);
     expect(await waiting).toBe(true);
+  });
+
+  describe('while lanes wait', () => {
+    let questions = 0;
+    let open = 0;
+    let mostOpen = 0;
+    const committed = [0, 0];
+    const broker = {
+      committedOffsets: async () => {
+        questions += 1;
+        open += 1;
+        mostOpen = Math.max(mostOpen, open);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        open -= 1;
+        return committed;
+      },
+    } as unknown as Broker;
+
+    beforeEach(() => {
+      vi.useFakeTimers();
+      questions = 0;
+      mostOpen = 0;
+      committed[1] = 0;
+    });
+
+    afterEach(() => {
+      vi.useRealTimers();
+    });
+
+    it('is asked once for all of them, ever more seldom while nothing changes', async () => {
+      const published = new PublishedOffsets(broker, 'group');
+      const wanted = Array.from({ length: 8 }, (_, partition) => [{ topic: 'commands', partition, nextOffset: 1 }]);
+      const covered = Promise.all(wanted.map((each) => published.cover(each, 1_000)));
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(await covered).toEqual(wanted.map(() => false));
+      // At 10, 35, 80, 165, 330, 535, 740 and 945 ms; the last one is open when all give up.
+      expect([questions, mostOpen]).toEqual([8, 1]);
+      await vi.advanceTimersByTimeAsync(10_000);
+      expect(questions).toBe(8);
+    });
+
+    it('reaches a waiting lane of the same process without a question', async () => {
+      const published = new PublishedOffsets(broker, 'group');
+      const [first, second] = [1, 2].map((nextOffset) => published.cover([{ ...lane, nextOffset }], 10_000));
+      published.note({ ...lane, nextOffset: 1 });
+      expect(await first).toBe(true);
+      published.note({ ...lane, nextOffset: 2 });
+      expect([await second, questions]).toEqual([true, 0]);
+    });
+
+    it.each(['a lane of this process says something', 'the broker says something new'])('is asked soon again once %s', async (what) => {
+      const published = new PublishedOffsets(broker, 'group');
+      const first = published.cover([{ ...lane, nextOffset: 1 }], 60_000);
+      await vi.advanceTimersByTimeAsync(2_000);
+      if (what.startsWith('the broker')) committed[1] = 1;
+      else published.note({ ...lane, nextOffset: 1 });
+      await vi.advanceTimersByTimeAsync(205);
+      expect(await first).toBe(true);
+      questions = 0;
+      const second = published.cover([{ ...lane, nextOffset: 2 }], 60_000);
+      committed[1] = 2;
+      await vi.advanceTimersByTimeAsync(15);
+      expect([await second, questions]).toEqual([true, 1]);
+    });
   });
 });

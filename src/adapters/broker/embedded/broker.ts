@@ -59,11 +59,22 @@ export class EmbeddedBroker implements Broker {
 
   async consume(options: ConsumeOptions): Promise<GroupConsumer> {
     await this.#log.topic(options.topic);
-    return this.#subscribed(new EmbeddedConsumer(this.#database, this.#log, options));
+    const consumer = this.#subscribed(new EmbeddedConsumer(this.#database, this.#log, options));
+    await consumer.joined;
+    return consumer;
   }
 
   committedOffsets(group: string, topic: string): Promise<readonly (number | null)[]> {
     return this.#log.committedOffsets(group, topic);
+  }
+
+  /** It has no leaders, and counts no epochs. */
+  async endOfEpoch(): Promise<null> {
+    return null;
+  }
+
+  async isCompacted(): Promise<boolean> {
+    return false;
   }
 
   offsetRanges(topic: string): Promise<readonly OffsetRange[]> {

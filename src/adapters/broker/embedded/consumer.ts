@@ -25,6 +25,7 @@ export class EmbeddedConsumer implements GroupConsumer {
   readonly #options: ConsumeOptions;
   readonly #memberId = new GenericUUID(randomUUID()).toString();
   readonly #closing = new AbortController();
+  readonly #joined = Promise.withResolvers<void>();
   readonly #living: Promise<void>;
 
   constructor(database: Database, log: EmbeddedLog, options: ConsumeOptions) {
@@ -32,6 +33,11 @@ export class EmbeddedConsumer implements GroupConsumer {
     this.#log = log;
     this.#options = options;
     this.#living = this.#live();
+  }
+
+  /** Resolves when it first has the partitions, or stands by; also when it closes before. */
+  get joined(): Promise<void> {
+    return this.#joined.promise;
   }
 
   /** Standing by is no problem: another member works. */
@@ -46,15 +52,19 @@ export class EmbeddedConsumer implements GroupConsumer {
 
   async #live(): Promise<void> {
     while (!this.#closing.signal.aborted) {
-      if (await this.#hasLease().catch(() => false)) await this.#own();
-      else await pause(STANDBY_MS, this.#closing.signal);
+      const hasLease = await this.#hasLease().catch(() => null);
+      if (hasLease) await this.#own();
+      if (hasLease === false) this.#joined.resolve();
+      if (!hasLease) await pause(STANDBY_MS, this.#closing.signal);
     }
+    this.#joined.resolve();
   }
 
   /** Owns every partition until the lease is lost or the consumer closes. */
   async #own(): Promise<void> {
     const { partitions } = await this.#log.topic(this.#options.topic);
     const owned = Array.from({ length: partitions }, (_, partition) => new OwnedPartition(partition, this.#log, this.#options));
+    this.#joined.resolve();
     let leasedUntilMs = Date.now() + LEASE_MS;
     while (!this.#closing.signal.aborted && Date.now() < leasedUntilMs) {
       await pause(RENEWAL_MS, this.#closing.signal);

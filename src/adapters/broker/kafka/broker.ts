@@ -12,17 +12,16 @@ import {
 } from '../../../service-layer/unit-of-work.ts';
 import { handOver } from '../hand-over.ts';
 import { KafkaAdmin } from './admin.ts';
-import { clientConfig, type KafkaOptions } from './client.ts';
+import type { KafkaOptions } from './client.ts';
+import { ClusterView } from './cluster-view.ts';
 import { KafkaConsumer } from './consumer.ts';
+import { DepartedNodes } from './departed-nodes.ts';
 import { TopicLayouts } from './layout.ts';
+import { LeaderConnection } from './leader-connection.ts';
 import { KafkaTransactionalProducer } from './producer.ts';
-import { createCluster } from './protocol.ts';
 import { KafkaPublisher } from './publisher.ts';
 import { KafkaReader } from './reader.ts';
-import { tailTopic } from './tail.ts';
-
-/** The reader tries again by itself. */
-const READ_RETRIES = 1;
+import { KafkaTail } from './tail.ts';
 
 /** The log on Apache Kafka. Nothing connects before it is needed, and every connection is made anew after trouble. */
 export class KafkaBroker implements Broker {
@@ -30,11 +29,15 @@ export class KafkaBroker implements Broker {
   readonly #admin: KafkaAdmin;
   readonly #layouts: TopicLayouts;
   readonly #publisher: KafkaPublisher;
-  readonly #consumers = new Set<KafkaConsumer>();
+  readonly #view: ClusterView;
+  readonly #departed: DepartedNodes;
+  readonly #subscriptions = new Set<Subscription>();
   #isClosed = false;
 
   constructor(options: KafkaOptions) {
     this.#options = options;
+    this.#view = new ClusterView(options);
+    this.#departed = new DepartedNodes(this.#view);
     this.#admin = new KafkaAdmin(options);
     this.#layouts = new TopicLayouts(this.#admin);
     this.#publisher = new KafkaPublisher(options, this.#layouts);
@@ -53,39 +56,42 @@ export class KafkaBroker implements Broker {
   }
 
   async openProducer(transactionalId: string): Promise<KafkaTransactionalProducer> {
-    return await KafkaTransactionalProducer.open(this.#options, transactionalId, this.#layouts);
+    return await KafkaTransactionalProducer.open(this.#options, transactionalId, this.#layouts, this.#departed);
   }
 
   async consume(options: ConsumeOptions): Promise<GroupConsumer> {
     if (this.#isClosed) throw new TroubleError('The broker is closed');
-    const consumer = new KafkaConsumer(this.#options, options, () => this.#admin.logId(options.topic));
-    this.#consumers.add(consumer);
+    const consumer = new KafkaConsumer(this.#options, this.#view, options, () => this.#admin.logId(options.topic));
+    const subscription = this.#subscribed(consumer);
     await consumer.joined;
-    return {
-      problem: () => consumer.problem(),
-      close: async () => {
-        await consumer.close();
-        this.#consumers.delete(consumer);
-      },
-    };
+    return { ...subscription, problem: () => consumer.problem() };
   }
 
-  committedOffsets(group: string, topic: string) {
-    return this.#admin.committedOffsets(group, topic);
+  committedOffsets(group: string, topic: string, atLeast?: number) {
+    return this.#admin.committedOffsets(group, topic, atLeast);
+  }
+
+  endOfEpoch(topic: string, partition: number, leaderEpoch: number) {
+    return this.#admin.endOfEpoch(topic, partition, leaderEpoch);
+  }
+
+  isCompacted(topic: string) {
+    return this.#admin.isCompacted(topic);
   }
 
   offsetRanges(topic: string) {
     return this.#admin.offsetRanges(topic);
   }
 
-  tail(topic: string, from: 'beginning' | 'end', onRecord: (record: ReceivedRecord) => void): Promise<Subscription> {
-    const group = `${this.#options.clientId}-tail-${crypto.randomUUID()}`;
-    return tailTopic((options) => this.consume(options), group, this.#admin, topic, from, onRecord);
+  async tail(topic: string, from: 'beginning' | 'end', onRecord: (record: ReceivedRecord) => void): Promise<Subscription> {
+    const ranges = await this.#admin.offsetRanges(topic);
+    const starts = ranges.map((range) => ({ partition: range.partition, beginning: range[from] }));
+    return this.#subscribed(new KafkaTail(this.#options, this.#view, topic, starts, onRecord));
   }
 
   read(topic: string, ranges: readonly OffsetRange[], take: (delivery: Delivery) => Promise<void>, signal?: AbortSignal): Promise<void> {
-    const connection = () => createCluster(clientConfig(this.#options, READ_RETRIES));
-    return handOver((until) => new KafkaReader(connection, topic, until).deliveries(ranges), take, signal);
+    const leaderOf = (partition: number) => new LeaderConnection(this.#options, this.#view, topic, partition);
+    return handOver((until) => new KafkaReader(topic, leaderOf, until).deliveries(ranges), take, signal);
   }
 
   logId(topic: string): Promise<string> {
@@ -94,8 +100,21 @@ export class KafkaBroker implements Broker {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await Promise.all([...this.#consumers].map((consumer) => consumer.close()));
+    await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
     await this.#publisher.close();
     await this.#admin.close();
+    this.#departed.close();
+    this.#view.close();
+  }
+
+  /** Ends with the broker, unless its user closes it before. */
+  #subscribed(subscription: Subscription): Subscription {
+    this.#subscriptions.add(subscription);
+    return {
+      close: async () => {
+        this.#subscriptions.delete(subscription);
+        await subscription.close();
+      },
+    };
   }
 }

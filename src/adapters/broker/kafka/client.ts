@@ -6,6 +6,8 @@ import { FencedError, TroubleError } from '../../../service-layer/unit-of-work.t
 export interface KafkaOptions {
   readonly brokers: readonly string[];
   readonly clientId: string;
+  /** The name under which a member of a group is known across restarts of its process; null: it has none. */
+  readonly instanceId?: string | null;
   readonly log: Logger;
 }
 

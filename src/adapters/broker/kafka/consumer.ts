@@ -1,153 +1,191 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Consumer } from 'kafkajs';
 import { type ConsumeOptions, type GroupConsumer, TroubleError } from '../../../service-layer/unit-of-work.ts';
-import { HEARTBEAT_MS, KafkaAssignment } from './assignment.ts';
-import { createClient, disconnect, type KafkaOptions } from './client.ts';
+import { assign, assignEagerly, comingTo } from './assignor.ts';
+import type { KafkaOptions } from './client.ts';
+import type { ClusterView } from './cluster-view.ts';
+import { GroupMember, type Protocol } from './group-member.ts';
+import type { JoinAnswer } from './group-requests.ts';
+import { PartitionFetcher } from './partition-fetcher.ts';
+import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription, saysMoreComes } from './subscription.ts';
 
-const LEAVE_TIMEOUT_MS = 5_000;
-const MAX_BACKOFF_MS = 2_000;
+/** How often the topic is looked at: whether it was created anew, and how many partitions it has. */
 const LOOK_AT_TOPIC_MS = 5_000;
-/** More than a member will have partitions: kafkajs starts that many workers. */
-const MAX_PARTITIONS = 256;
-const SETTINGS = {
-  sessionTimeout: 6_000,
-  rebalanceTimeout: 30_000,
-  heartbeatInterval: HEARTBEAT_MS,
-  // The broker answers at once when there is something; this is how late a resumed partition joins the next fetch.
-  maxWaitTimeInMs: 200,
-  maxBytesPerPartition: 512 * 1024,
-  // How late a partition that was added is noticed, and given a lane.
-  metadataMaxAge: 5_000,
-  allowAutoTopicCreation: false,
-  // kafkajs restarts after some crashes and not after others (its 1513, 1721): here each ends its consumer, and a new one is made.
-  retry: { restartOnFailure: async () => false },
-} as const;
+/** Incremental, cooperative (KIP-429), with what members give back. */
+const COOPERATIVE = 'allocation-cooperative';
+/** What the members of the former release know: while one is in the group, all go by it. */
+const EAGER = 'RoundRobinAssigner';
 
 /**
- * One member of a consumer group. Guarantee: it stays one, through rebalances and whatever befalls the broker, until it is closed.
+ * A consumer of one topic in a group: the partitions that the group has given this member, each
+ * with a fetcher and an owner, for as long as the group says so.
  *
- *   connecting ──▶ joined (one generation after another) ──crash──▶ connecting ─ … ─▶ closed
- *
- * At each generation, before its first fetch: 1. all former owners are told to close; 2. all partitions are paused; 3. each
- * gets a new owner, which resumes it from where it stands. Offsets are never committed here: owners do, in their transactions.
- * A crash of this process: the group gives its partitions to others after the session time-out.
- *
- * kafkajs waits for all deliveries of a fetch before the next one: an owner that cannot take records pauses its partition
- * and returns, or it would hold back the others.
+ * A rebalance changes only what moves. A partition that the group takes away is closed first; then
+ * this member joins again, and another one gets it. In a group with members of the former release
+ * every rebalance gives up everything. A crash of this process: others get its partitions after
+ * the session time-out. Two owners of one partition, here and elsewhere, are fenced by their
+ * producers' epochs and by the positions in the database.
  */
 export class KafkaConsumer implements GroupConsumer {
-  readonly #kafka: KafkaOptions;
-  readonly #options: ConsumeOptions;
+  readonly #options: KafkaOptions;
+  readonly #view: ClusterView;
+  readonly #consume: ConsumeOptions;
   readonly #logId: () => Promise<string>;
-  readonly #assignment: KafkaAssignment;
+  readonly #member: GroupMember;
   readonly #closing = new AbortController();
   readonly #joined = Promise.withResolvers<void>();
-  readonly #living: Promise<void>;
-  #consumer: Consumer | null = null;
-  #failures = 0;
+  readonly #givenBack = new Set<number>();
+  /** Owners that were told to close and still finish what they have in hand. */
+  readonly #ending = new Set<Promise<void>>();
+  #owned = new Map<number, PartitionFetcher>();
+  /** The generation in which the group gave this member what it owns. */
+  #ownedSince = -1;
+  #isEager = false;
+  /** How many partitions this member, as the leader, has assigned; null: another one leads. */
+  #assignedCount: number | null = null;
 
   /** @param logId which log the topic is in */
-  constructor(kafka: KafkaOptions, options: ConsumeOptions, logId: () => Promise<string>) {
-    this.#kafka = kafka;
+  constructor(options: KafkaOptions, view: ClusterView, consume: ConsumeOptions, logId: () => Promise<string>) {
     this.#options = options;
+    this.#view = view;
+    this.#consume = consume;
     this.#logId = logId;
-    this.#assignment = new KafkaAssignment(options);
     this.#joined.promise.catch(() => {});
-    this.#living = this.#live();
+    this.#member = new GroupMember(options, view, consume.group, [this.#protocol(COOPERATIVE), this.#protocol(EAGER)], {
+      assigned: (assignment, protocol) => this.#assigned(assignment, protocol === EAGER),
+      lost: () => void this.#closeOwners([...this.#owned.keys()]),
+    });
+    void this.#watchTopic();
   }
 
-  /** Resolves at the first assignment. @throws {TroubleError} closed before */
+  /** Resolves at the first assignment with which no more is to come soon. @throws {TroubleError} closed before */
   get joined(): Promise<void> {
     return this.#joined.promise;
   }
 
   problem(): string | null {
-    return null;
+    return this.#member.problem();
   }
 
+  /** The owners finish what they have in hand while the membership lasts; then the member leaves. */
   async close(): Promise<void> {
-    if (!this.#closing.signal.aborted) this.#closing.abort();
-    await this.#living;
-  }
-
-  async #live(): Promise<void> {
-    const { signal } = this.#closing;
-    const { promise: closing, resolve } = Promise.withResolvers<null>();
-    signal.addEventListener('abort', () => resolve(null), { once: true });
-    while (!signal.aborted) {
-      const consumer = createClient(this.#kafka).consumer({ ...SETTINGS, groupId: this.#options.group });
-      this.#consumer = consumer;
-      const crash = await Promise.race([closing, this.#run(consumer)]);
-      // Owners that finish what is in hand need the membership until they have: the consumer goes on, with everything paused.
-      await this.#assignment.giveUp(consumer);
-      this.#consumer = null;
-      await disconnect(consumer, LEAVE_TIMEOUT_MS);
-      if (crash === null) break;
-      this.#failures += 1;
-      // Said once, until it is back.
-      const level = this.#failures === 1 ? 'warn' : 'debug';
-      this.#kafka.log[level](`The consumer of ${this.#options.topic} has lost Kafka, and tries until it is back: ${crash.message}`);
-      await sleep(Math.min(100 * 2 ** this.#failures, MAX_BACKOFF_MS), undefined, { signal }).catch(() => {});
-    }
+    this.#closing.abort();
+    await this.#closeOwners([...this.#owned.keys()]);
+    await Promise.all(this.#ending);
+    await this.#member.close();
     this.#joined.reject(new TroubleError('The consumer was closed before it could join its group'));
   }
 
-  /** @returns why it stopped */
-  async #run(consumer: Consumer): Promise<Error> {
-    const { topic } = this.#options;
-    const { promise: crashed, resolve } = Promise.withResolvers<Error>();
-    consumer.on(consumer.events.CRASH, ({ payload }) => resolve(payload.error));
-    consumer.on(consumer.events.REBALANCING, () => void this.#assignment.closeOwners());
-    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#assign(consumer, payload.memberAssignment[topic] ?? []));
-    void this.#recreated(consumer).then(resolve, () => {});
-    try {
-      await consumer.connect();
-      await consumer.subscribe({ topic, fromBeginning: true });
-      if (consumer !== this.#consumer) return new Error('It was closed');
-      await consumer.run({
-        autoCommit: false,
-        partitionsConsumedConcurrently: MAX_PARTITIONS,
-        eachBatch: async (payload) => {
-          if (consumer !== this.#consumer) return;
-          if (this.#assignment.hasGoneBack(payload)) return resolve(this.#isAnother());
-          await this.#assignment.deliver(payload);
-        },
-      });
-      return await crashed;
-    } catch (error) {
-      return error as Error;
+  #protocol(name: string): Protocol {
+    return {
+      name,
+      subscription: () => this.#subscription(),
+      assign: (members) => this.#assign(members, name),
+    };
+  }
+
+  #subscription(): Buffer {
+    if (this.#isEager) void this.#closeOwners([...this.#owned.keys()]);
+    this.#assignedCount = null;
+    const owned = [...this.#owned.keys()];
+    return encodeSubscription(this.#consume.topic, { owned, generation: this.#ownedSince, givenBack: [...this.#givenBack] });
+  }
+
+  /** The leader's part. */
+  async #assign(members: JoinAnswer['members'], protocol: string) {
+    const { topic } = this.#consume;
+    await this.#view.refresh();
+    const count = await this.#view.partitionCount(topic);
+    this.#assignedCount = count;
+    const subscribed = members.map(({ metadata, ...member }) => ({ ...member, subscription: decodeSubscription(topic, metadata) }));
+    const isEager = protocol === EAGER;
+    const assignments = isEager ? assignEagerly(subscribed, count) : assign(subscribed, count);
+    const coming = isEager ? null : comingTo(subscribed, count);
+    return [...assignments].map(([memberId, partitions]) => ({
+      memberId,
+      assignment: encodeAssignment(topic, partitions, coming?.get(memberId)),
+    }));
+  }
+
+  #assigned(assignment: Buffer, isEager: boolean): void {
+    const partitions = new Set(decodeAssignment(this.#consume.topic, assignment));
+    const gone = [...this.#owned.keys()].filter((partition) => !partitions.has(partition));
+    const { generation } = this.#member.membership;
+    this.#options.log.debug({ partitions: [...partitions], gone, generation }, 'Assigned');
+    this.#isEager = isEager;
+    this.#ownedSince = generation;
+    const closed = this.#closeOwners(gone);
+    if (this.#closing.signal.aborted) return;
+    for (const partition of partitions) if (!this.#owned.has(partition)) this.#open(partition);
+    // Others wait for what this member gives up; it says so by joining again.
+    if (gone.length > 0 && !isEager) void closed.then(() => this.#member.rejoin());
+    if (!saysMoreComes(assignment)) this.#joined.resolve();
+  }
+
+  #open(partition: number): void {
+    const fetcher = new PartitionFetcher(partition, {
+      options: this.#options,
+      view: this.#view,
+      topic: this.#consume.topic,
+      assigned: this.#consume.assigned,
+      membership: () => this.#member.membership,
+      onGivenBack: () => {
+        this.#givenBack.add(partition);
+        this.#member.rejoin();
+      },
+      onResumed: () => this.#givenBack.delete(partition),
+      onOutOfRange: () => this.#reopen([partition]),
+    });
+    this.#owned.set(partition, fetcher);
+  }
+
+  /** Gives the partitions new owners, who look for themselves where they stand. */
+  #reopen(partitions: readonly number[]): void {
+    const owned = partitions.filter((partition) => this.#owned.has(partition));
+    void this.#closeOwners(owned);
+    for (const partition of owned) this.#open(partition);
+  }
+
+  async #closeOwners(partitions: readonly number[]): Promise<void> {
+    const closing = partitions.map((partition) => this.#owned.get(partition)?.close());
+    for (const partition of partitions) this.#owned.delete(partition);
+    const ended = Promise.all(closing).then(() => void this.#ending.delete(ended));
+    this.#ending.add(ended);
+    await ended;
+  }
+
+  /** Looks now and then at what no fetch shows. Whatever keeps it from looking is noticed elsewhere. */
+  async #watchTopic(): Promise<void> {
+    const { signal } = this.#closing;
+    let known: string | null = null;
+    while (!signal.aborted) {
+      known = await this.#lookAtLog(known).catch(() => known);
+      await this.#lookAtPartitions().catch(() => {});
+      await this.#lookAtGivenBack();
+      await sleep(LOOK_AT_TOPIC_MS, undefined, { signal }).catch(() => {});
     }
   }
 
-  /**
-   * Looks, now and then, whether the topic was deleted and created again, and has grown since beyond where the owners stand: what comes
-   * shows nothing then. Resolves when it was: then they are opened anew, and see for themselves. Or when the consumer is another.
-   */
-  async #recreated(consumer: Consumer): Promise<Error> {
-    const known = new Set<string>();
-    while (known.size < 2 && consumer === this.#consumer) {
-      // Whatever keeps it from looking is noticed elsewhere.
-      await this.#logId().then(
-        (id) => known.add(id),
-        () => {},
-      );
-      await sleep(LOOK_AT_TOPIC_MS, undefined, { signal: this.#closing.signal });
+  async #lookAtLog(known: string | null): Promise<string> {
+    const id = await this.#logId();
+    if (known !== null && id !== known) {
+      this.#options.log.warn(`${this.#consume.topic} was deleted and created again`);
+      this.#reopen([...this.#owned.keys()]);
     }
-    return this.#isAnother();
+    return id;
   }
 
-  #isAnother(): TroubleError {
-    return new TroubleError(`${this.#options.topic} was deleted and created again`);
+  async #lookAtPartitions(): Promise<void> {
+    await this.#view.refresh();
+    const count = await this.#view.partitionCount(this.#consume.topic);
+    if (this.#assignedCount !== null && this.#assignedCount !== count) this.#member.rejoin();
   }
 
-  #assign(consumer: Consumer, partitions: readonly number[]): void {
-    // One that was told to disconnect while it was joining joins all the same, and would keep its partitions.
-    if (consumer !== this.#consumer) return void setImmediate(() => disconnect(consumer));
-    // It leaves in a moment, when its owners have finished.
-    if (this.#closing.signal.aborted) return void this.#assignment.closeOwners();
-    this.#assignment.assign(consumer, partitions);
-    if (this.#failures > 0) this.#kafka.log.info(`The consumer of ${this.#options.topic} is back`);
-    this.#failures = 0;
-    this.#joined.resolve();
+  /** A partition that was given back and went to another member is asked for again once it can be worked at. */
+  async #lookAtGivenBack(): Promise<void> {
+    for (const partition of this.#givenBack) {
+      if (this.#owned.has(partition) || !(await this.#consume.mayTake?.(partition))) continue;
+      this.#givenBack.delete(partition);
+      this.#member.rejoin();
+    }
   }
 }

@@ -1,17 +1,17 @@
+import type { ReceivedRecord } from '../../../service-layer/unit-of-work.ts';
 import { ByteReader, readRecord } from '../../record-bytes.ts';
 import { decompress } from './compression.ts';
+import type { AbortedTransaction } from './fetch-request.ts';
 
-/** kafkajs's decoder, as far as it is needed here. */
-export interface FetchDecoder {
-  readonly buffer: Buffer;
-  offset: number;
+/** What a reader gets of one fetch. */
+export interface Fetched {
+  readonly records: readonly ReceivedRecord[];
+  /** The offset after what was read, records that no reader sees included; null: nothing was. */
+  readonly nextOffset: number | null;
 }
 
-export type DecodeMessages = (decoder: FetchDecoder) => Promise<readonly object[]>;
-
-const SIZE_BYTES = 4;
 const BATCH_HEADER_BYTES = 61;
-/** Of a batch: what its length does not count. */
+/** What a batch's length does not count: its first offset, and the length. */
 const LENGTH_END = 12;
 const MAGIC = 2;
 const ATTRIBUTES = 21;
@@ -19,120 +19,139 @@ const COMPRESSION = 0x07;
 const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
+/** A marker's key: version 0, type 0. */
+const ABORT_MARKER = Buffer.from([0, 0, 0, 0]);
 /** The header that `messages/cloud-events.ts` looks for. */
 const UNREADABLE_BATCH = 'unreadable-batch';
-/** What the batches of one fetch may come to when they are decompressed: far more than a producer puts in them that means well. */
+/**
+ * How many bytes the batches of one fetch may take when they are decompressed. A producer that
+ * means well stays far below; a few kilobytes that mean ill come to gigabytes.
+ */
 const MAX_DECOMPRESSED_BYTES = 64 * 1024 * 1024;
 
+interface BatchHeader {
+  readonly firstOffset: number;
+  readonly lastOffset: number;
+  readonly leaderEpoch: number;
+  readonly attributes: number;
+  readonly firstTimestampMs: number;
+  readonly maxTimestampMs: number;
+  readonly producerId: string;
+  readonly count: number;
+}
+
 /**
- * Reads the records of one partition of a fetch in one pass over its bytes; kafkajs makes two decoders and four 64-bit integers
- * of each record, and takes a header named like something that every object has (`constructor`, `valueOf`) for one that was there before.
- * It has codecs for none and gzip alone. What is older than Kafka 0.11 is left to kafkajs.
+ * Reads the committed records in the bytes of one partition of a fetch, in one pass. Markers of
+ * transactions and records of aborted ones count for `nextOffset` and are not handed out. A last
+ * batch that was cut off is left for the next fetch. So is a batch that cannot be read, and what
+ * follows it. If a fetch starts with such a batch, one placeholder record stands for the whole
+ * batch: rejecting the fetch would make Kafka redeliver it forever.
  *
  * Source: Apache Kafka, message format, record batch (magic 2).
- */
-export function inOnePass(kafkajs: DecodeMessages): DecodeMessages {
-  return async (decoder) => {
-    const start = decoder.offset + SIZE_BYTES;
-    const size = decoder.buffer.readInt32BE(decoder.offset);
-    if (size <= 0 || start + size > decoder.buffer.length) return kafkajs(decoder);
-    const messages = messagesIn(decoder.buffer.subarray(start, start + size));
-    if (messages === null) return kafkajs(decoder);
-    decoder.offset = start + size;
-    return messages;
-  };
-}
-
-/**
- * A last batch that was cut off is left out, and so is one that is damaged or too large, and what follows: the next fetch begins with
- * it. Of a fetch that does, one record is made that stands for the whole batch: refused, it would come again for ever.
  *
- * @returns null for a format that is not read here
+ * @param aborted the aborted transactions that reach into the bytes, in any order
  */
-function messagesIn(bytes: Buffer): readonly object[] | null {
-  const batches: (readonly object[])[] = [];
+export function readFetched(topic: string, partition: number, bytes: Buffer, aborted: readonly AbortedTransaction[]): Fetched {
+  const records: ReceivedRecord[] = [];
+  const abortions = new Abortions(aborted);
   let room = MAX_DECOMPRESSED_BYTES;
-  for (let start = 0; start + BATCH_HEADER_BYTES <= bytes.length; ) {
+  let nextOffset: number | null = null;
+  for (let start = 0, isOver = false; !isOver && start + BATCH_HEADER_BYTES <= bytes.length; ) {
     const end = start + LENGTH_END + bytes.readInt32BE(start + 8);
     if (end > bytes.length) break;
-    if (bytes[start + 16] !== MAGIC) return null;
     const batch = bytes.subarray(start, end);
+    const header = headerOf(batch);
+    const place = { topic, partition, leaderEpoch: header.leaderEpoch };
+    let found: readonly ReceivedRecord[];
     try {
-      const compressed = batch.subarray(BATCH_HEADER_BYTES);
-      // Of a batch that compaction has emptied the header is left, compression and all.
-      const body = compressed.length === 0 ? compressed : decompress(batch.readInt16BE(ATTRIBUTES) & COMPRESSION, compressed, room);
-      batches.push(messagesOf(batch, body));
+      const body = bodyOf(batch, header, room);
       room -= body.length;
+      found = recordsOf(place, header, body);
     } catch (error) {
-      if (batches.length > 0) break;
-      return [unreadable(batch, (error as Error).message)];
+      if (nextOffset !== null) break;
+      isOver = true;
+      found = [unreadable(place, header, (error as Error).message)];
     }
+    if (abortions.areVisible(header, found)) for (const record of found) records.push(record);
+    nextOffset = header.lastOffset + 1;
     start = end;
   }
-  return batches.flat();
-}
-
-/** @param body the records, decompressed */
-function messagesOf(batch: Buffer, body: Buffer): readonly object[] {
-  const messages: object[] = [];
-  const batchContext = contextOf(batch);
-  const [firstOffset, firstTimestampMs] = [Number(batchContext.firstOffset), Number(batchContext.firstTimestamp)];
-  const count = batch.readInt32BE(57);
-  if (count === 0) return [standIn(batchContext, true, {})];
-  const reader = new ByteReader(body);
-  for (let left = count; left > 0; left -= 1) {
-    reader.varint(); // how many bytes
-    const recordAttributes = reader.byte();
-    const timestampMs = firstTimestampMs + reader.varlong();
-    const offset = String(firstOffset + reader.varint());
-    const { key, value, headers } = readRecord(reader);
-    messages.push({
-      magicByte: MAGIC,
-      attributes: recordAttributes,
-      timestamp: batchContext.timestampType === 1 ? batchContext.maxTimestamp : String(timestampMs),
-      offset,
-      key,
-      value,
-      headers,
-      isControlRecord: batchContext.isControlBatch,
-      batchContext,
-    });
-  }
-  return messages;
-}
-
-function contextOf(batch: Buffer) {
-  const attributes = batch.readInt16BE(ATTRIBUTES);
-  return {
-    firstOffset: String(batch.readBigInt64BE(0)),
-    firstTimestamp: String(batch.readBigInt64BE(27)),
-    partitionLeaderEpoch: batch.readInt32BE(12),
-    inTransaction: (attributes & TRANSACTIONAL) !== 0,
-    isControlBatch: (attributes & CONTROL) !== 0,
-    lastOffsetDelta: batch.readInt32BE(23),
-    producerId: String(batch.readBigInt64BE(43)),
-    producerEpoch: batch.readInt16BE(51),
-    firstSequence: batch.readInt32BE(53),
-    maxTimestamp: String(batch.readBigInt64BE(35)),
-    timestampType: (attributes & LOG_APPEND_TIME) === 0 ? 0 : 1,
-    magicByte: MAGIC,
-  };
-}
-
-/** A record without a value, at the last offset of the batch: its header says which records are meant, and why nobody can read them. */
-function unreadable(batch: Buffer, why: string): object {
-  const context = contextOf(batch);
-  const last = Number(context.firstOffset) + context.lastOffsetDelta;
-  const text = `The batch of offsets ${context.firstOffset} to ${last} cannot be read. ${why}`;
-  return standIn(context, context.isControlBatch, { [UNREADABLE_BATCH]: Buffer.from(text) });
+  return { records, nextOffset };
 }
 
 /**
- * In the place of a batch's records, at its last offset. Also for one of which compaction has left the header alone: without anything
- * in its place, whoever reads would stand before it for ever.
+ * Which batches belong to aborted transactions. A broker lists the transactions in the order of
+ * their ends, so several of them may have begun before the first batch.
  */
-function standIn(batchContext: ReturnType<typeof contextOf>, isControlRecord: boolean, headers: Readonly<Record<string, Buffer>>): object {
-  const offset = String(Number(batchContext.firstOffset) + batchContext.lastOffsetDelta);
-  const timestamp = batchContext.maxTimestamp;
-  return { magicByte: MAGIC, attributes: 0, timestamp, offset, key: null, value: null, headers, isControlRecord, batchContext };
+class Abortions {
+  readonly #waiting: AbortedTransaction[];
+  readonly #open = new Set<string>();
+
+  constructor(aborted: readonly AbortedTransaction[]) {
+    this.#waiting = aborted.toSorted((one, other) => one.firstOffset - other.firstOffset);
+  }
+
+  /** Asked for each batch, in their order. */
+  areVisible({ lastOffset, attributes, producerId }: BatchHeader, records: readonly ReceivedRecord[]): boolean {
+    for (let next = this.#waiting[0]; next && next.firstOffset <= lastOffset; next = this.#waiting[0]) {
+      this.#open.add(next.producerId);
+      this.#waiting.shift();
+    }
+    if ((attributes & CONTROL) !== 0) {
+      if (records[0]?.key?.equals(ABORT_MARKER)) this.#open.delete(producerId);
+      return false;
+    }
+    return (attributes & TRANSACTIONAL) === 0 || !this.#open.has(producerId);
+  }
+}
+
+function headerOf(batch: Buffer): BatchHeader {
+  const firstOffset = Number(batch.readBigInt64BE(0));
+  return {
+    firstOffset,
+    leaderEpoch: batch.readInt32BE(12),
+    attributes: batch.readInt16BE(ATTRIBUTES),
+    lastOffset: firstOffset + batch.readInt32BE(23),
+    firstTimestampMs: Number(batch.readBigInt64BE(27)),
+    maxTimestampMs: Number(batch.readBigInt64BE(35)),
+    producerId: String(batch.readBigInt64BE(43)),
+    count: batch.readInt32BE(57),
+  };
+}
+
+/** The records, decompressed. @throws they cannot be, or would be more than that many bytes */
+function bodyOf(batch: Buffer, { attributes }: BatchHeader, maxBytes: number): Buffer {
+  const magic = batch[16];
+  if (magic !== MAGIC) throw new Error(`It has the format ${magic}, from before Kafka 0.11.`);
+  const compressed = batch.subarray(BATCH_HEADER_BYTES);
+  // Compaction leaves the header of a batch without records, its compression included.
+  return compressed.length === 0 ? compressed : decompress(attributes & COMPRESSION, compressed, maxBytes);
+}
+
+interface Place {
+  readonly topic: string;
+  readonly partition: number;
+  readonly leaderEpoch: number;
+}
+
+function recordsOf(place: Place, header: BatchHeader, body: Buffer): ReceivedRecord[] {
+  const records: ReceivedRecord[] = [];
+  const reader = new ByteReader(body);
+  const isAppendTime = (header.attributes & LOG_APPEND_TIME) !== 0;
+  for (let left = header.count; left > 0; left -= 1) {
+    reader.varint(); // length in bytes
+    reader.byte(); // attributes: none are defined
+    const timestampMs = header.firstTimestampMs + reader.varlong();
+    const offset = header.firstOffset + reader.varint();
+    const { key, value, headers } = readRecord(reader);
+    records.push({ ...place, offset, timestampMs: isAppendTime ? header.maxTimestampMs : timestampMs, key, value, headers });
+  }
+  return records;
+}
+
+/** A record without a value, at the batch's last offset; its header says what cannot be read, and why. */
+function unreadable(place: Place, { firstOffset, lastOffset, maxTimestampMs }: BatchHeader, why: string): ReceivedRecord {
+  const text = `The batch of offsets ${firstOffset} to ${lastOffset} cannot be read. ${why}`;
+  const headers = { [UNREADABLE_BATCH]: Buffer.from(text) };
+  return { ...place, offset: lastOffset, timestampMs: maxTimestampMs, key: null, value: null, headers };
 }

@@ -1,6 +1,6 @@
 import './patches.ts';
 import { createRequire } from 'node:module';
-import type { KafkaConfig, KafkaMessage } from 'kafkajs';
+import type { KafkaConfig } from 'kafkajs';
 
 /*
  * What kafkajs has inside and does not offer: its cluster and brokers, request by request. Its version is pinned.
@@ -18,24 +18,6 @@ interface Identity {
   readonly producerEpoch: number;
 }
 
-/** A record as it was fetched. */
-export type FetchedMessage = KafkaMessage & {
-  /** No reader is to see it: a transaction's marker, or a record of an aborted transaction. */
-  readonly isControlRecord: boolean;
-  /** What the record came in. */
-  readonly batchContext: { readonly firstOffset: string; readonly lastOffsetDelta: number };
-};
-
-interface FetchedPartition {
-  /** Whole batches: the first may begin before the offset that was asked for. */
-  readonly messages: readonly FetchedMessage[];
-  /** Up to here every transaction has ended. */
-  readonly lastStableOffset: string;
-}
-
-/** Committed records alone: kafkajs's `ISOLATION_LEVEL.READ_COMMITTED`. */
-export const READ_COMMITTED = 1;
-
 /** One node, connected. Each request resolves to its answer, or rejects with the error in it. */
 export interface BrokerNode {
   initProducerId(request: {
@@ -48,22 +30,25 @@ export interface BrokerNode {
   addOffsetsToTxn(request: Identity & { readonly groupId: string }): Promise<unknown>;
   txnOffsetCommit(request: Identity & { readonly groupId: string; readonly topics: readonly OffsetTopic[] }): Promise<unknown>;
   endTxn(request: Identity & { readonly transactionResult: boolean }): Promise<unknown>;
-  fetch(request: {
-    readonly isolationLevel: number;
-    readonly maxWaitTime: number;
-    readonly minBytes: number;
-    readonly maxBytes: number;
-    readonly topics: readonly {
-      readonly topic: string;
-      readonly partitions: readonly { readonly partition: number; readonly fetchOffset: number; readonly maxBytes: number }[];
-    }[];
-  }): Promise<{ readonly responses: readonly { readonly partitions: readonly FetchedPartition[] }[] }>;
   /** By the number of a request: the newest form of it that the node understands. */
   readonly versions: Readonly<Record<number, { readonly maxVersion: number }>>;
   readonly connectionPool: { send(exchange: { readonly request: object; readonly response: object }): Promise<unknown> };
 }
 
+/** A node as the cluster object keeps it, with its connections. */
+interface PooledNode {
+  readonly connectionPool: {
+    readonly pool: readonly {
+      readonly host: string;
+      readonly port: number;
+      readonly socket?: { readonly connecting: boolean; destroy(reason: Error): void };
+      readonly requestQueue: { readonly inflight: ReadonlyMap<number, { readonly sentAt: number }> };
+    }[];
+  };
+}
+
 export interface Cluster {
+  readonly brokerPool: { readonly seedBroker?: PooledNode; readonly brokers: Readonly<Record<string, PooledNode>> };
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
@@ -72,18 +57,10 @@ export interface Cluster {
   findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>;
   findBroker(node: { readonly nodeId: string }): Promise<BrokerNode>;
   findControllerBroker(): Promise<BrokerNode>;
-  /** @returns each partition's beginning, or its end */
-  fetchTopicsOffset(
-    of: readonly {
-      readonly topic: string;
-      readonly partitions: readonly { readonly partition: number }[];
-      readonly fromBeginning: boolean;
-    }[],
-  ): Promise<readonly { readonly partitions: readonly { readonly offset: string }[] }[]>;
   findGroupCoordinator(search: { readonly groupId: string; readonly coordinatorType: number }): Promise<BrokerNode>;
 }
 
-interface Encoder {
+export interface Encoder {
   writeString(value: string | null): Encoder;
   writeInt16(value: number): Encoder;
   writeInt32(value: number): Encoder;
@@ -93,11 +70,13 @@ interface Encoder {
   writeUVarIntString(value: string): Encoder;
 }
 
-interface Decoder {
+export interface Decoder {
   readonly buffer: Buffer;
   offset: number;
   readInt16(): number;
   readInt32(): number;
+  readInt64(): { toString(): string };
+  readString(): string | null;
   readUVarInt(): number;
   readUVarIntString(): string | null;
   readTaggedFields(): unknown;
@@ -111,6 +90,14 @@ const EncoderClass: new (bytes?: number) => Encoder = require('kafkajs/src/proto
 const DecoderClass: new (bytes: Buffer) => Decoder = require('kafkajs/src/protocol/decoder');
 const { failure, createErrorFromCode } = require('kafkajs/src/protocol/error');
 const produceResponse: object = require('kafkajs/src/protocol/requests/produce/v3/response');
+
+export function createEncoder(bytes?: number): Encoder {
+  return new EncoderClass(bytes);
+}
+
+export function createDecoder(bytes: Buffer): Decoder {
+  return new DecoderClass(bytes);
+}
 
 export const GROUP_COORDINATOR = 0;
 export const TRANSACTION_COORDINATOR = 1;

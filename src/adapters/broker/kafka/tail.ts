@@ -1,42 +1,74 @@
-import type { Broker, ReceivedRecord, Subscription } from '../../../service-layer/unit-of-work.ts';
-import type { KafkaAdmin } from './admin.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AssignedPartition, OffsetRange, PartitionOwner, ReceivedRecord, Subscription } from '../../../service-layer/unit-of-work.ts';
+import type { KafkaOptions } from './client.ts';
+import type { ClusterView } from './cluster-view.ts';
+import { PartitionFetcher } from './partition-fetcher.ts';
 
-/** Reads a topic alone, in a group of its own that is deleted at the end; each partition's place is kept here, across reassignments. */
-export async function tailTopic(
-  consume: Broker['consume'],
-  group: string,
-  admin: KafkaAdmin,
-  topic: string,
-  from: 'beginning' | 'end',
-  onRecord: (record: ReceivedRecord) => void,
-): Promise<Subscription> {
-  const ranges = await admin.offsetRanges(topic);
-  const next = new Map(ranges.map((range) => [range.partition, range[from]]));
-  const subscription = await consume({
-    topic,
-    group,
-    assigned: (assigned) => {
-      let isClosed = false;
-      assigned.resumeFrom(next.get(assigned.partition) ?? 0);
-      return {
-        handle: async (records) => {
-          for (const record of records) {
-            if (isClosed || record.offset < (next.get(record.partition) ?? 0)) continue;
-            next.set(record.partition, record.offset + 1);
-            onRecord(record);
-          }
-        },
-        close: async () => {
-          isClosed = true;
-        },
-      };
-    },
-  });
-  return {
-    close: async () => {
-      await subscription.close();
-      // An empty group without offsets is nothing that anybody needs; the broker drops it in time if this fails.
-      await admin.deleteGroup(group).catch(() => {});
-    },
-  };
+/** How often it is looked whether the topic has more partitions. */
+const LOOK_AT_TOPIC_MS = 5_000;
+
+/** Reads all partitions of a topic for one reader, in no group, until it is closed. */
+export class KafkaTail implements Subscription {
+  readonly #options: KafkaOptions;
+  readonly #view: ClusterView;
+  readonly #topic: string;
+  readonly #onRecord: (record: ReceivedRecord) => void;
+  readonly #fetchers: PartitionFetcher[] = [];
+  readonly #closing = new AbortController();
+
+  /** @param from where to begin in each partition */
+  constructor(
+    options: KafkaOptions,
+    view: ClusterView,
+    topic: string,
+    from: readonly Pick<OffsetRange, 'partition' | 'beginning'>[],
+    onRecord: (record: ReceivedRecord) => void,
+  ) {
+    this.#options = options;
+    this.#view = view;
+    this.#topic = topic;
+    this.#onRecord = onRecord;
+    for (const { partition, beginning } of from) this.#open(partition, beginning);
+    void this.#watchPartitions();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(this.#fetchers.map((fetcher) => fetcher.close()));
+  }
+
+  #open(partition: number, offset: number): void {
+    const fetcher: PartitionFetcher = new PartitionFetcher(partition, {
+      options: this.#options,
+      view: this.#view,
+      topic: this.#topic,
+      assigned: (assigned) => this.#ownerOf(assigned, offset),
+      membership: () => null,
+      onGivenBack: () => {},
+      onResumed: () => {},
+      // Retention has overtaken it, or the topic was created again: on from what is there.
+      onOutOfRange: () => fetcher.resumeFrom(0),
+    });
+    this.#fetchers.push(fetcher);
+  }
+
+  #ownerOf(assigned: AssignedPartition, offset: number): PartitionOwner {
+    assigned.resumeFrom(offset);
+    return {
+      handle: async (records) => {
+        if (!this.#closing.signal.aborted) for (const record of records) this.#onRecord(record);
+      },
+      close: async () => {},
+    };
+  }
+
+  async #watchPartitions(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      await sleep(LOOK_AT_TOPIC_MS, undefined, { signal }).catch(() => {});
+      await this.#view.refresh().catch(() => {});
+      const count = await this.#view.partitionCount(this.#topic).catch(() => this.#fetchers.length);
+      while (!signal.aborted && this.#fetchers.length < count) this.#open(this.#fetchers.length, 0);
+    }
+  }
 }

@@ -1,0 +1,183 @@
+import type { MemberSubscription } from './subscription.ts';
+
+/*
+ * Which member of the group gets which partitions: incremental and cooperative (Apache Kafka,
+ * KIP-429), and sticky. The group's leader calls `assign` once in each generation.
+ *
+ *   owned by A ──the target gives it to B──▶ withheld: A hears that it lost it, closes, joins again
+ *   unowned    ◀──────────────────────────── the next generation begins
+ *   unowned    ──the target gives it to B──▶ owned by B
+ *
+ * The target is as even as the given-back partitions allow: no chain of moves brings two members'
+ * counts closer. So what the next generation gives away needs no further move, and two generations
+ * are enough.
+ */
+
+export interface GroupMember {
+  readonly memberId: string;
+  /** The name that a static member keeps across restarts (KIP-345). */
+  readonly instanceId: string | null;
+  readonly subscription: MemberSubscription;
+}
+
+/** The strongest claim to a partition. */
+interface Claim {
+  readonly generation: number;
+  /** null: two members claim the partition with the same generation. */
+  readonly owner: GroupMember | null;
+}
+
+/** What the target gives to a member. */
+interface Share {
+  readonly member: GroupMember;
+  /** Those that the member keeps come first. */
+  readonly partitions: Set<number>;
+}
+
+type MayTake = (partition: number, member: GroupMember) => boolean;
+
+/**
+ * Divides the partitions among the members, and never hands one over directly: a partition that
+ * must move from its owner is given to nobody in this round.
+ *
+ * @returns each member's partitions, in order
+ */
+export function assign(members: readonly GroupMember[], partitionCount: number): ReadonlyMap<string, readonly number[]> {
+  const claims = claimsOf(members);
+  return partitionsByMember(targetOf(members, partitionCount, claims), (partition, member) => {
+    const claim = claims.get(partition);
+    return !claim || claim.owner === member;
+  });
+}
+
+/**
+ * Divides all partitions at once, for members of the former release among others: each has given
+ * up everything before it joins.
+ */
+export function assignEagerly(members: readonly GroupMember[], partitionCount: number): ReadonlyMap<string, readonly number[]> {
+  return partitionsByMember(targetOf(members, partitionCount, claimsOf(members)), () => true);
+}
+
+/**
+ * How many partitions each member gets in the next round, after their owners have closed them:
+ * what `assign` withholds from it in this one.
+ */
+export function comingTo(members: readonly GroupMember[], partitionCount: number): ReadonlyMap<string, number> {
+  const given = assign(members, partitionCount);
+  const target = targetOf(members, partitionCount, claimsOf(members));
+  return new Map(target.map(({ member, partitions }) => [member.memberId, partitions.size - (given.get(member.memberId)?.length ?? 0)]));
+}
+
+function partitionsByMember(shares: readonly Share[], isGiven: MayTake): ReadonlyMap<string, readonly number[]> {
+  return new Map(
+    shares.map(({ member, partitions }) => [
+      member.memberId,
+      [...partitions].filter((partition) => isGiven(partition, member)).sort((a, b) => a - b),
+    ]),
+  );
+}
+
+/** Of two claims to a partition, the one of the later generation counts. */
+function claimsOf(members: readonly GroupMember[]): ReadonlyMap<number, Claim> {
+  const claims = new Map<number, Claim>();
+  for (const member of members) {
+    const { generation, owned } = member.subscription;
+    for (const partition of new Set(owned)) {
+      const other = claims.get(partition);
+      if (!other || other.generation < generation) claims.set(partition, { generation, owner: member });
+      else if (other.generation === generation) claims.set(partition, { generation, owner: null });
+    }
+  }
+  return claims;
+}
+
+function targetOf(members: readonly GroupMember[], partitionCount: number, claims: ReadonlyMap<number, Claim>): readonly Share[] {
+  const mayTake = takersOf(members, claims);
+  const shares = members.toSorted(byName).map((member): Share => ({ member, partitions: new Set() }));
+  if (shares.length === 0) return shares;
+  const shareOf = new Map(shares.map((share) => [share.member, share]));
+  const moving = new Set<number>();
+  for (let partition = 0; partition < partitionCount; partition += 1) {
+    const owner = claims.get(partition)?.owner;
+    if (owner && mayTake(partition, owner)) shareOf.get(owner)?.partitions.add(partition);
+    else moving.add(partition);
+  }
+  for (const partition of moving) shares.find(({ member }) => mayTake(partition, member))?.partitions.add(partition);
+  // First without taking anything from its owner. Otherwise the second round might move what the
+  // first has settled.
+  level(shares, (partition, member) => moving.has(partition) && mayTake(partition, member));
+  level(shares, mayTake);
+  return shares;
+}
+
+/** A partition goes to no member that has given it back. One that all have given back stays where it is. */
+function takersOf(members: readonly GroupMember[], claims: ReadonlyMap<number, Claim>): MayTake {
+  const givenBack = new Map(members.map((member) => [member, new Set(member.subscription.givenBack)]));
+  const [first, ...others] = givenBack.values();
+  const unwanted = others.reduce((left, set) => left.intersection(set), first ?? new Set());
+  return (partition, member) => {
+    if (!unwanted.has(partition)) return !givenBack.get(member)?.has(partition);
+    const owner = claims.get(partition)?.owner;
+    return !owner || owner === member;
+  };
+}
+
+/** A static member has the same place after a restart, which gives it another member id. */
+function byName(a: GroupMember, b: GroupMember): number {
+  return nameOf(a) < nameOf(b) ? -1 : 1;
+}
+
+function nameOf({ instanceId, memberId }: GroupMember): string {
+  return instanceId ?? memberId;
+}
+
+/** Moves partitions until no chain of moves brings two counts closer. It ends: each move makes the counts more even. */
+function level(shares: readonly Share[], mayTake: MayTake): void {
+  let isLevel = false;
+  while (!isLevel) {
+    const fewestFirst = shares.toSorted((a, b) => a.partitions.size - b.partitions.size);
+    const searched = new Set<Share>();
+    isLevel = !fewestFirst.toReversed().some((share) => !searched.has(share) && relieve(share, fewestFirst, mayTake, searched));
+  }
+}
+
+/**
+ * Moves one partition, or a chain of them, from a share to one with at least two fewer. A search
+ * in breadth: a chain goes through others only where the partition cannot go directly.
+ *
+ * @param searched takes up what was reached in vain: fuller shares lead nowhere, so those do not
+ * @returns whether there was such a share
+ */
+function relieve(full: Share, fewestFirst: readonly Share[], mayTake: MayTake, searched: Set<Share>): boolean {
+  const isMuchLess = ({ partitions }: Share) => partitions.size + 2 <= full.partitions.size;
+  if (!fewestFirst.some(isMuchLess)) return false;
+  const unreached = new Set(fewestFirst);
+  unreached.delete(full);
+  const steps = new Map<Share, { readonly from: Share; readonly partition: number }>();
+  const reached = [full];
+  for (const from of reached) {
+    // What the member would get anew goes before what it has.
+    for (const partition of [...from.partitions].reverse()) {
+      for (const to of unreached) {
+        if (!mayTake(partition, to.member)) continue;
+        steps.set(to, { from, partition });
+        if (isMuchLess(to)) {
+          moveAlong(steps, to);
+          return true;
+        }
+        reached.push(to);
+        unreached.delete(to);
+      }
+    }
+    searched.add(from);
+  }
+  return false;
+}
+
+/** Moves one partition along each step that leads to the share. */
+function moveAlong(steps: ReadonlyMap<Share, { readonly from: Share; readonly partition: number }>, end: Share): void {
+  for (let to = end, step = steps.get(to); step; to = step.from, step = steps.get(to)) {
+    step.from.partitions.delete(step.partition);
+    to.partitions.add(step.partition);
+  }
+}

@@ -1,0 +1,157 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TroubleError } from '../../../service-layer/unit-of-work.ts';
+import type { KafkaOptions } from './client.ts';
+import { type Address, NodeConnection } from './connection.ts';
+import { ERROR, errorName } from './error-codes.ts';
+import type { Exchange } from './exchange.ts';
+import { findCoordinator } from './group-requests.ts';
+import { type ClusterPicture, metadata, type TopicPicture } from './metadata-request.ts';
+
+/** A node that is alive answers within this time; after it the node counts as silent. */
+const ANSWER_TIMEOUT_MS = 1_000;
+/** How long one node may take before the next one is asked as well. */
+const HEDGE_MS = 200;
+/** Many partitions find out at once that a leader has moved: they share a picture this fresh. */
+const FRESH_MS = 100;
+/** A picture older than this is replaced by any other: a topic that was re-created counts anew. */
+const STALE_MS = 5_000;
+/** Their leaders are the coordinators, so that a picture is newer also when only these move. */
+const INTERNAL_TOPICS = ['__consumer_offsets', '__transaction_state'];
+
+/**
+ * What the cluster looks like: the live nodes, the leaders, the coordinators. Each client has
+ * one view. It asks whichever node answers, and prefers the picture with the newer leaders: a
+ * node that is cut off from the others goes on telling its old one.
+ */
+export class ClusterView {
+  readonly #options: KafkaOptions;
+  readonly #seeds: readonly Address[];
+  readonly #topics = new Set<string>(INTERNAL_TOPICS);
+  readonly #connections = new Map<string, Promise<NodeConnection>>();
+  #picture: ClusterPicture = { nodes: [], topics: [] };
+  #paintedAtMs = Number.NEGATIVE_INFINITY;
+  #refreshing: Promise<void> | null = null;
+  #turn = 0;
+  #isClosed = false;
+
+  constructor(options: KafkaOptions) {
+    this.#options = options;
+    this.#seeds = options.brokers.map(addressOf);
+  }
+
+  /** The nodes that are alive, as far as is known; at first, those that are configured. */
+  get nodes(): readonly Address[] {
+    return this.#picture.nodes.length > 0 ? this.#picture.nodes : this.#seeds;
+  }
+
+  /**
+   * @returns the node that leads the partition
+   * @throws {TroubleError} nobody does, or no node answers
+   */
+  async leaderOf(topic: string, partition: number): Promise<Address> {
+    const found = (await this.#topic(topic)).partitions.find((each) => each.partition === partition);
+    const leader = this.#picture.nodes.find(({ nodeId }) => nodeId === found?.leader);
+    if (leader) return leader;
+    await this.refresh();
+    throw new TroubleError(`${topic}/${partition} has no leader just now`);
+  }
+
+  /** @throws {TroubleError} the topic is not there, or no node answers */
+  async partitionCount(topic: string): Promise<number> {
+    return (await this.#topic(topic)).partitions.length;
+  }
+
+  /**
+   * Asks for the group's coordinator, another node each time.
+   * @throws {TroubleError} there is none just now, or no node answers
+   */
+  async coordinatorOf(group: string): Promise<Address> {
+    const answer = await this.#ask(findCoordinator(group));
+    if (answer.errorCode === ERROR.NONE) return { host: answer.host, port: answer.port };
+    throw new TroubleError(`The group ${group} has no coordinator just now (${errorName(answer.errorCode)})`);
+  }
+
+  /** Looks anew, unless the picture is fresh. Calls that come meanwhile share one look. */
+  async refresh(): Promise<void> {
+    if (performance.now() - this.#paintedAtMs < FRESH_MS) return;
+    this.#refreshing ??= this.#look().finally(() => {
+      this.#refreshing = null;
+    });
+    await this.#refreshing;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const opening of this.#connections.values()) {
+      opening.then(
+        (connection) => connection.abandon(new TroubleError('The broker is closed')),
+        () => {},
+      );
+    }
+    this.#connections.clear();
+  }
+
+  async #topic(name: string): Promise<TopicPicture> {
+    const known = () => this.#picture.topics.find((topic) => topic.name === name);
+    if (!known()) {
+      this.#topics.add(name);
+      // A look that began before does not ask for this topic.
+      await this.#refreshing?.catch(() => {});
+      await this.#look();
+    }
+    const topic = known();
+    if (topic && topic.partitions.length > 0) return topic;
+    throw new TroubleError(`The topic ${name} is not there (${errorName(topic?.errorCode ?? ERROR.UNKNOWN_TOPIC_OR_PARTITION)})`);
+  }
+
+  async #look(): Promise<void> {
+    const picture = await this.#ask(metadata([...this.#topics]));
+    const isNewer = ageOf(picture) >= ageOf(this.#picture);
+    if (!isNewer && performance.now() - this.#paintedAtMs < STALE_MS) return;
+    this.#picture = picture;
+    this.#paintedAtMs = performance.now();
+  }
+
+  /** Asks one node after the other, the next also when one is slow, until one answers. */
+  async #ask<T>(question: Exchange<T>): Promise<T> {
+    const nodes = [...this.nodes, ...this.#seeds];
+    this.#turn += 1;
+    const answered = new AbortController();
+    const asked = nodes.map(async (_, index) => {
+      await sleep(index * HEDGE_MS, undefined, { signal: answered.signal });
+      return await this.#askNode(nodes[(index + this.#turn) % nodes.length] as Address, question);
+    });
+    try {
+      return await Promise.any(asked);
+    } catch (error) {
+      const [first] = (error as AggregateError).errors as Error[];
+      throw new TroubleError(`No Kafka broker answers: ${first?.message}`, { cause: error });
+    } finally {
+      answered.abort();
+    }
+  }
+
+  async #askNode<T>(address: Address, question: Exchange<T>): Promise<T> {
+    if (this.#isClosed) throw new TroubleError('The broker is closed');
+    const key = `${address.host}:${address.port}`;
+    const opening = this.#connections.get(key) ?? NodeConnection.open(this.#options, address);
+    this.#connections.set(key, opening);
+    try {
+      return await (await opening).send(question, ANSWER_TIMEOUT_MS);
+    } catch (error) {
+      this.#connections.delete(key);
+      throw error;
+    }
+  }
+}
+
+/** Each election raises a leader's epoch, so a newer picture has a higher sum. */
+function ageOf({ topics }: ClusterPicture): number {
+  return topics.flatMap(({ partitions }) => partitions).reduce((sum, { leaderEpoch }) => sum + leaderEpoch, 0);
+}
+
+/** @param text `host:port`, an IPv6 host in brackets */
+function addressOf(text: string): Address {
+  const colon = text.lastIndexOf(':');
+  return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
+}

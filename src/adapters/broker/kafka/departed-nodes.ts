@@ -1,0 +1,57 @@
+import type { ClusterView } from './cluster-view.ts';
+import type { Cluster } from './protocol.ts';
+
+/** How often it is looked for requests that hang. */
+const LOOK_MS = 500;
+/** A request that takes longer may be one to a node that is not there any more. */
+const HANGS_AFTER_MS = 1_000;
+
+/**
+ * Breaks kafkajs's connections to nodes that have left the cluster. A node that is cut off closes
+ * no connection: without this, a request to it would wait for its own time-out, long after the
+ * others have elected new leaders.
+ */
+export class DepartedNodes {
+  readonly #view: ClusterView;
+  readonly #clusters = new Set<Cluster>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(view: ClusterView) {
+    this.#view = view;
+    this.#timer = setInterval(() => void this.#look(), LOOK_MS).unref();
+  }
+
+  /** Watches the connections of this cluster object until `forget`. */
+  watch(cluster: Cluster): void {
+    this.#clusters.add(cluster);
+  }
+
+  forget(cluster: Cluster): void {
+    this.#clusters.delete(cluster);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    const connections = [...this.#clusters].flatMap(connectionsOf);
+    if (!connections.some(hangs)) return;
+    await this.#view.refresh().catch(() => {});
+    const alive = new Set(this.#view.nodes.map(({ host, port }) => `${host}:${port}`));
+    for (const { host, port, socket } of connections) {
+      if (!alive.has(`${host}:${port}`)) socket?.destroy(new Error(`Kafka at ${host}:${port} has left the cluster`));
+    }
+  }
+}
+
+type Connection = Cluster['brokerPool']['brokers'][string]['connectionPool']['pool'][number];
+
+function connectionsOf({ brokerPool: { seedBroker, brokers } }: Cluster): readonly Connection[] {
+  return [...(seedBroker ? [seedBroker] : []), ...Object.values(brokers)].flatMap(({ connectionPool }) => connectionPool.pool);
+}
+
+function hangs({ socket, requestQueue }: Connection): boolean {
+  const sentBeforeMs = Date.now() - HANGS_AFTER_MS;
+  return socket?.connecting === true || [...requestQueue.inflight.values()].some(({ sentAt }) => sentAt < sentBeforeMs);
+}

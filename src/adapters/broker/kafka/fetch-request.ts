@@ -1,0 +1,111 @@
+import { type Exchange, exchange } from './exchange.ts';
+
+/** What a leader has of one partition from an offset on. */
+export interface FetchAnswer {
+  readonly errorCode: number;
+  /** Up to here every transaction has ended; a `read_committed` reader gets no further. */
+  readonly lastStableOffset: number;
+  /** Whose records among these were aborted, and from where on. */
+  readonly aborted: readonly AbortedTransaction[];
+  /** Whole record batches; the last one may be cut off. */
+  readonly bytes: Buffer;
+}
+
+export interface AbortedTransaction {
+  readonly producerId: string;
+  readonly firstOffset: number;
+}
+
+const READ_COMMITTED = 1;
+const NO_SESSION_EPOCH = -1;
+const NOT_GIVEN = -1;
+
+/**
+ * Asks a partition's leader for committed records.
+ *
+ * Source: Apache Kafka, protocol guide, Fetch v11.
+ *
+ * @param waitMs how long the leader may wait for the first byte
+ * @param maxBytes how much it may answer; one batch comes whole in any case
+ */
+export function fetchRecords(
+  topic: string,
+  partition: number,
+  offset: number,
+  { waitMs, maxBytes }: { readonly waitMs: number; readonly maxBytes: number },
+): Exchange<FetchAnswer> {
+  return exchange<FetchAnswer>(
+    { apiKey: 1, apiVersion: 11, apiName: 'Fetch' },
+    (encoder) => {
+      encoder.writeInt32(NOT_GIVEN); // replica id: none, a consumer
+      encoder.writeInt32(waitMs).writeInt32(1).writeInt32(maxBytes).writeInt8(READ_COMMITTED);
+      encoder.writeInt32(0).writeInt32(NO_SESSION_EPOCH);
+      encoder.writeInt32(1).writeString(topic).writeInt32(1).writeInt32(partition);
+      encoder.writeInt32(NOT_GIVEN).writeInt64(offset); // current leader epoch, offset
+      encoder.writeInt64(NOT_GIVEN).writeInt32(maxBytes); // log start offset
+      return encoder.writeInt32(0).writeString(''); // forgotten topics, rack
+    },
+    (decoder) => {
+      decoder.readInt32(); // throttle time
+      const sessionError = decoder.readInt16();
+      decoder.readInt32(); // session id
+      const [answers] = decoder.readArray((each) => {
+        each.readString(); // topic
+        return each.readArray((of) => {
+          of.readInt32(); // partition
+          const errorCode = of.readInt16();
+          of.readInt64(); // high watermark
+          const lastStableOffset = Number(of.readInt64());
+          of.readInt64(); // log start offset
+          const aborted = of.readArray((transaction) => ({
+            producerId: String(transaction.readInt64()),
+            firstOffset: Number(transaction.readInt64()),
+          }));
+          of.readInt32(); // preferred read replica
+          return { errorCode, lastStableOffset, aborted, bytes: of.readBytes() ?? Buffer.alloc(0) };
+        });
+      });
+      const answer = answers?.[0];
+      if (!answer) throw new Error(`The answer to a fetch of ${topic}/${partition} leaves it out`);
+      return sessionError === 0 ? answer : { ...answer, errorCode: sessionError };
+    },
+  );
+}
+
+const EARLIEST = -2;
+const LATEST = -1;
+
+/**
+ * Asks a partition's leader for the first offset that is still there, or for its end.
+ *
+ * Source: Apache Kafka, protocol guide, ListOffsets v2.
+ */
+export function listOffset(
+  topic: string,
+  partition: number,
+  which: 'beginning' | 'end',
+): Exchange<{ readonly errorCode: number; readonly offset: number }> {
+  return exchange(
+    { apiKey: 2, apiVersion: 2, apiName: 'ListOffsets' },
+    (encoder) => {
+      encoder.writeInt32(NOT_GIVEN).writeInt8(READ_COMMITTED);
+      encoder.writeInt32(1).writeString(topic).writeInt32(1).writeInt32(partition);
+      return encoder.writeInt64(which === 'beginning' ? EARLIEST : LATEST);
+    },
+    (decoder) => {
+      decoder.readInt32(); // throttle time
+      const [answers] = decoder.readArray((each) => {
+        each.readString(); // topic
+        return each.readArray((of) => {
+          of.readInt32(); // partition
+          const errorCode = of.readInt16();
+          of.readInt64(); // timestamp
+          return { errorCode, offset: Number(of.readInt64()) };
+        });
+      });
+      const answer = answers?.[0];
+      if (!answer) throw new Error(`The answer to a question about ${topic}/${partition} leaves it out`);
+      return answer;
+    },
+  );
+}

@@ -1,0 +1,141 @@
+import { type Encoder, type Exchange, exchange } from './exchange.ts';
+
+/*
+ * What a member of a group asks its coordinator.
+ *
+ * Source: Apache Kafka, protocol guide: FindCoordinator v2, JoinGroup v5, SyncGroup v3,
+ * Heartbeat v3, LeaveGroup v3. The versions know static members (KIP-345).
+ */
+
+/** Every answer has one: 0 where all went well. */
+export interface Answer {
+  readonly errorCode: number;
+}
+
+/** Who asks: the member, as the group knows it. */
+export interface MemberIdentity {
+  readonly groupId: string;
+  readonly generation: number;
+  readonly memberId: string;
+  /** A static member's name, which outlives its process. */
+  readonly instanceId: string | null;
+}
+
+export interface CoordinatorAnswer extends Answer {
+  readonly nodeId: number;
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface JoinAnswer extends Answer {
+  readonly generation: number;
+  readonly protocol: string;
+  readonly leaderId: string;
+  readonly memberId: string;
+  /** Told to the leader alone: it assigns. */
+  readonly members: readonly {
+    readonly memberId: string;
+    readonly instanceId: string | null;
+    readonly metadata: Buffer;
+  }[];
+}
+
+export interface SyncAnswer extends Answer {
+  readonly assignment: Buffer;
+}
+
+export function findCoordinator(groupId: string): Exchange<CoordinatorAnswer> {
+  const GROUP = 0;
+  return exchange(
+    { apiKey: 10, apiVersion: 2, apiName: 'FindCoordinator' },
+    (encoder) => encoder.writeString(groupId).writeInt8(GROUP),
+    (decoder) => {
+      decoder.readInt32(); // throttle time
+      const errorCode = decoder.readInt16();
+      decoder.readString(); // message
+      return {
+        errorCode,
+        nodeId: decoder.readInt32(),
+        host: String(decoder.readString()),
+        port: decoder.readInt32(),
+      };
+    },
+  );
+}
+
+export function joinGroup(
+  { groupId, memberId, instanceId }: MemberIdentity,
+  times: { readonly sessionMs: number; readonly rebalanceMs: number },
+  protocols: readonly { readonly name: string; readonly metadata: Buffer }[],
+): Exchange<JoinAnswer> {
+  return exchange<JoinAnswer>(
+    { apiKey: 11, apiVersion: 5, apiName: 'JoinGroup' },
+    (encoder) => {
+      encoder.writeString(groupId).writeInt32(times.sessionMs).writeInt32(times.rebalanceMs);
+      encoder.writeString(memberId).writeString(instanceId).writeString('consumer');
+      encoder.writeInt32(protocols.length);
+      for (const { name, metadata } of protocols) encoder.writeString(name).writeBytes(metadata);
+      return encoder;
+    },
+    (decoder) => {
+      decoder.readInt32(); // throttle time
+      return {
+        errorCode: decoder.readInt16(),
+        generation: decoder.readInt32(),
+        protocol: String(decoder.readString()),
+        leaderId: String(decoder.readString()),
+        memberId: String(decoder.readString()),
+        members: decoder.readArray((each) => ({
+          memberId: String(each.readString()),
+          instanceId: each.readString(),
+          metadata: each.readBytes() ?? Buffer.alloc(0),
+        })),
+      };
+    },
+  );
+}
+
+/** @param assignments each member's, from the leader; from others none */
+export function syncGroup(
+  identity: MemberIdentity,
+  assignments: readonly { readonly memberId: string; readonly assignment: Buffer }[],
+): Exchange<SyncAnswer> {
+  return exchange(
+    { apiKey: 14, apiVersion: 3, apiName: 'SyncGroup' },
+    (encoder) => {
+      writeIdentity(encoder, identity).writeInt32(assignments.length);
+      for (const { memberId, assignment } of assignments) encoder.writeString(memberId).writeBytes(assignment);
+      return encoder;
+    },
+    (decoder) => {
+      decoder.readInt32(); // throttle time
+      return { errorCode: decoder.readInt16(), assignment: decoder.readBytes() ?? Buffer.alloc(0) };
+    },
+  );
+}
+
+export function heartbeat(identity: MemberIdentity): Exchange<Answer> {
+  return exchange(
+    { apiKey: 12, apiVersion: 3, apiName: 'Heartbeat' },
+    (encoder) => writeIdentity(encoder, identity),
+    (decoder) => {
+      decoder.readInt32(); // throttle time
+      return { errorCode: decoder.readInt16() };
+    },
+  );
+}
+
+export function leaveGroup({ groupId, memberId, instanceId }: MemberIdentity): Exchange<Answer> {
+  return exchange(
+    { apiKey: 13, apiVersion: 3, apiName: 'LeaveGroup' },
+    (encoder) => encoder.writeString(groupId).writeInt32(1).writeString(memberId).writeString(instanceId),
+    (decoder) => {
+      decoder.readInt32(); // throttle time
+      return { errorCode: decoder.readInt16() };
+    },
+  );
+}
+
+function writeIdentity(encoder: Encoder, { groupId, generation, memberId, instanceId }: MemberIdentity): Encoder {
+  return encoder.writeString(groupId).writeInt32(generation).writeString(memberId).writeString(instanceId);
+}

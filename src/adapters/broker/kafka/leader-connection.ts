@@ -1,0 +1,87 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TroubleError } from '../../../service-layer/unit-of-work.ts';
+import type { KafkaOptions } from './client.ts';
+import type { ClusterView } from './cluster-view.ts';
+import { type Address, NodeConnection } from './connection.ts';
+import type { Exchange } from './exchange.ts';
+
+/** Beyond the time that the leader may wait for records. */
+const ANSWER_TIMEOUT_MS = 5_000;
+/** How long after that time the cluster is asked whether the node still leads. */
+const STILL_LEADS_MS = 1_000;
+
+/** Whoever leads one partition. */
+export interface Leader {
+  /**
+   * Asks the leader. When it is silent and another node leads by now, that ends the wait.
+   * @param waitMs how long the leader may take on purpose
+   * @throws {TroubleError} the leader cannot be reached, or does not answer in time
+   */
+  ask<T>(question: Exchange<T>, waitMs: number): Promise<T>;
+  /** The next question goes to whoever leads then. */
+  drop(): void;
+  close(): void;
+}
+
+/** A connection to whichever node leads one partition, looked for anew after each trouble. */
+export class LeaderConnection implements Leader {
+  readonly #options: KafkaOptions;
+  readonly #view: ClusterView;
+  readonly #topic: string;
+  readonly #partition: number;
+  #connection: NodeConnection | null = null;
+  #isClosed = false;
+
+  constructor(options: KafkaOptions, view: ClusterView, topic: string, partition: number) {
+    this.#options = options;
+    this.#view = view;
+    this.#topic = topic;
+    this.#partition = partition;
+  }
+
+  async ask<T>(question: Exchange<T>, waitMs: number): Promise<T> {
+    const connection = await this.#connected();
+    const answered = new AbortController();
+    void this.#breakWhenMoved(connection, waitMs, answered.signal);
+    try {
+      return await connection.send(question, waitMs + ANSWER_TIMEOUT_MS);
+    } finally {
+      answered.abort();
+    }
+  }
+
+  drop(): void {
+    this.#connection?.abandon(new TroubleError('The connection is given up'));
+    this.#connection = null;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.drop();
+  }
+
+  async #connected(): Promise<NodeConnection> {
+    if (this.#connection?.isOpen) return this.#connection;
+    // Whatever ended the last connection may have moved the leader.
+    await this.#view.refresh();
+    const connection = await NodeConnection.open(this.#options, await this.#leader());
+    this.#connection = connection;
+    if (this.#isClosed) this.drop();
+    return connection;
+  }
+
+  #leader(): Promise<Address> {
+    return this.#view.leaderOf(this.#topic, this.#partition);
+  }
+
+  async #breakWhenMoved(connection: NodeConnection, waitMs: number, signal: AbortSignal): Promise<void> {
+    await sleep(waitMs + STILL_LEADS_MS, undefined, { signal }).catch(() => {});
+    while (!signal.aborted) {
+      await this.#view.refresh().catch(() => {});
+      const { host, port } = await this.#leader().catch(() => connection.address);
+      if (host !== connection.address.host || port !== connection.address.port)
+        connection.abandon(new TroubleError('Another node leads the partition by now'));
+      await sleep(STILL_LEADS_MS, undefined, { signal }).catch(() => {});
+    }
+  }
+}

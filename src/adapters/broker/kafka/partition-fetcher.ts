@@ -1,0 +1,158 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type AssignedPartition,
+  type ConsumeOptions,
+  type Membership,
+  type PartitionOwner,
+  TroubleError,
+} from '../../../service-layer/unit-of-work.ts';
+import type { KafkaOptions } from './client.ts';
+import type { ClusterView } from './cluster-view.ts';
+import { ERROR, errorName } from './error-codes.ts';
+import { readFetched } from './fetch.ts';
+import { type FetchAnswer, fetchRecords, listOffset } from './fetch-request.ts';
+import { LeaderConnection } from './leader-connection.ts';
+
+/** A leader with nothing to say may wait so long for the first record. */
+const LONG_POLL_MS = 500;
+const MAX_BYTES = 512 * 1024;
+/** So often, at most, an owner looks again where it stands. */
+const OUT_OF_RANGE_MS = 500;
+const RETRY_MS = { least: 50, most: 500 };
+
+/** What a partition's fetcher needs of whom it fetches for. */
+export interface FetcherContext {
+  readonly options: KafkaOptions;
+  readonly view: ClusterView;
+  readonly topic: string;
+  readonly assigned: ConsumeOptions['assigned'];
+  readonly membership: () => Membership | null;
+  readonly onGivenBack: () => void;
+  readonly onResumed: () => void;
+  /** The owner's position is not in the log any more: it must look anew where it stands. */
+  readonly onOutOfRange: () => void;
+}
+
+/**
+ * One partition that this member owns: fetches its records from their leader and hands them to
+ * the owner, one delivery at a time, until it is closed.
+ *
+ *   paused ──resumeFrom──▶ fetching ──records──▶ handing over ──▶ fetching
+ *      ▲                                                              │
+ *      └──────────────────────────── pause ──────────────────────────┘
+ *
+ * Each partition has a connection of its own: a node answers one connection's requests one by
+ * one, so a quiet partition that waits for records would hold up a busy one.
+ */
+export class PartitionFetcher implements AssignedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly #context: FetcherContext;
+  readonly #leader: LeaderConnection;
+  readonly #closing = new AbortController();
+  readonly #owner: PartitionOwner;
+  #nextOffset: number | null = null;
+  /** Changes with each `pause` and `resumeFrom`: what was fetched before is dropped. */
+  #resumption = 0;
+  #resumed = Promise.withResolvers<void>();
+  /** Whether the owner asked for the offset itself, rather than having come to it. */
+  #isFirst = true;
+  #failures = 0;
+
+  constructor(partition: number, context: FetcherContext) {
+    this.topic = context.topic;
+    this.partition = partition;
+    this.#context = context;
+    this.#leader = new LeaderConnection(context.options, context.view, this.topic, partition);
+    this.#owner = context.assigned(this);
+    void this.#run();
+  }
+
+  membership(): Membership | null {
+    return this.#context.membership();
+  }
+
+  giveBack(): void {
+    if (!this.#closing.signal.aborted) this.#context.onGivenBack();
+  }
+
+  pause(): void {
+    this.#resumption += 1;
+    this.#nextOffset = null;
+  }
+
+  resumeFrom(offset: number): void {
+    if (this.#closing.signal.aborted) return;
+    this.#resumption += 1;
+    this.#nextOffset = offset;
+    this.#isFirst = true;
+    this.#resumed.resolve();
+    this.#resumed = Promise.withResolvers();
+    this.#context.onResumed();
+  }
+
+  /** Resolves when the owner will touch nothing any more. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#resumed.resolve();
+    this.#leader.close();
+    await this.#owner.close();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      const offset = this.#nextOffset;
+      if (offset === null) await this.#resumed.promise;
+      else await this.#deliverFrom(offset).catch((error: Error) => this.#afterTrouble(error.message));
+    }
+  }
+
+  async #deliverFrom(offset: number): Promise<void> {
+    const resumption = this.#resumption;
+    const answer = await this.#leader.ask(
+      fetchRecords(this.topic, this.partition, offset, { waitMs: LONG_POLL_MS, maxBytes: MAX_BYTES }),
+      LONG_POLL_MS,
+    );
+    if (answer.errorCode !== ERROR.NONE) return await this.#react(answer, offset);
+    this.#failures = 0;
+    const { records, nextOffset } = readFetched(this.topic, this.partition, answer.bytes, answer.aborted);
+    if (nextOffset === null || resumption !== this.#resumption || this.#closing.signal.aborted) return;
+    this.#nextOffset = nextOffset;
+    this.#isFirst = false;
+    const fresh = records[0] && records[0].offset < offset ? records.filter((record) => record.offset >= offset) : records;
+    if (fresh.length > 0) await this.#owner.handle(fresh);
+  }
+
+  async #react({ errorCode }: FetchAnswer, offset: number): Promise<void> {
+    if (errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#leaveRange(offset);
+    // Every other error is the leader's, or says that another node leads.
+    this.#leader.drop();
+    throw new TroubleError(`the leader answers ${errorName(errorCode)}`);
+  }
+
+  /**
+   * Retention has deleted what comes next, or the log ends before it. The owner looks again where
+   * it stands; when it has just done so, and only deleted records lie between, it goes on behind them.
+   */
+  async #leaveRange(offset: number): Promise<void> {
+    const beginning = await this.#leader.ask(listOffset(this.topic, this.partition, 'beginning'), 0);
+    if (beginning.errorCode !== ERROR.NONE) throw new TroubleError(`the leader answers ${errorName(beginning.errorCode)}`);
+    if (this.#nextOffset !== offset) return;
+    if (this.#isFirst && offset < beginning.offset) {
+      this.#nextOffset = beginning.offset;
+      return;
+    }
+    this.pause();
+    await sleep(OUT_OF_RANGE_MS, undefined, { signal: this.#closing.signal }).catch(() => {});
+    if (!this.#closing.signal.aborted) this.#context.onOutOfRange();
+  }
+
+  async #afterTrouble(message: string): Promise<void> {
+    const { signal } = this.#closing;
+    if (signal.aborted) return;
+    this.#failures += 1;
+    this.#context.options.log.debug(`Fetching ${this.topic}/${this.partition}: ${message}`);
+    await sleep(Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** Math.min(this.#failures - 1, 4)), undefined, { signal }).catch(() => {});
+  }
+}

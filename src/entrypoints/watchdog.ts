@@ -1,0 +1,247 @@
+import type { Logger } from 'pino';
+import type { Broker, Delivery, OffsetRange } from '../service-layer/unit-of-work.ts';
+
+/** What the watchdog sees of a lane. Reading it must never wait. */
+export interface WatchedLane {
+  readonly partition: number;
+  /** The offset of the next command; null until the lane has worked once. */
+  readonly nextOffset: number | null;
+  /** Where the deliveries so far end, the furthest. */
+  readonly readBelowOffset: number;
+  /** Why the lane says that it does not work; null: it says that it works. */
+  readonly problem: string | null;
+}
+
+export interface WatchdogOptions {
+  readonly broker: Broker;
+  readonly topic: string;
+  readonly group: string;
+  readonly lanes: () => readonly WatchedLane[];
+  readonly log: Logger;
+}
+
+/** How often the watchdog asks where the partitions end: one question for all lanes. */
+const LOOK_MS = 5_000;
+/** Longer than any pause that a lane ends by itself: a rebalance, a new leader, a new session. */
+const PATIENCE_MS = 30_000;
+/** A look this late means that the process itself stood still. */
+const ASLEEP_MS = 3 * LOOK_MS;
+/** Then the watchdog asks anew. */
+const QUESTION_TIMEOUT_MS = 10_000;
+/** Longer than the Kafka reader needs to be sure that nothing is left to read. */
+const READ_TIMEOUT_MS = 15_000;
+/** Each read opens a connection. Lanes beyond these have their turn at a later look. */
+const MAX_READS = 4;
+
+/**
+ * A partition that ends beyond its lane, and a lane that has not moved since:
+ *
+ *   waiting ──30 s──▶ reading ──a record──▶ stuck
+ *      ▲                 │
+ *      └────no answer────┘
+ *
+ * It is dropped when the lane moves, or when there is nothing to read up to that end.
+ */
+interface Suspicion {
+  readonly state: 'waiting' | 'reading' | 'stuck';
+  /** Where the partition ended when the watchdog first saw it end beyond the lane. */
+  readonly end: number;
+  readonly sinceMs: number;
+}
+
+interface Watch {
+  readonly nextOffset: number | null;
+  readonly readBelowOffset: number;
+  /** Below it no reader finds a record for the lane. */
+  emptyBelow: number;
+  suspicion: Suspicion | null;
+}
+
+/**
+ * Watches from outside whether lanes move, whatever keeps them. A lane is stuck when it has records
+ * to read and has neither moved nor read for 30 s.
+ *
+ * A partition that ends beyond a lane may still hold nothing for it: markers and aborted records of
+ * transactions have offsets that no reader sees. So before the watchdog calls a lane stuck, it reads
+ * until the first record that the lane should have seen. It asks nothing of the lanes and awaits
+ * none of them. Its own timers and deadlines bound everything that it does.
+ */
+export class Watchdog {
+  readonly #options: WatchdogOptions;
+  readonly #reads = new Set<AbortController>();
+  #watches = new Map<WatchedLane, Watch>();
+  #timer: NodeJS.Timeout | undefined;
+  #lookedAtMs = 0;
+  #answeredAtMs = 0;
+  #isAsking = false;
+  #lastError = '';
+
+  constructor(options: WatchdogOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#lookedAtMs = Date.now();
+    this.#answeredAtMs = this.#lookedAtMs;
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#watches.clear();
+    for (const read of this.#reads) read.abort();
+  }
+
+  /** How many lanes are stuck. */
+  get stuckLanes(): number {
+    return [...this.#watches].filter(isStuck).length;
+  }
+
+  /** What is wrong, one sentence each; empty: nothing that the watchdog sees. */
+  problems(): readonly string[] {
+    const silentMs = this.#timer ? Date.now() - this.#answeredAtMs : 0;
+    const stuck = [...this.#watches].filter(isStuck).map(([lane, watch]) => this.#describe(lane, watch));
+    if (silentMs <= PATIENCE_MS) return stuck;
+    return [`The log has not answered for ${seconds(silentMs)}${this.#lastError}`, ...stuck];
+  }
+
+  #look(): void {
+    const nowMs = Date.now();
+    if (nowMs - this.#lookedAtMs > ASLEEP_MS) this.#forget(nowMs);
+    this.#lookedAtMs = nowMs;
+    if (!this.#isAsking) void this.#ask();
+  }
+
+  /** Begins anew: nothing could move while the process stood still. */
+  #forget(nowMs: number): void {
+    this.#answeredAtMs = nowMs;
+    for (const watch of this.#watches.values()) if (watch.suspicion?.state === 'waiting') watch.suspicion = null;
+  }
+
+  async #ask(): Promise<void> {
+    const { broker, topic } = this.#options;
+    this.#isAsking = true;
+    try {
+      const ranges = await within(QUESTION_TIMEOUT_MS, broker.offsetRanges(topic));
+      this.#answeredAtMs = Date.now();
+      this.#lastError = '';
+      if (this.#timer) this.#judge(ranges);
+    } catch (error) {
+      this.#lastError = `: ${(error as Error).message}`;
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+
+  #judge(ranges: readonly OffsetRange[]): void {
+    const former = this.#watches;
+    this.#watches = new Map(this.#options.lanes().map((lane) => [lane, this.#watch(lane, former.get(lane))]));
+    for (const [lane, { suspicion }] of former) {
+      if (suspicion?.state === 'stuck' && !this.#watches.has(lane))
+        this.#options.log.info(`${this.#nameOf(lane)} was stuck, and is closed`);
+    }
+    for (const [lane, watch] of this.#watches) {
+      const range = ranges.find(({ partition }) => partition === lane.partition);
+      if (range) this.#suspect(lane, watch, range);
+    }
+  }
+
+  /** The same watch as before; a new one when the lane has moved. */
+  #watch(lane: WatchedLane, former: Watch | undefined): Watch {
+    if (former && !hasMoved([lane, former])) return former;
+    const { nextOffset, readBelowOffset } = lane;
+    if (former?.suspicion?.state === 'stuck') this.#options.log.info(`${this.#nameOf(lane)} moves again, at offset ${nextOffset}`);
+    return { nextOffset, readBelowOffset, emptyBelow: former?.emptyBelow ?? 0, suspicion: null };
+  }
+
+  #suspect(lane: WatchedLane, watch: Watch, range: OffsetRange): void {
+    const nowMs = Date.now();
+    const beginning = Math.max(watch.nextOffset ?? 0, watch.emptyBelow, range.beginning);
+    if (range.end <= beginning) return;
+    watch.suspicion ??= { state: 'waiting', end: range.end, sinceMs: nowMs };
+    const { state, sinceMs, end } = watch.suspicion;
+    if (state !== 'waiting' || nowMs - sinceMs < PATIENCE_MS || this.#reads.size >= MAX_READS) return;
+    void this.#verify(lane, watch, watch.suspicion, { partition: lane.partition, beginning, end });
+  }
+
+  /** Reads whether there is a record for the lane. */
+  async #verify(lane: WatchedLane, watch: Watch, suspicion: Suspicion, range: OffsetRange): Promise<void> {
+    watch.suspicion = { ...suspicion, state: 'reading' };
+    try {
+      const beginning = Math.max(range.beginning, watch.nextOffset ?? (await this.#committed(range)));
+      if (await this.#hasRecord({ ...range, beginning })) {
+        watch.suspicion = { ...suspicion, state: 'stuck' };
+        if (isStuck([lane, watch])) this.#options.log.warn(this.#describe(lane, watch));
+      } else {
+        watch.suspicion = null;
+        watch.emptyBelow = range.end;
+      }
+    } catch {
+      // No answer in time, or a transaction that is still open: the next look tries again.
+      watch.suspicion = suspicion;
+    }
+  }
+
+  /** Where a lane that has never worked would go on. */
+  async #committed({ partition }: OffsetRange): Promise<number> {
+    const { broker, group, topic } = this.#options;
+    return (await within(QUESTION_TIMEOUT_MS, broker.committedOffsets(group, topic)))[partition] ?? 0;
+  }
+
+  /** Whether a reader finds a record in the range. @throws when that is not known in time */
+  async #hasRecord(range: OffsetRange): Promise<boolean> {
+    const { broker, topic } = this.#options;
+    const read = new AbortController();
+    const timeout = setTimeout(() => read.abort(), READ_TIMEOUT_MS);
+    this.#reads.add(read);
+    let isFound = false;
+    const take = async ({ records }: Delivery) => {
+      isFound ||= records.length > 0;
+      if (isFound) read.abort();
+    };
+    try {
+      await broker.read(topic, [range], take, read.signal);
+    } catch (error) {
+      if (!isFound) throw error;
+    } finally {
+      clearTimeout(timeout);
+      this.#reads.delete(read);
+    }
+    return isFound;
+  }
+
+  #describe(lane: WatchedLane, { nextOffset, suspicion }: Watch): string {
+    const { end = 0, sinceMs = 0 } = suspicion ?? {};
+    const place = nextOffset === null ? 'has not opened' : `has stood at offset ${nextOffset}`;
+    const why = lane.problem === null ? '' : ` (${lane.problem})`;
+    return `${this.#nameOf(lane)} is stuck: it ${place} for ${seconds(Date.now() - sinceMs)}, and records below offset ${end} wait${why}`;
+  }
+
+  #nameOf({ partition }: WatchedLane): string {
+    return `Lane ${this.#options.topic}/${partition}`;
+  }
+}
+
+function hasMoved([lane, { nextOffset, readBelowOffset }]: readonly [WatchedLane, Watch]): boolean {
+  return lane.nextOffset !== nextOffset || lane.readBelowOffset !== readBelowOffset;
+}
+
+function isStuck(entry: readonly [WatchedLane, Watch]): boolean {
+  return entry[1].suspicion?.state === 'stuck' && !hasMoved(entry);
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1_000)} s`;
+}
+
+/** @throws {Error} there is no answer within so many milliseconds */
+async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`no answer within ${seconds(ms)}`)), ms);
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,61 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import SqliteDatabase from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EmbeddedFlow } from '../support/embedded-flow.ts';
+import { eventually } from '../support/eventually.ts';
+import { ServiceProcess } from '../support/service-process.ts';
+
+const saysReady = ({ output }: ServiceProcess) => output.some((line) => line.includes('"Ready'));
+
+describe('"Ready", on the embedded log', () => {
+  let directory: string;
+  let file: string;
+  let flow: EmbeddedFlow;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'allocation-'));
+    file = join(directory, 'allocation.db');
+    flow = new EmbeddedFlow(`sqlite:///${file}`);
+  });
+
+  afterEach(async () => {
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  const environment = () => ({ ...flow.names(), DATABASE_URL: `sqlite:///${file}` });
+  const changeDatabase = (statement: string) => {
+    const database = new SqliteDatabase(file);
+    database.exec(statement);
+    database.close();
+  };
+
+  it('is never said by a service that must refuse its lanes; it says why instead', async () => {
+    await using first = await ServiceProcess.start(environment(), directory);
+    await flow.connect();
+    await flow.bringStock();
+    await flow.disconnect();
+    expect(await first.stop()).toBe(0);
+    changeDatabase('delete from source_positions');
+
+    await using second = ServiceProcess.spawn(environment(), directory);
+    await second.listens();
+    await eventually(() => expect(second.output.join('\n')).toContain('The lane waits: The database stands at offset 0'), {
+      withinMs: 30_000,
+    });
+    const response = await fetch(`${second.url}/readyz`);
+    expect([response.status, await response.text()]).toEqual([503, expect.stringContaining('the database is older than the topics')]);
+    expect(await second.stop()).toBe(0);
+    expect(saysReady(second)).toBe(false);
+  }, 90_000);
+
+  it('is said when all lanes work, and by a second instance that stands by', async () => {
+    await using first = await ServiceProcess.start(environment(), directory);
+    const response = await fetch(`${first.url}/readyz`);
+    expect([response.status, first.output.filter((line) => line.includes('"The lane works"')).length]).toEqual([200, 4]);
+    await using second = await ServiceProcess.start(environment(), directory);
+    expect((await fetch(`${second.url}/readyz`)).status).toBe(200);
+    expect([await second.stop(), await first.stop()]).toEqual([0, 0]);
+  }, 90_000);
+});

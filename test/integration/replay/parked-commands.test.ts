@@ -1,0 +1,166 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EmbeddedBroker } from '../../../src/adapters/broker/embedded/broker.ts';
+import { Database } from '../../../src/adapters/database/database.ts';
+import { releaseParked } from '../../../src/adapters/database/parked-commands.ts';
+import { edited, readDeadLetters } from '../../../src/cli/dead-letter-box.ts';
+import { type Action, plan as planResolution } from '../../../src/cli/dead-letter-plan.ts';
+import { DeadLetterResolver } from '../../../src/cli/dead-letter-resolver.ts';
+import type { Command } from '../../../src/domain/commands.ts';
+import type { Event } from '../../../src/domain/events.ts';
+import { Rebuild } from '../../../src/replay/rebuild.ts';
+import { planRebuild } from '../../../src/replay/rebuild-plan.ts';
+import { MessageBus } from '../../../src/service-layer/message-bus.ts';
+import type { Broker, UnitOfWork } from '../../../src/service-layer/unit-of-work.ts';
+import { over } from '../../support/over.ts';
+import { RunningService } from '../../support/running-service.ts';
+
+const HOUR_MS = 3_600_000;
+const watch = { advance: async () => {}, signal: new AbortController().signal };
+
+/** Fails on the order `poison`. */
+class BusWithBug extends MessageBus {
+  constructor() {
+    super({ notifications: { outOfStock() {} } });
+  }
+
+  override async handle(command: Command, unitOfWork: UnitOfWork): Promise<readonly Event[]> {
+    if ('orderid' in command && command.orderid.startsWith('poison')) throw new Error('the handler has a bug');
+    return super.handle(command, unitOfWork);
+  }
+}
+
+describe('what is parked after a rebuild is what was parked before', () => {
+  let running: RunningService;
+  let directory: string;
+  let nowMs: number;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'allocation-'));
+    nowMs = Date.now();
+    running = await RunningService.start(
+      { KAFKA_BROKERS: '', TOPIC_PARTITIONS: '1' },
+      { bus: new BusWithBug(), clock: () => new Date(nowMs) },
+    );
+    await running.send({ type: 'CreateBatch', id: 'lamp-1', reference: 'lamp-1', sku: 'LAMP', quantity: 10 });
+    await running.send(order('poison'), order('behind'));
+    await running.idle();
+  });
+
+  afterEach(async () => {
+    await running[Symbol.asyncDispose]();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  const order = (orderid: string) => ({ type: 'AllocateOrder', id: orderid, orderid, sku: 'LAMP', qty: 2 });
+  /** As the tool does it, without waiting for the answers. @param correction what is sent in the place of the failed command */
+  const resolve = async (
+    action: Action,
+    database = running.service.database,
+    broker: Broker = running.service.broker,
+    correction?: object,
+  ) => {
+    const open = (await readDeadLetters(broker, running.config.deadLettersTopic)).filter(({ resolution }) => resolution === null);
+    const failed = open.filter(({ behind }) => behind.length === 0);
+    const [letter] = failed;
+    const corrected = letter && correction ? { letter, message: edited(letter, JSON.stringify(correction)) } : null;
+    const isAnswered = over(broker, { committedOffsets: async () => [Number.MAX_SAFE_INTEGER] });
+    const tellDatabase = async (release: Parameters<typeof releaseParked>[1]) => void (await releaseParked(database, release));
+    const listener = { resolved() {}, failedAgain() {}, unanswered() {} };
+    const resolver = new DeadLetterResolver({ broker: isAnswered, config: running.config }, tellDatabase, corrected, listener);
+    await resolver.carryOut(planResolution(action, failed, open, 9));
+  };
+  const parkedIn = async (database: Database) =>
+    (await database.query<{ id: string; subjects: string; is_redriven: number }>('select * from parked_commands order by position')).map(
+      (row) => ({ ...row, subjects: JSON.parse(row.subjects).sort() }),
+    );
+  const parkedAfterRebuild = async (broker: Broker = running.service.broker) => {
+    const database = await Database.open(`sqlite:///${join(directory, 'rebuilt.db')}`);
+    try {
+      const plan = await planRebuild(broker, running.config, { until: null, fromCopy: false });
+      await (await Rebuild.into(database, broker, plan)).run(watch);
+      return await parkedIn(database);
+    } finally {
+      await database.close();
+    }
+  };
+  /** The service has stopped: somebody else works on its database and log. */
+  const withoutService = async (work: (database: Database, broker: Broker) => Promise<void>) => {
+    await running.service.close();
+    const database = await Database.open(running.config.databaseUrl);
+    const broker = new EmbeddedBroker(database);
+    try {
+      await work(database, broker);
+    } finally {
+      await broker.close();
+      await database.close();
+    }
+  };
+  /** @param ids of what is parked, in order */
+  const expectSame = async (ids: readonly string[]) => {
+    const before = await parkedIn(running.service.database);
+    expect(before.map(({ id }) => id)).toEqual(ids);
+    expect(await parkedAfterRebuild()).toEqual(before);
+  };
+
+  it('when a redrive failed again', async () => {
+    await resolve('redrive');
+    await running.idle();
+    await expectSame(['poison', 'behind']);
+  });
+
+  it('when a redrive failed again on a node whose clock is behind', async () => {
+    nowMs -= HOUR_MS;
+    await resolve('redrive');
+    await running.idle();
+    nowMs -= HOUR_MS;
+    await resolve('redrive');
+    await running.idle();
+    await expectSame(['poison', 'behind']);
+  });
+
+  it('when a correction failed too', async () => {
+    await resolve('redrive', undefined, undefined, order('poison-too'));
+    await running.idle();
+    const before = await parkedIn(running.service.database);
+    expect(before.map(({ id }) => id)).toEqual([expect.stringMatching(/^poison\/edited-1-/), 'behind']);
+    expect(await parkedAfterRebuild()).toEqual(before);
+  });
+
+  it('when a command was sent again by its sender, failed again, and was redriven in vain', async () => {
+    await running.send(order('poison'));
+    await running.idle();
+    await resolve('redrive');
+    await running.idle();
+    await expectSame(['poison', 'behind']);
+  });
+
+  it('when a correction is an order that is handled: what was behind is no longer parked', async () => {
+    await resolve('redrive', undefined, undefined, order('mended'));
+    await running.idle();
+    await expectSame([]);
+  });
+
+  it('when the failed command was discarded: what was behind is no longer parked', async () => {
+    await resolve('discard');
+    await running.idle();
+    await resolve('redrive');
+    await running.idle();
+    await expectSame([]);
+  });
+
+  it.each([
+    ['a redriven command', undefined],
+    ['a correction', order('mended')],
+  ])('when %s has not come to its lane yet: nothing may overtake it', async (_, correction) => {
+    await withoutService(async (database, broker) => {
+      await broker.publish(running.config.commandsTopic, [{ key: null, value: JSON.stringify(order('new')), headers: {} }]);
+      await resolve('redrive', database, broker, correction);
+      const before = await parkedIn(database);
+      expect(before).toMatchObject([{ is_redriven: 1 }, { id: 'behind', is_redriven: 1 }]);
+      expect(await parkedAfterRebuild(broker)).toEqual(before);
+    });
+  });
+});

@@ -1,0 +1,89 @@
+import type { ApiName, RequestOf, ResponseOf } from './apis.ts';
+import { Group } from './group.ts';
+import { PartitionLog } from './log.ts';
+
+/** A request as its handler sees it. */
+export interface Question {
+  readonly node: number;
+  readonly version: number;
+  /** The error that a test wants here; 0: none. `top`: beside what is about partitions. */
+  refusal(place?: string): number;
+}
+
+export type Handler<N extends ApiName> = (
+  model: Model,
+  request: RequestOf<N>,
+  question: Question,
+) => ResponseOf<N> | Promise<ResponseOf<N>>;
+
+export type Handlers<N extends ApiName> = { readonly [name in N]: Handler<name> };
+
+export interface Topic {
+  readonly id: string;
+  readonly settings: Map<string, string>;
+  readonly partitions: readonly PartitionLog[];
+}
+
+export interface Producer {
+  readonly id: number;
+  epoch: number;
+  /** Partitions, as `topic/partition`, that take part in the open transaction. */
+  readonly places: Set<string>;
+  readonly groups: Set<string>;
+  readonly offsets: Map<string, number>;
+}
+
+/** What the nodes of a fake cluster have in common: topics with their leaders, coordinators, producers, offsets. */
+export class Model {
+  readonly ports = new Map<number, number>();
+  readonly topics = new Map<string, Topic>();
+  /** Committed offsets, as `group/topic/partition`. */
+  readonly offsets = new Map<string, number>();
+  readonly producers = new Map<string, Producer>();
+  /** The nodes that coordinate groups and transactional ids, where they are not the controller. */
+  readonly coordinators = { group: new Map<string, number>(), transaction: new Map<string, number>() };
+  controller = 1;
+  readonly #groups = new Map<string, Group>();
+  #nextProducerId = 1_000;
+  #appended = Promise.withResolvers<void>();
+
+  /** @param leaders the node that leads each partition */
+  addTopic(name: string, leaders: readonly number[], settings: Readonly<Record<string, string>> = {}): Topic {
+    const id = crypto.randomUUID().replaceAll('-', '');
+    const all = { 'max.message.bytes': '1048588', ...settings };
+    const partitions = leaders.map((leader) => new PartitionLog(leader));
+    const topic = { id, settings: new Map(Object.entries(all)), partitions };
+    this.topics.set(name, topic);
+    return topic;
+  }
+
+  partition(topic: string, index: number): PartitionLog | undefined {
+    return this.topics.get(topic)?.partitions[index];
+  }
+
+  group(id: string): Group {
+    const group = this.#groups.get(id) ?? new Group();
+    this.#groups.set(id, group);
+    return group;
+  }
+
+  coordinatorOf(kind: keyof Model['coordinators'], key: string): number {
+    return this.coordinators[kind].get(key) ?? this.controller;
+  }
+
+  newProducer(): Producer {
+    const id = this.#nextProducerId;
+    this.#nextProducerId += 1;
+    return { id, epoch: -1, places: new Set(), groups: new Set(), offsets: new Map() };
+  }
+
+  /** Resolves once something has been appended. */
+  get appended(): Promise<void> {
+    return this.#appended.promise;
+  }
+
+  noteAppended(): void {
+    this.#appended.resolve();
+    this.#appended = Promise.withResolvers();
+  }
+}

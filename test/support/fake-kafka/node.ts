@@ -1,0 +1,123 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { APIS, type ApiName, nameOf, type RequestOf, type ResponseOf } from './apis.ts';
+import { clusterHandlers } from './cluster-handlers.ts';
+import { decoder, encoder, type Field } from './codec.ts';
+import { groupHandlers } from './group-handlers.ts';
+import type { Handlers, Model } from './model.ts';
+import type { Fate, Script } from './script.ts';
+import { topicHandlers } from './topic-handlers.ts';
+import { transactionHandlers } from './transaction-handlers.ts';
+
+const SIZE_BYTES = 4;
+const HANDLERS: Handlers<ApiName> = { ...clusterHandlers, ...topicHandlers, ...groupHandlers, ...transactionHandlers };
+
+/** A request as it came. */
+export interface Received<N extends ApiName = ApiName> {
+  readonly api: N;
+  readonly node: number;
+  readonly version: number;
+  readonly request: RequestOf<N>;
+}
+
+/** One node of a fake cluster: a server that takes the requests of a connection one by one, as Kafka does. */
+export class FakeNode {
+  readonly id: number;
+  readonly received: Received[] = [];
+  readonly #model: Model;
+  readonly #script: Script;
+  readonly #note: (received: Received) => void;
+  readonly #server = createServer((socket) => this.#accept(socket));
+  readonly #sockets = new Set<Socket>();
+
+  constructor(id: number, model: Model, script: Script, note: (received: Received) => void) {
+    this.id = id;
+    this.#model = model;
+    this.#script = script;
+    this.#note = note;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async listen(): Promise<void> {
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    this.#model.ports.set(this.id, this.port);
+  }
+
+  /** Breaks all connections. */
+  reset(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  async close(): Promise<void> {
+    this.reset();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  async #accept(socket: Socket): Promise<void> {
+    this.#sockets.add(socket);
+    socket.on('error', () => {}).on('close', () => this.#sockets.delete(socket));
+    let waiting: Buffer = Buffer.alloc(0);
+    try {
+      for await (const chunk of socket) {
+        waiting = Buffer.concat([waiting, chunk]);
+        while (waiting.length >= SIZE_BYTES && waiting.length >= SIZE_BYTES + waiting.readInt32BE(0)) {
+          const end = SIZE_BYTES + waiting.readInt32BE(0);
+          const answer = await this.#answer(waiting.subarray(SIZE_BYTES, end));
+          waiting = waiting.subarray(end);
+          if (answer === 'silence') return await once(socket, 'close').then(() => {});
+          if (answer === 'broken') return void socket.resetAndDestroy();
+          if (!socket.destroyed) socket.write(answer);
+        }
+      }
+    } catch (error) {
+      // The client broke the connection; anything else is a fault of the fake's own.
+      if (!('code' in (error as Error))) throw error;
+    }
+  }
+
+  async #answer(frame: Buffer): Promise<Buffer | 'silence' | 'broken'> {
+    const from = decoder(frame);
+    const [key, version, correlationId] = [from.readInt16(), from.readInt16(), from.readInt32()];
+    from.readString(); // the client's id
+    const api = nameOf.get(key);
+    if (!api) throw new Error(`The fake knows no request ${key}`);
+    const { flexible, request: field, response } = APIS[api];
+    const form = { version, isFlexible: version >= flexible };
+    if (form.isFlexible) from.readTaggedFields();
+    const request = (field as Field<unknown>).read(from, form) as RequestOf<ApiName>;
+    if (from.offset !== frame.length) throw new Error(`${api} v${version} has ${frame.length - from.offset} bytes left`);
+    const received = { api, node: this.id, version, request };
+    this.received.push(received);
+    this.#note(received);
+    const fate = this.#script.next(api, this.id);
+    const answer = await this.#carriedOut(received, fate);
+    if (typeof answer === 'string') return answer;
+    const to = encoder().writeInt32(0).writeInt32(correlationId);
+    if (form.isFlexible && api !== 'ApiVersions') to.writeUVarInt(0);
+    (response as Field<unknown>).write(to, answer, form);
+    to.buffer.writeInt32BE(to.buffer.length - SIZE_BYTES, 0);
+    return to.buffer;
+  }
+
+  async #carriedOut({ api, version, request }: Received, fate: Fate | null) {
+    if (fate && 'answer' in fate) return fate.answer;
+    if (fate && 'silence' in fate && fate.silence === 'before') return 'silence';
+    if (fate && 'broken' in fate && fate.broken === 'before') return 'broken';
+    const refusal = (place?: string): number => {
+      if (!fate || !('error' in fate)) return 0;
+      const isMeant = fate.at === undefined ? place !== 'top' : place === undefined || place === fate.at;
+      return isMeant ? fate.error : 0;
+    };
+    const handler = HANDLERS[api] as (...of: unknown[]) => ResponseOf<ApiName> | Promise<ResponseOf<ApiName>>;
+    const answer = await handler(this.#model, request, { node: this.id, version, refusal });
+    if (fate && 'silence' in fate) return 'silence';
+    if (fate && 'broken' in fate) return 'broken';
+    if (fate && 'held' in fate) await fate.held;
+    return answer;
+  }
+}

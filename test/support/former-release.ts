@@ -1,0 +1,52 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The release whose consumer is kafkajs's: its members give up all partitions at each rebalance. */
+const COMMIT = '3ebd65e';
+
+/** A release that users still run while they upgrade. */
+export interface FormerRelease {
+  /** Its command line, as `ServiceProcess.spawn` takes it. */
+  readonly program: readonly [string];
+  remove(): Promise<void>;
+}
+
+/**
+ * Takes the former release out of the repository's history, into a folder of its own, with the
+ * packages of this checkout.
+ *
+ * @throws when the history does not go back so far, or its packages are others: the message says why
+ */
+export async function formerRelease(): Promise<FormerRelease> {
+  await run('git', ['cat-file', '-e', `${COMMIT}^{commit}`], { cwd: root }).catch(() => {
+    throw new Error(`the former release, commit ${COMMIT}, is not in this clone (a shallow one?)`);
+  });
+  const folder = await mkdtemp(join(tmpdir(), 'allocation-former-'));
+  const remove = () => rm(folder, { recursive: true, force: true });
+  try {
+    const archive = join(folder, 'release.tar');
+    await run('git', ['archive', `--output=${archive}`, COMMIT], { cwd: root });
+    await run('tar', ['-xf', archive, '-C', folder]);
+    const [theirs, ours] = await Promise.all([installed(folder), installed(root)]);
+    if (theirs !== ours) throw new Error(`the former release, commit ${COMMIT}, needs other packages than this one`);
+    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { program: [join(folder, 'src/cli/allocation.ts')], remove };
+}
+
+/** What the release needs to run. Its root entry, with the release's own version, does not count. */
+async function installed(folder: string): Promise<string> {
+  const { packages } = JSON.parse(await readFile(join(folder, 'package-lock.json'), 'utf8'));
+  const needed = Object.entries<{ dev?: boolean }>(packages).filter(([path, { dev }]) => path !== '' && !dev);
+  return JSON.stringify(needed);
+}

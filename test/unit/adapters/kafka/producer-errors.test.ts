@@ -1,0 +1,203 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { FencedError, TroubleError } from '../../../../src/service-layer/unit-of-work.ts';
+import type { ApiName } from '../../../support/fake-kafka/apis.ts';
+import { Edge, event, position } from '../../../support/fake-kafka/edge.ts';
+import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
+import type { Fate } from '../../../support/fake-kafka/script.ts';
+
+type TransactionApi = 'AddPartitionsToTxn' | 'AddOffsetsToTxn' | 'Produce' | 'TxnOffsetCommit' | 'EndTxn';
+
+/** What the service does at each error: asks again in place, or ends the producer, fenced or in trouble. */
+interface Row {
+  readonly retried?: readonly ErrorName[];
+  readonly fenced: readonly ErrorName[];
+  readonly trouble: readonly ErrorName[];
+}
+
+const FENCED: readonly ErrorName[] = ['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED'];
+const COORDINATOR: readonly ErrorName[] = ['COORDINATOR_LOAD_IN_PROGRESS', 'COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR'];
+const TRANSACTION: readonly ErrorName[] = [
+  'UNKNOWN_SERVER_ERROR',
+  'INVALID_REQUEST',
+  'INVALID_PRODUCER_ID_MAPPING',
+  'INVALID_TXN_STATE',
+  'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+];
+
+const TABLE: { readonly [api in TransactionApi]: Row } = {
+  AddPartitionsToTxn: {
+    retried: ['CONCURRENT_TRANSACTIONS'],
+    fenced: FENCED,
+    trouble: [...COORDINATOR, ...TRANSACTION, 'UNKNOWN_TOPIC_OR_PARTITION', 'TOPIC_AUTHORIZATION_FAILED', 'OPERATION_NOT_ATTEMPTED'],
+  },
+  AddOffsetsToTxn: {
+    retried: ['CONCURRENT_TRANSACTIONS'],
+    fenced: FENCED,
+    trouble: [...COORDINATOR, ...TRANSACTION, 'INVALID_GROUP_ID', 'GROUP_AUTHORIZATION_FAILED'],
+  },
+  Produce: {
+    fenced: FENCED,
+    trouble: [
+      ...TRANSACTION,
+      'CORRUPT_MESSAGE',
+      'UNKNOWN_TOPIC_OR_PARTITION',
+      'LEADER_NOT_AVAILABLE',
+      'NOT_LEADER_OR_FOLLOWER',
+      'REQUEST_TIMED_OUT',
+      'REPLICA_NOT_AVAILABLE',
+      'NETWORK_EXCEPTION',
+      'INVALID_TOPIC_EXCEPTION',
+      'NOT_ENOUGH_REPLICAS',
+      'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
+      'INVALID_REQUIRED_ACKS',
+      'TOPIC_AUTHORIZATION_FAILED',
+      'CLUSTER_AUTHORIZATION_FAILED',
+      'INVALID_TIMESTAMP',
+      'UNSUPPORTED_FOR_MESSAGE_FORMAT',
+      'OUT_OF_ORDER_SEQUENCE_NUMBER',
+      'DUPLICATE_SEQUENCE_NUMBER',
+      'KAFKA_STORAGE_ERROR',
+      'UNKNOWN_PRODUCER_ID',
+      'INVALID_RECORD',
+    ],
+  },
+  TxnOffsetCommit: {
+    fenced: FENCED,
+    trouble: [
+      ...COORDINATOR,
+      ...TRANSACTION,
+      'UNKNOWN_TOPIC_OR_PARTITION',
+      'OFFSET_METADATA_TOO_LARGE',
+      'INVALID_GROUP_ID',
+      'INVALID_COMMIT_OFFSET_SIZE',
+      'TOPIC_AUTHORIZATION_FAILED',
+      'GROUP_AUTHORIZATION_FAILED',
+    ],
+  },
+  EndTxn: {
+    fenced: FENCED,
+    trouble: [...COORDINATOR, ...TRANSACTION, 'CONCURRENT_TRANSACTIONS'],
+  },
+};
+
+const APIS = Object.keys(TABLE) as TransactionApi[];
+const cells = (of: 'retried' | 'fenced' | 'trouble') => APIS.flatMap((api) => (TABLE[api][of] ?? []).map((name) => [api, name] as const));
+
+let edge: Edge;
+
+beforeEach(async () => {
+  edge = await Edge.start();
+});
+
+afterEach(async () => {
+  vi.useRealTimers();
+  await edge[Symbol.asyncDispose]();
+});
+
+const RECORDS = [event(0, 'a'), event(1, 'b'), event(2, 'c'), event(3, 'd')];
+const VALUES = ['a', 'b', 'c', 'd'];
+
+/** Publishes into what was planned. The producer must have ended, and its successor must be able to do it all, once. */
+async function failure(): Promise<Error> {
+  const producer = await edge.openProducer();
+  const error = await producer.publish(RECORDS, position(7)).then(
+    () => new Error('It was published'),
+    (reason: Error) => reason,
+  );
+  expect(edge.kafka.isScriptDone).toBe(true);
+  await endsFor(producer);
+  return error;
+}
+
+async function endsFor(producer: Awaited<ReturnType<Edge['openProducer']>>): Promise<void> {
+  const before = edge.kafka.received.length;
+  await expect(producer.publish(RECORDS, position(8))).rejects.toThrow(TroubleError);
+  await edge.settle();
+  const since = edge.kafka.received.slice(before).map(({ api }) => api);
+  expect(since.filter((api) => (APIS as readonly ApiName[]).includes(api))).toEqual([]);
+}
+
+/** The next holder settles what was left, and publishes. */
+async function successorPublishes(): Promise<void> {
+  edge.kafka.heal();
+  const successor = await edge.openProducer();
+  await successor.publish(RECORDS, position(7));
+  expect(edge.committed('events')).toEqual(VALUES);
+  expect(edge.committedOffset).toBe(7);
+}
+
+function expectNothingCommitted(): void {
+  expect(edge.kafka.requests('EndTxn')).toEqual([]);
+  expect(edge.committed('events')).toEqual([]);
+  expect(edge.committedOffset).toBeNull();
+}
+
+describe('at an error in the answer', () => {
+  it.each(cells('retried'))('%s asks again in place after %s', async (api, name) => {
+    const producer = await edge.openProducer();
+    for (const nth of [1, 2, 3]) edge.kafka.on(api, { error: ERRORS[name] }, { nth });
+    await producer.publish(RECORDS, position(7));
+    expect(edge.kafka.requests(api)).toHaveLength(4);
+    expect(edge.committed('events')).toEqual(VALUES);
+    expect(edge.committedOffset).toBe(7);
+  });
+
+  it.each(cells('fenced'))('%s ends the producer as fenced after %s', async (api, name) => {
+    edge.kafka.on(api, { error: ERRORS[name] });
+    expect(await failure()).toBeInstanceOf(FencedError);
+    if (api !== 'EndTxn') expectNothingCommitted();
+    await successorPublishes();
+  });
+
+  it.each(cells('trouble'))('%s ends the producer as trouble after %s', async (api, name) => {
+    edge.kafka.on(api, { error: ERRORS[name] });
+    const error = await failure();
+    expect(error).toBeInstanceOf(TroubleError);
+    expect(error.message).toContain('Publishing with allocation-commands-0');
+    if (api !== 'EndTxn') expectNothingCommitted();
+    await successorPublishes();
+  });
+});
+
+describe('at an error about one partition alone', () => {
+  const cases = ['events/0', 'events/1', 'events/2', 'events/3'].flatMap((at) =>
+    (['AddPartitionsToTxn', 'Produce'] as const).map((api) => [api, at] as const),
+  );
+
+  it.each(cases)('%s of %s ends the producer, and nothing is committed', async (api, at) => {
+    edge.kafka.on(api, { error: ERRORS.KAFKA_STORAGE_ERROR, at }, { isLasting: true });
+    expect(await failure()).toBeInstanceOf(TroubleError);
+    expectNothingCommitted();
+    await successorPublishes();
+  });
+});
+
+describe('at a broken connection', () => {
+  const cases = APIS.flatMap((api) => (['before', 'after'] as const).map((when) => [api, when] as const));
+
+  it.each(cases)('%s, broken %s it was carried out, ends the producer', async (api, when) => {
+    edge.kafka.on(api, { broken: when });
+    expect(await failure()).toBeInstanceOf(TroubleError);
+    const isOut = api === 'EndTxn' && when === 'after';
+    expect(edge.committed('events')).toEqual(isOut ? VALUES : []);
+    expect(edge.committedOffset).toBe(isOut ? 7 : null);
+    if (!isOut) await successorPublishes();
+  });
+});
+
+describe('without an answer', () => {
+  it.each(APIS)('%s ends the producer within 11 seconds', async (api) => {
+    const fate: Fate = { silence: 'before' };
+    edge.kafka.on(api, fate);
+    const producer = await edge.openProducer();
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const publishing = producer.publish(RECORDS, position(7));
+    const refused = expect(publishing).rejects.toThrow(TroubleError);
+    await edge.kafka.seen(api);
+    vi.setSystemTime(Date.now() + 11_000);
+    await refused;
+    vi.useRealTimers();
+    await endsFor(producer);
+    await successorPublishes();
+  });
+});

@@ -1,0 +1,200 @@
+import pino from 'pino';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Answering } from '../../../src/entrypoints/answer-batch.ts';
+import { CommandConsumer } from '../../../src/entrypoints/command-consumer.ts';
+import type {
+  AssignedPartition,
+  Broker,
+  ConsumeOptions,
+  LaneStore,
+  PartitionOwner,
+  TransactionalProducer,
+} from '../../../src/service-layer/unit-of-work.ts';
+import { TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+import { eventually } from '../../support/eventually.ts';
+
+const topic = 'commands';
+
+/** A consumer, and a group with two partitions that the test plays. */
+class FakeGroup {
+  /** Where the database stands, and what the group has committed. */
+  positions = [5, 5];
+  committed = [5, 5];
+  membershipProblem: string | null = null;
+  isDatabaseAway = false;
+  given: number[] = [];
+  resumed: number[] = [];
+  producers = 0;
+  tries = 0;
+  options: ConsumeOptions | null = null;
+  readonly consumer: CommandConsumer;
+
+  constructor() {
+    const broker: Partial<Broker> = {
+      consume: async (options) => {
+        this.options = options;
+        return { problem: () => this.membershipProblem, close: async () => {} };
+      },
+      openProducer: async () => {
+        this.producers += 1;
+        return { publish: async () => {}, close: async () => {} } satisfies TransactionalProducer;
+      },
+      logId: async () => 'log',
+      committedOffsets: async () => this.committed,
+      offsetRanges: async () => [0, 1].map((partition) => ({ partition, beginning: 0, end: 10 })),
+      maxMessageBytes: async () => 1_000_000,
+    };
+    const store: Partial<LaneStore> = {
+      claim: async (_lane, logId) => {
+        this.tries += 1;
+        if (this.isDatabaseAway) throw new TroubleError('the database is away');
+        return { logId, formerGroup: null };
+      },
+      readPosition: async ({ partition }) => ({ nextOffset: this.positions[partition] ?? 0, nextSequence: 1, group: 'group' }),
+      readPositions: async () => new Map(this.positions.entries()),
+      readOutbox: async () => null,
+      deleteOutbox: async () => {},
+    };
+    this.consumer = new CommandConsumer(topic, {
+      broker: broker as Broker,
+      store: store as LaneStore,
+      group: 'group',
+      answering: { deadLettersTopic: 'dead-letters' } as Answering,
+      recoveryAdvice: async () => 'ask an operator',
+      log: pino({ level: 'silent' }),
+    });
+  }
+
+  assign(partition: number): PartitionOwner {
+    const assigned: AssignedPartition = {
+      topic,
+      partition,
+      membership: () => null,
+      giveBack: () => void this.given.push(partition),
+      pause: () => {},
+      resumeFrom: () => void this.resumed.push(partition),
+    };
+    if (!this.options) throw new Error('The consumer has not joined');
+    return this.options.assigned(assigned);
+  }
+
+  mayTake(partition: number): Promise<boolean> | undefined {
+    return this.options?.mayTake?.(partition);
+  }
+
+  /** Resolves when lanes have looked at the database so many times more. */
+  async lookAgain(times: number): Promise<void> {
+    const before = this.tries;
+    await eventually(() => expect(this.tries).toBeGreaterThanOrEqual(before + times));
+  }
+}
+
+describe('A consumer whose database does not fit', () => {
+  let group: FakeGroup;
+
+  beforeEach(async () => {
+    group = new FakeGroup();
+    await group.consumer.start();
+    group.positions = [5, 3];
+  });
+
+  const older = expect.stringContaining('the database is older than the topics');
+
+  it('gives a partition back once, however often its lane looks again', async () => {
+    const owner = group.assign(1);
+    await group.lookAgain(4);
+    await owner.close();
+    expect(group.given).toEqual([1]);
+  });
+
+  it('gives a partition back once, also when the database is away in between', async () => {
+    const owner = group.assign(1);
+    await eventually(() => expect(group.given).toEqual([1]));
+    group.isDatabaseAway = true;
+    await eventually(() => expect(group.consumer.problems()).toEqual(['Lane commands/1: the database is away']));
+    group.isDatabaseAway = false;
+    await eventually(() => expect(group.consumer.problems()).toEqual([older]));
+    await owner.close();
+    expect(group.given).toEqual([1]);
+  });
+
+  it('gives a partition back again when its lane has worked in between', async () => {
+    const first = group.assign(1);
+    await eventually(() => expect(group.given).toEqual([1]));
+    group.positions = [5, 5];
+    await eventually(() => expect([group.resumed, group.consumer.problems()]).toEqual([[1], []]));
+    await first.close();
+    group.positions = [5, 3];
+    const second = group.assign(1);
+    await eventually(() => expect(group.given).toEqual([1, 1]));
+    await second.close();
+  });
+
+  it('remembers why once the group has moved the partition', async () => {
+    const owner = group.assign(1);
+    await eventually(() => expect(group.given).toEqual([1]));
+    await owner.close();
+    expect(group.consumer.problems()).toEqual([expect.stringMatching(/^Partition 1 was given back: The database stands at offset 3 /)]);
+    expect(group.consumer.lanes()).toEqual({ working: 0, assigned: 0 });
+  });
+
+  it('takes no partition while the database does not fit, and names the reason of today', async () => {
+    const owner = group.assign(1);
+    await eventually(() => expect(group.given).toEqual([1]));
+    await owner.close();
+    const { producers } = group;
+    group.positions = [5, 4];
+    expect(await group.mayTake(1)).toBe(false);
+    expect(group.consumer.problems()).toEqual([expect.stringContaining('stands at offset 4')]);
+    expect(group.producers).toBe(producers);
+  });
+
+  it('takes no partition while the database cannot be asked, and keeps the reason', async () => {
+    const owner = group.assign(1);
+    await eventually(() => expect(group.given).toEqual([1]));
+    await owner.close();
+    group.isDatabaseAway = true;
+    expect(await group.mayTake(1)).toBe(false);
+    expect(group.consumer.problems()).toEqual([older]);
+  });
+
+  it('takes the partition again when the database fits, and forgets the reason', async () => {
+    const owner = group.assign(1);
+    await eventually(() => expect(group.given).toEqual([1]));
+    await owner.close();
+    group.positions = [5, 5];
+    expect(await group.mayTake(1)).toBe(true);
+    expect(group.consumer.problems()).toEqual([]);
+  });
+
+  it('names a partition once when the group assigns it here again', async () => {
+    const former = group.assign(1);
+    await eventually(() => expect(group.given).toEqual([1]));
+    await former.close();
+    const owner = group.assign(1);
+    await eventually(() => expect(group.consumer.problems()).toEqual([expect.stringMatching(/^Lane commands\/1: The database stands/)]));
+    expect(await group.mayTake(1)).toBe(false);
+    expect(group.consumer.problems()).toHaveLength(1);
+    await owner.close();
+  });
+
+  it('keeps a partition when only the database is away', async () => {
+    group.positions = [5, 5];
+    group.isDatabaseAway = true;
+    const owner = group.assign(1);
+    await group.lookAgain(3);
+    await owner.close();
+    expect([group.given, group.consumer.problems()]).toEqual([[], []]);
+  });
+});
+
+describe('A consumer', () => {
+  it('has the problems of its membership, and none as a member without partitions', async () => {
+    const group = new FakeGroup();
+    expect(group.consumer.problems()).toEqual(['The consumer has not joined its group yet']);
+    await group.consumer.start();
+    expect(group.consumer.problems()).toEqual([]);
+    group.membershipProblem = 'It waits for its assignment since 40 s';
+    expect(group.consumer.problems()).toEqual(['It waits for its assignment since 40 s']);
+  });
+});

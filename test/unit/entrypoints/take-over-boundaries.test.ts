@@ -1,0 +1,98 @@
+import { pino } from 'pino';
+import { describe, expect, it } from 'vitest';
+import { type LaneContext, takeOver } from '../../../src/entrypoints/take-over.ts';
+import type { GroupPosition } from '../../../src/service-layer/unit-of-work.ts';
+
+const lane = { topic: 'commands', partition: 0 };
+
+interface Situation {
+  /** C of each partition. */
+  readonly committed?: readonly number[];
+  /** D of each partition. */
+  readonly positions?: readonly number[];
+  readonly beginning?: number;
+  readonly end?: number;
+}
+
+/** Opens lane 0 where everything stands at 5, but what is said otherwise. */
+async function open({ committed = [5, 5], positions = [5, 5], beginning = 0, end = 5 }: Situation) {
+  const lines: string[] = [];
+  const moved: (number | undefined)[] = [];
+  const deleted: number[] = [];
+  const producer = {
+    publish: async (_: unknown, position: GroupPosition | null) => void moved.push(position?.nextOffset),
+    close: async () => {},
+  };
+  const context = {
+    group: 'group',
+    recoveryAdvice: async () => 'the advice',
+    log: pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line).msg) }),
+    answering: { deadLettersTopic: 'dead-letters', eventsTopic: 'events' },
+    published: { note() {}, cover: async () => true, covers: () => true },
+    broker: {
+      openProducer: async () => producer,
+      logId: async () => 'log',
+      committedOffsets: async () => committed,
+      offsetRanges: async () => committed.map((_, partition) => ({ partition, beginning, end })),
+      maxMessageBytes: async () => 1_000,
+    },
+    store: {
+      claim: async () => ({ logId: 'log', formerGroup: null }),
+      readPosition: async () => ({ nextOffset: positions[0], nextSequence: 1, group: 'group' }),
+      readPositions: async () => new Map(positions.entries()),
+      readOutbox: async () => null,
+      deleteOutbox: async (_: unknown, below: number) => void deleted.push(below),
+    },
+  } as unknown as LaneContext;
+  const outcome = await takeOver(lane, context, { signal: new AbortController().signal, onProgress: () => {} }).then(
+    ({ readFrom }) => `opened at ${readFrom}`,
+    (error: Error) => error.message,
+  );
+  return { outcome, moved, deleted, log: lines.join('\n') };
+}
+
+describe('a lane', () => {
+  it('opens where the group, the database and the end of the partition meet, and publishes nothing', async () => {
+    const opened = await open({});
+    expect(opened.outcome).toBe('opened at 5');
+    expect(opened.moved).toEqual([]);
+    expect(opened.log).not.toContain('left behind');
+  });
+
+  it.each([
+    ['of this lane', { committed: [6, 5], end: 6 }, 'offset 5 of commands/0, but the group group has answered up to 6'],
+    ['of another lane', { committed: [5, 6], end: 6 }, 'offset 5 of commands/1, but the group group has answered up to 6'],
+  ])('refuses a database that is one command %s behind the group', async (_, situation, words) => {
+    expect((await open(situation)).outcome).toContain(words);
+  });
+
+  it('publishes the answer of the one command that the database is ahead', async () => {
+    const opened = await open({ positions: [6, 5], end: 6 });
+    expect(opened.outcome).toBe('opened at 6');
+    expect(opened.moved).toEqual([6]);
+    expect(opened.deleted).toEqual([6]);
+  });
+
+  it('does not mind another lane that is one command ahead', async () => {
+    expect(await open({ positions: [5, 6], end: 6 })).toMatchObject({ outcome: 'opened at 5', moved: [] });
+  });
+
+  it('refuses a database that stands one command beyond the end of the partition', async () => {
+    expect((await open({ end: 4 })).outcome).toContain('stands at offset 5 of commands/0, but the partition ends at 4');
+  });
+
+  it('says nothing of retention where it reaches to the next command', async () => {
+    expect(await open({ beginning: 5 })).toMatchObject({ outcome: 'opened at 5', log: '' });
+    expect(await open({ beginning: 4 })).toMatchObject({ outcome: 'opened at 5', log: '' });
+  });
+
+  it('says which one command retention has deleted before it was answered', async () => {
+    expect((await open({ beginning: 6, end: 6 })).log).toContain('Retention has deleted offset 5 of commands/0');
+  });
+
+  it('says so of a database that stands at the second command', async () => {
+    const situation = { committed: [1, 1], positions: [1, 1], end: 2 };
+    expect((await open({ ...situation, beginning: 2 })).log).toContain('Retention has deleted offset 1 of commands/0');
+    expect((await open({ ...situation, beginning: 1 })).log).toBe('');
+  });
+});

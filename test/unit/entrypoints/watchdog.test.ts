@@ -1,0 +1,194 @@
+import pino from 'pino';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Watchdog, type WatchedLane } from '../../../src/entrypoints/watchdog.ts';
+import type { Broker, Delivery, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+
+const topic = 'commands';
+
+describe('The watchdog', () => {
+  let lanes: { -readonly [Key in keyof WatchedLane]: WatchedLane[Key] }[];
+  /** The offsets of the records that a reader finds, by partition. */
+  let records: number[][];
+  let ends: number[];
+  let committed: (number | null)[];
+  let offsetRanges: Broker['offsetRanges'];
+  let questions: number;
+  let reads: number[];
+  let log: string[];
+  let watchdog: Watchdog;
+
+  let isReaderHanging: boolean;
+
+  const read: Broker['read'] = async (_topic, ranges, take, signal) => {
+    for (const { partition, beginning, end } of ranges) {
+      reads.push(partition);
+      if (isReaderHanging) await new Promise((_resolve, reject) => signal?.addEventListener('abort', reject));
+      const found = records[partition]?.filter((offset) => offset >= beginning && offset < end) ?? [];
+      const asRecords = found.map((offset) => ({ topic, partition, offset }) as ReceivedRecord);
+      for (const one of [[], asRecords, []]) {
+        await take({ partition, records: one, nextOffset: end } satisfies Delivery);
+        signal?.throwIfAborted();
+      }
+    }
+  };
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    lanes = [
+      { partition: 0, nextOffset: 5, readBelowOffset: 5, problem: null },
+      { partition: 1, nextOffset: 7, readBelowOffset: 7, problem: null },
+    ];
+    records = [[], []];
+    ends = [5, 7];
+    committed = [5, 7];
+    questions = 0;
+    reads = [];
+    isReaderHanging = false;
+    log = [];
+    offsetRanges = async () => ends.map((end, partition) => ({ partition, beginning: 0, end }));
+    const broker = {
+      offsetRanges: (of: string) => {
+        questions += 1;
+        return offsetRanges(of);
+      },
+      committedOffsets: async () => committed,
+      read: (...question: Parameters<Broker['read']>) => read(...question),
+    } as Partial<Broker> as Broker;
+    watchdog = new Watchdog({
+      broker,
+      topic,
+      group: 'group',
+      lanes: () => lanes,
+      log: pino({ level: 'info' }, { write: (line: string) => void log.push(JSON.parse(line).msg) }),
+    });
+    watchdog.start();
+  });
+
+  afterEach(() => {
+    watchdog.close();
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+  });
+
+  const pass = (seconds: number) => vi.advanceTimersByTimeAsync(seconds * 1_000);
+  const arrives = (partition: number, offset: number) => {
+    records[partition]?.push(offset);
+    ends[partition] = offset + 1;
+  };
+
+  it('calls a lane stuck that leaves a record unread for 30 s, and says so once', async () => {
+    arrives(0, 5);
+    await pass(30);
+    expect([watchdog.stuckLanes, watchdog.problems()]).toEqual([0, []]);
+    await pass(10);
+    const sentence = expect.stringMatching(
+      /^Lane commands\/0 is stuck: it has stood at offset 5 for 3\d s, and records below offset 6 wait$/,
+    );
+    expect([watchdog.stuckLanes, watchdog.problems()]).toEqual([1, [sentence]]);
+    await pass(120);
+    expect([log, reads]).toEqual([[sentence], [0]]);
+  });
+
+  it('says that a lane moves again, once, and calls it stuck no more', async () => {
+    arrives(0, 5);
+    await pass(40);
+    Object.assign(lanes[0] as object, { nextOffset: 6, readBelowOffset: 6 });
+    expect(watchdog.stuckLanes).toBe(0);
+    await pass(60);
+    expect([watchdog.problems(), log.slice(1)]).toEqual([[], ['Lane commands/0 moves again, at offset 6']]);
+  });
+
+  it('does not call a lane stuck that moves now and then, however much lies before it', async () => {
+    ends[0] = 1_000;
+    records[0] = Array.from({ length: 1_000 }, (_, offset) => offset);
+    for (let offset = 6; offset < 20; offset += 1) {
+      await pass(20);
+      Object.assign(lanes[0] as object, { nextOffset: offset });
+    }
+    expect([watchdog.problems(), reads]).toEqual([[], []]);
+  });
+
+  it('does not call a lane stuck that has only markers before it, and reads them once', async () => {
+    ends[0] = 6;
+    await pass(300);
+    expect([watchdog.problems(), reads]).toEqual([[], [0]]);
+    arrives(0, 6);
+    await pass(20);
+    expect(watchdog.problems()).toEqual([]);
+    await pass(20);
+    expect(watchdog.problems()).toHaveLength(1);
+  });
+
+  it('calls a lane stuck that has not opened, and names why', async () => {
+    lanes = [{ partition: 1, nextOffset: null, readBelowOffset: 0, problem: 'the database is away' }];
+    arrives(1, 7);
+    await pass(40);
+    expect(watchdog.problems()).toEqual([expect.stringContaining('it has not opened for 3')]);
+    expect(watchdog.problems()).toEqual([expect.stringContaining('below offset 8 wait (the database is away)')]);
+  });
+
+  it('does not call a lane stuck that has not opened when the group has answered everything', async () => {
+    records[1] = [0, 1, 2, 3, 4, 5, 6];
+    lanes = [{ partition: 1, nextOffset: null, readBelowOffset: 0, problem: 'the database is away' }];
+    await pass(60);
+    expect(watchdog.problems()).toEqual([]);
+  });
+
+  it('says that a stuck lane was closed, and forgets it', async () => {
+    arrives(0, 5);
+    await pass(40);
+    lanes = [];
+    await pass(5);
+    expect([watchdog.problems(), log.slice(1)]).toEqual([[], ['Lane commands/0 was stuck, and is closed']]);
+  });
+
+  it('judges a new lane of the same partition anew', async () => {
+    arrives(0, 5);
+    await pass(25);
+    lanes = [{ partition: 0, nextOffset: 5, readBelowOffset: 5, problem: null }];
+    await pass(25);
+    expect(watchdog.problems()).toEqual([]);
+  });
+
+  it('is not ready when the log has not answered for 30 s, whether it fails or hangs', async () => {
+    offsetRanges = () => new Promise(() => {});
+    await pass(20);
+    expect(watchdog.problems()).toEqual([]);
+    await pass(15);
+    expect(watchdog.problems()).toEqual(['The log has not answered for 35 s: no answer within 10 s']);
+    expect(questions).toBeGreaterThan(1);
+    offsetRanges = async () => Promise.reject(new Error('connection refused'));
+    await pass(15);
+    expect(watchdog.problems()).toEqual(['The log has not answered for 50 s: connection refused']);
+    offsetRanges = async () => [];
+    await pass(15);
+    expect(watchdog.problems()).toEqual([]);
+  });
+
+  it('does not call a lane stuck while nobody can read, and tries again', async () => {
+    isReaderHanging = true;
+    arrives(0, 5);
+    await pass(60);
+    expect([watchdog.problems(), reads]).toEqual([[], [0, 0]]);
+    isReaderHanging = false;
+    await pass(20);
+    expect(watchdog.problems()).toHaveLength(1);
+  });
+
+  it('asks one question for all lanes', async () => {
+    await pass(60);
+    expect(questions).toBe(12);
+  });
+
+  it('counts anew when the process itself stood still', async () => {
+    arrives(0, 5);
+    await pass(5);
+    vi.setSystemTime(Date.now() + 3_600_000);
+    await pass(5);
+    expect(watchdog.problems()).toEqual([]);
+    await pass(20);
+    expect(watchdog.problems()).toEqual([]);
+    await pass(20);
+    expect(watchdog.problems()).toHaveLength(1);
+  });
+});

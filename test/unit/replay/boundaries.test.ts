@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest';
+import type { PastAnswer, PastCommands } from '../../../src/adapters/database/past-commands.ts';
+import type { Command } from '../../../src/domain/commands.ts';
+import { encodeAnswer } from '../../../src/messages/outgoing.ts';
+import { refuseEmptyTopic } from '../../../src/replay/empty-topic.ts';
+import { EventCopy, type EventSelection, planEventCopy } from '../../../src/replay/event-copy.ts';
+import { isBefore, isWithin } from '../../../src/replay/place.ts';
+import { readPast } from '../../../src/replay/read-past.ts';
+import type { RebuildPlan } from '../../../src/replay/rebuild-plan.ts';
+import { planWhatIf } from '../../../src/replay/what-if-plan.ts';
+import type { Broker, Delivery, OffsetRange, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+
+const topics = { commandsTopic: 'commands', eventsTopic: 'events', deadLettersTopic: 'dead-letters', groupId: 'group' };
+const watch = { advance: async () => {}, signal: new AbortController().signal };
+
+function range(beginning: number, end: number): OffsetRange {
+  return { partition: 0, beginning, end };
+}
+
+/** A broker with these ranges, of one partition each, and this committed offset. */
+function brokerWith(ranges: Record<string, OffsetRange>, committed: number | null = null): Broker {
+  return {
+    offsetRanges: async (topic: string) => [ranges[topic] ?? range(0, 0)],
+    committedOffsets: async () => [committed],
+    maxMessageBytes: async () => 1_000,
+    ensureTopics: async () => {},
+  } as unknown as Broker;
+}
+
+/** The answer to the command at the offset, as it lies in the events topic. */
+function answerTo(offset: number, at = offset): ReceivedRecord {
+  const command: Command = { type: 'CreateBatch', reference: `b${offset}`, sku: 'LAMP', quantity: 1, eta: null };
+  const { type, ...data } = command;
+  const source = { topic: 'commands', partition: 0, offset, commandId: `c${offset}`, correlationId: 'c', traceparent: null };
+  const events = [{ type: 'BatchCreated' as const, ...data, version: offset + 1 }];
+  const [encoded] = encodeAnswer({ ...source, command, events, time: '2026-11-26T12:00:00.000Z' });
+  const headers = encoded?.headers ?? {};
+  return { topic: 'events', partition: 0, offset: at, timestampMs: 0, key: null, value: Buffer.from(encoded?.value ?? ''), headers };
+}
+
+describe('a place', () => {
+  const records = [4, 5, 6].map((each) => ({ offset: each, timestampMs: each }));
+
+  it.each([{ offset: 5 }, { timeMs: 5 }])('begins with the record that lies there: %o', (place) => {
+    expect(records.map((record) => isBefore(record, place))).toEqual([true, false, false]);
+    expect(records.map((record) => isWithin(record, { from: place, to: null }))).toEqual([false, true, true]);
+    expect(records.map((record) => isWithin(record, { from: null, to: place }))).toEqual([true, false, false]);
+  });
+});
+
+describe('an events topic', () => {
+  const refusal = async (position: number, eventsEnd: number, letters: number) => {
+    const positions = [{ topic: 'commands', partition: 0, nextOffset: position }];
+    const plan = { ...topics, group: 'group', positions, ranges: [range(0, eventsEnd)] } as unknown as RebuildPlan;
+    return refuseEmptyTopic(brokerWith({ 'dead-letters': range(0, letters) }), plan).then(
+      () => 'taken',
+      () => 'refused',
+    );
+  };
+
+  it('without events is refused from the first answered command on', async () => {
+    expect([await refusal(0, 0, 0), await refusal(1, 0, 0)]).toEqual(['taken', 'refused']);
+  });
+
+  it('is not refused from its first event, or the first dead letter, on', async () => {
+    expect([await refusal(1, 1, 0), await refusal(1, 0, 1)]).toEqual(['taken', 'taken']);
+  });
+});
+
+describe('a what-if', () => {
+  it.each([
+    [4, range(0, 4), 6],
+    [9, range(0, 9), 1],
+    [10, range(0, 10), 0],
+    [11, range(0, 10), 0],
+    [null, range(0, 0), 10],
+  ])('of a group at %o takes the commands before it, and counts the others', async (committed, commands, unanswered) => {
+    const plan = await planWhatIf(brokerWith({ commands: range(0, 10) }, committed), topics, { from: null, to: null });
+    expect(plan).toMatchObject({ commands: [commands], unanswered });
+  });
+
+  it('takes the answers to the commands that it takes, and no others', async () => {
+    const taken: PastAnswer[] = [];
+    const past = {
+      addCommands: async () => {},
+      addAnswers: async (answers: readonly PastAnswer[]) => void taken.push(...answers),
+      addDeadLetters: async () => {},
+    } as unknown as PastCommands;
+    const broker = {
+      read: async (topic: string, _: unknown, take: (delivery: Pick<Delivery, 'records'>) => Promise<void>) => {
+        if (topic === 'events') await take({ records: [3, 4, 5].map((offset) => answerTo(offset)) });
+      },
+    } as unknown as Broker;
+    const ranges = { commands: [range(0, 4)], events: [range(0, 9)], deadLetters: [], from: null, to: null, skipForeign: false };
+    await readPast(broker, { ...topics, ...ranges }, past, watch);
+    expect(taken.map(({ offset }) => offset)).toEqual([3]);
+  });
+});
+
+describe('a copy of events', () => {
+  const everything: EventSelection = { from: null, to: null, type: null, sku: null };
+  const planned = async (selection: Partial<EventSelection>, resumed: number | null = null) => {
+    const resume = resumed === null ? null : new Map([[0, resumed]]);
+    const plan = await planEventCopy(brokerWith({ events: range(2, 10) }), topics, 'copies', { ...everything, ...selection }, resume);
+    return plan.ranges.map(({ beginning, end }) => [beginning, end])[0];
+  };
+
+  it('begins at the offset that is asked for, and ends before the other', async () => {
+    expect(await planned({ from: { offset: 3 } })).toEqual([3, 10]);
+    expect(await planned({ to: { offset: 9 } })).toEqual([2, 9]);
+    expect(await planned({ from: { offset: 5 }, to: { offset: 6 } })).toEqual([5, 6]);
+    expect(await planned({ from: { offset: 6 }, to: { offset: 6 } })).toEqual([6, 6]);
+  });
+
+  it('takes what there is where more is asked for', async () => {
+    expect(await planned({ from: { offset: 1 } })).toEqual([2, 10]);
+    expect(await planned({ from: { offset: 2 } })).toEqual([2, 10]);
+    expect(await planned({ to: { offset: 10 } })).toEqual([2, 10]);
+    expect(await planned({ to: { offset: 11 } })).toEqual([2, 10]);
+  });
+
+  it('goes on exactly where it was', async () => {
+    expect([await planned({}, 2), await planned({}, 3), await planned({}, 10)]).toEqual([
+      [2, 10],
+      [3, 10],
+      [10, 10],
+    ]);
+  });
+
+  it('stands, when it is interrupted, at the first record that was not sent', async () => {
+    // Of a transactional log: every second offset is a marker's.
+    const records = Array.from({ length: 501 }, (_, index) => answerTo(index, 2 * index));
+    const sent: (Buffer | string | null)[] = [];
+    const broker = {
+      read: async (_: string, __: unknown, take: (delivery: Delivery) => Promise<void>) =>
+        take({ partition: 0, records, nextOffset: 1_002 }),
+      publish: async (_: string, chunk: readonly ReceivedRecord[]) => void sent.push(...chunk.map(({ value }) => value)),
+    } as unknown as Broker;
+    const copy = new EventCopy(broker, { eventsTopic: 'events', target: 'copies', ranges: [range(0, 1_002)], selection: everything });
+    const interruption = new AbortController();
+    const advance = async () => interruption.abort(new Error('Ctrl-C'));
+    await expect(copy.run({ advance, signal: interruption.signal })).rejects.toThrow('Ctrl-C');
+    expect([sent.length, copy.positions.get(0)]).toEqual([500, records[500]?.offset]);
+    await copy.run(watch);
+    expect(copy.positions.get(0)).toBe(1_002);
+  });
+});
