@@ -100,6 +100,14 @@ describe('A lane', () => {
     });
   });
 
+  it('leaves no row in the outbox when it stops in order', async () => {
+    await start({ broker, store });
+    await send('first');
+    await eventually(() => expect(events).toHaveLength(1));
+    await consumer.close();
+    expect(await database.query('select * from outbox')).toEqual([]);
+  });
+
   it('closes while more than it may queue waits for another lane that does not publish', async () => {
     await broker.ensureTopics([{ name: 'pairs', partitions: 2, maxMessageBytes: 1_000_000 }], true);
     const stuck = Promise.withResolvers<void>();
