@@ -10,7 +10,7 @@ const PARTITIONS = 4;
 /** So many different keys that each partition gets some. */
 const KEYS = 40;
 const PATIENCE_MS = 30_000;
-const TEST_MS = 120_000;
+const TEST_MS = 180_000;
 /** Java compiles the program that asks, and starts. */
 const JAVA_MS = 60_000;
 

@@ -65,8 +65,8 @@ it('a subscription of another version or with other user data is read as far as 
   expect(decodeSubscription('t', withoutGeneration)).toEqual({ topics: ['t'], owned: [3], generation: -1, givenBack: [] });
   const nullUserData = Buffer.from('000100000001000174ffffffff00000001000174' + '0000000100000004', 'hex');
   expect(decodeSubscription('t', nullUserData)).toEqual({ topics: ['t'], owned: [4], generation: -1, givenBack: [] });
-  const stickyUserData = Buffer.from('0000' + '00000001000174' + '00000004' + '00000001', 'hex');
-  expect(decodeSubscription('t', stickyUserData)).toEqual({ ...NOTHING, topics: ['t'] });
+  const otherUserData = Buffer.from('0000' + '00000001000174' + '00000009' + '020000000100000005', 'hex');
+  expect(decodeSubscription('t', otherUserData)).toEqual({ ...NOTHING, topics: ['t'] });
 });
 
 it('another topic’s partitions are not owned', () => {
