@@ -43,6 +43,8 @@ export interface Batch {
   readonly position: LanePosition;
   readonly publishedBelowOffset: number;
   readonly deadLetterMaxBytes: number;
+  /** The largest message that the events topic takes. */
+  readonly eventMaxBytes: number;
   /** Set when the batch is one command on which a handler failed for good. */
   readonly failure: HandlerFailure | null;
 }
@@ -82,7 +84,14 @@ export async function answerBatch(batch: Batch, transaction: LaneTransaction, an
   passing('aggregates-written');
   // What was decided here rests on what other lanes decided before about the same products.
   const restsOn = transaction.writers().filter(({ topic, partition }) => topic === lane.topic && partition !== lane.partition);
-  return { next: { nextOffset, nextSequence: position.nextSequence + outbox.length }, outbox, publishedBelowOffset, restsOn };
+  const leaderEpoch = records.at(-1)?.record.leaderEpoch;
+  const next = {
+    ...position,
+    nextOffset,
+    nextSequence: position.nextSequence + outbox.length,
+    ...(leaderEpoch !== undefined && { leaderEpoch }),
+  };
+  return { next, outbox, publishedBelowOffset, restsOn };
 }
 
 /** What came of a record. `events`: null for one that goes to the dead letters, and is not answered: sent again, it is handled. */
@@ -148,7 +157,7 @@ async function fail([read]: readonly ReadRecord[], transaction: LaneTransaction,
 /** Step 4: what the world is told. */
 async function encode(
   answers: readonly Answer[],
-  { failure, position, deadLetterMaxBytes }: Batch,
+  { failure, position, deadLetterMaxBytes, eventMaxBytes }: Batch,
   { clock, eventsTopic, deadLettersTopic }: Answering,
 ): Promise<readonly OutboxRecord[]> {
   const outbox: OutboxRecord[] = [];
@@ -163,7 +172,7 @@ async function encode(
       const { topic, partition, offset } = record;
       const { id: commandId, correlationId, traceparent, command } = incoming;
       const answer = { topic, partition, offset, commandId, correlationId, traceparent, command, events, time };
-      for (const event of encodeAnswer(answer)) put(eventsTopic, event);
+      for (const event of encodeAnswer(answer, eventMaxBytes)) put(eventsTopic, event);
     }
     if (index % STRETCH === STRETCH - 1) await nextTurn();
   }

@@ -6,6 +6,8 @@ import { dataschemas, type EventData } from './event-schemas.ts';
 
 /** Kafka refuses record batches over 1 MiB by default: a composite that would be larger goes out as several, in one transaction. */
 export const MAX_COMPOSITE_BYTES = 900_000;
+/** What a record batch has besides a record's key, value and headers, and what the encoding of these adds: an upper bound. */
+const RECORD_OVERHEAD_BYTES = 512;
 
 const SOURCE = '/allocation';
 
@@ -40,12 +42,15 @@ const data: { readonly [T in Event['type']]: (event: Extract<Event, { type: T }>
   CommandRejected: ({ type: _, ...rest }) => rest,
 };
 
-/** The answer as messages: none for no event, one for one, a composite for several. */
-export function encodeAnswer(answer: Answer, maxCompositeBytes: number = MAX_COMPOSITE_BYTES): readonly EncodedEvent[] {
+/**
+ * The answer as messages: none for no event, one for one, composites for several.
+ * @param maxMessageBytes the largest record batch that the events topic takes; an event that is larger by itself goes alone
+ */
+export function encodeAnswer(answer: Answer, maxMessageBytes: number = Number.POSITIVE_INFINITY): readonly EncodedEvent[] {
   const id = `${answer.topic}/${answer.partition}/${answer.offset}`;
   const [first, ...more] = answer.events;
   if (first === undefined) return [];
-  if (more.length > 0) return encodeComposites(answer, id, new CompositeDomainEvent(answer.events), maxCompositeBytes);
+  if (more.length > 0) return encodeComposites(answer, id, new CompositeDomainEvent(answer.events), maxMessageBytes);
   const key = subject(first);
   return [{ key, value: JSON.stringify(dataOf(first)), headers: headersOf(first.type, id, key, versionOf(first), answer) }];
 }
@@ -54,13 +59,16 @@ function encodeComposites(
   answer: Answer,
   baseId: string,
   composite: CompositeDomainEvent<Event>,
-  maxBytes: number,
+  maxMessageBytes: number,
 ): readonly EncodedEvent[] {
   const structured = [...composite].map((event, index) => JSON.stringify(structuredEvent(event, `${baseId}/${index + 1}`, answer)));
   const key = compositeSubject(answer.command, answer.events);
+  const headers = headersOf(composite.type, baseId, key, undefined, answer);
+  const besides = Object.entries(headers).reduce((sum, [name, value]) => sum + Buffer.byteLength(name + value), Buffer.byteLength(key));
+  const maxBytes = Math.min(MAX_COMPOSITE_BYTES, maxMessageBytes - besides - RECORD_OVERHEAD_BYTES);
   return inChunks(structured, maxBytes).map((chunk, index) => {
     const id = index === 0 ? baseId : `${baseId}.${index + 1}`;
-    return { key, value: `{"events":[${chunk.join(',')}]}`, headers: headersOf(composite.type, id, key, undefined, answer) };
+    return { key, value: `{"events":[${chunk.join(',')}]}`, headers: { ...headers, ce_id: id } };
   });
 }
 

@@ -72,9 +72,9 @@ describe('A lane', () => {
           const isFirst = producers === 1;
           const producer = await broker.openProducer(id);
           return over(producer, {
-            publish: async (...transaction) => {
-              if (isFirst) await broken.promise;
-              await producer.publish(...transaction);
+            publish: async (records, position) => {
+              if (isFirst && records.length > 0) await broken.promise;
+              await producer.publish(records, position);
             },
           });
         },
@@ -106,7 +106,10 @@ describe('A lane', () => {
     const stuckBroker = over(broker, {
       openProducer: async (id) => {
         const producer = await broker.openProducer(id);
-        return id.endsWith('-0') ? over(producer, { publish: () => stuck.promise }) : producer;
+        if (!id.endsWith('-0')) return producer;
+        return over(producer, {
+          publish: (records, position) => (records.length > 0 ? stuck.promise : producer.publish(records, position)),
+        });
       },
     });
     await start({ broker: stuckBroker, store }, 'pairs');

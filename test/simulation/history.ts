@@ -4,8 +4,11 @@ import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
 import type { Metrics } from '../../src/entrypoints/metrics.ts';
 import { FAULT_POINTS, type FaultPoint, faults } from '../../src/fault-points.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
-import { checkHistory, type History, type Violation } from '../support/check-history.ts';
+import { checkHistory, type History, type HistoryRecord, type LogStarts, type Violation } from '../support/check-history.ts';
 import { asHistoryRecord, stockTables } from '../support/read-history.ts';
+import { ClusterFaults } from './cluster-faults.ts';
+import { LiveReader, type LiveViolation } from './live-reader.ts';
+import { isMended } from './mended.ts';
 import { Operator } from './operator.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
 import { Poison } from './poison.ts';
@@ -30,43 +33,91 @@ const PARKED_LIMITS = [1, 5, 1_000];
 const LONGEST_MS = 120_000;
 /** Long enough for whatever still wants to happen: a transaction that times out, a zombie that wakes up. */
 const AFTERMATH_MS = 10_000;
+const LOOK_MS = 150;
+
+/** What is wrong with a history. `not stopped`: a machine that was told to stop did not. */
+type Finding = Violation | LiveViolation | { readonly kind: 'stuck' | 'not-stopped' | 'ahead' | 'thrown'; readonly detail: string };
+export type FindingKind = Finding['kind'];
 
 /** What became of one history. */
 export interface Outcome {
-  readonly violations: readonly (Violation | { readonly kind: 'stuck' | 'ahead' | 'thrown'; readonly detail: string })[];
+  readonly violations: readonly Finding[];
   /** How often each fault happened. */
   readonly faults: ReadonlyMap<string, number>;
 }
 
 /**
  * One history: the service's own lanes on a few machines, against a simulated log and database, through faults that the seed
- * decides. Then the faults end, everything comes to rest, and the judge looks at it.
+ * decides. A live reader reads along. Then the faults end, everything comes to rest and stops, and the judge looks at it.
  */
 export async function simulate(seed: number, file: DatabaseFile, trace?: (text: string) => void, bug?: PlantedBug): Promise<Outcome> {
   const world = new World(seed, trace);
   inhabit(world);
   const watch = new SequenceWatch();
-  const log = new SimulatedLog(world, Object.values(TOPICS), PARTITIONS, (records) => {
+  const log: SimulatedLog = new SimulatedLog(world, Object.values(TOPICS), PARTITIONS, (records, positions) => {
     watch.published(records.filter(({ topic }) => topic === TOPICS.events));
+    reader.committed(
+      records.filter(({ topic }) => topic !== TOPICS.commands),
+      positions,
+    );
   });
+  const reader = new LiveReader(log, [TOPICS.events]);
   const database = new SimulatedDatabase(world, file);
-  const scene = new Scene(world, log, database, bug);
+  const scene = new Scene(world, log, database, reader, bug);
   try {
     for (let index = 0; index < MACHINES; index += 1) scene.start();
-    sendCommands(world, log, TOPICS.commands, world.between(40, 120), TRAFFIC_MS);
+    sendCommands(world, log, TOPICS.commands, world.between(40, 120), TRAFFIC_MS, !scene.poison.isThere);
     scene.makeTrouble();
     await world.run(() => false, scene.troubledMs);
     scene.endTrouble();
-    const hasEnded = await world.run(() => scene.isAtRest() || scene.goesRoundInCircles(), LONGEST_MS);
-    if (!hasEnded || scene.goesRoundInCircles())
-      return { violations: [{ kind: 'stuck', detail: scene.positions() }], faults: scene.faults };
-    await world.run(() => false, AFTERMATH_MS);
-    const violations = checkHistory(await historyOf(log, file, scene.clocks), { mayFail: ({ body }) => scene.poison.isIn(body) });
-    return { violations: [...violations, ...watch.violations], faults: scene.faults };
+    const stuck = await comeToRest(world, scene);
+    const live = [...watch.violations, ...reader.violations];
+    return { violations: [...stuck, ...live, ...(await judge(scene, file, stuck.length > 0))], faults: scene.faults };
   } finally {
     scene.end();
     database.close();
   }
+}
+
+/** @returns what keeps it from that */
+async function comeToRest(world: World, scene: Scene): Promise<readonly Finding[]> {
+  const rests = async () => {
+    const hasEnded = await world.run(() => scene.isAtRest() || scene.goesRoundInCircles(), LONGEST_MS);
+    return hasEnded && !scene.goesRoundInCircles();
+  };
+  const stops = async () => {
+    scene.stop();
+    return world.run(() => scene.hasStopped(), LONGEST_MS);
+  };
+  const stuck = () => [{ kind: 'stuck' as const, detail: scene.positions() }];
+  const notStopped = () => [{ kind: 'not-stopped' as const, detail: scene.positions() }];
+  if (!(await rests())) return stuck();
+  await world.run(() => false, AFTERMATH_MS);
+  if (!(await stops())) return notStopped();
+  // Whoever comes next finds nothing to do, whatever the group has forgotten.
+  if (scene.cluster.hasForgotten) {
+    scene.start();
+    if (!(await rests())) return stuck();
+    await world.run(() => false, AFTERMATH_MS);
+    if (!(await stops())) return notStopped();
+  }
+  scene.look();
+  return [];
+}
+
+/** What the judge says of everything that ever was, and of what retention has left of it. */
+async function judge(scene: Scene, file: DatabaseFile, isUnderWay: boolean): Promise<readonly Finding[]> {
+  const allowances = { mayFail: ({ body }: { readonly body: object }) => scene.poison.isIn(body), isUnderWay };
+  const history = await historyOf(scene, file);
+  const violations = checkHistory(history, allowances).filter(({ kind }) => kind !== 'outbox' || isMended.lostOffsets);
+  const { starts } = scene;
+  if (violations.length > 0 || !starts) return violations;
+  const left = (records: readonly HistoryRecord[], topic: keyof LogStarts) =>
+    records.filter(({ partition, offset }) => offset >= (starts[topic].get(partition) ?? 0));
+  const remaining = { ...history, starts, commands: left(history.commands, 'commands'), events: left(history.events, 'events') };
+  return checkHistory(remaining, allowances)
+    .filter(({ kind }) => kind !== 'outbox' || isMended.lostOffsets)
+    .map(({ kind, detail }) => ({ kind, detail: `by what is left: ${detail}` }));
 }
 
 interface Trap {
@@ -80,7 +131,7 @@ interface Trap {
 /** The more often, the likelier. */
 const BEFALLING = [
   ...['crash', 'crash', 'freeze', 'freeze'],
-  ...['leaving machine', 'lost database connection', 'joining machine'],
+  ...['leaving machine', 'lost database connection', 'joining machine', 'expelled machine'],
 ] as const;
 
 const WAY_OUT = FAULT_POINTS.slice(FAULT_POINTS.indexOf('database-committed'), FAULT_POINTS.indexOf('broker-committed'));
@@ -90,6 +141,8 @@ class Scene {
   readonly faults = new Map<string, number>();
   readonly clocks: WallClocks;
   readonly poison: Poison;
+  readonly cluster: ClusterFaults;
+  readonly #reader: LiveReader;
   readonly #operator: Operator;
   readonly #parkedLimit: number;
   readonly #world: World;
@@ -100,10 +153,20 @@ class Scene {
   readonly #consumers = new Map<Machine, CommandConsumer>();
   readonly #traps: Trap[] = [];
   #isOver = false;
+  #stopping = 0;
 
-  constructor(world: World, log: SimulatedLog, database: SimulatedDatabase, bug: PlantedBug | undefined) {
+  constructor(world: World, log: SimulatedLog, database: SimulatedDatabase, reader: LiveReader, bug: PlantedBug | undefined) {
+    this.#reader = reader;
     this.clocks = new WallClocks(world);
     this.poison = new Poison(world);
+    this.cluster = new ClusterFaults(world, log, TOPICS, {
+      mayLoseCommands: !this.poison.isThere,
+      happens: (fault) => this.#count(fault, 'the cluster'),
+      forgets: (partitions) => reader.forgotten(partitions),
+      leave: () => {
+        for (const machine of this.#living()) this.#leave(machine);
+      },
+    });
     this.#parkedLimit = world.pick(PARKED_LIMITS);
     this.#operator = new Operator(world, log, database, TOPICS);
     this.#world = world;
@@ -161,6 +224,10 @@ class Scene {
       world.after((0.3 + world.random()) * this.troubledMs, () => this.poison.mend());
       world.after(world.random() * this.troubledMs, () => this.#operator.work());
     }
+    for (let count = world.between(0, 5); count > 0; count -= 1) {
+      world.after(world.random() * this.troubledMs, () => this.cluster.befall());
+    }
+    this.#lookAgain();
     for (let count = world.between(0, 4); count > 0; count -= 1) {
       world.after(world.random() * this.troubledMs, () => this.#jump(world.pick(this.#living())));
     }
@@ -169,7 +236,57 @@ class Scene {
   endTrouble(): void {
     this.#isOver = true;
     this.#world.isTroubled = false;
+    this.#log.outages.end();
     for (const machine of this.#machines) if (machine.isFrozen) machine.wake();
+  }
+
+  /** Tells each machine to stop, in order. */
+  stop(): void {
+    for (const machine of this.#living()) {
+      const consumer = this.#consumers.get(machine);
+      if (!consumer) continue;
+      this.#consumers.delete(machine);
+      this.#stopping += 1;
+      const end = () => {
+        machine.isDead = true;
+        this.#stopping -= 1;
+      };
+      machine.hears(() => void consumer.close().then(end));
+    }
+  }
+
+  hasStopped(): boolean {
+    return this.#stopping === 0;
+  }
+
+  /** Reads along, as a consumer of the events does. */
+  look(): void {
+    this.#reader.look();
+  }
+
+  #lookAgain(): void {
+    this.look();
+    this.#world.after(LOOK_MS * (0.5 + this.#world.random()), () => this.#lookAgain());
+  }
+
+  /** Where each topic begins; null: nothing was deleted. */
+  get starts(): LogStarts | null {
+    const of = (topic: string) => new Map(PARTITION_INDEXES.map((partition) => [partition, this.#log.start(topic, partition)]));
+    const starts = { commands: of(TOPICS.commands), events: of(TOPICS.events), deadLetters: of(TOPICS.deadLetters) };
+    return Object.values(starts).some((topic) => [...topic.values()].some((start) => start > 0)) ? starts : null;
+  }
+
+  /** Everything that a `read_committed` client could ever see in the topic, and that was not lost before anybody could answer it. */
+  read(topic: string): readonly HistoryRecord[] {
+    return PARTITION_INDEXES.flatMap((partition) => this.#log.read(topic, partition, 0)).map(asHistoryRecord);
+  }
+
+  get committedOffsets(): ReadonlyMap<number, number> {
+    return this.#log.offsets;
+  }
+
+  get ends(): ReadonlyMap<number, number> {
+    return new Map(PARTITION_INDEXES.map((partition) => [partition, this.#log.partition(TOPICS.commands, partition).length]));
   }
 
   /** Every command is answered, or discarded, and the group says so. */
@@ -201,11 +318,12 @@ class Scene {
   #befall(machine: Machine | undefined): void {
     if (!machine) return;
     const fault = this.#world.pick(BEFALLING);
-    this.#count(fault, machine);
+    this.#count(fault, machine.name);
     if (fault === 'joining machine') this.start();
     if (fault === 'leaving machine') this.#leave(machine);
     if (fault === 'crash') this.#crash(machine);
     if (fault === 'freeze') this.#freeze(machine);
+    if (fault === 'expelled machine') this.#log.group.expel(machine);
     // A server lets go of what a dead, or for long silent, client has open.
     if (!fault.endsWith('machine')) this.#database.disconnect(machine);
   }
@@ -213,7 +331,7 @@ class Scene {
   #jump(machine: Machine | undefined): void {
     if (!machine) return;
     this.clocks.jump(machine);
-    this.#count('clock jump', machine);
+    this.#count('clock jump', machine.name);
   }
 
   #living(): readonly Machine[] {
@@ -223,7 +341,7 @@ class Scene {
   /** Whoever passes the point for the n-th time dies there, throws, or stalls. */
   #lieInWait(where: FaultPoint, passings: number, how?: 'kill'): void {
     // The end of an owner promises not to fail: nothing there can throw.
-    const canThrow = where !== 'partition-revoked' && where !== 'relay-drained';
+    const canThrow = where !== 'partition-revoked' && where !== 'relay-drained' && where !== 'outbox-emptied';
     const kind = how ?? this.#world.pick(canThrow ? ['kill', 'throw', 'stall'] : ['kill', 'stall']);
     this.#traps.push({ where, kind, canThrow, left: passings });
   }
@@ -234,7 +352,7 @@ class Scene {
     if (this.#isOver || !trap || !machine || machine.isDead) return;
     trap.left -= 1;
     if (trap.left > 0) return;
-    this.#count(`${trap.kind} at ${point}`, machine);
+    this.#count(`${trap.kind} at ${point}`, machine.name);
     if (trap.kind === 'stall') this.#freeze(machine);
     if (trap.kind === 'kill') {
       this.#crash(machine);
@@ -266,22 +384,23 @@ class Scene {
     this.#world.after(this.#world.random() * 15_000, () => machine.wake());
   }
 
-  #count(fault: string, machine: Machine): void {
-    this.#world.trace(`${machine.name}: ${fault}`);
+  #count(fault: string, whom: string): void {
+    this.#world.trace(`${whom}: ${fault}`);
     this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
   }
 }
 
 const noMetrics = { batchSeconds: { startTimer: () => () => {} }, answered: () => {} } as unknown as Metrics;
 
-async function historyOf(log: SimulatedLog, file: DatabaseFile, clocks: WallClocks): Promise<History> {
-  const read = (topic: string) => PARTITION_INDEXES.flatMap((partition) => log.read(topic, partition, 0)).map(asHistoryRecord);
+async function historyOf(scene: Scene, file: DatabaseFile): Promise<History> {
+  const events = scene.read(TOPICS.events).map((event) => ({ ...event, madeAt: scene.clocks.madeAt(event.headers) }));
+  const deadLetters = scene.read(TOPICS.deadLetters);
   return {
-    commands: read(TOPICS.commands),
-    events: read(TOPICS.events).map((event) => ({ ...event, headers: clocks.corrected(event.headers) })),
-    deadLetters: read(TOPICS.deadLetters),
-    committedOffsets: log.offsets,
-    ends: new Map(PARTITION_INDEXES.map((partition) => [partition, log.partition(TOPICS.commands, partition).length])),
+    commands: scene.cluster.withoutLost(scene.read(TOPICS.commands), [...events, ...deadLetters]),
+    events,
+    deadLetters,
+    committedOffsets: scene.committedOffsets,
+    ends: scene.ends,
     tables: await stockTables(async <Row>(statement: string) => file.reader(statement).all() as Row[]),
   };
 }

@@ -38,8 +38,8 @@ const LATER = 1_000;
 /** Bugs that the simulation must find, each as what it would do to the lanes of one machine. */
 export const plants = {
   // A lane opens.
-  'the committed offset is taken for none': (parts) =>
-    withBroker(parts, { committedOffsets: async (...asked) => (await parts.broker.committedOffsets(...asked)).map(() => null) }),
+  'the committed offset is taken for 0': (parts) =>
+    withBroker(parts, { committedOffsets: async (...asked) => (await parts.broker.committedOffsets(...asked)).map(() => 0) }),
   'the committed offset is asked for once': (parts) => {
     let known: ReturnType<Broker['committedOffsets']> | undefined;
     return withBroker(parts, {

@@ -1,54 +1,87 @@
-import type {
-  AssignedPartition,
-  ConsumeOptions,
-  GroupConsumer,
-  Membership,
-  PartitionOwner,
-  ReceivedRecord,
-} from '../../src/service-layer/unit-of-work.ts';
+import type { ConsumeOptions, GroupConsumer } from '../../src/service-layer/unit-of-work.ts';
+import { OwnedPartition } from './owned-partition.ts';
 import type { SimulatedLog } from './simulated-log.ts';
 import type { Machine, World } from './world.ts';
 
 interface Member {
   readonly machine: Machine;
   readonly options: ConsumeOptions;
-  owners: OwnedPartition[];
+  readonly owned: Map<number, OwnedPartition>;
+  readonly givenBack: Set<number>;
   /** Of the assignment that it works by; behind the group's: it has not heard yet. */
   generation: number;
   isLeaving: boolean;
+  /** Its heartbeats come through again from then on. */
+  deafUntilMs: number;
+}
+
+/** What the coordinator has noted of a partition. */
+interface Assignment {
+  /** Who is to have it. */
+  target: Member | null;
+  /** Who has it, as far as the coordinator knows. Cooperative: nobody gets it before. */
+  holder: Member | null;
 }
 
 const SESSION_TIMEOUT_MS = 6_000;
 const HEARTBEAT_MS = 500;
-/** Where there was something there may be more; where there was nothing, Kafka lets a fetch wait. */
-const LONGEST_POLL_MS = { afterRecords: 5, afterNothing: 60 };
+const LONGEST_DEAFNESS_MS = 8_000;
+/** How often a member asks whether it may take back what it has given back. */
+const MAY_TAKE_RATE = 0.2;
 
-/** The consumer group of the commands: who has which partition, and who does not know yet that it has lost one. */
+/**
+ * The consumer group of the commands: who has which partition, and who does not know yet that it has lost one.
+ *
+ * Cooperative, members keep what stays with them, and what moves is closed at its former owner before it is assigned. Eager, each rebalance
+ * moves everything at once, and the former owner may hear of it after the new one. A member that is thrown out hears of it late either way.
+ */
 export class SimulatedGroup {
   readonly #world: World;
   readonly #log: SimulatedLog;
-  readonly #partitions: number;
+  readonly #isCooperative: boolean;
+  readonly #assignments: readonly Assignment[];
   #members: Member[] = [];
   #generation = 0;
 
   constructor(world: World, log: SimulatedLog, partitions: number) {
     this.#world = world;
     this.#log = log;
-    this.#partitions = partitions;
+    this.#isCooperative = world.chance(0.6);
+    this.#assignments = Array.from({ length: partitions }, () => ({ target: null, holder: null }));
+  }
+
+  get hasMembers(): boolean {
+    return this.#members.length > 0;
   }
 
   join(machine: Machine, options: ConsumeOptions): GroupConsumer {
-    const member: Member = { machine, options, owners: [], generation: 0, isLeaving: false };
+    const member: Member = {
+      machine,
+      options,
+      owned: new Map(),
+      givenBack: new Set(),
+      generation: 0,
+      isLeaving: false,
+      deafUntilMs: 0,
+    };
     this.#admit(member);
     this.#beat(member);
     return {
       problem: () => null,
       close: async () => {
         member.isLeaving = true;
-        await Promise.all(member.owners.map((owner) => owner.close()));
+        await Promise.all([...member.owned.values()].map((owned) => owned.close()));
         this.#dismiss(member);
       },
     };
+  }
+
+  /** Throws a member out that is well, and does not hear of it for a while. */
+  expel(machine: Machine): void {
+    const member = this.#members.find((each) => each.machine === machine);
+    if (!member) return;
+    member.deafUntilMs = this.#world.nowMs + this.#world.random() * LONGEST_DEAFNESS_MS;
+    this.#dismiss(member);
   }
 
   #admit(member: Member): void {
@@ -59,6 +92,7 @@ export class SimulatedGroup {
   #dismiss(member: Member): void {
     if (!this.#members.includes(member)) return;
     this.#members = this.#members.filter((each) => each !== member);
+    for (const assignment of this.#assignments) if (assignment.holder === member) assignment.holder = null;
     this.#rebalance();
   }
 
@@ -66,6 +100,41 @@ export class SimulatedGroup {
   #rebalance(): void {
     this.#generation += 1;
     this.#world.trace(`generation ${this.#generation}: ${this.#members.map(({ machine }) => machine.name)}`);
+    if (this.#isCooperative) this.#share();
+    else for (const [partition, assignment] of this.#assignments.entries()) assignment.target = this.#dealt(partition);
+  }
+
+  /** Everybody gets something else each time. */
+  #dealt(partition: number): Member | null {
+    const willing = this.#willing(partition);
+    return willing[(partition + this.#generation) % willing.length] ?? null;
+  }
+
+  /** Sticky: who has a partition keeps it, unless he has too many or does not want it. */
+  #share(): void {
+    const quota = Math.ceil(this.#assignments.length / Math.max(1, this.#members.length));
+    const counts = new Map<Member, number>();
+    const give = (assignment: Assignment, member: Member | null) => {
+      assignment.target = member;
+      if (member) counts.set(member, (counts.get(member) ?? 0) + 1);
+    };
+    const open: (readonly [Assignment, number])[] = [];
+    for (const [partition, assignment] of this.#assignments.entries()) {
+      const { target } = assignment;
+      const mayKeep = target && this.#willing(partition).includes(target) && (counts.get(target) ?? 0) < quota;
+      if (mayKeep) give(assignment, target);
+      else open.push([assignment, partition]);
+    }
+    for (const [assignment, partition] of open) {
+      const [least = null] = this.#willing(partition).toSorted((a, b) => (counts.get(a) ?? 0) - (counts.get(b) ?? 0));
+      give(assignment, least);
+    }
+  }
+
+  /** Those who have not given the partition back; everybody, when all have. */
+  #willing(partition: number): readonly Member[] {
+    const willing = this.#members.filter(({ givenBack }) => !givenBack.has(partition));
+    return willing.length > 0 ? willing : this.#members;
   }
 
   /** A member that is silent for the session timeout is put out; if it wakes up, it hears that, and joins again. */
@@ -78,101 +147,78 @@ export class SimulatedGroup {
         if (!machine.isDead || silentMs <= SESSION_TIMEOUT_MS) this.#beat(member, silentMs + afterMs);
         return;
       }
-      machine.hears(() => this.#answer(member));
+      // While the coordinator moves nobody hears anything, and nobody is put out: it starts the sessions anew.
+      const isHeard = this.#world.nowMs >= member.deafUntilMs && !this.#log.outages.has('group');
+      if (isHeard) machine.hears(() => this.#answer(member));
       if (!member.isLeaving || this.#members.includes(member)) this.#beat(member);
     });
   }
 
   #answer(member: Member): void {
-    if (member.isLeaving || member.generation === this.#generation) return;
-    if (!this.#members.includes(member)) this.#admit(member);
-    member.generation = this.#generation;
-    for (const owner of member.owners) void owner.close();
-    const index = this.#members.indexOf(member);
-    const mine = Array.from({ length: this.#partitions }, (_, partition) => partition).filter(
-      (partition) => (partition + this.#generation) % this.#members.length === index,
-    );
-    member.owners = mine.map((partition) => new OwnedPartition(partition, member, this.#world, this.#log));
-  }
-}
-
-/**
- * Fetches for one owner, one delivery at a time. Now and then the same delivery comes again, at once or long after; and what was
- * under way when the owner paused, or resumed elsewhere, may still arrive.
- */
-class OwnedPartition implements AssignedPartition {
-  readonly topic: string;
-  readonly partition: number;
-  readonly #world: World;
-  readonly #log: SimulatedLog;
-  readonly #machine: Machine;
-  readonly #generation: number;
-  readonly #owner: PartitionOwner;
-  readonly #late: (readonly ReceivedRecord[])[] = [];
-  #nextOffset: number | null = null;
-  #isClosed = false;
-
-  constructor(partition: number, { machine, options, generation }: Member, world: World, log: SimulatedLog) {
-    this.topic = options.topic;
-    this.partition = partition;
-    this.#world = world;
-    this.#log = log;
-    this.#machine = machine;
-    this.#generation = generation;
-    this.#owner = options.assigned(this);
-    this.#poll(LONGEST_POLL_MS.afterNothing);
-  }
-
-  membership(): Membership {
-    return { memberId: this.#machine.name, generation: this.#generation };
-  }
-
-  giveBack(): void {}
-
-  pause(): void {
-    this.#nextOffset = null;
-  }
-
-  resumeFrom(offset: number): void {
-    this.#nextOffset = offset;
-  }
-
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    await this.#owner.close();
-  }
-
-  #poll(longestMs: number): void {
-    this.#world.after(this.#world.random() * longestMs, () => this.#machine.hears(() => void this.#fetch()));
-  }
-
-  async #fetch(): Promise<void> {
-    const fromOffset = this.#nextOffset;
-    if (this.#isClosed) return;
-    let longestMs = LONGEST_POLL_MS.afterNothing;
-    if (fromOffset !== null) {
-      const records = await this.#world
-        .request(this.#machine, `fetches ${this.partition} from ${fromOffset}`, () =>
-          this.#log.read(this.topic, this.partition, fromOffset, this.#world.between(1, 12)),
-        )
-        .catch((): ReceivedRecord[] => []);
-      const last = records.at(-1);
-      if (last && this.#nextOffset === fromOffset) {
-        this.#nextOffset = last.offset + 1;
-        longestMs = LONGEST_POLL_MS.afterRecords;
-        await this.#deliver(records);
-        if (this.#world.chance(0.05)) await this.#deliver(records);
-        if (this.#world.chance(0.05)) this.#late.push(records);
-      } else if (last) this.#late.push(records);
+    if (member.isLeaving) return;
+    if (!this.#members.includes(member)) {
+      this.#letGo(member, [...member.owned.keys()]);
+      this.#admit(member);
     }
-    if (this.#late.length > 0 && this.#world.chance(0.3)) await this.#deliver(this.#late.shift() ?? []);
-    this.#poll(longestMs);
+    this.#hearGivenBack(member);
+    const isNew = member.generation !== this.#generation;
+    member.generation = this.#generation;
+    if (this.#isCooperative) this.#cooperate(member);
+    else if (isNew) this.#replaceAll(member);
   }
 
-  /** Nothing from beyond where the owner wants to go on: no broker would. */
-  async #deliver(records: readonly ReceivedRecord[]): Promise<void> {
-    const [first] = records;
-    if (this.#isClosed || !first || first.offset > (this.#nextOffset ?? Number.POSITIVE_INFINITY)) return;
-    await this.#owner.handle(records);
+  #replaceAll(member: Member): void {
+    this.#letGo(member, [...member.owned.keys()]);
+    for (const [partition, assignment] of this.#assignments.entries()) {
+      if (assignment.target !== member) continue;
+      assignment.holder = member;
+      this.#assign(member, partition);
+    }
+  }
+
+  /** Gives up what goes to others, and takes what they have given up. */
+  #cooperate(member: Member): void {
+    for (const [partition, owned] of member.owned) {
+      const assignment = this.#assignments[partition] as Assignment;
+      if (assignment.target === member) continue;
+      member.owned.delete(partition);
+      const released = () => {
+        if (assignment.holder === member && !member.owned.has(partition)) assignment.holder = null;
+      };
+      void owned.close().then(() => this.#world.request(member.machine, `gives up ${partition}`, released).catch(released));
+    }
+    for (const [partition, assignment] of this.#assignments.entries()) {
+      if (assignment.target !== member || assignment.holder !== null) continue;
+      assignment.holder = member;
+      this.#assign(member, partition);
+    }
+  }
+
+  #assign(member: Member, partition: number): void {
+    member.owned.set(partition, new OwnedPartition(partition, member, this.#world, this.#log));
+  }
+
+  #letGo(member: Member, partitions: readonly number[]): void {
+    for (const partition of partitions) {
+      void member.owned.get(partition)?.close();
+      member.owned.delete(partition);
+    }
+  }
+
+  /** Whoever has something that he does not want makes the group share anew, if somebody else may want it. */
+  #hearGivenBack(member: Member): void {
+    const others = this.#members.length > 1;
+    for (const partition of member.givenBack) {
+      const isOurs = this.#assignments[partition]?.target === member;
+      if (isOurs && others && this.#willing(partition).every((each) => each !== member)) {
+        this.#rebalance();
+        return;
+      }
+      if (!isOurs && this.#world.chance(MAY_TAKE_RATE)) void this.#askMayTake(member, partition);
+    }
+  }
+
+  async #askMayTake(member: Member, partition: number): Promise<void> {
+    if (await member.options.mayTake?.(partition)) member.givenBack.delete(partition);
   }
 }

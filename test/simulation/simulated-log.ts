@@ -13,6 +13,7 @@ import {
   type TransactionalProducer,
   TroubleError,
 } from '../../src/service-layer/unit-of-work.ts';
+import { Outages } from './outages.ts';
 import { SimulatedGroup } from './simulated-group.ts';
 import type { Machine, World } from './world.ts';
 
@@ -20,6 +21,8 @@ import type { Machine, World } from './world.ts';
 interface Entry {
   readonly record: Pick<ReceivedRecord, 'key' | 'value' | 'headers' | 'timestampMs'>;
   readonly isMarker: boolean;
+  /** Of the leader that took it. */
+  readonly leaderEpoch: number;
   fate: 'open' | 'committed' | 'aborted';
 }
 
@@ -40,43 +43,114 @@ const TRANSACTION_TIMEOUT_MS = 9_000;
 const LONGEST_ENDING_MS = 40;
 const RETRY_MS = 3;
 
-/** Kafka, as far as the service relies on it: logs, transactions with epochs and markers, groups. Everything it acknowledges it keeps. */
+/** One partition of a topic, everything that ever was in it included: readers begin at `start`. */
+interface Log {
+  readonly entries: Entry[];
+  start: number;
+  leaderEpoch: number;
+}
+
+/** Told of what a transaction writes, and how it moves the group, when its commit is decided. */
+export type OnCommit = (records: readonly OutgoingRecord[], positions: readonly GroupPosition[]) => void;
+
+/** How long a coordinator that has just moved may be asked for what it does not know yet. */
+const OLD_OFFSETS_MS = 3_000;
+
+/**
+ * Kafka, as far as the service relies on it: logs, transactions with epochs and markers, groups. What it acknowledges it keeps, until
+ * somebody tells it to forget: retention, offsets that expire, a leader elected that had not copied everything.
+ */
 export class SimulatedLog {
   readonly group: SimulatedGroup;
+  readonly outages: Outages;
   readonly offsets = new Map<number, number>();
   readonly #world: World;
-  readonly #onCommit: (records: readonly OutgoingRecord[]) => void;
-  readonly #topics = new Map<string, Entry[][]>();
+  readonly #onCommit: OnCommit;
+  readonly #topics = new Map<string, Log[]>();
   readonly #producers = new Map<string, ProducerState>();
+  /** Where the group stood before its latest move, and when that was. */
+  readonly #formerOffsets = new Map<number, { readonly offset: number | null; readonly movedMs: number }>();
+  #unsettled = 0;
 
-  /** @param onCommit told of what a transaction wrote, when its commit is decided */
-  constructor(world: World, topics: readonly string[], partitions: number, onCommit: (records: readonly OutgoingRecord[]) => void) {
+  constructor(world: World, topics: readonly string[], partitions: number, onCommit: OnCommit) {
     this.#world = world;
     this.#onCommit = onCommit;
+    this.outages = new Outages(world);
     this.group = new SimulatedGroup(world, this, partitions);
     for (const topic of topics)
       this.#topics.set(
         topic,
-        Array.from({ length: partitions }, () => []),
+        Array.from({ length: partitions }, () => ({ entries: [], start: 0, leaderEpoch: 0 })),
       );
   }
 
   partition(topic: string, partition: number): Entry[] {
-    const entries = this.#topics.get(topic)?.[partition];
-    if (!entries) throw new TroubleError(`There is no ${topic}/${partition}`);
-    return entries;
+    return this.#log(topic, partition).entries;
+  }
+
+  #log(topic: string, partition: number): Log {
+    const log = this.#topics.get(topic)?.[partition];
+    if (!log) throw new TroubleError(`There is no ${topic}/${partition}`);
+    return log;
   }
 
   get partitions(): number {
     return [...this.#topics.values()][0]?.length ?? 0;
   }
 
+  /** The transactional ids that anybody has ever opened. */
+  get transactionalIds(): readonly string[] {
+    return [...this.#producers.keys()];
+  }
+
+  /** The first offset that is still there. */
+  start(topic: string, partition: number): number {
+    return this.#log(topic, partition).start;
+  }
+
+  /** Retention deletes what lies before the offset. */
+  deleteBefore(topic: string, partition: number, offset: number): void {
+    const log = this.#log(topic, partition);
+    log.start = Math.max(log.start, Math.min(offset, this.stableEnd(topic, partition)));
+    this.#world.trace(`${topic}/${partition} begins at ${log.start}`);
+  }
+
+  /** A leader is elected that has less than the one before: what comes next takes the offsets of what is lost. */
+  truncate(topic: string, partition: number, end: number): void {
+    const log = this.#log(topic, partition);
+    log.entries.length = Math.max(log.start, Math.min(end, log.entries.length));
+    log.leaderEpoch += 1;
+    this.#world.trace(`${topic}/${partition} ends at ${log.entries.length}, in epoch ${log.leaderEpoch}`);
+  }
+
+  /** The group's offsets expire. What a transaction is about to commit is not among them. */
+  forgetOffsets(): void {
+    this.#world.trace('the offsets of the group are gone');
+    this.offsets.clear();
+  }
+
+  /** C of each partition; null: a transaction that moves the group is being ended, ask again. */
+  stableOffsets(): readonly (number | null)[] | null {
+    this.outages.ask('group');
+    if (this.#unsettled > 0) return null;
+    return Array.from({ length: this.partitions }, (_, partition) => this.offsets.get(partition) ?? null);
+  }
+
+  /** What a coordinator answers to those who do not ask for what is stable: now and then where the group stood before. */
+  unstableOffsets(): readonly (number | null)[] {
+    return Array.from({ length: this.partitions }, (_, partition) => {
+      const former = this.#formerOffsets.get(partition);
+      const isOld = former && this.#world.nowMs - former.movedMs < OLD_OFFSETS_MS && this.#world.chance(0.5);
+      return isOld ? former.offset : (this.offsets.get(partition) ?? null);
+    });
+  }
+
   /** Outside any transaction. Now and then a marker of somebody's transaction comes between, as in a topic that others write too. */
   append(topic: string, partition: number, record: LogRecord): number {
-    const entries = this.partition(topic, partition);
+    const { entries, leaderEpoch } = this.#log(topic, partition);
     const taken = received(record, this.#world.nowMs);
-    const offset = entries.push({ record: taken, isMarker: false, fate: 'committed' }) - 1;
-    if (this.#world.chance(0.05)) entries.push({ record: taken, isMarker: true, fate: 'committed' });
+    const offset = entries.push({ record: taken, isMarker: false, leaderEpoch, fate: 'committed' }) - 1;
+    if (this.#world.chance(0.05)) entries.push({ record: taken, isMarker: true, leaderEpoch, fate: 'committed' });
     return offset;
   }
 
@@ -92,27 +166,35 @@ export class SimulatedLog {
     return open < 0 ? entries.length : open;
   }
 
-  /** Behind the last record that a `read_committed` client sees. */
+  /** Behind the last record that a `read_committed` client sees; 0: it sees none. */
   end(topic: string, partition: number): number {
     const isSeen = ({ isMarker, fate }: Entry) => !isMarker && fate === 'committed';
-    return this.partition(topic, partition).slice(0, this.stableEnd(topic, partition)).findLastIndex(isSeen) + 1;
+    const end = this.partition(topic, partition).slice(0, this.stableEnd(topic, partition)).findLastIndex(isSeen) + 1;
+    return end > this.start(topic, partition) ? end : 0;
   }
 
-  /** What a `read_committed` client sees. */
+  /** What a `read_committed` client gets. @throws {TroubleError} the leader moves */
+  fetch(topic: string, partition: number, fromOffset: number, atMost = Number.POSITIVE_INFINITY): ReceivedRecord[] {
+    this.outages.ask(`leader of ${partition}`);
+    return this.read(topic, partition, Math.max(fromOffset, this.start(topic, partition)), atMost);
+  }
+
+  /** What a `read_committed` client could ever see, what was deleted since included. */
   read(topic: string, partition: number, fromOffset: number, atMost = Number.POSITIVE_INFINITY): ReceivedRecord[] {
     const found: ReceivedRecord[] = [];
     const entries = this.partition(topic, partition);
     for (let offset = fromOffset; offset < entries.length && found.length < atMost; offset += 1) {
-      const { record, isMarker, fate } = entries[offset] as Entry;
+      const { record, isMarker, fate, leaderEpoch } = entries[offset] as Entry;
       if (fate === 'open') break;
       if (fate === 'aborted' || isMarker) continue;
-      found.push({ topic, partition, offset, ...record });
+      found.push({ topic, partition, offset, leaderEpoch, ...record });
     }
     return found;
   }
 
   /** Fences the former holder, and ends what it has open. @returns null: ask again */
   initialise(transactionalId: string): number | null {
+    this.outages.ask(`transactions of ${transactionalId}`);
     const state = this.#producers.get(transactionalId) ?? { epoch: 0, transaction: null };
     this.#producers.set(transactionalId, state);
     if (state.transaction?.state === 'open') {
@@ -141,9 +223,11 @@ export class SimulatedLog {
   send(transactionalId: string, epoch: number, partition: number, records: readonly OutgoingRecord[]): void {
     const { transaction } = this.#holder(transactionalId, epoch);
     if (transaction?.state !== 'open') throw new TroubleError('There is no open transaction');
+    this.outages.ask(`leader of ${partition}`);
     for (const record of records) {
-      const entry: Entry = { record: received(record, this.#world.nowMs), isMarker: false, fate: 'open' };
-      this.partition(record.topic, partition).push(entry);
+      const { entries, leaderEpoch } = this.#log(record.topic, partition);
+      const entry: Entry = { record: received(record, this.#world.nowMs), isMarker: false, leaderEpoch, fate: 'open' };
+      entries.push(entry);
       transaction.entries.push({ topic: record.topic, partition, entry });
     }
   }
@@ -151,6 +235,7 @@ export class SimulatedLog {
   sendOffset(transactionalId: string, epoch: number, position: GroupPosition): void {
     const { transaction } = this.#holder(transactionalId, epoch);
     if (transaction?.state !== 'open') throw new TroubleError('There is no open transaction');
+    this.outages.ask('group');
     transaction.offsets.push(position);
   }
 
@@ -161,6 +246,7 @@ export class SimulatedLog {
   }
 
   #holder(transactionalId: string, epoch: number): ProducerState {
+    this.outages.ask(`transactions of ${transactionalId}`);
     const state = this.#producers.get(transactionalId);
     if (state?.epoch !== epoch) throw new FencedError(`Another producer has taken over ${transactionalId}`);
     return state;
@@ -170,14 +256,26 @@ export class SimulatedLog {
   #end(state: ProducerState, fate: 'committed' | 'aborted'): void {
     const transaction = state.transaction as Transaction;
     transaction.state = 'ending';
-    if (fate === 'committed') this.#onCommit(transaction.entries.map(({ topic, entry }) => ({ topic, ...entry.record })));
+    if (fate === 'committed')
+      this.#onCommit(
+        transaction.entries.map(({ topic, entry }) => ({ topic, ...entry.record })),
+        transaction.offsets,
+      );
     const parts = [...Map.groupBy(transaction.entries, ({ topic, partition }) => `${topic}/${partition}`).values()].map((entries) => () => {
       for (const { entry } of entries) entry.fate = fate;
       const { topic, partition, entry } = entries[0] as (typeof entries)[number];
-      this.partition(topic, partition).push({ record: entry.record, isMarker: true, fate: 'committed' });
+      const { entries: all, leaderEpoch } = this.#log(topic, partition);
+      all.push({ record: entry.record, isMarker: true, leaderEpoch, fate: 'committed' });
     });
+    const moves = fate === 'committed' && transaction.offsets.length > 0;
+    if (moves) this.#unsettled += 1;
     const moveOffsets = () => {
-      if (fate === 'committed') for (const { partition, nextOffset } of transaction.offsets) this.offsets.set(partition, nextOffset);
+      if (!moves) return;
+      this.#unsettled -= 1;
+      for (const { partition, nextOffset } of transaction.offsets) {
+        this.#formerOffsets.set(partition, { offset: this.offsets.get(partition) ?? null, movedMs: this.#world.nowMs });
+        this.offsets.set(partition, nextOffset);
+      }
     };
     let left = parts.length + 1;
     for (const part of [...parts, moveOffsets]) {
@@ -216,19 +314,34 @@ export class SimulatedBroker implements Broker {
     }
   }
 
-  committedOffsets(): Promise<readonly (number | null)[]> {
-    return this.#ask('reads the group offsets', () =>
-      Array.from({ length: this.#log.partitions }, (_, partition) => this.#log.offsets.get(partition) ?? null),
-    );
+  async committedOffsets(): Promise<readonly (number | null)[]> {
+    for (;;) {
+      const offsets = await this.#ask('reads the group offsets', () => this.#log.stableOffsets());
+      if (offsets) return offsets;
+      await this.#wait(RETRY_MS);
+    }
+  }
+
+  /** Without asking for stable ones: what no service may do, and a planted bug does. */
+  unstableOffsets(): Promise<readonly (number | null)[]> {
+    return this.#ask('reads the group offsets', () => this.#log.unstableOffsets());
+  }
+
+  /** Its log is never truncated, and its records say no epoch. */
+  async endOfEpoch(): Promise<null> {
+    return null;
+  }
+
+  async isCompacted(): Promise<boolean> {
+    return false;
   }
 
   offsetRanges(topic: string): Promise<readonly OffsetRange[]> {
     return this.#ask('reads the ends', () =>
-      Array.from({ length: this.#log.partitions }, (_, partition) => ({
-        partition,
-        beginning: 0,
-        end: this.#log.stableEnd(topic, partition),
-      })),
+      Array.from({ length: this.#log.partitions }, (_, partition) => {
+        this.#log.outages.ask(`leader of ${partition}`);
+        return { partition, beginning: this.#log.start(topic, partition), end: this.#log.stableEnd(topic, partition) };
+      }),
     );
   }
 
@@ -261,7 +374,7 @@ export class SimulatedBroker implements Broker {
 
   async read(topic: string, ranges: readonly OffsetRange[], take: (delivery: Delivery) => Promise<void>): Promise<void> {
     for (const { partition, beginning, end } of ranges) {
-      const records = await this.#ask(`reads ${topic}`, () => this.#log.read(topic, partition, beginning));
+      const records = await this.#ask(`reads ${topic}`, () => this.#log.fetch(topic, partition, beginning));
       await take({ partition, records: records.filter(({ offset }) => offset < end), nextOffset: end });
     }
   }

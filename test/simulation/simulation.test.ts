@@ -7,7 +7,7 @@ import { plants } from './planted-bugs.ts';
 
 const HISTORIES = 2_000;
 /** Where a lane closes. */
-const POINTS_THAT_CANNOT_THROW = 2;
+const POINTS_THAT_CANNOT_THROW = 3;
 /** Within so many histories a planted bug must show. */
 const HISTORIES_TO_FIND_A_BUG = 300;
 

@@ -3,32 +3,46 @@ import type { World } from './world.ts';
 
 export const SKUS = ['CHAIR', 'LAMP', 'TABLE', 'SHELF', 'STOOL'];
 const UNREADABLE = ['{"type":"ShipOrder"}', 'no JSON', '{"type":"AllocateOrder","orderid":"o","sku":"LAMP","qty":0}'];
+const ETAS = [null, null, '2026-02-01', '2026-03-01'];
 
 const BURSTS = 5;
 const LONGEST_BURST_MS = 300;
 const LATEST_MS = 2_000;
 
+/** An answer about so many names of this length is too large for one message. */
+const ENORMOUS = { lines: 500, nameLength: 250 };
+const ENORMOUS_RATE = 0.1;
+
 interface Sent {
   readonly sku: string;
   readonly value: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+interface Told {
+  readonly id: string;
+  readonly type: string;
+  readonly data: object;
 }
 
 /**
- * Appends `count` commands to the topic over `withinMs`: of every kind, keyed by sku, some that nobody can read. Some are sent again,
- * some come twice because their producer tried again, and some late: after what was sent behind them.
+ * Appends `count` commands to the topic over `withinMs`: of every kind, in every form, keyed by sku, some that nobody can read.
+ * Some are sent again, some come twice because their producer tried again, and some late: after what was sent behind them.
+ * @param areIdsReused some ids come again with other words, which nobody must hear
  */
-export function sendCommands(world: World, log: SimulatedLog, topic: string, count: number, withinMs: number): void {
+export function sendCommands(world: World, log: SimulatedLog, topic: string, count: number, withinMs: number, areIdsReused: boolean): void {
   const sent: Sent[] = [];
   for (const [index, sku] of SKUS.entries())
-    sent.push(command(index, sku, { type: 'CreateBatch', reference: `${sku}-first`, sku, quantity: 20 }));
-  while (sent.length < count) sent.push(anything(world, sent));
+    sent.push(command(world, index, sku, 'CreateBatch', { reference: `${sku}-first`, sku, quantity: 20 }));
+  while (sent.length < count) sent.push(anything(world, sent, areIdsReused));
+  if (world.chance(ENORMOUS_RATE)) sent.push(enormous(world, sent.length));
   // Half of them alone, half of them in bursts, so that a lane has one in hand while it publishes another.
   const bursts = Array.from({ length: BURSTS }, () => world.random() * withinMs);
   const times = sent
     .map(() => (world.chance(0.5) ? world.random() * withinMs : world.pick(bursts) + world.random() * LONGEST_BURST_MS))
     .sort((a, b) => a - b);
-  for (const [index, { sku, value }] of sent.entries()) {
-    const record = { key: sku, value, headers: {} };
+  for (const [index, { sku, value, headers }] of sent.entries()) {
+    const record = { key: sku, value, headers };
     const append = () => log.append(topic, log.partitionOf(record), record);
     const lateMs = world.chance(0.02) ? world.random() * LATEST_MS : 0;
     world.after((times[index] as number) + lateMs, append);
@@ -36,24 +50,72 @@ export function sendCommands(world: World, log: SimulatedLog, topic: string, cou
   }
 }
 
-function anything(world: World, sent: readonly Sent[]): Sent {
+function anything(world: World, sent: readonly Sent[], areIdsReused: boolean): Sent {
   const sku = world.pick(SKUS);
-  const orderid = `order-${world.between(0, sent.length)}`;
+  const index = sent.length;
+  const orderid = `order-${world.between(0, index)}`;
   const dice = world.random();
   if (dice < 0.1) return world.pick(sent);
-  if (dice < 0.14) return { sku, value: world.pick(UNREADABLE) };
+  if (dice < 0.14) return { sku, value: world.pick(UNREADABLE), headers: {} };
   if (dice < 0.22)
-    return command(sent.length, sku, { type: 'CreateBatch', reference: `${sku}-${sent.length}`, sku, quantity: world.between(0, 20) });
-  if (dice < 0.32)
-    return command(sent.length, sku, { type: 'ChangeBatchQuantity', reference: `${sku}-first`, quantity: world.between(0, 30) });
-  if (dice < 0.42) return command(sent.length, sku, { type: 'DeallocateOrder', orderid, sku });
+    return command(world, index, sku, 'CreateBatch', { reference: `${sku}-${index}`, sku, quantity: world.between(0, 20), ...eta(world) });
+  if (dice < 0.32) return command(world, index, sku, 'ChangeBatchQuantity', { reference: `${sku}-first`, quantity: world.between(0, 30) });
+  if (dice < 0.38) return command(world, index, sku, 'DeallocateOrder', { orderid, sku });
+  if (dice < 0.43)
+    return command(world, index, sku, 'DeallocateOrder', { orderid: world.pick([orderid, orderid.replace('order', 'large')]) });
+  if (dice < 0.45 && areIdsReused)
+    return command(world, world.between(0, index - 1), sku, 'AllocateOrder', { orderid: `again-${index}`, sku, qty: 1 });
   if (dice > 0.9) {
     const lines = SKUS.map((each) => ({ sku: each, qty: world.between(1, 3) }));
-    return command(sent.length, sku, { type: 'AllocateOrder', orderid: `large-${sent.length}`, lines });
+    return command(world, index, sku, 'AllocateOrder', { orderid: `large-${index}`, lines });
   }
-  return command(sent.length, sku, { type: 'AllocateOrder', orderid: `order-${sent.length}`, sku, qty: world.between(1, 6) });
+  return command(world, index, sku, 'AllocateOrder', { orderid: `order-${index}`, sku, qty: world.between(1, 6) });
 }
 
-function command(index: number, sku: string, body: object): Sent {
-  return { sku, value: JSON.stringify({ id: `command-${index}`, ...body }) };
+/** Its answer comes in several messages. */
+function enormous(world: World, index: number): Sent {
+  const { lines: count, nameLength } = ENORMOUS;
+  const lines = Array.from({ length: count }, (_, line) => ({ sku: String(line).padEnd(nameLength, '★'), qty: 1 }));
+  return command(world, index, world.pick(SKUS), 'AllocateOrder', { orderid: `enormous-${index}`.padEnd(nameLength, '★'), lines });
+}
+
+/** Absent in some. */
+function eta(world: World): { readonly eta?: string | null } {
+  return world.chance(0.2) ? {} : { eta: world.pick(ETAS) };
+}
+
+function command(world: World, index: number, sku: string, type: string, data: object): Sent {
+  return { sku, ...world.pick([plain, plain, binary, structured])(world, { id: `command-${index}`, type, data }) };
+}
+
+type Encode = (world: World, told: Told) => Omit<Sent, 'sku'>;
+
+const plain: Encode = (world, { id, type, data }) => {
+  const { traceparent, correlationid } = origin(world);
+  return {
+    value: JSON.stringify({ id, type, ...data }),
+    headers: { ...(traceparent && { traceparent }), ...(correlationid && { ce_correlationid: correlationid }) },
+  };
+};
+
+const binary: Encode = (world, { id, type, data }) => {
+  const { traceparent, ...attributes } = { specversion: '1.0', id, source: '/shop', type, ...origin(world), ...schema(world, type) };
+  const headers = Object.fromEntries(Object.entries(attributes).map(([name, text]) => [`ce_${name}`, text]));
+  return { value: JSON.stringify(data), headers: { 'content-type': 'application/json', ...headers, ...(traceparent && { traceparent }) } };
+};
+
+const structured: Encode = (world, { id, type, data }) => ({
+  value: JSON.stringify({ specversion: '1.0', id, source: '/shop', type, ...origin(world), ...schema(world, type), data }),
+  headers: { 'content-type': 'application/cloudevents+json' },
+});
+
+/** Some say what they belong to, and some of them so that nobody can make use of it. */
+function origin(world: World): { readonly correlationid?: string; readonly traceparent?: string } {
+  const hex = (length: number) => Array.from({ length }, () => world.between(1, 15).toString(16)).join('');
+  const trace = world.pick([() => undefined, () => `00-${hex(32)}-${hex(16)}-01`, () => `00-${'0'.repeat(32)}-${hex(16)}-01`])();
+  return { ...(world.chance(0.5) && { correlationid: `talk-${world.between(1, 9)}` }), ...(trace && { traceparent: trace }) };
+}
+
+function schema(world: World, type: string): { readonly dataschema?: string } {
+  return world.pick([{}, { dataschema: `/allocation/schemas/${type}/1` }, { dataschema: 'https://shop.example/schema' }]);
 }

@@ -23,9 +23,8 @@ export class WallClocks {
     return told;
   }
 
-  /** The headers of an event, with the time at which it was really made. */
-  corrected(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-    const { ce_time: told = '' } = headers;
-    return { ...headers, ce_time: this.#trueTimes.get(told) ?? told };
+  /** When an event was really made. */
+  madeAt({ ce_time: told = '' }: Readonly<Record<string, string>>): string {
+    return this.#trueTimes.get(told) ?? told;
   }
 }

@@ -78,6 +78,19 @@ export class AllocationModel {
     }
   }
 
+  /** Becomes what a lost command has made of it, by what was said of that. */
+  take(event: ModelEvent): void {
+    const { type, reference, orderid, batchref, sku, sequence } = event as ModelEvent & Record<string, string>;
+    const { quantity, qty } = event as ModelEvent & Record<string, number>;
+    if (sequence !== undefined) this.#sequences.set(String(sku), Number(sequence));
+    const batch = this.batches.find((each) => each.reference === reference);
+    if (type === 'BatchCreated')
+      this.batches.push({ reference: String(reference), sku: String(sku), quantity: Number(quantity), eta: (event.eta as string) ?? null });
+    if (type === 'BatchQuantityChanged' && batch) batch.quantity = Number(quantity);
+    if (type === 'Allocated') this.lines.push({ orderid: String(orderid), sku: String(sku), qty: Number(qty), batchref: String(batchref) });
+    if (type === 'Deallocated') this.lines = this.lines.filter((line) => line.orderid !== orderid || line.sku !== sku);
+  }
+
   available(batch: ModelBatch): number {
     const taken = this.lines.filter((line) => line.batchref === batch.reference).reduce((sum, { qty }) => sum + qty, 0);
     return batch.quantity - taken;

@@ -22,3 +22,31 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ type: fc.constant('ChangeBatchQuantity' as const), reference, quantity: fc.nat(15) }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('DeallocateOrder' as const), orderid, sku: fc.option(sku) }) },
 );
+
+/** Commands about one batch that lead to what seldom comes by chance, each a few commands long. */
+const story: fc.Arbitrary<readonly Command[]> = fc
+  .record({ sku, orderid, references: fc.shuffledSubarray(['b1', 'b2', 'b3', 'b4', 'b5']) })
+  .chain(({ sku, orderid, references: [first = 'b1', second = 'b2'] }) => {
+    const create = (reference: string, eta: string | null): Command => ({ type: 'CreateBatch', reference, sku, quantity: 9, eta });
+    const allocate: Command = { type: 'AllocateOrder', orderid, lines: [{ sku, qty: 3 }] };
+    const deallocate = (of: string | null): Command => ({ type: 'DeallocateOrder', orderid, sku: of });
+    const change = (reference: string, quantity: number): Command => ({ type: 'ChangeBatchQuantity', reference, quantity });
+    return fc.constantFrom<readonly Command[]>(
+      // A line moves from one batch into another, and back behind younger ones.
+      [create(first, null), create(second, '2027-01-01'), allocate, change(first, 0), change(first, 9), change(second, 0)],
+      // A line goes, and comes again.
+      [create(first, '2027-01-02'), allocate, deallocate(sku), allocate],
+      [create(first, null), allocate, deallocate(null), allocate, deallocate(null)],
+      // A batch is changed twice, up and down, below what is allocated of it.
+      [create(first, null), allocate, change(first, 15), change(first, 2), change(first, 7)],
+    );
+  });
+
+/** A history in which commands meet: stories, with any commands between them and in them. */
+export const meetingCommands: fc.Arbitrary<readonly Command[]> = fc
+  .array(fc.oneof({ weight: 2, arbitrary: story }, { weight: 5, arbitrary: anyCommand.map((command) => [command]) }), {
+    minLength: 1,
+    maxLength: 12,
+    size: 'max',
+  })
+  .map((parts) => parts.flat());

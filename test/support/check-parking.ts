@@ -20,8 +20,9 @@ const PARKED = new Set(['handler-failed', 'parked-behind']);
 /**
  * What follows a failed command about the same product, batch or order waits for it, and nothing else does. What came first is
  * known within a lane only, so only there it is asked for.
+ * @param areSomeDeleted which product a batch or an order belongs to may be unknown, and so why something was parked
  */
-export function checkParking(commands: readonly LaneCommand[], report: Report): void {
+export function checkParking(commands: readonly LaneCommand[], areSomeDeleted: boolean, report: Report): void {
   const skus = new SkusByName(commands);
   const stories = [...Map.groupBy(commands, ({ id, partition }) => `${partition} ${id}`).values()].map((same) => storyOf(same, skus));
   const parked = stories.filter(({ parkedOffsets }) => parkedOffsets.length > 0);
@@ -38,7 +39,7 @@ export function checkParking(commands: readonly LaneCommand[], report: Report): 
     );
     if (overtaking) report('overtaken', `${earlier.id} (from ${earlier.firstOffset} on in ${partition}) by ${overtaking.id}`);
   }
-  for (const { place, partition, offset, id, body, letter } of commands) {
+  for (const { place, partition, offset, id, body, letter } of areSomeDeleted ? [] : commands) {
     if (letter?.reason !== 'parked-behind') continue;
     const subjects = new Set([...named(body), ...skus.of(body)]);
     const stood = (story: Story) =>

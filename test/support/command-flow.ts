@@ -5,7 +5,7 @@ import { eventually } from './eventually.ts';
 import { readHistory } from './read-history.ts';
 import { type PlainKafka, plainKafka } from './topic-reader.ts';
 
-/** How many lanes a flow has. */
+/** How many lanes a flow has where nothing else is said. */
 export const LANES = 4;
 /** The first so many commands of a round bring stock of as many products. */
 export const SKUS = 50;
@@ -15,6 +15,7 @@ const STEADY = { portion: 10, pauseMs: 300 };
 /** A command that is late arrives behind at most so many others. */
 const LATE_BY = 10;
 const PATIENCE_MS = 60_000;
+const PROBE_TIMEOUT_MS = 1_500;
 
 /** A command as the log gets it, keyed by sku. */
 export interface CommandMessage {
@@ -34,21 +35,37 @@ export interface Roughness {
 
 const SMOOTH: Roughness = { duplicated: 0, reordered: 0, pauseMs: 0 };
 
+/** What a flow has to expect of its brokers. */
+export interface FlowOptions {
+  /** How many lanes it has. */
+  readonly partitions?: number;
+  /** How long it waits for an answer; a broker that was cut off gives none. */
+  readonly requestTimeoutMs?: number;
+  /** How long it goes on trying to send one portion. */
+  readonly patienceMs?: number;
+}
+
 /** Topics, a group and a stream of commands of their own, for one test. */
 export abstract class Flow {
   readonly run = crypto.randomUUID().slice(0, 8);
   readonly group = `group-${this.run}`;
   readonly topics = { commands: `commands-${this.run}`, events: `events-${this.run}`, deadLetters: `dead-letters-${this.run}` };
+  readonly partitions: number;
   readonly #roughness: Roughness;
   #sent = 0;
 
-  constructor(roughness: Roughness = SMOOTH) {
+  constructor(roughness: Roughness = SMOOTH, partitions = LANES) {
     this.#roughness = roughness;
+    this.partitions = partitions;
   }
 
   /** How many commands were acknowledged. A rough flow may have put some more into the topic. */
   get sent(): number {
     return this.#sent;
+  }
+
+  protected countSent(count: number): void {
+    this.#sent += count;
   }
 
   /** What a service is started with to use these topics and this group. */
@@ -58,7 +75,7 @@ export abstract class Flow {
       COMMANDS_TOPIC: this.topics.commands,
       EVENTS_TOPIC: this.topics.events,
       DEAD_LETTERS_TOPIC: this.topics.deadLetters,
-      TOPIC_PARTITIONS: String(LANES),
+      TOPIC_PARTITIONS: String(this.partitions),
     };
   }
 
@@ -69,7 +86,7 @@ export abstract class Flow {
       const end = start < count ? Math.min(start + portion, count) : start + portion;
       const messages = roughened(commandsOf(this.run, round, start, end), this.#roughness);
       await this.publish(messages);
-      this.#sent += messages.length;
+      this.countSent(messages.length);
       start = end;
       await sleep(pauseMs);
     }
@@ -102,13 +119,22 @@ export class CommandFlow extends Flow {
   readonly kafka: PlainKafka;
   readonly #producer;
   readonly #isSmooth: boolean;
+  readonly #patienceMs: number;
 
-  constructor(brokers: string, roughness: Roughness = SMOOTH) {
-    super(roughness);
-    this.kafka = plainKafka(brokers);
+  constructor(
+    brokers: string,
+    roughness: Roughness = SMOOTH,
+    { partitions, requestTimeoutMs, patienceMs = PATIENCE_MS }: FlowOptions = {},
+  ) {
+    super(roughness, partitions);
+    this.#patienceMs = patienceMs;
+    this.kafka = plainKafka(brokers, requestTimeoutMs);
     this.#isSmooth = roughness === SMOOTH;
     // kafkajs's idempotent producer loses what it sends again to a broker that was killed; a rough flow may send twice anyway.
-    this.#producer = this.kafka.producer({ idempotent: this.#isSmooth, createPartitioner: Partitioners.DefaultPartitioner });
+    // Its retry never sends what belongs to a partition whose new leader has answered before: a rough flow sends all again itself.
+    const retry = this.#isSmooth ? {} : { retries: 0 };
+    const createPartitioner = Partitioners.DefaultPartitioner;
+    this.#producer = this.kafka.producer({ idempotent: this.#isSmooth, createPartitioner, retry });
   }
 
   connect(): Promise<void> {
@@ -127,7 +153,29 @@ export class CommandFlow extends Flow {
   protected async publish(messages: CommandMessage[]): Promise<void> {
     const portion = { topic: this.topics.commands, messages };
     if (this.#isSmooth) await this.#producer.send(portion);
-    else await eventually(() => this.#producer.send(portion), { withinMs: PATIENCE_MS });
+    else await eventually(() => this.#producer.send(portion), { withinMs: this.#patienceMs });
+  }
+
+  /**
+   * Sends the beginning of a round, which has commands for every lane, over a connection of its own
+   * to these brokers. Resolves when all are acknowledged.
+   */
+  async probe(round: number, brokers: string): Promise<void> {
+    const messages = [...commandsOf(this.run, round, 0, SKUS)];
+    const send = async () => {
+      const producer = plainKafka(brokers, PROBE_TIMEOUT_MS).producer({
+        createPartitioner: Partitioners.DefaultPartitioner,
+        retry: { retries: 0 },
+      });
+      try {
+        await producer.connect();
+        await producer.send({ topic: this.topics.commands, messages });
+      } finally {
+        await producer.disconnect();
+      }
+    };
+    await eventually(send, { withinMs: this.#patienceMs });
+    this.countSent(messages.length);
   }
 
   /** Where each partition of the commands ends. */

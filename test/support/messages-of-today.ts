@@ -65,7 +65,7 @@ export function messagesOfToday(): readonly TextRecord[] {
     ...encodeAnswer(answer(100, events)),
     ...encodeAnswer(answer(101, events.slice(-2), { traceparent, topic: 'shop.commands_v-2', partition: 0 })),
     ...encodeAnswer(answer(102, events.slice(2, 4), { command: { type: 'ChangeBatchQuantity', reference: 'batch-1', quantity: 0 } })),
-    ...encodeAnswer(answer(103, events.slice(2, 7)), 1_000),
+    ...encodeAnswer(answer(103, events.slice(2, 7)), 1_900),
   ];
   return [...published.map((record) => ({ topic: 'events' as const, ...record })), ...deadLetters()];
 }

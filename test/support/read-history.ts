@@ -17,6 +17,13 @@ export async function readHistory(kafka: PlainKafka, topics: Topics, group: stri
   await admin.connect();
   const [committed] = await admin.fetchOffsets({ groupId: group, topics: [topics.commands] });
   const ends = await admin.fetchTopicOffsets(topics.commands);
+  const starts = async (topic: string) =>
+    new Map((await admin.fetchTopicOffsets(topic)).map(({ partition, low }) => [partition, Number(low)]));
+  const logStarts = {
+    commands: await starts(topics.commands),
+    events: await starts(topics.events),
+    deadLetters: await starts(topics.deadLetters),
+  };
   await admin.disconnect();
   return {
     commands: await read(topics.commands),
@@ -24,6 +31,7 @@ export async function readHistory(kafka: PlainKafka, topics: Topics, group: stri
     deadLetters: await read(topics.deadLetters),
     committedOffsets: new Map(committed?.partitions.map(({ partition, offset }) => [partition, Math.max(0, Number(offset))])),
     ends: new Map(ends.map(({ partition, high }) => [partition, Number(high)])),
+    starts: logStarts,
     tables: await readTables(databaseUrl),
   };
 }

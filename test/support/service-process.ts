@@ -94,3 +94,9 @@ export class ServiceProcess {
     await this.stop('SIGKILL');
   }
 }
+
+/** Resolves when SIGTERM has ended the service in order. @throws it ended in another way; the message ends with its last lines */
+export async function stopped(service: ServiceProcess): Promise<void> {
+  const exitCode = await service.stop();
+  if (exitCode !== 0) throw new Error(`SIGTERM ended it with ${exitCode}:\n${service.output.slice(-30).join('\n')}`);
+}

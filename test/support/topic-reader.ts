@@ -16,14 +16,14 @@ export interface TopicRecord {
 export class PlainKafka extends Kafka {
   readonly brokers: readonly string[];
 
-  constructor(brokers: readonly string[]) {
-    super({ brokers: [...brokers], clientId: 'test', logLevel: logLevel.NOTHING });
+  constructor(brokers: readonly string[], requestTimeout: number) {
+    super({ brokers: [...brokers], clientId: 'test', logLevel: logLevel.NOTHING, requestTimeout });
     this.brokers = brokers;
   }
 }
 
-export function plainKafka(brokers: string): PlainKafka {
-  return new PlainKafka(brokers.split(','));
+export function plainKafka(brokers: string, requestTimeoutMs = 30_000): PlainKafka {
+  return new PlainKafka(brokers.split(','), requestTimeoutMs);
 }
 
 /**

@@ -18,6 +18,7 @@ type Draft = {
   tables: Mutable<History['tables']>;
   committedOffsets: Map<number, number>;
   ends: Map<number, number>;
+  starts?: { commands: Map<number, number>; events: Map<number, number>; deadLetters: Map<number, number> };
 };
 
 const order = (orderid: string, sku: string, qty: number) => ({ type: 'AllocateOrder', orderid, sku, qty });
@@ -43,21 +44,25 @@ const bodies = [
   order('nobody', 'unknown', 1),
 ];
 
+/** The command with this offset names a correlation, and a trace. */
+const TRACED = 3;
+const TRACE = { ce_correlationid: 'a talk', traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` };
+
 /** What a service leaves behind that did everything right: one lane, ids of its own, one command sent twice, one unreadable. */
 function rightHistory(): Draft {
   const model = new AllocationModel();
   const commands: HistoryRecord[] = [];
   const events: HistoryRecord[] = [];
-  const record = (topic: string, offset: number, value: unknown, headers = {}) => ({
+  const record = (topic: string, offset: number, value: unknown, headers: Record<string, string> = {}) => ({
     topic,
     partition: 0,
     offset,
-    key: null,
+    key: headers.ce_subject ?? null,
     value: Buffer.from(JSON.stringify(value)),
     headers,
   });
   for (const [offset, body] of bodies.entries()) {
-    commands.push(record('commands', offset, { id: `id-${offset}`, ...body }));
+    commands.push(record('commands', offset, { id: `id-${offset}`, ...body }, offset === TRACED ? TRACE : {}));
     const lines = 'lines' in body ? body.lines : [body];
     const outcome = model.handle({
       eta: null,
@@ -65,7 +70,7 @@ function rightHistory(): Draft {
       ...(body.type === 'AllocateOrder' ? { lines } : {}),
       ...(body.type === 'DeallocateOrder' ? { sku: null } : {}),
     } as never);
-    if (outcome.length > 0) events.push(record('events', events.length, ...answerOf(offset, outcome)));
+    if (outcome.length > 0) events.push(record('events', events.length, ...answerOf(offset, body, outcome)));
   }
   commands.push(record('commands', bodies.length, { id: 'id-3', ...bodies[3] }));
   commands.push(record('commands', bodies.length + 1, 'no command'));
@@ -93,31 +98,44 @@ function rightHistory(): Draft {
       lines: model.lines.map((line) => ({ ...line })),
       processedIds: new Set(bodies.map((_, offset) => `id-${offset}`)),
       positions: [{ topic: 'commands', partition: 0, nextOffset }],
-      // Deleted by the lane's next transaction, if there is one.
-      outbox: [{ topic: 'commands', partition: 0, nextOffset }],
+      outbox: [],
       parkedIds: [],
     },
   };
 }
 
-function answerOf(offset: number, outcome: readonly ModelEvent[]): [unknown, Record<string, string>] {
+function answerOf(offset: number, body: object, outcome: readonly ModelEvent[]): [unknown, Record<string, string>] {
   const id = `commands/0/${offset}`;
-  const headers = {
-    ce_id: id,
-    ce_causationid: `id-${offset}`,
-    ce_subject: String(outcome[0]?.sku),
-    ce_time: `2027-01-01T00:00:${String(offset).padStart(2, '0')}Z`,
-  };
-  const [{ type, sequence, ...data }] = outcome as [ModelEvent];
-  if (outcome.length === 1)
-    return [data, { ...headers, ce_type: type, ...(sequence === undefined ? {} : { ce_sequence: String(sequence) }) }];
-  const parts = outcome.map(({ type, sequence, ...data }, index) => ({
-    id: `${id}/${index + 1}`,
+  const [first] = outcome as [ModelEvent];
+  const isOrder = 'orderid' in body && outcome.length > 1;
+  const about = ({ sku, reference, orderid }: ModelEvent) => String(sku ?? reference ?? orderid);
+  const { traceparent, ce_correlationid: correlationid = `id-${offset}` } = offset === TRACED ? TRACE : ({} as Partial<typeof TRACE>);
+  const attributes = (type: string, subject: string, sequence: number | undefined) => ({
+    specversion: '1.0',
+    source: '/allocation',
     type,
+    subject,
+    time: `2027-01-01T00:00:${String(offset).padStart(2, '0')}Z`,
+    causationid: `id-${offset}`,
+    correlationid,
+    dataschema: `/allocation/schemas/${type}/1`,
     ...(sequence === undefined ? {} : { sequence: String(sequence) }),
-    data,
-  }));
-  return [{ events: parts }, { ...headers, ce_type: 'CompositeDomainEvent' }];
+  });
+  const headersOf = (of: object) => ({
+    'content-type': 'application/json',
+    ce_id: id,
+    ...Object.fromEntries(Object.entries(of).map(([name, text]) => [`ce_${name}`, text])),
+    ...(traceparent === undefined ? {} : { traceparent }),
+  });
+  if (outcome.length === 1) {
+    const { type, sequence, ...data } = first;
+    return [data, headersOf(attributes(type, about(first), sequence))];
+  }
+  const events = outcome.map((event, index) => {
+    const { type, sequence, ...data } = event;
+    return { id: `${id}/${index + 1}`, ...attributes(type, about(event), sequence), ...(traceparent && { traceparent }), data };
+  });
+  return [{ events }, headersOf(attributes('CompositeDomainEvent', isOrder ? String(first.orderid) : about(first), undefined))];
 }
 
 function eventsIn({ headers, value }: HistoryRecord): ModelEvent[] {
@@ -155,11 +173,44 @@ function numberAnew(events: HistoryRecord[]): void {
 }
 
 /** The command at `offset` went to the dead letters, as the one without an answer did; its answer, if it has one, is gone. */
-function letDie({ events, deadLetters }: Draft, offset: number, reason: string): void {
+function letDie({ commands, events, deadLetters }: Draft, offset: number, reason: string): void {
   const answer = events.findIndex(({ headers }) => headers.ce_id === `commands/0/${offset}`);
   if (answer >= 0) events.splice(answer, 1);
-  const headers = { 'dead-letter-reason': reason, 'dead-letter-offset': String(offset) };
-  deadLetters.push({ ...edited(at(deadLetters, 0), () => {}, headers), offset: deadLetters.length });
+  const { key, value, headers } = commands[offset] ?? at(commands, 0);
+  const why = { ...at(deadLetters, 0).headers, 'dead-letter-reason': reason, 'dead-letter-offset': String(offset) };
+  deadLetters.push({ topic: 'dead', partition: 0, offset: deadLetters.length, key, value, headers: { ...headers, ...why } });
+}
+
+/** Retention has deleted the first `count` records of the topic. */
+function retain(history: Draft, topic: 'commands' | 'events', count: number): void {
+  history[topic].splice(0, count);
+  history.starts ??= { commands: new Map(), events: new Map(), deadLetters: new Map() };
+  history.starts[topic].set(0, count);
+}
+
+/** Changes the answer to the command that names a trace. */
+function damagedAnswer(change: (record: HistoryRecord) => HistoryRecord) {
+  return ({ events }: Draft) => {
+    const index = events.findIndex(({ headers }) => headers.ce_id === `commands/0/${TRACED}`);
+    events[index] = change(at(events, index));
+  };
+}
+
+function withHeader(name: string, text: string | undefined) {
+  return (record: HistoryRecord): HistoryRecord => {
+    const { [name]: _, ...headers } = record.headers;
+    return { ...record, headers: text === undefined ? headers : { ...headers, [name]: text } };
+  };
+}
+
+/** Changes the second part of the first composite, and more of its record. */
+function damagedComposite(change: (part: Record<string, unknown>) => void, more: Partial<HistoryRecord> = {}) {
+  return ({ events }: Draft) => editComposite(events, (body) => change(at(body.events as unknown as Record<string, unknown>[], 1)), more);
+}
+
+function editComposite(events: HistoryRecord[], edit: (body: Record<string, never>) => void, more: Partial<HistoryRecord> = {}): void {
+  const index = events.findIndex(isComposite);
+  events[index] = { ...edited(at(events, index), edit), ...more };
 }
 
 /** The last command, which changes nothing: a handler has failed on it. */
@@ -186,6 +237,38 @@ describe('The judge of histories', () => {
     failLast(history, 'handler-failed');
     history.tables.parkedIds.push(`id-${LAST}`);
     expect(checkHistory(history, { mayFail: ({ id }) => id === `id-${LAST}`, mayStayParked: true })).toEqual([]);
+  });
+
+  it('has nothing against a history whose first commands retention has deleted', () => {
+    const history = rightHistory();
+    retain(history, 'commands', 7);
+    expect(checkHistory(history)).toEqual([]);
+  });
+
+  it('has nothing against a history all of whose commands retention has deleted', () => {
+    const history = rightHistory();
+    retain(history, 'commands', history.commands.length);
+    expect(checkHistory(history)).toEqual([]);
+  });
+
+  it('has nothing against a history whose first events retention has deleted', () => {
+    const history = rightHistory();
+    retain(history, 'events', 4);
+    expect(checkHistory(history)).toEqual([]);
+  });
+
+  it('has nothing against what is still to come, while the history is under way', () => {
+    const history = rightHistory();
+    history.events.pop();
+    history.committedOffsets.set(0, 9);
+    expect(checkHistory(history, { isUnderWay: true })).toEqual([]);
+  });
+
+  it('has something against what was said wrongly, while the history is under way', () => {
+    const history = rightHistory();
+    history.events.pop();
+    history.events.push({ ...at(history.events, 3), offset: history.events.length });
+    expect(checkHistory(history, { isUnderWay: true }).map(({ kind }) => kind)).toContain('answered-twice');
   });
 
   it('has something against a good command that is called unreadable, whatever may fail', () => {
@@ -309,6 +392,14 @@ describe('The judge of histories', () => {
         ),
     ],
     [
+      'a sequence number twice, where retention has deleted events',
+      'sequence',
+      (history) => {
+        retain(history, 'events', 2);
+        history.events[2] = edited(at(history.events, 2), () => {}, { ce_sequence: '3' });
+      },
+    ],
+    [
       'sequence numbers that fall while the offsets rise',
       'sequence',
       ({ events }) => {
@@ -395,6 +486,107 @@ describe('The judge of histories', () => {
       'an answer that was not published',
       'outbox',
       ({ tables }) => void tables.outbox.push({ topic: 'commands', partition: 0, nextOffset: bodies.length + 3 }),
+    ],
+    [
+      'an answer left in the outbox that is out',
+      'outbox',
+      ({ tables }) => void tables.outbox.push({ topic: 'commands', partition: 0, nextOffset: bodies.length }),
+    ],
+    ['an answer without its key', 'wrong-key', damagedAnswer((record) => ({ ...record, key: null }))],
+    ['an answer with the key of another product', 'wrong-key', damagedAnswer((record) => ({ ...record, key: 'b' }))],
+    ['a composite of an order with the key of a product', 'wrong-key', damagedComposite(() => {}, { key: 'a' })],
+    ['an answer about another product', 'wrong-subject', damagedAnswer(withHeader('ce_subject', 'b'))],
+    ['a part of a composite about another product', 'wrong-subject', damagedComposite((part) => Object.assign(part, { subject: 'c' }))],
+    ['an answer with another correlation id', 'wrong-correlation', damagedAnswer(withHeader('ce_correlationid', 'id-3'))],
+    ['an answer without a correlation id', 'wrong-correlation', damagedAnswer(withHeader('ce_correlationid', undefined))],
+    [
+      'a part of a composite with another correlation id',
+      'wrong-correlation',
+      damagedComposite((part) => Object.assign(part, { correlationid: 'another' })),
+    ],
+    ['an answer that does not continue the trace', 'wrong-trace', damagedAnswer(withHeader('traceparent', undefined))],
+    ['a trace that nobody began', 'wrong-trace', damagedComposite((part) => Object.assign(part, { traceparent: TRACE.traceparent }))],
+    ['an answer without a schema', 'wrong-dataschema', damagedAnswer(withHeader('ce_dataschema', undefined))],
+    [
+      'a part of a composite with the schema of another type',
+      'wrong-dataschema',
+      damagedComposite((part) => Object.assign(part, { dataschema: '/allocation/schemas/OutOfStock/1' })),
+    ],
+    ['an answer from somebody else', 'wrong-envelope', damagedAnswer(withHeader('ce_source', '/other'))],
+    ['an answer that does not say what it is', 'wrong-envelope', damagedAnswer(withHeader('content-type', 'text/plain'))],
+    ['a part of a composite of another time', 'wrong-envelope', damagedComposite((part) => Object.assign(part, { time: 'later' }))],
+    [
+      'a part of a composite that names another command',
+      'wrong-id',
+      damagedComposite((part) => Object.assign(part, { causationid: 'id-9' })),
+    ],
+    [
+      'a composite that is no list',
+      'unreadable-event',
+      ({ events }) => void editComposite(events, (body) => Object.assign(body, { events: 1 })),
+    ],
+    [
+      'a dead letter that is not what came',
+      'altered-letter',
+      ({ deadLetters }) => void deadLetters.splice(0, 1, { ...at(deadLetters, 0), value: Buffer.from('"another"') }),
+    ],
+    [
+      'a dead letter without the headers that came',
+      'altered-letter',
+      (history) => {
+        failLast(history, 'handler-failed');
+        history.commands[LAST] = { ...at(history.commands, LAST), headers: { 'of-the-sender': 'x' } };
+      },
+    ],
+    [
+      'an answer that is not there, and that no retention has deleted',
+      'unanswered',
+      (history) => {
+        retain(history, 'events', 2);
+        history.events.splice(5, 1);
+      },
+    ],
+    [
+      'a deleted command answered again',
+      'answered-twice',
+      (history) => {
+        retain(history, 'commands', 7);
+        history.events.push({ ...at(history.events, 3), offset: history.events.length });
+      },
+    ],
+    [
+      'a deleted command that came again and was answered again',
+      'answered-twice',
+      (history) => {
+        retain(history, 'commands', 7);
+        const again = withHeader('ce_id', `commands/0/${bodies.length}`)(at(history.events, 3));
+        history.events.push({ ...again, offset: history.events.length });
+      },
+    ],
+    [
+      'an event of a place beyond the log start that has no command',
+      'event-without-command',
+      (history) => {
+        retain(history, 'commands', 7);
+        history.commands.splice(2, 1);
+      },
+    ],
+    [
+      'a wrong answer to what rests on deleted commands',
+      'wrong-outcome',
+      (history) => {
+        retain(history, 'commands', 7);
+        const last = history.events.length - 2;
+        history.events[last] = edited(at(history.events, last), (body) => void (body.events as unknown as unknown[]).pop());
+      },
+    ],
+    [
+      'a line lost that a deleted command has made',
+      'database',
+      (history) => {
+        retain(history, 'commands', 7);
+        history.tables.lines.shift();
+      },
     ],
     ['a command that stays parked', 'still-parked', ({ tables }) => void tables.parkedIds.push('id-99')],
     [

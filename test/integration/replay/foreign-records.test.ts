@@ -142,6 +142,19 @@ describe('an events topic with records that are not as this service wrote them',
       expect([await readMark(database), await answers()]).toEqual([null, 0]);
     });
 
+    it('a service with AUTO_RECOVER goes on with a rebuild for which it was decided', async () => {
+      const eventsTopic = await eventsIn((events) => [...events, hello]);
+      const config = { ...running.config, eventsTopic, databaseUrl: urlOf('rebuilt') };
+      const plan = await planRebuild(running.service.broker, config, { until: null, fromCopy: false, skipForeign: true });
+      const interruption = new AbortController();
+      interruption.abort(new Error('Ctrl-C'));
+      await expect(
+        (await Rebuild.into(database, running.service.broker, plan)).run({ ...watch, signal: interruption.signal }),
+      ).rejects.toThrow('Ctrl-C');
+      await new Recovery({ database, broker: running.service.broker, config, log: pino({ level: 'silent' }) }).run(watch.signal);
+      expect([await readMark(database), await answers()]).toEqual([null, 3]);
+    });
+
     it('a what-if skips them when it is told to', async () => {
       const eventsTopic = await eventsIn((events) => [hello, ...events]);
       const ask = async (skipForeign: boolean) => {

@@ -1,6 +1,8 @@
 import { pino } from 'pino';
 import { KafkaAdmin } from '../../../src/adapters/broker/kafka/admin.ts';
 import type { KafkaOptions } from '../../../src/adapters/broker/kafka/client.ts';
+import { ClusterView } from '../../../src/adapters/broker/kafka/cluster-view.ts';
+import { DepartedNodes } from '../../../src/adapters/broker/kafka/departed-nodes.ts';
 import { TopicLayouts } from '../../../src/adapters/broker/kafka/layout.ts';
 import { KafkaTransactionalProducer } from '../../../src/adapters/broker/kafka/producer.ts';
 import { KafkaPublisher } from '../../../src/adapters/broker/kafka/publisher.ts';
@@ -39,11 +41,15 @@ export class Edge implements AsyncDisposable {
   readonly admin: KafkaAdmin;
   readonly layouts: TopicLayouts;
   readonly publisher: KafkaPublisher;
+  readonly #view: ClusterView;
+  readonly #departed: DepartedNodes;
   readonly #producers: KafkaTransactionalProducer[] = [];
 
   private constructor(kafka: FakeKafka) {
     this.kafka = kafka;
     this.options = { brokers: kafka.brokers, clientId: 'edge', log: pino({ level: 'silent' }) };
+    this.#view = new ClusterView(this.options);
+    this.#departed = new DepartedNodes(this.#view);
     this.admin = new KafkaAdmin(this.options);
     this.layouts = new TopicLayouts(this.admin);
     this.publisher = new KafkaPublisher(this.options, this.layouts);
@@ -52,12 +58,13 @@ export class Edge implements AsyncDisposable {
   static async start(): Promise<Edge> {
     const kafka = await FakeKafka.start({ nodes: NODES });
     for (const topic of ['commands', 'events']) kafka.model.addTopic(topic, LEADERS);
-    kafka.model.coordinators.set(GROUP, 2).set(TRANSACTIONAL_ID, 3);
+    kafka.model.coordinators.group.set(GROUP, 2);
+    kafka.model.coordinators.transaction.set(TRANSACTIONAL_ID, 3);
     return new Edge(kafka);
   }
 
   async openProducer(): Promise<KafkaTransactionalProducer> {
-    const producer = await KafkaTransactionalProducer.open(this.options, TRANSACTIONAL_ID, this.layouts);
+    const producer = await KafkaTransactionalProducer.open(this.options, TRANSACTIONAL_ID, this.layouts, this.#departed);
     this.#producers.push(producer);
     return producer;
   }
@@ -79,6 +86,8 @@ export class Edge implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.publisher.close(), this.admin.close(), ...this.#producers.map((each) => each.close())]);
+    this.#departed.close();
+    this.#view.close();
     await this.kafka.close();
   }
 }

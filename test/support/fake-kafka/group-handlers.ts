@@ -3,13 +3,14 @@ import type { Handlers } from './model.ts';
 
 const UNASSIGNED = { generation: -1, protocol: '', leader: '', members: [] };
 const NO_OFFSET = -1;
+const TRANSACTION = 1;
 
 /** What the coordinator of a group does, besides transactions. */
 export const groupHandlers: Handlers<'FindCoordinator' | 'JoinGroup' | 'SyncGroup' | 'Heartbeat' | 'LeaveGroup' | 'OffsetFetch'> = {
-  FindCoordinator: (model, { key }, { refusal }) => {
+  FindCoordinator: (model, { key, kind }, { refusal }) => {
     const errorCode = refusal();
     if (errorCode !== 0) return { throttleMs: 0, errorCode, errorMessage: null, nodeId: -1, host: '', port: -1 };
-    const nodeId = model.coordinatorOf(key);
+    const nodeId = model.coordinatorOf(kind === TRANSACTION ? 'transaction' : 'group', key);
     const port = model.ports.get(nodeId) ?? -1;
     return { throttleMs: 0, errorCode, errorMessage: null, nodeId, host: '127.0.0.1', port };
   },
@@ -18,7 +19,7 @@ export const groupHandlers: Handlers<'FindCoordinator' | 'JoinGroup' | 'SyncGrou
     const group = model.group(groupId);
     const memberId = request.memberId || `member-${crypto.randomUUID()}`;
     const isNew = request.memberId === '';
-    const elsewhere = model.coordinatorOf(groupId) === node ? 0 : CODES.NOT_COORDINATOR;
+    const elsewhere = model.coordinatorOf('group', groupId) === node ? 0 : CODES.NOT_COORDINATOR;
     const needsId = isNew && instanceId === null && version >= 4 ? CODES.MEMBER_ID_REQUIRED : 0;
     const fenced = isNew || instanceId === null ? 0 : group.refused(memberId, instanceId);
     const errorCode = refusal() || elsewhere || needsId || fenced;
@@ -31,7 +32,7 @@ export const groupHandlers: Handlers<'FindCoordinator' | 'JoinGroup' | 'SyncGrou
 
   SyncGroup: async (model, { groupId, memberId, instanceId, generation, assignments }, { node, refusal }) => {
     const group = model.group(groupId);
-    const elsewhere = model.coordinatorOf(groupId) === node ? 0 : CODES.NOT_COORDINATOR;
+    const elsewhere = model.coordinatorOf('group', groupId) === node ? 0 : CODES.NOT_COORDINATOR;
     const errorCode = refusal() || elsewhere || group.refused(memberId, instanceId, generation);
     if (errorCode !== 0) return { throttleMs: 0, errorCode, assignment: null };
     if (group.isRebalancing) return { throttleMs: 0, errorCode: CODES.REBALANCE_IN_PROGRESS, assignment: null };
@@ -40,14 +41,14 @@ export const groupHandlers: Handlers<'FindCoordinator' | 'JoinGroup' | 'SyncGrou
 
   Heartbeat: (model, { groupId, memberId, instanceId, generation }, { node, refusal }) => {
     const group = model.group(groupId);
-    const elsewhere = model.coordinatorOf(groupId) === node ? 0 : CODES.NOT_COORDINATOR;
+    const elsewhere = model.coordinatorOf('group', groupId) === node ? 0 : CODES.NOT_COORDINATOR;
     const refused = refusal() || elsewhere || group.refused(memberId, instanceId, generation);
     return { throttleMs: 0, errorCode: refused || (group.isRebalancing ? CODES.REBALANCE_IN_PROGRESS : 0) };
   },
 
   LeaveGroup: (model, { groupId, memberId, members }, { node, refusal }) => {
     const group = model.group(groupId);
-    const elsewhere = model.coordinatorOf(groupId) === node ? 0 : CODES.NOT_COORDINATOR;
+    const elsewhere = model.coordinatorOf('group', groupId) === node ? 0 : CODES.NOT_COORDINATOR;
     const errorCode = refusal() || elsewhere;
     const leaving = members.length > 0 ? members : [{ memberId, instanceId: null }];
     const left = leaving.map((each) => ({ ...each, errorCode: group.refused(each.memberId, each.instanceId) }));
@@ -56,7 +57,7 @@ export const groupHandlers: Handlers<'FindCoordinator' | 'JoinGroup' | 'SyncGrou
   },
 
   OffsetFetch: (model, { groupId, topics }, { node, refusal }) => {
-    const elsewhere = model.coordinatorOf(groupId) === node ? 0 : CODES.NOT_COORDINATOR;
+    const elsewhere = model.coordinatorOf('group', groupId) === node ? 0 : CODES.NOT_COORDINATOR;
     const all = [...model.topics].map(([name, { partitions }]) => ({ name, partitions: [...partitions.keys()] }));
     return {
       throttleMs: 0,

@@ -40,8 +40,8 @@ export class Model {
   /** Committed offsets, as `group/topic/partition`. */
   readonly offsets = new Map<string, number>();
   readonly producers = new Map<string, Producer>();
-  /** The node that coordinates a group or a transactional id, where it is not the controller. */
-  readonly coordinators = new Map<string, number>();
+  /** The nodes that coordinate groups and transactional ids, where they are not the controller. */
+  readonly coordinators = { group: new Map<string, number>(), transaction: new Map<string, number>() };
   controller = 1;
   readonly #groups = new Map<string, Group>();
   #nextProducerId = 1_000;
@@ -67,8 +67,8 @@ export class Model {
     return group;
   }
 
-  coordinatorOf(key: string): number {
-    return this.coordinators.get(key) ?? this.controller;
+  coordinatorOf(kind: keyof Model['coordinators'], key: string): number {
+    return this.coordinators[kind].get(key) ?? this.controller;
   }
 
   newProducer(): Producer {

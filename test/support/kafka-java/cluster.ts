@@ -47,6 +47,7 @@ export class KafkaCluster {
   readonly #network: MachineNetwork | null;
   readonly #addresses: ReadonlyMap<number, Address>;
   readonly #running = new Map<number, Watched>();
+  readonly #cut = new Set<number>();
 
   private constructor(directory: string, libraries: string, network: MachineNetwork | Error, addresses: ReadonlyMap<number, Address>) {
     this.#directory = directory;
@@ -84,9 +85,14 @@ export class KafkaCluster {
     return BROKERS;
   }
 
-  /** The numbers of the brokers that run. */
-  get alive(): readonly number[] {
-    return [...this.#running.keys()];
+  /** The numbers of the brokers that run and are not cut off from others. */
+  get whole(): readonly number[] {
+    return [...this.#running.keys()].filter((broker) => !this.#cut.has(broker));
+  }
+
+  /** Addresses of those brokers, as clients take them. */
+  get wholeBrokers(): string {
+    return this.whole.map((broker) => addressOf(this.#addresses, broker)).join(',');
   }
 
   /** Resolves when the broker has ended: in order, or by SIGKILL. Its data stays. */
@@ -112,12 +118,14 @@ export class KafkaCluster {
   /** Resolves when packets between the broker and the others, or everybody, vanish. */
   async cut(broker: number, from: 'machines' | 'everybody'): Promise<void> {
     if (!this.#network) throw new Error(`No broker can be cut off: ${this.whyNoCuts}`);
+    this.#cut.add(broker);
     await this.#network.cut(broker, from);
   }
 
   /** Undoes `cut`. */
   async mend(broker: number): Promise<void> {
     await this.#network?.mend(broker);
+    this.#cut.delete(broker);
   }
 
   /** What the broker wrote. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { assign, assignEagerly, type GroupMember } from '../../../src/adapters/broker/kafka/assignor.ts';
+import { assign, assignEagerly, comingTo, type GroupMember } from '../../../src/adapters/broker/kafka/assignor.ts';
 
 const RUNS = 500;
 const MAX_PARTITIONS = 24;
@@ -232,6 +232,24 @@ describe('the partitions of several generations', () => {
       expect([...moved.values()].flat()).toHaveLength(partitionCount);
       for (const { memberId } of left) expect(moved.get(memberId)).toEqual(expect.arrayContaining([...(settled.get(memberId) ?? [])]));
     });
+  });
+});
+
+describe('what is still to come', () => {
+  const joining = [member('old', { owned: [0, 1, 2, 3] }), member('new')];
+
+  it('is what a joining member gets once its owner has closed it', () => {
+    expect(comingTo(joining, 4)).toEqual(
+      new Map([
+        ['old', 0],
+        ['new', 2],
+      ]),
+    );
+  });
+
+  it('is nothing in the next generation', () => {
+    const next = afterwards(joining, assign(joining, 4), 2);
+    expect([...comingTo(next, 4).values()]).toEqual([0, 0]);
   });
 });
 

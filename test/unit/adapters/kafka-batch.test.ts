@@ -9,6 +9,8 @@ const kafkajsRecord = require('kafkajs/src/protocol/recordBatch/record/v0');
 const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0');
 
 const WRITER = { producerId: 4_711n, producerEpoch: 3, firstSequence: 70_000 };
+/** What topics take: less, and more, than a batch has that is full. */
+const TAKEN_BYTES = [1_000, 100_000, 900 * 1024, 1_048_588];
 const TIMESTAMP_MS = 1_795_430_000_000;
 /** kafkajs leaves 0 where the broker puts the leader's epoch, Java's producer -1. */
 const LEADER_EPOCH = [12, 16] as const;
@@ -16,7 +18,9 @@ const LEADER_EPOCH = [12, 16] as const;
 it('a batch is encoded to the very bytes that kafkajs makes of it', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(arbitraryRecord, { minLength: 1, maxLength: 80 }), async (records) => {
-      const [batch, ...more] = await batchesOf(records.map((record) => ({ record: { ...record, topic: 'events' }, partition: 1 })));
+      const [batch, ...more] = await batchesOf(
+        records.map((record) => ({ record: { ...record, topic: 'events' }, partition: 1, maxMessageBytes: 1_048_588 })),
+      );
       const encoded = batch?.encode(WRITER, TIMESTAMP_MS);
       const expected = await RecordBatch({
         records: records.map((record, offsetDelta) => kafkajsRecord({ ...record, offsetDelta, timestampDelta: 0 })),
@@ -38,9 +42,10 @@ it('records are cut into batches that the broker takes, in order, and none is lo
     return { partition, record: { topic: 'events', key: 'k', value: 'x'.repeat(bytes), headers: {} } };
   });
   await fc.assert(
-    fc.asyncProperty(fc.array(record, { maxLength: 30 }), async (records) => {
-      const batches = await batchesOf(records);
-      for (const { bytes, count } of batches) expect(count === 1 || bytes <= 900 * 1024).toBe(true);
+    fc.asyncProperty(fc.array(record, { maxLength: 30 }), fc.constantFrom(...TAKEN_BYTES), async (records, maxMessageBytes) => {
+      const batches = await batchesOf(records.map((each) => ({ ...each, maxMessageBytes })));
+      const limit = Math.min(maxMessageBytes, 900 * 1024);
+      for (const { bytes, count } of batches) expect(count === 1 || bytes <= limit).toBe(true);
       for (const partition of [0, 1, 2]) {
         const counts = batches.filter((batch) => batch.partition === partition).map(({ count }) => count);
         const sizes = records.filter((each) => each.partition === partition).map((each) => each.record.value.length);

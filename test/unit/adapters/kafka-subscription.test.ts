@@ -6,6 +6,7 @@ import {
   decodeSubscription,
   encodeAssignment,
   encodeSubscription,
+  saysMoreComes,
 } from '../../../src/adapters/broker/kafka/subscription.ts';
 
 const require = createRequire(import.meta.url);
@@ -30,6 +31,19 @@ it('an assignment is read as it was written', () => {
       expect(decodeAssignment(topic, encodeAssignment(topic, given))).toEqual(given);
     }),
   );
+});
+
+it.each([
+  [0, false],
+  [1, true],
+])('an assignment with %i partitions still to come is read, and says so: %s', (coming, isSaid) => {
+  const assignment = encodeAssignment('commands', [3, 5], coming);
+  expect(saysMoreComes(assignment)).toBe(isSaid);
+  expect(decodeAssignment('commands', assignment)).toEqual([3, 5]);
+});
+
+it('an assignment by a leader of the former release is whole', () => {
+  expect(saysMoreComes(MemberAssignment.encode({ version: 0, assignment: { commands: [1] }, userData: Buffer.alloc(0) }))).toBe(false);
 });
 
 it('a subscription has the bytes of version 2 of Kafka’s consumer protocol', () => {

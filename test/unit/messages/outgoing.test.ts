@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { bytesOf } from '../../../src/adapters/record-bytes.ts';
 import type { Event } from '../../../src/domain/events.ts';
 import { encodeDeadLetter } from '../../../src/messages/dead-letters.ts';
 import { type Answer, asStructuredEvent, encodeAnswer, MAX_COMPOSITE_BYTES } from '../../../src/messages/outgoing.ts';
 
+/** What a record batch has before its records. */
+const BATCH_HEADER_BYTES = 61;
 const time = '2026-11-23T12:00:00.000Z';
 const allocated: Event = { type: 'Allocated', orderid: 'o', sku: 'S', qty: 2, batchref: 'b', version: 3 };
 const letGo: Event = { type: 'Deallocated', orderid: 'o', sku: 'S', qty: 2, batchref: 'b', version: 4, because: 'batch-shrank' };
@@ -109,6 +112,19 @@ describe('an answer with several events', () => {
     expect(messages.every(({ value }) => Buffer.byteLength(value) <= MAX_COMPOSITE_BYTES + 100)).toBe(true);
     const inside = messages.flatMap(({ value }) => JSON.parse(value).events.map(({ id }: { id: string }) => id));
     expect(inside).toEqual(events.map((_, index) => `commands/1/9/${index + 1}`));
+  });
+
+  it.each([20_000, 100_000, 900_100])('never needs a record batch of more than %i bytes', (maxMessageBytes) => {
+    const long = 'é'.repeat(255);
+    const events = Array.from({ length: 2_000 }, (_, index): Event => ({ ...allocated, orderid: `${long}${index}`, version: index + 1 }));
+    const messages = encodeAnswer(answer(events, { correlationId: 'c'.repeat(3_000), traceparent: long }), maxMessageBytes);
+    const sizes = messages.map((message) => BATCH_HEADER_BYTES + bytesOf(message));
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(maxMessageBytes);
+    expect(Math.max(...sizes)).toBeGreaterThan(Math.min(maxMessageBytes, MAX_COMPOSITE_BYTES) - 10_000);
+  });
+
+  it('holds an event alone that is larger by itself than the topic takes', () => {
+    expect(encodeAnswer(answer([allocated, allocated, allocated]), 100)).toHaveLength(3);
   });
 });
 

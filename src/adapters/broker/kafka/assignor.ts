@@ -58,6 +58,16 @@ export function assignEagerly(members: readonly GroupMember[], partitionCount: n
   return partitionsByMember(targetOf(members, partitionCount, claimsOf(members)), () => true);
 }
 
+/**
+ * How many partitions each member gets in the next round, after their owners have closed them:
+ * what `assign` withholds from it in this one.
+ */
+export function comingTo(members: readonly GroupMember[], partitionCount: number): ReadonlyMap<string, number> {
+  const given = assign(members, partitionCount);
+  const target = targetOf(members, partitionCount, claimsOf(members));
+  return new Map(target.map(({ member, partitions }) => [member.memberId, partitions.size - (given.get(member.memberId)?.length ?? 0)]));
+}
+
 function partitionsByMember(shares: readonly Share[], isGiven: MayTake): ReadonlyMap<string, readonly number[]> {
   return new Map(
     shares.map(({ member, partitions }) => [

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LogRecord } from '../../../service-layer/unit-of-work.ts';
 import { ByteWriter, bytesOf, writeRecord } from '../../record-bytes.ts';
-import { MAX_BATCH_BYTES, type PlacedRecord } from './records.ts';
+import { batchLimitBytes, type PlacedRecord } from './records.ts';
 
 /** Who writes a batch, and how many records it has written to the partition before: the broker drops what it has, and refuses a gap. */
 export interface Writer {
@@ -34,13 +34,18 @@ const ROOM_FOR_HEADERS_BYTES = 128 * 1024;
 export class BatchEncoder {
   readonly topic: string;
   readonly partition: number;
+  readonly maxMessageBytes: number;
+  readonly #limitBytes: number;
   readonly #records = new ByteWriter();
   readonly #record = new ByteWriter();
   #count = 0;
 
-  constructor(topic: string, partition: number) {
+  /** @param maxMessageBytes the largest batch that the topic takes */
+  constructor(topic: string, partition: number, maxMessageBytes: number) {
     this.topic = topic;
     this.partition = partition;
+    this.maxMessageBytes = maxMessageBytes;
+    this.#limitBytes = batchLimitBytes(maxMessageBytes);
   }
 
   get count(): number {
@@ -53,7 +58,7 @@ export class BatchEncoder {
 
   hasRoomFor(record: LogRecord): boolean {
     const atMost = this.bytes + ROOM_FOR_HEADERS_BYTES + MAX_BYTES_PER_CHARACTER * (record.value?.length ?? 0);
-    return this.#count === 0 || atMost <= MAX_BATCH_BYTES || this.bytes + bytesOf(record) <= MAX_BATCH_BYTES;
+    return this.#count === 0 || atMost <= this.#limitBytes || this.bytes + bytesOf(record) <= this.#limitBytes;
   }
 
   add(record: LogRecord): void {
@@ -92,13 +97,13 @@ export class BatchEncoder {
 export async function batchesOf(records: readonly PlacedRecord[]): Promise<readonly BatchEncoder[]> {
   const full: BatchEncoder[] = [];
   const open = new Map<string, BatchEncoder>();
-  for (const [index, { record, partition }] of records.entries()) {
+  for (const [index, { record, partition, maxMessageBytes }] of records.entries()) {
     if (index % STRETCH === STRETCH - 1) await nextTurn();
     const place = `${partition}/${record.topic}`;
     let batch = open.get(place);
     if (!batch?.hasRoomFor(record)) {
       if (batch) full.push(batch);
-      batch = new BatchEncoder(record.topic, partition);
+      batch = new BatchEncoder(record.topic, partition, maxMessageBytes);
       open.set(place, batch);
     }
     batch.add(record);

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConsumeOptions, type GroupConsumer, TroubleError } from '../../../service-layer/unit-of-work.ts';
-import { assign, assignEagerly } from './assignor.ts';
+import { assign, assignEagerly, comingTo } from './assignor.ts';
 import type { KafkaOptions } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { GroupMember, type Protocol } from './group-member.ts';
 import type { JoinAnswer } from './group-requests.ts';
 import { PartitionFetcher } from './partition-fetcher.ts';
-import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './subscription.ts';
+import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription, saysMoreComes } from './subscription.ts';
 
 /** How often the topic is looked at: whether it was created anew, and how many partitions it has. */
 const LOOK_AT_TOPIC_MS = 5_000;
@@ -57,7 +57,7 @@ export class KafkaConsumer implements GroupConsumer {
     void this.#watchTopic();
   }
 
-  /** Resolves at the first assignment. @throws {TroubleError} closed before */
+  /** Resolves at the first assignment with which no more is to come soon. @throws {TroubleError} closed before */
   get joined(): Promise<void> {
     return this.#joined.promise;
   }
@@ -97,8 +97,13 @@ export class KafkaConsumer implements GroupConsumer {
     const count = await this.#view.partitionCount(topic);
     this.#assignedCount = count;
     const subscribed = members.map(({ metadata, ...member }) => ({ ...member, subscription: decodeSubscription(topic, metadata) }));
-    const assignments = protocol === EAGER ? assignEagerly(subscribed, count) : assign(subscribed, count);
-    return [...assignments].map(([memberId, partitions]) => ({ memberId, assignment: encodeAssignment(topic, partitions) }));
+    const isEager = protocol === EAGER;
+    const assignments = isEager ? assignEagerly(subscribed, count) : assign(subscribed, count);
+    const coming = isEager ? null : comingTo(subscribed, count);
+    return [...assignments].map(([memberId, partitions]) => ({
+      memberId,
+      assignment: encodeAssignment(topic, partitions, coming?.get(memberId)),
+    }));
   }
 
   #assigned(assignment: Buffer, isEager: boolean): void {
@@ -113,7 +118,7 @@ export class KafkaConsumer implements GroupConsumer {
     for (const partition of partitions) if (!this.#owned.has(partition)) this.#open(partition);
     // Others wait for what this member gives up; it says so by joining again.
     if (gone.length > 0 && !isEager) void closed.then(() => this.#member.rejoin());
-    this.#joined.resolve();
+    if (!saysMoreComes(assignment)) this.#joined.resolve();
   }
 
   #open(partition: number): void {

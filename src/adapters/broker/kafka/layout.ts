@@ -27,14 +27,14 @@ export class TopicLayouts {
     const partitions = new Map<string, number>();
     return records.map((record) => {
       const { topic, key } = record;
-      const partitionMetadata = layouts.get(topic)?.partitions ?? [];
+      const { partitions: partitionMetadata, maxMessageBytes } = layouts.get(topic) as Layout;
       const place = `${topic}/${key}`;
       let partition = typeof key === 'string' ? partitions.get(place) : undefined;
       if (partition === undefined) {
         partition = this.#partitioner({ topic, partitionMetadata, message: { key, value: null } });
         if (typeof key === 'string') partitions.set(place, partition);
       }
-      return { record, partition };
+      return { record, partition, maxMessageBytes };
     });
   }
 

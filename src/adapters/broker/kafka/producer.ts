@@ -46,16 +46,26 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #identity: Identity;
   readonly #layouts: TopicLayouts;
   readonly #departed: DepartedNodes;
+  /** Where an operator's command finds the cluster. */
+  readonly #servers: string;
   readonly #groupCoordinators = new Map<string, BrokerNode>();
   readonly #sequences = new Map<string, number>();
   #closed: Promise<void> | null = null;
 
-  private constructor(cluster: Cluster, coordinator: BrokerNode, identity: Identity, layouts: TopicLayouts, departed: DepartedNodes) {
-    this.#departed = departed;
-    this.#cluster = cluster;
-    this.#coordinator = coordinator;
-    this.#identity = identity;
-    this.#layouts = layouts;
+  private constructor(parts: {
+    readonly cluster: Cluster;
+    readonly coordinator: BrokerNode;
+    readonly identity: Identity;
+    readonly layouts: TopicLayouts;
+    readonly departed: DepartedNodes;
+    readonly servers: string;
+  }) {
+    this.#cluster = parts.cluster;
+    this.#coordinator = parts.coordinator;
+    this.#identity = parts.identity;
+    this.#layouts = parts.layouts;
+    this.#departed = parts.departed;
+    this.#servers = parts.servers;
   }
 
   /** Tries until the broker has settled the former holder's transaction. @throws {TroubleError} within 30 seconds or so */
@@ -73,7 +83,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       const ask = async () => {
         const coordinator = await cluster.findGroupCoordinator({ groupId: transactionalId, coordinatorType: TRANSACTION_COORDINATOR });
         const identity = await coordinator.initProducerId({ transactionalId, transactionTimeout: TRANSACTION_TIMEOUT_MS });
-        return new KafkaTransactionalProducer(cluster, coordinator, { transactionalId, ...identity }, layouts, departed);
+        const parts = { cluster, coordinator, identity: { transactionalId, ...identity }, layouts, departed };
+        return new KafkaTransactionalProducer({ ...parts, servers: options.brokers.join(',') });
       };
       return await insist(ask, NOT_YET, OPEN_TIMEOUT_MS);
     };
@@ -103,6 +114,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
 
   async #transact(records: readonly PlacedRecord[], position: GroupPosition | null): Promise<void> {
     const batches = await batchesOf(records);
+    this.#refuseTooLarge(batches);
     const partitions = Map.groupBy(batches, ({ topic }) => topic);
     const topics = [...partitions].map(([topic, of]) => ({ topic, partitions: [...new Set(of.map(({ partition }) => partition))] }));
     const leaders = await this.#leadersOf(topics);
@@ -120,6 +132,22 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     passing('offset-sent');
     await this.#coordinator.endTxn({ ...identity, transactionResult: true });
     passing('broker-committed');
+  }
+
+  /**
+   * Refuses a record that is larger than its topic takes. The broker's own answer would name neither the topic nor its setting.
+   * @throws {TroubleError} with the command that makes room for the largest such record
+   */
+  #refuseTooLarge(batches: readonly BatchEncoder[]): void {
+    const tooLarge = batches.filter(({ bytes, maxMessageBytes }) => bytes > maxMessageBytes);
+    const largest = tooLarge.toSorted((a, b) => b.bytes - a.bytes)[0];
+    if (!largest) return;
+    const { topic, bytes, maxMessageBytes } = largest;
+    throw new TroubleError(
+      `A record needs ${bytes} bytes, but ${topic} takes at most ${maxMessageBytes} bytes (max.message.bytes). ` +
+        `Make room for it: kafka-configs.sh --bootstrap-server ${this.#servers} --alter --entity-type topics ` +
+        `--entity-name ${topic} --add-config max.message.bytes=${bytes}`,
+    );
   }
 
   /**

@@ -6,13 +6,20 @@ import { bytesOf } from '../../record-bytes.ts';
 export interface PlacedRecord {
   readonly record: OutgoingRecord;
   readonly partition: number;
+  /** The largest record batch that the topic takes (`max.message.bytes`). */
+  readonly maxMessageBytes: number;
 }
 
-// The broker takes record batches of 1 MiB by default; what a topic takes beyond that goes alone.
-export const MAX_BATCH_BYTES = 900 * 1024;
+/** More does not make batches faster. What a topic takes beyond it goes alone. */
+const MAX_BATCH_BYTES = 900 * 1024;
 // kafkajs groups the records of one send in quadratic time.
 const MAX_SEND_RECORDS = 2_000;
 export const BATCH_OVERHEAD_BYTES = 61;
+
+/** How large a batch of several records may be that the topic takes. */
+export function batchLimitBytes(maxMessageBytes: number): number {
+  return Math.min(MAX_BATCH_BYTES, maxMessageBytes);
+}
 
 function encode({ key, value, headers }: LogRecord): Message {
   return { key, value, headers: encodeHeaders(headers) };
@@ -34,7 +41,7 @@ export function* sends(records: readonly PlacedRecord[]): Generator<readonly Pla
     const place = `${placed.record.topic}/${placed.partition}`;
     const size = bytesOf(placed.record);
     const soFar = bytes.get(place) ?? BATCH_OVERHEAD_BYTES;
-    if (send.length >= MAX_SEND_RECORDS || (bytes.has(place) && soFar + size > MAX_BATCH_BYTES)) {
+    if (send.length >= MAX_SEND_RECORDS || (bytes.has(place) && soFar + size > batchLimitBytes(placed.maxMessageBytes))) {
       yield send;
       send = [];
       bytes = new Map();

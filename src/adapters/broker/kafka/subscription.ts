@@ -20,6 +20,7 @@ const WITH_GENERATION = 2;
 const NO_GENERATION = -1;
 /** The first byte of the user data. Other assignors' user data begins with 0, half of a length. */
 const GIVEN_BACK_VERSION = 1;
+const COMING_VERSION = 1;
 
 const UNREADABLE: MemberSubscription = { topics: [], owned: [], generation: NO_GENERATION, givenBack: [] };
 
@@ -57,10 +58,18 @@ export function decodeSubscription(topic: string, encoded: Buffer): MemberSubscr
   }, UNREADABLE);
 }
 
-/** Source: Apache Kafka, ConsumerProtocolAssignment.json, version 0. */
-export function encodeAssignment(topic: string, partitions: readonly number[]): Buffer {
+/**
+ * Writes what the leader gives to a member.
+ *
+ * Source: Apache Kafka, ConsumerProtocolAssignment.json, version 0. `coming` is in the user data:
+ * one byte for its version, then a number.
+ *
+ * @param coming how many more partitions the member gets once their owners have closed them
+ */
+export function encodeAssignment(topic: string, partitions: readonly number[], coming = 0): Buffer {
   const topics = partitions.length === 0 ? [] : [topicPartitions(topic, partitions)];
-  return Buffer.concat([int16(ASSIGNMENT_VERSION), array(topics), bytes(Buffer.alloc(0))]);
+  const userData = coming === 0 ? Buffer.alloc(0) : Buffer.concat([Buffer.from([COMING_VERSION]), int32(coming)]);
+  return Buffer.concat([int16(ASSIGNMENT_VERSION), array(topics), bytes(userData)]);
 }
 
 /**
@@ -78,6 +87,17 @@ export function decodeAssignment(topic: string, encoded: Buffer): readonly numbe
   }, null);
   if (partitions) return partitions;
   throw new TroubleError(`The leader of the group sent an assignment of ${topic} that cannot be read: ${encoded.toString('hex', 0, 64)}`);
+}
+
+/** Whether the leader has said that more partitions come; a leader of another release says nothing. */
+export function saysMoreComes(assignment: Buffer): boolean {
+  return readable(() => {
+    const reader = new ProtocolReader(assignment);
+    reader.int16();
+    reader.partitionsOf('');
+    const userData = reader.bytes();
+    return userData?.[0] === COMING_VERSION;
+  }, false);
 }
 
 /** @returns none for other clients' user data */

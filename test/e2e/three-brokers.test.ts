@@ -1,0 +1,99 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ClusterCampaign, type ClusterFaultName, type Recovery } from '../support/cluster-campaign.ts';
+import { RecoveryTable } from '../support/recovery-table.ts';
+
+/** How often each fault happens on each cluster: in a run of all tests, and with FAULTS=all. */
+type Times = Readonly<Record<ClusterFaultName, readonly [sample: number, whole: number]>>;
+
+const EVERYTHING_ON_41: Times = {
+  'a rolling restart of all brokers': [1, 5],
+  'each broker killed with -9': [0, 2],
+  'the controller killed with -9': [1, 3],
+  "the group's coordinator moved": [0, 5],
+  "the transactions' coordinators moved": [0, 5],
+  'leaders moved': [0, 5],
+  'two of three brokers killed': [1, 2],
+  'a broker cut off from everybody': [1, 3],
+  'a broker cut off from the other brokers': [0, 3],
+  "the brokers' clocks apart": [0, 1],
+};
+const THE_REST_ON_37: Times = {
+  'a rolling restart of all brokers': [0, 5],
+  'each broker killed with -9': [0, 1],
+  'the controller killed with -9': [0, 1],
+  "the group's coordinator moved": [1, 3],
+  "the transactions' coordinators moved": [1, 3],
+  'leaders moved': [1, 3],
+  'two of three brokers killed': [0, 1],
+  'a broker cut off from everybody': [0, 1],
+  'a broker cut off from the other brokers': [0, 1],
+  "the brokers' clocks apart": [1, 1],
+};
+const NEVER = Object.fromEntries(Object.entries(EVERYTHING_ON_41).map(([name, [, whole]]) => [name, [0, whole]])) as unknown as Times;
+
+const isWhole = process.env.FAULTS === 'all';
+/** Kafka's own default in the whole run. */
+const SESSION_MS = isWhole ? 9_000 : 3_000;
+/** What issue 16 asks for, and what a busy machine of two cores may add before the test fails. */
+const TARGET_MS = 3_000;
+const LIMIT_MS = TARGET_MS + 10_000;
+
+const CLUSTERS = [
+  { version: '4.1.0', instances: 2, cpuHogs: 2, times: EVERYTHING_ON_41 },
+  { version: '3.7.2', instances: 1, cpuHogs: isWhole ? 2 : 0, times: THE_REST_ON_37 },
+  { version: '4.1.0', instances: 1, cpuHogs: 2, times: NEVER },
+  { version: '3.7.2', instances: 2, cpuHogs: 2, times: NEVER },
+] as const;
+
+describe.each(CLUSTERS)('on three brokers of Kafka $version, with $cpuHogs CPU hogs', ({ version, instances, cpuHogs, times }) => {
+  const faults = shuffled(Object.entries(times).flatMap(([name, [sample, whole]]) => Array(isWhole ? whole : sample).fill(name)));
+  let directory: string;
+  let campaign: ClusterCampaign | null = null;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'allocation-'));
+    if (faults.length === 0) return;
+    campaign = await ClusterCampaign.start({ directory, version, instances, sessionMs: SESSION_MS, cpuHogs }).catch((reason: Error) => {
+      if (process.env.CI) throw reason;
+      process.stderr.write(`The campaign on three brokers is skipped: ${reason.message}\n`);
+      return null;
+    });
+  }, 240_000);
+
+  afterEach(async () => {
+    await campaign?.stop();
+    await rm(directory, { recursive: true, force: true });
+  }, 60_000);
+
+  it.skipIf(faults.length === 0)(
+    `${instances} of the service answer every command once, whatever befalls brokers`,
+    async ({ skip }) => {
+      if (!campaign) return skip();
+      const table = new RecoveryTable(TARGET_MS, LIMIT_MS);
+      for (const [index, name] of faults.entries()) {
+        const whyNot = campaign.whyNot(name);
+        if (whyNot && process.env.CI) throw new Error(`${name}: ${whyNot}`);
+        if (whyNot) {
+          process.stderr.write(`Skipped: ${name}: ${whyNot}\n`);
+          continue;
+        }
+        const recoveries: readonly Recovery[] = await campaign.endure(name);
+        process.stdout.write(`${index + 1} of ${faults.length}: ${table.add(name, recoveries)}\n`);
+      }
+      const findings = await campaign.verdict();
+      process.stdout.write(`Kafka ${version}, ${instances} of the service, ${campaign.flow.sent} commands\n${table.text(findings)}\n`);
+      expect([...findings, ...table.tooSlow()]).toEqual([]);
+    },
+    7_200_000,
+  );
+});
+
+function shuffled<T>(of: readonly T[]): T[] {
+  return of
+    .map((each) => ({ each, place: Math.random() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ each }) => each);
+}

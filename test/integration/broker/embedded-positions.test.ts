@@ -1,0 +1,118 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EmbeddedBroker } from '../../../src/adapters/broker/embedded/broker.ts';
+import { Database } from '../../../src/adapters/database/database.ts';
+import { bytesOf } from '../../../src/adapters/record-bytes.ts';
+import type { AssignedPartition, LogRecord, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import { eventually } from '../../support/eventually.ts';
+
+const TOPIC = 'records';
+const MAX_MESSAGE_BYTES = 1_000;
+/** As many as one batch of the log takes (append.ts). */
+const BATCH = 1_000;
+
+describe('the embedded log at its boundaries', () => {
+  let database: Database;
+  let broker: EmbeddedBroker;
+
+  beforeEach(async () => {
+    database = await Database.open('sqlite:///:memory:');
+    await database.runMigrations();
+    broker = new EmbeddedBroker(database);
+    await broker.ensureTopics([{ name: TOPIC, partitions: 1, maxMessageBytes: MAX_MESSAGE_BYTES }], true);
+  });
+
+  afterEach(async () => {
+    await broker.close();
+    await database.close();
+  });
+
+  const message = (value: string): LogRecord => ({ key: null, value, headers: {} });
+  const publish = (...values: string[]) => broker.publish(TOPIC, values.map(message));
+  const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => `${from + index}`);
+  const textOf = ({ value }: Pick<ReceivedRecord, 'value'>) => String(value);
+  const read = async (beginning: number, end: number) => {
+    const records: ReceivedRecord[] = [];
+    const ends: number[] = [];
+    await broker.read(TOPIC, [{ partition: 0, beginning, end }], async (delivery) => {
+      records.push(...delivery.records);
+      ends.push(delivery.nextOffset);
+    });
+    expect(ends.at(-1)).toBe(end);
+    expect(records.map(({ offset }) => `${offset}`)).toEqual(records.map(textOf));
+    return records.map(textOf);
+  };
+  /** A consumer of one partition. @returns what was delivered, one list each time */
+  const consume = async (offset: number) => {
+    const deliveries: string[][] = [];
+    let partition: AssignedPartition | undefined;
+    await broker.consume({
+      topic: TOPIC,
+      group: 'group',
+      assigned: (assigned) => {
+        partition = assigned;
+        assigned.resumeFrom(offset);
+        return { handle: async (records) => void deliveries.push(records.map(textOf)), close: async () => {} };
+      },
+    });
+    await eventually(() => expect(partition).toBeDefined());
+    return { deliveries, partition: partition as unknown as AssignedPartition };
+  };
+
+  it.each([
+    [0, 1],
+    [BATCH - 1, BATCH],
+    [BATCH, BATCH + 1],
+    [BATCH - 1, BATCH + 1],
+    [2 * BATCH, 2 * BATCH + 1],
+    [0, 2 * BATCH + 1],
+  ])('reads exactly what lies from %i up to %i, around the ends of batches', async (beginning, end) => {
+    const places = await publish(...numbers(0, 2 * BATCH + 1));
+    expect(places.map(({ offset }) => offset)).toEqual(numbers(0, 2 * BATCH + 1).map(Number));
+    expect(await read(beginning, end)).toEqual(numbers(beginning, end));
+  });
+
+  it('goes on at the offset behind the last, in the next append too', async () => {
+    await publish(...numbers(0, BATCH));
+    expect(await publish(`${BATCH}`)).toEqual([{ partition: 0, offset: BATCH }]);
+    expect(await broker.offsetRanges(TOPIC)).toEqual([{ partition: 0, beginning: 0, end: BATCH + 1 }]);
+    expect(await read(BATCH - 1, BATCH + 1)).toEqual(numbers(BATCH - 1, BATCH + 1));
+  });
+
+  it('delivers each record once that comes right behind a delivery', async () => {
+    const { deliveries } = await consume(0);
+    for (const value of numbers(0, 4)) {
+      await publish(value);
+      await eventually(() => expect(deliveries.at(-1)).toEqual([value]));
+    }
+    expect(deliveries).toEqual([['0'], ['1'], ['2'], ['3']]);
+  });
+
+  it('delivers from exactly the offset that a partition is resumed at', async () => {
+    await publish(...numbers(0, 3));
+    const { deliveries, partition } = await consume(2);
+    await eventually(() => expect(deliveries).toEqual([['2']]));
+    partition.resumeFrom(1);
+    await eventually(() => expect(deliveries).toEqual([['2'], ['1', '2']]));
+    partition.resumeFrom(3);
+    await publish('3');
+    await eventually(() => expect(deliveries).toEqual([['2'], ['1', '2'], ['3']]));
+  });
+
+  it('tails from the record behind the end, and each of them once', async () => {
+    await publish(...numbers(0, 2));
+    const seen: string[] = [];
+    await broker.tail(TOPIC, 'end', (record) => seen.push(textOf(record)));
+    for (const value of numbers(2, 5)) {
+      await publish(value);
+      await eventually(() => expect(seen.at(-1)).toBe(value));
+    }
+    expect(seen).toEqual(numbers(2, 5));
+  });
+
+  it('takes a message of exactly the largest size, and none that is a byte larger', async () => {
+    const room = MAX_MESSAGE_BYTES - bytesOf(message(''));
+    await publish('x'.repeat(room));
+    await expect(publish('x'.repeat(room + 1))).rejects.toThrow(`A message of ${MAX_MESSAGE_BYTES + 1} bytes is too large`);
+    expect(await broker.offsetRanges(TOPIC)).toMatchObject([{ end: 1 }]);
+  });
+});

@@ -1,0 +1,125 @@
+import type { HistoryRecord } from '../support/check-history.ts';
+import { isMended } from './mended.ts';
+import type { Office } from './outages.ts';
+import type { SimulatedLog } from './simulated-log.ts';
+import type { World } from './world.ts';
+
+interface Topics {
+  readonly commands: string;
+  readonly events: string;
+}
+
+/** Who must hear of what befalls the cluster. */
+interface Listener {
+  /** Commands may be deleted before they were answered. */
+  readonly mayLoseCommands: boolean;
+  happens(fault: string): void;
+  /** The group has lost its offsets in these partitions. */
+  forgets(partitions: Iterable<number>): void;
+  /** Makes all members leave. */
+  leave(): void;
+}
+
+const LONGEST_OUTAGE_MS = 4_000;
+const LONGEST_ABSENCE_MS = 3_000;
+const FAULTS = [
+  ...['group coordinator moves', 'transaction coordinator moves', 'leader moves', 'leader moves'],
+  ...['retention of commands', 'retention of events', 'offsets vanish'],
+] as const;
+
+/**
+ * What befalls the log itself: coordinators and leaders move, retention deletes, offsets expire.
+ * What was published is proven by the events once the offsets are gone, so no history has both without them.
+ */
+export class ClusterFaults {
+  readonly #world: World;
+  readonly #log: SimulatedLog;
+  readonly #topics: Topics;
+  readonly #listener: Listener;
+  /** Places of commands that were deleted before the group had passed them. */
+  readonly #lost = new Set<string>();
+  readonly #losesEvents: boolean;
+  #hasForgotten = false;
+
+  constructor(world: World, log: SimulatedLog, topics: Topics, listener: Listener) {
+    this.#world = world;
+    this.#log = log;
+    this.#topics = topics;
+    this.#listener = listener;
+    this.#losesEvents = world.chance(0.5);
+  }
+
+  get hasForgotten(): boolean {
+    return this.#hasForgotten;
+  }
+
+  befall(): void {
+    const fault = this.#world.pick(FAULTS);
+    if (fault === 'group coordinator moves') this.#move(fault, 'group');
+    if (fault === 'leader moves') this.#move(fault, `leader of ${this.#anyPartition()}`);
+    if (fault === 'transaction coordinator moves' && this.#log.transactionalIds.length > 0)
+      this.#move(fault, `transactions of ${this.#world.pick(this.#log.transactionalIds)}`);
+    if (fault === 'retention of commands') this.#deleteCommands();
+    if (fault === 'retention of events' && this.#losesEvents) this.#deleteEvents();
+    if (fault === 'offsets vanish' && !this.#losesEvents && isMended.lostOffsets) this.#forgetOffsets();
+  }
+
+  /** Without those that were deleted before anybody answered them. */
+  withoutLost(commands: readonly HistoryRecord[], answers: readonly HistoryRecord[]): readonly HistoryRecord[] {
+    if (this.#lost.size === 0) return commands;
+    const answered = new Set(
+      answers.map(
+        ({ headers }) => headers.ce_id?.replace(/\.\d+$/, '') ?? `${headers['dead-letter-partition']}/${headers['dead-letter-offset']}`,
+      ),
+    );
+    const isAnswered = (place: string) => answered.has(place) || answered.has(`${this.#topics.commands}/${place}`);
+    return commands.filter(({ partition, offset }) => {
+      const place = `${partition}/${offset}`;
+      return !this.#lost.has(place) || isAnswered(place);
+    });
+  }
+
+  #move(fault: string, office: Office): void {
+    this.#listener.happens(fault);
+    this.#log.outages.move(office, this.#world.random() * LONGEST_OUTAGE_MS);
+  }
+
+  /** Mostly what is answered; now and then what nobody has come to yet. */
+  #deleteCommands(): void {
+    const { commands } = this.#topics;
+    const partition = this.#anyPartition();
+    const answeredBelow = this.#log.offsets.get(partition) ?? 0;
+    const isLossy = this.#listener.mayLoseCommands && this.#world.chance(0.2);
+    const start = this.#log.start(commands, partition);
+    const most = isLossy ? this.#log.stableEnd(commands, partition) : answeredBelow;
+    if (most <= start) return;
+    this.#listener.happens(isLossy ? 'retention of unanswered commands' : 'retention of commands');
+    this.#log.deleteBefore(commands, partition, this.#world.between(start + 1, most));
+    for (let offset = answeredBelow; offset < this.#log.start(commands, partition); offset += 1) this.#lost.add(`${partition}/${offset}`);
+  }
+
+  #deleteEvents(): void {
+    const { events } = this.#topics;
+    const partition = this.#anyPartition();
+    const start = this.#log.start(events, partition);
+    const end = this.#log.stableEnd(events, partition);
+    if (end <= start) return;
+    this.#listener.happens('retention of events');
+    this.#log.deleteBefore(events, partition, this.#world.between(start + 1, end));
+  }
+
+  #forgetOffsets(): void {
+    const isEmptied = this.#world.chance(0.5);
+    if (isEmptied) this.#listener.leave();
+    this.#world.after(isEmptied ? this.#world.random() * LONGEST_ABSENCE_MS : 0, () => {
+      this.#hasForgotten = true;
+      this.#listener.happens(this.#log.group.hasMembers ? 'offsets vanish among members' : 'offsets vanish');
+      this.#listener.forgets(Array.from({ length: this.#log.partitions }, (_, partition) => partition));
+      this.#log.forgetOffsets();
+    });
+  }
+
+  #anyPartition(): number {
+    return this.#world.between(0, this.#log.partitions - 1);
+  }
+}

@@ -1,0 +1,103 @@
+import type { GroupPosition, LogRecord } from '../../src/service-layer/unit-of-work.ts';
+import type { SimulatedLog } from './simulated-log.ts';
+
+/** What a live reader finds. */
+export interface LiveViolation {
+  readonly kind: 'apart' | 'torn-live';
+  readonly detail: string;
+}
+
+/** The command that a record answers. */
+interface Place {
+  readonly lane: number;
+  readonly offset: number;
+}
+
+/**
+ * Reads along while the history runs, as a `read_committed` consumer does, and hears of each transaction as it is decided.
+ *
+ * Two things hold at every moment, and the end of a history may hide that they did not: all messages of an answer appear at once; and the
+ * group moves with the answers and never otherwise, so that nothing below C is still to be answered and nothing at or above C is.
+ */
+export class LiveReader {
+  readonly violations: LiveViolation[] = [];
+  readonly #log: SimulatedLog;
+  readonly #topics: readonly string[];
+  readonly #nextOffsets = new Map<string, number>();
+  /** Where each message of an answer was seen: in which of the looks. */
+  readonly #seen = new Map<string, number>();
+  /** C, by lane: as far as the lane has ever come. */
+  readonly #answeredBelow = new Map<number, number>();
+  readonly #mayMoveBack = new Set<number>();
+  #looks = 0;
+
+  /** @param topics in which commands are answered */
+  constructor(log: SimulatedLog, topics: readonly string[]) {
+    this.#log = log;
+    this.#topics = topics;
+  }
+
+  /** A transaction is decided: these records and this move of the group become true in one step. */
+  committed(records: readonly LogRecord[], positions: readonly GroupPosition[]): void {
+    const places = records.flatMap(placeOf);
+    for (const { lane, offset } of places) {
+      const from = this.#answeredBelow.get(lane) ?? 0;
+      const to = positions.find(({ partition }) => partition === lane)?.nextOffset;
+      if (to === undefined) this.#report('apart', `${lane}/${offset} is answered, and the group does not move`);
+      else if (offset < from) this.#report('apart', `${lane}/${offset} is answered, and the group stood at ${from}`);
+      else if (offset >= to) this.#report('apart', `${lane}/${offset} is answered, and the group moves to ${to} only`);
+    }
+    for (const { partition, nextOffset } of positions) {
+      const before = this.#answeredBelow.get(partition) ?? 0;
+      if (nextOffset < before && !this.#mayMoveBack.has(partition))
+        this.#report('apart', `the group moves back in ${partition}, from ${before} to ${nextOffset}`);
+      if (nextOffset >= before) this.#mayMoveBack.delete(partition);
+      this.#answeredBelow.set(partition, Math.max(before, nextOffset));
+    }
+  }
+
+  /** The group has forgotten its offsets: what can be proven of them may be less than they were. */
+  forgotten(partitions: Iterable<number>): void {
+    for (const partition of partitions) this.#mayMoveBack.add(partition);
+  }
+
+  /** Reads what has become visible since the last look. */
+  look(): void {
+    this.#looks += 1;
+    for (const topic of this.#topics) {
+      for (let partition = 0; partition < this.#log.partitions; partition += 1) this.#lookInto(topic, partition);
+    }
+  }
+
+  #lookInto(topic: string, partition: number): void {
+    const key = `${topic}/${partition}`;
+    const from = this.#nextOffsets.get(key) ?? 0;
+    const end = this.#log.stableEnd(topic, partition);
+    if (end <= from) return;
+    this.#nextOffsets.set(key, end);
+    const numbers = new Map<string, number>();
+    for (const { headers } of this.#log.read(topic, partition, from)) {
+      const [, answer, number = '1'] = /^(.+\/\d+\/\d+)(?:\.(\d+))?$/.exec(String(headers.ce_id ?? '')) ?? [];
+      if (answer === undefined) continue;
+      const seen = this.#seen.get(answer) ?? this.#looks;
+      this.#seen.set(answer, seen);
+      if (seen !== this.#looks) this.#report('torn-live', `${headers.ce_id} appears after other messages of the answer`);
+      const expected = (numbers.get(answer) ?? 0) + 1;
+      numbers.set(answer, expected);
+      if (Number(number) !== expected) this.#report('torn-live', `${headers.ce_id} appears where the ${expected}. message should`);
+    }
+  }
+
+  #report(kind: LiveViolation['kind'], detail: string): void {
+    if (this.violations.length < MOST_VIOLATIONS) this.violations.push({ kind, detail });
+  }
+}
+
+const MOST_VIOLATIONS = 10;
+
+function placeOf({ headers }: LogRecord): readonly Place[] {
+  const id = /\/(\d+)\/(\d+)(?:\.\d+)?$/.exec(String(headers.ce_id ?? ''));
+  if (headers.ce_causationid !== undefined && id) return [{ lane: Number(id[1]), offset: Number(id[2]) }];
+  const { 'dead-letter-partition': lane, 'dead-letter-offset': offset, 'dead-letter-reason': reason } = headers;
+  return reason === undefined ? [] : [{ lane: Number(lane), offset: Number(offset) }];
+}

@@ -1,0 +1,37 @@
+import { checkHistory, type History } from './check-history.ts';
+import { type CommandFlow, unseenTypes } from './command-flow.ts';
+import { contentHash, type JavaRecord, readTopicInJava } from './kafka-java/read.ts';
+import { readHistory } from './read-history.ts';
+
+/** What a campaign on real Kafka and PostgreSQL leaves behind. */
+export interface CampaignEnd {
+  readonly flow: CommandFlow;
+  readonly brokers: string;
+  readonly databaseUrl: string;
+  /** Whether a transaction must have been aborted after its records were written. */
+  readonly mustAbort: boolean;
+}
+
+/**
+ * Hears the judge about a run at rest. What kafkajs reads must be what Kafka's own client reads.
+ * @returns what is wrong, a line each
+ */
+export async function judge({ flow, brokers, databaseUrl, mustAbort }: CampaignEnd): Promise<readonly string[]> {
+  const history = await readHistory(flow.kafka, flow.topics, flow.group, databaseUrl);
+  const findings = checkHistory(history).map(({ kind, detail }) => `${kind}: ${detail}`);
+  if (history.commands.length < flow.sent) findings.push(`${flow.sent - history.commands.length} commands are gone from the topic`);
+  findings.push(...unseenTypes(history).map((type) => `Nothing was answered with ${type}`));
+  return [...findings, ...(await differences(history, brokers, flow.topics.events, mustAbort))];
+}
+
+async function differences({ events }: History, brokers: string, topic: string, mustAbort: boolean): Promise<readonly string[]> {
+  const { records: inJava, aborted } = await readTopicInJava(brokers, topic);
+  const asText = ({ partition, offset, key, contentHash }: Omit<JavaRecord, 'id'>) => `${partition}/${offset} ${key} ${contentHash}`;
+  const here = new Set(events.map((event) => asText({ ...event, key: String(event.key), contentHash: contentHash(event) })));
+  const there = new Set(inJava.map(asText));
+  return [
+    ...(mustAbort && aborted === 0 ? ['There is no record of an aborted transaction: nothing shows that none is seen'] : []),
+    ...[...here.difference(there)].map((event) => `Kafka's own client does not see the event ${event}`),
+    ...[...there.difference(here)].map((event) => `Only Kafka's own client sees the event ${event}`),
+  ];
+}

@@ -1,0 +1,76 @@
+import type { LaneCommand, Message, Report } from './check-history.ts';
+
+/** What a command says of where it comes from, and its answer must say again. */
+export interface Origin {
+  readonly id: string;
+  readonly correlationId: string;
+  /** Null: the command has none that is valid. */
+  readonly traceparent: string | null;
+}
+
+/** The attributes of one part of a composite, by their names. */
+export type PartAttributes = Readonly<Record<string, unknown>>;
+
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+const SOURCE = '/allocation';
+/** Each type of event is still in its first version. */
+const SCHEMA = (type: unknown) => `/allocation/schemas/${type}/1`;
+
+/**
+ * The origin that a command states.
+ * @param event the whole command, in structured mode
+ */
+export function originOf(id: string, headers: Readonly<Record<string, string>>, event: Readonly<Record<string, unknown>> = {}): Origin {
+  const traces = [event.traceparent, headers.traceparent, headers.ce_specversion === undefined ? null : headers.ce_traceparent];
+  const traceparent = traces.find((each): each is string => typeof each === 'string' && TRACEPARENT.test(each)) ?? null;
+  const correlationId = event.specversion === undefined ? headers.ce_correlationid : event.correlationid;
+  return { id, correlationId: typeof correlationId === 'string' ? correlationId : id, traceparent };
+}
+
+/** Everything that a part of a composite says besides its data. */
+export function attributesOf({ data: _, ...attributes }: PartAttributes): PartAttributes {
+  return attributes;
+}
+
+/** Each answer has the key, and says what a consumer needs to know of it, as the contract promises. */
+export function checkEnvelopes(commands: readonly LaneCommand[], report: Report): void {
+  for (const command of commands) for (const message of command.answer?.messages ?? []) checkMessage(command, message, report);
+}
+
+function checkMessage(command: LaneCommand, message: Message, report: Report): void {
+  const { key, headers } = message.record;
+  const isComposite = message.partIds !== null;
+  const { orderid } = command.body;
+  const subject = isComposite && orderid !== undefined ? orderid : subjectOf(message.events[0] ?? {});
+  if (key !== subject) report('wrong-key', `${command.place}: ${key} instead of ${subject}`);
+  const attributes: Record<string, unknown> = { traceparent: headers.traceparent };
+  for (const [name, text] of Object.entries(headers)) if (name.startsWith('ce_')) attributes[name.slice('ce_'.length)] = text;
+  if (headers['content-type'] !== 'application/json')
+    report('wrong-envelope', `${command.place}: content-type is ${headers['content-type']}`);
+  checkAttributes(command, attributes, subject, headers.ce_type, report);
+  for (const [index, part] of message.parts.entries()) {
+    const event = message.events[index] ?? {};
+    if (part.time !== headers.ce_time) report('wrong-envelope', `${command.place}, part ${index + 1}: another time than the whole`);
+    checkAttributes(command, part, subjectOf(event), part.type, report);
+  }
+}
+
+function checkAttributes(command: LaneCommand, found: PartAttributes, subject: unknown, type: unknown, report: Report): void {
+  const { place, id, correlationId, traceparent } = command;
+  const told = `${place}, ${String(found.id)}`;
+  const ask = (kind: Parameters<Report>[0], name: string, expected: unknown) => {
+    if (found[name] !== expected) report(kind, `${told}: ${name} is ${found[name]} instead of ${expected}`);
+  };
+  ask('wrong-id', 'causationid', id);
+  ask('wrong-correlation', 'correlationid', correlationId);
+  ask('wrong-trace', 'traceparent', traceparent ?? undefined);
+  ask('wrong-dataschema', 'dataschema', SCHEMA(type));
+  ask('wrong-subject', 'subject', subject);
+  ask('wrong-envelope', 'source', SOURCE);
+  ask('wrong-envelope', 'specversion', '1.0');
+}
+
+/** The product that the event is about; a rejection may know only the batch or the order. */
+function subjectOf({ sku, reference, orderid }: Readonly<Record<string, unknown>>): unknown {
+  return sku ?? reference ?? orderid;
+}

@@ -1,0 +1,90 @@
+import type { PartitionView, View } from './cluster-view.ts';
+import type { CommandFlow } from './command-flow.ts';
+import type { KafkaCluster } from './kafka-java/cluster.ts';
+
+/**
+ * What has been answered on a cluster, some of whose brokers may be away. Asks brokers that are well,
+ * each with a short deadline, so that what a test measures is not a client's own recovery.
+ */
+export class ClusterAnswers {
+  readonly #cluster: KafkaCluster;
+  readonly #flow: CommandFlow;
+
+  constructor(cluster: KafkaCluster, flow: CommandFlow) {
+    this.#cluster = cluster;
+    this.#flow = flow;
+  }
+
+  /** Where each partition of the commands ends now. */
+  async ends(): Promise<readonly number[]> {
+    return await this.#endsOf(this.#flow.topics.commands, 'everything');
+  }
+
+  /** How many of the commands before these ends the group has not passed. @throws nobody can say now */
+  async waiting(ends: readonly number[]): Promise<number> {
+    const committed = await this.committed();
+    return ends.reduce((sum, end, partition) => sum + Math.max(0, end - (committed[partition] ?? 0)), 0);
+  }
+
+  /** Where the group stands in each partition. @throws nobody can say now */
+  async committed(): Promise<readonly (number | null)[]> {
+    const { view, whole } = this.#cluster;
+    const { group, topics, partitions } = this.#flow;
+    const coordinator = await Promise.any(whole.map((broker) => view.coordinator(broker, group)));
+    if (!whole.includes(coordinator)) throw new Error(`The group's coordinator is broker ${coordinator}, which is away`);
+    return await view.committed(coordinator, group, topics.commands, partitions);
+  }
+
+  /**
+   * Passes when every command before these ends is answered: the group has passed it, and a reader
+   * of what is committed can see all events that were written before. @throws not yet
+   */
+  async isAnswered(ends: readonly number[]): Promise<void> {
+    const waiting = await this.waiting(ends);
+    if (waiting > 0) throw new Error(`${waiting} commands wait`);
+    const written = await this.#endsOf(this.#flow.topics.events, 'everything');
+    for (;;) {
+      const visible = await this.#endsOf(this.#flow.topics.events, 'committed');
+      if (visible.every((end, partition) => end >= (written[partition] ?? 0))) return;
+    }
+  }
+
+  /** Passes when one of the brokers that are well knows a leader, itself well, of every partition. @throws not yet */
+  async isElected(): Promise<void> {
+    const { whole, view } = this.#cluster;
+    await Promise.any(whole.map(async (broker) => everyLed(await view.of(broker), whole)));
+  }
+
+  /** Passes when all brokers are well and every replica is in sync. @throws not yet */
+  async isWhole(): Promise<void> {
+    const { all, whole, view } = this.#cluster;
+    const { brokers, partitions } = await view.of(all[0] as number);
+    const late = partitions.filter(({ replicas, inSync }) => inSync.length < replicas.length);
+    if (late.length > 0) throw new Error(`${late.length} partitions have replicas that are not in sync`);
+    if (whole.length < all.length || brokers.length < all.length) throw new Error('A broker is away');
+    await this.isElected();
+  }
+
+  /** The partitions as a broker that is well sees them. */
+  async partitions(): Promise<readonly PartitionView[]> {
+    const { whole, view } = this.#cluster;
+    return (await Promise.any(whole.map((broker) => view.of(broker)))).partitions;
+  }
+
+  async #endsOf(topic: string, of: 'everything' | 'committed'): Promise<readonly number[]> {
+    const { whole, view } = this.#cluster;
+    const partitions = (await this.partitions()).filter((each) => each.topic === topic);
+    const ends: number[] = [];
+    const read = async ({ partition, leader }: PartitionView) => {
+      if (!whole.includes(leader)) throw new Error(`Broker ${leader}, which is away, leads ${topic}/${partition}`);
+      ends[partition] = await view.end(leader, topic, partition, of);
+    };
+    await Promise.all(partitions.map(read));
+    return ends;
+  }
+}
+
+function everyLed({ partitions }: View, whole: readonly number[]): void {
+  const orphan = partitions.find(({ leader }) => !whole.includes(leader));
+  if (orphan) throw new Error(`${orphan.topic}/${orphan.partition} has no leader that is well`);
+}

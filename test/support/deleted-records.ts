@@ -1,0 +1,90 @@
+import type { Answer, Handled, History, HistoryRecord, Letter } from './check-history.ts';
+
+interface Place {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** What a topic's retention has deleted, and what can still be known of it. */
+export class Deleted {
+  /** Commands were deleted. */
+  readonly hasCommands: boolean;
+  /** Events or dead letters were deleted. */
+  readonly hasAnswers: boolean;
+  readonly #history: History;
+  readonly #commandStarts: ReadonlyMap<number, number>;
+  /** For each partition that has lost answers, by lane: the first command whose answer is still there. */
+  readonly #firstAnswered: readonly ReadonlyMap<number, number>[];
+
+  constructor(history: History) {
+    const { events, deadLetters, starts } = history;
+    this.#history = history;
+    this.#commandStarts = starts?.commands ?? new Map();
+    this.hasCommands = cutIn(this.#commandStarts).length > 0;
+    const left = (records: readonly HistoryRecord[], topicStarts: ReadonlyMap<number, number> = new Map()) =>
+      cutIn(topicStarts).map((cut) => firstOffsets(records.filter(({ partition }) => partition === cut).flatMap(commandOf)));
+    this.#firstAnswered = [...left(events, starts?.events), ...left(deadLetters, starts?.deadLetters)];
+    this.hasAnswers = this.#firstAnswered.length > 0;
+  }
+
+  /** Whether the place of a command is below what is still there. */
+  has(place: string): boolean {
+    const [offset, partition] = place.split('/').reverse();
+    return Number(offset) < (this.#commandStarts.get(Number(partition)) ?? 0);
+  }
+
+  /** Whether what came of the command may be among the deleted: its lane's later commands have answers there, or none has. */
+  mayHaveHeld({ partition, offset }: Place): boolean {
+    return this.#firstAnswered.some((firsts) => offset < (firsts.get(partition) ?? Number.POSITIVE_INFINITY));
+  }
+
+  /** Deleted commands, as their dead letters have kept them. */
+  commandsIn(letters: ReadonlyMap<string, Letter>): readonly HistoryRecord[] {
+    return [...letters].flatMap(([place, { record }]) => {
+      if (!this.has(place)) return [];
+      const [offset, partition, ...topic] = place.split('/').reverse();
+      const headers = Object.fromEntries(Object.entries(record.headers).filter(([name]) => !name.startsWith('dead-letter')));
+      return [{ ...record, topic: topic.reverse().join('/'), partition: Number(partition), offset: Number(offset), headers }];
+    });
+  }
+
+  /** Deleted commands that were answered. */
+  answered(answers: ReadonlyMap<string, Answer>): readonly Handled[] {
+    if (!this.hasCommands) return [];
+    return [...answers.values()]
+      .filter(({ place }) => this.has(place))
+      .map((answer) => {
+        const [offset, partition] = answer.place.split('/').reverse();
+        const id = answer.record.headers.ce_causationid ?? '';
+        return { place: answer.place, partition: Number(partition), offset: Number(offset), id, body: null, answer };
+      });
+  }
+
+  /** The products of which events are missing: what is there says too little of their stock. */
+  unknownSkus(answers: Iterable<Answer>): ReadonlySet<string> {
+    if (!this.hasAnswers) return new Set();
+    const counts = new Map<string, number>();
+    for (const { sku, sequence } of [...answers].flatMap(({ events }) => events))
+      if (sequence !== undefined) counts.set(String(sku), (counts.get(String(sku)) ?? 0) + 1);
+    const { products } = this.#history.tables;
+    return new Set(products.filter(({ sku, version }) => counts.get(sku) !== version).map(({ sku }) => sku));
+  }
+}
+
+const cutIn = (starts: ReadonlyMap<number, number>) => [...starts].filter(([, start]) => start > 0).map(([partition]) => partition);
+
+/** The lane and the offset of the command that a record answers. */
+function commandOf({ headers }: HistoryRecord): readonly Place[] {
+  const [, partition, offset] = /\/(\d+)\/(\d+)(?:\.\d+)?$/.exec(headers.ce_id ?? '') ?? [
+    null,
+    headers['dead-letter-partition'],
+    headers['dead-letter-offset'],
+  ];
+  return partition === undefined ? [] : [{ partition: Number(partition), offset: Number(offset) }];
+}
+
+function firstOffsets(places: readonly Place[]): ReadonlyMap<number, number> {
+  const firsts = new Map<number, number>();
+  for (const { partition, offset } of places) firsts.set(partition, Math.min(offset, firsts.get(partition) ?? offset));
+  return firsts;
+}
