@@ -68,7 +68,7 @@ export async function takeOver({ topic, partition }: Partition, context: LaneCon
     const { formerGroup } = await claim(lane, context);
     if (formerGroup !== null) await fenceGroup(broker, formerGroup, lane);
     passing('log-claimed');
-    const committed = await broker.committedOffsets(group, topic, partition + 1);
+    const committed = await broker.committedOffsets(group, topic, partition);
     passing('committed-offset-read');
     const position = await store.readPosition(lane);
     passing('position-read');

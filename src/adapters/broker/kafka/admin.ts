@@ -75,11 +75,13 @@ export class KafkaAdmin {
     return resources[0]?.configEntries.find(({ configName }) => configName === name)?.configValue;
   }
 
-  async committedOffsets(group: string, topic: string, atLeast = 1): Promise<readonly (number | null)[]> {
-    const count = await this.#partitionCount(topic, atLeast);
+  async committedOffsets(group: string, topic: string, stable: number | null = null): Promise<readonly (number | null)[]> {
+    const count = await this.#partitionCount(topic, (stable ?? 0) + 1);
+    // The caller knows the partition, and the cluster does not yet.
+    if (stable !== null && stable >= count) throw new TroubleError(`Kafka does not know ${topic}/${stable} yet`);
     const offsets = await this.#ask(`Reading the offsets of ${group}`, async ({ cluster, groupCoordinators }) => {
       await cluster.connect();
-      return await readCommittedOffsets(cluster, groupCoordinators, { group, topic, count }, ASKING_AGAIN_MS);
+      return await readCommittedOffsets(cluster, groupCoordinators, { group, topic, count, stable }, ASKING_AGAIN_MS);
     });
     return offsets.map(({ offset }) => (offset < 0 ? null : offset));
   }

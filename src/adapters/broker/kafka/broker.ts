@@ -70,8 +70,8 @@ export class KafkaBroker implements Broker {
     };
   }
 
-  committedOffsets(group: string, topic: string, atLeast?: number) {
-    return this.#admin.committedOffsets(group, topic, atLeast);
+  committedOffsets(group: string, topic: string, stable?: number) {
+    return this.#admin.committedOffsets(group, topic, stable);
   }
 
   endOfEpoch(topic: string, partition: number, leaderEpoch: number) {

@@ -39,28 +39,45 @@ const EPOCH_REMEDIES: Readonly<Record<number, Remedy>> = {
   78: 'ask again', // OFFSET_NOT_AVAILABLE
 };
 
+/** Whose committed offsets are asked for. */
+interface OffsetQuestion {
+  readonly group: string;
+  readonly topic: string;
+  /** The partitions from 0 up to this one, exclusive. */
+  readonly count: number;
+  /**
+   * The partition whose offset must contain every committed transaction. Not all of them: a dead owner's transaction may
+   * stay open for a minute, and would hold up the lanes of all others. Null: none.
+   */
+  readonly stable: number | null;
+}
+
 /**
- * The group's committed offsets of the topic's partitions from 0 up to `count`, those of committed transactions included.
- * Asks again while the coordinator moves, loads, or still applies a transaction, until the time is up.
+ * The group's committed offsets. Asks again while the coordinator moves, loads, or still applies a transaction to the
+ * stable partition, until the time is up.
  * @param coordinators the nodes that were found before, by group
  * @throws {TroubleError} the time is up, Kafka refuses, or its answer leaves out a partition
  */
 export async function readCommittedOffsets(
   cluster: Cluster,
   coordinators: Map<string, BrokerNode>,
-  asked: { readonly group: string; readonly topic: string; readonly count: number },
+  { group, topic, count, stable }: OffsetQuestion,
   timeoutMs: number,
 ): Promise<readonly PartitionAnswer[]> {
-  const { group, topic, count } = asked;
+  const all = Array.from({ length: count }, (_, partition) => partition);
   return await insistent(timeoutMs, OFFSET_FETCH_REMEDIES, `the offsets of ${group}`, async (remedy) => {
     if (remedy === 'find the node again') coordinators.delete(group);
     const known = coordinators.get(group);
     const node = known ?? (await cluster.findGroupCoordinator({ groupId: group, coordinatorType: GROUP_COORDINATOR }));
     coordinators.set(group, node);
-    const answer = await fetchOffsets(node, asked);
-    if (answer.errorCode !== 0) return answer;
-    const byPartition = new Map(answer.partitions.map((each) => [each.partition, each]));
-    const partitions = Array.from({ length: count }, (_, partition) => byPartition.get(partition) ?? leftOut(topic, partition));
+    const answers = await Promise.all([
+      fetchOffsets(node, { group, topic, partitions: all, isStable: false }),
+      ...(stable === null ? [] : [fetchOffsets(node, { group, topic, partitions: [stable], isStable: true })]),
+    ]);
+    const byPartition = new Map(answers.flatMap(({ partitions }) => partitions.map((each) => [each.partition, each])));
+    const failed = answers.find(({ errorCode }) => errorCode !== 0);
+    if (failed) return failed;
+    const partitions = all.map((partition) => byPartition.get(partition) ?? leftOut(topic, partition));
     return { errorCode: partitions.find(({ errorCode }) => errorCode !== 0)?.errorCode ?? 0, partitions };
   });
 }
@@ -114,8 +131,9 @@ function leftOut(topic: string, partition: number): never {
 /** Source: Apache Kafka, protocol, OffsetFetch, version 7. */
 async function fetchOffsets(
   node: BrokerNode,
-  { group, topic, count }: { readonly group: string; readonly topic: string; readonly count: number },
+  asked: { readonly group: string; readonly topic: string; readonly partitions: readonly number[]; readonly isStable: boolean },
 ): Promise<Answer> {
+  const { group, topic, partitions, isStable } = asked;
   if ((node.versions[OFFSET_FETCH]?.maxVersion ?? 0) < WITH_REQUIRE_STABLE) {
     throw new TroubleError('This Kafka cannot read stable offsets: the service needs Kafka 2.5 or newer');
   }
@@ -125,12 +143,9 @@ async function fetchOffsets(
       .writeUVarIntString(group)
       .writeUVarInt(2) // one topic
       .writeUVarIntString(topic)
-      .writeUVarInt(count + 1);
-    for (let partition = 0; partition < count; partition += 1) encoder.writeInt32(partition);
-    return encoder
-      .writeUVarInt(0)
-      .writeBoolean(true) // stable offsets alone
-      .writeUVarInt(0);
+      .writeUVarInt(partitions.length + 1);
+    for (const partition of partitions) encoder.writeInt32(partition);
+    return encoder.writeUVarInt(0).writeBoolean(isStable).writeUVarInt(0);
   };
   const request = { apiKey: OFFSET_FETCH, apiVersion: WITH_REQUIRE_STABLE, apiName: 'OffsetFetch', encode };
   return (await node.connectionPool.send({ request, response: offsetFetchResponse })) as Answer;
