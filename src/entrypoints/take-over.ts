@@ -69,7 +69,7 @@ export async function takeOver({ topic, partition }: Partition, context: LaneCon
     const { formerGroup } = await claim(lane, context);
     if (formerGroup !== null) await fenceGroup(broker, formerGroup, lane);
     passing('log-claimed');
-    const committed = await broker.committedOffsets(group, topic, partition + 1);
+    const committed = await broker.committedOffsets(group, topic, partition);
     passing('committed-offset-read');
     const position = await store.readPosition(lane);
     passing('position-read');
@@ -100,7 +100,7 @@ export async function takeOver({ topic, partition }: Partition, context: LaneCon
 export async function refuse(lane: Partition, context: LaneContext): Promise<void> {
   const { broker, store, group } = context;
   await claim(lane, context);
-  const committed = await broker.committedOffsets(group, lane.topic, lane.partition + 1);
+  const committed = await broker.committedOffsets(group, lane.topic);
   const position = await store.readPosition(lane);
   const range = rangeOf(lane, await broker.offsetRanges(lane.topic, [lane.partition]), committed.length);
   await refuseAnotherEnd(lane, position, range, context);

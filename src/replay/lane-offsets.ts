@@ -42,10 +42,10 @@ export interface LaneSources {
 const FENCED_RETRIES = 5;
 const FENCED_RETRY_MS = 500;
 
-/** Looks at every lane, and changes nothing. */
-export async function readLaneOffsets(sources: LaneSources, watch: Watch): Promise<readonly LaneOffsets[]> {
+/** Looks at every lane, and changes nothing. @param stable the lane whose committed offset must not lag */
+export async function readLaneOffsets(sources: LaneSources, watch: Watch, stable?: number): Promise<readonly LaneOffsets[]> {
   const { broker, database, store, answers, commandsTopic: topic, group } = sources;
-  const committed = await broker.committedOffsets(group, topic);
+  const committed = await broker.committedOffsets(group, topic, stable);
   const owners = await readLaneOwners(database, topic);
   const found = await answers.read(topic, watch);
   return await Promise.all(
@@ -99,7 +99,7 @@ async function tryToSettle(sources: LaneSources, lane: Partition, choice: Choice
       throw new ReplayRefusedError(`The database belongs to another log (${claim.logId}) than the topics (${logId})`);
     if (claim.formerGroup !== null) await fenceGroup(broker, claim.formerGroup, lane);
     // From here on no owner publishes: what is read now stays true.
-    const now = (await readLaneOffsets(sources, watch)).find(({ partition }) => partition === lane.partition);
+    const now = (await readLaneOffsets(sources, watch, lane.partition)).find(({ partition }) => partition === lane.partition);
     if (now?.state !== 'doubtful') return null;
     const nextOffset = choice === 'publish' ? now.published : now.position;
     await producer.publish([], { ...lane, group, nextOffset });

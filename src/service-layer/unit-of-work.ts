@@ -169,12 +169,12 @@ export interface Broker {
   /** Joins the group. Resolves when the consumer runs; it lasts, across rebalances and broker failures, until closed. */
   consume(options: ConsumeOptions): Promise<GroupConsumer>;
   /**
-   * The group's committed offset per partition (the array's index); null: none. Offsets of transactions that are
-   * committed are in it.
-   * @param atLeast so many partitions are known to exist
-   * @throws {TroubleError} the answer leaves out a partition
+   * The group's committed offset per partition (the array's index); null: none. An offset may lag behind a transaction
+   * that was committed just now.
+   * @param stable the partition whose offset does not lag
+   * @throws {TroubleError} the answer leaves out a partition, or the stable one stays unsettled
    */
-  committedOffsets(group: string, topic: string, atLeast?: number): Promise<readonly (number | null)[]>;
+  committedOffsets(group: string, topic: string, stable?: number): Promise<readonly (number | null)[]>;
   /**
    * Where the records of that leader epoch, and of those before it, end in the partition. Null: the log does not know.
    * Below an offset that was read in that epoch: the log was truncated since.

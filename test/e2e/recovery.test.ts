@@ -186,9 +186,10 @@ describeOnEachBroker('when something goes wrong', (environment) => {
         };
       });
     // The second of the two commands was answered before.
-    const between = { nextOffset: nextOffset + 2, nextSequence: nextSequence + 1 };
-    await leave({ nextOffset, nextSequence }, between);
-    await leave(between, { nextOffset: nextOffset + 3, nextSequence: nextSequence + 2 });
+    const { groupId: group } = run.config;
+    const between = { nextOffset: nextOffset + 2, nextSequence: nextSequence + 1, group };
+    await leave({ nextOffset, nextSequence, group }, between);
+    await leave(between, { nextOffset: nextOffset + 3, nextSequence: nextSequence + 2, group });
     await run.send(...Array.from({ length: 10 }, (_, index) => ({ ...stock, reference: `more-${index}` })));
     await run.idle();
     await eventually(() => expect(run.eventTypes().filter((type) => type === 'Left behind')).toHaveLength(2), { withinMs: 30_000 });

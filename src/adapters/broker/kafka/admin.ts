@@ -5,8 +5,9 @@ import { asServiceError, createClient, disconnect, type KafkaOptions, OPERATION_
 import type { ClusterView } from './cluster-view.ts';
 import type { Address } from './connection.ts';
 import { ERROR, errorName } from './error-codes.ts';
+import type { Exchange } from './exchange.ts';
 import { listOffset } from './fetch-request.ts';
-import { committedOffsets, endOfEpoch } from './offset-requests.ts';
+import { type CommittedOffsets, committedOffsets, endOfEpoch } from './offset-requests.ts';
 import { topicSetting } from './settings-request.ts';
 
 /** Its callers try again by themselves, and some want to know soon. */
@@ -87,29 +88,35 @@ export class KafkaAdmin {
     return value;
   }
 
-  /** @param atLeast so many partitions are known to exist */
-  async committedOffsets(group: string, topic: string, atLeast = 1): Promise<readonly (number | null)[]> {
+  /**
+   * Only the stable partition's offset is asked for with `require_stable`: a dead owner's transaction
+   * may stay open for a minute, and would hold up the lanes of all others.
+   */
+  async committedOffsets(group: string, topic: string, stable?: number): Promise<readonly (number | null)[]> {
     const doing = `Reading the offsets of ${group}`;
-    const count = Math.max(atLeast, await this.#view.partitionCount(topic));
-    const { partitions } = await this.#insist(doing, async () => {
-      const answer = await this.#askCoordinator(group, topic, count);
-      const failed = answer.partitions.find(({ errorCode }) => errorCode !== ERROR.NONE);
-      return { ...answer, errorCode: answer.errorCode || (failed?.errorCode ?? ERROR.NONE) };
-    });
+    const count = await this.#view.partitionCount(topic);
+    if (stable !== undefined && stable >= count) throw new TroubleError(`Kafka does not know ${topic}/${stable} yet`);
+    const all = Array.from({ length: count }, (_, partition) => partition);
+    const questions = [committedOffsets(group, topic, all, false)];
+    if (stable !== undefined) questions.push(committedOffsets(group, topic, [stable], true));
+    const { partitions } = await this.#insist(doing, () => this.#askCoordinator(group, questions));
     const offsets = new Map(partitions.map(({ partition, offset }) => [partition, offset]));
-    return Array.from({ length: count }, (_, partition) => {
+    return all.map((partition) => {
       const offset = offsets.get(partition);
       if (offset === undefined) throw new TroubleError(`${doing}: Kafka's answer leaves out ${topic}/${partition}`);
       return offset < 0 ? null : offset;
     });
   }
 
-  async #askCoordinator(group: string, topic: string, count: number) {
+  /** @returns the answers as one: a later question's offsets count, and any error */
+  async #askCoordinator(group: string, questions: readonly Exchange<CommittedOffsets>[]): Promise<CommittedOffsets> {
     const coordinator = this.#coordinators.get(group) ?? (await this.#view.coordinatorOf(group));
     this.#coordinators.delete(group);
-    const answer = await this.#view.askNode(coordinator, committedOffsets(group, topic, count));
-    if (answer.errorCode === ERROR.NONE) this.#coordinators.set(group, coordinator);
-    return answer;
+    const answers = await Promise.all(questions.map((question) => this.#view.askNode(coordinator, question)));
+    const partitions = answers.flatMap((answer) => answer.partitions);
+    const failed = [...answers, ...partitions].find(({ errorCode }) => errorCode !== ERROR.NONE);
+    if (!failed) this.#coordinators.set(group, coordinator);
+    return { errorCode: failed?.errorCode ?? ERROR.NONE, partitions };
   }
 
   /** Where the records of the leader epoch, and of those before it, end; null: the leader does not know it. */

@@ -67,8 +67,8 @@ export class KafkaBroker implements Broker {
     return { ...subscription, problem: () => consumer.problem() };
   }
 
-  committedOffsets(group: string, topic: string, atLeast?: number) {
-    return this.#admin.committedOffsets(group, topic, atLeast);
+  committedOffsets(group: string, topic: string, stable?: number) {
+    return this.#admin.committedOffsets(group, topic, stable);
   }
 
   endOfEpoch(topic: string, partition: number, leaderEpoch: number) {

@@ -14,12 +14,14 @@ export interface CommittedOffsets {
 }
 
 /**
- * Asks a group's coordinator for the committed offsets of the partitions from 0 up to `count`.
- * While a transaction with offsets is not applied yet, it answers UNSTABLE_OFFSET_COMMIT.
+ * Asks a group's coordinator for the committed offsets of the partitions.
+ *
+ * @param isStable whether it must answer UNSTABLE_OFFSET_COMMIT rather than an offset to which a
+ * transaction is not applied yet
  *
  * Source: Apache Kafka, protocol guide, OffsetFetch v7 (KIP-447, Kafka 2.5).
  */
-export function committedOffsets(group: string, topic: string, count: number): Exchange<CommittedOffsets> {
+export function committedOffsets(group: string, topic: string, partitions: readonly number[], isStable: boolean): Exchange<CommittedOffsets> {
   return exchange<CommittedOffsets>(
     { apiKey: 9, apiVersion: 7, apiName: 'OffsetFetch' },
     (encoder) => {
@@ -27,9 +29,9 @@ export function committedOffsets(group: string, topic: string, count: number): E
       encoder
         .writeUVarInt(2)
         .writeUVarIntString(topic)
-        .writeUVarInt(count + 1);
-      for (let partition = 0; partition < count; partition += 1) encoder.writeInt32(partition);
-      return encoder.writeUVarInt(0).writeBoolean(true).writeUVarInt(0); // stable offsets alone
+        .writeUVarInt(partitions.length + 1);
+      for (const partition of partitions) encoder.writeInt32(partition);
+      return encoder.writeUVarInt(0).writeBoolean(isStable).writeUVarInt(0);
     },
     (decoder) => {
       decoder.readTaggedFields();
