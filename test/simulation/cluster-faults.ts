@@ -1,6 +1,5 @@
 import type { HistoryRecord } from '../support/check-history.ts';
 import { asHistoryRecord } from '../support/read-history.ts';
-import { isMended } from './mended.ts';
 import type { Office } from './outages.ts';
 import type { SimulatedLog } from './simulated-log.ts';
 import type { World } from './world.ts';
@@ -80,8 +79,8 @@ export class ClusterFaults {
       this.#move(fault, `transactions of ${this.#world.pick(this.#log.transactionalIds)}`);
     if (fault === 'retention of commands') this.#deleteCommands();
     if (fault === 'retention of events' && this.#losesEvents) this.#deleteEvents();
-    if (fault === 'truncation' && this.#listener.mayLoseCommands && isMended.truncation) this.#truncate();
-    if (fault === 'offsets vanish' && !this.#losesEvents && isMended.lostOffsets) this.#forgetOffsets();
+    if (fault === 'truncation' && this.#listener.mayLoseCommands) this.#truncate();
+    if (fault === 'offsets vanish' && !this.#losesEvents) this.#forgetOffsets();
   }
 
   /** Once only, and some records: who knows what was lost can say what must not happen. */

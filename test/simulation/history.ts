@@ -8,7 +8,6 @@ import { checkHistory, type History, type HistoryRecord, type LogStarts, type Vi
 import { asHistoryRecord, stockTables } from '../support/read-history.ts';
 import { answeredAfterTruncation, ClusterFaults, hasAnsweredWhatIsLost } from './cluster-faults.ts';
 import { LiveReader, type LiveViolation } from './live-reader.ts';
-import { isMended } from './mended.ts';
 import { Operator } from './operator.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
 import { Poison } from './poison.ts';
@@ -119,14 +118,14 @@ async function judge(scene: Scene, file: DatabaseFile, isUnderWay: boolean): Pro
   }
   const allowances = { mayFail: ({ body }: { readonly body: object }) => scene.poison.isIn(body), isUnderWay };
   const history = await historyOf(scene, file);
-  const violations = checkHistory(history, allowances).filter(({ kind }) => kind !== 'outbox' || isMended.lostOffsets);
+  const violations = checkHistory(history, allowances);
   const { starts } = scene;
   if (violations.length > 0 || !starts) return violations;
   const left = (records: readonly HistoryRecord[], topic: keyof LogStarts) =>
     records.filter(({ partition, offset }) => offset >= (starts[topic].get(partition) ?? 0));
   const remaining = { ...history, starts, commands: left(history.commands, 'commands'), events: left(history.events, 'events') };
   return checkHistory(remaining, allowances)
-    .filter(({ kind }) => kind !== 'outbox' || isMended.lostOffsets)
+    
     .map(({ kind, detail }) => ({ kind, detail: `by what is left: ${detail}` }));
 }
 

@@ -137,10 +137,14 @@ export class SimulatedLog {
     return next < 0 ? entries.length : next;
   }
 
-  /** The group's offsets expire. What a transaction is about to commit is not among them. */
+  /**
+   * The group's offsets are gone: they have expired, or the partition that held them is lost. It holds the members too, who
+   * join anew as soon as they hear of it. What a transaction is about to commit is not among them.
+   */
   forgetOffsets(): void {
     this.#world.trace('the offsets of the group are gone');
     this.offsets.clear();
+    this.group.forgetMembers();
   }
 
   /** C of each partition; null: a transaction that moves the group is being ended, ask again. */
