@@ -33,6 +33,9 @@ const LONGEST_MS = 120_000;
 /** Long enough for whatever still wants to happen: a transaction that times out, a zombie that wakes up. */
 const AFTERMATH_MS = 10_000;
 const LOOK_MS = 150;
+/** In some histories answers about several products come in several messages. */
+const SMALL_EVENTS_RATE = 0.3;
+const SMALL_EVENTS_BYTES = 3_000;
 
 /** What is wrong with a history. `not stopped`: a machine that was told to stop did not. */
 type Finding =
@@ -63,6 +66,7 @@ export async function simulate(seed: number, file: DatabaseFile, trace?: (text: 
       positions,
     );
   });
+  if (world.chance(SMALL_EVENTS_RATE)) log.maxMessageBytes.set(TOPICS.events, SMALL_EVENTS_BYTES);
   const reader = new LiveReader(log, [TOPICS.events]);
   const database = new SimulatedDatabase(world, file);
   const scene = new Scene(world, log, database, reader, bug);
@@ -124,9 +128,7 @@ async function judge(scene: Scene, file: DatabaseFile, isUnderWay: boolean): Pro
   const left = (records: readonly HistoryRecord[], topic: keyof LogStarts) =>
     records.filter(({ partition, offset }) => offset >= (starts[topic].get(partition) ?? 0));
   const remaining = { ...history, starts, commands: left(history.commands, 'commands'), events: left(history.events, 'events') };
-  return checkHistory(remaining, allowances)
-    
-    .map(({ kind, detail }) => ({ kind, detail: `by what is left: ${detail}` }));
+  return checkHistory(remaining, allowances).map(({ kind, detail }) => ({ kind, detail: `by what is left: ${detail}` }));
 }
 
 interface Trap {

@@ -55,6 +55,7 @@ interface Log {
 /** Told of what a transaction writes, and how it moves the group, when its commit is decided. */
 export type OnCommit = (records: readonly OutgoingRecord[], positions: readonly GroupPosition[]) => void;
 
+const MAX_MESSAGE_BYTES = 1_000_000;
 /** How long a coordinator that has just moved may be asked for what it does not know yet. */
 const OLD_OFFSETS_MS = 3_000;
 
@@ -65,6 +66,8 @@ const OLD_OFFSETS_MS = 3_000;
 export class SimulatedLog {
   readonly group: SimulatedGroup;
   readonly outages: Outages;
+  /** By topic, where it is not what it usually is. */
+  readonly maxMessageBytes = new Map<string, number>();
   readonly offsets = new Map<number, number>();
   readonly #world: World;
   readonly #onCommit: OnCommit;
@@ -369,8 +372,8 @@ export class SimulatedBroker implements Broker {
     return this.#log.group.join(this.#machine, options);
   }
 
-  async maxMessageBytes(): Promise<number> {
-    return 1_000_000;
+  async maxMessageBytes(topic: string): Promise<number> {
+    return this.#log.maxMessageBytes.get(topic) ?? MAX_MESSAGE_BYTES;
   }
 
   async logId(): Promise<string> {
