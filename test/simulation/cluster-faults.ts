@@ -36,7 +36,7 @@ const MOST_LOOKS = 250;
 const MOST_TRUNCATED = 8;
 const FAULTS = [
   ...['group coordinator moves', 'transaction coordinator moves', 'leader moves', 'leader moves'],
-  ...['retention of commands', 'retention of events', 'offsets vanish', 'truncation'],
+  ...['retention of commands', 'retention of events', 'offsets vanish', 'truncation', 'truncation'],
 ] as const;
 
 /**
