@@ -88,7 +88,8 @@ export class ClusterFaults {
     const { commands } = this.#topics;
     const partition = this.#anyPartition();
     const length = this.#log.partition(commands, partition).length;
-    const end = length - this.#world.between(1, MOST_TRUNCATED);
+    const from = this.#world.chance(0.7) ? this.#log.readBelow(commands, partition) : length;
+    const end = from - this.#world.between(1, MOST_TRUNCATED);
     if (this.#truncation || end <= this.#log.start(commands, partition)) return;
     const lost = this.#log.read(commands, partition, end).map(asHistoryRecord);
     const mayHaveBeenRead = this.#log.truncate(commands, partition, end);

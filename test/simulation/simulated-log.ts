@@ -132,6 +132,11 @@ export class SimulatedLog {
     return log.readBelow > end;
   }
 
+  /** Nobody has read further. */
+  readBelow(topic: string, partition: number): number {
+    return this.#log(topic, partition).readBelow;
+  }
+
   /** Where the records of that leader epoch, and of those before it, end. */
   endOfEpoch(topic: string, partition: number, leaderEpoch: number): number {
     this.outages.ask(`leader of ${partition}`);
