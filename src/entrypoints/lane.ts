@@ -233,7 +233,8 @@ export class Lane implements PartitionOwner {
           group: this.#context.group,
           published: this.#context.published,
           onPublished: ({ nextOffset }) => {
-            this.#publishedBelowOffset = nextOffset;
+            // The answer to a former relay may come late, when the lane has opened anew beyond it.
+            this.#publishedBelowOffset = Math.max(this.#publishedBelowOffset, nextOffset);
           },
           onBroken: (error) => this.#reopen(error, relay),
         });

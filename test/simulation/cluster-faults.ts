@@ -1,6 +1,5 @@
 import type { HistoryRecord } from '../support/check-history.ts';
 import { asHistoryRecord } from '../support/read-history.ts';
-import { isMended } from './mended.ts';
 import type { Office } from './outages.ts';
 import type { SimulatedLog } from './simulated-log.ts';
 import type { World } from './world.ts';
@@ -37,7 +36,7 @@ const MOST_LOOKS = 250;
 const MOST_TRUNCATED = 8;
 const FAULTS = [
   ...['group coordinator moves', 'transaction coordinator moves', 'leader moves', 'leader moves'],
-  ...['retention of commands', 'retention of events', 'offsets vanish', 'truncation'],
+  ...['retention of commands', 'retention of events', 'offsets vanish', 'truncation', 'truncation'],
 ] as const;
 
 /**
@@ -80,8 +79,8 @@ export class ClusterFaults {
       this.#move(fault, `transactions of ${this.#world.pick(this.#log.transactionalIds)}`);
     if (fault === 'retention of commands') this.#deleteCommands();
     if (fault === 'retention of events' && this.#losesEvents) this.#deleteEvents();
-    if (fault === 'truncation' && this.#listener.mayLoseCommands && isMended.truncation) this.#truncate();
-    if (fault === 'offsets vanish' && !this.#losesEvents && isMended.lostOffsets) this.#forgetOffsets();
+    if (fault === 'truncation' && this.#listener.mayLoseCommands) this.#truncate();
+    if (fault === 'offsets vanish' && !this.#losesEvents) this.#forgetOffsets();
   }
 
   /** Once only, and some records: who knows what was lost can say what must not happen. */
@@ -89,7 +88,8 @@ export class ClusterFaults {
     const { commands } = this.#topics;
     const partition = this.#anyPartition();
     const length = this.#log.partition(commands, partition).length;
-    const end = length - this.#world.between(1, MOST_TRUNCATED);
+    const from = this.#world.chance(0.7) ? this.#log.readBelow(commands, partition) : length;
+    const end = from - this.#world.between(1, MOST_TRUNCATED);
     if (this.#truncation || end <= this.#log.start(commands, partition)) return;
     const lost = this.#log.read(commands, partition, end).map(asHistoryRecord);
     const mayHaveBeenRead = this.#log.truncate(commands, partition, end);

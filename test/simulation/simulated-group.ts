@@ -90,6 +90,11 @@ export class SimulatedGroup {
     this.#dismiss(member);
   }
 
+  /** Everybody must join anew. */
+  forgetMembers(): void {
+    for (const member of this.#members) this.#dismiss(member);
+  }
+
   #admit(member: Member): void {
     this.#members.push(member);
     this.#rebalance();

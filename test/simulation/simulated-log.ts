@@ -55,6 +55,7 @@ interface Log {
 /** Told of what a transaction writes, and how it moves the group, when its commit is decided. */
 export type OnCommit = (records: readonly OutgoingRecord[], positions: readonly GroupPosition[]) => void;
 
+const MAX_MESSAGE_BYTES = 1_000_000;
 /** How long a coordinator that has just moved may be asked for what it does not know yet. */
 const OLD_OFFSETS_MS = 3_000;
 
@@ -65,6 +66,8 @@ const OLD_OFFSETS_MS = 3_000;
 export class SimulatedLog {
   readonly group: SimulatedGroup;
   readonly outages: Outages;
+  /** By topic, where it is not what it usually is. */
+  readonly maxMessageBytes = new Map<string, number>();
   readonly offsets = new Map<number, number>();
   readonly #world: World;
   readonly #onCommit: OnCommit;
@@ -129,6 +132,11 @@ export class SimulatedLog {
     return log.readBelow > end;
   }
 
+  /** Nobody has read further. */
+  readBelow(topic: string, partition: number): number {
+    return this.#log(topic, partition).readBelow;
+  }
+
   /** Where the records of that leader epoch, and of those before it, end. */
   endOfEpoch(topic: string, partition: number, leaderEpoch: number): number {
     this.outages.ask(`leader of ${partition}`);
@@ -137,10 +145,14 @@ export class SimulatedLog {
     return next < 0 ? entries.length : next;
   }
 
-  /** The group's offsets expire. What a transaction is about to commit is not among them. */
+  /**
+   * The group's offsets are gone: they have expired, or the partition that held them is lost. It holds the members too, who
+   * join anew as soon as they hear of it. What a transaction is about to commit is not among them.
+   */
   forgetOffsets(): void {
     this.#world.trace('the offsets of the group are gone');
     this.offsets.clear();
+    this.group.forgetMembers();
   }
 
   /** C of each partition; null: a transaction that moves the group is being ended, ask again. */
@@ -365,8 +377,8 @@ export class SimulatedBroker implements Broker {
     return this.#log.group.join(this.#machine, options);
   }
 
-  async maxMessageBytes(): Promise<number> {
-    return 1_000_000;
+  async maxMessageBytes(topic: string): Promise<number> {
+    return this.#log.maxMessageBytes.get(topic) ?? MAX_MESSAGE_BYTES;
   }
 
   async logId(): Promise<string> {

@@ -11,7 +11,7 @@ const LATEST_MS = 2_000;
 
 /** An answer about so many names of this length is too large for one message. */
 const ENORMOUS = { lines: 500, nameLength: 250 };
-const ENORMOUS_RATE = 0.1;
+const ENORMOUS_RATE = 0.02;
 
 interface Sent {
   readonly sku: string;

@@ -2,11 +2,12 @@ import type { FindingKind } from './history.ts';
 import type { PlantedBug } from './planted-bugs.ts';
 
 /** Each kind of finding, with a planted bug that shows it: no rule is there that nothing can break. */
-export const witnesses: Readonly<Record<Exclude<FindingKind, 'thrown' | 'answered-after-truncation'>, PlantedBug>> = {
+export const witnesses: Readonly<Record<Exclude<FindingKind, 'thrown'>, PlantedBug>> = {
   // Live.
   ahead: 'answers go out before those that they rest on',
   apart: 'the position goes after the records',
   'torn-live': 'an answer in several messages goes out in several transactions',
+  'answered-after-truncation': 'a log that was truncated is taken for the same',
   stuck: 'nothing to publish moves no group',
   'not-stopped': 'a lane never stops',
 
