@@ -62,7 +62,10 @@ export class ServiceProcess {
       const found = this.output.find(isIt);
       if (found) return found;
       if (child.exitCode !== null) throw new Error(`It ended with ${child.exitCode}:\n${this.output.join('\n')}`);
-      await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data'), once(child, 'close')]);
+      const waiting = new AbortController();
+      const { signal } = waiting;
+      await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data', { signal }), once(child, 'close', { signal })]);
+      waiting.abort();
       await new Promise(setImmediate);
     }
   }
