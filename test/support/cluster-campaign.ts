@@ -54,6 +54,8 @@ export interface ClusterCampaignOptions {
   readonly sessionMs: number;
   /** How many busy processes take the machine away meanwhile. */
   readonly cpuHogs: number;
+  /** After which a recovery is too slow. */
+  readonly limitMs: number;
 }
 
 export type ClusterFaultName = keyof ClusterCampaign['faults'];
@@ -261,21 +263,24 @@ export class ClusterCampaign {
 
   /** Records how long it takes until all that was accepted before, and a probe of every lane, is answered. */
   async #measure(what: string, manner: Manner, happen: () => Promise<void>): Promise<void> {
+    const linesBefore = this.instances.map(({ output }) => output.length);
     const orderedMs = performance.now();
     await happen();
     if (manner === 'suddenly') await eventually(() => this.#answers.isElected(), { withinMs: KAFKA_MS });
     const readyMs = performance.now();
-    let isStuck = false;
     await this.flow.probe(this.#rounds++, this.cluster.wholeBrokers);
     const ends = await eventually(() => this.#answers.ends());
-    await this.#answered(ends).catch(async ({ message }) => {
-      isStuck = true;
-      this.#findings.push(`It does not recover from: ${what}: ${message}\n${await this.#state()}\n${this.#lastWords()}`);
-      await this.#startAgain();
-    });
+    const reason = await this.#answered(ends).then(
+      () => null,
+      ({ message }: Error) => message,
+    );
     const endMs = performance.now();
-    const sinceOrderMs = Math.round(endMs - orderedMs);
-    this.#recoveries.push({ sinceOrderMs, sinceReadyMs: Math.round(endMs - readyMs), isStuck });
+    const sinceReadyMs = Math.round(endMs - readyMs);
+    this.#recoveries.push({ sinceOrderMs: Math.round(endMs - orderedMs), sinceReadyMs, isStuck: reason !== null });
+    if (reason === null && sinceReadyMs <= this.#options.limitMs) return;
+    const verdict = reason === null ? `It took ${sinceReadyMs} ms to recover` : `It does not recover (${reason})`;
+    this.#findings.push(`${verdict} from: ${what}\n${await this.#state()}\n${this.#lastWords(linesBefore)}`);
+    if (reason !== null) await this.#startAgain();
   }
 
   async #answered(ends: readonly number[]): Promise<void> {
@@ -307,8 +312,10 @@ export class ClusterCampaign {
     return (await Promise.all(states)).join('\n');
   }
 
-  #lastWords(): string {
-    return this.instances.map(({ output }) => output.filter(isAboutItself).slice(-LINES).join('\n')).join('\n\n');
+  /** @param from how many lines of each instance came before what matters */
+  #lastWords(from: readonly number[] = []): string {
+    const words = ({ output }: ServiceProcess, index: number) => output.slice(from[index]).filter(isAboutItself).slice(-LINES);
+    return this.instances.map((instance, index) => words(instance, index).join('\n')).join('\n\n');
   }
 }
 

@@ -3,13 +3,11 @@ import type { Recovery } from './cluster-campaign.ts';
 /** How often, how slowly, and whether at all the service recovered, by kind of fault. */
 export class RecoveryTable {
   readonly #targetMs: number;
-  readonly #limitMs: number;
   readonly #recoveries = new Map<string, Recovery[]>();
 
-  /** @param limitMs after which a recovery is a failure; up to there it is printed */
-  constructor(targetMs: number, limitMs: number) {
+  /** @param targetMs how soon the service ought to recover; the table counts what took longer */
+  constructor(targetMs: number) {
     this.#targetMs = targetMs;
-    this.#limitMs = limitMs;
   }
 
   /** @returns a line about one fault */
@@ -19,15 +17,6 @@ export class RecoveryTable {
       isStuck ? 'STUCK' : `${sinceReadyMs} ms (${sinceOrderMs} ms since the order)`,
     );
     return `${fault}: answered again after ${times.join(', ')}`;
-  }
-
-  /** What took longer than it may, a line each. */
-  tooSlow(): readonly string[] {
-    return [...this.#recoveries].flatMap(([fault, recoveries]) =>
-      recoveries
-        .filter(({ sinceReadyMs, isStuck }) => !isStuck && sinceReadyMs > this.#limitMs)
-        .map(({ sinceReadyMs }) => `It took ${sinceReadyMs} ms to recover from: ${fault}`),
-    );
   }
 
   /** The table for people. @param findings the judge's, which begin with their kind */

@@ -58,12 +58,14 @@ export class ServiceProcess {
 
   async #says(isIt: (line: string) => boolean): Promise<string> {
     const child = this.#child;
-    const closed = once(child, 'close');
     for (;;) {
       const found = this.output.find(isIt);
       if (found) return found;
       if (child.exitCode !== null) throw new Error(`It ended with ${child.exitCode}:\n${this.output.join('\n')}`);
-      await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data'), closed]);
+      const waiting = new AbortController();
+      const { signal } = waiting;
+      await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data', { signal }), once(child, 'close', { signal })]);
+      waiting.abort();
       await new Promise(setImmediate);
     }
   }

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, globSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, globSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { ClusterView } from '../cluster-view.ts';
 import { eventually } from '../eventually.ts';
 import { BROKER_SETTINGS, freePort } from '../kafka-broker.ts';
 import type { Address } from '../kafka-wire.ts';
+import { afterwards } from './afterwards.ts';
 import { fetchLibraries, type KafkaVersion, requireJava } from './libraries.ts';
 import { MachineNetwork } from './network.ts';
 import { asProperties, brokerCommand, format, KRAFT_SETTINGS } from './start.ts';
@@ -13,6 +14,8 @@ import { type End, startWatched, type Watched } from './watched.ts';
 
 const BROKERS = [1, 2, 3] as const;
 const START_MS = 60_000;
+/** Removes the data, also that of a broker that is away; brokers that are being killed may still write. */
+const REMOVE = 'for try in $(seq 10); do rm -rf "$1" && break; sleep 1; done';
 const REPLICATED: Readonly<Record<string, string>> = {
   'default.replication.factor': '3',
   'min.insync.replicas': '2',
@@ -43,6 +46,7 @@ export class KafkaCluster {
   /** Why `cut` does not work here; null when it does. */
   readonly whyNoCuts: string | null;
   readonly #directory: string;
+  readonly #removeData: () => Promise<void>;
   readonly #libraries: string;
   readonly #network: MachineNetwork | null;
   readonly #addresses: ReadonlyMap<number, Address>;
@@ -51,6 +55,7 @@ export class KafkaCluster {
 
   private constructor(directory: string, libraries: string, network: MachineNetwork | Error, addresses: ReadonlyMap<number, Address>) {
     this.#directory = directory;
+    this.#removeData = afterwards(REMOVE, [directory]);
     this.#libraries = libraries;
     this.#network = network instanceof Error ? null : network;
     this.whyNoCuts = network instanceof Error ? network.message : null;
@@ -68,7 +73,6 @@ export class KafkaCluster {
     const [addresses, controllers] =
       network instanceof Error ? [await onLoopback(), await onLoopback()] : [inNetwork(network, 9092), inNetwork(network, 9093)];
     const cluster = new KafkaCluster(directory, libraries, network, addresses);
-    process.once('exit', cluster.#removeData);
     try {
       await cluster.#prepare(controllers, sessionMs);
       const starts = await Promise.allSettled(BROKERS.map((broker) => cluster.startBroker(broker)));
@@ -138,11 +142,8 @@ export class KafkaCluster {
     await Promise.all([...this.#running.values()].map((running) => running.end('remove')));
     this.#running.clear();
     await this.#network?.close();
-    this.#removeData();
-    process.off('exit', this.#removeData);
+    await this.#removeData();
   }
-
-  readonly #removeData = () => rmSync(this.#directory, { recursive: true, force: true });
 
   #directoryOf(broker: number): string {
     return join(this.#directory, String(broker));

@@ -1,19 +1,14 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { afterwards } from './afterwards.ts';
 
 const run = promisify(execFile);
 const MAIN = 0;
 /** Nobody has this hardware address: what is sent to it vanishes. */
 const NOBODY = '02:00:00:00:00:ff';
 
-/**
- * Removes the namespaces when its input ends, for whatever reason, and with them every interface.
- */
-const WATCHDOG = `
-trap '' INT TERM HUP
-read -r word
-for name in "$@"; do ip netns del "$name"; done
-`;
+/** Removes namespaces, and with them every interface in them. */
+const REMOVE = 'for name in "$@"; do ip netns del "$name"; done';
 
 /**
  * A network of its own for a few machines, each in a Linux network namespace, and for this process.
@@ -46,7 +41,8 @@ export class MachineNetwork {
     // From 198.18.0.0/15, which is for tests between networks and is nobody's.
     const subnet = `198.${18 + (number >> 15)}.${(number >> 7) & 255}`;
     const namespaces = [`${name}-switch`, ...numbers(count).map((machine) => `${name}-${machine}`)];
-    const remove = removeAtTheEnd(namespaces);
+    // Prepared before there is anything to remove.
+    const remove = afterwards(REMOVE, namespaces);
     const network = new MachineNetwork(name, subnet, count, remove);
     try {
       await network.#build();
@@ -126,21 +122,6 @@ export class MachineNetwork {
   #ip(machine: number, command: readonly string[]): Promise<unknown> {
     return run('ip', machine === MAIN ? [...command] : ['-n', `${this.#name}-${machine}`, ...command]);
   }
-}
-
-/** Starts what removes the namespaces, before there is any. @returns what removes them now */
-function removeAtTheEnd(namespaces: readonly string[]): () => Promise<void> {
-  const watchdog = spawn('sh', ['-c', WATCHDOG, 'watchdog', ...namespaces], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  });
-  watchdog.unref();
-  const ended = new Promise<void>((resolve) => watchdog.once('exit', () => resolve()));
-  return async () => {
-    watchdog.ref();
-    watchdog.stdin.end('\n');
-    await ended;
-  };
 }
 
 function hardwareAddress(machine: number): string {
