@@ -15,7 +15,7 @@ import type { AnswerReader, Watch } from './answered-offsets.ts';
 import { knownOffsets, LaneRefusedError, refuseAnotherGroup } from './lost-offset.ts';
 import { wholeCommandChunks } from './outbox-relay.ts';
 import type { PublishedOffsets } from './published-offsets.ts';
-import { fenceFormerRelease, fenceGroup, transactionalIdOf } from './transactional-ids.ts';
+import { fenceGroup, openLaneProducer } from './transactional-ids.ts';
 
 /** What all lanes of a process share. */
 export interface LaneContext {
@@ -62,8 +62,7 @@ export async function takeOver({ topic, partition }: Partition, context: LaneCon
   const { broker, store, group, answering } = context;
   const lane = { topic, partition };
   passing('partition-assigned');
-  await fenceFormerRelease(broker, group, lane);
-  const producer = await broker.openProducer(transactionalIdOf(group, lane));
+  const producer = await openLaneProducer(broker, store, group, lane);
   try {
     passing('producer-opened');
     const { formerGroup } = await claim(lane, context);
@@ -79,7 +78,7 @@ export async function takeOver({ topic, partition }: Partition, context: LaneCon
     const known = await knownOffsets({ lane, producer, position, committed, formerGroup }, context, watch);
     await refuseOlder(topic, known, context);
     sayWhatIsLost(lane, position, range, context);
-    await publishOutbox(lane, position, known[partition] ?? 0, producer, context);
+    await publishOutbox(lane, position, known[partition] ?? 0, producer, context, watch.signal);
     const { deadLettersTopic, eventsTopic } = answering;
     const maxBytes = Promise.all([broker.maxMessageBytes(deadLettersTopic), broker.maxMessageBytes(eventsTopic)]);
     const [deadLetterMaxBytes, eventMaxBytes] = await maxBytes;
@@ -188,6 +187,7 @@ async function publishOutbox(
   committed: number,
   producer: TransactionalProducer,
   { store, group, published: others, log }: LaneContext,
+  signal: AbortSignal,
 ) {
   others.note({ ...lane, nextOffset: committed });
   if (committed < end)
@@ -199,10 +199,10 @@ async function publishOutbox(
       restsOn: [],
     };
     passing('left-behind-read');
-    if (!(await others.cover(restsOn, OTHERS_TIMEOUT_MS))) {
-      throw new TroubleError(
-        `The answers left behind wait for those of partitions ${restsOn.map(({ partition }) => partition).join(', ')}`,
-      );
+    for (let looks = 1; !(await others.cover(restsOn, LOOK_WHETHER_CLOSING_MS)); looks += 1) {
+      if (!signal.aborted && looks < MAX_LOOKS) continue;
+      const partitions = restsOn.map(({ partition: other }) => other).join(', ');
+      throw new TroubleError(`The answers left behind wait for those of partitions ${partitions}`);
     }
     for (const chunk of wholeCommandChunks(records, nextOffset)) {
       await producer.publish(chunk.records, { ...lane, group, nextOffset: chunk.nextOffset });
@@ -216,4 +216,6 @@ async function publishOutbox(
 }
 
 /** Another lane may have no owner just now, and this one must be able to close. */
-const OTHERS_TIMEOUT_MS = 1_000;
+const LOOK_WHETHER_CLOSING_MS = 500;
+/** Then, after 10 s, it opens anew. Lanes that rest on one another come out in one chain before. */
+const MAX_LOOKS = 20;

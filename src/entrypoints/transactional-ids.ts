@@ -1,4 +1,4 @@
-import type { Broker, Partition } from '../service-layer/unit-of-work.ts';
+import type { Broker, LaneStore, Partition, TransactionalProducer } from '../service-layer/unit-of-work.ts';
 
 /**
  * The transactional id of a group's lane. Topic names have no "~", so no two lanes of any two groups share an id: group
@@ -9,20 +9,32 @@ export function transactionalIdOf(group: string, { topic, partition }: Partition
 }
 
 /** The id of the same lane in releases before 2026-11-26. */
-function idOfFormerRelease(group: string, { topic, partition }: Partition): string {
+function formerIdOf(group: string, { topic, partition }: Partition): string {
   return `${group}-${topic}-${partition}`;
 }
 
-/** Fences an owner of the lane that runs a former release, and ends the transaction that it left open. */
-export async function fenceFormerRelease(broker: Broker, group: string, lane: Partition): Promise<void> {
-  const id = idOfFormerRelease(group, lane);
-  if (id !== transactionalIdOf(group, lane)) await fence(broker, id);
+/**
+ * Opens the lane's producer. That fences whoever had it, and ends the transaction that they left open.
+ *
+ * A lane that a former release has made keeps the former id: an instance of that release, in the same group
+ * during an upgrade, fences through that id alone. The other form of the id is fenced as well.
+ */
+export async function openLaneProducer(
+  broker: Broker,
+  store: Pick<LaneStore, 'hasFormerId'>,
+  group: string,
+  lane: Partition,
+): Promise<TransactionalProducer> {
+  const [id, formerId] = [transactionalIdOf(group, lane), formerIdOf(group, lane)];
+  if (id === formerId) return await broker.openProducer(id);
+  const isFormer = await store.hasFormerId(lane);
+  await fence(broker, isFormer ? id : formerId);
+  return await broker.openProducer(isFormer ? formerId : id);
 }
 
-/** The same for whoever owns the lane for another group. */
+/** Fences whoever owns the lane for another group, of either release. */
 export async function fenceGroup(broker: Broker, group: string, lane: Partition): Promise<void> {
-  await fenceFormerRelease(broker, group, lane);
-  await fence(broker, transactionalIdOf(group, lane));
+  for (const id of new Set([formerIdOf(group, lane), transactionalIdOf(group, lane)])) await fence(broker, id);
 }
 
 async function fence(broker: Broker, transactionalId: string): Promise<void> {

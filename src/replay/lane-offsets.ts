@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../adapters/database/database.ts';
 import { type LaneOwner, readLaneOwners } from '../adapters/database/rebuild-target.ts';
 import type { AnswerReader, Watch } from '../entrypoints/answered-offsets.ts';
-import { fenceGroup, transactionalIdOf } from '../entrypoints/transactional-ids.ts';
+import { fenceGroup, openLaneProducer } from '../entrypoints/transactional-ids.ts';
 import { type Broker, FencedError, type LaneStore, type Partition } from '../service-layer/unit-of-work.ts';
 import { ReplayRefusedError } from './errors.ts';
 
@@ -91,7 +91,7 @@ async function settleLane(sources: LaneSources, lane: Partition, choice: Choice,
 
 async function tryToSettle(sources: LaneSources, lane: Partition, choice: Choice, watch: Watch): Promise<number | null> {
   const { broker, store, group } = sources;
-  const producer = await broker.openProducer(transactionalIdOf(group, lane));
+  const producer = await openLaneProducer(broker, store, group, lane);
   try {
     const logId = await broker.logId(lane.topic);
     const claim = await store.claim(lane, logId, group);

@@ -309,6 +309,8 @@ export interface LaneStore {
    * @throws {FencedError} the lane works for another group by now
    */
   settle(lane: Partition, group: string): Promise<void>;
+  /** Whether a release before 2026-11-26 may have made the lane: its instances know no other transactional id than theirs. */
+  hasFormerId(lane: Partition): Promise<boolean>;
   /** A lane never seen before stands at offset 0, sequence 1. */
   readPosition(lane: Partition): Promise<LanePosition>;
   /** The offset at which each lane of the topic stands that was ever seen, by partition. */

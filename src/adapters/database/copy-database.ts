@@ -33,6 +33,7 @@ const TABLES: Readonly<Record<string, Table>> = {
       leader_epoch: 'bigint',
       owner_group: 'text',
       former_group: 'text',
+      has_former_id: 'bigint',
     },
   },
   processed_commands: { keyColumns: 1, columns: { id: 'text' } },

@@ -48,6 +48,14 @@ export class SqlLaneStore implements LaneStore {
     if (settled.length === 0) throw new FencedError(`${topic}/${partition} works for another group than ${group} by now`);
   }
 
+  async hasFormerId({ topic, partition }: Partition): Promise<boolean> {
+    const [row] = await this.#database.query<{ has_former_id: number }>(
+      'select has_former_id from source_positions where topic = ? and partition = ?',
+      [topic, partition],
+    );
+    return row?.has_former_id === 1;
+  }
+
   async readPosition({ topic, partition }: Partition): Promise<LanePosition> {
     return asPosition(await this.#database.query(SELECT_POSITION, [topic, partition]));
   }
@@ -128,7 +136,8 @@ export class SqlLaneStore implements LaneStore {
 
 /** A group that takes a lane over remembers the one before it until it has settled what that one published. */
 const CLAIM = `
-  insert into source_positions (topic, partition, next_offset, next_sequence, log_id, owner_group) values (?, ?, 0, 1, ?, ?)
+  insert into source_positions (topic, partition, next_offset, next_sequence, log_id, owner_group, has_former_id)
+  values (?, ?, 0, 1, ?, ?, 0)
   on conflict (topic, partition) do update set
     log_id = coalesce(source_positions.log_id, excluded.log_id),
     former_group = case

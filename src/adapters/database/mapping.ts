@@ -90,6 +90,7 @@ const sourcePositions = defineEntity({
     leaderEpoch: int().fieldName('leader_epoch').nullable(),
     ownerGroup: text().fieldName('owner_group').nullable(),
     formerGroup: text().fieldName('former_group').nullable(),
+    hasFormerId: int().fieldName('has_former_id').default(1),
   },
 });
 

@@ -1,10 +1,23 @@
 import { expect, it } from 'vitest';
-import { fenceFormerRelease, fenceGroup, transactionalIdOf } from '../../../src/entrypoints/transactional-ids.ts';
+import { fenceGroup, openLaneProducer, transactionalIdOf } from '../../../src/entrypoints/transactional-ids.ts';
 import type { Broker } from '../../../src/service-layer/unit-of-work.ts';
 
-/** Notes which producers were opened. */
-function noting(opened: string[]): Broker {
-  return { openProducer: async (id: string) => ({ close: async () => void opened.push(id) }) } as unknown as Broker;
+/** Notes which producers were opened, and which were closed at once. */
+class NotingBroker {
+  readonly opened: string[] = [];
+  readonly fenced: string[] = [];
+
+  get broker(): Broker {
+    const openProducer = async (id: string) => {
+      this.opened.push(id);
+      return { close: async () => void this.fenced.push(id) };
+    };
+    return { openProducer } as unknown as Broker;
+  }
+
+  async open(group: string, topic: string, isFormer: boolean): Promise<void> {
+    await openLaneProducer(this.broker, { hasFormerId: async () => isFormer }, group, { topic, partition: 0 });
+  }
 }
 
 it('gives lanes of different groups and topics different transactional ids', () => {
@@ -13,23 +26,23 @@ it('gives lanes of different groups and topics different transactional ids', () 
   expect([one, other]).toEqual(['a-b-c-0', 'a-b~c-0']);
 });
 
-it('keeps the id of former releases if the topic has no "-"', async () => {
-  const opened: string[] = [];
-  await fenceFormerRelease(noting(opened), 'allocation', { topic: 'allocation.commands', partition: 3 });
-  expect([transactionalIdOf('allocation', { topic: 'allocation.commands', partition: 3 }), opened]).toEqual([
-    'allocation-allocation.commands-3',
-    [],
-  ]);
+it.each([true, false])('has one id for both releases if the topic has no "-" (made by the former: %s)', async (isFormer) => {
+  const noting = new NotingBroker();
+  await noting.open('allocation', 'allocation.commands', isFormer);
+  expect(noting).toMatchObject({ opened: ['allocation-allocation.commands-0'], fenced: [] });
 });
 
-it('fences the owner of a former release, whose id differs', async () => {
-  const opened: string[] = [];
-  await fenceFormerRelease(noting(opened), 'a', { topic: 'b-c', partition: 0 });
-  expect(opened).toEqual(['a-b-c-0']);
+it.each([
+  { isFormer: true, works: 'a-b-c-0', fenced: 'a-b~c-0' },
+  { isFormer: false, works: 'a-b~c-0', fenced: 'a-b-c-0' },
+])('works with $works and fences $fenced (made by the former release: $isFormer)', async ({ isFormer, works, fenced }) => {
+  const noting = new NotingBroker();
+  await noting.open('a', 'b-c', isFormer);
+  expect(noting).toMatchObject({ opened: [fenced, works], fenced: [fenced] });
 });
 
 it('fences the owner of another group, of either release', async () => {
-  const opened: string[] = [];
-  await fenceGroup(noting(opened), 'a', { topic: 'b-c', partition: 0 });
-  expect(opened).toEqual(['a-b-c-0', 'a-b~c-0']);
+  const noting = new NotingBroker();
+  await fenceGroup(noting.broker, 'a', { topic: 'b-c', partition: 0 });
+  expect(noting.fenced).toEqual(['a-b-c-0', 'a-b~c-0']);
 });

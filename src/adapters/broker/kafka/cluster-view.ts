@@ -34,6 +34,8 @@ export class ClusterView {
   #paintedAtMs = Number.NEGATIVE_INFINITY;
   #refreshing: Promise<void> | null = null;
   #turn = 0;
+  /** Told when nodes or leaders have changed. */
+  onChange: () => void = () => {};
   #isClosed = false;
 
   constructor(options: KafkaOptions) {
@@ -140,8 +142,10 @@ export class ClusterView {
     const picture = await this.ask(metadata([...this.#topics]));
     const isNewer = ageOf(picture) >= ageOf(this.#picture) || hasAnotherLog(picture, this.#picture);
     if (!isNewer && performance.now() - this.#paintedAtMs < STALE_MS) return;
+    const former = this.#picture;
     this.#picture = picture;
     this.#paintedAtMs = performance.now();
+    if (whoIsWhere(picture) !== whoIsWhere(former)) this.onChange();
   }
 
   /**
@@ -183,6 +187,10 @@ export class ClusterView {
 /** Each election raises a leader's epoch, so a newer picture has a higher sum. */
 function ageOf({ topics }: ClusterPicture): number {
   return topics.flatMap(({ partitions }) => partitions).reduce((sum, { leaderEpoch }) => sum + leaderEpoch, 0);
+}
+
+function whoIsWhere({ nodes, topics }: ClusterPicture): string {
+  return JSON.stringify([nodes.map(({ nodeId }) => nodeId).sort(), topics.map(({ partitions }) => partitions)]);
 }
 
 /** A topic that was created again counts its leaders anew. */

@@ -39,8 +39,8 @@ export class KafkaConsumer implements GroupConsumer {
   readonly #closing = new AbortController();
   readonly #joined = Promise.withResolvers<void>();
   readonly #givenBack = new Set<number>();
-  /** Owners that were told to close and still finish what they have in hand. */
-  readonly #ending = new Set<Promise<void>>();
+  /** Partitions whose owner was told to close and still finishes what it has in hand. */
+  readonly #ending = new Map<Promise<void>, readonly number[]>();
   #owned = new Map<number, PartitionFetcher>();
   /** The generation in which the group gave this member what it owns. */
   #ownedSince = -1;
@@ -80,7 +80,7 @@ export class KafkaConsumer implements GroupConsumer {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#closeOwners([...this.#owned.keys()]);
-    await Promise.all(this.#ending);
+    await Promise.all(this.#ending.keys());
     await this.#member.close();
     this.#joined.reject(new TroubleError('The consumer was closed before it could join its group'));
   }
@@ -97,7 +97,8 @@ export class KafkaConsumer implements GroupConsumer {
     if (this.#isEager) void this.#closeOwners([...this.#owned.keys()]);
     this.#assignedCount = null;
     this.#awaitsSinceMs = null;
-    const owned = [...this.#owned.keys()];
+    // A partition that is just closing is given to nobody else before it is closed.
+    const owned = [...new Set([...this.#owned.keys(), ...[...this.#ending.values()].flat()])];
     return encodeSubscription(this.#consume.topic, { owned, generation: this.#ownedSince, givenBack: [...this.#givenBack] });
   }
 
@@ -162,7 +163,7 @@ export class KafkaConsumer implements GroupConsumer {
     const closing = partitions.map((partition) => this.#owned.get(partition)?.close());
     for (const partition of partitions) this.#owned.delete(partition);
     const ended = Promise.all(closing).then(() => void this.#ending.delete(ended));
-    this.#ending.add(ended);
+    this.#ending.set(ended, partitions);
     await ended;
   }
 

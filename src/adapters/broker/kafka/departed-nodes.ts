@@ -7,9 +7,9 @@ const LOOK_MS = 500;
 const HANGS_AFTER_MS = 1_000;
 
 /**
- * Breaks kafkajs's connections to nodes that have left the cluster. A node that is cut off closes
- * no connection: without this, a request to it would wait for its own time-out, long after the
- * others have elected new leaders.
+ * Keeps kafkajs's connections away from nodes that have left the cluster. A node that is cut off
+ * closes no connection: without this, a request to it would wait for its own time-out, long after
+ * the others have elected new leaders. And an idle producer would send its next one there.
  */
 export class DepartedNodes {
   readonly #view: ClusterView;
@@ -18,6 +18,7 @@ export class DepartedNodes {
 
   constructor(view: ClusterView) {
     this.#view = view;
+    view.onChange = () => this.#leave();
     this.#timer = setInterval(() => void this.#look(), LOOK_MS).unref();
   }
 
@@ -34,12 +35,22 @@ export class DepartedNodes {
     clearInterval(this.#timer);
   }
 
+  /** Something hangs: is the node still there? */
   async #look(): Promise<void> {
-    const connections = [...this.#clusters].flatMap(connectionsOf);
-    if (!connections.some(hangs)) return;
+    if (![...this.#clusters].flatMap(connectionsOf).some(hangs)) return;
     await this.#view.refresh().catch(() => {});
+    this.#breakConnections();
+  }
+
+  /** Nodes or leaders have changed: who has nothing under way learns of it too. */
+  #leave(): void {
+    this.#breakConnections();
+    for (const cluster of this.#clusters) if (cluster.isConnected()) cluster.refreshMetadata().catch(() => {});
+  }
+
+  #breakConnections(): void {
     const alive = new Set(this.#view.nodes.map(({ host, port }) => `${host}:${port}`));
-    for (const { host, port, socket } of connections) {
+    for (const { host, port, socket } of [...this.#clusters].flatMap(connectionsOf)) {
       if (!alive.has(`${host}:${port}`)) socket?.destroy(new Error(`Kafka at ${host}:${port} has left the cluster`));
     }
   }

@@ -50,6 +50,7 @@ export interface Cluster {
   readonly brokerPool: { readonly seedBroker?: PooledNode; readonly brokers: Readonly<Record<string, PooledNode>> };
   connect(): Promise<void>;
   disconnect(): Promise<void>;
+  isConnected(): boolean;
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
   refreshMetadata(): Promise<void>;
   /** @returns the partitions by their leader's node id */
