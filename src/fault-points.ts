@@ -3,12 +3,13 @@
  * of them (`test/simulation`); in the service nobody is there, and passing costs a look at a variable, once per batch.
  */
 export const FAULT_POINTS = [
-  // A lane opens (take-over.ts).
+  // A lane opens (take-over.ts, lost-offset.ts).
   'partition-assigned',
   'producer-opened',
   'log-claimed',
   'committed-offset-read',
   'position-read',
+  'lost-offset-committed',
   'left-behind-read',
   'left-behind-published',
   'left-behind-deleted',
@@ -32,6 +33,7 @@ export const FAULT_POINTS = [
   // A lane closes (lane.ts).
   'partition-revoked',
   'relay-drained',
+  'outbox-emptied',
 ] as const;
 
 export type FaultPoint = (typeof FAULT_POINTS)[number];

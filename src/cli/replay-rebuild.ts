@@ -26,7 +26,9 @@ export async function rebuild(options: RebuildOptions & ActOptions): Promise<voi
   const { fromCopy, skipForeign } = options;
   const until = options.until === undefined ? null : readPlace(options.until, Date.now());
   await withBroker({ createTopics: false }, async ({ config, broker }) => {
-    const found = await answering(planRebuild(broker, config, { until, fromCopy, skipForeign }), config);
+    await answering(broker.logId(config.commandsTopic), config);
+    // Where committed offsets are missing, it reads the events: that takes its time.
+    const found = await planRebuild(broker, config, { until, fromCopy, skipForeign });
     const database = await Database.open(options.into);
     try {
       const rebuilding = await Rebuild.into(database, broker, found);

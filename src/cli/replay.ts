@@ -5,11 +5,12 @@ import { jsonOption } from './output.ts';
 import { type ActOptions, addActOptions, executeOption, skipForeignOption } from './replay-act.ts';
 import type { CommandsOptions } from './replay-commands.ts';
 import type { EventsOptions } from './replay-events.ts';
+import type { OffsetsOptions } from './replay-offsets.ts';
 import type { RebuildOptions } from './replay-rebuild.ts';
 import type { SnapshotOptions } from './replay-snapshot.ts';
 import type { VerifyOptions } from './replay-verify.ts';
 
-/** `allocation replay rebuild|verify|events|snapshot|commands` */
+/** `allocation replay rebuild|verify|events|snapshot|offsets|commands` */
 export function addReplay(program: CliCommand): void {
   const replay = program
     .command('replay')
@@ -111,6 +112,30 @@ Interrupted, nothing is left of it. The embedded log goes along from one SQLite 
     .action(async (options: SnapshotOptions & ActOptions) => {
       const { snapshot } = await import('./replay-snapshot.ts');
       await snapshot(options);
+    });
+  replay
+    .command('offsets')
+    .description('settle committed offsets that Kafka has lost and that nobody can prove, while services run')
+    .addOption(new Option('--publish', 'publish what waits in the outbox: an answer may come twice').default(false).conflicts('skip'))
+    .addOption(new Option('--skip', 'take what waits in the outbox as published: an answer may be missing').default(false))
+    .addOption(executeOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npx allocation replay offsets                        # shows each lane, and changes nothing
+  $ npx allocation replay offsets --publish --execute    # consumers drop repeats by ce_id
+  $ npx allocation replay offsets --skip --execute       # the answers that wait are out
+
+A group loses its offsets seven days after its last member left, or with another KAFKA_GROUP_ID. The service then finds in the published
+answers how far it has come, and needs nobody. Where retention or compaction has deleted answers, a lane with answers in its outbox
+refuses, and names this command. If consumers drop events whose ce_id they know, take --publish. PUBLISHED says what was found;
+WAITING counts the records in the outbox beyond it.`,
+    )
+    .action(async (options: OffsetsOptions) => {
+      const { settleOffsets } = await import('./replay-offsets.ts');
+      await settleOffsets(options);
     });
   addActOptions(replay.command('commands'))
     .description('what if: handle past commands again with the code of today; exit code 0 when they lead to what was published, else 1')

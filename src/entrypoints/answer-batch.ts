@@ -84,7 +84,14 @@ export async function answerBatch(batch: Batch, transaction: LaneTransaction, an
   passing('aggregates-written');
   // What was decided here rests on what other lanes decided before about the same products.
   const restsOn = transaction.writers().filter(({ topic, partition }) => topic === lane.topic && partition !== lane.partition);
-  return { next: { nextOffset, nextSequence: position.nextSequence + outbox.length }, outbox, publishedBelowOffset, restsOn };
+  const leaderEpoch = records.at(-1)?.record.leaderEpoch;
+  const next = {
+    ...position,
+    nextOffset,
+    nextSequence: position.nextSequence + outbox.length,
+    ...(leaderEpoch !== undefined && { leaderEpoch }),
+  };
+  return { next, outbox, publishedBelowOffset, restsOn };
 }
 
 /** What came of a record. `events`: null for one that goes to the dead letters, and is not answered: sent again, it is handled. */

@@ -1,7 +1,9 @@
 import type { AssignedPartition, GroupConsumer } from '../service-layer/unit-of-work.ts';
+import { AnswerReader } from './answered-offsets.ts';
 import { Lane } from './lane.ts';
+import { LaneRefusedError } from './lost-offset.ts';
 import { PublishedOffsets } from './published-offsets.ts';
-import { type LaneContext, LaneRefusedError, refuse } from './take-over.ts';
+import { type LaneContext, refuse } from './take-over.ts';
 import type { WatchedLane } from './watchdog.ts';
 
 /** Step 1 of a message's way: joins the consumer group and opens a lane for each partition that it is given. */
@@ -13,9 +15,10 @@ export class CommandConsumer {
   readonly #refusals = new Map<number, string>();
   #subscription: GroupConsumer | null = null;
 
-  constructor(topic: string, context: Omit<LaneContext, 'published'>) {
+  constructor(topic: string, context: Omit<LaneContext, 'published' | 'answered'>) {
     this.#topic = topic;
-    this.#context = { ...context, published: new PublishedOffsets(context.broker, context.group) };
+    const { broker, group, answering, log } = context;
+    this.#context = { ...context, published: new PublishedOffsets(broker, group), answered: new AnswerReader(broker, answering, log) };
   }
 
   /** Resolves when the group is joined. Lanes open, and recover from any trouble, by themselves. */

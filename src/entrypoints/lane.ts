@@ -11,8 +11,9 @@ import {
   TroubleError,
 } from '../service-layer/unit-of-work.ts';
 import { answerBatch, type HandlerFailure, placeOf, readRecords } from './answer-batch.ts';
+import { LaneRefusedError } from './lost-offset.ts';
 import { OutboxRelay } from './outbox-relay.ts';
-import { type LaneContext, LaneRefusedError, takeOver } from './take-over.ts';
+import { type LaneContext, takeOver } from './take-over.ts';
 
 /**
  * One partition of the commands topic: its position, its outbox and its transactional producer belong together.
@@ -45,6 +46,8 @@ export class Lane implements PartitionOwner {
   #relay: OutboxRelay | null = null;
   #position: LanePosition = { nextOffset: 0, nextSequence: 1 };
   #publishedBelowOffset = 0;
+  /** When the lane opened, the outbox held nothing below. */
+  #emptyBelowOffset = 0;
   #deadLetterMaxBytes = 0;
   #eventMaxBytes = 0;
   #failures = 0;
@@ -109,7 +112,20 @@ export class Lane implements PartitionOwner {
     this.#relay = null;
     await relay?.drain(DRAIN_TIMEOUT_MS);
     passing('relay-drained');
+    if (relay) await this.#emptyOutbox();
+    passing('outbox-emptied');
     await relay?.close();
+  }
+
+  /** Leaves no row behind that is out. Whatever keeps it from that, the next opening of the lane deletes them. */
+  async #emptyOutbox(): Promise<void> {
+    const { topic, partition } = this.#assigned;
+    if (this.#publishedBelowOffset === this.#emptyBelowOffset) return;
+    try {
+      await this.#context.store.deletePublished({ topic, partition }, this.#position, this.#publishedBelowOffset);
+    } catch (error) {
+      this.#log.info(`Published answers stay in the outbox until the lane opens again: ${(error as Error).message}`);
+    }
   }
 
   async #handleDelivery(records: readonly ReceivedRecord[]): Promise<void> {
@@ -204,11 +220,13 @@ export class Lane implements PartitionOwner {
     await this.#wait(afterMs);
     while (!this.#closing.signal.aborted) {
       try {
-        const { producer, position, deadLetterMaxBytes, eventMaxBytes } = await takeOver(this.#assigned, this.#context);
+        const watch = { signal: this.#closing.signal, onProgress: (text: string) => this.#say(text) };
+        const { producer, position, readFrom, deadLetterMaxBytes, eventMaxBytes } = await takeOver(this.#assigned, this.#context, watch);
         this.#deadLetterMaxBytes = deadLetterMaxBytes;
         this.#eventMaxBytes = eventMaxBytes;
         this.#position = position;
         this.#publishedBelowOffset = position.nextOffset;
+        this.#emptyBelowOffset = position.nextOffset;
         const relay: OutboxRelay = new OutboxRelay({
           producer,
           lane: { topic: this.#assigned.topic, partition: this.#assigned.partition },
@@ -225,9 +243,10 @@ export class Lane implements PartitionOwner {
         this.#refusal = null;
         this.#hasWorked = true;
         this.#log.info({ ...position, ...this.#assigned.membership() }, 'The lane works');
-        this.#assigned.resumeFrom(position.nextOffset);
+        this.#assigned.resumeFrom(readFrom);
         return;
       } catch (error) {
+        if (this.#closing.signal.aborted) return;
         if (error instanceof LaneRefusedError) this.#refuse(error);
         await this.#wait(this.#fail(error));
       }
@@ -238,6 +257,11 @@ export class Lane implements PartitionOwner {
   #refuse({ message }: LaneRefusedError): void {
     if (this.#refusal === null) this.#assigned.giveBack();
     this.#refusal = message;
+  }
+
+  /** What the lane does while it opens. */
+  #say(doing: string): void {
+    if (!this.#closing.signal.aborted) this.#problem = doing;
   }
 
   /** Says, once, why the lane waits. @returns for how many milliseconds */

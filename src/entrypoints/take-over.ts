@@ -2,20 +2,20 @@ import type { Logger } from 'pino';
 import { passing } from '../fault-points.ts';
 import {
   type Broker,
+  type LaneClaim,
   type LanePosition,
   type LaneStore,
+  type OffsetRange,
   type Partition,
   type TransactionalProducer,
   TroubleError,
 } from '../service-layer/unit-of-work.ts';
 import type { Answering } from './answer-batch.ts';
+import type { AnswerReader, Watch } from './answered-offsets.ts';
+import { knownOffsets, LaneRefusedError, refuseAnotherGroup } from './lost-offset.ts';
 import { wholeCommandChunks } from './outbox-relay.ts';
 import type { PublishedOffsets } from './published-offsets.ts';
-
-/** The database and the topics do not fit together: answering would lose commands or repeat events. */
-export class LaneRefusedError extends TroubleError {
-  override readonly name = 'LaneRefusedError';
-}
+import { fenceFormerRelease, fenceGroup, transactionalIdOf } from './transactional-ids.ts';
 
 /** What all lanes of a process share. */
 export interface LaneContext {
@@ -24,6 +24,7 @@ export interface LaneContext {
   readonly group: string;
   readonly answering: Answering;
   readonly published: PublishedOffsets;
+  readonly answered: AnswerReader;
   /** What an operator can do about a database that is older than the topics, in words. */
   readonly recoveryAdvice: () => Promise<string>;
   readonly log: Logger;
@@ -33,6 +34,8 @@ export interface LaneContext {
 export interface OpenLane {
   readonly producer: TransactionalProducer;
   readonly position: LanePosition;
+  /** Where to read on: at the position, or where the topic begins by now. */
+  readonly readFrom: number;
   readonly deadLetterMaxBytes: number;
   readonly eventMaxBytes: number;
 }
@@ -40,30 +43,49 @@ export interface OpenLane {
 /**
  * Makes a lane ours, and settles what its former owner left half done. In this order:
  *
- * 1. Open its transactional producer: the broker fences the former owner and ends its open transaction.
+ * 1. Open its transactional producer: the broker fences the former owner and ends its open transaction. The owner of a
+ *    former release, or of another group, is fenced through its own transactional id.
  * 2. Refuse a database that knows the topic from another log. Read the group's committed offset C, which step 1 has settled.
- * 3. Read the database's position D. If D < C, of this lane or of any other, the database is older than the topics; if D lies beyond
- *    the partition's end the topic is not the one that the database knows. Either way the lane refuses.
- * 4. Of the outbox records publish those that answer commands from C up to D, in order, each when what it rests on is out; move the
+ * 3. Read the database's position D. If D lies beyond the partition's end, or beyond what was left of it, the topic is not the
+ *    one that the database knows: the lane refuses.
+ * 4. If C is missing, find it in the published answers (`lost-offset.ts`). If D < C, of this lane or of any other, the
+ *    database is older than the topics: the lane refuses.
+ * 5. Of the outbox records publish those that answer commands from C up to D, in order, each when what it rests on is out; move the
  *    group's offset to D; delete them all.
  *
  * A crash anywhere: the next owner starts at 1 and finds the same, or less to do. A former owner that still commits to the
  * database between 3 and our first transaction moves the lane's row: that transaction finds it moved, and the lane opens anew.
+ *
+ * @param watch of the lane: it may have to wait until the published answers are read
  */
-export async function takeOver(lane: Partition, context: LaneContext): Promise<OpenLane> {
-  const { broker, group, answering } = context;
-  const { topic, partition } = lane;
+export async function takeOver({ topic, partition }: Partition, context: LaneContext, watch: Watch): Promise<OpenLane> {
+  const { broker, store, group, answering } = context;
+  const lane = { topic, partition };
   passing('partition-assigned');
-  const producer = await broker.openProducer(`${group}-${topic}-${partition}`);
+  await fenceFormerRelease(broker, group, lane);
+  const producer = await broker.openProducer(transactionalIdOf(group, lane));
   try {
     passing('producer-opened');
-    const { committed, position } = await refuse({ topic, partition }, context);
-    await publishOutbox({ topic, partition }, position, committed, producer, context);
+    const { formerGroup } = await claim(lane, context);
+    if (formerGroup !== null) await fenceGroup(broker, formerGroup, lane);
+    passing('log-claimed');
+    const committed = await broker.committedOffsets(group, topic, partition + 1);
+    passing('committed-offset-read');
+    const position = await store.readPosition(lane);
+    passing('position-read');
+    refuseAnotherGroup(lane, position, group);
+    const ranges = await broker.offsetRanges(topic);
+    const range = rangeOf(lane, ranges, committed.length);
+    await refuseAnotherEnd(lane, position, range, context);
+    const known = await knownOffsets({ lane, producer, position, committed, ranges, formerGroup }, context, watch);
+    await refuseOlder(topic, known, context);
+    sayWhatIsLost(lane, position, range, context);
+    await publishOutbox(lane, position, known[partition] ?? 0, producer, context);
     const { deadLettersTopic, eventsTopic } = answering;
     const maxBytes = Promise.all([broker.maxMessageBytes(deadLettersTopic), broker.maxMessageBytes(eventsTopic)]);
     const [deadLetterMaxBytes, eventMaxBytes] = await maxBytes;
     passing('lane-opened');
-    return { producer, position, deadLetterMaxBytes, eventMaxBytes };
+    return { producer, position, readFrom: Math.max(position.nextOffset, range.beginning), deadLetterMaxBytes, eventMaxBytes };
   } catch (error) {
     await producer.close();
     throw error;
@@ -71,36 +93,42 @@ export async function takeOver(lane: Partition, context: LaneContext): Promise<O
 }
 
 /**
- * Steps 2 and 3: checks whether the lane's database fits the topics. A member that is not the lane's
- * owner may ask too, since every other owner keeps C at or below D. Then nothing changes: the lane
- * noted its log when it was refused.
- * @returns the group's committed offset, and the database's position
- * @throws {LaneRefusedError}
+ * Checks whether the lane's database fits the topics, for a member that does not own the lane. It
+ * changes nothing: the lane noted its log when it was refused. A missing C counts as 0 here; who
+ * takes the lane finds it.
+ * @throws {LaneRefusedError} the lane would be refused
  */
-export async function refuse(lane: Partition, context: LaneContext): Promise<{ committed: number; position: LanePosition }> {
+export async function refuse(lane: Partition, context: LaneContext): Promise<void> {
   const { broker, store, group } = context;
-  const { topic, partition } = lane;
-  await refuseAnotherLog(lane, context);
-  passing('log-claimed');
-  const committed = (await broker.committedOffsets(group, topic)).map((offset) => offset ?? 0);
-  passing('committed-offset-read');
+  await claim(lane, context);
+  const committed = await broker.committedOffsets(group, lane.topic, lane.partition + 1);
   const position = await store.readPosition(lane);
-  passing('position-read');
-  await refuseOlder(topic, committed, context);
-  await refuseAnotherEnd(lane, position.nextOffset, context);
-  return { committed: committed[partition] ?? 0, position };
+  const range = rangeOf(lane, await broker.offsetRanges(lane.topic), committed.length);
+  await refuseAnotherEnd(lane, position, range, context);
+  await refuseOlder(
+    lane.topic,
+    committed.map((offset) => offset ?? 0),
+    context,
+  );
 }
 
 /** Offsets of another log say nothing about this one: going on from them would skip commands, or delete answers. */
-async function refuseAnotherLog({ topic, partition }: Partition, { broker, store }: LaneContext): Promise<void> {
-  const logId = await broker.logId(topic);
-  const known = await store.claim({ topic, partition }, logId);
-  if (known === logId) return;
+async function claim(lane: Partition, { broker, store, group }: LaneContext): Promise<LaneClaim> {
+  const logId = await broker.logId(lane.topic);
+  const claimed = await store.claim(lane, logId, group);
+  if (claimed.logId === logId) return claimed;
   throw new LaneRefusedError(
-    `The database has answered commands of ${topic} in another log (${known}) than the one that is connected (${logId}): ` +
+    `The database has answered commands of ${lane.topic} in another log (${claimed.logId}) than the one that is connected (${logId}): ` +
       'an embedded log, another Kafka cluster, or a topic that was re-created since. Use the log that this database knows, or another ' +
       'database (DATABASE_URL).',
   );
+}
+
+/** @throws {TroubleError} an answer of the broker leaves the partition out */
+function rangeOf({ topic, partition }: Partition, ranges: readonly OffsetRange[], partitions: number): OffsetRange {
+  const range = ranges.find((each) => each.partition === partition);
+  if (!range || partition >= partitions) throw new TroubleError(`The broker does not know ${topic}/${partition} yet`);
+  return range;
 }
 
 /**
@@ -119,20 +147,39 @@ async function refuseOlder(topic: string, committed: readonly number[], { store,
   }
 }
 
-async function refuseAnotherEnd({ topic, partition }: Partition, position: number, { broker, log }: LaneContext): Promise<void> {
+/** What the database has read must still be there, or have been deleted by retention: then the topic has not lost its end. */
+async function refuseAnotherEnd({ topic, partition }: Partition, position: LanePosition, { end }: OffsetRange, { broker }: LaneContext) {
+  const { nextOffset, leaderEpoch } = position;
   const lane = `${topic}/${partition}`;
-  const range = (await broker.offsetRanges(topic)).find((each) => each.partition === partition);
-  if (range && position > range.end) {
+  if (nextOffset > end) {
     throw new LaneRefusedError(
-      `The database stands at offset ${position} of ${lane}, but the partition ends at ${range.end}: the topic was re-created or truncated since. ` +
+      `The database stands at offset ${nextOffset} of ${lane}, but the partition ends at ${end}: the topic was re-created or truncated since. ` +
         `Use the topic that this database knows, or give the new one another name (COMMANDS_TOPIC) or another database.`,
     );
   }
-  if (range && position > 0 && position < range.beginning) {
-    log.error(
-      `${lane}: the commands from ${position} to ${range.beginning - 1} were deleted by the topic's retention before they were answered`,
-    );
-  }
+  const left = leaderEpoch === undefined ? null : await broker.endOfEpoch(topic, partition, leaderEpoch);
+  if (left === null || left >= nextOffset) return;
+  throw new LaneRefusedError(
+    `The database has read ${lane} up to offset ${nextOffset - 1}, but Kafka has lost what it held from ${left} on, and has given these offsets to ` +
+      `other records since: the partition was truncated (leader epoch ${leaderEpoch}). Commands that lie there now were not answered. ` +
+      `Create another topic, name it with COMMANDS_TOPIC, and send to it again what was sent since then: ids that were answered are not answered twice.`,
+  );
+}
+
+/** What retention has deleted nobody can read: it may have held commands, or only markers of transactions and aborted records. */
+function sayWhatIsLost(
+  { topic, partition }: Partition,
+  { nextOffset }: LanePosition,
+  { beginning }: OffsetRange,
+  { log }: LaneContext,
+): void {
+  if (nextOffset === 0 || nextOffset >= beginning) return;
+  const which = beginning - nextOffset === 1 ? `offset ${nextOffset}` : `the offsets from ${nextOffset} to ${beginning - 1}`;
+  log.warn(
+    { lane: `${topic}/${partition}`, from: nextOffset, to: beginning },
+    `Retention has deleted ${which} of ${topic}/${partition}, which this service had not read. ` +
+      'Commands among them are lost unanswered; markers of transactions and aborted records take offsets too. Nobody can tell which it was: ask the senders.',
+  );
 }
 
 /** Only what answers commands below D: what a former owner still adds beyond it is not covered by the group's offset D. */

@@ -49,7 +49,10 @@ interface Suspicion {
   readonly sinceMs: number;
 }
 
+/** How far a partition's lane was when the watchdog first saw it there. */
 interface Watch {
+  /** The lane of today: one that was opened anew has not moved by that. */
+  lane: WatchedLane;
   readonly nextOffset: number | null;
   readonly readBelowOffset: number;
   /** Below it no reader finds a record for the lane. */
@@ -69,7 +72,7 @@ interface Watch {
 export class Watchdog {
   readonly #options: WatchdogOptions;
   readonly #reads = new Set<AbortController>();
-  #watches = new Map<WatchedLane, Watch>();
+  #watches = new Map<number, Watch>();
   #timer: NodeJS.Timeout | undefined;
   #lookedAtMs = 0;
   #answeredAtMs = 0;
@@ -95,13 +98,13 @@ export class Watchdog {
 
   /** How many lanes are stuck. */
   get stuckLanes(): number {
-    return [...this.#watches].filter(isStuck).length;
+    return [...this.#watches.values()].filter(isStuck).length;
   }
 
   /** What is wrong, one sentence each; empty: nothing that the watchdog sees. */
   problems(): readonly string[] {
     const silentMs = this.#timer ? Date.now() - this.#answeredAtMs : 0;
-    const stuck = [...this.#watches].filter(isStuck).map(([lane, watch]) => this.#describe(lane, watch));
+    const stuck = [...this.#watches.values()].filter(isStuck).map((watch) => this.#describe(watch));
     if (silentMs <= PATIENCE_MS) return stuck;
     return [`The log has not answered for ${seconds(silentMs)}${this.#lastError}`, ...stuck];
   }
@@ -136,51 +139,56 @@ export class Watchdog {
 
   #judge(ranges: readonly OffsetRange[]): void {
     const former = this.#watches;
-    this.#watches = new Map(this.#options.lanes().map((lane) => [lane, this.#watch(lane, former.get(lane))]));
-    for (const [lane, { suspicion }] of former) {
-      if (suspicion?.state === 'stuck' && !this.#watches.has(lane))
-        this.#options.log.info(`${this.#nameOf(lane)} was stuck, and is closed`);
+    this.#watches = new Map(this.#options.lanes().map((lane) => [lane.partition, this.#watch(lane, former.get(lane.partition))]));
+    for (const [partition, { lane, suspicion }] of former) {
+      const isGone = suspicion?.state === 'stuck' && !this.#watches.has(partition);
+      if (isGone) this.#options.log.info(`${this.#nameOf(lane)} was stuck, and is closed`);
     }
-    for (const [lane, watch] of this.#watches) {
-      const range = ranges.find(({ partition }) => partition === lane.partition);
-      if (range) this.#suspect(lane, watch, range);
+    for (const range of ranges) {
+      const watch = this.#watches.get(range.partition);
+      if (watch) this.#suspect(watch, range);
     }
   }
 
   /** The same watch as before; a new one when the lane has moved. */
   #watch(lane: WatchedLane, former: Watch | undefined): Watch {
-    if (former && !hasMoved([lane, former])) return former;
+    if (former) former.lane = lane;
+    if (former && !hasMoved(former)) return former;
     const { nextOffset, readBelowOffset } = lane;
     if (former?.suspicion?.state === 'stuck') this.#options.log.info(`${this.#nameOf(lane)} moves again, at offset ${nextOffset}`);
-    return { nextOffset, readBelowOffset, emptyBelow: former?.emptyBelow ?? 0, suspicion: null };
+    return { lane, nextOffset, readBelowOffset, emptyBelow: former?.emptyBelow ?? 0, suspicion: null };
   }
 
-  #suspect(lane: WatchedLane, watch: Watch, range: OffsetRange): void {
+  #suspect(watch: Watch, range: OffsetRange): void {
     const nowMs = Date.now();
     const beginning = Math.max(watch.nextOffset ?? 0, watch.emptyBelow, range.beginning);
     if (range.end <= beginning) return;
     watch.suspicion ??= { state: 'waiting', end: range.end, sinceMs: nowMs };
     const { state, sinceMs, end } = watch.suspicion;
     if (state !== 'waiting' || nowMs - sinceMs < PATIENCE_MS || this.#reads.size >= MAX_READS) return;
-    void this.#verify(lane, watch, watch.suspicion, { partition: lane.partition, beginning, end });
+    void this.#verify(watch, watch.suspicion, { ...range, beginning, end });
   }
 
-  /** Reads whether there is a record for the lane. */
-  async #verify(lane: WatchedLane, watch: Watch, suspicion: Suspicion, range: OffsetRange): Promise<void> {
+  /** Decides, by reading, whether the lane is stuck. When that is not known in time, the next look tries again. */
+  async #verify(watch: Watch, suspicion: Suspicion, range: OffsetRange): Promise<void> {
     watch.suspicion = { ...suspicion, state: 'reading' };
+    const read = new AbortController();
+    const timeout = setTimeout(() => read.abort(), READ_TIMEOUT_MS);
+    this.#reads.add(read);
     try {
       const beginning = Math.max(range.beginning, watch.nextOffset ?? (await this.#committed(range)));
-      if (await this.#hasRecord({ ...range, beginning })) {
-        watch.suspicion = { ...suspicion, state: 'stuck' };
-        if (isStuck([lane, watch])) this.#options.log.warn(this.#describe(lane, watch));
-      } else {
-        watch.suspicion = null;
-        watch.emptyBelow = range.end;
-      }
+      const hasRecord = await this.#hasRecord({ ...range, beginning }, read.signal);
+      watch.suspicion = hasRecord ? { ...suspicion, state: 'stuck' } : null;
+      if (!hasRecord) watch.emptyBelow = range.end;
     } catch {
-      // No answer in time, or a transaction that is still open: the next look tries again.
+      // No answer, or a transaction that is still open: then no reader can go on.
       watch.suspicion = suspicion;
+    } finally {
+      clearTimeout(timeout);
+      this.#reads.delete(read);
     }
+    const isCurrent = this.#watches.get(range.partition) === watch;
+    if (isCurrent && isStuck(watch)) this.#options.log.warn(this.#describe(watch));
   }
 
   /** Where a lane that has never worked would go on. */
@@ -189,29 +197,22 @@ export class Watchdog {
     return (await within(QUESTION_TIMEOUT_MS, broker.committedOffsets(group, topic)))[partition] ?? 0;
   }
 
-  /** Whether a reader finds a record in the range. @throws when that is not known in time */
-  async #hasRecord(range: OffsetRange): Promise<boolean> {
+  /** Whether a reader finds a record in the range. @throws when the signal aborts before that is known */
+  async #hasRecord(range: OffsetRange, signal: AbortSignal): Promise<boolean> {
     const { broker, topic } = this.#options;
-    const read = new AbortController();
-    const timeout = setTimeout(() => read.abort(), READ_TIMEOUT_MS);
-    this.#reads.add(read);
-    let isFound = false;
+    const found = new AbortController();
     const take = async ({ records }: Delivery) => {
-      isFound ||= records.length > 0;
-      if (isFound) read.abort();
+      if (records.length > 0) found.abort();
     };
     try {
-      await broker.read(topic, [range], take, read.signal);
+      await broker.read(topic, [range], take, AbortSignal.any([signal, found.signal]));
     } catch (error) {
-      if (!isFound) throw error;
-    } finally {
-      clearTimeout(timeout);
-      this.#reads.delete(read);
+      if (!found.signal.aborted) throw error;
     }
-    return isFound;
+    return found.signal.aborted;
   }
 
-  #describe(lane: WatchedLane, { nextOffset, suspicion }: Watch): string {
+  #describe({ lane, nextOffset, suspicion }: Watch): string {
     const { end = 0, sinceMs = 0 } = suspicion ?? {};
     const place = nextOffset === null ? 'has not opened' : `has stood at offset ${nextOffset}`;
     const why = lane.problem === null ? '' : ` (${lane.problem})`;
@@ -223,12 +224,13 @@ export class Watchdog {
   }
 }
 
-function hasMoved([lane, { nextOffset, readBelowOffset }]: readonly [WatchedLane, Watch]): boolean {
-  return lane.nextOffset !== nextOffset || lane.readBelowOffset !== readBelowOffset;
+/** A lane that was opened anew begins without a position, and may read again what was read before. */
+function hasMoved({ lane, nextOffset, readBelowOffset }: Watch): boolean {
+  return (lane.nextOffset !== null && lane.nextOffset !== nextOffset) || lane.readBelowOffset > readBelowOffset;
 }
 
-function isStuck(entry: readonly [WatchedLane, Watch]): boolean {
-  return entry[1].suspicion?.state === 'stuck' && !hasMoved(entry);
+function isStuck(watch: Watch): boolean {
+  return watch.suspicion?.state === 'stuck' && !hasMoved(watch);
 }
 
 function seconds(ms: number): string {

@@ -59,6 +59,17 @@ function headersOf({ topic, partition, offset }: DeadMessage, why: DeadLetter, m
   };
 }
 
+/** The place of the message that a dead letter was. Null: it is none, or a marker of what was done with one. */
+export function readDeadLetterPlace({ headers }: WireMessage): { topic: string; partition: number; offset: number } | null {
+  const [reason, topic, partition, offset] = ['reason', 'topic', 'partition', 'offset'].map((name) =>
+    headers[`dead-letter-${name}`]?.toString(),
+  );
+  if (!reason || !topic || !NUMBER.test(partition ?? '') || !NUMBER.test(offset ?? '')) return null;
+  return { topic, partition: Number(partition), offset: Number(offset) };
+}
+
+const NUMBER = /^\d{1,15}$/;
+
 function sizeOf(value: WireMessage['headers'][string] | null): number {
   if (value === null || value === undefined) return 0;
   if (typeof value === 'string' || Buffer.isBuffer(value)) return Buffer.byteLength(value);

@@ -54,6 +54,23 @@ const hasSequence: { readonly [T in Event['type']]: T extends VersionedType ? tr
   CommandRejected: false,
 };
 
+/** The place of the command that a record of the events topic answers, whatever else it says. Null: it is no answer. */
+export function readAnswerPlace(message: WireMessage): PublishedAnswer['source'] | null {
+  const place = ID.exec(headerOrNull(message, 'ce_id') ?? '');
+  if (!place || headerOrNull(message, 'ce_source') !== SOURCE) return null;
+  const [, topic = '', partition, offset] = place;
+  return { topic, partition: Number(partition), offset: Number(offset) };
+}
+
+function headerOrNull(message: WireMessage, name: string): string | null {
+  try {
+    return header(message, name);
+  } catch (error) {
+    if (error instanceof MalformedMessageError) return null;
+    throw error;
+  }
+}
+
 /** Reads a record of the events topic, of whatever version. Never throws: what cannot be read says why. */
 export function readPublished(message: WireMessage): PublishedAnswer | ForeignMessage {
   let isOurs = false;

@@ -1,7 +1,7 @@
 import { type DeadLetter, readDeadLetters } from '../cli/dead-letter-box.ts';
 import { readCommand } from '../messages/incoming.ts';
 import { subjectOfSku, subjectsOf } from '../service-layer/parking.ts';
-import type { Broker, ParkedCommand } from '../service-layer/unit-of-work.ts';
+import type { Broker, Delivery, ParkedCommand } from '../service-layer/unit-of-work.ts';
 import type { RebuildPlan } from './rebuild-plan.ts';
 
 /**
@@ -11,13 +11,14 @@ import type { RebuildPlan } from './rebuild-plan.ts';
 export async function readParkedCommands(
   broker: Broker,
   { deadLettersTopic, commandsTopic, positions }: Pick<RebuildPlan, 'deadLettersTopic' | 'commandsTopic' | 'positions'>,
+  signal: AbortSignal,
 ): Promise<readonly ParkedCommand[]> {
   const letters = newestOfEach(await readDeadLetters(broker, deadLettersTopic));
   const open = letters.filter(({ resolution }) => resolution === null);
   const redriven = new Map(
     letters.flatMap((letter) => (letter.resolution === 'redriven' ? [[letter.replacedBy ?? letter.commandId, letter]] : [])),
   );
-  const underWay = redriven.size === 0 ? new Set<string>() : await idsBeyond(broker, { commandsTopic, positions }, redriven);
+  const underWay = redriven.size === 0 ? new Set<string>() : await idsBeyond(broker, { commandsTopic, positions }, redriven, signal);
   return Promise.all([
     ...open.map((letter) => asParked(letter, letter.commandId, false)),
     ...[...redriven].filter(([id]) => underWay.has(id)).map(([id, letter]) => asParked(letter, id, true)),
@@ -45,19 +46,21 @@ async function idsBeyond(
   broker: Broker,
   { commandsTopic, positions }: Pick<RebuildPlan, 'commandsTopic' | 'positions'>,
   ids: ReadonlyMap<string, unknown>,
+  signal: AbortSignal,
 ): Promise<ReadonlySet<string>> {
   const at = new Map(positions.map(({ partition, nextOffset }) => [partition, nextOffset]));
   const ranges = (await broker.offsetRanges(commandsTopic)).map(({ partition, beginning, end }) => {
     return { partition, beginning: Math.min(end, Math.max(beginning, at.get(partition) ?? 0)), end };
   });
   const found = new Set<string>();
-  await broker.read(commandsTopic, ranges, async ({ records }) => {
+  const take = async ({ records }: Delivery) => {
     for (const record of records) {
       const { topic, partition, offset } = record;
       const read = readCommand(record, `${topic}/${partition}/${offset}`);
       if (read.kind === 'command' && ids.has(read.id)) found.add(read.id);
     }
-  });
+  };
+  await broker.read(commandsTopic, ranges, take, signal);
   return found;
 }
 

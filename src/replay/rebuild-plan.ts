@@ -1,5 +1,7 @@
 import type { Config } from '../config.ts';
+import { AnswerReader, type Watch } from '../entrypoints/answered-offsets.ts';
 import { type Broker, type OffsetRange, type PartitionOffset, TroubleError } from '../service-layer/unit-of-work.ts';
+import { readGroupPositions } from './group-positions.ts';
 import type { Place } from './place.ts';
 
 /** What a rebuild reads, and where the lanes go on after it. Fixed when it begins: an interrupted one goes on with the same. */
@@ -23,22 +25,24 @@ export interface RebuildPlan {
   readonly skipForeign: boolean;
 }
 
+/** Nobody waits, nobody is told. */
+const UNWATCHED: Watch = { signal: new AbortController().signal, onProgress: () => {} };
+
 /**
- * The group's positions first: all events that answer commands below them are below the ends that are read then.
+ * The group's positions first: all events that answer commands below them are below the ends that are read then. Where
+ * Kafka has lost them, the events are read to find them.
  * @throws {TroubleError} the log cannot be reached
  */
 export async function planRebuild(
   broker: Broker,
-  {
-    commandsTopic,
-    eventsTopic,
-    deadLettersTopic,
-    groupId: group,
-  }: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'deadLettersTopic' | 'groupId'>,
+  config: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'deadLettersTopic' | 'groupId'>,
   { until, fromCopy, skipForeign = false }: Pick<RebuildPlan, 'until' | 'fromCopy'> & Partial<Pick<RebuildPlan, 'skipForeign'>>,
+  answers: AnswerReader = new AnswerReader(broker, config, { info: () => {} }),
+  watch: Watch = UNWATCHED,
 ): Promise<RebuildPlan> {
+  const { commandsTopic, eventsTopic, deadLettersTopic, groupId: group } = config;
   const [logId, eventsLogId] = await Promise.all([broker.logId(commandsTopic), broker.logId(eventsTopic)]);
-  const committed = await broker.committedOffsets(group, commandsTopic);
+  const committed = await readGroupPositions(broker, { group, commandsTopic }, answers, watch);
   const ranges = await broker.offsetRanges(eventsTopic);
   const positions = committed.flatMap((nextOffset, partition) =>
     nextOffset === null ? [] : [{ topic: commandsTopic, partition, nextOffset }],

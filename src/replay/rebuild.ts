@@ -243,7 +243,7 @@ export class Rebuild {
   /** @returns how many events the database had already */
   async #finish(signal: AbortSignal): Promise<number> {
     const { until, positions, logId, eventsTopic, eventsLogId, ranges } = this.#plan;
-    const parked = until ? [] : await readParkedCommands(this.#broker, this.#plan);
+    const parked = until ? [] : await readParkedCommands(this.#broker, this.#plan, signal);
     return this.#fold.fold(async (sql) => {
       await this.#fold.forget(sql);
       await sql('delete from rebuilds');

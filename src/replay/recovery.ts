@@ -5,9 +5,11 @@ import { UnfoldableError } from '../adapters/database/event-fold.ts';
 import { isEmpty, readMark, readPositions } from '../adapters/database/rebuild-target.ts';
 import { inTurn } from '../adapters/database/rebuild-turn.ts';
 import type { Config } from '../config.ts';
+import { AnswerReader, type Watch } from '../entrypoints/answered-offsets.ts';
 import { type Broker, TroubleError } from '../service-layer/unit-of-work.ts';
 import { ReplayRefusedError } from './errors.ts';
 import { ForeignRecordError } from './foreign-records.ts';
+import { readGroupPositions } from './group-positions.ts';
 import { Rebuild } from './rebuild.ts';
 import { countOffsets, planRebuild, readPlan } from './rebuild-plan.ts';
 import { rebuildCommand } from './recovery-advice.ts';
@@ -27,7 +29,7 @@ export interface RecoveryOptions {
 /**
  * Rebuilds a service's own database before the service goes on with it (AUTO_RECOVER).
  *
- * 1. Look: some lane stands below the group's committed offset (lost, or restored), or a rebuild is unfinished. Neither: done.
+ * 1. Look: some lane stands below the group's committed offset, or what the events say where that is missing, or a rebuild is unfinished. Neither: done.
  *    A database that knows another log is left alone: the lanes refuse it, in words.
  * 2. Wait for the turn, look again (another instance may have done it), and rebuild: from what is there, if anything is.
  * 3. Refused (events are missing, another process uses the database …): say why, and try again, in the turn. Trouble: let the turn go,
@@ -37,12 +39,14 @@ export interface RecoveryOptions {
  */
 export class Recovery {
   readonly #options: RecoveryOptions;
+  readonly #answers: AnswerReader;
   #progress: string | null = null;
   #failure: string | null = null;
   #failures = 0;
 
   constructor(options: RecoveryOptions) {
     this.#options = options;
+    this.#answers = new AnswerReader(options.broker, options.config, options.log);
   }
 
   /** What it does just now, with how far it has come, and why it could not before, one sentence each; empty: nothing. */
@@ -54,7 +58,7 @@ export class Recovery {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        if (!(await this.#isNeeded())) break;
+        if (!(await this.#isNeeded(signal))) break;
         this.#progress = 'The database must be rebuilt: waiting for another instance that does it';
         await inTurn(this.#options.database, signal, () => this.#untilRebuilt(signal));
       } catch (error) {
@@ -65,19 +69,30 @@ export class Recovery {
     this.#failure = null;
   }
 
-  async #isNeeded(): Promise<boolean> {
+  async #isNeeded(signal: AbortSignal): Promise<boolean> {
     const { database, broker, config } = this.#options;
     if ((await readMark(database)) !== null) return true;
     const logId = await broker.logId(config.commandsTopic);
-    const committed = await broker.committedOffsets(config.groupId, config.commandsTopic);
+    const names = { group: config.groupId, commandsTopic: config.commandsTopic };
+    const committed = await readGroupPositions(broker, names, this.#answers, this.#watch(signal));
     const positions = await readPositions(database, config.commandsTopic);
     if (positions.some((position) => position.logId !== null && position.logId !== logId)) return false;
     const at = new Map(positions.map(({ partition, nextOffset }) => [partition, nextOffset]));
     return committed.some((offset, partition) => (at.get(partition) ?? 0) < (offset ?? 0));
   }
 
+  /** Committed offsets that are missing are looked for in the events. */
+  #watch(signal: AbortSignal): Watch {
+    return {
+      signal,
+      onProgress: (text) => {
+        this.#progress = `Committed offsets are missing: the service ${text}`;
+      },
+    };
+  }
+
   async #untilRebuilt(signal: AbortSignal): Promise<void> {
-    while (await this.#isNeeded()) {
+    while (await this.#isNeeded(signal)) {
       try {
         await this.#rebuild(signal);
       } catch (error) {
@@ -92,7 +107,8 @@ export class Recovery {
     const { database, broker, config, log } = this.#options;
     const mark = await readMark(database);
     const fromCopy = mark ? readPlan(mark.plan).fromCopy : !(await isEmpty(database));
-    const rebuild = await Rebuild.into(database, broker, await planRebuild(broker, config, { until: null, fromCopy }));
+    const plan = await planRebuild(broker, config, { until: null, fromCopy }, this.#answers, this.#watch(signal));
+    const rebuild = await Rebuild.into(database, broker, plan);
     const total = countOffsets(rebuild.plan.ranges);
     let done = await rebuild.done();
     const startedMs = performance.now();

@@ -168,8 +168,20 @@ export interface Broker {
   openProducer(transactionalId: string): Promise<TransactionalProducer>;
   /** Joins the group. Resolves when the consumer runs; it lasts, across rebalances and broker failures, until closed. */
   consume(options: ConsumeOptions): Promise<GroupConsumer>;
-  /** The group's committed offset per partition (the array's index); null: none. */
-  committedOffsets(group: string, topic: string): Promise<readonly (number | null)[]>;
+  /**
+   * The group's committed offset per partition (the array's index); null: none. Offsets of transactions that are
+   * committed are in it.
+   * @param atLeast so many partitions are known to exist
+   * @throws {TroubleError} the answer leaves out a partition
+   */
+  committedOffsets(group: string, topic: string, atLeast?: number): Promise<readonly (number | null)[]>;
+  /**
+   * Where the records of that leader epoch, and of those before it, end in the partition. Null: the log does not know.
+   * Below an offset that was read in that epoch: the log was truncated since.
+   */
+  endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<number | null>;
+  /** Whether the topic may have lost records in its middle, which its beginning does not show. */
+  isCompacted(topic: string): Promise<boolean>;
   offsetRanges(topic: string): Promise<readonly OffsetRange[]>;
   /** Delivers every committed record of the topic, from its beginning or its end on, to this caller alone. */
   tail(topic: string, from: 'beginning' | 'end', onRecord: (record: ReceivedRecord) => void): Promise<Subscription>;
@@ -208,6 +220,18 @@ export class MissingTopicError extends Error {
 export interface LanePosition {
   readonly nextOffset: number;
   readonly nextSequence: number;
+  /** The leader epoch of the last handled record. Absent: the log has none, or no record was handled since a rebuild. */
+  readonly leaderEpoch?: number;
+  /** The consumer group that the lane works for. Absent: no service that names its group has opened the lane. */
+  readonly group?: string;
+}
+
+/** What the database knows of a lane that is about to be opened. */
+export interface LaneClaim {
+  /** The log that the lane belongs to. */
+  readonly logId: string;
+  /** Another group that may have published answers of this lane since this group last did. Null: there is none. */
+  readonly formerGroup: string | null;
 }
 
 /** A record that waits for its broker transaction. `sourceOffset`: the command that it answers. */
@@ -274,8 +298,16 @@ export interface LaneTransaction extends UnitOfWork {
 
 /** What a lane, one partition of the commands topic, keeps in the database. */
 export interface LaneStore {
-  /** Notes which log the lane belongs to, the first time. @returns the one that was noted */
-  claim(lane: Partition, logId: string): Promise<string>;
+  /**
+   * Notes which log the lane belongs to, the first time, and that it works for this group from now on. If the lane belongs
+   * to another log, its group stays.
+   */
+  claim(lane: Partition, logId: string, group: string): Promise<LaneClaim>;
+  /**
+   * Notes that the group's committed offset says what was published, whichever group published it.
+   * @throws {FencedError} the lane works for another group by now
+   */
+  settle(lane: Partition, group: string): Promise<void>;
   /** A lane never seen before stands at offset 0, sequence 1. */
   readPosition(lane: Partition): Promise<LanePosition>;
   /** The offset at which each lane of the topic stands that was ever seen, by partition. */
@@ -284,6 +316,11 @@ export interface LaneStore {
   readOutbox(lane: Partition, fromSourceOffset: number, belowSourceOffset: number): Promise<WaitingRecords | null>;
   /** Forgets what answers commands below the offset; together with later ones of the same transaction it may stay. */
   deleteOutbox(lane: Partition, belowSourceOffset: number): Promise<void>;
+  /**
+   * The same for an owner that stops, in one transaction with the proof that it still is the owner.
+   * @throws {FencedError} the lane does not stand at `expected`: another owner has moved it
+   */
+  deletePublished(lane: Partition, expected: LanePosition, belowSourceOffset: number): Promise<void>;
   /**
    * One transaction: locks the lane, runs `work`, writes the aggregates it changed and the progress it returns, commits.
    * @returns that progress

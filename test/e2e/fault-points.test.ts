@@ -25,7 +25,7 @@ const BACKENDS = [
   { log: 'Kafka', database: 'PostgreSQL' },
 ] as const;
 
-const CLOSING: ReadonlySet<FaultPoint> = new Set(['partition-revoked', 'relay-drained']);
+const CLOSING: ReadonlySet<FaultPoint> = new Set(['partition-revoked', 'relay-drained', 'outbox-emptied']);
 /** Once for each lane; after that, once for each delivery. */
 const OPENING: ReadonlySet<FaultPoint> = new Set(FAULT_POINTS.slice(0, FAULT_POINTS.indexOf('delivered')));
 /** Within a transaction of the lane's database, and of the log. */

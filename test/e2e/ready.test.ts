@@ -52,10 +52,12 @@ describe('"Ready", on the embedded log', () => {
 
   it('is said when all lanes work, and by a second instance that stands by', async () => {
     await using first = await ServiceProcess.start(environment(), directory);
-    const response = await fetch(`${first.url}/readyz`);
-    expect([response.status, first.output.filter((line) => line.includes('"The lane works"')).length]).toEqual([200, 4]);
+    expect(first.output.filter((line) => line.includes('"The lane works"'))).toHaveLength(4);
     await using second = await ServiceProcess.start(environment(), directory);
-    expect((await fetch(`${second.url}/readyz`)).status).toBe(200);
+    // On a busy machine the database may answer the first question too late.
+    for (const { url } of [first, second]) {
+      await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200), { withinMs: 30_000 });
+    }
     expect([await second.stop(), await first.stop()]).toEqual([0, 0]);
   }, 90_000);
 });

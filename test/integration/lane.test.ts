@@ -72,9 +72,9 @@ describe('A lane', () => {
           const isFirst = producers === 1;
           const producer = await broker.openProducer(id);
           return over(producer, {
-            publish: async (...transaction) => {
-              if (isFirst) await broken.promise;
-              await producer.publish(...transaction);
+            publish: async (records, position) => {
+              if (isFirst && records.length > 0) await broken.promise;
+              await producer.publish(records, position);
             },
           });
         },
@@ -100,13 +100,24 @@ describe('A lane', () => {
     });
   });
 
+  it('leaves no row in the outbox when it stops in order', async () => {
+    await start({ broker, store });
+    await send('first');
+    await eventually(() => expect(events).toHaveLength(1));
+    await consumer.close();
+    expect(await database.query('select * from outbox')).toEqual([]);
+  });
+
   it('closes while more than it may queue waits for another lane that does not publish', async () => {
     await broker.ensureTopics([{ name: 'pairs', partitions: 2, maxMessageBytes: 1_000_000 }], true);
     const stuck = Promise.withResolvers<void>();
     const stuckBroker = over(broker, {
       openProducer: async (id) => {
         const producer = await broker.openProducer(id);
-        return id.endsWith('-0') ? over(producer, { publish: () => stuck.promise }) : producer;
+        if (!id.endsWith('-0')) return producer;
+        return over(producer, {
+          publish: (records, position) => (records.length > 0 ? stuck.promise : producer.publish(records, position)),
+        });
       },
     });
     await start({ broker: stuckBroker, store }, 'pairs');

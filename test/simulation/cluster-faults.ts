@@ -1,4 +1,5 @@
 import type { HistoryRecord } from '../support/check-history.ts';
+import { asHistoryRecord } from '../support/read-history.ts';
 import { isMended } from './mended.ts';
 import type { Office } from './outages.ts';
 import type { SimulatedLog } from './simulated-log.ts';
@@ -20,11 +21,23 @@ interface Listener {
   leave(): void;
 }
 
+/** A log that has lost its end. */
+interface Truncation {
+  readonly partition: number;
+  /** What had these offsets from here on is lost; other records have them since. */
+  readonly end: number;
+  /** Ids by offset, of what is lost. */
+  readonly lostIds: ReadonlyMap<number, string | undefined>;
+  readonly mayHaveBeenRead: boolean;
+}
+
 const LONGEST_OUTAGE_MS = 4_000;
-const LONGEST_ABSENCE_MS = 3_000;
+const LOOK_MS = 20;
+const MOST_LOOKS = 250;
+const MOST_TRUNCATED = 8;
 const FAULTS = [
   ...['group coordinator moves', 'transaction coordinator moves', 'leader moves', 'leader moves'],
-  ...['retention of commands', 'retention of events', 'offsets vanish'],
+  ...['retention of commands', 'retention of events', 'offsets vanish', 'truncation'],
 ] as const;
 
 /**
@@ -40,6 +53,7 @@ export class ClusterFaults {
   readonly #lost = new Set<string>();
   readonly #losesEvents: boolean;
   #hasForgotten = false;
+  #truncation: Truncation | null = null;
 
   constructor(world: World, log: SimulatedLog, topics: Topics, listener: Listener) {
     this.#world = world;
@@ -53,6 +67,11 @@ export class ClusterFaults {
     return this.#hasForgotten;
   }
 
+  /** Null: there was none, or nobody had read what was lost. */
+  get truncation(): Truncation | null {
+    return this.#truncation?.mayHaveBeenRead ? this.#truncation : null;
+  }
+
   befall(): void {
     const fault = this.#world.pick(FAULTS);
     if (fault === 'group coordinator moves') this.#move(fault, 'group');
@@ -61,7 +80,21 @@ export class ClusterFaults {
       this.#move(fault, `transactions of ${this.#world.pick(this.#log.transactionalIds)}`);
     if (fault === 'retention of commands') this.#deleteCommands();
     if (fault === 'retention of events' && this.#losesEvents) this.#deleteEvents();
+    if (fault === 'truncation' && this.#listener.mayLoseCommands && isMended.truncation) this.#truncate();
     if (fault === 'offsets vanish' && !this.#losesEvents && isMended.lostOffsets) this.#forgetOffsets();
+  }
+
+  /** Once only, and some records: who knows what was lost can say what must not happen. */
+  #truncate(): void {
+    const { commands } = this.#topics;
+    const partition = this.#anyPartition();
+    const length = this.#log.partition(commands, partition).length;
+    const end = length - this.#world.between(1, MOST_TRUNCATED);
+    if (this.#truncation || end <= this.#log.start(commands, partition)) return;
+    const lost = this.#log.read(commands, partition, end).map(asHistoryRecord);
+    const mayHaveBeenRead = this.#log.truncate(commands, partition, end);
+    this.#listener.happens(mayHaveBeenRead ? 'truncation of what was read' : 'truncation');
+    this.#truncation = { partition, end, lostIds: new Map(lost.map((record) => [record.offset, idOf(record)])), mayHaveBeenRead };
   }
 
   /** Without those that were deleted before anybody answered them. */
@@ -109,17 +142,63 @@ export class ClusterFaults {
   }
 
   #forgetOffsets(): void {
-    const isEmptied = this.#world.chance(0.5);
-    if (isEmptied) this.#listener.leave();
-    this.#world.after(isEmptied ? this.#world.random() * LONGEST_ABSENCE_MS : 0, () => {
-      this.#hasForgotten = true;
-      this.#listener.happens(this.#log.group.hasMembers ? 'offsets vanish among members' : 'offsets vanish');
-      this.#listener.forgets(Array.from({ length: this.#log.partitions }, (_, partition) => partition));
-      this.#log.forgetOffsets();
-    });
+    if (this.#world.chance(0.5)) this.#forget();
+    else {
+      this.#listener.leave();
+      this.#forgetOnceEmpty(MOST_LOOKS);
+    }
+  }
+
+  /** Kafka itself forgets the offsets only of a group that has no member. */
+  #forgetOnceEmpty(looks: number): void {
+    if (!this.#log.group.hasMembers || looks === 0) this.#forget();
+    else this.#world.after(LOOK_MS, () => this.#forgetOnceEmpty(looks - 1));
+  }
+
+  #forget(): void {
+    this.#hasForgotten = true;
+    this.#listener.happens(this.#log.group.hasMembers ? 'offsets vanish among members' : 'offsets vanish');
+    this.#listener.forgets(Array.from({ length: this.#log.partitions }, (_, partition) => partition));
+    this.#log.forgetOffsets();
   }
 
   #anyPartition(): number {
     return this.#world.between(0, this.#log.partitions - 1);
+  }
+}
+
+/**
+ * A lane that has read what is lost says that it refuses, and answers none of the records that have the offsets of those now, nor what
+ * comes behind them: between them lies what nobody would ever answer.
+ */
+export function answeredAfterTruncation(
+  { partition, end, lostIds }: Truncation,
+  commands: readonly HistoryRecord[],
+  events: readonly HistoryRecord[],
+): readonly string[] {
+  const answers = new Map(events.map(({ headers }) => [headers.ce_id, headers.ce_causationid]));
+  return commands
+    .filter((record) => record.partition === partition && record.offset >= end)
+    .flatMap((record) => {
+      const place = `${record.topic}/${partition}/${record.offset}`;
+      const id = idOf(record) ?? place;
+      return answers.get(place) === id && lostIds.get(record.offset) !== id ? [place] : [];
+    });
+}
+
+/** Then the database stands beyond what is left. */
+export function hasAnsweredWhatIsLost({ partition, lostIds }: Truncation, events: readonly HistoryRecord[]): boolean {
+  return events.some(({ headers }) => {
+    const [, lane, offset] = /\/(\d+)\/(\d+)$/.exec(headers.ce_id ?? '') ?? [];
+    return Number(lane) === partition && headers.ce_causationid !== undefined && lostIds.get(Number(offset)) === headers.ce_causationid;
+  });
+}
+
+/** As the traffic writes it. */
+function idOf({ headers, value }: HistoryRecord): string | undefined {
+  try {
+    return headers.ce_id ?? JSON.parse(String(value)).id;
+  } catch {
+    return undefined;
   }
 }

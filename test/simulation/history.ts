@@ -6,7 +6,7 @@ import { FAULT_POINTS, type FaultPoint, faults } from '../../src/fault-points.ts
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import { checkHistory, type History, type HistoryRecord, type LogStarts, type Violation } from '../support/check-history.ts';
 import { asHistoryRecord, stockTables } from '../support/read-history.ts';
-import { ClusterFaults } from './cluster-faults.ts';
+import { answeredAfterTruncation, ClusterFaults, hasAnsweredWhatIsLost } from './cluster-faults.ts';
 import { LiveReader, type LiveViolation } from './live-reader.ts';
 import { isMended } from './mended.ts';
 import { Operator } from './operator.ts';
@@ -36,7 +36,10 @@ const AFTERMATH_MS = 10_000;
 const LOOK_MS = 150;
 
 /** What is wrong with a history. `not stopped`: a machine that was told to stop did not. */
-type Finding = Violation | LiveViolation | { readonly kind: 'stuck' | 'not-stopped' | 'ahead' | 'thrown'; readonly detail: string };
+type Finding =
+  | Violation
+  | LiveViolation
+  | { readonly kind: 'stuck' | 'not-stopped' | 'ahead' | 'thrown' | 'answered-after-truncation'; readonly detail: string };
 export type FindingKind = Finding['kind'];
 
 /** What became of one history. */
@@ -82,7 +85,7 @@ export async function simulate(seed: number, file: DatabaseFile, trace?: (text: 
 /** @returns what keeps it from that */
 async function comeToRest(world: World, scene: Scene): Promise<readonly Finding[]> {
   const rests = async () => {
-    const hasEnded = await world.run(() => scene.isAtRest() || scene.goesRoundInCircles(), LONGEST_MS);
+    const hasEnded = await world.run(() => scene.isAtRest() || scene.refuses() || scene.goesRoundInCircles(), LONGEST_MS);
     return hasEnded && !scene.goesRoundInCircles();
   };
   const stops = async () => {
@@ -93,6 +96,8 @@ async function comeToRest(world: World, scene: Scene): Promise<readonly Finding[
   const notStopped = () => [{ kind: 'not-stopped' as const, detail: scene.positions() }];
   if (!(await rests())) return stuck();
   await world.run(() => false, AFTERMATH_MS);
+  // What rests on a lane that refuses for good waits for ever.
+  if (scene.refuses()) return [];
   if (!(await stops())) return notStopped();
   // Whoever comes next finds nothing to do, whatever the group has forgotten.
   if (scene.cluster.hasForgotten) {
@@ -107,6 +112,11 @@ async function comeToRest(world: World, scene: Scene): Promise<readonly Finding[
 
 /** What the judge says of everything that ever was, and of what retention has left of it. */
 async function judge(scene: Scene, file: DatabaseFile, isUnderWay: boolean): Promise<readonly Finding[]> {
+  const { truncation } = scene.cluster;
+  if (truncation && (scene.refuses() || hasAnsweredWhatIsLost(truncation, scene.read(TOPICS.events)))) {
+    const places = answeredAfterTruncation(truncation, scene.read(TOPICS.commands), scene.read(TOPICS.events));
+    return places.map((place) => ({ kind: 'answered-after-truncation', detail: place }));
+  }
   const allowances = { mayFail: ({ body }: { readonly body: object }) => scene.poison.isIn(body), isUnderWay };
   const history = await historyOf(scene, file);
   const violations = checkHistory(history, allowances).filter(({ kind }) => kind !== 'outbox' || isMended.lostOffsets);
@@ -255,6 +265,14 @@ class Scene {
     }
   }
 
+  /** The lane whose log has lost what was read waits for a person. */
+  refuses(): boolean {
+    const { truncation } = this.cluster;
+    if (!truncation) return false;
+    const problems = this.#living().flatMap((machine) => this.#consumers.get(machine)?.problems() ?? []);
+    return problems.some((problem) => problem.includes(`/${truncation.partition}:`) && problem.includes('truncated'));
+  }
+
   hasStopped(): boolean {
     return this.#stopping === 0;
   }
@@ -341,7 +359,7 @@ class Scene {
   /** Whoever passes the point for the n-th time dies there, throws, or stalls. */
   #lieInWait(where: FaultPoint, passings: number, how?: 'kill'): void {
     // The end of an owner promises not to fail: nothing there can throw.
-    const canThrow = where !== 'partition-revoked' && where !== 'relay-drained';
+    const canThrow = where !== 'partition-revoked' && where !== 'relay-drained' && where !== 'outbox-emptied';
     const kind = how ?? this.#world.pick(canThrow ? ['kill', 'throw', 'stall'] : ['kill', 'stall']);
     this.#traps.push({ where, kind, canThrow, left: passings });
   }

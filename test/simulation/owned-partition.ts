@@ -18,6 +18,8 @@ export interface Holder {
   readonly generation: number;
   /** Partitions that it does not want. */
   readonly givenBack: Set<number>;
+  /** Closes the partition, and assigns it anew: its log is another one than it was. */
+  reopen(partition: number): void;
 }
 
 /**
@@ -75,6 +77,10 @@ export class OwnedPartition implements AssignedPartition {
     const fromOffset = this.#nextOffset;
     if (this.#closed) return;
     let longestMs = LONGEST_POLL_MS.afterNothing;
+    if (this.#isOutOfRange(fromOffset)) {
+      this.#holder.reopen(this.partition);
+      return;
+    }
     if (fromOffset !== null) {
       const records = await this.#world
         .request(this.#holder.machine, `fetches ${this.partition} from ${fromOffset}`, () =>
@@ -92,6 +98,12 @@ export class OwnedPartition implements AssignedPartition {
     }
     if (this.#late.length > 0 && this.#world.chance(0.3)) await this.#deliver(this.#late.shift() ?? []);
     this.#poll(longestMs);
+  }
+
+  /** The log ends before what comes next: it has lost what was read. */
+  #isOutOfRange(nextOffset: number | null): boolean {
+    if (nextOffset === null || this.#log.outages.has(`leader of ${this.partition}`)) return false;
+    return nextOffset > this.#log.partition(this.topic, this.partition).length;
   }
 
   /** Nothing from beyond where the owner wants to go on: no broker would. */

@@ -1,29 +1,36 @@
-import type { Command } from '../../src/domain/commands.ts';
-import type { Event } from '../../src/domain/events.ts';
-import type { Answering } from '../../src/entrypoints/answer-batch.ts';
-import type { MessageBus } from '../../src/service-layer/message-bus.ts';
 import {
   type Broker,
   FencedError,
   type GroupPosition,
-  type LaneProgress,
-  type LaneStore,
   type LaneTransaction,
   type OutgoingRecord,
   type ParkedCommand,
-  type PartitionOwner,
   type TransactionalProducer,
 } from '../../src/service-layer/unit-of-work.ts';
 import { over } from '../support/over.ts';
+import { clusterPlants } from './planted-cluster-bugs.ts';
+import { messagePlants } from './planted-message-bugs.ts';
+import {
+  answering,
+  atOnce,
+  committing,
+  handling,
+  happening,
+  inTransaction,
+  inTwo,
+  isFailed,
+  moving,
+  type Parts,
+  type Publish,
+  publishing,
+  reading,
+  sending,
+  torn,
+  withBroker,
+  withStore,
+} from './planting.ts';
 import type { SimulatedProducer } from './simulated-log.ts';
 import { SKUS } from './traffic.ts';
-
-/** What the lanes of one machine are made of. */
-export interface Parts {
-  readonly broker: Broker;
-  readonly store: LaneStore;
-  readonly answering: Answering;
-}
 
 /** Longer than a history, and shorter than most jumps of its clocks. */
 const OLD_MS = 3_600_000;
@@ -38,8 +45,8 @@ const LATER = 1_000;
 /** Bugs that the simulation must find, each as what it would do to the lanes of one machine. */
 export const plants = {
   // A lane opens.
-  'the committed offset is taken for none': (parts) =>
-    withBroker(parts, { committedOffsets: async (...asked) => (await parts.broker.committedOffsets(...asked)).map(() => null) }),
+  'the committed offset is taken for 0': (parts) =>
+    withBroker(parts, { committedOffsets: async (...asked) => (await parts.broker.committedOffsets(...asked)).map(() => 0) }),
   'the committed offset is asked for once': (parts) => {
     let known: ReturnType<Broker['committedOffsets']> | undefined;
     return withBroker(parts, {
@@ -118,6 +125,8 @@ export const plants = {
   'the position is written in a transaction of its own': (parts) =>
     inTwo(parts, (whole, { nextOffset }) => ({ ...whole, next: { ...whole.next, nextOffset } })),
   'the outbox is written in a transaction of its own': (parts) => inTwo(parts, (whole) => ({ ...whole, outbox: [] })),
+  'a lane stands one command too far': (parts) =>
+    committing(parts, (progress) => ({ ...progress, next: { ...progress.next, nextOffset: progress.next.nextOffset + 1 } })),
   'outbox rows are deleted before they are out': (parts) =>
     committing(parts, (progress) => ({ ...progress, publishedBelowOffset: progress.next.nextOffset })),
   'answers go out before the commit': (parts) => committing(parts, (progress) => atOnce(parts, progress, () => true)),
@@ -332,129 +341,9 @@ export const plants = {
   'the id of an event is made up': (parts) =>
     sending(parts, (record) => [{ ...record, headers: { ...record.headers, ce_id: String(Math.random()) } }]),
   'a composite is torn in two': (parts) => sending(parts, torn),
+
+  ...messagePlants,
+  ...clusterPlants,
 } satisfies Record<string, (parts: Parts) => Parts>;
 
 export type PlantedBug = keyof typeof plants;
-
-type Publish = TransactionalProducer['publish'];
-type Handle = PartitionOwner['handle'];
-
-const withBroker = (parts: Parts, methods: Partial<Broker>): Parts => ({ ...parts, broker: over(parts.broker, methods) });
-const withStore = (parts: Parts, methods: Partial<LaneStore>): Parts => ({ ...parts, store: over(parts.store, methods) });
-
-/** Changes how deliveries reach their owner. */
-function handling(parts: Parts, handle: (records: Parameters<Handle>[0], owner: Handle) => Promise<void>): Parts {
-  return withBroker(parts, {
-    consume: ({ assigned, ...options }) =>
-      parts.broker.consume({
-        ...options,
-        assigned: (partition) => {
-          const owner = assigned(partition);
-          return over(owner, { handle: (records) => handle(records, owner.handle) });
-        },
-      }),
-  });
-}
-
-/** Changes what the work of a transaction does it with. */
-function inTransaction(parts: Parts, change: (transaction: LaneTransaction) => Partial<LaneTransaction>): Parts {
-  return withStore(parts, {
-    transaction: (lane, expected, work) =>
-      parts.store.transaction(lane, expected, (transaction) => work(over(transaction, change(transaction)))),
-  });
-}
-
-/** Changes what a transaction takes for parked. */
-function reading(parts: Parts, change: (parked: readonly ParkedCommand[]) => readonly ParkedCommand[]): Parts {
-  return inTransaction(parts, (transaction) => ({ readParked: async () => change(await transaction.readParked()) }));
-}
-
-const isFailed = ({ behind }: ParkedCommand) => behind.length === 0;
-
-/** Changes what a transaction commits. */
-function committing(parts: Parts, change: (progress: LaneProgress) => LaneProgress | Promise<LaneProgress>): Parts {
-  return withStore(parts, {
-    transaction: (lane, expected, work) => parts.store.transaction(lane, expected, async (transaction) => change(await work(transaction))),
-  });
-}
-
-/** One transaction commits `first` of the progress, a second one the rest. */
-function inTwo(parts: Parts, first: (whole: LaneProgress, stood: LaneProgress['next']) => LaneProgress): Parts {
-  return withStore(parts, {
-    transaction: async (lane, expected, work) => {
-      let whole: LaneProgress | undefined;
-      const { next, outbox } = await parts.store.transaction(lane, expected, async (transaction) => {
-        whole = await work(transaction);
-        return first(whole, expected);
-      });
-      const { outbox: all, ...rest } = whole as LaneProgress;
-      await parts.store.transaction(lane, next, async () => ({ ...rest, outbox: outbox.length > 0 ? [] : all }));
-      return { ...rest, outbox: all };
-    },
-  });
-}
-
-/** Publishes some of the answers from within the transaction that makes them. */
-async function atOnce({ broker }: Parts, progress: LaneProgress, isMeant: (record: OutgoingRecord) => boolean): Promise<LaneProgress> {
-  const producer = await broker.openProducer(`at-once-${Math.random()}`);
-  await producer.publish(progress.outbox.filter(isMeant), null);
-  return { ...progress, outbox: progress.outbox.filter((record) => !isMeant(record)) };
-}
-
-/** Changes what commands have led to. */
-function happening(parts: Parts, change: (events: readonly Event[]) => readonly Event[]): Parts {
-  return answering(parts, () => {}, change);
-}
-
-/** Does something before a command is handled, and changes what it has led to. */
-function answering(parts: Parts, before: (command: Command) => void, change = (events: readonly Event[]) => events): Parts {
-  const { bus } = parts.answering;
-  const handle: MessageBus['handle'] = async (command, unitOfWork) => {
-    before(command);
-    return change(await bus.handle(command, unitOfWork));
-  };
-  return { ...parts, answering: { ...parts.answering, bus: over(bus, { handle }) } };
-}
-
-/** A lane's producer, and how to get another one, of the same transactional id or of one that begins with it. */
-interface Way {
-  readonly producer: TransactionalProducer;
-  readonly open: (suffix?: string) => Promise<TransactionalProducer>;
-}
-
-/** Changes how a lane publishes. */
-function publishing(parts: Parts, publishBy: (way: Way) => Publish): Parts {
-  return withBroker(parts, {
-    openProducer: async (id) => {
-      const open = (suffix = '') => parts.broker.openProducer(id + suffix);
-      const producer = await open();
-      return over(producer, { publish: publishBy({ producer, open }) });
-    },
-  });
-}
-
-/** Changes the records on their way out. */
-function sending(parts: Parts, change: (record: OutgoingRecord) => readonly OutgoingRecord[]): Parts {
-  return publishing(
-    parts,
-    ({ producer }) =>
-      (records, position) =>
-        producer.publish(records.flatMap(change), position),
-  );
-}
-
-/** Changes where the group stands after a publication. */
-function moving(parts: Parts, by: number): Parts {
-  return publishing(
-    parts,
-    ({ producer }) =>
-      (records, position) =>
-        producer.publish(records, position && { ...position, nextOffset: position.nextOffset + by }),
-  );
-}
-
-function torn(record: OutgoingRecord): readonly OutgoingRecord[] {
-  if (record.headers.ce_type !== 'CompositeDomainEvent') return [record];
-  const { events } = JSON.parse(String(record.value));
-  return [events.slice(0, 1), events.slice(1)].map((part) => ({ ...record, value: JSON.stringify({ events: part }) }));
-}

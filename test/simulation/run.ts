@@ -8,9 +8,10 @@ import { Command, Option } from 'commander';
 import { Database } from '../../src/adapters/database/database.ts';
 import { positive } from '../../src/cli/command-arguments.ts';
 import { progress } from '../support/progress.ts';
-import { type Outcome, simulate } from './history.ts';
+import { type FindingKind, type Outcome, simulate } from './history.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
 import { DatabaseFile } from './simulated-database.ts';
+import { kindsShownBy } from './witnesses.ts';
 import type { Task } from './worker.ts';
 
 interface Options {
@@ -18,11 +19,12 @@ interface Options {
   readonly minutes?: number;
   readonly seed?: number;
   readonly plant?: PlantedBug;
+  readonly everyPlant?: boolean;
 }
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
-async function main({ histories, minutes, seed, plant }: Options): Promise<void> {
+async function main({ histories, minutes, seed, plant, everyPlant }: Options): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'allocation-simulation-'));
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   const path = join(directory, 'stock.db');
@@ -33,6 +35,10 @@ async function main({ histories, minutes, seed, plant }: Options): Promise<void>
     const outcome = await simulate(seed, new DatabaseFile(path), say, plant);
     if (outcome.violations.length > 0) reportWrong(seed, outcome, plant);
     else say(`Nothing lost, nothing twice in the history of seed ${seed}`);
+    return;
+  }
+  if (everyPlant) {
+    await tryEveryPlant(path, histories);
     return;
   }
   const startedMs = performance.now();
@@ -72,6 +78,44 @@ async function runMany(path: string, isOver: (begun: number) => boolean, plant: 
   say(JSON.stringify(Object.fromEntries([...faults].sort(([one], [other]) => (one < other ? -1 : 1))), null, 1));
 }
 
+/** A plant that is being looked for. */
+interface Search {
+  readonly plant: PlantedBug;
+  /** What it must be found by. */
+  readonly wanted: ReadonlySet<FindingKind>;
+  readonly found: Map<FindingKind, number>;
+  tried: number;
+}
+
+/** Looks for each planted bug, one processor each, in so many histories at most, and tells as JSON lines what showed it, and after how many. */
+async function tryEveryPlant(path: string, histories: number): Promise<void> {
+  const names = Object.keys(plants) as PlantedBug[];
+  const firstSeed = Math.floor(Math.random() * 1e9);
+  say(`The first seed is ${firstSeed}`);
+  const work = async (index: number) => {
+    let worker = await startWorker(path, index);
+    for (let plant = names.shift(); plant; plant = names.shift()) {
+      const search: Search = { plant, wanted: new Set(kindsShownBy(plant)), found: new Map(), tried: 0 };
+      while (search.tried < histories && !isFound(search)) {
+        const task: Task = { seed: firstSeed + search.tried, plant };
+        worker.postMessage(task);
+        const outcome = await once(worker, 'message').then(([outcome]: Outcome[]) => outcome as Outcome, thrown);
+        search.tried += 1;
+        for (const { kind } of outcome.violations) if (!search.found.has(kind)) search.found.set(kind, search.tried);
+        if (search.found.has('thrown')) {
+          worker = await startWorker(path, index);
+          break;
+        }
+      }
+      say(JSON.stringify({ plant, tried: search.tried, found: Object.fromEntries(search.found) }));
+    }
+    await worker.terminate();
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, (_, index) => work(index)));
+}
+
+const isFound = ({ wanted, found }: Search) => found.size > 0 && [...wanted].every((kind) => found.has(kind));
+
 /** Each has a database, and a clock and chance, of its own. */
 async function startWorker(template: string, index: number): Promise<Worker> {
   const path = `${template}-${index}`;
@@ -101,6 +145,7 @@ await new Command('simulate')
   .option('--minutes <n>', 'run for so long instead', positive)
   .option('--seed <n>', 'run this history alone, and tell it', positive)
   .addOption(new Option('--plant <bug>', 'put a bug into the service, to see it found').choices(Object.keys(plants)))
+  .option('--every-plant', 'look for each of these bugs, in so many histories at most, and tell what shows it')
   .addHelpText('after', '\nExamples:\n  $ npm run simulate -- --minutes 30\n  $ npm run simulate -- --seed 4711 | less')
   .action(main)
   .parseAsync();

@@ -23,9 +23,18 @@ export class SequenceWatch {
   }
 }
 
+/** @returns null: the judge will say that it is no event */
+function parsed(text: string) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
 function sequencesOf({ value, headers }: LogRecord): (readonly [sku: string, sequence: number])[] {
-  if (headers.ce_type === undefined) return [];
-  const data = JSON.parse(String(value));
+  const data = headers.ce_type === undefined ? null : parsed(String(value));
+  if (data === null) return [];
   if (String(headers.ce_type) !== 'CompositeDomainEvent') return headers.ce_sequence ? [[data.sku, Number(headers.ce_sequence)]] : [];
   const events = data.events as readonly { readonly sequence?: string; readonly data: { readonly sku: string } }[];
   return events.flatMap((event) => (event.sequence === undefined ? [] : [[event.data.sku, Number(event.sequence)] as const]));

@@ -13,6 +13,7 @@ interface Member {
   isLeaving: boolean;
   /** Its heartbeats come through again from then on. */
   deafUntilMs: number;
+  reopen(partition: number): void;
 }
 
 /** What the coordinator has noted of a partition. */
@@ -63,6 +64,11 @@ export class SimulatedGroup {
       generation: 0,
       isLeaving: false,
       deafUntilMs: 0,
+      reopen: (partition) => {
+        if (!member.owned.has(partition)) return;
+        this.#letGo(member, [partition]);
+        this.#assign(member, partition);
+      },
     };
     this.#admit(member);
     this.#beat(member);

@@ -48,6 +48,8 @@ interface Log {
   readonly entries: Entry[];
   start: number;
   leaderEpoch: number;
+  /** Nobody has read further. */
+  readBelow: number;
 }
 
 /** Told of what a transaction writes, and how it moves the group, when its commit is decided. */
@@ -80,7 +82,7 @@ export class SimulatedLog {
     for (const topic of topics)
       this.#topics.set(
         topic,
-        Array.from({ length: partitions }, () => ({ entries: [], start: 0, leaderEpoch: 0 })),
+        Array.from({ length: partitions }, () => ({ entries: [], start: 0, leaderEpoch: 0, readBelow: 0 })),
       );
   }
 
@@ -115,12 +117,24 @@ export class SimulatedLog {
     this.#world.trace(`${topic}/${partition} begins at ${log.start}`);
   }
 
-  /** A leader is elected that has less than the one before: what comes next takes the offsets of what is lost. */
-  truncate(topic: string, partition: number, end: number): void {
+  /**
+   * A leader is elected that has less than the one before: what comes next takes the offsets of what is lost.
+   * @returns whether somebody may have read what is lost
+   */
+  truncate(topic: string, partition: number, end: number): boolean {
     const log = this.#log(topic, partition);
-    log.entries.length = Math.max(log.start, Math.min(end, log.entries.length));
+    log.entries.length = end;
     log.leaderEpoch += 1;
-    this.#world.trace(`${topic}/${partition} ends at ${log.entries.length}, in epoch ${log.leaderEpoch}`);
+    this.#world.trace(`${topic}/${partition} ends at ${end}, in epoch ${log.leaderEpoch}`);
+    return log.readBelow > end;
+  }
+
+  /** Where the records of that leader epoch, and of those before it, end. */
+  endOfEpoch(topic: string, partition: number, leaderEpoch: number): number {
+    this.outages.ask(`leader of ${partition}`);
+    const { entries } = this.#log(topic, partition);
+    const next = entries.findIndex((entry) => entry.leaderEpoch > leaderEpoch);
+    return next < 0 ? entries.length : next;
   }
 
   /** The group's offsets expire. What a transaction is about to commit is not among them. */
@@ -176,7 +190,10 @@ export class SimulatedLog {
   /** What a `read_committed` client gets. @throws {TroubleError} the leader moves */
   fetch(topic: string, partition: number, fromOffset: number, atMost = Number.POSITIVE_INFINITY): ReceivedRecord[] {
     this.outages.ask(`leader of ${partition}`);
-    return this.read(topic, partition, Math.max(fromOffset, this.start(topic, partition)), atMost);
+    const records = this.read(topic, partition, Math.max(fromOffset, this.start(topic, partition)), atMost);
+    const log = this.#log(topic, partition);
+    log.readBelow = Math.max(log.readBelow, (records.at(-1)?.offset ?? -1) + 1);
+    return records;
   }
 
   /** What a `read_committed` client could ever see, what was deleted since included. */
@@ -327,6 +344,14 @@ export class SimulatedBroker implements Broker {
     return this.#ask('reads the group offsets', () => this.#log.unstableOffsets());
   }
 
+  endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<number | null> {
+    return this.#ask('reads where an epoch ends', () => this.#log.endOfEpoch(topic, partition, leaderEpoch));
+  }
+
+  async isCompacted(): Promise<boolean> {
+    return false;
+  }
+
   offsetRanges(topic: string): Promise<readonly OffsetRange[]> {
     return this.#ask('reads the ends', () =>
       Array.from({ length: this.#log.partitions }, (_, partition) => {
@@ -383,6 +408,9 @@ export class SimulatedBroker implements Broker {
   }
 }
 
+/** What can fail of a publication. */
+export type ProducerStep = 'begins' | 'sends' | 'sends its offset' | 'commits';
+
 /** As the real one: joins, sends records and position at once, commits; after any error it is of no use. */
 export class SimulatedProducer implements TransactionalProducer {
   readonly #world: World;
@@ -392,6 +420,7 @@ export class SimulatedProducer implements TransactionalProducer {
   readonly #epoch: number;
   #isBusy = false;
   #isClosed = false;
+  #dropped: { readonly step: ProducerStep; readonly tries: number } | null = null;
 
   constructor(world: World, log: SimulatedLog, machine: Machine, transactionalId: string, epoch: number) {
     this.#world = world;
@@ -407,18 +436,18 @@ export class SimulatedProducer implements TransactionalProducer {
     if (records.length === 0 && !position) return;
     this.#isBusy = true;
     try {
-      while (!(await this.#ask('begins', () => this.#log.begin(this.#id, this.#epoch)))) {}
+      while ((await this.#ask('begins', () => this.#log.begin(this.#id, this.#epoch))) === false) {}
       passing('transaction-joined');
       const byPartition = Map.groupBy(records, (record) => this.#log.partitionOf(record));
       const sending = [...byPartition].map(([partition, of]) =>
-        this.#ask(`sends ${of.length}`, () => this.#log.send(this.#id, this.#epoch, partition, of)),
+        this.#ask('sends', () => this.#log.send(this.#id, this.#epoch, partition, of)),
       );
       await Promise.all([
         Promise.all(sending).then(() => passing('records-sent')),
         position && this.#ask('sends its offset', () => this.#log.sendOffset(this.#id, this.#epoch, position)),
       ]);
       passing('offset-sent');
-      await this.#ask(`commits up to ${position?.nextOffset}`, () => this.#log.commit(this.#id, this.#epoch));
+      await this.#ask('commits', () => this.#log.commit(this.#id, this.#epoch));
       passing('broker-committed');
     } catch (error) {
       this.#isClosed = true;
@@ -437,7 +466,21 @@ export class SimulatedProducer implements TransactionalProducer {
     this.#isClosed = false;
   }
 
-  #ask<T>(what: string, effect: () => T): Promise<T> {
-    return this.#world.request(this.#machine, `${what} as ${this.#id}@${this.#epoch}`, effect);
+  /** After so many more tries, as if the step had not failed: what no service may do, and a planted bug does. */
+  dropErrorsOf(step: ProducerStep, tries: number): void {
+    this.#dropped = { step, tries };
+  }
+
+  async #ask<T>(step: ProducerStep, effect: () => T): Promise<T | undefined> {
+    const ask = () => this.#world.request(this.#machine, `${step} as ${this.#id}@${this.#epoch}`, effect);
+    const dropped = this.#dropped?.step === step ? this.#dropped : null;
+    for (let failures = 0; ; failures += 1) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!dropped) throw error;
+        if (failures >= dropped.tries) return undefined;
+      }
+    }
   }
 }

@@ -210,6 +210,7 @@ function replaceTimers(): void {
     });
   timers.setImmediate = (value: unknown) => timers.setTimeout(0, value);
   syncBuiltinESMExports();
+  performance.now = () => current?.nowMs ?? 0;
   const pending = new Set<object>();
   globalThis.setTimeout = ((run: () => void, ms = 0) => {
     const timer = {};
@@ -218,6 +219,15 @@ function replaceTimers(): void {
     current?.after(ms, () => machine?.hears(() => pending.delete(timer) && run()));
     return timer;
   }) as never;
+  globalThis.setInterval = ((run: () => void, ms = 0) => {
+    const timer = {};
+    const machine = machines.getStore();
+    pending.add(timer);
+    const again = () => current?.after(ms, () => pending.has(timer) && machine?.hears(() => pending.has(timer) && [run(), again()]));
+    again();
+    return timer;
+  }) as never;
+  globalThis.clearInterval = (timer) => void pending.delete(timer as object);
   globalThis.clearTimeout = (timer) => void pending.delete(timer as object);
   Date.now = () => current?.nowMs ?? 0;
   Math.random = () => current?.random() ?? 0;

@@ -1,5 +1,6 @@
 import { checkHistory, type History } from './check-history.ts';
 import { type CommandFlow, unseenTypes } from './command-flow.ts';
+import type { HttpCommands } from './http-commands.ts';
 import { contentHash, type JavaRecord, readTopicInJava } from './kafka-java/read.ts';
 import { readHistory } from './read-history.ts';
 
@@ -10,16 +11,19 @@ export interface CampaignEnd {
   readonly databaseUrl: string;
   /** Whether a transaction must have been aborted after its records were written. */
   readonly mustAbort: boolean;
+  /** Commands that the service accepted over HTTP. */
+  readonly http?: HttpCommands;
 }
 
 /**
  * Hears the judge about a run at rest. What kafkajs reads must be what Kafka's own client reads.
  * @returns what is wrong, a line each
  */
-export async function judge({ flow, brokers, databaseUrl, mustAbort }: CampaignEnd): Promise<readonly string[]> {
+export async function judge({ flow, brokers, databaseUrl, mustAbort, http }: CampaignEnd): Promise<readonly string[]> {
   const history = await readHistory(flow.kafka, flow.topics, flow.group, databaseUrl);
   const findings = checkHistory(history).map(({ kind, detail }) => `${kind}: ${detail}`);
-  if (history.commands.length < flow.sent) findings.push(`${flow.sent - history.commands.length} commands are gone from the topic`);
+  if (history.commands.length < flow.sent) findings.push(`lost: ${flow.sent - history.commands.length} commands are gone from the topic`);
+  findings.push(...(http?.lost(history.commands) ?? []));
   findings.push(...unseenTypes(history).map((type) => `Nothing was answered with ${type}`));
   return [...findings, ...(await differences(history, brokers, flow.topics.events, mustAbort))];
 }

@@ -5,6 +5,7 @@ import type { PartitionView } from './cluster-view.ts';
 import { CommandFlow, lanesAtWork } from './command-flow.ts';
 import { startCpuHogs } from './cpu-hogs.ts';
 import { eventually } from './eventually.ts';
+import { HttpCommands } from './http-commands.ts';
 import { fakeClock, KafkaCluster } from './kafka-java/cluster.ts';
 import type { KafkaVersion } from './kafka-java/libraries.ts';
 import { openTransactions } from './kafka-java/open-transactions.ts';
@@ -66,6 +67,7 @@ export class ClusterCampaign {
   readonly #options: ClusterCampaignOptions;
   readonly #answers: ClusterAnswers;
   readonly #readiness: ReadinessWatch;
+  readonly #http: HttpCommands;
   readonly #endHogs: () => void;
   /** What was wrong on the way. */
   readonly #findings: string[] = [];
@@ -77,6 +79,7 @@ export class ClusterCampaign {
     this.#postgres = postgres;
     this.#options = options;
     this.flow = new CommandFlow(cluster.brokers, ROUGHNESS, FLOW);
+    this.#http = new HttpCommands(this.flow.run);
     this.#answers = new ClusterAnswers(cluster, this.flow);
     this.#readiness = new ReadinessWatch(this.#answers, () => this.instances);
     this.#endHogs = startCpuHogs(options.cpuHogs);
@@ -111,7 +114,8 @@ export class ClusterCampaign {
     this.#recoveries = [];
     this.#readiness.begin(name);
     let isOver = false;
-    const sending = this.flow.send(this.#rounds++, COMMANDS_PER_FAULT, () => isOver);
+    const urls = () => this.instances.map(({ url }) => url);
+    const sending = Promise.all([this.flow.send(this.#rounds++, COMMANDS_PER_FAULT, () => isOver), this.#http.send(urls, () => isOver)]);
     sending.catch(() => {}); // awaited below
     try {
       await sleep(Math.random() * 4 * ROUGHNESS.pauseMs);
@@ -140,8 +144,8 @@ export class ClusterCampaign {
     const last = await this.#startInstance();
     await this.#answered(await this.#answers.ends());
     await stopped(last);
-    const { flow, cluster } = this;
-    return [...this.#findings, ...(await judge({ flow, brokers: cluster.brokers, databaseUrl: this.#postgres.url, mustAbort: false }))];
+    const end = { flow: this.flow, brokers: this.cluster.brokers, databaseUrl: this.#postgres.url, mustAbort: false, http: this.#http };
+    return [...this.#findings, ...(await judge(end))];
   }
 
   /** Leaves nothing behind. */
@@ -284,7 +288,9 @@ export class ClusterCampaign {
     await eventually(() => this.#answers.isElected(), { withinMs: KAFKA_MS });
     const starts = this.instances.map(() => this.#startInstance());
     this.instances.splice(0, this.instances.length, ...(await Promise.all(starts)));
-    await this.#answered(await eventually(() => this.#answers.ends()));
+    await this.#answered(await eventually(() => this.#answers.ends())).catch(async ({ message }) => {
+      throw new Error(`Not even a restart helps: ${message}\n${await this.#state()}\n${this.#lastWords()}`);
+    });
   }
 
   async #startInstance(): Promise<ServiceProcess> {

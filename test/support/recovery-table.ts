@@ -40,7 +40,7 @@ export class RecoveryTable {
     });
     const count = (...kinds: readonly string[]) =>
       findings.filter((finding) => kinds.some((kind) => finding.startsWith(`${kind}:`))).length;
-    const lost = count('unanswered');
+    const lost = count('unanswered', 'lost');
     const repeated = count('answered-twice', 'dead-letter-twice');
     return [...lines, `lost: ${lost}, repeated: ${repeated}, findings: ${findings.length}`].join('\n');
   }

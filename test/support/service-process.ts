@@ -58,11 +58,12 @@ export class ServiceProcess {
 
   async #says(isIt: (line: string) => boolean): Promise<string> {
     const child = this.#child;
+    const closed = once(child, 'close');
     for (;;) {
       const found = this.output.find(isIt);
       if (found) return found;
       if (child.exitCode !== null) throw new Error(`It ended with ${child.exitCode}:\n${this.output.join('\n')}`);
-      await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data'), once(child, 'close')]);
+      await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data'), closed]);
       await new Promise(setImmediate);
     }
   }

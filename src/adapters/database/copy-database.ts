@@ -24,7 +24,16 @@ const TABLES: Readonly<Record<string, Table>> = {
   allocations: { keyColumns: 1, columns: { id: 'bigint', batch_id: 'bigint', orderline_id: 'bigint' } },
   source_positions: {
     keyColumns: 2,
-    columns: { topic: 'text', partition: 'bigint', next_offset: 'bigint', next_sequence: 'bigint', log_id: 'text' },
+    columns: {
+      topic: 'text',
+      partition: 'bigint',
+      next_offset: 'bigint',
+      next_sequence: 'bigint',
+      log_id: 'text',
+      leader_epoch: 'bigint',
+      owner_group: 'text',
+      former_group: 'text',
+    },
   },
   processed_commands: { keyColumns: 1, columns: { id: 'text' } },
   parked_commands: {

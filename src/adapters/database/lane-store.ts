@@ -1,6 +1,7 @@
 import { passing } from '../../fault-points.ts';
 import {
   FencedError,
+  type LaneClaim,
   type LanePosition,
   type LaneProgress,
   type LaneStore,
@@ -29,15 +30,22 @@ export class SqlLaneStore implements LaneStore {
     this.#onAfterCommitError = onAfterCommitError;
   }
 
-  async claim({ topic, partition }: Partition, logId: string): Promise<string> {
+  async claim({ topic, partition }: Partition, logId: string, group: string): Promise<LaneClaim> {
     const [row] = await this.#database.transaction((sql) =>
-      sql<{ log_id: string }>(
-        `insert into source_positions (topic, partition, next_offset, next_sequence, log_id) values (?, ?, 0, 1, ?)
-         on conflict (topic, partition) do update set log_id = coalesce(source_positions.log_id, excluded.log_id) returning log_id`,
-        [topic, partition, logId],
-      ),
+      sql<{ log_id: string; former_group: string | null }>(CLAIM, [topic, partition, logId, group]),
     );
-    return row?.log_id ?? logId;
+    return { logId: row?.log_id ?? logId, formerGroup: row?.former_group ?? null };
+  }
+
+  async settle({ topic, partition }: Partition, group: string): Promise<void> {
+    const settled = await this.#database.transaction((sql) =>
+      sql('update source_positions set former_group = null where topic = ? and partition = ? and owner_group = ? returning partition', [
+        topic,
+        partition,
+        group,
+      ]),
+    );
+    if (settled.length === 0) throw new FencedError(`${topic}/${partition} works for another group than ${group} by now`);
   }
 
   async readPosition({ topic, partition }: Partition): Promise<LanePosition> {
@@ -65,6 +73,13 @@ export class SqlLaneStore implements LaneStore {
 
   async deleteOutbox(lane: Partition, belowSourceOffset: number): Promise<void> {
     await this.#database.transaction((sql) => deleteOutbox(sql, lane, belowSourceOffset));
+  }
+
+  async deletePublished(lane: Partition, expected: LanePosition, belowSourceOffset: number): Promise<void> {
+    await this.#database.transaction(async (sql) => {
+      await lock(sql, lane, expected);
+      await deleteOutbox(sql, lane, belowSourceOffset);
+    });
   }
 
   async transaction(
@@ -100,9 +115,10 @@ export class SqlLaneStore implements LaneStore {
           row.records,
           JSON.stringify(restsOn),
         ]),
-      sql('update source_positions set next_offset = ?, next_sequence = ? where topic = ? and partition = ?', [
+      sql('update source_positions set next_offset = ?, next_sequence = ?, leader_epoch = ? where topic = ? and partition = ?', [
         next.nextOffset,
         next.nextSequence,
+        next.leaderEpoch ?? null,
         topic,
         partition,
       ]),
@@ -110,28 +126,53 @@ export class SqlLaneStore implements LaneStore {
   }
 }
 
-const SELECT_POSITION = 'select next_offset, next_sequence from source_positions where topic = ? and partition = ?';
+/** A group that takes a lane over remembers the one before it until it has settled what that one published. */
+const CLAIM = `
+  insert into source_positions (topic, partition, next_offset, next_sequence, log_id, owner_group) values (?, ?, 0, 1, ?, ?)
+  on conflict (topic, partition) do update set
+    log_id = coalesce(source_positions.log_id, excluded.log_id),
+    former_group = case
+      when source_positions.log_id <> excluded.log_id or source_positions.owner_group is null
+        or source_positions.owner_group = excluded.owner_group then source_positions.former_group
+      else coalesce(source_positions.former_group, source_positions.owner_group) end,
+    owner_group = case
+      when source_positions.log_id <> excluded.log_id then source_positions.owner_group else excluded.owner_group end
+  returning log_id, former_group`;
+
+const POSITION_COLUMNS = 'next_offset, next_sequence, leader_epoch, owner_group';
+const SELECT_POSITION = `select ${POSITION_COLUMNS} from source_positions where topic = ? and partition = ?`;
 
 interface PositionRow {
   readonly next_offset: number;
   readonly next_sequence: number;
+  readonly leader_epoch: number | null;
+  readonly owner_group: string | null;
 }
 
 /** Takes the lane's row, made if it is not there, for this transaction: a write, though it changes nothing, locks it. */
 async function lock(sql: Sql, { topic, partition }: Partition, expected: LanePosition): Promise<void> {
   const rows = await sql<PositionRow>(
     `insert into source_positions (topic, partition, next_offset, next_sequence) values (?, ?, 0, 1)
-     on conflict (topic, partition) do update set next_offset = source_positions.next_offset returning next_offset, next_sequence`,
+     on conflict (topic, partition) do update set next_offset = source_positions.next_offset returning ${POSITION_COLUMNS}`,
     [topic, partition],
   );
   const found = asPosition(rows);
   if (found.nextOffset !== expected.nextOffset || found.nextSequence !== expected.nextSequence) {
     throw new FencedError(`Another owner has moved ${topic}/${partition} from ${expected.nextOffset} to ${found.nextOffset}`);
   }
+  if (found.group !== expected.group) {
+    throw new FencedError(`${topic}/${partition} works for the group ${found.group} by now, not for ${expected.group}`);
+  }
 }
 
 function asPosition([row]: readonly PositionRow[]): LanePosition {
-  return row ? { nextOffset: row.next_offset, nextSequence: row.next_sequence } : { nextOffset: 0, nextSequence: 1 };
+  if (!row) return { nextOffset: 0, nextSequence: 1 };
+  return {
+    nextOffset: row.next_offset,
+    nextSequence: row.next_sequence,
+    ...(row.leader_epoch !== null && { leaderEpoch: row.leader_epoch }),
+    ...(row.owner_group !== null && { group: row.owner_group }),
+  };
 }
 
 async function deleteOutbox(sql: Sql, { topic, partition }: Partition, belowSourceOffset: number): Promise<void> {

@@ -87,6 +87,9 @@ const sourcePositions = defineEntity({
     nextOffset: bigint().fieldName('next_offset'),
     nextSequence: bigint().fieldName('next_sequence'),
     logId: text().fieldName('log_id').nullable(),
+    leaderEpoch: int().fieldName('leader_epoch').nullable(),
+    ownerGroup: text().fieldName('owner_group').nullable(),
+    formerGroup: text().fieldName('former_group').nullable(),
   },
 });
 

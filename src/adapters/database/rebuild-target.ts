@@ -87,6 +87,25 @@ export async function readPositions(database: Database, topic: string): Promise<
   return rows.map(({ partition, next_offset: nextOffset, log_id: logId }) => ({ topic, partition, nextOffset, logId }));
 }
 
+/** Where a lane stands, and the groups that it works and worked for. */
+export interface LaneOwner {
+  readonly nextOffset: number;
+  readonly group: string | null;
+  /** What that one published is not settled yet. */
+  readonly formerGroup: string | null;
+}
+
+/** The topic's lanes by partition. */
+export async function readLaneOwners(database: Database, topic: string): Promise<ReadonlyMap<number, LaneOwner>> {
+  const rows = await database.query<{ partition: number; next_offset: number; owner_group: string | null; former_group: string | null }>(
+    'select partition, next_offset, owner_group, former_group from source_positions where topic = ?',
+    [topic],
+  );
+  return new Map(
+    rows.map((row) => [row.partition, { nextOffset: row.next_offset, group: row.owner_group, formerGroup: row.former_group }]),
+  );
+}
+
 /** What waits in the outbox for a topic, in order. */
 export async function readWaitingRecords(database: Database, source: string, topic: string): Promise<readonly OutboxRecord[]> {
   const rows = await database.query<OutboxRow>(
@@ -126,6 +145,8 @@ async function setPositions(sql: Sql, positions: readonly PartitionOffset[], log
     await sql(
       `insert into source_positions (topic, partition, next_offset, next_sequence, log_id) values (?, ?, ?, 1, ?)
        on conflict (topic, partition) do update set log_id = excluded.log_id,
+         leader_epoch = case when source_positions.log_id = excluded.log_id and source_positions.next_offset >= excluded.next_offset
+           then source_positions.leader_epoch else null end,
          next_offset = case when source_positions.log_id = excluded.log_id and source_positions.next_offset > excluded.next_offset
            then source_positions.next_offset else excluded.next_offset end`,
       [topic, partition, nextOffset, logId],

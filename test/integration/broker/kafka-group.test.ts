@@ -5,12 +5,13 @@ import type { AssignedPartition, GroupConsumer, PartitionOwner, ReceivedRecord }
 import { eventually } from '../../support/eventually.ts';
 import { groupMembers } from '../../support/kafka-java/group-members.ts';
 import { hasJavaClient } from '../../support/kafka-java/libraries.ts';
+import { plainKafka } from '../../support/topic-reader.ts';
 
 const PARTITIONS = 4;
 /** So many different keys that each partition gets some. */
 const KEYS = 40;
 const PATIENCE_MS = 30_000;
-const TEST_MS = 120_000;
+const TEST_MS = 180_000;
 /** Java compiles the program that asks, and starts. */
 const JAVA_MS = 60_000;
 
@@ -79,6 +80,7 @@ class Member {
 }
 
 const brokers = inject('kafkaBrokers');
+const silent = pino({ level: 'silent' });
 
 describe.skipIf(!brokers)('a group of two members on Kafka', () => {
   let broker: KafkaBroker;
@@ -106,6 +108,12 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
       { withinMs: PATIENCE_MS },
     );
   };
+  const addPartition = async () => {
+    const admin = plainKafka(brokers ?? '').admin();
+    await admin.connect();
+    await admin.createPartitions({ topicPartitions: [{ topic, count: PARTITIONS + 1 }] });
+    await admin.disconnect();
+  };
   const happened = (member: string, what: Happening) =>
     timeline.filter((entry) => entry.startsWith(`${member} ${what} `)).map((entry) => Number(entry.split(' ').at(-1)));
 
@@ -117,7 +125,7 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
     published = 0;
     first = new Member('first', timeline);
     second = new Member('second', timeline);
-    broker = new KafkaBroker({ brokers: (brokers ?? '').split(','), clientId: 'test', log: pino({ level: 'silent' }) });
+    broker = new KafkaBroker({ brokers: (brokers ?? '').split(','), clientId: 'test', log: silent });
     await broker.ensureTopics([{ name: topic, partitions: PARTITIONS, maxMessageBytes: 1_100_000 }], true);
   });
 
@@ -215,4 +223,53 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
     },
     TEST_MS,
   );
+
+  describe('with a static member', () => {
+    const opened: KafkaBroker[] = [];
+    /** The static member's process, or the one that takes its place. */
+    const process = () => {
+      const started = new KafkaBroker({ brokers: (brokers ?? '').split(','), clientId: 'test', instanceId: 'static', log: silent });
+      opened.push(started);
+      return started;
+    };
+
+    afterEach(async () => {
+      await Promise.all(opened.splice(0).map((each) => each.close()));
+    });
+
+    it(
+      'gives away a partition that is added after that one has restarted',
+      async () => {
+        const before = process();
+        await before.consume({ topic, group, assigned: first.assigned });
+        await before.close();
+        await process().consume({ topic, group, assigned: second.assigned });
+        await eventually(() => expect(second.partitions()).toEqual([0, 1, 2, 3]), { withinMs: PATIENCE_MS });
+        await addPartition();
+        await eventually(() => expect(second.partitions()).toEqual([0, 1, 2, 3, 4]), { withinMs: PATIENCE_MS });
+      },
+      TEST_MS,
+    );
+
+    it(
+      'gives away what that one was closing when it restarted',
+      async () => {
+        await process().consume({ topic, group, assigned: first.assigned });
+        await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), { withinMs: PATIENCE_MS });
+        const { promise, resolve: letClose } = Promise.withResolvers<void>();
+        first.mayClose = promise;
+        try {
+          const joining = join(second);
+          await eventually(() => expect(happened('first', 'closing')).toHaveLength(PARTITIONS / 2), { withinMs: PATIENCE_MS });
+          const restarted = new Member('restarted', timeline);
+          await process().consume({ topic, group, assigned: restarted.assigned });
+          await joining;
+          await eventually(() => expect([restarted.open().length, second.open().length]).toEqual([2, 2]), { withinMs: PATIENCE_MS });
+        } finally {
+          letClose();
+        }
+      },
+      TEST_MS,
+    );
+  });
 });

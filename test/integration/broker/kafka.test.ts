@@ -41,6 +41,17 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     await broker.close();
   });
 
+  it('says where a leader epoch ends, and nothing of one that it does not know', async () => {
+    const places = await broker.publish(topic, [{ key: 'k', value: 'v', headers: {} }]);
+    const partition = places[0]?.partition ?? 0;
+    expect(await broker.endOfEpoch(topic, partition, 0)).toBe(1);
+    expect(await broker.endOfEpoch(topic, partition, 99)).toBeNull();
+  });
+
+  it('says whether a topic is compacted', async () => {
+    expect([await broker.isCompacted(topic), await broker.isCompacted('__consumer_offsets')]).toEqual([false, true]);
+  });
+
   it('a fenced producer says so, and what it wrote never becomes visible', async () => {
     await using seen = await read(topic);
     const former = await broker.openProducer(`${group}-0`);

@@ -152,4 +152,49 @@ describeOnEachDatabase('The lane store', (current) => {
       __proto__x: Buffer.from('y'),
     });
   });
+
+  test('remembers a former group until the next one has settled what it published', async () => {
+    const store = await openStore();
+    const former = async (group: string) => (await store.claim(LANE, 'log', group)).formerGroup;
+    expect([await former('a'), await former('a'), await former('b'), await former('c'), await former('b')]).toEqual([
+      null,
+      null,
+      'a',
+      'a',
+      'a',
+    ]);
+    await expect(store.settle(LANE, 'c')).rejects.toThrow(FencedError);
+    await store.settle(LANE, 'b');
+    expect([await former('b'), await former('a')]).toEqual([null, 'b']);
+  });
+
+  test('leaves a lane of another log to its group', async () => {
+    const store = await openStore();
+    await store.claim(LANE, 'log', 'a');
+    expect(await store.claim(LANE, 'another', 'b')).toEqual({ logId: 'log', formerGroup: null });
+    expect(await store.readPosition(LANE)).toEqual({ ...START, group: 'a' });
+  });
+
+  test('fences an owner whose lane another group has taken', async () => {
+    const store = await openStore();
+    await store.claim(LANE, 'log', 'a');
+    const position = await store.readPosition(LANE);
+    await store.claim(LANE, 'log', 'b');
+    await expect(store.transaction(LANE, position, async () => progress(1, 1))).rejects.toThrow(FencedError);
+  });
+
+  test('keeps the leader epoch of the last handled record', async () => {
+    const store = await openStore();
+    await store.transaction(LANE, START, async () => ({ ...progress(5, 1), next: { nextOffset: 5, nextSequence: 1, leaderEpoch: 7 } }));
+    expect(await store.readPosition(LANE)).toEqual({ nextOffset: 5, nextSequence: 1, leaderEpoch: 7 });
+  });
+
+  test('deletes for an owner that stops what is out, and for a dismissed one nothing', async () => {
+    const store = await openStore();
+    await store.transaction(LANE, START, async () => progress(3, 2, { outbox: [record(1, 2)] }));
+    await expect(store.deletePublished(LANE, START, 3)).rejects.toThrow(FencedError);
+    expect(await store.readOutbox(LANE, 0, 9)).not.toBeNull();
+    await store.deletePublished(LANE, { nextOffset: 3, nextSequence: 2 }, 3);
+    expect(await store.readOutbox(LANE, 0, 9)).toBeNull();
+  });
 });

@@ -79,8 +79,8 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     return `${response.status} ${await response.text()}`;
   };
   /** It answers one more command about each product, and its database says what the topics say. */
-  const goesOn = async (service: Service) => {
-    const { commandsTopic, eventsTopic, groupId: group } = running.config;
+  const goesOn = async (service: Service, group = running.config.groupId) => {
+    const { commandsTopic, eventsTopic } = running.config;
     const further = ['LAMP', 'SOFA', 'DESK'].map((sku) => ({ headers: {}, ...order(`further-${sku}`, sku) }));
     await service.broker.publish(commandsTopic, further);
     await eventually(
@@ -117,6 +117,22 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     await started;
     await goesOn(service);
     expect([says('building it anew'), says('The database is rebuilt: 3 records read')]).toEqual([true, true]);
+  }, 60_000);
+
+  it('rebuilds a lost database also when the committed offsets are lost', async () => {
+    await loseDatabase();
+    const { service, started } = await restart({ groupId: `${running.config.groupId}-2` });
+    await started;
+    expect(says('The database is rebuilt: 3 records read')).toBe(true);
+    await goesOn(service, `${running.config.groupId}-2`);
+  }, 60_000);
+
+  it('without it, a lost database with lost committed offsets is refused, and the command is named', async () => {
+    await loseDatabase();
+    const { service, started } = await restart({ groupId: `${running.config.groupId}-2`, autoRecover: false });
+    await started;
+    await eventually(async () => expect(await readiness(service)).toContain('npx allocation replay rebuild --into'), { withinMs: 30_000 });
+    expect(await service.database.query('select * from products')).toEqual([]);
   }, 60_000);
 
   it('brings an older database up to date', async () => {

@@ -300,7 +300,7 @@ describe('an outcome', () => {
       }),
       { numRuns: 8 },
     );
-  });
+  }, 180_000);
 
   it('follows the sequences, whatever the clocks say', async () => {
     let ticks = 0;

@@ -3,16 +3,18 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import {
   decodeAssignment,
+  decodeNotes,
   decodeSubscription,
   encodeAssignment,
   encodeSubscription,
-  saysMoreComes,
 } from '../../../src/adapters/broker/kafka/subscription.ts';
 
 const require = createRequire(import.meta.url);
 const { MemberMetadata, MemberAssignment } = require('kafkajs/src/consumer/assignerProtocol');
 
 const NOTHING = { topics: [], owned: [], generation: -1, givenBack: [] };
+const NOTES = { coming: 0, partitionCount: 4 };
+const notes = fc.record({ coming: fc.nat(2_000), partitionCount: fc.nat(2_000) });
 const partitions = fc.uniqueArray(fc.nat(2_000), { maxLength: 40 });
 const topicNames = fc.string({ unit: fc.constantFrom('a', 'Z', '0', '.', '_', '-'), minLength: 1, maxLength: 249 });
 const subscriptions = fc.record({ owned: partitions, generation: fc.integer({ min: -1, max: 2 ** 31 - 1 }), givenBack: partitions });
@@ -27,23 +29,18 @@ it('a subscription is read as it was written', () => {
 
 it('an assignment is read as it was written', () => {
   fc.assert(
-    fc.property(topicNames, partitions, (topic, given) => {
-      expect(decodeAssignment(topic, encodeAssignment(topic, given))).toEqual(given);
+    fc.property(topicNames, partitions, notes, (topic, given, besides) => {
+      const assignment = encodeAssignment(topic, given, besides);
+      expect(decodeAssignment(topic, assignment)).toEqual(given);
+      expect(decodeNotes(assignment)).toEqual(besides);
     }),
   );
 });
 
-it.each([
-  [0, false],
-  [1, true],
-])('an assignment with %i partitions still to come is read, and says so: %s', (coming, isSaid) => {
-  const assignment = encodeAssignment('commands', [3, 5], coming);
-  expect(saysMoreComes(assignment)).toBe(isSaid);
-  expect(decodeAssignment('commands', assignment)).toEqual([3, 5]);
-});
-
-it('an assignment by a leader of the former release is whole', () => {
-  expect(saysMoreComes(MemberAssignment.encode({ version: 0, assignment: { commands: [1] }, userData: Buffer.alloc(0) }))).toBe(false);
+it('a leader of the former release says nothing besides', () => {
+  expect(decodeNotes(MemberAssignment.encode({ version: 0, assignment: { commands: [1] } }))).toBe(null);
+  expect(decodeNotes(MemberAssignment.encode({ version: 0, assignment: {}, userData: Buffer.alloc(9) }))).toBe(null);
+  expect(decodeNotes(Buffer.alloc(0))).toBe(null);
 });
 
 it('a subscription has the bytes of version 2 of Kafka’s consumer protocol', () => {
@@ -58,8 +55,8 @@ it('a subscription has the bytes of version 2 of Kafka’s consumer protocol', (
 it('kafkajs reads our subscription and our assignment', () => {
   const subscription = MemberMetadata.decode(encodeSubscription('commands', { owned: [1], generation: 3, givenBack: [2] }));
   expect(subscription).toMatchObject({ version: 2, topics: ['commands'] });
-  expect(MemberAssignment.decode(encodeAssignment('commands', [0, 3])).assignment).toEqual({ commands: [0, 3] });
-  expect(MemberAssignment.decode(encodeAssignment('commands', [])).assignment).toEqual({});
+  expect(MemberAssignment.decode(encodeAssignment('commands', [0, 3], NOTES)).assignment).toEqual({ commands: [0, 3] });
+  expect(MemberAssignment.decode(encodeAssignment('commands', [], NOTES)).assignment).toEqual({});
 });
 
 it('a member of the former release owns nothing, and its assignment is read', () => {
@@ -79,13 +76,13 @@ it('a subscription of another version or with other user data is read as far as 
   expect(decodeSubscription('t', withoutGeneration)).toEqual({ topics: ['t'], owned: [3], generation: -1, givenBack: [] });
   const nullUserData = Buffer.from('000100000001000174ffffffff00000001000174' + '0000000100000004', 'hex');
   expect(decodeSubscription('t', nullUserData)).toEqual({ topics: ['t'], owned: [4], generation: -1, givenBack: [] });
-  const stickyUserData = Buffer.from('0000' + '00000001000174' + '00000004' + '00000001', 'hex');
-  expect(decodeSubscription('t', stickyUserData)).toEqual({ ...NOTHING, topics: ['t'] });
+  const otherUserData = Buffer.from('0000' + '00000001000174' + '00000009' + '020000000100000005', 'hex');
+  expect(decodeSubscription('t', otherUserData)).toEqual({ ...NOTHING, topics: ['t'] });
 });
 
 it('another topic’s partitions are not owned', () => {
   expect(decodeSubscription('other', encodeSubscription('t', { owned: [3], generation: 7, givenBack: [] })).owned).toEqual([]);
-  expect(decodeAssignment('other', encodeAssignment('t', [3]))).toEqual([]);
+  expect(decodeAssignment('other', encodeAssignment('t', [3], NOTES))).toEqual([]);
 });
 
 it('a member whose bytes cannot be read owns nothing', () => {
@@ -103,5 +100,7 @@ it('a member whose bytes cannot be read owns nothing', () => {
 
 it('empty bytes are an assignment of nothing, and others that cannot be read are trouble', () => {
   expect(decodeAssignment('t', Buffer.alloc(0))).toEqual([]);
-  expect(() => decodeAssignment('t', encodeAssignment('t', [1, 2]).subarray(0, 9))).toThrow('assignment of t that cannot be read: 0000');
+  expect(() => decodeAssignment('t', encodeAssignment('t', [1, 2], NOTES).subarray(0, 9))).toThrow(
+    'assignment of t that cannot be read: 0000',
+  );
 });

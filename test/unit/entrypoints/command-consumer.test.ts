@@ -48,9 +48,9 @@ class FakeGroup {
       claim: async (_lane, logId) => {
         this.tries += 1;
         if (this.isDatabaseAway) throw new TroubleError('the database is away');
-        return logId;
+        return { logId, formerGroup: null };
       },
-      readPosition: async ({ partition }) => ({ nextOffset: this.positions[partition] ?? 0, nextSequence: 1 }),
+      readPosition: async ({ partition }) => ({ nextOffset: this.positions[partition] ?? 0, nextSequence: 1, group: 'group' }),
       readPositions: async () => new Map(this.positions.entries()),
       readOutbox: async () => null,
       deleteOutbox: async () => {},

@@ -37,15 +37,15 @@ async function open({ committed = [5, 5], positions = [5, 5], beginning = 0, end
       maxMessageBytes: async () => 1_000,
     },
     store: {
-      claim: async () => 'log',
-      readPosition: async () => ({ nextOffset: positions[0], nextSequence: 1 }),
+      claim: async () => ({ logId: 'log', formerGroup: null }),
+      readPosition: async () => ({ nextOffset: positions[0], nextSequence: 1, group: 'group' }),
       readPositions: async () => new Map(positions.entries()),
       readOutbox: async () => null,
       deleteOutbox: async (_: unknown, below: number) => void deleted.push(below),
     },
   } as unknown as LaneContext;
-  const outcome = await takeOver(lane, context).then(
-    ({ position }) => `opened at ${position.nextOffset}`,
+  const outcome = await takeOver(lane, context, { signal: new AbortController().signal, onProgress: () => {} }).then(
+    ({ readFrom }) => `opened at ${readFrom}`,
     (error: Error) => error.message,
   );
   return { outcome, moved, deleted, log: lines.join('\n') };
@@ -87,12 +87,12 @@ describe('a lane', () => {
   });
 
   it('says which one command retention has deleted before it was answered', async () => {
-    expect((await open({ beginning: 6, end: 6 })).log).toContain('the commands from 5 to 5 were deleted');
+    expect((await open({ beginning: 6, end: 6 })).log).toContain('Retention has deleted offset 5 of commands/0');
   });
 
   it('says so of a database that stands at the second command', async () => {
     const situation = { committed: [1, 1], positions: [1, 1], end: 2 };
-    expect((await open({ ...situation, beginning: 2 })).log).toContain('the commands from 1 to 1 were deleted');
+    expect((await open({ ...situation, beginning: 2 })).log).toContain('Retention has deleted offset 1 of commands/0');
     expect((await open({ ...situation, beginning: 1 })).log).toBe('');
   });
 });

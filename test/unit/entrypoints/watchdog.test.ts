@@ -64,8 +64,9 @@ describe('The watchdog', () => {
     watchdog.start();
   });
 
-  afterEach(() => {
+  afterEach(async () => {
     watchdog.close();
+    await pass(0);
     expect(vi.getTimerCount()).toBe(0);
     vi.useRealTimers();
   });
@@ -142,12 +143,28 @@ describe('The watchdog', () => {
     expect([watchdog.problems(), log.slice(1)]).toEqual([[], ['Lane commands/0 was stuck, and is closed']]);
   });
 
-  it('judges a new lane of the same partition anew', async () => {
+  it('calls a lane stuck that is opened anew again and again, at the same offset', async () => {
     arrives(0, 5);
-    await pass(25);
-    lanes = [{ partition: 0, nextOffset: 5, readBelowOffset: 5, problem: null }];
-    await pass(25);
-    expect(watchdog.problems()).toEqual([]);
+    for (let times = 0; times < 3; times += 1) {
+      lanes = [{ partition: 0, nextOffset: null, readBelowOffset: 0, problem: 'is being opened' }];
+      await pass(5);
+      lanes = [{ partition: 0, nextOffset: 5, readBelowOffset: 6, problem: null }];
+      await pass(5);
+    }
+    // The first lane had not read the record, the second one had: that was a move.
+    expect(watchdog.stuckLanes).toBe(0);
+    await pass(10);
+    expect(watchdog.stuckLanes).toBe(1);
+  });
+
+  it('reads for at most four lanes at a time', async () => {
+    isReaderHanging = true;
+    lanes = [0, 1, 2, 3, 4, 5].map((partition) => ({ partition, nextOffset: null, readBelowOffset: 0, problem: null }));
+    records = lanes.map(() => [0]);
+    ends = lanes.map(() => 1);
+    committed = [];
+    await pass(40);
+    expect(reads).toEqual([0, 1, 2, 3]);
   });
 
   it('is not ready when the log has not answered for 30 s, whether it fails or hangs', async () => {

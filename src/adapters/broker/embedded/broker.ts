@@ -68,6 +68,15 @@ export class EmbeddedBroker implements Broker {
     return this.#log.committedOffsets(group, topic);
   }
 
+  /** It has no leaders, and counts no epochs. */
+  async endOfEpoch(): Promise<null> {
+    return null;
+  }
+
+  async isCompacted(): Promise<boolean> {
+    return false;
+  }
+
   offsetRanges(topic: string): Promise<readonly OffsetRange[]> {
     return this.#log.offsetRanges(topic);
   }

@@ -2,20 +2,27 @@
 import kafkajs, { type Admin } from 'kafkajs';
 import { MissingTopicError, type OffsetRange, type TopicSettings, TroubleError } from '../../../service-layer/unit-of-work.ts';
 import { asServiceError, clientConfig, createClient, disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
-import { type Cluster, createCluster, readTopicId } from './protocol.ts';
+import { readCommittedOffsets, readEndOfEpoch } from './offset-requests.ts';
+import { type BrokerNode, type Cluster, createCluster, readTopicId } from './protocol.ts';
 
 /** Its callers try again by themselves, and some want to know soon. */
 const CONNECT_RETRIES = 4;
+/** Lanes that wait for one another ask for offsets 100 times a second; the number of partitions need not be asked for each time. */
+const PARTITIONS_MAX_AGE_MS = 3_000;
+/** Of an operation that asks again by itself: the rest is for connecting. */
+const ASKING_AGAIN_MS = 7_000;
 
 interface Client {
   readonly admin: Admin;
   /** For what kafkajs's admin cannot ask. Connects at its first use. */
   readonly cluster: Cluster;
+  readonly groupCoordinators: Map<string, BrokerNode>;
 }
 
 /** Questions to the cluster, through connections that are opened at first use and replaced after a failure. */
 export class KafkaAdmin {
   readonly #options: KafkaOptions;
+  readonly #partitionCounts = new Map<string, { readonly count: number; readonly expiresMs: number }>();
   #client: Promise<Client> | null = null;
   #isClosed = false;
 
@@ -51,7 +58,14 @@ export class KafkaAdmin {
   }
 
   async maxMessageBytes(topic: string): Promise<number> {
-    const name = 'max.message.bytes';
+    return Number(await this.#setting(topic, 'max.message.bytes'));
+  }
+
+  async isCompacted(topic: string): Promise<boolean> {
+    return (await this.#setting(topic, 'cleanup.policy')).includes('compact');
+  }
+
+  async #setting(topic: string, name: string): Promise<string> {
     const { resources } = await this.#ask(`Reading the settings of ${topic}`, ({ admin }) =>
       admin.describeConfigs({
         includeSynonyms: false,
@@ -60,16 +74,24 @@ export class KafkaAdmin {
     );
     const value = resources[0]?.configEntries.find(({ configName }) => configName === name)?.configValue;
     if (value === undefined) throw new TroubleError(`Reading the settings of ${topic}: Kafka's answer leaves out ${name}`);
-    return Number(value);
+    return value;
   }
 
-  async committedOffsets(group: string, topic: string): Promise<readonly (number | null)[]> {
-    const doing = `Reading the offsets of ${group}`;
-    const offsets = await this.#ofEachPartition(topic, doing, async ({ admin }) => {
-      const [found] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
-      return found?.partitions ?? [];
+  async committedOffsets(group: string, topic: string, atLeast = 1): Promise<readonly (number | null)[]> {
+    const count = await this.#partitionCount(topic, atLeast);
+    const offsets = await this.#ask(`Reading the offsets of ${group}`, async ({ cluster, groupCoordinators }) => {
+      await cluster.connect();
+      return await readCommittedOffsets(cluster, groupCoordinators, { group, topic, count }, ASKING_AGAIN_MS);
     });
-    return offsets.map(({ offset }) => (Number(offset) < 0 ? null : Number(offset)));
+    return offsets.map(({ offset }) => (offset < 0 ? null : offset));
+  }
+
+  async endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<number | null> {
+    return await this.#ask(`Asking where epoch ${leaderEpoch} of ${topic}/${partition} ends`, async ({ cluster }) => {
+      await cluster.connect();
+      await cluster.addMultipleTargetTopics([topic]);
+      return await readEndOfEpoch(cluster, { topic, partition, leaderEpoch }, ASKING_AGAIN_MS);
+    });
   }
 
   async offsetRanges(topic: string): Promise<readonly OffsetRange[]> {
@@ -86,6 +108,15 @@ export class KafkaAdmin {
     return topics.find(({ name }) => name === topic)?.partitions ?? [];
   }
 
+  /** @param atLeast so many are known to exist */
+  async #partitionCount(topic: string, atLeast: number): Promise<number> {
+    const known = this.#partitionCounts.get(topic);
+    if (known && known.count >= atLeast && known.expiresMs > performance.now()) return known.count;
+    const count = (await this.partitions(topic)).length;
+    this.#partitionCounts.set(topic, { count, expiresMs: performance.now() + PARTITIONS_MAX_AGE_MS });
+    return count;
+  }
+
   /**
    * The answers by partition, one for each. A partition that kafkajs left out is not one without an offset: taken for that, all that
    * a lane ever answered would be published again.
@@ -97,7 +128,7 @@ export class KafkaAdmin {
     question: (client: Client) => Promise<readonly T[]>,
   ): Promise<readonly T[]> {
     const answers = new Map((await this.#ask(doing, question)).map((answer) => [answer.partition, answer]));
-    const count = (await this.partitions(topic)).length;
+    const count = Math.max(await this.#partitionCount(topic, 1), ...[...answers.keys()].map((partition) => partition + 1));
     return Array.from({ length: count }, (_, partition) => {
       const answer = answers.get(partition);
       if (!answer) throw new TroubleError(`${doing}: Kafka's answer leaves out ${topic}/${partition}`);
@@ -150,7 +181,7 @@ export class KafkaAdmin {
   async #connect(): Promise<Client> {
     const admin = createClient(this.#options, CONNECT_RETRIES).admin();
     await admin.connect();
-    return { admin, cluster: createCluster(clientConfig(this.#options, CONNECT_RETRIES)) };
+    return { admin, cluster: createCluster(clientConfig(this.#options, CONNECT_RETRIES)), groupCoordinators: new Map() };
   }
 }
 

@@ -67,8 +67,16 @@ export class KafkaBroker implements Broker {
     return { ...subscription, problem: () => consumer.problem() };
   }
 
-  committedOffsets(group: string, topic: string) {
-    return this.#admin.committedOffsets(group, topic);
+  committedOffsets(group: string, topic: string, atLeast?: number) {
+    return this.#admin.committedOffsets(group, topic, atLeast);
+  }
+
+  endOfEpoch(topic: string, partition: number, leaderEpoch: number) {
+    return this.#admin.endOfEpoch(topic, partition, leaderEpoch);
+  }
+
+  isCompacted(topic: string) {
+    return this.#admin.isCompacted(topic);
   }
 
   offsetRanges(topic: string) {

@@ -6,10 +6,15 @@ import type { ClusterView } from './cluster-view.ts';
 import { GroupMember, type Protocol } from './group-member.ts';
 import type { JoinAnswer } from './group-requests.ts';
 import { PartitionFetcher } from './partition-fetcher.ts';
-import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription, saysMoreComes } from './subscription.ts';
+import { decodeAssignment, decodeNotes, decodeSubscription, encodeAssignment, encodeSubscription } from './subscription.ts';
 
 /** How often the topic is looked at: whether it was created anew, and how many partitions it has. */
 const LOOK_AT_TOPIC_MS = 5_000;
+/**
+ * How long a member waits for partitions that others are closing: longer than an owner takes. A
+ * static member that restarts meanwhile never says that it has closed them.
+ */
+const COMING_PATIENCE_MS = 15_000;
 /** Incremental, cooperative (KIP-429), with what members give back. */
 const COOPERATIVE = 'allocation-cooperative';
 /** What the members of the former release know: while one is in the group, all go by it. */
@@ -40,8 +45,13 @@ export class KafkaConsumer implements GroupConsumer {
   /** The generation in which the group gave this member what it owns. */
   #ownedSince = -1;
   #isEager = false;
-  /** How many partitions this member, as the leader, has assigned; null: another one leads. */
+  /**
+   * How many partitions the leader has shared out; null: it did not say. Each member compares: a
+   * static leader that restarts gets its assignment without hearing that it leads.
+   */
   #assignedCount: number | null = null;
+  /** Since when this member waits for partitions that others are closing; null: it does not. */
+  #awaitsSinceMs: number | null = null;
 
   /** @param logId which log the topic is in */
   constructor(options: KafkaOptions, view: ClusterView, consume: ConsumeOptions, logId: () => Promise<string>) {
@@ -86,6 +96,7 @@ export class KafkaConsumer implements GroupConsumer {
   #subscription(): Buffer {
     if (this.#isEager) void this.#closeOwners([...this.#owned.keys()]);
     this.#assignedCount = null;
+    this.#awaitsSinceMs = null;
     const owned = [...this.#owned.keys()];
     return encodeSubscription(this.#consume.topic, { owned, generation: this.#ownedSince, givenBack: [...this.#givenBack] });
   }
@@ -95,14 +106,13 @@ export class KafkaConsumer implements GroupConsumer {
     const { topic } = this.#consume;
     await this.#view.refresh();
     const count = await this.#view.partitionCount(topic);
-    this.#assignedCount = count;
     const subscribed = members.map(({ metadata, ...member }) => ({ ...member, subscription: decodeSubscription(topic, metadata) }));
     const isEager = protocol === EAGER;
     const assignments = isEager ? assignEagerly(subscribed, count) : assign(subscribed, count);
     const coming = isEager ? null : comingTo(subscribed, count);
     return [...assignments].map(([memberId, partitions]) => ({
       memberId,
-      assignment: encodeAssignment(topic, partitions, coming?.get(memberId)),
+      assignment: encodeAssignment(topic, partitions, { coming: coming?.get(memberId) ?? 0, partitionCount: count }),
     }));
   }
 
@@ -113,12 +123,15 @@ export class KafkaConsumer implements GroupConsumer {
     this.#options.log.debug({ partitions: [...partitions], gone, generation }, 'Assigned');
     this.#isEager = isEager;
     this.#ownedSince = generation;
+    const notes = decodeNotes(assignment);
+    this.#assignedCount = notes?.partitionCount ?? null;
     const closed = this.#closeOwners(gone);
     if (this.#closing.signal.aborted) return;
     for (const partition of partitions) if (!this.#owned.has(partition)) this.#open(partition);
     // Others wait for what this member gives up; it says so by joining again.
     if (gone.length > 0 && !isEager) void closed.then(() => this.#member.rejoin());
-    if (!saysMoreComes(assignment)) this.#joined.resolve();
+    if (notes?.coming) this.#awaitsSinceMs = performance.now();
+    else this.#joined.resolve();
   }
 
   #open(partition: number): void {
@@ -159,7 +172,7 @@ export class KafkaConsumer implements GroupConsumer {
     let known: string | null = null;
     while (!signal.aborted) {
       known = await this.#lookAtLog(known).catch(() => known);
-      await this.#lookAtPartitions().catch(() => {});
+      await this.#lookAtAssignment().catch(() => {});
       await this.#lookAtGivenBack();
       await sleep(LOOK_AT_TOPIC_MS, undefined, { signal }).catch(() => {});
     }
@@ -174,7 +187,9 @@ export class KafkaConsumer implements GroupConsumer {
     return id;
   }
 
-  async #lookAtPartitions(): Promise<void> {
+  /** Joins again where the assignment does not fit any more, and nobody else need notice. */
+  async #lookAtAssignment(): Promise<void> {
+    if (this.#awaitsSinceMs !== null && performance.now() - this.#awaitsSinceMs > COMING_PATIENCE_MS) return this.#member.rejoin();
     await this.#view.refresh();
     const count = await this.#view.partitionCount(this.#consume.topic);
     if (this.#assignedCount !== null && this.#assignedCount !== count) this.#member.rejoin();

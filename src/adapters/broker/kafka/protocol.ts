@@ -61,7 +61,7 @@ export interface Cluster {
   findGroupCoordinator(search: { readonly groupId: string; readonly coordinatorType: number }): Promise<BrokerNode>;
 }
 
-interface Encoder {
+export interface Encoder {
   writeString(value: string | null): Encoder;
   writeInt16(value: number): Encoder;
   writeInt32(value: number): Encoder;
@@ -71,11 +71,13 @@ interface Encoder {
   writeUVarIntString(value: string): Encoder;
 }
 
-interface Decoder {
+export interface Decoder {
   readonly buffer: Buffer;
   offset: number;
   readInt16(): number;
   readInt32(): number;
+  readInt64(): { toString(): string };
+  readString(): string | null;
   readUVarInt(): number;
   readUVarIntString(): string | null;
   readTaggedFields(): unknown;
@@ -89,6 +91,14 @@ const EncoderClass: new (bytes?: number) => Encoder = require('kafkajs/src/proto
 const DecoderClass: new (bytes: Buffer) => Decoder = require('kafkajs/src/protocol/decoder');
 const { failure, createErrorFromCode } = require('kafkajs/src/protocol/error');
 const produceResponse: object = require('kafkajs/src/protocol/requests/produce/v3/response');
+
+export function createEncoder(bytes?: number): Encoder {
+  return new EncoderClass(bytes);
+}
+
+export function createDecoder(bytes: Buffer): Decoder {
+  return new DecoderClass(bytes);
+}
 
 export const GROUP_COORDINATOR = 0;
 export const TRANSACTION_COORDINATOR = 1;

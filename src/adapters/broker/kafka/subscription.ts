@@ -20,7 +20,8 @@ const WITH_GENERATION = 2;
 const NO_GENERATION = -1;
 /** The first byte of the user data. Other assignors' user data begins with 0, half of a length. */
 const GIVEN_BACK_VERSION = 1;
-const COMING_VERSION = 1;
+/** The first byte of an assignment's user data. */
+const NOTES_VERSION = 1;
 
 const UNREADABLE: MemberSubscription = { topics: [], owned: [], generation: NO_GENERATION, givenBack: [] };
 
@@ -58,17 +59,23 @@ export function decodeSubscription(topic: string, encoded: Buffer): MemberSubscr
   }, UNREADABLE);
 }
 
+/** What the leader tells a member besides its partitions. */
+export interface LeaderNotes {
+  /** How many more partitions the member gets once their owners have closed them. */
+  readonly coming: number;
+  /** How many partitions the leader has shared out. */
+  readonly partitionCount: number;
+}
+
 /**
  * Writes what the leader gives to a member.
  *
- * Source: Apache Kafka, ConsumerProtocolAssignment.json, version 0. `coming` is in the user data:
- * one byte for its version, then a number.
- *
- * @param coming how many more partitions the member gets once their owners have closed them
+ * Source: Apache Kafka, ConsumerProtocolAssignment.json, version 0. The notes are in the user data:
+ * one byte for their version, then two numbers.
  */
-export function encodeAssignment(topic: string, partitions: readonly number[], coming = 0): Buffer {
+export function encodeAssignment(topic: string, partitions: readonly number[], { coming, partitionCount }: LeaderNotes): Buffer {
   const topics = partitions.length === 0 ? [] : [topicPartitions(topic, partitions)];
-  const userData = coming === 0 ? Buffer.alloc(0) : Buffer.concat([Buffer.from([COMING_VERSION]), int32(coming)]);
+  const userData = Buffer.concat([Buffer.from([NOTES_VERSION]), int32(coming), int32(partitionCount)]);
   return Buffer.concat([int16(ASSIGNMENT_VERSION), array(topics), bytes(userData)]);
 }
 
@@ -89,15 +96,17 @@ export function decodeAssignment(topic: string, encoded: Buffer): readonly numbe
   throw new TroubleError(`The leader of the group sent an assignment of ${topic} that cannot be read: ${encoded.toString('hex', 0, 64)}`);
 }
 
-/** Whether the leader has said that more partitions come; a leader of another release says nothing. */
-export function saysMoreComes(assignment: Buffer): boolean {
+/** Reads what the leader says besides. @returns null for a leader of another release, which says nothing */
+export function decodeNotes(assignment: Buffer): LeaderNotes | null {
   return readable(() => {
     const reader = new ProtocolReader(assignment);
     reader.int16();
     reader.partitionsOf('');
     const userData = reader.bytes();
-    return userData?.[0] === COMING_VERSION;
-  }, false);
+    if (userData?.[0] !== NOTES_VERSION) return null;
+    const notes = new ProtocolReader(userData.subarray(1));
+    return { coming: notes.int32(), partitionCount: notes.int32() };
+  }, null);
 }
 
 /** @returns none for other clients' user data */

@@ -1,0 +1,78 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { checkHistory } from '../support/check-history.ts';
+import { CommandFlow, LANES, workingLanes } from '../support/command-flow.ts';
+import { eventually } from '../support/eventually.ts';
+import { readHistory } from '../support/read-history.ts';
+import { ServiceProcess } from '../support/service-process.ts';
+
+const COMMANDS_PER_ROUND = 200;
+
+const brokers = inject('kafkaBrokers');
+
+describe.skipIf(!brokers)('the service on real Kafka, whose group has lost its offsets', () => {
+  let flow: CommandFlow;
+  let directory: string;
+  let environment: Record<string, string>;
+  let service: ServiceProcess | undefined;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'allocation-'));
+    flow = new CommandFlow(brokers ?? '');
+    await flow.connect();
+    environment = flow.environment(brokers ?? '', `sqlite:///${join(directory, 'allocation.db')}`);
+    service = await ServiceProcess.start(environment, directory);
+    await flow.bringStock();
+    await flow.send(1, COMMANDS_PER_ROUND);
+  }, 180_000);
+
+  afterEach(async () => {
+    await service?.stop('SIGKILL');
+    await flow.disconnect();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  /** Kafka forgets it, as it does with one that nobody has used for 7 days. */
+  async function deleteGroup(): Promise<void> {
+    const admin = flow.kafka.admin();
+    await admin.connect();
+    // A member that was killed stays one until its session is over.
+    await eventually(() => admin.deleteGroups([flow.group]), { withinMs: 60_000 });
+    await admin.disconnect();
+  }
+
+  /** All is answered, further commands too, and nothing twice. */
+  async function goesOn(group = flow.group): Promise<void> {
+    await workingLanes(service?.url ?? '', LANES);
+    await flow.send(2, COMMANDS_PER_ROUND);
+    const history = async () => readHistory(flow.kafka, flow.topics, group, environment.DATABASE_URL ?? '');
+    await eventually(async () => expect(checkHistory(await history())).toEqual([]), { withinMs: 60_000 });
+  }
+
+  it.each(['SIGTERM', 'SIGKILL'] as const)(
+    'deleted after a %s: no answer comes twice',
+    async (signal) => {
+      if (signal === 'SIGTERM') await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: 60_000 });
+      await service?.stop(signal);
+      await deleteGroup();
+      service = await ServiceProcess.start(environment, directory);
+      await goesOn();
+      expect(await service?.stop()).toBe(0);
+    },
+    120_000,
+  );
+
+  it.each(['SIGTERM', 'SIGKILL'] as const)(
+    'another KAFKA_GROUP_ID after a %s: no answer comes twice',
+    async (signal) => {
+      const group = `${flow.group}-2`;
+      await service?.stop(signal);
+      environment.KAFKA_GROUP_ID = group;
+      service = await ServiceProcess.start(environment, directory);
+      await goesOn(group);
+    },
+    120_000,
+  );
+});

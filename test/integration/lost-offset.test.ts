@@ -1,0 +1,259 @@
+import pino from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
+import { Database } from '../../src/adapters/database/database.ts';
+import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
+import { AnswerReader } from '../../src/entrypoints/answered-offsets.ts';
+import { Metrics } from '../../src/entrypoints/metrics.ts';
+import { PublishedOffsets } from '../../src/entrypoints/published-offsets.ts';
+import { type LaneContext, takeOver } from '../../src/entrypoints/take-over.ts';
+import { readLaneOffsets, settleLaneOffsets } from '../../src/replay/lane-offsets.ts';
+import { type Broker, FencedError, type LanePosition } from '../../src/service-layer/unit-of-work.ts';
+import { quietBus } from '../support/commands.ts';
+import { over } from '../support/over.ts';
+
+const LANE = { topic: 'commands', partition: 0 };
+const UNWATCHED = { signal: new AbortController().signal, onProgress: () => {} };
+
+describe('A lane whose committed offset is missing', () => {
+  let database: Database;
+  let broker: Broker;
+  let store: SqlLaneStore;
+  let warnings: string[];
+
+  beforeEach(async () => {
+    database = await Database.open('sqlite:///:memory:');
+    await database.runMigrations();
+    broker = new EmbeddedBroker(database);
+    store = new SqlLaneStore(database, () => {});
+    warnings = [];
+    const topics = ['commands', 'events', 'dead-letters'].map((name) => ({ name, partitions: 1, maxMessageBytes: 1_000_000 }));
+    await broker.ensureTopics(topics, true);
+    await broker.publish(
+      'commands',
+      Array.from({ length: 10 }, () => ({ key: null, value: '{}', headers: {} })),
+    );
+  });
+
+  afterEach(async () => {
+    await broker.close();
+    await database.close();
+  });
+
+  const context = (group = 'group', log: Broker = broker): LaneContext => {
+    const topics = { eventsTopic: 'events', deadLettersTopic: 'dead-letters' };
+    const metrics = new Metrics(() => ({ working: 0, assigned: 0 }));
+    const lines = pino({ level: 'warn' }, { write: (line: string) => void warnings.push(JSON.parse(line).msg) });
+    return {
+      broker: log,
+      store,
+      group,
+      answering: { bus: quietBus(), ...topics, parkedLimit: 1_000, clock: () => new Date(), metrics },
+      published: new PublishedOffsets(log, group),
+      answered: new AnswerReader(log, topics, lines),
+      recoveryAdvice: async () => 'rebuild it',
+      log: lines,
+    };
+  };
+
+  const event = (offset: number) => ({ key: 'LAMP', value: '{}', headers: { ce_source: '/allocation', ce_id: `commands/0/${offset}` } });
+  /** The database has answered the commands below the offset; the last so many answers wait in the outbox. */
+  const answered = async (nextOffset: number, waiting: number, group?: string) => {
+    if (group !== undefined) await store.claim(LANE, await broker.logId('commands'), group);
+    const position = await store.readPosition(LANE);
+    const offsets = Array.from({ length: waiting }, (_, index) => nextOffset - waiting + index);
+    const outbox = offsets.map((sourceOffset, index) => ({
+      topic: 'events',
+      ...event(sourceOffset),
+      sourceOffset,
+      sequence: position.nextSequence + index,
+    }));
+    const next: LanePosition = { ...position, nextOffset, nextSequence: position.nextSequence + waiting };
+    await store.transaction(LANE, position, async () => ({ next, outbox, publishedBelowOffset: 0, restsOn: [] }));
+  };
+  const published = async () => {
+    const ids: string[] = [];
+    const take = async ({ records }: { readonly records: readonly { readonly headers: object }[] }) =>
+      void ids.push(...records.map(({ headers }) => String((headers as { ce_id: Buffer }).ce_id).split('/')[2] ?? ''));
+    await broker.read('events', await broker.offsetRanges('events'), take);
+    return ids.map(Number);
+  };
+  const committed = async (group = 'group') => (await broker.committedOffsets(group, 'commands'))[0];
+  /** Retention has deleted the beginning of the events. */
+  const shortened = () =>
+    over(broker, {
+      offsetRanges: async (topic) =>
+        (await broker.offsetRanges(topic)).map((range) => ({ ...range, beginning: topic === 'events' ? Math.min(1, range.end) : 0 })),
+    });
+
+  it('that was never used begins at 0, and says so to the group', async () => {
+    await takeOver(LANE, context(), UNWATCHED);
+    expect([await committed(), warnings]).toEqual([0, []]);
+  });
+
+  it('publishes what waits beyond the highest published answer, and nothing twice', async () => {
+    await answered(5, 5);
+    await broker.publish('events', [0, 1, 2].map(event));
+    await takeOver(LANE, context(), UNWATCHED);
+    expect([await published(), await committed()]).toEqual([[0, 1, 2, 3, 4], 5]);
+    expect(warnings).toEqual([expect.stringContaining('no committed offset for commands/0. The published answers end below 3')]);
+  });
+
+  it('counts dead letters among the answers', async () => {
+    await answered(5, 5);
+    const headers = {
+      'dead-letter-reason': 'malformed',
+      'dead-letter-topic': 'commands',
+      'dead-letter-partition': '0',
+      'dead-letter-offset': '3',
+    };
+    await broker.publish('dead-letters', [{ key: null, value: '{', headers }]);
+    await takeOver(LANE, context(), UNWATCHED);
+    expect(await published()).toEqual([4]);
+  });
+
+  it('refuses a database that lacks what is published, and commits what was found', async () => {
+    await broker.publish('events', [event(6)]);
+    await expect(takeOver(LANE, context(), UNWATCHED)).rejects.toThrow(
+      /has answered up to 7: the database is older than the topics .*rebuild it/,
+    );
+    expect(await committed()).toBe(7);
+  });
+
+  it('refuses answers to commands that the partition does not hold', async () => {
+    await broker.publish('events', [event(30)]);
+    await expect(takeOver(LANE, context(), UNWATCHED)).rejects.toThrow('the topic was re-created since');
+    expect(await committed()).toBeNull();
+  });
+
+  it('refuses in doubt: retention has deleted answers, and some wait', async () => {
+    await answered(5, 2);
+    await broker.publish('events', [0, 1, 2].map(event));
+    await expect(takeOver(LANE, context('group', shortened()), UNWATCHED)).rejects.toThrow(
+      /from offset 3 on, which may be out.*npx allocation replay offsets/s,
+    );
+    expect([await published(), await committed()]).toEqual([[0, 1, 2], null]);
+  });
+
+  it('goes on where the database stands if retention has deleted answers and none waits', async () => {
+    await answered(5, 0);
+    await broker.publish('events', [0, 1].map(event));
+    await takeOver(LANE, context('group', shortened()), UNWATCHED);
+    expect([await published(), await committed()]).toEqual([[0, 1], 5]);
+  });
+
+  it('refuses an empty database where retention has deleted answers', async () => {
+    await broker.publish('events', [{ key: null, value: null, headers: {} }]);
+    await expect(takeOver(LANE, context('group', shortened()), UNWATCHED)).rejects.toThrow('The database has answered nothing');
+  });
+
+  it('refuses answers that wait where the topics of the answers are empty', async () => {
+    await answered(5, 2);
+    await expect(takeOver(LANE, context(), UNWATCHED)).rejects.toThrow('the topics of the answers are empty');
+  });
+
+  it.each([
+    ['publish', [0, 1, 2, 3, 4]],
+    ['skip', [0, 1, 2]],
+  ] as const)('opens once an operator has decided to %s', async (choice, ids) => {
+    await answered(5, 2);
+    await broker.publish('events', [0, 1, 2].map(event));
+    const log = shortened();
+    await expect(takeOver(LANE, context('group', log), UNWATCHED)).rejects.toThrow('nobody can prove');
+    const answers = new AnswerReader(log, { eventsTopic: 'events', deadLettersTopic: 'dead-letters' }, { info: () => {} });
+    const sources = { broker: log, database, store, answers, commandsTopic: 'commands', group: 'group' };
+    expect(await readLaneOffsets(sources, UNWATCHED)).toMatchObject([
+      { committed: null, position: 5, published: 3, waiting: 2, state: 'doubtful' },
+    ]);
+    await settleLaneOffsets(sources, choice, UNWATCHED);
+    await takeOver(LANE, context('group', log), UNWATCHED);
+    expect([await published(), await committed()]).toEqual([ids, 5]);
+  });
+
+  it('of another group goes on behind what the former group published, which is fenced', async () => {
+    const former = await takeOver(LANE, context('former'), UNWATCHED);
+    await answered(4, 4);
+    await former.producer.publish(
+      [0, 1].map((offset) => ({ topic: 'events', ...event(offset) })),
+      { ...LANE, group: 'former', nextOffset: 2 },
+    );
+    await takeOver(LANE, context('group'), UNWATCHED);
+    const late = [2, 3].map((offset) => ({ topic: 'events', ...event(offset) }));
+    await expect(former.producer.publish(late, { ...LANE, group: 'former', nextOffset: 4 })).rejects.toThrow(FencedError);
+    await expect(store.transaction(LANE, former.position, async () => Promise.reject(new Error('not fenced')))).rejects.toThrow(
+      FencedError,
+    );
+    expect([await published(), await committed()]).toEqual([[0, 1, 2, 3], 4]);
+  });
+
+  it('that goes back to its former group trusts no old committed offset', async () => {
+    await takeOver(LANE, context('former'), UNWATCHED);
+    const second = await takeOver(LANE, context('group'), UNWATCHED);
+    await answered(4, 4);
+    await second.producer.publish(
+      [0, 1, 2].map((offset) => ({ topic: 'events', ...event(offset) })),
+      { ...LANE, group: 'group', nextOffset: 3 },
+    );
+    expect(await committed('former')).toBe(0);
+    await takeOver(LANE, context('former'), UNWATCHED);
+    expect([await published(), await committed('former')]).toEqual([[0, 1, 2, 3], 4]);
+  });
+
+  it('gives up reading the answers at once when it closes', async () => {
+    await broker.publish('events', [event(0)]);
+    const closing = new AbortController();
+    const started = Promise.withResolvers<void>();
+    const slow = over(broker, {
+      read: (_topic, _ranges, _take, signal) => {
+        started.resolve();
+        return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+      },
+    });
+    const said: string[] = [];
+    const opening = takeOver(LANE, context('group', slow), { signal: closing.signal, onProgress: (text) => said.push(text) });
+    await started.promise;
+    closing.abort(new Error('closing'));
+    await expect(opening).rejects.toThrow('closing');
+    expect(said).toEqual([expect.stringContaining('reads events and dead-letters to find what was published: 0 of 1 offsets')]);
+  });
+
+  it('shares one reading with the other lanes that open', async () => {
+    await broker.publish('events', [event(0)]);
+    let readings = 0;
+    const counting = over(broker, {
+      read: (...asked) => {
+        readings += 1;
+        return broker.read(...asked);
+      },
+    });
+    const { answered: answers } = context('group', counting);
+    await Promise.all([1, 2, 3].map(() => answers.read('commands', UNWATCHED)));
+    await answers.read('commands', UNWATCHED);
+    const ofBothTopics = 2;
+    expect(readings).toBe(ofBothTopics);
+    await broker.publish('events', [event(1)]);
+    expect((await answers.read('commands', UNWATCHED)).nextOffsets.get(0)).toBe(2);
+  });
+
+  it('refuses a partition that was truncated below what it has read, also after new records', async () => {
+    await answered(5, 0);
+    await database.query('update source_positions set leader_epoch = 3');
+    const truncated = over(broker, { endOfEpoch: async (_topic, _partition, epoch) => (epoch === 3 ? 4 : 10) });
+    const opening = takeOver(LANE, context('group', truncated), UNWATCHED);
+    await expect(opening).rejects.toThrow('Kafka has lost what it held from 4 on');
+  });
+
+  it.each([
+    [6, 'offset 5 of commands/0'],
+    [8, 'the offsets from 5 to 7 of commands/0'],
+  ])('says what retention up to %i may have lost, and reads on there', async (beginning, words) => {
+    await answered(5, 0);
+    const log = over(broker, {
+      offsetRanges: async (topic) =>
+        topic === 'commands' ? [{ partition: 0, beginning, end: 10 }] : [{ partition: 0, beginning: 0, end: 0 }],
+    });
+    await broker.openProducer('any').then((producer) => producer.publish([], { ...LANE, group: 'group', nextOffset: 5 }));
+    expect((await takeOver(LANE, context('group', log), UNWATCHED)).readFrom).toBe(beginning);
+    expect(warnings).toEqual([expect.stringContaining(`Retention has deleted ${words}`)]);
+  });
+});

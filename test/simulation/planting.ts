@@ -1,0 +1,149 @@
+import type { Command } from '../../src/domain/commands.ts';
+import type { Event } from '../../src/domain/events.ts';
+import type { Answering } from '../../src/entrypoints/answer-batch.ts';
+import type { MessageBus } from '../../src/service-layer/message-bus.ts';
+import type {
+  Broker,
+  LaneProgress,
+  LaneStore,
+  LaneTransaction,
+  OutgoingRecord,
+  ParkedCommand,
+  PartitionOwner,
+  TransactionalProducer,
+} from '../../src/service-layer/unit-of-work.ts';
+import { over } from '../support/over.ts';
+
+/** What the lanes of one machine are made of. */
+export interface Parts {
+  readonly broker: Broker;
+  readonly store: LaneStore;
+  readonly answering: Answering;
+}
+
+export type Publish = TransactionalProducer['publish'];
+export type Handle = PartitionOwner['handle'];
+
+export const withBroker = (parts: Parts, methods: Partial<Broker>): Parts => ({ ...parts, broker: over(parts.broker, methods) });
+export const withStore = (parts: Parts, methods: Partial<LaneStore>): Parts => ({ ...parts, store: over(parts.store, methods) });
+
+/** Changes how deliveries reach their owner. */
+export function handling(parts: Parts, handle: (records: Parameters<Handle>[0], owner: Handle) => Promise<void>): Parts {
+  return withBroker(parts, {
+    consume: ({ assigned, ...options }) =>
+      parts.broker.consume({
+        ...options,
+        assigned: (partition) => {
+          const owner = assigned(partition);
+          return over(owner, { handle: (records) => handle(records, owner.handle) });
+        },
+      }),
+  });
+}
+
+/** Changes what the work of a transaction does it with. */
+export function inTransaction(parts: Parts, change: (transaction: LaneTransaction) => Partial<LaneTransaction>): Parts {
+  return withStore(parts, {
+    transaction: (lane, expected, work) =>
+      parts.store.transaction(lane, expected, (transaction) => work(over(transaction, change(transaction)))),
+  });
+}
+
+/** Changes what a transaction takes for parked. */
+export function reading(parts: Parts, change: (parked: readonly ParkedCommand[]) => readonly ParkedCommand[]): Parts {
+  return inTransaction(parts, (transaction) => ({ readParked: async () => change(await transaction.readParked()) }));
+}
+
+export const isFailed = ({ behind }: ParkedCommand) => behind.length === 0;
+
+/** Changes what a transaction commits. */
+export function committing(parts: Parts, change: (progress: LaneProgress) => LaneProgress | Promise<LaneProgress>): Parts {
+  return withStore(parts, {
+    transaction: (lane, expected, work) => parts.store.transaction(lane, expected, async (transaction) => change(await work(transaction))),
+  });
+}
+
+/** One transaction commits `first` of the progress, a second one the rest. */
+export function inTwo(parts: Parts, first: (whole: LaneProgress, stood: LaneProgress['next']) => LaneProgress): Parts {
+  return withStore(parts, {
+    transaction: async (lane, expected, work) => {
+      let whole: LaneProgress | undefined;
+      const { next, outbox } = await parts.store.transaction(lane, expected, async (transaction) => {
+        whole = await work(transaction);
+        return first(whole, expected);
+      });
+      const { outbox: all, ...rest } = whole as LaneProgress;
+      await parts.store.transaction(lane, next, async () => ({ ...rest, outbox: outbox.length > 0 ? [] : all }));
+      return { ...rest, outbox: all };
+    },
+  });
+}
+
+/** Publishes some of the answers from within the transaction that makes them. */
+export async function atOnce(
+  { broker }: Parts,
+  progress: LaneProgress,
+  isMeant: (record: OutgoingRecord) => boolean,
+): Promise<LaneProgress> {
+  const producer = await broker.openProducer(`at-once-${Math.random()}`);
+  await producer.publish(progress.outbox.filter(isMeant), null);
+  return { ...progress, outbox: progress.outbox.filter((record) => !isMeant(record)) };
+}
+
+/** Changes what commands have led to. */
+export function happening(parts: Parts, change: (events: readonly Event[]) => readonly Event[]): Parts {
+  return answering(parts, () => {}, change);
+}
+
+/** Does something before a command is handled, and changes what it has led to. */
+export function answering(parts: Parts, before: (command: Command) => void, change = (events: readonly Event[]) => events): Parts {
+  const { bus } = parts.answering;
+  const handle: MessageBus['handle'] = async (command, unitOfWork) => {
+    before(command);
+    return change(await bus.handle(command, unitOfWork));
+  };
+  return { ...parts, answering: { ...parts.answering, bus: over(bus, { handle }) } };
+}
+
+/** A lane's producer, and how to get another one, of the same transactional id or of one that begins with it. */
+export interface Way {
+  readonly producer: TransactionalProducer;
+  readonly open: (suffix?: string) => Promise<TransactionalProducer>;
+}
+
+/** Changes how a lane publishes. */
+export function publishing(parts: Parts, publishBy: (way: Way) => Publish): Parts {
+  return withBroker(parts, {
+    openProducer: async (id) => {
+      const open = (suffix = '') => parts.broker.openProducer(id + suffix);
+      const producer = await open();
+      return over(producer, { publish: publishBy({ producer, open }) });
+    },
+  });
+}
+
+/** Changes the records on their way out. */
+export function sending(parts: Parts, change: (record: OutgoingRecord) => readonly OutgoingRecord[]): Parts {
+  return publishing(
+    parts,
+    ({ producer }) =>
+      (records, position) =>
+        producer.publish(records.flatMap(change), position),
+  );
+}
+
+/** Changes where the group stands after a publication. */
+export function moving(parts: Parts, by: number): Parts {
+  return publishing(
+    parts,
+    ({ producer }) =>
+      (records, position) =>
+        producer.publish(records, position && { ...position, nextOffset: position.nextOffset + by }),
+  );
+}
+
+export function torn(record: OutgoingRecord): readonly OutgoingRecord[] {
+  if (record.headers.ce_type !== 'CompositeDomainEvent') return [record];
+  const { events } = JSON.parse(String(record.value));
+  return [events.slice(0, 1), events.slice(1)].map((part) => ({ ...record, value: JSON.stringify({ events: part }) }));
+}

@@ -1,0 +1,53 @@
+import type { FindingKind } from './history.ts';
+import type { PlantedBug } from './planted-bugs.ts';
+
+/** Each kind of finding, with a planted bug that shows it: no rule is there that nothing can break. */
+export const witnesses: Readonly<Record<Exclude<FindingKind, 'thrown' | 'answered-after-truncation'>, PlantedBug>> = {
+  // Live.
+  ahead: 'answers go out before those that they rest on',
+  apart: 'the position goes after the records',
+  'torn-live': 'an answer in several messages goes out in several transactions',
+  stuck: 'nothing to publish moves no group',
+  'not-stopped': 'a lane never stops',
+
+  // What the answers say.
+  'unreadable-event': 'the end of an event is cut off',
+  'event-without-command': 'an event names another topic',
+  'torn-composite': 'a composite is torn in two',
+  'answered-twice': 'what failed is published again',
+  'wrong-id': 'an answer names the command before it',
+  'wrong-key': 'a composite has the key of its first product',
+  'wrong-subject': 'an answer is about nothing',
+  'wrong-correlation': 'an answer correlates with itself',
+  'wrong-trace': 'a trace ends at the service',
+  'wrong-dataschema': 'an answer says nothing of its schema',
+  'wrong-envelope': 'an answer does not say who gives it',
+  'out-of-order': 'records are sent in parallel',
+  scattered: 'the key of a record is lost',
+  sequence: 'events are counted in memory',
+  'wrong-outcome': 'only the first event of a command is told',
+  unanswered: 'what failed is taken for published',
+  'no-possible-order': 'a delivery is sorted by key',
+
+  // Dead letters, and what waits behind them.
+  'dead-letter-twice': 'a dead letter is told twice',
+  'dead-letter-without-command': 'a dead letter names another topic',
+  'dead-for-nothing': 'a good command is taken for unreadable',
+  'answered-and-dead': 'what is answered goes to the dead letters as well',
+  'altered-letter': 'a dead letter loses the headers that came',
+  'still-parked': 'what has been answered stays parked',
+  overtaken: 'what follows a failed command is not parked',
+  'parked-for-nothing': 'a failed command holds up every product',
+
+  // What the database holds.
+  oversold: 'more is allocated than there is',
+  database: 'stock is kept from one transaction to the next',
+  'processed-ids': 'a parked command counts as answered',
+  positions: 'a lane stands one command too far',
+  outbox: 'what a lane has published stays in the outbox',
+};
+
+/** The kinds that the bug is to show. */
+export function kindsShownBy(bug: PlantedBug): readonly FindingKind[] {
+  return (Object.keys(witnesses) as (keyof typeof witnesses)[]).filter((kind) => witnesses[kind] === bug);
+}
