@@ -14,6 +14,7 @@ const QUESTIONS = {
     ask: ({ admin }: Edge) => admin.offsetRanges('commands'),
     answer: [2, 0, 1, 0].map((end, partition) => ({ partition, beginning: 0, end })),
   },
+  endOfEpoch: { ask: ({ admin }: Edge) => admin.endOfEpoch('commands', 2, 0), answer: 1 },
   maxMessageBytes: { ask: ({ admin }: Edge) => admin.maxMessageBytes('commands'), answer: 1_048_588 },
 };
 
@@ -54,6 +55,7 @@ const ROWS = [
   ...rows('committedOffsets', 'OffsetFetch', ['UNKNOWN_TOPIC_OR_PARTITION', 'UNSTABLE_OFFSET_COMMIT'], 'commands/0'),
   ...rows('committedOffsets', 'OffsetFetch', ['TOPIC_AUTHORIZATION_FAILED', 'UNSTABLE_OFFSET_COMMIT'], 'commands/3'),
   ...rows('offsetRanges', 'ListOffsets', LEADERS, 'commands/1'),
+  ...rows('endOfEpoch', 'OffsetForLeaderEpoch', LEADERS, 'commands/2'),
   ...rows('maxMessageBytes', 'DescribeConfigs', SETTINGS),
 ];
 
@@ -97,6 +99,14 @@ describe.concurrent('a question to the cluster', () => {
       edge.kafka.on(api, { broken: when });
       expect(await QUESTIONS[question].ask(edge)).toEqual(QUESTIONS[question].answer);
     }
+  });
+
+  it('about committed offsets asks the group\u2019s coordinator for stable ones alone', async ({ expect }) => {
+    await using edge = await start();
+    await edge.admin.committedOffsets(GROUP, 'commands');
+    expect(edge.kafka.requests('OffsetFetch', 2)).toMatchObject([
+      { groupId: GROUP, requireStable: true, topics: [{ name: 'commands', partitions: [0, 1, 2, 3] }] },
+    ]);
   });
 
   it('is trouble when the answer leaves a partition out', async ({ expect }) => {
