@@ -22,7 +22,15 @@ describeOnEachDatabase('A command that came through two lanes', (current) => {
   async function answerIn(partition: number, failure: HandlerFailure | null) {
     const lane = { topic: 'commands', partition };
     const records = await readRecords([{ ...lane, offset: 0, timestampMs: 0, key: null, value, headers: {} }]);
-    const batch = { lane, records, position: START, publishedBelowOffset: 0, deadLetterMaxBytes: 1_000_000, eventMaxBytes: 1_000_000, failure };
+    const batch = {
+      lane,
+      records,
+      position: START,
+      publishedBelowOffset: 0,
+      deadLetterMaxBytes: 1_000_000,
+      eventMaxBytes: 1_000_000,
+      failure,
+    };
     const store = new SqlLaneStore(await current.database(), () => {});
     const { outbox } = await store.transaction(lane, START, (transaction) => answerBatch(batch, transaction, answering));
     return outbox.map(({ topic }) => topic);
