@@ -3,7 +3,6 @@ import {
   FencedError,
   type LanePosition,
   type LaneStore,
-  type OffsetRange,
   type Partition,
   type TransactionalProducer,
   TroubleError,
@@ -23,8 +22,6 @@ export interface OpeningLane {
   readonly position: LanePosition;
   /** The group's committed offset of each lane; null: Kafka has none. */
   readonly committed: readonly (number | null)[];
-  /** Of the commands topic. */
-  readonly ranges: readonly OffsetRange[];
   /** Another group that may have published answers of this lane; then the committed offset says too little. */
   readonly formerGroup: string | null;
 }
@@ -37,9 +34,11 @@ export interface OpeningLane {
  * @throws {LaneRefusedError} it cannot be proven, and something could be published twice
  */
 export async function knownOffsets(opening: OpeningLane, context: LaneContext, watch: Watch): Promise<readonly number[]> {
-  const { lane, producer, committed, ranges, formerGroup } = opening;
-  const endOf = (partition: number) => ranges.find((range) => range.partition === partition)?.end ?? 0;
+  const { lane, producer, committed, formerGroup } = opening;
   const isLost = committed[lane.partition] === null || formerGroup !== null;
+  if (!isLost && !committed.includes(null)) return committed.map((offset) => offset ?? 0);
+  const ranges = await context.broker.offsetRanges(lane.topic);
+  const endOf = (partition: number) => ranges.find((range) => range.partition === partition)?.end ?? 0;
   const isToFind = (offset: number | null, partition: number) => offset === null && endOf(partition) > 0;
   if (!isLost && !committed.some(isToFind)) return committed.map((offset) => offset ?? 0);
   // In a partition without commands nothing was answered.

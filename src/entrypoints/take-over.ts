@@ -74,10 +74,9 @@ export async function takeOver({ topic, partition }: Partition, context: LaneCon
     const position = await store.readPosition(lane);
     passing('position-read');
     refuseAnotherGroup(lane, position, group);
-    const ranges = await broker.offsetRanges(topic);
-    const range = rangeOf(lane, ranges, committed.length);
+    const range = rangeOf(lane, await broker.offsetRanges(topic, [partition]), committed.length);
     await refuseAnotherEnd(lane, position, range, context);
-    const known = await knownOffsets({ lane, producer, position, committed, ranges, formerGroup }, context, watch);
+    const known = await knownOffsets({ lane, producer, position, committed, formerGroup }, context, watch);
     await refuseOlder(topic, known, context);
     sayWhatIsLost(lane, position, range, context);
     await publishOutbox(lane, position, known[partition] ?? 0, producer, context);
@@ -103,7 +102,7 @@ export async function refuse(lane: Partition, context: LaneContext): Promise<voi
   await claim(lane, context);
   const committed = await broker.committedOffsets(group, lane.topic, lane.partition + 1);
   const position = await store.readPosition(lane);
-  const range = rangeOf(lane, await broker.offsetRanges(lane.topic), committed.length);
+  const range = rangeOf(lane, await broker.offsetRanges(lane.topic, [lane.partition]), committed.length);
   await refuseAnotherEnd(lane, position, range, context);
   await refuseOlder(
     lane.topic,

@@ -6,9 +6,11 @@ export const MAX_RETRIES = 3;
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
+/** A lane that waits for a new leader works again soon after the election, and looks no more often than that. */
+const LONGEST_REOPEN_MS = 1_000;
 
-/** Longer than the group's heartbeat interval: a dismissed owner learns of it before it would take the lane back. */
-const FENCED_RETRY_MS = 3_000;
+/** Two of the group's heartbeats: a dismissed owner learns of it before it would take the lane back. */
+const FENCED_RETRY_MS = 1_000;
 
 export type Recovery =
   /** Nothing is wrong with the messages: the lane opens again, and they come again. */
@@ -35,7 +37,7 @@ export function recover(error: unknown, attempts: number, commandCount: number, 
 
 /** How long a lane in trouble waits before it opens again. It never gives up. */
 export function reopenAfterMs(error: unknown, attempts: number, random: number): number {
-  return (error instanceof FencedError ? FENCED_RETRY_MS : 0) + backoffMs(attempts, random);
+  return (error instanceof FencedError ? FENCED_RETRY_MS : 0) + Math.min(LONGEST_REOPEN_MS, backoffMs(attempts, random));
 }
 
 function backoffMs(attempts: number, random: number): number {

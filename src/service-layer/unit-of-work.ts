@@ -182,7 +182,8 @@ export interface Broker {
   endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<number | null>;
   /** Whether the topic may have lost records in its middle, which its beginning does not show. */
   isCompacted(topic: string): Promise<boolean>;
-  offsetRanges(topic: string): Promise<readonly OffsetRange[]>;
+  /** @param partitions only these are asked for, if given: the answer may have others too */
+  offsetRanges(topic: string, partitions?: readonly number[]): Promise<readonly OffsetRange[]>;
   /** Delivers every committed record of the topic, from its beginning or its end on, to this caller alone. */
   tail(topic: string, from: 'beginning' | 'end', onRecord: (record: ReceivedRecord) => void): Promise<Subscription>;
   /**

@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { KafkaAdmin } from '../../../src/adapters/broker/kafka/admin.ts';
 import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';
+import { ClusterView } from '../../../src/adapters/broker/kafka/cluster-view.ts';
 import {
   type AssignedPartition,
   FencedError,
@@ -93,7 +94,9 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     const producer = await broker.openProducer(`${group}-0`);
     await producer.publish([], position(5));
     await producer.close();
-    const admin = new KafkaAdmin({ brokers: [brokers ?? ''], clientId: 'test', log: pino({ level: 'silent' }) });
+    const options = { brokers: [brokers ?? ''], clientId: 'test', log: pino({ level: 'silent' }) };
+    const view = new ClusterView(options);
+    const admin = new KafkaAdmin(options, view);
     using _busy = busyProcess();
     const asking = others.map(async (other) => {
       for (let round = 0; round < 40; round += 1) {
@@ -106,7 +109,8 @@ describe.skipIf(!brokers)('Kafka alone', () => {
       }
     });
     await Promise.all(asking);
-    await admin.close();
+    admin.close();
+    view.close();
   }, 60_000);
 
   it('the committed offset is settled as soon as a producer of the same id is open', async () => {

@@ -50,9 +50,9 @@ export class Edge implements AsyncDisposable {
     this.options = { brokers: kafka.brokers, clientId: 'edge', log: pino({ level: 'silent' }) };
     this.view = new ClusterView(this.options);
     this.#departed = new DepartedNodes(this.view);
-    this.admin = new KafkaAdmin(this.options);
+    this.admin = new KafkaAdmin(this.options, this.view);
     this.layouts = new TopicLayouts(this.admin);
-    this.publisher = new KafkaPublisher(this.options, this.layouts);
+    this.publisher = new KafkaPublisher(this.options, this.layouts, this.#departed);
   }
 
   static async start(): Promise<Edge> {

@@ -1,41 +1,56 @@
-// Node finds no name after CompressionCodecs in this CommonJS module: by its default export then.
-import kafkajs, { type Admin } from 'kafkajs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Admin, PartitionMetadata } from 'kafkajs';
 import { MissingTopicError, type OffsetRange, type TopicSettings, TroubleError } from '../../../service-layer/unit-of-work.ts';
-import { asServiceError, clientConfig, createClient, disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
-import { readCommittedOffsets, readEndOfEpoch } from './offset-requests.ts';
-import { type BrokerNode, type Cluster, createCluster, readTopicId } from './protocol.ts';
+import { asServiceError, createClient, disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
+import type { ClusterView } from './cluster-view.ts';
+import type { Address } from './connection.ts';
+import { ERROR, errorName } from './error-codes.ts';
+import { listOffset } from './fetch-request.ts';
+import { committedOffsets, endOfEpoch } from './offset-requests.ts';
+import { topicSetting } from './settings-request.ts';
 
 /** Its callers try again by themselves, and some want to know soon. */
 const CONNECT_RETRIES = 4;
-/** Lanes that wait for one another ask for offsets 100 times a second; the number of partitions need not be asked for each time. */
-const PARTITIONS_MAX_AGE_MS = 3_000;
-/** Of an operation that asks again by itself: the rest is for connecting. */
+/** How long a question is asked again while nodes move. */
 const ASKING_AGAIN_MS = 7_000;
+const RETRY_MS = 50;
 
-interface Client {
-  readonly admin: Admin;
-  /** For what kafkajs's admin cannot ask. Connects at its first use. */
-  readonly cluster: Cluster;
-  readonly groupCoordinators: Map<string, BrokerNode>;
-}
+/** Errors that another question settles: the node needs a moment, or another node knows. */
+const PASSING: ReadonlySet<number> = new Set([
+  ERROR.UNKNOWN_TOPIC_OR_PARTITION,
+  ERROR.LEADER_NOT_AVAILABLE,
+  ERROR.NOT_LEADER_OR_FOLLOWER,
+  ERROR.REQUEST_TIMED_OUT,
+  ERROR.REPLICA_NOT_AVAILABLE,
+  ERROR.COORDINATOR_LOAD_IN_PROGRESS,
+  ERROR.COORDINATOR_NOT_AVAILABLE,
+  ERROR.NOT_COORDINATOR,
+  ERROR.KAFKA_STORAGE_ERROR,
+  ERROR.FENCED_LEADER_EPOCH,
+  ERROR.UNKNOWN_LEADER_EPOCH,
+  ERROR.OFFSET_NOT_AVAILABLE,
+  // A committed transaction's offsets are not applied yet.
+  ERROR.UNSTABLE_OFFSET_COMMIT,
+]);
 
-/** Questions to the cluster, through connections that are opened at first use and replaced after a failure. */
+/** Questions to the cluster. Each goes to the nodes that must know, and to no others. */
 export class KafkaAdmin {
   readonly #options: KafkaOptions;
-  readonly #partitionCounts = new Map<string, { readonly count: number; readonly expiresMs: number }>();
-  #client: Promise<Client> | null = null;
+  readonly #view: ClusterView;
+  readonly #coordinators = new Map<string, Address>();
   #isClosed = false;
 
-  constructor(options: KafkaOptions) {
+  constructor(options: KafkaOptions, view: ClusterView) {
     this.#options = options;
+    this.#view = view;
   }
 
   async ensureTopics(topics: readonly TopicSettings[], create: boolean): Promise<void> {
-    const existing = new Set(await this.#ask('Listing the topics', ({ admin }) => admin.listTopics()));
+    const existing = new Set(await this.#withAdmin('Listing the topics', (admin) => admin.listTopics()));
     const missing = topics.filter(({ name }) => !existing.has(name));
     if (missing.length === 0) return;
     if (!create) throw new MissingTopicError(this.#sayHowToCreate(missing));
-    await this.#ask('Creating topics', ({ admin }) =>
+    await this.#withAdmin('Creating topics', (admin) =>
       admin.createTopics({
         waitForLeaders: true,
         topics: missing.map(({ name, partitions, maxMessageBytes }) => ({
@@ -66,125 +81,105 @@ export class KafkaAdmin {
   }
 
   async #setting(topic: string, name: string): Promise<string> {
-    const { resources } = await this.#ask(`Reading the settings of ${topic}`, ({ admin }) =>
-      admin.describeConfigs({
-        includeSynonyms: false,
-        resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: [name] }],
-      }),
-    );
-    const value = resources[0]?.configEntries.find(({ configName }) => configName === name)?.configValue;
-    if (value === undefined) throw new TroubleError(`Reading the settings of ${topic}: Kafka's answer leaves out ${name}`);
+    const doing = `Reading the settings of ${topic}`;
+    const { value } = await this.#insist(doing, () => this.#view.ask(topicSetting(topic, name)));
+    if (value === null) throw new TroubleError(`${doing}: Kafka's answer leaves out ${name}`);
     return value;
   }
 
+  /** @param atLeast so many partitions are known to exist */
   async committedOffsets(group: string, topic: string, atLeast = 1): Promise<readonly (number | null)[]> {
-    const count = await this.#partitionCount(topic, atLeast);
-    const offsets = await this.#ask(`Reading the offsets of ${group}`, async ({ cluster, groupCoordinators }) => {
-      await cluster.connect();
-      return await readCommittedOffsets(cluster, groupCoordinators, { group, topic, count }, ASKING_AGAIN_MS);
+    const doing = `Reading the offsets of ${group}`;
+    const count = Math.max(atLeast, await this.#view.partitionCount(topic));
+    const { partitions } = await this.#insist(doing, async () => {
+      const answer = await this.#askCoordinator(group, topic, count);
+      const failed = answer.partitions.find(({ errorCode }) => errorCode !== ERROR.NONE);
+      return { ...answer, errorCode: answer.errorCode || (failed?.errorCode ?? ERROR.NONE) };
     });
-    return offsets.map(({ offset }) => (offset < 0 ? null : offset));
-  }
-
-  async endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<number | null> {
-    return await this.#ask(`Asking where epoch ${leaderEpoch} of ${topic}/${partition} ends`, async ({ cluster }) => {
-      await cluster.connect();
-      await cluster.addMultipleTargetTopics([topic]);
-      return await readEndOfEpoch(cluster, { topic, partition, leaderEpoch }, ASKING_AGAIN_MS);
-    });
-  }
-
-  async offsetRanges(topic: string): Promise<readonly OffsetRange[]> {
-    const ranges = await this.#ofEachPartition(topic, `Reading the ends of ${topic}`, ({ admin }) => admin.fetchTopicOffsets(topic));
-    return ranges.map(({ partition, low, high }) => ({ partition, beginning: Number(low), end: Number(high) }));
-  }
-
-  /**
-   * Asks for all topics, since kafkajs keeps the answer to a question about one as its only picture of the cluster: another question
-   * that is just being asked would find its topic without partitions.
-   */
-  async partitions(topic: string) {
-    const { topics } = await this.#ask(`Reading the partitions of ${topic}`, ({ admin }) => admin.fetchTopicMetadata());
-    return topics.find(({ name }) => name === topic)?.partitions ?? [];
-  }
-
-  /** @param atLeast so many are known to exist */
-  async #partitionCount(topic: string, atLeast: number): Promise<number> {
-    const known = this.#partitionCounts.get(topic);
-    if (known && known.count >= atLeast && known.expiresMs > performance.now()) return known.count;
-    const count = (await this.partitions(topic)).length;
-    this.#partitionCounts.set(topic, { count, expiresMs: performance.now() + PARTITIONS_MAX_AGE_MS });
-    return count;
-  }
-
-  /**
-   * The answers by partition, one for each. A partition that kafkajs left out is not one without an offset: taken for that, all that
-   * a lane ever answered would be published again.
-   * @throws {TroubleError} an answer is missing
-   */
-  async #ofEachPartition<T extends { readonly partition: number }>(
-    topic: string,
-    doing: string,
-    question: (client: Client) => Promise<readonly T[]>,
-  ): Promise<readonly T[]> {
-    const answers = new Map((await this.#ask(doing, question)).map((answer) => [answer.partition, answer]));
-    const count = Math.max(await this.#partitionCount(topic, 1), ...[...answers.keys()].map((partition) => partition + 1));
+    const offsets = new Map(partitions.map(({ partition, offset }) => [partition, offset]));
     return Array.from({ length: count }, (_, partition) => {
-      const answer = answers.get(partition);
-      if (!answer) throw new TroubleError(`${doing}: Kafka's answer leaves out ${topic}/${partition}`);
-      return answer;
+      const offset = offsets.get(partition);
+      if (offset === undefined) throw new TroubleError(`${doing}: Kafka's answer leaves out ${topic}/${partition}`);
+      return offset < 0 ? null : offset;
     });
+  }
+
+  async #askCoordinator(group: string, topic: string, count: number) {
+    const coordinator = this.#coordinators.get(group) ?? (await this.#view.coordinatorOf(group));
+    this.#coordinators.delete(group);
+    const answer = await this.#view.askNode(coordinator, committedOffsets(group, topic, count));
+    if (answer.errorCode === ERROR.NONE) this.#coordinators.set(group, coordinator);
+    return answer;
+  }
+
+  /** Where the records of the leader epoch, and of those before it, end; null: the leader does not know it. */
+  async endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<number | null> {
+    const doing = `Asking where epoch ${leaderEpoch} of ${topic}/${partition} ends`;
+    const { offset } = await this.#insist(doing, () => this.#view.askLeader(topic, partition, endOfEpoch(topic, partition, leaderEpoch)));
+    return offset < 0 ? null : offset;
+  }
+
+  /** @param partitions those that are wanted; without it, all */
+  async offsetRanges(topic: string, partitions?: readonly number[]): Promise<readonly OffsetRange[]> {
+    const wanted = partitions ?? Array.from({ length: await this.#view.partitionCount(topic) }, (_, partition) => partition);
+    return await Promise.all(wanted.map((partition) => this.#offsetRange(topic, partition)));
+  }
+
+  async #offsetRange(topic: string, partition: number): Promise<OffsetRange> {
+    const ask = (which: 'beginning' | 'end') =>
+      this.#insist(`Reading the ${which} of ${topic}/${partition}`, () =>
+        this.#view.askLeader(topic, partition, listOffset(topic, partition, which)),
+      );
+    // In this order: what is deleted meanwhile never leaves a beginning beyond the end.
+    const beginning = await ask('beginning');
+    const end = await ask('end');
+    return { partition, beginning: beginning.offset, end: end.offset };
+  }
+
+  /** The topic's partitions, as kafkajs's partitioner takes them; none: the topic is not there. */
+  async partitions(topic: string): Promise<PartitionMetadata[]> {
+    await this.#view.refresh();
+    const leaders = await this.#view.leadersOf(topic);
+    return leaders.map((leader, partitionId) => ({ partitionErrorCode: 0, partitionId, leader, replicas: [], isr: [] }));
   }
 
   /** The ids of the cluster and of the topic. */
-  async logId(topic: string): Promise<string> {
-    return await this.#ask(`Asking for the id of ${topic}`, async ({ admin, cluster }) => {
-      const { clusterId } = await admin.describeCluster();
-      await cluster.connect();
-      await cluster.addMultipleTargetTopics([]); // Reads the metadata, if it has not yet.
-      const topicId = await readTopicId(await cluster.findControllerBroker(), topic);
-      return topicId === null ? clusterId : `${clusterId}/${topicId}`;
-    });
+  logId(topic: string): Promise<string> {
+    return this.#view.logId(topic);
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.#isClosed = true;
-    const client = this.#client;
-    this.#client = null;
-    await client?.then(disconnectAll, () => {});
   }
 
-  async #ask<T>(doing: string, question: (client: Client) => Promise<T>): Promise<T> {
-    const wasConnected = this.#client !== null;
-    try {
-      return await this.#askOnce(doing, question);
-    } catch (error) {
-      // The connection may be one that a broker's restart has cut: a fresh one decides.
-      if (wasConnected) return await this.#askOnce(doing, question);
-      throw error;
+  /** Asks until there is an answer without an error, the same final error again, or no time left. */
+  async #insist<T extends { readonly errorCode: number }>(doing: string, question: () => Promise<T>): Promise<T> {
+    const giveUpAtMs = performance.now() + ASKING_AGAIN_MS;
+    for (let asked = 1; ; asked += 1) {
+      const answer = await question().catch((error: Error) => error);
+      if (!(answer instanceof Error) && answer.errorCode === ERROR.NONE) return answer;
+      const isFinal = asked > 1 && !(answer instanceof Error) && !PASSING.has(answer.errorCode);
+      if (isFinal || this.#isClosed || performance.now() > giveUpAtMs) {
+        throw asServiceError(answer instanceof Error ? answer : new TroubleError(`Kafka answers ${errorName(answer.errorCode)}`), doing);
+      }
+      await sleep(RETRY_MS);
+      await this.#view.refresh().catch(() => {});
     }
   }
 
-  async #askOnce<T>(doing: string, question: (client: Client) => Promise<T>): Promise<T> {
-    if (this.#isClosed) throw new TroubleError(`${doing}: the connection was closed`);
-    this.#client ??= this.#connect();
-    const connected = this.#client;
-    try {
-      return await withDeadline(connected.then(question), OPERATION_TIMEOUT_MS, doing);
-    } catch (error) {
-      if (this.#client === connected) this.#client = null;
-      connected.then(disconnectAll, () => {});
-      throw asServiceError(error, doing);
-    }
-  }
-
-  async #connect(): Promise<Client> {
+  /** What only kafkajs's own admin does, through a connection for this one question. */
+  async #withAdmin<T>(doing: string, question: (admin: Admin) => Promise<T>): Promise<T> {
     const admin = createClient(this.#options, CONNECT_RETRIES).admin();
-    await admin.connect();
-    return { admin, cluster: createCluster(clientConfig(this.#options, CONNECT_RETRIES)), groupCoordinators: new Map() };
+    try {
+      return await withDeadline(
+        admin.connect().then(() => question(admin)),
+        OPERATION_TIMEOUT_MS,
+        doing,
+      );
+    } catch (error) {
+      throw asServiceError(error, doing);
+    } finally {
+      void disconnect(admin);
+    }
   }
-}
-
-async function disconnectAll({ admin, cluster }: Client): Promise<void> {
-  await Promise.all([disconnect(admin), disconnect(cluster)]);
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TroubleError } from '../../../service-layer/unit-of-work.ts';
 import { type BatchEncoder, batchesOf } from './batch.ts';
 import { clientConfig, disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS } from './client.ts';
+import type { DepartedNodes } from './departed-nodes.ts';
 import { leadersOf, placeOf, topicsOf } from './leaders.ts';
 import { appendTo, type BrokerNode, type Cluster, createCluster, errorOf } from './protocol.ts';
 import type { PlacedRecord } from './records.ts';
@@ -42,12 +43,15 @@ interface Attempt {
  */
 export class IdempotentAppender {
   readonly #cluster: Cluster;
+  readonly #departed: DepartedNodes;
   readonly #sequences = new Map<string, number>();
   #identity: Promise<{ readonly producerId: string; readonly producerEpoch: number }> | null = null;
   #isClosed = false;
 
-  constructor(options: KafkaOptions) {
+  constructor(options: KafkaOptions, departed: DepartedNodes) {
     this.#cluster = createCluster(clientConfig(options, CONNECT_RETRIES));
+    this.#departed = departed;
+    departed.watch(this.#cluster);
   }
 
   /** @returns the place of each record, in the order given */
@@ -75,6 +79,7 @@ export class IdempotentAppender {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#departed.forget(this.#cluster);
     await disconnect(this.#cluster);
   }
 

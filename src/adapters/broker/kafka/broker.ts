@@ -38,9 +38,9 @@ export class KafkaBroker implements Broker {
     this.#options = options;
     this.#view = new ClusterView(options);
     this.#departed = new DepartedNodes(this.#view);
-    this.#admin = new KafkaAdmin(options);
+    this.#admin = new KafkaAdmin(options, this.#view);
     this.#layouts = new TopicLayouts(this.#admin);
-    this.#publisher = new KafkaPublisher(options, this.#layouts);
+    this.#publisher = new KafkaPublisher(options, this.#layouts, this.#departed);
   }
 
   ensureTopics(topics: readonly TopicSettings[], create: boolean): Promise<void> {
@@ -79,8 +79,8 @@ export class KafkaBroker implements Broker {
     return this.#admin.isCompacted(topic);
   }
 
-  offsetRanges(topic: string) {
-    return this.#admin.offsetRanges(topic);
+  offsetRanges(topic: string, partitions?: readonly number[]) {
+    return this.#admin.offsetRanges(topic, partitions);
   }
 
   async tail(topic: string, from: 'beginning' | 'end', onRecord: (record: ReceivedRecord) => void): Promise<Subscription> {
@@ -102,7 +102,7 @@ export class KafkaBroker implements Broker {
     this.#isClosed = true;
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
     await this.#publisher.close();
-    await this.#admin.close();
+    this.#admin.close();
     this.#departed.close();
     this.#view.close();
   }

@@ -7,8 +7,10 @@ import type { Exchange } from './exchange.ts';
 import { findCoordinator } from './group-requests.ts';
 import { type ClusterPicture, metadata, type TopicPicture } from './metadata-request.ts';
 
-/** A node that is alive answers within this time; after it the node counts as silent. */
-const ANSWER_TIMEOUT_MS = 1_000;
+/** Of several nodes that could be asked, one that does not answer so soon counts as silent. */
+const ANY_NODE_TIMEOUT_MS = 1_000;
+/** Where only one node knows, it may take longer. */
+const ONE_NODE_TIMEOUT_MS = 3_000;
 /** How long one node may take before the next one is asked as well. */
 const HEDGE_MS = 200;
 /** Many partitions find out at once that a leader has moved: they share a picture this fresh. */
@@ -28,7 +30,7 @@ export class ClusterView {
   readonly #seeds: readonly Address[];
   readonly #topics = new Set<string>(INTERNAL_TOPICS);
   readonly #connections = new Map<string, Promise<NodeConnection>>();
-  #picture: ClusterPicture = { nodes: [], topics: [] };
+  #picture: ClusterPicture = { clusterId: '', nodes: [], topics: [] };
   #paintedAtMs = Number.NEGATIVE_INFINITY;
   #refreshing: Promise<void> | null = null;
   #turn = 0;
@@ -56,17 +58,47 @@ export class ClusterView {
     throw new TroubleError(`${topic}/${partition} has no leader just now`);
   }
 
+  /**
+   * The leader's node id of each partition; -1: it has none just now.
+   * @throws {TroubleError} the topic is not there, or no node answers
+   */
+  async leadersOf(topic: string): Promise<readonly number[]> {
+    const { partitions } = await this.#topic(topic);
+    return partitions.toSorted((one, other) => one.partition - other.partition).map(({ leader }) => leader);
+  }
+
   /** @throws {TroubleError} the topic is not there, or no node answers */
   async partitionCount(topic: string): Promise<number> {
     return (await this.#topic(topic)).partitions.length;
   }
 
   /**
-   * Asks for the group's coordinator, another node each time.
+   * Which log the topic is: the ids of the cluster and of the topic, as they are now.
+   * @throws {TroubleError} the topic is not there, or no node answers
+   */
+  async logId(topic: string): Promise<string> {
+    await this.#topic(topic);
+    await this.refresh();
+    const { topicId } = await this.#topic(topic);
+    return `${this.#picture.clusterId}/${topicId}`;
+  }
+
+  /** Asks the partition's leader. @throws {TroubleError} nobody leads it, or the leader does not answer */
+  async askLeader<T>(topic: string, partition: number, question: Exchange<T>): Promise<T> {
+    return await this.#askNode(await this.leaderOf(topic, partition), question, ONE_NODE_TIMEOUT_MS);
+  }
+
+  /** Asks this node. @throws {TroubleError} it does not answer */
+  async askNode<T>(address: Address, question: Exchange<T>): Promise<T> {
+    return await this.#askNode(address, question, ONE_NODE_TIMEOUT_MS);
+  }
+
+  /**
+   * Asks for the group's coordinator, whoever answers first.
    * @throws {TroubleError} there is none just now, or no node answers
    */
   async coordinatorOf(group: string): Promise<Address> {
-    const answer = await this.#ask(findCoordinator(group));
+    const answer = await this.ask(findCoordinator(group));
     if (answer.errorCode === ERROR.NONE) return { host: answer.host, port: answer.port };
     throw new TroubleError(`The group ${group} has no coordinator just now (${errorName(answer.errorCode)})`);
   }
@@ -105,21 +137,24 @@ export class ClusterView {
   }
 
   async #look(): Promise<void> {
-    const picture = await this.#ask(metadata([...this.#topics]));
-    const isNewer = ageOf(picture) >= ageOf(this.#picture);
+    const picture = await this.ask(metadata([...this.#topics]));
+    const isNewer = ageOf(picture) >= ageOf(this.#picture) || hasAnotherLog(picture, this.#picture);
     if (!isNewer && performance.now() - this.#paintedAtMs < STALE_MS) return;
     this.#picture = picture;
     this.#paintedAtMs = performance.now();
   }
 
-  /** Asks one node after the other, the next also when one is slow, until one answers. */
-  async #ask<T>(question: Exchange<T>): Promise<T> {
+  /**
+   * Asks one node after the other, the next also when one is slow, until one answers.
+   * @throws {TroubleError} none does
+   */
+  async ask<T>(question: Exchange<T>): Promise<T> {
     const nodes = [...this.nodes, ...this.#seeds];
     this.#turn += 1;
     const answered = new AbortController();
     const asked = nodes.map(async (_, index) => {
       await sleep(index * HEDGE_MS, undefined, { signal: answered.signal });
-      return await this.#askNode(nodes[(index + this.#turn) % nodes.length] as Address, question);
+      return await this.#askNode(nodes[(index + this.#turn) % nodes.length] as Address, question, ANY_NODE_TIMEOUT_MS);
     });
     try {
       return await Promise.any(asked);
@@ -131,13 +166,13 @@ export class ClusterView {
     }
   }
 
-  async #askNode<T>(address: Address, question: Exchange<T>): Promise<T> {
+  async #askNode<T>(address: Address, question: Exchange<T>, timeoutMs: number): Promise<T> {
     if (this.#isClosed) throw new TroubleError('The broker is closed');
     const key = `${address.host}:${address.port}`;
     const opening = this.#connections.get(key) ?? NodeConnection.open(this.#options, address);
     this.#connections.set(key, opening);
     try {
-      return await (await opening).send(question, ANSWER_TIMEOUT_MS);
+      return await (await opening).send(question, timeoutMs);
     } catch (error) {
       this.#connections.delete(key);
       throw error;
@@ -148,6 +183,11 @@ export class ClusterView {
 /** Each election raises a leader's epoch, so a newer picture has a higher sum. */
 function ageOf({ topics }: ClusterPicture): number {
   return topics.flatMap(({ partitions }) => partitions).reduce((sum, { leaderEpoch }) => sum + leaderEpoch, 0);
+}
+
+/** A topic that was created again counts its leaders anew. */
+function hasAnotherLog({ topics }: ClusterPicture, former: ClusterPicture): boolean {
+  return topics.some(({ name, topicId }) => former.topics.some((topic) => topic.name === name && topic.topicId !== topicId));
 }
 
 /** @param text `host:port`, an IPv6 host in brackets */

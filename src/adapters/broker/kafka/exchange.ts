@@ -24,9 +24,15 @@ export interface Encoder {
   writeBoolean(value: boolean): Encoder;
   writeString(value: string | null): Encoder;
   writeBytes(value: Buffer): Encoder;
+  writeBuffer(value: Buffer): Encoder;
+  writeUVarInt(value: number): Encoder;
+  writeUVarIntString(value: string): Encoder;
 }
 
 export interface Decoder {
+  readonly buffer: Buffer;
+  offset: number;
+  readInt8(): number;
   readInt16(): number;
   readInt32(): number;
   readInt64(): { toString(): string };
@@ -34,6 +40,9 @@ export interface Decoder {
   readString(): string | null;
   readBytes(): Buffer | null;
   readArray<T>(read: (decoder: Decoder) => T): T[];
+  readUVarIntString(): string | null;
+  readUVarIntArray<T>(read: (decoder: Decoder) => T): T[] | null;
+  readTaggedFields(): unknown;
 }
 
 const require = createRequire(import.meta.url);

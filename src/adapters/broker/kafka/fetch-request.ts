@@ -16,6 +16,7 @@ export interface AbortedTransaction {
   readonly firstOffset: number;
 }
 
+const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;
 const NO_SESSION_EPOCH = -1;
 const NOT_GIVEN = -1;
@@ -76,7 +77,8 @@ const EARLIEST = -2;
 const LATEST = -1;
 
 /**
- * Asks a partition's leader for the first offset that is still there, or for its end.
+ * Asks a partition's leader for the first offset that is still there, or for its end, which lies
+ * behind transactions that are still open.
  *
  * Source: Apache Kafka, protocol guide, ListOffsets v2.
  */
@@ -88,7 +90,7 @@ export function listOffset(
   return exchange(
     { apiKey: 2, apiVersion: 2, apiName: 'ListOffsets' },
     (encoder) => {
-      encoder.writeInt32(NOT_GIVEN).writeInt8(READ_COMMITTED);
+      encoder.writeInt32(NOT_GIVEN).writeInt8(READ_UNCOMMITTED);
       encoder.writeInt32(1).writeString(topic).writeInt32(1).writeInt32(partition);
       return encoder.writeInt64(which === 'beginning' ? EARLIEST : LATEST);
     },

@@ -1,5 +1,5 @@
 import { Partitioners, type PartitionMetadata } from 'kafkajs';
-import { type OutgoingRecord, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import type { OutgoingRecord } from '../../../service-layer/unit-of-work.ts';
 import type { KafkaAdmin } from './admin.ts';
 import type { PlacedRecord } from './records.ts';
 
@@ -58,7 +58,6 @@ export class TopicLayouts {
 
   async #read(topic: string): Promise<Layout> {
     const partitions = await this.#admin.partitions(topic);
-    if (partitions.length === 0) throw new TroubleError(`The topic ${topic} has no partitions yet`);
     return { partitions, maxMessageBytes: await this.#admin.maxMessageBytes(topic), expiresAtMs: Date.now() + MAX_AGE_MS };
   }
 }

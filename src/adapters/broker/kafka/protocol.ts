@@ -31,8 +31,6 @@ export interface BrokerNode {
   addOffsetsToTxn(request: Identity & { readonly groupId: string }): Promise<unknown>;
   txnOffsetCommit(request: Identity & { readonly groupId: string; readonly topics: readonly OffsetTopic[] }): Promise<unknown>;
   endTxn(request: Identity & { readonly transactionResult: boolean }): Promise<unknown>;
-  /** By the number of a request: the newest form of it that the node understands. */
-  readonly versions: Readonly<Record<number, { readonly maxVersion: number }>>;
   readonly connectionPool: { send(exchange: { readonly request: object; readonly response: object }): Promise<unknown> };
 }
 
@@ -61,26 +59,11 @@ export interface Cluster {
   findGroupCoordinator(search: { readonly groupId: string; readonly coordinatorType: number }): Promise<BrokerNode>;
 }
 
-export interface Encoder {
+interface Encoder {
   writeString(value: string | null): Encoder;
   writeInt16(value: number): Encoder;
   writeInt32(value: number): Encoder;
   writeBuffer(value: Buffer): Encoder;
-  writeBoolean(value: boolean): Encoder;
-  writeUVarInt(value: number): Encoder;
-  writeUVarIntString(value: string): Encoder;
-}
-
-export interface Decoder {
-  readonly buffer: Buffer;
-  offset: number;
-  readInt16(): number;
-  readInt32(): number;
-  readInt64(): { toString(): string };
-  readString(): string | null;
-  readUVarInt(): number;
-  readUVarIntString(): string | null;
-  readTaggedFields(): unknown;
 }
 
 const require = createRequire(import.meta.url);
@@ -88,17 +71,8 @@ const ClusterClass: new (options: object) => Cluster = require('kafkajs/src/clus
 const { createLogger } = require('kafkajs/src/loggers');
 const socketFactory: () => object = require('kafkajs/src/network/socketFactory');
 const EncoderClass: new (bytes?: number) => Encoder = require('kafkajs/src/protocol/encoder');
-const DecoderClass: new (bytes: Buffer) => Decoder = require('kafkajs/src/protocol/decoder');
 const { failure, createErrorFromCode } = require('kafkajs/src/protocol/error');
 const produceResponse: object = require('kafkajs/src/protocol/requests/produce/v3/response');
-
-export function createEncoder(bytes?: number): Encoder {
-  return new EncoderClass(bytes);
-}
-
-export function createDecoder(bytes: Buffer): Decoder {
-  return new DecoderClass(bytes);
-}
 
 export const GROUP_COORDINATOR = 0;
 export const TRANSACTION_COORDINATOR = 1;
@@ -176,58 +150,3 @@ function produceRequest(transactionalId: string | null, batches: readonly Placed
   };
   return { apiKey: 0, apiVersion: 3, apiName: 'Produce', expectResponse: () => true, encode };
 }
-
-const METADATA = 3;
-/** The first form of the question for metadata whose answer has topics' ids. */
-const WITH_TOPIC_IDS = 10;
-const ID_BYTES = 16;
-
-/**
- * The id of the topic, which one that is deleted and created again does not keep.
- *
- * Source: Apache Kafka, KIP-516; protocol, Metadata, version 10.
- *
- * @returns null: the node is older than topics' ids (Kafka 2.8)
- */
-export async function readTopicId(node: BrokerNode, topic: string): Promise<string | null> {
-  if ((node.versions[METADATA]?.maxVersion ?? 0) < WITH_TOPIC_IDS) return null;
-  // Without a field that has a tag: once in the header, once for the topic, once at the end.
-  const encode = async () =>
-    new EncoderClass()
-      .writeUVarInt(0)
-      .writeUVarInt(2) // one topic
-      .writeBuffer(Buffer.alloc(ID_BYTES))
-      .writeUVarIntString(topic)
-      .writeUVarInt(0)
-      .writeBoolean(false) // do not create it
-      .writeBoolean(false) // nor say what this client may do to the cluster
-      .writeBoolean(false) // or to topics
-      .writeUVarInt(0);
-  const request = { apiKey: METADATA, apiVersion: WITH_TOPIC_IDS, apiName: 'Metadata', encode };
-  return (await node.connectionPool.send({ request, response: topicIdResponse })) as string;
-}
-
-const topicIdResponse = {
-  decode: async (bytes: Buffer) => {
-    const decoder = new DecoderClass(bytes);
-    decoder.readTaggedFields();
-    decoder.readInt32(); // for how long this client is throttled
-    for (let brokers = decoder.readUVarInt() - 1; brokers > 0; brokers -= 1) {
-      decoder.readInt32(); // its id
-      decoder.readUVarIntString(); // its host
-      decoder.readInt32(); // its port
-      decoder.readUVarIntString(); // its rack
-      decoder.readTaggedFields();
-    }
-    decoder.readUVarIntString(); // the cluster's id
-    decoder.readInt32(); // the controller's id
-    decoder.readUVarInt(); // one topic
-    const errorCode = decoder.readInt16();
-    decoder.readUVarIntString(); // its name
-    return { errorCode, id: decoder.buffer.toString('hex', decoder.offset, decoder.offset + ID_BYTES) };
-  },
-  parse: async ({ errorCode, id }: { readonly errorCode: number; readonly id: string }) => {
-    if (failure(errorCode)) throw createErrorFromCode(errorCode);
-    return id;
-  },
-};

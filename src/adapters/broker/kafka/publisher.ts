@@ -2,6 +2,7 @@ import { type LogRecord, TroubleError } from '../../../service-layer/unit-of-wor
 import { bytesOf } from '../../record-bytes.ts';
 import { IdempotentAppender } from './appender.ts';
 import { asServiceError, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
+import type { DepartedNodes } from './departed-nodes.ts';
 import type { TopicLayouts } from './layout.ts';
 import { BATCH_OVERHEAD_BYTES, type PlacedRecord } from './records.ts';
 
@@ -20,13 +21,15 @@ interface Waiting {
 export class KafkaPublisher {
   readonly #options: KafkaOptions;
   readonly #layouts: TopicLayouts;
+  readonly #departed: DepartedNodes;
   #appender: IdempotentAppender | null = null;
   #waiting: Waiting[] = [];
   #running: Promise<void> | null = null;
   #isClosed = false;
 
-  constructor(options: KafkaOptions, layouts: TopicLayouts) {
+  constructor(options: KafkaOptions, layouts: TopicLayouts, departed: DepartedNodes) {
     this.#options = options;
+    this.#departed = departed;
     this.#layouts = layouts;
   }
 
@@ -72,7 +75,7 @@ export class KafkaPublisher {
   }
 
   async #append(records: readonly PlacedRecord[]): Promise<readonly Place[]> {
-    this.#appender ??= new IdempotentAppender(this.#options);
+    this.#appender ??= new IdempotentAppender(this.#options, this.#departed);
     return await withDeadline(this.#appender.append(records), OPERATION_TIMEOUT_MS, 'Publishing');
   }
 
