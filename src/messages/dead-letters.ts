@@ -32,30 +32,30 @@ interface DeadMessage extends WireMessage {
  * stays where it is: the message says where to find it, so that it blocks nobody and does not disappear.
  */
 export function encodeDeadLetter(original: DeadMessage, why: DeadLetter, maxMessageBytes: number) {
-  const { topic, partition, offset, key, headers } = original;
-  const headerBytes = Object.entries(headers).reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + sizeOf(value) + 16, 2_048);
-  const fits = sizeOf(original.value) + sizeOf(key) + headerBytes <= maxMessageBytes;
+  const { topic, partition, offset, key, value } = original;
+  const headers = { ...original.headers, ...headersOf(original, why, why.message) };
+  const headerBytes = Object.entries(headers).reduce((sum, [name, each]) => sum + Buffer.byteLength(name) + sizeOf(each) + 16, 512);
+  if (sizeOf(value) + sizeOf(key) + headerBytes <= maxMessageBytes) return { key, value, headers };
   const place = `${topic}/${partition}/${offset}`;
-  const message = fits ? why.message : `${why.message}. The value is too large for the dead letters; it is at ${place}`;
+  const message = `${why.message}. The value is too large for the dead letters; it is at ${place}`;
+  return { key: null, value: null, headers: headersOf(original, why, message) };
+}
+
+function headersOf({ topic, partition, offset }: DeadMessage, why: DeadLetter, message: string) {
   return {
-    key: fits ? key : null,
-    value: fits ? original.value : null,
-    headers: {
-      ...(fits ? headers : {}),
-      'dead-letter-reason': why.reason,
-      'dead-letter-message': printable(message),
-      'dead-letter-topic': topic,
-      'dead-letter-partition': String(partition),
-      'dead-letter-offset': String(offset),
-      'dead-letter-attempts': String(why.attempts),
-      'dead-letter-failed-at': why.failedAt,
-      ...(why.parked && {
-        'dead-letter-command-id': why.parked.id,
-        'dead-letter-skus': JSON.stringify(why.parked.skus),
-        'dead-letter-behind': JSON.stringify(why.parked.behind),
-        'dead-letter-position': String(why.parked.position),
-      }),
-    },
+    'dead-letter-reason': why.reason,
+    'dead-letter-message': printable(message),
+    'dead-letter-topic': topic,
+    'dead-letter-partition': String(partition),
+    'dead-letter-offset': String(offset),
+    'dead-letter-attempts': String(why.attempts),
+    'dead-letter-failed-at': why.failedAt,
+    ...(why.parked && {
+      'dead-letter-command-id': why.parked.id,
+      'dead-letter-skus': JSON.stringify(why.parked.skus),
+      'dead-letter-behind': JSON.stringify(why.parked.behind),
+      'dead-letter-position': String(why.parked.position),
+    }),
   };
 }
 

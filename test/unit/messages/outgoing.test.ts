@@ -174,6 +174,18 @@ describe('a dead letter', () => {
     expect(value).toBeNull();
     expect(headers['dead-letter-message']).toContain('commands/1/9');
   });
+
+  it('never needs more bytes than its topic takes, whatever it waits for and whatever is said', () => {
+    const parked = { id: 'cmd', skus: ['é'.repeat(255)], behind: Array.from({ length: 20 }, () => 'é'.repeat(255)), position: 7 };
+    const letters = [9_000, 9_990, 18_000].flatMap((size) =>
+      [null, parked].map((each) => {
+        const message = '‼'.repeat(2_000);
+        return encodeDeadLetter({ ...original, value: Buffer.alloc(size) }, { ...why, message, parked: each }, 20_000);
+      }),
+    );
+    expect(Math.max(...letters.map((letter) => BATCH_HEADER_BYTES + bytesOf(letter)))).toBeLessThanOrEqual(20_000);
+    expect(letters.map(({ value }) => value !== null)).toEqual([true, false, true, false, false, false]);
+  });
 });
 
 describe('a record as a structured event', () => {

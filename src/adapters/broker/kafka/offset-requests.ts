@@ -21,7 +21,12 @@ export interface CommittedOffsets {
  *
  * Source: Apache Kafka, protocol guide, OffsetFetch v7 (KIP-447, Kafka 2.5).
  */
-export function committedOffsets(group: string, topic: string, partitions: readonly number[], isStable: boolean): Exchange<CommittedOffsets> {
+export function committedOffsets(
+  group: string,
+  topic: string,
+  partitions: readonly number[],
+  isStable: boolean,
+): Exchange<CommittedOffsets> {
   return exchange<CommittedOffsets>(
     { apiKey: 9, apiVersion: 7, apiName: 'OffsetFetch' },
     (encoder) => {

@@ -146,6 +146,38 @@ it('writes with the id and the epoch that the coordinator gave', async () => {
   await first.close();
 });
 
+it('cuts batches to what the topic takes', async () => {
+  edge.kafka.model.topics.get('events')?.settings.set('max.message.bytes', '1000');
+  const producer = await edge.openProducer();
+  await producer.publish(
+    Array.from({ length: 20 }, (_, index) => event(0, `${index}`.padEnd(200))),
+    null,
+  );
+  expect(sequencesOf(0).length).toBeGreaterThan(4);
+  expect(edge.committed('events')).toHaveLength(20);
+});
+
+it('names a record that the topic cannot take, with the command that makes room, and sends nothing', async () => {
+  edge.kafka.model.topics.get('events')?.settings.set('max.message.bytes', '1000');
+  const producer = await edge.openProducer();
+  const publishing = producer.publish([event(0, 'small'), event(1, 'x'.repeat(1_000))], position(7));
+  await expect(publishing).rejects.toThrow(TroubleError);
+  await expect(publishing).rejects.toThrow(/--entity-name events --add-config max\.message\.bytes=1\d\d\d$/);
+  expect(edge.kafka.requests('AddPartitionsToTxn')).toEqual([]);
+  expect(edge.committedOffset).toBeNull();
+});
+
+it('reads the setting of the topic again after MESSAGE_TOO_LARGE', async () => {
+  const records = Array.from({ length: 20 }, (_, index) => event(0, `${index}`.padEnd(200)));
+  const producer = await edge.openProducer();
+  await producer.publish([event(0, 'first')], null); // the setting is known from now on
+  edge.kafka.model.topics.get('events')?.settings.set('max.message.bytes', '1000');
+  await expect(producer.publish(records, position(7))).rejects.toThrow(TroubleError);
+  await (await edge.openProducer()).publish(records, position(7));
+  expect(edge.committed('events')).toHaveLength(21);
+  expect(edge.committedOffset).toBe(7);
+});
+
 it('takes nothing more once it is closed', async () => {
   const producer = await edge.openProducer();
   await producer.close();

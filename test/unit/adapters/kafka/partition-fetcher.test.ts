@@ -1,0 +1,189 @@
+import { describe, it } from 'vitest';
+import { PartitionFetcher } from '../../../../src/adapters/broker/kafka/partition-fetcher.ts';
+import type { ReceivedRecord } from '../../../../src/service-layer/unit-of-work.ts';
+import { eventually } from '../../../support/eventually.ts';
+import { Edge, event } from '../../../support/fake-kafka/edge.ts';
+import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
+
+/** The fetcher of `commands/0`, which node 1 leads, and what it handed over. */
+class Fetching implements AsyncDisposable {
+  readonly edge: Edge;
+  readonly fetcher: PartitionFetcher;
+  readonly handed: ReceivedRecord[] = [];
+  outOfRange = 0;
+
+  private constructor(edge: Edge) {
+    this.edge = edge;
+    this.fetcher = new PartitionFetcher(0, {
+      options: edge.options,
+      view: edge.view,
+      topic: 'commands',
+      assigned: () => ({
+        handle: async (records) => void this.handed.push(...records),
+        close: async () => {},
+      }),
+      membership: () => null,
+      onGivenBack: () => {},
+      onResumed: () => {},
+      onOutOfRange: () => {
+        this.outOfRange += 1;
+      },
+    });
+  }
+
+  /** @param batches the values of each batch that is in the log */
+  static async start(...batches: readonly (readonly string[])[]): Promise<Fetching> {
+    const edge = await Edge.start();
+    for (const values of batches) await edge.kafka.append('commands', 0, values);
+    return new Fetching(edge);
+  }
+
+  get log() {
+    const log = this.edge.kafka.model.partition('commands', 0);
+    if (!log) throw new Error('There is no commands/0');
+    return log;
+  }
+
+  get values() {
+    return this.handed.map(({ offset, value }) => `${offset}:${value}`);
+  }
+
+  async hands(expected: readonly string[]): Promise<void> {
+    await eventually(() => {
+      if (this.values.length < expected.length) throw new Error(`It has handed over ${this.values.join()} alone`);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.fetcher.close();
+    await this.edge[Symbol.asyncDispose]();
+  }
+}
+
+const LEADER_ERRORS: readonly ErrorName[] = [
+  'UNKNOWN_SERVER_ERROR',
+  'CORRUPT_MESSAGE',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_OR_FOLLOWER',
+  'REPLICA_NOT_AVAILABLE',
+  'TOPIC_AUTHORIZATION_FAILED',
+  'KAFKA_STORAGE_ERROR',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'OFFSET_NOT_AVAILABLE',
+];
+
+describe.concurrent('at an error in the answer to Fetch', () => {
+  it.for(LEADER_ERRORS)('%s: it fetches the same again, and hands each record over once', async (name, { expect }) => {
+    await using fetching = await Fetching.start(['a', 'b'], ['c']);
+    fetching.edge.kafka.on('Fetch', { error: ERRORS[name] });
+    fetching.edge.kafka.on('Fetch', { error: ERRORS[name], at: 'top' }, { nth: 2 });
+    fetching.fetcher.resumeFrom(0);
+    await fetching.hands(['0:a', '1:b', '2:c']);
+    expect(fetching.values).toEqual(['0:a', '1:b', '2:c']);
+    const offsets = fetching.edge.kafka.requests('Fetch').map(({ topics }) => topics[0]?.partitions[0]?.fetchOffset);
+    expect(offsets.slice(0, 3)).toEqual([0, 0, 0]);
+  });
+
+  it('goes to the new leader, and no further to the old one', async ({ expect }) => {
+    await using fetching = await Fetching.start(['a']);
+    fetching.fetcher.resumeFrom(0);
+    await fetching.hands(['0:a']);
+    fetching.log.leader = 3;
+    fetching.log.leaderEpoch += 1;
+    await fetching.edge.kafka.append('commands', 0, ['b']);
+    await fetching.hands(['0:a', '1:b']);
+    expect(fetching.edge.kafka.requests('Fetch', 3).length).toBeGreaterThan(0);
+    expect(fetching.values).toEqual(['0:a', '1:b']);
+  });
+
+  it.for(['before', 'after'] as const)('a connection that breaks %s the answer is made anew', async (when, { expect }) => {
+    await using fetching = await Fetching.start(['a', 'b']);
+    fetching.edge.kafka.on('Fetch', { broken: when });
+    fetching.fetcher.resumeFrom(0);
+    await fetching.hands(['0:a', '1:b']);
+    expect(fetching.values).toEqual(['0:a', '1:b']);
+  });
+});
+
+describe.concurrent('around the offset that the owner stands at', () => {
+  const cases = [
+    [0, ['0:a', '1:b', '2:c', '3:d']],
+    [1, ['1:b', '2:c', '3:d']],
+    [2, ['2:c', '3:d']],
+    [3, ['3:d']],
+  ] as const;
+
+  it.for(cases)('from %i on it hands over what is there, from within a batch too', async ([offset, expected], { expect }) => {
+    await using fetching = await Fetching.start(['a', 'b', 'c'], ['d']);
+    fetching.fetcher.resumeFrom(offset);
+    await fetching.hands(expected);
+    expect(fetching.values).toEqual(expected);
+    expect(fetching.edge.kafka.requests('Fetch')[0]?.isolationLevel).toBe(1);
+  });
+
+  it('at the end it waits, and hands over the next record', async ({ expect }) => {
+    await using fetching = await Fetching.start(['a', 'b']);
+    fetching.fetcher.resumeFrom(2);
+    await fetching.edge.kafka.seen('Fetch', 1);
+    expect(fetching.values).toEqual([]);
+    await fetching.edge.kafka.append('commands', 0, ['c']);
+    await fetching.hands(['2:c']);
+    expect(fetching.values).toEqual(['2:c']);
+    expect(fetching.outOfRange).toBe(0);
+  });
+
+  it('one beyond the end, the owner must look anew, and nothing is handed over', async ({ expect }) => {
+    await using fetching = await Fetching.start(['a', 'b']);
+    fetching.fetcher.resumeFrom(3);
+    await eventually(() => expect(fetching.outOfRange).toBe(1));
+    expect(fetching.values).toEqual([]);
+  });
+
+  it('one below the beginning, right after the owner has looked, it goes on at the beginning', async ({ expect }) => {
+    await using fetching = await Fetching.start(['a'], ['b'], ['c']);
+    fetching.log.beginning = 1;
+    fetching.fetcher.resumeFrom(0);
+    await fetching.hands(['1:b', '2:c']);
+    expect(fetching.values).toEqual(['1:b', '2:c']);
+    expect(fetching.outOfRange).toBe(0);
+  });
+
+  it('at the beginning it hands over the first record', async ({ expect }) => {
+    await using fetching = await Fetching.start(['a'], ['b'], ['c']);
+    fetching.log.beginning = 1;
+    fetching.fetcher.resumeFrom(1);
+    await fetching.hands(['1:b', '2:c']);
+    expect(fetching.values).toEqual(['1:b', '2:c']);
+  });
+});
+
+it.concurrent('what a transaction aborted is not handed over, and what is open waits', async ({ expect }) => {
+  await using fetching = await Fetching.start(['before']);
+  const { kafka } = fetching.edge;
+  const toCommands = (value: string) => ({ ...event(0, value), topic: 'commands' });
+  const aborted = await fetching.edge.openProducer();
+  kafka.on('EndTxn', { error: ERRORS.INVALID_TXN_STATE });
+  await aborted.publish([toCommands('aborted')], null).catch(() => {});
+  await fetching.fetcher.resumeFrom(0);
+  await fetching.hands(['0:before']);
+  await kafka.append('commands', 0, ['after']);
+  const successor = await fetching.edge.openProducer(); // ends the open transaction
+  await successor.publish([toCommands('committed')], null);
+  await fetching.hands(['', '', '']);
+  expect(fetching.handed.map(({ value }) => String(value))).toEqual(['before', 'after', 'committed']);
+});
+
+it.concurrent('after a pause nothing is handed over until the owner goes on', async ({ expect }) => {
+  await using fetching = await Fetching.start(['a']);
+  fetching.fetcher.resumeFrom(0);
+  await fetching.hands(['0:a']);
+  fetching.fetcher.pause();
+  await fetching.edge.kafka.append('commands', 0, ['b']);
+  await fetching.edge.settle();
+  expect(fetching.values).toEqual(['0:a']);
+  fetching.fetcher.resumeFrom(1);
+  await fetching.hands(['0:a', '1:b']);
+  expect(fetching.values).toEqual(['0:a', '1:b']);
+});

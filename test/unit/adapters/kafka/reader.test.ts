@@ -1,0 +1,77 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LeaderConnection } from '../../../../src/adapters/broker/kafka/leader-connection.ts';
+import { KafkaReader } from '../../../../src/adapters/broker/kafka/reader.ts';
+import type { Delivery } from '../../../../src/service-layer/unit-of-work.ts';
+import { Edge } from '../../../support/fake-kafka/edge.ts';
+import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
+
+let edge: Edge;
+
+beforeEach(async () => {
+  edge = await Edge.start();
+  await edge.kafka.append('commands', 1, ['a', 'b', 'c']);
+  await edge.kafka.append('commands', 1, ['d', 'e']);
+});
+
+afterEach(async () => {
+  await edge[Symbol.asyncDispose]();
+});
+
+async function read(beginning: number, end: number) {
+  const leaderOf = (partition: number) => new LeaderConnection(edge.options, edge.view, 'commands', partition);
+  const reader = new KafkaReader('commands', leaderOf, new AbortController().signal);
+  const deliveries: Delivery[] = [];
+  for await (const delivery of reader.deliveries([{ partition: 1, beginning, end }])) deliveries.push(delivery);
+  const values = deliveries.flatMap(({ records }) => records.map(({ offset, value }) => `${offset}:${value}`));
+  return { values, nextOffset: deliveries.at(-1)?.nextOffset };
+}
+
+const ALL = ['0:a', '1:b', '2:c', '3:d', '4:e'];
+
+describe('a range', () => {
+  const ranges = [0, 1, 2, 3, 4, 5].flatMap((beginning) =>
+    [1, 2, 3, 4, 5].flatMap((end) => (beginning < end ? [[beginning, end] as const] : [])),
+  );
+
+  it.each(ranges)('from %i up to %i has its records and no other', async (beginning, end) => {
+    expect(await read(beginning, end)).toEqual({ values: ALL.slice(beginning, end), nextOffset: end });
+  });
+
+  it.each([0, 1, 2, 3, 4])('of which retention has taken what lies below %i has the rest', async (kept) => {
+    const log = edge.kafka.model.partition('commands', 1);
+    if (log) log.beginning = kept;
+    expect(await read(1, 5)).toEqual({ values: ALL.slice(Math.max(1, kept)), nextOffset: 5 });
+  });
+
+  it('of which retention has taken all has an end', async () => {
+    const log = edge.kafka.model.partition('commands', 1);
+    if (log) log.beginning = 5;
+    expect(await read(1, 5)).toEqual({ values: [], nextOffset: 5 });
+  });
+});
+
+describe('at an error', () => {
+  const names: readonly ErrorName[] = [
+    'UNKNOWN_SERVER_ERROR',
+    'UNKNOWN_TOPIC_OR_PARTITION',
+    'LEADER_NOT_AVAILABLE',
+    'NOT_LEADER_OR_FOLLOWER',
+    'REPLICA_NOT_AVAILABLE',
+    'KAFKA_STORAGE_ERROR',
+    'FENCED_LEADER_EPOCH',
+    'UNKNOWN_LEADER_EPOCH',
+    'OFFSET_NOT_AVAILABLE',
+  ];
+
+  it.each(names)('%s, to ListOffsets and to Fetch, each record is read once', async (name) => {
+    edge.kafka.on('ListOffsets', { error: ERRORS[name] });
+    edge.kafka.on('Fetch', { error: ERRORS[name] });
+    expect(await read(0, 5)).toEqual({ values: ALL, nextOffset: 5 });
+  });
+
+  it.each(['before', 'after'] as const)('a connection that breaks %s the answer, each record is read once', async (when) => {
+    edge.kafka.on('ListOffsets', { broken: when });
+    edge.kafka.on('Fetch', { broken: when });
+    expect(await read(0, 5)).toEqual({ values: ALL, nextOffset: 5 });
+  });
+});
