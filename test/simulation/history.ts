@@ -271,7 +271,7 @@ class Scene {
     const { truncation } = this.cluster;
     if (!truncation) return false;
     const problems = this.#living().flatMap((machine) => this.#consumers.get(machine)?.problems() ?? []);
-    return problems.some((problem) => problem.includes(`/${truncation.partition}:`) && problem.includes('truncated'));
+    return problems.some((problem) => problem.includes(`/${truncation.partition}`) && problem.includes('truncated'));
   }
 
   hasStopped(): boolean {
@@ -321,7 +321,9 @@ class Scene {
 
   positions(): string {
     const lanes = PARTITION_INDEXES.map((lane) => `${lane}: ${this.#log.offsets.get(lane) ?? 0} of ${this.#end(lane)}`);
-    return `the group stands at ${lanes.join(', ')}; the dead letters wait: ${!this.#operator.hasNothingToDo()}`;
+    const problems = this.#living().flatMap((machine) => this.#consumers.get(machine)?.problems() ?? []);
+    const waiting = `the dead letters wait: ${!this.#operator.hasNothingToDo()}`;
+    return [`the group stands at ${lanes.join(', ')}`, waiting, ...new Set(problems)].join('; ');
   }
 
   end(): void {

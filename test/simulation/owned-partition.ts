@@ -34,6 +34,7 @@ export class OwnedPartition implements AssignedPartition {
   readonly #holder: Holder;
   readonly #owner: PartitionOwner;
   readonly #late: (readonly ReceivedRecord[])[] = [];
+  readonly #leaderEpoch: number;
   #nextOffset: number | null = null;
   #closed: Promise<void> | null = null;
 
@@ -43,6 +44,7 @@ export class OwnedPartition implements AssignedPartition {
     this.#world = world;
     this.#log = log;
     this.#holder = holder;
+    this.#leaderEpoch = log.leaderEpoch(this.topic, partition);
     this.#owner = holder.options.assigned(this);
     this.#poll(LONGEST_POLL_MS.afterNothing);
   }
@@ -103,7 +105,9 @@ export class OwnedPartition implements AssignedPartition {
   /** The log ends before what comes next: it has lost what was read. */
   #isOutOfRange(nextOffset: number | null): boolean {
     if (nextOffset === null || this.#log.outages.has(`leader of ${this.partition}`)) return false;
-    return nextOffset > this.#log.partition(this.topic, this.partition).length;
+    // Also when the log has grown past it again: whoever reads on in another epoch must look again where it stands.
+    const isAnother = this.#log.leaderEpoch(this.topic, this.partition) !== this.#leaderEpoch;
+    return isAnother || nextOffset > this.#log.partition(this.topic, this.partition).length;
   }
 
   /** Nothing from beyond where the owner wants to go on: no broker would. */

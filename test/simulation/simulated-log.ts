@@ -132,6 +132,10 @@ export class SimulatedLog {
     return log.readBelow > end;
   }
 
+  leaderEpoch(topic: string, partition: number): number {
+    return this.#log(topic, partition).leaderEpoch;
+  }
+
   /** Nobody has read further. */
   readBelow(topic: string, partition: number): number {
     return this.#log(topic, partition).readBelow;
