@@ -244,7 +244,7 @@ export class Lane implements PartitionOwner {
         this.#refusal = null;
         this.#hasWorked = true;
         this.#log.info({ ...position, ...this.#assigned.membership() }, 'The lane works');
-        this.#assigned.resumeFrom(readFrom);
+        this.#assigned.resumeFrom(readFrom, position.leaderEpoch);
         return;
       } catch (error) {
         if (this.#closing.signal.aborted) return;

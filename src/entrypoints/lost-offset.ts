@@ -73,13 +73,16 @@ async function settle(
     );
   }
   if (found.isComplete && !(found.isUnused && position > 0)) {
-    if (bound > 0 || position > 0) {
+    // Commands without an answer leave nothing in the topics: behind the last one that is out, all up to the
+    // first that waits are settled. Another lane may rest on them.
+    const waits = position > bound ? ((await firstWaiting(lane, bound, position, store)) ?? position) : bound;
+    if (waits > 0) {
       log.warn(
-        { lane: place, committed: bound, position },
-        `${lost} for ${place}. The published answers end below ${bound}: it goes on from there`,
+        { lane: place, committed: waits, position },
+        `${lost} for ${place}. The published answers end below ${bound}: it goes on at ${waits}`,
       );
     }
-    return bound;
+    return waits;
   }
   const why = found.isUnused ? 'the topics of the answers are empty' : 'retention or compaction has deleted published answers';
   if (position < bound) return null;
@@ -104,11 +107,17 @@ async function whatMayRepeat(lane: Partition, position: number, bound: number, e
     const isEmpty = [...others.values()].every((offset) => offset === 0);
     return isEmpty ? `The database has answered nothing, and ${end} offsets wait, some of which another database may have answered.` : null;
   }
-  for (let offset = bound; offset < position; ) {
+  const first = await firstWaiting(lane, bound, position, store);
+  return first === null ? null : `The outbox holds answers from offset ${first} on, which may be out.`;
+}
+
+/** @returns the first command from the offset on, below the position, that has an answer in the outbox; null: none has */
+async function firstWaiting(lane: Partition, from: number, position: number, store: LaneStore): Promise<number | null> {
+  for (let offset = from; offset < position; ) {
     const waiting = await store.readOutbox(lane, offset, position);
     if (waiting === null) return null;
     const [first] = waiting.records;
-    if (first) return `The outbox holds answers from offset ${first.sourceOffset} on, which may be out.`;
+    if (first) return first.sourceOffset;
     offset = waiting.nextOffset;
   }
   return null;

@@ -98,8 +98,13 @@ export interface AssignedPartition extends Partition {
   giveBack(): void;
   /** Nothing more is delivered until `resumeFrom`; a delivery under way may still arrive. */
   pause(): void;
-  /** Delivers from `offset` on. What was fetched before the call may still arrive first, but nothing that begins beyond `offset`: it would be taken for what comes next. */
-  resumeFrom(offset: number): void;
+  /**
+   * Delivers from `offset` on. What was fetched before the call may still arrive first, but nothing that begins beyond `offset`: it
+   * would be taken for what comes next.
+   * @param leaderEpoch that of the last record before `offset`, where it is known. By it a log is noticed that was truncated below
+   * `offset` and has grown again: nothing of it is delivered, and the partition gets a new owner.
+   */
+  resumeFrom(offset: number, leaderEpoch?: number): void;
 }
 
 /** What takes in the records of one assigned partition. */

@@ -8,6 +8,8 @@ export interface Fetched {
   readonly records: readonly ReceivedRecord[];
   /** The offset after what was read, records that no reader sees included; null: nothing was. */
   readonly nextOffset: number | null;
+  /** The leader epoch of each batch that was read. */
+  readonly epochs: readonly number[];
 }
 
 const BATCH_HEADER_BYTES = 61;
@@ -56,6 +58,7 @@ export function readFetched(topic: string, partition: number, bytes: Buffer, abo
   const abortions = new Abortions(aborted);
   let room = MAX_DECOMPRESSED_BYTES;
   let nextOffset: number | null = null;
+  const epochs: number[] = [];
   for (let start = 0, isOver = false; !isOver && start + BATCH_HEADER_BYTES <= bytes.length; ) {
     const end = start + LENGTH_END + bytes.readInt32BE(start + 8);
     if (end > bytes.length) break;
@@ -74,9 +77,10 @@ export function readFetched(topic: string, partition: number, bytes: Buffer, abo
     }
     if (abortions.areVisible(header, found)) for (const record of found) records.push(record);
     nextOffset = header.lastOffset + 1;
+    epochs.push(header.leaderEpoch);
     start = end;
   }
-  return { records, nextOffset };
+  return { records, nextOffset, epochs };
 }
 
 /**

@@ -12,6 +12,7 @@ import { ERROR, errorName } from './error-codes.ts';
 import { readFetched } from './fetch.ts';
 import { type FetchAnswer, fetchRecords, listOffset } from './fetch-request.ts';
 import { LeaderConnection } from './leader-connection.ts';
+import { endOfEpoch } from './offset-requests.ts';
 
 /** A leader with nothing to say may wait so long for the first record. */
 const LONG_POLL_MS = 500;
@@ -57,6 +58,8 @@ export class PartitionFetcher implements AssignedPartition {
   #resumed = Promise.withResolvers<void>();
   /** Whether the owner asked for the offset itself, rather than having come to it. */
   #isFirst = true;
+  /** The leader epoch of what lies before `#nextOffset`; null: not known. */
+  #lastEpoch: number | null = null;
   #failures = 0;
 
   constructor(partition: number, context: FetcherContext) {
@@ -81,10 +84,11 @@ export class PartitionFetcher implements AssignedPartition {
     this.#nextOffset = null;
   }
 
-  resumeFrom(offset: number): void {
+  resumeFrom(offset: number, leaderEpoch?: number): void {
     if (this.#closing.signal.aborted) return;
     this.#resumption += 1;
     this.#nextOffset = offset;
+    this.#lastEpoch = leaderEpoch ?? null;
     this.#isFirst = true;
     this.#resumed.resolve();
     this.#resumed = Promise.withResolvers();
@@ -116,12 +120,28 @@ export class PartitionFetcher implements AssignedPartition {
     );
     if (answer.errorCode !== ERROR.NONE) return await this.#react(answer, offset);
     this.#failures = 0;
-    const { records, nextOffset } = readFetched(this.topic, this.partition, answer.bytes, answer.aborted);
+    const { records, nextOffset, epochs } = readFetched(this.topic, this.partition, answer.bytes, answer.aborted);
     if (nextOffset === null || resumption !== this.#resumption || this.#closing.signal.aborted) return;
-    this.#nextOffset = nextOffset;
-    this.#isFirst = false;
     const fresh = records[0] && records[0].offset < offset ? records.filter((record) => record.offset >= offset) : records;
+    if (!(await this.#continues(epochs[0] ?? 0, offset))) return await this.#askOwner();
+    if (resumption !== this.#resumption) return;
+    this.#nextOffset = nextOffset;
+    this.#lastEpoch = epochs.at(-1) ?? null;
+    this.#isFirst = false;
     if (fresh.length > 0) await this.#owner.handle(fresh);
+  }
+
+  /**
+   * Whether the records follow upon what was read before. Another leader may have lost the end of
+   * the log (an unclean election), and have given its offsets to other records.
+   *
+   * Source: Apache Kafka, KIP-320.
+   */
+  async #continues(epoch: number, offset: number): Promise<boolean> {
+    if (this.#lastEpoch === null || epoch <= this.#lastEpoch) return true;
+    const { errorCode, offset: end } = await this.#leader.ask(endOfEpoch(this.topic, this.partition, this.#lastEpoch), 0);
+    if (errorCode !== ERROR.NONE) throw new TroubleError(`the leader answers ${errorName(errorCode)}`);
+    return end < 0 || end >= offset;
   }
 
   async #react({ errorCode }: FetchAnswer, offset: number): Promise<void> {
@@ -143,6 +163,11 @@ export class PartitionFetcher implements AssignedPartition {
       this.#nextOffset = beginning.offset;
       return;
     }
+    await this.#askOwner();
+  }
+
+  /** The owner must look for itself where it stands. */
+  async #askOwner(): Promise<void> {
     this.pause();
     await sleep(OUT_OF_RANGE_MS, undefined, { signal: this.#closing.signal }).catch(() => {});
     if (!this.#closing.signal.aborted) this.#context.onOutOfRange();

@@ -187,3 +187,34 @@ it.concurrent('after a pause nothing is handed over until the owner goes on', as
   await fetching.hands(['0:a', '1:b']);
   expect(fetching.values).toEqual(['0:a', '1:b']);
 });
+
+describe.concurrent('when another leader has taken what follows', () => {
+  it('hands it over if the former leader has lost nothing', async ({ expect }) => {
+    await using fetching = await Fetching.start(['a'], ['b']);
+    fetching.fetcher.resumeFrom(2, 0);
+    fetching.log.leaderEpoch = 1;
+    await fetching.edge.kafka.append('commands', 0, ['c']);
+    await fetching.hands(['2:c']);
+    expect(fetching.edge.kafka.requests('OffsetForLeaderEpoch')).toHaveLength(1);
+    expect(fetching.outOfRange).toBe(0);
+  });
+
+  it('hands nothing over if one record before it was lost, and the owner must look anew', async ({ expect }) => {
+    await using fetching = await Fetching.start(['a'], ['b']);
+    fetching.fetcher.resumeFrom(2, 0);
+    await fetching.edge.kafka.seen('Fetch', 1);
+    fetching.log.batches.pop();
+    fetching.log.leaderEpoch = 1;
+    for (const value of ['other b', 'c']) await fetching.edge.kafka.append('commands', 0, [value]);
+    await eventually(() => expect(fetching.outOfRange).toBe(1));
+    expect(fetching.values).toEqual([]);
+  });
+
+  it('asks nothing where the epoch of what was read is not known', async ({ expect }) => {
+    await using fetching = await Fetching.start(['a'], ['b']);
+    fetching.log.leaderEpoch = 1;
+    fetching.fetcher.resumeFrom(0);
+    await fetching.hands(['0:a', '1:b']);
+    expect(fetching.edge.kafka.requests('OffsetForLeaderEpoch')).toHaveLength(0);
+  });
+});

@@ -39,7 +39,7 @@ describe.concurrent('opening a producer', () => {
 
   it('goes to the new coordinator after NOT_COORDINATOR', async ({ expect }) => {
     await using edge = await Edge.start();
-    edge.kafka.on('InitProducerId', { error: ERRORS.NOT_COORDINATOR }, { node: 3 });
+    edge.kafka.on('InitProducerId', { error: ERRORS.NOT_COORDINATOR }, { node: 3, isLasting: true });
     const opening = edge.openProducer();
     await edge.kafka.seen('InitProducerId');
     edge.kafka.model.coordinators.transaction.set(TRANSACTIONAL_ID, 2);
