@@ -8,8 +8,8 @@ import type { JoinAnswer } from './group-requests.ts';
 import { PartitionFetcher } from './partition-fetcher.ts';
 import { decodeAssignment, decodeNotes, decodeSubscription, encodeAssignment, encodeSubscription } from './subscription.ts';
 
-/** How often the topic is looked at: whether it was created anew, and how many partitions it has. */
-const LOOK_AT_TOPIC_MS = 5_000;
+/** How often the topic is looked at: whether it was created anew, how many partitions it has, and who leads them. */
+const LOOK_AT_TOPIC_MS = 2_000;
 /**
  * How long a member waits for partitions that others are closing: longer than an owner takes. A
  * static member that restarts meanwhile never says that it has closed them.

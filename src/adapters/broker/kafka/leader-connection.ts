@@ -60,10 +60,12 @@ export class LeaderConnection implements Leader {
     this.drop();
   }
 
+  /** A former leader may go on answering fetches, as a follower, with what it had when it was cut off. */
   async #connected(): Promise<NodeConnection> {
-    if (this.#connection?.isOpen) return this.#connection;
+    if (this.#connection?.isOpen && isAt(this.#connection, await this.#leader())) return this.#connection;
     // Whatever ended the last connection may have moved the leader.
     await this.#view.refresh();
+    this.drop();
     const connection = await NodeConnection.open(this.#options, await this.#leader());
     this.#connection = connection;
     if (this.#isClosed) this.drop();
@@ -78,10 +80,13 @@ export class LeaderConnection implements Leader {
     await sleep(waitMs + STILL_LEADS_MS, undefined, { signal }).catch(() => {});
     while (!signal.aborted) {
       await this.#view.refresh().catch(() => {});
-      const { host, port } = await this.#leader().catch(() => connection.address);
-      if (host !== connection.address.host || port !== connection.address.port)
+      if (!isAt(connection, await this.#leader().catch(() => connection.address)))
         connection.abandon(new TroubleError('Another node leads the partition by now'));
       await sleep(STILL_LEADS_MS, undefined, { signal }).catch(() => {});
     }
   }
+}
+
+function isAt({ address }: NodeConnection, { host, port }: Address): boolean {
+  return address.host === host && address.port === port;
 }

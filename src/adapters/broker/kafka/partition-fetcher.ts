@@ -9,8 +9,9 @@ import {
 import type { KafkaOptions } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { ERROR, errorName } from './error-codes.ts';
+import type { Exchange } from './exchange.ts';
 import { readFetched } from './fetch.ts';
-import { type FetchAnswer, fetchRecords, listOffset } from './fetch-request.ts';
+import { fetchRecords, listOffset } from './fetch-request.ts';
 import { LeaderConnection } from './leader-connection.ts';
 import { endOfEpoch } from './offset-requests.ts';
 
@@ -114,11 +115,11 @@ export class PartitionFetcher implements AssignedPartition {
 
   async #deliverFrom(offset: number): Promise<void> {
     const resumption = this.#resumption;
-    const answer = await this.#leader.ask(
+    const answer = await this.#askLeader(
       fetchRecords(this.topic, this.partition, offset, { waitMs: LONG_POLL_MS, maxBytes: MAX_BYTES }),
       LONG_POLL_MS,
     );
-    if (answer.errorCode !== ERROR.NONE) return await this.#react(answer, offset);
+    if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#leaveRange(offset);
     this.#failures = 0;
     const { records, nextOffset, epochs } = readFetched(this.topic, this.partition, answer.bytes, answer.aborted);
     if (nextOffset === null || resumption !== this.#resumption || this.#closing.signal.aborted) return;
@@ -139,16 +140,16 @@ export class PartitionFetcher implements AssignedPartition {
    */
   async #continues(epoch: number, offset: number): Promise<boolean> {
     if (this.#lastEpoch === null || epoch <= this.#lastEpoch) return true;
-    const { errorCode, offset: end } = await this.#leader.ask(endOfEpoch(this.topic, this.partition, this.#lastEpoch), 0);
-    if (errorCode !== ERROR.NONE) throw new TroubleError(`the leader answers ${errorName(errorCode)}`);
+    const { offset: end } = await this.#askLeader(endOfEpoch(this.topic, this.partition, this.#lastEpoch), 0);
     return end < 0 || end >= offset;
   }
 
-  async #react({ errorCode }: FetchAnswer, offset: number): Promise<void> {
-    if (errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#leaveRange(offset);
-    // Every other error is the leader's, or says that another node leads.
+  /** Asks the leader. @throws {TroubleError} it answers with an error: another node may lead by now, and is asked next */
+  async #askLeader<T extends { readonly errorCode: number }>(question: Exchange<T>, waitMs: number): Promise<T> {
+    const answer = await this.#leader.ask(question, waitMs);
+    if (answer.errorCode === ERROR.NONE || answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return answer;
     this.#leader.drop();
-    throw new TroubleError(`the leader answers ${errorName(errorCode)}`);
+    throw new TroubleError(`the leader answers ${errorName(answer.errorCode)}`);
   }
 
   /**
@@ -156,8 +157,7 @@ export class PartitionFetcher implements AssignedPartition {
    * it stands; when it has just done so, and only deleted records lie between, it goes on behind them.
    */
   async #leaveRange(offset: number): Promise<void> {
-    const beginning = await this.#leader.ask(listOffset(this.topic, this.partition, 'beginning'), 0);
-    if (beginning.errorCode !== ERROR.NONE) throw new TroubleError(`the leader answers ${errorName(beginning.errorCode)}`);
+    const beginning = await this.#askLeader(listOffset(this.topic, this.partition, 'beginning'), 0);
     if (this.#nextOffset !== offset) return;
     if (this.#isFirst && offset < beginning.offset) {
       this.#nextOffset = beginning.offset;
