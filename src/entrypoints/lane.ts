@@ -212,7 +212,7 @@ export class Lane implements PartitionOwner {
     this.#assigned.pause();
     this.#relay = null;
     const afterMs = this.#fail(error);
-    // Not awaited: the delivery that failed must return, or it would hold back the other partitions.
+    // Not awaited: the delivery that failed is over. Its records come again when the lane is open.
     void this.#tracked(relay.close().then(() => this.#open(afterMs)));
   }
 

@@ -43,15 +43,18 @@ export interface OpenLane {
 /**
  * Makes a lane ours, and settles what its former owner left half done. In this order:
  *
- * 1. Open its transactional producer: the broker fences the former owner and ends its open transaction. The owner of a
- *    former release, or of another group, is fenced through its own transactional id.
- * 2. Refuse a database that knows the topic from another log. Read the group's committed offset C, which step 1 has settled.
- * 3. Read the database's position D. If D lies beyond the partition's end, or beyond what was left of it, the topic is not the
- *    one that the database knows: the lane refuses.
- * 4. If C is missing, find it in the published answers (`lost-offset.ts`). If D < C, of this lane or of any other, the
- *    database is older than the topics: the lane refuses.
- * 5. Of the outbox records publish those that answer commands from C up to D, in order, each when what it rests on is out; move the
- *    group's offset to D; delete them all.
+ * 1. Open its transactional producer: the broker fences the former owner and ends its open
+ *    transaction. The lane's other form of transactional id is fenced too (`transactional-ids.ts`).
+ * 2. Note the log and the group in the lane's row. Refuse a database that knows the topic from
+ *    another log. If another group worked for the lane before, fence that group's owner.
+ * 3. Read the group's committed offset C, which steps 1 and 2 have settled, then the database's
+ *    position D. If another group has taken the lane meanwhile, this opening is fenced. If D lies
+ *    beyond the partition's end, or the log was truncated below D, the lane refuses.
+ * 4. If C is missing, or another group worked for the lane before, find C in the published answers
+ *    and commit it (`lost-offset.ts`). If D < C, of this lane or of any other, the database is older
+ *    than the topics: the lane refuses.
+ * 5. Publish the outbox records that answer commands from C up to D, in order, each when what it
+ *    rests on is out. Each publication moves the group's offset. Then delete the records.
  *
  * A crash anywhere: the next owner starts at 1 and finds the same, or less to do. A former owner that still commits to the
  * database between 3 and our first transaction moves the lane's row: that transaction finds it moved, and the lane opens anew.
@@ -130,8 +133,9 @@ function rangeOf({ topic, partition }: Partition, ranges: readonly OffsetRange[]
 }
 
 /**
- * Of any lane: a product may have been changed through each of them, and what is missing of one is missing of the product. No lane's C is
- * ever beyond its D, and D is read after C here: what other owners do meanwhile refuses nobody.
+ * Checks every lane. Any lane may have changed a product, so a gap in one lane is a gap in the
+ * product. No lane's C is ever beyond its D, and D is read after C here: what other owners do
+ * meanwhile refuses nobody.
  */
 async function refuseOlder(topic: string, committed: readonly number[], { store, group, recoveryAdvice }: LaneContext): Promise<void> {
   const positions = await store.readPositions(topic);
@@ -217,5 +221,8 @@ async function publishOutbox(
 
 /** Another lane may have no owner just now, and this one must be able to close. */
 const LOOK_WHETHER_CLOSING_MS = 500;
-/** Then, after 10 s, it opens anew. Lanes that rest on one another come out in one chain before. */
+/**
+ * How often, so for 10 s. Then the lane opens anew. Each lane of a chain waits for the one before,
+ * so the limit must last for a chain.
+ */
 const MAX_LOOKS = 20;

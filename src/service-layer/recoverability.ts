@@ -6,7 +6,7 @@ export const MAX_RETRIES = 3;
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
-/** A lane that waits for a new leader works again soon after the election, and looks no more often than that. */
+/** How seldom a lane in trouble looks again: it works soon after a new leader is elected. */
 const LONGEST_REOPEN_MS = 1_000;
 
 /** Two of the group's heartbeats: a dismissed owner learns of it before it would take the lane back. */

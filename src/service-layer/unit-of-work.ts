@@ -171,7 +171,10 @@ export interface Broker {
   publish(topic: string, records: readonly LogRecord[]): Promise<readonly { readonly partition: number; readonly offset: number }[]>;
   /** Takes the transactional id over: fences the former holder and settles its open transaction. */
   openProducer(transactionalId: string): Promise<TransactionalProducer>;
-  /** Joins the group. Resolves when the consumer runs; it lasts, across rebalances and broker failures, until closed. */
+  /**
+   * Joins the group. Resolves when this member has its share of the partitions, which may be none.
+   * The consumer lasts, across rebalances and broker failures, until closed.
+   */
   consume(options: ConsumeOptions): Promise<GroupConsumer>;
   /**
    * The group's committed offset per partition (the array's index); null: none. An offset may lag behind a transaction

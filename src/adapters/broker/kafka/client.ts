@@ -15,7 +15,7 @@ export interface KafkaOptions {
 export const OPERATION_TIMEOUT_MS = 10_000;
 const DISCONNECT_TIMEOUT_MS = 3_000;
 
-/** A kafkajs client. Each producer and consumer gets one of its own: those of one client share a cache of committed offsets. */
+/** A kafkajs client, for what only its admin does. */
 export function createClient(options: KafkaOptions, retries = 5): Kafka {
   return new Kafka(clientConfig(options, retries));
 }
