@@ -67,16 +67,22 @@ export class AnswerReader {
    */
   async read(commandsTopic: string, watch: Watch): Promise<AnsweredOffsets> {
     if (performance.now() - this.#usedMs > FORGET_AFTER_MS && this.#waiting === 0) this.#forget();
-    const ranges = await Promise.all(this.#topics.map((topic) => this.#broker.offsetRanges(topic)));
+    const ranges = await this.#ranges();
     const compacted = await Promise.all(this.#topics.map((topic) => this.#broker.isCompacted(topic)));
     while (!this.#isRead(ranges)) await this.#join(ranges, watch);
     this.#usedMs = performance.now();
+    // Asked again: retention may have deleted answers while the topics were read.
+    const remaining = await this.#ranges();
     const ofTopic = [...this.#answered].filter(([lane]) => lane.slice(0, lane.lastIndexOf('/')) === commandsTopic);
     return {
       nextOffsets: new Map(ofTopic.map(([lane, nextOffset]) => [Number(lane.slice(lane.lastIndexOf('/') + 1)), nextOffset])),
-      isComplete: !compacted.includes(true) && ranges.flat().every(({ beginning }) => beginning === 0),
+      isComplete: !compacted.includes(true) && remaining.flat().every(({ beginning }) => beginning === 0),
       isUnused: ranges.flat().every(({ end }) => end === 0),
     };
+  }
+
+  #ranges(): Promise<readonly (readonly OffsetRange[])[]> {
+    return Promise.all(this.#topics.map((topic) => this.#broker.offsetRanges(topic)));
   }
 
   #isRead(ranges: readonly (readonly OffsetRange[])[]): boolean {

@@ -94,8 +94,11 @@ export class Lane implements PartitionOwner {
    */
   async handle(records: readonly ReceivedRecord[]): Promise<void> {
     this.#readBelowOffset = Math.max(this.#readBelowOffset, (records.at(-1)?.offset ?? -1) + 1);
+    // The delivery belongs to the relay of now. If the lane opens anew while the delivery before this one
+    // is in hand, what that one held comes again first: this one must not go ahead of it.
+    const relay = this.#relay;
     await this.#handling;
-    this.#handling = this.#tracked(this.#handleDelivery(records));
+    this.#handling = this.#tracked(this.#handleDelivery(records, relay));
     if (records.length >= LARGE_DELIVERY_RECORDS) return;
     await this.#handling;
     if (records.length > 1) await this.#wait(GATHER_MS);
@@ -128,8 +131,7 @@ export class Lane implements PartitionOwner {
     }
   }
 
-  async #handleDelivery(records: readonly ReceivedRecord[]): Promise<void> {
-    const relay = this.#relay;
+  async #handleDelivery(records: readonly ReceivedRecord[], relay: OutboxRelay | null): Promise<void> {
     await relay?.room();
     if (!relay || relay !== this.#relay) return;
     const fresh = records.filter(({ offset }) => offset >= this.#position.nextOffset);

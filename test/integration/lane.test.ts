@@ -55,10 +55,18 @@ describe('A lane', () => {
     return [keyOf(0), keyOf(1)];
   }
 
-  const send = (reference: string) => {
-    const value = JSON.stringify({ id: reference, type: 'CreateBatch', reference, sku: 'LAMP', quantity: 1, eta: null });
-    return broker.publish('commands', [{ key: 'LAMP', value, headers: {} }]);
+  const sendAll = (references: readonly string[]) => {
+    const values = references.map((reference) =>
+      JSON.stringify({ id: reference, type: 'CreateBatch', reference, sku: 'LAMP', quantity: 1, eta: null }),
+    );
+    return broker.publish(
+      'commands',
+      values.map((value) => ({ key: 'LAMP', value, headers: {} })),
+    );
   };
+  const send = (reference: string) => sendAll([reference]);
+  /** The batches that the published events name, in order. */
+  const references = () => events.map(({ value }) => JSON.parse(String(value)).reference);
 
   it('that opens anew while its own transaction is still on its way to the database publishes that answer too', async () => {
     const broken = Promise.withResolvers<void>();
@@ -95,10 +103,65 @@ describe('A lane', () => {
     await eventually(() => expect([producers, consumer.problems()]).toEqual([2, []]));
     arrived.resolve();
     await send('third');
-    await eventually(() => expect(events.map(({ value }) => JSON.parse(String(value)).reference)).toEqual(['first', 'second', 'third']), {
+    await eventually(() => expect(references()).toEqual(['first', 'second', 'third']), {
       withinMs: 10_000,
     });
   });
+
+  it('drops a delivery that waited behind a failed one until the lane had opened anew', async () => {
+    const broken = Promise.withResolvers<void>();
+    const failed = Promise.withResolvers<void>();
+    const delivered: number[] = [];
+    let producers = 0;
+    let transactions = 0;
+    await start({
+      broker: over(broker, {
+        consume: (options) =>
+          broker.consume({
+            ...options,
+            assigned: (partition) => {
+              const lane = options.assigned(partition);
+              return over(lane, {
+                handle: (records) => {
+                  delivered.push(records.length);
+                  return lane.handle(records);
+                },
+              });
+            },
+          }),
+        openProducer: async (id) => {
+          producers += 1;
+          const isFirst = producers === 1;
+          const producer = await broker.openProducer(id);
+          return over(producer, {
+            publish: async (records, position) => {
+              if (isFirst && records.length > 0) await broken.promise;
+              await producer.publish(records, position);
+            },
+          });
+        },
+      }),
+      store: over(store, {
+        transaction: async (...transaction) => {
+          transactions += 1;
+          if (transactions === 2) await failed.promise;
+          return store.transaction(...transaction);
+        },
+      }),
+    });
+    await send('first');
+    await eventually(() => expect(transactions).toBe(1));
+    const large = Array.from({ length: 1_000 }, (_, index) => `large-${index}`);
+    await sendAll(large);
+    await eventually(() => expect(delivered).toEqual([1, 1_000]));
+    await send('last');
+    await eventually(() => expect(delivered).toEqual([1, 1_000, 1]));
+    broken.reject(new TroubleError('the connection to the broker broke'));
+    await eventually(() => expect([producers, consumer.problems()]).toEqual([2, []]));
+    failed.reject(new TroubleError('the connection to the database broke'));
+    await eventually(() => expect(references().at(-1)).toBe('last'), { withinMs: 20_000 });
+    expect(references()).toEqual(['first', ...large, 'last']);
+  }, 60_000);
 
   it('leaves no row in the outbox when it stops in order', async () => {
     await start({ broker, store });

@@ -135,6 +135,23 @@ describe('A lane whose committed offset is missing', () => {
     expect([await published(), await committed()]).toEqual([[0, 1, 2], null]);
   });
 
+  it('refuses in doubt if retention deletes answers while they are read', async () => {
+    await answered(5, 2);
+    await broker.publish('events', [0, 1, 2, 3, 4].map(event));
+    let isDeleted = false;
+    const log = over(broker, {
+      offsetRanges: async (topic) =>
+        (await broker.offsetRanges(topic)).map((range) => ({ ...range, beginning: topic === 'events' && isDeleted ? range.end : 0 })),
+      read: async (topic, ranges, take, signal) => {
+        if (topic !== 'events') return await broker.read(topic, ranges, take, signal);
+        isDeleted = true;
+        for (const { partition, end } of ranges) await take({ partition, records: [], nextOffset: end });
+      },
+    });
+    await expect(takeOver(LANE, context('group', log), UNWATCHED)).rejects.toThrow('which may be out');
+    expect([await published(), await committed()]).toEqual([[0, 1, 2, 3, 4], null]);
+  });
+
   it('goes on where the database stands if retention has deleted answers and none waits', async () => {
     await answered(5, 0);
     await broker.publish('events', [0, 1].map(event));

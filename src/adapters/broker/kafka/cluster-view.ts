@@ -178,7 +178,8 @@ export class ClusterView {
     try {
       return await (await opening).send(question, timeoutMs);
     } catch (error) {
-      this.#connections.delete(key);
+      // Another question may have opened a new one by now.
+      if (this.#connections.get(key) === opening) this.#connections.delete(key);
       throw error;
     }
   }
@@ -190,7 +191,10 @@ function ageOf({ topics }: ClusterPicture): number {
 }
 
 function whoIsWhere({ nodes, topics }: ClusterPicture): string {
-  return JSON.stringify([nodes.map(({ nodeId }) => nodeId).sort(), topics.map(({ partitions }) => partitions)]);
+  return JSON.stringify([
+    nodes.map(({ nodeId, host, port }) => `${nodeId} ${host}:${port}`).sort(),
+    topics.map(({ partitions }) => partitions),
+  ]);
 }
 
 /** A topic that was created again counts its leaders anew. */

@@ -11,7 +11,7 @@ export interface Address {
 }
 
 interface KafkajsConnection {
-  readonly socket?: { destroy(error: Error): void };
+  readonly socket?: { destroy(error?: Error): void };
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   isConnected(): boolean;
@@ -57,6 +57,8 @@ export class NodeConnection {
     try {
       await connection.connect();
     } catch (cause) {
+      // kafkajs only ends the socket, which goes on connecting for minutes where nobody answers.
+      connection.socket?.destroy();
       const { message } = cause as Error;
       throw new TroubleError(`Kafka at ${address.host}:${address.port} is unreachable: ${message}`, { cause });
     }

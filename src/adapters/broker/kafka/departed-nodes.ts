@@ -1,4 +1,5 @@
 import type { ClusterView } from './cluster-view.ts';
+import type { Address } from './connection.ts';
 import type { Cluster } from './protocol.ts';
 
 /** How often it is looked for requests that hang. */
@@ -14,6 +15,8 @@ const HANGS_AFTER_MS = 1_000;
 export class DepartedNodes {
   readonly #view: ClusterView;
   readonly #clusters = new Set<Cluster>();
+  /** Every address that the cluster has advertised. A configured one may be another name of a node. */
+  readonly #advertised = new Set<string>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(view: ClusterView) {
@@ -44,14 +47,17 @@ export class DepartedNodes {
 
   /** Nodes or leaders have changed: who has nothing under way learns of it too. */
   #leave(): void {
+    for (const node of this.#view.nodes) this.#advertised.add(nameOf(node));
     this.#breakConnections();
     for (const cluster of this.#clusters) if (cluster.isConnected()) cluster.refreshMetadata().catch(() => {});
   }
 
   #breakConnections(): void {
-    const alive = new Set(this.#view.nodes.map(({ host, port }) => `${host}:${port}`));
-    for (const { host, port, socket } of [...this.#clusters].flatMap(connectionsOf)) {
-      if (!alive.has(`${host}:${port}`)) socket?.destroy(new Error(`Kafka at ${host}:${port} has left the cluster`));
+    const alive = new Set(this.#view.nodes.map(nameOf));
+    for (const connection of [...this.#clusters].flatMap(connectionsOf)) {
+      const name = nameOf(connection);
+      const hasLeft = this.#advertised.has(name) && !alive.has(name);
+      if (hasLeft) connection.socket?.destroy(new Error(`Kafka at ${name} has left the cluster`));
     }
   }
 }
@@ -60,6 +66,10 @@ type Connection = Cluster['brokerPool']['brokers'][string]['connectionPool']['po
 
 function connectionsOf({ brokerPool: { seedBroker, brokers } }: Cluster): readonly Connection[] {
   return [...(seedBroker ? [seedBroker] : []), ...Object.values(brokers)].flatMap(({ connectionPool }) => connectionPool.pool);
+}
+
+function nameOf({ host, port }: Address): string {
+  return `${host}:${port}`;
 }
 
 function hangs({ socket, requestQueue }: Connection): boolean {

@@ -35,9 +35,12 @@ export interface Protocol {
   assign(members: JoinAnswer['members']): Promise<readonly { readonly memberId: string; readonly assignment: Buffer }[]>;
 }
 
-/** What the member is told of. None may throw. */
+/** What the member is told of. */
 export interface MemberEvents {
-  /** The group has given it this, by that protocol. What is missing is another's, now or soon. */
+  /**
+   * The group has given it this, by that protocol. What is missing is another's, now or soon.
+   * @throws {TroubleError} the assignment cannot be read: the member asks for it again
+   */
   assigned(assignment: Buffer, protocol: string): void;
   /** The group has gone on without it. All that it had may be another's already. */
   lost(): void;
@@ -113,9 +116,11 @@ export class GroupMember {
     // What it waits for may take as long as a rebalance.
     this.#connection?.abandon(new TroubleError('The consumer is closed'));
     await this.#living;
-    if (this.#memberId === '' || this.#options.instanceId || this.#fencedBecause) return;
-    const leave = async () => (await this.#coordinator()).send(leaveGroup(this.#identity()), LEAVE_TIMEOUT_MS);
-    await leave().catch(() => {}); // The session time-out does it then.
+    if (this.#memberId !== '' && !this.#options.instanceId && !this.#fencedBecause) {
+      const leave = async () => (await this.#coordinator()).send(leaveGroup(this.#identity()), LEAVE_TIMEOUT_MS);
+      await leave().catch(() => {}); // The session time-out does it then.
+    }
+    // Also the one that was just opening as the close began.
     this.#connection?.abandon(new TroubleError('The consumer is closed'));
   }
 
@@ -162,13 +167,14 @@ export class GroupMember {
     const assignments = leaderId === this.#memberId ? await protocol?.assign(members) : [];
     const answer = await this.#request(syncGroup(this.#identity(), assignments ?? []), REBALANCE_ANSWER_MS);
     if (answer.errorCode !== ERROR.NONE) return await this.#react('SyncGroup', answer, 'syncing');
-    this.#noteRecovery();
+    // Before all counts as well: an assignment that cannot be read is trouble.
     this.#events.assigned(answer.assignment, name);
+    this.#noteRecovery();
     return 'stable';
   }
 
   async #beat(): Promise<State> {
-    await this.#pause(HEARTBEAT_MS);
+    if (!this.#wantsRejoin) await this.#pause(HEARTBEAT_MS);
     if (this.#wantsRejoin) return 'joining';
     const answer = await this.#request(heartbeat(this.#identity()), HEARTBEAT_TIMEOUT_MS);
     if (answer.errorCode !== ERROR.NONE) return await this.#react('Heartbeat', answer, 'stable');
@@ -181,6 +187,7 @@ export class GroupMember {
     this.#options.log.debug({ request, error: errorName(errorCode), reaction, ...this.membership }, 'The group answered with an error');
     switch (reaction) {
       case 'ask-again':
+        this.#noteTrouble(`${request} was answered ${errorName(errorCode)}`);
         await this.#pause(this.#backoffMs());
         return state;
       case 'find-coordinator':
@@ -232,6 +239,8 @@ export class GroupMember {
   /** Asks the coordinator; while the answer is missing, also whether another node coordinates by now. */
   async #request<T>(question: Exchange<T>, timeoutMs: number): Promise<T> {
     const connection = await this.#coordinator();
+    // `close` could not abandon a connection that was just opening.
+    if (this.#closing.signal.aborted) throw new TroubleError('The consumer is closed');
     const answered = new AbortController();
     void this.#breakWhenMoved(connection, answered.signal);
     try {
@@ -265,7 +274,7 @@ export class GroupMember {
 
   async #pause(ms: number): Promise<void> {
     if (this.#wake.signal.aborted) this.#wake = new AbortController();
-    if (this.#wantsRejoin || this.#closing.signal.aborted) return;
+    if (this.#closing.signal.aborted) return;
     await sleep(ms, undefined, { signal: this.#wake.signal }).catch(() => {});
   }
 

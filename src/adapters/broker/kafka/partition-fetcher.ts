@@ -122,10 +122,12 @@ export class PartitionFetcher implements AssignedPartition {
     if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#leaveRange(offset);
     this.#failures = 0;
     const { records, nextOffset, epochs } = readFetched(this.topic, this.partition, answer.bytes, answer.aborted);
-    if (nextOffset === null || resumption !== this.#resumption || this.#closing.signal.aborted) return;
+    const isStale = () => resumption !== this.#resumption || this.#closing.signal.aborted;
+    if (nextOffset === null || isStale()) return;
     const fresh = records[0] && records[0].offset < offset ? records.filter((record) => record.offset >= offset) : records;
-    if (!(await this.#continues(epochs[0] ?? 0, offset))) return await this.#askOwner();
-    if (resumption !== this.#resumption) return;
+    const continues = await this.#continues(epochs[0] ?? 0, offset);
+    if (isStale()) return;
+    if (!continues) return await this.#askOwner();
     this.#nextOffset = nextOffset;
     this.#lastEpoch = epochs.at(-1) ?? null;
     this.#isFirst = false;

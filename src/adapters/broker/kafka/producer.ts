@@ -79,20 +79,27 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     const doing = `Opening the producer ${transactionalId}`;
     const cluster = createCluster(clientConfig(options, CONNECT_RETRIES));
     departed.watch(cluster);
+    let isGivenUp = false;
     const initialise = async () => {
       await cluster.connect();
       const ask = async () => {
         const coordinator = await cluster.findGroupCoordinator({ groupId: transactionalId, coordinatorType: TRANSACTION_COORDINATOR });
+        // A late request would fence the producer that the lane has opened since.
+        if (isGivenUp) throw new TroubleError(`${doing}: too late`);
         const identity = await coordinator.initProducerId({ transactionalId, transactionTimeout: TRANSACTION_TIMEOUT_MS });
         const parts = { cluster, coordinator, identity: { transactionalId, ...identity }, layouts, departed };
         return new KafkaTransactionalProducer({ ...parts, servers: options.brokers.join(',') });
       };
       return await insist(ask, NOT_YET, OPEN_TIMEOUT_MS);
     };
+    const opening = initialise();
     try {
-      return await withDeadline(initialise(), OPEN_TIMEOUT_MS, doing);
+      return await withDeadline(opening, OPEN_TIMEOUT_MS, doing);
     } catch (error) {
+      isGivenUp = true;
       void disconnect(cluster);
+      // What was still under way may have connected again.
+      opening.finally(() => disconnect(cluster)).catch(() => {});
       departed.forget(cluster);
       throw asServiceError(error, doing);
     }

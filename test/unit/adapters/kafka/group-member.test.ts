@@ -280,3 +280,32 @@ describe.concurrent('FindCoordinator', () => {
     expect(edge.kafka.requests('FindCoordinator')[0]).toEqual({ key: GROUP, kind: 0 });
   });
 });
+
+describe.concurrent('as it closes', () => {
+  it('ends at once although it is just connecting to its coordinator', async ({ expect }) => {
+    const edge = await Edge.start();
+    const held = Promise.withResolvers<void>();
+    edge.kafka.on('FindCoordinator', { held: held.promise }, { isLasting: true });
+    edge.kafka.on('JoinGroup', { silence: 'before' }, { isLasting: true });
+    await using joined = new Joined(edge, 'shop-1');
+    await edge.kafka.seen('FindCoordinator');
+    const closingAtMs = performance.now();
+    const closing = joined.member.close();
+    held.resolve();
+    await closing;
+    expect(performance.now() - closingAtMs).toBeLessThan(5_000);
+    expect(edge.kafka.requests('JoinGroup')).toEqual([]);
+  });
+});
+
+it.concurrent('asks a loading coordinator with pauses although it wants to join again', async ({ expect }) => {
+  await using joined = await Joined.start();
+  joined.edge.kafka.on('SyncGroup', { error: ERRORS.COORDINATOR_LOAD_IN_PROGRESS }, { isLasting: true });
+  await joined.edge.kafka.seen('SyncGroup');
+  joined.member.rejoin();
+  const askedAtMs = performance.now();
+  await joined.edge.kafka.seen('SyncGroup', 10);
+  expect(performance.now() - askedAtMs).toBeGreaterThan(500);
+  joined.edge.kafka.heal();
+  await joined.assigned(2);
+});

@@ -217,4 +217,21 @@ describe.concurrent('when another leader has taken what follows', () => {
     await fetching.hands(['0:a', '1:b']);
     expect(fetching.edge.kafka.requests('OffsetForLeaderEpoch')).toHaveLength(0);
   });
+
+  it('does not send an owner back that has gone on elsewhere meanwhile', async ({ expect }) => {
+    await using fetching = await Fetching.start(['a'], ['b']);
+    const known = Promise.withResolvers<void>();
+    fetching.edge.kafka.on('OffsetForLeaderEpoch', { held: known.promise });
+    fetching.fetcher.resumeFrom(2, 0);
+    await fetching.edge.kafka.seen('Fetch', 1);
+    fetching.log.batches.pop();
+    fetching.log.leaderEpoch = 1;
+    for (const value of ['other b', 'c']) await fetching.edge.kafka.append('commands', 0, [value]);
+    await fetching.edge.kafka.seen('OffsetForLeaderEpoch');
+    fetching.fetcher.pause();
+    fetching.fetcher.resumeFrom(0);
+    known.resolve();
+    await fetching.hands(['0:a', '1:other b', '2:c']);
+    expect(fetching.outOfRange).toBe(0);
+  });
 });
