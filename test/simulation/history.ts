@@ -116,8 +116,9 @@ async function comeToRest(world: World, scene: Scene): Promise<readonly Finding[
 /** What the judge says of everything that ever was, and of what retention has left of it. */
 async function judge(scene: Scene, file: DatabaseFile, isUnderWay: boolean): Promise<readonly Finding[]> {
   const { truncation } = scene.cluster;
-  if (truncation && (scene.refuses() || hasAnsweredWhatIsLost(truncation, scene.read(TOPICS.events)))) {
-    const places = answeredAfterTruncation(truncation, scene.read(TOPICS.commands), scene.read(TOPICS.events));
+  const [commands, events] = [scene.read(TOPICS.commands), scene.read(TOPICS.events)];
+  if (truncation && (scene.refuses() || hasAnsweredWhatIsLost(truncation, commands, events))) {
+    const places = answeredAfterTruncation(truncation, commands, events);
     return places.map((place) => ({ kind: 'answered-after-truncation', detail: place }));
   }
   const allowances = { mayFail: ({ body }: { readonly body: object }) => scene.poison.isIn(body), isUnderWay };
