@@ -10,7 +10,9 @@ import type { SimulatedLog } from './simulated-log.ts';
 import type { Machine, World } from './world.ts';
 
 /** Where there was something there may be more; where there was nothing, Kafka lets a fetch wait. */
-const LONGEST_POLL_MS = { afterRecords: 5, afterNothing: 60 };
+const LONGEST_POLL_MS = { afterRecords: 5, afterNothing: 60, idle: 480 };
+/** A partition with nothing new for so many fetches is idle: it would only keep the histories slow. */
+const FETCHES_UNTIL_IDLE = 10;
 
 /** What a fetch comes to. */
 type Fetched =
@@ -53,6 +55,7 @@ export class OwnedPartition implements AssignedPartition {
   #isFirst = true;
   /** Changes with each `pause` and `resumeFrom`. */
   #resumption = 0;
+  #emptyFetches = 0;
   #nextOffset: number | null = null;
   #closed: Promise<void> | null = null;
 
@@ -100,7 +103,9 @@ export class OwnedPartition implements AssignedPartition {
     if (this.#closed) return;
     const hasCome = this.#nextOffset !== null && (await this.#deliverFrom(this.#nextOffset));
     if (this.#late.length > 0 && this.#world.chance(0.3)) await this.#deliver(this.#late.shift() ?? []);
-    if (!this.#closed) this.#poll(hasCome ? LONGEST_POLL_MS.afterRecords : LONGEST_POLL_MS.afterNothing);
+    this.#emptyFetches = hasCome ? 0 : this.#emptyFetches + 1;
+    const isIdle = this.#emptyFetches > FETCHES_UNTIL_IDLE;
+    if (!this.#closed) this.#poll(LONGEST_POLL_MS[hasCome ? 'afterRecords' : isIdle ? 'idle' : 'afterNothing']);
   }
 
   /** @returns whether there were records */

@@ -342,7 +342,7 @@ function handledIn(
     if (places.length > 1) report('answered-twice', `the command ${id}, at ${places.join(' and at ')}`);
     if (before !== undefined || (isUnderWay && answered.length === 0)) continue;
     const isLeft = same.some(({ letter }) => letter && letter.resolution !== 'redriven');
-    const mayBeGone = same.some((command) => deleted.mayHaveHeld(command));
+    const mayBeGone = same.some((command) => deleted.mayHaveHeld(command)) || deleted.mayHaveHeldFormer(id);
     const one = answered[0] ?? (isLeft || mayBeGone ? null : same.find(({ letter }) => !letter));
     if (one) handled.push(one);
     else if (!isLeft && !mayBeGone) report('unanswered', `${id} was taken off the dead letters to be sent again, and was not`);

@@ -38,6 +38,12 @@ export class Deleted {
     return this.#firstAnswered.some((firsts) => offset < (firsts.get(partition) ?? Number.POSITIVE_INFINITY));
   }
 
+  /** Whether the command was sent before, and what came of it then: deleted both, but its id was kept. */
+  mayHaveHeldFormer(id: string): boolean {
+    const mayHaveHeld = cutIn(this.#commandStarts).some((partition) => this.mayHaveHeld({ partition, offset: 0 }));
+    return mayHaveHeld && this.#history.tables.processedIds.has(id);
+  }
+
   /** Deleted commands, as their dead letters have kept them. */
   commandsIn(letters: ReadonlyMap<string, Letter>): readonly HistoryRecord[] {
     return [...letters].flatMap(([place, { record }]) => {
