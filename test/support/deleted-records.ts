@@ -77,6 +77,18 @@ export class Deleted {
   }
 }
 
+/** Without the rest of an answer whose first messages retention has deleted: it is deleted as a whole. */
+export function withoutCutAnswers(history: History): History {
+  const { events, starts } = history;
+  const cut = cutIn(starts?.events ?? new Map()).flatMap((partition) => {
+    const left = events.filter((event) => event.partition === partition);
+    const first = left.reduce<HistoryRecord | undefined>((one, other) => (one && one.offset < other.offset ? one : other), undefined);
+    const [, rest] = /^(.+\/\d+\/\d+\.)\d+$/.exec(first?.headers.ce_id ?? '') ?? [];
+    return rest === undefined ? [] : left.filter(({ headers }) => headers.ce_id?.startsWith(rest));
+  });
+  return cut.length === 0 ? history : { ...history, events: events.filter((event) => !cut.includes(event)) };
+}
+
 const cutIn = (starts: ReadonlyMap<number, number>) => [...starts].filter(([, start]) => start > 0).map(([partition]) => partition);
 
 /** The lane and the offset of the command that a record answers. */
