@@ -189,11 +189,20 @@ export function answeredAfterTruncation(
     });
 }
 
-/** Then the database stands beyond what is left. */
-export function hasAnsweredWhatIsLost({ partition, lostIds }: Truncation, events: readonly HistoryRecord[]): boolean {
+/**
+ * Then the database stands beyond what is left. A command that was sent again may have the offset of
+ * its lost copy: an answer to it says nothing.
+ */
+export function hasAnsweredWhatIsLost(
+  { partition, lostIds }: Truncation,
+  commands: readonly HistoryRecord[],
+  events: readonly HistoryRecord[],
+): boolean {
+  const left = new Map(commands.filter((record) => record.partition === partition).map((record) => [record.offset, idOf(record)]));
   return events.some(({ headers }) => {
     const [, lane, offset] = /\/(\d+)\/(\d+)$/.exec(headers.ce_id ?? '') ?? [];
-    return Number(lane) === partition && headers.ce_causationid !== undefined && lostIds.get(Number(offset)) === headers.ce_causationid;
+    const id = headers.ce_causationid;
+    return Number(lane) === partition && id !== undefined && lostIds.get(Number(offset)) === id && left.get(Number(offset)) !== id;
   });
 }
 

@@ -33,6 +33,7 @@ const LONGEST_MS = 120_000;
 /** Long enough for whatever still wants to happen: a transaction that times out, a zombie that wakes up. */
 const AFTERMATH_MS = 10_000;
 const LOOK_MS = 150;
+const LOOK_AFTER_COMMIT_MS = 60;
 /** In some histories answers about several products come in several messages. */
 const SMALL_EVENTS_RATE = 0.3;
 const SMALL_EVENTS_BYTES = 3_000;
@@ -65,6 +66,8 @@ export async function simulate(seed: number, file: DatabaseFile, trace?: (text: 
       records.filter(({ topic }) => topic !== TOPICS.commands),
       positions,
     );
+    // While the markers of the transaction are written, one partition after the other.
+    if (records.length > 1) world.after(world.random() * LOOK_AFTER_COMMIT_MS, () => reader.look());
   });
   if (world.chance(SMALL_EVENTS_RATE)) log.maxMessageBytes.set(TOPICS.events, SMALL_EVENTS_BYTES);
   const reader = new LiveReader(log, [TOPICS.events]);
@@ -116,8 +119,9 @@ async function comeToRest(world: World, scene: Scene): Promise<readonly Finding[
 /** What the judge says of everything that ever was, and of what retention has left of it. */
 async function judge(scene: Scene, file: DatabaseFile, isUnderWay: boolean): Promise<readonly Finding[]> {
   const { truncation } = scene.cluster;
-  if (truncation && (scene.refuses() || hasAnsweredWhatIsLost(truncation, scene.read(TOPICS.events)))) {
-    const places = answeredAfterTruncation(truncation, scene.read(TOPICS.commands), scene.read(TOPICS.events));
+  const [commands, events] = [scene.read(TOPICS.commands), scene.read(TOPICS.events)];
+  if (truncation && (scene.refuses() || hasAnsweredWhatIsLost(truncation, commands, events))) {
+    const places = answeredAfterTruncation(truncation, commands, events);
     return places.map((place) => ({ kind: 'answered-after-truncation', detail: place }));
   }
   const allowances = { mayFail: ({ body }: { readonly body: object }) => scene.poison.isIn(body), isUnderWay };
@@ -144,6 +148,10 @@ const BEFALLING = [
   ...['crash', 'crash', 'freeze', 'freeze'],
   ...['leaving machine', 'lost database connection', 'joining machine', 'expelled machine'],
 ] as const;
+
+/** An owner that stalls here wakes up as a former one, and goes on into a transaction. */
+const BEFORE_A_TRANSACTION = ['delivered', 'decoded'] as const satisfies readonly FaultPoint[];
+const ZOMBIE_RATE = 0.15;
 
 const WAY_OUT = FAULT_POINTS.slice(FAULT_POINTS.indexOf('database-committed'), FAULT_POINTS.indexOf('broker-committed'));
 
@@ -227,6 +235,7 @@ class Scene {
     const isSecond = where.startsWith('left-behind');
     // Before somebody can fail over answers left behind, somebody must have left them.
     if (isSecond || world.chance(0.3)) this.#lieInWait(world.pick(WAY_OUT), world.between(1, 5), 'kill');
+    if (world.chance(ZOMBIE_RATE)) this.#lieInWait(world.pick(BEFORE_A_TRANSACTION), world.between(1, 30), 'stall');
     this.#lieInWait(where, isSecond || where === 'failure-claimed' ? 1 : world.between(1, 5));
     for (let count = world.between(1, this.poison.isThere ? 12 : 8); count > 0; count -= 1) {
       world.after(world.random() * this.troubledMs, () => this.#befall(world.pick(this.#living())));
@@ -360,7 +369,7 @@ class Scene {
   }
 
   /** Whoever passes the point for the n-th time dies there, throws, or stalls. */
-  #lieInWait(where: FaultPoint, passings: number, how?: 'kill'): void {
+  #lieInWait(where: FaultPoint, passings: number, how?: 'kill' | 'stall'): void {
     // The end of an owner promises not to fail: nothing there can throw.
     const canThrow = where !== 'partition-revoked' && where !== 'relay-drained' && where !== 'outbox-emptied';
     const kind = how ?? this.#world.pick(canThrow ? ['kill', 'throw', 'stall'] : ['kill', 'stall']);

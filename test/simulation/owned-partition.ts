@@ -1,15 +1,29 @@
-import type {
-  AssignedPartition,
-  ConsumeOptions,
-  Membership,
-  PartitionOwner,
-  ReceivedRecord,
+import {
+  type AssignedPartition,
+  type ConsumeOptions,
+  type Membership,
+  type PartitionOwner,
+  type ReceivedRecord,
+  TroubleError,
 } from '../../src/service-layer/unit-of-work.ts';
 import type { SimulatedLog } from './simulated-log.ts';
 import type { Machine, World } from './world.ts';
 
 /** Where there was something there may be more; where there was nothing, Kafka lets a fetch wait. */
-const LONGEST_POLL_MS = { afterRecords: 5, afterNothing: 60 };
+const LONGEST_POLL_MS = { afterRecords: 5, afterNothing: 60, idle: 480 };
+/** A partition with nothing new for so many fetches is idle: it would only keep the histories slow. */
+const FETCHES_UNTIL_IDLE = 10;
+
+/** What a fetch comes to. */
+type Fetched =
+  | { readonly kind: 'records'; readonly records: readonly ReceivedRecord[] }
+  /** The log begins behind the position. */
+  | { readonly kind: 'deleted'; readonly beginning: number }
+  /** The log ends before the position. */
+  | { readonly kind: 'beyond' }
+  /** The log ends the former leader epoch before the position: other records have its offsets. */
+  | { readonly kind: 'truncated' }
+  | { readonly kind: 'trouble' };
 
 /** The member that owns the partition, as far as the partition needs to know it. */
 export interface Holder {
@@ -18,13 +32,14 @@ export interface Holder {
   readonly generation: number;
   /** Partitions that it does not want. */
   readonly givenBack: Set<number>;
-  /** Closes the partition, and assigns it anew: its log is another one than it was. */
+  /** Closes the partition, and assigns it anew: the new owner looks for itself where it stands. */
   reopen(partition: number): void;
 }
 
 /**
- * Fetches for one owner, one delivery at a time. Now and then the same delivery comes again, at once or long after; and what was
- * under way when the owner paused, or resumed elsewhere, may still arrive.
+ * Fetches for one owner, one delivery at a time, and leaves a truncated log as the real fetcher does.
+ * Now and then the same delivery comes again, at once or long after. What was under way when the
+ * owner paused, or resumed elsewhere, may still arrive.
  */
 export class OwnedPartition implements AssignedPartition {
   readonly topic: string;
@@ -34,7 +49,13 @@ export class OwnedPartition implements AssignedPartition {
   readonly #holder: Holder;
   readonly #owner: PartitionOwner;
   readonly #late: (readonly ReceivedRecord[])[] = [];
-  readonly #leaderEpoch: number;
+  /** The leader epoch of what lies before `#nextOffset`; null: not known. */
+  #lastEpoch: number | null = null;
+  /** Whether the owner asked for the offset itself, rather than having come to it. */
+  #isFirst = true;
+  /** Changes with each `pause` and `resumeFrom`. */
+  #resumption = 0;
+  #emptyFetches = 0;
   #nextOffset: number | null = null;
   #closed: Promise<void> | null = null;
 
@@ -44,7 +65,6 @@ export class OwnedPartition implements AssignedPartition {
     this.#world = world;
     this.#log = log;
     this.#holder = holder;
-    this.#leaderEpoch = log.leaderEpoch(this.topic, partition);
     this.#owner = holder.options.assigned(this);
     this.#poll(LONGEST_POLL_MS.afterNothing);
   }
@@ -58,12 +78,16 @@ export class OwnedPartition implements AssignedPartition {
   }
 
   pause(): void {
+    this.#resumption += 1;
     this.#nextOffset = null;
   }
 
-  resumeFrom(offset: number): void {
+  resumeFrom(offset: number, leaderEpoch?: number): void {
     this.#holder.givenBack.delete(this.partition);
+    this.#resumption += 1;
     this.#nextOffset = offset;
+    this.#lastEpoch = leaderEpoch ?? null;
+    this.#isFirst = true;
   }
 
   close(): Promise<void> {
@@ -76,44 +100,85 @@ export class OwnedPartition implements AssignedPartition {
   }
 
   async #fetch(): Promise<void> {
-    const fromOffset = this.#nextOffset;
     if (this.#closed) return;
-    let longestMs = LONGEST_POLL_MS.afterNothing;
-    if (this.#isOutOfRange(fromOffset)) {
-      this.#holder.reopen(this.partition);
-      return;
-    }
-    if (fromOffset !== null) {
-      const records = await this.#world
-        .request(this.#holder.machine, `fetches ${this.partition} from ${fromOffset}`, () =>
-          this.#log.fetch(this.topic, this.partition, fromOffset, this.#world.between(1, 12)),
-        )
-        .catch((): ReceivedRecord[] => []);
-      const last = records.at(-1);
-      if (last && this.#nextOffset === fromOffset) {
-        this.#nextOffset = last.offset + 1;
-        longestMs = LONGEST_POLL_MS.afterRecords;
+    const hasCome = this.#nextOffset !== null && (await this.#deliverFrom(this.#nextOffset));
+    if (this.#late.length > 0 && this.#world.chance(0.3)) await this.#deliver(this.#late.shift() ?? []);
+    this.#emptyFetches = hasCome ? 0 : this.#emptyFetches + 1;
+    const isIdle = this.#emptyFetches > FETCHES_UNTIL_IDLE;
+    if (!this.#closed) this.#poll(LONGEST_POLL_MS[hasCome ? 'afterRecords' : isIdle ? 'idle' : 'afterNothing']);
+  }
+
+  /** @returns whether there were records */
+  async #deliverFrom(offset: number): Promise<boolean> {
+    const resumption = this.#resumption;
+    const fetched = await this.#ask(offset);
+    const isStale = resumption !== this.#resumption;
+    if (fetched.kind === 'records') {
+      const { records } = fetched;
+      if (isStale) this.#late.push(records);
+      else {
+        this.#advance(records);
         await this.#deliver(records);
         if (this.#world.chance(0.05)) await this.#deliver(records);
         if (this.#world.chance(0.05)) this.#late.push(records);
-      } else if (last) this.#late.push(records);
+      }
+      return records.length > 0 && !isStale;
     }
-    if (this.#late.length > 0 && this.#world.chance(0.3)) await this.#deliver(this.#late.shift() ?? []);
-    this.#poll(longestMs);
+    if (isStale || fetched.kind === 'trouble') return false;
+    // Only deleted records lie between: the owner has just looked where it stands.
+    if (fetched.kind === 'deleted' && this.#isFirst) this.#nextOffset = fetched.beginning;
+    else {
+      this.pause();
+      this.#holder.reopen(this.partition);
+    }
+    return false;
   }
 
-  /** The log ends before what comes next: it has lost what was read. */
-  #isOutOfRange(nextOffset: number | null): boolean {
-    if (nextOffset === null || this.#log.outages.has(`leader of ${this.partition}`)) return false;
-    // Also when the log has grown past it again: whoever reads on in another epoch must look again where it stands.
-    const isAnother = this.#log.leaderEpoch(this.topic, this.partition) !== this.#leaderEpoch;
-    return isAnother || nextOffset > this.#log.partition(this.topic, this.partition).length;
+  /** Before records of a higher leader epoch come, the fetcher asks where the former one ends (KIP-320). */
+  async #ask(offset: number): Promise<Fetched> {
+    const { machine } = this.#holder;
+    const lastEpoch = this.#lastEpoch;
+    try {
+      const fetched = await this.#world.request(machine, `fetches ${this.partition} from ${offset}`, () => this.#fetchFrom(offset));
+      const epoch = fetched.kind === 'records' ? fetched.records[0]?.leaderEpoch : undefined;
+      if (lastEpoch === null || epoch === undefined || epoch <= lastEpoch) return fetched;
+      const end = await this.#world.request(machine, `asks where an epoch of ${this.partition} ends`, () =>
+        this.#log.endOfEpoch(this.topic, this.partition, lastEpoch),
+      );
+      return end >= offset ? fetched : { kind: 'truncated' };
+    } catch (error) {
+      if (error instanceof TroubleError) return { kind: 'trouble' };
+      throw error;
+    }
   }
 
-  /** Nothing from beyond where the owner wants to go on: no broker would. */
+  #fetchFrom(offset: number): Fetched {
+    this.#log.outages.ask(`leader of ${this.partition}`);
+    const beginning = this.#log.start(this.topic, this.partition);
+    if (offset < beginning) return { kind: 'deleted', beginning };
+    if (offset > this.#log.partition(this.topic, this.partition).length) return { kind: 'beyond' };
+    return { kind: 'records', records: this.#log.fetch(this.topic, this.partition, offset, this.#world.between(1, 12)) };
+  }
+
+  /** Nothing from beyond where the owner wants to go on, and nothing that the log has lost: no broker would. */
   async #deliver(records: readonly ReceivedRecord[]): Promise<void> {
     const [first] = records;
-    if (this.#closed || !first || first.offset > (this.#nextOffset ?? Number.POSITIVE_INFINITY)) return;
+    const last = records.at(-1);
+    if (this.#closed || !first || !last) return;
+    if (first.offset > (this.#nextOffset ?? Number.POSITIVE_INFINITY) || !this.#isStillThere(last)) return;
+    this.#advance(records);
     await this.#owner.handle(records);
+  }
+
+  #advance(records: readonly ReceivedRecord[]): void {
+    const last = records.at(-1);
+    if (!last || this.#nextOffset === null || last.offset < this.#nextOffset) return;
+    this.#nextOffset = last.offset + 1;
+    this.#lastEpoch = last.leaderEpoch ?? null;
+    this.#isFirst = false;
+  }
+
+  #isStillThere({ offset, leaderEpoch }: ReceivedRecord): boolean {
+    return this.#log.partition(this.topic, this.partition)[offset]?.leaderEpoch === leaderEpoch;
   }
 }

@@ -50,6 +50,8 @@ interface Log {
   leaderEpoch: number;
   /** Nobody has read further. */
   readBelow: number;
+  /** The fate of everything before it is decided; perhaps of more. */
+  decidedBelow: number;
 }
 
 /** Told of what a transaction writes, and how it moves the group, when its commit is decided. */
@@ -85,7 +87,7 @@ export class SimulatedLog {
     for (const topic of topics)
       this.#topics.set(
         topic,
-        Array.from({ length: partitions }, () => ({ entries: [], start: 0, leaderEpoch: 0, readBelow: 0 })),
+        Array.from({ length: partitions }, () => ({ entries: [], start: 0, leaderEpoch: 0, readBelow: 0, decidedBelow: 0 })),
       );
   }
 
@@ -127,6 +129,7 @@ export class SimulatedLog {
   truncate(topic: string, partition: number, end: number): boolean {
     const log = this.#log(topic, partition);
     log.entries.length = end;
+    log.decidedBelow = Math.min(log.decidedBelow, end);
     log.leaderEpoch += 1;
     this.#world.trace(`${topic}/${partition} ends at ${end}, in epoch ${log.leaderEpoch}`);
     return log.readBelow > end;
@@ -191,16 +194,19 @@ export class SimulatedLog {
 
   /** Before it, the fate of everything is decided. */
   stableEnd(topic: string, partition: number): number {
-    const entries = this.partition(topic, partition);
-    const open = entries.findIndex(({ fate }) => fate === 'open');
-    return open < 0 ? entries.length : open;
+    const log = this.#log(topic, partition);
+    while (log.decidedBelow < log.entries.length && log.entries[log.decidedBelow]?.fate !== 'open') log.decidedBelow += 1;
+    return log.decidedBelow;
   }
 
   /** Behind the last record that a `read_committed` client sees; 0: it sees none. */
   end(topic: string, partition: number): number {
-    const isSeen = ({ isMarker, fate }: Entry) => !isMarker && fate === 'committed';
-    const end = this.partition(topic, partition).slice(0, this.stableEnd(topic, partition)).findLastIndex(isSeen) + 1;
-    return end > this.start(topic, partition) ? end : 0;
+    const { entries, start } = this.#log(topic, partition);
+    for (let end = this.stableEnd(topic, partition); end > start; end -= 1) {
+      const { isMarker, fate } = entries[end - 1] as Entry;
+      if (!isMarker && fate === 'committed') return end;
+    }
+    return 0;
   }
 
   /** What a `read_committed` client gets. @throws {TroubleError} the leader moves */

@@ -1,7 +1,7 @@
 import { AllocationModel, type ModelEvent } from './allocation-model.ts';
 import { attributesOf, checkEnvelopes, type Origin, originOf, type PartAttributes } from './check-envelopes.ts';
 import { checkParking } from './check-parking.ts';
-import { Deleted } from './deleted-records.ts';
+import { Deleted, withoutCutAnswers } from './deleted-records.ts';
 
 /*
  * The judge of a fault campaign: from what anybody can read (topics as a `read_committed` client sees them, tables, the group's
@@ -148,7 +148,8 @@ export interface LaneCommand extends Origin {
 }
 
 /** Every violation of a history, of each kind the first few. It is at rest, unless the allowances say otherwise. */
-export function checkHistory(history: History, allowances: Allowances = {}): readonly Violation[] {
+export function checkHistory(whole: History, allowances: Allowances = {}): readonly Violation[] {
+  const history = withoutCutAnswers(whole);
   const violations: Violation[] = [];
   const report = (kind: Violation['kind'], detail: string) => {
     if (violations.filter((each) => each.kind === kind).length < MOST_OF_A_KIND) violations.push({ kind, detail });
@@ -342,7 +343,7 @@ function handledIn(
     if (places.length > 1) report('answered-twice', `the command ${id}, at ${places.join(' and at ')}`);
     if (before !== undefined || (isUnderWay && answered.length === 0)) continue;
     const isLeft = same.some(({ letter }) => letter && letter.resolution !== 'redriven');
-    const mayBeGone = same.some((command) => deleted.mayHaveHeld(command));
+    const mayBeGone = same.some((command) => deleted.mayHaveHeld(command)) || deleted.mayHaveHeldFormer(id);
     const one = answered[0] ?? (isLeft || mayBeGone ? null : same.find(({ letter }) => !letter));
     if (one) handled.push(one);
     else if (!isLeft && !mayBeGone) report('unanswered', `${id} was taken off the dead letters to be sent again, and was not`);

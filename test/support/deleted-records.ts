@@ -38,6 +38,12 @@ export class Deleted {
     return this.#firstAnswered.some((firsts) => offset < (firsts.get(partition) ?? Number.POSITIVE_INFINITY));
   }
 
+  /** Whether the command was sent before, and what came of it then: deleted both, but its id was kept. */
+  mayHaveHeldFormer(id: string): boolean {
+    const mayHaveHeld = cutIn(this.#commandStarts).some((partition) => this.mayHaveHeld({ partition, offset: 0 }));
+    return mayHaveHeld && this.#history.tables.processedIds.has(id);
+  }
+
   /** Deleted commands, as their dead letters have kept them. */
   commandsIn(letters: ReadonlyMap<string, Letter>): readonly HistoryRecord[] {
     return [...letters].flatMap(([place, { record }]) => {
@@ -69,6 +75,18 @@ export class Deleted {
     const { products } = this.#history.tables;
     return new Set(products.filter(({ sku, version }) => counts.get(sku) !== version).map(({ sku }) => sku));
   }
+}
+
+/** Without the rest of an answer whose first messages retention has deleted: it is deleted as a whole. */
+export function withoutCutAnswers(history: History): History {
+  const { events, starts } = history;
+  const cut = cutIn(starts?.events ?? new Map()).flatMap((partition) => {
+    const left = events.filter((event) => event.partition === partition);
+    const first = left.reduce<HistoryRecord | undefined>((one, other) => (one && one.offset < other.offset ? one : other), undefined);
+    const [, rest] = /^(.+\/\d+\/\d+\.)\d+$/.exec(first?.headers.ce_id ?? '') ?? [];
+    return rest === undefined ? [] : left.filter(({ headers }) => headers.ce_id?.startsWith(rest));
+  });
+  return cut.length === 0 ? history : { ...history, events: events.filter((event) => !cut.includes(event)) };
 }
 
 const cutIn = (starts: ReadonlyMap<number, number>) => [...starts].filter(([, start]) => start > 0).map(([partition]) => partition);

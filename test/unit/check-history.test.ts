@@ -257,6 +257,19 @@ describe('The judge of histories', () => {
     expect(checkHistory(history)).toEqual([]);
   });
 
+  it('has nothing against an answer whose first message retention has deleted', () => {
+    const history = rightHistory();
+    retain(history, 'events', splitFirstComposite(history) + 1);
+    expect(checkHistory(history)).toEqual([]);
+  });
+
+  it('has nothing against a repeated command whose original and answer retention has deleted', () => {
+    const history = rightHistory();
+    retain(history, 'commands', 4);
+    retain(history, 'events', 4);
+    expect(checkHistory(history)).toEqual([]);
+  });
+
   it('has nothing against what is still to come, while the history is under way', () => {
     const history = rightHistory();
     history.events.pop();
