@@ -143,7 +143,10 @@ export class KafkaAdmin {
     return { partition, beginning: beginning.offset, end: end.offset };
   }
 
-  /** The topic's partitions, as kafkajs's partitioner takes them; none: the topic is not there. */
+  /**
+   * The topic's partitions, as kafkajs's partitioner takes them.
+   * @throws {TroubleError} the topic is not there, or no node answers
+   */
   async partitions(topic: string): Promise<PartitionMetadata[]> {
     await this.#view.refresh();
     const leaders = await this.#view.leadersOf(topic);

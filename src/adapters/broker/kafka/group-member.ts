@@ -14,7 +14,7 @@ const SESSION_MS = 6_000;
 const STATIC_SESSION_MS = 30_000;
 /** How long the group waits for its members to join again. A live one does within a heartbeat. */
 const REBALANCE_MS = 10_000;
-export const HEARTBEAT_MS = 500;
+const HEARTBEAT_MS = 500;
 const HEARTBEAT_TIMEOUT_MS = 3_000;
 /** The coordinator may wait for others as long as a rebalance lasts. */
 const REBALANCE_ANSWER_MS = REBALANCE_MS + 5_000;

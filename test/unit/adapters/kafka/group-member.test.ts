@@ -1,5 +1,7 @@
+import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { GroupMember } from '../../../../src/adapters/broker/kafka/group-member.ts';
+import { TroubleError } from '../../../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { CODES } from '../../../support/fake-kafka/codes.ts';
 import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
@@ -308,4 +310,23 @@ it.concurrent('asks a loading coordinator with pauses although it wants to join 
   expect(performance.now() - askedAtMs).toBeGreaterThan(500);
   joined.edge.kafka.heal();
   await joined.assigned(2);
+});
+
+it.concurrent('says once why it has no part in the group when no assignment can be read', async ({ expect }) => {
+  await using edge = await Edge.start();
+  const said: string[] = [];
+  const log = pino({ level: 'info' }, { write: (line) => void said.push(JSON.parse(line).msg) });
+  let tries = 0;
+  const events = {
+    assigned: () => {
+      tries += 1;
+      if (tries < 4) throw new TroubleError('no assignment');
+    },
+    lost: () => {},
+  };
+  const protocol = { name: 'test', subscription: () => Buffer.alloc(0), assign: async () => [] };
+  const member = new GroupMember({ ...edge.options, log }, edge.view, GROUP, [protocol], events);
+  await eventually(() => expect(tries).toBe(4));
+  await member.close();
+  expect(said).toEqual([expect.stringContaining('no assignment'), expect.stringContaining('is reached again')]);
 });
