@@ -31,8 +31,11 @@ export interface FetcherContext {
   readonly membership: () => Membership | null;
   readonly onGivenBack: () => void;
   readonly onResumed: () => void;
-  /** The owner's position is not in the log any more: it must look anew where it stands. */
-  readonly onOutOfRange: () => void;
+  /**
+   * What comes next for the owner is not in the log any more, or is not what it was: retention has deleted it, or the log was
+   * truncated. `beginning`: the first offset that is there. Nothing is delivered until the next `resumeFrom`.
+   */
+  readonly onOutOfRange: (beginning: number) => void;
 }
 
 /**
@@ -57,8 +60,6 @@ export class PartitionFetcher implements AssignedPartition {
   /** Changes with each `pause` and `resumeFrom`: what was fetched before is dropped. */
   #resumption = 0;
   #resumed = Promise.withResolvers<void>();
-  /** Whether the owner asked for the offset itself, rather than having come to it. */
-  #isFirst = true;
   /** The leader epoch of what lies before `#nextOffset`; null: not known. */
   #lastEpoch: number | null = null;
   #failures = 0;
@@ -90,7 +91,6 @@ export class PartitionFetcher implements AssignedPartition {
     this.#resumption += 1;
     this.#nextOffset = offset;
     this.#lastEpoch = leaderEpoch ?? null;
-    this.#isFirst = true;
     this.#resumed.resolve();
     this.#resumed = Promise.withResolvers();
     this.#context.onResumed();
@@ -119,7 +119,7 @@ export class PartitionFetcher implements AssignedPartition {
       fetchRecords(this.topic, this.partition, offset, { waitMs: LONG_POLL_MS, maxBytes: MAX_BYTES }),
       LONG_POLL_MS,
     );
-    if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#leaveRange(offset);
+    if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#askOwner(offset);
     this.#failures = 0;
     const { records, nextOffset, epochs } = readFetched(this.topic, this.partition, answer.bytes, answer.aborted);
     const isStale = () => resumption !== this.#resumption || this.#closing.signal.aborted;
@@ -127,10 +127,9 @@ export class PartitionFetcher implements AssignedPartition {
     const fresh = records[0] && records[0].offset < offset ? records.filter((record) => record.offset >= offset) : records;
     const continues = await this.#continues(epochs[0] ?? 0, offset);
     if (isStale()) return;
-    if (!continues) return await this.#askOwner();
+    if (!continues) return await this.#askOwner(offset);
     this.#nextOffset = nextOffset;
     this.#lastEpoch = epochs.at(-1) ?? null;
-    this.#isFirst = false;
     if (fresh.length > 0) await this.#owner.handle(fresh);
   }
 
@@ -154,25 +153,14 @@ export class PartitionFetcher implements AssignedPartition {
     throw new TroubleError(`the leader answers ${errorName(answer.errorCode)}`);
   }
 
-  /**
-   * Retention has deleted what comes next, or the log ends before it. The owner looks again where
-   * it stands; when it has just done so, and only deleted records lie between, it goes on behind them.
-   */
-  async #leaveRange(offset: number): Promise<void> {
+  /** Where it stands is not in the log, or not what it was: the owner must look for itself. */
+  async #askOwner(offset: number): Promise<void> {
     const beginning = await this.#askLeader(listOffset(this.topic, this.partition, 'beginning'), 0);
+    // Meanwhile the owner may have gone on elsewhere.
     if (this.#nextOffset !== offset) return;
-    if (this.#isFirst && offset < beginning.offset) {
-      this.#nextOffset = beginning.offset;
-      return;
-    }
-    await this.#askOwner();
-  }
-
-  /** The owner must look for itself where it stands. */
-  async #askOwner(): Promise<void> {
     this.pause();
     await sleep(OUT_OF_RANGE_MS, undefined, { signal: this.#closing.signal }).catch(() => {});
-    if (!this.#closing.signal.aborted) this.#context.onOutOfRange();
+    if (!this.#closing.signal.aborted) this.#context.onOutOfRange(beginning.offset);
   }
 
   async #afterTrouble(message: string): Promise<void> {

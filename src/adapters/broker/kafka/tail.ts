@@ -47,7 +47,7 @@ export class KafkaTail implements Subscription {
       onGivenBack: () => {},
       onResumed: () => {},
       // Retention has overtaken it, or the topic was created again: on from what is there.
-      onOutOfRange: () => fetcher.resumeFrom(0),
+      onOutOfRange: (first) => fetcher.resumeFrom(first),
     });
     this.#fetchers.push(fetcher);
   }

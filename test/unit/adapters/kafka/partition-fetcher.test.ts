@@ -11,6 +11,7 @@ class Fetching implements AsyncDisposable {
   readonly fetcher: PartitionFetcher;
   readonly handed: ReceivedRecord[] = [];
   outOfRange = 0;
+  beginning = -1;
 
   private constructor(edge: Edge) {
     this.edge = edge;
@@ -25,7 +26,8 @@ class Fetching implements AsyncDisposable {
       membership: () => null,
       onGivenBack: () => {},
       onResumed: () => {},
-      onOutOfRange: () => {
+      onOutOfRange: (beginning) => {
+        this.beginning = beginning;
         this.outOfRange += 1;
       },
     });
@@ -141,13 +143,13 @@ describe.concurrent('around the offset that the owner stands at', () => {
     expect(fetching.values).toEqual([]);
   });
 
-  it('one below the beginning, right after the owner has looked, it goes on at the beginning', async ({ expect }) => {
+  it('one below the beginning, the owner must look anew, and is told where the log begins', async ({ expect }) => {
     await using fetching = await Fetching.start(['a'], ['b'], ['c']);
     fetching.log.beginning = 1;
     fetching.fetcher.resumeFrom(0);
-    await fetching.hands(['1:b', '2:c']);
-    expect(fetching.values).toEqual(['1:b', '2:c']);
-    expect(fetching.outOfRange).toBe(0);
+    await eventually(() => expect(fetching.outOfRange).toBe(1));
+    expect(fetching.beginning).toBe(1);
+    expect(fetching.values).toEqual([]);
   });
 
   it('at the beginning it hands over the first record', async ({ expect }) => {
