@@ -180,6 +180,8 @@ export class Lane implements PartitionOwner {
   async #answer(records: readonly ReceivedRecord[], relay: OutboxRelay, failure: HandlerFailure | null): Promise<void> {
     const stopTimer = this.#context.answering.metrics.batchSeconds.startTimer();
     const { store, answering } = this.#context;
+    // The position that these records were chosen by, also if the lane opens anew while they are read.
+    const position = this.#position;
     passing('delivered');
     const read = await readRecords(records);
     passing('decoded');
@@ -187,13 +189,13 @@ export class Lane implements PartitionOwner {
     const batch = {
       lane: { topic, partition },
       records: read,
-      position: this.#position,
+      position,
       publishedBelowOffset: this.#publishedBelowOffset,
       deadLetterMaxBytes: this.#deadLetterMaxBytes,
       eventMaxBytes: this.#eventMaxBytes,
       failure,
     };
-    const progress = await store.transaction(this.#assigned, this.#position, (transaction) => answerBatch(batch, transaction, answering));
+    const progress = await store.transaction(this.#assigned, position, (transaction) => answerBatch(batch, transaction, answering));
     passing('database-committed');
     // The lane has opened anew meanwhile, perhaps without having seen this transaction: the row is moved, so that its next one is
     // fenced, and the opening after that publishes these answers.

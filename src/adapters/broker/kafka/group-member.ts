@@ -192,13 +192,16 @@ export class GroupMember {
         return state;
       case 'find-coordinator':
         throw this.#trouble(request, errorCode);
-      case 'rejoin':
       case 'take-member-id':
         return 'joining';
+      case 'rejoin':
+        return await this.#joinSoon();
       case 'give-up-and-rejoin':
-        return this.#giveUp(this.#memberId);
+        this.#giveUp(this.#memberId);
+        return await this.#joinSoon();
       case 'give-up-and-join-anew':
-        return this.#giveUp('');
+        this.#giveUp('');
+        return await this.#joinSoon();
       case 'wait-for-operator':
         this.#noteTrouble(`${request} was refused (${errorName(errorCode)})`);
         await this.#pause(OPERATOR_RETRY_MS);
@@ -217,10 +220,16 @@ export class GroupMember {
     return trouble;
   }
 
-  #giveUp(memberId: string): State {
+  #giveUp(memberId: string): void {
     this.#events.lost();
     this.#memberId = memberId;
     this.#generation = -1;
+  }
+
+  /** The first join after an error goes out at once. While nothing settles, the next ones wait. */
+  async #joinSoon(): Promise<State> {
+    const backoffMs = this.#backoffMs();
+    if (this.#failures > 1) await this.#pause(backoffMs);
     return 'joining';
   }
 

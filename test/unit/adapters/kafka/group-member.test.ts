@@ -300,6 +300,19 @@ describe.concurrent('as it closes', () => {
   });
 });
 
+it.concurrent.for(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID'] as const)(
+  'joins again with pauses while JoinGroup answers %s',
+  async (name, { expect }) => {
+    await using joined = await Joined.start();
+    joined.edge.kafka.on('JoinGroup', { error: ERRORS[name] }, { isLasting: true });
+    const askedAtMs = performance.now();
+    await joined.edge.kafka.seen('JoinGroup', 8);
+    expect(performance.now() - askedAtMs).toBeGreaterThan(500);
+    joined.edge.kafka.heal();
+    await joined.assigned();
+  },
+);
+
 it.concurrent('asks a loading coordinator with pauses although it wants to join again', async ({ expect }) => {
   await using joined = await Joined.start();
   joined.edge.kafka.on('SyncGroup', { error: ERRORS.COORDINATOR_LOAD_IN_PROGRESS }, { isLasting: true });
