@@ -13,6 +13,7 @@ export class CommandConsumer {
   readonly #lanes = new Map<number, { readonly lane: Lane; readonly closed: Promise<void> }>();
   /** Why each partition was given back that another member has now. */
   readonly #refusals = new Map<number, string>();
+  #joining: GroupConsumer | null = null;
   #subscription: GroupConsumer | null = null;
 
   constructor(topic: string, context: Omit<LaneContext, 'published' | 'answered'>) {
@@ -26,6 +27,9 @@ export class CommandConsumer {
     this.#subscription = await this.#context.broker.consume({
       topic: this.#topic,
       group: this.#context.group,
+      joining: (consumer) => {
+        this.#joining = consumer;
+      },
       assigned: (partition) => this.#assign(partition),
       mayTake: (partition) => this.#mayTake(partition),
     });
@@ -44,7 +48,7 @@ export class CommandConsumer {
 
   /** What keeps it from answering commands, one sentence each; empty: everything works. */
   problems(): readonly string[] {
-    if (!this.#subscription) return ['The consumer has not joined its group yet'];
+    if (!this.#subscription) return [this.#joining?.problem() ?? 'The consumer has not joined its group yet'];
     const membership = this.#subscription.problem();
     return [
       ...(membership === null ? [] : [membership]),

@@ -120,6 +120,8 @@ export interface ConsumeOptions {
   readonly group: string;
   /** Called for each partition that is newly assigned, after its former owner here has been told to close. */
   readonly assigned: (partition: AssignedPartition) => PartitionOwner;
+  /** Told at once of the consumer, which has not joined yet: it can be asked why. */
+  readonly joining?: (consumer: GroupConsumer) => void;
   /** Asked now and then about a partition that was given back and went to another member. Never rejects. */
   readonly mayTake?: (partition: number) => Promise<boolean>;
 }

@@ -21,6 +21,7 @@ class FakeGroup {
   positions = [5, 5];
   committed = [5, 5];
   membershipProblem: string | null = null;
+  joined = Promise.resolve();
   isDatabaseAway = false;
   given: number[] = [];
   resumed: number[] = [];
@@ -33,6 +34,8 @@ class FakeGroup {
     const broker: Partial<Broker> = {
       consume: async (options) => {
         this.options = options;
+        options.joining?.({ problem: () => this.membershipProblem, close: async () => {} });
+        await this.joined;
         return { problem: () => this.membershipProblem, close: async () => {} };
       },
       openProducer: async () => {
@@ -189,6 +192,19 @@ describe('A consumer whose database does not fit', () => {
 });
 
 describe('A consumer', () => {
+  it('says why it has not joined its group, also before it has joined for the first time', async () => {
+    const group = new FakeGroup();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    group.joined = promise;
+    const starting = group.consumer.start();
+    expect(group.consumer.problems()).toEqual(['The consumer has not joined its group yet']);
+    group.membershipProblem = 'the coordinator is silent';
+    expect(group.consumer.problems()).toEqual(['the coordinator is silent']);
+    resolve();
+    await starting;
+    expect(group.consumer.problems()).toEqual(['the coordinator is silent']);
+  });
+
   it('has the problems of its membership, and none as a member without partitions', async () => {
     const group = new FakeGroup();
     expect(group.consumer.problems()).toEqual(['The consumer has not joined its group yet']);

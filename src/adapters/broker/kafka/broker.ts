@@ -62,9 +62,10 @@ export class KafkaBroker implements Broker {
   async consume(options: ConsumeOptions): Promise<GroupConsumer> {
     if (this.#isClosed) throw new TroubleError('The broker is closed');
     const consumer = new KafkaConsumer(this.#options, this.#view, options, () => this.#admin.logId(options.topic));
-    const subscription = this.#subscribed(consumer);
+    const subscription: GroupConsumer = { ...this.#subscribed(consumer), problem: () => consumer.problem() };
+    options.joining?.(subscription);
     await consumer.joined;
-    return { ...subscription, problem: () => consumer.problem() };
+    return subscription;
   }
 
   committedOffsets(group: string, topic: string, stable?: number) {
