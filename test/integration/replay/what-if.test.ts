@@ -118,6 +118,7 @@ describeOnEachBroker('a what-if', (environment) => {
       different: {},
       skipped: { deadLetters: 3, repeated: 3, unanswered: 0, notCompared: 0 },
       outOfTurn: { count: 0, first: [] },
+      foreign: { count: 0, first: [] },
       differences: [],
     });
   });
