@@ -48,6 +48,11 @@ export class ClusterView {
     return this.#picture.nodes.length > 0 ? this.#picture.nodes : this.#seeds;
   }
 
+  /** Whether the node is in the cluster, as far as is known. */
+  isAlive({ host, port }: Address): boolean {
+    return this.nodes.some((node) => node.host === host && node.port === port);
+  }
+
   /**
    * @returns the node that leads the partition
    * @throws {TroubleError} nobody does, or no node answers
@@ -149,17 +154,30 @@ export class ClusterView {
   }
 
   /**
-   * Asks one node after the other, the next also when one is slow, until one answers.
+   * Asks one node after the other, the next once one fails or is slow, until one answers. Configured
+   * nodes that are not alive come last: one that is cut off from the others tells what was.
    * @throws {TroubleError} none does
    */
   async ask<T>(question: Exchange<T>): Promise<T> {
-    const nodes = [...this.nodes, ...this.#seeds];
     this.#turn += 1;
+    const start = this.#turn % this.nodes.length;
+    const nodes = [...this.nodes.slice(start), ...this.nodes.slice(0, start), ...this.#seeds.filter((seed) => !this.isAlive(seed))];
     const answered = new AbortController();
-    const asked = nodes.map(async (_, index) => {
-      await sleep(index * HEDGE_MS, undefined, { signal: answered.signal });
-      return await this.#askNode(nodes[(index + this.#turn) % nodes.length] as Address, question, ANY_NODE_TIMEOUT_MS);
-    });
+    const { signal } = answered;
+    const asked: Promise<T>[] = [];
+    let turn: Promise<unknown> = Promise.resolve();
+    for (const node of nodes) {
+      const answer = turn.then(() => {
+        signal.throwIfAborted();
+        return this.#askNode(node, question, ANY_NODE_TIMEOUT_MS);
+      });
+      asked.push(answer);
+      const failed = answer.then(
+        () => new Promise(() => {}),
+        () => {},
+      );
+      turn = turn.then(() => Promise.race([failed, sleep(HEDGE_MS, undefined, { signal }).catch(() => {})]));
+    }
     try {
       return await Promise.any(asked);
     } catch (error) {
@@ -199,7 +217,10 @@ function whoIsWhere({ nodes, topics }: ClusterPicture): string {
 
 /** A topic that was created again counts its leaders anew. */
 function hasAnotherLog({ topics }: ClusterPicture, former: ClusterPicture): boolean {
-  return topics.some(({ name, topicId }) => former.topics.some((topic) => topic.name === name && topic.topicId !== topicId));
+  return topics.some(
+    ({ name, topicId, errorCode }) =>
+      errorCode === ERROR.NONE && former.topics.some((topic) => topic.name === name && topic.topicId !== topicId),
+  );
 }
 
 /** @param text `host:port`, an IPv6 host in brackets */

@@ -62,7 +62,8 @@ export class KafkaConsumer implements GroupConsumer {
     this.#joined.promise.catch(() => {});
     this.#member = new GroupMember(options, view, consume.group, [this.#protocol(COOPERATIVE), this.#protocol(EAGER)], {
       assigned: (assignment, protocol) => this.#assigned(assignment, protocol === EAGER),
-      lost: () => void this.#closeOwners([...this.#owned.keys()]),
+      // What is still closing was claimed as it joined again: it is let go of once it is closed.
+      lost: () => void this.#closeOwners([...this.#owned.keys()]).then(() => this.#member.rejoin()),
     });
     void this.#watchTopic();
   }

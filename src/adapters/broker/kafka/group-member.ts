@@ -176,6 +176,7 @@ export class GroupMember {
   async #beat(): Promise<State> {
     if (!this.#wantsRejoin) await this.#pause(HEARTBEAT_MS);
     if (this.#wantsRejoin) return 'joining';
+    this.#leaveDeparted();
     const answer = await this.#request(heartbeat(this.#identity()), HEARTBEAT_TIMEOUT_MS);
     if (answer.errorCode !== ERROR.NONE) return await this.#react('Heartbeat', answer, 'stable');
     this.#noteRecovery();
@@ -274,6 +275,12 @@ export class GroupMember {
     const address = await this.#view.coordinatorOf(this.#groupId);
     this.#connection = await NodeConnection.open(this.#options, address);
     return this.#connection;
+  }
+
+  /** A coordinator that is cut off from the others goes on answering, while another one gives the partitions away. */
+  #leaveDeparted(): void {
+    if (this.#connection && !this.#view.isAlive(this.#connection.address))
+      this.#dropConnection(new TroubleError('The coordinator has left the cluster'));
   }
 
   #dropConnection(reason: Error): void {
