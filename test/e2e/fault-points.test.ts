@@ -139,6 +139,7 @@ async function endsWell(cell: Cell, onTestFailed: (handler: () => void) => void)
   await using trial = await Trial.open(cell);
   onTestFailed(() => process.stdout.write(trial.output()));
   await trial.bringStock();
+  if (point === 'lost-offset-committed') await trial.forgetOffsets();
   if (isLeftBehind(point)) {
     const crash: Fault = { point: 'database-committed', kind: 'kill', passing: 1 };
     await trial.happens(crash, trial.start(crash));
@@ -217,6 +218,10 @@ class Trial {
     await this.#flow.bringStock();
     await this.ends(service);
     await this.#send();
+  }
+
+  async forgetOffsets(): Promise<void> {
+    await this.#flow.forgetOffsets();
   }
 
   /** Resolves when the fault has happened. */

@@ -110,6 +110,8 @@ export abstract class Flow {
   protected abstract publish(messages: readonly CommandMessage[]): Promise<void>;
   /** How many commands lie before the group. */
   abstract lag(): Promise<number>;
+  /** The group's offsets are gone, as after seven days without a member. It has none now. */
+  abstract forgetOffsets(): Promise<void>;
   /** Everything there is to read, at rest. */
   abstract history(databaseUrl: string): Promise<History>;
 }
@@ -191,6 +193,10 @@ export class CommandFlow extends Flow {
     const upTo = ends ?? (await this.ends());
     const committed = new Map(found?.partitions.map(({ partition, offset }) => [partition, Math.max(0, Number(offset))]));
     return [...upTo].reduce((sum, [partition, end]) => sum + Math.max(0, end - (committed.get(partition) ?? 0)), 0);
+  }
+
+  async forgetOffsets(): Promise<void> {
+    await this.#ask((admin) => admin.deleteGroups([this.group]));
   }
 
   history(databaseUrl: string): Promise<History> {

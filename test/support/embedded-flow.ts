@@ -29,6 +29,10 @@ export class EmbeddedFlow extends Flow {
     return ranges.reduce((sum, { partition, end }) => sum + end - (committed[partition] ?? 0), 0);
   }
 
+  async forgetOffsets(): Promise<void> {
+    await this.#database?.query('delete from log_group_offsets where group_id = ?', [this.group]);
+  }
+
   async history(databaseUrl: string): Promise<History> {
     await this.disconnect();
     return readEmbeddedHistory(this.#logUrl, this.topics, this.group, databaseUrl);

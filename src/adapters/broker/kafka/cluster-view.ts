@@ -84,10 +84,10 @@ export class ClusterView {
    * @throws {TroubleError} the topic is not there, or no node answers
    */
   async logId(topic: string): Promise<string> {
-    await this.#topic(topic);
-    await this.refresh();
-    const { topicId } = await this.#topic(topic);
-    return `${this.#picture.clusterId}/${topicId}`;
+    const { clusterId, topics } = await this.ask(metadata([topic]));
+    const { errorCode, topicId } = topics[0] ?? { errorCode: ERROR.UNKNOWN_TOPIC_OR_PARTITION, topicId: '' };
+    if (errorCode === ERROR.NONE) return `${clusterId}/${topicId}`;
+    throw new TroubleError(`The topic ${topic} is not there (${errorName(errorCode)})`);
   }
 
   /** Asks the partition's leader. @throws {TroubleError} nobody leads it, or the leader does not answer */
