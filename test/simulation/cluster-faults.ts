@@ -71,8 +71,7 @@ export class ClusterFaults {
     return this.#truncation?.mayHaveBeenRead ? this.#truncation : null;
   }
 
-  befall(): void {
-    const fault = this.#world.pick(FAULTS);
+  befall(fault = this.#world.pick(FAULTS)): void {
     if (fault === 'group coordinator moves') this.#move(fault, 'group');
     if (fault === 'leader moves') this.#moveLeader(fault);
     if (fault === 'transaction coordinator moves' && this.#log.transactionalIds.length > 0)

@@ -152,6 +152,7 @@ const BEFALLING = [
 /** An owner that stalls here wakes up as a former one, and goes on into a transaction. */
 const BEFORE_A_TRANSACTION = ['delivered', 'decoded'] as const satisfies readonly FaultPoint[];
 const ZOMBIE_RATE = 0.15;
+const EARLY_TRUNCATION_RATE = 0.2;
 
 const WAY_OUT = FAULT_POINTS.slice(FAULT_POINTS.indexOf('database-committed'), FAULT_POINTS.indexOf('broker-committed'));
 
@@ -247,6 +248,8 @@ class Scene {
     for (let count = world.between(0, 5); count > 0; count -= 1) {
       world.after(world.random() * this.troubledMs, () => this.cluster.befall());
     }
+    // So early that what comes next grows past what was lost.
+    if (world.chance(EARLY_TRUNCATION_RATE)) world.after(world.random() * 0.6 * TRAFFIC_MS, () => this.cluster.befall('truncation'));
     this.#lookAgain();
     for (let count = world.between(0, 4); count > 0; count -= 1) {
       world.after(world.random() * this.troubledMs, () => this.#jump(world.pick(this.#living())));
