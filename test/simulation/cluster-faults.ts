@@ -30,12 +30,12 @@ interface Truncation {
   readonly mayHaveBeenRead: boolean;
 }
 
-const LONGEST_OUTAGE_MS = 4_000;
+export const LONGEST_OUTAGE_MS = 4_000;
 const LOOK_MS = 20;
 const MOST_LOOKS = 250;
 const MOST_TRUNCATED = 8;
 const FAULTS = [
-  ...['group coordinator moves', 'transaction coordinator moves', 'leader moves', 'leader moves'],
+  ...['group coordinator moves', 'transaction coordinator moves', 'transaction coordinator moves', 'leader moves', 'leader moves'],
   ...['retention of commands', 'retention of events', 'offsets vanish', 'truncation', 'truncation'],
 ] as const;
 
