@@ -30,12 +30,12 @@ interface Truncation {
   readonly mayHaveBeenRead: boolean;
 }
 
-const LONGEST_OUTAGE_MS = 4_000;
+export const LONGEST_OUTAGE_MS = 4_000;
 const LOOK_MS = 20;
 const MOST_LOOKS = 250;
 const MOST_TRUNCATED = 8;
 const FAULTS = [
-  ...['group coordinator moves', 'transaction coordinator moves', 'leader moves', 'leader moves'],
+  ...['group coordinator moves', 'transaction coordinator moves', 'transaction coordinator moves', 'leader moves', 'leader moves'],
   ...['retention of commands', 'retention of events', 'offsets vanish', 'truncation', 'truncation'],
 ] as const;
 
@@ -71,10 +71,9 @@ export class ClusterFaults {
     return this.#truncation?.mayHaveBeenRead ? this.#truncation : null;
   }
 
-  befall(): void {
-    const fault = this.#world.pick(FAULTS);
+  befall(fault = this.#world.pick(FAULTS)): void {
     if (fault === 'group coordinator moves') this.#move(fault, 'group');
-    if (fault === 'leader moves') this.#move(fault, `leader of ${this.#anyPartition()}`);
+    if (fault === 'leader moves') this.#moveLeader(fault);
     if (fault === 'transaction coordinator moves' && this.#log.transactionalIds.length > 0)
       this.#move(fault, `transactions of ${this.#world.pick(this.#log.transactionalIds)}`);
     if (fault === 'retention of commands') this.#deleteCommands();
@@ -117,6 +116,12 @@ export class ClusterFaults {
     this.#log.outages.move(office, this.#world.random() * LONGEST_OUTAGE_MS);
   }
 
+  #moveLeader(fault: string): void {
+    const partition = this.#anyPartition();
+    this.#move(fault, `leader of ${partition}`);
+    this.#log.electLeader(partition);
+  }
+
   /** Mostly what is answered; now and then what nobody has come to yet. */
   #deleteCommands(): void {
     const { commands } = this.#topics;
@@ -125,7 +130,8 @@ export class ClusterFaults {
     const isLossy = this.#listener.mayLoseCommands && this.#world.chance(0.2);
     const start = this.#log.start(commands, partition);
     const most = isLossy ? this.#log.stableEnd(commands, partition) : answeredBelow;
-    if (most <= start) return;
+    // Where the log was truncated and begins behind that, nobody can see that it was.
+    if (most <= start || partition === this.#truncation?.partition) return;
     this.#listener.happens(isLossy ? 'retention of unanswered commands' : 'retention of commands');
     this.#log.deleteBefore(commands, partition, this.#world.between(start + 1, most));
     for (let offset = answeredBelow; offset < this.#log.start(commands, partition); offset += 1) this.#lost.add(`${partition}/${offset}`);

@@ -6,7 +6,7 @@ import { FAULT_POINTS, type FaultPoint, faults } from '../../src/fault-points.ts
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import { checkHistory, type History, type HistoryRecord, type LogStarts, type Violation } from '../support/check-history.ts';
 import { asHistoryRecord, stockTables } from '../support/read-history.ts';
-import { answeredAfterTruncation, ClusterFaults, hasAnsweredWhatIsLost } from './cluster-faults.ts';
+import { answeredAfterTruncation, ClusterFaults, hasAnsweredWhatIsLost, LONGEST_OUTAGE_MS } from './cluster-faults.ts';
 import { LiveReader, type LiveViolation } from './live-reader.ts';
 import { Operator } from './operator.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
@@ -152,6 +152,7 @@ const BEFALLING = [
 /** An owner that stalls here wakes up as a former one, and goes on into a transaction. */
 const BEFORE_A_TRANSACTION = ['delivered', 'decoded'] as const satisfies readonly FaultPoint[];
 const ZOMBIE_RATE = 0.15;
+const EARLY_TRUNCATION_RATE = 0.2;
 
 const WAY_OUT = FAULT_POINTS.slice(FAULT_POINTS.indexOf('database-committed'), FAULT_POINTS.indexOf('broker-committed'));
 
@@ -245,8 +246,14 @@ class Scene {
       world.after(world.random() * this.troubledMs, () => this.#operator.work());
     }
     for (let count = world.between(0, 5); count > 0; count -= 1) {
-      world.after(world.random() * this.troubledMs, () => this.cluster.befall());
+      world.after(world.random() * this.troubledMs, () => {
+        this.cluster.befall();
+        // Host and broker may go down together.
+        if (world.chance(0.4)) world.after(world.random() * LONGEST_OUTAGE_MS, () => this.#befall(world.pick(this.#living())));
+      });
     }
+    // So early that what comes next grows past what was lost.
+    if (world.chance(EARLY_TRUNCATION_RATE)) world.after(world.random() * 0.6 * TRAFFIC_MS, () => this.cluster.befall('truncation'));
     this.#lookAgain();
     for (let count = world.between(0, 4); count > 0; count -= 1) {
       world.after(world.random() * this.troubledMs, () => this.#jump(world.pick(this.#living())));

@@ -144,12 +144,17 @@ export class SimulatedLog {
     return this.#log(topic, partition).readBelow;
   }
 
-  /** Where the records of that leader epoch, and of those before it, end. */
+  /** Where the records of that leader epoch, and of those before it, end. What retention has deleted belongs to them. */
   endOfEpoch(topic: string, partition: number, leaderEpoch: number): number {
     this.outages.ask(`leader of ${partition}`);
-    const { entries } = this.#log(topic, partition);
+    const { entries, start } = this.#log(topic, partition);
     const next = entries.findIndex((entry) => entry.leaderEpoch > leaderEpoch);
-    return next < 0 ? entries.length : next;
+    return next < 0 ? entries.length : Math.max(start, next);
+  }
+
+  /** Another broker leads these partitions from now on. */
+  electLeader(partition: number): void {
+    for (const logs of this.#topics.values()) (logs[partition] as Log).leaderEpoch += 1;
   }
 
   /**

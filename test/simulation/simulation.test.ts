@@ -10,7 +10,7 @@ const HISTORIES = 2_000;
 /** Where a lane closes. */
 const POINTS_THAT_CANNOT_THROW = 3;
 /** Within so many histories a planted bug must show, by all that it is a witness of. */
-const HISTORIES_TO_FIND_A_BUG = 300;
+const HISTORIES_TO_FIND_A_BUG = 500;
 
 const CLUSTER_FAULTS = [
   ...['group coordinator moves', 'transaction coordinator moves', 'leader moves', 'expelled machine'],

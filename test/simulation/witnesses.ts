@@ -36,7 +36,7 @@ export const witnesses: Readonly<Record<Exclude<FindingKind, 'thrown'>, PlantedB
   'dead-for-nothing': 'a good command is taken for unreadable',
   'answered-and-dead': 'what is answered goes to the dead letters as well',
   'altered-letter': 'a dead letter loses the headers that came',
-  'still-parked': 'what has been answered stays parked',
+  'still-parked': 'what is being redriven holds up nobody',
   overtaken: 'what follows a failed command is not parked',
   'parked-for-nothing': 'a failed command holds up every product',
 

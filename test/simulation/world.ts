@@ -132,6 +132,11 @@ export class World {
   request<T>(machine: Machine, what: string, effect: () => T): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     if (machine.isDead) return promise;
+    if (machine.isFrozen) {
+      // Whoever stalls between two steps has not sent the next one.
+      machine.hears(() => void this.request(machine, what, effect).then(resolve, reject));
+      return promise;
+    }
     const rates = this.isTroubled ? this.#ratesOf(what) : NO_FAULTS;
     const isLost = this.chance(rates.requestLost);
     const isAnswerLost = this.chance(rates.answerLost);
