@@ -6,7 +6,7 @@ import { FAULT_POINTS } from '../../src/fault-points.ts';
 import { plants } from './planted-bugs.ts';
 import { witnesses } from './witnesses.ts';
 
-const HISTORIES = 2_000;
+const HISTORIES = 1_000;
 /** Where a lane closes. */
 const POINTS_THAT_CANNOT_THROW = 3;
 /** Within so many histories a planted bug must show, by all that it is a witness of. */
