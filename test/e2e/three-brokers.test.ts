@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ClusterCampaign, type ClusterFaultName, type Recovery } from '../support/cluster-campaign.ts';
 import { RecoveryTable } from '../support/recovery-table.ts';
+import { shuffled } from '../support/shuffled.ts';
 
 /** How often each fault happens on each cluster: in a run of all tests, and with FAULTS=all. */
 type Times = Readonly<Record<ClusterFaultName, readonly [sample: number, whole: number]>>;
@@ -90,10 +91,3 @@ describe.each(clustersNow)('on three brokers of Kafka $version, with $cpuHogs CP
     expect(findings).toEqual([]);
   }, 7_200_000);
 });
-
-function shuffled<T>(of: readonly T[]): T[] {
-  return of
-    .map((each) => ({ each, place: Math.random() }))
-    .sort((a, b) => a.place - b.place)
-    .map(({ each }) => each);
-}

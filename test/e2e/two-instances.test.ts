@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FaultCampaign, type FaultName } from '../support/fault-campaign.ts';
+import { shuffled } from '../support/shuffled.ts';
 
 /** How often each happens: in a run of all tests, and with FAULTS=all, where the issue of the fault campaign names some of the numbers. */
 const TIMES: Readonly<Record<FaultName, readonly [sample: number, whole: number]>> = {
@@ -73,10 +74,3 @@ it('two instances on Kafka and PostgreSQL answer every command once, whatever br
   process.stdout.write(`${campaign.flow.sent} commands\n`);
   expect(campaign.flow.sent).toBeGreaterThan(COMMANDS);
 }, 7_200_000);
-
-function shuffled<T>(of: readonly T[]): T[] {
-  return of
-    .map((each) => ({ each, place: Math.random() }))
-    .sort((a, b) => a.place - b.place)
-    .map(({ each }) => each);
-}

@@ -36,7 +36,7 @@ interface Attempt {
  * the log once; when it rejects, each is there at most once, and this appender must not be used again.
  *
  * A partition has one batch under way. Until its leader has answered, the very same bytes are sent
- * again, to whoever leads the partition by then: a leader drops what it has, by the sequence.
+ * again, to the partition's leader of that moment. A leader drops a sequence that it has already.
  *
  * Not kafkajs's producer: it remembers which nodes have answered, not which partitions. Where a
  * leader moves during a send, it reports records as sent that it never sent, and sends others twice.

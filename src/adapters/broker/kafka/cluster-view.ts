@@ -7,7 +7,7 @@ import type { Exchange } from './exchange.ts';
 import { findCoordinator } from './group-requests.ts';
 import { type ClusterPicture, metadata, type TopicPicture } from './metadata-request.ts';
 
-/** Of several nodes that could be asked, one that does not answer so soon counts as silent. */
+/** How long one of several nodes may take to answer before it counts as silent. */
 const ANY_NODE_TIMEOUT_MS = 1_000;
 /** Where only one node knows, it may take longer. */
 const ONE_NODE_TIMEOUT_MS = 3_000;
@@ -101,7 +101,7 @@ export class ClusterView {
   }
 
   /**
-   * Asks for the group's coordinator, whoever answers first.
+   * Asks for the group's coordinator. The first node that answers decides.
    * @throws {TroubleError} there is none just now, or no node answers
    */
   async coordinatorOf(group: string): Promise<Address> {

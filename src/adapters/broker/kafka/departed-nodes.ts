@@ -2,7 +2,7 @@ import type { ClusterView } from './cluster-view.ts';
 import type { Address } from './connection.ts';
 import type { Cluster } from './protocol.ts';
 
-/** How often it is looked for requests that hang. */
+/** How often the watch looks for requests that hang. */
 const LOOK_MS = 500;
 /** A request that takes longer may be one to a node that is not there any more. */
 const HANGS_AFTER_MS = 1_000;

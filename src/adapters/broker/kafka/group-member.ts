@@ -58,7 +58,7 @@ type State = 'joining' | 'syncing' | 'stable' | 'out';
  *   any state ── fenced, or closed ──▶ out
  *
  * Each state sends one request and waits for one answer with a deadline; `group-errors.ts` says
- * which state an error leads to. Trouble with the node leads to the same state, with whoever
+ * which state an error leads to. Trouble with the node leads to the same state, with the node that
  * coordinates then: a stable member goes on in its generation. Nobody commits offsets here.
  */
 export class GroupMember {

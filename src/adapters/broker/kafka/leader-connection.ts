@@ -18,7 +18,7 @@ export interface Leader {
    * @throws {TroubleError} the leader cannot be reached, or does not answer in time
    */
   ask<T>(question: Exchange<T>, waitMs: number): Promise<T>;
-  /** The next question goes to whoever leads then. */
+  /** Closes the connection. The next question goes to the leader of that moment. */
   drop(): void;
   close(): void;
 }

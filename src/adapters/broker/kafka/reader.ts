@@ -21,7 +21,7 @@ const FETCH_BYTES = 1024 * 1024;
  * Reads ranges of a topic, one partition after the other, by single fetches through connections of its own.
  *
  * Guarantee: each committed record once, in order, whatever befalls the broker meanwhile. Where it stands is known here alone; after any
- * error the same is asked for again, of whoever leads the partition by then.
+ * error the reader asks the partition's new leader for the same again.
  */
 export class KafkaReader {
   readonly #topic: string;
@@ -84,7 +84,7 @@ export class KafkaReader {
     }
   }
 
-  /** Asks until there is an answer without an error, for some time, each time of whoever leads then. */
+  /** Asks the current leader, again and again for 30 s, until an answer has no error. */
   async #insist<T extends { readonly errorCode: number }>(
     doing: string,
     leader: Leader,

@@ -4,7 +4,7 @@ import type { KafkaOptions } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { PartitionFetcher } from './partition-fetcher.ts';
 
-/** How often it is looked whether the topic has more partitions. */
+/** How often the tail checks whether the topic has more partitions. */
 const LOOK_AT_TOPIC_MS = 5_000;
 
 /** Reads all partitions of a topic for one reader, in no group, until it is closed. */
