@@ -248,7 +248,8 @@ export class Lane implements PartitionOwner {
         this.#refusal = null;
         this.#hasWorked = true;
         this.#log.info({ ...position, ...this.#assigned.membership() }, 'The lane works');
-        this.#assigned.resumeFrom(readFrom, position.leaderEpoch);
+        // Behind what retention has deleted, the epoch of the last record is not known.
+        this.#assigned.resumeFrom(readFrom, readFrom === position.nextOffset ? position.leaderEpoch : undefined);
         return;
       } catch (error) {
         if (this.#closing.signal.aborted) return;
