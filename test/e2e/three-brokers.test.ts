@@ -34,33 +34,40 @@ const TIMES_ON_37: Times = {
   "the brokers' clocks apart": [1, 1],
 };
 /** Only in the whole run. */
-const NO_SAMPLE = Object.fromEntries(Object.entries(TIMES_ON_37).map(([name, [, whole]]) => [name, [0, whole]])) as unknown as Times;
+const ONE_OF_EACH = Object.fromEntries(Object.keys(TIMES_ON_41).map((name) => [name, [0, 1]])) as unknown as Times;
 
 const isWhole = process.env.FAULTS === 'all';
 /** Kafka's own default in the whole run. */
 const SESSION_MS = isWhole ? 9_000 : 3_000;
-/** What issue 16 asks for, and what a busy machine of two cores may add before the test fails. */
+/** Beyond this a recovery is counted as over the target. */
 const TARGET_MS = 3_000;
+/** Beyond this the test fails: the target, and what a busy machine of two cores may add. */
 const LIMIT_MS = TARGET_MS + 10_000;
+/**
+ * Before 3.8 a transaction coordinator reloads at each change of its partition's replicas in sync, and
+ * leaves requests under way unanswered (KAFKA-15468). It refuses new ones until its 30 s are over.
+ */
+const LIMIT_ON_37_MS = LIMIT_MS + 30_000;
 
 const CLUSTERS = [
-  { version: '4.1.0', instances: 2, cpuHogs: isWhole ? 2 : 1, times: TIMES_ON_41 },
-  { version: '3.7.2', instances: 1, cpuHogs: isWhole ? 2 : 0, times: TIMES_ON_37 },
-  { version: '4.1.0', instances: 1, cpuHogs: 2, times: NO_SAMPLE },
-  { version: '3.7.2', instances: 2, cpuHogs: 2, times: NO_SAMPLE },
+  { version: '4.1.0', instances: 2, cpuHogs: isWhole ? 2 : 1, times: TIMES_ON_41, limitMs: LIMIT_MS },
+  { version: '3.7.2', instances: 1, cpuHogs: isWhole ? 2 : 0, times: TIMES_ON_37, limitMs: LIMIT_ON_37_MS },
+  { version: '4.1.0', instances: 1, cpuHogs: 2, times: ONE_OF_EACH, limitMs: LIMIT_MS },
+  { version: '3.7.2', instances: 2, cpuHogs: 2, times: ONE_OF_EACH, limitMs: LIMIT_ON_37_MS },
 ] as const;
 
 const timesNow = (times: Times) => Object.entries(times).map(([name, [sample, whole]]) => [name, isWhole ? whole : sample] as const);
 const clustersNow = CLUSTERS.filter(({ times }) => timesNow(times).some(([, count]) => count > 0));
 
-describe.each(clustersNow)('on three brokers of Kafka $version, with $cpuHogs CPU hogs', ({ version, instances, cpuHogs, times }) => {
+describe.each(clustersNow)('on three brokers of Kafka $version, with $cpuHogs CPU hogs', (cluster) => {
+  const { version, instances, cpuHogs, times, limitMs } = cluster;
   const faults = shuffled(timesNow(times).flatMap(([name, count]) => Array(count).fill(name)));
   let directory: string;
   let campaign: ClusterCampaign | null = null;
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'allocation-'));
-    const options = { directory, version, instances, sessionMs: SESSION_MS, cpuHogs, limitMs: LIMIT_MS };
+    const options = { directory, version, instances, sessionMs: SESSION_MS, cpuHogs, limitMs };
     campaign = await ClusterCampaign.start(options).catch((reason: Error) => {
       if (process.env.CI) throw reason;
       process.stderr.write(`The campaign on three brokers is skipped: ${reason.message}\n`);
