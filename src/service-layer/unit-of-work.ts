@@ -201,7 +201,8 @@ export interface Broker {
    * order of its offsets, one delivery at a time: the next comes when `take` has resolved. A range's last delivery has its end as
    * `nextOffset`. Touches no group. Resolves at the ends of all ranges; a range that begins before what the topic still has begins where
    * the topic does. Rejects with what `take` rejects with, at once; with the signal's reason once it aborts, but never while `take` works.
-   * @throws {TroubleError} the log cannot be reached, a range ends beyond it, or a transaction within a range stays open
+   * @throws {TroubleError} the log cannot be reached, a range ends beyond it, retention overtakes the
+   * reading, or a transaction within a range stays open
    */
   read(topic: string, ranges: readonly OffsetRange[], take: (delivery: Delivery) => Promise<void>, signal?: AbortSignal): Promise<void>;
   /**
