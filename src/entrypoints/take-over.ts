@@ -59,17 +59,17 @@ export interface OpenLane {
  * A crash anywhere: the next owner starts at 1 and finds the same, or less to do. A former owner that still commits to the
  * database between 3 and our first transaction moves the lane's row: that transaction finds it moved, and the lane opens anew.
  *
- * @param watch of the lane: it may have to wait until the published answers are read
+ * @param watch of the lane: it may have to wait for Kafka, or until the published answers are read
  */
 export async function takeOver({ topic, partition }: Partition, context: LaneContext, watch: Watch): Promise<OpenLane> {
   const { broker, store, group, answering } = context;
   const lane = { topic, partition };
   passing('partition-assigned');
-  const producer = await openLaneProducer(broker, store, group, lane);
+  const producer = await openLaneProducer(broker, store, group, lane, watch.signal);
   try {
     passing('producer-opened');
     const { formerGroup } = await claim(lane, context);
-    if (formerGroup !== null) await fenceGroup(broker, formerGroup, lane);
+    if (formerGroup !== null) await fenceGroup(broker, formerGroup, lane, watch.signal);
     passing('log-claimed');
     const committed = await broker.committedOffsets(group, topic, partition);
     passing('committed-offset-read');

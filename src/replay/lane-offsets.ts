@@ -91,13 +91,13 @@ async function settleLane(sources: LaneSources, lane: Partition, choice: Choice,
 
 async function tryToSettle(sources: LaneSources, lane: Partition, choice: Choice, watch: Watch): Promise<number | null> {
   const { broker, store, group } = sources;
-  const producer = await openLaneProducer(broker, store, group, lane);
+  const producer = await openLaneProducer(broker, store, group, lane, watch.signal);
   try {
     const logId = await broker.logId(lane.topic);
     const claim = await store.claim(lane, logId, group);
     if (claim.logId !== logId)
       throw new ReplayRefusedError(`The database belongs to another log (${claim.logId}) than the topics (${logId})`);
-    if (claim.formerGroup !== null) await fenceGroup(broker, claim.formerGroup, lane);
+    if (claim.formerGroup !== null) await fenceGroup(broker, claim.formerGroup, lane, watch.signal);
     // From here on no owner publishes: what is read now stays true.
     const now = (await readLaneOffsets(sources, watch, lane.partition)).find(({ partition }) => partition === lane.partition);
     if (now?.state !== 'doubtful') return null;

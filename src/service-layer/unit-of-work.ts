@@ -171,8 +171,12 @@ export interface Broker {
   maxMessageBytes(topic: string): Promise<number>;
   /** Appends durably, outside any transaction. Resolves to each record's place, in the order given. */
   publish(topic: string, records: readonly LogRecord[]): Promise<readonly { readonly partition: number; readonly offset: number }[]>;
-  /** Takes the transactional id over: fences the former holder and settles its open transaction. */
-  openProducer(transactionalId: string): Promise<TransactionalProducer>;
+  /**
+   * Takes the transactional id over: fences the former holder and settles its open transaction.
+   * @param signal when it aborts, the opening ends at once
+   * @throws {TroubleError} the log cannot be reached, or the signal aborts; the former holder may be fenced all the same
+   */
+  openProducer(transactionalId: string, signal?: AbortSignal): Promise<TransactionalProducer>;
   /**
    * Joins the group. Resolves when this member has its share of the partitions, which may be none.
    * The consumer lasts, across rebalances and broker failures, until closed.
