@@ -159,10 +159,12 @@ async function refuseAnotherEnd({ topic, partition }: Partition, position: LaneP
         `Use the topic that this database knows, or give the new one another name (COMMANDS_TOPIC) or another database.`,
     );
   }
-  const left = leaderEpoch === undefined ? null : await broker.endOfEpoch(topic, partition, leaderEpoch);
-  if (left === null || left >= nextOffset) return;
+  if (leaderEpoch === undefined) return;
+  const left = await broker.endOfEpoch(topic, partition, leaderEpoch);
+  if (left === null || (left.leaderEpoch >= leaderEpoch && left.offset >= nextOffset)) return;
+  const lost = left.leaderEpoch < leaderEpoch ? `in leader epoch ${leaderEpoch}` : `from ${left.offset} on`;
   throw new LaneRefusedError(
-    `The database has read ${lane} up to offset ${nextOffset - 1}, but Kafka has lost what it held from ${left} on, and has given these offsets to ` +
+    `The database has read ${lane} up to offset ${nextOffset - 1}, but Kafka has lost what it held ${lost}, and has given these offsets to ` +
       `other records since: the partition was truncated (leader epoch ${leaderEpoch}). Commands that lie there now were not answered. ` +
       `Create another topic, name it with COMMANDS_TOPIC, and send to it again what was sent since then: ids that were answered are not answered twice.`,
   );

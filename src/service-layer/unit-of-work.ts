@@ -152,6 +152,13 @@ export interface OffsetRange {
   readonly end: number;
 }
 
+/** Where the records of a leader epoch, and of those before it, end in a partition. */
+export interface EpochEnd {
+  /** The last one that the log has, up to the one that was asked for. */
+  readonly leaderEpoch: number;
+  readonly offset: number;
+}
+
 /** Records of one partition that were read together. */
 export interface Delivery {
   readonly partition: number;
@@ -191,9 +198,9 @@ export interface Broker {
   committedOffsets(group: string, topic: string, stable?: number): Promise<readonly (number | null)[]>;
   /**
    * Where the records of that leader epoch, and of those before it, end in the partition. Null: the log does not know.
-   * Below an offset that was read in that epoch: the log was truncated since.
+   * Below an offset that was read in that epoch, or of an earlier epoch: the log was truncated since.
    */
-  endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<number | null>;
+  endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<EpochEnd | null>;
   /** Whether the topic may have lost records in its middle, which its beginning does not show. */
   isCompacted(topic: string): Promise<boolean>;
   /** @param partitions only these are asked for, if given: the answer may have others too */
