@@ -164,6 +164,26 @@ describe('A lane whose committed offset is missing', () => {
     await expect(takeOver(LANE, context('group', shortened()), UNWATCHED)).rejects.toThrow('The database has answered nothing');
   });
 
+  it.each(['publish', 'skip'] as const)('does not let an operator %s where an empty database knows nothing', async (choice) => {
+    await broker.publish('events', [{ key: null, value: null, headers: {} }]);
+    const log = shortened();
+    const answers = new AnswerReader(log, { eventsTopic: 'events', deadLettersTopic: 'dead-letters' }, { info: () => {} });
+    const sources = { broker: log, database, store, answers, commandsTopic: 'commands', group: 'group' };
+    expect(await readLaneOffsets(sources, UNWATCHED)).toMatchObject([{ committed: null, position: 0, published: 0, state: 'empty' }]);
+    await expect(settleLaneOffsets(sources, choice, UNWATCHED)).rejects.toThrow('npx allocation replay rebuild --into <copy> --from-copy');
+    expect(await committed()).toBeNull();
+  });
+
+  it('opens an empty database where the answers have new topics', async () => {
+    await broker.publish('events', [{ key: null, value: null, headers: {} }]);
+    const log = shortened();
+    const topics = ['events-2', 'dead-letters-2'].map((name) => ({ name, partitions: 1, maxMessageBytes: 1_000_000 }));
+    await broker.ensureTopics(topics, true);
+    const answers = new AnswerReader(log, { eventsTopic: 'events-2', deadLettersTopic: 'dead-letters-2' }, { info: () => {} });
+    await takeOver(LANE, { ...context('group', log), answered: answers }, UNWATCHED);
+    expect(await committed()).toBe(0);
+  });
+
   it('refuses answers that wait where the topics of the answers are empty', async () => {
     await answered(5, 2);
     await expect(takeOver(LANE, context(), UNWATCHED)).rejects.toThrow('the topics of the answers are empty');
