@@ -1,5 +1,6 @@
 import { SqlLaneStore } from '../adapters/database/lane-store.ts';
 import { AnswerReader } from '../entrypoints/answered-offsets.ts';
+import { NOTHING_ANSWERED_HERE } from '../entrypoints/lost-offset.ts';
 import { type Choice, type LaneOffsets, type LaneSources, readLaneOffsets, settleLaneOffsets } from '../replay/lane-offsets.ts';
 import { UsageError } from './errors.ts';
 import { print, printJson, printTable } from './output.ts';
@@ -18,6 +19,7 @@ const MEANING: Readonly<Record<LaneOffsets['state'], string>> = {
   proven: 'nothing to do: the service commits what it found',
   older: 'the database lacks answers that are published: rebuild it',
   doubtful: 'cannot be proven: choose --publish or --skip',
+  empty: 'the database has answered nothing',
 };
 
 /** `allocation replay offsets` */
@@ -43,7 +45,7 @@ export async function settleOffsets(options: OffsetsOptions): Promise<void> {
       const watch = { signal: stopping.signal, onProgress: () => {} };
       const lanes = await readLaneOffsets(sources, watch);
       show(lanes, choice, options);
-      if (!options.execute || choice === null || !lanes.some(({ state }) => state === 'doubtful')) return;
+      if (!options.execute || choice === null) return;
       const settled = await settleLaneOffsets(sources, choice, watch);
       for (const [partition, offset] of settled) {
         if (options.json) printJson({ result: 'committed', partition, offset });
@@ -69,7 +71,9 @@ function show(lanes: readonly LaneOffsets[], choice: Choice | null, { json, exec
       return [partition, committed ?? 'missing', position, `below ${published}`, waiting, state, MEANING[state]];
     }),
   );
-  if (!lanes.some(({ state }) => state === 'doubtful')) print('\nNothing is in doubt.');
+  if (lanes.some(({ state }) => state === 'empty')) {
+    if (!execute) print(`\n${NOTHING_ANSWERED_HERE}`);
+  } else if (!lanes.some(({ state }) => state === 'doubtful')) print('\nNothing is in doubt.');
   else if (choice !== null && !execute) print('\nNothing is done. To do it, add --execute');
   else if (choice === null)
     print('\nNothing is done. --publish sends what waits, and may repeat answers; --skip takes it as published, and may lose answers.');

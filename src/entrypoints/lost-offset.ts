@@ -86,12 +86,9 @@ async function settle(
   }
   const why = found.isUnused ? 'the topics of the answers are empty' : 'retention or compaction has deleted published answers';
   if (position < bound) return null;
-  const doubt = await whatMayRepeat(lane, position, bound, end, store);
+  const doubt = await whatMayRepeat(lane, position, bound, store);
   if (doubt !== null) {
-    throw new LaneRefusedError(
-      `${lost} for ${place}, and ${why}: nobody can prove what was published. ${doubt} ` +
-        'See what waits: npx allocation replay offsets   Then settle it with --publish or --skip, which its --help explains.',
-    );
+    throw new LaneRefusedError(`${lost} for ${place}, and ${why}: nobody can prove what was published. ${doubt}`);
   }
   log.warn(
     { lane: place, committed: position },
@@ -100,15 +97,25 @@ async function settle(
   return position;
 }
 
-/** @returns what could be published a second time, as a sentence; null: nothing */
-async function whatMayRepeat(lane: Partition, position: number, bound: number, end: number, store: LaneStore): Promise<string | null> {
+/** Where a database has answered nothing, and the published answers do not say what another one has. */
+export const NOTHING_ANSWERED_HERE =
+  'The database has answered nothing, and answers that another one may have published are deleted. Point DATABASE_URL at that one. ' +
+  'If it is lost, restore a copy, and bring it up to date: npx allocation replay rebuild --into <copy> --from-copy --execute   ' +
+  'To answer all commands that are left once more, name new topics for the answers (EVENTS_TOPIC, DEAD_LETTERS_TOPIC).';
+
+/** @returns what could be published a second time, and what to do, in sentences; null: nothing */
+async function whatMayRepeat(lane: Partition, position: number, bound: number, store: LaneStore): Promise<string | null> {
   if (position === 0) {
     const others = await store.readPositions(lane.topic);
     const isEmpty = [...others.values()].every((offset) => offset === 0);
-    return isEmpty ? `The database has answered nothing, and ${end} offsets wait, some of which another database may have answered.` : null;
+    return isEmpty ? NOTHING_ANSWERED_HERE : null;
   }
   const first = await firstWaiting(lane, bound, position, store);
-  return first === null ? null : `The outbox holds answers from offset ${first} on, which may be out.`;
+  if (first === null) return null;
+  return (
+    `The outbox holds answers from offset ${first} on, which may be out. See what waits: npx allocation replay offsets   ` +
+    'Then settle it with --publish or --skip, which its --help explains.'
+  );
 }
 
 /** @returns the first command from the offset on, below the position, that has an answer in the outbox; null: none has */

@@ -59,17 +59,17 @@ export interface OpenLane {
  * A crash anywhere: the next owner starts at 1 and finds the same, or less to do. A former owner that still commits to the
  * database between 3 and our first transaction moves the lane's row: that transaction finds it moved, and the lane opens anew.
  *
- * @param watch of the lane: it may have to wait until the published answers are read
+ * @param watch of the lane: it may have to wait for Kafka, or until the published answers are read
  */
 export async function takeOver({ topic, partition }: Partition, context: LaneContext, watch: Watch): Promise<OpenLane> {
   const { broker, store, group, answering } = context;
   const lane = { topic, partition };
   passing('partition-assigned');
-  const producer = await openLaneProducer(broker, store, group, lane);
+  const producer = await openLaneProducer(broker, store, group, lane, watch.signal);
   try {
     passing('producer-opened');
     const { formerGroup } = await claim(lane, context);
-    if (formerGroup !== null) await fenceGroup(broker, formerGroup, lane);
+    if (formerGroup !== null) await fenceGroup(broker, formerGroup, lane, watch.signal);
     passing('log-claimed');
     const committed = await broker.committedOffsets(group, topic, partition);
     passing('committed-offset-read');
@@ -159,10 +159,12 @@ async function refuseAnotherEnd({ topic, partition }: Partition, position: LaneP
         `Use the topic that this database knows, or give the new one another name (COMMANDS_TOPIC) or another database.`,
     );
   }
-  const left = leaderEpoch === undefined ? null : await broker.endOfEpoch(topic, partition, leaderEpoch);
-  if (left === null || left >= nextOffset) return;
+  if (leaderEpoch === undefined) return;
+  const left = await broker.endOfEpoch(topic, partition, leaderEpoch);
+  if (left === null || (left.leaderEpoch >= leaderEpoch && left.offset >= nextOffset)) return;
+  const lost = left.leaderEpoch < leaderEpoch ? `in leader epoch ${leaderEpoch}` : `from ${left.offset} on`;
   throw new LaneRefusedError(
-    `The database has read ${lane} up to offset ${nextOffset - 1}, but Kafka has lost what it held from ${left} on, and has given these offsets to ` +
+    `The database has read ${lane} up to offset ${nextOffset - 1}, but Kafka has lost what it held ${lost}, and has given these offsets to ` +
       `other records since: the partition was truncated (leader epoch ${leaderEpoch}). Commands that lie there now were not answered. ` +
       `Create another topic, name it with COMMANDS_TOPIC, and send to it again what was sent since then: ids that were answered are not answered twice.`,
   );

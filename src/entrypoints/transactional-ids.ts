@@ -18,26 +18,29 @@ function formerIdOf(group: string, { topic, partition }: Partition): string {
  *
  * A lane that a former release has made keeps the former id: an instance of that release, in the same group
  * during an upgrade, fences through that id alone. The other form of the id is fenced as well.
+ *
+ * @throws {TroubleError} at once when the signal aborts
  */
 export async function openLaneProducer(
   broker: Broker,
   store: Pick<LaneStore, 'hasFormerId'>,
   group: string,
   lane: Partition,
+  signal: AbortSignal,
 ): Promise<TransactionalProducer> {
   const [id, formerId] = [transactionalIdOf(group, lane), formerIdOf(group, lane)];
-  if (id === formerId) return await broker.openProducer(id);
+  if (id === formerId) return await broker.openProducer(id, signal);
   const isFormer = await store.hasFormerId(lane);
-  await fence(broker, isFormer ? id : formerId);
-  return await broker.openProducer(isFormer ? formerId : id);
+  await fence(broker, isFormer ? id : formerId, signal);
+  return await broker.openProducer(isFormer ? formerId : id, signal);
 }
 
 /** Fences whoever owns the lane for another group, of either release. */
-export async function fenceGroup(broker: Broker, group: string, lane: Partition): Promise<void> {
-  for (const id of new Set([formerIdOf(group, lane), transactionalIdOf(group, lane)])) await fence(broker, id);
+export async function fenceGroup(broker: Broker, group: string, lane: Partition, signal: AbortSignal): Promise<void> {
+  for (const id of new Set([formerIdOf(group, lane), transactionalIdOf(group, lane)])) await fence(broker, id, signal);
 }
 
-async function fence(broker: Broker, transactionalId: string): Promise<void> {
-  const producer = await broker.openProducer(transactionalId);
+async function fence(broker: Broker, transactionalId: string, signal: AbortSignal): Promise<void> {
+  const producer = await broker.openProducer(transactionalId, signal);
   await producer.close();
 }

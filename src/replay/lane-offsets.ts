@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../adapters/database/database.ts';
 import { type LaneOwner, readLaneOwners } from '../adapters/database/rebuild-target.ts';
 import type { AnswerReader, Watch } from '../entrypoints/answered-offsets.ts';
+import { NOTHING_ANSWERED_HERE } from '../entrypoints/lost-offset.ts';
 import { fenceGroup, openLaneProducer } from '../entrypoints/transactional-ids.ts';
 import { type Broker, FencedError, type LaneStore, type Partition } from '../service-layer/unit-of-work.ts';
 import { ReplayRefusedError } from './errors.ts';
@@ -25,9 +26,10 @@ export interface LaneOffsets {
 
 /**
  * `known`: Kafka has it. `proven`: the topics say it. `older`: the database lacks what was published. `doubtful`: retention
- * or compaction has deleted published answers, so nobody can tell which of those that wait are out.
+ * or compaction has deleted published answers, so nobody can tell which of those that wait are out. `empty`: the same, and
+ * the database has answered nothing in any lane. Then nothing can be settled: every command that is left would be answered.
  */
-export type LaneState = 'known' | 'proven' | 'older' | 'doubtful';
+export type LaneState = 'known' | 'proven' | 'older' | 'doubtful' | 'empty';
 
 /** Where the offsets of a group's lanes come from. */
 export interface LaneSources {
@@ -48,13 +50,14 @@ export async function readLaneOffsets(sources: LaneSources, watch: Watch, stable
   const committed = await broker.committedOffsets(group, topic, stable);
   const owners = await readLaneOwners(database, topic);
   const found = await answers.read(topic, watch);
+  const inDoubt = [...owners.values()].some(({ nextOffset }) => nextOffset > 0) ? 'doubtful' : 'empty';
   return await Promise.all(
     committed.map(async (offset, partition) => {
       const owner = owners.get(partition);
       const position = owner?.nextOffset ?? 0;
       const published = Math.max(offset ?? 0, found.nextOffsets.get(partition) ?? 0);
       const isProven = found.isComplete && !(found.isUnused && position > 0);
-      const state = isKnown(offset, owner, group) ? 'known' : position < published ? 'older' : isProven ? 'proven' : 'doubtful';
+      const state = isKnown(offset, owner, group) ? 'known' : position < published ? 'older' : isProven ? 'proven' : inDoubt;
       const waiting = await countWaiting(store, { topic, partition }, published, position);
       return { partition, committed: offset, position, published, waiting, state } as const;
     }),
@@ -65,11 +68,13 @@ export async function readLaneOffsets(sources: LaneSources, watch: Watch, stable
  * Commits the offset of every lane that is in doubt, while services may run: their lanes open anew. Answers that wait are
  * published by the next opening of the lane, or taken as published.
  * @returns each lane's committed offset
- * @throws {ReplayRefusedError} the database belongs to another log
+ * @throws {ReplayRefusedError} the database belongs to another log, or has answered nothing
  */
 export async function settleLaneOffsets(sources: LaneSources, choice: Choice, watch: Watch): Promise<ReadonlyMap<number, number>> {
   const settled = new Map<number, number>();
-  for (const { partition, state } of await readLaneOffsets(sources, watch)) {
+  const lanes = await readLaneOffsets(sources, watch);
+  if (lanes.some(({ state }) => state === 'empty')) throw new ReplayRefusedError(NOTHING_ANSWERED_HERE);
+  for (const { partition, state } of lanes) {
     if (state !== 'doubtful') continue;
     const offset = await settleLane(sources, { topic: sources.commandsTopic, partition }, choice, watch);
     if (offset !== null) settled.set(partition, offset);
@@ -91,13 +96,13 @@ async function settleLane(sources: LaneSources, lane: Partition, choice: Choice,
 
 async function tryToSettle(sources: LaneSources, lane: Partition, choice: Choice, watch: Watch): Promise<number | null> {
   const { broker, store, group } = sources;
-  const producer = await openLaneProducer(broker, store, group, lane);
+  const producer = await openLaneProducer(broker, store, group, lane, watch.signal);
   try {
     const logId = await broker.logId(lane.topic);
     const claim = await store.claim(lane, logId, group);
     if (claim.logId !== logId)
       throw new ReplayRefusedError(`The database belongs to another log (${claim.logId}) than the topics (${logId})`);
-    if (claim.formerGroup !== null) await fenceGroup(broker, claim.formerGroup, lane);
+    if (claim.formerGroup !== null) await fenceGroup(broker, claim.formerGroup, lane, watch.signal);
     // From here on no owner publishes: what is read now stays true.
     const now = (await readLaneOffsets(sources, watch, lane.partition)).find(({ partition }) => partition === lane.partition);
     if (now?.state !== 'doubtful') return null;

@@ -152,6 +152,13 @@ export interface OffsetRange {
   readonly end: number;
 }
 
+/** Where the records of a leader epoch, and of those before it, end in a partition. */
+export interface EpochEnd {
+  /** The last one that the log has, up to the one that was asked for. */
+  readonly leaderEpoch: number;
+  readonly offset: number;
+}
+
 /** Records of one partition that were read together. */
 export interface Delivery {
   readonly partition: number;
@@ -171,8 +178,12 @@ export interface Broker {
   maxMessageBytes(topic: string): Promise<number>;
   /** Appends durably, outside any transaction. Resolves to each record's place, in the order given. */
   publish(topic: string, records: readonly LogRecord[]): Promise<readonly { readonly partition: number; readonly offset: number }[]>;
-  /** Takes the transactional id over: fences the former holder and settles its open transaction. */
-  openProducer(transactionalId: string): Promise<TransactionalProducer>;
+  /**
+   * Takes the transactional id over: fences the former holder and settles its open transaction.
+   * @param signal when it aborts, the opening ends at once
+   * @throws {TroubleError} the log cannot be reached, or the signal aborts; the former holder may be fenced all the same
+   */
+  openProducer(transactionalId: string, signal?: AbortSignal): Promise<TransactionalProducer>;
   /**
    * Joins the group. Resolves when this member has its share of the partitions, which may be none.
    * The consumer lasts, across rebalances and broker failures, until closed.
@@ -187,9 +198,9 @@ export interface Broker {
   committedOffsets(group: string, topic: string, stable?: number): Promise<readonly (number | null)[]>;
   /**
    * Where the records of that leader epoch, and of those before it, end in the partition. Null: the log does not know.
-   * Below an offset that was read in that epoch: the log was truncated since.
+   * Below an offset that was read in that epoch, or of an earlier epoch: the log was truncated since.
    */
-  endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<number | null>;
+  endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<EpochEnd | null>;
   /** Whether the topic may have lost records in its middle, which its beginning does not show. */
   isCompacted(topic: string): Promise<boolean>;
   /** @param partitions only these are asked for, if given: the answer may have others too */
@@ -201,7 +212,8 @@ export interface Broker {
    * order of its offsets, one delivery at a time: the next comes when `take` has resolved. A range's last delivery has its end as
    * `nextOffset`. Touches no group. Resolves at the ends of all ranges; a range that begins before what the topic still has begins where
    * the topic does. Rejects with what `take` rejects with, at once; with the signal's reason once it aborts, but never while `take` works.
-   * @throws {TroubleError} the log cannot be reached, a range ends beyond it, or a transaction within a range stays open
+   * @throws {TroubleError} the log cannot be reached, a range ends beyond it, retention overtakes the
+   * reading, or a transaction within a range stays open
    */
   read(topic: string, ranges: readonly OffsetRange[], take: (delivery: Delivery) => Promise<void>, signal?: AbortSignal): Promise<void>;
   /**

@@ -171,6 +171,17 @@ describe('A lane', () => {
     expect(await database.query('select * from outbox')).toEqual([]);
   });
 
+  it('closes while its producer is being opened', async () => {
+    const opening = Promise.withResolvers<void>();
+    const openProducer: Broker['openProducer'] = (_, signal) => {
+      opening.resolve();
+      return new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+    };
+    await start({ broker: over(broker, { openProducer }), store });
+    await opening.promise;
+    await consumer.close();
+  });
+
   it('closes while more than it may queue waits for another lane that does not publish', async () => {
     await broker.ensureTopics([{ name: 'pairs', partitions: 2, maxMessageBytes: 1_000_000 }], true);
     const stuck = Promise.withResolvers<void>();

@@ -164,6 +164,26 @@ describe('A lane whose committed offset is missing', () => {
     await expect(takeOver(LANE, context('group', shortened()), UNWATCHED)).rejects.toThrow('The database has answered nothing');
   });
 
+  it.each(['publish', 'skip'] as const)('does not let an operator %s where an empty database knows nothing', async (choice) => {
+    await broker.publish('events', [{ key: null, value: null, headers: {} }]);
+    const log = shortened();
+    const answers = new AnswerReader(log, { eventsTopic: 'events', deadLettersTopic: 'dead-letters' }, { info: () => {} });
+    const sources = { broker: log, database, store, answers, commandsTopic: 'commands', group: 'group' };
+    expect(await readLaneOffsets(sources, UNWATCHED)).toMatchObject([{ committed: null, position: 0, published: 0, state: 'empty' }]);
+    await expect(settleLaneOffsets(sources, choice, UNWATCHED)).rejects.toThrow('npx allocation replay rebuild --into <copy> --from-copy');
+    expect(await committed()).toBeNull();
+  });
+
+  it('opens an empty database where the answers have new topics', async () => {
+    await broker.publish('events', [{ key: null, value: null, headers: {} }]);
+    const log = shortened();
+    const topics = ['events-2', 'dead-letters-2'].map((name) => ({ name, partitions: 1, maxMessageBytes: 1_000_000 }));
+    await broker.ensureTopics(topics, true);
+    const answers = new AnswerReader(log, { eventsTopic: 'events-2', deadLettersTopic: 'dead-letters-2' }, { info: () => {} });
+    await takeOver(LANE, { ...context('group', log), answered: answers }, UNWATCHED);
+    expect(await committed()).toBe(0);
+  });
+
   it('refuses answers that wait where the topics of the answers are empty', async () => {
     await answered(5, 2);
     await expect(takeOver(LANE, context(), UNWATCHED)).rejects.toThrow('the topics of the answers are empty');
@@ -252,12 +272,15 @@ describe('A lane whose committed offset is missing', () => {
     expect((await answers.read('commands', UNWATCHED)).nextOffsets.get(0)).toBe(2);
   });
 
-  it('refuses a partition that was truncated below what it has read, also after new records', async () => {
+  it.each([
+    ['below what it has read', { leaderEpoch: 3, offset: 4 }, 'from 4 on'],
+    ['twice, and has grown in an earlier epoch', { leaderEpoch: 2, offset: 10 }, 'in leader epoch 3'],
+  ])('refuses a partition that was truncated %s', async (_, end, words) => {
     await answered(5, 0);
     await database.query('update source_positions set leader_epoch = 3');
-    const truncated = over(broker, { endOfEpoch: async (_topic, _partition, epoch) => (epoch === 3 ? 4 : 10) });
+    const truncated = over(broker, { endOfEpoch: async (_topic, _partition, epoch) => (epoch === 3 ? end : null) });
     const opening = takeOver(LANE, context('group', truncated), UNWATCHED);
-    await expect(opening).rejects.toThrow('Kafka has lost what it held from 4 on');
+    await expect(opening).rejects.toThrow(`Kafka has lost what it held ${words}`);
   });
 
   it.each([

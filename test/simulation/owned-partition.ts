@@ -134,18 +134,18 @@ export class OwnedPartition implements AssignedPartition {
     return false;
   }
 
-  /** Before records of a higher leader epoch come, the fetcher asks where the former one ends (KIP-320). */
+  /** Before records of another leader epoch come, the fetcher asks where the former one ends (KIP-320). */
   async #ask(offset: number): Promise<Fetched> {
     const { machine } = this.#holder;
     const lastEpoch = this.#lastEpoch;
     try {
       const fetched = await this.#world.request(machine, `fetches ${this.partition} from ${offset}`, () => this.#fetchFrom(offset));
       const epoch = fetched.kind === 'records' ? fetched.records[0]?.leaderEpoch : undefined;
-      if (lastEpoch === null || epoch === undefined || epoch <= lastEpoch) return fetched;
+      if (lastEpoch === null || epoch === undefined || epoch === lastEpoch) return fetched;
       const end = await this.#world.request(machine, `asks where an epoch of ${this.partition} ends`, () =>
         this.#log.endOfEpoch(this.topic, this.partition, lastEpoch),
       );
-      return end >= offset ? fetched : { kind: 'truncated' };
+      return end.leaderEpoch >= lastEpoch && end.offset >= offset ? fetched : { kind: 'truncated' };
     } catch (error) {
       if (error instanceof TroubleError) return { kind: 'trouble' };
       throw error;

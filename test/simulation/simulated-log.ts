@@ -3,6 +3,7 @@ import {
   type Broker,
   type ConsumeOptions,
   type Delivery,
+  type EpochEnd,
   FencedError,
   type GroupConsumer,
   type GroupPosition,
@@ -145,11 +146,12 @@ export class SimulatedLog {
   }
 
   /** Where the records of that leader epoch, and of those before it, end. What retention has deleted belongs to them. */
-  endOfEpoch(topic: string, partition: number, leaderEpoch: number): number {
+  endOfEpoch(topic: string, partition: number, leaderEpoch: number): EpochEnd {
     this.outages.ask(`leader of ${partition}`);
     const { entries, start } = this.#log(topic, partition);
     const next = entries.findIndex((entry) => entry.leaderEpoch > leaderEpoch);
-    return next < 0 ? entries.length : Math.max(start, next);
+    const offset = next < 0 ? entries.length : Math.max(start, next);
+    return { leaderEpoch: entries[offset - 1]?.leaderEpoch ?? leaderEpoch, offset };
   }
 
   /** Another broker leads these partitions from now on. */
@@ -371,7 +373,7 @@ export class SimulatedBroker implements Broker {
     return this.#ask('reads the group offsets', () => this.#log.unstableOffsets());
   }
 
-  endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<number | null> {
+  endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<EpochEnd> {
     return this.#ask('reads where an epoch ends', () => this.#log.endOfEpoch(topic, partition, leaderEpoch));
   }
 

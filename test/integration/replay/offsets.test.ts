@@ -79,4 +79,20 @@ describe.skipIf(!brokers)('replay offsets', () => {
     },
     180_000,
   );
+
+  it('settles nothing for a database that has answered nothing, and says what helps', async () => {
+    running = await RunningService.start({ KAFKA_BROKERS: brokers ?? '', TOPIC_PARTITIONS: '1' });
+    await running.send({ type: 'CreateBatch', id: 'first', reference: 'batch', sku: 'LAMP', quantity: 1, eta: null });
+    await running.idle();
+    await running.service.close();
+    await loseOffsetsAndEvents();
+    const database = await Database.open(running.config.databaseUrl);
+    await database.query('delete from source_positions');
+    await database.close();
+    const plan = await running.cli('replay', 'offsets', '--skip');
+    expect(plan.stdout).toMatch(/missing +0 +below 0 +0 +empty +the database has answered nothing\n\n.*Point DATABASE_URL at that one/);
+    const executed = await running.cli('replay', 'offsets', '--skip', '--execute');
+    expect(executed.code).not.toBe(0);
+    expect(executed.stderr).toContain('npx allocation replay rebuild --into <copy> --from-copy');
+  }, 180_000);
 });

@@ -63,8 +63,8 @@ export class Edge implements AsyncDisposable {
     return new Edge(kafka);
   }
 
-  async openProducer(): Promise<KafkaTransactionalProducer> {
-    const producer = await KafkaTransactionalProducer.open(this.options, TRANSACTIONAL_ID, this.layouts, this.#departed);
+  async openProducer(signal?: AbortSignal): Promise<KafkaTransactionalProducer> {
+    const producer = await KafkaTransactionalProducer.open(this.options, TRANSACTIONAL_ID, this.layouts, this.#departed, signal);
     this.#producers.push(producer);
     return producer;
   }

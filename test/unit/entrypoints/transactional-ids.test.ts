@@ -2,13 +2,16 @@ import { expect, it } from 'vitest';
 import { fenceGroup, openLaneProducer, transactionalIdOf } from '../../../src/entrypoints/transactional-ids.ts';
 import type { Broker } from '../../../src/service-layer/unit-of-work.ts';
 
+const { signal } = new AbortController();
+
 /** Notes which producers were opened, and which were closed at once. */
 class NotingBroker {
   readonly opened: string[] = [];
   readonly fenced: string[] = [];
 
   get broker(): Broker {
-    const openProducer = async (id: string) => {
+    const openProducer = async (id: string, until: AbortSignal) => {
+      expect(until).toBe(signal);
       this.opened.push(id);
       return { close: async () => void this.fenced.push(id) };
     };
@@ -16,7 +19,7 @@ class NotingBroker {
   }
 
   async open(group: string, topic: string, isFormer: boolean): Promise<void> {
-    await openLaneProducer(this.broker, { hasFormerId: async () => isFormer }, group, { topic, partition: 0 });
+    await openLaneProducer(this.broker, { hasFormerId: async () => isFormer }, group, { topic, partition: 0 }, signal);
   }
 }
 
@@ -43,6 +46,6 @@ it.each([
 
 it('fences the owner of another group, of either release', async () => {
   const noting = new NotingBroker();
-  await fenceGroup(noting.broker, 'a', { topic: 'b-c', partition: 0 });
+  await fenceGroup(noting.broker, 'a', { topic: 'b-c', partition: 0 }, signal);
   expect(noting.fenced).toEqual(['a-b-c-0', 'a-b~c-0']);
 });

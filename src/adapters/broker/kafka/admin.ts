@@ -1,6 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin, PartitionMetadata } from 'kafkajs';
-import { MissingTopicError, type OffsetRange, type TopicSettings, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import {
+  type EpochEnd,
+  MissingTopicError,
+  type OffsetRange,
+  type TopicSettings,
+  TroubleError,
+} from '../../../service-layer/unit-of-work.ts';
 import { asServiceError, createClient, disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { Address } from './connection.ts';
@@ -120,10 +126,10 @@ export class KafkaAdmin {
   }
 
   /** Where the records of the leader epoch, and of those before it, end; null: the leader does not know it. */
-  async endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<number | null> {
+  async endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<EpochEnd | null> {
     const doing = `Asking where epoch ${leaderEpoch} of ${topic}/${partition} ends`;
-    const { offset } = await this.#insist(doing, () => this.#view.askLeader(topic, partition, endOfEpoch(topic, partition, leaderEpoch)));
-    return offset < 0 ? null : offset;
+    const end = await this.#insist(doing, () => this.#view.askLeader(topic, partition, endOfEpoch(topic, partition, leaderEpoch)));
+    return end.offset < 0 ? null : { leaderEpoch: end.leaderEpoch, offset: end.offset };
   }
 
   /** @param partitions those that are wanted; without it, all */

@@ -125,6 +125,7 @@ export class IdempotentAppender {
   /** Does it again until it works; the caller's deadline closes this appender. */
   async #insist<T>(work: () => Promise<T>): Promise<T> {
     for (;;) {
+      this.#refuseClosed();
       try {
         return await work();
       } catch (error) {
@@ -134,10 +135,14 @@ export class IdempotentAppender {
     }
   }
 
-  /** @throws {TroubleError} this appender was closed */
+  /** Without it, kafkajs would connect again. @throws {TroubleError} this appender was closed */
+  #refuseClosed(): void {
+    if (this.#isClosed) throw new TroubleError('The producer is closed');
+  }
+
   async #pause(): Promise<void> {
     await sleep(RETRY_MS);
-    if (this.#isClosed) throw new TroubleError('The producer is closed');
+    this.#refuseClosed();
     await this.#cluster.refreshMetadata().catch(() => {});
   }
 

@@ -55,8 +55,8 @@ export class KafkaBroker implements Broker {
     return this.#publisher.publish(topic, records);
   }
 
-  async openProducer(transactionalId: string): Promise<KafkaTransactionalProducer> {
-    return await KafkaTransactionalProducer.open(this.#options, transactionalId, this.#layouts, this.#departed);
+  async openProducer(transactionalId: string, signal?: AbortSignal): Promise<KafkaTransactionalProducer> {
+    return await KafkaTransactionalProducer.open(this.#options, transactionalId, this.#layouts, this.#departed, signal);
   }
 
   async consume(options: ConsumeOptions): Promise<GroupConsumer> {

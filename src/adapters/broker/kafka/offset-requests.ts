@@ -1,6 +1,7 @@
+import type { EpochEnd } from '../../../service-layer/unit-of-work.ts';
 import { type Exchange, exchange } from './exchange.ts';
 
-/** A committed offset, or the end of an epoch, of one partition, as Kafka answers it. */
+/** A committed offset of one partition, as Kafka answers it. */
 export interface PartitionAnswer {
   readonly partition: number;
   readonly errorCode: number;
@@ -64,11 +65,12 @@ const NOT_GIVEN = -1;
 
 /**
  * Asks a partition's leader where the records of the leader epoch, and of those before it, end.
+ * An offset below 0: the leader does not know the epoch.
  *
  * Source: Apache Kafka, protocol guide, OffsetForLeaderEpoch v3 (KIP-320).
  */
-export function endOfEpoch(topic: string, partition: number, leaderEpoch: number): Exchange<PartitionAnswer> {
-  return exchange<PartitionAnswer>(
+export function endOfEpoch(topic: string, partition: number, leaderEpoch: number): Exchange<EpochEnd & { readonly errorCode: number }> {
+  return exchange(
     { apiKey: 23, apiVersion: 3, apiName: 'OffsetForLeaderEpoch' },
     (encoder) => {
       encoder.writeInt32(NOT_GIVEN).writeInt32(1).writeString(topic).writeInt32(1).writeInt32(partition);
@@ -79,9 +81,9 @@ export function endOfEpoch(topic: string, partition: number, leaderEpoch: number
       const [answers] = decoder.readArray((each) => {
         each.readString(); // topic
         return each.readArray((of) => {
-          const answer = { errorCode: of.readInt16(), partition: of.readInt32() };
-          of.readInt32(); // the epoch that was found
-          return { ...answer, offset: Number(of.readInt64()) };
+          const errorCode = of.readInt16();
+          of.readInt32(); // partition
+          return { errorCode, leaderEpoch: of.readInt32(), offset: Number(of.readInt64()) };
         });
       });
       const answer = answers?.[0];

@@ -135,14 +135,16 @@ export class PartitionFetcher implements AssignedPartition {
 
   /**
    * Whether the records follow upon what was read before. Another leader may have lost the end of
-   * the log (an unclean election), and have given its offsets to other records.
+   * the log (an unclean election), and have given its offsets to other records. After a second one
+   * they may be of an earlier epoch, and reach as far.
    *
-   * Source: Apache Kafka, KIP-320.
+   * Source: Apache Kafka, KIP-320, and how Partition.readRecords finds a diverging epoch.
    */
   async #continues(epoch: number, offset: number): Promise<boolean> {
-    if (this.#lastEpoch === null || epoch <= this.#lastEpoch) return true;
-    const { offset: end } = await this.#askLeader(endOfEpoch(this.topic, this.partition, this.#lastEpoch), 0);
-    return end < 0 || end >= offset;
+    const lastEpoch = this.#lastEpoch;
+    if (lastEpoch === null || epoch === lastEpoch) return true;
+    const end = await this.#askLeader(endOfEpoch(this.topic, this.partition, lastEpoch), 0);
+    return end.offset < 0 || (end.leaderEpoch >= lastEpoch && end.offset >= offset);
   }
 
   /** Asks the leader. @throws {TroubleError} it answers with an error: another node may lead by now, and is asked next */

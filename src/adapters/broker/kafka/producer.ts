@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { passing } from '../../../fault-points.ts';
 import { type GroupPosition, type OutgoingRecord, type TransactionalProducer, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import { unlessAborted } from '../hand-over.ts';
 import { type BatchEncoder, batchesOf } from './batch.ts';
 import { asServiceError, clientConfig, disconnect, isAnswer, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
 import type { DepartedNodes } from './departed-nodes.ts';
@@ -69,12 +70,16 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     this.#servers = parts.servers;
   }
 
-  /** Tries until the broker has settled the former holder's transaction. @throws {TroubleError} within 30 seconds or so */
+  /**
+   * Tries until the broker has settled the former holder's transaction.
+   * @throws {TroubleError} within 30 seconds or so, or once the signal aborts
+   */
   static async open(
     options: KafkaOptions,
     transactionalId: string,
     layouts: TopicLayouts,
     departed: DepartedNodes,
+    signal: AbortSignal = new AbortController().signal,
   ): Promise<KafkaTransactionalProducer> {
     const doing = `Opening the producer ${transactionalId}`;
     const cluster = createCluster(clientConfig(options, CONNECT_RETRIES));
@@ -94,7 +99,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     };
     const opening = initialise();
     try {
-      return await withDeadline(opening, OPEN_TIMEOUT_MS, doing);
+      return await withDeadline(unlessAborted(opening, signal), OPEN_TIMEOUT_MS, doing);
     } catch (error) {
       isGivenUp = true;
       void disconnect(cluster);

@@ -21,7 +21,7 @@ const FETCH_BYTES = 1024 * 1024;
  * Reads ranges of a topic, one partition after the other, by single fetches through connections of its own.
  *
  * Guarantee: each committed record once, in order, whatever befalls the broker meanwhile. Where it stands is known here alone; after any
- * error the reader asks the partition's new leader for the same again.
+ * error the reader asks the partition's new leader for the same again. If retention overtakes it, it fails.
  */
 export class KafkaReader {
   readonly #topic: string;
@@ -51,8 +51,7 @@ export class KafkaReader {
   }
 
   async *#within({ partition, beginning, end }: OffsetRange, leader: Leader): AsyncGenerator<Delivery, void> {
-    const place = `${this.#topic}/${partition}`;
-    const first = await this.#insist(`Reading the beginning of ${place}`, leader, listOffset(this.#topic, partition, 'beginning'), 0);
+    const first = await this.#beginning(leader, partition);
     let from = Math.max(beginning, first.offset);
     if (from >= end) yield { partition, records: [], nextOffset: end }; // All of it is gone.
     while (from < end) {
@@ -69,6 +68,7 @@ export class KafkaReader {
     const fetch = fetchRecords(this.#topic, partition, from, { waitMs: FETCH_WAIT_MS, maxBytes: FETCH_BYTES });
     for (;;) {
       const answer = await this.#insist(`Reading ${place} from offset ${from} on`, leader, fetch, FETCH_WAIT_MS);
+      if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#refuse(leader, partition, from);
       const { records, nextOffset } = readFetched(this.#topic, partition, answer.bytes, answer.aborted);
       if (nextOffset !== null) {
         // A batch may begin before the range, or end after it.
@@ -84,7 +84,23 @@ export class KafkaReader {
     }
   }
 
-  /** Asks the current leader, again and again for 30 s, until an answer has no error. */
+  /** To ask again for an offset that is not there would heal nothing. @throws {TroubleError} always */
+  async #refuse(leader: Leader, partition: number, from: number): Promise<never> {
+    const place = `${this.#topic}/${partition}`;
+    const { offset: beginning } = await this.#beginning(leader, partition);
+    throw new TroubleError(
+      from < beginning
+        ? `Retention has deleted the offsets from ${from} to ${beginning - 1} of ${place} before they were read. Read the topic again`
+        : `${place} has no offset ${from}: it was truncated or created again while it was read. Read the topic again`,
+    );
+  }
+
+  #beginning(leader: Leader, partition: number) {
+    const doing = `Reading the beginning of ${this.#topic}/${partition}`;
+    return this.#insist(doing, leader, listOffset(this.#topic, partition, 'beginning'), 0);
+  }
+
+  /** Asks the current leader, again and again for 30 s, until an answer has no error that may pass. */
   async #insist<T extends { readonly errorCode: number }>(
     doing: string,
     leader: Leader,
@@ -96,7 +112,7 @@ export class KafkaReader {
       this.#signal.throwIfAborted();
       try {
         const answer = await leader.ask(question, waitMs);
-        if (answer.errorCode === ERROR.NONE) return answer;
+        if (answer.errorCode === ERROR.NONE || answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return answer;
         throw new TroubleError(`the leader answers ${errorName(answer.errorCode)}`);
       } catch (error) {
         leader.drop();

@@ -14,7 +14,7 @@ const QUESTIONS = {
     ask: ({ admin }: Edge) => admin.offsetRanges('commands'),
     answer: [2, 0, 1, 0].map((end, partition) => ({ partition, beginning: 0, end })),
   },
-  endOfEpoch: { ask: ({ admin }: Edge) => admin.endOfEpoch('commands', 2, 0), answer: 1 },
+  endOfEpoch: { ask: ({ admin }: Edge) => admin.endOfEpoch('commands', 2, 0), answer: { leaderEpoch: 0, offset: 1 } },
   maxMessageBytes: { ask: ({ admin }: Edge) => admin.maxMessageBytes('commands'), answer: 1_048_588 },
 };
 

@@ -212,6 +212,18 @@ describe.concurrent('when another leader has taken what follows', () => {
     expect(fetching.values).toEqual([]);
   });
 
+  it.for([
+    ['in an earlier epoch', [['a'], ['other b'], ['c']]],
+    ['in a later epoch', [['a'], ['other b']]],
+  ] as const)('hands nothing over of what an earlier epoch made longer, and goes on %s', async ([, batches], { expect }) => {
+    await using fetching = await Fetching.start(...batches);
+    fetching.log.leaderEpoch = 2;
+    await fetching.edge.kafka.append('commands', 0, ['d']);
+    fetching.fetcher.resumeFrom(2, 1);
+    await eventually(() => expect(fetching.outOfRange).toBe(1));
+    expect(fetching.values).toEqual([]);
+  });
+
   it('asks nothing where the epoch of what was read is not known', async ({ expect }) => {
     await using fetching = await Fetching.start(['a'], ['b']);
     fetching.log.leaderEpoch = 1;

@@ -20,6 +20,9 @@ const TROUBLE: readonly ErrorName[] = [
   'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
 ];
 
+/** Well below 10 s, after which a request without an answer is given up. */
+const AT_ONCE_MS = 5_000;
+
 describe.concurrent('opening a producer', () => {
   it('asks the coordinator of its transactional id for an epoch', async ({ expect }) => {
     await using edge = await Edge.start();
@@ -70,6 +73,35 @@ describe.concurrent('opening a producer', () => {
     const successor = await edge.openProducer();
     await successor.publish([event(0, 'a')], position(1));
     expect(edge.committed('events')).toEqual(['a']);
+  });
+
+  it.for(['FindCoordinator', 'InitProducerId'] as const)(
+    'ends at once when its signal aborts while %s is not answered',
+    async (api, { expect }) => {
+      await using edge = await Edge.start();
+      edge.kafka.on(api, { silence: 'before' }, { isLasting: true });
+      const closing = new AbortController();
+      const refused = expect(edge.openProducer(closing.signal)).rejects.toThrow(TroubleError);
+      await edge.kafka.seen(api);
+      const abortedMs = performance.now();
+      closing.abort();
+      await refused;
+      expect(performance.now() - abortedMs).toBeLessThan(AT_ONCE_MS);
+    },
+  );
+
+  it('asks for no epoch once its signal has aborted', async ({ expect }) => {
+    await using edge = await Edge.start();
+    const closing = new AbortController();
+    const found = Promise.withResolvers<void>();
+    edge.kafka.on('FindCoordinator', { held: found.promise });
+    const refused = expect(edge.openProducer(closing.signal)).rejects.toThrow(TroubleError);
+    await edge.kafka.seen('FindCoordinator');
+    closing.abort();
+    await refused;
+    found.resolve();
+    await edge.settle();
+    expect(edge.kafka.requests('InitProducerId')).toEqual([]);
   });
 
   it('asks again while the id has no coordinator', async ({ expect }) => {

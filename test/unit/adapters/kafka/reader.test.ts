@@ -50,6 +50,25 @@ describe('a range', () => {
   });
 });
 
+describe('an offset that is not there', () => {
+  it('ends the reading at once when retention overtakes it', async () => {
+    const listed = Promise.withResolvers<void>();
+    edge.kafka.on('ListOffsets', { held: listed.promise });
+    const reading = expect(read(1, 5)).rejects.toThrow('Retention has deleted the offsets from 1 to 2 of commands/1');
+    await edge.kafka.seen('ListOffsets');
+    const log = edge.kafka.model.partition('commands', 1);
+    if (log) log.beginning = 3;
+    listed.resolve();
+    await reading;
+    expect(edge.kafka.requests('Fetch')).toHaveLength(1);
+  });
+
+  it('ends the reading at once when it lies beyond the end', async () => {
+    await expect(read(6, 9)).rejects.toThrow('commands/1 has no offset 6: it was truncated');
+    expect(edge.kafka.requests('Fetch')).toHaveLength(1);
+  });
+});
+
 describe('at an error', () => {
   const names: readonly ErrorName[] = [
     'UNKNOWN_SERVER_ERROR',
