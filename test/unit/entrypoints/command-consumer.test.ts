@@ -127,6 +127,7 @@ describe('A consumer whose database does not fit', () => {
     group.positions = [5, 5];
     await eventually(() => expect([group.resumed, group.consumer.problems()]).toEqual([[1], []]));
     await first.close();
+    expect(group.consumer.problems()).toEqual([]);
     group.positions = [5, 3];
     const second = group.assign(1);
     await eventually(() => expect(group.given).toEqual([1, 1]));
