@@ -48,6 +48,19 @@ function hold(consuming: Consuming): () => void {
   return resolve;
 }
 
+/** Waits until so many members work in the newest generation, and its rebalance is over. */
+async function beat(members: number): Promise<void> {
+  const before = edge.kafka.requests('Heartbeat').length;
+  await eventually(
+    () => {
+      const { generation } = edge.kafka.model.group(GROUP);
+      const beats = edge.kafka.requests('Heartbeat').slice(before);
+      expect(new Set(beats.filter((each) => each.generation === generation).map(({ memberId }) => memberId)).size).toBe(members);
+    },
+    { withinMs },
+  );
+}
+
 const topic = () => {
   const found = edge.kafka.model.topics.get('commands');
   if (!found) throw new Error('There is no topic commands');
@@ -80,11 +93,9 @@ describe('when a second member joins', { timeout: TEST_MS }, () => {
     await eventually(() => expect(first.partitions).toHaveLength(2), { withinMs });
     const closing = [0, 1, 2, 3].filter((partition) => !first.partitions.includes(partition));
     others.push(consume());
-    // Two more rebalances of all three, at least one of which began after the third had joined.
     for (const round of [1, 2]) {
-      const { generation } = edge.kafka.model.group(GROUP);
       if (round === 2) edge.kafka.model.group(GROUP).rebalance();
-      await eventually(() => expect(edge.kafka.model.group(GROUP).generation).toBeGreaterThan(generation), { withinMs });
+      await beat(3);
     }
     const given = others.flatMap(({ partitions }) => partitions);
     expect(given.filter((partition) => closing.includes(partition))).toEqual([]);
