@@ -121,6 +121,16 @@ describe('The watchdog', () => {
     expect(watchdog.stuckLanes).toBe(1);
   });
 
+  it('gives a record 30 s of its own that comes while only markers lie before the lane', async () => {
+    ends[0] = 6;
+    await pass(30);
+    arrives(0, 6);
+    await pass(25);
+    expect(watchdog.problems()).toEqual([]);
+    await pass(40);
+    expect(watchdog.problems()).toHaveLength(1);
+  });
+
   it('reads nothing for a lane before which retention has deleted all', async () => {
     offsetRanges = async () => [{ partition: 0, beginning: 8, end: 8 }];
     await pass(60);

@@ -112,6 +112,13 @@ describe('the view of the cluster', () => {
     expect(changes).toBe(2);
   });
 
+  it('finds a topic that is created after it was asked for', async () => {
+    await expect(edge.view.partitionCount('new')).rejects.toThrow('The topic new is not there');
+    edge.kafka.model.addTopic('new', [1, 2]);
+    vi.advanceTimersByTime(FRESH_MS);
+    expect(await edge.view.partitionCount('new')).toBe(2);
+  });
+
   it('is trouble where a partition has no leader, or is not there', async () => {
     await expect(edge.view.leaderOf('commands', 4)).rejects.toThrow(TroubleError);
     log().leader = -1;
