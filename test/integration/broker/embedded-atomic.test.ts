@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EmbeddedBroker } from '../../../src/adapters/broker/embedded/broker.ts';
 import { copyEmbeddedLog } from '../../../src/adapters/broker/embedded/copy.ts';
 import { EmbeddedLog } from '../../../src/adapters/broker/embedded/log.ts';
@@ -79,6 +79,17 @@ describe('what must be atomic in the embedded log', () => {
     throwAt('broker-committed');
     await expect(producer.publish(records, position)).rejects.toThrow('the fault');
     expect(committed()).toEqual(ALL);
+  });
+
+  it('whatever an append writes, it writes in one transaction: a kill has no place between two', async () => {
+    const producer = await broker.openProducer('lane-0');
+    const transactions = vi.spyOn(database, 'transaction');
+    const queries = vi.spyOn(database, 'query');
+    await producer.publish(records, position);
+    await producer.publish(records, null);
+    await producer.publish([], position);
+    expect(transactions).toHaveBeenCalledTimes(3);
+    expect(queries.mock.calls.map(([statement]) => statement).filter((statement) => !/^\s*select/.test(statement))).toEqual([]);
   });
 
   it('a producer that is followed within its append has not appended', async () => {

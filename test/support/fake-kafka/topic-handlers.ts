@@ -69,14 +69,15 @@ export const topicHandlers: Handlers<'Produce' | 'Fetch' | 'ListOffsets' | 'Offs
     return { throttleMs: 0, errorCode, sessionId, topics: errorCode === 0 ? found : [] };
   },
 
-  ListOffsets: (model, { topics }, question) => ({
+  ListOffsets: (model, { topics, isolationLevel }, question) => ({
     throttleMs: 0,
     topics: topics.map(({ name, partitions }) => ({
       name,
       partitions: partitions.map(({ index, timestamp }) => {
         const nothing = { index, timestamp: -1, offset: -1, leaderEpoch: -1 };
-        return at(model, question, name, index, nothing, ({ beginning, lastStableOffset, leaderEpoch }) => {
-          return { ...nothing, errorCode: 0, offset: timestamp === EARLIEST ? beginning : lastStableOffset, leaderEpoch };
+        return at(model, question, name, index, nothing, ({ beginning, end, lastStableOffset, leaderEpoch }) => {
+          const latest = isolationLevel === READ_COMMITTED ? lastStableOffset : end;
+          return { ...nothing, errorCode: 0, offset: timestamp === EARLIEST ? beginning : latest, leaderEpoch };
         });
       }),
     })),

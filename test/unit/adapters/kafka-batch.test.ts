@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { batchesOf } from '../../../src/adapters/broker/kafka/batch.ts';
+import { batchesOf, sequenceAfter } from '../../../src/adapters/broker/kafka/batch.ts';
 import { arbitraryRecord } from '../../support/arbitrary-records.ts';
 
 const require = createRequire(import.meta.url);
@@ -61,4 +61,14 @@ it('records are cut into batches that the broker takes, in order, and none is lo
       }
     }),
   );
+});
+
+it.each([
+  [0, 1, 1],
+  [7, 3, 10],
+  [2 ** 31 - 2, 1, 2 ** 31 - 1],
+  [2 ** 31 - 1, 1, 0],
+  [2 ** 31 - 2, 5, 3],
+])('behind sequence %i and a batch of %i records comes sequence %i', (first, count, next) => {
+  expect(sequenceAfter(first, count)).toBe(next);
 });

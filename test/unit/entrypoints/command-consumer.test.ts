@@ -23,6 +23,8 @@ class FakeGroup {
   membershipProblem: string | null = null;
   joined = Promise.resolve();
   isDatabaseAway = false;
+  /** What the database waits for before it answers. */
+  databaseAnswers: Promise<void> = Promise.resolve();
   given: number[] = [];
   resumed: number[] = [];
   producers = 0;
@@ -50,6 +52,7 @@ class FakeGroup {
     const store: Partial<LaneStore> = {
       claim: async (_lane, logId) => {
         this.tries += 1;
+        await this.databaseAnswers;
         if (this.isDatabaseAway) throw new TroubleError('the database is away');
         return { logId, formerGroup: null };
       },
@@ -127,6 +130,7 @@ describe('A consumer whose database does not fit', () => {
     group.positions = [5, 5];
     await eventually(() => expect([group.resumed, group.consumer.problems()]).toEqual([[1], []]));
     await first.close();
+    expect(group.consumer.problems()).toEqual([]);
     group.positions = [5, 3];
     const second = group.assign(1);
     await eventually(() => expect(group.given).toEqual([1, 1]));
@@ -178,6 +182,23 @@ describe('A consumer whose database does not fit', () => {
     await eventually(() => expect(group.consumer.problems()).toEqual([expect.stringMatching(/^Lane commands\/1: The database stands/)]));
     expect(await group.mayTake(1)).toBe(false);
     expect(group.consumer.problems()).toHaveLength(1);
+    await owner.close();
+  });
+
+  it('opens no lane before the former one of the same partition is closed', async () => {
+    const { promise, resolve: answer } = Promise.withResolvers<void>();
+    group.positions = [5, 5];
+    group.databaseAnswers = promise;
+    const former = group.assign(1);
+    await eventually(() => expect(group.tries).toBe(1));
+    const closing = former.close();
+    const owner = group.assign(1);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([group.producers, group.consumer.lanes()]).toEqual([1, { working: 0, assigned: 1 }]);
+    answer();
+    await closing;
+    await eventually(() => expect(group.consumer.lanes()).toEqual({ working: 1, assigned: 1 }));
+    expect(group.resumed).toEqual([1]);
     await owner.close();
   });
 

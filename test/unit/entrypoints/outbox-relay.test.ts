@@ -91,7 +91,8 @@ describe('the relay', () => {
 
   it('stops for good at the first error, reports it once, and publishes nothing more', async () => {
     const producer = new RecordingProducer();
-    const { relay, broken } = relayWith(producer);
+    const others = new PublishedOffsets(nobody, 'group');
+    const { relay, broken, published } = relayWith(producer, others);
     producer.failWith = new TroubleError('the answer was lost');
     relay.enqueue([record(1, 0)], 1, []);
     await relay.drain(1_000);
@@ -99,7 +100,9 @@ describe('the relay', () => {
     relay.enqueue([record(2, 1)], 2, []);
     await relay.drain(1_000);
     expect(broken).toHaveLength(1);
-    expect(producer.transactions).toEqual([]);
+    expect([producer.transactions, published]).toEqual([[], []]);
+    // Nobody is told that it is out.
+    expect(others.covers([{ ...lane, nextOffset: 1 }])).toBe(false);
   });
 
   it('publishes nothing before what it rests on is out, and what comes behind neither', async () => {
@@ -117,6 +120,20 @@ describe('the relay', () => {
     expect(nextOffsets()).toEqual([1]);
     others.note({ ...other, nextOffset: 5 });
     await eventually(() => expect(nextOffsets()).toEqual([1, 3]));
+  });
+
+  it('joins nothing that has to wait to what may go out at once', async () => {
+    const producer = new RecordingProducer();
+    const others = new PublishedOffsets(nobody, 'group');
+    const { relay } = relayWith(producer, others);
+    const other = { topic: 'commands', partition: 1, nextOffset: 5 };
+    // The first is taken at once, and the others queue up behind it.
+    for (const offset of [0, 1, 2, 3]) relay.enqueue([record(offset + 1, offset)], offset + 1, offset === 3 ? [other] : []);
+    const nextOffsets = () => producer.transactions.map(({ nextOffset }) => nextOffset);
+    await relay.drain(50);
+    expect(nextOffsets()).toEqual([1, 3]);
+    others.note(other);
+    await eventually(() => expect(nextOffsets()).toEqual([1, 3, 4]));
   });
 
   it('leaves what rests on an answer that does not come out when its lane closes', async () => {

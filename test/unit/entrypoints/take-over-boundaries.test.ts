@@ -12,16 +12,21 @@ interface Situation {
   readonly positions?: readonly number[];
   readonly beginning?: number;
   readonly end?: number;
+  /** The group that the lane's row names by the time the position is read. */
+  readonly owner?: string;
+  readonly logId?: string;
 }
 
 /** Opens lane 0 where everything stands at 5, but what is said otherwise. */
-async function open({ committed = [5, 5], positions = [5, 5], beginning = 0, end = 5 }: Situation) {
+async function open({ committed = [5, 5], positions = [5, 5], beginning = 0, end = 5, owner = 'group', logId = 'log' }: Situation) {
   const lines: string[] = [];
+  const steps: string[] = [];
+  const step = (what: string) => void steps.push(what);
   const moved: (number | undefined)[] = [];
   const deleted: number[] = [];
   const producer = {
     publish: async (_: unknown, position: GroupPosition | null) => void moved.push(position?.nextOffset),
-    close: async () => {},
+    close: async () => step('producer closed'),
   };
   const context = {
     group: 'group',
@@ -30,15 +35,27 @@ async function open({ committed = [5, 5], positions = [5, 5], beginning = 0, end
     answering: { deadLettersTopic: 'dead-letters', eventsTopic: 'events' },
     published: { note() {}, cover: async () => true, covers: () => true },
     broker: {
-      openProducer: async () => producer,
+      openProducer: async () => {
+        step('producer opened');
+        return producer;
+      },
       logId: async () => 'log',
-      committedOffsets: async () => committed,
+      committedOffsets: async (_group: string, _topic: string, stable?: number) => {
+        step(`C read, that of ${stable} stable`);
+        return committed;
+      },
       offsetRanges: async () => committed.map((_, partition) => ({ partition, beginning, end })),
       maxMessageBytes: async () => 1_000,
     },
     store: {
-      claim: async () => ({ logId: 'log', formerGroup: null }),
-      readPosition: async () => ({ nextOffset: positions[0], nextSequence: 1, group: 'group' }),
+      claim: async () => {
+        step('claimed');
+        return { logId, formerGroup: null };
+      },
+      readPosition: async () => {
+        step('D read');
+        return { nextOffset: positions[0], nextSequence: 1, group: owner };
+      },
       readPositions: async () => new Map(positions.entries()),
       readOutbox: async () => null,
       deleteOutbox: async (_: unknown, below: number) => void deleted.push(below),
@@ -48,7 +65,7 @@ async function open({ committed = [5, 5], positions = [5, 5], beginning = 0, end
     ({ readFrom }) => `opened at ${readFrom}`,
     (error: Error) => error.message,
   );
-  return { outcome, moved, deleted, log: lines.join('\n') };
+  return { outcome, moved, deleted, steps, log: lines.join('\n') };
 }
 
 describe('a lane', () => {
@@ -94,5 +111,22 @@ describe('a lane', () => {
     const situation = { committed: [1, 1], positions: [1, 1], end: 2 };
     expect((await open({ ...situation, beginning: 2 })).log).toContain('Retention has deleted offset 1 of commands/0');
     expect((await open({ ...situation, beginning: 1 })).log).toBe('');
+  });
+
+  it('fences the former owner, then reads its own stable C, then D', async () => {
+    const { steps } = await open({});
+    expect(steps.slice(-4)).toEqual(['producer opened', 'claimed', 'C read, that of 0 stable', 'D read']);
+  });
+
+  it.each<readonly [string, Situation, string]>([
+    ['another group has taken meanwhile', { owner: 'other' }, 'works for the group other by now'],
+    ['is in another log', { logId: 'another log' }, 'in another log (another log)'],
+    ['the database is too old for', { committed: [6, 5], end: 6 }, 'the database is older'],
+    ['was truncated', { end: 4 }, 'the partition ends at 4'],
+  ])('that %s is given up, its producer too, and nothing is published', async (_, situation, words) => {
+    const { outcome, steps, moved, deleted } = await open({ positions: [5, 5], ...situation });
+    expect(outcome).toContain(words);
+    expect(steps.at(-1)).toBe('producer closed');
+    expect([moved, deleted]).toEqual([[], []]);
   });
 });

@@ -109,6 +109,38 @@ describe('The watchdog', () => {
     expect([watchdog.problems(), reads]).toEqual([[], []]);
   });
 
+  it('does not call a lane stuck that reads on, although its position stands', async () => {
+    ends[0] = 1_000;
+    records[0] = Array.from({ length: 1_000 }, (_, offset) => offset);
+    for (let offset = 6; offset < 12; offset += 1) {
+      await pass(20);
+      Object.assign(lanes[0] as object, { readBelowOffset: offset });
+    }
+    expect([watchdog.problems(), reads]).toEqual([[], []]);
+    await pass(40);
+    expect(watchdog.stuckLanes).toBe(1);
+  });
+
+  it('gives a record 30 s of its own that comes while only markers lie before the lane', async () => {
+    ends[0] = 6;
+    await pass(30);
+    arrives(0, 6);
+    await pass(25);
+    expect(watchdog.problems()).toEqual([]);
+    await pass(40);
+    expect(watchdog.problems()).toHaveLength(1);
+  });
+
+  it('reads nothing for a lane before which retention has deleted all', async () => {
+    offsetRanges = async () => [{ partition: 0, beginning: 8, end: 8 }];
+    await pass(60);
+    expect([watchdog.problems(), reads]).toEqual([[], []]);
+    offsetRanges = async () => [{ partition: 0, beginning: 8, end: 9 }];
+    records[0] = [8];
+    await pass(40);
+    expect([watchdog.stuckLanes, reads]).toEqual([1, [0]]);
+  });
+
   it('does not call a lane stuck that has only markers before it, and reads them once', async () => {
     ends[0] = 6;
     await pass(300);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TroubleError } from '../../../service-layer/unit-of-work.ts';
-import { type BatchEncoder, batchesOf } from './batch.ts';
+import { type BatchEncoder, batchesOf, sequenceAfter } from './batch.ts';
 import { clientConfig, disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS } from './client.ts';
 import type { DepartedNodes } from './departed-nodes.ts';
 import { leadersOf, placeOf, topicsOf } from './leaders.ts';
@@ -10,7 +10,6 @@ import type { PlacedRecord } from './records.ts';
 /** Each attempt reads the metadata anew, so that this many go by while leaders are elected. */
 const RETRY_MS = 100;
 const CONNECT_RETRIES = 1;
-const SEQUENCES = 2 ** 31;
 
 /** A batch with its number among those of its partition: the broker knows one that comes again by it. */
 interface Numbered {
@@ -152,7 +151,7 @@ export class IdempotentAppender {
       const { topic, partition, count } = batch;
       const place = placeOf(batch);
       const firstSequence = this.#sequences.get(place) ?? 0;
-      this.#sequences.set(place, (firstSequence + count) % SEQUENCES);
+      this.#sequences.set(place, sequenceAfter(firstSequence, count));
       const writer = { producerId: BigInt(producerId), producerEpoch, firstSequence, isTransactional: false };
       return { place, topic, partition, count, bytes: batch.encode(writer, Date.now()) };
     });

@@ -22,6 +22,9 @@ const HEADER_BYTES = 61;
 /** What the checksum covers begins here. */
 const ATTRIBUTES_AT = 21;
 
+/** Sequences go up to 2^31 - 1. */
+const SEQUENCES = 2 ** 31;
+
 /** So many records at a stretch, then others have their turn. */
 const STRETCH = 500;
 const MAX_BYTES_PER_CHARACTER = 3;
@@ -92,6 +95,11 @@ export class BatchEncoder {
     batch.writeUInt32BE(crc32c(batch.subarray(ATTRIBUTES_AT)), 17);
     return batch;
   }
+}
+
+/** The sequence of the batch that follows a batch of `count` records: behind the last one comes 0. */
+export function sequenceAfter(firstSequence: number, count: number): number {
+  return (firstSequence + count) % SEQUENCES;
 }
 
 /** The records, in order, in batches that the broker takes, those of one partition in order. A record that is larger goes alone. */

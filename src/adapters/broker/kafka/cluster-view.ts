@@ -137,6 +137,9 @@ export class ClusterView {
       // A look that began before does not ask for this topic.
       await this.#refreshing?.catch(() => {});
       await this.#look();
+    } else if (known()?.partitions.length === 0) {
+      // It may have been created since.
+      await this.refresh();
     }
     const topic = known();
     if (topic && topic.partitions.length > 0) return topic;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { passing } from '../../../fault-points.ts';
 import { type GroupPosition, type OutgoingRecord, type TransactionalProducer, TroubleError } from '../../../service-layer/unit-of-work.ts';
 import { unlessAborted } from '../hand-over.ts';
-import { type BatchEncoder, batchesOf } from './batch.ts';
+import { type BatchEncoder, batchesOf, sequenceAfter } from './batch.ts';
 import { asServiceError, clientConfig, disconnect, isAnswer, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
 import type { DepartedNodes } from './departed-nodes.ts';
 import type { TopicLayouts } from './layout.ts';
@@ -15,7 +15,6 @@ const PUBLISH_TIMEOUT_MS = 60_000;
 const TRANSACTION_TIMEOUT_MS = 60_000;
 const CONCURRENT_TIMEOUT_MS = 10_000;
 const CONNECT_RETRIES = 5;
-const SEQUENCES = 2 ** 31;
 /** The former holder's transaction is being ended, or the coordinator is just moving: a question of moments. */
 const NOT_YET = ['CONCURRENT_TRANSACTIONS', 'GROUP_LOAD_IN_PROGRESS', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR_FOR_GROUP'];
 
@@ -182,7 +181,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     const { transactionalId, producerId, producerEpoch } = this.#identity;
     const encoded = batches.map((batch) => {
       const firstSequence = this.#sequences.get(placeOf(batch)) ?? 0;
-      this.#sequences.set(placeOf(batch), (firstSequence + batch.count) % SEQUENCES);
+      this.#sequences.set(placeOf(batch), sequenceAfter(firstSequence, batch.count));
       const bytes = batch.encode({ producerId: BigInt(producerId), producerEpoch, firstSequence, isTransactional: true }, Date.now());
       return { topic: batch.topic, partition: batch.partition, bytes };
     });

@@ -3,50 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { GroupMember } from '../../../../src/adapters/broker/kafka/group-member.ts';
 import { TroubleError } from '../../../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../../../support/eventually.ts';
-import { CODES } from '../../../support/fake-kafka/codes.ts';
 import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
-
-/** A member of a group that node 2 coordinates, and what it was told of. */
-class Joined implements AsyncDisposable {
-  readonly edge: Edge;
-  readonly told: string[] = [];
-  readonly member: GroupMember;
-
-  constructor(edge: Edge, instanceId?: string) {
-    this.edge = edge;
-    const protocol = {
-      name: 'test',
-      subscription: () => Buffer.from('mine'),
-      assign: async (all: readonly { readonly memberId: string }[]) =>
-        all.map(({ memberId }) => ({ memberId, assignment: Buffer.from('yours') })),
-    };
-    const events = {
-      assigned: (assignment: Buffer) => void this.told.push(String(assignment)),
-      lost: () => void this.told.push('lost'),
-    };
-    const options = { ...edge.options, ...(instanceId !== undefined && { instanceId }) };
-    this.member = new GroupMember(options, edge.view, GROUP, [protocol], events);
-  }
-
-  static async start(instanceId?: string): Promise<Joined> {
-    return new Joined(await Edge.start(), instanceId);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.member.close();
-    await this.edge[Symbol.asyncDispose]();
-  }
-
-  /** Waits until the group has given it so many assignments. */
-  async assigned(times = 1): Promise<void> {
-    await eventually(() => expect(this.told.filter((each) => each === 'yours')).toHaveLength(times), { withinMs: 20_000 });
-  }
-
-  joins() {
-    return this.edge.kafka.requests('JoinGroup').map(({ memberId }) => memberId);
-  }
-}
+import { Joined } from '../../../support/fake-kafka/joined.ts';
 
 it('joins under the name that the coordinator gives, shares out as the leader, and beats', async () => {
   await using joined = await Joined.start();
@@ -122,12 +81,15 @@ describe.concurrent('while the coordinator moves or loads', () => {
     expect(joined.member.membership.generation).toBe(1);
   });
 
-  it.for(['JoinGroup', 'SyncGroup', 'Heartbeat'] as const)('%s goes to the new coordinator', async (api, { expect }) => {
+  /** A node that loads does coordinate. */
+  const moved = ASKED_AGAIN.filter(([, name]) => name !== 'COORDINATOR_LOAD_IN_PROGRESS');
+
+  it.for(moved)('%s goes to the new coordinator while the former answers %s', async ([api, name], { expect }) => {
     await using joined = await Joined.start();
     if (api === 'Heartbeat') await joined.assigned();
-    const nth = api === 'JoinGroup' ? 2 : 1;
-    joined.edge.kafka.on(api, { error: CODES.NOT_COORDINATOR }, { node: 2, nth });
-    await joined.edge.kafka.seen(api, nth);
+    joined.edge.kafka.on(api, { error: ERRORS[name] }, { node: 2, isLasting: true });
+    const before = joined.edge.kafka.requests(api, 2).length;
+    await eventually(() => expect(joined.edge.kafka.requests(api, 2).length).toBeGreaterThan(before));
     joined.edge.kafka.model.coordinators.group.set(GROUP, 3);
     await eventually(() => expect(joined.edge.kafka.requests(api, 3).length).toBeGreaterThan(0));
     await joined.assigned();
@@ -177,6 +139,20 @@ describe.concurrent('when the group has gone on without it', () => {
     expect([first, third]).toEqual(['', how === 'anew' ? '' : second]);
   });
 
+  it.for([
+    ['REBALANCE_IN_PROGRESS', ['yours', 'yours']],
+    ['ILLEGAL_GENERATION', ['yours', 'lost', 'yours']],
+  ] as const)('JoinGroup: after %s it joins under its name, and was told %o', async ([name, told], { expect }) => {
+    await using joined = await Joined.start();
+    await joined.assigned();
+    const { memberId } = joined.member.membership;
+    joined.edge.kafka.on('JoinGroup', { error: ERRORS[name] });
+    joined.member.rejoin();
+    await joined.assigned(2);
+    expect(joined.joins()).toEqual(['', memberId, memberId, memberId]);
+    expect(joined.told).toEqual(told);
+  });
+
   it('JoinGroup: after UNKNOWN_MEMBER_ID it gives all up and joins anew', async ({ expect }) => {
     await using joined = await Joined.start();
     await joined.assigned();
@@ -196,6 +172,7 @@ describe.concurrent('when somebody must change something', () => {
     ['JoinGroup', 'INVALID_GROUP_ID'],
     ['JoinGroup', 'INVALID_SESSION_TIMEOUT'],
     ['JoinGroup', 'GROUP_MAX_SIZE_REACHED'],
+    ['JoinGroup', 'UNSUPPORTED_VERSION'],
     ['SyncGroup', 'GROUP_AUTHORIZATION_FAILED'],
     ['Heartbeat', 'GROUP_AUTHORIZATION_FAILED'],
   ];
@@ -249,6 +226,31 @@ describe.concurrent('without an answer, or on a broken connection', () => {
     const silentAtMs = performance.now();
     await joined.edge.kafka.seen('Heartbeat', count + 1);
     expect(performance.now() - silentAtMs).toBeLessThan(8_000);
+    expect(joined.told).toEqual(['yours']);
+  });
+
+  it.for(['JoinGroup', 'SyncGroup'] as const)('%s: a silent coordinator is left once another node coordinates', async (api, { expect }) => {
+    await using joined = await Joined.start();
+    joined.edge.kafka.on(api, { silence: 'before' }, { node: 2, isLasting: true });
+    await joined.edge.kafka.seen(api);
+    joined.edge.kafka.model.coordinators.group.set(GROUP, 3);
+    const movedAtMs = performance.now();
+    await joined.assigned();
+    // The answer itself may take 15 s.
+    expect(performance.now() - movedAtMs).toBeLessThan(10_000);
+  });
+
+  it('a coordinator that has left the cluster is left, although it goes on answering', async ({ expect }) => {
+    await using joined = await Joined.start();
+    await joined.assigned();
+    joined.edge.kafka.model.coordinators.group.set(GROUP, 3);
+    const heartbeats = { answer: { throttleMs: 0, errorCode: 0 } };
+    joined.edge.kafka.on('Heartbeat', heartbeats, { node: 2, isLasting: true });
+    joined.edge.kafka.model.ports.delete(2);
+    await eventually(async () => {
+      await joined.edge.view.refresh();
+      expect(joined.edge.kafka.requests('Heartbeat', 3).length).toBeGreaterThan(0);
+    });
     expect(joined.told).toEqual(['yours']);
   });
 

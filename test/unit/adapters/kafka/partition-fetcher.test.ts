@@ -224,6 +224,30 @@ describe.concurrent('when another leader has taken what follows', () => {
     expect(fetching.values).toEqual([]);
   });
 
+  it('notices a loss of what it has read itself, wherever it began', async ({ expect }) => {
+    await using fetching = await Fetching.start(['a'], ['b']);
+    fetching.fetcher.resumeFrom(0);
+    await fetching.hands(['0:a', '1:b']);
+    fetching.log.batches.pop();
+    fetching.log.leaderEpoch = 1;
+    for (const value of ['other b', 'c']) await fetching.edge.kafka.append('commands', 0, [value]);
+    await eventually(() => expect(fetching.outOfRange).toBe(1));
+    expect(fetching.values).toEqual(['0:a', '1:b']);
+  });
+
+  it('asks where the newest epoch ends of several that came at once', async ({ expect }) => {
+    await using fetching = await Fetching.start(['a']);
+    fetching.log.leaderEpoch = 1;
+    await fetching.edge.kafka.append('commands', 0, ['b']);
+    fetching.fetcher.resumeFrom(0);
+    await fetching.hands(['0:a', '1:b']);
+    fetching.log.leaderEpoch = 2;
+    await fetching.edge.kafka.append('commands', 0, ['c']);
+    await fetching.hands(['0:a', '1:b', '2:c']);
+    const asked = fetching.edge.kafka.requests('OffsetForLeaderEpoch').map(({ topics }) => topics[0]?.partitions[0]?.leaderEpoch);
+    expect([asked, fetching.outOfRange]).toEqual([[1], 0]);
+  });
+
   it('asks nothing where the epoch of what was read is not known', async ({ expect }) => {
     await using fetching = await Fetching.start(['a'], ['b']);
     fetching.log.leaderEpoch = 1;

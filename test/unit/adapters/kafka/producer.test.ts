@@ -48,6 +48,15 @@ it('sends a record to the partition that Java would choose for its key', async (
   expect(partitions.map((log) => log.visible().map(String))).toEqual([['a'], ['b'], ['c'], ['d']]);
 });
 
+it('chooses the partition of a key in each topic by itself', async () => {
+  const letters = edge.kafka.model.addTopic('letters', [2, 3]);
+  const producer = await edge.openProducer();
+  const both = (partition: number, value: string) => [event(partition, value), { ...event(partition, value), topic: 'letters' }];
+  await producer.publish([...both(3, 'd'), ...both(2, 'c').reverse()], null);
+  expect(edge.kafka.model.topics.get('events')?.partitions.map((log) => log.visible().map(String))).toEqual([[], [], ['c'], ['d']]);
+  expect(letters.partitions.map((log) => log.visible().map(String))).toEqual([['c'], ['d']]);
+});
+
 it('counts the sequences of each partition by itself, across batches and transactions', async () => {
   const producer = await edge.openProducer();
   const large = Array.from({ length: 5 }, () => event(0, 'x'.repeat(300_000)));

@@ -154,6 +154,15 @@ describe('when a leader moves during a publish', () => {
   });
 });
 
+it('reads the setting of the topic again after MESSAGE_TOO_LARGE', async () => {
+  const records = Array.from({ length: 20 }, (_, index) => event(0, `${index}`.padEnd(200)));
+  await edge.publisher.publish('commands', [event(0, 'first')]); // the setting is known from now on
+  edge.kafka.model.topics.get('commands')?.settings.set('max.message.bytes', '1000');
+  await expect(edge.publisher.publish('commands', records)).rejects.toThrow(TroubleError);
+  await edge.publisher.publish('commands', records);
+  expect(edge.committed('commands')).toHaveLength(21);
+});
+
 it('a topic that takes too little for a record is named, and nothing is sent', async () => {
   edge.kafka.model.topics.get('commands')?.settings.set('max.message.bytes', '1000');
   const large = event(0, 'x'.repeat(1_000));

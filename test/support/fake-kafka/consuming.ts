@@ -1,0 +1,81 @@
+import { KafkaConsumer } from '../../../src/adapters/broker/kafka/consumer.ts';
+import { decodeSubscription } from '../../../src/adapters/broker/kafka/subscription.ts';
+import type { AssignedPartition, PartitionOwner, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import { type Edge, GROUP } from './edge.ts';
+
+const TOPIC = 'commands';
+
+/** An owner that begins at 0, and notes what happens to it. */
+class Owner implements PartitionOwner {
+  readonly assigned: AssignedPartition;
+  readonly received: string[] = [];
+  readonly #consuming: Consuming;
+  isClosing = false;
+
+  constructor(assigned: AssignedPartition, consuming: Consuming) {
+    this.assigned = assigned;
+    this.#consuming = consuming;
+    if (consuming.isResuming) assigned.resumeFrom(0);
+  }
+
+  async handle(records: readonly ReceivedRecord[]): Promise<void> {
+    this.received.push(...records.map(({ value }) => String(value)));
+  }
+
+  async close(): Promise<void> {
+    this.isClosing = true;
+    await this.#consuming.mayClose;
+    this.#consuming.closed.push(this.assigned.partition);
+  }
+}
+
+/** A consumer of `commands`, and the owners that it has made. */
+export class Consuming {
+  readonly consumer: KafkaConsumer;
+  readonly owners: Owner[] = [];
+  /** The partitions whose owners have been closed, in order. */
+  readonly closed: number[] = [];
+  /** What its owners have to finish before they are closed. */
+  mayClose: Promise<unknown> = Promise.resolve();
+  mayTake = false;
+  isResuming = true;
+  hasJoined = false;
+  readonly #edge: Edge;
+
+  constructor(edge: Edge) {
+    this.#edge = edge;
+    const assigned = (partition: AssignedPartition) => {
+      const owner = new Owner(partition, this);
+      this.owners.push(owner);
+      return owner;
+    };
+    const options = { topic: TOPIC, group: GROUP, assigned, mayTake: async () => this.mayTake };
+    this.consumer = new KafkaConsumer(edge.options, edge.view, options, () => edge.view.logId(TOPIC));
+    this.consumer.joined.then(
+      () => {
+        this.hasJoined = true;
+      },
+      () => {},
+    );
+  }
+
+  /** Its owners that are not closing, by partition. */
+  get open(): readonly Owner[] {
+    const open = this.owners.filter(({ isClosing }) => !isClosing);
+    return open.sort((one, other) => one.assigned.partition - other.assigned.partition);
+  }
+
+  get partitions(): readonly number[] {
+    return this.open.map(({ assigned }) => assigned.partition);
+  }
+
+  /** What it has told the group's leader at each join, once it had a name. */
+  subscriptions() {
+    const memberId = this.owners[0]?.assigned.membership()?.memberId;
+    const joins = this.#edge.kafka.requests('JoinGroup').filter((join) => join.memberId === memberId);
+    return joins.map(({ protocols }) => {
+      const { owned, generation, givenBack } = decodeSubscription(TOPIC, protocols[0]?.metadata ?? Buffer.alloc(0));
+      return { owned: owned.toSorted(), generation, givenBack };
+    });
+  }
+}

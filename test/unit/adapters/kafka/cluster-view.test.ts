@@ -1,0 +1,149 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { TroubleError } from '../../../../src/service-layer/unit-of-work.ts';
+import { clusterHandlers } from '../../../support/fake-kafka/cluster-handlers.ts';
+import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
+import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
+
+/** A picture this old is looked at again. */
+const FRESH_MS = 100;
+/** A picture this old is replaced by any other. */
+const STALE_MS = 5_000;
+const NODES = [1, 2, 3];
+
+let edge: Edge;
+
+/** Only the clock by which pictures age. */
+beforeEach(async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  edge = await Edge.start();
+});
+
+afterEach(async () => {
+  vi.useRealTimers();
+  await edge[Symbol.asyncDispose]();
+});
+
+const log = () => {
+  const found = edge.kafka.model.partition('commands', 0);
+  if (!found) throw new Error('There is no commands/0');
+  return found;
+};
+
+function leadFrom(leader: number): void {
+  log().leader = leader;
+  log().leaderEpoch += 1;
+}
+
+/** What a node would answer now. */
+const picture = () =>
+  clusterHandlers.Metadata(edge.kafka.model, { topics: ['commands'].map((name) => ({ name, topicId: '' })) } as never, {
+    node: 0,
+    version: 10,
+    refusal: () => 0,
+  }) as never;
+
+/** Looks as often as there are nodes, so that each is asked first once. @returns the leader after each look, as a node */
+async function leaders(): Promise<readonly number[]> {
+  const found: number[] = [];
+  for (const _ of NODES) {
+    vi.advanceTimersByTime(FRESH_MS);
+    await edge.view.refresh();
+    const { port } = await edge.view.leaderOf('commands', 0);
+    found.push(NODES.find((node) => edge.kafka.model.ports.get(node) === port) ?? -1);
+  }
+  return found;
+}
+
+describe('the view of the cluster', () => {
+  it('follows a leader that moves', async () => {
+    expect(await leaders()).toEqual([1, 1, 1]);
+    leadFrom(3);
+    expect(await leaders()).toEqual([3, 3, 3]);
+  });
+
+  it('keeps the newer leader while a node that is cut off tells the older one', async () => {
+    await leaders();
+    edge.kafka.on('Metadata', { answer: picture() }, { node: 2, isLasting: true });
+    leadFrom(3);
+    const found = [...(await leaders()), ...(await leaders())];
+    // The first look may have gone to the node that is cut off.
+    expect(found.slice(1)).toEqual(found.slice(1).map(() => 3));
+  });
+
+  it('takes any picture once its own is too old', async () => {
+    leadFrom(3);
+    await leaders();
+    log().leaderEpoch = 0;
+    log().leader = 2;
+    expect(await leaders()).toEqual([3, 3, 3]);
+    vi.advanceTimersByTime(STALE_MS);
+    expect(await leaders()).toEqual([2, 2, 2]);
+  });
+
+  it('takes the picture of a topic that was created again, although its leaders count anew', async () => {
+    leadFrom(3);
+    await leaders();
+    edge.kafka.model.addTopic('commands', [2, 2, 2, 2]);
+    expect(await leaders()).toEqual([2, 2, 2]);
+  });
+
+  it('knows which nodes are alive, by the newest picture', async () => {
+    await leaders();
+    const address = { host: '127.0.0.1', port: edge.kafka.model.ports.get(2) ?? -1 };
+    expect(edge.view.isAlive(address)).toBe(true);
+    edge.kafka.model.ports.delete(2);
+    await leaders();
+    expect(edge.view.isAlive(address)).toBe(false);
+  });
+
+  it('tells of changes, and of nothing else', async () => {
+    await leaders();
+    let changes = 0;
+    edge.view.onChange = () => {
+      changes += 1;
+    };
+    await leaders();
+    expect(changes).toBe(0);
+    leadFrom(3);
+    await leaders();
+    expect(changes).toBe(1);
+    edge.kafka.model.ports.delete(2);
+    await leaders();
+    expect(changes).toBe(2);
+  });
+
+  it('finds a topic that is created after it was asked for', async () => {
+    await expect(edge.view.partitionCount('new')).rejects.toThrow('The topic new is not there');
+    edge.kafka.model.addTopic('new', [1, 2]);
+    vi.advanceTimersByTime(FRESH_MS);
+    expect(await edge.view.partitionCount('new')).toBe(2);
+  });
+
+  it('is trouble where a partition has no leader, or is not there', async () => {
+    await expect(edge.view.leaderOf('commands', 4)).rejects.toThrow(TroubleError);
+    log().leader = -1;
+    await leaders().catch(() => {});
+    await expect(edge.view.leaderOf('commands', 0)).rejects.toThrow('commands/0 has no leader just now');
+  });
+
+  it.each<ErrorName>(['UNKNOWN_TOPIC_OR_PARTITION', 'TOPIC_AUTHORIZATION_FAILED', 'LEADER_NOT_AVAILABLE', 'UNKNOWN_SERVER_ERROR'])(
+    'does not say which log a topic is in while Metadata answers %s about it',
+    async (name) => {
+      edge.kafka.on('Metadata', { error: ERRORS[name], at: 'commands' }, { isLasting: true });
+      await expect(edge.view.logId('commands')).rejects.toThrow('The topic commands is not there');
+    },
+  );
+
+  it.each<ErrorName>(['COORDINATOR_NOT_AVAILABLE', 'COORDINATOR_LOAD_IN_PROGRESS', 'GROUP_AUTHORIZATION_FAILED', 'UNKNOWN_SERVER_ERROR'])(
+    'knows no coordinator while FindCoordinator answers %s',
+    async (name) => {
+      edge.kafka.on('FindCoordinator', { error: ERRORS[name] }, { isLasting: true });
+      await expect(edge.view.coordinatorOf(GROUP)).rejects.toThrow(TroubleError);
+    },
+  );
+
+  it.each(NODES)('asks another node when node %i does not answer', async (node) => {
+    edge.kafka.on('FindCoordinator', { silence: 'before' }, { node, isLasting: true });
+    for (const _ of NODES) expect((await edge.view.coordinatorOf(GROUP)).port).toBe(edge.kafka.model.ports.get(2));
+  });
+});

@@ -1,0 +1,40 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { eventually } from '../../../support/eventually.ts';
+import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
+import { Joined } from '../../../support/fake-kafka/joined.ts';
+
+/** Longer than a rebalance of live members takes. */
+const PATIENCE_MS = 15_000;
+
+/** Only the clock that the member measures with. Its timers go on. */
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const CASES: readonly (readonly ['JoinGroup' | 'SyncGroup' | 'Heartbeat', ErrorName, string])[] = [
+  ['JoinGroup', 'COORDINATOR_LOAD_IN_PROGRESS', 'JoinGroup was answered COORDINATOR_LOAD_IN_PROGRESS'],
+  ['JoinGroup', 'REBALANCE_IN_PROGRESS', 'the group is rebalancing'],
+  ['SyncGroup', 'REBALANCE_IN_PROGRESS', 'the group is rebalancing'],
+  ['SyncGroup', 'NOT_COORDINATOR', 'SyncGroup: 127.0.0.1'],
+  ['Heartbeat', 'COORDINATOR_NOT_AVAILABLE', 'Heartbeat: 127.0.0.1'],
+];
+
+it.each(CASES)('%s: a member that is answered %s for 15 s is a problem, until it works again', async (api, name, words) => {
+  await using joined = await Joined.start();
+  const { edge, member } = joined;
+  if (api === 'Heartbeat') await joined.assigned();
+  edge.kafka.on(api, { error: ERRORS[name] }, { isLasting: true });
+  const before = edge.kafka.requests(api).length;
+  await edge.kafka.seen(api, before + 2);
+  vi.advanceTimersByTime(PATIENCE_MS - 1);
+  expect(member.problem()).toBeNull();
+  vi.advanceTimersByTime(1);
+  expect(member.problem()).toContain('has waited 15 s for its assignment');
+  expect(member.problem()).toContain(words);
+  edge.kafka.heal();
+  await eventually(() => expect(member.problem()).toBeNull());
+});

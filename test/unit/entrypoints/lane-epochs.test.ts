@@ -1,0 +1,103 @@
+import { pino } from 'pino';
+import { describe, expect, it } from 'vitest';
+import { type Answering, answerBatch, type Batch, readRecords } from '../../../src/entrypoints/answer-batch.ts';
+import { Lane } from '../../../src/entrypoints/lane.ts';
+import type { LaneContext } from '../../../src/entrypoints/take-over.ts';
+import type { LaneTransaction, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import { eventually } from '../../support/eventually.ts';
+
+const lane = { topic: 'commands', partition: 0 };
+
+/** Opens a lane whose database stands at 5, in a partition that begins there or elsewhere, and ends at 10. */
+async function resumedAt(leaderEpoch: number | undefined, beginning: number) {
+  const resumed: (readonly [number, number | undefined])[] = [];
+  const context = {
+    group: 'group',
+    log: pino({ level: 'silent' }),
+    answering: { deadLettersTopic: 'dead-letters', eventsTopic: 'events' },
+    published: { note() {}, cover: async () => true, covers: () => true },
+    broker: {
+      openProducer: async () => ({ publish: async () => {}, close: async () => {} }),
+      logId: async () => 'log',
+      committedOffsets: async () => [5],
+      offsetRanges: async () => [{ partition: 0, beginning, end: 10 }],
+      endOfEpoch: async () => 5,
+      maxMessageBytes: async () => 1_000,
+    },
+    store: {
+      claim: async () => ({ logId: 'log', formerGroup: null }),
+      readPosition: async () => ({ nextOffset: 5, nextSequence: 1, group: 'group', ...(leaderEpoch !== undefined && { leaderEpoch }) }),
+      readPositions: async () => new Map([[0, 5]]),
+      deleteOutbox: async () => {},
+    },
+  } as unknown as LaneContext;
+  const assigned = {
+    ...lane,
+    membership: () => null,
+    giveBack: () => {},
+    pause: () => {},
+    resumeFrom: (offset: number, epoch?: number) => void resumed.push([offset, epoch]),
+  };
+  const opened = new Lane(assigned, Promise.resolve(), context);
+  await eventually(() => expect(resumed).toHaveLength(1));
+  await opened.close();
+  return resumed[0];
+}
+
+describe('a lane that opens', () => {
+  it.each<readonly [string, number | undefined, number, readonly [number, number | undefined]]>([
+    ['with the epoch of what it has read', 3, 0, [5, 3]],
+    ['with epoch 0', 0, 0, [5, 0]],
+    ['with that epoch where the partition begins right behind', 3, 5, [5, 3]],
+    ['without it where retention has deleted the next offset', 3, 6, [6, undefined]],
+    ['without an epoch where none is known', undefined, 0, [5, undefined]],
+  ])('resumes %s', async (_, epoch, beginning, expected) => {
+    expect(await resumedAt(epoch, beginning)).toEqual(expected);
+  });
+});
+
+/** Answers records, none of which is a command, of these leader epochs. @returns the lane's next position */
+async function positionAfter(epochs: readonly (number | undefined)[], known?: number) {
+  const transaction = {
+    claim: async () => new Set(),
+    readParked: async () => [],
+    prepare: async () => {},
+    flush: async () => {},
+    writers: () => [],
+  } as unknown as LaneTransaction;
+  const records = epochs.map(
+    (leaderEpoch, index): ReceivedRecord => ({
+      ...lane,
+      offset: 5 + index,
+      timestampMs: 0,
+      key: null,
+      value: null,
+      headers: {},
+      ...(leaderEpoch !== undefined && { leaderEpoch }),
+    }),
+  );
+  const answering = { eventsTopic: 'events', deadLettersTopic: 'dead-letters', parkedLimit: 1, clock: () => new Date(0) };
+  const batch: Batch = {
+    lane,
+    records: await readRecords(records),
+    position: { nextOffset: 5, nextSequence: 1, ...(known !== undefined && { leaderEpoch: known }) },
+    publishedBelowOffset: 5,
+    deadLetterMaxBytes: 1_000,
+    eventMaxBytes: 1_000,
+    failure: null,
+  };
+  return (await answerBatch(batch, transaction, answering as unknown as Answering)).next;
+}
+
+describe('a delivery', () => {
+  it.each<readonly [string, readonly (number | undefined)[], number | undefined, number | undefined]>([
+    ['of one epoch', [3, 3], undefined, 3],
+    ['of two epochs', [3, 4], 3, 4],
+    ['of a newer epoch than the last one', [4], 3, 4],
+    ['of epoch 0', [0], undefined, 0],
+    ['of a log without epochs', [undefined], undefined, undefined],
+  ])('%s leaves the epoch of its last record with the position', async (_, epochs, known, expected) => {
+    const next = await positionAfter(epochs, known);
+    expect([next.nextOffset, next.leaderEpoch]).toEqual([5 + epochs.length, expected]);
+  });
+});
