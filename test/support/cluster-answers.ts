@@ -49,7 +49,10 @@ export class ClusterAnswers {
     }
   }
 
-  /** Passes when one of the brokers that are well knows a leader, itself well, of every partition. @throws not yet */
+  /**
+   * Passes when one of the brokers that are well knows a leader of every partition, and leader and
+   * replicas in sync are well: until then the leader waits for the others. @throws not yet
+   */
   async isElected(): Promise<void> {
     const { whole, view } = this.#cluster;
     await Promise.any(whole.map(async (broker) => everyLed(await view.of(broker), whole)));
@@ -85,6 +88,6 @@ export class ClusterAnswers {
 }
 
 function everyLed({ partitions }: View, whole: readonly number[]): void {
-  const orphan = partitions.find(({ leader }) => !whole.includes(leader));
-  if (orphan) throw new Error(`${orphan.topic}/${orphan.partition} has no leader that is well`);
+  const orphan = partitions.find(({ leader, inSync }) => ![leader, ...inSync].every((broker) => whole.includes(broker)));
+  if (orphan) throw new Error(`${orphan.topic}/${orphan.partition} waits for a broker that is away`);
 }

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TroubleError } from '../../../service-layer/unit-of-work.ts';
 import { type BatchEncoder, batchesOf, sequenceAfter } from './batch.ts';
-import { clientConfig, disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS } from './client.ts';
+import { disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS } from './client.ts';
 import type { DepartedNodes } from './departed-nodes.ts';
 import { leadersOf, placeOf, topicsOf } from './leaders.ts';
-import { appendTo, type BrokerNode, type Cluster, createCluster, errorOf } from './protocol.ts';
+import { appendTo, type BrokerNode, type Cluster, errorOf } from './protocol.ts';
 import type { PlacedRecord } from './records.ts';
 
 /** Each attempt reads the metadata anew, so that this many go by while leaders are elected. */
@@ -48,9 +48,8 @@ export class IdempotentAppender {
   #isClosed = false;
 
   constructor(options: KafkaOptions, departed: DepartedNodes) {
-    this.#cluster = createCluster(clientConfig(options, CONNECT_RETRIES));
+    this.#cluster = departed.createCluster(options, CONNECT_RETRIES, OPERATION_TIMEOUT_MS);
     this.#departed = departed;
-    departed.watch(this.#cluster);
   }
 
   /** @returns the place of each record, in the order given */

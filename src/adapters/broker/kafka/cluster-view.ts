@@ -15,8 +15,6 @@ const ONE_NODE_TIMEOUT_MS = 3_000;
 const HEDGE_MS = 200;
 /** Many partitions find out at once that a leader has moved: they share a picture this fresh. */
 const FRESH_MS = 100;
-/** A picture older than this is replaced by any other: a topic that was re-created counts anew. */
-const STALE_MS = 5_000;
 /** Their leaders are the coordinators, so that a picture is newer also when only these move. */
 const INTERNAL_TOPICS = ['__consumer_offsets', '__transaction_state'];
 
@@ -146,10 +144,15 @@ export class ClusterView {
     throw new TroubleError(`The topic ${name} is not there (${errorName(topic?.errorCode ?? ERROR.UNKNOWN_TOPIC_OR_PARTITION)})`);
   }
 
+  /** Asks two nodes: one that is cut off from the others tells what was. */
   async #look(): Promise<void> {
-    const picture = await this.ask(metadata([...this.#topics]));
-    const isNewer = ageOf(picture) >= ageOf(this.#picture) || hasAnotherLog(picture, this.#picture);
-    if (!isNewer && performance.now() - this.#paintedAtMs < STALE_MS) return;
+    const looks = [1, 2].map(async () => this.#paint(await this.ask(metadata([...this.#topics]))));
+    await Promise.allSettled(looks);
+    await Promise.any(looks).catch(({ errors }: AggregateError) => Promise.reject(errors[0]));
+  }
+
+  #paint(picture: ClusterPicture): void {
+    if (isOlder(picture, this.#picture)) return;
     const former = this.#picture;
     this.#picture = picture;
     this.#paintedAtMs = performance.now();
@@ -206,9 +209,20 @@ export class ClusterView {
   }
 }
 
-/** Each election raises a leader's epoch, so a newer picture has a higher sum. */
-function ageOf({ topics }: ClusterPicture): number {
-  return topics.flatMap(({ partitions }) => partitions).reduce((sum, { leaderEpoch }) => sum + leaderEpoch, 0);
+/**
+ * Whether the picture shows what was before. Each election raises a leader's epoch, so the sum of
+ * those that both show is lower. A topic that was created again has another id, and counts anew.
+ */
+function isOlder(picture: ClusterPicture, known: ClusterPicture): boolean {
+  const shared = picture.topics.flatMap((topic) => {
+    const former = known.topics.find(({ name, topicId }) => name === topic.name && topicId === topic.topicId);
+    return former ? [{ now: epochsOf(topic), before: epochsOf(former) }] : [];
+  });
+  return shared.reduce((sum, { now, before }) => sum + now - before, 0) < 0;
+}
+
+function epochsOf({ partitions }: TopicPicture): number {
+  return partitions.reduce((sum, { leaderEpoch }) => sum + leaderEpoch, 0);
 }
 
 function whoIsWhere({ nodes, topics }: ClusterPicture): string {
@@ -216,14 +230,6 @@ function whoIsWhere({ nodes, topics }: ClusterPicture): string {
     nodes.map(({ nodeId, host, port }) => `${nodeId} ${host}:${port}`).sort(),
     topics.map(({ partitions }) => partitions),
   ]);
-}
-
-/** A topic that was created again counts its leaders anew. */
-function hasAnotherLog({ topics }: ClusterPicture, former: ClusterPicture): boolean {
-  return topics.some(
-    ({ name, topicId, errorCode }) =>
-      errorCode === ERROR.NONE && former.topics.some((topic) => topic.name === name && topic.topicId !== topicId),
-  );
 }
 
 /** @param text `host:port`, an IPv6 host in brackets */

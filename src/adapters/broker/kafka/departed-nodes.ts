@@ -1,6 +1,7 @@
+import { clientConfig, type KafkaOptions } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { Address } from './connection.ts';
-import type { Cluster } from './protocol.ts';
+import { type Cluster, createCluster } from './protocol.ts';
 
 /** How often the watch looks for requests that hang. */
 const LOOK_MS = 500;
@@ -25,9 +26,19 @@ export class DepartedNodes {
     this.#timer = setInterval(() => void this.#look(), LOOK_MS).unref();
   }
 
-  /** Watches the connections of this cluster object until `forget`. */
-  watch(cluster: Cluster): void {
+  /**
+   * Creates a cluster object whose connections are watched until `forget`. It begins at a node that is
+   * alive: kafkajs would begin at the first one that is configured, and believe what that one tells.
+   * @param requestTimeoutMs how long a node may take to answer
+   */
+  createCluster(options: KafkaOptions, retries: number, requestTimeoutMs: number): Cluster {
+    const brokers = async () => {
+      await this.#view.refresh().catch(() => {});
+      return this.#view.nodes.map(nameOf);
+    };
+    const cluster = createCluster({ ...clientConfig(options, retries), brokers, requestTimeout: requestTimeoutMs });
     this.#clusters.add(cluster);
+    return cluster;
   }
 
   forget(cluster: Cluster): void {

@@ -3,14 +3,20 @@ import { passing } from '../../../fault-points.ts';
 import { type GroupPosition, type OutgoingRecord, type TransactionalProducer, TroubleError } from '../../../service-layer/unit-of-work.ts';
 import { unlessAborted } from '../hand-over.ts';
 import { type BatchEncoder, batchesOf, sequenceAfter } from './batch.ts';
-import { asServiceError, clientConfig, disconnect, isAnswer, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
+import { asServiceError, disconnect, isAnswer, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
 import type { DepartedNodes } from './departed-nodes.ts';
 import type { TopicLayouts } from './layout.ts';
 import { leadersOf, placeOf, topicsOf } from './leaders.ts';
-import { type BrokerNode, type Cluster, createCluster, GROUP_COORDINATOR, produce, TRANSACTION_COORDINATOR } from './protocol.ts';
+import { type BrokerNode, type Cluster, GROUP_COORDINATOR, produce, TRANSACTION_COORDINATOR } from './protocol.ts';
 import type { PlacedRecord } from './records.ts';
 
 const OPEN_TIMEOUT_MS = 30_000;
+/**
+ * How long a leader may take to write. Longer than an election takes, which breaks the connection: a
+ * lane that gave up before would have the coordinator send its markers to the former leader, and
+ * Kafka waits 30 s for the answer.
+ */
+const WRITE_TIMEOUT_MS = 20_000;
 const PUBLISH_TIMEOUT_MS = 60_000;
 const TRANSACTION_TIMEOUT_MS = 60_000;
 const CONCURRENT_TIMEOUT_MS = 10_000;
@@ -81,8 +87,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     signal: AbortSignal = new AbortController().signal,
   ): Promise<KafkaTransactionalProducer> {
     const doing = `Opening the producer ${transactionalId}`;
-    const cluster = createCluster(clientConfig(options, CONNECT_RETRIES));
-    departed.watch(cluster);
+    const cluster = departed.createCluster(options, CONNECT_RETRIES, WRITE_TIMEOUT_MS);
     let isGivenUp = false;
     const initialise = async () => {
       await cluster.connect();
@@ -90,7 +95,10 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
         const coordinator = await cluster.findGroupCoordinator({ groupId: transactionalId, coordinatorType: TRANSACTION_COORDINATOR });
         // A late request would fence the producer that the lane has opened since.
         if (isGivenUp) throw new TroubleError(`${doing}: too late`);
-        const identity = await coordinator.initProducerId({ transactionalId, transactionTimeout: TRANSACTION_TIMEOUT_MS });
+        const identity = await soon(
+          'InitProducerId',
+          coordinator.initProducerId({ transactionalId, transactionTimeout: TRANSACTION_TIMEOUT_MS }),
+        );
         const parts = { cluster, coordinator, identity: { transactionalId, ...identity }, layouts, departed };
         return new KafkaTransactionalProducer({ ...parts, servers: options.brokers.join(',') });
       };
@@ -132,8 +140,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     const groupCoordinator = position && (await this.#groupCoordinatorOf(position.group));
     const identity = this.#identity;
     await Promise.all([
-      position && whenAccepted(() => this.#coordinator.addOffsetsToTxn({ ...identity, groupId: position.group })),
-      topics.length > 0 && whenAccepted(() => this.#coordinator.addPartitionsToTxn({ ...identity, topics })),
+      position && whenAccepted('AddOffsetsToTxn', () => this.#coordinator.addOffsetsToTxn({ ...identity, groupId: position.group })),
+      topics.length > 0 && whenAccepted('AddPartitionsToTxn', () => this.#coordinator.addPartitionsToTxn({ ...identity, topics })),
     ]);
     passing('transaction-joined');
     await Promise.all([
@@ -141,7 +149,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       position && groupCoordinator?.txnOffsetCommit({ ...identity, groupId: position.group, topics: [asOffsets(position)] }),
     ]);
     passing('offset-sent');
-    await this.#coordinator.endTxn({ ...identity, transactionResult: true });
+    await soon('EndTxn', this.#coordinator.endTxn({ ...identity, transactionResult: true }));
     passing('broker-committed');
   }
 
@@ -185,7 +193,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       const bytes = batch.encode({ producerId: BigInt(producerId), producerEpoch, firstSequence, isTransactional: true }, Date.now());
       return { topic: batch.topic, partition: batch.partition, bytes };
     });
-    await produce(leader, transactionalId, encoded, OPERATION_TIMEOUT_MS);
+    await produce(leader, transactionalId, encoded, WRITE_TIMEOUT_MS);
   }
 
   async #groupCoordinatorOf(groupId: string): Promise<BrokerNode> {
@@ -208,8 +216,13 @@ function asOffsets({ topic, partition, nextOffset }: GroupPosition) {
 }
 
 /** The broker ends a transaction a few milliseconds after it has answered the commit, and begins no other before. */
-function whenAccepted<T>(request: () => Promise<T>): Promise<T> {
-  return insist(request, ['CONCURRENT_TRANSACTIONS'], CONCURRENT_TIMEOUT_MS);
+function whenAccepted<T>(name: string, request: () => Promise<T>): Promise<T> {
+  return insist(() => soon(name, request()), ['CONCURRENT_TRANSACTIONS'], CONCURRENT_TIMEOUT_MS);
+}
+
+/** Does not wait for the transaction coordinator as long as for a leader: it writes to no other topic. */
+function soon<T>(name: string, answer: Promise<T>): Promise<T> {
+  return withDeadline(answer, OPERATION_TIMEOUT_MS, name);
 }
 
 /** Asks again, for some time, while the broker's answer is one of these. */

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { ClusterView } from '../../../../src/adapters/broker/kafka/cluster-view.ts';
 import { DepartedNodes } from '../../../../src/adapters/broker/kafka/departed-nodes.ts';
 import { KafkaTransactionalProducer } from '../../../../src/adapters/broker/kafka/producer.ts';
+import { clusterHandlers } from '../../../support/fake-kafka/cluster-handlers.ts';
 import { Edge, TRANSACTIONAL_ID } from '../../../support/fake-kafka/edge.ts';
 
 it('leaves a slow connection alone whose configured name no node advertises', async () => {
@@ -22,4 +23,17 @@ it('leaves a slow connection alone whose configured name no node advertises', as
   departed.close();
   view.close();
   expect(connects).toHaveLength(1);
+});
+
+it('opens a producer at a node that is alive, although another one is configured first', async () => {
+  await using edge = await Edge.start();
+  const { model } = edge.kafka;
+  const former = clusterHandlers.Metadata(model, { topics: [] } as never, { node: 1, version: 10, refusal: () => 0 });
+  edge.kafka.on('Metadata', { answer: former as never }, { node: 1, isLasting: true });
+  model.ports.delete(1);
+  for (const log of model.topics.get('commands')?.partitions ?? []) Object.assign(log, { leader: 2, leaderEpoch: log.leaderEpoch + 1 });
+  await edge.view.leaderOf('commands', 0);
+  const asked = edge.kafka.requests('Metadata', 1).length;
+  await edge.openProducer();
+  expect(edge.kafka.requests('Metadata', 1)).toHaveLength(asked);
 });

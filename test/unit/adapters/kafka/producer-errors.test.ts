@@ -186,18 +186,46 @@ describe('at a broken connection', () => {
 });
 
 describe('without an answer', () => {
-  it.each(APIS)('%s ends the producer within 11 seconds', async (api) => {
-    const fate: Fate = { silence: 'before' };
+  const CLOSING_MS = 3_000;
+
+  /** Publishes what is never answered, and lets so many seconds pass. */
+  async function publishing(api: TransactionApi, fate: Fate, seconds: number) {
     edge.kafka.on(api, fate);
     const producer = await edge.openProducer();
-    vi.useFakeTimers({ toFake: ['Date'] });
-    const publishing = producer.publish(RECORDS, position(7));
-    const refused = expect(publishing).rejects.toThrow(TroubleError);
+    vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
+    const outcome = producer.publish(RECORDS, position(7)).then(
+      () => 'published',
+      (error: unknown) => error,
+    );
     await edge.kafka.seen(api);
-    vi.setSystemTime(Date.now() + 11_000);
-    await refused;
+    await vi.advanceTimersByTimeAsync(seconds * 1_000);
+    return { producer, outcome };
+  }
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it.each([
+    ['AddOffsetsToTxn', 11],
+    ['AddPartitionsToTxn', 11],
+    ['EndTxn', 11],
+    ['Produce', 21],
+    ['TxnOffsetCommit', 21],
+  ] as const)('%s ends the producer within %i seconds', async (api, seconds) => {
+    const { producer, outcome } = await publishing(api, { silence: 'before' }, seconds);
+    expect(await outcome).toBeInstanceOf(TroubleError);
+    // It waits a moment for the answer while it closes.
+    await vi.advanceTimersByTimeAsync(CLOSING_MS);
     vi.useRealTimers();
     await endsFor(producer);
     await successorPublishes();
+  });
+
+  it.each(['Produce', 'TxnOffsetCommit'] as const)('%s is waited for while leaders are elected', async (api) => {
+    const elected = Promise.withResolvers<void>();
+    const { outcome } = await publishing(api, { held: elected.promise }, 14);
+    elected.resolve();
+    expect(await outcome).toBe('published');
   });
 });
