@@ -55,7 +55,9 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const name = String(issue?.path[0]);
-    throw new ConfigError(`${name}=${given[name]} is not valid: ${issue?.message}`);
+    // A mistyped database url may hold its password at any place.
+    const shown = name === 'DATABASE_URL' ? name : `${name}=${given[name]}`;
+    throw new ConfigError(`${shown} is not valid: ${issue?.message}`);
   }
   const values = parsed.data;
   const { COMMANDS_TOPIC, EVENTS_TOPIC, DEAD_LETTERS_TOPIC } = values;

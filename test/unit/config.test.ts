@@ -60,8 +60,6 @@ describe('the settings', () => {
     ['TOPIC_PARTITIONS', '1.5'],
     ['TOPIC_PARTITIONS', '1001'],
     ['KAFKA_CREATE_TOPICS', 'yes'],
-    ['DATABASE_URL', 'mysql://host/name'],
-    ['DATABASE_URL', 'file.db'],
     ['HTTP_PORT', '65536'],
     ['HTTP_PORT', '-1'],
     ['HTTP_PORT', 'http'],
@@ -69,6 +67,10 @@ describe('the settings', () => {
   ])('name the variable that is wrong: %s=%s', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(ConfigError);
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name}=.* is not valid: `));
+  });
+
+  it.each(['mysql://user:secret@host/name', 'file.db'])('name DATABASE_URL, and do not quote it, when it is %s', (value) => {
+    expect(() => readConfig({ DATABASE_URL: value })).toThrow(/^DATABASE_URL is not valid: /);
   });
 
   it('want three different topics', () => {

@@ -31,7 +31,10 @@ export type Dialect = 'sqlite' | 'postgresql';
 /** What MikroORM, and its command line, are started with. */
 export type DatabaseOptions = Partial<Options>;
 
-/** The url is no address of a database: the message says what one looks like. */
+/**
+ * The url is no address of a database: the message says what one looks like. It quotes nothing of
+ * the url, because a mistyped url may hold its password at any place.
+ */
 export class InvalidDatabaseUrlError extends Error {
   readonly code = 'invalid-database-url';
 
@@ -54,7 +57,7 @@ export function databaseOptions(url: string): DatabaseOptions {
 export function dialectOf(url: string): Dialect {
   if (url.startsWith('sqlite:')) return 'sqlite';
   if (url.startsWith('postgresql://') || url.startsWith('postgres://')) return 'postgresql';
-  throw new InvalidDatabaseUrlError(`The database url starts with "${url.split(':')[0]}:", which is neither sqlite: nor postgresql:`);
+  throw new InvalidDatabaseUrlError('The database url starts with neither sqlite: nor postgresql:');
 }
 
 /** What the url points at, in words that may be shown: without the password. */
@@ -72,11 +75,24 @@ export function sqliteFile(url: string): string {
 }
 
 function postgresUrl(url: string): URL {
-  if (!URL.canParse(url))
-    throw new InvalidDatabaseUrlError('The PostgreSQL url cannot be read (characters such as @ or / in a password are written %40, %2F)');
+  if (!URL.canParse(url)) throw new InvalidDatabaseUrlError(UNREADABLE_URL);
   const parsed = new URL(url);
+  if (!isDecodable(parsed)) throw new InvalidDatabaseUrlError(UNREADABLE_URL);
   if (!parsed.hostname || parsed.pathname.length < 2) throw new InvalidDatabaseUrlError('A PostgreSQL url names a host and a database');
+  // What stands behind a / of a password would be taken for the database, and be shown.
+  if (/[/@]/.test(parsed.pathname.slice(1))) throw new InvalidDatabaseUrlError(UNREADABLE_URL);
   return parsed;
+}
+
+const UNREADABLE_URL = 'The PostgreSQL url cannot be read (in a password, write @ as %40, / as %2F, ? as %3F, # as %23 and % as %25)';
+
+function isDecodable({ username, password, hostname, pathname }: URL): boolean {
+  try {
+    for (const part of [username, password, hostname, pathname]) decodeURIComponent(part);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const common = {
@@ -134,11 +150,11 @@ function readIntegersAsNumbers(pool: PostgresPool): void {
 
 function sslOf(url: URL): { ssl?: boolean | { rejectUnauthorized: boolean } } {
   for (const name of url.searchParams.keys()) {
-    if (name !== 'sslmode') throw new InvalidDatabaseUrlError(`The PostgreSQL url has the parameter ${name}; only sslmode is known`);
+    if (name !== 'sslmode') throw new InvalidDatabaseUrlError('The PostgreSQL url has another parameter than sslmode');
   }
   const mode = url.searchParams.get('sslmode') ?? 'disable';
   if (mode === 'disable') return {};
   if (mode === 'require') return { ssl: { rejectUnauthorized: false } };
   if (mode === 'verify-full') return { ssl: true };
-  throw new InvalidDatabaseUrlError(`sslmode=${mode} is not known (disable, require or verify-full)`);
+  throw new InvalidDatabaseUrlError("The PostgreSQL url's sslmode is none of disable, require and verify-full");
 }
