@@ -17,6 +17,7 @@ const everything: Passage = (chunk) => [chunk];
 export class TcpProxy {
   readonly #server = createServer();
   readonly #connections = new Set<Connection>();
+  readonly #silent = new WeakSet<Socket>();
   #isBlackHole = false;
   #stalled: PromiseWithResolvers<void> | null = null;
   #delayMs = 0;
@@ -44,6 +45,14 @@ export class TcpProxy {
     for (const { client, server } of this.#connections) {
       client.resetAndDestroy();
       server.resetAndDestroy();
+    }
+  }
+
+  /** Nothing arrives any more on the connections that are open, and nobody is told. New connections work. */
+  silence(): void {
+    for (const { client, server } of this.#connections) {
+      this.#silent.add(client);
+      this.#silent.add(server);
     }
   }
 
@@ -89,7 +98,7 @@ export class TcpProxy {
     const end = async () => {
       // Where nothing passes, no end of a connection does.
       await this.#stalled?.promise;
-      if (this.#isBlackHole) return;
+      if (this.#isBlackHole || this.#silent.has(client)) return;
       this.#connections.delete(connection);
       client.destroySoon();
       server.destroySoon();
@@ -106,7 +115,7 @@ export class TcpProxy {
         for (const piece of passage(chunk)) {
           await this.#stalled?.promise;
           if (this.#delayMs > 0) await sleep(this.#delayMs);
-          if (!this.#isBlackHole && !to.destroyed) to.write(piece);
+          if (!this.#isBlackHole && !this.#silent.has(to) && !to.destroyed) to.write(piece);
         }
       }
     } catch {

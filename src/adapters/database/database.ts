@@ -3,7 +3,8 @@ import { MikroORM } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/sqlite';
 import { codeOf, DatabaseUnavailableError, messageOf, translated } from './errors.ts';
 import { migrate } from './migrate.ts';
-import { type Dialect, databaseOptions, describeUrl, dialectOf, sqliteFile } from './options.ts';
+import { type DatabaseLimits, DEFAULT_LIMITS, type Dialect, databaseOptions, describeUrl, dialectOf, sqliteFile } from './options.ts';
+import { asLongWork } from './statement-timeout.ts';
 import { executeBound, type Parameters, runTransaction, type Sql, type Transaction } from './transaction.ts';
 import { type OnError, SqlUnitOfWork } from './unit-of-work.ts';
 
@@ -32,24 +33,27 @@ export class Database {
   readonly orm: MikroORM;
   readonly #key: string;
   readonly #description: string;
+  readonly #timeoutMs: number;
 
-  private constructor(key: string, url: string, orm: MikroORM) {
+  private constructor(key: string, url: string, orm: MikroORM, { timeoutMs }: DatabaseLimits) {
     this.#key = key;
     this.#description = describeUrl(url);
     this.dialect = dialectOf(url);
     this.orm = orm;
+    this.#timeoutMs = timeoutMs;
   }
 
   /**
    * The process's one instance for this url, until it is closed.
+   * @param limits of PostgreSQL; the first call for the url decides
    * @throws {InvalidDatabaseUrlError}
    * @throws {DatabaseUnavailableError} it cannot be reached, opened or written
    */
-  static async open(url: string): Promise<Database> {
+  static async open(url: string, limits: DatabaseLimits = DEFAULT_LIMITS): Promise<Database> {
     const key = dialectOf(url) === 'sqlite' ? sqliteFile(url) : url;
     const known = open.get(key);
     if (known) return known;
-    const opening = Database.#connect(key, url);
+    const opening = Database.#connect(key, url, limits);
     open.set(key, opening);
     try {
       return await opening;
@@ -59,9 +63,9 @@ export class Database {
     }
   }
 
-  static async #connect(key: string, url: string): Promise<Database> {
-    const orm = await MikroORM.init(databaseOptions(url));
-    const database = new Database(key, url, orm);
+  static async #connect(key: string, url: string, limits: DatabaseLimits): Promise<Database> {
+    const orm = await MikroORM.init(databaseOptions(url, limits));
+    const database = new Database(key, url, orm, limits);
     try {
       await orm.connect();
       if (database.dialect === 'sqlite') await database.#setUpSqlite();
@@ -81,7 +85,7 @@ export class Database {
    * @throws {NewerDatabaseError}
    */
   async runMigrations(): Promise<readonly string[]> {
-    return migrate(this.orm, this.dialect, this.#description);
+    return asLongWork(() => migrate(this.orm, this.dialect, this.#description));
   }
 
   /** Runs a statement outside any transaction. */
@@ -115,7 +119,7 @@ export class Database {
   }
 
   async #run<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return runTransaction({ em: this.orm.em, dialect: this.dialect }, work);
+    return runTransaction({ em: this.orm.em, dialect: this.dialect, timeoutMs: this.#timeoutMs }, work);
   }
 
   /** Safe to call twice. */

@@ -5,17 +5,20 @@ import { Migrator } from '@mikro-orm/migrations';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { SqliteDriver } from '@mikro-orm/sqlite';
 import { schemas } from './mapping.ts';
+import { giveUpSilentConnections, type PostgresPool } from './silent-connections.ts';
 import { sqliteThreadDialect } from './sqlite-thread.ts';
+import { STATEMENT_TIMEOUT_MS } from './statement-timeout.ts';
 
 /** How long a statement waits for another process's lock before it is trouble. On PostgreSQL: one in a transaction. */
 const SQLITE_BUSY_TIMEOUT_MS = 500;
-const POSTGRES_CONNECT_TIMEOUT_MS = 10_000;
 const POSTGRES_POOL_SIZE = 10;
+/** How long a connection is quiet before the system asks whether its other end is still there. */
+const KEEP_ALIVE_AFTER_MS = 10_000;
 /**
  * A process that is stopped amid a transaction, or a machine that is gone, would keep its rows locked, for hours in the latter case, and with them
  * every lane that needs them.
  */
-const POSTGRES_ASLEEP_MS = 4_000;
+export const POSTGRES_ASLEEP_MS = 4_000;
 /**
  * Of a process that is stopped one session may be waiting for another one's lock: when that is taken from it, the next would get it, and sleep on
  * it again. Together with the above as long as the group waits for a silent member: when its lanes are others', nothing is locked any more.
@@ -27,6 +30,16 @@ const APPLICATION_NAME = `allocation ${crypto.randomUUID().slice(0, 8)}`;
 export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../migrations', import.meta.url));
 
 export type Dialect = 'sqlite' | 'postgresql';
+
+/** How much of a PostgreSQL server is used, and how long it is waited for. */
+export interface DatabaseLimits {
+  /** How many connections at most. */
+  readonly poolSize: number;
+  /** For a connection, and for the answer to a statement that is no long work. */
+  readonly timeoutMs: number;
+}
+
+export const DEFAULT_LIMITS: DatabaseLimits = { poolSize: POSTGRES_POOL_SIZE, timeoutMs: STATEMENT_TIMEOUT_MS };
 
 /** What MikroORM, and its command line, are started with. */
 export type DatabaseOptions = Partial<Options>;
@@ -49,8 +62,8 @@ export class InvalidDatabaseUrlError extends Error {
  * MikroORM's options for the database at `url`. Connects to nothing.
  * @throws {InvalidDatabaseUrlError}
  */
-export function databaseOptions(url: string): DatabaseOptions {
-  return dialectOf(url) === 'sqlite' ? sqliteOptions(sqliteFile(url)) : postgresOptions(postgresUrl(url));
+export function databaseOptions(url: string, limits: DatabaseLimits = DEFAULT_LIMITS): DatabaseOptions {
+  return dialectOf(url) === 'sqlite' ? sqliteOptions(sqliteFile(url)) : postgresOptions(postgresUrl(url), limits);
 }
 
 /** @throws {InvalidDatabaseUrlError} */
@@ -120,30 +133,33 @@ function sqliteOptions(file: string): DatabaseOptions {
   };
 }
 
-function postgresOptions(url: URL): DatabaseOptions {
+function postgresOptions(url: URL, { poolSize, timeoutMs }: DatabaseLimits): DatabaseOptions {
   const ssl = sslOf(url);
   return {
     ...common,
     driver: PostgreSqlDriver,
     clientUrl: `${url.protocol}//${url.username}:${url.password}@${url.host}${url.pathname}`,
-    pool: { min: 0, max: POSTGRES_POOL_SIZE },
+    pool: { min: 0, max: poolSize },
     driverOptions: {
-      connectionTimeoutMillis: POSTGRES_CONNECT_TIMEOUT_MS,
-      idle_in_transaction_session_timeout: POSTGRES_ASLEEP_MS,
+      connectionTimeoutMillis: timeoutMs,
       keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
       application_name: APPLICATION_NAME,
-      onPoolCreated: readIntegersAsNumbers,
+      onPoolCreated: (pool: PostgresPool & TypedPool) => {
+        readIntegersAsNumbers(pool);
+        giveUpSilentConnections(pool, timeoutMs);
+      },
       ...ssl,
     },
   };
 }
 
-interface PostgresPool {
+interface TypedPool {
   readonly options: { readonly types: { setTypeParser(oid: number, parse: (text: string) => unknown): void } };
 }
 
 /** The driver hands out 64-bit integers as strings; ours fit a number. */
-function readIntegersAsNumbers(pool: PostgresPool): void {
+function readIntegersAsNumbers(pool: TypedPool): void {
   const int8 = 20;
   pool.options.types.setTypeParser(int8, Number);
 }
