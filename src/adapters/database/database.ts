@@ -4,7 +4,6 @@ import type { AbstractSqlConnection } from '@mikro-orm/sqlite';
 import { codeOf, DatabaseUnavailableError, messageOf, translated } from './errors.ts';
 import { migrate } from './migrate.ts';
 import { type DatabaseLimits, DEFAULT_LIMITS, type Dialect, databaseOptions, describeUrl, dialectOf, sqliteFile } from './options.ts';
-import { asLongWork } from './statement-timeout.ts';
 import { executeBound, type Parameters, runTransaction, type Sql, type Transaction } from './transaction.ts';
 import { type OnError, SqlUnitOfWork } from './unit-of-work.ts';
 
@@ -85,7 +84,8 @@ export class Database {
    * @throws {NewerDatabaseError}
    */
   async runMigrations(): Promise<readonly string[]> {
-    return asLongWork(() => migrate(this.orm, this.dialect, this.#description));
+    const runTransaction = <T>(work: (sql: Sql) => Promise<T>) => this.transaction(work);
+    return migrate({ orm: this.orm, dialect: this.dialect, description: this.#description, runTransaction });
   }
 
   /** Runs a statement outside any transaction. */
