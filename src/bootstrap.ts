@@ -72,12 +72,12 @@ export async function openBroker(config: Config, log: Logger): Promise<Broker> {
 
 /** The service's database as it stands: nothing is migrated. */
 export function openDatabase(config: Config): Promise<Database> {
-  return Database.open(config.databaseUrl);
+  return Database.open(config.databaseUrl, config.databaseLimits);
 }
 
 /** Constructs the service; nothing else does. */
 export async function bootstrap(config: Config, log: Logger, overrides: Overrides = {}): Promise<Service> {
-  const database = await Database.open(config.databaseUrl);
+  const database = await openDatabase(config);
   await database.runMigrations();
   await refuseMarked(database, { goesOn: config.autoRecover });
   const broker = (overrides.broker ?? ((real) => real))(await openBroker(config, log));

@@ -336,6 +336,7 @@ export interface LaneStore {
   deletePublished(lane: Partition, expected: LanePosition, belowSourceOffset: number): Promise<void>;
   /**
    * One transaction: locks the lane, runs `work`, writes the aggregates it changed and the progress it returns, commits.
+   * Runs `work` again, in a new transaction, when the database has undone the first for the sake of another one.
    * @returns that progress
    * @throws {FencedError} the lane does not stand at `expected`: another owner has moved it
    * @throws {TroubleError} the database cannot do it now; nothing was changed, or (a commit whose answer was lost) all of it

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { passing } from '../../fault-points.ts';
 import {
   FencedError,
@@ -10,6 +11,7 @@ import {
   type WaitingRecords,
 } from '../../service-layer/unit-of-work.ts';
 import type { Database } from './database.ts';
+import { isWorthRepeating } from './errors.ts';
 import { decodeOutbox, encodeOutbox, type OutboxRow } from './outbox.ts';
 import type { Sql } from './transaction.ts';
 
@@ -95,6 +97,22 @@ export class SqlLaneStore implements LaneStore {
     expected: LanePosition,
     work: (transaction: LaneTransaction) => Promise<LaneProgress>,
   ): Promise<LaneProgress> {
+    for (let times = 1; ; times += 1) {
+      try {
+        return await this.#transactionOnce(lane, expected, work);
+      } catch (error) {
+        if (!isWorthRepeating(error) || times === MAX_TIMES) throw error;
+        // So that lanes that disturbed each other do not come back together.
+        await sleep(Math.random() * times * PAUSE_MS);
+      }
+    }
+  }
+
+  #transactionOnce(
+    lane: Partition,
+    expected: LanePosition,
+    work: (transaction: LaneTransaction) => Promise<LaneProgress>,
+  ): Promise<LaneProgress> {
     return this.#database.getSession(async (session) => {
       const locked = lock(session.sql, lane, expected);
       // Its first statements are sent behind the lock at once: on a lane that another owner has moved they come to nothing.
@@ -133,6 +151,10 @@ export class SqlLaneStore implements LaneStore {
     ]);
   }
 }
+
+/** How often a transaction is run that PostgreSQL undoes for the sake of another one. Then the lane opens anew. */
+const MAX_TIMES = 5;
+const PAUSE_MS = 50;
 
 /** A group that takes a lane over remembers the one before it until it has settled what that one published. */
 const CLAIM = `
