@@ -60,7 +60,7 @@ export class Recovery {
       try {
         if (!(await this.#isNeeded(signal))) break;
         this.#progress = 'The database must be rebuilt: waiting for another instance that does it';
-        await inTurn(this.#options.database, signal, (inTurn) => this.#untilRebuilt(inTurn));
+        await inTurn(this.#options.database, signal, (turn) => this.#untilRebuilt(turn));
       } catch (error) {
         await this.#fail(error, signal);
       }

@@ -21,9 +21,11 @@ export class TcpProxy {
   #isBlackHole = false;
   #stalled: PromiseWithResolvers<void> | null = null;
   #delayMs = 0;
+  #targetPort: number;
 
   protected constructor(targetPort: number) {
-    this.#server.on('connection', (client) => this.#accept(client, targetPort));
+    this.#targetPort = targetPort;
+    this.#server.on('connection', (client) => this.#accept(client));
   }
 
   static async open(targetPort: number): Promise<TcpProxy> {
@@ -38,6 +40,11 @@ export class TcpProxy {
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** New connections lead there from now on. */
+  retarget(port: number): void {
+    this.#targetPort = port;
   }
 
   /** Breaks every connection with a reset. */
@@ -91,8 +98,8 @@ export class TcpProxy {
     return { requests: everything, answers: everything };
   }
 
-  #accept(client: Socket, targetPort: number): void {
-    const server = connect(targetPort, '127.0.0.1');
+  #accept(client: Socket): void {
+    const server = connect(this.#targetPort, '127.0.0.1');
     const connection = { client, server };
     this.#connections.add(connection);
     const end = async () => {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { passing } from '../../fault-points.ts';
 import {
+  FailoverError,
   FencedError,
   type LaneClaim,
   type LanePosition,
@@ -13,6 +14,7 @@ import {
 import type { Database } from './database.ts';
 import { isWorthRepeating } from './errors.ts';
 import { decodeOutbox, encodeOutbox, type OutboxRow } from './outbox.ts';
+import { readTimelineColumn } from './timeline.ts';
 import type { Sql } from './transaction.ts';
 
 /**
@@ -25,6 +27,7 @@ import type { Sql } from './transaction.ts';
 export class SqlLaneStore implements LaneStore {
   readonly #database: Database;
   readonly #onAfterCommitError: (error: unknown) => void;
+  #timelineColumn = 'null';
 
   /** @param onAfterCommitError told of work after a commit that failed; it undoes nothing */
   constructor(database: Database, onAfterCommitError: (error: unknown) => void) {
@@ -59,7 +62,13 @@ export class SqlLaneStore implements LaneStore {
   }
 
   async readPosition({ topic, partition }: Partition): Promise<LanePosition> {
-    return asPosition(await this.#database.query(SELECT_POSITION, [topic, partition]));
+    this.#timelineColumn = await readTimelineColumn(this.#database);
+    const columns = `${POSITION_COLUMNS}, ${this.#timelineColumn} as timeline`;
+    const rows = await this.#database.query<PositionRow>(
+      `select ${columns} from (select 1) as one left join source_positions on topic = ? and partition = ?`,
+      [topic, partition],
+    );
+    return asPosition(rows);
   }
 
   async readPositions(topic: string): Promise<ReadonlyMap<number, number>> {
@@ -87,7 +96,7 @@ export class SqlLaneStore implements LaneStore {
 
   async deletePublished(lane: Partition, expected: LanePosition, belowSourceOffset: number): Promise<void> {
     await this.#database.transaction(async (sql) => {
-      await lock(sql, lane, expected);
+      await lock(sql, lane, expected, this.#timelineColumn);
       await deleteOutbox(sql, lane, belowSourceOffset);
     });
   }
@@ -114,7 +123,7 @@ export class SqlLaneStore implements LaneStore {
     work: (transaction: LaneTransaction) => Promise<LaneProgress>,
   ): Promise<LaneProgress> {
     return this.#database.getSession(async (session) => {
-      const locked = lock(session.sql, lane, expected);
+      const locked = lock(session.sql, lane, expected, this.#timelineColumn);
       // Its first statements are sent behind the lock at once: on a lane that another owner has moved they come to nothing.
       const working = work(session);
       working.catch(() => {});
@@ -171,23 +180,28 @@ const CLAIM = `
   returning log_id, former_group`;
 
 const POSITION_COLUMNS = 'next_offset, next_sequence, leader_epoch, owner_group';
-const SELECT_POSITION = `select ${POSITION_COLUMNS} from source_positions where topic = ? and partition = ?`;
 
 interface PositionRow {
-  readonly next_offset: number;
-  readonly next_sequence: number;
+  /** Null: the lane was never seen. */
+  readonly next_offset: number | null;
+  readonly next_sequence: number | null;
   readonly leader_epoch: number | null;
   readonly owner_group: string | null;
+  readonly timeline: string | null;
 }
 
 /** Takes the lane's row, made if it is not there, for this transaction: a write, though it changes nothing, locks it. */
-async function lock(sql: Sql, { topic, partition }: Partition, expected: LanePosition): Promise<void> {
+async function lock(sql: Sql, { topic, partition }: Partition, expected: LanePosition, timelineColumn: string): Promise<void> {
   const rows = await sql<PositionRow>(
     `insert into source_positions (topic, partition, next_offset, next_sequence) values (?, ?, 0, 1)
-     on conflict (topic, partition) do update set next_offset = source_positions.next_offset returning ${POSITION_COLUMNS}`,
+     on conflict (topic, partition) do update set next_offset = source_positions.next_offset
+       returning ${POSITION_COLUMNS}, ${timelineColumn} as timeline`,
     [topic, partition],
   );
   const found = asPosition(rows);
+  if (found.timeline !== expected.timeline) {
+    throw new FailoverError(`The database has failed over, from timeline ${expected.timeline} to ${found.timeline}: commits may be lost`);
+  }
   if (found.nextOffset !== expected.nextOffset || found.nextSequence !== expected.nextSequence) {
     throw new FencedError(`Another owner has moved ${topic}/${partition} from ${expected.nextOffset} to ${found.nextOffset}`);
   }
@@ -199,8 +213,9 @@ async function lock(sql: Sql, { topic, partition }: Partition, expected: LanePos
 function asPosition([row]: readonly PositionRow[]): LanePosition {
   if (!row) return { nextOffset: 0, nextSequence: 1 };
   return {
-    nextOffset: row.next_offset,
-    nextSequence: row.next_sequence,
+    nextOffset: row.next_offset ?? 0,
+    nextSequence: row.next_sequence ?? 1,
+    ...(row.timeline !== null && { timeline: row.timeline }),
     ...(row.leader_epoch !== null && { leaderEpoch: row.leader_epoch }),
     ...(row.owner_group !== null && { group: row.owner_group }),
   };

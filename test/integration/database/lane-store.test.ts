@@ -3,6 +3,7 @@ import { SqlLaneStore } from '../../../src/adapters/database/lane-store.ts';
 import type { SqlUnitOfWork } from '../../../src/adapters/database/unit-of-work.ts';
 import { Batch, Product } from '../../../src/domain/model.ts';
 import {
+  FailoverError,
   FencedError,
   type LanePosition,
   type LaneProgress,
@@ -27,7 +28,7 @@ describeOnEachDatabase('The lane store', (current) => {
 
   test('starts a lane at offset 0, sequence 1', async () => {
     const store = await openStore();
-    expect(await store.readPosition(LANE)).toEqual(START);
+    expect(await store.readPosition(LANE)).toMatchObject(START);
     expect(await store.readOutbox(LANE, 0, 100)).toBeNull();
   });
 
@@ -36,8 +37,8 @@ describeOnEachDatabase('The lane store', (current) => {
     const moved = await store.transaction(LANE, START, async () => progress(5, 9));
     expect(moved.next).toEqual({ nextOffset: 5, nextSequence: 9 });
     expect(await store.readPosition(LANE)).toMatchObject({ nextOffset: 5, nextSequence: 9 });
-    expect(await store.readPosition({ ...LANE, partition: 4 })).toEqual(START);
-    expect(await store.readPosition({ ...LANE, topic: 'others' })).toEqual(START);
+    expect(await store.readPosition({ ...LANE, partition: 4 })).toMatchObject(START);
+    expect(await store.readPosition({ ...LANE, topic: 'others' })).toMatchObject(START);
   });
 
   test('fences an owner whose lane another one has moved', async () => {
@@ -64,7 +65,7 @@ describeOnEachDatabase('The lane store', (current) => {
       throw new Error('no');
     });
     await expect(work).rejects.toThrow('no');
-    expect(await store.readPosition(LANE)).toEqual(START);
+    expect(await store.readPosition(LANE)).toMatchObject(START);
     expect(await (await current.database()).query('select * from products')).toEqual([]);
   });
 
@@ -249,5 +250,14 @@ describeOnEachDatabase('The lane store', (current) => {
       });
     await Promise.all([increase(1, 'a', 'b'), increase(2, 'b', 'a')]);
     expect(await database.query('select epoch from log_producers')).toEqual([{ epoch: 2 }, { epoch: 2 }]);
+  });
+
+  test.runIf(current.dialect === 'postgresql')('fences a lane that has read its position from another server', async () => {
+    const store = await openStore();
+    const position = await store.readPosition(LANE);
+    expect(position.timeline).toMatch(/^[0-9A-F]{8}$/);
+    const former = { ...position, timeline: '000000FF' };
+    await expect(store.transaction(LANE, former, async () => progress(5, 9))).rejects.toThrow(FailoverError);
+    await expect(store.transaction(LANE, position, async () => progress(5, 9))).resolves.toMatchObject({ next: { nextOffset: 5 } });
   });
 });
