@@ -32,7 +32,7 @@ const schema = z.object({
   KAFKA_CREATE_TOPICS: flag.default(true),
   DATABASE_URL: databaseUrl.default('sqlite:///./cosmicpython.db'),
   DATABASE_POOL_SIZE: wholeNumber(2, 1_000).default(10),
-  DATABASE_TIMEOUT_MS: wholeNumber(3_000, 600_000).default(8_000),
+  DATABASE_TIMEOUT_MS: wholeNumber(3_000, 600_000).default(6_000),
   AUTO_RECOVER: flag.default(false),
   PARKED_LIMIT: wholeNumber(1, 100_000).default(1_000),
   HTTP_HOST: z.string().default('127.0.0.1'),

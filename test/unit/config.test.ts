@@ -13,7 +13,7 @@ describe('the settings', () => {
       topicPartitions: 4,
       createTopics: true,
       databaseUrl: 'sqlite:///./cosmicpython.db',
-      databaseLimits: { poolSize: 10, timeoutMs: 8_000 },
+      databaseLimits: { poolSize: 10, timeoutMs: 6_000 },
       autoRecover: false,
       parkedLimit: 1_000,
       httpHost: '127.0.0.1',

@@ -35,14 +35,14 @@ export interface PostgresPool {
  */
 export function giveUpSilentConnections(pool: PostgresPool, usualMs: number): void {
   const idle = new Set<PostgresClient>();
-  const isSilent = (client: PostgresClient, ms: number) => {
+  const giveUp = (client: PostgresClient, ms: number) => {
     for (const each of [client, ...idle]) destroy(each, `PostgreSQL has not answered for ${Math.round(ms / 1_000)} s`);
   };
   pool.on('acquire', (client) => idle.delete(client));
   pool.on('release', (_, client) => idle.add(client));
   pool.on('remove', (client) => idle.delete(client));
   pool.on('connect', (client) => {
-    watchAnswers(client, usualMs, (ms) => isSilent(client, ms));
+    watchAnswers(client, usualMs, (ms) => giveUp(client, ms));
     watchEnd(client, usualMs);
   });
 }
