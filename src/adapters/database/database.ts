@@ -30,16 +30,19 @@ export class Database {
   readonly dialect: Dialect;
   /** For the command line and tests; the service goes through the methods below. */
   readonly orm: MikroORM;
+  /** Resolves when no statement can work any more, until the process is started again: SQLite's thread has died. */
+  readonly died: Promise<Error>;
   readonly #key: string;
   readonly #description: string;
   readonly #timeoutMs: number;
 
-  private constructor(key: string, url: string, orm: MikroORM, { timeoutMs }: DatabaseLimits) {
+  private constructor(key: string, url: string, orm: MikroORM, { timeoutMs }: DatabaseLimits, died: Promise<Error>) {
     this.#key = key;
     this.#description = describeUrl(url);
     this.dialect = dialectOf(url);
     this.orm = orm;
     this.#timeoutMs = timeoutMs;
+    this.died = died;
   }
 
   /**
@@ -63,8 +66,9 @@ export class Database {
   }
 
   static async #connect(key: string, url: string, limits: DatabaseLimits): Promise<Database> {
-    const orm = await MikroORM.init(databaseOptions(url, limits));
-    const database = new Database(key, url, orm, limits);
+    const { promise: died, resolve: onDeath } = Promise.withResolvers<Error>();
+    const orm = await MikroORM.init(databaseOptions(url, limits, onDeath));
+    const database = new Database(key, url, orm, limits, died);
     try {
       await orm.connect();
       if (database.dialect === 'sqlite') await database.#setUpSqlite();
@@ -72,7 +76,7 @@ export class Database {
       return database;
     } catch (error) {
       await orm.close(true).catch(() => {});
-      throw new DatabaseUnavailableError(`Cannot use ${database.#description}: ${messageOf(error)}. ${database.#advice()}`, {
+      throw new DatabaseUnavailableError(`Cannot use ${database.#description}: ${messageOf(error)}. ${database.#advice(error)}`, {
         cause: error,
       });
     }
@@ -139,16 +143,20 @@ export class Database {
         await this.transaction((sql) => sql('pragma user_version = 0'));
         return;
       } catch (error) {
-        const busy = error instanceof Error && codeOf(error.cause).startsWith('SQLITE_BUSY');
-        if (!busy || Date.now() > giveUpAt) throw error;
+        if (!isBusy(error) || Date.now() > giveUpAt) throw error;
         await sleep(SETUP_RETRY_MS);
       }
     }
   }
 
-  #advice(): string {
+  #advice(error: unknown): string {
+    if (isBusy(error)) return 'Another process keeps the file locked: try again when that one has finished';
     return this.dialect === 'sqlite'
       ? 'Check that its directory exists, that the file may be written and the disk is not full, or set DATABASE_URL to another place'
       : 'Check that the server runs and can be reached, and the user, password and database name in DATABASE_URL';
   }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && codeOf(error.cause).startsWith('SQLITE_BUSY');
 }

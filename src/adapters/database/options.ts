@@ -6,7 +6,7 @@ import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { SqliteDriver } from '@mikro-orm/sqlite';
 import { schemas } from './mapping.ts';
 import { giveUpSilentConnections, type PostgresPool } from './silent-connections.ts';
-import { sqliteThreadDialect } from './sqlite-thread.ts';
+import { type OnDeath, sqliteThreadDialect } from './sqlite-thread.ts';
 import { STATEMENT_TIMEOUT_MS } from './statement-timeout.ts';
 
 /** How long a statement waits for another process's lock before it is trouble. On PostgreSQL: one in a transaction. */
@@ -31,12 +31,14 @@ export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../migrations', im
 
 export type Dialect = 'sqlite' | 'postgresql';
 
-/** How much of a PostgreSQL server is used, and how long it is waited for. */
+/** How much of a database is used, and how long it is waited for. */
 export interface DatabaseLimits {
   /** How many connections at most. */
   readonly poolSize: number;
   /** For a connection, and for the answer to a statement that is no long work. */
   readonly timeoutMs: number;
+  /** How long a statement waits for another process that has a SQLite file locked. */
+  readonly busyTimeoutMs?: number;
 }
 
 export const DEFAULT_LIMITS: DatabaseLimits = { poolSize: POSTGRES_POOL_SIZE, timeoutMs: STATEMENT_TIMEOUT_MS };
@@ -60,10 +62,11 @@ export class InvalidDatabaseUrlError extends Error {
 
 /**
  * MikroORM's options for the database at `url`. Connects to nothing.
+ * @param onThreadDeath told when SQLite's thread has ended by itself: no statement works any more
  * @throws {InvalidDatabaseUrlError}
  */
-export function databaseOptions(url: string, limits: DatabaseLimits = DEFAULT_LIMITS): DatabaseOptions {
-  return dialectOf(url) === 'sqlite' ? sqliteOptions(sqliteFile(url)) : postgresOptions(postgresUrl(url), limits);
+export function databaseOptions(url: string, limits = DEFAULT_LIMITS, onThreadDeath: OnDeath = () => {}): DatabaseOptions {
+  return dialectOf(url) === 'sqlite' ? sqliteOptions(sqliteFile(url), limits, onThreadDeath) : postgresOptions(postgresUrl(url), limits);
 }
 
 /** @throws {InvalidDatabaseUrlError} */
@@ -124,12 +127,12 @@ const common = {
   },
 };
 
-function sqliteOptions(file: string): DatabaseOptions {
+function sqliteOptions(file: string, { busyTimeoutMs = SQLITE_BUSY_TIMEOUT_MS }: DatabaseLimits, onThreadDeath: OnDeath): DatabaseOptions {
   return {
     ...common,
     driver: SqliteDriver,
     dbName: file,
-    driverOptions: sqliteThreadDialect({ file, busyTimeoutMs: SQLITE_BUSY_TIMEOUT_MS }),
+    driverOptions: sqliteThreadDialect({ file, busyTimeoutMs }, onThreadDeath),
   };
 }
 
