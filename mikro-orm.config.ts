@@ -1,4 +1,7 @@
-import { databaseOptions } from './src/adapters/database/options.ts';
+import { DEFAULT_LIMITS, databaseOptions } from './src/adapters/database/options.ts';
 import { readConfig } from './src/config.ts';
 
-export default databaseOptions(readConfig().databaseUrl);
+/** A migration may be slow, and MikroORM's command line runs nothing else. */
+const TIMEOUT_MS = 3_600_000;
+
+export default databaseOptions(readConfig().databaseUrl, { ...DEFAULT_LIMITS, timeoutMs: TIMEOUT_MS });

@@ -35,6 +35,8 @@ export interface Service {
   readonly http: HttpApi;
   /** What keeps it from answering commands, one sentence each; empty: it is ready. */
   problems(): readonly string[];
+  /** Resolves when this process can never work again. Nothing but another start helps. */
+  readonly died: Promise<Error>;
   /** Listens, waits for the broker, rebuilds a database that is older than the topics (AUTO_RECOVER), joins the group. */
   start(): Promise<void>;
   /** Finishes what is in hand and lets go of everything. Safe to call at any time, also during `start`. */
@@ -65,22 +67,27 @@ export function embeddedLogUrl({ databaseUrl }: Pick<Config, 'databaseUrl'>): st
 export async function openBroker(config: Config, log: Logger): Promise<Broker> {
   if (config.kafkaBrokers)
     return new KafkaBroker({ brokers: config.kafkaBrokers, clientId: config.groupId, instanceId: config.instanceId, log });
-  const database = await Database.open(embeddedLogUrl(config));
+  const database = await openLog(config);
   await database.runMigrations();
   return new EmbeddedBroker(database);
 }
 
+function openLog(config: Config): Promise<Database> {
+  return Database.open(embeddedLogUrl(config), config.databaseLimits);
+}
+
 /** The service's database as it stands: nothing is migrated. */
 export function openDatabase(config: Config): Promise<Database> {
-  return Database.open(config.databaseUrl);
+  return Database.open(config.databaseUrl, config.databaseLimits);
 }
 
 /** Constructs the service; nothing else does. */
 export async function bootstrap(config: Config, log: Logger, overrides: Overrides = {}): Promise<Service> {
-  const database = await Database.open(config.databaseUrl);
+  const database = await openDatabase(config);
   await database.runMigrations();
   await refuseMarked(database, { goesOn: config.autoRecover });
   const broker = (overrides.broker ?? ((real) => real))(await openBroker(config, log));
+  const databases = config.kafkaBrokers ? [database] : [database, await openLog(config)];
   const recovery = new Recovery({ database, broker, config, log });
   const notifications = overrides.notifications ?? new LoggedNotifications(log);
   const metrics = new Metrics(() => consumer.lanes());
@@ -120,6 +127,7 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
     consumer,
     http,
     problems,
+    died: Promise.race(databases.map(({ died }) => died)),
     async start() {
       await http.listen(config.httpHost, config.httpPort);
       log.info({ url: http.url }, `The HTTP API listens on ${http.url}`);

@@ -31,6 +31,8 @@ const schema = z.object({
   TOPIC_PARTITIONS: wholeNumber(1, 1_000).default(4),
   KAFKA_CREATE_TOPICS: flag.default(true),
   DATABASE_URL: databaseUrl.default('sqlite:///./cosmicpython.db'),
+  DATABASE_POOL_SIZE: wholeNumber(2, 1_000).default(10),
+  DATABASE_TIMEOUT_MS: wholeNumber(3_000, 600_000).default(6_000),
   AUTO_RECOVER: flag.default(false),
   PARKED_LIMIT: wholeNumber(1, 100_000).default(1_000),
   HTTP_HOST: z.string().default('127.0.0.1'),
@@ -55,7 +57,9 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const name = String(issue?.path[0]);
-    throw new ConfigError(`${name}=${given[name]} is not valid: ${issue?.message}`);
+    // A mistyped database url may hold its password at any place.
+    const shown = name === 'DATABASE_URL' ? name : `${name}=${given[name]}`;
+    throw new ConfigError(`${shown} is not valid: ${issue?.message}`);
   }
   const values = parsed.data;
   const { COMMANDS_TOPIC, EVENTS_TOPIC, DEAD_LETTERS_TOPIC } = values;
@@ -72,6 +76,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
     topicPartitions: values.TOPIC_PARTITIONS,
     createTopics: values.KAFKA_CREATE_TOPICS,
     databaseUrl: values.DATABASE_URL,
+    databaseLimits: Object.freeze({ poolSize: values.DATABASE_POOL_SIZE, timeoutMs: values.DATABASE_TIMEOUT_MS }),
     autoRecover: values.AUTO_RECOVER,
     parkedLimit: values.PARKED_LIMIT,
     httpHost: values.HTTP_HOST,

@@ -20,7 +20,7 @@ export function createLog(level: string): Logger {
 /** Runs the service until SIGINT or SIGTERM; a second one stops it at once. */
 export async function runService(config: Config): Promise<void> {
   const log = createLog(config.logLevel);
-  const service = await bootstrap(config, log);
+  let service: Service | null = null;
   const stopped = Promise.withResolvers<void>();
   const stopping = new AbortController();
   let stoppingSinceMs: number | null = null;
@@ -31,11 +31,21 @@ export async function runService(config: Config): Promise<void> {
     }
     stoppingSinceMs = Date.now();
     stopping.abort();
+    if (!service) {
+      // Nothing is in hand yet. As the first process of a container it would not end by itself.
+      log.info(`${signal}: stopped before the database was opened`);
+      process.exit(0);
+    }
     log.info(`${signal}: finishing what is in hand; once more stops at once`);
     service.close().then(stopped.resolve, stopped.reject);
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  service = await bootstrap(config, log);
+  void service.died.then((error) => {
+    log.fatal({ err: error }, `The database's thread has died, and this process can do nothing more: start it again (${error.message})`);
+    process.exit(1);
+  });
   try {
     await service.start();
   } catch (error) {

@@ -49,5 +49,10 @@ setTimeout(() => process.exit(), FORCED_EXIT_AFTER_MS).unref();
 
 function complain(text: string, isUsage = true): void {
   const hint = isUsage ? ' (add --help for examples)' : '';
-  process.stderr.write(`error: ${text.trim().replace(/\s*\n\s*/g, ' ')}${hint}\n`);
+  process.stderr.write(`error: ${withoutPasswords(text.trim()).replace(/\s*\n\s*/g, ' ')}${hint}\n`);
+}
+
+/** Commander quotes arguments that it does not know: a url in one may hold a password. */
+function withoutPasswords(text: string): string {
+  return text.replaceAll(/(:\/\/)[^\s'"]*@/g, '$1…@');
 }

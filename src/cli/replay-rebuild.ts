@@ -29,7 +29,7 @@ export async function rebuild(options: RebuildOptions & ActOptions): Promise<voi
     await answering(broker.logId(config.commandsTopic), config);
     // Where committed offsets are missing, it reads the events: that takes its time.
     const found = await planRebuild(broker, config, { until, fromCopy, skipForeign });
-    const database = await Database.open(options.into);
+    const database = await Database.open(options.into, config.databaseLimits);
     try {
       const rebuilding = await Rebuild.into(database, broker, found);
       const { plan } = rebuilding;

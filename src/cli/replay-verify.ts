@@ -20,7 +20,7 @@ export async function verifyDatabase(options: VerifyOptions): Promise<void> {
     const url = options.database ?? config.databaseUrl;
     const total = countOffsets(await answering(broker.offsetRanges(eventsTopic), config));
     if (!options.json) print(`Comparing ${describeUrl(url)} with ${total} offsets of ${eventsTopic} (reads only)`);
-    const database = await Database.open(url);
+    const database = await Database.open(url, config.databaseLimits);
     try {
       const howToGoOn = 'Nothing was changed; the same command begins anew';
       const outcome = await carryOut({ total, done: 0, unit: 'offsets', howToGoOn }, { ...options, execute: true }, (act) =>

@@ -6,6 +6,8 @@ import type { Broker } from '../service-layer/unit-of-work.ts';
 /** A little more than the Kafka adapter gives itself: what it says is more exact. */
 const ANSWER_TIMEOUT_MS = 11_000;
 const CLOSE_TIMEOUT_MS = 2_000;
+/** A service that works hard on the same SQLite file locks it most of the time. */
+const BUSY_TIMEOUT_MS = 10_000;
 
 /** What a command on the log works with. */
 export interface BrokerSession {
@@ -21,7 +23,7 @@ export async function withBroker<T>(
   const config = await settings();
   if (!config.kafkaBrokers) refuseForeignMemory(config, 'the embedded log');
   const { openBroker, topicSettings } = await import('../bootstrap.ts');
-  const broker = await openBroker(config, await quietLog(config, options.logLevel ?? 'silent'));
+  const broker = await openBroker(patient(config), await quietLog(config, options.logLevel ?? 'silent'));
   try {
     await answering(broker.ensureTopics(topicSettings(config), options.createTopics && config.createTopics), config);
     return await work({ config, broker });
@@ -42,7 +44,7 @@ export async function withDatabase<T>(work: (database: Database) => Promise<T>):
   const config = await settings();
   refuseForeignMemory(config, 'the database');
   const { openDatabase } = await import('../bootstrap.ts');
-  const database = await openDatabase(config);
+  const database = await openDatabase(patient(config));
   try {
     return await work(database);
   } catch (error) {
@@ -61,6 +63,11 @@ export async function settings(): Promise<Config> {
   return readConfig();
 }
 
+/** The settings of a command that can wait: nobody else needs its thread. */
+function patient(config: Config) {
+  return { ...config, databaseLimits: { ...config.databaseLimits, busyTimeoutMs: BUSY_TIMEOUT_MS } };
+}
+
 /** What the broker answers; when it does not answer in time, an error that says so. */
 export async function answering<T>(answer: Promise<T>, { kafkaBrokers }: Config, timeoutMs: number = ANSWER_TIMEOUT_MS): Promise<T> {
   const where = kafkaBrokers ? `Kafka at ${kafkaBrokers.join(',')}` : 'The embedded log';
@@ -69,8 +76,14 @@ export async function answering<T>(answer: Promise<T>, { kafkaBrokers }: Config,
     return await within(timeoutMs, answer, `${where} did not answer within ${timeoutMs / 1_000} s: ${hint}`);
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'trouble')) throw error;
-    throw new Error(`${where} does not work (${error.message.trim()}): ${hint}`, { cause: error });
+    throw new Error(`${where} does not work (${error.message.trim()}): ${isLocked(error) ? LOCKED_HINT : hint}`, { cause: error });
   }
+}
+
+const LOCKED_HINT = 'another process has kept its file (DATABASE_URL) locked for 10 s; try again when that one has finished';
+
+function isLocked({ cause }: Error): boolean {
+  return cause instanceof Error && 'code' in cause && String(cause.code).startsWith('SQLITE_BUSY');
 }
 
 async function within<T>(timeoutMs: number, promise: Promise<T>, message: string): Promise<T> {

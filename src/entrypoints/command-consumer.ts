@@ -16,10 +16,17 @@ export class CommandConsumer {
   #joining: GroupConsumer | null = null;
   #subscription: GroupConsumer | null = null;
 
-  constructor(topic: string, context: Omit<LaneContext, 'published' | 'answered'>) {
+  constructor(topic: string, context: Omit<LaneContext, 'published' | 'answered' | 'reopenAll'>) {
     this.#topic = topic;
     const { broker, group, answering, log } = context;
-    this.#context = { ...context, published: new PublishedOffsets(broker, group), answered: new AnswerReader(broker, answering, log) };
+    this.#context = {
+      ...context,
+      published: new PublishedOffsets(broker, group),
+      answered: new AnswerReader(broker, answering, log),
+      reopenAll: (why) => {
+        for (const { lane } of this.#lanes.values()) lane.reopen(why);
+      },
+    };
   }
 
   /** Resolves when the group is joined. Lanes open, and recover from any trouble, by themselves. */

@@ -4,6 +4,7 @@ import { passing } from '../fault-points.ts';
 import { recover, reopenAfterMs } from '../service-layer/recoverability.ts';
 import {
   type AssignedPartition,
+  FailoverError,
   FencedError,
   type LanePosition,
   type PartitionOwner,
@@ -32,7 +33,8 @@ import { type LaneContext, takeOver } from './take-over.ts';
  * 3. Hand the outbox records to the relay and go on: step 2 of the next delivery runs while they are published.
  *
  * A lane whose database does not fit gives its partition back once, for a member that can work. Until
- * one takes it, the lane tries on.
+ * one takes it, the lane tries on. All lanes of the process open anew then, and when the database has
+ * failed over: a lane that is at work would not notice that commits of another lane are lost.
  *
  * When a handler fails, the delivery is redone one command at a time; the guilty one is retried, then dead-lettered.
  */
@@ -211,11 +213,17 @@ export class Lane implements PartitionOwner {
     }
   }
 
+  /** Opens the lane anew, if it works: what another lane has found may hold for this one. */
+  reopen(why: string): void {
+    if (this.#relay) this.#reopen(new TroubleError(why), this.#relay);
+  }
+
   #reopen(error: unknown, relay: OutboxRelay): void {
     if (relay !== this.#relay || this.#closing.signal.aborted) return;
     this.#assigned.pause();
     this.#relay = null;
     const afterMs = this.#fail(error);
+    if (error instanceof FailoverError) this.#context.reopenAll(error.message);
     // Not awaited: the delivery that failed is over. Its records come again when the lane is open.
     void this.#tracked(relay.close().then(() => this.#open(afterMs)));
   }
@@ -261,8 +269,11 @@ export class Lane implements PartitionOwner {
 
   /** Gives the partition back once, until the lane works again: trouble in between changes nothing. */
   #refuse({ message }: LaneRefusedError): void {
-    if (this.#refusal === null) this.#assigned.giveBack();
+    const isFirst = this.#refusal === null;
     this.#refusal = message;
+    if (!isFirst) return;
+    this.#assigned.giveBack();
+    this.#context.reopenAll(`The database does not fit another lane, ${this.#assigned.topic}/${this.#assigned.partition}`);
   }
 
   /** What the lane does while it opens. */

@@ -10,6 +10,7 @@ import {
   writePositions,
   writeSeen,
 } from '../adapters/database/rebuild-target.ts';
+import { asLongWork } from '../adapters/database/statement-timeout.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
 import type { Broker, Delivery, OffsetRange } from '../service-layer/unit-of-work.ts';
 import { refuseEmptyTopic } from './empty-topic.ts';
@@ -130,7 +131,11 @@ export class Rebuild {
    * @throws {ReplayRefusedError} events are missing, or foreign
    * @throws what the signal was aborted with; started again, it goes on
    */
-  async run({ advance, signal }: Watch): Promise<RebuildReport> {
+  run(watch: Watch): Promise<RebuildReport> {
+    return asLongWork(() => this.#run(watch));
+  }
+
+  async #run({ advance, signal }: Watch): Promise<RebuildReport> {
     if ((await readMark(this.#database)) === null)
       await writeMark(this.#database, { state: 'unfinished', plan: JSON.stringify(this.#plan) });
     await this.#fold.prepare();

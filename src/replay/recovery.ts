@@ -32,8 +32,8 @@ export interface RecoveryOptions {
  * 1. Look: some lane stands below the group's committed offset, or what the events say where that is missing, or a rebuild is unfinished. Neither: done.
  *    A database that knows another log is left alone: the lanes refuse it, in words.
  * 2. Wait for the turn, look again (another instance may have done it), and rebuild: from what is there, if anything is.
- * 3. Refused (events are missing, another process uses the database …): say why, and try again, in the turn. Trouble: let the turn go,
- *    since its connection may be lost, and begin at 1.
+ * 3. Refused (events are missing, another process uses the database …): say why, and try again, in the turn. Trouble, or the turn is
+ *    lost: let the turn go, and begin at 1.
  *
  * A crash anywhere, and an abort: the next start finds the mark of the unfinished rebuild at 1 and goes on with it.
  */
@@ -60,7 +60,7 @@ export class Recovery {
       try {
         if (!(await this.#isNeeded(signal))) break;
         this.#progress = 'The database must be rebuilt: waiting for another instance that does it';
-        await inTurn(this.#options.database, signal, () => this.#untilRebuilt(signal));
+        await inTurn(this.#options.database, signal, (turn) => this.#untilRebuilt(turn));
       } catch (error) {
         await this.#fail(error, signal);
       }

@@ -230,6 +230,9 @@ export class FencedError extends Error {
   readonly code = 'fenced';
 }
 
+/** The database is another server's by now, which may not have all that the former one had committed. */
+export class FailoverError extends FencedError {}
+
 /** Database or broker trouble: nothing is wrong with the message, and trying again later is right. */
 export class TroubleError extends Error {
   readonly code = 'trouble';
@@ -247,6 +250,8 @@ export interface LanePosition {
   readonly leaderEpoch?: number;
   /** The consumer group that the lane works for. Absent: no service that names its group has opened the lane. */
   readonly group?: string;
+  /** Changes when another database server takes over. Absent: the database does not tell. */
+  readonly timeline?: string;
 }
 
 /** What the database knows of a lane that is about to be opened. */
@@ -348,8 +353,10 @@ export interface LaneStore {
   deletePublished(lane: Partition, expected: LanePosition, belowSourceOffset: number): Promise<void>;
   /**
    * One transaction: locks the lane, runs `work`, writes the aggregates it changed and the progress it returns, commits.
+   * Runs `work` again, in a new transaction, when the database has undone the first for the sake of another one.
    * @returns that progress
    * @throws {FencedError} the lane does not stand at `expected`: another owner has moved it
+   * @throws {FailoverError} another database server has taken over since `expected` was read
    * @throws {TroubleError} the database cannot do it now; nothing was changed, or (a commit whose answer was lost) all of it
    */
   transaction(

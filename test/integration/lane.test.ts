@@ -217,4 +217,25 @@ describe('A lane', () => {
     await closing;
     expect(events).toEqual([]);
   }, 60_000);
+
+  it('that is refused makes the other lanes of its process look whether the database fits', async () => {
+    await broker.ensureTopics([{ name: 'pairs', partitions: 2, maxMessageBytes: 1_000_000 }], true);
+    await start({ broker, store }, 'pairs');
+    const keys = await keysOf('pairs');
+    const sendBatch = (key: string, reference: string) => {
+      const batch = { id: reference, type: 'CreateBatch', reference, sku: reference, quantity: 1, eta: null };
+      return broker.publish('pairs', [{ key, value: JSON.stringify(batch), headers: {} }]);
+    };
+    await sendBatch(keys[0], 'first');
+    await sendBatch(keys[1], 'second');
+    await eventually(() => expect(events).toHaveLength(2));
+    await eventually(async () => expect(await broker.committedOffsets('group', 'pairs')).toEqual([1, 1]));
+    // As after a failover to a standby that did not have the last commit.
+    await database.query('update source_positions set next_offset = 0, next_sequence = 1 where partition = 0');
+    await sendBatch(keys[0], 'third');
+    const refusals = () => consumer.problems().filter((problem) => problem.includes('the database is older than the topics'));
+    await eventually(() => expect(refusals()).toHaveLength(2), { withinMs: 20_000 });
+    await sendBatch(keys[1], 'fourth');
+    expect(references()).toEqual(['first', 'second']);
+  });
 });

@@ -51,6 +51,7 @@ describe('A lane whose committed offset is missing', () => {
       answering: { bus: quietBus(), ...topics, parkedLimit: 1_000, clock: () => new Date(), metrics },
       published: new PublishedOffsets(log, group),
       answered: new AnswerReader(log, topics, lines),
+      reopenAll: () => {},
       recoveryAdvice: async () => 'rebuild it',
       log: lines,
     };

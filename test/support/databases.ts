@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, inject } from 'vitest';
 import { Database } from '../../src/adapters/database/database.ts';
+import { asLongWork } from '../../src/adapters/database/statement-timeout.ts';
 
 /** A database of its own for one test: empty, until the test or `database()` migrates it. */
 export interface TestDatabase {
@@ -85,7 +86,8 @@ function onServer(url: string, statement: string): Promise<void> {
   const result = serverIsFree.then(async () => {
     const database = await Database.open(url);
     try {
-      await database.query(statement);
+      // On a busy machine the server takes its time to make one.
+      await asLongWork(() => database.query(statement));
     } finally {
       await database.close();
     }

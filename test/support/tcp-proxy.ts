@@ -17,12 +17,15 @@ const everything: Passage = (chunk) => [chunk];
 export class TcpProxy {
   readonly #server = createServer();
   readonly #connections = new Set<Connection>();
+  readonly #silent = new WeakSet<Socket>();
   #isBlackHole = false;
   #stalled: PromiseWithResolvers<void> | null = null;
   #delayMs = 0;
+  #targetPort: number;
 
   protected constructor(targetPort: number) {
-    this.#server.on('connection', (client) => this.#accept(client, targetPort));
+    this.#targetPort = targetPort;
+    this.#server.on('connection', (client) => this.#accept(client));
   }
 
   static async open(targetPort: number): Promise<TcpProxy> {
@@ -39,11 +42,24 @@ export class TcpProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** New connections lead there from now on. */
+  retarget(port: number): void {
+    this.#targetPort = port;
+  }
+
   /** Breaks every connection with a reset. */
   reset(): void {
     for (const { client, server } of this.#connections) {
       client.resetAndDestroy();
       server.resetAndDestroy();
+    }
+  }
+
+  /** Nothing arrives any more on the connections that are open, and nobody is told. New connections work. */
+  silence(): void {
+    for (const { client, server } of this.#connections) {
+      this.#silent.add(client);
+      this.#silent.add(server);
     }
   }
 
@@ -82,14 +98,14 @@ export class TcpProxy {
     return { requests: everything, answers: everything };
   }
 
-  #accept(client: Socket, targetPort: number): void {
-    const server = connect(targetPort, '127.0.0.1');
+  #accept(client: Socket): void {
+    const server = connect(this.#targetPort, '127.0.0.1');
     const connection = { client, server };
     this.#connections.add(connection);
     const end = async () => {
       // Where nothing passes, no end of a connection does.
       await this.#stalled?.promise;
-      if (this.#isBlackHole) return;
+      if (this.#isBlackHole || this.#silent.has(client)) return;
       this.#connections.delete(connection);
       client.destroySoon();
       server.destroySoon();
@@ -106,7 +122,7 @@ export class TcpProxy {
         for (const piece of passage(chunk)) {
           await this.#stalled?.promise;
           if (this.#delayMs > 0) await sleep(this.#delayMs);
-          if (!this.#isBlackHole && !to.destroyed) to.write(piece);
+          if (!this.#isBlackHole && !this.#silent.has(to) && !to.destroyed) to.write(piece);
         }
       }
     } catch {

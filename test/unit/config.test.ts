@@ -13,6 +13,7 @@ describe('the settings', () => {
       topicPartitions: 4,
       createTopics: true,
       databaseUrl: 'sqlite:///./cosmicpython.db',
+      databaseLimits: { poolSize: 10, timeoutMs: 6_000 },
       autoRecover: false,
       parkedLimit: 1_000,
       httpHost: '127.0.0.1',
@@ -60,8 +61,8 @@ describe('the settings', () => {
     ['TOPIC_PARTITIONS', '1.5'],
     ['TOPIC_PARTITIONS', '1001'],
     ['KAFKA_CREATE_TOPICS', 'yes'],
-    ['DATABASE_URL', 'mysql://host/name'],
-    ['DATABASE_URL', 'file.db'],
+    ['DATABASE_POOL_SIZE', '1'],
+    ['DATABASE_TIMEOUT_MS', '2999'],
     ['HTTP_PORT', '65536'],
     ['HTTP_PORT', '-1'],
     ['HTTP_PORT', 'http'],
@@ -69,6 +70,10 @@ describe('the settings', () => {
   ])('name the variable that is wrong: %s=%s', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(ConfigError);
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name}=.* is not valid: `));
+  });
+
+  it.each(['mysql://user:secret@host/name', 'file.db'])('name DATABASE_URL, and do not quote it, when it is %s', (value) => {
+    expect(() => readConfig({ DATABASE_URL: value })).toThrow(/^DATABASE_URL is not valid: /);
   });
 
   it('want three different topics', () => {

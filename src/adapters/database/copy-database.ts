@@ -1,6 +1,7 @@
 import type { Database } from './database.ts';
 import { jsonRows } from './json-rows.ts';
 import { type Dialect, sqliteFile } from './options.ts';
+import { asLongWork } from './statement-timeout.ts';
 import type { Sql } from './transaction.ts';
 
 interface Table {
@@ -68,7 +69,7 @@ export interface CopyOptions {
 /** How many rows `copyDatabase` copies. */
 export async function countRows(source: Database): Promise<number> {
   const counts = Object.keys(TABLES).map((table) => `(select count(*) from ${table})`);
-  const [row] = await source.query<{ count: number }>(`select ${counts.join(' + ')} as count`);
+  const [row] = await asLongWork(() => source.query<{ count: number }>(`select ${counts.join(' + ')} as count`));
   return row?.count ?? 0;
 }
 
@@ -77,7 +78,11 @@ export async function countRows(source: Database): Promise<number> {
  * @param source others may go on writing in PostgreSQL; in a SQLite file, they wait
  * @param target another database, migrated and empty
  */
-export async function copyDatabase(source: Database, target: Database, { onRows, finish }: CopyOptions = {}): Promise<void> {
+export function copyDatabase(source: Database, target: Database, options: CopyOptions = {}): Promise<void> {
+  return asLongWork(() => copyRows(source, target, options));
+}
+
+async function copyRows(source: Database, target: Database, { onRows, finish }: CopyOptions): Promise<void> {
   await source.transaction(async (read) => {
     if (source.dialect === 'postgresql') {
       await read('set transaction isolation level repeatable read, read only');

@@ -3,7 +3,7 @@ import { MikroORM } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/sqlite';
 import { codeOf, DatabaseUnavailableError, messageOf, translated } from './errors.ts';
 import { migrate } from './migrate.ts';
-import { type Dialect, databaseOptions, describeUrl, dialectOf, sqliteFile } from './options.ts';
+import { type DatabaseLimits, DEFAULT_LIMITS, type Dialect, databaseOptions, describeUrl, dialectOf, sqliteFile } from './options.ts';
 import { executeBound, type Parameters, runTransaction, type Sql, type Transaction } from './transaction.ts';
 import { type OnError, SqlUnitOfWork } from './unit-of-work.ts';
 
@@ -30,26 +30,32 @@ export class Database {
   readonly dialect: Dialect;
   /** For the command line and tests; the service goes through the methods below. */
   readonly orm: MikroORM;
+  /** Resolves when no statement can work any more, until the process is started again: SQLite's thread has died. */
+  readonly died: Promise<Error>;
   readonly #key: string;
   readonly #description: string;
+  readonly #timeoutMs: number;
 
-  private constructor(key: string, url: string, orm: MikroORM) {
+  private constructor(key: string, url: string, orm: MikroORM, { timeoutMs }: DatabaseLimits, died: Promise<Error>) {
     this.#key = key;
     this.#description = describeUrl(url);
     this.dialect = dialectOf(url);
     this.orm = orm;
+    this.#timeoutMs = timeoutMs;
+    this.died = died;
   }
 
   /**
    * The process's one instance for this url, until it is closed.
+   * @param limits of PostgreSQL; the first call for the url decides
    * @throws {InvalidDatabaseUrlError}
    * @throws {DatabaseUnavailableError} it cannot be reached, opened or written
    */
-  static async open(url: string): Promise<Database> {
+  static async open(url: string, limits: DatabaseLimits = DEFAULT_LIMITS): Promise<Database> {
     const key = dialectOf(url) === 'sqlite' ? sqliteFile(url) : url;
     const known = open.get(key);
     if (known) return known;
-    const opening = Database.#connect(key, url);
+    const opening = Database.#connect(key, url, limits);
     open.set(key, opening);
     try {
       return await opening;
@@ -59,9 +65,10 @@ export class Database {
     }
   }
 
-  static async #connect(key: string, url: string): Promise<Database> {
-    const orm = await MikroORM.init(databaseOptions(url));
-    const database = new Database(key, url, orm);
+  static async #connect(key: string, url: string, limits: DatabaseLimits): Promise<Database> {
+    const { promise: died, resolve: onDeath } = Promise.withResolvers<Error>();
+    const orm = await MikroORM.init(databaseOptions(url, limits, onDeath));
+    const database = new Database(key, url, orm, limits, died);
     try {
       await orm.connect();
       if (database.dialect === 'sqlite') await database.#setUpSqlite();
@@ -69,7 +76,7 @@ export class Database {
       return database;
     } catch (error) {
       await orm.close(true).catch(() => {});
-      throw new DatabaseUnavailableError(`Cannot use ${database.#description}: ${messageOf(error)}. ${database.#advice()}`, {
+      throw new DatabaseUnavailableError(`Cannot use ${database.#description}: ${messageOf(error)}. ${database.#advice(error)}`, {
         cause: error,
       });
     }
@@ -81,7 +88,8 @@ export class Database {
    * @throws {NewerDatabaseError}
    */
   async runMigrations(): Promise<readonly string[]> {
-    return migrate(this.orm, this.dialect, this.#description);
+    const runTransaction = <T>(work: (sql: Sql) => Promise<T>) => this.transaction(work);
+    return migrate({ orm: this.orm, dialect: this.dialect, description: this.#description, runTransaction });
   }
 
   /** Runs a statement outside any transaction. */
@@ -115,7 +123,7 @@ export class Database {
   }
 
   async #run<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return runTransaction({ em: this.orm.em, dialect: this.dialect }, work);
+    return runTransaction({ em: this.orm.em, dialect: this.dialect, timeoutMs: this.#timeoutMs }, work);
   }
 
   /** Safe to call twice. */
@@ -135,16 +143,20 @@ export class Database {
         await this.transaction((sql) => sql('pragma user_version = 0'));
         return;
       } catch (error) {
-        const busy = error instanceof Error && codeOf(error.cause).startsWith('SQLITE_BUSY');
-        if (!busy || Date.now() > giveUpAt) throw error;
+        if (!isBusy(error) || Date.now() > giveUpAt) throw error;
         await sleep(SETUP_RETRY_MS);
       }
     }
   }
 
-  #advice(): string {
+  #advice(error: unknown): string {
+    if (isBusy(error)) return 'Another process keeps the file locked: try again when that one has finished';
     return this.dialect === 'sqlite'
       ? 'Check that its directory exists, that the file may be written and the disk is not full, or set DATABASE_URL to another place'
       : 'Check that the server runs and can be reached, and the user, password and database name in DATABASE_URL';
   }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && codeOf(error.cause).startsWith('SQLITE_BUSY');
 }

@@ -15,8 +15,11 @@ export class NewerDatabaseError extends Error {
 /** The database cannot be opened: the message says why, and what to do. */
 export class DatabaseUnavailableError extends TroubleError {}
 
-/** An SQLSTATE whose class says that the statement or its data is wrong: 22 data, 23 constraint, 42 syntax or access. */
-const FAULTY_SQLSTATE = /^(22|23|42)[0-9A-Z]{3}$/;
+/**
+ * An SQLSTATE whose class says that the statement or its data is wrong: 22 data, 23 constraint, 42 syntax or access, 54 beyond a limit
+ * of the server, as a row that is too large for an index.
+ */
+const FAULTY_SQLSTATE = /^(22|23|42|54)[0-9A-Z]{3}$/;
 const FAULTY_SQLITE_CODE = /^SQLITE_(ERROR|TOOBIG|MISMATCH|RANGE|CONSTRAINT)/;
 
 /** Unique violations are a race with another lane; missing privileges are nobody's statement's fault. */
@@ -35,6 +38,14 @@ const NOT_THE_STATEMENT = new Set([
 export function translate(error: unknown): unknown {
   if (error instanceof TroubleError || isStatementsFault(error)) return error;
   return new TroubleError(`The database cannot do it now: ${messageOf(error)}`, { cause: error });
+}
+
+/** PostgreSQL has undone the transaction for the sake of another one: serialization failure, deadlock. */
+const UNDONE_FOR_ANOTHER: readonly string[] = ['40001', '40P01'];
+
+/** Whether nothing of the transaction was done, and the same work may succeed at once. */
+export function isWorthRepeating(error: unknown): boolean {
+  return error instanceof TroubleError && UNDONE_FOR_ANOTHER.includes(codeOf(error.cause));
 }
 
 /** `work` consists of nothing but calls of the driver. */

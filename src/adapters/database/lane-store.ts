@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { passing } from '../../fault-points.ts';
 import {
+  FailoverError,
   FencedError,
   type LaneClaim,
   type LanePosition,
@@ -10,7 +12,9 @@ import {
   type WaitingRecords,
 } from '../../service-layer/unit-of-work.ts';
 import type { Database } from './database.ts';
+import { isWorthRepeating } from './errors.ts';
 import { decodeOutbox, encodeOutbox, type OutboxRow } from './outbox.ts';
+import { readTimelineColumn } from './timeline.ts';
 import type { Sql } from './transaction.ts';
 
 /**
@@ -23,6 +27,7 @@ import type { Sql } from './transaction.ts';
 export class SqlLaneStore implements LaneStore {
   readonly #database: Database;
   readonly #onAfterCommitError: (error: unknown) => void;
+  #timelineColumn = 'null';
 
   /** @param onAfterCommitError told of work after a commit that failed; it undoes nothing */
   constructor(database: Database, onAfterCommitError: (error: unknown) => void) {
@@ -57,7 +62,13 @@ export class SqlLaneStore implements LaneStore {
   }
 
   async readPosition({ topic, partition }: Partition): Promise<LanePosition> {
-    return asPosition(await this.#database.query(SELECT_POSITION, [topic, partition]));
+    this.#timelineColumn = await readTimelineColumn(this.#database);
+    const columns = `${POSITION_COLUMNS}, ${this.#timelineColumn} as timeline`;
+    const rows = await this.#database.query<PositionRow>(
+      `select ${columns} from (select 1) as one left join source_positions on topic = ? and partition = ?`,
+      [topic, partition],
+    );
+    return asPosition(rows);
   }
 
   async readPositions(topic: string): Promise<ReadonlyMap<number, number>> {
@@ -85,7 +96,7 @@ export class SqlLaneStore implements LaneStore {
 
   async deletePublished(lane: Partition, expected: LanePosition, belowSourceOffset: number): Promise<void> {
     await this.#database.transaction(async (sql) => {
-      await lock(sql, lane, expected);
+      await lock(sql, lane, expected, this.#timelineColumn);
       await deleteOutbox(sql, lane, belowSourceOffset);
     });
   }
@@ -95,8 +106,24 @@ export class SqlLaneStore implements LaneStore {
     expected: LanePosition,
     work: (transaction: LaneTransaction) => Promise<LaneProgress>,
   ): Promise<LaneProgress> {
+    for (let times = 1; ; times += 1) {
+      try {
+        return await this.#transactionOnce(lane, expected, work);
+      } catch (error) {
+        if (!isWorthRepeating(error) || times === MAX_TIMES) throw error;
+        // So that lanes that disturbed each other do not come back together.
+        await sleep(Math.random() * times * PAUSE_MS);
+      }
+    }
+  }
+
+  #transactionOnce(
+    lane: Partition,
+    expected: LanePosition,
+    work: (transaction: LaneTransaction) => Promise<LaneProgress>,
+  ): Promise<LaneProgress> {
     return this.#database.getSession(async (session) => {
-      const locked = lock(session.sql, lane, expected);
+      const locked = lock(session.sql, lane, expected, this.#timelineColumn);
       // Its first statements are sent behind the lock at once: on a lane that another owner has moved they come to nothing.
       const working = work(session);
       working.catch(() => {});
@@ -134,6 +161,10 @@ export class SqlLaneStore implements LaneStore {
   }
 }
 
+/** How often a transaction is run that PostgreSQL undoes for the sake of another one. Then the lane opens anew. */
+const MAX_TIMES = 5;
+const PAUSE_MS = 50;
+
 /** A group that takes a lane over remembers the one before it until it has settled what that one published. */
 const CLAIM = `
   insert into source_positions (topic, partition, next_offset, next_sequence, log_id, owner_group, has_former_id)
@@ -149,23 +180,28 @@ const CLAIM = `
   returning log_id, former_group`;
 
 const POSITION_COLUMNS = 'next_offset, next_sequence, leader_epoch, owner_group';
-const SELECT_POSITION = `select ${POSITION_COLUMNS} from source_positions where topic = ? and partition = ?`;
 
 interface PositionRow {
-  readonly next_offset: number;
-  readonly next_sequence: number;
+  /** Null: the lane was never seen. */
+  readonly next_offset: number | null;
+  readonly next_sequence: number | null;
   readonly leader_epoch: number | null;
   readonly owner_group: string | null;
+  readonly timeline: string | null;
 }
 
 /** Takes the lane's row, made if it is not there, for this transaction: a write, though it changes nothing, locks it. */
-async function lock(sql: Sql, { topic, partition }: Partition, expected: LanePosition): Promise<void> {
+async function lock(sql: Sql, { topic, partition }: Partition, expected: LanePosition, timelineColumn: string): Promise<void> {
   const rows = await sql<PositionRow>(
     `insert into source_positions (topic, partition, next_offset, next_sequence) values (?, ?, 0, 1)
-     on conflict (topic, partition) do update set next_offset = source_positions.next_offset returning ${POSITION_COLUMNS}`,
+     on conflict (topic, partition) do update set next_offset = source_positions.next_offset
+       returning ${POSITION_COLUMNS}, ${timelineColumn} as timeline`,
     [topic, partition],
   );
   const found = asPosition(rows);
+  if (found.timeline !== expected.timeline) {
+    throw new FailoverError(`The database has failed over, from timeline ${expected.timeline} to ${found.timeline}: commits may be lost`);
+  }
   if (found.nextOffset !== expected.nextOffset || found.nextSequence !== expected.nextSequence) {
     throw new FencedError(`Another owner has moved ${topic}/${partition} from ${expected.nextOffset} to ${found.nextOffset}`);
   }
@@ -177,8 +213,9 @@ async function lock(sql: Sql, { topic, partition }: Partition, expected: LanePos
 function asPosition([row]: readonly PositionRow[]): LanePosition {
   if (!row) return { nextOffset: 0, nextSequence: 1 };
   return {
-    nextOffset: row.next_offset,
-    nextSequence: row.next_sequence,
+    nextOffset: row.next_offset ?? 0,
+    nextSequence: row.next_sequence ?? 1,
+    ...(row.timeline !== null && { timeline: row.timeline }),
     ...(row.leader_epoch !== null && { leaderEpoch: row.leader_epoch }),
     ...(row.owner_group !== null && { group: row.owner_group }),
   };

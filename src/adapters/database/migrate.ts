@@ -1,28 +1,36 @@
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MikroORM } from '@mikro-orm/core';
-import type { AbstractSqlConnection } from '@mikro-orm/sqlite';
+import { holdingLock, MIGRATION_LOCK } from './advisory-lock.ts';
 import { codeOf, NewerDatabaseError, translate } from './errors.ts';
 import { type Dialect, MIGRATIONS_FOLDER } from './options.ts';
+import { asLongWork } from './statement-timeout.ts';
 
 /*
  * Guarantee: the pending migrations are applied all or not at all, and of processes that start at once only one applies them.
  *
- * PostgreSQL: whoever comes second waits at an advisory lock, and then finds nothing pending.
+ * PostgreSQL: whoever comes second waits at an advisory lock, and then finds nothing pending. The lock is on a connection of its own.
  * SQLite: whoever comes second finds the file locked or changed under its transaction, rolls back, and looks again.
- * A crash at any point rolls back, and PostgreSQL lets the lock go with the connection.
+ * A crash at any point rolls back, and PostgreSQL lets the lock go with its transaction.
  */
 
-/** Any number that no other user of the database locks. */
-const ADVISORY_LOCK = 7_205_759_403;
 const BUSY_DEADLINE_MS = 10_000;
 const BUSY_RETRY_MS = 50;
 
+export interface Migrating {
+  readonly orm: MikroORM;
+  readonly dialect: Dialect;
+  /** The database in words. */
+  readonly description: string;
+  readonly runTransaction: Parameters<typeof holdingLock>[0];
+}
+
 /** @throws {NewerDatabaseError} */
-export async function migrate(orm: MikroORM, dialect: Dialect, description: string): Promise<readonly string[]> {
-  const run = dialect === 'postgresql' ? alone : untilNotBusy;
+export async function migrate({ orm, dialect, description, runTransaction }: Migrating): Promise<readonly string[]> {
+  const work = () => asLongWork(() => applyPending(orm, description));
   try {
-    return await run(orm, () => applyPending(orm, description));
+    if (dialect === 'sqlite') return await untilNotBusy(work);
+    return await holdingLock(runTransaction, MIGRATION_LOCK, new AbortController().signal, work);
   } catch (error) {
     throw error instanceof NewerDatabaseError ? error : translate(error);
   }
@@ -36,20 +44,7 @@ async function applyPending(orm: MikroORM, description: string): Promise<readonl
   return (await orm.migrator.up()).map(({ name }) => name);
 }
 
-async function alone<T>(orm: MikroORM, work: () => Promise<T>): Promise<T> {
-  const connection = orm.em.getConnection() as AbstractSqlConnection;
-  const client = connection.getClient().connection();
-  return client.execute(async (context) => {
-    await connection.execute(`select pg_advisory_lock(${ADVISORY_LOCK})`, [], 'all', context);
-    try {
-      return await work();
-    } finally {
-      await connection.execute(`select pg_advisory_unlock(${ADVISORY_LOCK})`, [], 'all', context);
-    }
-  });
-}
-
-async function untilNotBusy<T>(_orm: MikroORM, work: () => Promise<T>): Promise<T> {
+async function untilNotBusy<T>(work: () => Promise<T>): Promise<T> {
   for (const giveUpAt = Date.now() + BUSY_DEADLINE_MS; ; ) {
     try {
       return await work();

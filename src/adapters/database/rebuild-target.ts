@@ -1,8 +1,8 @@
 import type { OutboxRecord, ParkedCommand, PartitionOffset } from '../../service-layer/unit-of-work.ts';
+import { REBUILD_LOCK } from './advisory-lock.ts';
 import type { Database } from './database.ts';
 import { codeOf } from './errors.ts';
 import { decodeOutbox, type OutboxRow } from './outbox.ts';
-import { REBUILD_LOCK } from './rebuild-turn.ts';
 import type { Sql } from './transaction.ts';
 
 /** What a database says of a rebuild: one that is under way in it, or that it shows the past. */
@@ -43,12 +43,18 @@ export async function writeMark(database: Database, { state, plan }: RebuildMark
 
 /** Whether nothing was ever answered in it. A service that was started on it, and refused, leaves positions at 0. */
 export async function isEmpty(database: Database): Promise<boolean> {
-  const [row] = await database.query<{ used: number }>(
-    `select (select count(*) from products) + (select count(*) from processed_commands) + (select count(*) from outbox)
-      + (select count(*) from source_positions where next_offset > 0) as used`,
+  const [row] = await database.query<{ used: number | boolean }>(
+    `select exists (select 1 from products) or exists (select 1 from processed_commands) or exists (select 1 from outbox)
+      or exists (select 1 from source_positions where next_offset > 0) as used`,
   );
-  return row?.used === 0;
+  return !row?.used;
 }
+
+/**
+ * The pool closes a connection that was idle for 10 s. One that is idle for longer is a pooler's own,
+ * and still has the name of the process that used it last.
+ */
+const MAX_IDLE_S = 12;
 
 /** Whether another process has it open just now, and does not merely wait for its turn to rebuild it. */
 export async function isUsedByOthers(database: Database): Promise<boolean> {
@@ -56,6 +62,7 @@ export async function isUsedByOthers(database: Database): Promise<boolean> {
     const [row] = await database.query<{ others: number }>(
       `select count(*) as others from pg_stat_activity
        where datname = current_database() and application_name like 'allocation%' and application_name <> current_setting('application_name')
+         and (state <> 'idle' or state_change > now() - interval '${MAX_IDLE_S} s')
          and application_name not in (
            select application_name from pg_locks join pg_stat_activity as waiting using (pid)
            where locktype = 'advisory' and objid = ${REBUILD_LOCK} and not granted)`,

@@ -22,6 +22,8 @@ export interface ThreadOptions {
   readonly busyTimeoutMs: number;
 }
 
+export type OnDeath = (error: Error) => void;
+
 export interface Statement {
   readonly sql: string;
   readonly parameters: readonly unknown[];
@@ -35,10 +37,11 @@ export type Answer = { readonly result: QueryResult<unknown> } | { readonly erro
  *
  * One connection, which executes one statement after another in the order of the calls. The thread's death fails what
  * waits and whatever comes later.
+ * @param onDeath told when the thread has ended and nobody has closed it, as when it is out of memory
  */
-export function sqliteThreadDialect(options: ThreadOptions): Dialect {
+export function sqliteThreadDialect(options: ThreadOptions, onDeath: OnDeath = () => {}): Dialect {
   return {
-    createDriver: () => new ThreadDriver(options),
+    createDriver: () => new ThreadDriver(options, onDeath),
     createAdapter: () => new SqliteAdapter(),
     createQueryCompiler: () => new SqliteQueryCompiler(),
     createIntrospector: (db) => new SqliteIntrospector(db),
@@ -48,15 +51,17 @@ export function sqliteThreadDialect(options: ThreadOptions): Dialect {
 /** Kysely's own, with its transactions and savepoints, on another connection. */
 class ThreadDriver extends SqliteDriver {
   readonly #options: ThreadOptions;
+  readonly #onDeath: OnDeath;
   #connection: ThreadConnection | null = null;
 
-  constructor(options: ThreadOptions) {
+  constructor(options: ThreadOptions, onDeath: OnDeath) {
     super({ database: () => Promise.reject(new Error('The connection is on another thread')) });
     this.#options = options;
+    this.#onDeath = onDeath;
   }
 
   override async init(): Promise<void> {
-    this.#connection = await ThreadConnection.open(this.#options);
+    this.#connection = await ThreadConnection.open(this.#options, this.#onDeath);
   }
 
   override async acquireConnection(): Promise<DatabaseConnection> {
@@ -71,10 +76,13 @@ class ThreadDriver extends SqliteDriver {
 class ThreadConnection implements DatabaseConnection {
   readonly #worker: Worker;
   readonly #waiting: { readonly resolve: (result: QueryResult<unknown>) => void; readonly reject: (error: Error) => void }[] = [];
+  readonly #onDeath: OnDeath;
   #failure: Error | null = null;
+  #isClosed = false;
 
-  private constructor(worker: Worker) {
+  private constructor(worker: Worker, onDeath: OnDeath) {
     this.#worker = worker;
+    this.#onDeath = onDeath;
     worker.on('message', (answer: Answer) => {
       const call = this.#waiting.shift();
       if ('result' in answer) call?.resolve(withBuffers(answer.result));
@@ -86,11 +94,11 @@ class ThreadConnection implements DatabaseConnection {
   }
 
   /** @throws what opening the file throws */
-  static async open(options: ThreadOptions): Promise<ThreadConnection> {
+  static async open(options: ThreadOptions, onDeath: OnDeath): Promise<ThreadConnection> {
     // A process's own arguments, as `--eval`, are not for its threads.
     const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData: options, execArgv: [] });
     await once(worker, 'message');
-    return new ThreadConnection(worker);
+    return new ThreadConnection(worker, onDeath);
   }
 
   /** Bytes are copied, and the copy is the thread's: cloning would take along all of the buffer that they are a part of. */
@@ -115,12 +123,14 @@ class ThreadConnection implements DatabaseConnection {
 
   async close(): Promise<void> {
     if (this.#failure) return;
+    this.#isClosed = true;
     this.#worker.ref();
     this.#worker.postMessage(null);
     await once(this.#worker, 'exit');
   }
 
   #fail(error: Error): void {
+    if (!this.#failure && !this.#isClosed) this.#onDeath(error);
     this.#failure ??= error;
     for (const { reject } of this.#waiting.splice(0)) reject(this.#failure);
   }

@@ -2,14 +2,16 @@ import { DriverException, type EntityManager } from '@mikro-orm/core';
 import type { AbstractSqlConnection, SqlEntityManager } from '@mikro-orm/sqlite';
 import { CompiledQuery, type QueryResult } from 'kysely';
 import { translate, translated } from './errors.ts';
-import { type Dialect, POSTGRES_LOCK_TIMEOUT_MS } from './options.ts';
+import { type Dialect, POSTGRES_ASLEEP_MS, POSTGRES_LOCK_TIMEOUT_MS } from './options.ts';
 import { BEGIN } from './sqlite-thread.ts';
+import { statementTimeoutMs } from './statement-timeout.ts';
 
 /*
  * Guarantee: a transaction commits when its work resolves and rolls back when it rejects, and its connection comes back in any case.
  *
  * 1. begin: on SQLite `begin immediate`, which takes the write lock at once; on PostgreSQL `begin` (read committed: rows are locked one by one).
- *    On either, whoever waits for a lock gives up after some time;
+ *    On either, whoever waits for a lock gives up after some time. PostgreSQL also ends a statement that takes too long, and a session
+ *    that sleeps amid its transaction;
  * 2. the work;
  * 3. commit; or rollback, whose own failure is ignored: the connection, or the transaction, is gone already.
  *
@@ -38,7 +40,7 @@ export interface Transaction {
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
 export async function runTransaction<T>(
-  { em, dialect }: { readonly em: EntityManager; readonly dialect: Dialect },
+  { em, dialect, timeoutMs }: { readonly em: EntityManager; readonly dialect: Dialect; readonly timeoutMs: number },
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
   const connection = em.getConnection() as AbstractSqlConnection;
@@ -50,7 +52,7 @@ export async function runTransaction<T>(
       fork.setTransactionContext(context);
       // Kysely would send a statement when the one before is answered: its connection takes several at once.
       const direct = await context.getExecutor().provideConnection(async (connection) => connection);
-      return attempt(statements(direct, dialect), fork, work);
+      return attempt(statements(direct, dialect, timeoutMs), fork, work);
     });
   });
   if ('error' in outcome) throw outcome.error;
@@ -75,8 +77,14 @@ async function attempt<T>(
   }
 }
 
-/** Two statements on one way: the driver allows that where there are no parameters. */
-const BEGIN_ON_POSTGRES = `begin; set local lock_timeout = ${POSTGRES_LOCK_TIMEOUT_MS}`;
+/**
+ * Several statements on one way: the driver allows that where there are no parameters. The settings
+ * end with the transaction: a pooler may give the connection to another client then.
+ */
+function beginOnPostgres(timeoutMs: number): string {
+  return `begin; set local lock_timeout = ${POSTGRES_LOCK_TIMEOUT_MS}; set local statement_timeout = ${statementTimeoutMs(timeoutMs)};
+    set local idle_in_transaction_session_timeout = ${POSTGRES_ASLEEP_MS}`;
+}
 
 interface Statements {
   begin(): Promise<unknown>;
@@ -87,7 +95,7 @@ interface Statements {
   end(how: 'commit' | 'rollback'): Promise<unknown>;
 }
 
-function statements(client: Client, dialect: Dialect): Statements {
+function statements(client: Client, dialect: Dialect, timeoutMs: number): Statements {
   let failure: unknown;
   let hasEnded = false;
   let previous: Promise<unknown> = Promise.resolve();
@@ -111,7 +119,7 @@ function statements(client: Client, dialect: Dialect): Statements {
     hasEnded = true;
     return inOrder(how, [], () => null);
   };
-  const begin = () => execute(dialect === 'sqlite' ? BEGIN : BEGIN_ON_POSTGRES, []);
+  const begin = () => execute(dialect === 'sqlite' ? BEGIN : beginOnPostgres(timeoutMs), []);
   const all = async <Row>(statement: string, parameters: Parameters = []) => (await execute<Row>(statement, parameters)).rows;
   const run = async (statement: string, parameters: Parameters = []) => Number((await execute(statement, parameters)).numAffectedRows ?? 0);
   return { begin, sql: Object.assign(all, { run }), failure: () => failure, end };

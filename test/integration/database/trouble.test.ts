@@ -30,6 +30,7 @@ describeOnEachDatabase('Trouble', (current) => {
     ['an unknown table', 'select * from no_such_table'],
     ['a syntax error', 'selec 1'],
     ['a missing value', "insert into log_producers (transactional_id, epoch) values ('a', null)"],
+    ['more columns than a table can have', `create table wide (${Array.from({ length: 2_001 }, (_, n) => `c${n} int`).join(', ')})`],
     ['a broken reference', 'insert into allocations (batch_id, orderline_id) values (1, 1)'],
   ])('is not %s: that would come again', async (_, statement) => {
     const database = await current.database();

@@ -1,0 +1,96 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { checkHistory } from '../support/check-history.ts';
+import { runCli } from '../support/cli.ts';
+import { CommandFlow, workingLanes } from '../support/command-flow.ts';
+import { eventually } from '../support/eventually.ts';
+import { type PostgresPair, startPostgresPair } from '../support/postgres-pair.ts';
+import { readHistory } from '../support/read-history.ts';
+import { ServiceProcess } from '../support/service-process.ts';
+
+const COMMANDS = 400;
+const LANES = 4;
+/** A quarter of it is the target. The rest is for a machine that has other work. */
+const RECOVERY_MS = 60_000;
+const PATIENCE_MS = 60_000;
+const brokers = inject('kafkaBrokers');
+
+describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () => {
+  let directory: string;
+  let pair: PostgresPair | null;
+  let flow: CommandFlow;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'allocation-'));
+    flow = new CommandFlow(brokers ?? '');
+    await flow.connect();
+  });
+
+  afterEach(async () => {
+    await flow.disconnect();
+    await pair?.stop();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  const startPair = async (synchronous: boolean) => {
+    pair = await startPostgresPair({ synchronous }).catch((reason: Error) => {
+      if (process.env.CI) throw reason;
+      process.stderr.write(`Tests on failovers are skipped: ${reason.message}\n`);
+      return null;
+    });
+    return pair;
+  };
+  const answered = (withinMs: number) => eventually(async () => expect(await flow.lag()).toBe(0), { withinMs });
+  const isRight = async (service: ServiceProcess, url: string) => {
+    expect(await service.stop()).toBe(0);
+    expect(checkHistory(await readHistory(flow.kafka, flow.topics, flow.group, url))).toEqual([]);
+  };
+
+  it('a synchronous one, under load: the answers go on, each once', async ({ skip }) => {
+    const servers = await startPair(true);
+    if (!servers) return skip();
+    await using service = await ServiceProcess.start(flow.environment(brokers ?? '', servers.url), directory);
+    await workingLanes(service.url, LANES);
+    await flow.bringStock();
+    let isOver = false;
+    const sending = flow.send(1, COMMANDS, () => isOver);
+    await eventually(async () => expect(await flow.lag()).toBeGreaterThan(0));
+    await servers.failOver();
+    const startedMs = performance.now();
+    const ends = await flow.ends();
+    await eventually(async () => expect(await flow.lag(ends)).toBe(0), { withinMs: RECOVERY_MS });
+    process.stdout.write(`Failed over: answered after ${Math.round(performance.now() - startedMs)} ms\n`);
+    isOver = true;
+    await sending;
+    await answered(PATIENCE_MS);
+    await isRight(service, servers.url);
+  }, 300_000);
+
+  it('an asynchronous one that lacks commits: every lane refuses it, until the events are folded into it', async ({ skip }) => {
+    const servers = await startPair(false);
+    if (!servers) return skip();
+    const environment = flow.environment(brokers ?? '', servers.url);
+    await using service = await ServiceProcess.start(environment, directory);
+    await workingLanes(service.url, LANES);
+    await flow.bringStock();
+    await servers.cutStandby();
+    await flow.send(1, COMMANDS);
+    await answered(PATIENCE_MS);
+    await servers.failOver();
+    await flow.send(2, COMMANDS);
+    const refusals = async () => {
+      const { problems } = (await (await fetch(`${service.url}/readyz`)).json()) as { problems: string[] };
+      return problems.filter((problem) => problem.includes('the database is older than the topics'));
+    };
+    await eventually(async () => expect(await refusals()).toHaveLength(LANES), { withinMs: RECOVERY_MS });
+    expect(await flow.lag()).toBe(COMMANDS);
+    expect(await service.stop()).toBe(0);
+    const rebuild = ['replay', 'rebuild', '--into', servers.url, '--from-copy', '--execute'];
+    expect(await runCli(environment, directory, rebuild)).toMatchObject({ code: 0 });
+    await using next = await ServiceProcess.start(environment, directory);
+    await answered(PATIENCE_MS);
+    await isRight(next, servers.url);
+  }, 300_000);
+});

@@ -1,0 +1,80 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { Database } from '../../src/adapters/database/database.ts';
+import { readConfig } from '../../src/config.ts';
+import { runCli } from '../support/cli.ts';
+
+// Each test of a command starts several processes, on a machine that may have other work.
+vi.setConfig({ testTimeout: 120_000 });
+
+const SECRET = 'pa55-w0rd-of-the-test';
+const NOWHERE = '127.0.0.1:1';
+
+describe('The error about a database url does not tell the password, if the url', () => {
+  it.each([
+    ['has an unknown scheme', `postgre://user:${SECRET}@${NOWHERE}/name`],
+    ['has no scheme', `user:${SECRET}@${NOWHERE}/name`],
+    ['has neither a scheme nor a user', `${SECRET}@${NOWHERE}/name`],
+    ['has one slash too few', `postgresql:/user:${SECRET}@${NOWHERE}/name`],
+    ['has a port that is no number', `postgresql://user:${SECRET}@localhost:port/name`],
+    ['has a port that is too large', `postgresql://user:${SECRET}@localhost:99999/name`],
+    ['has no host', `postgresql://user:${SECRET}@/name`],
+    ['has no database', `postgresql://user:${SECRET}@${NOWHERE}`],
+    ['has an unknown option', `postgresql://user:${SECRET}@${NOWHERE}/name?unknown=1`],
+    ['has an unknown sslmode', `postgresql://user:${SECRET}@${NOWHERE}/name?sslmode=${SECRET}`],
+    ['has a slash behind a number in the password', `postgresql://user:12/${SECRET}@${NOWHERE}/name`],
+    ['has a question mark in the password', `postgresql://user:12?${SECRET}@${NOWHERE}/name`],
+    ['has a slash and a question mark in the password', `postgresql://user:12/a?${SECRET}@${NOWHERE}/name`],
+    ['has a stray % in the password', `postgresql://user:%zz${SECRET}@${NOWHERE}/name`],
+    ['names a server that does not run', `postgresql://user:${SECRET}@${NOWHERE}/name`],
+    ['names an unknown host', `postgresql://user:${SECRET}@no-such-host.invalid/name`],
+  ])('%s', async (_, url) => {
+    for (const open of [() => Database.open(url), async () => Database.open(readConfig({ DATABASE_URL: url }).databaseUrl)]) {
+      const error = await open().catch((error) => error);
+      expect(error.message).toMatch(/DATABASE_URL|PostgreSQL url|database url/);
+      expect(error.message).not.toContain(SECRET);
+    }
+  });
+});
+
+describe('No command prints a database url with a password', () => {
+  let directory: string;
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'allocation-password-'));
+  });
+  afterAll(() => rm(directory, { recursive: true, force: true }));
+
+  describe.each([
+    ['start'],
+    ['migrate'],
+    ['publish', 'AllocateOrder', 'orderid=order-1', 'sku=LAMP', 'qty=1'],
+    ['show', 'order', 'order-1'],
+    ['replay', 'verify'],
+  ])('%s', (...args) => {
+    const run = (url: string) => runCli({ DATABASE_URL: url, HTTP_PORT: '0' }, directory, args.filter(Boolean));
+
+    it('that is mistyped', async () => {
+      const { code, stdout, stderr } = await run(`postgre://user:${SECRET}@${NOWHERE}/name`);
+      expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: expect.stringContaining('DATABASE_URL') });
+      expect(stderr).not.toContain(SECRET);
+    });
+
+    it.skipIf(inject('postgresUrl') === null)('that has the wrong password', async () => {
+      const url = new URL(inject('postgresUrl') ?? '');
+      url.password = SECRET;
+      const { stdout, stderr } = await run(url.href);
+      // "publish" needs the log alone.
+      if (args[0] !== 'publish') expect(stderr).toContain('Cannot use the PostgreSQL database postgres');
+      expect(stdout + stderr).not.toContain(SECRET);
+    });
+  });
+
+  it('that stands in an option that is mistyped', async () => {
+    const args = ['replay', 'verify', `--databas=postgresql://user:${SECRET}@${NOWHERE}/name`];
+    const { code, stdout, stderr } = await runCli({}, directory, args);
+    expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringContaining("unknown option '--databas") });
+    expect(stderr).not.toContain(SECRET);
+  });
+});

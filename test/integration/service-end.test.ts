@@ -1,0 +1,43 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { ServiceProcess } from '../support/service-process.ts';
+
+const DYING = fileURLToPath(new URL('../support/dying-thread-service.ts', import.meta.url));
+const PATIENCE_MS = 60_000;
+
+describe('The process of the service', () => {
+  let directory: string;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'allocation-'));
+  });
+  afterEach(() => rm(directory, { recursive: true, force: true }));
+
+  it('handles SIGTERM while it waits for the database at the start', async () => {
+    const sockets: Socket[] = [];
+    // Takes connections, and never says a word.
+    const server = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const environment = { DATABASE_URL: `postgresql://user:password@127.0.0.1:${port}/name`, DATABASE_TIMEOUT_MS: '600000' };
+    await using service = ServiceProcess.spawn(environment, directory);
+    await eventually(() => expect(sockets).toHaveLength(1), { withinMs: PATIENCE_MS });
+    // Without a handler, the first process of a container would ignore the signal.
+    expect([await service.stop(), service.signal]).toEqual([0, null]);
+    server.close();
+  }, 120_000);
+
+  it("ends with an error when SQLite's thread dies", async () => {
+    const environment = { DATABASE_URL: `sqlite:///${join(directory, 'allocation.db')}` };
+    await using service = ServiceProcess.spawn(environment, directory, [process.execPath, DYING]);
+    await service.ready();
+    process.kill(service.pid, 'SIGUSR2');
+    await eventually(() => expect(service.exitCode).toBe(1), { withinMs: PATIENCE_MS });
+    expect(service.output.join('\n')).toContain("The database's thread has died");
+  }, 120_000);
+});
