@@ -40,6 +40,12 @@ export interface LogRecord {
   readonly headers: Headers;
 }
 
+/** A record with where it is to go. */
+export interface AddressedRecord extends LogRecord {
+  /** Without it, the partition of the record's key. */
+  readonly partition?: number;
+}
+
 export interface ReceivedRecord extends Partition {
   readonly offset: number;
   readonly timestampMs: number;
@@ -169,8 +175,12 @@ export interface Broker {
   ensureTopics(topics: readonly TopicSettings[], create: boolean): Promise<void>;
   /** The largest message, in bytes, that the topic takes. */
   maxMessageBytes(topic: string): Promise<number>;
-  /** Appends durably, outside any transaction. Resolves to each record's place, in the order given. */
-  publish(topic: string, records: readonly LogRecord[]): Promise<readonly { readonly partition: number; readonly offset: number }[]>;
+  /**
+   * Appends durably, outside any transaction. Resolves to each record's place, in the order given.
+   * A partition keeps that order, and the order of calls that wait for one another.
+   * @throws {RangeError} a record is larger than the topic takes, or names a partition that the topic does not have
+   */
+  publish(topic: string, records: readonly AddressedRecord[]): Promise<readonly { readonly partition: number; readonly offset: number }[]>;
   /** Takes the transactional id over: fences the former holder and settles its open transaction. */
   openProducer(transactionalId: string): Promise<TransactionalProducer>;
   /**
