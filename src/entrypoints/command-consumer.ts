@@ -1,8 +1,9 @@
 import type { AssignedPartition, GroupConsumer } from '../service-layer/unit-of-work.ts';
 import { AnswerReader } from './answered-offsets.ts';
+import { EarlierCommands } from './earlier-commands.ts';
 import { Lane } from './lane.ts';
+import { committedBy, LaneOffsets } from './lane-offsets.ts';
 import { LaneRefusedError } from './lost-offset.ts';
-import { PublishedOffsets } from './published-offsets.ts';
 import { type LaneContext, refuse } from './take-over.ts';
 import type { WatchedLane } from './watchdog.ts';
 
@@ -16,10 +17,15 @@ export class CommandConsumer {
   #joining: GroupConsumer | null = null;
   #subscription: GroupConsumer | null = null;
 
-  constructor(topic: string, context: Omit<LaneContext, 'published' | 'answered'>) {
+  constructor(topic: string, context: Omit<LaneContext, 'published' | 'earlier' | 'answered'>) {
     this.#topic = topic;
-    const { broker, group, answering, log } = context;
-    this.#context = { ...context, published: new PublishedOffsets(broker, group), answered: new AnswerReader(broker, answering, log) };
+    const { broker, store, group, answering, log } = context;
+    this.#context = {
+      ...context,
+      published: new LaneOffsets(committedBy(broker, group)),
+      earlier: new EarlierCommands({ broker, store, metrics: answering.metrics, log }),
+      answered: new AnswerReader(broker, answering, log),
+    };
   }
 
   /** Resolves when the group is joined. Lanes open, and recover from any trouble, by themselves. */

@@ -247,6 +247,15 @@ export interface LanePosition {
   readonly group?: string;
 }
 
+/** How far a lane has come with deciding, as other lanes see it. */
+export interface LaneStanding extends PartitionOffset {
+  /**
+   * The timestamp of the command that the lane is to decide next. Null: the lane has not said it,
+   * because it has not waited for other lanes there.
+   */
+  readonly nextTimestampMs: number | null;
+}
+
 /** What the database knows of a lane that is about to be opened. */
 export interface LaneClaim {
   /** The log that the lane belongs to. */
@@ -335,6 +344,13 @@ export interface LaneStore {
   readPosition(lane: Partition): Promise<LanePosition>;
   /** The offset at which each lane of the topic stands that was ever seen, by partition. */
   readPositions(topic: string): Promise<ReadonlyMap<number, number>>;
+  /** Where each lane of the topic stands that was ever seen. */
+  readStandings(topic: string): Promise<readonly LaneStanding[]>;
+  /**
+   * Notes for other lanes when the command at which the lane stands was sent. The note counts while
+   * the lane stands there, so nobody has to take it back, and it outlives a crash.
+   */
+  noteNext(standing: LaneStanding): Promise<void>;
   /** Waiting records that answer commands from one offset up to another (exclusive): those of the oldest transaction that left any. */
   readOutbox(lane: Partition, fromSourceOffset: number, belowSourceOffset: number): Promise<WaitingRecords | null>;
   /** Forgets what answers commands below the offset; together with later ones of the same transaction it may stay. */
