@@ -6,9 +6,11 @@ import { LaneOffsets } from './lane-offsets.ts';
 import type { Metrics } from './metrics.ts';
 
 /** Most waits end before. Only then do other processes hear of the wait, by a write to the database. */
-const FIRST_LOOK_MS = 25;
+const FIRST_LOOK_MS = 15;
 /** How often the wait looks whether its lane still wants it. Longer than the pause between two questions, or none would be asked. */
 const LOOK_MS = 500;
+/** Lanes of two processes that wait for each other take turns this slowly. The question is one small query. */
+const LONGEST_PAUSE_MS = 40;
 /** So long may a lane stand still. A dead owner's lanes have a new one by then (a session of 6 s). */
 const PATIENCE_MS = 10_000;
 /** Lanes that move may take longer, but not until the watchdog calls the waiting lane stuck (30 s). */
@@ -63,7 +65,7 @@ export class EarlierCommands {
 
   constructor(context: EarlierContext) {
     this.#context = context;
-    this.#decided = new LaneOffsets((topic) => this.#learn(topic));
+    this.#decided = new LaneOffsets((topic) => this.#learn(topic), LONGEST_PAUSE_MS);
   }
 
   /** The lane has decided everything below. */

@@ -2,7 +2,7 @@ import type { PartitionOffset } from '../service-layer/unit-of-work.ts';
 
 /** When the first question is asked. A lane of this process will have said it by then. */
 const FIRST_QUESTION_MS = 10;
-/** How rare questions become while nothing changes. Also how late another process's progress may be seen. */
+/** How rare questions to a broker become while nothing changes. Also how late another process's progress may be seen. */
 const LONGEST_PAUSE_MS = 200;
 
 interface Wait {
@@ -23,15 +23,20 @@ export type Learn = (topic: string) => Promise<readonly PartitionOffset[]>;
  */
 export class LaneOffsets {
   readonly #learn: Learn;
+  readonly #longestPauseMs: number;
   readonly #known = new Map<string, number>();
   readonly #waits = new Set<Wait>();
   #pauseMs = FIRST_QUESTION_MS;
   #isAsking = false;
   #nextQuestion: NodeJS.Timeout | undefined;
 
-  /** @param learn asked while a lane waits; an error says nothing new, and the question is asked again */
-  constructor(learn: Learn) {
+  /**
+   * @param learn asked while a lane waits; an error says nothing new, and the question is asked again
+   * @param longestPauseMs between two questions while nothing changes
+   */
+  constructor(learn: Learn, longestPauseMs = LONGEST_PAUSE_MS) {
     this.#learn = learn;
+    this.#longestPauseMs = longestPauseMs;
   }
 
   /** The lane has come so far. @returns whether that is news */
@@ -104,7 +109,7 @@ export class LaneOffsets {
     const isNews = await this.#learnAll().catch(() => false);
     this.#isAsking = false;
     this.look();
-    this.#pauseMs = isNews ? FIRST_QUESTION_MS : Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
+    this.#pauseMs = isNews ? FIRST_QUESTION_MS : Math.min(2 * this.#pauseMs, this.#longestPauseMs);
     this.#plan();
   }
 
