@@ -327,10 +327,20 @@ describe('the dead letters', () => {
 
   it('go again to the partition that they came through, while it is there', async () => {
     const command = (reference: string) => `{"type":"CreateBatch","reference":"${reference}","sku":"LAMP","quantity":9}`;
-    const [{ partition: ofKey = 0 } = {}] = await broker.publish('allocation.commands', [{ key: 'LAMP', value: command('first'), headers: {} }]);
+    const [{ partition: ofKey = 0 } = {}] = await broker.publish('allocation.commands', [
+      { key: 'LAMP', value: command('first'), headers: {} },
+    ]);
     for (const partition of [0, 1, 2, 3, 4]) await deadCommand(command(`from-${partition}`), {}, partition);
     await answered('dead-letters', 'redrive', '--all', '--execute');
-    const commands = await jsonLines<{ partition: number; value: string }>('tail', '--topic', 'commands', '--from', 'beginning', '--count', '6');
+    const commands = await jsonLines<{ partition: number; value: string }>(
+      'tail',
+      '--topic',
+      'commands',
+      '--from',
+      'beginning',
+      '--count',
+      '6',
+    );
     const places = commands.map(({ partition, value }) => [JSON.stringify(value).match(/from-\d|first/)?.[0], partition]);
     expect(Object.fromEntries(places)).toEqual({
       ...{ first: ofKey, 'from-0': 0, 'from-1': 1, 'from-2': 2, 'from-3': 3 },

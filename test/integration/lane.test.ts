@@ -245,7 +245,7 @@ describe('A lane', () => {
         const waiting = (await store.readStandings(topic)).find(({ partition }) => partition === 0);
         expect(waiting).toMatchObject({ nextOffset: 1, nextTimestampMs: expect.any(Number) });
       });
-      expect(types()).toEqual(['BatchCreated']);
+      await eventually(() => expect(types()).toEqual(['BatchCreated']));
       released.resolve();
       await eventually(() => expect(types().sort()).toEqual(['BatchCreated', 'BatchCreated', 'BatchCreated', 'BatchQuantityChanged']));
     });

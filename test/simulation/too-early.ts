@@ -53,7 +53,9 @@ function decisionsOf({ commands, events, deadLetters }: History): readonly Decis
     const [, place = ''] = /^(.+?\/\d+\/\d+)(\.\d+)?$/.exec(headers.ce_id ?? '') ?? [];
     const acceptedMs = accepted.get(place);
     if (acceptedMs === undefined || dead.has(values.get(place) ?? '')) return [];
-    return [{ place, id: headers.ce_causationid ?? '', acceptedMs, decidedAt: madeAt, events: toldBy(headers.ce_type ?? '', String(value)) }];
+    return [
+      { place, id: headers.ce_causationid ?? '', acceptedMs, decidedAt: madeAt, events: toldBy(headers.ce_type ?? '', String(value)) },
+    ];
   });
 }
 

@@ -107,7 +107,9 @@ export class CausalPairs {
   #pairs(): readonly (readonly PlainCommand[])[] {
     const pairOf = (experiment: ExperimentName, number: number) => {
       const name = this.#nameOf(experiment, number);
-      return EXPERIMENTS[experiment].commands(name, this.#stockOf(number)).map((command, index) => ({ id: `${name}-${index}`, ...command }));
+      return EXPERIMENTS[experiment]
+        .commands(name, this.#stockOf(number))
+        .map((command, index) => ({ id: `${name}-${index}`, ...command }));
     };
     return Array.from({ length: this.#count }, (_, number) => NAMES.map((name) => pairOf(name, number))).flat();
   }
