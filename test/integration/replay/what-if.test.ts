@@ -9,8 +9,8 @@ import { planWhatIf } from '../../../src/replay/what-if-plan.ts';
 import { MessageBus } from '../../../src/service-layer/message-bus.ts';
 import type { LogRecord, UnitOfWork } from '../../../src/service-layer/unit-of-work.ts';
 import { anyCommand, meetingCommands } from '../../support/arbitrary-commands.ts';
-import { eventually } from '../../support/eventually.ts';
 import { CausalPairs, NONE_WRONG } from '../../support/causal-pairs.ts';
+import { eventually } from '../../support/eventually.ts';
 import { stockTables } from '../../support/read-history.ts';
 import { describeOnEachBroker, RunningService } from '../../support/running-service.ts';
 
