@@ -142,6 +142,15 @@ function envelopeOf(message: { readonly value: Buffer | null; readonly headers: 
   }
 }
 
+/**
+ * The partition of the topic that the message came through, so that it goes there again: what comes
+ * behind it there cannot overtake it. Null: it came through another topic, or its letter does not say.
+ */
+export function partitionIn(topic: string, { record: { headers } }: DeadLetter): number | null {
+  const partition = text(headers, 'dead-letter-partition');
+  return text(headers, 'dead-letter-topic') === topic && /^\d{1,9}$/.test(partition) ? Number(partition) : null;
+}
+
 /** The place of the message that the letter is about. */
 export function originalOf({ headers }: { readonly headers: Headers }): string {
   return ['topic', 'partition', 'offset'].map((name) => text(headers, `dead-letter-${name}`)).join('/');

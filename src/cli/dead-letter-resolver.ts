@@ -1,7 +1,8 @@
 import { hostname, userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Release } from '../adapters/database/parked-commands.ts';
-import { type DeadLetter, type edited, marker, type Resolution, readDeadLetters, redriven } from './dead-letter-box.ts';
+import type { AddressedRecord } from '../service-layer/unit-of-work.ts';
+import { type DeadLetter, type edited, marker, partitionIn, type Resolution, readDeadLetters, redriven } from './dead-letter-box.ts';
 import { type Plan, plan } from './dead-letter-plan.ts';
 import { answering, type BrokerSession } from './session.ts';
 
@@ -73,8 +74,10 @@ export class DeadLetterResolver {
   async #sendAgain(letters: readonly DeadLetter[]): Promise<readonly Place[]> {
     const { broker, config } = this.#session;
     const places: Place[] = [];
+    if (letters.length === 0) return places;
+    const partitions = (await answering(broker.offsetRanges(config.commandsTopic), config)).length;
     for (const batch of batches(letters)) {
-      const messages = batch.map((letter) => this.#replacementOf(letter) ?? redriven(letter));
+      const messages = batch.map((letter) => this.#addressed(letter, partitions));
       places.push(...(await answering(broker.publish(config.commandsTopic, messages), config)));
       await this.#mark(batch, 'redriven');
     }
@@ -89,6 +92,13 @@ export class DeadLetterResolver {
       await answering(broker.publish(config.deadLettersTopic, markers), config);
       for (const letter of batch) this.#listener.resolved(letter, resolution, this.#by, replacedBy(letter));
     }
+  }
+
+  /** To the partition that it came through; by its key where there is none. */
+  #addressed(letter: DeadLetter, partitions: number): AddressedRecord {
+    const message = this.#replacementOf(letter) ?? redriven(letter);
+    const partition = partitionIn(this.#session.config.commandsTopic, letter);
+    return partition === null || partition >= partitions ? message : { ...message, partition };
   }
 
   #replacementOf(letter: DeadLetter): Correction['message'] | null {

@@ -1,5 +1,5 @@
-import { commandKey, MAX_COMMAND_BYTES, readCommand, type UnreadableMessage } from '../messages/incoming.ts';
-import type { LogRecord } from '../service-layer/unit-of-work.ts';
+import { commandKey, FRONT_DOOR_PARTITION, MAX_COMMAND_BYTES, readCommand, type UnreadableMessage } from '../messages/incoming.ts';
+import type { AddressedRecord } from '../service-layer/unit-of-work.ts';
 import { describeError } from './errors.ts';
 import { type Line, readLines } from './lines.ts';
 import { print, printJson } from './output.ts';
@@ -40,8 +40,8 @@ interface BadLine {
   readonly problem: Pick<UnreadableMessage, 'reason' | 'message'>;
 }
 
-function sorted(lines: readonly Line[]): { readonly records: readonly LogRecord[]; readonly bad: readonly BadLine[] } {
-  const records: LogRecord[] = [];
+function sorted(lines: readonly Line[]): { readonly records: readonly AddressedRecord[]; readonly bad: readonly BadLine[] } {
+  const records: AddressedRecord[] = [];
   const bad: BadLine[] = [];
   for (const { number: line, bytes: value } of lines) {
     if (value === null) {
@@ -50,7 +50,7 @@ function sorted(lines: readonly Line[]): { readonly records: readonly LogRecord[
     }
     if (isBlank(value)) continue;
     const read = readCommand({ value, headers: {} }, '');
-    if (read.kind === 'command') records.push({ key: commandKey(read.command), value, headers: {} });
+    if (read.kind === 'command') records.push({ key: commandKey(read.command), value, headers: {}, partition: FRONT_DOOR_PARTITION });
     else bad.push({ line, problem: { reason: read.reason, message: read.message } });
   }
   return { records, bad };

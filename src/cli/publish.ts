@@ -37,12 +37,12 @@ Of a stream the good lines are sent; bad ones are named on stderr by their numbe
 }
 
 async function publishOne(type: string, fields: readonly string[], json: boolean): Promise<void> {
-  const { commandKey, readCommand } = await import('../messages/incoming.ts');
+  const { commandKey, FRONT_DOOR_PARTITION, readCommand } = await import('../messages/incoming.ts');
   const value = Buffer.from(JSON.stringify(plainCommand(type, fields)));
   const read = readCommand({ value, headers: {} }, '');
   if (read.kind === 'unreadable') throw new UsageError(read.message);
   const { topic, partition, offset } = await withBroker({ createTopics: true }, async ({ broker, config }) => {
-    const record = { key: commandKey(read.command), value, headers: {} };
+    const record = { key: commandKey(read.command), value, headers: {}, partition: FRONT_DOOR_PARTITION };
     const [place] = await answering(broker.publish(config.commandsTopic, [record]), config);
     if (!place) throw new Error('The broker did not say where it put the command: look for it with "npx allocation tail --topic commands"');
     return { topic: config.commandsTopic, ...place };

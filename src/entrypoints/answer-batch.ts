@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Event } from '../domain/events.ts';
+import type { Event, RejectionReason } from '../domain/events.ts';
 import { passing } from '../fault-points.ts';
 import { encodeDeadLetter } from '../messages/dead-letters.ts';
 import { type IncomingCommand, readCommand, type UnreadableMessage } from '../messages/incoming.ts';
@@ -47,6 +47,26 @@ export interface Batch {
   readonly eventMaxBytes: number;
   /** Set when the batch is one command on which a handler failed for good. */
   readonly failure: HandlerFailure | null;
+  /**
+   * Whatever was accepted before the records below this offset, in any lane, has been decided. So
+   * these commands may be rejected as unknown.
+   */
+  readonly settledBelowOffset: number;
+}
+
+/**
+ * A command would be rejected as unknown, though what it names may be among commands that were
+ * accepted before it, in another lane. Nothing of the transaction may stay.
+ */
+export class UnsettledError extends Error {
+  readonly code = 'unsettled';
+  /** The command's place among the records of the batch. */
+  readonly index: number;
+
+  constructor(index: number) {
+    super('The command names what other lanes may be about to make known');
+    this.index = index;
+  }
 }
 
 interface ReadRecord {
@@ -74,10 +94,11 @@ export async function readRecords(records: readonly ReceivedRecord[]): Promise<r
  * cannot be read, or be handled, goes to the dead letters. While the database writes what the aggregates have become, the
  * answers are encoded.
  * @returns the progress to commit; each record's answer is in its outbox records
+ * @throws {UnsettledError} a command that is not settled would be rejected as unknown
  */
 export async function answerBatch(batch: Batch, transaction: LaneTransaction, answering: Answering): Promise<LaneProgress> {
   const { lane, records, position, publishedBelowOffset } = batch;
-  const answers = await (batch.failure ? fail(records, transaction, answering) : handle(records, transaction, answering));
+  const answers = await (batch.failure ? fail(records, transaction, answering) : handle(batch, transaction, answering));
   passing('handled');
   const nextOffset = (records.at(-1)?.record.offset ?? position.nextOffset - 1) + 1;
   const [, outbox] = await Promise.all([transaction.flush({ ...lane, nextOffset }), encode(answers, batch, answering)]);
@@ -103,7 +124,7 @@ interface Answer extends ReadRecord {
 
 /** Step 3: each command that no transaction has answered before goes to the bus, unless one that it must not overtake has failed. */
 async function handle(
-  records: readonly ReadRecord[],
+  { records, settledBelowOffset }: Batch,
   transaction: LaneTransaction,
   { bus, parkedLimit }: Answering,
 ): Promise<readonly Answer[]> {
@@ -117,7 +138,7 @@ async function handle(
   const parking = new Parking(parked, parkedLimit);
   const unanswered = new Set(claimed);
   const answers: Answer[] = [];
-  for (const { record, incoming } of records) {
+  for (const [index, { record, incoming }] of records.entries()) {
     if (incoming.kind === 'unreadable') answers.push({ record, incoming, events: null, parked: null });
     else if (unanswered.delete(incoming.id)) {
       const { id, command } = incoming;
@@ -125,7 +146,9 @@ async function handle(
       const behind = parking.before(id, subjects);
       if (behind.length > 0) answers.push({ record, incoming, events: null, parked: parking.park(id, subjects, behind) });
       else {
-        answers.push({ record, incoming, events: await bus.handle(command, transaction), parked: null });
+        const events = await bus.handle(command, transaction);
+        if (record.offset >= settledBelowOffset && events.some(isUnknown)) throw new UnsettledError(index);
+        answers.push({ record, incoming, events, parked: null });
         parking.answered(id);
       }
     }
@@ -133,6 +156,19 @@ async function handle(
   const changes = parking.changes();
   if (changes.parked.length + changes.gone.length > 0) await transaction.writeParked(changes);
   return answers;
+}
+
+/** Whether the command names what nobody has heard of so far: a command of another lane may make it known. */
+const NAMES_UNKNOWN: Readonly<Record<RejectionReason, boolean>> = {
+  'unknown-sku': true,
+  'unknown-batch': true,
+  'unknown-order': true,
+  'batch-differs': false,
+  'line-differs': false,
+};
+
+function isUnknown(event: Event): boolean {
+  return event.type === 'CommandRejected' && NAMES_UNKNOWN[event.reason];
 }
 
 /** Instead of step 3: a handler has failed on the command for good. What comes after it about the same subjects will be parked. */

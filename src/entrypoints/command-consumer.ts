@@ -1,8 +1,9 @@
 import type { AssignedPartition, GroupConsumer } from '../service-layer/unit-of-work.ts';
 import { AnswerReader } from './answered-offsets.ts';
+import { EarlierCommands } from './earlier-commands.ts';
 import { Lane } from './lane.ts';
+import { committedBy, LaneOffsets } from './lane-offsets.ts';
 import { LaneRefusedError } from './lost-offset.ts';
-import { PublishedOffsets } from './published-offsets.ts';
 import { type LaneContext, refuse } from './take-over.ts';
 import type { WatchedLane } from './watchdog.ts';
 
@@ -16,12 +17,13 @@ export class CommandConsumer {
   #joining: GroupConsumer | null = null;
   #subscription: GroupConsumer | null = null;
 
-  constructor(topic: string, context: Omit<LaneContext, 'published' | 'answered' | 'reopenAll'>) {
+  constructor(topic: string, context: Omit<LaneContext, 'published' | 'earlier' | 'answered' | 'reopenAll'>) {
     this.#topic = topic;
-    const { broker, group, answering, log } = context;
+    const { broker, store, group, answering, log } = context;
     this.#context = {
       ...context,
-      published: new PublishedOffsets(broker, group),
+      published: new LaneOffsets(committedBy(broker, group)),
+      earlier: new EarlierCommands({ broker, store, metrics: answering.metrics, log }),
       answered: new AnswerReader(broker, answering, log),
       reopenAll: (why) => {
         for (const { lane } of this.#lanes.values()) lane.reopen(why);

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { CLOUD_EVENT_TYPE, NAME } from '../messages/cloud-events.ts';
-import { commandKey, MAX_COMMAND_BYTES, readCommand } from '../messages/incoming.ts';
+import { commandKey, FRONT_DOOR_PARTITION, MAX_COMMAND_BYTES, readCommand } from '../messages/incoming.ts';
 import { type Broker, TroubleError } from '../service-layer/unit-of-work.ts';
 import { allocationsOf, productView, type Query } from '../views.ts';
 import { EventStream } from './event-stream.ts';
@@ -139,7 +139,9 @@ export class HttpApi {
     }
     const { broker, commandsTopic } = this.#options;
     try {
-      const [place] = await broker.publish(commandsTopic, [{ ...message, key: commandKey(incoming.command) }]);
+      const [place] = await broker.publish(commandsTopic, [
+        { ...message, key: commandKey(incoming.command), partition: FRONT_DOOR_PARTITION },
+      ]);
       if (!place) throw new TroubleError('The log did not say where it put the command');
       const id = incoming.id || `${commandsTopic}/${place.partition}/${place.offset}`;
       return reply.code(202).send({ id, topic: commandsTopic, ...place });

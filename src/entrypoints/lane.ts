@@ -7,11 +7,13 @@ import {
   FailoverError,
   FencedError,
   type LanePosition,
+  type LaneTransaction,
+  type PartitionOffset,
   type PartitionOwner,
   type ReceivedRecord,
   TroubleError,
 } from '../service-layer/unit-of-work.ts';
-import { answerBatch, type HandlerFailure, placeOf, readRecords } from './answer-batch.ts';
+import { answerBatch, type HandlerFailure, placeOf, readRecords, UnsettledError } from './answer-batch.ts';
 import { LaneRefusedError } from './lost-offset.ts';
 import { OutboxRelay } from './outbox-relay.ts';
 import { type LaneContext, takeOver } from './take-over.ts';
@@ -29,7 +31,8 @@ import { type LaneContext, takeOver } from './take-over.ts';
  * Working, for each delivery:
  * 1. Drop what lies below the position (it is answered), and everything while the lane is not working (it comes again).
  * 2. One database transaction: answers, aggregates, outbox, position (`answer-batch.ts`). A crash before its commit: nothing
- *    happened. After it: the outbox holds the answers.
+ *    happened. After it: the outbox holds the answers. A command that would be rejected as unknown ends the transaction
+ *    without a trace, until other lanes have decided what was accepted before (`earlier-commands.ts`).
  * 3. Hand the outbox records to the relay and go on: step 2 of the next delivery runs while they are published.
  *
  * A lane whose database does not fit gives its partition back once, for a member that can work. Until
@@ -106,6 +109,10 @@ export class Lane implements PartitionOwner {
     if (records.length > 1) await this.#wait(GATHER_MS);
   }
 
+  get #isClosing(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
     this.#problem = 'is closed';
@@ -147,13 +154,14 @@ export class Lane implements PartitionOwner {
   }
 
   async #handleFresh(records: readonly ReceivedRecord[], relay: OutboxRelay): Promise<void> {
+    const isWanted = () => relay === this.#relay && !this.#isClosing;
+    const order: DeliveryOrder = { settledBelowOffset: 0, waiting: null, ends: [], isWanted };
     const queue = [records];
     let attempts = 0;
     let failure: HandlerFailure | null = null;
-    for (let batch = queue[0]; batch && relay === this.#relay && !this.#closing.signal.aborted; batch = queue[0]) {
+    for (let batch = queue[0]; batch && isWanted(); batch = queue[0]) {
       try {
-        await this.#answer(batch, relay, failure);
-        queue.shift();
+        queue.splice(0, 1, ...(await this.#answerInOrder(batch, relay, failure, order)));
         attempts = 0;
         failure = null;
       } catch (error) {
@@ -179,7 +187,46 @@ export class Lane implements PartitionOwner {
     }
   }
 
-  async #answer(records: readonly ReceivedRecord[], relay: OutboxRelay, failure: HandlerFailure | null): Promise<void> {
+  /**
+   * Answers the batch, but rejects no command as unknown before other lanes have decided what was
+   * accepted before it. What stands before such a command is answered first, so that the lanes that
+   * wait for this one see it. One wait serves the whole delivery, which was fetched before the wait,
+   * unless the lane went ahead of another one that waits too.
+   * @returns what is left of the batch
+   */
+  async #answerInOrder(
+    batch: readonly ReceivedRecord[],
+    relay: OutboxRelay,
+    failure: HandlerFailure | null,
+    order: DeliveryOrder,
+  ): Promise<readonly (readonly ReceivedRecord[])[]> {
+    const { earlier } = this.#context;
+    const { topic, partition } = this.#assigned;
+    const lane = { topic, partition, nextOffset: this.#position.nextOffset };
+    if (batch === order.waiting) {
+      const beforeMs = await earlier.wait({ ...lane, nextTimestampMs: sentMs(batch[0]) }, order.ends, order.isWanted);
+      Object.assign(order, { settledBelowOffset: settledBelow(batch, beforeMs), waiting: null });
+      return [batch];
+    }
+    const unsettled = await this.#answer(batch, relay, failure, order.settledBelowOffset);
+    if (unsettled === null) return [];
+    const ends = await earlier.undecided(lane, order.isWanted);
+    if (ends.length === 0) {
+      order.settledBelowOffset = Number.POSITIVE_INFINITY;
+      return [batch];
+    }
+    const waiting = batch.slice(unsettled);
+    Object.assign(order, { waiting, ends });
+    return unsettled === 0 ? [waiting] : [batch.slice(0, unsettled), waiting];
+  }
+
+  /** @returns null; or the index of the first command that would be rejected too early, and then nothing is answered */
+  async #answer(
+    records: readonly ReceivedRecord[],
+    relay: OutboxRelay,
+    failure: HandlerFailure | null,
+    settledBelowOffset: number,
+  ): Promise<number | null> {
     const stopTimer = this.#context.answering.metrics.batchSeconds.startTimer();
     const { store, answering } = this.#context;
     // The position that these records were chosen by, also if the lane opens anew while they are read.
@@ -196,21 +243,26 @@ export class Lane implements PartitionOwner {
       deadLetterMaxBytes: this.#deadLetterMaxBytes,
       eventMaxBytes: this.#eventMaxBytes,
       failure,
+      settledBelowOffset,
     };
-    const progress = await store.transaction(this.#assigned, position, (transaction) => answerBatch(batch, transaction, answering));
+    const work = (transaction: LaneTransaction) => answerBatch(batch, transaction, answering);
+    const progress = await store.transaction(this.#assigned, position, work).catch(unsettledIn);
+    if (typeof progress === 'number') return progress;
     passing('database-committed');
     // The lane has opened anew meanwhile, perhaps without having seen this transaction: the row is moved, so that its next one is
     // fenced, and the opening after that publishes these answers.
-    if (relay !== this.#relay) return;
+    if (relay !== this.#relay) return null;
     this.#position = progress.next;
     this.#failures = 0;
     relay.enqueue(progress.outbox, progress.next.nextOffset, progress.restsOn);
+    this.#context.earlier.note({ topic, partition, nextOffset: progress.next.nextOffset });
     stopTimer();
     answering.metrics.answered(records.length, progress.outbox);
     for (const { topic, headers, sourceOffset } of progress.outbox) {
       if (topic !== answering.deadLettersTopic) continue;
       this.#log.warn({ offset: sourceOffset, reason: headers['dead-letter-reason'] }, `Dead letter: ${headers['dead-letter-message']}`);
     }
+    return null;
   }
 
   /** Opens the lane anew, if it works: what another lane has found may hold for this one. */
@@ -296,6 +348,32 @@ export class Lane implements PartitionOwner {
   async #wait(ms: number): Promise<void> {
     if (ms > 0) await sleep(ms, undefined, { signal: this.#closing.signal }).catch(() => {});
   }
+}
+
+/** What is known of a delivery's place among the commands of other lanes. */
+interface DeliveryOrder {
+  /** Whatever was accepted before the records below it, in any lane, has been decided. */
+  settledBelowOffset: number;
+  /** The part of the delivery that waits for other lanes to come up to `ends`. */
+  waiting: readonly ReceivedRecord[] | null;
+  ends: readonly PartitionOffset[];
+  /** The lane has not opened anew since, and does not close. */
+  readonly isWanted: () => boolean;
+}
+
+function unsettledIn(error: unknown): number {
+  if (error instanceof UnsettledError) return error.index;
+  throw error;
+}
+
+/** When the command was sent, as its sender says: a number that any database takes. */
+function sentMs(record: ReceivedRecord | undefined): number {
+  return Math.min(Math.max(record?.timestampMs ?? 0, 0), Number.MAX_SAFE_INTEGER);
+}
+
+/** The offset below which all records were sent before that time. The first one is settled in any case. */
+function settledBelow(records: readonly ReceivedRecord[], beforeMs: number): number {
+  return records.find((record, index) => index > 0 && sentMs(record) >= beforeMs)?.offset ?? Number.POSITIVE_INFINITY;
 }
 
 const LARGE_DELIVERY_RECORDS = 1_000;

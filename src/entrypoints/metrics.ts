@@ -15,6 +15,18 @@ export class Metrics {
     help: 'Messages of the commands topic that have been dealt with, repeats and dead letters included',
     registers: [this.registry],
   });
+  readonly #orderWaits = new Counter({
+    name: 'allocation_order_waits_total',
+    help: 'Waits of a lane, before it rejected a command as unknown, for other lanes to decide what was accepted before; by how they ended',
+    labelNames: ['outcome'],
+    registers: [this.registry],
+  });
+  readonly #orderWaitSeconds = new Histogram({
+    name: 'allocation_order_wait_seconds',
+    help: 'How long these waits lasted',
+    buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25],
+    registers: [this.registry],
+  });
   readonly #answers = new Counter({
     name: 'allocation_answers_total',
     help: 'Messages written to the outbox, by type of event; dead letters by their reason',
@@ -48,6 +60,12 @@ export class Metrics {
         stuck.set(stuckLanes());
       },
     });
+  }
+
+  /** A lane has waited for others. @param outcome `ran-out`: they had not decided everything when the time was up */
+  waited(outcome: 'decided' | 'ran-out', seconds: number): void {
+    this.#orderWaits.inc({ outcome });
+    this.#orderWaitSeconds.observe(seconds);
   }
 
   answered(messages: number, outbox: readonly OutboxRecord[]): void {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { passing } from '../fault-points.ts';
 import type { OutboxRecord, Partition, PartitionOffset, TransactionalProducer } from '../service-layer/unit-of-work.ts';
-import type { PublishedOffsets } from './published-offsets.ts';
+import type { LaneOffsets } from './lane-offsets.ts';
 
 /**
  * The lane's way out: publishes what the lane's transactions committed, in their order.
@@ -11,7 +11,7 @@ import type { PublishedOffsets } from './published-offsets.ts';
  *
  * 1. The lane commits a batch to the database, outbox rows included, and hands the same rows to the relay.
  * 2. The relay publishes them in one broker transaction per bounded chunk of whole commands, with the group's offset, once the answers
- *    of other lanes that they rest on are out (`published-offsets.ts`).
+ *    of other lanes that they rest on are out (`lane-offsets.ts`).
  * 3. The lane's next database transaction deletes the rows that are out.
  *
  * A crash between 1 and 2: the rows are in the outbox, past the group's offset; whoever opens the lane next publishes them.
@@ -22,7 +22,7 @@ export class OutboxRelay {
   readonly #producer: TransactionalProducer;
   readonly #lane: Partition;
   readonly #group: string;
-  readonly #published: PublishedOffsets;
+  readonly #published: LaneOffsets;
   readonly #onPublished: (chunk: Chunk) => void;
   readonly #onBroken: (error: unknown) => void;
   #queue: QueuedChunk[] = [];
@@ -36,7 +36,7 @@ export class OutboxRelay {
     readonly producer: TransactionalProducer;
     readonly lane: Partition;
     readonly group: string;
-    readonly published: PublishedOffsets;
+    readonly published: LaneOffsets;
     readonly onPublished: (chunk: Chunk) => void;
     readonly onBroken: (error: unknown) => void;
   }) {

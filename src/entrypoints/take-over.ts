@@ -12,9 +12,10 @@ import {
 } from '../service-layer/unit-of-work.ts';
 import type { Answering } from './answer-batch.ts';
 import type { AnswerReader, Watch } from './answered-offsets.ts';
+import type { EarlierCommands } from './earlier-commands.ts';
+import type { LaneOffsets } from './lane-offsets.ts';
 import { knownOffsets, LaneRefusedError, refuseAnotherGroup } from './lost-offset.ts';
 import { wholeCommandChunks } from './outbox-relay.ts';
-import type { PublishedOffsets } from './published-offsets.ts';
 import { fenceGroup, openLaneProducer } from './transactional-ids.ts';
 
 /** What all lanes of a process share. */
@@ -23,7 +24,15 @@ export interface LaneContext {
   readonly store: LaneStore;
   readonly group: string;
   readonly answering: Answering;
-  readonly published: PublishedOffsets;
+  /**
+   * How far the lanes have published. Two lanes may write one product one after the other, and each
+   * publishes by itself. An answer that rests on another one, of an earlier `ce_sequence` of the same
+   * product, waits until that one is out. So the events that are out never lack an earlier one, and
+   * the database can be lost at any moment: what was not out yet is decided anew, and nothing that
+   * is out rests on it.
+   */
+  readonly published: LaneOffsets;
+  readonly earlier: EarlierCommands;
   readonly answered: AnswerReader;
   /** What an operator can do about a database that is older than the topics, in words. */
   readonly recoveryAdvice: () => Promise<string>;

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import type { Broker, Delivery, OffsetRange } from '../service-layer/unit-of-work.ts';
+import type { Broker, OffsetRange } from '../service-layer/unit-of-work.ts';
+import { hasRecord } from './has-record.ts';
 
 /** What the watchdog sees of a lane. Reading it must never wait. */
 export interface WatchedLane {
@@ -177,9 +178,10 @@ export class Watchdog {
     this.#reads.add(read);
     try {
       const beginning = Math.max(range.beginning, watch.nextOffset ?? (await this.#committed(range)));
-      const hasRecord = await this.#hasRecord({ ...range, beginning }, read.signal);
-      watch.suspicion = hasRecord ? { ...suspicion, state: 'stuck' } : null;
-      if (!hasRecord) watch.emptyBelow = range.end;
+      const { broker, topic } = this.#options;
+      const isFull = await hasRecord(broker, topic, { ...range, beginning }, read.signal);
+      watch.suspicion = isFull ? { ...suspicion, state: 'stuck' } : null;
+      if (!isFull) watch.emptyBelow = range.end;
     } catch {
       // No answer, or a transaction that is still open: then no reader can go on.
       watch.suspicion = suspicion;
@@ -195,21 +197,6 @@ export class Watchdog {
   async #committed({ partition }: OffsetRange): Promise<number> {
     const { broker, group, topic } = this.#options;
     return (await within(QUESTION_TIMEOUT_MS, broker.committedOffsets(group, topic)))[partition] ?? 0;
-  }
-
-  /** Whether a reader finds a record in the range. @throws when the signal aborts before that is known */
-  async #hasRecord(range: OffsetRange, signal: AbortSignal): Promise<boolean> {
-    const { broker, topic } = this.#options;
-    const found = new AbortController();
-    const take = async ({ records }: Delivery) => {
-      if (records.length > 0) found.abort();
-    };
-    try {
-      await broker.read(topic, [range], take, AbortSignal.any([signal, found.signal]));
-    } catch (error) {
-      if (!found.signal.aborted) throw error;
-    }
-    return found.signal.aborted;
   }
 
   #describe({ lane, nextOffset, suspicion }: Watch): string {

@@ -115,6 +115,13 @@ function newest(type: string, { dataschema, data }: Envelope, versions: Versions
   return upcast(type, data, version ?? FIRST_VERSION, versions);
 }
 
+/**
+ * The partition of the commands topic for whatever the HTTP API and the command line accept. One
+ * partition keeps the order of acceptance between any two of these commands, whatever their keys
+ * are, whichever instance accepts them, and also when partitions are added.
+ */
+export const FRONT_DOOR_PARTITION = 0;
+
 /** The record key that scales best for a command's data: what orders all commands about one product, as far as the command names it. */
 export function commandKey(command: Command): string {
   switch (command.type) {

@@ -40,6 +40,12 @@ export interface LogRecord {
   readonly headers: Headers;
 }
 
+/** A record with where it is to go. */
+export interface AddressedRecord extends LogRecord {
+  /** Without it, the partition of the record's key. */
+  readonly partition?: number;
+}
+
 export interface ReceivedRecord extends Partition {
   readonly offset: number;
   readonly timestampMs: number;
@@ -176,8 +182,12 @@ export interface Broker {
   ensureTopics(topics: readonly TopicSettings[], create: boolean): Promise<void>;
   /** The largest message, in bytes, that the topic takes. */
   maxMessageBytes(topic: string): Promise<number>;
-  /** Appends durably, outside any transaction. Resolves to each record's place, in the order given. */
-  publish(topic: string, records: readonly LogRecord[]): Promise<readonly { readonly partition: number; readonly offset: number }[]>;
+  /**
+   * Appends durably, outside any transaction. Resolves to each record's place, in the order given.
+   * A partition keeps that order, and the order of calls that wait for one another.
+   * @throws {RangeError} a record is larger than the topic takes, or names a partition that the topic does not have
+   */
+  publish(topic: string, records: readonly AddressedRecord[]): Promise<readonly { readonly partition: number; readonly offset: number }[]>;
   /**
    * Takes the transactional id over: fences the former holder and settles its open transaction.
    * @param signal when it aborts, the opening ends at once
@@ -252,6 +262,15 @@ export interface LanePosition {
   readonly group?: string;
   /** Changes when another database server takes over. Absent: the database does not tell. */
   readonly timeline?: string;
+}
+
+/** How far a lane has come with deciding, as other lanes see it. */
+export interface LaneStanding extends PartitionOffset {
+  /**
+   * The timestamp of the command that the lane is to decide next. Null: the lane has not said it,
+   * because it has not waited for other lanes there.
+   */
+  readonly nextTimestampMs: number | null;
 }
 
 /** What the database knows of a lane that is about to be opened. */
@@ -342,6 +361,13 @@ export interface LaneStore {
   readPosition(lane: Partition): Promise<LanePosition>;
   /** The offset at which each lane of the topic stands that was ever seen, by partition. */
   readPositions(topic: string): Promise<ReadonlyMap<number, number>>;
+  /** Where each lane of the topic stands that was ever seen. */
+  readStandings(topic: string): Promise<readonly LaneStanding[]>;
+  /**
+   * Notes for other lanes when the command at which the lane stands was sent. The note counts while
+   * the lane stands there, so nobody has to take it back, and it outlives a crash.
+   */
+  noteNext(standing: LaneStanding): Promise<void>;
   /** Waiting records that answer commands from one offset up to another (exclusive): those of the oldest transaction that left any. */
   readOutbox(lane: Partition, fromSourceOffset: number, belowSourceOffset: number): Promise<WaitingRecords | null>;
   /** Forgets what answers commands below the offset; together with later ones of the same transaction it may stay. */

@@ -30,6 +30,7 @@ describeOnEachDatabase('A command that came through two lanes', (current) => {
       deadLetterMaxBytes: 1_000_000,
       eventMaxBytes: 1_000_000,
       failure,
+      settledBelowOffset: Number.POSITIVE_INFINITY,
     };
     const store = new SqlLaneStore(await current.database(), () => {});
     const { outbox } = await store.transaction(lane, START, (transaction) => answerBatch(batch, transaction, answering));

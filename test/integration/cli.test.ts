@@ -201,7 +201,7 @@ describe('the command line beside a running service', () => {
 
   it('publish answers with the id and the place', async () => {
     const [place] = await jsonLines('publish', 'AllocateOrder', 'orderid=order-1', 'sku=TABLE', 'qty=2', 'id=cmd-1');
-    expect(place).toEqual({ id: 'cmd-1', topic: 'allocation.commands', partition: expect.any(Number), offset: expect.any(Number) });
+    expect(place).toEqual({ id: 'cmd-1', topic: 'allocation.commands', partition: 0, offset: expect.any(Number) });
   });
 
   it('tail shows the events', async () => {
@@ -287,12 +287,12 @@ describe('the dead letters', () => {
 
   const deadLetters = () => jsonLines<{ id: string; reason: string; original: string }>('dead-letters', 'list');
 
-  async function deadCommand(value: string, headers: LogRecord['headers'] = {}): Promise<string> {
+  async function deadCommand(value: string, headers: LogRecord['headers'] = {}, partition = 0): Promise<string> {
     const why = {
       'dead-letter-reason': 'handler-failed',
       'dead-letter-message': 'The handler failed',
       'dead-letter-topic': 'allocation.commands',
-      'dead-letter-partition': '0',
+      'dead-letter-partition': String(partition),
       'dead-letter-offset': '4711',
       'dead-letter-attempts': '4',
       'dead-letter-failed-at': '2026-11-23T12:00:00.000Z',
@@ -323,6 +323,30 @@ describe('the dead letters', () => {
     expect(await answered('dead-letters', 'discard', '--all', '--execute')).toBe(`${second} discarded\n`);
     expect(await answered('dead-letters', 'list')).toBe('No dead letters\n');
     expect(await run('dead-letters', 'redrive', 'nowhere/0/0')).toMatchObject({ code: 1, stderr: expect.stringContaining('nowhere/0/0') });
+  });
+
+  it('go again to the partition that they came through, while it is there', async () => {
+    const command = (reference: string) => `{"type":"CreateBatch","reference":"${reference}","sku":"LAMP","quantity":9}`;
+    const [{ partition: ofKey = 0 } = {}] = await broker.publish('allocation.commands', [
+      { key: 'LAMP', value: command('first'), headers: {} },
+    ]);
+    for (const partition of [0, 1, 2, 3, 4]) await deadCommand(command(`from-${partition}`), {}, partition);
+    await answered('dead-letters', 'redrive', '--all', '--execute');
+    const commands = await jsonLines<{ partition: number; value: string }>(
+      'tail',
+      '--topic',
+      'commands',
+      '--from',
+      'beginning',
+      '--count',
+      '6',
+    );
+    const places = commands.map(({ partition, value }) => [JSON.stringify(value).match(/from-\d|first/)?.[0], partition]);
+    expect(Object.fromEntries(places)).toEqual({
+      ...{ first: ofKey, 'from-0': 0, 'from-1': 1, 'from-2': 2, 'from-3': 3 },
+      // There are four.
+      'from-4': ofKey,
+    });
   });
 
   it('are redriven once, however often they are sent', async () => {

@@ -31,6 +31,19 @@ describe('the HTTP API', () => {
       await eventually(async () => expect(await (await get('/products/PLAIN')).json()).toMatchObject({ version: 1 }));
     });
 
+    it('into one partition, in the order of acceptance, whatever the command is about', async () => {
+      const bodies = [
+        { type: 'CreateBatch', reference: 'one', sku: 'ONE', quantity: 5 },
+        { type: 'ChangeBatchQuantity', reference: 'one', quantity: 6 },
+        { type: 'AllocateOrder', orderid: 'order', lines: ['ONE', 'PLAIN'].map((sku) => ({ sku, qty: 1 })) },
+        { type: 'DeallocateOrder', orderid: 'order' },
+      ];
+      const places: { partition: number; offset: number }[] = [];
+      for (const body of bodies) places.push((await (await post(JSON.stringify(body))).json()) as (typeof places)[number]);
+      const first = places[0]?.offset ?? 0;
+      expect(places).toMatchObject(bodies.map((_, index) => ({ partition: 0, offset: first + index })));
+    });
+
     it('as a CloudEvent in binary mode, percent-encoded attributes and all', async () => {
       const headers = { ...JSON_TYPE, 'ce-specversion': '1.0', 'ce-id': 'caf%C3%A9', 'ce-source': '/shop', 'ce-type': 'CreateBatch' };
       const answer = await post('{"reference":"binary","sku":"BINARY","quantity":5}', { ...headers, 'ce-correlationid': 'session' });

@@ -238,4 +238,66 @@ describe('A lane', () => {
     await sendBatch(keys[1], 'fourth');
     expect(references()).toEqual(['first', 'second']);
   });
+
+  describe('that would reject a command as unknown', () => {
+    const topic = 'pairs';
+    let released: PromiseWithResolvers<void>;
+    let transactions: number[];
+
+    /** Sends commands, each to the partition named, in this order. */
+    const sendTo = (...commands: (readonly [partition: number, command: object])[]) =>
+      broker.publish(
+        topic,
+        commands.map(([partition, command]) => ({ partition, key: null, value: JSON.stringify(command), headers: {} })),
+      );
+    const batch = (reference: string) => ({ id: reference, type: 'CreateBatch', reference, sku: reference, quantity: 5 });
+    const change = (reference: string) => ({ id: `change-${reference}`, type: 'ChangeBatchQuantity', reference, quantity: 7 });
+    const types = () => events.map(({ headers }) => String(headers.ce_type));
+
+    /** The lane of partition 1 decides nothing until it is released. */
+    beforeEach(async () => {
+      await broker.ensureTopics([{ name: topic, partitions: 2, maxMessageBytes: 1_000_000 }], true);
+      transactions = [];
+      released = Promise.withResolvers();
+      const slowStore = over(store, {
+        transaction: async (lane, ...rest) => {
+          transactions.push(lane.partition);
+          if (lane.partition === 1) await released.promise;
+          return store.transaction(lane, ...rest);
+        },
+      });
+      await start({ broker, store: slowStore }, topic);
+    });
+
+    it('answers what stands before, and then waits for what was accepted before in another lane', async () => {
+      await sendTo([1, batch('other')]);
+      await sendTo([0, batch('own')], [0, change('other')], [0, batch('later')]);
+      await eventually(async () => expect((await store.readPositions(topic)).get(0)).toBe(1));
+      await eventually(async () => {
+        const waiting = (await store.readStandings(topic)).find(({ partition }) => partition === 0);
+        expect(waiting).toMatchObject({ nextOffset: 1, nextTimestampMs: expect.any(Number) });
+      });
+      await eventually(() => expect(types()).toEqual(['BatchCreated']));
+      released.resolve();
+      await eventually(() => expect(types().sort()).toEqual(['BatchCreated', 'BatchCreated', 'BatchCreated', 'BatchQuantityChanged']));
+    });
+
+    it('does so where the others have decided everything, and otherwise has one transaction', async () => {
+      await sendTo([0, batch('own')]);
+      await eventually(() => expect(types()).toEqual(['BatchCreated']));
+      expect(transactions).toEqual([0]);
+      await sendTo([0, change('nothing')]);
+      await eventually(() => expect(types()).toEqual(['BatchCreated', 'CommandRejected']));
+      expect(transactions).toEqual([0, 0, 0]);
+    });
+
+    it('closes while it waits', async () => {
+      await sendTo([1, batch('other')]);
+      await sendTo([0, change('other')]);
+      await eventually(() => expect(transactions).toContain(0));
+      released.resolve();
+      await consumer.close();
+      expect(types()).not.toContain('CommandRejected');
+    });
+  });
 });

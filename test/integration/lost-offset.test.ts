@@ -4,8 +4,9 @@ import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
 import { AnswerReader } from '../../src/entrypoints/answered-offsets.ts';
+import { EarlierCommands } from '../../src/entrypoints/earlier-commands.ts';
+import { committedBy, LaneOffsets } from '../../src/entrypoints/lane-offsets.ts';
 import { Metrics } from '../../src/entrypoints/metrics.ts';
-import { PublishedOffsets } from '../../src/entrypoints/published-offsets.ts';
 import { type LaneContext, takeOver } from '../../src/entrypoints/take-over.ts';
 import { readLaneOffsets, settleLaneOffsets } from '../../src/replay/lane-offsets.ts';
 import { type Broker, FencedError, type LanePosition } from '../../src/service-layer/unit-of-work.ts';
@@ -49,7 +50,8 @@ describe('A lane whose committed offset is missing', () => {
       store,
       group,
       answering: { bus: quietBus(), ...topics, parkedLimit: 1_000, clock: () => new Date(), metrics },
-      published: new PublishedOffsets(log, group),
+      published: new LaneOffsets(committedBy(log, group)),
+      earlier: new EarlierCommands({ broker: log, store, metrics, log: lines }),
       answered: new AnswerReader(log, topics, lines),
       reopenAll: () => {},
       recoveryAdvice: async () => 'rebuild it',

@@ -14,6 +14,7 @@ import { Poison } from './poison.ts';
 import { SequenceWatch } from './sequence-watch.ts';
 import { type DatabaseFile, SimulatedDatabase } from './simulated-database.ts';
 import { SimulatedBroker, SimulatedLog } from './simulated-log.ts';
+import { rejectedTooEarly, type TooEarly } from './too-early.ts';
 import { sendCommands } from './traffic.ts';
 import { WallClocks } from './wall-clocks.ts';
 import { currentMachine, inhabit, Machine, World } from './world.ts';
@@ -42,6 +43,7 @@ const SMALL_EVENTS_BYTES = 3_000;
 type Finding =
   | Violation
   | LiveViolation
+  | TooEarly
   | { readonly kind: 'stuck' | 'not-stopped' | 'ahead' | 'thrown' | 'answered-after-truncation'; readonly detail: string };
 export type FindingKind = Finding['kind'];
 
@@ -126,7 +128,7 @@ async function judge(scene: Scene, file: DatabaseFile, isUnderWay: boolean): Pro
   }
   const allowances = { mayFail: ({ body }: { readonly body: object }) => scene.poison.isIn(body), isUnderWay };
   const history = await historyOf(scene, file);
-  const violations = checkHistory(history, allowances);
+  const violations = [...checkHistory(history, allowances), ...rejectedTooEarly(history, scene.waitedInVainAt)];
   const { starts } = scene;
   if (violations.length > 0 || !starts) return violations;
   const left = (records: readonly HistoryRecord[], topic: keyof LogStarts) =>
@@ -172,6 +174,8 @@ class Scene {
   readonly #machines: Machine[] = [];
   readonly #consumers = new Map<Machine, CommandConsumer>();
   readonly #traps: Trap[] = [];
+  /** When a lane first stopped waiting for others that had not decided everything: from then on it may reject too early. */
+  waitedInVainAt = '~';
   #isOver = false;
   #stopping = 0;
 
@@ -195,6 +199,15 @@ class Scene {
     this.#bug = bug;
   }
 
+  get #metrics(): Metrics {
+    const waited: Metrics['waited'] = (outcome) => {
+      this.#count(`wait for other lanes: ${outcome}`, currentMachine()?.name ?? '');
+      const now = new Date(this.#world.nowMs).toISOString();
+      if (outcome === 'ran-out' && now < this.waitedInVainAt) this.waitedInVainAt = now;
+    };
+    return { batchSeconds: { startTimer: () => () => {} }, answered: () => {}, waited } as unknown as Metrics;
+  }
+
   get troubledMs(): number {
     return this.poison.isThere ? TROUBLED_MS.withPoison : TROUBLED_MS.usually;
   }
@@ -212,7 +225,7 @@ class Scene {
         deadLettersTopic: TOPICS.deadLetters,
         parkedLimit: this.#parkedLimit,
         clock: () => this.clocks.read(machine),
-        metrics: noMetrics,
+        metrics: this.#metrics,
       },
     };
     const consumer = new CommandConsumer(TOPICS.commands, {
@@ -426,8 +439,6 @@ class Scene {
     this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
   }
 }
-
-const noMetrics = { batchSeconds: { startTimer: () => () => {} }, answered: () => {} } as unknown as Metrics;
 
 async function historyOf(scene: Scene, file: DatabaseFile): Promise<History> {
   const events = scene.read(TOPICS.events).map((event) => ({ ...event, madeAt: scene.clocks.madeAt(event.headers) }));

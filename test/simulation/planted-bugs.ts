@@ -10,6 +10,7 @@ import {
 import { over } from '../support/over.ts';
 import { clusterPlants } from './planted-cluster-bugs.ts';
 import { messagePlants } from './planted-message-bugs.ts';
+import { orderPlants } from './planted-order-bugs.ts';
 import {
   answering,
   atOnce,
@@ -344,6 +345,7 @@ export const plants = {
 
   ...messagePlants,
   ...clusterPlants,
+  ...orderPlants,
 } satisfies Record<string, (parts: Parts) => Parts>;
 
 export type PlantedBug = keyof typeof plants;

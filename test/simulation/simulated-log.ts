@@ -1,5 +1,6 @@
 import { passing } from '../../src/fault-points.ts';
 import {
+  type AddressedRecord,
   type Broker,
   type ConsumeOptions,
   type Delivery,
@@ -404,10 +405,10 @@ export class SimulatedBroker implements Broker {
 
   async ensureTopics(): Promise<void> {}
 
-  publish(topic: string, records: readonly LogRecord[]): ReturnType<Broker['publish']> {
+  publish(topic: string, records: readonly AddressedRecord[]): ReturnType<Broker['publish']> {
     return this.#ask(`publishes ${records.length} to ${topic}`, () =>
       records.map((record) => {
-        const partition = this.#log.partitionOf(record);
+        const partition = record.partition ?? this.#log.partitionOf(record);
         return { partition, offset: this.#log.append(topic, partition, record) };
       }),
     );

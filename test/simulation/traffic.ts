@@ -13,6 +13,9 @@ const LATEST_MS = 2_000;
 const ENORMOUS = { lines: 500, nameLength: 250 };
 const ENORMOUS_RATE = 0.02;
 
+/** In some histories commands have any key, and some follow upon another one that has just been accepted. */
+const ANY_KEY = { historyRate: 0.5, commandRate: 0.1, pairs: 12, longestPauseMs: 60 };
+
 interface Sent {
   readonly sku: string;
   readonly value: string;
@@ -41,14 +44,55 @@ export function sendCommands(world: World, log: SimulatedLog, topic: string, cou
   const times = sent
     .map(() => (world.chance(0.5) ? world.random() * withinMs : world.pick(bursts) + world.random() * LONGEST_BURST_MS))
     .sort((a, b) => a - b);
-  for (const [index, { sku, value, headers }] of sent.entries()) {
-    const record = { key: sku, value, headers };
+  const hasAnyKeys = world.chance(ANY_KEY.historyRate);
+  if (hasAnyKeys) sendPairs(world, log, topic, sent.length, withinMs);
+  // What is sent again has the key that it had.
+  const keys = new Map(sent.map((each) => [each, hasAnyKeys && world.chance(ANY_KEY.commandRate) ? anyKey(world) : each.sku]));
+  for (const [index, each] of sent.entries()) {
+    const { value, headers } = each;
+    const record = { key: keys.get(each) ?? each.sku, value, headers };
     const append = () => log.append(topic, log.partitionOf(record), record);
     const lateMs = world.chance(0.02) ? world.random() * LATEST_MS : 0;
     world.after((times[index] as number) + lateMs, append);
     if (world.chance(0.05)) world.after((times[index] as number) + world.random() * LATEST_MS, append);
   }
 }
+
+/** Of each pair the second is sent once the first is accepted, perhaps to another lane, and names what the first makes known. */
+function sendPairs(world: World, log: SimulatedLog, topic: string, firstIndex: number, withinMs: number): void {
+  const bursts = Array.from({ length: BURSTS }, () => world.random() * withinMs);
+  for (let number = 0; number < ANY_KEY.pairs; number += 1) {
+    const index = firstIndex + 2 * number;
+    const [first, second] = world.pick(PAIRS)(`new-${index}`, world.pick(SKUS));
+    const append = ({ type, ...data }: { readonly type: string }, place: number) => {
+      const { sku: _, ...message } = command(world, place, '', type, data);
+      const record = { key: anyKey(world), ...message };
+      log.append(topic, log.partitionOf(record), record);
+    };
+    const atMs = world.pick(bursts) + world.random() * LONGEST_BURST_MS;
+    world.after(atMs, () => append(first, index));
+    world.after(atMs + world.random() * ANY_KEY.longestPauseMs, () => append(second, index + 1));
+  }
+}
+
+type Typed = { readonly type: string } & Readonly<Record<string, unknown>>;
+
+const PAIRS: readonly ((name: string, sku: string) => readonly [Typed, Typed])[] = [
+  (orderid, sku) => [
+    { type: 'AllocateOrder', orderid, sku, qty: 1 },
+    { type: 'DeallocateOrder', orderid },
+  ],
+  (reference) => [
+    { type: 'CreateBatch', reference, sku: reference, quantity: 10 },
+    { type: 'ChangeBatchQuantity', reference, quantity: 5 },
+  ],
+  (name, sku) => [
+    { type: 'CreateBatch', reference: name, sku: name, quantity: 10 },
+    { type: 'AllocateOrder', orderid: name, lines: [name, sku].map((each) => ({ sku: each, qty: 1 })) },
+  ],
+];
+
+const anyKey = (world: World) => `key-${world.between(0, 99)}`;
 
 function anything(world: World, sent: readonly Sent[], areIdsReused: boolean): Sent {
   const sku = world.pick(SKUS);

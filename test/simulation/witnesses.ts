@@ -8,6 +8,7 @@ export const witnesses: Readonly<Record<Exclude<FindingKind, 'thrown'>, PlantedB
   apart: 'the position goes after the records',
   'torn-live': 'an answer in several messages goes out in several transactions',
   'answered-after-truncation': 'a log that was truncated is taken for the same',
+  'too-early': 'a command is rejected as unknown at once',
   stuck: 'nothing to publish moves no group',
   'not-stopped': 'a lane never stops',
 

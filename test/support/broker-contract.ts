@@ -123,6 +123,23 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         expect(new Set(records.map(({ partition }) => partition)).size).toBe(1);
       });
 
+      it('puts records into the partition that they name, in order, whatever their keys', async () => {
+        const others = [broker, await another()];
+        for (let index = 0; index < 12; index += 1) {
+          const record = { ...message(`${index}`, `key-${index}`), partition: 2 };
+          expect(await others[index % 2]?.publish(topic, [record])).toEqual([{ partition: 2, offset: index }]);
+        }
+        const records = await tailed('beginning');
+        await eventually(() => expect(texts(records)).toEqual(Array.from({ length: 12 }, (_, index) => `${index}`)));
+        expect(new Set(records.map(({ partition }) => partition))).toEqual(new Set([2]));
+      });
+
+      it('refuses a record that names a partition which is not there, and goes on', async () => {
+        await expect(broker.publish(topic, [{ ...message('lost'), partition: PARTITIONS }])).rejects.toThrow(RangeError);
+        await broker.publish(topic, [{ ...message('found'), partition: 0 }]);
+        expect(texts((await eventuallyOne(tailed('beginning'))) ?? [])).toEqual(['found']);
+      });
+
       it('brings keys, values and headers back byte by byte', async () => {
         const bytes = Buffer.from([0, 0xff, 0xfe, 0x80]);
         await broker.publish(topic, [{ key: bytes, value: bytes, headers: { plain: 'text', raw: bytes, twice: ['a', bytes] } }]);

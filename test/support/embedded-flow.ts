@@ -2,9 +2,12 @@ import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
 import type { History } from './check-history.ts';
 import { type CommandMessage, Flow } from './command-flow.ts';
+import { eventually } from './eventually.ts';
 import { readEmbeddedHistory } from './read-history.ts';
 
-/** A flow on an embedded log, over a connection of its own to the log's file. Sending fails while another process keeps the file locked. */
+const PATIENCE_MS = 60_000;
+
+/** A flow on an embedded log, over a connection of its own to the log's file. */
 export class EmbeddedFlow extends Flow {
   readonly #logUrl: string;
   #database: Database | null = null;
@@ -40,7 +43,8 @@ export class EmbeddedFlow extends Flow {
 
   protected async publish(messages: readonly CommandMessage[]): Promise<void> {
     const records = messages.map((message) => ({ ...message, headers: {} }));
-    await this.#broker.publish(this.topics.commands, records);
+    // Another process may keep the file locked for longer than a statement waits.
+    await eventually(() => this.#broker.publish(this.topics.commands, records), { withinMs: PATIENCE_MS });
   }
 
   get #broker(): EmbeddedBroker {

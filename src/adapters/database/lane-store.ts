@@ -6,6 +6,7 @@ import {
   type LaneClaim,
   type LanePosition,
   type LaneProgress,
+  type LaneStanding,
   type LaneStore,
   type LaneTransaction,
   type Partition,
@@ -18,7 +19,7 @@ import { readTimelineColumn } from './timeline.ts';
 import type { Sql } from './transaction.ts';
 
 /**
- * The lanes' tables: `source_positions`, `processed_commands`, `outbox`.
+ * The lanes' tables: `source_positions`, `waiting_lanes`, `processed_commands`, `outbox`.
  *
  * A lane transaction locks the lane's row first, so that two owners of one lane meet on it: the second finds the position
  * moved and gives up. Then the work; then, one statement per table: the aggregates, the deletion of what is out, the
@@ -77,6 +78,27 @@ export class SqlLaneStore implements LaneStore {
       [topic],
     );
     return new Map(rows.map((row) => [row.partition, row.next_offset]));
+  }
+
+  async readStandings(topic: string): Promise<readonly LaneStanding[]> {
+    const rows = await this.#database.query<{ partition: number; next_offset: number; timestamp_ms: number | null }>(
+      `select lane.partition, lane.next_offset, waiting.timestamp_ms from source_positions as lane
+       left join waiting_lanes as waiting on waiting.topic = lane.topic and waiting.partition = lane.partition
+         and waiting.next_offset = lane.next_offset
+       where lane.topic = ?`,
+      [topic],
+    );
+    return rows.map((row) => ({ topic, partition: row.partition, nextOffset: row.next_offset, nextTimestampMs: row.timestamp_ms }));
+  }
+
+  async noteNext({ topic, partition, nextOffset, nextTimestampMs }: LaneStanding): Promise<void> {
+    await this.#database.transaction((sql) =>
+      sql(
+        `insert into waiting_lanes (topic, partition, next_offset, timestamp_ms) values (?, ?, ?, ?)
+         on conflict (topic, partition) do update set next_offset = excluded.next_offset, timestamp_ms = excluded.timestamp_ms`,
+        [topic, partition, nextOffset, nextTimestampMs],
+      ),
+    );
   }
 
   async readOutbox({ topic, partition }: Partition, fromSourceOffset: number, belowSourceOffset: number): Promise<WaitingRecords | null> {

@@ -94,6 +94,17 @@ const sourcePositions = defineEntity({
   },
 });
 
+const waitingLanes = defineEntity({
+  name: 'WaitingLaneRow',
+  tableName: 'waiting_lanes',
+  properties: {
+    topic: text().primary(),
+    partition: int().primary(),
+    nextOffset: bigint().fieldName('next_offset'),
+    timestampMs: bigint().fieldName('timestamp_ms'),
+  },
+});
+
 const processedCommands = defineEntity({
   name: 'ProcessedCommandRow',
   tableName: 'processed_commands',
@@ -186,6 +197,7 @@ export const schemas = [
   orderLines,
   allocations,
   sourcePositions,
+  waitingLanes,
   processedCommands,
   parkedCommands,
   outbox,

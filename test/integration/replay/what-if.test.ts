@@ -9,8 +9,13 @@ import { planWhatIf } from '../../../src/replay/what-if-plan.ts';
 import { MessageBus } from '../../../src/service-layer/message-bus.ts';
 import type { LogRecord, UnitOfWork } from '../../../src/service-layer/unit-of-work.ts';
 import { anyCommand, meetingCommands } from '../../support/arbitrary-commands.ts';
+import { CausalPairs, NONE_WRONG } from '../../support/causal-pairs.ts';
 import { eventually } from '../../support/eventually.ts';
+import { stockTables } from '../../support/read-history.ts';
 import { describeOnEachBroker, RunningService } from '../../support/running-service.ts';
+
+/** Of each kind. */
+const PAIRS = 15;
 
 const watch = { advance: async () => {}, signal: new AbortController().signal };
 const quiet = { notifications: { outOfStock() {} } };
@@ -188,6 +193,23 @@ describeOnEachBroker('a what-if', (environment) => {
       differences: [{ id: 'o2', published: '2 SOFA allocated to order o2 from batch sofa-1', now: 'it fails: no sofas' }],
     });
   });
+
+  it('finds the same where lanes waited for one another before they rejected anything', async () => {
+    const pairs = new CausalPairs('pair', PAIRS);
+    await running.send(...pairs.stock());
+    await running.idle();
+    const sendAnywhere = async (command: object, number: number) => {
+      const nothing = { type: 'DeallocateOrder', orderid: `never-${number}` };
+      const records = number % 3 === 0 ? [command, nothing] : [command];
+      const anywhere = () => Math.floor(Math.random() * running.config.topicPartitions);
+      await running.send(...records.map((each) => ({ value: JSON.stringify(each), partition: anywhere() })));
+    };
+    await pairs.send(sendAnywhere);
+    await running.idle();
+    const tables = await stockTables((statement) => running.service.database.query(statement));
+    expect(pairs.wrong(tables)).toEqual(NONE_WRONG);
+    expect(await ask(running)).toMatchObject({ different: {}, outOfTurn: { count: 0 } });
+  }, 120_000);
 
   it('leaves out what the group has not answered', async () => {
     await running.service.consumer.close();

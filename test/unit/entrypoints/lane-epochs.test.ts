@@ -85,6 +85,7 @@ async function positionAfter(epochs: readonly (number | undefined)[], known?: nu
     deadLetterMaxBytes: 1_000,
     eventMaxBytes: 1_000,
     failure: null,
+    settledBelowOffset: 0,
   };
   return (await answerBatch(batch, transaction, answering as unknown as Answering)).next;
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { committedBy, LaneOffsets } from '../../../src/entrypoints/lane-offsets.ts';
 import { type Chunk, OutboxRelay, wholeCommandChunks } from '../../../src/entrypoints/outbox-relay.ts';
-import { PublishedOffsets } from '../../../src/entrypoints/published-offsets.ts';
 import {
   type Broker,
   type GroupPosition,
@@ -34,7 +34,7 @@ class RecordingProducer {
 
 const nobody = { committedOffsets: async () => [] } as unknown as Broker;
 
-function relayWith(producer: RecordingProducer, others = new PublishedOffsets(nobody, 'group')) {
+function relayWith(producer: RecordingProducer, others = new LaneOffsets(committedBy(nobody, 'group'))) {
   const published: Chunk[] = [];
   const broken: unknown[] = [];
   const relay = new OutboxRelay({
@@ -91,7 +91,7 @@ describe('the relay', () => {
 
   it('stops for good at the first error, reports it once, and publishes nothing more', async () => {
     const producer = new RecordingProducer();
-    const others = new PublishedOffsets(nobody, 'group');
+    const others = new LaneOffsets(committedBy(nobody, 'group'));
     const { relay, broken, published } = relayWith(producer, others);
     producer.failWith = new TroubleError('the answer was lost');
     relay.enqueue([record(1, 0)], 1, []);
@@ -107,7 +107,7 @@ describe('the relay', () => {
 
   it('publishes nothing before what it rests on is out, and what comes behind neither', async () => {
     const producer = new RecordingProducer();
-    const others = new PublishedOffsets(nobody, 'group');
+    const others = new LaneOffsets(committedBy(nobody, 'group'));
     const { relay } = relayWith(producer, others);
     const other = { topic: 'commands', partition: 1 };
     relay.enqueue([record(1, 0)], 1, []);
@@ -124,7 +124,7 @@ describe('the relay', () => {
 
   it('joins nothing that has to wait to what may go out at once', async () => {
     const producer = new RecordingProducer();
-    const others = new PublishedOffsets(nobody, 'group');
+    const others = new LaneOffsets(committedBy(nobody, 'group'));
     const { relay } = relayWith(producer, others);
     const other = { topic: 'commands', partition: 1, nextOffset: 5 };
     // The first is taken at once, and the others queue up behind it.

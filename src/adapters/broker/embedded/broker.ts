@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
+  AddressedRecord,
   Broker,
   ConsumeOptions,
   Delivery,
   GroupConsumer,
   GroupPosition,
-  LogRecord,
   OffsetRange,
   OutgoingRecord,
   ReceivedRecord,
@@ -45,7 +45,7 @@ export class EmbeddedBroker implements Broker {
     return (await this.#log.topic(topic)).maxMessageBytes;
   }
 
-  publish(topic: string, records: readonly LogRecord[]): Promise<readonly Place[]> {
+  publish(topic: string, records: readonly AddressedRecord[]): Promise<readonly Place[]> {
     return this.#log.append(
       records.map((record) => ({ ...record, topic })),
       null,

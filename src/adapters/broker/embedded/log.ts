@@ -3,6 +3,7 @@ import { Partitioners } from 'kafkajs';
 import { GenericUUID } from '../../../domain/value-objects.ts';
 import { passing } from '../../../fault-points.ts';
 import {
+  type AddressedRecord,
   type GroupPosition,
   MissingTopicError,
   type OffsetRange,
@@ -13,6 +14,7 @@ import {
 } from '../../../service-layer/unit-of-work.ts';
 import type { Database } from '../../database/database.ts';
 import { bytesOf } from '../../record-bytes.ts';
+import { refuseMissing } from '../missing-partition.ts';
 import {
   type BatchRow,
   insert,
@@ -95,9 +97,9 @@ export class EmbeddedLog {
     return topic;
   }
 
-  /** @throws {RangeError} a record is larger than its topic takes */
+  /** @throws {RangeError} a record is larger than its topic takes, or names a partition that the topic does not have */
   async append(
-    records: readonly OutgoingRecord[],
+    records: readonly (OutgoingRecord & AddressedRecord)[],
     position: GroupPosition | null,
     producer: ProducerEpoch | null,
   ): Promise<readonly Place[]> {
@@ -186,10 +188,12 @@ export class EmbeddedLog {
     return ranges;
   }
 
-  #place(record: OutgoingRecord, { partitions, maxMessageBytes }: TopicSettings): PlacedRecord {
+  #place(record: OutgoingRecord & AddressedRecord, { partitions, maxMessageBytes }: TopicSettings): PlacedRecord {
     const { topic, key } = record;
     const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({ partitionId, leader: 0 }));
-    const partition = this.#partitionOf({ topic, partitionMetadata: partitionMetadata as never, message: { key, value: null } });
+    const partition =
+      record.partition ?? this.#partitionOf({ topic, partitionMetadata: partitionMetadata as never, message: { key, value: null } });
+    refuseMissing(partition, topic, partitions);
     const bytes = bytesOf(record);
     if (bytes > maxMessageBytes)
       throw new RangeError(`A message of ${bytes} bytes is too large: ${topic} takes at most ${maxMessageBytes}`);

@@ -1,9 +1,9 @@
 import {
+  type AddressedRecord,
   type Broker,
   type ConsumeOptions,
   type Delivery,
   type GroupConsumer,
-  type LogRecord,
   type OffsetRange,
   type ReceivedRecord,
   type Subscription,
@@ -51,7 +51,7 @@ export class KafkaBroker implements Broker {
     return this.#admin.maxMessageBytes(topic);
   }
 
-  publish(topic: string, records: readonly LogRecord[]) {
+  publish(topic: string, records: readonly AddressedRecord[]) {
     return this.#publisher.publish(topic, records);
   }
 

@@ -1,5 +1,6 @@
 import { Partitioners, type PartitionMetadata } from 'kafkajs';
-import type { OutgoingRecord } from '../../../service-layer/unit-of-work.ts';
+import type { AddressedRecord, OutgoingRecord } from '../../../service-layer/unit-of-work.ts';
+import { refuseMissing } from '../missing-partition.ts';
 import type { KafkaAdmin } from './admin.ts';
 import type { PlacedRecord } from './records.ts';
 
@@ -11,7 +12,7 @@ interface Layout {
   readonly expiresAtMs: number;
 }
 
-/** Which partitions topics have, and which of them a record goes to: the one that Java's producer would choose for its key. */
+/** Which partitions topics have, and which of them a record goes to: the one that it names, or that Java's producer would choose for its key. */
 export class TopicLayouts {
   readonly #admin: KafkaAdmin;
   readonly #partitioner = Partitioners.DefaultPartitioner();
@@ -21,13 +22,18 @@ export class TopicLayouts {
     this.#admin = admin;
   }
 
-  async place(records: readonly OutgoingRecord[]): Promise<readonly PlacedRecord[]> {
+  /** @throws {RangeError} a record names a partition that its topic does not have */
+  async place(records: readonly (OutgoingRecord & AddressedRecord)[]): Promise<readonly PlacedRecord[]> {
     const layouts = new Map<string, Layout>();
     for (const { topic } of records) if (!layouts.has(topic)) layouts.set(topic, await this.of(topic));
     const partitions = new Map<string, number>();
     return records.map((record) => {
       const { topic, key } = record;
       const { partitions: partitionMetadata, maxMessageBytes } = layouts.get(topic) as Layout;
+      if (record.partition !== undefined) {
+        refuseMissing(record.partition, topic, partitionMetadata.length);
+        return { record, partition: record.partition, maxMessageBytes };
+      }
       const place = `${topic}/${key}`;
       let partition = typeof key === 'string' ? partitions.get(place) : undefined;
       if (partition === undefined) {

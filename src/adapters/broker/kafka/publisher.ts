@@ -1,4 +1,4 @@
-import { type LogRecord, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import { type AddressedRecord, TroubleError } from '../../../service-layer/unit-of-work.ts';
 import { bytesOf } from '../../record-bytes.ts';
 import { IdempotentAppender } from './appender.ts';
 import { asServiceError, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
@@ -33,7 +33,7 @@ export class KafkaPublisher {
     this.#layouts = layouts;
   }
 
-  async publish(topic: string, records: readonly LogRecord[]): Promise<readonly Place[]> {
+  async publish(topic: string, records: readonly AddressedRecord[]): Promise<readonly Place[]> {
     if (records.length === 0) return [];
     const { maxMessageBytes } = await this.#layouts.of(topic);
     const placed = await this.#layouts.place(records.map((record) => ({ ...record, topic })));

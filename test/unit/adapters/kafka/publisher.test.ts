@@ -121,6 +121,21 @@ describe('at an error in the answer to Produce', () => {
   });
 });
 
+it.each([
+  ['an error', { error: ERRORS.NOT_LEADER_OR_FOLLOWER }],
+  ['a connection that broke', { broken: 'before' }],
+  ['an answer that was lost', { broken: 'after' }],
+] as const)('no record overtakes another one of its partition after %s', async (_, fault) => {
+  // Each is a batch, and so a request, of its own.
+  const values = ['a', 'b', 'c'].map((value) => value.padEnd(700_000));
+  edge.kafka.on('Produce', fault, { node: 2 });
+  await edge.publisher.publish(
+    'commands',
+    values.map((value, index) => ({ ...event(index, value), partition: 1 })),
+  );
+  expect(edge.committed('commands').map((value) => value.trim())).toEqual(['a', 'b', 'c']);
+});
+
 describe('at a broken connection', () => {
   it.each(['before', 'after'] as const)('%s the records are appended, each is there once', async (when) => {
     edge.kafka.on('Produce', { broken: when }, { node: 2 });

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { PublishedOffsets } from '../../../src/entrypoints/published-offsets.ts';
+import { committedBy, LaneOffsets } from '../../../src/entrypoints/lane-offsets.ts';
 import type { Broker } from '../../../src/service-layer/unit-of-work.ts';
 
 const lane = { topic: 'commands', partition: 1 };
 
 function publishedOffsets(committed: (number | null)[] = []) {
-  return new PublishedOffsets({ committedOffsets: async () => committed } as unknown as Broker, 'group');
+  return new LaneOffsets(committedBy({ committedOffsets: async () => committed } as unknown as Broker, 'group'));
 }
 
 describe('how far the lanes have published', () => {
@@ -28,7 +28,7 @@ describe('how far the lanes have published', () => {
 
   it('is waited for while the broker does not answer', async () => {
     const broker = { committedOffsets: async () => Promise.reject(new Error('away')) } as unknown as Broker;
-    const published = new PublishedOffsets(broker, 'group');
+    const published = new LaneOffsets(committedBy(broker, 'group'));
     const waiting = published.cover([{ ...lane, nextOffset: 1 }], 10_000);
     setTimeout(() => published.note({ ...lane, nextOffset: 1 }), 30);
     expect(await waiting).toBe(true);
@@ -62,7 +62,7 @@ describe('how far the lanes have published', () => {
     });
 
     it('is asked once for all of them, ever more seldom while nothing changes', async () => {
-      const published = new PublishedOffsets(broker, 'group');
+      const published = new LaneOffsets(committedBy(broker, 'group'));
       const wanted = Array.from({ length: 8 }, (_, partition) => [{ topic: 'commands', partition, nextOffset: 1 }]);
       const covered = Promise.all(wanted.map((each) => published.cover(each, 1_000)));
       await vi.advanceTimersByTimeAsync(1_000);
@@ -74,7 +74,7 @@ describe('how far the lanes have published', () => {
     });
 
     it('reaches a waiting lane of the same process without a question', async () => {
-      const published = new PublishedOffsets(broker, 'group');
+      const published = new LaneOffsets(committedBy(broker, 'group'));
       const [first, second] = [1, 2].map((nextOffset) => published.cover([{ ...lane, nextOffset }], 10_000));
       published.note({ ...lane, nextOffset: 1 });
       expect(await first).toBe(true);
@@ -83,7 +83,7 @@ describe('how far the lanes have published', () => {
     });
 
     it.each(['a lane of this process says something', 'the broker says something new'])('is asked soon again once %s', async (what) => {
-      const published = new PublishedOffsets(broker, 'group');
+      const published = new LaneOffsets(committedBy(broker, 'group'));
       const first = published.cover([{ ...lane, nextOffset: 1 }], 60_000);
       await vi.advanceTimersByTimeAsync(2_000);
       if (what.startsWith('the broker')) committed[1] = 1;
