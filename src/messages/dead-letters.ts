@@ -1,3 +1,4 @@
+import { type Identity, idOf } from '../domain/identity.ts';
 import type { WireMessage } from './cloud-events.ts';
 
 export interface DeadLetter {
@@ -12,10 +13,10 @@ export interface DeadLetter {
 
 interface Parked {
   /** The command's, also where its value does not fit into the letter. */
-  readonly id: string;
+  readonly id: Identity;
   readonly skus: readonly string[];
-  /** Ids of the failed commands that it waits for. */
-  readonly behind: readonly string[];
+  /** The failed commands that it waits for. */
+  readonly behind: readonly Identity[];
   /** Among the parked commands. */
   readonly position: number;
 }
@@ -51,7 +52,8 @@ function headersOf({ topic, partition, offset }: DeadMessage, why: DeadLetter, m
     'dead-letter-attempts': String(why.attempts),
     'dead-letter-failed-at': why.failedAt,
     ...(why.parked && {
-      'dead-letter-command-id': why.parked.id,
+      'dead-letter-command-id': idOf(why.parked.id),
+      'dead-letter-command-identity': why.parked.id,
       'dead-letter-skus': JSON.stringify(why.parked.skus),
       'dead-letter-behind': JSON.stringify(why.parked.behind),
       'dead-letter-position': String(why.parked.position),

@@ -1,15 +1,8 @@
 import type { Database } from '../adapters/database/database.ts';
 import { EventFold, type FoldedEvent, UnfoldableError } from '../adapters/database/event-fold.ts';
-import {
-  isEmpty,
-  isUsedByOthers,
-  readMark,
-  readSeen,
-  replaceParked,
-  writeMark,
-  writePositions,
-  writeSeen,
-} from '../adapters/database/rebuild-target.ts';
+import { replaceParked } from '../adapters/database/parked-commands.ts';
+import { isEmpty, isUsedByOthers, readMark, readSeen, writeMark, writePositions, writeSeen } from '../adapters/database/rebuild-target.ts';
+import type { Identity } from '../domain/identity.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
 import type { Broker, Delivery, OffsetRange } from '../service-layer/unit-of-work.ts';
 import { refuseEmptyTopic } from './empty-topic.ts';
@@ -169,7 +162,7 @@ export class Rebuild {
   async #take({ partition, records, nextOffset }: Delivery): Promise<void> {
     const { until } = this.#plan;
     const events: FoldedEvent[] = [];
-    const commandIds: string[] = [];
+    const answered: Identity[] = [];
     for (const record of records) {
       this.#read += 1;
       if (until && !isBefore(record, until)) {
@@ -185,10 +178,10 @@ export class Rebuild {
         this.#skipped.beyondThePositions += 1;
         continue;
       }
-      commandIds.push(answer.commandId);
+      answered.push(answer.identity);
       events.push(...foldedEvents(answer, partition, record.offset));
     }
-    const repeated = await this.#fold.add(events, commandIds, { partition, nextOffset });
+    const repeated = await this.#fold.add(events, answered, { partition, nextOffset });
     this.#applied += events.length - repeated;
     this.#skipped.repeated += repeated;
   }
@@ -254,7 +247,7 @@ export class Rebuild {
       await writePositions(sql, positions, logId);
       const seen = ranges.map(({ partition, end: nextOffset }) => ({ topic: eventsTopic, partition, nextOffset }));
       await writeSeen(sql, seen, eventsLogId);
-      await replaceParked(sql, parked);
+      await replaceParked(sql, this.#database.dialect, parked);
     }, signal);
   }
 }

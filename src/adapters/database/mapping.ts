@@ -97,7 +97,7 @@ const sourcePositions = defineEntity({
 const processedCommands = defineEntity({
   name: 'ProcessedCommandRow',
   tableName: 'processed_commands',
-  properties: { id: text().primary() },
+  properties: { id: text().primary(), scope: int().default(0) },
 });
 
 const parkedCommands = defineEntity({
@@ -105,10 +105,12 @@ const parkedCommands = defineEntity({
   tableName: 'parked_commands',
   properties: {
     id: text().primary(),
+    identity: text().primary().default(''),
     subjects: text(),
     behind: text(),
     position: bigint(),
     isRedriven: int().fieldName('is_redriven'),
+    replaces: text().nullable(),
   },
 });
 
