@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { formerIdentity, type Identity, identityOf, idOf, parkedIdentity, REDRIVE_SOURCE } from '../domain/identity.ts';
 import { type Envelope, MalformedMessageError, NAME, readEnvelope } from '../messages/cloud-events.ts';
+import { REDRIVES } from '../messages/dead-letters.ts';
 import { commandKey, readCommand } from '../messages/incoming.ts';
 import type { Broker, Headers, LogRecord, ReceivedRecord } from '../service-layer/unit-of-work.ts';
 import { readTopic } from './read-topic.ts';
@@ -18,10 +19,11 @@ const RESOLVED_AT = 'dead-letter-resolved-at';
 const RESOLVED_BY = 'dead-letter-resolved-by';
 /** The id of the command that was sent in its place. */
 const REPLACED_BY = 'dead-letter-replaced-by';
-/** On a message that was sent again: how often. */
-const REDRIVES = 'dead-letter-redrives';
 /** In the id of a command that takes the place of another one: what follows that one's id. */
 const EDITED = '/edited-';
+
+/** Why a command is parked that could be read. */
+const PARKED_REASONS = ['handler-failed', 'parked-behind'];
 
 export type Resolution = 'redriven' | 'discarded';
 
@@ -159,6 +161,9 @@ export function originalOf({ headers }: { readonly headers: Headers }): string {
 function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRecord>): DeadLetter {
   const { topic, partition, offset, headers, timestampMs } = record;
   const of = (name: string) => text(headers, `dead-letter-${name}`);
+  const reason = of('reason') || 'unknown';
+  // A former release kept what a sender had forged, where it wrote nothing itself.
+  const ofParked = (name: string) => (PARKED_REASONS.includes(reason) ? of(name) : '');
   const id = `${topic}/${partition}/${offset}`;
   const original = originalOf(record);
   const envelope = envelopeOf(record);
@@ -166,17 +171,17 @@ function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRec
   const replacedBy = done ? text(done.headers, REPLACED_BY) : '';
   return {
     id,
-    reason: of('reason') || 'unknown',
+    reason,
     message: of('message'),
     original,
     attempts: Number(of('attempts')),
     failedAt: of('failed-at') || new Date(timestampMs).toISOString(),
     type: envelope?.type ?? null,
-    commandId: of('command-id') || (envelope?.id ?? original),
-    identity: parkedIdentity(of('command-identity') || formerLettersIdentity(of('command-id'), envelope, original)),
-    skus: list(of('skus')),
-    behind: of('command-identity') === '' ? list(of('behind')).map(formerIdentity) : list(of('behind')),
-    position: of('position') === '' ? null : Number(of('position')),
+    commandId: ofParked('command-id') || (envelope?.id ?? original),
+    identity: parkedIdentity(ofParked('command-identity') || formerLettersIdentity(ofParked('command-id'), envelope, original)),
+    skus: list(ofParked('skus')),
+    behind: ofParked('command-identity') === '' ? list(ofParked('behind')).map(formerIdentity) : list(ofParked('behind')),
+    position: ofParked('position') === '' ? null : Number(ofParked('position')),
     redrives: Number(of('redrives')) || 0,
     resolution: done ? (text(done.headers, RESOLUTION) === 'redriven' ? 'redriven' : 'discarded') : null,
     resolvedAt: done ? text(done.headers, RESOLVED_AT) || new Date(done.timestampMs).toISOString() : null,

@@ -160,6 +160,16 @@ describe('a dead letter', () => {
     });
   });
 
+  it('keeps no headers of its own that a sender forged, except how often it was sent again', () => {
+    const forged = { 'dead-letter-command-id': 'another', 'dead-letter-position': '1', 'dead-letter-anything': 'x' };
+    const redrives = { 'dead-letter-redrives': Buffer.from('2') };
+    const { headers } = encodeDeadLetter({ ...original, headers: { ...original.headers, ...forged, ...redrives } }, why, 10_000);
+    expect(headers).toMatchObject({ mine: Buffer.from('kept'), ...redrives });
+    for (const name of Object.keys(forged)) expect(headers).not.toHaveProperty([name]);
+    const tooMany = { ...original, headers: { 'dead-letter-redrives': '1e400' } };
+    expect(encodeDeadLetter(tooMany, why, 10_000).headers).not.toHaveProperty(['dead-letter-redrives']);
+  });
+
   it('of a parked command says which it is and what it waits for, also when the command itself does not fit', () => {
     const parked = { id: '/shop\tcmd-2', skus: ['LAMP, large'], behind: ['cmd-1'], position: 7 };
     const { headers } = encodeDeadLetter({ ...original, value: Buffer.alloc(20_000) }, { ...why, parked }, 10_000);
