@@ -12,6 +12,7 @@ import { ForeignRecords, type SkippedRecords } from './foreign-records.ts';
 import { readParkedCommands } from './parked-commands.ts';
 import { isBefore } from './place.ts';
 import { isSame, type RebuildPlan, readPlan } from './rebuild-plan.ts';
+import { readAnsweredCommands } from './silent-commands.ts';
 
 /** So many products with missing events are named. */
 const GAPS_NAMED = 3;
@@ -50,7 +51,8 @@ export interface Watch {
  * Builds the database out of the events topic. Sends nothing, moves no group.
  *
  * 1. `openTarget` marks the database, so that no service runs on it, and keeps the plan in it.
- * 2. The events are read and laid aside, with how far each partition was read.
+ * 2. The events are read and laid aside, with how far each partition was read. Then the commands are
+ *    read, as far back as their topic reaches: some were answered with no event.
  * 3. One transaction folds them, sets the lanes to where the group stands, and takes the mark away.
  *
  * Interrupted anywhere, it goes on when it is started again: before 2 has laid a chunk aside with that chunk, before 3 has
@@ -237,6 +239,7 @@ export class Rebuild {
   async #finish(signal: AbortSignal): Promise<number> {
     const { until, positions, logId, eventsTopic, eventsLogId, ranges } = this.#plan;
     const parked = until ? [] : await readParkedCommands(this.#broker, this.#plan, signal);
+    if (!until) await readAnsweredCommands(this.#broker, this.#plan, (answered) => this.#fold.addAnswered(answered), signal);
     return this.#fold.fold(async (sql) => {
       await this.#fold.forget(sql);
       await sql('delete from rebuilds');

@@ -110,10 +110,7 @@ export class EventFold {
            from ${jsonRows(dialect, EVENT)} as added where true on conflict (sku, sequence) do nothing`,
           [JSON.stringify(events.map(asRow))],
         ),
-        sql(
-          `insert into replay_answers (id, scope) select id, scope from ${jsonRows(dialect, { id: 'text', scope: 'bigint' })} as answered`,
-          [JSON.stringify(rowsOf(answered))],
-        ),
+        this.#note(sql, answered),
         sql.run(
           `insert into replay_progress (source_partition, next_offset) values (?, ?)
            on conflict (source_partition) do update set next_offset = excluded.next_offset`,
@@ -125,6 +122,16 @@ export class EventFold {
         await sql(note.replace('$rows', jsonRows(dialect, EVENT)), [JSON.stringify(events.map(asRow))]);
       return repeated;
     });
+  }
+
+  /** Notes commands that are answered, of which no event tells. */
+  async addAnswered(answered: readonly Identity[]): Promise<void> {
+    if (answered.length > 0) await this.#database.transaction((sql) => this.#note(sql, answered));
+  }
+
+  async #note(sql: Sql, answered: readonly Identity[]): Promise<void> {
+    const rows = jsonRows(this.#database.dialect, { id: 'text', scope: 'bigint' });
+    await sql(`insert into replay_answers (id, scope) select id, scope from ${rows} as answered`, [JSON.stringify(rowsOf(answered))]);
   }
 
   /** Where sequences have gaps, together with what the database holds. */
