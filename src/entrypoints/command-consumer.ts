@@ -2,6 +2,7 @@ import type { AssignedPartition, GroupConsumer } from '../service-layer/unit-of-
 import { AnswerReader } from './answered-offsets.ts';
 import { Lane } from './lane.ts';
 import { LaneRefusedError } from './lost-offset.ts';
+import { ByteBudget, MEMORY_BUDGET_BYTES } from './memory-budget.ts';
 import { PublishedOffsets } from './published-offsets.ts';
 import { type LaneContext, refuse } from './take-over.ts';
 import type { WatchedLane } from './watchdog.ts';
@@ -16,10 +17,15 @@ export class CommandConsumer {
   #joining: GroupConsumer | null = null;
   #subscription: GroupConsumer | null = null;
 
-  constructor(topic: string, context: Omit<LaneContext, 'published' | 'answered'>) {
+  constructor(topic: string, context: Omit<LaneContext, 'published' | 'answered' | 'relayBudget'>) {
     this.#topic = topic;
     const { broker, group, answering, log } = context;
-    this.#context = { ...context, published: new PublishedOffsets(broker, group), answered: new AnswerReader(broker, answering, log) };
+    this.#context = {
+      ...context,
+      published: new PublishedOffsets(broker, group),
+      answered: new AnswerReader(broker, answering, log),
+      relayBudget: new ByteBudget(MEMORY_BUDGET_BYTES.relays),
+    };
   }
 
   /** Resolves when the group is joined. Lanes open, and recover from any trouble, by themselves. */

@@ -13,6 +13,7 @@ import {
 import type { Answering } from './answer-batch.ts';
 import type { AnswerReader, Watch } from './answered-offsets.ts';
 import { knownOffsets, LaneRefusedError, refuseAnotherGroup } from './lost-offset.ts';
+import type { ByteBudget } from './memory-budget.ts';
 import { wholeCommandChunks } from './outbox-relay.ts';
 import type { PublishedOffsets } from './published-offsets.ts';
 import { fenceGroup, openLaneProducer } from './transactional-ids.ts';
@@ -24,6 +25,7 @@ export interface LaneContext {
   readonly group: string;
   readonly answering: Answering;
   readonly published: PublishedOffsets;
+  readonly relayBudget: ByteBudget;
   readonly answered: AnswerReader;
   /** What an operator can do about a database that is older than the topics, in words. */
   readonly recoveryAdvice: () => Promise<string>;

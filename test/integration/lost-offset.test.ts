@@ -4,6 +4,7 @@ import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
 import { AnswerReader } from '../../src/entrypoints/answered-offsets.ts';
+import { ByteBudget } from '../../src/entrypoints/memory-budget.ts';
 import { Metrics } from '../../src/entrypoints/metrics.ts';
 import { PublishedOffsets } from '../../src/entrypoints/published-offsets.ts';
 import { type LaneContext, takeOver } from '../../src/entrypoints/take-over.ts';
@@ -50,6 +51,7 @@ describe('A lane whose committed offset is missing', () => {
       group,
       answering: { bus: quietBus(), ...topics, parkedLimit: 1_000, clock: () => new Date(), metrics },
       published: new PublishedOffsets(log, group),
+      relayBudget: new ByteBudget(1_000_000),
       answered: new AnswerReader(log, topics, lines),
       recoveryAdvice: async () => 'rebuild it',
       log: lines,
