@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { EDITED } from '../adapters/database/parked-commands.ts';
+import { formerIdentity, type Identity, identityOf, idOf, parkedIdentity, REDRIVE_SOURCE } from '../domain/identity.ts';
 import { type Envelope, MalformedMessageError, NAME, readEnvelope } from '../messages/cloud-events.ts';
+import { REDRIVES } from '../messages/dead-letters.ts';
 import { commandKey, readCommand } from '../messages/incoming.ts';
 import type { Broker, Headers, LogRecord, ReceivedRecord } from '../service-layer/unit-of-work.ts';
 import { readTopic } from './read-topic.ts';
@@ -18,9 +19,11 @@ const RESOLVED_AT = 'dead-letter-resolved-at';
 const RESOLVED_BY = 'dead-letter-resolved-by';
 /** The id of the command that was sent in its place. */
 const REPLACED_BY = 'dead-letter-replaced-by';
-/** On a message that was sent again: how often. */
-const REDRIVES = 'dead-letter-redrives';
-const SOURCE = '/allocation/dead-letters';
+/** In the id of a command that takes the place of another one: what follows that one's id. */
+const EDITED = '/edited-';
+
+/** Why a command is parked that could be read. */
+const PARKED_REASONS = ['handler-failed', 'parked-behind'];
 
 export type Resolution = 'redriven' | 'discarded';
 
@@ -36,10 +39,12 @@ export interface DeadLetter {
   /** The command's type and id, as far as they can be read. */
   readonly type: string | null;
   readonly commandId: string;
+  /** What the command is parked under. */
+  readonly identity: Identity;
   /** The products that it is about, as far as the service knew when it failed. */
   readonly skus: readonly string[];
-  /** Ids of the failed commands that it waits for. */
-  readonly behind: readonly string[];
+  /** The failed commands that it waits for. */
+  readonly behind: readonly Identity[];
   /** Its place among the parked commands; null: nothing waits for it. */
   readonly position: number | null;
   /** How often it has been sent again before. */
@@ -99,7 +104,7 @@ export function redriven(letter: DeadLetter): LogRecord {
   const headers = { ...originalHeaders(letter), [REDRIVES]: String(letter.redrives + 1) };
   const envelope = envelopeOf({ value, headers });
   if (!envelope || envelope.id !== null || envelope.type === null || !NAME.test(envelope.type)) return { key, value, headers };
-  return { key, value, headers: { ...headers, ...identity(letter.original, envelope.type, envelope.dataschema) } };
+  return { key, value, headers: { ...headers, ...attributes(letter.original, envelope.type, envelope.dataschema) } };
 }
 
 /**
@@ -108,8 +113,9 @@ export function redriven(letter: DeadLetter): LogRecord {
  * @param json a command as plain JSON
  * @throws it is not one
  */
-export function edited(letter: DeadLetter, json: string): LogRecord & { readonly id: string } {
-  const id = `${letter.commandId}${EDITED}${letter.redrives + 1}-${createHash('sha256').update(json).digest('hex').slice(0, 8)}`;
+export function edited(letter: DeadLetter, json: string): LogRecord & { readonly id: string; readonly identity: Identity } {
+  const hash = createHash('sha256').update(letter.identity).update(json).digest('hex').slice(0, 8);
+  const id = `${letter.commandId}${EDITED}${letter.redrives + 1}-${hash}`;
   if (!NAME.test(id))
     throw new Error(`${letter.id} cannot be corrected, its id is too long: publish the right command, and discard the letter`);
   const value = Buffer.from(json);
@@ -119,18 +125,23 @@ export function edited(letter: DeadLetter, json: string): LogRecord & { readonly
   const correlation = envelopeOf(letter.record)?.correlationId ?? letter.commandId;
   const links = { ce_correlationid: correlation, ce_originalid: letter.commandId };
   const dataschema = envelopeOf({ value, headers: {} })?.dataschema ?? null;
-  const headers = { ...kept, ...identity(id, read.command.type, dataschema), ...links, [REDRIVES]: String(letter.redrives + 1) };
+  const headers = { ...kept, ...attributes(id, read.command.type, dataschema), ...links, [REDRIVES]: String(letter.redrives + 1) };
   // The key of the first, so that it comes to the same lane, before what waits for it.
-  return { id, key: letter.record.key ?? commandKey(read.command), value, headers };
+  return { id, identity: replacementIdentity(id), key: letter.record.key ?? commandKey(read.command), value, headers };
+}
+
+/** The identity of a command that was sent in the place of another. */
+export function replacementIdentity(id: string): Identity {
+  return identityOf({ source: REDRIVE_SOURCE, id }, id);
 }
 
 function originalHeaders({ record }: DeadLetter): Headers {
   return Object.fromEntries(Object.entries(record.headers).filter(([name]) => !name.startsWith('dead-letter-')));
 }
 
-function identity(id: string, type: string, dataschema: string | null): Record<string, string> {
+function attributes(id: string, type: string, dataschema: string | null): Record<string, string> {
   const version = dataschema === null ? {} : { ce_dataschema: dataschema };
-  return { 'content-type': 'application/json', ce_specversion: '1.0', ce_id: id, ce_source: SOURCE, ce_type: type, ...version };
+  return { 'content-type': 'application/json', ce_specversion: '1.0', ce_id: id, ce_source: REDRIVE_SOURCE, ce_type: type, ...version };
 }
 
 function envelopeOf(message: { readonly value: Buffer | null; readonly headers: Headers }): Envelope | null {
@@ -159,6 +170,9 @@ export function originalOf({ headers }: { readonly headers: Headers }): string {
 function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRecord>): DeadLetter {
   const { topic, partition, offset, headers, timestampMs } = record;
   const of = (name: string) => text(headers, `dead-letter-${name}`);
+  const reason = of('reason') || 'unknown';
+  // A former release kept what a sender had forged, where it wrote nothing itself.
+  const ofParked = (name: string) => (PARKED_REASONS.includes(reason) ? of(name) : '');
   const id = `${topic}/${partition}/${offset}`;
   const original = originalOf(record);
   const envelope = envelopeOf(record);
@@ -166,16 +180,17 @@ function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRec
   const replacedBy = done ? text(done.headers, REPLACED_BY) : '';
   return {
     id,
-    reason: of('reason') || 'unknown',
+    reason,
     message: of('message'),
     original,
     attempts: Number(of('attempts')),
     failedAt: of('failed-at') || new Date(timestampMs).toISOString(),
     type: envelope?.type ?? null,
-    commandId: of('command-id') || (envelope?.id ?? original),
-    skus: list(of('skus')),
-    behind: list(of('behind')),
-    position: of('position') === '' ? null : Number(of('position')),
+    commandId: ofParked('command-id') || (envelope?.id ?? original),
+    identity: parkedIdentity(ofParked('command-identity') || formerLettersIdentity(ofParked('command-id'), envelope, original)),
+    skus: list(ofParked('skus')),
+    behind: ofParked('command-identity') === '' ? list(ofParked('behind')).map(formerIdentity) : list(ofParked('behind')),
+    position: ofParked('position') === '' ? null : Number(ofParked('position')),
     redrives: Number(of('redrives')) || 0,
     resolution: done ? (text(done.headers, RESOLUTION) === 'redriven' ? 'redriven' : 'discarded') : null,
     resolvedAt: done ? text(done.headers, RESOLVED_AT) || new Date(done.timestampMs).toISOString() : null,
@@ -183,6 +198,17 @@ function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRec
     ...(replacedBy !== '' && { replacedBy }),
     record,
   };
+}
+
+/** A former release wrote the id alone, and beside it mostly the whole message. */
+function formerLettersIdentity(id: string, envelope: Envelope | null, original: string): Identity {
+  const said = identityOf(envelope ?? { source: null, id: null }, original);
+  return id === '' || idOf(said) === id ? said : formerIdentity(id);
+}
+
+/** The names under which others may wait for the letter's command: former releases name its id alone. */
+export function namesOf({ identity, commandId }: DeadLetter): readonly Identity[] {
+  return [identity, formerIdentity(commandId)];
 }
 
 /** A header of the service's own; of a message that brings one like it, whatever that makes. */

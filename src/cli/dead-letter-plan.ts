@@ -1,4 +1,5 @@
-import type { DeadLetter } from './dead-letter-box.ts';
+import type { Identity } from '../domain/identity.ts';
+import { type DeadLetter, namesOf } from './dead-letter-box.ts';
 import { UsageError } from './errors.ts';
 
 export type Action = 'redrive' | 'discard';
@@ -58,26 +59,27 @@ export function plan(
   corrected: DeadLetter | null = null,
 ): Plan {
   if (action === 'discard') {
-    const gone = new Set(chosen.map(({ commandId }) => commandId));
+    const gone = new Set(chosen.flatMap(namesOf));
     const released = open.filter((letter) => !chosen.includes(letter) && letter.behind.some((id) => gone.has(id)));
     return { redrive: inOrder(released), discard: chosen, refused: [] };
   }
-  const failed = new Set(chosen.flatMap(({ position, behind, commandId }) => (position === null ? [] : (atLeast(behind) ?? [commandId]))));
+  const failed = new Set(chosen.filter(({ position }) => position !== null).flatMap(failedOnes));
   const sequence = open.filter(
-    (letter) =>
-      chosen.includes(letter) || (letter.position !== null && (atLeast(letter.behind) ?? [letter.commandId]).some((id) => failed.has(id))),
+    (letter) => chosen.includes(letter) || (letter.position !== null && failedOnes(letter).some((identity) => failed.has(identity))),
   );
   const refused = sequence.flatMap((letter) => {
     const why = reasonToRefuse(letter, maxRedrives, letter === corrected);
     return why === null ? [] : [{ letter, why }];
   });
-  const stuck = new Set(refused.map(({ letter }) => letter.commandId));
-  const sent = sequence.filter((letter) => !stuck.has(letter.commandId) && !letter.behind.some((id) => stuck.has(id)));
+  const stuck = new Set(refused.flatMap(({ letter }) => namesOf(letter)));
+  const sent = sequence.filter((letter) => ![letter.identity, ...letter.behind].some((identity) => stuck.has(identity)));
   return { redrive: inOrder(sent), discard: [], refused };
 }
 
-/** Null: there are none. */
-const atLeast = (ids: readonly string[]) => (ids.length > 0 ? ids : null);
+/** The failed commands that it waits for; or it is one itself. */
+function failedOnes(letter: DeadLetter): readonly Identity[] {
+  return letter.behind.length > 0 ? letter.behind : namesOf(letter);
+}
 
 function reasonToRefuse({ id, original, record, redrives, behind }: DeadLetter, maxRedrives: number, isCorrected: boolean): string | null {
   if (record.value === null && !isCorrected) {

@@ -2,7 +2,7 @@ import { hostname, userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Release } from '../adapters/database/parked-commands.ts';
 import type { AddressedRecord } from '../service-layer/unit-of-work.ts';
-import { type DeadLetter, type edited, marker, partitionIn, type Resolution, readDeadLetters, redriven } from './dead-letter-box.ts';
+import { type DeadLetter, type edited, marker, namesOf, partitionIn, type Resolution, readDeadLetters, redriven } from './dead-letter-box.ts';
 import { type Plan, plan } from './dead-letter-plan.ts';
 import { answering, type BrokerSession } from './session.ts';
 
@@ -65,10 +65,10 @@ export class DeadLetterResolver {
   }
 
   #release(redrive: readonly DeadLetter[], discard: readonly DeadLetter[]): Release {
-    const ids = (letters: readonly DeadLetter[]) => letters.filter(({ position }) => position !== null).map(({ commandId }) => commandId);
+    const parked = (letters: readonly DeadLetter[]) => letters.filter(({ position }) => position !== null).map(({ identity }) => identity);
     const correction = this.#correction;
-    const replaced = correction && { id: correction.letter.commandId, by: correction.message.id };
-    return { redriven: ids(redrive), discarded: ids(discard), replaced };
+    const replaced = correction && { identity: correction.letter.identity, by: correction.message.identity };
+    return { redriven: parked(redrive), discarded: parked(discard), replaced };
   }
 
   async #sendAgain(letters: readonly DeadLetter[]): Promise<readonly Place[]> {
@@ -111,24 +111,24 @@ export class DeadLetterResolver {
    */
   async #follow(first: readonly DeadLetter[], firstPlaces: readonly Place[]): Promise<void> {
     const { broker, config } = this.#session;
-    const sent = new Set(first.flatMap(({ commandId, behind }) => [commandId, ...behind]));
-    if (this.#correction) sent.add(this.#correction.message.id);
+    const sent = new Set(first.flatMap((letter) => [...namesOf(letter), ...letter.behind]));
+    if (this.#correction) sent.add(this.#correction.message.identity);
     let last = first;
     for (let places = firstPlaces; places.length > 0; ) {
       if (!(await this.#areAnswered(places))) return this.#listener.unanswered();
       const open = (await readDeadLetters(broker, config.deadLettersTopic)).filter(({ resolution }) => resolution === null);
-      const failed = open.filter(({ commandId, reason }) => reason === 'handler-failed' && sent.has(commandId));
-      const isStuck = ({ behind }: DeadLetter) => failed.some(({ commandId }) => behind.includes(commandId));
+      const failed = open.filter((letter) => letter.reason === 'handler-failed' && namesOf(letter).some((name) => sent.has(name)));
+      const isStuck = ({ behind }: DeadLetter) => failed.some((letter) => namesOf(letter).some((name) => behind.includes(name)));
       const next = open.filter((letter) => letter.behind.some((id) => sent.has(id)) && !isStuck(letter));
       if (next.length === 0) {
         for (const letter of failed) this.#listener.failedAgain(letter);
         return;
       }
-      const waiting = new Set(next.map(({ commandId }) => commandId));
-      if (last.every(({ commandId }) => waiting.has(commandId))) return this.#listener.unanswered();
+      const waiting = new Set(next.map(({ identity }) => identity));
+      if (last.every(({ identity }) => waiting.has(identity))) return this.#listener.unanswered();
       const { redrive } = plan('redrive', next, next, Number.POSITIVE_INFINITY);
       last = redrive;
-      for (const { commandId } of redrive) sent.add(commandId);
+      for (const { identity } of redrive) sent.add(identity);
       places = await this.#sendAgain(redrive);
     }
   }

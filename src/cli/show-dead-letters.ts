@@ -1,3 +1,4 @@
+import { idOf, sourceOf } from '../domain/identity.ts';
 import { type DeadLetter, readDeadLetters } from './dead-letter-box.ts';
 import { filter, type Selection } from './dead-letter-plan.ts';
 import { headersAsText, recordAsJson } from './describe-record.ts';
@@ -37,8 +38,8 @@ export function found(letters: readonly DeadLetter[], id: string): DeadLetter {
   throw new Error(`There is no dead letter ${id}: "npx allocation dead-letters list" prints the ids of those that wait`);
 }
 
-function about({ record: _, ...rest }: DeadLetter): Omit<DeadLetter, 'record'> {
-  return rest;
+function about({ record: _, identity, behind, ...rest }: DeadLetter): object {
+  return { ...rest, source: sourceOf(identity), behind: behind.map(idOf) };
 }
 
 function read(): Promise<readonly DeadLetter[]> {

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Event, RejectionReason } from '../domain/events.ts';
+import { idOf } from '../domain/identity.ts';
 import { passing } from '../fault-points.ts';
 import { encodeDeadLetter } from '../messages/dead-letters.ts';
 import { type IncomingCommand, readCommand, type UnreadableMessage } from '../messages/incoming.ts';
@@ -90,7 +91,7 @@ export async function readRecords(records: readonly ReceivedRecord[]): Promise<r
 }
 
 /**
- * Answers every record, in order, within the lane's transaction: a command goes to the bus once per id, whatever
+ * Answers every record, in order, within the lane's transaction: a command goes to the bus once, by its identity; whatever
  * cannot be read, or be handled, goes to the dead letters. While the database writes what the aggregates have become, the
  * answers are encoded.
  * @returns the progress to commit; each record's answer is in its outbox records
@@ -130,7 +131,7 @@ async function handle(
 ): Promise<readonly Answer[]> {
   const commands = records.flatMap(({ incoming }) => (incoming.kind === 'command' ? [incoming] : []));
   const [claimed, parked] = await Promise.all([
-    transaction.claim(commands.map(({ id }) => id)),
+    transaction.claim(commands.map(({ identity }) => identity)),
     transaction.readParked(),
     transaction.prepare(commands.map(({ command }) => command)),
   ]);
@@ -140,16 +141,16 @@ async function handle(
   const answers: Answer[] = [];
   for (const [index, { record, incoming }] of records.entries()) {
     if (incoming.kind === 'unreadable') answers.push({ record, incoming, events: null, parked: null });
-    else if (unanswered.delete(incoming.id)) {
-      const { id, command } = incoming;
+    else if (unanswered.delete(incoming.identity)) {
+      const { identity, command } = incoming;
       const subjects = parking.isEmpty ? [] : parking.widened(await subjectsOf(command, transaction.products));
-      const behind = parking.before(id, subjects);
-      if (behind.length > 0) answers.push({ record, incoming, events: null, parked: parking.park(id, subjects, behind) });
+      const behind = parking.before(identity, subjects);
+      if (behind.length > 0) answers.push({ record, incoming, events: null, parked: parking.park(identity, subjects, behind) });
       else {
         const events = await bus.handle(command, transaction);
         if (record.offset >= settledBelowOffset && events.some(isUnknown)) throw new UnsettledError(index);
         answers.push({ record, incoming, events, parked: null });
-        parking.answered(id);
+        parking.answered(identity);
       }
     }
   }
@@ -174,17 +175,17 @@ function isUnknown(event: Event): boolean {
 /** Instead of step 3: a handler has failed on the command for good. What comes after it about the same subjects will be parked. */
 async function fail([read]: readonly ReadRecord[], transaction: LaneTransaction, { parkedLimit }: Answering): Promise<readonly Answer[]> {
   if (read?.incoming.kind !== 'command') return read ? [{ ...read, events: null, parked: null }] : [];
-  const { id, command } = read.incoming;
-  const [claimed, parked] = await Promise.all([transaction.claim([id]), transaction.readParked()]);
+  const { identity, command } = read.incoming;
+  const [claimed, parked] = await Promise.all([transaction.claim([identity]), transaction.readParked()]);
   // The same command came through another lane too, and was answered there since.
-  if (!claimed.has(id)) return [];
+  if (!claimed.has(identity)) return [];
   const parking = new Parking(parked, parkedLimit);
   const subjects = await subjectsOf(command, transaction.products).catch((error) => {
     if (error instanceof TroubleError) throw error;
     // What the handler failed on may be what is stored: the command's own words must do.
     return subjectsOf(command, { getByBatchReference: async () => null, getByOrder: async () => [] });
   });
-  const failed = parking.park(id, parking.widened(subjects), []);
+  const failed = parking.park(identity, parking.widened(subjects), []);
   passing('failure-claimed');
   await transaction.writeParked(parking.changes());
   return [{ ...read, events: null, parked: failed }];
@@ -206,8 +207,8 @@ async function encode(
       put(deadLettersTopic, encodeDeadLetter(record, why, deadLetterMaxBytes));
     } else {
       const { topic, partition, offset } = record;
-      const { id: commandId, correlationId, traceparent, command } = incoming;
-      const answer = { topic, partition, offset, commandId, correlationId, traceparent, command, events, time };
+      const { identity, correlationId, traceparent, command } = incoming;
+      const answer = { topic, partition, offset, identity, correlationId, traceparent, command, events, time };
       for (const event of encodeAnswer(answer, eventMaxBytes)) put(eventsTopic, event);
     }
     if (index % STRETCH === STRETCH - 1) await nextTurn();
@@ -218,7 +219,7 @@ async function encode(
 function whyDead(incoming: ReadRecord['incoming'], parked: ParkedCommand | null, failure: HandlerFailure | null) {
   if (incoming.kind === 'unreadable') return { reason: incoming.reason, message: incoming.message, attempts: 1 };
   if (failure || !parked) return { reason: 'handler-failed' as const, message: failure?.message ?? '', attempts: failure?.attempts ?? 1 };
-  return { reason: 'parked-behind' as const, message: `It waits behind ${parked.behind.join(', ')}, which failed`, attempts: 0 };
+  return { reason: 'parked-behind' as const, message: `It waits behind ${parked.behind.map(idOf).join(', ')}, which failed`, attempts: 0 };
 }
 
 /** So many records at a stretch, a millisecond or so: then sockets, timers and the other lanes have their turn. */

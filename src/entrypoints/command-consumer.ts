@@ -4,6 +4,7 @@ import { EarlierCommands } from './earlier-commands.ts';
 import { Lane } from './lane.ts';
 import { committedBy, LaneOffsets } from './lane-offsets.ts';
 import { LaneRefusedError } from './lost-offset.ts';
+import { ByteBudget, MEMORY_BUDGET_BYTES } from './memory-budget.ts';
 import { type LaneContext, refuse } from './take-over.ts';
 import type { WatchedLane } from './watchdog.ts';
 
@@ -17,7 +18,7 @@ export class CommandConsumer {
   #joining: GroupConsumer | null = null;
   #subscription: GroupConsumer | null = null;
 
-  constructor(topic: string, context: Omit<LaneContext, 'published' | 'earlier' | 'answered' | 'reopenAll'>) {
+  constructor(topic: string, context: Omit<LaneContext, 'published' | 'earlier' | 'answered' | 'relayBudget' | 'reopenAll'>) {
     this.#topic = topic;
     const { broker, store, group, answering, log } = context;
     this.#context = {
@@ -25,6 +26,7 @@ export class CommandConsumer {
       published: new LaneOffsets(committedBy(broker, group)),
       earlier: new EarlierCommands({ broker, store, metrics: answering.metrics, log }),
       answered: new AnswerReader(broker, answering, log),
+      relayBudget: new ByteBudget(MEMORY_BUDGET_BYTES.relays),
       reopenAll: (why) => {
         for (const { lane } of this.#lanes.values()) lane.reopen(why);
       },

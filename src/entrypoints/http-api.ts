@@ -9,12 +9,15 @@ import { allocationsOf, productView, type Query } from '../views.ts';
 import { EventStream } from './event-stream.ts';
 import { asRecordHeaders } from './http-binding.ts';
 import { problem, refuseConnection } from './http-problem.ts';
+import { ByteBudget, MEMORY_BUDGET_BYTES } from './memory-budget.ts';
 import type { Metrics } from './metrics.ts';
 
 const READY_TIMEOUT_MS = 3_000;
 const RETRY_AFTER_SECONDS = 2;
 /** How long `close` waits for the answers that are under way. */
 const CLOSE_TIMEOUT_MS = 2_000;
+/** What a request takes besides its body: sockets and parsed headers, an upper bound. */
+const REQUEST_BYTES = 16 * 1024;
 /** A name's 255 characters, each four bytes, percent-encoded. */
 const MAX_ENCODED_NAME = 255 * 4 * 3;
 
@@ -34,6 +37,13 @@ export class ListenError extends Error {
   readonly code = 'listen';
 }
 
+interface RouteOptions {
+  /** Whether there is a HEAD of it. */
+  readonly head?: boolean;
+  /** Runs before the body is read. */
+  readonly onRequest?: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
+}
+
 type Handler = (request: FastifyRequest<{ Params: { id: string } }>, reply: FastifyReply) => unknown;
 
 /** Commands in, and questions about what they led to. Errors are `application/problem+json` (RFC 9457). */
@@ -42,6 +52,7 @@ export class HttpApi {
   readonly #server: FastifyInstance;
   readonly #events: EventStream;
   readonly #answering = new Set<Promise<unknown>>();
+  readonly #commands = new ByteBudget(MEMORY_BUDGET_BYTES.http);
   /** Where it listens; null until it does. */
   url: string | null = null;
 
@@ -95,7 +106,9 @@ export class HttpApi {
 
   #addRoutes(): void {
     const { query, metrics } = this.#options;
-    this.#route('POST', '/commands', (request, reply) => this.#acceptCommand(request, reply));
+    this.#route('POST', '/commands', (request, reply) => this.#acceptCommand(request, reply), {
+      onRequest: async (request, reply) => this.#admit(request, reply),
+    });
     // No command could have named it otherwise; the databases, for their part, choke on NUL.
     this.#route('GET', '/allocations/:id', async ({ params: { id } }, reply) => {
       const allocations = NAME.test(id) ? await allocationsOf(id, query) : [];
@@ -118,14 +131,26 @@ export class HttpApi {
   }
 
   /** Adds the route, and 405 for every other method. */
-  #route(method: 'GET' | 'POST', url: string, handler: Handler, { head = method === 'GET' } = {}): void {
-    this.#server.route({ method, url, handler, exposeHeadRoute: head });
+  #route(method: 'GET' | 'POST', url: string, handler: Handler, { head = method === 'GET', onRequest }: RouteOptions = {}): void {
+    this.#server.route({ method, url, handler, exposeHeadRoute: head, ...(onRequest && { onRequest }) });
     const allowed = head ? [method, 'HEAD'] : [method];
     const refuse = async (request: FastifyRequest, reply: FastifyReply) =>
       problem(reply.header('allow', allowed.join(', ')), 405, `${request.method} is not possible here, only ${allowed.join(' and ')}`);
     const others = this.#server.supportedMethods.filter((each) => !allowed.includes(each));
     // Before the body is read: whatever it is, the method is what is wrong.
     this.#server.route({ method: others, url, onRequest: refuse, handler: refuse });
+  }
+
+  /** Refuses a command before its body is read, while those before it wait for the log. */
+  #admit({ headers }: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
+    if (this.#commands.isExceeded) {
+      const detail = 'Too many commands wait for the log already: send this one again later';
+      return problem(reply.header('retry-after', RETRY_AFTER_SECONDS), 503, detail);
+    }
+    const bytes = REQUEST_BYTES + Math.min(Number(headers['content-length'] ?? MAX_COMMAND_BYTES), MAX_COMMAND_BYTES);
+    this.#commands.hold(bytes);
+    reply.raw.once('close', () => this.#commands.release(bytes));
+    return undefined;
   }
 
   async #acceptCommand({ headers, body, raw }: FastifyRequest, reply: FastifyReply): Promise<unknown> {

@@ -296,6 +296,7 @@ export class Lane implements PartitionOwner {
           lane: { topic: this.#assigned.topic, partition: this.#assigned.partition },
           group: this.#context.group,
           published: this.#context.published,
+          budget: this.#context.relayBudget,
           onPublished: ({ nextOffset }) => {
             // The answer to a former relay may come late, when the lane has opened anew beyond it.
             this.#publishedBelowOffset = Math.max(this.#publishedBelowOffset, nextOffset);

@@ -72,7 +72,9 @@ export class Metrics {
     this.#commands.inc(messages);
     const counts = new Map<string, number>();
     for (const { headers } of outbox) {
-      const type = String(headers.ce_type ?? `dead-letter:${headers['dead-letter-reason']}`);
+      const reason = headers['dead-letter-reason'];
+      // A dead letter has the type that its sender chose: any number of them.
+      const type = reason === undefined ? String(headers.ce_type) : `dead-letter:${reason}`;
       counts.set(type, (counts.get(type) ?? 0) + 1);
     }
     for (const [type, count] of counts) this.#answers.inc({ type }, count);

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { passing } from '../fault-points.ts';
 import type { OutboxRecord, Partition, PartitionOffset, TransactionalProducer } from '../service-layer/unit-of-work.ts';
 import type { LaneOffsets } from './lane-offsets.ts';
+import type { ByteBudget } from './memory-budget.ts';
 
 /**
  * The lane's way out: publishes what the lane's transactions committed, in their order.
@@ -23,10 +24,12 @@ export class OutboxRelay {
   readonly #lane: Partition;
   readonly #group: string;
   readonly #published: LaneOffsets;
+  readonly #budget: ByteBudget;
   readonly #onPublished: (chunk: Chunk) => void;
   readonly #onBroken: (error: unknown) => void;
   #queue: QueuedChunk[] = [];
   #queuedRecords = 0;
+  #heldBytes = 0;
   #running: Promise<void> | null = null;
   #publishing: Promise<void> = Promise.resolve();
   #broken = false;
@@ -37,6 +40,8 @@ export class OutboxRelay {
     readonly lane: Partition;
     readonly group: string;
     readonly published: LaneOffsets;
+    /** Shared by all lanes of the process. */
+    readonly budget: ByteBudget;
     readonly onPublished: (chunk: Chunk) => void;
     readonly onBroken: (error: unknown) => void;
   }) {
@@ -44,6 +49,7 @@ export class OutboxRelay {
     this.#lane = options.lane;
     this.#group = options.group;
     this.#published = options.published;
+    this.#budget = options.budget;
     this.#onPublished = options.onPublished;
     this.#onBroken = options.onBroken;
   }
@@ -56,13 +62,26 @@ export class OutboxRelay {
     for (const chunk of wholeCommandChunks(records, nextOffset)) {
       this.#queue.push({ ...chunk, restsOn });
       this.#queuedRecords += chunk.records.length;
+      this.#hold(chunk.bytes * COPIES);
     }
+    if (this.#broken) this.#hold(-this.#heldBytes);
     this.#running ??= this.#run();
   }
 
   /** Resolves when the queue is short enough for another batch, or the relay is broken. */
   async room(): Promise<void> {
-    while (this.#queuedRecords > MAX_QUEUED_RECORDS && !this.#broken) await this.#publishing;
+    while (this.#isFull() && !this.#broken) await this.#publishing;
+  }
+
+  /** A lane that holds nothing has room, whatever the others hold: they may be waiting for its answers. */
+  #isFull(): boolean {
+    return this.#queuedRecords > MAX_QUEUED_RECORDS || (this.#heldBytes > 0 && this.#budget.isExceeded);
+  }
+
+  #hold(bytes: number): void {
+    this.#heldBytes += bytes;
+    if (bytes < 0) this.#budget.release(-bytes);
+    else this.#budget.hold(bytes);
   }
 
   /** From now on what rests on answers that do not come out is left in the outbox, for whoever opens the lane next. */
@@ -80,6 +99,7 @@ export class OutboxRelay {
   async close(): Promise<void> {
     this.#broken = true;
     this.#queue = [];
+    this.#hold(-this.#heldBytes);
     await this.#producer.close();
   }
 
@@ -98,6 +118,7 @@ export class OutboxRelay {
       if (this.#broken) return;
       await this.#producer.publish(chunk.records, { ...this.#lane, group: this.#group, nextOffset: chunk.nextOffset });
       this.#queuedRecords -= chunk.records.length;
+      if (!this.#broken) this.#hold(-chunk.bytes * COPIES);
       this.#published.note({ ...this.#lane, nextOffset: chunk.nextOffset });
       this.#onPublished(chunk);
     } catch (error) {
@@ -128,6 +149,8 @@ export class OutboxRelay {
 }
 
 const MAX_QUEUED_RECORDS = 4_000;
+/** A record waits as text and as the bytes that go on the wire. */
+const COPIES = 2;
 const MAX_CHUNK_BYTES = 4 * 1024 * 1024;
 /** Then it is looked whether the lane closes. */
 const OTHERS_TIMEOUT_MS = 500;

@@ -15,6 +15,7 @@ import type { AnswerReader, Watch } from './answered-offsets.ts';
 import type { EarlierCommands } from './earlier-commands.ts';
 import type { LaneOffsets } from './lane-offsets.ts';
 import { knownOffsets, LaneRefusedError, refuseAnotherGroup } from './lost-offset.ts';
+import type { ByteBudget } from './memory-budget.ts';
 import { wholeCommandChunks } from './outbox-relay.ts';
 import { fenceGroup, openLaneProducer } from './transactional-ids.ts';
 
@@ -33,6 +34,7 @@ export interface LaneContext {
    */
   readonly published: LaneOffsets;
   readonly earlier: EarlierCommands;
+  readonly relayBudget: ByteBudget;
   readonly answered: AnswerReader;
   /** What an operator can do about a database that is older than the topics, in words. */
   readonly recoveryAdvice: () => Promise<string>;

@@ -9,6 +9,8 @@ type HeaderValue = Buffer | string | readonly (Buffer | string)[] | undefined;
 /** What a message says, in whichever form it came. */
 export interface Envelope {
   readonly id: string | null;
+  /** Null: plain JSON has none. */
+  readonly source: string | null;
   readonly type: string | null;
   readonly correlationId: string | null;
   readonly traceparent: string | null;
@@ -49,6 +51,7 @@ export function readEnvelope(message: WireMessage): Envelope {
   const correlationId = header(message, 'ce_correlationid');
   return {
     id: id === null ? null : attribute('id', id),
+    source: null,
     type: typeof type === 'string' ? type : null,
     correlationId: correlationId === null ? null : attribute('correlationid', correlationId),
     traceparent: traceparent(own(message, 'traceparent')),
@@ -74,10 +77,11 @@ type Lenient = Pick<Envelope, 'traceparent' | 'dataschema' | 'data'>;
 function fromAttributes(read: (name: string) => unknown, lenient: Lenient): Envelope {
   const specversion = read('specversion');
   if (specversion !== '1.0') throw new MalformedMessageError(`specversion must be "1.0", not ${shown(specversion)}`);
-  attribute('source', read('source'));
+  const source = attribute('source', read('source'));
   const correlationId = read('correlationid');
   return {
     id: attribute('id', read('id')),
+    source,
     type: attribute('type', read('type')),
     correlationId: correlationId === null ? null : attribute('correlationid', correlationId),
     ...lenient,

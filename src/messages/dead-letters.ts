@@ -1,3 +1,4 @@
+import { type Identity, idOf } from '../domain/identity.ts';
 import type { WireMessage } from './cloud-events.ts';
 
 export interface DeadLetter {
@@ -12,10 +13,10 @@ export interface DeadLetter {
 
 interface Parked {
   /** The command's, also where its value does not fit into the letter. */
-  readonly id: string;
+  readonly id: Identity;
   readonly skus: readonly string[];
-  /** Ids of the failed commands that it waits for. */
-  readonly behind: readonly string[];
+  /** The failed commands that it waits for. */
+  readonly behind: readonly Identity[];
   /** Among the parked commands. */
   readonly position: number;
 }
@@ -27,18 +28,30 @@ interface DeadMessage extends WireMessage {
   readonly key: Buffer | null;
 }
 
+/** On a message that `dead-letters redrive` has sent again: how often. */
+export const REDRIVES = 'dead-letter-redrives';
+const COUNT = /^\d{1,6}$/;
+
 /**
- * The original's bytes and headers, and why it is dead. A value that the dead letters topic would not take
+ * The original's bytes and headers, and why it is dead. Headers named like the service's own are
+ * left out: nobody else may say what a letter is about, or what was done with it. A value that the dead letters topic would not take
  * stays where it is: the message says where to find it, so that it blocks nobody and does not disappear.
  */
 export function encodeDeadLetter(original: DeadMessage, why: DeadLetter, maxMessageBytes: number) {
   const { topic, partition, offset, key, value } = original;
-  const headers = { ...original.headers, ...headersOf(original, why, why.message) };
+  const headers = { ...sendersHeaders(original), ...headersOf(original, why, why.message) };
   const headerBytes = Object.entries(headers).reduce((sum, [name, each]) => sum + Buffer.byteLength(name) + sizeOf(each) + 16, 512);
   if (sizeOf(value) + sizeOf(key) + headerBytes <= maxMessageBytes) return { key, value, headers };
   const place = `${topic}/${partition}/${offset}`;
   const message = `${why.message}. The value is too large for the dead letters; it is at ${place}`;
   return { key: null, value: null, headers: headersOf(original, why, message) };
+}
+
+function sendersHeaders({ headers }: DeadMessage): WireMessage['headers'] {
+  const isSenders = ([name, value]: [string, unknown]) =>
+    !name.startsWith('dead-letter-') || (name === REDRIVES && COUNT.test(String(value)));
+  const entries = Object.entries(headers);
+  return entries.every(isSenders) ? headers : Object.fromEntries(entries.filter(isSenders));
 }
 
 function headersOf({ topic, partition, offset }: DeadMessage, why: DeadLetter, message: string) {
@@ -51,7 +64,8 @@ function headersOf({ topic, partition, offset }: DeadMessage, why: DeadLetter, m
     'dead-letter-attempts': String(why.attempts),
     'dead-letter-failed-at': why.failedAt,
     ...(why.parked && {
-      'dead-letter-command-id': why.parked.id,
+      'dead-letter-command-id': idOf(why.parked.id),
+      'dead-letter-command-identity': why.parked.id,
       'dead-letter-skus': JSON.stringify(why.parked.skus),
       'dead-letter-behind': JSON.stringify(why.parked.behind),
       'dead-letter-position': String(why.parked.position),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Command } from '../domain/commands.ts';
+import { type Identity, identityOf } from '../domain/identity.ts';
 import { type Envelope, MalformedMessageError, NAME, readEnvelope, type WireMessage } from './cloud-events.ts';
 import { FIRST_VERSION, UnfitDataError, upcast, type Versions, versionOf } from './versions.ts';
 
@@ -10,8 +11,10 @@ const MAX_LINES = 500;
 /** A message that is a command. */
 export interface IncomingCommand {
   readonly kind: 'command';
-  /** The same id again is the same command. */
+  /** What the sender knows it by; without an id of its own its place. */
   readonly id: string;
+  /** The same identity again is the same command. */
+  readonly identity: Identity;
   readonly correlationId: string;
   readonly traceparent: string | null;
   readonly command: Command;
@@ -86,9 +89,9 @@ const versionsByType = new Map<string, Versions<z.ZodType<Command>>>(Object.entr
 
 /**
  * Reads a message as a command. Never throws: what cannot be read says why.
- * @param fallbackId the command's id when the message brings none
+ * @param place where the message lies: the command's id when the message brings none
  */
-export function readCommand(message: WireMessage, fallbackId: string): IncomingCommand | UnreadableMessage {
+export function readCommand(message: WireMessage, place: string): IncomingCommand | UnreadableMessage {
   if (message.value !== null && message.value.length > MAX_COMMAND_BYTES) {
     return unreadable('too-large', `The value has ${message.value.length} bytes; a command has at most ${MAX_COMMAND_BYTES}`);
   }
@@ -99,8 +102,10 @@ export function readCommand(message: WireMessage, fallbackId: string): IncomingC
     if (!versions) return unreadable('unknown-type', unknownType(envelope.type));
     const parsed = versions.schema.safeParse(newest(type, envelope, versions), { reportInput: false });
     if (!parsed.success) return invalidData(type, parsed.error);
-    const id = envelope.id ?? fallbackId;
-    return { kind: 'command', id, correlationId: envelope.correlationId ?? id, traceparent: envelope.traceparent, command: parsed.data };
+    const id = envelope.id ?? place;
+    const { correlationId, traceparent } = envelope;
+    const identity = identityOf(envelope, place);
+    return { kind: 'command', id, identity, correlationId: correlationId ?? id, traceparent, command: parsed.data };
   } catch (error) {
     if (error instanceof MalformedMessageError) return unreadable('malformed', error.message);
     if (error instanceof UnfitDataError)

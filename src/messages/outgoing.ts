@@ -1,5 +1,6 @@
 import type { Command } from '../domain/commands.ts';
 import type { Event } from '../domain/events.ts';
+import { type Identity, idOf, isPlace, sourceOf } from '../domain/identity.ts';
 import { CompositeDomainEvent } from '../domain/value-objects.ts';
 import type { WireMessage } from './cloud-events.ts';
 import { dataschemas, type EventData } from './event-schemas.ts';
@@ -16,7 +17,7 @@ export interface Answer {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
-  readonly commandId: string;
+  readonly identity: Identity;
   readonly correlationId: string;
   readonly traceparent: string | null;
   readonly command: Command;
@@ -89,12 +90,21 @@ function headersOf(
     ce_dataschema: dataschemas[type],
     ce_subject: subject,
     ce_time: answer.time,
-    ce_causationid: answer.commandId,
+    ce_causationid: idOf(answer.identity),
     ce_correlationid: answer.correlationId,
   };
+  const { causationsource, causationform } = causationOf(answer);
+  if (causationsource !== undefined) headers.ce_causationsource = causationsource;
+  if (causationform !== undefined) headers.ce_causationform = causationform;
   if (version !== undefined) headers.ce_sequence = String(version);
   if (answer.traceparent !== null) headers.traceparent = answer.traceparent;
   return headers;
+}
+
+/** What the command's identity has besides the id: a rebuild learns it from the events. */
+function causationOf({ identity }: Answer): { readonly causationsource?: string; readonly causationform?: 'id' | 'place' } {
+  const source = sourceOf(identity);
+  return source === null ? { causationform: isPlace(identity) ? 'place' : 'id' } : { causationsource: source };
 }
 
 /** The same in structured mode. JSON leaves out what is undefined. */
@@ -106,7 +116,8 @@ function structuredEvent(event: Event, id: string, answer: Answer): object {
     type: event.type,
     subject: subject(event),
     time: answer.time,
-    causationid: answer.commandId,
+    causationid: idOf(answer.identity),
+    ...causationOf(answer),
     correlationid: answer.correlationId,
     sequence: versionOf(event)?.toString(),
     datacontenttype: 'application/json',

@@ -1,4 +1,5 @@
 import type { Event } from '../domain/events.ts';
+import { formerIdentity, type Identity, identityOf } from '../domain/identity.ts';
 import { header, MalformedMessageError, NAME, object, readJson, shown, type WireMessage } from './cloud-events.ts';
 import { compositeVersions, type EventData, eventVersions, type Schema } from './event-schemas.ts';
 import { FIRST_VERSION, UnfitDataError, upcast, type Versions, versionOf } from './versions.ts';
@@ -8,7 +9,8 @@ export interface PublishedAnswer {
   readonly kind: 'answer';
   /** The command's place. */
   readonly source: { readonly topic: string; readonly partition: number; readonly offset: number };
-  readonly commandId: string;
+  /** Of the command; in the form of a former release, if one has published the answer. */
+  readonly identity: Identity;
   /** ISO 8601. */
   readonly time: string;
   readonly events: readonly PublishedEvent[];
@@ -82,8 +84,7 @@ export function readPublished(message: WireMessage): PublishedAnswer | ForeignMe
     if (!id || !place) return foreign(`Its id ${shown(id)} is no place of a command`, isOurs);
     isOurs = true;
     const [, topic = '', partition, offset] = place;
-    const commandId = header(message, 'ce_causationid');
-    if (commandId === null || !NAME.test(commandId)) return foreign(`Its causationid ${shown(commandId)} is no id of a command`, isOurs);
+    const identity = readCausation(message);
     const time = header(message, 'ce_time');
     if (time === null || !TIME.test(time)) return foreign(`Its time ${shown(time)} is none`, isOurs);
     const data = readJson(message);
@@ -93,11 +94,24 @@ export function readPublished(message: WireMessage): PublishedAnswer | ForeignMe
       type === COMPOSITE
         ? readComposite(`${topic}/${partition}/${offset}/`, dataschema, data)
         : [readEvent(id, type, dataschema, header(message, 'ce_sequence'), data)];
-    return { kind: 'answer', source: { topic, partition: Number(partition), offset: Number(offset) }, commandId, time, events };
+    return { kind: 'answer', source: { topic, partition: Number(partition), offset: Number(offset) }, identity, time, events };
   } catch (error) {
     if (error instanceof MalformedMessageError || error instanceof UnfitDataError) return foreign(error.message, isOurs);
     throw error;
   }
+}
+
+/** A release before migration-20261126210000 says the id alone. */
+function readCausation(message: WireMessage): Identity {
+  const id = header(message, 'ce_causationid');
+  const source = header(message, 'ce_causationsource');
+  const form = header(message, 'ce_causationform');
+  if (id === null || !NAME.test(id)) throw new UnfitDataError(`Its causationid ${shown(id)} is no id of a command`);
+  if (source !== null && !NAME.test(source)) throw new UnfitDataError(`Its causationsource ${shown(source)} is none`);
+  if (source !== null || form === 'id') return identityOf({ source, id }, id);
+  if (form === 'place') return identityOf({ source, id: null }, id);
+  if (form === null) return formerIdentity(id);
+  throw new UnfitDataError(`Its causationform ${shown(form)} is none that this service knows`);
 }
 
 function readComposite(idPrefix: string, dataschema: unknown, data: unknown): readonly PublishedEvent[] {

@@ -1,5 +1,6 @@
 import type { AnsweredCommand, PastCommands } from '../adapters/database/past-commands.ts';
 import type { Command } from '../domain/commands.ts';
+import type { Identity } from '../domain/identity.ts';
 import type { PublishedEvent } from '../messages/published.ts';
 
 /** A past command in its turn. */
@@ -8,7 +9,7 @@ export interface OrderedCommand {
   readonly offset: number;
   /** Of the command's record; null: the topic does not hold it any more. */
   readonly timestampMs: number | null;
-  readonly id: string;
+  readonly identity: Identity;
   /** Null: it cannot be read, or is not there any more. */
   readonly command: Command | null;
   /** What was published for it; null: nothing. */
@@ -122,13 +123,13 @@ class Lane {
   }
 
   #headOf(row: AnsweredCommand): Head {
-    const { lane, offset, timestampMs, id, batch } = row;
+    const { lane, offset, timestampMs, identity, batch } = row;
     const command: Command | null = row.command === null ? null : JSON.parse(row.command);
     const published: PublishedEvent[] | null = row.timeMs === null ? null : row.answer.flatMap((events) => JSON.parse(events));
     const isDead = published === null && (row.isDead || command === null);
-    const wasHandled = published !== null || !(isDead || row.isIdAnswered);
+    const wasHandled = published !== null || !(isDead || row.isAnsweredAnywhere);
     const changed = versionsOf(published ?? []);
-    const ordered = { lane, offset, timestampMs, id, command, published, isDead, wasHandled, hasSequence: changed.length > 0 };
+    const ordered = { lane, offset, timestampMs, identity, command, published, isDead, wasHandled, hasSequence: changed.length > 0 };
     if (published !== null) return { ordered, timeMs: row.timeMs ?? 0, versions: changed };
     if (!wasHandled) return { ordered, timeMs: this.#timeMs, versions: [] };
     // Nobody said when: a batch that was there already had been created.

@@ -1,5 +1,6 @@
 import type { PastAnswer, PastBatch, PastCommand, PastCommands } from '../adapters/database/past-commands.ts';
 import { originalOf } from '../cli/dead-letter-box.ts';
+import { identityOf } from '../domain/identity.ts';
 import { readCommand } from '../messages/incoming.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
 import type { Broker, OffsetRange, ReceivedRecord } from '../service-layer/unit-of-work.ts';
@@ -71,9 +72,11 @@ function pastCommand(record: ReceivedRecord): PastCommand {
   const lane = `${topic}/${partition}`;
   const place = { lane, offset, timestampMs };
   const incoming = readCommand(record, `${lane}/${offset}`);
-  if (incoming.kind === 'unreadable') return { ...place, id: `${lane}/${offset}`, command: null, reference: null };
-  const { id, command } = incoming;
-  return { ...place, id, command: JSON.stringify(command), reference: command.type === 'CreateBatch' ? command.reference : null };
+  if (incoming.kind === 'unreadable') {
+    return { ...place, identity: identityOf({ source: null, id: null }, `${lane}/${offset}`), command: null, reference: null };
+  }
+  const { identity, command } = incoming;
+  return { ...place, identity, command: JSON.stringify(command), reference: command.type === 'CreateBatch' ? command.reference : null };
 }
 
 function readAnswer(record: ReceivedRecord, foreign: ForeignRecords): readonly PublishedAnswer[] {
@@ -83,10 +86,10 @@ function readAnswer(record: ReceivedRecord, foreign: ForeignRecords): readonly P
   return [];
 }
 
-function pastAnswer({ source, commandId, time, events }: PublishedAnswer): PastAnswer {
+function pastAnswer({ source, identity, time, events }: PublishedAnswer): PastAnswer {
   const { topic, partition, offset } = source;
   const lane = `${topic}/${partition}`;
-  return { lane, offset, part: numberOf(events[0]?.id ?? ''), commandId, timeMs: Date.parse(time), events: JSON.stringify(events) };
+  return { lane, offset, part: numberOf(events[0]?.id ?? ''), identity, timeMs: Date.parse(time), events: JSON.stringify(events) };
 }
 
 /** Of an event among those of one command; a single one has none. */

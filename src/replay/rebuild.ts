@@ -1,16 +1,9 @@
 import type { Database } from '../adapters/database/database.ts';
 import { EventFold, type FoldedEvent, UnfoldableError } from '../adapters/database/event-fold.ts';
-import {
-  isEmpty,
-  isUsedByOthers,
-  readMark,
-  readSeen,
-  replaceParked,
-  writeMark,
-  writePositions,
-  writeSeen,
-} from '../adapters/database/rebuild-target.ts';
+import { replaceParked } from '../adapters/database/parked-commands.ts';
+import { isEmpty, isUsedByOthers, readMark, readSeen, writeMark, writePositions, writeSeen } from '../adapters/database/rebuild-target.ts';
 import { asLongWork } from '../adapters/database/statement-timeout.ts';
+import type { Identity } from '../domain/identity.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
 import type { Broker, Delivery, OffsetRange } from '../service-layer/unit-of-work.ts';
 import { refuseEmptyTopic } from './empty-topic.ts';
@@ -20,6 +13,7 @@ import { ForeignRecords, type SkippedRecords } from './foreign-records.ts';
 import { readParkedCommands } from './parked-commands.ts';
 import { isBefore } from './place.ts';
 import { isSame, type RebuildPlan, readPlan } from './rebuild-plan.ts';
+import { readAnsweredCommands } from './silent-commands.ts';
 
 /** So many products with missing events are named. */
 const GAPS_NAMED = 3;
@@ -58,7 +52,8 @@ export interface Watch {
  * Builds the database out of the events topic. Sends nothing, moves no group.
  *
  * 1. `openTarget` marks the database, so that no service runs on it, and keeps the plan in it.
- * 2. The events are read and laid aside, with how far each partition was read.
+ * 2. The events are read and laid aside, with how far each partition was read. Then the commands are
+ *    read, as far back as their topic reaches: some were answered with no event.
  * 3. One transaction folds them, sets the lanes to where the group stands, and takes the mark away.
  *
  * Interrupted anywhere, it goes on when it is started again: before 2 has laid a chunk aside with that chunk, before 3 has
@@ -174,7 +169,7 @@ export class Rebuild {
   async #take({ partition, records, nextOffset }: Delivery): Promise<void> {
     const { until } = this.#plan;
     const events: FoldedEvent[] = [];
-    const commandIds: string[] = [];
+    const answered: Identity[] = [];
     for (const record of records) {
       this.#read += 1;
       if (until && !isBefore(record, until)) {
@@ -190,10 +185,10 @@ export class Rebuild {
         this.#skipped.beyondThePositions += 1;
         continue;
       }
-      commandIds.push(answer.commandId);
+      answered.push(answer.identity);
       events.push(...foldedEvents(answer, partition, record.offset));
     }
-    const repeated = await this.#fold.add(events, commandIds, { partition, nextOffset });
+    const repeated = await this.#fold.add(events, answered, { partition, nextOffset });
     this.#applied += events.length - repeated;
     this.#skipped.repeated += repeated;
   }
@@ -249,6 +244,7 @@ export class Rebuild {
   async #finish(signal: AbortSignal): Promise<number> {
     const { until, positions, logId, eventsTopic, eventsLogId, ranges } = this.#plan;
     const parked = until ? [] : await readParkedCommands(this.#broker, this.#plan, signal);
+    if (!until) await readAnsweredCommands(this.#broker, this.#plan, (answered) => this.#fold.addAnswered(answered), signal);
     return this.#fold.fold(async (sql) => {
       await this.#fold.forget(sql);
       await sql('delete from rebuilds');
@@ -259,7 +255,7 @@ export class Rebuild {
       await writePositions(sql, positions, logId);
       const seen = ranges.map(({ partition, end: nextOffset }) => ({ topic: eventsTopic, partition, nextOffset }));
       await writeSeen(sql, seen, eventsLogId);
-      await replaceParked(sql, parked);
+      await replaceParked(sql, this.#database.dialect, parked);
     }, signal);
   }
 }

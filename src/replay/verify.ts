@@ -178,7 +178,7 @@ class Verification {
     const events = ours.flatMap(({ answer, offset }) => foldedEvents(answer, partition, offset));
     await this.#fold.add(
       events,
-      ours.map(({ answer }) => answer.commandId),
+      ours.map(({ answer }) => answer.identity),
       { partition, nextOffset },
     );
   }

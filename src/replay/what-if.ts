@@ -5,6 +5,7 @@ import { Database, type Session } from '../adapters/database/database.ts';
 import { EventFold } from '../adapters/database/event-fold.ts';
 import { PastCommands } from '../adapters/database/past-commands.ts';
 import type { Command } from '../domain/commands.ts';
+import { idOf } from '../domain/identity.ts';
 import { MessageBus } from '../service-layer/message-bus.ts';
 import { type Broker, TroubleError } from '../service-layer/unit-of-work.ts';
 import { CommandOrder, type OrderedCommand } from './command-order.ts';
@@ -161,7 +162,7 @@ class WhatIf {
     const events = answered.flatMap(({ published, offset }) => foldedEvents({ events: published ?? [] }, 0, offset));
     await this.#fold.add(
       events,
-      answered.map(({ id }) => id),
+      answered.map(({ identity }) => identity),
       { partition: 0, nextOffset: 0 },
     );
     this.#counts.folded += commands.filter(({ wasHandled }) => wasHandled).length;
@@ -224,12 +225,12 @@ class WhatIf {
   }
 
   async #outcomesIn(session: Session, commands: readonly OrderedCommand[]): Promise<readonly (Outcome | Failure | null)[]> {
-    // Of an id that was never answered with an event the first is handled.
-    const silent = new Set(await session.claim(commands.filter(({ published }) => published === null).map(({ id }) => id)));
+    // If a command was never answered with an event, handle it where it comes first.
+    const silent = new Set(await session.claim(commands.filter(({ published }) => published === null).map(({ identity }) => identity)));
     await session.prepare(commands.flatMap(({ command }) => command ?? []));
     const outcomes: (Outcome | Failure | null)[] = [];
-    for (const { id, command, published } of commands) {
-      if (published === null && !silent.delete(id)) outcomes.push(null);
+    for (const { identity, command, published } of commands) {
+      if (published === null && !silent.delete(identity)) outcomes.push(null);
       else if (command === null) outcomes.push({ failure: 'it cannot be read as a command' });
       else outcomes.push(outcomeOf(await this.#bus.handle(command, session)));
     }
@@ -237,7 +238,7 @@ class WhatIf {
   }
 
   #compare(each: OrderedCommand, now: Outcome | Failure): void {
-    const { id, command, lane, offset, hasSequence } = each;
+    const { identity, command, lane, offset, hasSequence } = each;
     const published = each.published ?? [];
     const { type, sku } = this.#asked;
     const names = () => skusIn(command, 'failure' in now ? [published] : [published, now]);
@@ -253,6 +254,12 @@ class WhatIf {
     this.#different[difference.kind] = (this.#different[difference.kind] ?? 0) + 1;
     if (this.#differences.length === DIFFERENCES_TOLD) return;
     const place = `${lane}/${offset}`;
-    this.#differences.push({ id, type: command?.type ?? null, place, placedBy: hasSequence ? 'sequence' : 'time', ...difference });
+    this.#differences.push({
+      id: idOf(identity),
+      type: command?.type ?? null,
+      place,
+      placedBy: hasSequence ? 'sequence' : 'time',
+      ...difference,
+    });
   }
 }

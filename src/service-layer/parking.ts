@@ -1,4 +1,5 @@
 import type { Command } from '../domain/commands.ts';
+import { formerIdentity, type Identity, idOf, parkedIdentity } from '../domain/identity.ts';
 import { type ParkedChanges, type ParkedCommand, type ProductRepository, TroubleError } from './unit-of-work.ts';
 
 /** So much is parked about one product that no more may be: the lane waits until somebody redrives or discards it. */
@@ -46,9 +47,10 @@ export function skusOf({ subjects }: ParkedCommand): readonly string[] {
  * with a subject of its own stands before it; until then it is parked. Pure: what it decides is written with the transaction.
  */
 export class Parking {
-  readonly #commands: Map<string, ParkedCommand>;
+  readonly #commands: Map<Identity, ParkedCommand>;
   readonly #limit: number;
-  readonly #changed = new Set<string>();
+  readonly #changed = new Set<Identity>();
+  readonly #unanswered = new Set<Identity>();
 
   /** @param limit how many commands about one product may be parked */
   constructor(commands: readonly ParkedCommand[], limit: number) {
@@ -71,7 +73,8 @@ export class Parking {
   }
 
   /** The failed commands that it has to wait for; none: it may be handled. */
-  before(id: string, subjects: readonly string[]): readonly string[] {
+  before(identity: Identity, subjects: readonly string[]): readonly Identity[] {
+    const id = this.#keyOf(identity);
     const position = this.#commands.get(id)?.position ?? Number.POSITIVE_INFINITY;
     const standing = [...this.#commands.values()].filter(
       (each) => each.id !== id && each.position < position && each.subjects.some((subject) => subjects.includes(subject)),
@@ -84,8 +87,10 @@ export class Parking {
    * @param behind empty: it is the one that failed
    * @throws {ParkingFullError}
    */
-  park(id: string, subjects: readonly string[], behind: readonly string[]): ParkedCommand {
-    const known = this.#commands.get(id);
+  park(identity: Identity, subjects: readonly string[], behind: readonly Identity[]): ParkedCommand {
+    const key = this.#keyOf(identity);
+    const id = parkedIdentity(identity);
+    const known = this.#commands.get(key);
     const last = [...this.#commands.values()].reduce((highest, { position }) => Math.max(highest, position), 0);
     const command = {
       id,
@@ -95,14 +100,19 @@ export class Parking {
       isRedriven: behind.length > 0 && known?.isRedriven === true,
     };
     if (!known && behind.length > 0) this.#refuseTooMany(command);
+    // What a former release has parked is parked under the whole identity from now on.
+    if (key !== id && this.#commands.delete(key)) this.#changed.add(key);
     this.#commands.set(id, command);
     this.#changed.add(id);
+    this.#unanswered.add(identity);
     return command;
   }
 
   /** It has been handled: whatever waits for it may follow. */
-  answered(id: string): void {
+  answered(identity: Identity): void {
+    const id = this.#keyOf(identity);
     if (this.#commands.delete(id)) this.#changed.add(id);
+    this.#unanswered.delete(identity);
   }
 
   /** What differs from the commands that it was made of. */
@@ -111,7 +121,15 @@ export class Parking {
     return {
       parked: ids.flatMap((id) => this.#commands.get(id) ?? []),
       gone: ids.filter((id) => !this.#commands.has(id)),
+      unanswered: [...this.#unanswered],
     };
+  }
+
+  /** What the command is parked under, if it is. A former release knew its id alone. */
+  #keyOf(identity: Identity): Identity {
+    const id = parkedIdentity(identity);
+    const former = formerIdentity(idOf(identity));
+    return this.#commands.has(id) || !this.#commands.has(former) ? id : former;
   }
 
   /**
@@ -126,15 +144,15 @@ export class Parking {
       );
       if (waiting.length < this.#limit) continue;
       throw new ParkingFullError(
-        `${waiting.length} commands about ${sku} are parked behind ${command.behind.join(', ')}, and no more may be (PARKED_LIMIT): ` +
+        `${waiting.length} commands about ${sku} are parked behind ${command.behind.map(idOf).join(', ')}, and no more may be (PARKED_LIMIT): ` +
           `see "npx allocation dead-letters list --sku ${sku}", then redrive or discard what failed`,
       );
     }
   }
 
   /** One that was discarded and came again may be parked behind what it held up itself: then it is not the failed one any more. */
-  #stands(failedId: string): boolean {
-    const failed = this.#commands.get(failedId);
+  #stands(failedId: Identity): boolean {
+    const failed = this.#commands.get(this.#keyOf(failedId));
     return failed?.behind.length === 0 && !failed.isRedriven;
   }
 }

@@ -1,4 +1,5 @@
 import type { Command } from '../domain/commands.ts';
+import type { Identity } from '../domain/identity.ts';
 import type { Product } from '../domain/model.ts';
 
 /** Loads aggregates by what commands name, and remembers new ones until the unit of work commits. */
@@ -309,11 +310,11 @@ export interface WaitingRecords {
 
 /** A command on which a handler failed, or one that must not overtake such a one. */
 export interface ParkedCommand {
-  readonly id: string;
+  readonly id: Identity;
   /** The products, batches and orders that it is about. */
   readonly subjects: readonly string[];
   /** The failed commands that it waits for; empty: it is one itself. */
-  readonly behind: readonly string[];
+  readonly behind: readonly Identity[];
   /** Of two with a subject in common the lower goes first. */
   readonly position: number;
   /** An operator has sent it again, and it has not arrived yet. */
@@ -323,16 +324,18 @@ export interface ParkedCommand {
 export interface ParkedChanges {
   /** New, or to be replaced. They have no answer yet. */
   readonly parked: readonly ParkedCommand[];
-  /** Ids of those that have been answered. */
-  readonly gone: readonly string[];
+  /** Those that have been answered, or are parked under another identity. */
+  readonly gone: readonly Identity[];
+  /** What the parked commands were claimed as: they are not answered. */
+  readonly unanswered: readonly Identity[];
 }
 
 export interface LaneTransaction extends UnitOfWork {
-  /** Notes that this transaction answers these commands. @returns the ids of those that no other has answered before */
-  claim(commandIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Notes that this transaction answers these commands. @returns those that no other has answered before */
+  claim(commands: readonly Identity[]): Promise<ReadonlySet<Identity>>;
   /** Every command, of any lane, that failed or waits behind one that did. */
   readParked(): Promise<readonly ParkedCommand[]>;
-  /** Notes what is parked and what is not any more; takes back what `claim` noted of the parked ones. */
+  /** Notes what is parked and what is not any more; takes back what `claim` noted of the unanswered ones. */
   writeParked(changes: ParkedChanges): Promise<void>;
   /**
    * Begins to write what the aggregates have become, once: they do not change any more. Without it, it is done before the commit.

@@ -6,6 +6,7 @@ import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
 import { AnswerReader } from '../../src/entrypoints/answered-offsets.ts';
 import { EarlierCommands } from '../../src/entrypoints/earlier-commands.ts';
 import { committedBy, LaneOffsets } from '../../src/entrypoints/lane-offsets.ts';
+import { ByteBudget } from '../../src/entrypoints/memory-budget.ts';
 import { Metrics } from '../../src/entrypoints/metrics.ts';
 import { type LaneContext, takeOver } from '../../src/entrypoints/take-over.ts';
 import { readLaneOffsets, settleLaneOffsets } from '../../src/replay/lane-offsets.ts';
@@ -52,6 +53,7 @@ describe('A lane whose committed offset is missing', () => {
       answering: { bus: quietBus(), ...topics, parkedLimit: 1_000, clock: () => new Date(), metrics },
       published: new LaneOffsets(committedBy(log, group)),
       earlier: new EarlierCommands({ broker: log, store, metrics, log: lines }),
+      relayBudget: new ByteBudget(1_000_000),
       answered: new AnswerReader(log, topics, lines),
       reopenAll: () => {},
       recoveryAdvice: async () => 'rebuild it',

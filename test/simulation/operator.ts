@@ -3,6 +3,7 @@ import { asDeadLetters, type DeadLetter, readDeadLetters } from '../../src/cli/d
 import { type Plan, plan } from '../../src/cli/dead-letter-plan.ts';
 import { DeadLetterResolver } from '../../src/cli/dead-letter-resolver.ts';
 import type { BrokerSession } from '../../src/cli/session.ts';
+import type { Identity } from '../../src/domain/identity.ts';
 import type { SimulatedDatabase } from './simulated-database.ts';
 import { SimulatedBroker, type SimulatedLog } from './simulated-log.ts';
 import { Machine, type World } from './world.ts';
@@ -92,7 +93,7 @@ export class Operator {
     const decided = this.#plan(waiting(await readDeadLetters(broker, config.deadLettersTopic)));
     const database = this.#database.connect(machine);
     const listener = { resolved: () => {}, failedAgain: () => {}, unanswered: () => {} };
-    const ids = (letters: readonly DeadLetter[]) => letters.map(({ commandId }) => commandId);
+    const ids = (letters: readonly DeadLetter[]) => letters.map(({ identity }) => identity);
     this.#world.trace(`${machine.name} redrives ${ids(decided.redrive)}, discards ${ids(decided.discard)}`);
     await new DeadLetterResolver(
       { broker, config } as unknown as BrokerSession,
@@ -104,21 +105,21 @@ export class Operator {
 
   /** Either all that may be redriven, or the sequence of one of them; or a failed command is discarded. */
   #plan(open: readonly DeadLetter[]): Plan {
-    const discarded = open.filter(({ reason, commandId }) => reason === 'handler-failed' && this.#discards(commandId));
-    const stuck = new Set(discarded.map(({ commandId }) => commandId));
-    const redrivable = open.filter(({ commandId, behind }) => stuck.isDisjointFrom(new Set([commandId, ...behind])));
+    const discarded = open.filter(({ reason, identity }) => reason === 'handler-failed' && this.#discards(identity));
+    const stuck = new Set(discarded.map(({ identity }) => identity));
+    const redrivable = open.filter(({ identity, behind }) => stuck.isDisjointFrom(new Set([identity, ...behind])));
     if (discarded.length > 0 && (redrivable.length === 0 || this.#world.chance(0.5))) {
-      const { commandId } = this.#world.pick(discarded);
-      const chosen = open.filter((letter) => letter.commandId === commandId);
+      const { identity } = this.#world.pick(discarded);
+      const chosen = open.filter((letter) => letter.identity === identity);
       return plan('discard', chosen, open, Number.POSITIVE_INFINITY);
     }
     const chosen = this.#world.chance(0.5) || redrivable.length === 0 ? redrivable : [this.#world.pick(redrivable)];
     return plan('redrive', chosen, open, Number.POSITIVE_INFINITY);
   }
 
-  #discards(commandId: string): boolean {
-    const isToDiscard = this.#isToDiscard.get(commandId) ?? this.#world.chance(0.15);
-    this.#isToDiscard.set(commandId, isToDiscard);
+  #discards(identity: Identity): boolean {
+    const isToDiscard = this.#isToDiscard.get(identity) ?? this.#world.chance(0.15);
+    this.#isToDiscard.set(identity, isToDiscard);
     return isToDiscard;
   }
 }

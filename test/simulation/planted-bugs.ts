@@ -1,3 +1,4 @@
+import { type Identity, idOf } from '../../src/domain/identity.ts';
 import {
   type Broker,
   FencedError,
@@ -37,6 +38,7 @@ import { SKUS } from './traffic.ts';
 const OLD_MS = 3_600_000;
 const REMEMBERED_IDS = 10;
 const SOME = 20;
+const FEW = 4;
 /** So much more than there is. */
 const UNNOTICED = 3;
 const EVERY_SKU = SKUS.map((sku) => `sku:${sku}`);
@@ -152,6 +154,22 @@ export const plants = {
       },
     }));
   },
+  'a command is known by its id alone': (parts) =>
+    inTransaction(parts, (transaction) => ({
+      claim: async (commands) => {
+        const free = new Set(await transaction.claim(commands.map(idOf)));
+        return new Set(commands.filter((identity) => free.delete(idOf(identity))));
+      },
+    })),
+  'some commands count only when they come again': (parts) => {
+    const seen = new Set<Identity>();
+    return inTransaction(parts, (transaction) => ({
+      claim: async (commands) => {
+        const late = commands.filter((identity) => !seen.has(identity) && seen.add(identity).size % FEW === 0);
+        return transaction.claim(commands.filter((identity) => !late.includes(identity)));
+      },
+    }));
+  },
   'an id counts as answered before the commit': (parts) => {
     const seen = new Set<string>();
     return inTransaction(parts, (transaction) => ({
@@ -194,18 +212,24 @@ export const plants = {
     inTransaction(parts, (transaction) => ({
       writeParked: async (changes) => {
         await transaction.writeParked(changes);
-        await transaction.writeParked({ parked: [], gone: changes.parked.filter((each) => !isFailed(each)).map(({ id }) => id) });
+        await transaction.writeParked({
+          parked: [],
+          unanswered: [],
+          gone: changes.parked.filter((each) => !isFailed(each)).map(({ id }) => id),
+        });
       },
     })),
   'a parked command counts as answered': (parts) =>
     inTransaction(parts, (transaction) => ({
       writeParked: async (changes) => {
         await transaction.writeParked(changes);
-        await transaction.claim(changes.parked.map(({ id }) => id));
+        await transaction.claim(changes.unanswered);
       },
     })),
   'what has been answered stays parked': (parts) =>
-    inTransaction(parts, (transaction) => ({ writeParked: ({ parked }) => transaction.writeParked({ parked, gone: [] }) })),
+    inTransaction(parts, (transaction) => ({
+      writeParked: ({ parked, unanswered }) => transaction.writeParked({ parked, gone: [], unanswered }),
+    })),
   'a parked command is not told of': (parts) =>
     committing(parts, (progress) => ({
       ...progress,

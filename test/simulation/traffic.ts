@@ -15,15 +15,25 @@ const ENORMOUS_RATE = 0.02;
 
 /** In some histories commands have any key, and some follow upon another one that has just been accepted. */
 const ANY_KEY = { historyRate: 0.5, commandRate: 0.1, pairs: 12, longestPauseMs: 60 };
+/** Each counts from 1. Null: plain JSON, which knows no source. */
+const SOURCES = [null, '/shop', '/market'] as const;
+const WITHOUT_ID_RATE = 0.1;
+
+/** By what its sender knows a command. `id` absent: by nothing. */
+interface Name {
+  readonly source: (typeof SOURCES)[number];
+  readonly id?: string;
+}
 
 interface Sent {
+  readonly name: Name;
   readonly sku: string;
   readonly value: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
 interface Told {
-  readonly id: string;
+  readonly name: Name;
   readonly type: string;
   readonly data: object;
 }
@@ -36,7 +46,7 @@ interface Told {
 export function sendCommands(world: World, log: SimulatedLog, topic: string, count: number, withinMs: number, areIdsReused: boolean): void {
   const sent: Sent[] = [];
   for (const [index, sku] of SKUS.entries())
-    sent.push(command(world, index, sku, 'CreateBatch', { reference: `${sku}-first`, sku, quantity: 20 }));
+    sent.push(command(world, nameOf(world, index), sku, 'CreateBatch', { reference: `${sku}-first`, sku, quantity: 20 }));
   while (sent.length < count) sent.push(anything(world, sent, areIdsReused));
   if (world.chance(ENORMOUS_RATE)) sent.push(enormous(world, sent.length));
   // Half of them alone, half of them in bursts, so that a lane has one in hand while it publishes another.
@@ -65,8 +75,8 @@ function sendPairs(world: World, log: SimulatedLog, topic: string, firstIndex: n
     const index = firstIndex + 2 * number;
     const [first, second] = world.pick(PAIRS)(`new-${index}`, world.pick(SKUS));
     const append = ({ type, ...data }: { readonly type: string }, place: number) => {
-      const { sku: _, ...message } = command(world, place, '', type, data);
-      const record = { key: anyKey(world), ...message };
+      const { value, headers } = command(world, nameOf(world, place), '', type, data);
+      const record = { key: anyKey(world), value, headers };
       log.append(topic, log.partitionOf(record), record);
     };
     const atMs = world.pick(bursts) + world.random() * LONGEST_BURST_MS;
@@ -97,30 +107,34 @@ const anyKey = (world: World) => `key-${world.between(0, 99)}`;
 function anything(world: World, sent: readonly Sent[], areIdsReused: boolean): Sent {
   const sku = world.pick(SKUS);
   const index = sent.length;
+  const name = nameOf(world, index);
   const orderid = `order-${world.between(0, index)}`;
   const dice = world.random();
   if (dice < 0.1) return world.pick(sent);
-  if (dice < 0.14) return { sku, value: world.pick(UNREADABLE), headers: {} };
+  if (dice < 0.14) return { sku, value: world.pick(UNREADABLE), headers: {}, name };
   if (dice < 0.22)
-    return command(world, index, sku, 'CreateBatch', { reference: `${sku}-${index}`, sku, quantity: world.between(0, 20), ...eta(world) });
-  if (dice < 0.32) return command(world, index, sku, 'ChangeBatchQuantity', { reference: `${sku}-first`, quantity: world.between(0, 30) });
-  if (dice < 0.38) return command(world, index, sku, 'DeallocateOrder', { orderid, sku });
+    return command(world, name, sku, 'CreateBatch', { reference: `${sku}-${index}`, sku, quantity: world.between(0, 20), ...eta(world) });
+  if (dice < 0.32) return command(world, name, sku, 'ChangeBatchQuantity', { reference: `${sku}-first`, quantity: world.between(0, 30) });
+  if (dice < 0.38) return command(world, name, sku, 'DeallocateOrder', { orderid, sku });
   if (dice < 0.43)
-    return command(world, index, sku, 'DeallocateOrder', { orderid: world.pick([orderid, orderid.replace('order', 'large')]) });
+    return command(world, name, sku, 'DeallocateOrder', { orderid: world.pick([orderid, orderid.replace('order', 'large')]) });
   if (dice < 0.45 && areIdsReused)
-    return command(world, world.between(0, index - 1), sku, 'AllocateOrder', { orderid: `again-${index}`, sku, qty: 1 });
+    return command(world, world.pick(sent).name, sku, 'AllocateOrder', { orderid: `again-${index}`, sku, qty: 1 });
   if (dice > 0.9) {
     const lines = SKUS.map((each) => ({ sku: each, qty: world.between(1, 3) }));
-    return command(world, index, sku, 'AllocateOrder', { orderid: `large-${index}`, lines });
+    return command(world, name, sku, 'AllocateOrder', { orderid: `large-${index}`, lines });
   }
-  return command(world, index, sku, 'AllocateOrder', { orderid: `order-${index}`, sku, qty: world.between(1, 6) });
+  return command(world, name, sku, 'AllocateOrder', { orderid: `order-${index}`, sku, qty: world.between(1, 6) });
 }
 
 /** Its answer comes in several messages. */
 function enormous(world: World, index: number): Sent {
   const { lines: count, nameLength } = ENORMOUS;
   const lines = Array.from({ length: count }, (_, line) => ({ sku: String(line).padEnd(nameLength, '★'), qty: 1 }));
-  return command(world, index, world.pick(SKUS), 'AllocateOrder', { orderid: `enormous-${index}`.padEnd(nameLength, '★'), lines });
+  return command(world, nameOf(world, index), world.pick(SKUS), 'AllocateOrder', {
+    orderid: `enormous-${index}`.padEnd(nameLength, '★'),
+    lines,
+  });
 }
 
 /** Absent in some. */
@@ -128,13 +142,21 @@ function eta(world: World): { readonly eta?: string | null } {
   return world.chance(0.2) ? {} : { eta: world.pick(ETAS) };
 }
 
-function command(world: World, index: number, sku: string, type: string, data: object): Sent {
-  return { sku, ...world.pick([plain, plain, binary, structured])(world, { id: `command-${index}`, type, data }) };
+/** The source and number of the command that is the `index`-th in all: three sources count in step. */
+function nameOf(world: World, index: number): Name {
+  const source = SOURCES[index % SOURCES.length] ?? null;
+  const isNamed = source !== null || !world.chance(WITHOUT_ID_RATE);
+  return { source, ...(isNamed && { id: String(1 + Math.floor(index / SOURCES.length)) }) };
 }
 
-type Encode = (world: World, told: Told) => Omit<Sent, 'sku'>;
+function command(world: World, name: Name, sku: string, type: string, data: object): Sent {
+  const encode = name.source === null ? plain : world.pick([binary, structured]);
+  return { name, sku, ...encode(world, { name, type, data }) };
+}
 
-const plain: Encode = (world, { id, type, data }) => {
+type Encode = (world: World, told: Told) => Omit<Sent, 'sku' | 'name'>;
+
+const plain: Encode = (world, { name: { id }, type, data }) => {
   const { traceparent, correlationid } = origin(world);
   return {
     value: JSON.stringify({ id, type, ...data }),
@@ -142,14 +164,14 @@ const plain: Encode = (world, { id, type, data }) => {
   };
 };
 
-const binary: Encode = (world, { id, type, data }) => {
-  const { traceparent, ...attributes } = { specversion: '1.0', id, source: '/shop', type, ...origin(world), ...schema(world, type) };
-  const headers = Object.fromEntries(Object.entries(attributes).map(([name, text]) => [`ce_${name}`, text]));
+const binary: Encode = (world, { name, type, data }) => {
+  const { traceparent, ...attributes } = { specversion: '1.0', ...name, type, ...origin(world), ...schema(world, type) };
+  const headers = Object.fromEntries(Object.entries(attributes).map(([attribute, text]) => [`ce_${attribute}`, String(text)]));
   return { value: JSON.stringify(data), headers: { 'content-type': 'application/json', ...headers, ...(traceparent && { traceparent }) } };
 };
 
-const structured: Encode = (world, { id, type, data }) => ({
-  value: JSON.stringify({ specversion: '1.0', id, source: '/shop', type, ...origin(world), ...schema(world, type), data }),
+const structured: Encode = (world, { name, type, data }) => ({
+  value: JSON.stringify({ specversion: '1.0', ...name, type, ...origin(world), ...schema(world, type), data }),
   headers: { 'content-type': 'application/cloudevents+json' },
 });
 

@@ -17,6 +17,7 @@ export const witnesses: Readonly<Record<Exclude<FindingKind, 'thrown'>, PlantedB
   'event-without-command': 'an event names another topic',
   'torn-composite': 'a composite is torn in two',
   'answered-twice': 'what failed is published again',
+  'wrong-repeat': 'some commands count only when they come again',
   'wrong-id': 'an answer names the command before it',
   'wrong-key': 'a composite has the key of its first product',
   'wrong-subject': 'an answer is about nothing',

@@ -3,6 +3,12 @@ import type { LaneCommand, Message, Report } from './check-history.ts';
 /** What a command says of where it comes from, and its answer must say again. */
 export interface Origin {
   readonly id: string;
+  /** By it, it is the same command: source and id, or the id, or the place. */
+  readonly identity: string;
+  /** Of a CloudEvent; null: it is plain JSON. */
+  readonly source: string | null;
+  /** Whether it has no id but its place. */
+  readonly isPlace: boolean;
   readonly correlationId: string;
   /** Null: the command has none that is valid. */
   readonly traceparent: string | null;
@@ -16,15 +22,42 @@ const SOURCE = '/allocation';
 /** Each type of event is still in its first version. */
 const SCHEMA = (type: unknown) => `/allocation/schemas/${type}/1`;
 
+type Named = Pick<Origin, 'id' | 'source' | 'isPlace'>;
+
+const REDRIVEN_PLACE = /^\/allocation\/dead-letters\t([^/]+\/\d+\/\d+)$/;
+
+/** An identity as the service keeps it; one that was sent again from the dead letters is its place's. */
+export function identityIn(kept: string): string {
+  return kept.replace(REDRIVEN_PLACE, '\t$1');
+}
+
+/** A former release knew ids alone. */
+export function formerIdentity(id: string): string {
+  return `\t\t${id}`;
+}
+
+function identityOf({ id, source, isPlace }: Named): string {
+  return identityIn(isPlace ? `\t${id}` : source === null ? id : `${source}\t${id}`);
+}
+
+/** The identity of the command that an event answers, by what it says. */
+export function identityAnswered({ ce_causationid: id = '', ce_causationsource: source, ce_causationform: form }: Headers): string {
+  if (source === undefined && form === undefined) return formerIdentity(id);
+  return identityOf({ id, source: source ?? null, isPlace: form === 'place' });
+}
+
+type Headers = Readonly<Record<string, string>>;
+
 /**
  * The origin that a command states.
  * @param event the whole command, in structured mode
  */
-export function originOf(id: string, headers: Readonly<Record<string, string>>, event: Readonly<Record<string, unknown>> = {}): Origin {
+export function originOf({ id, source, isPlace }: Named, headers: Headers, event: Readonly<Record<string, unknown>> = {}): Origin {
   const traces = [event.traceparent, headers.traceparent, headers.ce_specversion === undefined ? null : headers.ce_traceparent];
   const traceparent = traces.find((each): each is string => typeof each === 'string' && TRACEPARENT.test(each)) ?? null;
   const correlationId = event.specversion === undefined ? headers.ce_correlationid : event.correlationid;
-  return { id, correlationId: typeof correlationId === 'string' ? correlationId : id, traceparent };
+  const identity = identityOf({ id, source, isPlace });
+  return { id, identity, source, isPlace, correlationId: typeof correlationId === 'string' ? correlationId : id, traceparent };
 }
 
 /** Everything that a part of a composite says besides its data. */
@@ -56,12 +89,17 @@ function checkMessage(command: LaneCommand, message: Message, report: Report): v
 }
 
 function checkAttributes(command: LaneCommand, found: PartAttributes, subject: unknown, type: unknown, report: Report): void {
-  const { place, id, correlationId, traceparent } = command;
+  const { place, id, source, isPlace, correlationId, traceparent } = command;
   const told = `${place}, ${String(found.id)}`;
   const ask = (kind: Parameters<Report>[0], name: string, expected: unknown) => {
     if (found[name] !== expected) report(kind, `${told}: ${name} is ${found[name]} instead of ${expected}`);
   };
   ask('wrong-id', 'causationid', id);
+  // A former release said neither.
+  if (found.causationsource !== undefined || found.causationform !== undefined) {
+    ask('wrong-id', 'causationsource', source ?? undefined);
+    ask('wrong-id', 'causationform', source === null ? (isPlace ? 'place' : 'id') : undefined);
+  }
   ask('wrong-correlation', 'correlationid', correlationId);
   ask('wrong-trace', 'traceparent', traceparent ?? undefined);
   ask('wrong-dataschema', 'dataschema', SCHEMA(type));

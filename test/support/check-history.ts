@@ -1,5 +1,5 @@
 import { AllocationModel, type ModelEvent } from './allocation-model.ts';
-import { attributesOf, checkEnvelopes, type Origin, originOf, type PartAttributes } from './check-envelopes.ts';
+import { attributesOf, checkEnvelopes, formerIdentity, identityIn, type Origin, originOf, type PartAttributes } from './check-envelopes.ts';
 import { checkParking } from './check-parking.ts';
 import { Deleted, withoutCutAnswers } from './deleted-records.ts';
 
@@ -30,7 +30,10 @@ export interface StockTables {
     readonly allocated: number;
   }[];
   readonly lines: readonly { readonly orderid: string; readonly sku: string; readonly qty: number; readonly batchref: string }[];
+  /** Identities, as the service keeps them. */
   readonly processedIds: ReadonlySet<string>;
+  /** Ids that a former release has kept: they are any source's. Absent: there are none. */
+  readonly formerIds?: ReadonlySet<string>;
   readonly positions: readonly Position[];
   /** Where each of its rows ends. */
   readonly outbox: readonly Position[];
@@ -80,6 +83,7 @@ export interface Violation {
     | 'event-without-command'
     | 'torn-composite'
     | 'answered-twice'
+    | 'wrong-repeat'
     | 'dead-letter-twice'
     | 'dead-letter-without-command'
     | 'dead-for-nothing'
@@ -321,12 +325,13 @@ export interface Handled {
   readonly partition: number;
   readonly offset: number;
   readonly id: string;
+  readonly identity: string;
   /** Null: the command was deleted, only its answer is there. */
   readonly body: LaneCommand['body'] | null;
   readonly answer: Answer | null;
 }
 
-/** What each lane has handled, in its order: each id once, and none that waits among the dead letters or was discarded there. */
+/** What each lane has handled, in its order: each identity once, and none that waits among the dead letters or was discarded there. */
 function handledIn(
   commands: readonly LaneCommand[],
   forgotten: readonly Handled[],
@@ -335,20 +340,32 @@ function handledIn(
   report: Report,
 ): readonly Handled[][] {
   const handled: Handled[] = [...forgotten];
-  const answeredBefore = new Map(forgotten.map(({ id, place }) => [id, place]));
-  for (const [id, same] of Map.groupBy(commands, (command) => command.id)) {
-    const before = answeredBefore.get(id);
+  const answeredBefore = new Map(forgotten.map(({ identity, place }) => [identity, place]));
+  for (const [identity, same] of Map.groupBy(commands, (command) => command.identity)) {
+    const [{ id }] = same as [LaneCommand];
+    const before = answeredBefore.get(identity) ?? answeredBefore.get(formerIdentity(id));
     const answered = same.filter(({ answer }) => answer);
     const places = [...(before === undefined ? [] : [before]), ...answered.map(({ place }) => place)];
     if (places.length > 1) report('answered-twice', `the command ${id}, at ${places.join(' and at ')}`);
+    checkRepeats(same, deleted, report);
     if (before !== undefined || (isUnderWay && answered.length === 0)) continue;
     const isLeft = same.some(({ letter }) => letter && letter.resolution !== 'redriven');
-    const mayBeGone = same.some((command) => deleted.mayHaveHeld(command)) || deleted.mayHaveHeldFormer(id);
+    const mayBeGone = same.some((command) => deleted.mayHaveHeld(command)) || deleted.mayHaveHeldFormer(identity);
     const one = answered[0] ?? (isLeft || mayBeGone ? null : same.find(({ letter }) => !letter));
     if (one) handled.push(one);
     else if (!isLeft && !mayBeGone) report('unanswered', `${id} was taken off the dead letters to be sent again, and was not`);
   }
   return [...Map.groupBy(handled, ({ partition }) => partition).values()].map((lane) => lane.sort((a, b) => a.offset - b.offset));
+}
+
+/** Within a lane the first one counts, whatever those behind it say; unless that went to the dead letters. */
+function checkRepeats(same: readonly LaneCommand[], deleted: Deleted, report: Report): void {
+  for (const { place, partition, offset } of same.filter(({ answer }) => answer)) {
+    const before = same.filter((each) => each.partition === partition && each.offset < offset);
+    const [first] = before.toSorted((one, other) => one.offset - other.offset);
+    if (first && !before.some(({ letter, answer }) => letter || answer) && !before.some((each) => deleted.mayHaveHeld(each)))
+      report('wrong-repeat', `${place} was answered instead of ${first.place}, which is the same command and came before`);
+  }
 }
 
 /** A command that can be read is answered, unless a handler may have failed on it, or it waits behind one of those. */
@@ -395,8 +412,10 @@ const isValid: Readonly<Record<string, (data: Readonly<Record<string, unknown>>)
 function readCommand(record: HistoryRecord, place: string): Pick<LaneCommand, 'body' | keyof Origin> | null {
   try {
     if ((record.value?.length ?? 0) > MOST_BYTES) return null;
-    const { id, body, event } = inItsForm(record, place);
-    return isName(id) && isValid[String(body.type)]?.(body) ? { body, ...originOf(id, record.headers, event) } : null;
+    const { id, body, event, isPlace = false } = inItsForm(record, place);
+    if (!isName(id) || !isValid[String(body.type)]?.(body)) return null;
+    const source = event?.source ?? (record.headers.ce_specversion === undefined ? null : record.headers.ce_source) ?? null;
+    return { body, ...originOf({ id, source: source as string | null, isPlace: id === place && isPlace }, record.headers, event) };
   } catch {
     return null;
   }
@@ -404,6 +423,7 @@ function readCommand(record: HistoryRecord, place: string): Pick<LaneCommand, 'b
 
 interface Form {
   readonly id: string;
+  readonly isPlace?: boolean;
   readonly body: Record<string, unknown>;
   /** The whole event, in structured mode. */
   readonly event?: Readonly<Record<string, unknown>>;
@@ -413,7 +433,7 @@ function inItsForm({ value, headers }: HistoryRecord, place: string): Form {
   const json = JSON.parse(utf8.decode(value ?? Buffer.of()));
   if (headers.ce_specversion !== undefined) return { id: String(headers.ce_id), body: { ...json, type: headers.ce_type } };
   if (json.specversion !== undefined) return { id: json.id, body: { ...json.data, type: json.type }, event: json };
-  return { id: json.id ?? place, body: json };
+  return { id: json.id ?? place, isPlace: (json.id ?? null) === null, body: json };
 }
 
 /** A lane publishes in its order: within a partition of the events, what answers one lane has rising offsets. */
@@ -627,12 +647,16 @@ function checkTables(tables: StockTables, models: Models, unknown: ReadonlySet<s
 }
 
 /** The ids of what was handled, and no other: a command whose id is among them would be dropped. */
-function checkProcessedIds(lanes: readonly Handled[][], { processedIds }: StockTables, deleted: Deleted, report: Report): void {
-  const handled = new Set(lanes.flat().map(({ id }) => id));
-  for (const { id, place } of lanes.flat()) if (!processedIds.has(id)) report('processed-ids', `${id} (${place}) is not among them`);
+function checkProcessedIds(lanes: readonly Handled[][], tables: StockTables, deleted: Deleted, report: Report): void {
+  const { formerIds = new Set() } = tables;
+  const processedIds = new Set([...tables.processedIds].map(identityIn));
+  const handled = new Set(lanes.flat().flatMap(({ id, identity }) => [identity, formerIdentity(id)]));
+  for (const { id, identity, place } of lanes.flat())
+    if (!processedIds.has(identity) && !formerIds.has(id)) report('processed-ids', `${identity} (${place}) is not among them`);
   // A command that was deleted, and had no answer, or has none any more, can be known by nothing else.
   if (deleted.hasCommands || deleted.hasAnswers) return;
-  for (const id of processedIds) if (!handled.has(id)) report('processed-ids', `${id} is among them, and was not handled`);
+  for (const id of [...processedIds, ...[...formerIds].map(formerIdentity)])
+    if (!handled.has(id)) report('processed-ids', `${id} is among them, and was not handled`);
 }
 
 /** At rest the group and the database stand at one place: behind the last command, and not beyond the end. */

@@ -3,6 +3,7 @@ import type { LaneCommand, Report } from './check-history.ts';
 /** What one command has come to in one lane, however often it was sent. */
 interface Story {
   readonly id: string;
+  readonly identity: string;
   readonly partition: number;
   readonly firstOffset: number;
   /** By what it says itself, and what its answer says. */
@@ -24,7 +25,9 @@ const PARKED = new Set(['handler-failed', 'parked-behind']);
  */
 export function checkParking(commands: readonly LaneCommand[], areSomeDeleted: boolean, report: Report): void {
   const skus = new SkusByName(commands);
-  const stories = [...Map.groupBy(commands, ({ id, partition }) => `${partition} ${id}`).values()].map((same) => storyOf(same, skus));
+  const stories = [...Map.groupBy(commands, ({ identity, partition }) => `${partition} ${identity}`).values()].map((same) =>
+    storyOf(same, skus),
+  );
   const parked = stories.filter(({ parkedOffsets }) => parkedOffsets.length > 0);
   for (const earlier of parked) {
     const { closedOffset, partition } = earlier;
@@ -39,13 +42,13 @@ export function checkParking(commands: readonly LaneCommand[], areSomeDeleted: b
     );
     if (overtaking) report('overtaken', `${earlier.id} (from ${earlier.firstOffset} on in ${partition}) by ${overtaking.id}`);
   }
-  for (const { place, partition, offset, id, body, letter } of areSomeDeleted ? [] : commands) {
+  for (const { place, partition, offset, id, identity, body, letter } of areSomeDeleted ? [] : commands) {
     if (letter?.reason !== 'parked-behind') continue;
     const subjects = new Set([...named(body), ...skus.of(body)]);
     const stood = (story: Story) =>
       story.partition !== partition ||
       (story.parkedOffsets.some((parkedOffset) => parkedOffset < offset) && (story.closedOffset ?? offset) >= offset);
-    const isRight = parked.some((story) => story.id !== id && stood(story) && !story.possibleSubjects.isDisjointFrom(subjects));
+    const isRight = parked.some((story) => story.identity !== identity && stood(story) && !story.possibleSubjects.isDisjointFrom(subjects));
     if (!isRight) report('parked-for-nothing', `${id} at ${place}: nothing about ${[...subjects]} stood before it`);
   }
 }
@@ -58,6 +61,7 @@ function storyOf(same: readonly LaneCommand[], skus: SkusByName): Story {
   const told = (answered?.answer?.events ?? []).flatMap(({ sku }) => (sku === undefined ? [] : [`sku:${sku}`]));
   return {
     id: first.id,
+    identity: first.identity,
     partition: first.partition,
     firstOffset: Math.min(...same.map(({ offset }) => offset)),
     subjects: new Set([...named(first.body), ...told]),

@@ -1,3 +1,4 @@
+import { identityAnswered, identityIn } from './check-envelopes.ts';
 import type { Answer, Handled, History, HistoryRecord, Letter } from './check-history.ts';
 
 interface Place {
@@ -39,9 +40,9 @@ export class Deleted {
   }
 
   /** Whether the command was sent before, and what came of it then: deleted both, but its id was kept. */
-  mayHaveHeldFormer(id: string): boolean {
+  mayHaveHeldFormer(identity: string): boolean {
     const mayHaveHeld = cutIn(this.#commandStarts).some((partition) => this.mayHaveHeld({ partition, offset: 0 }));
-    return mayHaveHeld && this.#history.tables.processedIds.has(id);
+    return mayHaveHeld && [...this.#history.tables.processedIds].some((kept) => identityIn(kept) === identity);
   }
 
   /** Deleted commands, as their dead letters have kept them. */
@@ -61,8 +62,9 @@ export class Deleted {
       .filter(({ place }) => this.has(place))
       .map((answer) => {
         const [offset, partition] = answer.place.split('/').reverse();
-        const id = answer.record.headers.ce_causationid ?? '';
-        return { place: answer.place, partition: Number(partition), offset: Number(offset), id, body: null, answer };
+        const { headers } = answer.record;
+        const names = { id: headers.ce_causationid ?? '', identity: identityAnswered(headers) };
+        return { place: answer.place, partition: Number(partition), offset: Number(offset), ...names, body: null, answer };
       });
   }
 

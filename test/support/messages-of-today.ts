@@ -46,9 +46,9 @@ const eventsByType: { readonly [T in Event['type']]: readonly Extract<Event, { t
 
 const answer = (offset: number, events: readonly Event[], more: Partial<Answer> = {}): Answer => ({
   topic: 'allocation.commands',
-  partition: 3,
+  partition: 4,
   offset,
-  commandId: `command-${offset}`,
+  identity: `command-${offset}`,
   correlationId: `session-${offset}`,
   traceparent: null,
   command: { type: 'AllocateOrder', orderid: 'order-1', lines: [] } satisfies Command,
@@ -63,9 +63,18 @@ export function messagesOfToday(): readonly TextRecord[] {
   const published = [
     ...events.flatMap((event, index) => encodeAnswer(answer(index, [event]))),
     ...encodeAnswer(answer(100, events)),
-    ...encodeAnswer(answer(101, events.slice(-2), { traceparent, topic: 'shop.commands_v-2', partition: 0 })),
-    ...encodeAnswer(answer(102, events.slice(2, 4), { command: { type: 'ChangeBatchQuantity', reference: 'batch-1', quantity: 0 } })),
+    ...encodeAnswer(
+      answer(101, events.slice(-2), { traceparent, topic: 'shop.commands_v-2', partition: 1, identity: '/shop\tcommand-101' }),
+    ),
+    ...encodeAnswer(
+      answer(102, events.slice(2, 4), {
+        identity: '\tallocation.commands/4/102',
+        command: { type: 'ChangeBatchQuantity', reference: 'batch-1', quantity: 0 },
+      }),
+    ),
     ...encodeAnswer(answer(103, events.slice(2, 7)), 1_900),
+    ...encodeAnswer(answer(104, events.slice(0, 1), { identity: '/shop\tcommand-104' })),
+    ...encodeAnswer(answer(105, events.slice(0, 1), { identity: '\tallocation.commands/4/105' })),
   ];
   return [...published.map((record) => ({ topic: 'events' as const, ...record })), ...deadLetters()];
 }
@@ -81,7 +90,7 @@ function deadLetters(): readonly TextRecord[] {
   };
   const original = { ...place, key: Buffer.from('LAMP'), value: Buffer.from('{"orderid":"order-1"}'), headers };
   const failed = { reason: 'handler-failed', message: 'It failed', attempts: 4, failedAt: time } as const;
-  const parked = { id: 'c-9', skus: ['LAMP, large'], behind: ['c-8'], position: 7 };
+  const parked = { id: '/shop\tc-9', skus: ['LAMP, large'], behind: ['c-8'], position: 7 };
   const unreadable = { reason: 'malformed', message: 'The value is not JSON', attempts: 1, failedAt: time, parked: null } as const;
   return [
     encodeDeadLetter({ ...original, key: null, value: Buffer.from('allocate, please'), headers: {} }, unreadable, 10_000),

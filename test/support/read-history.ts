@@ -93,7 +93,8 @@ export async function stockTables(select: <Row>(statement: string) => Promise<Ro
       `select order_lines.orderid, order_lines.sku, order_lines.qty, batches.reference as batchref from allocations
        join order_lines on order_lines.id = allocations.orderline_id join batches on batches.id = allocations.batch_id`,
     ),
-    processedIds: new Set((await select<{ id: string }>('select id from processed_commands')).map(({ id }) => id)),
+    processedIds: new Set((await select<{ id: string }>('select id from processed_commands where scope = 1')).map(({ id }) => id)),
+    formerIds: new Set((await select<{ id: string }>('select id from processed_commands where scope = 0')).map(({ id }) => id)),
     positions: await select<StockTables['positions'][number]>('select topic, partition, next_offset as "nextOffset" from source_positions'),
     outbox: await select<StockTables['outbox'][number]>(
       'select source_topic as topic, source_partition as partition, next_offset as "nextOffset" from outbox',

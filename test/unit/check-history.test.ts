@@ -117,6 +117,7 @@ function answerOf(offset: number, body: object, outcome: readonly ModelEvent[]):
     subject,
     time: `2027-01-01T00:00:${String(offset).padStart(2, '0')}Z`,
     causationid: `id-${offset}`,
+    causationform: 'id',
     correlationid,
     dataschema: `/allocation/schemas/${type}/1`,
     ...(sequence === undefined ? {} : { sequence: String(sequence) }),
@@ -493,6 +494,27 @@ describe('The judge of histories', () => {
       (history) => {
         failLast(history, 'handler-failed');
         history.tables.processedIds.add(`id-${LAST}`);
+      },
+    ],
+    [
+      'a command of another source with an id that was answered, which nobody answers',
+      'unanswered',
+      ({ commands }) => {
+        const [first] = commands as [HistoryRecord];
+        const headers = { ce_specversion: '1.0', ce_id: 'id-3', ce_source: '/shop', ce_type: 'AllocateOrder' };
+        const value = Buffer.from(JSON.stringify({ orderid: 'elsewhere', sku: 'a', qty: 1 }));
+        commands.push({ ...first, offset: commands.length, value, headers });
+      },
+    ],
+    [
+      'a command that was answered where it came again, with other words',
+      'wrong-repeat',
+      ({ commands }) => {
+        const [first] = commands as [HistoryRecord];
+        const late = commands.find(({ offset }) => offset === LAST) as HistoryRecord;
+        const { id } = JSON.parse(String(late.value));
+        const other = { id, ...order('other words', 'a', 1) };
+        commands.unshift({ ...first, offset: -1, value: Buffer.from(JSON.stringify(other)) });
       },
     ],
     [

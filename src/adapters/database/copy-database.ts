@@ -37,10 +37,18 @@ const TABLES: Readonly<Record<string, Table>> = {
       has_former_id: 'bigint',
     },
   },
-  processed_commands: { keyColumns: 1, columns: { id: 'text' } },
+  processed_commands: { keyColumns: 1, columns: { id: 'text', scope: 'bigint' } },
   parked_commands: {
-    keyColumns: 1,
-    columns: { id: 'text', subjects: 'text', behind: 'text', position: 'bigint', is_redriven: 'bigint' },
+    keyColumns: 2,
+    columns: {
+      id: 'text',
+      identity: 'text',
+      subjects: 'text',
+      behind: 'text',
+      position: 'bigint',
+      is_redriven: 'bigint',
+      replaces: 'text',
+    },
   },
   outbox: {
     keyColumns: 3,

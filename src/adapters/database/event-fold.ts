@@ -1,5 +1,7 @@
+import type { Identity } from '../../domain/identity.ts';
 import type { Database } from './database.ts';
 import { jsonRows } from './json-rows.ts';
+import { rowsOf } from './processed-commands.ts';
 import type { Sql } from './transaction.ts';
 
 /** An event about a product's state, and where in the events topic it lies. */
@@ -43,7 +45,7 @@ export class UnfoldableError extends Error {
 /**
  * Makes products, batches and allocations out of events, with one statement per table, however many they are.
  *
- * 1. `add`, chunk by chunk, as they come: the events are laid aside by sku and sequence, with the ids of the commands that they answer
+ * 1. `add`, chunk by chunk, as they come: the events are laid aside by sku and sequence, with the commands that they answer
  *    and how far each partition was read. A crash in between: what was laid aside stays, and the reading goes on there.
  * 2. `fold`, in one transaction: of each product its highest sequence; of each batch its creation and its last quantity; of each
  *    line its last event, an allocation or not.
@@ -67,7 +69,7 @@ export class EventFold {
         orderid text null, quantity bigint null, eta text null, id text not null, source_partition int not null, source_offset bigint not null,
         primary key (sku, sequence)) ${withoutRowid}`,
     );
-    await this.#database.query('create table if not exists replay_answers (id text not null)');
+    await this.#database.query('create table if not exists replay_answers (id text not null, scope int not null)');
     await this.#database.query(
       `create table if not exists replay_repeats (sku text not null, sequence bigint not null, id text not null, source_partition int not null,
         source_offset bigint not null)`,
@@ -96,7 +98,7 @@ export class EventFold {
    */
   async add(
     events: readonly FoldedEvent[],
-    commandIds: readonly string[],
+    answered: readonly Identity[],
     read: { readonly partition: number; readonly nextOffset: number },
   ): Promise<number> {
     const { dialect } = this.#database;
@@ -108,9 +110,7 @@ export class EventFold {
            from ${jsonRows(dialect, EVENT)} as added where true on conflict (sku, sequence) do nothing`,
           [JSON.stringify(events.map(asRow))],
         ),
-        sql(`insert into replay_answers (id) select id from ${jsonRows(dialect, { id: 'text' })} as answered`, [
-          JSON.stringify(commandIds.map((id) => [id])),
-        ]),
+        this.#note(sql, answered),
         sql.run(
           `insert into replay_progress (source_partition, next_offset) values (?, ?)
            on conflict (source_partition) do update set next_offset = excluded.next_offset`,
@@ -122,6 +122,16 @@ export class EventFold {
         await sql(note.replace('$rows', jsonRows(dialect, EVENT)), [JSON.stringify(events.map(asRow))]);
       return repeated;
     });
+  }
+
+  /** Notes commands that are answered, of which no event tells. */
+  async addAnswered(answered: readonly Identity[]): Promise<void> {
+    if (answered.length > 0) await this.#database.transaction((sql) => this.#note(sql, answered));
+  }
+
+  async #note(sql: Sql, answered: readonly Identity[]): Promise<void> {
+    const rows = jsonRows(this.#database.dialect, { id: 'text', scope: 'bigint' });
+    await sql(`insert into replay_answers (id, scope) select id, scope from ${rows} as answered`, [JSON.stringify(rowsOf(answered))]);
   }
 
   /** Where sequences have gaps, together with what the database holds. */
@@ -243,7 +253,8 @@ const THEIR_LINES = `select order_lines.id from replay_lines
 
 /** Ids in their order: a tree takes them faster. Of allocations the order is that of the sequences: a higher id is newer. */
 const FOLD = [
-  `insert into processed_commands (id) select distinct id from replay_answers where true order by id on conflict (id) do nothing`,
+  `insert into processed_commands (id, scope) select id, min(scope) from replay_answers where true group by id order by id
+   on conflict (id) do update set scope = excluded.scope where processed_commands.scope > excluded.scope`,
   `insert into products (sku, version) select sku, max(sequence) from replay_events where true group by sku
    on conflict (sku) do update set version = excluded.version`,
   `insert into batches (reference, sku, quantity, eta, allocated_quantity)

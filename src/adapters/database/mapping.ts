@@ -108,7 +108,7 @@ const waitingLanes = defineEntity({
 const processedCommands = defineEntity({
   name: 'ProcessedCommandRow',
   tableName: 'processed_commands',
-  properties: { id: text().primary() },
+  properties: { id: text().primary(), scope: int().default(0) },
 });
 
 const parkedCommands = defineEntity({
@@ -116,10 +116,12 @@ const parkedCommands = defineEntity({
   tableName: 'parked_commands',
   properties: {
     id: text().primary(),
+    identity: text().primary().default(''),
     subjects: text(),
     behind: text(),
     position: bigint(),
     isRedriven: int().fieldName('is_redriven'),
+    replaces: text().nullable(),
   },
 });
 

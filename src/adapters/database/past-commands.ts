@@ -1,3 +1,4 @@
+import { formerIdentity, type Identity, idOf } from '../../domain/identity.ts';
 import type { Database } from './database.ts';
 import { jsonRows } from './json-rows.ts';
 
@@ -7,7 +8,7 @@ export interface PastCommand {
   readonly lane: string;
   readonly offset: number;
   readonly timestampMs: number;
-  readonly id: string;
+  readonly identity: Identity;
   /** JSON; null: what lies there is no command that can be read. */
   readonly command: string | null;
   /** Of the batch that it creates; null: it creates none. */
@@ -20,7 +21,7 @@ export interface PastAnswer {
   readonly offset: number;
   /** The number of its first event. */
   readonly part: number;
-  readonly commandId: string;
+  readonly identity: Identity;
   readonly timeMs: number;
   /** JSON, an array. */
   readonly events: string;
@@ -42,8 +43,8 @@ export interface AnsweredCommand extends Omit<PastCommand, 'timestampMs' | 'refe
   /** JSON, an array for each part. */
   readonly answer: readonly string[];
   readonly isDead: boolean;
-  /** Whether something was published for its id, here or elsewhere. */
-  readonly isIdAnswered: boolean;
+  /** Whether something was published for it, here or elsewhere. */
+  readonly isAnsweredAnywhere: boolean;
   /** Where the batch that it creates was created. */
   readonly batch: Omit<PastBatch, 'reference'> | null;
 }
@@ -51,10 +52,10 @@ export interface AnsweredCommand extends Omit<PastCommand, 'timestampMs' | 'refe
 interface Row {
   readonly source_offset: number;
   readonly timestamp_ms: number | null;
-  readonly id: string;
+  readonly identity: string;
   readonly command: string | null;
   readonly is_dead: number;
-  readonly is_id_answered: number;
+  readonly is_answered_anywhere: number;
   readonly sku: string | null;
   readonly sequence: number;
 }
@@ -77,8 +78,9 @@ export class PastCommands {
   async prepare(): Promise<void> {
     const place = 'lane text not null, source_offset bigint not null';
     for (const table of [
-      `past_commands (${place}, timestamp_ms bigint null, id text not null, command text null, reference text null, primary key (lane, source_offset))`,
-      `past_answers (${place}, part int not null, command_id text not null, time_ms bigint not null, events text not null,
+      `past_commands (${place}, timestamp_ms bigint null, identity text not null,
+        former_identity text not null, command text null, reference text null, primary key (lane, source_offset))`,
+      `past_answers (${place}, part int not null, identity text not null, time_ms bigint not null, events text not null,
         primary key (lane, source_offset, part))`,
       `past_batches (reference text not null primary key, sku text not null, sequence bigint not null)`,
       `past_dead_letters (place text not null primary key)`,
@@ -88,15 +90,18 @@ export class PastCommands {
   }
 
   async addCommands(commands: readonly PastCommand[]): Promise<void> {
-    const rows = commands.map((each) => [each.lane, each.offset, each.timestampMs, each.id, each.command, each.reference]);
-    const columns = { ...PLACE, timestamp_ms: 'bigint', id: 'text', command: 'text', reference: 'text' } as const;
+    const rows = commands.map(({ lane, offset, timestampMs, identity, command, reference }) => {
+      return [lane, offset, timestampMs, identity, formerIdentity(idOf(identity)), command, reference];
+    });
+    const identities = { identity: 'text', former_identity: 'text' } as const;
+    const columns = { ...PLACE, timestamp_ms: 'bigint', ...identities, command: 'text', reference: 'text' } as const;
     await this.#add('past_commands', columns, rows);
   }
 
   /** Of two with the same place and part the first counts: they are the same event. */
   async addAnswers(answers: readonly PastAnswer[], batches: readonly PastBatch[]): Promise<void> {
-    const rows = answers.map((each) => [each.lane, each.offset, each.part, each.commandId, each.timeMs, each.events]);
-    const columns = { ...PLACE, part: 'bigint', command_id: 'text', time_ms: 'bigint', events: 'text' } as const;
+    const rows = answers.map((each) => [each.lane, each.offset, each.part, each.identity, each.timeMs, each.events]);
+    const columns = { ...PLACE, part: 'bigint', identity: 'text', time_ms: 'bigint', events: 'text' } as const;
     await this.#add('past_answers', columns, rows);
     const created = batches.map(({ reference, sku, sequence }) => [reference, sku, sequence]);
     await this.#add('past_batches', { reference: 'text', sku: 'text', sequence: 'bigint' }, created);
@@ -116,10 +121,11 @@ export class PastCommands {
    * @returns the lanes, and of how many commands there is nothing but the answer
    */
   async complete(): Promise<{ readonly lanes: readonly string[]; readonly gone: number }> {
-    await this.#database.query('create index past_answers_command_id_index on past_answers (command_id)');
+    await this.#database.query('create index past_answers_identity_index on past_answers (identity)');
     const gone = await this.#database.transaction((sql) =>
       sql.run(
-        `insert into past_commands (lane, source_offset, id) select lane, source_offset, command_id from past_answers where true
+        `insert into past_commands (lane, source_offset, identity, former_identity)
+         select lane, source_offset, identity, identity from past_answers where true
          on conflict do nothing`,
       ),
     );
@@ -141,12 +147,12 @@ export class PastCommands {
         lane,
         offset: row.source_offset,
         timestampMs: row.timestamp_ms,
-        id: row.id,
+        identity: row.identity,
         command: row.command,
         timeMs: answer[0]?.time_ms ?? null,
         answer: answer.map(({ events }) => events),
         isDead: row.is_dead === 1,
-        isIdAnswered: row.is_id_answered === 1,
+        isAnsweredAnywhere: row.is_answered_anywhere === 1,
         batch: row.sku === null ? null : { sku: row.sku, sequence: row.sequence },
       };
     });
@@ -164,8 +170,8 @@ export class PastCommands {
 
 const PLACE = { lane: 'text', source_offset: 'bigint' } as const;
 
-const PAGE = `select past_commands.source_offset, timestamp_ms, id, command, past_batches.sku, past_batches.sequence,
+const PAGE = `select past_commands.source_offset, timestamp_ms, identity, command, past_batches.sku, past_batches.sequence,
     exists (select 1 from past_dead_letters where place = past_commands.lane || '/' || past_commands.source_offset) as is_dead,
-    exists (select 1 from past_answers where command_id = past_commands.id) as is_id_answered
+    exists (select 1 from past_answers where identity in (past_commands.identity, past_commands.former_identity)) as is_answered_anywhere
   from past_commands left join past_batches on past_batches.reference = past_commands.reference
   where past_commands.lane = ? and past_commands.source_offset >= ? order by past_commands.source_offset limit ?`;

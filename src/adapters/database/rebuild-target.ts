@@ -1,4 +1,4 @@
-import type { OutboxRecord, ParkedCommand, PartitionOffset } from '../../service-layer/unit-of-work.ts';
+import type { OutboxRecord, PartitionOffset } from '../../service-layer/unit-of-work.ts';
 import { REBUILD_LOCK } from './advisory-lock.ts';
 import type { Database } from './database.ts';
 import { codeOf } from './errors.ts';
@@ -158,21 +158,5 @@ async function setPositions(sql: Sql, positions: readonly PartitionOffset[], log
            then source_positions.next_offset else excluded.next_offset end`,
       [topic, partition, nextOffset, logId],
     );
-  }
-}
-
-/** In the place of all that were parked. A redriven one that this database has answered, ahead of the group, is left out. */
-export async function replaceParked(sql: Sql, parked: readonly ParkedCommand[]): Promise<void> {
-  await sql('delete from parked_commands');
-  for (const { id, subjects, behind, position, isRedriven } of parked) {
-    const [answered] = isRedriven ? await sql('select id from processed_commands where id = ?', [id]) : [];
-    if (answered) continue;
-    await sql('insert into parked_commands (id, subjects, behind, position, is_redriven) values (?, ?, ?, ?, ?)', [
-      id,
-      JSON.stringify(subjects),
-      JSON.stringify(behind),
-      position,
-      Number(isRedriven),
-    ]);
   }
 }

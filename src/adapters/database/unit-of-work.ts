@@ -1,5 +1,6 @@
 import type { SqlEntityManager } from '@mikro-orm/sqlite';
 import type { Command } from '../../domain/commands.ts';
+import type { Identity } from '../../domain/identity.ts';
 import {
   type LaneTransaction,
   type ParkedChanges,
@@ -11,6 +12,7 @@ import { jsonRows } from './json-rows.ts';
 import { Loading } from './loading.ts';
 import type { Dialect } from './options.ts';
 import { readParked, writeParked } from './parked-commands.ts';
+import { claim } from './processed-commands.ts';
 import { SqlBatchRepository, SqlOrderLineRepository, SqlProductRepository } from './repositories.ts';
 import { TrackedBatches } from './tracking.ts';
 import type { Sql } from './transaction.ts';
@@ -57,15 +59,8 @@ export class SqlUnitOfWork implements LaneTransaction {
     this.#afterCommit.push(work);
   }
 
-  async claim(commandIds: readonly string[]): Promise<ReadonlySet<string>> {
-    if (commandIds.length === 0) return new Set();
-    const rows = await this.sql<{ id: string }>(
-      `insert into processed_commands (id) select id from ${this.#rows({ id: 'text' })} as claimed where true
-       on conflict (id) do nothing returning id`,
-      // Sorted, so that two lanes that answer the same commands do not wait for each other.
-      [JSON.stringify(commandIds.toSorted().map((id) => [id]))],
-    );
-    return new Set(rows.map(({ id }) => id));
+  claim(commands: readonly Identity[]): Promise<ReadonlySet<Identity>> {
+    return claim(this.sql, this.#dialect, commands);
   }
 
   readParked(): Promise<readonly ParkedCommand[]> {

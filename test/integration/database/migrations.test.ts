@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { EmbeddedLog } from '../../../src/adapters/broker/embedded/log.ts';
 import { Database } from '../../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../../src/adapters/database/lane-store.ts';
+import { claim } from '../../../src/adapters/database/processed-commands.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
 const DATABASE_MODULE = new URL('../../../src/adapters/database/database.ts', import.meta.url).href;
@@ -66,6 +67,29 @@ describeOnEachDatabase('Migrations', (current) => {
     expect(records.map(({ offset, timestampMs, key, value }) => [offset, timestampMs, key, value])).toEqual(
       records.length > 0 ? [50, 50, 60].map((timestampMs, offset) => [offset, timestampMs, null, Buffer.from([0])]) : [],
     );
+  });
+
+  test('keep what is known by ids when commands get identities, and when they lose them again', async () => {
+    const database = await Database.open(current.url);
+    await database.orm.migrator.up({ to: 'migration-20261126150000' });
+    await database.query("insert into processed_commands values ('answered')");
+    const parked = 'insert into parked_commands (id, subjects, behind, position, is_redriven) values (?, ?, ?, ?, ?)';
+    for (const [position, id] of ['failed', 'failed/edited-1-a'].entries()) await database.query(parked, [id, '[]', '[]', position, 1]);
+
+    await database.runMigrations();
+    await database.transaction((sql) => claim(sql, current.dialect, ['/shop\t1', '\tcommands/0/0', 'plain']));
+
+    expect(await database.query('select id, scope from processed_commands where scope = 0')).toEqual([{ id: 'answered', scope: 0 }]);
+    expect(await database.query('select id, identity, replaces from parked_commands order by position')).toEqual([
+      { id: 'failed', identity: '', replaces: null },
+      { id: 'failed/edited-1-a', identity: '', replaces: '\t\tfailed' },
+    ]);
+
+    await database.orm.migrator.down();
+
+    const ids = async (table: string) => (await database.query<{ id: string }>(`select id from ${table} order by id`)).map(({ id }) => id);
+    expect(await ids('processed_commands')).toEqual(['1', 'answered', 'plain']);
+    expect(await ids('parked_commands')).toEqual(['failed', 'failed/edited-1-a']);
   });
 
   test('of a newer version of the service are refused, with what to do', async () => {

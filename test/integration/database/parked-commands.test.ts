@@ -25,7 +25,7 @@ describeOnEachDatabase('Releasing parked commands', (current) => {
     const database = await current.database();
     await database.query(`insert into parked_commands (id, subjects, behind, position, is_redriven) values ('failed', '[]', '[]', 1, 0)`);
     const ids = async () => (await database.query<{ id: string }>('select id from parked_commands')).map(({ id }) => id);
-    const replace = (by: string) => releaseParked(database, { redriven: ['failed'], discarded: [], replaced: { id: 'failed', by } });
+    const replace = (by: string) => releaseParked(database, { redriven: ['failed'], discarded: [], replaced: { identity: 'failed', by } });
     for (const by of ['failed/edited-1-a', 'failed/edited-1-a', 'failed/edited-1-b']) {
       expect(await replace(by)).toBe(true);
       expect(await ids()).toEqual([by]);

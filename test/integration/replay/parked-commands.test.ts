@@ -73,9 +73,11 @@ describe('what is parked after a rebuild is what was parked before', () => {
     await resolver.carryOut(planResolution(action, failed, open, 9));
   };
   const parkedIn = async (database: Database) =>
-    (await database.query<{ id: string; subjects: string; is_redriven: number }>('select * from parked_commands order by position')).map(
-      (row) => ({ ...row, subjects: JSON.parse(row.subjects).sort() }),
-    );
+    (
+      await database.query<{ id: string; subjects: string; is_redriven: number }>(
+        'select id, identity, subjects, behind, position, is_redriven from parked_commands order by position',
+      )
+    ).map((row) => ({ ...row, subjects: JSON.parse(row.subjects).sort() }));
   const parkedAfterRebuild = async (broker: Broker = running.service.broker) => {
     const database = await Database.open(`sqlite:///${join(directory, 'rebuilt.db')}`);
     try {

@@ -98,6 +98,25 @@ describeOnEachBroker('a rebuild', (environment) => {
     expect(await isUntouched(database)).toMatchObject([[], [], [{}, {}, {}, {}]]);
   });
 
+  it('knows commands that were answered with no event: sent again, they are not decided anew', async () => {
+    await running.send({ ...batch('lamp-1', 'LAMP'), id: 'silent' });
+    await running.idle();
+    await running.send({ type: 'ChangeBatchQuantity', id: 'grown', reference: 'lamp-1', quantity: 20 });
+    await running.idle();
+    const database = await target();
+    await rebuild(database);
+    const answered = 'select id, scope from processed_commands order by id';
+    expect(await database.query(answered)).toEqual(await running.service.database.query(answered));
+  });
+
+  it('does not take a failed command for answered, nor its repeat', async () => {
+    await running.send(order('poison', 'LAMP'), order('poison', 'LAMP'));
+    await running.idle();
+    const database = await target();
+    await rebuild(database);
+    expect(await database.query(`select id from processed_commands where id = 'poison'`)).toEqual([]);
+  });
+
   it('parks what was parked', async () => {
     await running.send(order('poison', 'LAMP'));
     await running.idle();

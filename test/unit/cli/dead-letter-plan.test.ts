@@ -11,11 +11,15 @@ interface Made {
   readonly parked?: { readonly skus?: readonly string[]; readonly behind?: readonly string[]; readonly position: number };
 }
 
+/** What was never read has no id but its place. */
+const PLACE = { 'dead-letter-topic': 'commands', 'dead-letter-partition': '0', 'dead-letter-offset': '7' };
+const NEVER_READ = 'commands/0/7';
+
 /** @param id the command's */
 function letter(id: string, { reason = 'handler-failed', key, value, failedAt, redrives, parked }: Made = {}): DeadLetter {
   const headers = {
     'dead-letter-reason': reason,
-    'dead-letter-command-id': id,
+    ...(reason === 'malformed' ? PLACE : { 'dead-letter-command-id': id }),
     'dead-letter-failed-at': failedAt ?? '2026-11-25T18:00:00.000Z',
     ...(redrives && { 'dead-letter-redrives': String(redrives) }),
     ...(parked && {
@@ -45,14 +49,14 @@ describe('the letters that the filters match', () => {
   const all = [early, parked, unreadable];
 
   it.each([
-    ['no filter', {}, ['early', 'parked', 'unreadable']],
-    ['the reason', { reason: 'malformed' }, ['unreadable']],
+    ['no filter', {}, ['early', 'parked', NEVER_READ]],
+    ['the reason', { reason: 'malformed' }, [NEVER_READ]],
     ['the type', { type: 'CreateBatch' }, ['early']],
     ['the command id', { id: 'parked' }, ['parked']],
-    ['a time, itself included', { since: '2026-11-25T18:00:00Z' }, ['parked', 'unreadable']],
-    ['a time in another zone', { since: '2026-11-25T19:00:00.001+01:00' }, ['unreadable']],
+    ['a time, itself included', { since: '2026-11-25T18:00:00Z' }, ['parked', NEVER_READ]],
+    ['a time in another zone', { since: '2026-11-25T19:00:00.001+01:00' }, [NEVER_READ]],
     ['one product of several', { sku: 'SOFA' }, ['parked']],
-    ['a product, also as the key of what cannot be read', { sku: 'LAMP' }, ['parked', 'unreadable']],
+    ['a product, also as the key of what cannot be read', { sku: 'LAMP' }, ['parked', NEVER_READ]],
     ['several at once', { sku: 'LAMP', reason: 'parked-behind' }, ['parked']],
   ])('%s', (_, filters, expected) => {
     expect(ids(filter(all, filters))).toEqual(expected);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { committedBy, LaneOffsets } from '../../../src/entrypoints/lane-offsets.ts';
+import { ByteBudget } from '../../../src/entrypoints/memory-budget.ts';
 import { type Chunk, OutboxRelay, wholeCommandChunks } from '../../../src/entrypoints/outbox-relay.ts';
 import {
   type Broker,
@@ -34,7 +35,11 @@ class RecordingProducer {
 
 const nobody = { committedOffsets: async () => [] } as unknown as Broker;
 
-function relayWith(producer: RecordingProducer, others = new LaneOffsets(committedBy(nobody, 'group'))) {
+function relayWith(
+  producer: RecordingProducer,
+  others = new LaneOffsets(committedBy(nobody, 'group')),
+  budget = new ByteBudget(1_000_000),
+) {
   const published: Chunk[] = [];
   const broken: unknown[] = [];
   const relay = new OutboxRelay({
@@ -42,6 +47,7 @@ function relayWith(producer: RecordingProducer, others = new LaneOffsets(committ
     lane,
     group: 'group',
     published: others,
+    budget,
     onPublished: (chunk) => published.push(chunk),
     onBroken: (error) => broken.push(error),
   });
@@ -152,6 +158,34 @@ describe('the relay', () => {
     const room = relay.room();
     relay.stopWaiting();
     await room;
+  });
+
+  it('has no room while all relays together hold too many bytes, unless it holds nothing itself', async () => {
+    const others = new LaneOffsets(committedBy(nobody, 'group'));
+    const budget = new ByteBudget(1_000_000);
+    const other = { topic: 'commands', partition: 1 };
+    const { relay } = relayWith(new RecordingProducer(), others, budget);
+    const { relay: idle } = relayWith(new RecordingProducer(), others, budget);
+    relay.enqueue([record(1, 0, 600_000)], 1, [{ ...other, nextOffset: 5 }]);
+    let hasRoom = false;
+    const room = relay.room().then(() => {
+      hasRoom = true;
+    });
+    await idle.room();
+    await relay.drain(50);
+    expect(hasRoom).toBe(false);
+    others.note({ ...other, nextOffset: 5 });
+    await room;
+    expect(budget.isExceeded).toBe(false);
+  });
+
+  it('gives back what it holds when it is closed', async () => {
+    const budget = new ByteBudget(1_000_000);
+    const { relay } = relayWith(new RecordingProducer(), undefined, budget);
+    relay.enqueue([record(1, 0, 600_000)], 1, [{ topic: 'commands', partition: 1, nextOffset: 5 }]);
+    expect(budget.isExceeded).toBe(true);
+    await relay.close();
+    expect(budget.isExceeded).toBe(false);
   });
 
   it('closes its producer and drops what is queued', async () => {

@@ -20,7 +20,7 @@ import { messagesOfToday, type TextRecord } from '../../support/messages-of-toda
  * 3. Of an event, add the lines of what is published now: the test that fails prints them. Of a command, write them: all three forms.
  * 4. Seal what was added: `SEALED` below.
  */
-const SEALED = { lines: 105, sha256: 'fd34910ed5d29ec4fb5171fd8ec94352171d9fa966b8f19dedd0bfff07ddcacd' };
+const SEALED = { lines: 235, sha256: 'a513f468921232b89c6c061fd79e838a257d8cff829e0c7f8cc4de92708eec11' };
 
 interface Reading {
   readonly name: string;

@@ -18,16 +18,17 @@ describe('a command is read', () => {
     expect(read({ type: 'AllocateOrder', ...order })).toEqual({
       kind: 'command',
       id: PLACE,
+      identity: `\t${PLACE}`,
       correlationId: PLACE,
       traceparent: null,
       command: allocate,
     });
-    expect(read({ type: 'AllocateOrder', id: 'mine', ...order })).toMatchObject({ id: 'mine', correlationId: 'mine' });
+    expect(read({ type: 'AllocateOrder', id: 'mine', ...order })).toMatchObject({ id: 'mine', identity: 'mine', correlationId: 'mine' });
   });
 
   it('from CloudEvents binary mode, header values as text or bytes', () => {
     const headers = { ...binary, ce_id: Buffer.from('cmd-1'), ce_correlationid: 'session-9' };
-    expect(read(order, headers)).toMatchObject({ id: 'cmd-1', correlationId: 'session-9', command: allocate });
+    expect(read(order, headers)).toMatchObject({ id: 'cmd-1', identity: '/shop\tcmd-1', correlationId: 'session-9', command: allocate });
   });
 
   it('from CloudEvents structured mode, whatever the case and parameters of its content type', () => {

@@ -13,7 +13,7 @@ const answer = (events: readonly Event[], more: Partial<Answer> = {}): Answer =>
   topic: 'commands',
   partition: 1,
   offset: 9,
-  commandId: 'cmd',
+  identity: 'cmd',
   correlationId: 'session',
   traceparent: null,
   command: { type: 'AllocateOrder', orderid: 'o', lines: [] },
@@ -38,6 +38,7 @@ describe('an answer with one event', () => {
           ce_subject: 'S',
           ce_time: '2026-11-23T12:00:00.000Z',
           ce_causationid: 'cmd',
+          ce_causationform: 'id',
           ce_correlationid: 'session',
           ce_sequence: '3',
         },
@@ -91,6 +92,7 @@ describe('an answer with several events', () => {
         subject: 'S',
         sequence: '4',
         causationid: 'cmd',
+        causationform: 'id',
         dataschema: '/allocation/schemas/Deallocated/1',
         data: { orderid: 'o' },
       },
@@ -158,11 +160,22 @@ describe('a dead letter', () => {
     });
   });
 
+  it('keeps no headers of its own that a sender forged, except how often it was sent again', () => {
+    const forged = { 'dead-letter-command-id': 'another', 'dead-letter-position': '1', 'dead-letter-anything': 'x' };
+    const redrives = { 'dead-letter-redrives': Buffer.from('2') };
+    const { headers } = encodeDeadLetter({ ...original, headers: { ...original.headers, ...forged, ...redrives } }, why, 10_000);
+    expect(headers).toMatchObject({ mine: Buffer.from('kept'), ...redrives });
+    for (const name of Object.keys(forged)) expect(headers).not.toHaveProperty([name]);
+    const tooMany = { ...original, headers: { 'dead-letter-redrives': '1e400' } };
+    expect(encodeDeadLetter(tooMany, why, 10_000).headers).not.toHaveProperty(['dead-letter-redrives']);
+  });
+
   it('of a parked command says which it is and what it waits for, also when the command itself does not fit', () => {
-    const parked = { id: 'cmd-2', skus: ['LAMP, large'], behind: ['cmd-1'], position: 7 };
+    const parked = { id: '/shop\tcmd-2', skus: ['LAMP, large'], behind: ['cmd-1'], position: 7 };
     const { headers } = encodeDeadLetter({ ...original, value: Buffer.alloc(20_000) }, { ...why, parked }, 10_000);
     expect(headers).toMatchObject({
       'dead-letter-command-id': 'cmd-2',
+      'dead-letter-command-identity': '/shop\tcmd-2',
       'dead-letter-skus': '["LAMP, large"]',
       'dead-letter-behind': '["cmd-1"]',
       'dead-letter-position': '7',

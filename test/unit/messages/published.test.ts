@@ -18,13 +18,14 @@ const headers = {
   ce_dataschema: '/allocation/schemas/Allocated/1',
   ce_time: time,
   ce_causationid: 'cmd',
+  ce_causationform: 'id',
   ce_sequence: '3',
 };
 
 function published(events: readonly Event[], maxBytes?: number): WireMessage[] {
   const source: Pick<Answer, 'topic' | 'partition' | 'offset'> = { topic: 'shop.commands', partition: 1, offset: 9 };
   const command = { type: 'AllocateOrder', orderid: 'o', lines: [] } as const;
-  const answer = { ...source, commandId: 'cmd', correlationId: 'c', traceparent: null, command, events, time };
+  const answer = { ...source, identity: 'cmd', correlationId: 'c', traceparent: null, command, events, time };
   return encodeAnswer(answer, maxBytes).map(({ value, headers }) => ({ value: Buffer.from(value), headers }));
 }
 
@@ -39,10 +40,18 @@ describe('a published answer', () => {
   const answer = {
     kind: 'answer',
     source: { topic: 'shop.commands', partition: 1, offset: 9 },
-    commandId: 'cmd',
+    identity: 'cmd',
     time,
     events: [{ id: 'shop.commands/1/9', type: 'Allocated', sequence: 3, data }],
   };
+
+  it.each([
+    ['a CloudEvent', { ce_causationform: undefined, ce_causationsource: '/shop' }, '/shop\tcmd'],
+    ['a command without an id', { ce_causationform: 'place' }, '\tcmd'],
+    ['a command of a former release', { ce_causationform: undefined }, '\t\tcmd'],
+  ])('says the identity of %s', (_, causation, identity) => {
+    expect(readPublished(record(data, causation))).toEqual({ ...answer, identity });
+  });
 
   it('with one event is read back', () => {
     expect(published([allocated]).map(readPublished)).toEqual([answer]);
@@ -101,6 +110,7 @@ describe('a foreign record says why it is none of ours', () => {
     ['whose id is the place of an event inside', record(data, { ce_id: 'commands/1/9/1' }), 'id "commands/1/9/1"'],
     ['whose place is beyond all numbers', record(data, { ce_id: 'commands/0/9999999999999999' }), 'id "commands/0/9'],
     ['whose place is written in another way', record(data, { ce_id: 'commands/0/07' }), 'id "commands/0/07"'],
+    ['of an unknown form of command', record(data, { ce_causationform: 'other' }), 'causationform "other"'],
     ['without a causation', record(data, { ce_causationid: undefined }), 'causationid absent'],
     ['with another time', record(data, { ce_time: 'yesterday' }), 'time "yesterday"'],
     ['that is a tombstone', { value: null, headers }, 'tombstone'],

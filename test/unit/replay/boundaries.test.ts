@@ -31,7 +31,7 @@ function brokerWith(ranges: Record<string, OffsetRange>, committed: number | nul
 function answerTo(offset: number, at = offset): ReceivedRecord {
   const command: Command = { type: 'CreateBatch', reference: `b${offset}`, sku: 'LAMP', quantity: 1, eta: null };
   const { type, ...data } = command;
-  const source = { topic: 'commands', partition: 0, offset, commandId: `c${offset}`, correlationId: 'c', traceparent: null };
+  const source = { topic: 'commands', partition: 0, offset, identity: `c${offset}`, correlationId: 'c', traceparent: null };
   const events = [{ type: 'BatchCreated' as const, ...data, version: offset + 1 }];
   const [encoded] = encodeAnswer({ ...source, command, events, time: '2026-11-26T12:00:00.000Z' });
   const headers = encoded?.headers ?? {};

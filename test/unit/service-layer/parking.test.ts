@@ -65,7 +65,7 @@ describe('parking', () => {
     parking.answered('second');
     parking.answered('third');
     expect(parking.isEmpty).toBe(true);
-    expect(parking.changes()).toEqual({ parked: [], gone: ['failed', 'second', 'third'] });
+    expect(parking.changes()).toEqual({ parked: [], unanswered: [], gone: ['failed', 'second', 'third'] });
   });
 
   it('leaves one that fails, or comes, again where it was', () => {

@@ -1,0 +1,54 @@
+import { type DeadLetter, readDeadLetters } from '../cli/dead-letter-box.ts';
+import { type Identity, parkedIdentity } from '../domain/identity.ts';
+import { REDRIVES } from '../messages/dead-letters.ts';
+import { readCommand } from '../messages/incoming.ts';
+import type { Broker, Delivery, ReceivedRecord } from '../service-layer/unit-of-work.ts';
+import type { RebuildPlan } from './rebuild-plan.ts';
+
+/**
+ * Reads which commands the lanes have passed and answered, as far as the commands topic reaches
+ * back. Some were answered with no event, and the events topic does not know them.
+ *
+ * A command that went to the dead letters has no answer, nor has its repeat in the same delivery.
+ * Each redrive raises the message's count. So a message is answered if its count is higher than that
+ * of every dead letter of its command. If dead letters may have been deleted, nothing is certain,
+ * and nothing is read.
+ *
+ * @param take gets the commands of one delivery after the other
+ * @throws what the signal was aborted with
+ */
+export async function readAnsweredCommands(
+  broker: Broker,
+  { commandsTopic, deadLettersTopic, positions }: Pick<RebuildPlan, 'commandsTopic' | 'deadLettersTopic' | 'positions'>,
+  take: (answered: readonly Identity[]) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const letters = await readDeadLetters(broker, deadLettersTopic);
+  if (await mayLackLetters(broker, deadLettersTopic)) return;
+  const redrives = highestRedrives(letters);
+  const isAnswered = (record: ReceivedRecord, identity: Identity) =>
+    Number(record.headers[REDRIVES] ?? 0) > (redrives.get(parkedIdentity(identity)) ?? -1);
+  const passed = new Map(positions.map(({ partition, nextOffset }) => [partition, nextOffset]));
+  const ranges = (await broker.offsetRanges(commandsTopic)).map(({ partition, beginning, end }) => {
+    return { partition, beginning, end: Math.max(beginning, Math.min(end, passed.get(partition) ?? 0)) };
+  });
+  const taken = async ({ records }: Delivery) => {
+    const answered = records.flatMap((record) => {
+      const read = readCommand(record, `${record.topic}/${record.partition}/${record.offset}`);
+      return read.kind === 'command' && isAnswered(record, read.identity) ? [read.identity] : [];
+    });
+    await take(answered);
+  };
+  await broker.read(commandsTopic, ranges, taken, signal);
+}
+
+async function mayLackLetters(broker: Broker, topic: string): Promise<boolean> {
+  const hasLost = (await broker.offsetRanges(topic)).some(({ beginning }) => beginning > 0);
+  return hasLost || broker.isCompacted(topic);
+}
+
+function highestRedrives(letters: readonly DeadLetter[]): ReadonlyMap<Identity, number> {
+  const highest = new Map<Identity, number>();
+  for (const { identity, redrives } of letters) highest.set(identity, Math.max(redrives, highest.get(identity) ?? 0));
+  return highest;
+}

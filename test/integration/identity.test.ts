@@ -1,0 +1,121 @@
+import { expect, test } from 'vitest';
+import type { Database } from '../../src/adapters/database/database.ts';
+import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
+import { answerBatch, type HandlerFailure, readRecords } from '../../src/entrypoints/answer-batch.ts';
+import { Metrics } from '../../src/entrypoints/metrics.ts';
+import { quietBus } from '../support/commands.ts';
+import { describeOnEachDatabase } from '../support/databases.ts';
+
+interface Sent {
+  readonly source?: string;
+  readonly id?: string;
+  readonly orderid: string;
+}
+
+const FAILURE = { message: 'the handler has a bug', attempts: 4 };
+const REDRIVE = '/allocation/dead-letters';
+/** Without stock each order is rejected as unknown: an answer all the same. */
+const order = (orderid: string) => ({ type: 'AllocateOrder', orderid, sku: 'LAMP', qty: 1 });
+
+describeOnEachDatabase("A command's identity", (current) => {
+  const answering = {
+    bus: quietBus(),
+    eventsTopic: 'events',
+    deadLettersTopic: 'dead-letters',
+    parkedLimit: 10,
+    clock: () => new Date(0),
+    metrics: new Metrics(() => ({ working: 1, assigned: 1 })),
+  };
+
+  function recordOf({ source, id, orderid }: Sent, partition: number, offset: number) {
+    const { type, ...data } = order(orderid);
+    const attributes = { ce_specversion: '1.0', ce_id: id ?? '', ce_source: source ?? '', ce_type: type };
+    const isEvent = source !== undefined;
+    const value = Buffer.from(JSON.stringify(isEvent ? data : { id, type, ...data }));
+    return { topic: 'commands', partition, offset, timestampMs: 0, key: null, value, headers: isEvent ? attributes : {} };
+  }
+
+  /** Hands each message over by itself, in its own transaction. @returns the orders that were answered, and to which topic */
+  async function send(messages: readonly Sent[], failure: HandlerFailure | null = null, partition = 0): Promise<readonly string[]> {
+    const store = new SqlLaneStore(await current.database(), () => {});
+    const lane = { topic: 'commands', partition };
+    const told: string[] = [];
+    for (const message of messages) {
+      const position = await store.readPosition(lane);
+      const records = await readRecords([recordOf(message, partition, position.nextOffset)]);
+      const limits = { publishedBelowOffset: 0, deadLetterMaxBytes: 1_000_000, eventMaxBytes: 1_000_000 };
+      const batch = { lane, records, position, ...limits, failure, settledBelowOffset: Number.POSITIVE_INFINITY };
+      const { outbox } = await store.transaction(lane, position, (transaction) => answerBatch(batch, transaction, answering));
+      told.push(...outbox.map(({ topic, value }) => `${topic}: ${JSON.parse(String(value)).orderid}`));
+    }
+    return told;
+  }
+
+  const formerlyAnswered = (database: Database, id: string) => database.query('insert into processed_commands (id) values (?)', [id]);
+  const parked = async () => (await current.database()).query('select id from parked_commands');
+
+  test('is its source and its id: two sources that count from 1 are both answered', async () => {
+    const messages = [
+      { source: '/shop', id: '1', orderid: 'a' },
+      { source: '/market', id: '1', orderid: 'b' },
+      { id: '1', orderid: 'c' },
+    ];
+    expect(await send(messages)).toEqual(['events: a', 'events: b', 'events: c']);
+    expect(await send(messages)).toEqual([]);
+    expect(await send(messages, null, 1)).toEqual([]);
+  });
+
+  test('is not that of a place, though it looks like one', async () => {
+    const forged = [
+      { id: 'commands/0/2', orderid: 'plain' },
+      { source: REDRIVE, id: 'commands/0/2', orderid: 'event' },
+    ];
+    expect(await send([...forged, { orderid: 'without id' }])).toEqual(['events: plain', 'events: event', 'events: without id']);
+  });
+
+  test('that a former release answered is its id alone, whoever sends it', async () => {
+    await formerlyAnswered(await current.database(), '1');
+    expect(await send([{ source: '/shop', id: '1', orderid: 'a' }])).toEqual([]);
+    expect(await send([{ id: '1', orderid: 'b' }])).toEqual([]);
+    expect(await send([{ source: '/shop', id: '2', orderid: 'c' }])).toEqual(['events: c']);
+  });
+
+  test('is known by its id to a former release that still runs', async () => {
+    const database = await current.database();
+    await send([
+      { source: '/shop', id: '1', orderid: 'a' },
+      { id: '2', orderid: 'b' },
+    ]);
+    const claim = (id: string) =>
+      database.query('insert into processed_commands (id) values (?) on conflict (id) do nothing returning id', [id]);
+    for (const id of ['1', '2']) expect(await claim(id)).toEqual([]);
+    expect(await claim('3')).toEqual([{ id: '3' }]);
+  });
+
+  test('that failed is parked for each source, and sent again it is answered', async () => {
+    const messages = [
+      { source: '/shop', id: '1', orderid: 'a' },
+      { source: '/market', id: '1', orderid: 'b' },
+    ];
+    expect(await send(messages, FAILURE)).toEqual(['dead-letters: a', 'dead-letters: b']);
+    expect(await parked()).toHaveLength(2);
+    expect(await send(messages)).toEqual(['events: a', 'events: b']);
+    expect(await parked()).toEqual([]);
+  });
+
+  test('that failed without an id is known by its place when it is sent again', async () => {
+    expect(await send([{ orderid: 'a' }], FAILURE)).toEqual(['dead-letters: a']);
+    const again = { source: REDRIVE, id: 'commands/0/0', orderid: 'a' };
+    expect(await send([again, again])).toEqual(['events: a']);
+    expect(await parked()).toEqual([]);
+  });
+
+  test('that a former release parked is known by its id when it is sent again', async () => {
+    const database = await current.database();
+    await database.query(
+      `insert into parked_commands (id, subjects, behind, position, is_redriven) values ('1', '["sku:LAMP"]', '[]', 1, 1)`,
+    );
+    expect(await send([{ source: '/shop', id: '1', orderid: 'a' }])).toEqual(['events: a']);
+    expect(await parked()).toEqual([]);
+  });
+});

@@ -1,0 +1,62 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  formerIdentity,
+  identityOf,
+  idOf,
+  isFormer,
+  isPlace,
+  parkedIdentity,
+  REDRIVE_SOURCE,
+  sourceOf,
+} from '../../../src/domain/identity.ts';
+import { NAME } from '../../../src/messages/cloud-events.ts';
+
+const PLACE = 'commands/0/7';
+const name = fc
+  .oneof(fc.string({ minLength: 1, maxLength: 255, unit: 'binary' }), fc.constantFrom('1', PLACE, '/shop', REDRIVE_SOURCE, '/', ' '))
+  .filter((text) => NAME.test(text));
+const said = fc.record({ source: fc.option(name), id: name });
+
+describe("a command's identity", () => {
+  it('differs where the source, the id or the form differs', () => {
+    fc.assert(
+      fc.property(said, said, (one, other) => {
+        const isSame = one.source === other.source && one.id === other.id;
+        expect(identityOf(one, PLACE) === identityOf(other, PLACE)).toBe(isSame);
+      }),
+    );
+  });
+
+  it('says the id and the source again', () => {
+    fc.assert(
+      fc.property(said, ({ source, id }) => {
+        const identity = identityOf({ source, id }, PLACE);
+        expect([idOf(identity), sourceOf(identity), isPlace(identity), isFormer(identity)]).toEqual([id, source, false, false]);
+      }),
+    );
+  });
+
+  it('is one that no sender can make when it is a place, or kept by a former release', () => {
+    const [place, former] = [identityOf({ source: null, id: null }, PLACE), formerIdentity(PLACE)];
+    fc.assert(
+      fc.property(said, (any) => {
+        expect([place, former]).not.toContain(identityOf(any, PLACE));
+      }),
+    );
+    expect([idOf(place), sourceOf(place), isPlace(place), isFormer(place)]).toEqual([PLACE, null, true, false]);
+    expect([idOf(former), sourceOf(former), isPlace(former), isFormer(former)]).toEqual([PLACE, null, false, true]);
+  });
+
+  it('is the one to wait under, except that a redriven place waits as the place', () => {
+    const place = identityOf({ source: null, id: null }, PLACE);
+    expect(parkedIdentity(identityOf({ source: REDRIVE_SOURCE, id: PLACE }, 'elsewhere'))).toBe(place);
+    const others = said.filter(({ source }) => source !== REDRIVE_SOURCE);
+    fc.assert(
+      fc.property(others, (any) => {
+        expect(parkedIdentity(identityOf(any, PLACE))).toBe(identityOf(any, PLACE));
+      }),
+    );
+    expect(parkedIdentity(place)).toBe(place);
+  });
+});
