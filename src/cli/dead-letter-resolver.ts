@@ -2,7 +2,16 @@ import { hostname, userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Release } from '../adapters/database/parked-commands.ts';
 import type { AddressedRecord } from '../service-layer/unit-of-work.ts';
-import { type DeadLetter, type edited, marker, namesOf, partitionIn, type Resolution, readDeadLetters, redriven } from './dead-letter-box.ts';
+import {
+  type DeadLetter,
+  type edited,
+  marker,
+  namesOf,
+  partitionIn,
+  type Resolution,
+  readDeadLetters,
+  redriven,
+} from './dead-letter-box.ts';
 import { type Plan, plan } from './dead-letter-plan.ts';
 import { answering, type BrokerSession } from './session.ts';
 
