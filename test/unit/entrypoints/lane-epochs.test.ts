@@ -21,7 +21,7 @@ async function resumedAt(leaderEpoch: number | undefined, beginning: number) {
       logId: async () => 'log',
       committedOffsets: async () => [5],
       offsetRanges: async () => [{ partition: 0, beginning, end: 10 }],
-      endOfEpoch: async () => 5,
+      endOfEpoch: async (_topic: string, _partition: number, epoch: number) => ({ leaderEpoch: epoch, offset: 5 }),
       maxMessageBytes: async () => 1_000,
     },
     store: {
