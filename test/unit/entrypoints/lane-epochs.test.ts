@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { type Answering, answerBatch, type Batch, readRecords } from '../../../src/entrypoints/answer-batch.ts';
 import { Lane } from '../../../src/entrypoints/lane.ts';
+import { ByteBudget } from '../../../src/entrypoints/memory-budget.ts';
 import type { LaneContext } from '../../../src/entrypoints/take-over.ts';
 import type { LaneTransaction, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -16,6 +17,8 @@ async function resumedAt(leaderEpoch: number | undefined, beginning: number) {
     log: pino({ level: 'silent' }),
     answering: { deadLettersTopic: 'dead-letters', eventsTopic: 'events' },
     published: { note() {}, cover: async () => true, covers: () => true },
+    earlier: { note() {} },
+    relayBudget: new ByteBudget(1_000_000),
     broker: {
       openProducer: async () => ({ publish: async () => {}, close: async () => {} }),
       logId: async () => 'log',
