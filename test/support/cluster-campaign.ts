@@ -28,6 +28,8 @@ const GIVE_UP_MS = 60_000;
 const KAFKA_MS = 180_000;
 /** How long the service may say that it is ready while two of three brokers are away: 30 s, and what a busy machine needs. */
 const UNREADY_MS = 45_000;
+/** Within so long after that it logs a warning. */
+const WARNING_MS = 30_000;
 const CLOCK_OFFSET_SECONDS = 600;
 /** Of each instance's output, when something is wrong. */
 const LINES = 60;
@@ -249,8 +251,14 @@ export class ClusterCampaign {
     const unready = this.instances.map((instance) => this.#readiness.isUnready(instance, UNREADY_MS));
     for (const [index, problem] of (await Promise.all(unready)).entries()) {
       if (problem) this.#findings.push(`Two of three brokers are away, and instance ${index} ${problem}\n${this.#lastWords()}`);
-      const lines = this.instances[index]?.output.slice(linesBefore[index]) ?? [];
-      if (!lines.some(isWarning)) this.#findings.push(`Two of three brokers are away, and instance ${index} has logged no warning`);
+      const warns = () => {
+        const lines = this.instances[index]?.output.slice(linesBefore[index]) ?? [];
+        if (!lines.some(isWarning)) throw new Error(`has logged no warning in ${WARNING_MS} ms`);
+      };
+      // Readiness may tell first.
+      await eventually(warns, { withinMs: WARNING_MS }).catch(({ message }: Error) => {
+        this.#findings.push(`Two of three brokers are away, and instance ${index} ${message}\n${this.#lastWords()}`);
+      });
     }
     await this.#measure('two of three brokers killed', 'suddenly', async () => {
       await Promise.all(away.map((broker) => this.cluster.startBroker(broker)));

@@ -48,7 +48,7 @@ async function decide({
     },
     store: {
       readPositions: async () => new Map(positions.entries()),
-      // One command at a time: whoever asks must go on asking.
+      // One command at a time: the caller must ask again for the rest.
       readOutbox: async (_: Partition, from: number, below: number) => {
         const sourceOffset = outbox.find((offset) => offset >= from && offset < below);
         return sourceOffset === undefined ? null : { records: [{ sourceOffset }], nextOffset: sourceOffset + 1, restsOn: [] };

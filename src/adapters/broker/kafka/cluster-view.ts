@@ -144,7 +144,7 @@ export class ClusterView {
     throw new TroubleError(`The topic ${name} is not there (${errorName(topic?.errorCode ?? ERROR.UNKNOWN_TOPIC_OR_PARTITION)})`);
   }
 
-  /** Asks two nodes: one that is cut off from the others tells what was. */
+  /** Asks two nodes: one of them may be cut off from the others, and know an earlier state only. */
   async #look(): Promise<void> {
     const looks = [1, 2].map(async () => this.#paint(await this.ask(metadata([...this.#topics]))));
     await Promise.allSettled(looks);
@@ -210,8 +210,9 @@ export class ClusterView {
 }
 
 /**
- * Whether the picture shows what was before. Each election raises a leader's epoch, so the sum of
- * those that both show is lower. A topic that was created again has another id, and counts anew.
+ * Whether the picture shows an earlier state of the cluster than the known one. Each election raises
+ * a leader's epoch, so the earlier picture has the lower sum over the topics that both show. A topic
+ * that was created again has another id, and is not compared.
  */
 function isOlder(picture: ClusterPicture, known: ClusterPicture): boolean {
   const shared = picture.topics.flatMap((topic) => {

@@ -12,9 +12,9 @@ import type { PlacedRecord } from './records.ts';
 
 const OPEN_TIMEOUT_MS = 30_000;
 /**
- * How long a leader may take to write. Longer than an election takes, which breaks the connection: a
- * lane that gave up before would have the coordinator send its markers to the former leader, and
- * Kafka waits 30 s for the answer.
+ * How long a leader may take to write: longer than Kafka takes to elect another one, which ends the
+ * wait at once. A lane that gave up before the election would make the coordinator send its abort
+ * markers to the former leader, and Kafka waits 30 s for that answer.
  */
 const WRITE_TIMEOUT_MS = 20_000;
 const PUBLISH_TIMEOUT_MS = 60_000;
@@ -220,7 +220,7 @@ function whenAccepted<T>(name: string, request: () => Promise<T>): Promise<T> {
   return insist(() => soon(name, request()), ['CONCURRENT_TRANSACTIONS'], CONCURRENT_TIMEOUT_MS);
 }
 
-/** Does not wait for the transaction coordinator as long as for a leader: it writes to no other topic. */
+/** The transaction coordinator gets less time than a leader: it writes to its own topic alone. */
 function soon<T>(name: string, answer: Promise<T>): Promise<T> {
   return withDeadline(answer, OPERATION_TIMEOUT_MS, name);
 }

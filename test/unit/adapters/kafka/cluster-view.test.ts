@@ -6,7 +6,7 @@ import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.
 
 /** A picture this old is looked at again. */
 const FRESH_MS = 100;
-/** However long ago a node was asked, an older picture is none. */
+/** An earlier picture stays wrong, also when nobody has looked for so long. */
 const LONG_MS = 60_000;
 const NODES = [1, 2, 3];
 

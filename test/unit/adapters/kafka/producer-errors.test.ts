@@ -222,6 +222,19 @@ describe('without an answer', () => {
     await successorPublishes();
   });
 
+  it('InitProducerId ends the opening within 11 seconds', async () => {
+    const found = Promise.withResolvers<void>();
+    edge.kafka.on('FindCoordinator', { held: found.promise });
+    edge.kafka.on('InitProducerId', { silence: 'before' });
+    const outcome = edge.openProducer().catch((error: unknown) => error);
+    await edge.kafka.seen('FindCoordinator');
+    vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
+    found.resolve();
+    await edge.kafka.seen('InitProducerId');
+    await vi.advanceTimersByTimeAsync(11_000);
+    expect(await outcome).toBeInstanceOf(TroubleError);
+  });
+
   it.each(['Produce', 'TxnOffsetCommit'] as const)('%s is waited for while leaders are elected', async (api) => {
     const elected = Promise.withResolvers<void>();
     const { outcome } = await publishing(api, { held: elected.promise }, 14);
