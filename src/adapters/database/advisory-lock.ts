@@ -11,7 +11,13 @@ const WAIT_MS = 1_000;
 const BEAT_MS = 5_000;
 /** Several beats may be late: the holder's own work may keep its process busy. */
 const SILENT_OWNER_MS = 30_000;
+/**
+ * Before the lock is held, both mean: ask again. A process that starts on a busy machine may sleep for
+ * longer than an ordinary transaction may, until it has said that it is patient.
+ */
 const LOCK_NOT_AVAILABLE = '55P03';
+const IDLE_IN_TRANSACTION = '25P03';
+const ASK_AGAIN: readonly string[] = [LOCK_NOT_AVAILABLE, IDLE_IN_TRANSACTION];
 
 type RunTransaction = <T>(work: (sql: Sql) => Promise<T>) => Promise<T>;
 
@@ -53,7 +59,7 @@ export async function holdingLock<T>(
         return await beating(sql, signal, work);
       });
     } catch (error) {
-      const isWaiting = !isHeld && error instanceof TroubleError && codeOf(error.cause) === LOCK_NOT_AVAILABLE;
+      const isWaiting = !isHeld && error instanceof TroubleError && ASK_AGAIN.includes(codeOf(error.cause));
       if (!isWaiting) throw error;
     }
   }

@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest';
+import { holdingLock, MIGRATION_LOCK } from '../../../src/adapters/database/advisory-lock.ts';
+import type { Sql } from '../../../src/adapters/database/transaction.ts';
+import { TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+
+const signal = new AbortController().signal;
+
+/** A transaction whose first statements fail with these errors, one each time that it is begun. */
+function failing(...errors: readonly Error[]) {
+  const left = [...errors];
+  const sql = async () => {
+    const error = left.shift();
+    if (error) throw error;
+    return [];
+  };
+  return <T>(work: (sql: Sql) => Promise<T>) => work(sql as unknown as Sql);
+}
+
+function trouble(code: string): TroubleError {
+  return new TroubleError('The database cannot do it now', { cause: Object.assign(new Error(code), { code }) });
+}
+
+it.each(['55P03', '25P03'])('a process that does not have its turn yet asks again after %s', async (code) => {
+  const result = await holdingLock(failing(trouble(code), trouble(code)), MIGRATION_LOCK, signal, async () => 'done');
+  expect(result).toBe('done');
+});
+
+it('a process that does not have its turn yet reports other trouble', async () => {
+  const denied = trouble('42501');
+  await expect(holdingLock(failing(denied), MIGRATION_LOCK, signal, async () => 'done')).rejects.toBe(denied);
+});
+
+it('a process that has its turn reports that the server ended its transaction', async () => {
+  const ended = trouble('25P03');
+  const work = async () => {
+    throw ended;
+  };
+  await expect(holdingLock(failing(), MIGRATION_LOCK, signal, work)).rejects.toBe(ended);
+});
