@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { checkHistory } from '../support/check-history.ts';
 import { runCli } from '../support/cli.ts';
-import { CommandFlow, workingLanes } from '../support/command-flow.ts';
+import { CommandFlow } from '../support/command-flow.ts';
 import { eventually } from '../support/eventually.ts';
+import { sharedOut } from '../support/instances.ts';
+import { type PgBouncer, pgBouncerOrSkip } from '../support/pgbouncer.ts';
 import { type PostgresPair, startPostgresPair } from '../support/postgres-pair.ts';
 import { readHistory } from '../support/read-history.ts';
 import { ServiceProcess } from '../support/service-process.ts';
@@ -20,6 +22,7 @@ const brokers = inject('kafkaBrokers');
 describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () => {
   let directory: string;
   let pair: PostgresPair | null;
+  let bouncer: PgBouncer | null = null;
   let flow: CommandFlow;
 
   beforeEach(async () => {
@@ -30,6 +33,8 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
 
   afterEach(async () => {
     await flow.disconnect();
+    await bouncer?.stop();
+    bouncer = null;
     await pair?.stop();
     await rm(directory, { recursive: true, force: true });
   });
@@ -43,16 +48,27 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
     return pair;
   };
   const answered = (withinMs: number) => eventually(async () => expect(await flow.lag()).toBe(0), { withinMs });
+  const problemsOf = async ({ url }: ServiceProcess) => {
+    const { problems } = (await (await fetch(`${url}/readyz`)).json()) as { problems: string[] };
+    return problems;
+  };
   const isRight = async (service: ServiceProcess, url: string) => {
     expect(await service.stop()).toBe(0);
     expect(checkHistory(await readHistory(flow.kafka, flow.topics, flow.group, url))).toEqual([]);
   };
 
-  it('a synchronous one, under load: the answers go on, each once', async ({ skip }) => {
+  it.for([
+    { how: 'directly', isPooled: false },
+    { how: 'behind PgBouncer', isPooled: true },
+  ])('a synchronous one, reached $how, under load: the answers go on, each once', { timeout: 300_000 }, async ({ isPooled }, { skip }) => {
     const servers = await startPair(true);
     if (!servers) return skip();
-    await using service = await ServiceProcess.start(flow.environment(brokers ?? '', servers.url), directory);
-    await workingLanes(service.url, LANES);
+    bouncer = isPooled ? await pgBouncerOrSkip(servers.url) : null;
+    if (isPooled && !bouncer) return skip();
+    const environment = flow.environment(brokers ?? '', bouncer?.urlOf(servers.url) ?? servers.url);
+    await using service = await ServiceProcess.start(environment, directory);
+    await using other = await ServiceProcess.start(environment, directory);
+    await sharedOut([service, other]);
     await flow.bringStock();
     let isOver = false;
     const sending = flow.send(1, COMMANDS, () => isOver);
@@ -65,15 +81,17 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
     isOver = true;
     await sending;
     await answered(PATIENCE_MS);
+    expect(await other.stop()).toBe(0);
     await isRight(service, servers.url);
-  }, 300_000);
+  });
 
   it('an asynchronous one that lacks commits: every lane refuses it, until the events are folded into it', async ({ skip }) => {
     const servers = await startPair(false);
     if (!servers) return skip();
     const environment = flow.environment(brokers ?? '', servers.url);
     await using service = await ServiceProcess.start(environment, directory);
-    await workingLanes(service.url, LANES);
+    await using other = await ServiceProcess.start(environment, directory);
+    await sharedOut([service, other]);
     await flow.bringStock();
     await servers.cutStandby();
     await flow.send(1, COMMANDS);
@@ -81,11 +99,12 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
     await servers.failOver();
     await flow.send(2, COMMANDS);
     const refusals = async () => {
-      const { problems } = (await (await fetch(`${service.url}/readyz`)).json()) as { problems: string[] };
-      return problems.filter((problem) => problem.includes('the database is older than the topics'));
+      const problems = await Promise.all([service, other].map(problemsOf));
+      return problems.flat().filter((problem) => problem.includes('the database is older than the topics'));
     };
     await eventually(async () => expect(await refusals()).toHaveLength(LANES), { withinMs: RECOVERY_MS });
     expect(await flow.lag()).toBe(COMMANDS);
+    expect(await other.stop()).toBe(0);
     expect(await service.stop()).toBe(0);
     const rebuild = ['replay', 'rebuild', '--into', servers.url, '--from-copy', '--execute'];
     expect(await runCli(environment, directory, rebuild)).toMatchObject({ code: 0 });

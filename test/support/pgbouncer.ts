@@ -37,6 +37,8 @@ export async function startPgBouncer(server: string): Promise<PgBouncer> {
     'pool_mode = transaction',
     'default_pool_size = 20',
     'max_client_conn = 200',
+    // By default a server that refused a connection is left alone for 15 s: far too long in a failover.
+    'server_login_retry = 1',
   ];
   await writeFile(file, `${settings.join('\n')}\n`, { mode: 0o644 });
   const child = await spawned(['-q', ...(process.getuid?.() === 0 ? ['-u', 'nobody'] : []), file]);
