@@ -2,10 +2,12 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { asStructuredEvent } from '../messages/outgoing.ts';
 import { type Broker, type ReceivedRecord, type Subscription, TroubleError } from '../service-layer/unit-of-work.ts';
+import { MEMORY_BUDGET_BYTES } from './memory-budget.ts';
 
 const HEARTBEAT_MS = 15_000;
 /** A client that leaves more than this unread is dropped: it must not fill the memory of the service. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
+const MAX_CLIENTS = MEMORY_BUDGET_BYTES.streams / MAX_UNREAD_BYTES;
 
 /** Live events as server-sent events: one tail of the topic, shared by all clients, open while there is one. */
 export class EventStream {
@@ -21,9 +23,15 @@ export class EventStream {
     this.#topic = topic;
   }
 
-  /** Answers once the tail is open: a client misses nothing that is published after it has the response's headers. */
+  /**
+   * Answers once the tail is open: a client misses nothing that is published after it has the response's headers.
+   * @throws {TroubleError} the service is stopping, or has as many clients as it may
+   */
   async serve(reply: FastifyReply): Promise<void> {
     if (this.#isClosed) throw new TroubleError('The service is stopping');
+    if (this.#clients.size >= MAX_CLIENTS) {
+      throw new TroubleError(`${MAX_CLIENTS} clients read the events here already: close one, or read the topic ${this.#topic}`);
+    }
     const client = reply.raw;
     this.#clients.add(client);
     client.once('close', () => void this.#leave(client));

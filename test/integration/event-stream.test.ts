@@ -69,6 +69,20 @@ describe('the stream of events', () => {
     });
   });
 
+  it('refuses one client more than 64, until one has left', async () => {
+    const clients = await Promise.all(Array.from({ length: 64 }, listen));
+    expect(new Set(clients.map(({ response }) => response.statusCode))).toEqual(new Set([200]));
+    const refused = await fetch(`${running.url}/events`);
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '2']);
+    expect(await refused.json()).toMatchObject({ detail: expect.stringContaining('64 clients read the events here already') });
+    clients[0]?.response.destroy();
+    const statusAgain = async () => {
+      const { response } = await listen();
+      if (response.statusCode !== 200) throw new Error(`answers ${response.statusCode}`);
+    };
+    await eventually(statusAgain);
+  });
+
   it('answers only once it is open', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     open = () => promise;
