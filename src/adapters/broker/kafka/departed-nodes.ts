@@ -11,7 +11,9 @@ const HANGS_AFTER_MS = 1_000;
 /**
  * Keeps kafkajs's connections away from nodes that have left the cluster. A node that is cut off
  * closes no connection: without this, a request to it would wait for its own time-out, long after
- * the others have elected new leaders. And an idle producer would send its next one there.
+ * the others have elected new leaders. And an idle producer would send its next one there. A request
+ * to another node is broken too: before that node answers, it may itself ask the one that has left
+ * (whether a partition takes part in a transaction), and Kafka waits 30 s for that.
  */
 export class DepartedNodes {
   readonly #view: ClusterView;
@@ -65,10 +67,15 @@ export class DepartedNodes {
 
   #breakConnections(): void {
     const alive = new Set(this.#view.nodes.map(nameOf));
-    for (const connection of [...this.#clusters].flatMap(connectionsOf)) {
-      const name = nameOf(connection);
-      const hasLeft = this.#advertised.has(name) && !alive.has(name);
-      if (hasLeft) connection.socket?.destroy(new Error(`Kafka at ${name} has left the cluster`));
+    const hasLeft = (connection: Connection) => this.#advertised.has(nameOf(connection)) && !alive.has(nameOf(connection));
+    for (const cluster of this.#clusters) {
+      const connections = connectionsOf(cluster);
+      const departed = new Set(connections.filter(hasLeft).map(nameOf));
+      if (departed.size === 0) continue;
+      const error = new Error(`Kafka at ${[...departed].join(', ')} has left the cluster`);
+      for (const connection of connections) {
+        if (hasLeft(connection) || connection.requestQueue.inflight.size > 0) connection.socket?.destroy(error);
+      }
     }
   }
 }

@@ -3,7 +3,7 @@ import { passing } from '../../../fault-points.ts';
 import { type GroupPosition, type OutgoingRecord, type TransactionalProducer, TroubleError } from '../../../service-layer/unit-of-work.ts';
 import { unlessAborted } from '../hand-over.ts';
 import { type BatchEncoder, batchesOf, sequenceAfter } from './batch.ts';
-import { asServiceError, disconnect, isAnswer, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
+import { asServiceError, disconnect, isAnswer, type KafkaOptions, withDeadline } from './client.ts';
 import type { DepartedNodes } from './departed-nodes.ts';
 import type { TopicLayouts } from './layout.ts';
 import { leadersOf, placeOf, topicsOf } from './leaders.ts';
@@ -12,7 +12,7 @@ import type { PlacedRecord } from './records.ts';
 
 const OPEN_TIMEOUT_MS = 30_000;
 /**
- * How long a leader may take to write: longer than Kafka takes to elect another one, which ends the
+ * How long a broker may take to write: longer than Kafka takes to elect another one, which ends the
  * wait at once. A lane that gave up before the election would make the coordinator send its abort
  * markers to the former leader, and Kafka waits 30 s for that answer.
  */
@@ -21,8 +21,10 @@ const PUBLISH_TIMEOUT_MS = 60_000;
 const TRANSACTION_TIMEOUT_MS = 60_000;
 const CONCURRENT_TIMEOUT_MS = 10_000;
 const CONNECT_RETRIES = 5;
-/** The former holder's transaction is being ended, or the coordinator is just moving: a question of moments. */
-const NOT_YET = ['CONCURRENT_TRANSACTIONS', 'GROUP_LOAD_IN_PROGRESS', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR_FOR_GROUP'];
+/** A coordinator is just moving, or cannot reach its replicas: a question of moments. */
+const COORDINATOR_MOVES = ['GROUP_LOAD_IN_PROGRESS', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR_FOR_GROUP'];
+/** Or the former holder's transaction is being ended. */
+const NOT_YET = ['CONCURRENT_TRANSACTIONS', ...COORDINATOR_MOVES];
 
 /** What the broker knows the holder of a transactional id by. */
 interface Identity {
@@ -44,8 +46,8 @@ interface Identity {
  * answer to the next holder's opening tells: the group's position is settled by then.
  *
  * Not kafkajs's own producer, whose brokers it uses: that asks for the coordinators anew at each step, waits for each of five
- * steps in turn, and, after an ambiguous error, rolls its sequence back and goes on. Here nothing is sent again: whatever fails
- * ends this producer.
+ * steps in turn, and, after an ambiguous error, rolls its sequence back and goes on. Here only the position is sent again, while
+ * the group's coordinator moves: it is the same one. Whatever else fails ends this producer.
  */
 export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #cluster: Cluster;
@@ -95,10 +97,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
         const coordinator = await cluster.findGroupCoordinator({ groupId: transactionalId, coordinatorType: TRANSACTION_COORDINATOR });
         // A late request would fence the producer that the lane has opened since.
         if (isGivenUp) throw new TroubleError(`${doing}: too late`);
-        const identity = await soon(
-          'InitProducerId',
-          coordinator.initProducerId({ transactionalId, transactionTimeout: TRANSACTION_TIMEOUT_MS }),
-        );
+        const identity = await coordinator.initProducerId({ transactionalId, transactionTimeout: TRANSACTION_TIMEOUT_MS });
         const parts = { cluster, coordinator, identity: { transactionalId, ...identity }, layouts, departed };
         return new KafkaTransactionalProducer({ ...parts, servers: options.brokers.join(',') });
       };
@@ -137,19 +136,19 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     this.#refuseTooLarge(batches);
     const topics = topicsOf(batches);
     const leaders = await leadersOf(this.#cluster, topics);
-    const groupCoordinator = position && (await this.#groupCoordinatorOf(position.group));
+    if (position) await this.#groupCoordinatorOf(position.group);
     const identity = this.#identity;
     await Promise.all([
-      position && whenAccepted('AddOffsetsToTxn', () => this.#coordinator.addOffsetsToTxn({ ...identity, groupId: position.group })),
-      topics.length > 0 && whenAccepted('AddPartitionsToTxn', () => this.#coordinator.addPartitionsToTxn({ ...identity, topics })),
+      position && whenAccepted(() => this.#coordinator.addOffsetsToTxn({ ...identity, groupId: position.group })),
+      topics.length > 0 && whenAccepted(() => this.#coordinator.addPartitionsToTxn({ ...identity, topics })),
     ]);
     passing('transaction-joined');
     await Promise.all([
       this.#send(batches, leaders).then(() => passing('records-sent')),
-      position && groupCoordinator?.txnOffsetCommit({ ...identity, groupId: position.group, topics: [asOffsets(position)] }),
+      position && insist(() => this.#sendPosition(position), COORDINATOR_MOVES, WRITE_TIMEOUT_MS),
     ]);
     passing('offset-sent');
-    await soon('EndTxn', this.#coordinator.endTxn({ ...identity, transactionResult: true }));
+    await this.#coordinator.endTxn({ ...identity, transactionResult: true });
     passing('broker-committed');
   }
 
@@ -196,6 +195,18 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     await produce(leader, transactionalId, encoded, WRITE_TIMEOUT_MS);
   }
 
+  /** An error forgets the coordinator: the next try asks where it is. */
+  async #sendPosition(position: GroupPosition): Promise<void> {
+    const { group } = position;
+    const coordinator = await this.#groupCoordinatorOf(group);
+    try {
+      await coordinator.txnOffsetCommit({ ...this.#identity, groupId: group, topics: [asOffsets(position)] });
+    } catch (error) {
+      this.#groupCoordinators.delete(group);
+      throw error;
+    }
+  }
+
   async #groupCoordinatorOf(groupId: string): Promise<BrokerNode> {
     const known = this.#groupCoordinators.get(groupId);
     const coordinator = known ?? (await this.#cluster.findGroupCoordinator({ groupId, coordinatorType: GROUP_COORDINATOR }));
@@ -216,13 +227,8 @@ function asOffsets({ topic, partition, nextOffset }: GroupPosition) {
 }
 
 /** The broker ends a transaction a few milliseconds after it has answered the commit, and begins no other before. */
-function whenAccepted<T>(name: string, request: () => Promise<T>): Promise<T> {
-  return insist(() => soon(name, request()), ['CONCURRENT_TRANSACTIONS'], CONCURRENT_TIMEOUT_MS);
-}
-
-/** The transaction coordinator gets less time than a leader: it writes to its own topic alone. */
-function soon<T>(name: string, answer: Promise<T>): Promise<T> {
-  return withDeadline(answer, OPERATION_TIMEOUT_MS, name);
+function whenAccepted<T>(request: () => Promise<T>): Promise<T> {
+  return insist(request, ['CONCURRENT_TRANSACTIONS'], CONCURRENT_TIMEOUT_MS);
 }
 
 /** Asks again, for some time, while the broker's answer is one of these. */

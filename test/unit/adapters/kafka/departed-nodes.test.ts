@@ -3,7 +3,7 @@ import { ClusterView } from '../../../../src/adapters/broker/kafka/cluster-view.
 import { DepartedNodes } from '../../../../src/adapters/broker/kafka/departed-nodes.ts';
 import { KafkaTransactionalProducer } from '../../../../src/adapters/broker/kafka/producer.ts';
 import { clusterHandlers } from '../../../support/fake-kafka/cluster-handlers.ts';
-import { Edge, TRANSACTIONAL_ID } from '../../../support/fake-kafka/edge.ts';
+import { Edge, event, position, TRANSACTIONAL_ID } from '../../../support/fake-kafka/edge.ts';
 
 it('leaves a slow connection alone whose configured name no node advertises', async () => {
   await using edge = await Edge.start();
@@ -36,4 +36,19 @@ it('opens a producer at a node that is alive, although another one is configured
   const asked = edge.kafka.requests('Metadata', 1).length;
   await edge.openProducer();
   expect(edge.kafka.requests('Metadata', 1)).toHaveLength(asked);
+});
+
+it("ends what waits at other nodes too when a producer's coordinator has left the cluster", async () => {
+  await using edge = await Edge.start();
+  const producer = await edge.openProducer();
+  // The group's coordinator asks the one of the transaction first, and gets no answer.
+  edge.kafka.on('TxnOffsetCommit', { silence: 'before' });
+  const outcome = producer.publish([event(0, 'a')], position(1)).catch((error: unknown) => error);
+  await edge.kafka.seen('TxnOffsetCommit');
+  edge.kafka.model.ports.delete(3);
+  for (const topic of ['commands', 'events']) {
+    const led = edge.kafka.model.topics.get(topic)?.partitions.filter(({ leader }) => leader === 3) ?? [];
+    for (const log of led) Object.assign(log, { leader: 1, leaderEpoch: log.leaderEpoch + 1 });
+  }
+  expect(await outcome).toMatchObject({ message: expect.stringContaining('has left the cluster') });
 });

@@ -62,9 +62,9 @@ const TABLE: { readonly [api in TransactionApi]: Row } = {
     ],
   },
   TxnOffsetCommit: {
+    retried: COORDINATOR,
     fenced: FENCED,
     trouble: [
-      ...COORDINATOR,
       ...TRANSACTION,
       'UNKNOWN_TOPIC_OR_PARTITION',
       'OFFSET_METADATA_TOO_LARGE',
@@ -206,23 +206,20 @@ describe('without an answer', () => {
     vi.useRealTimers();
   });
 
-  it.each([
-    ['AddOffsetsToTxn', 11],
-    ['AddPartitionsToTxn', 11],
-    ['EndTxn', 11],
-    ['Produce', 21],
-    ['TxnOffsetCommit', 21],
-  ] as const)('%s ends the producer within %i seconds', async (api, seconds) => {
-    const { producer, outcome } = await publishing(api, { silence: 'before' }, seconds);
-    expect(await outcome).toBeInstanceOf(TroubleError);
-    // It waits a moment for the answer while it closes.
-    await vi.advanceTimersByTimeAsync(CLOSING_MS);
-    vi.useRealTimers();
-    await endsFor(producer);
-    await successorPublishes();
-  });
+  it.each(['AddOffsetsToTxn', 'AddPartitionsToTxn', 'EndTxn', 'Produce', 'TxnOffsetCommit'] as const)(
+    '%s ends the producer within 21 seconds',
+    async (api) => {
+      const { producer, outcome } = await publishing(api, { silence: 'before' }, 21);
+      expect(await outcome).toBeInstanceOf(TroubleError);
+      // It waits a moment for the answer while it closes.
+      await vi.advanceTimersByTimeAsync(CLOSING_MS);
+      vi.useRealTimers();
+      await endsFor(producer);
+      await successorPublishes();
+    },
+  );
 
-  it('InitProducerId ends the opening within 11 seconds', async () => {
+  it('InitProducerId ends the opening within 21 seconds', async () => {
     const found = Promise.withResolvers<void>();
     edge.kafka.on('FindCoordinator', { held: found.promise });
     edge.kafka.on('InitProducerId', { silence: 'before' });
@@ -231,11 +228,20 @@ describe('without an answer', () => {
     vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
     found.resolve();
     await edge.kafka.seen('InitProducerId');
-    await vi.advanceTimersByTimeAsync(11_000);
+    await vi.advanceTimersByTimeAsync(21_000);
     expect(await outcome).toBeInstanceOf(TroubleError);
   });
 
-  it.each(['Produce', 'TxnOffsetCommit'] as const)('%s is waited for while leaders are elected', async (api) => {
+  it('TxnOffsetCommit ends the producer when the coordinator has moved for 21 seconds', async () => {
+    const fate = { error: ERRORS.COORDINATOR_NOT_AVAILABLE };
+    edge.kafka.on('TxnOffsetCommit', fate, { isLasting: true });
+    const { outcome } = await publishing('TxnOffsetCommit', fate, 21);
+    expect(await outcome).toBeInstanceOf(TroubleError);
+    vi.useRealTimers();
+    await successorPublishes();
+  });
+
+  it.each(APIS)('%s is waited for while leaders are elected', async (api) => {
     const elected = Promise.withResolvers<void>();
     const { outcome } = await publishing(api, { held: elected.promise }, 14);
     elected.resolve();
