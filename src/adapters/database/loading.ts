@@ -1,7 +1,7 @@
 import type { SqlEntityManager } from '@mikro-orm/sqlite';
+import { MAX_LINES_LET_GO } from '../../domain/commands.ts';
 import { Batch, OrderLine, Product } from '../../domain/model.ts';
 import type { PartitionOffset } from '../../service-layer/unit-of-work.ts';
-import type { CommandNeeds } from './command-needs.ts';
 import { jsonRows } from './json-rows.ts';
 import type { Dialect } from './options.ts';
 import type { Sql } from './transaction.ts';
@@ -29,6 +29,9 @@ interface LoadedProduct {
   readonly writtenBy: PartitionOffset | null;
 }
 
+/** A line as commands name it. */
+export type NamedLine = readonly [orderid: string, sku: string];
+
 interface BatchRow {
   readonly reference: string;
   readonly sku: string;
@@ -36,6 +39,11 @@ interface BatchRow {
   readonly eta: string | null;
   readonly allocated_quantity: number;
 }
+
+/** One more than a command may let go: enough to tell that they are too many. */
+const ENOUGH_LINES = MAX_LINES_LET_GO + 1;
+/** Batches whose surplus has as many digits are looked at together. */
+const DIGITS = 10;
 
 const LINE = 'allocations.id, batches.reference, order_lines.orderid, order_lines.sku, order_lines.qty';
 const THEIR_ALLOCATIONS = `join allocations on allocations.orderline_id = order_lines.id
@@ -62,11 +70,12 @@ export class Loading {
     );
   }
 
-  /** The skus on which the orders have a line. */
-  async skusOfOrders(orderids: readonly string[]): Promise<readonly { readonly orderid: string; readonly sku: string }[]> {
+  /** The orders' lines, of all orders together at most `MAX_LINES_LET_GO` and one. */
+  async linesOfOrders(orderids: readonly string[]): Promise<readonly { readonly orderid: string; readonly sku: string }[]> {
     if (orderids.length === 0) return [];
     return this.#sql(
-      `select orderid, sku from order_lines where orderid in (select orderid from ${this.#rows({ orderid: 'text' })} as wanted)`,
+      `select orderid, sku from order_lines where orderid in (select orderid from ${this.#rows({ orderid: 'text' })} as wanted)
+       limit ${ENOUGH_LINES}`,
       [json(orderids.map((orderid) => [orderid]))],
     );
   }
@@ -102,25 +111,15 @@ export class Loading {
     return this.#entityManager.findOne(Batch, { reference });
   }
 
-  /** The lines that the commands can touch: a bounded number, however long the history. */
-  async neededLines(needs: CommandNeeds): Promise<readonly LineRow[]> {
+  /** Those of the lines that are allocated. */
+  async namedLines(lines: readonly NamedLine[]): Promise<readonly LineRow[]> {
+    if (lines.length === 0) return [];
     const wanted = this.#rows({ orderid: 'text', sku: 'text' });
-    const wantedOrders = this.#rows({ orderid: 'text' });
-    const found = await Promise.all([
-      needs.lines.length > 0 &&
-        this.#sql<LineRow>(
-          `select ${LINE} from ${wanted} as wanted
-           join order_lines on order_lines.orderid = wanted.orderid and order_lines.sku = wanted.sku ${THEIR_ALLOCATIONS}`,
-          [json(needs.lines)],
-        ),
-      needs.orders.size > 0 &&
-        this.#sql<LineRow>(
-          `select ${LINE} from ${wantedOrders} as wanted join order_lines on order_lines.orderid = wanted.orderid ${THEIR_ALLOCATIONS}`,
-          [json([...needs.orders.keys()].map((orderid) => [orderid]))],
-        ),
-      needs.smallestQuantity.size > 0 && this.#linesThatMayBeLetGo(needs.smallestQuantity),
-    ]);
-    return [...new Map(found.flatMap((rows) => rows || []).map((row) => [row.id, row])).values()];
+    return this.#sql<LineRow>(
+      `select ${LINE} from ${wanted} as wanted
+       join order_lines on order_lines.orderid = wanted.orderid and order_lines.sku = wanted.sku ${THEIR_ALLOCATIONS}`,
+      [json(lines)],
+    );
   }
 
   /** Puts all its lines into each batch. */
@@ -138,24 +137,38 @@ export class Loading {
   }
 
   /**
-   * For each batch its newest lines, as many as must go for it to fit the smallest quantity. Commands handled before may
-   * change how much that is, but only by lines that are known then: new ones, which are newer still, or named ones.
+   * For each batch its newest lines, as many as must go for it to lose the surplus, at most
+   * `MAX_LINES_LET_GO` and one. Commands handled before may change how much the surplus is, but only
+   * by lines that are known then: new ones, which are newer still, or named ones.
+   *
+   * A line has a qty of 1 or more, so the surplus also bounds how many lines are looked at. SQLite
+   * takes one bound for a statement: batches whose surplus is of one size share a statement.
    */
-  async #linesThatMayBeLetGo(smallestQuantity: ReadonlyMap<string, number>): Promise<readonly LineRow[]> {
-    const wanted = this.#rows({ reference: 'text', quantity: 'bigint' });
+  async linesThatMayBeLetGo(surpluses: ReadonlyMap<string, number>): Promise<readonly LineRow[]> {
+    const deepest = (surplus: number) => Math.min(MAX_LINES_LET_GO, DIGITS ** Math.ceil(Math.log10(surplus)));
+    const bySize = Map.groupBy(surpluses, ([, surplus]) => deepest(surplus));
+    const found = await Promise.all([...bySize].map(([depth, batches]) => this.#newestLines(batches, depth)));
+    return found.flat();
+  }
+
+  async #newestLines(batches: readonly (readonly [reference: string, surplus: number])[], depth: number): Promise<readonly LineRow[]> {
     return this.#sql<LineRow>(
-      `select id, reference, orderid, sku, qty
+      `with shrinking as materialized (
+         select batches.id, batches.reference, wanted.surplus, coalesce((
+           select newer.id from allocations as newer where newer.batch_id = batches.id order by newer.id desc limit 1 offset ${depth}
+         ), 0) as oldest_id
+         from ${this.#rows({ reference: 'text', surplus: 'bigint' })} as wanted join batches on batches.reference = wanted.reference
+       )
+       select id, reference, orderid, sku, qty
        from (
-         select allocations.id, batches.reference, order_lines.orderid, order_lines.sku, order_lines.qty,
-           batches.allocated_quantity - wanted.quantity as surplus,
-           sum(order_lines.qty) over (partition by batches.id order by allocations.id desc) - order_lines.qty as newer_qty
-         from ${wanted} as wanted
-         join batches on batches.reference = wanted.reference and batches.allocated_quantity > wanted.quantity
-         join allocations on allocations.batch_id = batches.id
+         select allocations.id, shrinking.reference, order_lines.orderid, order_lines.sku, order_lines.qty, shrinking.surplus,
+           sum(order_lines.qty) over (partition by shrinking.id order by allocations.id desc) - order_lines.qty as newer_qty
+         from shrinking
+         join allocations on allocations.batch_id = shrinking.id and allocations.id >= shrinking.oldest_id
          join order_lines on order_lines.id = allocations.orderline_id
        ) as newest
        where newer_qty < surplus`,
-      [json([...smallestQuantity])],
+      [json(batches)],
     );
   }
 
