@@ -24,15 +24,31 @@ interface ProductRow {
 }
 
 /** A product, and the lane that wrote it last; null: none did. */
-interface LoadedProduct {
+export interface LoadedProduct {
   readonly product: Product;
   readonly writtenBy: PartitionOffset | null;
+}
+
+/** A line with the batch that it is allocated from. */
+interface HeldLineRow extends LineRow {
+  readonly batch_id: number;
+  readonly quantity: number;
+  readonly eta: string | null;
+  readonly allocated_quantity: number;
+}
+
+/** What commands name of the products that they are about. */
+export interface NamedStock {
+  /** Of batches. */
+  readonly references: readonly string[];
+  readonly lines: readonly NamedLine[];
 }
 
 /** A line as commands name it. */
 export type NamedLine = readonly [orderid: string, sku: string];
 
 interface BatchRow {
+  readonly id: number;
   readonly reference: string;
   readonly sku: string;
   readonly quantity: number;
@@ -46,8 +62,7 @@ const ENOUGH_LINES = MAX_LINES_LET_GO + 1;
 const DIGITS = 10;
 
 const LINE = 'allocations.id, batches.reference, order_lines.orderid, order_lines.sku, order_lines.qty';
-const THEIR_ALLOCATIONS = `join allocations on allocations.orderline_id = order_lines.id
-  join batches on batches.id = allocations.batch_id`;
+const BATCH = 'id, reference, sku, quantity, eta, allocated_quantity';
 
 /** Reads aggregates for one session, each kind with one query, however many there are. */
 export class Loading {
@@ -80,27 +95,51 @@ export class Loading {
     );
   }
 
-  /**
-   * The products with all their batches, in the order of creation, and none of their lines. On PostgreSQL their rows are
-   * locked until the transaction ends, in the order of their skus, so that two transactions cannot wait for each other.
-   */
-  async products(skus: readonly string[]): Promise<readonly LoadedProduct[]> {
-    if (skus.length === 0) return [];
-    const ofSkus = `where sku in (select sku from ${this.#rows({ sku: 'text' })} as wanted)`;
-    const wanted = [json(skus.map((sku) => [sku]))];
-    const lock = this.#dialect === 'postgresql' ? 'for update' : '';
+  /** The product with all its batches, in the order of creation, and none of their lines. Locked like those below. */
+  async wholeProduct(sku: string): Promise<LoadedProduct | null> {
     const [rows, batches] = await Promise.all([
-      this.#sql<ProductRow>(
-        `select sku, version, source_topic, source_partition, next_offset from products ${ofSkus} order by sku ${lock}`,
-        wanted,
-      ),
-      this.#sql<BatchRow>(`select reference, sku, quantity, eta, allocated_quantity from batches ${ofSkus} order by id`, wanted),
+      this.#lockProducts([sku]),
+      this.#sql<BatchRow>(`select ${BATCH} from batches where sku = ? order by id`, [sku]),
     ]);
-    const bySku = Map.groupBy(batches, ({ sku }) => sku);
-    return rows.map((row) => ({
-      product: new Product(row.sku, row.version, bySku.get(row.sku)?.map(asBatch)),
-      writtenBy: writerOf(row),
-    }));
+    return asProducts(rows, batches)[0] ?? null;
+  }
+
+  /**
+   * The products with what commands can need of them: of their batches, in the order of creation,
+   * those with something available, those named, and those that hold a named line; and the named
+   * lines that are allocated. Nothing but a command that names an exhausted batch, or a line in it,
+   * makes anything of it available: so what is left out can hold no line, and cannot take one in.
+   */
+  async neededProducts(
+    skus: readonly string[],
+    { references, lines }: NamedStock,
+  ): Promise<{ readonly products: readonly LoadedProduct[]; readonly lines: readonly LineRow[] }> {
+    if (skus.length === 0) return { products: [], lines: [] };
+    const [rows, batches, held] = await Promise.all([
+      this.#lockProducts(skus),
+      this.#sql<BatchRow>(
+        `select ${BATCH} from batches
+         where sku in (select sku from ${this.#rows({ sku: 'text' })} as wanted)
+           and (quantity > allocated_quantity or reference in (select reference from ${this.#rows({ reference: 'text' })} as named))
+         order by id`,
+        [json(skus.map((sku) => [sku])), json(references.map((reference) => [reference]))],
+      ),
+      this.#heldLines(lines),
+    ]);
+    return { products: asProducts(rows, withHolders(batches, held)), lines: held };
+  }
+
+  /**
+   * On PostgreSQL the products' rows are locked until the transaction ends, in the order of their
+   * skus, so that two transactions cannot wait for each other.
+   */
+  async #lockProducts(skus: readonly string[]): Promise<readonly ProductRow[]> {
+    const lock = this.#dialect === 'postgresql' ? 'for update' : '';
+    return this.#sql<ProductRow>(
+      `select sku, version, source_topic, source_partition, next_offset from products
+       where sku in (select sku from ${this.#rows({ sku: 'text' })} as wanted) order by sku ${lock}`,
+      [json(skus.map((sku) => [sku]))],
+    );
   }
 
   /** A batch without its lines. Its product is locked like those above: whoever changes one of its batches holds it. */
@@ -112,12 +151,14 @@ export class Loading {
   }
 
   /** Those of the lines that are allocated. */
-  async namedLines(lines: readonly NamedLine[]): Promise<readonly LineRow[]> {
+  async #heldLines(lines: readonly NamedLine[]): Promise<readonly HeldLineRow[]> {
     if (lines.length === 0) return [];
-    const wanted = this.#rows({ orderid: 'text', sku: 'text' });
-    return this.#sql<LineRow>(
-      `select ${LINE} from ${wanted} as wanted
-       join order_lines on order_lines.orderid = wanted.orderid and order_lines.sku = wanted.sku ${THEIR_ALLOCATIONS}`,
+    return this.#sql<HeldLineRow>(
+      `select ${LINE}, batches.id as batch_id, batches.quantity, batches.eta, batches.allocated_quantity
+       from ${this.#rows({ orderid: 'text', sku: 'text' })} as wanted
+       join order_lines on order_lines.orderid = wanted.orderid and order_lines.sku = wanted.sku
+       join allocations on allocations.orderline_id = order_lines.id
+       join batches on batches.id = allocations.batch_id`,
       [json(lines)],
     );
   }
@@ -179,6 +220,25 @@ export class Loading {
 
 function writerOf({ source_topic: topic, source_partition: partition, next_offset: nextOffset }: ProductRow): PartitionOffset | null {
   return topic === null ? null : { topic, partition, nextOffset };
+}
+
+/** @param batches in the order of their creation */
+function asProducts(rows: readonly ProductRow[], batches: readonly BatchRow[]): readonly LoadedProduct[] {
+  const bySku = Map.groupBy(batches, ({ sku }) => sku);
+  return rows.map((row) => ({
+    product: new Product(row.sku, row.version, bySku.get(row.sku)?.map(asBatch)),
+    writtenBy: writerOf(row),
+  }));
+}
+
+/** The batches, and those that hold the lines, each once and in the order of their creation. */
+function withHolders(batches: readonly BatchRow[], held: readonly HeldLineRow[]): readonly BatchRow[] {
+  const all = new Map(batches.map((batch) => [batch.id, batch]));
+  const count = all.size;
+  for (const { batch_id: id, reference, sku, quantity, eta, allocated_quantity } of held) {
+    all.set(id, { id, reference, sku, quantity, eta, allocated_quantity });
+  }
+  return all.size === count ? batches : [...all.values()].sort((one, other) => one.id - other.id);
 }
 
 function asBatch({ reference, sku, quantity, eta, allocated_quantity }: BatchRow): Batch {

@@ -3,7 +3,7 @@ import { MAX_LINES_LET_GO } from '../../domain/commands.ts';
 import { type Batch, OrderLine, type Product } from '../../domain/model.ts';
 import { type ProductRepository, TooMuchAtOnceError } from '../../service-layer/unit-of-work.ts';
 import { needsOf, setIn } from './command-needs.ts';
-import { type Loading, type NamedLine, restoreLines } from './loading.ts';
+import { type LoadedProduct, type Loading, type NamedLine, restoreLines } from './loading.ts';
 import type { TrackedBatches } from './tracking.ts';
 import type { Sql } from './transaction.ts';
 
@@ -13,7 +13,7 @@ export interface Repository<T, Key = string> {
   get(key: Key): Promise<T | null>;
 }
 
-/** Products, with their batches, and those of their lines that are needed. */
+/** Products, with those of their batches and lines that are needed. */
 export class SqlProductRepository implements ProductRepository, Repository<Product> {
   readonly #loading: Loading;
   readonly #tracked: TrackedBatches;
@@ -37,7 +37,8 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
   async get(sku: string): Promise<Product | null> {
     const known = this.#products.get(sku);
     if (known !== undefined) return known;
-    const batches = await this.#load([sku]);
+    const loaded = await this.#loading.wholeProduct(sku);
+    const batches = this.#note([sku], loaded ? [loaded] : []);
     await this.#loading.restoreAllLines(batches);
     this.#tracked.trackLines(batches.values());
     return this.#products.get(sku) ?? null;
@@ -82,7 +83,8 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
     const skus = new Set(needs.skus);
     for (const found of [...this.#skusOfReference.values(), ...this.#skusOfOrder.values()]) for (const sku of found) skus.add(sku);
     const named = [...needs.lines, ...linesOfOrders.map(({ orderid, sku }): NamedLine => [orderid, sku])];
-    const [batches, lines] = await Promise.all([this.#load([...skus]), this.#loading.namedLines(named)]);
+    const { products, lines } = await this.#loading.neededProducts([...skus], { references: [...references.keys()], lines: named });
+    const batches = this.#note([...skus], products);
     const surpluses = surplusesOf(batches, needs.smallestQuantity);
     if (commands.length > 1) refuseTooMuch(linesOfOrders.length, surpluses);
     restoreLines(batches, [...lines, ...(await this.#loading.linesThatMayBeLetGo(surpluses))]);
@@ -95,10 +97,11 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
     return this.#isPrepared ? foreseen : new Set([...foreseen, ...this.#products.keys()]);
   }
 
-  async #load(skus: readonly string[]): Promise<ReadonlyMap<string, Batch>> {
+  /** @returns the batches of the products by reference */
+  #note(skus: readonly string[], loaded: readonly LoadedProduct[]): ReadonlyMap<string, Batch> {
     for (const sku of skus) this.#products.set(sku, null);
     const batches = new Map<string, Batch>();
-    for (const { product, writtenBy } of await this.#loading.products(skus)) {
+    for (const { product, writtenBy } of loaded) {
       this.#products.set(product.sku, product);
       this.#tracked.trackProduct(product, writtenBy);
       for (const batch of product.batches) batches.set(batch.reference, batch);
