@@ -67,7 +67,7 @@ export async function readDeadLetters(broker: Broker, topic: string): Promise<re
 export function asDeadLetters(records: readonly ReceivedRecord[]): readonly DeadLetter[] {
   const markers = new Map<string, ReceivedRecord>();
   for (const record of records.filter(isMarker)) {
-    const id = text(record.headers, RESOLVES);
+    const id = resolvedBy(record);
     // The first says what happened: whoever came second found nothing to do.
     if (!markers.has(id)) markers.set(id, record);
   }
@@ -75,6 +75,17 @@ export function asDeadLetters(records: readonly ReceivedRecord[]): readonly Dead
     .filter((record) => !isMarker(record))
     .map((record) => letter(record, markers))
     .toSorted((one, other) => one.failedAt.localeCompare(other.failedAt));
+}
+
+/** The id of the letter that the marker is about. */
+export function resolvedBy({ headers }: { readonly headers: Headers }): string {
+  return text(headers, RESOLVES);
+}
+
+/** When the letter failed, by the service's clock. */
+export function failedAtMs({ headers, timestampMs }: Pick<ReceivedRecord, 'headers' | 'timestampMs'>): number {
+  const failedAt = Date.parse(text(headers, 'dead-letter-failed-at'));
+  return Number.isNaN(failedAt) ? timestampMs : failedAt;
 }
 
 /** A dead letter keeps its original's headers, which may be anybody's: only one without a reason of ours is a marker. */

@@ -21,17 +21,43 @@ export function say(json: boolean, value: object, line: string | null): void {
   else if (line !== null) print(line);
 }
 
+type Rows = readonly (readonly (string | number)[])[];
+
 /** Prints rows below a heading, in columns as wide as they need to be. */
-export function printTable(heading: readonly string[], rows: readonly (readonly (string | number)[])[]): void {
-  const cells = [heading, ...rows].map((row) => row.map(String));
-  const widths = heading.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
-  for (const row of cells)
-    print(
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    );
+export function printTable(heading: readonly string[], rows: Rows): void {
+  new Table(heading).print(rows);
+}
+
+/** A table that is printed in parts: a later part may need wider columns, and never has narrower ones. */
+export class Table {
+  #heading: readonly string[] | null;
+  readonly #widths: number[];
+
+  constructor(heading: readonly string[]) {
+    this.#heading = heading;
+    this.#widths = heading.map(({ length }) => length);
+  }
+
+  /** Whether nothing was printed, not even the heading. */
+  get isEmpty(): boolean {
+    return this.#heading !== null;
+  }
+
+  /** Prints the rows, and before the first ones the heading. */
+  print(rows: Rows): void {
+    if (rows.length === 0) return;
+    const cells = [...(this.#heading ? [this.#heading] : []), ...rows].map((row) => row.map(String));
+    this.#heading = null;
+    for (const row of cells)
+      for (const [column, { length }] of row.entries()) this.#widths[column] = Math.max(this.#widths[column] ?? 0, length);
+    for (const row of cells)
+      print(
+        row
+          .map((cell, column) => cell.padEnd(this.#widths[column] ?? 0))
+          .join('  ')
+          .trimEnd(),
+      );
+  }
 }
 
 /** The text with control characters made visible: what others wrote must not steer the terminal. */

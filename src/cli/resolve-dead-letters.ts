@@ -30,7 +30,8 @@ export async function resolveDeadLetters(action: Action, selection: Selection, m
   await withBroker({ createTopics: false }, async (session) => {
     const letters = await readDeadLetters(session.broker, session.config.deadLettersTopic);
     const open = letters.filter(({ resolution }) => resolution === null);
-    const named = ids.length > 0 ? [...new Set(ids)].map((id) => found(letters, id)) : filter(open, filters);
+    const named =
+      ids.length > 0 ? [...new Set(ids)].map((id) => found(letters.find((each) => each.id === id) ?? null, id)) : filter(open, filters);
     const chosen = named.filter(({ resolution }) => resolution === null);
     for (const { id, resolution } of named) {
       if (resolution) say(manner.json, { id, result: 'unchanged', resolution }, `${id} was ${resolution} before: nothing to do`);

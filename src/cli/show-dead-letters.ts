@@ -1,26 +1,29 @@
 import { idOf, sourceOf } from '../domain/identity.ts';
-import { type DeadLetter, readDeadLetters } from './dead-letter-box.ts';
+import type { DeadLetter } from './dead-letter-box.ts';
 import { filter, type Selection } from './dead-letter-plan.ts';
 import { headersAsText, recordAsJson } from './describe-record.ts';
-import { print, printJson, printTable, textOrHex, visible } from './output.ts';
+import { print, printJson, Table, textOrHex, visible } from './output.ts';
 import { withBroker } from './session.ts';
+import { readDeadLetter, readWaitingLetters } from './waiting-letters.ts';
 
-/** Prints the letters that wait, and match. */
-export async function listDeadLetters(filters: Omit<Selection, 'ids' | 'all'>, json: boolean): Promise<void> {
-  const waiting = filter(await read(), filters).filter(({ resolution }) => resolution === null);
-  if (json) {
-    for (const letter of waiting) printJson(about(letter));
-    return;
-  }
-  if (waiting.length === 0) return print('No dead letters');
-  printTable(
-    ['ID', 'REASON', 'FAILED AT', 'ORIGINAL', 'MESSAGE'],
-    waiting.map(({ id, reason, failedAt, original, message }) => [id, reason, failedAt, original, visible(message)]),
-  );
+/** Prints the letters that wait, and match, page by page. */
+export function listDeadLetters(filters: Omit<Selection, 'ids' | 'all'>, json: boolean): Promise<void> {
+  return withBroker({ createTopics: false }, async ({ broker, config }) => {
+    // Wrong filters are refused before anything is read.
+    filter([], filters);
+    const table = new Table(['ID', 'REASON', 'FAILED AT', 'ORIGINAL', 'MESSAGE']);
+    for await (const page of readWaitingLetters(broker, config.deadLettersTopic)) {
+      const letters = filter(page, filters);
+      if (json) for (const letter of letters) printJson(about(letter));
+      else table.print(letters.map(({ id, reason, failedAt, original, message }) => [id, reason, failedAt, original, visible(message)]));
+    }
+    if (!json && table.isEmpty) print('No dead letters');
+  });
 }
 
 /** Prints one letter whole, also one that is off the list. */
 export async function showDeadLetter(id: string, json: boolean): Promise<void> {
+  const read = () => withBroker({ createTopics: false }, ({ broker, config }) => readDeadLetter(broker, config.deadLettersTopic, id));
   const letter = found(await read(), id);
   const { record } = letter;
   if (json) return printJson({ ...about(letter), record: recordAsJson(record) });
@@ -32,18 +35,13 @@ export async function showDeadLetter(id: string, json: boolean): Promise<void> {
 }
 
 /** @throws when there is no such letter */
-export function found(letters: readonly DeadLetter[], id: string): DeadLetter {
-  const letter = letters.find((each) => each.id === id);
+export function found(letter: DeadLetter | null, id: string): DeadLetter {
   if (letter) return letter;
   throw new Error(`There is no dead letter ${id}: "npx allocation dead-letters list" prints the ids of those that wait`);
 }
 
 function about({ record: _, identity, behind, ...rest }: DeadLetter): object {
   return { ...rest, source: sourceOf(identity), behind: behind.map(idOf) };
-}
-
-function read(): Promise<readonly DeadLetter[]> {
-  return withBroker({ createTopics: false }, ({ broker, config }) => readDeadLetters(broker, config.deadLettersTopic));
 }
 
 function shown(bytes: Buffer): string {

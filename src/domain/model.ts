@@ -1,3 +1,4 @@
+import { MAX_LINES_LET_GO } from './commands.ts';
 import { AggregateRoot, Entity } from './entities.ts';
 import type { Deallocated, Event } from './events.ts';
 import { ValueObject, ValueSet } from './value-objects.ts';
@@ -14,6 +15,11 @@ export class OutOfStockError extends Error {
 /** The same order and sku are allocated already, with another quantity. */
 export class LineDiffersError extends Error {
   readonly code = 'line-differs';
+}
+
+/** One command would let more than `MAX_LINES_LET_GO` lines go. Nothing has changed; the message says which steps lead there. */
+export class TooManyLinesError extends Error {
+  readonly code = 'too-many-lines';
 }
 
 /** What an order wants of one sku. A value: two lines with the same content are the same. */
@@ -108,15 +114,32 @@ export class Batch extends Entity<string> {
     this.#allocatedQuantity -= line.qty;
   }
 
-  /** Sets the quantity; what no longer fits is let go, newest line first. @returns the lines let go */
+  /**
+   * Sets the quantity; what no longer fits is let go, newest line first.
+   * @returns the lines let go
+   * @throws {TooManyLinesError} there are too many of them
+   */
   changeQuantity(quantity: number): readonly OrderLine[] {
+    const letGo = this.#linesBeyond(quantity);
     this.#quantity = quantity;
-    const letGo: OrderLine[] = [];
-    if (this.availableQuantity >= 0) return letGo;
+    for (const line of letGo) this.deallocate(line);
+    return letGo;
+  }
+
+  #linesBeyond(quantity: number): readonly OrderLine[] {
+    const beyond: OrderLine[] = [];
+    let allocated = this.#allocatedQuantity;
+    if (allocated <= quantity) return beyond;
     for (const line of [...this.#lines].reverse()) {
-      this.deallocate(line);
-      letGo.push(line);
-      if (this.availableQuantity >= 0) return letGo;
+      if (beyond.length === MAX_LINES_LET_GO) {
+        throw new TooManyLinesError(
+          `Batch ${this.reference} would let more than ${MAX_LINES_LET_GO} order lines go, and one command may let no more go. ` +
+            `Lower its quantity in steps: ${allocated} is the lowest that one command can set now`,
+        );
+      }
+      allocated -= line.qty;
+      beyond.push(line);
+      if (allocated <= quantity) return beyond;
     }
     throw new Error(`Batch ${this.reference} is over-allocated by lines that were not loaded`);
   }
@@ -217,7 +240,10 @@ export class Product extends AggregateRoot<string, Event> {
     return false;
   }
 
-  /** Registers `BatchQuantityChanged`, then `Deallocated` for each line that no longer fits: whoever hears of those allocates them anew. */
+  /**
+   * Registers `BatchQuantityChanged`, then `Deallocated` for each line that no longer fits: whoever hears of those allocates them anew.
+   * @throws {TooManyLinesError}
+   */
   changeBatchQuantity(batch: Batch, quantity: number): void {
     const letGo = batch.changeQuantity(quantity);
     this.registerEvent({

@@ -1,8 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Event, RejectionReason } from '../domain/events.ts';
 import { idOf } from '../domain/identity.ts';
+import { TooManyLinesError } from '../domain/model.ts';
 import { passing } from '../fault-points.ts';
-import { encodeDeadLetter } from '../messages/dead-letters.ts';
+import { type DeadLetter, encodeDeadLetter } from '../messages/dead-letters.ts';
 import { type IncomingCommand, readCommand, type UnreadableMessage } from '../messages/incoming.ts';
 import { encodeAnswer } from '../messages/outgoing.ts';
 import type { MessageBus } from '../service-layer/message-bus.ts';
@@ -16,6 +17,7 @@ import {
   type ParkedCommand,
   type Partition,
   type ReceivedRecord,
+  TooMuchAtOnceError,
   TroubleError,
 } from '../service-layer/unit-of-work.ts';
 import type { Metrics } from './metrics.ts';
@@ -92,10 +94,11 @@ export async function readRecords(records: readonly ReceivedRecord[]): Promise<r
 
 /**
  * Answers every record, in order, within the lane's transaction: a command goes to the bus once, by its identity; whatever
- * cannot be read, or be handled, goes to the dead letters. While the database writes what the aggregates have become, the
+ * cannot be read, or be handled, or is too large for one transaction, goes to the dead letters. While the database writes what the aggregates have become, the
  * answers are encoded.
  * @returns the progress to commit; each record's answer is in its outbox records
  * @throws {UnsettledError} a command that is not settled would be rejected as unknown
+ * @throws {TooMuchAtOnceError} the commands are several, and too much for one transaction together
  */
 export async function answerBatch(batch: Batch, transaction: LaneTransaction, answering: Answering): Promise<LaneProgress> {
   const { lane, records, position, publishedBelowOffset } = batch;
@@ -121,6 +124,8 @@ interface Answer extends ReadRecord {
   readonly events: readonly Event[] | null;
   /** Set when it failed, or waits behind one that did. */
   readonly parked: ParkedCommand | null;
+  /** Why the command is refused: it would do more than one transaction may. */
+  readonly refusal?: string;
 }
 
 /** Step 3: each command that no transaction has answered before goes to the bus, unless one that it must not overtake has failed. */
@@ -139,6 +144,7 @@ async function handle(
   const parking = new Parking(parked, parkedLimit);
   const unanswered = new Set(claimed);
   const answers: Answer[] = [];
+  let eventCount = 0;
   for (const [index, { record, incoming }] of records.entries()) {
     if (incoming.kind === 'unreadable') answers.push({ record, incoming, events: null, parked: null });
     else if (unanswered.delete(incoming.identity)) {
@@ -147,16 +153,31 @@ async function handle(
       const behind = parking.before(identity, subjects);
       if (behind.length > 0) answers.push({ record, incoming, events: null, parked: parking.park(identity, subjects, behind) });
       else {
-        const events = await bus.handle(command, transaction);
+        const events = await bus.handle(command, transaction).catch(refusalIn);
+        if (typeof events === 'string') {
+          answers.push({ record, incoming, events: null, parked: null, refusal: events });
+          parking.refused(identity);
+          continue;
+        }
         if (record.offset >= settledBelowOffset && events.some(isUnknown)) throw new UnsettledError(index);
         answers.push({ record, incoming, events, parked: null });
         parking.answered(identity);
+        eventCount += events.length;
+        if (eventCount > MAX_EVENTS && answers.length > 1) throw new TooMuchAtOnceError(`${eventCount} events in one transaction`);
       }
     }
   }
   const changes = parking.changes();
-  if (changes.parked.length + changes.gone.length > 0) await transaction.writeParked(changes);
+  if (changes.parked.length + changes.gone.length + changes.unanswered.length > 0) await transaction.writeParked(changes);
   return answers;
+}
+
+/** What several commands may lead to in one transaction; one alone may lead to more. */
+const MAX_EVENTS = 50_000;
+
+function refusalIn(error: unknown): string {
+  if (error instanceof TooManyLinesError) return error.message;
+  throw error;
 }
 
 /** Whether the command names what nobody has heard of so far: a command of another lane may make it known. */
@@ -180,7 +201,9 @@ async function fail([read]: readonly ReadRecord[], transaction: LaneTransaction,
   // The same command came through another lane too, and was answered there since.
   if (!claimed.has(identity)) return [];
   const parking = new Parking(parked, parkedLimit);
-  const subjects = await subjectsOf(command, transaction.products).catch((error) => {
+  // Prepared, no more of the products is loaded than the command names.
+  const prepared = transaction.prepare([command]).then(() => subjectsOf(command, transaction.products));
+  const subjects = await prepared.catch((error) => {
     if (error instanceof TroubleError) throw error;
     // What the handler failed on may be what is stored: the command's own words must do.
     return subjectsOf(command, { getByBatchReference: async () => null, getByOrder: async () => [] });
@@ -199,11 +222,11 @@ async function encode(
 ): Promise<readonly OutboxRecord[]> {
   const outbox: OutboxRecord[] = [];
   const time = clock().toISOString();
-  for (const [index, { record, incoming, events, parked }] of answers.entries()) {
+  for (const [index, { record, incoming, events, parked, refusal }] of answers.entries()) {
     const put = (topic: string, { key, value, headers }: LogRecord) =>
       outbox.push({ topic, key, value, headers, sequence: position.nextSequence + outbox.length, sourceOffset: record.offset });
     if (incoming.kind === 'unreadable' || events === null) {
-      const why = { ...whyDead(incoming, parked, failure), failedAt: time, parked: parked && { ...parked, skus: skusOf(parked) } };
+      const why = { ...whyDead(incoming, parked, failure, refusal), failedAt: time, parked: parked && { ...parked, skus: skusOf(parked) } };
       put(deadLettersTopic, encodeDeadLetter(record, why, deadLetterMaxBytes));
     } else {
       const { topic, partition, offset } = record;
@@ -216,10 +239,16 @@ async function encode(
   return outbox;
 }
 
-function whyDead(incoming: ReadRecord['incoming'], parked: ParkedCommand | null, failure: HandlerFailure | null) {
+function whyDead(
+  incoming: ReadRecord['incoming'],
+  parked: ParkedCommand | null,
+  failure: HandlerFailure | null,
+  refusal?: string,
+): Pick<DeadLetter, 'reason' | 'message' | 'attempts'> {
   if (incoming.kind === 'unreadable') return { reason: incoming.reason, message: incoming.message, attempts: 1 };
-  if (failure || !parked) return { reason: 'handler-failed' as const, message: failure?.message ?? '', attempts: failure?.attempts ?? 1 };
-  return { reason: 'parked-behind' as const, message: `It waits behind ${parked.behind.map(idOf).join(', ')}, which failed`, attempts: 0 };
+  if (refusal !== undefined) return { reason: 'too-large', message: refusal, attempts: 1 };
+  if (failure || !parked) return { reason: 'handler-failed', message: failure?.message ?? '', attempts: failure?.attempts ?? 1 };
+  return { reason: 'parked-behind', message: `It waits behind ${parked.behind.map(idOf).join(', ')}, which failed`, attempts: 0 };
 }
 
 /** So many records at a stretch, a millisecond or so: then sockets, timers and the other lanes have their turn. */

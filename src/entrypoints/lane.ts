@@ -40,6 +40,7 @@ import { type LaneContext, takeOver } from './take-over.ts';
  * failed over: a lane that is at work would not notice that commits of another lane are lost.
  *
  * When a handler fails, the delivery is redone one command at a time; the guilty one is retried, then dead-lettered.
+ * A delivery that is too much for one transaction is answered in two halves, each halved again if need be.
  */
 export class Lane implements PartitionOwner {
   readonly #assigned: AssignedPartition;
@@ -181,6 +182,11 @@ export class Lane implements PartitionOwner {
         }
         if (recovery.action === 'isolate') {
           queue.splice(0, 1, ...batch.map((record) => [record]));
+          attempts = 0;
+        }
+        if (recovery.action === 'halve') {
+          const half = Math.ceil(batch.length / 2);
+          queue.splice(0, 1, batch.slice(0, half), batch.slice(half));
           attempts = 0;
         }
       }

@@ -2,6 +2,7 @@ import { type Identity, idOf } from '../domain/identity.ts';
 import type { WireMessage } from './cloud-events.ts';
 
 export interface DeadLetter {
+  /** `too-large`: the message has more bytes than a command may, or would let more order lines go. */
   readonly reason: 'malformed' | 'unknown-type' | 'invalid-data' | 'too-large' | 'handler-failed' | 'parked-behind';
   readonly message: string;
   readonly attempts: number;

@@ -1,13 +1,23 @@
-import type { AllocateOrder, ChangeBatchQuantity, Command, CreateBatch, DeallocateOrder } from '../domain/commands.ts';
+import {
+  type AllocateOrder,
+  type ChangeBatchQuantity,
+  type Command,
+  type CreateBatch,
+  type DeallocateOrder,
+  MAX_LINES_LET_GO,
+} from '../domain/commands.ts';
 import type { CommandRejected, Deallocated, Event, OutOfStock } from '../domain/events.ts';
-import { Batch, LineDiffersError, OrderLine, Product } from '../domain/model.ts';
+import { Batch, LineDiffersError, OrderLine, Product, TooManyLinesError } from '../domain/model.ts';
 import type { Notifications, UnitOfWork } from './unit-of-work.ts';
 
 export interface Dependencies {
   readonly notifications: Notifications;
 }
 
-/** Does one thing in the unit of work and returns what happened, in order. */
+/**
+ * Does one thing in the unit of work and returns what happened, in order. A command's handler throws
+ * `TooManyLinesError` before it has changed anything.
+ */
 export type Handler<M> = (message: M, unitOfWork: UnitOfWork, dependencies: Dependencies) => Promise<readonly Event[]>;
 
 /** Exactly one handler per command. */
@@ -78,6 +88,12 @@ async function changeBatchQuantity(command: ChangeBatchQuantity, { products }: U
 async function deallocateOrder(command: DeallocateOrder, { products }: UnitOfWork): Promise<readonly Event[]> {
   const { orderid, sku } = command;
   const holders = sku === null ? await products.getByOrder(orderid) : [await products.get(sku)];
+  if (holders.length > MAX_LINES_LET_GO) {
+    throw new TooManyLinesError(
+      `Order ${orderid} would let more than ${MAX_LINES_LET_GO} lines go, and one command may let no more go. ` +
+        'Let lines go one by one first: DeallocateOrder with a sku',
+    );
+  }
   const events: Event[] = [];
   for (const product of holders) {
     if (product?.deallocate(orderid)) events.push(...product.collectEvents());

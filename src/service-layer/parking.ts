@@ -115,6 +115,12 @@ export class Parking {
     this.#unanswered.delete(identity);
   }
 
+  /** It goes to the dead letters by itself: it is not answered, and nothing waits for it. */
+  refused(identity: Identity): void {
+    this.answered(identity);
+    this.#unanswered.add(identity);
+  }
+
   /** What differs from the commands that it was made of. */
   changes(): ParkedChanges {
     const ids = [...this.#changed];

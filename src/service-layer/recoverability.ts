@@ -1,5 +1,5 @@
 import { ParkingFullError } from './parking.ts';
-import { FencedError, TroubleError } from './unit-of-work.ts';
+import { FencedError, TooMuchAtOnceError, TroubleError } from './unit-of-work.ts';
 
 /** How many times a command on which a handler fails is tried again, by itself, before it goes to the dead letters. */
 export const MAX_RETRIES = 3;
@@ -17,6 +17,8 @@ export type Recovery =
   | { readonly action: 'reopen' }
   /** Something is wrong with one of the batch: handle its commands one at a time, to find which. */
   | { readonly action: 'isolate' }
+  /** They are too much for one transaction: half of them first, then the others. */
+  | { readonly action: 'halve' }
   | { readonly action: 'retry'; readonly afterMs: number }
   | { readonly action: 'dead-letter' };
 
@@ -31,7 +33,7 @@ export function recover(error: unknown, attempts: number, commandCount: number, 
   // What stands before the one that finds no room is answered yet.
   if (error instanceof ParkingFullError && commandCount > 1) return { action: 'isolate' };
   if (error instanceof TroubleError || error instanceof FencedError) return { action: 'reopen' };
-  if (commandCount > 1) return { action: 'isolate' };
+  if (commandCount > 1) return { action: error instanceof TooMuchAtOnceError ? 'halve' : 'isolate' };
   return attempts <= MAX_RETRIES ? { action: 'retry', afterMs: backoffMs(attempts, random) } : { action: 'dead-letter' };
 }
 

@@ -8,14 +8,17 @@ export interface ProductRepository {
   get(sku: string): Promise<Product | null>;
   /** The product that the batch `reference` belongs to. */
   getByBatchReference(reference: string): Promise<Product | null>;
-  /** Every product on which the order has an allocated line, by sku. */
+  /** Every product on which the order has an allocated line, by sku; of a huge order more than `MAX_LINES_LET_GO`. */
   getByOrder(orderid: string): Promise<readonly Product[]>;
 }
 
 /** One transaction: what is done through it becomes true at once, or not at all. */
 export interface UnitOfWork {
   readonly products: ProductRepository;
-  /** Loads, with a bounded number of queries, whatever these commands need; later `get…` calls find it in memory. */
+  /**
+   * Loads, with a bounded number of queries, whatever these commands need; later `get…` calls find it in memory.
+   * @throws {TooMuchAtOnceError} they are several, and need too much together
+   */
   prepare(commands: readonly Command[]): Promise<void>;
   /** Runs `work` once the transaction has committed. Its failure is logged and undoes nothing. */
   afterCommit(work: () => void | Promise<void>): void;
@@ -247,6 +250,11 @@ export class FailoverError extends FencedError {}
 /** Database or broker trouble: nothing is wrong with the message, and trying again later is right. */
 export class TroubleError extends Error {
   readonly code = 'trouble';
+}
+
+/** Several commands together take more memory than one transaction may: fewer of them must share one. */
+export class TooMuchAtOnceError extends Error {
+  readonly code = 'too-much-at-once';
 }
 
 export class MissingTopicError extends Error {

@@ -63,7 +63,8 @@ const orderLines = defineEntity({
 const allocations = defineEntity({
   name: 'AllocationRow',
   tableName: 'allocations',
-  indexes: [{ name: 'allocations_batch_id_index', properties: ['batch'] }],
+  // SQLite has the id at the end of each index anyway.
+  indexes: [{ name: 'allocations_batch_id_index', expression: 'create index allocations_batch_id_index on allocations (batch_id, id)' }],
   properties: {
     id: id(),
     batch: () => p.manyToOne(batches).fieldName('batch_id').updateRule('no action').deleteRule('no action'),

@@ -1,8 +1,9 @@
 import type { Command } from '../../domain/commands.ts';
+import { MAX_LINES_LET_GO } from '../../domain/commands.ts';
 import { type Batch, OrderLine, type Product } from '../../domain/model.ts';
-import type { ProductRepository } from '../../service-layer/unit-of-work.ts';
+import { type ProductRepository, TooMuchAtOnceError } from '../../service-layer/unit-of-work.ts';
 import { needsOf, setIn } from './command-needs.ts';
-import { type Loading, restoreLines } from './loading.ts';
+import { type LoadedProduct, type Loading, type NamedLine, restoreLines } from './loading.ts';
 import type { TrackedBatches } from './tracking.ts';
 import type { Sql } from './transaction.ts';
 
@@ -12,7 +13,7 @@ export interface Repository<T, Key = string> {
   get(key: Key): Promise<T | null>;
 }
 
-/** Products, with their batches, and those of their lines that are needed. */
+/** Products, with those of their batches and lines that are needed. */
 export class SqlProductRepository implements ProductRepository, Repository<Product> {
   readonly #loading: Loading;
   readonly #tracked: TrackedBatches;
@@ -36,7 +37,8 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
   async get(sku: string): Promise<Product | null> {
     const known = this.#products.get(sku);
     if (known !== undefined) return known;
-    const batches = await this.#load([sku]);
+    const loaded = await this.#loading.wholeProduct(sku);
+    const batches = this.#note([sku], loaded ? [loaded] : []);
     await this.#loading.restoreAllLines(batches);
     this.#tracked.trackLines(batches.values());
     return this.#products.get(sku) ?? null;
@@ -52,7 +54,7 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
   }
 
   async getByOrder(orderid: string): Promise<readonly Product[]> {
-    if (!this.#skusOfOrder.has(orderid)) this.#noteOrders(await this.#loading.skusOfOrders([orderid]), [orderid]);
+    if (!this.#skusOfOrder.has(orderid)) this.#noteOrders(await this.#loading.linesOfOrders([orderid]), [orderid]);
     const products: Product[] = [];
     for (const sku of [...this.#candidates(this.#skusOfOrder, orderid)].sort()) {
       const product = await this.get(sku);
@@ -61,7 +63,10 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
     return products;
   }
 
-  /** Loads what the commands need, with as many queries for thousands of them as for one. Once, and first of all. */
+  /**
+   * Loads what the commands need, with as many queries for thousands of them as for one. Once, and first of all.
+   * @throws {TooMuchAtOnceError} several commands may let more lines go than one may; those are not loaded
+   */
   async prepare(commands: readonly Command[]): Promise<void> {
     if (this.#isPrepared || this.#products.size > 0) throw new Error('A unit of work is prepared once, before anything else is loaded');
     this.#isPrepared = true;
@@ -69,16 +74,20 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
     for (const [reference, skus] of needs.references) this.#skusOfReference.set(reference, new Set(skus));
     for (const [orderid, skus] of needs.orders) this.#skusOfOrder.set(orderid, new Set(skus));
     const { references, orders } = needs;
-    const [skusOfReferences, skusOfOrders] = await Promise.all([
+    const [skusOfReferences, linesOfOrders] = await Promise.all([
       this.#loading.skusOfReferences([...references.keys()]),
-      this.#loading.skusOfOrders([...orders.keys()]),
+      this.#loading.linesOfOrders([...orders.keys()]),
     ]);
     this.#noteReferences(skusOfReferences, []);
-    this.#noteOrders(skusOfOrders, []);
+    this.#noteOrders(linesOfOrders, []);
     const skus = new Set(needs.skus);
     for (const found of [...this.#skusOfReference.values(), ...this.#skusOfOrder.values()]) for (const sku of found) skus.add(sku);
-    const [batches, lines] = await Promise.all([this.#load([...skus]), this.#loading.neededLines(needs)]);
-    restoreLines(batches, lines);
+    const named = [...needs.lines, ...linesOfOrders.map(({ orderid, sku }): NamedLine => [orderid, sku])];
+    const { products, lines } = await this.#loading.neededProducts([...skus], { references: [...references.keys()], lines: named });
+    const batches = this.#note([...skus], products);
+    const surpluses = surplusesOf(batches, needs.smallestQuantity);
+    if (commands.length > 1) refuseTooMuch(linesOfOrders.length, surpluses);
+    restoreLines(batches, [...lines, ...(await this.#loading.linesThatMayBeLetGo(surpluses))]);
     this.#tracked.trackLines(batches.values());
   }
 
@@ -88,10 +97,11 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
     return this.#isPrepared ? foreseen : new Set([...foreseen, ...this.#products.keys()]);
   }
 
-  async #load(skus: readonly string[]): Promise<ReadonlyMap<string, Batch>> {
+  /** @returns the batches of the products by reference */
+  #note(skus: readonly string[], loaded: readonly LoadedProduct[]): ReadonlyMap<string, Batch> {
     for (const sku of skus) this.#products.set(sku, null);
     const batches = new Map<string, Batch>();
-    for (const { product, writtenBy } of await this.#loading.products(skus)) {
+    for (const { product, writtenBy } of loaded) {
       this.#products.set(product.sku, product);
       this.#tracked.trackProduct(product, writtenBy);
       for (const batch of product.batches) batches.set(batch.reference, batch);
@@ -108,6 +118,21 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
     for (const orderid of asked) setIn(this.#skusOfOrder, orderid);
     for (const { orderid, sku } of found) setIn(this.#skusOfOrder, orderid).add(sku);
   }
+}
+
+/** How much more is allocated of each batch than the smallest quantity it is set to; only where it is more. */
+function surplusesOf(batches: ReadonlyMap<string, Batch>, smallestQuantity: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  const surpluses = [...smallestQuantity].map(([reference, quantity]): [string, number] => {
+    return [reference, (batches.get(reference)?.allocatedQuantity ?? 0) - quantity];
+  });
+  return new Map(surpluses.filter(([, surplus]) => surplus > 0));
+}
+
+/** @param surpluses a batch lets at most as many lines go as its surplus is */
+function refuseTooMuch(linesOfOrders: number, surpluses: ReadonlyMap<string, number>): void {
+  let count = linesOfOrders;
+  for (const surplus of surpluses.values()) count += surplus;
+  if (count > MAX_LINES_LET_GO) throw new TooMuchAtOnceError(`The commands may let ${count} order lines go together`);
 }
 
 /** Single batches, each with all its lines: for whoever looks at one; the service changes batches through their product. */

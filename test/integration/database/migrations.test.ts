@@ -85,7 +85,7 @@ describeOnEachDatabase('Migrations', (current) => {
       { id: 'failed/edited-1-a', identity: '', replaces: '\t\tfailed' },
     ]);
 
-    await database.orm.migrator.down();
+    await database.orm.migrator.down({ to: 'migration-20261126200000' });
 
     const ids = async (table: string) => (await database.query<{ id: string }>(`select id from ${table} order by id`)).map(({ id }) => id);
     expect(await ids('processed_commands')).toEqual(['1', 'answered', 'plain']);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ParkingFullError } from '../../../src/service-layer/parking.ts';
 import { MAX_RETRIES, recover, reopenAfterMs } from '../../../src/service-layer/recoverability.ts';
-import { FencedError, TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+import { FencedError, TooMuchAtOnceError, TroubleError } from '../../../src/service-layer/unit-of-work.ts';
 
 const bug = new Error('a handler failed');
 
@@ -17,6 +17,10 @@ describe('after an error', () => {
 
   it('a handler that failed somewhere among several commands has them redone one at a time', () => {
     expect(recover(bug, 1, 2, 0.5)).toEqual({ action: 'isolate' });
+  });
+
+  it('commands that are too much for one transaction are answered in two halves', () => {
+    expect(recover(new TooMuchAtOnceError('too much'), 1, 2, 0.5)).toEqual({ action: 'halve' });
   });
 
   it('what stands before a command that finds no room among the parked ones is answered, and only then does the lane wait', () => {

@@ -5,10 +5,17 @@ import type { AssignedPartition, ConsumeOptions, GroupConsumer, PartitionOwner }
 import type { Database } from '../../database/database.ts';
 import type { EmbeddedLog } from './log.ts';
 
+/** How long a member has the partitions without renewing its lease. */
 const LEASE_MS = 6_000;
 const RENEWAL_MS = 1_500;
 const STANDBY_MS = 250;
 const RETRY_MS = 100;
+
+/** A lease as it lies in the log's database. */
+interface LeaseRow {
+  readonly member_id: string;
+  readonly leased_until_ms: number;
+}
 
 /**
  * One member of a group on the embedded log.
@@ -16,6 +23,10 @@ const RETRY_MS = 100;
  * Guarantee: of a group's members one at a time has all partitions of the topic, as long as it renews its lease; the others
  * stand by. A member that dies is followed after its lease has run out. Nothing rests on the clock: a former holder that
  * wakes up is fenced by its producers' epochs and by the positions in the database.
+ *
+ * The clock that wrote a lease may have been hours ahead. So a lease has also run out when a member
+ * that stands by has watched it for a lease's duration, and nobody has renewed it. The owner counts
+ * from before it renews, a watcher from when it has seen the renewal: so the owner stops first.
  *
  *   standing by ──lease──▶ owning ──lease lost──▶ standing by ─ … ─▶ closed
  */
@@ -27,6 +38,8 @@ export class EmbeddedConsumer implements GroupConsumer {
   readonly #closing = new AbortController();
   readonly #joined = Promise.withResolvers<void>();
   readonly #living: Promise<void>;
+  /** Another member's lease, and since when it has been seen as it is, in the time of `performance.now()`. */
+  #watched: (LeaseRow & { readonly sinceMs: number }) | null = null;
 
   constructor(database: Database, log: EmbeddedLog, options: ConsumeOptions) {
     this.#database = database;
@@ -52,25 +65,31 @@ export class EmbeddedConsumer implements GroupConsumer {
 
   async #live(): Promise<void> {
     while (!this.#closing.signal.aborted) {
+      const askedMs = performance.now();
       const hasLease = await this.#hasLease().catch(() => null);
-      if (hasLease) await this.#own();
+      if (hasLease) await this.#own(askedMs + LEASE_MS);
       if (hasLease === false) this.#joined.resolve();
       if (!hasLease) await pause(STANDBY_MS, this.#closing.signal);
     }
     this.#joined.resolve();
   }
 
-  /** Owns every partition until the lease is lost or the consumer closes. */
-  async #own(): Promise<void> {
+  /**
+   * Owns every partition until the lease is lost or the consumer closes.
+   * @param leasedUntilMs in the time of `performance.now()`, which nobody sets back
+   */
+  async #own(leasedUntilMs: number): Promise<void> {
     const { partitions } = await this.#log.topic(this.#options.topic);
     const owned = Array.from({ length: partitions }, (_, partition) => new OwnedPartition(partition, this.#log, this.#options));
     this.#joined.resolve();
-    let leasedUntilMs = Date.now() + LEASE_MS;
-    while (!this.#closing.signal.aborted && Date.now() < leasedUntilMs) {
-      await pause(RENEWAL_MS, this.#closing.signal);
+    let untilMs = leasedUntilMs;
+    while (!this.#closing.signal.aborted && performance.now() < untilMs) {
+      // From before the pause: what is in hand has this much longer to end before anybody follows.
+      const sinceMs = performance.now();
+      await pause(Math.min(RENEWAL_MS, untilMs - sinceMs), this.#closing.signal);
       const renewed = await this.#hasLease().catch(() => null);
       if (renewed === false) break;
-      if (renewed) leasedUntilMs = Date.now() + LEASE_MS;
+      if (renewed) untilMs = sinceMs + LEASE_MS;
     }
     await Promise.all(owned.map((partition) => partition.close()));
     await this.#release().catch(() => {});
@@ -79,17 +98,27 @@ export class EmbeddedConsumer implements GroupConsumer {
   /** Takes the lease, or renews it. @returns whether it is ours */
   async #hasLease(): Promise<boolean> {
     const { group, topic } = this.#options;
-    const nowMs = Date.now();
-    const rows = await this.#database.transaction((sql) =>
-      sql(
+    return this.#database.transaction(async (sql) => {
+      const [lease] = await sql<LeaseRow>('select member_id, leased_until_ms from log_group_leases where group_id = ? and topic = ?', [
+        group,
+        topic,
+      ]);
+      if (lease && lease.member_id !== this.#memberId && !this.#hasRunOut(lease)) return false;
+      await sql(
         `insert into log_group_leases (group_id, topic, member_id, leased_until_ms) values (?, ?, ?, ?)
-         on conflict (group_id, topic) do update set member_id = excluded.member_id, leased_until_ms = excluded.leased_until_ms
-           where log_group_leases.member_id = excluded.member_id or log_group_leases.leased_until_ms < ?
-         returning member_id`,
-        [group, topic, this.#memberId, nowMs + LEASE_MS, nowMs],
-      ),
-    );
-    return rows.length > 0;
+         on conflict (group_id, topic) do update set member_id = excluded.member_id, leased_until_ms = excluded.leased_until_ms`,
+        [group, topic, this.#memberId, Date.now() + LEASE_MS],
+      );
+      return true;
+    });
+  }
+
+  /** Whether another member's lease has run out, by the clock or because nobody has renewed it. */
+  #hasRunOut(lease: LeaseRow): boolean {
+    const nowMs = performance.now();
+    const isSame = this.#watched?.member_id === lease.member_id && this.#watched.leased_until_ms === lease.leased_until_ms;
+    if (!this.#watched || !isSame) this.#watched = { ...lease, sinceMs: nowMs };
+    return lease.leased_until_ms < Date.now() || nowMs - this.#watched.sinceMs >= LEASE_MS;
   }
 
   async #release(): Promise<void> {

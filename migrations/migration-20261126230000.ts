@@ -1,0 +1,18 @@
+import { Migration } from '@mikro-orm/migrations';
+
+/** The newest allocations of a batch can be found without looking at the others. SQLite's index has the id as it is. */
+export class Migration20261126230000 extends Migration {
+  override up(): void {
+    this.#indexOn('batch_id, id');
+  }
+
+  override down(): void {
+    this.#indexOn('batch_id');
+  }
+
+  #indexOn(columns: string): void {
+    if (this.driver.getPlatform().constructor.name === 'SqlitePlatform') return;
+    this.addSql('drop index allocations_batch_id_index');
+    this.addSql(`create index allocations_batch_id_index on allocations (${columns})`);
+  }
+}

@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest';
+import type { Database } from '../../../src/adapters/database/database.ts';
+import type { Command } from '../../../src/domain/commands.ts';
+import { allocateOrder, changeBatchQuantity, createBatch, deallocateOrder, handleIn } from '../../support/commands.ts';
+import { describeOnEachDatabase } from '../../support/databases.ts';
+
+/** `used-1` to `used-3` hold an order's line each and have nothing left, `empty` never had anything, `open` has. */
+async function withHistory(database: Database): Promise<void> {
+  const used = ['1', '2', '3'].map((n) => createBatch(`used-${n}`, 'CHAIR', 2));
+  await handleIn(database, ...used, createBatch('empty', 'CHAIR', 0), createBatch('open', 'CHAIR', 10, '2027-01-01'));
+  await handleIn(database, ...['1', '2', '3'].map((n) => allocateOrder(`order-${n}`, 'CHAIR', 2)));
+}
+
+const typesOf = (events: readonly { readonly type: string }[]) => events.map(({ type }) => type);
+
+describeOnEachDatabase('A batch with nothing available', (current) => {
+  const loadedFor = async (...commands: readonly Command[]) => {
+    const database = await current.database();
+    return database.getSession(async (session) => {
+      await session.prepare(commands);
+      return (await session.products.get('CHAIR'))?.batches.map(({ reference }) => reference);
+    });
+  };
+
+  test('is loaded only for commands that name it, or a line in it', async () => {
+    await withHistory(await current.database());
+    expect(await loadedFor(allocateOrder('another', 'CHAIR'))).toEqual(['open']);
+    expect(await loadedFor(allocateOrder('order-2', 'CHAIR', 2))).toEqual(['used-2', 'open']);
+    expect(await loadedFor(deallocateOrder('order-3'), deallocateOrder('order-1', 'CHAIR'))).toEqual(['used-1', 'used-3', 'open']);
+    expect(await loadedFor(changeBatchQuantity('used-3', 5), createBatch('empty', 'CHAIR', 0))).toEqual(['used-3', 'empty', 'open']);
+  });
+
+  test('keeps the lines that it holds from being allocated twice', async () => {
+    const database = await current.database();
+    await withHistory(database);
+    const [event] = await handleIn(database, allocateOrder('order-1', 'CHAIR', 2));
+    expect(event).toMatchObject({ type: 'AlreadyAllocated', batchref: 'used-1' });
+    const [other] = await handleIn(database, allocateOrder('order-1', 'CHAIR', 3));
+    expect(other).toMatchObject({ type: 'CommandRejected', reason: 'line-differs' });
+  });
+
+  test('keeps its name from being given again, to another product neither', async () => {
+    const database = await current.database();
+    await withHistory(database);
+    expect(await handleIn(database, createBatch('empty', 'CHAIR', 0))).toEqual([]);
+    for (const sku of ['CHAIR', 'TABLE']) {
+      const [event] = await handleIn(database, createBatch('used-1', sku, 7));
+      expect(event).toMatchObject({ type: 'CommandRejected', reason: 'batch-differs' });
+    }
+  });
+
+  test('takes lines in again, in its turn, once something of it is free', async () => {
+    const database = await current.database();
+    await withHistory(database);
+    const freed = await handleIn(database, deallocateOrder('order-2'), allocateOrder('new', 'CHAIR', 2));
+    expect(freed.at(-1)).toMatchObject({ type: 'Allocated', batchref: 'used-2' });
+    const raised = await handleIn(database, changeBatchQuantity('empty', 1), allocateOrder('newer', 'CHAIR'));
+    expect(raised.at(-1)).toMatchObject({ type: 'Allocated', batchref: 'empty' });
+    const shrunk = await handleIn(database, changeBatchQuantity('used-1', 0));
+    expect(shrunk.at(-1)).toMatchObject({ type: 'Allocated', batchref: 'open' });
+  });
+
+  test('leaves a product known, and its events counted, when all its batches are exhausted', async () => {
+    const database = await current.database();
+    await handleIn(database, createBatch('only', 'CHAIR', 1), allocateOrder('first', 'CHAIR'));
+    const events = await handleIn(database, allocateOrder('second', 'CHAIR'), createBatch('next', 'CHAIR', 1));
+    expect(typesOf(events)).toEqual(['OutOfStock', 'BatchCreated']);
+    expect(events).toMatchObject([{ version: 3 }, { version: 4 }]);
+  });
+});

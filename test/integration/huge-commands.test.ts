@@ -1,0 +1,126 @@
+import pino from 'pino';
+import { afterEach, expect, test } from 'vitest';
+import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
+import { Database } from '../../src/adapters/database/database.ts';
+import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
+import { asDeadLetters, redriven } from '../../src/cli/dead-letter-box.ts';
+import type { Command } from '../../src/domain/commands.ts';
+import type { Event } from '../../src/domain/events.ts';
+import { TooManyLinesError } from '../../src/domain/model.ts';
+import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
+import { Metrics } from '../../src/entrypoints/metrics.ts';
+import { MessageBus } from '../../src/service-layer/message-bus.ts';
+import { type ReceivedRecord, TooMuchAtOnceError, type UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
+import { describeOnEachDatabase } from '../support/databases.ts';
+import { eventually } from '../support/eventually.ts';
+
+const TOGETHER = 3;
+
+/** Refuses to set a quantity below `lowest`, as the domain does; several commands are too much together. */
+class StrictBus extends MessageBus {
+  lowest = 5;
+  readonly #handled = new Map<UnitOfWork, number>();
+
+  constructor() {
+    super({ notifications: { outOfStock() {} } });
+  }
+
+  override async handle(command: Command, unitOfWork: UnitOfWork): Promise<readonly Event[]> {
+    const count = (this.#handled.get(unitOfWork) ?? 0) + 1;
+    this.#handled.set(unitOfWork, count);
+    if (count > TOGETHER) throw new TooMuchAtOnceError('too much');
+    if (command.type === 'ChangeBatchQuantity' && command.quantity < this.lowest) throw new TooManyLinesError('in steps, please');
+    return super.handle(command, unitOfWork);
+  }
+}
+
+describeOnEachDatabase('A lane', (current) => {
+  const closing: (() => Promise<void>)[] = [];
+  let events: ReceivedRecord[];
+  let deadLetters: ReceivedRecord[];
+  let broker: EmbeddedBroker;
+  let bus: StrictBus;
+
+  afterEach(async () => {
+    for (const close of closing.splice(0)) await close();
+  });
+
+  const open = async () => {
+    const database = await current.database();
+    const log = await Database.open('sqlite:///:memory:');
+    await log.runMigrations();
+    broker = new EmbeddedBroker(log);
+    const topics = ['commands', 'events', 'dead-letters'].map((name) => ({ name, partitions: 1, maxMessageBytes: 1_000_000 }));
+    await broker.ensureTopics(topics, true);
+    events = [];
+    deadLetters = [];
+    await broker.tail('events', 'beginning', (record) => events.push(record));
+    await broker.tail('dead-letters', 'beginning', (record) => deadLetters.push(record));
+    bus = new StrictBus();
+    const metrics = new Metrics(() => consumer.lanes());
+    const consumer: CommandConsumer = new CommandConsumer('commands', {
+      broker,
+      store: new SqlLaneStore(database, () => {}),
+      group: 'group',
+      recoveryAdvice: async () => '',
+      log: pino({ level: 'silent' }),
+      answering: {
+        bus,
+        eventsTopic: 'events',
+        deadLettersTopic: 'dead-letters',
+        parkedLimit: 1_000,
+        clock: () => new Date(),
+        metrics,
+      },
+    });
+    closing.push(async () => {
+      await consumer.close();
+      await broker.close();
+      await log.close();
+    });
+    return { database, consumer };
+  };
+  const send = (...commands: readonly { readonly id: string; readonly type: string }[]) => {
+    return broker.publish(
+      'commands',
+      commands.map((command) => ({ key: 'key', value: JSON.stringify(command), headers: {} })),
+    );
+  };
+  const create = (id: string) => ({ id, type: 'CreateBatch', reference: id, sku: `SKU-${id}`, quantity: 10 });
+  const change = (id: string, quantity: number) => ({ id, type: 'ChangeBatchQuantity', reference: 'a', quantity });
+  const answered = () => events.map(({ headers }) => String(headers.ce_causationid));
+  const isAnswered = (...ids: readonly string[]) => eventually(() => expect(answered()).toEqual(ids), { withinMs: 30_000 });
+
+  test('refuses what is too large as one dead letter, and nothing waits behind it', async () => {
+    const { database, consumer } = await open();
+    await send(create('a'), change('huge', 0), change('step', 5));
+    await consumer.start();
+    await isAnswered('a', 'step');
+    await eventually(() => expect(deadLetters).toHaveLength(1));
+    const [letter] = asDeadLetters(deadLetters);
+    expect(letter).toMatchObject({ reason: 'too-large', message: 'in steps, please', commandId: 'huge', attempts: 1, position: null });
+    expect(await database.query("select id from processed_commands where id = 'huge'")).toEqual([]);
+    expect(await database.query('select id from parked_commands')).toEqual([]);
+  }, 60_000);
+
+  test('answers a refused command when it is sent again and has become small enough', async () => {
+    const { consumer } = await open();
+    await send(create('a'), change('huge', 0));
+    await consumer.start();
+    await eventually(() => expect(deadLetters).toHaveLength(1), { withinMs: 30_000 });
+    const [letter] = asDeadLetters(deadLetters);
+    if (!letter) throw new Error('There is no letter');
+    bus.lowest = 0;
+    await broker.publish('commands', [redriven(letter)]);
+    await isAnswered('a', 'huge');
+  }, 60_000);
+
+  test('answers in parts, and in order, what is too much for one transaction', async () => {
+    const { consumer } = await open();
+    const ids = Array.from({ length: 4 * TOGETHER + 1 }, (_, n) => `command-${n}`);
+    await send(...ids.map(create));
+    await consumer.start();
+    await isAnswered(...ids);
+    expect(deadLetters).toEqual([]);
+  }, 60_000);
+});
