@@ -53,6 +53,14 @@ interface Happening {
   readonly run: () => void;
 }
 
+/** What becomes of a message, and of its answer. */
+interface Journey {
+  readonly thereMs: number;
+  readonly isLost: boolean;
+  readonly isAnswerLost: boolean;
+  readonly backMs: number;
+}
+
 const NO_FAULTS: FaultRates = { requestLost: 0, answerLost: 0, slow: 0 };
 const LONGEST_DELAY_MS = 5;
 const SLOW_MS = 3_000;
@@ -148,6 +156,17 @@ export class World {
       this.after(toldAfterMs, () => machine.hears(() => ('error' in told ? reject(told.error) : resolve(told.value))));
     });
     return promise;
+  }
+
+  /** What becomes of a message and of its answer on their way. */
+  journey(what: string): Journey {
+    const rates = this.isTroubled ? this.#ratesOf(what) : NO_FAULTS;
+    return {
+      thereMs: this.#delayMs(rates),
+      isLost: this.chance(rates.requestLost),
+      isAnswerLost: this.chance(rates.answerLost),
+      backMs: this.#delayMs(rates),
+    };
   }
 
   #delayMs({ slow }: FaultRates): number {
