@@ -177,7 +177,7 @@ class Scene {
   readonly #parkedLimit: number;
   readonly #world: World;
   readonly #log: SimulatedLog;
-  readonly #database: SimulatedServer;
+  readonly database: SimulatedServer;
   readonly #bug: PlantedBug | undefined;
   readonly #machines: Machine[] = [];
   readonly #consumers = new Map<Machine, CommandConsumer>();
@@ -203,7 +203,7 @@ class Scene {
     this.#operator = new Operator(world, log, database, TOPICS);
     this.#world = world;
     this.#log = log;
-    this.#database = database;
+    this.database = database;
     this.#bug = bug;
   }
 
@@ -231,7 +231,7 @@ class Scene {
     this.#machines.push(machine);
     const parts = {
       broker: new SimulatedBroker(this.#world, this.#log, machine),
-      store: new SqlLaneStore(this.#database.connect(machine), () => {}),
+      store: new SqlLaneStore(this.database.connect(machine), () => {}),
       answering: {
         bus: this.poison.into(new MessageBus({ notifications: { outOfStock: () => {} } })),
         eventsTopic: TOPICS.events,
@@ -380,18 +380,18 @@ class Scene {
 
   #befall(machine: Machine | undefined): void {
     if (!machine) return;
-    const fault = this.#world.pick(this.#database.canGoSilent ? BEFALLING_POSTGRES : BEFALLING);
+    const fault = this.#world.pick(this.database.canGoSilent ? BEFALLING_POSTGRES : BEFALLING);
     this.count(fault, machine.name);
     if (fault === 'joining machine') this.start();
     if (fault === 'leaving machine') this.#leave(machine);
     if (fault === 'crash') this.#crash(machine);
     if (fault === 'freeze') {
       this.#freeze(machine);
-      this.#database.stalls(machine);
+      this.database.stalls(machine);
     }
     if (fault === 'expelled machine') this.#log.group.expel(machine);
-    if (fault === 'lost database connection') this.#database.disconnect(machine);
-    if (fault === 'silent database connections') this.#database.silence(machine);
+    if (fault === 'lost database connection') this.database.disconnect(machine);
+    if (fault === 'silent database connections') this.database.silence(machine);
   }
 
   #jump(machine: Machine | undefined): void {
@@ -426,7 +426,7 @@ class Scene {
 
   #crash(machine: Machine): void {
     machine.isDead = true;
-    this.#database.disconnect(machine);
+    this.database.disconnect(machine);
     this.#world.after(this.#world.random() * 3_000, () => this.start());
   }
 
@@ -449,7 +449,10 @@ class Scene {
 }
 
 async function historyOf(scene: Scene, file: DatabaseFile): Promise<History> {
-  const events = scene.read(TOPICS.events).map((event) => ({ ...event, madeAt: scene.clocks.madeAt(event.headers) }));
+  const { decisions } = scene.database;
+  const events = scene
+    .read(TOPICS.events)
+    .map((event) => decisions?.timed(event) ?? { ...event, madeAt: scene.clocks.madeAt(event.headers) });
   const deadLetters = scene.read(TOPICS.deadLetters);
   return {
     commands: scene.cluster.withoutLost(scene.read(TOPICS.commands), [...events, ...deadLetters]),

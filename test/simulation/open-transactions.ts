@@ -4,6 +4,7 @@ import type { RowLocks } from './row-locks.ts';
 
 /** A transaction as far as nobody else sees it: what it has written, in order. */
 export interface OpenTransaction {
+  readonly beganMs: number;
   readonly written: Write[];
   /** By statement: the rows that it found at first. What it waits for may have become another row since, but no other ones come to it. */
   seen: ReadonlySet<string> | null;
@@ -97,6 +98,16 @@ export class OpenTransactions {
     const changes = prepared.reader ? rows.length : prepared.run(parameters).changes;
     transaction.written.push(...this.#writes);
     return { rows, changes };
+  }
+
+  /** What the transaction has written to a table so far, as the columns are called. */
+  writtenTo(table: string, { written }: OpenTransaction): readonly Readonly<Record<string, unknown>>[] {
+    return written.flatMap((write) => {
+      const { name, columns } = write.table;
+      if (name !== table || !write.row) return [];
+      const { row } = write;
+      return [Object.fromEntries(columns.map((column, index) => [column, row[index]]))];
+    });
   }
 
   commit(transaction: OpenTransaction): void {

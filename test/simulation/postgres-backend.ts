@@ -21,6 +21,7 @@ export interface Server {
   /** How probable it is, per statement in a transaction, that the server undoes it for another one's sake. */
   readonly serializationFailureRate: number;
   happens(what: string): void;
+  commits(transaction: OpenTransaction): void;
 }
 
 /** How a statement came out. */
@@ -96,7 +97,7 @@ export class Backend {
 
   #begin(done: (outcome: Outcome) => void): void {
     // There it is a warning if one is open already.
-    this.#transaction ??= { written: [], seen: null };
+    this.#transaction ??= { beganMs: this.#server.world.nowMs, written: [], seen: null };
     done({ result: NOTHING });
   }
 
@@ -104,6 +105,7 @@ export class Backend {
     const transaction = this.#transaction;
     this.#transaction = null;
     if (transaction) {
+      this.#server.commits(transaction);
       this.#server.transactions.commit(transaction);
       this.#server.locks.release(transaction);
     }

@@ -3,6 +3,7 @@ import type { Database, Session, Sql } from '../../src/adapters/database/databas
 import { translate } from '../../src/adapters/database/errors.ts';
 import { SqlUnitOfWork } from '../../src/adapters/database/unit-of-work.ts';
 import { TroubleError } from '../../src/service-layer/unit-of-work.ts';
+import type { Decisions } from './decisions.ts';
 import { OpenTransactions } from './open-transactions.ts';
 import { type Connection, short } from './postgres-connection.ts';
 import type { Machine, World } from './world.ts';
@@ -35,6 +36,8 @@ export interface SimulatedServer {
   /** The machine stands still. */
   stalls(machine: Machine): void;
   readonly canGoSilent: boolean;
+  /** Null: transactions come one after the other, and each event's own time says when. */
+  readonly decisions: Decisions | null;
   /** Nothing comes through on any of the machine's connections any more; new ones work. */
   silence(machine: Machine): void;
   close(): void;
@@ -91,6 +94,7 @@ function preparedOnce(database: SqliteDatabase.Database): Prepare {
  */
 export class SimulatedDatabase implements SimulatedServer {
   readonly canGoSilent = false;
+  readonly decisions = null;
   readonly #file: DatabaseFile;
   readonly #world: World;
   #open: Transaction | null = null;

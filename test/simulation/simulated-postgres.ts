@@ -4,6 +4,7 @@ import { giveUpSilentConnections, type PostgresPool } from '../../src/adapters/d
 import { STATEMENT_TIMEOUT_MS } from '../../src/adapters/database/statement-timeout.ts';
 import { executeBound, type Parameters, runTransaction } from '../../src/adapters/database/transaction.ts';
 import { SqlUnitOfWork } from '../../src/adapters/database/unit-of-work.ts';
+import { Decisions } from './decisions.ts';
 import type { OpenTransaction } from './open-transactions.ts';
 import type { Server } from './postgres-backend.ts';
 import { Connection, Pool } from './postgres-connection.ts';
@@ -24,6 +25,7 @@ const TIMELINE = '00000001';
  */
 export class SimulatedPostgres implements SimulatedServer {
   readonly canGoSilent = true;
+  readonly decisions = new Decisions();
   readonly #server: Server;
   readonly #silentShare: number;
   readonly #connections: Connection[] = [];
@@ -37,7 +39,8 @@ export class SimulatedPostgres implements SimulatedServer {
     const locks = new RowLocks<OpenTransaction>();
     this.#silentShare = world.pick(SILENT_SHARES);
     const serializationFailureRate = world.pick(SERIALIZATION_FAILURE_RATES);
-    this.#server = { world, transactions: file.transactions, locks, serializationFailureRate, happens };
+    const commits = (transaction: OpenTransaction) => this.#noteDecisions(transaction);
+    this.#server = { world, transactions: file.transactions, locks, serializationFailureRate, happens, commits };
     file.transactions.begin(locks, TIMELINE);
   }
 
@@ -85,6 +88,13 @@ export class SimulatedPostgres implements SimulatedServer {
       return result;
     };
     return { dialect: 'postgresql', query, transaction: run, getSession } as unknown as Database;
+  }
+
+  #noteDecisions(transaction: OpenTransaction): void {
+    const { world, transactions } = this.#server;
+    const { beganMs } = transaction;
+    for (const { source_partition: partition, next_offset: nextOffset } of transactions.writtenTo('outbox', transaction))
+      this.decisions.note({ partition: Number(partition), nextOffset: Number(nextOffset), beganMs, committedMs: world.nowMs });
   }
 
   #open(machine: Machine): Connection {
