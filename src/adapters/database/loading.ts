@@ -53,6 +53,11 @@ export class Loading {
     this.#dialect = dialect;
   }
 
+  /** Whether `products` may wait for another transaction, which ends meanwhile. */
+  get waitsForProducts(): boolean {
+    return this.#dialect === 'postgresql';
+  }
+
   /** The skus of the batches that exist. */
   async skusOfReferences(references: readonly string[]): Promise<readonly { readonly reference: string; readonly sku: string }[]> {
     if (references.length === 0) return [];

@@ -1,7 +1,7 @@
 import type { Command } from '../../domain/commands.ts';
 import { type Batch, OrderLine, type Product } from '../../domain/model.ts';
 import type { ProductRepository } from '../../service-layer/unit-of-work.ts';
-import { needsOf, setIn } from './command-needs.ts';
+import { type CommandNeeds, needsOf, setIn } from './command-needs.ts';
 import { type Loading, restoreLines } from './loading.ts';
 import type { TrackedBatches } from './tracking.ts';
 import type { Sql } from './transaction.ts';
@@ -78,8 +78,45 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
     const skus = new Set(needs.skus);
     for (const found of [...this.#skusOfReference.values(), ...this.#skusOfOrder.values()]) for (const sku of found) skus.add(sku);
     const [batches, lines] = await Promise.all([this.#load([...skus]), this.#loading.neededLines(needs)]);
-    restoreLines(batches, lines);
-    this.#tracked.trackLines(batches.values());
+    const late = await this.#loadLate(needs);
+    const all = new Map([...batches, ...late]);
+    restoreLines(all, late.size > 0 ? await this.#loading.neededLines(needs) : lines);
+    this.#tracked.trackLines(all.values());
+  }
+
+  /**
+   * Loads what other transactions have made known while this one waited for the locks of its
+   * products. On PostgreSQL a statement that has waited sees the newest version of the row it waited
+   * for, but no row that was added since the statement began. So a decision would rest on another
+   * transaction's change of one product, and not know the product which that transaction created.
+   * Asks until nothing more is found, and only where something is unknown.
+   */
+  async #loadLate(needs: CommandNeeds): Promise<ReadonlyMap<string, Batch>> {
+    const late = new Map<string, Batch>();
+    let hasLocked = this.#loading.waitsForProducts && this.#hasAny(this.#products.keys());
+    while (hasLocked) {
+      await this.#askForUnknown(needs);
+      const named = [...this.#skusOfReference.values(), ...this.#skusOfOrder.values()].flatMap((skus) => [...skus]);
+      const missing = [...new Set([...needs.skus, ...named])].filter((sku) => !this.#products.get(sku));
+      if (missing.length === 0) break;
+      for (const [reference, batch] of await this.#load(missing)) late.set(reference, batch);
+      hasLocked = this.#hasAny(missing);
+    }
+    return late;
+  }
+
+  async #askForUnknown({ references, orders }: CommandNeeds): Promise<void> {
+    const unknown = [...references.keys()].filter((reference) => setIn(this.#skusOfReference, reference).size === 0);
+    const [ofReferences, ofOrders] = await Promise.all([
+      this.#loading.skusOfReferences(unknown),
+      this.#loading.skusOfOrders([...orders.keys()]),
+    ]);
+    this.#noteReferences(ofReferences, []);
+    this.#noteOrders(ofOrders, []);
+  }
+
+  #hasAny(skus: Iterable<string>): boolean {
+    return [...skus].some((sku) => this.#products.get(sku));
   }
 
   /** What was prepared foresees everything; otherwise it may also be on any product of this session. */
