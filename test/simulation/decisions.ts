@@ -11,6 +11,11 @@ interface Decision {
 
 const PLACE = /^.+\/(\d+)\/(\d+)(?:\.\d+)?$/;
 
+function placeTold({ headers }: HistoryRecord): readonly (string | undefined)[] {
+  if (headers['dead-letter-reason'] !== undefined) return [headers['dead-letter-partition'], headers['dead-letter-offset']];
+  return PLACE.exec(headers.ce_id ?? '')?.slice(1) ?? [];
+}
+
 /** Where several transactions are open at once, what counts is when each was committed, and nobody sees that from outside. */
 export class Decisions {
   readonly #decisions: Decision[] = [];
@@ -19,14 +24,14 @@ export class Decisions {
     this.#decisions.push(decision);
   }
 
-  /** The event, with the time of the decision that it tells of. Null: nothing of it was ever committed. */
-  timed(event: HistoryRecord): HistoryRecord | null {
-    const [, partition, offset] = PLACE.exec(event.headers.ce_id ?? '') ?? [];
+  /** The event or dead letter, with the time of the decision that it tells of. Null: nothing of it was ever committed. */
+  timed(told: HistoryRecord): HistoryRecord | null {
+    const [partition, offset] = placeTold(told);
     const decision = this.#decisions
       .filter((each) => each.partition === Number(partition) && each.nextOffset > Number(offset))
       .reduce<Decision | null>((first, each) => (first && first.nextOffset <= each.nextOffset ? first : each), null);
     if (!decision) return null;
-    return { ...event, sinceAt: textOf(decision.beganMs), madeAt: textOf(decision.committedMs) };
+    return { ...told, sinceAt: textOf(decision.beganMs), madeAt: textOf(decision.committedMs) };
   }
 }
 

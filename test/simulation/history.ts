@@ -4,15 +4,19 @@ import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
 import type { Metrics } from '../../src/entrypoints/metrics.ts';
 import { FAULT_POINTS, type FaultPoint, faults } from '../../src/fault-points.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
+import type { LaneStore } from '../../src/service-layer/unit-of-work.ts';
 import { checkHistory, type History, type HistoryRecord, type LogStarts, type Violation } from '../support/check-history.ts';
 import { asHistoryRecord, stockTables } from '../support/read-history.ts';
 import { answeredAfterTruncation, ClusterFaults, hasAnsweredWhatIsLost, LONGEST_OUTAGE_MS } from './cluster-faults.ts';
 import { LiveReader, type LiveViolation } from './live-reader.ts';
 import { Operator } from './operator.ts';
+import { readingParkedLast } from './parked-read-last.ts';
+import { type ParkedTooLate, parkedTooLate } from './parked-too-late.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
+import { PARKED_READ_FIRST } from './planted-postgres-bugs.ts';
 import { Poison } from './poison.ts';
 import { SequenceWatch } from './sequence-watch.ts';
-import { type DatabaseFile, SimulatedDatabase, type SimulatedServer } from './simulated-database.ts';
+import { type DatabaseFile, type Flaws, SimulatedDatabase, type SimulatedServer } from './simulated-database.ts';
 import { SimulatedBroker, SimulatedLog } from './simulated-log.ts';
 import { SimulatedPostgres } from './simulated-postgres.ts';
 import { rejectedTooEarly, type TooEarly } from './too-early.ts';
@@ -47,6 +51,7 @@ type Finding =
   | Violation
   | LiveViolation
   | TooEarly
+  | ParkedTooLate
   | { readonly kind: 'stuck' | 'not-stopped' | 'ahead' | 'thrown' | 'answered-after-truncation'; readonly detail: string };
 export type FindingKind = Finding['kind'];
 
@@ -134,7 +139,7 @@ async function judge(scene: Scene, file: DatabaseFile, isUnderWay: boolean): Pro
   }
   const allowances = { mayFail: ({ body }: { readonly body: object }) => scene.poison.isIn(body), isUnderWay };
   const history = await historyOf(scene, file);
-  const violations = [...checkHistory(history, allowances), ...rejectedTooEarly(history, scene.waitedInVainAt)];
+  const violations = [...checkHistory(history, allowances), ...rejectedTooEarly(history, scene.waitedInVainAt), ...parkedTooLate(history)];
   const { starts } = scene;
   if (violations.length > 0 || !starts) return violations;
   const left = (records: readonly HistoryRecord[], topic: keyof LogStarts) =>
@@ -231,7 +236,8 @@ class Scene {
     this.#machines.push(machine);
     const parts = {
       broker: new SimulatedBroker(this.#world, this.#log, machine),
-      store: new SqlLaneStore(this.database.connect(machine), () => {}),
+      store: this.#openStore(machine),
+      openStore: (flaws: Flaws) => this.#openStore(machine, flaws),
       answering: {
         bus: this.poison.into(new MessageBus({ notifications: { outOfStock: () => {} } })),
         eventsTopic: TOPICS.events,
@@ -249,6 +255,11 @@ class Scene {
     });
     this.#consumers.set(machine, consumer);
     machine.hears(() => void consumer.start());
+  }
+
+  #openStore(machine: Machine, flaws: Flaws = {}): LaneStore {
+    const store = new SqlLaneStore(this.database.connect(machine, flaws), () => {});
+    return this.#bug === PARKED_READ_FIRST ? store : readingParkedLast(store);
   }
 
   makeTrouble(): void {
@@ -445,7 +456,6 @@ class Scene {
     machine.isFrozen = true;
     this.#world.after(this.#world.random() * 15_000, () => machine.wake());
   }
-
 }
 
 async function historyOf(scene: Scene, file: DatabaseFile): Promise<History> {
@@ -453,7 +463,7 @@ async function historyOf(scene: Scene, file: DatabaseFile): Promise<History> {
   const events = scene
     .read(TOPICS.events)
     .map((event) => decisions?.timed(event) ?? { ...event, madeAt: scene.clocks.madeAt(event.headers) });
-  const deadLetters = scene.read(TOPICS.deadLetters);
+  const deadLetters = scene.read(TOPICS.deadLetters).map((letter) => decisions?.timed(letter) ?? letter);
   return {
     commands: scene.cluster.withoutLost(scene.read(TOPICS.commands), [...events, ...deadLetters]),
     events,

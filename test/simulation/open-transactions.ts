@@ -111,10 +111,11 @@ export class OpenTransactions {
   }
 
   commit(transaction: OpenTransaction): void {
-    if (transaction.written.length === 0) return this.rollback(transaction);
-    this.#resume(transaction);
-    this.#current = null;
-    this.#statement('commit').run();
+    if (transaction.written.length > 0) {
+      this.#resume(transaction);
+      this.#current = null;
+      this.#statement('commit').run();
+    } else this.rollback(transaction);
   }
 
   rollback(transaction: OpenTransaction): void {

@@ -123,9 +123,10 @@ export class Backend {
     try {
       done({ result: transactions.run(this.#transaction, statement, parameters) });
     } catch (error) {
-      if (!(error instanceof BlockedError) || !this.#transaction) return done(this.#fail(error as Error));
-      happens('wait for a lock');
-      this.#wait(this.#transaction, error.key, () => this.#attempt(statement, parameters, done), done);
+      if (error instanceof BlockedError && this.#transaction) {
+        happens('wait for a lock');
+        this.#wait(this.#transaction, error.key, () => this.#attempt(statement, parameters, done), done);
+      } else done(this.#fail(error as Error));
     }
   }
 

@@ -108,9 +108,10 @@ export class Connection {
     const { world, happens } = this.#server;
     const goesSilent = world.chance(this.#silentShare);
     world.trace(this.machine.name, what, goesSilent ? 'goes silent' : 'is reset');
-    if (!goesSilent) return this.reset();
-    happens('silent connection');
-    this.silence();
+    if (goesSilent) {
+      happens('silent connection');
+      this.silence();
+    } else this.reset();
   }
 
   /** The machine's end hears of something, unless the connection is silent. */

@@ -1,4 +1,5 @@
 import { AllocationModel, type ModelEvent } from './allocation-model.ts';
+import { checkBodies } from './check-bodies.ts';
 import { attributesOf, checkEnvelopes, formerIdentity, identityIn, type Origin, originOf, type PartAttributes } from './check-envelopes.ts';
 import { checkParking } from './check-parking.ts';
 import { Deleted, withoutCutAnswers } from './deleted-records.ts';
@@ -86,6 +87,7 @@ export interface Violation {
     | 'torn-composite'
     | 'answered-twice'
     | 'wrong-repeat'
+    | 'another-body'
     | 'dead-letter-twice'
     | 'dead-letter-without-command'
     | 'dead-for-nothing'
@@ -166,6 +168,7 @@ export function checkHistory(whole: History, allowances: Allowances = {}): reado
   const dead = readDeadLetters(history, deleted, report);
   const commands = readCommands(history, answers, dead, deleted, tell);
   const lanes = handledIn(commands, deleted.answered(answers), deleted, allowances, tell);
+  checkBodies(commands, (command) => deleted.mayHaveHeld(command), report);
   checkDeadLetters(commands, allowances, report);
   checkParking(commands, deleted.hasCommands, tell);
   checkEnvelopes(commands, report);
