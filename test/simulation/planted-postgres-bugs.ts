@@ -23,10 +23,12 @@ export const postgresPlants = {
     }),
   "a lane's row is read, and not locked": (parts) =>
     stating(parts, (statement) => {
-      const columns = /^\s*insert into source_positions[^]+set next_offset = source_positions\.next_offset\s+returning ([^]+)$/.exec(statement)?.[1];
+      const columns = /^\s*insert into source_positions[^]+set next_offset = source_positions\.next_offset\s+returning ([^]+)$/.exec(
+        statement,
+      )?.[1];
       return columns === undefined ? statement : `select ${columns} from source_positions where topic = ? and partition = ?`;
     }),
-  [PARKED_READ_FIRST]: (parts) =>
+  'what is parked is read before the products are locked': (parts) =>
     inTransaction(parts, (transaction) => {
       let read: ReturnType<typeof transaction.readParked> | undefined;
       const claim: typeof transaction.claim = (ids) => {
