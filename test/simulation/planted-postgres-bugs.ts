@@ -23,7 +23,7 @@ export const postgresPlants = {
     }),
   "a lane's row is read, and not locked": (parts) =>
     stating(parts, (statement) => {
-      const columns = /^\s*insert into source_positions[^]+set next_offset = source_positions\.next_offset\s+returning ([^]+)$/.exec(
+      const columns = /^\s*insert into source_positions[\s\S]+set next_offset = source_positions\.next_offset\s+returning ([\s\S]+)$/.exec(
         statement,
       )?.[1];
       return columns === undefined ? statement : `select ${columns} from source_positions where topic = ? and partition = ?`;
@@ -43,7 +43,7 @@ export const postgresPlants = {
       claim: async (ids) => {
         const { sql } = transaction as SqlUnitOfWork;
         const marks = ids.map(() => '?').join(', ');
-        const found = await sql<{ id: string }>(`select id from processed_commands where id in (${marks})`, ids);
+        const found = await sql<{ id: string }>(`select id from processed_commands where scope <> 2 and id in (${marks})`, ids);
         await transaction.claim(ids);
         return new Set(ids).difference(new Set(found.map(({ id }) => id)));
       },
