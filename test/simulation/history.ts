@@ -39,7 +39,7 @@ const LONGEST_MS = 120_000;
 /** Long enough for whatever still wants to happen: a transaction that times out, a zombie that wakes up. */
 const AFTERMATH_MS = 10_000;
 /** In the others the database is SQLite. */
-const POSTGRES_RATE = Number(process.env.PGRATE ?? 0.5);
+const POSTGRES_RATE = 0.5;
 const LOOK_MS = 150;
 const LOOK_AFTER_COMMIT_MS = 60;
 /** In some histories answers about several products come in several messages. */

@@ -54,6 +54,8 @@ export class OpenTransactions {
   readonly #tables: readonly Table[];
   /** The highest number that each counted table has given out: a rollback gives none back. */
   readonly #counts = new Map<string, number>();
+  /** The same, as far as the file knows it. */
+  #storedCounts = new Map<string, number>();
   #locks: RowLocks<OpenTransaction> | null = null;
   #current: OpenTransaction | null = null;
   #timeline = '';
@@ -77,6 +79,7 @@ export class OpenTransactions {
     this.#timeline = timeline;
     this.#current = null;
     this.#counts.clear();
+    this.#storedCounts.clear();
   }
 
   /**
@@ -115,6 +118,7 @@ export class OpenTransactions {
       this.#resume(transaction);
       this.#current = null;
       this.#statement('commit').run();
+      this.#storedCounts = new Map(this.#counts);
     } else this.rollback(transaction);
   }
 
@@ -148,7 +152,7 @@ export class OpenTransactions {
     this.#leave();
     this.#statement('begin immediate').run();
     this.#current = transaction;
-    for (const [table, count] of this.#counts) this.#count(table, count);
+    for (const [table, count] of this.#counts) if (this.#storedCounts.get(table) !== count) this.#count(table, count);
     this.#isRewriting = true;
     for (const write of transaction.written) this.#rewrite(write);
     this.#isRewriting = false;

@@ -109,9 +109,13 @@ export class World {
 
   after(ms: number, run: () => void): void {
     const happening = { atMs: this.nowMs + ms, order: this.#random(), run };
-    let index = this.#queue.length;
-    while (index > 0 && isLater(this.#queue[index - 1] as Happening, happening)) index -= 1;
-    this.#queue.splice(index, 0, happening);
+    let [from, to] = [0, this.#queue.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (isLater(this.#queue[middle] as Happening, happening)) to = middle;
+      else from = middle + 1;
+    }
+    this.#queue.splice(from, 0, happening);
   }
 
   /** Lets things happen until `isOver`, or until nothing happens any more, or the time is up. */
@@ -240,7 +244,7 @@ function replaceTimers(): void {
     const timer = {};
     const machine = machines.getStore();
     pending.add(timer);
-    current?.after(ms, () => machine?.hears(() => pending.delete(timer) && run()));
+    current?.after(ms, () => pending.has(timer) && machine?.hears(() => pending.delete(timer) && run()));
     return timer;
   }) as never;
   globalThis.setInterval = ((run: () => void, ms = 0) => {
