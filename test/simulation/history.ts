@@ -10,7 +10,7 @@ import { asHistoryRecord, stockTables } from '../support/read-history.ts';
 import { answeredAfterTruncation, ClusterFaults, hasAnsweredWhatIsLost, LONGEST_OUTAGE_MS } from './cluster-faults.ts';
 import { LiveReader, type LiveViolation } from './live-reader.ts';
 import { Operator } from './operator.ts';
-import { readingParkedLast } from './parked-read-last.ts';
+import { readingParkedAgain } from './parked-read-again.ts';
 import { type ParkedTooLate, parkedTooLate } from './parked-too-late.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
 import { PARKED_READ_FIRST } from './planted-postgres-bugs.ts';
@@ -259,7 +259,8 @@ class Scene {
 
   #openStore(machine: Machine, flaws: Flaws = {}): LaneStore {
     const store = new SqlLaneStore(this.database.connect(machine, flaws), () => {});
-    return this.#bug === PARKED_READ_FIRST ? store : readingParkedLast(store);
+    const isAlone = this.database.decisions === null;
+    return isAlone || this.#bug === PARKED_READ_FIRST ? store : readingParkedAgain(store);
   }
 
   makeTrouble(): void {

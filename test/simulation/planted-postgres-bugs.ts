@@ -9,17 +9,19 @@ import { over } from '../support/over.ts';
 import { inTransaction, type Parts, stating, withDatabase, withStore } from './planting.ts';
 import type { Connection } from './postgres-connection.ts';
 
-/** Today the service does so (`parked-read-last.ts`). */
+/** Today the service does so (`parked-read-again.ts`). */
 export const PARKED_READ_FIRST = 'what is parked is read before the products are locked';
 
 /** Bugs that show where transactions of several lanes are open at once, or where a connection goes silent. */
 export const postgresPlants = {
   // Locks.
   'products are neither locked nor compared': (parts) =>
-    stating(parts, (statement) => statement.replace('for update', '').replace('and products.version = changed.loaded', '')),
+    stating(parts, (statement) =>
+      isLockOfProducts(statement) ? statement.replace('for update', '') : statement.replace('and products.version = changed.loaded', ''),
+    ),
   'products are locked after their batches are read': (parts) =>
     withDatabase(parts, {
-      sql: (sql) => sendingLast(sql, (statement) => statement.includes('for update')),
+      sql: (sql) => sendingLast(sql, isLockOfProducts),
     }),
   "a lane's row is read, and not locked": (parts) =>
     stating(parts, (statement) => {
@@ -108,6 +110,10 @@ export const postgresPlants = {
         }),
     }),
 } satisfies Record<string, (parts: Parts) => Parts>;
+
+function isLockOfProducts(statement: string): boolean {
+  return statement.includes('from products') && statement.includes('for update');
+}
 
 /** Sends certain statements behind those that are sent in the same turn. */
 function sendingLast(sql: Sql, isLast: (statement: string) => boolean): Sql {
