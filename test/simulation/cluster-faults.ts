@@ -25,8 +25,8 @@ interface Truncation {
   readonly partition: number;
   /** What had these offsets from here on is lost; other records have them since. */
   readonly end: number;
-  /** Ids by offset, of what is lost. */
-  readonly lostIds: ReadonlyMap<number, string | undefined>;
+  /** Ids by offset, of what is lost; of a command without one, its place. */
+  readonly lostIds: ReadonlyMap<number, string>;
   readonly mayHaveBeenRead: boolean;
 }
 
@@ -93,7 +93,7 @@ export class ClusterFaults {
     const lost = this.#log.read(commands, partition, end).map(asHistoryRecord);
     const mayHaveBeenRead = this.#log.truncate(commands, partition, end);
     this.#listener.happens(mayHaveBeenRead ? 'truncation of what was read' : 'truncation');
-    this.#truncation = { partition, end, lostIds: new Map(lost.map((record) => [record.offset, idOf(record)])), mayHaveBeenRead };
+    this.#truncation = { partition, end, lostIds: new Map(lost.map((record) => [record.offset, idOrPlaceOf(record)])), mayHaveBeenRead };
   }
 
   /** Without those that were deleted before anybody answered them. */
@@ -189,8 +189,8 @@ export function answeredAfterTruncation(
   return commands
     .filter((record) => record.partition === partition && record.offset >= end)
     .flatMap((record) => {
-      const place = `${record.topic}/${partition}/${record.offset}`;
-      const id = idOf(record) ?? place;
+      const place = placeOf(record);
+      const id = idOrPlaceOf(record);
       return answers.get(place) === id && lostIds.get(record.offset) !== id ? [place] : [];
     });
 }
@@ -204,13 +204,16 @@ export function hasAnsweredWhatIsLost(
   commands: readonly HistoryRecord[],
   events: readonly HistoryRecord[],
 ): boolean {
-  const left = new Map(commands.filter((record) => record.partition === partition).map((record) => [record.offset, idOf(record)]));
+  const left = new Map(commands.filter((record) => record.partition === partition).map((record) => [record.offset, idOrPlaceOf(record)]));
   return events.some(({ headers }) => {
     const [, lane, offset] = /\/(\d+)\/(\d+)$/.exec(headers.ce_id ?? '') ?? [];
     const id = headers.ce_causationid;
     return Number(lane) === partition && id !== undefined && lostIds.get(Number(offset)) === id && left.get(Number(offset)) !== id;
   });
 }
+
+const placeOf = ({ topic, partition, offset }: HistoryRecord) => `${topic}/${partition}/${offset}`;
+const idOrPlaceOf = (record: HistoryRecord) => idOf(record) ?? placeOf(record);
 
 /** As the traffic writes it. */
 function idOf({ headers, value }: HistoryRecord): string | undefined {

@@ -4,16 +4,21 @@ import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
 import type { Metrics } from '../../src/entrypoints/metrics.ts';
 import { FAULT_POINTS, type FaultPoint, faults } from '../../src/fault-points.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
+import type { LaneStore } from '../../src/service-layer/unit-of-work.ts';
 import { checkHistory, type History, type HistoryRecord, type LogStarts, type Violation } from '../support/check-history.ts';
 import { asHistoryRecord, stockTables } from '../support/read-history.ts';
 import { answeredAfterTruncation, ClusterFaults, hasAnsweredWhatIsLost, LONGEST_OUTAGE_MS } from './cluster-faults.ts';
 import { LiveReader, type LiveViolation } from './live-reader.ts';
 import { Operator } from './operator.ts';
+import { readingParkedAgain } from './parked-read-again.ts';
+import { type ParkedTooLate, parkedTooLate } from './parked-too-late.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
+import { PARKED_READ_FIRST } from './planted-postgres-bugs.ts';
 import { Poison } from './poison.ts';
 import { SequenceWatch } from './sequence-watch.ts';
-import { type DatabaseFile, SimulatedDatabase } from './simulated-database.ts';
+import { type DatabaseFile, type Flaws, SimulatedDatabase, type SimulatedServer } from './simulated-database.ts';
 import { SimulatedBroker, SimulatedLog } from './simulated-log.ts';
+import { SimulatedPostgres } from './simulated-postgres.ts';
 import { rejectedTooEarly, type TooEarly } from './too-early.ts';
 import { sendCommands } from './traffic.ts';
 import { WallClocks } from './wall-clocks.ts';
@@ -33,6 +38,8 @@ const PARKED_LIMITS = [1, 5, 1_000];
 const LONGEST_MS = 120_000;
 /** Long enough for whatever still wants to happen: a transaction that times out, a zombie that wakes up. */
 const AFTERMATH_MS = 10_000;
+/** In the others the database is SQLite. */
+const POSTGRES_RATE = 0.5;
 const LOOK_MS = 150;
 const LOOK_AFTER_COMMIT_MS = 60;
 /** In some histories answers about several products come in several messages. */
@@ -44,6 +51,7 @@ type Finding =
   | Violation
   | LiveViolation
   | TooEarly
+  | ParkedTooLate
   | { readonly kind: 'stuck' | 'not-stopped' | 'ahead' | 'thrown' | 'answered-after-truncation'; readonly detail: string };
 export type FindingKind = Finding['kind'];
 
@@ -73,8 +81,11 @@ export async function simulate(seed: number, file: DatabaseFile, trace?: (text: 
   });
   if (world.chance(SMALL_EVENTS_RATE)) log.maxMessageBytes.set(TOPICS.events, SMALL_EVENTS_BYTES);
   const reader = new LiveReader(log, [TOPICS.events]);
-  const database = new SimulatedDatabase(world, file);
-  const scene = new Scene(world, log, database, reader, bug);
+  const happens = (what: string) => scene.count(what, 'the database');
+  const database: SimulatedServer = world.chance(POSTGRES_RATE)
+    ? new SimulatedPostgres(world, file, happens)
+    : new SimulatedDatabase(world, file);
+  const scene: Scene = new Scene(world, log, database, reader, bug);
   try {
     for (let index = 0; index < MACHINES; index += 1) scene.start();
     sendCommands(world, log, TOPICS.commands, world.between(40, 120), TRAFFIC_MS, !scene.poison.isThere);
@@ -128,7 +139,7 @@ async function judge(scene: Scene, file: DatabaseFile, isUnderWay: boolean): Pro
   }
   const allowances = { mayFail: ({ body }: { readonly body: object }) => scene.poison.isIn(body), isUnderWay };
   const history = await historyOf(scene, file);
-  const violations = [...checkHistory(history, allowances), ...rejectedTooEarly(history, scene.waitedInVainAt)];
+  const violations = [...checkHistory(history, allowances), ...rejectedTooEarly(history, scene.waitedInVainAt), ...parkedTooLate(history)];
   const { starts } = scene;
   if (violations.length > 0 || !starts) return violations;
   const left = (records: readonly HistoryRecord[], topic: keyof LogStarts) =>
@@ -151,6 +162,8 @@ const BEFALLING = [
   ...['leaving machine', 'lost database connection', 'joining machine', 'expelled machine'],
 ] as const;
 
+const BEFALLING_POSTGRES = [...BEFALLING, 'silent database connections', 'silent database connections'] as const;
+
 /** An owner that stalls here wakes up as a former one, and goes on into a transaction. */
 const BEFORE_A_TRANSACTION = ['delivered', 'decoded'] as const satisfies readonly FaultPoint[];
 const ZOMBIE_RATE = 0.15;
@@ -169,7 +182,7 @@ class Scene {
   readonly #parkedLimit: number;
   readonly #world: World;
   readonly #log: SimulatedLog;
-  readonly #database: SimulatedDatabase;
+  readonly database: SimulatedServer;
   readonly #bug: PlantedBug | undefined;
   readonly #machines: Machine[] = [];
   readonly #consumers = new Map<Machine, CommandConsumer>();
@@ -179,13 +192,13 @@ class Scene {
   #isOver = false;
   #stopping = 0;
 
-  constructor(world: World, log: SimulatedLog, database: SimulatedDatabase, reader: LiveReader, bug: PlantedBug | undefined) {
+  constructor(world: World, log: SimulatedLog, database: SimulatedServer, reader: LiveReader, bug: PlantedBug | undefined) {
     this.#reader = reader;
     this.clocks = new WallClocks(world);
     this.poison = new Poison(world);
     this.cluster = new ClusterFaults(world, log, TOPICS, {
       mayLoseCommands: !this.poison.isThere,
-      happens: (fault) => this.#count(fault, 'the cluster'),
+      happens: (fault) => this.count(fault, 'the cluster'),
       forgets: (partitions) => reader.forgotten(partitions),
       leave: () => {
         for (const machine of this.#living()) this.#leave(machine);
@@ -195,13 +208,13 @@ class Scene {
     this.#operator = new Operator(world, log, database, TOPICS);
     this.#world = world;
     this.#log = log;
-    this.#database = database;
+    this.database = database;
     this.#bug = bug;
   }
 
   get #metrics(): Metrics {
     const waited: Metrics['waited'] = (outcome) => {
-      this.#count(`wait for other lanes: ${outcome}`, currentMachine()?.name ?? '');
+      this.count(`wait for other lanes: ${outcome}`, currentMachine()?.name ?? '');
       const now = new Date(this.#world.nowMs).toISOString();
       if (outcome === 'ran-out' && now < this.waitedInVainAt) this.waitedInVainAt = now;
     };
@@ -212,13 +225,19 @@ class Scene {
     return this.poison.isThere ? TROUBLED_MS.withPoison : TROUBLED_MS.usually;
   }
 
+  count(fault: string, whom: string): void {
+    this.#world.trace(`${whom}: ${fault}`);
+    this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
+  }
+
   start(): void {
     const machine = new Machine(`machine-${this.#machines.length + 1}`);
     this.clocks.jump(machine);
     this.#machines.push(machine);
     const parts = {
       broker: new SimulatedBroker(this.#world, this.#log, machine),
-      store: new SqlLaneStore(this.#database.connect(machine), () => {}),
+      store: this.#openStore(machine),
+      openStore: (flaws: Flaws) => this.#openStore(machine, flaws),
       answering: {
         bus: this.poison.into(new MessageBus({ notifications: { outOfStock: () => {} } })),
         eventsTopic: TOPICS.events,
@@ -236,6 +255,12 @@ class Scene {
     });
     this.#consumers.set(machine, consumer);
     machine.hears(() => void consumer.start());
+  }
+
+  #openStore(machine: Machine, flaws: Flaws = {}): LaneStore {
+    const store = new SqlLaneStore(this.database.connect(machine, flaws), () => {});
+    const isAlone = this.database.decisions === null;
+    return isAlone || this.#bug === PARKED_READ_FIRST ? store : readingParkedAgain(store);
   }
 
   makeTrouble(): void {
@@ -367,21 +392,24 @@ class Scene {
 
   #befall(machine: Machine | undefined): void {
     if (!machine) return;
-    const fault = this.#world.pick(BEFALLING);
-    this.#count(fault, machine.name);
+    const fault = this.#world.pick(this.database.canGoSilent ? BEFALLING_POSTGRES : BEFALLING);
+    this.count(fault, machine.name);
     if (fault === 'joining machine') this.start();
     if (fault === 'leaving machine') this.#leave(machine);
     if (fault === 'crash') this.#crash(machine);
-    if (fault === 'freeze') this.#freeze(machine);
+    if (fault === 'freeze') {
+      this.#freeze(machine);
+      this.database.stalls(machine);
+    }
     if (fault === 'expelled machine') this.#log.group.expel(machine);
-    // A server lets go of what a dead, or for long silent, client has open.
-    if (!fault.endsWith('machine')) this.#database.disconnect(machine);
+    if (fault === 'lost database connection') this.database.disconnect(machine);
+    if (fault === 'silent database connections') this.database.silence(machine);
   }
 
   #jump(machine: Machine | undefined): void {
     if (!machine) return;
     this.clocks.jump(machine);
-    this.#count('clock jump', machine.name);
+    this.count('clock jump', machine.name);
   }
 
   #living(): readonly Machine[] {
@@ -402,17 +430,15 @@ class Scene {
     if (this.#isOver || !trap || !machine || machine.isDead) return;
     trap.left -= 1;
     if (trap.left > 0) return;
-    this.#count(`${trap.kind} at ${point}`, machine.name);
+    this.count(`${trap.kind} at ${point}`, machine.name);
     if (trap.kind === 'stall') this.#freeze(machine);
-    if (trap.kind === 'kill') {
-      this.#crash(machine);
-      this.#database.disconnect(machine);
-    }
+    if (trap.kind === 'kill') this.#crash(machine);
     if (trap.kind !== 'stall' && trap.canThrow) throw new Error(`${trap.kind} at ${point}`);
   }
 
   #crash(machine: Machine): void {
     machine.isDead = true;
+    this.database.disconnect(machine);
     this.#world.after(this.#world.random() * 3_000, () => this.start());
   }
 
@@ -422,9 +448,7 @@ class Scene {
     this.#consumers.delete(machine);
     if (!consumer) return;
     const end = () => {
-      if (machine.isDead) return;
-      this.#crash(machine);
-      this.#database.disconnect(machine);
+      if (!machine.isDead) this.#crash(machine);
     };
     machine.hears(() => void consumer.close().then(end));
   }
@@ -433,16 +457,14 @@ class Scene {
     machine.isFrozen = true;
     this.#world.after(this.#world.random() * 15_000, () => machine.wake());
   }
-
-  #count(fault: string, whom: string): void {
-    this.#world.trace(`${whom}: ${fault}`);
-    this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
-  }
 }
 
 async function historyOf(scene: Scene, file: DatabaseFile): Promise<History> {
-  const events = scene.read(TOPICS.events).map((event) => ({ ...event, madeAt: scene.clocks.madeAt(event.headers) }));
-  const deadLetters = scene.read(TOPICS.deadLetters);
+  const { decisions } = scene.database;
+  const events = scene
+    .read(TOPICS.events)
+    .map((event) => decisions?.timed(event) ?? { ...event, madeAt: scene.clocks.madeAt(event.headers) });
+  const deadLetters = scene.read(TOPICS.deadLetters).map((letter) => decisions?.timed(letter) ?? letter);
   return {
     commands: scene.cluster.withoutLost(scene.read(TOPICS.commands), [...events, ...deadLetters]),
     events,

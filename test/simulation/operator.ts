@@ -4,7 +4,7 @@ import { type Plan, plan } from '../../src/cli/dead-letter-plan.ts';
 import { DeadLetterResolver } from '../../src/cli/dead-letter-resolver.ts';
 import type { BrokerSession } from '../../src/cli/session.ts';
 import type { Identity } from '../../src/domain/identity.ts';
-import type { SimulatedDatabase } from './simulated-database.ts';
+import type { SimulatedServer } from './simulated-database.ts';
 import { SimulatedBroker, type SimulatedLog } from './simulated-log.ts';
 import { Machine, type World } from './world.ts';
 
@@ -20,7 +20,7 @@ const LONGEST_LIFE_MS = 3_000;
 export class Operator {
   readonly #world: World;
   readonly #log: SimulatedLog;
-  readonly #database: SimulatedDatabase;
+  readonly #database: SimulatedServer;
   readonly #topics: Topics;
   /** Ids of failed commands: whoever has begun to discard one does not change his mind. */
   readonly #isToDiscard = new Map<string, boolean>();
@@ -30,7 +30,7 @@ export class Operator {
   #seenEnd = 0;
   #isDone = true;
 
-  constructor(world: World, log: SimulatedLog, database: SimulatedDatabase, topics: Topics) {
+  constructor(world: World, log: SimulatedLog, database: SimulatedServer, topics: Topics) {
     this.#world = world;
     this.#log = log;
     this.#database = database;

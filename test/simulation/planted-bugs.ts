@@ -1,4 +1,5 @@
 import { type Identity, idOf } from '../../src/domain/identity.ts';
+import { readCommand } from '../../src/messages/incoming.ts';
 import {
   type Broker,
   FencedError,
@@ -6,12 +7,14 @@ import {
   type LaneTransaction,
   type OutgoingRecord,
   type ParkedCommand,
+  type ReceivedRecord,
   type TransactionalProducer,
 } from '../../src/service-layer/unit-of-work.ts';
 import { over } from '../support/over.ts';
 import { clusterPlants } from './planted-cluster-bugs.ts';
 import { messagePlants } from './planted-message-bugs.ts';
 import { orderPlants } from './planted-order-bugs.ts';
+import { postgresPlants } from './planted-postgres-bugs.ts';
 import {
   answering,
   atOnce,
@@ -161,6 +164,28 @@ export const plants = {
         return new Set(commands.filter((identity) => free.delete(idOf(identity))));
       },
     })),
+  'an id that comes again with another body is answered again': (parts) => {
+    const bodies = new Map<Identity, string>();
+    const isOther = new Set<Identity>();
+    const noting = handling(parts, (records, handle) => {
+      for (const { identity, body } of records.flatMap(bodyIn)) {
+        if ((bodies.get(identity) ?? body) !== body) isOther.add(identity);
+        bodies.set(identity, bodies.get(identity) ?? body);
+      }
+      return handle(records);
+    });
+    return inTransaction(noting, (transaction) => ({
+      claim: async (ids) => {
+        const claimed = await transaction.claim(ids);
+        return new Set(ids.filter((id) => claimed.has(id) || isOther.has(id)));
+      },
+    }));
+  },
+  'of an id that comes with two bodies in one delivery the last counts': (parts) =>
+    handling(parts, (records, handle) => {
+      const last = new Map(records.flatMap((record) => bodyIn(record).map(({ identity }) => [identity, record] as const)));
+      return handle(records.filter((record) => bodyIn(record).every(({ identity }) => last.get(identity) === record)));
+    }),
   'some commands count only when they come again': (parts) => {
     const seen = new Set<Identity>();
     return inTransaction(parts, (transaction) => ({
@@ -370,6 +395,13 @@ export const plants = {
   ...messagePlants,
   ...clusterPlants,
   ...orderPlants,
+  ...postgresPlants,
 } satisfies Record<string, (parts: Parts) => Parts>;
+
+/** None: it is no command. */
+function bodyIn(record: ReceivedRecord): readonly { readonly identity: Identity; readonly body: string }[] {
+  const incoming = readCommand(record, `${record.topic}/${record.partition}/${record.offset}`);
+  return incoming.kind === 'command' ? [{ identity: incoming.identity, body: JSON.stringify(incoming.command) }] : [];
+}
 
 export type PlantedBug = keyof typeof plants;

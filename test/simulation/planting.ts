@@ -1,3 +1,4 @@
+import type { Sql } from '../../src/adapters/database/database.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
 import type { Answering } from '../../src/entrypoints/answer-batch.ts';
@@ -13,12 +14,15 @@ import type {
   TransactionalProducer,
 } from '../../src/service-layer/unit-of-work.ts';
 import { over } from '../support/over.ts';
+import type { Flaws } from './simulated-database.ts';
 
 /** What the lanes of one machine are made of. */
 export interface Parts {
   readonly broker: Broker;
   readonly store: LaneStore;
   readonly answering: Answering;
+  /** Opens the machine's store anew, with something wrong on the way to its database. */
+  readonly openStore: (flaws: Flaws) => LaneStore;
 }
 
 export type Publish = TransactionalProducer['publish'];
@@ -26,6 +30,20 @@ export type Handle = PartitionOwner['handle'];
 
 export const withBroker = (parts: Parts, methods: Partial<Broker>): Parts => ({ ...parts, broker: over(parts.broker, methods) });
 export const withStore = (parts: Parts, methods: Partial<LaneStore>): Parts => ({ ...parts, store: over(parts.store, methods) });
+
+/** Changes how the machine's lanes reach their database. */
+export function withDatabase(parts: Parts, flaws: Flaws): Parts {
+  return { ...parts, store: parts.openStore(flaws) };
+}
+
+/** Changes the statements of all transactions. */
+export function stating(parts: Parts, change: (statement: string) => string): Parts {
+  const sql = (original: Sql) =>
+    Object.assign(((statement, parameters) => original(change(statement), parameters)) as Sql, {
+      run: ((statement, parameters) => original.run(change(statement), parameters)) as Sql['run'],
+    });
+  return withDatabase(parts, { sql });
+}
 
 /** Changes how deliveries reach their owner. */
 export function handling(parts: Parts, handle: (records: Parameters<Handle>[0], owner: Handle) => Promise<void>): Parts {

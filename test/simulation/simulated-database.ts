@@ -3,6 +3,9 @@ import type { Database, Session, Sql } from '../../src/adapters/database/databas
 import { translate } from '../../src/adapters/database/errors.ts';
 import { SqlUnitOfWork } from '../../src/adapters/database/unit-of-work.ts';
 import { TroubleError } from '../../src/service-layer/unit-of-work.ts';
+import type { Decisions } from './decisions.ts';
+import { OpenTransactions } from './open-transactions.ts';
+import { type Connection, short } from './postgres-connection.ts';
 import type { Machine, World } from './world.ts';
 
 const BUSY_TIMEOUT_MS = 500;
@@ -12,17 +15,46 @@ interface Transaction {
   readonly machine: Machine;
 }
 
-type Connection = (statement: string) => SqliteDatabase.Statement;
+type Prepare = (statement: string) => SqliteDatabase.Statement;
+
+/** What is wrong with a machine's way to its database. Absent: nothing. Only planted bugs make use of it. */
+export interface Flaws {
+  /** Changes the statements that a transaction sends. */
+  readonly sql?: (sql: Sql) => Sql;
+  /** Changes a connection to PostgreSQL. */
+  readonly connection?: (connection: Connection) => void;
+  /** Nobody watches whether an answer comes. */
+  readonly isUnwatched?: boolean;
+}
+
+/** A database server at a distance. */
+export interface SimulatedServer {
+  /** A machine's connection, as much of it as lanes use. */
+  connect(machine: Machine, flaws?: Flaws): Database;
+  /** The machine is dead, or loses its connections. */
+  disconnect(machine: Machine): void;
+  /** The machine stands still. */
+  stalls(machine: Machine): void;
+  readonly canGoSilent: boolean;
+  /** Null: transactions come one after the other, and each event's own time says when. */
+  readonly decisions: Decisions | null;
+  /** Nothing comes through on any of the machine's connections any more; new ones work. */
+  silence(machine: Machine): void;
+  close(): void;
+}
 
 /** The file of all histories of a process, one after the other: to make it, and prepare its statements, anew each time takes longer than the history. */
 export class DatabaseFile {
   /** Sees what is committed. */
-  readonly reader: Connection;
-  readonly writer: Connection;
+  readonly reader: Prepare;
+  readonly writer: Prepare;
   readonly #emptied: readonly SqliteDatabase.Statement[];
+  readonly #path: string;
+  #transactions: OpenTransactions | null = null;
 
   /** @param file migrated */
   constructor(file: string) {
+    this.#path = file;
     const writer = new SqliteDatabase(file);
     writer.pragma('synchronous = off');
     this.writer = preparedOnce(writer);
@@ -33,6 +65,12 @@ export class DatabaseFile {
     this.#emptied = tables.all().map((table) => writer.prepare(`delete from ${table}`));
   }
 
+  /** Several at once. */
+  get transactions(): OpenTransactions {
+    this.#transactions ??= new OpenTransactions(this.#path);
+    return this.#transactions;
+  }
+
   empty(): void {
     this.writer('begin immediate').run();
     this.writer('pragma defer_foreign_keys = on').run();
@@ -41,7 +79,7 @@ export class DatabaseFile {
   }
 }
 
-function preparedOnce(database: SqliteDatabase.Database): Connection {
+function preparedOnce(database: SqliteDatabase.Database): Prepare {
   const prepared = new Map<string, SqliteDatabase.Statement>();
   return (text) => {
     const statement = prepared.get(text) ?? database.prepare(text);
@@ -54,7 +92,9 @@ function preparedOnce(database: SqliteDatabase.Database): Connection {
  * The database server: real SQLite and the service's own statements, one writer at a time. Requests and answers travel through the
  * simulated world, and a machine that dies takes its transaction with it.
  */
-export class SimulatedDatabase {
+export class SimulatedDatabase implements SimulatedServer {
+  readonly canGoSilent = false;
+  readonly decisions = null;
   readonly #file: DatabaseFile;
   readonly #world: World;
   #open: Transaction | null = null;
@@ -75,11 +115,17 @@ export class SimulatedDatabase {
     if (this.#open?.machine === machine) this.#end('rollback');
   }
 
-  /** A machine's connection, as much of it as lanes use. */
-  connect(machine: Machine): Database {
+  /** The server lets go of what a client that is silent for long has open. */
+  stalls(machine: Machine): void {
+    this.disconnect(machine);
+  }
+
+  silence(): void {}
+
+  connect(machine: Machine, { sql: changed = (sql) => sql }: Flaws = {}): Database {
     const query = (statement: string, parameters: readonly unknown[] = []) =>
       this.#world.request(machine, short(statement), () => this.#file.reader(statement).all(parameters)).catch(rethrow);
-    const transaction = (work: (sql: Sql) => Promise<unknown>) => this.#transaction(machine, work);
+    const transaction = (work: (sql: Sql) => Promise<unknown>) => this.#transaction(machine, (sql) => work(changed(sql)));
     const getSession = async (work: (session: Session) => Promise<unknown>, onError: (error: unknown) => void = () => {}) => {
       const { result, session } = (await transaction(async (sql) => {
         const session = new SqlUnitOfWork(null as never, sql, 'sqlite');
@@ -164,12 +210,4 @@ function all(statement: SqliteDatabase.Statement, parameters: readonly unknown[]
 
 function rethrow(error: unknown): never {
   throw translate(error);
-}
-
-const shortened = new Map<string, string>();
-
-function short(statement: string): string {
-  const text = shortened.get(statement) ?? statement.replaceAll(/\s+/g, ' ').slice(0, 60);
-  shortened.set(statement, text);
-  return text;
 }

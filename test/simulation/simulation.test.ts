@@ -18,6 +18,11 @@ const CLUSTER_FAULTS = [
   ...['offsets vanish', 'offsets vanish among members', 'truncation', 'truncation of what was read'],
 ];
 
+const DATABASE_FAULTS = [
+  ...['wait for a lock', 'lock time-out', 'deadlock', 'serialization failure', 'sleeping transaction ended'],
+  ...['silent connection', 'silent database connections'],
+];
+
 const execute = promisify(execFile);
 const program = fileURLToPath(new URL('run.ts', import.meta.url));
 
@@ -39,7 +44,7 @@ it(`${HISTORIES} histories with fresh seeds, faults at every point among them, l
   const met = Object.keys(JSON.parse(output.slice(output.indexOf('{'))));
   for (const point of FAULT_POINTS) expect(met).toEqual(expect.arrayContaining([`kill at ${point}`, `stall at ${point}`]));
   expect(met.filter((fault) => fault.startsWith('throw'))).toHaveLength(FAULT_POINTS.length - POINTS_THAT_CANNOT_THROW);
-  expect(met).toEqual(expect.arrayContaining(CLUSTER_FAULTS));
+  expect(met).toEqual(expect.arrayContaining([...CLUSTER_FAULTS, ...DATABASE_FAULTS]));
 }, 1_200_000);
 
 it('the same seed is the same history', async () => {

@@ -15,6 +15,8 @@ interface Decision {
   readonly place: string;
   readonly id: string;
   readonly acceptedMs: number;
+  /** It may not have seen what was decided after that. */
+  readonly sinceAt: string;
   readonly decidedAt: string;
   readonly events: readonly Told[];
 }
@@ -38,8 +40,8 @@ export function rejectedTooEarly(history: History, waitedInVainAt: string): read
       const names = rejected.events.flatMap(unknownNames);
       const earlier = names
         .flatMap((name) => making.get(name) ?? [])
-        .find(({ acceptedMs, decidedAt }) => acceptedMs < rejected.acceptedMs && decidedAt > rejected.decidedAt);
-      const detail = `${rejected.place}: ${names} at ${rejected.decidedAt}, though ${earlier?.place}, decided at ${earlier?.decidedAt}, was accepted before`;
+        .find(({ acceptedMs, decidedAt }) => acceptedMs < rejected.acceptedMs && decidedAt > rejected.sinceAt);
+      const detail = `${rejected.place}: ${names} at ${rejected.sinceAt}, though ${earlier?.place}, decided at ${earlier?.decidedAt}, was accepted before`;
       return earlier ? [{ kind: 'too-early' as const, detail }] : [];
     });
 }
@@ -49,12 +51,19 @@ function decisionsOf({ commands, events, deadLetters }: History): readonly Decis
   const accepted = new Map(commands.map((record) => [placeOf(record), (record as HistoryRecord & { timestampMs: number }).timestampMs]));
   const dead = new Set(deadLetters.map(({ value }) => String(value)));
   const values = new Map(commands.map((record) => [placeOf(record), String(record.value)]));
-  return events.flatMap(({ headers, value, madeAt = '' }) => {
+  return events.flatMap(({ headers, value, madeAt = '', sinceAt = madeAt }) => {
     const [, place = ''] = /^(.+?\/\d+\/\d+)(\.\d+)?$/.exec(headers.ce_id ?? '') ?? [];
     const acceptedMs = accepted.get(place);
     if (acceptedMs === undefined || dead.has(values.get(place) ?? '')) return [];
     return [
-      { place, id: headers.ce_causationid ?? '', acceptedMs, decidedAt: madeAt, events: toldBy(headers.ce_type ?? '', String(value)) },
+      {
+        place,
+        id: headers.ce_causationid ?? '',
+        acceptedMs,
+        sinceAt,
+        decidedAt: madeAt,
+        events: toldBy(headers.ce_type ?? '', String(value)),
+      },
     ];
   });
 }

@@ -15,6 +15,8 @@ const ENORMOUS_RATE = 0.02;
 
 /** In some histories commands have any key, and some follow upon another one that has just been accepted. */
 const ANY_KEY = { historyRate: 0.5, commandRate: 0.1, pairs: 12, longestPauseMs: 60 };
+/** In histories in which ids are reused: some commands come once more at about the same time, perhaps through another lane. */
+const AGAIN = { sameRate: 0.05, otherRate: 0.05, withinMs: 40, otherKeyRate: 0.6 };
 /** Each counts from 1. Null: plain JSON, which knows no source. */
 const SOURCES = [null, '/shop', '/market'] as const;
 const WITHOUT_ID_RATE = 0.1;
@@ -65,7 +67,25 @@ export function sendCommands(world: World, log: SimulatedLog, topic: string, cou
     const lateMs = world.chance(0.02) ? world.random() * LATEST_MS : 0;
     world.after((times[index] as number) + lateMs, append);
     if (world.chance(0.05)) world.after((times[index] as number) + world.random() * LATEST_MS, append);
+    if (areIdsReused) sendAgain(world, log, topic, each, { key: record.key, atMs: (times[index] as number) + lateMs });
   }
+}
+
+/** The same command, or another one with its id. */
+function sendAgain(
+  world: World,
+  log: SimulatedLog,
+  topic: string,
+  sent: Sent,
+  { key, atMs }: { readonly key: string; readonly atMs: number },
+): void {
+  const dice = world.random();
+  if (dice > AGAIN.sameRate + AGAIN.otherRate || sent.name.id === undefined) return;
+  const orderid = `once-more-${sent.name.source}-${sent.name.id}`;
+  const other = () => command(world, sent.name, sent.sku, 'AllocateOrder', { orderid, sku: sent.sku, qty: 1 });
+  const { value, headers } = dice < AGAIN.sameRate ? sent : other();
+  const record = { key: world.chance(AGAIN.otherKeyRate) ? anyKey(world) : key, value, headers };
+  world.after(atMs + world.random() * AGAIN.withinMs, () => log.append(topic, log.partitionOf(record), record));
 }
 
 /** Of each pair the second is sent once the first is accepted, perhaps to another lane, and names what the first makes known. */

@@ -18,6 +18,7 @@ export const witnesses: Readonly<Record<Exclude<FindingKind, 'thrown'>, PlantedB
   'torn-composite': 'a composite is torn in two',
   'answered-twice': 'what failed is published again',
   'wrong-repeat': 'some commands count only when they come again',
+  'another-body': 'an id that comes again with another body is answered again',
   'wrong-id': 'an answer names the command before it',
   'wrong-key': 'a composite has the key of its first product',
   'wrong-subject': 'an answer is about nothing',
@@ -39,6 +40,7 @@ export const witnesses: Readonly<Record<Exclude<FindingKind, 'thrown'>, PlantedB
   'answered-and-dead': 'what is answered goes to the dead letters as well',
   'altered-letter': 'a dead letter loses the headers that came',
   'still-parked': 'what is being redriven holds up nobody',
+  'parked-behind-answered': 'what is parked is read before the products are locked',
   overtaken: 'what follows a failed command is not parked',
   'parked-for-nothing': 'a failed command holds up every product',
 

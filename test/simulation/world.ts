@@ -53,6 +53,14 @@ interface Happening {
   readonly run: () => void;
 }
 
+/** What becomes of a message, and of its answer. */
+interface Journey {
+  readonly thereMs: number;
+  readonly isLost: boolean;
+  readonly isAnswerLost: boolean;
+  readonly backMs: number;
+}
+
 const NO_FAULTS: FaultRates = { requestLost: 0, answerLost: 0, slow: 0 };
 const LONGEST_DELAY_MS = 5;
 const SLOW_MS = 3_000;
@@ -101,9 +109,13 @@ export class World {
 
   after(ms: number, run: () => void): void {
     const happening = { atMs: this.nowMs + ms, order: this.#random(), run };
-    let index = this.#queue.length;
-    while (index > 0 && isLater(this.#queue[index - 1] as Happening, happening)) index -= 1;
-    this.#queue.splice(index, 0, happening);
+    let [from, to] = [0, this.#queue.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (isLater(this.#queue[middle] as Happening, happening)) to = middle;
+      else from = middle + 1;
+    }
+    this.#queue.splice(from, 0, happening);
   }
 
   /** Lets things happen until `isOver`, or until nothing happens any more, or the time is up. */
@@ -148,6 +160,17 @@ export class World {
       this.after(toldAfterMs, () => machine.hears(() => ('error' in told ? reject(told.error) : resolve(told.value))));
     });
     return promise;
+  }
+
+  /** What becomes of a message and of its answer on their way. */
+  journey(what: string): Journey {
+    const rates = this.isTroubled ? this.#ratesOf(what) : NO_FAULTS;
+    return {
+      thereMs: this.#delayMs(rates),
+      isLost: this.chance(rates.requestLost),
+      isAnswerLost: this.chance(rates.answerLost),
+      backMs: this.#delayMs(rates),
+    };
   }
 
   #delayMs({ slow }: FaultRates): number {
@@ -221,7 +244,7 @@ function replaceTimers(): void {
     const timer = {};
     const machine = machines.getStore();
     pending.add(timer);
-    current?.after(ms, () => machine?.hears(() => pending.delete(timer) && run()));
+    current?.after(ms, () => pending.has(timer) && machine?.hears(() => pending.delete(timer) && run()));
     return timer;
   }) as never;
   globalThis.setInterval = ((run: () => void, ms = 0) => {

@@ -1,4 +1,5 @@
 import { AllocationModel, type ModelEvent } from './allocation-model.ts';
+import { checkBodies } from './check-bodies.ts';
 import { attributesOf, checkEnvelopes, formerIdentity, identityIn, type Origin, originOf, type PartAttributes } from './check-envelopes.ts';
 import { checkParking } from './check-parking.ts';
 import { Deleted, withoutCutAnswers } from './deleted-records.ts';
@@ -15,8 +16,10 @@ export interface HistoryRecord {
   readonly key: string | null;
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, string>>;
-  /** When it was made, where somebody knows better than its own `ce_time`. */
+  /** When it was decided, where somebody knows better than its own `ce_time`. */
   readonly madeAt?: string;
+  /** What others decided from then on, the decision may not have seen. Absent: it saw everything that was decided before. */
+  readonly sinceAt?: string;
 }
 
 /** What the database holds at the end. */
@@ -84,6 +87,7 @@ export interface Violation {
     | 'torn-composite'
     | 'answered-twice'
     | 'wrong-repeat'
+    | 'another-body'
     | 'dead-letter-twice'
     | 'dead-letter-without-command'
     | 'dead-for-nothing'
@@ -164,6 +168,7 @@ export function checkHistory(whole: History, allowances: Allowances = {}): reado
   const dead = readDeadLetters(history, deleted, report);
   const commands = readCommands(history, answers, dead, deleted, tell);
   const lanes = handledIn(commands, deleted.answered(answers), deleted, allowances, tell);
+  checkBodies(commands, (command) => deleted.mayHaveHeld(command), report);
   checkDeadLetters(commands, allowances, report);
   checkParking(commands, deleted.hasCommands, tell);
   checkEnvelopes(commands, report);
@@ -565,16 +570,17 @@ class Models {
  */
 function replay(lanes: readonly Handled[][], unknown: ReadonlySet<string>, report: Report): Models {
   const models = new Models();
+  const unseen = new Unseen(lanes);
   const heads = lanes.map(() => 0);
   for (;;) {
     const waiting = lanes.flatMap((lane, index) =>
       heads[index] === lane.length ? [] : [{ index, command: lane[heads[index] as number] as Handled }],
     );
     if (waiting.length === 0) return models;
-    const timeOf = ({ answer }: Handled) => answer?.record.madeAt ?? answer?.record.headers.ce_time ?? '';
-    const next = waiting
+    const possible = waiting
       .filter(({ command }) => models.isNext(command.answer?.events ?? [], unknown))
-      .sort((a, b) => (timeOf(a.command) < timeOf(b.command) ? -1 : 1))[0];
+      .sort((a, b) => (timeOf(a.command) < timeOf(b.command) ? -1 : 1));
+    const next = possible.find(({ command, index }) => !unseen.isBefore(command, index)) ?? possible[0];
     if (!next) {
       report(
         'no-possible-order',
@@ -583,8 +589,55 @@ function replay(lanes: readonly Handled[][], unknown: ReadonlySet<string>, repor
       return models;
     }
     judgeNext(next.command, models, unknown, report);
+    unseen.handled(next.command);
     heads[next.index] = (heads[next.index] as number) + 1;
   }
+}
+
+const timeOf = ({ answer }: Handled) => answer?.record.madeAt ?? answer?.record.headers.ce_time ?? '';
+
+/** Rejections of what was unknown, made by transactions that did not see what others decided meanwhile. */
+class Unseen {
+  /** By name, the commands of each lane that were rejected for it. */
+  readonly #rejected = new Map<string, { readonly command: Handled; readonly lane: number; readonly sinceAt: string }[]>();
+  readonly #handled = new Set<Handled>();
+
+  constructor(lanes: readonly Handled[][]) {
+    for (const [lane, commands] of lanes.entries()) {
+      for (const command of commands) {
+        const { sinceAt } = command.answer?.record ?? {};
+        if (sinceAt === undefined) continue;
+        for (const name of command.answer?.events.flatMap(unknownNames) ?? [])
+          this.#rejected.set(name, [...(this.#rejected.get(name) ?? []), { command, lane, sinceAt }]);
+      }
+    }
+  }
+
+  handled(command: Handled): void {
+    this.#handled.add(command);
+  }
+
+  /** Whether another lane has yet to reject, as unknown, what this command makes known. */
+  isBefore(command: Handled, lane: number): boolean {
+    if (this.#rejected.size === 0) return false;
+    const names = command.answer?.events.flatMap(namesMadeKnown) ?? [];
+    const rejected = names.flatMap((name) => this.#rejected.get(name) ?? []);
+    return rejected.some((each) => each.lane !== lane && each.sinceAt < timeOf(command) && !this.#handled.has(each.command));
+  }
+}
+
+function namesMadeKnown({ type, sku, ...event }: ModelEvent): readonly string[] {
+  const { reference, orderid } = event as Readonly<Record<string, unknown>>;
+  if (type === 'BatchCreated') return [`batch ${reference}`, `sku ${sku}`];
+  return type === 'Allocated' ? [`order ${orderid}`] : [];
+}
+
+function unknownNames({ type, sku, ...event }: ModelEvent): readonly string[] {
+  const { reason, reference, orderid } = event as Readonly<Record<string, unknown>>;
+  if (type !== 'CommandRejected') return [];
+  if (reason === 'unknown-batch') return [`batch ${reference}`];
+  if (reason === 'unknown-sku') return [`sku ${sku}`];
+  return reason === 'unknown-order' ? [`order ${orderid}`] : [];
 }
 
 function judgeNext({ place, id, body, answer }: Handled, models: Models, unknown: ReadonlySet<string>, report: Report): void {

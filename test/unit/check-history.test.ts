@@ -518,6 +518,34 @@ describe('The judge of histories', () => {
       },
     ],
     [
+      'a command that was answered where it came again, with another body',
+      'another-body',
+      ({ commands }) => {
+        const [first] = commands as [HistoryRecord];
+        const { id } = JSON.parse(String((commands.find(({ offset }) => offset === LAST) as HistoryRecord).value));
+        const value = Buffer.from(JSON.stringify({ id, ...order('another', 'a', 1) }));
+        commands.unshift({ ...first, offset: -1, value });
+      },
+    ],
+    [
+      'a command that is answered with what it said elsewhere',
+      'another-body',
+      (history) => {
+        const { id } = JSON.parse(String(at(history.commands, TRACED).value));
+        const value = Buffer.from(JSON.stringify({ id, ...order('another', 'a', 4) }));
+        history.commands.push({ ...at(history.commands, 0), offset: history.commands.length, value });
+        damagedAnswer((record) => edited(record, (body) => Object.assign(body, { orderid: 'another' })))(history);
+      },
+    ],
+    [
+      'a command that is answered with two bodies',
+      'another-body',
+      (history) => {
+        const { id } = JSON.parse(String(at(history.commands, TRACED).value));
+        history.commands[LAST] = edited(at(history.commands, LAST), (body) => Object.assign(body, { id }));
+      },
+    ],
+    [
       'an answer that was not published',
       'outbox',
       ({ tables }) => void tables.outbox.push({ topic: 'commands', partition: 0, nextOffset: bodies.length + 3 }),

@@ -15,7 +15,8 @@ export interface LineRow {
   readonly qty: number;
 }
 
-interface ProductRow {
+/** A product's own row. */
+export interface ProductRow {
   readonly sku: string;
   readonly version: number;
   readonly source_topic: string | null;
@@ -76,6 +77,11 @@ export class Loading {
     this.#dialect = dialect;
   }
 
+  /** Whether `lockProducts` may wait for another transaction, which ends meanwhile. */
+  get waitsForProducts(): boolean {
+    return this.#dialect === 'postgresql';
+  }
+
   /** The skus of the batches that exist. */
   async skusOfReferences(references: readonly string[]): Promise<readonly { readonly reference: string; readonly sku: string }[]> {
     if (references.length === 0) return [];
@@ -98,31 +104,30 @@ export class Loading {
   /** The product with all its batches, in the order of creation, and none of their lines. Locked like those below. */
   async wholeProduct(sku: string): Promise<LoadedProduct | null> {
     const [rows, batches] = await Promise.all([
-      this.#lockProducts([sku]),
+      this.lockProducts([sku]),
       this.#sql<BatchRow>(`select ${BATCH} from batches where sku = ? order by id`, [sku]),
     ]);
     return asProducts(rows, batches)[0] ?? null;
   }
 
   /**
-   * The products with what commands can need of them: of their batches, in the order of creation,
-   * those with something available, those named, and those that hold a named line; and the named
-   * lines that are allocated. Nothing but a command that names an exhausted batch, or a line in it,
-   * makes anything of it available: so what is left out can hold no line, and cannot take one in.
+   * What commands can need of the locked products: of their batches, in the order of creation, those
+   * with something available, those named, and those that hold a named line; and the named lines
+   * that are allocated. Nothing but a command that names an exhausted batch, or a line in it, makes
+   * anything of it available: so what is left out can hold no line, and cannot take one in.
    */
-  async neededProducts(
-    skus: readonly string[],
+  async neededStock(
+    rows: readonly ProductRow[],
     { references, lines }: NamedStock,
   ): Promise<{ readonly products: readonly LoadedProduct[]; readonly lines: readonly LineRow[] }> {
-    if (skus.length === 0) return { products: [], lines: [] };
-    const [rows, batches, held] = await Promise.all([
-      this.#lockProducts(skus),
+    if (rows.length === 0) return { products: [], lines: [] };
+    const [batches, held] = await Promise.all([
       this.#sql<BatchRow>(
         `select ${BATCH} from batches
          where sku in (select sku from ${this.#rows({ sku: 'text' })} as wanted)
            and (quantity > allocated_quantity or reference in (select reference from ${this.#rows({ reference: 'text' })} as named))
          order by id`,
-        [json(skus.map((sku) => [sku])), json(references.map((reference) => [reference]))],
+        [json(rows.map(({ sku }) => [sku])), json(references.map((reference) => [reference]))],
       ),
       this.#heldLines(lines),
     ]);
@@ -133,7 +138,8 @@ export class Loading {
    * On PostgreSQL the products' rows are locked until the transaction ends, in the order of their
    * skus, so that two transactions cannot wait for each other.
    */
-  async #lockProducts(skus: readonly string[]): Promise<readonly ProductRow[]> {
+  async lockProducts(skus: readonly string[]): Promise<readonly ProductRow[]> {
+    if (skus.length === 0) return [];
     const lock = this.#dialect === 'postgresql' ? 'for update' : '';
     return this.#sql<ProductRow>(
       `select sku, version, source_topic, source_partition, next_offset from products

@@ -2,8 +2,8 @@ import type { Command } from '../../domain/commands.ts';
 import { MAX_LINES_LET_GO } from '../../domain/commands.ts';
 import { type Batch, OrderLine, type Product } from '../../domain/model.ts';
 import { type ProductRepository, TooMuchAtOnceError } from '../../service-layer/unit-of-work.ts';
-import { needsOf, setIn } from './command-needs.ts';
-import { type LoadedProduct, type Loading, type NamedLine, restoreLines } from './loading.ts';
+import { type CommandNeeds, needsOf, setIn } from './command-needs.ts';
+import { type LoadedProduct, type Loading, type NamedLine, type ProductRow, restoreLines } from './loading.ts';
 import type { TrackedBatches } from './tracking.ts';
 import type { Sql } from './transaction.ts';
 
@@ -73,22 +73,50 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
     const needs = needsOf(commands);
     for (const [reference, skus] of needs.references) this.#skusOfReference.set(reference, new Set(skus));
     for (const [orderid, skus] of needs.orders) this.#skusOfOrder.set(orderid, new Set(skus));
-    const { references, orders } = needs;
-    const [skusOfReferences, linesOfOrders] = await Promise.all([
-      this.#loading.skusOfReferences([...references.keys()]),
-      this.#loading.linesOfOrders([...orders.keys()]),
-    ]);
-    this.#noteReferences(skusOfReferences, []);
-    this.#noteOrders(linesOfOrders, []);
-    const skus = new Set(needs.skus);
-    for (const found of [...this.#skusOfReference.values(), ...this.#skusOfOrder.values()]) for (const sku of found) skus.add(sku);
+    const { skus, rows, linesOfOrders } = await this.#lockNeeded(needs);
     const named = [...needs.lines, ...linesOfOrders.map(({ orderid, sku }): NamedLine => [orderid, sku])];
-    const { products, lines } = await this.#loading.neededProducts([...skus], { references: [...references.keys()], lines: named });
-    const batches = this.#note([...skus], products);
+    const { products, lines } = await this.#loading.neededStock(rows, { references: [...needs.references.keys()], lines: named });
+    const batches = this.#note(skus, products);
     const surpluses = surplusesOf(batches, needs.smallestQuantity);
     if (commands.length > 1) refuseTooMuch(linesOfOrders.length, surpluses);
     restoreLines(batches, [...lines, ...(await this.#loading.linesThatMayBeLetGo(surpluses))]);
     this.#tracked.trackLines(batches.values());
+  }
+
+  /**
+   * Locks the products that the commands are about. On PostgreSQL a statement that has waited for a
+   * lock sees the newest version of the row it waited for, but no row that was added since the
+   * statement began. So a decision would rest on another transaction's change of one product, and
+   * not know the product which that transaction created. What is unknown is asked for again, until
+   * nothing more is found.
+   */
+  async #lockNeeded(needs: CommandNeeds) {
+    const skus = new Set<string>();
+    const rows: ProductRow[] = [];
+    for (let references = [...needs.references.keys()]; ; references = this.#unknown(needs)) {
+      const linesOfOrders = await this.#askWhichProducts(references, [...needs.orders.keys()]);
+      const named = [needs.skus, ...this.#skusOfReference.values(), ...this.#skusOfOrder.values()].flatMap((each) => [...each]);
+      const more = [...new Set(named)].filter((sku) => !skus.has(sku));
+      for (const sku of more) skus.add(sku);
+      const found = await this.#loading.lockProducts(more);
+      rows.push(...found);
+      if (found.length === 0 || !this.#loading.waitsForProducts) return { skus: [...skus], rows, linesOfOrders };
+    }
+  }
+
+  /** @returns the orders' lines */
+  async #askWhichProducts(references: readonly string[], orderids: readonly string[]) {
+    const [skusOfReferences, linesOfOrders] = await Promise.all([
+      this.#loading.skusOfReferences(references),
+      this.#loading.linesOfOrders(orderids),
+    ]);
+    this.#noteReferences(skusOfReferences, []);
+    this.#noteOrders(linesOfOrders, []);
+    return linesOfOrders;
+  }
+
+  #unknown({ references }: CommandNeeds): string[] {
+    return [...references.keys()].filter((reference) => setIn(this.#skusOfReference, reference).size === 0);
   }
 
   /** What was prepared foresees everything; otherwise it may also be on any product of this session. */

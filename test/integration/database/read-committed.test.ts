@@ -1,0 +1,81 @@
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { Database, type Session } from '../../../src/adapters/database/database.ts';
+import type { Command } from '../../../src/domain/commands.ts';
+import { Batch, OrderLine, Product } from '../../../src/domain/model.ts';
+import { postgresDatabase } from '../../support/databases.ts';
+
+/* Two transactions on PostgreSQL: the second waits for a product that the first has locked. */
+
+const DEADLINE_MS = 30_000;
+
+describe.skipIf(inject('postgresUrl') === null)('A transaction that waited for a product', { timeout: 2 * DEADLINE_MS }, () => {
+  let place: Awaited<ReturnType<typeof postgresDatabase>>;
+  let database: Database;
+
+  beforeEach(async () => {
+    place = await postgresDatabase();
+    database = await Database.open(place.url);
+    await database.runMigrations();
+    await database.getSession(async (session) => session.products.add(productWithLine('LAMP', 'order-1')));
+  });
+
+  afterEach(async () => {
+    await database.close();
+    await place.remove();
+  });
+
+  /** @param look runs in the transaction that has waited, once `commands` are prepared; `change` in the one that it waited for */
+  async function waitingFor<T>(change: (session: Session) => Promise<void>, commands: readonly Command[], look: (session: Session) => T) {
+    const locked = Promise.withResolvers<void>();
+    const first = database.getSession(async (session) => {
+      await session.products.get('LAMP');
+      locked.resolve();
+      const isWaiting = async () => (await database.query('select 1 from pg_locks where not granted')).length > 0;
+      await expect.poll(isWaiting, { timeout: DEADLINE_MS }).toBe(true);
+      await change(session);
+    });
+    await locked.promise;
+    const second = database.getSession(async (session) => {
+      await session.prepare(commands);
+      return look(session);
+    });
+    await first;
+    return second;
+  }
+
+  const touchLamp: Command = { type: 'AllocateOrder', orderid: 'order-9', lines: [new OrderLine('order-9', 'LAMP', 1)] };
+
+  it('knows a product that was added meanwhile', async () => {
+    const both: Command = {
+      type: 'AllocateOrder',
+      orderid: 'order-2',
+      lines: ['LAMP', 'NEW'].map((sku) => new OrderLine('order-2', sku, 1)),
+    };
+    const found = await waitingFor(
+      async (session) => session.products.add(new Product('NEW', 1)),
+      [both],
+      async ({ products }) => products.get('NEW'),
+    );
+    expect(found).not.toBeNull();
+  });
+
+  it('knows a batch that was added meanwhile', async () => {
+    const change: Command = { type: 'ChangeBatchQuantity', reference: 'late', quantity: 5 };
+    const add = async ({ products }: Session) => products.add(new Product('NEW', 1, [new Batch('late', 'NEW', 10, null)]));
+    const found = await waitingFor(add, [touchLamp, change], async ({ products }) => products.getByBatchReference('late'));
+    expect(found?.sku).toBe('NEW');
+  });
+
+  it('knows the products of an order that was allocated meanwhile', async () => {
+    const letGo: Command = { type: 'DeallocateOrder', orderid: 'order-2', sku: null };
+    const add = async ({ products }: Session) => products.add(productWithLine('NEW', 'order-2'));
+    const found = await waitingFor(add, [touchLamp, letGo], async ({ products }) => products.getByOrder('order-2'));
+    expect(found.map(({ sku }) => sku)).toEqual(['NEW']);
+  });
+});
+
+function productWithLine(sku: string, orderid: string): Product {
+  const batch = new Batch(`${sku}-batch`, sku, 10, null);
+  batch.allocate(new OrderLine(orderid, sku, 1));
+  return new Product(sku, 1, [batch]);
+}

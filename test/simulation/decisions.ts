@@ -1,0 +1,41 @@
+import type { HistoryRecord } from '../support/check-history.ts';
+
+/** When a transaction that answered commands began, and when it was committed. */
+interface Decision {
+  readonly partition: number;
+  /** Of the commands: behind the last one that it answered. */
+  readonly nextOffset: number;
+  readonly beganMs: number;
+  readonly committedMs: number;
+}
+
+const PLACE = /^.+\/(\d+)\/(\d+)(?:\.\d+)?$/;
+
+function placeTold({ headers }: HistoryRecord): readonly (string | undefined)[] {
+  if (headers['dead-letter-reason'] !== undefined) return [headers['dead-letter-partition'], headers['dead-letter-offset']];
+  return PLACE.exec(headers.ce_id ?? '')?.slice(1) ?? [];
+}
+
+/** Where several transactions are open at once, what counts is when each was committed, and nobody sees that from outside. */
+export class Decisions {
+  readonly #decisions: Decision[] = [];
+
+  note(decision: Decision): void {
+    this.#decisions.push(decision);
+  }
+
+  /** The event or dead letter, with the time of the decision that it tells of. Null: nothing of it was ever committed. */
+  timed(told: HistoryRecord): HistoryRecord | null {
+    const [partition, offset] = placeTold(told);
+    const decision = this.#decisions
+      .filter((each) => each.partition === Number(partition) && each.nextOffset > Number(offset))
+      .reduce<Decision | null>((first, each) => (first && first.nextOffset <= each.nextOffset ? first : each), null);
+    if (!decision) return null;
+    return { ...told, sinceAt: textOf(decision.beganMs), madeAt: textOf(decision.committedMs) };
+  }
+}
+
+/** Finer than a millisecond: two commits may be as close. */
+function textOf(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, -1)}${(ms % 1).toFixed(9).slice(2)}Z`;
+}

@@ -1,0 +1,195 @@
+import { codeOf } from '../../src/adapters/database/errors.ts';
+import { POSTGRES_ASLEEP_MS, POSTGRES_LOCK_TIMEOUT_MS } from '../../src/adapters/database/options.ts';
+import type { OpenTransaction, OpenTransactions, Result } from './open-transactions.ts';
+import { BlockedError, type RowLocks } from './row-locks.ts';
+import type { World } from './world.ts';
+
+/** PostgreSQL looks for a deadlock once a statement has waited for so long. */
+const DEADLOCK_TIMEOUT_MS = 1_000;
+
+const SQLSTATES: readonly (readonly [RegExp, string])[] = [
+  [/^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY|ROWID)/, '23505'],
+  [/^SQLITE_CONSTRAINT_FOREIGNKEY/, '23503'],
+  [/^SQLITE_CONSTRAINT/, '23514'],
+];
+
+/** What all backends of one server share. */
+export interface Server {
+  readonly world: World;
+  readonly transactions: OpenTransactions;
+  readonly locks: RowLocks<OpenTransaction>;
+  /** How probable it is, per statement in a transaction, that the server undoes it for another one's sake. */
+  readonly serializationFailureRate: number;
+  happens(what: string): void;
+  commits(transaction: OpenTransaction): void;
+}
+
+/** How a statement came out. */
+export type Outcome = { readonly result: Result } | { readonly error: Error };
+
+const NOTHING: Result = { rows: [], changes: 0 };
+
+/**
+ * The server's end of one connection.
+ *
+ *   idle ──begin──▶ in transaction ──commit, rollback──▶ idle
+ *                        │    └──a statement fails──▶ failed ──rollback──▶ idle
+ *                        └──silent for too long, the client is gone──▶ terminated
+ *
+ * A transaction that fails lets go of its locks at once. The server takes what reaches it to its end,
+ * also when nobody is there any more to hear of it.
+ */
+export class Backend {
+  readonly #server: Server;
+  readonly #onTerminated: (error: Error) => void;
+  #transaction: OpenTransaction | null = null;
+  #hasFailed = false;
+  #isBusy = false;
+  #isClientGone = false;
+  #isTerminated = false;
+  /** Changes with each statement. */
+  #turn = 0;
+
+  /** @param onTerminated the server has closed the connection */
+  constructor(server: Server, onTerminated: (error: Error) => void) {
+    this.#server = server;
+    this.#onTerminated = onTerminated;
+  }
+
+  get isInTransaction(): boolean {
+    return this.#transaction !== null;
+  }
+
+  execute(statement: string, parameters: readonly unknown[], answer: (outcome: Outcome) => void): void {
+    if (this.#isTerminated) return;
+    this.#turn += 1;
+    this.#isBusy = true;
+    const done = (outcome: Outcome) => {
+      this.#isBusy = false;
+      if (this.#isClientGone) this.terminate('The client is gone');
+      else this.#watchSleep();
+      answer(outcome);
+    };
+    if (this.#transaction) this.#transaction.seen = null;
+    if (/^begin\b/.test(statement)) this.#begin(done);
+    else if (statement === 'rollback') this.#rollBack(done);
+    else if (this.#hasFailed && statement === 'commit') this.#rollBack(done);
+    else if (this.#hasFailed) done({ error: sqlError('25P02', 'current transaction is aborted') });
+    else if (this.#isUndoneForAnother()) done(this.#fail(sqlError('40001', 'could not serialize access')));
+    else if (statement === 'commit') this.#commit(done);
+    else this.#attempt(statement, parameters, done);
+  }
+
+  /** The client has closed the connection, and the server hears of it. */
+  clientIsGone(): void {
+    this.#isClientGone = true;
+    // A statement that waits for a lock goes on waiting.
+    if (!this.#isBusy) this.terminate('The client is gone');
+  }
+
+  terminate(why: string): void {
+    if (this.#isTerminated) return;
+    this.#isTerminated = true;
+    if (this.#transaction) this.#server.locks.stopWaiting(this.#transaction);
+    this.#undo();
+    this.#onTerminated(sqlError('57P01', `terminating connection: ${why}`));
+  }
+
+  #begin(done: (outcome: Outcome) => void): void {
+    // There it is a warning if one is open already.
+    this.#transaction ??= { beganMs: this.#server.world.nowMs, written: [], seen: null };
+    done({ result: NOTHING });
+  }
+
+  #commit(done: (outcome: Outcome) => void): void {
+    const transaction = this.#transaction;
+    this.#transaction = null;
+    if (transaction) {
+      this.#server.commits(transaction);
+      this.#server.transactions.commit(transaction);
+      this.#server.locks.release(transaction);
+    }
+    done({ result: NOTHING });
+  }
+
+  #rollBack(done: (outcome: Outcome) => void): void {
+    this.#undo();
+    done({ result: NOTHING });
+  }
+
+  /** Runs the statement; if it must wait, from the beginning when it may be its turn. */
+  #attempt(statement: string, parameters: readonly unknown[], done: (outcome: Outcome) => void): void {
+    const { transactions, happens } = this.#server;
+    try {
+      done({ result: transactions.run(this.#transaction, statement, parameters) });
+    } catch (error) {
+      if (error instanceof BlockedError && this.#transaction) {
+        happens('wait for a lock');
+        this.#wait(this.#transaction, error.key, () => this.#attempt(statement, parameters, done), done);
+      } else done(this.#fail(error as Error));
+    }
+  }
+
+  #wait(transaction: OpenTransaction, key: string, again: () => void, done: (outcome: Outcome) => void): void {
+    const { world, locks, happens } = this.#server;
+    let isOver = false;
+    const giveUp = (what: string, error: Error) => {
+      isOver = true;
+      locks.stopWaiting(transaction);
+      happens(what);
+      done(this.#fail(error));
+    };
+    const isWaiting = () => !isOver && !this.#isTerminated;
+    locks.wait(transaction, key, () => {
+      isOver = true;
+      again();
+    });
+    world.after(DEADLOCK_TIMEOUT_MS, () => {
+      if (isWaiting() && locks.isInDeadlock(transaction)) giveUp('deadlock', sqlError('40P01', `deadlock detected, at ${key}`));
+    });
+    world.after(POSTGRES_LOCK_TIMEOUT_MS, () => {
+      if (isWaiting()) giveUp('lock time-out', sqlError('55P03', `canceling statement due to lock timeout, at ${key}`));
+    });
+  }
+
+  #isUndoneForAnother(): boolean {
+    const { world, serializationFailureRate, happens } = this.#server;
+    if (!this.#transaction || !world.isTroubled || serializationFailureRate === 0) return false;
+    const isUndone = world.chance(serializationFailureRate);
+    if (isUndone) happens('serialization failure');
+    return isUndone;
+  }
+
+  #fail(error: Error): Outcome {
+    const isOpen = this.#transaction !== null;
+    this.#undo();
+    this.#hasFailed = isOpen;
+    const state = SQLSTATES.find(([pattern]) => pattern.test(codeOf(error)))?.[1];
+    return { error: state === undefined ? error : sqlError(state, error.message) };
+  }
+
+  #undo(): void {
+    const transaction = this.#transaction;
+    this.#transaction = null;
+    this.#hasFailed = false;
+    if (!transaction) return;
+    this.#server.transactions.rollback(transaction);
+    this.#server.locks.release(transaction);
+  }
+
+  /** Whoever sleeps amid a transaction is ended. */
+  #watchSleep(): void {
+    if (!this.#transaction && !this.#hasFailed) return;
+    const turn = this.#turn;
+    this.#server.world.after(POSTGRES_ASLEEP_MS, () => {
+      const isAsleep = turn === this.#turn && (this.#transaction !== null || this.#hasFailed);
+      if (!isAsleep || this.#isTerminated) return;
+      this.#server.happens('sleeping transaction ended');
+      this.terminate('idle-in-transaction timeout');
+    });
+  }
+}
+
+function sqlError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}

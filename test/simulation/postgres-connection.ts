@@ -1,0 +1,188 @@
+import type { Result } from './open-transactions.ts';
+import { Backend, type Outcome, type Server } from './postgres-backend.ts';
+import type { Machine } from './world.ts';
+
+/** How long whoever has lost a connection by a reset takes to notice. */
+const LONGEST_RESET_MS = 1_000;
+
+/** The socket as far as the service looks at it. */
+class Stream {
+  bytesRead = 0;
+  destroyed = false;
+  readonly #onDestroyed: (error: Error) => void;
+
+  constructor(onDestroyed: (error: Error) => void) {
+    this.#onDestroyed = onDestroyed;
+  }
+
+  destroy(error: Error = new Error('Connection terminated')): void {
+    if (this.destroyed) return;
+    this.destroyed = true;
+    this.#onDestroyed(error);
+  }
+}
+
+/**
+ * A machine's connection to the server, as its driver shows it. It may be reset, which both ends
+ * notice sooner or later; or go silent, which neither end notices by itself: nothing arrives any more, in either direction.
+ */
+export class Connection {
+  readonly connection: { readonly stream: Stream };
+  readonly machine: Machine;
+  readonly #server: Server;
+  readonly #silentShare: number;
+  readonly #backend: Backend;
+  readonly #pending = new Set<(error: Error) => void>();
+  #isSilent = false;
+
+  /** @param silentShare how many of the connections that break go silent, instead of being reset */
+  constructor(server: Server, machine: Machine, silentShare: number) {
+    this.#server = server;
+    this.machine = machine;
+    this.#silentShare = silentShare;
+    const stream = new Stream((error) => this.#closed(error));
+    this.connection = { stream };
+    this.#backend = new Backend(server, (error) => this.#reach(() => stream.destroy(error)));
+  }
+
+  get backend(): Backend {
+    return this.#backend;
+  }
+
+  /** Goes by the driver's name: the service puts a watch in its place. */
+  query(statement: string, parameters: readonly unknown[] = []): Promise<Result> {
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    if (this.machine.isDead) return promise;
+    if (this.machine.isFrozen) {
+      // Whoever stalls between two steps has not sent the next one.
+      this.machine.hears(() => void this.query(statement, parameters).then(resolve, reject));
+      return promise;
+    }
+    if (this.connection.stream.destroyed) return Promise.reject(new Error('Client has encountered a connection error'));
+    this.#pending.add(reject);
+    this.#send(statement, parameters, (outcome) => {
+      this.#pending.delete(reject);
+      this.connection.stream.bytesRead += 1;
+      if ('error' in outcome) reject(outcome.error);
+      else resolve(outcome.result);
+    });
+    return promise;
+  }
+
+  async end(): Promise<void> {
+    this.connection.stream.destroy();
+  }
+
+  /** Nothing comes through any more, and nobody says so. */
+  silence(): void {
+    this.#isSilent = true;
+  }
+
+  /** Both ends notice, each in its time. */
+  reset(): void {
+    const { world } = this.#server;
+    world.after(world.random() * LONGEST_RESET_MS, () => this.#backend.clientIsGone());
+    world.after(world.random() * LONGEST_RESET_MS, () =>
+      this.machine.hears(() => this.connection.stream.destroy(new Error('read ECONNRESET'))),
+    );
+  }
+
+  #send(statement: string, parameters: readonly unknown[], hear: (outcome: Outcome) => void): void {
+    const { world } = this.#server;
+    const what = short(statement);
+    const { thereMs, isLost, isAnswerLost, backMs } = world.journey(what);
+    if (isLost) this.#break(what);
+    if (isLost) return;
+    world.after(thereMs, () => {
+      // On a silent connection nothing arrives.
+      if (this.#isSilent) return;
+      this.#backend.execute(statement, parameters, (outcome) => {
+        world.trace(this.machine.name, what, isAnswerLost ? 'ANSWER LOST' : '', 'error' in outcome ? outcome.error : '');
+        if (isAnswerLost) this.#break(what);
+        else world.after(backMs, () => this.#reach(() => hear(outcome)));
+      });
+    });
+  }
+
+  #break(what: string): void {
+    const { world, happens } = this.#server;
+    const goesSilent = world.chance(this.#silentShare);
+    world.trace(this.machine.name, what, goesSilent ? 'goes silent' : 'is reset');
+    if (goesSilent) {
+      happens('silent connection');
+      this.silence();
+    } else this.reset();
+  }
+
+  /** The machine's end hears of something, unless the connection is silent. */
+  #reach(what: () => void): void {
+    if (this.#isSilent) return;
+    this.machine.hears(() => {
+      if (!this.connection.stream.destroyed) what();
+    });
+  }
+
+  #closed(error: Error): void {
+    for (const reject of this.#pending) reject(error);
+    this.#pending.clear();
+    if (this.#isSilent) return;
+    const { world } = this.#server;
+    world.after(world.random(), () => this.#backend.clientIsGone());
+  }
+}
+
+type Listener = (...told: readonly never[]) => void;
+
+/** The driver's pool, as far as the service knows it. */
+export class Pool {
+  readonly #connect: () => Promise<Connection>;
+  readonly #listeners = new Map<string, Listener>();
+  readonly #idle: Connection[] = [];
+
+  constructor(connect: () => Promise<Connection>) {
+    this.#connect = connect;
+  }
+
+  on(event: string, listener: Listener): void {
+    this.#listeners.set(event, listener);
+  }
+
+  async use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const connection = this.#takeIdle() ?? (await this.#openOne());
+    this.#tell('acquire', connection);
+    try {
+      return await work(connection);
+    } finally {
+      this.#tell('release', undefined, connection);
+      if (connection.connection.stream.destroyed) this.#tell('remove', connection);
+      else this.#idle.push(connection);
+    }
+  }
+
+  async #openOne(): Promise<Connection> {
+    const connection = await this.#connect();
+    this.#tell('connect', connection);
+    return connection;
+  }
+
+  /** The driver takes what is closed out of the pool by itself. */
+  #takeIdle(): Connection | undefined {
+    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
+      if (!idle.connection.stream.destroyed) return idle;
+      this.#tell('remove', idle);
+    }
+    return undefined;
+  }
+
+  #tell(event: string, ...told: readonly unknown[]): void {
+    this.#listeners.get(event)?.(...(told as readonly never[]));
+  }
+}
+
+const shortened = new Map<string, string>();
+
+export function short(statement: string): string {
+  const text = shortened.get(statement) ?? statement.replaceAll(/\s+/g, ' ').slice(0, 60);
+  shortened.set(statement, text);
+  return text;
+}

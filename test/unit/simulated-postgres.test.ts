@@ -1,0 +1,175 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Database } from '../../src/adapters/database/database.ts';
+import type { OpenTransaction, Result } from '../simulation/open-transactions.ts';
+import { Backend, type Server } from '../simulation/postgres-backend.ts';
+import { RowLocks } from '../simulation/row-locks.ts';
+import { DatabaseFile } from '../simulation/simulated-database.ts';
+import { World } from '../simulation/world.ts';
+
+/* The simulation is only as good as its server: here it does what PostgreSQL does at READ COMMITTED. */
+
+const LOCK = 'select version from products where sku = $1 order by sku for update';
+const CHANGE = 'update products set version = version + 1 where sku = $1';
+const ADD = 'insert into products (sku, version) values ($1, 1)';
+const ADD_BATCH = `insert into batches (reference, sku, quantity, allocated_quantity) values ($1, 'LAMP', 1, 0) returning id`;
+
+describe('The simulated PostgreSQL', () => {
+  let folder: string;
+  let file: DatabaseFile;
+  let world: World;
+  let server: Server;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'allocation-simulated-'));
+    const path = join(folder, 'stock.db');
+    const database = await Database.open(`sqlite:///${path}`);
+    await database.runMigrations();
+    await database.close();
+    file = new DatabaseFile(path);
+  });
+
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  beforeEach(() => {
+    file.empty();
+    world = new World(1);
+    const locks = new RowLocks<OpenTransaction>();
+    file.transactions.begin(locks, '');
+    server = { world, transactions: file.transactions, locks, serializationFailureRate: 0, happens: () => {}, commits: () => {} };
+  });
+
+  afterEach(() => file.transactions.close());
+
+  /** A connection on which statements come to rows, or to the SQLSTATE of an error; undefined while they wait. */
+  function session() {
+    const backend = new Backend(server, () => {});
+    return (statement: string, ...parameters: readonly unknown[]) => {
+      const sent: { rows?: Result['rows']; code?: string } = {};
+      backend.execute(statement, parameters, (outcome) => {
+        if ('error' in outcome) sent.code = (outcome.error as Error & { readonly code: string }).code;
+        else sent.rows = outcome.result.rows;
+      });
+      return sent;
+    };
+  }
+
+  function inTransaction() {
+    const run = session();
+    run('begin');
+    return run;
+  }
+
+  const pass = (ms: number) => world.run(() => false, ms);
+
+  it('shows a transaction what was committed before each statement', () => {
+    const [one, other] = [inTransaction(), inTransaction()];
+    one(ADD, 'LAMP');
+    expect(other('select sku from products').rows).toEqual([]);
+    one('commit');
+    expect(other('select sku from products').rows).toEqual([{ sku: 'LAMP' }]);
+  });
+
+  it('lets a change wait for another one, and keeps both', () => {
+    inTransactionOf(ADD, 'LAMP');
+    const [one, other] = [inTransaction(), inTransaction()];
+    one(CHANGE, 'LAMP');
+    const late = other(CHANGE, 'LAMP');
+    expect(late.rows).toBeUndefined();
+    one('commit');
+    expect(late.rows).toEqual([]);
+    other('commit');
+    expect(session()('select version from products').rows).toEqual([{ version: 3 }]);
+  });
+
+  it('keeps nothing of a transaction that is rolled back amid others', () => {
+    const [one, other] = [inTransaction(), inTransaction()];
+    one(ADD, 'LAMP');
+    other(ADD, 'TABLE');
+    one('rollback');
+    other('commit');
+    expect(session()('select sku from products').rows).toEqual([{ sku: 'TABLE' }]);
+  });
+
+  it('shows whoever waited for a row its newest version, and no new rows', () => {
+    inTransactionOf(ADD, 'LAMP');
+    const [one, other] = [inTransaction(), inTransaction()];
+    one(CHANGE, 'LAMP');
+    one(ADD, 'TABLE');
+    const late = other('select sku, version from products order by sku for update');
+    one('commit');
+    expect(late.rows).toEqual([{ sku: 'LAMP', version: 2 }]);
+    expect(other('select sku from products order by sku for update').rows).toHaveLength(2);
+  });
+
+  it('lets a unique key wait for an uncommitted row, and then conflict', () => {
+    const [one, other] = [inTransaction(), inTransaction()];
+    one(ADD, 'LAMP');
+    const late = other(ADD, 'LAMP');
+    one('commit');
+    expect(late.code).toBe('23505');
+  });
+
+  it('lets a unique key wait for an uncommitted row that never comes', () => {
+    const [one, other] = [inTransaction(), inTransaction()];
+    one(ADD, 'LAMP');
+    const late = other(ADD, 'LAMP');
+    one('rollback');
+    expect(late.rows).toEqual([]);
+  });
+
+  it('gives up waiting for a lock after two seconds', async () => {
+    inTransactionOf(ADD, 'LAMP');
+    const [one, other] = [inTransaction(), inTransaction()];
+    one(LOCK, 'LAMP');
+    const late = other(LOCK, 'LAMP');
+    await pass(1_900);
+    expect(late.code).toBeUndefined();
+    await pass(200);
+    expect(late.code).toBe('55P03');
+  });
+
+  it('undoes one of two transactions that wait for each other', async () => {
+    for (const sku of ['LAMP', 'TABLE']) inTransactionOf(ADD, sku);
+    const [one, other] = [inTransaction(), inTransaction()];
+    one(LOCK, 'LAMP');
+    other(LOCK, 'TABLE');
+    const first = one(LOCK, 'TABLE');
+    const second = other(LOCK, 'LAMP');
+    await pass(1_100);
+    expect([first.code, second.code].filter(Boolean)).toEqual(['40P01']);
+    expect([first.rows, second.rows].filter(Boolean)).toHaveLength(1);
+  });
+
+  it('answers nothing but the end of a transaction that has failed', () => {
+    inTransactionOf(ADD, 'LAMP');
+    const run = inTransaction();
+    expect(run(ADD, 'LAMP').code).toBe('23505');
+    expect(run('select sku from products').code).toBe('25P02');
+    run('commit');
+    expect(run('select sku from products').rows).toHaveLength(1);
+  });
+
+  it('gives out no number twice, also after a rollback', () => {
+    const [one, other] = [inTransaction(), inTransaction()];
+    const ids = [one(ADD_BATCH, 'a'), other(ADD_BATCH, 'b')].map(({ rows }) => rows?.[0]);
+    one('rollback');
+    ids.push(other(ADD_BATCH, 'c').rows?.[0]);
+    expect(ids).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }]);
+  });
+
+  it('frees what a transaction holds that sleeps for four seconds', async () => {
+    inTransactionOf(ADD, 'LAMP');
+    inTransaction()(LOCK, 'LAMP');
+    await pass(4_100);
+    expect(inTransaction()(LOCK, 'LAMP').rows).toHaveLength(1);
+  });
+
+  function inTransactionOf(statement: string, ...parameters: readonly unknown[]): void {
+    const run = inTransaction();
+    run(statement, ...parameters);
+    run('commit');
+  }
+});
