@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Event, RejectionReason } from '../domain/events.ts';
 import { idOf } from '../domain/identity.ts';
+import { subjectsNamedBy } from '../domain/subjects.ts';
 import { passing } from '../fault-points.ts';
 import { encodeDeadLetter } from '../messages/dead-letters.ts';
 import { type IncomingCommand, readCommand, type UnreadableMessage } from '../messages/incoming.ts';
@@ -132,9 +133,9 @@ async function handle(
   const commands = records.flatMap(({ incoming }) => (incoming.kind === 'command' ? [incoming] : []));
   const [claimed, parked] = await Promise.all([
     transaction.claim(commands.map(({ identity }) => identity)),
-    transaction.readParked(),
-    transaction.prepare(commands.map(({ command }) => command)),
+    transaction.readParked(commands, false),
   ]);
+  await transaction.prepare(commands.map(({ command }) => command));
   passing('loaded');
   const parking = new Parking(parked, parkedLimit);
   const unanswered = new Set(claimed);
@@ -176,14 +177,14 @@ function isUnknown(event: Event): boolean {
 async function fail([read]: readonly ReadRecord[], transaction: LaneTransaction, { parkedLimit }: Answering): Promise<readonly Answer[]> {
   if (read?.incoming.kind !== 'command') return read ? [{ ...read, events: null, parked: null }] : [];
   const { identity, command } = read.incoming;
-  const [claimed, parked] = await Promise.all([transaction.claim([identity]), transaction.readParked()]);
+  const [claimed, parked] = await Promise.all([transaction.claim([identity]), transaction.readParked([read.incoming], true)]);
   // The same command came through another lane too, and was answered there since.
   if (!claimed.has(identity)) return [];
   const parking = new Parking(parked, parkedLimit);
   const subjects = await subjectsOf(command, transaction.products).catch((error) => {
     if (error instanceof TroubleError) throw error;
     // What the handler failed on may be what is stored: the command's own words must do.
-    return subjectsOf(command, { getByBatchReference: async () => null, getByOrder: async () => [] });
+    return subjectsNamedBy(command);
   });
   const failed = parking.park(identity, parking.widened(subjects), []);
   passing('failure-claimed');

@@ -1,11 +1,10 @@
 import type { Command } from '../domain/commands.ts';
 import { formerIdentity, type Identity, idOf, parkedIdentity } from '../domain/identity.ts';
-import { type ParkedChanges, type ParkedCommand, type ProductRepository, TroubleError } from './unit-of-work.ts';
+import { SKU, skuSubjects, subjectOfSku, subjectsNamedBy } from '../domain/subjects.ts';
+import { type Parked, type ParkedChanges, type ParkedCommand, type ProductRepository, TroubleError } from './unit-of-work.ts';
 
 /** So much is parked about one product that no more may be: the lane waits until somebody redrives or discards it. */
 export class ParkingFullError extends TroubleError {}
-
-const SKU = 'sku:';
 
 /**
  * What a command is about: the products, batches and orders that it names, and the products that those belong to. Commands with a
@@ -15,26 +14,19 @@ export async function subjectsOf(
   command: Command,
   products: Pick<ProductRepository, 'getByBatchReference' | 'getByOrder'>,
 ): Promise<readonly string[]> {
-  const ofProducts = (found: readonly { readonly sku: string }[]) => found.map(({ sku }) => subjectOfSku(sku));
-  switch (command.type) {
-    case 'CreateBatch':
-      return [`batch:${command.reference}`, subjectOfSku(command.sku)];
-    case 'AllocateOrder':
-      return [`order:${command.orderid}`, ...ofProducts(command.lines)];
-    case 'ChangeBatchQuantity': {
-      const product = await products.getByBatchReference(command.reference);
-      return [`batch:${command.reference}`, ...ofProducts(product ? [product] : [])];
-    }
-    case 'DeallocateOrder': {
-      const { orderid, sku } = command;
-      return [`order:${orderid}`, ...ofProducts(sku === null ? await products.getByOrder(orderid) : [{ sku }])];
-    }
-  }
+  return [...subjectsNamedBy(command), ...skuSubjects(await productsBehind(command, products))];
 }
 
-/** The subject that a product is. */
-export function subjectOfSku(sku: string): string {
-  return SKU + sku;
+/** The products that the command means and does not name. */
+async function productsBehind(
+  command: Command,
+  products: Pick<ProductRepository, 'getByBatchReference' | 'getByOrder'>,
+): Promise<readonly { readonly sku: string }[]> {
+  if (command.type === 'ChangeBatchQuantity') {
+    const product = await products.getByBatchReference(command.reference);
+    return product ? [product] : [];
+  }
+  return command.type === 'DeallocateOrder' && command.sku === null ? products.getByOrder(command.orderid) : [];
 }
 
 /** The products among the subjects. */
@@ -49,12 +41,14 @@ export function skusOf({ subjects }: ParkedCommand): readonly string[] {
 export class Parking {
   readonly #commands: Map<Identity, ParkedCommand>;
   readonly #limit: number;
+  #lastPosition: number;
   readonly #changed = new Set<Identity>();
   readonly #unanswered = new Set<Identity>();
 
   /** @param limit how many commands about one product may be parked */
-  constructor(commands: readonly ParkedCommand[], limit: number) {
+  constructor({ commands, lastPosition }: Parked, limit: number) {
     this.#commands = new Map(commands.map((each) => [each.id, each]));
+    this.#lastPosition = lastPosition;
     this.#limit = limit;
   }
 
@@ -91,18 +85,18 @@ export class Parking {
     const key = this.#keyOf(identity);
     const id = parkedIdentity(identity);
     const known = this.#commands.get(key);
-    const last = [...this.#commands.values()].reduce((highest, { position }) => Math.max(highest, position), 0);
     const command = {
       id,
       subjects,
       behind,
-      position: known?.position ?? last + 1,
+      position: known?.position ?? this.#lastPosition + 1,
       isRedriven: behind.length > 0 && known?.isRedriven === true,
     };
     if (!known && behind.length > 0) this.#refuseTooMany(command);
     // What a former release has parked is parked under the whole identity from now on.
     if (key !== id && this.#commands.delete(key)) this.#changed.add(key);
     this.#commands.set(id, command);
+    this.#lastPosition = Math.max(this.#lastPosition, command.position);
     this.#changed.add(id);
     this.#unanswered.add(identity);
     return command;

@@ -63,7 +63,7 @@ describe('a lane that opens', () => {
 async function positionAfter(epochs: readonly (number | undefined)[], known?: number) {
   const transaction = {
     claim: async () => new Set(),
-    readParked: async () => [],
+    readParked: async () => ({ commands: [], lastPosition: 0 }),
     prepare: async () => {},
     flush: async () => {},
     writers: () => [],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Product } from '../../../src/domain/model.ts';
 import { Parking, ParkingFullError, subjectsOf } from '../../../src/service-layer/parking.ts';
+import type { ParkedCommand } from '../../../src/service-layer/unit-of-work.ts';
 import { allocateOrder, changeBatchQuantity, createBatch, deallocateOrder } from '../../support/commands.ts';
 
 const lamp = new Product('LAMP');
@@ -8,6 +9,12 @@ const products = {
   getByBatchReference: async (reference: string) => (reference === 'known' ? lamp : null),
   getByOrder: async () => [lamp],
 };
+
+/** What the database says when these are all that is parked. */
+const parked = (commands: readonly ParkedCommand[]) => ({
+  commands,
+  lastPosition: Math.max(0, ...commands.map(({ position }) => position)),
+});
 
 describe('what a command is about', () => {
   it.each([
@@ -24,13 +31,13 @@ describe('what a command is about', () => {
 
 describe('parking', () => {
   const failed = () => {
-    const parking = new Parking([], 3);
+    const parking = new Parking(parked([]), 3);
     parking.park('failed', ['order:1', 'sku:LAMP'], []);
     return parking;
   };
 
   it('lets everything pass while nothing has failed', () => {
-    expect(new Parking([], 1).before('any', ['sku:LAMP'])).toEqual([]);
+    expect(new Parking(parked([]), 1).before('any', ['sku:LAMP'])).toEqual([]);
   });
 
   it('holds back what has a subject in common with what failed, and nothing else', () => {
@@ -46,7 +53,7 @@ describe('parking', () => {
   });
 
   it('knows the products of a batch or an order by what is parked about it, while the database does not', () => {
-    const parking = new Parking([], 3);
+    const parking = new Parking(parked([]), 3);
     parking.park('creation', ['batch:b', 'sku:LAMP'], []);
     expect(parking.widened(['batch:b'])).toEqual(['batch:b', 'sku:LAMP']);
     expect(parking.widened(['order:2', 'sku:LAMP'])).toEqual(['order:2', 'sku:LAMP']);
@@ -83,10 +90,7 @@ describe('parking', () => {
     expect(() => parking.park('5', ['sku:LAMP'], ['failed'])).toThrow(/3 commands about LAMP are parked behind failed/);
     expect(parking.park('4', ['sku:LAMP'], ['failed']).position).toBe(4);
     expect(parking.park('6', ['sku:SOFA'], ['failed']).position).toBe(5);
-    const sentAgain = new Parking(
-      parking.changes().parked.map((each) => ({ ...each, isRedriven: true })),
-      3,
-    );
+    const sentAgain = new Parking(parked(parking.changes().parked.map((each) => ({ ...each, isRedriven: true }))), 3);
     expect(sentAgain.park('5', ['sku:LAMP'], ['failed']).position).toBe(6);
   });
 
@@ -94,13 +98,13 @@ describe('parking', () => {
     const parking = failed();
     for (const id of ['2', '3', '4']) parking.park(id, ['sku:LAMP'], ['failed']);
     const redriven = parking.changes().parked.map((each) => ({ ...each, isRedriven: true }));
-    const sentAgain = new Parking(redriven, 3);
+    const sentAgain = new Parking(parked(redriven), 3);
     // These came through another lane, and found the failed one still before them.
     for (const id of ['2', '3', '4']) sentAgain.park(id, ['sku:LAMP'], ['failed']);
     for (const id of ['5', '6', '7', '8', '9']) sentAgain.park(id, ['sku:LAMP'], ['failed']);
     sentAgain.park('failed', ['sku:LAMP'], []);
     expect(() => sentAgain.park('10', ['sku:LAMP'], ['failed'])).toThrow(ParkingFullError);
-    const answered = new Parking(redriven, 3);
+    const answered = new Parking(parked(redriven), 3);
     answered.answered('failed');
     expect(answered.park('5', ['sku:LAMP'], ['failed']).position).toBe(5);
   });
@@ -108,10 +112,7 @@ describe('parking', () => {
   it('has room behind a failed command that was discarded and came again', () => {
     const parking = failed();
     for (const id of ['2', '3', '4']) parking.park(id, ['sku:LAMP'], ['failed']);
-    const discarded = new Parking(
-      parking.changes().parked.filter(({ id }) => id !== 'failed'),
-      3,
-    );
+    const discarded = new Parking(parked(parking.changes().parked.filter(({ id }) => id !== 'failed')), 3);
     discarded.park('failed', ['sku:LAMP'], discarded.before('failed', ['sku:LAMP']));
     expect(discarded.park('5', ['sku:LAMP'], ['failed']).position).toBe(6);
   });
