@@ -7,7 +7,7 @@ import { encodeDeadLetter } from '../messages/dead-letters.ts';
 import { type IncomingCommand, readCommand, type UnreadableMessage } from '../messages/incoming.ts';
 import { encodeAnswer } from '../messages/outgoing.ts';
 import type { MessageBus } from '../service-layer/message-bus.ts';
-import { Parking, skusOf, subjectsOf } from '../service-layer/parking.ts';
+import { Parking, type ParkingLimits, skusOf, subjectsOf } from '../service-layer/parking.ts';
 import {
   type LanePosition,
   type LaneProgress,
@@ -26,8 +26,7 @@ export interface Answering {
   readonly bus: MessageBus;
   readonly eventsTopic: string;
   readonly deadLettersTopic: string;
-  /** So many commands about one product may be parked. */
-  readonly parkedLimit: number;
+  readonly parkingLimits: ParkingLimits;
   readonly clock: () => Date;
   readonly metrics: Metrics;
 }
@@ -128,7 +127,7 @@ interface Answer extends ReadRecord {
 async function handle(
   { records, settledBelowOffset }: Batch,
   transaction: LaneTransaction,
-  { bus, parkedLimit }: Answering,
+  { bus, parkingLimits }: Answering,
 ): Promise<readonly Answer[]> {
   const commands = records.flatMap(({ incoming }) => (incoming.kind === 'command' ? [incoming] : []));
   const [claimed, parked] = await Promise.all([
@@ -137,7 +136,7 @@ async function handle(
   ]);
   await transaction.prepare(commands.map(({ command }) => command));
   passing('loaded');
-  const parking = new Parking(parked, parkedLimit);
+  const parking = new Parking(parked, parkingLimits);
   const unanswered = new Set(claimed);
   const answers: Answer[] = [];
   for (const [index, { record, incoming }] of records.entries()) {
@@ -174,13 +173,13 @@ function isUnknown(event: Event): boolean {
 }
 
 /** Instead of step 3: a handler has failed on the command for good. What comes after it about the same subjects will be parked. */
-async function fail([read]: readonly ReadRecord[], transaction: LaneTransaction, { parkedLimit }: Answering): Promise<readonly Answer[]> {
+async function fail([read]: readonly ReadRecord[], transaction: LaneTransaction, { parkingLimits }: Answering): Promise<readonly Answer[]> {
   if (read?.incoming.kind !== 'command') return read ? [{ ...read, events: null, parked: null }] : [];
   const { identity, command } = read.incoming;
   const [claimed, parked] = await Promise.all([transaction.claim([identity]), transaction.readParked([read.incoming], true)]);
   // The same command came through another lane too, and was answered there since.
   if (!claimed.has(identity)) return [];
-  const parking = new Parking(parked, parkedLimit);
+  const parking = new Parking(parked, parkingLimits);
   const subjects = await subjectsOf(command, transaction.products).catch((error) => {
     if (error instanceof TroubleError) throw error;
     // What the handler failed on may be what is stored: the command's own words must do.

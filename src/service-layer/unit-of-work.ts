@@ -327,6 +327,8 @@ export interface Parked {
   readonly commands: readonly ParkedCommand[];
   /** The highest position of any parked command; 0: there is none. */
   readonly lastPosition: number;
+  /** How many commands are parked in all, without those that an operator has sent again. */
+  readonly standing: number;
 }
 
 /** A command, and what it is known by. */

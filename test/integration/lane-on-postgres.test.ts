@@ -41,7 +41,7 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
       bus: quietBus(),
       eventsTopic: 'events',
       deadLettersTopic: 'dead-letters',
-      parkedLimit: 1_000,
+      parkingLimits: { ofProduct: 1_000, inAll: 1_000 },
       clock: () => new Date(),
       metrics,
     };

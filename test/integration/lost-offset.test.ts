@@ -50,7 +50,7 @@ describe('A lane whose committed offset is missing', () => {
       broker: log,
       store,
       group,
-      answering: { bus: quietBus(), ...topics, parkedLimit: 1_000, clock: () => new Date(), metrics },
+      answering: { bus: quietBus(), ...topics, parkingLimits: { ofProduct: 1_000, inAll: 1_000 }, clock: () => new Date(), metrics },
       published: new LaneOffsets(committedBy(log, group)),
       earlier: new EarlierCommands({ broker: log, store, metrics, log: lines }),
       relayBudget: new ByteBudget(1_000_000),

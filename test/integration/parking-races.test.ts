@@ -29,7 +29,7 @@ describe.skipIf(inject('postgresUrl') === null)('Two lanes that work at once on 
     bus: quietBus(),
     eventsTopic: 'events',
     deadLettersTopic: 'dead-letters',
-    parkedLimit: 10,
+    parkingLimits: { ofProduct: 10, inAll: 1_000 },
     clock: () => new Date(0),
     metrics: new Metrics(() => ({ working: 1, assigned: 1 })),
   };

@@ -4,6 +4,7 @@ import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
 import type { Metrics } from '../../src/entrypoints/metrics.ts';
 import { FAULT_POINTS, type FaultPoint, faults } from '../../src/fault-points.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
+import type { ParkingLimits } from '../../src/service-layer/parking.ts';
 import { checkHistory, type History, type HistoryRecord, type LogStarts, type Violation } from '../support/check-history.ts';
 import { asHistoryRecord, stockTables } from '../support/read-history.ts';
 import { answeredAfterTruncation, ClusterFaults, hasAnsweredWhatIsLost, LONGEST_OUTAGE_MS } from './cluster-faults.ts';
@@ -166,7 +167,7 @@ class Scene {
   readonly cluster: ClusterFaults;
   readonly #reader: LiveReader;
   readonly #operator: Operator;
-  readonly #parkedLimit: number;
+  readonly #parkingLimits: ParkingLimits;
   readonly #world: World;
   readonly #log: SimulatedLog;
   readonly #database: SimulatedDatabase;
@@ -191,7 +192,8 @@ class Scene {
         for (const machine of this.#living()) this.#leave(machine);
       },
     });
-    this.#parkedLimit = world.pick(PARKED_LIMITS);
+    const ofProduct = world.pick(PARKED_LIMITS);
+    this.#parkingLimits = { ofProduct, inAll: 2 * ofProduct };
     this.#operator = new Operator(world, log, database, TOPICS);
     this.#world = world;
     this.#log = log;
@@ -223,7 +225,7 @@ class Scene {
         bus: this.poison.into(new MessageBus({ notifications: { outOfStock: () => {} } })),
         eventsTopic: TOPICS.events,
         deadLettersTopic: TOPICS.deadLetters,
-        parkedLimit: this.#parkedLimit,
+        parkingLimits: this.#parkingLimits,
         clock: () => this.clocks.read(machine),
         metrics: this.#metrics,
       },

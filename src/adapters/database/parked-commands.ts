@@ -35,7 +35,7 @@ const KEY = { id: 'text', identity: 'text' } as const;
 const COLUMNS = { ...KEY, subjects: 'text', behind: 'text', position: 'bigint', is_redriven: 'bigint' } as const;
 const NAMES = Object.keys(COLUMNS).join(', ');
 
-const NOTHING_PARKED: Parked = { commands: [], lastPosition: 0 };
+const NOTHING_PARKED: Parked = { commands: [], lastPosition: 0, standing: 0 };
 
 /** @param willPark the transaction parks something in any case */
 export async function readParked(sql: Sql, dialect: Dialect, commands: readonly IdentifiedCommand[], willPark: boolean): Promise<Parked> {
@@ -46,8 +46,8 @@ export async function readParked(sql: Sql, dialect: Dialect, commands: readonly 
   const found = await concern.read(sql);
   const known = new Set(found.map(({ id }) => id));
   const failed = new Set(found.flatMap(({ behind }) => behind).filter((id) => !known.has(id)));
-  const [more, lastPosition] = await Promise.all([failed.size > 0 ? readByKey(sql, dialect, [...failed]) : [], readLastPosition(sql)]);
-  return { commands: [...found, ...more].toSorted((one, other) => one.position - other.position), lastPosition };
+  const [more, all] = await Promise.all([failed.size > 0 ? readByKey(sql, dialect, [...failed]) : [], measure(sql)]);
+  return { commands: [...found, ...more].toSorted((one, other) => one.position - other.position), ...all };
 }
 
 /** Until the transaction ends, no other one parks, answers or releases a parked command. */
@@ -60,9 +60,17 @@ async function isAnyParked(sql: Sql): Promise<boolean> {
   return (await sql('select 1 as found from parked_commands limit 1')).length > 0;
 }
 
-async function readLastPosition(sql: Sql): Promise<number> {
-  const [row] = await sql<{ last: number | null }>('select max(position) as last from parked_commands');
-  return row?.last ?? 0;
+async function measure(sql: Sql): Promise<Omit<Parked, 'commands'>> {
+  const [row] = await sql<{ last: number | null; standing: number }>(
+    `select max(position) as last, (select count(*) from parked_commands where is_redriven = 0) as standing from parked_commands`,
+  );
+  return { lastPosition: row?.last ?? 0, standing: row?.standing ?? 0 };
+}
+
+/** How many commands of all lanes are parked. */
+export async function countParked(database: Database): Promise<number> {
+  const [row] = await database.query<{ parked: number }>('select count(*) as parked from parked_commands');
+  return row?.parked ?? 0;
 }
 
 async function readByKey(sql: Sql, dialect: Dialect, those: readonly Identity[]): Promise<readonly ParkedCommand[]> {

@@ -63,7 +63,7 @@ describe('a lane that opens', () => {
 async function positionAfter(epochs: readonly (number | undefined)[], known?: number) {
   const transaction = {
     claim: async () => new Set(),
-    readParked: async () => ({ commands: [], lastPosition: 0 }),
+    readParked: async () => ({ commands: [], lastPosition: 0, standing: 0 }),
     prepare: async () => {},
     flush: async () => {},
     writers: () => [],
@@ -79,7 +79,12 @@ async function positionAfter(epochs: readonly (number | undefined)[], known?: nu
       ...(leaderEpoch !== undefined && { leaderEpoch }),
     }),
   );
-  const answering = { eventsTopic: 'events', deadLettersTopic: 'dead-letters', parkedLimit: 1, clock: () => new Date(0) };
+  const answering = {
+    eventsTopic: 'events',
+    deadLettersTopic: 'dead-letters',
+    parkingLimits: { ofProduct: 1, inAll: 1_000 },
+    clock: () => new Date(0),
+  };
   const batch: Batch = {
     lane,
     records: await readRecords(records),
