@@ -9,23 +9,25 @@ export const SKU = 'sku:';
 
 /** The subjects that a command's own words say, whatever is stored. */
 export function subjectsNamedBy(command: Command): readonly string[] {
+  const own = 'reference' in command ? `batch:${command.reference}` : `order:${command.orderid}`;
+  return [own, ...skusNamedBy(command).map(subjectOfSku)];
+}
+
+/** The products that a command's own words say, whatever is stored. */
+export function skusNamedBy(command: Command): readonly string[] {
   switch (command.type) {
     case 'CreateBatch':
-      return [`batch:${command.reference}`, subjectOfSku(command.sku)];
+      return [command.sku];
     case 'AllocateOrder':
-      return [`order:${command.orderid}`, ...skuSubjects(command.lines)];
+      return command.lines.map(({ sku }) => sku);
     case 'ChangeBatchQuantity':
-      return [`batch:${command.reference}`];
+      return [];
     case 'DeallocateOrder':
-      return [`order:${command.orderid}`, ...(command.sku === null ? [] : [subjectOfSku(command.sku)])];
+      return command.sku === null ? [] : [command.sku];
   }
 }
 
 /** The subject that a product is. */
 export function subjectOfSku(sku: string): string {
   return SKU + sku;
-}
-
-export function skuSubjects(products: readonly { readonly sku: string }[]): readonly string[] {
-  return products.map(({ sku }) => subjectOfSku(sku));
 }

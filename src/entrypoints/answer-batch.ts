@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Event, RejectionReason } from '../domain/events.ts';
 import { idOf } from '../domain/identity.ts';
-import { subjectsNamedBy } from '../domain/subjects.ts';
+import { skusNamedBy, subjectsNamedBy } from '../domain/subjects.ts';
 import { passing } from '../fault-points.ts';
 import { encodeDeadLetter } from '../messages/dead-letters.ts';
 import { type IncomingCommand, readCommand, type UnreadableMessage } from '../messages/incoming.ts';
@@ -88,6 +88,11 @@ export async function readRecords(records: readonly ReceivedRecord[]): Promise<r
     if (read.length % STRETCH === 0) await nextTurn();
   }
   return read;
+}
+
+/** The products that the commands among the records name. */
+export function productsNamedIn(records: readonly ReadRecord[]): ReadonlySet<string> {
+  return new Set(records.flatMap(({ incoming }) => (incoming.kind === 'command' ? skusNamedBy(incoming.command) : [])));
 }
 
 /**

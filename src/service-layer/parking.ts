@@ -1,6 +1,6 @@
 import type { Command } from '../domain/commands.ts';
 import { formerIdentity, type Identity, idOf, parkedIdentity } from '../domain/identity.ts';
-import { SKU, skuSubjects, subjectOfSku, subjectsNamedBy } from '../domain/subjects.ts';
+import { SKU, subjectOfSku, subjectsNamedBy } from '../domain/subjects.ts';
 import { type Parked, type ParkedChanges, type ParkedCommand, type ProductRepository, TroubleError } from './unit-of-work.ts';
 
 /** So much is parked that no more may be: the lane waits until somebody redrives or discards it. */
@@ -14,7 +14,8 @@ export async function subjectsOf(
   command: Command,
   products: Pick<ProductRepository, 'getByBatchReference' | 'getByOrder'>,
 ): Promise<readonly string[]> {
-  return [...subjectsNamedBy(command), ...skuSubjects(await productsBehind(command, products))];
+  const behind = await productsBehind(command, products);
+  return [...subjectsNamedBy(command), ...behind.map(({ sku }) => subjectOfSku(sku))];
 }
 
 /** The products that the command means and does not name. */

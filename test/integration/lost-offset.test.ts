@@ -8,6 +8,7 @@ import { EarlierCommands } from '../../src/entrypoints/earlier-commands.ts';
 import { committedBy, LaneOffsets } from '../../src/entrypoints/lane-offsets.ts';
 import { ByteBudget } from '../../src/entrypoints/memory-budget.ts';
 import { Metrics } from '../../src/entrypoints/metrics.ts';
+import { ProductTurns } from '../../src/entrypoints/product-turns.ts';
 import { type LaneContext, takeOver } from '../../src/entrypoints/take-over.ts';
 import { readLaneOffsets, settleLaneOffsets } from '../../src/replay/lane-offsets.ts';
 import { type Broker, FencedError, type LanePosition } from '../../src/service-layer/unit-of-work.ts';
@@ -54,6 +55,7 @@ describe('A lane whose committed offset is missing', () => {
       published: new LaneOffsets(committedBy(log, group)),
       earlier: new EarlierCommands({ broker: log, store, metrics, log: lines }),
       relayBudget: new ByteBudget(1_000_000),
+      productTurns: new ProductTurns(),
       answered: new AnswerReader(log, topics, lines),
       reopenAll: () => {},
       recoveryAdvice: async () => 'rebuild it',
