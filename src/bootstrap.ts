@@ -4,6 +4,7 @@ import { EmbeddedBroker } from './adapters/broker/embedded/broker.ts';
 import { KafkaBroker } from './adapters/broker/kafka/broker.ts';
 import { Database } from './adapters/database/database.ts';
 import { SqlLaneStore } from './adapters/database/lane-store.ts';
+import { countParked } from './adapters/database/parked-commands.ts';
 import { refuseMarked } from './adapters/database/rebuild-target.ts';
 import { LoggedNotifications } from './adapters/notifications.ts';
 import type { Config } from './config.ts';
@@ -101,7 +102,7 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
       bus: overrides.bus ?? new MessageBus({ notifications }),
       eventsTopic: config.eventsTopic,
       deadLettersTopic: config.deadLettersTopic,
-      parkedLimit: config.parkedLimit,
+      parkingLimits: config.parkingLimits,
       clock: overrides.clock ?? (() => new Date()),
       metrics,
     },
@@ -109,6 +110,7 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
   const { commandsTopic: topic, groupId: group } = config;
   const watchdog = new Watchdog({ broker, topic, group, lanes: () => consumer.watchedLanes(), log });
   metrics.watchLanes(() => watchdog.stuckLanes);
+  metrics.watchParked(() => countParked(database));
   const problems = () => [...recovery.problems(), ...consumer.problems(), ...watchdog.problems()];
   const http = new HttpApi({
     broker,

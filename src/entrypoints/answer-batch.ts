@@ -2,12 +2,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Event, RejectionReason } from '../domain/events.ts';
 import { idOf } from '../domain/identity.ts';
 import { TooManyLinesError } from '../domain/model.ts';
+import { skusNamedBy, subjectsNamedBy } from '../domain/subjects.ts';
 import { passing } from '../fault-points.ts';
 import { type DeadLetter, encodeDeadLetter } from '../messages/dead-letters.ts';
 import { type IncomingCommand, readCommand, type UnreadableMessage } from '../messages/incoming.ts';
 import { encodeAnswer } from '../messages/outgoing.ts';
 import type { MessageBus } from '../service-layer/message-bus.ts';
-import { Parking, skusOf, subjectsOf } from '../service-layer/parking.ts';
+import { Parking, type ParkingLimits, skusOf, subjectsOf } from '../service-layer/parking.ts';
 import {
   type LanePosition,
   type LaneProgress,
@@ -27,8 +28,7 @@ export interface Answering {
   readonly bus: MessageBus;
   readonly eventsTopic: string;
   readonly deadLettersTopic: string;
-  /** So many commands about one product may be parked. */
-  readonly parkedLimit: number;
+  readonly parkingLimits: ParkingLimits;
   readonly clock: () => Date;
   readonly metrics: Metrics;
 }
@@ -92,6 +92,11 @@ export async function readRecords(records: readonly ReceivedRecord[]): Promise<r
   return read;
 }
 
+/** The products that the commands among the records name. */
+export function productsNamedIn(records: readonly ReadRecord[]): ReadonlySet<string> {
+  return new Set(records.flatMap(({ incoming }) => (incoming.kind === 'command' ? skusNamedBy(incoming.command) : [])));
+}
+
 /**
  * Answers every record, in order, within the lane's transaction: a command goes to the bus once, by its identity; whatever
  * cannot be read, or be handled, or is too large for one transaction, goes to the dead letters. While the database writes what the aggregates have become, the
@@ -132,16 +137,16 @@ interface Answer extends ReadRecord {
 async function handle(
   { records, settledBelowOffset }: Batch,
   transaction: LaneTransaction,
-  { bus, parkedLimit }: Answering,
+  { bus, parkingLimits }: Answering,
 ): Promise<readonly Answer[]> {
   const commands = records.flatMap(({ incoming }) => (incoming.kind === 'command' ? [incoming] : []));
   const [claimed, parked] = await Promise.all([
     transaction.claim(commands.map(({ identity }) => identity)),
-    transaction.readParked(),
-    transaction.prepare(commands.map(({ command }) => command)),
+    transaction.readParked(commands, false),
   ]);
+  await transaction.prepare(commands.map(({ command }) => command));
   passing('loaded');
-  const parking = new Parking(parked, parkedLimit);
+  const parking = new Parking(parked, parkingLimits);
   const unanswered = new Set(claimed);
   const answers: Answer[] = [];
   let eventCount = 0;
@@ -194,19 +199,19 @@ function isUnknown(event: Event): boolean {
 }
 
 /** Instead of step 3: a handler has failed on the command for good. What comes after it about the same subjects will be parked. */
-async function fail([read]: readonly ReadRecord[], transaction: LaneTransaction, { parkedLimit }: Answering): Promise<readonly Answer[]> {
+async function fail([read]: readonly ReadRecord[], transaction: LaneTransaction, { parkingLimits }: Answering): Promise<readonly Answer[]> {
   if (read?.incoming.kind !== 'command') return read ? [{ ...read, events: null, parked: null }] : [];
   const { identity, command } = read.incoming;
-  const [claimed, parked] = await Promise.all([transaction.claim([identity]), transaction.readParked()]);
+  const [claimed, parked] = await Promise.all([transaction.claim([identity]), transaction.readParked([read.incoming], true)]);
   // The same command came through another lane too, and was answered there since.
   if (!claimed.has(identity)) return [];
-  const parking = new Parking(parked, parkedLimit);
+  const parking = new Parking(parked, parkingLimits);
   // Prepared, no more of the products is loaded than the command names.
   const prepared = transaction.prepare([command]).then(() => subjectsOf(command, transaction.products));
   const subjects = await prepared.catch((error) => {
     if (error instanceof TroubleError) throw error;
     // What the handler failed on may be what is stored: the command's own words must do.
-    return subjectsOf(command, { getByBatchReference: async () => null, getByOrder: async () => [] });
+    return subjectsNamedBy(command);
   });
   const failed = parking.park(identity, parking.widened(subjects), []);
   passing('failure-claimed');

@@ -5,6 +5,7 @@ import { Lane } from './lane.ts';
 import { committedBy, LaneOffsets } from './lane-offsets.ts';
 import { LaneRefusedError } from './lost-offset.ts';
 import { ByteBudget, MEMORY_BUDGET_BYTES } from './memory-budget.ts';
+import { ProductTurns } from './product-turns.ts';
 import { type LaneContext, refuse } from './take-over.ts';
 import type { WatchedLane } from './watchdog.ts';
 
@@ -18,7 +19,10 @@ export class CommandConsumer {
   #joining: GroupConsumer | null = null;
   #subscription: GroupConsumer | null = null;
 
-  constructor(topic: string, context: Omit<LaneContext, 'published' | 'earlier' | 'answered' | 'relayBudget' | 'reopenAll'>) {
+  constructor(
+    topic: string,
+    context: Omit<LaneContext, 'published' | 'earlier' | 'answered' | 'relayBudget' | 'productTurns' | 'reopenAll'>,
+  ) {
     this.#topic = topic;
     const { broker, store, group, answering, log } = context;
     this.#context = {
@@ -27,6 +31,7 @@ export class CommandConsumer {
       earlier: new EarlierCommands({ broker, store, metrics: answering.metrics, log }),
       answered: new AnswerReader(broker, answering, log),
       relayBudget: new ByteBudget(MEMORY_BUDGET_BYTES.relays),
+      productTurns: new ProductTurns(),
       reopenAll: (why) => {
         for (const { lane } of this.#lanes.values()) lane.reopen(why);
       },

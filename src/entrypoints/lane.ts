@@ -13,7 +13,7 @@ import {
   type ReceivedRecord,
   TroubleError,
 } from '../service-layer/unit-of-work.ts';
-import { answerBatch, type HandlerFailure, placeOf, readRecords, UnsettledError } from './answer-batch.ts';
+import { answerBatch, type HandlerFailure, placeOf, productsNamedIn, readRecords, UnsettledError } from './answer-batch.ts';
 import { LaneRefusedError } from './lost-offset.ts';
 import { OutboxRelay } from './outbox-relay.ts';
 import { type LaneContext, takeOver } from './take-over.ts';
@@ -252,8 +252,11 @@ export class Lane implements PartitionOwner {
       settledBelowOffset,
     };
     const work = (transaction: LaneTransaction) => answerBatch(batch, transaction, answering);
-    const progress = await store.transaction(this.#assigned, position, work).catch(unsettledIn);
-    if (typeof progress === 'number') return progress;
+    const progress = await this.#context.productTurns.take(productsNamedIn(read), async () => {
+      if (this.#isClosing) return null;
+      return store.transaction(this.#assigned, position, work).catch(unsettledIn);
+    });
+    if (progress === null || typeof progress === 'number') return progress;
     passing('database-committed');
     // The lane has opened anew meanwhile, perhaps without having seen this transaction: the row is moved, so that its next one is
     // fenced, and the opening after that publishes these answers.

@@ -62,6 +62,26 @@ export class Metrics {
     });
   }
 
+  /**
+   * @param countParked asked at each scrape, which does not wait for it: a database that is silent
+   * must not keep the other numbers back
+   */
+  watchParked(countParked: () => Promise<number>): void {
+    let known = Number.NaN;
+    const note = (count: number) => {
+      known = count;
+    };
+    const parked = new Gauge({
+      name: 'allocation_parked_commands',
+      help: 'Commands of all lanes that have failed, or wait behind one that has, as counted at the scrape before; NaN: not known',
+      registers: [this.registry],
+      collect() {
+        parked.set(known);
+        countParked().then(note, () => note(Number.NaN));
+      },
+    });
+  }
+
   /** A lane has waited for others. @param outcome `ran-out`: they had not decided everything when the time was up */
   waited(outcome: 'decided' | 'ran-out', seconds: number): void {
     this.#orderWaits.inc({ outcome });

@@ -17,6 +17,7 @@ import type { LaneOffsets } from './lane-offsets.ts';
 import { knownOffsets, LaneRefusedError, refuseAnotherGroup } from './lost-offset.ts';
 import type { ByteBudget } from './memory-budget.ts';
 import { wholeCommandChunks } from './outbox-relay.ts';
+import type { ProductTurns } from './product-turns.ts';
 import { fenceGroup, openLaneProducer } from './transactional-ids.ts';
 
 /** What all lanes of a process share. */
@@ -35,6 +36,7 @@ export interface LaneContext {
   readonly published: LaneOffsets;
   readonly earlier: EarlierCommands;
   readonly relayBudget: ByteBudget;
+  readonly productTurns: ProductTurns;
   readonly answered: AnswerReader;
   /** What an operator can do about a database that is older than the topics, in words. */
   readonly recoveryAdvice: () => Promise<string>;

@@ -1,7 +1,8 @@
 import { type DeadLetter, readDeadLetters, replacementIdentity } from '../cli/dead-letter-box.ts';
 import { formerIdentity, type Identity, idOf, parkedIdentity } from '../domain/identity.ts';
+import { subjectOfSku } from '../domain/subjects.ts';
 import { readCommand } from '../messages/incoming.ts';
-import { subjectOfSku, subjectsOf } from '../service-layer/parking.ts';
+import { subjectsOf } from '../service-layer/parking.ts';
 import type { Broker, Delivery, ParkedCommand } from '../service-layer/unit-of-work.ts';
 import type { RebuildPlan } from './rebuild-plan.ts';
 

@@ -329,6 +329,22 @@ export interface ParkedCommand {
   readonly isRedriven: boolean;
 }
 
+/** What a transaction must know of parked commands. */
+export interface Parked {
+  /** Those that matter to it, in the order of their positions. */
+  readonly commands: readonly ParkedCommand[];
+  /** The highest position of any parked command; 0: there is none. */
+  readonly lastPosition: number;
+  /** How many commands are parked in all, without those that an operator has sent again. */
+  readonly standing: number;
+}
+
+/** A command, and what it is known by. */
+export interface IdentifiedCommand {
+  readonly identity: Identity;
+  readonly command: Command;
+}
+
 export interface ParkedChanges {
   /** New, or to be replaced. They have no answer yet. */
   readonly parked: readonly ParkedCommand[];
@@ -341,8 +357,14 @@ export interface ParkedChanges {
 export interface LaneTransaction extends UnitOfWork {
   /** Notes that this transaction answers these commands. @returns those that no other has answered before */
   claim(commands: readonly Identity[]): Promise<ReadonlySet<Identity>>;
-  /** Every command, of any lane, that failed or waits behind one that did. */
-  readParked(): Promise<readonly ParkedCommand[]>;
+  /**
+   * The parked commands, of any lane, that matter to these commands: about the same products, batches
+   * or orders, and the failed ones that those wait for. If there are any, no other transaction parks,
+   * answers or releases a parked command before this one has ended. Call it before `prepare`: what
+   * the last such transaction has made known can then be loaded.
+   * @param willPark the transaction parks something in any case
+   */
+  readParked(commands: readonly IdentifiedCommand[], willPark: boolean): Promise<Parked>;
   /** Notes what is parked and what is not any more; takes back what `claim` noted of the unanswered ones. */
   writeParked(changes: ParkedChanges): Promise<void>;
   /**

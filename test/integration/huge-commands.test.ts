@@ -68,7 +68,7 @@ describeOnEachDatabase('A lane', (current) => {
         bus,
         eventsTopic: 'events',
         deadLettersTopic: 'dead-letters',
-        parkedLimit: 1_000,
+        parkingLimits: { ofProduct: 1_000, inAll: 1_000 },
         clock: () => new Date(),
         metrics,
       },

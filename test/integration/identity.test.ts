@@ -22,7 +22,7 @@ describeOnEachDatabase("A command's identity", (current) => {
     bus: quietBus(),
     eventsTopic: 'events',
     deadLettersTopic: 'dead-letters',
-    parkedLimit: 10,
+    parkingLimits: { ofProduct: 10, inAll: 1_000 },
     clock: () => new Date(0),
     metrics: new Metrics(() => ({ working: 1, assigned: 1 })),
   };

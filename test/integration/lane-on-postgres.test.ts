@@ -24,6 +24,7 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
   let consumer: CommandConsumer;
   const events: ReceivedRecord[] = [];
   const deadLetters: ReceivedRecord[] = [];
+  const logged: string[] = [];
 
   beforeEach(async () => {
     place = await postgresDatabase();
@@ -41,7 +42,7 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
       bus: quietBus(),
       eventsTopic: 'events',
       deadLettersTopic: 'dead-letters',
-      parkedLimit: 1_000,
+      parkingLimits: { ofProduct: 1_000, inAll: 1_000 },
       clock: () => new Date(),
       metrics,
     };
@@ -50,7 +51,7 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
       store: new SqlLaneStore(database, () => {}),
       group: 'group',
       recoveryAdvice: async () => '',
-      log: pino({ level: 'silent' }),
+      log: pino({ level: 'info' }, { write: (line) => logged.push(JSON.parse(line).msg) }),
       answering,
     });
   });
@@ -63,19 +64,56 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
     await place.remove();
     events.length = 0;
     deadLetters.length = 0;
+    logged.length = 0;
   });
+
+  const createBatch = (reference: string, sku: string) => ({ id: reference, type: 'CreateBatch', reference, sku, quantity: 1, eta: null });
+  const publish = (...commands: readonly object[]) =>
+    broker.publish(
+      'commands',
+      commands.map((command) => ({ key: 'key', value: JSON.stringify(command), headers: {} })),
+    );
+
+  /** Keeps all products locked, as another process does. */
+  async function lockProducts(): Promise<() => Promise<void>> {
+    const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>();
+    const isLocked = Promise.withResolvers<void>();
+    const held = database.transaction(async (sql) => {
+      await sql('set local idle_in_transaction_session_timeout = 0');
+      await sql('select sku from products for update');
+      isLocked.resolve();
+      await mayEnd;
+    });
+    await isLocked.promise;
+    return () => {
+      end();
+      return held;
+    };
+  }
+
+  it('repeats a transaction that has waited too long for a product, and does not open anew', async () => {
+    await publish(createBatch('b', 'LAMP'));
+    await consumer.start();
+    await eventually(() => expect(events).toHaveLength(1), { withinMs: 30_000 });
+    const release = await lockProducts();
+    await publish({ id: 'order', type: 'AllocateOrder', orderid: 'o', sku: 'LAMP', qty: 1 });
+    const begun = new Set<number>();
+    const waiting = `select cast(extract(epoch from xact_start) * 1000000 as bigint) as begun from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
+    const hasWaitedTwice = async () => {
+      for (const row of await database.query<{ begun: number }>(waiting)) begun.add(row.begun);
+      expect(begun.size).toBe(2);
+    };
+    await eventually(hasWaitedTwice, { withinMs: 30_000 }).finally(release);
+    await eventually(() => expect(events).toHaveLength(2), { withinMs: 60_000 });
+    expect(logged.filter((message) => message.startsWith('The lane w'))).toEqual(['The lane works']);
+  }, 180_000);
 
   it('sends a command that goes beyond a limit of the server to the dead letters, and answers the others', async () => {
     await database.query(REFUSE_ONE);
     await database.query('create trigger refuse before insert on batches for each row execute function refuse()');
     const references = ['one', 'too-large', 'two'];
-    const values = references.map((reference) =>
-      JSON.stringify({ id: reference, type: 'CreateBatch', reference, sku: `SKU-${reference}`, quantity: 1, eta: null }),
-    );
-    await broker.publish(
-      'commands',
-      values.map((value) => ({ key: 'key', value, headers: {} })),
-    );
+    await publish(...references.map((reference) => createBatch(reference, `SKU-${reference}`)));
     await consumer.start();
     await eventually(() => expect([events.length, deadLetters.length]).toEqual([2, 1]), { withinMs: 30_000 });
     expect(events.map(({ value }) => JSON.parse(String(value)).reference)).toEqual(['one', 'two']);

@@ -37,7 +37,7 @@ describe('A lane', () => {
   async function start(parts: { readonly broker: Broker; readonly store: LaneStore }, commandsTopic = 'commands'): Promise<void> {
     const metrics = new Metrics(() => consumer.lanes());
     const topics = { eventsTopic: 'events', deadLettersTopic: 'dead-letters' };
-    const answering = { bus: quietBus(), ...topics, parkedLimit: 1_000, clock: () => new Date(), metrics };
+    const answering = { bus: quietBus(), ...topics, parkingLimits: { ofProduct: 1_000, inAll: 1_000 }, clock: () => new Date(), metrics };
     const log = pino({ level: 'silent' });
     consumer = new CommandConsumer(commandsTopic, { ...parts, group: 'group', recoveryAdvice: async () => '', log, answering });
     await consumer.start();

@@ -8,6 +8,7 @@ import { EarlierCommands } from '../../src/entrypoints/earlier-commands.ts';
 import { committedBy, LaneOffsets } from '../../src/entrypoints/lane-offsets.ts';
 import { ByteBudget } from '../../src/entrypoints/memory-budget.ts';
 import { Metrics } from '../../src/entrypoints/metrics.ts';
+import { ProductTurns } from '../../src/entrypoints/product-turns.ts';
 import { type LaneContext, takeOver } from '../../src/entrypoints/take-over.ts';
 import { readLaneOffsets, settleLaneOffsets } from '../../src/replay/lane-offsets.ts';
 import { type Broker, FencedError, type LanePosition } from '../../src/service-layer/unit-of-work.ts';
@@ -50,10 +51,11 @@ describe('A lane whose committed offset is missing', () => {
       broker: log,
       store,
       group,
-      answering: { bus: quietBus(), ...topics, parkedLimit: 1_000, clock: () => new Date(), metrics },
+      answering: { bus: quietBus(), ...topics, parkingLimits: { ofProduct: 1_000, inAll: 1_000 }, clock: () => new Date(), metrics },
       published: new LaneOffsets(committedBy(log, group)),
       earlier: new EarlierCommands({ broker: log, store, metrics, log: lines }),
       relayBudget: new ByteBudget(1_000_000),
+      productTurns: new ProductTurns(),
       answered: new AnswerReader(log, topics, lines),
       reopenAll: () => {},
       recoveryAdvice: async () => 'rebuild it',

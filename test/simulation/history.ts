@@ -4,16 +4,15 @@ import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
 import type { Metrics } from '../../src/entrypoints/metrics.ts';
 import { FAULT_POINTS, type FaultPoint, faults } from '../../src/fault-points.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
+import type { ParkingLimits } from '../../src/service-layer/parking.ts';
 import type { LaneStore } from '../../src/service-layer/unit-of-work.ts';
 import { checkHistory, type History, type HistoryRecord, type LogStarts, type Violation } from '../support/check-history.ts';
 import { asHistoryRecord, stockTables } from '../support/read-history.ts';
 import { answeredAfterTruncation, ClusterFaults, hasAnsweredWhatIsLost, LONGEST_OUTAGE_MS } from './cluster-faults.ts';
 import { LiveReader, type LiveViolation } from './live-reader.ts';
 import { Operator } from './operator.ts';
-import { readingParkedAgain } from './parked-read-again.ts';
 import { type ParkedTooLate, parkedTooLate } from './parked-too-late.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
-import { PARKED_READ_FIRST } from './planted-postgres-bugs.ts';
 import { Poison } from './poison.ts';
 import { SequenceWatch } from './sequence-watch.ts';
 import { type DatabaseFile, type Flaws, SimulatedDatabase, type SimulatedServer } from './simulated-database.ts';
@@ -179,7 +178,7 @@ class Scene {
   readonly cluster: ClusterFaults;
   readonly #reader: LiveReader;
   readonly #operator: Operator;
-  readonly #parkedLimit: number;
+  readonly #parkingLimits: ParkingLimits;
   readonly #world: World;
   readonly #log: SimulatedLog;
   readonly database: SimulatedServer;
@@ -204,7 +203,8 @@ class Scene {
         for (const machine of this.#living()) this.#leave(machine);
       },
     });
-    this.#parkedLimit = world.pick(PARKED_LIMITS);
+    const ofProduct = world.pick(PARKED_LIMITS);
+    this.#parkingLimits = { ofProduct, inAll: 2 * ofProduct };
     this.#operator = new Operator(world, log, database, TOPICS);
     this.#world = world;
     this.#log = log;
@@ -242,7 +242,7 @@ class Scene {
         bus: this.poison.into(new MessageBus({ notifications: { outOfStock: () => {} } })),
         eventsTopic: TOPICS.events,
         deadLettersTopic: TOPICS.deadLetters,
-        parkedLimit: this.#parkedLimit,
+        parkingLimits: this.#parkingLimits,
         clock: () => this.clocks.read(machine),
         metrics: this.#metrics,
       },
@@ -258,9 +258,7 @@ class Scene {
   }
 
   #openStore(machine: Machine, flaws: Flaws = {}): LaneStore {
-    const store = new SqlLaneStore(this.database.connect(machine, flaws), () => {});
-    const isAlone = this.database.decisions === null;
-    return isAlone || this.#bug === PARKED_READ_FIRST ? store : readingParkedAgain(store);
+    return new SqlLaneStore(this.database.connect(machine, flaws), () => {});
   }
 
   makeTrouble(): void {

@@ -6,7 +6,7 @@ import {
   type GroupPosition,
   type LaneTransaction,
   type OutgoingRecord,
-  type ParkedCommand,
+  type Parked,
   type ReceivedRecord,
   type TransactionalProducer,
 } from '../../src/service-layer/unit-of-work.ts';
@@ -225,10 +225,10 @@ export const plants = {
   'what is being redriven takes up room': (parts) =>
     reading(parts, (parked) => parked.map((command) => ({ ...command, isRedriven: false }))),
   'what is parked is read once': (parts) => {
-    let known: readonly ParkedCommand[] | undefined;
+    let known: Parked | undefined;
     return inTransaction(parts, (transaction) => ({
-      readParked: async () => {
-        known ??= await transaction.readParked();
+      readParked: async (commands, willPark) => {
+        known ??= await transaction.readParked(commands, willPark);
         return known;
       },
     }));

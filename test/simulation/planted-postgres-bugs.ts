@@ -9,9 +9,6 @@ import { over } from '../support/over.ts';
 import { inTransaction, type Parts, stating, withDatabase, withStore } from './planting.ts';
 import type { Connection } from './postgres-connection.ts';
 
-/** Today the service does so (`parked-read-again.ts`). */
-export const PARKED_READ_FIRST = 'what is parked is read before the products are locked';
-
 /** Bugs that show where transactions of several lanes are open at once, or where a connection goes silent. */
 export const postgresPlants = {
   // Locks.
@@ -30,16 +27,8 @@ export const postgresPlants = {
       )?.[1];
       return columns === undefined ? statement : `select ${columns} from source_positions where topic = ? and partition = ?`;
     }),
-  'what is parked is read before the products are locked': (parts) =>
-    inTransaction(parts, (transaction) => {
-      let read: ReturnType<typeof transaction.readParked> | undefined;
-      const claim: typeof transaction.claim = (ids) => {
-        read = transaction.readParked();
-        read.catch(() => {});
-        return transaction.claim(ids);
-      };
-      return { claim, readParked: () => read ?? transaction.readParked() };
-    }),
+  'what is parked is read while others may answer it': (parts) =>
+    stating(parts, (statement) => (statement.includes('pg_advisory_xact_lock') ? 'select 1' : statement)),
   'ids are claimed without the unique key': (parts) =>
     inTransaction(parts, (transaction) => ({
       claim: async (ids) => {

@@ -69,7 +69,12 @@ export function inTransaction(parts: Parts, change: (transaction: LaneTransactio
 
 /** Changes what a transaction takes for parked. */
 export function reading(parts: Parts, change: (parked: readonly ParkedCommand[]) => readonly ParkedCommand[]): Parts {
-  return inTransaction(parts, (transaction) => ({ readParked: async () => change(await transaction.readParked()) }));
+  return inTransaction(parts, (transaction) => ({
+    readParked: async (commands, willPark) => {
+      const parked = await transaction.readParked(commands, willPark);
+      return { ...parked, commands: change(parked.commands) };
+    },
+  }));
 }
 
 export const isFailed = ({ behind }: ParkedCommand) => behind.length === 0;

@@ -27,6 +27,8 @@ export interface Server {
 /** How a statement came out. */
 export type Outcome = { readonly result: Result } | { readonly error: Error };
 
+const ADVISORY_LOCK = /^select pg_advisory_xact_lock\((\d+)\)$/;
+
 const NOTHING: Result = { rows: [], changes: 0 };
 
 /**
@@ -119,9 +121,11 @@ export class Backend {
 
   /** Runs the statement; if it must wait, from the beginning when it may be its turn. */
   #attempt(statement: string, parameters: readonly unknown[], done: (outcome: Outcome) => void): void {
-    const { transactions, happens } = this.#server;
+    const { transactions, locks, happens } = this.#server;
     try {
-      done({ result: transactions.run(this.#transaction, statement, parameters) });
+      const advisoryLock = ADVISORY_LOCK.exec(statement)?.[1];
+      if (advisoryLock && this.#transaction) locks.take(this.#transaction, `advisory lock ${advisoryLock}`);
+      done({ result: advisoryLock ? NOTHING : transactions.run(this.#transaction, statement, parameters) });
     } catch (error) {
       if (error instanceof BlockedError && this.#transaction) {
         happens('wait for a lock');

@@ -5,6 +5,7 @@ import type { Sql } from './transaction.ts';
 /** Numbers below 2^31 that no other user of the database locks. */
 export const MIGRATION_LOCK = 720_575_940;
 export const REBUILD_LOCK = 720_575_941;
+export const PARKED_LOCK = 720_575_942;
 
 /** Whoever waits for the lock looks so often whether the signal has aborted. */
 const WAIT_MS = 1_000;

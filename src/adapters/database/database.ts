@@ -4,6 +4,7 @@ import type { AbstractSqlConnection } from '@mikro-orm/sqlite';
 import { codeOf, DatabaseUnavailableError, messageOf, translated } from './errors.ts';
 import { migrate } from './migrate.ts';
 import { type DatabaseLimits, DEFAULT_LIMITS, type Dialect, databaseOptions, describeUrl, dialectOf, sqliteFile } from './options.ts';
+import { PoolTurns } from './pool-turns.ts';
 import { executeBound, type Parameters, runTransaction, type Sql, type Transaction } from './transaction.ts';
 import { type OnError, SqlUnitOfWork } from './unit-of-work.ts';
 
@@ -24,7 +25,8 @@ const open = new Map<string, Promise<Database>>();
  * One database, shared by everything in the process. Statements that run into trouble throw `TroubleError`, whose `cause` is the driver's error;
  * a statement that is wrong in itself throws the driver's error.
  *
- * SQLite is one connection, one user at a time: inside `transaction` or `getSession`, use only what they hand you, or wait for ever.
+ * SQLite is one connection, one user at a time, and PostgreSQL's pool is as many: inside `transaction` or `getSession`, use only what they
+ * hand you, or wait for ever.
  */
 export class Database {
   readonly dialect: Dialect;
@@ -35,13 +37,16 @@ export class Database {
   readonly #key: string;
   readonly #description: string;
   readonly #timeoutMs: number;
+  readonly #turns: PoolTurns;
 
-  private constructor(key: string, url: string, orm: MikroORM, { timeoutMs }: DatabaseLimits, died: Promise<Error>) {
+  private constructor(key: string, url: string, orm: MikroORM, { timeoutMs, poolSize }: DatabaseLimits, died: Promise<Error>) {
     this.#key = key;
     this.#description = describeUrl(url);
     this.dialect = dialectOf(url);
     this.orm = orm;
     this.#timeoutMs = timeoutMs;
+    // SQLite's thread has a queue of its own.
+    this.#turns = new PoolTurns(this.dialect === 'sqlite' ? Number.POSITIVE_INFINITY : poolSize);
     this.died = died;
   }
 
@@ -95,8 +100,10 @@ export class Database {
   /** Runs a statement outside any transaction. */
   async query<Row = unknown>(statement: string, parameters: Parameters = []): Promise<Row[]> {
     const connection = this.orm.em.getConnection() as AbstractSqlConnection;
-    await translated(() => connection.ensureConnection());
-    return (await executeBound<Row>(connection.getClient(), this.dialect, statement, parameters)).rows;
+    return this.#turns.take(async () => {
+      await translated(() => connection.ensureConnection());
+      return (await executeBound<Row>(connection.getClient(), this.dialect, statement, parameters)).rows;
+    });
   }
 
   /**
@@ -123,7 +130,7 @@ export class Database {
   }
 
   async #run<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return runTransaction({ em: this.orm.em, dialect: this.dialect, timeoutMs: this.#timeoutMs }, work);
+    return this.#turns.take(() => runTransaction({ em: this.orm.em, dialect: this.dialect, timeoutMs: this.#timeoutMs }, work));
   }
 
   /** Safe to call twice. */

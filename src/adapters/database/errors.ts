@@ -40,8 +40,11 @@ export function translate(error: unknown): unknown {
   return new TroubleError(`The database cannot do it now: ${messageOf(error)}`, { cause: error });
 }
 
-/** PostgreSQL has undone the transaction for the sake of another one: serialization failure, deadlock. */
-const UNDONE_FOR_ANOTHER: readonly string[] = ['40001', '40P01'];
+/**
+ * PostgreSQL has undone the transaction for the sake of another one: serialization failure, deadlock,
+ * a lock that was not free in time, a row that the other one has inserted first.
+ */
+const UNDONE_FOR_ANOTHER: readonly string[] = ['40001', '40P01', '55P03', '23505'];
 
 /** Whether nothing of the transaction was done, and the same work may succeed at once. */
 export function isWorthRepeating(error: unknown): boolean {

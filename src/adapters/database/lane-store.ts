@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { passing } from '../../fault-points.ts';
 import {
   FailoverError,
@@ -13,8 +12,8 @@ import {
   type WaitingRecords,
 } from '../../service-layer/unit-of-work.ts';
 import type { Database } from './database.ts';
-import { isWorthRepeating } from './errors.ts';
 import { decodeOutbox, encodeOutbox, type OutboxRow } from './outbox.ts';
+import { repeating } from './repeating.ts';
 import { readTimelineColumn } from './timeline.ts';
 import type { Sql } from './transaction.ts';
 
@@ -123,20 +122,12 @@ export class SqlLaneStore implements LaneStore {
     });
   }
 
-  async transaction(
+  transaction(
     lane: Partition,
     expected: LanePosition,
     work: (transaction: LaneTransaction) => Promise<LaneProgress>,
   ): Promise<LaneProgress> {
-    for (let times = 1; ; times += 1) {
-      try {
-        return await this.#transactionOnce(lane, expected, work);
-      } catch (error) {
-        if (!isWorthRepeating(error) || times === MAX_TIMES) throw error;
-        // So that lanes that disturbed each other do not come back together.
-        await sleep(Math.random() * times * PAUSE_MS);
-      }
-    }
+    return repeating(() => this.#transactionOnce(lane, expected, work));
   }
 
   #transactionOnce(
@@ -182,10 +173,6 @@ export class SqlLaneStore implements LaneStore {
     ]);
   }
 }
-
-/** How often a transaction is run that PostgreSQL undoes for the sake of another one. Then the lane opens anew. */
-const MAX_TIMES = 5;
-const PAUSE_MS = 50;
 
 /** A group that takes a lane over remembers the one before it until it has settled what that one published. */
 const CLAIM = `

@@ -115,6 +115,7 @@ const processedCommands = defineEntity({
 const parkedCommands = defineEntity({
   name: 'ParkedCommandRow',
   tableName: 'parked_commands',
+  indexes: [{ name: 'parked_commands_position', properties: ['position'] }],
   properties: {
     id: text().primary(),
     identity: text().primary().default(''),
@@ -124,6 +125,14 @@ const parkedCommands = defineEntity({
     isRedriven: int().fieldName('is_redriven'),
     replaces: text().nullable(),
   },
+});
+
+/** Kept by triggers. */
+const parkedSubjects = defineEntity({
+  name: 'ParkedSubjectRow',
+  tableName: 'parked_subjects',
+  indexes: [{ name: 'parked_subjects_of_command', properties: ['id', 'identity'] }],
+  properties: { subject: text().primary(), id: text().primary(), identity: text().primary() },
 });
 
 const outbox = defineEntity({
@@ -203,6 +212,7 @@ export const schemas = [
   waitingLanes,
   processedCommands,
   parkedCommands,
+  parkedSubjects,
   outbox,
   rebuilds,
   logIdentity,

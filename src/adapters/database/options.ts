@@ -117,6 +117,8 @@ const common = {
   discovery: { inferDefaultValues: false },
   /** What goes wrong is thrown; nothing is printed behind the log's back. */
   logger: () => {},
+  /** Migrations make them, and the mapping does not show them. */
+  schemaGenerator: { ignoreTriggers: true },
   migrations: {
     path: MIGRATIONS_FOLDER,
     glob: '!(*.d).{js,ts}',

@@ -1,14 +1,25 @@
 import { formerIdentity, type Identity, idOf, isFormer, parkedIdentity } from '../../domain/identity.ts';
-import type { ParkedChanges, ParkedCommand } from '../../service-layer/unit-of-work.ts';
+import { SKU, subjectsNamedBy } from '../../domain/subjects.ts';
+import type { IdentifiedCommand, Parked, ParkedChanges, ParkedCommand } from '../../service-layer/unit-of-work.ts';
+import { PARKED_LOCK } from './advisory-lock.ts';
 import type { Database } from './database.ts';
 import { jsonRows } from './json-rows.ts';
 import type { Dialect } from './options.ts';
 import { isAnyAnswered, unclaim } from './processed-commands.ts';
+import { repeating } from './repeating.ts';
 import type { Sql } from './transaction.ts';
 
 /*
  * A row's key is the command's id and its identity. A former release writes no identity: there it is
  * empty, and such a row is any command's with that id.
+ *
+ * `parked_subjects` finds the rows by their subjects. Triggers keep it.
+ *
+ * PostgreSQL has several writers. A transaction that would read of a failed command which another one
+ * answers just then would park its own commands behind nothing. So transactions to which something
+ * parked matters take turns, by an advisory lock that each holds until its end. They take it before
+ * they lock any product. Most transactions find nothing that matters, and do not take it: what is
+ * parked while they work stands behind what they do.
  */
 
 interface Row {
@@ -22,13 +33,111 @@ interface Row {
 
 const KEY = { id: 'text', identity: 'text' } as const;
 const COLUMNS = { ...KEY, subjects: 'text', behind: 'text', position: 'bigint', is_redriven: 'bigint' } as const;
+const NAMES = Object.keys(COLUMNS).join(', ');
 
-export async function readParked(sql: Sql): Promise<readonly ParkedCommand[]> {
-  const rows = await sql<Row>('select id, identity, subjects, behind, position, is_redriven from parked_commands order by position');
-  return rows.map(({ id, identity, subjects, behind, position, is_redriven }) => {
-    const isRedriven = is_redriven === 1;
-    return { id: identity || formerIdentity(id), subjects: JSON.parse(subjects), behind: JSON.parse(behind), position, isRedriven };
-  });
+const NOTHING_PARKED: Parked = { commands: [], lastPosition: 0, standing: 0 };
+
+/** @param willPark the transaction parks something in any case */
+export async function readParked(sql: Sql, dialect: Dialect, commands: readonly IdentifiedCommand[], willPark: boolean): Promise<Parked> {
+  if (!willPark && !(await isAnyParked(sql))) return NOTHING_PARKED;
+  const concern = new Concern(dialect, commands);
+  if (!willPark && !(await concern.isFound(sql))) return NOTHING_PARKED;
+  await lockParked(sql, dialect);
+  const found = await concern.read(sql);
+  const known = new Set(found.map(({ id }) => id));
+  const failed = new Set(found.flatMap(({ behind }) => behind).filter((id) => !known.has(id)));
+  const [more, all] = await Promise.all([failed.size > 0 ? readByKey(sql, dialect, [...failed]) : [], measure(sql)]);
+  return { commands: [...found, ...more].toSorted((one, other) => one.position - other.position), ...all };
+}
+
+/** Until the transaction ends, no other one parks, answers or releases a parked command. */
+async function lockParked(sql: Sql, dialect: Dialect): Promise<void> {
+  // SQLite's one writer has the whole database.
+  if (dialect === 'postgresql') await sql(`select pg_advisory_xact_lock(${PARKED_LOCK})`);
+}
+
+async function isAnyParked(sql: Sql): Promise<boolean> {
+  return (await sql('select 1 as found from parked_commands limit 1')).length > 0;
+}
+
+async function measure(sql: Sql): Promise<Omit<Parked, 'commands'>> {
+  const [row] = await sql<{ last: number | null; standing: number }>(
+    `select max(position) as last, (select count(*) from parked_commands where is_redriven = 0) as standing from parked_commands`,
+  );
+  return { lastPosition: row?.last ?? 0, standing: row?.standing ?? 0 };
+}
+
+/** How many commands of all lanes are parked. */
+export async function countParked(database: Database): Promise<number> {
+  const [row] = await database.query<{ parked: number }>('select count(*) as parked from parked_commands');
+  return row?.parked ?? 0;
+}
+
+async function readByKey(sql: Sql, dialect: Dialect, those: readonly Identity[]): Promise<readonly ParkedCommand[]> {
+  const wanted = `select id, identity from ${jsonRows(dialect, KEY)} as wanted`;
+  const rows = await sql<Row>(`select ${NAMES} from parked_commands where (id, identity) in (${wanted})`, [
+    JSON.stringify(those.map(keyOf)),
+  ]);
+  return rows.map(parkedIn);
+}
+
+function parkedIn({ id, identity, subjects, behind, position, is_redriven }: Row): ParkedCommand {
+  const isRedriven = is_redriven === 1;
+  return { id: identity || formerIdentity(id), subjects: JSON.parse(subjects), behind: JSON.parse(behind), position, isRedriven };
+}
+
+/**
+ * Finds the parked commands that matter to some commands: their own rows, those about the same
+ * subjects, and those about products of parked commands that name the same batch or order.
+ */
+class Concern {
+  readonly #keys: string;
+  readonly #parameters: readonly string[];
+
+  constructor(dialect: Dialect, commands: readonly IdentifiedCommand[]) {
+    const subjects = new Set<string>();
+    const references = new Set<string>();
+    const orderids = new Set<string>();
+    for (const { command } of commands) {
+      for (const subject of subjectsNamedBy(command)) subjects.add(subject);
+      if (command.type === 'ChangeBatchQuantity') references.add(command.reference);
+      if (command.type === 'DeallocateOrder' && command.sku === null) orderids.add(command.orderid);
+    }
+    const ids = new Set(commands.map(({ identity }) => idOf(identity)));
+    this.#parameters = [subjects, references, orderids, ids].map((names) => JSON.stringify([...names].map((name) => [name])));
+    this.#keys = keysOfConcern(jsonRows(dialect, { name: 'text' }));
+  }
+
+  async isFound(sql: Sql): Promise<boolean> {
+    return (await sql(`${this.#keys} select 1 as found from keys limit 1`, this.#parameters)).length > 0;
+  }
+
+  async read(sql: Sql): Promise<readonly ParkedCommand[]> {
+    const rows = await sql<Row>(
+      `${this.#keys} select ${NAMES} from parked_commands where (id, identity) in (select id, identity from keys)`,
+      this.#parameters,
+    );
+    return rows.map(parkedIn);
+  }
+}
+
+/** @param rows a table of one parameter, with the column `name` */
+function keysOfConcern(rows: string): string {
+  return `
+    with own (subject) as (
+      select name from ${rows} as named
+      union select '${SKU}' || batches.sku from ${rows} as named join batches on batches.reference = named.name
+      union select '${SKU}' || order_lines.sku from ${rows} as named join order_lines on order_lines.orderid = named.name),
+    wanted (subject) as (
+      select subject from own
+      union select products.subject from own
+        join parked_subjects as names on names.subject = own.subject and names.subject not like '${SKU}%'
+        join parked_subjects as products on products.id = names.id and products.identity = names.identity
+          and products.subject like '${SKU}%'),
+    keys (id, identity) as (
+      select parked_subjects.id, parked_subjects.identity from wanted join parked_subjects on parked_subjects.subject = wanted.subject
+      union select parked_commands.id, parked_commands.identity from ${rows} as named
+        join parked_commands on parked_commands.id = named.name)`;
 }
 
 export async function writeParked(sql: Sql, dialect: Dialect, { parked, gone, unanswered }: ParkedChanges): Promise<void> {
@@ -52,11 +161,10 @@ export async function replaceParked(sql: Sql, dialect: Dialect, parked: readonly
 }
 
 async function insertParked(sql: Sql, dialect: Dialect, parked: readonly ParkedCommand[]): Promise<void> {
-  const names = Object.keys(COLUMNS).join(', ');
   const rows = parked.map(({ id, subjects, behind, position, isRedriven }) => {
     return [...keyOf(id), JSON.stringify(subjects), JSON.stringify(behind), position, Number(isRedriven)];
   });
-  await sql(`insert into parked_commands (${names}) select ${names} from ${jsonRows(dialect, COLUMNS)} as parked`, [JSON.stringify(rows)]);
+  await sql(`insert into parked_commands (${NAMES}) select ${NAMES} from ${jsonRows(dialect, COLUMNS)} as parked`, [JSON.stringify(rows)]);
 }
 
 async function deleteParked(sql: Sql, dialect: Dialect, gone: readonly Identity[]): Promise<void> {
@@ -79,19 +187,22 @@ export interface Release {
 }
 
 /** @returns whether it knew any of them, as parked or, since, as answered */
-export async function releaseParked(database: Database, { redriven, discarded, replaced }: Release): Promise<boolean> {
-  return database.transaction(async (sql) => {
-    let known = 0;
-    const named = [...redriven, ...discarded];
-    await takeBackReplacements(sql, named);
-    for (const identity of discarded) known += await onParked(sql, identity, 'delete from parked_commands');
-    for (const identity of redriven) known += await onParked(sql, identity, 'update parked_commands set is_redriven = 1');
-    if (replaced) {
-      const replace = 'update parked_commands set id = ?, identity = ?, replaces = ?';
-      known += await onParked(sql, replaced.identity, replace, [...keyOf(replaced.by), parkedIdentity(replaced.identity)]);
-    }
-    return known > 0 || (await isAnyAnswered(sql, database.dialect, named));
-  });
+export async function releaseParked(database: Database, release: Release): Promise<boolean> {
+  return repeating(() => database.transaction((sql) => releaseIn(sql, database.dialect, release)));
+}
+
+async function releaseIn(sql: Sql, dialect: Dialect, { redriven, discarded, replaced }: Release): Promise<boolean> {
+  await lockParked(sql, dialect);
+  let known = 0;
+  const named = [...redriven, ...discarded];
+  await takeBackReplacements(sql, named);
+  for (const identity of discarded) known += await onParked(sql, identity, 'delete from parked_commands');
+  for (const identity of redriven) known += await onParked(sql, identity, 'update parked_commands set is_redriven = 1');
+  if (replaced) {
+    const replace = 'update parked_commands set id = ?, identity = ?, replaces = ?';
+    known += await onParked(sql, replaced.identity, replace, [...keyOf(replaced.by), parkedIdentity(replaced.identity)]);
+  }
+  return known > 0 || (await isAnyAnswered(sql, dialect, named));
 }
 
 /** Runs the statement on the command's row; where there is none, on the one that a former release has written. */

@@ -91,16 +91,14 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
    * nothing more is found.
    */
   async #lockNeeded(needs: CommandNeeds) {
-    const skus = new Set<string>();
-    const rows: ProductRow[] = [];
+    const rows = new Map<string, ProductRow>();
     for (let references = [...needs.references.keys()]; ; references = this.#unknown(needs)) {
       const linesOfOrders = await this.#askWhichProducts(references, [...needs.orders.keys()]);
       const named = [needs.skus, ...this.#skusOfReference.values(), ...this.#skusOfOrder.values()].flatMap((each) => [...each]);
-      const more = [...new Set(named)].filter((sku) => !skus.has(sku));
-      for (const sku of more) skus.add(sku);
-      const found = await this.#loading.lockProducts(more);
-      rows.push(...found);
-      if (found.length === 0 || !this.#loading.waitsForProducts) return { skus: [...skus], rows, linesOfOrders };
+      const skus = [...new Set(named)];
+      const found = await this.#loading.lockProducts(skus.filter((sku) => !rows.has(sku)));
+      for (const row of found) rows.set(row.sku, row);
+      if (found.length === 0 || !this.#loading.waitsForProducts) return { skus, rows: [...rows.values()], linesOfOrders };
     }
   }
 

@@ -2,9 +2,10 @@ import type { SqlEntityManager } from '@mikro-orm/sqlite';
 import type { Command } from '../../domain/commands.ts';
 import type { Identity } from '../../domain/identity.ts';
 import {
+  type IdentifiedCommand,
   type LaneTransaction,
+  type Parked,
   type ParkedChanges,
-  type ParkedCommand,
   type PartitionOffset,
   TroubleError,
 } from '../../service-layer/unit-of-work.ts';
@@ -63,8 +64,8 @@ export class SqlUnitOfWork implements LaneTransaction {
     return claim(this.sql, this.#dialect, commands);
   }
 
-  readParked(): Promise<readonly ParkedCommand[]> {
-    return readParked(this.sql);
+  readParked(commands: readonly IdentifiedCommand[], willPark: boolean): Promise<Parked> {
+    return readParked(this.sql, this.#dialect, commands, willPark);
   }
 
   writeParked(changes: ParkedChanges): Promise<void> {

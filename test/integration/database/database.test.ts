@@ -150,4 +150,11 @@ describeOnEachDatabase('A session', (current) => {
     );
     expect(seen).toEqual([failure, [{ sku: 'a' }]]);
   });
+
+  test.runIf(current.dialect === 'postgresql')('lets statements wait for a connection longer than one may take to open', async () => {
+    // Another spelling of the url: this pool is the test's own.
+    const limited = await Database.open(`${current.url}?sslmode=disable`, { poolSize: 2, timeoutMs: 2_000 });
+    const uses = Array.from({ length: 12 }, () => limited.query('select pg_sleep(0.5)'));
+    await Promise.all(uses).finally(() => limited.close());
+  });
 });

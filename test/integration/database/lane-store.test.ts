@@ -209,6 +209,8 @@ describeOnEachDatabase('The lane store', (current) => {
   test.runIf(current.dialect === 'postgresql').each([
     ['serialization_failure', '40001'],
     ['deadlock_detected', '40P01'],
+    ['lock_not_available', '55P03'],
+    ['unique_violation', '23505'],
   ])('runs the work again when PostgreSQL undoes it: %s', async (_, code) => {
     const database = await current.database();
     const store = new SqlLaneStore(database, () => {});

@@ -92,6 +92,26 @@ describeOnEachDatabase('Migrations', (current) => {
     expect(await ids('parked_commands')).toEqual(['failed', 'failed/edited-1-a']);
   });
 
+  test('index what is parked, and what a former release parks and answers afterwards', async () => {
+    const database = await Database.open(current.url);
+    await database.orm.migrator.up({ to: 'migration-20261126210000' });
+    const park = (id: string, ...subjects: string[]) =>
+      database.query('insert into parked_commands (id, subjects, behind, position, is_redriven) values (?, ?, ?, 1, 0)', [
+        id,
+        JSON.stringify(subjects),
+        '[]',
+      ]);
+    await park('before', 'order:1', 'sku:LAMP');
+    await database.runMigrations();
+    const indexed = async () =>
+      (await database.query<{ key: string }>(`select id || ' ' || subject as key from parked_subjects order by 1`)).map(({ key }) => key);
+    await park('after', 'sku:LAMP', 'sku:LAMP');
+    expect(await indexed()).toEqual(['after sku:LAMP', 'before order:1', 'before sku:LAMP']);
+    await database.query("update parked_commands set id = 'moved' where id = 'before'");
+    await database.query("delete from parked_commands where id = 'after'");
+    expect(await indexed()).toEqual(['moved order:1', 'moved sku:LAMP']);
+  });
+
   test('of a newer version of the service are refused, with what to do', async () => {
     const database = await current.database();
     await database.query("insert into mikro_orm_migrations (name, executed_at) values ('migration-29991231000000', current_timestamp)");

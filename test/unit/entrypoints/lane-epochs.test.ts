@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Answering, answerBatch, type Batch, readRecords } from '../../../src/entrypoints/answer-batch.ts';
 import { Lane } from '../../../src/entrypoints/lane.ts';
 import { ByteBudget } from '../../../src/entrypoints/memory-budget.ts';
+import { ProductTurns } from '../../../src/entrypoints/product-turns.ts';
 import type { LaneContext } from '../../../src/entrypoints/take-over.ts';
 import type { LaneTransaction, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -19,6 +20,7 @@ async function resumedAt(leaderEpoch: number | undefined, beginning: number) {
     published: { note() {}, cover: async () => true, covers: () => true },
     earlier: { note() {} },
     relayBudget: new ByteBudget(1_000_000),
+    productTurns: new ProductTurns(),
     broker: {
       openProducer: async () => ({ publish: async () => {}, close: async () => {} }),
       logId: async () => 'log',
@@ -63,7 +65,7 @@ describe('a lane that opens', () => {
 async function positionAfter(epochs: readonly (number | undefined)[], known?: number) {
   const transaction = {
     claim: async () => new Set(),
-    readParked: async () => [],
+    readParked: async () => ({ commands: [], lastPosition: 0, standing: 0 }),
     prepare: async () => {},
     flush: async () => {},
     writers: () => [],
@@ -79,7 +81,12 @@ async function positionAfter(epochs: readonly (number | undefined)[], known?: nu
       ...(leaderEpoch !== undefined && { leaderEpoch }),
     }),
   );
-  const answering = { eventsTopic: 'events', deadLettersTopic: 'dead-letters', parkedLimit: 1, clock: () => new Date(0) };
+  const answering = {
+    eventsTopic: 'events',
+    deadLettersTopic: 'dead-letters',
+    parkingLimits: { ofProduct: 1, inAll: 1_000 },
+    clock: () => new Date(0),
+  };
   const batch: Batch = {
     lane,
     records: await readRecords(records),

@@ -15,3 +15,11 @@ it('a dead letter is counted by its reason, whatever type its sender gave it', a
     ['dead-letter:unknown-type', 2],
   ]);
 });
+
+it('shows how much was parked at the scrape before, and NaN when the database did not tell', async () => {
+  const metrics = new Metrics(() => ({ working: 1, assigned: 1 }));
+  const counts = [Promise.resolve(7), Promise.reject(new Error('The database is gone')), Promise.resolve(8)];
+  metrics.watchParked(() => counts.shift() ?? Promise.resolve(0));
+  const scrape = async () => (await metrics.registry.getSingleMetric('allocation_parked_commands')?.get())?.values[0]?.value;
+  expect([await scrape(), await scrape(), await scrape(), await scrape()]).toEqual([Number.NaN, 7, Number.NaN, 8]);
+});

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Product } from '../../../src/domain/model.ts';
 import { Parking, ParkingFullError, subjectsOf } from '../../../src/service-layer/parking.ts';
+import type { ParkedCommand } from '../../../src/service-layer/unit-of-work.ts';
 import { allocateOrder, changeBatchQuantity, createBatch, deallocateOrder } from '../../support/commands.ts';
 
 const lamp = new Product('LAMP');
@@ -8,6 +9,14 @@ const products = {
   getByBatchReference: async (reference: string) => (reference === 'known' ? lamp : null),
   getByOrder: async () => [lamp],
 };
+
+/** What the database says when these are all that is parked. */
+const parked = (commands: readonly ParkedCommand[]) => ({
+  commands,
+  lastPosition: Math.max(0, ...commands.map(({ position }) => position)),
+  standing: commands.filter(({ isRedriven }) => !isRedriven).length,
+});
+const limits = (ofProduct: number, inAll = 1_000) => ({ ofProduct, inAll });
 
 describe('what a command is about', () => {
   it.each([
@@ -24,13 +33,13 @@ describe('what a command is about', () => {
 
 describe('parking', () => {
   const failed = () => {
-    const parking = new Parking([], 3);
+    const parking = new Parking(parked([]), limits(3));
     parking.park('failed', ['order:1', 'sku:LAMP'], []);
     return parking;
   };
 
   it('lets everything pass while nothing has failed', () => {
-    expect(new Parking([], 1).before('any', ['sku:LAMP'])).toEqual([]);
+    expect(new Parking(parked([]), limits(1)).before('any', ['sku:LAMP'])).toEqual([]);
   });
 
   it('holds back what has a subject in common with what failed, and nothing else', () => {
@@ -46,7 +55,7 @@ describe('parking', () => {
   });
 
   it('knows the products of a batch or an order by what is parked about it, while the database does not', () => {
-    const parking = new Parking([], 3);
+    const parking = new Parking(parked([]), limits(3));
     parking.park('creation', ['batch:b', 'sku:LAMP'], []);
     expect(parking.widened(['batch:b'])).toEqual(['batch:b', 'sku:LAMP']);
     expect(parking.widened(['order:2', 'sku:LAMP'])).toEqual(['order:2', 'sku:LAMP']);
@@ -83,10 +92,7 @@ describe('parking', () => {
     expect(() => parking.park('5', ['sku:LAMP'], ['failed'])).toThrow(/3 commands about LAMP are parked behind failed/);
     expect(parking.park('4', ['sku:LAMP'], ['failed']).position).toBe(4);
     expect(parking.park('6', ['sku:SOFA'], ['failed']).position).toBe(5);
-    const sentAgain = new Parking(
-      parking.changes().parked.map((each) => ({ ...each, isRedriven: true })),
-      3,
-    );
+    const sentAgain = new Parking(parked(parking.changes().parked.map((each) => ({ ...each, isRedriven: true }))), limits(3));
     expect(sentAgain.park('5', ['sku:LAMP'], ['failed']).position).toBe(6);
   });
 
@@ -94,13 +100,13 @@ describe('parking', () => {
     const parking = failed();
     for (const id of ['2', '3', '4']) parking.park(id, ['sku:LAMP'], ['failed']);
     const redriven = parking.changes().parked.map((each) => ({ ...each, isRedriven: true }));
-    const sentAgain = new Parking(redriven, 3);
+    const sentAgain = new Parking(parked(redriven), limits(3));
     // These came through another lane, and found the failed one still before them.
     for (const id of ['2', '3', '4']) sentAgain.park(id, ['sku:LAMP'], ['failed']);
     for (const id of ['5', '6', '7', '8', '9']) sentAgain.park(id, ['sku:LAMP'], ['failed']);
     sentAgain.park('failed', ['sku:LAMP'], []);
     expect(() => sentAgain.park('10', ['sku:LAMP'], ['failed'])).toThrow(ParkingFullError);
-    const answered = new Parking(redriven, 3);
+    const answered = new Parking(parked(redriven), limits(3));
     answered.answered('failed');
     expect(answered.park('5', ['sku:LAMP'], ['failed']).position).toBe(5);
   });
@@ -108,11 +114,40 @@ describe('parking', () => {
   it('has room behind a failed command that was discarded and came again', () => {
     const parking = failed();
     for (const id of ['2', '3', '4']) parking.park(id, ['sku:LAMP'], ['failed']);
-    const discarded = new Parking(
-      parking.changes().parked.filter(({ id }) => id !== 'failed'),
-      3,
-    );
+    const discarded = new Parking(parked(parking.changes().parked.filter(({ id }) => id !== 'failed')), limits(3));
     discarded.park('failed', ['sku:LAMP'], discarded.before('failed', ['sku:LAMP']));
     expect(discarded.park('5', ['sku:LAMP'], ['failed']).position).toBe(6);
+  });
+
+  it('refuses more in all than the limit, a failed command too, and says what to do', () => {
+    const parking = new Parking(parked([]), limits(10, 3));
+    for (const id of ['1', '2']) parking.park(id, [`sku:${id}`], []);
+    parking.park('3', ['sku:1'], ['1']);
+    expect(() => parking.park('4', ['sku:1'], ['1'])).toThrow(ParkingFullError);
+    expect(() => parking.park('4', ['sku:4'], [])).toThrow(/3 commands are parked in all, .*PARKED_TOTAL_LIMIT.* redrive or discard/);
+    expect(parking.park('3', ['sku:1'], ['1']).position).toBe(3);
+    expect(parking.park('2', ['sku:2'], []).position).toBe(2);
+  });
+
+  it('has room in all when a parked command is answered, discarded, or sent again', () => {
+    const parking = new Parking(parked([]), limits(10, 2));
+    for (const id of ['1', '2']) parking.park(id, [`sku:${id}`], []);
+    const full = parking.changes().parked;
+    expect(() => new Parking(parked(full), limits(10, 2)).park('3', ['sku:3'], [])).toThrow(ParkingFullError);
+    expect(new Parking(parked(full.slice(1)), limits(10, 2)).park('3', ['sku:3'], []).position).toBe(3);
+    const sentAgain = full.map((each, index) => ({ ...each, isRedriven: index === 0 }));
+    expect(new Parking(parked(sentAgain), limits(10, 2)).park('3', ['sku:3'], []).position).toBe(3);
+    parking.answered('1');
+    expect(parking.park('3', ['sku:3'], []).position).toBe(3);
+  });
+
+  it('holds up no sequence that is being redriven, however much is parked in all', () => {
+    const parking = new Parking(parked([]), limits(10, 2));
+    parking.park('1', ['sku:1'], []);
+    parking.park('2', ['sku:2'], []);
+    const sentAgain = parking.changes().parked.map((each) => ({ ...each, isRedriven: each.id === '1' }));
+    const redriven = new Parking({ ...parked(sentAgain), standing: 2 }, limits(10, 2));
+    expect(redriven.park('3', ['sku:1'], ['1']).position).toBe(3);
+    expect(() => redriven.park('4', ['sku:2'], ['2'])).toThrow(ParkingFullError);
   });
 });

@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest';
+import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
+import { releaseParked } from '../../src/adapters/database/parked-commands.ts';
+import { answerBatch, type HandlerFailure, readRecords } from '../../src/entrypoints/answer-batch.ts';
+import { Metrics } from '../../src/entrypoints/metrics.ts';
+import { ParkingFullError } from '../../src/service-layer/parking.ts';
+import { quietBus } from '../support/commands.ts';
+import { describeOnEachDatabase } from '../support/databases.ts';
+
+const FAILURE = { message: 'the handler has a bug', attempts: 4 };
+
+describeOnEachDatabase('When as much is parked in all as may be', (current) => {
+  const answering = {
+    bus: quietBus(),
+    eventsTopic: 'events',
+    deadLettersTopic: 'dead-letters',
+    parkingLimits: { ofProduct: 10, inAll: 2 },
+    clock: () => new Date(0),
+    metrics: new Metrics(() => ({ working: 1, assigned: 1 })),
+  };
+
+  async function answer(id: string, sku: string, failure: HandlerFailure | null = null): Promise<readonly string[]> {
+    const store = new SqlLaneStore(await current.database(), () => {});
+    const lane = { topic: 'commands', partition: 0 };
+    const position = await store.readPosition(lane);
+    const value = Buffer.from(JSON.stringify({ id, type: 'AllocateOrder', orderid: id, sku, qty: 1 }));
+    const records = await readRecords([{ ...lane, offset: position.nextOffset, timestampMs: 0, key: null, value, headers: {} }]);
+    const limits = { publishedBelowOffset: 0, deadLetterMaxBytes: 1_000_000, eventMaxBytes: 1_000_000 };
+    const batch = { lane, records, position, ...limits, failure, settledBelowOffset: Number.POSITIVE_INFINITY };
+    const { outbox } = await store.transaction(lane, position, (transaction) => answerBatch(batch, transaction, answering));
+    return outbox.map(({ topic, headers }) => String(headers['dead-letter-reason'] ?? topic));
+  }
+
+  async function fill(): Promise<void> {
+    expect(await answer('failed', 'LAMP', FAILURE)).toEqual(['handler-failed']);
+    expect(await answer('behind', 'LAMP')).toEqual(['parked-behind']);
+  }
+
+  test('a command that would be parked waits in its lane, and so does one that fails', async () => {
+    await fill();
+    await expect(answer('next', 'LAMP')).rejects.toThrow(ParkingFullError);
+    await expect(answer('next', 'SOFA', FAILURE)).rejects.toThrow(ParkingFullError);
+    const database = await current.database();
+    expect(await database.query('select id from parked_commands order by position')).toEqual([{ id: 'failed' }, { id: 'behind' }]);
+    expect(await database.query('select id from processed_commands')).toEqual([]);
+  });
+
+  test('whatever is about something else is answered', async () => {
+    await fill();
+    expect(await answer('next', 'SOFA')).toEqual(['events']);
+  });
+
+  test('there is room for one more when one is discarded, or sent again', async () => {
+    await fill();
+    const database = await current.database();
+    await releaseParked(database, { redriven: [], discarded: ['behind'], replaced: null });
+    expect(await answer('other', 'SOFA', FAILURE)).toEqual(['handler-failed']);
+    await expect(answer('next', 'DESK', FAILURE)).rejects.toThrow(ParkingFullError);
+    await releaseParked(database, { redriven: ['failed'], discarded: [], replaced: null });
+    expect(await answer('next', 'DESK', FAILURE)).toEqual(['handler-failed']);
+    expect(await answer('failed', 'LAMP')).toEqual(['events']);
+  });
+});

@@ -1,0 +1,97 @@
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { Database } from '../../src/adapters/database/database.ts';
+import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
+import { answerBatch, type HandlerFailure, readRecords } from '../../src/entrypoints/answer-batch.ts';
+import { Metrics } from '../../src/entrypoints/metrics.ts';
+import { quietBus } from '../support/commands.ts';
+import { postgresDatabase } from '../support/databases.ts';
+import { eventually } from '../support/eventually.ts';
+
+const FAILURE = { message: 'the handler has a bug', attempts: 4 };
+
+/** SQLite has one writer: there, two lanes never work at once. */
+describe.skipIf(inject('postgresUrl') === null)('Two lanes that work at once on PostgreSQL', () => {
+  let place: Awaited<ReturnType<typeof postgresDatabase>>;
+  let database: Database;
+
+  beforeEach(async () => {
+    place = await postgresDatabase();
+    database = await Database.open(place.url);
+    await database.runMigrations();
+  });
+
+  afterEach(async () => {
+    await database.close();
+    await place.remove();
+  });
+
+  const answering = {
+    bus: quietBus(),
+    eventsTopic: 'events',
+    deadLettersTopic: 'dead-letters',
+    parkingLimits: { ofProduct: 10, inAll: 1_000 },
+    clock: () => new Date(0),
+    metrics: new Metrics(() => ({ working: 1, assigned: 1 })),
+  };
+
+  /** Answers one command in a transaction, which commits when `beforeCommit` resolves. @returns what it answered */
+  async function answer(
+    partition: number,
+    command: { readonly id: string },
+    { failure = null, beforeCommit = async () => {} }: { failure?: HandlerFailure | null; beforeCommit?: () => Promise<void> } = {},
+  ): Promise<readonly string[]> {
+    const store = new SqlLaneStore(database, () => {});
+    const lane = { topic: 'commands', partition };
+    const position = await store.readPosition(lane);
+    const value = Buffer.from(JSON.stringify(command));
+    const record = { ...lane, offset: position.nextOffset, timestampMs: 0, key: null, value, headers: {} };
+    const records = await readRecords([record]);
+    const limits = { publishedBelowOffset: 0, deadLetterMaxBytes: 1_000_000, eventMaxBytes: 1_000_000 };
+    const batch = { lane, records, position, ...limits, failure, settledBelowOffset: Number.POSITIVE_INFINITY };
+    const { outbox } = await store.transaction(lane, position, async (transaction) => {
+      const progress = await answerBatch(batch, transaction, answering);
+      await beforeCommit();
+      return progress;
+    });
+    return outbox.map(({ topic, headers }) => String(headers['dead-letter-reason'] ?? topic));
+  }
+
+  async function waitForLock(): Promise<void> {
+    const waiting = "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    await eventually(async () => expect(await database.query(waiting)).toHaveLength(1));
+  }
+
+  /** One lane answers the failed command, sent again, while another one comes to `next`. @returns what came of `next` */
+  async function answerBoth(failed: { readonly id: string }, next: { readonly id: string }): Promise<readonly string[]> {
+    const isWritten = Promise.withResolvers<void>();
+    const mayCommit = Promise.withResolvers<void>();
+    const beforeCommit = () => {
+      isWritten.resolve();
+      return mayCommit.promise;
+    };
+    const first = answer(0, failed, { beforeCommit });
+    await isWritten.promise;
+    const second = answer(1, next);
+    await waitForLock().finally(mayCommit.resolve);
+    expect(await first).toEqual(['events']);
+    return second;
+  }
+
+  const create = { id: 'creation', type: 'CreateBatch', reference: 'b', sku: 'LAMP', quantity: 10, eta: null };
+  const order = (id: string) => ({ id, type: 'AllocateOrder', orderid: id, sku: 'LAMP', qty: 1 });
+  const parkedIds = async () => (await database.query<{ id: string }>('select id from parked_commands')).map(({ id }) => id);
+
+  test('park nothing behind a failed command that the other one answers meanwhile', async () => {
+    await answer(0, create);
+    expect(await answer(0, order('failed'), { failure: FAILURE })).toEqual(['handler-failed']);
+    expect(await answerBoth(order('failed'), order('next'))).toEqual(['events']);
+    expect(await parkedIds()).toEqual([]);
+  });
+
+  test('reject nothing as unknown that a failed command, sent again, makes known meanwhile', async () => {
+    expect(await answer(0, create, { failure: FAILURE })).toEqual(['handler-failed']);
+    expect(await answerBoth(create, order('next'))).toEqual(['events']);
+    expect(await parkedIds()).toEqual([]);
+    expect(await database.query('select orderid from order_lines')).toEqual([{ orderid: 'next' }]);
+  });
+});
