@@ -35,7 +35,7 @@ const schema = z.object({
   DATABASE_TIMEOUT_MS: wholeNumber(3_000, 600_000).default(6_000),
   AUTO_RECOVER: flag.default(false),
   PARKED_LIMIT: wholeNumber(1, 100_000).default(1_000),
-  PARKED_TOTAL_LIMIT: wholeNumber(1, 1_000_000).default(100_000),
+  PARKED_TOTAL_LIMIT: wholeNumber(1, 100_000).default(20_000),
   HTTP_HOST: z.string().default('127.0.0.1'),
   HTTP_PORT: wholeNumber(0, 65_535).default(8080),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),

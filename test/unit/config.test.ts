@@ -15,7 +15,7 @@ describe('the settings', () => {
       databaseUrl: 'sqlite:///./cosmicpython.db',
       databaseLimits: { poolSize: 10, timeoutMs: 6_000 },
       autoRecover: false,
-      parkingLimits: { ofProduct: 1_000, inAll: 100_000 },
+      parkingLimits: { ofProduct: 1_000, inAll: 20_000 },
       httpHost: '127.0.0.1',
       httpPort: 8080,
       logLevel: 'info',

@@ -22,9 +22,12 @@ import type { Sql } from './transaction.ts';
  * parked while they work stands behind what they do.
  */
 
-interface Row {
+interface Key {
   readonly id: string;
   readonly identity: string;
+}
+
+interface Row extends Key {
   readonly subjects: string;
   readonly behind: string;
   readonly position: number;
@@ -43,10 +46,11 @@ export async function readParked(sql: Sql, dialect: Dialect, commands: readonly 
   const concern = new Concern(dialect, commands);
   if (!willPark && !(await concern.isFound(sql))) return NOTHING_PARKED;
   await lockParked(sql, dialect);
-  const found = await concern.read(sql);
+  const found = await readByKey(sql, dialect, await concern.find(sql));
   const known = new Set(found.map(({ id }) => id));
   const failed = new Set(found.flatMap(({ behind }) => behind).filter((id) => !known.has(id)));
-  const [more, all] = await Promise.all([failed.size > 0 ? readByKey(sql, dialect, [...failed]) : [], measure(sql)]);
+  const failedKeys = [...failed].map(keyOf).map(([id, identity]) => ({ id, identity }));
+  const [more, all] = await Promise.all([readByKey(sql, dialect, failedKeys), measure(sql)]);
   return { commands: [...found, ...more].toSorted((one, other) => one.position - other.position), ...all };
 }
 
@@ -73,10 +77,11 @@ export async function countParked(database: Database): Promise<number> {
   return row?.parked ?? 0;
 }
 
-async function readByKey(sql: Sql, dialect: Dialect, those: readonly Identity[]): Promise<readonly ParkedCommand[]> {
+async function readByKey(sql: Sql, dialect: Dialect, keys: readonly Key[]): Promise<readonly ParkedCommand[]> {
+  if (keys.length === 0) return [];
   const wanted = `select id, identity from ${jsonRows(dialect, KEY)} as wanted`;
   const rows = await sql<Row>(`select ${NAMES} from parked_commands where (id, identity) in (${wanted})`, [
-    JSON.stringify(those.map(keyOf)),
+    JSON.stringify(keys.map(({ id, identity }) => [id, identity])),
   ]);
   return rows.map(parkedIn);
 }
@@ -112,16 +117,16 @@ class Concern {
     return (await sql(`${this.#keys} select 1 as found from keys limit 1`, this.#parameters)).length > 0;
   }
 
-  async read(sql: Sql): Promise<readonly ParkedCommand[]> {
-    const rows = await sql<Row>(
-      `${this.#keys} select ${NAMES} from parked_commands where (id, identity) in (select id, identity from keys)`,
-      this.#parameters,
-    );
-    return rows.map(parkedIn);
+  /** Their rows are another statement: in this one, PostgreSQL would read the whole table for them. */
+  find(sql: Sql): Promise<readonly Key[]> {
+    return sql<Key>(`${this.#keys} select id, identity from keys`, this.#parameters);
   }
 }
 
-/** @param rows a table of one parameter, with the column `name` */
+/**
+ * SQLite joins in the order of the words `cross join`: else it would read all of `parked_subjects`.
+ * @param rows a table of one parameter, with the column `name`
+ */
 function keysOfConcern(rows: string): string {
   return `
     with own (subject) as (
@@ -131,11 +136,12 @@ function keysOfConcern(rows: string): string {
     wanted (subject) as (
       select subject from own
       union select products.subject from own
-        join parked_subjects as names on names.subject = own.subject and names.subject not like '${SKU}%'
-        join parked_subjects as products on products.id = names.id and products.identity = names.identity
-          and products.subject like '${SKU}%'),
+        cross join parked_subjects as names cross join parked_subjects as products
+        where names.subject = own.subject and names.subject not like '${SKU}%'
+          and products.id = names.id and products.identity = names.identity and products.subject like '${SKU}%'),
     keys (id, identity) as (
-      select parked_subjects.id, parked_subjects.identity from wanted join parked_subjects on parked_subjects.subject = wanted.subject
+      select parked_subjects.id, parked_subjects.identity from wanted
+        cross join parked_subjects where parked_subjects.subject = wanted.subject
       union select parked_commands.id, parked_commands.identity from ${rows} as named
         join parked_commands on parked_commands.id = named.name)`;
 }
