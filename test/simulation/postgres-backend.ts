@@ -7,6 +7,9 @@ import type { World } from './world.ts';
 /** PostgreSQL looks for a deadlock once a statement has waited for so long. */
 const DEADLOCK_TIMEOUT_MS = 1_000;
 
+/** So much likelier is a serialization failure at the commit: there PostgreSQL looks at what others have committed. */
+const TIMES_AT_COMMIT = 5;
+
 const SQLSTATES: readonly (readonly [RegExp, string])[] = [
   [/^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY|ROWID)/, '23505'],
   [/^SQLITE_CONSTRAINT_FOREIGNKEY/, '23503'],
@@ -75,7 +78,7 @@ export class Backend {
     else if (statement === 'rollback') this.#rollBack(done);
     else if (this.#hasFailed && statement === 'commit') this.#rollBack(done);
     else if (this.#hasFailed) done({ error: sqlError('25P02', 'current transaction is aborted') });
-    else if (this.#isUndoneForAnother()) done(this.#fail(sqlError('40001', 'could not serialize access')));
+    else if (this.#isUndoneForAnother(statement)) done(this.#fail(sqlError('40001', 'could not serialize access')));
     else if (statement === 'commit') this.#commit(done);
     else this.#attempt(statement, parameters, done);
   }
@@ -152,10 +155,10 @@ export class Backend {
     });
   }
 
-  #isUndoneForAnother(): boolean {
+  #isUndoneForAnother(statement: string): boolean {
     const { world, serializationFailureRate, happens } = this.#server;
     if (!this.#transaction || !world.isTroubled || serializationFailureRate === 0) return false;
-    const isUndone = world.chance(serializationFailureRate);
+    const isUndone = world.chance(serializationFailureRate * (statement === 'commit' ? TIMES_AT_COMMIT : 1));
     if (isUndone) happens('serialization failure');
     return isUndone;
   }
