@@ -23,6 +23,8 @@ export interface Server {
   readonly locks: RowLocks<OpenTransaction>;
   /** How probable it is, per statement in a transaction, that the server undoes it for another one's sake. */
   readonly serializationFailureRate: number;
+  /** How probable it is that a connection breaks while it commits: only there nobody knows what was done. */
+  readonly commitLossRate: number;
   happens(what: string): void;
   commits(transaction: OpenTransaction): void;
 }

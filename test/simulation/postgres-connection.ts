@@ -93,7 +93,10 @@ export class Connection {
   #send(statement: string, parameters: readonly unknown[], hear: (outcome: Outcome) => void): void {
     const { world } = this.#server;
     const what = short(statement);
-    const { thereMs, isLost, isAnswerLost, backMs } = world.journey(what);
+    const { thereMs, backMs, ...journey } = world.journey(what);
+    const isCutOff = what === 'commit' && world.isTroubled && world.chance(this.#server.commitLossRate);
+    const isLost = journey.isLost || (isCutOff && world.chance(0.5));
+    const isAnswerLost = journey.isAnswerLost || isCutOff;
     if (isLost) this.#break(what);
     if (isLost) return;
     world.after(thereMs, () => {
