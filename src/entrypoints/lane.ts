@@ -156,7 +156,7 @@ export class Lane implements PartitionOwner {
 
   async #handleFresh(records: readonly ReceivedRecord[], relay: OutboxRelay): Promise<void> {
     const isWanted = () => relay === this.#relay && !this.#isClosing;
-    const order: DeliveryOrder = { settledBelowOffset: 0, waiting: null, ends: [], isWanted };
+    const order: DeliveryOrder = { records, settledBelowOffset: 0, waiting: null, ends: [], isWanted };
     const queue = [records];
     let attempts = 0;
     let failure: HandlerFailure | null = null;
@@ -211,7 +211,7 @@ export class Lane implements PartitionOwner {
     const lane = { topic, partition, nextOffset: this.#position.nextOffset };
     if (batch === order.waiting) {
       const beforeMs = await earlier.wait({ ...lane, nextTimestampMs: sentMs(batch[0]) }, order.ends, order.isWanted);
-      Object.assign(order, { settledBelowOffset: settledBelow(batch, beforeMs), waiting: null });
+      Object.assign(order, { settledBelowOffset: settledBelow(order.records, batch[0], beforeMs), waiting: null });
       return [batch];
     }
     const unsettled = await this.#answer(batch, relay, failure, order.settledBelowOffset);
@@ -362,6 +362,8 @@ export class Lane implements PartitionOwner {
 
 /** What is known of a delivery's place among the commands of other lanes. */
 interface DeliveryOrder {
+  /** The whole delivery, whatever it was cut into since. */
+  readonly records: readonly ReceivedRecord[];
   /** Whatever was accepted before the records below it, in any lane, has been decided. */
   settledBelowOffset: number;
   /** The part of the delivery that waits for other lanes to come up to `ends`. */
@@ -381,9 +383,10 @@ function sentMs(record: ReceivedRecord | undefined): number {
   return Math.min(Math.max(record?.timestampMs ?? 0, 0), Number.MAX_SAFE_INTEGER);
 }
 
-/** The offset below which all records were sent before that time. The first one is settled in any case. */
-function settledBelow(records: readonly ReceivedRecord[], beforeMs: number): number {
-  return records.find((record, index) => index > 0 && sentMs(record) >= beforeMs)?.offset ?? Number.POSITIVE_INFINITY;
+/** The offset below which all records from `first` on were sent before that time. The first one is settled in any case. */
+function settledBelow(records: readonly ReceivedRecord[], first: ReceivedRecord | undefined, beforeMs: number): number {
+  const isLate = (record: ReceivedRecord) => record.offset > (first?.offset ?? -1) && sentMs(record) >= beforeMs;
+  return records.find(isLate)?.offset ?? Number.POSITIVE_INFINITY;
 }
 
 const LARGE_DELIVERY_RECORDS = 1_000;

@@ -243,6 +243,8 @@ describe('A lane', () => {
     const topic = 'pairs';
     let released: PromiseWithResolvers<void>;
     let transactions: number[];
+    /** What each transaction of a lane waits for first. */
+    let held: (partition: number) => Promise<void>;
 
     /** Sends commands, each to the partition named, in this order. */
     const sendTo = (...commands: (readonly [partition: number, command: object])[]) =>
@@ -262,10 +264,13 @@ describe('A lane', () => {
       const slowStore = over(store, {
         transaction: async (lane, ...rest) => {
           transactions.push(lane.partition);
-          if (lane.partition === 1) await released.promise;
+          await held(lane.partition);
           return store.transaction(lane, ...rest);
         },
       });
+      held = async (partition) => {
+        if (partition === 1) await released.promise;
+      };
       await start({ broker, store: slowStore }, topic);
     });
 
@@ -289,6 +294,30 @@ describe('A lane', () => {
       await sendTo([0, change('nothing')]);
       await eventually(() => expect(types()).toEqual(['BatchCreated', 'CommandRejected']));
       expect(transactions).toEqual([0, 0, 0]);
+    });
+
+    it('decides nothing later with the same wait, also where the delivery is cut up', async () => {
+      held = async (partition) => {
+        await released.promise;
+        // Behind the batch, which keeps the lane until all are sent, it takes the other two together.
+        if (partition === 0 && transactions.filter((each) => each === 0).length === 2) throw new Error('A handler has a bug');
+      };
+      const late = { orderid: 'late', sku: 'own' };
+      for (const command of [
+        [0, batch('own')],
+        [0, change('first')],
+        [1, change('second')],
+        [1, { id: 'allocate', type: 'AllocateOrder', qty: 1, ...late }],
+        [0, { id: 'let-go', type: 'DeallocateOrder', ...late }],
+      ] as const) {
+        const beganMs = Date.now();
+        await expect.poll(() => Date.now()).toBeGreaterThan(beganMs);
+        await sendTo(command);
+      }
+      await eventually(() => expect(transactions).toContain(0));
+      released.resolve();
+      await eventually(() => expect(events).toHaveLength(5), { withinMs: 10_000 });
+      expect(types()).toContain('Deallocated');
     });
 
     it('closes while it waits', async () => {

@@ -14,6 +14,7 @@ import { Operator } from './operator.ts';
 import { type ParkedTooLate, parkedTooLate } from './parked-too-late.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
 import { Poison } from './poison.ts';
+import { IDLE_TIMEOUT_MS } from './postgres-connection.ts';
 import { SequenceWatch } from './sequence-watch.ts';
 import { type DatabaseFile, type Flaws, SimulatedDatabase, type SimulatedServer } from './simulated-database.ts';
 import { SimulatedBroker, SimulatedLog } from './simulated-log.ts';
@@ -35,8 +36,11 @@ const TROUBLED_MS = { usually: TRAFFIC_MS, withPoison: 24_000 };
 /** With some of them lanes wait until somebody redrives or discards. */
 const PARKED_LIMITS = [1, 5, 1_000];
 const LONGEST_MS = 120_000;
-/** Long enough for whatever still wants to happen: a transaction that times out, a zombie that wakes up. */
-const AFTERMATH_MS = 10_000;
+/**
+ * Long enough for whatever still wants to happen: a transaction that times out, a zombie that wakes up. And until no silent
+ * connection is left: a lane that stops in order on such a one leaves its published answers in the outbox.
+ */
+const AFTERMATH_MS = IDLE_TIMEOUT_MS + 1_000;
 /** In the others the database is SQLite. */
 const POSTGRES_RATE = 0.5;
 const LOOK_MS = 150;

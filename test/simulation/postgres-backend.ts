@@ -7,6 +7,9 @@ import type { World } from './world.ts';
 /** PostgreSQL looks for a deadlock once a statement has waited for so long. */
 const DEADLOCK_TIMEOUT_MS = 1_000;
 
+/** So much likelier is a serialization failure at the commit: there PostgreSQL looks at what others have committed. */
+const TIMES_AT_COMMIT = 5;
+
 const SQLSTATES: readonly (readonly [RegExp, string])[] = [
   [/^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY|ROWID)/, '23505'],
   [/^SQLITE_CONSTRAINT_FOREIGNKEY/, '23503'],
@@ -20,6 +23,8 @@ export interface Server {
   readonly locks: RowLocks<OpenTransaction>;
   /** How probable it is, per statement in a transaction, that the server undoes it for another one's sake. */
   readonly serializationFailureRate: number;
+  /** How probable it is that a connection breaks while it commits: only there nobody knows what was done. */
+  readonly commitLossRate: number;
   happens(what: string): void;
   commits(transaction: OpenTransaction): void;
 }
@@ -77,7 +82,7 @@ export class Backend {
     else if (statement === 'rollback') this.#rollBack(done);
     else if (this.#hasFailed && statement === 'commit') this.#rollBack(done);
     else if (this.#hasFailed) done({ error: sqlError('25P02', 'current transaction is aborted') });
-    else if (this.#isUndoneForAnother()) done(this.#fail(sqlError('40001', 'could not serialize access')));
+    else if (this.#isUndoneForAnother(statement)) done(this.#fail(sqlError('40001', 'could not serialize access')));
     else if (statement === 'commit') this.#commit(done);
     else this.#attempt(statement, parameters, done);
   }
@@ -156,10 +161,10 @@ export class Backend {
     });
   }
 
-  #isUndoneForAnother(): boolean {
+  #isUndoneForAnother(statement: string): boolean {
     const { world, serializationFailureRate, happens } = this.#server;
     if (!this.#transaction || !world.isTroubled || serializationFailureRate === 0) return false;
-    const isUndone = world.chance(serializationFailureRate);
+    const isUndone = world.chance(serializationFailureRate * (statement === 'commit' ? TIMES_AT_COMMIT : 1));
     if (isUndone) happens('serialization failure');
     return isUndone;
   }

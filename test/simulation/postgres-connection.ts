@@ -5,6 +5,9 @@ import type { Machine } from './world.ts';
 /** How long whoever has lost a connection by a reset takes to notice. */
 const LONGEST_RESET_MS = 1_000;
 
+/** The driver's own: so long it keeps a connection that nobody uses. */
+export const IDLE_TIMEOUT_MS = 10_000;
+
 /** The socket as far as the service looks at it. */
 class Stream {
   bytesRead = 0;
@@ -90,7 +93,10 @@ export class Connection {
   #send(statement: string, parameters: readonly unknown[], hear: (outcome: Outcome) => void): void {
     const { world } = this.#server;
     const what = short(statement);
-    const { thereMs, isLost, isAnswerLost, backMs } = world.journey(what);
+    const { thereMs, backMs, ...journey } = world.journey(what);
+    const isCutOff = what === 'commit' && world.isTroubled && world.chance(this.#server.commitLossRate);
+    const isLost = journey.isLost || (isCutOff && world.chance(0.5));
+    const isAnswerLost = journey.isAnswerLost || isCutOff;
     if (isLost) this.#break(what);
     if (isLost) return;
     world.after(thereMs, () => {
@@ -137,7 +143,7 @@ type Listener = (...told: readonly never[]) => void;
 export class Pool {
   readonly #connect: () => Promise<Connection>;
   readonly #listeners = new Map<string, Listener>();
-  readonly #idle: Connection[] = [];
+  readonly #idle: { readonly connection: Connection; readonly timer: ReturnType<typeof setTimeout> }[] = [];
 
   constructor(connect: () => Promise<Connection>) {
     this.#connect = connect;
@@ -155,7 +161,7 @@ export class Pool {
     } finally {
       this.#tell('release', undefined, connection);
       if (connection.connection.stream.destroyed) this.#tell('remove', connection);
-      else this.#idle.push(connection);
+      else this.#rest(connection);
     }
   }
 
@@ -165,11 +171,26 @@ export class Pool {
     return connection;
   }
 
+  /** Closes the connection unless somebody wants it soon. */
+  #rest(connection: Connection): void {
+    const timer = setTimeout(() => {
+      this.#idle.splice(
+        this.#idle.findIndex((idle) => idle.connection === connection),
+        1,
+      );
+      this.#tell('remove', connection);
+      connection.connection.stream.destroy();
+    }, IDLE_TIMEOUT_MS);
+    this.#idle.push({ connection, timer });
+  }
+
   /** The driver takes what is closed out of the pool by itself. */
   #takeIdle(): Connection | undefined {
     for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
-      if (!idle.connection.stream.destroyed) return idle;
-      this.#tell('remove', idle);
+      const { connection, timer } = idle;
+      clearTimeout(timer);
+      if (!connection.connection.stream.destroyed) return connection;
+      this.#tell('remove', connection);
     }
     return undefined;
   }

@@ -14,6 +14,7 @@ import type { Machine, World } from './world.ts';
 
 /** In some histories the server undoes transactions for another one's sake, in a few of them many. */
 const SERIALIZATION_FAILURE_RATES = [0, 0, 0.002, 0.02];
+const COMMIT_LOSS_RATES = [0, 0, 0.04];
 /** How many of the connections that break go silent. */
 const SILENT_SHARES = [0, 0.3, 0.7];
 const TIMELINE = '00000001';
@@ -40,7 +41,8 @@ export class SimulatedPostgres implements SimulatedServer {
     this.#silentShare = world.pick(SILENT_SHARES);
     const serializationFailureRate = world.pick(SERIALIZATION_FAILURE_RATES);
     const commits = (transaction: OpenTransaction) => this.#noteDecisions(transaction);
-    this.#server = { world, transactions: file.transactions, locks, serializationFailureRate, happens, commits };
+    const commitLossRate = world.pick(COMMIT_LOSS_RATES);
+    this.#server = { world, transactions: file.transactions, locks, serializationFailureRate, commitLossRate, happens, commits };
     file.transactions.begin(locks, TIMELINE);
   }
 

@@ -14,7 +14,7 @@ const ENORMOUS = { lines: 500, nameLength: 250 };
 const ENORMOUS_RATE = 0.02;
 
 /** In some histories commands have any key, and some follow upon another one that has just been accepted. */
-const ANY_KEY = { historyRate: 0.5, commandRate: 0.1, pairs: 12, longestPauseMs: 60 };
+const ANY_KEY = { historyRate: 0.5, commandRates: [0.1, 0.1, 0.5], pairs: 12, longestPauseMs: 60 };
 /** In histories in which ids are reused: some commands come once more at about the same time, perhaps through another lane. */
 const AGAIN = { sameRate: 0.05, otherRate: 0.05, withinMs: 40, otherKeyRate: 0.6 };
 /** Each counts from 1. Null: plain JSON, which knows no source. */
@@ -58,8 +58,9 @@ export function sendCommands(world: World, log: SimulatedLog, topic: string, cou
     .sort((a, b) => a - b);
   const hasAnyKeys = world.chance(ANY_KEY.historyRate);
   if (hasAnyKeys) sendPairs(world, log, topic, sent.length, withinMs);
+  const anyKeyRate = hasAnyKeys ? world.pick(ANY_KEY.commandRates) : 0;
   // What is sent again has the key that it had.
-  const keys = new Map(sent.map((each) => [each, hasAnyKeys && world.chance(ANY_KEY.commandRate) ? anyKey(world) : each.sku]));
+  const keys = new Map(sent.map((each) => [each, world.chance(anyKeyRate) ? anyKey(world) : each.sku]));
   for (const [index, each] of sent.entries()) {
     const { value, headers } = each;
     const record = { key: keys.get(each) ?? each.sku, value, headers };

@@ -38,7 +38,8 @@ describe('The simulated PostgreSQL', () => {
     world = new World(1);
     const locks = new RowLocks<OpenTransaction>();
     file.transactions.begin(locks, '');
-    server = { world, transactions: file.transactions, locks, serializationFailureRate: 0, happens: () => {}, commits: () => {} };
+    const rates = { serializationFailureRate: 0, commitLossRate: 0 };
+    server = { world, transactions: file.transactions, locks, ...rates, happens: () => {}, commits: () => {} };
   });
 
   afterEach(() => file.transactions.close());
