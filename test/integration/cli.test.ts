@@ -136,7 +136,6 @@ describe('the command line by itself', () => {
     ['EVENTS_TOPIC', 'a b'],
     ['TOPIC_PARTITIONS', '0'],
     ['KAFKA_CREATE_TOPICS', 'maybe'],
-    ['DATABASE_URL', 'mysql://host/name'],
     ['HTTP_PORT', '70000'],
     ['LOG_LEVEL', 'loud'],
   ])('a wrong setting stops it with one line that names the variable: %s=%s', async (name, value) => {
@@ -330,23 +329,13 @@ describe('the dead letters', () => {
     const [{ partition: ofKey = 0 } = {}] = await broker.publish('allocation.commands', [
       { key: 'LAMP', value: command('first'), headers: {} },
     ]);
-    for (const partition of [0, 1, 2, 3, 4]) await deadCommand(command(`from-${partition}`), {}, partition);
+    for (const partition of [0, 1, 2]) await deadCommand(command(`from-${partition}`), {}, partition);
     await answered('dead-letters', 'redrive', '--all', '--execute');
-    const commands = await jsonLines<{ partition: number; value: string }>(
-      'tail',
-      '--topic',
-      'commands',
-      '--from',
-      'beginning',
-      '--count',
-      '6',
-    );
+    const tail = ['tail', '--topic', 'commands', '--from', 'beginning', '--count', '4'];
+    const commands = await jsonLines<{ partition: number; value: string }>(...tail);
     const places = commands.map(({ partition, value }) => [JSON.stringify(value).match(/from-\d|first/)?.[0], partition]);
-    expect(Object.fromEntries(places)).toEqual({
-      ...{ first: ofKey, 'from-0': 0, 'from-1': 1, 'from-2': 2, 'from-3': 3 },
-      // There are four.
-      'from-4': ofKey,
-    });
+    // There are two.
+    expect(Object.fromEntries(places)).toEqual({ first: ofKey, 'from-0': 0, 'from-1': 1, 'from-2': ofKey });
   });
 
   it('are redriven once, however often they are sent', async () => {
