@@ -3,8 +3,8 @@ import type { Broker, ReceivedRecord } from '../service-layer/unit-of-work.ts';
 import { asDeadLetters, type DeadLetter, failedAtMs, isMarker, resolvedBy } from './dead-letter-box.ts';
 
 /** So many letters, or so many bytes of them, are in memory at once; one letter is in any case. */
-const PAGE_LETTERS = 5_000;
-const PAGE_BYTES = 8 * 1024 * 1024;
+const PAGE_LETTERS = 2_000;
+const PAGE_BYTES = 4 * 1024 * 1024;
 
 /** What is kept of a letter until its turn comes: some 50 bytes. */
 interface Waiting {

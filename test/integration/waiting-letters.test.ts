@@ -9,8 +9,8 @@ import type { LogRecord } from '../../src/service-layer/unit-of-work.ts';
 const TOPIC = 'dead-letters';
 const MAX_BYTES = 4 * 1024 * 1024;
 /** As many as one page has at most, in letters and in bytes (waiting-letters.ts). */
-const PAGE_LETTERS = 5_000;
-const PAGE_BYTES = 8 * 1024 * 1024;
+const PAGE_LETTERS = 2_000;
+const PAGE_BYTES = 4 * 1024 * 1024;
 
 describe('the dead letters that wait', () => {
   let database: Database;

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Database } from '../../../src/adapters/database/database.ts';
 import type { Command } from '../../../src/domain/commands.ts';
 import type { Event } from '../../../src/domain/events.ts';
-import { OrderLine, type Product } from '../../../src/domain/model.ts';
+import { OrderLine, type Product, TooManyLinesError } from '../../../src/domain/model.ts';
 import type { Place } from '../../../src/replay/place.ts';
 import { type Asked, whatIf } from '../../../src/replay/what-if.ts';
 import { planWhatIf } from '../../../src/replay/what-if-plan.ts';
@@ -20,7 +21,7 @@ const PAIRS = 15;
 const watch = { advance: async () => {}, signal: new AbortController().signal };
 const quiet = { notifications: { outOfStock() {} } };
 
-/** Fails on the order `poison`. */
+/** Fails on the order `poison`, and refuses the command `huge` as too large. */
 class BusWithBug extends MessageBus {
   constructor() {
     super(quiet);
@@ -28,6 +29,7 @@ class BusWithBug extends MessageBus {
 
   override async handle(command: Command, unitOfWork: UnitOfWork): Promise<readonly Event[]> {
     if ('orderid' in command && command.orderid === 'poison') throw new Error('the handler has a bug');
+    if (command.type === 'DeallocateOrder' && command.orderid === 'huge') throw new TooManyLinesError('in steps, please');
     return super.handle(command, unitOfWork);
   }
 }
@@ -113,6 +115,20 @@ describeOnEachBroker('a what-if', (environment) => {
     await send({ type: 'DeallocateOrder', id: 'gone', orderid: 'o4' }, { type: 'DeallocateOrder', id: 'none 2', orderid: 'o99' });
     await send(order('o5', 'SOFA', 9), { ...batch('lamp-1', 'LAMP'), id: 'the same batch' });
   };
+
+  it('leaves out a command that was refused as too large, and so does a rebuild', async () => {
+    await send(order('huge', 'SOFA'), { type: 'DeallocateOrder', id: 'letgo', orderid: 'huge' }, order('o6', 'SOFA'));
+    expect(await ask(running)).toMatchObject({ handled: 8, same: 8, different: {}, skipped: { deadLetters: 1 } });
+    const into = running.config.databaseUrl.replace(/allocation\.db$/, 'rebuilt.db');
+    const rebuilt = await running.cli('replay', 'rebuild', '--into', into, '--execute');
+    expect(rebuilt).toMatchObject({ code: 0 });
+    const database = await Database.open(into);
+    const ids = await database.query<{ id: string }>('select id from processed_commands order by id');
+    const parked = await database.query('select id from parked_commands');
+    await database.close();
+    expect(ids.map(({ id }) => id)).toEqual(['huge', 'lamp-1', 'lamp-2', 'o1', 'o2', 'o3', 'o6', 'sofa-1']);
+    expect(parked).toEqual([]);
+  }, 60_000);
 
   it('finds no difference in a history of every kind, and counts what it skipped', async () => {
     await mixed();

@@ -123,15 +123,19 @@ export class EmbeddedLog {
   /** The next records of a partition: whole batches, bounded in their bytes, of which the first may begin before the offset. */
   async read(topic: string, partition: number, fromOffset: number): Promise<readonly ReceivedRecord[]> {
     const batches = await this.#database.query<BatchRow>(
-      `select base_offset, timestamp_ms, records from (
-         select *, sum(length(records)) over (order by base_offset) - length(records) as bytes_before
-         from (
-           select * from log_batches where topic = ? and partition = ? and next_offset > ? and base_offset >= coalesce(
-             (select max(base_offset) from log_batches where topic = ? and partition = ? and base_offset <= ?), 0)
-           order by base_offset limit ${MAX_READ_BATCHES}
-         )
-       ) where bytes_before < ${MAX_READ_BYTES} order by base_offset`,
-      [topic, partition, fromOffset, topic, partition, fromOffset],
+      // The records of batches that are not wanted must not pass through the window.
+      `select base_offset, timestamp_ms, records from log_batches where topic = ? and partition = ? and base_offset in (
+         select base_offset from (
+           select base_offset, sum(bytes) over (order by base_offset) - bytes as bytes_before
+           from (
+             select base_offset, length(records) as bytes from log_batches
+             where topic = ? and partition = ? and next_offset > ? and base_offset >= coalesce(
+               (select max(base_offset) from log_batches where topic = ? and partition = ? and base_offset <= ?), 0)
+             order by base_offset limit ${MAX_READ_BATCHES}
+           )
+         ) where bytes_before < ${MAX_READ_BYTES}
+       ) order by base_offset`,
+      [topic, partition, topic, partition, fromOffset, topic, partition, fromOffset],
     );
     const records = batches.flatMap((batch) => recordsOf(topic, partition, batch));
     return records.filter(({ offset }) => offset >= fromOffset);
