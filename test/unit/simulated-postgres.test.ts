@@ -168,6 +168,22 @@ describe('The simulated PostgreSQL', () => {
     expect(inTransaction()(LOCK, 'LAMP').rows).toHaveLength(1);
   });
 
+  it('wakes whoever waits once, though the one before in line lets go at once', () => {
+    const locks = new RowLocks<object>();
+    const [first, second, third] = [{}, {}, {}];
+    let woken = 0;
+    locks.take(first, 'row');
+    locks.wait(second, 'row', () => {
+      locks.take(second, 'row');
+      locks.release(second);
+    });
+    locks.wait(third, 'row', () => {
+      woken += 1;
+    });
+    locks.release(first);
+    expect(woken).toBe(1);
+  });
+
   function inTransactionOf(statement: string, ...parameters: readonly unknown[]): void {
     const run = inTransaction();
     run(statement, ...parameters);
