@@ -3,13 +3,14 @@ import { type LaneStore, type ParkedCommand, TroubleError } from '../../src/serv
 import { over } from '../support/over.ts';
 
 /*
- * EXPECTED UNTIL IT IS MENDED: on PostgreSQL two lanes can park a command behind one that the other lane is
- * just answering. `answer-batch.ts` reads what is parked before it has locked the products; and where two
- * commands have only an order or a batch in common, no product is locked at all (docs/decisions/0030).
+ * EXPECTED UNTIL IT IS MENDED: on PostgreSQL two lanes can park a command behind one that the other
+ * lane is just answering. `answer-batch.ts` reads what is parked before it has locked the products;
+ * and where two commands have only an order or a batch in common, no product is locked at all
+ * (docs/decisions/0030).
  *
- * So that the simulation finds everything else, its lanes look again before they park something, and run the
- * transaction anew if what stood in the way is gone. The planted bug `what is parked is read before the
- * products are locked` shows what happens otherwise: it is today's service.
+ * So that the simulation finds everything else, its lanes look again before they park something,
+ * and run the transaction anew if what stood in the way is gone. The planted bug `what is parked is
+ * read before the products are locked` shows what happens otherwise: it is today's service.
  *
  * Once the service looks again itself, delete this file and its one use in `history.ts`.
  */

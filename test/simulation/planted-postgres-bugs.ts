@@ -12,7 +12,10 @@ import type { Connection } from './postgres-connection.ts';
 /** Today the service does so (`parked-read-again.ts`). */
 export const PARKED_READ_FIRST = 'what is parked is read before the products are locked';
 
-/** Bugs that show where transactions of several lanes are open at once, or where a connection goes silent. */
+/**
+ * Bugs that show where transactions of several lanes are open at once, or where a connection goes
+ * silent.
+ */
 export const postgresPlants = {
   // Locks.
   'products are neither locked nor compared': (parts) =>

@@ -13,7 +13,10 @@ interface Wait {
   readonly wake: () => void;
 }
 
-/** Exclusive locks of rows and of unique keys. A transaction holds them until it ends, and whoever wants one waits in line. */
+/**
+ * Exclusive locks of rows and of unique keys. A transaction holds them until it ends, and whoever
+ * wants one waits in line.
+ */
 export class RowLocks<Transaction extends object> {
   readonly #holders = new Map<string, Transaction>();
   readonly #held = new Map<Transaction, string[]>();

@@ -44,7 +44,10 @@ describe('The simulated PostgreSQL', () => {
 
   afterEach(() => file.transactions.close());
 
-  /** A connection on which statements come to rows, or to the SQLSTATE of an error; undefined while they wait. */
+  /**
+   * A connection on which statements come to rows, or to the SQLSTATE of an error; undefined while
+   * they wait.
+   */
   function session() {
     const backend = new Backend(server, () => {});
     return (statement: string, ...parameters: readonly unknown[]) => {
