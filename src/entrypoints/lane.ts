@@ -383,7 +383,10 @@ function sentMs(record: ReceivedRecord | undefined): number {
   return Math.min(Math.max(record?.timestampMs ?? 0, 0), Number.MAX_SAFE_INTEGER);
 }
 
-/** The offset below which all records from `first` on were sent before that time. The first one is settled in any case. */
+/**
+ * The offset below which all records from `first` on were sent before that time. The first one is
+ * settled in any case.
+ */
 function settledBelow(records: readonly ReceivedRecord[], first: ReceivedRecord | undefined, beforeMs: number): number {
   const isLate = (record: ReceivedRecord) => record.offset > (first?.offset ?? -1) && sentMs(record) >= beforeMs;
   return records.find(isLate)?.offset ?? Number.POSITIVE_INFINITY;

@@ -16,7 +16,10 @@ function placeTold({ headers }: HistoryRecord): readonly (string | undefined)[] 
   return PLACE.exec(headers.ce_id ?? '')?.slice(1) ?? [];
 }
 
-/** Where several transactions are open at once, what counts is when each was committed, and nobody sees that from outside. */
+/**
+ * Where several transactions are open at once, what counts is when each was committed, and nobody
+ * sees that from outside.
+ */
 export class Decisions {
   readonly #decisions: Decision[] = [];
 
@@ -24,7 +27,10 @@ export class Decisions {
     this.#decisions.push(decision);
   }
 
-  /** The event or dead letter, with the time of the decision that it tells of. Null: nothing of it was ever committed. */
+  /**
+   * The event or dead letter, with the time of the decision that it tells of. Null: nothing of it
+   * was ever committed.
+   */
   timed(told: HistoryRecord): HistoryRecord | null {
     const [partition, offset] = placeTold(told);
     const decision = this.#decisions

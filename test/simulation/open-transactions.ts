@@ -6,7 +6,10 @@ import type { RowLocks } from './row-locks.ts';
 export interface OpenTransaction {
   readonly beganMs: number;
   readonly written: Write[];
-  /** By statement: the rows that it found at first. What it waits for may have become another row since, but no other ones come to it. */
+  /**
+   * By statement: the rows that it found at first. What it waits for may have become another row
+   * since, but no other ones come to it.
+   */
   seen: ReadonlySet<string> | null;
 }
 
@@ -40,11 +43,12 @@ export interface Result {
 const NOT_OURS = /^(sqlite_|mikro_orm|log_|parked_subjects)/;
 
 /**
- * Several open transactions over one SQLite file. Each statement sees what was committed before it and what its own transaction
- * has written (READ COMMITTED), and locks what it writes.
+ * Several open transactions over one SQLite file. Each statement sees what was committed before it
+ * and what its own transaction has written (READ COMMITTED), and locks what it writes.
  *
- * SQLite has one writer. So at most one transaction is really there: when another one has its turn, it is rolled back, and what
- * it has written is written again when its turn comes. Triggers tell of each row before and after it is written.
+ * SQLite has one writer. So at most one transaction is really there: when another one has its turn,
+ * it is rolled back, and what it has written is written again when its turn comes. Triggers tell of
+ * each row before and after it is written.
  */
 export class OpenTransactions {
   readonly #connection: SqliteDatabase.Database;
@@ -197,7 +201,10 @@ export class OpenTransactions {
     return null;
   }
 
-  /** A row has been written. @param values its columns before, as far as it was there, and now, as far as it is */
+  /**
+   * A row has been written.
+   * @param values its columns before, as far as it was there, and now, as far as it is
+   */
   #note(index: number, kind: string, values: Values): null {
     if (this.#isRewriting || !this.#current) return null;
     const table = this.#tables[index] as Table;

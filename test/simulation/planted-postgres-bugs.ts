@@ -9,7 +9,10 @@ import { over } from '../support/over.ts';
 import { inTransaction, type Parts, stating, withDatabase, withStore } from './planting.ts';
 import type { Connection } from './postgres-connection.ts';
 
-/** Bugs that show where transactions of several lanes are open at once, or where a connection goes silent. */
+/**
+ * Bugs that show where transactions of several lanes are open at once, or where a connection goes
+ * silent.
+ */
 export const postgresPlants = {
   // Locks.
   'products are neither locked nor compared': (parts) =>

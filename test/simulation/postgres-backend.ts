@@ -7,7 +7,10 @@ import type { World } from './world.ts';
 /** PostgreSQL looks for a deadlock once a statement has waited for so long. */
 const DEADLOCK_TIMEOUT_MS = 1_000;
 
-/** So much likelier is a serialization failure at the commit: there PostgreSQL looks at what others have committed. */
+/**
+ * So much likelier is a serialization failure at the commit: there PostgreSQL looks at what others
+ * have committed.
+ */
 const TIMES_AT_COMMIT = 5;
 
 const SQLSTATES: readonly (readonly [RegExp, string])[] = [
@@ -21,9 +24,15 @@ export interface Server {
   readonly world: World;
   readonly transactions: OpenTransactions;
   readonly locks: RowLocks<OpenTransaction>;
-  /** How probable it is, per statement in a transaction, that the server undoes it for another one's sake. */
+  /**
+   * How probable it is, per statement in a transaction, that the server undoes it for another one's
+   * sake.
+   */
   readonly serializationFailureRate: number;
-  /** How probable it is that a connection breaks while it commits: only there nobody knows what was done. */
+  /**
+   * How probable it is that a connection breaks while it commits: only there nobody knows what was
+   * done.
+   */
   readonly commitLossRate: number;
   happens(what: string): void;
   commits(transaction: OpenTransaction): void;
@@ -43,8 +52,8 @@ const NOTHING: Result = { rows: [], changes: 0 };
  *                        │    └──a statement fails──▶ failed ──rollback──▶ idle
  *                        └──silent for too long, the client is gone──▶ terminated
  *
- * A transaction that fails lets go of its locks at once. The server takes what reaches it to its end,
- * also when nobody is there any more to hear of it.
+ * A transaction that fails lets go of its locks at once. The server takes what reaches it to its
+ * end, also when nobody is there any more to hear of it.
  */
 export class Backend {
   readonly #server: Server;

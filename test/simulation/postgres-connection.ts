@@ -27,7 +27,8 @@ class Stream {
 
 /**
  * A machine's connection to the server, as its driver shows it. It may be reset, which both ends
- * notice sooner or later; or go silent, which neither end notices by itself: nothing arrives any more, in either direction.
+ * notice sooner or later; or go silent, which neither end notices by itself: nothing arrives any
+ * more, in either direction.
  */
 export class Connection {
   readonly connection: { readonly stream: Stream };

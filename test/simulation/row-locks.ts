@@ -13,7 +13,10 @@ interface Wait {
   readonly wake: () => void;
 }
 
-/** Exclusive locks of rows and of unique keys. A transaction holds them until it ends, and whoever wants one waits in line. */
+/**
+ * Exclusive locks of rows and of unique keys. A transaction holds them until it ends, and whoever
+ * wants one waits in line.
+ */
 export class RowLocks<Transaction extends object> {
   readonly #holders = new Map<string, Transaction>();
   readonly #held = new Map<Transaction, string[]>();
@@ -46,10 +49,11 @@ export class RowLocks<Transaction extends object> {
     const held = new Set(this.#held.get(transaction));
     this.#held.delete(transaction);
     for (const key of held) this.#holders.delete(key);
-    for (const [waiting, { key, wake }] of [...this.#waits]) {
-      if (!held.has(key)) continue;
+    for (const [waiting, wait] of [...this.#waits]) {
+      // Whoever was woken before may have let go again, and woken this one.
+      if (!held.has(wait.key) || this.#waits.get(waiting) !== wait) continue;
       this.#waits.delete(waiting);
-      wake();
+      wait.wake();
     }
   }
 

@@ -17,7 +17,10 @@ interface Transaction {
 
 type Prepare = (statement: string) => SqliteDatabase.Statement;
 
-/** What is wrong with a machine's way to its database. Absent: nothing. Only planted bugs make use of it. */
+/**
+ * What is wrong with a machine's way to its database. Absent: nothing. Only planted bugs make use
+ * of it.
+ */
 export interface Flaws {
   /** Changes the statements that a transaction sends. */
   readonly sql?: (sql: Sql) => Sql;

@@ -12,7 +12,9 @@ import { RowLocks } from './row-locks.ts';
 import type { DatabaseFile, Flaws, SimulatedServer } from './simulated-database.ts';
 import type { Machine, World } from './world.ts';
 
-/** In some histories the server undoes transactions for another one's sake, in a few of them many. */
+/**
+ * In some histories the server undoes transactions for another one's sake, in a few of them many.
+ */
 const SERIALIZATION_FAILURE_RATES = [0, 0, 0.002, 0.02];
 const COMMIT_LOSS_RATES = [0, 0, 0.04];
 /** How many of the connections that break go silent. */
@@ -20,9 +22,10 @@ const SILENT_SHARES = [0, 0.3, 0.7];
 const TIMELINE = '00000001';
 
 /**
- * PostgreSQL at READ COMMITTED, as far as lanes rely on it: transactions of several lanes and machines are open at once, each
- * on a connection of its own; rows and unique keys are locked and waited for. The service's own transactions, statements for
- * PostgreSQL and watch over silent connections run on it (`transaction.ts`, `silent-connections.ts`).
+ * PostgreSQL at READ COMMITTED, as far as lanes rely on it: transactions of several lanes and
+ * machines are open at once, each on a connection of its own; rows and unique keys are locked and
+ * waited for. The service's own transactions, statements for PostgreSQL and watch over silent
+ * connections run on it (`transaction.ts`, `silent-connections.ts`).
  */
 export class SimulatedPostgres implements SimulatedServer {
   readonly canGoSilent = true;

@@ -15,7 +15,10 @@ const ENORMOUS_RATE = 0.02;
 
 /** In some histories commands have any key, and some follow upon another one that has just been accepted. */
 const ANY_KEY = { historyRate: 0.5, commandRates: [0.1, 0.1, 0.5], pairs: 12, longestPauseMs: 60 };
-/** In histories in which ids are reused: some commands come once more at about the same time, perhaps through another lane. */
+/**
+ * In histories in which ids are reused: some commands come once more at about the same time,
+ * perhaps through another lane.
+ */
 const AGAIN = { sameRate: 0.05, otherRate: 0.05, withinMs: 40, otherKeyRate: 0.6 };
 /** Each counts from 1. Null: plain JSON, which knows no source. */
 const SOURCES = [null, '/shop', '/market'] as const;

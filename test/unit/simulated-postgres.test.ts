@@ -44,7 +44,10 @@ describe('The simulated PostgreSQL', () => {
 
   afterEach(() => file.transactions.close());
 
-  /** A connection on which statements come to rows, or to the SQLSTATE of an error; undefined while they wait. */
+  /**
+   * A connection on which statements come to rows, or to the SQLSTATE of an error; undefined while
+   * they wait.
+   */
   function session() {
     const backend = new Backend(server, () => {});
     return (statement: string, ...parameters: readonly unknown[]) => {
@@ -166,6 +169,22 @@ describe('The simulated PostgreSQL', () => {
     inTransaction()(LOCK, 'LAMP');
     await pass(4_100);
     expect(inTransaction()(LOCK, 'LAMP').rows).toHaveLength(1);
+  });
+
+  it('wakes whoever waits once, though the one before in line lets go at once', () => {
+    const locks = new RowLocks<object>();
+    const [first, second, third] = [{}, {}, {}];
+    let woken = 0;
+    locks.take(first, 'row');
+    locks.wait(second, 'row', () => {
+      locks.take(second, 'row');
+      locks.release(second);
+    });
+    locks.wait(third, 'row', () => {
+      woken += 1;
+    });
+    locks.release(first);
+    expect(woken).toBe(1);
   });
 
   function inTransactionOf(statement: string, ...parameters: readonly unknown[]): void {

@@ -24,7 +24,10 @@ describe.skipIf(inject('postgresUrl') === null)('A transaction that waited for a
     await place.remove();
   });
 
-  /** @param look runs in the transaction that has waited, once `commands` are prepared; `change` in the one that it waited for */
+  /**
+   * @param look runs in the transaction that has waited, once `commands` are prepared; `change` in
+   * the one that it waited for
+   */
   async function waitingFor<T>(change: (session: Session) => Promise<void>, commands: readonly Command[], look: (session: Session) => T) {
     const locked = Promise.withResolvers<void>();
     const first = database.getSession(async (session) => {
