@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { readDeadLetters, redriven } from '../../src/cli/dead-letter-box.ts';
+import { type Identity, idOf } from '../../src/domain/identity.ts';
 import { readCommand } from '../../src/messages/incoming.ts';
 import type { LogRecord, ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
 import { type AbusiveMessage, abusiveMessages, classCount } from '../support/abusive-messages.ts';
@@ -216,15 +217,15 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
     expect(sent.length + refused.length).toBeGreaterThanOrEqual(MESSAGES);
   });
 
-  it('each id is answered once', () => {
+  it('each command is answered once, by its identity', () => {
     const commands = sent.flatMap(({ message, place }) => {
       const read = readCommand(received(message.record), place);
-      return read.kind === 'command' ? [{ id: read.id, place, className: message.className }] : [];
+      return read.kind === 'command' ? [{ identity: read.identity, place, className: message.className }] : [];
     });
-    const complaints = [...grouped(commands, ({ id }) => id)].flatMap(([id, places]) => {
+    const complaints = [...grouped(commands, ({ identity }) => identity)].flatMap(([identity, places]) => {
       const events = places.flatMap(({ place }) => answers.get(place) ?? []);
-      const isRight = events.length === 1 && String(events[0]?.headers.ce_causationid).endsWith(id);
-      return isRight ? [] : [`${places[0]?.className}: ${id} has ${events.length} answers`];
+      const isRight = events.length === 1 && String(events[0]?.headers.ce_causationid).endsWith(idOf(identity as Identity));
+      return isRight ? [] : [`${places[0]?.className}: ${identity} has ${events.length} answers`];
     });
     expect(complaints.slice(0, 20)).toEqual([]);
   });
