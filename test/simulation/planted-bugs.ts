@@ -217,7 +217,12 @@ export const plants = {
   'only the failed command itself holds up what follows': (parts) => reading(parts, (parked) => parked.filter(isFailed)),
   'what is being redriven holds up nobody': (parts) => reading(parts, (parked) => parked.filter(({ isRedriven }) => !isRedriven)),
   'a failed command holds up every product': (parts) =>
-    reading(parts, (parked) => parked.map((command) => ({ ...command, subjects: [...command.subjects, ...EVERY_SKU] }))),
+    inTransaction(parts, (transaction) => ({
+      writeParked: ({ parked, ...others }) => {
+        const widened = parked.map((command) => ({ ...command, subjects: [...command.subjects, ...EVERY_SKU] }));
+        return transaction.writeParked({ ...others, parked: widened });
+      },
+    })),
   'a redriven command goes to the end of its line': (parts) =>
     reading(parts, (parked) =>
       parked.map((command) => (command.isRedriven ? { ...command, position: command.position + LATER } : command)),
