@@ -9,6 +9,9 @@ import { over } from '../support/over.ts';
 import { inTransaction, type Parts, stating, withDatabase, withStore } from './planting.ts';
 import type { Connection } from './postgres-connection.ts';
 
+/** As if the server were slow between the two. */
+const READ_EARLY_MS = 100;
+
 /** Today the service does so (`parked-read-again.ts`). */
 export const PARKED_READ_FIRST = 'what is parked is read before the products are locked';
 
@@ -36,12 +39,14 @@ export const postgresPlants = {
   'what is parked is read before the products are locked': (parts) =>
     inTransaction(parts, (transaction) => {
       let read: ReturnType<typeof transaction.readParked> | undefined;
-      const claim: typeof transaction.claim = (ids) => {
+      const claim: typeof transaction.claim = async (ids) => {
         read = transaction.readParked();
-        read.catch(() => {});
+        await read;
+        await sleep(READ_EARLY_MS);
         return transaction.claim(ids);
       };
-      return { claim, readParked: () => read ?? transaction.readParked() };
+      const readParked = async () => read ?? transaction.readParked();
+      return { claim, readParked };
     }),
   'ids are claimed without the unique key': (parts) =>
     inTransaction(parts, (transaction) => ({
