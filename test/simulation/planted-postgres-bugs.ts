@@ -30,8 +30,6 @@ export const postgresPlants = {
       )?.[1];
       return columns === undefined ? statement : `select ${columns} from source_positions where topic = ? and partition = ?`;
     }),
-  'what is parked is read while others may answer it': (parts) =>
-    stating(parts, (statement) => (statement.includes('pg_advisory_xact_lock') ? 'select 1' : statement)),
   'ids are claimed without the unique key': (parts) =>
     inTransaction(parts, (transaction) => ({
       claim: async (ids) => {

@@ -19,7 +19,7 @@ const CLUSTER_FAULTS = [
 ];
 
 const DATABASE_FAULTS = [
-  ...['wait for a lock', 'lock time-out', 'deadlock', 'serialization failure', 'sleeping transaction ended'],
+  ...['wait for a lock', 'lock time-out', 'serialization failure', 'sleeping transaction ended'],
   ...['silent connection', 'silent database connections'],
 ];
 

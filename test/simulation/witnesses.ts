@@ -40,7 +40,7 @@ export const witnesses: Readonly<Record<Exclude<FindingKind, 'thrown'>, PlantedB
   'answered-and-dead': 'what is answered goes to the dead letters as well',
   'altered-letter': 'a dead letter loses the headers that came',
   'still-parked': 'what is being redriven holds up nobody',
-  'parked-behind-answered': 'what is parked is read while others may answer it',
+  'parked-behind-answered': 'what is parked is read once',
   overtaken: 'what follows a failed command is not parked',
   'parked-for-nothing': 'a failed command holds up every product',
 
