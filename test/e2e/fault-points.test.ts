@@ -104,8 +104,14 @@ function hasFile({ log, database }: Cell): boolean {
 }
 
 function passingOf(point: FaultPoint, index: number): number {
-  if (isLeftBehind(point) || point === 'failure-claimed') return 1;
-  return 1 + ((seed + index) % (OPENING.has(point) || CLOSING.has(point) ? LANES : MOST_PASSINGS));
+  if (point === 'failure-claimed') return 1;
+  return 1 + ((seed + index) % Math.min(passingsOf(point), MOST_PASSINGS));
+}
+
+/** How often a service passes the point at least, while the load is on. */
+function passingsOf(point: FaultPoint): number {
+  if (isLeftBehind(point)) return 1;
+  return OPENING.has(point) || CLOSING.has(point) ? LANES : Number.POSITIVE_INFINITY;
 }
 
 /** Passed only with what a crash has left. */
@@ -234,7 +240,7 @@ class Trial {
 
   /** Lets a stalled process sleep until its session is over, and another has taken over all lanes if nothing is locked. */
   async isFollowed(cell: Cell, stalled: ServiceProcess, follower: ServiceProcess): Promise<void> {
-    if (isLocking(cell)) {
+    if (isLocking(cell) || stalled.output.includes('The file is locked')) {
       await sleep(STALL_MS);
     } else {
       await follower.ready();
@@ -313,6 +319,11 @@ class Trial {
 }
 
 function asVariables({ point, kind, passing }: Fault): Record<string, string> {
-  const orders = point === 'failure-claimed' ? FAILING_ORDERS : '';
-  return { FAULT_POINT: point, FAULT_KIND: kind, FAULT_PASSING: String(passing), FAULT_ORDERS: orders };
+  return {
+    FAULT_POINT: point,
+    FAULT_KIND: kind,
+    FAULT_PASSING: String(passing),
+    FAULT_PASSINGS: String(passingsOf(point)),
+    FAULT_ORDERS: point === 'failure-claimed' ? FAILING_ORDERS : '',
+  };
 }

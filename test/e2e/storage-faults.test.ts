@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, i
 import { checkHistory } from '../support/check-history.ts';
 import { CommandFlow, workingLanes } from '../support/command-flow.ts';
 import { eventually } from '../support/eventually.ts';
+import { underLoad } from '../support/instances.ts';
 import { lockFromAnotherProcess } from '../support/lock.ts';
 import { readHistory } from '../support/read-history.ts';
 import { canMakeReadOnly, makeReadOnly } from '../support/read-only.ts';
@@ -66,18 +67,6 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     expect(checkHistory(await readHistory(flow.kafka, flow.topics, flow.group, `sqlite:///${file}`))).toEqual([]);
   };
 
-  /** Commands arrive until the fault is over: a fast machine may answer any fixed number before the fault begins. */
-  const underLoad = async (fault: () => Promise<void>) => {
-    let isOver = false;
-    const sending = flow.send(0, COMMANDS, () => isOver);
-    try {
-      await fault();
-    } finally {
-      isOver = true;
-      await sending;
-    }
-  };
-
   const fill = async () => {
     const filler = join(disk, 'filler');
     await expect(writeFile(filler, Buffer.alloc(DISK_MB * 1024 * 1024))).rejects.toThrow('ENOSPC');
@@ -99,7 +88,7 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     await using service = await start();
     await workingLanes(service.url, LANES);
     await flow.bringStock();
-    await underLoad(async () => {
+    await underLoad(flow, 0, COMMANDS, async () => {
       const unlock = await lockFromAnotherProcess(file);
       await waits(service, 'The lane waits');
       await unlock();
@@ -127,7 +116,7 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     await using service = await start();
     await workingLanes(service.url, LANES);
     await flow.bringStock();
-    await underLoad(async () => {
+    await underLoad(flow, 0, COMMANDS, async () => {
       const makeWritable = await makeReadOnly(file, `${file}-wal`);
       try {
         await waits(service, 'The lane waits: The database cannot do it now');

@@ -25,12 +25,12 @@ const BURST = 3_000;
 /** A service that has not recovered by then never will. */
 const GIVE_UP_MS = 120_000;
 /**
- * How long Kafka may keep a transaction whose marker was under way to a leader that was cut off. It
- * sends the marker again after 30 s (the brokers' request.timeout.ms), and notices that these are over
- * when other markers wake it, or 30 s later. No client can end such a transaction earlier.
+ * How long Kafka may keep a transaction open after a leader was cut off while a marker was under way
+ * to it. Kafka sends the marker again 30 to 60 s later (docs/decisions/0022), and no client can end
+ * the transaction earlier.
  */
 const MARKER_MS = 60_000;
-/** How much longer Kafka may go on loading what two brokers that start at once lead, on two cores. */
+/** Two brokers that start at once on two cores take longer than one. The cause is not known in full. */
 const TWO_STARTS_MS = 15_000;
 /** What Kafka may take, on a busy machine, until it has elected leaders, or has all replicas in sync. */
 const KAFKA_MS = 180_000;

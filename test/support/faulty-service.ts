@@ -7,7 +7,9 @@ import { MessageBus } from '../../src/service-layer/message-bus.ts';
  * The service with one fault in it: whoever passes FAULT_POINT for the FAULT_PASSING-th time is the victim of FAULT_KIND.
  *
  * kill: the process dies by SIGKILL; throw: an error there, once; stall: the whole process stands still, until there is a file FAULT_END.
- * With FAULT_UNLOCKED, a SQLite file, the victim is the first from then on that passes while this process does not have the file locked.
+ * With FAULT_UNLOCKED, a SQLite file, the victim is the first from then on that passes while this process
+ * does not have the file locked. Of FAULT_PASSINGS the last is the victim even so; a line then says that
+ * the file is locked.
  * With FAULT_ORDERS, the handler fails on orders whose ids end so.
  */
 
@@ -16,15 +18,20 @@ const LOOK_MS = 20;
 const LOCK_MS = 500;
 
 const { FAULT_POINT: point, FAULT_KIND: kind, FAULT_PASSING: passing, FAULT_END: end = '', FAULT_UNLOCKED: unlocked } = process.env;
-const { FAULT_ORDERS: orders } = process.env;
+const { FAULT_ORDERS: orders, FAULT_PASSINGS: passings = 'Infinity' } = process.env;
 let left = Number(passing);
+let passingsLeft = Number(passings);
 let isOver = false;
 
 faults.at = (passed: FaultPoint) => {
   if (passed !== point || isOver) return;
   left -= 1;
-  if (left > 0 || (unlocked && isLocked(unlocked))) return;
+  passingsLeft -= 1;
+  if (left > 0) return;
+  const hasLock = unlocked ? isLocked(unlocked) : false;
+  if (hasLock && passingsLeft > 0) return;
   isOver = true;
+  if (hasLock) say('The file is locked');
   say(`The fault: ${kind} at ${point}`);
   if (kind === 'kill') process.kill(process.pid, 'SIGKILL');
   if (kind === 'throw') throw new Error(`Thrown at ${point}`);

@@ -45,9 +45,10 @@ interface Identity {
  * of the transactional id opens (or after the transaction time-out). After it: all of it does. Which of the two it was, the
  * answer to the next holder's opening tells: the group's position is settled by then.
  *
- * Not kafkajs's own producer, whose brokers it uses: that asks for the coordinators anew at each step, waits for each of five
- * steps in turn, and, after an ambiguous error, rolls its sequence back and goes on. Here only the position is sent again, while
- * the group's coordinator moves: it is the same one. Whatever else fails ends this producer.
+ * It uses kafkajs's brokers, and not kafkajs's producer. That one asks for the coordinators anew at
+ * each step, and waits for each of five steps in turn. After an ambiguous error it rolls its sequence
+ * back and goes on. Here only the position is sent again, while the group's coordinator moves: sent
+ * twice, it is the same position. Whatever else fails ends this producer.
  */
 export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #cluster: Cluster;
