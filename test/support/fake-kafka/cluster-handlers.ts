@@ -6,9 +6,11 @@ const NULL_ID = '0'.repeat(32);
 
 /** What every node knows about the cluster. */
 export const clusterHandlers: Handlers<'ApiVersions' | 'Metadata' | 'CreateTopics' | 'DescribeConfigs'> = {
-  ApiVersions: (_model, _request, { refusal }) => ({
+  ApiVersions: ({ newestProduce }, _request, { refusal }) => ({
     errorCode: refusal(),
-    apis: Object.values(APIS).map(({ key, versions: [oldest, newest] }) => ({ key, oldest, newest })),
+    apis: Object.values(APIS).map(({ key, versions: [oldest, newest] }) => {
+      return { key, oldest, newest: key === APIS.Produce.key ? newestProduce : newest };
+    }),
     throttleMs: 0,
   }),
 

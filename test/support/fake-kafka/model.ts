@@ -43,6 +43,8 @@ export class Model {
   /** The nodes that coordinate groups and transactional ids, where they are not the controller. */
   readonly coordinators = { group: new Map<string, number>(), transaction: new Map<string, number>() };
   controller = 1;
+  /** The newest version of Produce that the nodes claim to take: it tells releases of Kafka apart. */
+  newestProduce = 11;
   readonly #groups = new Map<string, Group>();
   #nextProducerId = 1_000;
   #appended = Promise.withResolvers<void>();

@@ -7,7 +7,7 @@ import { asServiceError, disconnect, isAnswer, type KafkaOptions, withDeadline }
 import type { DepartedNodes } from './departed-nodes.ts';
 import type { TopicLayouts } from './layout.ts';
 import { leadersOf, placeOf, topicsOf } from './leaders.ts';
-import { type BrokerNode, type Cluster, GROUP_COORDINATOR, produce, TRANSACTION_COORDINATOR } from './protocol.ts';
+import { type BrokerNode, type Cluster, GROUP_COORDINATOR, isBeforeKafka38, produce, TRANSACTION_COORDINATOR } from './protocol.ts';
 import type { PlacedRecord } from './records.ts';
 
 const OPEN_TIMEOUT_MS = 30_000;
@@ -17,6 +17,11 @@ const OPEN_TIMEOUT_MS = 30_000;
  * markers to the former leader, and Kafka waits 30 s for that answer.
  */
 const WRITE_TIMEOUT_MS = 20_000;
+/**
+ * How long a coordinator before Kafka 3.8 may take. When it loads its state again, it never answers
+ * what was under way (KAFKA-15468): waiting longer would only hold up the lane.
+ */
+const FORMER_COORDINATOR_TIMEOUT_MS = 10_000;
 const PUBLISH_TIMEOUT_MS = 60_000;
 const TRANSACTION_TIMEOUT_MS = 60_000;
 const CONCURRENT_TIMEOUT_MS = 10_000;
@@ -98,7 +103,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
         const coordinator = await cluster.findGroupCoordinator({ groupId: transactionalId, coordinatorType: TRANSACTION_COORDINATOR });
         // A late request would fence the producer that the lane has opened since.
         if (isGivenUp) throw new TroubleError(`${doing}: too late`);
-        const identity = await coordinator.initProducerId({ transactionalId, transactionTimeout: TRANSACTION_TIMEOUT_MS });
+        const init = coordinator.initProducerId({ transactionalId, transactionTimeout: TRANSACTION_TIMEOUT_MS });
+        const identity = await answered(coordinator, init, doing);
         const parts = { cluster, coordinator, identity: { transactionalId, ...identity }, layouts, departed };
         return new KafkaTransactionalProducer({ ...parts, servers: options.brokers.join(',') });
       };
@@ -139,9 +145,10 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     const leaders = await leadersOf(this.#cluster, topics);
     if (position) await this.#groupCoordinatorOf(position.group);
     const identity = this.#identity;
+    const coordinator = this.#coordinator;
     await Promise.all([
-      position && whenAccepted(() => this.#coordinator.addOffsetsToTxn({ ...identity, groupId: position.group })),
-      topics.length > 0 && whenAccepted(() => this.#coordinator.addPartitionsToTxn({ ...identity, topics })),
+      position && whenAccepted(coordinator, () => coordinator.addOffsetsToTxn({ ...identity, groupId: position.group })),
+      topics.length > 0 && whenAccepted(coordinator, () => coordinator.addPartitionsToTxn({ ...identity, topics })),
     ]);
     passing('transaction-joined');
     await Promise.all([
@@ -149,7 +156,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       position && insist(() => this.#sendPosition(position), COORDINATOR_MOVES, WRITE_TIMEOUT_MS),
     ]);
     passing('offset-sent');
-    await this.#coordinator.endTxn({ ...identity, transactionResult: true });
+    await answered(coordinator, coordinator.endTxn({ ...identity, transactionResult: true }), 'EndTxn');
     passing('broker-committed');
   }
 
@@ -228,8 +235,14 @@ function asOffsets({ topic, partition, nextOffset }: GroupPosition) {
 }
 
 /** The broker ends a transaction a few milliseconds after it has answered the commit, and begins no other before. */
-function whenAccepted<T>(request: () => Promise<T>): Promise<T> {
-  return insist(request, ['CONCURRENT_TRANSACTIONS'], CONCURRENT_TIMEOUT_MS);
+function whenAccepted<T>(coordinator: BrokerNode, request: () => Promise<T>): Promise<T> {
+  const ask = () => answered(coordinator, request(), 'Joining the transaction');
+  return insist(ask, ['CONCURRENT_TRANSACTIONS'], CONCURRENT_TIMEOUT_MS);
+}
+
+/** @throws {TroubleError} the transaction coordinator takes longer than its release of Kafka may */
+function answered<T>(coordinator: BrokerNode, answer: Promise<T>, doing: string): Promise<T> {
+  return isBeforeKafka38(coordinator) ? withDeadline(answer, FORMER_COORDINATOR_TIMEOUT_MS, doing) : answer;
 }
 
 /** Asks again, for some time, while the broker's answer is one of these. */

@@ -20,6 +20,8 @@ interface Identity {
 
 /** One node, connected. Each request resolves to its answer, or rejects with the error in it. */
 export interface BrokerNode {
+  /** The versions of each request that the node takes, by the request's key. */
+  readonly versions: Readonly<Record<number, { readonly maxVersion: number }>>;
   initProducerId(request: {
     /** Null: a producer without transactions. */
     readonly transactionalId: string | null;
@@ -79,6 +81,9 @@ export const GROUP_COORDINATOR = 0;
 export const TRANSACTION_COORDINATOR = 1;
 
 const METADATA_MAX_AGE_MS = 300_000;
+const PRODUCE = 0;
+/** The version of Produce that came with Kafka 3.8. */
+const PRODUCE_OF_3_8 = 11;
 
 export function createCluster(config: KafkaConfig): Cluster {
   return new ClusterClass({
@@ -90,6 +95,10 @@ export function createCluster(config: KafkaConfig): Cluster {
     maxInFlightRequests: null,
     metadataMaxAge: METADATA_MAX_AGE_MS,
   });
+}
+
+export function isBeforeKafka38({ versions }: BrokerNode): boolean {
+  return (versions[PRODUCE]?.maxVersion ?? 0) < PRODUCE_OF_3_8;
 }
 
 /** An encoded record batch and where it goes. */
@@ -149,5 +158,5 @@ function produceRequest(transactionalId: string | null, batches: readonly Placed
     }
     return encoder;
   };
-  return { apiKey: 0, apiVersion: 3, apiName: 'Produce', expectResponse: () => true, encode };
+  return { apiKey: PRODUCE, apiVersion: 3, apiName: 'Produce', expectResponse: () => true, encode };
 }

@@ -187,6 +187,8 @@ describe('at a broken connection', () => {
 
 describe('without an answer', () => {
   const CLOSING_MS = 3_000;
+  /** What the coordinator of transactions is asked. */
+  const COORDINATED = ['AddPartitionsToTxn', 'AddOffsetsToTxn', 'EndTxn'] as const;
 
   /** Publishes what is never answered, and lets so many seconds pass. */
   async function publishing(api: TransactionApi, fate: Fate, seconds: number) {
@@ -214,6 +216,12 @@ describe('without an answer', () => {
     vi.useRealTimers();
     await endsFor(producer);
     await successorPublishes();
+  });
+
+  it.each(COORDINATED)('%s ends the producer within 11 seconds before Kafka 3.8', async (api) => {
+    edge.kafka.model.newestProduce = 10;
+    const { outcome } = await publishing(api, { silence: 'before' }, 11);
+    expect(await outcome).toBeInstanceOf(TroubleError);
   });
 
   it('InitProducerId ends the opening within 21 seconds', async () => {
