@@ -21,7 +21,7 @@ export const postgresPlants = {
     ),
   'products are locked after their batches are read': (parts) =>
     withDatabase(parts, {
-      sql: (sql) => sendingLast(sql, isLockOfProducts),
+      sql: readingBatchesFirst,
     }),
   "a lane's row is read, and not locked": (parts) =>
     stating(parts, (statement) => {
@@ -105,17 +105,22 @@ function isLockOfProducts(statement: string): boolean {
   return statement.includes('from products') && statement.includes('for update');
 }
 
-/** Sends certain statements behind those that are sent in the same turn. */
-function sendingLast(sql: Sql, isLast: (statement: string) => boolean): Sql {
-  const late = async (send: () => Promise<unknown>) => {
-    await null;
-    return send();
+/** Knows batches as they were before the lock of their products was waited for. */
+function readingBatchesFirst(sql: Sql): Sql {
+  const former = new Map<string, object>();
+  const read = async (statement: string, parameters: Parameters<Sql>[1] = []) => {
+    if (isLockOfProducts(statement)) {
+      const skus: readonly string[] = JSON.parse(String(parameters?.[0])).flat();
+      const batches = `select ${BATCH} from batches where sku in (${skus.map(() => '?').join(', ')})`;
+      for (const batch of await sql<{ reference: string }>(batches, skus)) former.set(batch.reference, batch);
+    }
+    const rows = await sql<{ reference: string }>(statement, parameters);
+    return statement.includes(`select ${BATCH} from batches`) ? rows.map((row) => ({ ...row, ...former.get(row.reference) })) : rows;
   };
-  return Object.assign(
-    ((statement, parameters) => (isLast(statement) ? late(() => sql(statement, parameters)) : sql(statement, parameters))) as Sql,
-    { run: sql.run },
-  );
+  return Object.assign(read as Sql, { run: sql.run });
 }
+
+const BATCH = 'id, reference, sku, quantity, eta, allocated_quantity';
 
 /** Answers a statement in the server's place: at once, or when it fails in a certain way. */
 function answeringFor(parts: Parts, statement: string, isMeant?: (error: unknown) => boolean): Parts {
