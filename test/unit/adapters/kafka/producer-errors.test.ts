@@ -220,8 +220,11 @@ describe('without an answer', () => {
 
   it.each(COORDINATED)('%s ends the producer within 11 seconds before Kafka 3.8', async (api) => {
     edge.kafka.model.newestProduce = 10;
-    const { outcome } = await publishing(api, { silence: 'before' }, 11);
+    const { producer, outcome } = await publishing(api, { silence: 'before' }, 11);
     expect(await outcome).toBeInstanceOf(TroubleError);
+    await vi.advanceTimersByTimeAsync(CLOSING_MS);
+    vi.useRealTimers();
+    await endsFor(producer);
   });
 
   it('InitProducerId ends the opening within 21 seconds', async () => {
