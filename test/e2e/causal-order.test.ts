@@ -18,7 +18,7 @@ import { ServiceProcess, stopped } from '../support/service-process.ts';
 /** Of each experiment and each way of sending. */
 const PAIRS = process.env.FAULTS === 'all' ? 10_000 : 150;
 /** With any keys, lanes take turns: some ten milliseconds for each pair. */
-const PATIENCE_MS = 60_000 + 100 * PAIRS;
+const PATIENCE_MS = 60_000 + 200 * PAIRS;
 const STEADY_COMMANDS = 50;
 const TEST_TIMEOUT_MS = 3_600_000;
 
