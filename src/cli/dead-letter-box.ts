@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { formerIdentity, type Identity, identityOf, idOf, parkedIdentity, REDRIVE_SOURCE } from '../domain/identity.ts';
 import { type Envelope, MalformedMessageError, NAME, readEnvelope } from '../messages/cloud-events.ts';
-import { REDRIVES } from '../messages/dead-letters.ts';
+import { REDRIVES, redrivesOf } from '../messages/dead-letters.ts';
 import { commandKey, readCommand } from '../messages/incoming.ts';
 import type { Broker, Headers, LogRecord, ReceivedRecord } from '../service-layer/unit-of-work.ts';
 import { readTopic } from './read-topic.ts';
@@ -202,7 +202,7 @@ function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRec
     skus: list(ofParked('skus')),
     behind: ofParked('command-identity') === '' ? list(ofParked('behind')).map(formerIdentity) : list(ofParked('behind')),
     position: ofParked('position') === '' ? null : Number(ofParked('position')),
-    redrives: Number(of('redrives')) || 0,
+    redrives: redrivesOf(record),
     resolution: done ? (text(done.headers, RESOLUTION) === 'redriven' ? 'redriven' : 'discarded') : null,
     resolvedAt: done ? text(done.headers, RESOLVED_AT) || new Date(done.timestampMs).toISOString() : null,
     resolvedBy: done ? text(done.headers, RESOLVED_BY) || null : null,

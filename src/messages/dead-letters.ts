@@ -34,6 +34,15 @@ export const REDRIVES = 'dead-letter-redrives';
 const COUNT = /^\d{1,6}$/;
 
 /**
+ * Reads how often `dead-letters redrive` has sent a message again. A header that the service cannot
+ * have written, such as `1e3`, counts as none: a dead letter does not keep that header either.
+ */
+export function redrivesOf({ headers }: Pick<WireMessage, 'headers'>): number {
+  const count = String((Object.hasOwn(headers, REDRIVES) ? headers[REDRIVES] : undefined) ?? '');
+  return COUNT.test(count) ? Number(count) : 0;
+}
+
+/**
  * The original's bytes and headers, and why it is dead. Headers named like the service's own are
  * left out: nobody else may say what a letter is about, or what was done with it. A value that the dead letters topic would not take
  * stays where it is: the message says where to find it, so that it blocks nobody and does not disappear.
