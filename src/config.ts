@@ -88,10 +88,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
   });
 }
 
-/**
- * Whether the value may hold a password. A mistyped address may hold one at any place, and any
- * variable may have got the value of another.
- */
+/** Whether the value may hold a password: a mistyped url at any place, another value before an `@`. */
 function mayHoldPassword(name: string, value = ''): boolean {
-  return name === 'DATABASE_URL' || name === 'KAFKA_BROKERS' || value.includes('@');
+  return name === 'DATABASE_URL' || value.includes('@');
 }
