@@ -9,7 +9,7 @@ const topic = z.string().regex(/^[a-zA-Z0-9._-]{1,249}$/, 'must be a Kafka topic
 const brokers = z
   .string()
   .transform((text) => text.split(',').map((each) => each.trim()))
-  .pipe(z.array(z.string().regex(/^(\[[^\]]+\]|[^\s:]+):\d{1,5}$/, 'must be host:port, several separated by commas')).min(1));
+  .pipe(z.array(z.string().regex(/^(\[[^\]]+\]|[^\s:@]+):\d{1,5}$/, 'must be host:port, several separated by commas')).min(1));
 const databaseUrl = z
   .string()
   .regex(
@@ -36,7 +36,10 @@ const schema = z.object({
   AUTO_RECOVER: flag.default(false),
   PARKED_LIMIT: wholeNumber(1, 100_000).default(1_000),
   PARKED_TOTAL_LIMIT: wholeNumber(1, 100_000).default(20_000),
-  HTTP_HOST: z.string().default('127.0.0.1'),
+  HTTP_HOST: z
+    .string()
+    .regex(/^[^\s@/]+$/, 'must be a host name or an address')
+    .default('127.0.0.1'),
   HTTP_PORT: wholeNumber(0, 65_535).default(8080),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 });
@@ -58,8 +61,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const name = String(issue?.path[0]);
-    // A mistyped database url may hold its password at any place.
-    const shown = name === 'DATABASE_URL' ? name : `${name}=${given[name]}`;
+    const shown = mayHoldPassword(name, given[name]) ? name : `${name}=${given[name]}`;
     throw new ConfigError(`${shown} is not valid: ${issue?.message}`);
   }
   const values = parsed.data;
@@ -84,4 +86,9 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
     httpPort: values.HTTP_PORT,
     logLevel: values.LOG_LEVEL,
   });
+}
+
+/** Whether the value may hold a password: a mistyped url at any place, another value before an `@`. */
+function mayHoldPassword(name: string, value = ''): boolean {
+  return name === 'DATABASE_URL' || value.includes('@');
 }

@@ -52,7 +52,7 @@ function complain(text: string, isUsage = true): void {
   process.stderr.write(`error: ${withoutPasswords(text.trim()).replace(/\s*\n\s*/g, ' ')}${hint}\n`);
 }
 
-/** Commander quotes arguments that it does not know: a url in one may hold a password. */
+/** Commander quotes arguments that it does not know: an address in one may hold a password. */
 function withoutPasswords(text: string): string {
-  return text.replaceAll(/(:\/\/)[^\s'"]*@/g, '$1…@');
+  return text.replaceAll(/[^\s'"=]*:[^\s'"]*@/g, '…@');
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { formerIdentity, type Identity, identityOf, idOf, parkedIdentity, REDRIVE_SOURCE } from '../domain/identity.ts';
 import { skusNamedBy } from '../domain/subjects.ts';
 import { type Envelope, MalformedMessageError, NAME, readEnvelope } from '../messages/cloud-events.ts';
-import { type CutList, REDRIVES } from '../messages/dead-letters.ts';
+import { type CutList, REDRIVES, redrivesOf } from '../messages/dead-letters.ts';
 import { commandKey, readCommand } from '../messages/incoming.ts';
 import type { Broker, Headers, LogRecord, ReceivedRecord } from '../service-layer/unit-of-work.ts';
 import { readTopic } from './read-topic.ts';
@@ -207,7 +207,7 @@ function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRec
     behind: ofParked('command-identity') === '' ? list(ofParked('behind')).map(formerIdentity) : list(ofParked('behind')),
     ...(cut.length > 0 && { cut }),
     position: ofParked('position') === '' ? null : Number(ofParked('position')),
-    redrives: Number(of('redrives')) || 0,
+    redrives: redrivesOf(record),
     resolution: done ? (text(done.headers, RESOLUTION) === 'redriven' ? 'redriven' : 'discarded') : null,
     resolvedAt: done ? text(done.headers, RESOLVED_AT) || new Date(done.timestampMs).toISOString() : null,
     resolvedBy: done ? text(done.headers, RESOLVED_BY) || null : null,

@@ -103,7 +103,7 @@ export class DeadLetterResolver {
     }
   }
 
-  /** To the partition that it came through; by its key where there is none. */
+  /** The message, addressed to the partition that the command came through. Without it the key decides. */
   #addressed(letter: DeadLetter, partitions: number): AddressedRecord {
     const message = this.#replacementOf(letter) ?? redriven(letter);
     const partition = partitionIn(this.#session.config.commandsTopic, letter);

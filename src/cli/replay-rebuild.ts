@@ -9,7 +9,7 @@ import { Rebuild } from '../replay/rebuild.ts';
 import { countOffsets, planRebuild } from '../replay/rebuild-plan.ts';
 import { print, printJson } from './output.ts';
 import { type ActOptions, carryOut, isWanted, orSkip } from './replay-act.ts';
-import { answering, withBroker } from './session.ts';
+import { answering, patient, withBroker } from './session.ts';
 
 export interface RebuildOptions {
   readonly into: string;
@@ -29,7 +29,7 @@ export async function rebuild(options: RebuildOptions & ActOptions): Promise<voi
     await answering(broker.logId(config.commandsTopic), config);
     // Where committed offsets are missing, it reads the events: that takes its time.
     const found = await planRebuild(broker, config, { until, fromCopy, skipForeign });
-    const database = await Database.open(options.into, config.databaseLimits);
+    const database = await Database.open(options.into, patient(config).databaseLimits);
     try {
       const rebuilding = await Rebuild.into(database, broker, found);
       const { plan } = rebuilding;

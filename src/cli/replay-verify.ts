@@ -5,7 +5,7 @@ import { countOffsets } from '../replay/rebuild-plan.ts';
 import { type Difference, type VerifyReport, verify } from '../replay/verify.ts';
 import { print, printJson, printTable, visible } from './output.ts';
 import { type ActOptions, carryOut } from './replay-act.ts';
-import { answering, withBroker } from './session.ts';
+import { answering, patient, withBroker } from './session.ts';
 
 export interface VerifyOptions extends Omit<ActOptions, 'execute'> {
   readonly database?: string;
@@ -20,7 +20,7 @@ export async function verifyDatabase(options: VerifyOptions): Promise<void> {
     const url = options.database ?? config.databaseUrl;
     const total = countOffsets(await answering(broker.offsetRanges(eventsTopic), config));
     if (!options.json) print(`Comparing ${describeUrl(url)} with ${total} offsets of ${eventsTopic} (reads only)`);
-    const database = await Database.open(url, config.databaseLimits);
+    const database = await Database.open(url, patient(config).databaseLimits);
     try {
       const howToGoOn = 'Nothing was changed; the same command begins anew';
       const outcome = await carryOut({ total, done: 0, unit: 'offsets', howToGoOn }, { ...options, execute: true }, (act) =>

@@ -64,7 +64,7 @@ export async function settings(): Promise<Config> {
 }
 
 /** The settings of a command that can wait: nobody else needs its thread. */
-function patient(config: Config) {
+export function patient(config: Config) {
   return { ...config, databaseLimits: { ...config.databaseLimits, busyTimeoutMs: BUSY_TIMEOUT_MS } };
 }
 

@@ -241,7 +241,8 @@ export class Product extends AggregateRoot<string, Event> {
   }
 
   /**
-   * Registers `BatchQuantityChanged`, then `Deallocated` for each line that no longer fits: whoever hears of those allocates them anew.
+   * Registers `BatchQuantityChanged`, then `Deallocated` for each line that no longer fits. The
+   * handler allocates these lines anew.
    * @throws {TooManyLinesError}
    */
   changeBatchQuantity(batch: Batch, quantity: number): void {

@@ -52,6 +52,15 @@ interface Form {
 }
 
 /**
+ * Reads how often `dead-letters redrive` has sent a message again. A header that the service cannot
+ * have written, such as `1e3`, counts as none: a dead letter does not keep that header either.
+ */
+export function redrivesOf({ headers }: Pick<WireMessage, 'headers'>): number {
+  const count = String((Object.hasOwn(headers, REDRIVES) ? headers[REDRIVES] : undefined) ?? '');
+  return COUNT.test(count) ? Number(count) : 0;
+}
+
+/**
  * Makes a letter of the original's bytes and headers, and of why it is dead. Headers named like the
  * service's own are left out: nobody else may say what a letter is about, or what was done with it.
  *

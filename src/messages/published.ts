@@ -9,7 +9,7 @@ export interface PublishedAnswer {
   readonly kind: 'answer';
   /** The command's place. */
   readonly source: { readonly topic: string; readonly partition: number; readonly offset: number };
-  /** Of the command; in the form of a former release, if one has published the answer. */
+  /** The command's identity. An answer from a former release has it in that release's form. */
   readonly identity: Identity;
   /** ISO 8601. */
   readonly time: string;
@@ -107,11 +107,11 @@ function readCausation(message: WireMessage): Identity {
   const source = header(message, 'ce_causationsource');
   const form = header(message, 'ce_causationform');
   if (id === null || !NAME.test(id)) throw new UnfitDataError(`Its causationid ${shown(id)} is no id of a command`);
-  if (source !== null && !NAME.test(source)) throw new UnfitDataError(`Its causationsource ${shown(source)} is none`);
+  if (source !== null && !NAME.test(source)) throw new UnfitDataError(`Its causationsource ${shown(source)} is not valid`);
   if (source !== null || form === 'id') return identityOf({ source, id }, id);
   if (form === 'place') return identityOf({ source, id: null }, id);
   if (form === null) return formerIdentity(id);
-  throw new UnfitDataError(`Its causationform ${shown(form)} is none that this service knows`);
+  throw new UnfitDataError(`Its causationform ${shown(form)} is unknown; use one of: id, place`);
 }
 
 function readComposite(idPrefix: string, dataschema: unknown, data: unknown): readonly PublishedEvent[] {

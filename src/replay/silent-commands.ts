@@ -1,6 +1,6 @@
 import { type DeadLetter, readDeadLetters } from '../cli/dead-letter-box.ts';
 import { type Identity, parkedIdentity } from '../domain/identity.ts';
-import { REDRIVES } from '../messages/dead-letters.ts';
+import { redrivesOf } from '../messages/dead-letters.ts';
 import { readCommand } from '../messages/incoming.ts';
 import type { Broker, Delivery, ReceivedRecord } from '../service-layer/unit-of-work.ts';
 import type { RebuildPlan } from './rebuild-plan.ts';
@@ -26,8 +26,7 @@ export async function readAnsweredCommands(
   const letters = await readDeadLetters(broker, deadLettersTopic);
   if (await mayLackLetters(broker, deadLettersTopic)) return;
   const redrives = highestRedrives(letters);
-  const isAnswered = (record: ReceivedRecord, identity: Identity) =>
-    Number(record.headers[REDRIVES] ?? 0) > (redrives.get(parkedIdentity(identity)) ?? -1);
+  const isAnswered = (record: ReceivedRecord, identity: Identity) => redrivesOf(record) > (redrives.get(parkedIdentity(identity)) ?? -1);
   const passed = new Map(positions.map(({ partition, nextOffset }) => [partition, nextOffset]));
   const ranges = (await broker.offsetRanges(commandsTopic)).map(({ partition, beginning, end }) => {
     return { partition, beginning, end: Math.max(beginning, Math.min(end, passed.get(partition) ?? 0)) };

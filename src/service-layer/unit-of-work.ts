@@ -347,7 +347,7 @@ export interface ParkedCommand {
 export interface Parked {
   /** Those that matter to it, in the order of their positions. */
   readonly commands: readonly ParkedCommand[];
-  /** The highest position of any parked command; 0: there is none. */
+  /** The highest position of any parked command. 0 means that nothing is parked. */
   readonly lastPosition: number;
   /** How many commands are parked in all, without those that an operator has sent again. */
   readonly standing: number;

@@ -15,7 +15,7 @@ import { sharedOut, terminated } from '../support/instances.ts';
 import { stockTables } from '../support/read-history.ts';
 import { ServiceProcess, stopped } from '../support/service-process.ts';
 
-/** Of each experiment and each way of sending. */
+/** How many pairs each experiment sends in each way. */
 const PAIRS = process.env.FAULTS === 'all' ? 10_000 : 150;
 /** With any keys, lanes take turns: some ten milliseconds for each pair. */
 const PATIENCE_MS = 60_000 + 200 * PAIRS;

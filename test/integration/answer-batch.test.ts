@@ -1,22 +1,14 @@
 import { expect, test } from 'vitest';
 import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
 import { answerBatch, type HandlerFailure, readRecords } from '../../src/entrypoints/answer-batch.ts';
-import { Metrics } from '../../src/entrypoints/metrics.ts';
-import { quietBus } from '../support/commands.ts';
+import { quietAnswering } from '../support/commands.ts';
 import { describeOnEachDatabase } from '../support/databases.ts';
 
 const START = { nextOffset: 0, nextSequence: 1 };
 const FAILURE = { message: 'the handler has a bug', attempts: 4 };
 
 describeOnEachDatabase('A command that came through two lanes', (current) => {
-  const answering = {
-    bus: quietBus(),
-    eventsTopic: 'events',
-    deadLettersTopic: 'dead-letters',
-    parkingLimits: { ofProduct: 10, inAll: 1_000 },
-    clock: () => new Date(0),
-    metrics: new Metrics(() => ({ working: 1, assigned: 1 })),
-  };
+  const answering = quietAnswering();
   const value = Buffer.from(JSON.stringify({ id: 'twice', type: 'CreateBatch', reference: 'b', sku: 'LAMP', quantity: 1, eta: null }));
 
   async function answerIn(partition: number, failure: HandlerFailure | null) {

@@ -71,6 +71,19 @@ describe('No command prints a database url with a password', () => {
     });
   });
 
+  it('that stands in KAFKA_BROKERS', async () => {
+    const environment = { KAFKA_BROKERS: `user:${SECRET}@host:9092` };
+    const { code, stdout, stderr } = await runCli(environment, directory, ['lag']);
+    expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: expect.stringContaining('KAFKA_BROKERS is not valid') });
+    expect(stderr).not.toContain(SECRET);
+  });
+
+  it('that stands in an option without a scheme', async () => {
+    const { code, stdout, stderr } = await runCli({}, directory, ['lag', `--brokers=user:${SECRET}@host:9092`]);
+    expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringContaining("unknown option '--brokers") });
+    expect(stderr).not.toContain(SECRET);
+  });
+
   it('that stands in an option that is mistyped', async () => {
     const args = ['replay', 'verify', `--databas=postgresql://user:${SECRET}@${NOWHERE}/name`];
     const { code, stdout, stderr } = await runCli({}, directory, args);

@@ -2,8 +2,7 @@ import { expect, test } from 'vitest';
 import type { Database } from '../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
 import { answerBatch, type HandlerFailure, readRecords } from '../../src/entrypoints/answer-batch.ts';
-import { Metrics } from '../../src/entrypoints/metrics.ts';
-import { quietBus } from '../support/commands.ts';
+import { quietAnswering } from '../support/commands.ts';
 import { describeOnEachDatabase } from '../support/databases.ts';
 
 interface Sent {
@@ -18,14 +17,7 @@ const REDRIVE = '/allocation/dead-letters';
 const order = (orderid: string) => ({ type: 'AllocateOrder', orderid, sku: 'LAMP', qty: 1 });
 
 describeOnEachDatabase("A command's identity", (current) => {
-  const answering = {
-    bus: quietBus(),
-    eventsTopic: 'events',
-    deadLettersTopic: 'dead-letters',
-    parkingLimits: { ofProduct: 10, inAll: 1_000 },
-    clock: () => new Date(0),
-    metrics: new Metrics(() => ({ working: 1, assigned: 1 })),
-  };
+  const answering = quietAnswering();
 
   function recordOf({ source, id, orderid }: Sent, partition: number, offset: number) {
     const { type, ...data } = order(orderid);

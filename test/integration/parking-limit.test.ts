@@ -2,22 +2,14 @@ import { expect, test } from 'vitest';
 import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
 import { releaseParked } from '../../src/adapters/database/parked-commands.ts';
 import { answerBatch, type HandlerFailure, readRecords } from '../../src/entrypoints/answer-batch.ts';
-import { Metrics } from '../../src/entrypoints/metrics.ts';
 import { ParkingFullError } from '../../src/service-layer/parking.ts';
-import { quietBus } from '../support/commands.ts';
+import { quietAnswering } from '../support/commands.ts';
 import { describeOnEachDatabase } from '../support/databases.ts';
 
 const FAILURE = { message: 'the handler has a bug', attempts: 4 };
 
 describeOnEachDatabase('When as much is parked in all as may be', (current) => {
-  const answering = {
-    bus: quietBus(),
-    eventsTopic: 'events',
-    deadLettersTopic: 'dead-letters',
-    parkingLimits: { ofProduct: 10, inAll: 2 },
-    clock: () => new Date(0),
-    metrics: new Metrics(() => ({ working: 1, assigned: 1 })),
-  };
+  const answering = { ...quietAnswering(), parkingLimits: { ofProduct: 10, inAll: 2 } };
 
   async function answer(id: string, sku: string, failure: HandlerFailure | null = null): Promise<readonly string[]> {
     const store = new SqlLaneStore(await current.database(), () => {});

@@ -2,8 +2,7 @@ import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { Database } from '../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
 import { answerBatch, type HandlerFailure, readRecords } from '../../src/entrypoints/answer-batch.ts';
-import { Metrics } from '../../src/entrypoints/metrics.ts';
-import { quietBus } from '../support/commands.ts';
+import { quietAnswering } from '../support/commands.ts';
 import { postgresDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -25,14 +24,7 @@ describe.skipIf(inject('postgresUrl') === null)('Two lanes that work at once on 
     await place.remove();
   });
 
-  const answering = {
-    bus: quietBus(),
-    eventsTopic: 'events',
-    deadLettersTopic: 'dead-letters',
-    parkingLimits: { ofProduct: 10, inAll: 1_000 },
-    clock: () => new Date(0),
-    metrics: new Metrics(() => ({ working: 1, assigned: 1 })),
-  };
+  const answering = quietAnswering();
 
   /** Answers one command in a transaction, which commits when `beforeCommit` resolves. @returns what it answered */
   async function answer(

@@ -3,7 +3,7 @@ import type { HistoryRecord } from '../support/check-history.ts';
 /** When a transaction that answered commands began, and when it was committed. */
 interface Decision {
   readonly partition: number;
-  /** Of the commands: behind the last one that it answered. */
+  /** The offset behind the last command that the transaction answered. */
   readonly nextOffset: number;
   readonly beganMs: number;
   readonly committedMs: number;

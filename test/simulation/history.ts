@@ -37,9 +37,9 @@ const TROUBLED_MS = { usually: TRAFFIC_MS, withPoison: 24_000 };
 const PARKED_LIMITS = [1, 5, 1_000];
 const LONGEST_MS = 120_000;
 /**
- * Long enough for whatever still wants to happen: a transaction that times out, a zombie that wakes
- * up. And until no silent connection is left: a lane that stops in order on such a one leaves its
- * published answers in the outbox.
+ * Long enough for a transaction to time out, for a zombie to wake up, and for the last silent
+ * connection to end. A lane that stops in order while its connection is silent leaves its published
+ * answers in the outbox.
  */
 const AFTERMATH_MS = IDLE_TIMEOUT_MS + 1_000;
 /** In the others the database is SQLite. */

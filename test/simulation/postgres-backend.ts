@@ -195,7 +195,7 @@ export class Backend {
     this.#server.locks.release(transaction);
   }
 
-  /** Whoever sleeps amid a transaction is ended. */
+  /** Ends a session that sleeps amid its transaction. */
   #watchSleep(): void {
     if (!this.#transaction && !this.#hasFailed) return;
     const turn = this.#turn;

@@ -2,7 +2,7 @@ import type { Result } from './open-transactions.ts';
 import { Backend, type Outcome, type Server } from './postgres-backend.ts';
 import type { Machine } from './world.ts';
 
-/** How long whoever has lost a connection by a reset takes to notice. */
+/** How long a client takes to notice that its connection was reset. */
 const LONGEST_RESET_MS = 1_000;
 
 /** The driver's own: so long it keeps a connection that nobody uses. */
@@ -58,7 +58,7 @@ export class Connection {
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     if (this.machine.isDead) return promise;
     if (this.machine.isFrozen) {
-      // Whoever stalls between two steps has not sent the next one.
+      // A machine that stalls between two steps has not sent the next one.
       this.machine.hears(() => void this.query(statement, parameters).then(resolve, reject));
       return promise;
     }

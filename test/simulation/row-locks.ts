@@ -14,8 +14,8 @@ interface Wait {
 }
 
 /**
- * Exclusive locks of rows and of unique keys. A transaction holds them until it ends, and whoever
- * wants one waits in line.
+ * Exclusive locks of rows and of unique keys. A transaction holds them until it ends. Others that
+ * want one wait in line.
  */
 export class RowLocks<Transaction extends object> {
   readonly #holders = new Map<string, Transaction>();
@@ -43,14 +43,14 @@ export class RowLocks<Transaction extends object> {
     this.#waits.delete(transaction);
   }
 
-  /** Lets go of everything, and wakes whoever waits for any of it. */
+  /** Releases all locks of a transaction, and wakes those that wait for them. */
   release(transaction: Transaction): void {
     this.stopWaiting(transaction);
     const held = new Set(this.#held.get(transaction));
     this.#held.delete(transaction);
     for (const key of held) this.#holders.delete(key);
     for (const [waiting, wait] of [...this.#waits]) {
-      // Whoever was woken before may have let go again, and woken this one.
+      // A transaction that was woken before may have let go again, and woken this one.
       if (!held.has(wait.key) || this.#waits.get(waiting) !== wait) continue;
       this.#waits.delete(waiting);
       wait.wake();

@@ -92,7 +92,10 @@ function sendAgain(
   world.after(atMs + world.random() * AGAIN.withinMs, () => log.append(topic, log.partitionOf(record), record));
 }
 
-/** Of each pair the second is sent once the first is accepted, perhaps to another lane, and names what the first makes known. */
+/**
+ * Sends pairs of commands. The second follows once the first is accepted, perhaps to another lane,
+ * and names what the first makes known.
+ */
 function sendPairs(world: World, log: SimulatedLog, topic: string, firstIndex: number, withinMs: number): void {
   const bursts = Array.from({ length: BURSTS }, () => world.random() * withinMs);
   for (let number = 0; number < ANY_KEY.pairs; number += 1) {

@@ -145,7 +145,7 @@ export class World {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     if (machine.isDead) return promise;
     if (machine.isFrozen) {
-      // Whoever stalls between two steps has not sent the next one.
+      // A machine that stalls between two steps has not sent the next one.
       machine.hears(() => void this.request(machine, what, effect).then(resolve, reject));
       return promise;
     }

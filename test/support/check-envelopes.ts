@@ -5,7 +5,7 @@ export interface Origin {
   readonly id: string;
   /** By it, it is the same command: source and id, or the id, or the place. */
   readonly identity: string;
-  /** Of a CloudEvent; null: it is plain JSON. */
+  /** The source of a CloudEvent. Null: the command is plain JSON. */
   readonly source: string | null;
   /** Whether it has no id but its place. */
   readonly isPlace: boolean;

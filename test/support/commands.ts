@@ -1,11 +1,23 @@
 import type { Database } from '../../src/adapters/database/database.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
+import type { Answering } from '../../src/entrypoints/answer-batch.ts';
+import { Metrics } from '../../src/entrypoints/metrics.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
 
 /** A bus whose notifications nobody reads. */
 export const quietBus = () => new MessageBus({ notifications: { outOfStock: () => {} } });
+
+/** What a lane answers with that has nobody to notify, and whose clock stands still. */
+export const quietAnswering = (): Answering => ({
+  bus: quietBus(),
+  eventsTopic: 'events',
+  deadLettersTopic: 'dead-letters',
+  parkingLimits: { ofProduct: 10, inAll: 1_000 },
+  clock: () => new Date(0),
+  metrics: new Metrics(() => ({ working: 1, assigned: 1 })),
+});
 
 export function createBatch(reference: string, sku: string, quantity: number, eta: string | null = null): Command {
   return { type: 'CreateBatch', reference, sku, quantity, eta };

@@ -9,6 +9,7 @@ import { freePort } from './kafka-broker.ts';
 import { openTransactions } from './kafka-java/open-transactions.ts';
 import { startJavaKafka } from './kafka-java/start.ts';
 import { type PostgresServer, startPostgres } from './postgres.ts';
+import { RecoveryTimes } from './recovery-times.ts';
 import { ServiceProcess, stopped } from './service-process.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
@@ -28,12 +29,8 @@ const GIVE_UP_MS = 90_000;
 /** Of each instance's output, when something is wrong. */
 const LINES = 60;
 
-/**
- * How long a recovery may take after the end of a fault. A quiet machine needs at most 8 s. The rest is
- * for a busy one: after a crash PostgreSQL itself repairs its files first.
- */
-const RECOVERY_MS = 15_000;
-/** How long a restart of both instances in order may take. */
+/** How soon all ought to be well after the end of a fault, and after a restart of an instance. */
+const TARGET_MS = 10_000;
 const RESTART_MS = 8_000;
 
 interface Fault {
@@ -41,7 +38,7 @@ interface Fault {
   happen(): Promise<unknown>;
   /** What the operator does then; its time counts as the service's. */
   mend?(): Promise<unknown>;
-  readonly recoveryMs?: number;
+  readonly targetMs?: number;
 }
 
 /** What an instance is connected through. */
@@ -58,12 +55,15 @@ export interface CampaignOptions {
   readonly zombieMs: number;
   /** Which of the two instances may be killed. */
   readonly mortal: readonly number[];
+  /** Whether recoveries must be as soon as on a machine of their own; else as FAULTS says. */
+  readonly isStrict?: boolean;
 }
 
 /** Two instances of the service on a Kafka and a PostgreSQL of their own, each through proxies of its own, and all that can befall them. */
 export class FaultCampaign {
   readonly flow: CommandFlow;
   readonly instances: ServiceProcess[] = [];
+  readonly times: RecoveryTimes;
   readonly #kafka: TestKafka;
   readonly #postgres: PostgresServer;
   /** Of each instance. */
@@ -80,6 +80,7 @@ export class FaultCampaign {
     this.#links = links;
     this.#options = options;
     this.flow = new CommandFlow(kafka.brokers, ROUGHNESS);
+    this.times = new RecoveryTimes(options.isStrict);
   }
 
   /** Resolves when both instances are at work. @throws when there is no Java for Kafka, or no PostgreSQL: the message says why */
@@ -104,7 +105,7 @@ export class FaultCampaign {
    * @returns in how many milliseconds after the fault's end all that had been sent by then was answered and all lanes worked
    */
   async endure(name: FaultName, commands: number): Promise<number> {
-    const { happen, mend, recoveryMs = RECOVERY_MS }: Fault = this.faults[name];
+    const { happen, mend, targetMs = TARGET_MS }: Fault = this.faults[name];
     this.#endured.add(name);
     let isOver = false;
     const sending = this.flow.send(this.#rounds++, commands, () => isOver);
@@ -118,7 +119,8 @@ export class FaultCampaign {
     await this.#sharedOut();
     isOver = true;
     await sending;
-    if (recoveredMs > recoveryMs) this.#findings.push(`It took ${recoveredMs} ms to recover from: ${name}\n${this.#lastWords()}`);
+    this.times.add(name, recoveredMs, targetMs);
+    if (recoveredMs > targetMs) process.stdout.write(`${this.#lastWords()}\n`);
     return recoveredMs;
   }
 
@@ -136,7 +138,11 @@ export class FaultCampaign {
     // The records of a Produce whose answer was lost are written, and never committed.
     const mustAbort = this.#endured.has('the answer to Produce lost');
     const { flow } = this;
-    return [...this.#findings, ...(await judge({ flow, brokers: this.#kafka.brokers, databaseUrl: this.#postgres.url, mustAbort }))];
+    return [
+      ...this.#findings,
+      ...this.times.complaints(),
+      ...(await judge({ flow, brokers: this.#kafka.brokers, databaseUrl: this.#postgres.url, mustAbort })),
+    ];
   }
 
   async stop(): Promise<void> {
@@ -150,7 +156,7 @@ export class FaultCampaign {
     'an instance killed and restarted': this.#leaving((instance) => instance.stop('SIGKILL')),
     'an instance terminated and restarted': this.#leaving(stopped),
     'both instances terminated and restarted': {
-      recoveryMs: RESTART_MS,
+      targetMs: RESTART_MS,
       happen: () => this.#terminateAll(),
       mend: async () => {
         this.instances.splice(0, 2, ...(await Promise.all([0, 1].map((index) => this.#startInstance(index)))));
@@ -201,7 +207,7 @@ export class FaultCampaign {
   #leaving(leave: (instance: ServiceProcess) => Promise<unknown>): Fault {
     let index = 0;
     return {
-      recoveryMs: RESTART_MS,
+      targetMs: RESTART_MS,
       happen: async () => {
         index = random(this.#options.mortal);
         await this.#atWork();

@@ -72,8 +72,16 @@ describe('the settings', () => {
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name}=.* is not valid: `));
   });
 
-  it.each(['mysql://user:secret@host/name', 'file.db'])('name DATABASE_URL, and do not quote it, when it is %s', (value) => {
-    expect(() => readConfig({ DATABASE_URL: value })).toThrow(/^DATABASE_URL is not valid: /);
+  it.each([
+    ['DATABASE_URL', 'mysql://user:secret@host/name'],
+    ['DATABASE_URL', 'file.db'],
+    ['KAFKA_BROKERS', 'user:secret@host:9092'],
+    ['KAFKA_BROKERS', 'secret@host:9092'],
+    ['COMMANDS_TOPIC', 'postgresql://user:secret@host/name'],
+    ['LOG_LEVEL', 'user:secret@host'],
+    ['HTTP_HOST', 'user:secret@host'],
+  ])('name %s, and do not quote what may hold a password: %s', (name, value) => {
+    expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name} is not valid: `));
   });
 
   it('want three different topics', () => {

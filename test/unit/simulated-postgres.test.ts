@@ -97,7 +97,7 @@ describe('The simulated PostgreSQL', () => {
     expect(session()('select sku from products').rows).toEqual([{ sku: 'TABLE' }]);
   });
 
-  it('shows whoever waited for a row its newest version, and no new rows', () => {
+  it('shows a transaction that waited for a row its newest version, and no new rows', () => {
     inTransactionOf(ADD, 'LAMP');
     const [one, other] = [inTransaction(), inTransaction()];
     one(CHANGE, 'LAMP');
@@ -171,7 +171,7 @@ describe('The simulated PostgreSQL', () => {
     expect(inTransaction()(LOCK, 'LAMP').rows).toHaveLength(1);
   });
 
-  it('wakes whoever waits once, though the one before in line lets go at once', () => {
+  it('wakes a waiting transaction once, though the one before lets go at once', () => {
     const locks = new RowLocks<object>();
     const [first, second, third] = [{}, {}, {}];
     let woken = 0;

@@ -7,7 +7,7 @@ export const MIGRATION_LOCK = 720_575_940;
 export const REBUILD_LOCK = 720_575_941;
 export const PARKED_LOCK = 720_575_942;
 
-/** Whoever waits for the lock looks so often whether the signal has aborted. */
+/** How often a waiting process checks whether its signal has aborted. */
 const WAIT_MS = 1_000;
 const BEAT_MS = 5_000;
 /** Several beats may be late: the holder's own work may keep its process busy. */

@@ -9,8 +9,10 @@ import { asLongWork } from './statement-timeout.ts';
 /*
  * Guarantee: the pending migrations are applied all or not at all, and of processes that start at once only one applies them.
  *
- * PostgreSQL: whoever comes second waits at an advisory lock, and then finds nothing pending. The lock is on a connection of its own.
- * SQLite: whoever comes second finds the file locked or changed under its transaction, rolls back, and looks again.
+ * PostgreSQL: the second process waits at an advisory lock, and then finds nothing pending. The lock
+ * is on a connection of its own.
+ * SQLite: the second process finds the file locked, or changed under its transaction. It rolls back
+ * and looks again.
  * A crash at any point rolls back, and PostgreSQL lets the lock go with its transaction.
  */
 

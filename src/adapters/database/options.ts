@@ -177,5 +177,5 @@ function sslOf(url: URL): { ssl?: boolean | { rejectUnauthorized: boolean } } {
   if (mode === 'disable') return {};
   if (mode === 'require') return { ssl: { rejectUnauthorized: false } };
   if (mode === 'verify-full') return { ssl: true };
-  throw new InvalidDatabaseUrlError("The PostgreSQL url's sslmode is none of disable, require and verify-full");
+  throw new InvalidDatabaseUrlError('The PostgreSQL url has an unknown sslmode; use one of: disable, require, verify-full');
 }

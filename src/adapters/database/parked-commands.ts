@@ -212,7 +212,7 @@ async function releaseIn(sql: Sql, dialect: Dialect, { redriven, discarded, repl
   return known > 0 || (await isAnyAnswered(sql, dialect, named));
 }
 
-/** Runs the statement on the command's row; where there is none, on the one that a former release has written. */
+/** Runs the statement on the command's row. Without one, it runs on the row of a former release. */
 async function onParked(sql: Sql, identity: Identity, statement: string, values: readonly string[] = []): Promise<number> {
   const on = (key: Identity) => sql.run(`${statement} where id = ? and identity = ?`, [...values, ...keyOf(key)]);
   const id = parkedIdentity(identity);

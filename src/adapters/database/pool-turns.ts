@@ -1,10 +1,10 @@
 /**
  * Lets as many users at once have a connection as the pool has, and the others wait in order.
  *
- * The pool's own queue fails whoever has waited for as long as a connection may take to open. For a
- * lane that would be trouble, though nothing is wrong. Here nobody is failed. The wait ends all the
- * same, because each user's time is bounded: PostgreSQL ends a statement that takes too long and a
- * session that sleeps amid a transaction, and a silent connection is given up.
+ * The pool's own queue rejects a request that has waited for as long as a connection may take to
+ * open. A lane would take that for trouble, though nothing is wrong. Here no request is rejected. The
+ * wait ends all the same, because each user's time is bounded: PostgreSQL ends a statement that takes
+ * too long and a session that sleeps amid a transaction, and a silent connection is given up.
  */
 export class PoolTurns {
   #free: number;

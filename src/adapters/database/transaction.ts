@@ -10,8 +10,8 @@ import { statementTimeoutMs } from './statement-timeout.ts';
  * Guarantee: a transaction commits when its work resolves and rolls back when it rejects, and its connection comes back in any case.
  *
  * 1. begin: on SQLite `begin immediate`, which takes the write lock at once; on PostgreSQL `begin` (read committed: rows are locked one by one).
- *    On either, whoever waits for a lock gives up after some time. PostgreSQL also ends a statement that takes too long, and a session
- *    that sleeps amid its transaction;
+ *    On both, a transaction that waits for a lock gives up after some time. PostgreSQL also ends a
+ *    statement that takes too long, and a session that sleeps amid its transaction;
  * 2. the work;
  * 3. commit; or rollback, whose own failure is ignored: the connection, or the transaction, is gone already.
  *
@@ -79,10 +79,12 @@ async function attempt<T>(
 
 /**
  * Several statements on one way: the driver allows that where there are no parameters. The settings
- * end with the transaction: a pooler may give the connection to another client then.
+ * end with the transaction: a pooler may give the connection to another client then. The isolation
+ * is named, because a database or a user may have another default.
  */
 function beginOnPostgres(timeoutMs: number): string {
-  return `begin; set local lock_timeout = ${POSTGRES_LOCK_TIMEOUT_MS}; set local statement_timeout = ${statementTimeoutMs(timeoutMs)};
+  return `begin isolation level read committed; set local lock_timeout = ${POSTGRES_LOCK_TIMEOUT_MS};
+    set local statement_timeout = ${statementTimeoutMs(timeoutMs)};
     set local idle_in_transaction_session_timeout = ${POSTGRES_ASLEEP_MS}`;
 }
 

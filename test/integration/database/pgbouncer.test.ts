@@ -122,7 +122,7 @@ describe.skipIf(inject('postgresUrl') === null)('Behind PgBouncer in transaction
     await expect(turn).rejects.toThrow(TroubleError);
   });
 
-  it('whoever waits for a turn can stop waiting', async () => {
+  it('a process that waits for a turn can stop waiting', async () => {
     const child = await processInTurn();
     const database = await Database.open(url);
     const closing = new AbortController();

@@ -77,6 +77,28 @@ describe.skipIf(inject('postgresUrl') === null)('A transaction that waited for a
   });
 });
 
+describe.skipIf(inject('postgresUrl') === null)('A transaction in a database with another default isolation', () => {
+  it.each(['repeatable read', 'serializable'])('is read committed where the default is %s', async (isolation) => {
+    const place = await postgresDatabase();
+    try {
+      const name = new URL(place.url).pathname.slice(1);
+      const setting = await Database.open(place.url);
+      await setting.query(`alter database "${name}" set default_transaction_isolation = '${isolation}'`);
+      await setting.close();
+      const database = await Database.open(place.url);
+      try {
+        const shown = await database.transaction((sql) => sql('show transaction_isolation'));
+        expect(shown).toEqual([{ transaction_isolation: 'read committed' }]);
+        expect(await database.query('show default_transaction_isolation')).toEqual([{ default_transaction_isolation: isolation }]);
+      } finally {
+        await database.close();
+      }
+    } finally {
+      await place.remove();
+    }
+  });
+});
+
 function productWithLine(sku: string, orderid: string): Product {
   const batch = new Batch(`${sku}-batch`, sku, 10, null);
   batch.allocate(new OrderLine(orderid, sku, 1));
