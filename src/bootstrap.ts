@@ -110,6 +110,7 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
   const { commandsTopic: topic, groupId: group } = config;
   const watchdog = new Watchdog({ broker, topic, group, lanes: () => consumer.watchedLanes(), log });
   metrics.watchLanes(() => watchdog.stuckLanes);
+  metrics.watchWaits(() => consumer.awaitedPartitions());
   metrics.watchParked(() => countParked(database));
   const problems = () => [...recovery.problems(), ...consumer.problems(), ...watchdog.problems()];
   const http = new HttpApi({

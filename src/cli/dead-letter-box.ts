@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { formerIdentity, type Identity, identityOf, idOf, parkedIdentity, REDRIVE_SOURCE } from '../domain/identity.ts';
+import { skusNamedBy } from '../domain/subjects.ts';
 import { type Envelope, MalformedMessageError, NAME, readEnvelope } from '../messages/cloud-events.ts';
-import { REDRIVES, redrivesOf } from '../messages/dead-letters.ts';
+import { type CutList, REDRIVES, redrivesOf } from '../messages/dead-letters.ts';
 import { commandKey, readCommand } from '../messages/incoming.ts';
 import type { Broker, Headers, LogRecord, ReceivedRecord } from '../service-layer/unit-of-work.ts';
 import { readTopic } from './read-topic.ts';
@@ -45,6 +46,8 @@ export interface DeadLetter {
   readonly skus: readonly string[];
   /** The failed commands that it waits for. */
   readonly behind: readonly Identity[];
+  /** Which of these the letter had no room for: `skus` are then those that the command names. */
+  readonly cut?: readonly CutList[];
   /** Its place among the parked commands; null: nothing waits for it. */
   readonly position: number | null;
   /** How often it has been sent again before. */
@@ -184,6 +187,7 @@ function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRec
   const reason = of('reason') || 'unknown';
   // A former release kept what a sender had forged, where it wrote nothing itself.
   const ofParked = (name: string) => (PARKED_REASONS.includes(reason) ? of(name) : '');
+  const cut = (['skus', 'behind'] as const).filter((each) => ofParked('cut').split(',').includes(each));
   const id = `${topic}/${partition}/${offset}`;
   const original = originalOf(record);
   const envelope = envelopeOf(record);
@@ -199,8 +203,9 @@ function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRec
     type: envelope?.type ?? null,
     commandId: ofParked('command-id') || (envelope?.id ?? original),
     identity: parkedIdentity(ofParked('command-identity') || formerLettersIdentity(ofParked('command-id'), envelope, original)),
-    skus: list(ofParked('skus')),
+    skus: cut.includes('skus') ? skusNamedIn(record) : list(ofParked('skus')),
     behind: ofParked('command-identity') === '' ? list(ofParked('behind')).map(formerIdentity) : list(ofParked('behind')),
+    ...(cut.length > 0 && { cut }),
     position: ofParked('position') === '' ? null : Number(ofParked('position')),
     redrives: redrivesOf(record),
     resolution: done ? (text(done.headers, RESOLUTION) === 'redriven' ? 'redriven' : 'discarded') : null,
@@ -209,6 +214,11 @@ function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRec
     ...(replacedBy !== '' && { replacedBy }),
     record,
   };
+}
+
+function skusNamedIn(record: ReceivedRecord): readonly string[] {
+  const read = readCommand(record, originalOf(record));
+  return read.kind === 'command' ? skusNamedBy(read.command) : [];
 }
 
 /** A former release wrote the id alone, and beside it mostly the whole message. */

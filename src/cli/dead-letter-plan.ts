@@ -1,4 +1,4 @@
-import type { Identity } from '../domain/identity.ts';
+import { type Identity, sourceOf } from '../domain/identity.ts';
 import { type DeadLetter, namesOf } from './dead-letter-box.ts';
 import { UsageError } from './errors.ts';
 
@@ -16,6 +16,8 @@ export interface Selection {
   readonly since?: string;
   /** The command's id. */
   readonly id?: string;
+  /** The source of a CloudEvent. */
+  readonly source?: string;
 }
 
 /** What will be done with which letters, each list in the order in which it is done. */
@@ -26,7 +28,10 @@ export interface Plan {
 }
 
 /** The letters that all of the filters match. */
-export function filter(letters: readonly DeadLetter[], { reason, type, sku, since, id }: Omit<Selection, 'ids' | 'all'>): DeadLetter[] {
+export function filter(
+  letters: readonly DeadLetter[],
+  { reason, type, sku, since, id, source }: Omit<Selection, 'ids' | 'all'>,
+): DeadLetter[] {
   const sinceMs = since === undefined ? Number.NEGATIVE_INFINITY : Date.parse(since);
   if (Number.isNaN(sinceMs)) throw new UsageError(`--since ${since} is no time: write it like 2026-11-25T18:00:00Z`);
   return letters.filter(
@@ -35,7 +40,29 @@ export function filter(letters: readonly DeadLetter[], { reason, type, sku, sinc
       (type === undefined || letter.type === type) &&
       (sku === undefined || isAbout(letter, sku)) &&
       (id === undefined || letter.commandId === id) &&
+      (source === undefined || sourceOf(letter.identity) === source) &&
       Date.parse(letter.failedAt) >= sinceMs,
+  );
+}
+
+/** So many letters, or sources, are named. */
+const NAMED = 5;
+
+/**
+ * Refuses a choice by an id that several sources use: these are different commands.
+ *
+ * @param chosen what the filters match
+ * @throws {UsageError} how to choose among them
+ */
+export function refuseSeveralSources(chosen: readonly DeadLetter[], { id, source }: Pick<Selection, 'id' | 'source'>): void {
+  if (id === undefined || source !== undefined) return;
+  const sources = [...new Set(chosen.map(({ identity }) => sourceOf(identity)))];
+  if (sources.length < 2) return;
+  const named = sources.filter((each) => each !== null).slice(0, NAMED);
+  const plain = chosen.filter(({ identity }) => sourceOf(identity) === null).slice(0, NAMED);
+  throw new UsageError(
+    `Letters of ${sources.length} sources have the id ${id}: add --source <source> (${named.join(', ')})` +
+      (plain.length === 0 ? '' : `, or name the place of one without a source (${plain.map((letter) => letter.id).join(', ')})`),
   );
 }
 

@@ -84,7 +84,8 @@ function addFilters(command: Command): Command {
     .addOption(new Option('--type <type>', 'only commands of this type'))
     .addOption(new Option('--sku <sku>', 'only failed or parked commands about this product, and what cannot be read with it as its key'))
     .addOption(new Option('--since <time>', 'only what failed then or later, e.g. 2026-11-25T18:00:00Z'))
-    .addOption(new Option('--id <id>', 'only the command with this id'));
+    .addOption(new Option('--id <id>', 'only the command with this id'))
+    .addOption(new Option('--source <source>', 'only commands of this source (of CloudEvents)'));
 }
 
 const REASONS = ['malformed', 'unknown-type', 'invalid-data', 'too-large', 'handler-failed', 'parked-behind'];

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Release } from '../adapters/database/parked-commands.ts';
 import { type DeadLetter, edited, readDeadLetters } from './dead-letter-box.ts';
-import { type Action, filter, type Plan, plan, type Selection } from './dead-letter-plan.ts';
+import { type Action, filter, type Plan, plan, refuseSeveralSources, type Selection } from './dead-letter-plan.ts';
 import { type Correction, DeadLetterResolver, type Listener } from './dead-letter-resolver.ts';
 import { UsageError } from './errors.ts';
 import { print, printJson, printTable, say, visible } from './output.ts';
@@ -25,13 +25,14 @@ export async function resolveDeadLetters(action: Action, selection: Selection, m
   const { ids, all, ...filters } = selection;
   const hasFilter = Object.values(filters).some((value) => value !== undefined);
   if (Number(all) + Number(ids.length > 0) + Number(hasFilter) !== 1) {
-    throw new UsageError(`${action} takes ids, or filters (--reason, --type, --sku, --since, --id), or --all`);
+    throw new UsageError(`${action} takes ids, or filters (--reason, --type, --sku, --since, --id, --source), or --all`);
   }
   await withBroker({ createTopics: false }, async (session) => {
     const letters = await readDeadLetters(session.broker, session.config.deadLettersTopic);
     const open = letters.filter(({ resolution }) => resolution === null);
     const named =
       ids.length > 0 ? [...new Set(ids)].map((id) => found(letters.find((each) => each.id === id) ?? null, id)) : filter(open, filters);
+    refuseSeveralSources(named, filters);
     const chosen = named.filter(({ resolution }) => resolution === null);
     for (const { id, resolution } of named) {
       if (resolution) say(manner.json, { id, result: 'unchanged', resolution }, `${id} was ${resolution} before: nothing to do`);
@@ -43,6 +44,7 @@ export async function resolveDeadLetters(action: Action, selection: Selection, m
       process.stderr.write(`error: ${why}\n`);
       process.exitCode = 1;
     }
+    warnOfCut(open, decided, filters.sku);
     if (!manner.execute) return preview(decided, correction, manner.json);
     const bar = await openBar(decided.redrive.length + decided.discard.length);
     const tellDatabase = (release: Release) => releaseInDatabase(session.config, release);
@@ -54,6 +56,21 @@ export async function resolveDeadLetters(action: Action, selection: Selection, m
     if (named.length === 0 && !manner.json) print('No dead letters');
   });
 }
+
+/** Says which letters may belong to what was chosen: they had no room to tell. */
+function warnOfCut(open: readonly DeadLetter[], { redrive, discard }: Plan, sku: string | undefined): void {
+  const taken = new Set([...redrive, ...discard]);
+  const missed = open.filter((each) => !taken.has(each) && each.cut?.includes(sku === undefined ? 'behind' : 'skus'));
+  if (missed.length === 0) return;
+  const places = missed.slice(0, CUT_NAMED).map(({ id }) => id);
+  process.stderr.write(
+    `warning: ${missed.length} letters had no room for all that they are about, or wait for, and are not among these: ` +
+      `look at them (dead-letters show ${places.join(', ')}), and name their places\n`,
+  );
+}
+
+/** So many letters are named. */
+const CUT_NAMED = 3;
 
 /** Tells whoever has called the command. */
 function listener(json: boolean, done: (count: number) => void): Listener {

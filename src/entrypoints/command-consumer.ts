@@ -32,8 +32,8 @@ export class CommandConsumer {
       answered: new AnswerReader(broker, answering, log),
       relayBudget: new ByteBudget(MEMORY_BUDGET_BYTES.relays),
       productTurns: new ProductTurns(),
-      reopenAll: (why) => {
-        for (const { lane } of this.#lanes.values()) lane.reopen(why);
+      reopenAll: (why, timeline) => {
+        for (const { lane } of this.#lanes.values()) lane.reopen(why, timeline);
       },
     };
   }
@@ -60,6 +60,11 @@ export class CommandConsumer {
   /** The lanes of this process, for whoever watches whether they move. */
   watchedLanes(): readonly WatchedLane[] {
     return [...this.#lanes.values()].map(({ lane }) => lane);
+  }
+
+  /** Which partitions each of the lanes waits for that wait for others just now. */
+  awaitedPartitions(): readonly (readonly number[])[] {
+    return [...this.#lanes.values()].map(({ lane }) => lane.awaited?.partitions ?? []);
   }
 
   /** What keeps it from answering commands, one sentence each; empty: everything works. */

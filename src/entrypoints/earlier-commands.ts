@@ -4,6 +4,7 @@ import type { Broker, LaneStanding, LaneStore, OffsetRange, Partition, Partition
 import { hasRecord } from './has-record.ts';
 import { LaneOffsets } from './lane-offsets.ts';
 import type { Metrics } from './metrics.ts';
+import { type KnownLanes, PATIENCE_MS, Standstill } from './standstill.ts';
 
 /** Most waits end before. Only then do other processes hear of the wait, by a write to the database. */
 const FIRST_LOOK_MS = 15;
@@ -11,10 +12,8 @@ const FIRST_LOOK_MS = 15;
 const LOOK_MS = 500;
 /** Lanes of two processes that wait for each other take turns this slowly. The question is one small query. */
 const LONGEST_PAUSE_MS = 40;
-/** So long may a lane stand still. A dead owner's lanes have a new one by then (a session of 6 s). */
-const PATIENCE_MS = 10_000;
-/** Lanes that move may take longer, but not until the watchdog calls the waiting lane stuck (30 s). */
-const LONGEST_WAIT_MS = 25_000;
+/** So often a lane that waits says what it waits for, after the first time. */
+const SAY_AGAIN_MS = 30_000;
 /** Longer than a reader needs to be sure that a range holds nothing. */
 const READ_TIMEOUT_MS = 5_000;
 
@@ -29,13 +28,32 @@ export interface EarlierContext {
 /** A lane that stands before a command which it would reject as unknown, and when that command was sent. */
 export type Head = LaneStanding & { readonly nextTimestampMs: number };
 
+/** What a lane waits for, as others see it. */
+export interface Awaited {
+  /** The other lanes, in words. */
+  readonly lanes: string;
+  readonly partitions: readonly number[];
+  /** Rises as long as they move. */
+  readonly moves: number;
+}
+
+/** A lane that waits. */
+interface Wait {
+  readonly head: Head;
+  readonly ends: readonly PartitionOffset[];
+  readonly beganMs: number;
+  readonly standstill: Standstill;
+  hasRunOut: boolean;
+  sayAtMs: number;
+}
+
 /**
  * Sees to it that what was accepted before a command, in whatever lane, is decided before the
  * command is rejected as unknown.
  *
  *   answering ──unknown──▶ asking ──all decided──▶ answering, rejections accepted
  *                            │                        ▲
- *                            └──▶ waiting ──decided, or the time is up
+ *                            └──▶ waiting ──decided, or given up
  *
  * 1. The lane asks where the other partitions end, V, after it has fetched the command. Whatever was
  *    acknowledged before the command was sent lies below V.
@@ -46,16 +64,18 @@ export type Head = LaneStanding & { readonly nextTimestampMs: number };
  * command of all that wait goes on. What a lane has said stays true while it stands there: behind
  * that command nothing is earlier, whether the lane still waits or has died.
  *
- * A lane that cannot move must not hold up others for ever. When the time is up, the rejection is
- * accepted, and nobody here waits for that lane again until it has reached the V of that wait.
+ * A lane that moves is waited for as long as it moves: V does not move, so that ends. A lane that
+ * cannot move must not hold up others for ever. When it has stood still for 10 s (`standstill.ts`),
+ * it is given up, and nobody here waits for it while it stands there.
  */
 export class EarlierCommands {
   readonly #context: EarlierContext;
   readonly #decided: LaneOffsets;
   /** What lanes have said last, of this process or, in the database, of any. */
   readonly #said = new Map<string, LaneStanding>();
-  /** Below it nobody waits for the lane. */
-  readonly #givenUpBelow = new Map<string, number>();
+  /** Where a lane stood when it was given up: nobody waits for it there. */
+  readonly #givenUpAt = new Map<string, number>();
+  readonly #waits = new Map<string, Wait>();
   /** Below it no reader finds a record for the lane that the lane has not decided. */
   readonly #emptyBelow = new Map<string, number>();
   /** Where a lane stood when there was something to decide for it. */
@@ -73,6 +93,20 @@ export class EarlierCommands {
     this.#decided.note(lane);
   }
 
+  /** Ends the waits that nobody wants any more. */
+  look(): void {
+    this.#decided.look();
+  }
+
+  /** What the lane waits for just now; null: it does not wait. */
+  awaitedBy(lane: Partition): Awaited | null {
+    const wait = this.#waits.get(nameOf(lane));
+    if (!wait) return null;
+    const late = this.#holdingUp(wait.head, wait.ends);
+    const partitions = late.map(({ partition }) => partition);
+    return { lanes: this.#describe(late), partitions, moves: wait.standstill.moves };
+  }
+
   /**
    * Where the other partitions end now, of the lanes that have not decided everything below. Within
    * bounds: a partition whose leader stays away must not hold up other lanes for ever.
@@ -84,50 +118,77 @@ export class EarlierCommands {
     const ranges = await this.#insistOnRanges(lane, isWanted);
     for (const lane of await this.#learn(topic)) this.#decided.note(lane);
     for (const { partition: other, beginning } of ranges) this.#noteEmpty({ topic, partition: other, nextOffset: beginning });
-    const ends = ranges.map((range) => ({ topic, partition: range.partition, nextOffset: range.end }));
+    const ends = endsOf(topic, ranges);
     return ends.filter((end) => end.partition !== partition && !this.#isReached(end));
   }
 
   /**
-   * Waits until the other lanes have come so far, within bounds.
-   * @param isWanted asked now and then: the lane may close, or open anew
+   * Waits until the other lanes have come so far, or stand still.
+   * @param isWanted the lane may close, or open anew: asked at each `look`, and now and then
    * @returns before which time commands must have been sent that this wait serves, besides that of
    * `head`. Infinity: it serves all that were fetched before `ends` were asked for.
    */
   async wait(head: Head, ends: readonly PartitionOffset[], isWanted: () => boolean): Promise<number> {
     const beganMs = performance.now();
-    let movedMs = beganMs;
-    let standings = this.#standings(ends);
+    const standstill = new Standstill(this.#knownLanes);
+    const wait = { head, ends, beganMs, standstill, hasRunOut: false, sayAtMs: beganMs + PATIENCE_MS };
     let servesBeforeMs = Number.POSITIVE_INFINITY;
     const isOver = () => {
+      if (!isWanted()) return true;
       const open = ends.filter((end) => !this.#isReached(end));
       if (!open.every((end) => this.#isLater(end, head))) return false;
       servesBeforeMs = Math.min(...open.map((end) => this.#saidBy(end) ?? Number.POSITIVE_INFINITY));
       return true;
     };
     this.#said.set(nameOf(head), head);
+    this.#waits.set(nameOf(head), wait);
+    standstill.look(this.#holdingUp(head, ends), beganMs);
     this.#decided.look();
     for (let timeoutMs = FIRST_LOOK_MS; !(await this.#decided.until(isOver, [head.topic], timeoutMs)); timeoutMs = LOOK_MS) {
-      if (!isWanted()) return servesBeforeMs;
-      const nowMs = performance.now();
-      const now = this.#standings(ends);
-      if (now !== standings) movedMs = nowMs;
-      standings = now;
-      if (nowMs - movedMs > PATIENCE_MS || nowMs - beganMs > LONGEST_WAIT_MS) {
-        this.#giveUp(head, ends, nowMs - beganMs);
-        return servesBeforeMs;
-      }
+      this.#lookAround(wait);
       if (timeoutMs === FIRST_LOOK_MS) await this.#say(head);
-      if (movedMs !== nowMs) this.#lookForRecords(ends.filter((end) => !this.#isReached(end)));
     }
-    this.#context.metrics.waited('decided', (performance.now() - beganMs) / 1_000);
+    this.#waits.delete(nameOf(head));
+    const ms = performance.now() - beganMs;
+    if (isWanted() && !wait.hasRunOut) this.#context.metrics.waited('decided', ms / 1_000);
     return servesBeforeMs;
+  }
+
+  /** Gives up lanes that stand still, and says what the wait is for when it lasts. */
+  #lookAround(wait: Wait): void {
+    const { head, ends, standstill, beganMs } = wait;
+    const nowMs = performance.now();
+    const late = this.#holdingUp(head, ends);
+    const still = standstill.look(late, nowMs);
+    if (still.length > 0) this.#giveUp(wait, still, nowMs - beganMs);
+    this.#lookForRecords(late.filter((end) => standstill.hasStood(end)));
+    const moving = late.filter((end) => !still.includes(end));
+    if (nowMs < wait.sayAtMs || moving.length === 0) return;
+    wait.sayAtMs = nowMs + SAY_AGAIN_MS;
+    this.#warn(head, nowMs - beganMs, `${this.#describe(moving)}. It waits on as long as they move`);
+  }
+
+  get #knownLanes(): KnownLanes {
+    return {
+      decided: (lane) => this.#decided.of(lane),
+      isWaiting: (lane) => this.#saidBy(lane) !== null,
+      holdingUp: (lane, ends) => {
+        const others = ends.filter(({ partition }) => partition !== lane.partition);
+        return this.#holdingUp({ ...lane, nextTimestampMs: this.#saidBy(lane) ?? 0 }, others);
+      },
+      ends: async (topic) => endsOf(topic, await this.#ranges(topic)),
+    };
+  }
+
+  /** The ends that are not reached, but those of lanes that wait before a later command. */
+  #holdingUp(head: Head, ends: readonly PartitionOffset[]): readonly PartitionOffset[] {
+    return ends.filter((end) => !this.#isReached(end) && !this.#isLater(end, head));
   }
 
   #isReached(end: PartitionOffset): boolean {
     const place = nameOf(end);
     const decided = Math.max(this.#decided.of(end), this.#emptyBelow.get(place) ?? 0);
-    return decided >= end.nextOffset || decided < (this.#givenUpBelow.get(place) ?? 0);
+    return decided >= end.nextOffset || this.#givenUpAt.get(place) === this.#decided.of(end);
   }
 
   /** Whether the lane stands before a command that was sent after that of `head`. */
@@ -141,10 +202,6 @@ export class EarlierCommands {
   #saidBy(lane: Partition): number | null {
     const said = this.#said.get(nameOf(lane));
     return said && said.nextOffset >= this.#decided.of(lane) ? said.nextTimestampMs : null;
-  }
-
-  #standings(ends: readonly PartitionOffset[]): string {
-    return ends.map((end) => this.#decided.of(end)).join();
   }
 
   async #learn(topic: string): Promise<readonly LaneStanding[]> {
@@ -215,21 +272,33 @@ export class EarlierCommands {
     this.#emptyBelow.set(nameOf(lane), Math.max(lane.nextOffset, this.#emptyBelow.get(nameOf(lane)) ?? 0));
   }
 
-  #giveUp(head: Head, ends: readonly PartitionOffset[], ms: number): void {
-    const late = ends.filter((end) => !this.#isReached(end) && !this.#isLater(end, head));
-    for (const end of late) this.#givenUpBelow.set(nameOf(end), end.nextOffset);
-    const lanes = late.map((end) => `${nameOf(end)} stands at ${this.#decided.of(end)} of ${end.nextOffset}`);
-    this.#ranOut(head, ms, lanes.join(', '));
+  #giveUp(wait: Wait, still: readonly PartitionOffset[], ms: number): void {
+    for (const end of still) this.#givenUpAt.set(nameOf(end), this.#decided.of(end));
+    this.#ranOut(wait.head, ms, this.#describe(still), wait.hasRunOut);
+    wait.hasRunOut = true;
+    this.#decided.look();
   }
 
-  #ranOut(lane: PartitionOffset, ms: number, why: string): void {
-    this.#context.metrics.waited('ran-out', ms / 1_000);
+  #describe(ends: readonly PartitionOffset[]): string {
+    return ends.map((end) => `${nameOf(end)} stands at ${this.#decided.of(end)} of ${end.nextOffset}`).join(', ');
+  }
+
+  #ranOut(lane: PartitionOffset, ms: number, why: string, isCounted = false): void {
+    if (!isCounted) this.#context.metrics.waited('ran-out', ms / 1_000);
+    this.#warn(lane, ms, `${why}. It may now reject commands as unknown that those lanes are about to make known`);
+  }
+
+  #warn(lane: PartitionOffset, ms: number, why: string): void {
     this.#context.log.warn(
       { lane: nameOf(lane), offset: lane.nextOffset },
       `${nameOf(lane)} has waited ${Math.round(ms / 1_000)} s at offset ${lane.nextOffset} until other lanes decide what was accepted ` +
-        `before: ${why}. It now rejects commands as unknown that those lanes may be about to make known`,
+        `before: ${why}`,
     );
   }
+}
+
+function endsOf(topic: string, ranges: readonly OffsetRange[]): readonly PartitionOffset[] {
+  return ranges.map(({ partition, end }) => ({ topic, partition, nextOffset: end }));
 }
 
 function nameOf({ topic, partition }: Partition): string {

@@ -14,6 +14,7 @@ import {
   TroubleError,
 } from '../service-layer/unit-of-work.ts';
 import { answerBatch, type HandlerFailure, placeOf, productsNamedIn, readRecords, UnsettledError } from './answer-batch.ts';
+import type { Awaited } from './earlier-commands.ts';
 import { LaneRefusedError } from './lost-offset.ts';
 import { OutboxRelay } from './outbox-relay.ts';
 import { type LaneContext, takeOver } from './take-over.ts';
@@ -37,7 +38,7 @@ import { type LaneContext, takeOver } from './take-over.ts';
  *
  * A lane whose database does not fit gives its partition back once, for a member that can work. Until
  * one takes it, the lane tries on. All lanes of the process open anew then, and when the database has
- * failed over: a lane that is at work would not notice that commits of another lane are lost.
+ * failed over or started again: a lane that is at work would not notice that commits of another lane are lost.
  *
  * When a handler fails, the delivery is redone one command at a time; the guilty one is retried, then dead-lettered.
  * A delivery that is too much for one transaction is answered in two halves, each halved again if need be.
@@ -94,6 +95,11 @@ export class Lane implements PartitionOwner {
     return this.#readBelowOffset;
   }
 
+  /** What the lane waits for in other lanes; null: it does not wait for any. */
+  get awaited(): Awaited | null {
+    return this.#context.earlier.awaitedBy(this.#assigned);
+  }
+
   /**
    * A large delivery is dealt with while the next one is fetched. A small one before, and where several records came at once the
    * next ones are gathered for a moment: a transaction costs more than the few records in it.
@@ -118,6 +124,7 @@ export class Lane implements PartitionOwner {
     this.#closing.abort();
     this.#problem = 'is closed';
     passing('partition-revoked');
+    this.#context.earlier.look();
     // Before the work is awaited: it may be waiting for room behind what waits.
     this.#relay?.stopWaiting();
     await this.#work;
@@ -274,8 +281,12 @@ export class Lane implements PartitionOwner {
     return null;
   }
 
-  /** Opens the lane anew, if it works: what another lane has found may hold for this one. */
-  reopen(why: string): void {
+  /**
+   * Opens the lane anew, if it works: what another lane has found may hold for this one.
+   * @param timeline where that lane has found it: this one may have opened there
+   */
+  reopen(why: string, timeline?: string): void {
+    if (timeline !== undefined && timeline === this.#position.timeline) return;
     if (this.#relay) this.#reopen(new TroubleError(why), this.#relay);
   }
 
@@ -283,8 +294,9 @@ export class Lane implements PartitionOwner {
     if (relay !== this.#relay || this.#closing.signal.aborted) return;
     this.#assigned.pause();
     this.#relay = null;
+    this.#context.earlier.look();
     const afterMs = this.#fail(error);
-    if (error instanceof FailoverError) this.#context.reopenAll(error.message);
+    if (error instanceof FailoverError) this.#context.reopenAll(error.message, error.timeline);
     // Not awaited: the delivery that failed is over. Its records come again when the lane is open.
     void this.#tracked(relay.close().then(() => this.#open(afterMs)));
   }

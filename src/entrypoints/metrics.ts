@@ -23,8 +23,8 @@ export class Metrics {
   });
   readonly #orderWaitSeconds = new Histogram({
     name: 'allocation_order_wait_seconds',
-    help: 'How long these waits lasted',
-    buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25],
+    help: 'How long these waits lasted, or until they gave a lane up',
+    buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 300],
     registers: [this.registry],
   });
   readonly #answers = new Counter({
@@ -62,6 +62,20 @@ export class Metrics {
     });
   }
 
+  /** @param awaited asked at each scrape: the partitions that each lane waits for just now */
+  watchWaits(awaited: () => readonly (readonly number[])[]): void {
+    const waiting = new Gauge({
+      name: 'allocation_order_waiting_lanes',
+      help: 'Lanes of this process that wait just now, before they reject a command as unknown, by the partition that they wait for',
+      labelNames: ['for'],
+      registers: [this.registry],
+      collect() {
+        waiting.reset();
+        for (const partition of awaited().flat()) waiting.inc({ for: String(partition) });
+      },
+    });
+  }
+
   /**
    * @param countParked asked at each scrape, which does not wait for it: a database that is silent
    * must not keep the other numbers back
@@ -82,7 +96,7 @@ export class Metrics {
     });
   }
 
-  /** A lane has waited for others. @param outcome `ran-out`: they had not decided everything when the time was up */
+  /** A lane has waited for others. @param outcome `ran-out`: it has given one up that stood still */
   waited(outcome: 'decided' | 'ran-out', seconds: number): void {
     this.#orderWaits.inc({ outcome });
     this.#orderWaitSeconds.observe(seconds);

@@ -40,8 +40,11 @@ export interface LaneContext {
   readonly answered: AnswerReader;
   /** What an operator can do about a database that is older than the topics, in words. */
   readonly recoveryAdvice: () => Promise<string>;
-  /** Makes every lane of the process open anew, and so look whether the database still fits. */
-  readonly reopenAll: (why: string) => void;
+  /**
+   * Makes every lane of the process open anew, and so look whether the database still fits.
+   * @param timeline lanes that have opened on it have looked already
+   */
+  readonly reopenAll: (why: string, timeline?: string) => void;
   readonly log: Logger;
 }
 

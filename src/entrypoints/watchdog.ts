@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Broker, OffsetRange } from '../service-layer/unit-of-work.ts';
+import type { Awaited } from './earlier-commands.ts';
 import { hasRecord } from './has-record.ts';
 
 /** What the watchdog sees of a lane. Reading it must never wait. */
@@ -11,6 +12,8 @@ export interface WatchedLane {
   readonly readBelowOffset: number;
   /** Why the lane says that it does not work; null: it says that it works. */
   readonly problem: string | null;
+  /** What the lane waits for in other lanes; null: it does not wait for any. */
+  readonly awaited: Awaited | null;
 }
 
 export interface WatchdogOptions {
@@ -56,6 +59,8 @@ interface Watch {
   lane: WatchedLane;
   readonly nextOffset: number | null;
   readonly readBelowOffset: number;
+  /** How far the lanes had come that it waits for. Null: it waited for none. */
+  readonly awaitedMoves: number | null;
   /** Below it no reader finds a record for the lane. */
   emptyBelow: number;
   suspicion: Suspicion | null;
@@ -63,7 +68,8 @@ interface Watch {
 
 /**
  * Watches from outside whether lanes move, whatever keeps them. A lane is stuck when it has records
- * to read and has neither moved nor read for 30 s.
+ * to read and has neither moved nor read for 30 s. A lane that waits for other lanes moves as long
+ * as those do.
  *
  * A partition that ends beyond a lane may still hold nothing for it: markers and aborted records of
  * transactions have offsets that no reader sees. So before the watchdog calls a lane stuck, it reads
@@ -157,7 +163,8 @@ export class Watchdog {
     if (former && !hasMoved(former)) return former;
     const { nextOffset, readBelowOffset } = lane;
     if (former?.suspicion?.state === 'stuck') this.#options.log.info(`${this.#nameOf(lane)} moves again, at offset ${nextOffset}`);
-    return { lane, nextOffset, readBelowOffset, emptyBelow: former?.emptyBelow ?? 0, suspicion: null };
+    const awaitedMoves = lane.awaited?.moves ?? null;
+    return { lane, nextOffset, readBelowOffset, awaitedMoves, emptyBelow: former?.emptyBelow ?? 0, suspicion: null };
   }
 
   #suspect(watch: Watch, range: OffsetRange): void {
@@ -202,7 +209,8 @@ export class Watchdog {
   #describe({ lane, nextOffset, suspicion }: Watch): string {
     const { end = 0, sinceMs = 0 } = suspicion ?? {};
     const place = nextOffset === null ? 'has not opened' : `has stood at offset ${nextOffset}`;
-    const why = lane.problem === null ? '' : ` (${lane.problem})`;
+    const reason = lane.problem ?? (lane.awaited && `it waits for other lanes: ${lane.awaited.lanes}`);
+    const why = reason === null ? '' : ` (${reason})`;
     return `${this.#nameOf(lane)} is stuck: it ${place} for ${seconds(Date.now() - sinceMs)}, and records below offset ${end} wait${why}`;
   }
 
@@ -212,7 +220,9 @@ export class Watchdog {
 }
 
 /** A lane that was opened anew begins without a position, and may read again what was read before. */
-function hasMoved({ lane, nextOffset, readBelowOffset }: Watch): boolean {
+function hasMoved({ lane, nextOffset, readBelowOffset, awaitedMoves }: Watch): boolean {
+  const { awaited } = lane;
+  if (awaited !== null && awaited.moves !== awaitedMoves) return true;
   return (lane.nextOffset !== null && lane.nextOffset !== nextOffset) || lane.readBelowOffset > readBelowOffset;
 }
 

@@ -33,6 +33,24 @@ interface DeadMessage extends WireMessage {
 export const REDRIVES = 'dead-letter-redrives';
 const COUNT = /^\d{1,6}$/;
 
+/** On a letter of a parked command: which of its lists were too large for it, `skus` or `skus,behind`. */
+const CUT = 'dead-letter-cut';
+export type CutList = 'skus' | 'behind';
+
+/** What a letter does without, the least first. The products come first: the command mostly names them. */
+const FORMS: readonly Form[] = [true, false].flatMap((hasValue) => [
+  { hasValue, cut: [] },
+  { hasValue, cut: ['skus'] },
+  { hasValue, cut: ['skus', 'behind'] },
+]);
+/** Some 10 KB where every name is as long as it may be: any topic takes that. */
+const SHORTEST: Form = { hasValue: false, cut: ['skus', 'behind'] };
+
+interface Form {
+  readonly hasValue: boolean;
+  readonly cut: readonly CutList[];
+}
+
 /**
  * Reads how often `dead-letters redrive` has sent a message again. A header that the service cannot
  * have written, such as `1e3`, counts as none: a dead letter does not keep that header either.
@@ -43,18 +61,34 @@ export function redrivesOf({ headers }: Pick<WireMessage, 'headers'>): number {
 }
 
 /**
- * The original's bytes and headers, and why it is dead. Headers named like the service's own are
- * left out: nobody else may say what a letter is about, or what was done with it. A value that the dead letters topic would not take
- * stays where it is: the message says where to find it, so that it blocks nobody and does not disappear.
+ * Makes a letter of the original's bytes and headers, and of why it is dead. Headers named like the
+ * service's own are left out: nobody else may say what a letter is about, or what was done with it.
+ *
+ * A letter that the topic would not take does without its lists, or without its value and the
+ * sender's headers. Its message then says where these are, so that it blocks nobody.
  */
 export function encodeDeadLetter(original: DeadMessage, why: DeadLetter, maxMessageBytes: number) {
+  for (const form of FORMS) {
+    const letter = letterOf(original, why, form);
+    if (sizeOf(letter) <= maxMessageBytes) return letter;
+  }
+  return letterOf(original, why, SHORTEST);
+}
+
+const NO_ROOM = 'The letter has no room for all the products that it is about';
+const NO_ROOM_FOR_BEHIND = ', nor for what it waits for: redrive it by its place, after what failed before it';
+
+function letterOf(original: DeadMessage, why: DeadLetter, form: Form) {
+  const { hasValue } = form;
+  const cut = why.parked === null ? [] : form.cut;
   const { topic, partition, offset, key, value } = original;
-  const headers = { ...sendersHeaders(original), ...headersOf(original, why, why.message) };
-  const headerBytes = Object.entries(headers).reduce((sum, [name, each]) => sum + Buffer.byteLength(name) + sizeOf(each) + 16, 512);
-  if (sizeOf(value) + sizeOf(key) + headerBytes <= maxMessageBytes) return { key, value, headers };
   const place = `${topic}/${partition}/${offset}`;
-  const message = `${why.message}. The value is too large for the dead letters; it is at ${place}`;
-  return { key: null, value: null, headers: headersOf(original, why, message) };
+  const notes = [
+    ...(hasValue ? [] : [`The value is too large for the dead letters; it is at ${place}`]),
+    ...(cut.length > 0 ? [NO_ROOM + (cut.includes('behind') ? NO_ROOM_FOR_BEHIND : '')] : []),
+  ];
+  const headers = headersOf(original, why, cut, notes);
+  return hasValue ? { key, value, headers: { ...sendersHeaders(original), ...headers } } : { key: null, value: null, headers };
 }
 
 function sendersHeaders({ headers }: DeadMessage): WireMessage['headers'] {
@@ -64,10 +98,15 @@ function sendersHeaders({ headers }: DeadMessage): WireMessage['headers'] {
   return entries.every(isSenders) ? headers : Object.fromEntries(entries.filter(isSenders));
 }
 
-function headersOf({ topic, partition, offset }: DeadMessage, why: DeadLetter, message: string) {
+function headersOf(
+  { topic, partition, offset }: DeadMessage,
+  why: DeadLetter,
+  cut: readonly CutList[],
+  notes: readonly string[],
+): Record<string, string> {
   return {
     'dead-letter-reason': why.reason,
-    'dead-letter-message': printable(message),
+    'dead-letter-message': [printable(why.message), ...notes].join('. '),
     'dead-letter-topic': topic,
     'dead-letter-partition': String(partition),
     'dead-letter-offset': String(offset),
@@ -76,8 +115,9 @@ function headersOf({ topic, partition, offset }: DeadMessage, why: DeadLetter, m
     ...(why.parked && {
       'dead-letter-command-id': idOf(why.parked.id),
       'dead-letter-command-identity': why.parked.id,
-      'dead-letter-skus': JSON.stringify(why.parked.skus),
-      'dead-letter-behind': JSON.stringify(why.parked.behind),
+      ...(!cut.includes('skus') && { 'dead-letter-skus': JSON.stringify(why.parked.skus) }),
+      ...(!cut.includes('behind') && { 'dead-letter-behind': JSON.stringify(why.parked.behind) }),
+      ...(cut.length > 0 && { [CUT]: cut.join(',') }),
       'dead-letter-position': String(why.parked.position),
     }),
   };
@@ -94,10 +134,18 @@ export function readDeadLetterPlace({ headers }: WireMessage): { topic: string; 
 
 const NUMBER = /^\d{1,15}$/;
 
-function sizeOf(value: WireMessage['headers'][string] | null): number {
-  if (value === null || value === undefined) return 0;
-  if (typeof value === 'string' || Buffer.isBuffer(value)) return Buffer.byteLength(value);
-  return value.reduce((sum, each) => sum + Buffer.byteLength(each), 0);
+/** What a batch with nothing but a record has besides, and each header: upper bounds. */
+const RECORD_OVERHEAD_BYTES = 512;
+const HEADER_OVERHEAD_BYTES = 16;
+
+/** How many bytes the topic's log needs for it, at most. A header that came several times is there several times. */
+function sizeOf({ key, value, headers }: WireMessage & { readonly key: Buffer | null }): number {
+  let bytes = RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0);
+  for (const [name, each] of Object.entries(headers)) {
+    for (const one of Array.isArray(each) ? each : [each ?? ''])
+      bytes += HEADER_OVERHEAD_BYTES + Buffer.byteLength(name) + Buffer.byteLength(one);
+  }
+  return bytes;
 }
 
 function printable(text: string): string {

@@ -1,10 +1,51 @@
+import type { Sql } from '../adapters/database/transaction.ts';
 import { type DeadLetter, readDeadLetters, replacementIdentity } from '../cli/dead-letter-box.ts';
+import type { Command } from '../domain/commands.ts';
 import { formerIdentity, type Identity, idOf, parkedIdentity } from '../domain/identity.ts';
-import { subjectOfSku } from '../domain/subjects.ts';
+import { subjectOfSku, subjectsNamedBy } from '../domain/subjects.ts';
 import { readCommand } from '../messages/incoming.ts';
-import { subjectsOf } from '../service-layer/parking.ts';
+import { Parking } from '../service-layer/parking.ts';
 import type { Broker, Delivery, ParkedCommand } from '../service-layer/unit-of-work.ts';
+import { ReplayRefusedError } from './errors.ts';
 import type { RebuildPlan } from './rebuild-plan.ts';
+
+/** A parked command as its letter says. */
+interface ParkedByLetter {
+  readonly parked: ParkedCommand;
+  /** Set where the letter has no room for all that the command is about. */
+  readonly lacking: { readonly command: Command; readonly behind: boolean } | null;
+}
+
+/** A rebuild refuses nothing that was parked once. */
+const NO_LIMITS = { ofProduct: Number.POSITIVE_INFINITY, inAll: Number.POSITIVE_INFINITY };
+
+/**
+ * Finds out what letters had no room for, as parking the commands would do now: the products from
+ * the rebuilt orders and batches, the failed commands from what is parked before.
+ *
+ * @param sql reads the rebuilt database
+ */
+export async function completeParked(sql: Sql, letters: readonly ParkedByLetter[]): Promise<readonly ParkedCommand[]> {
+  const commands: ParkedCommand[] = [];
+  for (const { parked, lacking } of letters.toSorted((one, other) => one.parked.position - other.parked.position)) {
+    if (lacking === null) commands.push(parked);
+    else {
+      const before = commands.filter(({ position }) => position < parked.position);
+      const parking = new Parking({ commands: before, lastPosition: 0, standing: 0 }, NO_LIMITS);
+      const subjects = parking.widened([...new Set([...parked.subjects, ...(await subjectsStored(sql, lacking.command))])]);
+      commands.push({ ...parked, subjects, behind: lacking.behind ? parking.before(parked.id, subjects) : parked.behind });
+    }
+  }
+  return commands;
+}
+
+/** The products that the command means and does not name. */
+async function subjectsStored(sql: Sql, command: Command): Promise<readonly string[]> {
+  const stored = async (from: string, name: string) =>
+    (await sql<{ sku: string }>(`select sku from ${from} = ?`, [name])).map(({ sku }) => subjectOfSku(sku));
+  if (command.type === 'ChangeBatchQuantity') return stored('batches where reference', command.reference);
+  return command.type === 'DeallocateOrder' && command.sku === null ? stored('order_lines where orderid', command.orderid) : [];
+}
 
 /**
  * What is parked, as the dead letters say: the failed commands, and those behind them, that nobody has redriven or discarded; also after a
@@ -14,7 +55,7 @@ export async function readParkedCommands(
   broker: Broker,
   { deadLettersTopic, commandsTopic, positions }: Pick<RebuildPlan, 'deadLettersTopic' | 'commandsTopic' | 'positions'>,
   signal: AbortSignal,
-): Promise<readonly ParkedCommand[]> {
+): Promise<readonly ParkedByLetter[]> {
   const letters = newestOfEach(await readDeadLetters(broker, deadLettersTopic));
   const open = letters.filter(({ resolution }) => resolution === null);
   const redriven = new Map(letters.filter(({ resolution }) => resolution === 'redriven').map((letter) => [sentAs(letter), letter]));
@@ -72,14 +113,18 @@ async function identitiesBeyond(
   return found;
 }
 
-async function asParked(letter: DeadLetter, id: Identity, isRedriven: boolean): Promise<ParkedCommand> {
-  const subjects = [...new Set([...(await subjectsNamed(letter)), ...letter.skus.map(subjectOfSku)])];
-  return { id, subjects, behind: letter.behind, position: letter.position ?? 0, isRedriven };
-}
-
-/** What the command's own words name: the letter knows the products that those belonged to. */
-async function subjectsNamed({ record, commandId }: DeadLetter): Promise<readonly string[]> {
+/** @throws {ReplayRefusedError} nobody can tell what the command is about */
+async function asParked(letter: DeadLetter, id: Identity, isRedriven: boolean): Promise<ParkedByLetter> {
+  const { record, commandId, skus, behind, cut = [], position, original } = letter;
   const read = readCommand(record, commandId);
-  if (read.kind !== 'command') return [];
-  return subjectsOf(read.command, { getByBatchReference: async () => null, getByOrder: async () => [] });
+  const command = read.kind === 'command' ? read.command : null;
+  if (cut.length > 0 && !command) {
+    throw new ReplayRefusedError(
+      `The dead letter ${letter.id} has room neither for its command (it was ${original}) nor for the products that this is about: ` +
+        'discard it ("npx allocation dead-letters discard"), rebuild, and publish the command again',
+    );
+  }
+  const subjects = [...new Set([...(command ? subjectsNamedBy(command) : []), ...skus.map(subjectOfSku)])];
+  const parked = { id, subjects, behind, position: position ?? 0, isRedriven };
+  return { parked, lacking: command && cut.length > 0 ? { command, behind: cut.includes('behind') } : null };
 }

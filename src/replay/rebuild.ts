@@ -10,7 +10,7 @@ import { refuseEmptyTopic } from './empty-topic.ts';
 import { ReplayRefusedError } from './errors.ts';
 import { describeConflict, foldedEvents } from './folded-events.ts';
 import { ForeignRecords, type SkippedRecords } from './foreign-records.ts';
-import { readParkedCommands } from './parked-commands.ts';
+import { completeParked, readParkedCommands } from './parked-commands.ts';
 import { isBefore } from './place.ts';
 import { isSame, type RebuildPlan, readPlan } from './rebuild-plan.ts';
 import { readAnsweredCommands } from './silent-commands.ts';
@@ -255,7 +255,7 @@ export class Rebuild {
       await writePositions(sql, positions, logId);
       const seen = ranges.map(({ partition, end: nextOffset }) => ({ topic: eventsTopic, partition, nextOffset }));
       await writeSeen(sql, seen, eventsLogId);
-      await replaceParked(sql, this.#database.dialect, parked);
+      await replaceParked(sql, this.#database.dialect, await completeParked(sql, parked));
     }, signal);
   }
 }

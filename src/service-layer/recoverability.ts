@@ -1,5 +1,5 @@
 import { ParkingFullError } from './parking.ts';
-import { FencedError, TooMuchAtOnceError, TroubleError } from './unit-of-work.ts';
+import { FailoverError, FencedError, TooMuchAtOnceError, TroubleError } from './unit-of-work.ts';
 
 /** How many times a command on which a handler fails is tried again, by itself, before it goes to the dead letters. */
 export const MAX_RETRIES = 3;
@@ -37,9 +37,13 @@ export function recover(error: unknown, attempts: number, commandCount: number, 
   return attempts <= MAX_RETRIES ? { action: 'retry', afterMs: backoffMs(attempts, random) } : { action: 'dead-letter' };
 }
 
-/** How long a lane in trouble waits before it opens again. It never gives up. */
+/**
+ * How long a lane in trouble waits before it opens again. It never gives up. After a failover there
+ * is no other owner to wait for.
+ */
 export function reopenAfterMs(error: unknown, attempts: number, random: number): number {
-  return (error instanceof FencedError ? FENCED_RETRY_MS : 0) + Math.min(LONGEST_REOPEN_MS, backoffMs(attempts, random));
+  const hasOtherOwner = error instanceof FencedError && !(error instanceof FailoverError);
+  return (hasOtherOwner ? FENCED_RETRY_MS : 0) + Math.min(LONGEST_REOPEN_MS, backoffMs(attempts, random));
 }
 
 function backoffMs(attempts: number, random: number): number {

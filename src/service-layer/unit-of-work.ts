@@ -244,8 +244,19 @@ export class FencedError extends Error {
   readonly code = 'fenced';
 }
 
-/** The database is another server's by now, which may not have all that the former one had committed. */
-export class FailoverError extends FencedError {}
+/**
+ * The database is another server's by now, or its server has started again. It may not have all
+ * that was committed before.
+ */
+export class FailoverError extends FencedError {
+  /** Where the database is now, as `LanePosition.timeline` tells. */
+  readonly timeline: string | undefined;
+
+  constructor(message: string, timeline: string | undefined) {
+    super(message);
+    this.timeline = timeline;
+  }
+}
 
 /** Database or broker trouble: nothing is wrong with the message, and trying again later is right. */
 export class TroubleError extends Error {
@@ -269,7 +280,10 @@ export interface LanePosition {
   readonly leaderEpoch?: number;
   /** The consumer group that the lane works for. Absent: no service that names its group has opened the lane. */
   readonly group?: string;
-  /** Changes when another database server takes over. Absent: the database does not tell. */
+  /**
+   * Changes when another database server takes over, and when the server starts again. Absent: the
+   * database does not tell.
+   */
   readonly timeline?: string;
 }
 

@@ -248,7 +248,7 @@ function tableOf(connection: SqliteDatabase.Database, name: string): Table {
   const info = connection.pragma(`table_info(${name})`) as { readonly name: string; readonly type: string; readonly pk: number }[];
   const columns = info.map((column) => column.name);
   const primaryKey = info.flatMap(({ pk }, place) => (pk > 0 ? [place] : []));
-  const isCounted = columns[0] === 'id' && info[0]?.type.toLowerCase() === 'integer';
+  const isCounted = info[0]?.pk === 1 && info[0].type.toLowerCase() === 'integer';
   const indexes = connection.pragma(`index_list(${name})`) as { readonly name: string; readonly unique: number; readonly origin: string }[];
   const unique = indexes
     .filter(({ unique, origin }) => unique === 1 && origin !== 'pk')

@@ -7,7 +7,7 @@ export interface Translated {
 
 const ROWS = /from jsonb_array_elements\(\?::jsonb\) with ordinality as rows \(value, place\) order by place/g;
 const FIELD = /\(value->>(\d+)\)::(?:text|bigint)/g;
-const TIMELINE = 'left(pg_walfile_name(pg_current_wal_lsn()), 8)';
+const TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' || extract(epoch from pg_postmaster_start_time())";
 const FOR_UPDATE = /^\s*select ([\s\S]+?) from (\w+)([\s\S]*?)\s+for update\s*$/;
 
 /** In front of what `select … for update` asks for: the key of each row. */

@@ -92,10 +92,12 @@ function deadLetters(): readonly TextRecord[] {
   const failed = { reason: 'handler-failed', message: 'It failed', attempts: 4, failedAt: time } as const;
   const parked = { id: '/shop\tc-9', skus: ['LAMP, large'], behind: ['c-8'], position: 7 };
   const unreadable = { reason: 'malformed', message: 'The value is not JSON', attempts: 1, failedAt: time, parked: null } as const;
+  const behind = { reason: 'parked-behind', attempts: 0, parked } as const;
   return [
     encodeDeadLetter({ ...original, key: null, value: Buffer.from('allocate, please'), headers: {} }, unreadable, 10_000),
     encodeDeadLetter(original, { ...failed, parked }, 10_000),
-    encodeDeadLetter(original, { ...failed, reason: 'parked-behind', attempts: 0, parked }, 10),
+    encodeDeadLetter({ ...original, value: Buffer.alloc(20_000) }, { ...failed, ...behind }, 10_000),
+    encodeDeadLetter(original, { ...failed, ...behind }, 10),
   ].map(({ key, value, headers }) => ({
     topic: 'dead-letters',
     key: key === null ? null : String(key),

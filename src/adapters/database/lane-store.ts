@@ -209,7 +209,10 @@ async function lock(sql: Sql, { topic, partition }: Partition, expected: LanePos
   );
   const found = asPosition(rows);
   if (found.timeline !== expected.timeline) {
-    throw new FailoverError(`The database has failed over, from timeline ${expected.timeline} to ${found.timeline}: commits may be lost`);
+    throw new FailoverError(
+      `The database has failed over or started again, from timeline ${expected.timeline} to ${found.timeline}: commits may be lost`,
+      found.timeline,
+    );
   }
   if (found.nextOffset !== expected.nextOffset || found.nextSequence !== expected.nextSequence) {
     throw new FencedError(`Another owner has moved ${topic}/${partition} from ${expected.nextOffset} to ${found.nextOffset}`);

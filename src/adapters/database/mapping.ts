@@ -115,10 +115,22 @@ const processedCommands = defineEntity({
 const parkedCommands = defineEntity({
   name: 'ParkedCommandRow',
   tableName: 'parked_commands',
-  indexes: [{ name: 'parked_commands_position', properties: ['position'] }],
+  indexes: [
+    { name: 'parked_commands_position', properties: ['position'] },
+    { name: 'parked_commands_id', properties: ['id'] },
+    {
+      name: 'parked_commands_identity_unique',
+      expression: "create unique index parked_commands_identity_unique on parked_commands (identity) where identity <> ''",
+    },
+    {
+      name: 'parked_commands_former_unique',
+      expression: "create unique index parked_commands_former_unique on parked_commands (id) where identity = ''",
+    },
+  ],
   properties: {
-    id: text().primary(),
-    identity: text().primary().default(''),
+    number: id(),
+    id: text(),
+    identity: text().default(''),
     subjects: text(),
     behind: text(),
     position: bigint(),
@@ -131,8 +143,11 @@ const parkedCommands = defineEntity({
 const parkedSubjects = defineEntity({
   name: 'ParkedSubjectRow',
   tableName: 'parked_subjects',
-  indexes: [{ name: 'parked_subjects_of_command', properties: ['id', 'identity'] }],
-  properties: { subject: text().primary(), id: text().primary(), identity: text().primary() },
+  indexes: [
+    { name: 'parked_subjects_subject', properties: ['subject'] },
+    { name: 'parked_subjects_of_command', properties: ['id'] },
+  ],
+  properties: { number: id(), subject: text(), id: text(), identity: text() },
 });
 
 const outbox = defineEntity({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { asDeadLetters, type DeadLetter, edited } from '../../../src/cli/dead-letter-box.ts';
-import { filter, plan } from '../../../src/cli/dead-letter-plan.ts';
+import { filter, plan, refuseSeveralSources } from '../../../src/cli/dead-letter-plan.ts';
 
 interface Made {
   readonly reason?: string;
@@ -68,6 +68,27 @@ describe('the letters that the filters match', () => {
 
   it('a time that is none is refused', () => {
     expect(() => filter(all, { since: 'yesterday' })).toThrow('--since yesterday is no time');
+  });
+});
+
+describe('a choice by an id that several sources use', () => {
+  const of = (source: string | null): DeadLetter => ({ ...letter('1'), identity: source === null ? '1' : `${source}\t1` });
+  const [shop, market, plain] = [of('/shop'), of('/market'), of(null)];
+
+  it('is refused, and says how to choose', () => {
+    const refusal =
+      (...letters: DeadLetter[]) =>
+      () =>
+        refuseSeveralSources(filter(letters, { id: '1' }), { id: '1' });
+    expect(refusal(shop, market)).toThrow('Letters of 2 sources have the id 1: add --source <source> (/shop, /market)');
+    expect(refusal(shop, plain)).toThrow('the place of one without a source (dead/0/0)');
+    expect(refusal(shop, shop)).not.toThrow();
+  });
+
+  it('is one with a source', () => {
+    const filters = { id: '1', source: '/market' };
+    expect(filter([shop, market, plain], filters)).toEqual([market]);
+    expect(() => refuseSeveralSources([market], filters)).not.toThrow();
   });
 });
 

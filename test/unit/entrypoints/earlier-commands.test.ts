@@ -6,7 +6,8 @@ import type { Broker, LaneStanding, LaneStore, OffsetRange } from '../../../src/
 
 const topic = 'commands';
 const PATIENCE_MS = 10_000;
-const LONGEST_MS = 25_000;
+/** Longer than the watchdog's patience. */
+const LONG_S = 60;
 
 /** A log of three partitions, and a database, as two processes see them. */
 class Surroundings {
@@ -155,23 +156,79 @@ describe('before a command is rejected as unknown', () => {
     expect(around.warnings[0]).toMatch(/commands\/0 has waited 10 s at offset 10 .* commands\/1 stands at 8 of 10/);
   });
 
-  it('a lane that was waited for in vain is waited for again once it has come so far', async () => {
-    around.stand(1, 8);
+  it('a lane that was given up is waited for again once it moves', async () => {
+    around.stand(1, 7);
     await throughAfter(PATIENCE_MS + 500, [settle(process, 0, 10, 5)]);
     around.ends = [10, 12, 10];
     expect(await process.undecided(lane(0, 10), always)).toEqual([]);
-    around.stand(1, 10);
+    around.stand(1, 8);
     expect(await process.undecided(lane(0, 10), always)).toEqual([lane(1, 12)]);
   });
 
-  it('a lane that moves is waited for longer, and not for ever', async () => {
-    around.ends = [10, 1_000, 10];
+  it('a lane that moves is waited for as long as it moves, and the wait says so', async () => {
+    around.ends = [10, 10 + LONG_S, 10];
     const waits = [settle(process, 0, 10, 5)];
-    for (let second = 1; second < LONGEST_MS / 1_000; second += 1) {
+    for (let second = 1; second < LONG_S; second += 1) {
       process.note(lane(1, 10 + second));
       expect(await throughAfter(1_000, waits)).toEqual([]);
     }
-    expect(await throughAfter(1_500, waits)).toEqual(['lane 0']);
+    const lanes = expect.stringMatching(/commands\/1 stands at \d+ of 70/);
+    expect(process.awaitedBy(lane(0, 10))).toEqual({ lanes, partitions: [1], moves: expect.any(Number) });
+    expect(around.warnings).toEqual([lanes, lanes]);
+    process.note(lane(1, 10 + LONG_S));
+    expect(await throughAfter(1, waits)).toEqual(['lane 0']);
+    expect([around.outcomes, process.awaitedBy(lane(0, 10))]).toEqual([['decided'], null]);
+  });
+
+  it('only the lane that stands still is given up, beside one that moves', async () => {
+    around.ends = [10, 10 + LONG_S, 11];
+    const waits = [settle(process, 0, 10, 5)];
+    for (let second = 1; second < LONG_S; second += 1) {
+      process.note(lane(1, 10 + second));
+      expect(await throughAfter(1_000, waits)).toEqual([]);
+    }
+    expect([around.outcomes, await process.undecided(lane(0, 10), always)]).toEqual([['ran-out'], [lane(1, 10 + LONG_S)]]);
+    process.note(lane(1, 10 + LONG_S));
+    expect(await throughAfter(1, waits)).toEqual(['lane 0']);
+  });
+
+  describe('behind a lane that waits for a third one itself', () => {
+    beforeEach(() => {
+      around.stand(0, 9);
+      around.stand(1, 9);
+      around.ends = [10, 10, 10 + LONG_S];
+    });
+
+    it('is waited for as long as the third one moves', async () => {
+      const waits = [settle(around.process(), 0, 9, 5), settle(process, 1, 9, 6)];
+      for (let second = 1; second < LONG_S; second += 1) {
+        around.stand(2, 10 + second);
+        expect(await throughAfter(1_000, waits)).toEqual([]);
+      }
+      around.stand(2, 10 + LONG_S);
+      expect(await throughAfter(500, waits)).toEqual(['lane 0']);
+      around.stand(0, 10);
+      expect(await throughAfter(500, waits)).toEqual(['lane 0', 'lane 1']);
+      expect(around.outcomes).toEqual(['decided', 'decided']);
+    });
+
+    it('only the third one is given up when that one stands still', async () => {
+      const waits = [settle(around.process(), 0, 9, 5), settle(process, 1, 9, 6)];
+      expect(await throughAfter(PATIENCE_MS + 1_000, waits)).toEqual(['lane 0']);
+      around.stand(0, 10);
+      expect(await throughAfter(500, waits)).toEqual(['lane 0', 'lane 1']);
+    });
+
+    it('goes on when that lane has died, though the third one moves for ever', async () => {
+      around.standings.set(0, { nextOffset: 9, nextTimestampMs: 5 });
+      const waits = [settle(process, 1, 9, 6)];
+      let seconds = 0;
+      for (; (await throughAfter(1_000, waits)).length === 0; seconds += 1) {
+        around.ends = [10, 10, 12 + LONG_S + seconds];
+        around.stand(2, 11 + seconds);
+        expect(seconds).toBeLessThan(2 * LONG_S);
+      }
+    });
   });
 
   it('a partition that ends with markers of transactions is not waited for', async () => {
@@ -197,9 +254,10 @@ describe('before a command is rejected as unknown', () => {
     around.stand(1, 8);
     let isWanted = true;
     const waits = [settle(process, 0, 10, 5, () => isWanted)];
-    await throughAfter(500, waits);
+    await throughAfter(700, waits);
     isWanted = false;
-    expect(await throughAfter(510, waits)).toEqual(['lane 0']);
-    expect(around.outcomes).toEqual([]);
+    process.look();
+    expect(await throughAfter(0, waits)).toEqual(['lane 0']);
+    expect([around.outcomes, process.awaitedBy(lane(0, 10))]).toEqual([[], null]);
   });
 });

@@ -35,8 +35,8 @@ describe('The watchdog', () => {
   beforeEach(() => {
     vi.useFakeTimers();
     lanes = [
-      { partition: 0, nextOffset: 5, readBelowOffset: 5, problem: null },
-      { partition: 1, nextOffset: 7, readBelowOffset: 7, problem: null },
+      { partition: 0, nextOffset: 5, readBelowOffset: 5, problem: null, awaited: null },
+      { partition: 1, nextOffset: 7, readBelowOffset: 7, problem: null, awaited: null },
     ];
     records = [[], []];
     ends = [5, 7];
@@ -131,6 +131,18 @@ describe('The watchdog', () => {
     expect(watchdog.problems()).toHaveLength(1);
   });
 
+  it('does not call a lane stuck that waits for other lanes, as long as those move', async () => {
+    arrives(0, 5);
+    const wait = { lanes: 'commands/1 stands at 7 of 90', partitions: [1], moves: 0 };
+    for (; wait.moves < 10; wait.moves += 1) {
+      Object.assign(lanes[0] as object, { awaited: { ...wait } });
+      await pass(20);
+    }
+    expect([watchdog.problems(), reads]).toEqual([[], []]);
+    await pass(25);
+    expect(watchdog.problems()[0]).toContain('(it waits for other lanes: commands/1 stands at 7 of 90)');
+  });
+
   it('reads nothing for a lane before which retention has deleted all', async () => {
     offsetRanges = async () => [{ partition: 0, beginning: 8, end: 8 }];
     await pass(60);
@@ -153,7 +165,7 @@ describe('The watchdog', () => {
   });
 
   it('calls a lane stuck that has not opened, and names why', async () => {
-    lanes = [{ partition: 1, nextOffset: null, readBelowOffset: 0, problem: 'the database is away' }];
+    lanes = [{ partition: 1, nextOffset: null, readBelowOffset: 0, problem: 'the database is away', awaited: null }];
     arrives(1, 7);
     await pass(40);
     expect(watchdog.problems()).toEqual([expect.stringContaining('it has not opened for 3')]);
@@ -162,7 +174,7 @@ describe('The watchdog', () => {
 
   it('does not call a lane stuck that has not opened when the group has answered everything', async () => {
     records[1] = [0, 1, 2, 3, 4, 5, 6];
-    lanes = [{ partition: 1, nextOffset: null, readBelowOffset: 0, problem: 'the database is away' }];
+    lanes = [{ partition: 1, nextOffset: null, readBelowOffset: 0, problem: 'the database is away', awaited: null }];
     await pass(60);
     expect(watchdog.problems()).toEqual([]);
   });
@@ -178,9 +190,9 @@ describe('The watchdog', () => {
   it('calls a lane stuck that is opened anew again and again, at the same offset', async () => {
     arrives(0, 5);
     for (let times = 0; times < 3; times += 1) {
-      lanes = [{ partition: 0, nextOffset: null, readBelowOffset: 0, problem: 'is being opened' }];
+      lanes = [{ partition: 0, nextOffset: null, readBelowOffset: 0, problem: 'is being opened', awaited: null }];
       await pass(5);
-      lanes = [{ partition: 0, nextOffset: 5, readBelowOffset: 6, problem: null }];
+      lanes = [{ partition: 0, nextOffset: 5, readBelowOffset: 6, problem: null, awaited: null }];
       await pass(5);
     }
     // The first lane had not read the record, the second one had: that was a move.
@@ -191,7 +203,7 @@ describe('The watchdog', () => {
 
   it('reads for at most four lanes at a time', async () => {
     isReaderHanging = true;
-    lanes = [0, 1, 2, 3, 4, 5].map((partition) => ({ partition, nextOffset: null, readBelowOffset: 0, problem: null }));
+    lanes = [0, 1, 2, 3, 4, 5].map((partition) => ({ partition, nextOffset: null, readBelowOffset: 0, problem: null, awaited: null }));
     records = lanes.map(() => [0]);
     ends = lanes.map(() => 1);
     committed = [];

@@ -20,7 +20,7 @@ import { messagesOfToday, type TextRecord } from '../../support/messages-of-toda
  * 3. Of an event, add the lines of what is published now: the test that fails prints them. Of a command, write them: all three forms.
  * 4. Seal what was added: `SEALED` below.
  */
-const SEALED = { lines: 235, sha256: 'a513f468921232b89c6c061fd79e838a257d8cff829e0c7f8cc4de92708eec11' };
+const SEALED = { lines: 236, sha256: '6bb3a3d9c63eb65b1003a3d6bc5664587ab67b5022c485e8d7d163e5a9ad40e5' };
 
 interface Reading {
   readonly name: string;

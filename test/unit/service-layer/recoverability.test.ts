@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ParkingFullError } from '../../../src/service-layer/parking.ts';
 import { MAX_RETRIES, recover, reopenAfterMs } from '../../../src/service-layer/recoverability.ts';
-import { FencedError, TooMuchAtOnceError, TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+import { FailoverError, FencedError, TooMuchAtOnceError, TroubleError } from '../../../src/service-layer/unit-of-work.ts';
 
 const bug = new Error('a handler failed');
 
@@ -55,5 +55,9 @@ describe('a lane in trouble', () => {
 
   it('waits out the heartbeat by which a dismissed owner learns that it is one', () => {
     expect(reopenAfterMs(new FencedError('taken over'), 1, 0)).toBeGreaterThan(1_000);
+  });
+
+  it('waits for no heartbeat after a failover: nobody else has the lane', () => {
+    expect(reopenAfterMs(new FailoverError('started again', '1'), 1, 1)).toBe(100);
   });
 });

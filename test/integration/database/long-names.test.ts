@@ -1,0 +1,80 @@
+import { expect, test } from 'vitest';
+import { SqlLaneStore } from '../../../src/adapters/database/lane-store.ts';
+import { releaseParked } from '../../../src/adapters/database/parked-commands.ts';
+import { answerBatch, type HandlerFailure, readRecords } from '../../../src/entrypoints/answer-batch.ts';
+import { Metrics } from '../../../src/entrypoints/metrics.ts';
+import { quietBus } from '../../support/commands.ts';
+import { describeOnEachDatabase } from '../../support/databases.ts';
+
+const FAILURE = { message: 'the handler has a bug', attempts: 4 };
+const MAX_CHARACTERS = 255;
+/** Of four bytes each, in an order that no compression makes short. */
+const FIRST_CHARACTER = 0x20000;
+const CHARACTERS = 42_000;
+
+describeOnEachDatabase('Names of 255 characters of four bytes each', (current) => {
+  const lane = { topic: 'commands', partition: 0 };
+  let seed = 1;
+  const name = () =>
+    Array.from({ length: MAX_CHARACTERS }, () => {
+      seed = (seed * 48_271) % 2_147_483_647;
+      return String.fromCodePoint(FIRST_CHARACTER + (seed % CHARACTERS));
+    }).join('');
+  const answering = {
+    bus: quietBus(),
+    eventsTopic: 'events',
+    deadLettersTopic: 'dead-letters',
+    parkingLimits: { ofProduct: 10, inAll: 100 },
+    clock: () => new Date(0),
+    metrics: new Metrics(() => ({ working: 1, assigned: 1 })),
+  };
+
+  interface Sent {
+    readonly id: string;
+    readonly source: string;
+    readonly data: object;
+  }
+
+  const sent = (type: string, data: object): Sent => ({ id: name(), source: name(), data: { type, ...data } });
+
+  /** @returns the topics to which the command was answered */
+  async function handle({ id, source, data }: Sent, failure: HandlerFailure | null = null): Promise<readonly string[]> {
+    const store = new SqlLaneStore(await current.database(), () => {});
+    const { type, ...rest } = data as { readonly type: string };
+    const headers = { ce_specversion: '1.0', ce_id: id, ce_source: source, ce_type: type };
+    const position = await store.readPosition(lane);
+    const value = Buffer.from(JSON.stringify(rest));
+    const record = { ...lane, offset: position.nextOffset, timestampMs: 0, key: null, value, headers };
+    const limits = { publishedBelowOffset: 0, deadLetterMaxBytes: 1_000_000, eventMaxBytes: 1_000_000 };
+    const batch = {
+      lane,
+      records: await readRecords([record]),
+      position,
+      ...limits,
+      failure,
+      settledBelowOffset: Number.POSITIVE_INFINITY,
+    };
+    const { outbox } = await store.transaction(lane, position, (transaction) => answerBatch(batch, transaction, answering));
+    return outbox.map(({ topic, headers }) => `${topic} ${String(headers['dead-letter-reason'] ?? headers.ce_type)}`);
+  }
+
+  const order = (orderid: string, sku: string) => sent('AllocateOrder', { orderid, sku, qty: 1 });
+  const identities = (...commands: readonly Sent[]) => commands.map(({ id, source }) => `${source}\t${id}`);
+
+  test('are handled, failed, parked, redriven and discarded like any others', async () => {
+    const [sku, orderid] = [name(), name()];
+    expect(await handle(sent('CreateBatch', { reference: name(), sku, quantity: 10 }))).toEqual(['events BatchCreated']);
+    expect(await handle(order(orderid, sku))).toEqual(['events Allocated']);
+    const [failed, other, behind] = [order(name(), sku), order(name(), name()), sent('DeallocateOrder', { orderid })];
+    expect(await handle(failed, FAILURE)).toEqual(['dead-letters handler-failed']);
+    expect(await handle(behind)).toEqual(['dead-letters parked-behind']);
+    expect(await handle(other, FAILURE)).toEqual(['dead-letters handler-failed']);
+
+    const database = await current.database();
+    await releaseParked(database, { redriven: identities(failed, behind), discarded: identities(other), replaced: null });
+    expect(await handle(failed)).toEqual(['events Allocated']);
+    expect(await handle(behind)).toEqual(['events Deallocated']);
+    expect(await database.query('select id from parked_commands')).toEqual([]);
+    expect(await database.query('select id from parked_subjects')).toEqual([]);
+  });
+});
