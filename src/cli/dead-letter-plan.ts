@@ -108,11 +108,11 @@ function failedOnes(letter: DeadLetter): readonly Identity[] {
   return letter.behind.length > 0 ? letter.behind : namesOf(letter);
 }
 
-function reasonToRefuse({ id, original, record, redrives, behind }: DeadLetter, maxRedrives: number, isCorrected: boolean): string | null {
+function reasonToRefuse({ id, original, record, redrives, reason }: DeadLetter, maxRedrives: number, isCorrected: boolean): string | null {
   if (record.value === null && !isCorrected) {
     return `${id} has no value to send: bring one with --edit, or publish the message itself again (it was ${original}) and discard the letter`;
   }
-  if (redrives >= maxRedrives && behind.length === 0) {
+  if (redrives >= maxRedrives && reason !== 'parked-behind') {
     return `${id} has been redriven ${redrives} times and failed each time: mend the cause, then allow more with --max-redrives ${redrives + 1}, or discard it`;
   }
   return null;
