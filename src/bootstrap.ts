@@ -130,7 +130,7 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
     consumer,
     http,
     problems,
-    died: Promise.race(databases.map(({ died }) => died)),
+    died: Promise.race([consumer.died, ...databases.map(({ died }) => died)]),
     async start() {
       await http.listen(config.httpHost, config.httpPort);
       log.info({ url: http.url }, `The HTTP API listens on ${http.url}`);

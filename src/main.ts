@@ -43,7 +43,7 @@ export async function runService(config: Config): Promise<void> {
   process.on('SIGTERM', stop);
   service = await bootstrap(config, log);
   void service.died.then((error) => {
-    log.fatal({ err: error }, `The database's thread has died, and this process can do nothing more: start it again (${error.message})`);
+    log.fatal({ err: error }, `This process can do nothing more. ${error.message}`);
     process.exit(1);
   });
   try {

@@ -16,6 +16,7 @@ export class CommandConsumer {
   readonly #lanes = new Map<number, { readonly lane: Lane; readonly closed: Promise<void> }>();
   /** Why each partition was given back that another member has now. */
   readonly #refusals = new Map<number, string>();
+  readonly #died = Promise.withResolvers<Error>();
   #joining: GroupConsumer | null = null;
   #subscription: GroupConsumer | null = null;
 
@@ -38,6 +39,11 @@ export class CommandConsumer {
     };
   }
 
+  /** Resolves when this consumer can never work again: another process has its name in the group. */
+  get died(): Promise<Error> {
+    return this.#died.promise;
+  }
+
   /** Resolves when the group is joined. Lanes open, and recover from any trouble, by themselves. */
   async start(): Promise<void> {
     this.#subscription = await this.#context.broker.consume({
@@ -48,6 +54,7 @@ export class CommandConsumer {
       },
       assigned: (partition) => this.#assign(partition),
       mayTake: (partition) => this.#mayTake(partition),
+      fenced: this.#died.resolve,
     });
   }
 

@@ -134,6 +134,8 @@ export interface ConsumeOptions {
   readonly joining?: (consumer: GroupConsumer) => void;
   /** Asked now and then about a partition that was given back and went to another member. Never rejects. */
   readonly mayTake?: (partition: number) => Promise<boolean>;
+  /** Told when another process has this consumer's name in the group: this one never works again. */
+  readonly fenced?: (reason: Error) => void;
 }
 
 /** A running consumer or tail. */

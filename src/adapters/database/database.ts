@@ -72,7 +72,9 @@ export class Database {
 
   static async #connect(key: string, url: string, limits: DatabaseLimits): Promise<Database> {
     const { promise: died, resolve: onDeath } = Promise.withResolvers<Error>();
-    const orm = await MikroORM.init(databaseOptions(url, limits, onDeath));
+    const onThreadDeath = (error: Error) =>
+      onDeath(new Error(`The database's thread has died (${error.message}): start the service again`, { cause: error }));
+    const orm = await MikroORM.init(databaseOptions(url, limits, onThreadDeath));
     const database = new Database(key, url, orm, limits, died);
     try {
       await orm.connect();

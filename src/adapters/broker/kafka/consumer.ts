@@ -64,11 +64,19 @@ export class KafkaConsumer implements GroupConsumer {
       assigned: (assignment, protocol) => this.#assigned(assignment, protocol === EAGER),
       // What is still closing was claimed as it joined again: it is let go of once it is closed.
       lost: () => void this.#closeOwners([...this.#owned.keys()]).then(() => this.#member.rejoin()),
+      fenced: (reason) => {
+        this.#joined.reject(reason);
+        this.#consume.fenced?.(reason);
+      },
     });
     void this.#watchTopic();
   }
 
-  /** Resolves at the first assignment with which no more is to come soon. @throws {TroubleError} closed before */
+  /**
+   * Resolves at the first assignment with which no more is to come soon.
+   * @throws {TroubleError} closed before
+   * @throws {FencedError} another process has the name of this member
+   */
   get joined(): Promise<void> {
     return this.#joined.promise;
   }
