@@ -170,6 +170,9 @@ async function handle(
         eventCount += events.length;
         if (eventCount > MAX_EVENTS && answers.length > 1) throw new TooMuchAtOnceError(`${eventCount} events in one transaction`);
       }
+    } else if (!claimed.has(incoming.identity)) {
+      // Answered before this transaction: nothing may stay parked behind it.
+      parking.answered(incoming.identity);
     }
   }
   const changes = parking.changes();
