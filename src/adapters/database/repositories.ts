@@ -75,7 +75,8 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
     for (const [orderid, skus] of needs.orders) this.#skusOfOrder.set(orderid, new Set(skus));
     const { skus, rows, linesOfOrders } = await this.#lockNeeded(needs);
     const named = [...needs.lines, ...linesOfOrders.map(({ orderid, sku }): NamedLine => [orderid, sku])];
-    const { products, lines } = await this.#loading.neededStock(rows, { references: [...needs.references.keys()], lines: named });
+    const stock = { references: [...needs.references.keys()], lines: named };
+    const { products, lines } = await this.#loading.neededStock(rows, stock, this.#smallestLines(needs));
     const batches = this.#note(skus, products);
     const surpluses = surplusesOf(batches, needs.smallestQuantity);
     if (commands.length > 1) refuseTooMuch(linesOfOrders.length, surpluses);
@@ -111,6 +112,15 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
     this.#noteReferences(skusOfReferences, []);
     this.#noteOrders(linesOfOrders, []);
     return linesOfOrders;
+  }
+
+  /** A batch that shrinks lets lines of any qty go, and they are allocated anew. */
+  #smallestLines({ smallestLine, smallestQuantity }: CommandNeeds): ReadonlyMap<string, number> {
+    const smallest = new Map(smallestLine);
+    for (const reference of smallestQuantity.keys()) {
+      for (const sku of this.#skusOfReference.get(reference) ?? []) smallest.delete(sku);
+    }
+    return smallest;
   }
 
   #unknown({ references }: CommandNeeds): string[] {
