@@ -1,9 +1,10 @@
 /**
  * What one process may hold of messages, in bytes, by where it holds them.
  *
- * Each lane holds, besides, one delivery and its answers: 512 KiB as fetched, or one record batch of at
- * most 64 MiB unpacked. A lane that holds nothing may always take the next delivery. So lanes that
- * wait for each other's answers go on.
+ * Each lane holds, besides, two deliveries and their answers: 512 KiB each as fetched, and at most
+ * 2 MiB and 10,000 records unpacked (`adapters/broker/kafka/fetch.ts`). A larger record batch comes
+ * in pieces. While the next piece is unpacked, the whole batch takes up to 64 MiB, one batch at a
+ * time. No lane waits for another one's room, so lanes that wait for each other's answers go on.
  */
 export const MEMORY_BUDGET_BYTES = {
   /** Answers that are committed to the database and wait for Kafka, of all lanes together. */

@@ -3,6 +3,14 @@ import { ByteReader, readRecord } from '../../record-bytes.ts';
 import { decompress } from './compression.ts';
 import type { AbortedTransaction } from './fetch-request.ts';
 
+/** What a reader wants of one fetch. */
+export interface Wanted {
+  /** The offset that was asked for. The fetch may begin with records before it. */
+  readonly from: number;
+  /** In the place of a larger record comes one that says so; at least `MAX_PIECE_BYTES`. */
+  readonly maxRecordBytes: number;
+}
+
 /** What a reader gets of one fetch. */
 export interface Fetched {
   readonly records: readonly ReceivedRecord[];
@@ -26,10 +34,16 @@ const ABORT_MARKER = Buffer.from([0, 0, 0, 0]);
 /** The header that `messages/cloud-events.ts` looks for. */
 const UNREADABLE_BATCH = 'unreadable-batch';
 /**
- * How many bytes the batches of one fetch may take when they are decompressed. A producer that
- * means well stays far below; a few kilobytes that mean ill come to gigabytes.
+ * How many bytes a batch may take when it is decompressed. A producer that means well stays far
+ * below; a few kilobytes that mean ill come to gigabytes.
  */
 const MAX_DECOMPRESSED_BYTES = 64 * 1024 * 1024;
+/**
+ * What is handed out of one fetch, decompressed: every partition of the process may hold that much
+ * at once. One record is handed out in any case. A fetch that was not compressed stays below.
+ */
+export const MAX_PIECE_BYTES = 2 * 1024 * 1024;
+const MAX_PIECE_RECORDS = 10_000;
 
 interface BatchHeader {
   readonly firstOffset: number;
@@ -49,11 +63,20 @@ interface BatchHeader {
  * follows it. If a fetch starts with such a batch, one placeholder record stands for the whole
  * batch: rejecting the fetch would make Kafka redeliver it forever.
  *
+ * A batch that is larger than a piece is handed out in pieces: each fetch decompresses it again,
+ * and goes on within it. So what one lane holds is bounded, and no lane waits for another one's.
+ *
  * Source: Apache Kafka, message format, record batch (magic 2).
  *
  * @param aborted the aborted transactions that reach into the bytes, in any order
  */
-export function readFetched(topic: string, partition: number, bytes: Buffer, aborted: readonly AbortedTransaction[]): Fetched {
+export function readFetched(
+  topic: string,
+  partition: number,
+  bytes: Buffer,
+  aborted: readonly AbortedTransaction[],
+  wanted: Wanted,
+): Fetched {
   const records: ReceivedRecord[] = [];
   const abortions = new Abortions(aborted);
   let room = MAX_DECOMPRESSED_BYTES;
@@ -65,18 +88,22 @@ export function readFetched(topic: string, partition: number, bytes: Buffer, abo
     const batch = bytes.subarray(start, end);
     const header = headerOf(batch);
     const place = { topic, partition, leaderEpoch: header.leaderEpoch };
-    let found: readonly ReceivedRecord[];
+    if (nextOffset !== null && (room <= 0 || records.length + header.count > MAX_PIECE_RECORDS)) break;
+    let found: Pick<Fetched, 'records'> & { readonly nextOffset: number };
     try {
       const body = bodyOf(batch, header, room);
-      room -= body.length;
-      found = recordsOf(place, header, body);
+      // The first batch may be larger than a piece: what is handed out of it is not.
+      room = Math.min(room, MAX_PIECE_BYTES) - body.length;
+      found = pieceOf(place, header, body, wanted);
     } catch (error) {
       if (nextOffset !== null) break;
       isOver = true;
-      found = [unreadable(place, header, (error as Error).message)];
+      found = { records: [unreadable(place, header, (error as Error).message)], nextOffset: header.lastOffset + 1 };
     }
-    if (abortions.areVisible(header, found)) for (const record of found) records.push(record);
-    nextOffset = header.lastOffset + 1;
+    const isVisible = abortions.areVisible(header, found.records);
+    if (isVisible) for (const record of found.records) records.push(record);
+    nextOffset = isVisible ? found.nextOffset : header.lastOffset + 1;
+    isOver ||= nextOffset <= header.lastOffset;
     epochs.push(header.leaderEpoch);
     start = end;
   }
@@ -138,11 +165,45 @@ interface Place {
   readonly leaderEpoch: number;
 }
 
-function recordsOf(place: Place, header: BatchHeader, body: Buffer): ReceivedRecord[] {
-  const records: ReceivedRecord[] = [];
+/** The records of the batch, or as many of a large one, from the wanted offset on, as a piece may have. */
+function pieceOf(place: Place, header: BatchHeader, body: Buffer, { from, maxRecordBytes }: Wanted) {
+  const { count, lastOffset } = header;
+  if (body.length <= MAX_PIECE_BYTES && count <= MAX_PIECE_RECORDS)
+    return { records: recordsOf(place, header, body, count), nextOffset: lastOffset + 1 };
+  const { start, end, taken, nextOffset } = boundsOf(header, body, from);
+  if (end - start > maxRecordBytes) {
+    const offset = nextOffset - 1;
+    const why = `It comes to ${end - start} bytes, and no command has more than ${maxRecordBytes}.`;
+    return { records: [unreadable(place, { ...header, firstOffset: offset, lastOffset: offset }, why)], nextOffset };
+  }
+  // A copy: the piece would keep all of the batch in memory.
+  return { records: recordsOf(place, header, Buffer.from(body.subarray(start, end)), taken), nextOffset };
+}
+
+/** Where the piece that begins with the offset lies in the batch, and how many records it has. */
+function boundsOf({ firstOffset, lastOffset, count }: BatchHeader, body: Buffer, from: number) {
   const reader = new ByteReader(body);
+  let [start, end, taken] = [0, 0, 0];
+  for (let left = count; left > 0; left -= 1) {
+    const recordEnd = reader.varint() + reader.position;
+    reader.byte(); // attributes
+    reader.varlong(); // timestamp
+    const offset = firstOffset + reader.varint();
+    reader.skipTo(recordEnd);
+    if (offset < from) start = recordEnd;
+    else if (taken === MAX_PIECE_RECORDS || (taken > 0 && recordEnd - start > MAX_PIECE_BYTES))
+      return { start, end, taken, nextOffset: offset };
+    else taken += 1;
+    end = recordEnd;
+  }
+  return { start, end, taken, nextOffset: lastOffset + 1 };
+}
+
+function recordsOf(place: Place, header: BatchHeader, bytes: Buffer, count: number): ReceivedRecord[] {
+  const records: ReceivedRecord[] = [];
+  const reader = new ByteReader(bytes);
   const isAppendTime = (header.attributes & LOG_APPEND_TIME) !== 0;
-  for (let left = header.count; left > 0; left -= 1) {
+  for (let left = count; left > 0; left -= 1) {
     reader.varint(); // length in bytes
     reader.byte(); // attributes: none are defined
     const timestampMs = header.firstTimestampMs + reader.varlong();

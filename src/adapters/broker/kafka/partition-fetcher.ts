@@ -10,7 +10,7 @@ import type { KafkaOptions } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { ERROR, errorName } from './error-codes.ts';
 import type { Exchange } from './exchange.ts';
-import { readFetched } from './fetch.ts';
+import { MAX_PIECE_BYTES, readFetched } from './fetch.ts';
 import { fetchRecords, listOffset } from './fetch-request.ts';
 import { LeaderConnection } from './leader-connection.ts';
 import { endOfEpoch } from './offset-requests.ts';
@@ -121,7 +121,10 @@ export class PartitionFetcher implements AssignedPartition {
     );
     if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#askOwner(offset);
     this.#failures = 0;
-    const { records, nextOffset, epochs } = readFetched(this.topic, this.partition, answer.bytes, answer.aborted);
+    const { records, nextOffset, epochs } = readFetched(this.topic, this.partition, answer.bytes, answer.aborted, {
+      from: offset,
+      maxRecordBytes: MAX_PIECE_BYTES,
+    });
     const isStale = () => resumption !== this.#resumption || this.#closing.signal.aborted;
     if (nextOffset === null || isStale()) return;
     const fresh = records[0] && records[0].offset < offset ? records.filter((record) => record.offset >= offset) : records;

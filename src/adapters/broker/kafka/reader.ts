@@ -69,7 +69,10 @@ export class KafkaReader {
     for (;;) {
       const answer = await this.#insist(`Reading ${place} from offset ${from} on`, leader, fetch, FETCH_WAIT_MS);
       if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#refuse(leader, partition, from);
-      const { records, nextOffset } = readFetched(this.#topic, partition, answer.bytes, answer.aborted);
+      const { records, nextOffset } = readFetched(this.#topic, partition, answer.bytes, answer.aborted, {
+        from,
+        maxRecordBytes: Number.POSITIVE_INFINITY,
+      });
       if (nextOffset !== null) {
         // A batch may begin before the range, or end after it.
         const wanted = records.filter(({ offset }) => offset >= from && offset < end);
