@@ -3,7 +3,7 @@ import { AnswerReader } from './answered-offsets.ts';
 import { EarlierCommands } from './earlier-commands.ts';
 import { Lane } from './lane.ts';
 import { committedBy, LaneOffsets } from './lane-offsets.ts';
-import { LaneRefusedError } from './lost-offset.ts';
+import { LaneRefusedError, OlderDatabaseError } from './lost-offset.ts';
 import { ByteBudget, MEMORY_BUDGET_BYTES } from './memory-budget.ts';
 import { ProductTurns } from './product-turns.ts';
 import { type LaneContext, refuse } from './take-over.ts';
@@ -117,6 +117,7 @@ export class CommandConsumer {
     } catch (error) {
       // By now the partition may be here, and its lane says the same.
       if (error instanceof LaneRefusedError && !this.#lanes.has(partition)) this.#refusals.set(partition, error.message);
+      if (error instanceof OlderDatabaseError) this.#context.onOlder?.(error);
       return false;
     }
     this.#refusals.delete(partition);

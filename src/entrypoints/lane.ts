@@ -15,7 +15,7 @@ import {
 } from '../service-layer/unit-of-work.ts';
 import { answerBatch, type HandlerFailure, placeOf, productsNamedIn, readRecords, UnsettledError } from './answer-batch.ts';
 import type { Awaited } from './earlier-commands.ts';
-import { LaneRefusedError } from './lost-offset.ts';
+import { LaneRefusedError, OlderDatabaseError } from './lost-offset.ts';
 import { OutboxRelay } from './outbox-relay.ts';
 import { type LaneContext, takeOver } from './take-over.ts';
 
@@ -336,6 +336,7 @@ export class Lane implements PartitionOwner {
       } catch (error) {
         if (this.#closing.signal.aborted) return;
         if (error instanceof LaneRefusedError) this.#refuse(error);
+        if (error instanceof OlderDatabaseError) this.#context.onOlder?.(error);
         await this.#wait(this.#fail(error));
       }
     }

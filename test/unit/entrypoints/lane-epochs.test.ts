@@ -18,7 +18,7 @@ async function resumedAt(leaderEpoch: number | undefined, beginning: number) {
     log: pino({ level: 'silent' }),
     answering: { deadLettersTopic: 'dead-letters', eventsTopic: 'events' },
     published: { note() {}, cover: async () => true, covers: () => true },
-    earlier: { note() {} },
+    earlier: { note() {}, look() {} },
     relayBudget: new ByteBudget(1_000_000),
     productTurns: new ProductTurns(),
     broker: {
