@@ -61,8 +61,9 @@ describe('The process of the service', () => {
       const body = JSON.stringify({ id: sku, type: 'CreateBatch', reference: sku, sku, quantity: 1, eta: null });
       expect((await fetch(`${service.url}/commands`, { method: 'POST', headers: JSON_TYPE, body })).status).toBe(202);
     };
-    const knows = async ({ url: at }: ServiceProcess, sku: string) =>
-      eventually(async () => expect((await fetch(`${at}/products/${sku}`)).status).toBe(200), { withinMs: PATIENCE_MS });
+    const knows = async ({ url: at }: ServiceProcess, sku: string) => {
+      await eventually(async () => expect((await fetch(`${at}/products/${sku}`)).status).toBe(200), { withinMs: PATIENCE_MS });
+    };
     await createBatch('LAMP');
     await knows(service, 'LAMP');
     await loseCommits(url);
