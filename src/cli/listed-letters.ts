@@ -14,8 +14,8 @@ import {
 const NO_BYTES = Buffer.alloc(0);
 
 /**
- * The dead letters of a topic without their headers and values: about 1 kB each, whatever they hold.
- * What was read once is not read again.
+ * The dead letters of a topic without their headers and values: about 1 kB each, and the names of
+ * the products that a letter is about. What was read once is not read again.
  */
 export class ListedLetters {
   readonly #broker: Broker;

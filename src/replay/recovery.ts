@@ -37,8 +37,9 @@ export interface RecoveryOptions {
  *
  * A crash anywhere, and an abort: the next start finds the mark of the unfinished rebuild at 1 and goes on with it.
  *
- * A database that becomes older while the service runs, as after a failover that lost commits, ends the process with an
- * error (`bootstrap.ts`): the next start recovers it. What the process remembers of its lanes may be wrong by then.
+ * A database that becomes older while the service runs, as after a failover that lost commits, ends
+ * the process with an error (`bootstrap.ts`): the next start recovers it. What the process remembers
+ * of its lanes may be wrong by then.
  */
 export class Recovery {
   readonly #options: RecoveryOptions;

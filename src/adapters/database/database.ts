@@ -172,7 +172,7 @@ export class Database {
     if (!open.delete(this.#key)) return;
     const closed = this.orm.close(true);
     if (this.dialect === 'sqlite') return closed;
-    // MikroORM's migrator keeps a connection whose rollback fails: the pool would wait for it for ever.
+    // MikroORM's migrator keeps a connection whose rollback fails: the pool would wait for ever.
     const over = new AbortController();
     const late = sleep(2 * this.#timeoutMs, undefined, { signal: over.signal }).catch(() => {});
     await Promise.race([closed, late]).finally(() => over.abort());

@@ -165,7 +165,7 @@ interface Place {
   readonly leaderEpoch: number;
 }
 
-/** The records of the batch, or as many of a large one, from the wanted offset on, as a piece may have. */
+/** The batch's records. Of a large batch, the next piece from the wanted offset on. */
 function pieceOf(place: Place, header: BatchHeader, body: Buffer, { from, maxRecordBytes }: Wanted) {
   const { count, lastOffset } = header;
   if (body.length <= MAX_PIECE_BYTES && count <= MAX_PIECE_RECORDS)
