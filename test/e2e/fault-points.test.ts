@@ -177,6 +177,8 @@ class Trial {
   readonly #living = new Set<ServiceProcess>();
   readonly #stopping = new Map<ServiceProcess, Promise<number | null>>();
   #rounds = 0;
+  /** Is under way. */
+  #sending: Promise<void> | null = null;
 
   private constructor(directory: string, server: PostgresDatabase | null, isOnKafka: boolean) {
     // The embedded log's place beside PostgreSQL, too.
@@ -254,6 +256,7 @@ class Trial {
   /** Resolves when everything that was sent until the fault was over is answered. */
   async recovers(kind: Fault['kind']): Promise<void> {
     const beginMs = Date.now();
+    await this.#sending;
     await eventually(() => this.#send());
     await this.#isIdle();
     times.add(kind, Date.now() - beginMs, TARGET_MS[kind]);
@@ -267,13 +270,13 @@ class Trial {
     this.#stopping.set(service, service.stop());
   }
 
-  /** Checks first: while a stalled process has the embedded log's file locked, sending fails. */
+  /** Sends while the check fails. Beside it: while a stalled process has the embedded log's file locked, a send waits. */
   async underLoad(check: () => void | Promise<void>): Promise<void> {
     const checkOrSend = async () => {
       try {
         await check();
       } catch (error) {
-        if ((await this.#flow.lag()) < WAITING) await this.#send();
+        if (!this.#sending && (await this.#flow.lag()) < WAITING) this.#sending = this.#sendBeside();
         throw error;
       }
     };
@@ -309,6 +312,12 @@ class Trial {
   async #send(): Promise<void> {
     this.#rounds += 1;
     await this.#flow.send(this.#rounds, ROUND);
+  }
+
+  /** What cannot be sent now comes later: the load goes on. */
+  async #sendBeside(): Promise<void> {
+    await this.#send().catch(() => {});
+    this.#sending = null;
   }
 
   async #isIdle(): Promise<void> {
