@@ -13,7 +13,8 @@ const OLD = 'delete from parked_subjects where id = old.id and identity = old.id
  * Keeps the keys of parked commands short. A key of id and identity together, with a subject
  * before them, was larger than PostgreSQL allows where the names were long. Now each index has
  * one text, and a number is the primary key. The other columns stay, because an instance of the
- * former release that still runs reads and writes them.
+ * former release that still runs reads and writes them. An edit of a release before identities
+ * changes the id and leaves the identity: so two rows may have one identity.
  */
 export class Migration20261127044000 extends Migration {
   override async up(): Promise<void> {
@@ -22,12 +23,11 @@ export class Migration20261127044000 extends Migration {
       await this.#madeAnew(['number integer not null primary key autoincrement', ...COLUMNS, ...REST]);
     } else {
       await this.execute('alter table parked_commands drop constraint parked_commands_pkey');
-      await this.execute('alter table parked_commands add column number bigserial primary key');
+      await this.#numbered();
       await this.execute('create index parked_commands_position on parked_commands (position)');
     }
     for (const index of [
       'index parked_commands_id on parked_commands (id)',
-      `unique index parked_commands_identity_unique on parked_commands (identity) where identity <> ''`,
       `unique index parked_commands_former_unique on parked_commands (id) where identity = ''`,
     ])
       await this.execute(`create ${index}`);
@@ -46,7 +46,7 @@ export class Migration20261127044000 extends Migration {
     if (this.#isSqlite) {
       await this.#madeAnew([...COLUMNS, ...REST, key]);
     } else {
-      for (const index of ['id', 'identity_unique', 'former_unique']) await this.execute(`drop index parked_commands_${index}`);
+      for (const index of ['id', 'former_unique']) await this.execute(`drop index parked_commands_${index}`);
       await this.execute('alter table parked_commands drop column number');
       await this.execute(`alter table parked_commands add ${key}`);
       await this.execute('create index parked_commands_position on parked_commands (position)');
@@ -81,6 +81,18 @@ export class Migration20261127044000 extends Migration {
     }
     await this.execute('drop index parked_commands_position');
     await this.execute('drop table parked_subjects');
+  }
+
+  /** In steps that keep the table's rows where they are: a copy that has begun before still sees them. */
+  async #numbered(): Promise<void> {
+    for (const step of [
+      'alter table parked_commands add column number bigint',
+      'create sequence parked_commands_number_seq owned by parked_commands.number',
+      `update parked_commands set number = nextval('parked_commands_number_seq')`,
+      `alter table parked_commands alter column number set default nextval('parked_commands_number_seq')`,
+      'alter table parked_commands add primary key (number)',
+    ])
+      await this.execute(step);
   }
 
   /** SQLite changes no primary key. */

@@ -110,14 +110,14 @@ function failedOnes(letter: ListedLetter): readonly Identity[] {
 }
 
 function reasonToRefuse(
-  { id, original, valueBytes, redrives, behind }: ListedLetter,
+  { id, original, valueBytes, redrives, reason }: ListedLetter,
   maxRedrives: number,
   isCorrected: boolean,
 ): string | null {
   if (valueBytes === null && !isCorrected) {
     return `${id} has no value to send: bring one with --edit, or publish the message itself again (it was ${original}) and discard the letter`;
   }
-  if (redrives >= maxRedrives && behind.length === 0) {
+  if (redrives >= maxRedrives && reason !== 'parked-behind') {
     return `${id} has been redriven ${redrives} times and failed each time: mend the cause, then allow more with --max-redrives ${redrives + 1}, or discard it`;
   }
   return null;

@@ -80,6 +80,8 @@ export class EarlierCommands {
   readonly #emptyBelow = new Map<string, number>();
   /** Where a lane stood when there was something to decide for it. */
   readonly #fullFrom = new Map<string, number>();
+  /** When the database was read last. */
+  #learntAtMs = Number.NEGATIVE_INFINITY;
   #asking: Promise<unknown> = Promise.resolve();
   #nextRanges: Promise<readonly OffsetRange[]> | null = null;
 
@@ -144,9 +146,10 @@ export class EarlierCommands {
     this.#waits.set(nameOf(head), wait);
     standstill.look(this.#holdingUp(head, ends), beganMs);
     this.#decided.look();
+    let isSaid = false;
     for (let timeoutMs = FIRST_LOOK_MS; !(await this.#decided.until(isOver, [head.topic], timeoutMs)); timeoutMs = LOOK_MS) {
       this.#lookAround(wait);
-      if (timeoutMs === FIRST_LOOK_MS) await this.#say(head);
+      if (!isSaid) isSaid = await this.#say(head);
     }
     this.#waits.delete(nameOf(head));
     const ms = performance.now() - beganMs;
@@ -158,6 +161,8 @@ export class EarlierCommands {
   #lookAround(wait: Wait): void {
     const { head, ends, standstill, beganMs } = wait;
     const nowMs = performance.now();
+    // While the database is away no lane can move, and none is to blame for it.
+    if (nowMs - this.#learntAtMs > 2 * LOOK_MS) return;
     const late = this.#holdingUp(head, ends);
     const still = standstill.look(late, nowMs);
     if (still.length > 0) this.#giveUp(wait, still, nowMs - beganMs);
@@ -206,6 +211,7 @@ export class EarlierCommands {
 
   async #learn(topic: string): Promise<readonly LaneStanding[]> {
     const standings = await this.#context.store.readStandings(topic);
+    this.#learntAtMs = performance.now();
     for (const lane of standings) {
       const isOld = lane.nextOffset < (this.#said.get(nameOf(lane))?.nextOffset ?? 0);
       if (lane.nextTimestampMs !== null && !isOld) this.#said.set(nameOf(lane), lane);
@@ -242,11 +248,15 @@ export class EarlierCommands {
     }
   }
 
-  /** Without it other processes' lanes wait until their time is up: the next look tries again. */
-  async #say(head: Head): Promise<void> {
-    await this.#context.store.noteNext(head).catch((error: Error) => {
-      this.#context.log.debug(`${nameOf(head)} could not say that it waits: ${error.message}`);
-    });
+  /** @returns whether it could: else other processes take the lane for one that stands still */
+  async #say(head: Head): Promise<boolean> {
+    try {
+      await this.#context.store.noteNext(head);
+      return true;
+    } catch (error) {
+      this.#context.log.debug(`${nameOf(head)} could not say that it waits: ${(error as Error).message}`);
+      return false;
+    }
   }
 
   /** Looks, in the background, whether there is anything to decide for lanes that stand still. */

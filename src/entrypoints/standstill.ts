@@ -28,7 +28,12 @@ interface Sight {
   /** Since when neither the lane nor what it waits for has moved. */
   sinceMs: number;
   seenMs: number;
-  /** The lane waits, and has asked for ends that lie no further than these. Null: not asked yet. */
+  /** Since when the lane has been seen at this offset. */
+  readonly firstMs: number;
+  /**
+   * The lane waits, and has asked for ends that lie no further than these. Null: not known yet. What
+   * this wait is for stands in for them.
+   */
   ends: readonly PartitionOffset[] | null;
   isAsking: boolean;
 }
@@ -45,6 +50,8 @@ export class Standstill {
   readonly #lanes: KnownLanes;
   readonly #sights = new Map<number, Sight>();
   #moves = 0;
+  /** What this wait is for. */
+  #own: readonly PartitionOffset[] = [];
 
   constructor(lanes: KnownLanes) {
     this.#lanes = lanes;
@@ -58,6 +65,7 @@ export class Standstill {
   /** @returns those of the ends whose lanes stand still */
   look(ends: readonly PartitionOffset[], nowMs: number): readonly PartitionOffset[] {
     const moving = new Map<number, boolean>();
+    this.#own = ends;
     return ends.filter((end) => !this.#isMoving(end, nowMs, moving));
   }
 
@@ -73,8 +81,8 @@ export class Standstill {
     if (found !== undefined) return found;
     const sight = this.#see(end, nowMs);
     if (this.#lanes.isWaiting(end)) {
-      if (nowMs - sight.sinceMs > SHORT_WAIT_MS) this.#ask(sight, end);
-      const awaited = this.#lanes.holdingUp(end, sight.ends ?? []);
+      if (nowMs - sight.firstMs > SHORT_WAIT_MS) this.#ask(sight, end);
+      const awaited = this.#lanes.holdingUp(end, sight.ends ?? this.#own);
       // All are looked at, so that none is taken for unseen.
       const moving = awaited.filter((other) => this.#isMoving(other, nowMs, known));
       if (moving.length > 0) sight.sinceMs = nowMs;
@@ -93,7 +101,7 @@ export class Standstill {
       return former;
     }
     const ends = isSame ? former.ends : null;
-    const sight = { offset, sinceMs: nowMs, seenMs: nowMs, ends, isAsking: false };
+    const sight = { offset, sinceMs: nowMs, seenMs: nowMs, firstMs: nowMs, ends, isAsking: false };
     this.#sights.set(end.partition, sight);
     if (former && !isSame) this.#moves += 1;
     return sight;

@@ -79,6 +79,7 @@ export class Parking {
 
   /** The failed commands that it has to wait for; none: it may be handled. */
   before(identity: Identity, subjects: readonly string[]): readonly Identity[] {
+    if (this.isEmpty) return [];
     const id = this.#keyOf(identity);
     const position = this.#commands.get(id)?.position ?? Number.POSITIVE_INFINITY;
     const standing = this.#about(subjects).filter((each) => each.id !== id && each.position < position);
@@ -162,6 +163,7 @@ export class Parking {
 
   /** What the command is parked under, if it is. A former release knew its id alone. */
   #keyOf(identity: Identity): Identity {
+    if (this.isEmpty) return identity;
     const id = parkedIdentity(identity);
     const former = formerIdentity(idOf(identity));
     return this.#commands.has(id) || !this.#commands.has(former) ? id : former;

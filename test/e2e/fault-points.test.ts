@@ -177,7 +177,7 @@ class Trial {
   readonly #living = new Set<ServiceProcess>();
   readonly #stopping = new Map<ServiceProcess, Promise<number | null>>();
   #rounds = 0;
-  /** Is under way. */
+  /** The send that is under way; null: none. */
   #sending: Promise<void> | null = null;
 
   private constructor(directory: string, server: PostgresDatabase | null, isOnKafka: boolean) {
@@ -270,7 +270,10 @@ class Trial {
     this.#stopping.set(service, service.stop());
   }
 
-  /** Sends while the check fails. Beside it: while a stalled process has the embedded log's file locked, a send waits. */
+  /**
+   * Sends commands while the check fails. A send waits while a stalled process has the embedded log's
+   * file locked, so the check does not wait for it.
+   */
   async underLoad(check: () => void | Promise<void>): Promise<void> {
     const checkOrSend = async () => {
       try {
@@ -314,7 +317,7 @@ class Trial {
     await this.#flow.send(this.#rounds, ROUND);
   }
 
-  /** What cannot be sent now comes later: the load goes on. */
+  /** A send that fails is left out: the next one keeps the load up. */
   async #sendBeside(): Promise<void> {
     await this.#send().catch(() => {});
     this.#sending = null;

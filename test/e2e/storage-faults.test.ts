@@ -17,8 +17,8 @@ import { readTopic } from '../support/topic-reader.ts';
 
 const COMMANDS = 2_000;
 const LANES = 4;
-/** A quiet machine needs 10 s at most. */
-const RECOVERY_MS = 30_000;
+/** The target is 10 s. In the gate, a shared machine may add 20 s. */
+const RECOVERY_MS = process.env.FAULTS === 'all' ? 10_000 : 30_000;
 const DISK_MB = 16;
 
 const run = promisify(execFile);

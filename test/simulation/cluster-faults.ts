@@ -1,4 +1,5 @@
-import type { HistoryRecord } from '../support/check-history.ts';
+import { identityIn } from '../support/check-envelopes.ts';
+import { type History, type HistoryRecord, identityOf } from '../support/check-history.ts';
 import { asHistoryRecord } from '../support/read-history.ts';
 import type { Office } from './outages.ts';
 import type { SimulatedLog } from './simulated-log.ts';
@@ -96,19 +97,24 @@ export class ClusterFaults {
     this.#truncation = { partition, end, lostIds: new Map(lost.map((record) => [record.offset, idOrPlaceOf(record)])), mayHaveBeenRead };
   }
 
-  /** Without those that were deleted before anybody answered them. */
-  withoutLost(commands: readonly HistoryRecord[], answers: readonly HistoryRecord[]): readonly HistoryRecord[] {
-    if (this.#lost.size === 0) return commands;
+  /**
+   * Without the commands that were deleted before anybody handled them. What was handled has left an
+   * answer, or, where there was nothing to say, its identity in the database.
+   */
+  withoutLost({ commands, ...rest }: History): History {
+    const { events, deadLetters, tables } = rest;
     const answered = new Set(
-      answers.map(
+      [...events, ...deadLetters].map(
         ({ headers }) => headers.ce_id?.replace(/\.\d+$/, '') ?? `${headers['dead-letter-partition']}/${headers['dead-letter-offset']}`,
       ),
     );
-    const isAnswered = (place: string) => answered.has(place) || answered.has(`${this.#topics.commands}/${place}`);
-    return commands.filter(({ partition, offset }) => {
+    const leftNoAnswer = ({ partition, offset }: HistoryRecord) => {
       const place = `${partition}/${offset}`;
-      return !this.#lost.has(place) || isAnswered(place);
-    });
+      return this.#lost.has(place) && !answered.has(place) && !answered.has(`${this.#topics.commands}/${place}`);
+    };
+    const handled = new Set([...tables.processedIds].map(identityIn));
+    for (const record of commands) if (!leftNoAnswer(record)) handled.delete(identityOf(record) ?? '');
+    return { ...rest, commands: commands.filter((record) => !leftNoAnswer(record) || handled.has(identityOf(record) ?? '')) };
   }
 
   #move(fault: string, office: Office): void {

@@ -468,12 +468,12 @@ async function historyOf(scene: Scene, file: DatabaseFile): Promise<History> {
     .read(TOPICS.events)
     .map((event) => decisions?.timed(event) ?? { ...event, madeAt: scene.clocks.madeAt(event.headers) });
   const deadLetters = scene.read(TOPICS.deadLetters).map((letter) => decisions?.timed(letter) ?? letter);
-  return {
-    commands: scene.cluster.withoutLost(scene.read(TOPICS.commands), [...events, ...deadLetters]),
+  return scene.cluster.withoutLost({
+    commands: scene.read(TOPICS.commands),
     events,
     deadLetters,
     committedOffsets: scene.committedOffsets,
     ends: scene.ends,
     tables: await stockTables(async <Row>(statement: string) => file.reader(statement).all() as Row[]),
-  };
+  });
 }

@@ -414,6 +414,11 @@ const isValid: Readonly<Record<string, (data: Readonly<Record<string, unknown>>)
   DeallocateOrder: ({ orderid, sku }) => isName(orderid) && (sku === undefined || isName(sku)),
 };
 
+/** @returns null: the record is no command */
+export function identityOf(record: HistoryRecord): string | null {
+  return readCommand(record, placeOf(record))?.identity ?? null;
+}
+
 /** Any of the three forms. @returns null: it is none of them, or no command */
 function readCommand(record: HistoryRecord, place: string): Pick<LaneCommand, 'body' | keyof Origin> | null {
   try {

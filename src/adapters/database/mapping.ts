@@ -119,10 +119,6 @@ const parkedCommands = defineEntity({
     { name: 'parked_commands_position', properties: ['position'] },
     { name: 'parked_commands_id', properties: ['id'] },
     {
-      name: 'parked_commands_identity_unique',
-      expression: "create unique index parked_commands_identity_unique on parked_commands (identity) where identity <> ''",
-    },
-    {
       name: 'parked_commands_former_unique',
       expression: "create unique index parked_commands_former_unique on parked_commands (id) where identity = ''",
     },

@@ -1,4 +1,4 @@
-import { type Identity, idOf, isFormer, isPlace } from '../../domain/identity.ts';
+import { type Identity, idOf, isFormer, sourceOf } from '../../domain/identity.ts';
 import { jsonRows } from './json-rows.ts';
 import type { Dialect } from './options.ts';
 import type { Sql } from './transaction.ts';
@@ -29,13 +29,12 @@ export function rowsOf(commands: readonly Identity[]): readonly AnsweredRow[] {
   const scopes = new Map<string, number>();
   const add = (id: string, scope: number) => scopes.set(id, Math.min(scope, scopes.get(id) ?? scope));
   for (const identity of commands) {
-    const id = idOf(identity);
-    if (isFormer(identity)) add(id, EVERY_SOURCE);
+    if (isFormer(identity)) add(idOf(identity), EVERY_SOURCE);
     else add(identity, IDENTITY);
     // A place is passed once, in whichever release.
-    if (id !== identity && !isFormer(identity) && !isPlace(identity)) add(id, FORMER_RELEASES);
+    if (sourceOf(identity) !== null) add(idOf(identity), FORMER_RELEASES);
   }
-  return [...scopes].sort(([one], [other]) => (one < other ? -1 : 1));
+  return [...scopes.keys()].sort().map((id) => [id, scopes.get(id) as number]);
 }
 
 /**
@@ -44,7 +43,7 @@ export function rowsOf(commands: readonly Identity[]): readonly AnsweredRow[] {
  */
 export async function claim(sql: Sql, dialect: Dialect, commands: readonly Identity[]): Promise<ReadonlySet<Identity>> {
   if (commands.length === 0) return new Set();
-  const events = commands.filter((identity) => idOf(identity) !== identity && !isPlace(identity));
+  const events = commands.filter((identity) => sourceOf(identity) !== null);
   const [rows, former] = await Promise.all([
     sql<{ id: string }>(
       `insert into processed_commands (id, scope) select id, scope from ${jsonRows(dialect, ROW)} as claimed where true
@@ -55,8 +54,9 @@ export async function claim(sql: Sql, dialect: Dialect, commands: readonly Ident
     ),
     events.length > 0 ? formerlyAnswered(sql, dialect, events) : [],
   ]);
-  const isFormerlyAnswered = new Set(former);
   const free = new Set(rows.map(({ id }) => id));
+  if (events.length === 0) return free;
+  const isFormerlyAnswered = new Set(former);
   return new Set(commands.filter((identity) => free.has(identity) && !isFormerlyAnswered.has(idOf(identity))));
 }
 

@@ -2,13 +2,12 @@ import { expect, test } from 'vitest';
 import { SqlLaneStore } from '../../../src/adapters/database/lane-store.ts';
 import { releaseParked } from '../../../src/adapters/database/parked-commands.ts';
 import { answerBatch, type HandlerFailure, readRecords } from '../../../src/entrypoints/answer-batch.ts';
-import { Metrics } from '../../../src/entrypoints/metrics.ts';
-import { quietBus } from '../../support/commands.ts';
+import { quietAnswering } from '../../support/commands.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
 const FAILURE = { message: 'the handler has a bug', attempts: 4 };
 const MAX_CHARACTERS = 255;
-/** Of four bytes each, in an order that no compression makes short. */
+/** The names' characters have four bytes each, in an order that no compression makes short. */
 const FIRST_CHARACTER = 0x20000;
 const CHARACTERS = 42_000;
 
@@ -20,15 +19,6 @@ describeOnEachDatabase('Names of 255 characters of four bytes each', (current) =
       seed = (seed * 48_271) % 2_147_483_647;
       return String.fromCodePoint(FIRST_CHARACTER + (seed % CHARACTERS));
     }).join('');
-  const answering = {
-    bus: quietBus(),
-    eventsTopic: 'events',
-    deadLettersTopic: 'dead-letters',
-    parkingLimits: { ofProduct: 10, inAll: 100 },
-    clock: () => new Date(0),
-    metrics: new Metrics(() => ({ working: 1, assigned: 1 })),
-  };
-
   interface Sent {
     readonly id: string;
     readonly source: string;
@@ -54,7 +44,7 @@ describeOnEachDatabase('Names of 255 characters of four bytes each', (current) =
       failure,
       settledBelowOffset: Number.POSITIVE_INFINITY,
     };
-    const { outbox } = await store.transaction(lane, position, (transaction) => answerBatch(batch, transaction, answering));
+    const { outbox } = await store.transaction(lane, position, (transaction) => answerBatch(batch, transaction, quietAnswering()));
     return outbox.map(({ topic, headers }) => `${topic} ${String(headers['dead-letter-reason'] ?? headers.ce_type)}`);
   }
 

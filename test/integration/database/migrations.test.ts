@@ -112,6 +112,22 @@ describeOnEachDatabase('Migrations', (current) => {
     expect(await indexed()).toEqual(['moved order:1', 'moved sku:LAMP']);
   });
 
+  test('keep two parked commands of one identity, which an edit of a former release leaves', async () => {
+    const database = await Database.open(current.url);
+    await database.orm.migrator.up({ to: 'migration-20261126230000' });
+    const parked = 'insert into parked_commands (id, identity, subjects, behind, position, is_redriven) values (?, ?, ?, ?, ?, 0)';
+    const ids = ['failed', 'failed/edited-1-a'];
+    for (const [position, id] of ids.entries()) await database.query(parked, [id, '/shop\tfailed', '["sku:LAMP"]', '[]', position]);
+    const kept = async () => database.query('select id from parked_commands order by position');
+
+    await database.runMigrations();
+    expect(await kept()).toEqual(ids.map((id) => ({ id })));
+    expect(await database.query('select id from parked_subjects order by id')).toEqual(ids.map((id) => ({ id })));
+
+    await database.orm.migrator.down({ to: 'migration-20261127044000' });
+    expect(await kept()).toEqual(ids.map((id) => ({ id })));
+  });
+
   test('of a newer version of the service are refused, with what to do', async () => {
     const database = await current.database();
     await database.query("insert into mikro_orm_migrations (name, executed_at) values ('migration-29991231000000', current_timestamp)");

@@ -116,6 +116,11 @@ describe('what is done with the letters chosen', () => {
     expect(refused).toEqual([{ letter: tired, why: expect.stringContaining('--max-redrives 4') }]);
   });
 
+  it('what waits behind another one is sent, however often that has failed', () => {
+    const behind = letter('behind', { reason: 'parked-behind', redrives: 3, parked: { position: 2 } });
+    expect(plan('redrive', [behind], [behind], 3)).toMatchObject({ redrive: [behind], refused: [] });
+  });
+
   it('what has no value is refused, unless a correction brings one', () => {
     const empty = letter('empty', { value: null });
     expect(plan('redrive', [empty], [empty], 3)).toMatchObject({ redrive: [], refused: [{ letter: empty }] });

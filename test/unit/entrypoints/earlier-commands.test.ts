@@ -18,6 +18,9 @@ class Surroundings {
   readonly outcomes: string[] = [];
   readonly warnings: string[] = [];
   isLogAway = false;
+  isDatabaseAway = false;
+  /** So many notes of lanes that wait get lost. */
+  lostNotes = 0;
   /** Resolves before the log answers. */
   held: Promise<void> = Promise.resolve();
 
@@ -34,8 +37,13 @@ class Surroundings {
       },
     } as unknown as Broker;
     const store = {
-      readStandings: async (): Promise<LaneStanding[]> => [...this.standings].map(([partition, lane]) => ({ topic, partition, ...lane })),
+      readStandings: async (): Promise<LaneStanding[]> => {
+        if (this.isDatabaseAway) throw new Error('no database');
+        return [...this.standings].map(([partition, lane]) => ({ topic, partition, ...lane }));
+      },
       noteNext: async ({ partition, nextOffset, nextTimestampMs }: Head) => {
+        this.lostNotes -= 1;
+        if (this.lostNotes >= 0) throw new Error('no database');
         this.standings.set(partition, { nextOffset, nextTimestampMs });
       },
     } as unknown as LaneStore;
@@ -180,6 +188,19 @@ describe('before a command is rejected as unknown', () => {
     expect([around.outcomes, process.awaitedBy(lane(0, 10))]).toEqual([['decided'], null]);
   });
 
+  it('no lane is given up while the database is away, and none because of that', async () => {
+    around.ends = [10, 12, 10];
+    const waits = [settle(process, 0, 10, 5)];
+    await throughAfter(1_000, waits);
+    around.isDatabaseAway = true;
+    expect(await throughAfter(2 * PATIENCE_MS, waits)).toEqual([]);
+    around.isDatabaseAway = false;
+    expect(await throughAfter(PATIENCE_MS - 1_000, waits)).toEqual([]);
+    around.stand(1, 12);
+    expect(await throughAfter(1_000, waits)).toEqual(['lane 0']);
+    expect(around.outcomes).toEqual(['decided']);
+  });
+
   it('only the lane that stands still is given up, beside one that moves', async () => {
     around.ends = [10, 10 + LONG_S, 11];
     const waits = [settle(process, 0, 10, 5)];
@@ -199,8 +220,14 @@ describe('before a command is rejected as unknown', () => {
       around.ends = [10, 10, 10 + LONG_S];
     });
 
-    it('is waited for as long as the third one moves', async () => {
+    it.each([
+      ['', () => {}],
+      [', also when it could not say at first that it waits', () => (around.lostNotes = 1)],
+      [', also while the log does not tell where the third one ends', () => (around.isLogAway = true)],
+    ])('is waited for as long as the third one moves%s', async (_, happen) => {
       const waits = [settle(around.process(), 0, 9, 5), settle(process, 1, 9, 6)];
+      await throughAfter(1, waits);
+      happen();
       for (let second = 1; second < LONG_S; second += 1) {
         around.stand(2, 10 + second);
         expect(await throughAfter(1_000, waits)).toEqual([]);

@@ -1,0 +1,34 @@
+import { expect, it } from 'vitest';
+import { ClusterFaults } from '../simulation/cluster-faults.ts';
+import { SimulatedLog } from '../simulation/simulated-log.ts';
+import { World } from '../simulation/world.ts';
+import { asHistoryRecord } from '../support/read-history.ts';
+
+/** The commands that the judge hears of, when retention has emptied the log before the group had passed anything. */
+function judgedIds(processedIds: readonly string[]): readonly string[] {
+  const world = new World(1);
+  const log = new SimulatedLog(world, ['commands', 'events'], 1, () => {});
+  const batch = { type: 'CreateBatch', reference: 'batch-1', sku: 'LAMP', quantity: 1 };
+  for (const id of ['first', 'second']) log.append('commands', 0, { key: 'LAMP', value: JSON.stringify({ ...batch, id }), headers: {} });
+  const listener = { mayLoseCommands: true, happens() {}, forgets() {}, leave() {} };
+  const cluster = new ClusterFaults(world, log, { commands: 'commands', events: 'events' }, listener);
+  while (log.start('commands', 0) < log.end('commands', 0)) cluster.befall('retention of commands');
+  const nothing = { products: [], batches: [], lines: [], positions: [], outbox: [], parkedIds: [] };
+  const { commands } = cluster.withoutLost({
+    commands: log.read('commands', 0, 0).map(asHistoryRecord),
+    events: [],
+    deadLetters: [],
+    committedOffsets: log.offsets,
+    ends: new Map([[0, log.end('commands', 0)]]),
+    tables: { ...nothing, processedIds: new Set(processedIds) },
+  });
+  return commands.map(({ value }) => JSON.parse(String(value)).id);
+}
+
+it('a command that retention deleted before anybody handled it is not judged', () => {
+  expect(judgedIds([])).toEqual([]);
+});
+
+it('a command that was handled without an answer, and then deleted, is judged', () => {
+  expect(judgedIds(['second'])).toEqual(['second']);
+});
