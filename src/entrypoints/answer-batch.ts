@@ -143,8 +143,8 @@ async function handle(
   const [claimed, parked] = await Promise.all([
     transaction.claim(commands.map(({ identity }) => identity)),
     transaction.readParked(commands, false),
+    transaction.prepare(commands.map(({ command }) => command)),
   ]);
-  await transaction.prepare(commands.map(({ command }) => command));
   passing('loaded');
   const parking = new Parking(parked, parkingLimits);
   const unanswered = new Set(claimed);

@@ -376,8 +376,8 @@ export interface LaneTransaction extends UnitOfWork {
   /**
    * The parked commands, of any lane, that matter to these commands: about the same products, batches
    * or orders, and the failed ones that those wait for. If there are any, no other transaction parks,
-   * answers or releases a parked command before this one has ended. Call it before `prepare`: what
-   * the last such transaction has made known can then be loaded.
+   * answers or releases a parked command before this one has ended. Call it before `prepare`, which
+   * waits for it where that matters: what the last such transaction has made known is then loaded.
    * @param willPark the transaction parks something in any case
    */
   readParked(commands: readonly IdentifiedCommand[], willPark: boolean): Promise<Parked>;

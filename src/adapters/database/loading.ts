@@ -118,23 +118,25 @@ export class Loading {
    * @param smallestLine of each sku the smallest qty that may come; where it is not named, any may
    */
   async neededStock(
-    rows: readonly ProductRow[],
+    skus: readonly string[],
+    rows: readonly ProductRow[] | Promise<readonly ProductRow[]>,
     { references, lines }: NamedStock,
     smallestLine: ReadonlyMap<string, number>,
   ): Promise<{ readonly products: readonly LoadedProduct[]; readonly lines: readonly LineRow[] }> {
-    if (rows.length === 0) return { products: [], lines: [] };
-    const [batches, held] = await Promise.all([
+    if (skus.length === 0) return { products: [], lines: [] };
+    const [locked, batches, held] = await Promise.all([
+      rows,
       this.#sql<BatchRow>(
         `select id, reference, batches.sku, quantity, eta, allocated_quantity
          from ${this.#rows({ sku: 'text', qty: 'bigint' })} as wanted join batches on batches.sku = wanted.sku
          where quantity - allocated_quantity >= wanted.qty
            or reference in (select reference from ${this.#rows({ reference: 'text' })} as named)
          order by id`,
-        [json(rows.map(({ sku }) => [sku, smallestLine.get(sku) ?? 1])), json(references.map((reference) => [reference]))],
+        [json(skus.map((sku) => [sku, smallestLine.get(sku) ?? 1])), json(references.map((reference) => [reference]))],
       ),
       this.#heldLines(lines),
     ]);
-    return { products: asProducts(rows, withHolders(batches, held)), lines: held };
+    return { products: asProducts(locked, withHolders(batches, held)), lines: held };
   }
 
   /**
