@@ -55,6 +55,7 @@ export class CommandConsumer {
       assigned: (partition) => this.#assign(partition),
       mayTake: (partition) => this.#mayTake(partition),
       fenced: this.#died.resolve,
+      maxFetchedBytes: MEMORY_BUDGET_BYTES.fetched,
     });
   }
 

@@ -136,6 +136,11 @@ export interface ConsumeOptions {
   readonly mayTake?: (partition: number) => Promise<boolean>;
   /** Told when another process has this consumer's name in the group: this one never works again. */
   readonly fenced?: (reason: Error) => void;
+  /**
+   * What the assigned partitions may hold together: two deliveries each. A single record may be
+   * larger than its share. Absent: each partition takes as much as is good for it.
+   */
+  readonly maxFetchedBytes?: number;
 }
 
 /** A running consumer or tail. */

@@ -73,7 +73,7 @@ function recordOf(valueBytes: number, offset = 0): Buffer {
   return writer.bytes;
 }
 
-const ALL: Wanted = { from: 0, maxRecordBytes: Number.POSITIVE_INFINITY };
+const ALL: Wanted = { from: 0, maxPieceBytes: MAX_PIECE_BYTES, maxRecordBytes: Number.POSITIVE_INFINITY };
 const decode = (...batches: readonly Buffer[]) => readFetched('topic', 0, Buffer.concat(batches), [], ALL).records;
 
 describe('what clients have compressed', async () => {
@@ -201,6 +201,12 @@ describe('a batch that is larger than a piece', () => {
     expect(read).toBe(pieces);
   });
 
+  it('comes in smaller pieces where the partition has a smaller share', () => {
+    const { records, nextOffset } = readFetched('topic', 0, largeBatch(30, 500_000), [], { ...ALL, maxPieceBytes: 1_100_000 });
+    expect(records).toHaveLength(2);
+    expect(nextOffset).toBe(4);
+  });
+
   it('is passed at once when its transaction was aborted', () => {
     const batch = largeBatch(25_000, 1);
     batch.writeInt16BE(4 | 0x10, 21);
@@ -213,7 +219,7 @@ describe('a batch that is larger than a piece', () => {
     const records = [recordOf(10, 0), recordOf(MAX_PIECE_BYTES, 1), recordOf(10, 2)];
     const batch = batchOf(4, zstdCompressSync(Buffer.concat(records)), 3);
     batch.writeInt32BE(2, 23);
-    const readFrom = (from: number) => readFetched('topic', 0, batch, [], { from, maxRecordBytes: MAX_PIECE_BYTES });
+    const readFrom = (from: number) => readFetched('topic', 0, batch, [], { ...ALL, from, maxRecordBytes: MAX_PIECE_BYTES });
     expect(readFrom(0)).toMatchObject({ records: [{ offset: 0 }], nextOffset: 1 });
     const {
       records: [placeholder],

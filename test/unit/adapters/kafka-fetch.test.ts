@@ -25,7 +25,7 @@ const Decoder: new (bytes: Buffer) => { readonly buffer: Buffer; offset: number 
 const kafkajsRecord = require('kafkajs/src/protocol/recordBatch/record/v0');
 const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0');
 
-const ALL: Wanted = { from: 0, maxRecordBytes: Number.POSITIVE_INFINITY };
+const ALL: Wanted = { from: 0, maxPieceBytes: Number.POSITIVE_INFINITY, maxRecordBytes: Number.POSITIVE_INFINITY };
 const COMPRESSIONS = [0, 1, 2, 3, 4] as const;
 const LOG_APPEND_TIME = 0x08;
 const CONTROL = 0x20;

@@ -120,8 +120,11 @@ export class EmbeddedLog {
     return places;
   }
 
-  /** The next records of a partition: whole batches, bounded in their bytes, of which the first may begin before the offset. */
-  async read(topic: string, partition: number, fromOffset: number): Promise<readonly ReceivedRecord[]> {
+  /**
+   * The next records of a partition.
+   * @param maxBytes no batch begins behind so many: the first comes whole in any case
+   */
+  async read(topic: string, partition: number, fromOffset: number, maxBytes = MAX_READ_BYTES): Promise<readonly ReceivedRecord[]> {
     const batches = await this.#database.query<BatchRow>(
       // The records of batches that are not wanted must not pass through the window.
       `select base_offset, timestamp_ms, records from log_batches where topic = ? and partition = ? and base_offset in (
@@ -133,9 +136,9 @@ export class EmbeddedLog {
                (select max(base_offset) from log_batches where topic = ? and partition = ? and base_offset <= ?), 0)
              order by base_offset limit ${MAX_READ_BATCHES}
            )
-         ) where bytes_before < ${MAX_READ_BYTES}
+         ) where bytes_before < ?
        ) order by base_offset`,
-      [topic, partition, topic, partition, fromOffset, topic, partition, fromOffset],
+      [topic, partition, topic, partition, fromOffset, topic, partition, fromOffset, Math.min(MAX_READ_BYTES, maxBytes)],
     );
     const records = batches.flatMap((batch) => recordsOf(topic, partition, batch));
     return records.filter(({ offset }) => offset >= fromOffset);

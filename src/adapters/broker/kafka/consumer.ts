@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConsumeOptions, type GroupConsumer, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import { deliveryBytes } from '../delivery-bytes.ts';
 import { assign, assignEagerly, comingTo } from './assignor.ts';
 import type { KafkaOptions } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
@@ -151,6 +152,7 @@ export class KafkaConsumer implements GroupConsumer {
       topic: this.#consume.topic,
       assigned: this.#consume.assigned,
       membership: () => this.#member.membership,
+      maxDeliveryBytes: () => deliveryBytes(this.#consume.maxFetchedBytes, this.#owned.size),
       onGivenBack: () => {
         this.#givenBack.add(partition);
         this.#member.rejoin();

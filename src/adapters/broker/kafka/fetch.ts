@@ -7,6 +7,8 @@ import type { AbortedTransaction } from './fetch-request.ts';
 export interface Wanted {
   /** The offset that was asked for. The fetch may begin with records before it. */
   readonly from: number;
+  /** What is handed out of a batch that is larger; one record is handed out in any case. */
+  readonly maxPieceBytes: number;
   /** In the place of a larger record comes one that says so; at least `MAX_PIECE_BYTES`. */
   readonly maxRecordBytes: number;
 }
@@ -38,10 +40,7 @@ const UNREADABLE_BATCH = 'unreadable-batch';
  * below; a few kilobytes that mean ill come to gigabytes.
  */
 const MAX_DECOMPRESSED_BYTES = 64 * 1024 * 1024;
-/**
- * What is handed out of one fetch, decompressed: every partition of the process may hold that much
- * at once. One record is handed out in any case. A fetch that was not compressed stays below.
- */
+/** The most that is worth handing out of one fetch, decompressed. A fetch that was not compressed stays below. */
 export const MAX_PIECE_BYTES = 2 * 1024 * 1024;
 const MAX_PIECE_RECORDS = 10_000;
 
@@ -93,7 +92,7 @@ export function readFetched(
     try {
       const body = bodyOf(batch, header, room);
       // The first batch may be larger than a piece: what is handed out of it is not.
-      room = Math.min(room, MAX_PIECE_BYTES) - body.length;
+      room = Math.min(room, wanted.maxPieceBytes) - body.length;
       found = pieceOf(place, header, body, wanted);
     } catch (error) {
       if (nextOffset !== null) break;
@@ -166,11 +165,11 @@ interface Place {
 }
 
 /** The batch's records. Of a large batch, the next piece from the wanted offset on. */
-function pieceOf(place: Place, header: BatchHeader, body: Buffer, { from, maxRecordBytes }: Wanted) {
+function pieceOf(place: Place, header: BatchHeader, body: Buffer, { from, maxPieceBytes, maxRecordBytes }: Wanted) {
   const { count, lastOffset } = header;
-  if (body.length <= MAX_PIECE_BYTES && count <= MAX_PIECE_RECORDS)
+  if (body.length <= maxPieceBytes && count <= MAX_PIECE_RECORDS)
     return { records: recordsOf(place, header, body, count), nextOffset: lastOffset + 1 };
-  const { start, end, taken, nextOffset } = boundsOf(header, body, from);
+  const { start, end, taken, nextOffset } = boundsOf(header, body, from, maxPieceBytes);
   if (end - start > maxRecordBytes) {
     const offset = nextOffset - 1;
     const why = `It comes to ${end - start} bytes, and no command has more than ${maxRecordBytes}.`;
@@ -181,7 +180,7 @@ function pieceOf(place: Place, header: BatchHeader, body: Buffer, { from, maxRec
 }
 
 /** Where the piece that begins with the offset lies in the batch, and how many records it has. */
-function boundsOf({ firstOffset, lastOffset, count }: BatchHeader, body: Buffer, from: number) {
+function boundsOf({ firstOffset, lastOffset, count }: BatchHeader, body: Buffer, from: number, maxBytes: number) {
   const reader = new ByteReader(body);
   let [start, end, taken] = [0, 0, 0];
   for (let left = count; left > 0; left -= 1) {
@@ -191,7 +190,7 @@ function boundsOf({ firstOffset, lastOffset, count }: BatchHeader, body: Buffer,
     const offset = firstOffset + reader.varint();
     reader.skipTo(recordEnd);
     if (offset < from) start = recordEnd;
-    else if (taken === MAX_PIECE_RECORDS || (taken > 0 && recordEnd - start > MAX_PIECE_BYTES))
+    else if (taken === MAX_PIECE_RECORDS || (taken > 0 && recordEnd - start > maxBytes))
       return { start, end, taken, nextOffset: offset };
     else taken += 1;
     end = recordEnd;

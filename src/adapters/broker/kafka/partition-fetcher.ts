@@ -29,6 +29,8 @@ export interface FetcherContext {
   readonly topic: string;
   readonly assigned: ConsumeOptions['assigned'];
   readonly membership: () => Membership | null;
+  /** How many bytes of records a delivery may have; one record may be larger. */
+  readonly maxDeliveryBytes: () => number;
   readonly onGivenBack: () => void;
   readonly onResumed: () => void;
   /**
@@ -115,14 +117,17 @@ export class PartitionFetcher implements AssignedPartition {
 
   async #deliverFrom(offset: number): Promise<void> {
     const resumption = this.#resumption;
+    const maxDeliveryBytes = this.#context.maxDeliveryBytes();
+    const maxBytes = Math.min(MAX_BYTES, maxDeliveryBytes);
     const answer = await this.#askLeader(
-      fetchRecords(this.topic, this.partition, offset, { waitMs: LONG_POLL_MS, maxBytes: MAX_BYTES }),
+      fetchRecords(this.topic, this.partition, offset, { waitMs: LONG_POLL_MS, maxBytes }),
       LONG_POLL_MS,
     );
     if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#askOwner(offset);
     this.#failures = 0;
     const { records, nextOffset, epochs } = readFetched(this.topic, this.partition, answer.bytes, answer.aborted, {
       from: offset,
+      maxPieceBytes: Math.min(MAX_PIECE_BYTES, maxDeliveryBytes),
       maxRecordBytes: MAX_PIECE_BYTES,
     });
     const isStale = () => resumption !== this.#resumption || this.#closing.signal.aborted;
