@@ -106,7 +106,7 @@ export class DeadLetterResolver {
       const [partition, offset] = id.split('/').slice(-2).map(Number) as [number, number];
       return { partition, offset };
     });
-    const found = await answering(readPage(broker, config.deadLettersTopic, places), config);
+    const found = await readPage(broker, config.deadLettersTopic, places);
     const byId = new Map(found.map((letter) => [letter.id, letter]));
     return listed.map(({ id }) => {
       const letter = byId.get(id);

@@ -11,8 +11,6 @@ import {
   UNRESOLVED,
 } from './dead-letter-box.ts';
 
-const NO_BYTES = Buffer.alloc(0);
-
 /**
  * The dead letters of a topic without their headers and values: about 1 kB each, and the names of
  * the products that a letter is about. What was read once is not read again.
@@ -46,7 +44,8 @@ export class ListedLetters {
   #note(record: ReceivedRecord): void {
     if (!isMarker(record)) {
       const head = headOf(record);
-      this.#heads.push({ ...head, key: head.key && Buffer.concat([head.key, NO_BYTES]) });
+      // A copy: the key would keep everything that was fetched with it.
+      this.#heads.push({ ...head, key: head.key && Buffer.from(head.key) });
       return;
     }
     const id = resolvedBy(record);

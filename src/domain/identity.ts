@@ -51,6 +51,11 @@ export function redrivenIdentity(place: string, digest: string): Identity {
   return `${DIGESTED}${digest}${TAB}${place}`;
 }
 
+/** What the redriven identity was before it had a digest. Nobody can make it any more. */
+export function withoutDigest(identity: Identity): Identity {
+  return `${REDRIVE_SOURCE}${TAB}${idOf(identity)}`;
+}
+
 /** Whether the source belongs to what the service itself sends. Over HTTP nobody may use it. */
 export function isRedriveSource(source: string | null): boolean {
   return source === REDRIVE_SOURCE || hasDigest(source);

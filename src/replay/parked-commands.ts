@@ -1,3 +1,5 @@
+import type { Dialect } from '../adapters/database/options.ts';
+import { isAnyAnswered } from '../adapters/database/processed-commands.ts';
 import type { Sql } from '../adapters/database/transaction.ts';
 import {
   type Fate,
@@ -24,20 +26,25 @@ interface ParkedByLetter {
   readonly parked: ParkedCommand;
   /** Set where the letter has no room for all that the command is about. */
   readonly lacking: { readonly command: Command; readonly behind: boolean } | null;
+  /** The identity of the redriven command that its lane has before it; null: it is not redriven. */
+  readonly sentAs: Identity | null;
 }
 
 /** A rebuild refuses nothing that was parked once. */
 const NO_LIMITS = { ofProduct: Number.POSITIVE_INFINITY, inAll: Number.POSITIVE_INFINITY };
 
 /**
- * Finds out what letters had no room for, as parking the commands would do now: the products from
- * the rebuilt orders and batches, the failed commands from what is parked before.
+ * What is parked in the rebuilt database. A redriven command that this database has answered, ahead
+ * of the group, is not. What letters had no room for is found out as parking the commands would do
+ * now: the products from the rebuilt orders and batches, the failed commands from what is parked
+ * before.
  *
  * @param sql reads the rebuilt database
  */
-export async function completeParked(sql: Sql, letters: readonly ParkedByLetter[]): Promise<readonly ParkedCommand[]> {
+export async function completeParked(sql: Sql, dialect: Dialect, letters: readonly ParkedByLetter[]): Promise<readonly ParkedCommand[]> {
   const commands: ParkedCommand[] = [];
-  for (const { parked, lacking } of letters.toSorted((one, other) => one.parked.position - other.parked.position)) {
+  for (const { parked, lacking, sentAs } of letters.toSorted((one, other) => one.parked.position - other.parked.position)) {
+    if (sentAs !== null && (await isAnyAnswered(sql, dialect, [sentAs]))) continue;
     if (lacking === null) commands.push(parked);
     else {
       const before = commands.filter(({ position }) => position < parked.position);
@@ -68,17 +75,20 @@ export async function readParkedCommands(
 ): Promise<readonly ParkedByLetter[]> {
   const letters = await readNewestOfEach(broker, deadLettersTopic, signal);
   const open = letters.filter(({ resolution }) => resolution === null);
-  const redriven = new Map(letters.filter(({ resolution }) => resolution === 'redriven').map((letter) => [sentAs(letter), letter]));
+  const redriven = new Map(letters.filter(({ resolution }) => resolution === 'redriven').map((letter) => [redrivenAs(letter), letter]));
   const underWay =
-    redriven.size === 0 ? new Set<Identity>() : await identitiesBeyond(broker, { commandsTopic, positions }, redriven, signal);
+    redriven.size === 0 ? new Map<Identity, Identity>() : await identitiesBeyond(broker, { commandsTopic, positions }, redriven, signal);
   return [
-    ...open.map((letter) => asParked(letter, letter.identity, false)),
-    ...[...redriven].filter(([id]) => underWay.has(id)).map(([id, letter]) => asParked(letter, id, true)),
+    ...open.map((letter) => asParked(letter, letter.identity, null)),
+    ...[...underWay].flatMap(([id, sentAs]) => {
+      const letter = redriven.get(id);
+      return letter ? [asParked(letter, id, sentAs)] : [];
+    }),
   ];
 }
 
 /** What the redriven command is parked under. */
-function sentAs({ replacedBy, identity }: ParkedLetter & Fate): Identity {
+function redrivenAs({ replacedBy, identity }: ParkedLetter & Fate): Identity {
   return replacedBy === undefined ? identity : replacementIdentity(replacedBy);
 }
 
@@ -97,6 +107,7 @@ interface ParkedLetter {
   readonly command: Command | null;
   readonly position: number;
   readonly redrives: number;
+  readonly failedAt: string;
 }
 
 /**
@@ -124,41 +135,44 @@ async function readNewestOfEach(broker: Broker, topic: string, signal: AbortSign
 }
 
 function parkedLetter(record: ReceivedRecord): ParkedLetter | null {
-  const { id, original, identity, skus, behind, cut = [], position, redrives, commandId } = headOf(record);
+  const { id, original, identity, skus, behind, cut = [], position, redrives, failedAt, commandId } = headOf(record);
   if (position === null) return null;
   const read = readCommand(record, commandId);
   const named = read.kind === 'command' ? subjectsNamedBy(read.command) : [];
   const { partition, offset } = record;
   const subjects = [...new Set([...named, ...skus.map(subjectOfSku)])];
   const command = read.kind === 'command' && cut.length > 0 ? read.command : null;
-  return { id, partition, offset, original, identity, subjects, behind, cut, command, position, redrives };
+  return { id, partition, offset, original, identity, subjects, behind, cut, command, position, redrives, failedAt };
 }
 
-/** Each redrive counts. Clocks say nothing: the node that failed on the command again may have one that is behind. */
+/**
+ * Each redrive counts, before any clock: the node that failed on the command again may have one that
+ * is behind. Between partitions nothing but the clocks tells letters of one redrive apart.
+ */
 function isNewer(one: ParkedLetter, other: ParkedLetter): boolean {
   if (one.redrives !== other.redrives) return one.redrives > other.redrives;
-  return one.partition === other.partition && one.offset > other.offset;
+  return one.partition === other.partition ? one.offset > other.offset : one.failedAt > other.failedAt;
 }
 
-/** Those of the commands that the lanes still have before them. */
+/** Those of the commands that the lanes still have before them, each with its identity there. */
 async function identitiesBeyond(
   broker: Broker,
   { commandsTopic, positions }: Pick<RebuildPlan, 'commandsTopic' | 'positions'>,
   wanted: ReadonlyMap<Identity, unknown>,
   signal: AbortSignal,
-): Promise<ReadonlySet<Identity>> {
+): Promise<ReadonlyMap<Identity, Identity>> {
   const at = new Map(positions.map(({ partition, nextOffset }) => [partition, nextOffset]));
   const ranges = (await broker.offsetRanges(commandsTopic)).map(({ partition, beginning, end }) => {
     return { partition, beginning: Math.min(end, Math.max(beginning, at.get(partition) ?? 0)), end };
   });
-  const found = new Set<Identity>();
+  const found = new Map<Identity, Identity>();
   const take = async ({ records }: Delivery) => {
     for (const record of records) {
       const { topic, partition, offset } = record;
       const read = readCommand(record, `${topic}/${partition}/${offset}`);
       if (read.kind !== 'command') continue;
       for (const identity of [parkedIdentity(read.identity), formerIdentity(idOf(read.identity))])
-        if (wanted.has(identity)) found.add(identity);
+        if (wanted.has(identity)) found.set(identity, read.identity);
     }
   };
   await broker.read(commandsTopic, ranges, take, signal);
@@ -166,7 +180,7 @@ async function identitiesBeyond(
 }
 
 /** @throws {ReplayRefusedError} nobody can tell what the command is about */
-function asParked(letter: ParkedLetter, id: Identity, isRedriven: boolean): ParkedByLetter {
+function asParked(letter: ParkedLetter, id: Identity, sentAs: Identity | null): ParkedByLetter {
   const { original, cut, command, subjects, behind, position } = letter;
   if (cut.length > 0 && !command) {
     throw new ReplayRefusedError(
@@ -174,6 +188,6 @@ function asParked(letter: ParkedLetter, id: Identity, isRedriven: boolean): Park
         'discard it ("npx allocation dead-letters discard"), rebuild, and publish the command again',
     );
   }
-  const parked = { id, subjects, behind, position, isRedriven };
-  return { parked, lacking: command && { command, behind: cut.includes('behind') } };
+  const parked = { id, subjects, behind, position, isRedriven: sentAs !== null };
+  return { parked, lacking: command && { command, behind: cut.includes('behind') }, sentAs };
 }

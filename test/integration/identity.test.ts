@@ -111,6 +111,13 @@ describeOnEachDatabase("A command's identity", (current) => {
     expect(await send([{ orderid: 'b' }])).toEqual(['events: b']);
   });
 
+  test('that was redriven before identities had a digest is not answered again', async () => {
+    const database = await current.database();
+    await database.query(`insert into processed_commands (id, scope) values ('${REDRIVE}\tcommands/0/7', 1), ('commands/0/7', 2)`);
+    expect(await send([{ source: REDRIVE, id: 'commands/0/7', orderid: 'a' }])).toEqual([]);
+    expect(await send([{ source: REDRIVE, id: 'commands/0/8', orderid: 'b' }])).toEqual(['events: b']);
+  });
+
   test('that was answered before leaves nothing parked behind it', async () => {
     const database = await current.database();
     expect(await send([{ source: '/shop', id: '1', orderid: 'a' }])).toEqual(['events: a']);

@@ -1,6 +1,6 @@
 import { TroubleError } from '../../service-layer/unit-of-work.ts';
 import { codeOf } from './errors.ts';
-import { type BeatingHome, beating } from './heartbeat.ts';
+import { type BeatingHome, beating, bePatient } from './heartbeat.ts';
 
 /** Numbers below 2^31 that no other user of the database locks. */
 export const MIGRATION_LOCK = 720_575_940;
@@ -48,6 +48,7 @@ export async function holdingLock<T>(
     try {
       return await database.transaction(async (sql) => {
         await sql(`set local lock_timeout = ${WAIT_MS}`);
+        await bePatient(sql);
         await sql(`select pg_advisory_xact_lock(${lock})`);
         isHeld = true;
         signal.throwIfAborted();

@@ -25,6 +25,8 @@ const CHECKPOINT_PAGES = 8_000;
 const END_LOST_SESSIONS = `select pg_terminate_backend(pid) from pg_stat_activity
   where application_name = current_setting('application_name') and datname = current_database()
     and pid <> pg_backend_pid() and coalesce(query_start, backend_start) < now() - interval '5 s'`;
+const LOST_SESSIONS_DEADLINE_MS = 120_000;
+const LOST_SESSIONS_RETRY_MS = 1_000;
 
 const open = new Map<string, Promise<Database>>();
 
@@ -164,7 +166,19 @@ export class Database {
    */
   giveUpConnections(why: string): void {
     this.#giveUpAll(why);
-    void this.query(END_LOST_SESSIONS).catch(() => {});
+    void this.#endLostSessions();
+  }
+
+  /** Tries again while PostgreSQL cannot be reached: what silenced the connections may last. */
+  async #endLostSessions(): Promise<void> {
+    for (const giveUpAt = Date.now() + LOST_SESSIONS_DEADLINE_MS; Date.now() < giveUpAt && open.has(this.#key); ) {
+      const isDone = await this.query(END_LOST_SESSIONS).then(
+        () => true,
+        () => false,
+      );
+      if (isDone) return;
+      await sleep(LOST_SESSIONS_RETRY_MS, undefined, { ref: false });
+    }
   }
 
   /** Safe to call twice. */

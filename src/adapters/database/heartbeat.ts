@@ -12,6 +12,11 @@ export interface BeatingHome {
   giveUpConnections(why: string): void;
 }
 
+/** Lets the transaction be silent for longer than others may. */
+export async function bePatient(sql: Sql): Promise<void> {
+  await sql(`set local idle_in_transaction_session_timeout = ${SILENT_OWNER_MS}`);
+}
+
 /**
  * Keeps a transaction of PostgreSQL alive with a statement every 5 s while the work lasts.
  *
@@ -31,7 +36,7 @@ export async function beating<T>(
   signal: AbortSignal,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  await sql(`set local idle_in_transaction_session_timeout = ${SILENT_OWNER_MS}`);
+  await bePatient(sql);
   const lost = new AbortController();
   let isOver = false;
   const timer = setInterval(() => {

@@ -114,7 +114,8 @@ export class Loading {
    * What commands can need of the locked products: of their batches, in the order of creation, those
    * with enough left for a line that may come, those named, and those that hold a named line; and
    * the named lines that are allocated. Nothing but a command that names a batch, or a line in it,
-   * leaves more of it than before: so what is left out can hold no line, and cannot take one in.
+   * leaves more of it than before: so a batch that is left out cannot take a line in, and gives none
+   * up.
    * @param smallestLine of each sku the smallest qty that may come; where it is not named, any may
    */
   async neededStock(

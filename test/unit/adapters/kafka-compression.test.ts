@@ -174,6 +174,11 @@ describe('a fetch', () => {
   });
 });
 
+it('a small batch that was compressed keeps no more than its records', () => {
+  const [record] = decode(batchOf(4, zstdCompressSync(recordOf(100)), 1));
+  expect(record?.value?.buffer.byteLength).toBeLessThanOrEqual(8 * 1024);
+});
+
 describe('a batch that is larger than a piece', () => {
   /** So many records of so many bytes, and of every second offset. */
   const largeBatch = (count: number, valueBytes: number) => {

@@ -81,7 +81,7 @@ export class EmbeddedConsumer implements GroupConsumer {
    */
   async #own(leasedUntilMs: number): Promise<void> {
     const { partitions } = await this.#log.topic(this.#options.topic);
-    const maxBytes = deliveryBytes(this.#options.maxFetchedBytes, partitions);
+    const maxBytes = deliveryBytes(partitions, this.#options.maxFetchedBytes);
     const owned = Array.from({ length: partitions }, (_, partition) => new OwnedPartition(partition, this.#log, this.#options, maxBytes));
     this.#joined.resolve();
     let untilMs = leasedUntilMs;

@@ -4,6 +4,7 @@ import { deliveryBytes } from '../delivery-bytes.ts';
 import { assign, assignEagerly, comingTo } from './assignor.ts';
 import type { KafkaOptions } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
+import { MAX_PIECE_BYTES } from './fetch.ts';
 import { GroupMember, type Protocol } from './group-member.ts';
 import type { JoinAnswer } from './group-requests.ts';
 import { PartitionFetcher } from './partition-fetcher.ts';
@@ -152,7 +153,8 @@ export class KafkaConsumer implements GroupConsumer {
       topic: this.#consume.topic,
       assigned: this.#consume.assigned,
       membership: () => this.#member.membership,
-      maxDeliveryBytes: () => deliveryBytes(this.#consume.maxFetchedBytes, this.#owned.size),
+      maxDeliveryBytes: () => deliveryBytes(this.#owned.size, this.#consume.maxFetchedBytes),
+      maxRecordBytes: MAX_PIECE_BYTES,
       onGivenBack: () => {
         this.#givenBack.add(partition);
         this.#member.rejoin();

@@ -155,7 +155,10 @@ function bodyOf(batch: Buffer, { attributes }: BatchHeader, maxBytes: number): B
   if (magic !== MAGIC) throw new Error(`It has the format ${magic}, from before Kafka 0.11.`);
   const compressed = batch.subarray(BATCH_HEADER_BYTES);
   // Compaction leaves the header of a batch without records, its compression included.
-  return compressed.length === 0 ? compressed : decompress(attributes & COMPRESSION, compressed, maxBytes);
+  if (compressed.length === 0) return compressed;
+  const body = decompress(attributes & COMPRESSION, compressed, maxBytes);
+  // Node unpacks into chunks of 16 KiB. The records of a small batch would keep a whole one.
+  return body.buffer.byteLength > 2 * body.length ? Buffer.from(body) : body;
 }
 
 interface Place {
@@ -190,8 +193,7 @@ function boundsOf({ firstOffset, lastOffset, count }: BatchHeader, body: Buffer,
     const offset = firstOffset + reader.varint();
     reader.skipTo(recordEnd);
     if (offset < from) start = recordEnd;
-    else if (taken === MAX_PIECE_RECORDS || (taken > 0 && recordEnd - start > maxBytes))
-      return { start, end, taken, nextOffset: offset };
+    else if (taken === MAX_PIECE_RECORDS || (taken > 0 && recordEnd - start > maxBytes)) return { start, end, taken, nextOffset: offset };
     else taken += 1;
     end = recordEnd;
   }

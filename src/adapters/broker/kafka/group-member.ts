@@ -238,7 +238,7 @@ export class GroupMember {
 
   #stayOut(): State {
     this.#events.lost();
-    this.#fencedBecause = `Another process has joined the group ${this.#groupId} with KAFKA_INSTANCE_ID=${this.#options.instanceId}: give each process an id of its own, and restart this one`;
+    this.#fencedBecause = `Another process has joined the group ${this.#groupId} with KAFKA_INSTANCE_ID=${this.#options.instanceId}: give each process an id of its own`;
     this.#options.log.error(this.#fencedBecause);
     this.#events.fenced(new FencedError(this.#fencedBecause));
     return 'out';

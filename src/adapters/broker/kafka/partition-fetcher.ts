@@ -31,6 +31,8 @@ export interface FetcherContext {
   readonly membership: () => Membership | null;
   /** How many bytes of records a delivery may have; one record may be larger. */
   readonly maxDeliveryBytes: () => number;
+  /** In the place of a larger record comes one that says so. */
+  readonly maxRecordBytes: number;
   readonly onGivenBack: () => void;
   readonly onResumed: () => void;
   /**
@@ -128,7 +130,7 @@ export class PartitionFetcher implements AssignedPartition {
     const { records, nextOffset, epochs } = readFetched(this.topic, this.partition, answer.bytes, answer.aborted, {
       from: offset,
       maxPieceBytes: Math.min(MAX_PIECE_BYTES, maxDeliveryBytes),
-      maxRecordBytes: MAX_PIECE_BYTES,
+      maxRecordBytes: this.#context.maxRecordBytes,
     });
     const isStale = () => resumption !== this.#resumption || this.#closing.signal.aborted;
     if (nextOffset === null || isStale()) return;

@@ -45,6 +45,7 @@ export class KafkaTail implements Subscription {
       assigned: (assigned) => this.#ownerOf(assigned, offset),
       membership: () => null,
       maxDeliveryBytes: () => Number.POSITIVE_INFINITY,
+      maxRecordBytes: Number.POSITIVE_INFINITY,
       onGivenBack: () => {},
       onResumed: () => {},
       // Retention has overtaken it, or the topic was created again: on from what is there.

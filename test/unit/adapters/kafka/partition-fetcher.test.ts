@@ -25,6 +25,7 @@ class Fetching implements AsyncDisposable {
       }),
       membership: () => null,
       maxDeliveryBytes: () => 2_000,
+      maxRecordBytes: Number.POSITIVE_INFINITY,
       onGivenBack: () => {},
       onResumed: () => {},
       onOutOfRange: (beginning) => {
