@@ -157,8 +157,9 @@ function bodyOf(batch: Buffer, { attributes }: BatchHeader, maxBytes: number): B
   // Compaction leaves the header of a batch without records, its compression included.
   if (compressed.length === 0) return compressed;
   const body = decompress(attributes & COMPRESSION, compressed, maxBytes);
-  // Node unpacks into chunks of 16 KiB. The records of a small batch would keep a whole one.
-  return body.buffer.byteLength > 2 * body.length ? Buffer.from(body) : body;
+  // Node unpacks into chunks of 16 KiB of its pool. The records of a small batch would keep them, and
+  // so would a copy in the pool.
+  return body.buffer.byteLength > 2 * body.length ? Buffer.from(new Uint8Array(body).buffer) : body;
 }
 
 interface Place {
