@@ -159,7 +159,8 @@ function bodyOf(batch: Buffer, { attributes }: BatchHeader, maxBytes: number): B
   const body = decompress(attributes & COMPRESSION, compressed, maxBytes);
   // Node unpacks into chunks of 16 KiB of its pool. The records of a small batch would keep them, and
   // so would a copy in the pool.
-  return body.buffer.byteLength > 2 * body.length ? Buffer.from(new Uint8Array(body).buffer) : body;
+  const isPooled = body.buffer !== compressed.buffer && body.buffer.byteLength > 2 * body.length;
+  return isPooled ? Buffer.from(new Uint8Array(body).buffer) : body;
 }
 
 interface Place {
