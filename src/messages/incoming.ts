@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Command } from '../domain/commands.ts';
 import { hasDigest, type Identity, identityOf, isRedrivenPlace, redrivenIdentity } from '../domain/identity.ts';
-import { type Envelope, MalformedMessageError, NAME, readEnvelope, type WireMessage } from './cloud-events.ts';
+import { type Envelope, header, MalformedMessageError, NAME, readEnvelope, TOO_LARGE_RECORD, type WireMessage } from './cloud-events.ts';
 import { FIRST_VERSION, UnfitDataError, upcast, type Versions, versionOf } from './versions.ts';
 
 /** The largest command, in bytes of its value. */
@@ -97,6 +97,8 @@ export function readCommand(message: WireMessage, place: string): IncomingComman
     return unreadable('too-large', `The value has ${message.value.length} bytes; a command has at most ${MAX_COMMAND_BYTES}`);
   }
   try {
+    const tooLarge = message.value === null ? header(message, TOO_LARGE_RECORD) : null;
+    if (tooLarge !== null) return unreadable('too-large', tooLarge);
     const envelope = readEnvelope(message);
     const type = envelope.type ?? '';
     const versions = versionsByType.get(type);

@@ -33,8 +33,9 @@ const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 /** A marker's key: version 0, type 0. */
 const ABORT_MARKER = Buffer.from([0, 0, 0, 0]);
-/** The header that `messages/cloud-events.ts` looks for. */
+/** The headers that `messages/cloud-events.ts` looks for. */
 const UNREADABLE_BATCH = 'unreadable-batch';
+const TOO_LARGE_RECORD = 'too-large-record';
 /**
  * How many bytes a batch may take when it is decompressed. A producer that means well stays far
  * below; a few kilobytes that mean ill come to gigabytes.
@@ -97,7 +98,7 @@ export function readFetched(
     } catch (error) {
       if (nextOffset !== null) break;
       isOver = true;
-      found = { records: [unreadable(place, header, (error as Error).message)], nextOffset: header.lastOffset + 1 };
+      found = { records: [unreadableBatch(place, header, (error as Error).message)], nextOffset: header.lastOffset + 1 };
     }
     const isVisible = abortions.areVisible(header, found.records);
     if (isVisible) for (const record of found.records) records.push(record);
@@ -177,8 +178,9 @@ function pieceOf(place: Place, header: BatchHeader, body: Buffer, { from, maxPie
   const { start, end, taken, nextOffset } = boundsOf(header, body, from, maxPieceBytes);
   if (end - start > maxRecordBytes) {
     const offset = nextOffset - 1;
-    const why = `It comes to ${end - start} bytes, and no command has more than ${maxRecordBytes}.`;
-    return { records: [unreadable(place, { ...header, firstOffset: offset, lastOffset: offset }, why)], nextOffset };
+    const text = `The record comes to ${end - start} bytes, and the service reads ${maxRecordBytes} at most; it is at`;
+    const headers = { [TOO_LARGE_RECORD]: Buffer.from(`${text} ${place.topic}/${place.partition}/${offset}`) };
+    return { records: [{ ...place, offset, timestampMs: header.maxTimestampMs, key: null, value: null, headers }], nextOffset };
   }
   // A copy: the piece would keep all of the batch in memory.
   return { records: recordsOf(place, header, Buffer.from(body.subarray(start, end)), taken), nextOffset };
@@ -218,7 +220,7 @@ function recordsOf(place: Place, header: BatchHeader, bytes: Buffer, count: numb
 }
 
 /** A record without a value, at the batch's last offset; its header says what cannot be read, and why. */
-function unreadable(place: Place, { firstOffset, lastOffset, maxTimestampMs }: BatchHeader, why: string): ReceivedRecord {
+function unreadableBatch(place: Place, { firstOffset, lastOffset, maxTimestampMs }: BatchHeader, why: string): ReceivedRecord {
   const text = `The batch of offsets ${firstOffset} to ${lastOffset} cannot be read. ${why}`;
   const headers = { [UNREADABLE_BATCH]: Buffer.from(text) };
   return { ...place, offset: lastOffset, timestampMs: maxTimestampMs, key: null, value: null, headers };
