@@ -208,7 +208,7 @@ export class Lane implements PartitionOwner {
    * unless the lane went ahead of another one that waits too.
    *
    * Lanes with a backlog take turns at each such command. So a lane that has met one tries no more at
-   * once than about as many as there were before it: the rest would be loaded for nothing.
+   * once than a few times as many as there were before it: the rest would be loaded for nothing.
    * @returns what is left of the batch
    */
   async #answerInOrder(
@@ -231,7 +231,7 @@ export class Lane implements PartitionOwner {
       order.maxRecords *= 2;
       return [];
     }
-    order.maxRecords = Math.max(LEAST_RECORDS, 2 * unsettled);
+    order.maxRecords = Math.max(LEAST_RECORDS, 4 * unsettled);
     // The delivery was fetched before the ends were asked for: they hold for all of it.
     const ends = order.ends.length > 0 ? earlier.unreached(order.ends) : await earlier.undecided(lane, order.isWanted);
     if (ends.length === 0) {
@@ -417,8 +417,8 @@ function settledBelow(records: readonly ReceivedRecord[], first: ReceivedRecord 
   return records.find(isLate)?.offset ?? Number.POSITIVE_INFINITY;
 }
 
-/** Fewer at once would cost more transactions than they spare. */
-const LEAST_RECORDS = 16;
+/** Fewer at once would cost more transactions, each with its fsync, than they spare. */
+const LEAST_RECORDS = 64;
 const LARGE_DELIVERY_RECORDS = 1_000;
 const GATHER_MS = 10;
 const DRAIN_TIMEOUT_MS = 10_000;
