@@ -44,6 +44,8 @@ export class KafkaConsumer implements GroupConsumer {
   /** Partitions whose owner was told to close and still finishes what it has in hand. */
   readonly #ending = new Map<Promise<void>, readonly number[]>();
   #owned = new Map<number, PartitionFetcher>();
+  /** How many partitions it owns once all that are assigned are open. */
+  #ownedCount = 0;
   /** The generation in which the group gave this member what it owns. */
   #ownedSince = -1;
   #isEager = false;
@@ -131,6 +133,7 @@ export class KafkaConsumer implements GroupConsumer {
   #assigned(assignment: Buffer, isEager: boolean): void {
     const partitions = new Set(decodeAssignment(this.#consume.topic, assignment));
     const gone = [...this.#owned.keys()].filter((partition) => !partitions.has(partition));
+    this.#ownedCount = partitions.size;
     const { generation } = this.#member.membership;
     this.#options.log.debug({ partitions: [...partitions], gone, generation }, 'Assigned');
     this.#isEager = isEager;
@@ -153,7 +156,7 @@ export class KafkaConsumer implements GroupConsumer {
       topic: this.#consume.topic,
       assigned: this.#consume.assigned,
       membership: () => this.#member.membership,
-      maxDeliveryBytes: () => deliveryBytes(this.#owned.size, this.#consume.maxFetchedBytes),
+      maxDeliveryBytes: () => deliveryBytes(this.#ownedCount, this.#consume.maxFetchedBytes),
       maxRecordBytes: MAX_PIECE_BYTES,
       onGivenBack: () => {
         this.#givenBack.add(partition);
