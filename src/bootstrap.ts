@@ -36,7 +36,7 @@ export interface Service {
   readonly http: HttpApi;
   /** What keeps it from answering commands, one sentence each; empty: it is ready. */
   problems(): readonly string[];
-  /** Resolves when this process can never work again. Nothing but another start helps. */
+  /** Resolves when this process cannot work any more. Nothing but another start helps. */
   readonly died: Promise<Error>;
   /** Listens, waits for the broker, rebuilds a database that is older than the topics (AUTO_RECOVER), joins the group. */
   start(): Promise<void>;
@@ -90,6 +90,14 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
   const broker = (overrides.broker ?? ((real) => real))(await openBroker(config, log));
   const databases = config.kafkaBrokers ? [database] : [database, await openLog(config)];
   const recovery = new Recovery({ database, broker, config, log });
+  const closing = new AbortController();
+  const { promise: mustRecover, resolve: recoverAtNextStart } = Promise.withResolvers<Error>();
+  const endToRecover = async (cause: Error) => {
+    // A start that would not rebuild the database would end again, and again.
+    if (!config.autoRecover || !(await recovery.isNeeded(closing.signal).catch(() => false))) return;
+    const why = 'The database has become older than the topics: started again, the service rebuilds it (AUTO_RECOVER)';
+    recoverAtNextStart(new Error(why, { cause }));
+  };
   const notifications = overrides.notifications ?? new LoggedNotifications(log);
   const metrics = new Metrics(() => consumer.lanes());
   const consumer: CommandConsumer = new CommandConsumer(config.commandsTopic, {
@@ -97,6 +105,7 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
     store: new SqlLaneStore(database, (error) => log.error({ err: error }, 'Work after the commit failed')),
     group: config.groupId,
     recoveryAdvice: () => recoveryAdvice(database, config.databaseUrl),
+    onOlder: (error) => void endToRecover(error),
     log,
     answering: {
       bus: overrides.bus ?? new MessageBus({ notifications }),
@@ -122,7 +131,6 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
     problems,
     log,
   });
-  const closing = new AbortController();
   let recovering: Promise<void> = Promise.resolve();
   return {
     database,
@@ -130,7 +138,7 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
     consumer,
     http,
     problems,
-    died: Promise.race(databases.map(({ died }) => died)),
+    died: Promise.race([consumer.died, mustRecover, ...databases.map(({ died }) => died)]),
     async start() {
       await http.listen(config.httpHost, config.httpPort);
       log.info({ url: http.url }, `The HTTP API listens on ${http.url}`);

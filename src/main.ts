@@ -43,7 +43,9 @@ export async function runService(config: Config): Promise<void> {
   process.on('SIGTERM', stop);
   service = await bootstrap(config, log);
   void service.died.then((error) => {
-    log.fatal({ err: error }, `The database's thread has died, and this process can do nothing more: start it again (${error.message})`);
+    // What is in hand is finished, and then the process ends in any case.
+    if (stopping.signal.aborted) return;
+    log.fatal({ err: error }, `This process can do nothing more. ${error.message}`);
     process.exit(1);
   });
   try {

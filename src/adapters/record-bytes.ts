@@ -99,6 +99,17 @@ export class ByteReader {
     return this.#position >= this.#bytes.length;
   }
 
+  /** How many bytes were read or skipped. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Goes on there. @throws {RangeError} that lies before the position, or behind the end */
+  skipTo(position: number): void {
+    if (position < this.#position || position > this.#bytes.length) throw new RangeError(`No record ends at byte ${position}`);
+    this.#position = position;
+  }
+
   varint(): number {
     let zigzag = 0;
     for (let shift = 0; ; shift += 7) {

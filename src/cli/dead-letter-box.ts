@@ -4,8 +4,7 @@ import { skusNamedBy } from '../domain/subjects.ts';
 import { type Envelope, MalformedMessageError, NAME, readEnvelope } from '../messages/cloud-events.ts';
 import { type CutList, REDRIVES, redrivesOf } from '../messages/dead-letters.ts';
 import { commandKey, readCommand } from '../messages/incoming.ts';
-import type { Broker, Headers, LogRecord, ReceivedRecord } from '../service-layer/unit-of-work.ts';
-import { readTopic } from './read-topic.ts';
+import type { Headers, LogRecord, ReceivedRecord } from '../service-layer/unit-of-work.ts';
 
 /**
  * The dead letters topic as a list from which letters can be taken.
@@ -23,12 +22,16 @@ const REPLACED_BY = 'dead-letter-replaced-by';
 /** In the id of a command that takes the place of another one: what follows that one's id. */
 const EDITED = '/edited-';
 
+/** `/partition/offset` at its longest. */
+export const MAX_PLACE_LENGTH = 1 + 10 + 1 + 16;
+
 /** Why a command is parked that could be read. */
 const PARKED_REASONS = ['handler-failed', 'parked-behind'];
 
 export type Resolution = 'redriven' | 'discarded';
 
-export interface DeadLetter {
+/** What a letter says of itself. */
+export interface LetterHead {
   /** Its own place, `topic/partition/offset`. */
   readonly id: string;
   readonly reason: string;
@@ -52,31 +55,42 @@ export interface DeadLetter {
   readonly position: number | null;
   /** How often it has been sent again before. */
   readonly redrives: number;
+  /** The record's, null: none. */
+  readonly key: Buffer | null;
+  readonly valueBytes: number | null;
+}
+
+/** What happened to a letter. */
+export interface Fate {
   /** What was done with it, when and by whom; null: it waits. */
   readonly resolution: Resolution | null;
   readonly resolvedAt: string | null;
   readonly resolvedBy: string | null;
   /** The id of the command that was sent in its place, if one was. */
   readonly replacedBy?: string;
-  readonly record: ReceivedRecord;
 }
 
-/** Every dead letter that the topic holds, oldest first. */
-export async function readDeadLetters(broker: Broker, topic: string): Promise<readonly DeadLetter[]> {
-  return asDeadLetters(await readTopic(broker, topic));
+/** A letter without its headers and its value, for a list of many. */
+export type ListedLetter = LetterHead & Fate;
+
+export interface DeadLetter extends LetterHead, Fate {
+  readonly record: ReceivedRecord;
 }
 
 /** The letters among the topic's records. */
 export function asDeadLetters(records: readonly ReceivedRecord[]): readonly DeadLetter[] {
-  const markers = new Map<string, ReceivedRecord>();
+  const fates = new Map<string, Fate>();
   for (const record of records.filter(isMarker)) {
     const id = resolvedBy(record);
     // The first says what happened: whoever came second found nothing to do.
-    if (!markers.has(id)) markers.set(id, record);
+    if (!fates.has(id)) fates.set(id, fateOf(record));
   }
   return records
     .filter((record) => !isMarker(record))
-    .map((record) => letter(record, markers))
+    .map((record) => {
+      const head = headOf(record);
+      return { ...head, ...(fates.get(head.id) ?? UNRESOLVED), record };
+    })
     .toSorted((one, other) => one.failedAt.localeCompare(other.failedAt));
 }
 
@@ -98,14 +112,14 @@ export function isMarker({ headers }: { readonly headers: Headers }): boolean {
 
 /** The marker that takes a letter off the list, and the line of the audit. */
 export function marker(
-  { id, record }: DeadLetter,
+  { id, key }: Pick<LetterHead, 'id' | 'key'>,
   resolution: Resolution,
   by: string,
   at: Date,
   replacedBy: string | null = null,
 ): LogRecord {
   const audit = { [RESOLVED_AT]: at.toISOString(), [RESOLVED_BY]: by, ...(replacedBy !== null && { [REPLACED_BY]: replacedBy }) };
-  return { key: record.key, value: null, headers: { [RESOLVES]: id, [RESOLUTION]: resolution, ...audit } };
+  return { key, value: null, headers: { [RESOLVES]: id, [RESOLUTION]: resolution, ...audit } };
 }
 
 /**
@@ -171,9 +185,10 @@ function envelopeOf(message: { readonly value: Buffer | null; readonly headers: 
  * The partition of the topic that the message came through, so that it goes there again: what comes
  * behind it there cannot overtake it. Null: it came through another topic, or its letter does not say.
  */
-export function partitionIn(topic: string, { record: { headers } }: DeadLetter): number | null {
-  const partition = text(headers, 'dead-letter-partition');
-  return text(headers, 'dead-letter-topic') === topic && /^\d{1,9}$/.test(partition) ? Number(partition) : null;
+export function partitionIn(topic: string, { original }: LetterHead): number | null {
+  // A topic has no slash in its name.
+  const [from, partition] = original.split('/');
+  return from === topic && /^\d{1,9}$/.test(partition ?? '') ? Number(partition) : null;
 }
 
 /** The place of the message that the letter is about. */
@@ -181,20 +196,32 @@ export function originalOf({ headers }: { readonly headers: Headers }): string {
   return ['topic', 'partition', 'offset'].map((name) => text(headers, `dead-letter-${name}`)).join('/');
 }
 
-function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRecord>): DeadLetter {
-  const { topic, partition, offset, headers, timestampMs } = record;
+/** The fate of a letter without a marker. */
+export const UNRESOLVED: Fate = { resolution: null, resolvedAt: null, resolvedBy: null };
+
+/** What the marker says of its letter. */
+export function fateOf({ headers, timestampMs }: ReceivedRecord): Fate {
+  const replacedBy = text(headers, REPLACED_BY);
+  return {
+    resolution: text(headers, RESOLUTION) === 'redriven' ? 'redriven' : 'discarded',
+    resolvedAt: text(headers, RESOLVED_AT) || new Date(timestampMs).toISOString(),
+    resolvedBy: text(headers, RESOLVED_BY) || null,
+    ...(replacedBy !== '' && { replacedBy }),
+  };
+}
+
+/** What the letter says of itself. Nothing of it keeps the record's bytes, except its key. */
+export function headOf(record: ReceivedRecord): LetterHead {
+  const { topic, partition, offset, key, value, headers, timestampMs } = record;
   const of = (name: string) => text(headers, `dead-letter-${name}`);
   const reason = of('reason') || 'unknown';
   // A former release kept what a sender had forged, where it wrote nothing itself.
   const ofParked = (name: string) => (PARKED_REASONS.includes(reason) ? of(name) : '');
   const cut = (['skus', 'behind'] as const).filter((each) => ofParked('cut').split(',').includes(each));
-  const id = `${topic}/${partition}/${offset}`;
   const original = originalOf(record);
   const envelope = envelopeOf(record);
-  const done = markers.get(id);
-  const replacedBy = done ? text(done.headers, REPLACED_BY) : '';
   return {
-    id,
+    id: `${topic}/${partition}/${offset}`,
     reason,
     message: of('message'),
     original,
@@ -208,11 +235,8 @@ function letter(record: ReceivedRecord, markers: ReadonlyMap<string, ReceivedRec
     ...(cut.length > 0 && { cut }),
     position: ofParked('position') === '' ? null : Number(ofParked('position')),
     redrives: redrivesOf(record),
-    resolution: done ? (text(done.headers, RESOLUTION) === 'redriven' ? 'redriven' : 'discarded') : null,
-    resolvedAt: done ? text(done.headers, RESOLVED_AT) || new Date(done.timestampMs).toISOString() : null,
-    resolvedBy: done ? text(done.headers, RESOLVED_BY) || null : null,
-    ...(replacedBy !== '' && { replacedBy }),
-    record,
+    key,
+    valueBytes: value === null ? null : value.length,
   };
 }
 
@@ -228,7 +252,7 @@ function formerLettersIdentity(id: string, envelope: Envelope | null, original: 
 }
 
 /** The names under which others may wait for the letter's command: former releases name its id alone. */
-export function namesOf({ identity, commandId }: DeadLetter): readonly Identity[] {
+export function namesOf({ identity, commandId }: LetterHead): readonly Identity[] {
   return [identity, formerIdentity(commandId)];
 }
 

@@ -1,5 +1,5 @@
 import { type Identity, sourceOf } from '../domain/identity.ts';
-import { type DeadLetter, namesOf } from './dead-letter-box.ts';
+import { type ListedLetter, namesOf } from './dead-letter-box.ts';
 import { UsageError } from './errors.ts';
 
 export type Action = 'redrive' | 'discard';
@@ -22,16 +22,16 @@ export interface Selection {
 
 /** What will be done with which letters, each list in the order in which it is done. */
 export interface Plan {
-  readonly redrive: readonly DeadLetter[];
-  readonly discard: readonly DeadLetter[];
-  readonly refused: readonly { readonly letter: DeadLetter; readonly why: string }[];
+  readonly redrive: readonly ListedLetter[];
+  readonly discard: readonly ListedLetter[];
+  readonly refused: readonly { readonly letter: ListedLetter; readonly why: string }[];
 }
 
 /** The letters that all of the filters match. */
-export function filter(
-  letters: readonly DeadLetter[],
+export function filter<Letter extends ListedLetter>(
+  letters: readonly Letter[],
   { reason, type, sku, since, id, source }: Omit<Selection, 'ids' | 'all'>,
-): DeadLetter[] {
+): Letter[] {
   const sinceMs = since === undefined ? Number.NEGATIVE_INFINITY : Date.parse(since);
   if (Number.isNaN(sinceMs)) throw new UsageError(`--since ${since} is no time: write it like 2026-11-25T18:00:00Z`);
   return letters.filter(
@@ -54,7 +54,7 @@ const NAMED = 5;
  * @param chosen what the filters match
  * @throws {UsageError} how to choose among them
  */
-export function refuseSeveralSources(chosen: readonly DeadLetter[], { id, source }: Pick<Selection, 'id' | 'source'>): void {
+export function refuseSeveralSources(chosen: readonly ListedLetter[], { id, source }: Pick<Selection, 'id' | 'source'>): void {
   if (id === undefined || source !== undefined) return;
   const sources = [...new Set(chosen.map(({ identity }) => sourceOf(identity)))];
   if (sources.length < 2) return;
@@ -67,8 +67,8 @@ export function refuseSeveralSources(chosen: readonly DeadLetter[], { id, source
 }
 
 /** Of what was never read nobody knows the products: its key is the product's where the sender keys by it. */
-function isAbout({ skus, position, record }: DeadLetter, sku: string): boolean {
-  return position === null ? String(record.key) === sku : skus.includes(sku);
+function isAbout({ skus, position, key }: ListedLetter, sku: string): boolean {
+  return position === null ? String(key) === sku : skus.includes(sku);
 }
 
 /**
@@ -80,22 +80,23 @@ function isAbout({ skus, position, record }: DeadLetter, sku: string): boolean {
  */
 export function plan(
   action: Action,
-  chosen: readonly DeadLetter[],
-  open: readonly DeadLetter[],
+  chosen: readonly ListedLetter[],
+  open: readonly ListedLetter[],
   maxRedrives: number,
-  corrected: DeadLetter | null = null,
+  corrected: ListedLetter | null = null,
 ): Plan {
+  const isChosen = new Set(chosen);
   if (action === 'discard') {
     const gone = new Set(chosen.flatMap(namesOf));
-    const released = open.filter((letter) => !chosen.includes(letter) && letter.behind.some((id) => gone.has(id)));
+    const released = open.filter((letter) => !isChosen.has(letter) && letter.behind.some((id) => gone.has(id)));
     return { redrive: inOrder(released), discard: chosen, refused: [] };
   }
   const failed = new Set(chosen.filter(({ position }) => position !== null).flatMap(failedOnes));
   const sequence = open.filter(
-    (letter) => chosen.includes(letter) || (letter.position !== null && failedOnes(letter).some((identity) => failed.has(identity))),
+    (letter) => isChosen.has(letter) || (letter.position !== null && failedOnes(letter).some((identity) => failed.has(identity))),
   );
   const refused = sequence.flatMap((letter) => {
-    const why = reasonToRefuse(letter, maxRedrives, letter === corrected);
+    const why = reasonToRefuse(letter, maxRedrives, letter.id === corrected?.id);
     return why === null ? [] : [{ letter, why }];
   });
   const stuck = new Set(refused.flatMap(({ letter }) => namesOf(letter)));
@@ -104,12 +105,16 @@ export function plan(
 }
 
 /** The failed commands that it waits for; or it is one itself. */
-function failedOnes(letter: DeadLetter): readonly Identity[] {
+function failedOnes(letter: ListedLetter): readonly Identity[] {
   return letter.behind.length > 0 ? letter.behind : namesOf(letter);
 }
 
-function reasonToRefuse({ id, original, record, redrives, reason }: DeadLetter, maxRedrives: number, isCorrected: boolean): string | null {
-  if (record.value === null && !isCorrected) {
+function reasonToRefuse(
+  { id, original, valueBytes, redrives, reason }: ListedLetter,
+  maxRedrives: number,
+  isCorrected: boolean,
+): string | null {
+  if (valueBytes === null && !isCorrected) {
     return `${id} has no value to send: bring one with --edit, or publish the message itself again (it was ${original}) and discard the letter`;
   }
   if (redrives >= maxRedrives && reason !== 'parked-behind') {
@@ -119,6 +124,6 @@ function reasonToRefuse({ id, original, record, redrives, reason }: DeadLetter, 
 }
 
 /** What stands in nobody's way first, as it failed; the rest as it must follow one another. */
-function inOrder(letters: readonly DeadLetter[]): DeadLetter[] {
+function inOrder(letters: readonly ListedLetter[]): ListedLetter[] {
   return letters.toSorted((one, other) => (one.position ?? 0) - (other.position ?? 0));
 }

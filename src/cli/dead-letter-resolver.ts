@@ -5,15 +5,17 @@ import type { AddressedRecord } from '../service-layer/unit-of-work.ts';
 import {
   type DeadLetter,
   type edited,
+  type ListedLetter,
   marker,
   namesOf,
   partitionIn,
   type Resolution,
-  readDeadLetters,
   redriven,
 } from './dead-letter-box.ts';
 import { type Plan, plan } from './dead-letter-plan.ts';
+import { ListedLetters } from './listed-letters.ts';
 import { answering, type BrokerSession } from './session.ts';
+import { readPage } from './waiting-letters.ts';
 
 const MAX_BATCH_RECORDS = 500;
 const MAX_BATCH_BYTES = 512 * 1024;
@@ -29,8 +31,8 @@ export interface Correction {
 /** Hears what becomes of the letters. */
 export interface Listener {
   /** @param replacedBy the id of the command that was sent in its place */
-  resolved(letter: DeadLetter, resolution: Resolution, by: string, replacedBy: string | null): void;
-  failedAgain(letter: DeadLetter): void;
+  resolved(letter: ListedLetter, resolution: Resolution, by: string, replacedBy: string | null): void;
+  failedAgain(letter: ListedLetter): void;
   /** What was sent again has no answer yet, and what is behind it was not followed. */
   unanswered(): void;
 }
@@ -50,6 +52,7 @@ export class DeadLetterResolver {
   readonly #tellDatabase: (release: Release) => Promise<void>;
   readonly #correction: Correction | null;
   readonly #listener: Listener;
+  readonly #letters: ListedLetters;
   readonly #by = `${userInfo().username}@${hostname()}`;
 
   constructor(
@@ -57,11 +60,13 @@ export class DeadLetterResolver {
     tellDatabase: (release: Release) => Promise<void>,
     correction: Correction | null,
     listener: Listener,
+    letters = new ListedLetters(session.broker, session.config.deadLettersTopic),
   ) {
     this.#session = session;
     this.#tellDatabase = tellDatabase;
     this.#correction = correction;
     this.#listener = listener;
+    this.#letters = letters;
   }
 
   async carryOut({ redrive, discard }: Plan): Promise<void> {
@@ -73,30 +78,47 @@ export class DeadLetterResolver {
     if (redrive.some(({ position }) => position !== null)) await this.#follow(redrive, places);
   }
 
-  #release(redrive: readonly DeadLetter[], discard: readonly DeadLetter[]): Release {
-    const parked = (letters: readonly DeadLetter[]) => letters.filter(({ position }) => position !== null).map(({ identity }) => identity);
+  #release(redrive: readonly ListedLetter[], discard: readonly ListedLetter[]): Release {
+    const parked = (letters: readonly ListedLetter[]) =>
+      letters.filter(({ position }) => position !== null).map(({ identity }) => identity);
     const correction = this.#correction;
     const replaced = correction && { identity: correction.letter.identity, by: correction.message.identity };
     return { redriven: parked(redrive), discarded: parked(discard), replaced };
   }
 
-  async #sendAgain(letters: readonly DeadLetter[]): Promise<readonly Place[]> {
+  async #sendAgain(letters: readonly ListedLetter[]): Promise<readonly Place[]> {
     const { broker, config } = this.#session;
     const places: Place[] = [];
     if (letters.length === 0) return places;
     const partitions = (await answering(broker.offsetRanges(config.commandsTopic), config)).length;
     for (const batch of batches(letters)) {
-      const messages = batch.map((letter) => this.#addressed(letter, partitions));
+      const messages = (await this.#whole(batch)).map((letter) => this.#addressed(letter, partitions));
       places.push(...(await answering(broker.publish(config.commandsTopic, messages), config)));
       await this.#mark(batch, 'redriven');
     }
     return places;
   }
 
-  async #mark(letters: readonly DeadLetter[], resolution: Resolution): Promise<void> {
+  /** Fetches what is sent again. @throws the topic has lost some of it */
+  async #whole(listed: readonly ListedLetter[]): Promise<readonly DeadLetter[]> {
+    const { broker, config } = this.#session;
+    const places = listed.map(({ id }) => {
+      const [partition, offset] = id.split('/').slice(-2).map(Number) as [number, number];
+      return { partition, offset };
+    });
+    const found = await readPage(broker, config.deadLettersTopic, places);
+    const byId = new Map(found.map((letter) => [letter.id, letter]));
+    return listed.map(({ id }) => {
+      const letter = byId.get(id);
+      if (letter) return letter;
+      throw new Error(`The dead letter ${id} is gone: ${config.deadLettersTopic} has deleted it meanwhile`);
+    });
+  }
+
+  async #mark(letters: readonly ListedLetter[], resolution: Resolution): Promise<void> {
     const { broker, config } = this.#session;
     for (const batch of batches(letters)) {
-      const replacedBy = (letter: DeadLetter) => this.#replacementOf(letter)?.id ?? null;
+      const replacedBy = (letter: ListedLetter) => this.#replacementOf(letter)?.id ?? null;
       const markers = batch.map((letter) => marker(letter, resolution, this.#by, new Date(), replacedBy(letter)));
       await answering(broker.publish(config.deadLettersTopic, markers), config);
       for (const letter of batch) this.#listener.resolved(letter, resolution, this.#by, replacedBy(letter));
@@ -110,24 +132,23 @@ export class DeadLetterResolver {
     return partition === null || partition >= partitions ? message : { ...message, partition };
   }
 
-  #replacementOf(letter: DeadLetter): Correction['message'] | null {
-    return letter === this.#correction?.letter ? this.#correction.message : null;
+  #replacementOf({ id }: ListedLetter): Correction['message'] | null {
+    return id === this.#correction?.letter.id ? this.#correction.message : null;
   }
 
   /**
    * What arrived, or came through another lane, before the failed command was answered is parked again: it is sent after it. When all that was
    * sent is, it waits for a command that was sent again before and is not answered yet: sending more would only fill the topics.
    */
-  async #follow(first: readonly DeadLetter[], firstPlaces: readonly Place[]): Promise<void> {
-    const { broker, config } = this.#session;
+  async #follow(first: readonly ListedLetter[], firstPlaces: readonly Place[]): Promise<void> {
     const sent = new Set(first.flatMap((letter) => [...namesOf(letter), ...letter.behind]));
     if (this.#correction) sent.add(this.#correction.message.identity);
     let last = first;
     for (let places = firstPlaces; places.length > 0; ) {
       if (!(await this.#areAnswered(places))) return this.#listener.unanswered();
-      const open = (await readDeadLetters(broker, config.deadLettersTopic)).filter(({ resolution }) => resolution === null);
+      const open = (await this.#letters.read()).filter(({ resolution }) => resolution === null);
       const failed = open.filter((letter) => letter.reason === 'handler-failed' && namesOf(letter).some((name) => sent.has(name)));
-      const isStuck = ({ behind }: DeadLetter) => failed.some((letter) => namesOf(letter).some((name) => behind.includes(name)));
+      const isStuck = ({ behind }: ListedLetter) => failed.some((letter) => namesOf(letter).some((name) => behind.includes(name)));
       const next = open.filter((letter) => letter.behind.some((id) => sent.has(id)) && !isStuck(letter));
       if (next.length === 0) {
         for (const letter of failed) this.#listener.failedAgain(letter);
@@ -157,11 +178,11 @@ interface Place {
   readonly offset: number;
 }
 
-function batches(letters: readonly DeadLetter[]): readonly (readonly DeadLetter[])[] {
-  const result: DeadLetter[][] = [];
+function batches(letters: readonly ListedLetter[]): readonly (readonly ListedLetter[])[] {
+  const result: ListedLetter[][] = [];
   let bytes = 0;
   for (const letter of letters) {
-    const size = letter.record.value?.length ?? 0;
+    const size = letter.valueBytes ?? 0;
     const last = result.at(-1);
     if (last && last.length < MAX_BATCH_RECORDS && bytes + size <= MAX_BATCH_BYTES) {
       last.push(letter);

@@ -49,7 +49,7 @@ export async function rebuild(options: RebuildOptions & ActOptions): Promise<voi
       const howToGoOn = 'The same command again goes on from there';
       const outcome = await carryOut({ total, done, unit: 'offsets', howToGoOn }, options, async (act) => {
         await bringEmbeddedLog(config, options.into, database);
-        return orSkip(rebuilding.run(act));
+        return orSkip(database.longWork((signal) => rebuilding.run({ ...act, signal }), act.signal));
       });
       if (!outcome) return;
       const { result, seconds } = outcome;

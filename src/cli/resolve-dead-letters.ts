@@ -1,14 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import type { Release } from '../adapters/database/parked-commands.ts';
-import { type DeadLetter, edited, readDeadLetters } from './dead-letter-box.ts';
+import { edited, type ListedLetter } from './dead-letter-box.ts';
 import { type Action, filter, type Plan, plan, refuseSeveralSources, type Selection } from './dead-letter-plan.ts';
 import { type Correction, DeadLetterResolver, type Listener } from './dead-letter-resolver.ts';
 import { UsageError } from './errors.ts';
+import { ListedLetters } from './listed-letters.ts';
 import { print, printJson, printTable, say, visible } from './output.ts';
 import { openBar } from './progress.ts';
 import { releaseInDatabase } from './release-in-database.ts';
-import { withBroker } from './session.ts';
+import { type BrokerSession, withBroker } from './session.ts';
 import { found } from './show-dead-letters.ts';
+import { readDeadLetter } from './waiting-letters.ts';
 
 /** How to go about it. */
 export interface Manner {
@@ -28,7 +30,8 @@ export async function resolveDeadLetters(action: Action, selection: Selection, m
     throw new UsageError(`${action} takes ids, or filters (--reason, --type, --sku, --since, --id, --source), or --all`);
   }
   await withBroker({ createTopics: false }, async (session) => {
-    const letters = await readDeadLetters(session.broker, session.config.deadLettersTopic);
+    const list = new ListedLetters(session.broker, session.config.deadLettersTopic);
+    const letters = await list.read();
     const open = letters.filter(({ resolution }) => resolution === null);
     const named =
       ids.length > 0 ? [...new Set(ids)].map((id) => found(letters.find((each) => each.id === id) ?? null, id)) : filter(open, filters);
@@ -37,7 +40,7 @@ export async function resolveDeadLetters(action: Action, selection: Selection, m
     for (const { id, resolution } of named) {
       if (resolution) say(manner.json, { id, result: 'unchanged', resolution }, `${id} was ${resolution} before: nothing to do`);
     }
-    const correction = manner.edit === undefined ? null : await correct(action, chosen, manner.edit);
+    const correction = manner.edit === undefined ? null : await correct(session, action, chosen, manner.edit);
     const decided = plan(action, chosen, open, manner.maxRedrives, correction?.letter);
     for (const { letter, why } of decided.refused) {
       say(manner.json, { id: letter.id, result: 'refused', why }, null);
@@ -49,7 +52,7 @@ export async function resolveDeadLetters(action: Action, selection: Selection, m
     const bar = await openBar(decided.redrive.length + decided.discard.length);
     const tellDatabase = (release: Release) => releaseInDatabase(session.config, release);
     try {
-      await new DeadLetterResolver(session, tellDatabase, correction, listener(manner.json, bar.add)).carryOut(decided);
+      await new DeadLetterResolver(session, tellDatabase, correction, listener(manner.json, bar.add), list).carryOut(decided);
     } finally {
       bar.close();
     }
@@ -58,7 +61,7 @@ export async function resolveDeadLetters(action: Action, selection: Selection, m
 }
 
 /** Says which letters may belong to what was chosen: they had no room to tell. */
-function warnOfCut(open: readonly DeadLetter[], { redrive, discard }: Plan, sku: string | undefined): void {
+function warnOfCut(open: readonly ListedLetter[], { redrive, discard }: Plan, sku: string | undefined): void {
   const taken = new Set([...redrive, ...discard]);
   const missed = open.filter((each) => !taken.has(each) && each.cut?.includes(sku === undefined ? 'behind' : 'skus'));
   if (missed.length === 0) return;
@@ -91,19 +94,25 @@ function listener(json: boolean, done: (count: number) => void): Listener {
   };
 }
 
-async function correct(action: Action, chosen: readonly DeadLetter[], edit: string): Promise<Correction> {
-  const [letter] = chosen;
-  if (action !== 'redrive' || chosen.length !== 1 || !letter)
+async function correct(
+  { broker, config }: BrokerSession,
+  action: Action,
+  chosen: readonly ListedLetter[],
+  edit: string,
+): Promise<Correction> {
+  const [listed] = chosen;
+  if (action !== 'redrive' || chosen.length !== 1 || !listed)
     throw new UsageError('--edit corrects one letter: redrive <id> --edit <json>');
+  const letter = found(await readDeadLetter(broker, config.deadLettersTopic, listed.id), listed.id);
   return { letter, message: edited(letter, edit.startsWith('@') ? await readFile(edit.slice(1), 'utf8') : edit) };
 }
 
 function preview({ redrive, discard }: Plan, correction: Correction | null, json: boolean): void {
-  const corrected = correction && redrive.includes(correction.letter) ? correction : null;
+  const corrected = correction && redrive.some(({ id }) => id === correction.letter.id) ? correction : null;
   const rows = [...discard.map((letter) => ({ letter, result: 'discard' })), ...redrive.map((letter) => ({ letter, result: 'redrive' }))];
   if (json) {
     for (const { letter, result } of rows) {
-      const edit = letter === corrected?.letter && { replacedBy: corrected.message.id, edit: String(corrected.message.value) };
+      const edit = letter.id === corrected?.letter.id && { replacedBy: corrected.message.id, edit: String(corrected.message.value) };
       printJson({ id: letter.id, result: `would-${result}`, commandId: letter.commandId, ...edit });
     }
     return;

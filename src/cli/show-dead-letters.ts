@@ -1,5 +1,5 @@
 import { idOf, sourceOf } from '../domain/identity.ts';
-import type { DeadLetter } from './dead-letter-box.ts';
+import type { DeadLetter, ListedLetter } from './dead-letter-box.ts';
 import { filter, type Selection } from './dead-letter-plan.ts';
 import { headersAsText, recordAsJson } from './describe-record.ts';
 import { print, printJson, Table, textOrHex, visible } from './output.ts';
@@ -35,12 +35,12 @@ export async function showDeadLetter(id: string, json: boolean): Promise<void> {
 }
 
 /** @throws when there is no such letter */
-export function found(letter: DeadLetter | null, id: string): DeadLetter {
+export function found<Letter extends ListedLetter>(letter: Letter | null, id: string): Letter {
   if (letter) return letter;
   throw new Error(`There is no dead letter ${id}: "npx allocation dead-letters list" prints the ids of those that wait`);
 }
 
-function about({ record: _, identity, behind, ...rest }: DeadLetter): object {
+function about({ record: _record, key: _key, valueBytes: _bytes, identity, behind, ...rest }: DeadLetter): object {
   return { ...rest, source: sourceOf(identity), behind: behind.map(idOf) };
 }
 

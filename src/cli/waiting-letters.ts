@@ -1,6 +1,6 @@
 import { bytesOf } from '../adapters/record-bytes.ts';
 import type { Broker, ReceivedRecord } from '../service-layer/unit-of-work.ts';
-import { asDeadLetters, type DeadLetter, failedAtMs, isMarker, resolvedBy } from './dead-letter-box.ts';
+import { asDeadLetters, type DeadLetter, failedAtMs, isMarker, MAX_PLACE_LENGTH, resolvedBy } from './dead-letter-box.ts';
 
 /** So many letters, or so many bytes of them, are in memory at once; one letter is in any case. */
 const PAGE_LETTERS = 2_000;
@@ -44,16 +44,13 @@ async function findWaiting(broker: Broker, topic: string): Promise<readonly Wait
       const { partition, offset } = record;
       if (!isMarker(record)) letters.push({ partition, offset, failedAtMs: failedAtMs(record), bytes: bytesOf(record) });
       // A forged marker may name anything, of any length.
-      else if (resolvedBy(record).length <= topic.length + PLACE_LENGTH) resolved.add(resolvedBy(record));
+      else if (resolvedBy(record).length <= topic.length + MAX_PLACE_LENGTH) resolved.add(resolvedBy(record));
     }
   });
   return letters
     .filter(({ partition, offset }) => !resolved.has(placeOf({ topic, partition, offset })))
     .sort((one, other) => one.failedAtMs - other.failedAtMs);
 }
-
-/** `/partition/offset` at its longest. */
-const PLACE_LENGTH = 1 + 10 + 1 + 16;
 
 function* pagesOf(letters: readonly Waiting[]): Generator<readonly Waiting[], void> {
   let page: Waiting[] = [];
@@ -70,7 +67,12 @@ function* pagesOf(letters: readonly Waiting[]): Generator<readonly Waiting[], vo
   if (page.length > 0) yield page;
 }
 
-async function readPage(broker: Broker, topic: string, page: readonly Waiting[]): Promise<readonly DeadLetter[]> {
+/** Reads the letters that lie at these places of the topic. Markers that lie elsewhere are not read. */
+export async function readPage(
+  broker: Broker,
+  topic: string,
+  page: readonly Pick<Waiting, 'partition' | 'offset'>[],
+): Promise<readonly DeadLetter[]> {
   const wanted = new Map<number, Set<number>>();
   for (const { partition, offset } of page) wanted.set(partition, (wanted.get(partition) ?? new Set()).add(offset));
   const ranges = [...wanted].map(([partition, offsets]) => {

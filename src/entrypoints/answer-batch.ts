@@ -143,8 +143,8 @@ async function handle(
   const [claimed, parked] = await Promise.all([
     transaction.claim(commands.map(({ identity }) => identity)),
     transaction.readParked(commands, false),
+    transaction.prepare(commands.map(({ command }) => command)),
   ]);
-  await transaction.prepare(commands.map(({ command }) => command));
   passing('loaded');
   const parking = new Parking(parked, parkingLimits);
   const unanswered = new Set(claimed);
@@ -170,6 +170,9 @@ async function handle(
         eventCount += events.length;
         if (eventCount > MAX_EVENTS && answers.length > 1) throw new TooMuchAtOnceError(`${eventCount} events in one transaction`);
       }
+    } else if (!claimed.has(incoming.identity)) {
+      // Answered before this transaction: nothing may stay parked behind it.
+      parking.answered(incoming.identity);
     }
   }
   const changes = parking.changes();

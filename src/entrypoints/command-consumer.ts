@@ -3,7 +3,7 @@ import { AnswerReader } from './answered-offsets.ts';
 import { EarlierCommands } from './earlier-commands.ts';
 import { Lane } from './lane.ts';
 import { committedBy, LaneOffsets } from './lane-offsets.ts';
-import { LaneRefusedError } from './lost-offset.ts';
+import { LaneRefusedError, OlderDatabaseError } from './lost-offset.ts';
 import { ByteBudget, MEMORY_BUDGET_BYTES } from './memory-budget.ts';
 import { ProductTurns } from './product-turns.ts';
 import { type LaneContext, refuse } from './take-over.ts';
@@ -16,6 +16,7 @@ export class CommandConsumer {
   readonly #lanes = new Map<number, { readonly lane: Lane; readonly closed: Promise<void> }>();
   /** Why each partition was given back that another member has now. */
   readonly #refusals = new Map<number, string>();
+  readonly #died = Promise.withResolvers<Error>();
   #joining: GroupConsumer | null = null;
   #subscription: GroupConsumer | null = null;
 
@@ -38,6 +39,11 @@ export class CommandConsumer {
     };
   }
 
+  /** Resolves when this consumer can never work again: another process has its name in the group. */
+  get died(): Promise<Error> {
+    return this.#died.promise;
+  }
+
   /** Resolves when the group is joined. Lanes open, and recover from any trouble, by themselves. */
   async start(): Promise<void> {
     this.#subscription = await this.#context.broker.consume({
@@ -48,6 +54,8 @@ export class CommandConsumer {
       },
       assigned: (partition) => this.#assign(partition),
       mayTake: (partition) => this.#mayTake(partition),
+      fenced: this.#died.resolve,
+      maxFetchedBytes: MEMORY_BUDGET_BYTES.fetched,
     });
   }
 
@@ -110,6 +118,7 @@ export class CommandConsumer {
     } catch (error) {
       // By now the partition may be here, and its lane says the same.
       if (error instanceof LaneRefusedError && !this.#lanes.has(partition)) this.#refusals.set(partition, error.message);
+      if (error instanceof OlderDatabaseError) this.#context.onOlder?.(error);
       return false;
     }
     this.#refusals.delete(partition);

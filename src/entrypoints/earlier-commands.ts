@@ -120,8 +120,12 @@ export class EarlierCommands {
     const ranges = await this.#insistOnRanges(lane, isWanted);
     for (const lane of await this.#learn(topic)) this.#decided.note(lane);
     for (const { partition: other, beginning } of ranges) this.#noteEmpty({ topic, partition: other, nextOffset: beginning });
-    const ends = endsOf(topic, ranges);
-    return ends.filter((end) => end.partition !== partition && !this.#isReached(end));
+    return this.unreached(endsOf(topic, ranges).filter((end) => end.partition !== partition));
+  }
+
+  /** Those of the ends up to which their lanes have not decided, as far as this process knows. */
+  unreached(ends: readonly PartitionOffset[]): readonly PartitionOffset[] {
+    return ends.filter((end) => !this.#isReached(end));
   }
 
   /**

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { isRedriveSource, REDRIVE_SOURCE, sourceOf } from '../domain/identity.ts';
 import { CLOUD_EVENT_TYPE, NAME } from '../messages/cloud-events.ts';
 import { commandKey, FRONT_DOOR_PARTITION, MAX_COMMAND_BYTES, readCommand } from '../messages/incoming.ts';
 import { type Broker, TroubleError } from '../service-layer/unit-of-work.ts';
@@ -161,6 +162,10 @@ export class HttpApi {
     if (incoming.kind === 'unreadable') {
       const { reason, message: detail, fields: errors } = incoming;
       return problem(reply, reason === 'too-large' ? 413 : 400, detail, { reason, errors });
+    }
+    if (isRedriveSource(sourceOf(incoming.identity))) {
+      const detail = `source ${REDRIVE_SOURCE} is the service's own, for "dead-letters redrive": use another one`;
+      return problem(reply, 400, detail, { reason: 'malformed', errors: [] });
     }
     const { broker, commandsTopic } = this.#options;
     try {

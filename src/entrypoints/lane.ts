@@ -15,7 +15,7 @@ import {
 } from '../service-layer/unit-of-work.ts';
 import { answerBatch, type HandlerFailure, placeOf, productsNamedIn, readRecords, UnsettledError } from './answer-batch.ts';
 import type { Awaited } from './earlier-commands.ts';
-import { LaneRefusedError } from './lost-offset.ts';
+import { LaneRefusedError, OlderDatabaseError } from './lost-offset.ts';
 import { OutboxRelay } from './outbox-relay.ts';
 import { type LaneContext, takeOver } from './take-over.ts';
 
@@ -163,7 +163,8 @@ export class Lane implements PartitionOwner {
 
   async #handleFresh(records: readonly ReceivedRecord[], relay: OutboxRelay): Promise<void> {
     const isWanted = () => relay === this.#relay && !this.#isClosing;
-    const order: DeliveryOrder = { records, settledBelowOffset: 0, waiting: null, ends: [], isWanted };
+    const maxRecords = Number.POSITIVE_INFINITY;
+    const order: DeliveryOrder = { records, settledBelowOffset: 0, waiting: null, ends: [], maxRecords, isWanted };
     const queue = [records];
     let attempts = 0;
     let failure: HandlerFailure | null = null;
@@ -205,6 +206,9 @@ export class Lane implements PartitionOwner {
    * accepted before it. What stands before such a command is answered first, so that the lanes that
    * wait for this one see it. One wait serves the whole delivery, which was fetched before the wait,
    * unless the lane went ahead of another one that waits too.
+   *
+   * Lanes with a backlog take turns at each such command. So a lane that has met one tries no more at
+   * once than a few times as many as there were before it: the rest would be loaded for nothing.
    * @returns what is left of the batch
    */
   async #answerInOrder(
@@ -221,9 +225,15 @@ export class Lane implements PartitionOwner {
       Object.assign(order, { settledBelowOffset: settledBelow(order.records, batch[0], beforeMs), waiting: null });
       return [batch];
     }
+    if (batch.length > order.maxRecords) return [batch.slice(0, order.maxRecords), batch.slice(order.maxRecords)];
     const unsettled = await this.#answer(batch, relay, failure, order.settledBelowOffset);
-    if (unsettled === null) return [];
-    const ends = await earlier.undecided(lane, order.isWanted);
+    if (unsettled === null) {
+      order.maxRecords *= 2;
+      return [];
+    }
+    order.maxRecords = Math.max(LEAST_RECORDS, 4 * unsettled);
+    // The delivery was fetched before the ends were asked for: they hold for all of it.
+    const ends = order.ends.length > 0 ? earlier.unreached(order.ends) : await earlier.undecided(lane, order.isWanted);
     if (ends.length === 0) {
       order.settledBelowOffset = Number.POSITIVE_INFINITY;
       return [batch];
@@ -336,6 +346,7 @@ export class Lane implements PartitionOwner {
       } catch (error) {
         if (this.#closing.signal.aborted) return;
         if (error instanceof LaneRefusedError) this.#refuse(error);
+        if (error instanceof OlderDatabaseError) this.#context.onOlder?.(error);
         await this.#wait(this.#fail(error));
       }
     }
@@ -381,6 +392,8 @@ interface DeliveryOrder {
   /** The part of the delivery that waits for other lanes to come up to `ends`. */
   waiting: readonly ReceivedRecord[] | null;
   ends: readonly PartitionOffset[];
+  /** How many records the lane tries to answer at once. */
+  maxRecords: number;
   /** The lane has not opened anew since, and does not close. */
   readonly isWanted: () => boolean;
 }
@@ -404,6 +417,8 @@ function settledBelow(records: readonly ReceivedRecord[], first: ReceivedRecord 
   return records.find(isLate)?.offset ?? Number.POSITIVE_INFINITY;
 }
 
+/** Fewer at once would cost more transactions, each with its fsync, than they spare. */
+const LEAST_RECORDS = 64;
 const LARGE_DELIVERY_RECORDS = 1_000;
 const GATHER_MS = 10;
 const DRAIN_TIMEOUT_MS = 10_000;

@@ -15,6 +15,9 @@ export class LaneRefusedError extends TroubleError {
   override readonly name = 'LaneRefusedError';
 }
 
+/** The topics hold answers that the database does not know: it was lost, restored, or failed over. */
+export class OlderDatabaseError extends LaneRefusedError {}
+
 /** What is known of the lane and its topic when it opens. */
 export interface OpeningLane {
   readonly lane: Partition;

@@ -1,11 +1,15 @@
 /**
  * What one process may hold of messages, in bytes, by where it holds them.
  *
- * Each lane holds, besides, one delivery and its answers: 512 KiB as fetched, or one record batch of at
- * most 64 MiB unpacked. A lane that holds nothing may always take the next delivery. So lanes that
- * wait for each other's answers go on.
+ * Each lane has a fixed share of what is fetched (`adapters/broker/delivery-bytes.ts`), so no lane
+ * waits for another one's room. A larger record batch comes in pieces. While the next piece is
+ * unpacked, the whole batch takes up to 64 MiB, one batch at a time. The answers to one delivery are
+ * in memory besides, until their transaction is committed: at most 10 lanes of PostgreSQL have one
+ * (`DATABASE_POOL_SIZE`), and one lane of SQLite.
  */
 export const MEMORY_BUDGET_BYTES = {
+  /** Commands that lanes have fetched and not answered, two deliveries each, of all lanes together. */
+  fetched: 128 * 1024 * 1024,
   /** Answers that are committed to the database and wait for Kafka, of all lanes together. */
   relays: 128 * 1024 * 1024,
   /** Commands that came over HTTP and wait for the log. */

@@ -14,7 +14,7 @@ import type { Answering } from './answer-batch.ts';
 import type { AnswerReader, Watch } from './answered-offsets.ts';
 import type { EarlierCommands } from './earlier-commands.ts';
 import type { LaneOffsets } from './lane-offsets.ts';
-import { knownOffsets, LaneRefusedError, refuseAnotherGroup } from './lost-offset.ts';
+import { knownOffsets, LaneRefusedError, OlderDatabaseError, refuseAnotherGroup } from './lost-offset.ts';
 import type { ByteBudget } from './memory-budget.ts';
 import { wholeCommandChunks } from './outbox-relay.ts';
 import type { ProductTurns } from './product-turns.ts';
@@ -40,6 +40,8 @@ export interface LaneContext {
   readonly answered: AnswerReader;
   /** What an operator can do about a database that is older than the topics, in words. */
   readonly recoveryAdvice: () => Promise<string>;
+  /** Told each time that a lane finds the database older than the topics. */
+  readonly onOlder?: (error: OlderDatabaseError) => void;
   /**
    * Makes every lane of the process open anew, and so look whether the database still fits.
    * @param timeline lanes that have opened on it have looked already
@@ -154,13 +156,14 @@ function rangeOf({ topic, partition }: Partition, ranges: readonly OffsetRange[]
  * Checks every lane. Any lane may have changed a product, so a gap in one lane is a gap in the
  * product. No lane's C is ever beyond its D, and D is read after C here: what other owners do
  * meanwhile refuses nobody.
+ * @throws {OlderDatabaseError}
  */
 async function refuseOlder(topic: string, committed: readonly number[], { store, group, recoveryAdvice }: LaneContext): Promise<void> {
   const positions = await store.readPositions(topic);
   for (const [partition, answered] of committed.entries()) {
     const position = positions.get(partition) ?? 0;
     if (position >= answered) continue;
-    throw new LaneRefusedError(
+    throw new OlderDatabaseError(
       `The database stands at offset ${position} of ${topic}/${partition}, but the group ${group} has answered up to ${answered}: the database is older than the topics (lost, restored, or another one). ` +
         `Point DATABASE_URL at the database that answered them, or ${await recoveryAdvice()}`,
     );

@@ -31,6 +31,8 @@ export const NAME = /^[^\p{Cc}\p{Cs}]{1,255}$/u;
 
 /** On a record that stands for a whole batch which nobody can read (`adapters/broker/kafka/fetch.ts`): why. */
 const UNREADABLE_BATCH = 'unreadable-batch';
+/** The same of a record that is larger than any command. */
+export const TOO_LARGE_RECORD = 'too-large-record';
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 

@@ -1,5 +1,5 @@
 import { type Identity, idOf } from '../domain/identity.ts';
-import type { WireMessage } from './cloud-events.ts';
+import { TOO_LARGE_RECORD, type WireMessage } from './cloud-events.ts';
 
 export interface DeadLetter {
   /** `too-large`: the message has more bytes than a command may, or would let more order lines go. */
@@ -93,7 +93,7 @@ function letterOf(original: DeadMessage, why: DeadLetter, form: Form) {
 
 function sendersHeaders({ headers }: DeadMessage): WireMessage['headers'] {
   const isSenders = ([name, value]: [string, unknown]) =>
-    !name.startsWith('dead-letter-') || (name === REDRIVES && COUNT.test(String(value)));
+    name !== TOO_LARGE_RECORD && (!name.startsWith('dead-letter-') || (name === REDRIVES && COUNT.test(String(value))));
   const entries = Object.entries(headers);
   return entries.every(isSenders) ? headers : Object.fromEntries(entries.filter(isSenders));
 }

@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Command } from '../domain/commands.ts';
-import { type Identity, identityOf } from '../domain/identity.ts';
-import { type Envelope, MalformedMessageError, NAME, readEnvelope, type WireMessage } from './cloud-events.ts';
+import { hasDigest, type Identity, identityOf, isRedrivenPlace, redrivenIdentity } from '../domain/identity.ts';
+import { type Envelope, header, MalformedMessageError, NAME, readEnvelope, TOO_LARGE_RECORD, type WireMessage } from './cloud-events.ts';
 import { FIRST_VERSION, UnfitDataError, upcast, type Versions, versionOf } from './versions.ts';
 
 /** The largest command, in bytes of its value. */
@@ -96,6 +97,8 @@ export function readCommand(message: WireMessage, place: string): IncomingComman
     return unreadable('too-large', `The value has ${message.value.length} bytes; a command has at most ${MAX_COMMAND_BYTES}`);
   }
   try {
+    const tooLarge = message.value === null ? header(message, TOO_LARGE_RECORD) : null;
+    if (tooLarge !== null) return unreadable('too-large', tooLarge);
     const envelope = readEnvelope(message);
     const type = envelope.type ?? '';
     const versions = versionsByType.get(type);
@@ -104,7 +107,7 @@ export function readCommand(message: WireMessage, place: string): IncomingComman
     if (!parsed.success) return invalidData(type, parsed.error);
     const id = envelope.id ?? place;
     const { correlationId, traceparent } = envelope;
-    const identity = identityOf(envelope, place);
+    const identity = identityIn(envelope, message, place);
     return { kind: 'command', id, identity, correlationId: correlationId ?? id, traceparent, command: parsed.data };
   } catch (error) {
     if (error instanceof MalformedMessageError) return unreadable('malformed', error.message);
@@ -112,6 +115,20 @@ export function readCommand(message: WireMessage, place: string): IncomingComman
       return unreadable('invalid-data', error.message, [{ field: 'dataschema', message: error.message }]);
     throw error;
   }
+}
+
+function identityIn(envelope: Envelope, { value }: WireMessage, place: string): Identity {
+  const { source, id, type, dataschema } = envelope;
+  if (hasDigest(source)) throw new MalformedMessageError(`source ${source} is the service's own: use another one`);
+  if (id === null || !isRedrivenPlace(envelope)) return identityOf(envelope, place);
+  const said = JSON.stringify([type, dataschema]);
+  return redrivenIdentity(
+    id,
+    createHash('sha256')
+      .update(said)
+      .update(value ?? '')
+      .digest('hex'),
+  );
 }
 
 /** A sender may describe its data by a schema of its own: that says nothing of the version here. */

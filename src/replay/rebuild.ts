@@ -255,7 +255,8 @@ export class Rebuild {
       await writePositions(sql, positions, logId);
       const seen = ranges.map(({ partition, end: nextOffset }) => ({ topic: eventsTopic, partition, nextOffset }));
       await writeSeen(sql, seen, eventsLogId);
-      await replaceParked(sql, this.#database.dialect, await completeParked(sql, parked));
+      const { dialect } = this.#database;
+      await replaceParked(sql, dialect, await completeParked(sql, dialect, parked));
     }, signal);
   }
 }

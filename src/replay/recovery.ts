@@ -36,6 +36,10 @@ export interface RecoveryOptions {
  *    lost: let the turn go, and begin at 1.
  *
  * A crash anywhere, and an abort: the next start finds the mark of the unfinished rebuild at 1 and goes on with it.
+ *
+ * A database that becomes older while the service runs, as after a failover that lost commits, ends
+ * the process with an error (`bootstrap.ts`): the next start recovers it. What the process remembers
+ * of its lanes may be wrong by then.
  */
 export class Recovery {
   readonly #options: RecoveryOptions;
@@ -54,11 +58,19 @@ export class Recovery {
     return [this.#progress, this.#failure].filter((problem) => problem !== null);
   }
 
+  /**
+   * Whether a start would rebuild the database now.
+   * @throws {TroubleError} the log or the database cannot be reached
+   */
+  isNeeded(signal: AbortSignal): Promise<boolean> {
+    return this.#isNeeded({ signal, onProgress: () => {} });
+  }
+
   /** Resolves when the service can go on with its database, or the signal aborts. Never rejects, never gives up. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        if (!(await this.#isNeeded(signal))) break;
+        if (!(await this.#isNeeded(this.#watch(signal)))) break;
         this.#progress = 'The database must be rebuilt: waiting for another instance that does it';
         await inTurn(this.#options.database, signal, (turn) => this.#untilRebuilt(turn));
       } catch (error) {
@@ -69,12 +81,12 @@ export class Recovery {
     this.#failure = null;
   }
 
-  async #isNeeded(signal: AbortSignal): Promise<boolean> {
+  async #isNeeded(watch: Watch): Promise<boolean> {
     const { database, broker, config } = this.#options;
     if ((await readMark(database)) !== null) return true;
     const logId = await broker.logId(config.commandsTopic);
     const names = { group: config.groupId, commandsTopic: config.commandsTopic };
-    const committed = await readGroupPositions(broker, names, this.#answers, this.#watch(signal));
+    const committed = await readGroupPositions(broker, names, this.#answers, watch);
     const positions = await readPositions(database, config.commandsTopic);
     if (positions.some((position) => position.logId !== null && position.logId !== logId)) return false;
     const at = new Map(positions.map(({ partition, nextOffset }) => [partition, nextOffset]));
@@ -92,7 +104,7 @@ export class Recovery {
   }
 
   async #untilRebuilt(signal: AbortSignal): Promise<void> {
-    while (await this.#isNeeded(signal)) {
+    while (await this.#isNeeded(this.#watch(signal))) {
       try {
         await this.#rebuild(signal);
       } catch (error) {

@@ -1,4 +1,4 @@
-import { type DeadLetter, readDeadLetters } from '../cli/dead-letter-box.ts';
+import { headOf, isMarker } from '../cli/dead-letter-box.ts';
 import { type Identity, parkedIdentity } from '../domain/identity.ts';
 import { redrivesOf } from '../messages/dead-letters.ts';
 import { readCommand } from '../messages/incoming.ts';
@@ -23,9 +23,10 @@ export async function readAnsweredCommands(
   take: (answered: readonly Identity[]) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const letters = await readDeadLetters(broker, deadLettersTopic);
   if (await mayLackLetters(broker, deadLettersTopic)) return;
-  const redrives = highestRedrives(letters);
+  const redrives = await highestRedrives(broker, deadLettersTopic, signal);
+  // Retention may have overtaken the reading.
+  if (await mayLackLetters(broker, deadLettersTopic)) return;
   const isAnswered = (record: ReceivedRecord, identity: Identity) => redrivesOf(record) > (redrives.get(parkedIdentity(identity)) ?? -1);
   const passed = new Map(positions.map(({ partition, nextOffset }) => [partition, nextOffset]));
   const ranges = (await broker.offsetRanges(commandsTopic)).map(({ partition, beginning, end }) => {
@@ -46,8 +47,16 @@ async function mayLackLetters(broker: Broker, topic: string): Promise<boolean> {
   return hasLost || broker.isCompacted(topic);
 }
 
-function highestRedrives(letters: readonly DeadLetter[]): ReadonlyMap<Identity, number> {
+/** Holds an identity and a number of each command, and one delivery. */
+async function highestRedrives(broker: Broker, topic: string, signal: AbortSignal): Promise<ReadonlyMap<Identity, number>> {
   const highest = new Map<Identity, number>();
-  for (const { identity, redrives } of letters) highest.set(identity, Math.max(redrives, highest.get(identity) ?? 0));
+  const take = async ({ records }: Delivery) => {
+    for (const record of records) {
+      if (isMarker(record)) continue;
+      const { identity, redrives } = headOf(record);
+      highest.set(identity, Math.max(redrives, highest.get(identity) ?? 0));
+    }
+  };
+  await broker.read(topic, await broker.offsetRanges(topic), take, signal);
   return highest;
 }

@@ -134,6 +134,13 @@ export interface ConsumeOptions {
   readonly joining?: (consumer: GroupConsumer) => void;
   /** Asked now and then about a partition that was given back and went to another member. Never rejects. */
   readonly mayTake?: (partition: number) => Promise<boolean>;
+  /** Told when another process has this consumer's name in the group: this one never works again. */
+  readonly fenced?: (reason: Error) => void;
+  /**
+   * What the assigned partitions may hold together: two deliveries each. A single record may be
+   * larger than its share. Absent: each partition takes as much as is good for it.
+   */
+  readonly maxFetchedBytes?: number;
 }
 
 /** A running consumer or tail. */
@@ -374,8 +381,8 @@ export interface LaneTransaction extends UnitOfWork {
   /**
    * The parked commands, of any lane, that matter to these commands: about the same products, batches
    * or orders, and the failed ones that those wait for. If there are any, no other transaction parks,
-   * answers or releases a parked command before this one has ended. Call it before `prepare`: what
-   * the last such transaction has made known can then be loaded.
+   * answers or releases a parked command before this one has ended. Call it before `prepare`, which
+   * waits for it where that matters: what the last such transaction has made known is then loaded.
    * @param willPark the transaction parks something in any case
    */
   readParked(commands: readonly IdentifiedCommand[], willPark: boolean): Promise<Parked>;

@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { readDeadLetters, redriven } from '../../src/cli/dead-letter-box.ts';
+import { redriven } from '../../src/cli/dead-letter-box.ts';
 import { type Identity, idOf } from '../../src/domain/identity.ts';
 import { readCommand } from '../../src/messages/incoming.ts';
 import type { LogRecord, ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
 import { type AbusiveMessage, abusiveMessages, classCount } from '../support/abusive-messages.ts';
 import { postgresDatabase } from '../support/databases.ts';
+import { readDeadLetters } from '../support/dead-letters.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeOnEachBroker, RunningService } from '../support/running-service.ts';
 import { plainKafka } from '../support/topic-reader.ts';

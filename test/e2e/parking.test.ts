@@ -1,13 +1,13 @@
 import { afterEach, expect, it } from 'vitest';
 import { type Release, releaseParked } from '../../src/adapters/database/parked-commands.ts';
-import { edited, marker, readDeadLetters } from '../../src/cli/dead-letter-box.ts';
+import { edited, marker } from '../../src/cli/dead-letter-box.ts';
 import { plan } from '../../src/cli/dead-letter-plan.ts';
 import { DeadLetterResolver } from '../../src/cli/dead-letter-resolver.ts';
-import { readTopic } from '../../src/cli/read-topic.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import type { Broker, UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
+import { readDeadLetters, readTopic } from '../support/dead-letters.ts';
 import { eventually } from '../support/eventually.ts';
 import { over } from '../support/over.ts';
 import { describeOnEachBroker, RunningService } from '../support/running-service.ts';

@@ -112,4 +112,28 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
     await answered(PATIENCE_MS);
     await isRight(next, servers.url);
   }, 300_000);
+
+  it('an asynchronous one that lacks commits, with AUTO_RECOVER: all end, and recover when started again', async ({ skip }) => {
+    const servers = await startPair(false);
+    if (!servers) return skip();
+    const environment = { ...flow.environment(brokers ?? '', servers.url), AUTO_RECOVER: 'true' };
+    await using service = await ServiceProcess.start(environment, directory);
+    await using other = await ServiceProcess.start(environment, directory);
+    await sharedOut([service, other]);
+    await flow.bringStock();
+    await servers.cutStandby();
+    await flow.send(1, COMMANDS);
+    await answered(PATIENCE_MS);
+    await servers.failOver();
+    await flow.send(2, COMMANDS);
+    const exitCodes = () => [service, other].map(({ exitCode }) => exitCode);
+    await eventually(() => expect(exitCodes()).toEqual([1, 1]), { withinMs: RECOVERY_MS });
+    const startedMs = performance.now();
+    await using next = await ServiceProcess.start(environment, directory);
+    await using second = await ServiceProcess.start(environment, directory);
+    await answered(PATIENCE_MS);
+    process.stdout.write(`Recovered: answered after ${Math.round(performance.now() - startedMs)} ms\n`);
+    expect(await second.stop()).toBe(0);
+    await isRight(next, servers.url);
+  }, 300_000);
 });

@@ -8,10 +8,11 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openBroker, openDatabase, topicSettings } from '../../src/bootstrap.ts';
-import { edited, marker, readDeadLetters, redriven } from '../../src/cli/dead-letter-box.ts';
+import { edited, marker, redriven } from '../../src/cli/dead-letter-box.ts';
 import { readConfig } from '../../src/config.ts';
 import { readCommand } from '../../src/messages/incoming.ts';
 import type { Broker, LogRecord } from '../../src/service-layer/unit-of-work.ts';
+import { readDeadLetters } from '../support/dead-letters.ts';
 import { eventually } from '../support/eventually.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 

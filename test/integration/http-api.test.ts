@@ -84,6 +84,12 @@ describe('the HTTP API', () => {
       expect(await answer.json()).toMatchObject({ detail: expect.stringContaining(word === 'tombstone' ? 'empty' : word) });
     });
 
+    it.each(['/allocation/dead-letters', '/allocation/dead-letters#00'])('a CloudEvent of the source %s', async (source) => {
+      const headers = { ...JSON_TYPE, 'ce-specversion': '1.0', 'ce-id': 'commands/0/4', 'ce-source': source, 'ce-type': 'CreateBatch' };
+      const answer = await post('{"reference":"forged","sku":"FORGED","quantity":5}', headers);
+      expect([answer.status, await answer.json()]).toEqual([400, expect.objectContaining({ detail: expect.stringContaining(source) })]);
+    });
+
     it('invalid UTF-8 with 400', async () => {
       expect((await post(Buffer.from([0x7b, 0xff, 0x7d]))).status).toBe(400);
     });

@@ -102,6 +102,39 @@ describeOnEachDatabase("A command's identity", (current) => {
     expect(await parked()).toEqual([]);
   });
 
+  test('that forged the redrive of a place to come does not swallow that redrive', async () => {
+    const redrive = (orderid: string) => ({ source: REDRIVE, id: 'commands/0/1', orderid });
+    expect(await send([redrive('forged')])).toEqual(['events: forged']);
+    expect(await send([{ orderid: 'a' }], FAILURE)).toEqual(['dead-letters: a']);
+    expect(await send([redrive('a'), redrive('a')])).toEqual(['events: a']);
+    expect(await parked()).toEqual([]);
+    expect(await send([{ orderid: 'b' }])).toEqual(['events: b']);
+  });
+
+  test('that was redriven before identities had a digest is not answered again', async () => {
+    const database = await current.database();
+    await database.query(`insert into processed_commands (id, scope) values ('${REDRIVE}\tcommands/0/7', 1), ('commands/0/7', 2)`);
+    expect(await send([{ source: REDRIVE, id: 'commands/0/7', orderid: 'a' }])).toEqual([]);
+    expect(await send([{ source: REDRIVE, id: 'commands/0/8', orderid: 'b' }])).toEqual(['events: b']);
+  });
+
+  test('that was answered before leaves nothing parked behind it', async () => {
+    const database = await current.database();
+    expect(await send([{ source: '/shop', id: '1', orderid: 'a' }])).toEqual(['events: a']);
+    await database.query(
+      `insert into parked_commands (id, identity, subjects, behind, position, is_redriven)
+       values ('1', '/shop\t1', '["sku:LAMP"]', '[]', 1, 1)`,
+    );
+    expect(await send([{ id: '2', orderid: 'b' }])).toEqual(['dead-letters: b']);
+    expect(await send([{ source: '/shop', id: '1', orderid: 'a' }])).toEqual([]);
+    expect(await send([{ id: '2', orderid: 'b' }])).toEqual(['events: b']);
+    expect(await parked()).toEqual([]);
+  });
+
+  test('cannot be forged under the name that a redrive is kept by', async () => {
+    expect(await send([{ source: `${REDRIVE}#0123456789abcdef`, id: 'commands/0/1', orderid: 'a' }])).toEqual(['dead-letters: a']);
+  });
+
   test('that a former release parked is known by its id when it is sent again', async () => {
     const database = await current.database();
     await database.query(

@@ -5,11 +5,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Database } from '../../src/adapters/database/database.ts';
 import { eventually } from '../support/eventually.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
 const DYING = fileURLToPath(new URL('../support/dying-thread-service.ts', import.meta.url));
 const PATIENCE_MS = 60_000;
+const JSON_TYPE = { 'content-type': 'application/json' };
+
+/** As after a failover to a standby that knew nothing yet. The embedded log, in the same file, keeps everything. */
+async function loseCommits(url: string): Promise<void> {
+  const database = await Database.open(url);
+  await database.transaction(async (sql) => {
+    for (const table of ['order_lines', 'batches', 'products', 'processed_commands', 'outbox', 'source_positions'])
+      await sql(`delete from ${table}`);
+  });
+  await database.close();
+}
 
 describe('The process of the service', () => {
   let directory: string;
@@ -40,4 +52,27 @@ describe('The process of the service', () => {
     await eventually(() => expect(service.exitCode).toBe(1), { withinMs: PATIENCE_MS });
     expect(service.output.join('\n')).toContain("The database's thread has died");
   }, 120_000);
+
+  it('ends when its database becomes older than the topics, and recovers at the next start', async () => {
+    const url = `sqlite:///${join(directory, 'allocation.db')}`;
+    await using service = ServiceProcess.spawn({ DATABASE_URL: url, AUTO_RECOVER: 'true' }, directory);
+    await service.ready();
+    const createBatch = async (sku: string) => {
+      const body = JSON.stringify({ id: sku, type: 'CreateBatch', reference: sku, sku, quantity: 1, eta: null });
+      expect((await fetch(`${service.url}/commands`, { method: 'POST', headers: JSON_TYPE, body })).status).toBe(202);
+    };
+    const knows = async ({ url: at }: ServiceProcess, sku: string) => {
+      await eventually(async () => expect((await fetch(`${at}/products/${sku}`)).status).toBe(200), { withinMs: PATIENCE_MS });
+    };
+    await createBatch('LAMP');
+    await knows(service, 'LAMP');
+    await loseCommits(url);
+    await createBatch('CHAIR');
+    await eventually(() => expect(service.exitCode).toBe(1), { withinMs: PATIENCE_MS });
+    expect(service.output.join('\n')).toContain('The database has become older than the topics');
+    await using next = ServiceProcess.spawn({ DATABASE_URL: url, AUTO_RECOVER: 'true' }, directory);
+    await next.ready();
+    await knows(next, 'LAMP');
+    await knows(next, 'CHAIR');
+  }, 240_000);
 });

@@ -1,9 +1,10 @@
 import { releaseParked } from '../../src/adapters/database/parked-commands.ts';
-import { asDeadLetters, type DeadLetter, readDeadLetters } from '../../src/cli/dead-letter-box.ts';
+import { asDeadLetters, type DeadLetter } from '../../src/cli/dead-letter-box.ts';
 import { type Plan, plan } from '../../src/cli/dead-letter-plan.ts';
 import { DeadLetterResolver } from '../../src/cli/dead-letter-resolver.ts';
 import type { BrokerSession } from '../../src/cli/session.ts';
 import type { Identity } from '../../src/domain/identity.ts';
+import { readDeadLetters } from '../support/dead-letters.ts';
 import type { SimulatedServer } from './simulated-database.ts';
 import { SimulatedBroker, type SimulatedLog } from './simulated-log.ts';
 import { Machine, type World } from './world.ts';
@@ -93,7 +94,7 @@ export class Operator {
     const decided = this.#plan(waiting(await readDeadLetters(broker, config.deadLettersTopic)));
     const database = this.#database.connect(machine);
     const listener = { resolved: () => {}, failedAgain: () => {}, unanswered: () => {} };
-    const ids = (letters: readonly DeadLetter[]) => letters.map(({ identity }) => identity);
+    const ids = (letters: readonly Pick<DeadLetter, 'identity'>[]) => letters.map(({ identity }) => identity);
     this.#world.trace(`${machine.name} redrives ${ids(decided.redrive)}, discards ${ids(decided.discard)}`);
     await new DeadLetterResolver(
       { broker, config } as unknown as BrokerSession,

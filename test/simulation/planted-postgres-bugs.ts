@@ -115,12 +115,13 @@ function readingBatchesFirst(sql: Sql): Sql {
       for (const batch of await sql<{ reference: string }>(batches, skus)) former.set(batch.reference, batch);
     }
     const rows = await sql<{ reference: string }>(statement, parameters);
-    return statement.includes(`select ${BATCH} from batches`) ? rows.map((row) => ({ ...row, ...former.get(row.reference) })) : rows;
+    return READS_BATCHES.test(statement) ? rows.map((row) => ({ ...row, ...former.get(row.reference) })) : rows;
   };
   return Object.assign(read as Sql, { run: sql.run });
 }
 
 const BATCH = 'id, reference, sku, quantity, eta, allocated_quantity';
+const READS_BATCHES = /^\s*select id, reference, (?:batches\.)?sku, quantity, eta, allocated_quantity\s/;
 
 /** Answers a statement in the server's place: at once, or when it fails in a certain way. */
 function answeringFor(parts: Parts, statement: string, isMeant?: (error: unknown) => boolean): Parts {

@@ -261,6 +261,29 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         expect(member.values()).not.toContain('held back');
       });
 
+      it('delivers no more at once than the share of a partition, one record at least', async () => {
+        const share = 25_000;
+        for (let index = 0; index < 9; index += 1) {
+          const record = { ...message(String(index).padEnd(index === 4 ? 90_000 : 10_000, '.')), partition: 1 };
+          await broker.publish(topic, [record]);
+        }
+        const member = new Member();
+        const deliveries: number[][] = [];
+        const assigned = (partition: AssignedPartition) => {
+          const owner = member.assigned(partition);
+          const handle = async (records: readonly ReceivedRecord[]) => {
+            deliveries.push(records.map(({ value }) => value?.length ?? 0));
+            await owner.handle(records);
+          };
+          return { handle, close: () => owner.close() };
+        };
+        await broker.consume({ topic, group, assigned, maxFetchedBytes: 2 * PARTITIONS * share });
+        const firstLetters = () => member.values().map((value) => value[0]);
+        await eventually(() => expect(firstLetters()).toEqual([...'012345678']), { withinMs: TAKEOVER_MS });
+        const tooLarge = deliveries.filter((sizes) => sizes.length > 1 && sizes.reduce((sum, size) => sum + size) > share + 10_000);
+        expect(tooLarge).toEqual([]);
+      });
+
       it('is separate from other groups: each sees everything', async () => {
         await broker.publish(topic, [message('for all')]);
         const [one, two] = [new Member(), new Member()];

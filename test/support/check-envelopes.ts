@@ -24,7 +24,7 @@ const SCHEMA = (type: unknown) => `/allocation/schemas/${type}/1`;
 
 type Named = Pick<Origin, 'id' | 'source' | 'isPlace'>;
 
-const REDRIVEN_PLACE = /^\/allocation\/dead-letters\t([^/]+\/\d+\/\d+)$/;
+const REDRIVEN_PLACE = /^\/allocation\/dead-letters(?:#[0-9a-f]{64})?\t([^/]+\/\d+\/\d+)$/;
 
 /** An identity as the service keeps it; one that was sent again from the dead letters is its place's. */
 export function identityIn(kept: string): string {

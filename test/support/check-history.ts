@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { AllocationModel, type ModelEvent } from './allocation-model.ts';
 import { checkBodies } from './check-bodies.ts';
 import { attributesOf, checkEnvelopes, formerIdentity, identityIn, type Origin, originOf, type PartAttributes } from './check-envelopes.ts';
@@ -424,11 +425,22 @@ function readCommand(record: HistoryRecord, place: string): Pick<LaneCommand, 'b
     if ((record.value?.length ?? 0) > MOST_BYTES) return null;
     const { id, body, event, isPlace = false } = inItsForm(record, place);
     if (!isName(id) || !isValid[String(body.type)]?.(body)) return null;
-    const source = event?.source ?? (record.headers.ce_specversion === undefined ? null : record.headers.ce_source) ?? null;
-    return { body, ...originOf({ id, source: source as string | null, isPlace: id === place && isPlace }, record.headers, event) };
+    const said = event?.source ?? (record.headers.ce_specversion === undefined ? null : record.headers.ce_source) ?? null;
+    const source = digested(said as string | null, id, record, event);
+    return { body, ...originOf({ id, source, isPlace: id === place && isPlace }, record.headers, event) };
   } catch {
     return null;
   }
+}
+
+/** A place that is sent again is the same command only with the same words. */
+function digested(source: string | null, id: string, { headers, value }: HistoryRecord, event: Form['event']): string | null {
+  if (source !== '/allocation/dead-letters' || !/^[^/]+\/\d+\/\d+$/.test(id)) return source;
+  const words = JSON.stringify([event?.type ?? headers.ce_type, event?.dataschema ?? headers.ce_dataschema ?? null]);
+  return `${source}#${createHash('sha256')
+    .update(words)
+    .update(value ?? '')
+    .digest('hex')}`;
 }
 
 interface Form {

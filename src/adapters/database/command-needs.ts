@@ -11,6 +11,8 @@ export interface CommandNeeds {
   readonly lines: readonly (readonly [orderid: string, sku: string])[];
   /** The smallest quantity that each batch is set to: what may have to be let go lies above it. */
   readonly smallestQuantity: ReadonlyMap<string, number>;
+  /** The smallest qty that an order wants of each sku: a batch with less left can take none of them. */
+  readonly smallestLine: ReadonlyMap<string, number>;
 }
 
 export function needsOf(commands: readonly Command[]): CommandNeeds {
@@ -19,6 +21,7 @@ export function needsOf(commands: readonly Command[]): CommandNeeds {
   const orders = new Map<string, Set<string>>();
   const lines: [string, string][] = [];
   const smallestQuantity = new Map<string, number>();
+  const smallestLine = new Map<string, number>();
   for (const command of commands) {
     if (command.type === 'DeallocateOrder' && command.sku === null) orders.set(command.orderid, new Set());
   }
@@ -29,8 +32,9 @@ export function needsOf(commands: readonly Command[]): CommandNeeds {
         setIn(references, command.reference).add(command.sku);
         break;
       case 'AllocateOrder':
-        for (const { sku } of command.lines) {
+        for (const { sku, qty } of command.lines) {
           skus.add(sku);
+          smallestLine.set(sku, Math.min(qty, smallestLine.get(sku) ?? qty));
           lines.push([command.orderid, sku]);
           orders.get(command.orderid)?.add(sku);
         }
@@ -48,7 +52,7 @@ export function needsOf(commands: readonly Command[]): CommandNeeds {
         break;
     }
   }
-  return { skus, references, orders, lines, smallestQuantity };
+  return { skus, references, orders, lines, smallestQuantity, smallestLine };
 }
 
 /** The set under the key, made if it is not there. */

@@ -1,7 +1,6 @@
 import type { Database } from './database.ts';
 import { jsonRows } from './json-rows.ts';
 import { type Dialect, sqliteFile } from './options.ts';
-import { asLongWork } from './statement-timeout.ts';
 import type { Sql } from './transaction.ts';
 
 interface Table {
@@ -77,7 +76,7 @@ export interface CopyOptions {
 /** How many rows `copyDatabase` copies. */
 export async function countRows(source: Database): Promise<number> {
   const counts = Object.keys(TABLES).map((table) => `(select count(*) from ${table})`);
-  const [row] = await asLongWork(() => source.query<{ count: number }>(`select ${counts.join(' + ')} as count`));
+  const [row] = await source.longWork(() => source.query<{ count: number }>(`select ${counts.join(' + ')} as count`));
   return row?.count ?? 0;
 }
 
@@ -87,7 +86,7 @@ export async function countRows(source: Database): Promise<number> {
  * @param target another database, migrated and empty
  */
 export function copyDatabase(source: Database, target: Database, options: CopyOptions = {}): Promise<void> {
-  return asLongWork(() => copyRows(source, target, options));
+  return source.longWork(() => target.longWork(() => copyRows(source, target, options)));
 }
 
 async function copyRows(source: Database, target: Database, { onRows, finish }: CopyOptions): Promise<void> {

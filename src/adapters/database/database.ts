@@ -2,9 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/sqlite';
 import { codeOf, DatabaseUnavailableError, messageOf, translated } from './errors.ts';
+import { beating } from './heartbeat.ts';
 import { migrate } from './migrate.ts';
 import { type DatabaseLimits, DEFAULT_LIMITS, type Dialect, databaseOptions, describeUrl, dialectOf, sqliteFile } from './options.ts';
 import { PoolTurns } from './pool-turns.ts';
+import { asLongWork, asUsualWork } from './statement-timeout.ts';
 import { executeBound, type Parameters, runTransaction, type Sql, type Transaction } from './transaction.ts';
 import { type OnError, SqlUnitOfWork } from './unit-of-work.ts';
 
@@ -18,6 +20,13 @@ const SETUP_DEADLINE_MS = 10_000;
 const SETUP_RETRY_MS = 50;
 /** 32 MB: a large transaction alone writes more than SQLite's default of 1,000, and would pay for a checkpoint each time. */
 const CHECKPOINT_PAGES = 8_000;
+
+/** Sessions of this process that have sent nothing for as long as a beat takes. */
+const END_LOST_SESSIONS = `select pg_terminate_backend(pid) from pg_stat_activity
+  where application_name = current_setting('application_name') and datname = current_database()
+    and pid <> pg_backend_pid() and coalesce(query_start, backend_start) < now() - interval '5 s'`;
+const LOST_SESSIONS_DEADLINE_MS = 120_000;
+const LOST_SESSIONS_RETRY_MS = 1_000;
 
 const open = new Map<string, Promise<Database>>();
 
@@ -38,6 +47,7 @@ export class Database {
   readonly #description: string;
   readonly #timeoutMs: number;
   readonly #turns: PoolTurns;
+  #giveUpAll: (why: string) => void = () => {};
 
   private constructor(key: string, url: string, orm: MikroORM, { timeoutMs, poolSize }: DatabaseLimits, died: Promise<Error>) {
     this.#key = key;
@@ -72,8 +82,15 @@ export class Database {
 
   static async #connect(key: string, url: string, limits: DatabaseLimits): Promise<Database> {
     const { promise: died, resolve: onDeath } = Promise.withResolvers<Error>();
-    const orm = await MikroORM.init(databaseOptions(url, limits, onDeath));
+    const onThreadDeath = (error: Error) =>
+      onDeath(new Error(`The database's thread has died (${error.message}): start the service again`, { cause: error }));
+    let giveUpAll = (_why: string) => {};
+    const onPool = (giveUp: typeof giveUpAll) => {
+      giveUpAll = giveUp;
+    };
+    const orm = await MikroORM.init(databaseOptions(url, limits, onThreadDeath, onPool));
     const database = new Database(key, url, orm, limits, died);
+    database.#giveUpAll = (why) => giveUpAll(why);
     try {
       await orm.connect();
       if (database.dialect === 'sqlite') await database.#setUpSqlite();
@@ -93,8 +110,7 @@ export class Database {
    * @throws {NewerDatabaseError}
    */
   async runMigrations(): Promise<readonly string[]> {
-    const runTransaction = <T>(work: (sql: Sql) => Promise<T>) => this.transaction(work);
-    return migrate({ orm: this.orm, dialect: this.dialect, description: this.#description, runTransaction });
+    return migrate({ orm: this.orm, dialect: this.dialect, description: this.#description, database: this });
   }
 
   /** Runs a statement outside any transaction. */
@@ -133,10 +149,47 @@ export class Database {
     return this.#turns.take(() => runTransaction({ em: this.orm.em, dialect: this.dialect, timeoutMs: this.#timeoutMs }, work));
   }
 
+  /**
+   * Runs work whose statements may rightly be slow. On PostgreSQL it fails within seconds when the
+   * connections go silent, and takes one connection more than it uses itself.
+   * @param work ends soon after its signal has aborted
+   */
+  async longWork<T>(work: (signal: AbortSignal) => Promise<T>, signal = new AbortController().signal): Promise<T> {
+    const patiently = (until: AbortSignal) => asLongWork(() => work(until));
+    if (this.dialect === 'sqlite') return patiently(signal);
+    return asUsualWork(() => this.transaction((sql) => beating(this, sql, signal, patiently)));
+  }
+
+  /**
+   * Fails whatever waits on a connection to PostgreSQL. The next statement opens a new one. The
+   * server does not hear of it, and long work would keep its locks there: so it is ended there too.
+   */
+  giveUpConnections(why: string): void {
+    this.#giveUpAll(why);
+    void this.#endLostSessions();
+  }
+
+  /** Tries again while PostgreSQL cannot be reached: what silenced the connections may last. */
+  async #endLostSessions(): Promise<void> {
+    for (const giveUpAt = Date.now() + LOST_SESSIONS_DEADLINE_MS; Date.now() < giveUpAt && open.has(this.#key); ) {
+      const isDone = await this.query(END_LOST_SESSIONS).then(
+        () => true,
+        () => false,
+      );
+      if (isDone) return;
+      await sleep(LOST_SESSIONS_RETRY_MS, undefined, { ref: false });
+    }
+  }
+
   /** Safe to call twice. */
   async close(): Promise<void> {
     if (!open.delete(this.#key)) return;
-    await this.orm.close(true);
+    const closed = this.orm.close(true);
+    if (this.dialect === 'sqlite') return closed;
+    // MikroORM's migrator keeps a connection whose rollback fails: the pool would wait for ever.
+    const over = new AbortController();
+    const late = sleep(2 * this.#timeoutMs, undefined, { signal: over.signal }).catch(() => {});
+    await Promise.race([closed, late]).finally(() => over.abort());
   }
 
   /** Puts the file in WAL mode and makes sure it can be written, waiting for a process that is doing the same. */

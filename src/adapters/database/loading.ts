@@ -112,26 +112,32 @@ export class Loading {
 
   /**
    * What commands can need of the locked products: of their batches, in the order of creation, those
-   * with something available, those named, and those that hold a named line; and the named lines
-   * that are allocated. Nothing but a command that names an exhausted batch, or a line in it, makes
-   * anything of it available: so what is left out can hold no line, and cannot take one in.
+   * with enough left for a line that may come, those named, and those that hold a named line; and
+   * the named lines that are allocated. Nothing but a command that names a batch, or a line in it,
+   * leaves more of it than before: so a batch that is left out cannot take a line in, and gives none
+   * up.
+   * @param smallestLine of each sku the smallest qty that may come; where it is not named, any may
    */
   async neededStock(
-    rows: readonly ProductRow[],
+    skus: readonly string[],
+    rows: readonly ProductRow[] | Promise<readonly ProductRow[]>,
     { references, lines }: NamedStock,
+    smallestLine: ReadonlyMap<string, number>,
   ): Promise<{ readonly products: readonly LoadedProduct[]; readonly lines: readonly LineRow[] }> {
-    if (rows.length === 0) return { products: [], lines: [] };
-    const [batches, held] = await Promise.all([
+    if (skus.length === 0) return { products: [], lines: [] };
+    const [locked, batches, held] = await Promise.all([
+      rows,
       this.#sql<BatchRow>(
-        `select ${BATCH} from batches
-         where sku in (select sku from ${this.#rows({ sku: 'text' })} as wanted)
-           and (quantity > allocated_quantity or reference in (select reference from ${this.#rows({ reference: 'text' })} as named))
+        `select id, reference, batches.sku, quantity, eta, allocated_quantity
+         from ${this.#rows({ sku: 'text', qty: 'bigint' })} as wanted join batches on batches.sku = wanted.sku
+         where quantity - allocated_quantity >= wanted.qty
+           or reference in (select reference from ${this.#rows({ reference: 'text' })} as named)
          order by id`,
-        [json(rows.map(({ sku }) => [sku])), json(references.map((reference) => [reference]))],
+        [json(skus.map((sku) => [sku, smallestLine.get(sku) ?? 1])), json(references.map((reference) => [reference]))],
       ),
       this.#heldLines(lines),
     ]);
-    return { products: asProducts(rows, withHolders(batches, held)), lines: held };
+    return { products: asProducts(locked, withHolders(batches, held)), lines: held };
   }
 
   /**

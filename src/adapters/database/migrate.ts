@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { MikroORM } from '@mikro-orm/core';
 import { holdingLock, MIGRATION_LOCK } from './advisory-lock.ts';
 import { codeOf, NewerDatabaseError, translate } from './errors.ts';
+import type { BeatingHome } from './heartbeat.ts';
 import { type Dialect, MIGRATIONS_FOLDER } from './options.ts';
 import { asLongWork } from './statement-timeout.ts';
 
@@ -24,15 +25,15 @@ export interface Migrating {
   readonly dialect: Dialect;
   /** The database in words. */
   readonly description: string;
-  readonly runTransaction: Parameters<typeof holdingLock>[0];
+  readonly database: BeatingHome;
 }
 
 /** @throws {NewerDatabaseError} */
-export async function migrate({ orm, dialect, description, runTransaction }: Migrating): Promise<readonly string[]> {
-  const work = () => asLongWork(() => applyPending(orm, description));
+export async function migrate({ orm, dialect, description, database }: Migrating): Promise<readonly string[]> {
+  const work = () => applyPending(orm, description);
   try {
     if (dialect === 'sqlite') return await untilNotBusy(work);
-    return await holdingLock(runTransaction, MIGRATION_LOCK, new AbortController().signal, work);
+    return await holdingLock(database, MIGRATION_LOCK, new AbortController().signal, work);
   } catch (error) {
     throw error instanceof NewerDatabaseError ? error : translate(error);
   }
@@ -43,7 +44,8 @@ async function applyPending(orm: MikroORM, description: string): Promise<readonl
   const known = new Set(readdirSync(MIGRATIONS_FOLDER).map((file) => file.replace(/\.[jt]s$/, '')));
   const unknown = executed.map(({ name }) => name).filter((name) => !known.has(name));
   if (unknown.length > 0) throw new NewerDatabaseError(description, unknown);
-  return (await orm.migrator.up()).map(({ name }) => name);
+  if (executed.length === known.size) return [];
+  return (await asLongWork(() => orm.migrator.up())).map(({ name }) => name);
 }
 
 async function untilNotBusy<T>(work: () => Promise<T>): Promise<T> {

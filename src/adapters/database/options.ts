@@ -63,11 +63,20 @@ export class InvalidDatabaseUrlError extends Error {
 /**
  * MikroORM's options for the database at `url`. Connects to nothing.
  * @param onThreadDeath told when SQLite's thread has ended by itself: no statement works any more
+ * @param onPool gets what gives every connection of PostgreSQL's pool up
  * @throws {InvalidDatabaseUrlError}
  */
-export function databaseOptions(url: string, limits = DEFAULT_LIMITS, onThreadDeath: OnDeath = () => {}): DatabaseOptions {
-  return dialectOf(url) === 'sqlite' ? sqliteOptions(sqliteFile(url), limits, onThreadDeath) : postgresOptions(postgresUrl(url), limits);
+export function databaseOptions(
+  url: string,
+  limits = DEFAULT_LIMITS,
+  onThreadDeath: OnDeath = () => {},
+  onPool: OnPool = () => {},
+): DatabaseOptions {
+  if (dialectOf(url) === 'sqlite') return sqliteOptions(sqliteFile(url), limits, onThreadDeath);
+  return postgresOptions(postgresUrl(url), limits, onPool);
 }
+
+type OnPool = (giveUpAll: (why: string) => void) => void;
 
 /** @throws {InvalidDatabaseUrlError} */
 export function dialectOf(url: string): Dialect {
@@ -138,7 +147,7 @@ function sqliteOptions(file: string, { busyTimeoutMs = SQLITE_BUSY_TIMEOUT_MS }:
   };
 }
 
-function postgresOptions(url: URL, { poolSize, timeoutMs }: DatabaseLimits): DatabaseOptions {
+function postgresOptions(url: URL, { poolSize, timeoutMs }: DatabaseLimits, onPool: OnPool): DatabaseOptions {
   const ssl = sslOf(url);
   return {
     ...common,
@@ -152,7 +161,7 @@ function postgresOptions(url: URL, { poolSize, timeoutMs }: DatabaseLimits): Dat
       application_name: APPLICATION_NAME,
       onPoolCreated: (pool: PostgresPool & TypedPool) => {
         readIntegersAsNumbers(pool);
-        giveUpSilentConnections(pool, timeoutMs);
+        onPool(giveUpSilentConnections(pool, timeoutMs));
       },
       ...ssl,
     },

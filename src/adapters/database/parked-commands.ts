@@ -156,15 +156,10 @@ export async function writeParked(sql: Sql, dialect: Dialect, { parked, gone, un
   ]);
 }
 
-/** In the place of all that were parked. A redriven one that this database has answered, ahead of the group, is left out. */
+/** In the place of all that were parked. */
 export async function replaceParked(sql: Sql, dialect: Dialect, parked: readonly ParkedCommand[]): Promise<void> {
   await sql('delete from parked_commands');
-  const waiting: ParkedCommand[] = [];
-  for (const each of parked) {
-    const isAnswered = each.isRedriven && (await isAnyAnswered(sql, dialect, [each.id]));
-    if (!isAnswered) waiting.push(each);
-  }
-  await insertParked(sql, dialect, waiting);
+  await insertParked(sql, dialect, parked);
 }
 
 async function insertParked(sql: Sql, dialect: Dialect, parked: readonly ParkedCommand[]): Promise<void> {

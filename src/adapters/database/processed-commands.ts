@@ -1,4 +1,4 @@
-import { type Identity, idOf, isFormer, sourceOf } from '../../domain/identity.ts';
+import { hasDigest, type Identity, idOf, isFormer, sourceOf, withoutDigest } from '../../domain/identity.ts';
 import { jsonRows } from './json-rows.ts';
 import type { Dialect } from './options.ts';
 import type { Sql } from './transaction.ts';
@@ -68,13 +68,15 @@ export async function unclaim(sql: Sql, dialect: Dialect, commands: readonly Ide
   ]);
 }
 
-/** @returns the ids that a former release has answered, by id alone */
+/** @returns the ids of commands that a former release has answered */
 async function formerlyAnswered(sql: Sql, dialect: Dialect, commands: readonly Identity[]): Promise<readonly string[]> {
-  const those = `select id from ${jsonRows(dialect, { id: 'text' })} as those`;
-  const rows = await sql<{ id: string }>(`select id from processed_commands where scope = ${EVERY_SOURCE} and id in (${those})`, [
-    JSON.stringify([...new Set(commands.map(idOf))].map((id) => [id])),
+  const byId = [...new Set(commands.map(idOf))].map((id) => [id, EVERY_SOURCE] as const);
+  const places = commands.filter((identity) => hasDigest(sourceOf(identity))).map(withoutDigest);
+  const those = `select id, scope from ${jsonRows(dialect, ROW)} as those`;
+  const rows = await sql<{ id: string }>(`select id from processed_commands where (id, scope) in (${those})`, [
+    JSON.stringify([...byId, ...places.map((identity) => [identity, IDENTITY])]),
   ]);
-  return rows.map(({ id }) => id);
+  return rows.map(({ id }) => idOf(id));
 }
 
 /** Whether any of the commands is answered. */

@@ -13,5 +13,5 @@ import type { Database } from './database.ts';
  */
 export function inTurn<T>(database: Database, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   if (database.dialect === 'sqlite') return work(signal);
-  return holdingLock((each) => database.transaction(each), REBUILD_LOCK, signal, work);
+  return holdingLock(database, REBUILD_LOCK, signal, work);
 }

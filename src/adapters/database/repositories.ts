@@ -75,7 +75,8 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
     for (const [orderid, skus] of needs.orders) this.#skusOfOrder.set(orderid, new Set(skus));
     const { skus, rows, linesOfOrders } = await this.#lockNeeded(needs);
     const named = [...needs.lines, ...linesOfOrders.map(({ orderid, sku }): NamedLine => [orderid, sku])];
-    const { products, lines } = await this.#loading.neededStock(rows, { references: [...needs.references.keys()], lines: named });
+    const stock = { references: [...needs.references.keys()], lines: named };
+    const { products, lines } = await this.#loading.neededStock(skus, rows, stock, this.#smallestLines(needs));
     const batches = this.#note(skus, products);
     const surpluses = surplusesOf(batches, needs.smallestQuantity);
     if (commands.length > 1) refuseTooMuch(linesOfOrders.length, surpluses);
@@ -89,6 +90,7 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
    * statement began. So a decision would rest on another transaction's change of one product, and
    * not know the product which that transaction created. What is unknown is asked for again, until
    * nothing more is found.
+   * @returns `rows` are still under way where nobody waits for a lock
    */
   async #lockNeeded(needs: CommandNeeds) {
     const rows = new Map<string, ProductRow>();
@@ -96,9 +98,11 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
       const linesOfOrders = await this.#askWhichProducts(references, [...needs.orders.keys()]);
       const named = [needs.skus, ...this.#skusOfReference.values(), ...this.#skusOfOrder.values()].flatMap((each) => [...each]);
       const skus = [...new Set(named)];
-      const found = await this.#loading.lockProducts(skus.filter((sku) => !rows.has(sku)));
+      const locking = this.#loading.lockProducts(skus.filter((sku) => !rows.has(sku)));
+      if (!this.#loading.waitsForProducts) return { skus, rows: locking, linesOfOrders };
+      const found = await locking;
       for (const row of found) rows.set(row.sku, row);
-      if (found.length === 0 || !this.#loading.waitsForProducts) return { skus, rows: [...rows.values()], linesOfOrders };
+      if (found.length === 0) return { skus, rows: [...rows.values()], linesOfOrders };
     }
   }
 
@@ -111,6 +115,15 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
     this.#noteReferences(skusOfReferences, []);
     this.#noteOrders(linesOfOrders, []);
     return linesOfOrders;
+  }
+
+  /** A batch that shrinks lets lines of any qty go, and they are allocated anew. */
+  #smallestLines({ smallestLine, smallestQuantity }: CommandNeeds): ReadonlyMap<string, number> {
+    const smallest = new Map(smallestLine);
+    for (const reference of smallestQuantity.keys()) {
+      for (const sku of this.#skusOfReference.get(reference) ?? []) smallest.delete(sku);
+    }
+    return smallest;
   }
 
   #unknown({ references }: CommandNeeds): string[] {

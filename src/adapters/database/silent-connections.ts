@@ -32,19 +32,28 @@ export interface PostgresPool {
  * The driver's own `query_timeout` is not used: it puts the silent connection back into the pool.
  *
  * @param usualMs the time-out of a statement that is no long work
+ * @returns gives every connection of the pool up, also those that wait for an answer
  */
-export function giveUpSilentConnections(pool: PostgresPool, usualMs: number): void {
+export function giveUpSilentConnections(pool: PostgresPool, usualMs: number): (why: string) => void {
+  const open = new Set<PostgresClient>();
   const idle = new Set<PostgresClient>();
   const giveUp = (client: PostgresClient, ms: number) => {
     for (const each of [client, ...idle]) destroy(each, `PostgreSQL has not answered for ${Math.round(ms / 1_000)} s`);
   };
   pool.on('acquire', (client) => idle.delete(client));
   pool.on('release', (_, client) => idle.add(client));
-  pool.on('remove', (client) => idle.delete(client));
+  pool.on('remove', (client) => {
+    idle.delete(client);
+    open.delete(client);
+  });
   pool.on('connect', (client) => {
+    open.add(client);
     watchAnswers(client, usualMs, (ms) => giveUp(client, ms));
     watchEnd(client, usualMs);
   });
+  return (why) => {
+    for (const client of open) destroy(client, why);
+  };
 }
 
 function watchAnswers(client: PostgresClient, usualMs: number, onSilent: (ms: number) => void): void {

@@ -15,6 +15,11 @@ export function asLongWork<T>(work: () => Promise<T>): Promise<T> {
   return longWork.run(LONG_WORK_TIMEOUT_MS, work);
 }
 
+/** Gives each statement of `work` the usual time-out, also amid long work. */
+export function asUsualWork<T>(work: () => Promise<T>): Promise<T> {
+  return longWork.exit(work);
+}
+
 /** How long the statement that is sent now may take, in milliseconds. */
 export function statementTimeoutMs(usualMs: number): number {
   return longWork.getStore() ?? usualMs;

@@ -41,6 +41,7 @@ export class SqlUnitOfWork implements LaneTransaction {
   readonly #dialect: Dialect;
   readonly #tracked = new TrackedBatches();
   readonly #afterCommit: (() => void | Promise<void>)[] = [];
+  #parked: Promise<Parked> | null = null;
   #flushed: Promise<void> | null = null;
 
   constructor(entityManager: SqlEntityManager, sql: Sql, dialect: Dialect) {
@@ -53,6 +54,9 @@ export class SqlUnitOfWork implements LaneTransaction {
   }
 
   async prepare(commands: readonly Command[]): Promise<void> {
+    // PostgreSQL's transactions take the lock of what is parked before they lock a product. SQLite has
+    // one writer, and a wait between two statements only holds up the others.
+    if (this.#dialect === 'postgresql') await this.#parked;
     await this.products.prepare(commands);
   }
 
@@ -65,7 +69,8 @@ export class SqlUnitOfWork implements LaneTransaction {
   }
 
   readParked(commands: readonly IdentifiedCommand[], willPark: boolean): Promise<Parked> {
-    return readParked(this.sql, this.#dialect, commands, willPark);
+    this.#parked = readParked(this.sql, this.#dialect, commands, willPark);
+    return this.#parked;
   }
 
   writeParked(changes: ParkedChanges): Promise<void> {

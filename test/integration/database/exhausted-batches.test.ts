@@ -30,6 +30,18 @@ describeOnEachDatabase('A batch with nothing available', (current) => {
     expect(await loadedFor(changeBatchQuantity('used-3', 5), createBatch('empty', 'CHAIR', 0))).toEqual(['used-3', 'empty', 'open']);
   });
 
+  test('is loaded no more than one with less left than any order wants', async () => {
+    const database = await current.database();
+    await withHistory(database);
+    await handleIn(database, createBatch('rest-2', 'CHAIR', 2), createBatch('rest-3', 'CHAIR', 3));
+    expect(await loadedFor(allocateOrder('another', 'CHAIR', 3))).toEqual(['open', 'rest-3']);
+    expect(await loadedFor(allocateOrder('one', 'CHAIR', 3), allocateOrder('two', 'CHAIR', 2))).toEqual(['open', 'rest-2', 'rest-3']);
+    const named = [allocateOrder('another', 'CHAIR', 3), createBatch('rest-2', 'CHAIR', 2)];
+    expect(await loadedFor(...named)).toEqual(['open', 'rest-2', 'rest-3']);
+    const shrinking = [allocateOrder('another', 'CHAIR', 3), changeBatchQuantity('used-1', 0)];
+    expect(await loadedFor(...shrinking)).toEqual(['used-1', 'open', 'rest-2', 'rest-3']);
+  });
+
   test('keeps the lines that it holds from being allocated twice', async () => {
     const database = await current.database();
     await withHistory(database);

@@ -4,12 +4,24 @@ import { Database } from '../../../src/adapters/database/database.ts';
 import { asLongWork } from '../../../src/adapters/database/statement-timeout.ts';
 import { TroubleError } from '../../../src/service-layer/unit-of-work.ts';
 import { postgresDatabase } from '../../support/databases.ts';
+import { eventually } from '../../support/eventually.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
 
 const TIMEOUT_MS = 1_000;
 /** Beyond what the time-outs add up to, on a machine that may have other work. */
 const SLOW_MS = 8_000;
 const CONNECTIONS = 5;
+/** A beat, its time-out, and what a machine with other work adds to that. */
+const LOST_WITHIN_MS = 30_000;
+
+/** How many sessions are at a statement that begins like this. */
+async function waitingFor(database: Database, statement: string): Promise<number> {
+  const rows = await database.query(
+    `select pid from pg_stat_activity where datname = current_database() and state = 'active' and query like ?`,
+    [`${statement}%`],
+  );
+  return rows.length;
+}
 
 describe.skipIf(inject('postgresUrl') === null)('A database whose open connections go silent', () => {
   let place: Awaited<ReturnType<typeof postgresDatabase>>;
@@ -96,6 +108,62 @@ describe.skipIf(inject('postgresUrl') === null)('A database whose open connectio
       await database.query('select pg_sleep(2.5)');
       await database.transaction((sql) => sql('select pg_sleep(2.5)'));
     });
+  });
+
+  it('fails a migration within seconds, and applies it then', async () => {
+    const blocker = await Database.open(place.url);
+    const { promise: isOver, resolve: end } = Promise.withResolvers<void>();
+    try {
+      const { promise: isLocked, resolve: locked } = Promise.withResolvers<void>();
+      // The first migration creates this table too, and waits.
+      const blocking = blocker.transaction(async (sql) => {
+        await sql('set local idle_in_transaction_session_timeout = 0');
+        await sql('create table products (id int)');
+        locked();
+        await isOver;
+        throw new Error('over');
+      });
+      const released = expect(blocking).rejects.toThrow('over');
+      await isLocked;
+      const failed = expect(database.runMigrations()).rejects.toThrow(TroubleError);
+      await eventually(async () => expect(await waitingFor(blocker, 'create table')).toBe(1), { withinMs: SLOW_MS });
+      proxy.silence();
+      const startedMs = performance.now();
+      await failed;
+      expect(performance.now() - startedMs).toBeLessThan(LOST_WITHIN_MS);
+      end();
+      await released;
+    } finally {
+      end();
+      await blocker.close();
+    }
+    // The server holds the lost locks until the sessions are ended there.
+    await eventually(async () => expect((await database.runMigrations()).length).toBeGreaterThan(0), { withinMs: LOST_WITHIN_MS });
+  }, 120_000);
+
+  it('fails long work within seconds', async () => {
+    const watcher = await Database.open(place.url);
+    try {
+      const working = database.longWork(() => database.query(`select pg_sleep(60)`));
+      const failed = expect(working).rejects.toThrow(TroubleError);
+      await eventually(async () => expect(await waitingFor(watcher, 'select pg_sleep')).toBe(1), { withinMs: SLOW_MS });
+      proxy.silence();
+      const startedMs = performance.now();
+      await failed;
+      expect(performance.now() - startedMs).toBeLessThan(LOST_WITHIN_MS);
+      await eventually(async () => expect(await waitingFor(watcher, 'select pg_sleep')).toBe(0), { withinMs: SLOW_MS });
+    } finally {
+      await watcher.close();
+    }
+  }, 120_000);
+
+  it('fails the first look of a start on a migrated database within the usual time', async () => {
+    await database.runMigrations();
+    await fillPool();
+    proxy.silence();
+    const startedMs = performance.now();
+    await database.runMigrations().catch(() => database.runMigrations());
+    expect(performance.now() - startedMs).toBeLessThan(SLOW_MS);
   });
 
   it('is told from a transaction whose work waits for something else', async () => {

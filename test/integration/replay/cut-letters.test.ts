@@ -57,7 +57,8 @@ describeOnEachDatabase('A rebuild with letters that had no room', (current) => {
 
   async function rebuilt(parked: readonly Parked[]) {
     const letters = await readParkedCommands(brokerOf(parked), TOPICS, signal);
-    return (await current.database()).transaction((sql) => completeParked(sql, letters));
+    const database = await current.database();
+    return database.transaction((sql) => completeParked(sql, database.dialect, letters));
   }
 
   test('takes the products of an order from what it has rebuilt, and what is before from the others', async () => {

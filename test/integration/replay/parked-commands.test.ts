@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedBroker } from '../../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../../src/adapters/database/database.ts';
 import { releaseParked } from '../../../src/adapters/database/parked-commands.ts';
-import { edited, readDeadLetters } from '../../../src/cli/dead-letter-box.ts';
+import { edited } from '../../../src/cli/dead-letter-box.ts';
 import { type Action, plan as planResolution } from '../../../src/cli/dead-letter-plan.ts';
 import { DeadLetterResolver } from '../../../src/cli/dead-letter-resolver.ts';
 import type { Command } from '../../../src/domain/commands.ts';
@@ -14,6 +14,7 @@ import { Rebuild } from '../../../src/replay/rebuild.ts';
 import { planRebuild } from '../../../src/replay/rebuild-plan.ts';
 import { MessageBus } from '../../../src/service-layer/message-bus.ts';
 import type { Broker, UnitOfWork } from '../../../src/service-layer/unit-of-work.ts';
+import { readDeadLetters } from '../../support/dead-letters.ts';
 import { over } from '../../support/over.ts';
 import { RunningService } from '../../support/running-service.ts';
 

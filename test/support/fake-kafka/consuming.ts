@@ -35,6 +35,8 @@ export class Consuming {
   readonly owners: Owner[] = [];
   /** The partitions whose owners have been closed, in order. */
   readonly closed: number[] = [];
+  /** Why it can never work again. */
+  readonly fenced: string[] = [];
   /** What its owners have to finish before they are closed. */
   mayClose: Promise<unknown> = Promise.resolve();
   mayTake = false;
@@ -49,7 +51,8 @@ export class Consuming {
       this.owners.push(owner);
       return owner;
     };
-    const options = { topic: TOPIC, group: GROUP, assigned, mayTake: async () => this.mayTake };
+    const fenced = ({ message }: Error) => void this.fenced.push(message);
+    const options = { topic: TOPIC, group: GROUP, assigned, mayTake: async () => this.mayTake, fenced };
     this.consumer = new KafkaConsumer(edge.options, edge.view, options, () => edge.view.logId(TOPIC));
     this.consumer.joined.then(
       () => {

@@ -7,6 +7,7 @@ import { Edge, GROUP } from './edge.ts';
 export class Joined implements AsyncDisposable {
   readonly edge: Edge;
   readonly told: string[] = [];
+  readonly fenced: string[] = [];
   readonly member: GroupMember;
 
   constructor(edge: Edge, instanceId?: string) {
@@ -20,6 +21,7 @@ export class Joined implements AsyncDisposable {
     const events = {
       assigned: (assignment: Buffer) => void this.told.push(String(assignment)),
       lost: () => void this.told.push('lost'),
+      fenced: ({ message }: Error) => void this.fenced.push(message),
     };
     const options = { ...edge.options, ...(instanceId !== undefined && { instanceId }) };
     this.member = new GroupMember(options, edge.view, GROUP, [protocol], events);

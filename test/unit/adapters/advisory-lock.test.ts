@@ -13,7 +13,8 @@ function failing(...errors: readonly Error[]) {
     if (error) throw error;
     return [];
   };
-  return <T>(work: (sql: Sql) => Promise<T>) => work(sql as unknown as Sql);
+  const transaction = <T>(work: (sql: Sql) => Promise<T>) => work(sql as unknown as Sql);
+  return { transaction, giveUpConnections: () => {} };
 }
 
 function trouble(code: string): TroubleError {

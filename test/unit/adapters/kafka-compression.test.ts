@@ -5,7 +5,7 @@ import { compressFrameSync } from 'lz4-napi';
 import { compressSync } from 'snappy';
 import { describe, expect, it } from 'vitest';
 import { decompress } from '../../../src/adapters/broker/kafka/compression.ts';
-import { readFetched } from '../../../src/adapters/broker/kafka/fetch.ts';
+import { MAX_PIECE_BYTES, readFetched, type Wanted } from '../../../src/adapters/broker/kafka/fetch.ts';
 import { ByteWriter } from '../../../src/adapters/record-bytes.ts';
 
 /** A whole block of lz4: it is counted in blocks. */
@@ -60,17 +60,21 @@ function batchOf(codec: number, compressed: Buffer, count: number): Buffer {
   return batch;
 }
 
-/** A record with this many bytes of nothing. */
-function recordOf(valueBytes: number): Buffer {
+/** A record with this many bytes of nothing, so many offsets behind the first one. */
+function recordOf(valueBytes: number, offset = 0): Buffer {
+  const record = new ByteWriter();
+  record.raw(Buffer.from([0, 0])); // attributes, and what is added to the first time
+  record.varint(offset);
+  record.sized(null);
+  record.sized(Buffer.alloc(valueBytes));
+  record.varint(0);
   const writer = new ByteWriter();
-  writer.raw(Buffer.from([0, 0, 0, 0])); // its size, which is not looked at, attributes, and what is added to the first time and offset
-  writer.sized(null);
-  writer.sized(Buffer.alloc(valueBytes));
-  writer.varint(0);
+  writer.sized(record.bytes);
   return writer.bytes;
 }
 
-const decode = (...batches: readonly Buffer[]) => readFetched('topic', 0, Buffer.concat(batches), []).records;
+const ALL: Wanted = { from: 0, maxPieceBytes: MAX_PIECE_BYTES, maxRecordBytes: Number.POSITIVE_INFINITY };
+const decode = (...batches: readonly Buffer[]) => readFetched('topic', 0, Buffer.concat(batches), [], ALL).records;
 
 describe('what clients have compressed', async () => {
   /** Batches as the broker had them, of 80 records each: Kafka's own client 4.1.0, and librdkafka 2.16.0. */
@@ -164,6 +168,79 @@ describe('a fetch', () => {
   });
 
   it('ends where all of its batches together would come to too much', () => {
-    expect(decode(large, large, large, large)).toHaveLength(2);
+    const half = batchOf(4, zstdCompressSync(recordOf(MAX_PIECE_BYTES / 2)), 1);
+    expect(decode(good, half, half, good)).toHaveLength(2);
+    expect(decode(large, good)).toHaveLength(1);
+  });
+});
+
+it('small batches that were compressed do not keep a chunk each', () => {
+  const small = batchOf(4, zstdCompressSync(recordOf(100)), 1);
+  const buffers = new Set(decode(...Array.from({ length: 200 }, () => small)).map(({ value }) => value?.buffer));
+  const keptBytes = [...buffers].reduce((sum, buffer) => sum + (buffer?.byteLength ?? 0), 0);
+  expect(keptBytes).toBeLessThan(200 * 1_024);
+});
+
+describe('a batch that is larger than a piece', () => {
+  /** So many records of so many bytes, and of every second offset. */
+  const largeBatch = (count: number, valueBytes: number) => {
+    const records = Array.from({ length: count }, (_, index) => recordOf(valueBytes, 2 * index));
+    const batch = batchOf(4, zstdCompressSync(Buffer.concat(records)), count);
+    batch.writeInt32BE(2 * count, 23);
+    return batch;
+  };
+
+  it.each([
+    [30, 500_000, 8],
+    [25_000, 1, 3],
+  ])('of %i records of %i bytes comes in %i pieces, none of which keeps it', (count, valueBytes, pieces) => {
+    const batch = largeBatch(count, valueBytes);
+    const offsets: number[] = [];
+    let [from, read] = [0, 0];
+    for (; from <= 2 * count; read += 1) {
+      const { records, nextOffset } = readFetched('topic', 0, batch, [], { ...ALL, from });
+      expect(Math.max(...records.map(({ value }) => value?.buffer.byteLength ?? 0))).toBeLessThanOrEqual(MAX_PIECE_BYTES);
+      offsets.push(...records.map(({ offset }) => offset));
+      expect(nextOffset).toBeGreaterThan(from);
+      from = nextOffset ?? from;
+    }
+    expect(offsets).toEqual(Array.from({ length: count }, (_, index) => 2 * index));
+    expect(read).toBe(pieces);
+  });
+
+  it('comes in smaller pieces where the partition has a smaller share', () => {
+    const { records, nextOffset } = readFetched('topic', 0, largeBatch(30, 500_000), [], { ...ALL, maxPieceBytes: 1_100_000 });
+    expect(records).toHaveLength(2);
+    expect(nextOffset).toBe(4);
+  });
+
+  it('is passed at once when its transaction was aborted', () => {
+    const batch = largeBatch(25_000, 1);
+    batch.writeInt16BE(4 | 0x10, 21);
+    batch.writeBigInt64BE(7n, 43);
+    const aborted = [{ producerId: '7', firstOffset: 0 }];
+    expect(readFetched('topic', 0, batch, aborted, ALL)).toMatchObject({ records: [], nextOffset: 50_001 });
+  });
+
+  it('has a record that says so in the place of one that is larger than a record may be', () => {
+    const records = [recordOf(10, 0), recordOf(MAX_PIECE_BYTES, 1), recordOf(10, 2)];
+    const batch = batchOf(4, zstdCompressSync(Buffer.concat(records)), 3);
+    batch.writeInt32BE(2, 23);
+    const readFrom = (from: number) => readFetched('topic', 0, batch, [], { ...ALL, from, maxRecordBytes: MAX_PIECE_BYTES });
+    expect(readFrom(0)).toMatchObject({ records: [{ offset: 0 }], nextOffset: 1 });
+    const {
+      records: [placeholder],
+      nextOffset,
+    } = readFrom(1);
+    expect([placeholder?.offset, placeholder?.value, nextOffset]).toEqual([1, null, 2]);
+    expect(String(placeholder?.headers['too-large-record'])).toMatch(/The record comes to 2097\d+ bytes, .* it is at topic\/0\/1$/);
+    expect(readFrom(2)).toMatchObject({ records: [{ offset: 2 }], nextOffset: 3 });
+  });
+
+  it('whose records do not end where they say is one record that says so', () => {
+    const record = recordOf(MAX_PIECE_BYTES);
+    record[0] = 0;
+    const { records } = readFetched('topic', 0, batchOf(4, zstdCompressSync(record), 1), [], ALL);
+    expect(records.map(({ headers }) => Object.keys(headers))).toEqual([['unreadable-batch']]);
   });
 });

@@ -5,7 +5,7 @@ import kafka from 'kafkajs';
 import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
 import { compressSync, uncompressSync } from 'snappy';
 import { expect, it } from 'vitest';
-import { readFetched } from '../../../src/adapters/broker/kafka/fetch.ts';
+import { readFetched, type Wanted } from '../../../src/adapters/broker/kafka/fetch.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
 import { arbitraryRecord } from '../../support/arbitrary-records.ts';
 
@@ -25,6 +25,7 @@ const Decoder: new (bytes: Buffer) => { readonly buffer: Buffer; offset: number 
 const kafkajsRecord = require('kafkajs/src/protocol/recordBatch/record/v0');
 const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0');
 
+const ALL: Wanted = { from: 0, maxPieceBytes: Number.POSITIVE_INFINITY, maxRecordBytes: Number.POSITIVE_INFINITY };
 const COMPRESSIONS = [0, 1, 2, 3, 4] as const;
 const LOG_APPEND_TIME = 0x08;
 const CONTROL = 0x20;
@@ -89,21 +90,21 @@ it.each(COMPRESSIONS)('a header keeps its value when every object has something 
   const record = { key: null, value: null, headers };
   const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encoded>[0]];
   const bytes = await encoded({ ...plain, compression, flags: [], records: [{ record, offsetDelta: 0, timestampDelta: 0 }] });
-  expect(readFetched('topic', 0, bytes, []).records).toMatchObject([{ headers }]);
+  expect(readFetched('topic', 0, bytes, [], ALL).records).toMatchObject([{ headers }]);
 });
 
 it('a batch that compaction has left without records moves the position behind its end', async () => {
   const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encoded>[0]];
   const bytes = await encoded({ ...plain, compression: 0, firstOffset: 40, records: [] });
   bytes.writeInt32BE(9, 23);
-  expect(readFetched('topic', 0, bytes, [])).toMatchObject({ records: [], nextOffset: 50 });
+  expect(readFetched('topic', 0, bytes, [], ALL)).toMatchObject({ records: [], nextOffset: 50 });
 });
 
 it('a batch from before Kafka 0.11 is one record that says so', async () => {
   const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encoded>[0]];
   const bytes = await encoded({ ...plain, flags: [], transactional: false, compression: 0 });
   bytes.writeInt8(1, 16);
-  const { records } = readFetched('topic', 0, bytes, []);
+  const { records } = readFetched('topic', 0, bytes, [], ALL);
   expect(records.map(({ headers }) => String(headers['unreadable-batch']))).toEqual([expect.stringContaining('It has the format 1')]);
 });
 
@@ -115,7 +116,7 @@ it('a fetch is decoded to what kafkajs makes of it, whatever is in it and wherev
       const partition = Buffer.concat([Buffer.alloc(4), bytes, Buffer.from('what follows')]);
       partition.writeInt32BE(bytes.length);
       const theirs = (await kafkajs(new Decoder(partition))).filter(({ isControlRecord }) => !isControlRecord);
-      expect(readFetched('topic', 7, bytes, []).records).toEqual(theirs.map(asReceived));
+      expect(readFetched('topic', 7, bytes, [], ALL).records).toEqual(theirs.map(asReceived));
     }),
   );
 });
@@ -166,7 +167,7 @@ it.each([
 ])('records of aborted transactions are not seen from offset $from on', async ({ from, seen }) => {
   const batches = await Promise.all(history.map(([producerId, kind], offset) => batchOf(offset, producerId, kind)));
   const reachInto = aborted.filter(({ producerId }) => from <= (producerId === '2' ? 2 : 4));
-  const { records, nextOffset } = readFetched('topic', 0, Buffer.concat(batches.slice(from)), reachInto);
+  const { records, nextOffset } = readFetched('topic', 0, Buffer.concat(batches.slice(from)), reachInto, ALL);
   expect(records.map(({ offset }) => offset)).toEqual(seen);
   expect(nextOffset).toBe(history.length);
 });

@@ -36,7 +36,7 @@ function letter(id: string, { reason = 'handler-failed', key, value, failedAt, r
   return made as DeadLetter;
 }
 
-const ids = (letters: readonly DeadLetter[]) => letters.map(({ commandId }) => commandId);
+const ids = (letters: readonly Pick<DeadLetter, 'commandId'>[]) => letters.map(({ commandId }) => commandId);
 
 describe('the letters that the filters match', () => {
   const early = letter('early', { failedAt: '2026-11-25T17:59:59.999Z', value: '{"type":"CreateBatch"}' });

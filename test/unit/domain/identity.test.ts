@@ -8,6 +8,7 @@ import {
   isPlace,
   parkedIdentity,
   REDRIVE_SOURCE,
+  redrivenIdentity,
   sourceOf,
 } from '../../../src/domain/identity.ts';
 import { NAME } from '../../../src/messages/cloud-events.ts';
@@ -57,6 +58,7 @@ describe("a command's identity", () => {
         expect(parkedIdentity(identityOf(any, PLACE))).toBe(identityOf(any, PLACE));
       }),
     );
+    expect(parkedIdentity(redrivenIdentity(PLACE, '00'))).toBe(place);
     expect(parkedIdentity(place)).toBe(place);
   });
 });

@@ -226,6 +226,14 @@ describe('A consumer', () => {
     expect(group.consumer.problems()).toEqual(['the coordinator is silent']);
   });
 
+  it('has died once another process has its name in the group', async () => {
+    const group = new FakeGroup();
+    await group.consumer.start();
+    const fenced = new Error('another process has its name');
+    group.options?.fenced?.(fenced);
+    expect(await group.consumer.died).toBe(fenced);
+  });
+
   it('has the problems of its membership, and none as a member without partitions', async () => {
     const group = new FakeGroup();
     expect(group.consumer.problems()).toEqual(['The consumer has not joined its group yet']);

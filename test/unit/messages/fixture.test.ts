@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readDeadLetters } from '../../../src/cli/dead-letter-box.ts';
 import { compositeVersions, eventVersions } from '../../../src/messages/event-schemas.ts';
 import { commandVersions, readCommand } from '../../../src/messages/incoming.ts';
 import { readPublished } from '../../../src/messages/published.ts';
 import type { Broker } from '../../../src/service-layer/unit-of-work.ts';
+import { readDeadLetters } from '../../support/dead-letters.ts';
 import { messagesOfToday, type TextRecord } from '../../support/messages-of-today.ts';
 
 /**
@@ -48,7 +48,7 @@ async function reading({ topic, key, value, headers }: TextRecord): Promise<obje
     read: async (_topic, _ranges, take) => take({ partition: 0, records: [record], nextOffset: 1 }),
   };
   const [letter] = await readDeadLetters(broker as Broker, 'dead');
-  return letter && { ...letter, record: undefined };
+  return letter && { ...letter, record: undefined, key: undefined, valueBytes: undefined };
 }
 
 const onTheWire = ({ topic, key, value, headers }: TextRecord) => JSON.stringify({ topic, key, value, headers });

@@ -55,6 +55,11 @@ describe('a command is read', () => {
     const body = JSON.stringify({ type: 'AllocateOrder', ...order });
     expect(read(body.padEnd(MAX_COMMAND_BYTES))).toMatchObject({ kind: 'command' });
     expect(read(body.padEnd(MAX_COMMAND_BYTES + 1))).toMatchObject({ kind: 'unreadable', reason: 'too-large' });
+    const headers = { 'too-large-record': Buffer.from('The record comes to 5000000 bytes') };
+    expect(readCommand({ value: null, headers }, 'commands/0/1')).toMatchObject({
+      reason: 'too-large',
+      message: 'The record comes to 5000000 bytes',
+    });
   });
 });
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GenericUUID } from '../../../domain/value-objects.ts';
 import type { AssignedPartition, ConsumeOptions, GroupConsumer, PartitionOwner } from '../../../service-layer/unit-of-work.ts';
 import type { Database } from '../../database/database.ts';
+import { deliveryBytes } from '../delivery-bytes.ts';
 import type { EmbeddedLog } from './log.ts';
 
 /** How long a member has the partitions without renewing its lease. */
@@ -80,7 +81,8 @@ export class EmbeddedConsumer implements GroupConsumer {
    */
   async #own(leasedUntilMs: number): Promise<void> {
     const { partitions } = await this.#log.topic(this.#options.topic);
-    const owned = Array.from({ length: partitions }, (_, partition) => new OwnedPartition(partition, this.#log, this.#options));
+    const maxBytes = deliveryBytes(partitions, this.#options.maxFetchedBytes);
+    const owned = Array.from({ length: partitions }, (_, partition) => new OwnedPartition(partition, this.#log, this.#options, maxBytes));
     this.#joined.resolve();
     let untilMs = leasedUntilMs;
     while (!this.#closing.signal.aborted && performance.now() < untilMs) {
@@ -137,13 +139,15 @@ class OwnedPartition implements AssignedPartition {
   readonly #closing = new AbortController();
   readonly #delivering: Promise<void>;
   readonly #owner: PartitionOwner;
+  readonly #maxBytes: number;
   #nextOffset: number | null = null;
   #resumed = Promise.withResolvers<void>();
 
-  constructor(partition: number, log: EmbeddedLog, { topic, assigned }: ConsumeOptions) {
+  constructor(partition: number, log: EmbeddedLog, { topic, assigned }: ConsumeOptions, maxBytes: number) {
     this.topic = topic;
     this.partition = partition;
     this.#log = log;
+    this.#maxBytes = maxBytes;
     this.#owner = assigned(this);
     this.#delivering = this.#deliver();
   }
@@ -182,7 +186,7 @@ class OwnedPartition implements AssignedPartition {
         continue;
       }
       const { version } = this.#log;
-      const records = await this.#log.read(this.topic, this.partition, fromOffset).catch(() => null);
+      const records = await this.#log.read(this.topic, this.partition, fromOffset, this.#maxBytes).catch(() => null);
       if (records === null) {
         await pause(RETRY_MS, signal);
       } else if (records.length === 0) {

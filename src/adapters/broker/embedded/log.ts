@@ -120,22 +120,25 @@ export class EmbeddedLog {
     return places;
   }
 
-  /** The next records of a partition: whole batches, bounded in their bytes, of which the first may begin before the offset. */
-  async read(topic: string, partition: number, fromOffset: number): Promise<readonly ReceivedRecord[]> {
+  /**
+   * The next records of a partition.
+   * @param maxBytes the batches have no more together; the first comes whole in any case
+   */
+  async read(topic: string, partition: number, fromOffset: number, maxBytes = MAX_READ_BYTES): Promise<readonly ReceivedRecord[]> {
     const batches = await this.#database.query<BatchRow>(
       // The records of batches that are not wanted must not pass through the window.
       `select base_offset, timestamp_ms, records from log_batches where topic = ? and partition = ? and base_offset in (
          select base_offset from (
-           select base_offset, sum(bytes) over (order by base_offset) - bytes as bytes_before
+           select base_offset, bytes, sum(bytes) over (order by base_offset) as bytes_through
            from (
              select base_offset, length(records) as bytes from log_batches
              where topic = ? and partition = ? and next_offset > ? and base_offset >= coalesce(
                (select max(base_offset) from log_batches where topic = ? and partition = ? and base_offset <= ?), 0)
              order by base_offset limit ${MAX_READ_BATCHES}
            )
-         ) where bytes_before < ${MAX_READ_BYTES}
+         ) where bytes_through <= ? or bytes_through = bytes
        ) order by base_offset`,
-      [topic, partition, topic, partition, fromOffset, topic, partition, fromOffset],
+      [topic, partition, topic, partition, fromOffset, topic, partition, fromOffset, Math.min(MAX_READ_BYTES, maxBytes)],
     );
     const records = batches.flatMap((batch) => recordsOf(topic, partition, batch));
     return records.filter(({ offset }) => offset >= fromOffset);

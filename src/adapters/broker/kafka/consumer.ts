@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConsumeOptions, type GroupConsumer, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import { deliveryBytes } from '../delivery-bytes.ts';
 import { assign, assignEagerly, comingTo } from './assignor.ts';
 import type { KafkaOptions } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
+import { MAX_PIECE_BYTES } from './fetch.ts';
 import { GroupMember, type Protocol } from './group-member.ts';
 import type { JoinAnswer } from './group-requests.ts';
 import { PartitionFetcher } from './partition-fetcher.ts';
@@ -42,6 +44,8 @@ export class KafkaConsumer implements GroupConsumer {
   /** Partitions whose owner was told to close and still finishes what it has in hand. */
   readonly #ending = new Map<Promise<void>, readonly number[]>();
   #owned = new Map<number, PartitionFetcher>();
+  /** How many partitions it owns once all that are assigned are open. */
+  #ownedCount = 0;
   /** The generation in which the group gave this member what it owns. */
   #ownedSince = -1;
   #isEager = false;
@@ -64,11 +68,19 @@ export class KafkaConsumer implements GroupConsumer {
       assigned: (assignment, protocol) => this.#assigned(assignment, protocol === EAGER),
       // What is still closing was claimed as it joined again: it is let go of once it is closed.
       lost: () => void this.#closeOwners([...this.#owned.keys()]).then(() => this.#member.rejoin()),
+      fenced: (reason) => {
+        this.#joined.reject(reason);
+        this.#consume.fenced?.(reason);
+      },
     });
     void this.#watchTopic();
   }
 
-  /** Resolves at the first assignment with which no more is to come soon. @throws {TroubleError} closed before */
+  /**
+   * Resolves at the first assignment with which no more is to come soon.
+   * @throws {TroubleError} closed before
+   * @throws {FencedError} another process has the name of this member
+   */
   get joined(): Promise<void> {
     return this.#joined.promise;
   }
@@ -121,6 +133,7 @@ export class KafkaConsumer implements GroupConsumer {
   #assigned(assignment: Buffer, isEager: boolean): void {
     const partitions = new Set(decodeAssignment(this.#consume.topic, assignment));
     const gone = [...this.#owned.keys()].filter((partition) => !partitions.has(partition));
+    this.#ownedCount = partitions.size;
     const { generation } = this.#member.membership;
     this.#options.log.debug({ partitions: [...partitions], gone, generation }, 'Assigned');
     this.#isEager = isEager;
@@ -143,6 +156,8 @@ export class KafkaConsumer implements GroupConsumer {
       topic: this.#consume.topic,
       assigned: this.#consume.assigned,
       membership: () => this.#member.membership,
+      maxDeliveryBytes: () => deliveryBytes(this.#ownedCount, this.#consume.maxFetchedBytes),
+      maxRecordBytes: MAX_PIECE_BYTES,
       onGivenBack: () => {
         this.#givenBack.add(partition);
         this.#member.rejoin();

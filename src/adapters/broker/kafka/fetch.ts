@@ -3,6 +3,16 @@ import { ByteReader, readRecord } from '../../record-bytes.ts';
 import { decompress } from './compression.ts';
 import type { AbortedTransaction } from './fetch-request.ts';
 
+/** What a reader wants of one fetch. */
+export interface Wanted {
+  /** The offset that was asked for. The fetch may begin with records before it. */
+  readonly from: number;
+  /** What is handed out of a batch that is larger; one record is handed out in any case. */
+  readonly maxPieceBytes: number;
+  /** In the place of a larger record comes one that says so; at least `MAX_PIECE_BYTES`. */
+  readonly maxRecordBytes: number;
+}
+
 /** What a reader gets of one fetch. */
 export interface Fetched {
   readonly records: readonly ReceivedRecord[];
@@ -23,13 +33,17 @@ const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 /** A marker's key: version 0, type 0. */
 const ABORT_MARKER = Buffer.from([0, 0, 0, 0]);
-/** The header that `messages/cloud-events.ts` looks for. */
+/** The headers that `messages/cloud-events.ts` looks for. */
 const UNREADABLE_BATCH = 'unreadable-batch';
+const TOO_LARGE_RECORD = 'too-large-record';
 /**
- * How many bytes the batches of one fetch may take when they are decompressed. A producer that
- * means well stays far below; a few kilobytes that mean ill come to gigabytes.
+ * How many bytes a batch may take when it is decompressed. A producer that means well stays far
+ * below; a few kilobytes that mean ill come to gigabytes.
  */
 const MAX_DECOMPRESSED_BYTES = 64 * 1024 * 1024;
+/** The most that is worth handing out of one fetch, decompressed. A fetch that was not compressed stays below. */
+export const MAX_PIECE_BYTES = 2 * 1024 * 1024;
+const MAX_PIECE_RECORDS = 10_000;
 
 interface BatchHeader {
   readonly firstOffset: number;
@@ -49,11 +63,20 @@ interface BatchHeader {
  * follows it. If a fetch starts with such a batch, one placeholder record stands for the whole
  * batch: rejecting the fetch would make Kafka redeliver it forever.
  *
+ * A batch that is larger than a piece is handed out in pieces: each fetch decompresses it again,
+ * and goes on within it. So what one lane holds is bounded, and no lane waits for another one's.
+ *
  * Source: Apache Kafka, message format, record batch (magic 2).
  *
  * @param aborted the aborted transactions that reach into the bytes, in any order
  */
-export function readFetched(topic: string, partition: number, bytes: Buffer, aborted: readonly AbortedTransaction[]): Fetched {
+export function readFetched(
+  topic: string,
+  partition: number,
+  bytes: Buffer,
+  aborted: readonly AbortedTransaction[],
+  wanted: Wanted,
+): Fetched {
   const records: ReceivedRecord[] = [];
   const abortions = new Abortions(aborted);
   let room = MAX_DECOMPRESSED_BYTES;
@@ -65,18 +88,22 @@ export function readFetched(topic: string, partition: number, bytes: Buffer, abo
     const batch = bytes.subarray(start, end);
     const header = headerOf(batch);
     const place = { topic, partition, leaderEpoch: header.leaderEpoch };
-    let found: readonly ReceivedRecord[];
+    if (nextOffset !== null && (room <= 0 || records.length + header.count > MAX_PIECE_RECORDS)) break;
+    let found: Pick<Fetched, 'records'> & { readonly nextOffset: number };
     try {
       const body = bodyOf(batch, header, room);
-      room -= body.length;
-      found = recordsOf(place, header, body);
+      // The first batch may be larger than a piece: what is handed out of it is not.
+      room = Math.min(room, wanted.maxPieceBytes) - body.length;
+      found = pieceOf(place, header, body, wanted);
     } catch (error) {
       if (nextOffset !== null) break;
       isOver = true;
-      found = [unreadable(place, header, (error as Error).message)];
+      found = { records: [unreadableBatch(place, header, (error as Error).message)], nextOffset: header.lastOffset + 1 };
     }
-    if (abortions.areVisible(header, found)) for (const record of found) records.push(record);
-    nextOffset = header.lastOffset + 1;
+    const isVisible = abortions.areVisible(header, found.records);
+    if (isVisible) for (const record of found.records) records.push(record);
+    nextOffset = isVisible ? found.nextOffset : header.lastOffset + 1;
+    isOver ||= nextOffset <= header.lastOffset;
     epochs.push(header.leaderEpoch);
     start = end;
   }
@@ -129,7 +156,12 @@ function bodyOf(batch: Buffer, { attributes }: BatchHeader, maxBytes: number): B
   if (magic !== MAGIC) throw new Error(`It has the format ${magic}, from before Kafka 0.11.`);
   const compressed = batch.subarray(BATCH_HEADER_BYTES);
   // Compaction leaves the header of a batch without records, its compression included.
-  return compressed.length === 0 ? compressed : decompress(attributes & COMPRESSION, compressed, maxBytes);
+  if (compressed.length === 0) return compressed;
+  const body = decompress(attributes & COMPRESSION, compressed, maxBytes);
+  // Node unpacks into chunks of 16 KiB of its pool. The records of a small batch would keep them, and
+  // so would a copy in the pool.
+  const isPooled = body.buffer !== compressed.buffer && body.buffer.byteLength > 2 * body.length;
+  return isPooled ? Buffer.from(new Uint8Array(body).buffer) : body;
 }
 
 interface Place {
@@ -138,11 +170,45 @@ interface Place {
   readonly leaderEpoch: number;
 }
 
-function recordsOf(place: Place, header: BatchHeader, body: Buffer): ReceivedRecord[] {
-  const records: ReceivedRecord[] = [];
+/** The batch's records. Of a large batch, the next piece from the wanted offset on. */
+function pieceOf(place: Place, header: BatchHeader, body: Buffer, { from, maxPieceBytes, maxRecordBytes }: Wanted) {
+  const { count, lastOffset } = header;
+  if (body.length <= maxPieceBytes && count <= MAX_PIECE_RECORDS)
+    return { records: recordsOf(place, header, body, count), nextOffset: lastOffset + 1 };
+  const { start, end, taken, nextOffset } = boundsOf(header, body, from, maxPieceBytes);
+  if (end - start > maxRecordBytes) {
+    const offset = nextOffset - 1;
+    const text = `The record comes to ${end - start} bytes, and the service reads ${maxRecordBytes} at most; it is at`;
+    const headers = { [TOO_LARGE_RECORD]: Buffer.from(`${text} ${place.topic}/${place.partition}/${offset}`) };
+    return { records: [{ ...place, offset, timestampMs: header.maxTimestampMs, key: null, value: null, headers }], nextOffset };
+  }
+  // A copy: the piece would keep all of the batch in memory.
+  return { records: recordsOf(place, header, Buffer.from(body.subarray(start, end)), taken), nextOffset };
+}
+
+/** Where the piece that begins with the offset lies in the batch, and how many records it has. */
+function boundsOf({ firstOffset, lastOffset, count }: BatchHeader, body: Buffer, from: number, maxBytes: number) {
   const reader = new ByteReader(body);
+  let [start, end, taken] = [0, 0, 0];
+  for (let left = count; left > 0; left -= 1) {
+    const recordEnd = reader.varint() + reader.position;
+    reader.byte(); // attributes
+    reader.varlong(); // timestamp
+    const offset = firstOffset + reader.varint();
+    reader.skipTo(recordEnd);
+    if (offset < from) start = recordEnd;
+    else if (taken === MAX_PIECE_RECORDS || (taken > 0 && recordEnd - start > maxBytes)) return { start, end, taken, nextOffset: offset };
+    else taken += 1;
+    end = recordEnd;
+  }
+  return { start, end, taken, nextOffset: lastOffset + 1 };
+}
+
+function recordsOf(place: Place, header: BatchHeader, bytes: Buffer, count: number): ReceivedRecord[] {
+  const records: ReceivedRecord[] = [];
+  const reader = new ByteReader(bytes);
   const isAppendTime = (header.attributes & LOG_APPEND_TIME) !== 0;
-  for (let left = header.count; left > 0; left -= 1) {
+  for (let left = count; left > 0; left -= 1) {
     reader.varint(); // length in bytes
     reader.byte(); // attributes: none are defined
     const timestampMs = header.firstTimestampMs + reader.varlong();
@@ -154,7 +220,7 @@ function recordsOf(place: Place, header: BatchHeader, body: Buffer): ReceivedRec
 }
 
 /** A record without a value, at the batch's last offset; its header says what cannot be read, and why. */
-function unreadable(place: Place, { firstOffset, lastOffset, maxTimestampMs }: BatchHeader, why: string): ReceivedRecord {
+function unreadableBatch(place: Place, { firstOffset, lastOffset, maxTimestampMs }: BatchHeader, why: string): ReceivedRecord {
   const text = `The batch of offsets ${firstOffset} to ${lastOffset} cannot be read. ${why}`;
   const headers = { [UNREADABLE_BATCH]: Buffer.from(text) };
   return { ...place, offset: lastOffset, timestampMs: maxTimestampMs, key: null, value: null, headers };

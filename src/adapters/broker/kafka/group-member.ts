@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Membership, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import { FencedError, type Membership, TroubleError } from '../../../service-layer/unit-of-work.ts';
 import type { KafkaOptions } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { NodeConnection } from './connection.ts';
@@ -44,6 +44,8 @@ export interface MemberEvents {
   assigned(assignment: Buffer, protocol: string): void;
   /** The group has gone on without it. All that it had may be another's already. */
   lost(): void;
+  /** Another process has its name: this member has no part in the group any more, for good. */
+  fenced(reason: Error): void;
 }
 
 type State = 'joining' | 'syncing' | 'stable' | 'out';
@@ -236,8 +238,9 @@ export class GroupMember {
 
   #stayOut(): State {
     this.#events.lost();
-    this.#fencedBecause = `Another process has joined the group ${this.#groupId} with KAFKA_INSTANCE_ID=${this.#options.instanceId}: give each process an id of its own, and restart this one`;
+    this.#fencedBecause = `Another process has joined the group ${this.#groupId} with KAFKA_INSTANCE_ID=${this.#options.instanceId}: give each process an id of its own`;
     this.#options.log.error(this.#fencedBecause);
+    this.#events.fenced(new FencedError(this.#fencedBecause));
     return 'out';
   }
 

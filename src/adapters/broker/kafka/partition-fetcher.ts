@@ -10,7 +10,7 @@ import type { KafkaOptions } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { ERROR, errorName } from './error-codes.ts';
 import type { Exchange } from './exchange.ts';
-import { readFetched } from './fetch.ts';
+import { MAX_PIECE_BYTES, readFetched } from './fetch.ts';
 import { fetchRecords, listOffset } from './fetch-request.ts';
 import { LeaderConnection } from './leader-connection.ts';
 import { endOfEpoch } from './offset-requests.ts';
@@ -29,6 +29,10 @@ export interface FetcherContext {
   readonly topic: string;
   readonly assigned: ConsumeOptions['assigned'];
   readonly membership: () => Membership | null;
+  /** How many bytes of records a delivery may have; one record may be larger. */
+  readonly maxDeliveryBytes: () => number;
+  /** In the place of a larger record comes one that says so. */
+  readonly maxRecordBytes: number;
   readonly onGivenBack: () => void;
   readonly onResumed: () => void;
   /**
@@ -115,13 +119,19 @@ export class PartitionFetcher implements AssignedPartition {
 
   async #deliverFrom(offset: number): Promise<void> {
     const resumption = this.#resumption;
+    const maxDeliveryBytes = this.#context.maxDeliveryBytes();
+    const maxBytes = Math.min(MAX_BYTES, maxDeliveryBytes);
     const answer = await this.#askLeader(
-      fetchRecords(this.topic, this.partition, offset, { waitMs: LONG_POLL_MS, maxBytes: MAX_BYTES }),
+      fetchRecords(this.topic, this.partition, offset, { waitMs: LONG_POLL_MS, maxBytes }),
       LONG_POLL_MS,
     );
     if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#askOwner(offset);
     this.#failures = 0;
-    const { records, nextOffset, epochs } = readFetched(this.topic, this.partition, answer.bytes, answer.aborted);
+    const { records, nextOffset, epochs } = readFetched(this.topic, this.partition, answer.bytes, answer.aborted, {
+      from: offset,
+      maxPieceBytes: Math.min(MAX_PIECE_BYTES, maxDeliveryBytes),
+      maxRecordBytes: this.#context.maxRecordBytes,
+    });
     const isStale = () => resumption !== this.#resumption || this.#closing.signal.aborted;
     if (nextOffset === null || isStale()) return;
     const fresh = records[0] && records[0].offset < offset ? records.filter((record) => record.offset >= offset) : records;

@@ -3,7 +3,7 @@ import { type Delivery, type OffsetRange, TroubleError } from '../../../service-
 import { asServiceError } from './client.ts';
 import { ERROR, errorName } from './error-codes.ts';
 import type { Exchange } from './exchange.ts';
-import { readFetched } from './fetch.ts';
+import { MAX_PIECE_BYTES, readFetched } from './fetch.ts';
 import { fetchRecords, listOffset } from './fetch-request.ts';
 import type { Leader } from './leader-connection.ts';
 
@@ -69,7 +69,11 @@ export class KafkaReader {
     for (;;) {
       const answer = await this.#insist(`Reading ${place} from offset ${from} on`, leader, fetch, FETCH_WAIT_MS);
       if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#refuse(leader, partition, from);
-      const { records, nextOffset } = readFetched(this.#topic, partition, answer.bytes, answer.aborted);
+      const { records, nextOffset } = readFetched(this.#topic, partition, answer.bytes, answer.aborted, {
+        from,
+        maxPieceBytes: MAX_PIECE_BYTES,
+        maxRecordBytes: Number.POSITIVE_INFINITY,
+      });
       if (nextOffset !== null) {
         // A batch may begin before the range, or end after it.
         const wanted = records.filter(({ offset }) => offset >= from && offset < end);

@@ -44,6 +44,8 @@ export class KafkaTail implements Subscription {
       topic: this.#topic,
       assigned: (assigned) => this.#ownerOf(assigned, offset),
       membership: () => null,
+      maxDeliveryBytes: () => Number.POSITIVE_INFINITY,
+      maxRecordBytes: Number.POSITIVE_INFINITY,
       onGivenBack: () => {},
       onResumed: () => {},
       // Retention has overtaken it, or the topic was created again: on from what is there.

@@ -199,3 +199,10 @@ describe('a member', { timeout: TEST_MS }, () => {
     expect(edge.kafka.requests('LeaveGroup')).toHaveLength(1);
   });
 });
+
+it('says that another process has its name, also before its first assignment', { timeout: TEST_MS }, async () => {
+  edge.kafka.on('JoinGroup', { error: ERRORS.FENCED_INSTANCE_ID });
+  const consuming = consume();
+  await expect(consuming.consumer.joined).rejects.toThrow('Another process has joined the group');
+  expect(consuming.fenced).toEqual([expect.stringContaining('Another process has joined the group')]);
+});

@@ -195,6 +195,7 @@ it.for(['JoinGroup', 'SyncGroup', 'Heartbeat'] as const)('%s: another process wi
   joined.edge.kafka.on(api, { error: ERRORS.FENCED_INSTANCE_ID });
   await eventually(() => expect(joined.told.at(-1)).toBe('lost'));
   expect(joined.member.problem()).toContain('KAFKA_INSTANCE_ID=shop-1');
+  expect(joined.fenced).toEqual([joined.member.problem()]);
   const before = joined.edge.kafka.received.length;
   await joined.edge.settle();
   const since = joined.edge.kafka.received.slice(before).map(({ api: each }) => each);
@@ -338,6 +339,7 @@ it.concurrent('says once why it has no part in the group when no assignment can 
       if (tries < 4) throw new TroubleError('no assignment');
     },
     lost: () => {},
+    fenced: () => {},
   };
   const protocol = { name: 'test', subscription: () => Buffer.alloc(0), assign: async () => [] };
   const member = new GroupMember({ ...edge.options, log }, edge.view, GROUP, [protocol], events);

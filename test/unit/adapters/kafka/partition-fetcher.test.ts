@@ -24,6 +24,8 @@ class Fetching implements AsyncDisposable {
         close: async () => {},
       }),
       membership: () => null,
+      maxDeliveryBytes: () => 2_000,
+      maxRecordBytes: Number.POSITIVE_INFINITY,
       onGivenBack: () => {},
       onResumed: () => {},
       onOutOfRange: (beginning) => {
@@ -75,6 +77,13 @@ const LEADER_ERRORS: readonly ErrorName[] = [
   'UNKNOWN_LEADER_EPOCH',
   'OFFSET_NOT_AVAILABLE',
 ];
+
+it('asks for no more than its share', async ({ expect }) => {
+  await using fetching = await Fetching.start(['a']);
+  fetching.fetcher.resumeFrom(0);
+  await fetching.hands(['0:a']);
+  expect(fetching.edge.kafka.requests('Fetch')[0]?.topics[0]?.partitions[0]?.maxBytes).toBe(2_000);
+});
 
 describe.concurrent('at an error in the answer to Fetch', () => {
   it.for(LEADER_ERRORS)('%s: it fetches the same again, and hands each record over once', async (name, { expect }) => {

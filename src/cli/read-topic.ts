@@ -1,8 +1,0 @@
-import type { Broker, ReceivedRecord } from '../service-layer/unit-of-work.ts';
-
-/** Every committed record of the topic up to the ends that it has now. */
-export async function readTopic(broker: Broker, topic: string): Promise<readonly ReceivedRecord[]> {
-  const found: (readonly ReceivedRecord[])[] = [];
-  await broker.read(topic, await broker.offsetRanges(topic), async ({ records }) => void found.push(records));
-  return found.flat();
-}

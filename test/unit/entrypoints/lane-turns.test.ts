@@ -1,0 +1,125 @@
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import type { Command } from '../../../src/domain/commands.ts';
+import type { Event } from '../../../src/domain/events.ts';
+import type { Head } from '../../../src/entrypoints/earlier-commands.ts';
+import { Lane } from '../../../src/entrypoints/lane.ts';
+import { ByteBudget } from '../../../src/entrypoints/memory-budget.ts';
+import { Metrics } from '../../../src/entrypoints/metrics.ts';
+import { ProductTurns } from '../../../src/entrypoints/product-turns.ts';
+import type { LaneContext } from '../../../src/entrypoints/take-over.ts';
+import type { LanePosition, LaneProgress, LaneTransaction, Partition, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import { eventually } from '../../support/eventually.ts';
+
+const COMMANDS = 1_000;
+const BETWEEN_UNKNOWN = 20;
+const lane = { topic: 'commands', partition: 0 };
+
+/** Another lane never comes so far: each wait serves one command only. */
+class TakingTurns {
+  readonly ends = [{ topic: 'commands', partition: 1, nextOffset: 10 }];
+  asked = 0;
+  waits = 0;
+
+  note() {}
+  look() {}
+  awaitedBy = () => null;
+  unreached = (ends: readonly object[]) => ends;
+
+  async undecided() {
+    this.asked += 1;
+    return this.ends;
+  }
+
+  async wait({ nextTimestampMs }: Head) {
+    this.waits += 1;
+    return nextTimestampMs + 1;
+  }
+}
+
+/** A database that knows one lane, and counts the commands that transactions claim, aborted ones included. */
+class CountingStore {
+  position: LanePosition = { nextOffset: 0, nextSequence: 1, group: 'group' } as LanePosition;
+  claimed = 0;
+
+  claim = async () => ({ logId: 'log', formerGroup: null });
+  readPosition = async () => this.position;
+  readPositions = async () => new Map([[0, this.position.nextOffset]]);
+  deleteOutbox = async () => {};
+  deletePublished = async () => {};
+
+  async transaction(_: Partition, __: LanePosition, work: (transaction: LaneTransaction) => Promise<LaneProgress>) {
+    const transaction = {
+      claim: async (identities: readonly string[]) => {
+        this.claimed += identities.length;
+        return new Set(identities);
+      },
+      readParked: async () => ({ commands: [], lastPosition: 0, standing: 0 }),
+      prepare: async () => {},
+      flush: async () => {},
+      writers: () => [],
+    } as unknown as LaneTransaction;
+    const progress = await work(transaction);
+    this.position = progress.next;
+    return progress;
+  }
+}
+
+const bus = {
+  handle: async (command: Command): Promise<readonly Event[]> => {
+    const { orderid } = command as { orderid: string };
+    if (!orderid.startsWith('unknown')) return [];
+    return [{ type: 'CommandRejected', reason: 'unknown-sku', command: 'AllocateOrder', orderid, detail: 'd' } as unknown as Event];
+  },
+};
+
+it('a lane that takes turns with others claims few commands in vain, and asks once where they end', async () => {
+  const earlier = new TakingTurns();
+  const store = new CountingStore();
+  let resumed = false;
+  const context = {
+    group: 'group',
+    log: pino({ level: 'silent' }),
+    answering: {
+      bus,
+      deadLettersTopic: 'dead-letters',
+      eventsTopic: 'events',
+      parkingLimits: { ofProduct: 1, inAll: 1 },
+      clock: () => new Date(0),
+      metrics: new Metrics(() => ({ working: 0, assigned: 0 })),
+    },
+    published: { note() {}, cover: async () => true, covers: () => true },
+    earlier,
+    relayBudget: new ByteBudget(100_000_000),
+    productTurns: new ProductTurns(),
+    broker: {
+      openProducer: async () => ({ publish: async () => {}, close: async () => {} }),
+      logId: async () => 'log',
+      committedOffsets: async () => [0],
+      offsetRanges: async () => [{ partition: 0, beginning: 0, end: COMMANDS }],
+      maxMessageBytes: async () => 1_000_000,
+    },
+    store,
+  } as unknown as LaneContext;
+  const assigned = {
+    ...lane,
+    membership: () => null,
+    giveBack() {},
+    pause() {},
+    resumeFrom() {
+      resumed = true;
+    },
+  };
+  const opened = new Lane(assigned, Promise.resolve(), context);
+  await eventually(() => expect(resumed).toBe(true));
+  const records = Array.from({ length: COMMANDS }, (_, offset): ReceivedRecord => {
+    const orderid = `${offset % BETWEEN_UNKNOWN === 0 ? 'unknown' : 'known'}-${offset}`;
+    const value = Buffer.from(JSON.stringify({ type: 'AllocateOrder', id: orderid, orderid, sku: 'LAMP', qty: 1 }));
+    return { ...lane, offset, timestampMs: offset, key: null, value, headers: {} };
+  });
+  await opened.handle(records);
+  await eventually(() => expect(store.position.nextOffset).toBe(COMMANDS));
+  await opened.close();
+  expect(earlier).toMatchObject({ asked: 1, waits: COMMANDS / BETWEEN_UNKNOWN });
+  expect(store.claimed).toBeLessThan(8 * COMMANDS);
+});
