@@ -19,7 +19,8 @@ const COMMANDS = 2_000;
 const LANES = 4;
 /** The target is 10 s. In the gate, a shared machine may add 20 s. */
 const RECOVERY_MS = process.env.FAULTS === 'all' ? 10_000 : 30_000;
-const DISK_MB = 16;
+/** The write-ahead log alone may have 32 MB before it is checkpointed. */
+const DISK_MB = 64;
 
 const run = promisify(execFile);
 const brokers = inject('kafkaBrokers');
