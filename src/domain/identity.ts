@@ -42,8 +42,8 @@ export function isRedrivenPlace({ source, id }: { readonly source: string | null
 
 /**
  * The identity of a command without an id that is sent again. A place can be guessed before
- * anything lies there. So the identity has a digest of what is sent: whoever takes it beforehand
- * has sent the same command, and no other command is lost by that.
+ * anything lies there. So the identity has a digest of what is sent: a sender that takes it
+ * beforehand has sent the same command, and no other command is lost by that.
  *
  * @param digest of the type and the bytes of the message, in hexadecimal digits
  */

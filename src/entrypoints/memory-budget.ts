@@ -4,8 +4,8 @@
  * Each lane has a fixed share of what is fetched (`adapters/broker/delivery-bytes.ts`), so no lane
  * waits for another one's room. A larger record batch comes in pieces. While the next piece is
  * unpacked, the whole batch takes up to 64 MiB, one batch at a time. The answers to one delivery are
- * in memory besides, until their transaction is committed: at most 10 lanes of PostgreSQL have one
- * (`DATABASE_POOL_SIZE`), and one lane of SQLite.
+ * in memory besides, until their transaction is committed. At most `DATABASE_POOL_SIZE` lanes have a
+ * transaction on PostgreSQL, and one lane on SQLite.
  */
 export const MEMORY_BUDGET_BYTES = {
   /** Commands that lanes have fetched and not answered, two deliveries each, of all lanes together. */

@@ -48,6 +48,15 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
     return pair;
   };
   const answered = (withinMs: number) => eventually(async () => expect(await flow.lag()).toBe(0), { withinMs });
+  /** Fails over to a standby that lacks what was answered last, and sends more. */
+  const loseCommits = async (servers: NonNullable<typeof pair>) => {
+    await flow.bringStock();
+    await servers.cutStandby();
+    await flow.send(1, COMMANDS);
+    await answered(PATIENCE_MS);
+    await servers.failOver();
+    await flow.send(2, COMMANDS);
+  };
   const problemsOf = async ({ url }: ServiceProcess) => {
     const { problems } = (await (await fetch(`${url}/readyz`)).json()) as { problems: string[] };
     return problems;
@@ -92,12 +101,7 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
     await using service = await ServiceProcess.start(environment, directory);
     await using other = await ServiceProcess.start(environment, directory);
     await sharedOut([service, other]);
-    await flow.bringStock();
-    await servers.cutStandby();
-    await flow.send(1, COMMANDS);
-    await answered(PATIENCE_MS);
-    await servers.failOver();
-    await flow.send(2, COMMANDS);
+    await loseCommits(servers);
     const refusals = async () => {
       const problems = await Promise.all([service, other].map(problemsOf));
       return problems.flat().filter((problem) => problem.includes('the database is older than the topics'));
@@ -120,12 +124,7 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
     await using service = await ServiceProcess.start(environment, directory);
     await using other = await ServiceProcess.start(environment, directory);
     await sharedOut([service, other]);
-    await flow.bringStock();
-    await servers.cutStandby();
-    await flow.send(1, COMMANDS);
-    await answered(PATIENCE_MS);
-    await servers.failOver();
-    await flow.send(2, COMMANDS);
+    await loseCommits(servers);
     const exitCodes = () => [service, other].map(({ exitCode }) => exitCode);
     await eventually(() => expect(exitCodes()).toEqual([1, 1]), { withinMs: RECOVERY_MS });
     const startedMs = performance.now();

@@ -170,7 +170,7 @@ interface Place {
   readonly leaderEpoch: number;
 }
 
-/** The batch's records. Of a large batch, the next piece from the wanted offset on. */
+/** Reads the batch's records, or the next piece of a large batch from the wanted offset on. */
 function pieceOf(place: Place, header: BatchHeader, body: Buffer, { from, maxPieceBytes, maxRecordBytes }: Wanted) {
   const { count, lastOffset } = header;
   if (body.length <= maxPieceBytes && count <= MAX_PIECE_RECORDS)
@@ -182,7 +182,7 @@ function pieceOf(place: Place, header: BatchHeader, body: Buffer, { from, maxPie
     const headers = { [TOO_LARGE_RECORD]: Buffer.from(`${text} ${place.topic}/${place.partition}/${offset}`) };
     return { records: [{ ...place, offset, timestampMs: header.maxTimestampMs, key: null, value: null, headers }], nextOffset };
   }
-  // A copy: the piece would keep all of the batch in memory.
+  // Copy the piece: a view of the batch would keep all of it in memory.
   return { records: recordsOf(place, header, Buffer.from(body.subarray(start, end)), taken), nextOffset };
 }
 
