@@ -95,7 +95,7 @@ describe.each(clustersNow)('on three brokers of Kafka $version, with $cpuHogs CP
       process.stdout.write(`${index + 1} of ${faults.length}: ${table.add(name, recoveries)}\n`);
     }
     const findings = await campaign.verdict();
-    process.stdout.write(`Kafka ${version}, ${instances} of the service, ${campaign.flow.sent} commands\n${table.text(findings)}\n`);
+    process.stdout.write(`Kafka ${version}, ${instances} of the service, ${campaign.flow.sent} commands and ${campaign.accepted} over HTTP\n${table.text(findings)}\n`);
     expect(findings).toEqual([]);
   }, 7_200_000);
 });

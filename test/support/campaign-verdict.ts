@@ -24,6 +24,7 @@ export async function judge({ flow, brokers, databaseUrl, mustAbort, http }: Cam
   const findings = checkHistory(history).map(({ kind, detail }) => `${kind}: ${detail}`);
   if (history.commands.length < flow.sent) findings.push(`lost: ${flow.sent - history.commands.length} commands are gone from the topic`);
   findings.push(...(http?.lost(history.commands) ?? []));
+  if (http?.accepted === 0) findings.push('The service accepted no command over HTTP, so nothing shows that it keeps them');
   findings.push(...unseenTypes(history).map((type) => `Nothing was answered with ${type}`));
   return [...findings, ...(await differences(history, brokers, flow.topics.events, mustAbort))];
 }

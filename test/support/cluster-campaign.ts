@@ -115,6 +115,11 @@ export class ClusterCampaign {
     return campaign;
   }
 
+  /** How many commands the service has accepted over HTTP. */
+  get accepted(): number {
+    return this.#http.accepted;
+  }
+
   /** Why this fault cannot happen on this machine; null when it can. */
   whyNot(name: ClusterFaultName): string | null {
     if (name.includes('cut off')) return this.cluster.whyNoCuts;

@@ -46,7 +46,8 @@ export class HttpCommands {
     const command = { id, type: 'AllocateOrder', orderid: id, sku: `SKU-${number % SKUS}`, qty: 1 };
     try {
       const signal = AbortSignal.timeout(TIMEOUT_MS);
-      const response = await fetch(`${url}/commands`, { method: 'POST', body: JSON.stringify(command), signal });
+      const headers = { 'content-type': 'application/json' };
+      const response = await fetch(`${url}/commands`, { method: 'POST', headers, body: JSON.stringify(command), signal });
       const { partition, offset } = (await response.json()) as { partition: number; offset: number };
       if (response.status === 202) this.#accepted.set(id, `${partition}/${offset}`);
     } catch {
