@@ -30,7 +30,12 @@ export class Backend {
   readonly #environment: Record<string, string>;
   readonly #directory: string;
 
-  private constructor(broker: Broker, config: Config, environment: Record<string, string>, directory: string) {
+  private constructor(
+    broker: Broker,
+    config: Config,
+    environment: Record<string, string>,
+    directory: string,
+  ) {
     this.broker = broker;
     this.config = config;
     this.#environment = environment;
@@ -76,15 +81,28 @@ export class Backend {
   }
 
   async publish(commands: readonly Command[]): Promise<void> {
-    const records = commands.map((command) => ({ key: keyOf(command), value: JSON.stringify(command), headers: {} }));
+    const records = commands.map((command) => ({
+      key: keyOf(command),
+      value: JSON.stringify(command),
+      headers: {},
+    }));
     await this.broker.publish(this.config.commandsTopic, records);
   }
 
   /** Publishes the batches and that many orders, from the n-th on. */
-  async preload({ stock, order }: Workload, orders: number, onProgress: OnProgress, from = 0): Promise<void> {
+  async preload(
+    { stock, order }: Workload,
+    orders: number,
+    onProgress: OnProgress,
+    from = 0,
+  ): Promise<void> {
     if (from === 0) await this.publish(stock);
     for (let start = from; start < from + orders; start += PUBLISH_AT_ONCE) {
-      await this.publish(Array.from({ length: Math.min(PUBLISH_AT_ONCE, from + orders - start) }, (_, index) => order(start + index)));
+      await this.publish(
+        Array.from({ length: Math.min(PUBLISH_AT_ONCE, from + orders - start) }, (_, index) =>
+          order(start + index),
+        ),
+      );
       onProgress(`preloading ${start - from + PUBLISH_AT_ONCE} of ${orders}`);
     }
   }

@@ -20,7 +20,10 @@ export interface Setting {
 }
 
 /** Each figure of each contender, measured once: all of them in turn. */
-export type Measure = (setting: Setting, onProgress: OnProgress) => Promise<ReadonlyMap<Contender, Figures>>;
+export type Measure = (
+  setting: Setting,
+  onProgress: OnProgress,
+) => Promise<ReadonlyMap<Contender, Figures>>;
 
 /** A figure of the service that the issue's readers compare with the same figure of another case in the same run. */
 export interface Case {
@@ -40,20 +43,32 @@ export const cases = {
   'hot-sku': { measure: variant('kafka+sqlite', workloads.hotSku), comparedWith: 'spread' },
   'five-lines': { measure: variant('kafka+sqlite', workloads.fiveLines), comparedWith: 'spread' },
   duplicates: { measure: variant('kafka+sqlite', workloads.duplicates), comparedWith: 'spread' },
-  'out-of-stock': { measure: variant('kafka+sqlite', workloads.outOfStock), comparedWith: 'spread' },
+  'out-of-stock': {
+    measure: variant('kafka+sqlite', workloads.outOfStock),
+    comparedWith: 'spread',
+  },
   postgresql: { measure: variant('kafka+postgresql', workloads.spread), comparedWith: 'spread' },
   embedded: { measure: variant('embedded+sqlite', workloads.spread), comparedWith: 'spread' },
   rebuild: { measure: rebuild },
   'start-up': { measure: startUp },
 } satisfies Record<string, Case>;
 
-type MeasureOne = (contender: Contender, setting: Setting, onProgress: OnProgress) => Promise<Figures>;
+type MeasureOne = (
+  contender: Contender,
+  setting: Setting,
+  onProgress: OnProgress,
+) => Promise<Figures>;
 
 function inTurn(measure: MeasureOne, takesPart: (peer: Peer) => boolean = () => true): Measure {
   return async (setting, onProgress) => {
     const figures = new Map<Contender, Figures>();
     for (const contender of [null, ...setting.peers.filter(takesPart)]) {
-      figures.set(contender, await measure(contender, setting, (text) => onProgress(`${contender?.name ?? 'the service'}: ${text}`)));
+      figures.set(
+        contender,
+        await measure(contender, setting, (text) =>
+          onProgress(`${contender?.name ?? 'the service'}: ${text}`),
+        ),
+      );
     }
     return figures;
   };
@@ -62,7 +77,11 @@ function inTurn(measure: MeasureOne, takesPart: (peer: Peer) => boolean = () => 
 /** Topics that were preloaded, by how many orders they have: everybody answers the same. */
 const preloaded = new Map<number, Promise<string>>();
 
-async function throughputOf(contender: Contender, { servers, commands }: Setting, onProgress: OnProgress): Promise<Figures> {
+async function throughputOf(
+  contender: Contender,
+  { servers, commands }: Setting,
+  onProgress: OnProgress,
+): Promise<Figures> {
   const orders = contender?.isSlow ? Math.min(SLOW_COMMANDS, commands) : commands;
   const preload = async () => {
     await using backend = await Backend.open('kafka+sqlite', servers);
@@ -75,7 +94,13 @@ async function throughputOf(contender: Contender, { servers, commands }: Setting
   return await measured(backend, contender, workloads.spread, orders, onProgress);
 }
 
-async function measured(backend: Backend, contender: Contender, workload: Workload, orders: number, onProgress: OnProgress) {
+async function measured(
+  backend: Backend,
+  contender: Contender,
+  workload: Workload,
+  orders: number,
+  onProgress: OnProgress,
+) {
   const load = { commands: workload.stock.length + orders, outcomes: outcomesOf(workload, orders) };
   const start = () => (contender ? backend.startPeer(contender) : backend.startService());
   const figures = await measureThroughput(backend, start, load, onProgress);
@@ -100,7 +125,10 @@ function variant(name: BackendName, workload: Workload): Measure {
 }
 
 /** The same orders as `spread`, after five times as many others. */
-async function onFullDatabase({ servers, commands }: Setting, onProgress: OnProgress): Promise<ReadonlyMap<Contender, Figures>> {
+async function onFullDatabase(
+  { servers, commands }: Setting,
+  onProgress: OnProgress,
+): Promise<ReadonlyMap<Contender, Figures>> {
   const { spread } = workloads;
   await using backend = await Backend.open('kafka+sqlite', servers);
   await backend.preload(spread, commands, onProgress);
@@ -113,7 +141,10 @@ async function onFullDatabase({ servers, commands }: Setting, onProgress: OnProg
 }
 
 /** The events of as many orders as a throughput run has, into SQLite. */
-async function rebuild({ servers, commands }: Setting, onProgress: OnProgress): Promise<ReadonlyMap<Contender, Figures>> {
+async function rebuild(
+  { servers, commands }: Setting,
+  onProgress: OnProgress,
+): Promise<ReadonlyMap<Contender, Figures>> {
   const { spread } = workloads;
   await using backend = await Backend.open('kafka+sqlite', servers);
   await backend.preload(spread, commands, onProgress);

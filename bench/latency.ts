@@ -46,6 +46,7 @@ export async function measureLatency(
   await program.stop();
   await backend.checkOutcomes(stock.length + total, onProgress);
   latenciesMs.sort((a, b) => a - b);
-  const percentile = (share: number) => Math.round((latenciesMs[Math.floor(latenciesMs.length * share)] ?? Number.NaN) * 10) / 10;
+  const percentile = (share: number) =>
+    Math.round((latenciesMs[Math.floor(latenciesMs.length * share)] ?? Number.NaN) * 10) / 10;
   return { p50Ms: percentile(0.5), p99Ms: percentile(0.99), p999Ms: percentile(0.999) };
 }

@@ -71,5 +71,9 @@ function ratioOf({ runs, other, isPeer }: Row, figure: string): string {
 
 function summary(values: readonly number[]): { median: number; least: number; most: number } {
   const sorted = [...values].sort((a, b) => a - b);
-  return { median: sorted[Math.floor(sorted.length / 2)] ?? 0, least: sorted[0] ?? 0, most: sorted.at(-1) ?? 0 };
+  return {
+    median: sorted[Math.floor(sorted.length / 2)] ?? 0,
+    least: sorted[0] ?? 0,
+    most: sorted.at(-1) ?? 0,
+  };
 }

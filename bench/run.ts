@@ -11,10 +11,17 @@ import { asJson, asTable, type Row } from './report.ts';
 import { twin } from './twin/peer.ts';
 
 const names = Object.keys(cases) as (keyof typeof cases)[];
-const allPeers: Readonly<Record<string, Peer>> = { twin, 'kafka-streams': kafkaStreams, 'kafkajs-per-message': kafkajsPerMessage, nestjs };
+const allPeers: Readonly<Record<string, Peer>> = {
+  twin,
+  'kafka-streams': kafkaStreams,
+  'kafkajs-per-message': kafkajsPerMessage,
+  nestjs,
+};
 
 const options = new Command('bench')
-  .description('Measures the service as its users run it (a process of its own, real Kafka, everything on), and its peers beside it.')
+  .description(
+    'Measures the service as its users run it (a process of its own, real Kafka, everything on), and its peers beside it.',
+  )
   .option('--cases <names>', `comma-separated: ${names.join(', ')}`, chosenFrom(names), names)
   .option(
     '--peers <names>',
@@ -22,7 +29,12 @@ const options = new Command('bench')
     chosenFrom(Object.keys(allPeers), 'none'),
     Object.keys(allPeers),
   )
-  .option('--commands <count>', 'orders of a throughput run; the other cases take a fifth', asCount, 1_000_000)
+  .option(
+    '--commands <count>',
+    'orders of a throughput run; the other cases take a fifth',
+    asCount,
+    1_000_000,
+  )
   .option('--runs <count>', 'runs of each case', asCount, 3)
   .option('--seconds <count>', 'length of a latency run', asCount, 20)
   .option('--json', 'one JSON object instead of a table')
@@ -35,7 +47,14 @@ Examples:
   $ npm run bench -- --cases spread,hot-sku --commands 500000 --peers none`,
   )
   .parse()
-  .opts<{ cases: (keyof typeof cases)[]; peers: string[]; commands: number; runs: number; seconds: number; json?: true }>();
+  .opts<{
+    cases: (keyof typeof cases)[];
+    peers: string[];
+    commands: number;
+    runs: number;
+    seconds: number;
+    json?: true;
+  }>();
 
 const { peers, absent } = await preparedPeers();
 const rows: Row[] = [];
@@ -44,14 +63,20 @@ let postgres: PostgresServer | null = null;
 const servers = { kafkaBrokers: kafka.brokers, createPostgres: createDatabase };
 try {
   // Run by run, not case by case: what is compared is measured close together.
-  const runs = new Map<string, Map<Contender, Figures[]>>(options.cases.map((name) => [name, new Map()]));
+  const runs = new Map<string, Map<Contender, Figures[]>>(
+    options.cases.map((name) => [name, new Map()]),
+  );
   for (let run = 1; run <= options.runs; run += 1) {
     for (const name of options.cases) {
       const { measure }: Case = cases[name];
       const setting = { ...options, servers, peers };
-      for (const [contender, figures] of await measure(setting, (text) => progress(`run ${run}, ${name}: ${text}`))) {
+      for (const [contender, figures] of await measure(setting, (text) =>
+        progress(`run ${run}, ${name}: ${text}`),
+      )) {
         runs.get(name)?.set(contender, [...(runs.get(name)?.get(contender) ?? []), figures]);
-        finished(`run ${run} of ${options.runs}, ${name}, ${contender?.name ?? 'the service'}: ${JSON.stringify(figures)}`);
+        finished(
+          `run ${run} of ${options.runs}, ${name}, ${contender?.name ?? 'the service'}: ${JSON.stringify(figures)}`,
+        );
       }
     }
   }
@@ -73,10 +98,18 @@ try {
   await Promise.all([kafka.stop(), (postgres as PostgresServer | null)?.stop()]);
 }
 const { commands, runs, seconds } = options;
-const results = { options: { commands, runs, seconds }, absent, peers: peers.map(({ name, doesNot }) => ({ name, doesNot })), rows };
+const results = {
+  options: { commands, runs, seconds },
+  absent,
+  peers: peers.map(({ name, doesNot }) => ({ name, doesNot })),
+  rows,
+};
 process.stdout.write(options.json ? asJson(results) : asTable(results));
 
-async function preparedPeers(): Promise<{ readonly peers: readonly Peer[]; readonly absent: readonly string[] }> {
+async function preparedPeers(): Promise<{
+  readonly peers: readonly Peer[];
+  readonly absent: readonly string[];
+}> {
   const ready: Peer[] = [];
   const absent: string[] = [];
   for (const peer of options.peers.flatMap((name) => allPeers[name] ?? [])) {
@@ -110,7 +143,8 @@ function chosenFrom<T extends string>(known: readonly T[], none?: string): (text
   return (text) => {
     if (text === none) return [];
     const chosen = text.split(',').map((each) => known.find((name) => name === each.trim()));
-    if (chosen.includes(undefined)) throw new InvalidArgumentError(`Choose among ${known.join(', ')}.`);
+    if (chosen.includes(undefined))
+      throw new InvalidArgumentError(`Choose among ${known.join(', ')}.`);
     return chosen as T[];
   };
 }

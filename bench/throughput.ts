@@ -34,13 +34,23 @@ export async function measureThroughput(
 ): Promise<Record<string, number>> {
   const before = await backend.visibleEvents();
   await using program = await start();
-  const samples: [Sample, ...Sample[]] = [{ atMs: performance.now(), visible: 0, peakMegabytes: Number.NaN }];
-  for (let [seen, movedAtMs] = [0, performance.now()]; seen < outcomes || performance.now() - movedAtMs < SETTLED_MS; ) {
+  const samples: [Sample, ...Sample[]] = [
+    { atMs: performance.now(), visible: 0, peakMegabytes: Number.NaN },
+  ];
+  for (
+    let [seen, movedAtMs] = [0, performance.now()];
+    seen < outcomes || performance.now() - movedAtMs < SETTLED_MS;
+  ) {
     await sleep(POLL_MS);
     const visible = (await backend.visibleEvents()) - before;
     if (visible > seen) [seen, movedAtMs] = [visible, performance.now()];
-    if (performance.now() - movedAtMs > STALLED_MS) throw new Error(`Nothing more came after ${seen} of ${outcomes} outcomes`);
-    samples.push({ atMs: performance.now(), visible, peakMegabytes: await peakMegabytes(program.pid) });
+    if (performance.now() - movedAtMs > STALLED_MS)
+      throw new Error(`Nothing more came after ${seen} of ${outcomes} outcomes`);
+    samples.push({
+      atMs: performance.now(),
+      visible,
+      peakMegabytes: await peakMegabytes(program.pid),
+    });
     onProgress(`${visible} of ${outcomes} outcomes visible`);
   }
   await program.stop();
@@ -49,7 +59,8 @@ export async function measureThroughput(
   const last = samples.find(({ visible }) => visible === all) as Sample;
   // Warm from the second fifth on.
   const warm = samples.find(({ visible }) => visible >= all / 5) as Sample;
-  const perSecond = (from: Sample) => Math.round((commands * 1_000 * (last.visible - from.visible)) / all / (last.atMs - from.atMs));
+  const perSecond = (from: Sample) =>
+    Math.round((commands * 1_000 * (last.visible - from.visible)) / all / (last.atMs - from.atMs));
   return {
     commandsPerSecond: perSecond(samples[0]),
     warmCommandsPerSecond: perSecond(warm),

@@ -16,13 +16,26 @@ function stock(quantity: number): Command[] {
   return Array.from({ length: SKUS * BATCHES_PER_SKU }, (_, index) => {
     const [sku, batch] = [index % SKUS, Math.floor(index / SKUS)];
     const eta = batch === 0 ? null : `2027-01-0${batch}`;
-    return { type: 'CreateBatch', id: `stock-${index}`, reference: `batch-${sku}-${batch}`, sku: `SKU-${sku}`, quantity, eta };
+    return {
+      type: 'CreateBatch',
+      id: `stock-${index}`,
+      reference: `batch-${sku}-${batch}`,
+      sku: `SKU-${sku}`,
+      quantity,
+      eta,
+    };
   });
 }
 
 const sku = (n: number) => `SKU-${(n * 7) % SKUS}`;
 const qty = (n: number) => 1 + (n % 3);
-const order = (n: number): Command => ({ type: 'AllocateOrder', id: `command-${n}`, orderid: `order-${n}`, sku: sku(n), qty: qty(n) });
+const order = (n: number): Command => ({
+  type: 'AllocateOrder',
+  id: `command-${n}`,
+  orderid: `order-${n}`,
+  sku: sku(n),
+  qty: qty(n),
+});
 const enough = stock(PLENTY);
 
 export const workloads = {
@@ -32,7 +45,10 @@ export const workloads = {
   fiveLines: {
     stock: enough,
     order: (n) => {
-      const lines = Array.from({ length: 5 }, (_, line) => ({ sku: sku(n + 100 * line + line), qty: qty(n) }));
+      const lines = Array.from({ length: 5 }, (_, line) => ({
+        sku: sku(n + 100 * line + line),
+        qty: qty(n),
+      }));
       return { type: 'AllocateOrder', id: `command-${n}`, orderid: `order-${n}`, lines };
     },
   },

@@ -4,7 +4,9 @@ import { Migration } from '@mikro-orm/migrations';
 export class Migration20261123120000 extends Migration {
   override up(): void {
     const isSqlite = this.driver.getPlatform().constructor.name === 'SqlitePlatform';
-    const id = isSqlite ? 'id integer not null primary key autoincrement' : 'id bigserial primary key';
+    const id = isSqlite
+      ? 'id integer not null primary key autoincrement'
+      : 'id bigserial primary key';
     const key = isSqlite ? 'integer' : 'bigint';
     const tables = [
       `products (sku text not null primary key, version bigint not null)`,
@@ -47,10 +49,25 @@ export class Migration20261123120000 extends Migration {
   }
 
   override down(): void {
-    for (const table of ['allocations', 'order_lines', 'batches', 'products', 'source_positions', 'processed_commands', 'outbox']) {
+    for (const table of [
+      'allocations',
+      'order_lines',
+      'batches',
+      'products',
+      'source_positions',
+      'processed_commands',
+      'outbox',
+    ]) {
       this.addSql(`drop table ${table}`);
     }
-    for (const table of ['log_identity', 'log_topics', 'log_records', 'log_group_offsets', 'log_producers', 'log_group_leases']) {
+    for (const table of [
+      'log_identity',
+      'log_topics',
+      'log_records',
+      'log_group_offsets',
+      'log_producers',
+      'log_group_leases',
+    ]) {
       this.addSql(`drop table ${table}`);
     }
   }

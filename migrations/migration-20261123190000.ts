@@ -49,8 +49,12 @@ export class Migration20261123190000 extends Migration {
     await this.execute('drop table log_records');
     if (!isSqlite) return;
     await this.execute('alter table processed_commands rename to former_processed_commands');
-    await this.execute('create table processed_commands (id text not null primary key) without rowid');
-    await this.execute('insert into processed_commands (id) select id from former_processed_commands order by id');
+    await this.execute(
+      'create table processed_commands (id text not null primary key) without rowid',
+    );
+    await this.execute(
+      'insert into processed_commands (id) select id from former_processed_commands order by id',
+    );
     await this.execute('drop table former_processed_commands');
   }
 
@@ -59,7 +63,9 @@ export class Migration20261123190000 extends Migration {
     const rows = (await this.execute(
       'select * from former_outbox order by source_topic, source_partition, sequence',
     )) as unknown as readonly OutboxRow[];
-    const byCommand = Map.groupBy(rows, (row) => JSON.stringify([row.source_topic, row.source_partition, row.source_offset]));
+    const byCommand = Map.groupBy(rows, (row) =>
+      JSON.stringify([row.source_topic, row.source_partition, row.source_offset]),
+    );
     for (const records of byCommand.values()) {
       const [first] = records;
       if (!first) continue;
@@ -109,11 +115,13 @@ export class Migration20261123190000 extends Migration {
   }
 
   override async down(): Promise<void> {
-    const [kept] = (await this.execute('select (select count(*) from outbox) + (select count(*) from log_batches) as count')) as [
-      { readonly count: number | string },
-    ];
+    const [kept] = (await this.execute(
+      'select (select count(*) from outbox) + (select count(*) from log_batches) as count',
+    )) as [{ readonly count: number | string }];
     if (Number(kept.count) > 0)
-      throw new Error('The former tables cannot take the records of this version: restore a copy of the database');
+      throw new Error(
+        'The former tables cannot take the records of this version: restore a copy of the database',
+      );
     await this.execute('drop table outbox');
     await this.execute('drop table log_batches');
     await this.execute(
@@ -132,6 +140,8 @@ function decoded({ key, value, headers, encoding }: StoredRecord) {
   const bytes = (text: string | null) => (text === null ? null : Buffer.from(text, encoding));
   const entries = JSON.parse(headers) as [name: string, value: string, encoding: Encoding][];
   const byName = Map.groupBy(entries, ([name]) => name);
-  const values = [...byName].map(([name, all]) => [name, all.map(([, text, each]) => Buffer.from(text, each))] as const);
+  const values = [...byName].map(
+    ([name, all]) => [name, all.map(([, text, each]) => Buffer.from(text, each))] as const,
+  );
   return { key: bytes(key), value: bytes(value), headers: Object.fromEntries(values) };
 }

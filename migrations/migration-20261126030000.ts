@@ -11,6 +11,7 @@ export class Migration20261126030000 extends Migration {
 
   override down(): void {
     this.addSql('alter table outbox drop column rests_on');
-    for (const column of ['next_offset', 'source_partition', 'source_topic']) this.addSql(`alter table products drop column ${column}`);
+    for (const column of ['next_offset', 'source_partition', 'source_topic'])
+      this.addSql(`alter table products drop column ${column}`);
   }
 }

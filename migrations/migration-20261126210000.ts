@@ -12,18 +12,30 @@ const EDITED = '/edited-';
 export class Migration20261126210000 extends Migration {
   override async up(): Promise<void> {
     await this.execute('alter table processed_commands add column scope int not null default 0');
-    await this.#parkedWith(`identity text not null default ''`, 'replaces text null', 'id, identity');
+    await this.#parkedWith(
+      `identity text not null default ''`,
+      'replaces text null',
+      'id, identity',
+    );
     const parked = await this.#edited();
     for (const { id } of parked) {
       const original = id.split(EDITED).slice(0, -1).join(EDITED);
-      await this.execute('update parked_commands set replaces = ? where id = ?', [`\t\t${original}`, id]);
+      await this.execute('update parked_commands set replaces = ? where id = ?', [
+        `\t\t${original}`,
+        id,
+      ]);
     }
   }
 
   /** Refuses parked commands that differ in their sources only: the former table has one row for an id. */
   override async down(): Promise<void> {
-    const [twice] = (await this.execute('select id from parked_commands group by id having count(*) > 1')) as unknown as [Id?];
-    if (twice) throw new Error(`Several parked commands have the id ${twice.id}: redrive or discard them first`);
+    const [twice] = (await this.execute(
+      'select id from parked_commands group by id having count(*) > 1',
+    )) as unknown as [Id?];
+    if (twice)
+      throw new Error(
+        `Several parked commands have the id ${twice.id}: redrive or discard them first`,
+      );
     // Rows that former releases heed stay; the identities beside them say what those cannot know.
     await this.execute(`delete from processed_commands where id like '%\t%'`);
     await this.execute('alter table processed_commands drop column scope');
@@ -31,24 +43,39 @@ export class Migration20261126210000 extends Migration {
   }
 
   async #edited(): Promise<readonly Id[]> {
-    return (await this.execute(`select id from parked_commands where id like '%${EDITED}%'`)) as unknown as readonly Id[];
+    return (await this.execute(
+      `select id from parked_commands where id like '%${EDITED}%'`,
+    )) as unknown as readonly Id[];
   }
 
   /** SQLite changes no primary key: the table is made anew. */
   async #parkedWith(identity: string, replaces: string, key: string): Promise<void> {
-    const columns = ['id text not null', identity, 'subjects text not null', 'behind text not null', 'position bigint not null'];
-    const all = [...columns, 'is_redriven int not null', replaces].filter((column) => column !== '').join(', ');
+    const columns = [
+      'id text not null',
+      identity,
+      'subjects text not null',
+      'behind text not null',
+      'position bigint not null',
+    ];
+    const all = [...columns, 'is_redriven int not null', replaces]
+      .filter((column) => column !== '')
+      .join(', ');
     if (this.driver.getPlatform().constructor.name === 'SqlitePlatform') {
       await this.execute('alter table parked_commands rename to former_parked_commands');
       await this.execute(`create table parked_commands (${all}, primary key (${key}))`);
-      await this.execute(`insert into parked_commands (${PARKED}) select ${PARKED} from former_parked_commands`);
+      await this.execute(
+        `insert into parked_commands (${PARKED}) select ${PARKED} from former_parked_commands`,
+      );
       await this.execute('drop table former_parked_commands');
       return;
     }
     await this.execute('alter table parked_commands drop constraint parked_commands_pkey');
     if (identity === '')
-      for (const column of ['identity', 'replaces']) await this.execute(`alter table parked_commands drop column ${column}`);
-    else for (const column of [identity, replaces]) await this.execute(`alter table parked_commands add column ${column}`);
+      for (const column of ['identity', 'replaces'])
+        await this.execute(`alter table parked_commands drop column ${column}`);
+    else
+      for (const column of [identity, replaces])
+        await this.execute(`alter table parked_commands add column ${column}`);
     await this.execute(`alter table parked_commands add primary key (${key})`);
   }
 }

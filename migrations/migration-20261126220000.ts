@@ -23,7 +23,8 @@ export class Migration20261126220000 extends Migration {
 
   override async down(): Promise<void> {
     if (this.#isSqlite) {
-      for (const event of ['insert', 'update', 'delete']) await this.execute(`drop trigger parked_subjects_on_${event}`);
+      for (const event of ['insert', 'update', 'delete'])
+        await this.execute(`drop trigger parked_subjects_on_${event}`);
     } else {
       await this.execute('drop trigger parked_subjects_kept on parked_commands');
       await this.execute('drop function keep_parked_subjects()');
@@ -44,7 +45,9 @@ export class Migration20261126220000 extends Migration {
       ['update', OLD + added],
       ['delete', OLD],
     ]) {
-      await this.execute(`create trigger parked_subjects_on_${event} after ${event} on parked_commands begin ${work} end`);
+      await this.execute(
+        `create trigger parked_subjects_on_${event} after ${event} on parked_commands begin ${work} end`,
+      );
     }
   }
 

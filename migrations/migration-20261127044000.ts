@@ -1,6 +1,11 @@
 import { Migration } from '@mikro-orm/migrations';
 
-const COLUMNS = ['id text not null', `identity text not null default ''`, 'subjects text not null', 'behind text not null'];
+const COLUMNS = [
+  'id text not null',
+  `identity text not null default ''`,
+  'subjects text not null',
+  'behind text not null',
+];
 const REST = ['position bigint not null', 'is_redriven int not null', 'replaces text null'];
 const NAMES = 'id, identity, subjects, behind, position, is_redriven, replaces';
 /** PostgreSQL refuses a row of an index with more: a third of a page. */
@@ -20,7 +25,11 @@ export class Migration20261127044000 extends Migration {
   override async up(): Promise<void> {
     await this.#withoutSubjects();
     if (this.#isSqlite) {
-      await this.#madeAnew(['number integer not null primary key autoincrement', ...COLUMNS, ...REST]);
+      await this.#madeAnew([
+        'number integer not null primary key autoincrement',
+        ...COLUMNS,
+        ...REST,
+      ]);
     } else {
       await this.execute('alter table parked_commands drop constraint parked_commands_pkey');
       await this.#numbered();
@@ -31,8 +40,12 @@ export class Migration20261127044000 extends Migration {
       `unique index parked_commands_former_unique on parked_commands (id) where identity = ''`,
     ])
       await this.execute(`create ${index}`);
-    const number = this.#isSqlite ? 'number integer not null primary key autoincrement' : 'number bigserial primary key';
-    await this.execute(`create table parked_subjects (${number}, subject text not null, id text not null, identity text not null)`);
+    const number = this.#isSqlite
+      ? 'number integer not null primary key autoincrement'
+      : 'number bigserial primary key';
+    await this.execute(
+      `create table parked_subjects (${number}, subject text not null, id text not null, identity text not null)`,
+    );
     await this.execute('create index parked_subjects_subject on parked_subjects (subject)');
     await this.execute('create index parked_subjects_of_command on parked_subjects (id)');
     await this.#filled();
@@ -46,7 +59,8 @@ export class Migration20261127044000 extends Migration {
     if (this.#isSqlite) {
       await this.#madeAnew([...COLUMNS, ...REST, key]);
     } else {
-      for (const index of ['id', 'former_unique']) await this.execute(`drop index parked_commands_${index}`);
+      for (const index of ['id', 'former_unique'])
+        await this.execute(`drop index parked_commands_${index}`);
       await this.execute('alter table parked_commands drop column number');
       await this.execute(`alter table parked_commands add ${key}`);
       await this.execute('create index parked_commands_position on parked_commands (position)');
@@ -70,12 +84,15 @@ export class Migration20261127044000 extends Migration {
        where octet_length(subject) + octet_length(id) + octet_length(identity) > ${MAX_KEY_BYTES - KEY_OVERHEAD_BYTES} limit 1`,
     )) as unknown as [{ readonly id: string }?];
     if (long)
-      throw new Error(`The names in the parked command ${long.id} are too long for the former version: redrive or discard it first`);
+      throw new Error(
+        `The names in the parked command ${long.id} are too long for the former version: redrive or discard it first`,
+      );
   }
 
   async #withoutSubjects(): Promise<void> {
     if (this.#isSqlite) {
-      for (const event of ['insert', 'update', 'delete']) await this.execute(`drop trigger parked_subjects_on_${event}`);
+      for (const event of ['insert', 'update', 'delete'])
+        await this.execute(`drop trigger parked_subjects_on_${event}`);
     } else {
       await this.execute('drop trigger parked_subjects_kept on parked_commands');
     }
@@ -99,14 +116,18 @@ export class Migration20261127044000 extends Migration {
   async #madeAnew(definitions: readonly string[]): Promise<void> {
     await this.execute('alter table parked_commands rename to former_parked_commands');
     await this.execute(`create table parked_commands (${definitions.join(', ')})`);
-    await this.execute(`insert into parked_commands (${NAMES}) select ${NAMES} from former_parked_commands order by position`);
+    await this.execute(
+      `insert into parked_commands (${NAMES}) select ${NAMES} from former_parked_commands order by position`,
+    );
     await this.execute('drop table former_parked_commands');
     await this.execute('create index parked_commands_position on parked_commands (position)');
   }
 
   /** The index of subjects says what the commands say, and goes on doing so. */
   async #filled(): Promise<void> {
-    const subjects = this.#isSqlite ? 'json_each(subjects)' : 'jsonb_array_elements_text(cast(subjects as jsonb)) as subjects_of (value)';
+    const subjects = this.#isSqlite
+      ? 'json_each(subjects)'
+      : 'jsonb_array_elements_text(cast(subjects as jsonb)) as subjects_of (value)';
     await this.execute(
       `insert into parked_subjects (subject, id, identity)
        select distinct value, parked_commands.id, parked_commands.identity from parked_commands, ${subjects}`,
@@ -125,6 +146,8 @@ export class Migration20261127044000 extends Migration {
       ['update', OLD + added],
       ['delete', OLD],
     ])
-      await this.execute(`create trigger parked_subjects_on_${event} after ${event} on parked_commands begin ${work} end`);
+      await this.execute(
+        `create trigger parked_subjects_on_${event} after ${event} on parked_commands begin ${work} end`,
+      );
   }
 }

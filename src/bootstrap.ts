@@ -16,7 +16,12 @@ import { MAX_COMMAND_BYTES } from './messages/incoming.ts';
 import { Recovery } from './replay/recovery.ts';
 import { recoveryAdvice } from './replay/recovery-advice.ts';
 import { MessageBus } from './service-layer/message-bus.ts';
-import { type Broker, MissingTopicError, type Notifications, type TopicSettings } from './service-layer/unit-of-work.ts';
+import {
+  type Broker,
+  MissingTopicError,
+  type Notifications,
+  type TopicSettings,
+} from './service-layer/unit-of-work.ts';
 
 /** What tests put in the place of the real thing. */
 export interface Overrides {
@@ -55,7 +60,11 @@ export function topicSettings(config: Config): readonly TopicSettings[] {
   return [
     { name: config.commandsTopic, partitions, maxMessageBytes: MAX_COMMAND_BYTES + HEADERS_BYTES },
     { name: config.eventsTopic, partitions, maxMessageBytes: MAX_COMMAND_BYTES + HEADERS_BYTES },
-    { name: config.deadLettersTopic, partitions, maxMessageBytes: 2 * (MAX_COMMAND_BYTES + HEADERS_BYTES) },
+    {
+      name: config.deadLettersTopic,
+      partitions,
+      maxMessageBytes: 2 * (MAX_COMMAND_BYTES + HEADERS_BYTES),
+    },
   ];
 }
 
@@ -67,7 +76,12 @@ export function embeddedLogUrl({ databaseUrl }: Pick<Config, 'databaseUrl'>): st
 /** Kafka where KAFKA_BROKERS is set; else the embedded log, in the service's own SQLite file. */
 export async function openBroker(config: Config, log: Logger): Promise<Broker> {
   if (config.kafkaBrokers)
-    return new KafkaBroker({ brokers: config.kafkaBrokers, clientId: config.groupId, instanceId: config.instanceId, log });
+    return new KafkaBroker({
+      brokers: config.kafkaBrokers,
+      clientId: config.groupId,
+      instanceId: config.instanceId,
+      log,
+    });
   const database = await openLog(config);
   await database.runMigrations();
   return new EmbeddedBroker(database);
@@ -83,7 +97,11 @@ export function openDatabase(config: Config): Promise<Database> {
 }
 
 /** Constructs the service; nothing else does. */
-export async function bootstrap(config: Config, log: Logger, overrides: Overrides = {}): Promise<Service> {
+export async function bootstrap(
+  config: Config,
+  log: Logger,
+  overrides: Overrides = {},
+): Promise<Service> {
   const database = await openDatabase(config);
   await database.runMigrations();
   await refuseMarked(database, { goesOn: config.autoRecover });
@@ -94,15 +112,19 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
   const { promise: mustRecover, resolve: recoverAtNextStart } = Promise.withResolvers<Error>();
   const endToRecover = async (cause: Error) => {
     // A start that would not rebuild the database would end again, and again.
-    if (!config.autoRecover || !(await recovery.isNeeded(closing.signal).catch(() => false))) return;
-    const why = 'The database has become older than the topics: started again, the service rebuilds it (AUTO_RECOVER)';
+    if (!config.autoRecover || !(await recovery.isNeeded(closing.signal).catch(() => false)))
+      return;
+    const why =
+      'The database has become older than the topics: started again, the service rebuilds it (AUTO_RECOVER)';
     recoverAtNextStart(new Error(why, { cause }));
   };
   const notifications = overrides.notifications ?? new LoggedNotifications(log);
   const metrics = new Metrics(() => consumer.lanes());
   const consumer: CommandConsumer = new CommandConsumer(config.commandsTopic, {
     broker,
-    store: new SqlLaneStore(database, (error) => log.error({ err: error }, 'Work after the commit failed')),
+    store: new SqlLaneStore(database, (error) =>
+      log.error({ err: error }, 'Work after the commit failed'),
+    ),
     group: config.groupId,
     recoveryAdvice: () => recoveryAdvice(database, config.databaseUrl),
     onOlder: (error) => void endToRecover(error),
@@ -117,7 +139,13 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
     },
   });
   const { commandsTopic: topic, groupId: group } = config;
-  const watchdog = new Watchdog({ broker, topic, group, lanes: () => consumer.watchedLanes(), log });
+  const watchdog = new Watchdog({
+    broker,
+    topic,
+    group,
+    lanes: () => consumer.watchedLanes(),
+    log,
+  });
   metrics.watchLanes(() => watchdog.stuckLanes);
   metrics.watchWaits(() => consumer.awaitedPartitions());
   metrics.watchParked(() => countParked(database));
@@ -161,13 +189,20 @@ export async function bootstrap(config: Config, log: Logger, overrides: Override
   };
 }
 
-async function waitForTopics(broker: Broker, config: Config, log: Logger, signal: AbortSignal): Promise<void> {
+async function waitForTopics(
+  broker: Broker,
+  config: Config,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
     try {
       return await broker.ensureTopics(topicSettings(config), config.createTopics);
     } catch (error) {
       if (error instanceof MissingTopicError) throw error;
-      log.warn(`Waiting for the broker (${config.kafkaBrokers?.join(',') ?? 'embedded'}): ${(error as Error).message}`);
+      log.warn(
+        `Waiting for the broker (${config.kafkaBrokers?.join(',') ?? 'embedded'}): ${(error as Error).message}`,
+      );
       await sleep(BROKER_RETRY_MS, undefined, { signal }).catch(() => {});
     }
   }

@@ -5,25 +5,46 @@ export class ConfigError extends Error {
   readonly code = 'config';
 }
 
-const topic = z.string().regex(/^[a-zA-Z0-9._-]{1,249}$/, 'must be a Kafka topic name: 1 to 249 letters, digits, ".", "_" or "-"');
+const topic = z
+  .string()
+  .regex(
+    /^[a-zA-Z0-9._-]{1,249}$/,
+    'must be a Kafka topic name: 1 to 249 letters, digits, ".", "_" or "-"',
+  );
 const brokers = z
   .string()
   .transform((text) => text.split(',').map((each) => each.trim()))
-  .pipe(z.array(z.string().regex(/^(\[[^\]]+\]|[^\s:@]+):\d{1,5}$/, 'must be host:port, several separated by commas')).min(1));
+  .pipe(
+    z
+      .array(
+        z
+          .string()
+          .regex(
+            /^(\[[^\]]+\]|[^\s:@]+):\d{1,5}$/,
+            'must be host:port, several separated by commas',
+          ),
+      )
+      .min(1),
+  );
 const databaseUrl = z
   .string()
   .regex(
     /^(sqlite:\/\/\/.+|postgres(ql)?:\/\/.+)$/,
     'must be sqlite:///./file.db, sqlite:///:memory: or postgresql://user:password@host:port/name',
   );
-const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
+const flag = z
+  .enum(['true', 'false'], 'must be true or false')
+  .transform((text) => text === 'true');
 
 const schema = z.object({
   KAFKA_BROKERS: brokers.optional(),
   KAFKA_GROUP_ID: z.string().min(1).max(200).default('allocation'),
   KAFKA_INSTANCE_ID: z
     .string()
-    .regex(/^[a-zA-Z0-9._-]{1,249}$/, 'must be 1 to 249 letters, digits, ".", "_" or "-", another for each process')
+    .regex(
+      /^[a-zA-Z0-9._-]{1,249}$/,
+      'must be 1 to 249 letters, digits, ".", "_" or "-", another for each process',
+    )
     .optional(),
   COMMANDS_TOPIC: topic.default('allocation.commands'),
   EVENTS_TOPIC: topic.default('allocation.events'),
@@ -46,7 +67,11 @@ const schema = z.object({
 
 function wholeNumber(minimum: number, maximum: number) {
   const message = `must be a whole number from ${minimum} to ${maximum}`;
-  return z.string().regex(/^\d+$/, message).transform(Number).pipe(z.int(message).min(minimum, message).max(maximum, message));
+  return z
+    .string()
+    .regex(/^\d+$/, message)
+    .transform(Number)
+    .pipe(z.int(message).min(minimum, message).max(maximum, message));
 }
 
 export type Config = ReturnType<typeof readConfig>;
@@ -56,7 +81,9 @@ export type Config = ReturnType<typeof readConfig>;
  * @throws {ConfigError}
  */
 export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
-  const given = Object.fromEntries(Object.entries(environment).filter(([name, value]) => value !== '' && name in schema.shape));
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([name, value]) => value !== '' && name in schema.shape),
+  );
   const parsed = schema.safeParse(given);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -67,7 +94,9 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
   const values = parsed.data;
   const { COMMANDS_TOPIC, EVENTS_TOPIC, DEAD_LETTERS_TOPIC } = values;
   if (new Set([COMMANDS_TOPIC, EVENTS_TOPIC, DEAD_LETTERS_TOPIC]).size < 3) {
-    throw new ConfigError('COMMANDS_TOPIC, EVENTS_TOPIC and DEAD_LETTERS_TOPIC must be three different topics');
+    throw new ConfigError(
+      'COMMANDS_TOPIC, EVENTS_TOPIC and DEAD_LETTERS_TOPIC must be three different topics',
+    );
   }
   return Object.freeze({
     kafkaBrokers: values.KAFKA_BROKERS ?? null,
@@ -79,9 +108,15 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
     topicPartitions: values.TOPIC_PARTITIONS,
     createTopics: values.KAFKA_CREATE_TOPICS,
     databaseUrl: values.DATABASE_URL,
-    databaseLimits: Object.freeze({ poolSize: values.DATABASE_POOL_SIZE, timeoutMs: values.DATABASE_TIMEOUT_MS }),
+    databaseLimits: Object.freeze({
+      poolSize: values.DATABASE_POOL_SIZE,
+      timeoutMs: values.DATABASE_TIMEOUT_MS,
+    }),
     autoRecover: values.AUTO_RECOVER,
-    parkingLimits: Object.freeze({ ofProduct: values.PARKED_LIMIT, inAll: values.PARKED_TOTAL_LIMIT }),
+    parkingLimits: Object.freeze({
+      ofProduct: values.PARKED_LIMIT,
+      inAll: values.PARKED_TOTAL_LIMIT,
+    }),
     httpHost: values.HTTP_HOST,
     httpPort: values.HTTP_PORT,
     logLevel: values.LOG_LEVEL,

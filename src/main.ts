@@ -14,7 +14,10 @@ const READY_LOOK_MS = 20;
 export function createLog(level: string): Logger {
   const options = { level, base: null };
   if (!process.stdout.isTTY) return pino(options);
-  return pino(options, pretty({ colorize: true, ignore: 'hostname,pid', translateTime: 'SYS:HH:MM:ss', sync: true }));
+  return pino(
+    options,
+    pretty({ colorize: true, ignore: 'hostname,pid', translateTime: 'SYS:HH:MM:ss', sync: true }),
+  );
 }
 
 /** Runs the service until SIGINT or SIGTERM; a second one stops it at once. */
@@ -26,7 +29,8 @@ export async function runService(config: Config): Promise<void> {
   let stoppingSinceMs: number | null = null;
   const stop = (signal: NodeJS.Signals) => {
     if (stoppingSinceMs !== null) {
-      if (Date.now() - stoppingSinceMs > SAME_SIGNAL_MS) process.exit(128 + constants.signals[signal]);
+      if (Date.now() - stoppingSinceMs > SAME_SIGNAL_MS)
+        process.exit(128 + constants.signals[signal]);
       return;
     }
     stoppingSinceMs = Date.now();
@@ -62,17 +66,27 @@ export async function runService(config: Config): Promise<void> {
 
 /** Resolves when every lane that the service has works, or when it stops. What keeps the lanes, they log themselves. */
 async function ready(service: Service, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && service.problems().length > 0) await sleep(READY_LOOK_MS, undefined, { signal }).catch(() => {});
+  while (!signal.aborted && service.problems().length > 0)
+    await sleep(READY_LOOK_MS, undefined, { signal }).catch(() => {});
 }
 
 function greet(url: string, config: Config, log: Logger): void {
-  const post = (data: string) => `curl -s ${url}/commands -H 'content-type: application/json' -d '${data}'`;
+  const post = (data: string) =>
+    `curl -s ${url}/commands -H 'content-type: application/json' -d '${data}'`;
   const examples = [
     post('{"type":"CreateBatch","reference":"batch-1","sku":"SMALL-TABLE","quantity":20}'),
     post('{"type":"AllocateOrder","orderid":"order-1","sku":"SMALL-TABLE","qty":2}'),
     `curl -s ${url}/allocations/order-1`,
   ];
-  const source = config.kafkaBrokers ? `Kafka at ${config.kafkaBrokers.join(',')}` : 'the embedded log';
-  log.info({ url, examples: process.stdout.isTTY ? undefined : examples }, `Ready on ${source}; the HTTP API listens on ${url}`);
-  if (process.stdout.isTTY) process.stdout.write(`\nTry, in another terminal:\n\n${examples.map((each) => `  ${each}\n`).join('')}\n`);
+  const source = config.kafkaBrokers
+    ? `Kafka at ${config.kafkaBrokers.join(',')}`
+    : 'the embedded log';
+  log.info(
+    { url, examples: process.stdout.isTTY ? undefined : examples },
+    `Ready on ${source}; the HTTP API listens on ${url}`,
+  );
+  if (process.stdout.isTTY)
+    process.stdout.write(
+      `\nTry, in another terminal:\n\n${examples.map((each) => `  ${each}\n`).join('')}\n`,
+    );
 }

@@ -1,5 +1,8 @@
 /** Runs a statement outside any transaction. Both databases understand it as it stands. */
-export type Query = <Row>(statement: string, parameters?: readonly (string | number | null)[]) => Promise<Row[]>;
+export type Query = <Row>(
+  statement: string,
+  parameters?: readonly (string | number | null)[],
+) => Promise<Row[]>;
 
 export interface AllocationView {
   readonly sku: string;
@@ -8,7 +11,10 @@ export interface AllocationView {
 }
 
 /** What is allocated to an order, by sku; empty when nothing is. */
-export async function allocationsOf(orderid: string, query: Query): Promise<readonly AllocationView[]> {
+export async function allocationsOf(
+  orderid: string,
+  query: Query,
+): Promise<readonly AllocationView[]> {
   const rows = await query<AllocationView>(
     `select order_lines.sku, order_lines.qty, batches.reference as batchref
      from order_lines

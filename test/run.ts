@@ -15,7 +15,13 @@ for (const [tool, ...options] of [
 ] as const) {
   count[(await run(tool, options)) === 0 ? 'passed' : 'failed'] += 1;
 }
-const exitCode = await run('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile=${report}`, ...process.argv.slice(2)]);
+const exitCode = await run('vitest', [
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile=${report}`,
+  ...process.argv.slice(2),
+]);
 const tests = await readReport();
 count.passed += tests.passed;
 count.skipped += tests.skipped;
@@ -24,7 +30,9 @@ count.failed += Math.max(tests.failed, exitCode === 0 && tests.passed > 0 ? 0 : 
 
 await rm(directory, { recursive: true });
 process.exitCode = count.failed > 0 ? 1 : 0;
-process.stdout.write(`${count.passed} passed, ${count.failed} failed${count.skipped > 0 ? `, ${count.skipped} skipped` : ''}\n`);
+process.stdout.write(
+  `${count.passed} passed, ${count.failed} failed${count.skipped > 0 ? `, ${count.skipped} skipped` : ''}\n`,
+);
 
 function run(tool: string, options: readonly string[]): Promise<number> {
   process.stdout.write(`\n> ${tool} ${options.slice(0, 2).join(' ')}\n`);
@@ -32,7 +40,10 @@ function run(tool: string, options: readonly string[]): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<number>();
   // The tools are scripts that look for `node` on the path: let them find the one that runs this, not the machine's own.
   const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
-  const child = spawn(executable, options, { stdio: 'inherit', env: { ...process.env, PATH: path } });
+  const child = spawn(executable, options, {
+    stdio: 'inherit',
+    env: { ...process.env, PATH: path },
+  });
   child.once('error', (error) => {
     process.stdout.write(`${tool} cannot be started: ${error.message}\n`);
     resolve(1);
@@ -46,7 +57,10 @@ interface Report {
   readonly numFailedTests: number;
   readonly numPendingTests: number;
   readonly numTodoTests: number;
-  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly { readonly status: string }[] }[];
+  readonly testResults: readonly {
+    readonly status: string;
+    readonly assertionResults: readonly { readonly status: string }[];
+  }[];
 }
 
 async function readReport(): Promise<{ passed: number; failed: number; skipped: number }> {
@@ -54,7 +68,8 @@ async function readReport(): Promise<{ passed: number; failed: number; skipped: 
     const tests: Report = JSON.parse(await readFile(report, 'utf8'));
     // A file that cannot be loaded, or whose setup or teardown fails, counts as one failed test.
     const failedFiles = tests.testResults.filter(
-      ({ status, assertionResults }) => status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
+      ({ status, assertionResults }) =>
+        status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
     );
     return {
       passed: tests.numPassedTests,

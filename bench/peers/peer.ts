@@ -26,7 +26,10 @@ export interface Peer {
 export async function preparePeer({ build, directory }: Peer): Promise<string | null> {
   if (!build) return null;
   try {
-    await promisify(execFile)('sh', ['-c', build.join(' && ')], { cwd: directory, maxBuffer: 100 * 2 ** 20 });
+    await promisify(execFile)('sh', ['-c', build.join(' && ')], {
+      cwd: directory,
+      maxBuffer: 100 * 2 ** 20,
+    });
     return null;
   } catch (error) {
     return (error as Error).message.trim().split('\n').at(-1) ?? 'it cannot be built';
@@ -34,6 +37,9 @@ export async function preparePeer({ build, directory }: Peer): Promise<string | 
 }
 
 /** Resolves when it says `ready`. */
-export function startPeer({ command, directory }: Peer, environment: Record<string, string>): Promise<ServiceProcess> {
+export function startPeer(
+  { command, directory }: Peer,
+  environment: Record<string, string>,
+): Promise<ServiceProcess> {
   return ServiceProcess.startCommand(command, environment, directory);
 }

@@ -10,7 +10,12 @@ import { Kafka, logLevel } from 'kafkajs';
  * then go from memory to the thread of `relay.ts`, which publishes; the outbox row is deleted in a later transaction.
  */
 
-const { KAFKA_BROKERS = '', KAFKA_GROUP_ID = '', COMMANDS_TOPIC = '', STATE_DIRECTORY = '' } = process.env;
+const {
+  KAFKA_BROKERS = '',
+  KAFKA_GROUP_ID = '',
+  COMMANDS_TOPIC = '',
+  STATE_DIRECTORY = '',
+} = process.env;
 
 const database = new Database(join(STATE_DIRECTORY, 'allocation.db'));
 database.pragma('journal_mode = wal');
@@ -28,10 +33,16 @@ const selectBatches = database.prepare(
 const upsertBatches = database.prepare(`
   insert into batches select value->>0, value->>1, value->>2, value->>3, value->>4 from json_each(?) where true
   on conflict (reference) do update set allocated = excluded.allocated`);
-const insertAllocations = database.prepare('insert into allocations select value->>0, value->>1, value->>2, value->>3 from json_each(?)');
+const insertAllocations = database.prepare(
+  'insert into allocations select value->>0, value->>1, value->>2, value->>3 from json_each(?)',
+);
 const insertOutbox = database.prepare('insert into outbox values (?, ?)');
-const deletePublished = database.prepare('delete from outbox where number in (select value from json_each(?))');
-const upsertPosition = database.prepare('insert into positions values (?, ?) on conflict do update set next_offset = excluded.next_offset');
+const deletePublished = database.prepare(
+  'delete from outbox where number in (select value from json_each(?))',
+);
+const upsertPosition = database.prepare(
+  'insert into positions values (?, ?) on conflict do update set next_offset = excluded.next_offset',
+);
 
 interface Command {
   readonly type: string;
@@ -62,42 +73,61 @@ export interface Publication {
 
 const published: number[] = [];
 
-const answer = database.transaction((number: number, partition: number, nextOffset: number, commands: readonly Command[]): Publication => {
-  const bySku = new Map<string, Batch[]>();
-  for (const { sku } of commands) bySku.set(sku, []);
-  const stored = selectBatches.all(JSON.stringify([...bySku.keys()])) as Batch[];
-  for (const batch of stored) bySku.get(batch.sku)?.push(batch);
-  const changed = new Set<Batch>();
-  const allocations: unknown[] = [];
-  const messages = commands.map((command) => {
-    const { id, type, sku, reference, quantity, eta, orderid, qty } = command;
-    const batches = bySku.get(sku) ?? [];
-    const message = (name: string, event: object) => ({
-      key: sku,
-      value: JSON.stringify(event),
-      headers: { ce_causationid: id, ce_type: name },
-    });
-    if (type === 'CreateBatch') {
-      const batch = { reference, sku, quantity, eta, allocated: 0 };
-      const after = batches.findIndex((each) => each.eta !== null && (eta === null || each.eta > eta));
-      batches.splice(after < 0 ? batches.length : after, 0, batch);
+const answer = database.transaction(
+  (
+    number: number,
+    partition: number,
+    nextOffset: number,
+    commands: readonly Command[],
+  ): Publication => {
+    const bySku = new Map<string, Batch[]>();
+    for (const { sku } of commands) bySku.set(sku, []);
+    const stored = selectBatches.all(JSON.stringify([...bySku.keys()])) as Batch[];
+    for (const batch of stored) bySku.get(batch.sku)?.push(batch);
+    const changed = new Set<Batch>();
+    const allocations: unknown[] = [];
+    const messages = commands.map((command) => {
+      const { id, type, sku, reference, quantity, eta, orderid, qty } = command;
+      const batches = bySku.get(sku) ?? [];
+      const message = (name: string, event: object) => ({
+        key: sku,
+        value: JSON.stringify(event),
+        headers: { ce_causationid: id, ce_type: name },
+      });
+      if (type === 'CreateBatch') {
+        const batch = { reference, sku, quantity, eta, allocated: 0 };
+        const after = batches.findIndex(
+          (each) => each.eta !== null && (eta === null || each.eta > eta),
+        );
+        batches.splice(after < 0 ? batches.length : after, 0, batch);
+        changed.add(batch);
+        return message('BatchCreated', { reference, sku, quantity, eta });
+      }
+      const batch = batches.find((each) => each.quantity - each.allocated >= qty);
+      if (!batch) return message('OutOfStock', { orderid, sku, qty });
+      batch.allocated += qty;
       changed.add(batch);
-      return message('BatchCreated', { reference, sku, quantity, eta });
-    }
-    const batch = batches.find((each) => each.quantity - each.allocated >= qty);
-    if (!batch) return message('OutOfStock', { orderid, sku, qty });
-    batch.allocated += qty;
-    changed.add(batch);
-    allocations.push([orderid, sku, qty, batch.reference]);
-    return message('Allocated', { orderid, sku, qty, batchref: batch.reference });
-  });
-  upsertBatches.run(JSON.stringify([...changed].map((each) => [each.reference, each.sku, each.quantity, each.eta, each.allocated])));
-  insertAllocations.run(JSON.stringify(allocations));
-  insertOutbox.run(number, JSON.stringify(messages));
-  deletePublished.run(JSON.stringify(published.splice(0)));
-  upsertPosition.run(partition, nextOffset);
-  return { number, partition, nextOffset, messages };
-});
+      allocations.push([orderid, sku, qty, batch.reference]);
+      return message('Allocated', { orderid, sku, qty, batchref: batch.reference });
+    });
+    upsertBatches.run(
+      JSON.stringify(
+        [...changed].map((each) => [
+          each.reference,
+          each.sku,
+          each.quantity,
+          each.eta,
+          each.allocated,
+        ]),
+      ),
+    );
+    insertAllocations.run(JSON.stringify(allocations));
+    insertOutbox.run(number, JSON.stringify(messages));
+    deletePublished.run(JSON.stringify(published.splice(0)));
+    upsertPosition.run(partition, nextOffset);
+    return { number, partition, nextOffset, messages };
+  },
+);
 
 const relay = new Worker(new URL('relay.ts', import.meta.url));
 const waiting = new Map<number, () => void>();

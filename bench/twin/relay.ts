@@ -4,10 +4,19 @@ import type { Publication } from './main.ts';
 
 /** The thread that publishes: whatever waits when a transaction has ended goes into the next one. */
 
-const { KAFKA_BROKERS = '', KAFKA_GROUP_ID = '', COMMANDS_TOPIC = '', EVENTS_TOPIC = '' } = process.env;
+const {
+  KAFKA_BROKERS = '',
+  KAFKA_GROUP_ID = '',
+  COMMANDS_TOPIC = '',
+  EVENTS_TOPIC = '',
+} = process.env;
 
 const kafka = new Kafka({ brokers: KAFKA_BROKERS.split(','), logLevel: logLevel.ERROR });
-const producer = kafka.producer({ transactionalId: KAFKA_GROUP_ID, idempotent: true, maxInFlightRequests: 1 });
+const producer = kafka.producer({
+  transactionalId: KAFKA_GROUP_ID,
+  idempotent: true,
+  maxInFlightRequests: 1,
+});
 await producer.connect();
 
 const queue: Publication[] = [];
@@ -25,9 +34,16 @@ async function publish(publications: readonly Publication[]): Promise<void> {
   const transaction = await producer.transaction();
   const offsets = new Map(publications.map(({ partition, nextOffset }) => [partition, nextOffset]));
   // A request of several thousand records stays below what the broker takes for one partition.
-  for (const { messages } of publications) await transaction.send({ topic: EVENTS_TOPIC, acks: -1, messages: [...messages] });
-  const partitions = [...offsets].map(([partition, offset]) => ({ partition, offset: String(offset) }));
-  await transaction.sendOffsets({ consumerGroupId: KAFKA_GROUP_ID, topics: [{ topic: COMMANDS_TOPIC, partitions }] });
+  for (const { messages } of publications)
+    await transaction.send({ topic: EVENTS_TOPIC, acks: -1, messages: [...messages] });
+  const partitions = [...offsets].map(([partition, offset]) => ({
+    partition,
+    offset: String(offset),
+  }));
+  await transaction.sendOffsets({
+    consumerGroupId: KAFKA_GROUP_ID,
+    topics: [{ topic: COMMANDS_TOPIC, partitions }],
+  });
   await transaction.commit();
   for (const { number } of publications) parentPort?.postMessage(number);
 }

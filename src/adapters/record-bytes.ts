@@ -106,7 +106,8 @@ export class ByteReader {
 
   /** Goes on there. @throws {RangeError} that lies before the position, or behind the end */
   skipTo(position: number): void {
-    if (position < this.#position || position > this.#bytes.length) throw new RangeError(`No record ends at byte ${position}`);
+    if (position < this.#position || position > this.#bytes.length)
+      throw new RangeError(`No record ends at byte ${position}`);
     this.#position = position;
   }
 
@@ -149,7 +150,10 @@ export class ByteReader {
  *
  * Source: Apache Kafka, message format, record (magic 2): keyLength key valueLength value headersCount [name value].
  */
-export function writeRecord(writer: ByteWriter, record: LogRecord & Pick<OutgoingRecord, 'encoded'>): void {
+export function writeRecord(
+  writer: ByteWriter,
+  record: LogRecord & Pick<OutgoingRecord, 'encoded'>,
+): void {
   const { key, value, headers, encoded } = record;
   if (encoded) {
     writer.raw(encoded);
@@ -193,7 +197,12 @@ function headerCount(header: Headers[string]): number {
 }
 
 /** How many bytes the record takes in the log, at most. */
-export function bytesOf({ key, value, headers, encoded }: LogRecord & Pick<OutgoingRecord, 'encoded'>): number {
+export function bytesOf({
+  key,
+  value,
+  headers,
+  encoded,
+}: LogRecord & Pick<OutgoingRecord, 'encoded'>): number {
   if (encoded) return RECORD_OVERHEAD_BYTES + encoded.length;
   let bytes = RECORD_OVERHEAD_BYTES + byteLength(key) + byteLength(value);
   for (const [name, header] of Object.entries(headers)) {

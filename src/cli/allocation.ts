@@ -13,7 +13,9 @@ import { addTail } from './tail.ts';
 
 // What a command needs is imported when it runs, so that --help answers at once.
 const program = new Command('allocation')
-  .description('Allocates stock: commands in from Kafka (or an embedded log), exactly-once events out.')
+  .description(
+    'Allocates stock: commands in from Kafka (or an embedded log), exactly-once events out.',
+  )
   .exitOverride()
   .configureOutput({ outputError: (text) => complain(text.replace(/^error: /, '')) })
   .addHelpText(
@@ -28,7 +30,17 @@ Examples:
 
 Settings come from the environment (KAFKA_BROKERS, DATABASE_URL, …): see "Configuration" in the README.`,
   );
-for (const add of [addStart, addMigrate, addPublish, addTail, addLag, addShow, addDeadLetters, addReplay]) add(program);
+for (const add of [
+  addStart,
+  addMigrate,
+  addPublish,
+  addTail,
+  addLag,
+  addShow,
+  addDeadLetters,
+  addReplay,
+])
+  add(program);
 
 const FORCED_EXIT_AFTER_MS = 2_000;
 
@@ -41,7 +53,8 @@ try {
   await program.parseAsync();
 } catch (error) {
   // Commander has said what is wrong itself.
-  if (!(error instanceof CommanderError)) complain(describeError(error), error instanceof UsageError);
+  if (!(error instanceof CommanderError))
+    complain(describeError(error), error instanceof UsageError);
   process.exitCode = exitCodeOf(error);
 }
 // A client that still tries to reach a broker must not keep the terminal.
@@ -49,7 +62,9 @@ setTimeout(() => process.exit(), FORCED_EXIT_AFTER_MS).unref();
 
 function complain(text: string, isUsage = true): void {
   const hint = isUsage ? ' (add --help for examples)' : '';
-  process.stderr.write(`error: ${withoutPasswords(text.trim()).replace(/\s*\n\s*/g, ' ')}${hint}\n`);
+  process.stderr.write(
+    `error: ${withoutPasswords(text.trim()).replace(/\s*\n\s*/g, ' ')}${hint}\n`,
+  );
 }
 
 /** Commander quotes arguments that it does not know: an address in one may hold a password. */

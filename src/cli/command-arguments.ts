@@ -17,14 +17,21 @@ const fieldsByType: Readonly<Record<DomainCommand['type'], Readonly<Record<strin
  * @throws {UsageError} an unknown type or field, or an argument that is no `key=value`
  */
 export function plainCommand(type: string, pairs: readonly string[]): Record<string, unknown> {
-  if (!Object.hasOwn(fieldsByType, type)) throw new UsageError(`"${type}" is no command: ${Object.keys(fieldsByType).join(', ')} are`);
-  const fields: Readonly<Record<string, FieldKind>> = { ...fieldsByType[type as DomainCommand['type']], id: 'text' };
+  if (!Object.hasOwn(fieldsByType, type))
+    throw new UsageError(`"${type}" is no command: ${Object.keys(fieldsByType).join(', ')} are`);
+  const fields: Readonly<Record<string, FieldKind>> = {
+    ...fieldsByType[type as DomainCommand['type']],
+    id: 'text',
+  };
   const command: Record<string, unknown> = { type };
   for (const pair of pairs) {
     const [, name, text] = /^([^=]+)=(.*)$/s.exec(pair) ?? [];
     if (name === undefined || text === undefined) throw new UsageError(`"${pair}" is no key=value`);
     const kind = Object.hasOwn(fields, name) ? fields[name] : undefined;
-    if (!kind) throw new UsageError(`${type} has no field "${name}": ${Object.keys(fields).join(', ')} are its fields`);
+    if (!kind)
+      throw new UsageError(
+        `${type} has no field "${name}": ${Object.keys(fields).join(', ')} are its fields`,
+      );
     if (Object.hasOwn(command, name)) throw new UsageError(`${name} is there twice`);
     command[name] = typed(name, text, kind);
   }

@@ -1,7 +1,19 @@
 import { createHash } from 'node:crypto';
-import { formerIdentity, type Identity, identityOf, idOf, parkedIdentity, REDRIVE_SOURCE } from '../domain/identity.ts';
+import {
+  formerIdentity,
+  type Identity,
+  identityOf,
+  idOf,
+  parkedIdentity,
+  REDRIVE_SOURCE,
+} from '../domain/identity.ts';
 import { skusNamedBy } from '../domain/subjects.ts';
-import { type Envelope, MalformedMessageError, NAME, readEnvelope } from '../messages/cloud-events.ts';
+import {
+  type Envelope,
+  MalformedMessageError,
+  NAME,
+  readEnvelope,
+} from '../messages/cloud-events.ts';
 import { type CutList, REDRIVES, redrivesOf } from '../messages/dead-letters.ts';
 import { commandKey, readCommand } from '../messages/incoming.ts';
 import type { Headers, LogRecord, ReceivedRecord } from '../service-layer/unit-of-work.ts';
@@ -100,7 +112,10 @@ export function resolvedBy({ headers }: { readonly headers: Headers }): string {
 }
 
 /** When the letter failed, by the service's clock. */
-export function failedAtMs({ headers, timestampMs }: Pick<ReceivedRecord, 'headers' | 'timestampMs'>): number {
+export function failedAtMs({
+  headers,
+  timestampMs,
+}: Pick<ReceivedRecord, 'headers' | 'timestampMs'>): number {
   const failedAt = Date.parse(text(headers, 'dead-letter-failed-at'));
   return Number.isNaN(failedAt) ? timestampMs : failedAt;
 }
@@ -118,7 +133,11 @@ export function marker(
   at: Date,
   replacedBy: string | null = null,
 ): LogRecord {
-  const audit = { [RESOLVED_AT]: at.toISOString(), [RESOLVED_BY]: by, ...(replacedBy !== null && { [REPLACED_BY]: replacedBy }) };
+  const audit = {
+    [RESOLVED_AT]: at.toISOString(),
+    [RESOLVED_BY]: by,
+    ...(replacedBy !== null && { [REPLACED_BY]: replacedBy }),
+  };
   return { key, value: null, headers: { [RESOLVES]: id, [RESOLUTION]: resolution, ...audit } };
 }
 
@@ -131,8 +150,13 @@ export function redriven(letter: DeadLetter): LogRecord {
   const { key, value } = letter.record;
   const headers = { ...originalHeaders(letter), [REDRIVES]: String(letter.redrives + 1) };
   const envelope = envelopeOf({ value, headers });
-  if (!envelope || envelope.id !== null || envelope.type === null || !NAME.test(envelope.type)) return { key, value, headers };
-  return { key, value, headers: { ...headers, ...attributes(letter.original, envelope.type, envelope.dataschema) } };
+  if (!envelope || envelope.id !== null || envelope.type === null || !NAME.test(envelope.type))
+    return { key, value, headers };
+  return {
+    key,
+    value,
+    headers: { ...headers, ...attributes(letter.original, envelope.type, envelope.dataschema) },
+  };
 }
 
 /**
@@ -141,21 +165,40 @@ export function redriven(letter: DeadLetter): LogRecord {
  * @param json a command as plain JSON
  * @throws it is not one
  */
-export function edited(letter: DeadLetter, json: string): LogRecord & { readonly id: string; readonly identity: Identity } {
+export function edited(
+  letter: DeadLetter,
+  json: string,
+): LogRecord & { readonly id: string; readonly identity: Identity } {
   const hash = createHash('sha256').update(letter.identity).update(json).digest('hex').slice(0, 8);
   const id = `${letter.commandId}${EDITED}${letter.redrives + 1}-${hash}`;
   if (!NAME.test(id))
-    throw new Error(`${letter.id} cannot be corrected, its id is too long: publish the right command, and discard the letter`);
+    throw new Error(
+      `${letter.id} cannot be corrected, its id is too long: publish the right command, and discard the letter`,
+    );
   const value = Buffer.from(json);
   const read = readCommand({ value, headers: {} }, id);
-  if (read.kind === 'unreadable') throw new Error(`The corrected message is no command, and nothing was sent: ${read.message}`);
-  const kept = Object.fromEntries(Object.entries(originalHeaders(letter)).filter(([name]) => !/^(ce_|content-type$)/.test(name)));
+  if (read.kind === 'unreadable')
+    throw new Error(`The corrected message is no command, and nothing was sent: ${read.message}`);
+  const kept = Object.fromEntries(
+    Object.entries(originalHeaders(letter)).filter(([name]) => !/^(ce_|content-type$)/.test(name)),
+  );
   const correlation = envelopeOf(letter.record)?.correlationId ?? letter.commandId;
   const links = { ce_correlationid: correlation, ce_originalid: letter.commandId };
   const dataschema = envelopeOf({ value, headers: {} })?.dataschema ?? null;
-  const headers = { ...kept, ...attributes(id, read.command.type, dataschema), ...links, [REDRIVES]: String(letter.redrives + 1) };
+  const headers = {
+    ...kept,
+    ...attributes(id, read.command.type, dataschema),
+    ...links,
+    [REDRIVES]: String(letter.redrives + 1),
+  };
   // The key of the first, so that it comes to the same lane, before what waits for it.
-  return { id, identity: replacementIdentity(id), key: letter.record.key ?? commandKey(read.command), value, headers };
+  return {
+    id,
+    identity: replacementIdentity(id),
+    key: letter.record.key ?? commandKey(read.command),
+    value,
+    headers,
+  };
 }
 
 /** The identity of a command that was sent in the place of another. */
@@ -164,15 +207,27 @@ export function replacementIdentity(id: string): Identity {
 }
 
 function originalHeaders({ record }: DeadLetter): Headers {
-  return Object.fromEntries(Object.entries(record.headers).filter(([name]) => !name.startsWith('dead-letter-')));
+  return Object.fromEntries(
+    Object.entries(record.headers).filter(([name]) => !name.startsWith('dead-letter-')),
+  );
 }
 
 function attributes(id: string, type: string, dataschema: string | null): Record<string, string> {
   const version = dataschema === null ? {} : { ce_dataschema: dataschema };
-  return { 'content-type': 'application/json', ce_specversion: '1.0', ce_id: id, ce_source: REDRIVE_SOURCE, ce_type: type, ...version };
+  return {
+    'content-type': 'application/json',
+    ce_specversion: '1.0',
+    ce_id: id,
+    ce_source: REDRIVE_SOURCE,
+    ce_type: type,
+    ...version,
+  };
 }
 
-function envelopeOf(message: { readonly value: Buffer | null; readonly headers: Headers }): Envelope | null {
+function envelopeOf(message: {
+  readonly value: Buffer | null;
+  readonly headers: Headers;
+}): Envelope | null {
   try {
     return readEnvelope(message);
   } catch (error) {
@@ -193,7 +248,9 @@ export function partitionIn(topic: string, { original }: LetterHead): number | n
 
 /** The place of the message that the letter is about. */
 export function originalOf({ headers }: { readonly headers: Headers }): string {
-  return ['topic', 'partition', 'offset'].map((name) => text(headers, `dead-letter-${name}`)).join('/');
+  return ['topic', 'partition', 'offset']
+    .map((name) => text(headers, `dead-letter-${name}`))
+    .join('/');
 }
 
 /** The fate of a letter without a marker. */
@@ -217,7 +274,9 @@ export function headOf(record: ReceivedRecord): LetterHead {
   const reason = of('reason') || 'unknown';
   // A former release kept what a sender had forged, where it wrote nothing itself.
   const ofParked = (name: string) => (PARKED_REASONS.includes(reason) ? of(name) : '');
-  const cut = (['skus', 'behind'] as const).filter((each) => ofParked('cut').split(',').includes(each));
+  const cut = (['skus', 'behind'] as const).filter((each) =>
+    ofParked('cut').split(',').includes(each),
+  );
   const original = originalOf(record);
   const envelope = envelopeOf(record);
   return {
@@ -229,9 +288,15 @@ export function headOf(record: ReceivedRecord): LetterHead {
     failedAt: of('failed-at') || new Date(timestampMs).toISOString(),
     type: envelope?.type ?? null,
     commandId: ofParked('command-id') || (envelope?.id ?? original),
-    identity: parkedIdentity(ofParked('command-identity') || formerLettersIdentity(ofParked('command-id'), envelope, original)),
+    identity: parkedIdentity(
+      ofParked('command-identity') ||
+        formerLettersIdentity(ofParked('command-id'), envelope, original),
+    ),
     skus: cut.includes('skus') ? skusNamedIn(record) : list(ofParked('skus')),
-    behind: ofParked('command-identity') === '' ? list(ofParked('behind')).map(formerIdentity) : list(ofParked('behind')),
+    behind:
+      ofParked('command-identity') === ''
+        ? list(ofParked('behind')).map(formerIdentity)
+        : list(ofParked('behind')),
     ...(cut.length > 0 && { cut }),
     position: ofParked('position') === '' ? null : Number(ofParked('position')),
     redrives: redrivesOf(record),

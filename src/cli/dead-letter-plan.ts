@@ -33,7 +33,8 @@ export function filter<Letter extends ListedLetter>(
   { reason, type, sku, since, id, source }: Omit<Selection, 'ids' | 'all'>,
 ): Letter[] {
   const sinceMs = since === undefined ? Number.NEGATIVE_INFINITY : Date.parse(since);
-  if (Number.isNaN(sinceMs)) throw new UsageError(`--since ${since} is no time: write it like 2026-11-25T18:00:00Z`);
+  if (Number.isNaN(sinceMs))
+    throw new UsageError(`--since ${since} is no time: write it like 2026-11-25T18:00:00Z`);
   return letters.filter(
     (letter) =>
       (reason === undefined || letter.reason === reason) &&
@@ -54,7 +55,10 @@ const NAMED = 5;
  * @param chosen what the filters match
  * @throws {UsageError} how to choose among them
  */
-export function refuseSeveralSources(chosen: readonly ListedLetter[], { id, source }: Pick<Selection, 'id' | 'source'>): void {
+export function refuseSeveralSources(
+  chosen: readonly ListedLetter[],
+  { id, source }: Pick<Selection, 'id' | 'source'>,
+): void {
   if (id === undefined || source !== undefined) return;
   const sources = [...new Set(chosen.map(({ identity }) => sourceOf(identity)))];
   if (sources.length < 2) return;
@@ -62,7 +66,9 @@ export function refuseSeveralSources(chosen: readonly ListedLetter[], { id, sour
   const plain = chosen.filter(({ identity }) => sourceOf(identity) === null).slice(0, NAMED);
   throw new UsageError(
     `Letters of ${sources.length} sources have the id ${id}: add --source <source> (${named.join(', ')})` +
-      (plain.length === 0 ? '' : `, or name the place of one without a source (${plain.map((letter) => letter.id).join(', ')})`),
+      (plain.length === 0
+        ? ''
+        : `, or name the place of one without a source (${plain.map((letter) => letter.id).join(', ')})`),
   );
 }
 
@@ -88,19 +94,25 @@ export function plan(
   const isChosen = new Set(chosen);
   if (action === 'discard') {
     const gone = new Set(chosen.flatMap(namesOf));
-    const released = open.filter((letter) => !isChosen.has(letter) && letter.behind.some((id) => gone.has(id)));
+    const released = open.filter(
+      (letter) => !isChosen.has(letter) && letter.behind.some((id) => gone.has(id)),
+    );
     return { redrive: inOrder(released), discard: chosen, refused: [] };
   }
   const failed = new Set(chosen.filter(({ position }) => position !== null).flatMap(failedOnes));
   const sequence = open.filter(
-    (letter) => isChosen.has(letter) || (letter.position !== null && failedOnes(letter).some((identity) => failed.has(identity))),
+    (letter) =>
+      isChosen.has(letter) ||
+      (letter.position !== null && failedOnes(letter).some((identity) => failed.has(identity))),
   );
   const refused = sequence.flatMap((letter) => {
     const why = reasonToRefuse(letter, maxRedrives, letter.id === corrected?.id);
     return why === null ? [] : [{ letter, why }];
   });
   const stuck = new Set(refused.flatMap(({ letter }) => namesOf(letter)));
-  const sent = sequence.filter((letter) => ![letter.identity, ...letter.behind].some((identity) => stuck.has(identity)));
+  const sent = sequence.filter(
+    (letter) => ![letter.identity, ...letter.behind].some((identity) => stuck.has(identity)),
+  );
   return { redrive: inOrder(sent), discard: [], refused };
 }
 

@@ -31,7 +31,12 @@ export interface Correction {
 /** Hears what becomes of the letters. */
 export interface Listener {
   /** @param replacedBy the id of the command that was sent in its place */
-  resolved(letter: ListedLetter, resolution: Resolution, by: string, replacedBy: string | null): void;
+  resolved(
+    letter: ListedLetter,
+    resolution: Resolution,
+    by: string,
+    replacedBy: string | null,
+  ): void;
   failedAgain(letter: ListedLetter): void;
   /** What was sent again has no answer yet, and what is behind it was not followed. */
   unanswered(): void;
@@ -82,7 +87,10 @@ export class DeadLetterResolver {
     const parked = (letters: readonly ListedLetter[]) =>
       letters.filter(({ position }) => position !== null).map(({ identity }) => identity);
     const correction = this.#correction;
-    const replaced = correction && { identity: correction.letter.identity, by: correction.message.identity };
+    const replaced = correction && {
+      identity: correction.letter.identity,
+      by: correction.message.identity,
+    };
     return { redriven: parked(redrive), discarded: parked(discard), replaced };
   }
 
@@ -92,7 +100,9 @@ export class DeadLetterResolver {
     if (letters.length === 0) return places;
     const partitions = (await answering(broker.offsetRanges(config.commandsTopic), config)).length;
     for (const batch of batches(letters)) {
-      const messages = (await this.#whole(batch)).map((letter) => this.#addressed(letter, partitions));
+      const messages = (await this.#whole(batch)).map((letter) =>
+        this.#addressed(letter, partitions),
+      );
       places.push(...(await answering(broker.publish(config.commandsTopic, messages), config)));
       await this.#mark(batch, 'redriven');
     }
@@ -111,7 +121,9 @@ export class DeadLetterResolver {
     return listed.map(({ id }) => {
       const letter = byId.get(id);
       if (letter) return letter;
-      throw new Error(`The dead letter ${id} is gone: ${config.deadLettersTopic} has deleted it meanwhile`);
+      throw new Error(
+        `The dead letter ${id} is gone: ${config.deadLettersTopic} has deleted it meanwhile`,
+      );
     });
   }
 
@@ -119,9 +131,12 @@ export class DeadLetterResolver {
     const { broker, config } = this.#session;
     for (const batch of batches(letters)) {
       const replacedBy = (letter: ListedLetter) => this.#replacementOf(letter)?.id ?? null;
-      const markers = batch.map((letter) => marker(letter, resolution, this.#by, new Date(), replacedBy(letter)));
+      const markers = batch.map((letter) =>
+        marker(letter, resolution, this.#by, new Date(), replacedBy(letter)),
+      );
       await answering(broker.publish(config.deadLettersTopic, markers), config);
-      for (const letter of batch) this.#listener.resolved(letter, resolution, this.#by, replacedBy(letter));
+      for (const letter of batch)
+        this.#listener.resolved(letter, resolution, this.#by, replacedBy(letter));
     }
   }
 
@@ -147,9 +162,15 @@ export class DeadLetterResolver {
     for (let places = firstPlaces; places.length > 0; ) {
       if (!(await this.#areAnswered(places))) return this.#listener.unanswered();
       const open = (await this.#letters.read()).filter(({ resolution }) => resolution === null);
-      const failed = open.filter((letter) => letter.reason === 'handler-failed' && namesOf(letter).some((name) => sent.has(name)));
-      const isStuck = ({ behind }: ListedLetter) => failed.some((letter) => namesOf(letter).some((name) => behind.includes(name)));
-      const next = open.filter((letter) => letter.behind.some((id) => sent.has(id)) && !isStuck(letter));
+      const failed = open.filter(
+        (letter) =>
+          letter.reason === 'handler-failed' && namesOf(letter).some((name) => sent.has(name)),
+      );
+      const isStuck = ({ behind }: ListedLetter) =>
+        failed.some((letter) => namesOf(letter).some((name) => behind.includes(name)));
+      const next = open.filter(
+        (letter) => letter.behind.some((id) => sent.has(id)) && !isStuck(letter),
+      );
       if (next.length === 0) {
         for (const letter of failed) this.#listener.failedAgain(letter);
         return;
@@ -165,9 +186,17 @@ export class DeadLetterResolver {
 
   async #areAnswered(places: readonly Place[]): Promise<boolean> {
     const { broker, config } = this.#session;
-    for (const giveUpAtMs = Date.now() + ANSWERED_WITHIN_MS; Date.now() < giveUpAtMs; await sleep(POLL_MS)) {
-      const committed = await answering(broker.committedOffsets(config.groupId, config.commandsTopic), config);
-      if (places.every(({ partition, offset }) => (committed[partition] ?? 0) > offset)) return true;
+    for (
+      const giveUpAtMs = Date.now() + ANSWERED_WITHIN_MS;
+      Date.now() < giveUpAtMs;
+      await sleep(POLL_MS)
+    ) {
+      const committed = await answering(
+        broker.committedOffsets(config.groupId, config.commandsTopic),
+        config,
+      );
+      if (places.every(({ partition, offset }) => (committed[partition] ?? 0) > offset))
+        return true;
     }
     return false;
   }

@@ -9,7 +9,15 @@ export function asJson(record: ReceivedRecord): object {
 }
 
 /** A record whole, text where it is text. */
-export function recordAsJson({ topic, partition, offset, timestampMs, key, headers, value }: ReceivedRecord): object {
+export function recordAsJson({
+  topic,
+  partition,
+  offset,
+  timestampMs,
+  key,
+  headers,
+  value,
+}: ReceivedRecord): object {
   return {
     topic,
     partition,
@@ -27,7 +35,9 @@ export function headersAsText(headers: Headers): Record<string, string | readonl
   return Object.fromEntries(
     Object.entries(headers).flatMap(([name, value]) => {
       if (value === undefined) return [];
-      return [[name, typeof value === 'string' || Buffer.isBuffer(value) ? text(value) : value.map(text)]];
+      return [
+        [name, typeof value === 'string' || Buffer.isBuffer(value) ? text(value) : value.map(text)],
+      ];
     }),
   );
 }
@@ -36,7 +46,9 @@ export function headersAsText(headers: Headers): Record<string, string | readonl
 export function asText(record: ReceivedRecord): string {
   const event = eventOf(record);
   const time = new Date(record.timestampMs).toISOString();
-  const lines = event ? singleEvents(event).map(({ type, data }) => `${type.padEnd(20)} ${summary(data)}`) : [otherAsText(record)];
+  const lines = event
+    ? singleEvents(event).map(({ type, data }) => `${type.padEnd(20)} ${summary(data)}`)
+    : [otherAsText(record)];
   return lines.map((line) => `${time}  ${visible(line)}`).join('\n');
 }
 
@@ -65,7 +77,9 @@ function eventOf(record: ReceivedRecord): EventOnWire | null {
 }
 
 function singleEvents(event: EventOnWire): readonly EventOnWire[] {
-  return event.type === 'CompositeDomainEvent' && Array.isArray(event.data.events) ? event.data.events : [event];
+  return event.type === 'CompositeDomainEvent' && Array.isArray(event.data.events)
+    ? event.data.events
+    : [event];
 }
 
 function summary(data: EventOnWire['data']): string {
@@ -76,7 +90,8 @@ function summary(data: EventOnWire['data']): string {
 
 function otherAsText({ topic, partition, offset, headers, value }: ReceivedRecord): string {
   const place = `${topic}/${partition}/${offset}`;
-  if (isMarker({ headers })) return `${place}  ${headers['dead-letter-resolution']} ${headers['dead-letter-resolves']}`;
+  if (isMarker({ headers }))
+    return `${place}  ${headers['dead-letter-resolution']} ${headers['dead-letter-resolves']}`;
   const reason = headers['dead-letter-reason'];
   if (reason !== undefined) return `${place}  ${reason}: ${headers['dead-letter-message']}`;
   const content = Object.values(textOrHex(value ?? ''))[0] as string;

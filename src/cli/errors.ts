@@ -15,8 +15,10 @@ export function exitCodeOf(error: unknown): number {
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // It lists commands to copy.
-  if ('code' in error && error.code === 'missing-topic') return error.message.replace(/:\n/, ': ').replaceAll('\n', ' && ');
+  if ('code' in error && error.code === 'missing-topic')
+    return error.message.replace(/:\n/, ': ').replaceAll('\n', ' && ');
   // Node gathers the attempts at several addresses of one host in an error without words.
-  if (error instanceof AggregateError && error.message === '') return error.errors.map(describeError).join('; ');
+  if (error instanceof AggregateError && error.message === '')
+    return error.errors.map(describeError).join('; ');
   return error.message || error.name;
 }

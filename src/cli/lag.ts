@@ -19,7 +19,12 @@ Examples:
       const partitions = await withBroker({ createTopics: false }, readLag);
       const total = partitions.reduce((sum, { lag }) => sum + lag, 0);
       if (json) return printJson({ partitions, total });
-      const rows = partitions.map(({ partition, committed, end, lag }) => [partition, committed ?? '-', end, lag]);
+      const rows = partitions.map(({ partition, committed, end, lag }) => [
+        partition,
+        committed ?? '-',
+        end,
+        lag,
+      ]);
       printTable(['PARTITION', 'COMMITTED', 'END', 'LAG'], [...rows, ['total', '', '', total]]);
     });
 }
@@ -34,11 +39,19 @@ interface PartitionLag {
 
 async function readLag({ broker, config }: BrokerSession): Promise<readonly PartitionLag[]> {
   const ranges = await answering(broker.offsetRanges(config.commandsTopic), config);
-  const offsets = await answering(broker.committedOffsets(config.groupId, config.commandsTopic), config);
+  const offsets = await answering(
+    broker.committedOffsets(config.groupId, config.commandsTopic),
+    config,
+  );
   return ranges
     .toSorted((one, other) => one.partition - other.partition)
     .map(({ partition, beginning, end }) => {
       const committed = offsets[partition] ?? null;
-      return { partition, committed, end, lag: Math.max(0, end - Math.max(committed ?? 0, beginning)) };
+      return {
+        partition,
+        committed,
+        end,
+        lag: Math.max(0, end - Math.max(committed ?? 0, beginning)),
+      };
     });
 }

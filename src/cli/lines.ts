@@ -10,7 +10,10 @@ const LF = 0x0a;
  * Cuts a stream into lines, handing over together what arrived together. Holds one line at most, and never more than
  * `maxLineBytes` of it, whatever comes. The bytes are left as they are: what is not UTF-8 must still be seen as such.
  */
-export async function* readLines(stream: AsyncIterable<Buffer>, maxLineBytes: number): AsyncGenerator<readonly Line[]> {
+export async function* readLines(
+  stream: AsyncIterable<Buffer>,
+  maxLineBytes: number,
+): AsyncGenerator<readonly Line[]> {
   let number = 0;
   let parts: Buffer[] = [];
   let size = 0;

@@ -29,9 +29,15 @@ export class ListedLetters {
 
   /** Reads what has come since the last time. @returns every letter, oldest first */
   async read(): Promise<readonly ListedLetter[]> {
-    const ranges = (await this.#broker.offsetRanges(this.#topic)).map(({ partition, beginning, end }) => {
-      return { partition, beginning: Math.min(end, Math.max(beginning, this.#nextOffsets.get(partition) ?? 0)), end };
-    });
+    const ranges = (await this.#broker.offsetRanges(this.#topic)).map(
+      ({ partition, beginning, end }) => {
+        return {
+          partition,
+          beginning: Math.min(end, Math.max(beginning, this.#nextOffsets.get(partition) ?? 0)),
+          end,
+        };
+      },
+    );
     await this.#broker.read(this.#topic, ranges, async ({ partition, records, nextOffset }) => {
       for (const record of records) this.#note(record);
       this.#nextOffsets.set(partition, nextOffset);
@@ -50,6 +56,7 @@ export class ListedLetters {
     }
     const id = resolvedBy(record);
     // The first says what happened. A forged one may name anything, of any length.
-    if (id.length <= this.#topic.length + MAX_PLACE_LENGTH && !this.#fates.has(id)) this.#fates.set(id, fateOf(record));
+    if (id.length <= this.#topic.length + MAX_PLACE_LENGTH && !this.#fates.has(id))
+      this.#fates.set(id, fateOf(record));
   }
 }

@@ -6,7 +6,9 @@ import { withDatabase } from './session.ts';
 export function addMigrate(program: Command): void {
   program
     .command('migrate')
-    .description('bring the database up to this version (the service does so itself when it starts)')
+    .description(
+      'bring the database up to this version (the service does so itself when it starts)',
+    )
     .addOption(jsonOption())
     .addHelpText(
       'after',
@@ -18,6 +20,10 @@ Examples:
     .action(async ({ json }: { json: boolean }) => {
       const applied = await withDatabase((database) => database.runMigrations());
       if (json) return printJson({ applied });
-      print(applied.length === 0 ? 'The database is up to date: nothing to do' : `Applied ${applied.join(', ')}`);
+      print(
+        applied.length === 0
+          ? 'The database is up to date: nothing to do'
+          : `Applied ${applied.join(', ')}`,
+      );
     });
 }

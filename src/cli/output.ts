@@ -46,10 +46,13 @@ export class Table {
   /** Prints the rows, and before the first ones the heading. */
   print(rows: Rows): void {
     if (rows.length === 0) return;
-    const cells = [...(this.#heading ? [this.#heading] : []), ...rows].map((row) => row.map(String));
+    const cells = [...(this.#heading ? [this.#heading] : []), ...rows].map((row) =>
+      row.map(String),
+    );
     this.#heading = null;
     for (const row of cells)
-      for (const [column, { length }] of row.entries()) this.#widths[column] = Math.max(this.#widths[column] ?? 0, length);
+      for (const [column, { length }] of row.entries())
+        this.#widths[column] = Math.max(this.#widths[column] ?? 0, length);
     for (const row of cells)
       print(
         row
@@ -62,11 +65,16 @@ export class Table {
 
 /** The text with control characters made visible: what others wrote must not steer the terminal. */
 export function visible(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(
+    /\p{Cc}/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** The bytes as text when they are UTF-8, else in hexadecimal. */
-export function textOrHex(bytes: Buffer | string): { readonly text: string } | { readonly hex: string } {
+export function textOrHex(
+  bytes: Buffer | string,
+): { readonly text: string } | { readonly hex: string } {
   if (typeof bytes === 'string') return { text: bytes };
   try {
     return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };

@@ -19,7 +19,12 @@ export async function openProgress(): Promise<Progress> {
   const stdin = fstatSync(STDIN);
   const rate = '{published} commands | {rate}/s';
   const format = stdin.isFile() ? `{bar} {percentage}% | ${rate}` : rate;
-  const bar = new cliProgress.SingleBar({ format, stream: process.stderr, hideCursor: true, clearOnComplete: true });
+  const bar = new cliProgress.SingleBar({
+    format,
+    stream: process.stderr,
+    hideCursor: true,
+    clearOnComplete: true,
+  });
   const startedMs = performance.now();
   let bytes = 0;
   bar.start(stdin.isFile() ? stdin.size : 0, 0, { published: 0, rate: 0 });
@@ -35,7 +40,9 @@ export async function openProgress(): Promise<Progress> {
 }
 
 /** A bar over a known number of things on a terminal; nothing elsewhere. */
-export async function openBar(total: number): Promise<{ readonly add: (count: number) => void; readonly close: () => void }> {
+export async function openBar(
+  total: number,
+): Promise<{ readonly add: (count: number) => void; readonly close: () => void }> {
   if (!process.stderr.isTTY) return { add: () => {}, close: () => {} };
   const { default: cliProgress } = await import('cli-progress');
   const bar = new cliProgress.SingleBar({

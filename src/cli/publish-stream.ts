@@ -1,4 +1,10 @@
-import { commandKey, FRONT_DOOR_PARTITION, MAX_COMMAND_BYTES, readCommand, type UnreadableMessage } from '../messages/incoming.ts';
+import {
+  commandKey,
+  FRONT_DOOR_PARTITION,
+  MAX_COMMAND_BYTES,
+  readCommand,
+  type UnreadableMessage,
+} from '../messages/incoming.ts';
 import type { AddressedRecord } from '../service-layer/unit-of-work.ts';
 import { describeError } from './errors.ts';
 import { type Line, readLines } from './lines.ts';
@@ -16,10 +22,19 @@ export async function publishStream(json: boolean): Promise<void> {
     try {
       for await (const lines of readLines(process.stdin, MAX_COMMAND_BYTES)) {
         const { records, bad } = sorted(lines);
-        for (const { line, problem } of bad) progress.say(json ? JSON.stringify({ line, ...problem }) : `line ${line}: ${problem.message}`);
+        for (const { line, problem } of bad)
+          progress.say(
+            json ? JSON.stringify({ line, ...problem }) : `line ${line}: ${problem.message}`,
+          );
         if (records.length > 0) {
-          await answering(broker.publish(config.commandsTopic, records), config, PUBLISH_TIMEOUT_MS).catch((error: unknown) => {
-            throw new Error(`${describeError(error)}; ${howToGoOn(lines, counts.published)}`, { cause: error });
+          await answering(
+            broker.publish(config.commandsTopic, records),
+            config,
+            PUBLISH_TIMEOUT_MS,
+          ).catch((error: unknown) => {
+            throw new Error(`${describeError(error)}; ${howToGoOn(lines, counts.published)}`, {
+              cause: error,
+            });
           });
         }
         counts.published += records.length;
@@ -31,7 +46,10 @@ export async function publishStream(json: boolean): Promise<void> {
     }
   });
   if (json) printJson(counts);
-  else print(`Published ${counts.published} commands${counts.bad === 0 ? '' : `; ${counts.bad} bad lines were not sent`}`);
+  else
+    print(
+      `Published ${counts.published} commands${counts.bad === 0 ? '' : `; ${counts.bad} bad lines were not sent`}`,
+    );
   if (counts.bad > 0) process.exitCode = 1;
 }
 
@@ -40,17 +58,32 @@ interface BadLine {
   readonly problem: Pick<UnreadableMessage, 'reason' | 'message'>;
 }
 
-function sorted(lines: readonly Line[]): { readonly records: readonly AddressedRecord[]; readonly bad: readonly BadLine[] } {
+function sorted(lines: readonly Line[]): {
+  readonly records: readonly AddressedRecord[];
+  readonly bad: readonly BadLine[];
+} {
   const records: AddressedRecord[] = [];
   const bad: BadLine[] = [];
   for (const { number: line, bytes: value } of lines) {
     if (value === null) {
-      bad.push({ line, problem: { reason: 'too-large', message: `A command has at most ${MAX_COMMAND_BYTES} bytes` } });
+      bad.push({
+        line,
+        problem: {
+          reason: 'too-large',
+          message: `A command has at most ${MAX_COMMAND_BYTES} bytes`,
+        },
+      });
       continue;
     }
     if (isBlank(value)) continue;
     const read = readCommand({ value, headers: {} }, '');
-    if (read.kind === 'command') records.push({ key: commandKey(read.command), value, headers: {}, partition: FRONT_DOOR_PARTITION });
+    if (read.kind === 'command')
+      records.push({
+        key: commandKey(read.command),
+        value,
+        headers: {},
+        partition: FRONT_DOOR_PARTITION,
+      });
     else bad.push({ line, problem: { reason: read.reason, message: read.message } });
   }
   return { records, bad };

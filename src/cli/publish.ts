@@ -9,7 +9,10 @@ export function addPublish(program: Command): void {
   program
     .command('publish')
     .description('send a command, or a stream of them from stdin')
-    .argument('<type>', 'CreateBatch, AllocateOrder, ChangeBatchQuantity or DeallocateOrder; or - for JSON lines from stdin')
+    .argument(
+      '<type>',
+      'CreateBatch, AllocateOrder, ChangeBatchQuantity or DeallocateOrder; or - for JSON lines from stdin',
+    )
     .argument('[fields...]', 'key=value: the fields of the command, and optionally its id')
     .addOption(jsonOption())
     .addHelpText(
@@ -30,7 +33,8 @@ Of a stream the good lines are sent; bad ones are named on stderr by their numbe
     )
     .action(async (type: string, fields: readonly string[], { json }: { json: boolean }) => {
       if (type !== '-') return publishOne(type, fields, json);
-      if (fields.length > 0) throw new UsageError('publish - takes its commands from stdin, and no fields');
+      if (fields.length > 0)
+        throw new UsageError('publish - takes its commands from stdin, and no fields');
       const { publishStream } = await import('./publish-stream.ts');
       await publishStream(json);
     });
@@ -41,12 +45,23 @@ async function publishOne(type: string, fields: readonly string[], json: boolean
   const value = Buffer.from(JSON.stringify(plainCommand(type, fields)));
   const read = readCommand({ value, headers: {} }, '');
   if (read.kind === 'unreadable') throw new UsageError(read.message);
-  const { topic, partition, offset } = await withBroker({ createTopics: true }, async ({ broker, config }) => {
-    const record = { key: commandKey(read.command), value, headers: {}, partition: FRONT_DOOR_PARTITION };
-    const [place] = await answering(broker.publish(config.commandsTopic, [record]), config);
-    if (!place) throw new Error('The broker did not say where it put the command: look for it with "npx allocation tail --topic commands"');
-    return { topic: config.commandsTopic, ...place };
-  });
+  const { topic, partition, offset } = await withBroker(
+    { createTopics: true },
+    async ({ broker, config }) => {
+      const record = {
+        key: commandKey(read.command),
+        value,
+        headers: {},
+        partition: FRONT_DOOR_PARTITION,
+      };
+      const [place] = await answering(broker.publish(config.commandsTopic, [record]), config);
+      if (!place)
+        throw new Error(
+          'The broker did not say where it put the command: look for it with "npx allocation tail --topic commands"',
+        );
+      return { topic: config.commandsTopic, ...place };
+    },
+  );
   const id = read.id || `${topic}/${partition}/${offset}`;
   if (json) return printJson({ id, topic, partition, offset });
   print(`Published ${type} ${id} to ${topic}, partition ${partition}, offset ${offset}`);

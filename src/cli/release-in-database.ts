@@ -10,12 +10,18 @@ export async function releaseInDatabase(config: Config, release: Release): Promi
   const database = await openDatabase(patient(config));
   try {
     const known = await releaseParked(database, release);
-    if (!known) process.stderr.write('warning: the database knows none of these commands: is DATABASE_URL that of the service?\n');
+    if (!known)
+      process.stderr.write(
+        'warning: the database knows none of these commands: is DATABASE_URL that of the service?\n',
+      );
   } catch (error) {
     if (!/no such table|relation .* does not exist/.test((error as Error).message)) throw error;
-    throw new Error("The database is not the service's: set DATABASE_URL to the one in which these commands are parked", {
-      cause: error,
-    });
+    throw new Error(
+      "The database is not the service's: set DATABASE_URL to the one in which these commands are parked",
+      {
+        cause: error,
+      },
+    );
   } finally {
     if (config.kafkaBrokers) await database.close();
   }

@@ -26,7 +26,11 @@ const INTERRUPTED_EXIT_CODE = 130;
 export function addActOptions(command: Command): Command {
   return command
     .addOption(executeOption())
-    .addOption(new Option('--max-rate <records>', 'read at most so many records per second').argParser(positive))
+    .addOption(
+      new Option('--max-rate <records>', 'read at most so many records per second').argParser(
+        positive,
+      ),
+    )
     .addOption(jsonOption());
 }
 
@@ -35,7 +39,10 @@ export function executeOption(): Option {
 }
 
 export function skipForeignOption(): Option {
-  return new Option('--skip-foreign', 'skip, and count, what others wrote into the events topic').default(false);
+  return new Option(
+    '--skip-foreign',
+    'skip, and count, what others wrote into the events topic',
+  ).default(false);
 }
 
 /** Waits for the work. A refusal of what others wrote into the events topic then also says the command that skips it. */
@@ -55,7 +62,10 @@ function withoutPassword(argument: string): string {
 }
 
 /** Shows the plan, and asks on a terminal. @returns whether to go ahead */
-export async function isWanted(plan: Readonly<Record<string, string | number>>, { execute, json }: ActOptions): Promise<boolean> {
+export async function isWanted(
+  plan: Readonly<Record<string, string | number>>,
+  { execute, json }: ActOptions,
+): Promise<boolean> {
   if (json) printJson({ plan, execute });
   else {
     const width = Math.max(...Object.keys(plan).map((name) => name.length));
@@ -120,8 +130,16 @@ export async function carryOut<T>(
   } catch (error) {
     if (!interruption.signal.aborted) throw error;
     process.exitCode = INTERRUPTED_EXIT_CODE;
-    if (json) printJson({ result: 'interrupted', done: whole.done + count, total: whole.total, resume: whole.resume });
-    meter.say(`Interrupted at ${whole.done + count} of ${whole.total} ${whole.unit}. ${whole.howToGoOn}`);
+    if (json)
+      printJson({
+        result: 'interrupted',
+        done: whole.done + count,
+        total: whole.total,
+        resume: whole.resume,
+      });
+    meter.say(
+      `Interrupted at ${whole.done + count} of ${whole.total} ${whole.unit}. ${whole.howToGoOn}`,
+    );
     return null;
   } finally {
     meter.close();

@@ -22,15 +22,22 @@ const USUAL_RATE = 25_000;
 
 /** `allocation replay commands` */
 export async function replayCommands(options: CommandsOptions & ActOptions): Promise<void> {
-  const place = (text: string | undefined) => (text === undefined ? null : readPlace(text, Date.now()));
-  const range = { from: place(options.from), to: place(options.to), skipForeign: options.skipForeign };
+  const place = (text: string | undefined) =>
+    text === undefined ? null : readPlace(text, Date.now());
+  const range = {
+    from: place(options.from),
+    to: place(options.to),
+    skipForeign: options.skipForeign,
+  };
   await withBroker({ createTopics: false }, async ({ config, broker }) => {
     const plan = await answering(planWhatIf(broker, config, range), config);
     const total = countSteps(plan);
     const wanted = await isWanted(
       {
         commands: topic(plan.commandsTopic, plan.commands),
-        ranges: plan.commands.map(({ partition, beginning, end }) => `${partition}: ${beginning} to ${end}`).join(', '),
+        ranges: plan.commands
+          .map(({ partition, beginning, end }) => `${partition}: ${beginning} to ${end}`)
+          .join(', '),
         compared: compared(options),
         events: topic(plan.eventsTopic, plan.events),
         'dead letters': topic(plan.deadLettersTopic, plan.deadLetters),
@@ -48,7 +55,8 @@ export async function replayCommands(options: CommandsOptions & ActOptions): Pro
     const { result, seconds } = outcome;
     const isEqual = Object.keys(result.different).length === 0;
     if (!isEqual) process.exitCode = 1;
-    if (options.json) return printJson({ result: isEqual ? 'equal' : 'different', ...result, seconds });
+    if (options.json)
+      return printJson({ result: isEqual ? 'equal' : 'different', ...result, seconds });
     tell(result, seconds);
     if (options.skipForeign) print(`Skipped of others: ${describeSkipped(result.foreign)}`);
   });
@@ -60,10 +68,15 @@ function topic(name: string, ranges: readonly OffsetRange[]): string {
 
 function compared({ from, to, type, sku }: CommandsOptions): string {
   const what = [type ?? 'all commands', sku === undefined ? '' : ` about ${sku}`].join('');
-  return visible(`${what}, from ${from ?? 'the first'} to ${to === undefined ? 'the last' : `before ${to}`}`);
+  return visible(
+    `${what}, from ${from ?? 'the first'} to ${to === undefined ? 'the last' : `before ${to}`}`,
+  );
 }
 
-function tell({ folded, handled, same, different, skipped, outOfTurn, differences }: WhatIfReport, seconds: number): void {
+function tell(
+  { folded, handled, same, different, skipped, outOfTurn, differences }: WhatIfReport,
+  seconds: number,
+): void {
   for (const difference of differences) print(inWords(difference));
   const count = Object.values(different).reduce((sum, each) => sum + each, 0);
   if (count > differences.length) print(`… and ${count - differences.length} more`);
@@ -85,10 +98,14 @@ function tell({ folded, handled, same, different, skipped, outOfTurn, difference
     );
   }
   const state = folded > 0 ? ` on the state that ${folded} before them had left` : '';
-  print(`\n${count === 0 ? 'Equal' : 'Different'}: ${handled} commands handled again in ${seconds} s${state}`);
+  print(
+    `\n${count === 0 ? 'Equal' : 'Different'}: ${handled} commands handled again in ${seconds} s${state}`,
+  );
 }
 
 function inWords({ kind, id, type, place, placedBy, published, now }: CommandDifference): string {
   const doubt = placedBy === 'time' ? ' (placed by time alone)' : '';
-  return visible(`${kind}: ${type ?? 'the command'} ${id} at ${place}${doubt}: published ${published}, now ${now}`);
+  return visible(
+    `${kind}: ${type ?? 'the command'} ${id} at ${place}${doubt}: published ${published}, now ${now}`,
+  );
 }

@@ -1,7 +1,12 @@
 import type { Config } from '../config.ts';
 import { eventVersions } from '../messages/event-schemas.ts';
 import { ReplayRefusedError } from '../replay/errors.ts';
-import { EventCopy, type EventCopyPlan, type EventSelection, planEventCopy } from '../replay/event-copy.ts';
+import {
+  EventCopy,
+  type EventCopyPlan,
+  type EventSelection,
+  planEventCopy,
+} from '../replay/event-copy.ts';
 import { readPlace } from '../replay/place.ts';
 import { countOffsets } from '../replay/rebuild-plan.ts';
 import { MissingTopicError } from '../service-layer/unit-of-work.ts';
@@ -49,15 +54,23 @@ export async function copyEvents(options: EventsOptions & ActOptions): Promise<v
     const outcome = await carryOut(whole, options, (act) =>
       copy.run(act).catch((error: unknown) => {
         if (act.signal.aborted) throw error;
-        throw new Error(`${describeError(error)}; the same command with --resume ${whole.resume} goes on from there`, { cause: error });
+        throw new Error(
+          `${describeError(error)}; the same command with --resume ${whole.resume} goes on from there`,
+          { cause: error },
+        );
       }),
     );
     if (!outcome) return;
     const { result, seconds } = outcome;
-    if (options.json) return printJson({ result: 'copied', target: plan.target, ...result, seconds });
+    if (options.json)
+      return printJson({ result: 'copied', target: plan.target, ...result, seconds });
     const { earlier, later, notChosen, foreign } = result.skipped;
-    print(`Copied to ${plan.target} in ${seconds} s: ${result.read} records read, ${result.sent} sent`);
-    print(`Skipped: ${notChosen} not chosen, ${earlier} earlier and ${later} later than asked for, ${foreign} foreign`);
+    print(
+      `Copied to ${plan.target} in ${seconds} s: ${result.read} records read, ${result.sent} sent`,
+    );
+    print(
+      `Skipped: ${notChosen} not chosen, ${earlier} earlier and ${later} later than asked for, ${foreign} foreign`,
+    );
   });
 }
 
@@ -65,23 +78,32 @@ function selectionOf({ from, to, type, sku }: EventsOptions): EventSelection {
   if (type !== undefined && !Object.hasOwn(eventVersions, type))
     throw new UsageError(`${type} is no event: ${Object.keys(eventVersions).join(', ')} are`);
   const nowMs = Date.now();
-  const placeOf = (text: string | undefined) => (text === undefined ? null : readPlace(text, nowMs));
+  const placeOf = (text: string | undefined) =>
+    text === undefined ? null : readPlace(text, nowMs);
   return { from: placeOf(from), to: placeOf(to), type: type ?? null, sku: sku ?? null };
 }
 
 function refuseMissing(error: unknown, topic: string, { kafkaBrokers }: Config): never {
   if (!(error instanceof MissingTopicError)) throw error;
-  const how = kafkaBrokers ? describeError(error) : `Whoever reads it makes it, e.g. EVENTS_TOPIC=${topic} npx allocation tail`;
+  const how = kafkaBrokers
+    ? describeError(error)
+    : `Whoever reads it makes it, e.g. EVENTS_TOPIC=${topic} npx allocation tail`;
   throw new ReplayRefusedError(`There is no topic ${topic}. ${how}`, { cause: error });
 }
 
 function readPositions(text: string): ReadonlyMap<number, number> {
   if (!/^\d{1,9}\/\d{1,15}(,\d{1,9}\/\d{1,15})*$/.test(text))
-    throw new UsageError(`--resume ${text} is none: it takes what an interrupted copy has printed, e.g. 0/1200,1/0`);
+    throw new UsageError(
+      `--resume ${text} is none: it takes what an interrupted copy has printed, e.g. 0/1200,1/0`,
+    );
   return new Map(text.split(',').map((place) => place.split('/').map(Number) as [number, number]));
 }
 
-function inWords({ eventsTopic, target, ranges }: EventCopyPlan, total: number, options: EventsOptions & ActOptions) {
+function inWords(
+  { eventsTopic, target, ranges }: EventCopyPlan,
+  total: number,
+  options: EventsOptions & ActOptions,
+) {
   const { from, to, type, sku, maxRate } = options;
   const chosen = [
     from && `from ${from} on`,
@@ -92,7 +114,9 @@ function inWords({ eventsTopic, target, ranges }: EventCopyPlan, total: number, 
   return {
     target: `the topic ${target}`,
     events: `${eventsTopic}, ${total} offsets in ${ranges.length} partitions`,
-    ranges: ranges.map(({ partition, beginning, end }) => `${partition}: ${beginning} to ${end}`).join(', '),
+    ranges: ranges
+      .map(({ partition, beginning, end }) => `${partition}: ${beginning} to ${end}`)
+      .join(', '),
     chosen: chosen.join(', ') || 'all',
     time: `about ${Math.ceil(total / Math.min(USUAL_RATE, maxRate ?? USUAL_RATE))} s`,
   };

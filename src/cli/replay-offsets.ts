@@ -1,7 +1,13 @@
 import { SqlLaneStore } from '../adapters/database/lane-store.ts';
 import { AnswerReader } from '../entrypoints/answered-offsets.ts';
 import { NOTHING_ANSWERED_HERE } from '../entrypoints/lost-offset.ts';
-import { type Choice, type LaneOffsets, type LaneSources, readLaneOffsets, settleLaneOffsets } from '../replay/lane-offsets.ts';
+import {
+  type Choice,
+  type LaneOffsets,
+  type LaneSources,
+  readLaneOffsets,
+  settleLaneOffsets,
+} from '../replay/lane-offsets.ts';
 import { UsageError } from './errors.ts';
 import { print, printJson, printTable } from './output.ts';
 import { answering, withBroker, withDatabase } from './session.ts';
@@ -25,9 +31,11 @@ const MEANING: Readonly<Record<LaneOffsets['state'], string>> = {
 /** `allocation replay offsets` */
 export async function settleOffsets(options: OffsetsOptions): Promise<void> {
   const choice = choiceOf(options);
-  if (options.execute && choice === null) throw new UsageError('--execute needs --publish or --skip: only you can decide that');
+  if (options.execute && choice === null)
+    throw new UsageError('--execute needs --publish or --skip: only you can decide that');
   const stopping = new AbortController();
-  const stop = () => stopping.abort(new Error('Interrupted: nothing more is changed; the same command begins anew'));
+  const stop = () =>
+    stopping.abort(new Error('Interrupted: nothing more is changed; the same command begins anew'));
   process.once('SIGINT', stop).once('SIGTERM', stop);
   await withBroker({ createTopics: false }, ({ config, broker }) =>
     withDatabase(async (database) => {
@@ -60,7 +68,11 @@ function choiceOf({ publish, skip }: OffsetsOptions): Choice | null {
   return skip ? 'skip' : null;
 }
 
-function show(lanes: readonly LaneOffsets[], choice: Choice | null, { json, execute }: OffsetsOptions): void {
+function show(
+  lanes: readonly LaneOffsets[],
+  choice: Choice | null,
+  { json, execute }: OffsetsOptions,
+): void {
   if (json) {
     for (const lane of lanes) printJson(lane);
     return;
@@ -68,7 +80,15 @@ function show(lanes: readonly LaneOffsets[], choice: Choice | null, { json, exec
   printTable(
     ['PARTITION', 'COMMITTED', 'DATABASE', 'PUBLISHED', 'WAITING', 'STATE', ''],
     lanes.map(({ partition, committed, position, published, waiting, state }) => {
-      return [partition, committed ?? 'missing', position, `below ${published}`, waiting, state, MEANING[state]];
+      return [
+        partition,
+        committed ?? 'missing',
+        position,
+        `below ${published}`,
+        waiting,
+        state,
+        MEANING[state],
+      ];
     }),
   );
   if (lanes.some(({ state }) => state === 'empty')) {
@@ -76,5 +96,7 @@ function show(lanes: readonly LaneOffsets[], choice: Choice | null, { json, exec
   } else if (!lanes.some(({ state }) => state === 'doubtful')) print('\nNothing is in doubt.');
   else if (choice !== null && !execute) print('\nNothing is done. To do it, add --execute');
   else if (choice === null)
-    print('\nNothing is done. --publish sends what waits, and may repeat answers; --skip takes it as published, and may lose answers.');
+    print(
+      '\nNothing is done. --publish sends what waits, and may repeat answers; --skip takes it as published, and may lose answers.',
+    );
 }

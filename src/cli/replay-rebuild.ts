@@ -38,7 +38,9 @@ export async function rebuild(options: RebuildOptions & ActOptions): Promise<voi
         {
           target: describeUrl(options.into),
           events: `${plan.eventsTopic}, ${total} offsets in ${plan.ranges.length} partitions${options.until === undefined ? '' : `, what lies before ${options.until}`}`,
-          ranges: plan.ranges.map(({ partition, beginning, end }) => `${partition}: ${beginning} to ${end}`).join(', '),
+          ranges: plan.ranges
+            .map(({ partition, beginning, end }) => `${partition}: ${beginning} to ${end}`)
+            .join(', '),
           'goes on at': `${plan.positions.map(({ partition, nextOffset }) => `${plan.commandsTopic}/${partition} at ${nextOffset}`).join(', ') || 'the beginning'} (group ${plan.group})`,
           ...(done > 0 ? { interrupted: `${done} offsets are done` } : {}),
           time: `about ${Math.ceil((total - done) / Math.min(USUAL_RATE, options.maxRate ?? USUAL_RATE))} s`,
@@ -47,15 +49,29 @@ export async function rebuild(options: RebuildOptions & ActOptions): Promise<voi
       );
       if (!wanted) return;
       const howToGoOn = 'The same command again goes on from there';
-      const outcome = await carryOut({ total, done, unit: 'offsets', howToGoOn }, options, async (act) => {
-        await bringEmbeddedLog(config, options.into, database);
-        return orSkip(database.longWork((signal) => rebuilding.run({ ...act, signal }), act.signal));
-      });
+      const outcome = await carryOut(
+        { total, done, unit: 'offsets', howToGoOn },
+        options,
+        async (act) => {
+          await bringEmbeddedLog(config, options.into, database);
+          return orSkip(
+            database.longWork((signal) => rebuilding.run({ ...act, signal }), act.signal),
+          );
+        },
+      );
       if (!outcome) return;
       const { result, seconds } = outcome;
-      if (options.json) return printJson({ result: 'rebuilt', target: describeUrl(options.into), ...result, seconds });
+      if (options.json)
+        return printJson({
+          result: 'rebuilt',
+          target: describeUrl(options.into),
+          ...result,
+          seconds,
+        });
       const { known, repeated, beyondThePositions, later } = result.skipped;
-      print(`Rebuilt ${describeUrl(options.into)} in ${seconds} s: ${result.read} records read, ${result.applied} events applied`);
+      print(
+        `Rebuilt ${describeUrl(options.into)} in ${seconds} s: ${result.read} records read, ${result.applied} events applied`,
+      );
       print(
         `Skipped: ${known} known, ${repeated} repeated, ${beyondThePositions} beyond the group's positions, ${later} later than asked for`,
       );

@@ -23,18 +23,28 @@ export async function snapshot(options: SnapshotOptions & ActOptions): Promise<v
           source: describeUrl(config.databaseUrl),
           target: describeUrl(options.into),
           rows,
-          positions: positions.map(({ topic, partition, nextOffset }) => `${topic}/${partition} at ${nextOffset}`).join(', ') || 'none',
+          positions:
+            positions
+              .map(({ topic, partition, nextOffset }) => `${topic}/${partition} at ${nextOffset}`)
+              .join(', ') || 'none',
           time: `about ${Math.ceil(rows / USUAL_RATE)} s`,
         },
         options,
       );
       if (!wanted) return;
       const howToGoOn = 'Nothing is left of it; the same command begins anew';
-      const outcome = await carryOut({ total: rows, done: 0, unit: 'rows', howToGoOn }, options, (act) => takeSnapshot(source, plan, act));
+      const outcome = await carryOut(
+        { total: rows, done: 0, unit: 'rows', howToGoOn },
+        options,
+        (act) => takeSnapshot(source, plan, act),
+      );
       if (!outcome) return;
       const { seconds } = outcome;
-      if (options.json) return printJson({ result: 'copied', target: describeUrl(options.into), rows, seconds });
-      print(`Copied ${describeUrl(config.databaseUrl)} to ${describeUrl(options.into)} in ${seconds} s`);
+      if (options.json)
+        return printJson({ result: 'copied', target: describeUrl(options.into), rows, seconds });
+      print(
+        `Copied ${describeUrl(config.databaseUrl)} to ${describeUrl(options.into)} in ${seconds} s`,
+      );
     }),
   );
 }

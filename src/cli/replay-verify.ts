@@ -19,19 +19,26 @@ export async function verifyDatabase(options: VerifyOptions): Promise<void> {
     const { eventsTopic, commandsTopic, groupId: group } = config;
     const url = options.database ?? config.databaseUrl;
     const total = countOffsets(await answering(broker.offsetRanges(eventsTopic), config));
-    if (!options.json) print(`Comparing ${describeUrl(url)} with ${total} offsets of ${eventsTopic} (reads only)`);
+    if (!options.json)
+      print(`Comparing ${describeUrl(url)} with ${total} offsets of ${eventsTopic} (reads only)`);
     const database = await Database.open(url, patient(config).databaseLimits);
     try {
       const howToGoOn = 'Nothing was changed; the same command begins anew';
-      const outcome = await carryOut({ total, done: 0, unit: 'offsets', howToGoOn }, { ...options, execute: true }, (act) =>
-        verify(database, broker, { eventsTopic, commandsTopic, group, skipForeign }, act),
+      const outcome = await carryOut(
+        { total, done: 0, unit: 'offsets', howToGoOn },
+        { ...options, execute: true },
+        (act) => verify(database, broker, { eventsTopic, commandsTopic, group, skipForeign }, act),
       );
       if (!outcome) return;
       const { result, seconds } = outcome;
       const isEqual = Object.keys(result.counts).length === 0;
       if (!isEqual) process.exitCode = 1;
       if (options.json)
-        return printJson({ result: !isEqual ? 'different' : result.incomplete > 0 ? 'equal-where-compared' : 'equal', ...result, seconds });
+        return printJson({
+          result: !isEqual ? 'different' : result.incomplete > 0 ? 'equal-where-compared' : 'equal',
+          ...result,
+          seconds,
+        });
       if (result.lost.length > 0) print(sayLost(result));
       if (skipForeign) print(`Skipped of others: ${describeSkipped(result.foreign)}`);
       for (const difference of result.differences) print(inWords(difference));
@@ -49,7 +56,9 @@ export async function verifyDatabase(options: VerifyOptions): Promise<void> {
 }
 
 function sayLost({ lost, incomplete }: VerifyReport): string {
-  const begins = lost.map(({ partition, beginning }) => `${partition} begins at ${beginning}`).join(', ');
+  const begins = lost
+    .map(({ partition, beginning }) => `${partition} begins at ${beginning}`)
+    .join(', ');
   return (
     `The topic has lost its beginning (partition ${begins}): products of which every event is there were compared; ` +
     `of ${incomplete} others only that their version is not older than their newest event`

@@ -14,7 +14,9 @@ import type { VerifyOptions } from './replay-verify.ts';
 export function addReplay(program: CliCommand): void {
   const replay = program
     .command('replay')
-    .description('recovery from the topics: each shows its plan first, and acts with --execute or when you say yes')
+    .description(
+      'recovery from the topics: each shows its plan first, and acts with --execute or when you say yes',
+    )
     .addHelpText(
       'after',
       `
@@ -25,10 +27,24 @@ Examples:
 What to do when: docs/recovery.md`,
     );
   addActOptions(replay.command('rebuild'))
-    .description('build a database from the events, so that the service goes on with it where the lost one stopped')
-    .requiredOption('--into <url>', 'the database to build: an empty one, written like DATABASE_URL')
-    .addOption(new Option('--until <time|offset>', 'only what was published before: a database to look at, not to run on'))
-    .addOption(new Option('--from-copy', 'the target is an older copy: add what it lacks').default(false).conflicts('until'))
+    .description(
+      'build a database from the events, so that the service goes on with it where the lost one stopped',
+    )
+    .requiredOption(
+      '--into <url>',
+      'the database to build: an empty one, written like DATABASE_URL',
+    )
+    .addOption(
+      new Option(
+        '--until <time|offset>',
+        'only what was published before: a database to look at, not to run on',
+      ),
+    )
+    .addOption(
+      new Option('--from-copy', 'the target is an older copy: add what it lacks')
+        .default(false)
+        .conflicts('until'),
+    )
     .addOption(skipForeignOption())
     .addHelpText(
       'after',
@@ -48,10 +64,16 @@ The service then starts on it with DATABASE_URL set to that url.`,
     });
   replay
     .command('verify')
-    .description('compare a database, of a running service too, with the topics: exit code 0 when it says the same, else 1')
+    .description(
+      'compare a database, of a running service too, with the topics: exit code 0 when it says the same, else 1',
+    )
     .option('--database <url>', 'the database (default: DATABASE_URL)')
     .addOption(skipForeignOption())
-    .addOption(new Option('--max-rate <records>', 'read at most so many records per second').argParser(positive))
+    .addOption(
+      new Option('--max-rate <records>', 'read at most so many records per second').argParser(
+        positive,
+      ),
+    )
     .addOption(jsonOption())
     .addHelpText(
       'after',
@@ -69,8 +91,14 @@ Where retention has deleted the beginning of the events topic, it compares what 
     });
   addActOptions(replay.command('events'))
     .description('copy past events into another topic, for a consumer that lost its own state')
-    .requiredOption('--to-topic <topic>', 'where to: a topic that is there, and none of the service itself')
-    .option('--from <time|offset>', 'only what was published then or later; an offset: of each partition')
+    .requiredOption(
+      '--to-topic <topic>',
+      'where to: a topic that is there, and none of the service itself',
+    )
+    .option(
+      '--from <time|offset>',
+      'only what was published then or later; an offset: of each partition',
+    )
     .option('--to <time|offset>', 'only what was published before')
     .option('--type <type>', 'only answers with an event of this type')
     .option('--sku <sku>', 'only answers with an event about this product')
@@ -95,8 +123,13 @@ what comes twice has the same ce_id.`,
     });
   replay
     .command('snapshot')
-    .description('copy the database with its positions, as it is at one moment, while the service runs')
-    .requiredOption('--into <url>', 'a new SQLite file, or an empty PostgreSQL database, written like DATABASE_URL')
+    .description(
+      'copy the database with its positions, as it is at one moment, while the service runs',
+    )
+    .requiredOption(
+      '--into <url>',
+      'a new SQLite file, or an empty PostgreSQL database, written like DATABASE_URL',
+    )
     .addOption(executeOption())
     .addOption(jsonOption())
     .addHelpText(
@@ -115,9 +148,20 @@ Interrupted, nothing is left of it. The embedded log goes along from one SQLite 
     });
   replay
     .command('offsets')
-    .description('settle committed offsets that Kafka has lost and that nobody can prove, while services run')
-    .addOption(new Option('--publish', 'publish what waits in the outbox: an answer may come twice').default(false).conflicts('skip'))
-    .addOption(new Option('--skip', 'take what waits in the outbox as published: an answer may be missing').default(false))
+    .description(
+      'settle committed offsets that Kafka has lost and that nobody can prove, while services run',
+    )
+    .addOption(
+      new Option('--publish', 'publish what waits in the outbox: an answer may come twice')
+        .default(false)
+        .conflicts('skip'),
+    )
+    .addOption(
+      new Option(
+        '--skip',
+        'take what waits in the outbox as published: an answer may be missing',
+      ).default(false),
+    )
     .addOption(executeOption())
     .addOption(jsonOption())
     .addHelpText(
@@ -138,9 +182,13 @@ WAITING counts the records in the outbox beyond it.`,
       await settleOffsets(options);
     });
   addActOptions(replay.command('commands'))
-    .description('what if: handle past commands again with the code of today; exit code 0 when they lead to what was published, else 1')
+    .description(
+      'what if: handle past commands again with the code of today; exit code 0 when they lead to what was published, else 1',
+    )
     .addOption(new Option('--from <time|offset>', 'the first command (default: of all)'))
-    .addOption(new Option('--to <time|offset>', 'the end, exclusive (default: the last that was answered)'))
+    .addOption(
+      new Option('--to <time|offset>', 'the end, exclusive (default: the last that was answered)'),
+    )
     .addOption(
       new Option('--type <type>', 'compare only commands of this type').choices([
         'CreateBatch',

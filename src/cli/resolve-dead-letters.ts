@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import type { Release } from '../adapters/database/parked-commands.ts';
 import { edited, type ListedLetter } from './dead-letter-box.ts';
-import { type Action, filter, type Plan, plan, refuseSeveralSources, type Selection } from './dead-letter-plan.ts';
+import {
+  type Action,
+  filter,
+  type Plan,
+  plan,
+  refuseSeveralSources,
+  type Selection,
+} from './dead-letter-plan.ts';
 import { type Correction, DeadLetterResolver, type Listener } from './dead-letter-resolver.ts';
 import { UsageError } from './errors.ts';
 import { ListedLetters } from './listed-letters.ts';
@@ -23,24 +30,38 @@ export interface Manner {
 }
 
 /** Redrives or discards the letters that still wait, or tells what that would do. */
-export async function resolveDeadLetters(action: Action, selection: Selection, manner: Manner): Promise<void> {
+export async function resolveDeadLetters(
+  action: Action,
+  selection: Selection,
+  manner: Manner,
+): Promise<void> {
   const { ids, all, ...filters } = selection;
   const hasFilter = Object.values(filters).some((value) => value !== undefined);
   if (Number(all) + Number(ids.length > 0) + Number(hasFilter) !== 1) {
-    throw new UsageError(`${action} takes ids, or filters (--reason, --type, --sku, --since, --id, --source), or --all`);
+    throw new UsageError(
+      `${action} takes ids, or filters (--reason, --type, --sku, --since, --id, --source), or --all`,
+    );
   }
   await withBroker({ createTopics: false }, async (session) => {
     const list = new ListedLetters(session.broker, session.config.deadLettersTopic);
     const letters = await list.read();
     const open = letters.filter(({ resolution }) => resolution === null);
     const named =
-      ids.length > 0 ? [...new Set(ids)].map((id) => found(letters.find((each) => each.id === id) ?? null, id)) : filter(open, filters);
+      ids.length > 0
+        ? [...new Set(ids)].map((id) => found(letters.find((each) => each.id === id) ?? null, id))
+        : filter(open, filters);
     refuseSeveralSources(named, filters);
     const chosen = named.filter(({ resolution }) => resolution === null);
     for (const { id, resolution } of named) {
-      if (resolution) say(manner.json, { id, result: 'unchanged', resolution }, `${id} was ${resolution} before: nothing to do`);
+      if (resolution)
+        say(
+          manner.json,
+          { id, result: 'unchanged', resolution },
+          `${id} was ${resolution} before: nothing to do`,
+        );
     }
-    const correction = manner.edit === undefined ? null : await correct(session, action, chosen, manner.edit);
+    const correction =
+      manner.edit === undefined ? null : await correct(session, action, chosen, manner.edit);
     const decided = plan(action, chosen, open, manner.maxRedrives, correction?.letter);
     for (const { letter, why } of decided.refused) {
       say(manner.json, { id: letter.id, result: 'refused', why }, null);
@@ -52,7 +73,13 @@ export async function resolveDeadLetters(action: Action, selection: Selection, m
     const bar = await openBar(decided.redrive.length + decided.discard.length);
     const tellDatabase = (release: Release) => releaseInDatabase(session.config, release);
     try {
-      await new DeadLetterResolver(session, tellDatabase, correction, listener(manner.json, bar.add), list).carryOut(decided);
+      await new DeadLetterResolver(
+        session,
+        tellDatabase,
+        correction,
+        listener(manner.json, bar.add),
+        list,
+      ).carryOut(decided);
     } finally {
       bar.close();
     }
@@ -61,9 +88,15 @@ export async function resolveDeadLetters(action: Action, selection: Selection, m
 }
 
 /** Says which letters may belong to what was chosen: they had no room to tell. */
-function warnOfCut(open: readonly ListedLetter[], { redrive, discard }: Plan, sku: string | undefined): void {
+function warnOfCut(
+  open: readonly ListedLetter[],
+  { redrive, discard }: Plan,
+  sku: string | undefined,
+): void {
   const taken = new Set([...redrive, ...discard]);
-  const missed = open.filter((each) => !taken.has(each) && each.cut?.includes(sku === undefined ? 'behind' : 'skus'));
+  const missed = open.filter(
+    (each) => !taken.has(each) && each.cut?.includes(sku === undefined ? 'behind' : 'skus'),
+  );
   if (missed.length === 0) return;
   const places = missed.slice(0, CUT_NAMED).map(({ id }) => id);
   process.stderr.write(
@@ -80,7 +113,11 @@ function listener(json: boolean, done: (count: number) => void): Listener {
   return {
     resolved({ id }, resolution, by, replacedBy) {
       const as = replacedBy === null ? '' : ` as ${visible(replacedBy)}`;
-      say(json, { id, result: resolution, by, ...(replacedBy !== null && { replacedBy }) }, `${id} ${resolution}${as}`);
+      say(
+        json,
+        { id, result: resolution, by, ...(replacedBy !== null && { replacedBy }) },
+        `${id} ${resolution}${as}`,
+      );
       done(1);
     },
     failedAgain({ id, commandId, message }) {
@@ -89,7 +126,9 @@ function listener(json: boolean, done: (count: number) => void): Listener {
       process.exitCode = 1;
     },
     unanswered() {
-      process.stderr.write('The service has not answered them yet. Look later what is left: npx allocation dead-letters list\n');
+      process.stderr.write(
+        'The service has not answered them yet. Look later what is left: npx allocation dead-letters list\n',
+      );
     },
   };
 }
@@ -104,15 +143,25 @@ async function correct(
   if (action !== 'redrive' || chosen.length !== 1 || !listed)
     throw new UsageError('--edit corrects one letter: redrive <id> --edit <json>');
   const letter = found(await readDeadLetter(broker, config.deadLettersTopic, listed.id), listed.id);
-  return { letter, message: edited(letter, edit.startsWith('@') ? await readFile(edit.slice(1), 'utf8') : edit) };
+  return {
+    letter,
+    message: edited(letter, edit.startsWith('@') ? await readFile(edit.slice(1), 'utf8') : edit),
+  };
 }
 
 function preview({ redrive, discard }: Plan, correction: Correction | null, json: boolean): void {
-  const corrected = correction && redrive.some(({ id }) => id === correction.letter.id) ? correction : null;
-  const rows = [...discard.map((letter) => ({ letter, result: 'discard' })), ...redrive.map((letter) => ({ letter, result: 'redrive' }))];
+  const corrected =
+    correction && redrive.some(({ id }) => id === correction.letter.id) ? correction : null;
+  const rows = [
+    ...discard.map((letter) => ({ letter, result: 'discard' })),
+    ...redrive.map((letter) => ({ letter, result: 'redrive' })),
+  ];
   if (json) {
     for (const { letter, result } of rows) {
-      const edit = letter.id === corrected?.letter.id && { replacedBy: corrected.message.id, edit: String(corrected.message.value) };
+      const edit = letter.id === corrected?.letter.id && {
+        replacedBy: corrected.message.id,
+        edit: String(corrected.message.value),
+      };
       printJson({ id: letter.id, result: `would-${result}`, commandId: letter.commandId, ...edit });
     }
     return;
@@ -125,12 +174,21 @@ function preview({ redrive, discard }: Plan, correction: Correction | null, json
     ['ID', 'WOULD', 'REASON', 'COMMAND', 'SKUS', 'REDRIVES'],
     rows.map(({ letter, result }) => {
       const { id, reason, type, commandId, skus, redrives } = letter;
-      return [id, result, reason, visible(`${type ?? '?'} ${commandId}`), visible(skus.join(', ')) || '-', redrives];
+      return [
+        id,
+        result,
+        reason,
+        visible(`${type ?? '?'} ${commandId}`),
+        visible(skus.join(', ')) || '-',
+        redrives,
+      ];
     }),
   );
   if (corrected) {
     const { letter, message } = corrected;
-    print(`\n${letter.id} is edited: instead of ${visible(letter.commandId)}, ${visible(message.id)} is sent:`);
+    print(
+      `\n${letter.id} is edited: instead of ${visible(letter.commandId)}, ${visible(message.id)} is sent:`,
+    );
     print(visible(String(message.value)));
   }
   print(`\nNothing is done yet. To do it, add --execute`);

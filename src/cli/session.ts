@@ -23,17 +23,27 @@ export async function withBroker<T>(
   const config = await settings();
   if (!config.kafkaBrokers) refuseForeignMemory(config, 'the embedded log');
   const { openBroker, topicSettings } = await import('../bootstrap.ts');
-  const broker = await openBroker(patient(config), await quietLog(config, options.logLevel ?? 'silent'));
+  const broker = await openBroker(
+    patient(config),
+    await quietLog(config, options.logLevel ?? 'silent'),
+  );
   try {
-    await answering(broker.ensureTopics(topicSettings(config), options.createTopics && config.createTopics), config);
+    await answering(
+      broker.ensureTopics(topicSettings(config), options.createTopics && config.createTopics),
+      config,
+    );
     return await work({ config, broker });
   } catch (error) {
     const isMissing = error instanceof Error && 'code' in error && error.code === 'missing-topic';
     if (!isMissing || !config.createTopics) throw error;
-    const hint = '"npx allocation start" creates them, and so does the first "npx allocation publish"';
-    throw new Error(`The topics are not there yet: ${hint} (COMMANDS_TOPIC, EVENTS_TOPIC and DEAD_LETTERS_TOPIC name them)`, {
-      cause: error,
-    });
+    const hint =
+      '"npx allocation start" creates them, and so does the first "npx allocation publish"';
+    throw new Error(
+      `The topics are not there yet: ${hint} (COMMANDS_TOPIC, EVENTS_TOPIC and DEAD_LETTERS_TOPIC name them)`,
+      {
+        cause: error,
+      },
+    );
   } finally {
     await closed(broker);
   }
@@ -49,9 +59,12 @@ export async function withDatabase<T>(work: (database: Database) => Promise<T>):
     return await work(database);
   } catch (error) {
     if (!/no such table|relation .* does not exist/.test((error as Error).message)) throw error;
-    throw new Error('The database has no tables yet: run "npx allocation migrate" or "npx allocation start", or set DATABASE_URL', {
-      cause: error,
-    });
+    throw new Error(
+      'The database has no tables yet: run "npx allocation migrate" or "npx allocation start", or set DATABASE_URL',
+      {
+        cause: error,
+      },
+    );
   } finally {
     await closed(database);
   }
@@ -65,22 +78,39 @@ export async function settings(): Promise<Config> {
 
 /** The settings of a command that can wait: nobody else needs its thread. */
 export function patient(config: Config) {
-  return { ...config, databaseLimits: { ...config.databaseLimits, busyTimeoutMs: BUSY_TIMEOUT_MS } };
+  return {
+    ...config,
+    databaseLimits: { ...config.databaseLimits, busyTimeoutMs: BUSY_TIMEOUT_MS },
+  };
 }
 
 /** What the broker answers; when it does not answer in time, an error that says so. */
-export async function answering<T>(answer: Promise<T>, { kafkaBrokers }: Config, timeoutMs: number = ANSWER_TIMEOUT_MS): Promise<T> {
+export async function answering<T>(
+  answer: Promise<T>,
+  { kafkaBrokers }: Config,
+  timeoutMs: number = ANSWER_TIMEOUT_MS,
+): Promise<T> {
   const where = kafkaBrokers ? `Kafka at ${kafkaBrokers.join(',')}` : 'The embedded log';
-  const hint = kafkaBrokers ? 'is it running there, and is KAFKA_BROKERS right?' : 'is its file on a disk that works (DATABASE_URL)?';
+  const hint = kafkaBrokers
+    ? 'is it running there, and is KAFKA_BROKERS right?'
+    : 'is its file on a disk that works (DATABASE_URL)?';
   try {
-    return await within(timeoutMs, answer, `${where} did not answer within ${timeoutMs / 1_000} s: ${hint}`);
+    return await within(
+      timeoutMs,
+      answer,
+      `${where} did not answer within ${timeoutMs / 1_000} s: ${hint}`,
+    );
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'trouble')) throw error;
-    throw new Error(`${where} does not work (${error.message.trim()}): ${isLocked(error) ? LOCKED_HINT : hint}`, { cause: error });
+    throw new Error(
+      `${where} does not work (${error.message.trim()}): ${isLocked(error) ? LOCKED_HINT : hint}`,
+      { cause: error },
+    );
   }
 }
 
-const LOCKED_HINT = 'another process has kept its file (DATABASE_URL) locked for 10 s; try again when that one has finished';
+const LOCKED_HINT =
+  'another process has kept its file (DATABASE_URL) locked for 10 s; try again when that one has finished';
 
 function isLocked({ cause }: Error): boolean {
   return cause instanceof Error && 'code' in cause && String(cause.code).startsWith('SQLITE_BUSY');
@@ -112,7 +142,8 @@ function refuseForeignMemory({ databaseUrl }: Config, what: string): void {
 async function quietLog({ logLevel }: Config, usualLevel: string): Promise<Logger> {
   const { pino } = await import('pino');
   const level = logLevel === 'debug' || logLevel === 'trace' ? logLevel : usualLevel;
-  if (!process.stderr.isTTY) return pino({ level, base: null }, pino.destination({ dest: 2, sync: true }));
+  if (!process.stderr.isTTY)
+    return pino({ level, base: null }, pino.destination({ dest: 2, sync: true }));
   const { default: pretty } = await import('pino-pretty');
   return pino({ level, base: null }, pretty({ destination: 2, sync: true }));
 }

@@ -23,7 +23,10 @@ Examples:
     .addHelpText('after', '\nExample:\n  $ npx allocation show order order-1')
     .action(async (orderid: string, { json }: { json: boolean }) => {
       const lines = await queried((query) => allocationsOf(orderid, query));
-      if (lines.length === 0) throw new Error(`Nothing is allocated to order ${orderid}: follow what happens with "npx allocation tail"`);
+      if (lines.length === 0)
+        throw new Error(
+          `Nothing is allocated to order ${orderid}: follow what happens with "npx allocation tail"`,
+        );
       if (json) return printJson({ orderid, lines });
       printTable(
         ['SKU', 'QTY', 'BATCH'],
@@ -38,7 +41,10 @@ Examples:
     .addHelpText('after', '\nExample:\n  $ npx allocation show product SMALL-TABLE')
     .action(async (sku: string, { json }: { json: boolean }) => {
       const product = await queried((query) => productView(sku, query));
-      if (!product) throw new Error(`There is no product ${sku}: its first batch makes it (npx allocation publish CreateBatch …)`);
+      if (!product)
+        throw new Error(
+          `There is no product ${sku}: its first batch makes it (npx allocation publish CreateBatch …)`,
+        );
       if (json) return printJson(product);
       print(`${sku}, version ${product.version}`);
       printTable(

@@ -5,7 +5,9 @@ import { settings } from './session.ts';
 export function addStart(program: Command): void {
   program
     .command('start')
-    .description('run the service until Ctrl-C or SIGTERM; it migrates its database and creates missing topics')
+    .description(
+      'run the service until Ctrl-C or SIGTERM; it migrates its database and creates missing topics',
+    )
     .addHelpText(
       'after',
       `

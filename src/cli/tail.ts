@@ -18,8 +18,14 @@ export function addTail(program: Command): void {
   program
     .command('tail')
     .description('follow the events (or another topic) until Ctrl-C')
-    .addOption(new Option('--from <where>', 'where to begin').choices(['beginning', 'end']).default('end'))
-    .addOption(new Option('--topic <name>', 'what to follow').choices(['events', 'commands', 'dead-letters']).default('events'))
+    .addOption(
+      new Option('--from <where>', 'where to begin').choices(['beginning', 'end']).default('end'),
+    )
+    .addOption(
+      new Option('--topic <name>', 'what to follow')
+        .choices(['events', 'commands', 'dead-letters'])
+        .default('events'),
+    )
     .addOption(new Option('--count <n>', 'end after n records').argParser(positive))
     .addOption(jsonOption())
     .addHelpText(
@@ -36,14 +42,23 @@ With --json, events are structured CloudEvents; commands and dead letters are re
     .action(follow);
 }
 
-async function follow({ from, topic, count = Number.POSITIVE_INFINITY, json }: TailOptions): Promise<void> {
+async function follow({
+  from,
+  topic,
+  count = Number.POSITIVE_INFINITY,
+  json,
+}: TailOptions): Promise<void> {
   const { asJson, asText } = await import('./describe-record.ts');
   const show = (record: ReceivedRecord) => (json ? JSON.stringify(asJson(record)) : asText(record));
   const ended = Promise.withResolvers<void>();
   const stop = () => ended.resolve();
   process.once('SIGINT', stop).once('SIGTERM', stop);
   await withBroker({ createTopics: true, logLevel: 'warn' }, async ({ broker, config }) => {
-    const name = { events: config.eventsTopic, commands: config.commandsTopic, 'dead-letters': config.deadLettersTopic }[topic];
+    const name = {
+      events: config.eventsTopic,
+      commands: config.commandsTopic,
+      'dead-letters': config.deadLettersTopic,
+    }[topic];
     let seen = 0;
     const onRecord = (record: ReceivedRecord) => {
       if (seen === count) return;

@@ -1,6 +1,13 @@
 import { bytesOf } from '../adapters/record-bytes.ts';
 import type { Broker, ReceivedRecord } from '../service-layer/unit-of-work.ts';
-import { asDeadLetters, type DeadLetter, failedAtMs, isMarker, MAX_PLACE_LENGTH, resolvedBy } from './dead-letter-box.ts';
+import {
+  asDeadLetters,
+  type DeadLetter,
+  failedAtMs,
+  isMarker,
+  MAX_PLACE_LENGTH,
+  resolvedBy,
+} from './dead-letter-box.ts';
 
 /** So many letters, or so many bytes of them, are in memory at once; one letter is in any case. */
 const PAGE_LETTERS = 2_000;
@@ -23,15 +30,27 @@ interface Waiting {
  *
  * @throws {TroubleError} the log cannot be reached
  */
-export async function* readWaitingLetters(broker: Broker, topic: string): AsyncGenerator<readonly DeadLetter[], void> {
-  for (const page of pagesOf(await findWaiting(broker, topic))) yield await readPage(broker, topic, page);
+export async function* readWaitingLetters(
+  broker: Broker,
+  topic: string,
+): AsyncGenerator<readonly DeadLetter[], void> {
+  for (const page of pagesOf(await findWaiting(broker, topic)))
+    yield await readPage(broker, topic, page);
 }
 
 /** Reads one letter, also one that is off the list. Null: the topic holds none of that id. */
-export async function readDeadLetter(broker: Broker, topic: string, id: string): Promise<DeadLetter | null> {
+export async function readDeadLetter(
+  broker: Broker,
+  topic: string,
+  id: string,
+): Promise<DeadLetter | null> {
   const about: ReceivedRecord[] = [];
   await broker.read(topic, await broker.offsetRanges(topic), async ({ records }) => {
-    about.push(...records.filter((record) => (isMarker(record) ? resolvedBy(record) === id : placeOf(record) === id)));
+    about.push(
+      ...records.filter((record) =>
+        isMarker(record) ? resolvedBy(record) === id : placeOf(record) === id,
+      ),
+    );
   });
   return asDeadLetters(about)[0] ?? null;
 }
@@ -42,9 +61,11 @@ async function findWaiting(broker: Broker, topic: string): Promise<readonly Wait
   await broker.read(topic, await broker.offsetRanges(topic), async ({ records }) => {
     for (const record of records) {
       const { partition, offset } = record;
-      if (!isMarker(record)) letters.push({ partition, offset, failedAtMs: failedAtMs(record), bytes: bytesOf(record) });
+      if (!isMarker(record))
+        letters.push({ partition, offset, failedAtMs: failedAtMs(record), bytes: bytesOf(record) });
       // A forged marker may name anything, of any length.
-      else if (resolvedBy(record).length <= topic.length + MAX_PLACE_LENGTH) resolved.add(resolvedBy(record));
+      else if (resolvedBy(record).length <= topic.length + MAX_PLACE_LENGTH)
+        resolved.add(resolvedBy(record));
     }
   });
   return letters
@@ -74,10 +95,12 @@ export async function readPage(
   page: readonly Pick<Waiting, 'partition' | 'offset'>[],
 ): Promise<readonly DeadLetter[]> {
   const wanted = new Map<number, Set<number>>();
-  for (const { partition, offset } of page) wanted.set(partition, (wanted.get(partition) ?? new Set()).add(offset));
+  for (const { partition, offset } of page)
+    wanted.set(partition, (wanted.get(partition) ?? new Set()).add(offset));
   const ranges = [...wanted].map(([partition, offsets]) => {
     let [beginning, end] = [Number.POSITIVE_INFINITY, 0];
-    for (const offset of offsets) [beginning, end] = [Math.min(beginning, offset), Math.max(end, offset + 1)];
+    for (const offset of offsets)
+      [beginning, end] = [Math.min(beginning, offset), Math.max(end, offset + 1)];
     return { partition, beginning, end };
   });
   const found: ReceivedRecord[] = [];
@@ -87,6 +110,10 @@ export async function readPage(
   return asDeadLetters(found);
 }
 
-function placeOf({ topic, partition, offset }: Pick<ReceivedRecord, 'topic' | 'partition' | 'offset'>): string {
+function placeOf({
+  topic,
+  partition,
+  offset,
+}: Pick<ReceivedRecord, 'topic' | 'partition' | 'offset'>): string {
   return `${topic}/${partition}/${offset}`;
 }

@@ -9,7 +9,11 @@ export abstract class Entity<Id extends EntityId> {
   abstract entityId(): Id;
 
   equals(other: unknown): boolean {
-    return other instanceof Entity && other.constructor === this.constructor && String(other.entityId()) === String(this.entityId());
+    return (
+      other instanceof Entity &&
+      other.constructor === this.constructor &&
+      String(other.entityId()) === String(this.entityId())
+    );
   }
 }
 

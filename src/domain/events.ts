@@ -54,7 +54,12 @@ export interface BatchQuantityChanged extends Versioned {
   readonly quantity: number;
 }
 
-export type RejectionReason = 'unknown-sku' | 'unknown-batch' | 'unknown-order' | 'batch-differs' | 'line-differs';
+export type RejectionReason =
+  | 'unknown-sku'
+  | 'unknown-batch'
+  | 'unknown-order'
+  | 'batch-differs'
+  | 'line-differs';
 
 /** The command, or one line of it, breaks a rule of the business; nothing changed. */
 export interface CommandRejected {
@@ -68,4 +73,11 @@ export interface CommandRejected {
   readonly reference?: string;
 }
 
-export type Event = BatchCreated | Allocated | AlreadyAllocated | Deallocated | OutOfStock | BatchQuantityChanged | CommandRejected;
+export type Event =
+  | BatchCreated
+  | Allocated
+  | AlreadyAllocated
+  | Deallocated
+  | OutOfStock
+  | BatchQuantityChanged
+  | CommandRejected;

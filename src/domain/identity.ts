@@ -30,13 +30,22 @@ const DIGESTED = `${REDRIVE_SOURCE}#`;
  * @param said what the message says of itself; plain JSON has no source, and may have no id
  * @param place where the message lies: `topic/partition/offset`
  */
-export function identityOf({ source, id }: { readonly source: string | null; readonly id: string | null }, place: string): Identity {
+export function identityOf(
+  { source, id }: { readonly source: string | null; readonly id: string | null },
+  place: string,
+): Identity {
   if (id === null) return `${TAB}${place}`;
   return source === null ? id : `${source}${TAB}${id}`;
 }
 
 /** Whether the message says to be a command without an id that is sent again. */
-export function isRedrivenPlace({ source, id }: { readonly source: string | null; readonly id: string | null }): boolean {
+export function isRedrivenPlace({
+  source,
+  id,
+}: {
+  readonly source: string | null;
+  readonly id: string | null;
+}): boolean {
   return source === REDRIVE_SOURCE && id !== null && PLACE.test(id);
 }
 

@@ -57,7 +57,13 @@ export class Batch extends Entity<string> {
   readonly #lineOfOrder = new Map<string, OrderLine>();
 
   /** @param eta `YYYY-MM-DD`, or null for stock that is here */
-  constructor(reference: string, sku: string, quantity: number, eta: string | null, allocatedQuantity = 0) {
+  constructor(
+    reference: string,
+    sku: string,
+    quantity: number,
+    eta: string | null,
+    allocatedQuantity = 0,
+  ) {
     super();
     this.reference = reference;
     this.sku = sku;
@@ -161,7 +167,8 @@ function arrivesBefore(a: Batch, b: Batch): boolean {
 export function allocate(line: OrderLine, batches: Iterable<Batch>): string {
   let first: Batch | undefined;
   for (const batch of batches) {
-    if (batch.canAllocate(line) && (first === undefined || arrivesBefore(batch, first))) first = batch;
+    if (batch.canAllocate(line) && (first === undefined || arrivesBefore(batch, first)))
+      first = batch;
   }
   if (first === undefined) throw new OutOfStockError(line.sku);
   first.allocate(line);
@@ -203,7 +210,14 @@ export class Product extends AggregateRoot<string, Event> {
   addBatch(batch: Batch): void {
     this.#batches.push(batch);
     const { reference, sku, quantity, eta } = batch;
-    this.registerEvent({ type: 'BatchCreated', reference, sku, quantity, eta, version: this.#nextVersion() });
+    this.registerEvent({
+      type: 'BatchCreated',
+      reference,
+      sku,
+      quantity,
+      eta,
+      version: this.#nextVersion(),
+    });
   }
 
   /**
@@ -215,13 +229,29 @@ export class Product extends AggregateRoot<string, Event> {
     const holder = this.#batches.find((batch) => batch.lineOf(orderid));
     if (holder) {
       const held = holder.lineOf(orderid);
-      if (!line.equals(held)) throw new LineDiffersError(`Order ${orderid} has ${held?.qty} of sku ${sku} allocated, not ${qty}`);
-      this.registerEvent({ type: 'AlreadyAllocated', orderid, sku, qty, batchref: holder.reference });
+      if (!line.equals(held))
+        throw new LineDiffersError(
+          `Order ${orderid} has ${held?.qty} of sku ${sku} allocated, not ${qty}`,
+        );
+      this.registerEvent({
+        type: 'AlreadyAllocated',
+        orderid,
+        sku,
+        qty,
+        batchref: holder.reference,
+      });
       return;
     }
     try {
       const batchref = allocate(line, this.#batches);
-      this.registerEvent({ type: 'Allocated', orderid, sku, qty, batchref, version: this.#nextVersion() });
+      this.registerEvent({
+        type: 'Allocated',
+        orderid,
+        sku,
+        qty,
+        batchref,
+        version: this.#nextVersion(),
+      });
     } catch (error) {
       if (!(error instanceof OutOfStockError)) throw error;
       this.registerEvent({ type: 'OutOfStock', orderid, sku, qty, version: this.#nextVersion() });
@@ -257,8 +287,20 @@ export class Product extends AggregateRoot<string, Event> {
     for (const line of letGo) this.#registerDeallocated(line, batch, 'batch-shrank');
   }
 
-  #registerDeallocated({ orderid, sku, qty }: OrderLine, { reference: batchref }: Batch, because: Deallocated['because']): void {
-    this.registerEvent({ type: 'Deallocated', orderid, sku, qty, batchref, because, version: this.#nextVersion() });
+  #registerDeallocated(
+    { orderid, sku, qty }: OrderLine,
+    { reference: batchref }: Batch,
+    because: Deallocated['because'],
+  ): void {
+    this.registerEvent({
+      type: 'Deallocated',
+      orderid,
+      sku,
+      qty,
+      batchref,
+      because,
+      version: this.#nextVersion(),
+    });
   }
 
   #nextVersion(): number {

@@ -4,7 +4,11 @@ export abstract class ValueObject {
   abstract toString(): string;
 
   equals(other: unknown): boolean {
-    return other instanceof ValueObject && other.constructor === this.constructor && other.toString() === this.toString();
+    return (
+      other instanceof ValueObject &&
+      other.constructor === this.constructor &&
+      other.toString() === this.toString()
+    );
   }
 }
 
@@ -76,7 +80,11 @@ export class CompositeDomainEvent<E extends DomainEvent> implements DomainEvent,
   readonly events: readonly E[];
 
   constructor(events: Iterable<E | CompositeDomainEvent<E>>) {
-    this.events = Object.freeze([...events].flatMap((event) => (event instanceof CompositeDomainEvent ? event.events : [event])));
+    this.events = Object.freeze(
+      [...events].flatMap((event) =>
+        event instanceof CompositeDomainEvent ? event.events : [event],
+      ),
+    );
     Object.freeze(this);
   }
 

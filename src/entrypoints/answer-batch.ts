@@ -83,7 +83,9 @@ export function placeOf({ topic, partition, offset }: ReceivedRecord): string {
 }
 
 /** Step 2 of a message's way: what the records say. */
-export async function readRecords(records: readonly ReceivedRecord[]): Promise<readonly ReadRecord[]> {
+export async function readRecords(
+  records: readonly ReceivedRecord[],
+): Promise<readonly ReadRecord[]> {
   const read: ReadRecord[] = [];
   for (const record of records) {
     read.push({ record, incoming: readCommand(record, placeOf(record)) });
@@ -94,7 +96,11 @@ export async function readRecords(records: readonly ReceivedRecord[]): Promise<r
 
 /** The products that the commands among the records name. */
 export function productsNamedIn(records: readonly ReadRecord[]): ReadonlySet<string> {
-  return new Set(records.flatMap(({ incoming }) => (incoming.kind === 'command' ? skusNamedBy(incoming.command) : [])));
+  return new Set(
+    records.flatMap(({ incoming }) =>
+      incoming.kind === 'command' ? skusNamedBy(incoming.command) : [],
+    ),
+  );
 }
 
 /**
@@ -105,15 +111,26 @@ export function productsNamedIn(records: readonly ReadRecord[]): ReadonlySet<str
  * @throws {UnsettledError} a command that is not settled would be rejected as unknown
  * @throws {TooMuchAtOnceError} the commands are several, and too much for one transaction together
  */
-export async function answerBatch(batch: Batch, transaction: LaneTransaction, answering: Answering): Promise<LaneProgress> {
+export async function answerBatch(
+  batch: Batch,
+  transaction: LaneTransaction,
+  answering: Answering,
+): Promise<LaneProgress> {
   const { lane, records, position, publishedBelowOffset } = batch;
-  const answers = await (batch.failure ? fail(records, transaction, answering) : handle(batch, transaction, answering));
+  const answers = await (batch.failure
+    ? fail(records, transaction, answering)
+    : handle(batch, transaction, answering));
   passing('handled');
   const nextOffset = (records.at(-1)?.record.offset ?? position.nextOffset - 1) + 1;
-  const [, outbox] = await Promise.all([transaction.flush({ ...lane, nextOffset }), encode(answers, batch, answering)]);
+  const [, outbox] = await Promise.all([
+    transaction.flush({ ...lane, nextOffset }),
+    encode(answers, batch, answering),
+  ]);
   passing('aggregates-written');
   // What was decided here rests on what other lanes decided before about the same products.
-  const restsOn = transaction.writers().filter(({ topic, partition }) => topic === lane.topic && partition !== lane.partition);
+  const restsOn = transaction
+    .writers()
+    .filter(({ topic, partition }) => topic === lane.topic && partition !== lane.partition);
   const leaderEpoch = records.at(-1)?.record.leaderEpoch;
   const next = {
     ...position,
@@ -139,7 +156,9 @@ async function handle(
   transaction: LaneTransaction,
   { bus, parkingLimits }: Answering,
 ): Promise<readonly Answer[]> {
-  const commands = records.flatMap(({ incoming }) => (incoming.kind === 'command' ? [incoming] : []));
+  const commands = records.flatMap(({ incoming }) =>
+    incoming.kind === 'command' ? [incoming] : [],
+  );
   const [claimed, parked] = await Promise.all([
     transaction.claim(commands.map(({ identity }) => identity)),
     transaction.readParked(commands, false),
@@ -151,12 +170,21 @@ async function handle(
   const answers: Answer[] = [];
   let eventCount = 0;
   for (const [index, { record, incoming }] of records.entries()) {
-    if (incoming.kind === 'unreadable') answers.push({ record, incoming, events: null, parked: null });
+    if (incoming.kind === 'unreadable')
+      answers.push({ record, incoming, events: null, parked: null });
     else if (unanswered.delete(incoming.identity)) {
       const { identity, command } = incoming;
-      const subjects = parking.isEmpty ? [] : parking.widened(await subjectsOf(command, transaction.products));
+      const subjects = parking.isEmpty
+        ? []
+        : parking.widened(await subjectsOf(command, transaction.products));
       const behind = parking.before(identity, subjects);
-      if (behind.length > 0) answers.push({ record, incoming, events: null, parked: parking.park(identity, subjects, behind) });
+      if (behind.length > 0)
+        answers.push({
+          record,
+          incoming,
+          events: null,
+          parked: parking.park(identity, subjects, behind),
+        });
       else {
         const events = await bus.handle(command, transaction).catch(refusalIn);
         if (typeof events === 'string') {
@@ -164,11 +192,13 @@ async function handle(
           parking.refused(identity);
           continue;
         }
-        if (record.offset >= settledBelowOffset && events.some(isUnknown)) throw new UnsettledError(index);
+        if (record.offset >= settledBelowOffset && events.some(isUnknown))
+          throw new UnsettledError(index);
         answers.push({ record, incoming, events, parked: null });
         parking.answered(identity);
         eventCount += events.length;
-        if (eventCount > MAX_EVENTS && answers.length > 1) throw new TooMuchAtOnceError(`${eventCount} events in one transaction`);
+        if (eventCount > MAX_EVENTS && answers.length > 1)
+          throw new TooMuchAtOnceError(`${eventCount} events in one transaction`);
       }
     } else if (!claimed.has(incoming.identity)) {
       // Answered before this transaction: nothing may stay parked behind it.
@@ -176,7 +206,8 @@ async function handle(
     }
   }
   const changes = parking.changes();
-  if (changes.parked.length + changes.gone.length + changes.unanswered.length > 0) await transaction.writeParked(changes);
+  if (changes.parked.length + changes.gone.length + changes.unanswered.length > 0)
+    await transaction.writeParked(changes);
   return answers;
 }
 
@@ -202,15 +233,25 @@ function isUnknown(event: Event): boolean {
 }
 
 /** Instead of step 3: a handler has failed on the command for good. What comes after it about the same subjects will be parked. */
-async function fail([read]: readonly ReadRecord[], transaction: LaneTransaction, { parkingLimits }: Answering): Promise<readonly Answer[]> {
-  if (read?.incoming.kind !== 'command') return read ? [{ ...read, events: null, parked: null }] : [];
+async function fail(
+  [read]: readonly ReadRecord[],
+  transaction: LaneTransaction,
+  { parkingLimits }: Answering,
+): Promise<readonly Answer[]> {
+  if (read?.incoming.kind !== 'command')
+    return read ? [{ ...read, events: null, parked: null }] : [];
   const { identity, command } = read.incoming;
-  const [claimed, parked] = await Promise.all([transaction.claim([identity]), transaction.readParked([read.incoming], true)]);
+  const [claimed, parked] = await Promise.all([
+    transaction.claim([identity]),
+    transaction.readParked([read.incoming], true),
+  ]);
   // The same command came through another lane too, and was answered there since.
   if (!claimed.has(identity)) return [];
   const parking = new Parking(parked, parkingLimits);
   // Prepared, no more of the products is loaded than the command names.
-  const prepared = transaction.prepare([command]).then(() => subjectsOf(command, transaction.products));
+  const prepared = transaction
+    .prepare([command])
+    .then(() => subjectsOf(command, transaction.products));
   const subjects = await prepared.catch((error) => {
     if (error instanceof TroubleError) throw error;
     // What the handler failed on may be what is stored: the command's own words must do.
@@ -232,14 +273,35 @@ async function encode(
   const time = clock().toISOString();
   for (const [index, { record, incoming, events, parked, refusal }] of answers.entries()) {
     const put = (topic: string, { key, value, headers }: LogRecord) =>
-      outbox.push({ topic, key, value, headers, sequence: position.nextSequence + outbox.length, sourceOffset: record.offset });
+      outbox.push({
+        topic,
+        key,
+        value,
+        headers,
+        sequence: position.nextSequence + outbox.length,
+        sourceOffset: record.offset,
+      });
     if (incoming.kind === 'unreadable' || events === null) {
-      const why = { ...whyDead(incoming, parked, failure, refusal), failedAt: time, parked: parked && { ...parked, skus: skusOf(parked) } };
+      const why = {
+        ...whyDead(incoming, parked, failure, refusal),
+        failedAt: time,
+        parked: parked && { ...parked, skus: skusOf(parked) },
+      };
       put(deadLettersTopic, encodeDeadLetter(record, why, deadLetterMaxBytes));
     } else {
       const { topic, partition, offset } = record;
       const { identity, correlationId, traceparent, command } = incoming;
-      const answer = { topic, partition, offset, identity, correlationId, traceparent, command, events, time };
+      const answer = {
+        topic,
+        partition,
+        offset,
+        identity,
+        correlationId,
+        traceparent,
+        command,
+        events,
+        time,
+      };
       for (const event of encodeAnswer(answer, eventMaxBytes)) put(eventsTopic, event);
     }
     if (index % STRETCH === STRETCH - 1) await nextTurn();
@@ -253,10 +315,20 @@ function whyDead(
   failure: HandlerFailure | null,
   refusal?: string,
 ): Pick<DeadLetter, 'reason' | 'message' | 'attempts'> {
-  if (incoming.kind === 'unreadable') return { reason: incoming.reason, message: incoming.message, attempts: 1 };
+  if (incoming.kind === 'unreadable')
+    return { reason: incoming.reason, message: incoming.message, attempts: 1 };
   if (refusal !== undefined) return { reason: 'too-large', message: refusal, attempts: 1 };
-  if (failure || !parked) return { reason: 'handler-failed', message: failure?.message ?? '', attempts: failure?.attempts ?? 1 };
-  return { reason: 'parked-behind', message: `It waits behind ${parked.behind.map(idOf).join(', ')}, which failed`, attempts: 0 };
+  if (failure || !parked)
+    return {
+      reason: 'handler-failed',
+      message: failure?.message ?? '',
+      attempts: failure?.attempts ?? 1,
+    };
+  return {
+    reason: 'parked-behind',
+    message: `It waits behind ${parked.behind.map(idOf).join(', ')}, which failed`,
+    attempts: 0,
+  };
 }
 
 /** So many records at a stretch, a millisecond or so: then sockets, timers and the other lanes have their turn. */

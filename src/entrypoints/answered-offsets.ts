@@ -54,7 +54,11 @@ export class AnswerReader {
   #usedMs = 0;
   #progress = '';
 
-  constructor(broker: Broker, topics: { readonly eventsTopic: string; readonly deadLettersTopic: string }, log: ProgressLog) {
+  constructor(
+    broker: Broker,
+    topics: { readonly eventsTopic: string; readonly deadLettersTopic: string },
+    log: ProgressLog,
+  ) {
     this.#broker = broker;
     this.#topics = [topics.eventsTopic, topics.deadLettersTopic];
     this.#log = log;
@@ -68,15 +72,25 @@ export class AnswerReader {
   async read(commandsTopic: string, watch: Watch): Promise<AnsweredOffsets> {
     if (performance.now() - this.#usedMs > FORGET_AFTER_MS && this.#waiting === 0) this.#forget();
     const ranges = await this.#ranges();
-    const compacted = await Promise.all(this.#topics.map((topic) => this.#broker.isCompacted(topic)));
+    const compacted = await Promise.all(
+      this.#topics.map((topic) => this.#broker.isCompacted(topic)),
+    );
     while (!this.#isRead(ranges)) await this.#join(ranges, watch);
     this.#usedMs = performance.now();
     // Asked again: retention may have deleted answers while the topics were read.
     const remaining = await this.#ranges();
-    const ofTopic = [...this.#answered].filter(([lane]) => lane.slice(0, lane.lastIndexOf('/')) === commandsTopic);
+    const ofTopic = [...this.#answered].filter(
+      ([lane]) => lane.slice(0, lane.lastIndexOf('/')) === commandsTopic,
+    );
     return {
-      nextOffsets: new Map(ofTopic.map(([lane, nextOffset]) => [Number(lane.slice(lane.lastIndexOf('/') + 1)), nextOffset])),
-      isComplete: !compacted.includes(true) && remaining.flat().every(({ beginning }) => beginning === 0),
+      nextOffsets: new Map(
+        ofTopic.map(([lane, nextOffset]) => [
+          Number(lane.slice(lane.lastIndexOf('/') + 1)),
+          nextOffset,
+        ]),
+      ),
+      isComplete:
+        !compacted.includes(true) && remaining.flat().every(({ beginning }) => beginning === 0),
       isUnused: ranges.flat().every(({ end }) => end === 0),
     };
   }
@@ -95,14 +109,20 @@ export class AnswerReader {
       ofTopic
         .map((range) => ({
           ...range,
-          beginning: Math.max(range.beginning, this.#read.get(`${this.#topics[index]}/${range.partition}`) ?? 0),
+          beginning: Math.max(
+            range.beginning,
+            this.#read.get(`${this.#topics[index]}/${range.partition}`) ?? 0,
+          ),
         }))
         .filter(({ beginning, end }) => beginning < end),
     );
   }
 
   /** Waits for the reading under way, or begins one. Resolves also when it was stopped because nobody waited. */
-  async #join(ranges: readonly (readonly OffsetRange[])[], { signal, onProgress }: Watch): Promise<void> {
+  async #join(
+    ranges: readonly (readonly OffsetRange[])[],
+    { signal, onProgress }: Watch,
+  ): Promise<void> {
     signal.throwIfAborted();
     this.#reading ??= this.#begin(ranges);
     const reading = this.#reading;
@@ -161,7 +181,8 @@ export class AnswerReader {
   /** @returns how many offsets it was */
   #take(topic: string, { partition, records, nextOffset }: Delivery): number {
     for (const record of records) {
-      const place = topic === this.#topics[0] ? readAnswerPlace(record) : readDeadLetterPlace(record);
+      const place =
+        topic === this.#topics[0] ? readAnswerPlace(record) : readDeadLetterPlace(record);
       if (!place) continue;
       const lane = `${place.topic}/${place.partition}`;
       this.#answered.set(lane, Math.max(place.offset + 1, this.#answered.get(lane) ?? 0));

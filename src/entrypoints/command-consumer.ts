@@ -22,7 +22,10 @@ export class CommandConsumer {
 
   constructor(
     topic: string,
-    context: Omit<LaneContext, 'published' | 'earlier' | 'answered' | 'relayBudget' | 'productTurns' | 'reopenAll'>,
+    context: Omit<
+      LaneContext,
+      'published' | 'earlier' | 'answered' | 'relayBudget' | 'productTurns' | 'reopenAll'
+    >,
   ) {
     this.#topic = topic;
     const { broker, store, group, answering, log } = context;
@@ -77,14 +80,17 @@ export class CommandConsumer {
 
   /** What keeps it from answering commands, one sentence each; empty: everything works. */
   problems(): readonly string[] {
-    if (!this.#subscription) return [this.#joining?.problem() ?? 'The consumer has not joined its group yet'];
+    if (!this.#subscription)
+      return [this.#joining?.problem() ?? 'The consumer has not joined its group yet'];
     const membership = this.#subscription.problem();
     return [
       ...(membership === null ? [] : [membership]),
       ...[...this.#lanes].flatMap(([partition, { lane }]) =>
         lane.problem === null ? [] : [`Lane ${this.#topic}/${partition}: ${lane.problem}`],
       ),
-      ...[...this.#refusals].map(([partition, reason]) => `Partition ${partition} was given back: ${reason}`),
+      ...[...this.#refusals].map(
+        ([partition, reason]) => `Partition ${partition} was given back: ${reason}`,
+      ),
     ];
   }
 
@@ -117,7 +123,8 @@ export class CommandConsumer {
       await refuse({ topic: this.#topic, partition }, this.#context);
     } catch (error) {
       // By now the partition may be here, and its lane says the same.
-      if (error instanceof LaneRefusedError && !this.#lanes.has(partition)) this.#refusals.set(partition, error.message);
+      if (error instanceof LaneRefusedError && !this.#lanes.has(partition))
+        this.#refusals.set(partition, error.message);
       if (error instanceof OlderDatabaseError) this.#context.onOlder?.(error);
       return false;
     }

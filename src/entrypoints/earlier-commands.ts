@@ -1,6 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { Broker, LaneStanding, LaneStore, OffsetRange, Partition, PartitionOffset } from '../service-layer/unit-of-work.ts';
+import type {
+  Broker,
+  LaneStanding,
+  LaneStore,
+  OffsetRange,
+  Partition,
+  PartitionOffset,
+} from '../service-layer/unit-of-work.ts';
 import { hasRecord } from './has-record.ts';
 import { LaneOffsets } from './lane-offsets.ts';
 import type { Metrics } from './metrics.ts';
@@ -115,11 +122,15 @@ export class EarlierCommands {
    * @param isWanted asked now and then: the lane may close, or open anew
    * @throws {TroubleError} the database cannot be asked
    */
-  async undecided(lane: PartitionOffset, isWanted: () => boolean): Promise<readonly PartitionOffset[]> {
+  async undecided(
+    lane: PartitionOffset,
+    isWanted: () => boolean,
+  ): Promise<readonly PartitionOffset[]> {
     const { topic, partition } = lane;
     const ranges = await this.#insistOnRanges(lane, isWanted);
     for (const lane of await this.#learn(topic)) this.#decided.note(lane);
-    for (const { partition: other, beginning } of ranges) this.#noteEmpty({ topic, partition: other, nextOffset: beginning });
+    for (const { partition: other, beginning } of ranges)
+      this.#noteEmpty({ topic, partition: other, nextOffset: beginning });
     return this.unreached(endsOf(topic, ranges).filter((end) => end.partition !== partition));
   }
 
@@ -134,16 +145,29 @@ export class EarlierCommands {
    * @returns before which time commands must have been sent that this wait serves, besides that of
    * `head`. Infinity: it serves all that were fetched before `ends` were asked for.
    */
-  async wait(head: Head, ends: readonly PartitionOffset[], isWanted: () => boolean): Promise<number> {
+  async wait(
+    head: Head,
+    ends: readonly PartitionOffset[],
+    isWanted: () => boolean,
+  ): Promise<number> {
     const beganMs = performance.now();
     const standstill = new Standstill(this.#knownLanes);
-    const wait = { head, ends, beganMs, standstill, hasRunOut: false, sayAtMs: beganMs + PATIENCE_MS };
+    const wait = {
+      head,
+      ends,
+      beganMs,
+      standstill,
+      hasRunOut: false,
+      sayAtMs: beganMs + PATIENCE_MS,
+    };
     let servesBeforeMs = Number.POSITIVE_INFINITY;
     const isOver = () => {
       if (!isWanted()) return true;
       const open = ends.filter((end) => !this.#isReached(end));
       if (!open.every((end) => this.#isLater(end, head))) return false;
-      servesBeforeMs = Math.min(...open.map((end) => this.#saidBy(end) ?? Number.POSITIVE_INFINITY));
+      servesBeforeMs = Math.min(
+        ...open.map((end) => this.#saidBy(end) ?? Number.POSITIVE_INFINITY),
+      );
       return true;
     };
     this.#said.set(nameOf(head), head);
@@ -151,7 +175,11 @@ export class EarlierCommands {
     standstill.look(this.#holdingUp(head, ends), beganMs);
     this.#decided.look();
     let isSaid = false;
-    for (let timeoutMs = FIRST_LOOK_MS; !(await this.#decided.until(isOver, [head.topic], timeoutMs)); timeoutMs = LOOK_MS) {
+    for (
+      let timeoutMs = FIRST_LOOK_MS;
+      !(await this.#decided.until(isOver, [head.topic], timeoutMs));
+      timeoutMs = LOOK_MS
+    ) {
       this.#lookAround(wait);
       if (!isSaid) isSaid = await this.#say(head);
     }
@@ -174,7 +202,11 @@ export class EarlierCommands {
     const moving = late.filter((end) => !still.includes(end));
     if (nowMs < wait.sayAtMs || moving.length === 0) return;
     wait.sayAtMs = nowMs + SAY_AGAIN_MS;
-    this.#warn(head, nowMs - beganMs, `${this.#describe(moving)}. It waits on as long as they move`);
+    this.#warn(
+      head,
+      nowMs - beganMs,
+      `${this.#describe(moving)}. It waits on as long as they move`,
+    );
   }
 
   get #knownLanes(): KnownLanes {
@@ -235,7 +267,10 @@ export class EarlierCommands {
   }
 
   /** @returns none, when the time is up or the lane wants them no more */
-  async #insistOnRanges(lane: PartitionOffset, isWanted: () => boolean): Promise<readonly OffsetRange[]> {
+  async #insistOnRanges(
+    lane: PartitionOffset,
+    isWanted: () => boolean,
+  ): Promise<readonly OffsetRange[]> {
     const beganMs = performance.now();
     for (;;) {
       try {
@@ -244,7 +279,11 @@ export class EarlierCommands {
         const ms = performance.now() - beganMs;
         if (!isWanted()) return [];
         if (ms > PATIENCE_MS) {
-          this.#ranOut(lane, ms, `the log does not say where the partitions end (${(error as Error).message})`);
+          this.#ranOut(
+            lane,
+            ms,
+            `the log does not say where the partitions end (${(error as Error).message})`,
+          );
           return [];
         }
         await sleep(LOOK_MS);
@@ -258,7 +297,9 @@ export class EarlierCommands {
       await this.#context.store.noteNext(head);
       return true;
     } catch (error) {
-      this.#context.log.debug(`${nameOf(head)} could not say that it waits: ${(error as Error).message}`);
+      this.#context.log.debug(
+        `${nameOf(head)} could not say that it waits: ${(error as Error).message}`,
+      );
       return false;
     }
   }
@@ -283,7 +324,10 @@ export class EarlierCommands {
   }
 
   #noteEmpty(lane: PartitionOffset): void {
-    this.#emptyBelow.set(nameOf(lane), Math.max(lane.nextOffset, this.#emptyBelow.get(nameOf(lane)) ?? 0));
+    this.#emptyBelow.set(
+      nameOf(lane),
+      Math.max(lane.nextOffset, this.#emptyBelow.get(nameOf(lane)) ?? 0),
+    );
   }
 
   #giveUp(wait: Wait, still: readonly PartitionOffset[], ms: number): void {
@@ -294,12 +338,18 @@ export class EarlierCommands {
   }
 
   #describe(ends: readonly PartitionOffset[]): string {
-    return ends.map((end) => `${nameOf(end)} stands at ${this.#decided.of(end)} of ${end.nextOffset}`).join(', ');
+    return ends
+      .map((end) => `${nameOf(end)} stands at ${this.#decided.of(end)} of ${end.nextOffset}`)
+      .join(', ');
   }
 
   #ranOut(lane: PartitionOffset, ms: number, why: string, isCounted = false): void {
     if (!isCounted) this.#context.metrics.waited('ran-out', ms / 1_000);
-    this.#warn(lane, ms, `${why}. It may now reject commands as unknown that those lanes are about to make known`);
+    this.#warn(
+      lane,
+      ms,
+      `${why}. It may now reject commands as unknown that those lanes are about to make known`,
+    );
   }
 
   #warn(lane: PartitionOffset, ms: number, why: string): void {

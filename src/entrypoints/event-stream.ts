@@ -1,7 +1,12 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { asStructuredEvent } from '../messages/outgoing.ts';
-import { type Broker, type ReceivedRecord, type Subscription, TroubleError } from '../service-layer/unit-of-work.ts';
+import {
+  type Broker,
+  type ReceivedRecord,
+  type Subscription,
+  TroubleError,
+} from '../service-layer/unit-of-work.ts';
 import { MEMORY_BUDGET_BYTES } from './memory-budget.ts';
 
 const HEARTBEAT_MS = 15_000;
@@ -30,12 +35,16 @@ export class EventStream {
   async serve(reply: FastifyReply): Promise<void> {
     if (this.#isClosed) throw new TroubleError('The service is stopping');
     if (this.#clients.size >= MAX_CLIENTS) {
-      throw new TroubleError(`${MAX_CLIENTS} clients read the events here already: close one, or read the topic ${this.#topic}`);
+      throw new TroubleError(
+        `${MAX_CLIENTS} clients read the events here already: close one, or read the topic ${this.#topic}`,
+      );
     }
     const client = reply.raw;
     this.#clients.add(client);
     client.once('close', () => void this.#leave(client));
-    this.#tail ??= this.#broker.tail(this.#topic, 'end', (record) => this.#send(asServerSentEvent(record)));
+    this.#tail ??= this.#broker.tail(this.#topic, 'end', (record) =>
+      this.#send(asServerSentEvent(record)),
+    );
     const tail = this.#tail;
     try {
       await tail;

@@ -5,7 +5,12 @@ import type { Broker, Delivery, OffsetRange } from '../service-layer/unit-of-wor
  * transactions have offsets that no reader sees, so a range may hold nothing.
  * @throws the signal aborts, or the log fails, before that is known
  */
-export async function hasRecord(broker: Broker, topic: string, range: OffsetRange, signal: AbortSignal): Promise<boolean> {
+export async function hasRecord(
+  broker: Broker,
+  topic: string,
+  range: OffsetRange,
+  signal: AbortSignal,
+): Promise<boolean> {
   const found = new AbortController();
   const take = async ({ records }: Delivery) => {
     if (records.length > 0) found.abort();

@@ -4,7 +4,12 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Logger } from 'pino';
 import { isRedriveSource, REDRIVE_SOURCE, sourceOf } from '../domain/identity.ts';
 import { CLOUD_EVENT_TYPE, NAME } from '../messages/cloud-events.ts';
-import { commandKey, FRONT_DOOR_PARTITION, MAX_COMMAND_BYTES, readCommand } from '../messages/incoming.ts';
+import {
+  commandKey,
+  FRONT_DOOR_PARTITION,
+  MAX_COMMAND_BYTES,
+  readCommand,
+} from '../messages/incoming.ts';
 import { type Broker, TroubleError } from '../service-layer/unit-of-work.ts';
 import { allocationsOf, productView, type Query } from '../views.ts';
 import { EventStream } from './event-stream.ts';
@@ -42,10 +47,16 @@ interface RouteOptions {
   /** Whether there is a HEAD of it. */
   readonly head?: boolean;
   /** Runs before the body is read. */
-  readonly onRequest?: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
+  readonly onRequest?: (
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ) => Promise<FastifyReply | undefined>;
 }
 
-type Handler = (request: FastifyRequest<{ Params: { id: string } }>, reply: FastifyReply) => unknown;
+type Handler = (
+  request: FastifyRequest<{ Params: { id: string } }>,
+  reply: FastifyReply,
+) => unknown;
 
 /** Commands in, and questions about what they led to. Errors are `application/problem+json` (RFC 9457). */
 export class HttpApi {
@@ -64,17 +75,24 @@ export class HttpApi {
       bodyLimit: MAX_COMMAND_BYTES,
       clientErrorHandler: refuseConnection,
       forceCloseConnections: true,
-      frameworkErrors: (error, request, reply) => void this.#answerError(error, request.url, reply as FastifyReply),
+      frameworkErrors: (error, request, reply) =>
+        void this.#answerError(error, request.url, reply as FastifyReply),
       requestTimeout: 30_000,
       routerOptions: { maxParamLength: MAX_ENCODED_NAME },
     });
     this.#server.removeAllContentTypeParsers();
     const parseAs = 'buffer';
     for (const type of ['application/json', CLOUD_EVENT_TYPE]) {
-      this.#server.addContentTypeParser(type, { parseAs }, (_request, body, done) => done(null, body));
+      this.#server.addContentTypeParser(type, { parseAs }, (_request, body, done) =>
+        done(null, body),
+      );
     }
-    this.#server.setErrorHandler((error: Error, request, reply) => this.#answerError(error, request.url, reply));
-    this.#server.setNotFoundHandler((request, reply) => problem(reply, 404, `There is no ${request.url.split('?')[0]}`));
+    this.#server.setErrorHandler((error: Error, request, reply) =>
+      this.#answerError(error, request.url, reply),
+    );
+    this.#server.setNotFoundHandler((request, reply) =>
+      problem(reply, 404, `There is no ${request.url.split('?')[0]}`),
+    );
     this.#server.addHook('onRequest', (_request, { raw }, done) => {
       const answered = once(raw, 'close').catch(() => {});
       this.#answering.add(answered);
@@ -91,7 +109,10 @@ export class HttpApi {
       this.url = await this.#server.listen({ host, port });
     } catch (error) {
       const hint = 'stop what listens there, or set HTTP_HOST and HTTP_PORT (0: any free port)';
-      throw new ListenError(`Cannot listen on ${host}:${port}: ${(error as Error).message} (${hint})`, { cause: error });
+      throw new ListenError(
+        `Cannot listen on ${host}:${port}: ${(error as Error).message} (${hint})`,
+        { cause: error },
+      );
     }
   }
 
@@ -113,7 +134,9 @@ export class HttpApi {
     // No command could have named it otherwise; the databases, for their part, choke on NUL.
     this.#route('GET', '/allocations/:id', async ({ params: { id } }, reply) => {
       const allocations = NAME.test(id) ? await allocationsOf(id, query) : [];
-      return allocations.length > 0 ? allocations : problem(reply, 404, `Nothing is allocated to order ${id}`);
+      return allocations.length > 0
+        ? allocations
+        : problem(reply, 404, `Nothing is allocated to order ${id}`);
     });
     this.#route('GET', '/products/:id', async ({ params: { id } }, reply) => {
       const product = NAME.test(id) ? await productView(id, query) : null;
@@ -124,7 +147,9 @@ export class HttpApi {
     this.#route('GET', '/healthz', () => ({ status: 'alive' }));
     this.#route('GET', '/readyz', async (_request, reply) => {
       const problems = await this.#problems();
-      return reply.code(problems.length === 0 ? 200 : 503).send({ status: problems.length === 0 ? 'ready' : 'not ready', problems });
+      return reply
+        .code(problems.length === 0 ? 200 : 503)
+        .send({ status: problems.length === 0 ? 'ready' : 'not ready', problems });
     });
     this.#route('GET', '/metrics', async (_request, reply) => {
       return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
@@ -132,11 +157,26 @@ export class HttpApi {
   }
 
   /** Adds the route, and 405 for every other method. */
-  #route(method: 'GET' | 'POST', url: string, handler: Handler, { head = method === 'GET', onRequest }: RouteOptions = {}): void {
-    this.#server.route({ method, url, handler, exposeHeadRoute: head, ...(onRequest && { onRequest }) });
+  #route(
+    method: 'GET' | 'POST',
+    url: string,
+    handler: Handler,
+    { head = method === 'GET', onRequest }: RouteOptions = {},
+  ): void {
+    this.#server.route({
+      method,
+      url,
+      handler,
+      exposeHeadRoute: head,
+      ...(onRequest && { onRequest }),
+    });
     const allowed = head ? [method, 'HEAD'] : [method];
     const refuse = async (request: FastifyRequest, reply: FastifyReply) =>
-      problem(reply.header('allow', allowed.join(', ')), 405, `${request.method} is not possible here, only ${allowed.join(' and ')}`);
+      problem(
+        reply.header('allow', allowed.join(', ')),
+        405,
+        `${request.method} is not possible here, only ${allowed.join(' and ')}`,
+      );
     const others = this.#server.supportedMethods.filter((each) => !allowed.includes(each));
     // Before the body is read: whatever it is, the method is what is wrong.
     this.#server.route({ method: others, url, onRequest: refuse, handler: refuse });
@@ -148,16 +188,29 @@ export class HttpApi {
       const detail = 'Too many commands wait for the log already: send this one again later';
       return problem(reply.header('retry-after', RETRY_AFTER_SECONDS), 503, detail);
     }
-    const bytes = REQUEST_BYTES + Math.min(Number(headers['content-length'] ?? MAX_COMMAND_BYTES), MAX_COMMAND_BYTES);
+    const bytes =
+      REQUEST_BYTES +
+      Math.min(Number(headers['content-length'] ?? MAX_COMMAND_BYTES), MAX_COMMAND_BYTES);
     this.#commands.hold(bytes);
     reply.raw.once('close', () => this.#commands.release(bytes));
     return undefined;
   }
 
-  async #acceptCommand({ headers, body, raw }: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  async #acceptCommand(
+    { headers, body, raw }: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<unknown> {
     const encoding = headers['content-encoding'] ?? 'identity';
-    if (encoding !== 'identity') return problem(reply, 415, `content-encoding ${encoding} is not supported: send the command as it is`);
-    const message = { value: Buffer.isBuffer(body) ? body : Buffer.alloc(0), headers: asRecordHeaders(raw) };
+    if (encoding !== 'identity')
+      return problem(
+        reply,
+        415,
+        `content-encoding ${encoding} is not supported: send the command as it is`,
+      );
+    const message = {
+      value: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
+      headers: asRecordHeaders(raw),
+    };
     const incoming = readCommand(message, '');
     if (incoming.kind === 'unreadable') {
       const { reason, message: detail, fields: errors } = incoming;
@@ -192,13 +245,19 @@ export class HttpApi {
     return [...checks.flat(), ...problems()];
   }
 
-  #answerError(error: Error & { statusCode?: number }, url: string, reply: FastifyReply): FastifyReply {
+  #answerError(
+    error: Error & { statusCode?: number },
+    url: string,
+    reply: FastifyReply,
+  ): FastifyReply {
     if (error instanceof TroubleError) {
       return problem(reply.header('retry-after', RETRY_AFTER_SECONDS), 503, error.message);
     }
     const status = error.statusCode ?? 500;
-    if (status === 413) return problem(reply, 413, `A command has at most ${MAX_COMMAND_BYTES} bytes`);
-    if (status === 415) return problem(reply, 415, `content-type must be application/json or ${CLOUD_EVENT_TYPE}`);
+    if (status === 413)
+      return problem(reply, 413, `A command has at most ${MAX_COMMAND_BYTES} bytes`);
+    if (status === 415)
+      return problem(reply, 415, `content-type must be application/json or ${CLOUD_EVENT_TYPE}`);
     if (status < 500) return problem(reply, status, error.message);
     this.#options.log.error({ err: error, url }, 'A request failed');
     return problem(reply, 500, 'The request failed; the log of the service says why');
@@ -207,7 +266,10 @@ export class HttpApi {
 
 async function answersInTime(name: string, answer: Promise<unknown>): Promise<readonly string[]> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no answer within ${READY_TIMEOUT_MS} ms`)), READY_TIMEOUT_MS);
+  const timer = setTimeout(
+    () => reject(new Error(`no answer within ${READY_TIMEOUT_MS} ms`)),
+    READY_TIMEOUT_MS,
+  );
   try {
     await Promise.race([answer, late]);
     return [];

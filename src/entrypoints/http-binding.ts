@@ -5,13 +5,17 @@ import type { IncomingMessage } from 'node:http';
  *
  * Source: CloudEvents HTTP Protocol Binding 1.0.2, section 3.1.3.
  */
-export function asRecordHeaders({ headersDistinct }: IncomingMessage): Record<string, Buffer | readonly Buffer[]> {
+export function asRecordHeaders({
+  headersDistinct,
+}: IncomingMessage): Record<string, Buffer | readonly Buffer[]> {
   const record: Record<string, Buffer | readonly Buffer[]> = {};
   for (const [name, values = []] of Object.entries(headersDistinct)) {
     const isAttribute = name.startsWith('ce-');
     if (!isAttribute && name !== 'content-type' && name !== 'traceparent') continue;
     const [first, ...more] = values.map(isAttribute ? decoded : asSent);
-    if (first) record[isAttribute ? `ce_${name.slice(3)}` : name] = more.length > 0 ? [first, ...more] : first;
+    if (first)
+      record[isAttribute ? `ce_${name.slice(3)}` : name] =
+        more.length > 0 ? [first, ...more] : first;
   }
   return record;
 }
@@ -20,7 +24,11 @@ export function asRecordHeaders({ headersDistinct }: IncomingMessage): Record<st
 function decoded(value: string): Buffer {
   const [, quoted] = /^"(.*)"$/.exec(value) ?? [];
   const text = quoted === undefined ? value : quoted.replace(/\\(.)/g, '$1');
-  return asSent(text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))));
+  return asSent(
+    text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    ),
+  );
 }
 
 /** Node reads each byte of a header as a character. */

@@ -5,7 +5,12 @@ import type { FastifyReply } from 'fastify';
 const MEDIA_TYPE = 'application/problem+json';
 
 /** Answers with problem details (RFC 9457). */
-export function problem(reply: FastifyReply, status: number, detail: string, more: object = {}): FastifyReply {
+export function problem(
+  reply: FastifyReply,
+  status: number,
+  detail: string,
+  more: object = {},
+): FastifyReply {
   // As bytes: to text Fastify would add a charset, which this media type does not have.
   return reply
     .code(status)
@@ -16,9 +21,16 @@ export function problem(reply: FastifyReply, status: number, detail: string, mor
 /** Answers what is no HTTP, or too much of it, and hangs up. */
 export function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
   if (socket.writable && error.code !== 'ECONNRESET') {
-    const [status, detail] = CONNECTION_PROBLEMS.get(error.code ?? '') ?? [400, 'This is no HTTP request'];
+    const [status, detail] = CONNECTION_PROBLEMS.get(error.code ?? '') ?? [
+      400,
+      'This is no HTTP request',
+    ];
     const body = asProblem(status, detail);
-    const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, `content-type: ${MEDIA_TYPE}`, `content-length: ${body.length}`];
+    const head = [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+      `content-type: ${MEDIA_TYPE}`,
+      `content-length: ${body.length}`,
+    ];
     socket.write(`${head.join('\r\n')}\r\nconnection: close\r\n\r\n${body}`);
   }
   socket.destroySoon();
@@ -31,5 +43,7 @@ const CONNECTION_PROBLEMS = new Map<string, readonly [status: number, detail: st
 
 function asProblem(status: number, detail: string, more: object = {}): Buffer {
   const title = STATUS_CODES[status] ?? 'Error';
-  return Buffer.from(JSON.stringify({ type: 'about:blank', title, status, detail: detail.toWellFormed(), ...more }));
+  return Buffer.from(
+    JSON.stringify({ type: 'about:blank', title, status, detail: detail.toWellFormed(), ...more }),
+  );
 }

@@ -66,7 +66,11 @@ export class LaneOffsets {
    * Waits until `isOver`, which is asked whenever something is learnt about the topics.
    * @returns false: the time was up before
    */
-  async until(isOver: () => boolean, topics: readonly string[], timeoutMs: number): Promise<boolean> {
+  async until(
+    isOver: () => boolean,
+    topics: readonly string[],
+    timeoutMs: number,
+  ): Promise<boolean> {
     if (isOver()) return true;
     const { promise, resolve: end } = Promise.withResolvers<boolean>();
     const wait = { topics, isOver, end };
@@ -129,6 +133,10 @@ export function committedBy(
 ): Learn {
   return async (topic) => {
     const offsets = await broker.committedOffsets(group, topic);
-    return offsets.map((nextOffset, partition) => ({ topic, partition, nextOffset: nextOffset ?? 0 }));
+    return offsets.map((nextOffset, partition) => ({
+      topic,
+      partition,
+      nextOffset: nextOffset ?? 0,
+    }));
   };
 }

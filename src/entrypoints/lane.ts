@@ -13,7 +13,14 @@ import {
   type ReceivedRecord,
   TroubleError,
 } from '../service-layer/unit-of-work.ts';
-import { answerBatch, type HandlerFailure, placeOf, productsNamedIn, readRecords, UnsettledError } from './answer-batch.ts';
+import {
+  answerBatch,
+  type HandlerFailure,
+  placeOf,
+  productsNamedIn,
+  readRecords,
+  UnsettledError,
+} from './answer-batch.ts';
 import type { Awaited } from './earlier-commands.ts';
 import { LaneRefusedError, OlderDatabaseError } from './lost-offset.ts';
 import { OutboxRelay } from './outbox-relay.ts';
@@ -142,13 +149,22 @@ export class Lane implements PartitionOwner {
     const { topic, partition } = this.#assigned;
     if (this.#publishedBelowOffset === this.#emptyBelowOffset) return;
     try {
-      await this.#context.store.deletePublished({ topic, partition }, this.#position, this.#publishedBelowOffset);
+      await this.#context.store.deletePublished(
+        { topic, partition },
+        this.#position,
+        this.#publishedBelowOffset,
+      );
     } catch (error) {
-      this.#log.info(`Published answers stay in the outbox until the lane opens again: ${(error as Error).message}`);
+      this.#log.info(
+        `Published answers stay in the outbox until the lane opens again: ${(error as Error).message}`,
+      );
     }
   }
 
-  async #handleDelivery(records: readonly ReceivedRecord[], relay: OutboxRelay | null): Promise<void> {
+  async #handleDelivery(
+    records: readonly ReceivedRecord[],
+    relay: OutboxRelay | null,
+  ): Promise<void> {
     await relay?.room();
     if (!relay || relay !== this.#relay) return;
     const fresh = records.filter(({ offset }) => offset >= this.#position.nextOffset);
@@ -164,7 +180,14 @@ export class Lane implements PartitionOwner {
   async #handleFresh(records: readonly ReceivedRecord[], relay: OutboxRelay): Promise<void> {
     const isWanted = () => relay === this.#relay && !this.#isClosing;
     const maxRecords = Number.POSITIVE_INFINITY;
-    const order: DeliveryOrder = { records, settledBelowOffset: 0, waiting: null, ends: [], maxRecords, isWanted };
+    const order: DeliveryOrder = {
+      records,
+      settledBelowOffset: 0,
+      waiting: null,
+      ends: [],
+      maxRecords,
+      isWanted,
+    };
     const queue = [records];
     let attempts = 0;
     let failure: HandlerFailure | null = null;
@@ -221,11 +244,19 @@ export class Lane implements PartitionOwner {
     const { topic, partition } = this.#assigned;
     const lane = { topic, partition, nextOffset: this.#position.nextOffset };
     if (batch === order.waiting) {
-      const beforeMs = await earlier.wait({ ...lane, nextTimestampMs: sentMs(batch[0]) }, order.ends, order.isWanted);
-      Object.assign(order, { settledBelowOffset: settledBelow(order.records, batch[0], beforeMs), waiting: null });
+      const beforeMs = await earlier.wait(
+        { ...lane, nextTimestampMs: sentMs(batch[0]) },
+        order.ends,
+        order.isWanted,
+      );
+      Object.assign(order, {
+        settledBelowOffset: settledBelow(order.records, batch[0], beforeMs),
+        waiting: null,
+      });
       return [batch];
     }
-    if (batch.length > order.maxRecords) return [batch.slice(0, order.maxRecords), batch.slice(order.maxRecords)];
+    if (batch.length > order.maxRecords)
+      return [batch.slice(0, order.maxRecords), batch.slice(order.maxRecords)];
     const unsettled = await this.#answer(batch, relay, failure, order.settledBelowOffset);
     if (unsettled === null) {
       order.maxRecords *= 2;
@@ -233,7 +264,10 @@ export class Lane implements PartitionOwner {
     }
     order.maxRecords = Math.max(LEAST_RECORDS, 4 * unsettled);
     // The delivery was fetched before the ends were asked for: they hold for all of it.
-    const ends = order.ends.length > 0 ? earlier.unreached(order.ends) : await earlier.undecided(lane, order.isWanted);
+    const ends =
+      order.ends.length > 0
+        ? earlier.unreached(order.ends)
+        : await earlier.undecided(lane, order.isWanted);
     if (ends.length === 0) {
       order.settledBelowOffset = Number.POSITIVE_INFINITY;
       return [batch];
@@ -286,7 +320,10 @@ export class Lane implements PartitionOwner {
     answering.metrics.answered(records.length, progress.outbox);
     for (const { topic, headers, sourceOffset } of progress.outbox) {
       if (topic !== answering.deadLettersTopic) continue;
-      this.#log.warn({ offset: sourceOffset, reason: headers['dead-letter-reason'] }, `Dead letter: ${headers['dead-letter-message']}`);
+      this.#log.warn(
+        { offset: sourceOffset, reason: headers['dead-letter-reason'] },
+        `Dead letter: ${headers['dead-letter-message']}`,
+      );
     }
     return null;
   }
@@ -315,8 +352,15 @@ export class Lane implements PartitionOwner {
     await this.#wait(afterMs);
     while (!this.#closing.signal.aborted) {
       try {
-        const watch = { signal: this.#closing.signal, onProgress: (text: string) => this.#say(text) };
-        const { producer, position, readFrom, deadLetterMaxBytes, eventMaxBytes } = await takeOver(this.#assigned, this.#context, watch);
+        const watch = {
+          signal: this.#closing.signal,
+          onProgress: (text: string) => this.#say(text),
+        };
+        const { producer, position, readFrom, deadLetterMaxBytes, eventMaxBytes } = await takeOver(
+          this.#assigned,
+          this.#context,
+          watch,
+        );
         this.#deadLetterMaxBytes = deadLetterMaxBytes;
         this.#eventMaxBytes = eventMaxBytes;
         this.#position = position;
@@ -341,7 +385,10 @@ export class Lane implements PartitionOwner {
         this.#hasWorked = true;
         this.#log.info({ ...position, ...this.#assigned.membership() }, 'The lane works');
         // Behind what retention has deleted, the epoch of the last record is not known.
-        this.#assigned.resumeFrom(readFrom, readFrom === position.nextOffset ? position.leaderEpoch : undefined);
+        this.#assigned.resumeFrom(
+          readFrom,
+          readFrom === position.nextOffset ? position.leaderEpoch : undefined,
+        );
         return;
       } catch (error) {
         if (this.#closing.signal.aborted) return;
@@ -358,7 +405,9 @@ export class Lane implements PartitionOwner {
     this.#refusal = message;
     if (!isFirst) return;
     this.#assigned.giveBack();
-    this.#context.reopenAll(`The database does not fit another lane, ${this.#assigned.topic}/${this.#assigned.partition}`);
+    this.#context.reopenAll(
+      `The database does not fit another lane, ${this.#assigned.topic}/${this.#assigned.partition}`,
+    );
   }
 
   /** What the lane does while it opens. */
@@ -372,7 +421,8 @@ export class Lane implements PartitionOwner {
     const { message } = error as Error;
     // Of trouble the sentence says it all; of anything else the place matters.
     const isExpected = error instanceof TroubleError || error instanceof FencedError;
-    if (message !== this.#problem) this.#log.warn(isExpected ? {} : { err: error }, `The lane waits: ${message}`);
+    if (message !== this.#problem)
+      this.#log.warn(isExpected ? {} : { err: error }, `The lane waits: ${message}`);
     this.#problem = message;
     return reopenAfterMs(error, this.#failures, Math.random());
   }
@@ -412,8 +462,13 @@ function sentMs(record: ReceivedRecord | undefined): number {
  * The offset below which all records from `first` on were sent before that time. The first one is
  * settled in any case.
  */
-function settledBelow(records: readonly ReceivedRecord[], first: ReceivedRecord | undefined, beforeMs: number): number {
-  const isLate = (record: ReceivedRecord) => record.offset > (first?.offset ?? -1) && sentMs(record) >= beforeMs;
+function settledBelow(
+  records: readonly ReceivedRecord[],
+  first: ReceivedRecord | undefined,
+  beforeMs: number,
+): number {
+  const isLate = (record: ReceivedRecord) =>
+    record.offset > (first?.offset ?? -1) && sentMs(record) >= beforeMs;
   return records.find(isLate)?.offset ?? Number.POSITIVE_INFINITY;
 }
 

@@ -36,20 +36,34 @@ export interface OpeningLane {
  * @returns for each lane an offset below which everything is out; for this lane, all that is out lies below it
  * @throws {LaneRefusedError} it cannot be proven, and something could be published twice
  */
-export async function knownOffsets(opening: OpeningLane, context: LaneContext, watch: Watch): Promise<readonly number[]> {
+export async function knownOffsets(
+  opening: OpeningLane,
+  context: LaneContext,
+  watch: Watch,
+): Promise<readonly number[]> {
   const { lane, producer, committed, formerGroup } = opening;
   const isLost = committed[lane.partition] === null || formerGroup !== null;
   if (!isLost && !committed.includes(null)) return committed.map((offset) => offset ?? 0);
   const ranges = await context.broker.offsetRanges(lane.topic);
-  const endOf = (partition: number) => ranges.find((range) => range.partition === partition)?.end ?? 0;
-  const isToFind = (offset: number | null, partition: number) => offset === null && endOf(partition) > 0;
+  const endOf = (partition: number) =>
+    ranges.find((range) => range.partition === partition)?.end ?? 0;
+  const isToFind = (offset: number | null, partition: number) =>
+    offset === null && endOf(partition) > 0;
   if (!isLost && !committed.some(isToFind)) return committed.map((offset) => offset ?? 0);
   // In a partition without commands nothing was answered.
   const isNecessary = committed.some(isToFind) || endOf(lane.partition) > 0;
   const found = isNecessary ? await context.answered.read(lane.topic, watch) : NOTHING_ANSWERED;
-  const known = committed.map((offset, partition) => Math.max(offset ?? 0, found.nextOffsets.get(partition) ?? 0));
+  const known = committed.map((offset, partition) =>
+    Math.max(offset ?? 0, found.nextOffsets.get(partition) ?? 0),
+  );
   if (!isLost) return known;
-  const settled = await settle(opening, endOf(lane.partition), known[lane.partition] ?? 0, found, context);
+  const settled = await settle(
+    opening,
+    endOf(lane.partition),
+    known[lane.partition] ?? 0,
+    found,
+    context,
+  );
   if (settled === null) return known;
   await producer.publish([], { ...lane, group: context.group, nextOffset: settled });
   if (formerGroup !== null) await context.store.settle(lane, context.group);
@@ -57,7 +71,11 @@ export async function knownOffsets(opening: OpeningLane, context: LaneContext, w
   return known.with(lane.partition, settled);
 }
 
-const NOTHING_ANSWERED: AnsweredOffsets = { nextOffsets: new Map(), isComplete: true, isUnused: true };
+const NOTHING_ANSWERED: AnsweredOffsets = {
+  nextOffsets: new Map(),
+  isComplete: true,
+  isUnused: true,
+};
 
 /** @returns the lane's committed offset, proven; null: the database is older than what was found, whatever else was published */
 async function settle(
@@ -68,7 +86,10 @@ async function settle(
   { store, group, log }: LaneContext,
 ): Promise<number | null> {
   const place = `${lane.topic}/${lane.partition}`;
-  const lost = formerGroup === null ? `The group ${group} has no committed offset` : `The group ${group} follows ${formerGroup}`;
+  const lost =
+    formerGroup === null
+      ? `The group ${group} has no committed offset`
+      : `The group ${group} follows ${formerGroup}`;
   if (bound > end) {
     throw new LaneRefusedError(
       `${place} ends at ${end}, but answers to its commands up to ${bound - 1} are published: the topic was re-created since. ` +
@@ -78,7 +99,8 @@ async function settle(
   if (found.isComplete && !(found.isUnused && position > 0)) {
     // Commands without an answer leave nothing in the topics: behind the last one that is out, all up to the
     // first that waits are settled. Another lane may rest on them.
-    const waits = position > bound ? ((await firstWaiting(lane, bound, position, store)) ?? position) : bound;
+    const waits =
+      position > bound ? ((await firstWaiting(lane, bound, position, store)) ?? position) : bound;
     if (waits > 0) {
       log.warn(
         { lane: place, committed: waits, position },
@@ -87,11 +109,15 @@ async function settle(
     }
     return waits;
   }
-  const why = found.isUnused ? 'the topics of the answers are empty' : 'retention or compaction has deleted published answers';
+  const why = found.isUnused
+    ? 'the topics of the answers are empty'
+    : 'retention or compaction has deleted published answers';
   if (position < bound) return null;
   const doubt = await whatMayRepeat(lane, position, bound, store);
   if (doubt !== null) {
-    throw new LaneRefusedError(`${lost} for ${place}, and ${why}: nobody can prove what was published. ${doubt}`);
+    throw new LaneRefusedError(
+      `${lost} for ${place}, and ${why}: nobody can prove what was published. ${doubt}`,
+    );
   }
   log.warn(
     { lane: place, committed: position },
@@ -107,7 +133,12 @@ export const NOTHING_ANSWERED_HERE =
   'To answer all commands that are left once more, name new topics for the answers (EVENTS_TOPIC, DEAD_LETTERS_TOPIC).';
 
 /** @returns what could be published a second time, and what to do, in sentences; null: nothing */
-async function whatMayRepeat(lane: Partition, position: number, bound: number, store: LaneStore): Promise<string | null> {
+async function whatMayRepeat(
+  lane: Partition,
+  position: number,
+  bound: number,
+  store: LaneStore,
+): Promise<string | null> {
   if (position === 0) {
     const others = await store.readPositions(lane.topic);
     const isEmpty = [...others.values()].every((offset) => offset === 0);
@@ -122,7 +153,12 @@ async function whatMayRepeat(lane: Partition, position: number, bound: number, s
 }
 
 /** @returns the first command from the offset on, below the position, that has an answer in the outbox; null: none has */
-async function firstWaiting(lane: Partition, from: number, position: number, store: LaneStore): Promise<number | null> {
+async function firstWaiting(
+  lane: Partition,
+  from: number,
+  position: number,
+  store: LaneStore,
+): Promise<number | null> {
   for (let offset = from; offset < position; ) {
     const waiting = await store.readOutbox(lane, offset, position);
     if (waiting === null) return null;
@@ -134,7 +170,13 @@ async function firstWaiting(lane: Partition, from: number, position: number, sto
 }
 
 /** @throws {FencedError} another group has taken the lane since this one claimed it */
-export function refuseAnotherGroup({ topic, partition }: Partition, position: LanePosition, group: string): void {
+export function refuseAnotherGroup(
+  { topic, partition }: Partition,
+  position: LanePosition,
+  group: string,
+): void {
   if (position.group === group) return;
-  throw new FencedError(`${topic}/${partition} works for the group ${position.group} by now, not for ${group}`);
+  throw new FencedError(
+    `${topic}/${partition} works for the group ${position.group} by now, not for ${group}`,
+  );
 }

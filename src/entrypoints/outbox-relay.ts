@@ -1,6 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { passing } from '../fault-points.ts';
-import type { OutboxRecord, Partition, PartitionOffset, TransactionalProducer } from '../service-layer/unit-of-work.ts';
+import type {
+  OutboxRecord,
+  Partition,
+  PartitionOffset,
+  TransactionalProducer,
+} from '../service-layer/unit-of-work.ts';
 import type { LaneOffsets } from './lane-offsets.ts';
 import type { ByteBudget } from './memory-budget.ts';
 
@@ -58,7 +63,11 @@ export class OutboxRelay {
    * Publishes the records, and moves the group's offset to `nextOffset`, also when there are none.
    * @param restsOn what must be out before
    */
-  enqueue(records: readonly OutboxRecord[], nextOffset: number, restsOn: readonly PartitionOffset[]): void {
+  enqueue(
+    records: readonly OutboxRecord[],
+    nextOffset: number,
+    restsOn: readonly PartitionOffset[],
+  ): void {
     for (const chunk of wholeCommandChunks(records, nextOffset)) {
       this.#queue.push({ ...chunk, restsOn });
       this.#queuedRecords += chunk.records.length;
@@ -75,7 +84,9 @@ export class OutboxRelay {
 
   /** A lane that holds nothing has room, whatever the others hold: they may be waiting for its answers. */
   #isFull(): boolean {
-    return this.#queuedRecords > MAX_QUEUED_RECORDS || (this.#heldBytes > 0 && this.#budget.isExceeded);
+    return (
+      this.#queuedRecords > MAX_QUEUED_RECORDS || (this.#heldBytes > 0 && this.#budget.isExceeded)
+    );
   }
 
   #hold(bytes: number): void {
@@ -92,7 +103,10 @@ export class OutboxRelay {
   /** Resolves when everything enqueued is out, the relay is broken, or the time is up. */
   async drain(timeoutMs: number): Promise<void> {
     const deadline = new AbortController();
-    await Promise.race([this.#running, sleep(timeoutMs, undefined, { signal: deadline.signal }).catch(() => {})]);
+    await Promise.race([
+      this.#running,
+      sleep(timeoutMs, undefined, { signal: deadline.signal }).catch(() => {}),
+    ]);
     deadline.abort();
   }
 
@@ -116,7 +130,11 @@ export class OutboxRelay {
       passing('chunk-taken');
       await this.#othersAreOut(chunk);
       if (this.#broken) return;
-      await this.#producer.publish(chunk.records, { ...this.#lane, group: this.#group, nextOffset: chunk.nextOffset });
+      await this.#producer.publish(chunk.records, {
+        ...this.#lane,
+        group: this.#group,
+        nextOffset: chunk.nextOffset,
+      });
       this.#queuedRecords -= chunk.records.length;
       if (!this.#broken) this.#hold(-chunk.bytes * COPIES);
       this.#published.note({ ...this.#lane, nextOffset: chunk.nextOffset });
@@ -129,7 +147,8 @@ export class OutboxRelay {
 
   /** Not for ever: the next owner of what it waits for may be waiting for this lane to close. */
   async #othersAreOut({ restsOn }: QueuedChunk): Promise<void> {
-    while (!this.#broken && !(await this.#published.cover(restsOn, OTHERS_TIMEOUT_MS))) this.#broken = !this.#isWaiting;
+    while (!this.#broken && !(await this.#published.cover(restsOn, OTHERS_TIMEOUT_MS)))
+      this.#broken = !this.#isWaiting;
   }
 
   /** Joins what has queued up, and may go out at once, into one chunk: the busier, the larger the transactions. */
@@ -137,7 +156,8 @@ export class OutboxRelay {
     const first = this.#queue.shift();
     if (!first) return undefined;
     const joined = { ...first, records: [...first.records] };
-    const mayJoin = ({ bytes, restsOn }: QueuedChunk) => joined.bytes + bytes <= MAX_CHUNK_BYTES && this.#published.covers(restsOn);
+    const mayJoin = ({ bytes, restsOn }: QueuedChunk) =>
+      joined.bytes + bytes <= MAX_CHUNK_BYTES && this.#published.covers(restsOn);
     while (this.#queue[0] && mayJoin(this.#queue[0])) {
       const next = this.#queue.shift() as QueuedChunk;
       joined.records.push(...next.records);
@@ -167,8 +187,13 @@ interface QueuedChunk extends Chunk {
 }
 
 /** Cuts records between commands, never inside one. The last chunk moves the offset all the way to `nextOffset`. */
-export function wholeCommandChunks(records: readonly OutboxRecord[], nextOffset: number): readonly Chunk[] {
-  const chunks: { records: OutboxRecord[]; nextOffset: number; bytes: number }[] = [{ records: [], nextOffset, bytes: 0 }];
+export function wholeCommandChunks(
+  records: readonly OutboxRecord[],
+  nextOffset: number,
+): readonly Chunk[] {
+  const chunks: { records: OutboxRecord[]; nextOffset: number; bytes: number }[] = [
+    { records: [], nextOffset, bytes: 0 },
+  ];
   for (const record of records) {
     let chunk = chunks.at(-1) as (typeof chunks)[number];
     const isNewCommand = chunk.records.at(-1)?.sourceOffset !== record.sourceOffset;

@@ -14,7 +14,12 @@ import type { Answering } from './answer-batch.ts';
 import type { AnswerReader, Watch } from './answered-offsets.ts';
 import type { EarlierCommands } from './earlier-commands.ts';
 import type { LaneOffsets } from './lane-offsets.ts';
-import { knownOffsets, LaneRefusedError, OlderDatabaseError, refuseAnotherGroup } from './lost-offset.ts';
+import {
+  knownOffsets,
+  LaneRefusedError,
+  OlderDatabaseError,
+  refuseAnotherGroup,
+} from './lost-offset.ts';
 import type { ByteBudget } from './memory-budget.ts';
 import { wholeCommandChunks } from './outbox-relay.ts';
 import type { ProductTurns } from './product-turns.ts';
@@ -81,7 +86,11 @@ export interface OpenLane {
  *
  * @param watch of the lane: it may have to wait for Kafka, or until the published answers are read
  */
-export async function takeOver({ topic, partition }: Partition, context: LaneContext, watch: Watch): Promise<OpenLane> {
+export async function takeOver(
+  { topic, partition }: Partition,
+  context: LaneContext,
+  watch: Watch,
+): Promise<OpenLane> {
   const { broker, store, group, answering } = context;
   const lane = { topic, partition };
   passing('partition-assigned');
@@ -98,15 +107,28 @@ export async function takeOver({ topic, partition }: Partition, context: LaneCon
     refuseAnotherGroup(lane, position, group);
     const range = rangeOf(lane, await broker.offsetRanges(topic, [partition]), committed.length);
     await refuseAnotherEnd(lane, position, range, context);
-    const known = await knownOffsets({ lane, producer, position, committed, formerGroup }, context, watch);
+    const known = await knownOffsets(
+      { lane, producer, position, committed, formerGroup },
+      context,
+      watch,
+    );
     await refuseOlder(topic, known, context);
     sayWhatIsLost(lane, position, range, context);
     await publishOutbox(lane, position, known[partition] ?? 0, producer, context, watch.signal);
     const { deadLettersTopic, eventsTopic } = answering;
-    const maxBytes = Promise.all([broker.maxMessageBytes(deadLettersTopic), broker.maxMessageBytes(eventsTopic)]);
+    const maxBytes = Promise.all([
+      broker.maxMessageBytes(deadLettersTopic),
+      broker.maxMessageBytes(eventsTopic),
+    ]);
     const [deadLetterMaxBytes, eventMaxBytes] = await maxBytes;
     passing('lane-opened');
-    return { producer, position, readFrom: Math.max(position.nextOffset, range.beginning), deadLetterMaxBytes, eventMaxBytes };
+    return {
+      producer,
+      position,
+      readFrom: Math.max(position.nextOffset, range.beginning),
+      deadLetterMaxBytes,
+      eventMaxBytes,
+    };
   } catch (error) {
     await producer.close();
     throw error;
@@ -124,7 +146,11 @@ export async function refuse(lane: Partition, context: LaneContext): Promise<voi
   await claim(lane, context);
   const committed = await broker.committedOffsets(group, lane.topic);
   const position = await store.readPosition(lane);
-  const range = rangeOf(lane, await broker.offsetRanges(lane.topic, [lane.partition]), committed.length);
+  const range = rangeOf(
+    lane,
+    await broker.offsetRanges(lane.topic, [lane.partition]),
+    committed.length,
+  );
   await refuseAnotherEnd(lane, position, range, context);
   await refuseOlder(
     lane.topic,
@@ -146,9 +172,14 @@ async function claim(lane: Partition, { broker, store, group }: LaneContext): Pr
 }
 
 /** @throws {TroubleError} an answer of the broker leaves the partition out */
-function rangeOf({ topic, partition }: Partition, ranges: readonly OffsetRange[], partitions: number): OffsetRange {
+function rangeOf(
+  { topic, partition }: Partition,
+  ranges: readonly OffsetRange[],
+  partitions: number,
+): OffsetRange {
   const range = ranges.find((each) => each.partition === partition);
-  if (!range || partition >= partitions) throw new TroubleError(`The broker does not know ${topic}/${partition} yet`);
+  if (!range || partition >= partitions)
+    throw new TroubleError(`The broker does not know ${topic}/${partition} yet`);
   return range;
 }
 
@@ -158,7 +189,11 @@ function rangeOf({ topic, partition }: Partition, ranges: readonly OffsetRange[]
  * meanwhile refuses nobody.
  * @throws {OlderDatabaseError}
  */
-async function refuseOlder(topic: string, committed: readonly number[], { store, group, recoveryAdvice }: LaneContext): Promise<void> {
+async function refuseOlder(
+  topic: string,
+  committed: readonly number[],
+  { store, group, recoveryAdvice }: LaneContext,
+): Promise<void> {
   const positions = await store.readPositions(topic);
   for (const [partition, answered] of committed.entries()) {
     const position = positions.get(partition) ?? 0;
@@ -171,7 +206,12 @@ async function refuseOlder(topic: string, committed: readonly number[], { store,
 }
 
 /** What the database has read must still be there, or have been deleted by retention: then the topic has not lost its end. */
-async function refuseAnotherEnd({ topic, partition }: Partition, position: LanePosition, { end }: OffsetRange, { broker }: LaneContext) {
+async function refuseAnotherEnd(
+  { topic, partition }: Partition,
+  position: LanePosition,
+  { end }: OffsetRange,
+  { broker }: LaneContext,
+) {
   const { nextOffset, leaderEpoch } = position;
   const lane = `${topic}/${partition}`;
   if (nextOffset > end) {
@@ -183,7 +223,8 @@ async function refuseAnotherEnd({ topic, partition }: Partition, position: LaneP
   if (leaderEpoch === undefined) return;
   const left = await broker.endOfEpoch(topic, partition, leaderEpoch);
   if (left === null || (left.leaderEpoch >= leaderEpoch && left.offset >= nextOffset)) return;
-  const lost = left.leaderEpoch < leaderEpoch ? `in leader epoch ${leaderEpoch}` : `from ${left.offset} on`;
+  const lost =
+    left.leaderEpoch < leaderEpoch ? `in leader epoch ${leaderEpoch}` : `from ${left.offset} on`;
   throw new LaneRefusedError(
     `The database has read ${lane} up to offset ${nextOffset - 1}, but Kafka has lost what it held ${lost}, and has given these offsets to ` +
       `other records since: the partition was truncated (leader epoch ${leaderEpoch}). Commands that lie there now were not answered. ` +
@@ -199,7 +240,10 @@ function sayWhatIsLost(
   { log }: LaneContext,
 ): void {
   if (nextOffset === 0 || nextOffset >= beginning) return;
-  const which = beginning - nextOffset === 1 ? `offset ${nextOffset}` : `the offsets from ${nextOffset} to ${beginning - 1}`;
+  const which =
+    beginning - nextOffset === 1
+      ? `offset ${nextOffset}`
+      : `the offsets from ${nextOffset} to ${beginning - 1}`;
   log.warn(
     { lane: `${topic}/${partition}`, from: nextOffset, to: beginning },
     `Retention has deleted ${which} of ${topic}/${partition}, which this service had not read. ` +
@@ -218,7 +262,10 @@ async function publishOutbox(
 ) {
   others.note({ ...lane, nextOffset: committed });
   if (committed < end)
-    log.info({ lane: `${lane.topic}/${lane.partition}`, from: committed, to: end }, 'Publishing the answers left behind');
+    log.info(
+      { lane: `${lane.topic}/${lane.partition}`, from: committed, to: end },
+      'Publishing the answers left behind',
+    );
   for (let published = committed; published < end; ) {
     const { records, nextOffset, restsOn } = (await store.readOutbox(lane, published, end)) ?? {
       records: [],

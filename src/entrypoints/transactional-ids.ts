@@ -1,4 +1,9 @@
-import type { Broker, LaneStore, Partition, TransactionalProducer } from '../service-layer/unit-of-work.ts';
+import type {
+  Broker,
+  LaneStore,
+  Partition,
+  TransactionalProducer,
+} from '../service-layer/unit-of-work.ts';
 
 /**
  * The transactional id of a group's lane. Topic names have no "~", so no two lanes of any two groups share an id: group
@@ -36,8 +41,14 @@ export async function openLaneProducer(
 }
 
 /** Fences whoever owns the lane for another group, of either release. */
-export async function fenceGroup(broker: Broker, group: string, lane: Partition, signal: AbortSignal): Promise<void> {
-  for (const id of new Set([formerIdOf(group, lane), transactionalIdOf(group, lane)])) await fence(broker, id, signal);
+export async function fenceGroup(
+  broker: Broker,
+  group: string,
+  lane: Partition,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const id of new Set([formerIdOf(group, lane), transactionalIdOf(group, lane)]))
+    await fence(broker, id, signal);
 }
 
 async function fence(broker: Broker, transactionalId: string, signal: AbortSignal): Promise<void> {

@@ -126,7 +126,8 @@ export class Watchdog {
   /** Begins anew: nothing could move while the process stood still. */
   #forget(nowMs: number): void {
     this.#answeredAtMs = nowMs;
-    for (const watch of this.#watches.values()) if (watch.suspicion?.state === 'waiting') watch.suspicion = null;
+    for (const watch of this.#watches.values())
+      if (watch.suspicion?.state === 'waiting') watch.suspicion = null;
   }
 
   async #ask(): Promise<void> {
@@ -146,7 +147,11 @@ export class Watchdog {
 
   #judge(ranges: readonly OffsetRange[]): void {
     const former = this.#watches;
-    this.#watches = new Map(this.#options.lanes().map((lane) => [lane.partition, this.#watch(lane, former.get(lane.partition))]));
+    this.#watches = new Map(
+      this.#options
+        .lanes()
+        .map((lane) => [lane.partition, this.#watch(lane, former.get(lane.partition))]),
+    );
     for (const [partition, { lane, suspicion }] of former) {
       const isGone = suspicion?.state === 'stuck' && !this.#watches.has(partition);
       if (isGone) this.#options.log.info(`${this.#nameOf(lane)} was stuck, and is closed`);
@@ -162,9 +167,17 @@ export class Watchdog {
     if (former) former.lane = lane;
     if (former && !hasMoved(former)) return former;
     const { nextOffset, readBelowOffset } = lane;
-    if (former?.suspicion?.state === 'stuck') this.#options.log.info(`${this.#nameOf(lane)} moves again, at offset ${nextOffset}`);
+    if (former?.suspicion?.state === 'stuck')
+      this.#options.log.info(`${this.#nameOf(lane)} moves again, at offset ${nextOffset}`);
     const awaitedMoves = lane.awaited?.moves ?? null;
-    return { lane, nextOffset, readBelowOffset, awaitedMoves, emptyBelow: former?.emptyBelow ?? 0, suspicion: null };
+    return {
+      lane,
+      nextOffset,
+      readBelowOffset,
+      awaitedMoves,
+      emptyBelow: former?.emptyBelow ?? 0,
+      suspicion: null,
+    };
   }
 
   #suspect(watch: Watch, range: OffsetRange): void {
@@ -173,7 +186,8 @@ export class Watchdog {
     if (range.end <= beginning) return;
     watch.suspicion ??= { state: 'waiting', end: range.end, sinceMs: nowMs };
     const { state, sinceMs, end } = watch.suspicion;
-    if (state !== 'waiting' || nowMs - sinceMs < PATIENCE_MS || this.#reads.size >= MAX_READS) return;
+    if (state !== 'waiting' || nowMs - sinceMs < PATIENCE_MS || this.#reads.size >= MAX_READS)
+      return;
     void this.#verify(watch, watch.suspicion, { ...range, beginning, end });
   }
 
@@ -184,7 +198,10 @@ export class Watchdog {
     const timeout = setTimeout(() => read.abort(), READ_TIMEOUT_MS);
     this.#reads.add(read);
     try {
-      const beginning = Math.max(range.beginning, watch.nextOffset ?? (await this.#committed(range)));
+      const beginning = Math.max(
+        range.beginning,
+        watch.nextOffset ?? (await this.#committed(range)),
+      );
       const { broker, topic } = this.#options;
       const isFull = await hasRecord(broker, topic, { ...range, beginning }, read.signal);
       watch.suspicion = isFull ? { ...suspicion, state: 'stuck' } : null;
@@ -203,13 +220,16 @@ export class Watchdog {
   /** Where a lane that has never worked would go on. */
   async #committed({ partition }: OffsetRange): Promise<number> {
     const { broker, group, topic } = this.#options;
-    return (await within(QUESTION_TIMEOUT_MS, broker.committedOffsets(group, topic)))[partition] ?? 0;
+    return (
+      (await within(QUESTION_TIMEOUT_MS, broker.committedOffsets(group, topic)))[partition] ?? 0
+    );
   }
 
   #describe({ lane, nextOffset, suspicion }: Watch): string {
     const { end = 0, sinceMs = 0 } = suspicion ?? {};
     const place = nextOffset === null ? 'has not opened' : `has stood at offset ${nextOffset}`;
-    const reason = lane.problem ?? (lane.awaited && `it waits for other lanes: ${lane.awaited.lanes}`);
+    const reason =
+      lane.problem ?? (lane.awaited && `it waits for other lanes: ${lane.awaited.lanes}`);
     const why = reason === null ? '' : ` (${reason})`;
     return `${this.#nameOf(lane)} is stuck: it ${place} for ${seconds(Date.now() - sinceMs)}, and records below offset ${end} wait${why}`;
   }
@@ -223,7 +243,10 @@ export class Watchdog {
 function hasMoved({ lane, nextOffset, readBelowOffset, awaitedMoves }: Watch): boolean {
   const { awaited } = lane;
   if (awaited !== null && awaited.moves !== awaitedMoves) return true;
-  return (lane.nextOffset !== null && lane.nextOffset !== nextOffset) || lane.readBelowOffset > readBelowOffset;
+  return (
+    (lane.nextOffset !== null && lane.nextOffset !== nextOffset) ||
+    lane.readBelowOffset > readBelowOffset
+  );
 }
 
 function isStuck(watch: Watch): boolean {

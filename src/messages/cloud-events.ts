@@ -45,8 +45,11 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 export function readEnvelope(message: WireMessage): Envelope {
   const body = readJson(message);
   const contentType = header(message, 'content-type');
-  if (contentType?.toLowerCase().startsWith('application/cloudevents')) return structured(message, object(body));
-  const isBinary = ['ce_specversion', 'ce_id', 'ce_source', 'ce_type'].some((name) => header(message, name) !== null);
+  if (contentType?.toLowerCase().startsWith('application/cloudevents'))
+    return structured(message, object(body));
+  const isBinary = ['ce_specversion', 'ce_id', 'ce_source', 'ce_type'].some(
+    (name) => header(message, name) !== null,
+  );
   if (isBinary) return binary(message, body);
   const plain = object(body);
   const { id = null, type = null } = plain;
@@ -63,22 +66,32 @@ export function readEnvelope(message: WireMessage): Envelope {
 }
 
 function structured(message: WireMessage, event: Record<string, unknown>): Envelope {
-  if ('data_base64' in event) throw new MalformedMessageError('data_base64 is not supported: send data as JSON');
+  if ('data_base64' in event)
+    throw new MalformedMessageError('data_base64 is not supported: send data as JSON');
   const trace = traceparent(event.traceparent, own(message, 'traceparent'));
-  return fromAttributes((name) => event[name] ?? null, { traceparent: trace, dataschema: textOf(event.dataschema), data: event.data });
+  return fromAttributes((name) => event[name] ?? null, {
+    traceparent: trace,
+    dataschema: textOf(event.dataschema),
+    data: event.data,
+  });
 }
 
 function binary(message: WireMessage, data: unknown): Envelope {
   const trace = traceparent(own(message, 'traceparent'), own(message, 'ce_traceparent'));
   const dataschema = textOf(own(message, 'ce_dataschema'));
-  return fromAttributes((name) => header(message, `ce_${name}`), { traceparent: trace, dataschema, data });
+  return fromAttributes((name) => header(message, `ce_${name}`), {
+    traceparent: trace,
+    dataschema,
+    data,
+  });
 }
 
 type Lenient = Pick<Envelope, 'traceparent' | 'dataschema' | 'data'>;
 
 function fromAttributes(read: (name: string) => unknown, lenient: Lenient): Envelope {
   const specversion = read('specversion');
-  if (specversion !== '1.0') throw new MalformedMessageError(`specversion must be "1.0", not ${shown(specversion)}`);
+  if (specversion !== '1.0')
+    throw new MalformedMessageError(`specversion must be "1.0", not ${shown(specversion)}`);
   const source = attribute('source', read('source'));
   const correlationId = read('correlationid');
   return {
@@ -92,12 +105,18 @@ function fromAttributes(read: (name: string) => unknown, lenient: Lenient): Enve
 
 function attribute(name: string, value: unknown): string {
   if (typeof value === 'string' && NAME.test(value)) return value;
-  throw new MalformedMessageError(`${name} must be 1 to 255 characters without control characters, not ${shown(value)}`);
+  throw new MalformedMessageError(
+    `${name} must be 1 to 255 characters without control characters, not ${shown(value)}`,
+  );
 }
 
 /** The first that is valid; an invalid one is as good as none (W3C Trace Context, section 3.2) and spoils no command. */
 function traceparent(...candidates: readonly unknown[]): string | null {
-  return candidates.map(textOf).find((each): each is string => each !== null && TRACEPARENT.test(each)) ?? null;
+  return (
+    candidates
+      .map(textOf)
+      .find((each): each is string => each !== null && TRACEPARENT.test(each)) ?? null
+  );
 }
 
 function textOf(value: unknown): string | null {
@@ -107,7 +126,10 @@ function textOf(value: unknown): string | null {
 
 export function readJson(message: WireMessage): unknown {
   const { value } = message;
-  if (value === null) throw new MalformedMessageError(header(message, UNREADABLE_BATCH) ?? 'The message has no value (a tombstone)');
+  if (value === null)
+    throw new MalformedMessageError(
+      header(message, UNREADABLE_BATCH) ?? 'The message has no value (a tombstone)',
+    );
   if (value.length === 0) throw new MalformedMessageError('The value is empty');
   let text: string;
   try {
@@ -123,7 +145,8 @@ export function readJson(message: WireMessage): unknown {
 }
 
 export function object(value: unknown): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
   throw new MalformedMessageError(`The value must be a JSON object, not ${shown(value)}`);
 }
 
@@ -134,7 +157,8 @@ function own({ headers }: WireMessage, name: string): HeaderValue {
 export function header(message: WireMessage, name: string): string | null {
   const value = own(message, name);
   if (value === undefined || typeof value === 'string') return value ?? null;
-  if (!Buffer.isBuffer(value)) throw new MalformedMessageError(`The header ${name} came ${value.length} times`);
+  if (!Buffer.isBuffer(value))
+    throw new MalformedMessageError(`The header ${name} came ${value.length} times`);
   try {
     return utf8.decode(value);
   } catch {

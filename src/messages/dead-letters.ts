@@ -3,7 +3,13 @@ import { TOO_LARGE_RECORD, type WireMessage } from './cloud-events.ts';
 
 export interface DeadLetter {
   /** `too-large`: the message has more bytes than a command may, or would let more order lines go. */
-  readonly reason: 'malformed' | 'unknown-type' | 'invalid-data' | 'too-large' | 'handler-failed' | 'parked-behind';
+  readonly reason:
+    | 'malformed'
+    | 'unknown-type'
+    | 'invalid-data'
+    | 'too-large'
+    | 'handler-failed'
+    | 'parked-behind';
   readonly message: string;
   readonly attempts: number;
   /** ISO 8601. */
@@ -76,7 +82,8 @@ export function encodeDeadLetter(original: DeadMessage, why: DeadLetter, maxMess
 }
 
 const NO_ROOM = 'The letter has no room for all the products that it is about';
-const NO_ROOM_FOR_BEHIND = ', nor for what it waits for: redrive it by its place, after what failed before it';
+const NO_ROOM_FOR_BEHIND =
+  ', nor for what it waits for: redrive it by its place, after what failed before it';
 
 function letterOf(original: DeadMessage, why: DeadLetter, form: Form) {
   const { hasValue } = form;
@@ -88,12 +95,15 @@ function letterOf(original: DeadMessage, why: DeadLetter, form: Form) {
     ...(cut.length > 0 ? [NO_ROOM + (cut.includes('behind') ? NO_ROOM_FOR_BEHIND : '')] : []),
   ];
   const headers = headersOf(original, why, cut, notes);
-  return hasValue ? { key, value, headers: { ...sendersHeaders(original), ...headers } } : { key: null, value: null, headers };
+  return hasValue
+    ? { key, value, headers: { ...sendersHeaders(original), ...headers } }
+    : { key: null, value: null, headers };
 }
 
 function sendersHeaders({ headers }: DeadMessage): WireMessage['headers'] {
   const isSenders = ([name, value]: [string, unknown]) =>
-    name !== TOO_LARGE_RECORD && (!name.startsWith('dead-letter-') || (name === REDRIVES && COUNT.test(String(value))));
+    name !== TOO_LARGE_RECORD &&
+    (!name.startsWith('dead-letter-') || (name === REDRIVES && COUNT.test(String(value))));
   const entries = Object.entries(headers);
   return entries.every(isSenders) ? headers : Object.fromEntries(entries.filter(isSenders));
 }
@@ -124,9 +134,11 @@ function headersOf(
 }
 
 /** The place of the message that a dead letter was. Null: it is none, or a marker of what was done with one. */
-export function readDeadLetterPlace({ headers }: WireMessage): { topic: string; partition: number; offset: number } | null {
-  const [reason, topic, partition, offset] = ['reason', 'topic', 'partition', 'offset'].map((name) =>
-    headers[`dead-letter-${name}`]?.toString(),
+export function readDeadLetterPlace({
+  headers,
+}: WireMessage): { topic: string; partition: number; offset: number } | null {
+  const [reason, topic, partition, offset] = ['reason', 'topic', 'partition', 'offset'].map(
+    (name) => headers[`dead-letter-${name}`]?.toString(),
   );
   if (!reason || !topic || !NUMBER.test(partition ?? '') || !NUMBER.test(offset ?? '')) return null;
   return { topic, partition: Number(partition), offset: Number(offset) };

@@ -16,12 +16,21 @@ interface AllocatedLine extends Line {
 
 /** The data of each event on the wire, in their newest version. */
 export interface EventData {
-  readonly BatchCreated: { readonly reference: string; readonly sku: string; readonly quantity: number; readonly eta: string | null };
+  readonly BatchCreated: {
+    readonly reference: string;
+    readonly sku: string;
+    readonly quantity: number;
+    readonly eta: string | null;
+  };
   readonly Allocated: AllocatedLine;
   readonly AlreadyAllocated: AllocatedLine;
   readonly Deallocated: AllocatedLine;
   readonly OutOfStock: Line;
-  readonly BatchQuantityChanged: { readonly reference: string; readonly sku: string; readonly quantity: number };
+  readonly BatchQuantityChanged: {
+    readonly reference: string;
+    readonly sku: string;
+    readonly quantity: number;
+  };
   readonly CommandRejected: {
     readonly command: Command['type'];
     readonly reason: RejectionReason;
@@ -59,7 +68,11 @@ export const eventVersions: { readonly [T in Event['type']]: Versions<Schema<Eve
   OutOfStock: { current: 1, schema: line, upcasters: {} },
   BatchQuantityChanged: {
     current: 1,
-    schema: (data) => ({ reference: name(data, 'reference'), sku: name(data, 'sku'), quantity: whole(data, 'quantity', 0) }),
+    schema: (data) => ({
+      reference: name(data, 'reference'),
+      sku: name(data, 'sku'),
+      quantity: whole(data, 'quantity', 0),
+    }),
     upcasters: {},
   },
   CommandRejected: {
@@ -93,12 +106,20 @@ export const dataschemas: Readonly<Record<Event['type'] | 'CompositeDomainEvent'
   AlreadyAllocated: dataschemaOf('AlreadyAllocated', eventVersions.AlreadyAllocated.current),
   Deallocated: dataschemaOf('Deallocated', eventVersions.Deallocated.current),
   OutOfStock: dataschemaOf('OutOfStock', eventVersions.OutOfStock.current),
-  BatchQuantityChanged: dataschemaOf('BatchQuantityChanged', eventVersions.BatchQuantityChanged.current),
+  BatchQuantityChanged: dataschemaOf(
+    'BatchQuantityChanged',
+    eventVersions.BatchQuantityChanged.current,
+  ),
   CommandRejected: dataschemaOf('CommandRejected', eventVersions.CommandRejected.current),
   CompositeDomainEvent: dataschemaOf('CompositeDomainEvent', compositeVersions.current),
 };
 
-const COMMANDS: ReadonlySet<Command['type']> = new Set(['CreateBatch', 'AllocateOrder', 'ChangeBatchQuantity', 'DeallocateOrder'] as const);
+const COMMANDS: ReadonlySet<Command['type']> = new Set([
+  'CreateBatch',
+  'AllocateOrder',
+  'ChangeBatchQuantity',
+  'DeallocateOrder',
+] as const);
 const REASONS: ReadonlySet<RejectionReason> = new Set([
   'unknown-sku',
   'unknown-batch',
@@ -112,7 +133,12 @@ function line(data: Unchecked): Line {
 }
 
 function allocatedLine(data: Unchecked): AllocatedLine {
-  return { orderid: name(data, 'orderid'), sku: name(data, 'sku'), qty: whole(data, 'qty', 1), batchref: name(data, 'batchref') };
+  return {
+    orderid: name(data, 'orderid'),
+    sku: name(data, 'sku'),
+    qty: whole(data, 'qty', 1),
+    batchref: name(data, 'batchref'),
+  };
 }
 
 function name(data: Unchecked, field: string): string {

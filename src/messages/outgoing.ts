@@ -33,7 +33,9 @@ export interface EncodedEvent {
 }
 
 /** What each event tells the world: its data on the wire. Another form of them is another version: see docs/decisions/0015. */
-const data: { readonly [T in Event['type']]: (event: Extract<Event, { type: T }>) => EventData[T] } = {
+const data: {
+  readonly [T in Event['type']]: (event: Extract<Event, { type: T }>) => EventData[T];
+} = {
   BatchCreated: ({ reference, sku, quantity, eta }) => ({ reference, sku, quantity, eta }),
   Allocated: ({ orderid, sku, qty, batchref }) => ({ orderid, sku, qty, batchref }),
   AlreadyAllocated: ({ orderid, sku, qty, batchref }) => ({ orderid, sku, qty, batchref }),
@@ -47,13 +49,23 @@ const data: { readonly [T in Event['type']]: (event: Extract<Event, { type: T }>
  * The answer as messages: none for no event, one for one, composites for several.
  * @param maxMessageBytes the largest record batch that the events topic takes; an event that is larger by itself goes alone
  */
-export function encodeAnswer(answer: Answer, maxMessageBytes: number = Number.POSITIVE_INFINITY): readonly EncodedEvent[] {
+export function encodeAnswer(
+  answer: Answer,
+  maxMessageBytes: number = Number.POSITIVE_INFINITY,
+): readonly EncodedEvent[] {
   const id = `${answer.topic}/${answer.partition}/${answer.offset}`;
   const [first, ...more] = answer.events;
   if (first === undefined) return [];
-  if (more.length > 0) return encodeComposites(answer, id, new CompositeDomainEvent(answer.events), maxMessageBytes);
+  if (more.length > 0)
+    return encodeComposites(answer, id, new CompositeDomainEvent(answer.events), maxMessageBytes);
   const key = subject(first);
-  return [{ key, value: JSON.stringify(dataOf(first)), headers: headersOf(first.type, id, key, versionOf(first), answer) }];
+  return [
+    {
+      key,
+      value: JSON.stringify(dataOf(first)),
+      headers: headersOf(first.type, id, key, versionOf(first), answer),
+    },
+  ];
 }
 
 function encodeComposites(
@@ -62,10 +74,15 @@ function encodeComposites(
   composite: CompositeDomainEvent<Event>,
   maxMessageBytes: number,
 ): readonly EncodedEvent[] {
-  const structured = [...composite].map((event, index) => JSON.stringify(structuredEvent(event, `${baseId}/${index + 1}`, answer)));
+  const structured = [...composite].map((event, index) =>
+    JSON.stringify(structuredEvent(event, `${baseId}/${index + 1}`, answer)),
+  );
   const key = compositeSubject(answer.command, answer.events);
   const headers = headersOf(composite.type, baseId, key, undefined, answer);
-  const besides = Object.entries(headers).reduce((sum, [name, value]) => sum + Buffer.byteLength(name + value), Buffer.byteLength(key));
+  const besides = Object.entries(headers).reduce(
+    (sum, [name, value]) => sum + Buffer.byteLength(name + value),
+    Buffer.byteLength(key),
+  );
   const maxBytes = Math.min(MAX_COMPOSITE_BYTES, maxMessageBytes - besides - RECORD_OVERHEAD_BYTES);
   return inChunks(structured, maxBytes).map((chunk, index) => {
     const id = index === 0 ? baseId : `${baseId}.${index + 1}`;
@@ -102,9 +119,14 @@ function headersOf(
 }
 
 /** What the command's identity has besides the id: a rebuild learns it from the events. */
-function causationOf({ identity }: Answer): { readonly causationsource?: string; readonly causationform?: 'id' | 'place' } {
+function causationOf({ identity }: Answer): {
+  readonly causationsource?: string;
+  readonly causationform?: 'id' | 'place';
+} {
   const source = sourceOf(identity);
-  return source === null ? { causationform: isPlace(identity) ? 'place' : 'id' } : { causationsource: source };
+  return source === null
+    ? { causationform: isPlace(identity) ? 'place' : 'id' }
+    : { causationsource: source };
 }
 
 /** The same in structured mode. JSON leaves out what is undefined. */
@@ -138,7 +160,12 @@ export function dataOf<E extends Event>(event: E): object {
 
 /** The product that the event is about; a rejection may know only the batch or the order. */
 function subject(event: Event): string {
-  return event.sku ?? ('reference' in event ? event.reference : undefined) ?? ('orderid' in event ? event.orderid : undefined) ?? '';
+  return (
+    event.sku ??
+    ('reference' in event ? event.reference : undefined) ??
+    ('orderid' in event ? event.orderid : undefined) ??
+    ''
+  );
 }
 
 function compositeSubject(command: Command, events: readonly Event[]): string {
@@ -164,9 +191,14 @@ function inChunks(texts: readonly string[], maxBytes: number): readonly (readonl
 export function asStructuredEvent(message: WireMessage): Record<string, unknown> {
   const event: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(message.headers)) {
-    if (name.startsWith('ce_') || name === 'traceparent') event[name.replace(/^ce_/, '')] = String(value);
+    if (name.startsWith('ce_') || name === 'traceparent')
+      event[name.replace(/^ce_/, '')] = String(value);
   }
-  return { ...event, datacontenttype: 'application/json', data: parsed(message.value?.toString() ?? 'null') };
+  return {
+    ...event,
+    datacontenttype: 'application/json',
+    data: parsed(message.value?.toString() ?? 'null'),
+  };
 }
 
 /** A foreign record in the events topic may be anything: what is not JSON is shown as text. */

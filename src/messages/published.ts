@@ -1,6 +1,14 @@
 import type { Event } from '../domain/events.ts';
 import { formerIdentity, type Identity, identityOf } from '../domain/identity.ts';
-import { header, MalformedMessageError, NAME, object, readJson, shown, type WireMessage } from './cloud-events.ts';
+import {
+  header,
+  MalformedMessageError,
+  NAME,
+  object,
+  readJson,
+  shown,
+  type WireMessage,
+} from './cloud-events.ts';
 import { compositeVersions, type EventData, eventVersions, type Schema } from './event-schemas.ts';
 import { FIRST_VERSION, UnfitDataError, upcast, type Versions, versionOf } from './versions.ts';
 
@@ -86,7 +94,8 @@ export function readPublished(message: WireMessage): PublishedAnswer | ForeignMe
     const [, topic = '', partition, offset] = place;
     const identity = readCausation(message);
     const time = header(message, 'ce_time');
-    if (time === null || !TIME.test(time)) return foreign(`Its time ${shown(time)} is none`, isOurs);
+    if (time === null || !TIME.test(time))
+      return foreign(`Its time ${shown(time)} is none`, isOurs);
     const data = readJson(message);
     const type = header(message, 'ce_type');
     const dataschema = header(message, 'ce_dataschema');
@@ -94,9 +103,16 @@ export function readPublished(message: WireMessage): PublishedAnswer | ForeignMe
       type === COMPOSITE
         ? readComposite(`${topic}/${partition}/${offset}/`, dataschema, data)
         : [readEvent(id, type, dataschema, header(message, 'ce_sequence'), data)];
-    return { kind: 'answer', source: { topic, partition: Number(partition), offset: Number(offset) }, identity, time, events };
+    return {
+      kind: 'answer',
+      source: { topic, partition: Number(partition), offset: Number(offset) },
+      identity,
+      time,
+      events,
+    };
   } catch (error) {
-    if (error instanceof MalformedMessageError || error instanceof UnfitDataError) return foreign(error.message, isOurs);
+    if (error instanceof MalformedMessageError || error instanceof UnfitDataError)
+      return foreign(error.message, isOurs);
     throw error;
   }
 }
@@ -106,30 +122,57 @@ function readCausation(message: WireMessage): Identity {
   const id = header(message, 'ce_causationid');
   const source = header(message, 'ce_causationsource');
   const form = header(message, 'ce_causationform');
-  if (id === null || !NAME.test(id)) throw new UnfitDataError(`Its causationid ${shown(id)} is no id of a command`);
-  if (source !== null && !NAME.test(source)) throw new UnfitDataError(`Its causationsource ${shown(source)} is not valid`);
+  if (id === null || !NAME.test(id))
+    throw new UnfitDataError(`Its causationid ${shown(id)} is no id of a command`);
+  if (source !== null && !NAME.test(source))
+    throw new UnfitDataError(`Its causationsource ${shown(source)} is not valid`);
   if (source !== null || form === 'id') return identityOf({ source, id }, id);
   if (form === 'place') return identityOf({ source, id: null }, id);
   if (form === null) return formerIdentity(id);
   throw new UnfitDataError(`Its causationform ${shown(form)} is unknown; use one of: id, place`);
 }
 
-function readComposite(idPrefix: string, dataschema: unknown, data: unknown): readonly PublishedEvent[] {
+function readComposite(
+  idPrefix: string,
+  dataschema: unknown,
+  data: unknown,
+): readonly PublishedEvent[] {
   const parts = newest(COMPOSITE, dataschema, data, compositeVersions);
   return parts.map((part) => {
     const event = object(part);
-    if (event.source !== SOURCE) throw new UnfitDataError(`An event inside has the source ${shown(event.source)}, not ${SOURCE}`);
+    if (event.source !== SOURCE)
+      throw new UnfitDataError(
+        `An event inside has the source ${shown(event.source)}, not ${SOURCE}`,
+      );
     if (typeof event.id !== 'string' || !event.id.startsWith(idPrefix)) {
       throw new UnfitDataError(`An event inside has the id ${shown(event.id)}, not ${idPrefix}…`);
     }
-    return readEvent(event.id, event.type, event.dataschema ?? null, event.sequence ?? null, event.data);
+    return readEvent(
+      event.id,
+      event.type,
+      event.dataschema ?? null,
+      event.sequence ?? null,
+      event.data,
+    );
   });
 }
 
-function readEvent(id: string, type: unknown, dataschema: unknown, sequence: unknown, data: unknown): PublishedEvent {
-  if (!isEventType(type)) throw new UnfitDataError(`${shown(type)} is no event that this service knows`);
+function readEvent(
+  id: string,
+  type: unknown,
+  dataschema: unknown,
+  sequence: unknown,
+  data: unknown,
+): PublishedEvent {
+  if (!isEventType(type))
+    throw new UnfitDataError(`${shown(type)} is no event that this service knows`);
   const checked = newest<unknown>(type, dataschema, data, eventVersions[type]);
-  return { id, type, sequence: hasSequence[type] ? readSequence(type, sequence) : null, data: checked } as PublishedEvent;
+  return {
+    id,
+    type,
+    sequence: hasSequence[type] ? readSequence(type, sequence) : null,
+    data: checked,
+  } as PublishedEvent;
 }
 
 function isEventType(type: unknown): type is Event['type'] {
@@ -142,7 +185,12 @@ function readSequence(type: Event['type'], sequence: unknown): number {
 }
 
 /** The data in their newest version, checked. */
-function newest<D>(type: string, dataschema: unknown, data: unknown, versions: Versions<Schema<D>>): D {
+function newest<D>(
+  type: string,
+  dataschema: unknown,
+  data: unknown,
+  versions: Versions<Schema<D>>,
+): D {
   const version = versionIn(type, dataschema, versions.current);
   const newer = object(upcast(type, data, version, versions));
   try {
@@ -155,7 +203,8 @@ function newest<D>(type: string, dataschema: unknown, data: unknown, versions: V
 function versionIn(type: string, dataschema: unknown, current: number): number {
   if (dataschema === null) return FIRST_VERSION;
   const version = typeof dataschema === 'string' ? versionOf(type, dataschema, current) : null;
-  if (version === null) throw new UnfitDataError(`The dataschema ${shown(dataschema)} is none of this service's`);
+  if (version === null)
+    throw new UnfitDataError(`The dataschema ${shown(dataschema)} is none of this service's`);
   return version;
 }
 

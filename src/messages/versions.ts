@@ -37,10 +37,14 @@ export function versionOf(type: string, dataschema: string, current: number): nu
   if (!dataschema.startsWith(SCHEMAS)) return null;
   const [name, version, ...more] = dataschema.slice(SCHEMAS.length).split('/');
   if (name !== type || more.length > 0 || !/^[1-9]\d{0,8}$/.test(version ?? '')) {
-    throw new UnfitDataError(`The dataschema "${dataschema.slice(0, 120)}" is no schema of ${type} (${dataschemaOf(type, current)} is)`);
+    throw new UnfitDataError(
+      `The dataschema "${dataschema.slice(0, 120)}" is no schema of ${type} (${dataschemaOf(type, current)} is)`,
+    );
   }
   if (Number(version) > current) {
-    throw new UnfitDataError(`${type} is of version ${version}, and this service knows it up to version ${current}: update the service`);
+    throw new UnfitDataError(
+      `${type} is of version ${version}, and this service knows it up to version ${current}: update the service`,
+    );
   }
   return Number(version);
 }
@@ -49,14 +53,21 @@ export function versionOf(type: string, dataschema: string, current: number): nu
  * Data of an older version as data of the newest.
  * @throws {UnfitDataError} they are not what their version promises
  */
-export function upcast(type: string, data: unknown, version: number, { current, upcasters }: Versions<unknown>): unknown {
+export function upcast(
+  type: string,
+  data: unknown,
+  version: number,
+  { current, upcasters }: Versions<unknown>,
+): unknown {
   let newer = data;
   if (typeof data !== 'object' || data === null) return data;
   for (let from = version; from < current; from += 1) {
     try {
       newer = upcasters[from]?.(newer as Data);
     } catch (error) {
-      throw new UnfitDataError(`${type} of version ${from} cannot be read: ${(error as Error).message}`);
+      throw new UnfitDataError(
+        `${type} of version ${from} cannot be read: ${(error as Error).message}`,
+      );
     }
   }
   return newer;

@@ -25,7 +25,11 @@ interface Head {
   readonly ordered: OrderedCommand;
   readonly timeMs: number;
   /** Each product's version before it, and after it. */
-  readonly versions: readonly { readonly sku: string; readonly before: number; readonly after: number }[];
+  readonly versions: readonly {
+    readonly sku: string;
+    readonly before: number;
+    readonly after: number;
+  }[];
 }
 
 const PAGE_COMMANDS = 200;
@@ -67,7 +71,8 @@ export class CommandOrder {
       if (!lane?.head) return;
       const { ordered, versions } = lane.head;
       if (ready.length === 0) this.#note(ordered);
-      for (const { sku, after } of versions) this.#versions.set(sku, Math.max(after, this.#versions.get(sku) ?? 0));
+      for (const { sku, after } of versions)
+        this.#versions.set(sku, Math.max(after, this.#versions.get(sku) ?? 0));
       last = lane;
       await lane.advance();
       yield ordered;
@@ -125,11 +130,22 @@ class Lane {
   #headOf(row: AnsweredCommand): Head {
     const { lane, offset, timestampMs, identity, batch } = row;
     const command: Command | null = row.command === null ? null : JSON.parse(row.command);
-    const published: PublishedEvent[] | null = row.timeMs === null ? null : row.answer.flatMap((events) => JSON.parse(events));
+    const published: PublishedEvent[] | null =
+      row.timeMs === null ? null : row.answer.flatMap((events) => JSON.parse(events));
     const isDead = published === null && (row.isDead || command === null);
     const wasHandled = published !== null || !(isDead || row.isAnsweredAnywhere);
     const changed = versionsOf(published ?? []);
-    const ordered = { lane, offset, timestampMs, identity, command, published, isDead, wasHandled, hasSequence: changed.length > 0 };
+    const ordered = {
+      lane,
+      offset,
+      timestampMs,
+      identity,
+      command,
+      published,
+      isDead,
+      wasHandled,
+      hasSequence: changed.length > 0,
+    };
     if (published !== null) return { ordered, timeMs: row.timeMs ?? 0, versions: changed };
     if (!wasHandled) return { ordered, timeMs: this.#timeMs, versions: [] };
     // Nobody said when: a batch that was there already had been created.
@@ -142,7 +158,9 @@ class Lane {
 
   /** Not before it was sent, but the sender's clock may be wrong: between its neighbours. */
   #silentTime(sentMs: number): number {
-    const next = this.#page.slice(this.#index).find(({ timeMs }) => timeMs !== null)?.timeMs ?? Number.POSITIVE_INFINITY;
+    const next =
+      this.#page.slice(this.#index).find(({ timeMs }) => timeMs !== null)?.timeMs ??
+      Number.POSITIVE_INFINITY;
     return Math.max(this.#timeMs, Math.min(sentMs, next));
   }
 }

@@ -1,6 +1,12 @@
 import type { Config } from '../config.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
-import type { Broker, Delivery, LogRecord, OffsetRange, ReceivedRecord } from '../service-layer/unit-of-work.ts';
+import type {
+  Broker,
+  Delivery,
+  LogRecord,
+  OffsetRange,
+  ReceivedRecord,
+} from '../service-layer/unit-of-work.ts';
 import { ReplayRefusedError } from './errors.ts';
 import { isBefore, type Place } from './place.ts';
 import type { Watch } from './rebuild.ts';
@@ -49,24 +55,41 @@ export interface EventCopyReport {
  */
 export async function planEventCopy(
   broker: Broker,
-  { commandsTopic, eventsTopic, deadLettersTopic }: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'deadLettersTopic'>,
+  {
+    commandsTopic,
+    eventsTopic,
+    deadLettersTopic,
+  }: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'deadLettersTopic'>,
   target: string,
   selection: EventSelection,
   resume: ReadonlyMap<number, number> | null,
 ): Promise<EventCopyPlan> {
   if ([commandsTopic, eventsTopic, deadLettersTopic].includes(target))
-    throw new ReplayRefusedError(`${target} is a topic of the service itself: name one of the consumer that lost its state`);
+    throw new ReplayRefusedError(
+      `${target} is a topic of the service itself: name one of the consumer that lost its state`,
+    );
   const present = await broker.offsetRanges(eventsTopic);
   const maxMessageBytes = await broker.maxMessageBytes(eventsTopic);
   await broker.ensureTopics([{ name: target, partitions: present.length, maxMessageBytes }], false);
-  const unknown = [...(resume?.keys() ?? [])].find((partition) => !present.some((range) => range.partition === partition));
-  if (unknown !== undefined) throw new ReplayRefusedError(`${eventsTopic} has no partition ${unknown}: --resume belongs to another copy`);
-  const ranges = present.map((range) => narrowed(range, selection, resume?.get(range.partition) ?? 0));
+  const unknown = [...(resume?.keys() ?? [])].find(
+    (partition) => !present.some((range) => range.partition === partition),
+  );
+  if (unknown !== undefined)
+    throw new ReplayRefusedError(
+      `${eventsTopic} has no partition ${unknown}: --resume belongs to another copy`,
+    );
+  const ranges = present.map((range) =>
+    narrowed(range, selection, resume?.get(range.partition) ?? 0),
+  );
   return { eventsTopic, target, ranges, selection };
 }
 
 /** By what is known before anything is read: moments are compared with each record. */
-function narrowed({ partition, beginning, end }: OffsetRange, { from, to }: EventSelection, resumed: number): OffsetRange {
+function narrowed(
+  { partition, beginning, end }: OffsetRange,
+  { from, to }: EventSelection,
+  resumed: number,
+): OffsetRange {
   const last = to && 'offset' in to ? Math.min(end, to.offset) : end;
   const first = Math.max(beginning, resumed, from && 'offset' in from ? from.offset : 0);
   return { partition, beginning: Math.min(first, last), end: last };
@@ -89,7 +112,9 @@ export class EventCopy {
   constructor(broker: Broker, plan: EventCopyPlan) {
     this.#broker = broker;
     this.#plan = plan;
-    this.#positions = new Map(plan.ranges.map(({ partition, beginning }) => [partition, beginning]));
+    this.#positions = new Map(
+      plan.ranges.map(({ partition, beginning }) => [partition, beginning]),
+    );
   }
 
   /** Of each partition the offset from which on nothing was sent. */
@@ -136,7 +161,9 @@ export class EventCopy {
   #matches({ events }: PublishedAnswer): boolean {
     const { type, sku } = this.#plan.selection;
     return events.some(
-      (event) => (type === null || event.type === type) && (sku === null || ('sku' in event.data && event.data.sku === sku)),
+      (event) =>
+        (type === null || event.type === type) &&
+        (sku === null || ('sku' in event.data && event.data.sku === sku)),
     );
   }
 
@@ -155,7 +182,11 @@ function chunksOf({ partition, records, nextOffset }: Delivery): readonly Delive
   const chunks: Delivery[] = [];
   for (let start = 0; start === 0 || start < records.length; start += CHUNK_RECORDS) {
     const next = records[start + CHUNK_RECORDS];
-    chunks.push({ partition, records: records.slice(start, start + CHUNK_RECORDS), nextOffset: next ? next.offset : nextOffset });
+    chunks.push({
+      partition,
+      records: records.slice(start, start + CHUNK_RECORDS),
+      nextOffset: next ? next.offset : nextOffset,
+    });
   }
   return chunks;
 }

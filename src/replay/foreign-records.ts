@@ -34,7 +34,10 @@ export class ForeignRecords {
    * @throws {ForeignRecordError} others wrote it, and nobody has decided to skip such records
    * @throws {ReplayRefusedError} it has this service's source and id: skipping it could lose an event
    */
-  take({ topic, partition, offset }: Pick<ReceivedRecord, 'topic' | 'partition' | 'offset'>, { message, isOurs }: ForeignMessage): void {
+  take(
+    { topic, partition, offset }: Pick<ReceivedRecord, 'topic' | 'partition' | 'offset'>,
+    { message, isOurs }: ForeignMessage,
+  ): void {
     const place = `${topic}/${partition}/${offset}`;
     if (isOurs) {
       throw new ReplayRefusedError(
@@ -42,7 +45,8 @@ export class ForeignRecords {
           'It is never skipped. If a newer version of the service wrote it, use that version',
       );
     }
-    if (!this.#skip) throw new ForeignRecordError(`${place} is no event of this service: ${message}`);
+    if (!this.#skip)
+      throw new ForeignRecordError(`${place} is no event of this service: ${message}`);
     this.#count += 1;
     if (this.#first.length < PLACES_NAMED) this.#first.push(place);
   }
@@ -50,5 +54,7 @@ export class ForeignRecords {
 
 /** In plain words. */
 export function describeSkipped({ count, first }: SkippedRecords): string {
-  return count === 0 ? 'none' : `${count} (${first.join(', ')}${count > first.length ? ', …' : ''})`;
+  return count === 0
+    ? 'none'
+    : `${count} (${first.join(', ')}${count > first.length ? ', …' : ''})`;
 }

@@ -18,7 +18,8 @@ export async function readGroupPositions(
   if (!committed.includes(null)) return committed;
   const ranges = await broker.offsetRanges(commandsTopic);
   const isLost = committed.some(
-    (offset, partition) => offset === null && (ranges.find((range) => range.partition === partition)?.end ?? 0) > 0,
+    (offset, partition) =>
+      offset === null && (ranges.find((range) => range.partition === partition)?.end ?? 0) > 0,
   );
   if (!isLost) return committed;
   const { nextOffsets } = await answers.read(commandsTopic, watch);

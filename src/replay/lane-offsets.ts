@@ -4,7 +4,12 @@ import { type LaneOwner, readLaneOwners } from '../adapters/database/rebuild-tar
 import type { AnswerReader, Watch } from '../entrypoints/answered-offsets.ts';
 import { NOTHING_ANSWERED_HERE } from '../entrypoints/lost-offset.ts';
 import { fenceGroup, openLaneProducer } from '../entrypoints/transactional-ids.ts';
-import { type Broker, FencedError, type LaneStore, type Partition } from '../service-layer/unit-of-work.ts';
+import {
+  type Broker,
+  FencedError,
+  type LaneStore,
+  type Partition,
+} from '../service-layer/unit-of-work.ts';
 import { ReplayRefusedError } from './errors.ts';
 
 /** What an operator decides about answers of which nobody can prove whether they are out. */
@@ -45,19 +50,31 @@ const FENCED_RETRIES = 5;
 const FENCED_RETRY_MS = 500;
 
 /** Looks at every lane, and changes nothing. @param stable the lane whose committed offset must not lag */
-export async function readLaneOffsets(sources: LaneSources, watch: Watch, stable?: number): Promise<readonly LaneOffsets[]> {
+export async function readLaneOffsets(
+  sources: LaneSources,
+  watch: Watch,
+  stable?: number,
+): Promise<readonly LaneOffsets[]> {
   const { broker, database, store, answers, commandsTopic: topic, group } = sources;
   const committed = await broker.committedOffsets(group, topic, stable);
   const owners = await readLaneOwners(database, topic);
   const found = await answers.read(topic, watch);
-  const inDoubt = [...owners.values()].some(({ nextOffset }) => nextOffset > 0) ? 'doubtful' : 'empty';
+  const inDoubt = [...owners.values()].some(({ nextOffset }) => nextOffset > 0)
+    ? 'doubtful'
+    : 'empty';
   return await Promise.all(
     committed.map(async (offset, partition) => {
       const owner = owners.get(partition);
       const position = owner?.nextOffset ?? 0;
       const published = Math.max(offset ?? 0, found.nextOffsets.get(partition) ?? 0);
       const isProven = found.isComplete && !(found.isUnused && position > 0);
-      const state = isKnown(offset, owner, group) ? 'known' : position < published ? 'older' : isProven ? 'proven' : inDoubt;
+      const state = isKnown(offset, owner, group)
+        ? 'known'
+        : position < published
+          ? 'older'
+          : isProven
+            ? 'proven'
+            : inDoubt;
       const waiting = await countWaiting(store, { topic, partition }, published, position);
       return { partition, committed: offset, position, published, waiting, state } as const;
     }),
@@ -70,20 +87,35 @@ export async function readLaneOffsets(sources: LaneSources, watch: Watch, stable
  * @returns each lane's committed offset
  * @throws {ReplayRefusedError} the database belongs to another log, or has answered nothing
  */
-export async function settleLaneOffsets(sources: LaneSources, choice: Choice, watch: Watch): Promise<ReadonlyMap<number, number>> {
+export async function settleLaneOffsets(
+  sources: LaneSources,
+  choice: Choice,
+  watch: Watch,
+): Promise<ReadonlyMap<number, number>> {
   const settled = new Map<number, number>();
   const lanes = await readLaneOffsets(sources, watch);
-  if (lanes.some(({ state }) => state === 'empty')) throw new ReplayRefusedError(NOTHING_ANSWERED_HERE);
+  if (lanes.some(({ state }) => state === 'empty'))
+    throw new ReplayRefusedError(NOTHING_ANSWERED_HERE);
   for (const { partition, state } of lanes) {
     if (state !== 'doubtful') continue;
-    const offset = await settleLane(sources, { topic: sources.commandsTopic, partition }, choice, watch);
+    const offset = await settleLane(
+      sources,
+      { topic: sources.commandsTopic, partition },
+      choice,
+      watch,
+    );
     if (offset !== null) settled.set(partition, offset);
   }
   return settled;
 }
 
 /** A running lane may open between our steps, and fence us: then it is looked at again. @returns null: there is no doubt any more */
-async function settleLane(sources: LaneSources, lane: Partition, choice: Choice, watch: Watch): Promise<number | null> {
+async function settleLane(
+  sources: LaneSources,
+  lane: Partition,
+  choice: Choice,
+  watch: Watch,
+): Promise<number | null> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await tryToSettle(sources, lane, choice, watch);
@@ -94,17 +126,26 @@ async function settleLane(sources: LaneSources, lane: Partition, choice: Choice,
   }
 }
 
-async function tryToSettle(sources: LaneSources, lane: Partition, choice: Choice, watch: Watch): Promise<number | null> {
+async function tryToSettle(
+  sources: LaneSources,
+  lane: Partition,
+  choice: Choice,
+  watch: Watch,
+): Promise<number | null> {
   const { broker, store, group } = sources;
   const producer = await openLaneProducer(broker, store, group, lane, watch.signal);
   try {
     const logId = await broker.logId(lane.topic);
     const claim = await store.claim(lane, logId, group);
     if (claim.logId !== logId)
-      throw new ReplayRefusedError(`The database belongs to another log (${claim.logId}) than the topics (${logId})`);
+      throw new ReplayRefusedError(
+        `The database belongs to another log (${claim.logId}) than the topics (${logId})`,
+      );
     if (claim.formerGroup !== null) await fenceGroup(broker, claim.formerGroup, lane, watch.signal);
     // From here on no owner publishes: what is read now stays true.
-    const now = (await readLaneOffsets(sources, watch, lane.partition)).find(({ partition }) => partition === lane.partition);
+    const now = (await readLaneOffsets(sources, watch, lane.partition)).find(
+      ({ partition }) => partition === lane.partition,
+    );
     if (now?.state !== 'doubtful') return null;
     const nextOffset = choice === 'publish' ? now.published : now.position;
     await producer.publish([], { ...lane, group, nextOffset });
@@ -116,11 +157,18 @@ async function tryToSettle(sources: LaneSources, lane: Partition, choice: Choice
 }
 
 function isKnown(committed: number | null, owner: LaneOwner | undefined, group: string): boolean {
-  const isOurs = owner === undefined || (owner.formerGroup === null && (owner.group === null || owner.group === group));
+  const isOurs =
+    owner === undefined ||
+    (owner.formerGroup === null && (owner.group === null || owner.group === group));
   return committed !== null && isOurs;
 }
 
-async function countWaiting(store: LaneStore, lane: Partition, from: number, below: number): Promise<number> {
+async function countWaiting(
+  store: LaneStore,
+  lane: Partition,
+  from: number,
+  below: number,
+): Promise<number> {
   let count = 0;
   for (let offset = from; offset < below; ) {
     const waiting = await store.readOutbox(lane, offset, below);

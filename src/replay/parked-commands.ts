@@ -17,7 +17,12 @@ import { subjectOfSku, subjectsNamedBy } from '../domain/subjects.ts';
 import type { CutList } from '../messages/dead-letters.ts';
 import { readCommand } from '../messages/incoming.ts';
 import { Parking } from '../service-layer/parking.ts';
-import type { Broker, Delivery, ParkedCommand, ReceivedRecord } from '../service-layer/unit-of-work.ts';
+import type {
+  Broker,
+  Delivery,
+  ParkedCommand,
+  ReceivedRecord,
+} from '../service-layer/unit-of-work.ts';
 import { ReplayRefusedError } from './errors.ts';
 import type { RebuildPlan } from './rebuild-plan.ts';
 
@@ -41,16 +46,28 @@ const NO_LIMITS = { ofProduct: Number.POSITIVE_INFINITY, inAll: Number.POSITIVE_
  *
  * @param sql reads the rebuilt database
  */
-export async function completeParked(sql: Sql, dialect: Dialect, letters: readonly ParkedByLetter[]): Promise<readonly ParkedCommand[]> {
+export async function completeParked(
+  sql: Sql,
+  dialect: Dialect,
+  letters: readonly ParkedByLetter[],
+): Promise<readonly ParkedCommand[]> {
   const commands: ParkedCommand[] = [];
-  for (const { parked, lacking, sentAs } of letters.toSorted((one, other) => one.parked.position - other.parked.position)) {
+  for (const { parked, lacking, sentAs } of letters.toSorted(
+    (one, other) => one.parked.position - other.parked.position,
+  )) {
     if (sentAs !== null && (await isAnyAnswered(sql, dialect, [sentAs]))) continue;
     if (lacking === null) commands.push(parked);
     else {
       const before = commands.filter(({ position }) => position < parked.position);
       const parking = new Parking({ commands: before, lastPosition: 0, standing: 0 }, NO_LIMITS);
-      const subjects = parking.widened([...new Set([...parked.subjects, ...(await subjectsStored(sql, lacking.command))])]);
-      commands.push({ ...parked, subjects, behind: lacking.behind ? parking.before(parked.id, subjects) : parked.behind });
+      const subjects = parking.widened([
+        ...new Set([...parked.subjects, ...(await subjectsStored(sql, lacking.command))]),
+      ]);
+      commands.push({
+        ...parked,
+        subjects,
+        behind: lacking.behind ? parking.before(parked.id, subjects) : parked.behind,
+      });
     }
   }
   return commands;
@@ -59,9 +76,14 @@ export async function completeParked(sql: Sql, dialect: Dialect, letters: readon
 /** The products that the command means and does not name. */
 async function subjectsStored(sql: Sql, command: Command): Promise<readonly string[]> {
   const stored = async (from: string, name: string) =>
-    (await sql<{ sku: string }>(`select sku from ${from} = ?`, [name])).map(({ sku }) => subjectOfSku(sku));
-  if (command.type === 'ChangeBatchQuantity') return stored('batches where reference', command.reference);
-  return command.type === 'DeallocateOrder' && command.sku === null ? stored('order_lines where orderid', command.orderid) : [];
+    (await sql<{ sku: string }>(`select sku from ${from} = ?`, [name])).map(({ sku }) =>
+      subjectOfSku(sku),
+    );
+  if (command.type === 'ChangeBatchQuantity')
+    return stored('batches where reference', command.reference);
+  return command.type === 'DeallocateOrder' && command.sku === null
+    ? stored('order_lines where orderid', command.orderid)
+    : [];
 }
 
 /**
@@ -70,14 +92,24 @@ async function subjectsStored(sql: Sql, command: Command): Promise<readonly stri
  */
 export async function readParkedCommands(
   broker: Broker,
-  { deadLettersTopic, commandsTopic, positions }: Pick<RebuildPlan, 'deadLettersTopic' | 'commandsTopic' | 'positions'>,
+  {
+    deadLettersTopic,
+    commandsTopic,
+    positions,
+  }: Pick<RebuildPlan, 'deadLettersTopic' | 'commandsTopic' | 'positions'>,
   signal: AbortSignal,
 ): Promise<readonly ParkedByLetter[]> {
   const letters = await readNewestOfEach(broker, deadLettersTopic, signal);
   const open = letters.filter(({ resolution }) => resolution === null);
-  const redriven = new Map(letters.filter(({ resolution }) => resolution === 'redriven').map((letter) => [redrivenAs(letter), letter]));
+  const redriven = new Map(
+    letters
+      .filter(({ resolution }) => resolution === 'redriven')
+      .map((letter) => [redrivenAs(letter), letter]),
+  );
   const underWay =
-    redriven.size === 0 ? new Map<Identity, Identity>() : await identitiesBeyond(broker, { commandsTopic, positions }, redriven, signal);
+    redriven.size === 0
+      ? new Map<Identity, Identity>()
+      : await identitiesBeyond(broker, { commandsTopic, positions }, redriven, signal);
   return [
     ...open.map((letter) => asParked(letter, letter.identity, null)),
     ...[...underWay].flatMap(([id, sentAs]) => {
@@ -114,7 +146,11 @@ interface ParkedLetter {
  * The last letter of each command that has a place among the parked ones. Holds these, what
  * happened to letters, and one delivery.
  */
-async function readNewestOfEach(broker: Broker, topic: string, signal: AbortSignal): Promise<readonly (ParkedLetter & Fate)[]> {
+async function readNewestOfEach(
+  broker: Broker,
+  topic: string,
+  signal: AbortSignal,
+): Promise<readonly (ParkedLetter & Fate)[]> {
   const newest = new Map<Identity, ParkedLetter>();
   const fates = new Map<string, Fate>();
   const take = async ({ records }: Delivery) => {
@@ -122,7 +158,8 @@ async function readNewestOfEach(broker: Broker, topic: string, signal: AbortSign
       if (isMarker(record)) {
         const id = resolvedBy(record);
         // The first says what happened. A forged one may name anything, of any length.
-        if (id.length <= topic.length + MAX_PLACE_LENGTH && !fates.has(id)) fates.set(id, fateOf(record));
+        if (id.length <= topic.length + MAX_PLACE_LENGTH && !fates.has(id))
+          fates.set(id, fateOf(record));
         continue;
       }
       const letter = parkedLetter(record);
@@ -131,18 +168,45 @@ async function readNewestOfEach(broker: Broker, topic: string, signal: AbortSign
     }
   };
   await broker.read(topic, await broker.offsetRanges(topic), take, signal);
-  return [...newest.values()].map((letter) => ({ ...letter, ...(fates.get(letter.id) ?? UNRESOLVED) }));
+  return [...newest.values()].map((letter) => ({
+    ...letter,
+    ...(fates.get(letter.id) ?? UNRESOLVED),
+  }));
 }
 
 function parkedLetter(record: ReceivedRecord): ParkedLetter | null {
-  const { id, original, identity, skus, behind, cut = [], position, redrives, failedAt, commandId } = headOf(record);
+  const {
+    id,
+    original,
+    identity,
+    skus,
+    behind,
+    cut = [],
+    position,
+    redrives,
+    failedAt,
+    commandId,
+  } = headOf(record);
   if (position === null) return null;
   const read = readCommand(record, commandId);
   const named = read.kind === 'command' ? subjectsNamedBy(read.command) : [];
   const { partition, offset } = record;
   const subjects = [...new Set([...named, ...skus.map(subjectOfSku)])];
   const command = read.kind === 'command' && cut.length > 0 ? read.command : null;
-  return { id, partition, offset, original, identity, subjects, behind, cut, command, position, redrives, failedAt };
+  return {
+    id,
+    partition,
+    offset,
+    original,
+    identity,
+    subjects,
+    behind,
+    cut,
+    command,
+    position,
+    redrives,
+    failedAt,
+  };
 }
 
 /**
@@ -151,7 +215,9 @@ function parkedLetter(record: ReceivedRecord): ParkedLetter | null {
  */
 function isNewer(one: ParkedLetter, other: ParkedLetter): boolean {
   if (one.redrives !== other.redrives) return one.redrives > other.redrives;
-  return one.partition === other.partition ? one.offset > other.offset : one.failedAt > other.failedAt;
+  return one.partition === other.partition
+    ? one.offset > other.offset
+    : one.failedAt > other.failedAt;
 }
 
 /** Those of the commands that the lanes still have before them, each with its identity there. */
@@ -163,7 +229,11 @@ async function identitiesBeyond(
 ): Promise<ReadonlyMap<Identity, Identity>> {
   const at = new Map(positions.map(({ partition, nextOffset }) => [partition, nextOffset]));
   const ranges = (await broker.offsetRanges(commandsTopic)).map(({ partition, beginning, end }) => {
-    return { partition, beginning: Math.min(end, Math.max(beginning, at.get(partition) ?? 0)), end };
+    return {
+      partition,
+      beginning: Math.min(end, Math.max(beginning, at.get(partition) ?? 0)),
+      end,
+    };
   });
   const found = new Map<Identity, Identity>();
   const take = async ({ records }: Delivery) => {

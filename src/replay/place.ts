@@ -10,14 +10,25 @@ export type Place = { readonly offset: number } | { readonly timeMs: number };
  */
 export function readPlace(text: string, nowMs: number): Place {
   if (/^\d{1,15}$/.test(text)) return { offset: Number(text) };
-  const timeMs = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?$/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(timeMs)) throw new ReplayRefusedError(`${text} is neither an offset nor a time such as 2026-11-26T08:00:00Z`);
-  if (timeMs > nowMs) throw new ReplayRefusedError(`${text} lies in the future: it is ${new Date(nowMs).toISOString()}`);
+  const timeMs = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
+  if (Number.isNaN(timeMs))
+    throw new ReplayRefusedError(
+      `${text} is neither an offset nor a time such as 2026-11-26T08:00:00Z`,
+    );
+  if (timeMs > nowMs)
+    throw new ReplayRefusedError(
+      `${text} lies in the future: it is ${new Date(nowMs).toISOString()}`,
+    );
   return { timeMs };
 }
 
 /** Whether the record lies before the place. */
-export function isBefore({ offset, timestampMs }: Pick<ReceivedRecord, 'offset' | 'timestampMs'>, place: Place): boolean {
+export function isBefore(
+  { offset, timestampMs }: Pick<ReceivedRecord, 'offset' | 'timestampMs'>,
+  place: Place,
+): boolean {
   return 'offset' in place ? offset < place.offset : timestampMs < place.timeMs;
 }
 

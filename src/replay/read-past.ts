@@ -1,4 +1,9 @@
-import type { PastAnswer, PastBatch, PastCommand, PastCommands } from '../adapters/database/past-commands.ts';
+import type {
+  PastAnswer,
+  PastBatch,
+  PastCommand,
+  PastCommands,
+} from '../adapters/database/past-commands.ts';
 import { originalOf } from '../cli/dead-letter-box.ts';
 import { identityOf } from '../domain/identity.ts';
 import { readCommand } from '../messages/incoming.ts';
@@ -37,10 +42,21 @@ export interface PastRead {
  * @throws {ReplayRefusedError} a message in the events topic is foreign
  * @throws what the signal was aborted with
  */
-export async function readPast(broker: Broker, ranges: PastRanges, past: PastCommands, watch: Watch): Promise<PastRead> {
+export async function readPast(
+  broker: Broker,
+  ranges: PastRanges,
+  past: PastCommands,
+  watch: Watch,
+): Promise<PastRead> {
   const { commandsTopic, eventsTopic, deadLettersTopic } = ranges;
-  const ends = new Map(ranges.commands.map(({ partition, end }) => [`${commandsTopic}/${partition}`, end]));
-  const read = async (topic: string, from: readonly OffsetRange[], take: (records: readonly ReceivedRecord[]) => Promise<void>) => {
+  const ends = new Map(
+    ranges.commands.map(({ partition, end }) => [`${commandsTopic}/${partition}`, end]),
+  );
+  const read = async (
+    topic: string,
+    from: readonly OffsetRange[],
+    take: (records: readonly ReceivedRecord[]) => Promise<void>,
+  ) => {
     const taken = async ({ records }: { readonly records: readonly ReceivedRecord[] }) => {
       await take(records);
       await watch.advance(records.length);
@@ -63,7 +79,9 @@ export async function readPast(broker: Broker, ranges: PastRanges, past: PastCom
     await past.addAnswers(answers.map(pastAnswer), answers.flatMap(createdBatches));
   });
   // What was done with a letter later lies there too, and names no place.
-  await read(deadLettersTopic, ranges.deadLetters, (records) => past.addDeadLetters(records.map(originalOf)));
+  await read(deadLettersTopic, ranges.deadLetters, (records) =>
+    past.addDeadLetters(records.map(originalOf)),
+  );
   return { asked, foreign: foreign.skipped };
 }
 
@@ -73,10 +91,20 @@ function pastCommand(record: ReceivedRecord): PastCommand {
   const place = { lane, offset, timestampMs };
   const incoming = readCommand(record, `${lane}/${offset}`);
   if (incoming.kind === 'unreadable') {
-    return { ...place, identity: identityOf({ source: null, id: null }, `${lane}/${offset}`), command: null, reference: null };
+    return {
+      ...place,
+      identity: identityOf({ source: null, id: null }, `${lane}/${offset}`),
+      command: null,
+      reference: null,
+    };
   }
   const { identity, command } = incoming;
-  return { ...place, identity, command: JSON.stringify(command), reference: command.type === 'CreateBatch' ? command.reference : null };
+  return {
+    ...place,
+    identity,
+    command: JSON.stringify(command),
+    reference: command.type === 'CreateBatch' ? command.reference : null,
+  };
 }
 
 function readAnswer(record: ReceivedRecord, foreign: ForeignRecords): readonly PublishedAnswer[] {
@@ -89,7 +117,14 @@ function readAnswer(record: ReceivedRecord, foreign: ForeignRecords): readonly P
 function pastAnswer({ source, identity, time, events }: PublishedAnswer): PastAnswer {
   const { topic, partition, offset } = source;
   const lane = `${topic}/${partition}`;
-  return { lane, offset, part: numberOf(events[0]?.id ?? ''), identity, timeMs: Date.parse(time), events: JSON.stringify(events) };
+  return {
+    lane,
+    offset,
+    part: numberOf(events[0]?.id ?? ''),
+    identity,
+    timeMs: Date.parse(time),
+    events: JSON.stringify(events),
+  };
 }
 
 /** Of an event among those of one command; a single one has none. */
@@ -99,6 +134,8 @@ function numberOf(id: string): number {
 
 function createdBatches({ events }: PublishedAnswer): readonly PastBatch[] {
   return events.flatMap((event) =>
-    event.type === 'BatchCreated' ? [{ reference: event.data.reference, sku: event.data.sku, sequence: event.sequence }] : [],
+    event.type === 'BatchCreated'
+      ? [{ reference: event.data.reference, sku: event.data.sku, sequence: event.sequence }]
+      : [],
   );
 }

@@ -1,6 +1,11 @@
 import type { Config } from '../config.ts';
 import { AnswerReader, type Watch } from '../entrypoints/answered-offsets.ts';
-import { type Broker, type OffsetRange, type PartitionOffset, TroubleError } from '../service-layer/unit-of-work.ts';
+import {
+  type Broker,
+  type OffsetRange,
+  type PartitionOffset,
+  TroubleError,
+} from '../service-layer/unit-of-work.ts';
 import { readGroupPositions } from './group-positions.ts';
 import type { Place } from './place.ts';
 
@@ -36,18 +41,37 @@ const UNWATCHED: Watch = { signal: new AbortController().signal, onProgress: () 
 export async function planRebuild(
   broker: Broker,
   config: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'deadLettersTopic' | 'groupId'>,
-  { until, fromCopy, skipForeign = false }: Pick<RebuildPlan, 'until' | 'fromCopy'> & Partial<Pick<RebuildPlan, 'skipForeign'>>,
+  {
+    until,
+    fromCopy,
+    skipForeign = false,
+  }: Pick<RebuildPlan, 'until' | 'fromCopy'> & Partial<Pick<RebuildPlan, 'skipForeign'>>,
   answers: AnswerReader = new AnswerReader(broker, config, { info: () => {} }),
   watch: Watch = UNWATCHED,
 ): Promise<RebuildPlan> {
   const { commandsTopic, eventsTopic, deadLettersTopic, groupId: group } = config;
-  const [logId, eventsLogId] = await Promise.all([broker.logId(commandsTopic), broker.logId(eventsTopic)]);
+  const [logId, eventsLogId] = await Promise.all([
+    broker.logId(commandsTopic),
+    broker.logId(eventsTopic),
+  ]);
   const committed = await readGroupPositions(broker, { group, commandsTopic }, answers, watch);
   const ranges = await broker.offsetRanges(eventsTopic);
   const positions = committed.flatMap((nextOffset, partition) =>
     nextOffset === null ? [] : [{ topic: commandsTopic, partition, nextOffset }],
   );
-  return { eventsTopic, commandsTopic, deadLettersTopic, group, logId, eventsLogId, ranges, positions, until, fromCopy, skipForeign };
+  return {
+    eventsTopic,
+    commandsTopic,
+    deadLettersTopic,
+    group,
+    logId,
+    eventsLogId,
+    ranges,
+    positions,
+    until,
+    fromCopy,
+    skipForeign,
+  };
 }
 
 /** How many offsets there are to read: a little more than records, since transactions take some. */
@@ -57,7 +81,8 @@ export function countOffsets(ranges: readonly OffsetRange[]): number {
 
 /** Whether an unfinished rebuild can go on: the topics are the ones it began with. What it skips may be decided later. */
 export function isSame(begun: RebuildPlan, now: RebuildPlan): boolean {
-  const identity = ({ ranges: _, positions: __, skipForeign: ___, ...rest }: RebuildPlan) => JSON.stringify(rest);
+  const identity = ({ ranges: _, positions: __, skipForeign: ___, ...rest }: RebuildPlan) =>
+    JSON.stringify(rest);
   return identity(begun) === identity(now);
 }
 

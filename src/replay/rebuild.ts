@@ -1,7 +1,15 @@
 import type { Database } from '../adapters/database/database.ts';
 import { EventFold, type FoldedEvent, UnfoldableError } from '../adapters/database/event-fold.ts';
 import { replaceParked } from '../adapters/database/parked-commands.ts';
-import { isEmpty, isUsedByOthers, readMark, readSeen, writeMark, writePositions, writeSeen } from '../adapters/database/rebuild-target.ts';
+import {
+  isEmpty,
+  isUsedByOthers,
+  readMark,
+  readSeen,
+  writeMark,
+  writePositions,
+  writeSeen,
+} from '../adapters/database/rebuild-target.ts';
 import { asLongWork } from '../adapters/database/statement-timeout.ts';
 import type { Identity } from '../domain/identity.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
@@ -76,7 +84,12 @@ export class Rebuild {
     this.#plan = plan;
     this.#fold = new EventFold(database);
     this.#foreign = new ForeignRecords(plan.skipForeign);
-    this.#positions = new Map(plan.positions.map(({ topic, partition, nextOffset }) => [`${topic}/${partition}`, nextOffset]));
+    this.#positions = new Map(
+      plan.positions.map(({ topic, partition, nextOffset }) => [
+        `${topic}/${partition}`,
+        nextOffset,
+      ]),
+    );
   }
 
   get plan(): RebuildPlan {
@@ -91,22 +104,37 @@ export class Rebuild {
   static async into(database: Database, broker: Broker, plan: RebuildPlan): Promise<Rebuild> {
     await database.runMigrations();
     if (await isUsedByOthers(database))
-      throw new ReplayRefusedError('The target is in use by another process: stop the service that runs on it first');
+      throw new ReplayRefusedError(
+        'The target is in use by another process: stop the service that runs on it first',
+      );
     const mark = await readMark(database);
-    if (mark?.state === 'past') throw new ReplayRefusedError('The target shows the past, from a rebuild with --until: use another one');
+    if (mark?.state === 'past')
+      throw new ReplayRefusedError(
+        'The target shows the past, from a rebuild with --until: use another one',
+      );
     if (mark) {
       const begun = readPlan(mark.plan);
-      if (isSame(begun, plan)) return new Rebuild(broker, database, { ...begun, skipForeign: begun.skipForeign || plan.skipForeign });
+      if (isSame(begun, plan))
+        return new Rebuild(broker, database, {
+          ...begun,
+          skipForeign: begun.skipForeign || plan.skipForeign,
+        });
       throw new ReplayRefusedError(
         'The target holds an unfinished rebuild of other topics, or of another moment: finish that one, or use another target',
       );
     }
     const empty = await isEmpty(database);
     if (!empty && !plan.fromCopy) {
-      throw new ReplayRefusedError('The target is not empty: name an empty one, or add --from-copy to bring an older copy up to date');
+      throw new ReplayRefusedError(
+        'The target is not empty: name an empty one, or add --from-copy to bring an older copy up to date',
+      );
     }
     if (!plan.until) await refuseEmptyTopic(broker, plan);
-    const rebuild = new Rebuild(broker, database, plan.fromCopy ? await withoutWhatIsSeen(database, plan) : plan);
+    const rebuild = new Rebuild(
+      broker,
+      database,
+      plan.fromCopy ? await withoutWhatIsSeen(database, plan) : plan,
+    );
     await rebuild.#refuseLostBeginning(new Map());
     return rebuild;
   }
@@ -117,7 +145,8 @@ export class Rebuild {
     await this.#fold.prepare();
     const progress = await this.#fold.progress();
     return this.#plan.ranges.reduce(
-      (sum, { partition, beginning }) => sum + Math.max(0, (progress.get(partition) ?? beginning) - beginning),
+      (sum, { partition, beginning }) =>
+        sum + Math.max(0, (progress.get(partition) ?? beginning) - beginning),
       0,
     );
   }
@@ -137,7 +166,10 @@ export class Rebuild {
     try {
       const progress = await this.#fold.progress();
       await this.#refuseLostBeginning(progress);
-      const left = this.#plan.ranges.map((range) => ({ ...range, beginning: progress.get(range.partition) ?? range.beginning }));
+      const left = this.#plan.ranges.map((range) => ({
+        ...range,
+        beginning: progress.get(range.partition) ?? range.beginning,
+      }));
       let at = new Map(left.map(({ partition, beginning }) => [partition, beginning]));
       await this.#broker.read(
         this.#plan.eventsTopic,
@@ -163,7 +195,12 @@ export class Rebuild {
       });
       throw error;
     }
-    return { read: this.#read, applied: this.#applied, skipped: this.#skipped, foreign: this.#foreign.skipped };
+    return {
+      read: this.#read,
+      applied: this.#applied,
+      skipped: this.#skipped,
+      foreign: this.#foreign.skipped,
+    };
   }
 
   async #take({ partition, records, nextOffset }: Delivery): Promise<void> {
@@ -195,7 +232,10 @@ export class Rebuild {
 
   /** Whether the lane will not handle the command again. */
   #isPassed({ source: { topic, partition, offset } }: PublishedAnswer): boolean {
-    return topic !== this.#plan.commandsTopic || offset < (this.#positions.get(`${topic}/${partition}`) ?? 0);
+    return (
+      topic !== this.#plan.commandsTopic ||
+      offset < (this.#positions.get(`${topic}/${partition}`) ?? 0)
+    );
   }
 
   /**
@@ -207,11 +247,15 @@ export class Rebuild {
     const { until, fromCopy, eventsTopic, eventsLogId } = this.#plan;
     if (until) return;
     const seen = fromCopy ? await readSeen(this.#database, eventsTopic, eventsLogId) : null;
-    const needed = (partition: number) => progress.get(partition) ?? (fromCopy ? seen?.get(partition) : 0) ?? Number.POSITIVE_INFINITY;
-    const lost = (await this.#broker.offsetRanges(eventsTopic)).filter(({ partition, beginning }) => beginning > needed(partition));
+    const needed = (partition: number) =>
+      progress.get(partition) ?? (fromCopy ? seen?.get(partition) : 0) ?? Number.POSITIVE_INFINITY;
+    const lost = (await this.#broker.offsetRanges(eventsTopic)).filter(
+      ({ partition, beginning }) => beginning > needed(partition),
+    );
     if (lost.length === 0) return;
     const begins = lost.map(
-      ({ partition, beginning }) => `${partition} begins at ${beginning}, and is needed from ${needed(partition)} on`,
+      ({ partition, beginning }) =>
+        `${partition} begins at ${beginning}, and is needed from ${needed(partition)} on`,
     );
     throw new ReplayRefusedError(
       `The retention of ${eventsTopic} has deleted events (partition ${begins.join(', ')}). ${THE_WAYS_THAT_REMAIN}`,
@@ -224,7 +268,9 @@ export class Rebuild {
     if (conflicts.length === 0) return;
     const { eventsTopic } = this.#plan;
     const named = conflicts.map((conflict) => describeConflict(conflict, eventsTopic)).join('; ');
-    throw new ReplayRefusedError(`Different events have one sequence: ${named}. ${eventsTopic} has two writers, or was changed`);
+    throw new ReplayRefusedError(
+      `Different events have one sequence: ${named}. ${eventsTopic} has two writers, or was changed`,
+    );
   }
 
   /** Of the past, what lacks an earlier event is left out; a database to run on must lack nothing. */
@@ -232,7 +278,9 @@ export class Rebuild {
     if (this.#plan.until) return;
     const gaps = await this.#fold.gaps(GAPS_NAMED);
     if (gaps.length === 0) return;
-    const named = gaps.map(({ sku, missing }) => `${sku} from ce_sequence ${missing} on`).join(', ');
+    const named = gaps
+      .map(({ sku, missing }) => `${sku} from ce_sequence ${missing} on`)
+      .join(', ');
     throw new ReplayRefusedError(
       this.#plan.ranges.some(({ beginning }) => beginning > 0)
         ? `Events are missing (${named}): the retention of ${this.#plan.eventsTopic} has deleted its beginning. ${THE_WAYS_THAT_REMAIN}`
@@ -244,16 +292,29 @@ export class Rebuild {
   async #finish(signal: AbortSignal): Promise<number> {
     const { until, positions, logId, eventsTopic, eventsLogId, ranges } = this.#plan;
     const parked = until ? [] : await readParkedCommands(this.#broker, this.#plan, signal);
-    if (!until) await readAnsweredCommands(this.#broker, this.#plan, (answered) => this.#fold.addAnswered(answered), signal);
+    if (!until)
+      await readAnsweredCommands(
+        this.#broker,
+        this.#plan,
+        (answered) => this.#fold.addAnswered(answered),
+        signal,
+      );
     return this.#fold.fold(async (sql) => {
       await this.#fold.forget(sql);
       await sql('delete from rebuilds');
       if (until) {
-        await sql('insert into rebuilds (state, plan) values (?, ?)', ['past', JSON.stringify(this.#plan)]);
+        await sql('insert into rebuilds (state, plan) values (?, ?)', [
+          'past',
+          JSON.stringify(this.#plan),
+        ]);
         return;
       }
       await writePositions(sql, positions, logId);
-      const seen = ranges.map(({ partition, end: nextOffset }) => ({ topic: eventsTopic, partition, nextOffset }));
+      const seen = ranges.map(({ partition, end: nextOffset }) => ({
+        topic: eventsTopic,
+        partition,
+        nextOffset,
+      }));
       await writeSeen(sql, seen, eventsLogId);
       const { dialect } = this.#database;
       await replaceParked(sql, dialect, await completeParked(sql, dialect, parked));
@@ -264,6 +325,7 @@ export class Rebuild {
 /** A snapshot knows how far it has the events topic; of another copy all of it is read. */
 async function withoutWhatIsSeen(database: Database, plan: RebuildPlan): Promise<RebuildPlan> {
   const seen = await readSeen(database, plan.eventsTopic, plan.eventsLogId);
-  const from = ({ partition, beginning, end }: OffsetRange) => Math.min(end, Math.max(beginning, seen?.get(partition) ?? 0));
+  const from = ({ partition, beginning, end }: OffsetRange) =>
+    Math.min(end, Math.max(beginning, seen?.get(partition) ?? 0));
   return { ...plan, ranges: plan.ranges.map((range) => ({ ...range, beginning: from(range) })) };
 }

@@ -3,7 +3,8 @@ import { isEmpty } from '../adapters/database/rebuild-target.ts';
 
 /** What to do about a service's database that is older than the topics: the command, as it can be copied, where the service's settings are. */
 export async function recoveryAdvice(database: Database, url: string): Promise<string> {
-  const byItself = 'start the service with AUTO_RECOVER=true, and it rebuilds the database by itself';
+  const byItself =
+    'start the service with AUTO_RECOVER=true, and it rebuilds the database by itself';
   const command = await rebuildCommand(database, url);
   return command === null ? byItself : `stop the service, then: ${command}   (or ${byItself})`;
 }

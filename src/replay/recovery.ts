@@ -22,7 +22,10 @@ const LOG_EVERY_MS = 5_000;
 export interface RecoveryOptions {
   readonly database: Database;
   readonly broker: Broker;
-  readonly config: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'deadLettersTopic' | 'groupId' | 'databaseUrl'>;
+  readonly config: Pick<
+    Config,
+    'commandsTopic' | 'eventsTopic' | 'deadLettersTopic' | 'groupId' | 'databaseUrl'
+  >;
   readonly log: Logger;
 }
 
@@ -88,7 +91,8 @@ export class Recovery {
     const names = { group: config.groupId, commandsTopic: config.commandsTopic };
     const committed = await readGroupPositions(broker, names, this.#answers, watch);
     const positions = await readPositions(database, config.commandsTopic);
-    if (positions.some((position) => position.logId !== null && position.logId !== logId)) return false;
+    if (positions.some((position) => position.logId !== null && position.logId !== logId))
+      return false;
     const at = new Map(positions.map(({ partition, nextOffset }) => [partition, nextOffset]));
     return committed.some((offset, partition) => (at.get(partition) ?? 0) < (offset ?? 0));
   }
@@ -119,7 +123,13 @@ export class Recovery {
     const { database, broker, config, log } = this.#options;
     const mark = await readMark(database);
     const fromCopy = mark ? readPlan(mark.plan).fromCopy : !(await isEmpty(database));
-    const plan = await planRebuild(broker, config, { until: null, fromCopy }, this.#answers, this.#watch(signal));
+    const plan = await planRebuild(
+      broker,
+      config,
+      { until: null, fromCopy },
+      this.#answers,
+      this.#watch(signal),
+    );
     const rebuild = await Rebuild.into(database, broker, plan);
     const total = countOffsets(rebuild.plan.ranges);
     let done = await rebuild.done();
@@ -129,8 +139,15 @@ export class Recovery {
       this.#progress = `The database is being rebuilt from ${config.eventsTopic}: ${percent(done, total)} % of ${total} offsets`;
     };
     show();
-    const how = mark ? 'going on with its unfinished rebuild' : fromCopy ? 'bringing it up to date' : 'building it anew';
-    log.warn({ total, done }, `The database is older than the topics: ${how} from ${config.eventsTopic}`);
+    const how = mark
+      ? 'going on with its unfinished rebuild'
+      : fromCopy
+        ? 'bringing it up to date'
+        : 'building it anew';
+    log.warn(
+      { total, done },
+      `The database is older than the topics: ${how} from ${config.eventsTopic}`,
+    );
     const { read, applied } = await rebuild.run({
       signal,
       advance: async (offsets) => {
@@ -143,7 +160,10 @@ export class Recovery {
     });
     this.#failures = 0;
     const seconds = Math.round(performance.now() - startedMs) / 1_000;
-    log.info({ read, applied, seconds }, `The database is rebuilt: ${read} records read in ${seconds} s`);
+    log.info(
+      { read, applied, seconds },
+      `The database is rebuilt: ${read} records read in ${seconds} s`,
+    );
   }
 
   /** Says, once, why it does not go on, and waits. */
@@ -152,8 +172,12 @@ export class Recovery {
     this.#failures += 1;
     this.#progress = null;
     const failure = `The database cannot be rebuilt: ${(error as Error).message}${await this.#wayOut(error)}`;
-    const isExpected = error instanceof TroubleError || error instanceof ReplayRefusedError || error instanceof UnfoldableError;
-    if (failure !== this.#failure) this.#options.log.error(isExpected ? {} : { err: error }, failure);
+    const isExpected =
+      error instanceof TroubleError ||
+      error instanceof ReplayRefusedError ||
+      error instanceof UnfoldableError;
+    if (failure !== this.#failure)
+      this.#options.log.error(isExpected ? {} : { err: error }, failure);
     this.#failure = failure;
     const afterMs = Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** Math.min(this.#failures - 1, 10));
     await sleep(afterMs, undefined, { signal }).catch(() => {});

@@ -19,7 +19,11 @@ import type { RebuildPlan } from './rebuild-plan.ts';
  */
 export async function readAnsweredCommands(
   broker: Broker,
-  { commandsTopic, deadLettersTopic, positions }: Pick<RebuildPlan, 'commandsTopic' | 'deadLettersTopic' | 'positions'>,
+  {
+    commandsTopic,
+    deadLettersTopic,
+    positions,
+  }: Pick<RebuildPlan, 'commandsTopic' | 'deadLettersTopic' | 'positions'>,
   take: (answered: readonly Identity[]) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -27,10 +31,15 @@ export async function readAnsweredCommands(
   const redrives = await highestRedrives(broker, deadLettersTopic, signal);
   // Retention may have overtaken the reading.
   if (await mayLackLetters(broker, deadLettersTopic)) return;
-  const isAnswered = (record: ReceivedRecord, identity: Identity) => redrivesOf(record) > (redrives.get(parkedIdentity(identity)) ?? -1);
+  const isAnswered = (record: ReceivedRecord, identity: Identity) =>
+    redrivesOf(record) > (redrives.get(parkedIdentity(identity)) ?? -1);
   const passed = new Map(positions.map(({ partition, nextOffset }) => [partition, nextOffset]));
   const ranges = (await broker.offsetRanges(commandsTopic)).map(({ partition, beginning, end }) => {
-    return { partition, beginning, end: Math.max(beginning, Math.min(end, passed.get(partition) ?? 0)) };
+    return {
+      partition,
+      beginning,
+      end: Math.max(beginning, Math.min(end, passed.get(partition) ?? 0)),
+    };
   });
   const taken = async ({ records }: Delivery) => {
     const answered = records.flatMap((record) => {
@@ -48,7 +57,11 @@ async function mayLackLetters(broker: Broker, topic: string): Promise<boolean> {
 }
 
 /** Holds an identity and a number of each command, and one delivery. */
-async function highestRedrives(broker: Broker, topic: string, signal: AbortSignal): Promise<ReadonlyMap<Identity, number>> {
+async function highestRedrives(
+  broker: Broker,
+  topic: string,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<Identity, number>> {
   const highest = new Map<Identity, number>();
   const take = async ({ records }: Delivery) => {
     for (const record of records) {

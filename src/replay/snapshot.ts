@@ -4,7 +4,14 @@ import { dirname, join } from 'node:path';
 import { copyDatabase, copySqliteFile, countRows } from '../adapters/database/copy-database.ts';
 import { Database } from '../adapters/database/database.ts';
 import { describeUrl, dialectOf, sqliteFile } from '../adapters/database/options.ts';
-import { isEmpty, isUsedByOthers, readMark, readPositions, refuseMarked, writeSeen } from '../adapters/database/rebuild-target.ts';
+import {
+  isEmpty,
+  isUsedByOthers,
+  readMark,
+  readPositions,
+  refuseMarked,
+  writeSeen,
+} from '../adapters/database/rebuild-target.ts';
 import type { Broker, PartitionOffset } from '../service-layer/unit-of-work.ts';
 import { ReplayRefusedError } from './errors.ts';
 import type { Watch } from './rebuild.ts';
@@ -27,32 +34,52 @@ export interface SnapshotPlan extends EventsSeen {
  * @throws {TroubleError} the log cannot be reached
  */
 export async function readEventsSeen(broker: Broker, topic: string): Promise<EventsSeen> {
-  const [eventsLogId, ranges] = await Promise.all([broker.logId(topic), broker.offsetRanges(topic)]);
-  return { eventsLogId, seen: ranges.map(({ partition, end: nextOffset }) => ({ topic, partition, nextOffset })) };
+  const [eventsLogId, ranges] = await Promise.all([
+    broker.logId(topic),
+    broker.offsetRanges(topic),
+  ]);
+  return {
+    eventsLogId,
+    seen: ranges.map(({ partition, end: nextOffset }) => ({ topic, partition, nextOffset })),
+  };
 }
 
 /**
  * Looks whether there can be a snapshot, and copies nothing.
  * @throws {ReplayRefusedError} @throws {MarkedDatabaseError}
  */
-export async function planSnapshot(source: Database, events: EventsSeen, commandsTopic: string, into: string): Promise<SnapshotPlan> {
+export async function planSnapshot(
+  source: Database,
+  events: EventsSeen,
+  commandsTopic: string,
+  into: string,
+): Promise<SnapshotPlan> {
   await refuseMarked(source, { goesOn: false });
   await (dialectOf(into) === 'sqlite' ? refuseOldFile(into) : refuseUsed(into));
-  return { ...events, into, rows: await countRows(source), positions: await readPositions(source, commandsTopic) };
+  return {
+    ...events,
+    into,
+    rows: await countRows(source),
+    positions: await readPositions(source, commandsTopic),
+  };
 }
 
 async function refuseOldFile(url: string): Promise<void> {
   const file = sqliteFile(url);
-  if (file === ':memory:') throw new ReplayRefusedError('A snapshot in memory would be gone at once: name a file');
-  if (await isThere(file)) throw new ReplayRefusedError(`${file} is there already: name a new file`);
-  if (!(await isThere(dirname(file)))) throw new ReplayRefusedError(`The directory ${dirname(file)} is not there`);
+  if (file === ':memory:')
+    throw new ReplayRefusedError('A snapshot in memory would be gone at once: name a file');
+  if (await isThere(file))
+    throw new ReplayRefusedError(`${file} is there already: name a new file`);
+  if (!(await isThere(dirname(file))))
+    throw new ReplayRefusedError(`The directory ${dirname(file)} is not there`);
 }
 
 async function refuseUsed(url: string): Promise<void> {
   const target = await Database.open(url);
   try {
     await target.runMigrations();
-    if ((await isEmpty(target)) && !(await readMark(target)) && !(await isUsedByOthers(target))) return;
+    if ((await isEmpty(target)) && !(await readMark(target)) && !(await isUsedByOthers(target)))
+      return;
   } finally {
     await target.close();
   }
@@ -71,7 +98,11 @@ async function isThere(path: string): Promise<boolean> {
  * a SQLite file gets its name when it is whole; in PostgreSQL it is one transaction.
  * @throws what the signal was aborted with
  */
-export async function takeSnapshot(source: Database, plan: SnapshotPlan, watch: Watch): Promise<void> {
+export async function takeSnapshot(
+  source: Database,
+  plan: SnapshotPlan,
+  watch: Watch,
+): Promise<void> {
   if (dialectOf(plan.into) === 'sqlite') return intoFile(source, plan, watch);
   if (source.dialect === 'postgresql') return copyRows(source, plan.into, plan, watch);
   // The copy of a SQLite file takes no lock; reading its tables one after the other would hold up the service.
@@ -88,14 +119,19 @@ export async function takeSnapshot(source: Database, plan: SnapshotPlan, watch: 
 async function intoFile(source: Database, plan: SnapshotPlan, watch: Watch): Promise<void> {
   const file = sqliteFile(plan.into);
   const unfinished = `${file}.unfinished`;
-  const forget = () => Promise.all(['', '-wal', '-shm', '-journal'].map((more) => rm(`${unfinished}${more}`, { force: true })));
+  const forget = () =>
+    Promise.all(
+      ['', '-wal', '-shm', '-journal'].map((more) => rm(`${unfinished}${more}`, { force: true })),
+    );
   await forget(); // What one that was killed has left.
   try {
     const url = `sqlite:///${unfinished}`;
     if (source.dialect === 'postgresql') await copyRows(source, url, plan, watch);
     else {
       await copySqliteFile(source, url);
-      await withOpen(url, (copy) => copy.transaction((sql) => writeSeen(sql, plan.seen, plan.eventsLogId)));
+      await withOpen(url, (copy) =>
+        copy.transaction((sql) => writeSeen(sql, plan.seen, plan.eventsLogId)),
+      );
       await watch.advance(plan.rows);
     }
     watch.signal.throwIfAborted();
@@ -108,7 +144,12 @@ async function intoFile(source: Database, plan: SnapshotPlan, watch: Watch): Pro
   }
 }
 
-async function copyRows(source: Database, url: string, { seen, eventsLogId }: SnapshotPlan, { advance, signal }: Watch): Promise<void> {
+async function copyRows(
+  source: Database,
+  url: string,
+  { seen, eventsLogId }: SnapshotPlan,
+  { advance, signal }: Watch,
+): Promise<void> {
   await withOpen(url, async (target) => {
     await target.runMigrations();
     await copyDatabase(source, target, {

@@ -5,9 +5,19 @@ import { copyDatabase, copySqliteFile } from '../adapters/database/copy-database
 import { Database } from '../adapters/database/database.ts';
 import { EventFold } from '../adapters/database/event-fold.ts';
 import { readPositions, readWaitingRecords } from '../adapters/database/rebuild-target.ts';
-import { type DifferenceKind, StockComparison, type StockDifference } from '../adapters/database/stock-comparison.ts';
+import {
+  type DifferenceKind,
+  StockComparison,
+  type StockDifference,
+} from '../adapters/database/stock-comparison.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
-import type { Broker, Delivery, OffsetRange, OutboxRecord, PartitionOffset } from '../service-layer/unit-of-work.ts';
+import type {
+  Broker,
+  Delivery,
+  OffsetRange,
+  OutboxRecord,
+  PartitionOffset,
+} from '../service-layer/unit-of-work.ts';
 import { foldedEvents } from './folded-events.ts';
 import { ForeignRecords, type SkippedRecords } from './foreign-records.ts';
 import type { Watch } from './rebuild.ts';
@@ -43,7 +53,8 @@ export interface VerifyReport {
 }
 
 /** The topics, and what to make of them. */
-type VerifyPlan = Pick<RebuildPlan, 'eventsTopic' | 'commandsTopic' | 'group'> & Partial<Pick<RebuildPlan, 'skipForeign'>>;
+type VerifyPlan = Pick<RebuildPlan, 'eventsTopic' | 'commandsTopic' | 'group'> &
+  Partial<Pick<RebuildPlan, 'skipForeign'>>;
 
 const OF_EACH_KIND = 5;
 /** In the place of a partition of the events topic. */
@@ -64,7 +75,12 @@ interface Placed {
  * Where the retention of the events topic has deleted its beginning, a missing event is no difference, and only products of which every
  * event is there are compared whole. The report says how many are not.
  */
-export async function verify(database: Database, broker: Broker, plan: VerifyPlan, watch: Watch): Promise<VerifyReport> {
+export async function verify(
+  database: Database,
+  broker: Broker,
+  plan: VerifyPlan,
+  watch: Watch,
+): Promise<VerifyReport> {
   const directory = await mkdtemp(join(tmpdir(), 'allocation-verify-'));
   const copyUrl = `sqlite:///${join(directory, 'copy.db')}`;
   const expected = await Database.open(`sqlite:///${join(directory, 'expected.db')}`);
@@ -123,8 +139,11 @@ class Verification {
       signal,
     );
     await this.#takeWaiting(waiting);
-    for (const [partition, offset] of committed.entries()) this.#comparePosition(partition, offset ?? 0);
-    const lost = (await this.#broker.offsetRanges(eventsTopic)).filter(({ beginning }) => beginning > 0);
+    for (const [partition, offset] of committed.entries())
+      this.#comparePosition(partition, offset ?? 0);
+    const lost = (await this.#broker.offsetRanges(eventsTopic)).filter(
+      ({ beginning }) => beginning > 0,
+    );
     await this.#judgeTopic();
     const comparison = await StockComparison.open(this.#expected, copyUrl);
     if (lost.length === 0) await this.#judgeGaps();
@@ -134,7 +153,14 @@ class Verification {
       this.#counts[kind] = count;
       this.#differences.push(...(await comparison.first(kind, OF_EACH_KIND)));
     }
-    return { read: this.#read, lost, incomplete, counts: this.#counts, differences: this.#differences, foreign: this.#foreign.skipped };
+    return {
+      read: this.#read,
+      lost,
+      incomplete,
+      counts: this.#counts,
+      differences: this.#differences,
+      foreign: this.#foreign.skipped,
+    };
   }
 
   /** Where the copy's lanes stand. @returns the events that it has not published yet */
@@ -157,7 +183,13 @@ class Verification {
       else if (this.#plan.skipForeign && !answer.isOurs) this.#foreign.take(record, answer);
       else {
         const subject = `${this.#plan.eventsTopic}/${partition}/${record.offset}`;
-        this.#note({ kind: 'foreign-record', subject, expected: 'an event of this service', found: answer.message, event: null });
+        this.#note({
+          kind: 'foreign-record',
+          subject,
+          expected: 'an event of this service',
+          found: answer.message,
+          event: null,
+        });
       }
     }
     await this.#add(answers, partition, nextOffset);
@@ -165,7 +197,9 @@ class Verification {
 
   /** Some of them may be in the topic already. */
   async #takeWaiting(records: readonly OutboxRecord[]): Promise<void> {
-    const answers = records.map(({ value, headers }) => readPublished({ value: value as Buffer, headers }));
+    const answers = records.map(({ value, headers }) =>
+      readPublished({ value: value as Buffer, headers }),
+    );
     await this.#add(
       answers.flatMap((answer) => (answer.kind === 'answer' ? [{ answer, offset: 0 }] : [])),
       IN_THE_OUTBOX,
@@ -183,7 +217,15 @@ class Verification {
     );
   }
 
-  #isIn({ topic, partition, offset }: { readonly topic: string; readonly partition: number; readonly offset: number }): boolean {
+  #isIn({
+    topic,
+    partition,
+    offset,
+  }: {
+    readonly topic: string;
+    readonly partition: number;
+    readonly offset: number;
+  }): boolean {
     return topic !== this.#plan.commandsTopic || offset < this.#positionOf(partition);
   }
 
@@ -196,7 +238,13 @@ class Verification {
     const position = this.#positionOf(partition);
     if (position >= committed) return;
     const subject = `lane ${this.#plan.commandsTopic}/${partition}`;
-    this.#note({ kind: 'position', subject, expected: `at ${committed} or beyond`, found: `at ${position}`, event: null });
+    this.#note({
+      kind: 'position',
+      subject,
+      expected: `at ${committed} or beyond`,
+      found: `at ${position}`,
+      event: null,
+    });
   }
 
   async #judgeTopic(): Promise<void> {
@@ -209,9 +257,18 @@ class Verification {
         event,
       });
     }
-    for (const { sku, sequence, firstId, firstPlace, otherId, otherPlace } of await this.#fold.conflicts(Number.MAX_SAFE_INTEGER)) {
+    for (const {
+      sku,
+      sequence,
+      firstId,
+      firstPlace,
+      otherId,
+      otherPlace,
+    } of await this.#fold.conflicts(Number.MAX_SAFE_INTEGER)) {
       const at = (id: string, place: string) =>
-        place.startsWith(`${IN_THE_OUTBOX}/`) ? `${id} in the outbox` : `${id} at ${this.#plan.eventsTopic}/${place}`;
+        place.startsWith(`${IN_THE_OUTBOX}/`)
+          ? `${id} in the outbox`
+          : `${id} at ${this.#plan.eventsTopic}/${place}`;
       const found = `${at(firstId, firstPlace)} and, different, ${at(otherId, otherPlace)}`;
       this.#note({
         kind: 'event-conflict',
@@ -223,14 +280,26 @@ class Verification {
     }
     for (const { sku, sequence, previous, event } of await this.#fold.outOfOrder()) {
       const found = `${sequence} behind ${previous}`;
-      this.#note({ kind: 'event-out-of-order', subject: `product ${sku}`, expected: 'ce_sequence in order', found, event });
+      this.#note({
+        kind: 'event-out-of-order',
+        subject: `product ${sku}`,
+        expected: 'ce_sequence in order',
+        found,
+        event,
+      });
     }
   }
 
   async #judgeGaps(): Promise<void> {
     for (const { sku, missing, count } of await this.#fold.gaps(Number.MAX_SAFE_INTEGER)) {
       const found = `${count} events behind it, which were left out`;
-      this.#note({ kind: 'event-missing', subject: `product ${sku}`, expected: `ce_sequence ${missing}`, found, event: null });
+      this.#note({
+        kind: 'event-missing',
+        subject: `product ${sku}`,
+        expected: `ce_sequence ${missing}`,
+        found,
+        event: null,
+      });
     }
   }
 

@@ -22,7 +22,11 @@ export async function planWhatIf(
     deadLettersTopic,
     groupId: group,
   }: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'deadLettersTopic' | 'groupId'>,
-  { from, to, skipForeign = false }: Pick<WhatIfPlan, 'from' | 'to'> & Partial<Pick<WhatIfPlan, 'skipForeign'>>,
+  {
+    from,
+    to,
+    skipForeign = false,
+  }: Pick<WhatIfPlan, 'from' | 'to'> & Partial<Pick<WhatIfPlan, 'skipForeign'>>,
 ): Promise<WhatIfPlan> {
   const positions = await broker.committedOffsets(group, commandsTopic);
   const [all, events, deadLetters] = await Promise.all([
@@ -31,10 +35,26 @@ export async function planWhatIf(
     broker.offsetRanges(deadLettersTopic),
   ]);
   const commands = all.map(({ partition, beginning, end }) => {
-    return { partition, beginning, end: Math.max(beginning, Math.min(end, positions[partition] ?? 0)) };
+    return {
+      partition,
+      beginning,
+      end: Math.max(beginning, Math.min(end, positions[partition] ?? 0)),
+    };
   });
   const unanswered = countOffsets(all) - countOffsets(commands);
-  return { commandsTopic, eventsTopic, deadLettersTopic, group, commands, events, deadLetters, unanswered, from, to, skipForeign };
+  return {
+    commandsTopic,
+    eventsTopic,
+    deadLettersTopic,
+    group,
+    commands,
+    events,
+    deadLetters,
+    unanswered,
+    from,
+    to,
+    skipForeign,
+  };
 }
 
 /** Records to read, and commands to handle. */

@@ -12,7 +12,14 @@ import { CommandOrder, type OrderedCommand } from './command-order.ts';
 import { ReplayRefusedError } from './errors.ts';
 import { foldedEvents } from './folded-events.ts';
 import type { SkippedRecords } from './foreign-records.ts';
-import { compareOutcomes, type Failure, type Outcome, type OutcomeDifference, outcomeOf, skusIn } from './outcomes.ts';
+import {
+  compareOutcomes,
+  type Failure,
+  type Outcome,
+  type OutcomeDifference,
+  outcomeOf,
+  skusIn,
+} from './outcomes.ts';
 import { isWithin } from './place.ts';
 import { type PastRead, readPast } from './read-past.ts';
 import type { Watch } from './rebuild.ts';
@@ -79,7 +86,13 @@ const GAPS_NAMED = 3;
  * @throws {ReplayRefusedError} the state before the first command cannot be told
  * @throws what the signal was aborted with
  */
-export async function whatIf(broker: Broker, plan: WhatIfPlan, asked: Asked, watch: Watch, bus = silentBus()): Promise<WhatIfReport> {
+export async function whatIf(
+  broker: Broker,
+  plan: WhatIfPlan,
+  asked: Asked,
+  watch: Watch,
+  bus = silentBus(),
+): Promise<WhatIfReport> {
   const directory = await mkdtemp(join(tmpdir(), 'allocation-what-if-'));
   const scratch = await Database.open(`sqlite:///${join(directory, 'scratch.db')}`);
   try {
@@ -120,7 +133,11 @@ class WhatIf {
     this.#bus = bus;
   }
 
-  async run(past: PastCommands, { asked, foreign }: PastRead, { advance, signal }: Watch): Promise<WhatIfReport> {
+  async run(
+    past: PastCommands,
+    { asked, foreign }: PastRead,
+    { advance, signal }: Watch,
+  ): Promise<WhatIfReport> {
     const { lanes, gone } = await past.complete();
     const order = new CommandOrder(past, lanes);
     // A command that the topic does not hold any more cannot be handled: only folded, with all before it.
@@ -149,7 +166,14 @@ class WhatIf {
     await work();
     const skipped = { ...this.#skipped, unanswered: this.#plan.unanswered };
     const outOfTurn = { count: order.outOfTurnCount, first: order.outOfTurn };
-    return { ...this.#counts, different: this.#different, skipped, foreign, outOfTurn, differences: this.#differences };
+    return {
+      ...this.#counts,
+      different: this.#different,
+      skipped,
+      foreign,
+      outOfTurn,
+      differences: this.#differences,
+    };
   }
 
   #isAsked({ offset, timestampMs }: OrderedCommand): boolean {
@@ -159,7 +183,9 @@ class WhatIf {
   /** Step 2: what the commands led to goes to the fold, and their ids are known from then on. */
   async #layAside(commands: readonly OrderedCommand[]): Promise<void> {
     const answered = commands.filter(({ isDead }) => !isDead);
-    const events = answered.flatMap(({ published, offset }) => foldedEvents({ events: published ?? [] }, 0, offset));
+    const events = answered.flatMap(({ published, offset }) =>
+      foldedEvents({ events: published ?? [] }, 0, offset),
+    );
     await this.#fold.add(
       events,
       answered.map(({ identity }) => identity),
@@ -183,8 +209,12 @@ class WhatIf {
     }
     const gaps = await this.#fold.gaps(GAPS_NAMED);
     if (gaps.length > 0) {
-      const named = gaps.map(({ sku, missing }) => `${sku} from ce_sequence ${missing} on`).join(', ');
-      throw new ReplayRefusedError(`Events are missing in ${this.#plan.eventsTopic} (${named}): the state to begin with cannot be told`);
+      const named = gaps
+        .map(({ sku, missing }) => `${sku} from ce_sequence ${missing} on`)
+        .join(', ');
+      throw new ReplayRefusedError(
+        `Events are missing in ${this.#plan.eventsTopic} (${named}): the state to begin with cannot be told`,
+      );
     }
     await this.#fold.fold(async () => {});
   }
@@ -212,7 +242,9 @@ class WhatIf {
   }
 
   /** All in one transaction; when a handler throws, which spoils the transaction, each in its own. */
-  async #outcomesOf(commands: readonly OrderedCommand[]): Promise<readonly (Outcome | Failure | null)[]> {
+  async #outcomesOf(
+    commands: readonly OrderedCommand[],
+  ): Promise<readonly (Outcome | Failure | null)[]> {
     try {
       return await this.#scratch.getSession((session) => this.#outcomesIn(session, commands));
     } catch (error) {
@@ -224,9 +256,16 @@ class WhatIf {
     return outcomes;
   }
 
-  async #outcomesIn(session: Session, commands: readonly OrderedCommand[]): Promise<readonly (Outcome | Failure | null)[]> {
+  async #outcomesIn(
+    session: Session,
+    commands: readonly OrderedCommand[],
+  ): Promise<readonly (Outcome | Failure | null)[]> {
     // If a command was never answered with an event, handle it where it comes first.
-    const silent = new Set(await session.claim(commands.filter(({ published }) => published === null).map(({ identity }) => identity)));
+    const silent = new Set(
+      await session.claim(
+        commands.filter(({ published }) => published === null).map(({ identity }) => identity),
+      ),
+    );
     await session.prepare(commands.flatMap(({ command }) => command ?? []));
     const outcomes: (Outcome | Failure | null)[] = [];
     for (const { identity, command, published } of commands) {
@@ -242,7 +281,11 @@ class WhatIf {
     const published = each.published ?? [];
     const { type, sku } = this.#asked;
     const names = () => skusIn(command, 'failure' in now ? [published] : [published, now]);
-    if (!this.#isAsked(each) || (type !== null && command?.type !== type) || (sku !== null && !names().has(sku))) {
+    if (
+      !this.#isAsked(each) ||
+      (type !== null && command?.type !== type) ||
+      (sku !== null && !names().has(sku))
+    ) {
       this.#skipped.notCompared += 1;
       return;
     }

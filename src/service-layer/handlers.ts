@@ -18,10 +18,16 @@ export interface Dependencies {
  * Does one thing in the unit of work and returns what happened, in order. A command's handler throws
  * `TooManyLinesError` before it has changed anything.
  */
-export type Handler<M> = (message: M, unitOfWork: UnitOfWork, dependencies: Dependencies) => Promise<readonly Event[]>;
+export type Handler<M> = (
+  message: M,
+  unitOfWork: UnitOfWork,
+  dependencies: Dependencies,
+) => Promise<readonly Event[]>;
 
 /** Exactly one handler per command. */
-export const commandHandlers: { readonly [T in Command['type']]: Handler<Extract<Command, { type: T }>> } = {
+export const commandHandlers: {
+  readonly [T in Command['type']]: Handler<Extract<Command, { type: T }>>;
+} = {
   CreateBatch: createBatch,
   AllocateOrder: allocateOrder,
   ChangeBatchQuantity: changeBatchQuantity,
@@ -29,7 +35,9 @@ export const commandHandlers: { readonly [T in Command['type']]: Handler<Extract
 };
 
 /** Any number of handlers per event, run in this order. */
-export const eventHandlers: { readonly [T in Event['type']]: readonly Handler<Extract<Event, { type: T }>>[] } = {
+export const eventHandlers: {
+  readonly [T in Event['type']]: readonly Handler<Extract<Event, { type: T }>>[];
+} = {
   BatchCreated: [],
   Allocated: [],
   AlreadyAllocated: [],
@@ -39,13 +47,23 @@ export const eventHandlers: { readonly [T in Event['type']]: readonly Handler<Ex
   CommandRejected: [],
 };
 
-async function createBatch(command: CreateBatch, { products }: UnitOfWork): Promise<readonly Event[]> {
+async function createBatch(
+  command: CreateBatch,
+  { products }: UnitOfWork,
+): Promise<readonly Event[]> {
   const { reference, sku, quantity, eta } = command;
   const existing = (await products.getByBatchReference(reference))?.batch(reference);
   if (existing) {
     const same = existing.sku === sku && existing.quantity === quantity && existing.eta === eta;
     const found = `sku ${existing.sku}, quantity ${existing.quantity}, eta ${existing.eta}`;
-    return same ? [] : [rejected(command, 'batch-differs', `Batch ${reference} exists with ${found}`, { reference, sku })];
+    return same
+      ? []
+      : [
+          rejected(command, 'batch-differs', `Batch ${reference} exists with ${found}`, {
+            reference,
+            sku,
+          }),
+        ];
   }
   let product = await products.get(sku);
   if (!product) {
@@ -56,13 +74,21 @@ async function createBatch(command: CreateBatch, { products }: UnitOfWork): Prom
   return product.collectEvents();
 }
 
-async function allocateOrder(command: AllocateOrder, { products }: UnitOfWork): Promise<readonly Event[]> {
+async function allocateOrder(
+  command: AllocateOrder,
+  { products }: UnitOfWork,
+): Promise<readonly Event[]> {
   const { orderid } = command;
   const events: Event[] = [];
   for (const { sku, qty } of command.lines) {
     const product = await products.get(sku);
     if (!product) {
-      events.push(rejected(command, 'unknown-sku', `No batch of sku ${sku} was ever created`, { orderid, sku }));
+      events.push(
+        rejected(command, 'unknown-sku', `No batch of sku ${sku} was ever created`, {
+          orderid,
+          sku,
+        }),
+      );
       continue;
     }
     try {
@@ -76,16 +102,23 @@ async function allocateOrder(command: AllocateOrder, { products }: UnitOfWork): 
   return events;
 }
 
-async function changeBatchQuantity(command: ChangeBatchQuantity, { products }: UnitOfWork): Promise<readonly Event[]> {
+async function changeBatchQuantity(
+  command: ChangeBatchQuantity,
+  { products }: UnitOfWork,
+): Promise<readonly Event[]> {
   const { reference, quantity } = command;
   const product = await products.getByBatchReference(reference);
   const batch = product?.batch(reference);
-  if (!product || !batch) return [rejected(command, 'unknown-batch', `There is no batch ${reference}`, { reference })];
+  if (!product || !batch)
+    return [rejected(command, 'unknown-batch', `There is no batch ${reference}`, { reference })];
   product.changeBatchQuantity(batch, quantity);
   return product.collectEvents();
 }
 
-async function deallocateOrder(command: DeallocateOrder, { products }: UnitOfWork): Promise<readonly Event[]> {
+async function deallocateOrder(
+  command: DeallocateOrder,
+  { products }: UnitOfWork,
+): Promise<readonly Event[]> {
   const { orderid, sku } = command;
   const holders = sku === null ? await products.getByOrder(orderid) : [await products.get(sku)];
   if (holders.length > MAX_LINES_LET_GO) {
@@ -100,7 +133,9 @@ async function deallocateOrder(command: DeallocateOrder, { products }: UnitOfWor
   }
   if (events.length > 0) return events;
   const detail = `Nothing is allocated to order ${orderid}${sku === null ? '' : ` of sku ${sku}`}`;
-  return [rejected(command, 'unknown-order', detail, sku === null ? { orderid } : { orderid, sku })];
+  return [
+    rejected(command, 'unknown-order', detail, sku === null ? { orderid } : { orderid, sku }),
+  ];
 }
 
 /** A line that its batch had to let go looks for another one, in the same transaction. */
@@ -112,7 +147,11 @@ async function reallocate(event: Deallocated, { products }: UnitOfWork): Promise
   return product.collectEvents();
 }
 
-async function notifyOutOfStock(event: OutOfStock, unitOfWork: UnitOfWork, dependencies: Dependencies): Promise<readonly Event[]> {
+async function notifyOutOfStock(
+  event: OutOfStock,
+  unitOfWork: UnitOfWork,
+  dependencies: Dependencies,
+): Promise<readonly Event[]> {
   const { orderid, sku, qty } = event;
   unitOfWork.afterCommit(() => dependencies.notifications.outOfStock({ orderid, sku, qty }));
   return [];
@@ -120,6 +159,11 @@ async function notifyOutOfStock(event: OutOfStock, unitOfWork: UnitOfWork, depen
 
 type Ids = Pick<CommandRejected, 'orderid' | 'sku' | 'reference'>;
 
-function rejected(command: Command, reason: CommandRejected['reason'], detail: string, ids: Ids): CommandRejected {
+function rejected(
+  command: Command,
+  reason: CommandRejected['reason'],
+  detail: string,
+  ids: Ids,
+): CommandRejected {
   return { type: 'CommandRejected', command: command.type, reason, detail, ...ids };
 }

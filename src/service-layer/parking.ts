@@ -1,7 +1,13 @@
 import type { Command } from '../domain/commands.ts';
 import { formerIdentity, type Identity, idOf, parkedIdentity } from '../domain/identity.ts';
 import { SKU, subjectOfSku, subjectsNamedBy } from '../domain/subjects.ts';
-import { type Parked, type ParkedChanges, type ParkedCommand, type ProductRepository, TroubleError } from './unit-of-work.ts';
+import {
+  type Parked,
+  type ParkedChanges,
+  type ParkedCommand,
+  type ProductRepository,
+  TroubleError,
+} from './unit-of-work.ts';
 
 /** So much is parked that no more may be: the lane waits until somebody redrives or discards it. */
 export class ParkingFullError extends TroubleError {}
@@ -27,12 +33,16 @@ async function productsBehind(
     const product = await products.getByBatchReference(command.reference);
     return product ? [product] : [];
   }
-  return command.type === 'DeallocateOrder' && command.sku === null ? products.getByOrder(command.orderid) : [];
+  return command.type === 'DeallocateOrder' && command.sku === null
+    ? products.getByOrder(command.orderid)
+    : [];
 }
 
 /** The products among the subjects. */
 export function skusOf({ subjects }: ParkedCommand): readonly string[] {
-  return subjects.filter((subject) => subject.startsWith(SKU)).map((subject) => subject.slice(SKU.length));
+  return subjects
+    .filter((subject) => subject.startsWith(SKU))
+    .map((subject) => subject.slice(SKU.length));
 }
 
 /** How many commands may be parked. */
@@ -74,7 +84,12 @@ export class Parking {
   widened(subjects: readonly string[]): readonly string[] {
     const names = subjects.filter((subject) => !subject.startsWith(SKU));
     const related = this.#about(names);
-    return [...new Set([...subjects, ...related.flatMap((each) => each.subjects.filter((subject) => subject.startsWith(SKU)))])];
+    return [
+      ...new Set([
+        ...subjects,
+        ...related.flatMap((each) => each.subjects.filter((subject) => subject.startsWith(SKU))),
+      ]),
+    ];
   }
 
   /** The failed commands that it has to wait for; none: it may be handled. */
@@ -82,8 +97,12 @@ export class Parking {
     if (this.isEmpty) return [];
     const id = this.#keyOf(identity);
     const position = this.#commands.get(id)?.position ?? Number.POSITIVE_INFINITY;
-    const standing = this.#about(subjects).filter((each) => each.id !== id && each.position < position);
-    return [...new Set(standing.flatMap((each) => (each.behind.length > 0 ? each.behind : [each.id])))];
+    const standing = this.#about(subjects).filter(
+      (each) => each.id !== id && each.position < position,
+    );
+    return [
+      ...new Set(standing.flatMap((each) => (each.behind.length > 0 ? each.behind : [each.id]))),
+    ];
   }
 
   /**
@@ -91,7 +110,11 @@ export class Parking {
    * @param behind empty: it is the one that failed
    * @throws {ParkingFullError}
    */
-  park(identity: Identity, subjects: readonly string[], behind: readonly Identity[]): ParkedCommand {
+  park(
+    identity: Identity,
+    subjects: readonly string[],
+    behind: readonly Identity[],
+  ): ParkedCommand {
     const key = this.#keyOf(identity);
     const id = parkedIdentity(identity);
     const known = this.#commands.get(key);
@@ -157,7 +180,8 @@ export class Parking {
   /** What is parked about any of the subjects, in the order of the positions. */
   #about(subjects: readonly string[]): readonly ParkedCommand[] {
     const found = new Set<ParkedCommand>();
-    for (const subject of subjects) for (const command of this.#bySubject.get(subject) ?? []) found.add(command);
+    for (const subject of subjects)
+      for (const command of this.#bySubject.get(subject) ?? []) found.add(command);
     return [...found].sort((one, other) => one.position - other.position);
   }
 

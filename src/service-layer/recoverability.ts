@@ -29,12 +29,20 @@ export type Recovery =
  * @param commandCount how many commands were handled together
  * @param random 0 to 1: the jitter, so that lanes that failed together do not come back together
  */
-export function recover(error: unknown, attempts: number, commandCount: number, random: number): Recovery {
+export function recover(
+  error: unknown,
+  attempts: number,
+  commandCount: number,
+  random: number,
+): Recovery {
   // What stands before the one that finds no room is answered yet.
   if (error instanceof ParkingFullError && commandCount > 1) return { action: 'isolate' };
   if (error instanceof TroubleError || error instanceof FencedError) return { action: 'reopen' };
-  if (commandCount > 1) return { action: error instanceof TooMuchAtOnceError ? 'halve' : 'isolate' };
-  return attempts <= MAX_RETRIES ? { action: 'retry', afterMs: backoffMs(attempts, random) } : { action: 'dead-letter' };
+  if (commandCount > 1)
+    return { action: error instanceof TooMuchAtOnceError ? 'halve' : 'isolate' };
+  return attempts <= MAX_RETRIES
+    ? { action: 'retry', afterMs: backoffMs(attempts, random) }
+    : { action: 'dead-letter' };
 }
 
 /**
@@ -43,9 +51,14 @@ export function recover(error: unknown, attempts: number, commandCount: number, 
  */
 export function reopenAfterMs(error: unknown, attempts: number, random: number): number {
   const hasOtherOwner = error instanceof FencedError && !(error instanceof FailoverError);
-  return (hasOtherOwner ? FENCED_RETRY_MS : 0) + Math.min(LONGEST_REOPEN_MS, backoffMs(attempts, random));
+  return (
+    (hasOtherOwner ? FENCED_RETRY_MS : 0) + Math.min(LONGEST_REOPEN_MS, backoffMs(attempts, random))
+  );
 }
 
 function backoffMs(attempts: number, random: number): number {
-  return Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempts - 1, 10)) * (0.5 + random / 2);
+  return (
+    Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempts - 1, 10)) *
+    (0.5 + random / 2)
+  );
 }

@@ -26,7 +26,11 @@ export interface UnitOfWork {
 
 /** People who want to know that stock ran out. */
 export interface Notifications {
-  outOfStock(line: { readonly orderid: string; readonly sku: string; readonly qty: number }): void | Promise<void>;
+  outOfStock(line: {
+    readonly orderid: string;
+    readonly sku: string;
+    readonly qty: number;
+  }): void | Promise<void>;
 }
 
 /** The position of one partition of a topic. */
@@ -36,7 +40,9 @@ export interface Partition {
 }
 
 /** Header values as bytes; a header that came several times has several values. */
-export type Headers = Readonly<Record<string, Buffer | string | readonly (Buffer | string)[] | undefined>>;
+export type Headers = Readonly<
+  Record<string, Buffer | string | readonly (Buffer | string)[] | undefined>
+>;
 
 export interface LogRecord {
   readonly key: Buffer | string | null;
@@ -198,7 +204,10 @@ export interface Broker {
    * A partition keeps that order, and the order of calls that wait for one another.
    * @throws {RangeError} a record is larger than the topic takes, or names a partition that the topic does not have
    */
-  publish(topic: string, records: readonly AddressedRecord[]): Promise<readonly { readonly partition: number; readonly offset: number }[]>;
+  publish(
+    topic: string,
+    records: readonly AddressedRecord[],
+  ): Promise<readonly { readonly partition: number; readonly offset: number }[]>;
   /**
    * Takes the transactional id over: fences the former holder and settles its open transaction.
    * @param signal when it aborts, the opening ends at once
@@ -216,7 +225,11 @@ export interface Broker {
    * @param stable the partition whose offset does not lag
    * @throws {TroubleError} the answer leaves out a partition, or the stable one stays unsettled
    */
-  committedOffsets(group: string, topic: string, stable?: number): Promise<readonly (number | null)[]>;
+  committedOffsets(
+    group: string,
+    topic: string,
+    stable?: number,
+  ): Promise<readonly (number | null)[]>;
   /**
    * Where the records of that leader epoch, and of those before it, end in the partition. Null: the log does not know.
    * Below an offset that was read in that epoch, or of an earlier epoch: the log was truncated since.
@@ -227,7 +240,11 @@ export interface Broker {
   /** @param partitions only these are asked for, if given: the answer may have others too */
   offsetRanges(topic: string, partitions?: readonly number[]): Promise<readonly OffsetRange[]>;
   /** Delivers every committed record of the topic, from its beginning or its end on, to this caller alone. */
-  tail(topic: string, from: 'beginning' | 'end', onRecord: (record: ReceivedRecord) => void): Promise<Subscription>;
+  tail(
+    topic: string,
+    from: 'beginning' | 'end',
+    onRecord: (record: ReceivedRecord) => void,
+  ): Promise<Subscription>;
   /**
    * Hands over every committed record of the topic within the ranges (from `beginning` up to `end`, exclusive), each partition's in the
    * order of its offsets, one delivery at a time: the next comes when `take` has resolved. A range's last delivery has its end as
@@ -236,7 +253,12 @@ export interface Broker {
    * @throws {TroubleError} the log cannot be reached, a range ends beyond it, retention overtakes the
    * reading, or a transaction within a range stays open
    */
-  read(topic: string, ranges: readonly OffsetRange[], take: (delivery: Delivery) => Promise<void>, signal?: AbortSignal): Promise<void>;
+  read(
+    topic: string,
+    ranges: readonly OffsetRange[],
+    take: (delivery: Delivery) => Promise<void>,
+    signal?: AbortSignal,
+  ): Promise<void>;
   /**
    * Which log the topic is, the same for every client and for ever: offsets mean something only within it. A topic that is deleted and
    * created again is another log.
@@ -423,14 +445,22 @@ export interface LaneStore {
    */
   noteNext(standing: LaneStanding): Promise<void>;
   /** Waiting records that answer commands from one offset up to another (exclusive): those of the oldest transaction that left any. */
-  readOutbox(lane: Partition, fromSourceOffset: number, belowSourceOffset: number): Promise<WaitingRecords | null>;
+  readOutbox(
+    lane: Partition,
+    fromSourceOffset: number,
+    belowSourceOffset: number,
+  ): Promise<WaitingRecords | null>;
   /** Forgets what answers commands below the offset; together with later ones of the same transaction it may stay. */
   deleteOutbox(lane: Partition, belowSourceOffset: number): Promise<void>;
   /**
    * The same for an owner that stops, in one transaction with the proof that it still is the owner.
    * @throws {FencedError} the lane does not stand at `expected`: another owner has moved it
    */
-  deletePublished(lane: Partition, expected: LanePosition, belowSourceOffset: number): Promise<void>;
+  deletePublished(
+    lane: Partition,
+    expected: LanePosition,
+    belowSourceOffset: number,
+  ): Promise<void>;
   /**
    * One transaction: locks the lane, runs `work`, writes the aggregates it changed and the progress it returns, commits.
    * Runs `work` again, in a new transaction, when the database has undone the first for the sake of another one.

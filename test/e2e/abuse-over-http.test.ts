@@ -16,7 +16,8 @@ const COMMAND = '{"type":"DeallocateOrder","orderid":"o"}';
 const JSON_TYPE = 'content-type: application/json';
 const posted = (headers: readonly string[], body: string) =>
   ['POST /commands HTTP/1.1', 'host: x', 'connection: close', ...headers, '', body].join('\r\n');
-const sized = (headers: readonly string[], body: string) => posted([...headers, `content-length: ${body.length}`], body);
+const sized = (headers: readonly string[], body: string) =>
+  posted([...headers, `content-length: ${body.length}`], body);
 
 /** What only HTTP can be given. */
 const strangeRequests: readonly (readonly [string, string])[] = [
@@ -27,12 +28,21 @@ const strangeRequests: readonly (readonly [string, string])[] = [
   ['what says that it is compressed', sized([JSON_TYPE, 'content-encoding: br'], COMMAND)],
   ['a length that is none', posted([JSON_TYPE, 'content-length: -1'], COMMAND)],
   ['two lengths', posted([JSON_TYPE, 'content-length: 2', 'content-length: 40'], COMMAND)],
-  ['a length and chunks', posted([JSON_TYPE, 'content-length: 40', 'transfer-encoding: chunked'], `28\r\n${COMMAND}\r\n0\r\n\r\n`)],
+  [
+    'a length and chunks',
+    posted(
+      [JSON_TYPE, 'content-length: 40', 'transfer-encoding: chunked'],
+      `28\r\n${COMMAND}\r\n0\r\n\r\n`,
+    ),
+  ],
   ['chunks that are none', posted([JSON_TYPE, 'transfer-encoding: chunked'], `zz\r\n${COMMAND}`)],
   ['a NUL in a header', sized([JSON_TYPE, 'ce-id: a\0b'], COMMAND)],
   ['a header without a name', sized([JSON_TYPE, ': a'], COMMAND)],
   ['a header in two lines', sized([JSON_TYPE, 'ce-id: a\r\n b'], COMMAND)],
-  ['an encoded line end in an attribute', sized([JSON_TYPE, 'ce-specversion: 1.0', 'ce-id: a%0d%0ab'], COMMAND)],
+  [
+    'an encoded line end in an attribute',
+    sized([JSON_TYPE, 'ce-specversion: 1.0', 'ce-id: a%0d%0ab'], COMMAND),
+  ],
   ['another version of HTTP', sized([JSON_TYPE], COMMAND).replace('HTTP/1.1', 'HTTP/9.9')],
 ];
 
@@ -44,26 +54,40 @@ interface Reply {
 
 /** CloudEvents attributes percent-encoded, as their HTTP binding has it; everything else byte for byte. */
 function asRequest({ value, headers }: LogRecord): string {
-  const lines = Object.entries({ 'content-type': 'application/json', ...headers }).flatMap(([name, values = []]) =>
-    [values].flat().map((each) => {
-      const text = Buffer.from(each as string).toString('latin1');
-      return name.startsWith('ce_') ? `ce-${name.slice(3)}: ${percentEncoded(text)}` : `${name}: ${text}`;
-    }),
+  const lines = Object.entries({ 'content-type': 'application/json', ...headers }).flatMap(
+    ([name, values = []]) =>
+      [values].flat().map((each) => {
+        const text = Buffer.from(each as string).toString('latin1');
+        return name.startsWith('ce_')
+          ? `ce-${name.slice(3)}: ${percentEncoded(text)}`
+          : `${name}: ${text}`;
+      }),
   );
   return sized(lines, Buffer.from(value ?? '').toString('latin1'));
 }
 
 function percentEncoded(text: string): string {
-  return text.replace(/[^!#$&-~]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text.replace(
+    /[^!#$&-~]/g,
+    (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
 }
 
 async function replyTo(url: string, request: string): Promise<Reply> {
   const [head = '', body = ''] = (await exchange(url, request)).split('\r\n\r\n');
-  return { status: Number(head.split(' ')[1]), type: /content-type: (.*)/i.exec(head)?.[1], body: JSON.parse(body || '{}') };
+  return {
+    status: Number(head.split(' ')[1]),
+    type: /content-type: (.*)/i.exec(head)?.[1],
+    body: JSON.parse(body || '{}'),
+  };
 }
 
 const isRefusal = ({ status, type, body }: Reply) =>
-  status >= 400 && status < 500 && type === 'application/problem+json' && body.status === status && typeof body.detail === 'string';
+  status >= 400 &&
+  status < 500 &&
+  type === 'application/problem+json' &&
+  body.status === status &&
+  typeof body.detail === 'string';
 
 function identityIn(record: ReceivedRecord): Identity {
   const read = readCommand(record, `${record.topic}/${record.partition}/${record.offset}`);
@@ -87,53 +111,61 @@ function complaint({ outcome }: AbusiveMessage, reply: Reply): string | null {
   return `${reply.status} ${reply.type} ${JSON.stringify(reply.body)}`;
 }
 
-describeOnEachBroker(`${MESSAGES} messages of ${classCount} bad kinds over HTTP (ABUSE_SEED=${seed})`, (environment) => {
-  let running: RunningService;
-  let url: string;
-  const replies: { readonly message: AbusiveMessage; readonly reply: Reply }[] = [];
-  let taken: readonly Reply[];
-  const commands: ReceivedRecord[] = [];
+describeOnEachBroker(
+  `${MESSAGES} messages of ${classCount} bad kinds over HTTP (ABUSE_SEED=${seed})`,
+  (environment) => {
+    let running: RunningService;
+    let url: string;
+    const replies: { readonly message: AbusiveMessage; readonly reply: Reply }[] = [];
+    let taken: readonly Reply[];
+    const commands: ReceivedRecord[] = [];
 
-  beforeAll(async () => {
-    process.stdout.write(`ABUSE_SEED=${seed}\n`);
-    running = await RunningService.start(environment);
-    url = running.service.http.url ?? '';
-    for (const message of abusiveMessages(seed, MESSAGES)) {
-      replies.push({ message, reply: await replyTo(url, asRequest(message.record)) });
-    }
-    taken = replies.map(({ reply }) => reply).filter(({ status }) => status === 202);
-    await running.idle();
-    await running.service.broker.tail(running.config.commandsTopic, 'beginning', (record) => commands.push(record));
-    await eventually(() => expect(commands).toHaveLength(taken.length));
-  }, 120_000);
+    beforeAll(async () => {
+      process.stdout.write(`ABUSE_SEED=${seed}\n`);
+      running = await RunningService.start(environment);
+      url = running.service.http.url ?? '';
+      for (const message of abusiveMessages(seed, MESSAGES)) {
+        replies.push({ message, reply: await replyTo(url, asRequest(message.record)) });
+      }
+      taken = replies.map(({ reply }) => reply).filter(({ status }) => status === 202);
+      await running.idle();
+      await running.service.broker.tail(running.config.commandsTopic, 'beginning', (record) =>
+        commands.push(record),
+      );
+      await eventually(() => expect(commands).toHaveLength(taken.length));
+    }, 120_000);
 
-  afterAll(async () => running[Symbol.asyncDispose]());
+    afterAll(async () => running[Symbol.asyncDispose]());
 
-  it('each is taken, or refused as a problem of its sender', () => {
-    const complaints = replies.flatMap(({ message, reply }) => {
-      const what = complaint(message, reply);
-      return what === null ? [] : [`${message.className} (${message.outcome}): ${what}`];
+    it('each is taken, or refused as a problem of its sender', () => {
+      const complaints = replies.flatMap(({ message, reply }) => {
+        const what = complaint(message, reply);
+        return what === null ? [] : [`${message.className} (${message.outcome}): ${what}`];
+      });
+      expect(complaints.slice(0, MOST_SHOWN)).toEqual([]);
+      expect(replies.length).toBeGreaterThanOrEqual(MESSAGES);
     });
-    expect(complaints.slice(0, MOST_SHOWN)).toEqual([]);
-    expect(replies.length).toBeGreaterThanOrEqual(MESSAGES);
-  });
 
-  it.each(strangeRequests)('%s is refused as a problem of its sender', async (_, request) => {
-    const reply = await replyTo(url, request);
-    expect(isRefusal(reply), JSON.stringify(reply)).toBe(true);
-  });
+    it.each(strangeRequests)('%s is refused as a problem of its sender', async (_, request) => {
+      const reply = await replyTo(url, request);
+      expect(isRefusal(reply), JSON.stringify(reply)).toBe(true);
+    });
 
-  it('each command that was taken is answered once, and nothing else is in the topics', () => {
-    const answers = Map.groupBy(running.events, answeredIdentity);
-    expect(new Set(commands.map(identityIn).map(idOf))).toEqual(new Set(taken.map(({ body }) => body.id)));
-    expect([...answers].filter(([, { length }]) => length !== 1)).toEqual([]);
-    expect(new Set(answers.keys())).toEqual(new Set(commands.map(identityIn)));
-    expect(running.deadLetters).toEqual([]);
-    expect(running.service.consumer.problems()).toEqual([]);
-  });
+    it('each command that was taken is answered once, and nothing else is in the topics', () => {
+      const answers = Map.groupBy(running.events, answeredIdentity);
+      expect(new Set(commands.map(identityIn).map(idOf))).toEqual(
+        new Set(taken.map(({ body }) => body.id)),
+      );
+      expect([...answers].filter(([, { length }]) => length !== 1)).toEqual([]);
+      expect(new Set(answers.keys())).toEqual(new Set(commands.map(identityIn)));
+      expect(running.deadLetters).toEqual([]);
+      expect(running.service.consumer.problems()).toEqual([]);
+    });
 
-  it('the service lives, is ready, and has nothing on its mind', async () => {
-    for (const path of ['healthz', 'readyz']) expect((await fetch(`${url}/${path}`)).status).toBe(200);
-    expect(running.log.filter(({ level }) => Number(level) >= 40)).toEqual([]);
-  });
-});
+    it('the service lives, is ready, and has nothing on its mind', async () => {
+      for (const path of ['healthz', 'readyz'])
+        expect((await fetch(`${url}/${path}`)).status).toBe(200);
+      expect(running.log.filter(({ level }) => Number(level) >= 40)).toEqual([]);
+    });
+  },
+);

@@ -42,19 +42,34 @@ function story(number: number): readonly Step[] {
     answer: { type, data },
   });
   return [
-    step({ type: 'CreateBatch', reference, sku, quantity: 10 }, 'BatchCreated', { reference, sku, quantity: 10, eta: null }),
+    step({ type: 'CreateBatch', reference, sku, quantity: 10 }, 'BatchCreated', {
+      reference,
+      sku,
+      quantity: 10,
+      eta: null,
+    }),
     step({ type: 'AllocateOrder', ...line }, 'Allocated', { ...line, batchref: reference }),
     step({ type: 'AllocateOrder', ...line }, 'AlreadyAllocated', { ...line, batchref: reference }),
-    step({ type: 'ChangeBatchQuantity', reference, quantity: 7 }, 'BatchQuantityChanged', { reference, sku, quantity: 7 }),
+    step({ type: 'ChangeBatchQuantity', reference, quantity: 7 }, 'BatchQuantityChanged', {
+      reference,
+      sku,
+      quantity: 7,
+    }),
     step({ type: 'AllocateOrder', ...more }, 'OutOfStock', more),
   ];
 }
 
 /** Both kinds, mixed at random; the steps of a story stay in order. */
-function mixed(messages: readonly AbusiveMessage[], stories: readonly (readonly Step[])[]): readonly (AbusiveMessage | Step)[] {
+function mixed(
+  messages: readonly AbusiveMessage[],
+  stories: readonly (readonly Step[])[],
+): readonly (AbusiveMessage | Step)[] {
   const numRuns = messages.length + stories.length * 5;
   const times = fc.sample(fc.noBias(fc.nat()), { seed, numRuns });
-  const timed: { at: number; item: AbusiveMessage | Step }[] = messages.map((item, index) => ({ at: times[index] ?? 0, item }));
+  const timed: { at: number; item: AbusiveMessage | Step }[] = messages.map((item, index) => ({
+    at: times[index] ?? 0,
+    item,
+  }));
   for (const [index, steps] of stories.entries()) {
     const own = times.slice(messages.length + index * steps.length).slice(0, steps.length);
     own.sort((a, b) => a - b);
@@ -68,14 +83,20 @@ function received({ value, headers }: LogRecord) {
   const bytes = (text: Buffer | string) => Buffer.from(text as string);
   const entries = Object.entries(headers).flatMap(([name, header]) => {
     if (header === undefined) return [];
-    if (typeof header === 'string' || Buffer.isBuffer(header)) return [[name, bytes(header)] as const];
+    if (typeof header === 'string' || Buffer.isBuffer(header))
+      return [[name, bytes(header)] as const];
     const [first, ...more] = header.map(bytes);
-    return first === undefined ? [] : [[name, more.length === 0 ? first : [first, ...more]] as const];
+    return first === undefined
+      ? []
+      : [[name, more.length === 0 ? first : [first, ...more]] as const];
   });
   return { value: value === null ? null : bytes(value), headers: Object.fromEntries(entries) };
 }
 
-function grouped<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+function grouped<T>(
+  items: readonly T[],
+  keyOf: (item: T) => string,
+): ReadonlyMap<string, readonly T[]> {
   return Map.groupBy(items, keyOf);
 }
 
@@ -94,11 +115,13 @@ function deadPlace({ headers }: ReceivedRecord): string {
 function differences({ record }: AbusiveMessage, letter: ReceivedRecord): readonly string[] {
   const { value, headers } = received(record);
   const found: string[] = [];
-  if (value === null ? letter.value !== null : !letter.value?.equals(value)) found.push('has another value');
+  if (value === null ? letter.value !== null : !letter.value?.equals(value))
+    found.push('has another value');
   if (String(letter.key) !== String(record.key)) found.push('has another key');
   for (const [name, header] of Object.entries(headers)) {
     if (name.startsWith('dead-letter-')) continue;
-    if (!Object.hasOwn(letter.headers, name) || String(letter.headers[name]) !== String(header)) found.push(`has another header ${name}`);
+    if (!Object.hasOwn(letter.headers, name) || String(letter.headers[name]) !== String(header))
+      found.push(`has another header ${name}`);
   }
   return found;
 }
@@ -125,7 +148,10 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
   beforeAll(async () => {
     process.stdout.write(`ABUSE_SEED=${seed}\n`);
     server = isOnPostgres ? await postgresDatabase() : null;
-    running = await RunningService.start({ ...environment, ...(server ? { DATABASE_URL: server.url } : {}) });
+    running = await RunningService.start({
+      ...environment,
+      ...(server ? { DATABASE_URL: server.url } : {}),
+    });
     const messages = abusiveMessages(seed, MESSAGES);
     refused = messages.filter(({ outcome }) => outcome === 'refused');
     await sendAll(
@@ -146,7 +172,9 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
     if (environment.KAFKA_BROKERS) await sendByAnotherClient(environment.KAFKA_BROKERS, refused);
     await running.idle();
     await lastOnes('the end');
-    answers = grouped(running.events, (event) => answeredPlace(running.config.commandsTopic, event));
+    answers = grouped(running.events, (event) =>
+      answeredPlace(running.config.commandsTopic, event),
+    );
     letters = grouped(running.deadLetters, deadPlace);
   }, 120_000);
 
@@ -168,7 +196,10 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
   }
 
   /** One that does not look at the limit, and a topic whose limit somebody has raised. */
-  async function sendByAnotherClient(brokers: string, messages: readonly AbusiveMessage[]): Promise<void> {
+  async function sendByAnotherClient(
+    brokers: string,
+    messages: readonly AbusiveMessage[],
+  ): Promise<void> {
     const { commandsTopic: topic } = running.config;
     const kafka = plainKafka(brokers);
     const [admin, producer] = [kafka.admin(), kafka.producer()];
@@ -178,7 +209,10 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
     await admin.alterConfigs({ validateOnly: false, resources: [resource] });
     for (const message of messages) {
       const { key, value, headers } = message.record;
-      const [sent] = await producer.send({ topic, messages: [{ partition: 0, key, value, headers: headers as kafkajs.IHeaders }] });
+      const [sent] = await producer.send({
+        topic,
+        messages: [{ partition: 0, key, value, headers: headers as kafkajs.IHeaders }],
+      });
       oversized.push({ message, place: `0/${sent?.baseOffset}` });
     }
     await Promise.all([admin.disconnect(), producer.disconnect()]);
@@ -191,15 +225,23 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
     await running.send(...commands, ...keys.map((key) => ({ key, value: name })));
     await eventually(
       () => {
-        expect(running.events.filter(({ headers }) => String(headers.ce_subject).startsWith(name))).toHaveLength(LAST);
-        expect(running.deadLetters.filter(({ value }) => String(value) === name)).toHaveLength(LAST);
+        expect(
+          running.events.filter(({ headers }) => String(headers.ce_subject).startsWith(name)),
+        ).toHaveLength(LAST);
+        expect(running.deadLetters.filter(({ value }) => String(value) === name)).toHaveLength(
+          LAST,
+        );
       },
       { withinMs: 20_000 },
     );
   }
 
   const stock = async () =>
-    Promise.all([0, 1, 2].map(async (n) => (await fetch(`${running.service.http.url}/products/VALID%20${n}`)).json()));
+    Promise.all(
+      [0, 1, 2].map(async (n) =>
+        (await fetch(`${running.service.http.url}/products/VALID%20${n}`)).json(),
+      ),
+    );
 
   it('each is answered, or in the dead letters, once', () => {
     const complaints = sent.flatMap(({ message, place }) => {
@@ -212,7 +254,10 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
       const wrong = dead.flatMap((letter) => differences(message, letter));
       if (reasons.join() !== (isDead ? reason : '')) wrong.push(`dead letters: [${reasons}]`);
       if (isDead && answers.has(place)) wrong.push('answered');
-      return wrong.map((what) => `${className} at ${place} (${outcome}): ${what}: ${String(record.value).slice(0, 200)}`);
+      return wrong.map(
+        (what) =>
+          `${className} at ${place} (${outcome}): ${what}: ${String(record.value).slice(0, 200)}`,
+      );
     });
     expect(complaints.slice(0, 20)).toEqual([]);
     expect(sent.length + refused.length).toBeGreaterThanOrEqual(MESSAGES);
@@ -221,19 +266,28 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
   it('each command is answered once, by its identity', () => {
     const commands = sent.flatMap(({ message, place }) => {
       const read = readCommand(received(message.record), place);
-      return read.kind === 'command' ? [{ identity: read.identity, place, className: message.className }] : [];
+      return read.kind === 'command'
+        ? [{ identity: read.identity, place, className: message.className }]
+        : [];
     });
-    const complaints = [...grouped(commands, ({ identity }) => identity)].flatMap(([identity, places]) => {
-      const events = places.flatMap(({ place }) => answers.get(place) ?? []);
-      const isRight = events.length === 1 && String(events[0]?.headers.ce_causationid).endsWith(idOf(identity as Identity));
-      return isRight ? [] : [`${places[0]?.className}: ${identity} has ${events.length} answers`];
-    });
+    const complaints = [...grouped(commands, ({ identity }) => identity)].flatMap(
+      ([identity, places]) => {
+        const events = places.flatMap(({ place }) => answers.get(place) ?? []);
+        const isRight =
+          events.length === 1 &&
+          String(events[0]?.headers.ce_causationid).endsWith(idOf(identity as Identity));
+        return isRight ? [] : [`${places[0]?.className}: ${identity} has ${events.length} answers`];
+      },
+    );
     expect(complaints.slice(0, 20)).toEqual([]);
   });
 
   it('the valid commands in between are answered rightly', () => {
     const found = steps.map(({ place }) =>
-      (answers.get(place) ?? []).map(({ headers, value }) => ({ type: String(headers.ce_type), data: JSON.parse(String(value)) })),
+      (answers.get(place) ?? []).map(({ headers, value }) => ({
+        type: String(headers.ce_type),
+        data: JSON.parse(String(value)),
+      })),
     );
     expect(found).toEqual(steps.map(({ step }) => [step.answer]));
     expect(steps).toHaveLength(STORIES * 5);
@@ -247,7 +301,8 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
 
   it('what is too large for the log is refused, and the error says so', () => {
     const complaints = refusals.filter(
-      ({ error }) => !(error instanceof RangeError && /bytes is too large: .* at most \d+/.test(error.message)),
+      ({ error }) =>
+        !(error instanceof RangeError && /bytes is too large: .* at most \d+/.test(error.message)),
     );
     expect(complaints).toEqual([]);
     expect(refusals).toHaveLength(refused.length);
@@ -261,50 +316,72 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
         (answers.get(place) ?? []).length,
         (letters.get(place) ?? []).map(({ key, value, headers }) => {
           const own = Object.keys(headers).every((name) => name.startsWith('dead-letter-'));
-          const saysWhere = String(headers['dead-letter-message']).endsWith(`it is at ${running.config.commandsTopic}/${place}`);
+          const saysWhere = String(headers['dead-letter-message']).endsWith(
+            `it is at ${running.config.commandsTopic}/${place}`,
+          );
           return { key, value, reason: String(headers['dead-letter-reason']), own, saysWhere };
         }),
       ]);
       const letter = { key: null, value: null, reason: 'too-large', own: true, saysWhere: true };
       // Headers make no command too large.
-      expect(found).toEqual(refused.map(({ className }) => (className === '5 MB' ? [className, 0, [letter]] : [className, 1, []])));
+      expect(found).toEqual(
+        refused.map(({ className }) =>
+          className === '5 MB' ? [className, 0, [letter]] : [className, 1, []],
+        ),
+      );
       expect(found.length).toBeGreaterThan(0);
     },
   );
 
   it('the service lives, is ready, and its stock is right', async () => {
-    const statusOf = async (path: string) => (await fetch(`${running.service.http.url}/${path}`)).status;
+    const statusOf = async (path: string) =>
+      (await fetch(`${running.service.http.url}/${path}`)).status;
     expect(await statusOf('healthz')).toBe(200);
     // A busy machine may answer a question to the broker late: the service is not ready for that moment.
     await eventually(async () => expect(await statusOf('readyz')).toBe(200));
     expect(running.log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
     expect(running.service.consumer.problems()).toEqual([]);
     expect(await stock()).toMatchObject(
-      [0, 1, 2].map((n) => ({ sku: `VALID ${n}`, version: 4, batches: [{ quantity: 7, availableQuantity: 4 }] })),
+      [0, 1, 2].map((n) => ({
+        sku: `VALID ${n}`,
+        version: 4,
+        batches: [{ quantity: 7, availableQuantity: 4 }],
+      })),
     );
   });
 
   it('redriving all of them twice changes nothing', async () => {
     const { broker, database } = running.service;
     const { deadLettersTopic, commandsTopic } = running.config;
-    const tables = () => Promise.all(STOCK_TABLES.map((table) => database.query(`select * from ${table} order by 1, 2`)));
+    const tables = () =>
+      Promise.all(
+        STOCK_TABLES.map((table) => database.query(`select * from ${table} order by 1, 2`)),
+      );
     const all = () => readDeadLetters(broker, deadLettersTopic);
     await broker.publish(deadLettersTopic, [0, 1, 2].map(failedCommand));
     const first = await all();
     const failed = first.filter(({ reason }) => reason === 'handler-failed');
     const empty = first.filter(({ record }) => record.value === null);
     const events = running.events.length;
-    expect(await redriveAll()).toEqual({ redriven: first.length - empty.length, refused: empty.length });
+    expect(await redriveAll()).toEqual({
+      redriven: first.length - empty.length,
+      refused: empty.length,
+    });
     await running.idle();
     await lastOnes('once');
     expect(running.events.length).toBe(events + failed.length + LAST);
-    expect(await stock()).toMatchObject([0, 1, 2].map(() => ({ version: 5, batches: [{ availableQuantity: 3 }] })));
+    expect(await stock()).toMatchObject(
+      [0, 1, 2].map(() => ({ version: 5, batches: [{ availableQuantity: 3 }] })),
+    );
     // What cannot be read is dead again.
     const second = await all();
     expect(second.length).toBe(first.length + first.length - empty.length - failed.length + LAST);
 
     const before = await tables();
-    expect(await redriveAll()).toEqual({ redriven: first.length - empty.length - failed.length + LAST, refused: empty.length });
+    expect(await redriveAll()).toEqual({
+      redriven: first.length - empty.length - failed.length + LAST,
+      refused: empty.length,
+    });
     // What a crash after sending and before the marker leads to:
     await broker.publish(commandsTopic, failed.map(redriven));
     await running.idle();
@@ -316,7 +393,12 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
   /** The dead letter of a valid command, as it is when a handler failed. */
   function failedCommand(number: number): LogRecord {
     const sku = `VALID ${number}`;
-    const value = JSON.stringify({ type: 'AllocateOrder', orderid: `redriven ${number}`, sku, qty: 1 });
+    const value = JSON.stringify({
+      type: 'AllocateOrder',
+      orderid: `redriven ${number}`,
+      sku,
+      qty: 1,
+    });
     const why = {
       reason: 'handler-failed',
       message: 'The handler failed',
@@ -326,17 +408,31 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
       attempts: '4',
       'failed-at': '2026-11-23T12:00:00.000Z',
     };
-    return { key: sku, value, headers: Object.fromEntries(Object.entries(why).map(([name, text]) => [`dead-letter-${name}`, text])) };
+    return {
+      key: sku,
+      value,
+      headers: Object.fromEntries(
+        Object.entries(why).map(([name, text]) => [`dead-letter-${name}`, text]),
+      ),
+    };
   }
 
   /** As an operator does it. @returns how many letters became what */
   async function redriveAll(): Promise<Readonly<Record<string, number>>> {
-    const { code, stdout } = await running.cli('dead-letters', 'redrive', '--all', '--execute', '--json');
+    const { code, stdout } = await running.cli(
+      'dead-letters',
+      'redrive',
+      '--all',
+      '--execute',
+      '--json',
+    );
     expect(code).toBe(1); // Some are refused.
     const results = stdout
       .trim()
       .split('\n')
       .map((line): string => JSON.parse(line).result);
-    return Object.fromEntries([...grouped(results, (result) => result)].map(([result, same]) => [result, same.length]));
+    return Object.fromEntries(
+      [...grouped(results, (result) => result)].map(([result, same]) => [result, same.length]),
+    );
   }
 }

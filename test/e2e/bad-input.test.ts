@@ -7,45 +7,56 @@ import { plainKafka } from '../support/topic-reader.ts';
 
 const { CompressionTypes } = kafkajs;
 
-describeOnEachBroker('a bad message goes to the dead letters, as it came, and holds up nobody', (environment) => {
-  let running: RunningService;
-  const places = new Map<string, string>();
+describeOnEachBroker(
+  'a bad message goes to the dead letters, as it came, and holds up nobody',
+  (environment) => {
+    let running: RunningService;
+    const places = new Map<string, string>();
 
-  beforeAll(async () => {
-    running = await RunningService.start(environment);
-    for (const [name, record] of badMessages) {
-      const [place = ''] = await running.send(record);
-      places.set(name, place);
-    }
-    await running.send({ type: 'CreateBatch', reference: 'after', sku: 'AFTER', quantity: 1 });
-    await running.idle();
-    await eventually(() => expect(running.deadLetters.length).toBeGreaterThanOrEqual(badMessages.length), { withinMs: 30_000 });
-  }, 120_000);
+    beforeAll(async () => {
+      running = await RunningService.start(environment);
+      for (const [name, record] of badMessages) {
+        const [place = ''] = await running.send(record);
+        places.set(name, place);
+      }
+      await running.send({ type: 'CreateBatch', reference: 'after', sku: 'AFTER', quantity: 1 });
+      await running.idle();
+      await eventually(
+        () => expect(running.deadLetters.length).toBeGreaterThanOrEqual(badMessages.length),
+        { withinMs: 30_000 },
+      );
+    }, 120_000);
 
-  afterAll(async () => running[Symbol.asyncDispose]());
+    afterAll(async () => running[Symbol.asyncDispose]());
 
-  it.each(badMessages)('%s', (name, record, reason, word) => {
-    const letters = running.deadLetters.filter(
-      ({ headers }) => `${headers['dead-letter-partition']}/${headers['dead-letter-offset']}` === places.get(name),
-    );
-    expect(letters).toHaveLength(1);
-    const [letter] = letters;
-    expect(String(letter?.headers['dead-letter-reason'])).toBe(reason);
-    expect(String(letter?.headers['dead-letter-message'])).toContain(word);
-    const sent = 'value' in record ? (record.value as Buffer | string | null) : JSON.stringify(record);
-    expect(letter?.value).toEqual(sent === null ? null : Buffer.from(sent as string));
-  });
+    it.each(badMessages)('%s', (name, record, reason, word) => {
+      const letters = running.deadLetters.filter(
+        ({ headers }) =>
+          `${headers['dead-letter-partition']}/${headers['dead-letter-offset']}` ===
+          places.get(name),
+      );
+      expect(letters).toHaveLength(1);
+      const [letter] = letters;
+      expect(String(letter?.headers['dead-letter-reason'])).toBe(reason);
+      expect(String(letter?.headers['dead-letter-message'])).toContain(word);
+      const sent =
+        'value' in record ? (record.value as Buffer | string | null) : JSON.stringify(record);
+      expect(letter?.value).toEqual(sent === null ? null : Buffer.from(sent as string));
+    });
 
-  it('what came after them is answered', () => {
-    expect(running.eventTypes()).toEqual(['BatchCreated']);
-  });
+    it('what came after them is answered', () => {
+      expect(running.eventTypes()).toEqual(['BatchCreated']);
+    });
 
-  it('each has one clear line in the log', () => {
-    const lines = running.log.filter(({ msg }) => String(msg).startsWith('Dead letter:'));
-    expect(lines).toHaveLength(badMessages.length);
-    expect(lines.every(({ reason, lane, offset }) => reason && lane && offset !== undefined)).toBe(true);
-  });
-});
+    it('each has one clear line in the log', () => {
+      const lines = running.log.filter(({ msg }) => String(msg).startsWith('Dead letter:'));
+      expect(lines).toHaveLength(badMessages.length);
+      expect(
+        lines.every(({ reason, lane, offset }) => reason && lane && offset !== undefined),
+      ).toBe(true);
+    });
+  },
+);
 
 describeOnEachBroker('input that only looks bad', (environment) => {
   let running: RunningService;
@@ -57,18 +68,32 @@ describeOnEachBroker('input that only looks bad', (environment) => {
   afterAll(async () => running[Symbol.asyncDispose]());
 
   it('`__proto__` is a sku like any other, and as a key it is ignored', async () => {
-    await running.send({ value: '{"type":"CreateBatch","reference":"__proto__","sku":"__proto__","quantity":5,"__proto__":{"sku":"no"}}' });
+    await running.send({
+      value:
+        '{"type":"CreateBatch","reference":"__proto__","sku":"__proto__","quantity":5,"__proto__":{"sku":"no"}}',
+    });
     await running.idle();
-    await running.send({ value: '{"type":"AllocateOrder","orderid":"constructor","sku":"__proto__","qty":2}' });
+    await running.send({
+      value: '{"type":"AllocateOrder","orderid":"constructor","sku":"__proto__","qty":2}',
+    });
     await running.idle();
     await eventually(() => expect(running.eventTypes()).toContain('Allocated'));
     const answer = await fetch(`${running.service.http.url}/products/__proto__`);
-    expect(await answer.json()).toMatchObject({ sku: '__proto__', batches: [{ reference: '__proto__', availableQuantity: 3 }] });
+    expect(await answer.json()).toMatchObject({
+      sku: '__proto__',
+      batches: [{ reference: '__proto__', availableQuantity: 3 }],
+    });
   });
 
   it('the same id again is the same command, on any partition, and changes nothing', async () => {
     const before = running.events.length;
-    const command = { type: 'CreateBatch', id: 'once', reference: 'once', sku: 'ONCE', quantity: 5 };
+    const command = {
+      type: 'CreateBatch',
+      id: 'once',
+      reference: 'once',
+      sku: 'ONCE',
+      quantity: 5,
+    };
     await running.send(command, command, { ...command, quantity: 6 });
     await running.idle();
     await running.send({ key: 'another key', value: JSON.stringify(command), headers: {} });
@@ -81,7 +106,9 @@ describeOnEachBroker('input that only looks bad', (environment) => {
     const sku = '🪑'.repeat(255);
     await running.send({ type: 'CreateBatch', reference: 'chairs', sku, quantity: 1 });
     await running.idle();
-    await eventually(() => expect(running.events.some(({ headers }) => String(headers.ce_subject) === sku)).toBe(true));
+    await eventually(() =>
+      expect(running.events.some(({ headers }) => String(headers.ce_subject) === sku)).toBe(true),
+    );
   });
 });
 
@@ -93,10 +120,17 @@ describe.skipIf(!inject('kafkaBrokers'))('a compressed batch', () => {
     await producer.connect();
     const { commandsTopic: topic } = running.config;
     const headers = { valueOf: 'x', constructor: 'y' };
-    await producer.send({ topic, compression: CompressionTypes.GZIP, messages: [{ partition: 0, value: 'no JSON', headers }] });
+    await producer.send({
+      topic,
+      compression: CompressionTypes.GZIP,
+      messages: [{ partition: 0, value: 'no JSON', headers }],
+    });
     await producer.disconnect();
     await running.idle();
     await eventually(() => expect(running.deadLetters).toHaveLength(1));
-    expect(running.deadLetters[0]?.headers).toMatchObject({ valueOf: Buffer.from('x'), constructor: Buffer.from('y') });
+    expect(running.deadLetters[0]?.headers).toMatchObject({
+      valueOf: Buffer.from('x'),
+      constructor: Buffer.from('y'),
+    });
   }, 60_000);
 });

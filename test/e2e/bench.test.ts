@@ -10,10 +10,26 @@ const postgresUrl = inject('postgresUrl');
 // The bench itself fails when an outcome is missing, or there twice. How fast it is, is not for a test to judge.
 describe.skipIf(!brokers || !postgresUrl)('a short bench', () => {
   it('measures every case, with the peers that need no build, and finds exactly one outcome for each command', async () => {
-    const options = ['--commands', '2000', '--runs', '1', '--seconds', '1', '--peers', 'twin,kafkajs-per-message', '--json'];
-    const env = { ...process.env, TEST_KAFKA_BROKERS: String(brokers), TEST_POSTGRES_URL: String(postgresUrl) };
+    const options = [
+      '--commands',
+      '2000',
+      '--runs',
+      '1',
+      '--seconds',
+      '1',
+      '--peers',
+      'twin,kafkajs-per-message',
+      '--json',
+    ];
+    const env = {
+      ...process.env,
+      TEST_KAFKA_BROKERS: String(brokers),
+      TEST_POSTGRES_URL: String(postgresUrl),
+    };
     const { stdout } = await promisify(execFile)(process.execPath, [bench, ...options], { env });
-    const { rows } = JSON.parse(stdout) as { rows: { name: string; contender: string; runs: Record<string, number>[] }[] };
+    const { rows } = JSON.parse(stdout) as {
+      rows: { name: string; contender: string; runs: Record<string, number>[] }[];
+    };
     expect(rows.map(({ name, contender }) => `${name}: ${contender}`)).toEqual([
       'throughput: the service',
       'throughput: hand-written twin',
@@ -35,7 +51,12 @@ describe.skipIf(!brokers || !postgresUrl)('a short bench', () => {
       'start-up: the service',
     ]);
     const measured = rows.map(
-      ({ runs }) => runs[0]?.commandsPerSecond ?? runs[0]?.p50Ms ?? runs[0]?.eventsPerSecond ?? runs[0]?.readyMs ?? 0,
+      ({ runs }) =>
+        runs[0]?.commandsPerSecond ??
+        runs[0]?.p50Ms ??
+        runs[0]?.eventsPerSecond ??
+        runs[0]?.readyMs ??
+        0,
     );
     expect(measured.filter((figure) => figure <= 0)).toEqual([]);
   }, 300_000);

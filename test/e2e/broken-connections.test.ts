@@ -52,7 +52,10 @@ it('the service answers every command once through resets, black holes, stalls a
   const flow = new CommandFlow(kafka?.brokers ?? '');
   await flow.connect();
   const databaseUrl = `sqlite:///${join(directory, 'allocation.db')}`;
-  await using service = await ServiceProcess.start(flow.environment(`127.0.0.1:${proxy.port}`, databaseUrl), directory);
+  await using service = await ServiceProcess.start(
+    flow.environment(`127.0.0.1:${proxy.port}`, databaseUrl),
+    directory,
+  );
   await workingLanes(service.url, LANES);
   await flow.bringStock();
   const times = new RecoveryTimes();
@@ -77,7 +80,10 @@ it('the service answers every command once through resets, black holes, stalls a
   await flow.disconnect();
   const history = await readHistory(flow.kafka, flow.topics, flow.group, databaseUrl);
   expect(history.commands).toHaveLength(flow.sent);
-  expect(checkHistory(history), service.output.filter((line) => line.includes('left behind')).join('\n')).toEqual([]);
+  expect(
+    checkHistory(history),
+    service.output.filter((line) => line.includes('left behind')).join('\n'),
+  ).toEqual([]);
   expect(times.complaints()).toEqual([]);
 }, 600_000);
 
@@ -88,7 +94,8 @@ interface Fault {
 
 function* faults(): Generator<Fault> {
   for (let time = 0; time < TIMES.answers; time += 1) {
-    for (const kind of ['Produce', 'EndTxn'] as const) yield { name: `the answer to ${kind} lost`, happen: () => proxy.loseAnswer(kind) };
+    for (const kind of ['Produce', 'EndTxn'] as const)
+      yield { name: `the answer to ${kind} lost`, happen: () => proxy.loseAnswer(kind) };
     yield {
       name: 'the answer to InitProducerId lost',
       happen: async () => {

@@ -5,7 +5,13 @@ import { Partitioners } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
-import { type Accept, CausalPairs, NONE_WRONG, type PlainCommand, type WrongCounts } from '../support/causal-pairs.ts';
+import {
+  type Accept,
+  CausalPairs,
+  NONE_WRONG,
+  type PlainCommand,
+  type WrongCounts,
+} from '../support/causal-pairs.ts';
 import { runCli } from '../support/cli.ts';
 import { CommandFlow, type Flow } from '../support/command-flow.ts';
 import { postgresDatabase } from '../support/databases.ts';
@@ -67,7 +73,8 @@ function post(urls: readonly string[]): Accept {
       body: JSON.stringify(command),
       headers: { 'content-type': 'application/json' },
     });
-    if (answer.status !== 202) throw new Error(`POST /commands is answered with ${answer.status}: ${await answer.text()}`);
+    if (answer.status !== 202)
+      throw new Error(`POST /commands is answered with ${answer.status}: ${await answer.text()}`);
   });
 }
 
@@ -79,7 +86,11 @@ function untilAccepted(accept: Accept): Accept {
 /** How often, and how long, each instance has waited for other lanes before it rejected a command. */
 async function waits(urls: readonly string[]): Promise<string> {
   const pages = await Promise.all(urls.map(async (url) => (await fetch(`${url}/metrics`)).text()));
-  return pages.map((page) => page.match(/^allocation_order_wait(s_total|_seconds_sum|_seconds_count).*$/gm)?.join(', ')).join('; ');
+  return pages
+    .map((page) =>
+      page.match(/^allocation_order_wait(s_total|_seconds_sum|_seconds_count).*$/gm)?.join(', '),
+    )
+    .join('; ');
 }
 
 const anyKey = () => `key-${Math.floor(Math.random() * 1_000)}`;
@@ -90,7 +101,9 @@ function itKeepsTheOrder(deployment: () => Deployment | null): void {
     'decides what is posted in the order in which it was accepted',
     async ({ skip }) => {
       const found = deployment() ?? skip();
-      expect(await experiment(found, 'http', (pairs, { urls }) => pairs.send(post(urls)))).toEqual(NONE_WRONG);
+      expect(await experiment(found, 'http', (pairs, { urls }) => pairs.send(post(urls)))).toEqual(
+        NONE_WRONG,
+      );
     },
     TEST_TIMEOUT_MS,
   );
@@ -99,9 +112,19 @@ function itKeepsTheOrder(deployment: () => Deployment | null): void {
     'decides the lines of one stream in their order',
     async ({ skip }) => {
       const found = deployment() ?? skip();
-      const stream = async (pairs: CausalPairs, { environment, directory }: Pick<Deployment, 'environment' | 'directory'>) => {
-        const lines = pairs.inOrder().map((command: PlainCommand) => `${JSON.stringify(command)}\n`);
-        const { code, stderr } = await runCli(environment, directory, ['publish', '-'], ({ stdin }) => stdin?.end(lines.join('')));
+      const stream = async (
+        pairs: CausalPairs,
+        { environment, directory }: Pick<Deployment, 'environment' | 'directory'>,
+      ) => {
+        const lines = pairs
+          .inOrder()
+          .map((command: PlainCommand) => `${JSON.stringify(command)}\n`);
+        const { code, stderr } = await runCli(
+          environment,
+          directory,
+          ['publish', '-'],
+          ({ stdin }) => stdin?.end(lines.join('')),
+        );
         expect([code, stderr]).toEqual([0, '']);
       };
       expect(await experiment(found, 'stream', stream)).toEqual(NONE_WRONG);
@@ -139,7 +162,9 @@ describe('one instance on the embedded log', () => {
     log = await Database.open(databaseUrl);
     const broker = new EmbeddedBroker(log);
     const produce = untilAccepted(async (command) => {
-      await broker.publish(flow.topics.commands, [{ key: anyKey(), value: JSON.stringify(command), headers: {} }]);
+      await broker.publish(flow.topics.commands, [
+        { key: anyKey(), value: JSON.stringify(command), headers: {} },
+      ]);
     });
     found = { flow, databaseUrl, environment, directory, urls: [service.url], produce };
   }, 120_000);
@@ -157,7 +182,10 @@ const brokers = inject('kafkaBrokers');
 
 describe.skipIf(!brokers || !inject('postgresUrl'))('two instances on Kafka and PostgreSQL', () => {
   const flow = new CommandFlow(brokers ?? '');
-  const producer = flow.kafka.producer({ idempotent: true, createPartitioner: Partitioners.DefaultPartitioner });
+  const producer = flow.kafka.producer({
+    idempotent: true,
+    createPartitioner: Partitioners.DefaultPartitioner,
+  });
   const instances: ServiceProcess[] = [];
   let directory: string;
   let database: Awaited<ReturnType<typeof postgresDatabase>>;
@@ -175,7 +203,14 @@ describe.skipIf(!brokers || !inject('postgresUrl'))('two instances on Kafka and 
     const produce = untilAccepted(async (command) => {
       await producer.send({ topic, messages: [{ key: anyKey(), value: JSON.stringify(command) }] });
     });
-    found = { flow, databaseUrl: database.url, environment, directory, urls: instances.map(({ url }) => url), produce };
+    found = {
+      flow,
+      databaseUrl: database.url,
+      environment,
+      directory,
+      urls: instances.map(({ url }) => url),
+      produce,
+    };
   }, 300_000);
 
   afterAll(async () => {

@@ -32,7 +32,11 @@ describe.each([
 async function answersCommands(onKafka: boolean, databaseUrl: string | null): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'allocation-'));
   const run = crypto.randomUUID().slice(0, 8);
-  const topics = { COMMANDS_TOPIC: `commands-${run}`, EVENTS_TOPIC: `events-${run}`, DEAD_LETTERS_TOPIC: `dead-letters-${run}` };
+  const topics = {
+    COMMANDS_TOPIC: `commands-${run}`,
+    EVENTS_TOPIC: `events-${run}`,
+    DEAD_LETTERS_TOPIC: `dead-letters-${run}`,
+  };
   await using service = await ServiceProcess.start(
     {
       ...topics,
@@ -42,23 +46,43 @@ async function answersCommands(onKafka: boolean, databaseUrl: string | null): Pr
     },
     directory,
   );
-  await eventually(async () => expect((await fetch(`${service.url}/readyz`)).status).toBe(200), { withinMs: 30_000 });
+  await eventually(async () => expect((await fetch(`${service.url}/readyz`)).status).toBe(200), {
+    withinMs: 30_000,
+  });
   const stream = await fetch(`${service.url}/events`);
   const events = eventsOf(stream);
   const answerTo = async (command: object) => {
     const body = JSON.stringify(command);
-    await fetch(`${service.url}/commands`, { method: 'POST', body, headers: { 'content-type': 'application/json' } });
+    await fetch(`${service.url}/commands`, {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/json' },
+    });
     const { value } = await events.next();
     const all = value?.type === 'CompositeDomainEvent' ? (value.data.events ?? []) : [value];
-    return all.map((event) => `${event?.type} ${event?.data.batchref ?? event?.data.reason ?? event?.data.reference ?? ''}`.trim());
+    return all.map((event) =>
+      `${event?.type} ${event?.data.batchref ?? event?.data.reason ?? event?.data.reference ?? ''}`.trim(),
+    );
   };
 
-  expect(await answerTo({ type: 'CreateBatch', reference: 'here', sku: 'LAMP', quantity: 10 })).toEqual(['BatchCreated here']);
-  expect(await answerTo({ type: 'CreateBatch', reference: 'due', sku: 'LAMP', quantity: 4, eta: '2027-01-01' })).toEqual([
-    'BatchCreated due',
+  expect(
+    await answerTo({ type: 'CreateBatch', reference: 'here', sku: 'LAMP', quantity: 10 }),
+  ).toEqual(['BatchCreated here']);
+  expect(
+    await answerTo({
+      type: 'CreateBatch',
+      reference: 'due',
+      sku: 'LAMP',
+      quantity: 4,
+      eta: '2027-01-01',
+    }),
+  ).toEqual(['BatchCreated due']);
+  expect(
+    await answerTo({ type: 'CreateBatch', reference: 'here', sku: 'LAMP', quantity: 11 }),
+  ).toEqual(['CommandRejected batch-differs']);
+  expect(await answerTo({ type: 'AllocateOrder', orderid: 'o1', sku: 'LAMP', qty: 6 })).toEqual([
+    'Allocated here',
   ]);
-  expect(await answerTo({ type: 'CreateBatch', reference: 'here', sku: 'LAMP', quantity: 11 })).toEqual(['CommandRejected batch-differs']);
-  expect(await answerTo({ type: 'AllocateOrder', orderid: 'o1', sku: 'LAMP', qty: 6 })).toEqual(['Allocated here']);
   const two = {
     type: 'AllocateOrder',
     orderid: 'o2',
@@ -68,8 +92,12 @@ async function answersCommands(onKafka: boolean, databaseUrl: string | null): Pr
     ],
   };
   expect(await answerTo(two)).toEqual(['Allocated here', 'CommandRejected unknown-sku']);
-  expect(await answerTo({ type: 'AllocateOrder', orderid: 'o1', sku: 'LAMP', qty: 6 })).toEqual(['AlreadyAllocated here']);
-  expect(await answerTo({ type: 'AllocateOrder', orderid: 'o3', sku: 'LAMP', qty: 5 })).toEqual(['OutOfStock']);
+  expect(await answerTo({ type: 'AllocateOrder', orderid: 'o1', sku: 'LAMP', qty: 6 })).toEqual([
+    'AlreadyAllocated here',
+  ]);
+  expect(await answerTo({ type: 'AllocateOrder', orderid: 'o3', sku: 'LAMP', qty: 5 })).toEqual([
+    'OutOfStock',
+  ]);
   expect(await answerTo({ type: 'ChangeBatchQuantity', reference: 'here', quantity: 3 })).toEqual([
     'BatchQuantityChanged here',
     'Deallocated here',
@@ -78,7 +106,9 @@ async function answersCommands(onKafka: boolean, databaseUrl: string | null): Pr
     'OutOfStock',
   ]);
   expect(await answerTo({ type: 'DeallocateOrder', orderid: 'o2' })).toEqual(['Deallocated due']);
-  expect(await answerTo({ type: 'DeallocateOrder', orderid: 'o2' })).toEqual(['CommandRejected unknown-order']);
+  expect(await answerTo({ type: 'DeallocateOrder', orderid: 'o2' })).toEqual([
+    'CommandRejected unknown-order',
+  ]);
   expect(await (await fetch(`${service.url}/products/LAMP`)).json()).toMatchObject({
     version: 11,
     batches: [

@@ -18,52 +18,55 @@ const TARGET_MS = 8_000;
 
 const brokers = inject('kafkaBrokers');
 
-describe.skipIf(!brokers)('the service on real Kafka, killed with SIGKILL while commands flow', () => {
-  const flow = new CommandFlow(brokers ?? '');
-  let directory: string;
+describe.skipIf(!brokers)(
+  'the service on real Kafka, killed with SIGKILL while commands flow',
+  () => {
+    const flow = new CommandFlow(brokers ?? '');
+    let directory: string;
 
-  beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'allocation-'));
-    await flow.connect();
-  });
+    beforeAll(async () => {
+      directory = await mkdtemp(join(tmpdir(), 'allocation-'));
+      await flow.connect();
+    });
 
-  afterAll(async () => {
-    await flow.disconnect();
-    await rm(directory, { recursive: true, force: true });
-  });
+    afterAll(async () => {
+      await flow.disconnect();
+      await rm(directory, { recursive: true, force: true });
+    });
 
-  it('answers every command once, as if nothing had happened, and its database is what the answers say', async () => {
-    const databaseUrl = `sqlite:///${join(directory, 'allocation.db')}`;
-    const environment = flow.environment(brokers ?? '', databaseUrl);
-    /** What the services said of what they found when they opened their lanes. */
-    const openings: string[] = [];
-    const times = new RecoveryTimes();
-    let service = await ServiceProcess.start(environment, directory);
-    try {
-      await flow.bringStock();
-      for (let kill = 1; kill <= KILLS; kill += 1) {
-        const sending = flow.send(kill, COMMANDS_PER_KILL);
-        await sleep(Math.random() * 400);
+    it('answers every command once, as if nothing had happened, and its database is what the answers say', async () => {
+      const databaseUrl = `sqlite:///${join(directory, 'allocation.db')}`;
+      const environment = flow.environment(brokers ?? '', databaseUrl);
+      /** What the services said of what they found when they opened their lanes. */
+      const openings: string[] = [];
+      const times = new RecoveryTimes();
+      let service = await ServiceProcess.start(environment, directory);
+      try {
+        await flow.bringStock();
+        for (let kill = 1; kill <= KILLS; kill += 1) {
+          const sending = flow.send(kill, COMMANDS_PER_KILL);
+          await sleep(Math.random() * 400);
+          await service.stop('SIGKILL');
+          const killedMs = performance.now();
+          openings.push(...service.output.filter((line) => line.includes('left behind')));
+          const ends = await flow.ends();
+          service = await ServiceProcess.start(environment, directory);
+          await workingLanes(service.url, LANES);
+          await eventually(async () => expect(await flow.lag(ends)).toBe(0), { withinMs: 60_000 });
+          times.add('SIGKILL', performance.now() - killedMs, TARGET_MS);
+          await sending;
+        }
+        await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: 120_000 });
+        expect(await service.stop()).toBe(0);
+      } finally {
         await service.stop('SIGKILL');
-        const killedMs = performance.now();
-        openings.push(...service.output.filter((line) => line.includes('left behind')));
-        const ends = await flow.ends();
-        service = await ServiceProcess.start(environment, directory);
-        await workingLanes(service.url, LANES);
-        await eventually(async () => expect(await flow.lag(ends)).toBe(0), { withinMs: 60_000 });
-        times.add('SIGKILL', performance.now() - killedMs, TARGET_MS);
-        await sending;
       }
-      await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: 120_000 });
-      expect(await service.stop()).toBe(0);
-    } finally {
-      await service.stop('SIGKILL');
-    }
-    const history = await readHistory(flow.kafka, flow.topics, flow.group, databaseUrl);
-    expect(history.commands).toHaveLength(SKUS + KILLS * COMMANDS_PER_KILL);
-    expect(checkHistory(history), `lanes opened:\n${openings.join('\n')}`).toEqual([]);
-    expect(unseenTypes(history)).toEqual([]);
-    process.stdout.write(times.text());
-    expect(times.complaints()).toEqual([]);
-  }, 1_800_000);
-});
+      const history = await readHistory(flow.kafka, flow.topics, flow.group, databaseUrl);
+      expect(history.commands).toHaveLength(SKUS + KILLS * COMMANDS_PER_KILL);
+      expect(checkHistory(history), `lanes opened:\n${openings.join('\n')}`).toEqual([]);
+      expect(unseenTypes(history)).toEqual([]);
+      process.stdout.write(times.text());
+      expect(times.complaints()).toEqual([]);
+    }, 1_800_000);
+  },
+);

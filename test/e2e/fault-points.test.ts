@@ -7,7 +7,13 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { FAULT_POINTS, type FaultPoint } from '../../src/fault-points.ts';
 import { checkHistory, type LaneCommand } from '../support/check-history.ts';
-import { CommandFlow, type Flow, LANES, lanesAtWork, workingLanes } from '../support/command-flow.ts';
+import {
+  CommandFlow,
+  type Flow,
+  LANES,
+  lanesAtWork,
+  workingLanes,
+} from '../support/command-flow.ts';
 import { postgresDatabase } from '../support/databases.ts';
 import { EmbeddedFlow } from '../support/embedded-flow.ts';
 import { eventually } from '../support/eventually.ts';
@@ -26,9 +32,15 @@ const BACKENDS = [
   { log: 'Kafka', database: 'PostgreSQL' },
 ] as const;
 
-const CLOSING: ReadonlySet<FaultPoint> = new Set(['partition-revoked', 'relay-drained', 'outbox-emptied']);
+const CLOSING: ReadonlySet<FaultPoint> = new Set([
+  'partition-revoked',
+  'relay-drained',
+  'outbox-emptied',
+]);
 /** Once for each lane; after that, once for each delivery. */
-const OPENING: ReadonlySet<FaultPoint> = new Set(FAULT_POINTS.slice(0, FAULT_POINTS.indexOf('delivered')));
+const OPENING: ReadonlySet<FaultPoint> = new Set(
+  FAULT_POINTS.slice(0, FAULT_POINTS.indexOf('delivered')),
+);
 /** Within a transaction of the lane's database, and of the log. */
 const IN_DATABASE = between('lane-locked', 'progress-written');
 const IN_LOG = between('transaction-joined', 'offset-sent');
@@ -70,12 +82,21 @@ function between(first: FaultPoint, last: FaultPoint): ReadonlySet<FaultPoint> {
 }
 
 /** The end of an owner promises not to fail: nothing there can throw. */
-const isPossible = ({ point, kind }: { readonly point: FaultPoint; readonly kind: Fault['kind'] }) =>
-  kind !== 'throw' || !CLOSING.has(point);
+const isPossible = ({
+  point,
+  kind,
+}: {
+  readonly point: FaultPoint;
+  readonly kind: Fault['kind'];
+}) => kind !== 'throw' || !CLOSING.has(point);
 
 function whole(): readonly Cell[] {
-  const cells = BACKENDS.flatMap((backend) => FAULT_POINTS.flatMap((point) => KINDS.map((kind) => ({ ...backend, point, kind }))));
-  return cells.filter(isPossible).map((cell, index) => ({ ...cell, passing: passingOf(cell.point, index) }));
+  const cells = BACKENDS.flatMap((backend) =>
+    FAULT_POINTS.flatMap((point) => KINDS.map((kind) => ({ ...backend, point, kind }))),
+  );
+  return cells
+    .filter(isPossible)
+    .map((cell, index) => ({ ...cell, passing: passingOf(cell.point, index) }));
 }
 
 /** Whether the faulty service may fail on it. */
@@ -85,17 +106,27 @@ function isBuggy({ body }: LaneCommand): boolean {
 
 /** Every point once, in an order by the seed; kinds and backends in turn, so that every kind meets every backend. */
 function sample(): readonly Cell[] {
-  const [points = []] = fc.sample(fc.shuffledSubarray([...FAULT_POINTS], { minLength: FAULT_POINTS.length }), { seed, numRuns: 1 });
+  const [points = []] = fc.sample(
+    fc.shuffledSubarray([...FAULT_POINTS], { minLength: FAULT_POINTS.length }),
+    { seed, numRuns: 1 },
+  );
   return points.map((point, index) => {
     const kind = KINDS[index % KINDS.length] as Fault['kind'];
     const backend = BACKENDS[index % BACKENDS.length] as (typeof BACKENDS)[number];
-    return { ...backend, point, kind: isPossible({ point, kind }) ? kind : 'kill', passing: passingOf(point, index) };
+    return {
+      ...backend,
+      point,
+      kind: isPossible({ point, kind }) ? kind : 'kill',
+      passing: passingOf(point, index),
+    };
   });
 }
 
 /** Whoever stops there has a SQLite file locked: nobody can take over. */
 function isLocking({ point, log, database }: Cell): boolean {
-  return (database === 'SQLite' && IN_DATABASE.has(point)) || (log !== 'Kafka' && IN_LOG.has(point));
+  return (
+    (database === 'SQLite' && IN_DATABASE.has(point)) || (log !== 'Kafka' && IN_LOG.has(point))
+  );
 }
 
 /** In SQLite: the database, the log, or both. */
@@ -197,7 +228,11 @@ class Trial {
 
   static async open({ log, database }: Cell): Promise<Trial> {
     const directory = await mkdtemp(join(tmpdir(), 'allocation-'));
-    const trial = new Trial(directory, database === 'PostgreSQL' ? await postgresDatabase() : null, log === 'Kafka');
+    const trial = new Trial(
+      directory,
+      database === 'PostgreSQL' ? await postgresDatabase() : null,
+      log === 'Kafka',
+    );
     await trial.#flow.connect();
     return trial;
   }
@@ -211,7 +246,12 @@ class Trial {
   start(fault: Fault | null, unlocked = ''): ServiceProcess {
     const service = fault
       ? ServiceProcess.spawn(
-          { ...this.#environment, ...asVariables(fault), FAULT_END: this.#end, FAULT_UNLOCKED: unlocked },
+          {
+            ...this.#environment,
+            ...asVariables(fault),
+            FAULT_END: this.#end,
+            FAULT_UNLOCKED: unlocked,
+          },
           this.#directory,
           [process.execPath, faultyService],
         )
@@ -279,7 +319,8 @@ class Trial {
       try {
         await check();
       } catch (error) {
-        if (!this.#sending && (await this.#flow.lag()) < WAITING) this.#sending = this.#sendBeside();
+        if (!this.#sending && (await this.#flow.lag()) < WAITING)
+          this.#sending = this.#sendBeside();
         throw error;
       }
     };
@@ -302,7 +343,12 @@ class Trial {
   async isRight(point: FaultPoint): Promise<void> {
     const history = await this.#flow.history(this.#environment.DATABASE_URL ?? '');
     expect(history.commands).toHaveLength(this.#flow.sent);
-    expect(checkHistory(history, point === 'failure-claimed' ? { mayFail: isBuggy, mayStayParked: true } : {})).toEqual([]);
+    expect(
+      checkHistory(
+        history,
+        point === 'failure-claimed' ? { mayFail: isBuggy, mayStayParked: true } : {},
+      ),
+    ).toEqual([]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -47,9 +47,11 @@ describe.skipIf(!brokers)('the service on real Kafka, whose group has lost its o
   async function goesOn(group = flow.group): Promise<void> {
     await workingLanes(service?.url ?? '', LANES);
     await flow.send(2, COMMANDS_PER_ROUND);
-    const history = async () => readHistory(flow.kafka, flow.topics, group, environment.DATABASE_URL ?? '');
+    const history = async () =>
+      readHistory(flow.kafka, flow.topics, group, environment.DATABASE_URL ?? '');
     // Rows that are out leave the outbox with the next transaction, or with an orderly stop.
-    const stillWrong = async () => checkHistory(await history()).filter(({ kind }) => kind !== 'outbox');
+    const stillWrong = async () =>
+      checkHistory(await history()).filter(({ kind }) => kind !== 'outbox');
     await eventually(async () => expect(await stillWrong()).toEqual([]), { withinMs: 60_000 });
     expect(await service?.stop()).toBe(0);
     expect(checkHistory(await history())).toEqual([]);
@@ -58,7 +60,8 @@ describe.skipIf(!brokers)('the service on real Kafka, whose group has lost its o
   it.each(['SIGTERM', 'SIGKILL'] as const)(
     'deleted after a %s: no answer comes twice',
     async (signal) => {
-      if (signal === 'SIGTERM') await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: 60_000 });
+      if (signal === 'SIGTERM')
+        await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: 60_000 });
       await service?.stop(signal);
       await deleteGroup();
       service = await ServiceProcess.start(environment, directory);

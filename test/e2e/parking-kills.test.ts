@@ -27,30 +27,39 @@ const fileOf = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const buggyService = fileOf('../support/buggy-service.ts');
 const cli = fileOf('../../src/cli/allocation.ts');
 
-describe.skipIf(!brokers)('a service on real Kafka that is killed while a handler fails and commands are parked, then redriven', () => {
-  it('answers every command once, each product in order, on SQLite', { concurrent: true, timeout: 300_000 }, async () => {
-    await using directory = await temporaryDirectory();
-    await isRight(directory.path, `sqlite:///${join(directory.path, 'allocation.db')}`);
-  });
+describe.skipIf(!brokers)(
+  'a service on real Kafka that is killed while a handler fails and commands are parked, then redriven',
+  () => {
+    it('answers every command once, each product in order, on SQLite', {
+      concurrent: true,
+      timeout: 300_000,
+    }, async () => {
+      await using directory = await temporaryDirectory();
+      await isRight(directory.path, `sqlite:///${join(directory.path, 'allocation.db')}`);
+    });
 
-  it('answers every command once, each product in order, on PostgreSQL', {
-    concurrent: true,
-    skip: !postgres,
-    timeout: 300_000,
-  }, async () => {
-    await using directory = await temporaryDirectory();
-    const { url, remove } = await postgresDatabase();
-    await isRight(directory.path, url);
-    await remove();
-  });
-});
+    it('answers every command once, each product in order, on PostgreSQL', {
+      concurrent: true,
+      skip: !postgres,
+      timeout: 300_000,
+    }, async () => {
+      await using directory = await temporaryDirectory();
+      const { url, remove } = await postgresDatabase();
+      await isRight(directory.path, url);
+      await remove();
+    });
+  },
+);
 
 async function isRight(directory: string, databaseUrl: string): Promise<void> {
   const flow = new PoisonedFlow(brokers ?? '', KILLS + 1);
   const environment = flow.environment(brokers ?? '', databaseUrl);
   await flow.connect();
   for (let round = 0; round < KILLS; round += 1) {
-    await using service = ServiceProcess.spawn(environment, directory, [process.execPath, buggyService]);
+    await using service = ServiceProcess.spawn(environment, directory, [
+      process.execPath,
+      buggyService,
+    ]);
     await service.ready();
     await workingLanes(service.url, LANES);
     const sending = flow.sendPoisoned(round);
@@ -58,14 +67,20 @@ async function isRight(directory: string, databaseUrl: string): Promise<void> {
     await service.stop('SIGKILL');
     await sending;
   }
-  await using buggy = ServiceProcess.spawn(environment, directory, [process.execPath, buggyService]);
+  await using buggy = ServiceProcess.spawn(environment, directory, [
+    process.execPath,
+    buggyService,
+  ]);
   await flow.sendPoisoned(KILLS);
   await rests(flow);
   expect(await buggy.stop()).toBe(0);
 
   await using mended = await ServiceProcess.start(environment, directory);
   const tool = (...args: string[]) =>
-    run(process.execPath, [cli, 'dead-letters', ...args], { cwd: directory, env: { ...environment, PATH: process.env.PATH } });
+    run(process.execPath, [cli, 'dead-letters', ...args], {
+      cwd: directory,
+      env: { ...environment, PATH: process.env.PATH },
+    });
   const redrive = () => tool('redrive', '--all', '--execute', '--json');
   const sent = await countOf(flow);
   // Letters have been sent again, and may not be marked yet.
@@ -84,7 +99,9 @@ async function isRight(directory: string, databaseUrl: string): Promise<void> {
     new Set(['handler-failed', 'parked-behind', undefined]),
   );
   expect(await parkedIn(databaseUrl)).toEqual([]);
-  expect(checkHistory(history, { mayFail: ({ body }) => String(body.orderid).startsWith('poison') })).toEqual([]);
+  expect(
+    checkHistory(history, { mayFail: ({ body }) => String(body.orderid).startsWith('poison') }),
+  ).toEqual([]);
 }
 
 async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
@@ -100,7 +117,10 @@ async function countOf(flow: PoisonedFlow): Promise<number> {
   return [...(await flow.ends()).values()].reduce((sum, end) => sum + end, 0);
 }
 
-async function killed(running: PromiseWithChild<unknown>, moment: (child: ChildProcess) => Promise<unknown>): Promise<void> {
+async function killed(
+  running: PromiseWithChild<unknown>,
+  moment: (child: ChildProcess) => Promise<unknown>,
+): Promise<void> {
   const ended = running.catch((error) => error);
   await Promise.race([moment(running.child), ended]);
   running.child.kill('SIGKILL');
@@ -108,10 +128,14 @@ async function killed(running: PromiseWithChild<unknown>, moment: (child: ChildP
 }
 
 /** By product, in the order of the events topic, which is that of the commands that they answer. */
-function answeredIds(events: readonly HistoryRecord[]): ReadonlyMap<string | null, readonly string[]> {
+function answeredIds(
+  events: readonly HistoryRecord[],
+): ReadonlyMap<string | null, readonly string[]> {
   const inOrder = events.toSorted((one, other) => one.offset - other.offset);
   const bySku = Map.groupBy(inOrder, ({ key }) => key);
-  return new Map([...bySku].map(([sku, of]) => [sku, of.map(({ headers }) => headers.ce_causationid ?? '')]));
+  return new Map(
+    [...bySku].map(([sku, of]) => [sku, of.map(({ headers }) => headers.ce_causationid ?? '')]),
+  );
 }
 
 async function parkedIn(databaseUrl: string): Promise<readonly unknown[]> {

@@ -21,7 +21,8 @@ class BusWithBug extends MessageBus {
   }
 
   override async handle(command: Command, unitOfWork: UnitOfWork): Promise<readonly Event[]> {
-    if (!this.isMended && 'orderid' in command && command.orderid === 'poison') throw new Error('the handler has a bug');
+    if (!this.isMended && 'orderid' in command && command.orderid === 'poison')
+      throw new Error('the handler has a bug');
     return super.handle(command, unitOfWork);
   }
 }
@@ -32,12 +33,24 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
 
   const start = async (more: Record<string, string> = {}) => {
     bus = new BusWithBug();
-    running = await RunningService.start({ ...environment, TOPIC_PARTITIONS: '1', ...more }, { bus });
-    for (const sku of ['LAMP', 'SOFA']) await running.send({ type: 'CreateBatch', id: sku, reference: sku, sku, quantity: 10 });
+    running = await RunningService.start(
+      { ...environment, TOPIC_PARTITIONS: '1', ...more },
+      { bus },
+    );
+    for (const sku of ['LAMP', 'SOFA'])
+      await running.send({ type: 'CreateBatch', id: sku, reference: sku, sku, quantity: 10 });
   };
-  const order = (orderid: string, sku = 'LAMP', qty = 1) => ({ type: 'AllocateOrder', id: orderid, orderid, sku, qty });
+  const order = (orderid: string, sku = 'LAMP', qty = 1) => ({
+    type: 'AllocateOrder',
+    id: orderid,
+    orderid,
+    sku,
+    qty,
+  });
   const reasons = () =>
-    running.deadLetters.filter(({ value }) => value !== null).map(({ headers }) => String(headers['dead-letter-reason']));
+    running.deadLetters
+      .filter(({ value }) => value !== null)
+      .map(({ headers }) => String(headers['dead-letter-reason']));
   const answered = () => running.events.map(({ headers }) => String(headers.ce_causationid));
 
   /** As the tool does it; what it meets may behave otherwise. */
@@ -51,7 +64,12 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     if (!letter) throw new Error('There is no dead letter');
     const listener = { resolved() {}, failedAgain() {}, unanswered() {} };
     const correction = { letter, message: edited(letter, JSON.stringify(command)) };
-    const resolver = new DeadLetterResolver({ broker, config: running.config }, tellDatabase, correction, listener);
+    const resolver = new DeadLetterResolver(
+      { broker, config: running.config },
+      tellDatabase,
+      correction,
+      listener,
+    );
     await resolver.carryOut(plan('redrive', [letter], open, 3));
   };
 
@@ -59,21 +77,45 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
 
   it('what follows for the same product is parked, other products flow on, and a redrive sends all of it in order', async () => {
     await start();
-    await running.send(order('poison', 'LAMP', 8), order('second'), order('elsewhere', 'SOFA'), order('third', 'LAMP', 2));
+    await running.send(
+      order('poison', 'LAMP', 8),
+      order('second'),
+      order('elsewhere', 'SOFA'),
+      order('third', 'LAMP', 2),
+    );
     await running.send({ type: 'DeallocateOrder', id: 'fourth', orderid: 'second' });
     await running.idle();
     await eventually(() => expect(answered()).toEqual(['LAMP', 'SOFA', 'elsewhere']));
-    await eventually(() => expect(reasons()).toEqual(['handler-failed', 'parked-behind', 'parked-behind', 'parked-behind']));
+    await eventually(() =>
+      expect(reasons()).toEqual([
+        'handler-failed',
+        'parked-behind',
+        'parked-behind',
+        'parked-behind',
+      ]),
+    );
 
     const preview = await running.cli('dead-letters', 'redrive', '--sku', 'LAMP');
-    expect(preview).toMatchObject({ code: 0, stdout: expect.stringContaining('Nothing is done yet') });
+    expect(preview).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('Nothing is done yet'),
+    });
     expect((preview.stdout.match(/AllocateOrder|DeallocateOrder/g) ?? []).length).toBe(4);
     bus.isMended = true;
-    expect(await running.cli('dead-letters', 'redrive', '--sku', 'LAMP', '--execute')).toMatchObject({ code: 0, stderr: '' });
+    expect(
+      await running.cli('dead-letters', 'redrive', '--sku', 'LAMP', '--execute'),
+    ).toMatchObject({ code: 0, stderr: '' });
     await running.idle();
-    await eventually(() => expect(answered().slice(3)).toEqual(['poison', 'second', 'third', 'fourth']));
+    await eventually(() =>
+      expect(answered().slice(3)).toEqual(['poison', 'second', 'third', 'fourth']),
+    );
     // In the order in which they were sent, the third found too little.
-    expect(running.eventTypes().slice(3)).toEqual(['Allocated', 'Allocated', 'OutOfStock', 'Deallocated']);
+    expect(running.eventTypes().slice(3)).toEqual([
+      'Allocated',
+      'Allocated',
+      'OutOfStock',
+      'Deallocated',
+    ]);
     expect((await running.cli('dead-letters', 'list')).stdout).toBe('No dead letters\n');
     await running.send(order('last'));
     await eventually(() => expect(answered()).toContain('last'));
@@ -81,10 +123,21 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
 
   it('a failed command that is discarded sets free what waits, in order', async () => {
     await start();
-    await running.send(order('poison', 'LAMP', 8), order('second', 'LAMP', 9), order('third', 'LAMP', 2));
+    await running.send(
+      order('poison', 'LAMP', 8),
+      order('second', 'LAMP', 9),
+      order('third', 'LAMP', 2),
+    );
     await running.idle();
     await eventually(() => expect(reasons()).toHaveLength(3));
-    const { code, stdout } = await running.cli('dead-letters', 'discard', '--reason', 'handler-failed', '--execute', '--json');
+    const { code, stdout } = await running.cli(
+      'dead-letters',
+      'discard',
+      '--reason',
+      'handler-failed',
+      '--execute',
+      '--json',
+    );
     expect([
       code,
       stdout
@@ -102,20 +155,56 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     await running.send(order('poison', 'LAMP', 8), order('second', 'LAMP', 9));
     await running.idle();
     await eventually(() => expect(reasons()).toHaveLength(2));
-    const corrected = JSON.stringify({ type: 'AllocateOrder', orderid: 'mended', sku: 'LAMP', qty: 8 });
-    expect(await running.cli('dead-letters', 'redrive', '--id', 'poison', '--edit', '{"type":"Nothing"}', '--execute')).toMatchObject({
+    const corrected = JSON.stringify({
+      type: 'AllocateOrder',
+      orderid: 'mended',
+      sku: 'LAMP',
+      qty: 8,
+    });
+    expect(
+      await running.cli(
+        'dead-letters',
+        'redrive',
+        '--id',
+        'poison',
+        '--edit',
+        '{"type":"Nothing"}',
+        '--execute',
+      ),
+    ).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('nothing was sent'),
     });
-    const preview = await running.cli('dead-letters', 'redrive', '--id', 'poison', '--edit', corrected);
+    const preview = await running.cli(
+      'dead-letters',
+      'redrive',
+      '--id',
+      'poison',
+      '--edit',
+      corrected,
+    );
     const inItsPlace = /instead of poison, poison\/edited-1-\w{8} is sent:\n(.*)\n/;
     expect(preview.stdout.match(inItsPlace)?.[1]).toBe(corrected);
-    expect(await running.cli('dead-letters', 'redrive', '--id', 'poison', '--edit', corrected, '--execute')).toMatchObject({ code: 0 });
-    await eventually(() => expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-1-/), 'second']));
+    expect(
+      await running.cli(
+        'dead-letters',
+        'redrive',
+        '--id',
+        'poison',
+        '--edit',
+        corrected,
+        '--execute',
+      ),
+    ).toMatchObject({ code: 0 });
+    await eventually(() =>
+      expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-1-/), 'second']),
+    );
     expect(running.eventTypes().slice(2)).toEqual(['Allocated', 'OutOfStock']);
     expect(String(running.events[2]?.headers.ce_correlationid)).toBe('poison');
     const commands = await readTopic(running.service.broker, running.config.commandsTopic);
-    const correction = commands.find(({ headers }) => String(headers.ce_id).startsWith('poison/edited-1-'));
+    const correction = commands.find(({ headers }) =>
+      String(headers.ce_id).startsWith('poison/edited-1-'),
+    );
     expect(String(correction?.headers.ce_originalid)).toBe('poison');
   }, 90_000);
 
@@ -125,12 +214,28 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     await running.idle();
     await eventually(() => expect(reasons()).toHaveLength(2));
     const stillWrong = JSON.stringify(order('poison', 'LAMP', 2));
-    const { code, stderr } = await running.cli('dead-letters', 'redrive', '--id', 'poison', '--edit', stillWrong, '--execute');
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: poison\/edited-1\S* failed again: the handler has a bug/)]);
+    const { code, stderr } = await running.cli(
+      'dead-letters',
+      'redrive',
+      '--id',
+      'poison',
+      '--edit',
+      stillWrong,
+      '--execute',
+    );
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^error: poison\/edited-1\S* failed again: the handler has a bug/),
+    ]);
     await eventually(() => expect(reasons().slice(2)).toEqual(['handler-failed', 'parked-behind']));
     bus.isMended = true;
-    expect(await running.cli('dead-letters', 'redrive', '--all', '--execute')).toMatchObject({ code: 0, stderr: '' });
-    await eventually(() => expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-1/), 'second']));
+    expect(await running.cli('dead-letters', 'redrive', '--all', '--execute')).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+    await eventually(() =>
+      expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-1/), 'second']),
+    );
   }, 90_000);
 
   it('what is parked behind a correction alone, before it is answered, is sent after it', async () => {
@@ -143,7 +248,12 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
       await running.send(order('meanwhile'));
       await eventually(() => expect(reasons()).toEqual(['handler-failed', 'parked-behind']));
     });
-    await eventually(() => expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-1/), 'meanwhile']));
+    await eventually(() =>
+      expect(answered().slice(2)).toEqual([
+        expect.stringMatching(/^poison\/edited-1/),
+        'meanwhile',
+      ]),
+    );
     expect((await running.cli('dead-letters', 'list')).stdout).toBe('No dead letters\n');
   }, 90_000);
 
@@ -161,19 +271,28 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     await eventually(() => expect(reasons()).toHaveLength(2));
     await crash();
     const itself = await running.cli('dead-letters', 'redrive', '--id', 'poison', '--execute');
-    expect(itself).toMatchObject({ code: 1, stderr: expect.stringContaining('poison failed again') });
+    expect(itself).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('poison failed again'),
+    });
     await crash();
     const better = JSON.stringify(order('better'));
-    expect(await running.cli('dead-letters', 'redrive', '--id', 'poison', '--edit', better, '--execute')).toMatchObject({
+    expect(
+      await running.cli('dead-letters', 'redrive', '--id', 'poison', '--edit', better, '--execute'),
+    ).toMatchObject({
       code: 0,
       stderr: '',
     });
-    await eventually(() => expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-2/), 'second']));
+    await eventually(() =>
+      expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-2/), 'second']),
+    );
 
     await running.send(order('poison'), order('third'));
     await eventually(() => expect(reasons()).toHaveLength(6));
     await crash();
-    expect(await running.cli('dead-letters', 'discard', '--id', 'poison', '--execute')).toMatchObject({ code: 0, stderr: '' });
+    expect(
+      await running.cli('dead-letters', 'discard', '--id', 'poison', '--execute'),
+    ).toMatchObject({ code: 0, stderr: '' });
     await eventually(() => expect(answered().slice(4)).toEqual(['third']));
   }, 90_000);
 
@@ -184,15 +303,21 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     await eventually(() => expect(reasons()).toHaveLength(1));
     const { broker, database } = running.service;
     const publish: Broker['publish'] = (topic, records) =>
-      topic === running.config.deadLettersTopic ? Promise.reject(new Error('crashed')) : broker.publish(topic, records);
+      topic === running.config.deadLettersTopic
+        ? Promise.reject(new Error('crashed'))
+        : broker.publish(topic, records);
     const tell = async (release: Release) => void (await releaseParked(database, release));
     for (let time = 0; time < 2; time++)
-      await expect(redriveEdited(order('mended'), tell, over(broker, { publish }))).rejects.toThrow('crashed');
+      await expect(redriveEdited(order('mended'), tell, over(broker, { publish }))).rejects.toThrow(
+        'crashed',
+      );
     await running.idle();
     await redriveEdited(order('better'), tell);
     await running.send(order('last'));
     await eventually(() => expect(answered()).toContain('last'));
-    expect(running.events.slice(2, -1).map(({ value }) => JSON.parse(String(value)).orderid)).toEqual(['mended', 'better']);
+    expect(
+      running.events.slice(2, -1).map(({ value }) => JSON.parse(String(value)).orderid),
+    ).toEqual(['mended', 'better']);
   }, 90_000);
 
   it('one that fails again is parked again with the rest, and refused after the third time', async () => {
@@ -201,8 +326,17 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     await running.idle();
     for (const time of [1, 2, 3]) {
       await eventually(() => expect(reasons()).toHaveLength(2 * time));
-      const { code, stderr } = await running.cli('dead-letters', 'redrive', '--reason', 'parked-behind', '--execute');
-      expect([code, stderr]).toEqual([1, expect.stringContaining('poison failed again: the handler has a bug')]);
+      const { code, stderr } = await running.cli(
+        'dead-letters',
+        'redrive',
+        '--reason',
+        'parked-behind',
+        '--execute',
+      );
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringContaining('poison failed again: the handler has a bug'),
+      ]);
     }
     await eventually(() => expect(reasons()).toHaveLength(8));
     expect(await running.cli('dead-letters', 'redrive', '--all', '--execute')).toMatchObject({
@@ -210,7 +344,9 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
       stderr: expect.stringContaining('--max-redrives 4'),
     });
     bus.isMended = true;
-    expect(await running.cli('dead-letters', 'redrive', '--all', '--max-redrives', '4', '--execute')).toMatchObject({ code: 0 });
+    expect(
+      await running.cli('dead-letters', 'redrive', '--all', '--max-redrives', '4', '--execute'),
+    ).toMatchObject({ code: 0 });
     await eventually(() => expect(answered().slice(2)).toEqual(['poison', 'second']));
   }, 120_000);
 
@@ -221,23 +357,43 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     const { broker } = running.service;
     // As after a redrive that was killed, when the lane of the failed command waits for something else.
     const [poison] = await readDeadLetters(broker, running.config.deadLettersTopic);
-    if (poison) await broker.publish(running.config.deadLettersTopic, [marker(poison, 'redriven', 'somebody', new Date())]);
+    if (poison)
+      await broker.publish(running.config.deadLettersTopic, [
+        marker(poison, 'redriven', 'somebody', new Date()),
+      ]);
     expect(await running.cli('dead-letters', 'redrive', '--all', '--execute')).toMatchObject({
       code: 0,
       stderr: expect.stringContaining('not answered'),
     });
-    await eventually(() => expect(reasons()).toEqual(['handler-failed', 'parked-behind', 'parked-behind']));
+    await eventually(() =>
+      expect(reasons()).toEqual(['handler-failed', 'parked-behind', 'parked-behind']),
+    );
   }, 90_000);
 
   it('no more than the limit is parked: then the lane waits, says why, and goes on when the sequence is sent again', async () => {
     await start({ PARKED_LIMIT: '2' });
-    await running.send(order('poison'), order('2'), order('3'), order('elsewhere', 'SOFA'), order('4'), order('later', 'SOFA'));
-    await eventually(() => expect(running.service.consumer.problems().join()).toContain('2 commands about LAMP are parked behind poison'), {
-      withinMs: 20_000,
-    });
+    await running.send(
+      order('poison'),
+      order('2'),
+      order('3'),
+      order('elsewhere', 'SOFA'),
+      order('4'),
+      order('later', 'SOFA'),
+    );
+    await eventually(
+      () =>
+        expect(running.service.consumer.problems().join()).toContain(
+          '2 commands about LAMP are parked behind poison',
+        ),
+      {
+        withinMs: 20_000,
+      },
+    );
     await eventually(() => expect(answered()).toEqual(['LAMP', 'SOFA', 'elsewhere']));
     bus.isMended = true;
-    expect(await running.cli('dead-letters', 'redrive', '--sku', 'LAMP', '--execute')).toMatchObject({ code: 0, stderr: '' });
+    expect(
+      await running.cli('dead-letters', 'redrive', '--sku', 'LAMP', '--execute'),
+    ).toMatchObject({ code: 0, stderr: '' });
     await running.idle();
     await eventually(() => expect(answered().slice(3)).toEqual(['later', 'poison', '2', '3', '4']));
   }, 90_000);

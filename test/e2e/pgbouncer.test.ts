@@ -14,46 +14,51 @@ const COMMANDS = 2_000;
 const PATIENCE_MS = 60_000;
 const brokers = inject('kafkaBrokers');
 
-describe.skipIf(!brokers || inject('postgresUrl') === null)('Two instances behind PgBouncer in transaction mode', () => {
-  let directory: string;
-  let place: Awaited<ReturnType<typeof postgresDatabase>>;
-  let bouncer: PgBouncer | null;
-  let flow: CommandFlow;
+describe.skipIf(!brokers || inject('postgresUrl') === null)(
+  'Two instances behind PgBouncer in transaction mode',
+  () => {
+    let directory: string;
+    let place: Awaited<ReturnType<typeof postgresDatabase>>;
+    let bouncer: PgBouncer | null;
+    let flow: CommandFlow;
 
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'allocation-'));
-    place = await postgresDatabase();
-    bouncer = await pgBouncerOrSkip(place.url);
-    flow = new CommandFlow(brokers ?? '');
-    await flow.connect();
-  });
+    beforeEach(async () => {
+      directory = await mkdtemp(join(tmpdir(), 'allocation-'));
+      place = await postgresDatabase();
+      bouncer = await pgBouncerOrSkip(place.url);
+      flow = new CommandFlow(brokers ?? '');
+      await flow.connect();
+    });
 
-  afterEach(async () => {
-    await flow.disconnect();
-    await bouncer?.stop();
-    await place.remove();
-    await rm(directory, { recursive: true, force: true });
-  });
+    afterEach(async () => {
+      await flow.disconnect();
+      await bouncer?.stop();
+      await place.remove();
+      await rm(directory, { recursive: true, force: true });
+    });
 
-  it('answer each command once, also when one is killed and one is stopped', async ({ skip }) => {
-    skip(!bouncer, 'there is no PgBouncer');
-    const environment = flow.environment(brokers ?? '', bouncer?.urlOf(place.url) ?? '');
-    const start = () => ServiceProcess.spawn(environment, directory);
-    await using first = start();
-    await using second = start();
-    await Promise.all([first.ready(), second.ready()]);
-    await flow.bringStock();
-    const sending = flow.send(1, COMMANDS);
-    await eventually(async () => expect(await flow.lag()).toBeGreaterThan(0));
-    await first.stop('SIGKILL');
-    process.kill(second.pid, 'SIGSTOP');
-    await using third = start();
-    await third.ready();
-    await sending;
-    await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: PATIENCE_MS });
-    process.kill(second.pid, 'SIGCONT');
-    expect(await second.stop()).toBe(0);
-    expect(await third.stop()).toBe(0);
-    expect(checkHistory(await readHistory(flow.kafka, flow.topics, flow.group, place.url))).toEqual([]);
-  }, 240_000);
-});
+    it('answer each command once, also when one is killed and one is stopped', async ({ skip }) => {
+      skip(!bouncer, 'there is no PgBouncer');
+      const environment = flow.environment(brokers ?? '', bouncer?.urlOf(place.url) ?? '');
+      const start = () => ServiceProcess.spawn(environment, directory);
+      await using first = start();
+      await using second = start();
+      await Promise.all([first.ready(), second.ready()]);
+      await flow.bringStock();
+      const sending = flow.send(1, COMMANDS);
+      await eventually(async () => expect(await flow.lag()).toBeGreaterThan(0));
+      await first.stop('SIGKILL');
+      process.kill(second.pid, 'SIGSTOP');
+      await using third = start();
+      await third.ready();
+      await sending;
+      await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: PATIENCE_MS });
+      process.kill(second.pid, 'SIGCONT');
+      expect(await second.stop()).toBe(0);
+      expect(await third.stop()).toBe(0);
+      expect(
+        checkHistory(await readHistory(flow.kafka, flow.topics, flow.group, place.url)),
+      ).toEqual([]);
+    }, 240_000);
+  },
+);

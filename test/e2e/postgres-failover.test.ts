@@ -47,7 +47,8 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
     });
     return pair;
   };
-  const answered = (withinMs: number) => eventually(async () => expect(await flow.lag()).toBe(0), { withinMs });
+  const answered = (withinMs: number) =>
+    eventually(async () => expect(await flow.lag()).toBe(0), { withinMs });
   /** Fails over to a standby that lacks what was answered last, and sends more. */
   const loseCommits = async (servers: NonNullable<typeof pair>) => {
     await flow.bringStock();
@@ -69,32 +70,43 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
   it.for([
     { how: 'directly', isPooled: false },
     { how: 'behind PgBouncer', isPooled: true },
-  ])('a synchronous one, reached $how, under load: the answers go on, each once', { timeout: 300_000 }, async ({ isPooled }, { skip }) => {
-    const servers = await startPair(true);
-    if (!servers) return skip();
-    bouncer = isPooled ? await pgBouncerOrSkip(servers.url) : null;
-    if (isPooled && !bouncer) return skip();
-    const environment = flow.environment(brokers ?? '', bouncer?.urlOf(servers.url) ?? servers.url);
-    await using service = await ServiceProcess.start(environment, directory);
-    await using other = await ServiceProcess.start(environment, directory);
-    await sharedOut([service, other]);
-    await flow.bringStock();
-    let isOver = false;
-    const sending = flow.send(1, COMMANDS, () => isOver);
-    await eventually(async () => expect(await flow.lag()).toBeGreaterThan(0));
-    await servers.failOver();
-    const startedMs = performance.now();
-    const ends = await flow.ends();
-    await eventually(async () => expect(await flow.lag(ends)).toBe(0), { withinMs: RECOVERY_MS });
-    process.stdout.write(`Failed over: answered after ${Math.round(performance.now() - startedMs)} ms\n`);
-    isOver = true;
-    await sending;
-    await answered(PATIENCE_MS);
-    expect(await other.stop()).toBe(0);
-    await isRight(service, servers.url);
-  });
+  ])(
+    'a synchronous one, reached $how, under load: the answers go on, each once',
+    { timeout: 300_000 },
+    async ({ isPooled }, { skip }) => {
+      const servers = await startPair(true);
+      if (!servers) return skip();
+      bouncer = isPooled ? await pgBouncerOrSkip(servers.url) : null;
+      if (isPooled && !bouncer) return skip();
+      const environment = flow.environment(
+        brokers ?? '',
+        bouncer?.urlOf(servers.url) ?? servers.url,
+      );
+      await using service = await ServiceProcess.start(environment, directory);
+      await using other = await ServiceProcess.start(environment, directory);
+      await sharedOut([service, other]);
+      await flow.bringStock();
+      let isOver = false;
+      const sending = flow.send(1, COMMANDS, () => isOver);
+      await eventually(async () => expect(await flow.lag()).toBeGreaterThan(0));
+      await servers.failOver();
+      const startedMs = performance.now();
+      const ends = await flow.ends();
+      await eventually(async () => expect(await flow.lag(ends)).toBe(0), { withinMs: RECOVERY_MS });
+      process.stdout.write(
+        `Failed over: answered after ${Math.round(performance.now() - startedMs)} ms\n`,
+      );
+      isOver = true;
+      await sending;
+      await answered(PATIENCE_MS);
+      expect(await other.stop()).toBe(0);
+      await isRight(service, servers.url);
+    },
+  );
 
-  it('an asynchronous one that lacks commits: every lane refuses it, until the events are folded into it', async ({ skip }) => {
+  it('an asynchronous one that lacks commits: every lane refuses it, until the events are folded into it', async ({
+    skip,
+  }) => {
     const servers = await startPair(false);
     if (!servers) return skip();
     const environment = flow.environment(brokers ?? '', servers.url);
@@ -104,9 +116,13 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
     await loseCommits(servers);
     const refusals = async () => {
       const problems = await Promise.all([service, other].map(problemsOf));
-      return problems.flat().filter((problem) => problem.includes('the database is older than the topics'));
+      return problems
+        .flat()
+        .filter((problem) => problem.includes('the database is older than the topics'));
     };
-    await eventually(async () => expect(await refusals()).toHaveLength(LANES), { withinMs: RECOVERY_MS });
+    await eventually(async () => expect(await refusals()).toHaveLength(LANES), {
+      withinMs: RECOVERY_MS,
+    });
     expect(await flow.lag()).toBe(COMMANDS);
     expect(await other.stop()).toBe(0);
     expect(await service.stop()).toBe(0);
@@ -117,7 +133,9 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
     await isRight(next, servers.url);
   }, 300_000);
 
-  it('an asynchronous one that lacks commits, with AUTO_RECOVER: all end, and recover when started again', async ({ skip }) => {
+  it('an asynchronous one that lacks commits, with AUTO_RECOVER: all end, and recover when started again', async ({
+    skip,
+  }) => {
     const servers = await startPair(false);
     if (!servers) return skip();
     const environment = { ...flow.environment(brokers ?? '', servers.url), AUTO_RECOVER: 'true' };
@@ -131,7 +149,9 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
     await using next = await ServiceProcess.start(environment, directory);
     await using second = await ServiceProcess.start(environment, directory);
     await answered(PATIENCE_MS);
-    process.stdout.write(`Recovered: answered after ${Math.round(performance.now() - startedMs)} ms\n`);
+    process.stdout.write(
+      `Recovered: answered after ${Math.round(performance.now() - startedMs)} ms\n`,
+    );
     expect(await second.stop()).toBe(0);
     await isRight(next, servers.url);
   }, 300_000);

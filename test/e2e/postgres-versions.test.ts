@@ -45,7 +45,9 @@ describe.skipIf(!brokers).each(FORMER_POSTGRES_VERSIONS)('on PostgreSQL %s', (ve
     return url.href;
   };
 
-  it('each command is answered once over a kill, and a rebuild gives the same', async ({ skip }) => {
+  it('each command is answered once over a kill, and a rebuild gives the same', async ({
+    skip,
+  }) => {
     if (!server) return skip();
     const environment = flow.environment(brokers ?? '', await created('first'));
     const killed = await ServiceProcess.start(environment, directory);

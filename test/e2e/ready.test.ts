@@ -41,11 +41,20 @@ describe('"Ready", on the embedded log', () => {
 
     await using second = ServiceProcess.spawn(environment(), directory);
     await second.listens();
-    await eventually(() => expect(second.output.join('\n')).toContain('The lane waits: The database stands at offset 0'), {
-      withinMs: 30_000,
-    });
+    await eventually(
+      () =>
+        expect(second.output.join('\n')).toContain(
+          'The lane waits: The database stands at offset 0',
+        ),
+      {
+        withinMs: 30_000,
+      },
+    );
     const response = await fetch(`${second.url}/readyz`);
-    expect([response.status, await response.text()]).toEqual([503, expect.stringContaining('the database is older than the topics')]);
+    expect([response.status, await response.text()]).toEqual([
+      503,
+      expect.stringContaining('the database is older than the topics'),
+    ]);
     expect(await second.stop()).toBe(0);
     expect(saysReady(second)).toBe(false);
   }, 90_000);
@@ -56,7 +65,9 @@ describe('"Ready", on the embedded log', () => {
     await using second = await ServiceProcess.start(environment(), directory);
     // On a busy machine the database may answer the first question too late.
     for (const { url } of [first, second]) {
-      await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200), { withinMs: 30_000 });
+      await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200), {
+        withinMs: 30_000,
+      });
     }
     expect([await second.stop(), await first.stop()]).toEqual([0, 0]);
   }, 90_000);

@@ -41,10 +41,22 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
   const environment = (databaseUrl: string) => flow.environment(brokers ?? '', databaseUrl);
   const sqlite = (name: string) => `sqlite:///${join(directory, `${flow.run}-${name}.db`)}`;
   const rebuild = (into: string, ...options: readonly string[]) =>
-    runCli(environment(sqlite('unused')), directory, ['replay', 'rebuild', '--into', into, '--json', '--execute', ...options]);
+    runCli(environment(sqlite('unused')), directory, [
+      'replay',
+      'rebuild',
+      '--into',
+      into,
+      '--json',
+      '--execute',
+      ...options,
+    ]);
 
   const verify = async (databaseUrl: string) => {
-    const { code, stdout, stderr } = await runCli(environment(databaseUrl), directory, ['replay', 'verify', '--json']);
+    const { code, stdout, stderr } = await runCli(environment(databaseUrl), directory, [
+      'replay',
+      'verify',
+      '--json',
+    ]);
     return { code, stderr, ...JSON.parse(stdout) };
   };
 
@@ -77,11 +89,16 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
     await loadAndKill(sqlite('lost'));
     await using refusing = ServiceProcess.spawn(environment(sqlite('empty')), directory);
     await refusing.listens();
-    await eventually(async () => expect(await (await fetch(`${refusing.url}/readyz`)).text()).toContain('replay rebuild'));
+    await eventually(async () =>
+      expect(await (await fetch(`${refusing.url}/readyz`)).text()).toContain('replay rebuild'),
+    );
     expect(await refusing.stop()).toBe(0);
     const { code, stdout, stderr } = await rebuild(sqlite('rebuilt'));
     expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
-    expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({ result: 'rebuilt', skipped: { beyondThePositions: 0 } });
+    expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({
+      result: 'rebuilt',
+      skipped: { beyondThePositions: 0 },
+    });
     expect(await verify(sqlite('rebuilt'))).toMatchObject({ code: 0, result: 'equal' });
     expect((await verify(sqlite('empty'))).counts).toMatchObject({ position: LANES });
     await goesOnWith(sqlite('rebuilt'));
@@ -101,9 +118,15 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
             (child) => child.stderr?.once('data', () => child.kill(signal)),
           );
         const interrupted = await slowly('SIGINT');
-        expect([interrupted.code, interrupted.stderr]).toEqual([130, expect.stringContaining('The same command again goes on')]);
+        expect([interrupted.code, interrupted.stderr]).toEqual([
+          130,
+          expect.stringContaining('The same command again goes on'),
+        ]);
         const refused = await runCli(environment(target.url), directory, ['start']);
-        expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('is being rebuilt')]);
+        expect([refused.code, refused.stderr]).toEqual([
+          1,
+          expect.stringContaining('is being rebuilt'),
+        ]);
         expect((await slowly('SIGKILL')).code).toBeNull();
         expect((await rebuild(target.url)).code).toBe(0);
         await goesOnWith(target.url);
@@ -121,7 +144,15 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
     await flow.bringStock();
     const sending = flow.send(KILLS + 1, COMMANDS_PER_KILL);
     await eventually(async () => expect(await flow.lag()).toBeLessThan(flow.sent));
-    expect(await runCli(environment(sqlite('lost')), directory, ['replay', 'snapshot', '--into', snapshot, '--execute'])).toMatchObject({
+    expect(
+      await runCli(environment(sqlite('lost')), directory, [
+        'replay',
+        'snapshot',
+        '--into',
+        snapshot,
+        '--execute',
+      ]),
+    ).toMatchObject({
       code: 0,
     });
     await sending;
@@ -129,7 +160,9 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
     await service.stop('SIGKILL');
     await loadAndKill(sqlite('lost'));
     expect((await rebuild(sqlite('past'), '--until', middle)).code).toBe(0);
-    expect((await runCli(environment(sqlite('past')), directory, ['start'])).stderr).toContain('shows the past');
+    expect((await runCli(environment(sqlite('past')), directory, ['start'])).stderr).toContain(
+      'shows the past',
+    );
     expect((await rebuild(snapshot)).stderr).toContain('not empty');
     expect((await rebuild(snapshot, '--from-copy')).code).toBe(0);
     await goesOnWith(snapshot, KILLS + 2);

@@ -15,120 +15,141 @@ const COMMANDS = 2_000;
 
 const brokers = inject('kafkaBrokers');
 
-describe.skipIf(!brokers || !inject('postgresUrl'))('two instances with AUTO_RECOVER on a PostgreSQL database that is lost', () => {
-  let directory: string;
-  let flow: CommandFlow;
-  let empty: Awaited<ReturnType<typeof postgresDatabase>>;
-  const instances: ServiceProcess[] = [];
+describe.skipIf(!brokers || !inject('postgresUrl'))(
+  'two instances with AUTO_RECOVER on a PostgreSQL database that is lost',
+  () => {
+    let directory: string;
+    let flow: CommandFlow;
+    let empty: Awaited<ReturnType<typeof postgresDatabase>>;
+    const instances: ServiceProcess[] = [];
 
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'allocation-'));
-    flow = new CommandFlow(brokers ?? '');
-    await flow.connect();
-    await answerCommandsOnALostDatabase();
-    empty = await postgresDatabase();
-  });
+    beforeEach(async () => {
+      directory = await mkdtemp(join(tmpdir(), 'allocation-'));
+      flow = new CommandFlow(brokers ?? '');
+      await flow.connect();
+      await answerCommandsOnALostDatabase();
+      empty = await postgresDatabase();
+    });
 
-  afterEach(async () => {
-    for (const instance of instances.splice(0)) await instance.stop('SIGKILL');
-    await flow.disconnect();
-    await empty.remove();
-    await rm(directory, { recursive: true, force: true });
-  });
+    afterEach(async () => {
+      for (const instance of instances.splice(0)) await instance.stop('SIGKILL');
+      await flow.disconnect();
+      await empty.remove();
+      await rm(directory, { recursive: true, force: true });
+    });
 
-  const environment = (databaseUrl: string) => flow.environment(brokers ?? '', databaseUrl);
+    const environment = (databaseUrl: string) => flow.environment(brokers ?? '', databaseUrl);
 
-  async function answerCommandsOnALostDatabase(): Promise<void> {
-    await using service = await ServiceProcess.start(environment(`sqlite:///${join(directory, 'lost.db')}`), directory);
-    await flow.bringStock();
-    await flow.send(0, COMMANDS);
-    await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: 120_000 });
-    await service.stop();
-  }
+    async function answerCommandsOnALostDatabase(): Promise<void> {
+      await using service = await ServiceProcess.start(
+        environment(`sqlite:///${join(directory, 'lost.db')}`),
+        directory,
+      );
+      await flow.bringStock();
+      await flow.send(0, COMMANDS);
+      await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: 120_000 });
+      await service.stop();
+    }
 
-  async function startInstance(): Promise<ServiceProcess> {
-    const port = await freePort();
-    const instance = ServiceProcess.spawn({ ...environment(empty.url), AUTO_RECOVER: 'true', HTTP_PORT: String(port) }, directory);
-    instance.url = `http://127.0.0.1:${port}`;
-    instances.push(instance);
-    return instance;
-  }
+    async function startInstance(): Promise<ServiceProcess> {
+      const port = await freePort();
+      const instance = ServiceProcess.spawn(
+        { ...environment(empty.url), AUTO_RECOVER: 'true', HTTP_PORT: String(port) },
+        directory,
+      );
+      instance.url = `http://127.0.0.1:${port}`;
+      instances.push(instance);
+      return instance;
+    }
 
-  const readiness = async ({ url }: ServiceProcess) => (await fetch(`${url}/readyz`)).text();
-  const says = ({ output }: ServiceProcess, text: string) => output.some((line) => line.includes(text));
+    const readiness = async ({ url }: ServiceProcess) => (await fetch(`${url}/readyz`)).text();
+    const says = ({ output }: ServiceProcess, text: string) =>
+      output.some((line) => line.includes(text));
 
-  /** The one that rebuilds, at its last step, and the one that waits for it. */
-  async function oneOfTwo(): Promise<readonly [ServiceProcess, ServiceProcess]> {
-    const both = [await startInstance(), await startInstance()] as const;
-    return eventually(
-      async () => {
-        const says = await Promise.all(both.map(readiness));
-        const [rebuilding, waiting] = says[0]?.includes('99 % of') ? [0, 1] : [1, 0];
-        expect(says[rebuilding]).toContain('99 % of');
-        expect(says[waiting]).toContain('waiting for another instance');
-        return [both[rebuilding] as ServiceProcess, both[waiting] as ServiceProcess];
-      },
-      { withinMs: 60_000 },
-    );
-  }
+    /** The one that rebuilds, at its last step, and the one that waits for it. */
+    async function oneOfTwo(): Promise<readonly [ServiceProcess, ServiceProcess]> {
+      const both = [await startInstance(), await startInstance()] as const;
+      return eventually(
+        async () => {
+          const says = await Promise.all(both.map(readiness));
+          const [rebuilding, waiting] = says[0]?.includes('99 % of') ? [0, 1] : [1, 0];
+          expect(says[rebuilding]).toContain('99 % of');
+          expect(says[waiting]).toContain('waiting for another instance');
+          return [both[rebuilding] as ServiceProcess, both[waiting] as ServiceProcess];
+        },
+        { withinMs: 60_000 },
+      );
+    }
 
-  /** They answer more commands, and then everything is as if nothing had happened. */
-  async function goOn(): Promise<void> {
-    await flow.send(1, COMMANDS);
-    await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: 120_000 });
-    for (const instance of instances) await instance.stop();
-    const verified = await runCli(environment(empty.url), directory, ['replay', 'verify', '--json']);
-    expect(JSON.parse(verified.stdout)).toMatchObject({ result: 'equal', counts: {} });
-    expect(checkHistory(await flow.history(empty.url))).toEqual([]);
-  }
+    /** They answer more commands, and then everything is as if nothing had happened. */
+    async function goOn(): Promise<void> {
+      await flow.send(1, COMMANDS);
+      await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: 120_000 });
+      for (const instance of instances) await instance.stop();
+      const verified = await runCli(environment(empty.url), directory, [
+        'replay',
+        'verify',
+        '--json',
+      ]);
+      expect(JSON.parse(verified.stdout)).toMatchObject({ result: 'equal', counts: {} });
+      expect(checkHistory(await flow.history(empty.url))).toEqual([]);
+    }
 
-  it('one of them rebuilds it, the other waits and then goes on', async () => {
-    const lock = await lockProducts(empty.url);
-    const [rebuilding, waiting] = await oneOfTwo();
-    await lock.release();
-    await Promise.all([rebuilding.ready(), waiting.ready()]);
-    expect([rebuilding, waiting].map((instance) => says(instance, 'The database is rebuilt'))).toEqual([true, false]);
-    await goOn();
-  }, 300_000);
+    it('one of them rebuilds it, the other waits and then goes on', async () => {
+      const lock = await lockProducts(empty.url);
+      const [rebuilding, waiting] = await oneOfTwo();
+      await lock.release();
+      await Promise.all([rebuilding.ready(), waiting.ready()]);
+      expect(
+        [rebuilding, waiting].map((instance) => says(instance, 'The database is rebuilt')),
+      ).toEqual([true, false]);
+      await goOn();
+    }, 300_000);
 
-  it('the one that rebuilds it is killed, the other goes on with what it has begun', async () => {
-    const lock = await lockProducts(empty.url);
-    const [rebuilding, waiting] = await oneOfTwo();
-    await rebuilding.stop('SIGKILL');
-    await eventually(async () => expect(await readiness(waiting)).not.toContain('waiting for another'), { withinMs: 30_000 });
-    await lock.release();
-    await waiting.ready();
-    expect([says(waiting, 'going on with its unfinished rebuild'), says(waiting, 'The database is rebuilt: 0 records')]).toEqual([
-      true,
-      true,
-    ]);
-    await goOn();
-  }, 300_000);
+    it('the one that rebuilds it is killed, the other goes on with what it has begun', async () => {
+      const lock = await lockProducts(empty.url);
+      const [rebuilding, waiting] = await oneOfTwo();
+      await rebuilding.stop('SIGKILL');
+      await eventually(
+        async () => expect(await readiness(waiting)).not.toContain('waiting for another'),
+        { withinMs: 30_000 },
+      );
+      await lock.release();
+      await waiting.ready();
+      expect([
+        says(waiting, 'going on with its unfinished rebuild'),
+        says(waiting, 'The database is rebuilt: 0 records'),
+      ]).toEqual([true, true]);
+      await goOn();
+    }, 300_000);
 
-  it('the connections of both break, and one of them rebuilds it all the same', async () => {
-    const lock = await lockProducts(empty.url);
-    const both = await oneOfTwo();
-    await lock.breakOthers();
-    await lock.release();
-    await Promise.all(both.map((instance) => instance.ready()));
-    expect(both.filter((instance) => says(instance, 'The database is rebuilt'))).toHaveLength(1);
-    await goOn();
-  }, 300_000);
+    it('the connections of both break, and one of them rebuilds it all the same', async () => {
+      const lock = await lockProducts(empty.url);
+      const both = await oneOfTwo();
+      await lock.breakOthers();
+      await lock.release();
+      await Promise.all(both.map((instance) => instance.ready()));
+      expect(both.filter((instance) => says(instance, 'The database is rebuilt'))).toHaveLength(1);
+      await goOn();
+    }, 300_000);
 
-  it('the one that waits is stopped, and ends at once', async () => {
-    const lock = await lockProducts(empty.url);
-    const [rebuilding, waiting] = await oneOfTwo();
-    const stoppedMs = Date.now();
-    expect(await waiting.stop()).toBe(0);
-    expect(Date.now() - stoppedMs).toBeLessThan(5_000);
-    await lock.release();
-    await rebuilding.ready();
-    await goOn();
-  }, 300_000);
-});
+    it('the one that waits is stopped, and ends at once', async () => {
+      const lock = await lockProducts(empty.url);
+      const [rebuilding, waiting] = await oneOfTwo();
+      const stoppedMs = Date.now();
+      expect(await waiting.stop()).toBe(0);
+      expect(Date.now() - stoppedMs).toBeLessThan(5_000);
+      await lock.release();
+      await rebuilding.ready();
+      await goOn();
+    }, 300_000);
+  },
+);
 
 /** Nobody writes to the products until it is released: a rebuild comes as far as its last step. Not taken for a process of the service's. */
-async function lockProducts(url: string): Promise<{ breakOthers(): Promise<void>; release(): Promise<void> }> {
+async function lockProducts(
+  url: string,
+): Promise<{ breakOthers(): Promise<void>; release(): Promise<void> }> {
   const database = await Database.open(url);
   await database.runMigrations();
   const { promise: released, resolve } = Promise.withResolvers<void>();

@@ -18,7 +18,8 @@ class FailingBus extends MessageBus {
   }
 
   override async handle(command: Command, unitOfWork: UnitOfWork): Promise<readonly Event[]> {
-    if ('orderid' in command && command.orderid.startsWith('poison') && this.failures-- > 0) throw new Error('the handler has a bug');
+    if ('orderid' in command && command.orderid.startsWith('poison') && this.failures-- > 0)
+      throw new Error('the handler has a bug');
     return super.handle(command, unitOfWork);
   }
 }
@@ -41,7 +42,12 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     await run.send(stock, order('before'), poison, order('after'));
     await run.idle();
     await eventually(() => expect(run.deadLetters).toHaveLength(1));
-    const headers = Object.fromEntries(Object.entries(run.deadLetters[0]?.headers ?? {}).map(([name, value]) => [name, String(value)]));
+    const headers = Object.fromEntries(
+      Object.entries(run.deadLetters[0]?.headers ?? {}).map(([name, value]) => [
+        name,
+        String(value),
+      ]),
+    );
     expect(headers).toMatchObject({
       'dead-letter-reason': 'handler-failed',
       'dead-letter-message': 'the handler has a bug',
@@ -82,7 +88,9 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     await run.send(order('first'));
     await run.send(order('second'));
     await run.idle();
-    await eventually(() => expect(run.eventTypes()).toEqual(['BatchCreated', 'OutOfStock', 'OutOfStock']));
+    await eventually(() =>
+      expect(run.eventTypes()).toEqual(['BatchCreated', 'OutOfStock', 'OutOfStock']),
+    );
     expect(told.sort()).toEqual(['first', 'second']);
   }, 60_000);
 
@@ -93,7 +101,10 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     const unlock = await lockFromAnotherProcess(run.config.databaseUrl.replace('sqlite:///', ''));
     const sending = run.send(order('patient')).catch(() => null);
     const sent = await sending;
-    if (sent) await eventually(() => expect(run.log.some(({ msg }) => String(msg).startsWith('The lane waits'))).toBe(true));
+    if (sent)
+      await eventually(() =>
+        expect(run.log.some(({ msg }) => String(msg).startsWith('The lane waits'))).toBe(true),
+      );
     await unlock();
     // On the embedded log the command itself could not be written while the file was locked.
     if (!sent) await run.send(order('patient'));
@@ -109,7 +120,10 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     const { database, consumer, http } = run.service;
     await database.query('delete from source_positions');
     await run.send(order('too late'));
-    await eventually(() => expect(consumer.problems().join()).toContain('the database is older than the topics'), { withinMs: 30_000 });
+    await eventually(
+      () => expect(consumer.problems().join()).toContain('the database is older than the topics'),
+      { withinMs: 30_000 },
+    );
     const ready = await fetch(`${http.url}/readyz`);
     expect(ready.status).toBe(503);
     expect(await ready.text()).toContain('older than the topics');
@@ -129,10 +143,22 @@ describeOnEachBroker('when something goes wrong', (environment) => {
       'update source_positions set next_offset = case when partition = ? then 0 else next_offset end, next_sequence = next_sequence + 1',
       [partition],
     );
-    await run.send(...Array.from({ length: 20 }, (_, index) => ({ key: `key ${index}`, value: JSON.stringify(order(`order ${index}`)) })));
-    await eventually(() => expect(consumer.lanes()).toEqual({ working: 0, assigned: 2 }), { withinMs: 30_000 });
+    await run.send(
+      ...Array.from({ length: 20 }, (_, index) => ({
+        key: `key ${index}`,
+        value: JSON.stringify(order(`order ${index}`)),
+      })),
+    );
+    await eventually(() => expect(consumer.lanes()).toEqual({ working: 0, assigned: 2 }), {
+      withinMs: 30_000,
+    });
     await eventually(
-      () => expect(consumer.problems()).toEqual([1, 2].map(() => expect.stringContaining(`of ${run.config.commandsTopic}/${partition}, `))),
+      () =>
+        expect(consumer.problems()).toEqual(
+          [1, 2].map(() =>
+            expect.stringContaining(`of ${run.config.commandsTopic}/${partition}, `),
+          ),
+        ),
       {
         withinMs: 30_000,
       },
@@ -147,7 +173,10 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     const { database, consumer } = run.service;
     await database.query('update source_positions set next_offset = next_offset + 1000');
     await run.send(order('first'), order('second'));
-    await eventually(() => expect(consumer.problems().join()).toContain('re-created or truncated'), { withinMs: 30_000 });
+    await eventually(
+      () => expect(consumer.problems().join()).toContain('re-created or truncated'),
+      { withinMs: 30_000 },
+    );
     expect(run.eventTypes()).toEqual(['BatchCreated']);
   }, 60_000);
 
@@ -156,9 +185,14 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     await run.send(stock);
     await run.idle();
     const { database, consumer } = run.service;
-    await database.query(`update source_positions set log_id = 'another log', next_sequence = next_sequence + 1`);
+    await database.query(
+      `update source_positions set log_id = 'another log', next_sequence = next_sequence + 1`,
+    );
     await run.send(order('elsewhere'));
-    await eventually(() => expect(consumer.problems().join()).toContain('in another log (another log)'), { withinMs: 30_000 });
+    await eventually(
+      () => expect(consumer.problems().join()).toContain('in another log (another log)'),
+      { withinMs: 30_000 },
+    );
     expect(run.eventTypes()).toEqual(['BatchCreated']);
   }, 60_000);
 
@@ -168,7 +202,12 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     await run.idle();
     const { database } = run.service;
     // What a crash between the two commits leaves behind: the answer in the outbox, the position past it.
-    const [lane] = await database.query<{ topic: string; partition: number; next_offset: number; next_sequence: number }>(
+    const [lane] = await database.query<{
+      topic: string;
+      partition: number;
+      next_offset: number;
+      next_sequence: number;
+    }>(
       'select topic, partition, next_offset, next_sequence from source_positions where next_offset > 0',
     );
     if (!lane) throw new Error('no lane has worked');
@@ -180,7 +219,9 @@ describeOnEachBroker('when something goes wrong', (environment) => {
         const record = { topic: run.config.eventsTopic, key: 'SKU', value: '{}', headers };
         return {
           next,
-          outbox: [{ ...record, sequence: position.nextSequence, sourceOffset: position.nextOffset }],
+          outbox: [
+            { ...record, sequence: position.nextSequence, sourceOffset: position.nextOffset },
+          ],
           publishedBelowOffset: 0,
           restsOn: [],
         };
@@ -190,9 +231,16 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     const between = { nextOffset: nextOffset + 2, nextSequence: nextSequence + 1, group };
     await leave({ nextOffset, nextSequence, group }, between);
     await leave(between, { nextOffset: nextOffset + 3, nextSequence: nextSequence + 2, group });
-    await run.send(...Array.from({ length: 10 }, (_, index) => ({ ...stock, reference: `more-${index}` })));
+    await run.send(
+      ...Array.from({ length: 10 }, (_, index) => ({ ...stock, reference: `more-${index}` })),
+    );
     await run.idle();
-    await eventually(() => expect(run.eventTypes().filter((type) => type === 'Left behind')).toHaveLength(2), { withinMs: 30_000 });
-    expect(new Set(run.events.map(({ headers }) => String(headers.ce_id))).size).toBe(run.events.length);
+    await eventually(
+      () => expect(run.eventTypes().filter((type) => type === 'Left behind')).toHaveLength(2),
+      { withinMs: 30_000 },
+    );
+    expect(new Set(run.events.map(({ headers }) => String(headers.ce_id))).size).toBe(
+      run.events.length,
+    );
   }, 60_000);
 });

@@ -35,7 +35,10 @@ describe.skipIf(!brokers || !inject('postgresUrl'))('instances with a KAFKA_INST
   let started: ServiceProcess[];
 
   const start = async (instanceId: string) => {
-    const environment = { ...flow.environment(brokers ?? '', database.url), KAFKA_INSTANCE_ID: instanceId };
+    const environment = {
+      ...flow.environment(brokers ?? '', database.url),
+      KAFKA_INSTANCE_ID: instanceId,
+    };
     const instance = ServiceProcess.spawn(environment, directory);
     started.push(instance);
     await instance.ready();
@@ -63,7 +66,9 @@ describe.skipIf(!brokers || !inject('postgresUrl'))('instances with a KAFKA_INST
     await flow.bringStock();
     await sharedOut([staying, restarted]);
     const before = { ofStaying: openings(staying), ofRestarted: openings(restarted) };
-    expect(new Set(before.ofRestarted.map(({ generation }) => typeof generation))).toEqual(new Set(['number']));
+    expect(new Set(before.ofRestarted.map(({ generation }) => typeof generation))).toEqual(
+      new Set(['number']),
+    );
     let again = restarted;
     await underLoad(flow, 1, COMMANDS_PER_STEP, async () => {
       await terminated(restarted);

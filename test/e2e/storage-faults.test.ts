@@ -59,13 +59,17 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     for (const suffix of ['', '-wal', '-shm']) await rm(file + suffix, { force: true });
   });
 
-  const start = () => ServiceProcess.start(flow.environment(brokers ?? '', `sqlite:///${file}`), directory);
+  const start = () =>
+    ServiceProcess.start(flow.environment(brokers ?? '', `sqlite:///${file}`), directory);
   const waits = (service: ServiceProcess, why: string) =>
     eventually(() => expect(service.output.join('\n')).toContain(why), { withinMs: 30_000 });
-  const answered = (withinMs: number) => eventually(async () => expect(await flow.lag()).toBe(0), { withinMs });
+  const answered = (withinMs: number) =>
+    eventually(async () => expect(await flow.lag()).toBe(0), { withinMs });
   const isRight = async (service: ServiceProcess) => {
     expect(await service.stop()).toBe(0);
-    expect(checkHistory(await readHistory(flow.kafka, flow.topics, flow.group, `sqlite:///${file}`))).toEqual([]);
+    expect(
+      checkHistory(await readHistory(flow.kafka, flow.topics, flow.group, `sqlite:///${file}`)),
+    ).toEqual([]);
   };
 
   const fill = async () => {
@@ -74,7 +78,8 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     return () => rm(filler);
   };
   const limitFiles = async ({ pid }: ServiceProcess) => {
-    const limit = (soft: string) => run('prlimit', ['--pid', String(pid), `--fsize=${soft}:unlimited`]);
+    const limit = (soft: string) =>
+      run('prlimit', ['--pid', String(pid), `--fsize=${soft}:unlimited`]);
     await limit(String((await stat(`${file}-wal`)).size));
     return () => limit('unlimited');
   };
@@ -99,19 +104,27 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
   }, 120_000);
 
   it('the disk is full under load: it goes on when there is room', async ({ skip }) => {
-    skip(!isMounted && process.platform !== 'linux', 'neither can a file system of a given size be mounted here, nor a file be limited');
+    skip(
+      !isMounted && process.platform !== 'linux',
+      'neither can a file system of a given size be mounted here, nor a file be limited',
+    );
     await using service = await start();
     await workingLanes(service.url, LANES);
     await flow.bringStock();
     const makeRoom = await (isMounted ? fill() : limitFiles(service));
     await flow.send(0, COMMANDS);
-    await waits(service, isMounted ? 'full' : 'The lane waits: The database cannot do it now: disk I/O error');
+    await waits(
+      service,
+      isMounted ? 'full' : 'The lane waits: The database cannot do it now: disk I/O error',
+    );
     await makeRoom();
     await answered(RECOVERY_MS);
     await isRight(service);
   }, 120_000);
 
-  it('the database is read-only under load: it goes on when it can be written', async ({ skip }) => {
+  it('the database is read-only under load: it goes on when it can be written', async ({
+    skip,
+  }) => {
     skip(!(await canMakeReadOnly(directory)), 'a file that is open cannot be made read-only here');
     file = join(directory, `${flow.run}.db`);
     await using service = await start();
@@ -122,7 +135,9 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
       try {
         await waits(service, 'The lane waits: The database cannot do it now');
         // A lane opens by reading alone, and fails at the first command: between the two it takes itself for ready.
-        await eventually(async () => expect((await fetch(`${service.url}/readyz`)).status).toBe(503));
+        await eventually(async () =>
+          expect((await fetch(`${service.url}/readyz`)).status).toBe(503),
+        );
       } finally {
         await makeWritable();
       }
@@ -145,7 +160,10 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     expect(await second.stop()).toBe(0);
     await copyFile(file, `${file}.right`);
     await copyFile(copy, file);
-    await using third = ServiceProcess.spawn(flow.environment(brokers ?? '', `sqlite:///${file}`), directory);
+    await using third = ServiceProcess.spawn(
+      flow.environment(brokers ?? '', `sqlite:///${file}`),
+      directory,
+    );
     await third.listens();
     await flow.send(2, COMMANDS);
     await waits(third, 'the database is older than the topics');
@@ -163,7 +181,10 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     await using service = await start();
     await flow.send(0, COMMANDS);
     await answered(60_000);
-    const before = { positions: positions(), events: (await readTopic(flow.kafka, flow.topics.events)).length };
+    const before = {
+      positions: positions(),
+      events: (await readTopic(flow.kafka, flow.topics.events)).length,
+    };
     const admin = flow.kafka.admin();
     await admin.connect();
     const topic = flow.topics.commands;
@@ -172,11 +193,18 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     await admin.disconnect();
     // Beyond where the lanes stood, so that its end does not tell.
     await eventually(() => flow.send(1, 2 * COMMANDS));
-    await eventually(async () => expect(await (await fetch(`${service.url}/readyz`)).text()).toContain('re-created'), {
-      withinMs: 20_000,
-    });
+    await eventually(
+      async () =>
+        expect(await (await fetch(`${service.url}/readyz`)).text()).toContain('re-created'),
+      {
+        withinMs: 20_000,
+      },
+    );
     expect(await service.stop()).toBe(0);
-    expect({ positions: positions(), events: (await readTopic(flow.kafka, flow.topics.events)).length }).toEqual(before);
+    expect({
+      positions: positions(),
+      events: (await readTopic(flow.kafka, flow.topics.events)).length,
+    }).toEqual(before);
   }, 120_000);
 
   it('partitions are added to the commands topic under load: they get lanes', async () => {
@@ -186,7 +214,9 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     const sending = flow.send(0, COMMANDS);
     const admin = flow.kafka.admin();
     await admin.connect();
-    await admin.createPartitions({ topicPartitions: [{ topic: flow.topics.commands, count: 2 * LANES }] });
+    await admin.createPartitions({
+      topicPartitions: [{ topic: flow.topics.commands, count: 2 * LANES }],
+    });
     await admin.disconnect();
     await sending;
     await workingLanes(service.url, 2 * LANES);

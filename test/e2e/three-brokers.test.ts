@@ -2,7 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ClusterCampaign, type ClusterFaultName, type Recovery } from '../support/cluster-campaign.ts';
+import {
+  ClusterCampaign,
+  type ClusterFaultName,
+  type Recovery,
+} from '../support/cluster-campaign.ts';
 import { RecoveryTable } from '../support/recovery-table.ts';
 import { shuffled } from '../support/shuffled.ts';
 
@@ -34,7 +38,9 @@ const TIMES_ON_37: Times = {
   "the brokers' clocks apart": [1, 1],
 };
 /** Only in the whole run. */
-const ONE_OF_EACH = Object.fromEntries(Object.keys(TIMES_ON_41).map((name) => [name, [0, 1]])) as unknown as Times;
+const ONE_OF_EACH = Object.fromEntries(
+  Object.keys(TIMES_ON_41).map((name) => [name, [0, 1]]),
+) as unknown as Times;
 
 const isWhole = process.env.FAULTS === 'all';
 /** Kafka's own default in the whole run. */
@@ -51,51 +57,71 @@ const LIMIT_MS = TARGET_MS + 10_000;
 const LIMIT_ON_37_MS = LIMIT_MS + 60_000;
 
 const CLUSTERS = [
-  { version: '4.1.0', instances: 2, cpuHogs: isWhole ? 2 : 1, times: TIMES_ON_41, limitMs: LIMIT_MS },
-  { version: '3.7.2', instances: 1, cpuHogs: isWhole ? 2 : 0, times: TIMES_ON_37, limitMs: LIMIT_ON_37_MS },
+  {
+    version: '4.1.0',
+    instances: 2,
+    cpuHogs: isWhole ? 2 : 1,
+    times: TIMES_ON_41,
+    limitMs: LIMIT_MS,
+  },
+  {
+    version: '3.7.2',
+    instances: 1,
+    cpuHogs: isWhole ? 2 : 0,
+    times: TIMES_ON_37,
+    limitMs: LIMIT_ON_37_MS,
+  },
   { version: '4.1.0', instances: 1, cpuHogs: 2, times: ONE_OF_EACH, limitMs: LIMIT_MS },
   { version: '3.7.2', instances: 2, cpuHogs: 2, times: ONE_OF_EACH, limitMs: LIMIT_ON_37_MS },
 ] as const;
 
-const timesNow = (times: Times) => Object.entries(times).map(([name, [sample, whole]]) => [name, isWhole ? whole : sample] as const);
+const timesNow = (times: Times) =>
+  Object.entries(times).map(([name, [sample, whole]]) => [name, isWhole ? whole : sample] as const);
 const clustersNow = CLUSTERS.filter(({ times }) => timesNow(times).some(([, count]) => count > 0));
 
-describe.each(clustersNow)('on three brokers of Kafka $version, with $cpuHogs CPU hogs', (cluster) => {
-  const { version, instances, cpuHogs, times, limitMs } = cluster;
-  const faults = shuffled(timesNow(times).flatMap(([name, count]) => Array(count).fill(name)));
-  let directory: string;
-  let campaign: ClusterCampaign | null = null;
+describe.each(clustersNow)(
+  'on three brokers of Kafka $version, with $cpuHogs CPU hogs',
+  (cluster) => {
+    const { version, instances, cpuHogs, times, limitMs } = cluster;
+    const faults = shuffled(timesNow(times).flatMap(([name, count]) => Array(count).fill(name)));
+    let directory: string;
+    let campaign: ClusterCampaign | null = null;
 
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'allocation-'));
-    const options = { directory, version, instances, sessionMs: SESSION_MS, cpuHogs, limitMs };
-    campaign = await ClusterCampaign.start(options).catch((reason: Error) => {
-      if (process.env.CI) throw reason;
-      process.stderr.write(`The campaign on three brokers is skipped: ${reason.message}\n`);
-      return null;
-    });
-  }, 240_000);
+    beforeEach(async () => {
+      directory = await mkdtemp(join(tmpdir(), 'allocation-'));
+      const options = { directory, version, instances, sessionMs: SESSION_MS, cpuHogs, limitMs };
+      campaign = await ClusterCampaign.start(options).catch((reason: Error) => {
+        if (process.env.CI) throw reason;
+        process.stderr.write(`The campaign on three brokers is skipped: ${reason.message}\n`);
+        return null;
+      });
+    }, 240_000);
 
-  afterEach(async () => {
-    await campaign?.stop();
-    await rm(directory, { recursive: true, force: true });
-  }, 60_000);
+    afterEach(async () => {
+      await campaign?.stop();
+      await rm(directory, { recursive: true, force: true });
+    }, 60_000);
 
-  it(`${instances} of the service answer every command once, whatever befalls brokers`, async ({ skip }) => {
-    if (!campaign) return skip();
-    const table = new RecoveryTable(TARGET_MS);
-    for (const [index, name] of faults.entries()) {
-      const whyNot = campaign.whyNot(name);
-      if (whyNot && process.env.CI) throw new Error(`${name}: ${whyNot}`);
-      if (whyNot) {
-        process.stderr.write(`Skipped: ${name}: ${whyNot}\n`);
-        continue;
+    it(`${instances} of the service answer every command once, whatever befalls brokers`, async ({
+      skip,
+    }) => {
+      if (!campaign) return skip();
+      const table = new RecoveryTable(TARGET_MS);
+      for (const [index, name] of faults.entries()) {
+        const whyNot = campaign.whyNot(name);
+        if (whyNot && process.env.CI) throw new Error(`${name}: ${whyNot}`);
+        if (whyNot) {
+          process.stderr.write(`Skipped: ${name}: ${whyNot}\n`);
+          continue;
+        }
+        const recoveries: readonly Recovery[] = await campaign.endure(name);
+        process.stdout.write(`${index + 1} of ${faults.length}: ${table.add(name, recoveries)}\n`);
       }
-      const recoveries: readonly Recovery[] = await campaign.endure(name);
-      process.stdout.write(`${index + 1} of ${faults.length}: ${table.add(name, recoveries)}\n`);
-    }
-    const findings = await campaign.verdict();
-    process.stdout.write(`Kafka ${version}, ${instances} of the service, ${campaign.flow.sent} commands and ${campaign.accepted} over HTTP\n${table.text(findings)}\n`);
-    expect(findings).toEqual([]);
-  }, 7_200_000);
-});
+      const findings = await campaign.verdict();
+      process.stdout.write(
+        `Kafka ${version}, ${instances} of the service, ${campaign.flow.sent} commands and ${campaign.accepted} over HTTP\n${table.text(findings)}\n`,
+      );
+      expect(findings).toEqual([]);
+    }, 7_200_000);
+  },
+);

@@ -46,11 +46,13 @@ let campaign: FaultCampaign | null = null;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'allocation-'));
-  campaign = await FaultCampaign.start({ directory, zombieMs: ZOMBIE_MS, mortal: [0, 1] }).catch((reason: Error) => {
-    if (process.env.CI) throw reason;
-    process.stderr.write(`The fault campaign is skipped: ${reason.message}\n`);
-    return null;
-  });
+  campaign = await FaultCampaign.start({ directory, zombieMs: ZOMBIE_MS, mortal: [0, 1] }).catch(
+    (reason: Error) => {
+      if (process.env.CI) throw reason;
+      process.stderr.write(`The fault campaign is skipped: ${reason.message}\n`);
+      return null;
+    },
+  );
 }, 120_000);
 
 afterAll(async () => {
@@ -62,7 +64,11 @@ it('two instances on Kafka and PostgreSQL answer every command once, whatever br
   skip,
 }) => {
   if (!campaign) return skip();
-  const faults = shuffled(Object.entries(TIMES).flatMap(([name, [sample, whole]]) => Array(isWhole ? whole : sample).fill(name)));
+  const faults = shuffled(
+    Object.entries(TIMES).flatMap(([name, [sample, whole]]) =>
+      Array(isWhole ? whole : sample).fill(name),
+    ),
+  );
   for (const [index, name] of faults.entries()) {
     const ms = await campaign.endure(name, COMMANDS_PER_FAULT);
     process.stdout.write(`${index + 1} of ${faults.length}: ${name}: recovered in ${ms} ms\n`);

@@ -10,22 +10,44 @@ const TOO_LARGE_BYTES = 65 * 1024 * 1024;
 it.skipIf(!brokers)(
   'a batch that comes to far too much when it is decompressed is one dead letter, and holds nobody up',
   async () => {
-    const running = await RunningService.start({ KAFKA_BROKERS: brokers ?? '', TOPIC_PARTITIONS: '1' });
+    const running = await RunningService.start({
+      KAFKA_BROKERS: brokers ?? '',
+      TOPIC_PARTITIONS: '1',
+    });
     const producer = plainKafka(brokers ?? '').producer();
     try {
-      const batch = { type: 'CreateBatch', id: 'before', reference: 'before', sku: 'LAMP', quantity: 1, eta: null };
+      const batch = {
+        type: 'CreateBatch',
+        id: 'before',
+        reference: 'before',
+        sku: 'LAMP',
+        quantity: 1,
+        eta: null,
+      };
       await running.send(batch);
       await producer.connect();
       await producer.send({
         topic: running.config.commandsTopic,
         compression: kafkajs.CompressionTypes.GZIP,
-        messages: [{ value: JSON.stringify({ ...batch, id: 'small' }) }, { value: Buffer.alloc(TOO_LARGE_BYTES) }],
+        messages: [
+          { value: JSON.stringify({ ...batch, id: 'small' }) },
+          { value: Buffer.alloc(TOO_LARGE_BYTES) },
+        ],
       });
       await running.send({ ...batch, id: 'after', reference: 'after' });
       await running.idle();
-      await eventually(() => expect(running.events.map(({ headers }) => String(headers.ce_causationid))).toEqual(['before', 'after']));
-      const letters = running.deadLetters.map(({ headers }) => [headers['dead-letter-reason'], headers['dead-letter-message']].map(String));
-      expect(letters).toEqual([['malformed', expect.stringMatching(/^The batch of offsets 1 to 2 cannot be read\. /)]]);
+      await eventually(() =>
+        expect(running.events.map(({ headers }) => String(headers.ce_causationid))).toEqual([
+          'before',
+          'after',
+        ]),
+      );
+      const letters = running.deadLetters.map(({ headers }) =>
+        [headers['dead-letter-reason'], headers['dead-letter-message']].map(String),
+      );
+      expect(letters).toEqual([
+        ['malformed', expect.stringMatching(/^The batch of offsets 1 to 2 cannot be read\. /)],
+      ]);
     } finally {
       await producer.disconnect();
       await running[Symbol.asyncDispose]();

@@ -26,7 +26,8 @@ describe.skipIf(!brokers)('A second service in the group, with an empty database
     await rm(directory, { recursive: true, force: true });
   });
 
-  const environment = (name: string) => flow.environment(brokers ?? '', `sqlite:///${join(directory, `${name}.db`)}`);
+  const environment = (name: string) =>
+    flow.environment(brokers ?? '', `sqlite:///${join(directory, `${name}.db`)}`);
   const readiness = async ({ url }: ServiceProcess) => {
     const response = await fetch(`${url}/readyz`);
     return `${response.status} ${await response.text()}`;
@@ -40,14 +41,19 @@ describe.skipIf(!brokers)('A second service in the group, with an empty database
 
     await using wrong = ServiceProcess.spawn(environment('empty'), directory);
     await wrong.listens();
-    await eventually(async () => expect(await readiness(wrong)).toContain('the database is older than the topics'), {
-      withinMs: 60_000,
-    });
+    await eventually(
+      async () => expect(await readiness(wrong)).toContain('the database is older than the topics'),
+      {
+        withinMs: 60_000,
+      },
+    );
     await flow.send(2, COMMANDS);
     await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: WITHIN_MS });
 
     await eventually(async () =>
-      expect(await readiness(wrong)).toMatch(/^503 .*Partition \d was given back: The database stands at offset 0/),
+      expect(await readiness(wrong)).toMatch(
+        /^503 .*Partition \d was given back: The database stands at offset 0/,
+      ),
     );
     await eventually(async () => expect(await readiness(healthy)).toMatch(/^200 /));
     expect(await wrong.stop()).toBe(0);

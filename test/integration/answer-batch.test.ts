@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest';
 import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
-import { answerBatch, type HandlerFailure, readRecords } from '../../src/entrypoints/answer-batch.ts';
+import {
+  answerBatch,
+  type HandlerFailure,
+  readRecords,
+} from '../../src/entrypoints/answer-batch.ts';
 import { quietAnswering } from '../support/commands.ts';
 import { describeOnEachDatabase } from '../support/databases.ts';
 
@@ -9,11 +13,22 @@ const FAILURE = { message: 'the handler has a bug', attempts: 4 };
 
 describeOnEachDatabase('A command that came through two lanes', (current) => {
   const answering = quietAnswering();
-  const value = Buffer.from(JSON.stringify({ id: 'twice', type: 'CreateBatch', reference: 'b', sku: 'LAMP', quantity: 1, eta: null }));
+  const value = Buffer.from(
+    JSON.stringify({
+      id: 'twice',
+      type: 'CreateBatch',
+      reference: 'b',
+      sku: 'LAMP',
+      quantity: 1,
+      eta: null,
+    }),
+  );
 
   async function answerIn(partition: number, failure: HandlerFailure | null) {
     const lane = { topic: 'commands', partition };
-    const records = await readRecords([{ ...lane, offset: 0, timestampMs: 0, key: null, value, headers: {} }]);
+    const records = await readRecords([
+      { ...lane, offset: 0, timestampMs: 0, key: null, value, headers: {} },
+    ]);
     const batch = {
       lane,
       records,
@@ -25,7 +40,9 @@ describeOnEachDatabase('A command that came through two lanes', (current) => {
       settledBelowOffset: Number.POSITIVE_INFINITY,
     };
     const store = new SqlLaneStore(await current.database(), () => {});
-    const { outbox } = await store.transaction(lane, START, (transaction) => answerBatch(batch, transaction, answering));
+    const { outbox } = await store.transaction(lane, START, (transaction) =>
+      answerBatch(batch, transaction, answering),
+    );
     return outbox.map(({ topic }) => topic);
   }
 
@@ -40,6 +57,8 @@ describeOnEachDatabase('A command that came through two lanes', (current) => {
   test('and failed in both is parked once', async () => {
     expect(await answerIn(0, FAILURE)).toEqual(['dead-letters']);
     expect(await answerIn(1, FAILURE)).toEqual(['dead-letters']);
-    expect(await (await current.database()).query('select id, position from parked_commands')).toEqual([{ id: 'twice', position: 1 }]);
+    expect(
+      await (await current.database()).query('select id, position from parked_commands'),
+    ).toEqual([{ id: 'twice', position: 1 }]);
   });
 });

@@ -33,7 +33,10 @@ const children = new Set<ChildProcess>();
 
 async function freshDirectory(): Promise<void> {
   directory = await mkdtemp(join(tmpdir(), 'allocation-cli-'));
-  environment = { DATABASE_URL: `sqlite:///${join(directory, 'allocation.db')}`, TOPIC_PARTITIONS: '2' };
+  environment = {
+    DATABASE_URL: `sqlite:///${join(directory, 'allocation.db')}`,
+    TOPIC_PARTITIONS: '2',
+  };
 }
 
 async function removeDirectory(): Promise<void> {
@@ -42,7 +45,11 @@ async function removeDirectory(): Promise<void> {
   await rm(directory, { recursive: true, force: true });
 }
 
-function launch(args: readonly string[], more: Record<string, string> = {}, user: { readonly uid?: number } = {}): ChildProcess {
+function launch(
+  args: readonly string[],
+  more: Record<string, string> = {},
+  user: { readonly uid?: number } = {},
+): ChildProcess {
   const env = { PATH: process.env.PATH, ...environment, ...more };
   const child = spawn(process.execPath, [cli, ...args], { cwd: directory, env, ...user });
   children.add(child);
@@ -74,7 +81,9 @@ async function answered(...args: readonly string[]): Promise<string> {
   return stdout;
 }
 
-async function jsonLines<T = Record<string, unknown>>(...args: readonly string[]): Promise<readonly T[]> {
+async function jsonLines<T = Record<string, unknown>>(
+  ...args: readonly string[]
+): Promise<readonly T[]> {
   const text = await answered(...args, '--json');
   return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
 }
@@ -84,7 +93,9 @@ function expectOneLine({ stderr }: Outcome): void {
 }
 
 async function noLag(): Promise<void> {
-  await eventually(async () => expect((await jsonLines('lag'))[0]).toMatchObject({ total: 0 }), { withinMs: 20_000 });
+  await eventually(async () => expect((await jsonLines('lag'))[0]).toMatchObject({ total: 0 }), {
+    withinMs: 20_000,
+  });
 }
 
 describe('the command line by itself', () => {
@@ -125,12 +136,22 @@ describe('the command line by itself', () => {
     expect(stderr).not.toContain('    at ');
   });
 
-  it.each(['', 'start', 'migrate', 'publish', 'tail', 'lag', 'show', 'show order', 'dead-letters', 'dead-letters redrive'])(
-    '--help teaches by example: %s',
-    async (command) => {
-      expect(await answered(...command.split(' ').filter(Boolean), '--help')).toMatch(/Examples?:\n {2}\$ .*npx allocation/);
-    },
-  );
+  it.each([
+    '',
+    'start',
+    'migrate',
+    'publish',
+    'tail',
+    'lag',
+    'show',
+    'show order',
+    'dead-letters',
+    'dead-letters redrive',
+  ])('--help teaches by example: %s', async (command) => {
+    expect(await answered(...command.split(' ').filter(Boolean), '--help')).toMatch(
+      /Examples?:\n {2}\$ .*npx allocation/,
+    );
+  });
 
   it.each([
     ['KAFKA_BROKERS', 'localhost'],
@@ -139,13 +160,20 @@ describe('the command line by itself', () => {
     ['KAFKA_CREATE_TOPICS', 'maybe'],
     ['HTTP_PORT', '70000'],
     ['LOG_LEVEL', 'loud'],
-  ])('a wrong setting stops it with one line that names the variable: %s=%s', async (name, value) => {
-    for (const command of ['start', 'lag']) {
-      const result = await outcome(launch([command], { [name]: value }));
-      expect(result).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining(`${name}=${value} is not valid`) });
-      expectOneLine(result);
-    }
-  });
+  ])(
+    'a wrong setting stops it with one line that names the variable: %s=%s',
+    async (name, value) => {
+      for (const command of ['start', 'lag']) {
+        const result = await outcome(launch([command], { [name]: value }));
+        expect(result).toMatchObject({
+          code: 1,
+          stdout: '',
+          stderr: expect.stringContaining(`${name}=${value} is not valid`),
+        });
+        expectOneLine(result);
+      }
+    },
+  );
 
   it('migrate says what it applied, and then that nothing is to do', async () => {
     expect(await answered('migrate')).toMatch(/^Applied .*migration/i);
@@ -153,21 +181,35 @@ describe('the command line by itself', () => {
     expect(await jsonLines('migrate')).toEqual([{ applied: [] }]);
   });
 
-  it.each(['publish CreateBatch reference=b sku=s quantity=1', 'tail', 'lag', 'dead-letters list', 'show order o'])(
-    'cannot look into the memory of another process, and says so: %s',
-    async (command) => {
-      const result = await outcome(launch(command.split(' '), { DATABASE_URL: 'sqlite:///:memory:' }));
-      expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining('memory of the service') });
-      expectOneLine(result);
-    },
-  );
+  it.each([
+    'publish CreateBatch reference=b sku=s quantity=1',
+    'tail',
+    'lag',
+    'dead-letters list',
+    'show order o',
+  ])('cannot look into the memory of another process, and says so: %s', async (command) => {
+    const result = await outcome(
+      launch(command.split(' '), { DATABASE_URL: 'sqlite:///:memory:' }),
+    );
+    expect(result).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('memory of the service'),
+    });
+    expectOneLine(result);
+  });
 
   it.each(['127.0.0.1:1', 'broker.invalid:9092'])(
     'a broker that is not there is an error, not a wait: %s',
     async (brokers) => {
-      const results = await Promise.all(['tail', 'lag'].map((command) => outcome(launch([command], { KAFKA_BROKERS: brokers }))));
+      const results = await Promise.all(
+        ['tail', 'lag'].map((command) => outcome(launch([command], { KAFKA_BROKERS: brokers }))),
+      );
       for (const result of results) {
-        expect(result).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining(brokers) });
+        expect(result).toMatchObject({
+          code: 1,
+          stdout: '',
+          stderr: expect.stringContaining(brokers),
+        });
         expectOneLine(result);
       }
     },
@@ -175,10 +217,19 @@ describe('the command line by itself', () => {
   );
 
   it('show says what is missing', async () => {
-    expect(await run('show', 'order', 'order-1')).toMatchObject({ code: 1, stderr: expect.stringContaining('migrate') });
+    expect(await run('show', 'order', 'order-1')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('migrate'),
+    });
     await answered('migrate');
-    expect(await run('show', 'order', 'order-1')).toMatchObject({ code: 1, stderr: expect.stringContaining('order-1') });
-    expect(await run('show', 'product', 'LAMP')).toMatchObject({ code: 1, stderr: expect.stringContaining('LAMP') });
+    expect(await run('show', 'order', 'order-1')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('order-1'),
+    });
+    expect(await run('show', 'product', 'LAMP')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('LAMP'),
+    });
   });
 });
 
@@ -188,9 +239,29 @@ describe('the command line beside a running service', () => {
   beforeAll(async () => {
     await freshDirectory();
     service = await ServiceProcess.start(environment, directory);
-    await answered('publish', 'CreateBatch', 'reference=batch-1', 'sku=TABLE', 'quantity=20', 'eta=null');
-    await answered('publish', 'CreateBatch', 'reference=batch-2', 'sku=TABLE', 'quantity=5', 'eta=2027-01-31');
-    await answered('publish', 'AllocateOrder', 'orderid=order-1', 'lines=[{"sku":"TABLE","qty":2}]', 'id=cmd-1');
+    await answered(
+      'publish',
+      'CreateBatch',
+      'reference=batch-1',
+      'sku=TABLE',
+      'quantity=20',
+      'eta=null',
+    );
+    await answered(
+      'publish',
+      'CreateBatch',
+      'reference=batch-2',
+      'sku=TABLE',
+      'quantity=5',
+      'eta=2027-01-31',
+    );
+    await answered(
+      'publish',
+      'AllocateOrder',
+      'orderid=order-1',
+      'lines=[{"sku":"TABLE","qty":2}]',
+      'id=cmd-1',
+    );
     await noLag();
   });
 
@@ -200,8 +271,20 @@ describe('the command line beside a running service', () => {
   });
 
   it('publish answers with the id and the place', async () => {
-    const [place] = await jsonLines('publish', 'AllocateOrder', 'orderid=order-1', 'sku=TABLE', 'qty=2', 'id=cmd-1');
-    expect(place).toEqual({ id: 'cmd-1', topic: 'allocation.commands', partition: 0, offset: expect.any(Number) });
+    const [place] = await jsonLines(
+      'publish',
+      'AllocateOrder',
+      'orderid=order-1',
+      'sku=TABLE',
+      'qty=2',
+      'id=cmd-1',
+    );
+    expect(place).toEqual({
+      id: 'cmd-1',
+      topic: 'allocation.commands',
+      partition: 0,
+      offset: expect.any(Number),
+    });
   });
 
   it('tail shows the events', async () => {
@@ -239,22 +322,30 @@ describe('the command line beside a running service', () => {
     expect(await jsonLines('show', 'order', 'order-1')).toEqual([
       { orderid: 'order-1', lines: [{ sku: 'TABLE', qty: 2, batchref: 'batch-1' }] },
     ]);
-    expect(await answered('show', 'product', 'TABLE')).toMatch(/batch-1 +20 +18 +in stock\nbatch-2 +5 +5 +2027-01-31/);
+    expect(await answered('show', 'product', 'TABLE')).toMatch(
+      /batch-1 +20 +18 +in stock\nbatch-2 +5 +5 +2027-01-31/,
+    );
   });
 
   it('lag tells where every partition stands', async () => {
     await noLag();
-    const [{ partitions }] = (await jsonLines<{ partitions: { end: number }[] }>('lag')) as [{ partitions: { end: number }[] }];
+    const [{ partitions }] = (await jsonLines<{ partitions: { end: number }[] }>('lag')) as [
+      { partitions: { end: number }[] },
+    ];
     expect(partitions.map(({ end }) => end).reduce((sum, end) => sum + end)).toBeGreaterThan(0);
     expect(await answered('lag')).toMatch(/PARTITION +COMMITTED +END +LAG\n0 /);
   });
 
   it('publish - sends the good lines and names the bad ones', async () => {
-    const order = (n: number) => JSON.stringify({ type: 'AllocateOrder', orderid: `stream-${n}`, sku: 'TABLE', qty: 1 });
+    const order = (n: number) =>
+      JSON.stringify({ type: 'AllocateOrder', orderid: `stream-${n}`, sku: 'TABLE', qty: 1 });
     const tooLong = `{"type":"${'x'.repeat(2 ** 21)}`;
     const input = `${order(1)}\nnot json\n\n${order(2)}\r\n${tooLong}\n{"type":"Nonsense"}\n{"type":"DeallocateOrder"}\n${order(3)}`;
     const { code, stdout, stderr } = await outcome(launch(['publish', '-']), input);
-    expect({ code, stdout }).toEqual({ code: 1, stdout: 'Published 3 commands; 4 bad lines were not sent\n' });
+    expect({ code, stdout }).toEqual({
+      code: 1,
+      stdout: 'Published 3 commands; 4 bad lines were not sent\n',
+    });
     expect(stderr.match(/^line \d+/gm)).toEqual(['line 2', 'line 5', 'line 6', 'line 7']);
     await noLag();
     expect(await answered('show', 'order', 'stream-3')).toMatch(/batch-1/);
@@ -263,8 +354,14 @@ describe('the command line beside a running service', () => {
   it('publish - sends what comes at once, without waiting for more', async () => {
     const child = launch(['publish', '-', '--json']);
     child.stdin?.write('{"type":"AllocateOrder","orderid":"slow-1","sku":"TABLE","qty":1}\n');
-    await eventually(async () => expect((await run('show', 'order', 'slow-1')).code).toBe(0), { withinMs: 20_000 });
-    expect(await outcome(child)).toEqual({ code: 0, stdout: '{"published":1,"bad":0}\n', stderr: '' });
+    await eventually(async () => expect((await run('show', 'order', 'slow-1')).code).toBe(0), {
+      withinMs: 20_000,
+    });
+    expect(await outcome(child)).toEqual({
+      code: 0,
+      stdout: '{"published":1,"bad":0}\n',
+      stderr: '',
+    });
   });
 });
 
@@ -285,9 +382,14 @@ describe('the dead letters', () => {
     await removeDirectory();
   });
 
-  const deadLetters = () => jsonLines<{ id: string; reason: string; original: string }>('dead-letters', 'list');
+  const deadLetters = () =>
+    jsonLines<{ id: string; reason: string; original: string }>('dead-letters', 'list');
 
-  async function deadCommand(value: string, headers: LogRecord['headers'] = {}, partition = 0): Promise<string> {
+  async function deadCommand(
+    value: string,
+    headers: LogRecord['headers'] = {},
+    partition = 0,
+  ): Promise<string> {
     const why = {
       'dead-letter-reason': 'handler-failed',
       'dead-letter-message': 'The handler failed',
@@ -297,7 +399,9 @@ describe('the dead letters', () => {
       'dead-letter-attempts': '4',
       'dead-letter-failed-at': '2026-11-23T12:00:00.000Z',
     };
-    const [place] = await broker.publish('allocation.dead-letters', [{ key: 'LAMP', value, headers: { ...headers, ...why } }]);
+    const [place] = await broker.publish('allocation.dead-letters', [
+      { key: 'LAMP', value, headers: { ...headers, ...why } },
+    ]);
     return `allocation.dead-letters/${place?.partition}/${place?.offset}`;
   }
 
@@ -316,42 +420,75 @@ describe('the dead letters', () => {
     const [first, second] = letters.map(({ id }) => id) as [string, string];
     expect(await answered('dead-letters', 'discard', first)).toContain('Nothing is done yet');
     expect(await deadLetters()).toHaveLength(2);
-    expect(await answered('dead-letters', 'discard', first, '--execute')).toBe(`${first} discarded\n`);
-    expect(await answered('dead-letters', 'show', first)).toMatch(/resolution:\s+discarded(.|\n)*resolvedBy:\s+\S+@\S+/);
+    expect(await answered('dead-letters', 'discard', first, '--execute')).toBe(
+      `${first} discarded\n`,
+    );
+    expect(await answered('dead-letters', 'show', first)).toMatch(
+      /resolution:\s+discarded(.|\n)*resolvedBy:\s+\S+@\S+/,
+    );
     expect((await deadLetters()).map(({ id }) => id)).toEqual([second]);
-    expect(await answered('dead-letters', 'discard', first, '--execute')).toContain('nothing to do');
-    expect(await answered('dead-letters', 'discard', '--all', '--execute')).toBe(`${second} discarded\n`);
+    expect(await answered('dead-letters', 'discard', first, '--execute')).toContain(
+      'nothing to do',
+    );
+    expect(await answered('dead-letters', 'discard', '--all', '--execute')).toBe(
+      `${second} discarded\n`,
+    );
     expect(await answered('dead-letters', 'list')).toBe('No dead letters\n');
-    expect(await run('dead-letters', 'redrive', 'nowhere/0/0')).toMatchObject({ code: 1, stderr: expect.stringContaining('nowhere/0/0') });
+    expect(await run('dead-letters', 'redrive', 'nowhere/0/0')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('nowhere/0/0'),
+    });
   });
 
   it('go again to the partition that they came through, while it is there', async () => {
-    const command = (reference: string) => `{"type":"CreateBatch","reference":"${reference}","sku":"LAMP","quantity":9}`;
+    const command = (reference: string) =>
+      `{"type":"CreateBatch","reference":"${reference}","sku":"LAMP","quantity":9}`;
     const [{ partition: ofKey = 0 } = {}] = await broker.publish('allocation.commands', [
       { key: 'LAMP', value: command('first'), headers: {} },
     ]);
-    for (const partition of [0, 1, 2]) await deadCommand(command(`from-${partition}`), {}, partition);
+    for (const partition of [0, 1, 2])
+      await deadCommand(command(`from-${partition}`), {}, partition);
     await answered('dead-letters', 'redrive', '--all', '--execute');
     const tail = ['tail', '--topic', 'commands', '--from', 'beginning', '--count', '4'];
     const commands = await jsonLines<{ partition: number; value: string }>(...tail);
-    const places = commands.map(({ partition, value }) => [JSON.stringify(value).match(/from-\d|first/)?.[0], partition]);
+    const places = commands.map(({ partition, value }) => [
+      JSON.stringify(value).match(/from-\d|first/)?.[0],
+      partition,
+    ]);
     // There are two.
-    expect(Object.fromEntries(places)).toEqual({ first: ofKey, 'from-0': 0, 'from-1': 1, 'from-2': ofKey });
+    expect(Object.fromEntries(places)).toEqual({
+      first: ofKey,
+      'from-0': 0,
+      'from-1': 1,
+      'from-2': ofKey,
+    });
   });
 
   it('are redriven once, however often they are sent', async () => {
-    const id = await deadCommand('{"type":"CreateBatch","reference":"batch-9","sku":"LAMP","quantity":9}');
+    const id = await deadCommand(
+      '{"type":"CreateBatch","reference":"batch-9","sku":"LAMP","quantity":9}',
+    );
     const [letter] = await readDeadLetters(broker, 'allocation.dead-letters');
     if (!letter) throw new Error('There is no dead letter');
     expect(await answered('dead-letters', 'redrive', id, '--execute')).toBe(`${id} redriven\n`);
     expect(await answered('dead-letters', 'redrive', id, '--execute')).toContain('nothing to do');
-    expect(await answered('dead-letters', 'redrive', '--all', '--execute')).toBe('No dead letters\n');
+    expect(await answered('dead-letters', 'redrive', '--all', '--execute')).toBe(
+      'No dead letters\n',
+    );
     // What a crash before the marker, or another operator at the same time, would do:
     await broker.publish('allocation.commands', [redriven(letter)]);
-    await broker.publish('allocation.dead-letters', [marker(letter, 'redriven', 'somebody else', new Date())]);
+    await broker.publish('allocation.dead-letters', [
+      marker(letter, 'redriven', 'somebody else', new Date()),
+    ]);
     await answered('publish', 'CreateBatch', 'reference=last', 'sku=LAMP', 'quantity=1');
     await noLag();
-    const events = await jsonLines<{ type: string; causationid: string }>('tail', '--from', 'beginning', '--count', '2');
+    const events = await jsonLines<{ type: string; causationid: string }>(
+      'tail',
+      '--from',
+      'beginning',
+      '--count',
+      '2',
+    );
     expect(events.map(({ type, causationid }) => [type, causationid])).toEqual([
       ['BatchCreated', 'allocation.commands/0/4711'],
       ['BatchCreated', expect.stringMatching(/^allocation\.commands\/\d\/\d$/)],
@@ -364,16 +501,29 @@ describe('the dead letters', () => {
     await deadCommand(withId, { 'x-from': 'shop' });
     await deadCommand('{"type":"DeallocateOrder","orderid":"o"}', { traceparent: 'x' });
     await deadCommand('not json');
-    const [plainWithId, plain, malformed] = (await readDeadLetters(broker, 'allocation.dead-letters')).map((letter) => redriven(letter));
+    const [plainWithId, plain, malformed] = (
+      await readDeadLetters(broker, 'allocation.dead-letters')
+    ).map((letter) => redriven(letter));
     const once = { 'dead-letter-redrives': '1' };
     expect(plainWithId).toEqual({
       key: Buffer.from('LAMP'),
       value: Buffer.from(withId),
       headers: { 'x-from': expect.anything(), ...once },
     });
-    expect(malformed).toEqual({ key: Buffer.from('LAMP'), value: Buffer.from('not json'), headers: once });
-    const read = readCommand({ value: plain?.value as Buffer, headers: plain?.headers ?? {} }, 'its new place');
-    expect(read).toMatchObject({ kind: 'command', id: 'allocation.commands/0/4711', command: { type: 'DeallocateOrder', orderid: 'o' } });
+    expect(malformed).toEqual({
+      key: Buffer.from('LAMP'),
+      value: Buffer.from('not json'),
+      headers: once,
+    });
+    const read = readCommand(
+      { value: plain?.value as Buffer, headers: plain?.headers ?? {} },
+      'its new place',
+    );
+    expect(read).toMatchObject({
+      kind: 'command',
+      id: 'allocation.commands/0/4711',
+      command: { type: 'DeallocateOrder', orderid: 'o' },
+    });
   });
 
   it('keep their version when they are redriven, or sent again corrected', async () => {
@@ -382,23 +532,45 @@ describe('the dead letters', () => {
     await deadCommand(plain);
     const [letter] = await readDeadLetters(broker, 'allocation.dead-letters');
     if (!letter) throw new Error('There is no dead letter');
-    expect(redriven(letter).headers).toMatchObject({ ce_type: 'DeallocateOrder', ce_dataschema: dataschema });
-    expect(edited(letter, plain).headers).toMatchObject({ ce_type: 'DeallocateOrder', ce_dataschema: dataschema });
-    expect(edited(letter, '{"type":"DeallocateOrder","orderid":"o"}').headers).not.toHaveProperty('ce_dataschema');
+    expect(redriven(letter).headers).toMatchObject({
+      ce_type: 'DeallocateOrder',
+      ce_dataschema: dataschema,
+    });
+    expect(edited(letter, plain).headers).toMatchObject({
+      ce_type: 'DeallocateOrder',
+      ce_dataschema: dataschema,
+    });
+    expect(edited(letter, '{"type":"DeallocateOrder","orderid":"o"}').headers).not.toHaveProperty(
+      'ce_dataschema',
+    );
   });
 
   it('are corrected from a file, and say into which command', async () => {
-    const id = await deadCommand('{"id":"wrong","type":"CreateBatch","reference":"batch-9","sku":"LAMP","quantity":-9}');
+    const id = await deadCommand(
+      '{"id":"wrong","type":"CreateBatch","reference":"batch-9","sku":"LAMP","quantity":-9}',
+    );
     const corrected = '{"type":"CreateBatch","reference":"batch-9","sku":"LAMP","quantity":9}';
     await writeFile(join(directory, 'corrected.json'), corrected);
     const redrive = ['dead-letters', 'redrive', id, '--edit', '@corrected.json'];
     const replacedBy = expect.stringMatching(/^wrong\/edited-1-\w{8}$/);
     const [would] = await jsonLines(...redrive);
-    expect(would).toEqual({ id, result: 'would-redrive', commandId: 'wrong', replacedBy, edit: corrected });
+    expect(would).toEqual({
+      id,
+      result: 'would-redrive',
+      commandId: 'wrong',
+      replacedBy,
+      edit: corrected,
+    });
     expect(await deadLetters()).toHaveLength(1);
-    expect(await answered(...redrive, '--execute')).toBe(`${id} redriven as ${would?.replacedBy}\n`);
+    expect(await answered(...redrive, '--execute')).toBe(
+      `${id} redriven as ${would?.replacedBy}\n`,
+    );
     const [shown] = await jsonLines('dead-letters', 'show', id);
-    expect(shown).toMatchObject({ resolution: 'redriven', replacedBy: would?.replacedBy, resolvedBy: expect.stringContaining('@') });
+    expect(shown).toMatchObject({
+      resolution: 'redriven',
+      replacedBy: would?.replacedBy,
+      resolvedBy: expect.stringContaining('@'),
+    });
     const [event] = await jsonLines('tail', '--from', 'beginning', '--count', '1');
     expect(event).toMatchObject({ type: 'BatchCreated', causationid: would?.replacedBy });
   });
@@ -406,16 +578,25 @@ describe('the dead letters', () => {
   it('cannot be hidden by a message that looks like a marker', async () => {
     const id = await deadCommand('not json');
     const forged = { 'dead-letter-resolves': id, 'dead-letter-resolution': 'discarded' };
-    await broker.publish('allocation.commands', [{ key: 'LAMP', value: 'not json either', headers: forged }]);
+    await broker.publish('allocation.commands', [
+      { key: 'LAMP', value: 'not json either', headers: forged },
+    ]);
     await eventually(async () => expect(await deadLetters()).toHaveLength(2), { withinMs: 20_000 });
   });
 
   it('without a value are refused with what to do, or corrected', async () => {
     const why = { reason: 'too-large', topic: 'c', partition: '1', offset: '2' };
-    const headers = Object.fromEntries(Object.entries(why).map(([name, text]) => [`dead-letter-${name}`, text]));
-    const [place] = await broker.publish('allocation.dead-letters', [{ key: null, value: null, headers }]);
+    const headers = Object.fromEntries(
+      Object.entries(why).map(([name, text]) => [`dead-letter-${name}`, text]),
+    );
+    const [place] = await broker.publish('allocation.dead-letters', [
+      { key: null, value: null, headers },
+    ]);
     const id = `allocation.dead-letters/${place?.partition}/${place?.offset}`;
-    expect(await run('dead-letters', 'redrive', id)).toMatchObject({ code: 1, stderr: expect.stringContaining('c/1/2') });
+    expect(await run('dead-letters', 'redrive', id)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('c/1/2'),
+    });
     expect(await deadLetters()).toHaveLength(1);
     const corrected = '{"type":"CreateBatch","reference":"b","sku":"LAMP","quantity":1}';
     expect(await answered('dead-letters', 'redrive', id, '--edit', corrected, '--execute')).toMatch(
@@ -433,8 +614,14 @@ describe('start', () => {
   it.each(['127.0.0.1:1', 'broker.invalid:9092'])(
     'waits for a broker that is not there, says so, and stops with SIGTERM: %s',
     async (brokers) => {
-      await using service = ServiceProcess.spawn({ ...environment, KAFKA_BROKERS: brokers }, directory);
-      await eventually(() => expect(service.output.join('\n')).toContain(`Waiting for the broker (${brokers})`), { withinMs: 20_000 });
+      await using service = ServiceProcess.spawn(
+        { ...environment, KAFKA_BROKERS: brokers },
+        directory,
+      );
+      await eventually(
+        () => expect(service.output.join('\n')).toContain(`Waiting for the broker (${brokers})`),
+        { withinMs: 20_000 },
+      );
       expect(await service.stop()).toBe(0);
     },
     30_000,
@@ -451,7 +638,10 @@ describe('start', () => {
     const HTTP_PORT = String((server.address() as AddressInfo).port);
     const result = await outcome(launch(['start'], { HTTP_PORT }));
     server.close();
-    expect(result).toMatchObject({ code: 1, stderr: expect.stringMatching(`${HTTP_PORT}.*in use.*HTTP_PORT`) });
+    expect(result).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(`${HTTP_PORT}.*in use.*HTTP_PORT`),
+    });
     expectOneLine(result);
   });
 
@@ -474,7 +664,9 @@ describe('start', () => {
     const isRoot = process.getuid?.() === 0;
     // To root, everything is writable: another user runs it.
     if (isRoot) await chown(directory, NOBODY, NOBODY);
-    const result = await outcome(launch(['start'], { HTTP_PORT: '0' }, isRoot ? { uid: NOBODY } : {}));
+    const result = await outcome(
+      launch(['start'], { HTTP_PORT: '0' }, isRoot ? { uid: NOBODY } : {}),
+    );
     expect(result).toMatchObject({ code: 1, stderr: expect.stringMatching(/read-?only|writ/i) });
     expectOneLine(result);
   });
@@ -482,7 +674,9 @@ describe('start', () => {
   it('refuses a database from a newer version', async () => {
     await answered('migrate');
     const database = await openDatabase(readConfig(environment));
-    await database.query(`insert into mikro_orm_migrations (name, executed_at) values ('migration-29991231000000', '2999-12-31')`);
+    await database.query(
+      `insert into mikro_orm_migrations (name, executed_at) values ('migration-29991231000000', '2999-12-31')`,
+    );
     await database.close();
     const result = await outcome(launch(['start'], { HTTP_PORT: '0' }));
     expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining('newer version') });

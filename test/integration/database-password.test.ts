@@ -24,14 +24,23 @@ describe('The error about a database url does not tell the password, if the url'
     ['has no database', `postgresql://user:${SECRET}@${NOWHERE}`],
     ['has an unknown option', `postgresql://user:${SECRET}@${NOWHERE}/name?unknown=1`],
     ['has an unknown sslmode', `postgresql://user:${SECRET}@${NOWHERE}/name?sslmode=${SECRET}`],
-    ['has a slash behind a number in the password', `postgresql://user:12/${SECRET}@${NOWHERE}/name`],
+    [
+      'has a slash behind a number in the password',
+      `postgresql://user:12/${SECRET}@${NOWHERE}/name`,
+    ],
     ['has a question mark in the password', `postgresql://user:12?${SECRET}@${NOWHERE}/name`],
-    ['has a slash and a question mark in the password', `postgresql://user:12/a?${SECRET}@${NOWHERE}/name`],
+    [
+      'has a slash and a question mark in the password',
+      `postgresql://user:12/a?${SECRET}@${NOWHERE}/name`,
+    ],
     ['has a stray % in the password', `postgresql://user:%zz${SECRET}@${NOWHERE}/name`],
     ['names a server that does not run', `postgresql://user:${SECRET}@${NOWHERE}/name`],
     ['names an unknown host', `postgresql://user:${SECRET}@no-such-host.invalid/name`],
   ])('%s', async (_, url) => {
-    for (const open of [() => Database.open(url), async () => Database.open(readConfig({ DATABASE_URL: url }).databaseUrl)]) {
+    for (const open of [
+      () => Database.open(url),
+      async () => Database.open(readConfig({ DATABASE_URL: url }).databaseUrl),
+    ]) {
       const error = await open().catch((error) => error);
       expect(error.message).toMatch(/DATABASE_URL|PostgreSQL url|database url/);
       expect(error.message).not.toContain(SECRET);
@@ -53,11 +62,16 @@ describe('No command prints a database url with a password', () => {
     ['show', 'order', 'order-1'],
     ['replay', 'verify'],
   ])('%s', (...args) => {
-    const run = (url: string) => runCli({ DATABASE_URL: url, HTTP_PORT: '0' }, directory, args.filter(Boolean));
+    const run = (url: string) =>
+      runCli({ DATABASE_URL: url, HTTP_PORT: '0' }, directory, args.filter(Boolean));
 
     it('that is mistyped', async () => {
       const { code, stdout, stderr } = await run(`postgre://user:${SECRET}@${NOWHERE}/name`);
-      expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: expect.stringContaining('DATABASE_URL') });
+      expect({ code, stdout, stderr }).toEqual({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringContaining('DATABASE_URL'),
+      });
       expect(stderr).not.toContain(SECRET);
     });
 
@@ -66,7 +80,8 @@ describe('No command prints a database url with a password', () => {
       url.password = SECRET;
       const { stdout, stderr } = await run(url.href);
       // "publish" needs the log alone.
-      if (args[0] !== 'publish') expect(stderr).toContain('Cannot use the PostgreSQL database postgres');
+      if (args[0] !== 'publish')
+        expect(stderr).toContain('Cannot use the PostgreSQL database postgres');
       expect(stdout + stderr).not.toContain(SECRET);
     });
   });
@@ -74,20 +89,35 @@ describe('No command prints a database url with a password', () => {
   it('that stands in KAFKA_BROKERS', async () => {
     const environment = { KAFKA_BROKERS: `user:${SECRET}@host:9092` };
     const { code, stdout, stderr } = await runCli(environment, directory, ['lag']);
-    expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: expect.stringContaining('KAFKA_BROKERS is not valid') });
+    expect({ code, stdout, stderr }).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('KAFKA_BROKERS is not valid'),
+    });
     expect(stderr).not.toContain(SECRET);
   });
 
   it('that stands in an option without a scheme', async () => {
-    const { code, stdout, stderr } = await runCli({}, directory, ['lag', `--brokers=user:${SECRET}@host:9092`]);
-    expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringContaining("unknown option '--brokers") });
+    const { code, stdout, stderr } = await runCli({}, directory, [
+      'lag',
+      `--brokers=user:${SECRET}@host:9092`,
+    ]);
+    expect({ code, stdout, stderr }).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining("unknown option '--brokers"),
+    });
     expect(stderr).not.toContain(SECRET);
   });
 
   it('that stands in an option that is mistyped', async () => {
     const args = ['replay', 'verify', `--databas=postgresql://user:${SECRET}@${NOWHERE}/name`];
     const { code, stdout, stderr } = await runCli({}, directory, args);
-    expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringContaining("unknown option '--databas") });
+    expect({ code, stdout, stderr }).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining("unknown option '--databas"),
+    });
     expect(stderr).not.toContain(SECRET);
   });
 });

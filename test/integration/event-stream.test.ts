@@ -7,8 +7,21 @@ import { connectTo, HttpApiAlone } from '../support/http-api-alone.ts';
 const KILOBYTE = 1024;
 
 function record(value: string, headers: ReceivedRecord['headers'] = {}): ReceivedRecord {
-  const attributes = { ce_specversion: '1.0', ce_id: 'events/0/7', ce_type: 'OutOfStock', ...headers };
-  return { topic: 'events', partition: 0, offset: 7, timestampMs: 0, key: null, value: Buffer.from(value), headers: attributes };
+  const attributes = {
+    ce_specversion: '1.0',
+    ce_id: 'events/0/7',
+    ce_type: 'OutOfStock',
+    ...headers,
+  };
+  return {
+    topic: 'events',
+    partition: 0,
+    offset: 7,
+    timestampMs: 0,
+    key: null,
+    value: Buffer.from(value),
+    headers: attributes,
+  };
 }
 
 describe('the stream of events', () => {
@@ -57,7 +70,8 @@ describe('the stream of events', () => {
     const client = await listen();
     publish(record('{"orderid":"o","sku":"S","qty":1}', { ce_subject: Buffer.from('S') }));
     await eventually(() => expect(client.text).toContain('data:'));
-    const [, id, type, data = ''] = /\nid: (.*)\nevent: (.*)\ndata: (.*)\n\n$/.exec(client.text) ?? [];
+    const [, id, type, data = ''] =
+      /\nid: (.*)\nevent: (.*)\ndata: (.*)\n\n$/.exec(client.text) ?? [];
     expect([id, type]).toEqual(['events/0/7', 'OutOfStock']);
     expect(JSON.parse(data)).toEqual({
       specversion: '1.0',
@@ -74,7 +88,9 @@ describe('the stream of events', () => {
     expect(new Set(clients.map(({ response }) => response.statusCode))).toEqual(new Set([200]));
     const refused = await fetch(`${running.url}/events`);
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '2']);
-    expect(await refused.json()).toMatchObject({ detail: expect.stringContaining('64 clients read the events here already') });
+    expect(await refused.json()).toMatchObject({
+      detail: expect.stringContaining('64 clients read the events here already'),
+    });
     clients[0]?.response.destroy();
     const statusAgain = async () => {
       const { response } = await listen();
@@ -88,7 +104,9 @@ describe('the stream of events', () => {
     open = () => promise;
     const client = listen();
     await eventually(() => expect(opened).toBe(1));
-    expect(await Promise.race([client, fetch(`${running.url}/healthz`).then(() => 'still waiting')])).toBe('still waiting');
+    expect(
+      await Promise.race([client, fetch(`${running.url}/healthz`).then(() => 'still waiting')]),
+    ).toBe('still waiting');
     resolve();
     expect((await client).response.statusCode).toBe(200);
   });

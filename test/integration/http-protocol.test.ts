@@ -8,14 +8,21 @@ const COMMAND = '{"type":"DeallocateOrder","orderid":"o"}';
 const BINARY = 'ce-specversion: 1.0\r\nce-source: /shop\r\nce-type: DeallocateOrder\r\n';
 const post = (headers: string, body = COMMAND) =>
   `POST /commands HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: ${body.length}\r\n${headers}\r\n${body}`;
-const UNFINISHED = post('expect: 100-continue\r\ncontent-type: application/json\r\n', ' '.repeat(1_000)).slice(0, -500);
+const UNFINISHED = post(
+  'expect: 100-continue\r\ncontent-type: application/json\r\n',
+  ' '.repeat(1_000),
+).slice(0, -500);
 const asJson = { method: 'POST', body: COMMAND, headers: { 'content-type': 'application/json' } };
 
 /** The status, and the body as JSON. */
 async function answerTo(running: HttpApiAlone, text: string) {
   const answer = await exchange(running.url, text);
   const [head = '', body = ''] = answer.split('\r\n\r\n');
-  return { status: Number(head.split(' ')[1]), type: /content-type: (.*)/i.exec(head)?.[1], body: JSON.parse(body || 'null') };
+  return {
+    status: Number(head.split(' ')[1]),
+    type: /content-type: (.*)/i.exec(head)?.[1],
+    body: JSON.parse(body || 'null'),
+  };
 }
 
 describe('a command over HTTP', () => {
@@ -38,13 +45,17 @@ describe('a command over HTTP', () => {
   afterAll(async () => running[Symbol.asyncDispose]());
 
   const headersOfTheRecord = () =>
-    Object.fromEntries(Object.entries(published[0]?.headers ?? {}).map(([name, value]) => [name, String(value)]));
+    Object.fromEntries(
+      Object.entries(published[0]?.headers ?? {}).map(([name, value]) => [name, String(value)]),
+    );
 
   it('goes to the log byte for byte, with the headers of the Kafka binding and the key that scales best', async () => {
     const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     const body = ' {"orderid" : "o",\n"sku":"S", "extra": 1}';
     const headers = `${BINARY}ce-id: 7\r\nce-correlationid: c\r\nce-extra: e\r\ntraceparent: ${trace}\r\ncookie: secret\r\n`;
-    expect(await answerTo(running, post(`content-type: application/json\r\n${headers}`, body))).toMatchObject({ status: 202 });
+    expect(
+      await answerTo(running, post(`content-type: application/json\r\n${headers}`, body)),
+    ).toMatchObject({ status: 202 });
     expect(published).toMatchObject([{ key: 'S', value: Buffer.from(body) }]);
     expect(headersOfTheRecord()).toEqual({
       ce_specversion: '1.0',
@@ -65,7 +76,10 @@ describe('a command over HTTP', () => {
     ['UTF-8 that nobody has encoded', Buffer.from('café').toString('latin1'), 'café'],
     ['a percent sign that encodes nothing', '100%', '100%'],
   ])('may write its id with %s', async (_, written, id) => {
-    const answer = await answerTo(running, post(`content-type: application/json\r\n${BINARY}ce-id: ${written}\r\n`));
+    const answer = await answerTo(
+      running,
+      post(`content-type: application/json\r\n${BINARY}ce-id: ${written}\r\n`),
+    );
     expect(answer).toMatchObject({ status: 202, body: { id } });
     expect(headersOfTheRecord().ce_id).toBe(id);
   });
@@ -76,7 +90,10 @@ describe('a command over HTTP', () => {
     ['an id with an encoded line end', 'ce-id: a%0Ab\r\n', 'id'],
     ['no id', '', 'id'],
   ])('with %s is refused, and not published', async (_, header, word) => {
-    const answer = await answerTo(running, post(`content-type: application/json\r\n${BINARY}${header}`));
+    const answer = await answerTo(
+      running,
+      post(`content-type: application/json\r\n${BINARY}${header}`),
+    );
     expect(answer).toMatchObject({ status: 400, body: { detail: expect.stringContaining(word) } });
     expect(published).toEqual([]);
   });
@@ -92,66 +109,128 @@ describe('a command over HTTP', () => {
   });
 
   it('that is compressed is refused for what it is', async () => {
-    const answer = await answerTo(running, post('content-type: application/json\r\ncontent-encoding: gzip\r\n'));
-    expect(answer).toMatchObject({ status: 415, body: { detail: expect.stringContaining('gzip') } });
+    const answer = await answerTo(
+      running,
+      post('content-type: application/json\r\ncontent-encoding: gzip\r\n'),
+    );
+    expect(answer).toMatchObject({
+      status: 415,
+      body: { detail: expect.stringContaining('gzip') },
+    });
   });
 
   it('that never says how long it is, is stopped at 1 MiB', async () => {
     const body = new ReadableStream({
       pull: (controller) => controller.enqueue(Buffer.alloc(100_000, ' ')),
     });
-    const answer = await fetch(`${running.url}/commands`, { ...asJson, body, duplex: 'half' } as RequestInit);
-    expect([answer.status, answer.headers.get('content-type')]).toEqual([413, 'application/problem+json']);
+    const answer = await fetch(`${running.url}/commands`, {
+      ...asJson,
+      body,
+      duplex: 'half',
+    } as RequestInit);
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([
+      413,
+      'application/problem+json',
+    ]);
   });
 
   it.each([
     ['another method', 'GET /commands HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 405],
-    ['another method with a body', post('content-type: text/plain\r\n').replace('POST /commands', 'PUT /products/x'), 405],
+    [
+      'another method with a body',
+      post('content-type: text/plain\r\n').replace('POST /commands', 'PUT /products/x'),
+      405,
+    ],
     ['a POST to the stream', 'POST /events HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 405],
-    ['an address that is malformed', 'GET /products/%zz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 400],
-    ['a name that is far too long', `GET /products/${'x'.repeat(4_000)} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`, 414],
-    ['headers that are too large', `GET / HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+    [
+      'an address that is malformed',
+      'GET /products/%zz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n',
+      400,
+    ],
+    [
+      'a name that is far too long',
+      `GET /products/${'x'.repeat(4_000)} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+      414,
+    ],
+    [
+      'headers that are too large',
+      `GET / HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`,
+      431,
+    ],
     ['what is no HTTP', 'allocate, please\r\n\r\n', 400],
   ])('%s is answered as a problem', async (_, text, status) => {
-    expect(await answerTo(running, text)).toMatchObject({ status, type: 'application/problem+json', body: { status } });
+    expect(await answerTo(running, text)).toMatchObject({
+      status,
+      type: 'application/problem+json',
+      body: { status },
+    });
   });
 
   it('a wrong method hears which are right, HEAD of an endless stream too', async () => {
     const answer = await fetch(`${running.url}/events`, { method: 'HEAD' });
     expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET']);
-    expect((await fetch(`${running.url}/products/x`, { method: 'DELETE' })).headers.get('allow')).toBe('GET, HEAD');
+    expect(
+      (await fetch(`${running.url}/products/x`, { method: 'DELETE' })).headers.get('allow'),
+    ).toBe('GET, HEAD');
   });
 });
 
 describe('the HTTP API in trouble', () => {
   it('says that a topic takes less than a command may have', async () => {
-    const publish = async () => Promise.reject(new RangeError('A message of 9 bytes is too large: commands takes at most 8'));
+    const publish = async () =>
+      Promise.reject(new RangeError('A message of 9 bytes is too large: commands takes at most 8'));
     await using running = await HttpApiAlone.start({ publish });
     const answer = await fetch(`${running.url}/commands`, asJson);
-    expect([answer.status, ((await answer.json()) as { detail: string }).detail]).toEqual([413, expect.stringContaining('at most 8')]);
+    expect([answer.status, ((await answer.json()) as { detail: string }).detail]).toEqual([
+      413,
+      expect.stringContaining('at most 8'),
+    ]);
   });
 
   it('keeps to its log what it did not expect', async () => {
-    await using running = await HttpApiAlone.start({ publish: async () => Promise.reject(new Error('secret')) });
+    await using running = await HttpApiAlone.start({
+      publish: async () => Promise.reject(new Error('secret')),
+    });
     const answer = await fetch(`${running.url}/commands`, asJson);
-    expect([answer.status, await answer.text()]).toEqual([500, expect.not.stringContaining('secret')]);
+    expect([answer.status, await answer.text()]).toEqual([
+      500,
+      expect.not.stringContaining('secret'),
+    ]);
     expect(running.log).toMatchObject([{ err: { message: 'secret' } }]);
   });
 
   it('is not ready, in bounded time, with a log that hangs, a database that fails and a lane that waits', async () => {
     const logId = () => new Promise<string>(() => {});
     const query = async () => Promise.reject(new Error('gone'));
-    await using running = await HttpApiAlone.start({ logId }, { query, problems: () => ['commands/3: waits'] });
+    await using running = await HttpApiAlone.start(
+      { logId },
+      { query, problems: () => ['commands/3: waits'] },
+    );
     const answer = await fetch(`${running.url}/readyz`);
     expect([answer.status, await answer.json()]).toEqual([
       503,
-      { status: 'not ready', problems: ['The database: gone', expect.stringMatching(/^The log: no answer within/), 'commands/3: waits'] },
+      {
+        status: 'not ready',
+        problems: [
+          'The database: gone',
+          expect.stringMatching(/^The log: no answer within/),
+          'commands/3: waits',
+        ],
+      },
     ]);
   });
 
   it('asks no database for a name that cannot be', async () => {
-    await using running = await HttpApiAlone.start({}, { query: async () => Promise.reject(new Error('asked')) });
-    for (const path of ['/products/a%00b', '/allocations/%00', '/products/', `/products/${'x'.repeat(256)}`]) {
+    await using running = await HttpApiAlone.start(
+      {},
+      { query: async () => Promise.reject(new Error('asked')) },
+    );
+    for (const path of [
+      '/products/a%00b',
+      '/allocations/%00',
+      '/products/',
+      `/products/${'x'.repeat(256)}`,
+    ]) {
       expect((await fetch(`${running.url}${path}`)).status).toBe(404);
     }
     expect(running.log).toEqual([]);
@@ -159,7 +238,9 @@ describe('the HTTP API in trouble', () => {
 
   it('names the variable when its port is taken', async () => {
     await using running = await HttpApiAlone.start({});
-    await expect(HttpApiAlone.start({}, {}, Number(new URL(running.url).port))).rejects.toThrow(/HTTP_PORT/);
+    await expect(HttpApiAlone.start({}, {}, Number(new URL(running.url).port))).rejects.toThrow(
+      /HTTP_PORT/,
+    );
   });
 
   it('says nothing of an upload that is aborted', async () => {

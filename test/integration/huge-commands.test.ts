@@ -10,7 +10,11 @@ import { TooManyLinesError } from '../../src/domain/model.ts';
 import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
 import { Metrics } from '../../src/entrypoints/metrics.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
-import { type ReceivedRecord, TooMuchAtOnceError, type UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
+import {
+  type ReceivedRecord,
+  TooMuchAtOnceError,
+  type UnitOfWork,
+} from '../../src/service-layer/unit-of-work.ts';
 import { describeOnEachDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -29,7 +33,8 @@ class StrictBus extends MessageBus {
     const count = (this.#handled.get(unitOfWork) ?? 0) + 1;
     this.#handled.set(unitOfWork, count);
     if (count > TOGETHER) throw new TooMuchAtOnceError('too much');
-    if (command.type === 'ChangeBatchQuantity' && command.quantity < this.lowest) throw new TooManyLinesError('in steps, please');
+    if (command.type === 'ChangeBatchQuantity' && command.quantity < this.lowest)
+      throw new TooManyLinesError('in steps, please');
     return super.handle(command, unitOfWork);
   }
 }
@@ -50,7 +55,11 @@ describeOnEachDatabase('A lane', (current) => {
     const log = await Database.open('sqlite:///:memory:');
     await log.runMigrations();
     broker = new EmbeddedBroker(log);
-    const topics = ['commands', 'events', 'dead-letters'].map((name) => ({ name, partitions: 1, maxMessageBytes: 1_000_000 }));
+    const topics = ['commands', 'events', 'dead-letters'].map((name) => ({
+      name,
+      partitions: 1,
+      maxMessageBytes: 1_000_000,
+    }));
     await broker.ensureTopics(topics, true);
     events = [];
     deadLetters = [];
@@ -86,10 +95,22 @@ describeOnEachDatabase('A lane', (current) => {
       commands.map((command) => ({ key: 'key', value: JSON.stringify(command), headers: {} })),
     );
   };
-  const create = (id: string) => ({ id, type: 'CreateBatch', reference: id, sku: `SKU-${id}`, quantity: 10 });
-  const change = (id: string, quantity: number) => ({ id, type: 'ChangeBatchQuantity', reference: 'a', quantity });
+  const create = (id: string) => ({
+    id,
+    type: 'CreateBatch',
+    reference: id,
+    sku: `SKU-${id}`,
+    quantity: 10,
+  });
+  const change = (id: string, quantity: number) => ({
+    id,
+    type: 'ChangeBatchQuantity',
+    reference: 'a',
+    quantity,
+  });
   const answered = () => events.map(({ headers }) => String(headers.ce_causationid));
-  const isAnswered = (...ids: readonly string[]) => eventually(() => expect(answered()).toEqual(ids), { withinMs: 30_000 });
+  const isAnswered = (...ids: readonly string[]) =>
+    eventually(() => expect(answered()).toEqual(ids), { withinMs: 30_000 });
 
   test('refuses what is too large as one dead letter, and nothing waits behind it', async () => {
     const { database, consumer } = await open();
@@ -98,7 +119,13 @@ describeOnEachDatabase('A lane', (current) => {
     await isAnswered('a', 'step');
     await eventually(() => expect(deadLetters).toHaveLength(1));
     const [letter] = asDeadLetters(deadLetters);
-    expect(letter).toMatchObject({ reason: 'too-large', message: 'in steps, please', commandId: 'huge', attempts: 1, position: null });
+    expect(letter).toMatchObject({
+      reason: 'too-large',
+      message: 'in steps, please',
+      commandId: 'huge',
+      attempts: 1,
+      position: null,
+    });
     expect(await database.query("select id from processed_commands where id = 'huge'")).toEqual([]);
     expect(await database.query('select id from parked_commands')).toEqual([]);
   }, 60_000);

@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest';
 import type { Database } from '../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
-import { answerBatch, type HandlerFailure, readRecords } from '../../src/entrypoints/answer-batch.ts';
+import {
+  answerBatch,
+  type HandlerFailure,
+  readRecords,
+} from '../../src/entrypoints/answer-batch.ts';
 import { quietAnswering } from '../support/commands.ts';
 import { describeOnEachDatabase } from '../support/databases.ts';
 
@@ -21,29 +25,62 @@ describeOnEachDatabase("A command's identity", (current) => {
 
   function recordOf({ source, id, orderid }: Sent, partition: number, offset: number) {
     const { type, ...data } = order(orderid);
-    const attributes = { ce_specversion: '1.0', ce_id: id ?? '', ce_source: source ?? '', ce_type: type };
+    const attributes = {
+      ce_specversion: '1.0',
+      ce_id: id ?? '',
+      ce_source: source ?? '',
+      ce_type: type,
+    };
     const isEvent = source !== undefined;
     const value = Buffer.from(JSON.stringify(isEvent ? data : { id, type, ...data }));
-    return { topic: 'commands', partition, offset, timestampMs: 0, key: null, value, headers: isEvent ? attributes : {} };
+    return {
+      topic: 'commands',
+      partition,
+      offset,
+      timestampMs: 0,
+      key: null,
+      value,
+      headers: isEvent ? attributes : {},
+    };
   }
 
   /** Hands each message over by itself, in its own transaction. @returns the orders that were answered, and to which topic */
-  async function send(messages: readonly Sent[], failure: HandlerFailure | null = null, partition = 0): Promise<readonly string[]> {
+  async function send(
+    messages: readonly Sent[],
+    failure: HandlerFailure | null = null,
+    partition = 0,
+  ): Promise<readonly string[]> {
     const store = new SqlLaneStore(await current.database(), () => {});
     const lane = { topic: 'commands', partition };
     const told: string[] = [];
     for (const message of messages) {
       const position = await store.readPosition(lane);
       const records = await readRecords([recordOf(message, partition, position.nextOffset)]);
-      const limits = { publishedBelowOffset: 0, deadLetterMaxBytes: 1_000_000, eventMaxBytes: 1_000_000 };
-      const batch = { lane, records, position, ...limits, failure, settledBelowOffset: Number.POSITIVE_INFINITY };
-      const { outbox } = await store.transaction(lane, position, (transaction) => answerBatch(batch, transaction, answering));
-      told.push(...outbox.map(({ topic, value }) => `${topic}: ${JSON.parse(String(value)).orderid}`));
+      const limits = {
+        publishedBelowOffset: 0,
+        deadLetterMaxBytes: 1_000_000,
+        eventMaxBytes: 1_000_000,
+      };
+      const batch = {
+        lane,
+        records,
+        position,
+        ...limits,
+        failure,
+        settledBelowOffset: Number.POSITIVE_INFINITY,
+      };
+      const { outbox } = await store.transaction(lane, position, (transaction) =>
+        answerBatch(batch, transaction, answering),
+      );
+      told.push(
+        ...outbox.map(({ topic, value }) => `${topic}: ${JSON.parse(String(value)).orderid}`),
+      );
     }
     return told;
   }
 
-  const formerlyAnswered = (database: Database, id: string) => database.query('insert into processed_commands (id) values (?)', [id]);
+  const formerlyAnswered = (database: Database, id: string) =>
+    database.query('insert into processed_commands (id) values (?)', [id]);
   const parked = async () => (await current.database()).query('select id from parked_commands');
 
   test('is its source and its id: two sources that count from 1 are both answered', async () => {
@@ -62,7 +99,11 @@ describeOnEachDatabase("A command's identity", (current) => {
       { id: 'commands/0/2', orderid: 'plain' },
       { source: REDRIVE, id: 'commands/0/2', orderid: 'event' },
     ];
-    expect(await send([...forged, { orderid: 'without id' }])).toEqual(['events: plain', 'events: event', 'events: without id']);
+    expect(await send([...forged, { orderid: 'without id' }])).toEqual([
+      'events: plain',
+      'events: event',
+      'events: without id',
+    ]);
   });
 
   test('that a former release answered is its id alone, whoever sends it', async () => {
@@ -79,7 +120,10 @@ describeOnEachDatabase("A command's identity", (current) => {
       { id: '2', orderid: 'b' },
     ]);
     const claim = (id: string) =>
-      database.query('insert into processed_commands (id) values (?) on conflict (id) do nothing returning id', [id]);
+      database.query(
+        'insert into processed_commands (id) values (?) on conflict (id) do nothing returning id',
+        [id],
+      );
     for (const id of ['1', '2']) expect(await claim(id)).toEqual([]);
     expect(await claim('3')).toEqual([{ id: '3' }]);
   });
@@ -113,9 +157,13 @@ describeOnEachDatabase("A command's identity", (current) => {
 
   test('that was redriven before identities had a digest is not answered again', async () => {
     const database = await current.database();
-    await database.query(`insert into processed_commands (id, scope) values ('${REDRIVE}\tcommands/0/7', 1), ('commands/0/7', 2)`);
+    await database.query(
+      `insert into processed_commands (id, scope) values ('${REDRIVE}\tcommands/0/7', 1), ('commands/0/7', 2)`,
+    );
     expect(await send([{ source: REDRIVE, id: 'commands/0/7', orderid: 'a' }])).toEqual([]);
-    expect(await send([{ source: REDRIVE, id: 'commands/0/8', orderid: 'b' }])).toEqual(['events: b']);
+    expect(await send([{ source: REDRIVE, id: 'commands/0/8', orderid: 'b' }])).toEqual([
+      'events: b',
+    ]);
   });
 
   test('that was answered before leaves nothing parked behind it', async () => {
@@ -132,7 +180,9 @@ describeOnEachDatabase("A command's identity", (current) => {
   });
 
   test('cannot be forged under the name that a redrive is kept by', async () => {
-    expect(await send([{ source: `${REDRIVE}#0123456789abcdef`, id: 'commands/0/1', orderid: 'a' }])).toEqual(['dead-letters: a']);
+    expect(
+      await send([{ source: `${REDRIVE}#0123456789abcdef`, id: 'commands/0/1', orderid: 'a' }]),
+    ).toEqual(['dead-letters: a']);
   });
 
   test('that a former release parked is known by its id when it is sent again', async () => {

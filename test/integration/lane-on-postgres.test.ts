@@ -33,7 +33,11 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
     log = await Database.open('sqlite:///:memory:');
     await log.runMigrations();
     broker = new EmbeddedBroker(log);
-    const topics = ['commands', 'events', 'dead-letters'].map((name) => ({ name, partitions: 1, maxMessageBytes: 1_000_000 }));
+    const topics = ['commands', 'events', 'dead-letters'].map((name) => ({
+      name,
+      partitions: 1,
+      maxMessageBytes: 1_000_000,
+    }));
     await broker.ensureTopics(topics, true);
     await broker.tail('events', 'beginning', (record) => events.push(record));
     await broker.tail('dead-letters', 'beginning', (record) => deadLetters.push(record));
@@ -67,7 +71,14 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
     logged.length = 0;
   });
 
-  const createBatch = (reference: string, sku: string) => ({ id: reference, type: 'CreateBatch', reference, sku, quantity: 1, eta: null });
+  const createBatch = (reference: string, sku: string) => ({
+    id: reference,
+    type: 'CreateBatch',
+    reference,
+    sku,
+    quantity: 1,
+    eta: null,
+  });
   const publish = (...commands: readonly object[]) =>
     broker.publish(
       'commands',
@@ -106,16 +117,22 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
     };
     await eventually(hasWaitedTwice, { withinMs: 30_000 }).finally(release);
     await eventually(() => expect(events).toHaveLength(2), { withinMs: 60_000 });
-    expect(logged.filter((message) => message.startsWith('The lane w'))).toEqual(['The lane works']);
+    expect(logged.filter((message) => message.startsWith('The lane w'))).toEqual([
+      'The lane works',
+    ]);
   }, 180_000);
 
   it('sends a command that goes beyond a limit of the server to the dead letters, and answers the others', async () => {
     await database.query(REFUSE_ONE);
-    await database.query('create trigger refuse before insert on batches for each row execute function refuse()');
+    await database.query(
+      'create trigger refuse before insert on batches for each row execute function refuse()',
+    );
     const references = ['one', 'too-large', 'two'];
     await publish(...references.map((reference) => createBatch(reference, `SKU-${reference}`)));
     await consumer.start();
-    await eventually(() => expect([events.length, deadLetters.length]).toEqual([2, 1]), { withinMs: 30_000 });
+    await eventually(() => expect([events.length, deadLetters.length]).toEqual([2, 1]), {
+      withinMs: 30_000,
+    });
     expect(events.map(({ value }) => JSON.parse(String(value)).reference)).toEqual(['one', 'two']);
     expect(String(deadLetters[0]?.headers['dead-letter-reason'])).toBe('handler-failed');
   }, 60_000);

@@ -5,7 +5,12 @@ import { Database } from '../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
 import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
 import { Metrics } from '../../src/entrypoints/metrics.ts';
-import { type Broker, type LaneStore, type ReceivedRecord, TroubleError } from '../../src/service-layer/unit-of-work.ts';
+import {
+  type Broker,
+  type LaneStore,
+  type ReceivedRecord,
+  TroubleError,
+} from '../../src/service-layer/unit-of-work.ts';
 import { quietBus } from '../support/commands.ts';
 import { eventually } from '../support/eventually.ts';
 import { over } from '../support/over.ts';
@@ -22,7 +27,11 @@ describe('A lane', () => {
     await database.runMigrations();
     broker = new EmbeddedBroker(database);
     store = new SqlLaneStore(database, () => {});
-    const topics = ['commands', 'events', 'dead-letters'].map((name) => ({ name, partitions: 1, maxMessageBytes: 1_000_000 }));
+    const topics = ['commands', 'events', 'dead-letters'].map((name) => ({
+      name,
+      partitions: 1,
+      maxMessageBytes: 1_000_000,
+    }));
     await broker.ensureTopics(topics, true);
     await broker.tail('events', 'beginning', (record) => events.push(record));
   });
@@ -34,30 +43,56 @@ describe('A lane', () => {
     await database.close();
   });
 
-  async function start(parts: { readonly broker: Broker; readonly store: LaneStore }, commandsTopic = 'commands'): Promise<void> {
+  async function start(
+    parts: { readonly broker: Broker; readonly store: LaneStore },
+    commandsTopic = 'commands',
+  ): Promise<void> {
     const metrics = new Metrics(() => consumer.lanes());
     const topics = { eventsTopic: 'events', deadLettersTopic: 'dead-letters' };
-    const answering = { bus: quietBus(), ...topics, parkingLimits: { ofProduct: 1_000, inAll: 1_000 }, clock: () => new Date(), metrics };
+    const answering = {
+      bus: quietBus(),
+      ...topics,
+      parkingLimits: { ofProduct: 1_000, inAll: 1_000 },
+      clock: () => new Date(),
+      metrics,
+    };
     const log = pino({ level: 'silent' });
-    consumer = new CommandConsumer(commandsTopic, { ...parts, group: 'group', recoveryAdvice: async () => '', log, answering });
+    consumer = new CommandConsumer(commandsTopic, {
+      ...parts,
+      group: 'group',
+      recoveryAdvice: async () => '',
+      log,
+      answering,
+    });
     await consumer.start();
   }
 
   /** A key for each of the two partitions. */
   async function keysOf(topic: string): Promise<readonly [string, string]> {
-    await broker.ensureTopics([{ name: `${topic}-keys`, partitions: 2, maxMessageBytes: 1_000_000 }], true);
+    await broker.ensureTopics(
+      [{ name: `${topic}-keys`, partitions: 2, maxMessageBytes: 1_000_000 }],
+      true,
+    );
     const candidates = Array.from({ length: 20 }, (_, index) => `key-${index}`);
     const places = await broker.publish(
       `${topic}-keys`,
       candidates.map((key) => ({ key, value: '', headers: {} })),
     );
-    const keyOf = (partition: number) => candidates[places.findIndex((place) => place.partition === partition)] ?? '';
+    const keyOf = (partition: number) =>
+      candidates[places.findIndex((place) => place.partition === partition)] ?? '';
     return [keyOf(0), keyOf(1)];
   }
 
   const sendAll = (references: readonly string[]) => {
     const values = references.map((reference) =>
-      JSON.stringify({ id: reference, type: 'CreateBatch', reference, sku: 'LAMP', quantity: 1, eta: null }),
+      JSON.stringify({
+        id: reference,
+        type: 'CreateBatch',
+        reference,
+        sku: 'LAMP',
+        quantity: 1,
+        eta: null,
+      }),
     );
     return broker.publish(
       'commands',
@@ -175,7 +210,9 @@ describe('A lane', () => {
     const opening = Promise.withResolvers<void>();
     const openProducer: Broker['openProducer'] = (_, signal) => {
       opening.resolve();
-      return new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+      return new Promise((_resolve, reject) =>
+        signal?.addEventListener('abort', () => reject(signal.reason)),
+      );
     };
     await start({ broker: over(broker, { openProducer }), store });
     await opening.promise;
@@ -190,13 +227,21 @@ describe('A lane', () => {
         const producer = await broker.openProducer(id);
         if (!id.endsWith('-0')) return producer;
         return over(producer, {
-          publish: (records, position) => (records.length > 0 ? stuck.promise : producer.publish(records, position)),
+          publish: (records, position) =>
+            records.length > 0 ? stuck.promise : producer.publish(records, position),
         });
       },
     });
     await start({ broker: stuckBroker, store }, 'pairs');
     const keys = await keysOf('pairs');
-    const batch = { id: 'first', type: 'CreateBatch', reference: 'batch', sku: 'LAMP', quantity: 1, eta: null };
+    const batch = {
+      id: 'first',
+      type: 'CreateBatch',
+      reference: 'batch',
+      sku: 'LAMP',
+      quantity: 1,
+      eta: null,
+    };
     await broker.publish('pairs', [{ key: keys[0], value: JSON.stringify(batch), headers: {} }]);
     await eventually(async () => expect((await store.readPositions('pairs')).get(0)).toBe(1));
     for (let start = 0; start < 12_000; start += 2_000) {
@@ -211,7 +256,10 @@ describe('A lane', () => {
         orders.map((order) => ({ key: keys[1], value: JSON.stringify(order), headers: {} })),
       );
     }
-    await eventually(async () => expect((await store.readPositions('pairs')).get(1)).toBeGreaterThan(4_000), { withinMs: 30_000 });
+    await eventually(
+      async () => expect((await store.readPositions('pairs')).get(1)).toBeGreaterThan(4_000),
+      { withinMs: 30_000 },
+    );
     const closing = consumer.close();
     stuck.reject(new TroubleError('the connection to the broker broke'));
     await closing;
@@ -223,17 +271,31 @@ describe('A lane', () => {
     await start({ broker, store }, 'pairs');
     const keys = await keysOf('pairs');
     const sendBatch = (key: string, reference: string) => {
-      const batch = { id: reference, type: 'CreateBatch', reference, sku: reference, quantity: 1, eta: null };
+      const batch = {
+        id: reference,
+        type: 'CreateBatch',
+        reference,
+        sku: reference,
+        quantity: 1,
+        eta: null,
+      };
       return broker.publish('pairs', [{ key, value: JSON.stringify(batch), headers: {} }]);
     };
     await sendBatch(keys[0], 'first');
     await sendBatch(keys[1], 'second');
     await eventually(() => expect(events).toHaveLength(2));
-    await eventually(async () => expect(await broker.committedOffsets('group', 'pairs')).toEqual([1, 1]));
+    await eventually(async () =>
+      expect(await broker.committedOffsets('group', 'pairs')).toEqual([1, 1]),
+    );
     // As after a failover to a standby that did not have the last commit.
-    await database.query('update source_positions set next_offset = 0, next_sequence = 1 where partition = 0');
+    await database.query(
+      'update source_positions set next_offset = 0, next_sequence = 1 where partition = 0',
+    );
     await sendBatch(keys[0], 'third');
-    const refusals = () => consumer.problems().filter((problem) => problem.includes('the database is older than the topics'));
+    const refusals = () =>
+      consumer
+        .problems()
+        .filter((problem) => problem.includes('the database is older than the topics'));
     await eventually(() => expect(refusals()).toHaveLength(2), { withinMs: 20_000 });
     await sendBatch(keys[1], 'fourth');
     expect(references()).toEqual(['first', 'second']);
@@ -250,10 +312,26 @@ describe('A lane', () => {
     const sendTo = (...commands: (readonly [partition: number, command: object])[]) =>
       broker.publish(
         topic,
-        commands.map(([partition, command]) => ({ partition, key: null, value: JSON.stringify(command), headers: {} })),
+        commands.map(([partition, command]) => ({
+          partition,
+          key: null,
+          value: JSON.stringify(command),
+          headers: {},
+        })),
       );
-    const batch = (reference: string) => ({ id: reference, type: 'CreateBatch', reference, sku: reference, quantity: 5 });
-    const change = (reference: string) => ({ id: `change-${reference}`, type: 'ChangeBatchQuantity', reference, quantity: 7 });
+    const batch = (reference: string) => ({
+      id: reference,
+      type: 'CreateBatch',
+      reference,
+      sku: reference,
+      quantity: 5,
+    });
+    const change = (reference: string) => ({
+      id: `change-${reference}`,
+      type: 'ChangeBatchQuantity',
+      reference,
+      quantity: 7,
+    });
     const types = () => events.map(({ headers }) => String(headers.ce_type));
 
     /** The lane of partition 1 decides nothing until it is released. */
@@ -284,7 +362,14 @@ describe('A lane', () => {
       });
       await eventually(() => expect(types()).toEqual(['BatchCreated']));
       released.resolve();
-      await eventually(() => expect(types().sort()).toEqual(['BatchCreated', 'BatchCreated', 'BatchCreated', 'BatchQuantityChanged']));
+      await eventually(() =>
+        expect(types().sort()).toEqual([
+          'BatchCreated',
+          'BatchCreated',
+          'BatchCreated',
+          'BatchQuantityChanged',
+        ]),
+      );
     });
 
     it('does so where the others have decided everything, and otherwise has one transaction', async () => {
@@ -300,7 +385,8 @@ describe('A lane', () => {
       held = async (partition) => {
         await released.promise;
         // Behind the batch, which keeps the lane until all are sent, it takes the other two together.
-        if (partition === 0 && transactions.filter((each) => each === 0).length === 2) throw new Error('A handler has a bug');
+        if (partition === 0 && transactions.filter((each) => each === 0).length === 2)
+          throw new Error('A handler has a bug');
       };
       const late = { orderid: 'late', sku: 'own' };
       for (const command of [

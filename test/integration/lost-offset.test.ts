@@ -11,7 +11,11 @@ import { Metrics } from '../../src/entrypoints/metrics.ts';
 import { ProductTurns } from '../../src/entrypoints/product-turns.ts';
 import { type LaneContext, takeOver } from '../../src/entrypoints/take-over.ts';
 import { readLaneOffsets, settleLaneOffsets } from '../../src/replay/lane-offsets.ts';
-import { type Broker, FencedError, type LanePosition } from '../../src/service-layer/unit-of-work.ts';
+import {
+  type Broker,
+  FencedError,
+  type LanePosition,
+} from '../../src/service-layer/unit-of-work.ts';
 import { quietBus } from '../support/commands.ts';
 import { over } from '../support/over.ts';
 
@@ -30,7 +34,11 @@ describe('A lane whose committed offset is missing', () => {
     broker = new EmbeddedBroker(database);
     store = new SqlLaneStore(database, () => {});
     warnings = [];
-    const topics = ['commands', 'events', 'dead-letters'].map((name) => ({ name, partitions: 1, maxMessageBytes: 1_000_000 }));
+    const topics = ['commands', 'events', 'dead-letters'].map((name) => ({
+      name,
+      partitions: 1,
+      maxMessageBytes: 1_000_000,
+    }));
     await broker.ensureTopics(topics, true);
     await broker.publish(
       'commands',
@@ -46,12 +54,21 @@ describe('A lane whose committed offset is missing', () => {
   const context = (group = 'group', log: Broker = broker): LaneContext => {
     const topics = { eventsTopic: 'events', deadLettersTopic: 'dead-letters' };
     const metrics = new Metrics(() => ({ working: 0, assigned: 0 }));
-    const lines = pino({ level: 'warn' }, { write: (line: string) => void warnings.push(JSON.parse(line).msg) });
+    const lines = pino(
+      { level: 'warn' },
+      { write: (line: string) => void warnings.push(JSON.parse(line).msg) },
+    );
     return {
       broker: log,
       store,
       group,
-      answering: { bus: quietBus(), ...topics, parkingLimits: { ofProduct: 1_000, inAll: 1_000 }, clock: () => new Date(), metrics },
+      answering: {
+        bus: quietBus(),
+        ...topics,
+        parkingLimits: { ofProduct: 1_000, inAll: 1_000 },
+        clock: () => new Date(),
+        metrics,
+      },
       published: new LaneOffsets(committedBy(log, group)),
       earlier: new EarlierCommands({ broker: log, store, metrics, log: lines }),
       relayBudget: new ByteBudget(1_000_000),
@@ -63,7 +80,11 @@ describe('A lane whose committed offset is missing', () => {
     };
   };
 
-  const event = (offset: number) => ({ key: 'LAMP', value: '{}', headers: { ce_source: '/allocation', ce_id: `commands/0/${offset}` } });
+  const event = (offset: number) => ({
+    key: 'LAMP',
+    value: '{}',
+    headers: { ce_source: '/allocation', ce_id: `commands/0/${offset}` },
+  });
   /** The database has answered the commands below the offset; the last so many answers wait in the outbox. */
   const answered = async (nextOffset: number, waiting: number, group?: string) => {
     if (group !== undefined) await store.claim(LANE, await broker.logId('commands'), group);
@@ -75,22 +96,43 @@ describe('A lane whose committed offset is missing', () => {
       sourceOffset,
       sequence: position.nextSequence + index,
     }));
-    const next: LanePosition = { ...position, nextOffset, nextSequence: position.nextSequence + waiting };
-    await store.transaction(LANE, position, async () => ({ next, outbox, publishedBelowOffset: 0, restsOn: [] }));
+    const next: LanePosition = {
+      ...position,
+      nextOffset,
+      nextSequence: position.nextSequence + waiting,
+    };
+    await store.transaction(LANE, position, async () => ({
+      next,
+      outbox,
+      publishedBelowOffset: 0,
+      restsOn: [],
+    }));
   };
   const published = async () => {
     const ids: string[] = [];
-    const take = async ({ records }: { readonly records: readonly { readonly headers: object }[] }) =>
-      void ids.push(...records.map(({ headers }) => String((headers as { ce_id: Buffer }).ce_id).split('/')[2] ?? ''));
+    const take = async ({
+      records,
+    }: {
+      readonly records: readonly { readonly headers: object }[];
+    }) =>
+      void ids.push(
+        ...records.map(
+          ({ headers }) => String((headers as { ce_id: Buffer }).ce_id).split('/')[2] ?? '',
+        ),
+      );
     await broker.read('events', await broker.offsetRanges('events'), take);
     return ids.map(Number);
   };
-  const committed = async (group = 'group') => (await broker.committedOffsets(group, 'commands'))[0];
+  const committed = async (group = 'group') =>
+    (await broker.committedOffsets(group, 'commands'))[0];
   /** Retention has deleted the beginning of the events. */
   const shortened = () =>
     over(broker, {
       offsetRanges: async (topic) =>
-        (await broker.offsetRanges(topic)).map((range) => ({ ...range, beginning: topic === 'events' ? Math.min(1, range.end) : 0 })),
+        (await broker.offsetRanges(topic)).map((range) => ({
+          ...range,
+          beginning: topic === 'events' ? Math.min(1, range.end) : 0,
+        })),
     });
 
   it('that was never used begins at 0, and says so to the group', async () => {
@@ -103,7 +145,11 @@ describe('A lane whose committed offset is missing', () => {
     await broker.publish('events', [0, 1, 2].map(event));
     await takeOver(LANE, context(), UNWATCHED);
     expect([await published(), await committed()]).toEqual([[0, 1, 2, 3, 4], 5]);
-    expect(warnings).toEqual([expect.stringContaining('no committed offset for commands/0. The published answers end below 3')]);
+    expect(warnings).toEqual([
+      expect.stringContaining(
+        'no committed offset for commands/0. The published answers end below 3',
+      ),
+    ]);
   });
 
   it('counts dead letters among the answers', async () => {
@@ -129,7 +175,9 @@ describe('A lane whose committed offset is missing', () => {
 
   it('refuses answers to commands that the partition does not hold', async () => {
     await broker.publish('events', [event(30)]);
-    await expect(takeOver(LANE, context(), UNWATCHED)).rejects.toThrow('the topic was re-created since');
+    await expect(takeOver(LANE, context(), UNWATCHED)).rejects.toThrow(
+      'the topic was re-created since',
+    );
     expect(await committed()).toBeNull();
   });
 
@@ -148,14 +196,20 @@ describe('A lane whose committed offset is missing', () => {
     let isDeleted = false;
     const log = over(broker, {
       offsetRanges: async (topic) =>
-        (await broker.offsetRanges(topic)).map((range) => ({ ...range, beginning: topic === 'events' && isDeleted ? range.end : 0 })),
+        (await broker.offsetRanges(topic)).map((range) => ({
+          ...range,
+          beginning: topic === 'events' && isDeleted ? range.end : 0,
+        })),
       read: async (topic, ranges, take, signal) => {
         if (topic !== 'events') return await broker.read(topic, ranges, take, signal);
         isDeleted = true;
-        for (const { partition, end } of ranges) await take({ partition, records: [], nextOffset: end });
+        for (const { partition, end } of ranges)
+          await take({ partition, records: [], nextOffset: end });
       },
     });
-    await expect(takeOver(LANE, context('group', log), UNWATCHED)).rejects.toThrow('which may be out');
+    await expect(takeOver(LANE, context('group', log), UNWATCHED)).rejects.toThrow(
+      'which may be out',
+    );
     expect([await published(), await committed()]).toEqual([[0, 1, 2, 3, 4], null]);
   });
 
@@ -168,32 +222,62 @@ describe('A lane whose committed offset is missing', () => {
 
   it('refuses an empty database where retention has deleted answers', async () => {
     await broker.publish('events', [{ key: null, value: null, headers: {} }]);
-    await expect(takeOver(LANE, context('group', shortened()), UNWATCHED)).rejects.toThrow('The database has answered nothing');
+    await expect(takeOver(LANE, context('group', shortened()), UNWATCHED)).rejects.toThrow(
+      'The database has answered nothing',
+    );
   });
 
-  it.each(['publish', 'skip'] as const)('does not let an operator %s where an empty database knows nothing', async (choice) => {
-    await broker.publish('events', [{ key: null, value: null, headers: {} }]);
-    const log = shortened();
-    const answers = new AnswerReader(log, { eventsTopic: 'events', deadLettersTopic: 'dead-letters' }, { info: () => {} });
-    const sources = { broker: log, database, store, answers, commandsTopic: 'commands', group: 'group' };
-    expect(await readLaneOffsets(sources, UNWATCHED)).toMatchObject([{ committed: null, position: 0, published: 0, state: 'empty' }]);
-    await expect(settleLaneOffsets(sources, choice, UNWATCHED)).rejects.toThrow('npx allocation replay rebuild --into <copy> --from-copy');
-    expect(await committed()).toBeNull();
-  });
+  it.each(['publish', 'skip'] as const)(
+    'does not let an operator %s where an empty database knows nothing',
+    async (choice) => {
+      await broker.publish('events', [{ key: null, value: null, headers: {} }]);
+      const log = shortened();
+      const answers = new AnswerReader(
+        log,
+        { eventsTopic: 'events', deadLettersTopic: 'dead-letters' },
+        { info: () => {} },
+      );
+      const sources = {
+        broker: log,
+        database,
+        store,
+        answers,
+        commandsTopic: 'commands',
+        group: 'group',
+      };
+      expect(await readLaneOffsets(sources, UNWATCHED)).toMatchObject([
+        { committed: null, position: 0, published: 0, state: 'empty' },
+      ]);
+      await expect(settleLaneOffsets(sources, choice, UNWATCHED)).rejects.toThrow(
+        'npx allocation replay rebuild --into <copy> --from-copy',
+      );
+      expect(await committed()).toBeNull();
+    },
+  );
 
   it('opens an empty database where the answers have new topics', async () => {
     await broker.publish('events', [{ key: null, value: null, headers: {} }]);
     const log = shortened();
-    const topics = ['events-2', 'dead-letters-2'].map((name) => ({ name, partitions: 1, maxMessageBytes: 1_000_000 }));
+    const topics = ['events-2', 'dead-letters-2'].map((name) => ({
+      name,
+      partitions: 1,
+      maxMessageBytes: 1_000_000,
+    }));
     await broker.ensureTopics(topics, true);
-    const answers = new AnswerReader(log, { eventsTopic: 'events-2', deadLettersTopic: 'dead-letters-2' }, { info: () => {} });
+    const answers = new AnswerReader(
+      log,
+      { eventsTopic: 'events-2', deadLettersTopic: 'dead-letters-2' },
+      { info: () => {} },
+    );
     await takeOver(LANE, { ...context('group', log), answered: answers }, UNWATCHED);
     expect(await committed()).toBe(0);
   });
 
   it('refuses answers that wait where the topics of the answers are empty', async () => {
     await answered(5, 2);
-    await expect(takeOver(LANE, context(), UNWATCHED)).rejects.toThrow('the topics of the answers are empty');
+    await expect(takeOver(LANE, context(), UNWATCHED)).rejects.toThrow(
+      'the topics of the answers are empty',
+    );
   });
 
   it.each([
@@ -203,9 +287,22 @@ describe('A lane whose committed offset is missing', () => {
     await answered(5, 2);
     await broker.publish('events', [0, 1, 2].map(event));
     const log = shortened();
-    await expect(takeOver(LANE, context('group', log), UNWATCHED)).rejects.toThrow('nobody can prove');
-    const answers = new AnswerReader(log, { eventsTopic: 'events', deadLettersTopic: 'dead-letters' }, { info: () => {} });
-    const sources = { broker: log, database, store, answers, commandsTopic: 'commands', group: 'group' };
+    await expect(takeOver(LANE, context('group', log), UNWATCHED)).rejects.toThrow(
+      'nobody can prove',
+    );
+    const answers = new AnswerReader(
+      log,
+      { eventsTopic: 'events', deadLettersTopic: 'dead-letters' },
+      { info: () => {} },
+    );
+    const sources = {
+      broker: log,
+      database,
+      store,
+      answers,
+      commandsTopic: 'commands',
+      group: 'group',
+    };
     expect(await readLaneOffsets(sources, UNWATCHED)).toMatchObject([
       { committed: null, position: 5, published: 3, waiting: 2, state: 'doubtful' },
     ]);
@@ -223,10 +320,12 @@ describe('A lane whose committed offset is missing', () => {
     );
     await takeOver(LANE, context('group'), UNWATCHED);
     const late = [2, 3].map((offset) => ({ topic: 'events', ...event(offset) }));
-    await expect(former.producer.publish(late, { ...LANE, group: 'former', nextOffset: 4 })).rejects.toThrow(FencedError);
-    await expect(store.transaction(LANE, former.position, async () => Promise.reject(new Error('not fenced')))).rejects.toThrow(
-      FencedError,
-    );
+    await expect(
+      former.producer.publish(late, { ...LANE, group: 'former', nextOffset: 4 }),
+    ).rejects.toThrow(FencedError);
+    await expect(
+      store.transaction(LANE, former.position, async () => Promise.reject(new Error('not fenced'))),
+    ).rejects.toThrow(FencedError);
     expect([await published(), await committed()]).toEqual([[0, 1, 2, 3], 4]);
   });
 
@@ -250,15 +349,24 @@ describe('A lane whose committed offset is missing', () => {
     const slow = over(broker, {
       read: (_topic, _ranges, _take, signal) => {
         started.resolve();
-        return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+        return new Promise((_, reject) =>
+          signal?.addEventListener('abort', () => reject(signal.reason)),
+        );
       },
     });
     const said: string[] = [];
-    const opening = takeOver(LANE, context('group', slow), { signal: closing.signal, onProgress: (text) => said.push(text) });
+    const opening = takeOver(LANE, context('group', slow), {
+      signal: closing.signal,
+      onProgress: (text) => said.push(text),
+    });
     await started.promise;
     closing.abort(new Error('closing'));
     await expect(opening).rejects.toThrow('closing');
-    expect(said).toEqual([expect.stringContaining('reads events and dead-letters to find what was published: 0 of 1 offsets')]);
+    expect(said).toEqual([
+      expect.stringContaining(
+        'reads events and dead-letters to find what was published: 0 of 1 offsets',
+      ),
+    ]);
   });
 
   it('shares one reading with the other lanes that open', async () => {
@@ -281,11 +389,17 @@ describe('A lane whose committed offset is missing', () => {
 
   it.each([
     ['below what it has read', { leaderEpoch: 3, offset: 4 }, 'from 4 on'],
-    ['twice, and has grown in an earlier epoch', { leaderEpoch: 2, offset: 10 }, 'in leader epoch 3'],
+    [
+      'twice, and has grown in an earlier epoch',
+      { leaderEpoch: 2, offset: 10 },
+      'in leader epoch 3',
+    ],
   ])('refuses a partition that was truncated %s', async (_, end, words) => {
     await answered(5, 0);
     await database.query('update source_positions set leader_epoch = 3');
-    const truncated = over(broker, { endOfEpoch: async (_topic, _partition, epoch) => (epoch === 3 ? end : null) });
+    const truncated = over(broker, {
+      endOfEpoch: async (_topic, _partition, epoch) => (epoch === 3 ? end : null),
+    });
     const opening = takeOver(LANE, context('group', truncated), UNWATCHED);
     await expect(opening).rejects.toThrow(`Kafka has lost what it held ${words}`);
   });
@@ -297,9 +411,13 @@ describe('A lane whose committed offset is missing', () => {
     await answered(5, 0);
     const log = over(broker, {
       offsetRanges: async (topic) =>
-        topic === 'commands' ? [{ partition: 0, beginning, end: 10 }] : [{ partition: 0, beginning: 0, end: 0 }],
+        topic === 'commands'
+          ? [{ partition: 0, beginning, end: 10 }]
+          : [{ partition: 0, beginning: 0, end: 0 }],
     });
-    await broker.openProducer('any').then((producer) => producer.publish([], { ...LANE, group: 'group', nextOffset: 5 }));
+    await broker
+      .openProducer('any')
+      .then((producer) => producer.publish([], { ...LANE, group: 'group', nextOffset: 5 }));
     expect((await takeOver(LANE, context('group', log), UNWATCHED)).readFrom).toBe(beginning);
     expect(warnings).toEqual([expect.stringContaining(`Retention has deleted ${words}`)]);
   });

@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest';
 import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
 import { releaseParked } from '../../src/adapters/database/parked-commands.ts';
-import { answerBatch, type HandlerFailure, readRecords } from '../../src/entrypoints/answer-batch.ts';
+import {
+  answerBatch,
+  type HandlerFailure,
+  readRecords,
+} from '../../src/entrypoints/answer-batch.ts';
 import { ParkingFullError } from '../../src/service-layer/parking.ts';
 import { quietAnswering } from '../support/commands.ts';
 import { describeOnEachDatabase } from '../support/databases.ts';
@@ -11,15 +15,36 @@ const FAILURE = { message: 'the handler has a bug', attempts: 4 };
 describeOnEachDatabase('When as much is parked in all as may be', (current) => {
   const answering = { ...quietAnswering(), parkingLimits: { ofProduct: 10, inAll: 2 } };
 
-  async function answer(id: string, sku: string, failure: HandlerFailure | null = null): Promise<readonly string[]> {
+  async function answer(
+    id: string,
+    sku: string,
+    failure: HandlerFailure | null = null,
+  ): Promise<readonly string[]> {
     const store = new SqlLaneStore(await current.database(), () => {});
     const lane = { topic: 'commands', partition: 0 };
     const position = await store.readPosition(lane);
-    const value = Buffer.from(JSON.stringify({ id, type: 'AllocateOrder', orderid: id, sku, qty: 1 }));
-    const records = await readRecords([{ ...lane, offset: position.nextOffset, timestampMs: 0, key: null, value, headers: {} }]);
-    const limits = { publishedBelowOffset: 0, deadLetterMaxBytes: 1_000_000, eventMaxBytes: 1_000_000 };
-    const batch = { lane, records, position, ...limits, failure, settledBelowOffset: Number.POSITIVE_INFINITY };
-    const { outbox } = await store.transaction(lane, position, (transaction) => answerBatch(batch, transaction, answering));
+    const value = Buffer.from(
+      JSON.stringify({ id, type: 'AllocateOrder', orderid: id, sku, qty: 1 }),
+    );
+    const records = await readRecords([
+      { ...lane, offset: position.nextOffset, timestampMs: 0, key: null, value, headers: {} },
+    ]);
+    const limits = {
+      publishedBelowOffset: 0,
+      deadLetterMaxBytes: 1_000_000,
+      eventMaxBytes: 1_000_000,
+    };
+    const batch = {
+      lane,
+      records,
+      position,
+      ...limits,
+      failure,
+      settledBelowOffset: Number.POSITIVE_INFINITY,
+    };
+    const { outbox } = await store.transaction(lane, position, (transaction) =>
+      answerBatch(batch, transaction, answering),
+    );
     return outbox.map(({ topic, headers }) => String(headers['dead-letter-reason'] ?? topic));
   }
 
@@ -33,7 +58,10 @@ describeOnEachDatabase('When as much is parked in all as may be', (current) => {
     await expect(answer('next', 'LAMP')).rejects.toThrow(ParkingFullError);
     await expect(answer('next', 'SOFA', FAILURE)).rejects.toThrow(ParkingFullError);
     const database = await current.database();
-    expect(await database.query('select id from parked_commands order by position')).toEqual([{ id: 'failed' }, { id: 'behind' }]);
+    expect(await database.query('select id from parked_commands order by position')).toEqual([
+      { id: 'failed' },
+      { id: 'behind' },
+    ]);
     expect(await database.query('select id from processed_commands')).toEqual([]);
   });
 

@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { Database } from '../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
-import { answerBatch, type HandlerFailure, readRecords } from '../../src/entrypoints/answer-batch.ts';
+import {
+  answerBatch,
+  type HandlerFailure,
+  readRecords,
+} from '../../src/entrypoints/answer-batch.ts';
 import { quietAnswering } from '../support/commands.ts';
 import { postgresDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
@@ -30,16 +34,37 @@ describe.skipIf(inject('postgresUrl') === null)('Two lanes that work at once on 
   async function answer(
     partition: number,
     command: { readonly id: string },
-    { failure = null, beforeCommit = async () => {} }: { failure?: HandlerFailure | null; beforeCommit?: () => Promise<void> } = {},
+    {
+      failure = null,
+      beforeCommit = async () => {},
+    }: { failure?: HandlerFailure | null; beforeCommit?: () => Promise<void> } = {},
   ): Promise<readonly string[]> {
     const store = new SqlLaneStore(database, () => {});
     const lane = { topic: 'commands', partition };
     const position = await store.readPosition(lane);
     const value = Buffer.from(JSON.stringify(command));
-    const record = { ...lane, offset: position.nextOffset, timestampMs: 0, key: null, value, headers: {} };
+    const record = {
+      ...lane,
+      offset: position.nextOffset,
+      timestampMs: 0,
+      key: null,
+      value,
+      headers: {},
+    };
     const records = await readRecords([record]);
-    const limits = { publishedBelowOffset: 0, deadLetterMaxBytes: 1_000_000, eventMaxBytes: 1_000_000 };
-    const batch = { lane, records, position, ...limits, failure, settledBelowOffset: Number.POSITIVE_INFINITY };
+    const limits = {
+      publishedBelowOffset: 0,
+      deadLetterMaxBytes: 1_000_000,
+      eventMaxBytes: 1_000_000,
+    };
+    const batch = {
+      lane,
+      records,
+      position,
+      ...limits,
+      failure,
+      settledBelowOffset: Number.POSITIVE_INFINITY,
+    };
     const { outbox } = await store.transaction(lane, position, async (transaction) => {
       const progress = await answerBatch(batch, transaction, answering);
       await beforeCommit();
@@ -49,12 +74,16 @@ describe.skipIf(inject('postgresUrl') === null)('Two lanes that work at once on 
   }
 
   async function waitForLock(): Promise<void> {
-    const waiting = "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    const waiting =
+      "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
     await eventually(async () => expect(await database.query(waiting)).toHaveLength(1));
   }
 
   /** One lane answers the failed command, sent again, while another one comes to `next`. @returns what came of `next` */
-  async function answerBoth(failed: { readonly id: string }, next: { readonly id: string }): Promise<readonly string[]> {
+  async function answerBoth(
+    failed: { readonly id: string },
+    next: { readonly id: string },
+  ): Promise<readonly string[]> {
     const isWritten = Promise.withResolvers<void>();
     const mayCommit = Promise.withResolvers<void>();
     const beforeCommit = () => {
@@ -69,9 +98,17 @@ describe.skipIf(inject('postgresUrl') === null)('Two lanes that work at once on 
     return second;
   }
 
-  const create = { id: 'creation', type: 'CreateBatch', reference: 'b', sku: 'LAMP', quantity: 10, eta: null };
+  const create = {
+    id: 'creation',
+    type: 'CreateBatch',
+    reference: 'b',
+    sku: 'LAMP',
+    quantity: 10,
+    eta: null,
+  };
   const order = (id: string) => ({ id, type: 'AllocateOrder', orderid: id, sku: 'LAMP', qty: 1 });
-  const parkedIds = async () => (await database.query<{ id: string }>('select id from parked_commands')).map(({ id }) => id);
+  const parkedIds = async () =>
+    (await database.query<{ id: string }>('select id from parked_commands')).map(({ id }) => id);
 
   test('park nothing behind a failed command that the other one answers meanwhile', async () => {
     await answer(0, create);

@@ -20,7 +20,8 @@ describe('publish on an embedded log whose file another process has locked', () 
   }, 180_000);
   afterEach(() => rm(directory, { recursive: true, force: true }));
 
-  const run = (args: readonly string[]): Promise<CliResult> => runCli({ DATABASE_URL: `sqlite:///${file}` }, directory, args);
+  const run = (args: readonly string[]): Promise<CliResult> =>
+    runCli({ DATABASE_URL: `sqlite:///${file}` }, directory, args);
   const publish = () => run(['publish', 'AllocateOrder', 'orderid=order-1', 'sku=LAMP', 'qty=1']);
 
   it('waits for the lock', async () => {

@@ -17,7 +17,14 @@ const JSON_TYPE = { 'content-type': 'application/json' };
 async function loseCommits(url: string): Promise<void> {
   const database = await Database.open(url);
   await database.transaction(async (sql) => {
-    for (const table of ['order_lines', 'batches', 'products', 'processed_commands', 'outbox', 'source_positions'])
+    for (const table of [
+      'order_lines',
+      'batches',
+      'products',
+      'processed_commands',
+      'outbox',
+      'source_positions',
+    ])
       await sql(`delete from ${table}`);
   });
   await database.close();
@@ -36,7 +43,10 @@ describe('The process of the service', () => {
     const server = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const environment = { DATABASE_URL: `postgresql://user:password@127.0.0.1:${port}/name`, DATABASE_TIMEOUT_MS: '600000' };
+    const environment = {
+      DATABASE_URL: `postgresql://user:password@127.0.0.1:${port}/name`,
+      DATABASE_TIMEOUT_MS: '600000',
+    };
     await using service = ServiceProcess.spawn(environment, directory);
     await eventually(() => expect(sockets).toHaveLength(1), { withinMs: PATIENCE_MS });
     // Without a handler, the first process of a container would ignore the signal.
@@ -55,14 +65,30 @@ describe('The process of the service', () => {
 
   it('ends when its database becomes older than the topics, and recovers at the next start', async () => {
     const url = `sqlite:///${join(directory, 'allocation.db')}`;
-    await using service = ServiceProcess.spawn({ DATABASE_URL: url, AUTO_RECOVER: 'true' }, directory);
+    await using service = ServiceProcess.spawn(
+      { DATABASE_URL: url, AUTO_RECOVER: 'true' },
+      directory,
+    );
     await service.ready();
     const createBatch = async (sku: string) => {
-      const body = JSON.stringify({ id: sku, type: 'CreateBatch', reference: sku, sku, quantity: 1, eta: null });
-      expect((await fetch(`${service.url}/commands`, { method: 'POST', headers: JSON_TYPE, body })).status).toBe(202);
+      const body = JSON.stringify({
+        id: sku,
+        type: 'CreateBatch',
+        reference: sku,
+        sku,
+        quantity: 1,
+        eta: null,
+      });
+      expect(
+        (await fetch(`${service.url}/commands`, { method: 'POST', headers: JSON_TYPE, body }))
+          .status,
+      ).toBe(202);
     };
     const knows = async ({ url: at }: ServiceProcess, sku: string) => {
-      await eventually(async () => expect((await fetch(`${at}/products/${sku}`)).status).toBe(200), { withinMs: PATIENCE_MS });
+      await eventually(
+        async () => expect((await fetch(`${at}/products/${sku}`)).status).toBe(200),
+        { withinMs: PATIENCE_MS },
+      );
     };
     await createBatch('LAMP');
     await knows(service, 'LAMP');

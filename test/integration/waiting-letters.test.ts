@@ -30,9 +30,20 @@ describe('the dead letters that wait', () => {
 
   /** The letter of the command at that offset, which failed that many seconds after the first. */
   const letter = (offset: number, seconds: number, bytes = 10): LogRecord => {
-    const original = { topic: 'commands', partition: 0, offset, key: null, value: Buffer.alloc(bytes), headers: {} };
+    const original = {
+      topic: 'commands',
+      partition: 0,
+      offset,
+      key: null,
+      value: Buffer.alloc(bytes),
+      headers: {},
+    };
     const failedAt = new Date(Date.UTC(2026, 10, 26) + seconds * 1_000).toISOString();
-    return encodeDeadLetter(original, { reason: 'malformed', message: 'no JSON', attempts: 1, failedAt, parked: null }, MAX_BYTES);
+    return encodeDeadLetter(
+      original,
+      { reason: 'malformed', message: 'no JSON', attempts: 1, failedAt, parked: null },
+      MAX_BYTES,
+    );
   };
   /** Puts the letters into the three partitions in turn. */
   const publish = (letters: readonly LogRecord[]) =>
@@ -45,7 +56,8 @@ describe('the dead letters that wait', () => {
     for await (const page of readWaitingLetters(broker, TOPIC)) found.push(page);
     return found;
   };
-  const originals = (letters: readonly DeadLetter[]) => letters.map(({ original }) => Number(original.split('/').at(-1)));
+  const originals = (letters: readonly DeadLetter[]) =>
+    letters.map(({ original }) => Number(original.split('/').at(-1)));
 
   it('come in pages, oldest first, each letter once, whatever their partitions', async () => {
     const count = PAGE_LETTERS + 3;
@@ -55,7 +67,9 @@ describe('the dead letters that wait', () => {
     expect(found.map(({ length }) => length)).toEqual([PAGE_LETTERS, 3]);
     const times = found.flat().map(({ failedAt }) => failedAt);
     expect(times).toEqual(times.toSorted());
-    expect(originals(found.flat()).toSorted((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, n) => n));
+    expect(originals(found.flat()).toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: count }, (_, n) => n),
+    );
   }, 60_000);
 
   it('come in smaller pages when they are large', async () => {
@@ -72,7 +86,9 @@ describe('the dead letters that wait', () => {
     if (!first || !second) throw new Error('There are no letters');
     await broker.publish(TOPIC, [marker(second, 'discarded', 'somebody', new Date())]);
     const forged = { 'dead-letter-resolves': first.id };
-    await broker.publish(TOPIC, [{ ...letter(3, 3), headers: { ...letter(3, 3).headers, ...forged } }]);
+    await broker.publish(TOPIC, [
+      { ...letter(3, 3), headers: { ...letter(3, 3).headers, ...forged } },
+    ]);
     expect((await pages()).map(originals)).toEqual([[0, 2, 3]]);
   });
 
@@ -81,7 +97,11 @@ describe('the dead letters that wait', () => {
     const [[first] = []] = await pages();
     if (!first) throw new Error('There is no letter');
     await broker.publish(TOPIC, [marker(first, 'redriven', 'somebody', new Date())]);
-    expect(await readDeadLetter(broker, TOPIC, first.id)).toMatchObject({ id: first.id, resolution: 'redriven', resolvedBy: 'somebody' });
+    expect(await readDeadLetter(broker, TOPIC, first.id)).toMatchObject({
+      id: first.id,
+      resolution: 'redriven',
+      resolvedBy: 'somebody',
+    });
     expect(await readDeadLetter(broker, TOPIC, `${TOPIC}/0/99`)).toBeNull();
   });
 });

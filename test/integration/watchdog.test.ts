@@ -13,7 +13,13 @@ const brokers = inject('kafkaBrokers');
 /** The watchdog's patience, two looks and a read, on a machine that does much else. */
 const WITHIN_MS = 60_000;
 
-const batch = (reference: string) => ({ type: 'CreateBatch', reference, sku: 'LAMP', quantity: 1, eta: null });
+const batch = (reference: string) => ({
+  type: 'CreateBatch',
+  reference,
+  sku: 'LAMP',
+  quantity: 1,
+  eta: null,
+});
 
 async function readiness({ http }: Service): Promise<string> {
   const response = await fetch(`${http.url}/readyz`);
@@ -52,37 +58,66 @@ function silentBroker() {
     },
   });
   const broker = (real: Broker) =>
-    over(real, { consume: (options) => real.consume({ ...options, assigned: (partition) => hold(options.assigned(partition)) }) });
+    over(real, {
+      consume: (options) =>
+        real.consume({ ...options, assigned: (partition) => hold(options.assigned(partition)) }),
+    });
   return { broker, held: () => held, letGo };
 }
 
 describeOnEachBroker('a lane that no delivery reaches', (environment) => {
   it('is not ready, in the metrics and once in the log, until it moves', async () => {
     const { broker, held, letGo } = silentBroker();
-    await using running = await RunningService.start({ ...environment, TOPIC_PARTITIONS: '1' }, { broker });
+    await using running = await RunningService.start(
+      { ...environment, TOPIC_PARTITIONS: '1' },
+      { broker },
+    );
     const { service, log } = running;
-    const lines = () => log.flatMap(({ msg }) => (/^Lane .*(stuck|moves again)/.test(String(msg)) ? [String(msg)] : []));
+    const lines = () =>
+      log.flatMap(({ msg }) =>
+        /^Lane .*(stuck|moves again)/.test(String(msg)) ? [String(msg)] : [],
+      );
     try {
       await running.send(batch('waits'));
       await eventually(() => expect(held()).toBe(1));
-      expect([await readiness(service), await stuckLanes(service)]).toEqual([expect.stringMatching(/^200/), '0']);
-      await eventually(async () => expect(await readiness(service)).toMatch(/^503 .*is stuck: it has stood at offset 0 for 3/), {
-        withinMs: WITHIN_MS,
-      });
-      expect([await stuckLanes(service), lines()]).toEqual(['1', [expect.stringContaining('is stuck')]]);
+      expect([await readiness(service), await stuckLanes(service)]).toEqual([
+        expect.stringMatching(/^200/),
+        '0',
+      ]);
+      await eventually(
+        async () =>
+          expect(await readiness(service)).toMatch(
+            /^503 .*is stuck: it has stood at offset 0 for 3/,
+          ),
+        {
+          withinMs: WITHIN_MS,
+        },
+      );
+      expect([await stuckLanes(service), lines()]).toEqual([
+        '1',
+        [expect.stringContaining('is stuck')],
+      ]);
     } finally {
       letGo();
     }
     await running.idle();
-    await eventually(() => expect(lines().slice(1)).toEqual([expect.stringContaining('moves again, at offset 1')]));
-    expect([await readiness(service), await stuckLanes(service)]).toEqual([expect.stringMatching(/^200/), '0']);
+    await eventually(() =>
+      expect(lines().slice(1)).toEqual([expect.stringContaining('moves again, at offset 1')]),
+    );
+    expect([await readiness(service), await stuckLanes(service)]).toEqual([
+      expect.stringMatching(/^200/),
+      '0',
+    ]);
   }, 120_000);
 });
 
 describe.skipIf(!brokers)('a quiet partition that ends with a marker, on Kafka', () => {
   it('is not taken for stuck beside one that is', async () => {
     const { bus, begun, letGo } = hangingBus();
-    await using running = await RunningService.start({ KAFKA_BROKERS: brokers ?? '', TOPIC_PARTITIONS: '2' }, { bus });
+    await using running = await RunningService.start(
+      { KAFKA_BROKERS: brokers ?? '', TOPIC_PARTITIONS: '2' },
+      { bus },
+    );
     const { service, config } = running;
     const topic = config.commandsTopic;
     const producer = plainKafka(brokers ?? '').producer({
@@ -94,16 +129,31 @@ describe.skipIf(!brokers)('a quiet partition that ends with a marker, on Kafka',
     try {
       await producer.connect();
       const aborted = await producer.transaction();
-      await aborted.send({ topic, messages: [{ partition: 0, value: JSON.stringify(batch('aborted')) }] });
+      await aborted.send({
+        topic,
+        messages: [{ partition: 0, value: JSON.stringify(batch('aborted')) }],
+      });
       await aborted.abort();
       const hanging = await producer.transaction();
-      await hanging.send({ topic, messages: [{ partition: 1, value: JSON.stringify(batch('hangs')) }] });
+      await hanging.send({
+        topic,
+        messages: [{ partition: 1, value: JSON.stringify(batch('hangs')) }],
+      });
       await hanging.commit();
       await eventually(() => expect(begun).toHaveLength(1), { withinMs: 30_000 });
-      await eventually(async () => expect(await readiness(service)).toContain(`Lane ${topic}/1 is stuck`), { withinMs: WITHIN_MS });
+      await eventually(
+        async () => expect(await readiness(service)).toContain(`Lane ${topic}/1 is stuck`),
+        { withinMs: WITHIN_MS },
+      );
       // Both were seen at the same look. The other one has had its time too at the second look from now.
-      await eventually(async () => expect(await readiness(service)).toMatch(/offset 0 for (4[5-9]|5\d) s/), { withinMs: WITHIN_MS });
-      expect([await readiness(service), await stuckLanes(service)]).toEqual([expect.not.stringContaining(`${topic}/0`), '1']);
+      await eventually(
+        async () => expect(await readiness(service)).toMatch(/offset 0 for (4[5-9]|5\d) s/),
+        { withinMs: WITHIN_MS },
+      );
+      expect([await readiness(service), await stuckLanes(service)]).toEqual([
+        expect.not.stringContaining(`${topic}/0`),
+        '1',
+      ]);
     } finally {
       letGo();
       await producer.disconnect();

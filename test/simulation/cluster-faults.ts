@@ -36,7 +36,13 @@ const LOOK_MS = 20;
 const MOST_LOOKS = 250;
 const MOST_TRUNCATED = 8;
 const FAULTS = [
-  ...['group coordinator moves', 'transaction coordinator moves', 'transaction coordinator moves', 'leader moves', 'leader moves'],
+  ...[
+    'group coordinator moves',
+    'transaction coordinator moves',
+    'transaction coordinator moves',
+    'leader moves',
+    'leader moves',
+  ],
   ...['retention of commands', 'retention of events', 'offsets vanish', 'truncation', 'truncation'],
 ] as const;
 
@@ -94,7 +100,12 @@ export class ClusterFaults {
     const lost = this.#log.read(commands, partition, end).map(asHistoryRecord);
     const mayHaveBeenRead = this.#log.truncate(commands, partition, end);
     this.#listener.happens(mayHaveBeenRead ? 'truncation of what was read' : 'truncation');
-    this.#truncation = { partition, end, lostIds: new Map(lost.map((record) => [record.offset, idOrPlaceOf(record)])), mayHaveBeenRead };
+    this.#truncation = {
+      partition,
+      end,
+      lostIds: new Map(lost.map((record) => [record.offset, idOrPlaceOf(record)])),
+      mayHaveBeenRead,
+    };
   }
 
   /**
@@ -105,16 +116,28 @@ export class ClusterFaults {
     const { events, deadLetters, tables } = rest;
     const answered = new Set(
       [...events, ...deadLetters].map(
-        ({ headers }) => headers.ce_id?.replace(/\.\d+$/, '') ?? `${headers['dead-letter-partition']}/${headers['dead-letter-offset']}`,
+        ({ headers }) =>
+          headers.ce_id?.replace(/\.\d+$/, '') ??
+          `${headers['dead-letter-partition']}/${headers['dead-letter-offset']}`,
       ),
     );
     const leftNoAnswer = ({ partition, offset }: HistoryRecord) => {
       const place = `${partition}/${offset}`;
-      return this.#lost.has(place) && !answered.has(place) && !answered.has(`${this.#topics.commands}/${place}`);
+      return (
+        this.#lost.has(place) &&
+        !answered.has(place) &&
+        !answered.has(`${this.#topics.commands}/${place}`)
+      );
     };
     const handled = new Set([...tables.processedIds].map(identityIn));
-    for (const record of commands) if (!leftNoAnswer(record)) handled.delete(identityOf(record) ?? '');
-    return { ...rest, commands: commands.filter((record) => !leftNoAnswer(record) || handled.has(identityOf(record) ?? '')) };
+    for (const record of commands)
+      if (!leftNoAnswer(record)) handled.delete(identityOf(record) ?? '');
+    return {
+      ...rest,
+      commands: commands.filter(
+        (record) => !leftNoAnswer(record) || handled.has(identityOf(record) ?? ''),
+      ),
+    };
   }
 
   #move(fault: string, office: Office): void {
@@ -140,7 +163,8 @@ export class ClusterFaults {
     if (most <= start || partition === this.#truncation?.partition) return;
     this.#listener.happens(isLossy ? 'retention of unanswered commands' : 'retention of commands');
     this.#log.deleteBefore(commands, partition, this.#world.between(start + 1, most));
-    for (let offset = answeredBelow; offset < this.#log.start(commands, partition); offset += 1) this.#lost.add(`${partition}/${offset}`);
+    for (let offset = answeredBelow; offset < this.#log.start(commands, partition); offset += 1)
+      this.#lost.add(`${partition}/${offset}`);
   }
 
   #deleteEvents(): void {
@@ -169,11 +193,17 @@ export class ClusterFaults {
 
   #forget(): void {
     // While no answer is out nobody can prove that none was, and a lane with answers left behind refuses.
-    const isAnyOut = Array.from({ length: this.#log.partitions }).some((_, partition) => this.#log.end(this.#topics.events, partition) > 0);
+    const isAnyOut = Array.from({ length: this.#log.partitions }).some(
+      (_, partition) => this.#log.end(this.#topics.events, partition) > 0,
+    );
     if (!isAnyOut) return;
     this.#hasForgotten = true;
-    this.#listener.happens(this.#log.group.hasMembers ? 'offsets vanish among members' : 'offsets vanish');
-    this.#listener.forgets(Array.from({ length: this.#log.partitions }, (_, partition) => partition));
+    this.#listener.happens(
+      this.#log.group.hasMembers ? 'offsets vanish among members' : 'offsets vanish',
+    );
+    this.#listener.forgets(
+      Array.from({ length: this.#log.partitions }, (_, partition) => partition),
+    );
     this.#log.forgetOffsets();
   }
 
@@ -210,11 +240,20 @@ export function hasAnsweredWhatIsLost(
   commands: readonly HistoryRecord[],
   events: readonly HistoryRecord[],
 ): boolean {
-  const left = new Map(commands.filter((record) => record.partition === partition).map((record) => [record.offset, idOrPlaceOf(record)]));
+  const left = new Map(
+    commands
+      .filter((record) => record.partition === partition)
+      .map((record) => [record.offset, idOrPlaceOf(record)]),
+  );
   return events.some(({ headers }) => {
     const [, lane, offset] = /\/(\d+)\/(\d+)$/.exec(headers.ce_id ?? '') ?? [];
     const id = headers.ce_causationid;
-    return Number(lane) === partition && id !== undefined && lostIds.get(Number(offset)) === id && left.get(Number(offset)) !== id;
+    return (
+      Number(lane) === partition &&
+      id !== undefined &&
+      lostIds.get(Number(offset)) === id &&
+      left.get(Number(offset)) !== id
+    );
   });
 }
 

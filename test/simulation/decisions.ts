@@ -12,7 +12,8 @@ interface Decision {
 const PLACE = /^.+\/(\d+)\/(\d+)(?:\.\d+)?$/;
 
 function placeTold({ headers }: HistoryRecord): readonly (string | undefined)[] {
-  if (headers['dead-letter-reason'] !== undefined) return [headers['dead-letter-partition'], headers['dead-letter-offset']];
+  if (headers['dead-letter-reason'] !== undefined)
+    return [headers['dead-letter-partition'], headers['dead-letter-offset']];
   return PLACE.exec(headers.ce_id ?? '')?.slice(1) ?? [];
 }
 
@@ -35,7 +36,10 @@ export class Decisions {
     const [partition, offset] = placeTold(told);
     const decision = this.#decisions
       .filter((each) => each.partition === Number(partition) && each.nextOffset > Number(offset))
-      .reduce<Decision | null>((first, each) => (first && first.nextOffset <= each.nextOffset ? first : each), null);
+      .reduce<Decision | null>(
+        (first, each) => (first && first.nextOffset <= each.nextOffset ? first : each),
+        null,
+      );
     if (!decision) return null;
     return { ...told, sinceAt: textOf(decision.beganMs), madeAt: textOf(decision.committedMs) };
   }

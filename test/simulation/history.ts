@@ -6,9 +6,20 @@ import { FAULT_POINTS, type FaultPoint, faults } from '../../src/fault-points.ts
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import type { ParkingLimits } from '../../src/service-layer/parking.ts';
 import type { LaneStore } from '../../src/service-layer/unit-of-work.ts';
-import { checkHistory, type History, type HistoryRecord, type LogStarts, type Violation } from '../support/check-history.ts';
+import {
+  checkHistory,
+  type History,
+  type HistoryRecord,
+  type LogStarts,
+  type Violation,
+} from '../support/check-history.ts';
 import { asHistoryRecord, stockTables } from '../support/read-history.ts';
-import { answeredAfterTruncation, ClusterFaults, hasAnsweredWhatIsLost, LONGEST_OUTAGE_MS } from './cluster-faults.ts';
+import {
+  answeredAfterTruncation,
+  ClusterFaults,
+  hasAnsweredWhatIsLost,
+  LONGEST_OUTAGE_MS,
+} from './cluster-faults.ts';
 import { LiveReader, type LiveViolation } from './live-reader.ts';
 import { Operator } from './operator.ts';
 import { type ParkedTooLate, parkedTooLate } from './parked-too-late.ts';
@@ -16,7 +27,12 @@ import { type PlantedBug, plants } from './planted-bugs.ts';
 import { Poison } from './poison.ts';
 import { IDLE_TIMEOUT_MS } from './postgres-connection.ts';
 import { SequenceWatch } from './sequence-watch.ts';
-import { type DatabaseFile, type Flaws, SimulatedDatabase, type SimulatedServer } from './simulated-database.ts';
+import {
+  type DatabaseFile,
+  type Flaws,
+  SimulatedDatabase,
+  type SimulatedServer,
+} from './simulated-database.ts';
 import { SimulatedBroker, SimulatedLog } from './simulated-log.ts';
 import { SimulatedPostgres } from './simulated-postgres.ts';
 import { rejectedTooEarly, type TooEarly } from './too-early.ts';
@@ -56,7 +72,10 @@ type Finding =
   | LiveViolation
   | TooEarly
   | ParkedTooLate
-  | { readonly kind: 'stuck' | 'not-stopped' | 'ahead' | 'thrown' | 'answered-after-truncation'; readonly detail: string };
+  | {
+      readonly kind: 'stuck' | 'not-stopped' | 'ahead' | 'thrown' | 'answered-after-truncation';
+      readonly detail: string;
+    };
 export type FindingKind = Finding['kind'];
 
 /** What became of one history. */
@@ -70,19 +89,30 @@ export interface Outcome {
  * One history: the service's own lanes on a few machines, against a simulated log and database, through faults that the seed
  * decides. A live reader reads along. Then the faults end, everything comes to rest and stops, and the judge looks at it.
  */
-export async function simulate(seed: number, file: DatabaseFile, trace?: (text: string) => void, bug?: PlantedBug): Promise<Outcome> {
+export async function simulate(
+  seed: number,
+  file: DatabaseFile,
+  trace?: (text: string) => void,
+  bug?: PlantedBug,
+): Promise<Outcome> {
   const world = new World(seed, trace);
   inhabit(world);
   const watch = new SequenceWatch();
-  const log: SimulatedLog = new SimulatedLog(world, Object.values(TOPICS), PARTITIONS, (records, positions) => {
-    watch.published(records.filter(({ topic }) => topic === TOPICS.events));
-    reader.committed(
-      records.filter(({ topic }) => topic !== TOPICS.commands),
-      positions,
-    );
-    // While the markers of the transaction are written, one partition after the other.
-    if (records.length > 1) world.after(world.random() * LOOK_AFTER_COMMIT_MS, () => reader.look());
-  });
+  const log: SimulatedLog = new SimulatedLog(
+    world,
+    Object.values(TOPICS),
+    PARTITIONS,
+    (records, positions) => {
+      watch.published(records.filter(({ topic }) => topic === TOPICS.events));
+      reader.committed(
+        records.filter(({ topic }) => topic !== TOPICS.commands),
+        positions,
+      );
+      // While the markers of the transaction are written, one partition after the other.
+      if (records.length > 1)
+        world.after(world.random() * LOOK_AFTER_COMMIT_MS, () => reader.look());
+    },
+  );
   if (world.chance(SMALL_EVENTS_RATE)) log.maxMessageBytes.set(TOPICS.events, SMALL_EVENTS_BYTES);
   const reader = new LiveReader(log, [TOPICS.events]);
   const happens = (what: string) => scene.count(what, 'the database');
@@ -92,13 +122,23 @@ export async function simulate(seed: number, file: DatabaseFile, trace?: (text: 
   const scene: Scene = new Scene(world, log, database, reader, bug);
   try {
     for (let index = 0; index < MACHINES; index += 1) scene.start();
-    sendCommands(world, log, TOPICS.commands, world.between(40, 120), TRAFFIC_MS, !scene.poison.isThere);
+    sendCommands(
+      world,
+      log,
+      TOPICS.commands,
+      world.between(40, 120),
+      TRAFFIC_MS,
+      !scene.poison.isThere,
+    );
     scene.makeTrouble();
     await world.run(() => false, scene.troubledMs);
     scene.endTrouble();
     const stuck = await comeToRest(world, scene);
     const live = [...watch.violations, ...reader.violations];
-    return { violations: [...stuck, ...live, ...(await judge(scene, file, stuck.length > 0))], faults: scene.faults };
+    return {
+      violations: [...stuck, ...live, ...(await judge(scene, file, stuck.length > 0))],
+      faults: scene.faults,
+    };
   } finally {
     scene.end();
     database.close();
@@ -108,7 +148,10 @@ export async function simulate(seed: number, file: DatabaseFile, trace?: (text: 
 /** @returns what keeps it from that */
 async function comeToRest(world: World, scene: Scene): Promise<readonly Finding[]> {
   const rests = async () => {
-    const hasEnded = await world.run(() => scene.isAtRest() || scene.refuses() || scene.goesRoundInCircles(), LONGEST_MS);
+    const hasEnded = await world.run(
+      () => scene.isAtRest() || scene.refuses() || scene.goesRoundInCircles(),
+      LONGEST_MS,
+    );
     return hasEnded && !scene.goesRoundInCircles();
   };
   const stops = async () => {
@@ -134,22 +177,41 @@ async function comeToRest(world: World, scene: Scene): Promise<readonly Finding[
 }
 
 /** What the judge says of everything that ever was, and of what retention has left of it. */
-async function judge(scene: Scene, file: DatabaseFile, isUnderWay: boolean): Promise<readonly Finding[]> {
+async function judge(
+  scene: Scene,
+  file: DatabaseFile,
+  isUnderWay: boolean,
+): Promise<readonly Finding[]> {
   const { truncation } = scene.cluster;
   const [commands, events] = [scene.read(TOPICS.commands), scene.read(TOPICS.events)];
   if (truncation && (scene.refuses() || hasAnsweredWhatIsLost(truncation, commands, events))) {
     const places = answeredAfterTruncation(truncation, commands, events);
     return places.map((place) => ({ kind: 'answered-after-truncation', detail: place }));
   }
-  const allowances = { mayFail: ({ body }: { readonly body: object }) => scene.poison.isIn(body), isUnderWay };
+  const allowances = {
+    mayFail: ({ body }: { readonly body: object }) => scene.poison.isIn(body),
+    isUnderWay,
+  };
   const history = await historyOf(scene, file);
-  const violations = [...checkHistory(history, allowances), ...rejectedTooEarly(history, scene.waitedInVainAt), ...parkedTooLate(history)];
+  const violations = [
+    ...checkHistory(history, allowances),
+    ...rejectedTooEarly(history, scene.waitedInVainAt),
+    ...parkedTooLate(history),
+  ];
   const { starts } = scene;
   if (violations.length > 0 || !starts) return violations;
   const left = (records: readonly HistoryRecord[], topic: keyof LogStarts) =>
     records.filter(({ partition, offset }) => offset >= (starts[topic].get(partition) ?? 0));
-  const remaining = { ...history, starts, commands: left(history.commands, 'commands'), events: left(history.events, 'events') };
-  return checkHistory(remaining, allowances).map(({ kind, detail }) => ({ kind, detail: `by what is left: ${detail}` }));
+  const remaining = {
+    ...history,
+    starts,
+    commands: left(history.commands, 'commands'),
+    events: left(history.events, 'events'),
+  };
+  return checkHistory(remaining, allowances).map(({ kind, detail }) => ({
+    kind,
+    detail: `by what is left: ${detail}`,
+  }));
 }
 
 interface Trap {
@@ -166,14 +228,21 @@ const BEFALLING = [
   ...['leaving machine', 'lost database connection', 'joining machine', 'expelled machine'],
 ] as const;
 
-const BEFALLING_POSTGRES = [...BEFALLING, 'silent database connections', 'silent database connections'] as const;
+const BEFALLING_POSTGRES = [
+  ...BEFALLING,
+  'silent database connections',
+  'silent database connections',
+] as const;
 
 /** An owner that stalls here wakes up as a former one, and goes on into a transaction. */
 const BEFORE_A_TRANSACTION = ['delivered', 'decoded'] as const satisfies readonly FaultPoint[];
 const ZOMBIE_RATE = 0.15;
 const EARLY_TRUNCATION_RATE = 0.2;
 
-const WAY_OUT = FAULT_POINTS.slice(FAULT_POINTS.indexOf('database-committed'), FAULT_POINTS.indexOf('broker-committed'));
+const WAY_OUT = FAULT_POINTS.slice(
+  FAULT_POINTS.indexOf('database-committed'),
+  FAULT_POINTS.indexOf('broker-committed'),
+);
 
 /** The machines, and what befalls them. */
 class Scene {
@@ -196,7 +265,13 @@ class Scene {
   #isOver = false;
   #stopping = 0;
 
-  constructor(world: World, log: SimulatedLog, database: SimulatedServer, reader: LiveReader, bug: PlantedBug | undefined) {
+  constructor(
+    world: World,
+    log: SimulatedLog,
+    database: SimulatedServer,
+    reader: LiveReader,
+    bug: PlantedBug | undefined,
+  ) {
     this.#reader = reader;
     this.clocks = new WallClocks(world);
     this.poison = new Poison(world);
@@ -223,7 +298,11 @@ class Scene {
       const now = new Date(this.#world.nowMs).toISOString();
       if (outcome === 'ran-out' && now < this.waitedInVainAt) this.waitedInVainAt = now;
     };
-    return { batchSeconds: { startTimer: () => () => {} }, answered: () => {}, waited } as unknown as Metrics;
+    return {
+      batchSeconds: { startTimer: () => () => {} },
+      answered: () => {},
+      waited,
+    } as unknown as Metrics;
   }
 
   get troubledMs(): number {
@@ -276,8 +355,10 @@ class Scene {
     const where = world.pick(FAULT_POINTS);
     const isSecond = where.startsWith('left-behind');
     // Before somebody can fail over answers left behind, somebody must have left them.
-    if (isSecond || world.chance(0.3)) this.#lieInWait(world.pick(WAY_OUT), world.between(1, 5), 'kill');
-    if (world.chance(ZOMBIE_RATE)) this.#lieInWait(world.pick(BEFORE_A_TRANSACTION), world.between(1, 30), 'stall');
+    if (isSecond || world.chance(0.3))
+      this.#lieInWait(world.pick(WAY_OUT), world.between(1, 5), 'kill');
+    if (world.chance(ZOMBIE_RATE))
+      this.#lieInWait(world.pick(BEFORE_A_TRANSACTION), world.between(1, 30), 'stall');
     this.#lieInWait(where, isSecond || where === 'failure-claimed' ? 1 : world.between(1, 5));
     for (let count = world.between(1, this.poison.isThere ? 12 : 8); count > 0; count -= 1) {
       world.after(world.random() * this.troubledMs, () => this.#befall(world.pick(this.#living())));
@@ -290,11 +371,15 @@ class Scene {
       world.after(world.random() * this.troubledMs, () => {
         this.cluster.befall();
         // Host and broker may go down together.
-        if (world.chance(0.4)) world.after(world.random() * LONGEST_OUTAGE_MS, () => this.#befall(world.pick(this.#living())));
+        if (world.chance(0.4))
+          world.after(world.random() * LONGEST_OUTAGE_MS, () =>
+            this.#befall(world.pick(this.#living())),
+          );
       });
     }
     // So early that what comes next grows past what was lost.
-    if (world.chance(EARLY_TRUNCATION_RATE)) world.after(world.random() * 0.6 * TRAFFIC_MS, () => this.cluster.befall('truncation'));
+    if (world.chance(EARLY_TRUNCATION_RATE))
+      world.after(world.random() * 0.6 * TRAFFIC_MS, () => this.cluster.befall('truncation'));
     this.#lookAgain();
     for (let count = world.between(0, 4); count > 0; count -= 1) {
       world.after(world.random() * this.troubledMs, () => this.#jump(world.pick(this.#living())));
@@ -327,8 +412,12 @@ class Scene {
   refuses(): boolean {
     const { truncation } = this.cluster;
     if (!truncation) return false;
-    const problems = this.#living().flatMap((machine) => this.#consumers.get(machine)?.problems() ?? []);
-    return problems.some((problem) => problem.includes(`/${truncation.partition}`) && problem.includes('truncated'));
+    const problems = this.#living().flatMap(
+      (machine) => this.#consumers.get(machine)?.problems() ?? [],
+    );
+    return problems.some(
+      (problem) => problem.includes(`/${truncation.partition}`) && problem.includes('truncated'),
+    );
   }
 
   hasStopped(): boolean {
@@ -347,14 +436,23 @@ class Scene {
 
   /** Where each topic begins; null: nothing was deleted. */
   get starts(): LogStarts | null {
-    const of = (topic: string) => new Map(PARTITION_INDEXES.map((partition) => [partition, this.#log.start(topic, partition)]));
-    const starts = { commands: of(TOPICS.commands), events: of(TOPICS.events), deadLetters: of(TOPICS.deadLetters) };
-    return Object.values(starts).some((topic) => [...topic.values()].some((start) => start > 0)) ? starts : null;
+    const of = (topic: string) =>
+      new Map(PARTITION_INDEXES.map((partition) => [partition, this.#log.start(topic, partition)]));
+    const starts = {
+      commands: of(TOPICS.commands),
+      events: of(TOPICS.events),
+      deadLetters: of(TOPICS.deadLetters),
+    };
+    return Object.values(starts).some((topic) => [...topic.values()].some((start) => start > 0))
+      ? starts
+      : null;
   }
 
   /** Everything that a `read_committed` client could ever see in the topic, and that was not lost before anybody could answer it. */
   read(topic: string): readonly HistoryRecord[] {
-    return PARTITION_INDEXES.flatMap((partition) => this.#log.read(topic, partition, 0)).map(asHistoryRecord);
+    return PARTITION_INDEXES.flatMap((partition) => this.#log.read(topic, partition, 0)).map(
+      asHistoryRecord,
+    );
   }
 
   get committedOffsets(): ReadonlyMap<number, number> {
@@ -362,23 +460,39 @@ class Scene {
   }
 
   get ends(): ReadonlyMap<number, number> {
-    return new Map(PARTITION_INDEXES.map((partition) => [partition, this.#log.partition(TOPICS.commands, partition).length]));
+    return new Map(
+      PARTITION_INDEXES.map((partition) => [
+        partition,
+        this.#log.partition(TOPICS.commands, partition).length,
+      ]),
+    );
   }
 
   /** Every command is answered, or discarded, and the group says so. */
   isAtRest(): boolean {
-    const isHandled = PARTITION_INDEXES.every((partition) => (this.#log.offsets.get(partition) ?? 0) >= this.#end(partition));
+    const isHandled = PARTITION_INDEXES.every(
+      (partition) => (this.#log.offsets.get(partition) ?? 0) >= this.#end(partition),
+    );
     return isHandled && (!this.poison.isThere || this.#operator.hasNothingToDo());
   }
 
   /** The same commands are sent again and again, and never answered. */
   goesRoundInCircles(): boolean {
-    return PARTITION_INDEXES.reduce((sum, partition) => sum + this.#log.partition(TOPICS.commands, partition).length, 0) > MOST_COMMANDS;
+    return (
+      PARTITION_INDEXES.reduce(
+        (sum, partition) => sum + this.#log.partition(TOPICS.commands, partition).length,
+        0,
+      ) > MOST_COMMANDS
+    );
   }
 
   positions(): string {
-    const lanes = PARTITION_INDEXES.map((lane) => `${lane}: ${this.#log.offsets.get(lane) ?? 0} of ${this.#end(lane)}`);
-    const problems = this.#living().flatMap((machine) => this.#consumers.get(machine)?.problems() ?? []);
+    const lanes = PARTITION_INDEXES.map(
+      (lane) => `${lane}: ${this.#log.offsets.get(lane) ?? 0} of ${this.#end(lane)}`,
+    );
+    const problems = this.#living().flatMap(
+      (machine) => this.#consumers.get(machine)?.problems() ?? [],
+    );
     const waiting = `the dead letters wait: ${!this.#operator.hasNothingToDo()}`;
     return [`the group stands at ${lanes.join(', ')}`, waiting, ...new Set(problems)].join('; ');
   }
@@ -422,7 +536,8 @@ class Scene {
   /** Whoever passes the point for the n-th time dies there, throws, or stalls. */
   #lieInWait(where: FaultPoint, passings: number, how?: 'kill' | 'stall'): void {
     // The end of an owner promises not to fail: nothing there can throw.
-    const canThrow = where !== 'partition-revoked' && where !== 'relay-drained' && where !== 'outbox-emptied';
+    const canThrow =
+      where !== 'partition-revoked' && where !== 'relay-drained' && where !== 'outbox-emptied';
     const kind = how ?? this.#world.pick(canThrow ? ['kill', 'throw', 'stall'] : ['kill', 'stall']);
     this.#traps.push({ where, kind, canThrow, left: passings });
   }
@@ -466,14 +581,21 @@ async function historyOf(scene: Scene, file: DatabaseFile): Promise<History> {
   const { decisions } = scene.database;
   const events = scene
     .read(TOPICS.events)
-    .map((event) => decisions?.timed(event) ?? { ...event, madeAt: scene.clocks.madeAt(event.headers) });
-  const deadLetters = scene.read(TOPICS.deadLetters).map((letter) => decisions?.timed(letter) ?? letter);
+    .map(
+      (event) =>
+        decisions?.timed(event) ?? { ...event, madeAt: scene.clocks.madeAt(event.headers) },
+    );
+  const deadLetters = scene
+    .read(TOPICS.deadLetters)
+    .map((letter) => decisions?.timed(letter) ?? letter);
   return scene.cluster.withoutLost({
     commands: scene.read(TOPICS.commands),
     events,
     deadLetters,
     committedOffsets: scene.committedOffsets,
     ends: scene.ends,
-    tables: await stockTables(async <Row>(statement: string) => file.reader(statement).all() as Row[]),
+    tables: await stockTables(
+      async <Row>(statement: string) => file.reader(statement).all() as Row[],
+    ),
   });
 }

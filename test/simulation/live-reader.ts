@@ -43,14 +43,20 @@ export class LiveReader {
     for (const { lane, offset } of places) {
       const from = this.#answeredBelow.get(lane) ?? 0;
       const to = positions.find(({ partition }) => partition === lane)?.nextOffset;
-      if (to === undefined) this.#report('apart', `${lane}/${offset} is answered, and the group does not move`);
-      else if (offset < from) this.#report('apart', `${lane}/${offset} is answered, and the group stood at ${from}`);
-      else if (offset >= to) this.#report('apart', `${lane}/${offset} is answered, and the group moves to ${to} only`);
+      if (to === undefined)
+        this.#report('apart', `${lane}/${offset} is answered, and the group does not move`);
+      else if (offset < from)
+        this.#report('apart', `${lane}/${offset} is answered, and the group stood at ${from}`);
+      else if (offset >= to)
+        this.#report('apart', `${lane}/${offset} is answered, and the group moves to ${to} only`);
     }
     for (const { partition, nextOffset } of positions) {
       const before = this.#answeredBelow.get(partition) ?? 0;
       if (nextOffset < before && !this.#mayMoveBack.has(partition))
-        this.#report('apart', `the group moves back in ${partition}, from ${before} to ${nextOffset}`);
+        this.#report(
+          'apart',
+          `the group moves back in ${partition}, from ${before} to ${nextOffset}`,
+        );
       if (nextOffset >= before) this.#mayMoveBack.delete(partition);
       this.#answeredBelow.set(partition, Math.max(before, nextOffset));
     }
@@ -65,7 +71,8 @@ export class LiveReader {
   look(): void {
     this.#looks += 1;
     for (const topic of this.#topics) {
-      for (let partition = 0; partition < this.#log.partitions; partition += 1) this.#lookInto(topic, partition);
+      for (let partition = 0; partition < this.#log.partitions; partition += 1)
+        this.#lookInto(topic, partition);
     }
   }
 
@@ -77,14 +84,17 @@ export class LiveReader {
     this.#nextOffsets.set(key, end);
     const numbers = new Map<string, number>();
     for (const { headers } of this.#log.read(topic, partition, from)) {
-      const [, answer, number = '1'] = /^(.+\/\d+\/\d+)(?:\.(\d+))?$/.exec(String(headers.ce_id ?? '')) ?? [];
+      const [, answer, number = '1'] =
+        /^(.+\/\d+\/\d+)(?:\.(\d+))?$/.exec(String(headers.ce_id ?? '')) ?? [];
       if (answer === undefined) continue;
       const seen = this.#seen.get(answer) ?? this.#looks;
       this.#seen.set(answer, seen);
-      if (seen !== this.#looks) this.#report('torn-live', `${headers.ce_id} appears after other messages of the answer`);
+      if (seen !== this.#looks)
+        this.#report('torn-live', `${headers.ce_id} appears after other messages of the answer`);
       const expected = (numbers.get(answer) ?? 0) + 1;
       numbers.set(answer, expected);
-      if (Number(number) !== expected) this.#report('torn-live', `${headers.ce_id} appears where the ${expected}. message should`);
+      if (Number(number) !== expected)
+        this.#report('torn-live', `${headers.ce_id} appears where the ${expected}. message should`);
     }
   }
 
@@ -97,7 +107,12 @@ const MOST_VIOLATIONS = 10;
 
 function placeOf({ headers }: LogRecord): readonly Place[] {
   const id = /\/(\d+)\/(\d+)(?:\.\d+)?$/.exec(String(headers.ce_id ?? ''));
-  if (headers.ce_causationid !== undefined && id) return [{ lane: Number(id[1]), offset: Number(id[2]) }];
-  const { 'dead-letter-partition': lane, 'dead-letter-offset': offset, 'dead-letter-reason': reason } = headers;
+  if (headers.ce_causationid !== undefined && id)
+    return [{ lane: Number(id[1]), offset: Number(id[2]) }];
+  const {
+    'dead-letter-partition': lane,
+    'dead-letter-offset': offset,
+    'dead-letter-reason': reason,
+  } = headers;
   return reason === undefined ? [] : [{ lane: Number(lane), offset: Number(offset) }];
 }

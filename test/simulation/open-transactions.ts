@@ -72,10 +72,16 @@ export class OpenTransactions {
     this.#connection.pragma('synchronous = off');
     this.#reader = new SqliteDatabase(file, { readonly: true });
     this.#tables = tablesIn(this.#connection);
-    this.#connection.function('locks', { varargs: true }, (index, ...values) => this.#lockRow(Number(index), values));
-    this.#connection.function('wrote', { varargs: true }, (index, kind, ...values) => this.#note(Number(index), String(kind), values));
-    for (const connection of [this.#connection, this.#reader]) connection.function('timeline', () => this.#timeline);
-    for (const [index, table] of this.#tables.entries()) this.#connection.exec(triggersOf(table, index));
+    this.#connection.function('locks', { varargs: true }, (index, ...values) =>
+      this.#lockRow(Number(index), values),
+    );
+    this.#connection.function('wrote', { varargs: true }, (index, kind, ...values) =>
+      this.#note(Number(index), String(kind), values),
+    );
+    for (const connection of [this.#connection, this.#reader])
+      connection.function('timeline', () => this.#timeline);
+    for (const [index, table] of this.#tables.entries())
+      this.#connection.exec(triggersOf(table, index));
   }
 
   /** For a new history, on an empty file. */
@@ -94,7 +100,8 @@ export class OpenTransactions {
   run(transaction: OpenTransaction | null, statement: string, parameters: Values): Result {
     const { text, locks } = translate(statement, (table) => this.#keyOf(table));
     const prepared = this.#statement(text);
-    if (!transaction && !prepared.readonly) throw new Error(`A statement that writes, outside a transaction: ${statement}`);
+    if (!transaction && !prepared.readonly)
+      throw new Error(`A statement that writes, outside a transaction: ${statement}`);
     if (!transaction || (prepared.readonly && transaction.written.length === 0)) {
       const rows = preparedOnce(this.#reader, this.#preparedToRead, text).all(parameters);
       return transaction ? this.#locked(transaction, locks, rows) : { rows, changes: 0 };
@@ -109,7 +116,10 @@ export class OpenTransactions {
   }
 
   /** What the transaction has written to a table so far, as the columns are called. */
-  writtenTo(table: string, { written }: OpenTransaction): readonly Readonly<Record<string, unknown>>[] {
+  writtenTo(
+    table: string,
+    { written }: OpenTransaction,
+  ): readonly Readonly<Record<string, unknown>>[] {
     return written.flatMap((write) => {
       const { name, columns } = write.table;
       if (name !== table || !write.row) return [];
@@ -142,7 +152,10 @@ export class OpenTransactions {
       const entries = Object.entries(row);
       const isKey = ([name]: [string, unknown]) => name.startsWith(KEY);
       const key = entries.filter(isKey).map(([, value]) => value);
-      return { key: lockOf(table, key), row: Object.fromEntries(entries.filter((entry) => !isKey(entry))) };
+      return {
+        key: lockOf(table, key),
+        row: Object.fromEntries(entries.filter((entry) => !isKey(entry))),
+      };
     });
     transaction.seen ??= new Set(keyed.map(({ key }) => key));
     const { seen } = transaction;
@@ -157,7 +170,8 @@ export class OpenTransactions {
     this.#leave();
     this.#statement('begin immediate').run();
     this.#current = transaction;
-    for (const [table, count] of this.#counts) if (this.#storedCounts.get(table) !== count) this.#count(table, count);
+    for (const [table, count] of this.#counts)
+      if (this.#storedCounts.get(table) !== count) this.#count(table, count);
     this.#isRewriting = true;
     for (const write of transaction.written) this.#rewrite(write);
     this.#isRewriting = false;
@@ -179,8 +193,15 @@ export class OpenTransactions {
     const isIt = primaryKey.map((column) => `${columns[column]} = ?`).join(' and ');
     const marks = columns.map(() => '?').join(', ');
     const set = columns.map((column) => `${column} = ?`).join(', ');
-    if (kind === 'insert') this.#statement(`insert into ${name} (${columns.join(', ')}) values (${marks})`).run(row ?? []);
-    if (kind === 'update') this.#statement(`update ${name} set ${set} where ${isIt}`).run([...(row ?? []), ...(key ?? [])]);
+    if (kind === 'insert')
+      this.#statement(`insert into ${name} (${columns.join(', ')}) values (${marks})`).run(
+        row ?? [],
+      );
+    if (kind === 'update')
+      this.#statement(`update ${name} set ${set} where ${isIt}`).run([
+        ...(row ?? []),
+        ...(key ?? []),
+      ]);
     if (kind === 'delete') this.#statement(`delete from ${name} where ${isIt}`).run(key ?? []);
   }
 
@@ -215,7 +236,8 @@ export class OpenTransactions {
     if (before && row?.every((value, column) => value === before[column])) return null;
     const key = before && table.primaryKey.map((column) => before[column]);
     this.#writes.push({ table, kind: kind as Write['kind'], key, row });
-    if (table.isCounted && row) this.#counts.set(table.name, Math.max(this.#counts.get(table.name) ?? 0, Number(row[0])));
+    if (table.isCounted && row)
+      this.#counts.set(table.name, Math.max(this.#counts.get(table.name) ?? 0, Number(row[0])));
     return null;
   }
 
@@ -229,7 +251,11 @@ export class OpenTransactions {
   }
 }
 
-function preparedOnce(connection: SqliteDatabase.Database, prepared: Map<string, SqliteDatabase.Statement>, text: string) {
+function preparedOnce(
+  connection: SqliteDatabase.Database,
+  prepared: Map<string, SqliteDatabase.Statement>,
+  text: string,
+) {
   const statement = prepared.get(text) ?? connection.prepare(text);
   prepared.set(text, statement);
   return statement;
@@ -240,20 +266,41 @@ function lockOf(table: string, key: Values): string {
 }
 
 function tablesIn(connection: SqliteDatabase.Database): readonly Table[] {
-  const names = connection.prepare<[], string>(`select name from sqlite_schema where type = 'table'`).pluck().all();
+  const names = connection
+    .prepare<[], string>(`select name from sqlite_schema where type = 'table'`)
+    .pluck()
+    .all();
   return names.filter((name) => !NOT_OURS.test(name)).map((name) => tableOf(connection, name));
 }
 
 function tableOf(connection: SqliteDatabase.Database, name: string): Table {
-  const info = connection.pragma(`table_info(${name})`) as { readonly name: string; readonly type: string; readonly pk: number }[];
+  const info = connection.pragma(`table_info(${name})`) as {
+    readonly name: string;
+    readonly type: string;
+    readonly pk: number;
+  }[];
   const columns = info.map((column) => column.name);
   const primaryKey = info.flatMap(({ pk }, place) => (pk > 0 ? [place] : []));
   const isCounted = info[0]?.pk === 1 && info[0].type.toLowerCase() === 'integer';
-  const indexes = connection.pragma(`index_list(${name})`) as { readonly name: string; readonly unique: number; readonly origin: string }[];
+  const indexes = connection.pragma(`index_list(${name})`) as {
+    readonly name: string;
+    readonly unique: number;
+    readonly origin: string;
+  }[];
   const unique = indexes
     .filter(({ unique, origin }) => unique === 1 && origin !== 'pk')
-    .map((index) => (connection.pragma(`index_info(${index.name})`) as { readonly cid: number }[]).map(({ cid }) => cid));
-  return { name, columns, primaryKey, lockedBy: isCounted ? unique : [primaryKey, ...unique], isCounted };
+    .map((index) =>
+      (connection.pragma(`index_info(${index.name})`) as { readonly cid: number }[]).map(
+        ({ cid }) => cid,
+      ),
+    );
+  return {
+    name,
+    columns,
+    primaryKey,
+    lockedBy: isCounted ? unique : [primaryKey, ...unique],
+    isCounted,
+  };
 }
 
 function triggersOf({ name, columns }: Table, index: number): string {

@@ -64,7 +64,10 @@ export class Operator {
   hasNothingToDo(): boolean {
     const { deadLetters } = this.#topics;
     const partitions = Array.from({ length: this.#log.partitions }, (_, partition) => partition);
-    const end = partitions.reduce((sum, partition) => sum + this.#log.end(deadLetters, partition), 0);
+    const end = partitions.reduce(
+      (sum, partition) => sum + this.#log.end(deadLetters, partition),
+      0,
+    );
     if (end !== this.#seenEnd) {
       this.#seenEnd = end;
       const records = partitions.flatMap((partition) => this.#log.read(deadLetters, partition, 0));
@@ -94,8 +97,11 @@ export class Operator {
     const decided = this.#plan(waiting(await readDeadLetters(broker, config.deadLettersTopic)));
     const database = this.#database.connect(machine);
     const listener = { resolved: () => {}, failedAgain: () => {}, unanswered: () => {} };
-    const ids = (letters: readonly Pick<DeadLetter, 'identity'>[]) => letters.map(({ identity }) => identity);
-    this.#world.trace(`${machine.name} redrives ${ids(decided.redrive)}, discards ${ids(decided.discard)}`);
+    const ids = (letters: readonly Pick<DeadLetter, 'identity'>[]) =>
+      letters.map(({ identity }) => identity);
+    this.#world.trace(
+      `${machine.name} redrives ${ids(decided.redrive)}, discards ${ids(decided.discard)}`,
+    );
     await new DeadLetterResolver(
       { broker, config } as unknown as BrokerSession,
       async (release) => void (await releaseParked(database, release)),
@@ -106,15 +112,22 @@ export class Operator {
 
   /** Either all that may be redriven, or the sequence of one of them; or a failed command is discarded. */
   #plan(open: readonly DeadLetter[]): Plan {
-    const discarded = open.filter(({ reason, identity }) => reason === 'handler-failed' && this.#discards(identity));
+    const discarded = open.filter(
+      ({ reason, identity }) => reason === 'handler-failed' && this.#discards(identity),
+    );
     const stuck = new Set(discarded.map(({ identity }) => identity));
-    const redrivable = open.filter(({ identity, behind }) => stuck.isDisjointFrom(new Set([identity, ...behind])));
+    const redrivable = open.filter(({ identity, behind }) =>
+      stuck.isDisjointFrom(new Set([identity, ...behind])),
+    );
     if (discarded.length > 0 && (redrivable.length === 0 || this.#world.chance(0.5))) {
       const { identity } = this.#world.pick(discarded);
       const chosen = open.filter((letter) => letter.identity === identity);
       return plan('discard', chosen, open, Number.POSITIVE_INFINITY);
     }
-    const chosen = this.#world.chance(0.5) || redrivable.length === 0 ? redrivable : [this.#world.pick(redrivable)];
+    const chosen =
+      this.#world.chance(0.5) || redrivable.length === 0
+        ? redrivable
+        : [this.#world.pick(redrivable)];
     return plan('redrive', chosen, open, Number.POSITIVE_INFINITY);
   }
 
@@ -125,4 +138,5 @@ export class Operator {
   }
 }
 
-const waiting = (letters: readonly DeadLetter[]) => letters.filter(({ position, resolution }) => position !== null && resolution === null);
+const waiting = (letters: readonly DeadLetter[]) =>
+  letters.filter(({ position, resolution }) => position !== null && resolution === null);

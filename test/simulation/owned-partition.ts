@@ -96,16 +96,20 @@ export class OwnedPartition implements AssignedPartition {
   }
 
   #poll(longestMs: number): void {
-    this.#world.after(this.#world.random() * longestMs, () => this.#holder.machine.hears(() => void this.#fetch()));
+    this.#world.after(this.#world.random() * longestMs, () =>
+      this.#holder.machine.hears(() => void this.#fetch()),
+    );
   }
 
   async #fetch(): Promise<void> {
     if (this.#closed) return;
     const hasCome = this.#nextOffset !== null && (await this.#deliverFrom(this.#nextOffset));
-    if (this.#late.length > 0 && this.#world.chance(0.3)) await this.#deliver(this.#late.shift() ?? []);
+    if (this.#late.length > 0 && this.#world.chance(0.3))
+      await this.#deliver(this.#late.shift() ?? []);
     this.#emptyFetches = hasCome ? 0 : this.#emptyFetches + 1;
     const isIdle = this.#emptyFetches > FETCHES_UNTIL_IDLE;
-    if (!this.#closed) this.#poll(LONGEST_POLL_MS[hasCome ? 'afterRecords' : isIdle ? 'idle' : 'afterNothing']);
+    if (!this.#closed)
+      this.#poll(LONGEST_POLL_MS[hasCome ? 'afterRecords' : isIdle ? 'idle' : 'afterNothing']);
   }
 
   /** @returns whether there were records */
@@ -139,11 +143,17 @@ export class OwnedPartition implements AssignedPartition {
     const { machine } = this.#holder;
     const lastEpoch = this.#lastEpoch;
     try {
-      const fetched = await this.#world.request(machine, `fetches ${this.partition} from ${offset}`, () => this.#fetchFrom(offset));
+      const fetched = await this.#world.request(
+        machine,
+        `fetches ${this.partition} from ${offset}`,
+        () => this.#fetchFrom(offset),
+      );
       const epoch = fetched.kind === 'records' ? fetched.records[0]?.leaderEpoch : undefined;
       if (lastEpoch === null || epoch === undefined || epoch === lastEpoch) return fetched;
-      const end = await this.#world.request(machine, `asks where an epoch of ${this.partition} ends`, () =>
-        this.#log.endOfEpoch(this.topic, this.partition, lastEpoch),
+      const end = await this.#world.request(
+        machine,
+        `asks where an epoch of ${this.partition} ends`,
+        () => this.#log.endOfEpoch(this.topic, this.partition, lastEpoch),
       );
       return end.leaderEpoch >= lastEpoch && end.offset >= offset ? fetched : { kind: 'truncated' };
     } catch (error) {
@@ -157,7 +167,10 @@ export class OwnedPartition implements AssignedPartition {
     const beginning = this.#log.start(this.topic, this.partition);
     if (offset < beginning) return { kind: 'deleted', beginning };
     if (offset > this.#log.partition(this.topic, this.partition).length) return { kind: 'beyond' };
-    return { kind: 'records', records: this.#log.fetch(this.topic, this.partition, offset, this.#world.between(1, 12)) };
+    return {
+      kind: 'records',
+      records: this.#log.fetch(this.topic, this.partition, offset, this.#world.between(1, 12)),
+    };
   }
 
   /** Nothing from beyond where the owner wants to go on, and nothing that the log has lost: no broker would. */
@@ -165,7 +178,8 @@ export class OwnedPartition implements AssignedPartition {
     const [first] = records;
     const last = records.at(-1);
     if (this.#closed || !first || !last) return;
-    if (first.offset > (this.#nextOffset ?? Number.POSITIVE_INFINITY) || !this.#isStillThere(last)) return;
+    if (first.offset > (this.#nextOffset ?? Number.POSITIVE_INFINITY) || !this.#isStillThere(last))
+      return;
     this.#advance(records);
     await this.#owner.handle(records);
   }

@@ -52,7 +52,10 @@ const LATER = 1_000;
 export const plants = {
   // A lane opens.
   'the committed offset is taken for 0': (parts) =>
-    withBroker(parts, { committedOffsets: async (...asked) => (await parts.broker.committedOffsets(...asked)).map(() => 0) }),
+    withBroker(parts, {
+      committedOffsets: async (...asked) =>
+        (await parts.broker.committedOffsets(...asked)).map(() => 0),
+    }),
   'the committed offset is asked for once': (parts) => {
     let known: ReturnType<Broker['committedOffsets']> | undefined;
     return withBroker(parts, {
@@ -63,7 +66,9 @@ export const plants = {
     });
   },
   'each owner has a transactional id of its own': (parts) =>
-    withBroker(parts, { openProducer: (id) => parts.broker.openProducer(`${id}-${Math.random()}`) }),
+    withBroker(parts, {
+      openProducer: (id) => parts.broker.openProducer(`${id}-${Math.random()}`),
+    }),
   'a producer is used again after an error': (parts) => {
     const producers = new Map<string, TransactionalProducer>();
     return withBroker(parts, {
@@ -84,7 +89,9 @@ export const plants = {
   },
   'the outbox is lost': (parts) => withStore(parts, { readOutbox: async () => null }),
   'the outbox is read from one command too late': (parts) =>
-    withStore(parts, { readOutbox: (lane, from, below) => parts.store.readOutbox(lane, from + 1, below) }),
+    withStore(parts, {
+      readOutbox: (lane, from, below) => parts.store.readOutbox(lane, from + 1, below),
+    }),
   'what was left behind is deleted before it is out': (parts) =>
     withStore(parts, {
       readOutbox: async (lane, from, below) => {
@@ -100,51 +107,80 @@ export const plants = {
       consume: ({ assigned, ...options }) =>
         parts.broker.consume({
           ...options,
-          assigned: (partition) => assigned(over(partition, { resumeFrom: (offset) => partition.resumeFrom(offset + 1) })),
+          assigned: (partition) =>
+            assigned(over(partition, { resumeFrom: (offset) => partition.resumeFrom(offset + 1) })),
         }),
     }),
   'a delivery is sorted by key': (parts) =>
-    handling(parts, (records, handle) => handle(records.toSorted((one, other) => (String(one.key) < String(other.key) ? -1 : 1)))),
+    handling(parts, (records, handle) =>
+      handle(records.toSorted((one, other) => (String(one.key) < String(other.key) ? -1 : 1))),
+    ),
   'what is old by the clock is skipped': (parts) =>
     handling(parts, (records, handle) =>
-      handle(records.filter(({ timestampMs }) => timestampMs > parts.answering.clock().getTime() - OLD_MS)),
+      handle(
+        records.filter(
+          ({ timestampMs }) => timestampMs > parts.answering.clock().getTime() - OLD_MS,
+        ),
+      ),
     ),
 
   'a good command is taken for unreadable': (parts) =>
     handling(parts, (records, handle) =>
-      handle(records.map((record) => (record.offset % SOME === 0 ? { ...record, value: Buffer.from('{') } : record))),
+      handle(
+        records.map((record) =>
+          record.offset % SOME === 0 ? { ...record, value: Buffer.from('{') } : record,
+        ),
+      ),
     ),
 
   // It is answered, in one database transaction.
   'the owner of a lane is not asked for': (parts) =>
     withStore(parts, {
       transaction: async (lane, expected, work) =>
-        parts.store.transaction(lane, { ...expected, ...(await parts.store.readPosition(lane)) }, work),
+        parts.store.transaction(
+          lane,
+          { ...expected, ...(await parts.store.readPosition(lane)) },
+          work,
+        ),
     }),
   'a transaction is tried again after any error': (parts) =>
     withStore(parts, {
       transaction: (lane, expected, work) =>
         parts.store
           .transaction(lane, expected, work)
-          .catch(async () => parts.store.transaction(lane, await parts.store.readPosition(lane), work)),
+          .catch(async () =>
+            parts.store.transaction(lane, await parts.store.readPosition(lane), work),
+          ),
     }),
   'the position is written in a transaction of its own': (parts) =>
     inTwo(parts, (whole, { nextOffset }) => ({ ...whole, next: { ...whole.next, nextOffset } })),
-  'the outbox is written in a transaction of its own': (parts) => inTwo(parts, (whole) => ({ ...whole, outbox: [] })),
+  'the outbox is written in a transaction of its own': (parts) =>
+    inTwo(parts, (whole) => ({ ...whole, outbox: [] })),
   'a lane stands one command too far': (parts) =>
-    committing(parts, (progress) => ({ ...progress, next: { ...progress.next, nextOffset: progress.next.nextOffset + 1 } })),
+    committing(parts, (progress) => ({
+      ...progress,
+      next: { ...progress.next, nextOffset: progress.next.nextOffset + 1 },
+    })),
   'outbox rows are deleted before they are out': (parts) =>
-    committing(parts, (progress) => ({ ...progress, publishedBelowOffset: progress.next.nextOffset })),
-  'answers go out before the commit': (parts) => committing(parts, (progress) => atOnce(parts, progress, () => true)),
-  'answers go out before those that they rest on': (parts) => committing(parts, (progress) => ({ ...progress, restsOn: [] })),
+    committing(parts, (progress) => ({
+      ...progress,
+      publishedBelowOffset: progress.next.nextOffset,
+    })),
+  'answers go out before the commit': (parts) =>
+    committing(parts, (progress) => atOnce(parts, progress, () => true)),
+  'answers go out before those that they rest on': (parts) =>
+    committing(parts, (progress) => ({ ...progress, restsOn: [] })),
   'dead letters go out before the commit': (parts) =>
-    committing(parts, (progress) => atOnce(parts, progress, ({ topic }) => topic === parts.answering.deadLettersTopic)),
+    committing(parts, (progress) =>
+      atOnce(parts, progress, ({ topic }) => topic === parts.answering.deadLettersTopic),
+    ),
   'dead letters are dropped': (parts) =>
     committing(parts, (progress) => ({
       ...progress,
       outbox: progress.outbox.filter(({ topic }) => topic !== parts.answering.deadLettersTopic),
     })),
-  'answered ids are forgotten': (parts) => inTransaction(parts, () => ({ claim: async (ids) => new Set(ids) })),
+  'answered ids are forgotten': (parts) =>
+    inTransaction(parts, () => ({ claim: async (ids) => new Set(ids) })),
   'only the last answered ids are remembered': (parts) => {
     const remembered: string[] = [];
     return inTransaction(parts, (transaction) => ({
@@ -183,14 +219,24 @@ export const plants = {
   },
   'of an id that comes with two bodies in one delivery the last counts': (parts) =>
     handling(parts, (records, handle) => {
-      const last = new Map(records.flatMap((record) => bodyIn(record).map(({ identity }) => [identity, record] as const)));
-      return handle(records.filter((record) => bodyIn(record).every(({ identity }) => last.get(identity) === record)));
+      const last = new Map(
+        records.flatMap((record) =>
+          bodyIn(record).map(({ identity }) => [identity, record] as const),
+        ),
+      );
+      return handle(
+        records.filter((record) =>
+          bodyIn(record).every(({ identity }) => last.get(identity) === record),
+        ),
+      );
     }),
   'some commands count only when they come again': (parts) => {
     const seen = new Set<Identity>();
     return inTransaction(parts, (transaction) => ({
       claim: async (commands) => {
-        const late = commands.filter((identity) => !seen.has(identity) && seen.add(identity).size % FEW === 0);
+        const late = commands.filter(
+          (identity) => !seen.has(identity) && seen.add(identity).size % FEW === 0,
+        );
         return transaction.claim(commands.filter((identity) => !late.includes(identity)));
       },
     }));
@@ -209,23 +255,31 @@ export const plants = {
 
   'a handler never succeeds on some good commands': (parts) =>
     answering(parts, (command) => {
-      if ('orderid' in command && command.orderid.endsWith('7')) throw new Error('The handler has a bug');
+      if ('orderid' in command && command.orderid.endsWith('7'))
+        throw new Error('The handler has a bug');
     }),
 
   // A handler has failed.
   'what follows a failed command is not parked': (parts) => reading(parts, () => []),
-  'only the failed command itself holds up what follows': (parts) => reading(parts, (parked) => parked.filter(isFailed)),
-  'what is being redriven holds up nobody': (parts) => reading(parts, (parked) => parked.filter(({ isRedriven }) => !isRedriven)),
+  'only the failed command itself holds up what follows': (parts) =>
+    reading(parts, (parked) => parked.filter(isFailed)),
+  'what is being redriven holds up nobody': (parts) =>
+    reading(parts, (parked) => parked.filter(({ isRedriven }) => !isRedriven)),
   'a failed command holds up every product': (parts) =>
     inTransaction(parts, (transaction) => ({
       writeParked: ({ parked, ...others }) => {
-        const widened = parked.map((command) => ({ ...command, subjects: [...command.subjects, ...EVERY_SKU] }));
+        const widened = parked.map((command) => ({
+          ...command,
+          subjects: [...command.subjects, ...EVERY_SKU],
+        }));
         return transaction.writeParked({ ...others, parked: widened });
       },
     })),
   'a redriven command goes to the end of its line': (parts) =>
     reading(parts, (parked) =>
-      parked.map((command) => (command.isRedriven ? { ...command, position: command.position + LATER } : command)),
+      parked.map((command) =>
+        command.isRedriven ? { ...command, position: command.position + LATER } : command,
+      ),
     ),
   'what is being redriven takes up room': (parts) =>
     reading(parts, (parked) => parked.map((command) => ({ ...command, isRedriven: false }))),
@@ -258,12 +312,15 @@ export const plants = {
     })),
   'what has been answered stays parked': (parts) =>
     inTransaction(parts, (transaction) => ({
-      writeParked: ({ parked, unanswered }) => transaction.writeParked({ parked, gone: [], unanswered }),
+      writeParked: ({ parked, unanswered }) =>
+        transaction.writeParked({ parked, gone: [], unanswered }),
     })),
   'a parked command is not told of': (parts) =>
     committing(parts, (progress) => ({
       ...progress,
-      outbox: progress.outbox.filter(({ headers }) => headers['dead-letter-reason'] !== 'parked-behind'),
+      outbox: progress.outbox.filter(
+        ({ headers }) => headers['dead-letter-reason'] !== 'parked-behind',
+      ),
     })),
 
   // What has become of the stock is written, and told.
@@ -279,7 +336,8 @@ export const plants = {
       }),
     }));
   },
-  'a new product is not written': (parts) => inTransaction(parts, ({ products }) => ({ products: over(products, { add: () => {} }) })),
+  'a new product is not written': (parts) =>
+    inTransaction(parts, ({ products }) => ({ products: over(products, { add: () => {} }) })),
   'events are counted in memory': (parts) => {
     const counts = new Map<string, number>();
     return happening(parts, (events) =>
@@ -296,12 +354,14 @@ export const plants = {
       products: over(products, {
         get: async (sku) => {
           const product = await products.get(sku);
-          for (const batch of product?.batches ?? []) batch.canAllocate = ({ qty }) => batch.availableQuantity + UNNOTICED >= qty;
+          for (const batch of product?.batches ?? [])
+            batch.canAllocate = ({ qty }) => batch.availableQuantity + UNNOTICED >= qty;
           return product;
         },
       }),
     })),
-  'only the first event of a command is told': (parts) => happening(parts, (events) => events.slice(0, 1)),
+  'only the first event of a command is told': (parts) =>
+    happening(parts, (events) => events.slice(0, 1)),
 
   // The answers go out.
   'the group moves without the records': (parts) =>
@@ -328,7 +388,9 @@ export const plants = {
     }),
   'records are sent in parallel': (parts) =>
     publishing(parts, ({ producer, open }) => async (records, position) => {
-      await Promise.all(records.map(async (record, index) => (await open(`-${index}`)).publish([record], null)));
+      await Promise.all(
+        records.map(async (record, index) => (await open(`-${index}`)).publish([record], null)),
+      );
       await producer.publish([], position);
     }),
   'a publication does not wait for the one before it': (parts) => {
@@ -345,7 +407,9 @@ export const plants = {
       parts,
       ({ producer, open }) =>
         (records, position) =>
-          producer.publish(records, position).catch(async () => (await open()).publish(records, position)),
+          producer
+            .publish(records, position)
+            .catch(async () => (await open()).publish(records, position)),
     ),
   'what failed is taken for published': (parts) =>
     publishing(parts, ({ producer, open }) => {
@@ -394,7 +458,9 @@ export const plants = {
     }),
   'the key of a record is lost': (parts) => sending(parts, (record) => [{ ...record, key: null }]),
   'the id of an event is made up': (parts) =>
-    sending(parts, (record) => [{ ...record, headers: { ...record.headers, ce_id: String(Math.random()) } }]),
+    sending(parts, (record) => [
+      { ...record, headers: { ...record.headers, ce_id: String(Math.random()) } },
+    ]),
   'a composite is torn in two': (parts) => sending(parts, torn),
 
   ...messagePlants,
@@ -404,9 +470,13 @@ export const plants = {
 } satisfies Record<string, (parts: Parts) => Parts>;
 
 /** None: it is no command. */
-function bodyIn(record: ReceivedRecord): readonly { readonly identity: Identity; readonly body: string }[] {
+function bodyIn(
+  record: ReceivedRecord,
+): readonly { readonly identity: Identity; readonly body: string }[] {
   const incoming = readCommand(record, `${record.topic}/${record.partition}/${record.offset}`);
-  return incoming.kind === 'command' ? [{ identity: incoming.identity, body: JSON.stringify(incoming.command) }] : [];
+  return incoming.kind === 'command'
+    ? [{ identity: incoming.identity, body: JSON.stringify(incoming.command) }]
+    : [];
 }
 
 export type PlantedBug = keyof typeof plants;

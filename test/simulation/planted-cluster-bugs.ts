@@ -7,30 +7,43 @@ import type { ProducerStep, SimulatedBroker, SimulatedProducer } from './simulat
 export const clusterPlants = {
   // Offices move.
   'a group that cannot be asked stands at 0': (parts) =>
-    withBroker(parts, { committedOffsets: (...asked) => parts.broker.committedOffsets(...asked).catch(() => [0, 0, 0]) }),
+    withBroker(parts, {
+      committedOffsets: (...asked) =>
+        parts.broker.committedOffsets(...asked).catch(() => [0, 0, 0]),
+    }),
   'the group offsets are asked for without waiting for stable ones': (parts) =>
-    withBroker(parts, { committedOffsets: () => (parts.broker as SimulatedBroker).unstableOffsets() }),
+    withBroker(parts, {
+      committedOffsets: () => (parts.broker as SimulatedBroker).unstableOffsets(),
+    }),
   'an error of records that are sent is dropped': (parts) => dropping(parts, 'sends'),
   'an error of the offset that is sent is dropped': (parts) => dropping(parts, 'sends its offset'),
   'an error of a commit is dropped': (parts) => dropping(parts, 'commits'),
-  'a commit that failed is asked for again, and then taken for done': (parts) => dropping(parts, 'commits', 1),
+  'a commit that failed is asked for again, and then taken for done': (parts) =>
+    dropping(parts, 'commits', 1),
 
   // The log forgets.
   'a committed offset that is missing is 0': (parts) =>
     withBroker(parts, {
-      committedOffsets: async (...asked) => (await parts.broker.committedOffsets(...asked)).map((offset) => offset ?? 0),
+      committedOffsets: async (...asked) =>
+        (await parts.broker.committedOffsets(...asked)).map((offset) => offset ?? 0),
     }),
   'a committed offset that is missing is the end of the topic': (parts) =>
     withBroker(parts, {
       committedOffsets: async (group, topic) => {
         const ends = await parts.broker.offsetRanges(topic);
-        return (await parts.broker.committedOffsets(group, topic)).map((offset, partition) => offset ?? ends[partition]?.end ?? 0);
+        return (await parts.broker.committedOffsets(group, topic)).map(
+          (offset, partition) => offset ?? ends[partition]?.end ?? 0,
+        );
       },
     }),
   'what retention has overtaken goes on at the end': (parts) =>
-    resuming(parts, ({ beginning, end }, offset) => (beginning > 0 && offset <= beginning ? end : offset)),
+    resuming(parts, ({ beginning, end }, offset) =>
+      beginning > 0 && offset <= beginning ? end : offset,
+    ),
   'where retention has deleted something a lane begins after the first record': (parts) =>
-    resuming(parts, ({ beginning }, offset) => (beginning > 0 && offset <= beginning ? beginning + 1 : offset)),
+    resuming(parts, ({ beginning }, offset) =>
+      beginning > 0 && offset <= beginning ? beginning + 1 : offset,
+    ),
 
   'a log that was truncated is taken for the same': (parts) =>
     withBroker(parts, {
@@ -39,10 +52,12 @@ export const clusterPlants = {
         parts.broker.consume({
           ...options,
           // Without the epoch the fetcher notices nothing either.
-          assigned: (partition) => assigned(over(partition, { resumeFrom: (offset) => partition.resumeFrom(offset) })),
+          assigned: (partition) =>
+            assigned(over(partition, { resumeFrom: (offset) => partition.resumeFrom(offset) })),
         }),
     }),
-  'what is out stays in the outbox of a lane that stops': (parts) => withStore(parts, { deletePublished: async () => {} }),
+  'what is out stays in the outbox of a lane that stops': (parts) =>
+    withStore(parts, { deletePublished: async () => {} }),
 
   // Partitions move.
   'a lane never stops': (parts) => closing(parts, () => new Promise(() => {})),
@@ -56,10 +71,15 @@ export const clusterPlants = {
       deletePublished: async () => {},
       deleteOutbox: async () => {},
       transaction: (lane, expected, work) =>
-        parts.store.transaction(lane, expected, async (transaction) => ({ ...(await work(transaction)), publishedBelowOffset: 0 })),
+        parts.store.transaction(lane, expected, async (transaction) => ({
+          ...(await work(transaction)),
+          publishedBelowOffset: 0,
+        })),
     }),
   'a new owner forgets what it has not handled yet': (parts) =>
-    handling(parts, async (records, handle) => handle(records.length > 1 ? records.slice(1) : records)),
+    handling(parts, async (records, handle) =>
+      handle(records.length > 1 ? records.slice(1) : records),
+    ),
 } satisfies Record<string, (parts: Parts) => Parts>;
 
 /** A step of each publication that may fail, and nobody notices. @param after so many failures that are not noticed only */
@@ -74,7 +94,10 @@ function dropping(parts: Parts, step: ProducerStep, tries = 0): Parts {
 }
 
 /** Changes where a lane goes on. */
-function resuming(parts: Parts, change: (range: { readonly beginning: number; readonly end: number }, offset: number) => number): Parts {
+function resuming(
+  parts: Parts,
+  change: (range: { readonly beginning: number; readonly end: number }, offset: number) => number,
+): Parts {
   return withBroker(parts, {
     consume: ({ assigned, ...options }) =>
       parts.broker.consume({

@@ -5,7 +5,8 @@ type Headers = Record<string, string>;
 
 /** Bugs in what the answers say. */
 export const messagePlants = {
-  'the end of an event is cut off': (parts) => events(parts, (record) => ({ ...record, value: String(record.value).slice(0, -1) })),
+  'the end of an event is cut off': (parts) =>
+    events(parts, (record) => ({ ...record, value: String(record.value).slice(0, -1) })),
   'an answer names the command before it': (parts) => {
     let before: string | undefined;
     return events(parts, (record) => {
@@ -17,12 +18,18 @@ export const messagePlants = {
   },
   'an answer correlates with itself': (parts) =>
     events(parts, (record) => withHeaders(record, { ce_correlationid: headerOf(record, 'ce_id') })),
-  'a trace ends at the service': (parts) => events(parts, (record) => withHeaders(record, { traceparent: undefined })),
-  'an answer says nothing of its schema': (parts) => events(parts, (record) => withHeaders(record, { ce_dataschema: undefined })),
-  'an answer does not say who gives it': (parts) => events(parts, (record) => withHeaders(record, { ce_source: undefined })),
+  'a trace ends at the service': (parts) =>
+    events(parts, (record) => withHeaders(record, { traceparent: undefined })),
+  'an answer says nothing of its schema': (parts) =>
+    events(parts, (record) => withHeaders(record, { ce_dataschema: undefined })),
+  'an answer does not say who gives it': (parts) =>
+    events(parts, (record) => withHeaders(record, { ce_source: undefined })),
   'an event names another topic': (parts) =>
-    events(parts, (record) => withHeaders(record, { ce_id: headerOf(record, 'ce_id')?.replace('commands', 'others') })),
-  'an answer is about nothing': (parts) => events(parts, (record) => withHeaders(record, { ce_subject: 'nothing' })),
+    events(parts, (record) =>
+      withHeaders(record, { ce_id: headerOf(record, 'ce_id')?.replace('commands', 'others') }),
+    ),
+  'an answer is about nothing': (parts) =>
+    events(parts, (record) => withHeaders(record, { ce_subject: 'nothing' })),
   'a composite has the key of its first product': (parts) =>
     events(parts, (record) => {
       if (headerOf(record, 'ce_type') !== 'CompositeDomainEvent') return record;
@@ -33,11 +40,15 @@ export const messagePlants = {
     events(parts, (record) => {
       if (headerOf(record, 'ce_type') !== 'CompositeDomainEvent') return record;
       const { events: told } = JSON.parse(String(record.value));
-      return { ...record, value: JSON.stringify({ events: told.map(({ causationid: _, ...part }: Headers) => part) }) };
+      return {
+        ...record,
+        value: JSON.stringify({ events: told.map(({ causationid: _, ...part }: Headers) => part) }),
+      };
     }),
   'an answer in several messages goes out in several transactions': (parts) =>
     publishing(parts, ({ producer }) => async (records, position) => {
-      const isLater = (record: OutgoingRecord) => /\/\d+\.\d+$/.test(headerOf(record, 'ce_id') ?? '');
+      const isLater = (record: OutgoingRecord) =>
+        /\/\d+\.\d+$/.test(headerOf(record, 'ce_id') ?? '');
       const later = records.filter(isLater);
       await producer.publish(
         records.filter((record) => !isLater(record)),
@@ -48,7 +59,8 @@ export const messagePlants = {
   'only the first message of an answer is told': (parts) =>
     sending(parts, (record) => (headerOf(record, 'ce_id')?.endsWith('.2') ? [] : [record])),
 
-  'a dead letter names another topic': (parts) => letters(parts, (record) => [withHeaders(record, { 'dead-letter-topic': 'another' })]),
+  'a dead letter names another topic': (parts) =>
+    letters(parts, (record) => [withHeaders(record, { 'dead-letter-topic': 'another' })]),
   'a dead letter loses the headers that came': (parts) =>
     letters(parts, (record) => {
       const own = Object.entries(record.headers).filter(([name]) => name.startsWith('dead-letter'));
@@ -57,25 +69,51 @@ export const messagePlants = {
   'a dead letter is told twice': (parts) => letters(parts, (record) => [record, record]),
   'what is answered goes to the dead letters as well': (parts) =>
     sending(parts, (record) => {
-      const [, topic, partition, offset] = /^(.+)\/(\d+)\/(\d+)$/.exec(headerOf(record, 'ce_id') ?? '') ?? [];
-      if (offset === undefined || partition === undefined || topic === undefined || record.topic === parts.answering.deadLettersTopic)
+      const [, topic, partition, offset] =
+        /^(.+)\/(\d+)\/(\d+)$/.exec(headerOf(record, 'ce_id') ?? '') ?? [];
+      if (
+        offset === undefined ||
+        partition === undefined ||
+        topic === undefined ||
+        record.topic === parts.answering.deadLettersTopic
+      )
         return [record];
       const why = { 'dead-letter-reason': 'malformed', 'dead-letter-topic': topic };
       const where = { 'dead-letter-partition': partition, 'dead-letter-offset': offset };
-      return [record, { topic: parts.answering.deadLettersTopic, key: null, value: null, headers: { ...why, ...where } }];
+      return [
+        record,
+        {
+          topic: parts.answering.deadLettersTopic,
+          key: null,
+          value: null,
+          headers: { ...why, ...where },
+        },
+      ];
     }),
 } satisfies Record<string, (parts: Parts) => Parts>;
 
 function events(parts: Parts, change: (record: OutgoingRecord) => OutgoingRecord): Parts {
-  return sending(parts, (record) => [record.topic === parts.answering.eventsTopic ? change(record) : record]);
+  return sending(parts, (record) => [
+    record.topic === parts.answering.eventsTopic ? change(record) : record,
+  ]);
 }
 
-function letters(parts: Parts, change: (record: OutgoingRecord) => readonly OutgoingRecord[]): Parts {
-  return sending(parts, (record) => (record.topic === parts.answering.deadLettersTopic ? change(record) : [record]));
+function letters(
+  parts: Parts,
+  change: (record: OutgoingRecord) => readonly OutgoingRecord[],
+): Parts {
+  return sending(parts, (record) =>
+    record.topic === parts.answering.deadLettersTopic ? change(record) : [record],
+  );
 }
 
-function withHeaders(record: OutgoingRecord, headers: Record<string, string | undefined>): OutgoingRecord {
-  const all = Object.entries({ ...record.headers, ...headers }).filter(([, text]) => text !== undefined);
+function withHeaders(
+  record: OutgoingRecord,
+  headers: Record<string, string | undefined>,
+): OutgoingRecord {
+  const all = Object.entries({ ...record.headers, ...headers }).filter(
+    ([, text]) => text !== undefined,
+  );
   return { ...record, headers: Object.fromEntries(all) };
 }
 

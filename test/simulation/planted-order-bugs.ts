@@ -5,7 +5,8 @@ const LATER_MS = 3_600_000;
 
 /** Bugs by which a command is rejected as unknown before what was accepted before it is decided. */
 export const orderPlants = {
-  'a command is rejected as unknown at once': (parts) => asking(parts, (ranges) => ranges.map((range) => ({ ...range, end: 0 }))),
+  'a command is rejected as unknown at once': (parts) =>
+    asking(parts, (ranges) => ranges.map((range) => ({ ...range, end: 0 }))),
   'the ends are those that were asked for before': (parts) => {
     let before: readonly OffsetRange[] | undefined;
     return asking(parts, (ranges) => {
@@ -14,25 +15,36 @@ export const orderPlants = {
       return known;
     });
   },
-  'only the first partition is waited for': (parts) => asking(parts, (ranges) => ranges.slice(0, 1)),
+  'only the first partition is waited for': (parts) =>
+    asking(parts, (ranges) => ranges.slice(0, 1)),
   'a lane that waits before an earlier command is not waited for': (parts) =>
     withStore(parts, {
       readStandings: async (topic) =>
         (await parts.store.readStandings(topic)).map((lane) =>
-          lane.nextTimestampMs === null ? lane : { ...lane, nextTimestampMs: lane.nextTimestampMs + LATER_MS },
+          lane.nextTimestampMs === null
+            ? lane
+            : { ...lane, nextTimestampMs: lane.nextTimestampMs + LATER_MS },
         ),
     }),
   'a lane says when it waits instead of when its command was sent': (parts) =>
-    withStore(parts, { noteNext: (lane) => parts.store.noteNext({ ...lane, nextTimestampMs: Date.now() }) }),
+    withStore(parts, {
+      noteNext: (lane) => parts.store.noteNext({ ...lane, nextTimestampMs: Date.now() }),
+    }),
   'a lane has decided what lies one delivery ahead': (parts) =>
     withStore(parts, {
       readStandings: async (topic) =>
-        (await parts.store.readStandings(topic)).map((lane) => ({ ...lane, nextOffset: lane.nextOffset + 3 })),
+        (await parts.store.readStandings(topic)).map((lane) => ({
+          ...lane,
+          nextOffset: lane.nextOffset + 3,
+        })),
     }),
 } satisfies Record<string, (parts: Parts) => Parts>;
 
 /** Changes where partitions end, for lanes that ask about all of them. */
-function asking(parts: Parts, change: (ranges: readonly OffsetRange[]) => readonly OffsetRange[]): Parts {
+function asking(
+  parts: Parts,
+  change: (ranges: readonly OffsetRange[]) => readonly OffsetRange[],
+): Parts {
   return withBroker(parts, {
     offsetRanges: async (topic, partitions) => {
       const ranges = await parts.broker.offsetRanges(topic, partitions);

@@ -17,7 +17,9 @@ export const postgresPlants = {
   // Locks.
   'products are neither locked nor compared': (parts) =>
     stating(parts, (statement) =>
-      isLockOfProducts(statement) ? statement.replace('for update', '') : statement.replace('and products.version = changed.loaded', ''),
+      isLockOfProducts(statement)
+        ? statement.replace('for update', '')
+        : statement.replace('and products.version = changed.loaded', ''),
     ),
   'products are locked after their batches are read': (parts) =>
     withDatabase(parts, {
@@ -25,17 +27,23 @@ export const postgresPlants = {
     }),
   "a lane's row is read, and not locked": (parts) =>
     stating(parts, (statement) => {
-      const columns = /^\s*insert into source_positions[\s\S]+set next_offset = source_positions\.next_offset\s+returning ([\s\S]+)$/.exec(
-        statement,
-      )?.[1];
-      return columns === undefined ? statement : `select ${columns} from source_positions where topic = ? and partition = ?`;
+      const columns =
+        /^\s*insert into source_positions[\s\S]+set next_offset = source_positions\.next_offset\s+returning ([\s\S]+)$/.exec(
+          statement,
+        )?.[1];
+      return columns === undefined
+        ? statement
+        : `select ${columns} from source_positions where topic = ? and partition = ?`;
     }),
   'ids are claimed without the unique key': (parts) =>
     inTransaction(parts, (transaction) => ({
       claim: async (ids) => {
         const { sql } = transaction as SqlUnitOfWork;
         const marks = ids.map(() => '?').join(', ');
-        const found = await sql<{ id: string }>(`select id from processed_commands where scope <> 2 and id in (${marks})`, ids);
+        const found = await sql<{ id: string }>(
+          `select id from processed_commands where scope <> 2 and id in (${marks})`,
+          ids,
+        );
         await transaction.claim(ids);
         return new Set(ids).difference(new Set(found.map(({ id }) => id)));
       },
@@ -68,10 +76,12 @@ export const postgresPlants = {
     }),
   'a transaction that was undone at its commit is taken for committed': (parts) =>
     answeringFor(parts, 'commit', (error) => codeOf(error) === '40001'),
-  'a transaction is not rolled back when its work fails': (parts) => answeringFor(parts, 'rollback'),
+  'a transaction is not rolled back when its work fails': (parts) =>
+    answeringFor(parts, 'rollback'),
 
   // Connections break, or go silent.
-  'a commit whose answer is lost is taken for done': (parts) => answeringFor(parts, 'commit', (error) => !/^40/.test(codeOf(error))),
+  'a commit whose answer is lost is taken for done': (parts) =>
+    answeringFor(parts, 'commit', (error) => !/^40/.test(codeOf(error))),
   'a commit whose answer is lost is taken for undone': (parts) =>
     withStore(parts, {
       transaction: async (lane, expected, work) => {
@@ -90,7 +100,8 @@ export const postgresPlants = {
       },
     }),
   'nobody notices a silent connection': (parts) => withDatabase(parts, { isUnwatched: true }),
-  'a silent connection is used again': (parts) => withDatabase(parts, { isUnwatched: true, connection: usedAgain }),
+  'a silent connection is used again': (parts) =>
+    withDatabase(parts, { isUnwatched: true, connection: usedAgain }),
   'a lane does not open anew after a silent connection': (parts) =>
     withStore(parts, {
       transaction: (lane, expected, work) =>
@@ -112,19 +123,27 @@ function readingBatchesFirst(sql: Sql): Sql {
     if (isLockOfProducts(statement)) {
       const skus: readonly string[] = JSON.parse(String(parameters?.[0])).flat();
       const batches = `select ${BATCH} from batches where sku in (${skus.map(() => '?').join(', ')})`;
-      for (const batch of await sql<{ reference: string }>(batches, skus)) former.set(batch.reference, batch);
+      for (const batch of await sql<{ reference: string }>(batches, skus))
+        former.set(batch.reference, batch);
     }
     const rows = await sql<{ reference: string }>(statement, parameters);
-    return READS_BATCHES.test(statement) ? rows.map((row) => ({ ...row, ...former.get(row.reference) })) : rows;
+    return READS_BATCHES.test(statement)
+      ? rows.map((row) => ({ ...row, ...former.get(row.reference) }))
+      : rows;
   };
   return Object.assign(read as Sql, { run: sql.run });
 }
 
 const BATCH = 'id, reference, sku, quantity, eta, allocated_quantity';
-const READS_BATCHES = /^\s*select id, reference, (?:batches\.)?sku, quantity, eta, allocated_quantity\s/;
+const READS_BATCHES =
+  /^\s*select id, reference, (?:batches\.)?sku, quantity, eta, allocated_quantity\s/;
 
 /** Answers a statement in the server's place: at once, or when it fails in a certain way. */
-function answeringFor(parts: Parts, statement: string, isMeant?: (error: unknown) => boolean): Parts {
+function answeringFor(
+  parts: Parts,
+  statement: string,
+  isMeant?: (error: unknown) => boolean,
+): Parts {
   const nothing = { rows: [], changes: 0 };
   const spoil = (connection: Connection) => {
     const query = connection.query.bind(connection);

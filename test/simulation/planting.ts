@@ -28,8 +28,14 @@ export interface Parts {
 export type Publish = TransactionalProducer['publish'];
 export type Handle = PartitionOwner['handle'];
 
-export const withBroker = (parts: Parts, methods: Partial<Broker>): Parts => ({ ...parts, broker: over(parts.broker, methods) });
-export const withStore = (parts: Parts, methods: Partial<LaneStore>): Parts => ({ ...parts, store: over(parts.store, methods) });
+export const withBroker = (parts: Parts, methods: Partial<Broker>): Parts => ({
+  ...parts,
+  broker: over(parts.broker, methods),
+});
+export const withStore = (parts: Parts, methods: Partial<LaneStore>): Parts => ({
+  ...parts,
+  store: over(parts.store, methods),
+});
 
 /** Changes how the machine's lanes reach their database. */
 export function withDatabase(parts: Parts, flaws: Flaws): Parts {
@@ -46,7 +52,10 @@ export function stating(parts: Parts, change: (statement: string) => string): Pa
 }
 
 /** Changes how deliveries reach their owner. */
-export function handling(parts: Parts, handle: (records: Parameters<Handle>[0], owner: Handle) => Promise<void>): Parts {
+export function handling(
+  parts: Parts,
+  handle: (records: Parameters<Handle>[0], owner: Handle) => Promise<void>,
+): Parts {
   return withBroker(parts, {
     consume: ({ assigned, ...options }) =>
       parts.broker.consume({
@@ -60,15 +69,23 @@ export function handling(parts: Parts, handle: (records: Parameters<Handle>[0], 
 }
 
 /** Changes what the work of a transaction does it with. */
-export function inTransaction(parts: Parts, change: (transaction: LaneTransaction) => Partial<LaneTransaction>): Parts {
+export function inTransaction(
+  parts: Parts,
+  change: (transaction: LaneTransaction) => Partial<LaneTransaction>,
+): Parts {
   return withStore(parts, {
     transaction: (lane, expected, work) =>
-      parts.store.transaction(lane, expected, (transaction) => work(over(transaction, change(transaction)))),
+      parts.store.transaction(lane, expected, (transaction) =>
+        work(over(transaction, change(transaction))),
+      ),
   });
 }
 
 /** Changes what a transaction takes for parked. */
-export function reading(parts: Parts, change: (parked: readonly ParkedCommand[]) => readonly ParkedCommand[]): Parts {
+export function reading(
+  parts: Parts,
+  change: (parked: readonly ParkedCommand[]) => readonly ParkedCommand[],
+): Parts {
   return inTransaction(parts, (transaction) => ({
     readParked: async (commands, willPark) => {
       const parked = await transaction.readParked(commands, willPark);
@@ -80,23 +97,39 @@ export function reading(parts: Parts, change: (parked: readonly ParkedCommand[])
 export const isFailed = ({ behind }: ParkedCommand) => behind.length === 0;
 
 /** Changes what a transaction commits. */
-export function committing(parts: Parts, change: (progress: LaneProgress) => LaneProgress | Promise<LaneProgress>): Parts {
+export function committing(
+  parts: Parts,
+  change: (progress: LaneProgress) => LaneProgress | Promise<LaneProgress>,
+): Parts {
   return withStore(parts, {
-    transaction: (lane, expected, work) => parts.store.transaction(lane, expected, async (transaction) => change(await work(transaction))),
+    transaction: (lane, expected, work) =>
+      parts.store.transaction(lane, expected, async (transaction) =>
+        change(await work(transaction)),
+      ),
   });
 }
 
 /** One transaction commits `first` of the progress, a second one the rest. */
-export function inTwo(parts: Parts, first: (whole: LaneProgress, stood: LaneProgress['next']) => LaneProgress): Parts {
+export function inTwo(
+  parts: Parts,
+  first: (whole: LaneProgress, stood: LaneProgress['next']) => LaneProgress,
+): Parts {
   return withStore(parts, {
     transaction: async (lane, expected, work) => {
       let whole: LaneProgress | undefined;
-      const { next, outbox } = await parts.store.transaction(lane, expected, async (transaction) => {
-        whole = await work(transaction);
-        return first(whole, expected);
-      });
+      const { next, outbox } = await parts.store.transaction(
+        lane,
+        expected,
+        async (transaction) => {
+          whole = await work(transaction);
+          return first(whole, expected);
+        },
+      );
       const { outbox: all, ...rest } = whole as LaneProgress;
-      await parts.store.transaction(lane, next, async () => ({ ...rest, outbox: outbox.length > 0 ? [] : all }));
+      await parts.store.transaction(lane, next, async () => ({
+        ...rest,
+        outbox: outbox.length > 0 ? [] : all,
+      }));
       return { ...rest, outbox: all };
     },
   });
@@ -114,12 +147,19 @@ export async function atOnce(
 }
 
 /** Changes what commands have led to. */
-export function happening(parts: Parts, change: (events: readonly Event[]) => readonly Event[]): Parts {
+export function happening(
+  parts: Parts,
+  change: (events: readonly Event[]) => readonly Event[],
+): Parts {
   return answering(parts, () => {}, change);
 }
 
 /** Does something before a command is handled, and changes what it has led to. */
-export function answering(parts: Parts, before: (command: Command) => void, change = (events: readonly Event[]) => events): Parts {
+export function answering(
+  parts: Parts,
+  before: (command: Command) => void,
+  change = (events: readonly Event[]) => events,
+): Parts {
   const { bus } = parts.answering;
   const handle: MessageBus['handle'] = async (command, unitOfWork) => {
     before(command);
@@ -146,7 +186,10 @@ export function publishing(parts: Parts, publishBy: (way: Way) => Publish): Part
 }
 
 /** Changes the records on their way out. */
-export function sending(parts: Parts, change: (record: OutgoingRecord) => readonly OutgoingRecord[]): Parts {
+export function sending(
+  parts: Parts,
+  change: (record: OutgoingRecord) => readonly OutgoingRecord[],
+): Parts {
   return publishing(
     parts,
     ({ producer }) =>
@@ -161,12 +204,18 @@ export function moving(parts: Parts, by: number): Parts {
     parts,
     ({ producer }) =>
       (records, position) =>
-        producer.publish(records, position && { ...position, nextOffset: position.nextOffset + by }),
+        producer.publish(
+          records,
+          position && { ...position, nextOffset: position.nextOffset + by },
+        ),
   );
 }
 
 export function torn(record: OutgoingRecord): readonly OutgoingRecord[] {
   if (record.headers.ce_type !== 'CompositeDomainEvent') return [record];
   const { events } = JSON.parse(String(record.value));
-  return [events.slice(0, 1), events.slice(1)].map((part) => ({ ...record, value: JSON.stringify({ events: part }) }));
+  return [events.slice(0, 1), events.slice(1)].map((part) => ({
+    ...record,
+    value: JSON.stringify({ events: part }),
+  }));
 }

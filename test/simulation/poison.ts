@@ -30,7 +30,9 @@ export class Poison {
   /** @param body of a command, as it was sent */
   isIn(body: object): boolean {
     const incoming = readCommand({ value: Buffer.from(JSON.stringify(body)), headers: {} }, '');
-    return incoming.kind === 'command' && this.#isPoison.get(JSON.stringify(incoming.command)) === true;
+    return (
+      incoming.kind === 'command' && this.#isPoison.get(JSON.stringify(incoming.command)) === true
+    );
   }
 
   into(bus: MessageBus): MessageBus {

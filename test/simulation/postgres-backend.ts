@@ -1,5 +1,8 @@
 import { codeOf } from '../../src/adapters/database/errors.ts';
-import { POSTGRES_ASLEEP_MS, POSTGRES_LOCK_TIMEOUT_MS } from '../../src/adapters/database/options.ts';
+import {
+  POSTGRES_ASLEEP_MS,
+  POSTGRES_LOCK_TIMEOUT_MS,
+} from '../../src/adapters/database/options.ts';
 import type { OpenTransaction, OpenTransactions, Result } from './open-transactions.ts';
 import { BlockedError, type RowLocks } from './row-locks.ts';
 import type { World } from './world.ts';
@@ -76,7 +79,11 @@ export class Backend {
     return this.#transaction !== null;
   }
 
-  execute(statement: string, parameters: readonly unknown[], answer: (outcome: Outcome) => void): void {
+  execute(
+    statement: string,
+    parameters: readonly unknown[],
+    answer: (outcome: Outcome) => void,
+  ): void {
     if (this.#isTerminated) return;
     this.#turn += 1;
     this.#isBusy = true;
@@ -91,7 +98,8 @@ export class Backend {
     else if (statement === 'rollback') this.#rollBack(done);
     else if (this.#hasFailed && statement === 'commit') this.#rollBack(done);
     else if (this.#hasFailed) done({ error: sqlError('25P02', 'current transaction is aborted') });
-    else if (this.#isUndoneForAnother(statement)) done(this.#fail(sqlError('40001', 'could not serialize access')));
+    else if (this.#isUndoneForAnother(statement))
+      done(this.#fail(sqlError('40001', 'could not serialize access')));
     else if (statement === 'commit') this.#commit(done);
     else this.#attempt(statement, parameters, done);
   }
@@ -134,21 +142,38 @@ export class Backend {
   }
 
   /** Runs the statement; if it must wait, from the beginning when it may be its turn. */
-  #attempt(statement: string, parameters: readonly unknown[], done: (outcome: Outcome) => void): void {
+  #attempt(
+    statement: string,
+    parameters: readonly unknown[],
+    done: (outcome: Outcome) => void,
+  ): void {
     const { transactions, locks, happens } = this.#server;
     try {
       const advisoryLock = ADVISORY_LOCK.exec(statement)?.[1];
-      if (advisoryLock && this.#transaction) locks.take(this.#transaction, `advisory lock ${advisoryLock}`);
-      done({ result: advisoryLock ? NOTHING : transactions.run(this.#transaction, statement, parameters) });
+      if (advisoryLock && this.#transaction)
+        locks.take(this.#transaction, `advisory lock ${advisoryLock}`);
+      done({
+        result: advisoryLock ? NOTHING : transactions.run(this.#transaction, statement, parameters),
+      });
     } catch (error) {
       if (error instanceof BlockedError && this.#transaction) {
         happens('wait for a lock');
-        this.#wait(this.#transaction, error.key, () => this.#attempt(statement, parameters, done), done);
+        this.#wait(
+          this.#transaction,
+          error.key,
+          () => this.#attempt(statement, parameters, done),
+          done,
+        );
       } else done(this.#fail(error as Error));
     }
   }
 
-  #wait(transaction: OpenTransaction, key: string, again: () => void, done: (outcome: Outcome) => void): void {
+  #wait(
+    transaction: OpenTransaction,
+    key: string,
+    again: () => void,
+    done: (outcome: Outcome) => void,
+  ): void {
     const { world, locks, happens } = this.#server;
     let isOver = false;
     const giveUp = (what: string, error: Error) => {
@@ -163,17 +188,24 @@ export class Backend {
       again();
     });
     world.after(DEADLOCK_TIMEOUT_MS, () => {
-      if (isWaiting() && locks.isInDeadlock(transaction)) giveUp('deadlock', sqlError('40P01', `deadlock detected, at ${key}`));
+      if (isWaiting() && locks.isInDeadlock(transaction))
+        giveUp('deadlock', sqlError('40P01', `deadlock detected, at ${key}`));
     });
     world.after(POSTGRES_LOCK_TIMEOUT_MS, () => {
-      if (isWaiting()) giveUp('lock time-out', sqlError('55P03', `canceling statement due to lock timeout, at ${key}`));
+      if (isWaiting())
+        giveUp(
+          'lock time-out',
+          sqlError('55P03', `canceling statement due to lock timeout, at ${key}`),
+        );
     });
   }
 
   #isUndoneForAnother(statement: string): boolean {
     const { world, serializationFailureRate, happens } = this.#server;
     if (!this.#transaction || !world.isTroubled || serializationFailureRate === 0) return false;
-    const isUndone = world.chance(serializationFailureRate * (statement === 'commit' ? TIMES_AT_COMMIT : 1));
+    const isUndone = world.chance(
+      serializationFailureRate * (statement === 'commit' ? TIMES_AT_COMMIT : 1),
+    );
     if (isUndone) happens('serialization failure');
     return isUndone;
   }

@@ -62,7 +62,8 @@ export class Connection {
       this.machine.hears(() => void this.query(statement, parameters).then(resolve, reject));
       return promise;
     }
-    if (this.connection.stream.destroyed) return Promise.reject(new Error('Client has encountered a connection error'));
+    if (this.connection.stream.destroyed)
+      return Promise.reject(new Error('Client has encountered a connection error'));
     this.#pending.add(reject);
     this.#send(statement, parameters, (outcome) => {
       this.#pending.delete(reject);
@@ -95,7 +96,8 @@ export class Connection {
     const { world } = this.#server;
     const what = short(statement);
     const { thereMs, backMs, ...journey } = world.journey(what);
-    const isCutOff = what === 'commit' && world.isTroubled && world.chance(this.#server.commitLossRate);
+    const isCutOff =
+      what === 'commit' && world.isTroubled && world.chance(this.#server.commitLossRate);
     const isLost = journey.isLost || (isCutOff && world.chance(0.5));
     const isAnswerLost = journey.isAnswerLost || isCutOff;
     if (isLost) this.#break(what);
@@ -104,7 +106,12 @@ export class Connection {
       // On a silent connection nothing arrives.
       if (this.#isSilent) return;
       this.#backend.execute(statement, parameters, (outcome) => {
-        world.trace(this.machine.name, what, isAnswerLost ? 'ANSWER LOST' : '', 'error' in outcome ? outcome.error : '');
+        world.trace(
+          this.machine.name,
+          what,
+          isAnswerLost ? 'ANSWER LOST' : '',
+          'error' in outcome ? outcome.error : '',
+        );
         if (isAnswerLost) this.#break(what);
         else world.after(backMs, () => this.#reach(() => hear(outcome)));
       });
@@ -144,7 +151,10 @@ type Listener = (...told: readonly never[]) => void;
 export class Pool {
   readonly #connect: () => Promise<Connection>;
   readonly #listeners = new Map<string, Listener>();
-  readonly #idle: { readonly connection: Connection; readonly timer: ReturnType<typeof setTimeout> }[] = [];
+  readonly #idle: {
+    readonly connection: Connection;
+    readonly timer: ReturnType<typeof setTimeout>;
+  }[] = [];
 
   constructor(connect: () => Promise<Connection>) {
     this.#connect = connect;

@@ -5,9 +5,11 @@ export interface Translated {
   readonly locks: string | null;
 }
 
-const ROWS = /from jsonb_array_elements\(\?::jsonb\) with ordinality as rows \(value, place\) order by place/g;
+const ROWS =
+  /from jsonb_array_elements\(\?::jsonb\) with ordinality as rows \(value, place\) order by place/g;
 const FIELD = /\(value->>(\d+)\)::(?:text|bigint)/g;
-const TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' || extract(epoch from pg_postmaster_start_time())";
+const TIMELINE =
+  "left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' || extract(epoch from pg_postmaster_start_time())";
 const FOR_UPDATE = /^\s*select ([\s\S]+?) from (\w+)([\s\S]*?)\s+for update\s*$/;
 
 /** In front of what `select … for update` asks for: the key of each row. */
@@ -16,7 +18,10 @@ export const KEY = 'locked_key_';
 const translated = new Map<string, Translated>();
 
 /** @param keyOf the columns of a table's primary key */
-export function translate(statement: string, keyOf: (table: string) => readonly string[]): Translated {
+export function translate(
+  statement: string,
+  keyOf: (table: string) => readonly string[],
+): Translated {
   const known = translated.get(statement);
   if (known) return known;
   const text = statement
@@ -25,8 +30,15 @@ export function translate(statement: string, keyOf: (table: string) => readonly 
     .replaceAll(FIELD, "json_extract(value, '$[$1]')")
     .replaceAll(TIMELINE, 'timeline()');
   const [, columns, table, rest] = FOR_UPDATE.exec(text) ?? [];
-  const keys = table === undefined ? [] : keyOf(table).map((column, index) => `${table}.${column} as ${KEY}${index}`);
-  const found = { text: table === undefined ? text : `select ${[...keys, columns].join(', ')} from ${table}${rest}`, locks: table ?? null };
+  const keys =
+    table === undefined
+      ? []
+      : keyOf(table).map((column, index) => `${table}.${column} as ${KEY}${index}`);
+  const found = {
+    text:
+      table === undefined ? text : `select ${[...keys, columns].join(', ')} from ${table}${rest}`,
+    locks: table ?? null,
+  };
   translated.set(statement, found);
   return found;
 }

@@ -60,7 +60,11 @@ export class RowLocks<Transaction extends object> {
   /** Whether the transaction waits for one that, in the end, waits for it. */
   isInDeadlock(transaction: Transaction): boolean {
     const seen = new Set<Transaction>();
-    for (let next = this.#waitsFor(transaction); next && !seen.has(next); next = this.#waitsFor(next)) {
+    for (
+      let next = this.#waitsFor(transaction);
+      next && !seen.has(next);
+      next = this.#waitsFor(next)
+    ) {
       if (next === transaction) return true;
       seen.add(next);
     }

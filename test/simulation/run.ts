@@ -42,12 +42,17 @@ async function main({ histories, minutes, seed, plant, everyPlant }: Options): P
     return;
   }
   const startedMs = performance.now();
-  const isOver = (begun: number) => (minutes === undefined ? begun >= histories : performance.now() - startedMs > minutes * 60_000);
+  const isOver = (begun: number) =>
+    minutes === undefined ? begun >= histories : performance.now() - startedMs > minutes * 60_000;
   await runMany(path, isOver, plant);
 }
 
 /** Runs histories on all processors until it is over, or one of them is wrong. */
-async function runMany(path: string, isOver: (begun: number) => boolean, plant: PlantedBug | undefined): Promise<void> {
+async function runMany(
+  path: string,
+  isOver: (begun: number) => boolean,
+  plant: PlantedBug | undefined,
+): Promise<void> {
   const firstSeed = Math.floor(Math.random() * 1e9);
   say(`The first seed is ${firstSeed}`);
   const startedMs = performance.now();
@@ -60,9 +65,13 @@ async function runMany(path: string, isOver: (begun: number) => boolean, plant: 
       const task: Task = { seed: firstSeed + begun, plant };
       begun += 1;
       worker.postMessage(task);
-      const outcome = await once(worker, 'message').then(([outcome]: Outcome[]) => outcome as Outcome, thrown);
+      const outcome = await once(worker, 'message').then(
+        ([outcome]: Outcome[]) => outcome as Outcome,
+        thrown,
+      );
       if (isWrong) break;
-      for (const [fault, count] of outcome.faults) faults.set(fault, (faults.get(fault) ?? 0) + count);
+      for (const [fault, count] of outcome.faults)
+        faults.set(fault, (faults.get(fault) ?? 0) + count);
       done += 1;
       progress(`${done} histories`);
       isWrong = outcome.violations.length > 0;
@@ -70,12 +79,24 @@ async function runMany(path: string, isOver: (begun: number) => boolean, plant: 
     }
     await worker.terminate();
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, async (_, index) => work(await startWorker(path, index))));
+  await Promise.all(
+    Array.from({ length: availableParallelism() }, async (_, index) =>
+      work(await startWorker(path, index)),
+    ),
+  );
   if (isWrong) return;
   progress('');
   const perMinute = Math.round((done / (performance.now() - startedMs)) * 60_000);
-  say(`${done} histories, ${perMinute} a minute, nothing lost, nothing twice; through these faults:`);
-  say(JSON.stringify(Object.fromEntries([...faults].sort(([one], [other]) => (one < other ? -1 : 1))), null, 1));
+  say(
+    `${done} histories, ${perMinute} a minute, nothing lost, nothing twice; through these faults:`,
+  );
+  say(
+    JSON.stringify(
+      Object.fromEntries([...faults].sort(([one], [other]) => (one < other ? -1 : 1))),
+      null,
+      1,
+    ),
+  );
 }
 
 /** A plant that is being looked for. */
@@ -95,13 +116,22 @@ async function tryEveryPlant(path: string, histories: number): Promise<void> {
   const work = async (index: number) => {
     let worker = await startWorker(path, index);
     for (let plant = names.shift(); plant; plant = names.shift()) {
-      const search: Search = { plant, wanted: new Set(kindsShownBy(plant)), found: new Map(), tried: 0 };
+      const search: Search = {
+        plant,
+        wanted: new Set(kindsShownBy(plant)),
+        found: new Map(),
+        tried: 0,
+      };
       while (search.tried < histories && !isFound(search)) {
         const task: Task = { seed: firstSeed + search.tried, plant };
         worker.postMessage(task);
-        const outcome = await once(worker, 'message').then(([outcome]: Outcome[]) => outcome as Outcome, thrown);
+        const outcome = await once(worker, 'message').then(
+          ([outcome]: Outcome[]) => outcome as Outcome,
+          thrown,
+        );
         search.tried += 1;
-        for (const { kind } of outcome.violations) if (!search.found.has(kind)) search.found.set(kind, search.tried);
+        for (const { kind } of outcome.violations)
+          if (!search.found.has(kind)) search.found.set(kind, search.tried);
         if (search.found.has('thrown')) {
           worker = await startWorker(path, index);
           break;
@@ -114,7 +144,8 @@ async function tryEveryPlant(path: string, histories: number): Promise<void> {
   await Promise.all(Array.from({ length: availableParallelism() }, (_, index) => work(index)));
 }
 
-const isFound = ({ wanted, found }: Search) => found.size > 0 && [...wanted].every((kind) => found.has(kind));
+const isFound = ({ wanted, found }: Search) =>
+  found.size > 0 && [...wanted].every((kind) => found.has(kind));
 
 /** Each has a database, and a clock and chance, of its own. */
 async function startWorker(template: string, index: number): Promise<Worker> {
@@ -125,13 +156,18 @@ async function startWorker(template: string, index: number): Promise<Worker> {
 
 /** The judge, or the service outside of any promise, threw: that belongs to the seed as well. */
 function thrown(error: Error): Outcome {
-  return { violations: [{ kind: 'thrown', detail: error.stack ?? String(error) }], faults: new Map() };
+  return {
+    violations: [{ kind: 'thrown', detail: error.stack ?? String(error) }],
+    faults: new Map(),
+  };
 }
 
 function reportWrong(seed: number, { violations }: Outcome, plant: PlantedBug | undefined): void {
   progress('');
   for (const { kind, detail } of violations) say(`${kind}: ${detail}`);
-  say(`\nThe history of seed ${seed} is wrong. Read it: npm run simulate -- --seed ${seed}${plant ? ` --plant '${plant}'` : ''}`);
+  say(
+    `\nThe history of seed ${seed} is wrong. Read it: npm run simulate -- --seed ${seed}${plant ? ` --plant '${plant}'` : ''}`,
+  );
   process.exitCode = 1;
 }
 
@@ -140,12 +176,24 @@ process.stdout.once('error', () => process.exit());
 process.once('SIGINT', () => process.exit(130));
 
 await new Command('simulate')
-  .description('runs the service on simulated machines, logs and databases, with faults, and judges each history')
+  .description(
+    'runs the service on simulated machines, logs and databases, with faults, and judges each history',
+  )
   .addOption(new Option('--histories <n>', 'how many').default(2_000).argParser(positive))
   .option('--minutes <n>', 'run for so long instead', positive)
   .option('--seed <n>', 'run this history alone, and tell it', positive)
-  .addOption(new Option('--plant <bug>', 'put a bug into the service, to see it found').choices(Object.keys(plants)))
-  .option('--every-plant', 'look for each of these bugs, in so many histories at most, and tell what shows it')
-  .addHelpText('after', '\nExamples:\n  $ npm run simulate -- --minutes 30\n  $ npm run simulate -- --seed 4711 | less')
+  .addOption(
+    new Option('--plant <bug>', 'put a bug into the service, to see it found').choices(
+      Object.keys(plants),
+    ),
+  )
+  .option(
+    '--every-plant',
+    'look for each of these bugs, in so many histories at most, and tell what shows it',
+  )
+  .addHelpText(
+    'after',
+    '\nExamples:\n  $ npm run simulate -- --minutes 30\n  $ npm run simulate -- --seed 4711 | less',
+  )
   .action(main)
   .parseAsync();

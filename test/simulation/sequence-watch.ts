@@ -18,7 +18,11 @@ export class SequenceWatch {
     for (const sku of skus) {
       const seen = this.#seen.get(sku) as Set<number>;
       const last = Math.max(...seen);
-      if (last !== seen.size) this.violations.push({ kind: 'ahead', detail: `${sku}: ${last} is out with ${seen.size} events` });
+      if (last !== seen.size)
+        this.violations.push({
+          kind: 'ahead',
+          detail: `${sku}: ${last} is out with ${seen.size} events`,
+        });
     }
   }
 }
@@ -35,7 +39,13 @@ function parsed(text: string) {
 function sequencesOf({ value, headers }: LogRecord): (readonly [sku: string, sequence: number])[] {
   const data = headers.ce_type === undefined ? null : parsed(String(value));
   if (data === null) return [];
-  if (String(headers.ce_type) !== 'CompositeDomainEvent') return headers.ce_sequence ? [[data.sku, Number(headers.ce_sequence)]] : [];
-  const events = data.events as readonly { readonly sequence?: string; readonly data: { readonly sku: string } }[];
-  return events.flatMap((event) => (event.sequence === undefined ? [] : [[event.data.sku, Number(event.sequence)] as const]));
+  if (String(headers.ce_type) !== 'CompositeDomainEvent')
+    return headers.ce_sequence ? [[data.sku, Number(headers.ce_sequence)]] : [];
+  const events = data.events as readonly {
+    readonly sequence?: string;
+    readonly data: { readonly sku: string };
+  }[];
+  return events.flatMap((event) =>
+    event.sequence === undefined ? [] : [[event.data.sku, Number(event.sequence)] as const],
+  );
 }

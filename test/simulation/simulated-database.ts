@@ -63,7 +63,9 @@ export class DatabaseFile {
     this.writer = preparedOnce(writer);
     this.reader = preparedOnce(new SqliteDatabase(file, { readonly: true }));
     const tables = writer
-      .prepare<[], string>(`select name from sqlite_schema where type = 'table' and name <> 'mikro_orm_migrations'`)
+      .prepare<[], string>(
+        `select name from sqlite_schema where type = 'table' and name <> 'mikro_orm_migrations'`,
+      )
       .pluck();
     this.#emptied = tables.all().map((table) => writer.prepare(`delete from ${table}`));
   }
@@ -127,9 +129,15 @@ export class SimulatedDatabase implements SimulatedServer {
 
   connect(machine: Machine, { sql: changed = (sql) => sql }: Flaws = {}): Database {
     const query = (statement: string, parameters: readonly unknown[] = []) =>
-      this.#world.request(machine, short(statement), () => this.#file.reader(statement).all(parameters)).catch(rethrow);
-    const transaction = (work: (sql: Sql) => Promise<unknown>) => this.#transaction(machine, (sql) => work(changed(sql)));
-    const getSession = async (work: (session: Session) => Promise<unknown>, onError: (error: unknown) => void = () => {}) => {
+      this.#world
+        .request(machine, short(statement), () => this.#file.reader(statement).all(parameters))
+        .catch(rethrow);
+    const transaction = (work: (sql: Sql) => Promise<unknown>) =>
+      this.#transaction(machine, (sql) => work(changed(sql)));
+    const getSession = async (
+      work: (session: Session) => Promise<unknown>,
+      onError: (error: unknown) => void = () => {},
+    ) => {
       const { result, session } = (await transaction(async (sql) => {
         const session = new SqlUnitOfWork(null as never, sql, 'sqlite');
         const result = await work(session);
@@ -160,7 +168,8 @@ export class SimulatedDatabase implements SimulatedServer {
       return result.catch(rethrow);
     };
     const sql = Object.assign(
-      (statement: string, parameters: readonly unknown[] = []) => send(statement, () => all(this.#file.writer(statement), parameters)),
+      (statement: string, parameters: readonly unknown[] = []) =>
+        send(statement, () => all(this.#file.writer(statement), parameters)),
       {
         run: (statement: string, parameters: readonly unknown[] = []) =>
           send(statement, () => this.#file.writer(statement).run(parameters).changes),
@@ -172,7 +181,8 @@ export class SimulatedDatabase implements SimulatedServer {
       return result;
     } catch (error) {
       // The connection is given up, and the server notices.
-      if (!machine.isDead) this.#world.after(1, () => this.#open === transaction && this.#end('rollback'));
+      if (!machine.isDead)
+        this.#world.after(1, () => this.#open === transaction && this.#end('rollback'));
       throw error;
     }
   }
@@ -194,7 +204,9 @@ export class SimulatedDatabase implements SimulatedServer {
         });
       if (isOurs) return transaction;
       if (this.#world.nowMs > giveUpAtMs) throw new TroubleError('The database is locked');
-      await new Promise<void>((resolve) => this.#world.after(BUSY_RETRY_MS, () => machine.hears(resolve)));
+      await new Promise<void>((resolve) =>
+        this.#world.after(BUSY_RETRY_MS, () => machine.hears(resolve)),
+      );
     }
   }
 

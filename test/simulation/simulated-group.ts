@@ -103,16 +103,21 @@ export class SimulatedGroup {
   #dismiss(member: Member): void {
     if (!this.#members.includes(member)) return;
     this.#members = this.#members.filter((each) => each !== member);
-    for (const assignment of this.#assignments) if (assignment.holder === member) assignment.holder = null;
+    for (const assignment of this.#assignments)
+      if (assignment.holder === member) assignment.holder = null;
     this.#rebalance();
   }
 
   /** Each member hears of it with its next heartbeat: until then it works on. */
   #rebalance(): void {
     this.#generation += 1;
-    this.#world.trace(`generation ${this.#generation}: ${this.#members.map(({ machine }) => machine.name)}`);
+    this.#world.trace(
+      `generation ${this.#generation}: ${this.#members.map(({ machine }) => machine.name)}`,
+    );
     if (this.#isCooperative) this.#share();
-    else for (const [partition, assignment] of this.#assignments.entries()) assignment.target = this.#dealt(partition);
+    else
+      for (const [partition, assignment] of this.#assignments.entries())
+        assignment.target = this.#dealt(partition);
   }
 
   /** Everybody gets something else each time. */
@@ -132,12 +137,15 @@ export class SimulatedGroup {
     const open: (readonly [Assignment, number])[] = [];
     for (const [partition, assignment] of this.#assignments.entries()) {
       const { target } = assignment;
-      const mayKeep = target && this.#willing(partition).includes(target) && (counts.get(target) ?? 0) < quota;
+      const mayKeep =
+        target && this.#willing(partition).includes(target) && (counts.get(target) ?? 0) < quota;
       if (mayKeep) give(assignment, target);
       else open.push([assignment, partition]);
     }
     for (const [assignment, partition] of open) {
-      const [least = null] = this.#willing(partition).toSorted((a, b) => (counts.get(a) ?? 0) - (counts.get(b) ?? 0));
+      const [least = null] = this.#willing(partition).toSorted(
+        (a, b) => (counts.get(a) ?? 0) - (counts.get(b) ?? 0),
+      );
       give(assignment, least);
     }
   }
@@ -155,7 +163,8 @@ export class SimulatedGroup {
     this.#world.after(afterMs, () => {
       if (machine.isDead || machine.isFrozen) {
         if (silentMs > SESSION_TIMEOUT_MS) this.#dismiss(member);
-        if (!machine.isDead || silentMs <= SESSION_TIMEOUT_MS) this.#beat(member, silentMs + afterMs);
+        if (!machine.isDead || silentMs <= SESSION_TIMEOUT_MS)
+          this.#beat(member, silentMs + afterMs);
         return;
       }
       // While the coordinator moves nobody hears anything, and nobody is put out: it starts the sessions anew.
@@ -196,7 +205,11 @@ export class SimulatedGroup {
       const released = () => {
         if (assignment.holder === member && !member.owned.has(partition)) assignment.holder = null;
       };
-      void owned.close().then(() => this.#world.request(member.machine, `gives up ${partition}`, released).catch(released));
+      void owned
+        .close()
+        .then(() =>
+          this.#world.request(member.machine, `gives up ${partition}`, released).catch(released),
+        );
     }
     for (const [partition, assignment] of this.#assignments.entries()) {
       if (assignment.target !== member || assignment.holder !== null) continue;

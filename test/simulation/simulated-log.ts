@@ -57,7 +57,10 @@ interface Log {
 }
 
 /** Told of what a transaction writes, and how it moves the group, when its commit is decided. */
-export type OnCommit = (records: readonly OutgoingRecord[], positions: readonly GroupPosition[]) => void;
+export type OnCommit = (
+  records: readonly OutgoingRecord[],
+  positions: readonly GroupPosition[],
+) => void;
 
 const MAX_MESSAGE_BYTES = 1_000_000;
 /** How long a coordinator that has just moved may be asked for what it does not know yet. */
@@ -78,7 +81,10 @@ export class SimulatedLog {
   readonly #topics = new Map<string, Log[]>();
   readonly #producers = new Map<string, ProducerState>();
   /** Where the group stood before its latest move, and when that was. */
-  readonly #formerOffsets = new Map<number, { readonly offset: number | null; readonly movedMs: number }>();
+  readonly #formerOffsets = new Map<
+    number,
+    { readonly offset: number | null; readonly movedMs: number }
+  >();
   #unsettled = 0;
 
   constructor(world: World, topics: readonly string[], partitions: number, onCommit: OnCommit) {
@@ -89,7 +95,13 @@ export class SimulatedLog {
     for (const topic of topics)
       this.#topics.set(
         topic,
-        Array.from({ length: partitions }, () => ({ entries: [], start: 0, leaderEpoch: 0, readBelow: 0, decidedBelow: 0 })),
+        Array.from({ length: partitions }, () => ({
+          entries: [],
+          start: 0,
+          leaderEpoch: 0,
+          readBelow: 0,
+          decidedBelow: 0,
+        })),
       );
   }
 
@@ -174,14 +186,18 @@ export class SimulatedLog {
   stableOffsets(): readonly (number | null)[] | null {
     this.outages.ask('group');
     if (this.#unsettled > 0) return null;
-    return Array.from({ length: this.partitions }, (_, partition) => this.offsets.get(partition) ?? null);
+    return Array.from(
+      { length: this.partitions },
+      (_, partition) => this.offsets.get(partition) ?? null,
+    );
   }
 
   /** What a coordinator answers to those who do not ask for what is stable: now and then where the group stood before. */
   unstableOffsets(): readonly (number | null)[] {
     return Array.from({ length: this.partitions }, (_, partition) => {
       const former = this.#formerOffsets.get(partition);
-      const isOld = former && this.#world.nowMs - former.movedMs < OLD_OFFSETS_MS && this.#world.chance(0.5);
+      const isOld =
+        former && this.#world.nowMs - former.movedMs < OLD_OFFSETS_MS && this.#world.chance(0.5);
       return isOld ? former.offset : (this.offsets.get(partition) ?? null);
     });
   }
@@ -190,20 +206,26 @@ export class SimulatedLog {
   append(topic: string, partition: number, record: LogRecord): number {
     const { entries, leaderEpoch } = this.#log(topic, partition);
     const taken = received(record, this.#world.nowMs);
-    const offset = entries.push({ record: taken, isMarker: false, leaderEpoch, fate: 'committed' }) - 1;
-    if (this.#world.chance(0.05)) entries.push({ record: taken, isMarker: true, leaderEpoch, fate: 'committed' });
+    const offset =
+      entries.push({ record: taken, isMarker: false, leaderEpoch, fate: 'committed' }) - 1;
+    if (this.#world.chance(0.05))
+      entries.push({ record: taken, isMarker: true, leaderEpoch, fate: 'committed' });
     return offset;
   }
 
   partitionOf({ key }: LogRecord): number {
     if (key === null) return this.#world.between(0, this.partitions - 1);
-    return [...String(key)].reduce((sum, letter) => sum + (letter.codePointAt(0) ?? 0), 0) % this.partitions;
+    return (
+      [...String(key)].reduce((sum, letter) => sum + (letter.codePointAt(0) ?? 0), 0) %
+      this.partitions
+    );
   }
 
   /** Before it, the fate of everything is decided. */
   stableEnd(topic: string, partition: number): number {
     const log = this.#log(topic, partition);
-    while (log.decidedBelow < log.entries.length && log.entries[log.decidedBelow]?.fate !== 'open') log.decidedBelow += 1;
+    while (log.decidedBelow < log.entries.length && log.entries[log.decidedBelow]?.fate !== 'open')
+      log.decidedBelow += 1;
     return log.decidedBelow;
   }
 
@@ -218,16 +240,31 @@ export class SimulatedLog {
   }
 
   /** What a `read_committed` client gets. @throws {TroubleError} the leader moves */
-  fetch(topic: string, partition: number, fromOffset: number, atMost = Number.POSITIVE_INFINITY): ReceivedRecord[] {
+  fetch(
+    topic: string,
+    partition: number,
+    fromOffset: number,
+    atMost = Number.POSITIVE_INFINITY,
+  ): ReceivedRecord[] {
     this.outages.ask(`leader of ${partition}`);
-    const records = this.read(topic, partition, Math.max(fromOffset, this.start(topic, partition)), atMost);
+    const records = this.read(
+      topic,
+      partition,
+      Math.max(fromOffset, this.start(topic, partition)),
+      atMost,
+    );
     const log = this.#log(topic, partition);
     log.readBelow = Math.max(log.readBelow, (records.at(-1)?.offset ?? -1) + 1);
     return records;
   }
 
   /** What a `read_committed` client could ever see, what was deleted since included. */
-  read(topic: string, partition: number, fromOffset: number, atMost = Number.POSITIVE_INFINITY): ReceivedRecord[] {
+  read(
+    topic: string,
+    partition: number,
+    fromOffset: number,
+    atMost = Number.POSITIVE_INFINITY,
+  ): ReceivedRecord[] {
     const found: ReceivedRecord[] = [];
     const entries = this.partition(topic, partition);
     for (let offset = fromOffset; offset < entries.length && found.length < atMost; offset += 1) {
@@ -267,13 +304,23 @@ export class SimulatedLog {
     return true;
   }
 
-  send(transactionalId: string, epoch: number, partition: number, records: readonly OutgoingRecord[]): void {
+  send(
+    transactionalId: string,
+    epoch: number,
+    partition: number,
+    records: readonly OutgoingRecord[],
+  ): void {
     const { transaction } = this.#holder(transactionalId, epoch);
     if (transaction?.state !== 'open') throw new TroubleError('There is no open transaction');
     this.outages.ask(`leader of ${partition}`);
     for (const record of records) {
       const { entries, leaderEpoch } = this.#log(record.topic, partition);
-      const entry: Entry = { record: received(record, this.#world.nowMs), isMarker: false, leaderEpoch, fate: 'open' };
+      const entry: Entry = {
+        record: received(record, this.#world.nowMs),
+        isMarker: false,
+        leaderEpoch,
+        fate: 'open',
+      };
       entries.push(entry);
       transaction.entries.push({ topic: record.topic, partition, entry });
     }
@@ -295,7 +342,8 @@ export class SimulatedLog {
   #holder(transactionalId: string, epoch: number): ProducerState {
     this.outages.ask(`transactions of ${transactionalId}`);
     const state = this.#producers.get(transactionalId);
-    if (state?.epoch !== epoch) throw new FencedError(`Another producer has taken over ${transactionalId}`);
+    if (state?.epoch !== epoch)
+      throw new FencedError(`Another producer has taken over ${transactionalId}`);
     return state;
   }
 
@@ -308,7 +356,12 @@ export class SimulatedLog {
         transaction.entries.map(({ topic, entry }) => ({ topic, ...entry.record })),
         transaction.offsets,
       );
-    const parts = [...Map.groupBy(transaction.entries, ({ topic, partition }) => `${topic}/${partition}`).values()].map((entries) => () => {
+    const parts = [
+      ...Map.groupBy(
+        transaction.entries,
+        ({ topic, partition }) => `${topic}/${partition}`,
+      ).values(),
+    ].map((entries) => () => {
       for (const { entry } of entries) entry.fate = fate;
       const { topic, partition, entry } = entries[0] as (typeof entries)[number];
       const { entries: all, leaderEpoch } = this.#log(topic, partition);
@@ -320,7 +373,10 @@ export class SimulatedLog {
       if (!moves) return;
       this.#unsettled -= 1;
       for (const { partition, nextOffset } of transaction.offsets) {
-        this.#formerOffsets.set(partition, { offset: this.offsets.get(partition) ?? null, movedMs: this.#world.nowMs });
+        this.#formerOffsets.set(partition, {
+          offset: this.offsets.get(partition) ?? null,
+          movedMs: this.#world.nowMs,
+        });
         this.offsets.set(partition, nextOffset);
       }
     };
@@ -355,8 +411,11 @@ export class SimulatedBroker implements Broker {
 
   async openProducer(transactionalId: string): Promise<TransactionalProducer> {
     for (;;) {
-      const epoch = await this.#ask(`opens ${transactionalId}`, () => this.#log.initialise(transactionalId));
-      if (epoch !== null) return new SimulatedProducer(this.#world, this.#log, this.#machine, transactionalId, epoch);
+      const epoch = await this.#ask(`opens ${transactionalId}`, () =>
+        this.#log.initialise(transactionalId),
+      );
+      if (epoch !== null)
+        return new SimulatedProducer(this.#world, this.#log, this.#machine, transactionalId, epoch);
       await this.#wait(RETRY_MS);
     }
   }
@@ -375,7 +434,9 @@ export class SimulatedBroker implements Broker {
   }
 
   endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<EpochEnd> {
-    return this.#ask('reads where an epoch ends', () => this.#log.endOfEpoch(topic, partition, leaderEpoch));
+    return this.#ask('reads where an epoch ends', () =>
+      this.#log.endOfEpoch(topic, partition, leaderEpoch),
+    );
   }
 
   async isCompacted(): Promise<boolean> {
@@ -386,7 +447,11 @@ export class SimulatedBroker implements Broker {
     return this.#ask('reads the ends', () =>
       Array.from({ length: this.#log.partitions }, (_, partition) => {
         this.#log.outages.ask(`leader of ${partition}`);
-        return { partition, beginning: this.#log.start(topic, partition), end: this.#log.stableEnd(topic, partition) };
+        return {
+          partition,
+          beginning: this.#log.start(topic, partition),
+          end: this.#log.stableEnd(topic, partition),
+        };
       }),
     );
   }
@@ -418,10 +483,20 @@ export class SimulatedBroker implements Broker {
     throw new Error('Nobody follows a topic here');
   }
 
-  async read(topic: string, ranges: readonly OffsetRange[], take: (delivery: Delivery) => Promise<void>): Promise<void> {
+  async read(
+    topic: string,
+    ranges: readonly OffsetRange[],
+    take: (delivery: Delivery) => Promise<void>,
+  ): Promise<void> {
     for (const { partition, beginning, end } of ranges) {
-      const records = await this.#ask(`reads ${topic}`, () => this.#log.fetch(topic, partition, beginning));
-      await take({ partition, records: records.filter(({ offset }) => offset < end), nextOffset: end });
+      const records = await this.#ask(`reads ${topic}`, () =>
+        this.#log.fetch(topic, partition, beginning),
+      );
+      await take({
+        partition,
+        records: records.filter(({ offset }) => offset < end),
+        nextOffset: end,
+      });
     }
   }
 
@@ -452,7 +527,13 @@ export class SimulatedProducer implements TransactionalProducer {
   #isClosed = false;
   #dropped: { readonly step: ProducerStep; readonly tries: number } | null = null;
 
-  constructor(world: World, log: SimulatedLog, machine: Machine, transactionalId: string, epoch: number) {
+  constructor(
+    world: World,
+    log: SimulatedLog,
+    machine: Machine,
+    transactionalId: string,
+    epoch: number,
+  ) {
     this.#world = world;
     this.#log = log;
     this.#machine = machine;
@@ -474,7 +555,10 @@ export class SimulatedProducer implements TransactionalProducer {
       );
       await Promise.all([
         Promise.all(sending).then(() => passing('records-sent')),
-        position && this.#ask('sends its offset', () => this.#log.sendOffset(this.#id, this.#epoch, position)),
+        position &&
+          this.#ask('sends its offset', () =>
+            this.#log.sendOffset(this.#id, this.#epoch, position),
+          ),
       ]);
       passing('offset-sent');
       await this.#ask('commits', () => this.#log.commit(this.#id, this.#epoch));
@@ -502,7 +586,8 @@ export class SimulatedProducer implements TransactionalProducer {
   }
 
   async #ask<T>(step: ProducerStep, effect: () => T): Promise<T | undefined> {
-    const ask = () => this.#world.request(this.#machine, `${step} as ${this.#id}@${this.#epoch}`, effect);
+    const ask = () =>
+      this.#world.request(this.#machine, `${step} as ${this.#id}@${this.#epoch}`, effect);
     const dropped = this.#dropped?.step === step ? this.#dropped : null;
     for (let failures = 0; ; failures += 1) {
       try {

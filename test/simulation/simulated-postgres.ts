@@ -1,8 +1,15 @@
 import type { EntityManager } from '@mikro-orm/core';
 import type { Database, Session, Sql } from '../../src/adapters/database/database.ts';
-import { giveUpSilentConnections, type PostgresPool } from '../../src/adapters/database/silent-connections.ts';
+import {
+  giveUpSilentConnections,
+  type PostgresPool,
+} from '../../src/adapters/database/silent-connections.ts';
 import { STATEMENT_TIMEOUT_MS } from '../../src/adapters/database/statement-timeout.ts';
-import { executeBound, type Parameters, runTransaction } from '../../src/adapters/database/transaction.ts';
+import {
+  executeBound,
+  type Parameters,
+  runTransaction,
+} from '../../src/adapters/database/transaction.ts';
 import { SqlUnitOfWork } from '../../src/adapters/database/unit-of-work.ts';
 import { Decisions } from './decisions.ts';
 import type { OpenTransaction } from './open-transactions.ts';
@@ -45,7 +52,15 @@ export class SimulatedPostgres implements SimulatedServer {
     const serializationFailureRate = world.pick(SERIALIZATION_FAILURE_RATES);
     const commits = (transaction: OpenTransaction) => this.#noteDecisions(transaction);
     const commitLossRate = world.pick(COMMIT_LOSS_RATES);
-    this.#server = { world, transactions: file.transactions, locks, serializationFailureRate, commitLossRate, happens, commits };
+    this.#server = {
+      world,
+      transactions: file.transactions,
+      locks,
+      serializationFailureRate,
+      commitLossRate,
+      happens,
+      commits,
+    };
     file.transactions.begin(locks, TIMELINE);
   }
 
@@ -70,19 +85,34 @@ export class SimulatedPostgres implements SimulatedServer {
     for (const connection of this.#of(machine)) connection.silence();
   }
 
-  connect(machine: Machine, { sql: changed = (sql) => sql, connection: spoil = () => {}, isUnwatched = false }: Flaws = {}): Database {
+  connect(
+    machine: Machine,
+    { sql: changed = (sql) => sql, connection: spoil = () => {}, isUnwatched = false }: Flaws = {},
+  ): Database {
     const pool = new Pool(async () => {
-      const connection = await this.#server.world.request(machine, 'connects', () => this.#open(machine));
+      const connection = await this.#server.world.request(machine, 'connects', () =>
+        this.#open(machine),
+      );
       spoil(connection);
       return connection;
     });
-    if (!isUnwatched) giveUpSilentConnections(pool as unknown as PostgresPool, STATEMENT_TIMEOUT_MS);
+    if (!isUnwatched)
+      giveUpSilentConnections(pool as unknown as PostgresPool, STATEMENT_TIMEOUT_MS);
     const em = entityManagerOn(pool);
     const run = <T>(work: (sql: Sql) => Promise<T>) =>
-      runTransaction({ em, dialect: 'postgresql', timeoutMs: STATEMENT_TIMEOUT_MS }, ({ sql }) => work(changed(sql)));
+      runTransaction({ em, dialect: 'postgresql', timeoutMs: STATEMENT_TIMEOUT_MS }, ({ sql }) =>
+        work(changed(sql)),
+      );
     const query = async (statement: string, parameters: Parameters = []) =>
-      (await pool.use((connection) => executeBound(clientOf(connection), 'postgresql', statement, parameters))).rows;
-    const getSession = async (work: (session: Session) => Promise<unknown>, onError: (error: unknown) => void = () => {}) => {
+      (
+        await pool.use((connection) =>
+          executeBound(clientOf(connection), 'postgresql', statement, parameters),
+        )
+      ).rows;
+    const getSession = async (
+      work: (session: Session) => Promise<unknown>,
+      onError: (error: unknown) => void = () => {},
+    ) => {
       const { result, session } = await run(async (sql) => {
         const session = new SqlUnitOfWork(null as never, sql, 'postgresql');
         const result = await work(session);
@@ -98,8 +128,16 @@ export class SimulatedPostgres implements SimulatedServer {
   #noteDecisions(transaction: OpenTransaction): void {
     const { world, transactions } = this.#server;
     const { beganMs } = transaction;
-    for (const { source_partition: partition, next_offset: nextOffset } of transactions.writtenTo('outbox', transaction))
-      this.decisions.note({ partition: Number(partition), nextOffset: Number(nextOffset), beganMs, committedMs: world.nowMs });
+    for (const { source_partition: partition, next_offset: nextOffset } of transactions.writtenTo(
+      'outbox',
+      transaction,
+    ))
+      this.decisions.note({
+        partition: Number(partition),
+        nextOffset: Number(nextOffset),
+        beganMs,
+        committedMs: world.nowMs,
+      });
   }
 
   #open(machine: Machine): Connection {
@@ -109,7 +147,9 @@ export class SimulatedPostgres implements SimulatedServer {
   }
 
   #of(machine: Machine): readonly Connection[] {
-    return this.#connections.filter((each) => each.machine === machine && !each.connection.stream.destroyed);
+    return this.#connections.filter(
+      (each) => each.machine === machine && !each.connection.stream.destroyed,
+    );
   }
 }
 
@@ -118,7 +158,13 @@ type FirstOf<F> = F extends (first: infer First, ...rest: never[]) => unknown ? 
 
 /** The connection, as Kysely hands it out. */
 function clientOf(connection: Connection): Client {
-  const executeQuery = async ({ sql, parameters }: { readonly sql: string; readonly parameters: readonly unknown[] }) => {
+  const executeQuery = async ({
+    sql,
+    parameters,
+  }: {
+    readonly sql: string;
+    readonly parameters: readonly unknown[];
+  }) => {
     const { rows, changes } = await connection.query(sql, parameters);
     return { rows, numAffectedRows: BigInt(changes) };
   };
@@ -129,9 +175,16 @@ function clientOf(connection: Connection): Client {
 function entityManagerOn(pool: Pool): EntityManager {
   const execute = (work: (context: unknown) => Promise<unknown>) =>
     pool.use((connection) => {
-      const provideConnection = (use: (client: Client) => Promise<Client>) => use(clientOf(connection));
+      const provideConnection = (use: (client: Client) => Promise<Client>) =>
+        use(clientOf(connection));
       return work({ getExecutor: () => ({ provideConnection }) });
     });
-  const connection = { ensureConnection: async () => {}, getClient: () => ({ connection: () => ({ execute }) }) };
-  return { getConnection: () => connection, fork: () => ({ setTransactionContext: () => {} }) } as unknown as EntityManager;
+  const connection = {
+    ensureConnection: async () => {},
+    getClient: () => ({ connection: () => ({ execute }) }),
+  };
+  return {
+    getConnection: () => connection,
+    fork: () => ({ setTransactionContext: () => {} }),
+  } as unknown as EntityManager;
 }

@@ -13,9 +13,19 @@ const POINTS_THAT_CANNOT_THROW = 3;
 const HISTORIES_TO_FIND_A_BUG = 500;
 
 const CLUSTER_FAULTS = [
-  ...['group coordinator moves', 'transaction coordinator moves', 'leader moves', 'expelled machine'],
+  ...[
+    'group coordinator moves',
+    'transaction coordinator moves',
+    'leader moves',
+    'expelled machine',
+  ],
   ...['retention of commands', 'retention of unanswered commands', 'retention of events'],
-  ...['offsets vanish', 'offsets vanish among members', 'truncation', 'truncation of what was read'],
+  ...[
+    'offsets vanish',
+    'offsets vanish among members',
+    'truncation',
+    'truncation of what was read',
+  ],
 ];
 
 const DATABASE_FAULTS = [
@@ -27,9 +37,13 @@ const execute = promisify(execFile);
 const program = fileURLToPath(new URL('run.ts', import.meta.url));
 
 /** In a process of its own, whose clock and chance are the simulation's. */
-async function run(...options: string[]): Promise<{ readonly code: number; readonly output: string }> {
+async function run(
+  ...options: string[]
+): Promise<{ readonly code: number; readonly output: string }> {
   try {
-    const { stdout } = await execute(process.execPath, [program, ...options], { maxBuffer: 64 * 1024 * 1024 });
+    const { stdout } = await execute(process.execPath, [program, ...options], {
+      maxBuffer: 64 * 1024 * 1024,
+    });
     return { code: 0, output: stdout };
   } catch (error) {
     const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
@@ -42,8 +56,11 @@ it(`${HISTORIES} histories with fresh seeds, faults at every point among them, l
   process.stdout.write(output.slice(0, output.indexOf('{')));
   expect(code, output).toBe(0);
   const met = Object.keys(JSON.parse(output.slice(output.indexOf('{'))));
-  for (const point of FAULT_POINTS) expect(met).toEqual(expect.arrayContaining([`kill at ${point}`, `stall at ${point}`]));
-  expect(met.filter((fault) => fault.startsWith('throw'))).toHaveLength(FAULT_POINTS.length - POINTS_THAT_CANNOT_THROW);
+  for (const point of FAULT_POINTS)
+    expect(met).toEqual(expect.arrayContaining([`kill at ${point}`, `stall at ${point}`]));
+  expect(met.filter((fault) => fault.startsWith('throw'))).toHaveLength(
+    FAULT_POINTS.length - POINTS_THAT_CANNOT_THROW,
+  );
   expect(met).toEqual(expect.arrayContaining([...CLUSTER_FAULTS, ...DATABASE_FAULTS]));
 }, 1_200_000);
 
@@ -54,7 +71,10 @@ it('the same seed is the same history', async () => {
 }, 60_000);
 
 describe('of all planted bugs, one after the other in one process', () => {
-  const searches = new Map<string, { readonly tried: number; readonly found: Readonly<Record<string, number>> }>();
+  const searches = new Map<
+    string,
+    { readonly tried: number; readonly found: Readonly<Record<string, number>> }
+  >();
 
   beforeAll(async () => {
     const { output } = await run('--every-plant', '--histories', String(HISTORIES_TO_FIND_A_BUG));

@@ -32,7 +32,8 @@ export function rejectedTooEarly(history: History, waitedInVainAt: string): read
   const decisions = decisionsOf(history);
   const making = new Map<string, Decision[]>();
   for (const decision of decisions) {
-    for (const name of decision.events.flatMap(madeKnown)) making.set(name, [...(making.get(name) ?? []), decision]);
+    for (const name of decision.events.flatMap(madeKnown))
+      making.set(name, [...(making.get(name) ?? []), decision]);
   }
   return decisions
     .filter(({ decidedAt }) => decidedAt < waitedInVainAt)
@@ -40,7 +41,10 @@ export function rejectedTooEarly(history: History, waitedInVainAt: string): read
       const names = rejected.events.flatMap(unknownNames);
       const earlier = names
         .flatMap((name) => making.get(name) ?? [])
-        .find(({ acceptedMs, decidedAt }) => acceptedMs < rejected.acceptedMs && decidedAt > rejected.sinceAt);
+        .find(
+          ({ acceptedMs, decidedAt }) =>
+            acceptedMs < rejected.acceptedMs && decidedAt > rejected.sinceAt,
+        );
       const detail = `${rejected.place}: ${names} at ${rejected.sinceAt}, though ${earlier?.place}, decided at ${earlier?.decidedAt}, was accepted before`;
       return earlier ? [{ kind: 'too-early' as const, detail }] : [];
     });
@@ -48,7 +52,12 @@ export function rejectedTooEarly(history: History, waitedInVainAt: string): read
 
 /** What was decided at the first attempt: what waits among the dead letters is decided when somebody sends it again. */
 function decisionsOf({ commands, events, deadLetters }: History): readonly Decision[] {
-  const accepted = new Map(commands.map((record) => [placeOf(record), (record as HistoryRecord & { timestampMs: number }).timestampMs]));
+  const accepted = new Map(
+    commands.map((record) => [
+      placeOf(record),
+      (record as HistoryRecord & { timestampMs: number }).timestampMs,
+    ]),
+  );
   const dead = new Set(deadLetters.map(({ value }) => String(value)));
   const values = new Map(commands.map((record) => [placeOf(record), String(record.value)]));
   return events.flatMap(({ headers, value, madeAt = '', sinceAt = madeAt }) => {
@@ -72,7 +81,10 @@ function toldBy(type: string, value: string): readonly Told[] {
   try {
     const body = JSON.parse(value);
     if (type !== 'CompositeDomainEvent') return [{ ...body, type }];
-    return body.events.map((event: { type: string; data: object }) => ({ ...event.data, type: event.type }));
+    return body.events.map((event: { type: string; data: object }) => ({
+      ...event.data,
+      type: event.type,
+    }));
   } catch {
     // The judge says that it is no event.
     return [];
@@ -88,6 +100,7 @@ function unknownNames({ type, reason, reference, sku, orderid }: Told): readonly
   if (type !== 'CommandRejected') return [];
   if (reason === 'unknown-batch') return [`batch ${reference}`];
   if (reason === 'unknown-sku') return [`sku ${sku}`];
-  if (reason === 'unknown-order') return [sku === undefined ? `order ${orderid}` : `order ${orderid} of ${sku}`];
+  if (reason === 'unknown-order')
+    return [sku === undefined ? `order ${orderid}` : `order ${orderid} of ${sku}`];
   return [];
 }

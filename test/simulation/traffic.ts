@@ -2,7 +2,11 @@ import type { SimulatedLog } from './simulated-log.ts';
 import type { World } from './world.ts';
 
 export const SKUS = ['CHAIR', 'LAMP', 'TABLE', 'SHELF', 'STOOL'];
-const UNREADABLE = ['{"type":"ShipOrder"}', 'no JSON', '{"type":"AllocateOrder","orderid":"o","sku":"LAMP","qty":0}'];
+const UNREADABLE = [
+  '{"type":"ShipOrder"}',
+  'no JSON',
+  '{"type":"AllocateOrder","orderid":"o","sku":"LAMP","qty":0}',
+];
 const ETAS = [null, null, '2026-02-01', '2026-03-01'];
 
 const BURSTS = 5;
@@ -48,30 +52,54 @@ interface Told {
  * Some are sent again, some come twice because their producer tried again, and some late: after what was sent behind them.
  * @param areIdsReused some ids come again with other words, which nobody must hear
  */
-export function sendCommands(world: World, log: SimulatedLog, topic: string, count: number, withinMs: number, areIdsReused: boolean): void {
+export function sendCommands(
+  world: World,
+  log: SimulatedLog,
+  topic: string,
+  count: number,
+  withinMs: number,
+  areIdsReused: boolean,
+): void {
   const sent: Sent[] = [];
   for (const [index, sku] of SKUS.entries())
-    sent.push(command(world, nameOf(world, index), sku, 'CreateBatch', { reference: `${sku}-first`, sku, quantity: 20 }));
+    sent.push(
+      command(world, nameOf(world, index), sku, 'CreateBatch', {
+        reference: `${sku}-first`,
+        sku,
+        quantity: 20,
+      }),
+    );
   while (sent.length < count) sent.push(anything(world, sent, areIdsReused));
   if (world.chance(ENORMOUS_RATE)) sent.push(enormous(world, sent.length));
   // Half of them alone, half of them in bursts, so that a lane has one in hand while it publishes another.
   const bursts = Array.from({ length: BURSTS }, () => world.random() * withinMs);
   const times = sent
-    .map(() => (world.chance(0.5) ? world.random() * withinMs : world.pick(bursts) + world.random() * LONGEST_BURST_MS))
+    .map(() =>
+      world.chance(0.5)
+        ? world.random() * withinMs
+        : world.pick(bursts) + world.random() * LONGEST_BURST_MS,
+    )
     .sort((a, b) => a - b);
   const hasAnyKeys = world.chance(ANY_KEY.historyRate);
   if (hasAnyKeys) sendPairs(world, log, topic, sent.length, withinMs);
   const anyKeyRate = hasAnyKeys ? world.pick(ANY_KEY.commandRates) : 0;
   // What is sent again has the key that it had.
-  const keys = new Map(sent.map((each) => [each, world.chance(anyKeyRate) ? anyKey(world) : each.sku]));
+  const keys = new Map(
+    sent.map((each) => [each, world.chance(anyKeyRate) ? anyKey(world) : each.sku]),
+  );
   for (const [index, each] of sent.entries()) {
     const { value, headers } = each;
     const record = { key: keys.get(each) ?? each.sku, value, headers };
     const append = () => log.append(topic, log.partitionOf(record), record);
     const lateMs = world.chance(0.02) ? world.random() * LATEST_MS : 0;
     world.after((times[index] as number) + lateMs, append);
-    if (world.chance(0.05)) world.after((times[index] as number) + world.random() * LATEST_MS, append);
-    if (areIdsReused) sendAgain(world, log, topic, each, { key: record.key, atMs: (times[index] as number) + lateMs });
+    if (world.chance(0.05))
+      world.after((times[index] as number) + world.random() * LATEST_MS, append);
+    if (areIdsReused)
+      sendAgain(world, log, topic, each, {
+        key: record.key,
+        atMs: (times[index] as number) + lateMs,
+      });
   }
 }
 
@@ -86,17 +114,26 @@ function sendAgain(
   const dice = world.random();
   if (dice > AGAIN.sameRate + AGAIN.otherRate || sent.name.id === undefined) return;
   const orderid = `once-more-${sent.name.source}-${sent.name.id}`;
-  const other = () => command(world, sent.name, sent.sku, 'AllocateOrder', { orderid, sku: sent.sku, qty: 1 });
+  const other = () =>
+    command(world, sent.name, sent.sku, 'AllocateOrder', { orderid, sku: sent.sku, qty: 1 });
   const { value, headers } = dice < AGAIN.sameRate ? sent : other();
   const record = { key: world.chance(AGAIN.otherKeyRate) ? anyKey(world) : key, value, headers };
-  world.after(atMs + world.random() * AGAIN.withinMs, () => log.append(topic, log.partitionOf(record), record));
+  world.after(atMs + world.random() * AGAIN.withinMs, () =>
+    log.append(topic, log.partitionOf(record), record),
+  );
 }
 
 /**
  * Sends pairs of commands. The second follows once the first is accepted, perhaps to another lane,
  * and names what the first makes known.
  */
-function sendPairs(world: World, log: SimulatedLog, topic: string, firstIndex: number, withinMs: number): void {
+function sendPairs(
+  world: World,
+  log: SimulatedLog,
+  topic: string,
+  firstIndex: number,
+  withinMs: number,
+): void {
   const bursts = Array.from({ length: BURSTS }, () => world.random() * withinMs);
   for (let number = 0; number < ANY_KEY.pairs; number += 1) {
     const index = firstIndex + 2 * number;
@@ -125,7 +162,11 @@ const PAIRS: readonly ((name: string, sku: string) => readonly [Typed, Typed])[]
   ],
   (name, sku) => [
     { type: 'CreateBatch', reference: name, sku: name, quantity: 10 },
-    { type: 'AllocateOrder', orderid: name, lines: [name, sku].map((each) => ({ sku: each, qty: 1 })) },
+    {
+      type: 'AllocateOrder',
+      orderid: name,
+      lines: [name, sku].map((each) => ({ sku: each, qty: 1 })),
+    },
   ],
 ];
 
@@ -140,24 +181,46 @@ function anything(world: World, sent: readonly Sent[], areIdsReused: boolean): S
   if (dice < 0.1) return world.pick(sent);
   if (dice < 0.14) return { sku, value: world.pick(UNREADABLE), headers: {}, name };
   if (dice < 0.22)
-    return command(world, name, sku, 'CreateBatch', { reference: `${sku}-${index}`, sku, quantity: world.between(0, 20), ...eta(world) });
-  if (dice < 0.32) return command(world, name, sku, 'ChangeBatchQuantity', { reference: `${sku}-first`, quantity: world.between(0, 30) });
+    return command(world, name, sku, 'CreateBatch', {
+      reference: `${sku}-${index}`,
+      sku,
+      quantity: world.between(0, 20),
+      ...eta(world),
+    });
+  if (dice < 0.32)
+    return command(world, name, sku, 'ChangeBatchQuantity', {
+      reference: `${sku}-first`,
+      quantity: world.between(0, 30),
+    });
   if (dice < 0.38) return command(world, name, sku, 'DeallocateOrder', { orderid, sku });
   if (dice < 0.43)
-    return command(world, name, sku, 'DeallocateOrder', { orderid: world.pick([orderid, orderid.replace('order', 'large')]) });
+    return command(world, name, sku, 'DeallocateOrder', {
+      orderid: world.pick([orderid, orderid.replace('order', 'large')]),
+    });
   if (dice < 0.45 && areIdsReused)
-    return command(world, world.pick(sent).name, sku, 'AllocateOrder', { orderid: `again-${index}`, sku, qty: 1 });
+    return command(world, world.pick(sent).name, sku, 'AllocateOrder', {
+      orderid: `again-${index}`,
+      sku,
+      qty: 1,
+    });
   if (dice > 0.9) {
     const lines = SKUS.map((each) => ({ sku: each, qty: world.between(1, 3) }));
     return command(world, name, sku, 'AllocateOrder', { orderid: `large-${index}`, lines });
   }
-  return command(world, name, sku, 'AllocateOrder', { orderid: `order-${index}`, sku, qty: world.between(1, 6) });
+  return command(world, name, sku, 'AllocateOrder', {
+    orderid: `order-${index}`,
+    sku,
+    qty: world.between(1, 6),
+  });
 }
 
 /** Its answer comes in several messages. */
 function enormous(world: World, index: number): Sent {
   const { lines: count, nameLength } = ENORMOUS;
-  const lines = Array.from({ length: count }, (_, line) => ({ sku: String(line).padEnd(nameLength, '★'), qty: 1 }));
+  const lines = Array.from({ length: count }, (_, line) => ({
+    sku: String(line).padEnd(nameLength, '★'),
+    qty: 1,
+  }));
   return command(world, nameOf(world, index), world.pick(SKUS), 'AllocateOrder', {
     orderid: `enormous-${index}`.padEnd(nameLength, '★'),
     lines,
@@ -187,28 +250,65 @@ const plain: Encode = (world, { name: { id }, type, data }) => {
   const { traceparent, correlationid } = origin(world);
   return {
     value: JSON.stringify({ id, type, ...data }),
-    headers: { ...(traceparent && { traceparent }), ...(correlationid && { ce_correlationid: correlationid }) },
+    headers: {
+      ...(traceparent && { traceparent }),
+      ...(correlationid && { ce_correlationid: correlationid }),
+    },
   };
 };
 
 const binary: Encode = (world, { name, type, data }) => {
-  const { traceparent, ...attributes } = { specversion: '1.0', ...name, type, ...origin(world), ...schema(world, type) };
-  const headers = Object.fromEntries(Object.entries(attributes).map(([attribute, text]) => [`ce_${attribute}`, String(text)]));
-  return { value: JSON.stringify(data), headers: { 'content-type': 'application/json', ...headers, ...(traceparent && { traceparent }) } };
+  const { traceparent, ...attributes } = {
+    specversion: '1.0',
+    ...name,
+    type,
+    ...origin(world),
+    ...schema(world, type),
+  };
+  const headers = Object.fromEntries(
+    Object.entries(attributes).map(([attribute, text]) => [`ce_${attribute}`, String(text)]),
+  );
+  return {
+    value: JSON.stringify(data),
+    headers: {
+      'content-type': 'application/json',
+      ...headers,
+      ...(traceparent && { traceparent }),
+    },
+  };
 };
 
 const structured: Encode = (world, { name, type, data }) => ({
-  value: JSON.stringify({ specversion: '1.0', ...name, type, ...origin(world), ...schema(world, type), data }),
+  value: JSON.stringify({
+    specversion: '1.0',
+    ...name,
+    type,
+    ...origin(world),
+    ...schema(world, type),
+    data,
+  }),
   headers: { 'content-type': 'application/cloudevents+json' },
 });
 
 /** Some say what they belong to, and some of them so that nobody can make use of it. */
 function origin(world: World): { readonly correlationid?: string; readonly traceparent?: string } {
-  const hex = (length: number) => Array.from({ length }, () => world.between(1, 15).toString(16)).join('');
-  const trace = world.pick([() => undefined, () => `00-${hex(32)}-${hex(16)}-01`, () => `00-${'0'.repeat(32)}-${hex(16)}-01`])();
-  return { ...(world.chance(0.5) && { correlationid: `talk-${world.between(1, 9)}` }), ...(trace && { traceparent: trace }) };
+  const hex = (length: number) =>
+    Array.from({ length }, () => world.between(1, 15).toString(16)).join('');
+  const trace = world.pick([
+    () => undefined,
+    () => `00-${hex(32)}-${hex(16)}-01`,
+    () => `00-${'0'.repeat(32)}-${hex(16)}-01`,
+  ])();
+  return {
+    ...(world.chance(0.5) && { correlationid: `talk-${world.between(1, 9)}` }),
+    ...(trace && { traceparent: trace }),
+  };
 }
 
 function schema(world: World, type: string): { readonly dataschema?: string } {
-  return world.pick([{}, { dataschema: `/allocation/schemas/${type}/1` }, { dataschema: 'https://shop.example/schema' }]);
+  return world.pick([
+    {},
+    { dataschema: `/allocation/schemas/${type}/1` },
+    { dataschema: 'https://shop.example/schema' },
+  ]);
 }

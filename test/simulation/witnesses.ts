@@ -54,5 +54,7 @@ export const witnesses: Readonly<Record<Exclude<FindingKind, 'thrown'>, PlantedB
 
 /** The kinds that the bug is to show. */
 export function kindsShownBy(bug: PlantedBug): readonly FindingKind[] {
-  return (Object.keys(witnesses) as (keyof typeof witnesses)[]).filter((kind) => witnesses[kind] === bug);
+  return (Object.keys(witnesses) as (keyof typeof witnesses)[]).filter(
+    (kind) => witnesses[kind] === bug,
+  );
 }

@@ -153,11 +153,24 @@ export class World {
     const isLost = this.chance(rates.requestLost);
     const isAnswerLost = this.chance(rates.answerLost);
     this.after(this.#delayMs(rates), () => {
-      const outcome = isLost ? { error: new TroubleError(`${what}: the request was lost`) } : attempt(effect);
-      const told = isAnswerLost ? { error: new TroubleError(`${what}: the answer was lost`) } : outcome;
-      this.trace(machine.name, what, isLost ? 'LOST' : '', isAnswerLost ? 'ANSWER LOST' : '', 'error' in outcome ? outcome.error : '');
-      const toldAfterMs = isLost || isAnswerLost ? this.#random() * LONGEST_TIMEOUT_MS : this.#delayMs(rates);
-      this.after(toldAfterMs, () => machine.hears(() => ('error' in told ? reject(told.error) : resolve(told.value))));
+      const outcome = isLost
+        ? { error: new TroubleError(`${what}: the request was lost`) }
+        : attempt(effect);
+      const told = isAnswerLost
+        ? { error: new TroubleError(`${what}: the answer was lost`) }
+        : outcome;
+      this.trace(
+        machine.name,
+        what,
+        isLost ? 'LOST' : '',
+        isAnswerLost ? 'ANSWER LOST' : '',
+        'error' in outcome ? outcome.error : '',
+      );
+      const toldAfterMs =
+        isLost || isAnswerLost ? this.#random() * LONGEST_TIMEOUT_MS : this.#delayMs(rates);
+      this.after(toldAfterMs, () =>
+        machine.hears(() => ('error' in told ? reject(told.error) : resolve(told.value))),
+      );
     });
     return promise;
   }
@@ -183,7 +196,11 @@ export class World {
    */
   #ratesOf(what: string): FaultRates {
     const kind = what.split(' ', 1)[0] as string;
-    const rates = this.#rates.get(kind) ?? { requestLost: this.#drawRate(), answerLost: this.#drawRate(), slow: this.#drawRate() };
+    const rates = this.#rates.get(kind) ?? {
+      requestLost: this.#drawRate(),
+      answerLost: this.#drawRate(),
+      slow: this.#drawRate(),
+    };
     this.#rates.set(kind, rates);
     return rates;
   }
@@ -244,14 +261,21 @@ function replaceTimers(): void {
     const timer = {};
     const machine = machines.getStore();
     pending.add(timer);
-    current?.after(ms, () => pending.has(timer) && machine?.hears(() => pending.delete(timer) && run()));
+    current?.after(
+      ms,
+      () => pending.has(timer) && machine?.hears(() => pending.delete(timer) && run()),
+    );
     return timer;
   }) as never;
   globalThis.setInterval = ((run: () => void, ms = 0) => {
     const timer = {};
     const machine = machines.getStore();
     pending.add(timer);
-    const again = () => current?.after(ms, () => pending.has(timer) && machine?.hears(() => pending.has(timer) && [run(), again()]));
+    const again = () =>
+      current?.after(
+        ms,
+        () => pending.has(timer) && machine?.hears(() => pending.has(timer) && [run(), again()]),
+      );
     again();
     return timer;
   }) as never;

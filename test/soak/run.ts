@@ -24,7 +24,12 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 /** Faults at random, one after the other, until the time is up; then the judge. */
 async function main({ minutes }: { readonly minutes: number }): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'allocation-soak-'));
-  const campaign = await FaultCampaign.start({ directory, zombieMs: ZOMBIE_MS, mortal: MORTAL, isStrict: true });
+  const campaign = await FaultCampaign.start({
+    directory,
+    zombieMs: ZOMBIE_MS,
+    mortal: MORTAL,
+    isStrict: true,
+  });
   try {
     const names = Object.keys(campaign.faults) as FaultName[];
     const endMs = performance.now() + minutes * 60_000;
@@ -33,7 +38,9 @@ async function main({ minutes }: { readonly minutes: number }): Promise<void> {
       const name = names[Math.floor(Math.random() * names.length)] as FaultName;
       const ms = await campaign.endure(name, COMMANDS_PER_FAULT);
       samples.push(await sampleOf(campaign.instances[0]?.pid ?? 0));
-      progress(`${samples.length} faults, ${campaign.flow.sent} commands; ${name}: recovered in ${ms} ms`);
+      progress(
+        `${samples.length} faults, ${campaign.flow.sent} commands; ${name}: recovered in ${ms} ms`,
+      );
     }
     progress('');
     say(`${samples.length} faults, ${campaign.flow.sent} commands. ${campaign.times.text()}`);
@@ -50,12 +57,16 @@ async function main({ minutes }: { readonly minutes: number }): Promise<void> {
 async function sampleOf(pid: number): Promise<Sample> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   const kilobytes = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
-  return { memoryMb: Math.round(kilobytes / 1024), files: (await readdir(`/proc/${pid}/fd`)).length };
+  return {
+    memoryMb: Math.round(kilobytes / 1024),
+    files: (await readdir(`/proc/${pid}/fd`)).length,
+  };
 }
 
 /** Says what the first instance needed, a median per quarter of the time. @returns what has grown */
 function growth(samples: readonly Sample[]): readonly string[] {
-  if (samples.length < 4) return ['Too few faults to say whether memory and file handles are flat: give it more minutes'];
+  if (samples.length < 4)
+    return ['Too few faults to say whether memory and file handles are flat: give it more minutes'];
   return (['memoryMb', 'files'] as const).flatMap((what) => {
     const values = samples.map((sample) => sample[what]);
     const quarters = [0, 1, 2, 3].map((quarter) =>
@@ -72,7 +83,9 @@ function median(values: readonly number[]): number {
 }
 
 await new Command('soak')
-  .description('random faults on two instances of the service, Kafka and PostgreSQL while commands flow; then the judge')
+  .description(
+    'random faults on two instances of the service, Kafka and PostgreSQL while commands flow; then the judge',
+  )
   .option('--minutes <n>', 'for so long', positive, 30)
   .addHelpText('after', '\nExample:\n  $ npm run soak -- --minutes 480')
   .action(main)

@@ -2,11 +2,18 @@ import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
 
 /** What is said of a command, as a consumer sees it: type and data, and the sku's sequence number where there is one. */
-export type ModelEvent = { readonly type: string; readonly sequence?: number } & Readonly<Record<string, unknown>>;
+export type ModelEvent = { readonly type: string; readonly sequence?: number } & Readonly<
+  Record<string, unknown>
+>;
 
 /** What a consumer sees of a domain event: the version as the sequence number; neither the cause, nor the sentence for people. */
 export function asSeen(event: Event): ModelEvent {
-  const { version, because: _, detail: __, ...seen } = event as Event & { version?: number; because?: string; detail?: string };
+  const {
+    version,
+    because: _,
+    detail: __,
+    ...seen
+  } = event as Event & { version?: number; because?: string; detail?: string };
   return version === undefined ? seen : { ...seen, sequence: version };
 }
 
@@ -41,7 +48,8 @@ export class AllocationModel {
         const { reference, sku, quantity, eta } = command;
         const existing = this.batches.find((batch) => batch.reference === reference);
         if (existing) {
-          const same = existing.sku === sku && existing.quantity === quantity && existing.eta === eta;
+          const same =
+            existing.sku === sku && existing.quantity === quantity && existing.eta === eta;
           return same ? [] : [rejected(command, 'batch-differs', { reference, sku })];
         }
         this.batches.push({ reference, sku, quantity, eta });
@@ -55,7 +63,9 @@ export class AllocationModel {
         if (!batch) return [rejected(command, 'unknown-batch', { reference })];
         const { sku } = batch;
         batch.quantity = quantity;
-        const events: ModelEvent[] = [{ type: 'BatchQuantityChanged', reference, sku, quantity, sequence: this.#next(sku) }];
+        const events: ModelEvent[] = [
+          { type: 'BatchQuantityChanged', reference, sku, quantity, sequence: this.#next(sku) },
+        ];
         const letGo: ModelLine[] = [];
         while (this.available(batch) < 0) {
           const newest = this.lines.findLast((line) => line.batchref === reference);
@@ -69,36 +79,61 @@ export class AllocationModel {
       }
       case 'DeallocateOrder': {
         const { orderid, sku } = command;
-        const found = this.lines.filter((line) => line.orderid === orderid && (sku === null || line.sku === sku));
-        if (found.length === 0) return [rejected(command, 'unknown-order', sku === null ? { orderid } : { orderid, sku })];
+        const found = this.lines.filter(
+          (line) => line.orderid === orderid && (sku === null || line.sku === sku),
+        );
+        if (found.length === 0)
+          return [
+            rejected(command, 'unknown-order', sku === null ? { orderid } : { orderid, sku }),
+          ];
         this.lines = this.lines.filter((line) => !found.includes(line));
         const inSkuOrder = found.toSorted((a, b) => (a.sku < b.sku ? -1 : 1));
-        return inSkuOrder.map((line) => ({ type: 'Deallocated', ...line, sequence: this.#next(line.sku) }));
+        return inSkuOrder.map((line) => ({
+          type: 'Deallocated',
+          ...line,
+          sequence: this.#next(line.sku),
+        }));
       }
     }
   }
 
   /** Becomes what a lost command has made of it, by what was said of that. */
   take(event: ModelEvent): void {
-    const { type, reference, orderid, batchref, sku, sequence } = event as ModelEvent & Record<string, string>;
+    const { type, reference, orderid, batchref, sku, sequence } = event as ModelEvent &
+      Record<string, string>;
     const { quantity, qty } = event as ModelEvent & Record<string, number>;
     if (sequence !== undefined) this.#sequences.set(String(sku), Number(sequence));
     const batch = this.batches.find((each) => each.reference === reference);
     if (type === 'BatchCreated')
-      this.batches.push({ reference: String(reference), sku: String(sku), quantity: Number(quantity), eta: (event.eta as string) ?? null });
+      this.batches.push({
+        reference: String(reference),
+        sku: String(sku),
+        quantity: Number(quantity),
+        eta: (event.eta as string) ?? null,
+      });
     if (type === 'BatchQuantityChanged' && batch) batch.quantity = Number(quantity);
-    if (type === 'Allocated') this.lines.push({ orderid: String(orderid), sku: String(sku), qty: Number(qty), batchref: String(batchref) });
-    if (type === 'Deallocated') this.lines = this.lines.filter((line) => line.orderid !== orderid || line.sku !== sku);
+    if (type === 'Allocated')
+      this.lines.push({
+        orderid: String(orderid),
+        sku: String(sku),
+        qty: Number(qty),
+        batchref: String(batchref),
+      });
+    if (type === 'Deallocated')
+      this.lines = this.lines.filter((line) => line.orderid !== orderid || line.sku !== sku);
   }
 
   available(batch: ModelBatch): number {
-    const taken = this.lines.filter((line) => line.batchref === batch.reference).reduce((sum, { qty }) => sum + qty, 0);
+    const taken = this.lines
+      .filter((line) => line.batchref === batch.reference)
+      .reduce((sum, { qty }) => sum + qty, 0);
     return batch.quantity - taken;
   }
 
   #allocate(command: Command & { orderid: string }, sku: string, qty: number): ModelEvent {
     const { orderid } = command;
-    if (!this.batches.some((batch) => batch.sku === sku)) return rejected(command, 'unknown-sku', { orderid, sku });
+    if (!this.batches.some((batch) => batch.sku === sku))
+      return rejected(command, 'unknown-sku', { orderid, sku });
     const held = this.lines.find((line) => line.orderid === orderid && line.sku === sku);
     if (!held) return this.#place(orderid, sku, qty);
     if (held.qty !== qty) return rejected(command, 'line-differs', { orderid, sku });
@@ -106,12 +141,23 @@ export class AllocationModel {
   }
 
   #place(orderid: string, sku: string, qty: number): ModelEvent {
-    const fitting = this.batches.filter((batch) => batch.sku === sku && this.available(batch) >= qty);
+    const fitting = this.batches.filter(
+      (batch) => batch.sku === sku && this.available(batch) >= qty,
+    );
     // '' sorts before every date: what is here comes before what is due. The sort keeps the order of creation among equals.
-    const [first] = fitting.toSorted((a, b) => ((a.eta ?? '') < (b.eta ?? '') ? -1 : (a.eta ?? '') > (b.eta ?? '') ? 1 : 0));
+    const [first] = fitting.toSorted((a, b) =>
+      (a.eta ?? '') < (b.eta ?? '') ? -1 : (a.eta ?? '') > (b.eta ?? '') ? 1 : 0,
+    );
     if (!first) return { type: 'OutOfStock', orderid, sku, qty, sequence: this.#next(sku) };
     this.lines.push({ orderid, sku, qty, batchref: first.reference });
-    return { type: 'Allocated', orderid, sku, qty, batchref: first.reference, sequence: this.#next(sku) };
+    return {
+      type: 'Allocated',
+      orderid,
+      sku,
+      qty,
+      batchref: first.reference,
+      sequence: this.#next(sku),
+    };
   }
 
   #next(sku: string): number {

@@ -11,7 +11,9 @@ export const arbitraryRecord = fc.record({
   key: fc.option(bytes),
   value: fc.option(bytes),
   headers: fc.dictionary(
-    fc.string({ unit: 'binary', maxLength: 60 }).filter((name) => name !== '__proto__' && name.isWellFormed()),
+    fc
+      .string({ unit: 'binary', maxLength: 60 })
+      .filter((name) => name !== '__proto__' && name.isWellFormed()),
     fc.oneof(bytes, fc.array(bytes, { maxLength: 3 })),
   ),
 });

@@ -1,6 +1,18 @@
-const order = (fields: object) => ({ type: 'AllocateOrder', orderid: 'order', sku: 'SKU', qty: 1, ...fields });
+const order = (fields: object) => ({
+  type: 'AllocateOrder',
+  orderid: 'order',
+  sku: 'SKU',
+  qty: 1,
+  ...fields,
+});
 const text = (value: string) => ({ value });
-const cloudEvent = { ce_specversion: '1.0', ce_id: 'id', ce_source: '/shop', ce_type: 'AllocateOrder', 'content-type': 'application/json' };
+const cloudEvent = {
+  ce_specversion: '1.0',
+  ce_id: 'id',
+  ce_source: '/shop',
+  ce_type: 'AllocateOrder',
+  'content-type': 'application/json',
+};
 const MEBIBYTE = 1024 * 1024;
 
 /** What arrives, why it is dead, and a word that its line must contain. */
@@ -15,7 +27,12 @@ export const badMessages: [name: string, record: object, reason: string, word: s
   ['a tombstone', { value: null }, 'malformed', 'tombstone'],
   ['an unknown type', { type: 'ShipOrder' }, 'unknown-type', 'ShipOrder'],
   ['a type from the prototype', { type: 'constructor' }, 'unknown-type', 'constructor'],
-  ['wrong types', { type: 'CreateBatch', reference: 1, sku: true, quantity: 'x', eta: 5 }, 'invalid-data', 'reference'],
+  [
+    'wrong types',
+    { type: 'CreateBatch', reference: 1, sku: true, quantity: 'x', eta: 5 },
+    'invalid-data',
+    'reference',
+  ],
   ['qty 0', order({ qty: 0 }), 'invalid-data', 'qty'],
   ['qty -1', order({ qty: -1 }), 'invalid-data', 'qty'],
   ['qty 1.5', order({ qty: 1.5 }), 'invalid-data', 'qty'],
@@ -23,7 +40,11 @@ export const badMessages: [name: string, record: object, reason: string, word: s
   ['qty "3"', order({ qty: '3' }), 'invalid-data', 'qty'],
   [
     '501 lines',
-    { type: 'AllocateOrder', orderid: 'o', lines: Array.from({ length: 501 }, (_, n) => ({ sku: `S${n}`, qty: 1 })) },
+    {
+      type: 'AllocateOrder',
+      orderid: 'o',
+      lines: Array.from({ length: 501 }, (_, n) => ({ sku: `S${n}`, qty: 1 })),
+    },
     'invalid-data',
     '500',
   ],
@@ -46,15 +67,42 @@ export const badMessages: [name: string, record: object, reason: string, word: s
   ['an empty orderid', order({ orderid: '' }), 'invalid-data', 'orderid'],
   ['a control character', order({ orderid: 'a\u0007b' }), 'invalid-data', 'control'],
   ['NUL', order({ sku: 'a\u0000b' }), 'invalid-data', 'control'],
-  ['a lone surrogate', text('{"type":"AllocateOrder","orderid":"\\ud800","sku":"S","qty":1}'), 'invalid-data', 'orderid'],
-  ['1 MiB + 1 byte', text(JSON.stringify(order({})).padEnd(MEBIBYTE + 1)), 'too-large', String(MEBIBYTE)],
-  ['a wrong ce_specversion', { value: '{}', headers: { ...cloudEvent, ce_specversion: '0.3' } }, 'malformed', 'specversion'],
-  ['a CloudEvent without an id', { value: '{}', headers: { ...cloudEvent, ce_id: '' } }, 'malformed', 'id'],
   [
-    'deeply nested JSON in a field',
-    text(`{"type":"AllocateOrder","orderid":${'['.repeat(10_000)}${']'.repeat(10_000)},"sku":"S","qty":1}`),
+    'a lone surrogate',
+    text('{"type":"AllocateOrder","orderid":"\\ud800","sku":"S","qty":1}'),
     'invalid-data',
     'orderid',
   ],
-  ['a date that does not exist', { type: 'CreateBatch', reference: 'r', sku: 'S', quantity: 1, eta: '2026-02-30' }, 'invalid-data', 'eta'],
+  [
+    '1 MiB + 1 byte',
+    text(JSON.stringify(order({})).padEnd(MEBIBYTE + 1)),
+    'too-large',
+    String(MEBIBYTE),
+  ],
+  [
+    'a wrong ce_specversion',
+    { value: '{}', headers: { ...cloudEvent, ce_specversion: '0.3' } },
+    'malformed',
+    'specversion',
+  ],
+  [
+    'a CloudEvent without an id',
+    { value: '{}', headers: { ...cloudEvent, ce_id: '' } },
+    'malformed',
+    'id',
+  ],
+  [
+    'deeply nested JSON in a field',
+    text(
+      `{"type":"AllocateOrder","orderid":${'['.repeat(10_000)}${']'.repeat(10_000)},"sku":"S","qty":1}`,
+    ),
+    'invalid-data',
+    'orderid',
+  ],
+  [
+    'a date that does not exist',
+    { type: 'CreateBatch', reference: 'r', sku: 'S', quantity: 1, eta: '2026-02-30' },
+    'invalid-data',
+    'eta',
+  ],
 ];

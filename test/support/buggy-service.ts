@@ -5,7 +5,8 @@ import { MessageBus } from '../../src/service-layer/message-bus.ts';
 const { handle } = MessageBus.prototype;
 
 MessageBus.prototype.handle = async function (command, unitOfWork) {
-  if ('orderid' in command && command.orderid.startsWith('poison')) throw new Error('the handler has a bug');
+  if ('orderid' in command && command.orderid.startsWith('poison'))
+    throw new Error('the handler has a bug');
   return handle.call(this, command, unitOfWork);
 };
 

@@ -19,24 +19,48 @@ export interface CampaignEnd {
  * Hears the judge about a run at rest. What kafkajs reads must be what Kafka's own client reads.
  * @returns what is wrong, a line each
  */
-export async function judge({ flow, brokers, databaseUrl, mustAbort, http }: CampaignEnd): Promise<readonly string[]> {
+export async function judge({
+  flow,
+  brokers,
+  databaseUrl,
+  mustAbort,
+  http,
+}: CampaignEnd): Promise<readonly string[]> {
   const history = await readHistory(flow.kafka, flow.topics, flow.group, databaseUrl);
   const findings = checkHistory(history).map(({ kind, detail }) => `${kind}: ${detail}`);
-  if (history.commands.length < flow.sent) findings.push(`lost: ${flow.sent - history.commands.length} commands are gone from the topic`);
+  if (history.commands.length < flow.sent)
+    findings.push(`lost: ${flow.sent - history.commands.length} commands are gone from the topic`);
   findings.push(...(http?.lost(history.commands) ?? []));
-  if (http?.accepted === 0) findings.push('The service accepted no command over HTTP, so nothing shows that it keeps them');
+  if (http?.accepted === 0)
+    findings.push('The service accepted no command over HTTP, so nothing shows that it keeps them');
   findings.push(...unseenTypes(history).map((type) => `Nothing was answered with ${type}`));
   return [...findings, ...(await differences(history, brokers, flow.topics.events, mustAbort))];
 }
 
-async function differences({ events }: History, brokers: string, topic: string, mustAbort: boolean): Promise<readonly string[]> {
+async function differences(
+  { events }: History,
+  brokers: string,
+  topic: string,
+  mustAbort: boolean,
+): Promise<readonly string[]> {
   const { records: inJava, aborted } = await readTopicInJava(brokers, topic);
-  const asText = ({ partition, offset, key, contentHash }: Omit<JavaRecord, 'id'>) => `${partition}/${offset} ${key} ${contentHash}`;
-  const here = new Set(events.map((event) => asText({ ...event, key: String(event.key), contentHash: contentHash(event) })));
+  const asText = ({ partition, offset, key, contentHash }: Omit<JavaRecord, 'id'>) =>
+    `${partition}/${offset} ${key} ${contentHash}`;
+  const here = new Set(
+    events.map((event) =>
+      asText({ ...event, key: String(event.key), contentHash: contentHash(event) }),
+    ),
+  );
   const there = new Set(inJava.map(asText));
   return [
-    ...(mustAbort && aborted === 0 ? ['There is no record of an aborted transaction: nothing shows that none is seen'] : []),
-    ...[...here.difference(there)].map((event) => `Kafka's own client does not see the event ${event}`),
-    ...[...there.difference(here)].map((event) => `Only Kafka's own client sees the event ${event}`),
+    ...(mustAbort && aborted === 0
+      ? ['There is no record of an aborted transaction: nothing shows that none is seen']
+      : []),
+    ...[...here.difference(there)].map(
+      (event) => `Kafka's own client does not see the event ${event}`,
+    ),
+    ...[...there.difference(here)].map(
+      (event) => `Only Kafka's own client sees the event ${event}`,
+    ),
   ];
 }

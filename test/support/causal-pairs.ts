@@ -41,9 +41,14 @@ const EXPERIMENTS = {
   'a batch, and an order of it and something else': {
     commands: (name, stock) => [
       { type: 'CreateBatch', reference: name, sku: `${name}-SKU`, quantity: 10 },
-      { type: 'AllocateOrder', orderid: name, lines: [`${name}-SKU`, stock].map((sku) => ({ sku, qty: 1 })) },
+      {
+        type: 'AllocateOrder',
+        orderid: name,
+        lines: [`${name}-SKU`, stock].map((sku) => ({ sku, qty: 1 })),
+      },
     ],
-    isRight: (name, stock, { skusOfOrder }) => skusOfOrder.get(name)?.size === 2 && skusOfOrder.get(name)?.has(stock) === true,
+    isRight: (name, stock, { skusOfOrder }) =>
+      skusOfOrder.get(name)?.size === 2 && skusOfOrder.get(name)?.has(stock) === true,
   },
 } satisfies Record<string, Experiment>;
 
@@ -85,7 +90,8 @@ export class CausalPairs {
     let next = 0;
     const work = async () => {
       for (let number = next++; number < pairs.length; number = next++) {
-        for (const [index, command] of (pairs[number] ?? []).entries()) await accept(command, number + index);
+        for (const [index, command] of (pairs[number] ?? []).entries())
+          await accept(command, number + index);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
@@ -94,12 +100,18 @@ export class CausalPairs {
   /** @param tables once everything is answered */
   wrong(tables: StockTables): WrongCounts {
     const skusOfOrder = new Map<string, Set<string>>();
-    for (const { orderid, sku } of tables.lines) skusOfOrder.set(orderid, (skusOfOrder.get(orderid) ?? new Set()).add(sku));
-    const outcome = { skusOfOrder, quantities: new Map(tables.batches.map(({ reference, quantity }) => [reference, quantity])) };
+    for (const { orderid, sku } of tables.lines)
+      skusOfOrder.set(orderid, (skusOfOrder.get(orderid) ?? new Set()).add(sku));
+    const outcome = {
+      skusOfOrder,
+      quantities: new Map(tables.batches.map(({ reference, quantity }) => [reference, quantity])),
+    };
     const countOf = (experiment: ExperimentName) => {
       const numbers = Array.from({ length: this.#count }, (_, number) => number);
       const { isRight } = EXPERIMENTS[experiment];
-      return numbers.filter((number) => !isRight(this.#nameOf(experiment, number), this.#stockOf(number), outcome)).length;
+      return numbers.filter(
+        (number) => !isRight(this.#nameOf(experiment, number), this.#stockOf(number), outcome),
+      ).length;
     };
     return Object.fromEntries(NAMES.map((name) => [name, countOf(name)])) as WrongCounts;
   }
@@ -111,7 +123,9 @@ export class CausalPairs {
         .commands(name, this.#stockOf(number))
         .map((command, index) => ({ id: `${name}-${index}`, ...command }));
     };
-    return Array.from({ length: this.#count }, (_, number) => NAMES.map((name) => pairOf(name, number))).flat();
+    return Array.from({ length: this.#count }, (_, number) =>
+      NAMES.map((name) => pairOf(name, number)),
+    ).flat();
   }
 
   #nameOf(experiment: ExperimentName, number: number): string {

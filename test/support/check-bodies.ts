@@ -8,28 +8,44 @@ const OWN_NAMES = ['orderid', 'reference'] as const;
  * within a lane it is the first; and the answer tells of the body at its place.
  * @param mayBeAnswered whether what came of a command may have been deleted
  */
-export function checkBodies(commands: readonly LaneCommand[], mayBeAnswered: (command: LaneCommand) => boolean, report: Report): void {
+export function checkBodies(
+  commands: readonly LaneCommand[],
+  mayBeAnswered: (command: LaneCommand) => boolean,
+  report: Report,
+): void {
   for (const same of Map.groupBy(commands, ({ identity }) => identity).values()) {
     if (new Set(same.map(bodyOf)).size > 1) checkOne(same, mayBeAnswered, report);
   }
 }
 
-function checkOne(same: readonly LaneCommand[], mayBeAnswered: (command: LaneCommand) => boolean, report: Report): void {
+function checkOne(
+  same: readonly LaneCommand[],
+  mayBeAnswered: (command: LaneCommand) => boolean,
+  report: Report,
+): void {
   const answered = same.filter(({ answer }) => answer);
   const [first] = answered;
   const other = answered.find((each) => first && bodyOf(each) !== bodyOf(first));
-  if (first && other) report('another-body', `${first.id} is answered at ${first.place}, and with another body at ${other.place}`);
+  if (first && other)
+    report(
+      'another-body',
+      `${first.id} is answered at ${first.place}, and with another body at ${other.place}`,
+    );
   for (const command of answered) {
     const { place, id, partition, offset } = command;
     const before = same.filter((each) => each.partition === partition && each.offset < offset);
     const isOther = before.every((each) => bodyOf(each) !== bodyOf(command));
     const isLeft = before.every((each) => !each.answer && !each.letter && !mayBeAnswered(each));
     if (before.length > 0 && isOther && isLeft)
-      report('another-body', `${id} is answered at ${place}, and came before with another body, at ${before[0]?.place}`);
+      report(
+        'another-body',
+        `${id} is answered at ${place}, and came before with another body, at ${before[0]?.place}`,
+      );
     const told = namesTold(command);
     const isToldOf = (each: LaneCommand) => namesOf(each.body).some((name) => told.has(name));
     const meant = same.find((each) => bodyOf(each) !== bodyOf(command) && isToldOf(each));
-    if (meant && !isToldOf(command)) report('another-body', `${id} at ${place} is answered with what it says at ${meant.place}`);
+    if (meant && !isToldOf(command))
+      report('another-body', `${id} at ${place} is answered with what it says at ${meant.place}`);
   }
 }
 
@@ -40,7 +56,9 @@ function bodyOf({ body }: LaneCommand): string {
 }
 
 function namesOf(said: Readonly<Record<string, unknown>>): readonly string[] {
-  return OWN_NAMES.flatMap((name) => (typeof said[name] === 'string' ? [`${name} ${said[name]}`] : []));
+  return OWN_NAMES.flatMap((name) =>
+    typeof said[name] === 'string' ? [`${name} ${said[name]}`] : [],
+  );
 }
 
 function namesTold({ answer }: LaneCommand): ReadonlySet<string> {

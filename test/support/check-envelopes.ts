@@ -41,7 +41,11 @@ function identityOf({ id, source, isPlace }: Named): string {
 }
 
 /** The identity of the command that an event answers, by what it says. */
-export function identityAnswered({ ce_causationid: id = '', ce_causationsource: source, ce_causationform: form }: Headers): string {
+export function identityAnswered({
+  ce_causationid: id = '',
+  ce_causationsource: source,
+  ce_causationform: form,
+}: Headers): string {
   if (source === undefined && form === undefined) return formerIdentity(id);
   return identityOf({ id, source: source ?? null, isPlace: form === 'place' });
 }
@@ -52,12 +56,30 @@ type Headers = Readonly<Record<string, string>>;
  * The origin that a command states.
  * @param event the whole command, in structured mode
  */
-export function originOf({ id, source, isPlace }: Named, headers: Headers, event: Readonly<Record<string, unknown>> = {}): Origin {
-  const traces = [event.traceparent, headers.traceparent, headers.ce_specversion === undefined ? null : headers.ce_traceparent];
-  const traceparent = traces.find((each): each is string => typeof each === 'string' && TRACEPARENT.test(each)) ?? null;
-  const correlationId = event.specversion === undefined ? headers.ce_correlationid : event.correlationid;
+export function originOf(
+  { id, source, isPlace }: Named,
+  headers: Headers,
+  event: Readonly<Record<string, unknown>> = {},
+): Origin {
+  const traces = [
+    event.traceparent,
+    headers.traceparent,
+    headers.ce_specversion === undefined ? null : headers.ce_traceparent,
+  ];
+  const traceparent =
+    traces.find((each): each is string => typeof each === 'string' && TRACEPARENT.test(each)) ??
+    null;
+  const correlationId =
+    event.specversion === undefined ? headers.ce_correlationid : event.correlationid;
   const identity = identityOf({ id, source, isPlace });
-  return { id, identity, source, isPlace, correlationId: typeof correlationId === 'string' ? correlationId : id, traceparent };
+  return {
+    id,
+    identity,
+    source,
+    isPlace,
+    correlationId: typeof correlationId === 'string' ? correlationId : id,
+    traceparent,
+  };
 }
 
 /** Everything that a part of a composite says besides its data. */
@@ -67,32 +89,43 @@ export function attributesOf({ data: _, ...attributes }: PartAttributes): PartAt
 
 /** Each answer has the key, and says what a consumer needs to know of it, as the contract promises. */
 export function checkEnvelopes(commands: readonly LaneCommand[], report: Report): void {
-  for (const command of commands) for (const message of command.answer?.messages ?? []) checkMessage(command, message, report);
+  for (const command of commands)
+    for (const message of command.answer?.messages ?? []) checkMessage(command, message, report);
 }
 
 function checkMessage(command: LaneCommand, message: Message, report: Report): void {
   const { key, headers } = message.record;
   const isComposite = message.partIds !== null;
   const { orderid } = command.body;
-  const subject = isComposite && orderid !== undefined ? orderid : subjectOf(message.events[0] ?? {});
+  const subject =
+    isComposite && orderid !== undefined ? orderid : subjectOf(message.events[0] ?? {});
   if (key !== subject) report('wrong-key', `${command.place}: ${key} instead of ${subject}`);
   const attributes: Record<string, unknown> = { traceparent: headers.traceparent };
-  for (const [name, text] of Object.entries(headers)) if (name.startsWith('ce_')) attributes[name.slice('ce_'.length)] = text;
+  for (const [name, text] of Object.entries(headers))
+    if (name.startsWith('ce_')) attributes[name.slice('ce_'.length)] = text;
   if (headers['content-type'] !== 'application/json')
     report('wrong-envelope', `${command.place}: content-type is ${headers['content-type']}`);
   checkAttributes(command, attributes, subject, headers.ce_type, report);
   for (const [index, part] of message.parts.entries()) {
     const event = message.events[index] ?? {};
-    if (part.time !== headers.ce_time) report('wrong-envelope', `${command.place}, part ${index + 1}: another time than the whole`);
+    if (part.time !== headers.ce_time)
+      report('wrong-envelope', `${command.place}, part ${index + 1}: another time than the whole`);
     checkAttributes(command, part, subjectOf(event), part.type, report);
   }
 }
 
-function checkAttributes(command: LaneCommand, found: PartAttributes, subject: unknown, type: unknown, report: Report): void {
+function checkAttributes(
+  command: LaneCommand,
+  found: PartAttributes,
+  subject: unknown,
+  type: unknown,
+  report: Report,
+): void {
   const { place, id, source, isPlace, correlationId, traceparent } = command;
   const told = `${place}, ${String(found.id)}`;
   const ask = (kind: Parameters<Report>[0], name: string, expected: unknown) => {
-    if (found[name] !== expected) report(kind, `${told}: ${name} is ${found[name]} instead of ${expected}`);
+    if (found[name] !== expected)
+      report(kind, `${told}: ${name} is ${found[name]} instead of ${expected}`);
   };
   ask('wrong-id', 'causationid', id);
   // A former release said neither.

@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
 import { AllocationModel, type ModelEvent } from './allocation-model.ts';
 import { checkBodies } from './check-bodies.ts';
-import { attributesOf, checkEnvelopes, formerIdentity, identityIn, type Origin, originOf, type PartAttributes } from './check-envelopes.ts';
+import {
+  attributesOf,
+  checkEnvelopes,
+  formerIdentity,
+  identityIn,
+  type Origin,
+  originOf,
+  type PartAttributes,
+} from './check-envelopes.ts';
 import { checkParking } from './check-parking.ts';
 import { Deleted, withoutCutAnswers } from './deleted-records.ts';
 
@@ -33,7 +41,12 @@ export interface StockTables {
     readonly eta: string | null;
     readonly allocated: number;
   }[];
-  readonly lines: readonly { readonly orderid: string; readonly sku: string; readonly qty: number; readonly batchref: string }[];
+  readonly lines: readonly {
+    readonly orderid: string;
+    readonly sku: string;
+    readonly qty: number;
+    readonly batchref: string;
+  }[];
   /** Identities, as the service keeps them. */
   readonly processedIds: ReadonlySet<string>;
   /** Ids that a former release has kept: they are any source's. Absent: there are none. */
@@ -161,7 +174,8 @@ export function checkHistory(whole: History, allowances: Allowances = {}): reado
   const history = withoutCutAnswers(whole);
   const violations: Violation[] = [];
   const report = (kind: Violation['kind'], detail: string) => {
-    if (violations.filter((each) => each.kind === kind).length < MOST_OF_A_KIND) violations.push({ kind, detail });
+    if (violations.filter((each) => each.kind === kind).length < MOST_OF_A_KIND)
+      violations.push({ kind, detail });
   };
   const tell = allowances.isUnderWay ? unlessStillToCome(report) : report;
   const deleted = new Deleted(history);
@@ -190,16 +204,22 @@ export function checkHistory(whole: History, allowances: Allowances = {}): reado
 const unlessStillToCome =
   (report: Report): Report =>
   (kind, detail) => {
-    if (kind !== 'unanswered' && kind !== 'parked-for-nothing' && kind !== 'overtaken') report(kind, detail);
+    if (kind !== 'unanswered' && kind !== 'parked-for-nothing' && kind !== 'overtaken')
+      report(kind, detail);
   };
 
 const MOST_OF_A_KIND = 5;
 export type Report = (kind: Violation['kind'], detail: string) => void;
 
-export const placeOf = ({ topic, partition, offset }: HistoryRecord) => `${topic}/${partition}/${offset}`;
+export const placeOf = ({ topic, partition, offset }: HistoryRecord) =>
+  `${topic}/${partition}/${offset}`;
 
 /** By the place of the command that it answers, which every event's id says. */
-function readAnswers({ events, commands }: History, deleted: Deleted, report: Report): ReadonlyMap<string, Answer> {
+function readAnswers(
+  { events, commands }: History,
+  deleted: Deleted,
+  report: Report,
+): ReadonlyMap<string, Answer> {
   const known = new Set(commands.map(placeOf));
   const messages = new Map<string, Message[]>();
   for (const record of events) {
@@ -212,9 +232,17 @@ function readAnswers({ events, commands }: History, deleted: Deleted, report: Re
     }
     if (!known.has(place) && !deleted.has(place)) report('event-without-command', toldOf(record));
     const parts = type === 'CompositeDomainEvent' ? (body.events as Part[]) : null;
-    const told = parts?.map((part) => asEvent(part.type, part.sequence, part.data)) ?? [asEvent(type, sequence, body)];
+    const told = parts?.map((part) => asEvent(part.type, part.sequence, part.data)) ?? [
+      asEvent(type, sequence, body),
+    ];
     const partIds = parts?.map((part) => part.id) ?? null;
-    const message = { record, number: Number(number), partIds, parts: parts?.map(attributesOf) ?? [], events: told };
+    const message = {
+      record,
+      number: Number(number),
+      partIds,
+      parts: parts?.map(attributesOf) ?? [],
+      events: told,
+    };
     messages.set(place, [...(messages.get(place) ?? []), message]);
   }
   return new Map([...messages].map(([place, of]) => [place, answerOf(place, of, report)]));
@@ -224,7 +252,10 @@ function readAnswers({ events, commands }: History, deleted: Deleted, report: Re
 function readBody({ value, headers }: HistoryRecord): Record<string, unknown> | null {
   try {
     const body = JSON.parse(String(value));
-    const isWhole = headers.ce_type === 'CompositeDomainEvent' ? Array.isArray(body.events) : typeof body === 'object' && body !== null;
+    const isWhole =
+      headers.ce_type === 'CompositeDomainEvent'
+        ? Array.isArray(body.events)
+        : typeof body === 'object' && body !== null;
     return isWhole ? body : null;
   } catch {
     return null;
@@ -241,17 +272,33 @@ interface Part extends Readonly<Record<string, unknown>> {
   readonly data: Record<string, unknown>;
 }
 
-const toldOf = (record: HistoryRecord) => `${record.headers.ce_id ?? 'an event'} at ${placeOf(record)}`;
+const toldOf = (record: HistoryRecord) =>
+  `${record.headers.ce_id ?? 'an event'} at ${placeOf(record)}`;
 
 function answerOf(place: string, told: readonly Message[], report: Report): Answer {
-  const messages = [...Map.groupBy(told, ({ number }) => number).values()].map(([message, ...again]) => {
-    for (const { record } of again) report('answered-twice', `${toldOf(record)}, and at ${placeOf((message as Message).record)}`);
-    return message as Message;
-  });
-  messages.sort((a, b) => a.record.partition - b.record.partition || a.record.offset - b.record.offset);
+  const messages = [...Map.groupBy(told, ({ number }) => number).values()].map(
+    ([message, ...again]) => {
+      for (const { record } of again)
+        report(
+          'answered-twice',
+          `${toldOf(record)}, and at ${placeOf((message as Message).record)}`,
+        );
+      return message as Message;
+    },
+  );
+  messages.sort(
+    (a, b) => a.record.partition - b.record.partition || a.record.offset - b.record.offset,
+  );
   const [{ record }] = messages as [Message];
-  const isInOrder = messages.every((message, index) => message.number === index + 1 && message.record.partition === record.partition);
-  if (!isInOrder) report('torn-composite', `${place}: ${messages.map((message) => toldOf(message.record)).join(', ')}`);
+  const isInOrder = messages.every(
+    (message, index) =>
+      message.number === index + 1 && message.record.partition === record.partition,
+  );
+  if (!isInOrder)
+    report(
+      'torn-composite',
+      `${place}: ${messages.map((message) => toldOf(message.record)).join(', ')}`,
+    );
   const ids = messages.flatMap<string | null>(({ partIds }) => partIds ?? [null]);
   const isWhole = ids.length > 1 && ids.every((id, index) => id === `${place}/${index + 1}`);
   const isSingle = messages.length === 1 && ids[0] === null;
@@ -259,20 +306,32 @@ function answerOf(place: string, told: readonly Message[], report: Report): Answ
   return { place, record, messages, events: messages.flatMap(({ events }) => events) };
 }
 
-function asEvent(type: string, sequence: string | undefined, data: Record<string, unknown>): ModelEvent {
+function asEvent(
+  type: string,
+  sequence: string | undefined,
+  data: Record<string, unknown>,
+): ModelEvent {
   const { detail: _, ...seen } = data;
   return { type, ...seen, ...(sequence === undefined ? {} : { sequence: Number(sequence) }) };
 }
 
 /** By the place that went to the dead letters. */
-function readDeadLetters({ deadLetters, commands }: History, deleted: Deleted, report: Report): ReadonlyMap<string, Letter> {
+function readDeadLetters(
+  { deadLetters, commands }: History,
+  deleted: Deleted,
+  report: Report,
+): ReadonlyMap<string, Letter> {
   const known = new Map(commands.map((command) => [placeOf(command), command]));
   const dead = new Map<string, Letter>();
   const resolutions = new Map<string, string>();
   for (const { headers } of deadLetters) {
     const resolved = headers['dead-letter-resolves'];
     // The first one says what was done.
-    if (headers['dead-letter-reason'] === undefined && resolved !== undefined && !resolutions.has(resolved))
+    if (
+      headers['dead-letter-reason'] === undefined &&
+      resolved !== undefined &&
+      !resolutions.has(resolved)
+    )
       resolutions.set(resolved, String(headers['dead-letter-resolution']));
   }
   for (const record of deadLetters) {
@@ -285,8 +344,10 @@ function readDeadLetters({ deadLetters, commands }: History, deleted: Deleted, r
     if (reason === undefined) continue;
     const place = `${topic}/${partition}/${offset}`;
     const original = known.get(place);
-    if (!original && !deleted.has(place)) report('dead-letter-without-command', `${placeOf(record)}: ${place}`);
-    if (original && !isCopyOf(original, record)) report('altered-letter', `${placeOf(record)} is not what came at ${place}`);
+    if (!original && !deleted.has(place))
+      report('dead-letter-without-command', `${placeOf(record)}: ${place}`);
+    if (original && !isCopyOf(original, record))
+      report('altered-letter', `${placeOf(record)} is not what came at ${place}`);
     if (dead.has(place)) report('dead-letter-twice', place);
     dead.set(place, { reason, resolution: resolutions.get(placeOf(record)) ?? null, record });
   }
@@ -295,10 +356,16 @@ function readDeadLetters({ deadLetters, commands }: History, deleted: Deleted, r
 
 /** The original's key, value and headers are in the letter. One that is too large stays where it is, and the letter says so. */
 function isCopyOf(original: HistoryRecord, letter: HistoryRecord): boolean {
-  if (letter.headers['dead-letter-message']?.includes('too large for the dead letters')) return true;
-  const isSame = original.key === letter.key && Buffer.compare(original.value ?? NO_VALUE, letter.value ?? NO_VALUE) === 0;
+  if (letter.headers['dead-letter-message']?.includes('too large for the dead letters'))
+    return true;
+  const isSame =
+    original.key === letter.key &&
+    Buffer.compare(original.value ?? NO_VALUE, letter.value ?? NO_VALUE) === 0;
   return (
-    isSame && Object.entries(original.headers).every(([name, text]) => name.startsWith('dead-letter') || letter.headers[name] === text)
+    isSame &&
+    Object.entries(original.headers).every(
+      ([name, text]) => name.startsWith('dead-letter') || letter.headers[name] === text,
+    )
   );
 }
 
@@ -318,7 +385,8 @@ function readCommands(
     if (answer && letter) report('answered-and-dead', place);
     const read = readCommand(record, place);
     if (!read) {
-      if (!letter && !deleted.mayHaveHeld(record)) report('unanswered', `${place} is no command, and not among the dead letters`);
+      if (!letter && !deleted.mayHaveHeld(record))
+        report('unanswered', `${place} is no command, and not among the dead letters`);
       return [];
     }
     return [{ ...read, place, partition: record.partition, offset: record.offset, answer, letter }];
@@ -351,17 +419,25 @@ function handledIn(
     const [{ id }] = same as [LaneCommand];
     const before = answeredBefore.get(identity) ?? answeredBefore.get(formerIdentity(id));
     const answered = same.filter(({ answer }) => answer);
-    const places = [...(before === undefined ? [] : [before]), ...answered.map(({ place }) => place)];
-    if (places.length > 1) report('answered-twice', `the command ${id}, at ${places.join(' and at ')}`);
+    const places = [
+      ...(before === undefined ? [] : [before]),
+      ...answered.map(({ place }) => place),
+    ];
+    if (places.length > 1)
+      report('answered-twice', `the command ${id}, at ${places.join(' and at ')}`);
     checkRepeats(same, deleted, report);
     if (before !== undefined || (isUnderWay && answered.length === 0)) continue;
     const isLeft = same.some(({ letter }) => letter && letter.resolution !== 'redriven');
-    const mayBeGone = same.some((command) => deleted.mayHaveHeld(command)) || deleted.mayHaveHeldFormer(identity);
+    const mayBeGone =
+      same.some((command) => deleted.mayHaveHeld(command)) || deleted.mayHaveHeldFormer(identity);
     const one = answered[0] ?? (isLeft || mayBeGone ? null : same.find(({ letter }) => !letter));
     if (one) handled.push(one);
-    else if (!isLeft && !mayBeGone) report('unanswered', `${id} was taken off the dead letters to be sent again, and was not`);
+    else if (!isLeft && !mayBeGone)
+      report('unanswered', `${id} was taken off the dead letters to be sent again, and was not`);
   }
-  return [...Map.groupBy(handled, ({ partition }) => partition).values()].map((lane) => lane.sort((a, b) => a.offset - b.offset));
+  return [...Map.groupBy(handled, ({ partition }) => partition).values()].map((lane) =>
+    lane.sort((a, b) => a.offset - b.offset),
+  );
 }
 
 /** Within a lane the first one counts, whatever those behind it say; unless that went to the dead letters. */
@@ -369,18 +445,32 @@ function checkRepeats(same: readonly LaneCommand[], deleted: Deleted, report: Re
   for (const { place, partition, offset } of same.filter(({ answer }) => answer)) {
     const before = same.filter((each) => each.partition === partition && each.offset < offset);
     const [first] = before.toSorted((one, other) => one.offset - other.offset);
-    if (first && !before.some(({ letter, answer }) => letter || answer) && !before.some((each) => deleted.mayHaveHeld(each)))
-      report('wrong-repeat', `${place} was answered instead of ${first.place}, which is the same command and came before`);
+    if (
+      first &&
+      !before.some(({ letter, answer }) => letter || answer) &&
+      !before.some((each) => deleted.mayHaveHeld(each))
+    )
+      report(
+        'wrong-repeat',
+        `${place} was answered instead of ${first.place}, which is the same command and came before`,
+      );
   }
 }
 
 /** A command that can be read is answered, unless a handler may have failed on it, or it waits behind one of those. */
-function checkDeadLetters(commands: readonly LaneCommand[], { mayFail = () => false }: Allowances, report: Report): void {
+function checkDeadLetters(
+  commands: readonly LaneCommand[],
+  { mayFail = () => false }: Allowances,
+  report: Report,
+): void {
   const failed = commands.filter(({ letter }) => letter?.reason === 'handler-failed');
   for (const command of commands) {
     const { place, id, letter } = command;
     if (!letter) continue;
-    const isRight = letter.reason === 'handler-failed' ? mayFail(command) : letter.reason === 'parked-behind' && failed.length > 0;
+    const isRight =
+      letter.reason === 'handler-failed'
+        ? mayFail(command)
+        : letter.reason === 'parked-behind' && failed.length > 0;
     if (!isRight) report('dead-for-nothing', `${place} (${id}): ${letter.reason}`);
   }
 }
@@ -389,8 +479,10 @@ const MOST_BYTES = 1024 * 1024;
 const MOST_LINES = 500;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-const isName = (value: unknown) => typeof value === 'string' && /^[^\p{Cc}\p{Cs}]{1,255}$/u.test(value);
-const isWhole = (value: unknown, least: number) => Number.isSafeInteger(value) && (value as number) >= least;
+const isName = (value: unknown) =>
+  typeof value === 'string' && /^[^\p{Cc}\p{Cs}]{1,255}$/u.test(value);
+const isWhole = (value: unknown, least: number) =>
+  Number.isSafeInteger(value) && (value as number) >= least;
 const isLine = ({ sku, qty }: Readonly<Record<string, unknown>>) => isName(sku) && isWhole(qty, 1);
 
 function isDate(value: unknown): boolean {
@@ -409,7 +501,10 @@ const isValid: Readonly<Record<string, (data: Readonly<Record<string, unknown>>)
   CreateBatch: ({ reference, sku, quantity, eta = null }) =>
     isName(reference) && isName(sku) && isWhole(quantity, 0) && (eta === null || isDate(eta)),
   AllocateOrder: ({ orderid, lines, ...line }) =>
-    isName(orderid) && (lines === undefined ? isLine(line) : line.sku === undefined && line.qty === undefined && areLines(lines)),
+    isName(orderid) &&
+    (lines === undefined
+      ? isLine(line)
+      : line.sku === undefined && line.qty === undefined && areLines(lines)),
   ChangeBatchQuantity: ({ reference, quantity }) => isName(reference) && isWhole(quantity, 0),
   DeallocateOrder: ({ orderid, sku }) => isName(orderid) && (sku === undefined || isName(sku)),
 };
@@ -420,23 +515,40 @@ export function identityOf(record: HistoryRecord): string | null {
 }
 
 /** Any of the three forms. @returns null: it is none of them, or no command */
-function readCommand(record: HistoryRecord, place: string): Pick<LaneCommand, 'body' | keyof Origin> | null {
+function readCommand(
+  record: HistoryRecord,
+  place: string,
+): Pick<LaneCommand, 'body' | keyof Origin> | null {
   try {
     if ((record.value?.length ?? 0) > MOST_BYTES) return null;
     const { id, body, event, isPlace = false } = inItsForm(record, place);
     if (!isName(id) || !isValid[String(body.type)]?.(body)) return null;
-    const said = event?.source ?? (record.headers.ce_specversion === undefined ? null : record.headers.ce_source) ?? null;
+    const said =
+      event?.source ??
+      (record.headers.ce_specversion === undefined ? null : record.headers.ce_source) ??
+      null;
     const source = digested(said as string | null, id, record, event);
-    return { body, ...originOf({ id, source, isPlace: id === place && isPlace }, record.headers, event) };
+    return {
+      body,
+      ...originOf({ id, source, isPlace: id === place && isPlace }, record.headers, event),
+    };
   } catch {
     return null;
   }
 }
 
 /** A place that is sent again is the same command only with the same words. */
-function digested(source: string | null, id: string, { headers, value }: HistoryRecord, event: Form['event']): string | null {
+function digested(
+  source: string | null,
+  id: string,
+  { headers, value }: HistoryRecord,
+  event: Form['event'],
+): string | null {
   if (source !== '/allocation/dead-letters' || !/^[^/]+\/\d+\/\d+$/.test(id)) return source;
-  const words = JSON.stringify([event?.type ?? headers.ce_type, event?.dataschema ?? headers.ce_dataschema ?? null]);
+  const words = JSON.stringify([
+    event?.type ?? headers.ce_type,
+    event?.dataschema ?? headers.ce_dataschema ?? null,
+  ]);
   return `${source}#${createHash('sha256')
     .update(words)
     .update(value ?? '')
@@ -453,20 +565,28 @@ interface Form {
 
 function inItsForm({ value, headers }: HistoryRecord, place: string): Form {
   const json = JSON.parse(utf8.decode(value ?? Buffer.of()));
-  if (headers.ce_specversion !== undefined) return { id: String(headers.ce_id), body: { ...json, type: headers.ce_type } };
-  if (json.specversion !== undefined) return { id: json.id, body: { ...json.data, type: json.type }, event: json };
+  if (headers.ce_specversion !== undefined)
+    return { id: String(headers.ce_id), body: { ...json, type: headers.ce_type } };
+  if (json.specversion !== undefined)
+    return { id: json.id, body: { ...json.data, type: json.type }, event: json };
   return { id: json.id ?? place, isPlace: (json.id ?? null) === null, body: json };
 }
 
 /** A lane publishes in its order: within a partition of the events, what answers one lane has rising offsets. */
 function checkOrder(answers: ReadonlyMap<string, Answer>, report: Report): void {
-  const messages = [...answers.values()].flatMap(({ place, messages }) => messages.map(({ record }) => ({ place, record })));
-  const lanes = Map.groupBy(messages, ({ place, record }) => `${place.slice(0, place.lastIndexOf('/'))} in ${record.partition}`);
+  const messages = [...answers.values()].flatMap(({ place, messages }) =>
+    messages.map(({ record }) => ({ place, record })),
+  );
+  const lanes = Map.groupBy(
+    messages,
+    ({ place, record }) => `${place.slice(0, place.lastIndexOf('/'))} in ${record.partition}`,
+  );
   for (const [lane, of] of lanes) {
     let last = -1;
     for (const { place } of of.toSorted((a, b) => a.record.offset - b.record.offset)) {
       const offset = Number(place.slice(place.lastIndexOf('/') + 1));
-      if (offset < last) report('out-of-order', `${lane}: the answer to ${offset} comes after that to ${last}`);
+      if (offset < last)
+        report('out-of-order', `${lane}: the answer to ${offset} comes after that to ${last}`);
       last = offset;
     }
   }
@@ -480,17 +600,27 @@ function checkSubjects(answers: ReadonlyMap<string, Answer>, report: Report): vo
     if (subject === undefined) continue;
     const first = partitions.get(subject) ?? record.partition;
     partitions.set(subject, first);
-    if (record.partition !== first) report('scattered', `${subject}: ${place} is in ${record.partition}, others are in ${first}`);
+    if (record.partition !== first)
+      report('scattered', `${subject}: ${place} is in ${record.partition}, others are in ${first}`);
   }
 }
 
 /** No gap, and in each partition of the events none before an earlier one: an answer goes out after those that it rests on. */
-function checkSequences(answers: ReadonlyMap<string, Answer>, deleted: Deleted, report: Report): void {
+function checkSequences(
+  answers: ReadonlyMap<string, Answer>,
+  deleted: Deleted,
+  report: Report,
+): void {
   const events = [...answers.values()]
     .flatMap(({ messages }) => messages)
     .toSorted((a, b) => a.record.offset - b.record.offset)
-    .flatMap(({ record, events: told }) => told.map(({ sku, sequence }) => ({ sku: String(sku), sequence, record })))
-    .filter((event): event is typeof event & { readonly sequence: number } => event.sequence !== undefined);
+    .flatMap(({ record, events: told }) =>
+      told.map(({ sku, sequence }) => ({ sku: String(sku), sequence, record })),
+    )
+    .filter(
+      (event): event is typeof event & { readonly sequence: number } =>
+        event.sequence !== undefined,
+    );
   for (const [sku, of] of Map.groupBy(events, (event) => event.sku)) {
     const sequences = of.map(({ sequence }) => sequence).sort((a, b) => a - b);
     const isDouble = (sequence: number, index: number) => sequence === sequences[index - 1];
@@ -500,7 +630,8 @@ function checkSequences(answers: ReadonlyMap<string, Answer>, deleted: Deleted, 
     const lasts = new Map<number, number>();
     for (const { sequence, record } of of) {
       const last = lasts.get(record.partition) ?? 0;
-      if (sequence < last) report('sequence', `${sku}: ${sequence} comes after ${last}, at ${placeOf(record)}`);
+      if (sequence < last)
+        report('sequence', `${sku}: ${sequence} comes after ${last}, at ${placeOf(record)}`);
       lasts.set(record.partition, sequence);
     }
   }
@@ -536,17 +667,23 @@ class Models {
 
   handle(body: Readonly<Record<string, unknown>>): ModelEvent[] {
     const events = this.#handle(body);
-    for (const { sku, sequence } of events) if (sequence !== undefined) this.#sequences.set(String(sku), sequence);
+    for (const { sku, sequence } of events)
+      if (sequence !== undefined) this.#sequences.set(String(sku), sequence);
     return events;
   }
 
   /** Takes in what was said of a command that nobody can read any more. */
   take(events: readonly ModelEvent[]): void {
     for (const event of events) {
-      const { type, sku, sequence, reference, orderid } = event as ModelEvent & Record<string, string>;
+      const { type, sku, sequence, reference, orderid } = event as ModelEvent &
+        Record<string, string>;
       if (sku === undefined) continue;
       if (type === 'BatchCreated') this.#skuOfReference.set(String(reference), sku);
-      if (type === 'Allocated') this.#skusOfOrder.set(String(orderid), (this.#skusOfOrder.get(String(orderid)) ?? new Set()).add(sku));
+      if (type === 'Allocated')
+        this.#skusOfOrder.set(
+          String(orderid),
+          (this.#skusOfOrder.get(String(orderid)) ?? new Set()).add(sku),
+        );
       this.of(sku).take(event);
       if (sequence !== undefined) this.#sequences.set(sku, Number(sequence));
     }
@@ -563,17 +700,28 @@ class Models {
       case 'AllocateOrder': {
         const lines = (body.lines ?? [{ sku, qty: body.qty }]) as { sku: string; qty: number }[];
         return lines.flatMap((line) => {
-          this.#skusOfOrder.set(String(orderid), (this.#skusOfOrder.get(String(orderid)) ?? new Set()).add(line.sku));
+          this.#skusOfOrder.set(
+            String(orderid),
+            (this.#skusOfOrder.get(String(orderid)) ?? new Set()).add(line.sku),
+          );
           return this.of(line.sku).handle({ type, orderid: String(orderid), lines: [line] });
         });
       }
       case 'ChangeBatchQuantity':
         return this.of(this.#skuOfReference.get(String(reference)) ?? '').handle(body as never);
       case 'DeallocateOrder': {
-        const skus = sku === undefined || sku === null ? [...(this.#skusOfOrder.get(String(orderid)) ?? [])] : [sku];
-        const held = skus.filter((each) => this.of(each).lines.some((line) => line.orderid === orderid)).sort();
-        if (held.length === 0) return new AllocationModel().handle({ type, orderid: String(orderid), sku: sku ?? null });
-        return held.flatMap((each) => this.of(each).handle({ type, orderid: String(orderid), sku: each }));
+        const skus =
+          sku === undefined || sku === null
+            ? [...(this.#skusOfOrder.get(String(orderid)) ?? [])]
+            : [sku];
+        const held = skus
+          .filter((each) => this.of(each).lines.some((line) => line.orderid === orderid))
+          .sort();
+        if (held.length === 0)
+          return new AllocationModel().handle({ type, orderid: String(orderid), sku: sku ?? null });
+        return held.flatMap((each) =>
+          this.of(each).handle({ type, orderid: String(orderid), sku: each }),
+        );
       }
       default:
         throw new Error(`What is a ${type}?`);
@@ -591,17 +739,22 @@ function replay(lanes: readonly Handled[][], unknown: ReadonlySet<string>, repor
   const heads = lanes.map(() => 0);
   for (;;) {
     const waiting = lanes.flatMap((lane, index) =>
-      heads[index] === lane.length ? [] : [{ index, command: lane[heads[index] as number] as Handled }],
+      heads[index] === lane.length
+        ? []
+        : [{ index, command: lane[heads[index] as number] as Handled }],
     );
     if (waiting.length === 0) return models;
     const possible = waiting
       .filter(({ command }) => models.isNext(command.answer?.events ?? [], unknown))
       .sort((a, b) => (timeOf(a.command) < timeOf(b.command) ? -1 : 1));
-    const next = possible.find(({ command, index }) => !unseen.isBefore(command, index)) ?? possible[0];
+    const next =
+      possible.find(({ command, index }) => !unseen.isBefore(command, index)) ?? possible[0];
     if (!next) {
       report(
         'no-possible-order',
-        waiting.map(({ command: { place, answer } }) => `${place}: ${JSON.stringify(answer?.events)}`).join('; '),
+        waiting
+          .map(({ command: { place, answer } }) => `${place}: ${JSON.stringify(answer?.events)}`)
+          .join('; '),
       );
       return models;
     }
@@ -611,12 +764,16 @@ function replay(lanes: readonly Handled[][], unknown: ReadonlySet<string>, repor
   }
 }
 
-const timeOf = ({ answer }: Handled) => answer?.record.madeAt ?? answer?.record.headers.ce_time ?? '';
+const timeOf = ({ answer }: Handled) =>
+  answer?.record.madeAt ?? answer?.record.headers.ce_time ?? '';
 
 /** Rejections of what was unknown, made by transactions that did not see what others decided meanwhile. */
 class Unseen {
   /** By name, the commands of each lane that were rejected for it. */
-  readonly #rejected = new Map<string, { readonly command: Handled; readonly lane: number; readonly sinceAt: string }[]>();
+  readonly #rejected = new Map<
+    string,
+    { readonly command: Handled; readonly lane: number; readonly sinceAt: string }[]
+  >();
   readonly #handled = new Set<Handled>();
 
   constructor(lanes: readonly Handled[][]) {
@@ -625,7 +782,10 @@ class Unseen {
         const { sinceAt } = command.answer?.record ?? {};
         if (sinceAt === undefined) continue;
         for (const name of command.answer?.events.flatMap(unknownNames) ?? [])
-          this.#rejected.set(name, [...(this.#rejected.get(name) ?? []), { command, lane, sinceAt }]);
+          this.#rejected.set(name, [
+            ...(this.#rejected.get(name) ?? []),
+            { command, lane, sinceAt },
+          ]);
       }
     }
   }
@@ -639,7 +799,10 @@ class Unseen {
     if (this.#rejected.size === 0) return false;
     const names = command.answer?.events.flatMap(namesMadeKnown) ?? [];
     const rejected = names.flatMap((name) => this.#rejected.get(name) ?? []);
-    return rejected.some((each) => each.lane !== lane && each.sinceAt < timeOf(command) && !this.#handled.has(each.command));
+    return rejected.some(
+      (each) =>
+        each.lane !== lane && each.sinceAt < timeOf(command) && !this.#handled.has(each.command),
+    );
   }
 }
 
@@ -657,7 +820,12 @@ function unknownNames({ type, sku, ...event }: ModelEvent): readonly string[] {
   return reason === 'unknown-order' ? [`order ${orderid}`] : [];
 }
 
-function judgeNext({ place, id, body, answer }: Handled, models: Models, unknown: ReadonlySet<string>, report: Report): void {
+function judgeNext(
+  { place, id, body, answer }: Handled,
+  models: Models,
+  unknown: ReadonlySet<string>,
+  report: Report,
+): void {
   const found = answer?.events ?? [];
   if (!body) {
     models.take(found);
@@ -666,49 +834,79 @@ function judgeNext({ place, id, body, answer }: Handled, models: Models, unknown
   const expected = models.handle(body);
   const isKnown = ({ sku }: ModelEvent) => sku !== undefined && !unknown.has(String(sku));
   const isPartlyKnown = [...expected, ...found].some(({ sku }) => unknown.has(String(sku)));
-  const [wanted, told] = isPartlyKnown ? [expected.filter(isKnown), found.filter(isKnown)] : [expected, found];
+  const [wanted, told] = isPartlyKnown
+    ? [expected.filter(isKnown), found.filter(isKnown)]
+    : [expected, found];
   // Only the same batch again is answered by nothing.
   const isToSay = wanted.length > 0 || body.type !== 'CreateBatch';
   if (!answer && isToSay) report('unanswered', `${place} (${id}): ${JSON.stringify(wanted)}`);
   else if (!sameEvents(wanted, told))
-    report('wrong-outcome', `${place} (${id}): ${JSON.stringify(told)} instead of ${JSON.stringify(wanted)}`);
+    report(
+      'wrong-outcome',
+      `${place} (${id}): ${JSON.stringify(told)} instead of ${JSON.stringify(wanted)}`,
+    );
 }
 
 function sameEvents(expected: readonly ModelEvent[], found: readonly ModelEvent[]): boolean {
-  const asText = (event: ModelEvent) => JSON.stringify(Object.entries(event).sort(([a], [b]) => (a < b ? -1 : 1)));
-  return expected.length === found.length && expected.every((event, index) => asText(event) === asText(found[index] as ModelEvent));
+  const asText = (event: ModelEvent) =>
+    JSON.stringify(Object.entries(event).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return (
+    expected.length === found.length &&
+    expected.every((event, index) => asText(event) === asText(found[index] as ModelEvent))
+  );
 }
 
-function checkTables(tables: StockTables, models: Models, unknown: ReadonlySet<string>, report: Report): void {
+function checkTables(
+  tables: StockTables,
+  models: Models,
+  unknown: ReadonlySet<string>,
+  report: Report,
+): void {
   const isKnown = ({ sku }: { readonly sku: string }) => !unknown.has(sku);
-  const [products, batches, lines] = [tables.products.filter(isKnown), tables.batches.filter(isKnown), tables.lines.filter(isKnown)];
+  const [products, batches, lines] = [
+    tables.products.filter(isKnown),
+    tables.batches.filter(isKnown),
+    tables.lines.filter(isKnown),
+  ];
   for (const { reference, allocated, quantity } of tables.batches) {
     if (allocated > quantity) report('oversold', `${reference}: ${allocated} of ${quantity}`);
   }
   const compare = (what: string, expected: readonly string[], found: readonly string[]) => {
     const wanted = new Set(expected);
-    for (const each of found) if (!wanted.delete(each)) report('database', `${what} that should not be there: ${each}`);
+    for (const each of found)
+      if (!wanted.delete(each)) report('database', `${what} that should not be there: ${each}`);
     for (const each of wanted) report('database', `${what} missing: ${each}`);
   };
   const known = [...models.bySku].filter(([sku]) => !unknown.has(sku));
   const all = known.map(([, model]) => model);
   const expectedBatches = all.flatMap((model) =>
     model.batches.map((batch) =>
-      JSON.stringify([batch.reference, batch.sku, batch.quantity, batch.eta, batch.quantity - model.available(batch)]),
+      JSON.stringify([
+        batch.reference,
+        batch.sku,
+        batch.quantity,
+        batch.eta,
+        batch.quantity - model.available(batch),
+      ]),
     ),
   );
   compare(
     'a batch',
     expectedBatches,
-    batches.map(({ reference, sku, quantity, eta, allocated }) => JSON.stringify([reference, sku, quantity, eta, allocated])),
+    batches.map(({ reference, sku, quantity, eta, allocated }) =>
+      JSON.stringify([reference, sku, quantity, eta, allocated]),
+    ),
   );
-  const asText = ({ orderid, sku, qty, batchref }: StockTables['lines'][number]) => JSON.stringify([orderid, sku, qty, batchref]);
+  const asText = ({ orderid, sku, qty, batchref }: StockTables['lines'][number]) =>
+    JSON.stringify([orderid, sku, qty, batchref]);
   compare(
     'a line',
     all.flatMap((model) => model.lines.map(asText)),
     lines.map(asText),
   );
-  const versions = known.filter(([, model]) => model.batches.length > 0).map(([sku]) => JSON.stringify([sku, models.sequenceOf(sku)]));
+  const versions = known
+    .filter(([, model]) => model.batches.length > 0)
+    .map(([sku]) => JSON.stringify([sku, models.sequenceOf(sku)]));
   compare(
     'a product',
     versions,
@@ -717,12 +915,20 @@ function checkTables(tables: StockTables, models: Models, unknown: ReadonlySet<s
 }
 
 /** The ids of what was handled, and no other: a command whose id is among them would be dropped. */
-function checkProcessedIds(lanes: readonly Handled[][], tables: StockTables, deleted: Deleted, report: Report): void {
+function checkProcessedIds(
+  lanes: readonly Handled[][],
+  tables: StockTables,
+  deleted: Deleted,
+  report: Report,
+): void {
   const { formerIds = new Set() } = tables;
   const processedIds = new Set([...tables.processedIds].map(identityIn));
-  const handled = new Set(lanes.flat().flatMap(({ id, identity }) => [identity, formerIdentity(id)]));
+  const handled = new Set(
+    lanes.flat().flatMap(({ id, identity }) => [identity, formerIdentity(id)]),
+  );
   for (const { id, identity, place } of lanes.flat())
-    if (!processedIds.has(identity) && !formerIds.has(id)) report('processed-ids', `${identity} (${place}) is not among them`);
+    if (!processedIds.has(identity) && !formerIds.has(id))
+      report('processed-ids', `${identity} (${place}) is not among them`);
   // A command that was deleted, and had no answer, or has none any more, can be known by nothing else.
   if (deleted.hasCommands || deleted.hasAnswers) return;
   for (const id of [...processedIds, ...[...formerIds].map(formerIdentity)])
@@ -730,12 +936,19 @@ function checkProcessedIds(lanes: readonly Handled[][], tables: StockTables, del
 }
 
 /** At rest the group and the database stand at one place: behind the last command, and not beyond the end. */
-function checkPositions({ commands, committedOffsets, ends, tables }: History, report: Report): void {
+function checkPositions(
+  { commands, committedOffsets, ends, tables }: History,
+  report: Report,
+): void {
   const topic = commands[0]?.topic;
   for (const [partition, end] of ends) {
-    const last = commands.reduce((found, record) => (record.partition === partition ? Math.max(found, record.offset) : found), -1);
+    const last = commands.reduce(
+      (found, record) => (record.partition === partition ? Math.max(found, record.offset) : found),
+      -1,
+    );
     const committed = committedOffsets.get(partition) ?? 0;
-    const isOurs = (each: Position) => each.partition === partition && each.topic === (topic ?? each.topic);
+    const isOurs = (each: Position) =>
+      each.partition === partition && each.topic === (topic ?? each.topic);
     const position = tables.positions.find(isOurs)?.nextOffset ?? 0;
     if (committed === position && position > last && position <= end) continue;
     const places = `the group stands at ${committed}, the database at ${position}, the last command at ${last}, the end is ${end}`;
@@ -744,10 +957,17 @@ function checkPositions({ commands, committedOffsets, ends, tables }: History, r
 }
 
 /** Once the service has stopped in order nothing waits behind a failed command, and no answer is left in the outbox, out or not. */
-function checkRest({ committedOffsets, tables }: History, { mayStayParked = false }: Allowances, report: Report): void {
+function checkRest(
+  { committedOffsets, tables }: History,
+  { mayStayParked = false }: Allowances,
+  report: Report,
+): void {
   for (const { topic, partition, nextOffset } of tables.outbox) {
     const committed = committedOffsets.get(partition) ?? 0;
-    report('outbox', `${topic}/${partition}: answers up to ${nextOffset} are left, the group stands at ${committed}`);
+    report(
+      'outbox',
+      `${topic}/${partition}: answers up to ${nextOffset} are left, the group stands at ${committed}`,
+    );
   }
   if (!mayStayParked) for (const id of tables.parkedIds) report('still-parked', id);
 }

@@ -23,11 +23,15 @@ const PARKED = new Set(['handler-failed', 'parked-behind']);
  * known within a lane only, so only there it is asked for.
  * @param areSomeDeleted which product a batch or an order belongs to may be unknown, and so why something was parked
  */
-export function checkParking(commands: readonly LaneCommand[], areSomeDeleted: boolean, report: Report): void {
+export function checkParking(
+  commands: readonly LaneCommand[],
+  areSomeDeleted: boolean,
+  report: Report,
+): void {
   const skus = new SkusByName(commands);
-  const stories = [...Map.groupBy(commands, ({ identity, partition }) => `${partition} ${identity}`).values()].map((same) =>
-    storyOf(same, skus),
-  );
+  const stories = [
+    ...Map.groupBy(commands, ({ identity, partition }) => `${partition} ${identity}`).values(),
+  ].map((same) => storyOf(same, skus));
   const parked = stories.filter(({ parkedOffsets }) => parkedOffsets.length > 0);
   for (const earlier of parked) {
     const { closedOffset, partition } = earlier;
@@ -40,16 +44,32 @@ export function checkParking(commands: readonly LaneCommand[], areSomeDeleted: b
         later.closedOffset < closedOffset &&
         !later.subjects.isDisjointFrom(earlier.subjects),
     );
-    if (overtaking) report('overtaken', `${earlier.id} (from ${earlier.firstOffset} on in ${partition}) by ${overtaking.id}`);
+    if (overtaking)
+      report(
+        'overtaken',
+        `${earlier.id} (from ${earlier.firstOffset} on in ${partition}) by ${overtaking.id}`,
+      );
   }
-  for (const { place, partition, offset, id, identity, body, letter } of areSomeDeleted ? [] : commands) {
+  for (const { place, partition, offset, id, identity, body, letter } of areSomeDeleted
+    ? []
+    : commands) {
     if (letter?.reason !== 'parked-behind') continue;
     const subjects = new Set([...named(body), ...skus.of(body)]);
     const stood = (story: Story) =>
       story.partition !== partition ||
-      (story.parkedOffsets.some((parkedOffset) => parkedOffset < offset) && (story.closedOffset ?? offset) >= offset);
-    const isRight = parked.some((story) => story.identity !== identity && stood(story) && !story.possibleSubjects.isDisjointFrom(subjects));
-    if (!isRight) report('parked-for-nothing', `${id} at ${place}: nothing about ${[...subjects]} stood before it`);
+      (story.parkedOffsets.some((parkedOffset) => parkedOffset < offset) &&
+        (story.closedOffset ?? offset) >= offset);
+    const isRight = parked.some(
+      (story) =>
+        story.identity !== identity &&
+        stood(story) &&
+        !story.possibleSubjects.isDisjointFrom(subjects),
+    );
+    if (!isRight)
+      report(
+        'parked-for-nothing',
+        `${id} at ${place}: nothing about ${[...subjects]} stood before it`,
+      );
   }
 }
 
@@ -58,7 +78,9 @@ function storyOf(same: readonly LaneCommand[], skus: SkusByName): Story {
   const answered = same.find(({ answer }) => answer);
   const isDiscarded = same.some(({ letter }) => letter?.resolution === 'discarded');
   const isOpen = same.some(({ letter }) => letter && letter.resolution === null);
-  const told = (answered?.answer?.events ?? []).flatMap(({ sku }) => (sku === undefined ? [] : [`sku:${sku}`]));
+  const told = (answered?.answer?.events ?? []).flatMap(({ sku }) =>
+    sku === undefined ? [] : [`sku:${sku}`],
+  );
   return {
     id: first.id,
     identity: first.identity,
@@ -67,15 +89,20 @@ function storyOf(same: readonly LaneCommand[], skus: SkusByName): Story {
     subjects: new Set([...named(first.body), ...told]),
     possibleSubjects: new Set([...named(first.body), ...skus.of(first.body)]),
     // Whoever discards tells the database first and the topic later: when it counted is not to be seen. If it comes again, it is new.
-    closedOffset: isDiscarded ? null : (answered?.offset ?? (isOpen ? Number.POSITIVE_INFINITY : null)),
-    parkedOffsets: same.flatMap(({ letter, offset }) => (letter && PARKED.has(letter.reason) ? [offset] : [])),
+    closedOffset: isDiscarded
+      ? null
+      : (answered?.offset ?? (isOpen ? Number.POSITIVE_INFINITY : null)),
+    parkedOffsets: same.flatMap(({ letter, offset }) =>
+      letter && PARKED.has(letter.reason) ? [offset] : [],
+    ),
   };
 }
 
 function named(body: LaneCommand['body']): readonly string[] {
   const { reference, orderid, sku } = body as Record<string, string | undefined>;
   const lines = (body.lines ?? []) as readonly { readonly sku: string }[];
-  const subject = (kind: string, name: string | null | undefined) => (name === undefined || name === null ? [] : [`${kind}:${name}`]);
+  const subject = (kind: string, name: string | null | undefined) =>
+    name === undefined || name === null ? [] : [`${kind}:${name}`];
   return [
     ...subject('batch', reference),
     ...subject('order', orderid),
@@ -92,7 +119,13 @@ class SkusByName {
     for (const { body } of commands) {
       const subjects = named(body);
       for (const name of subjects.filter((subject) => !subject.startsWith('sku:')))
-        this.#skus.set(name, new Set([...(this.#skus.get(name) ?? []), ...subjects.filter((subject) => subject.startsWith('sku:'))]));
+        this.#skus.set(
+          name,
+          new Set([
+            ...(this.#skus.get(name) ?? []),
+            ...subjects.filter((subject) => subject.startsWith('sku:')),
+          ]),
+        );
     }
   }
 

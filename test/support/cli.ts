@@ -18,11 +18,19 @@ export function runCli(
   args: readonly string[],
   meanwhile: (child: ChildProcess) => void = () => {},
 ): Promise<CliResult> {
-  const env = { PATH: [dirname(process.execPath), process.env.PATH].join(delimiter), ...environment };
+  const env = {
+    PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
+    ...environment,
+  };
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [program, ...args], { cwd, env, maxBuffer: 64 * 1024 * 1024 }, (_, stdout, stderr) => {
-      resolve({ code: child.exitCode, stdout, stderr });
-    });
+    const child = execFile(
+      process.execPath,
+      [program, ...args],
+      { cwd, env, maxBuffer: 64 * 1024 * 1024 },
+      (_, stdout, stderr) => {
+        resolve({ code: child.exitCode, stdout, stderr });
+      },
+    );
     meanwhile(child);
   });
 }

@@ -23,7 +23,10 @@ export class ClusterAnswers {
   /** How many of the commands before these ends the group has not passed. @throws nobody can say now */
   async waiting(ends: readonly number[]): Promise<number> {
     const committed = await this.committed();
-    return ends.reduce((sum, end, partition) => sum + Math.max(0, end - (committed[partition] ?? 0)), 0);
+    return ends.reduce(
+      (sum, end, partition) => sum + Math.max(0, end - (committed[partition] ?? 0)),
+      0,
+    );
   }
 
   /** Where the group stands in each partition. @throws nobody can say now */
@@ -31,7 +34,8 @@ export class ClusterAnswers {
     const { view, whole } = this.#cluster;
     const { group, topics, partitions } = this.#flow;
     const coordinator = await Promise.any(whole.map((broker) => view.coordinator(broker, group)));
-    if (!whole.includes(coordinator)) throw new Error(`The group's coordinator is broker ${coordinator}, which is away`);
+    if (!whole.includes(coordinator))
+      throw new Error(`The group's coordinator is broker ${coordinator}, which is away`);
     return await view.committed(coordinator, group, topics.commands, partitions);
   }
 
@@ -63,8 +67,10 @@ export class ClusterAnswers {
     const { all, whole, view } = this.#cluster;
     const { brokers, partitions } = await view.of(all[0] as number);
     const late = partitions.filter(({ replicas, inSync }) => inSync.length < replicas.length);
-    if (late.length > 0) throw new Error(`${late.length} partitions have replicas that are not in sync`);
-    if (whole.length < all.length || brokers.length < all.length) throw new Error('A broker is away');
+    if (late.length > 0)
+      throw new Error(`${late.length} partitions have replicas that are not in sync`);
+    if (whole.length < all.length || brokers.length < all.length)
+      throw new Error('A broker is away');
     await this.isElected();
   }
 
@@ -79,7 +85,8 @@ export class ClusterAnswers {
     const partitions = (await this.partitions()).filter((each) => each.topic === topic);
     const ends: number[] = [];
     const read = async ({ partition, leader }: PartitionView) => {
-      if (!whole.includes(leader)) throw new Error(`Broker ${leader}, which is away, leads ${topic}/${partition}`);
+      if (!whole.includes(leader))
+        throw new Error(`Broker ${leader}, which is away, leads ${topic}/${partition}`);
       ends[partition] = await view.end(leader, topic, partition, of);
     };
     await Promise.all(partitions.map(read));
@@ -88,6 +95,9 @@ export class ClusterAnswers {
 }
 
 function everyLed({ partitions }: View, whole: readonly number[]): void {
-  const orphan = partitions.find(({ leader, inSync }) => ![leader, ...inSync].every((broker) => whole.includes(broker)));
-  if (orphan) throw new Error(`${orphan.topic}/${orphan.partition} waits for a broker that is away`);
+  const orphan = partitions.find(
+    ({ leader, inSync }) => ![leader, ...inSync].every((broker) => whole.includes(broker)),
+  );
+  if (orphan)
+    throw new Error(`${orphan.topic}/${orphan.partition} waits for a broker that is away`);
 }

@@ -87,7 +87,11 @@ export class ClusterCampaign {
   #limitMs = 0;
   #rounds = 1;
 
-  private constructor(cluster: KafkaCluster, postgres: PostgresServer, options: ClusterCampaignOptions) {
+  private constructor(
+    cluster: KafkaCluster,
+    postgres: PostgresServer,
+    options: ClusterCampaignOptions,
+  ) {
     this.cluster = cluster;
     this.#postgres = postgres;
     this.#options = options;
@@ -123,7 +127,8 @@ export class ClusterCampaign {
   /** Why this fault cannot happen on this machine; null when it can. */
   whyNot(name: ClusterFaultName): string | null {
     if (name.includes('cut off')) return this.cluster.whyNoCuts;
-    if (name.includes('clocks')) return fakeClock() ? null : 'no libfaketime (Debian: apt-get install faketime)';
+    if (name.includes('clocks'))
+      return fakeClock() ? null : 'no libfaketime (Debian: apt-get install faketime)';
     return null;
   }
 
@@ -134,7 +139,10 @@ export class ClusterCampaign {
     this.#readiness.begin(name);
     let isOver = false;
     const urls = () => this.instances.map(({ url }) => url);
-    const sending = Promise.all([this.flow.send(this.#rounds++, COMMANDS_PER_FAULT, () => isOver), this.#http.send(urls, () => isOver)]);
+    const sending = Promise.all([
+      this.flow.send(this.#rounds++, COMMANDS_PER_FAULT, () => isOver),
+      this.#http.send(urls, () => isOver),
+    ]);
     sending.catch(() => {}); // awaited below
     try {
       await sleep(Math.random() * 4 * ROUGHNESS.pauseMs);
@@ -159,11 +167,19 @@ export class ClusterCampaign {
     await Promise.all(this.instances.map(stopped));
     await sending;
     const left = await openTransactions(this.cluster.brokers);
-    this.#findings.push(...left.map((transaction) => `SIGTERM left a transaction open: ${transaction}`));
+    this.#findings.push(
+      ...left.map((transaction) => `SIGTERM left a transaction open: ${transaction}`),
+    );
     const last = await this.#startInstance();
     await this.#answered(await this.#answers.ends());
     await stopped(last);
-    const end = { flow: this.flow, brokers: this.cluster.brokers, databaseUrl: this.#postgres.url, mustAbort: false, http: this.#http };
+    const end = {
+      flow: this.flow,
+      brokers: this.cluster.brokers,
+      databaseUrl: this.#postgres.url,
+      mustAbort: false,
+      http: this.#http,
+    };
     return [...this.#findings, ...(await judge(end))];
   }
 
@@ -178,14 +194,18 @@ export class ClusterCampaign {
 
   readonly faults = {
     'a rolling restart of all brokers': async () => {
-      for (const broker of this.cluster.all) await this.#away('a broker stopped in order', 'in order', broker);
+      for (const broker of this.cluster.all)
+        await this.#away('a broker stopped in order', 'in order', broker);
       await this.cluster.view.elect(null, this.cluster.all[0] as number);
     },
     'each broker killed with -9': async () => {
-      for (const broker of this.cluster.all) await this.#away('a broker killed', 'suddenly', broker);
+      for (const broker of this.cluster.all)
+        await this.#away('a broker killed', 'suddenly', broker);
     },
     'the controller killed with -9': async () => {
-      const controller = await eventually(() => this.cluster.view.controller(this.cluster.all[0] as number));
+      const controller = await eventually(() =>
+        this.cluster.view.controller(this.cluster.all[0] as number),
+      );
       await this.#away('the controller killed', 'suddenly', controller);
     },
     "the group's coordinator moved": async () => {
@@ -193,10 +213,14 @@ export class ClusterCampaign {
       const place = javaHash(this.flow.group) % offsets.length;
       await this.#moveLeaders(offsets.filter(({ partition }) => partition === place));
     },
-    "the transactions' coordinators moved": async () => this.#moveLeaders(await this.#partitionsOf('__transaction_state')),
+    "the transactions' coordinators moved": async () =>
+      this.#moveLeaders(await this.#partitionsOf('__transaction_state')),
     'leaders moved': async () => {
       const { commands, events } = this.flow.topics;
-      await this.#moveLeaders([...(await this.#partitionsOf(commands)), ...(await this.#partitionsOf(events))]);
+      await this.#moveLeaders([
+        ...(await this.#partitionsOf(commands)),
+        ...(await this.#partitionsOf(events)),
+      ]);
     },
     'two of three brokers killed': () => this.#twoAway(),
     'a broker cut off from everybody': () => this.#cutOff('everybody'),
@@ -206,7 +230,8 @@ export class ClusterCampaign {
 
   async #begin(): Promise<void> {
     await this.flow.connect();
-    for (let index = 0; index < this.#options.instances; index += 1) this.instances[index] = await this.#startInstance();
+    for (let index = 0; index < this.#options.instances; index += 1)
+      this.instances[index] = await this.#startInstance();
     await this.flow.bringStock();
     await this.flow.send(this.#rounds++, COMMANDS_AT_FIRST);
     await this.#answered(await this.#answers.ends());
@@ -215,14 +240,18 @@ export class ClusterCampaign {
 
   /** The broker goes, and comes back when commands are answered again. */
   async #away(what: string, manner: Manner, broker: number): Promise<void> {
-    await this.#measure(what, manner, () => this.cluster.endBroker(broker, manner === 'in order' ? 'stop' : 'kill'));
+    await this.#measure(what, manner, () =>
+      this.cluster.endBroker(broker, manner === 'in order' ? 'stop' : 'kill'),
+    );
     await this.cluster.startBroker(broker);
     await eventually(() => this.#answers.isWhole(), { withinMs: KAFKA_MS });
   }
 
   async #cutOff(from: 'machines' | 'everybody'): Promise<void> {
     const broker = random(this.cluster.all);
-    await this.#measure(`a broker cut off from ${from}`, 'suddenly', () => this.cluster.cut(broker, from));
+    await this.#measure(`a broker cut off from ${from}`, 'suddenly', () =>
+      this.cluster.cut(broker, from),
+    );
     await this.cluster.mend(broker);
   }
 
@@ -247,13 +276,16 @@ export class ClusterCampaign {
       [behind, -CLOCK_OFFSET_SECONDS],
     ]);
     for (const [broker, offset] of offsets) {
-      await this.#measure('a broker stopped in order', 'in order', () => this.cluster.endBroker(broker, 'stop'));
+      await this.#measure('a broker stopped in order', 'in order', () =>
+        this.cluster.endBroker(broker, 'stop'),
+      );
       await this.cluster.startBroker(broker, offset);
       await eventually(() => this.#answers.isWhole(), { withinMs: KAFKA_MS });
     }
     await this.#moveLeaders(await this.#answers.partitions());
     await this.#moveLeaders(await this.#answers.partitions());
-    for (const broker of offsets.keys()) await this.#away('a broker stopped in order', 'in order', broker);
+    for (const broker of offsets.keys())
+      await this.#away('a broker stopped in order', 'in order', broker);
   }
 
   /** The service waits, says why, and goes on when they are back. */
@@ -263,16 +295,23 @@ export class ClusterCampaign {
     const linesBefore = this.instances.map(({ output }) => output.length);
     await this.flow.send(this.#rounds++, BURST);
     await Promise.all(away.map((broker) => this.cluster.endBroker(broker, 'kill')));
-    const unready = this.instances.map((instance) => this.#readiness.isUnready(instance, UNREADY_MS));
+    const unready = this.instances.map((instance) =>
+      this.#readiness.isUnready(instance, UNREADY_MS),
+    );
     for (const [index, problem] of (await Promise.all(unready)).entries()) {
-      if (problem) this.#findings.push(`Two of three brokers are away, and instance ${index} ${problem}\n${this.#lastWords()}`);
+      if (problem)
+        this.#findings.push(
+          `Two of three brokers are away, and instance ${index} ${problem}\n${this.#lastWords()}`,
+        );
       const warns = () => {
         const lines = this.instances[index]?.output.slice(linesBefore[index]) ?? [];
         if (!lines.some(isWarning)) throw new Error(`has logged no warning in ${WARNING_MS} ms`);
       };
       // Readiness may tell first.
       await eventually(warns, { withinMs: WARNING_MS }).catch(({ message }: Error) => {
-        this.#findings.push(`Two of three brokers are away, and instance ${index} ${message}\n${this.#lastWords()}`);
+        this.#findings.push(
+          `Two of three brokers are away, and instance ${index} ${message}\n${this.#lastWords()}`,
+        );
       });
     }
     await this.#measure('two of three brokers killed', 'suddenly', async () => {
@@ -289,7 +328,8 @@ export class ClusterCampaign {
     const linesBefore = this.instances.map(({ output }) => output.length);
     const orderedMs = performance.now();
     await happen();
-    if (manner === 'suddenly') await eventually(() => this.#answers.isElected(), { withinMs: KAFKA_MS });
+    if (manner === 'suddenly')
+      await eventually(() => this.#answers.isElected(), { withinMs: KAFKA_MS });
     const readyMs = performance.now();
     await this.flow.probe(this.#rounds++, this.cluster.wholeBrokers);
     const ends = await eventually(() => this.#answers.ends());
@@ -299,10 +339,17 @@ export class ClusterCampaign {
     );
     const endMs = performance.now();
     const sinceReadyMs = Math.round(endMs - readyMs);
-    this.#recoveries.push({ sinceOrderMs: Math.round(endMs - orderedMs), sinceReadyMs, isStuck: reason !== null });
+    this.#recoveries.push({
+      sinceOrderMs: Math.round(endMs - orderedMs),
+      sinceReadyMs,
+      isStuck: reason !== null,
+    });
     if (reason === null && sinceReadyMs <= this.#limitMs) return;
-    const verdict = reason === null ? `It took ${sinceReadyMs} ms to recover` : `It does not recover (${reason})`;
-    this.#findings.push(`${verdict} from: ${what}\n${await this.#state()}\n${this.#lastWords(linesBefore)}`);
+    const verdict =
+      reason === null ? `It took ${sinceReadyMs} ms to recover` : `It does not recover (${reason})`;
+    this.#findings.push(
+      `${verdict} from: ${what}\n${await this.#state()}\n${this.#lastWords(linesBefore)}`,
+    );
     if (reason !== null) await this.#startAgain();
   }
 
@@ -316,9 +363,13 @@ export class ClusterCampaign {
     await eventually(() => this.#answers.isElected(), { withinMs: KAFKA_MS });
     const starts = this.instances.map(() => this.#startInstance());
     this.instances.splice(0, this.instances.length, ...(await Promise.all(starts)));
-    await this.#answered(await eventually(() => this.#answers.ends())).catch(async ({ message }) => {
-      throw new Error(`Not even a restart helps: ${message}\n${await this.#state()}\n${this.#lastWords()}`);
-    });
+    await this.#answered(await eventually(() => this.#answers.ends())).catch(
+      async ({ message }) => {
+        throw new Error(
+          `Not even a restart helps: ${message}\n${await this.#state()}\n${this.#lastWords()}`,
+        );
+      },
+    );
   }
 
   async #startInstance(): Promise<ServiceProcess> {
@@ -329,7 +380,10 @@ export class ClusterCampaign {
   /** What each instance says of itself. */
   async #state(): Promise<string> {
     const states = this.instances.map(async ({ url }, index) => {
-      const [lanes, readiness] = await Promise.all([lanesAtWork(url).catch(String), fetch(`${url}/readyz`).then((r) => r.text(), String)]);
+      const [lanes, readiness] = await Promise.all([
+        lanesAtWork(url).catch(String),
+        fetch(`${url}/readyz`).then((r) => r.text(), String),
+      ]);
       return `instance ${index}: ${lanes} lanes work; /readyz: ${readiness}`;
     });
     return (await Promise.all(states)).join('\n');
@@ -337,7 +391,8 @@ export class ClusterCampaign {
 
   /** @param from how many lines of each instance came before what matters */
   #lastWords(from: readonly number[] = []): string {
-    const words = ({ output }: ServiceProcess, index: number) => output.slice(from[index]).filter(isAboutItself).slice(-LINES);
+    const words = ({ output }: ServiceProcess, index: number) =>
+      output.slice(from[index]).filter(isAboutItself).slice(-LINES);
     return this.instances.map((instance, index) => words(instance, index).join('\n')).join('\n\n');
   }
 }

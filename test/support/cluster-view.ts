@@ -35,7 +35,11 @@ export class ClusterView {
 
   /** All that the broker knows about itself, the others and the topics. @throws it does not answer */
   async of(broker: number): Promise<View> {
-    const answer = await this.#ask(broker, 'Metadata', new WireWriter().array(null, () => {}).int8(0));
+    const answer = await this.#ask(
+      broker,
+      'Metadata',
+      new WireWriter().array(null, () => {}).int8(0),
+    );
     answer.int32();
     const brokers = answer.array(() => {
       const id = answer.int32();
@@ -59,7 +63,9 @@ export class ClusterView {
   async controller(asked: number): Promise<number> {
     const request = new WireWriter();
     request.compactArray(['__cluster_metadata'], (topic) => {
-      request.compactString(topic).compactArray([0], (partition) => request.int32(partition).noTags());
+      request
+        .compactString(topic)
+        .compactArray([0], (partition) => request.int32(partition).noTags());
       request.noTags();
     });
     const answer = await this.#ask(asked, 'DescribeQuorum', request.noTags(), ELECTION_MS);
@@ -74,7 +80,11 @@ export class ClusterView {
 
   /** Which broker coordinates the group. @throws none does now */
   async coordinator(asked: number, group: string): Promise<number> {
-    const answer = await this.#ask(asked, 'FindCoordinator', new WireWriter().string(group).int8(0));
+    const answer = await this.#ask(
+      asked,
+      'FindCoordinator',
+      new WireWriter().string(group).int8(0),
+    );
     answer.int32();
     refuseError(answer.int16(), 'FindCoordinator');
     answer.string();
@@ -82,9 +92,16 @@ export class ClusterView {
   }
 
   /** Where the group stands in each partition of the topic; null: nowhere. */
-  async committed(coordinator: number, group: string, topic: string, partitions: number): Promise<readonly (number | null)[]> {
+  async committed(
+    coordinator: number,
+    group: string,
+    topic: string,
+    partitions: number,
+  ): Promise<readonly (number | null)[]> {
     const request = new WireWriter().string(group);
-    request.array([topic], () => request.string(topic).array(range(partitions), (partition) => request.int32(partition)));
+    request.array([topic], () =>
+      request.string(topic).array(range(partitions), (partition) => request.int32(partition)),
+    );
     const answer = await this.#ask(coordinator, 'OffsetFetch', request);
     answer.int32();
     const offsets = new Array<number | null>(partitions).fill(null);
@@ -103,9 +120,18 @@ export class ClusterView {
   }
 
   /** Where the partition ends, for a reader of everything or of what is committed. @throws this broker does not lead it */
-  async end(leader: number, topic: string, partition: number, of: 'everything' | 'committed'): Promise<number> {
-    const request = new WireWriter().int32(-1).int8(of === 'everything' ? EVERY_OFFSET : COMMITTED_OFFSETS);
-    request.array([topic], () => request.string(topic).array([partition], () => request.int32(partition).int64(LATEST)));
+  async end(
+    leader: number,
+    topic: string,
+    partition: number,
+    of: 'everything' | 'committed',
+  ): Promise<number> {
+    const request = new WireWriter()
+      .int32(-1)
+      .int8(of === 'everything' ? EVERY_OFFSET : COMMITTED_OFFSETS);
+    request.array([topic], () =>
+      request.string(topic).array([partition], () => request.int32(partition).int64(LATEST)),
+    );
     const answer = await this.#ask(leader, 'ListOffsets', request);
     answer.int32();
     const [[end] = []] = answer.array(() => {
@@ -121,7 +147,11 @@ export class ClusterView {
   }
 
   /** Makes the first of these replicas the partition's preferred leader. Resolves when it leads. */
-  async lead({ topic, partition }: PartitionView, replicas: readonly number[], asked: number): Promise<void> {
+  async lead(
+    { topic, partition }: PartitionView,
+    replicas: readonly number[],
+    asked: number,
+  ): Promise<void> {
     const order = new WireWriter().int32(ELECTION_MS);
     order.compactArray([topic], () => {
       order.compactString(topic);
@@ -136,19 +166,30 @@ export class ClusterView {
       await this.elect([{ topic, partition }], asked);
       const { partitions } = await this.of(asked);
       const found = partitions.find((each) => each.topic === topic && each.partition === partition);
-      if (found?.leader !== replicas[0]) throw new Error(`Broker ${replicas[0]} does not lead ${topic}/${partition}`);
+      if (found?.leader !== replicas[0])
+        throw new Error(`Broker ${replicas[0]} does not lead ${topic}/${partition}`);
     };
     await eventually(leads);
   }
 
   /** Has the preferred leaders of these partitions elected; of all of them, when none is named. */
-  async elect(partitions: readonly Pick<PartitionView, 'topic' | 'partition'>[] | null, asked: number): Promise<void> {
+  async elect(
+    partitions: readonly Pick<PartitionView, 'topic' | 'partition'>[] | null,
+    asked: number,
+  ): Promise<void> {
     const request = new WireWriter();
-    request.array(partitions, ({ topic, partition }) => request.string(topic).array([partition], () => request.int32(partition)));
+    request.array(partitions, ({ topic, partition }) =>
+      request.string(topic).array([partition], () => request.int32(partition)),
+    );
     await this.#ask(asked, 'ElectLeaders', request.int32(ELECTION_MS), ELECTION_MS);
   }
 
-  #ask(broker: number, name: Parameters<typeof ask>[1], request: WireWriter, patienceMs = PATIENCE_MS): Promise<WireReader> {
+  #ask(
+    broker: number,
+    name: Parameters<typeof ask>[1],
+    request: WireWriter,
+    patienceMs = PATIENCE_MS,
+  ): Promise<WireReader> {
     const address = this.#addresses.get(broker);
     if (!address) throw new Error(`There is no broker ${broker}`);
     return ask(address, name, request.bytes(), patienceMs);

@@ -49,7 +49,11 @@ export interface FlowOptions {
 export abstract class Flow {
   readonly run = crypto.randomUUID().slice(0, 8);
   readonly group = `group-${this.run}`;
-  readonly topics = { commands: `commands-${this.run}`, events: `events-${this.run}`, deadLetters: `dead-letters-${this.run}` };
+  readonly topics = {
+    commands: `commands-${this.run}`,
+    events: `events-${this.run}`,
+    deadLetters: `dead-letters-${this.run}`,
+  };
   readonly partitions: number;
   readonly #roughness: Roughness;
   #sent = 0;
@@ -82,7 +86,8 @@ export abstract class Flow {
   /** Sends a round of `count` commands, in portions, each until it is acknowledged; then a steady few of them, until it is over. */
   async send(round: number, count: number, isOver = () => true): Promise<void> {
     for (let start = 0; start < count || !isOver(); ) {
-      const { portion, pauseMs } = start < count ? { portion: PORTION, pauseMs: this.#roughness.pauseMs } : STEADY;
+      const { portion, pauseMs } =
+        start < count ? { portion: PORTION, pauseMs: this.#roughness.pauseMs } : STEADY;
       const end = start < count ? Math.min(start + portion, count) : start + portion;
       const messages = roughened(commandsOf(this.run, round, start, end), this.#roughness);
       await this.publish(messages);
@@ -188,11 +193,18 @@ export class CommandFlow extends Flow {
 
   /** How many commands lie before the group, up to these ends. */
   async lag(ends?: ReadonlyMap<number, number>): Promise<number> {
-    const [found] = await this.#ask((admin) => admin.fetchOffsets({ groupId: this.group, topics: [this.topics.commands] }));
+    const [found] = await this.#ask((admin) =>
+      admin.fetchOffsets({ groupId: this.group, topics: [this.topics.commands] }),
+    );
     // Asked for afterwards: what has come and was answered in between must not count as answered before it came.
     const upTo = ends ?? (await this.ends());
-    const committed = new Map(found?.partitions.map(({ partition, offset }) => [partition, Math.max(0, Number(offset))]));
-    return [...upTo].reduce((sum, [partition, end]) => sum + Math.max(0, end - (committed.get(partition) ?? 0)), 0);
+    const committed = new Map(
+      found?.partitions.map(({ partition, offset }) => [partition, Math.max(0, Number(offset))]),
+    );
+    return [...upTo].reduce(
+      (sum, [partition, end]) => sum + Math.max(0, end - (committed.get(partition) ?? 0)),
+      0,
+    );
   }
 
   async forgetOffsets(): Promise<void> {
@@ -219,7 +231,12 @@ export class CommandFlow extends Flow {
 }
 
 /** The round's commands from one index to another, of every kind. */
-function commandsOf(run: string, round: number, start: number, end: number): readonly CommandMessage[] {
+function commandsOf(
+  run: string,
+  round: number,
+  start: number,
+  end: number,
+): readonly CommandMessage[] {
   return Array.from({ length: end - start }, (_, place) => {
     const index = start + place;
     const sku = `SKU-${index % SKUS}`;
@@ -243,11 +260,23 @@ function commandOf(run: string, round: number, index: number, sku: string): obje
   const batch = `${sku}-${Math.max(0, round - (index % 3))}`;
   if (index < SKUS) {
     const eta = ETAS[(round + index) % ETAS.length];
-    return { id, type: 'CreateBatch', reference: `${sku}-${round}`, sku, quantity: 5 + 10 * (index % 4), eta };
+    return {
+      id,
+      type: 'CreateBatch',
+      reference: `${sku}-${round}`,
+      sku,
+      quantity: 5 + 10 * (index % 4),
+      eta,
+    };
   }
   switch (index % KINDS) {
     case 0:
-      return { id, type: 'DeallocateOrder', orderid: orderOf(earlierRound, index - SKUS, sku).orderid, sku };
+      return {
+        id,
+        type: 'DeallocateOrder',
+        orderid: orderOf(earlierRound, index - SKUS, sku).orderid,
+        sku,
+      };
     case 1:
       return { id, ...orderOf(earlierRound, index - SKUS, sku) };
     case 2:
@@ -259,7 +288,10 @@ function commandOf(run: string, round: number, index: number, sku: string): obje
     case 5:
       return { id, type: 'ChangeBatchQuantity', reference: batch, quantity: 10 + (index % 40) };
     case 6: {
-      const lines = [0, 1, 2].map((line) => ({ sku: `SKU-${(index + 7 * line) % SKUS}`, qty: 1 + line }));
+      const lines = [0, 1, 2].map((line) => ({
+        sku: `SKU-${(index + 7 * line) % SKUS}`,
+        qty: 1 + line,
+      }));
       return { id, type: 'AllocateOrder', orderid: `order-${round}-${index}`, lines };
     }
     default:
@@ -295,9 +327,15 @@ export function unseenTypes({ events }: History): readonly string[] {
 }
 
 /** The same commands, some of them twice, some later. */
-function roughened(commands: readonly CommandMessage[], { duplicated, reordered }: Roughness): readonly CommandMessage[] {
-  const rough = commands.flatMap((command) => (Math.random() < duplicated ? [command, command] : [command]));
-  const place = (index: number) => index + (Math.random() < reordered ? 1 + Math.random() * LATE_BY : 0);
+function roughened(
+  commands: readonly CommandMessage[],
+  { duplicated, reordered }: Roughness,
+): readonly CommandMessage[] {
+  const rough = commands.flatMap((command) =>
+    Math.random() < duplicated ? [command, command] : [command],
+  );
+  const place = (index: number) =>
+    index + (Math.random() < reordered ? 1 + Math.random() * LATE_BY : 0);
   return rough
     .map((command, index) => ({ command, place: place(index) }))
     .sort((a, b) => a.place - b.place)

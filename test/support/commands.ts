@@ -19,7 +19,12 @@ export const quietAnswering = (): Answering => ({
   metrics: new Metrics(() => ({ working: 1, assigned: 1 })),
 });
 
-export function createBatch(reference: string, sku: string, quantity: number, eta: string | null = null): Command {
+export function createBatch(
+  reference: string,
+  sku: string,
+  quantity: number,
+  eta: string | null = null,
+): Command {
   return { type: 'CreateBatch', reference, sku, quantity, eta };
 }
 
@@ -36,7 +41,11 @@ export function deallocateOrder(orderid: string, sku: string | null = null): Com
 }
 
 /** Handles the commands, prepared together, in the unit of work. */
-export async function handleAll(commands: readonly Command[], unitOfWork: UnitOfWork, bus = quietBus()): Promise<Event[]> {
+export async function handleAll(
+  commands: readonly Command[],
+  unitOfWork: UnitOfWork,
+  bus = quietBus(),
+): Promise<Event[]> {
   await unitOfWork.prepare(commands);
   const events: Event[] = [];
   for (const command of commands) events.push(...(await bus.handle(command, unitOfWork)));
@@ -44,6 +53,9 @@ export async function handleAll(commands: readonly Command[], unitOfWork: UnitOf
 }
 
 /** Handles the commands in one session. */
-export async function handleIn(database: Database, ...commands: readonly Command[]): Promise<Event[]> {
+export async function handleIn(
+  database: Database,
+  ...commands: readonly Command[]
+): Promise<Event[]> {
   return database.getSession((session) => handleAll(commands, session));
 }

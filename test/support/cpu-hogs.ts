@@ -8,7 +8,9 @@ process.stdin.resume().on('end', () => process.exit());
 
 /** Takes as much of the machine as so many busy processes can. Ends with this process. @returns ends them now */
 export function startCpuHogs(count: number): () => void {
-  const hogs = Array.from({ length: count }, () => spawn(process.execPath, ['-e', HOG], { stdio: ['pipe', 'ignore', 'ignore'] }));
+  const hogs = Array.from({ length: count }, () =>
+    spawn(process.execPath, ['-e', HOG], { stdio: ['pipe', 'ignore', 'ignore'] }),
+  );
   for (const hog of hogs) hog.unref();
   return () => {
     for (const hog of hogs) hog.kill('SIGKILL');

@@ -67,7 +67,10 @@ async function openMigrated(url: string): Promise<Database> {
 
 async function sqliteFile(): Promise<Place> {
   const folder = await mkdtemp(join(tmpdir(), 'allocation-sqlite-'));
-  return { url: `sqlite:///${join(folder, 'test.db')}`, remove: () => rm(folder, { recursive: true, force: true }) };
+  return {
+    url: `sqlite:///${join(folder, 'test.db')}`,
+    remove: () => rm(folder, { recursive: true, force: true }),
+  };
 }
 
 /** A new database on the server that the run has started. */

@@ -4,11 +4,18 @@ import type { Broker, ReceivedRecord } from '../../src/service-layer/unit-of-wor
 /** Every committed record of the topic up to the ends that it has now. */
 export async function readTopic(broker: Broker, topic: string): Promise<readonly ReceivedRecord[]> {
   const found: (readonly ReceivedRecord[])[] = [];
-  await broker.read(topic, await broker.offsetRanges(topic), async ({ records }) => void found.push(records));
+  await broker.read(
+    topic,
+    await broker.offsetRanges(topic),
+    async ({ records }) => void found.push(records),
+  );
   return found.flat();
 }
 
 /** Every dead letter that the topic holds, oldest first. */
-export async function readDeadLetters(broker: Broker, topic: string): Promise<readonly DeadLetter[]> {
+export async function readDeadLetters(
+  broker: Broker,
+  topic: string,
+): Promise<readonly DeadLetter[]> {
   return asDeadLetters(await readTopic(broker, topic));
 }

@@ -22,9 +22,17 @@ export class Deleted {
     this.#history = history;
     this.#commandStarts = starts?.commands ?? new Map();
     this.hasCommands = cutIn(this.#commandStarts).length > 0;
-    const left = (records: readonly HistoryRecord[], topicStarts: ReadonlyMap<number, number> = new Map()) =>
-      cutIn(topicStarts).map((cut) => firstOffsets(records.filter(({ partition }) => partition === cut).flatMap(commandOf)));
-    this.#firstAnswered = [...left(events, starts?.events), ...left(deadLetters, starts?.deadLetters)];
+    const left = (
+      records: readonly HistoryRecord[],
+      topicStarts: ReadonlyMap<number, number> = new Map(),
+    ) =>
+      cutIn(topicStarts).map((cut) =>
+        firstOffsets(records.filter(({ partition }) => partition === cut).flatMap(commandOf)),
+      );
+    this.#firstAnswered = [
+      ...left(events, starts?.events),
+      ...left(deadLetters, starts?.deadLetters),
+    ];
     this.hasAnswers = this.#firstAnswered.length > 0;
   }
 
@@ -36,13 +44,20 @@ export class Deleted {
 
   /** Whether what came of the command may be among the deleted: its lane's later commands have answers there, or none has. */
   mayHaveHeld({ partition, offset }: Place): boolean {
-    return this.#firstAnswered.some((firsts) => offset < (firsts.get(partition) ?? Number.POSITIVE_INFINITY));
+    return this.#firstAnswered.some(
+      (firsts) => offset < (firsts.get(partition) ?? Number.POSITIVE_INFINITY),
+    );
   }
 
   /** Whether the command was sent before, and what came of it then: deleted both, but its id was kept. */
   mayHaveHeldFormer(identity: string): boolean {
-    const mayHaveHeld = cutIn(this.#commandStarts).some((partition) => this.mayHaveHeld({ partition, offset: 0 }));
-    return mayHaveHeld && [...this.#history.tables.processedIds].some((kept) => identityIn(kept) === identity);
+    const mayHaveHeld = cutIn(this.#commandStarts).some((partition) =>
+      this.mayHaveHeld({ partition, offset: 0 }),
+    );
+    return (
+      mayHaveHeld &&
+      [...this.#history.tables.processedIds].some((kept) => identityIn(kept) === identity)
+    );
   }
 
   /** Deleted commands, as their dead letters have kept them. */
@@ -50,8 +65,18 @@ export class Deleted {
     return [...letters].flatMap(([place, { record }]) => {
       if (!this.has(place)) return [];
       const [offset, partition, ...topic] = place.split('/').reverse();
-      const headers = Object.fromEntries(Object.entries(record.headers).filter(([name]) => !name.startsWith('dead-letter')));
-      return [{ ...record, topic: topic.reverse().join('/'), partition: Number(partition), offset: Number(offset), headers }];
+      const headers = Object.fromEntries(
+        Object.entries(record.headers).filter(([name]) => !name.startsWith('dead-letter')),
+      );
+      return [
+        {
+          ...record,
+          topic: topic.reverse().join('/'),
+          partition: Number(partition),
+          offset: Number(offset),
+          headers,
+        },
+      ];
     });
   }
 
@@ -64,7 +89,14 @@ export class Deleted {
         const [offset, partition] = answer.place.split('/').reverse();
         const { headers } = answer.record;
         const names = { id: headers.ce_causationid ?? '', identity: identityAnswered(headers) };
-        return { place: answer.place, partition: Number(partition), offset: Number(offset), ...names, body: null, answer };
+        return {
+          place: answer.place,
+          partition: Number(partition),
+          offset: Number(offset),
+          ...names,
+          body: null,
+          answer,
+        };
       });
   }
 
@@ -75,7 +107,9 @@ export class Deleted {
     for (const { sku, sequence } of [...answers].flatMap(({ events }) => events))
       if (sequence !== undefined) counts.set(String(sku), (counts.get(String(sku)) ?? 0) + 1);
     const { products } = this.#history.tables;
-    return new Set(products.filter(({ sku, version }) => counts.get(sku) !== version).map(({ sku }) => sku));
+    return new Set(
+      products.filter(({ sku, version }) => counts.get(sku) !== version).map(({ sku }) => sku),
+    );
   }
 }
 
@@ -84,14 +118,20 @@ export function withoutCutAnswers(history: History): History {
   const { events, starts } = history;
   const cut = cutIn(starts?.events ?? new Map()).flatMap((partition) => {
     const left = events.filter((event) => event.partition === partition);
-    const first = left.reduce<HistoryRecord | undefined>((one, other) => (one && one.offset < other.offset ? one : other), undefined);
+    const first = left.reduce<HistoryRecord | undefined>(
+      (one, other) => (one && one.offset < other.offset ? one : other),
+      undefined,
+    );
     const [, rest] = /^(.+\/\d+\/\d+\.)\d+$/.exec(first?.headers.ce_id ?? '') ?? [];
     return rest === undefined ? [] : left.filter(({ headers }) => headers.ce_id?.startsWith(rest));
   });
-  return cut.length === 0 ? history : { ...history, events: events.filter((event) => !cut.includes(event)) };
+  return cut.length === 0
+    ? history
+    : { ...history, events: events.filter((event) => !cut.includes(event)) };
 }
 
-const cutIn = (starts: ReadonlyMap<number, number>) => [...starts].filter(([, start]) => start > 0).map(([partition]) => partition);
+const cutIn = (starts: ReadonlyMap<number, number>) =>
+  [...starts].filter(([, start]) => start > 0).map(([partition]) => partition);
 
 /** The lane and the offset of the command that a record answers. */
 function commandOf({ headers }: HistoryRecord): readonly Place[] {
@@ -105,6 +145,7 @@ function commandOf({ headers }: HistoryRecord): readonly Place[] {
 
 function firstOffsets(places: readonly Place[]): ReadonlyMap<number, number> {
   const firsts = new Map<number, number>();
-  for (const { partition, offset } of places) firsts.set(partition, Math.min(offset, firsts.get(partition) ?? offset));
+  for (const { partition, offset } of places)
+    firsts.set(partition, Math.min(offset, firsts.get(partition) ?? offset));
   return firsts;
 }

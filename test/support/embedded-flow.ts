@@ -44,7 +44,9 @@ export class EmbeddedFlow extends Flow {
   protected async publish(messages: readonly CommandMessage[]): Promise<void> {
     const records = messages.map((message) => ({ ...message, headers: {} }));
     // Another process may keep the file locked for longer than a statement waits.
-    await eventually(() => this.#broker.publish(this.topics.commands, records), { withinMs: PATIENCE_MS });
+    await eventually(() => this.#broker.publish(this.topics.commands, records), {
+      withinMs: PATIENCE_MS,
+    });
   }
 
   get #broker(): EmbeddedBroker {

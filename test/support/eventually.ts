@@ -3,7 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const POLL_MS = 20;
 
 /** Repeats the check until it passes. @throws what it threw last, when the time is up */
-export async function eventually<T>(check: () => T | Promise<T>, { withinMs = 10_000 } = {}): Promise<T> {
+export async function eventually<T>(
+  check: () => T | Promise<T>,
+  { withinMs = 10_000 } = {},
+): Promise<T> {
   const deadline = Date.now() + withinMs;
   for (;;) {
     try {

@@ -74,7 +74,12 @@ export class FaultCampaign {
   readonly #endured = new Set<FaultName>();
   #rounds = 1;
 
-  private constructor(kafka: TestKafka, postgres: PostgresServer, links: readonly Link[], options: CampaignOptions) {
+  private constructor(
+    kafka: TestKafka,
+    postgres: PostgresServer,
+    links: readonly Link[],
+    options: CampaignOptions,
+  ) {
     this.#kafka = kafka;
     this.#postgres = postgres;
     this.#links = links;
@@ -91,7 +96,10 @@ export class FaultCampaign {
       await kafka.stop();
       throw error;
     });
-    const open = async () => ({ kafka: await FaultyProxy.open(port), postgres: await TcpProxy.open(Number(new URL(postgres.url).port)) });
+    const open = async () => ({
+      kafka: await FaultyProxy.open(port),
+      postgres: await TcpProxy.open(Number(new URL(postgres.url).port)),
+    });
     const campaign = new FaultCampaign(kafka, postgres, [await open(), await open()], options);
     await campaign.flow.connect();
     for (const index of [0, 1]) campaign.instances[index] = await campaign.#startInstance(index);
@@ -141,14 +149,21 @@ export class FaultCampaign {
     return [
       ...this.#findings,
       ...this.times.complaints(),
-      ...(await judge({ flow, brokers: this.#kafka.brokers, databaseUrl: this.#postgres.url, mustAbort })),
+      ...(await judge({
+        flow,
+        brokers: this.#kafka.brokers,
+        databaseUrl: this.#postgres.url,
+        mustAbort,
+      })),
     ];
   }
 
   async stop(): Promise<void> {
     await Promise.all(this.instances.map((instance) => instance.stop('SIGKILL')));
     await this.flow.disconnect();
-    await Promise.all(this.#links.flatMap(({ kafka, postgres }) => [kafka.close(), postgres.close()]));
+    await Promise.all(
+      this.#links.flatMap(({ kafka, postgres }) => [kafka.close(), postgres.close()]),
+    );
     await Promise.all([this.#kafka.stop(), this.#postgres.stop()]);
   }
 
@@ -159,13 +174,23 @@ export class FaultCampaign {
       targetMs: RESTART_MS,
       happen: () => this.#terminateAll(),
       mend: async () => {
-        this.instances.splice(0, 2, ...(await Promise.all([0, 1].map((index) => this.#startInstance(index)))));
+        this.instances.splice(
+          0,
+          2,
+          ...(await Promise.all([0, 1].map((index) => this.#startInstance(index)))),
+        );
       },
     },
-    'an instance stopped past its time and woken': { happen: () => this.#sleep([random(this.instances)]) },
-    'both instances stopped past their time and woken': { happen: () => this.#sleep(this.instances) },
+    'an instance stopped past its time and woken': {
+      happen: () => this.#sleep([random(this.instances)]),
+    },
+    'both instances stopped past their time and woken': {
+      happen: () => this.#sleep(this.instances),
+    },
     'a third instance that joins and leaves': { happen: () => this.#guest(stopped) },
-    'a third instance that joins and is killed': { happen: () => this.#guest((instance) => instance.stop('SIGKILL')) },
+    'a third instance that joins and is killed': {
+      happen: () => this.#guest((instance) => instance.stop('SIGKILL')),
+    },
     'the broker killed and restarted': {
       happen: async () => {
         await this.#kafka.faults?.kill();
@@ -173,14 +198,20 @@ export class FaultCampaign {
         await this.#kafka.faults?.restart();
       },
     },
-    'connections to Kafka reset': { happen: async () => this.#some('kafka').map((proxy) => proxy.reset()) },
+    'connections to Kafka reset': {
+      happen: async () => this.#some('kafka').map((proxy) => proxy.reset()),
+    },
     'a black hole before Kafka': { happen: () => blackHole(this.#some('kafka'), DISTURBANCE_MS) },
     'an instance behind a black hole before Kafka, past its time': {
-      happen: () => Promise.all([blackHole([random(this.#links).kafka], between(CUT_MS)), this.#takenOver()]),
+      happen: () =>
+        Promise.all([blackHole([random(this.#links).kafka], between(CUT_MS)), this.#takenOver()]),
     },
-    'Kafka stalled': { happen: () => Promise.all(this.#some('kafka').map((proxy) => proxy.stall(DISTURBANCE_MS))) },
+    'Kafka stalled': {
+      happen: () => Promise.all(this.#some('kafka').map((proxy) => proxy.stall(DISTURBANCE_MS))),
+    },
     'an instance with Kafka stalled, past its time': {
-      happen: () => Promise.all([random(this.#links).kafka.stall(between(CUT_MS)), this.#takenOver()]),
+      happen: () =>
+        Promise.all([random(this.#links).kafka.stall(between(CUT_MS)), this.#takenOver()]),
     },
     'Kafka slowed down': { happen: () => slowed(this.#some('kafka')) },
     'the answer to Produce lost': { happen: () => random(this.#links).kafka.loseAnswer('Produce') },
@@ -193,12 +224,22 @@ export class FaultCampaign {
         await kafka.loseAnswer('InitProducerId');
       },
     },
-    'connections to PostgreSQL reset': { happen: async () => this.#some('postgres').map((proxy) => proxy.reset()) },
-    'a black hole before PostgreSQL': { happen: () => blackHole(this.#some('postgres'), DISTURBANCE_MS) },
-    'PostgreSQL stalled': { happen: () => Promise.all(this.#some('postgres').map((proxy) => proxy.stall(DISTURBANCE_MS))) },
-    'an instance with PostgreSQL stalled, past its time': { happen: () => random(this.#links).postgres.stall(between(CUT_MS)) },
+    'connections to PostgreSQL reset': {
+      happen: async () => this.#some('postgres').map((proxy) => proxy.reset()),
+    },
+    'a black hole before PostgreSQL': {
+      happen: () => blackHole(this.#some('postgres'), DISTURBANCE_MS),
+    },
+    'PostgreSQL stalled': {
+      happen: () => Promise.all(this.#some('postgres').map((proxy) => proxy.stall(DISTURBANCE_MS))),
+    },
+    'an instance with PostgreSQL stalled, past its time': {
+      happen: () => random(this.#links).postgres.stall(between(CUT_MS)),
+    },
     'PostgreSQL slowed down': { happen: () => slowed(this.#some('postgres')) },
-    'PostgreSQL sessions terminated amid transactions': { happen: () => eventually(() => terminateSessions(this.#postgres.url)) },
+    'PostgreSQL sessions terminated amid transactions': {
+      happen: () => eventually(() => terminateSessions(this.#postgres.url)),
+    },
     'PostgreSQL restarted': { happen: () => this.#restartPostgres('SIGINT') },
     'PostgreSQL crashed': { happen: () => this.#restartPostgres('SIGQUIT') },
   } satisfies Record<string, Fault>;
@@ -224,7 +265,9 @@ export class FaultCampaign {
     await this.#atWork();
     await Promise.all(this.instances.map(stopped));
     const left = await openTransactions(this.#kafka.brokers);
-    this.#findings.push(...left.map((transaction) => `SIGTERM left a transaction open: ${transaction}`));
+    this.#findings.push(
+      ...left.map((transaction) => `SIGTERM left a transaction open: ${transaction}`),
+    );
   }
 
   /** Resolves when commands wait. */
@@ -242,14 +285,20 @@ export class FaultCampaign {
   /** Finds it wrong when what has been sent by now still waits for an instance that is stopped or cut off. */
   async #takenOver(): Promise<void> {
     const ends = await this.flow.ends();
-    await eventually(async () => atMost(0, await this.flow.lag(ends)), { withinMs: TAKEOVER_MS }).catch(({ message }) => {
-      this.#findings.push(`Commands waited for an instance that was stopped or cut off: ${message}\n${this.#lastWords()}`);
+    await eventually(async () => atMost(0, await this.flow.lag(ends)), {
+      withinMs: TAKEOVER_MS,
+    }).catch(({ message }) => {
+      this.#findings.push(
+        `Commands waited for an instance that was stopped or cut off: ${message}\n${this.#lastWords()}`,
+      );
     });
   }
 
   async #guest(leave: (instance: ServiceProcess) => Promise<unknown>): Promise<void> {
     await using guest = await this.#startInstance(random([0, 1]));
-    await eventually(async () => atMost(-1, -(await lanesAtWork(guest.url))), { withinMs: GIVE_UP_MS });
+    await eventually(async () => atMost(-1, -(await lanesAtWork(guest.url))), {
+      withinMs: GIVE_UP_MS,
+    });
     await leave(guest);
   }
 
@@ -277,7 +326,8 @@ export class FaultCampaign {
     await eventually(
       async () => {
         const lanes = await Promise.all(this.instances.map(({ url }) => lanesAtWork(url)));
-        if (lanes.reduce((sum, count) => sum + count) !== LANES) throw new Error(`The instances have ${lanes} working lanes`);
+        if (lanes.reduce((sum, count) => sum + count) !== LANES)
+          throw new Error(`The instances have ${lanes} working lanes`);
         atMost(0, await this.flow.lag(ends));
       },
       { withinMs: GIVE_UP_MS },

@@ -37,7 +37,10 @@ export class FaultyProxy extends TcpProxy {
     return promise;
   }
 
-  protected override passages({ client, server }: Connection): { readonly requests: Passage; readonly answers: Passage } {
+  protected override passages({ client, server }: Connection): {
+    readonly requests: Passage;
+    readonly answers: Passage;
+  } {
     /** Which request each answer will belong to. */
     const apiKeyOf = new Map<number, number>();
     const isLost = (apiKey: number | undefined): boolean => {
@@ -49,7 +52,11 @@ export class FaultyProxy extends TcpProxy {
       return true;
     };
     const move = (frame: Buffer) => {
-      for (let at = frame.indexOf(this.#brokerAddress); at >= 0; at = frame.indexOf(this.#brokerAddress))
+      for (
+        let at = frame.indexOf(this.#brokerAddress);
+        at >= 0;
+        at = frame.indexOf(this.#brokerAddress)
+      )
         frame.writeInt32BE(this.port, at + HOST.length);
     };
     const requests = frames();

@@ -17,7 +17,13 @@ const LOOK_MS = 20;
 /** Another process lets go of the lock by then. */
 const LOCK_MS = 500;
 
-const { FAULT_POINT: point, FAULT_KIND: kind, FAULT_PASSING: passing, FAULT_END: end = '', FAULT_UNLOCKED: unlocked } = process.env;
+const {
+  FAULT_POINT: point,
+  FAULT_KIND: kind,
+  FAULT_PASSING: passing,
+  FAULT_END: end = '',
+  FAULT_UNLOCKED: unlocked,
+} = process.env;
 const { FAULT_ORDERS: orders, FAULT_PASSINGS: passings = 'Infinity' } = process.env;
 let left = Number(passing);
 let passingsLeft = Number(passings);
@@ -60,7 +66,8 @@ function standStill(): void {
 if (orders) {
   const { handle } = MessageBus.prototype;
   MessageBus.prototype.handle = async function (command, unitOfWork) {
-    if ('orderid' in command && command.orderid.endsWith(orders)) throw new Error('The handler has a bug');
+    if ('orderid' in command && command.orderid.endsWith(orders))
+      throw new Error('The handler has a bug');
     return handle.call(this, command, unitOfWork);
   };
 }

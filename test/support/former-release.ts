@@ -35,7 +35,8 @@ export async function formerRelease(): Promise<FormerRelease> {
     await run('git', ['archive', `--output=${archive}`, COMMIT], { cwd: root });
     await run('tar', ['-xf', archive, '-C', folder]);
     const [theirs, ours] = await Promise.all([installed(folder), installed(root)]);
-    if (theirs !== ours) throw new Error(`the former release, commit ${COMMIT}, needs other packages than this one`);
+    if (theirs !== ours)
+      throw new Error(`the former release, commit ${COMMIT}, needs other packages than this one`);
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
   } catch (error) {
     await remove();
@@ -47,6 +48,8 @@ export async function formerRelease(): Promise<FormerRelease> {
 /** What the release needs to run. Its root entry, with the release's own version, does not count. */
 async function installed(folder: string): Promise<string> {
   const { packages } = JSON.parse(await readFile(join(folder, 'package-lock.json'), 'utf8'));
-  const needed = Object.entries<{ dev?: boolean }>(packages).filter(([path, { dev }]) => path !== '' && !dev);
+  const needed = Object.entries<{ dev?: boolean }>(packages).filter(
+    ([path, { dev }]) => path !== '' && !dev,
+  );
   return JSON.stringify(needed);
 }

@@ -13,7 +13,10 @@ declare module 'vitest' {
 
 /** Starts what the tests of one run share. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const [postgres, kafka] = await Promise.all([startPostgres().catch(unavailable('PostgreSQL')), startKafka().catch(unavailable('Kafka'))]);
+  const [postgres, kafka] = await Promise.all([
+    startPostgres().catch(unavailable('PostgreSQL')),
+    startKafka().catch(unavailable('Kafka')),
+  ]);
   project.provide('postgresUrl', postgres?.url ?? null);
   project.provide('kafkaBrokers', kafka?.brokers ?? null);
   return async () => {

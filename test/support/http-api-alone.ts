@@ -12,18 +12,27 @@ export class HttpApiAlone implements AsyncDisposable {
 
   private constructor(broker: Partial<Broker>, options: Partial<HttpApiOptions>) {
     this.api = new HttpApi({
-      broker: new Proxy(broker as Broker, { get: (target, name) => Reflect.get(target, name) ?? notExpected(name) }),
+      broker: new Proxy(broker as Broker, {
+        get: (target, name) => Reflect.get(target, name) ?? notExpected(name),
+      }),
       commandsTopic: 'commands',
       eventsTopic: 'events',
       query: async () => [],
       metrics: new Metrics(() => ({ working: 0, assigned: 0 })),
       problems: () => [],
-      log: pino({ level: 'info' }, { write: (line: string) => void this.log.push(JSON.parse(line)) }),
+      log: pino(
+        { level: 'info' },
+        { write: (line: string) => void this.log.push(JSON.parse(line)) },
+      ),
       ...options,
     });
   }
 
-  static async start(broker: Partial<Broker>, options: Partial<HttpApiOptions> = {}, port = 0): Promise<HttpApiAlone> {
+  static async start(
+    broker: Partial<Broker>,
+    options: Partial<HttpApiOptions> = {},
+    port = 0,
+  ): Promise<HttpApiAlone> {
     const alone = new HttpApiAlone(broker, options);
     await alone.api.listen('127.0.0.1', port);
     return alone;

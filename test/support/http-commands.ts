@@ -22,14 +22,18 @@ export class HttpCommands {
   /** Sends orders, to each of the instances that `urls` names at the time, until it is over. */
   async send(urls: () => readonly string[], isOver: () => boolean): Promise<void> {
     while (!isOver()) {
-      await Promise.all(urls().flatMap((url) => Array.from({ length: AT_ONCE }, () => this.#post(url))));
+      await Promise.all(
+        urls().flatMap((url) => Array.from({ length: AT_ONCE }, () => this.#post(url))),
+      );
       await sleep(PAUSE_MS);
     }
   }
 
   /** Which commands the service accepted though they are not where it says, a line each. */
   lost(commands: readonly HistoryRecord[]): readonly string[] {
-    const idAt = new Map(commands.map(({ partition, offset, value }) => [`${partition}/${offset}`, String(value)]));
+    const idAt = new Map(
+      commands.map(({ partition, offset, value }) => [`${partition}/${offset}`, String(value)]),
+    );
     return [...this.#accepted]
       .filter(([id, place]) => !idAt.get(place)?.includes(`"${id}"`))
       .map(([id, place]) => `lost: POST /commands accepted ${id} at ${place}, where it is not`);
@@ -47,8 +51,16 @@ export class HttpCommands {
     try {
       const signal = AbortSignal.timeout(TIMEOUT_MS);
       const headers = { 'content-type': 'application/json' };
-      const response = await fetch(`${url}/commands`, { method: 'POST', headers, body: JSON.stringify(command), signal });
-      const { partition, offset } = (await response.json()) as { partition: number; offset: number };
+      const response = await fetch(`${url}/commands`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(command),
+        signal,
+      });
+      const { partition, offset } = (await response.json()) as {
+        partition: number;
+        offset: number;
+      };
       if (response.status === 202) this.#accepted.set(id, `${partition}/${offset}`);
     } catch {
       // Nothing was promised: the instance, or Kafka, is away.

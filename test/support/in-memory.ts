@@ -8,7 +8,8 @@ export class InMemoryUnitOfWork implements UnitOfWork {
   readonly products = {
     add: (product: Product) => void this.all.set(product.sku, product),
     get: async (sku: string) => this.all.get(sku) ?? null,
-    getByBatchReference: async (reference: string) => [...this.all.values()].find((product) => product.batch(reference)) ?? null,
+    getByBatchReference: async (reference: string) =>
+      [...this.all.values()].find((product) => product.batch(reference)) ?? null,
     getByOrder: async (orderid: string) =>
       [...this.all.values()]
         .filter(({ batches }) => batches.some((batch) => batch.lineOf(orderid)))

@@ -14,14 +14,20 @@ export async function sharedOut(instances: readonly ServiceProcess[]): Promise<v
     async () => {
       const lanes = await Promise.all(instances.map(({ url }) => lanesAtWork(url)));
       const sum = lanes.reduce((all, count) => all + count, 0);
-      if (sum !== LANES || lanes.includes(0)) throw new Error(`The instances have ${lanes} working lanes\n${lastWords(instances)}`);
+      if (sum !== LANES || lanes.includes(0))
+        throw new Error(`The instances have ${lanes} working lanes\n${lastWords(instances)}`);
     },
     { withinMs: PATIENCE_MS },
   );
 }
 
 /** Runs the step while commands flow, so many at first, and then a steady few until the step is over. */
-export async function underLoad(flow: CommandFlow, round: number, commands: number, step: () => Promise<void>): Promise<void> {
+export async function underLoad(
+  flow: CommandFlow,
+  round: number,
+  commands: number,
+  step: () => Promise<void>,
+): Promise<void> {
   let isOver = false;
   const sending = flow.send(round, commands, () => isOver);
   try {
@@ -35,12 +41,19 @@ export async function underLoad(flow: CommandFlow, round: number, commands: numb
 /** Sends SIGTERM. @throws unless it ends in order */
 export async function terminated(instance: ServiceProcess): Promise<void> {
   const exitCode = await instance.stop();
-  if (exitCode !== 0) throw new Error(`SIGTERM ended it with ${exitCode}:\n${lastWords([instance])}`);
+  if (exitCode !== 0)
+    throw new Error(`SIGTERM ended it with ${exitCode}:\n${lastWords([instance])}`);
 }
 
 /** Waits until everything is answered, stops the instances, and hears the judge: nothing lost, nothing repeated. */
-export async function expectNothingWrong(flow: CommandFlow, instances: readonly ServiceProcess[], databaseUrl: string): Promise<void> {
-  await eventually(async () => expect(await flow.lag(), lastWords(instances)).toBe(0), { withinMs: PATIENCE_MS });
+export async function expectNothingWrong(
+  flow: CommandFlow,
+  instances: readonly ServiceProcess[],
+  databaseUrl: string,
+): Promise<void> {
+  await eventually(async () => expect(await flow.lag(), lastWords(instances)).toBe(0), {
+    withinMs: PATIENCE_MS,
+  });
   await Promise.all(instances.map(terminated));
   const history = await flow.history(databaseUrl);
   expect(history.commands.length).toBeGreaterThanOrEqual(flow.sent);

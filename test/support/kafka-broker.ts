@@ -22,7 +22,12 @@ export const BROKER_SETTINGS: Readonly<Record<string, string>> = {
 
 /** Resolves when the broker works. */
 export async function answers(brokers: string): Promise<void> {
-  const retry = { initialRetryTime: 100, multiplier: 1, factor: 0, retries: READY_TIMEOUT_MS / 100 };
+  const retry = {
+    initialRetryTime: 100,
+    multiplier: 1,
+    factor: 0,
+    retries: READY_TIMEOUT_MS / 100,
+  };
   const admin = new Kafka({ brokers: [brokers], logLevel: logLevel.NOTHING, retry }).admin();
   await admin.connect();
   await admin.listTopics();

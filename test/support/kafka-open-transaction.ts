@@ -6,6 +6,12 @@ const kafka = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.NOTHIN
 const producer = kafka.producer({ transactionalId, maxInFlightRequests: 1, idempotent: true });
 await producer.connect();
 const transaction = await producer.transaction();
-await transaction.send({ topic, messages: [0, 1, 2, 3].map((partition) => ({ partition, value: 'never committed' })) });
-await transaction.sendOffsets({ consumerGroupId: group, topics: [{ topic, partitions: [{ partition: 0, offset: '77' }] }] });
+await transaction.send({
+  topic,
+  messages: [0, 1, 2, 3].map((partition) => ({ partition, value: 'never committed' })),
+});
+await transaction.sendOffsets({
+  consumerGroupId: group,
+  topics: [{ topic, partitions: [{ partition: 0, offset: '77' }] }],
+});
 process.stdout.write('written\n');

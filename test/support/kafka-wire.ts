@@ -27,7 +27,12 @@ export interface Address {
  * @param timeoutMs for everything: connecting, sending, waiting
  * @throws the broker cannot be reached, hangs up, or does not answer in time
  */
-export function ask({ host, port }: Address, name: keyof typeof REQUESTS, body: Buffer, timeoutMs: number): Promise<WireReader> {
+export function ask(
+  { host, port }: Address,
+  name: keyof typeof REQUESTS,
+  body: Buffer,
+  timeoutMs: number,
+): Promise<WireReader> {
   const { key, version, isFlexible } = REQUESTS[name];
   const header = new WireWriter().int16(key).int16(version).int32(1).string('test');
   const request = Buffer.concat([header.bytes(), Buffer.alloc(isFlexible ? 1 : 0), body]);

@@ -38,7 +38,8 @@ export async function startKafka({ port = 0, withFaults = false } = {}): Promise
 }
 
 async function startInDocker(port: number): Promise<TestKafka> {
-  if (!process.env.DOCKER_HOST && !existsSync('/var/run/docker.sock')) throw new Error('no Docker engine');
+  if (!process.env.DOCKER_HOST && !existsSync('/var/run/docker.sock'))
+    throw new Error('no Docker engine');
   const { GenericContainer, getContainerRuntimeClient } = await import('testcontainers');
   await getContainerRuntimeClient().catch(() => {
     throw new Error('no Docker engine answers');
@@ -63,5 +64,10 @@ async function startInDocker(port: number): Promise<TestKafka> {
 }
 
 function asEnvironment(settings: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [`KAFKA_${name.toUpperCase().replaceAll('.', '_')}`, value]));
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [
+      `KAFKA_${name.toUpperCase().replaceAll('.', '_')}`,
+      value,
+    ]),
+  );
 }

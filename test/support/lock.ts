@@ -8,7 +8,9 @@ export async function lockFromAnotherProcess(file: string): Promise<() => Promis
     new DatabaseSync(${JSON.stringify(file)}, { timeout: 5000 }).exec('begin immediate');
     console.log('locked');
     process.stdin.resume();`;
-  const child = spawn(process.execPath, ['--no-warnings', '--eval', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--no-warnings', '--eval', script], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   await once(child.stdout, 'data');
   return async () => {
     child.stdin.end();

@@ -15,17 +15,41 @@ const time = '2026-11-26T12:00:00.000Z';
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 const largest = Number.MAX_SAFE_INTEGER;
 const line = { orderid: 'order-1', sku: 'LAMP', qty: 2 };
-const rejected = (command: Command['type'], reason: RejectionReason, ids: Pick<CommandRejected, 'orderid' | 'sku' | 'reference'>) =>
-  ({ type: 'CommandRejected', command, reason, detail: 'One sentence: "why", é € 😀', ...ids }) as const;
+const rejected = (
+  command: Command['type'],
+  reason: RejectionReason,
+  ids: Pick<CommandRejected, 'orderid' | 'sku' | 'reference'>,
+) =>
+  ({
+    type: 'CommandRejected',
+    command,
+    reason,
+    detail: 'One sentence: "why", é € 😀',
+    ...ids,
+  }) as const;
 
 const eventsByType: { readonly [T in Event['type']]: readonly Extract<Event, { type: T }>[] } = {
   BatchCreated: [
     { type: 'BatchCreated', reference: 'batch-1', sku: 'LAMP', quantity: 0, eta: null, version: 1 },
-    { type: 'BatchCreated', reference: '😀'.repeat(255), sku: 'a "quoted" \\ é €', quantity: largest, eta: '2028-02-29', version: 2 },
+    {
+      type: 'BatchCreated',
+      reference: '😀'.repeat(255),
+      sku: 'a "quoted" \\ é €',
+      quantity: largest,
+      eta: '2028-02-29',
+      version: 2,
+    },
   ],
   Allocated: [
     { type: 'Allocated', ...line, batchref: 'batch-1', version: 3 },
-    { type: 'Allocated', orderid: ' ', sku: 'é', qty: largest, batchref: '/', version: 999_999_999_999_999 },
+    {
+      type: 'Allocated',
+      orderid: ' ',
+      sku: 'é',
+      qty: largest,
+      batchref: '/',
+      version: 999_999_999_999_999,
+    },
   ],
   AlreadyAllocated: [{ type: 'AlreadyAllocated', ...line, batchref: 'batch-1' }],
   Deallocated: [
@@ -33,7 +57,9 @@ const eventsByType: { readonly [T in Event['type']]: readonly Extract<Event, { t
     { type: 'Deallocated', ...line, batchref: 'batch-1', because: 'batch-shrank', version: 5 },
   ],
   OutOfStock: [{ type: 'OutOfStock', ...line, version: 6 }],
-  BatchQuantityChanged: [{ type: 'BatchQuantityChanged', reference: 'batch-1', sku: 'LAMP', quantity: 0, version: 7 }],
+  BatchQuantityChanged: [
+    { type: 'BatchQuantityChanged', reference: 'batch-1', sku: 'LAMP', quantity: 0, version: 7 },
+  ],
   CommandRejected: [
     rejected('CreateBatch', 'batch-differs', { reference: 'batch-1', sku: 'LAMP' }),
     rejected('AllocateOrder', 'unknown-sku', { orderid: 'order-1', sku: 'LAMP' }),
@@ -64,7 +90,12 @@ export function messagesOfToday(): readonly TextRecord[] {
     ...events.flatMap((event, index) => encodeAnswer(answer(index, [event]))),
     ...encodeAnswer(answer(100, events)),
     ...encodeAnswer(
-      answer(101, events.slice(-2), { traceparent, topic: 'shop.commands_v-2', partition: 1, identity: '/shop\tcommand-101' }),
+      answer(101, events.slice(-2), {
+        traceparent,
+        topic: 'shop.commands_v-2',
+        partition: 1,
+        identity: '/shop\tcommand-101',
+      }),
     ),
     ...encodeAnswer(
       answer(102, events.slice(2, 4), {
@@ -76,7 +107,10 @@ export function messagesOfToday(): readonly TextRecord[] {
     ...encodeAnswer(answer(104, events.slice(0, 1), { identity: '/shop\tcommand-104' })),
     ...encodeAnswer(answer(105, events.slice(0, 1), { identity: '\tallocation.commands/4/105' })),
   ];
-  return [...published.map((record) => ({ topic: 'events' as const, ...record })), ...deadLetters()];
+  return [
+    ...published.map((record) => ({ topic: 'events' as const, ...record })),
+    ...deadLetters(),
+  ];
 }
 
 function deadLetters(): readonly TextRecord[] {
@@ -88,20 +122,46 @@ function deadLetters(): readonly TextRecord[] {
     ce_source: '/shop',
     ce_type: 'DeallocateOrder',
   };
-  const original = { ...place, key: Buffer.from('LAMP'), value: Buffer.from('{"orderid":"order-1"}'), headers };
-  const failed = { reason: 'handler-failed', message: 'It failed', attempts: 4, failedAt: time } as const;
+  const original = {
+    ...place,
+    key: Buffer.from('LAMP'),
+    value: Buffer.from('{"orderid":"order-1"}'),
+    headers,
+  };
+  const failed = {
+    reason: 'handler-failed',
+    message: 'It failed',
+    attempts: 4,
+    failedAt: time,
+  } as const;
   const parked = { id: '/shop\tc-9', skus: ['LAMP, large'], behind: ['c-8'], position: 7 };
-  const unreadable = { reason: 'malformed', message: 'The value is not JSON', attempts: 1, failedAt: time, parked: null } as const;
+  const unreadable = {
+    reason: 'malformed',
+    message: 'The value is not JSON',
+    attempts: 1,
+    failedAt: time,
+    parked: null,
+  } as const;
   const behind = { reason: 'parked-behind', attempts: 0, parked } as const;
   return [
-    encodeDeadLetter({ ...original, key: null, value: Buffer.from('allocate, please'), headers: {} }, unreadable, 10_000),
+    encodeDeadLetter(
+      { ...original, key: null, value: Buffer.from('allocate, please'), headers: {} },
+      unreadable,
+      10_000,
+    ),
     encodeDeadLetter(original, { ...failed, parked }, 10_000),
-    encodeDeadLetter({ ...original, value: Buffer.alloc(20_000) }, { ...failed, ...behind }, 10_000),
+    encodeDeadLetter(
+      { ...original, value: Buffer.alloc(20_000) },
+      { ...failed, ...behind },
+      10_000,
+    ),
     encodeDeadLetter(original, { ...failed, ...behind }, 10),
   ].map(({ key, value, headers }) => ({
     topic: 'dead-letters',
     key: key === null ? null : String(key),
     value: value === null ? null : String(value),
-    headers: Object.fromEntries(Object.entries(headers).map(([name, header]) => [name, String(header)])),
+    headers: Object.fromEntries(
+      Object.entries(headers).map(([name, header]) => [name, String(header)]),
+    ),
   }));
 }

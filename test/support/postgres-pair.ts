@@ -35,7 +35,11 @@ interface Programs {
  * @param synchronous a commit is acknowledged when the standby has it too
  * @throws when the programs are missing: the message says so
  */
-export async function startPostgresPair({ synchronous }: { readonly synchronous: boolean }): Promise<PostgresPair> {
+export async function startPostgresPair({
+  synchronous,
+}: {
+  readonly synchronous: boolean;
+}): Promise<PostgresPair> {
   const programs = await findPrograms();
   const folder = await mkdtemp(join(tmpdir(), 'allocation-pair-'));
   await own(folder, programs);
@@ -46,14 +50,25 @@ export async function startPostgresPair({ synchronous }: { readonly synchronous:
     ['-D', primaryData, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C'],
     programs.user,
   );
-  await configure(primaryData, { port: primaryPort, listen_addresses: "'127.0.0.1'", unix_socket_directories: "''" });
+  await configure(primaryData, {
+    port: primaryPort,
+    listen_addresses: "'127.0.0.1'",
+    unix_socket_directories: "''",
+  });
   const primary = await startServer(programs, primaryData, primaryPort);
   const source = ['-h', '127.0.0.1', '-p', String(primaryPort), '-U', 'postgres'];
-  await run(join(programs.folder, 'pg_basebackup'), [...source, '-D', standbyData, '-R', '-c', 'fast'], programs.user);
+  await run(
+    join(programs.folder, 'pg_basebackup'),
+    [...source, '-D', standbyData, '-R', '-c', 'fast'],
+    programs.user,
+  );
   await configure(standbyData, { port: standbyPort });
   const standby = await startServer(programs, standbyData, standbyPort);
   const streams = async (count: number) => {
-    const rows = await query(primaryPort, "select 1 from pg_stat_replication where state = 'streaming'");
+    const rows = await query(
+      primaryPort,
+      "select 1 from pg_stat_replication where state = 'streaming'",
+    );
     if (rows.length !== count) throw new Error(`${rows.length} standbys stream`);
   };
   await eventually(() => streams(1), { withinMs: START_MS });
@@ -84,12 +99,17 @@ export async function startPostgresPair({ synchronous }: { readonly synchronous:
 }
 
 async function findPrograms(): Promise<Programs> {
-  const versions = (await readdir(DEBIAN).catch(() => [])).toSorted((a, b) => Number(a) - Number(b));
+  const versions = (await readdir(DEBIAN).catch(() => [])).toSorted(
+    (a, b) => Number(a) - Number(b),
+  );
   const version = versions.at(-1);
-  if (version === undefined) throw new Error('there is no pg_basebackup (Debian: apt-get install postgresql)');
+  if (version === undefined)
+    throw new Error('there is no pg_basebackup (Debian: apt-get install postgresql)');
   const folder = join(DEBIAN, version, 'bin');
   if (process.getuid?.() !== 0) return { folder, user: {} };
-  const [uid, gid] = await Promise.all(['-u', '-g'].map(async (option) => Number((await run('id', [option, 'postgres'])).stdout)));
+  const [uid, gid] = await Promise.all(
+    ['-u', '-g'].map(async (option) => Number((await run('id', [option, 'postgres'])).stdout)),
+  );
   return { folder, user: { ...(uid !== undefined && { uid }), ...(gid !== undefined && { gid }) } };
 }
 
@@ -99,12 +119,19 @@ async function own(folder: string, { user: { uid, gid } }: Programs): Promise<vo
 }
 
 /** Of two lines for one setting the later counts. */
-function configure(data: string, settings: Readonly<Record<string, string | number>>): Promise<void> {
+function configure(
+  data: string,
+  settings: Readonly<Record<string, string | number>>,
+): Promise<void> {
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`);
   return appendFile(join(data, 'postgresql.conf'), lines.join(''));
 }
 
-async function startServer({ folder, user }: Programs, data: string, port: number): Promise<ChildProcess> {
+async function startServer(
+  { folder, user }: Programs,
+  data: string,
+  port: number,
+): Promise<ChildProcess> {
   const server = spawn(join(folder, 'postgres'), ['-D', data], { ...user, stdio: 'ignore' });
   await eventually(() => query(port, 'select 1'), { withinMs: START_MS });
   return server;

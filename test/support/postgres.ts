@@ -22,7 +22,10 @@ process.on('exit', () => {
 export interface PostgresServer {
   readonly url: string;
   /** Only for the npm package's server: SIGINT ends its sessions and shuts down, SIGQUIT is a crash; and up again with the same data. */
-  readonly faults: { end(signal: 'SIGINT' | 'SIGQUIT'): Promise<void>; restart(): Promise<void> } | null;
+  readonly faults: {
+    end(signal: 'SIGINT' | 'SIGQUIT'): Promise<void>;
+    restart(): Promise<void>;
+  } | null;
   stop(): Promise<void>;
 }
 
@@ -83,7 +86,9 @@ async function startEmbedded(Server = EmbeddedPostgres): Promise<PostgresServer>
     url: `postgresql://postgres:postgres@127.0.0.1:${port}/postgres`,
     faults: {
       async end(signal) {
-        const pid = Number((await readFile(join(databaseDir, 'postmaster.pid'), 'utf8')).split('\n', 1)[0]);
+        const pid = Number(
+          (await readFile(join(databaseDir, 'postmaster.pid'), 'utf8')).split('\n', 1)[0],
+        );
         process.kill(pid, signal);
         await eventually(() => {
           if (isAlive(pid)) throw new Error('PostgreSQL does not end');

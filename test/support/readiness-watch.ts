@@ -47,7 +47,10 @@ export class ReadinessWatch {
     return await eventually(check, { withinMs }).catch(({ message }: Error) => message);
   }
 
-  async #watch(fault: string, watch: { isOver: boolean; readonly findings: string[] }): Promise<void> {
+  async #watch(
+    fault: string,
+    watch: { isOver: boolean; readonly findings: string[] },
+  ): Promise<void> {
     let [answered, sinceMs] = [-1, performance.now()];
     while (!watch.isOver) {
       // While nobody can say, nothing is answered that was not before.
@@ -74,14 +77,20 @@ export class ReadinessWatch {
   async #claims(fault: string, silentMs: number): Promise<readonly string[]> {
     const claims = this.#instances().map(async ({ url }, index) => {
       const { status } = await readinessOf(url);
-      return status === 200 ? [`${fault}: nothing was answered for ${silentMs} ms, and instance ${index} says that it is ready`] : [];
+      return status === 200
+        ? [
+            `${fault}: nothing was answered for ${silentMs} ms, and instance ${index} says that it is ready`,
+          ]
+        : [];
     });
     return (await Promise.all(claims)).flat();
   }
 }
 
 /** What an instance says about itself; one that does not answer is not ready. */
-async function readinessOf(url: string): Promise<{ readonly status: number; readonly problems: readonly string[] }> {
+async function readinessOf(
+  url: string,
+): Promise<{ readonly status: number; readonly problems: readonly string[] }> {
   try {
     const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(PATIENCE_MS) });
     const { problems } = (await response.json()) as { problems: readonly string[] };

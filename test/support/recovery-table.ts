@@ -31,6 +31,8 @@ export class RecoveryTable {
       findings.filter((finding) => kinds.some((kind) => finding.startsWith(`${kind}:`))).length;
     const lost = count('unanswered', 'lost');
     const repeated = count('answered-twice', 'dead-letter-twice');
-    return [...lines, `lost: ${lost}, repeated: ${repeated}, findings: ${findings.length}`].join('\n');
+    return [...lines, `lost: ${lost}, repeated: ${repeated}, findings: ${findings.length}`].join(
+      '\n',
+    );
   }
 }

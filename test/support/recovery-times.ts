@@ -20,7 +20,10 @@ export class RecoveryTimes {
 
   /** @param targetMs how soon the service ought to have recovered */
   add(fault: string, ms: number, targetMs: number): void {
-    this.#recoveries.set(fault, [...(this.#recoveries.get(fault) ?? []), { ms: Math.round(ms), targetMs }]);
+    this.#recoveries.set(fault, [
+      ...(this.#recoveries.get(fault) ?? []),
+      { ms: Math.round(ms), targetMs },
+    ]);
   }
 
   /** A line for each kind of fault. */
@@ -43,7 +46,10 @@ export class RecoveryTimes {
       const late = recoveries.filter(isLate);
       const isTooOften = this.#isStrict && late.length > Math.ceil(recoveries.length * LATE_PART);
       const wrong = isTooOften ? late : late.filter(({ ms }) => ms > LIMIT_MS);
-      return wrong.map(({ ms, targetMs }) => `It took ${ms} ms instead of ${targetMs} ms to recover from: ${fault}`);
+      return wrong.map(
+        ({ ms, targetMs }) =>
+          `It took ${ms} ms instead of ${targetMs} ms to recover from: ${fault}`,
+      );
     });
   }
 }

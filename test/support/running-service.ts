@@ -22,14 +22,22 @@ export class RunningService {
   readonly log: Record<string, unknown>[];
   readonly #directory: string;
 
-  private constructor(config: Config, service: Service, log: Record<string, unknown>[], directory: string) {
+  private constructor(
+    config: Config,
+    service: Service,
+    log: Record<string, unknown>[],
+    directory: string,
+  ) {
     this.config = config;
     this.service = service;
     this.log = log;
     this.#directory = directory;
   }
 
-  static async start(environment: Record<string, string>, overrides: Overrides = {}): Promise<RunningService> {
+  static async start(
+    environment: Record<string, string>,
+    overrides: Overrides = {},
+  ): Promise<RunningService> {
     const directory = await mkdtemp(join(tmpdir(), 'allocation-'));
     const run = crypto.randomUUID().slice(0, 8);
     const config = readConfig({
@@ -43,12 +51,19 @@ export class RunningService {
       ...environment,
     });
     const lines: Record<string, unknown>[] = [];
-    const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+    const log = pino(
+      { level: 'info' },
+      { write: (line: string) => void lines.push(JSON.parse(line)) },
+    );
     const service = await bootstrap(config, log, overrides);
     await service.start();
     const running = new RunningService(config, service, lines, directory);
-    await service.broker.tail(config.eventsTopic, 'beginning', (record) => running.events.push(record));
-    await service.broker.tail(config.deadLettersTopic, 'beginning', (record) => running.deadLetters.push(record));
+    await service.broker.tail(config.eventsTopic, 'beginning', (record) =>
+      running.events.push(record),
+    );
+    await service.broker.tail(config.deadLettersTopic, 'beginning', (record) =>
+      running.deadLetters.push(record),
+    );
     await running.idle();
     return running;
   }
@@ -61,7 +76,10 @@ export class RunningService {
         ? { ...{ key: null, headers: {} }, ...(each as Partial<LogRecord>) }
         : { key: null, headers: {}, value: JSON.stringify(each) };
     });
-    const places = await this.service.broker.publish(this.config.commandsTopic, complete as LogRecord[]);
+    const places = await this.service.broker.publish(
+      this.config.commandsTopic,
+      complete as LogRecord[],
+    );
     return places.map(({ partition, offset }) => `${partition}/${offset}`);
   }
 
@@ -75,14 +93,18 @@ export class RunningService {
         const committed = await broker.committedOffsets(groupId, commandsTopic);
         const behind = ranges.filter(({ partition, end }) => end > (committed[partition] ?? 0));
         if (behind.length > 0 || consumer.problems().length > 0)
-          throw new Error(`still at work: ${JSON.stringify({ behind, problems: consumer.problems() })}`);
+          throw new Error(
+            `still at work: ${JSON.stringify({ behind, problems: consumer.problems() })}`,
+          );
       },
       { withinMs: 60_000 },
     );
   }
 
   /** Runs the command line tool, as an operator of this service does. */
-  cli(...args: string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+  cli(
+    ...args: string[]
+  ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
     const { config } = this;
     const env = {
       PATH: process.env.PATH,
@@ -118,7 +140,10 @@ export class RunningService {
 }
 
 /** The same tests on the embedded broker and, where there is one, on real Kafka. */
-export function describeOnEachBroker(name: string, tests: (environment: Record<string, string>) => void): void {
+export function describeOnEachBroker(
+  name: string,
+  tests: (environment: Record<string, string>) => void,
+): void {
   const brokers = inject('kafkaBrokers');
   describe(`${name}, on the embedded broker`, () => tests({}));
   describe.skipIf(!brokers)(`${name}, on Kafka`, () => tests({ KAFKA_BROKERS: brokers ?? '' }));

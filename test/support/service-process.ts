@@ -13,9 +13,16 @@ export class ServiceProcess {
   readonly output: string[] = [];
   url = '';
 
-  private constructor([program, ...options]: readonly [string, ...string[]], environment: Record<string, string>, cwd: string) {
+  private constructor(
+    [program, ...options]: readonly [string, ...string[]],
+    environment: Record<string, string>,
+    cwd: string,
+  ) {
     // Scripts that look for `node` on the path find the one that runs this, not the machine's own.
-    const env = { PATH: [dirname(process.execPath), process.env.PATH].join(delimiter), ...environment };
+    const env = {
+      PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
+      ...environment,
+    };
     const child = spawn(program, options, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {
@@ -42,7 +49,11 @@ export class ServiceProcess {
   }
 
   /** The service, or a program that runs it; does not wait for anything. */
-  static spawn(environment: Record<string, string>, cwd: string, program: readonly [string, ...string[]] = [cli]): ServiceProcess {
+  static spawn(
+    environment: Record<string, string>,
+    cwd: string,
+    program: readonly [string, ...string[]] = [cli],
+  ): ServiceProcess {
     return new ServiceProcess([...program, 'start'], { HTTP_PORT: '0', ...environment }, cwd);
   }
 
@@ -53,7 +64,9 @@ export class ServiceProcess {
 
   /** Resolves when the service takes requests, whether its lanes can work or not. */
   async listens(): Promise<void> {
-    this.url = JSON.parse(await this.#says((line) => line.includes('"The HTTP API listens on'))).url;
+    this.url = JSON.parse(
+      await this.#says((line) => line.includes('"The HTTP API listens on')),
+    ).url;
   }
 
   async #says(isIt: (line: string) => boolean): Promise<string> {
@@ -61,10 +74,14 @@ export class ServiceProcess {
     for (;;) {
       const found = this.output.find(isIt);
       if (found) return found;
-      if (child.exitCode !== null) throw new Error(`It ended with ${child.exitCode}:\n${this.output.join('\n')}`);
+      if (child.exitCode !== null)
+        throw new Error(`It ended with ${child.exitCode}:\n${this.output.join('\n')}`);
       const waiting = new AbortController();
       const { signal } = waiting;
-      await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data', { signal }), once(child, 'close', { signal })]);
+      await Promise.race([
+        once(child.stdout as NodeJS.ReadableStream, 'data', { signal }),
+        once(child, 'close', { signal }),
+      ]);
       waiting.abort();
       await new Promise(setImmediate);
     }
@@ -101,5 +118,6 @@ export class ServiceProcess {
 /** Resolves when SIGTERM has ended the service in order. @throws it ended in another way; the message ends with its last lines */
 export async function stopped(service: ServiceProcess): Promise<void> {
   const exitCode = await service.stop();
-  if (exitCode !== 0) throw new Error(`SIGTERM ended it with ${exitCode}:\n${service.output.slice(-30).join('\n')}`);
+  if (exitCode !== 0)
+    throw new Error(`SIGTERM ended it with ${exitCode}:\n${service.output.slice(-30).join('\n')}`);
 }

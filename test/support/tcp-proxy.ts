@@ -94,7 +94,10 @@ export class TcpProxy {
   }
 
   /** For proxies that know the protocol: what passes in each direction of a new connection. */
-  protected passages(_connection: Connection): { readonly requests: Passage; readonly answers: Passage } {
+  protected passages(_connection: Connection): {
+    readonly requests: Passage;
+    readonly answers: Passage;
+  } {
     return { requests: everything, answers: everything };
   }
 

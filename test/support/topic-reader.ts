@@ -31,8 +31,15 @@ export function plainKafka(brokers: string, requestTimeoutMs = 30_000): PlainKaf
  * It uses the service's own reader, because kafkajs delivers some aborted records as committed. Kafka's Java client
  * (`kafka-java/read.ts`) checks that both read the same.
  */
-export async function readTopic({ brokers }: PlainKafka, topic: string): Promise<readonly TopicRecord[]> {
-  const broker = new KafkaBroker({ brokers, clientId: 'test-reader', log: pino({ level: 'silent' }) });
+export async function readTopic(
+  { brokers }: PlainKafka,
+  topic: string,
+): Promise<readonly TopicRecord[]> {
+  const broker = new KafkaBroker({
+    brokers,
+    clientId: 'test-reader',
+    log: pino({ level: 'silent' }),
+  });
   const records: TopicRecord[] = [];
   try {
     await broker.read(topic, await broker.offsetRanges(topic), async (delivery) => {
@@ -50,6 +57,8 @@ function asRecord({ partition, offset, key, value, headers }: ReceivedRecord): T
     offset,
     key: key?.toString() ?? null,
     value,
-    headers: Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, String(text)])),
+    headers: Object.fromEntries(
+      Object.entries(headers).map(([name, text]) => [name, String(text)]),
+    ),
   };
 }

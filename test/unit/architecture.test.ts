@@ -16,7 +16,15 @@ const sharedDatabase = ['adapters/database/database.ts'];
 const database = [...bytes, ...sharedDatabase, 'adapters/database/transaction.ts'];
 const broker = ['adapters/broker/kafka/broker.ts'];
 const entrypoints = ['entrypoints/lane.ts'];
-const top = ['views.ts', 'config.ts', 'bootstrap.ts', 'main.ts', 'cli/start.ts', 'adapters/notifications.ts', '../mikro-orm.config.ts'];
+const top = [
+  'views.ts',
+  'config.ts',
+  'bootstrap.ts',
+  'main.ts',
+  'cli/start.ts',
+  'adapters/notifications.ts',
+  '../mikro-orm.config.ts',
+];
 const runtime = ['node:fs', 'node:fs/promises'];
 const packages = [
   'zod',
@@ -34,12 +42,32 @@ const packages = [
 ];
 
 /** Each layer, and all of these that it may import. */
-const everything = [domain, messages, faultPoints, serviceLayer, database, broker, entrypoints, top, runtime, packages].flat();
+const everything = [
+  domain,
+  messages,
+  faultPoints,
+  serviceLayer,
+  database,
+  broker,
+  entrypoints,
+  top,
+  runtime,
+  packages,
+].flat();
 const layers: Readonly<Record<string, readonly string[]>> = {
   domain,
   messages: [...domain, ...messages, 'zod'],
   'service-layer': [...domain, ...serviceLayer],
-  'adapters/database': [...domain, ...faultPoints, ...interfaces, ...database, ...runtime, '@mikro-orm/core', 'kysely', 'better-sqlite3'],
+  'adapters/database': [
+    ...domain,
+    ...faultPoints,
+    ...interfaces,
+    ...database,
+    ...runtime,
+    '@mikro-orm/core',
+    'kysely',
+    'better-sqlite3',
+  ],
   'adapters/broker/kafka': [
     'domain/value-objects.ts',
     ...faultPoints,
@@ -69,15 +97,18 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 
 /** Ways to import without saying `import { … } from`. */
 const spellings = {
-  'a-detour': "import { something } from './../domain/../messages/incoming.ts';\n\nexport const used = something;\n",
-  'type-only': "import type { Something } from '../messages/incoming.ts';\n\nexport type Used = Something;\n",
+  'a-detour':
+    "import { something } from './../domain/../messages/incoming.ts';\n\nexport const used = something;\n",
+  'type-only':
+    "import type { Something } from '../messages/incoming.ts';\n\nexport type Used = Something;\n",
   'for-its-effect': "import '../messages/incoming.ts';\n",
   're-exported': "export { something } from '../messages/incoming.ts';\n",
   'all-re-exported': "export * from '../messages/incoming.ts';\n",
   dynamic: "export const used = await import('../messages/incoming.ts');\n",
 };
 
-const fileOf = (layer: string, module: string) => `src/${layer}/imports-${everything.indexOf(module)}.ts`;
+const fileOf = (layer: string, module: string) =>
+  `src/${layer}/imports-${everything.indexOf(module)}.ts`;
 
 function specifierOf(layer: string, module: string): string {
   if (!module.endsWith('.ts')) return module;
@@ -101,24 +132,39 @@ describe('the layers', () => {
         await writeFile(join(directory, fileOf(layer, module)), text);
       }
     }
-    for (const [spelling, text] of Object.entries(spellings)) await writeFile(join(directory, `src/domain/${spelling}.ts`), text);
-    const { stdout } = spawnSync(join(root, 'node_modules/.bin/biome'), ['lint', '--reporter=github', '--max-diagnostics=none', '.'], {
-      cwd: directory,
-      encoding: 'utf8',
-    });
-    refused = new Set([...stdout.matchAll(/^::error title=lint\/style\/noRestrictedImports,file=([^,]+),/gm)].map(([, file = '']) => file));
+    for (const [spelling, text] of Object.entries(spellings))
+      await writeFile(join(directory, `src/domain/${spelling}.ts`), text);
+    const { stdout } = spawnSync(
+      join(root, 'node_modules/.bin/biome'),
+      ['lint', '--reporter=github', '--max-diagnostics=none', '.'],
+      {
+        cwd: directory,
+        encoding: 'utf8',
+      },
+    );
+    refused = new Set(
+      [...stdout.matchAll(/^::error title=lint\/style\/noRestrictedImports,file=([^,]+),/gm)].map(
+        ([, file = '']) => file,
+      ),
+    );
   });
 
   afterAll(async () => rm(directory, { recursive: true }));
 
-  it.each(Object.entries(layers))('%s may import what it needs, and nothing else', (layer, allowed) => {
-    const accepted = everything.filter((module) => !refused.has(fileOf(layer, module)));
-    expect(accepted.toSorted()).toEqual(allowed.toSorted());
-  });
+  it.each(Object.entries(layers))(
+    '%s may import what it needs, and nothing else',
+    (layer, allowed) => {
+      const accepted = everything.filter((module) => !refused.has(fileOf(layer, module)));
+      expect(accepted.toSorted()).toEqual(allowed.toSorted());
+    },
+  );
 
-  it.each(Object.keys(spellings))('a forbidden import is refused also when it is %s', (spelling) => {
-    expect(refused).toContain(`src/domain/${spelling}.ts`);
-  });
+  it.each(Object.keys(spellings))(
+    'a forbidden import is refused also when it is %s',
+    (spelling) => {
+      expect(refused).toContain(`src/domain/${spelling}.ts`);
+    },
+  );
 });
 
 /** What the files have that matches: `<file>: <match>`. */
@@ -127,19 +173,30 @@ async function findInSources(pattern: string, wanted: RegExp): Promise<string[]>
   for await (const file of glob(pattern, { cwd: root })) files.push(file);
   expect(files).not.toEqual([]);
   const found = await Promise.all(
-    files.map(async (file) => [...(await readFile(join(root, file), 'utf8')).matchAll(wanted)].map(([match]) => `${file}: ${match}`)),
+    files.map(async (file) =>
+      [...(await readFile(join(root, file), 'utf8')).matchAll(wanted)].map(
+        ([match]) => `${file}: ${match}`,
+      ),
+    ),
   );
   return found.flat().toSorted();
 }
 
 describe('what the lint rule does not see', () => {
   it('is not an exemption from it, or from the types', async () => {
-    expect(await findInSources('src/**/*.ts', /biome-ignore|@ts-(ignore|expect-error|nocheck)/g)).toEqual([]);
+    expect(
+      await findInSources('src/**/*.ts', /biome-ignore|@ts-(ignore|expect-error|nocheck)/g),
+    ).toEqual([]);
   });
 
   it('is an import in another form only where kafkajs is mended, or used, inside', async () => {
     const otherForms = /\b(import|require)\s*\([^)]*\)/g;
-    expect(await findInSources('src/{domain,messages,service-layer,adapters,entrypoints}/**/*.ts', otherForms)).toEqual([
+    expect(
+      await findInSources(
+        'src/{domain,messages,service-layer,adapters,entrypoints}/**/*.ts',
+        otherForms,
+      ),
+    ).toEqual([
       "src/adapters/broker/kafka/batch.ts: require('kafkajs/src/protocol/recordBatch/crc32C')",
       "src/adapters/broker/kafka/connection.ts: require('kafkajs/src/loggers')",
       "src/adapters/broker/kafka/connection.ts: require('kafkajs/src/network/connection')",

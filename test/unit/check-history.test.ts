@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { AllocationModel, type ModelEvent } from '../support/allocation-model.ts';
-import { checkHistory, type History, type HistoryRecord, type Violation } from '../support/check-history.ts';
+import {
+  checkHistory,
+  type History,
+  type HistoryRecord,
+  type Violation,
+} from '../support/check-history.ts';
 
 type Mutable<T> = T extends Buffer | null
   ? T
@@ -18,10 +23,19 @@ type Draft = {
   tables: Mutable<History['tables']>;
   committedOffsets: Map<number, number>;
   ends: Map<number, number>;
-  starts?: { commands: Map<number, number>; events: Map<number, number>; deadLetters: Map<number, number> };
+  starts?: {
+    commands: Map<number, number>;
+    events: Map<number, number>;
+    deadLetters: Map<number, number>;
+  };
 };
 
-const order = (orderid: string, sku: string, qty: number) => ({ type: 'AllocateOrder', orderid, sku, qty });
+const order = (orderid: string, sku: string, qty: number) => ({
+  type: 'AllocateOrder',
+  orderid,
+  sku,
+  qty,
+});
 const bodies = [
   { type: 'CreateBatch', reference: 'a-here', sku: 'a', quantity: 10 },
   { type: 'CreateBatch', reference: 'a-due', sku: 'a', quantity: 10, eta: '2027-01-01' },
@@ -46,14 +60,22 @@ const bodies = [
 
 /** The command with this offset names a correlation, and a trace. */
 const TRACED = 3;
-const TRACE = { ce_correlationid: 'a talk', traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` };
+const TRACE = {
+  ce_correlationid: 'a talk',
+  traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+};
 
 /** What a service leaves behind that did everything right: one lane, ids of its own, one command sent twice, one unreadable. */
 function rightHistory(): Draft {
   const model = new AllocationModel();
   const commands: HistoryRecord[] = [];
   const events: HistoryRecord[] = [];
-  const record = (topic: string, offset: number, value: unknown, headers: Record<string, string> = {}) => ({
+  const record = (
+    topic: string,
+    offset: number,
+    value: unknown,
+    headers: Record<string, string> = {},
+  ) => ({
     topic,
     partition: 0,
     offset,
@@ -62,7 +84,9 @@ function rightHistory(): Draft {
     headers,
   });
   for (const [offset, body] of bodies.entries()) {
-    commands.push(record('commands', offset, { id: `id-${offset}`, ...body }, offset === TRACED ? TRACE : {}));
+    commands.push(
+      record('commands', offset, { id: `id-${offset}`, ...body }, offset === TRACED ? TRACE : {}),
+    );
     const lines = 'lines' in body ? body.lines : [body];
     const outcome = model.handle({
       eta: null,
@@ -70,7 +94,8 @@ function rightHistory(): Draft {
       ...(body.type === 'AllocateOrder' ? { lines } : {}),
       ...(body.type === 'DeallocateOrder' ? { sku: null } : {}),
     } as never);
-    if (outcome.length > 0) events.push(record('events', events.length, ...answerOf(offset, body, outcome)));
+    if (outcome.length > 0)
+      events.push(record('events', events.length, ...answerOf(offset, body, outcome)));
   }
   commands.push(record('commands', bodies.length, { id: 'id-3', ...bodies[3] }));
   commands.push(record('commands', bodies.length + 1, 'no command'));
@@ -83,7 +108,9 @@ function rightHistory(): Draft {
   const sequences = new Map(
     events
       .flatMap((each) => eventsIn(each))
-      .flatMap(({ sku, sequence }) => (sequence === undefined ? [] : [[String(sku), sequence] as const])),
+      .flatMap(({ sku, sequence }) =>
+        sequence === undefined ? [] : [[String(sku), sequence] as const],
+      ),
   );
   const nextOffset = commands.length;
   return {
@@ -94,7 +121,10 @@ function rightHistory(): Draft {
     ends: new Map([[0, nextOffset]]),
     tables: {
       products: [...sequences].map(([sku, version]) => ({ sku, version })),
-      batches: model.batches.map((batch) => ({ ...batch, allocated: batch.quantity - model.available(batch) })),
+      batches: model.batches.map((batch) => ({
+        ...batch,
+        allocated: batch.quantity - model.available(batch),
+      })),
       lines: model.lines.map((line) => ({ ...line })),
       processedIds: new Set(bodies.map((_, offset) => `id-${offset}`)),
       positions: [{ topic: 'commands', partition: 0, nextOffset }],
@@ -104,12 +134,17 @@ function rightHistory(): Draft {
   };
 }
 
-function answerOf(offset: number, body: object, outcome: readonly ModelEvent[]): [unknown, Record<string, string>] {
+function answerOf(
+  offset: number,
+  body: object,
+  outcome: readonly ModelEvent[],
+): [unknown, Record<string, string>] {
   const id = `commands/0/${offset}`;
   const [first] = outcome as [ModelEvent];
   const isOrder = 'orderid' in body && outcome.length > 1;
   const about = ({ sku, reference, orderid }: ModelEvent) => String(sku ?? reference ?? orderid);
-  const { traceparent, ce_correlationid: correlationid = `id-${offset}` } = offset === TRACED ? TRACE : ({} as Partial<typeof TRACE>);
+  const { traceparent, ce_correlationid: correlationid = `id-${offset}` } =
+    offset === TRACED ? TRACE : ({} as Partial<typeof TRACE>);
   const attributes = (type: string, subject: string, sequence: number | undefined) => ({
     specversion: '1.0',
     source: '/allocation',
@@ -134,26 +169,52 @@ function answerOf(offset: number, body: object, outcome: readonly ModelEvent[]):
   }
   const events = outcome.map((event, index) => {
     const { type, sequence, ...data } = event;
-    return { id: `${id}/${index + 1}`, ...attributes(type, about(event), sequence), ...(traceparent && { traceparent }), data };
+    return {
+      id: `${id}/${index + 1}`,
+      ...attributes(type, about(event), sequence),
+      ...(traceparent && { traceparent }),
+      data,
+    };
   });
-  return [{ events }, headersOf(attributes('CompositeDomainEvent', isOrder ? String(first.orderid) : about(first), undefined))];
+  return [
+    { events },
+    headersOf(
+      attributes('CompositeDomainEvent', isOrder ? String(first.orderid) : about(first), undefined),
+    ),
+  ];
 }
 
 function eventsIn({ headers, value }: HistoryRecord): ModelEvent[] {
   const body = JSON.parse(String(value));
   if (headers.ce_type !== 'CompositeDomainEvent')
-    return [{ ...body, type: headers.ce_type, ...(headers.ce_sequence ? { sequence: Number(headers.ce_sequence) } : {}) }];
-  return body.events.map(({ type, sequence, data }: { type: string; sequence?: string; data: object }) => ({
-    ...data,
-    type,
-    ...(sequence ? { sequence: Number(sequence) } : {}),
-  }));
+    return [
+      {
+        ...body,
+        type: headers.ce_type,
+        ...(headers.ce_sequence ? { sequence: Number(headers.ce_sequence) } : {}),
+      },
+    ];
+  return body.events.map(
+    ({ type, sequence, data }: { type: string; sequence?: string; data: object }) => ({
+      ...data,
+      type,
+      ...(sequence ? { sequence: Number(sequence) } : {}),
+    }),
+  );
 }
 
-const edited = (record: HistoryRecord, edit: (body: Record<string, never>) => void, headers = {}): HistoryRecord => {
+const edited = (
+  record: HistoryRecord,
+  edit: (body: Record<string, never>) => void,
+  headers = {},
+): HistoryRecord => {
   const body = JSON.parse(String(record.value));
   edit(body);
-  return { ...record, value: Buffer.from(JSON.stringify(body)), headers: { ...record.headers, ...headers } };
+  return {
+    ...record,
+    value: Buffer.from(JSON.stringify(body)),
+    headers: { ...record.headers, ...headers },
+  };
 };
 const at = <T>(list: readonly T[], index: number) => list[index] as T;
 const isComposite = ({ headers }: HistoryRecord) => headers.ce_type === 'CompositeDomainEvent';
@@ -163,7 +224,12 @@ function splitFirstComposite({ events }: Draft): number {
   const index = events.findIndex(isComposite);
   const whole = at(events, index);
   const part = (from: number, to: number, headers = {}) =>
-    edited(whole, (body) => Object.assign(body, { events: (body.events as unknown as unknown[]).slice(from, to) }), headers);
+    edited(
+      whole,
+      (body) =>
+        Object.assign(body, { events: (body.events as unknown as unknown[]).slice(from, to) }),
+      headers,
+    );
   events.splice(index, 1, part(0, 1), part(1, 500, { ce_id: `${whole.headers.ce_id}.2` }));
   numberAnew(events);
   return index;
@@ -178,8 +244,19 @@ function letDie({ commands, events, deadLetters }: Draft, offset: number, reason
   const answer = events.findIndex(({ headers }) => headers.ce_id === `commands/0/${offset}`);
   if (answer >= 0) events.splice(answer, 1);
   const { key, value, headers } = commands[offset] ?? at(commands, 0);
-  const why = { ...at(deadLetters, 0).headers, 'dead-letter-reason': reason, 'dead-letter-offset': String(offset) };
-  deadLetters.push({ topic: 'dead', partition: 0, offset: deadLetters.length, key, value, headers: { ...headers, ...why } });
+  const why = {
+    ...at(deadLetters, 0).headers,
+    'dead-letter-reason': reason,
+    'dead-letter-offset': String(offset),
+  };
+  deadLetters.push({
+    topic: 'dead',
+    partition: 0,
+    offset: deadLetters.length,
+    key,
+    value,
+    headers: { ...headers, ...why },
+  });
 }
 
 /** Retention has deleted the first `count` records of the topic. */
@@ -205,11 +282,23 @@ function withHeader(name: string, text: string | undefined) {
 }
 
 /** Changes the second part of the first composite, and more of its record. */
-function damagedComposite(change: (part: Record<string, unknown>) => void, more: Partial<HistoryRecord> = {}) {
-  return ({ events }: Draft) => editComposite(events, (body) => change(at(body.events as unknown as Record<string, unknown>[], 1)), more);
+function damagedComposite(
+  change: (part: Record<string, unknown>) => void,
+  more: Partial<HistoryRecord> = {},
+) {
+  return ({ events }: Draft) =>
+    editComposite(
+      events,
+      (body) => change(at(body.events as unknown as Record<string, unknown>[], 1)),
+      more,
+    );
 }
 
-function editComposite(events: HistoryRecord[], edit: (body: Record<string, never>) => void, more: Partial<HistoryRecord> = {}): void {
+function editComposite(
+  events: HistoryRecord[],
+  edit: (body: Record<string, never>) => void,
+  more: Partial<HistoryRecord> = {},
+): void {
   const index = events.findIndex(isComposite);
   events[index] = { ...edited(at(events, index), edit), ...more };
 }
@@ -237,7 +326,9 @@ describe('The judge of histories', () => {
     const history = rightHistory();
     failLast(history, 'handler-failed');
     history.tables.parkedIds.push(`id-${LAST}`);
-    expect(checkHistory(history, { mayFail: ({ id }) => id === `id-${LAST}`, mayStayParked: true })).toEqual([]);
+    expect(
+      checkHistory(history, { mayFail: ({ id }) => id === `id-${LAST}`, mayStayParked: true }),
+    ).toEqual([]);
   });
 
   it('has nothing against a history whose first commands retention has deleted', () => {
@@ -282,18 +373,26 @@ describe('The judge of histories', () => {
     const history = rightHistory();
     history.events.pop();
     history.events.push({ ...at(history.events, 3), offset: history.events.length });
-    expect(checkHistory(history, { isUnderWay: true }).map(({ kind }) => kind)).toContain('answered-twice');
+    expect(checkHistory(history, { isUnderWay: true }).map(({ kind }) => kind)).toContain(
+      'answered-twice',
+    );
   });
 
   it('has something against a good command that is called unreadable, whatever may fail', () => {
     const history = rightHistory();
     failLast(history, 'malformed');
-    expect(checkHistory(history, { mayFail: () => true })).toMatchObject([{ kind: 'dead-for-nothing' }]);
+    expect(checkHistory(history, { mayFail: () => true })).toMatchObject([
+      { kind: 'dead-for-nothing' },
+    ]);
   });
 
   const damages: [string, Violation['kind'], (history: Draft) => void][] = [
     ['an answer that is not there', 'unanswered', ({ events }) => void events.pop()],
-    ['an answer published twice', 'answered-twice', ({ events }) => void events.push({ ...at(events, 3), offset: events.length })],
+    [
+      'an answer published twice',
+      'answered-twice',
+      ({ events }) => void events.push({ ...at(events, 3), offset: events.length }),
+    ],
     [
       'a repeated command answered again',
       'answered-twice',
@@ -308,7 +407,9 @@ describe('The judge of histories', () => {
       'an event of an aborted transaction, on a place that has no command',
       'event-without-command',
       ({ events }) => {
-        events.push(edited({ ...at(events, 3), offset: events.length }, () => {}, { ce_id: 'commands/0/99' }));
+        events.push(
+          edited({ ...at(events, 3), offset: events.length }, () => {}, { ce_id: 'commands/0/99' }),
+        );
       },
     ],
     [
@@ -352,7 +453,12 @@ describe('The judge of histories', () => {
       'out-of-order',
       (history) => {
         const index = splitFirstComposite(history);
-        history.events.splice(index + 1, 2, at(history.events, index + 2), at(history.events, index + 1));
+        history.events.splice(
+          index + 1,
+          2,
+          at(history.events, index + 2),
+          at(history.events, index + 1),
+        );
         numberAnew(history.events);
       },
     ],
@@ -369,7 +475,9 @@ describe('The judge of histories', () => {
       'wrong-id',
       (history) => {
         const index = splitFirstComposite(history) + 1;
-        history.events[index] = edited(at(history.events, index), () => {}, { ce_causationid: 'id-9' });
+        history.events[index] = edited(at(history.events, index), () => {}, {
+          ce_causationid: 'id-9',
+        });
       },
     ],
     [
@@ -387,7 +495,12 @@ describe('The judge of histories', () => {
       'out-of-order',
       ({ events }) => {
         const [third, fourth] = [at(events, 3), at(events, 4)];
-        events.splice(3, 2, { ...fourth, offset: third.offset }, { ...third, offset: fourth.offset });
+        events.splice(
+          3,
+          2,
+          { ...fourth, offset: third.offset },
+          { ...third, offset: fourth.offset },
+        );
       },
     ],
     [
@@ -418,7 +531,12 @@ describe('The judge of histories', () => {
       'sequence',
       ({ events }) => {
         const [third, fourth] = [at(events, 3), at(events, 4)];
-        events.splice(3, 2, { ...fourth, offset: third.offset }, { ...third, offset: fourth.offset });
+        events.splice(
+          3,
+          2,
+          { ...fourth, offset: third.offset },
+          { ...third, offset: fourth.offset },
+        );
       },
     ],
     [
@@ -451,7 +569,11 @@ describe('The judge of histories', () => {
       'an unreadable command answered',
       'answered-and-dead',
       ({ events }) => {
-        events.push(edited({ ...at(events, 3), offset: events.length }, () => {}, { ce_id: `commands/0/${bodies.length + 1}` }));
+        events.push(
+          edited({ ...at(events, 3), offset: events.length }, () => {}, {
+            ce_id: `commands/0/${bodies.length + 1}`,
+          }),
+        );
       },
     ],
     [
@@ -459,9 +581,21 @@ describe('The judge of histories', () => {
       'dead-letter-twice',
       ({ deadLetters }) => void deadLetters.push({ ...at(deadLetters, 0), offset: 1 }),
     ],
-    ['a good command in the dead letters', 'dead-for-nothing', (history) => failLast(history, 'handler-failed')],
-    ['a good command that is called malformed', 'dead-for-nothing', (history) => failLast(history, 'malformed')],
-    ['a command parked where none has failed', 'dead-for-nothing', (history) => failLast(history, 'parked-behind')],
+    [
+      'a good command in the dead letters',
+      'dead-for-nothing',
+      (history) => failLast(history, 'handler-failed'),
+    ],
+    [
+      'a good command that is called malformed',
+      'dead-for-nothing',
+      (history) => failLast(history, 'malformed'),
+    ],
+    [
+      'a command parked where none has failed',
+      'dead-for-nothing',
+      (history) => failLast(history, 'parked-behind'),
+    ],
     [
       'a dead letter of a place that has no command',
       'dead-letter-without-command',
@@ -477,17 +611,37 @@ describe('The judge of histories', () => {
           edited(at(commands, 3), (body) => Object.assign(body, { qty: 0 })),
         ),
     ],
-    ['more allocated than there is', 'oversold', ({ tables }) => Object.assign(at(tables.batches, 2), { allocated: 6 })],
+    [
+      'more allocated than there is',
+      'oversold',
+      ({ tables }) => Object.assign(at(tables.batches, 2), { allocated: 6 }),
+    ],
     ['a line that the database has lost', 'database', ({ tables }) => void tables.lines.pop()],
     [
       'a line that nobody asked for',
       'database',
       ({ tables }) => void tables.lines.push({ orderid: 'x', sku: 'a', qty: 1, batchref: 'a-due' }),
     ],
-    ['a product that counts otherwise than its events', 'database', ({ tables }) => Object.assign(at(tables.products, 0), { version: 1 })],
-    ['a quantity that no event has set', 'database', ({ tables }) => Object.assign(at(tables.batches, 0), { quantity: 4 })],
-    ['an answered command whose id was not kept', 'processed-ids', ({ tables }) => void tables.processedIds.delete('id-3')],
-    ['an id kept of a command that was not handled', 'processed-ids', ({ tables }) => void tables.processedIds.add('id-99')],
+    [
+      'a product that counts otherwise than its events',
+      'database',
+      ({ tables }) => Object.assign(at(tables.products, 0), { version: 1 }),
+    ],
+    [
+      'a quantity that no event has set',
+      'database',
+      ({ tables }) => Object.assign(at(tables.batches, 0), { quantity: 4 }),
+    ],
+    [
+      'an answered command whose id was not kept',
+      'processed-ids',
+      ({ tables }) => void tables.processedIds.delete('id-3'),
+    ],
+    [
+      'an id kept of a command that was not handled',
+      'processed-ids',
+      ({ tables }) => void tables.processedIds.add('id-99'),
+    ],
     [
       'the id kept of a command that is dead',
       'processed-ids',
@@ -501,7 +655,12 @@ describe('The judge of histories', () => {
       'unanswered',
       ({ commands }) => {
         const [first] = commands as [HistoryRecord];
-        const headers = { ce_specversion: '1.0', ce_id: 'id-3', ce_source: '/shop', ce_type: 'AllocateOrder' };
+        const headers = {
+          ce_specversion: '1.0',
+          ce_id: 'id-3',
+          ce_source: '/shop',
+          ce_type: 'AllocateOrder',
+        };
         const value = Buffer.from(JSON.stringify({ orderid: 'elsewhere', sku: 'a', qty: 1 }));
         commands.push({ ...first, offset: commands.length, value, headers });
       },
@@ -522,7 +681,9 @@ describe('The judge of histories', () => {
       'another-body',
       ({ commands }) => {
         const [first] = commands as [HistoryRecord];
-        const { id } = JSON.parse(String((commands.find(({ offset }) => offset === LAST) as HistoryRecord).value));
+        const { id } = JSON.parse(
+          String((commands.find(({ offset }) => offset === LAST) as HistoryRecord).value),
+        );
         const value = Buffer.from(JSON.stringify({ id, ...order('another', 'a', 1) }));
         commands.unshift({ ...first, offset: -1, value });
       },
@@ -533,8 +694,14 @@ describe('The judge of histories', () => {
       (history) => {
         const { id } = JSON.parse(String(at(history.commands, TRACED).value));
         const value = Buffer.from(JSON.stringify({ id, ...order('another', 'a', 4) }));
-        history.commands.push({ ...at(history.commands, 0), offset: history.commands.length, value });
-        damagedAnswer((record) => edited(record, (body) => Object.assign(body, { orderid: 'another' })))(history);
+        history.commands.push({
+          ...at(history.commands, 0),
+          offset: history.commands.length,
+          value,
+        });
+        damagedAnswer((record) =>
+          edited(record, (body) => Object.assign(body, { orderid: 'another' })),
+        )(history);
       },
     ],
     [
@@ -542,42 +709,100 @@ describe('The judge of histories', () => {
       'another-body',
       (history) => {
         const { id } = JSON.parse(String(at(history.commands, TRACED).value));
-        history.commands[LAST] = edited(at(history.commands, LAST), (body) => Object.assign(body, { id }));
+        history.commands[LAST] = edited(at(history.commands, LAST), (body) =>
+          Object.assign(body, { id }),
+        );
       },
     ],
     [
       'an answer that was not published',
       'outbox',
-      ({ tables }) => void tables.outbox.push({ topic: 'commands', partition: 0, nextOffset: bodies.length + 3 }),
+      ({ tables }) =>
+        void tables.outbox.push({ topic: 'commands', partition: 0, nextOffset: bodies.length + 3 }),
     ],
     [
       'an answer left in the outbox that is out',
       'outbox',
-      ({ tables }) => void tables.outbox.push({ topic: 'commands', partition: 0, nextOffset: bodies.length }),
+      ({ tables }) =>
+        void tables.outbox.push({ topic: 'commands', partition: 0, nextOffset: bodies.length }),
     ],
-    ['an answer without its key', 'wrong-key', damagedAnswer((record) => ({ ...record, key: null }))],
-    ['an answer with the key of another product', 'wrong-key', damagedAnswer((record) => ({ ...record, key: 'b' }))],
-    ['a composite of an order with the key of a product', 'wrong-key', damagedComposite(() => {}, { key: 'a' })],
-    ['an answer about another product', 'wrong-subject', damagedAnswer(withHeader('ce_subject', 'b'))],
-    ['a part of a composite about another product', 'wrong-subject', damagedComposite((part) => Object.assign(part, { subject: 'c' }))],
-    ['an answer with another correlation id', 'wrong-correlation', damagedAnswer(withHeader('ce_correlationid', 'id-3'))],
-    ['an answer without a correlation id', 'wrong-correlation', damagedAnswer(withHeader('ce_correlationid', undefined))],
+    [
+      'an answer without its key',
+      'wrong-key',
+      damagedAnswer((record) => ({ ...record, key: null })),
+    ],
+    [
+      'an answer with the key of another product',
+      'wrong-key',
+      damagedAnswer((record) => ({ ...record, key: 'b' })),
+    ],
+    [
+      'a composite of an order with the key of a product',
+      'wrong-key',
+      damagedComposite(() => {}, { key: 'a' }),
+    ],
+    [
+      'an answer about another product',
+      'wrong-subject',
+      damagedAnswer(withHeader('ce_subject', 'b')),
+    ],
+    [
+      'a part of a composite about another product',
+      'wrong-subject',
+      damagedComposite((part) => Object.assign(part, { subject: 'c' })),
+    ],
+    [
+      'an answer with another correlation id',
+      'wrong-correlation',
+      damagedAnswer(withHeader('ce_correlationid', 'id-3')),
+    ],
+    [
+      'an answer without a correlation id',
+      'wrong-correlation',
+      damagedAnswer(withHeader('ce_correlationid', undefined)),
+    ],
     [
       'a part of a composite with another correlation id',
       'wrong-correlation',
       damagedComposite((part) => Object.assign(part, { correlationid: 'another' })),
     ],
-    ['an answer that does not continue the trace', 'wrong-trace', damagedAnswer(withHeader('traceparent', undefined))],
-    ['a trace that nobody began', 'wrong-trace', damagedComposite((part) => Object.assign(part, { traceparent: TRACE.traceparent }))],
-    ['an answer without a schema', 'wrong-dataschema', damagedAnswer(withHeader('ce_dataschema', undefined))],
+    [
+      'an answer that does not continue the trace',
+      'wrong-trace',
+      damagedAnswer(withHeader('traceparent', undefined)),
+    ],
+    [
+      'a trace that nobody began',
+      'wrong-trace',
+      damagedComposite((part) => Object.assign(part, { traceparent: TRACE.traceparent })),
+    ],
+    [
+      'an answer without a schema',
+      'wrong-dataschema',
+      damagedAnswer(withHeader('ce_dataschema', undefined)),
+    ],
     [
       'a part of a composite with the schema of another type',
       'wrong-dataschema',
-      damagedComposite((part) => Object.assign(part, { dataschema: '/allocation/schemas/OutOfStock/1' })),
+      damagedComposite((part) =>
+        Object.assign(part, { dataschema: '/allocation/schemas/OutOfStock/1' }),
+      ),
     ],
-    ['an answer from somebody else', 'wrong-envelope', damagedAnswer(withHeader('ce_source', '/other'))],
-    ['an answer that does not say what it is', 'wrong-envelope', damagedAnswer(withHeader('content-type', 'text/plain'))],
-    ['a part of a composite of another time', 'wrong-envelope', damagedComposite((part) => Object.assign(part, { time: 'later' }))],
+    [
+      'an answer from somebody else',
+      'wrong-envelope',
+      damagedAnswer(withHeader('ce_source', '/other')),
+    ],
+    [
+      'an answer that does not say what it is',
+      'wrong-envelope',
+      damagedAnswer(withHeader('content-type', 'text/plain')),
+    ],
+    [
+      'a part of a composite of another time',
+      'wrong-envelope',
+      damagedComposite((part) => Object.assign(part, { time: 'later' })),
+    ],
     [
       'a part of a composite that names another command',
       'wrong-id',
@@ -591,14 +816,18 @@ describe('The judge of histories', () => {
     [
       'a dead letter that is not what came',
       'altered-letter',
-      ({ deadLetters }) => void deadLetters.splice(0, 1, { ...at(deadLetters, 0), value: Buffer.from('"another"') }),
+      ({ deadLetters }) =>
+        void deadLetters.splice(0, 1, { ...at(deadLetters, 0), value: Buffer.from('"another"') }),
     ],
     [
       'a dead letter without the headers that came',
       'altered-letter',
       (history) => {
         failLast(history, 'handler-failed');
-        history.commands[LAST] = { ...at(history.commands, LAST), headers: { 'of-the-sender': 'x' } };
+        history.commands[LAST] = {
+          ...at(history.commands, LAST),
+          headers: { 'of-the-sender': 'x' },
+        };
       },
     ],
     [
@@ -640,7 +869,10 @@ describe('The judge of histories', () => {
       (history) => {
         retain(history, 'commands', 7);
         const last = history.events.length - 2;
-        history.events[last] = edited(at(history.events, last), (body) => void (body.events as unknown as unknown[]).pop());
+        history.events[last] = edited(
+          at(history.events, last),
+          (body) => void (body.events as unknown as unknown[]).pop(),
+        );
       },
     ],
     [
@@ -651,7 +883,11 @@ describe('The judge of histories', () => {
         history.tables.lines.shift();
       },
     ],
-    ['a command that stays parked', 'still-parked', ({ tables }) => void tables.parkedIds.push('id-99')],
+    [
+      'a command that stays parked',
+      'still-parked',
+      ({ tables }) => void tables.parkedIds.push('id-99'),
+    ],
     [
       'a group and a database that stand beyond the end',
       'positions',
@@ -668,7 +904,11 @@ describe('The judge of histories', () => {
         committedOffsets.set(1, 1);
       },
     ],
-    ['a group that stands before the database', 'positions', ({ committedOffsets }) => void committedOffsets.set(0, 5)],
+    [
+      'a group that stands before the database',
+      'positions',
+      ({ committedOffsets }) => void committedOffsets.set(0, 5),
+    ],
     [
       'a database that stands before the last command',
       'positions',

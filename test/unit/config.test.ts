@@ -30,7 +30,12 @@ describe('the settings', () => {
       HTTP_PORT: '0',
       DATABASE_URL: 'postgresql://user:password@host:5432/name',
     });
-    expect(config).toMatchObject({ kafkaBrokers: ['one:9092', '[::1]:9093'], topicPartitions: 12, createTopics: false, httpPort: 0 });
+    expect(config).toMatchObject({
+      kafkaBrokers: ['one:9092', '[::1]:9093'],
+      topicPartitions: 12,
+      createTopics: false,
+      httpPort: 0,
+    });
     expect(config.databaseUrl).toBe('postgresql://user:password@host:5432/name');
   });
 
@@ -42,12 +47,14 @@ describe('the settings', () => {
     expect(readConfig({ KAFKA_BROKERS: '', HTTP_PORT: '', PATH: '/bin' })).toEqual(readConfig({}));
   });
 
-  it.each(['sqlite:///./file.db', 'sqlite:////absolute/file.db', 'sqlite:///:memory:', 'postgres://host/name'])(
-    'take %s',
-    (databaseUrl) => {
-      expect(readConfig({ DATABASE_URL: databaseUrl }).databaseUrl).toBe(databaseUrl);
-    },
-  );
+  it.each([
+    'sqlite:///./file.db',
+    'sqlite:////absolute/file.db',
+    'sqlite:///:memory:',
+    'postgres://host/name',
+  ])('take %s', (databaseUrl) => {
+    expect(readConfig({ DATABASE_URL: databaseUrl }).databaseUrl).toBe(databaseUrl);
+  });
 
   it.each([
     ['KAFKA_BROKERS', 'localhost'],
@@ -85,6 +92,8 @@ describe('the settings', () => {
   });
 
   it('want three different topics', () => {
-    expect(() => readConfig({ EVENTS_TOPIC: 'same', DEAD_LETTERS_TOPIC: 'same' })).toThrow(/EVENTS_TOPIC and DEAD_LETTERS_TOPIC/);
+    expect(() => readConfig({ EVENTS_TOPIC: 'same', DEAD_LETTERS_TOPIC: 'same' })).toThrow(
+      /EVENTS_TOPIC and DEAD_LETTERS_TOPIC/,
+    );
   });
 });

@@ -19,12 +19,15 @@ describe('the lock file', () => {
 describe('package.json', () => {
   it('pins every version', async () => {
     const { dependencies, devDependencies } = await read('package.json');
-    for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies })) expect(version, name).toMatch(/^\d/);
+    for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies }))
+      expect(version, name).toMatch(/^\d/);
   });
 
   it('has one version for all of MikroORM', async () => {
     const { dependencies, devDependencies } = await read('package.json');
-    const versions = Object.entries({ ...dependencies, ...devDependencies }).filter(([name]) => name.startsWith('@mikro-orm/'));
+    const versions = Object.entries({ ...dependencies, ...devDependencies }).filter(([name]) =>
+      name.startsWith('@mikro-orm/'),
+    );
     expect(new Set(versions.map(([, version]) => version)).size).toBe(1);
   });
 });

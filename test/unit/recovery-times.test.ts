@@ -4,7 +4,12 @@ import { RecoveryTimes } from '../support/recovery-times.ts';
 const TARGET_MS = 8_000;
 
 /** Recoveries from one kind of fault: so many in time and so many late, of which each took `lateMs`. */
-function recovered(isStrict: boolean, inTime: number, late: number, lateMs = TARGET_MS + 1): RecoveryTimes {
+function recovered(
+  isStrict: boolean,
+  inTime: number,
+  late: number,
+  lateMs = TARGET_MS + 1,
+): RecoveryTimes {
   const times = new RecoveryTimes(isStrict);
   for (let count = 0; count < inTime; count += 1) times.add('kill', TARGET_MS, TARGET_MS);
   for (let count = 0; count < late; count += 1) times.add('kill', lateMs, TARGET_MS);
@@ -30,6 +35,8 @@ describe('the times of recoveries', () => {
   });
 
   it('are told with their count, median and slowest', () => {
-    expect(recovered(false, 2, 1).text()).toBe('Recovered from\nkill: 3 times, median 8000 ms, slowest 8001 ms, 1 over 8000 ms\n');
+    expect(recovered(false, 2, 1).text()).toBe(
+      'Recovered from\nkill: 3 times, median 8000 ms, slowest 8001 ms, 1 over 8000 ms\n',
+    );
   });
 });

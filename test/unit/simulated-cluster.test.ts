@@ -9,11 +9,28 @@ function judgedIds(processedIds: readonly string[]): readonly string[] {
   const world = new World(1);
   const log = new SimulatedLog(world, ['commands', 'events'], 1, () => {});
   const batch = { type: 'CreateBatch', reference: 'batch-1', sku: 'LAMP', quantity: 1 };
-  for (const id of ['first', 'second']) log.append('commands', 0, { key: 'LAMP', value: JSON.stringify({ ...batch, id }), headers: {} });
+  for (const id of ['first', 'second'])
+    log.append('commands', 0, {
+      key: 'LAMP',
+      value: JSON.stringify({ ...batch, id }),
+      headers: {},
+    });
   const listener = { mayLoseCommands: true, happens() {}, forgets() {}, leave() {} };
-  const cluster = new ClusterFaults(world, log, { commands: 'commands', events: 'events' }, listener);
+  const cluster = new ClusterFaults(
+    world,
+    log,
+    { commands: 'commands', events: 'events' },
+    listener,
+  );
   while (log.start('commands', 0) < log.end('commands', 0)) cluster.befall('retention of commands');
-  const nothing = { products: [], batches: [], lines: [], positions: [], outbox: [], parkedIds: [] };
+  const nothing = {
+    products: [],
+    batches: [],
+    lines: [],
+    positions: [],
+    outbox: [],
+    parkedIds: [],
+  };
   const { commands } = cluster.withoutLost({
     commands: log.read('commands', 0, 0).map(asHistoryRecord),
     events: [],

@@ -39,7 +39,14 @@ describe('The simulated PostgreSQL', () => {
     const locks = new RowLocks<OpenTransaction>();
     file.transactions.begin(locks, '');
     const rates = { serializationFailureRate: 0, commitLossRate: 0 };
-    server = { world, transactions: file.transactions, locks, ...rates, happens: () => {}, commits: () => {} };
+    server = {
+      world,
+      transactions: file.transactions,
+      locks,
+      ...rates,
+      happens: () => {},
+      commits: () => {},
+    };
   });
 
   afterEach(() => file.transactions.close());
@@ -53,7 +60,8 @@ describe('The simulated PostgreSQL', () => {
     return (statement: string, ...parameters: readonly unknown[]) => {
       const sent: { rows?: Result['rows']; code?: string } = {};
       backend.execute(statement, parameters, (outcome) => {
-        if ('error' in outcome) sent.code = (outcome.error as Error & { readonly code: string }).code;
+        if ('error' in outcome)
+          sent.code = (outcome.error as Error & { readonly code: string }).code;
         else sent.rows = outcome.result.rows;
       });
       return sent;

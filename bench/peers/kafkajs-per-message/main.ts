@@ -7,7 +7,13 @@ import { Kafka, logLevel } from 'kafkajs';
  * offsets committed by kafkajs now and then.
  */
 
-const { KAFKA_BROKERS = '', KAFKA_GROUP_ID = '', COMMANDS_TOPIC = '', EVENTS_TOPIC = '', STATE_DIRECTORY = '' } = process.env;
+const {
+  KAFKA_BROKERS = '',
+  KAFKA_GROUP_ID = '',
+  COMMANDS_TOPIC = '',
+  EVENTS_TOPIC = '',
+  STATE_DIRECTORY = '',
+} = process.env;
 
 const database = new Database(join(STATE_DIRECTORY, 'allocation.db'));
 database.pragma('journal_mode = wal');
@@ -20,7 +26,9 @@ database.exec(`
 const insertBatch = database.prepare('insert into batches values (?, ?, ?, ?, 0)');
 const findBatch = database.prepare(`
   select reference from batches where sku = ? and quantity - allocated >= ? order by eta is not null, eta, reference limit 1`);
-const takeFromBatch = database.prepare('update batches set allocated = allocated + ? where reference = ?');
+const takeFromBatch = database.prepare(
+  'update batches set allocated = allocated + ? where reference = ?',
+);
 const insertAllocation = database.prepare('insert into allocations values (?, ?, ?, ?)');
 
 interface Command {
@@ -63,7 +71,10 @@ await consumer.run({
     const command = JSON.parse(String(message.value)) as Command;
     const { type, ...event } = handle(command);
     const headers = { ce_causationid: command.id, ce_type: type };
-    await producer.send({ topic: EVENTS_TOPIC, messages: [{ key: command.sku, value: JSON.stringify(event), headers }] });
+    await producer.send({
+      topic: EVENTS_TOPIC,
+      messages: [{ key: command.sku, value: JSON.stringify(event), headers }],
+    });
   },
 });
 process.stdout.write('ready\n');

@@ -4,6 +4,9 @@
  * fixed, because partitions that waited for each other's bytes could wait for ever: a lane that
  * holds some may wait for what another lane decides.
  */
-export function deliveryBytes(partitions: number, maxFetchedBytes = Number.POSITIVE_INFINITY): number {
+export function deliveryBytes(
+  partitions: number,
+  maxFetchedBytes = Number.POSITIVE_INFINITY,
+): number {
   return Math.floor(maxFetchedBytes / (2 * Math.max(1, partitions)));
 }

@@ -55,7 +55,8 @@ export async function holdingLock<T>(
         return await beating(database, sql, signal, work);
       });
     } catch (error) {
-      const isWaiting = !isHeld && error instanceof TroubleError && ASK_AGAIN.includes(codeOf(error.cause));
+      const isWaiting =
+        !isHeld && error instanceof TroubleError && ASK_AGAIN.includes(codeOf(error.cause));
       if (!isWaiting) throw error;
     }
   }

@@ -23,7 +23,8 @@ export function needsOf(commands: readonly Command[]): CommandNeeds {
   const smallestQuantity = new Map<string, number>();
   const smallestLine = new Map<string, number>();
   for (const command of commands) {
-    if (command.type === 'DeallocateOrder' && command.sku === null) orders.set(command.orderid, new Set());
+    if (command.type === 'DeallocateOrder' && command.sku === null)
+      orders.set(command.orderid, new Set());
   }
   for (const command of commands) {
     switch (command.type) {

@@ -14,14 +14,33 @@ interface Table {
 const TABLES: Readonly<Record<string, Table>> = {
   products: {
     keyColumns: 1,
-    columns: { sku: 'text', version: 'bigint', source_topic: 'text', source_partition: 'bigint', next_offset: 'bigint' },
+    columns: {
+      sku: 'text',
+      version: 'bigint',
+      source_topic: 'text',
+      source_partition: 'bigint',
+      next_offset: 'bigint',
+    },
   },
   batches: {
     keyColumns: 1,
-    columns: { id: 'bigint', reference: 'text', sku: 'text', quantity: 'bigint', eta: 'text', allocated_quantity: 'bigint' },
+    columns: {
+      id: 'bigint',
+      reference: 'text',
+      sku: 'text',
+      quantity: 'bigint',
+      eta: 'text',
+      allocated_quantity: 'bigint',
+    },
   },
-  order_lines: { keyColumns: 1, columns: { id: 'bigint', orderid: 'text', sku: 'text', qty: 'bigint' } },
-  allocations: { keyColumns: 1, columns: { id: 'bigint', batch_id: 'bigint', orderline_id: 'bigint' } },
+  order_lines: {
+    keyColumns: 1,
+    columns: { id: 'bigint', orderid: 'text', sku: 'text', qty: 'bigint' },
+  },
+  allocations: {
+    keyColumns: 1,
+    columns: { id: 'bigint', batch_id: 'bigint', orderline_id: 'bigint' },
+  },
   source_positions: {
     keyColumns: 2,
     columns: {
@@ -76,7 +95,9 @@ export interface CopyOptions {
 /** How many rows `copyDatabase` copies. */
 export async function countRows(source: Database): Promise<number> {
   const counts = Object.keys(TABLES).map((table) => `(select count(*) from ${table})`);
-  const [row] = await source.longWork(() => source.query<{ count: number }>(`select ${counts.join(' + ')} as count`));
+  const [row] = await source.longWork(() =>
+    source.query<{ count: number }>(`select ${counts.join(' + ')} as count`),
+  );
   return row?.count ?? 0;
 }
 
@@ -85,11 +106,19 @@ export async function countRows(source: Database): Promise<number> {
  * @param source others may go on writing in PostgreSQL; in a SQLite file, they wait
  * @param target another database, migrated and empty
  */
-export function copyDatabase(source: Database, target: Database, options: CopyOptions = {}): Promise<void> {
+export function copyDatabase(
+  source: Database,
+  target: Database,
+  options: CopyOptions = {},
+): Promise<void> {
   return source.longWork(() => target.longWork(() => copyRows(source, target, options)));
 }
 
-async function copyRows(source: Database, target: Database, { onRows, finish }: CopyOptions): Promise<void> {
+async function copyRows(
+  source: Database,
+  target: Database,
+  { onRows, finish }: CopyOptions,
+): Promise<void> {
   await source.transaction(async (read) => {
     if (source.dialect === 'postgresql') {
       await read('set transaction isolation level repeatable read, read only');
@@ -117,11 +146,15 @@ export async function copySqliteFile(source: Database, url: string): Promise<voi
 async function* pagesOf(name: string, { columns, keyColumns }: Table, read: Sql, dialect: Dialect) {
   const names = Object.keys(columns);
   const hexadecimal = dialect === 'sqlite' ? 'hex(records)' : `encode(records, 'hex')`;
-  const selected = names.map((column) => (column === 'records' ? `${hexadecimal} as records` : column));
+  const selected = names.map((column) =>
+    column === 'records' ? `${hexadecimal} as records` : column,
+  );
   const key = names.slice(0, keyColumns);
   let last: readonly (string | number)[] | null = null;
   do {
-    const after: string = last ? `where (${key.join(', ')}) > (${key.map(() => '?').join(', ')})` : '';
+    const after: string = last
+      ? `where (${key.join(', ')}) > (${key.map(() => '?').join(', ')})`
+      : '';
     const rows: Record<string, string | number | null>[] = await read(
       `select ${selected.join(', ')} from ${name} ${after} order by ${key.join(', ')} limit ${PAGE_ROWS}`,
       last ?? [],
@@ -151,7 +184,9 @@ async function insertRows(
 /** The keys were copied, and their counters stand at 1. */
 async function setCounters(sql: Sql): Promise<void> {
   for (const table of ['batches', 'order_lines', 'allocations'])
-    await sql(`select setval(pg_get_serial_sequence('${table}', 'id'), coalesce((select max(id) from ${table}), 0) + 1, false)`);
+    await sql(
+      `select setval(pg_get_serial_sequence('${table}', 'id'), coalesce((select max(id) from ${table}), 0) + 1, false)`,
+    );
 }
 
 async function stayAwake(sql: Sql): Promise<void> {

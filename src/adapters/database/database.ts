@@ -4,10 +4,24 @@ import type { AbstractSqlConnection } from '@mikro-orm/sqlite';
 import { codeOf, DatabaseUnavailableError, messageOf, translated } from './errors.ts';
 import { beating } from './heartbeat.ts';
 import { migrate } from './migrate.ts';
-import { type DatabaseLimits, DEFAULT_LIMITS, type Dialect, databaseOptions, describeUrl, dialectOf, sqliteFile } from './options.ts';
+import {
+  type DatabaseLimits,
+  DEFAULT_LIMITS,
+  type Dialect,
+  databaseOptions,
+  describeUrl,
+  dialectOf,
+  sqliteFile,
+} from './options.ts';
 import { PoolTurns } from './pool-turns.ts';
 import { asLongWork, asUsualWork } from './statement-timeout.ts';
-import { executeBound, type Parameters, runTransaction, type Sql, type Transaction } from './transaction.ts';
+import {
+  executeBound,
+  type Parameters,
+  runTransaction,
+  type Sql,
+  type Transaction,
+} from './transaction.ts';
 import { type OnError, SqlUnitOfWork } from './unit-of-work.ts';
 
 export type { Parameters, Sql } from './transaction.ts';
@@ -49,7 +63,13 @@ export class Database {
   readonly #turns: PoolTurns;
   #giveUpAll: (why: string) => void = () => {};
 
-  private constructor(key: string, url: string, orm: MikroORM, { timeoutMs, poolSize }: DatabaseLimits, died: Promise<Error>) {
+  private constructor(
+    key: string,
+    url: string,
+    orm: MikroORM,
+    { timeoutMs, poolSize }: DatabaseLimits,
+    died: Promise<Error>,
+  ) {
     this.#key = key;
     this.#description = describeUrl(url);
     this.dialect = dialectOf(url);
@@ -83,7 +103,11 @@ export class Database {
   static async #connect(key: string, url: string, limits: DatabaseLimits): Promise<Database> {
     const { promise: died, resolve: onDeath } = Promise.withResolvers<Error>();
     const onThreadDeath = (error: Error) =>
-      onDeath(new Error(`The database's thread has died (${error.message}): start the service again`, { cause: error }));
+      onDeath(
+        new Error(`The database's thread has died (${error.message}): start the service again`, {
+          cause: error,
+        }),
+      );
     let giveUpAll = (_why: string) => {};
     const onPool = (giveUp: typeof giveUpAll) => {
       giveUpAll = giveUp;
@@ -98,9 +122,12 @@ export class Database {
       return database;
     } catch (error) {
       await orm.close(true).catch(() => {});
-      throw new DatabaseUnavailableError(`Cannot use ${database.#description}: ${messageOf(error)}. ${database.#advice(error)}`, {
-        cause: error,
-      });
+      throw new DatabaseUnavailableError(
+        `Cannot use ${database.#description}: ${messageOf(error)}. ${database.#advice(error)}`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 
@@ -110,7 +137,12 @@ export class Database {
    * @throws {NewerDatabaseError}
    */
   async runMigrations(): Promise<readonly string[]> {
-    return migrate({ orm: this.orm, dialect: this.dialect, description: this.#description, database: this });
+    return migrate({
+      orm: this.orm,
+      dialect: this.dialect,
+      description: this.#description,
+      database: this,
+    });
   }
 
   /** Runs a statement outside any transaction. */
@@ -118,7 +150,8 @@ export class Database {
     const connection = this.orm.em.getConnection() as AbstractSqlConnection;
     return this.#turns.take(async () => {
       await translated(() => connection.ensureConnection());
-      return (await executeBound<Row>(connection.getClient(), this.dialect, statement, parameters)).rows;
+      return (await executeBound<Row>(connection.getClient(), this.dialect, statement, parameters))
+        .rows;
     });
   }
 
@@ -134,7 +167,10 @@ export class Database {
    * A unit of work by itself: what `work` changed is written when it resolves, and nothing when it rejects.
    * @param onError hears of `afterCommit` work that failed
    */
-  async getSession<T>(work: (session: Session) => Promise<T>, onError: OnError = () => {}): Promise<T> {
+  async getSession<T>(
+    work: (session: Session) => Promise<T>,
+    onError: OnError = () => {},
+  ): Promise<T> {
     const { result, session } = await this.#run(async ({ em, sql }) => {
       const session = new SqlUnitOfWork(em, sql, this.dialect);
       const result = await work(session);
@@ -146,7 +182,9 @@ export class Database {
   }
 
   async #run<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return this.#turns.take(() => runTransaction({ em: this.orm.em, dialect: this.dialect, timeoutMs: this.#timeoutMs }, work));
+    return this.#turns.take(() =>
+      runTransaction({ em: this.orm.em, dialect: this.dialect, timeoutMs: this.#timeoutMs }, work),
+    );
   }
 
   /**
@@ -154,7 +192,10 @@ export class Database {
    * connections go silent, and takes one connection more than it uses itself.
    * @param work ends soon after its signal has aborted
    */
-  async longWork<T>(work: (signal: AbortSignal) => Promise<T>, signal = new AbortController().signal): Promise<T> {
+  async longWork<T>(
+    work: (signal: AbortSignal) => Promise<T>,
+    signal = new AbortController().signal,
+  ): Promise<T> {
     const patiently = (until: AbortSignal) => asLongWork(() => work(until));
     if (this.dialect === 'sqlite') return patiently(signal);
     return asUsualWork(() => this.transaction((sql) => beating(this, sql, signal, patiently)));
@@ -171,7 +212,10 @@ export class Database {
 
   /** Tries again while PostgreSQL cannot be reached: what silenced the connections may last. */
   async #endLostSessions(): Promise<void> {
-    for (const giveUpAt = Date.now() + LOST_SESSIONS_DEADLINE_MS; Date.now() < giveUpAt && open.has(this.#key); ) {
+    for (
+      const giveUpAt = Date.now() + LOST_SESSIONS_DEADLINE_MS;
+      Date.now() < giveUpAt && open.has(this.#key);
+    ) {
       const isDone = await this.query(END_LOST_SESSIONS).then(
         () => true,
         () => false,
@@ -210,7 +254,8 @@ export class Database {
   }
 
   #advice(error: unknown): string {
-    if (isBusy(error)) return 'Another process keeps the file locked: try again when that one has finished';
+    if (isBusy(error))
+      return 'Another process keeps the file locked: try again when that one has finished';
     return this.dialect === 'sqlite'
       ? 'Check that its directory exists, that the file may be written and the disk is not full, or set DATABASE_URL to another place'
       : 'Check that the server runs and can be reached, and the user, password and database name in DATABASE_URL';

@@ -65,17 +65,23 @@ function isStatementsFault(error: unknown): boolean {
   if (NOT_THE_STATEMENT.has(code)) return false;
   if (FAULTY_SQLSTATE.test(code) || FAULTY_SQLITE_CODE.test(code)) return true;
   // better-sqlite3 tells a wrong call from trouble by the class; a closed connection is the exception.
-  return error instanceof RangeError || (error instanceof TypeError && !error.message.includes('not open'));
+  return (
+    error instanceof RangeError ||
+    (error instanceof TypeError && !error.message.includes('not open'))
+  );
 }
 
 export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : '';
 }
 
 /** The driver's own words. */
 export function messageOf(error: unknown): string {
   if (error instanceof TroubleError && error.cause) return messageOf(error.cause);
-  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(messageOf).join('; ');
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return error.errors.map(messageOf).join('; ');
   return error instanceof Error ? error.message : String(error);
 }
 

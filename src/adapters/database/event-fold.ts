@@ -9,7 +9,12 @@ export interface FoldedEvent {
   readonly sku: string;
   /** `ce_sequence` */
   readonly sequence: number;
-  readonly type: 'BatchCreated' | 'Allocated' | 'OutOfStock' | 'Deallocated' | 'BatchQuantityChanged';
+  readonly type:
+    | 'BatchCreated'
+    | 'Allocated'
+    | 'OutOfStock'
+    | 'Deallocated'
+    | 'BatchQuantityChanged';
   /** Of the batch. */
   readonly reference: string | null;
   readonly orderid: string | null;
@@ -69,7 +74,9 @@ export class EventFold {
         orderid text null, quantity bigint null, eta text null, id text not null, source_partition int not null, source_offset bigint not null,
         primary key (sku, sequence)) ${withoutRowid}`,
     );
-    await this.#database.query('create table if not exists replay_answers (id text not null, scope int not null)');
+    await this.#database.query(
+      'create table if not exists replay_answers (id text not null, scope int not null)',
+    );
     await this.#database.query(
       `create table if not exists replay_repeats (sku text not null, sequence bigint not null, id text not null, source_partition int not null,
         source_offset bigint not null)`,
@@ -119,7 +126,9 @@ export class EventFold {
       ]);
       const repeated = events.length - added;
       for (const note of repeated > 0 ? [NOTE_REPEATS, NOTE_CONFLICTS] : [])
-        await sql(note.replace('$rows', jsonRows(dialect, EVENT)), [JSON.stringify(events.map(asRow))]);
+        await sql(note.replace('$rows', jsonRows(dialect, EVENT)), [
+          JSON.stringify(events.map(asRow)),
+        ]);
       return repeated;
     });
   }
@@ -131,7 +140,9 @@ export class EventFold {
 
   async #note(sql: Sql, answered: readonly Identity[]): Promise<void> {
     const rows = jsonRows(this.#database.dialect, { id: 'text', scope: 'bigint' });
-    await sql(`insert into replay_answers (id, scope) select id, scope from ${rows} as answered`, [JSON.stringify(rowsOf(answered))]);
+    await sql(`insert into replay_answers (id, scope) select id, scope from ${rows} as answered`, [
+      JSON.stringify(rowsOf(answered)),
+    ]);
   }
 
   /** Where sequences have gaps, together with what the database holds. */
@@ -143,7 +154,9 @@ export class EventFold {
   }
 
   /** Events of a product and sequence that another one had already. */
-  async repeats(): Promise<readonly { readonly sku: string; readonly sequence: number; readonly event: string }[]> {
+  async repeats(): Promise<
+    readonly { readonly sku: string; readonly sequence: number; readonly event: string }[]
+  > {
     return this.#database.query(
       `select sku, sequence, id || ' at ' || source_partition || '/' || source_offset as event from replay_repeats
        where source_partition >= 0 order by sku, sequence`,
@@ -163,7 +176,12 @@ export class EventFold {
 
   /** Events that lie behind one of a higher sequence, in one partition. */
   async outOfOrder(): Promise<
-    readonly { readonly sku: string; readonly sequence: number; readonly previous: number; readonly event: string }[]
+    readonly {
+      readonly sku: string;
+      readonly sequence: number;
+      readonly previous: number;
+      readonly event: string;
+    }[]
   > {
     return this.#database.query(
       `select sku, sequence, previous, id || ' at ' || source_partition || '/' || source_offset as event from (
@@ -189,7 +207,9 @@ export class EventFold {
         `delete from replay_events where exists
           (select 1 from products where products.sku = replay_events.sku and products.version >= replay_events.sequence)`,
       );
-      await sql(`delete from replay_events where (sku, sequence) in (select sku, sequence from (${BEHIND_A_GAP}) as behind)`);
+      await sql(
+        `delete from replay_events where (sku, sequence) in (select sku, sequence from (${BEHIND_A_GAP}) as behind)`,
+      );
       for (const statement of FOLD) {
         signal?.throwIfAborted();
         await sql(statement);
@@ -200,7 +220,9 @@ export class EventFold {
             join allocations on allocations.orderline_id = order_lines.id where type = 'Allocated') as allocated`,
       );
       if (counted && counted.allocated < counted.lines) {
-        throw new UnfoldableError(`${counted.lines - counted.allocated} lines are allocated in batches that no event has created`);
+        throw new UnfoldableError(
+          `${counted.lines - counted.allocated} lines are allocated in batches that no event has created`,
+        );
       }
       await sql('drop table replay_lines');
       await finish(sql);
@@ -210,7 +232,8 @@ export class EventFold {
 
   /** Throws away what was laid aside. */
   async forget(sql: Sql): Promise<void> {
-    for (const table of ['events', 'answers', 'progress', 'repeats', 'conflicts']) await sql(`drop table if exists replay_${table}`);
+    for (const table of ['events', 'answers', 'progress', 'repeats', 'conflicts'])
+      await sql(`drop table if exists replay_${table}`);
   }
 }
 
@@ -227,7 +250,18 @@ const EVENT = {
   source_offset: 'bigint',
 } as const;
 
-function asRow({ sku, sequence, type, reference, orderid, quantity, eta, id, partition, offset }: FoldedEvent): readonly unknown[] {
+function asRow({
+  sku,
+  sequence,
+  type,
+  reference,
+  orderid,
+  quantity,
+  eta,
+  id,
+  partition,
+  offset,
+}: FoldedEvent): readonly unknown[] {
   return [sku, sequence, type, reference, orderid, quantity, eta, id, partition, offset];
 }
 

@@ -43,7 +43,9 @@ export async function beating<T>(
     sql('select 1').catch((error) => {
       if (isOver || lost.signal.aborted) return;
       lost.abort(error);
-      database.giveUpConnections(`The connection that shows whether PostgreSQL answers is lost: ${messageOf(error)}`);
+      database.giveUpConnections(
+        `The connection that shows whether PostgreSQL answers is lost: ${messageOf(error)}`,
+      );
     });
   }, BEAT_MS);
   try {

@@ -44,13 +44,13 @@ export class SqlLaneStore implements LaneStore {
 
   async settle({ topic, partition }: Partition, group: string): Promise<void> {
     const settled = await this.#database.transaction((sql) =>
-      sql('update source_positions set former_group = null where topic = ? and partition = ? and owner_group = ? returning partition', [
-        topic,
-        partition,
-        group,
-      ]),
+      sql(
+        'update source_positions set former_group = null where topic = ? and partition = ? and owner_group = ? returning partition',
+        [topic, partition, group],
+      ),
     );
-    if (settled.length === 0) throw new FencedError(`${topic}/${partition} works for another group than ${group} by now`);
+    if (settled.length === 0)
+      throw new FencedError(`${topic}/${partition} works for another group than ${group} by now`);
   }
 
   async hasFormerId({ topic, partition }: Partition): Promise<boolean> {
@@ -80,14 +80,23 @@ export class SqlLaneStore implements LaneStore {
   }
 
   async readStandings(topic: string): Promise<readonly LaneStanding[]> {
-    const rows = await this.#database.query<{ partition: number; next_offset: number; timestamp_ms: number | null }>(
+    const rows = await this.#database.query<{
+      partition: number;
+      next_offset: number;
+      timestamp_ms: number | null;
+    }>(
       `select lane.partition, lane.next_offset, waiting.timestamp_ms from source_positions as lane
        left join waiting_lanes as waiting on waiting.topic = lane.topic and waiting.partition = lane.partition
          and waiting.next_offset = lane.next_offset
        where lane.topic = ?`,
       [topic],
     );
-    return rows.map((row) => ({ topic, partition: row.partition, nextOffset: row.next_offset, nextTimestampMs: row.timestamp_ms }));
+    return rows.map((row) => ({
+      topic,
+      partition: row.partition,
+      nextOffset: row.next_offset,
+      nextTimestampMs: row.timestamp_ms,
+    }));
   }
 
   async noteNext({ topic, partition, nextOffset, nextTimestampMs }: LaneStanding): Promise<void> {
@@ -100,22 +109,36 @@ export class SqlLaneStore implements LaneStore {
     );
   }
 
-  async readOutbox({ topic, partition }: Partition, fromSourceOffset: number, belowSourceOffset: number): Promise<WaitingRecords | null> {
+  async readOutbox(
+    { topic, partition }: Partition,
+    fromSourceOffset: number,
+    belowSourceOffset: number,
+  ): Promise<WaitingRecords | null> {
     const [row] = await this.#database.query<OutboxRow & { readonly rests_on: string }>(
       `select sequence, next_offset, records, rests_on from outbox
        where source_topic = ? and source_partition = ? and next_offset > ? order by sequence limit 1`,
       [topic, partition, fromSourceOffset],
     );
     if (!row) return null;
-    const records = decodeOutbox(row).filter(({ sourceOffset }) => sourceOffset >= fromSourceOffset && sourceOffset < belowSourceOffset);
-    return { records, nextOffset: Math.min(row.next_offset, belowSourceOffset), restsOn: JSON.parse(row.rests_on) };
+    const records = decodeOutbox(row).filter(
+      ({ sourceOffset }) => sourceOffset >= fromSourceOffset && sourceOffset < belowSourceOffset,
+    );
+    return {
+      records,
+      nextOffset: Math.min(row.next_offset, belowSourceOffset),
+      restsOn: JSON.parse(row.rests_on),
+    };
   }
 
   async deleteOutbox(lane: Partition, belowSourceOffset: number): Promise<void> {
     await this.#database.transaction((sql) => deleteOutbox(sql, lane, belowSourceOffset));
   }
 
-  async deletePublished(lane: Partition, expected: LanePosition, belowSourceOffset: number): Promise<void> {
+  async deletePublished(
+    lane: Partition,
+    expected: LanePosition,
+    belowSourceOffset: number,
+  ): Promise<void> {
     await this.#database.transaction(async (sql) => {
       await lock(sql, lane, expected, this.#timelineColumn);
       await deleteOutbox(sql, lane, belowSourceOffset);
@@ -155,21 +178,14 @@ export class SqlLaneStore implements LaneStore {
     await Promise.all([
       deleteOutbox(sql, { topic, partition }, publishedBelowOffset),
       row &&
-        sql('insert into outbox (source_topic, source_partition, sequence, next_offset, records, rests_on) values (?, ?, ?, ?, ?, ?)', [
-          topic,
-          partition,
-          row.sequence,
-          row.next_offset,
-          row.records,
-          JSON.stringify(restsOn),
-        ]),
-      sql('update source_positions set next_offset = ?, next_sequence = ?, leader_epoch = ? where topic = ? and partition = ?', [
-        next.nextOffset,
-        next.nextSequence,
-        next.leaderEpoch ?? null,
-        topic,
-        partition,
-      ]),
+        sql(
+          'insert into outbox (source_topic, source_partition, sequence, next_offset, records, rests_on) values (?, ?, ?, ?, ?, ?)',
+          [topic, partition, row.sequence, row.next_offset, row.records, JSON.stringify(restsOn)],
+        ),
+      sql(
+        'update source_positions set next_offset = ?, next_sequence = ?, leader_epoch = ? where topic = ? and partition = ?',
+        [next.nextOffset, next.nextSequence, next.leaderEpoch ?? null, topic, partition],
+      ),
     ]);
   }
 }
@@ -200,7 +216,12 @@ interface PositionRow {
 }
 
 /** Takes the lane's row, made if it is not there, for this transaction: a write, though it changes nothing, locks it. */
-async function lock(sql: Sql, { topic, partition }: Partition, expected: LanePosition, timelineColumn: string): Promise<void> {
+async function lock(
+  sql: Sql,
+  { topic, partition }: Partition,
+  expected: LanePosition,
+  timelineColumn: string,
+): Promise<void> {
   const rows = await sql<PositionRow>(
     `insert into source_positions (topic, partition, next_offset, next_sequence) values (?, ?, 0, 1)
      on conflict (topic, partition) do update set next_offset = source_positions.next_offset
@@ -215,10 +236,14 @@ async function lock(sql: Sql, { topic, partition }: Partition, expected: LanePos
     );
   }
   if (found.nextOffset !== expected.nextOffset || found.nextSequence !== expected.nextSequence) {
-    throw new FencedError(`Another owner has moved ${topic}/${partition} from ${expected.nextOffset} to ${found.nextOffset}`);
+    throw new FencedError(
+      `Another owner has moved ${topic}/${partition} from ${expected.nextOffset} to ${found.nextOffset}`,
+    );
   }
   if (found.group !== expected.group) {
-    throw new FencedError(`${topic}/${partition} works for the group ${found.group} by now, not for ${expected.group}`);
+    throw new FencedError(
+      `${topic}/${partition} works for the group ${found.group} by now, not for ${expected.group}`,
+    );
   }
 }
 
@@ -233,10 +258,13 @@ function asPosition([row]: readonly PositionRow[]): LanePosition {
   };
 }
 
-async function deleteOutbox(sql: Sql, { topic, partition }: Partition, belowSourceOffset: number): Promise<void> {
-  await sql('delete from outbox where source_topic = ? and source_partition = ? and next_offset <= ?', [
-    topic,
-    partition,
-    belowSourceOffset,
-  ]);
+async function deleteOutbox(
+  sql: Sql,
+  { topic, partition }: Partition,
+  belowSourceOffset: number,
+): Promise<void> {
+  await sql(
+    'delete from outbox where source_topic = ? and source_partition = ? and next_offset <= ?',
+    [topic, partition, belowSourceOffset],
+  );
 }

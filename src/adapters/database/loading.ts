@@ -62,7 +62,8 @@ const ENOUGH_LINES = MAX_LINES_LET_GO + 1;
 /** Batches whose surplus has as many digits are looked at together. */
 const DIGITS = 10;
 
-const LINE = 'allocations.id, batches.reference, order_lines.orderid, order_lines.sku, order_lines.qty';
+const LINE =
+  'allocations.id, batches.reference, order_lines.orderid, order_lines.sku, order_lines.qty';
 const BATCH = 'id, reference, sku, quantity, eta, allocated_quantity';
 
 /** Reads aggregates for one session, each kind with one query, however many there are. */
@@ -83,7 +84,9 @@ export class Loading {
   }
 
   /** The skus of the batches that exist. */
-  async skusOfReferences(references: readonly string[]): Promise<readonly { readonly reference: string; readonly sku: string }[]> {
+  async skusOfReferences(
+    references: readonly string[],
+  ): Promise<readonly { readonly reference: string; readonly sku: string }[]> {
     if (references.length === 0) return [];
     return this.#sql(
       `select reference, sku from batches where reference in (select reference from ${this.#rows({ reference: 'text' })} as wanted)`,
@@ -92,7 +95,9 @@ export class Loading {
   }
 
   /** The orders' lines, of all orders together at most `MAX_LINES_LET_GO` and one. */
-  async linesOfOrders(orderids: readonly string[]): Promise<readonly { readonly orderid: string; readonly sku: string }[]> {
+  async linesOfOrders(
+    orderids: readonly string[],
+  ): Promise<readonly { readonly orderid: string; readonly sku: string }[]> {
     if (orderids.length === 0) return [];
     return this.#sql(
       `select orderid, sku from order_lines where orderid in (select orderid from ${this.#rows({ orderid: 'text' })} as wanted)
@@ -133,7 +138,10 @@ export class Loading {
          where quantity - allocated_quantity >= wanted.qty
            or reference in (select reference from ${this.#rows({ reference: 'text' })} as named)
          order by id`,
-        [json(skus.map((sku) => [sku, smallestLine.get(sku) ?? 1])), json(references.map((reference) => [reference]))],
+        [
+          json(skus.map((sku) => [sku, smallestLine.get(sku) ?? 1])),
+          json(references.map((reference) => [reference])),
+        ],
       ),
       this.#heldLines(lines),
     ]);
@@ -157,7 +165,10 @@ export class Loading {
   /** A batch without its lines. Its product is locked like those above: whoever changes one of its batches holds it. */
   async batch(reference: string): Promise<Batch | null> {
     if (this.#dialect === 'postgresql') {
-      await this.#sql('select sku from products where sku in (select sku from batches where reference = ?) for update', [reference]);
+      await this.#sql(
+        'select sku from products where sku in (select sku from batches where reference = ?) for update',
+        [reference],
+      );
     }
     return this.#entityManager.findOne(Batch, { reference });
   }
@@ -198,13 +209,19 @@ export class Loading {
    * takes one bound for a statement: batches whose surplus is of one size share a statement.
    */
   async linesThatMayBeLetGo(surpluses: ReadonlyMap<string, number>): Promise<readonly LineRow[]> {
-    const deepest = (surplus: number) => Math.min(MAX_LINES_LET_GO, DIGITS ** Math.ceil(Math.log10(surplus)));
+    const deepest = (surplus: number) =>
+      Math.min(MAX_LINES_LET_GO, DIGITS ** Math.ceil(Math.log10(surplus)));
     const bySize = Map.groupBy(surpluses, ([, surplus]) => deepest(surplus));
-    const found = await Promise.all([...bySize].map(([depth, batches]) => this.#newestLines(batches, depth)));
+    const found = await Promise.all(
+      [...bySize].map(([depth, batches]) => this.#newestLines(batches, depth)),
+    );
     return found.flat();
   }
 
-  async #newestLines(batches: readonly (readonly [reference: string, surplus: number])[], depth: number): Promise<readonly LineRow[]> {
+  async #newestLines(
+    batches: readonly (readonly [reference: string, surplus: number])[],
+    depth: number,
+  ): Promise<readonly LineRow[]> {
     return this.#sql<LineRow>(
       `with shrinking as materialized (
          select batches.id, batches.reference, wanted.surplus, coalesce((
@@ -230,12 +247,19 @@ export class Loading {
   }
 }
 
-function writerOf({ source_topic: topic, source_partition: partition, next_offset: nextOffset }: ProductRow): PartitionOffset | null {
+function writerOf({
+  source_topic: topic,
+  source_partition: partition,
+  next_offset: nextOffset,
+}: ProductRow): PartitionOffset | null {
   return topic === null ? null : { topic, partition, nextOffset };
 }
 
 /** @param batches in the order of their creation */
-function asProducts(rows: readonly ProductRow[], batches: readonly BatchRow[]): readonly LoadedProduct[] {
+function asProducts(
+  rows: readonly ProductRow[],
+  batches: readonly BatchRow[],
+): readonly LoadedProduct[] {
   const bySku = Map.groupBy(batches, ({ sku }) => sku);
   return rows.map((row) => ({
     product: new Product(row.sku, row.version, bySku.get(row.sku)?.map(asBatch)),
@@ -244,7 +268,10 @@ function asProducts(rows: readonly ProductRow[], batches: readonly BatchRow[]): 
 }
 
 /** The batches, and those that hold the lines, each once and in the order of their creation. */
-function withHolders(batches: readonly BatchRow[], held: readonly HeldLineRow[]): readonly BatchRow[] {
+function withHolders(
+  batches: readonly BatchRow[],
+  held: readonly HeldLineRow[],
+): readonly BatchRow[] {
   const all = new Map(batches.map((batch) => [batch.id, batch]));
   const count = all.size;
   for (const { batch_id: id, reference, sku, quantity, eta, allocated_quantity } of held) {

@@ -64,10 +64,16 @@ const allocations = defineEntity({
   name: 'AllocationRow',
   tableName: 'allocations',
   // SQLite has the id at the end of each index anyway.
-  indexes: [{ name: 'allocations_batch_id_index', expression: 'create index allocations_batch_id_index on allocations (batch_id, id)' }],
+  indexes: [
+    {
+      name: 'allocations_batch_id_index',
+      expression: 'create index allocations_batch_id_index on allocations (batch_id, id)',
+    },
+  ],
   properties: {
     id: id(),
-    batch: () => p.manyToOne(batches).fieldName('batch_id').updateRule('no action').deleteRule('no action'),
+    batch: () =>
+      p.manyToOne(batches).fieldName('batch_id').updateRule('no action').deleteRule('no action'),
     orderline: () =>
       p
         .oneToOne(orderLines)
@@ -120,7 +126,8 @@ const parkedCommands = defineEntity({
     { name: 'parked_commands_id', properties: ['id'] },
     {
       name: 'parked_commands_former_unique',
-      expression: "create unique index parked_commands_former_unique on parked_commands (id) where identity = ''",
+      expression:
+        "create unique index parked_commands_former_unique on parked_commands (id) where identity = ''",
     },
   ],
   properties: {
@@ -165,12 +172,20 @@ const rebuilds = defineEntity({
   properties: { state: text().primary(), plan: text() },
 });
 
-const logIdentity = defineEntity({ name: 'LogIdentityRow', tableName: 'log_identity', properties: { id: text().primary() } });
+const logIdentity = defineEntity({
+  name: 'LogIdentityRow',
+  tableName: 'log_identity',
+  properties: { id: text().primary() },
+});
 
 const logTopics = defineEntity({
   name: 'LogTopicRow',
   tableName: 'log_topics',
-  properties: { name: text().primary(), partitions: int(), maxMessageBytes: int().fieldName('max_message_bytes') },
+  properties: {
+    name: text().primary(),
+    partitions: int(),
+    maxMessageBytes: int().fieldName('max_message_bytes'),
+  },
 });
 
 const logBatches = defineEntity({

@@ -29,7 +29,12 @@ export interface Migrating {
 }
 
 /** @throws {NewerDatabaseError} */
-export async function migrate({ orm, dialect, description, database }: Migrating): Promise<readonly string[]> {
+export async function migrate({
+  orm,
+  dialect,
+  description,
+  database,
+}: Migrating): Promise<readonly string[]> {
   const work = () => applyPending(orm, description);
   try {
     if (dialect === 'sqlite') return await untilNotBusy(work);
@@ -53,7 +58,9 @@ async function untilNotBusy<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      const lostTheRace = codeOf(error).startsWith('SQLITE_BUSY') || (error instanceof Error && error.message.includes('already exists'));
+      const lostTheRace =
+        codeOf(error).startsWith('SQLITE_BUSY') ||
+        (error instanceof Error && error.message.includes('already exists'));
       if (!lostTheRace || Date.now() > giveUpAt) throw error;
       await sleep(BUSY_RETRY_MS);
     }

@@ -41,7 +41,10 @@ export interface DatabaseLimits {
   readonly busyTimeoutMs?: number;
 }
 
-export const DEFAULT_LIMITS: DatabaseLimits = { poolSize: POSTGRES_POOL_SIZE, timeoutMs: STATEMENT_TIMEOUT_MS };
+export const DEFAULT_LIMITS: DatabaseLimits = {
+  poolSize: POSTGRES_POOL_SIZE,
+  timeoutMs: STATEMENT_TIMEOUT_MS,
+};
 
 /** What MikroORM, and its command line, are started with. */
 export type DatabaseOptions = Partial<Options>;
@@ -95,7 +98,8 @@ export function describeUrl(url: string): string {
 /** `:memory:`, or an absolute path: two urls of one file come to the same. */
 export function sqliteFile(url: string): string {
   const path = /^sqlite:\/\/\/(.+)$/s.exec(url)?.[1];
-  if (!path) throw new InvalidDatabaseUrlError('A SQLite url has three slashes and then the path of a file');
+  if (!path)
+    throw new InvalidDatabaseUrlError('A SQLite url has three slashes and then the path of a file');
   return path === ':memory:' ? path : resolve(path);
 }
 
@@ -103,13 +107,15 @@ function postgresUrl(url: string): URL {
   if (!URL.canParse(url)) throw new InvalidDatabaseUrlError(UNREADABLE_URL);
   const parsed = new URL(url);
   if (!isDecodable(parsed)) throw new InvalidDatabaseUrlError(UNREADABLE_URL);
-  if (!parsed.hostname || parsed.pathname.length < 2) throw new InvalidDatabaseUrlError('A PostgreSQL url names a host and a database');
+  if (!parsed.hostname || parsed.pathname.length < 2)
+    throw new InvalidDatabaseUrlError('A PostgreSQL url names a host and a database');
   // What stands behind a / of a password would be taken for the database, and be shown.
   if (/[/@]/.test(parsed.pathname.slice(1))) throw new InvalidDatabaseUrlError(UNREADABLE_URL);
   return parsed;
 }
 
-const UNREADABLE_URL = 'The PostgreSQL url cannot be read (in a password, write @ as %40, / as %2F, ? as %3F, # as %23 and % as %25)';
+const UNREADABLE_URL =
+  'The PostgreSQL url cannot be read (in a password, write @ as %40, / as %2F, ? as %3F, # as %23 and % as %25)';
 
 function isDecodable({ username, password, hostname, pathname }: URL): boolean {
   try {
@@ -138,7 +144,11 @@ const common = {
   },
 };
 
-function sqliteOptions(file: string, { busyTimeoutMs = SQLITE_BUSY_TIMEOUT_MS }: DatabaseLimits, onThreadDeath: OnDeath): DatabaseOptions {
+function sqliteOptions(
+  file: string,
+  { busyTimeoutMs = SQLITE_BUSY_TIMEOUT_MS }: DatabaseLimits,
+  onThreadDeath: OnDeath,
+): DatabaseOptions {
   return {
     ...common,
     driver: SqliteDriver,
@@ -147,7 +157,11 @@ function sqliteOptions(file: string, { busyTimeoutMs = SQLITE_BUSY_TIMEOUT_MS }:
   };
 }
 
-function postgresOptions(url: URL, { poolSize, timeoutMs }: DatabaseLimits, onPool: OnPool): DatabaseOptions {
+function postgresOptions(
+  url: URL,
+  { poolSize, timeoutMs }: DatabaseLimits,
+  onPool: OnPool,
+): DatabaseOptions {
   const ssl = sslOf(url);
   return {
     ...common,
@@ -169,7 +183,9 @@ function postgresOptions(url: URL, { poolSize, timeoutMs }: DatabaseLimits, onPo
 }
 
 interface TypedPool {
-  readonly options: { readonly types: { setTypeParser(oid: number, parse: (text: string) => unknown): void } };
+  readonly options: {
+    readonly types: { setTypeParser(oid: number, parse: (text: string) => unknown): void };
+  };
 }
 
 /** The driver hands out 64-bit integers as strings; ours fit a number. */
@@ -180,11 +196,14 @@ function readIntegersAsNumbers(pool: TypedPool): void {
 
 function sslOf(url: URL): { ssl?: boolean | { rejectUnauthorized: boolean } } {
   for (const name of url.searchParams.keys()) {
-    if (name !== 'sslmode') throw new InvalidDatabaseUrlError('The PostgreSQL url has another parameter than sslmode');
+    if (name !== 'sslmode')
+      throw new InvalidDatabaseUrlError('The PostgreSQL url has another parameter than sslmode');
   }
   const mode = url.searchParams.get('sslmode') ?? 'disable';
   if (mode === 'disable') return {};
   if (mode === 'require') return { ssl: { rejectUnauthorized: false } };
   if (mode === 'verify-full') return { ssl: true };
-  throw new InvalidDatabaseUrlError('The PostgreSQL url has an unknown sslmode; use one of: disable, require, verify-full');
+  throw new InvalidDatabaseUrlError(
+    'The PostgreSQL url has an unknown sslmode; use one of: disable, require, verify-full',
+  );
 }

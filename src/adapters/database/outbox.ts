@@ -27,15 +27,23 @@ export function encodeOutbox(outbox: readonly OutboxRecord[], nextOffset: number
     return { start, end: writer.length };
   });
   const records = writer.bytes;
-  for (const [index, { start, end }] of ends.entries()) (outbox[index] as OutboxRecord).encoded = records.subarray(start, end);
+  for (const [index, { start, end }] of ends.entries())
+    (outbox[index] as OutboxRecord).encoded = records.subarray(start, end);
   return { sequence, next_offset: nextOffset, records };
 }
 
-export function decodeOutbox({ sequence, next_offset, records }: OutboxRow): readonly OutboxRecord[] {
+export function decodeOutbox({
+  sequence,
+  next_offset,
+  records,
+}: OutboxRow): readonly OutboxRecord[] {
   const reader = new ByteReader(records);
   const outbox: OutboxRecord[] = [];
   while (!reader.isAtEnd) {
-    const place = { sequence: sequence + reader.varint(), sourceOffset: next_offset - 1 - reader.varint() };
+    const place = {
+      sequence: sequence + reader.varint(),
+      sourceOffset: next_offset - 1 - reader.varint(),
+    };
     outbox.push({ ...place, topic: String(reader.sized()), ...readRecord(reader) });
   }
   return outbox;

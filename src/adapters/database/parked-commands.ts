@@ -1,6 +1,17 @@
-import { formerIdentity, type Identity, idOf, isFormer, parkedIdentity } from '../../domain/identity.ts';
+import {
+  formerIdentity,
+  type Identity,
+  idOf,
+  isFormer,
+  parkedIdentity,
+} from '../../domain/identity.ts';
 import { SKU, subjectsNamedBy } from '../../domain/subjects.ts';
-import type { IdentifiedCommand, Parked, ParkedChanges, ParkedCommand } from '../../service-layer/unit-of-work.ts';
+import type {
+  IdentifiedCommand,
+  Parked,
+  ParkedChanges,
+  ParkedCommand,
+} from '../../service-layer/unit-of-work.ts';
 import { PARKED_LOCK } from './advisory-lock.ts';
 import type { Database } from './database.ts';
 import { jsonRows } from './json-rows.ts';
@@ -36,13 +47,24 @@ interface Row extends Key {
 }
 
 const KEY = { id: 'text', identity: 'text' } as const;
-const COLUMNS = { ...KEY, subjects: 'text', behind: 'text', position: 'bigint', is_redriven: 'bigint' } as const;
+const COLUMNS = {
+  ...KEY,
+  subjects: 'text',
+  behind: 'text',
+  position: 'bigint',
+  is_redriven: 'bigint',
+} as const;
 const NAMES = Object.keys(COLUMNS).join(', ');
 
 const NOTHING_PARKED: Parked = { commands: [], lastPosition: 0, standing: 0 };
 
 /** @param willPark the transaction parks something in any case */
-export async function readParked(sql: Sql, dialect: Dialect, commands: readonly IdentifiedCommand[], willPark: boolean): Promise<Parked> {
+export async function readParked(
+  sql: Sql,
+  dialect: Dialect,
+  commands: readonly IdentifiedCommand[],
+  willPark: boolean,
+): Promise<Parked> {
   if (!willPark && !(await isAnyParked(sql))) return NOTHING_PARKED;
   const concern = new Concern(dialect, commands);
   if (!willPark && !(await concern.isFound(sql))) return NOTHING_PARKED;
@@ -52,7 +74,10 @@ export async function readParked(sql: Sql, dialect: Dialect, commands: readonly 
   const failed = new Set(found.flatMap(({ behind }) => behind).filter((id) => !known.has(id)));
   const failedKeys = [...failed].map(keyOf).map(([id, identity]) => ({ id, identity }));
   const [more, all] = await Promise.all([readByKey(sql, dialect, failedKeys), measure(sql)]);
-  return { commands: [...found, ...more].toSorted((one, other) => one.position - other.position), ...all };
+  return {
+    commands: [...found, ...more].toSorted((one, other) => one.position - other.position),
+    ...all,
+  };
 }
 
 /** Until the transaction ends, no other one parks, answers or releases a parked command. */
@@ -74,22 +99,35 @@ async function measure(sql: Sql): Promise<Omit<Parked, 'commands'>> {
 
 /** How many commands of all lanes are parked. */
 export async function countParked(database: Database): Promise<number> {
-  const [row] = await database.query<{ parked: number }>('select count(*) as parked from parked_commands');
+  const [row] = await database.query<{ parked: number }>(
+    'select count(*) as parked from parked_commands',
+  );
   return row?.parked ?? 0;
 }
 
-async function readByKey(sql: Sql, dialect: Dialect, keys: readonly Key[]): Promise<readonly ParkedCommand[]> {
+async function readByKey(
+  sql: Sql,
+  dialect: Dialect,
+  keys: readonly Key[],
+): Promise<readonly ParkedCommand[]> {
   if (keys.length === 0) return [];
   const wanted = `select id, identity from ${jsonRows(dialect, KEY)} as wanted`;
-  const rows = await sql<Row>(`select ${NAMES} from parked_commands where (id, identity) in (${wanted})`, [
-    JSON.stringify(keys.map(({ id, identity }) => [id, identity])),
-  ]);
+  const rows = await sql<Row>(
+    `select ${NAMES} from parked_commands where (id, identity) in (${wanted})`,
+    [JSON.stringify(keys.map(({ id, identity }) => [id, identity]))],
+  );
   return rows.map(parkedIn);
 }
 
 function parkedIn({ id, identity, subjects, behind, position, is_redriven }: Row): ParkedCommand {
   const isRedriven = is_redriven === 1;
-  return { id: identity || formerIdentity(id), subjects: JSON.parse(subjects), behind: JSON.parse(behind), position, isRedriven };
+  return {
+    id: identity || formerIdentity(id),
+    subjects: JSON.parse(subjects),
+    behind: JSON.parse(behind),
+    position,
+    isRedriven,
+  };
 }
 
 /**
@@ -110,12 +148,16 @@ class Concern {
       if (command.type === 'DeallocateOrder' && command.sku === null) orderids.add(command.orderid);
     }
     const ids = new Set(commands.map(({ identity }) => idOf(identity)));
-    this.#parameters = [subjects, references, orderids, ids].map((names) => JSON.stringify([...names].map((name) => [name])));
+    this.#parameters = [subjects, references, orderids, ids].map((names) =>
+      JSON.stringify([...names].map((name) => [name])),
+    );
     this.#keys = keysOfConcern(jsonRows(dialect, { name: 'text' }));
   }
 
   async isFound(sql: Sql): Promise<boolean> {
-    return (await sql(`${this.#keys} select 1 as found from keys limit 1`, this.#parameters)).length > 0;
+    return (
+      (await sql(`${this.#keys} select 1 as found from keys limit 1`, this.#parameters)).length > 0
+    );
   }
 
   /** Their rows are another statement: in this one, PostgreSQL would read the whole table for them. */
@@ -147,7 +189,11 @@ function keysOfConcern(rows: string): string {
         join parked_commands on parked_commands.id = named.name)`;
 }
 
-export async function writeParked(sql: Sql, dialect: Dialect, { parked, gone, unanswered }: ParkedChanges): Promise<void> {
+export async function writeParked(
+  sql: Sql,
+  dialect: Dialect,
+  { parked, gone, unanswered }: ParkedChanges,
+): Promise<void> {
   const there = parked.map((each) => ({ ...each, isRedriven: false }));
   await Promise.all([
     deleteParked(sql, dialect, [...gone, ...parked.map(({ id }) => id)]),
@@ -157,21 +203,40 @@ export async function writeParked(sql: Sql, dialect: Dialect, { parked, gone, un
 }
 
 /** In the place of all that were parked. */
-export async function replaceParked(sql: Sql, dialect: Dialect, parked: readonly ParkedCommand[]): Promise<void> {
+export async function replaceParked(
+  sql: Sql,
+  dialect: Dialect,
+  parked: readonly ParkedCommand[],
+): Promise<void> {
   await sql('delete from parked_commands');
   await insertParked(sql, dialect, parked);
 }
 
-async function insertParked(sql: Sql, dialect: Dialect, parked: readonly ParkedCommand[]): Promise<void> {
+async function insertParked(
+  sql: Sql,
+  dialect: Dialect,
+  parked: readonly ParkedCommand[],
+): Promise<void> {
   const rows = parked.map(({ id, subjects, behind, position, isRedriven }) => {
-    return [...keyOf(id), JSON.stringify(subjects), JSON.stringify(behind), position, Number(isRedriven)];
+    return [
+      ...keyOf(id),
+      JSON.stringify(subjects),
+      JSON.stringify(behind),
+      position,
+      Number(isRedriven),
+    ];
   });
-  await sql(`insert into parked_commands (${NAMES}) select ${NAMES} from ${jsonRows(dialect, COLUMNS)} as parked`, [JSON.stringify(rows)]);
+  await sql(
+    `insert into parked_commands (${NAMES}) select ${NAMES} from ${jsonRows(dialect, COLUMNS)} as parked`,
+    [JSON.stringify(rows)],
+  );
 }
 
 async function deleteParked(sql: Sql, dialect: Dialect, gone: readonly Identity[]): Promise<void> {
   const those = `select id, identity from ${jsonRows(dialect, KEY)} as those`;
-  await sql(`delete from parked_commands where (id, identity) in (${those})`, [JSON.stringify(gone.map(keyOf))]);
+  await sql(`delete from parked_commands where (id, identity) in (${those})`, [
+    JSON.stringify(gone.map(keyOf)),
+  ]);
 }
 
 function keyOf(identity: Identity): readonly [id: string, identity: string] {
@@ -193,23 +258,38 @@ export async function releaseParked(database: Database, release: Release): Promi
   return repeating(() => database.transaction((sql) => releaseIn(sql, database.dialect, release)));
 }
 
-async function releaseIn(sql: Sql, dialect: Dialect, { redriven, discarded, replaced }: Release): Promise<boolean> {
+async function releaseIn(
+  sql: Sql,
+  dialect: Dialect,
+  { redriven, discarded, replaced }: Release,
+): Promise<boolean> {
   await lockParked(sql, dialect);
   let known = 0;
   const named = [...redriven, ...discarded];
   await takeBackReplacements(sql, named);
-  for (const identity of discarded) known += await onParked(sql, identity, 'delete from parked_commands');
-  for (const identity of redriven) known += await onParked(sql, identity, 'update parked_commands set is_redriven = 1');
+  for (const identity of discarded)
+    known += await onParked(sql, identity, 'delete from parked_commands');
+  for (const identity of redriven)
+    known += await onParked(sql, identity, 'update parked_commands set is_redriven = 1');
   if (replaced) {
     const replace = 'update parked_commands set id = ?, identity = ?, replaces = ?';
-    known += await onParked(sql, replaced.identity, replace, [...keyOf(replaced.by), parkedIdentity(replaced.identity)]);
+    known += await onParked(sql, replaced.identity, replace, [
+      ...keyOf(replaced.by),
+      parkedIdentity(replaced.identity),
+    ]);
   }
   return known > 0 || (await isAnyAnswered(sql, dialect, named));
 }
 
 /** Runs the statement on the command's row. Without one, it runs on the row of a former release. */
-async function onParked(sql: Sql, identity: Identity, statement: string, values: readonly string[] = []): Promise<number> {
-  const on = (key: Identity) => sql.run(`${statement} where id = ? and identity = ?`, [...values, ...keyOf(key)]);
+async function onParked(
+  sql: Sql,
+  identity: Identity,
+  statement: string,
+  values: readonly string[] = [],
+): Promise<number> {
+  const on = (key: Identity) =>
+    sql.run(`${statement} where id = ? and identity = ?`, [...values, ...keyOf(key)]);
   const id = parkedIdentity(identity);
   return (await on(id)) || on(formerIdentity(idOf(id)));
 }
@@ -224,11 +304,9 @@ async function takeBackReplacements(sql: Sql, named: readonly Identity[]): Promi
     if (isNamed.has(identity) || !isNamed.has(replaces)) continue;
     const free = 'not exists (select 1 from parked_commands where id = ? and identity = ?)';
     const original = keyOf(replaces);
-    await sql(`update parked_commands set id = ?, identity = ?, replaces = null where id = ? and identity = ? and ${free}`, [
-      ...original,
-      id,
-      identity,
-      ...original,
-    ]);
+    await sql(
+      `update parked_commands set id = ?, identity = ?, replaces = null where id = ? and identity = ? and ${free}`,
+      [...original, id, identity, ...original],
+    );
   }
 }

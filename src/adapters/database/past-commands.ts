@@ -91,20 +91,51 @@ export class PastCommands {
 
   async addCommands(commands: readonly PastCommand[]): Promise<void> {
     const rows = commands.map(({ lane, offset, timestampMs, identity, command, reference }) => {
-      return [lane, offset, timestampMs, identity, formerIdentity(idOf(identity)), command, reference];
+      return [
+        lane,
+        offset,
+        timestampMs,
+        identity,
+        formerIdentity(idOf(identity)),
+        command,
+        reference,
+      ];
     });
     const identities = { identity: 'text', former_identity: 'text' } as const;
-    const columns = { ...PLACE, timestamp_ms: 'bigint', ...identities, command: 'text', reference: 'text' } as const;
+    const columns = {
+      ...PLACE,
+      timestamp_ms: 'bigint',
+      ...identities,
+      command: 'text',
+      reference: 'text',
+    } as const;
     await this.#add('past_commands', columns, rows);
   }
 
   /** Of two with the same place and part the first counts: they are the same event. */
   async addAnswers(answers: readonly PastAnswer[], batches: readonly PastBatch[]): Promise<void> {
-    const rows = answers.map((each) => [each.lane, each.offset, each.part, each.identity, each.timeMs, each.events]);
-    const columns = { ...PLACE, part: 'bigint', identity: 'text', time_ms: 'bigint', events: 'text' } as const;
+    const rows = answers.map((each) => [
+      each.lane,
+      each.offset,
+      each.part,
+      each.identity,
+      each.timeMs,
+      each.events,
+    ]);
+    const columns = {
+      ...PLACE,
+      part: 'bigint',
+      identity: 'text',
+      time_ms: 'bigint',
+      events: 'text',
+    } as const;
     await this.#add('past_answers', columns, rows);
     const created = batches.map(({ reference, sku, sequence }) => [reference, sku, sequence]);
-    await this.#add('past_batches', { reference: 'text', sku: 'text', sequence: 'bigint' }, created);
+    await this.#add(
+      'past_batches',
+      { reference: 'text', sku: 'text', sequence: 'bigint' },
+      created,
+    );
   }
 
   /** @param places of commands that went to the dead letters, `topic/partition/offset` */
@@ -121,7 +152,9 @@ export class PastCommands {
    * @returns the lanes, and of how many commands there is nothing but the answer
    */
   async complete(): Promise<{ readonly lanes: readonly string[]; readonly gone: number }> {
-    await this.#database.query('create index past_answers_identity_index on past_answers (identity)');
+    await this.#database.query(
+      'create index past_answers_identity_index on past_answers (identity)',
+    );
     const gone = await this.#database.transaction((sql) =>
       sql.run(
         `insert into past_commands (lane, source_offset, identity, former_identity)
@@ -129,12 +162,18 @@ export class PastCommands {
          on conflict do nothing`,
       ),
     );
-    const lanes = await this.#database.query<{ lane: string }>('select distinct lane from past_commands order by lane');
+    const lanes = await this.#database.query<{ lane: string }>(
+      'select distinct lane from past_commands order by lane',
+    );
     return { lanes: lanes.map(({ lane }) => lane), gone };
   }
 
   /** The next commands of a lane, in order. */
-  async page(lane: string, fromOffset: number, atMost: number): Promise<readonly AnsweredCommand[]> {
+  async page(
+    lane: string,
+    fromOffset: number,
+    atMost: number,
+  ): Promise<readonly AnsweredCommand[]> {
     const rows = await this.#database.query<Row>(PAGE, [lane, fromOffset, atMost]);
     const answers = await this.#database.query<AnswerRow>(
       'select source_offset, time_ms, events from past_answers where lane = ? and source_offset between ? and ? order by source_offset, part',
@@ -158,7 +197,11 @@ export class PastCommands {
     });
   }
 
-  async #add(table: string, columns: Parameters<typeof jsonRows>[1], rows: readonly (readonly unknown[])[]): Promise<void> {
+  async #add(
+    table: string,
+    columns: Parameters<typeof jsonRows>[1],
+    rows: readonly (readonly unknown[])[],
+  ): Promise<void> {
     if (rows.length === 0) return;
     const names = Object.keys(columns).join(', ');
     await this.#database.query(

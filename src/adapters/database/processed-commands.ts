@@ -1,4 +1,11 @@
-import { hasDigest, type Identity, idOf, isFormer, sourceOf, withoutDigest } from '../../domain/identity.ts';
+import {
+  hasDigest,
+  type Identity,
+  idOf,
+  isFormer,
+  sourceOf,
+  withoutDigest,
+} from '../../domain/identity.ts';
 import { jsonRows } from './json-rows.ts';
 import type { Dialect } from './options.ts';
 import type { Sql } from './transaction.ts';
@@ -27,7 +34,8 @@ export type AnsweredRow = readonly [id: string, scope: number];
 /** The rows that say that these commands are answered, sorted: two lanes then lock them in one order. */
 export function rowsOf(commands: readonly Identity[]): readonly AnsweredRow[] {
   const scopes = new Map<string, number>();
-  const add = (id: string, scope: number) => scopes.set(id, Math.min(scope, scopes.get(id) ?? scope));
+  const add = (id: string, scope: number) =>
+    scopes.set(id, Math.min(scope, scopes.get(id) ?? scope));
   for (const identity of commands) {
     if (isFormer(identity)) add(idOf(identity), EVERY_SOURCE);
     else add(identity, IDENTITY);
@@ -41,7 +49,11 @@ export function rowsOf(commands: readonly Identity[]): readonly AnsweredRow[] {
  * Notes that this transaction answers the commands.
  * @returns those that were not answered before
  */
-export async function claim(sql: Sql, dialect: Dialect, commands: readonly Identity[]): Promise<ReadonlySet<Identity>> {
+export async function claim(
+  sql: Sql,
+  dialect: Dialect,
+  commands: readonly Identity[],
+): Promise<ReadonlySet<Identity>> {
   if (commands.length === 0) return new Set();
   const events = commands.filter((identity) => sourceOf(identity) !== null);
   const [rows, former] = await Promise.all([
@@ -57,31 +69,50 @@ export async function claim(sql: Sql, dialect: Dialect, commands: readonly Ident
   const free = new Set(rows.map(({ id }) => id));
   if (events.length === 0) return free;
   const isFormerlyAnswered = new Set(former);
-  return new Set(commands.filter((identity) => free.has(identity) && !isFormerlyAnswered.has(idOf(identity))));
+  return new Set(
+    commands.filter((identity) => free.has(identity) && !isFormerlyAnswered.has(idOf(identity))),
+  );
 }
 
 /** Takes back that the commands are answered. */
-export async function unclaim(sql: Sql, dialect: Dialect, commands: readonly Identity[]): Promise<void> {
+export async function unclaim(
+  sql: Sql,
+  dialect: Dialect,
+  commands: readonly Identity[],
+): Promise<void> {
   if (commands.length === 0) return;
-  await sql(`delete from processed_commands where (id, scope) in (select id, scope from ${jsonRows(dialect, ROW)} as those)`, [
-    JSON.stringify(rowsOf(commands)),
-  ]);
+  await sql(
+    `delete from processed_commands where (id, scope) in (select id, scope from ${jsonRows(dialect, ROW)} as those)`,
+    [JSON.stringify(rowsOf(commands))],
+  );
 }
 
 /** @returns the ids of commands that a former release has answered */
-async function formerlyAnswered(sql: Sql, dialect: Dialect, commands: readonly Identity[]): Promise<readonly string[]> {
+async function formerlyAnswered(
+  sql: Sql,
+  dialect: Dialect,
+  commands: readonly Identity[],
+): Promise<readonly string[]> {
   const byId = [...new Set(commands.map(idOf))].map((id) => [id, EVERY_SOURCE] as const);
   const places = commands.filter((identity) => hasDigest(sourceOf(identity))).map(withoutDigest);
   const those = `select id, scope from ${jsonRows(dialect, ROW)} as those`;
-  const rows = await sql<{ id: string }>(`select id from processed_commands where (id, scope) in (${those})`, [
-    JSON.stringify([...byId, ...places.map((identity) => [identity, IDENTITY])]),
-  ]);
+  const rows = await sql<{ id: string }>(
+    `select id from processed_commands where (id, scope) in (${those})`,
+    [JSON.stringify([...byId, ...places.map((identity) => [identity, IDENTITY])])],
+  );
   return rows.map(({ id }) => idOf(id));
 }
 
 /** Whether any of the commands is answered. */
-export async function isAnyAnswered(sql: Sql, dialect: Dialect, commands: readonly Identity[]): Promise<boolean> {
-  const rows = commands.flatMap((identity) => [[identity, IDENTITY] as const, [idOf(identity), EVERY_SOURCE] as const]);
+export async function isAnyAnswered(
+  sql: Sql,
+  dialect: Dialect,
+  commands: readonly Identity[],
+): Promise<boolean> {
+  const rows = commands.flatMap((identity) => [
+    [identity, IDENTITY] as const,
+    [idOf(identity), EVERY_SOURCE] as const,
+  ]);
   const [row] = await sql<{ answered: number }>(
     `select count(*) as answered from processed_commands where (id, scope) in (select id, scope from ${jsonRows(dialect, ROW)} as those)`,
     [JSON.stringify(rows)],

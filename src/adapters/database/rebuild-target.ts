@@ -21,7 +21,10 @@ export class MarkedDatabaseError extends Error {
  * @param goesOn whether this service goes on with a rebuild that is not finished
  * @throws {MarkedDatabaseError}
  */
-export async function refuseMarked(database: Database, { goesOn }: { readonly goesOn: boolean }): Promise<void> {
+export async function refuseMarked(
+  database: Database,
+  { goesOn }: { readonly goesOn: boolean },
+): Promise<void> {
   const mark = await readMark(database);
   if (!mark || (goesOn && mark.state === 'unfinished')) return;
   throw new MarkedDatabaseError(
@@ -86,12 +89,21 @@ export interface PositionInLog extends PartitionOffset {
 }
 
 /** Where the lanes of the topic stand. */
-export async function readPositions(database: Database, topic: string): Promise<readonly PositionInLog[]> {
-  const rows = await database.query<{ partition: number; next_offset: number; log_id: string | null }>(
-    'select partition, next_offset, log_id from source_positions where topic = ?',
-    [topic],
-  );
-  return rows.map(({ partition, next_offset: nextOffset, log_id: logId }) => ({ topic, partition, nextOffset, logId }));
+export async function readPositions(
+  database: Database,
+  topic: string,
+): Promise<readonly PositionInLog[]> {
+  const rows = await database.query<{
+    partition: number;
+    next_offset: number;
+    log_id: string | null;
+  }>('select partition, next_offset, log_id from source_positions where topic = ?', [topic]);
+  return rows.map(({ partition, next_offset: nextOffset, log_id: logId }) => ({
+    topic,
+    partition,
+    nextOffset,
+    logId,
+  }));
 }
 
 /** Where a lane stands, and the groups that it works and worked for. */
@@ -103,18 +115,33 @@ export interface LaneOwner {
 }
 
 /** The topic's lanes by partition. */
-export async function readLaneOwners(database: Database, topic: string): Promise<ReadonlyMap<number, LaneOwner>> {
-  const rows = await database.query<{ partition: number; next_offset: number; owner_group: string | null; former_group: string | null }>(
+export async function readLaneOwners(
+  database: Database,
+  topic: string,
+): Promise<ReadonlyMap<number, LaneOwner>> {
+  const rows = await database.query<{
+    partition: number;
+    next_offset: number;
+    owner_group: string | null;
+    former_group: string | null;
+  }>(
     'select partition, next_offset, owner_group, former_group from source_positions where topic = ?',
     [topic],
   );
   return new Map(
-    rows.map((row) => [row.partition, { nextOffset: row.next_offset, group: row.owner_group, formerGroup: row.former_group }]),
+    rows.map((row) => [
+      row.partition,
+      { nextOffset: row.next_offset, group: row.owner_group, formerGroup: row.former_group },
+    ]),
   );
 }
 
 /** What waits in the outbox for a topic, in order. */
-export async function readWaitingRecords(database: Database, source: string, topic: string): Promise<readonly OutboxRecord[]> {
+export async function readWaitingRecords(
+  database: Database,
+  source: string,
+  topic: string,
+): Promise<readonly OutboxRecord[]> {
   const rows = await database.query<OutboxRow>(
     'select sequence, next_offset, records from outbox where source_topic = ? order by source_partition, sequence',
     [source],
@@ -123,10 +150,17 @@ export async function readWaitingRecords(database: Database, source: string, top
 }
 
 /** Where the lanes go on. Answers in the outbox of an older copy are out since; a lane that is ahead of the group has some that are not, and stays. */
-export async function writePositions(sql: Sql, positions: readonly PartitionOffset[], logId: string): Promise<void> {
+export async function writePositions(
+  sql: Sql,
+  positions: readonly PartitionOffset[],
+  logId: string,
+): Promise<void> {
   await setPositions(sql, positions, logId);
   for (const { topic, partition, nextOffset } of positions) {
-    await sql('delete from outbox where source_topic = ? and source_partition = ? and next_offset <= ?', [topic, partition, nextOffset]);
+    await sql(
+      'delete from outbox where source_topic = ? and source_partition = ? and next_offset <= ?',
+      [topic, partition, nextOffset],
+    );
   }
 }
 
@@ -134,12 +168,20 @@ export async function writePositions(sql: Sql, positions: readonly PartitionOffs
  * Notes how far a copy of the database knows the events topic: all that lies below was made by what it holds. The rows are none of a
  * lane's, since nobody takes commands from that topic.
  */
-export async function writeSeen(sql: Sql, seen: readonly PartitionOffset[], eventsLogId: string): Promise<void> {
+export async function writeSeen(
+  sql: Sql,
+  seen: readonly PartitionOffset[],
+  eventsLogId: string,
+): Promise<void> {
   await setPositions(sql, seen, eventsLogId);
 }
 
 /** What `writeSeen` noted, of the same log, by partition; null: nothing. */
-export async function readSeen(database: Database, eventsTopic: string, eventsLogId: string): Promise<ReadonlyMap<number, number> | null> {
+export async function readSeen(
+  database: Database,
+  eventsTopic: string,
+  eventsLogId: string,
+): Promise<ReadonlyMap<number, number> | null> {
   const rows = await database.query<{ partition: number; next_offset: number }>(
     'select partition, next_offset from source_positions where topic = ? and log_id = ?',
     [eventsTopic, eventsLogId],
@@ -147,7 +189,11 @@ export async function readSeen(database: Database, eventsTopic: string, eventsLo
   return rows.length === 0 ? null : new Map(rows.map((row) => [row.partition, row.next_offset]));
 }
 
-async function setPositions(sql: Sql, positions: readonly PartitionOffset[], logId: string): Promise<void> {
+async function setPositions(
+  sql: Sql,
+  positions: readonly PartitionOffset[],
+  logId: string,
+): Promise<void> {
   for (const { topic, partition, nextOffset } of positions) {
     await sql(
       `insert into source_positions (topic, partition, next_offset, next_sequence, log_id) values (?, ?, ?, 1, ?)

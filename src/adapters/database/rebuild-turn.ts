@@ -11,7 +11,11 @@ import type { Database } from './database.ts';
  * @throws {TroubleError} the turn is lost: others may have theirs now
  * @throws the signal's reason, when it aborts while this one waits
  */
-export function inTurn<T>(database: Database, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export function inTurn<T>(
+  database: Database,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   if (database.dialect === 'sqlite') return work(signal);
   return holdingLock(database, REBUILD_LOCK, signal, work);
 }

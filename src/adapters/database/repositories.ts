@@ -3,7 +3,13 @@ import { MAX_LINES_LET_GO } from '../../domain/commands.ts';
 import { type Batch, OrderLine, type Product } from '../../domain/model.ts';
 import { type ProductRepository, TooMuchAtOnceError } from '../../service-layer/unit-of-work.ts';
 import { type CommandNeeds, needsOf, setIn } from './command-needs.ts';
-import { type LoadedProduct, type Loading, type NamedLine, type ProductRow, restoreLines } from './loading.ts';
+import {
+  type LoadedProduct,
+  type Loading,
+  type NamedLine,
+  type ProductRow,
+  restoreLines,
+} from './loading.ts';
 import type { TrackedBatches } from './tracking.ts';
 import type { Sql } from './transaction.ts';
 
@@ -45,7 +51,8 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
   }
 
   async getByBatchReference(reference: string): Promise<Product | null> {
-    if (!this.#skusOfReference.has(reference)) this.#noteReferences(await this.#loading.skusOfReferences([reference]), [reference]);
+    if (!this.#skusOfReference.has(reference))
+      this.#noteReferences(await this.#loading.skusOfReferences([reference]), [reference]);
     for (const sku of this.#candidates(this.#skusOfReference, reference)) {
       const product = await this.get(sku);
       if (product?.batch(reference)) return product;
@@ -54,7 +61,8 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
   }
 
   async getByOrder(orderid: string): Promise<readonly Product[]> {
-    if (!this.#skusOfOrder.has(orderid)) this.#noteOrders(await this.#loading.linesOfOrders([orderid]), [orderid]);
+    if (!this.#skusOfOrder.has(orderid))
+      this.#noteOrders(await this.#loading.linesOfOrders([orderid]), [orderid]);
     const products: Product[] = [];
     for (const sku of [...this.#candidates(this.#skusOfOrder, orderid)].sort()) {
       const product = await this.get(sku);
@@ -68,15 +76,25 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
    * @throws {TooMuchAtOnceError} several commands may let more lines go than one may; those are not loaded
    */
   async prepare(commands: readonly Command[]): Promise<void> {
-    if (this.#isPrepared || this.#products.size > 0) throw new Error('A unit of work is prepared once, before anything else is loaded');
+    if (this.#isPrepared || this.#products.size > 0)
+      throw new Error('A unit of work is prepared once, before anything else is loaded');
     this.#isPrepared = true;
     const needs = needsOf(commands);
-    for (const [reference, skus] of needs.references) this.#skusOfReference.set(reference, new Set(skus));
+    for (const [reference, skus] of needs.references)
+      this.#skusOfReference.set(reference, new Set(skus));
     for (const [orderid, skus] of needs.orders) this.#skusOfOrder.set(orderid, new Set(skus));
     const { skus, rows, linesOfOrders } = await this.#lockNeeded(needs);
-    const named = [...needs.lines, ...linesOfOrders.map(({ orderid, sku }): NamedLine => [orderid, sku])];
+    const named = [
+      ...needs.lines,
+      ...linesOfOrders.map(({ orderid, sku }): NamedLine => [orderid, sku]),
+    ];
     const stock = { references: [...needs.references.keys()], lines: named };
-    const { products, lines } = await this.#loading.neededStock(skus, rows, stock, this.#smallestLines(needs));
+    const { products, lines } = await this.#loading.neededStock(
+      skus,
+      rows,
+      stock,
+      this.#smallestLines(needs),
+    );
     const batches = this.#note(skus, products);
     const surpluses = surplusesOf(batches, needs.smallestQuantity);
     if (commands.length > 1) refuseTooMuch(linesOfOrders.length, surpluses);
@@ -96,7 +114,11 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
     const rows = new Map<string, ProductRow>();
     for (let references = [...needs.references.keys()]; ; references = this.#unknown(needs)) {
       const linesOfOrders = await this.#askWhichProducts(references, [...needs.orders.keys()]);
-      const named = [needs.skus, ...this.#skusOfReference.values(), ...this.#skusOfOrder.values()].flatMap((each) => [...each]);
+      const named = [
+        needs.skus,
+        ...this.#skusOfReference.values(),
+        ...this.#skusOfOrder.values(),
+      ].flatMap((each) => [...each]);
       const skus = [...new Set(named)];
       const locking = this.#loading.lockProducts(skus.filter((sku) => !rows.has(sku)));
       if (!this.#loading.waitsForProducts) return { skus, rows: locking, linesOfOrders };
@@ -127,7 +149,9 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
   }
 
   #unknown({ references }: CommandNeeds): string[] {
-    return [...references.keys()].filter((reference) => setIn(this.#skusOfReference, reference).size === 0);
+    return [...references.keys()].filter(
+      (reference) => setIn(this.#skusOfReference, reference).size === 0,
+    );
   }
 
   /** What was prepared foresees everything; otherwise it may also be on any product of this session. */
@@ -148,19 +172,28 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
     return batches;
   }
 
-  #noteReferences(found: readonly { readonly reference: string; readonly sku: string }[], asked: readonly string[]): void {
+  #noteReferences(
+    found: readonly { readonly reference: string; readonly sku: string }[],
+    asked: readonly string[],
+  ): void {
     for (const reference of asked) setIn(this.#skusOfReference, reference);
     for (const { reference, sku } of found) setIn(this.#skusOfReference, reference).add(sku);
   }
 
-  #noteOrders(found: readonly { readonly orderid: string; readonly sku: string }[], asked: readonly string[]): void {
+  #noteOrders(
+    found: readonly { readonly orderid: string; readonly sku: string }[],
+    asked: readonly string[],
+  ): void {
     for (const orderid of asked) setIn(this.#skusOfOrder, orderid);
     for (const { orderid, sku } of found) setIn(this.#skusOfOrder, orderid).add(sku);
   }
 }
 
 /** How much more is allocated of each batch than the smallest quantity it is set to; only where it is more. */
-function surplusesOf(batches: ReadonlyMap<string, Batch>, smallestQuantity: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+function surplusesOf(
+  batches: ReadonlyMap<string, Batch>,
+  smallestQuantity: ReadonlyMap<string, number>,
+): ReadonlyMap<string, number> {
   const surpluses = [...smallestQuantity].map(([reference, quantity]): [string, number] => {
     return [reference, (batches.get(reference)?.allocatedQuantity ?? 0) - quantity];
   });
@@ -171,7 +204,8 @@ function surplusesOf(batches: ReadonlyMap<string, Batch>, smallestQuantity: Read
 function refuseTooMuch(linesOfOrders: number, surpluses: ReadonlyMap<string, number>): void {
   let count = linesOfOrders;
   for (const surplus of surpluses.values()) count += surplus;
-  if (count > MAX_LINES_LET_GO) throw new TooMuchAtOnceError(`The commands may let ${count} order lines go together`);
+  if (count > MAX_LINES_LET_GO)
+    throw new TooMuchAtOnceError(`The commands may let ${count} order lines go together`);
 }
 
 /** Single batches, each with all its lines: for whoever looks at one; the service changes batches through their product. */
@@ -200,7 +234,9 @@ export class SqlBatchRepository implements Repository<Batch> {
 }
 
 /** Order lines as such, allocated or not. */
-export class SqlOrderLineRepository implements Repository<OrderLine, Pick<OrderLine, 'orderid' | 'sku'>> {
+export class SqlOrderLineRepository
+  implements Repository<OrderLine, Pick<OrderLine, 'orderid' | 'sku'>>
+{
   readonly #sql: Sql;
   readonly #added: OrderLine[] = [];
 
@@ -220,7 +256,10 @@ export class SqlOrderLineRepository implements Repository<OrderLine, Pick<OrderL
   async get({ orderid, sku }: Pick<OrderLine, 'orderid' | 'sku'>): Promise<OrderLine | null> {
     const added = this.#added.find((line) => line.orderid === orderid && line.sku === sku);
     if (added) return added;
-    const [row] = await this.#sql<{ qty: number }>('select qty from order_lines where orderid = ? and sku = ?', [orderid, sku]);
+    const [row] = await this.#sql<{ qty: number }>(
+      'select qty from order_lines where orderid = ? and sku = ?',
+      [orderid, sku],
+    );
     return row ? new OrderLine(orderid, sku, row.qty) : null;
   }
 }

@@ -34,11 +34,15 @@ export interface PostgresPool {
  * @param usualMs the time-out of a statement that is no long work
  * @returns gives every connection of the pool up, also those that wait for an answer
  */
-export function giveUpSilentConnections(pool: PostgresPool, usualMs: number): (why: string) => void {
+export function giveUpSilentConnections(
+  pool: PostgresPool,
+  usualMs: number,
+): (why: string) => void {
   const open = new Set<PostgresClient>();
   const idle = new Set<PostgresClient>();
   const giveUp = (client: PostgresClient, ms: number) => {
-    for (const each of [client, ...idle]) destroy(each, `PostgreSQL has not answered for ${Math.round(ms / 1_000)} s`);
+    for (const each of [client, ...idle])
+      destroy(each, `PostgreSQL has not answered for ${Math.round(ms / 1_000)} s`);
   };
   pool.on('acquire', (client) => idle.delete(client));
   pool.on('release', (_, client) => idle.add(client));
@@ -56,7 +60,11 @@ export function giveUpSilentConnections(pool: PostgresPool, usualMs: number): (w
   };
 }
 
-function watchAnswers(client: PostgresClient, usualMs: number, onSilent: (ms: number) => void): void {
+function watchAnswers(
+  client: PostgresClient,
+  usualMs: number,
+  onSilent: (ms: number) => void,
+): void {
   const query = client.query.bind(client);
   client.query = (...call) => {
     const answer = query(...call);

@@ -30,7 +30,9 @@ export interface Statement {
 }
 
 /** `code`: SQLite's own; cloning an error between threads loses it. */
-export type Answer = { readonly result: QueryResult<unknown> } | { readonly error: Error; readonly code: string | undefined };
+export type Answer =
+  | { readonly result: QueryResult<unknown> }
+  | { readonly error: Error; readonly code: string | undefined };
 
 /**
  * SQLite on a thread of its own: while it works, or waits for the disk, the lanes decode and decide.
@@ -75,7 +77,10 @@ class ThreadDriver extends SqliteDriver {
 
 class ThreadConnection implements DatabaseConnection {
   readonly #worker: Worker;
-  readonly #waiting: { readonly resolve: (result: QueryResult<unknown>) => void; readonly reject: (error: Error) => void }[] = [];
+  readonly #waiting: {
+    readonly resolve: (result: QueryResult<unknown>) => void;
+    readonly reject: (error: Error) => void;
+  }[] = [];
   readonly #onDeath: OnDeath;
   #failure: Error | null = null;
   #isClosed = false;
@@ -86,7 +91,12 @@ class ThreadConnection implements DatabaseConnection {
     worker.on('message', (answer: Answer) => {
       const call = this.#waiting.shift();
       if ('result' in answer) call?.resolve(withBuffers(answer.result));
-      else call?.reject(answer.code === undefined ? answer.error : Object.assign(answer.error, { code: answer.code }));
+      else
+        call?.reject(
+          answer.code === undefined
+            ? answer.error
+            : Object.assign(answer.error, { code: answer.code }),
+        );
       if (this.#waiting.length === 0) worker.unref();
     });
     worker.on('error', (error) => this.#fail(error));
@@ -96,7 +106,10 @@ class ThreadConnection implements DatabaseConnection {
   /** @throws what opening the file throws */
   static async open(options: ThreadOptions, onDeath: OnDeath): Promise<ThreadConnection> {
     // A process's own arguments, as `--eval`, are not for its threads.
-    const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData: options, execArgv: [] });
+    const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), {
+      workerData: options,
+      execArgv: [],
+    });
     await once(worker, 'message');
     return new ThreadConnection(worker, onDeath);
   }
@@ -141,7 +154,8 @@ function withBuffers(result: QueryResult<unknown>): QueryResult<unknown> {
   for (const row of result.rows as Record<string, unknown>[]) {
     for (const name in row) {
       const value = row[name];
-      if (value instanceof Uint8Array) row[name] = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+      if (value instanceof Uint8Array)
+        row[name] = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
     }
   }
   return result;

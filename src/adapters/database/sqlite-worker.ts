@@ -30,7 +30,9 @@ function answer({ sql, parameters }: Statement): Answer {
     const runnable = prepare(sql);
     if (runnable.reader) return { result: { rows: runnable.all(parameters) } };
     const { changes, lastInsertRowid } = runnable.run(parameters);
-    return { result: { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) } };
+    return {
+      result: { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) },
+    };
   } catch (error) {
     hasFailed ||= wasInTransaction || sql === BEGIN;
     return { error: error as Error, code: (error as { code?: string }).code };

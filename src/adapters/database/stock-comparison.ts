@@ -37,7 +37,8 @@ export class StockComparison {
    */
   static async open(expected: Database, actualUrl: string): Promise<StockComparison> {
     await expected.query('attach database ? as actual', [sqliteFile(actualUrl)]);
-    for (const side of ['main', 'actual']) await expected.query(`create temp view ${side}_lines as ${linesOf(side)}`);
+    for (const side of ['main', 'actual'])
+      await expected.query(`create temp view ${side}_lines as ${linesOf(side)}`);
     return new StockComparison(expected);
   }
 
@@ -56,17 +57,25 @@ export class StockComparison {
          full join actual.products as actual on actual.sku = seen.sku
        ) as product where coalesce(count, 0) <> coalesce(newest, 0) or coalesce(version, 0) > coalesce(newest, 0)`,
     );
-    await this.#expected.query('insert into main.products (sku, version) select sku, version from incomplete');
-    await this.#expected.query('delete from main.replay_events where sku in (select sku from incomplete)');
+    await this.#expected.query(
+      'insert into main.products (sku, version) select sku, version from incomplete',
+    );
+    await this.#expected.query(
+      'delete from main.replay_events where sku in (select sku from incomplete)',
+    );
     await this.#expected.query(
       `delete from actual.allocations where orderline_id in (
          select id from actual.order_lines where sku in (select sku from incomplete))
        or batch_id in (select id from actual.batches where sku in (select sku from incomplete))`,
     );
     for (const table of ['order_lines', 'batches']) {
-      await this.#expected.query(`delete from actual.${table} where sku in (select sku from incomplete)`);
+      await this.#expected.query(
+        `delete from actual.${table} where sku in (select sku from incomplete)`,
+      );
     }
-    const [row] = await this.#expected.query<{ count: number }>('select count(*) as count from incomplete');
+    const [row] = await this.#expected.query<{ count: number }>(
+      'select count(*) as count from incomplete',
+    );
     return row?.count ?? 0;
   }
 
@@ -74,23 +83,38 @@ export class StockComparison {
   async counts(): Promise<ReadonlyMap<DifferenceKind, number>> {
     const counts = new Map<DifferenceKind, number>();
     for (const kind of Object.keys(DIFFERENCES) as DifferenceKind[]) {
-      const [row] = await this.#expected.query<{ count: number }>(`select count(*) as count from (${DIFFERENCES[kind]})`);
+      const [row] = await this.#expected.query<{ count: number }>(
+        `select count(*) as count from (${DIFFERENCES[kind]})`,
+      );
       if (row && row.count > 0) counts.set(kind, row.count);
     }
     return counts;
   }
 
   async first(kind: DifferenceKind, atMost: number): Promise<readonly StockDifference[]> {
-    const found = await this.#expected.query<Found>(`select * from (${DIFFERENCES[kind]}) order by subject limit ?`, [atMost]);
+    const found = await this.#expected.query<Found>(
+      `select * from (${DIFFERENCES[kind]}) order by subject limit ?`,
+      [atMost],
+    );
     const differences: StockDifference[] = [];
     for (const { subject, expected, found: is, ...about } of found) {
-      differences.push({ kind, subject, expected, found: is, event: await this.#eventAbout(about) });
+      differences.push({
+        kind,
+        subject,
+        expected,
+        found: is,
+        event: await this.#eventAbout(about),
+      });
     }
     return differences;
   }
 
   /** The newest. */
-  async #eventAbout({ sku, reference, orderid }: Pick<Found, 'sku' | 'reference' | 'orderid'>): Promise<string | null> {
+  async #eventAbout({
+    sku,
+    reference,
+    orderid,
+  }: Pick<Found, 'sku' | 'reference' | 'orderid'>): Promise<string | null> {
     const [event] = await this.#expected.query<{ id: string; place: string }>(
       `select id, source_partition || '/' || source_offset as place from replay_events
        where (? is null or sku = ?) and (? is null or reference = ?) and (? is null or orderid = ?) order by sequence desc limit 1`,
@@ -109,7 +133,8 @@ function linesOf(side: string): string {
 
 /** A difference in one column of a table that both have a row in. */
 function differs(table: 'products' | 'batches', key: string, column: string, word: string): string {
-  const about = table === 'batches' ? 'expected.sku, expected.reference' : 'expected.sku, null as reference';
+  const about =
+    table === 'batches' ? 'expected.sku, expected.reference' : 'expected.sku, null as reference';
   return `select '${table === 'batches' ? 'batch' : 'product'} ' || expected.${key} as subject, ${about}, null as orderid,
       '${word} ' || coalesce(expected.${column}, 'none') as expected, '${word} ' || coalesce(actual.${column}, 'none') as found
     from main.${table} as expected join actual.${table} as actual on actual.${key} = expected.${key}
@@ -132,7 +157,12 @@ const DIFFERENCES = {
   'batch-sku': differs('batches', 'reference', 'sku', 'sku'),
   'batch-quantity': differs('batches', 'reference', 'quantity', 'quantity'),
   'batch-eta': differs('batches', 'reference', 'eta', 'eta'),
-  'batch-allocated-quantity': differs('batches', 'reference', 'allocated_quantity', 'allocated quantity'),
+  'batch-allocated-quantity': differs(
+    'batches',
+    'reference',
+    'allocated_quantity',
+    'allocated quantity',
+  ),
   'allocation-missing': `select ${LINE}, ${SAYS('line')} as expected, 'nothing' as found
     from main_lines as line where not exists (select 1 from actual.order_lines as other where other.orderid = line.orderid and other.sku = line.sku)`,
   'allocation-unexpected': `select ${LINE}, 'nothing' as expected, ${SAYS('line')} as found

@@ -5,7 +5,8 @@ import { codeOf } from './errors.ts';
  * The first eight digits of a log file's name count the failovers and restored backups. A storage
  * snapshot that is put back stays on its timeline, but the server has started again since.
  */
-const TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' || extract(epoch from pg_postmaster_start_time())";
+const TIMELINE =
+  "left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' || extract(epoch from pg_postmaster_start_time())";
 
 /** No such function, no privilege, not supported: a database that is only like PostgreSQL. */
 const NOT_TOLD: readonly string[] = ['42883', '42501', '0A000'];

@@ -11,7 +11,11 @@ interface Stored {
 /** What a session must write: the difference between what was loaded and what is there now. */
 export interface Changes {
   readonly newProducts: readonly (readonly [sku: string, version: number])[];
-  readonly changedProducts: readonly (readonly [sku: string, version: number, storedVersion: number])[];
+  readonly changedProducts: readonly (readonly [
+    sku: string,
+    version: number,
+    storedVersion: number,
+  ])[];
   readonly newBatches: readonly (readonly [
     place: number,
     reference: string,
@@ -20,9 +24,19 @@ export interface Changes {
     eta: string | null,
     allocatedQuantity: number,
   ])[];
-  readonly changedBatches: readonly (readonly [reference: string, quantity: number, allocatedQuantity: number])[];
+  readonly changedBatches: readonly (readonly [
+    reference: string,
+    quantity: number,
+    allocatedQuantity: number,
+  ])[];
   readonly linesLetGo: readonly (readonly [orderid: string, sku: string])[];
-  readonly linesTaken: readonly (readonly [place: number, reference: string, orderid: string, sku: string, qty: number])[];
+  readonly linesTaken: readonly (readonly [
+    place: number,
+    reference: string,
+    orderid: string,
+    sku: string,
+    qty: number,
+  ])[];
 }
 
 /**
@@ -47,7 +61,8 @@ export class TrackedBatches {
     this.#storedVersions.set(product, product.version);
     if (!writtenBy) return;
     const lane = `${writtenBy.topic}/${writtenBy.partition}`;
-    if (writtenBy.nextOffset > (this.#writers.get(lane)?.nextOffset ?? 0)) this.#writers.set(lane, writtenBy);
+    if (writtenBy.nextOffset > (this.#writers.get(lane)?.nextOffset ?? 0))
+      this.#writers.set(lane, writtenBy);
   }
 
   /** Each lane that has written a tracked product, at its furthest. */
@@ -58,7 +73,11 @@ export class TrackedBatches {
   /** Takes batches as they are now for what the database has. */
   trackLines(batches: Iterable<Batch>): void {
     for (const batch of batches) {
-      this.#stored.set(batch, { quantity: batch.quantity, allocatedQuantity: batch.allocatedQuantity, lines: new Set(batch.lines) });
+      this.#stored.set(batch, {
+        quantity: batch.quantity,
+        allocatedQuantity: batch.allocatedQuantity,
+        lines: new Set(batch.lines),
+      });
       this.#byReference.set(batch.reference, batch);
     }
   }
@@ -71,18 +90,28 @@ export class TrackedBatches {
     for (const product of this.#storedVersions.keys()) {
       for (const batch of product.batches) if (!this.#stored.has(batch)) this.addBatch(batch);
     }
-    const products = [...this.#storedVersions].map(([{ sku, version }, stored]) => ({ sku, version, stored }));
+    const products = [...this.#storedVersions].map(([{ sku, version }, stored]) => ({
+      sku,
+      version,
+      stored,
+    }));
     const batches = [...this.#stored];
     return {
-      newProducts: products.flatMap(({ sku, version, stored }) => (stored === null ? [[sku, version] as const] : [])),
+      newProducts: products.flatMap(({ sku, version, stored }) =>
+        stored === null ? [[sku, version] as const] : [],
+      ),
       changedProducts: products.flatMap(({ sku, version, stored }) =>
         stored !== null && stored !== version ? [[sku, version, stored] as const] : [],
       ),
-      newBatches: batches.flatMap(([{ reference, sku, quantity, eta, allocatedQuantity }, stored], place) =>
-        stored.quantity === null ? [[place, reference, sku, quantity, eta, allocatedQuantity] as const] : [],
+      newBatches: batches.flatMap(
+        ([{ reference, sku, quantity, eta, allocatedQuantity }, stored], place) =>
+          stored.quantity === null
+            ? [[place, reference, sku, quantity, eta, allocatedQuantity] as const]
+            : [],
       ),
       changedBatches: batches.flatMap(([{ reference, quantity, allocatedQuantity }, stored]) =>
-        stored.quantity !== null && (stored.quantity !== quantity || stored.allocatedQuantity !== allocatedQuantity)
+        stored.quantity !== null &&
+        (stored.quantity !== quantity || stored.allocatedQuantity !== allocatedQuantity)
           ? [[reference, quantity, allocatedQuantity] as const]
           : [],
       ),
@@ -91,7 +120,9 @@ export class TrackedBatches {
   }
 }
 
-function lineChanges(batches: readonly (readonly [Batch, Stored])[]): Pick<Changes, 'linesLetGo' | 'linesTaken'> {
+function lineChanges(
+  batches: readonly (readonly [Batch, Stored])[],
+): Pick<Changes, 'linesLetGo' | 'linesTaken'> {
   const linesLetGo: [string, string][] = [];
   const linesTaken: [number, string, string, string, number][] = [];
   for (const [batch, { lines }] of batches) {

@@ -40,7 +40,11 @@ export interface Transaction {
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
 export async function runTransaction<T>(
-  { em, dialect, timeoutMs }: { readonly em: EntityManager; readonly dialect: Dialect; readonly timeoutMs: number },
+  {
+    em,
+    dialect,
+    timeoutMs,
+  }: { readonly em: EntityManager; readonly dialect: Dialect; readonly timeoutMs: number },
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
   const connection = em.getConnection() as AbstractSqlConnection;
@@ -51,7 +55,9 @@ export async function runTransaction<T>(
       const fork = em.fork() as SqlEntityManager;
       fork.setTransactionContext(context);
       // Kysely would send a statement when the one before is answered: its connection takes several at once.
-      const direct = await context.getExecutor().provideConnection(async (connection) => connection);
+      const direct = await context
+        .getExecutor()
+        .provideConnection(async (connection) => connection);
       return attempt(statements(direct, dialect, timeoutMs), fork, work);
     });
   });
@@ -102,7 +108,10 @@ function statements(client: Client, dialect: Dialect, timeoutMs: number): Statem
   let hasEnded = false;
   let previous: Promise<unknown> = Promise.resolve();
   const inOrder = <Row>(statement: string, parameters: Parameters, refusal: () => unknown) => {
-    const run = () => (refusal() ? Promise.reject(refusal()) : executeBound<Row>(client, dialect, statement, parameters));
+    const run = () =>
+      refusal()
+        ? Promise.reject(refusal())
+        : executeBound<Row>(client, dialect, statement, parameters);
     // SQLite's thread has a queue; the client of PostgreSQL is about to lose its own.
     const result = dialect === 'sqlite' ? run() : previous.then(run);
     previous = result.catch(() => {});
@@ -122,8 +131,10 @@ function statements(client: Client, dialect: Dialect, timeoutMs: number): Statem
     return inOrder(how, [], () => null);
   };
   const begin = () => execute(dialect === 'sqlite' ? BEGIN : beginOnPostgres(timeoutMs), []);
-  const all = async <Row>(statement: string, parameters: Parameters = []) => (await execute<Row>(statement, parameters)).rows;
-  const run = async (statement: string, parameters: Parameters = []) => Number((await execute(statement, parameters)).numAffectedRows ?? 0);
+  const all = async <Row>(statement: string, parameters: Parameters = []) =>
+    (await execute<Row>(statement, parameters)).rows;
+  const run = async (statement: string, parameters: Parameters = []) =>
+    Number((await execute(statement, parameters)).numAffectedRows ?? 0);
   return { begin, sql: Object.assign(all, { run }), failure: () => failure, end };
 }
 
@@ -139,7 +150,9 @@ export async function executeBound<Row>(
   parameters: Parameters,
 ): Promise<QueryResult<Row>> {
   const text = dialect === 'sqlite' ? statement : numbered(statement);
-  return translated(() => client.executeQuery(CompiledQuery.raw(text, [...parameters]) as CompiledQuery<Row>));
+  return translated(() =>
+    client.executeQuery(CompiledQuery.raw(text, [...parameters]) as CompiledQuery<Row>),
+  );
 }
 
 /** PostgreSQL's placeholders have numbers. None of our statements has a question mark of its own. */

@@ -14,7 +14,11 @@ import { Loading } from './loading.ts';
 import type { Dialect } from './options.ts';
 import { readParked, writeParked } from './parked-commands.ts';
 import { claim } from './processed-commands.ts';
-import { SqlBatchRepository, SqlOrderLineRepository, SqlProductRepository } from './repositories.ts';
+import {
+  SqlBatchRepository,
+  SqlOrderLineRepository,
+  SqlProductRepository,
+} from './repositories.ts';
 import { TrackedBatches } from './tracking.ts';
 import type { Sql } from './transaction.ts';
 
@@ -88,7 +92,8 @@ export class SqlUnitOfWork implements LaneTransaction {
 
   /** Sends every difference between what was loaded and what there is now, without waiting in between. */
   async #writeChanges(by: PartitionOffset | null): Promise<void> {
-    const { newProducts, changedProducts, newBatches, changedBatches, linesLetGo, linesTaken } = this.#tracked.changes();
+    const { newProducts, changedProducts, newBatches, changedBatches, linesLetGo, linesTaken } =
+      this.#tracked.changes();
     const addedLines = this.orderLines.added.map(({ orderid, sku, qty }) => [orderid, sku, qty]);
     const writer = [by?.topic ?? null, by?.partition ?? null, by?.nextOffset ?? null];
     const goneIds = `select order_lines.id from ${this.#rows(LINE_KEY)} as gone
@@ -138,7 +143,8 @@ export class SqlUnitOfWork implements LaneTransaction {
         linesTaken,
       ),
     ]);
-    if (updatedProducts < changedProducts.length) throw new TroubleError('A product has changed since it was loaded');
+    if (updatedProducts < changedProducts.length)
+      throw new TroubleError('A product has changed since it was loaded');
   }
 
   /** @param onError hears of work that failed: nothing is undone, and what is left still runs */
@@ -167,4 +173,11 @@ export class SqlUnitOfWork implements LaneTransaction {
 
 const LINE_KEY = { orderid: 'text', sku: 'text' } as const;
 const TAKEN = { place: 'bigint', reference: 'text', ...LINE_KEY, qty: 'bigint' } as const;
-const BATCH = { place: 'bigint', reference: 'text', sku: 'text', quantity: 'bigint', eta: 'text', allocated_quantity: 'bigint' } as const;
+const BATCH = {
+  place: 'bigint',
+  reference: 'text',
+  sku: 'text',
+  quantity: 'bigint',
+  eta: 'text',
+  allocated_quantity: 'bigint',
+} as const;

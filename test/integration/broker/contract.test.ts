@@ -31,7 +31,11 @@ it('The embedded broker says so when a range ends beyond the topic', async () =>
   await broker.ensureTopics([{ name: 'short', partitions: 1, maxMessageBytes: 1_000 }], true);
   await broker.publish('short', [{ key: null, value: 'a', headers: {} }]);
   const ends: number[] = [];
-  const reading = broker.read('short', [{ partition: 0, beginning: 0, end: 2 }], async ({ nextOffset }) => void ends.push(nextOffset));
+  const reading = broker.read(
+    'short',
+    [{ partition: 0, beginning: 0, end: 2 }],
+    async ({ nextOffset }) => void ends.push(nextOffset),
+  );
   await expect(reading).rejects.toThrow(TroubleError);
   expect(ends).toEqual([1]);
 });
@@ -39,6 +43,11 @@ it('The embedded broker says so when a range ends beyond the topic', async () =>
 describe.skipIf(!brokers)('With Kafka', () => {
   brokerContract(
     'Kafka',
-    async () => new KafkaBroker({ brokers: (brokers ?? '').split(','), clientId: 'contract', log: pino({ level: 'silent' }) }),
+    async () =>
+      new KafkaBroker({
+        brokers: (brokers ?? '').split(','),
+        clientId: 'contract',
+        log: pino({ level: 'silent' }),
+      }),
   );
 });

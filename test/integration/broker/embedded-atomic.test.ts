@@ -42,16 +42,25 @@ describe('what must be atomic in the embedded log', () => {
 
   const urlOf = (name: string) => `sqlite:///${join(directory, `${name}.db`)}`;
   /** So many that they are several batches, and in both partitions. */
-  const records: readonly OutgoingRecord[] = Array.from({ length: 2 * LARGE_BATCH }, (_, index) => ({
-    topic: 'events',
-    key: Buffer.from(`key ${index}`),
-    value: `${index}`,
-    headers: {},
-  }));
+  const records: readonly OutgoingRecord[] = Array.from(
+    { length: 2 * LARGE_BATCH },
+    (_, index) => ({
+      topic: 'events',
+      key: Buffer.from(`key ${index}`),
+      value: `${index}`,
+      headers: {},
+    }),
+  );
   const position = { group: 'group', topic: 'commands', partition: 0, nextOffset: 7 };
   const committed = () => {
-    const records = other.prepare('select coalesce(sum(next_offset - base_offset), 0) from log_batches').pluck().get();
-    return { records, group: other.prepare('select next_offset from log_group_offsets').pluck().all() };
+    const records = other
+      .prepare('select coalesce(sum(next_offset - base_offset), 0) from log_batches')
+      .pluck()
+      .get();
+    return {
+      records,
+      group: other.prepare('select next_offset from log_group_offsets').pluck().all(),
+    };
   };
   const throwAt = (wanted: FaultPoint, look: () => void = () => {}) => {
     faults.at = (point) => {
@@ -63,16 +72,19 @@ describe('what must be atomic in the embedded log', () => {
   const NOTHING = { records: 0, group: [] };
   const ALL = { records: records.length, group: [7] };
 
-  it.each(['transaction-joined', 'records-sent', 'offset-sent'] as const)('an append that dies at %s leaves nothing', async (point) => {
-    const producer = await broker.openProducer('lane-0');
-    const seen: object[] = [];
-    throwAt(point, () => seen.push(committed()));
-    await expect(producer.publish(records, position)).rejects.toThrow(`the fault at ${point}`);
-    expect([...seen, committed()]).toEqual([NOTHING, NOTHING]);
-    faults.at = null;
-    await producer.publish(records, position);
-    expect(committed()).toEqual(ALL);
-  });
+  it.each(['transaction-joined', 'records-sent', 'offset-sent'] as const)(
+    'an append that dies at %s leaves nothing',
+    async (point) => {
+      const producer = await broker.openProducer('lane-0');
+      const seen: object[] = [];
+      throwAt(point, () => seen.push(committed()));
+      await expect(producer.publish(records, position)).rejects.toThrow(`the fault at ${point}`);
+      expect([...seen, committed()]).toEqual([NOTHING, NOTHING]);
+      faults.at = null;
+      await producer.publish(records, position);
+      expect(committed()).toEqual(ALL);
+    },
+  );
 
   it('an append that dies at broker-committed leaves all of it', async () => {
     const producer = await broker.openProducer('lane-0');
@@ -89,7 +101,11 @@ describe('what must be atomic in the embedded log', () => {
     await producer.publish(records, null);
     await producer.publish([], position);
     expect(transactions).toHaveBeenCalledTimes(3);
-    expect(queries.mock.calls.map(([statement]) => statement).filter((statement) => !/^\s*select/.test(statement))).toEqual([]);
+    expect(
+      queries.mock.calls
+        .map(([statement]) => statement)
+        .filter((statement) => !/^\s*select/.test(statement)),
+    ).toEqual([]);
   });
 
   it('a producer that is followed within its append has not appended', async () => {
@@ -113,7 +129,9 @@ describe('what must be atomic in the embedded log', () => {
     expect(committed()).toEqual(appended ? ALL : NOTHING);
     faults.at = null;
     if (appended) follow();
-    await expect(producer.publish(records, { ...position, nextOffset: 8 })).rejects.toThrow('Another producer has taken over lane-0');
+    await expect(producer.publish(records, { ...position, nextOffset: 8 })).rejects.toThrow(
+      'Another producer has taken over lane-0',
+    );
     expect(committed()).toEqual(appended ? ALL : NOTHING);
   });
 
@@ -131,7 +149,9 @@ describe('what must be atomic in the embedded log', () => {
   it('two processes that ask for the identity of a new log at once get one', async () => {
     const second = await Database.open(urlOf('log'));
     try {
-      const ids = await Promise.all([EmbeddedLog.of(database), EmbeddedLog.of(second)].map((log) => log.id()));
+      const ids = await Promise.all(
+        [EmbeddedLog.of(database), EmbeddedLog.of(second)].map((log) => log.id()),
+      );
       expect(new Set(ids).size).toBe(1);
     } finally {
       await second.close();

@@ -2,7 +2,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedBroker } from '../../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../../src/adapters/database/database.ts';
 import { bytesOf } from '../../../src/adapters/record-bytes.ts';
-import type { AssignedPartition, LogRecord, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type {
+  AssignedPartition,
+  LogRecord,
+  ReceivedRecord,
+} from '../../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const TOPIC = 'records';
@@ -18,7 +22,10 @@ describe('the embedded log at its boundaries', () => {
     database = await Database.open('sqlite:///:memory:');
     await database.runMigrations();
     broker = new EmbeddedBroker(database);
-    await broker.ensureTopics([{ name: TOPIC, partitions: 1, maxMessageBytes: MAX_MESSAGE_BYTES }], true);
+    await broker.ensureTopics(
+      [{ name: TOPIC, partitions: 1, maxMessageBytes: MAX_MESSAGE_BYTES }],
+      true,
+    );
   });
 
   afterEach(async () => {
@@ -28,7 +35,8 @@ describe('the embedded log at its boundaries', () => {
 
   const message = (value: string): LogRecord => ({ key: null, value, headers: {} });
   const publish = (...values: string[]) => broker.publish(TOPIC, values.map(message));
-  const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => `${from + index}`);
+  const numbers = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, index) => `${from + index}`);
   const textOf = ({ value }: Pick<ReceivedRecord, 'value'>) => String(value);
   const read = async (beginning: number, end: number) => {
     const records: ReceivedRecord[] = [];
@@ -51,7 +59,10 @@ describe('the embedded log at its boundaries', () => {
       assigned: (assigned) => {
         partition = assigned;
         assigned.resumeFrom(offset);
-        return { handle: async (records) => void deliveries.push(records.map(textOf)), close: async () => {} };
+        return {
+          handle: async (records) => void deliveries.push(records.map(textOf)),
+          close: async () => {},
+        };
       },
     });
     await eventually(() => expect(partition).toBeDefined());
@@ -65,16 +76,21 @@ describe('the embedded log at its boundaries', () => {
     [BATCH - 1, BATCH + 1],
     [2 * BATCH, 2 * BATCH + 1],
     [0, 2 * BATCH + 1],
-  ])('reads exactly what lies from %i up to %i, around the ends of batches', async (beginning, end) => {
-    const places = await publish(...numbers(0, 2 * BATCH + 1));
-    expect(places.map(({ offset }) => offset)).toEqual(numbers(0, 2 * BATCH + 1).map(Number));
-    expect(await read(beginning, end)).toEqual(numbers(beginning, end));
-  });
+  ])(
+    'reads exactly what lies from %i up to %i, around the ends of batches',
+    async (beginning, end) => {
+      const places = await publish(...numbers(0, 2 * BATCH + 1));
+      expect(places.map(({ offset }) => offset)).toEqual(numbers(0, 2 * BATCH + 1).map(Number));
+      expect(await read(beginning, end)).toEqual(numbers(beginning, end));
+    },
+  );
 
   it('goes on at the offset behind the last, in the next append too', async () => {
     await publish(...numbers(0, BATCH));
     expect(await publish(`${BATCH}`)).toEqual([{ partition: 0, offset: BATCH }]);
-    expect(await broker.offsetRanges(TOPIC)).toEqual([{ partition: 0, beginning: 0, end: BATCH + 1 }]);
+    expect(await broker.offsetRanges(TOPIC)).toEqual([
+      { partition: 0, beginning: 0, end: BATCH + 1 },
+    ]);
     expect(await read(BATCH - 1, BATCH + 1)).toEqual(numbers(BATCH - 1, BATCH + 1));
   });
 
@@ -112,7 +128,9 @@ describe('the embedded log at its boundaries', () => {
   it('takes a message of exactly the largest size, and none that is a byte larger', async () => {
     const room = MAX_MESSAGE_BYTES - bytesOf(message(''));
     await publish('x'.repeat(room));
-    await expect(publish('x'.repeat(room + 1))).rejects.toThrow(`A message of ${MAX_MESSAGE_BYTES + 1} bytes is too large`);
+    await expect(publish('x'.repeat(room + 1))).rejects.toThrow(
+      `A message of ${MAX_MESSAGE_BYTES + 1} bytes is too large`,
+    );
     expect(await broker.offsetRanges(TOPIC)).toMatchObject([{ end: 1 }]);
   });
 });

@@ -12,11 +12,19 @@ it.skipIf(!brokers || !(await hasJavaClient()))(
   'what a Java producer has compressed arrives, in whichever way it did it',
   async () => {
     const topic = `topic-${crypto.randomUUID().slice(0, 8)}`;
-    const broker = new KafkaBroker({ brokers: brokers.split(','), clientId: 'test', log: pino({ level: 'silent' }) });
+    const broker = new KafkaBroker({
+      brokers: brokers.split(','),
+      clientId: 'test',
+      log: pino({ level: 'silent' }),
+    });
     await broker.ensureTopics([{ name: topic, partitions: 1, maxMessageBytes: 1_100_000 }], true);
     // Enough for several of the blocks that snappy and lz4 cut a batch into.
     const sent = COMPRESSIONS.flatMap((compression) =>
-      Array.from({ length: 2_000 }, (_, index) => ({ compression, key: `${compression}-${index}`, value: crypto.randomUUID() })),
+      Array.from({ length: 2_000 }, (_, index) => ({
+        compression,
+        key: `${compression}-${index}`,
+        value: crypto.randomUUID(),
+      })),
     );
     await produceInJava(brokers, topic, sent);
     const received: ReceivedRecord[] = [];
@@ -30,7 +38,9 @@ it.skipIf(!brokers || !(await hasJavaClient()))(
       },
     });
     await eventually(() => expect(received).toHaveLength(sent.length));
-    expect(received.map(({ key, value }) => `${key} ${value}`)).toEqual(sent.map(({ key, value }) => `${key} ${value}`));
+    expect(received.map(({ key, value }) => `${key} ${value}`)).toEqual(
+      sent.map(({ key, value }) => `${key} ${value}`),
+    );
     await broker.close();
   },
   60_000,

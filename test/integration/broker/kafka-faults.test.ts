@@ -15,20 +15,28 @@ beforeAll(async () => {
     process.stderr.write(`Tests that kill Kafka are skipped: ${reason.message}\n`);
     return null;
   });
-  broker = new KafkaBroker({ brokers: [kafka?.brokers ?? ''], clientId: 'test', log: pino({ level: 'silent' }) });
+  broker = new KafkaBroker({
+    brokers: [kafka?.brokers ?? ''],
+    clientId: 'test',
+    log: pino({ level: 'silent' }),
+  });
 });
 
 afterAll(async () => {
   await kafka?.stop();
 });
 
-it('a reading loses nothing and repeats nothing when Kafka is killed meanwhile and comes back', async ({ skip }) => {
+it('a reading loses nothing and repeats nothing when Kafka is killed meanwhile and comes back', async ({
+  skip,
+}) => {
   skip(!kafka);
   await broker.ensureTopics([{ name: 'read', partitions: 2, maxMessageBytes: 1_048_588 }], true);
   const expected = await Promise.all(
     Array.from({ length: 12 }, async (_, index) => {
       // Each more than half a fetch.
-      const [place] = await broker.publish('read', [{ key: `key-${index % 3}`, value: `${index}`.padEnd(800_000), headers: {} }]);
+      const [place] = await broker.publish('read', [
+        { key: `key-${index % 3}`, value: `${index}`.padEnd(800_000), headers: {} },
+      ]);
       return { ...place, value: `${index}` };
     }),
   );
@@ -36,16 +44,28 @@ it('a reading loses nothing and repeats nothing when Kafka is killed meanwhile a
   let deliveries = 0;
   await broker.read('read', await broker.offsetRanges('read'), async ({ records }) => {
     deliveries += 1;
-    found.push(...records.map(({ partition, offset, value }) => ({ partition, offset, value: String(value).trim() })));
+    found.push(
+      ...records.map(({ partition, offset, value }) => ({
+        partition,
+        offset,
+        value: String(value).trim(),
+      })),
+    );
     if (deliveries !== 2 && deliveries !== 6) return;
     await kafka?.faults?.kill();
     await kafka?.faults?.restart();
   });
-  expect(found).toEqual(expected.toSorted((a, b) => (a.partition ?? 0) - (b.partition ?? 0) || (a.offset ?? 0) - (b.offset ?? 0)));
+  expect(found).toEqual(
+    expected.toSorted(
+      (a, b) => (a.partition ?? 0) - (b.partition ?? 0) || (a.offset ?? 0) - (b.offset ?? 0),
+    ),
+  );
   expect(deliveries).toBeGreaterThanOrEqual(12);
 }, 60_000);
 
-it('while Kafka is dead everything fails soon, and when it is back everything goes on', async ({ skip }) => {
+it('while Kafka is dead everything fails soon, and when it is back everything goes on', async ({
+  skip,
+}) => {
   skip(!kafka);
   await broker.ensureTopics([{ name: topic, partitions: 4, maxMessageBytes: 1_048_588 }], true);
   const received: string[] = [];
@@ -85,7 +105,9 @@ it('while Kafka is dead everything fails soon, and when it is back everything go
   await eventually(() => broker.publish(topic, [record('after')]), { withinMs: 20_000 });
   const successor = await eventually(() => broker.openProducer('faults-0'), { withinMs: 20_000 });
   await successor.publish([{ ...record('successor'), topic }], null);
-  await eventually(() => expect(received).toEqual(expect.arrayContaining(['after', 'successor'])), { withinMs: 20_000 });
+  await eventually(() => expect(received).toEqual(expect.arrayContaining(['after', 'successor'])), {
+    withinMs: 20_000,
+  });
   expect(received).not.toContain('never');
 
   await kafka?.faults?.kill();

@@ -1,7 +1,12 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';
-import type { AssignedPartition, GroupConsumer, PartitionOwner, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type {
+  AssignedPartition,
+  GroupConsumer,
+  PartitionOwner,
+  ReceivedRecord,
+} from '../../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../../support/eventually.ts';
 import { groupMembers } from '../../support/kafka-java/group-members.ts';
 import { hasJavaClient } from '../../support/kafka-java/libraries.ts';
@@ -91,18 +96,27 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
   let second: Member;
   let published: number;
 
-  const join = (member: Member): Promise<GroupConsumer> => broker.consume({ topic, group, assigned: member.assigned });
+  const join = (member: Member): Promise<GroupConsumer> =>
+    broker.consume({ topic, group, assigned: member.assigned });
   /** Publishes to every partition. Resolves when the owners have got all that is in theirs, once and in order. */
   const deliver = async (owners: readonly Owner[]) => {
-    const values = Array.from({ length: KEYS }, (_, index) => ({ key: `${index}`, value: `${published + index}`, headers: {} }));
+    const values = Array.from({ length: KEYS }, (_, index) => ({
+      key: `${index}`,
+      value: `${published + index}`,
+      headers: {},
+    }));
     published += KEYS;
     const places = await broker.publish(topic, values);
     await eventually(
       () => {
         for (const { assigned, received } of owners) {
-          const offsets = places.filter(({ partition }) => partition === assigned.partition).map(({ offset }) => offset);
+          const offsets = places
+            .filter(({ partition }) => partition === assigned.partition)
+            .map(({ offset }) => offset);
           expect(offsets).not.toEqual([]);
-          expect(received.map(({ offset }) => offset)).toEqual(Array.from({ length: Math.max(...offsets) + 1 }, (_, offset) => offset));
+          expect(received.map(({ offset }) => offset)).toEqual(
+            Array.from({ length: Math.max(...offsets) + 1 }, (_, offset) => offset),
+          );
         }
       },
       { withinMs: PATIENCE_MS },
@@ -115,7 +129,9 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
     await admin.disconnect();
   };
   const happened = (member: string, what: Happening) =>
-    timeline.filter((entry) => entry.startsWith(`${member} ${what} `)).map((entry) => Number(entry.split(' ').at(-1)));
+    timeline
+      .filter((entry) => entry.startsWith(`${member} ${what} `))
+      .map((entry) => Number(entry.split(' ').at(-1)));
 
   beforeEach(async () => {
     const run = crypto.randomUUID().slice(0, 8);
@@ -125,8 +141,15 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
     published = 0;
     first = new Member('first', timeline);
     second = new Member('second', timeline);
-    broker = new KafkaBroker({ brokers: (brokers ?? '').split(','), clientId: 'test', log: silent });
-    await broker.ensureTopics([{ name: topic, partitions: PARTITIONS, maxMessageBytes: 1_100_000 }], true);
+    broker = new KafkaBroker({
+      brokers: (brokers ?? '').split(','),
+      clientId: 'test',
+      log: silent,
+    });
+    await broker.ensureTopics(
+      [{ name: topic, partitions: PARTITIONS, maxMessageBytes: 1_100_000 }],
+      true,
+    );
   });
 
   afterEach(async () => {
@@ -137,13 +160,17 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
     'goes on with the partitions that stay while the others are being closed',
     async () => {
       await join(first);
-      await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), { withinMs: PATIENCE_MS });
+      await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), {
+        withinMs: PATIENCE_MS,
+      });
       await deliver(first.open());
       const { promise, resolve: letClose } = Promise.withResolvers<void>();
       first.mayClose = promise;
       try {
         const joining = join(second);
-        await eventually(() => expect(happened('first', 'closing')).toHaveLength(PARTITIONS / 2), { withinMs: PATIENCE_MS });
+        await eventually(() => expect(happened('first', 'closing')).toHaveLength(PARTITIONS / 2), {
+          withinMs: PATIENCE_MS,
+        });
         const staying = first.open();
         expect(staying).toHaveLength(PARTITIONS / 2);
         // The rebalance cannot end before the others are closed.
@@ -151,7 +178,9 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
         expect(happened('second', 'assigned')).toEqual([]);
         letClose();
         await joining;
-        await eventually(() => expect(second.open()).toHaveLength(PARTITIONS / 2), { withinMs: PATIENCE_MS });
+        await eventually(() => expect(second.open()).toHaveLength(PARTITIONS / 2), {
+          withinMs: PATIENCE_MS,
+        });
         await deliver([...staying, ...second.open()]);
         expect(happened('first', 'closing')).toHaveLength(PARTITIONS / 2);
         expect(happened('first', 'assigned')).toHaveLength(PARTITIONS);
@@ -167,11 +196,15 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
     async () => {
       await join(first);
       await join(second);
-      await eventually(() => expect([first.open().length, second.open().length]).toEqual([2, 2]), { withinMs: PATIENCE_MS });
+      await eventually(() => expect([first.open().length, second.open().length]).toEqual([2, 2]), {
+        withinMs: PATIENCE_MS,
+      });
       const moved = second.partitions();
       for (const partition of moved) {
         expect(timeline.indexOf(`first closed ${partition}`)).toBeGreaterThanOrEqual(0);
-        expect(timeline.indexOf(`second assigned ${partition}`)).toBeGreaterThan(timeline.indexOf(`first closed ${partition}`));
+        expect(timeline.indexOf(`second assigned ${partition}`)).toBeGreaterThan(
+          timeline.indexOf(`first closed ${partition}`),
+        );
       }
       expect(happened('first', 'closing').sort()).toEqual(moved);
       expect([...first.partitions(), ...moved].sort()).toEqual([0, 1, 2, 3]);
@@ -185,9 +218,13 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
     async () => {
       await join(first);
       const member = await join(second);
-      await eventually(() => expect([first.open().length, second.open().length]).toEqual([2, 2]), { withinMs: PATIENCE_MS });
+      await eventually(() => expect([first.open().length, second.open().length]).toEqual([2, 2]), {
+        withinMs: PATIENCE_MS,
+      });
       await member.close();
-      await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), { withinMs: PATIENCE_MS });
+      await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), {
+        withinMs: PATIENCE_MS,
+      });
       expect(happened('first', 'closing')).toHaveLength(PARTITIONS / 2);
       expect(happened('first', 'assigned')).toHaveLength(PARTITIONS + PARTITIONS / 2);
       await deliver(first.open());
@@ -199,12 +236,18 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
     'gives a partition that one gives back to the other, and keeps it where nobody else is',
     async () => {
       await join(first);
-      await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), { withinMs: PATIENCE_MS });
+      await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), {
+        withinMs: PATIENCE_MS,
+      });
       const [owner] = first.open();
       owner?.assigned.giveBack();
       await join(second);
-      await eventually(() => expect(second.partitions()).toContain(owner?.assigned.partition), { withinMs: PATIENCE_MS });
-      await eventually(() => expect([first.open().length, second.open().length]).toEqual([2, 2]), { withinMs: PATIENCE_MS });
+      await eventually(() => expect(second.partitions()).toContain(owner?.assigned.partition), {
+        withinMs: PATIENCE_MS,
+      });
+      await eventually(() => expect([first.open().length, second.open().length]).toEqual([2, 2]), {
+        withinMs: PATIENCE_MS,
+      });
       await deliver([...first.open(), ...second.open()]);
     },
     TEST_MS,
@@ -215,11 +258,17 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
     async ({ skip }) => {
       if (!(await hasJavaClient())) return skip();
       await Promise.all([join(first), join(second)]);
-      await eventually(() => expect([first.open().length, second.open().length]).toEqual([2, 2]), { withinMs: PATIENCE_MS });
-      const shown = [first, second].map((member) => `test ${member.partitions()}`);
-      await eventually(async () => expect((await groupMembers(brokers ?? '', group)).toSorted()).toEqual(shown.toSorted()), {
-        withinMs: JAVA_MS,
+      await eventually(() => expect([first.open().length, second.open().length]).toEqual([2, 2]), {
+        withinMs: PATIENCE_MS,
       });
+      const shown = [first, second].map((member) => `test ${member.partitions()}`);
+      await eventually(
+        async () =>
+          expect((await groupMembers(brokers ?? '', group)).toSorted()).toEqual(shown.toSorted()),
+        {
+          withinMs: JAVA_MS,
+        },
+      );
     },
     TEST_MS,
   );
@@ -228,7 +277,12 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
     const opened: KafkaBroker[] = [];
     /** The static member's process, or the one that takes its place. */
     const process = () => {
-      const started = new KafkaBroker({ brokers: (brokers ?? '').split(','), clientId: 'test', instanceId: 'static', log: silent });
+      const started = new KafkaBroker({
+        brokers: (brokers ?? '').split(','),
+        clientId: 'test',
+        instanceId: 'static',
+        log: silent,
+      });
       opened.push(started);
       return started;
     };
@@ -244,9 +298,13 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
         await before.consume({ topic, group, assigned: first.assigned });
         await before.close();
         await process().consume({ topic, group, assigned: second.assigned });
-        await eventually(() => expect(second.partitions()).toEqual([0, 1, 2, 3]), { withinMs: PATIENCE_MS });
+        await eventually(() => expect(second.partitions()).toEqual([0, 1, 2, 3]), {
+          withinMs: PATIENCE_MS,
+        });
         await addPartition();
-        await eventually(() => expect(second.partitions()).toEqual([0, 1, 2, 3, 4]), { withinMs: PATIENCE_MS });
+        await eventually(() => expect(second.partitions()).toEqual([0, 1, 2, 3, 4]), {
+          withinMs: PATIENCE_MS,
+        });
       },
       TEST_MS,
     );
@@ -255,16 +313,24 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
       'gives away what that one was closing when it restarted',
       async () => {
         await process().consume({ topic, group, assigned: first.assigned });
-        await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), { withinMs: PATIENCE_MS });
+        await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), {
+          withinMs: PATIENCE_MS,
+        });
         const { promise, resolve: letClose } = Promise.withResolvers<void>();
         first.mayClose = promise;
         try {
           const joining = join(second);
-          await eventually(() => expect(happened('first', 'closing')).toHaveLength(PARTITIONS / 2), { withinMs: PATIENCE_MS });
+          await eventually(
+            () => expect(happened('first', 'closing')).toHaveLength(PARTITIONS / 2),
+            { withinMs: PATIENCE_MS },
+          );
           const restarted = new Member('restarted', timeline);
           await process().consume({ topic, group, assigned: restarted.assigned });
           await joining;
-          await eventually(() => expect([restarted.open().length, second.open().length]).toEqual([2, 2]), { withinMs: PATIENCE_MS });
+          await eventually(
+            () => expect([restarted.open().length, second.open().length]).toEqual([2, 2]),
+            { withinMs: PATIENCE_MS },
+          );
         } finally {
           letClose();
         }

@@ -24,7 +24,11 @@ it.skipIf(!brokers || !(await hasJavaClient()))(
     await producer.connect();
     const send = async (end: 'commit' | 'abort', ids: readonly string[]) => {
       const transaction = await producer.transaction();
-      const messages = ids.map((id) => ({ key: id, value: `the value of ${id}, é`, headers: { ce_id: id, ce_type: 'ü', a: 'first' } }));
+      const messages = ids.map((id) => ({
+        key: id,
+        value: `the value of ${id}, é`,
+        headers: { ce_id: id, ce_type: 'ü', a: 'first' },
+      }));
       await transaction.send({ topic, messages });
       await transaction[end]();
     };
@@ -35,7 +39,9 @@ it.skipIf(!brokers || !(await hasJavaClient()))(
     const here = await readTopic(kafka, topic);
     const there = await readTopicInJava(brokers, topic);
     const inJava = new Map(there.records.map((record) => [record.id, record.contentHash]));
-    expect(inJava).toEqual(new Map(here.map((record) => [record.headers.ce_id, contentHash(record)])));
+    expect(inJava).toEqual(
+      new Map(here.map((record) => [record.headers.ce_id, contentHash(record)])),
+    );
     expect(new Set(inJava.values()).size).toBe(4);
     expect(there.aborted).toBe(2);
   },

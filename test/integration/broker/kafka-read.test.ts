@@ -16,13 +16,21 @@ describe.skipIf(!brokers)('Reading a range of Kafka', () => {
 
   beforeEach(async () => {
     topic = `topic-${crypto.randomUUID()}`;
-    broker = new KafkaBroker({ brokers: (brokers ?? '').split(','), clientId: 'test', log: pino({ level: 'silent' }) });
+    broker = new KafkaBroker({
+      brokers: (brokers ?? '').split(','),
+      clientId: 'test',
+      log: pino({ level: 'silent' }),
+    });
     await broker.ensureTopics([{ name: topic, partitions: 1, maxMessageBytes: 3_000_000 }], true);
     await admin.connect();
   });
 
   afterEach(async () => {
-    await Promise.all([broker.close(), admin.disconnect(), ...producers.splice(0).map((producer) => producer.disconnect())]);
+    await Promise.all([
+      broker.close(),
+      admin.disconnect(),
+      ...producers.splice(0).map((producer) => producer.disconnect()),
+    ]);
   });
 
   it('ends behind the marker of a transaction that was committed, and of one that was aborted', async () => {
@@ -31,7 +39,10 @@ describe.skipIf(!brokers)('Reading a range of Kafka', () => {
     await write('aborted', (transaction) => transaction.abort());
     expect(await read(0, 4)).toMatchObject({ values: ['committed'], nextOffset: 4 });
     await write('committed, too', (transaction) => transaction.commit());
-    expect(await read(0, 6)).toMatchObject({ values: ['committed', 'committed, too'], nextOffset: 6 });
+    expect(await read(0, 6)).toMatchObject({
+      values: ['committed', 'committed, too'],
+      nextOffset: 6,
+    });
   });
 
   it('ends where it is told to inside a transaction', async () => {
@@ -58,12 +69,14 @@ describe.skipIf(!brokers)('Reading a range of Kafka', () => {
 
   it('does not stop at a record that is larger than a fetch', async () => {
     const large = 'x'.repeat(2_500_000);
-    for (const value of ['small', large, 'small, too']) await broker.publish(topic, [{ key: null, value, headers: {} }]);
+    for (const value of ['small', large, 'small, too'])
+      await broker.publish(topic, [{ key: null, value, headers: {} }]);
     expect((await read(0, 3)).values).toEqual(['small', large, 'small, too']);
   });
 
   it('begins where the topic begins by now, and is over at once when all of it is gone', async () => {
-    for (const value of ['a', 'b', 'c', 'd']) await broker.publish(topic, [{ key: null, value, headers: {} }]);
+    for (const value of ['a', 'b', 'c', 'd'])
+      await broker.publish(topic, [{ key: null, value, headers: {} }]);
     await admin.fetchTopicOffsets(topic); // Else kafkajs does not know where the topic is.
     await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '2' }] });
     expect(await read(0, 4)).toMatchObject({ values: ['c', 'd'], nextOffset: 4 });
@@ -71,7 +84,8 @@ describe.skipIf(!brokers)('Reading a range of Kafka', () => {
   });
 
   it('touches no group', async () => {
-    const groups = async () => (await admin.listGroups()).groups.map(({ groupId }) => groupId).sort();
+    const groups = async () =>
+      (await admin.listGroups()).groups.map(({ groupId }) => groupId).sort();
     const before = await groups();
     await broker.publish(topic, [{ key: null, value: 'a', headers: {} }]);
     let during: string[] = [];
@@ -83,13 +97,21 @@ describe.skipIf(!brokers)('Reading a range of Kafka', () => {
 
   async function read(beginning: number, end: number) {
     const deliveries: Delivery[] = [];
-    await broker.read(topic, [{ partition: 0, beginning, end }], async (delivery) => void deliveries.push(delivery));
+    await broker.read(
+      topic,
+      [{ partition: 0, beginning, end }],
+      async (delivery) => void deliveries.push(delivery),
+    );
     const values = deliveries.flatMap(({ records }) => records.map(({ value }) => String(value)));
     return { values, nextOffset: deliveries.at(-1)?.nextOffset };
   }
 
   async function begin(value: string): Promise<Transaction> {
-    const producer = kafka.producer({ transactionalId: crypto.randomUUID(), idempotent: true, maxInFlightRequests: 1 });
+    const producer = kafka.producer({
+      transactionalId: crypto.randomUUID(),
+      idempotent: true,
+      maxInFlightRequests: 1,
+    });
     producers.push(producer);
     await producer.connect();
     const transaction = await producer.transaction();
@@ -97,7 +119,10 @@ describe.skipIf(!brokers)('Reading a range of Kafka', () => {
     return transaction;
   }
 
-  async function write(value: string, end: (transaction: Transaction) => Promise<void>): Promise<void> {
+  async function write(
+    value: string,
+    end: (transaction: Transaction) => Promise<void>,
+  ): Promise<void> {
     await end(await begin(value));
   }
 });

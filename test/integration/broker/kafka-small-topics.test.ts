@@ -16,7 +16,11 @@ describe.skipIf(!brokers)('Topics that take less than a record batch usually has
   let name: string;
 
   beforeEach(() => {
-    broker = new KafkaBroker({ brokers: (brokers ?? '').split(','), clientId: 'test', log: pino({ level: 'silent' }) });
+    broker = new KafkaBroker({
+      brokers: (brokers ?? '').split(','),
+      clientId: 'test',
+      log: pino({ level: 'silent' }),
+    });
     name = crypto.randomUUID().slice(0, 8);
   });
 
@@ -30,13 +34,19 @@ describe.skipIf(!brokers)('Topics that take less than a record batch usually has
     const admin = plainKafka(brokers ?? '').admin();
     await admin.connect();
     const configEntries = [{ name: 'max.message.bytes', value: String(bytes) }];
-    await admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: topic, configEntries }] });
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: 2, name: topic, configEntries }],
+    });
     await admin.disconnect();
   }
 
   it('an order of 500 lines is answered in messages that the events topic takes', async () => {
     await createTopic(`events-${name}`, TAKES_BYTES);
-    await using running = await RunningService.start({ ...environment, EVENTS_TOPIC: `events-${name}` });
+    await using running = await RunningService.start({
+      ...environment,
+      EVENTS_TOPIC: `events-${name}`,
+    });
     const lines = Array.from({ length: LINES }, (_, index) => ({ sku: `SKU-${index}`, qty: 1 }));
     await running.send({ type: 'AllocateOrder', orderid: 'large', lines });
     await running.send({ type: 'CreateBatch', reference: 'after', sku: 'AFTER', quantity: 1 });
@@ -53,8 +63,16 @@ describe.skipIf(!brokers)('Topics that take less than a record batch usually has
 
   it('a batch of many answers is cut to what the events topic takes', async () => {
     await createTopic(`events-${name}`, 20_000);
-    await using running = await RunningService.start({ ...environment, EVENTS_TOPIC: `events-${name}` });
-    const batches = Array.from({ length: 400 }, (_, n) => ({ type: 'CreateBatch', reference: `b-${n}`, sku: `S-${n}`, quantity: 1 }));
+    await using running = await RunningService.start({
+      ...environment,
+      EVENTS_TOPIC: `events-${name}`,
+    });
+    const batches = Array.from({ length: 400 }, (_, n) => ({
+      type: 'CreateBatch',
+      reference: `b-${n}`,
+      sku: `S-${n}`,
+      quantity: 1,
+    }));
     await running.send(...batches);
     await running.idle();
     await eventually(() => expect(running.eventTypes()).toHaveLength(batches.length));
@@ -63,16 +81,25 @@ describe.skipIf(!brokers)('Topics that take less than a record batch usually has
   it('commands that come together over HTTP are cut to what the commands topic takes', async () => {
     await createTopic(name, TAKES_BYTES);
     const records = (count: number): LogRecord[] =>
-      Array.from({ length: count }, (_, index) => ({ key: 'k', value: `${index}`.padEnd(30_000), headers: {} }));
+      Array.from({ length: count }, (_, index) => ({
+        key: 'k',
+        value: `${index}`.padEnd(30_000),
+        headers: {},
+      }));
     await broker.publish(name, records(1));
-    const places = await Promise.all(Array.from({ length: 10 }, () => broker.publish(name, records(2))));
+    const places = await Promise.all(
+      Array.from({ length: 10 }, () => broker.publish(name, records(2))),
+    );
     expect(places.flat()).toHaveLength(20);
     expect((await broker.offsetRanges(name))[0]?.end).toBe(21);
   }, 60_000);
 
   it('an event that the topic cannot take is named, with the command that makes room', async () => {
     await createTopic(`events-${name}`, 500);
-    await using running = await RunningService.start({ ...environment, EVENTS_TOPIC: `events-${name}` });
+    await using running = await RunningService.start({
+      ...environment,
+      EVENTS_TOPIC: `events-${name}`,
+    });
     await running.send({ type: 'CreateBatch', reference: 'b', sku: 'S'.repeat(200), quantity: 1 });
     const said = await eventually(() => {
       const [problem] = running.service.consumer.problems();
@@ -81,7 +108,9 @@ describe.skipIf(!brokers)('Topics that take less than a record batch usually has
     });
     expect(said).toContain(`events-${name} takes at most 500 bytes`);
     const [, needed] = /--add-config max\.message\.bytes=(\d+)/.exec(said) ?? [];
-    expect(said).toContain(`kafka-configs.sh --bootstrap-server ${brokers} --alter --entity-type topics --entity-name events-${name}`);
+    expect(said).toContain(
+      `kafka-configs.sh --bootstrap-server ${brokers} --alter --entity-type topics --entity-name events-${name}`,
+    );
     await takeAtMost(`events-${name}`, Number(needed));
     await running.idle();
     await eventually(() => expect(running.eventTypes()).toEqual(['BatchCreated']));

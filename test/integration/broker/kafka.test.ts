@@ -34,7 +34,10 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     topic = `topic-${run}`;
     group = `group-${run}`;
     broker = open();
-    await broker.ensureTopics([{ name: topic, partitions: PARTITIONS, maxMessageBytes: 1_100_000 }], true);
+    await broker.ensureTopics(
+      [{ name: topic, partitions: PARTITIONS, maxMessageBytes: 1_100_000 }],
+      true,
+    );
   });
 
   afterEach(async () => {
@@ -53,9 +56,14 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     const compacted = `${topic}-compacted`;
     const admin = plainKafka(brokers ?? '').admin();
     await admin.connect();
-    await admin.createTopics({ topics: [{ topic: compacted, configEntries: [{ name: 'cleanup.policy', value: 'compact' }] }] });
+    await admin.createTopics({
+      topics: [{ topic: compacted, configEntries: [{ name: 'cleanup.policy', value: 'compact' }] }],
+    });
     await admin.disconnect();
-    expect([await broker.isCompacted(topic), await broker.isCompacted(compacted)]).toEqual([false, true]);
+    expect([await broker.isCompacted(topic), await broker.isCompacted(compacted)]).toEqual([
+      false,
+      true,
+    ]);
   });
 
   it('a fenced producer says so, and what it wrote never becomes visible', async () => {
@@ -63,7 +71,9 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     const former = await broker.openProducer(`${group}-0`);
     await former.publish([outgoing('k', 'former')], position(1));
     const successor = await broker.openProducer(`${group}-0`);
-    await expect(former.publish([outgoing('k', 'zombie')], position(9))).rejects.toThrow(FencedError);
+    await expect(former.publish([outgoing('k', 'zombie')], position(9))).rejects.toThrow(
+      FencedError,
+    );
     await successor.publish([outgoing('k', 'successor')], position(2));
     await eventually(() => expect(seen.values()).toEqual(['former', 'successor']));
     expect((await broker.committedOffsets(group, topic))[0]).toBe(2);
@@ -121,7 +131,9 @@ describe.skipIf(!brokers)('Kafka alone', () => {
   it('the committed offset is settled as soon as a producer of the same id is open', async () => {
     for (let offset = 1; offset <= 10; offset += 1) {
       const producer = await broker.openProducer(`${group}-0`);
-      expect((await broker.committedOffsets(group, topic))[0]).toBe(offset === 1 ? null : offset - 1);
+      expect((await broker.committedOffsets(group, topic))[0]).toBe(
+        offset === 1 ? null : offset - 1,
+      );
       await producer.publish([outgoing('k', String(offset))], position(offset));
       void producer.close();
     }
@@ -130,23 +142,37 @@ describe.skipIf(!brokers)('Kafka alone', () => {
   it('a transaction may be much larger than one record batch', async () => {
     await using seen = await read(topic);
     const producer = await broker.openProducer(`${group}-0`);
-    const large = Array.from({ length: 12 }, (_, index) => outgoing('same', `${index}-${'x'.repeat(500_000)}`));
-    await producer.publish([...large, outgoing('same', `12-${'x'.repeat(1_050_000)}`)], position(1));
+    const large = Array.from({ length: 12 }, (_, index) =>
+      outgoing('same', `${index}-${'x'.repeat(500_000)}`),
+    );
+    await producer.publish(
+      [...large, outgoing('same', `12-${'x'.repeat(1_050_000)}`)],
+      position(1),
+    );
     await eventually(() =>
-      expect(seen.values().map((value) => Number(value.split('-')[0]))).toEqual(Array.from({ length: 13 }, (_, i) => i)),
+      expect(seen.values().map((value) => Number(value.split('-')[0]))).toEqual(
+        Array.from({ length: 13 }, (_, i) => i),
+      ),
     );
     await producer.close();
   });
 
   it('a key goes to the partition that Java would choose', async () => {
     // Expected: toPositive(org.apache.kafka.common.utils.Utils.murmur2(key)) % 4, with the hashes that Kafka's own tests name.
-    const hashes = { 21: -973932308, foobar: -790332482, 'a-little-bit-long-string': -985981536, abc: 479470107 };
+    const hashes = {
+      21: -973932308,
+      foobar: -790332482,
+      'a-little-bit-long-string': -985981536,
+      abc: 479470107,
+    };
     const keys = Object.keys(hashes);
     const places = await broker.publish(
       topic,
       keys.map((key) => record(key, 'value')),
     );
-    expect(places.map(({ partition }) => partition)).toEqual(Object.values(hashes).map((hash) => (hash & 0x7fffffff) % PARTITIONS));
+    expect(places.map(({ partition }) => partition)).toEqual(
+      Object.values(hashes).map((hash) => (hash & 0x7fffffff) % PARTITIONS),
+    );
   });
 
   it('a member that joins takes partitions over, and gives them back when it leaves', async () => {
@@ -166,7 +192,9 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     expect(second.partitions()).toEqual([]);
     await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]));
     await broker.publish(topic, records(20, 'alone'));
-    await eventually(() => expect(first.received.filter(({ value }) => String(value) === 'alone')).toHaveLength(20));
+    await eventually(() =>
+      expect(first.received.filter(({ value }) => String(value) === 'alone')).toHaveLength(20),
+    );
   }, 60_000);
 
   it('a paused partition does not hold back the others, and loses nothing', async () => {
@@ -193,13 +221,22 @@ describe.skipIf(!brokers)('Kafka alone', () => {
   });
 
   it('a missing topic is named, with the command that creates it', async () => {
-    const missing = broker.ensureTopics([{ name: `${topic}-missing`, partitions: 3, maxMessageBytes: 2_000_000 }], false);
+    const missing = broker.ensureTopics(
+      [{ name: `${topic}-missing`, partitions: 3, maxMessageBytes: 2_000_000 }],
+      false,
+    );
     await expect(missing).rejects.toThrow(MissingTopicError);
-    await expect(missing).rejects.toThrow(`--create --topic ${topic}-missing --partitions 3 --config max.message.bytes=2000000`);
+    await expect(missing).rejects.toThrow(
+      `--create --topic ${topic}-missing --partitions 3 --config max.message.bytes=2000000`,
+    );
   });
 
   function open(): KafkaBroker {
-    return new KafkaBroker({ brokers: (brokers ?? '').split(','), clientId: 'test', log: pino({ level: 'silent' }) });
+    return new KafkaBroker({
+      brokers: (brokers ?? '').split(','),
+      clientId: 'test',
+      log: pino({ level: 'silent' }),
+    });
   }
 
   function position(nextOffset: number) {
@@ -217,12 +254,19 @@ describe.skipIf(!brokers)('Kafka alone', () => {
   async function read(from: string, where: 'beginning' | 'end' = 'end') {
     const received: ReceivedRecord[] = [];
     const tail = await broker.tail(from, where, (each) => received.push(each));
-    return { values: () => received.map(({ value }) => String(value)), [Symbol.asyncDispose]: () => tail.close() };
+    return {
+      values: () => received.map(({ value }) => String(value)),
+      [Symbol.asyncDispose]: () => tail.close(),
+    };
   }
 
   async function holdTransaction(transactionalId: string): Promise<ChildProcess> {
     const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit'];
-    const child = spawn(process.execPath, ['--no-warnings', holder, brokers ?? '', transactionalId, topic, group], { stdio });
+    const child = spawn(
+      process.execPath,
+      ['--no-warnings', holder, brokers ?? '', transactionalId, topic, group],
+      { stdio },
+    );
     await once(child.stdout, 'data');
     return child;
   }

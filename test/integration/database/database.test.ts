@@ -28,18 +28,25 @@ describe('Opening a database', () => {
 
   test('says which file cannot be opened, and what to do', async () => {
     const file = join(folder, 'no-such-folder', 'x.db');
-    await expect(Database.open(`sqlite:///${file}`)).rejects.toThrow(new RegExp(`${file}.*Check that its directory exists`));
+    await expect(Database.open(`sqlite:///${file}`)).rejects.toThrow(
+      new RegExp(`${file}.*Check that its directory exists`),
+    );
   });
 
   test('says that a file is not a database', async () => {
     const file = join(folder, 'text.db');
-    await writeFile(file, 'This is a text, and a long one, so that nobody takes it for an empty file. '.repeat(100));
+    await writeFile(
+      file,
+      'This is a text, and a long one, so that nobody takes it for an empty file. '.repeat(100),
+    );
     await expect(Database.open(`sqlite:///${file}`)).rejects.toThrow(/not a database/);
   });
 
   test('says which server cannot be reached, and keeps the password to itself', async () => {
     const opening = Database.open('postgresql://me:secret@127.0.0.1:1/stock');
-    await expect(opening).rejects.toThrow(/stock at 127.0.0.1:1: .*ECONNREFUSED.*Check that the server runs/);
+    await expect(opening).rejects.toThrow(
+      /stock at 127.0.0.1:1: .*ECONNREFUSED.*Check that the server runs/,
+    );
     await expect(opening).rejects.not.toThrow(/secret/);
   });
 
@@ -79,7 +86,9 @@ describeOnEachDatabase('A transaction', (current) => {
       return sql<{ epoch: number }>('select epoch from log_producers');
     });
     expect(result).toEqual([{ epoch: 1 }]);
-    expect(await database.query('select transactional_id from log_producers')).toEqual([{ transactional_id: 'a' }]);
+    expect(await database.query('select transactional_id from log_producers')).toEqual([
+      { transactional_id: 'a' },
+    ]);
   });
 
   test('rolls back when its work rejects, and rejects with the same error', async () => {
@@ -107,14 +116,32 @@ describeOnEachDatabase('A transaction', (current) => {
 
   test('passes any text as it is', async () => {
     const database = await current.database();
-    const texts = ["it's", '?', '??', '\\', '\\?', '$1', '"', '__proto__', '{"a":"\\u0000"}', 'ü🚀', "\\'; drop table products; --"];
-    for (const text of texts) expect(await database.query(`select cast(? as text) as text`, [text])).toEqual([{ text }]);
+    const texts = [
+      "it's",
+      '?',
+      '??',
+      '\\',
+      '\\?',
+      '$1',
+      '"',
+      '__proto__',
+      '{"a":"\\u0000"}',
+      'ü🚀',
+      "\\'; drop table products; --",
+    ];
+    for (const text of texts)
+      expect(await database.query(`select cast(? as text) as text`, [text])).toEqual([{ text }]);
   });
 
   test('keeps whole numbers up to 2^53 - 1', async () => {
     const database = await current.database();
-    await database.query('insert into products (sku, version) values (?, ?)', ['a', Number.MAX_SAFE_INTEGER]);
-    expect(await database.query('select version from products')).toEqual([{ version: Number.MAX_SAFE_INTEGER }]);
+    await database.query('insert into products (sku, version) values (?, ?)', [
+      'a',
+      Number.MAX_SAFE_INTEGER,
+    ]);
+    expect(await database.query('select version from products')).toEqual([
+      { version: Number.MAX_SAFE_INTEGER },
+    ]);
   });
 });
 
@@ -144,17 +171,25 @@ describeOnEachDatabase('A session', (current) => {
         session.afterCommit(() => {
           throw failure;
         });
-        session.afterCommit(async () => void seen.push(await database.query('select sku from products')));
+        session.afterCommit(
+          async () => void seen.push(await database.query('select sku from products')),
+        );
       },
       (error) => seen.push(error),
     );
     expect(seen).toEqual([failure, [{ sku: 'a' }]]);
   });
 
-  test.runIf(current.dialect === 'postgresql')('lets statements wait for a connection longer than one may take to open', async () => {
-    // Another spelling of the url: this pool is the test's own.
-    const limited = await Database.open(`${current.url}?sslmode=disable`, { poolSize: 2, timeoutMs: 2_000 });
-    const uses = Array.from({ length: 12 }, () => limited.query('select pg_sleep(0.5)'));
-    await Promise.all(uses).finally(() => limited.close());
-  });
+  test.runIf(current.dialect === 'postgresql')(
+    'lets statements wait for a connection longer than one may take to open',
+    async () => {
+      // Another spelling of the url: this pool is the test's own.
+      const limited = await Database.open(`${current.url}?sslmode=disable`, {
+        poolSize: 2,
+        timeoutMs: 2_000,
+      });
+      const uses = Array.from({ length: 12 }, () => limited.query('select pg_sleep(0.5)'));
+      await Promise.all(uses).finally(() => limited.close());
+    },
+  );
 });

@@ -17,29 +17,39 @@ interface Rows {
 }
 
 type ProductRow = Pick<Product, 'sku' | 'version'>;
-type BatchRow = Pick<Batch, 'reference' | 'sku' | 'quantity' | 'eta'> & { readonly allocated_quantity: number };
+type BatchRow = Pick<Batch, 'reference' | 'sku' | 'quantity' | 'eta'> & {
+  readonly allocated_quantity: number;
+};
 type LineRow = Pick<OrderLine, 'orderid' | 'sku' | 'qty'> & { readonly reference: string };
 
 describeOnEachDatabase('Commands', (current) => {
   test('come to the same, prepared together, one at a time, not prepared at all, or in memory', async () => {
     const database = await current.database();
-    const property = fc.asyncProperty(meetingCommands, fc.integer({ min: 2, max: 40 }), async (commands, size) => {
-      const memory = new InMemory();
-      const events = await handleAll(commands, memory);
-      for (const chunkSize of [commands.length, 1, size]) {
+    const property = fc.asyncProperty(
+      meetingCommands,
+      fc.integer({ min: 2, max: 40 }),
+      async (commands, size) => {
+        const memory = new InMemory();
+        const events = await handleAll(commands, memory);
+        for (const chunkSize of [commands.length, 1, size]) {
+          await empty(database);
+          expect(await handleInChunks(database, commands, chunkSize)).toEqual(events);
+          expect(await rowsOf(database)).toEqual(memory.rows());
+        }
         await empty(database);
-        expect(await handleInChunks(database, commands, chunkSize)).toEqual(events);
+        expect(await handleUnprepared(database, commands)).toEqual(events);
         expect(await rowsOf(database)).toEqual(memory.rows());
-      }
-      await empty(database);
-      expect(await handleUnprepared(database, commands)).toEqual(events);
-      expect(await rowsOf(database)).toEqual(memory.rows());
-    });
+      },
+    );
     await fc.assert(property, { numRuns: current.dialect === 'sqlite' ? 60 : 15 });
   }, 120_000);
 });
 
-async function handleInChunks(database: Database, commands: readonly Command[], size: number): Promise<Event[]> {
+async function handleInChunks(
+  database: Database,
+  commands: readonly Command[],
+  size: number,
+): Promise<Event[]> {
   const events: Event[] = [];
   for (let start = 0; start < commands.length; start += size) {
     events.push(...(await handleIn(database, ...commands.slice(start, start + size))));
@@ -47,7 +57,10 @@ async function handleInChunks(database: Database, commands: readonly Command[], 
   return events;
 }
 
-async function handleUnprepared(database: Database, commands: readonly Command[]): Promise<Event[]> {
+async function handleUnprepared(
+  database: Database,
+  commands: readonly Command[],
+): Promise<Event[]> {
   const bus = quietBus();
   return database.getSession(async (session) => {
     const events: Event[] = [];
@@ -59,7 +72,12 @@ async function handleUnprepared(database: Database, commands: readonly Command[]
 async function rowsOf(database: Database): Promise<Rows> {
   return {
     products: by('sku', await database.query<ProductRow>('select sku, version from products')),
-    batches: by('sku', await database.query<BatchRow>('select reference, sku, quantity, eta, allocated_quantity from batches order by id')),
+    batches: by(
+      'sku',
+      await database.query<BatchRow>(
+        'select reference, sku, quantity, eta, allocated_quantity from batches order by id',
+      ),
+    ),
     lines: by(
       'reference',
       await database.query<LineRow>(
@@ -72,12 +90,18 @@ async function rowsOf(database: Database): Promise<Rows> {
 }
 
 /** Stable: what is equal by the property stays in order. */
-function by<K extends string, T extends Readonly<Record<K, string>>>(property: K, rows: readonly T[]): readonly T[] {
-  return rows.toSorted((a, b) => (a[property] === b[property] ? 0 : a[property] < b[property] ? -1 : 1));
+function by<K extends string, T extends Readonly<Record<K, string>>>(
+  property: K,
+  rows: readonly T[],
+): readonly T[] {
+  return rows.toSorted((a, b) =>
+    a[property] === b[property] ? 0 : a[property] < b[property] ? -1 : 1,
+  );
 }
 
 async function empty(database: Database): Promise<void> {
-  for (const table of ['allocations', 'order_lines', 'batches', 'products']) await database.query(`delete from ${table}`);
+  for (const table of ['allocations', 'order_lines', 'batches', 'products'])
+    await database.query(`delete from ${table}`);
 }
 
 /** The domain without any database. */
@@ -98,7 +122,9 @@ class InMemory extends InMemoryUnitOfWork {
       ),
       lines: by(
         'reference',
-        batches.flatMap(({ reference, lines }) => [...lines].map(({ orderid, sku, qty }) => ({ reference, orderid, sku, qty }))),
+        batches.flatMap(({ reference, lines }) =>
+          [...lines].map(({ orderid, sku, qty }) => ({ reference, orderid, sku, qty })),
+        ),
       ),
     };
   }

@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
-import { EventFold, type FoldedEvent, UnfoldableError } from '../../../src/adapters/database/event-fold.ts';
+import {
+  EventFold,
+  type FoldedEvent,
+  UnfoldableError,
+} from '../../../src/adapters/database/event-fold.ts';
 import type { Command } from '../../../src/domain/commands.ts';
 import type { Event } from '../../../src/domain/events.ts';
 import { meetingCommands } from '../../support/arbitrary-commands.ts';
@@ -17,10 +21,26 @@ function asFolded(events: readonly Event[]): readonly FoldedEvent[] {
   return events.flatMap((event, offset) => {
     if (!('version' in event)) return [];
     const { type, sku, version: sequence } = event;
-    const line = 'orderid' in event ? { orderid: event.orderid, quantity: event.qty } : { orderid: null, quantity: event.quantity };
-    const reference = 'reference' in event ? event.reference : 'batchref' in event ? event.batchref : null;
+    const line =
+      'orderid' in event
+        ? { orderid: event.orderid, quantity: event.qty }
+        : { orderid: null, quantity: event.quantity };
+    const reference =
+      'reference' in event ? event.reference : 'batchref' in event ? event.batchref : null;
     const eta = 'eta' in event ? event.eta : null;
-    return [{ sku, sequence, type, reference, eta, ...line, id: `commands/0/${offset}`, partition: 0, offset }];
+    return [
+      {
+        sku,
+        sequence,
+        type,
+        reference,
+        eta,
+        ...line,
+        id: `commands/0/${offset}`,
+        partition: 0,
+        offset,
+      },
+    ];
   });
 }
 
@@ -28,14 +48,23 @@ function asFolded(events: readonly Event[]): readonly FoldedEvent[] {
 async function stockOf(database: Database) {
   const [products, batches, lines, unallocated] = await Promise.all([
     database.query('select sku, version from products order by sku'),
-    database.query('select reference, sku, quantity, eta, allocated_quantity from batches order by sku, id'),
+    database.query(
+      'select reference, sku, quantity, eta, allocated_quantity from batches order by sku, id',
+    ),
     database.query<{ reference: string; orderid: string; sku: string; qty: number }>(
       `select batches.reference, order_lines.orderid, order_lines.sku, order_lines.qty from allocations
        join batches on batches.id = allocations.batch_id join order_lines on order_lines.id = allocations.orderline_id order by allocations.id`,
     ),
-    database.query('select orderid from order_lines where id not in (select orderline_id from allocations)'),
+    database.query(
+      'select orderid from order_lines where id not in (select orderline_id from allocations)',
+    ),
   ]);
-  return { products, batches, lines: Object.fromEntries(Map.groupBy(lines, ({ reference }) => reference)), unallocated };
+  return {
+    products,
+    batches,
+    lines: Object.fromEntries(Map.groupBy(lines, ({ reference }) => reference)),
+    unallocated,
+  };
 }
 
 async function empty(database: Database): Promise<void> {
@@ -75,7 +104,9 @@ describeOnEachDatabase('The fold of the events', (current) => {
           await foldAll(fold);
           expect(await stockOf(database)).toEqual(copy);
           await fold.prepare();
-          const shuffled = all.map((event) => ({ event, place: places.next().value })).toSorted((a, b) => a.place - b.place);
+          const shuffled = all
+            .map((event) => ({ event, place: places.next().value }))
+            .toSorted((a, b) => a.place - b.place);
           await addAll(
             fold,
             shuffled.map(({ event }) => event),
@@ -97,51 +128,92 @@ describeOnEachDatabase('The fold of the events', (current) => {
     expect(await fold.add(events, ['one', 'two'], { partition: 3, nextOffset: 9 })).toBe(1);
     expect(await fold.progress()).toEqual(new Map([[3, 9]]));
     await fold.fold(nothing);
-    expect(await database.query('select id from processed_commands order by id')).toEqual([{ id: 'one' }, { id: 'two' }]);
+    expect(await database.query('select id from processed_commands order by id')).toEqual([
+      { id: 'one' },
+      { id: 'two' },
+    ]);
     expect(await stockOf(database)).toMatchObject({ products: [{ sku: 'LAMP', version: 2 }] });
   });
 
   test('tells two different events of one sequence from one that is read twice', async () => {
     const { fold } = await scratch();
-    const [created, allocated] = await eventsOf(createBatch('b', 'LAMP', 5), allocateOrder('o', 'LAMP'));
+    const [created, allocated] = await eventsOf(
+      createBatch('b', 'LAMP', 5),
+      allocateOrder('o', 'LAMP'),
+    );
     if (!created || !allocated) throw new Error('There are no events');
     await fold.add([created, allocated], [], { partition: 0, nextOffset: 2 });
     await fold.add([created, allocated], [], { partition: 1, nextOffset: 2 });
     expect(await fold.conflicts(10)).toEqual([]);
-    await fold.add([{ ...created, eta: '2027-01-01', partition: 1, offset: 3 }], [], { partition: 1, nextOffset: 4 });
-    await fold.add([{ ...allocated, id: 'another', partition: 1, offset: 4 }], [], { partition: 1, nextOffset: 5 });
+    await fold.add([{ ...created, eta: '2027-01-01', partition: 1, offset: 3 }], [], {
+      partition: 1,
+      nextOffset: 4,
+    });
+    await fold.add([{ ...allocated, id: 'another', partition: 1, offset: 4 }], [], {
+      partition: 1,
+      nextOffset: 5,
+    });
     const places = { firstPlace: '0/0', otherPlace: '1/3' };
-    expect(await fold.conflicts(1)).toEqual([{ sku: 'LAMP', sequence: 1, firstId: created.id, otherId: created.id, ...places }]);
-    expect(await fold.conflicts(10)).toMatchObject([{ sequence: 1 }, { sequence: 2, firstId: allocated.id, otherId: 'another' }]);
+    expect(await fold.conflicts(1)).toEqual([
+      { sku: 'LAMP', sequence: 1, firstId: created.id, otherId: created.id, ...places },
+    ]);
+    expect(await fold.conflicts(10)).toMatchObject([
+      { sequence: 1 },
+      { sequence: 2, firstId: allocated.id, otherId: 'another' },
+    ]);
   });
 
   test('finds the events that are missing, and takes none behind them', async () => {
     const { database, fold } = await scratch();
-    const events = await eventsOf(createBatch('b', 'LAMP', 5), ...['o1', 'o2', 'o3'].map((id) => allocateOrder(id, 'LAMP')));
+    const events = await eventsOf(
+      createBatch('b', 'LAMP', 5),
+      ...['o1', 'o2', 'o3'].map((id) => allocateOrder(id, 'LAMP')),
+    );
     await addAll(
       fold,
       events.filter(({ sequence }) => sequence !== 3),
     );
     expect(await fold.gaps(10)).toEqual([{ sku: 'LAMP', missing: 3, count: 1 }]);
     await fold.fold(nothing);
-    expect(await stockOf(database)).toMatchObject({ products: [{ sku: 'LAMP', version: 2 }], lines: { b: [{ orderid: 'o1' }] } });
+    expect(await stockOf(database)).toMatchObject({
+      products: [{ sku: 'LAMP', version: 2 }],
+      lines: { b: [{ orderid: 'o1' }] },
+    });
   });
 
   test('refuses an allocation in a batch that was never created, and changes nothing', async () => {
     const { database, fold } = await scratch();
-    const line = { sku: 'LAMP', orderid: 'o', reference: 'nowhere', quantity: 1, eta: null, id: 'x', partition: 0, offset: 0 };
+    const line = {
+      sku: 'LAMP',
+      orderid: 'o',
+      reference: 'nowhere',
+      quantity: 1,
+      eta: null,
+      id: 'x',
+      partition: 0,
+      offset: 0,
+    };
     await addAll(fold, [{ ...line, type: 'Allocated', sequence: 1 }]);
     await expect(fold.fold(nothing)).rejects.toThrow(UnfoldableError);
-    expect(await stockOf(database)).toEqual({ products: [], batches: [], lines: {}, unallocated: [] });
+    expect(await stockOf(database)).toEqual({
+      products: [],
+      batches: [],
+      lines: {},
+      unallocated: [],
+    });
     expect(await fold.progress()).toEqual(new Map([[0, 1]]));
   });
 
   test('finishes with what belongs to it, or not at all', async () => {
     const { database, fold } = await scratch();
     await addAll(fold, []);
-    await expect(fold.fold(async () => Promise.reject(new Error('not now')))).rejects.toThrow('not now');
+    await expect(fold.fold(async () => Promise.reject(new Error('not now')))).rejects.toThrow(
+      'not now',
+    );
     expect(await fold.progress()).toEqual(new Map([[0, 0]]));
-    await fold.fold(async (sql) => void (await sql(`insert into products (sku, version) values ('LAMP', 1)`)));
+    await fold.fold(
+      async (sql) => void (await sql(`insert into products (sku, version) values ('LAMP', 1)`)),
+    );
     expect(await stockOf(database)).toMatchObject({ products: [{ sku: 'LAMP' }] });
   });
 });
@@ -157,4 +229,5 @@ async function withServed<T>(work: (served: Database) => Promise<T>): Promise<T>
   }
 }
 
-const eventsOf = (...commands: readonly Command[]) => withServed(async (served) => asFolded(await handleIn(served, ...commands)));
+const eventsOf = (...commands: readonly Command[]) =>
+  withServed(async (served) => asFolded(await handleIn(served, ...commands)));

@@ -1,13 +1,24 @@
 import { expect, test } from 'vitest';
 import type { Database } from '../../../src/adapters/database/database.ts';
 import type { Command } from '../../../src/domain/commands.ts';
-import { allocateOrder, changeBatchQuantity, createBatch, deallocateOrder, handleIn } from '../../support/commands.ts';
+import {
+  allocateOrder,
+  changeBatchQuantity,
+  createBatch,
+  deallocateOrder,
+  handleIn,
+} from '../../support/commands.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
 /** `used-1` to `used-3` hold an order's line each and have nothing left, `empty` never had anything, `open` has. */
 async function withHistory(database: Database): Promise<void> {
   const used = ['1', '2', '3'].map((n) => createBatch(`used-${n}`, 'CHAIR', 2));
-  await handleIn(database, ...used, createBatch('empty', 'CHAIR', 0), createBatch('open', 'CHAIR', 10, '2027-01-01'));
+  await handleIn(
+    database,
+    ...used,
+    createBatch('empty', 'CHAIR', 0),
+    createBatch('open', 'CHAIR', 10, '2027-01-01'),
+  );
   await handleIn(database, ...['1', '2', '3'].map((n) => allocateOrder(`order-${n}`, 'CHAIR', 2)));
 }
 
@@ -26,8 +37,12 @@ describeOnEachDatabase('A batch with nothing available', (current) => {
     await withHistory(await current.database());
     expect(await loadedFor(allocateOrder('another', 'CHAIR'))).toEqual(['open']);
     expect(await loadedFor(allocateOrder('order-2', 'CHAIR', 2))).toEqual(['used-2', 'open']);
-    expect(await loadedFor(deallocateOrder('order-3'), deallocateOrder('order-1', 'CHAIR'))).toEqual(['used-1', 'used-3', 'open']);
-    expect(await loadedFor(changeBatchQuantity('used-3', 5), createBatch('empty', 'CHAIR', 0))).toEqual(['used-3', 'empty', 'open']);
+    expect(
+      await loadedFor(deallocateOrder('order-3'), deallocateOrder('order-1', 'CHAIR')),
+    ).toEqual(['used-1', 'used-3', 'open']);
+    expect(
+      await loadedFor(changeBatchQuantity('used-3', 5), createBatch('empty', 'CHAIR', 0)),
+    ).toEqual(['used-3', 'empty', 'open']);
   });
 
   test('is loaded no more than one with less left than any order wants', async () => {
@@ -35,7 +50,9 @@ describeOnEachDatabase('A batch with nothing available', (current) => {
     await withHistory(database);
     await handleIn(database, createBatch('rest-2', 'CHAIR', 2), createBatch('rest-3', 'CHAIR', 3));
     expect(await loadedFor(allocateOrder('another', 'CHAIR', 3))).toEqual(['open', 'rest-3']);
-    expect(await loadedFor(allocateOrder('one', 'CHAIR', 3), allocateOrder('two', 'CHAIR', 2))).toEqual(['open', 'rest-2', 'rest-3']);
+    expect(
+      await loadedFor(allocateOrder('one', 'CHAIR', 3), allocateOrder('two', 'CHAIR', 2)),
+    ).toEqual(['open', 'rest-2', 'rest-3']);
     const named = [allocateOrder('another', 'CHAIR', 3), createBatch('rest-2', 'CHAIR', 2)];
     expect(await loadedFor(...named)).toEqual(['open', 'rest-2', 'rest-3']);
     const shrinking = [allocateOrder('another', 'CHAIR', 3), changeBatchQuantity('used-1', 0)];
@@ -64,9 +81,17 @@ describeOnEachDatabase('A batch with nothing available', (current) => {
   test('takes lines in again, in its turn, once something of it is free', async () => {
     const database = await current.database();
     await withHistory(database);
-    const freed = await handleIn(database, deallocateOrder('order-2'), allocateOrder('new', 'CHAIR', 2));
+    const freed = await handleIn(
+      database,
+      deallocateOrder('order-2'),
+      allocateOrder('new', 'CHAIR', 2),
+    );
     expect(freed.at(-1)).toMatchObject({ type: 'Allocated', batchref: 'used-2' });
-    const raised = await handleIn(database, changeBatchQuantity('empty', 1), allocateOrder('newer', 'CHAIR'));
+    const raised = await handleIn(
+      database,
+      changeBatchQuantity('empty', 1),
+      allocateOrder('newer', 'CHAIR'),
+    );
     expect(raised.at(-1)).toMatchObject({ type: 'Allocated', batchref: 'empty' });
     const shrunk = await handleIn(database, changeBatchQuantity('used-1', 0));
     expect(shrunk.at(-1)).toMatchObject({ type: 'Allocated', batchref: 'open' });
@@ -75,7 +100,11 @@ describeOnEachDatabase('A batch with nothing available', (current) => {
   test('leaves a product known, and its events counted, when all its batches are exhausted', async () => {
     const database = await current.database();
     await handleIn(database, createBatch('only', 'CHAIR', 1), allocateOrder('first', 'CHAIR'));
-    const events = await handleIn(database, allocateOrder('second', 'CHAIR'), createBatch('next', 'CHAIR', 1));
+    const events = await handleIn(
+      database,
+      allocateOrder('second', 'CHAIR'),
+      createBatch('next', 'CHAIR', 1),
+    );
     expect(typesOf(events)).toEqual(['OutOfStock', 'BatchCreated']);
     expect(events).toMatchObject([{ version: 3 }, { version: 4 }]);
   });

@@ -15,8 +15,18 @@ import { describeOnEachDatabase } from '../../support/databases.ts';
 const LANE = { topic: 'commands', partition: 3 };
 const START: LanePosition = { nextOffset: 0, nextSequence: 1 };
 
-function progress(nextOffset: number, nextSequence: number, more: Partial<LaneProgress> = {}): LaneProgress {
-  return { next: { nextOffset, nextSequence }, outbox: [], publishedBelowOffset: 0, restsOn: [], ...more };
+function progress(
+  nextOffset: number,
+  nextSequence: number,
+  more: Partial<LaneProgress> = {},
+): LaneProgress {
+  return {
+    next: { nextOffset, nextSequence },
+    outbox: [],
+    publishedBelowOffset: 0,
+    restsOn: [],
+    ...more,
+  };
 }
 
 const record = (sequence: number, sourceOffset: number, value: string | Buffer = 'x') => {
@@ -48,14 +58,19 @@ describeOnEachDatabase('The lane store', (current) => {
       throw new Error('whatever comes of the work');
     });
     await expect(work).rejects.toThrow(FencedError);
-    await expect(store.transaction(LANE, { nextOffset: 5, nextSequence: 8 }, async () => progress(6, 9))).rejects.toThrow(FencedError);
+    await expect(
+      store.transaction(LANE, { nextOffset: 5, nextSequence: 8 }, async () => progress(6, 9)),
+    ).rejects.toThrow(FencedError);
   });
 
   test('lets one of two owners who meet have the lane', async () => {
     const store = await openStore();
-    const outcomes = await Promise.allSettled([1, 2, 3, 4].map(() => store.transaction(LANE, START, async () => progress(1, 1))));
+    const outcomes = await Promise.allSettled(
+      [1, 2, 3, 4].map(() => store.transaction(LANE, START, async () => progress(1, 1))),
+    );
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
-    for (const outcome of outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(FencedError);
+    for (const outcome of outcomes)
+      if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(FencedError);
   });
 
   test('changes nothing when the work fails', async () => {
@@ -74,7 +89,9 @@ describeOnEachDatabase('The lane store', (current) => {
     const ids = ['a', "b'\\", '__proto__', 'a'];
     const claim = (lane: Partition, position: LanePosition, outcome: 'commits' | 'fails') =>
       store.transaction(lane, position, async (transaction) => {
-        claimed.push([...(await transaction.claim([...ids, 'c'].slice(0, 2 + claimed.length)))].sort());
+        claimed.push(
+          [...(await transaction.claim([...ids, 'c'].slice(0, 2 + claimed.length)))].sort(),
+        );
         if (outcome === 'fails') throw new Error('no');
         return progress(position.nextOffset + 1, 1);
       });
@@ -90,7 +107,9 @@ describeOnEachDatabase('The lane store', (current) => {
     const store = await openStore();
     const outbox = [record(1, 0), record(2, 1), record(3, 1), record(4, 2)];
     await store.transaction(LANE, START, async () => progress(3, 5, { outbox }));
-    await store.transaction(LANE, { nextOffset: 3, nextSequence: 5 }, async () => progress(5, 6, { outbox: [record(5, 4)] }));
+    await store.transaction(LANE, { nextOffset: 3, nextSequence: 5 }, async () =>
+      progress(5, 6, { outbox: [record(5, 4)] }),
+    );
     const sequences = async (from: number, below: number) =>
       (await store.readOutbox(LANE, from, below))?.records.map(({ sequence }) => sequence) ?? null;
     expect(await sequences(0, 3)).toEqual([1, 2, 3, 4]);
@@ -101,7 +120,9 @@ describeOnEachDatabase('The lane store', (current) => {
     expect(await store.readOutbox({ ...LANE, partition: 4 }, 0, 9)).toBeNull();
     await store.deleteOutbox(LANE, 1);
     expect(await sequences(1, 9)).toEqual([2, 3, 4]);
-    await store.transaction(LANE, { nextOffset: 5, nextSequence: 6 }, async () => progress(6, 7, { publishedBelowOffset: 3 }));
+    await store.transaction(LANE, { nextOffset: 5, nextSequence: 6 }, async () =>
+      progress(6, 7, { publishedBelowOffset: 3 }),
+    );
     expect(await sequences(0, 9)).toEqual([5]);
     await store.deleteOutbox(LANE, 5);
     expect(await sequences(0, 9)).toBeNull();
@@ -110,7 +131,10 @@ describeOnEachDatabase('The lane store', (current) => {
   test('says how far the answers of a transaction reach, also when its last commands had none', async () => {
     const store = await openStore();
     await store.transaction(LANE, START, async () => progress(8, 2, { outbox: [record(1, 3)] }));
-    expect(await store.readOutbox(LANE, 0, 9)).toMatchObject({ records: [{ sequence: 1 }], nextOffset: 8 });
+    expect(await store.readOutbox(LANE, 0, 9)).toMatchObject({
+      records: [{ sequence: 1 }],
+      nextOffset: 8,
+    });
     expect(await store.readOutbox(LANE, 4, 9)).toEqual({ records: [], nextOffset: 8, restsOn: [] });
     expect(await store.readOutbox(LANE, 4, 6)).toEqual({ records: [], nextOffset: 6, restsOn: [] });
     expect(await store.readOutbox(LANE, 8, 9)).toBeNull();
@@ -118,7 +142,12 @@ describeOnEachDatabase('The lane store', (current) => {
 
   test('knows what the answers of a transaction rest on: the lanes that wrote its products before', async () => {
     const store = await openStore();
-    const allocate = (lane: Partition, from: LanePosition, nextOffset: number, ...skus: readonly string[]) =>
+    const allocate = (
+      lane: Partition,
+      from: LanePosition,
+      nextOffset: number,
+      ...skus: readonly string[]
+    ) =>
       store.transaction(lane, from, async (transaction) => {
         for (const sku of skus) {
           const product = (await transaction.products.get(sku)) ?? new Product(sku);
@@ -126,23 +155,35 @@ describeOnEachDatabase('The lane store', (current) => {
           product.addBatch(new Batch(`${sku}-${product.version}`, sku, 1, null));
         }
         await transaction.flush({ ...lane, nextOffset });
-        return progress(nextOffset, from.nextSequence + 1, { outbox: [record(from.nextSequence, 0)], restsOn: transaction.writers() });
+        return progress(nextOffset, from.nextSequence + 1, {
+          outbox: [record(from.nextSequence, 0)],
+          restsOn: transaction.writers(),
+        });
       });
     const other = { ...LANE, partition: 4 };
     await allocate(LANE, START, 3, 'LAMP', 'SOFA');
     await allocate(LANE, { nextOffset: 3, nextSequence: 2 }, 7, 'LAMP');
     await allocate(other, START, 5, 'SOFA', 'LAMP', 'DESK');
     expect(await store.readOutbox(LANE, 0, 3)).toMatchObject({ restsOn: [] });
-    expect(await store.readOutbox(other, 0, 9)).toMatchObject({ restsOn: [{ ...LANE, nextOffset: 7 }] });
+    expect(await store.readOutbox(other, 0, 9)).toMatchObject({
+      restsOn: [{ ...LANE, nextOffset: 7 }],
+    });
     await allocate(LANE, { nextOffset: 7, nextSequence: 3 }, 8, 'DESK');
-    expect(await store.readOutbox(LANE, 7, 9)).toMatchObject({ restsOn: [{ ...other, nextOffset: 5 }] });
+    expect(await store.readOutbox(LANE, 7, 9)).toMatchObject({
+      restsOn: [{ ...other, nextOffset: 5 }],
+    });
   });
 
   test('keeps any bytes of keys, values and headers', async () => {
     const store = await openStore();
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
     const outbox = [
-      { ...record(1, 0), key: bytes, value: bytes, headers: { raw: bytes, text: 'ü', many: ['a', bytes], __proto__x: 'y' } },
+      {
+        ...record(1, 0),
+        key: bytes,
+        value: bytes,
+        headers: { raw: bytes, text: 'ü', many: ['a', bytes], __proto__x: 'y' },
+      },
       { ...record(2, 0), key: null, value: null },
       { ...record(3, 0), key: 'NUL \0 inside', value: Buffer.from('NUL \0 inside') },
       { ...record(4, 0), key: '', value: '{"ü":"\\u0000🚀\\\\"}' },
@@ -164,13 +205,13 @@ describeOnEachDatabase('The lane store', (current) => {
   test('remembers a former group until the next one has settled what it published', async () => {
     const store = await openStore();
     const former = async (group: string) => (await store.claim(LANE, 'log', group)).formerGroup;
-    expect([await former('a'), await former('a'), await former('b'), await former('c'), await former('b')]).toEqual([
-      null,
-      null,
-      'a',
-      'a',
-      'a',
-    ]);
+    expect([
+      await former('a'),
+      await former('a'),
+      await former('b'),
+      await former('c'),
+      await former('b'),
+    ]).toEqual([null, null, 'a', 'a', 'a']);
     await expect(store.settle(LANE, 'c')).rejects.toThrow(FencedError);
     await store.settle(LANE, 'b');
     expect([await former('b'), await former('a')]).toEqual([null, 'b']);
@@ -188,13 +229,22 @@ describeOnEachDatabase('The lane store', (current) => {
     await store.claim(LANE, 'log', 'a');
     const position = await store.readPosition(LANE);
     await store.claim(LANE, 'log', 'b');
-    await expect(store.transaction(LANE, position, async () => progress(1, 1))).rejects.toThrow(FencedError);
+    await expect(store.transaction(LANE, position, async () => progress(1, 1))).rejects.toThrow(
+      FencedError,
+    );
   });
 
   test('keeps the leader epoch of the last handled record', async () => {
     const store = await openStore();
-    await store.transaction(LANE, START, async () => ({ ...progress(5, 1), next: { nextOffset: 5, nextSequence: 1, leaderEpoch: 7 } }));
-    expect(await store.readPosition(LANE)).toMatchObject({ nextOffset: 5, nextSequence: 1, leaderEpoch: 7 });
+    await store.transaction(LANE, START, async () => ({
+      ...progress(5, 1),
+      next: { nextOffset: 5, nextSequence: 1, leaderEpoch: 7 },
+    }));
+    expect(await store.readPosition(LANE)).toMatchObject({
+      nextOffset: 5,
+      nextSequence: 1,
+      leaderEpoch: 7,
+    });
   });
 
   test('deletes for an owner that stops what is out, and for a dismissed one nothing', async () => {
@@ -218,26 +268,38 @@ describeOnEachDatabase('The lane store', (current) => {
     const moved = await store.transaction(LANE, START, async (transaction) => {
       times += 1;
       await transaction.claim([`command-${times}`]);
-      if (times < 3) await (transaction as SqlUnitOfWork).sql(`do $$ begin raise exception using errcode = '${code}'; end $$`);
+      if (times < 3)
+        await (transaction as SqlUnitOfWork).sql(
+          `do $$ begin raise exception using errcode = '${code}'; end $$`,
+        );
       return progress(5, 9);
     });
     expect(moved).toMatchObject({ next: { nextOffset: 5 } });
-    expect(await database.query('select id from processed_commands')).toEqual([{ id: 'command-3' }]);
+    expect(await database.query('select id from processed_commands')).toEqual([
+      { id: 'command-3' },
+    ]);
   });
 
-  test.runIf(current.dialect === 'postgresql')('gives up when PostgreSQL undoes the work each time', async () => {
-    const store = await openStore();
-    const work = store.transaction(LANE, START, async (transaction) => {
-      await (transaction as SqlUnitOfWork).sql("do $$ begin raise exception using errcode = '40001'; end $$");
-      return progress(5, 9);
-    });
-    await expect(work).rejects.toThrow(TroubleError);
-  });
+  test.runIf(current.dialect === 'postgresql')(
+    'gives up when PostgreSQL undoes the work each time',
+    async () => {
+      const store = await openStore();
+      const work = store.transaction(LANE, START, async (transaction) => {
+        await (transaction as SqlUnitOfWork).sql(
+          "do $$ begin raise exception using errcode = '40001'; end $$",
+        );
+        return progress(5, 9);
+      });
+      await expect(work).rejects.toThrow(TroubleError);
+    },
+  );
 
   test.runIf(current.dialect === 'postgresql')('gets two lanes through that deadlock', async () => {
     const database = await current.database();
     const store = new SqlLaneStore(database, () => {});
-    await database.query("insert into log_producers (transactional_id, epoch) values ('a', 0), ('b', 0)");
+    await database.query(
+      "insert into log_producers (transactional_id, epoch) values ('a', 0), ('b', 0)",
+    );
     const both = Promise.withResolvers<void>();
     let holding = 0;
     const increase = (partition: number, first: string, second: string) =>
@@ -247,19 +309,31 @@ describeOnEachDatabase('The lane store', (current) => {
         holding += 1;
         if (holding === 2) both.resolve();
         await both.promise;
-        await sql('update log_producers set epoch = epoch + 1 where transactional_id = ?', [second]);
+        await sql('update log_producers set epoch = epoch + 1 where transactional_id = ?', [
+          second,
+        ]);
         return progress(5, 9);
       });
     await Promise.all([increase(1, 'a', 'b'), increase(2, 'b', 'a')]);
-    expect(await database.query('select epoch from log_producers')).toEqual([{ epoch: 2 }, { epoch: 2 }]);
+    expect(await database.query('select epoch from log_producers')).toEqual([
+      { epoch: 2 },
+      { epoch: 2 },
+    ]);
   });
 
-  test.runIf(current.dialect === 'postgresql')('fences a lane that has read its position from another server', async () => {
-    const store = await openStore();
-    const position = await store.readPosition(LANE);
-    expect(position.timeline).toMatch(/^[0-9A-F]{8}\/\d+\.\d+$/);
-    const former = { ...position, timeline: '000000FF' };
-    await expect(store.transaction(LANE, former, async () => progress(5, 9))).rejects.toThrow(FailoverError);
-    await expect(store.transaction(LANE, position, async () => progress(5, 9))).resolves.toMatchObject({ next: { nextOffset: 5 } });
-  });
+  test.runIf(current.dialect === 'postgresql')(
+    'fences a lane that has read its position from another server',
+    async () => {
+      const store = await openStore();
+      const position = await store.readPosition(LANE);
+      expect(position.timeline).toMatch(/^[0-9A-F]{8}\/\d+\.\d+$/);
+      const former = { ...position, timeline: '000000FF' };
+      await expect(store.transaction(LANE, former, async () => progress(5, 9))).rejects.toThrow(
+        FailoverError,
+      );
+      await expect(
+        store.transaction(LANE, position, async () => progress(5, 9)),
+      ).resolves.toMatchObject({ next: { nextOffset: 5 } });
+    },
+  );
 });

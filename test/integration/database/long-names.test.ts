@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest';
 import { SqlLaneStore } from '../../../src/adapters/database/lane-store.ts';
 import { releaseParked } from '../../../src/adapters/database/parked-commands.ts';
-import { answerBatch, type HandlerFailure, readRecords } from '../../../src/entrypoints/answer-batch.ts';
+import {
+  answerBatch,
+  type HandlerFailure,
+  readRecords,
+} from '../../../src/entrypoints/answer-batch.ts';
 import { quietAnswering } from '../../support/commands.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
@@ -25,17 +29,35 @@ describeOnEachDatabase('Names of 255 characters of four bytes each', (current) =
     readonly data: object;
   }
 
-  const sent = (type: string, data: object): Sent => ({ id: name(), source: name(), data: { type, ...data } });
+  const sent = (type: string, data: object): Sent => ({
+    id: name(),
+    source: name(),
+    data: { type, ...data },
+  });
 
   /** @returns the topics to which the command was answered */
-  async function handle({ id, source, data }: Sent, failure: HandlerFailure | null = null): Promise<readonly string[]> {
+  async function handle(
+    { id, source, data }: Sent,
+    failure: HandlerFailure | null = null,
+  ): Promise<readonly string[]> {
     const store = new SqlLaneStore(await current.database(), () => {});
     const { type, ...rest } = data as { readonly type: string };
     const headers = { ce_specversion: '1.0', ce_id: id, ce_source: source, ce_type: type };
     const position = await store.readPosition(lane);
     const value = Buffer.from(JSON.stringify(rest));
-    const record = { ...lane, offset: position.nextOffset, timestampMs: 0, key: null, value, headers };
-    const limits = { publishedBelowOffset: 0, deadLetterMaxBytes: 1_000_000, eventMaxBytes: 1_000_000 };
+    const record = {
+      ...lane,
+      offset: position.nextOffset,
+      timestampMs: 0,
+      key: null,
+      value,
+      headers,
+    };
+    const limits = {
+      publishedBelowOffset: 0,
+      deadLetterMaxBytes: 1_000_000,
+      eventMaxBytes: 1_000_000,
+    };
     const batch = {
       lane,
       records: await readRecords([record]),
@@ -44,24 +66,40 @@ describeOnEachDatabase('Names of 255 characters of four bytes each', (current) =
       failure,
       settledBelowOffset: Number.POSITIVE_INFINITY,
     };
-    const { outbox } = await store.transaction(lane, position, (transaction) => answerBatch(batch, transaction, quietAnswering()));
-    return outbox.map(({ topic, headers }) => `${topic} ${String(headers['dead-letter-reason'] ?? headers.ce_type)}`);
+    const { outbox } = await store.transaction(lane, position, (transaction) =>
+      answerBatch(batch, transaction, quietAnswering()),
+    );
+    return outbox.map(
+      ({ topic, headers }) =>
+        `${topic} ${String(headers['dead-letter-reason'] ?? headers.ce_type)}`,
+    );
   }
 
   const order = (orderid: string, sku: string) => sent('AllocateOrder', { orderid, sku, qty: 1 });
-  const identities = (...commands: readonly Sent[]) => commands.map(({ id, source }) => `${source}\t${id}`);
+  const identities = (...commands: readonly Sent[]) =>
+    commands.map(({ id, source }) => `${source}\t${id}`);
 
   test('are handled, failed, parked, redriven and discarded like any others', async () => {
     const [sku, orderid] = [name(), name()];
-    expect(await handle(sent('CreateBatch', { reference: name(), sku, quantity: 10 }))).toEqual(['events BatchCreated']);
+    expect(await handle(sent('CreateBatch', { reference: name(), sku, quantity: 10 }))).toEqual([
+      'events BatchCreated',
+    ]);
     expect(await handle(order(orderid, sku))).toEqual(['events Allocated']);
-    const [failed, other, behind] = [order(name(), sku), order(name(), name()), sent('DeallocateOrder', { orderid })];
+    const [failed, other, behind] = [
+      order(name(), sku),
+      order(name(), name()),
+      sent('DeallocateOrder', { orderid }),
+    ];
     expect(await handle(failed, FAILURE)).toEqual(['dead-letters handler-failed']);
     expect(await handle(behind)).toEqual(['dead-letters parked-behind']);
     expect(await handle(other, FAILURE)).toEqual(['dead-letters handler-failed']);
 
     const database = await current.database();
-    await releaseParked(database, { redriven: identities(failed, behind), discarded: identities(other), replaced: null });
+    await releaseParked(database, {
+      redriven: identities(failed, behind),
+      discarded: identities(other),
+      replaced: null,
+    });
     expect(await handle(failed)).toEqual(['events Allocated']);
     expect(await handle(behind)).toEqual(['events Deallocated']);
     expect(await database.query('select id from parked_commands')).toEqual([]);

@@ -4,7 +4,12 @@ import { jsonRows } from '../../../src/adapters/database/json-rows.ts';
 import { MAX_LINES_LET_GO } from '../../../src/domain/commands.ts';
 import { TooManyLinesError } from '../../../src/domain/model.ts';
 import { TooMuchAtOnceError } from '../../../src/service-layer/unit-of-work.ts';
-import { changeBatchQuantity, createBatch, deallocateOrder, handleIn } from '../../support/commands.ts';
+import {
+  changeBatchQuantity,
+  createBatch,
+  deallocateOrder,
+  handleIn,
+} from '../../support/commands.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
 type Line = readonly [orderid: string, sku: string, reference: string];
@@ -15,26 +20,38 @@ async function withLines(database: Database, lines: readonly Line[]): Promise<vo
   const references = [...new Map(lines.map(([, sku, reference]) => [reference, sku]))];
   const per = Math.ceil(lines.length / references.length);
   for (let start = 0; start < references.length; start += 1_000) {
-    await handleIn(database, ...references.slice(start, start + 1_000).map(([reference, sku]) => createBatch(reference, sku, per)));
+    await handleIn(
+      database,
+      ...references
+        .slice(start, start + 1_000)
+        .map(([reference, sku]) => createBatch(reference, sku, per)),
+    );
   }
   await database.transaction(async (sql) => {
     const parameters = [JSON.stringify(lines)];
-    await sql(`insert into order_lines (orderid, sku, qty) select orderid, sku, 1 from ${rows} as added`, parameters);
+    await sql(
+      `insert into order_lines (orderid, sku, qty) select orderid, sku, 1 from ${rows} as added`,
+      parameters,
+    );
     await sql(
       `insert into allocations (batch_id, orderline_id) select batches.id, order_lines.id from ${rows} as added
        join order_lines on order_lines.orderid = added.orderid and order_lines.sku = added.sku
        join batches on batches.reference = added.reference order by order_lines.id`,
       parameters,
     );
-    await sql('update batches set allocated_quantity = (select count(*) from allocations where batch_id = batches.id)');
+    await sql(
+      'update batches set allocated_quantity = (select count(*) from allocations where batch_id = batches.id)',
+    );
   });
 }
 
 const ofOneBatch = (count: number, reference = 'batch', sku = 'CHAIR') =>
   Array.from({ length: count }, (_, n): Line => [`${reference}-order-${n}`, sku, reference]);
-const ofOneOrder = (count: number) => Array.from({ length: count }, (_, n): Line => ['order', `SKU-${n}`, `batch-${n}`]);
+const ofOneOrder = (count: number) =>
+  Array.from({ length: count }, (_, n): Line => ['order', `SKU-${n}`, `batch-${n}`]);
 
-const allocatedLines = async (database: Database) => (await database.query<{ n: number }>('select count(*) as n from allocations'))[0]?.n;
+const allocatedLines = async (database: Database) =>
+  (await database.query<{ n: number }>('select count(*) as n from allocations'))[0]?.n;
 
 describeOnEachDatabase('A command that lets order lines go', (current) => {
   test('may shrink a batch by exactly as many lines as the limit says', async () => {
@@ -52,7 +69,9 @@ describeOnEachDatabase('A command that lets order lines go', (current) => {
     await expect(refused).rejects.toThrow(TooManyLinesError);
     await expect(refused).rejects.toThrow('in steps: 3 is the lowest that one command can set now');
     expect(await allocatedLines(database)).toBe(MAX_LINES_LET_GO + 3);
-    expect(await handleIn(database, changeBatchQuantity('batch', 3))).toHaveLength(2 * MAX_LINES_LET_GO + 1);
+    expect(await handleIn(database, changeBatchQuantity('batch', 3))).toHaveLength(
+      2 * MAX_LINES_LET_GO + 1,
+    );
     expect(await handleIn(database, changeBatchQuantity('batch', 2))).toHaveLength(3);
   }, 120_000);
 
@@ -81,9 +100,15 @@ describeOnEachDatabase('A command that lets order lines go', (current) => {
   test('shares no transaction with others that together let too many lines go', async () => {
     const database = await current.database();
     const half = MAX_LINES_LET_GO / 2;
-    await withLines(database, [...ofOneBatch(half + 1, 'a', 'CHAIR'), ...ofOneBatch(half + 1, 'b', 'TABLE')]);
-    const together = (quantity: number) => handleIn(database, changeBatchQuantity('a', quantity), changeBatchQuantity('b', quantity));
+    await withLines(database, [
+      ...ofOneBatch(half + 1, 'a', 'CHAIR'),
+      ...ofOneBatch(half + 1, 'b', 'TABLE'),
+    ]);
+    const together = (quantity: number) =>
+      handleIn(database, changeBatchQuantity('a', quantity), changeBatchQuantity('b', quantity));
     await expect(together(0)).rejects.toThrow(TooMuchAtOnceError);
-    expect((await together(1)).filter(({ type }) => type === 'Deallocated')).toHaveLength(MAX_LINES_LET_GO);
+    expect((await together(1)).filter(({ type }) => type === 'Deallocated')).toHaveLength(
+      MAX_LINES_LET_GO,
+    );
   }, 120_000);
 });

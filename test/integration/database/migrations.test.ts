@@ -46,11 +46,31 @@ describeOnEachDatabase('Migrations', (current) => {
       [8, 4],
       [9, 6],
     ] as const) {
-      await database.query(outbox, ['commands', 1, sequence, offset, 'events', 'key', `value ${sequence}`, headers, 'utf8']);
+      await database.query(outbox, [
+        'commands',
+        1,
+        sequence,
+        offset,
+        'events',
+        'key',
+        `value ${sequence}`,
+        headers,
+        'utf8',
+      ]);
     }
     await database.query("insert into processed_commands values ('b'), ('a')");
     const log = 'insert into log_records values (?, ?, ?, ?, ?, ?, ?, ?)';
-    for (const offset of [0, 1, 2]) await database.query(log, ['events', 2, offset, offset === 2 ? 60 : 50, null, 'AA==', '[]', 'base64']);
+    for (const offset of [0, 1, 2])
+      await database.query(log, [
+        'events',
+        2,
+        offset,
+        offset === 2 ? 60 : 50,
+        null,
+        'AA==',
+        '[]',
+        'base64',
+      ]);
 
     await database.runMigrations();
 
@@ -58,14 +78,37 @@ describeOnEachDatabase('Migrations', (current) => {
     const lane = { topic: 'commands', partition: 1 };
     const kept = { ce_id: Buffer.from('ü'), many: [Buffer.from('a'), Buffer.from('b')] };
     const record = (sequence: number, sourceOffset: number) => {
-      return { sequence, sourceOffset, topic: 'events', key: Buffer.from('key'), value: Buffer.from(`value ${sequence}`), headers: kept };
+      return {
+        sequence,
+        sourceOffset,
+        topic: 'events',
+        key: Buffer.from('key'),
+        value: Buffer.from(`value ${sequence}`),
+        headers: kept,
+      };
     };
-    expect(await store.readOutbox(lane, 0, 100)).toEqual({ records: [record(7, 4), record(8, 4)], nextOffset: 5, restsOn: [] });
-    expect(await store.readOutbox(lane, 5, 100)).toEqual({ records: [record(9, 6)], nextOffset: 7, restsOn: [] });
-    expect(await database.query('select id from processed_commands order by id')).toEqual([{ id: 'a' }, { id: 'b' }]);
-    const records = current.dialect === 'sqlite' ? await EmbeddedLog.of(database).read('events', 2, 0) : [];
-    expect(records.map(({ offset, timestampMs, key, value }) => [offset, timestampMs, key, value])).toEqual(
-      records.length > 0 ? [50, 50, 60].map((timestampMs, offset) => [offset, timestampMs, null, Buffer.from([0])]) : [],
+    expect(await store.readOutbox(lane, 0, 100)).toEqual({
+      records: [record(7, 4), record(8, 4)],
+      nextOffset: 5,
+      restsOn: [],
+    });
+    expect(await store.readOutbox(lane, 5, 100)).toEqual({
+      records: [record(9, 6)],
+      nextOffset: 7,
+      restsOn: [],
+    });
+    expect(await database.query('select id from processed_commands order by id')).toEqual([
+      { id: 'a' },
+      { id: 'b' },
+    ]);
+    const records =
+      current.dialect === 'sqlite' ? await EmbeddedLog.of(database).read('events', 2, 0) : [];
+    expect(
+      records.map(({ offset, timestampMs, key, value }) => [offset, timestampMs, key, value]),
+    ).toEqual(
+      records.length > 0
+        ? [50, 50, 60].map((timestampMs, offset) => [offset, timestampMs, null, Buffer.from([0])])
+        : [],
     );
   });
 
@@ -73,21 +116,32 @@ describeOnEachDatabase('Migrations', (current) => {
     const database = await Database.open(current.url);
     await database.orm.migrator.up({ to: 'migration-20261126150000' });
     await database.query("insert into processed_commands values ('answered')");
-    const parked = 'insert into parked_commands (id, subjects, behind, position, is_redriven) values (?, ?, ?, ?, ?)';
-    for (const [position, id] of ['failed', 'failed/edited-1-a'].entries()) await database.query(parked, [id, '[]', '[]', position, 1]);
+    const parked =
+      'insert into parked_commands (id, subjects, behind, position, is_redriven) values (?, ?, ?, ?, ?)';
+    for (const [position, id] of ['failed', 'failed/edited-1-a'].entries())
+      await database.query(parked, [id, '[]', '[]', position, 1]);
 
     await database.runMigrations();
-    await database.transaction((sql) => claim(sql, current.dialect, ['/shop\t1', '\tcommands/0/0', 'plain']));
+    await database.transaction((sql) =>
+      claim(sql, current.dialect, ['/shop\t1', '\tcommands/0/0', 'plain']),
+    );
 
-    expect(await database.query('select id, scope from processed_commands where scope = 0')).toEqual([{ id: 'answered', scope: 0 }]);
-    expect(await database.query('select id, identity, replaces from parked_commands order by position')).toEqual([
+    expect(
+      await database.query('select id, scope from processed_commands where scope = 0'),
+    ).toEqual([{ id: 'answered', scope: 0 }]);
+    expect(
+      await database.query('select id, identity, replaces from parked_commands order by position'),
+    ).toEqual([
       { id: 'failed', identity: '', replaces: null },
       { id: 'failed/edited-1-a', identity: '', replaces: '\t\tfailed' },
     ]);
 
     await database.orm.migrator.down({ to: 'migration-20261126200000' });
 
-    const ids = async (table: string) => (await database.query<{ id: string }>(`select id from ${table} order by id`)).map(({ id }) => id);
+    const ids = async (table: string) =>
+      (await database.query<{ id: string }>(`select id from ${table} order by id`)).map(
+        ({ id }) => id,
+      );
     expect(await ids('processed_commands')).toEqual(['1', 'answered', 'plain']);
     expect(await ids('parked_commands')).toEqual(['failed', 'failed/edited-1-a']);
   });
@@ -96,15 +150,18 @@ describeOnEachDatabase('Migrations', (current) => {
     const database = await Database.open(current.url);
     await database.orm.migrator.up({ to: 'migration-20261126210000' });
     const park = (id: string, ...subjects: string[]) =>
-      database.query('insert into parked_commands (id, subjects, behind, position, is_redriven) values (?, ?, ?, 1, 0)', [
-        id,
-        JSON.stringify(subjects),
-        '[]',
-      ]);
+      database.query(
+        'insert into parked_commands (id, subjects, behind, position, is_redriven) values (?, ?, ?, 1, 0)',
+        [id, JSON.stringify(subjects), '[]'],
+      );
     await park('before', 'order:1', 'sku:LAMP');
     await database.runMigrations();
     const indexed = async () =>
-      (await database.query<{ key: string }>(`select id || ' ' || subject as key from parked_subjects order by 1`)).map(({ key }) => key);
+      (
+        await database.query<{ key: string }>(
+          `select id || ' ' || subject as key from parked_subjects order by 1`,
+        )
+      ).map(({ key }) => key);
     await park('after', 'sku:LAMP', 'sku:LAMP');
     expect(await indexed()).toEqual(['after sku:LAMP', 'before order:1', 'before sku:LAMP']);
     await database.query("update parked_commands set id = 'moved' where id = 'before'");
@@ -115,14 +172,18 @@ describeOnEachDatabase('Migrations', (current) => {
   test('keep two parked commands of one identity, which an edit of a former release leaves', async () => {
     const database = await Database.open(current.url);
     await database.orm.migrator.up({ to: 'migration-20261126230000' });
-    const parked = 'insert into parked_commands (id, identity, subjects, behind, position, is_redriven) values (?, ?, ?, ?, ?, 0)';
+    const parked =
+      'insert into parked_commands (id, identity, subjects, behind, position, is_redriven) values (?, ?, ?, ?, ?, 0)';
     const ids = ['failed', 'failed/edited-1-a'];
-    for (const [position, id] of ids.entries()) await database.query(parked, [id, '/shop\tfailed', '["sku:LAMP"]', '[]', position]);
+    for (const [position, id] of ids.entries())
+      await database.query(parked, [id, '/shop\tfailed', '["sku:LAMP"]', '[]', position]);
     const kept = async () => database.query('select id from parked_commands order by position');
 
     await database.runMigrations();
     expect(await kept()).toEqual(ids.map((id) => ({ id })));
-    expect(await database.query('select id from parked_subjects order by id')).toEqual(ids.map((id) => ({ id })));
+    expect(await database.query('select id from parked_subjects order by id')).toEqual(
+      ids.map((id) => ({ id })),
+    );
 
     await database.orm.migrator.down({ to: 'migration-20261127044000' });
     expect(await kept()).toEqual(ids.map((id) => ({ id })));
@@ -130,10 +191,14 @@ describeOnEachDatabase('Migrations', (current) => {
 
   test('of a newer version of the service are refused, with what to do', async () => {
     const database = await current.database();
-    await database.query("insert into mikro_orm_migrations (name, executed_at) values ('migration-29991231000000', current_timestamp)");
+    await database.query(
+      "insert into mikro_orm_migrations (name, executed_at) values ('migration-29991231000000', current_timestamp)",
+    );
     await expect(database.runMigrations()).rejects.toMatchObject({
       code: 'newer-database',
-      message: expect.stringMatching(/newer version of this service \(migration-29991231000000\).*migration:down/),
+      message: expect.stringMatching(
+        /newer version of this service \(migration-29991231000000\).*migration:down/,
+      ),
     });
   });
 
@@ -144,11 +209,14 @@ describeOnEachDatabase('Migrations', (current) => {
       const applied = await database.runMigrations();
       await database.close();
       process.stdout.write(String(applied.length));`;
-    const start = () => promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script]);
+    const start = () =>
+      promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script]);
     const outputs = await Promise.all(Array.from({ length: PROCESSES }, start));
     const applied = outputs.map(({ stdout }) => Number(stdout));
     expect(applied.filter((count) => count > 0)).toHaveLength(1);
     const database = await current.database();
-    expect(await database.query('select * from mikro_orm_migrations')).toHaveLength(Math.max(...applied));
+    expect(await database.query('select * from mikro_orm_migrations')).toHaveLength(
+      Math.max(...applied),
+    );
   });
 });

@@ -1,20 +1,31 @@
 import { expect, test } from 'vitest';
 import { releaseParked } from '../../../src/adapters/database/parked-commands.ts';
 import type { Command } from '../../../src/domain/commands.ts';
-import { allocateOrder, changeBatchQuantity, createBatch, deallocateOrder, handleIn } from '../../support/commands.ts';
+import {
+  allocateOrder,
+  changeBatchQuantity,
+  createBatch,
+  deallocateOrder,
+  handleIn,
+} from '../../support/commands.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
 describeOnEachDatabase('Reading parked commands', (current) => {
   /** What a transaction reads that handles the commands. */
   async function readFor(commands: readonly Command[], willPark = false) {
     const identified = commands.map((command, index) => ({ identity: `/shop\t${index}`, command }));
-    const { commands: found, lastPosition } = await (await current.database()).getSession((session) =>
-      session.readParked(identified, willPark),
+    const { commands: found, lastPosition } = await (await current.database()).getSession(
+      (session) => session.readParked(identified, willPark),
     );
     return [found.map(({ id }) => id), lastPosition];
   }
 
-  async function park(position: number, id: string, subjects: readonly string[], behind: readonly string[] = []) {
+  async function park(
+    position: number,
+    id: string,
+    subjects: readonly string[],
+    behind: readonly string[] = [],
+  ) {
     await (await current.database()).query(
       'insert into parked_commands (id, identity, subjects, behind, position, is_redriven) values (?, ?, ?, ?, ?, 0)',
       [id, id, JSON.stringify(subjects), JSON.stringify(behind), position],
@@ -31,15 +42,25 @@ describeOnEachDatabase('Reading parked commands', (current) => {
     expect(await readFor([allocateOrder('3', 'LAMP')])).toEqual([['lamp'], 2]);
     expect(await readFor([allocateOrder('3', 'TABLE')])).toEqual([[], 0]);
     expect(await readFor([allocateOrder('3', 'TABLE')], true)).toEqual([[], 2]);
-    expect(await readFor([allocateOrder('2', 'TABLE'), createBatch('b', 'LAMP', 1)])).toEqual([['lamp', 'sofa'], 2]);
+    expect(await readFor([allocateOrder('2', 'TABLE'), createBatch('b', 'LAMP', 1)])).toEqual([
+      ['lamp', 'sofa'],
+      2,
+    ]);
   });
 
   test('finds what is about the product of a stored batch, or of a stored order', async () => {
-    await handleIn(await current.database(), createBatch('b', 'LAMP', 10), allocateOrder('1', 'LAMP'));
+    await handleIn(
+      await current.database(),
+      createBatch('b', 'LAMP', 10),
+      allocateOrder('1', 'LAMP'),
+    );
     await park(1, 'lamp', ['order:9', 'sku:LAMP']);
     expect(await readFor([changeBatchQuantity('b', 5)])).toEqual([['lamp'], 1]);
     expect(await readFor([deallocateOrder('1')])).toEqual([['lamp'], 1]);
-    expect(await readFor([changeBatchQuantity('another', 5), deallocateOrder('2')])).toEqual([[], 0]);
+    expect(await readFor([changeBatchQuantity('another', 5), deallocateOrder('2')])).toEqual([
+      [],
+      0,
+    ]);
   });
 
   test('finds what is about the product of a parked batch, and the failed command behind which it waits', async () => {
@@ -47,18 +68,24 @@ describeOnEachDatabase('Reading parked commands', (current) => {
     await park(2, 'chain', ['order:2', 'sku:DESK', 'sku:LAMP'], ['failed']);
     await park(3, 'creation', ['batch:b', 'sku:LAMP'], ['failed']);
     await park(4, 'other', ['order:4', 'sku:SOFA']);
-    expect(await readFor([changeBatchQuantity('b', 5)])).toEqual([['failed', 'chain', 'creation'], 4]);
+    expect(await readFor([changeBatchQuantity('b', 5)])).toEqual([
+      ['failed', 'chain', 'creation'],
+      4,
+    ]);
   });
 
   test('finds a command that comes again, though it was changed and is about something else', async () => {
     await park(1, '0', ['order:1', 'sku:DESK']);
-    await (await current.database()).query("update parked_commands set identity = '' where id = '0'");
+    await (await current.database()).query(
+      "update parked_commands set identity = '' where id = '0'",
+    );
     expect(await readFor([allocateOrder('3', 'LAMP')])).toEqual([['\t\t0'], 1]);
   });
 });
 
 describeOnEachDatabase('Releasing parked commands', (current) => {
-  const release = async () => releaseParked(await current.database(), { redriven: ['sent'], discarded: [], replaced: null });
+  const release = async () =>
+    releaseParked(await current.database(), { redriven: ['sent'], discarded: [], replaced: null });
 
   test('says whether the database knows any of them, also one that was answered since', async () => {
     const database = await current.database();
@@ -70,17 +97,27 @@ describeOnEachDatabase('Releasing parked commands', (current) => {
       `insert into parked_commands (id, subjects, behind, position, is_redriven) values ('sent', '[]', '[]', 1, 0), ('other', '[]', '[]', 2, 0)`,
     );
     expect(await release()).toBe(true);
-    expect(await database.query('select id, is_redriven from parked_commands order by id')).toEqual([
-      { id: 'other', is_redriven: 0 },
-      { id: 'sent', is_redriven: 1 },
-    ]);
+    expect(await database.query('select id, is_redriven from parked_commands order by id')).toEqual(
+      [
+        { id: 'other', is_redriven: 0 },
+        { id: 'sent', is_redriven: 1 },
+      ],
+    );
   });
 
   test('takes back a replacement that was decided before, in favour of what is decided now', async () => {
     const database = await current.database();
-    await database.query(`insert into parked_commands (id, subjects, behind, position, is_redriven) values ('failed', '[]', '[]', 1, 0)`);
-    const ids = async () => (await database.query<{ id: string }>('select id from parked_commands')).map(({ id }) => id);
-    const replace = (by: string) => releaseParked(database, { redriven: ['failed'], discarded: [], replaced: { identity: 'failed', by } });
+    await database.query(
+      `insert into parked_commands (id, subjects, behind, position, is_redriven) values ('failed', '[]', '[]', 1, 0)`,
+    );
+    const ids = async () =>
+      (await database.query<{ id: string }>('select id from parked_commands')).map(({ id }) => id);
+    const replace = (by: string) =>
+      releaseParked(database, {
+        redriven: ['failed'],
+        discarded: [],
+        replaced: { identity: 'failed', by },
+      });
     for (const by of ['failed/edited-1-a', 'failed/edited-1-a', 'failed/edited-1-b']) {
       expect(await replace(by)).toBe(true);
       expect(await ids()).toEqual([by]);

@@ -42,16 +42,22 @@ describe.skipIf(inject('postgresUrl') === null)('Behind PgBouncer in transaction
       const { inTurn } = await import('${MODULES}rebuild-turn.ts');
       const database = await Database.open(process.argv[1]);
       await inTurn(database, new AbortController().signal, () => new Promise(() => console.log('in turn')));`;
-    const child = spawn(process.execPath, ['--input-type=module', '--eval', program, url], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', program, url], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     await once(child.stdout, 'data');
     return child;
   };
 
   it('several processes that migrate at once do it once', async () => {
     const runs = await Promise.all(
-      Array.from({ length: PROCESSES }, () => runCli({ DATABASE_URL: url }, process.cwd(), ['migrate', '--json'])),
+      Array.from({ length: PROCESSES }, () =>
+        runCli({ DATABASE_URL: url }, process.cwd(), ['migrate', '--json']),
+      ),
     );
-    expect(runs.map(({ code, stderr }) => ({ code, stderr }))).toEqual(runs.map(() => ({ code: 0, stderr: '' })));
+    expect(runs.map(({ code, stderr }) => ({ code, stderr }))).toEqual(
+      runs.map(() => ({ code: 0, stderr: '' })),
+    );
     expect(runs.filter(({ stdout }) => JSON.parse(stdout).applied.length > 0)).toHaveLength(1);
   }, 60_000);
 
@@ -68,7 +74,8 @@ describe.skipIf(inject('postgresUrl') === null)('Behind PgBouncer in transaction
       await sql('update counters set n = 2');
     });
     await locked.promise;
-    const update = () => database.transaction((sql) => sql.run('update counters set n = 3')).catch(() => 0);
+    const update = () =>
+      database.transaction((sql) => sql.run('update counters set n = 3')).catch(() => 0);
     await expect.poll(update, { timeout: LOCKED_MS }).toBe(1);
     woken.resolve();
     await expect(asleep).rejects.toThrow(TroubleError);
@@ -79,7 +86,9 @@ describe.skipIf(inject('postgresUrl') === null)('Behind PgBouncer in transaction
     const database = await Database.open(url);
     await database.transaction((sql) => sql('select 1'));
     const shown = await Promise.all(
-      ['lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout'].map((name) => database.query(`show ${name}`)),
+      ['lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout'].map((name) =>
+        database.query(`show ${name}`),
+      ),
     );
     expect(shown.flat().flatMap((row) => Object.values(row as object))).toEqual(['0', '0', '0']);
   });
@@ -98,7 +107,11 @@ describe.skipIf(inject('postgresUrl') === null)('Behind PgBouncer in transaction
     const next = inTurn(database, never, async () => {
       done.push('next');
     });
-    await expect.poll(() => database.query("select 1 from pg_locks where locktype = 'advisory' and not granted")).toHaveLength(1);
+    await expect
+      .poll(() =>
+        database.query("select 1 from pg_locks where locktype = 'advisory' and not granted"),
+      )
+      .toHaveLength(1);
     first.resolve();
     await Promise.all([work, next]);
     expect(done).toEqual(['first', 'next']);
@@ -115,7 +128,9 @@ describe.skipIf(inject('postgresUrl') === null)('Behind PgBouncer in transaction
   it('a process whose turn was taken from it is told', async () => {
     const database = await Database.open(url);
     const turn = inTurn(database, never, async (signal) => {
-      await database.query("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted");
+      await database.query(
+        "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted",
+      );
       await once(signal, 'abort');
       throw signal.reason;
     });
@@ -137,6 +152,8 @@ describe.skipIf(inject('postgresUrl') === null)('Behind PgBouncer in transaction
     const database = await Database.open(url);
     expect(await isUsedByOthers(database)).toBe(true);
     child.kill('SIGKILL');
-    await expect.poll(() => isUsedByOthers(database), { timeout: 30_000, interval: 500 }).toBe(false);
+    await expect
+      .poll(() => isUsedByOthers(database), { timeout: 30_000, interval: 500 })
+      .toBe(false);
   }, 60_000);
 });

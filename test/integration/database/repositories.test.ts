@@ -2,18 +2,33 @@ import { expect, test } from 'vitest';
 import type { Database } from '../../../src/adapters/database/database.ts';
 import { Batch, OrderLine, Product } from '../../../src/domain/model.ts';
 import { TroubleError } from '../../../src/service-layer/unit-of-work.ts';
-import { allocateOrder, changeBatchQuantity, createBatch, deallocateOrder, handleIn, quietBus } from '../../support/commands.ts';
+import {
+  allocateOrder,
+  changeBatchQuantity,
+  createBatch,
+  deallocateOrder,
+  handleIn,
+  quietBus,
+} from '../../support/commands.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
 const MANY_LINES = 5_000;
 const WORKERS = 20;
 
 async function withManyLines(database: Database): Promise<void> {
-  await handleIn(database, createBatch('old', 'CHAIR', MANY_LINES), createBatch('new', 'CHAIR', 100, '2027-01-01'));
-  await handleIn(database, ...Array.from({ length: MANY_LINES }, (_, n) => allocateOrder(`order-${n}`, 'CHAIR')));
+  await handleIn(
+    database,
+    createBatch('old', 'CHAIR', MANY_LINES),
+    createBatch('new', 'CHAIR', 100, '2027-01-01'),
+  );
+  await handleIn(
+    database,
+    ...Array.from({ length: MANY_LINES }, (_, n) => allocateOrder(`order-${n}`, 'CHAIR')),
+  );
 }
 
-const orderids = (batch: Batch | undefined) => [...(batch?.lines ?? [])].map(({ orderid }) => orderid);
+const orderids = (batch: Batch | undefined) =>
+  [...(batch?.lines ?? [])].map(({ orderid }) => orderid);
 
 describeOnEachDatabase('Repositories', (current) => {
   test('give a product back as it was added, with its batches in the order of their creation', async () => {
@@ -35,7 +50,12 @@ describeOnEachDatabase('Repositories', (current) => {
       expect(product).toBeInstanceOf(Product);
       expect(product?.version).toBe(4);
       expect(
-        product?.batches.map(({ reference, eta, quantity, availableQuantity }) => [reference, eta, quantity, availableQuantity]),
+        product?.batches.map(({ reference, eta, quantity, availableQuantity }) => [
+          reference,
+          eta,
+          quantity,
+          availableQuantity,
+        ]),
       ).toEqual([
         ['z', '2027-01-01', 10, 10],
         ['a', null, 10, 7],
@@ -64,7 +84,8 @@ describeOnEachDatabase('Repositories', (current) => {
     const database = await current.database();
     await database.getSession(async ({ batches }) => {
       const batch = new Batch('b', 'CHAIR', 10, '2027-01-01');
-      for (const orderid of ['one', 'two', 'three']) batch.allocate(new OrderLine(orderid, 'CHAIR', 2));
+      for (const orderid of ['one', 'two', 'three'])
+        batch.allocate(new OrderLine(orderid, 'CHAIR', 2));
       batches.add(batch);
     });
     await database.getSession(async ({ batches }) => {
@@ -79,15 +100,21 @@ describeOnEachDatabase('Repositories', (current) => {
       const batch = await batches.get('b');
       expect(orderids(batch ?? undefined)).toEqual(['two', 'three', 'one']);
       expect(batch?.availableQuantity).toBe(3);
-      expect(await orderLines.get({ orderid: 'one', sku: 'CHAIR' })).toEqual(new OrderLine('one', 'CHAIR', 3));
+      expect(await orderLines.get({ orderid: 'one', sku: 'CHAIR' })).toEqual(
+        new OrderLine('one', 'CHAIR', 3),
+      );
     });
   });
 
   test('keep an order line that is not allocated yet', async () => {
     const database = await current.database();
-    await database.getSession(async ({ orderLines }) => orderLines.add(new OrderLine('o', 'CHAIR', 3)));
+    await database.getSession(async ({ orderLines }) =>
+      orderLines.add(new OrderLine('o', 'CHAIR', 3)),
+    );
     await database.getSession(async ({ orderLines }) => {
-      expect(await orderLines.get({ orderid: 'o', sku: 'CHAIR' })).toEqual(new OrderLine('o', 'CHAIR', 3));
+      expect(await orderLines.get({ orderid: 'o', sku: 'CHAIR' })).toEqual(
+        new OrderLine('o', 'CHAIR', 3),
+      );
     });
     await handleIn(database, createBatch('b', 'CHAIR', 10), allocateOrder('o', 'CHAIR', 3));
     expect(await database.query('select * from order_lines')).toHaveLength(1);
@@ -134,7 +161,11 @@ describeOnEachDatabase('Repositories', (current) => {
     const moved = await database.query(
       'select orderid from order_lines join allocations on orderline_id = order_lines.id where batch_id = 2 order by allocations.id',
     );
-    expect(moved).toEqual([{ orderid: 'order-4999' }, { orderid: 'order-4998' }, { orderid: 'order-4997' }]);
+    expect(moved).toEqual([
+      { orderid: 'order-4999' },
+      { orderid: 'order-4998' },
+      { orderid: 'order-4997' },
+    ]);
   });
 
   test('refuse to write over a version that moved since it was loaded', async () => {
@@ -152,11 +183,19 @@ describeOnEachDatabase('Repositories', (current) => {
   test('let exactly one of many workers have the last one', async () => {
     const database = await current.database();
     await handleIn(database, createBatch('b', 'CHAIR', 1));
-    const outcomes = await Promise.all(Array.from({ length: WORKERS }, (_, n) => handleIn(database, allocateOrder(`order-${n}`, 'CHAIR'))));
+    const outcomes = await Promise.all(
+      Array.from({ length: WORKERS }, (_, n) =>
+        handleIn(database, allocateOrder(`order-${n}`, 'CHAIR')),
+      ),
+    );
     const types = outcomes.flat().map(({ type }) => type);
     expect(types.filter((type) => type === 'Allocated')).toHaveLength(1);
     expect(types.filter((type) => type === 'OutOfStock')).toHaveLength(WORKERS - 1);
-    expect(await database.query('select version from products')).toEqual([{ version: 1 + WORKERS }]);
-    expect(await database.query('select allocated_quantity from batches')).toEqual([{ allocated_quantity: 1 }]);
+    expect(await database.query('select version from products')).toEqual([
+      { version: 1 + WORKERS },
+    ]);
+    expect(await database.query('select allocated_quantity from batches')).toEqual([
+      { allocated_quantity: 1 },
+    ]);
   });
 });

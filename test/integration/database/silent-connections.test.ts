@@ -23,154 +23,180 @@ async function waitingFor(database: Database, statement: string): Promise<number
   return rows.length;
 }
 
-describe.skipIf(inject('postgresUrl') === null)('A database whose open connections go silent', () => {
-  let place: Awaited<ReturnType<typeof postgresDatabase>>;
-  let proxy: TcpProxy;
-  let database: Database;
+describe.skipIf(inject('postgresUrl') === null)(
+  'A database whose open connections go silent',
+  () => {
+    let place: Awaited<ReturnType<typeof postgresDatabase>>;
+    let proxy: TcpProxy;
+    let database: Database;
 
-  beforeEach(async () => {
-    place = await postgresDatabase();
-    const url = new URL(place.url);
-    proxy = await TcpProxy.open(Number(url.port));
-    url.hostname = '127.0.0.1';
-    url.port = String(proxy.port);
-    database = await Database.open(url.href, { poolSize: 2 * CONNECTIONS, timeoutMs: TIMEOUT_MS });
-  });
-
-  afterEach(async () => {
-    await database.close();
-    await proxy.close();
-    await place.remove();
-  });
-
-  /** Several connections, all idle in the end. */
-  const fillPool = () => Promise.all(Array.from({ length: CONNECTIONS }, () => database.transaction((sql) => sql('select 1'))));
-
-  it('fails the transaction that waits for an answer, and works again', async () => {
-    const startedMs = performance.now();
-    const hanging = database.transaction(async (sql) => {
-      await sql('select 1');
-      proxy.silence();
-      await sql('select 2');
-    });
-    await expect(hanging).rejects.toThrow(TroubleError);
-    expect(performance.now() - startedMs).toBeLessThan(SLOW_MS);
-    expect(await database.transaction((sql) => sql('select 3 as n'))).toEqual([{ n: 3 }]);
-  });
-
-  it('fails a statement outside of transactions', async () => {
-    await database.query('select 1');
-    proxy.silence();
-    await expect(database.query('select 1')).rejects.toThrow('PostgreSQL has not answered for 2 s');
-    expect(await database.query('select 3 as n')).toEqual([{ n: 3 }]);
-  });
-
-  it('gives all idle connections up at the first time-out', async () => {
-    await fillPool();
-    proxy.silence();
-    await expect(database.query('select 1')).rejects.toThrow(TroubleError);
-    const startedMs = performance.now();
-    for (let times = 0; times < CONNECTIONS; times += 1) await database.query('select 1');
-    expect(performance.now() - startedMs).toBeLessThan(TIMEOUT_MS);
-  });
-
-  it('can be closed', async () => {
-    await fillPool();
-    proxy.silence();
-    const startedMs = performance.now();
-    await database.close();
-    expect(performance.now() - startedMs).toBeLessThan(SLOW_MS);
-  });
-
-  it('frees the rows that the lost transaction has locked', async () => {
-    await database.query('create table counters (id int primary key, n int)');
-    await database.query('insert into counters values (1, 0)');
-    const increase = 'update counters set n = n + 1';
-    const hanging = database.transaction(async (sql) => {
-      await sql(increase);
-      proxy.silence();
-      await sql('select 1');
-    });
-    await expect(hanging).rejects.toThrow(TroubleError);
-    await expect.poll(() => database.transaction((sql) => sql.run(increase)).catch(() => 0), { timeout: SLOW_MS }).toBe(1);
-    expect(await database.query('select n from counters')).toEqual([{ n: 1 }]);
-  });
-
-  it('is told from a slow statement, which the server ends and the connection survives', async () => {
-    const pid = 'select pg_backend_pid() as pid';
-    const [before] = await database.query<{ pid: number }>(pid);
-    await expect(database.transaction((sql) => sql('select pg_sleep(3)'))).rejects.toThrow('statement timeout');
-    expect(await database.query(pid)).toEqual([before]);
-  });
-
-  it('is told from long work, which is not cut', async () => {
-    await asLongWork(async () => {
-      await database.query('select pg_sleep(2.5)');
-      await database.transaction((sql) => sql('select pg_sleep(2.5)'));
-    });
-  });
-
-  it('fails a migration within seconds, and applies it then', async () => {
-    const blocker = await Database.open(place.url);
-    const { promise: isOver, resolve: end } = Promise.withResolvers<void>();
-    try {
-      const { promise: isLocked, resolve: locked } = Promise.withResolvers<void>();
-      // The first migration creates this table too, and waits.
-      const blocking = blocker.transaction(async (sql) => {
-        await sql('set local idle_in_transaction_session_timeout = 0');
-        await sql('create table products (id int)');
-        locked();
-        await isOver;
-        throw new Error('over');
+    beforeEach(async () => {
+      place = await postgresDatabase();
+      const url = new URL(place.url);
+      proxy = await TcpProxy.open(Number(url.port));
+      url.hostname = '127.0.0.1';
+      url.port = String(proxy.port);
+      database = await Database.open(url.href, {
+        poolSize: 2 * CONNECTIONS,
+        timeoutMs: TIMEOUT_MS,
       });
-      const released = expect(blocking).rejects.toThrow('over');
-      await isLocked;
-      const failed = expect(database.runMigrations()).rejects.toThrow(TroubleError);
-      await eventually(async () => expect(await waitingFor(blocker, 'create table')).toBe(1), { withinMs: SLOW_MS });
-      proxy.silence();
-      const startedMs = performance.now();
-      await failed;
-      expect(performance.now() - startedMs).toBeLessThan(LOST_WITHIN_MS);
-      end();
-      await released;
-    } finally {
-      end();
-      await blocker.close();
-    }
-    // The server holds the lost locks until the sessions are ended there.
-    await eventually(async () => expect((await database.runMigrations()).length).toBeGreaterThan(0), { withinMs: LOST_WITHIN_MS });
-  }, 120_000);
-
-  it('fails long work within seconds', async () => {
-    const watcher = await Database.open(place.url);
-    try {
-      const working = database.longWork(() => database.query(`select pg_sleep(60)`));
-      const failed = expect(working).rejects.toThrow(TroubleError);
-      await eventually(async () => expect(await waitingFor(watcher, 'select pg_sleep')).toBe(1), { withinMs: SLOW_MS });
-      proxy.silence();
-      const startedMs = performance.now();
-      await failed;
-      expect(performance.now() - startedMs).toBeLessThan(LOST_WITHIN_MS);
-      await eventually(async () => expect(await waitingFor(watcher, 'select pg_sleep')).toBe(0), { withinMs: SLOW_MS });
-    } finally {
-      await watcher.close();
-    }
-  }, 120_000);
-
-  it('fails the first look of a start on a migrated database within the usual time', async () => {
-    await database.runMigrations();
-    await fillPool();
-    proxy.silence();
-    const startedMs = performance.now();
-    await database.runMigrations().catch(() => database.runMigrations());
-    expect(performance.now() - startedMs).toBeLessThan(SLOW_MS);
-  });
-
-  it('is told from a transaction whose work waits for something else', async () => {
-    await database.transaction(async (sql) => {
-      await sql('select 1');
-      await sleep(2.5 * TIMEOUT_MS);
-      await sql('select 2');
     });
-  });
-});
+
+    afterEach(async () => {
+      await database.close();
+      await proxy.close();
+      await place.remove();
+    });
+
+    /** Several connections, all idle in the end. */
+    const fillPool = () =>
+      Promise.all(
+        Array.from({ length: CONNECTIONS }, () => database.transaction((sql) => sql('select 1'))),
+      );
+
+    it('fails the transaction that waits for an answer, and works again', async () => {
+      const startedMs = performance.now();
+      const hanging = database.transaction(async (sql) => {
+        await sql('select 1');
+        proxy.silence();
+        await sql('select 2');
+      });
+      await expect(hanging).rejects.toThrow(TroubleError);
+      expect(performance.now() - startedMs).toBeLessThan(SLOW_MS);
+      expect(await database.transaction((sql) => sql('select 3 as n'))).toEqual([{ n: 3 }]);
+    });
+
+    it('fails a statement outside of transactions', async () => {
+      await database.query('select 1');
+      proxy.silence();
+      await expect(database.query('select 1')).rejects.toThrow(
+        'PostgreSQL has not answered for 2 s',
+      );
+      expect(await database.query('select 3 as n')).toEqual([{ n: 3 }]);
+    });
+
+    it('gives all idle connections up at the first time-out', async () => {
+      await fillPool();
+      proxy.silence();
+      await expect(database.query('select 1')).rejects.toThrow(TroubleError);
+      const startedMs = performance.now();
+      for (let times = 0; times < CONNECTIONS; times += 1) await database.query('select 1');
+      expect(performance.now() - startedMs).toBeLessThan(TIMEOUT_MS);
+    });
+
+    it('can be closed', async () => {
+      await fillPool();
+      proxy.silence();
+      const startedMs = performance.now();
+      await database.close();
+      expect(performance.now() - startedMs).toBeLessThan(SLOW_MS);
+    });
+
+    it('frees the rows that the lost transaction has locked', async () => {
+      await database.query('create table counters (id int primary key, n int)');
+      await database.query('insert into counters values (1, 0)');
+      const increase = 'update counters set n = n + 1';
+      const hanging = database.transaction(async (sql) => {
+        await sql(increase);
+        proxy.silence();
+        await sql('select 1');
+      });
+      await expect(hanging).rejects.toThrow(TroubleError);
+      await expect
+        .poll(() => database.transaction((sql) => sql.run(increase)).catch(() => 0), {
+          timeout: SLOW_MS,
+        })
+        .toBe(1);
+      expect(await database.query('select n from counters')).toEqual([{ n: 1 }]);
+    });
+
+    it('is told from a slow statement, which the server ends and the connection survives', async () => {
+      const pid = 'select pg_backend_pid() as pid';
+      const [before] = await database.query<{ pid: number }>(pid);
+      await expect(database.transaction((sql) => sql('select pg_sleep(3)'))).rejects.toThrow(
+        'statement timeout',
+      );
+      expect(await database.query(pid)).toEqual([before]);
+    });
+
+    it('is told from long work, which is not cut', async () => {
+      await asLongWork(async () => {
+        await database.query('select pg_sleep(2.5)');
+        await database.transaction((sql) => sql('select pg_sleep(2.5)'));
+      });
+    });
+
+    it('fails a migration within seconds, and applies it then', async () => {
+      const blocker = await Database.open(place.url);
+      const { promise: isOver, resolve: end } = Promise.withResolvers<void>();
+      try {
+        const { promise: isLocked, resolve: locked } = Promise.withResolvers<void>();
+        // The first migration creates this table too, and waits.
+        const blocking = blocker.transaction(async (sql) => {
+          await sql('set local idle_in_transaction_session_timeout = 0');
+          await sql('create table products (id int)');
+          locked();
+          await isOver;
+          throw new Error('over');
+        });
+        const released = expect(blocking).rejects.toThrow('over');
+        await isLocked;
+        const failed = expect(database.runMigrations()).rejects.toThrow(TroubleError);
+        await eventually(async () => expect(await waitingFor(blocker, 'create table')).toBe(1), {
+          withinMs: SLOW_MS,
+        });
+        proxy.silence();
+        const startedMs = performance.now();
+        await failed;
+        expect(performance.now() - startedMs).toBeLessThan(LOST_WITHIN_MS);
+        end();
+        await released;
+      } finally {
+        end();
+        await blocker.close();
+      }
+      // The server holds the lost locks until the sessions are ended there.
+      await eventually(
+        async () => expect((await database.runMigrations()).length).toBeGreaterThan(0),
+        { withinMs: LOST_WITHIN_MS },
+      );
+    }, 120_000);
+
+    it('fails long work within seconds', async () => {
+      const watcher = await Database.open(place.url);
+      try {
+        const working = database.longWork(() => database.query(`select pg_sleep(60)`));
+        const failed = expect(working).rejects.toThrow(TroubleError);
+        await eventually(async () => expect(await waitingFor(watcher, 'select pg_sleep')).toBe(1), {
+          withinMs: SLOW_MS,
+        });
+        proxy.silence();
+        const startedMs = performance.now();
+        await failed;
+        expect(performance.now() - startedMs).toBeLessThan(LOST_WITHIN_MS);
+        await eventually(async () => expect(await waitingFor(watcher, 'select pg_sleep')).toBe(0), {
+          withinMs: SLOW_MS,
+        });
+      } finally {
+        await watcher.close();
+      }
+    }, 120_000);
+
+    it('fails the first look of a start on a migrated database within the usual time', async () => {
+      await database.runMigrations();
+      await fillPool();
+      proxy.silence();
+      const startedMs = performance.now();
+      await database.runMigrations().catch(() => database.runMigrations());
+      expect(performance.now() - startedMs).toBeLessThan(SLOW_MS);
+    });
+
+    it('is told from a transaction whose work waits for something else', async () => {
+      await database.transaction(async (sql) => {
+        await sql('select 1');
+        await sleep(2.5 * TIMEOUT_MS);
+        await sql('select 2');
+      });
+    });
+  },
+);

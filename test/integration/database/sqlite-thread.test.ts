@@ -6,10 +6,13 @@ import { expect, it, onTestFinished } from 'vitest';
 import { BEGIN, sqliteThreadDialect } from '../../../src/adapters/database/sqlite-thread.ts';
 
 async function openDatabase(file = ':memory:') {
-  const database = new Kysely<never>({ dialect: sqliteThreadDialect({ file, busyTimeoutMs: 500 }) });
+  const database = new Kysely<never>({
+    dialect: sqliteThreadDialect({ file, busyTimeoutMs: 500 }),
+  });
   onTestFinished(() => database.destroy());
   const connection = await database.getExecutor().provideConnection(async (each) => each);
-  const run = (text: string) => connection.executeQuery(sql.raw(text).compile(database)).then(({ rows }) => rows);
+  const run = (text: string) =>
+    connection.executeQuery(sql.raw(text).compile(database)).then(({ rows }) => rows);
   return { run, connection, database };
 }
 
@@ -35,7 +38,12 @@ it('what is sent after a statement that fails in a transaction does nothing, unt
     run('insert into numbers values (2)'),
     run('commit'),
   ]);
-  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'rejected']);
+  expect(outcomes.map(({ status }) => status)).toEqual([
+    'fulfilled',
+    'rejected',
+    'rejected',
+    'rejected',
+  ]);
   await run('rollback').catch(() => {});
   expect(await run('select n from numbers')).toEqual([]);
 });
@@ -61,13 +69,18 @@ it('an error keeps the code that SQLite gave it', async () => {
   const { run } = await openDatabase();
   await run('create table numbers (n int unique)');
   await run('insert into numbers values (1)');
-  await expect(run('insert into numbers values (1)')).rejects.toMatchObject({ code: 'SQLITE_CONSTRAINT_UNIQUE' });
+  await expect(run('insert into numbers values (1)')).rejects.toMatchObject({
+    code: 'SQLITE_CONSTRAINT_UNIQUE',
+  });
 });
 
 it('bytes go in and come out as they are, also those that are a part of a larger buffer', async () => {
   const { connection } = await openDatabase();
   const bytes = Buffer.from('before|these|after').subarray(7, 12);
-  const { rows } = await connection.executeQuery({ sql: 'select ? as bytes', parameters: [bytes] } as never);
+  const { rows } = await connection.executeQuery({
+    sql: 'select ? as bytes',
+    parameters: [bytes],
+  } as never);
   expect(rows).toEqual([{ bytes: Buffer.from('these') }]);
   expect(bytes.toString()).toBe('these');
 });

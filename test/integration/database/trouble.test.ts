@@ -21,7 +21,9 @@ describeOnEachDatabase('Trouble', (current) => {
   test('is a unique violation: another lane was faster', async () => {
     const database = await current.database();
     await database.query(INSERT, ['a', 1]);
-    await expect(database.transaction((sql) => sql(INSERT, ['a', 1]))).rejects.toThrow(TroubleError);
+    await expect(database.transaction((sql) => sql(INSERT, ['a', 1]))).rejects.toThrow(
+      TroubleError,
+    );
     await expect(database.query(INSERT, ['a', 1])).rejects.toThrow(TroubleError);
     expect(await isUsable(database)).toBe(true);
   });
@@ -30,7 +32,10 @@ describeOnEachDatabase('Trouble', (current) => {
     ['an unknown table', 'select * from no_such_table'],
     ['a syntax error', 'selec 1'],
     ['a missing value', "insert into log_producers (transactional_id, epoch) values ('a', null)"],
-    ['more columns than a table can have', `create table wide (${Array.from({ length: 2_001 }, (_, n) => `c${n} int`).join(', ')})`],
+    [
+      'more columns than a table can have',
+      `create table wide (${Array.from({ length: 2_001 }, (_, n) => `c${n} int`).join(', ')})`,
+    ],
     ['a broken reference', 'insert into allocations (batch_id, orderline_id) values (1, 1)'],
   ])('is not %s: that would come again', async (_, statement) => {
     const database = await current.database();
@@ -44,7 +49,9 @@ describeOnEachDatabase('Trouble', (current) => {
     const database = await current.database();
     const unlock = await lockFromAnotherProcess(current.url.replace('sqlite:///', ''));
     for (let round = 0; round < 2; round++) {
-      const error = await database.transaction((sql) => sql(INSERT, ['a', 1])).catch((error) => error);
+      const error = await database
+        .transaction((sql) => sql(INSERT, ['a', 1]))
+        .catch((error) => error);
       expect(error).toBeInstanceOf(TroubleError);
       expect(error.cause).toMatchObject({ code: 'SQLITE_BUSY' });
     }
@@ -85,7 +92,8 @@ describeOnEachDatabase('Trouble', (current) => {
 
   onPostgres('is a connection that died while nobody used it, and passes', async () => {
     const database = await current.database();
-    const others = 'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()';
+    const others =
+      'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()';
     for (let round = 0; round < ROUNDS; round++) {
       const uses = [1, 2, 3].map(() => database.transaction((sql) => sql('select 1')));
       for (const use of await Promise.allSettled([...uses, database.query(others)])) {
@@ -95,46 +103,56 @@ describeOnEachDatabase('Trouble', (current) => {
     await expect.poll(() => isUsable(database).catch(() => false)).toBe(true);
   });
 
-  onPostgres('is a transaction whose process has slept amid it: others do not wait for it for ever', async () => {
-    const database = await current.database();
-    await database.query(INSERT, ['a', 1]);
-    const locked = Promise.withResolvers<void>();
-    const woken = Promise.withResolvers<void>();
-    const asleep = database.transaction(async (sql) => {
-      await sql('update log_producers set epoch = 2');
-      locked.resolve();
-      await woken.promise;
-      await sql('update log_producers set epoch = 3');
-    });
-    await locked.promise;
-    await database.query('update log_producers set epoch = 4');
-    woken.resolve();
-    await expect(asleep).rejects.toThrow(TroubleError);
-    expect(await database.query('select epoch from log_producers')).toEqual([{ epoch: 4 }]);
-    expect(await isUsable(database)).toBe(true);
-  });
+  onPostgres(
+    'is a transaction whose process has slept amid it: others do not wait for it for ever',
+    async () => {
+      const database = await current.database();
+      await database.query(INSERT, ['a', 1]);
+      const locked = Promise.withResolvers<void>();
+      const woken = Promise.withResolvers<void>();
+      const asleep = database.transaction(async (sql) => {
+        await sql('update log_producers set epoch = 2');
+        locked.resolve();
+        await woken.promise;
+        await sql('update log_producers set epoch = 3');
+      });
+      await locked.promise;
+      await database.query('update log_producers set epoch = 4');
+      woken.resolve();
+      await expect(asleep).rejects.toThrow(TroubleError);
+      expect(await database.query('select epoch from log_producers')).toEqual([{ epoch: 4 }]);
+      expect(await isUsable(database)).toBe(true);
+    },
+  );
 
-  onPostgres('is a transaction that waits for a sleeping one: it lets go of what it has, before that one loses its own', async () => {
-    const database = await current.database();
-    await database.query(INSERT, ['a', 1]);
-    await database.query(INSERT, ['b', 1]);
-    const update = 'update log_producers set epoch = epoch + 1 where transactional_id = ?';
-    const hasLocked = Promise.withResolvers<void>();
-    const woken = Promise.withResolvers<void>();
-    const asleep = database.transaction(async (sql) => {
-      await sql(update, ['a']);
-      hasLocked.resolve();
-      await woken.promise;
-    });
-    await hasLocked.promise;
-    const waiting = database.transaction((sql) => Promise.all([sql(update, ['b']), sql(update, ['a'])]));
-    await expect(waiting).rejects.toThrow(TroubleError);
-    await database.query(update, ['b']);
-    woken.resolve();
-    await asleep;
-    expect(await database.query('select epoch from log_producers order by transactional_id')).toEqual([{ epoch: 2 }, { epoch: 2 }]);
-    expect(await isUsable(database)).toBe(true);
-  });
+  onPostgres(
+    'is a transaction that waits for a sleeping one: it lets go of what it has, before that one loses its own',
+    async () => {
+      const database = await current.database();
+      await database.query(INSERT, ['a', 1]);
+      await database.query(INSERT, ['b', 1]);
+      const update = 'update log_producers set epoch = epoch + 1 where transactional_id = ?';
+      const hasLocked = Promise.withResolvers<void>();
+      const woken = Promise.withResolvers<void>();
+      const asleep = database.transaction(async (sql) => {
+        await sql(update, ['a']);
+        hasLocked.resolve();
+        await woken.promise;
+      });
+      await hasLocked.promise;
+      const waiting = database.transaction((sql) =>
+        Promise.all([sql(update, ['b']), sql(update, ['a'])]),
+      );
+      await expect(waiting).rejects.toThrow(TroubleError);
+      await database.query(update, ['b']);
+      woken.resolve();
+      await asleep;
+      expect(
+        await database.query('select epoch from log_producers order by transactional_id'),
+      ).toEqual([{ epoch: 2 }, { epoch: 2 }]);
+      expect(await isUsable(database)).toBe(true);
+    },
+  );
 
   onPostgres('is a deadlock', async () => {
     const database = await current.database();
@@ -151,6 +169,7 @@ describeOnEachDatabase('Trouble', (current) => {
       });
     const outcomes = await Promise.allSettled([lock('a', 'b'), lock('b', 'a')]);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-    for (const outcome of outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(TroubleError);
+    for (const outcome of outcomes)
+      if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(TroubleError);
   });
 });

@@ -50,7 +50,8 @@ describeOnEachDatabase('A rebuild with letters that had no room', (current) => {
     });
     const broker: Pick<Broker, 'offsetRanges' | 'read'> = {
       offsetRanges: async () => [{ partition: 0, beginning: 0, end: records.length }],
-      read: async (_topic, _ranges, take) => void (await take({ partition: 0, records, nextOffset: records.length })),
+      read: async (_topic, _ranges, take) =>
+        void (await take({ partition: 0, records, nextOffset: records.length })),
     };
     return broker as Broker;
   }
@@ -71,18 +72,44 @@ describeOnEachDatabase('A rebuild with letters that had no room', (current) => {
       allocateOrder('o', 'SOFA'),
     );
     const parked = await rebuilt([
-      { id: 'failed', data: { type: 'AllocateOrder', orderid: 'p', sku: 'LAMP', qty: 1 }, skus: ['LAMP'] },
-      { id: 'other', data: { type: 'AllocateOrder', orderid: 'q', sku: 'DESK', qty: 1 }, skus: ['DESK'] },
+      {
+        id: 'failed',
+        data: { type: 'AllocateOrder', orderid: 'p', sku: 'LAMP', qty: 1 },
+        skus: ['LAMP'],
+      },
+      {
+        id: 'other',
+        data: { type: 'AllocateOrder', orderid: 'q', sku: 'DESK', qty: 1 },
+        skus: ['DESK'],
+      },
       { id: 'cut', data: { type: 'DeallocateOrder', orderid: 'o' }, skus: MANY, behind: MANY },
-      { id: 'products', data: { type: 'ChangeBatchQuantity', reference: 'c', quantity: 1 }, skus: MANY, behind: ['cut'] },
+      {
+        id: 'products',
+        data: { type: 'ChangeBatchQuantity', reference: 'c', quantity: 1 },
+        skus: MANY,
+        behind: ['cut'],
+      },
     ]);
-    const [, , cut, products] = parked.map((each) => ({ ...each, subjects: each.subjects.toSorted() }));
-    expect(cut).toMatchObject({ id: 'cut', subjects: ['order:o', 'sku:LAMP', 'sku:SOFA'], behind: ['failed'] });
-    expect(products).toMatchObject({ id: 'products', subjects: ['batch:c', 'sku:SOFA'], behind: ['cut'] });
+    const [, , cut, products] = parked.map((each) => ({
+      ...each,
+      subjects: each.subjects.toSorted(),
+    }));
+    expect(cut).toMatchObject({
+      id: 'cut',
+      subjects: ['order:o', 'sku:LAMP', 'sku:SOFA'],
+      behind: ['failed'],
+    });
+    expect(products).toMatchObject({
+      id: 'products',
+      subjects: ['batch:c', 'sku:SOFA'],
+      behind: ['cut'],
+    });
   });
 
   test('is refused in words where the command is not in its letter either', async () => {
     const data = { type: 'DeallocateOrder', orderid: 'o', padding: 'x'.repeat(MAX_BYTES) };
-    await expect(rebuilt([{ id: 'cut', data, skus: MANY, behind: MANY }])).rejects.toThrow(/dead\/0\/0.*commands\/0\/0.*discard/);
+    await expect(rebuilt([{ id: 'cut', data, skus: MANY, behind: MANY }])).rejects.toThrow(
+      /dead\/0\/0.*commands\/0\/0.*discard/,
+    );
   });
 });

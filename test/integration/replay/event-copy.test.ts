@@ -16,43 +16,82 @@ describeOnEachBroker('copying past events', (environment) => {
     await running.send(batch('lamp-1', 'LAMP'), batch('sofa-1', 'SOFA'));
     await running.idle();
     await running.send(
-      { type: 'AllocateOrder', id: 'both', orderid: 'both', lines: ['LAMP', 'SOFA'].map((sku) => ({ sku, qty: 1 })) },
+      {
+        type: 'AllocateOrder',
+        id: 'both',
+        orderid: 'both',
+        lines: ['LAMP', 'SOFA'].map((sku) => ({ sku, qty: 1 })),
+      },
       ...Array.from({ length: LAMPS }, (_, index) => order(`o${index}`, 'LAMP')),
       order('o-sofa', 'SOFA'),
       order('o-none', 'DESK'),
     );
     await running.idle();
-    await running.service.broker.publish(running.config.eventsTopic, [{ key: 'LAMP', value: 'hello', headers: {} }]);
+    await running.service.broker.publish(running.config.eventsTopic, [
+      { key: 'LAMP', value: 'hello', headers: {} },
+    ]);
   });
 
   afterAll(() => running[Symbol.asyncDispose]());
 
   beforeEach(async () => {
     target = `copies-${crypto.randomUUID().slice(0, 8)}`;
-    await running.service.broker.ensureTopics([{ name: target, partitions: 3, maxMessageBytes: 1_000_000 }], true);
+    await running.service.broker.ensureTopics(
+      [{ name: target, partitions: 3, maxMessageBytes: 1_000_000 }],
+      true,
+    );
   });
 
-  const batch = (reference: string, sku: string) => ({ type: 'CreateBatch', id: reference, reference, sku, quantity: 5_000, eta: null });
-  const order = (orderid: string, sku: string) => ({ type: 'AllocateOrder', id: orderid, orderid, sku, qty: 1 });
-  const begin = async (selection: Partial<EventSelection> = {}, resume: ReadonlyMap<number, number> | null = null) => {
+  const batch = (reference: string, sku: string) => ({
+    type: 'CreateBatch',
+    id: reference,
+    reference,
+    sku,
+    quantity: 5_000,
+    eta: null,
+  });
+  const order = (orderid: string, sku: string) => ({
+    type: 'AllocateOrder',
+    id: orderid,
+    orderid,
+    sku,
+    qty: 1,
+  });
+  const begin = async (
+    selection: Partial<EventSelection> = {},
+    resume: ReadonlyMap<number, number> | null = null,
+  ) => {
     const { broker } = running.service;
-    return new EventCopy(broker, await planEventCopy(broker, running.config, target, { ...everything, ...selection }, resume));
+    return new EventCopy(
+      broker,
+      await planEventCopy(broker, running.config, target, { ...everything, ...selection }, resume),
+    );
   };
   const recordsOf = async (topic: string) => {
     const { broker } = running.service;
     const records: ReceivedRecord[] = [];
-    await broker.read(topic, await broker.offsetRanges(topic), async (delivery) => void records.push(...delivery.records));
+    await broker.read(
+      topic,
+      await broker.offsetRanges(topic),
+      async (delivery) => void records.push(...delivery.records),
+    );
     return records;
   };
-  const events = async () => (await recordsOf(running.config.eventsTopic)).filter(({ headers }) => headers.ce_id);
+  const events = async () =>
+    (await recordsOf(running.config.eventsTopic)).filter(({ headers }) => headers.ce_id);
   const plain = ({ key, value, headers }: LogRecord) => ({
     key: String(key),
     value: String(value),
-    headers: Object.fromEntries(Object.entries(headers).map(([name, each]) => [name, String(each)])),
+    headers: Object.fromEntries(
+      Object.entries(headers).map(([name, each]) => [name, String(each)]),
+    ),
   });
-  const byKey = (records: readonly LogRecord[]) => Object.fromEntries(Map.groupBy(records.map(plain), ({ key }) => key));
-  const marked = (records: readonly LogRecord[]) => records.map((each) => ({ ...each, headers: { ...each.headers, ce_replay: 'true' } }));
-  const group = () => running.service.broker.committedOffsets(running.config.groupId, running.config.commandsTopic);
+  const byKey = (records: readonly LogRecord[]) =>
+    Object.fromEntries(Map.groupBy(records.map(plain), ({ key }) => key));
+  const marked = (records: readonly LogRecord[]) =>
+    records.map((each) => ({ ...each, headers: { ...each.headers, ce_replay: 'true' } }));
+  const group = () =>
+    running.service.broker.committedOffsets(running.config.groupId, running.config.commandsTopic);
 
   it('leaves them as they are, marked, each key in its order, and passes over what is none', async () => {
     const before = await group();
@@ -84,7 +123,9 @@ describeOnEachBroker('copying past events', (environment) => {
   });
 
   it('sends what was chosen by type and product, a composite whole when one of its events is', async () => {
-    expect(await (await begin({ type: 'Allocated', sku: 'SOFA' })).run(watch)).toMatchObject({ sent: 2 });
+    expect(await (await begin({ type: 'Allocated', sku: 'SOFA' })).run(watch)).toMatchObject({
+      sent: 2,
+    });
     const ids = (await recordsOf(target)).map(({ headers }) => String(headers.ce_causationid));
     expect(ids.toSorted()).toEqual(['both', 'o-sofa']);
     expect(await (await begin({ type: 'OutOfStock' })).run(watch)).toMatchObject({ sent: 0 });
@@ -94,11 +135,19 @@ describeOnEachBroker('copying past events', (environment) => {
   it('sends what lies between two offsets, or two moments', async () => {
     const all = await events();
     const within = all.filter(({ offset }) => offset >= 1 && offset < 4).length;
-    expect(await (await begin({ from: { offset: 1 }, to: { offset: 4 } })).run(watch)).toMatchObject({ read: within, sent: within });
-    const timeMs = all.find(({ headers }) => String(headers.ce_causationid) === 'o-sofa')?.timestampMs ?? 0;
+    expect(
+      await (await begin({ from: { offset: 1 }, to: { offset: 4 } })).run(watch),
+    ).toMatchObject({ read: within, sent: within });
+    const timeMs =
+      all.find(({ headers }) => String(headers.ce_causationid) === 'o-sofa')?.timestampMs ?? 0;
     const later = all.filter(({ timestampMs }) => timestampMs >= timeMs).length;
-    expect(await (await begin({ from: { timeMs } })).run(watch)).toMatchObject({ sent: later, skipped: { earlier: all.length - later } });
-    expect(await (await begin({ to: { timeMs } })).run(watch)).toMatchObject({ sent: all.length - later });
+    expect(await (await begin({ from: { timeMs } })).run(watch)).toMatchObject({
+      sent: later,
+      skipped: { earlier: all.length - later },
+    });
+    expect(await (await begin({ to: { timeMs } })).run(watch)).toMatchObject({
+      sent: all.length - later,
+    });
   });
 
   it('says from the command line what it will do, does it with --execute, and says what it did', async () => {
@@ -126,7 +175,10 @@ describeOnEachBroker('copying past events', (environment) => {
       expect(stderr).toMatch(/^error: .*\n$/);
       return [code, stderr];
     };
-    expect(await refusal('--to-topic', 'nowhere')).toEqual([1, expect.stringContaining('There is no topic nowhere. ')]);
+    expect(await refusal('--to-topic', 'nowhere')).toEqual([
+      1,
+      expect.stringContaining('There is no topic nowhere. '),
+    ]);
     const { commandsTopic, eventsTopic, deadLettersTopic } = running.config;
     for (const own of [commandsTopic, deadLettersTopic]) {
       const planning = planEventCopy(running.service.broker, running.config, own, everything, null);
@@ -136,8 +188,17 @@ describeOnEachBroker('copying past events', (environment) => {
       1,
       expect.stringContaining(`${eventsTopic} is a topic of the service itself`),
     ]);
-    expect(await refusal('--to-topic', target, '--type', 'Sold')).toEqual([2, expect.stringContaining('Sold is no event')]);
-    expect(await refusal('--to-topic', target, '--resume', 'there')).toEqual([2, expect.stringContaining('--resume there is none')]);
-    expect(await refusal('--to-topic', target, '--resume', '9/0')).toEqual([1, expect.stringContaining('has no partition 9')]);
+    expect(await refusal('--to-topic', target, '--type', 'Sold')).toEqual([
+      2,
+      expect.stringContaining('Sold is no event'),
+    ]);
+    expect(await refusal('--to-topic', target, '--resume', 'there')).toEqual([
+      2,
+      expect.stringContaining('--resume there is none'),
+    ]);
+    expect(await refusal('--to-topic', target, '--resume', '9/0')).toEqual([
+      1,
+      expect.stringContaining('has no partition 9'),
+    ]);
   }, 60_000);
 });

@@ -25,8 +25,16 @@ describe('an events topic with records that are not as this service wrote them',
 
   beforeAll(async () => {
     running = await RunningService.start({ KAFKA_BROKERS: '' });
-    await running.send({ type: 'CreateBatch', id: 'b', reference: 'lamp-1', sku: 'LAMP', quantity: 10, eta: null });
-    for (const orderid of ['o1', 'o2']) await running.send({ type: 'AllocateOrder', id: orderid, orderid, sku: 'LAMP', qty: 2 });
+    await running.send({
+      type: 'CreateBatch',
+      id: 'b',
+      reference: 'lamp-1',
+      sku: 'LAMP',
+      quantity: 10,
+      eta: null,
+    });
+    for (const orderid of ['o1', 'o2'])
+      await running.send({ type: 'AllocateOrder', id: orderid, orderid, sku: 'LAMP', qty: 2 });
     await running.idle();
     await eventually(() => expect(running.events).toHaveLength(3));
   }, 60_000);
@@ -48,8 +56,14 @@ describe('an events topic with records that are not as this service wrote them',
   /** The events in a topic of one partition, in their order, changed. */
   const eventsIn = async (change: (events: LogRecord[]) => LogRecord[]) => {
     const name = `events-${crypto.randomUUID().slice(0, 8)}`;
-    await running.service.broker.ensureTopics([{ name, partitions: 1, maxMessageBytes: 1_000_000 }], true);
-    await running.service.broker.publish(name, change(running.events.map(({ key, value, headers }) => ({ key, value, headers }))));
+    await running.service.broker.ensureTopics(
+      [{ name, partitions: 1, maxMessageBytes: 1_000_000 }],
+      true,
+    );
+    await running.service.broker.publish(
+      name,
+      change(running.events.map(({ key, value, headers }) => ({ key, value, headers }))),
+    );
     return name;
   };
   const rebuild = async (eventsTopic: string, skipForeign = false) => {
@@ -62,12 +76,27 @@ describe('an events topic with records that are not as this service wrote them',
   };
   const check = async (of: Database, eventsTopic: string, skipForeign = false) => {
     const { commandsTopic, groupId: group } = running.config;
-    return verify(of, running.service.broker, { eventsTopic, commandsTopic, group, skipForeign }, watch);
+    return verify(
+      of,
+      running.service.broker,
+      { eventsTopic, commandsTopic, group, skipForeign },
+      watch,
+    );
   };
   const answers = async () => (await database.query('select * from processed_commands')).length;
-  const withHeaders = (record: LogRecord | undefined, headers: Record<string, string | undefined>, value?: string): LogRecord => {
-    const all = Object.entries({ ...record?.headers, ...headers }).filter(([, text]) => text !== undefined);
-    return { key: record?.key ?? null, value: value ?? record?.value ?? null, headers: Object.fromEntries(all) as LogRecord['headers'] };
+  const withHeaders = (
+    record: LogRecord | undefined,
+    headers: Record<string, string | undefined>,
+    value?: string,
+  ): LogRecord => {
+    const all = Object.entries({ ...record?.headers, ...headers }).filter(
+      ([, text]) => text !== undefined,
+    );
+    return {
+      key: record?.key ?? null,
+      value: value ?? record?.value ?? null,
+      headers: Object.fromEntries(all) as LogRecord['headers'],
+    };
   };
 
   describe('some of others', () => {
@@ -75,51 +104,88 @@ describe('an events topic with records that are not as this service wrote them',
       'that is no event at all': () => hello,
       'without a source': (event) => withHeaders(event, { ce_source: undefined }),
       'of another source, with our id': (event) => withHeaders(event, { ce_source: '/shipping' }),
-      'of our source, with an id that is no place': (event) => withHeaders(event, { ce_id: 'a-test', ce_type: 'Probe' }),
+      'of our source, with an id that is no place': (event) =>
+        withHeaders(event, { ce_id: 'a-test', ce_type: 'Probe' }),
       'without a value': () => ({ key: null, value: null, headers: {} }),
     };
 
-    it.each(Object.entries(foreign))('the rebuild skips one when it is told to: %s', async (_, make) => {
-      const eventsTopic = await eventsIn((events) => [make(events[0]), ...events]);
-      await expect(rebuild(eventsTopic)).rejects.toThrow(`${eventsTopic}/0/0 is no event of this service: `);
-      expect(await answers()).toBe(0);
-      expect(await rebuild(eventsTopic, true)).toMatchObject({ applied: 3, foreign: { count: 1, first: [`${eventsTopic}/0/0`] } });
-      expect(await answers()).toBe(3);
-    });
+    it.each(Object.entries(foreign))(
+      'the rebuild skips one when it is told to: %s',
+      async (_, make) => {
+        const eventsTopic = await eventsIn((events) => [make(events[0]), ...events]);
+        await expect(rebuild(eventsTopic)).rejects.toThrow(
+          `${eventsTopic}/0/0 is no event of this service: `,
+        );
+        expect(await answers()).toBe(0);
+        expect(await rebuild(eventsTopic, true)).toMatchObject({
+          applied: 3,
+          foreign: { count: 1, first: [`${eventsTopic}/0/0`] },
+        });
+        expect(await answers()).toBe(3);
+      },
+    );
 
     it('the rebuild counts all of them, and names the places of the first three', async () => {
-      const eventsTopic = await eventsIn((events) => [...Array.from({ length: 4 }, () => hello), ...events]);
+      const eventsTopic = await eventsIn((events) => [
+        ...Array.from({ length: 4 }, () => hello),
+        ...events,
+      ]);
       const first = [0, 1, 2].map((offset) => `${eventsTopic}/0/${offset}`);
       expect((await rebuild(eventsTopic, true)).foreign).toEqual({ count: 4, first });
     });
 
     it('an interrupted rebuild goes on with what is decided later', async () => {
       const eventsTopic = await eventsIn((events) => [...events, hello]);
-      const plan = await planRebuild(running.service.broker, { ...running.config, eventsTopic }, { until: null, fromCopy: false });
+      const plan = await planRebuild(
+        running.service.broker,
+        { ...running.config, eventsTopic },
+        { until: null, fromCopy: false },
+      );
       const interruption = new AbortController();
       interruption.abort(new Error('Ctrl-C'));
       await expect(
-        (await Rebuild.into(database, running.service.broker, plan)).run({ ...watch, signal: interruption.signal }),
+        (await Rebuild.into(database, running.service.broker, plan)).run({
+          ...watch,
+          signal: interruption.signal,
+        }),
       ).rejects.toThrow('Ctrl-C');
       expect(await rebuild(eventsTopic, true)).toMatchObject({ applied: 3, foreign: { count: 1 } });
     });
 
     it('the refusal names the command, which then skips them', async () => {
       await using other = await RunningService.start({ KAFKA_BROKERS: '' });
-      await other.send({ type: 'CreateBatch', id: 'b', reference: 'lamp-1', sku: 'LAMP', quantity: 10, eta: null });
+      await other.send({
+        type: 'CreateBatch',
+        id: 'b',
+        reference: 'lamp-1',
+        sku: 'LAMP',
+        quantity: 10,
+        eta: null,
+      });
       await other.idle();
       await other.service.broker.publish(other.config.eventsTopic, [hello]);
       const args = ['replay', 'rebuild', '--into', urlOf('by-hand'), '--execute'];
       const refused = await other.cli(...args);
-      expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining(`npx allocation ${args.join(' ')} --skip-foreign\n`) });
+      expect(refused).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining(`npx allocation ${args.join(' ')} --skip-foreign\n`),
+      });
       expect(await other.cli(...args, '--skip-foreign')).toMatchObject({
         code: 0,
         stdout: expect.stringMatching(/Skipped of others: 1 \(events-\w+\/\d\/\d\)/),
       });
       const what = ['replay', 'commands', '--execute'];
-      expect((await other.cli(...what)).stderr).toContain(`npx allocation ${what.join(' ')} --skip-foreign\n`);
-      expect(await other.cli(...what, '--skip-foreign')).toMatchObject({ code: 0, stdout: expect.stringContaining('of others: 1 (') });
-      expect(await other.cli('replay', 'verify')).toMatchObject({ code: 1, stdout: expect.stringContaining('foreign-record') });
+      expect((await other.cli(...what)).stderr).toContain(
+        `npx allocation ${what.join(' ')} --skip-foreign\n`,
+      );
+      expect(await other.cli(...what, '--skip-foreign')).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('of others: 1 ('),
+      });
+      expect(await other.cli('replay', 'verify')).toMatchObject({
+        code: 1,
+        stdout: expect.stringContaining('foreign-record'),
+      });
       expect(await other.cli('replay', 'verify', '--skip-foreign')).toMatchObject({
         code: 0,
         stdout: expect.stringContaining('of others: 1 ('),
@@ -130,11 +196,18 @@ describe('an events topic with records that are not as this service wrote them',
       const eventsTopic = await eventsIn((events) => [...events, hello]);
       const closing = new AbortController();
       const config = { ...running.config, eventsTopic, databaseUrl: urlOf('rebuilt') };
-      const recovery = new Recovery({ database, broker: running.service.broker, config, log: pino({ level: 'silent' }) });
+      const recovery = new Recovery({
+        database,
+        broker: running.service.broker,
+        config,
+        log: pino({ level: 'silent' }),
+      });
       const recovered = recovery.run(closing.signal);
       await eventually(() =>
         expect(recovery.problems()).toEqual([
-          expect.stringContaining(`npx allocation replay rebuild --into ${urlOf('rebuilt')} --skip-foreign --execute`),
+          expect.stringContaining(
+            `npx allocation replay rebuild --into ${urlOf('rebuilt')} --skip-foreign --execute`,
+          ),
         ]),
       );
       closing.abort();
@@ -145,13 +218,25 @@ describe('an events topic with records that are not as this service wrote them',
     it('a service with AUTO_RECOVER goes on with a rebuild for which it was decided', async () => {
       const eventsTopic = await eventsIn((events) => [...events, hello]);
       const config = { ...running.config, eventsTopic, databaseUrl: urlOf('rebuilt') };
-      const plan = await planRebuild(running.service.broker, config, { until: null, fromCopy: false, skipForeign: true });
+      const plan = await planRebuild(running.service.broker, config, {
+        until: null,
+        fromCopy: false,
+        skipForeign: true,
+      });
       const interruption = new AbortController();
       interruption.abort(new Error('Ctrl-C'));
       await expect(
-        (await Rebuild.into(database, running.service.broker, plan)).run({ ...watch, signal: interruption.signal }),
+        (await Rebuild.into(database, running.service.broker, plan)).run({
+          ...watch,
+          signal: interruption.signal,
+        }),
       ).rejects.toThrow('Ctrl-C');
-      await new Recovery({ database, broker: running.service.broker, config, log: pino({ level: 'silent' }) }).run(watch.signal);
+      await new Recovery({
+        database,
+        broker: running.service.broker,
+        config,
+        log: pino({ level: 'silent' }),
+      }).run(watch.signal);
       expect([await readMark(database), await answers()]).toEqual([null, 3]);
     });
 
@@ -159,11 +244,19 @@ describe('an events topic with records that are not as this service wrote them',
       const eventsTopic = await eventsIn((events) => [hello, ...events]);
       const ask = async (skipForeign: boolean) => {
         const { broker } = running.service;
-        const plan = await planWhatIf(broker, { ...running.config, eventsTopic }, { from: null, to: null, skipForeign });
+        const plan = await planWhatIf(
+          broker,
+          { ...running.config, eventsTopic },
+          { from: null, to: null, skipForeign },
+        );
         return whatIf(broker, plan, { type: null, sku: null }, watch);
       };
       await expect(ask(false)).rejects.toThrow(`${eventsTopic}/0/0 is no event of this service`);
-      expect(await ask(true)).toMatchObject({ same: 3, different: {}, foreign: { count: 1, first: [`${eventsTopic}/0/0`] } });
+      expect(await ask(true)).toMatchObject({
+        same: 3,
+        different: {},
+        foreign: { count: 1, first: [`${eventsTopic}/0/0`] },
+      });
     });
   });
 
@@ -179,14 +272,24 @@ describe('an events topic with records that are not as this service wrote them',
     };
 
     it.each(Object.entries(damaged))('is never skipped: %s', async (_, headers) => {
-      const eventsTopic = await eventsIn(([first, ...others]) => [withHeaders(first, headers), ...others]);
-      await expect(rebuild(eventsTopic, true)).rejects.toThrow(`${eventsTopic}/0/0 has the source and the id of an event of this service`);
+      const eventsTopic = await eventsIn(([first, ...others]) => [
+        withHeaders(first, headers),
+        ...others,
+      ]);
+      await expect(rebuild(eventsTopic, true)).rejects.toThrow(
+        `${eventsTopic}/0/0 has the source and the id of an event of this service`,
+      );
       expect(await answers()).toBe(0);
-      expect((await check(running.service.database, eventsTopic, true)).counts).toMatchObject({ 'foreign-record': 1 });
+      expect((await check(running.service.database, eventsTopic, true)).counts).toMatchObject({
+        'foreign-record': 1,
+      });
     });
 
     it('is never skipped: one whose value cannot be read', async () => {
-      const eventsTopic = await eventsIn(([first, ...others]) => [withHeaders(first, {}, '{'), ...others]);
+      const eventsTopic = await eventsIn(([first, ...others]) => [
+        withHeaders(first, {}, '{'),
+        ...others,
+      ]);
       await expect(rebuild(eventsTopic, true)).rejects.toThrow('It is never skipped');
     });
   });
@@ -202,35 +305,54 @@ describe('an events topic with records that are not as this service wrote them',
       'another id': (event) => withHeaders(event, { ce_id: 'other-commands/0/7' }),
       'another quantity': (event) => withHeaders(event, {}, changed(event, { quantity: 9 })),
       'another batch': (event) => withHeaders(event, {}, changed(event, { reference: 'lamp-2' })),
-      'an eta instead of none': (event) => withHeaders(event, {}, changed(event, { eta: '2027-01-01' })),
+      'an eta instead of none': (event) =>
+        withHeaders(event, {}, changed(event, { eta: '2027-01-01' })),
     };
-    const changed = (event: LogRecord | undefined, data: object) => JSON.stringify({ ...JSON.parse(String(event?.value)), ...data });
+    const changed = (event: LogRecord | undefined, data: object) =>
+      JSON.stringify({ ...JSON.parse(String(event?.value)), ...data });
 
-    it.each(Object.entries(changes))('are refused when they differ by %s, with both places', async (_, change) => {
-      const eventsTopic = await eventsIn((events) => [...events, change(events[0])]);
-      for (const skipForeign of [false, true]) {
-        await expect(rebuild(eventsTopic, skipForeign)).rejects.toThrow(
-          new RegExp(`LAMP ce_sequence 1 is \\S+ at ${eventsTopic}/0/0 and \\S+ at ${eventsTopic}/0/3`),
+    it.each(Object.entries(changes))(
+      'are refused when they differ by %s, with both places',
+      async (_, change) => {
+        const eventsTopic = await eventsIn((events) => [...events, change(events[0])]);
+        for (const skipForeign of [false, true]) {
+          await expect(rebuild(eventsTopic, skipForeign)).rejects.toThrow(
+            new RegExp(
+              `LAMP ce_sequence 1 is \\S+ at ${eventsTopic}/0/0 and \\S+ at ${eventsTopic}/0/3`,
+            ),
+          );
+        }
+        expect(await answers()).toBe(0);
+        const { counts, differences } = await check(running.service.database, eventsTopic);
+        expect(counts).toMatchObject({ 'event-conflict': 1 });
+        expect(differences).toContainEqual(
+          expect.objectContaining({
+            kind: 'event-conflict',
+            found: expect.stringMatching(
+              new RegExp(`at ${eventsTopic}/0/0 .* at ${eventsTopic}/0/3$`),
+            ),
+          }),
         );
-      }
-      expect(await answers()).toBe(0);
-      const { counts, differences } = await check(running.service.database, eventsTopic);
-      expect(counts).toMatchObject({ 'event-conflict': 1 });
-      expect(differences).toContainEqual(
-        expect.objectContaining({
-          kind: 'event-conflict',
-          found: expect.stringMatching(new RegExp(`at ${eventsTopic}/0/0 .* at ${eventsTopic}/0/3$`)),
-        }),
-      );
-    });
+      },
+    );
 
     it('are refused though a crash came between the reading of both', async () => {
-      const eventsTopic = await eventsIn((events) => [...events, withHeaders(events[0], { ce_id: 'other-commands/0/7' })]);
-      const plan = await planRebuild(running.service.broker, { ...running.config, eventsTopic }, { until: null, fromCopy: false });
+      const eventsTopic = await eventsIn((events) => [
+        ...events,
+        withHeaders(events[0], { ce_id: 'other-commands/0/7' }),
+      ]);
+      const plan = await planRebuild(
+        running.service.broker,
+        { ...running.config, eventsTopic },
+        { until: null, fromCopy: false },
+      );
       const interruption = new AbortController();
       const advance = async () => interruption.abort(new Error('Ctrl-C'));
       await expect(
-        (await Rebuild.into(database, running.service.broker, plan)).run({ advance, signal: interruption.signal }),
+        (await Rebuild.into(database, running.service.broker, plan)).run({
+          advance,
+          signal: interruption.signal,
+        }),
       ).rejects.toThrow('Ctrl-C');
       await expect(rebuild(eventsTopic)).rejects.toThrow('Different events have one sequence');
     });
@@ -241,7 +363,9 @@ describe('an events topic with records that are not as this service wrote them',
         withHeaders(first, { ce_id: 'other-commands/0/7' }),
         first as LogRecord,
       ]);
-      await expect(rebuild(eventsTopic)).rejects.toThrow(`is other-commands/0/7 at ${eventsTopic}/0/2`);
+      await expect(rebuild(eventsTopic)).rejects.toThrow(
+        `is other-commands/0/7 at ${eventsTopic}/0/2`,
+      );
     });
   });
 });

@@ -3,7 +3,12 @@ import { asDeadLetters, marker, redriven } from '../../../src/cli/dead-letter-bo
 import { encodeDeadLetter } from '../../../src/messages/dead-letters.ts';
 import { readCommand } from '../../../src/messages/incoming.ts';
 import { completeParked, readParkedCommands } from '../../../src/replay/parked-commands.ts';
-import type { Broker, LogRecord, OffsetRange, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type {
+  Broker,
+  LogRecord,
+  OffsetRange,
+  ReceivedRecord,
+} from '../../../src/service-layer/unit-of-work.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
 const TOPICS = { deadLettersTopic: 'dead', commandsTopic: 'commands', positions: [] };
@@ -18,7 +23,9 @@ const ORIGINAL = {
 
 describeOnEachDatabase('A rebuild of what is parked', (current) => {
   /** A log of these records, with an offset for each within its partition. */
-  function brokerOf(topics: Readonly<Record<string, readonly (readonly [partition: number, record: LogRecord])[]>>): Broker {
+  function brokerOf(
+    topics: Readonly<Record<string, readonly (readonly [partition: number, record: LogRecord])[]>>,
+  ): Broker {
     const records = Object.entries(topics).flatMap(([topic, all]) =>
       all.map(([partition, record], index): ReceivedRecord => {
         const offset = all.slice(0, index).filter(([other]) => other === partition).length;
@@ -28,12 +35,16 @@ describeOnEachDatabase('A rebuild of what is parked', (current) => {
     const broker: Pick<Broker, 'offsetRanges' | 'read'> = {
       offsetRanges: async (topic) =>
         [0, 1, 2].map((partition): OffsetRange => {
-          const end = records.filter((record) => record.topic === topic && record.partition === partition).length;
+          const end = records.filter(
+            (record) => record.topic === topic && record.partition === partition,
+          ).length;
           return { partition, beginning: 0, end };
         }),
       read: async (topic, ranges, take) => {
         for (const { partition, beginning, end } of ranges) {
-          const found = records.filter((record) => record.topic === topic && record.partition === partition);
+          const found = records.filter(
+            (record) => record.topic === topic && record.partition === partition,
+          );
           await take({ partition, records: found.slice(beginning, end), nextOffset: end });
         }
       },
@@ -53,7 +64,8 @@ describeOnEachDatabase('A rebuild of what is parked', (current) => {
       },
       100_000,
     );
-  const markerOf = (id: string, resolution: 'redriven' | 'discarded') => marker({ id, key: null }, resolution, 'somebody', new Date(0));
+  const markerOf = (id: string, resolution: 'redriven' | 'discarded') =>
+    marker({ id, key: null }, resolution, 'somebody', new Date(0));
 
   async function rebuilt(broker: Broker) {
     const database = await current.database();
@@ -94,21 +106,28 @@ describeOnEachDatabase('A rebuild of what is parked', (current) => {
       [0, letter],
       [0, markerOf('dead/0/0', 'redriven')],
     ] as const;
-    const [listed] = asDeadLetters([{ ...ORIGINAL, topic: 'dead', timestampMs: 0, ...received(letter) }]);
+    const [listed] = asDeadLetters([
+      { ...ORIGINAL, topic: 'dead', timestampMs: 0, ...received(letter) },
+    ]);
     if (!listed) throw new Error('There is no letter');
     const sent = redriven(listed);
     const broker = brokerOf({ dead, commands: [[0, sent]] });
     expect(await rebuilt(broker)).toMatchObject([{ id: '\tcommands/0/0', isRedriven: true }]);
     const read = readCommand({ ...ORIGINAL, ...received(sent) }, 'commands/0/0');
     if (read.kind !== 'command') throw new Error('What is redriven is a command');
-    await (await current.database()).query('insert into processed_commands (id, scope) values (?, 1)', [read.identity]);
+    await (await current.database()).query(
+      'insert into processed_commands (id, scope) values (?, 1)',
+      [read.identity],
+    );
     expect(await rebuilt(broker)).toEqual([]);
   });
 });
 
 /** The record as a reader gets it. */
 function received({ key, value, headers }: LogRecord) {
-  const bytes = Object.entries(headers).flatMap(([name, header]) => (header === undefined ? [] : [[name, Buffer.from(String(header))]]));
+  const bytes = Object.entries(headers).flatMap(([name, header]) =>
+    header === undefined ? [] : [[name, Buffer.from(String(header))]],
+  );
   const asBuffer = (text: string | Buffer | null) => (text === null ? null : Buffer.from(text));
   return { key: asBuffer(key), value: asBuffer(value), headers: Object.fromEntries(bytes) };
 }

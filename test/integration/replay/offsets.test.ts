@@ -27,10 +27,28 @@ describe.skipIf(!brokers)('replay offsets', () => {
     const lane = { topic: commandsTopic, partition: 0 };
     const position = await store.readPosition(lane);
     const { nextOffset, nextSequence } = position;
-    const headers = { ce_source: '/allocation', ce_id: `${commandsTopic}/0/${nextOffset}`, ce_type: 'Left behind' };
-    const outbox = [{ topic: eventsTopic, key: 'LAMP', value: '{}', headers, sequence: nextSequence, sourceOffset: nextOffset }];
+    const headers = {
+      ce_source: '/allocation',
+      ce_id: `${commandsTopic}/0/${nextOffset}`,
+      ce_type: 'Left behind',
+    };
+    const outbox = [
+      {
+        topic: eventsTopic,
+        key: 'LAMP',
+        value: '{}',
+        headers,
+        sequence: nextSequence,
+        sourceOffset: nextOffset,
+      },
+    ];
     const next = { ...position, nextOffset: nextOffset + 1, nextSequence: nextSequence + 1 };
-    await store.transaction(lane, position, async () => ({ next, outbox, publishedBelowOffset: 0, restsOn: [] }));
+    await store.transaction(lane, position, async () => ({
+      next,
+      outbox,
+      publishedBelowOffset: 0,
+      restsOn: [],
+    }));
     await database.close();
   }
 
@@ -41,7 +59,10 @@ describe.skipIf(!brokers)('replay offsets', () => {
     await Promise.all([admin.connect(), producer.connect()]);
     await producer.send({ topic: commandsTopic, messages: [{ partition: 0, value: '{}' }] });
     const ends = await admin.fetchTopicOffsets(eventsTopic);
-    await admin.deleteTopicRecords({ topic: eventsTopic, partitions: ends.map(({ partition, high: offset }) => ({ partition, offset })) });
+    await admin.deleteTopicRecords({
+      topic: eventsTopic,
+      partitions: ends.map(({ partition, high: offset }) => ({ partition, offset })),
+    });
     await eventually(() => admin.deleteGroups([groupId]), PATIENCE);
     await Promise.all([admin.disconnect(), producer.disconnect()]);
   }
@@ -53,7 +74,14 @@ describe.skipIf(!brokers)('replay offsets', () => {
     '%s settles a lane in doubt while the service runs, which then %s what waits',
     async (choice, _, types) => {
       running = await RunningService.start({ KAFKA_BROKERS: brokers ?? '', TOPIC_PARTITIONS: '1' });
-      await running.send({ type: 'CreateBatch', id: 'first', reference: 'batch', sku: 'LAMP', quantity: 1, eta: null });
+      await running.send({
+        type: 'CreateBatch',
+        id: 'first',
+        reference: 'batch',
+        sku: 'LAMP',
+        quantity: 1,
+        eta: null,
+      });
       await running.idle();
       await running.service.close();
       await leaveAnswer();
@@ -61,11 +89,20 @@ describe.skipIf(!brokers)('replay offsets', () => {
       const service = await bootstrap(running.config, pino({ level: 'silent' }));
       restarted = service;
       await service.start();
-      await eventually(() => expect(service.consumer.problems().join()).toContain('npx allocation replay offsets'), PATIENCE);
-      expect((await running.cli('replay', 'offsets')).stdout).toMatch(/0 +missing +2 +below 0 +1 +doubtful/);
+      await eventually(
+        () => expect(service.consumer.problems().join()).toContain('npx allocation replay offsets'),
+        PATIENCE,
+      );
+      expect((await running.cli('replay', 'offsets')).stdout).toMatch(
+        /0 +missing +2 +below 0 +1 +doubtful/,
+      );
       expect(await running.cli('replay', 'offsets', '--execute')).toMatchObject({ code: 2 });
-      expect((await running.cli('replay', 'offsets', choice)).stdout).toContain('Nothing is done. To do it, add --execute');
-      expect((await running.cli('replay', 'offsets', choice, '--execute')).stdout).toContain(`for ${running.config.commandsTopic}/0`);
+      expect((await running.cli('replay', 'offsets', choice)).stdout).toContain(
+        'Nothing is done. To do it, add --execute',
+      );
+      expect((await running.cli('replay', 'offsets', choice, '--execute')).stdout).toContain(
+        `for ${running.config.commandsTopic}/0`,
+      );
       await eventually(() => expect(service.consumer.problems()).toEqual([]), PATIENCE);
       const found: string[] = [];
       await service.broker.read(
@@ -82,7 +119,14 @@ describe.skipIf(!brokers)('replay offsets', () => {
 
   it('settles nothing for a database that has answered nothing, and says what helps', async () => {
     running = await RunningService.start({ KAFKA_BROKERS: brokers ?? '', TOPIC_PARTITIONS: '1' });
-    await running.send({ type: 'CreateBatch', id: 'first', reference: 'batch', sku: 'LAMP', quantity: 1, eta: null });
+    await running.send({
+      type: 'CreateBatch',
+      id: 'first',
+      reference: 'batch',
+      sku: 'LAMP',
+      quantity: 1,
+      eta: null,
+    });
     await running.idle();
     await running.service.close();
     await loseOffsetsAndEvents();
@@ -90,7 +134,9 @@ describe.skipIf(!brokers)('replay offsets', () => {
     await database.query('delete from source_positions');
     await database.close();
     const plan = await running.cli('replay', 'offsets', '--skip');
-    expect(plan.stdout).toMatch(/missing +0 +below 0 +0 +empty +the database has answered nothing\n\n.*Point DATABASE_URL at that one/);
+    expect(plan.stdout).toMatch(
+      /missing +0 +below 0 +0 +empty +the database has answered nothing\n\n.*Point DATABASE_URL at that one/,
+    );
     const executed = await running.cli('replay', 'offsets', '--skip', '--execute');
     expect(executed.code).not.toBe(0);
     expect(executed.stderr).toContain('npx allocation replay rebuild --into <copy> --from-copy');

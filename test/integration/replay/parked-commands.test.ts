@@ -28,7 +28,8 @@ class BusWithBug extends MessageBus {
   }
 
   override async handle(command: Command, unitOfWork: UnitOfWork): Promise<readonly Event[]> {
-    if ('orderid' in command && command.orderid.startsWith('poison')) throw new Error('the handler has a bug');
+    if ('orderid' in command && command.orderid.startsWith('poison'))
+      throw new Error('the handler has a bug');
     return super.handle(command, unitOfWork);
   }
 }
@@ -45,7 +46,13 @@ describe('what is parked after a rebuild is what was parked before', () => {
       { KAFKA_BROKERS: '', TOPIC_PARTITIONS: '1' },
       { bus: new BusWithBug(), clock: () => new Date(nowMs) },
     );
-    await running.send({ type: 'CreateBatch', id: 'lamp-1', reference: 'lamp-1', sku: 'LAMP', quantity: 10 });
+    await running.send({
+      type: 'CreateBatch',
+      id: 'lamp-1',
+      reference: 'lamp-1',
+      sku: 'LAMP',
+      quantity: 10,
+    });
     await running.send(order('poison'), order('behind'));
     await running.idle();
   });
@@ -55,7 +62,13 @@ describe('what is parked after a rebuild is what was parked before', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  const order = (orderid: string) => ({ type: 'AllocateOrder', id: orderid, orderid, sku: 'LAMP', qty: 2 });
+  const order = (orderid: string) => ({
+    type: 'AllocateOrder',
+    id: orderid,
+    orderid,
+    sku: 'LAMP',
+    qty: 2,
+  });
   /** As the tool does it, without waiting for the answers. @param correction what is sent in the place of the failed command */
   const resolve = async (
     action: Action,
@@ -63,14 +76,23 @@ describe('what is parked after a rebuild is what was parked before', () => {
     broker: Broker = running.service.broker,
     correction?: object,
   ) => {
-    const open = (await readDeadLetters(broker, running.config.deadLettersTopic)).filter(({ resolution }) => resolution === null);
+    const open = (await readDeadLetters(broker, running.config.deadLettersTopic)).filter(
+      ({ resolution }) => resolution === null,
+    );
     const failed = open.filter(({ behind }) => behind.length === 0);
     const [letter] = failed;
-    const corrected = letter && correction ? { letter, message: edited(letter, JSON.stringify(correction)) } : null;
+    const corrected =
+      letter && correction ? { letter, message: edited(letter, JSON.stringify(correction)) } : null;
     const isAnswered = over(broker, { committedOffsets: async () => [Number.MAX_SAFE_INTEGER] });
-    const tellDatabase = async (release: Parameters<typeof releaseParked>[1]) => void (await releaseParked(database, release));
+    const tellDatabase = async (release: Parameters<typeof releaseParked>[1]) =>
+      void (await releaseParked(database, release));
     const listener = { resolved() {}, failedAgain() {}, unanswered() {} };
-    const resolver = new DeadLetterResolver({ broker: isAnswered, config: running.config }, tellDatabase, corrected, listener);
+    const resolver = new DeadLetterResolver(
+      { broker: isAnswered, config: running.config },
+      tellDatabase,
+      corrected,
+      listener,
+    );
     await resolver.carryOut(planResolution(action, failed, open, 9));
   };
   const parkedIn = async (database: Database) =>
@@ -128,7 +150,10 @@ describe('what is parked after a rebuild is what was parked before', () => {
     await resolve('redrive', undefined, undefined, order('poison-too'));
     await running.idle();
     const before = await parkedIn(running.service.database);
-    expect(before.map(({ id }) => id)).toEqual([expect.stringMatching(/^poison\/edited-1-/), 'behind']);
+    expect(before.map(({ id }) => id)).toEqual([
+      expect.stringMatching(/^poison\/edited-1-/),
+      'behind',
+    ]);
     expect(await parkedAfterRebuild()).toEqual(before);
   });
 
@@ -159,7 +184,9 @@ describe('what is parked after a rebuild is what was parked before', () => {
     ['a correction', order('mended')],
   ])('when %s has not come to its lane yet: nothing may overtake it', async (_, correction) => {
     await withoutService(async (database, broker) => {
-      await broker.publish(running.config.commandsTopic, [{ key: null, value: JSON.stringify(order('new')), headers: {} }]);
+      await broker.publish(running.config.commandsTopic, [
+        { key: null, value: JSON.stringify(order('new')), headers: {} },
+      ]);
       await resolve('redrive', database, broker, correction);
       const before = await parkedIn(database);
       expect(before).toMatchObject([{ is_redriven: 1 }, { id: 'behind', is_redriven: 1 }]);

@@ -25,8 +25,16 @@ describe('replays at positions that are one apart', () => {
 
   beforeAll(async () => {
     running = await RunningService.start({ KAFKA_BROKERS: '', TOPIC_PARTITIONS: '1' });
-    await running.send({ type: 'CreateBatch', id: 'b', reference: 'lamp-1', sku: 'LAMP', quantity: 10, eta: null });
-    for (const orderid of ['o1', 'o2', 'o3']) await running.send({ type: 'AllocateOrder', id: orderid, orderid, sku: 'LAMP', qty: 2 });
+    await running.send({
+      type: 'CreateBatch',
+      id: 'b',
+      reference: 'lamp-1',
+      sku: 'LAMP',
+      quantity: 10,
+      eta: null,
+    });
+    for (const orderid of ['o1', 'o2', 'o3'])
+      await running.send({ type: 'AllocateOrder', id: orderid, orderid, sku: 'LAMP', qty: 2 });
     await running.idle();
   }, 60_000);
 
@@ -44,14 +52,21 @@ describe('replays at positions that are one apart', () => {
   });
 
   /** The group stands there, whatever it has committed. */
-  const groupAt = (offset: number): Broker => over(running.service.broker, { committedOffsets: async () => [offset] });
+  const groupAt = (offset: number): Broker =>
+    over(running.service.broker, { committedOffsets: async () => [offset] });
   /** Retention has deleted the events before that offset. */
   const eventsFrom = (beginning: number): Broker => {
     const { broker } = running.service;
-    return over(broker, { offsetRanges: async (topic) => (await broker.offsetRanges(topic)).map((range) => ({ ...range, beginning })) });
+    return over(broker, {
+      offsetRanges: async (topic) =>
+        (await broker.offsetRanges(topic)).map((range) => ({ ...range, beginning })),
+    });
   };
   const begin = async (broker: Broker, fromCopy = false) => {
-    const plan = await planRebuild(running.service.broker, running.config, { until: null, fromCopy });
+    const plan = await planRebuild(running.service.broker, running.config, {
+      until: null,
+      fromCopy,
+    });
     return Rebuild.into(target, broker, plan);
   };
   const check = async (database: Database, broker: Broker) => {
@@ -69,7 +84,9 @@ describe('replays at positions that are one apart', () => {
     const report = await (await Rebuild.into(target, running.service.broker, plan)).run(watch);
     expect(report).toMatchObject({ applied: at, skipped: { beyondThePositions } });
     expect(await target.query('select * from processed_commands')).toHaveLength(at);
-    expect(await target.query(LANE, [running.config.commandsTopic])).toEqual(at === 0 ? [] : [{ next_offset: at }]);
+    expect(await target.query(LANE, [running.config.commandsTopic])).toEqual(
+      at === 0 ? [] : [{ next_offset: at }],
+    );
   });
 
   it('a rebuild from empty needs the events from the first on', async () => {
@@ -80,9 +97,15 @@ describe('replays at positions that are one apart', () => {
   it('a rebuild of a copy needs the events from the first that the copy has not seen, and reads those', async () => {
     const { eventsTopic } = running.config;
     const logId = await running.service.broker.logId(eventsTopic);
-    await target.transaction((sql) => writeSeen(sql, [{ topic: eventsTopic, partition: 0, nextOffset: 2 }], logId));
-    await expect(begin(eventsFrom(3), true)).rejects.toThrow('0 begins at 3, and is needed from 2 on');
-    expect((await begin(eventsFrom(2), true)).plan.ranges).toEqual([{ partition: 0, beginning: 2, end: COMMANDS }]);
+    await target.transaction((sql) =>
+      writeSeen(sql, [{ topic: eventsTopic, partition: 0, nextOffset: 2 }], logId),
+    );
+    await expect(begin(eventsFrom(3), true)).rejects.toThrow(
+      '0 begins at 3, and is needed from 2 on',
+    );
+    expect((await begin(eventsFrom(2), true)).plan.ranges).toEqual([
+      { partition: 0, beginning: 2, end: COMMANDS },
+    ]);
   });
 
   it('a rebuild that goes on needs the events from where it was interrupted', async () => {
@@ -94,7 +117,8 @@ describe('replays at positions that are one apart', () => {
           topic,
           ranges,
           async ({ records, partition }) => {
-            for (const record of records) await take({ partition, records: [record], nextOffset: record.offset + 1 });
+            for (const record of records)
+              await take({ partition, records: [record], nextOffset: record.offset + 1 });
           },
           signal,
         ),
@@ -106,7 +130,9 @@ describe('replays at positions that are one apart', () => {
       interruption.abort(new Error('Ctrl-C'));
       throw interruption.signal.reason;
     };
-    await expect((await begin(inPieces)).run({ advance, signal: interruption.signal })).rejects.toThrow('Ctrl-C');
+    await expect(
+      (await begin(inPieces)).run({ advance, signal: interruption.signal }),
+    ).rejects.toThrow('Ctrl-C');
     const goingOn = await begin(eventsFrom(3));
     expect(await goingOn.done()).toBe(2);
     const again = await begin(eventsFrom(2));
@@ -127,37 +153,59 @@ describe('replays at positions that are one apart', () => {
   );
 
   it('verify asks of a database for what its own position covers, and for no more', async () => {
-    const plan = await planRebuild(groupAt(COMMANDS - 1), running.config, { until: null, fromCopy: false });
+    const plan = await planRebuild(groupAt(COMMANDS - 1), running.config, {
+      until: null,
+      fromCopy: false,
+    });
     await (await Rebuild.into(target, running.service.broker, plan)).run(watch);
     expect(await check(target, groupAt(COMMANDS - 1))).toEqual({});
     const move = (by: number) =>
-      target.query(`update source_positions set next_offset = next_offset + ${by} where next_offset > 0 and topic = ?`, [
-        running.config.commandsTopic,
-      ]);
+      target.query(
+        `update source_positions set next_offset = next_offset + ${by} where next_offset > 0 and topic = ?`,
+        [running.config.commandsTopic],
+      );
     await move(1);
-    expect(await check(target, groupAt(COMMANDS - 1))).toMatchObject({ 'allocation-missing': 1, 'answered-command-missing': 1 });
+    expect(await check(target, groupAt(COMMANDS - 1))).toMatchObject({
+      'allocation-missing': 1,
+      'answered-command-missing': 1,
+    });
     await move(-2);
-    expect(await check(target, groupAt(COMMANDS - 2))).toMatchObject({ 'allocation-unexpected': 1 });
+    expect(await check(target, groupAt(COMMANDS - 2))).toMatchObject({
+      'allocation-unexpected': 1,
+    });
   }, 120_000);
 
   it.each([
     [COMMANDS - 1, false],
     [COMMANDS, false],
     [COMMANDS + 1, true],
-  ])('AUTO_RECOVER of a database at 4 sees a group at %i: a rebuild is needed: %s', async (at, isNeeded) => {
-    const { database } = running.service;
-    // What would be rebuilt cannot be planned: it stays with saying so.
-    const broker = over(groupAt(at), { offsetRanges: async () => Promise.reject(new TroubleError('no ranges')) });
-    const recovery = new Recovery({ database, broker, config: running.config, log: pino({ level: 'silent' }) });
-    const closing = new AbortController();
-    let isOver = false;
-    const recovered = recovery.run(closing.signal).then(() => {
-      isOver = true;
-    });
-    await eventually(() =>
-      expect([isOver, recovery.problems().join()]).toEqual([!isNeeded, isNeeded ? expect.stringContaining('no ranges') : '']),
-    );
-    closing.abort();
-    await recovered;
-  });
+  ])(
+    'AUTO_RECOVER of a database at 4 sees a group at %i: a rebuild is needed: %s',
+    async (at, isNeeded) => {
+      const { database } = running.service;
+      // What would be rebuilt cannot be planned: it stays with saying so.
+      const broker = over(groupAt(at), {
+        offsetRanges: async () => Promise.reject(new TroubleError('no ranges')),
+      });
+      const recovery = new Recovery({
+        database,
+        broker,
+        config: running.config,
+        log: pino({ level: 'silent' }),
+      });
+      const closing = new AbortController();
+      let isOver = false;
+      const recovered = recovery.run(closing.signal).then(() => {
+        isOver = true;
+      });
+      await eventually(() =>
+        expect([isOver, recovery.problems().join()]).toEqual([
+          !isNeeded,
+          isNeeded ? expect.stringContaining('no ranges') : '',
+        ]),
+      );
+      closing.abort();
+      await recovered;
+    },
+  );
 });

@@ -27,7 +27,8 @@ class BusWithBug extends MessageBus {
   }
 
   override async handle(command: Command, unitOfWork: UnitOfWork): Promise<readonly Event[]> {
-    if ('orderid' in command && command.orderid === 'poison') throw new Error('the handler has a bug');
+    if ('orderid' in command && command.orderid === 'poison')
+      throw new Error('the handler has a bug');
     return super.handle(command, unitOfWork);
   }
 }
@@ -52,8 +53,21 @@ describeOnEachBroker('a rebuild', (environment) => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  const batch = (reference: string, sku: string) => ({ type: 'CreateBatch', id: reference, reference, sku, quantity: 10, eta: null });
-  const order = (orderid: string, sku: string) => ({ type: 'AllocateOrder', id: orderid, orderid, sku, qty: 2 });
+  const batch = (reference: string, sku: string) => ({
+    type: 'CreateBatch',
+    id: reference,
+    reference,
+    sku,
+    quantity: 10,
+    eta: null,
+  });
+  const order = (orderid: string, sku: string) => ({
+    type: 'AllocateOrder',
+    id: orderid,
+    orderid,
+    sku,
+    qty: 2,
+  });
   const urlOf = (name: string) => `sqlite:///${join(directory, `${name}.db`)}`;
   const target = async (name = 'rebuilt') => {
     const database = await Database.open(urlOf(name));
@@ -62,38 +76,68 @@ describeOnEachBroker('a rebuild', (environment) => {
   };
   const begin = async (
     database: Database,
-    more: { readonly until?: Place; readonly fromCopy?: boolean; readonly eventsTopic?: string } = {},
+    more: {
+      readonly until?: Place;
+      readonly fromCopy?: boolean;
+      readonly eventsTopic?: string;
+    } = {},
   ) => {
     const { until = null, fromCopy = false, eventsTopic = running.config.eventsTopic } = more;
-    const plan = await planRebuild(running.service.broker, { ...running.config, eventsTopic }, { until, fromCopy });
+    const plan = await planRebuild(
+      running.service.broker,
+      { ...running.config, eventsTopic },
+      { until, fromCopy },
+    );
     return Rebuild.into(database, running.service.broker, plan);
   };
   const rebuild = async (...how: Parameters<typeof begin>) => (await begin(...how)).run(watch);
   const countsOf = async (database: Database) => {
     const { eventsTopic, commandsTopic, groupId: group } = running.config;
-    return (await verify(database, running.service.broker, { eventsTopic, commandsTopic, group }, watch)).counts;
+    return (
+      await verify(database, running.service.broker, { eventsTopic, commandsTopic, group }, watch)
+    ).counts;
   };
   const isUntouched = async (database: Database) => {
-    const tables = await database.query<{ name: string }>(`select name from sqlite_master where name like 'replay_%'`);
-    return [tables, await database.query('select * from rebuilds'), await database.query('select * from processed_commands')];
+    const tables = await database.query<{ name: string }>(
+      `select name from sqlite_master where name like 'replay_%'`,
+    );
+    return [
+      tables,
+      await database.query('select * from rebuilds'),
+      await database.query('select * from processed_commands'),
+    ];
   };
   /** The events in another topic, in their order, changed. */
   const eventsIn = async (change: (events: LogRecord[]) => LogRecord[]) => {
     const name = `events-${crypto.randomUUID().slice(0, 8)}`;
-    await running.service.broker.ensureTopics([{ name, partitions: 1, maxMessageBytes: 1_000_000 }], true);
-    await running.service.broker.publish(name, change(running.events.map(({ key, value, headers }) => ({ key, value, headers }))));
+    await running.service.broker.ensureTopics(
+      [{ name, partitions: 1, maxMessageBytes: 1_000_000 }],
+      true,
+    );
+    await running.service.broker.publish(
+      name,
+      change(running.events.map(({ key, value, headers }) => ({ key, value, headers }))),
+    );
     return name;
   };
 
   it('makes the database that the service has, positions and answered commands too', async () => {
     const database = await target();
     const skipped = { known: 0, repeated: 0, beyondThePositions: 0, later: 0 };
-    expect(await rebuild(database)).toEqual({ read: 4, applied: 4, skipped, foreign: { count: 0, first: [] } });
+    expect(await rebuild(database)).toEqual({
+      read: 4,
+      applied: 4,
+      skipped,
+      foreign: { count: 0, first: [] },
+    });
     const tables = [
       "select topic, partition, next_offset, log_id from source_positions where next_offset > 0 and topic like 'commands%' order by partition",
       'select id from processed_commands order by id',
     ];
-    for (const statement of tables) expect(await database.query(statement)).toEqual(await running.service.database.query(statement));
+    for (const statement of tables)
+      expect(await database.query(statement)).toEqual(
+        await running.service.database.query(statement),
+      );
     expect(await countsOf(database)).toEqual({});
     expect(await isUntouched(database)).toMatchObject([[], [], [{}, {}, {}, {}]]);
   });
@@ -101,7 +145,12 @@ describeOnEachBroker('a rebuild', (environment) => {
   it('knows commands that were answered with no event: sent again, they are not decided anew', async () => {
     await running.send({ ...batch('lamp-1', 'LAMP'), id: 'silent' });
     await running.idle();
-    await running.send({ type: 'ChangeBatchQuantity', id: 'grown', reference: 'lamp-1', quantity: 20 });
+    await running.send({
+      type: 'ChangeBatchQuantity',
+      id: 'grown',
+      reference: 'lamp-1',
+      quantity: 20,
+    });
     await running.idle();
     const database = await target();
     await rebuild(database);
@@ -114,21 +163,30 @@ describeOnEachBroker('a rebuild', (environment) => {
     await running.idle();
     const database = await target();
     await rebuild(database);
-    expect(await database.query(`select id from processed_commands where id = 'poison'`)).toEqual([]);
+    expect(await database.query(`select id from processed_commands where id = 'poison'`)).toEqual(
+      [],
+    );
   });
 
   it('parks what was parked', async () => {
     await running.send(order('poison', 'LAMP'));
     await running.idle();
-    await running.send(order('behind', 'LAMP'), { type: 'ChangeBatchQuantity', id: 'shrunk', reference: 'lamp-1', quantity: 9 });
+    await running.send(order('behind', 'LAMP'), {
+      type: 'ChangeBatchQuantity',
+      id: 'shrunk',
+      reference: 'lamp-1',
+      quantity: 9,
+    });
     await running.idle();
     const database = await target();
     await rebuild(database);
     const parked = async (of: Database) =>
-      (await of.query<{ subjects: string }>('select * from parked_commands order by position')).map((row) => ({
-        ...row,
-        subjects: JSON.parse(row.subjects).sort(),
-      }));
+      (await of.query<{ subjects: string }>('select * from parked_commands order by position')).map(
+        (row) => ({
+          ...row,
+          subjects: JSON.parse(row.subjects).sort(),
+        }),
+      );
     expect(await parked(database)).toHaveLength(3);
     expect(await parked(database)).toEqual(await parked(running.service.database));
   });
@@ -136,9 +194,12 @@ describeOnEachBroker('a rebuild', (environment) => {
   it('goes on, with the plan that it began with, where it was interrupted', async () => {
     const interruption = new AbortController();
     const first = await begin(await target());
-    await expect(first.run({ signal: interruption.signal, advance: async () => interruption.abort(new Error('Ctrl-C')) })).rejects.toThrow(
-      'Ctrl-C',
-    );
+    await expect(
+      first.run({
+        signal: interruption.signal,
+        advance: async () => interruption.abort(new Error('Ctrl-C')),
+      }),
+    ).rejects.toThrow('Ctrl-C');
     await running.send(order('o3', 'LAMP'));
     await running.idle();
     const second = await begin(await target());
@@ -155,15 +216,23 @@ describeOnEachBroker('a rebuild', (environment) => {
     await expect(rebuild(database)).rejects.toThrow('The target is not empty');
     // It knows how far it has the topic: only what it lacks is read.
     expect(await rebuild(database, { fromCopy: true })).toMatchObject({ read: 2, applied: 2 });
-    await database.query('delete from source_positions where topic = ?', [running.config.eventsTopic]);
-    expect(await rebuild(database, { fromCopy: true })).toMatchObject({ read: 6, applied: 0, skipped: { known: 6 } });
+    await database.query('delete from source_positions where topic = ?', [
+      running.config.eventsTopic,
+    ]);
+    expect(await rebuild(database, { fromCopy: true })).toMatchObject({
+      read: 6,
+      applied: 0,
+      skipped: { known: 6 },
+    });
     expect(await countsOf(database)).toEqual({});
   });
 
   it('does not take a lane of a copy back that is ahead of the group: it has answers that are not out', async () => {
     const database = await target();
     await rebuild(database);
-    await database.query('update source_positions set next_offset = next_offset + 1 where next_offset > 0');
+    await database.query(
+      'update source_positions set next_offset = next_offset + 1 where next_offset > 0',
+    );
     const positions = 'select partition, next_offset from source_positions order by partition';
     const ahead = await database.query(positions);
     await rebuild(database, { fromCopy: true });
@@ -183,23 +252,33 @@ describeOnEachBroker('a rebuild', (environment) => {
       { sku: 'SOFA', version: 2 },
     ]);
     expect(await readMark(database)).toMatchObject({ state: 'past' });
-    await expect(bootstrap({ ...running.config, databaseUrl: urlOf('rebuilt') }, pino({ level: 'silent' }))).rejects.toThrow(
-      'shows the past',
-    );
+    await expect(
+      bootstrap({ ...running.config, databaseUrl: urlOf('rebuilt') }, pino({ level: 'silent' })),
+    ).rejects.toThrow('shows the past');
     await expect(rebuild(database)).rejects.toThrow('shows the past');
   });
 
   it('makes a database on which a service goes on where this one stopped, with the same log', async () => {
-    expect(await running.cli('replay', 'rebuild', '--into', urlOf('rebuilt'), '--execute')).toMatchObject({ code: 0 });
+    expect(
+      await running.cli('replay', 'rebuild', '--into', urlOf('rebuilt'), '--execute'),
+    ).toMatchObject({ code: 0 });
     await running.service.close();
-    const successor = await bootstrap({ ...running.config, databaseUrl: urlOf('rebuilt') }, pino({ level: 'silent' }));
+    const successor = await bootstrap(
+      { ...running.config, databaseUrl: urlOf('rebuilt') },
+      pino({ level: 'silent' }),
+    );
     try {
       await successor.start();
       await successor.broker.publish(running.config.commandsTopic, [
         { key: 'LAMP', value: JSON.stringify(order('o3', 'LAMP')), headers: {} },
       ]);
-      const lines = () => successor.database.query('select orderid from order_lines order by orderid');
-      await eventually(async () => expect(await lines()).toEqual(['o1', 'o2', 'o3'].map((orderid) => ({ orderid }))), { withinMs: 30_000 });
+      const lines = () =>
+        successor.database.query('select orderid from order_lines order by orderid');
+      await eventually(
+        async () =>
+          expect(await lines()).toEqual(['o1', 'o2', 'o3'].map((orderid) => ({ orderid }))),
+        { withinMs: 30_000 },
+      );
     } finally {
       await successor.close();
     }
@@ -216,8 +295,13 @@ describeOnEachBroker('a rebuild', (environment) => {
 
   it('refuses a topic with foreign messages, names the first, and changes nothing', async () => {
     const database = await target();
-    const eventsTopic = await eventsIn((events) => [...events, { key: null, value: 'hello', headers: {} }]);
-    await expect(rebuild(database, { eventsTopic })).rejects.toThrow(`${eventsTopic}/0/4 is no event of this service: `);
+    const eventsTopic = await eventsIn((events) => [
+      ...events,
+      { key: null, value: 'hello', headers: {} },
+    ]);
+    await expect(rebuild(database, { eventsTopic })).rejects.toThrow(
+      `${eventsTopic}/0/4 is no event of this service: `,
+    );
     expect(await isUntouched(database)).toEqual([[], [], []]);
   });
 
@@ -226,7 +310,10 @@ describeOnEachBroker('a rebuild', (environment) => {
     try {
       const url = other.config.databaseUrl;
       const args = ['replay', 'rebuild', '--into', url, '--execute', '--from-copy'];
-      expect(await running.cli(...args)).toMatchObject({ code: 1, stderr: expect.stringContaining('in use by another process') });
+      expect(await running.cli(...args)).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('in use by another process'),
+      });
     } finally {
       await other[Symbol.asyncDispose]();
     }
@@ -243,7 +330,9 @@ describeOnEachBroker('a rebuild', (environment) => {
       stderr: expect.stringMatching(/^error: yesterday is neither.*\n$/),
     });
     expect(await running.cli(...into, '--until', '5', '--from-copy')).toMatchObject({ code: 2 });
-    expect(await running.cli('replay', 'rebuild', '--into', 'mysql://x', '--execute')).toMatchObject({
+    expect(
+      await running.cli('replay', 'rebuild', '--into', 'mysql://x', '--execute'),
+    ).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('neither sqlite: nor postgresql:'),
     });
@@ -253,7 +342,9 @@ describeOnEachBroker('a rebuild', (environment) => {
     const { code, stdout } = await running.cli('replay', 'rebuild', '--into', urlOf('planned'));
     expect([code, stdout]).toEqual([
       0,
-      expect.stringMatching(/target .*planned\.db[\s\S]*goes on at .*commands-[\s\S]*Nothing is done\. To do it, add --execute/),
+      expect.stringMatching(
+        /target .*planned\.db[\s\S]*goes on at .*commands-[\s\S]*Nothing is done\. To do it, add --execute/,
+      ),
     ]);
     expect(await isUntouched(await target('planned'))).toEqual([[], [], []]);
   });

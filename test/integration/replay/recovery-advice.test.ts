@@ -15,15 +15,22 @@ describe('what a service advises whose database is older than the topics', () =>
   it.each([
     ['sqlite:///./cosmicpython.db', 'sqlite:///./cosmicpython.db'],
     ["sqlite:////tmp/my file's.db", `'sqlite:////tmp/my file'\\''s.db'`],
-    ['postgresql://user@host:5432/name?sslmode=require', `'postgresql://user@host:5432/name?sslmode=require'`],
+    [
+      'postgresql://user@host:5432/name?sslmode=require',
+      `'postgresql://user@host:5432/name?sslmode=require'`,
+    ],
     ['postgresql://user:secret@host:5432/name', '"$DATABASE_URL"'],
   ])('is a command to copy for %s, without its password', async (url, shown) => {
-    expect(await recoveryAdvice(database, url)).toContain(`npx allocation replay rebuild --into ${shown}   (or`);
+    expect(await recoveryAdvice(database, url)).toContain(
+      `npx allocation replay rebuild --into ${shown}   (or`,
+    );
   });
 
   it('brings a copy up to date where something is in the database', async () => {
     await database.query(`insert into products (sku, version) values ('LAMP', 1)`);
-    expect(await recoveryAdvice(database, 'sqlite:///./a.db')).toContain('--into sqlite:///./a.db --from-copy   (or');
+    expect(await recoveryAdvice(database, 'sqlite:///./a.db')).toContain(
+      '--into sqlite:///./a.db --from-copy   (or',
+    );
   });
 
   it('is no command for a database in memory, which no other process can see', async () => {

@@ -12,7 +12,16 @@ import { over } from '../../support/over.ts';
 import { describeOnEachBroker, RunningService } from '../../support/running-service.ts';
 
 /** The embedded log is in the same file, and stays. */
-const TABLES = ['allocations', 'order_lines', 'batches', 'products', 'processed_commands', 'outbox', 'source_positions', 'parked_commands'];
+const TABLES = [
+  'allocations',
+  'order_lines',
+  'batches',
+  'products',
+  'processed_commands',
+  'outbox',
+  'source_positions',
+  'parked_commands',
+];
 
 type Row = Record<string, string | number | null>;
 
@@ -35,7 +44,14 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
 
   const batch = (reference: string, sku: string) => ({
     key: sku,
-    value: JSON.stringify({ type: 'CreateBatch', id: reference, reference, sku, quantity: 10, eta: null }),
+    value: JSON.stringify({
+      type: 'CreateBatch',
+      id: reference,
+      reference,
+      sku,
+      quantity: 10,
+      eta: null,
+    }),
   });
   const order = (orderid: string, sku: string) => ({
     key: sku,
@@ -45,7 +61,8 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
   /** What the database of the service, which is stopped, holds. */
   const contents = async () => {
     const found = new Map<string, readonly Row[]>();
-    for (const table of TABLES) found.set(table, await running.service.database.query<Row>(`select * from ${table}`));
+    for (const table of TABLES)
+      found.set(table, await running.service.database.query<Row>(`select * from ${table}`));
     return found;
   };
   /** Stops the service, and takes its database back to what it held; nothing: it is lost. */
@@ -57,7 +74,10 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
         for (const row of rows) {
           const columns = Object.keys(row);
           const values = `${columns.map(() => '?').join(', ')}`;
-          await database.query(`insert into ${table} (${columns.join(', ')}) values (${values})`, Object.values(row));
+          await database.query(
+            `insert into ${table} (${columns.join(', ')}) values (${values})`,
+            Object.values(row),
+          );
         }
       }
     });
@@ -67,9 +87,17 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     await change(database);
     await database.close();
   };
-  const restart = async (more: Partial<Config> = {}, broker: (real: Broker) => Broker = (real) => real) => {
-    const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
-    const service = await bootstrap({ ...running.config, autoRecover: true, ...more }, log, { broker });
+  const restart = async (
+    more: Partial<Config> = {},
+    broker: (real: Broker) => Broker = (real) => real,
+  ) => {
+    const log = pino(
+      { level: 'info' },
+      { write: (line: string) => void lines.push(JSON.parse(line)) },
+    );
+    const service = await bootstrap({ ...running.config, autoRecover: true, ...more }, log, {
+      broker,
+    });
     services.push(service);
     return { service, started: service.start() };
   };
@@ -81,15 +109,28 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
   /** It answers one more command about each product, and its database says what the topics say. */
   const goesOn = async (service: Service, group = running.config.groupId) => {
     const { commandsTopic, eventsTopic } = running.config;
-    const further = ['LAMP', 'SOFA', 'DESK'].map((sku) => ({ headers: {}, ...order(`further-${sku}`, sku) }));
+    const further = ['LAMP', 'SOFA', 'DESK'].map((sku) => ({
+      headers: {},
+      ...order(`further-${sku}`, sku),
+    }));
     await service.broker.publish(commandsTopic, further);
     await eventually(
-      async () => expect(await service.database.query(`select id from processed_commands where id like 'further-%'`)).toHaveLength(3),
+      async () =>
+        expect(
+          await service.database.query(
+            `select id from processed_commands where id like 'further-%'`,
+          ),
+        ).toHaveLength(3),
       { withinMs: 30_000 },
     );
-    await eventually(async () => expect(await readiness(service)).toMatch(/^200/), { withinMs: 30_000 });
+    await eventually(async () => expect(await readiness(service)).toMatch(/^200/), {
+      withinMs: 30_000,
+    });
     const watch = { advance: async () => {}, signal: new AbortController().signal };
-    expect((await verify(service.database, service.broker, { eventsTopic, commandsTopic, group }, watch)).counts).toEqual({});
+    expect(
+      (await verify(service.database, service.broker, { eventsTopic, commandsTopic, group }, watch))
+        .counts,
+    ).toEqual({});
   };
   /** Lets the first delivery be read, and holds the next one back. */
   const held = () => {
@@ -97,8 +138,15 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     const broker = (real: Broker) =>
       over(real, {
         read: (topic, ranges, take, signal) => {
-          const aborted = new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()));
-          return real.read(topic, ranges, (delivery) => take(delivery).then(() => Promise.race([promise, aborted])), signal);
+          const aborted = new Promise<void>((resolve) =>
+            signal?.addEventListener('abort', () => resolve()),
+          );
+          return real.read(
+            topic,
+            ranges,
+            (delivery) => take(delivery).then(() => Promise.race([promise, aborted])),
+            signal,
+          );
         },
       });
     return { broker, letGo };
@@ -109,14 +157,19 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     const { broker, letGo } = held();
     const { service, started } = await restart({}, broker);
     await eventually(async () =>
-      expect(await readiness(service)).toMatch(/^503 .*is being rebuilt from events-\w+: [1-9]\d? % of \d+ offsets/),
+      expect(await readiness(service)).toMatch(
+        /^503 .*is being rebuilt from events-\w+: [1-9]\d? % of \d+ offsets/,
+      ),
     );
     expect((await fetch(`${service.http.url}/healthz`)).status).toBe(200);
     expect(service.consumer.problems()).toEqual(['The consumer has not joined its group yet']);
     letGo();
     await started;
     await goesOn(service);
-    expect([says('building it anew'), says('The database is rebuilt: 3 records read')]).toEqual([true, true]);
+    expect([says('building it anew'), says('The database is rebuilt: 3 records read')]).toEqual([
+      true,
+      true,
+    ]);
   }, 60_000);
 
   it('rebuilds a lost database also when the committed offsets are lost', async () => {
@@ -129,9 +182,16 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
 
   it('without it, a lost database with lost committed offsets is refused, and the command is named', async () => {
     await loseDatabase();
-    const { service, started } = await restart({ groupId: `${running.config.groupId}-2`, autoRecover: false });
+    const { service, started } = await restart({
+      groupId: `${running.config.groupId}-2`,
+      autoRecover: false,
+    });
     await started;
-    await eventually(async () => expect(await readiness(service)).toContain('npx allocation replay rebuild --into'), { withinMs: 30_000 });
+    await eventually(
+      async () =>
+        expect(await readiness(service)).toContain('npx allocation replay rebuild --into'),
+      { withinMs: 30_000 },
+    );
     expect(await service.database.query('select * from products')).toEqual([]);
   }, 60_000);
 
@@ -166,13 +226,21 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     const { service, started } = await restart();
     await started;
     await goesOn(service);
-    expect([says('going on with its unfinished rebuild'), says('The database is rebuilt: 3 records')]).toEqual([true, false]);
+    expect([
+      says('going on with its unfinished rebuild'),
+      says('The database is rebuilt: 3 records'),
+    ]).toEqual([true, false]);
   }, 60_000);
 
   it('goes on with an unfinished rebuild of a database that lacks nothing else', async () => {
-    const plan = await planRebuild(running.service.broker, running.config, { until: null, fromCopy: true });
+    const plan = await planRebuild(running.service.broker, running.config, {
+      until: null,
+      fromCopy: true,
+    });
     await running.service.close();
-    await changeDatabase((database) => writeMark(database, { state: 'unfinished', plan: JSON.stringify(plan) }));
+    await changeDatabase((database) =>
+      writeMark(database, { state: 'unfinished', plan: JSON.stringify(plan) }),
+    );
     const { service, started } = await restart();
     await started;
     expect(await readMark(service.database)).toBeNull();
@@ -187,13 +255,24 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     const { service, started } = await restart({}, (real) =>
       over(real, {
         read: (topic, ranges, take, signal) =>
-          real.read(topic, ranges, (delivery) => take(isMissing ? { ...delivery, records: delivery.records.slice(1) } : delivery), signal),
+          real.read(
+            topic,
+            ranges,
+            (delivery) =>
+              take(isMissing ? { ...delivery, records: delivery.records.slice(1) } : delivery),
+            signal,
+          ),
       }),
     );
     await eventually(async () =>
-      expect(await readiness(service)).toMatch(/^503 .*cannot be rebuilt: Events are missing in events-\w+ \(LAMP from ce_sequence 1 on\)/),
+      expect(await readiness(service)).toMatch(
+        /^503 .*cannot be rebuilt: Events are missing in events-\w+ \(LAMP from ce_sequence 1 on\)/,
+      ),
     );
-    expect([await readMark(service.database), await service.database.query('select * from products')]).toEqual([null, []]);
+    expect([
+      await readMark(service.database),
+      await service.database.query('select * from products'),
+    ]).toEqual([null, []]);
     isMissing = false;
     await started;
     await goesOn(service);
@@ -202,7 +281,9 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
   it('refuses an events topic without events: a rebuild from it would skip every command', async () => {
     await loseDatabase();
     const { service } = await restart({ eventsTopic: `${running.config.eventsTopic}-other` });
-    await eventually(async () => expect(await readiness(service)).toContain('-other is empty, but the group'));
+    await eventually(async () =>
+      expect(await readiness(service)).toContain('-other is empty, but the group'),
+    );
     expect(await service.database.query('select * from source_positions')).toEqual([]);
   }, 60_000);
 
@@ -214,10 +295,15 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
 
   it('leaves a database alone that knows another log: its lanes refuse it', async () => {
     await running.service.close();
-    await changeDatabase((database) => database.query(`update source_positions set log_id = 'another log', next_offset = 0`));
+    await changeDatabase((database) =>
+      database.query(`update source_positions set log_id = 'another log', next_offset = 0`),
+    );
     const { service, started } = await restart();
     await started;
-    await eventually(async () => expect(await readiness(service)).toContain('in another log (another log)'), { withinMs: 30_000 });
+    await eventually(
+      async () => expect(await readiness(service)).toContain('in another log (another log)'),
+      { withinMs: 30_000 },
+    );
     expect(says('rebuil')).toBe(false);
   }, 60_000);
 
@@ -229,19 +315,30 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     await loseDatabase();
     const { service, started } = await restart({ autoRecover: false });
     await started;
-    await eventually(async () => expect(await readiness(service)).toContain(`npx allocation replay rebuild --into ${databaseUrl}   (or`), {
-      withinMs: 30_000,
-    });
+    await eventually(
+      async () =>
+        expect(await readiness(service)).toContain(
+          `npx allocation replay rebuild --into ${databaseUrl}   (or`,
+        ),
+      {
+        withinMs: 30_000,
+      },
+    );
     await service.close();
     await loseDatabase(older);
     const again = await restart({ autoRecover: false });
     await again.started;
     await eventually(
-      async () => expect(await readiness(again.service)).toContain(`npx allocation replay rebuild --into ${databaseUrl} --from-copy`),
+      async () =>
+        expect(await readiness(again.service)).toContain(
+          `npx allocation replay rebuild --into ${databaseUrl} --from-copy`,
+        ),
       { withinMs: 30_000 },
     );
     await again.service.close();
-    expect(await running.cli('replay', 'rebuild', '--into', databaseUrl, '--from-copy', '--execute')).toMatchObject({ code: 0 });
+    expect(
+      await running.cli('replay', 'rebuild', '--into', databaseUrl, '--from-copy', '--execute'),
+    ).toMatchObject({ code: 0 });
     const last = await restart({ autoRecover: false });
     await last.started;
     await goesOn(last.service);

@@ -34,8 +34,21 @@ describe.skipIf(!brokers)('an events topic whose beginning was deleted', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  const batch = (reference: string, sku: string) => ({ type: 'CreateBatch', id: reference, reference, sku, quantity: 10, eta: null });
-  const order = (orderid: string, sku: string) => ({ type: 'AllocateOrder', id: orderid, orderid, sku, qty: 2 });
+  const batch = (reference: string, sku: string) => ({
+    type: 'CreateBatch',
+    id: reference,
+    reference,
+    sku,
+    quantity: 10,
+    eta: null,
+  });
+  const order = (orderid: string, sku: string) => ({
+    type: 'AllocateOrder',
+    id: orderid,
+    orderid,
+    sku,
+    qty: 2,
+  });
   const urlOf = (name: string) => `sqlite:///${join(directory, `${name}.db`)}`;
   const open = async (name: string) => {
     const database = await Database.open(urlOf(name));
@@ -45,7 +58,11 @@ describe.skipIf(!brokers)('an events topic whose beginning was deleted', () => {
   const snapshot = async () => {
     const { database, broker } = running.service;
     const events = await readEventsSeen(broker, running.config.eventsTopic);
-    await takeSnapshot(database, await planSnapshot(database, events, running.config.commandsTopic, urlOf('snapshot')), watch);
+    await takeSnapshot(
+      database,
+      await planSnapshot(database, events, running.config.commandsTopic, urlOf('snapshot')),
+      watch,
+    );
   };
   const deleteEvents = async () => {
     const { eventsTopic: topic } = running.config;
@@ -53,13 +70,19 @@ describe.skipIf(!brokers)('an events topic whose beginning was deleted', () => {
     try {
       await admin.connect();
       const ends = await admin.fetchTopicOffsets(topic);
-      await admin.deleteTopicRecords({ topic, partitions: ends.map(({ partition, high: offset }) => ({ partition, offset })) });
+      await admin.deleteTopicRecords({
+        topic,
+        partitions: ends.map(({ partition, high: offset }) => ({ partition, offset })),
+      });
     } finally {
       await admin.disconnect();
     }
   };
   const rebuild = async (name: string, fromCopy: boolean) => {
-    const plan = await planRebuild(running.service.broker, running.config, { until: null, fromCopy });
+    const plan = await planRebuild(running.service.broker, running.config, {
+      until: null,
+      fromCopy,
+    });
     const rebuilding = await Rebuild.into(await open(name), running.service.broker, plan);
     return await rebuilding.run(watch);
   };
@@ -75,12 +98,20 @@ describe.skipIf(!brokers)('an events topic whose beginning was deleted', () => {
   it('does not make a database from empty, and the refusal names what remains', async () => {
     await deleteEvents();
     await answer(batch('chair-1', 'CHAIR'));
-    const { code, stderr } = await running.cli('replay', 'rebuild', '--into', urlOf('empty'), '--execute');
+    const { code, stderr } = await running.cli(
+      'replay',
+      'rebuild',
+      '--into',
+      urlOf('empty'),
+      '--execute',
+    );
     expect(code).toBe(1);
     expect(stderr).toMatch(
       /^error: The retention of events-\S+ has deleted events \(partition 0 begins at \d+, and is needed from 0 on.*\n$/,
     );
-    expect(stderr).toContain('What remains: a younger copy of the database, such as a backup or what "replay snapshot" wrote');
+    expect(stderr).toContain(
+      'What remains: a younger copy of the database, such as a backup or what "replay snapshot" wrote',
+    );
     expect(stderr).toContain('add --from-copy');
     expect(await (await open('empty')).query('select * from rebuilds')).toEqual([]);
   });
@@ -105,7 +136,9 @@ describe.skipIf(!brokers)('an events topic whose beginning was deleted', () => {
     await snapshot();
     await answer(batch('chair-1', 'CHAIR'));
     await deleteEvents();
-    await expect(rebuild('snapshot', true)).rejects.toThrow(/has deleted events \(partition \d begins at \d+, and is needed from \d+ on/);
+    await expect(rebuild('snapshot', true)).rejects.toThrow(
+      /has deleted events \(partition \d begins at \d+, and is needed from \d+ on/,
+    );
   });
 
   it('is compared with the database as far as that can be, and says so', async () => {
@@ -119,7 +152,9 @@ describe.skipIf(!brokers)('an events topic whose beginning was deleted', () => {
         /The topic has lost its beginning \(partition 0 begins at \d+.*; of 3 others only .*\nEqual: .*, no difference in what was compared\n$/,
       ),
     ]);
-    expect(JSON.parse((await running.cli('replay', 'verify', '--json')).stdout)).toMatchObject({ result: 'equal-where-compared' });
+    expect(JSON.parse((await running.cli('replay', 'verify', '--json')).stdout)).toMatchObject({
+      result: 'equal-where-compared',
+    });
     const { database } = running.service;
     await database.query(`update batches set quantity = 9 where reference = 'chair-1'`);
     expect((await compare(database)).counts).toEqual({ 'batch-quantity': 1 });

@@ -48,32 +48,52 @@ describeOnEachBroker('a snapshot', (environment) => {
   const batches = (round: string) =>
     Array.from({ length: SKUS }, (_, sku) => {
       const reference = `batch-${round}-${sku}`;
-      return { type: 'CreateBatch', id: reference, reference, sku: `SKU-${sku}`, quantity: 300, eta: null };
+      return {
+        type: 'CreateBatch',
+        id: reference,
+        reference,
+        sku: `SKU-${sku}`,
+        quantity: 300,
+        eta: null,
+      };
     });
   const order = (name: string, index: number) => {
     const orderid = `order-${name}-${index}`;
     return { type: 'AllocateOrder', id: orderid, orderid, sku: `SKU-${index % SKUS}`, qty: 1 };
   };
-  const orders = (name: string, count: number) => Array.from({ length: count }, (_, index) => order(name, index));
+  const orders = (name: string, count: number) =>
+    Array.from({ length: count }, (_, index) => order(name, index));
   const countsOf = async ({ config, service }: RunningService, url: string) => {
     const { eventsTopic, commandsTopic, groupId: group } = config;
-    return (await verify(await opened(url), service.broker, { eventsTopic, commandsTopic, group }, watch)).counts;
+    return (
+      await verify(await opened(url), service.broker, { eventsTopic, commandsTopic, group }, watch)
+    ).counts;
   };
   const bringUpToDate = async ({ config, service }: RunningService, url: string) => {
     const plan = await planRebuild(service.broker, config, { until: null, fromCopy: true });
     await (await Rebuild.into(await opened(url), service.broker, plan)).run(watch);
   };
   const planned = async ({ config, service }: RunningService, into: string) =>
-    planSnapshot(service.database, await readEventsSeen(service.broker, config.eventsTopic), config.commandsTopic, into);
+    planSnapshot(
+      service.database,
+      await readEventsSeen(service.broker, config.eventsTopic),
+      config.commandsTopic,
+      into,
+    );
   const snapshotWhileCommandsFlow = async (running: RunningService, into: string) => {
     let isOver = false;
-    const taking = running.cli('replay', 'snapshot', '--into', into, '--json', '--execute').finally(() => {
-      isOver = true;
-    });
+    const taking = running
+      .cli('replay', 'snapshot', '--into', into, '--json', '--execute')
+      .finally(() => {
+        isOver = true;
+      });
     for (let round = 0; !isOver; round += 1) await running.send(...orders(`flow-${round}`, 20));
     const { code, stdout, stderr } = await taking;
     expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
-    expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({ result: 'copied', rows: expect.any(Number) });
+    expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({
+      result: 'copied',
+      rows: expect.any(Number),
+    });
     await running.send(...orders('after', 20));
     await running.idle();
   };
@@ -83,7 +103,10 @@ describeOnEachBroker('a snapshot', (environment) => {
     { from: 'SQLite', to: 'PostgreSQL' },
     { from: 'PostgreSQL', to: 'SQLite' },
     { from: 'PostgreSQL', to: 'PostgreSQL' },
-  ].filter(({ from, to }) => (hasPostgres || from === to) && (from === 'SQLite' || 'KAFKA_BROKERS' in environment));
+  ].filter(
+    ({ from, to }) =>
+      (hasPostgres || from === to) && (from === 'SQLite' || 'KAFKA_BROKERS' in environment),
+  );
 
   it.each(ways)(
     'from $from into $to, taken while commands flow, is the database at one moment, and is brought up to date later',
@@ -111,33 +134,48 @@ describeOnEachBroker('a snapshot', (environment) => {
       await takeSnapshot(running.service.database, await planned(running, into), watch);
       await running[Symbol.asyncDispose]();
       const { groupId, commandsTopic, eventsTopic, deadLettersTopic } = running.config;
-      const names = { COMMANDS_TOPIC: commandsTopic, EVENTS_TOPIC: eventsTopic, DEAD_LETTERS_TOPIC: deadLettersTopic };
+      const names = {
+        COMMANDS_TOPIC: commandsTopic,
+        EVENTS_TOPIC: eventsTopic,
+        DEAD_LETTERS_TOPIC: deadLettersTopic,
+      };
       const successor = await start({ ...names, KAFKA_GROUP_ID: groupId, DATABASE_URL: into });
       await successor.send(...batches('second'), ...orders('second', 40));
       await successor.idle();
       expect(await countsOf(successor, into)).toEqual({});
       expect(successor.deadLetters).toEqual([]);
-      expect(await successor.service.database.query('select count(*) as count from allocations')).toEqual([{ count: 80 }]);
+      expect(
+        await successor.service.database.query('select count(*) as count from allocations'),
+      ).toEqual([{ count: 80 }]);
     },
     90_000,
   );
 
-  it.skipIf(!hasPostgres)('has what waits in the outbox, byte by byte, whichever way it went', async () => {
-    const [first, second, third] = [await opened(sqlite('first')), await opened(await postgres()), await opened(sqlite('third'))];
-    for (const database of [first, second, third]) await database.runMigrations();
-    const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
-    for (let sequence = 1; sequence <= 3; sequence += 1) {
-      await first.query(
-        `insert into outbox (source_topic, source_partition, sequence, next_offset, records, rests_on) values ('commands', 0, ?, ?, ?, '[]')`,
-        [sequence, sequence, bytes],
+  it.skipIf(!hasPostgres)(
+    'has what waits in the outbox, byte by byte, whichever way it went',
+    async () => {
+      const [first, second, third] = [
+        await opened(sqlite('first')),
+        await opened(await postgres()),
+        await opened(sqlite('third')),
+      ];
+      for (const database of [first, second, third]) await database.runMigrations();
+      const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+      for (let sequence = 1; sequence <= 3; sequence += 1) {
+        await first.query(
+          `insert into outbox (source_topic, source_partition, sequence, next_offset, records, rests_on) values ('commands', 0, ?, ?, ?, '[]')`,
+          [sequence, sequence, bytes],
+        );
+      }
+      await copyDatabase(first, second);
+      await copyDatabase(second, third);
+      const waiting = await third.query<{ records: Buffer }>(
+        'select * from outbox order by sequence',
       );
-    }
-    await copyDatabase(first, second);
-    await copyDatabase(second, third);
-    const waiting = await third.query<{ records: Buffer }>('select * from outbox order by sequence');
-    expect(waiting).toEqual(await first.query('select * from outbox order by sequence'));
-    expect(waiting[0]?.records).toEqual(bytes);
-  });
+      expect(waiting).toEqual(await first.query('select * from outbox order by sequence'));
+      expect(waiting[0]?.records).toEqual(bytes);
+    },
+  );
 
   it('that is interrupted leaves nothing, and one that was killed does not stand in the way', async () => {
     const running = await start();
@@ -147,7 +185,10 @@ describeOnEachBroker('a snapshot', (environment) => {
     const interrupted = async (into: string) => {
       const interruption = new AbortController();
       const advance = async () => interruption.abort(new Error('Ctrl-C'));
-      const taking = takeSnapshot(database, await planned(running, into), { advance, signal: interruption.signal });
+      const taking = takeSnapshot(database, await planned(running, into), {
+        advance,
+        signal: interruption.signal,
+      });
       await expect(taking).rejects.toThrow('Ctrl-C');
     };
     await writeFile(join(directory, 'snapshot.db.unfinished'), 'half of a database');
@@ -183,17 +224,26 @@ describeOnEachBroker('a snapshot', (environment) => {
     const { code, stdout } = await running.cli('replay', 'snapshot', '--into', sqlite('planned'));
     expect([code, stdout]).toEqual([
       0,
-      expect.stringMatching(/source .*allocation\.db\ntarget .*planned\.db\nrows +\d+\npositions .* at \d+[\s\S]*Nothing is done/),
+      expect.stringMatching(
+        /source .*allocation\.db\ntarget .*planned\.db\nrows +\d+\npositions .* at \d+[\s\S]*Nothing is done/,
+      ),
     ]);
     await expect(access(join(directory, 'planned.db'))).rejects.toThrow();
     await writeFile(join(directory, 'old.db'), 'precious');
-    const refusal = async (into: string) => (await running.cli('replay', 'snapshot', '--into', into, '--execute')).stderr;
-    expect(await refusal(sqlite('old'))).toMatch(/^error: .*old\.db is there already: name a new file\n$/);
-    expect(await refusal(`sqlite:///${directory}/nowhere/new.db`)).toMatch(/^error: The directory .*nowhere is not there\n$/);
+    const refusal = async (into: string) =>
+      (await running.cli('replay', 'snapshot', '--into', into, '--execute')).stderr;
+    expect(await refusal(sqlite('old'))).toMatch(
+      /^error: .*old\.db is there already: name a new file\n$/,
+    );
+    expect(await refusal(`sqlite:///${directory}/nowhere/new.db`)).toMatch(
+      /^error: The directory .*nowhere is not there\n$/,
+    );
     if (!hasPostgres) return;
     const used = await postgres();
     await (await opened(used)).runMigrations();
     await writeMark(await opened(used), { state: 'past', plan: '{}' });
-    expect(await refusal(used)).toMatch(/^error: the PostgreSQL database .* is not empty, or in use: name an empty one\n$/);
+    expect(await refusal(used)).toMatch(
+      /^error: the PostgreSQL database .* is not empty, or in use: name an empty one\n$/,
+    );
   }, 60_000);
 });

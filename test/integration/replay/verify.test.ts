@@ -19,11 +19,26 @@ describe('verifying a database against the topics', () => {
       quantity: 10,
       eta,
     });
-    const order = (orderid: string, sku: string) => ({ type: 'AllocateOrder', id: orderid, orderid, sku, qty: 2 });
+    const order = (orderid: string, sku: string) => ({
+      type: 'AllocateOrder',
+      id: orderid,
+      orderid,
+      sku,
+      qty: 2,
+    });
     const commands = [
-      ...[batch('lamp-1', 'LAMP', null), batch('lamp-2', 'LAMP', '2027-01-01'), batch('sofa-1', 'SOFA', null)],
+      ...[
+        batch('lamp-1', 'LAMP', null),
+        batch('lamp-2', 'LAMP', '2027-01-01'),
+        batch('sofa-1', 'SOFA', null),
+      ],
       ...[order('o1', 'LAMP'), order('o2', 'LAMP'), order('o3', 'SOFA')],
-      { type: 'AllocateOrder', id: 'o4', orderid: 'o4', lines: ['LAMP', 'SOFA'].map((sku) => ({ sku, qty: 1 })) },
+      {
+        type: 'AllocateOrder',
+        id: 'o4',
+        orderid: 'o4',
+        lines: ['LAMP', 'SOFA'].map((sku) => ({ sku, qty: 1 })),
+      },
       { type: 'ChangeBatchQuantity', id: 'shrunk', reference: 'lamp-1', quantity: 4 },
       { type: 'DeallocateOrder', id: 'gone', orderid: 'o3' },
     ];
@@ -42,7 +57,12 @@ describe('verifying a database against the topics', () => {
   };
   const check = (eventsTopic = running.config.eventsTopic): Promise<VerifyReport> => {
     const { commandsTopic, groupId: group } = running.config;
-    return verify(running.service.database, running.service.broker, { eventsTopic, commandsTopic, group }, watch);
+    return verify(
+      running.service.database,
+      running.service.broker,
+      { eventsTopic, commandsTopic, group },
+      watch,
+    );
   };
 
   it('finds no difference in a database that nobody has touched, also while the service runs', async () => {
@@ -65,7 +85,10 @@ describe('verifying a database against the topics', () => {
       expect((await check()).counts).toEqual({});
     });
 
-    const damages: Record<string, { readonly by: string; readonly undoneBy: string; readonly words: object }> = {
+    const damages: Record<
+      string,
+      { readonly by: string; readonly undoneBy: string; readonly words: object }
+    > = {
       'product-version': {
         by: `update products set version = version + 1 where sku = 'LAMP'`,
         undoneBy: `update products set version = version - 1 where sku = 'LAMP'`,
@@ -142,18 +165,29 @@ describe('verifying a database against the topics', () => {
       },
     };
 
-    it.each(Object.entries(damages))('is found and told: %s', async (kind, { by, undoneBy, words }) => {
-      undo.push([undoneBy, []]);
-      await query(by);
-      const { counts, differences } = await check();
-      expect(counts).toMatchObject({ [kind]: expect.any(Number) });
-      expect(differences).toContainEqual(expect.objectContaining({ kind, ...words }));
-    });
+    it.each(Object.entries(damages))(
+      'is found and told: %s',
+      async (kind, { by, undoneBy, words }) => {
+        undo.push([undoneBy, []]);
+        await query(by);
+        const { counts, differences } = await check();
+        expect(counts).toMatchObject({ [kind]: expect.any(Number) });
+        expect(differences).toContainEqual(expect.objectContaining({ kind, ...words }));
+      },
+    );
 
     it('is found and told: a position behind the group', async () => {
-      const [lane] = await query('select partition, next_offset from source_positions where next_offset > 0 order by partition limit 1');
-      const { partition, next_offset: nextOffset } = lane as { partition: number; next_offset: number };
-      undo.push(['update source_positions set next_offset = ? where partition = ?', [nextOffset, partition]]);
+      const [lane] = await query(
+        'select partition, next_offset from source_positions where next_offset > 0 order by partition limit 1',
+      );
+      const { partition, next_offset: nextOffset } = lane as {
+        partition: number;
+        next_offset: number;
+      };
+      undo.push([
+        'update source_positions set next_offset = ? where partition = ?',
+        [nextOffset, partition],
+      ]);
       await query('update source_positions set next_offset = 0 where partition = ?', [partition]);
       const subject = `lane ${running.config.commandsTopic}/${partition}`;
       expect((await check()).differences).toContainEqual({
@@ -183,15 +217,23 @@ describe('verifying a database against the topics', () => {
     });
 
     it('an event is missing', async () => {
-      const { counts, differences } = await checkOn((events) => events.filter((event) => event !== events.find(isOf('Allocated'))));
+      const { counts, differences } = await checkOn((events) =>
+        events.filter((event) => event !== events.find(isOf('Allocated'))),
+      );
       expect(counts).toMatchObject({ 'event-missing': 1 });
-      expect(differences[0]).toMatchObject({ kind: 'event-missing', expected: expect.stringMatching(/^ce_sequence \d/) });
+      expect(differences[0]).toMatchObject({
+        kind: 'event-missing',
+        expected: expect.stringMatching(/^ce_sequence \d/),
+      });
     });
 
     it('an event is there twice', async () => {
       const { counts, differences } = await checkOn((events) => [...events, ...events.slice(0, 1)]);
       expect(counts).toMatchObject({ 'event-repeated': 1 });
-      expect(differences[0]).toMatchObject({ kind: 'event-repeated', expected: 'one event of ce_sequence 1' });
+      expect(differences[0]).toMatchObject({
+        kind: 'event-repeated',
+        expected: 'one event of ce_sequence 1',
+      });
     });
 
     it('events are in the wrong order', async () => {
@@ -201,8 +243,13 @@ describe('verifying a database against the topics', () => {
     });
 
     it('a record is none of ours', async () => {
-      const { differences } = await checkOn((events) => [...events, { key: null, value: 'hello', headers: {} }]);
-      expect(differences).toEqual([expect.objectContaining({ kind: 'foreign-record', expected: 'an event of this service' })]);
+      const { differences } = await checkOn((events) => [
+        ...events,
+        { key: null, value: 'hello', headers: {} },
+      ]);
+      expect(differences).toEqual([
+        expect.objectContaining({ kind: 'foreign-record', expected: 'an event of this service' }),
+      ]);
     });
   });
 });

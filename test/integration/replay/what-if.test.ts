@@ -28,8 +28,10 @@ class BusWithBug extends MessageBus {
   }
 
   override async handle(command: Command, unitOfWork: UnitOfWork): Promise<readonly Event[]> {
-    if ('orderid' in command && command.orderid === 'poison') throw new Error('the handler has a bug');
-    if (command.type === 'DeallocateOrder' && command.orderid === 'huge') throw new TooManyLinesError('in steps, please');
+    if ('orderid' in command && command.orderid === 'poison')
+      throw new Error('the handler has a bug');
+    if (command.type === 'DeallocateOrder' && command.orderid === 'huge')
+      throw new TooManyLinesError('in steps, please');
     return super.handle(command, unitOfWork);
   }
 }
@@ -54,7 +56,9 @@ class BusWithOtherRule extends MessageBus {
 
 function allocateToTheLast(product: Product, line: OrderLine): readonly Event[] {
   const held = product.batches.map((batch) => ({ batch, quantity: batch.quantity }));
-  const [last] = product.batches.filter((batch) => batch.canAllocate(line)).toSorted((a, b) => (b.eta ?? '').localeCompare(a.eta ?? ''));
+  const [last] = product.batches
+    .filter((batch) => batch.canAllocate(line))
+    .toSorted((a, b) => (b.eta ?? '').localeCompare(a.eta ?? ''));
   // Without room in the others the rule of today finds the last.
   for (const { batch } of held) if (batch !== last) batch.changeQuantity(batch.allocatedQuantity);
   product.allocate(line);
@@ -72,9 +76,20 @@ interface How extends Partial<Asked> {
 }
 
 async function ask({ service, config }: RunningService, how: How = {}) {
-  const { from = null, to = null, type = null, sku = null, bus, eventsTopic = config.eventsTopic, gonePartition } = how;
+  const {
+    from = null,
+    to = null,
+    type = null,
+    sku = null,
+    bus,
+    eventsTopic = config.eventsTopic,
+    gonePartition,
+  } = how;
   const plan = await planWhatIf(service.broker, { ...config, eventsTopic }, { from, to });
-  const commands = plan.commands.map((range) => ({ ...range, beginning: range.partition === gonePartition ? range.end : range.beginning }));
+  const commands = plan.commands.map((range) => ({
+    ...range,
+    beginning: range.partition === gonePartition ? range.end : range.beginning,
+  }));
   return whatIf(service.broker, { ...plan, commands }, { type, sku }, watch, bus);
 }
 
@@ -84,7 +99,13 @@ describeOnEachBroker('a what-if', (environment) => {
   const batch = (reference: string, sku: string, eta: string | null = null) => {
     return { type: 'CreateBatch', id: reference, reference, sku, quantity: 10, eta };
   };
-  const order = (orderid: string, sku: string, qty = 2) => ({ type: 'AllocateOrder', id: orderid, orderid, sku, qty });
+  const order = (orderid: string, sku: string, qty = 2) => ({
+    type: 'AllocateOrder',
+    id: orderid,
+    orderid,
+    sku,
+    qty,
+  });
   const send = async (...commands: (Partial<LogRecord> | object)[]) => {
     const places = await running.send(...commands);
     await running.idle();
@@ -92,8 +113,15 @@ describeOnEachBroker('a what-if', (environment) => {
   };
 
   beforeEach(async () => {
-    running = await RunningService.start({ ...environment, TOPIC_PARTITIONS: '3' }, { bus: new BusWithBug() });
-    await send(batch('lamp-1', 'LAMP'), batch('lamp-2', 'LAMP', '2027-01-01'), batch('sofa-1', 'SOFA'));
+    running = await RunningService.start(
+      { ...environment, TOPIC_PARTITIONS: '3' },
+      { bus: new BusWithBug() },
+    );
+    await send(
+      batch('lamp-1', 'LAMP'),
+      batch('lamp-2', 'LAMP', '2027-01-01'),
+      batch('sofa-1', 'SOFA'),
+    );
     await send(order('o1', 'LAMP'), order('o2', 'SOFA'), order('o3', 'LAMP', 7));
   });
 
@@ -107,26 +135,59 @@ describeOnEachBroker('a what-if', (environment) => {
       { sku: 'DESK', qty: 1 },
     ];
     await send({ type: 'AllocateOrder', id: 'o4', orderid: 'o4', lines });
-    await send(order('o1', 'LAMP'), batch('lamp-1', 'LAMP'), { ...batch('lamp-1', 'LAMP'), id: 'the same batch' });
-    await send({ value: 'no command' }, { ...order('again', 'LAMP'), orderid: 'o1' }, { ...order('o9', 'LAMP', 3), orderid: 'o1' });
+    await send(order('o1', 'LAMP'), batch('lamp-1', 'LAMP'), {
+      ...batch('lamp-1', 'LAMP'),
+      id: 'the same batch',
+    });
+    await send(
+      { value: 'no command' },
+      { ...order('again', 'LAMP'), orderid: 'o1' },
+      { ...order('o9', 'LAMP', 3), orderid: 'o1' },
+    );
     await send({ type: 'ChangeBatchQuantity', id: 'shrunk', reference: 'lamp-1', quantity: 4 });
-    await send({ type: 'ChangeBatchQuantity', id: 'none', reference: 'lamp-9', quantity: 4 }, order('poison', 'BED'));
+    await send(
+      { type: 'ChangeBatchQuantity', id: 'none', reference: 'lamp-9', quantity: 4 },
+      order('poison', 'BED'),
+    );
     await send(batch('bed-1', 'BED'));
-    await send({ type: 'DeallocateOrder', id: 'gone', orderid: 'o4' }, { type: 'DeallocateOrder', id: 'none 2', orderid: 'o99' });
+    await send(
+      { type: 'DeallocateOrder', id: 'gone', orderid: 'o4' },
+      { type: 'DeallocateOrder', id: 'none 2', orderid: 'o99' },
+    );
     await send(order('o5', 'SOFA', 9), { ...batch('lamp-1', 'LAMP'), id: 'the same batch' });
   };
 
   it('leaves out a command that was refused as too large, and so does a rebuild', async () => {
-    await send(order('huge', 'SOFA'), { type: 'DeallocateOrder', id: 'letgo', orderid: 'huge' }, order('o6', 'SOFA'));
-    expect(await ask(running)).toMatchObject({ handled: 8, same: 8, different: {}, skipped: { deadLetters: 1 } });
+    await send(
+      order('huge', 'SOFA'),
+      { type: 'DeallocateOrder', id: 'letgo', orderid: 'huge' },
+      order('o6', 'SOFA'),
+    );
+    expect(await ask(running)).toMatchObject({
+      handled: 8,
+      same: 8,
+      different: {},
+      skipped: { deadLetters: 1 },
+    });
     const into = running.config.databaseUrl.replace(/allocation\.db$/, 'rebuilt.db');
     const rebuilt = await running.cli('replay', 'rebuild', '--into', into, '--execute');
     expect(rebuilt).toMatchObject({ code: 0 });
     const database = await Database.open(into);
-    const ids = await database.query<{ id: string }>('select id from processed_commands order by id');
+    const ids = await database.query<{ id: string }>(
+      'select id from processed_commands order by id',
+    );
     const parked = await database.query('select id from parked_commands');
     await database.close();
-    expect(ids.map(({ id }) => id)).toEqual(['huge', 'lamp-1', 'lamp-2', 'o1', 'o2', 'o3', 'o6', 'sofa-1']);
+    expect(ids.map(({ id }) => id)).toEqual([
+      'huge',
+      'lamp-1',
+      'lamp-2',
+      'o1',
+      'o2',
+      'o3',
+      'o6',
+      'sofa-1',
+    ]);
     expect(parked).toEqual([]);
   }, 60_000);
 
@@ -148,8 +209,18 @@ describeOnEachBroker('a what-if', (environment) => {
     const between = Math.max(...running.events.map(({ timestampMs }) => timestampMs)) + 1;
     await eventually(() => expect(Date.now()).toBeGreaterThan(between));
     await mixed();
-    expect(await ask(running, { from: { timeMs: between } })).toMatchObject({ folded: 6, handled: 9, same: 9, different: {} });
-    expect(await ask(running, { to: { timeMs: between } })).toMatchObject({ folded: 0, handled: 6, same: 6, different: {} });
+    expect(await ask(running, { from: { timeMs: between } })).toMatchObject({
+      folded: 6,
+      handled: 9,
+      same: 9,
+      different: {},
+    });
+    expect(await ask(running, { to: { timeMs: between } })).toMatchObject({
+      folded: 0,
+      handled: 6,
+      same: 6,
+      different: {},
+    });
     for (const offset of [1, 2, 3, 4]) {
       const { folded, same, different, skipped } = await ask(running, { from: { offset } });
       expect({ offset, different }).toEqual({ offset, different: {} });
@@ -174,19 +245,28 @@ describeOnEachBroker('a what-if', (environment) => {
 
   it('goes on with the new outcome', async () => {
     await send({ type: 'ChangeBatchQuantity', id: 'less', reference: 'lamp-2', quantity: 0 });
-    const { differences } = await ask(running, { bus: new BusWithOtherRule(), type: 'ChangeBatchQuantity' });
+    const { differences } = await ask(running, {
+      bus: new BusWithOtherRule(),
+      type: 'ChangeBatchQuantity',
+    });
     expect(differences).toMatchObject([
       {
         kind: 'other-events',
         published: '1 events the same, then nothing more',
-        now: expect.stringMatching(/^1 events the same, then \d LAMP of order o\d back in batch lamp-2; .*from batch lamp-1/),
+        now: expect.stringMatching(
+          /^1 events the same, then \d LAMP of order o\d back in batch lamp-2; .*from batch lamp-1/,
+        ),
       },
     ]);
   });
 
   it('compares only what was asked for, on a state that all have made', async () => {
     const bus = new BusWithOtherRule();
-    expect(await ask(running, { bus, sku: 'SOFA' })).toMatchObject({ same: 2, different: {}, skipped: { notCompared: 4 } });
+    expect(await ask(running, { bus, sku: 'SOFA' })).toMatchObject({
+      same: 2,
+      different: {},
+      skipped: { notCompared: 4 },
+    });
     expect(await ask(running, { bus, sku: 'LAMP', type: 'AllocateOrder' })).toMatchObject({
       handled: 6,
       same: 0,
@@ -206,7 +286,13 @@ describeOnEachBroker('a what-if', (environment) => {
     expect(await ask(running, { bus: new Failing(quiet) })).toMatchObject({
       same: 5,
       different: { fails: 1 },
-      differences: [{ id: 'o2', published: '2 SOFA allocated to order o2 from batch sofa-1', now: 'it fails: no sofas' }],
+      differences: [
+        {
+          id: 'o2',
+          published: '2 SOFA allocated to order o2 from batch sofa-1',
+          now: 'it fails: no sofas',
+        },
+      ],
     });
   });
 
@@ -218,7 +304,9 @@ describeOnEachBroker('a what-if', (environment) => {
       const nothing = { type: 'DeallocateOrder', orderid: `never-${number}` };
       const records = number % 3 === 0 ? [command, nothing] : [command];
       const anywhere = () => Math.floor(Math.random() * running.config.topicPartitions);
-      await running.send(...records.map((each) => ({ value: JSON.stringify(each), partition: anywhere() })));
+      await running.send(
+        ...records.map((each) => ({ value: JSON.stringify(each), partition: anywhere() })),
+      );
     };
     await pairs.send(sendAnywhere);
     await running.idle();
@@ -230,7 +318,11 @@ describeOnEachBroker('a what-if', (environment) => {
   it('leaves out what the group has not answered', async () => {
     await running.service.consumer.close();
     await running.send(order('later', 'LAMP'));
-    expect(await ask(running)).toMatchObject({ same: 6, different: {}, skipped: { unanswered: 1 } });
+    expect(await ask(running)).toMatchObject({
+      same: 6,
+      different: {},
+      skipped: { unanswered: 1 },
+    });
   });
 
   it('takes commands that the topic does not hold any more from their events, and what was handled before them', async () => {
@@ -238,7 +330,10 @@ describeOnEachBroker('a what-if', (environment) => {
     for (const gonePartition of [0, 1, 2]) {
       const { folded, handled, same, differences } = await ask(running, { gonePartition });
       // Of one that was silently accepted, and is gone, nothing is known: its repeat is handled.
-      expect({ gonePartition, differences: differences.filter(({ id }) => id !== 'the same batch') }).toEqual({
+      expect({
+        gonePartition,
+        differences: differences.filter(({ id }) => id !== 'the same batch'),
+      }).toEqual({
         gonePartition,
         differences: [],
       });
@@ -251,7 +346,10 @@ describeOnEachBroker('a what-if', (environment) => {
     const eventsWithout = async (type: string) => {
       await eventually(() => expect(running.events).toHaveLength(6));
       const name = `events-${crypto.randomUUID().slice(0, 8)}`;
-      await running.service.broker.ensureTopics([{ name, partitions: 1, maxMessageBytes: 1_000_000 }], true);
+      await running.service.broker.ensureTopics(
+        [{ name, partitions: 1, maxMessageBytes: 1_000_000 }],
+        true,
+      );
       const kept = running.events.filter(({ headers }) => String(headers.ce_type) !== type);
       await running.service.broker.publish(
         name,
@@ -264,13 +362,21 @@ describeOnEachBroker('a what-if', (environment) => {
       const eventsTopic = await eventsWithout('BatchCreated');
       expect(await ask(running, { eventsTopic })).toMatchObject({
         different: { 'other-events': 3 },
-        outOfTurn: { count: 2, first: [expect.stringContaining('commands-'), expect.stringContaining('commands-')] },
+        outOfTurn: {
+          count: 2,
+          first: [expect.stringContaining('commands-'), expect.stringContaining('commands-')],
+        },
       });
     });
 
     it('refuses to begin on a state that nobody can tell', async () => {
       const eventsTopic = await eventsWithout('BatchCreated');
-      const last = Math.max(...(await running.service.broker.offsetRanges(running.config.commandsTopic)).map(({ end }) => end)) - 1;
+      const last =
+        Math.max(
+          ...(await running.service.broker.offsetRanges(running.config.commandsTopic)).map(
+            ({ end }) => end,
+          ),
+        ) - 1;
       await send(...Array.from({ length: 9 }, (_, index) => order(`more-${index}`, 'LAMP')));
       await expect(ask(running, { eventsTopic, from: { offset: last + 1 } })).rejects.toThrow(
         /^Events are missing in events-.*ce_sequence 1 on/,
@@ -282,13 +388,25 @@ describeOnEachBroker('a what-if', (environment) => {
     const planned = await running.cli('replay', 'commands', '--from', '0', '--sku', 'LAMP');
     expect(planned).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/commands .*3 partitions[\s\S]*compared .*about LAMP, from 0 to the last[\s\S]*Nothing is done/),
+      stdout: expect.stringMatching(
+        /commands .*3 partitions[\s\S]*compared .*about LAMP, from 0 to the last[\s\S]*Nothing is done/,
+      ),
     });
     const told = await running.cli('replay', 'commands', '--execute');
-    expect(told).toMatchObject({ code: 0, stdout: expect.stringMatching(/same outcome +6\n[\s\S]*Equal: 6 commands handled again in/) });
-    const [plan, result] = (await running.cli('replay', 'commands', '--execute', '--json')).stdout.trim().split('\n');
-    expect([JSON.parse(plan ?? ''), JSON.parse(result ?? '')]).toMatchObject([{ execute: true }, { result: 'equal', same: 6 }]);
-    expect(await running.cli('replay', 'commands', '--type', 'Nonsense')).toMatchObject({ code: 2 });
+    expect(told).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/same outcome +6\n[\s\S]*Equal: 6 commands handled again in/),
+    });
+    const [plan, result] = (await running.cli('replay', 'commands', '--execute', '--json')).stdout
+      .trim()
+      .split('\n');
+    expect([JSON.parse(plan ?? ''), JSON.parse(result ?? '')]).toMatchObject([
+      { execute: true },
+      { result: 'equal', same: 6 },
+    ]);
+    expect(await running.cli('replay', 'commands', '--type', 'Nonsense')).toMatchObject({
+      code: 2,
+    });
   });
 
   it('exits with 1 when something differs', async () => {
@@ -303,9 +421,18 @@ describeOnEachBroker('a what-if', (environment) => {
       ce_causationid: 'o6',
       ce_sequence: '3',
     };
-    const lie = { key: 'SOFA', value: JSON.stringify({ orderid: 'o6', sku: 'SOFA', qty: 2, batchref: 'sofa-9' }), headers };
+    const lie = {
+      key: 'SOFA',
+      value: JSON.stringify({ orderid: 'o6', sku: 'SOFA', qty: 2, batchref: 'sofa-9' }),
+      headers,
+    };
     const producer = await broker.openProducer(`liar-${commandsTopic}`);
-    const position = { group: groupId, topic: commandsTopic, partition: Number(partition), nextOffset: Number(offset) + 1 };
+    const position = {
+      group: groupId,
+      topic: commandsTopic,
+      partition: Number(partition),
+      nextOffset: Number(offset) + 1,
+    };
     await producer.publish([{ topic: eventsTopic, ...lie }], position);
     await producer.close();
     expect(await running.cli('replay', 'commands', '--execute')).toMatchObject({
@@ -322,20 +449,38 @@ describe('an outcome', () => {
     await using running = await RunningService.start({ KAFKA_BROKERS: '', TOPIC_PARTITIONS: '4' });
     const key = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
     const keyed = fc
-      .tuple(meetingCommands, fc.array(anyCommand, { minLength: 25, maxLength: 45 }), fc.infiniteStream(key))
-      .map(([meeting, any, keys]) => [...meeting, ...any].map((command) => ({ command, key: keys.next().value })));
+      .tuple(
+        meetingCommands,
+        fc.array(anyCommand, { minLength: 25, maxLength: 45 }),
+        fc.infiniteStream(key),
+      )
+      .map(([meeting, any, keys]) =>
+        [...meeting, ...any].map((command) => ({ command, key: keys.next().value })),
+      );
     let round = 0;
     await fc.assert(
       fc.asyncProperty(keyed, async (commands) => {
         round += 1;
-        const records = commands.map(({ command, key }) => ({ key, value: JSON.stringify(command), headers: {} }));
+        const records = commands.map(({ command, key }) => ({
+          key,
+          value: JSON.stringify(command),
+          headers: {},
+        }));
         await running.send(...records.slice(0, 20));
         await running.send(...records.slice(20));
         await running.idle();
         const report = await ask(running);
-        expect({ round, ...report }).toMatchObject({ round, differences: [], outOfTurn: { count: 0 } });
+        expect({ round, ...report }).toMatchObject({
+          round,
+          differences: [],
+          outOfTurn: { count: 0 },
+        });
         const middle = await ask(running, { from: { offset: round * 5 } });
-        expect({ round, ...middle }).toMatchObject({ round, differences: [], outOfTurn: { count: 0 } });
+        expect({ round, ...middle }).toMatchObject({
+          round,
+          differences: [],
+          outOfTurn: { count: 0 },
+        });
       }),
       { numRuns: 8 },
     );
@@ -344,35 +489,72 @@ describe('an outcome', () => {
   it('follows the sequences, whatever the clocks say', async () => {
     let ticks = 0;
     const backwards = { clock: () => new Date(Date.UTC(2027, 0) - 1_000 * ticks++) };
-    await using running = await RunningService.start({ KAFKA_BROKERS: '', TOPIC_PARTITIONS: '4' }, backwards);
-    const keyed = (key: number, command: object) => ({ key: `key-${key % 7}`, value: JSON.stringify(command), headers: {} });
+    await using running = await RunningService.start(
+      { KAFKA_BROKERS: '', TOPIC_PARTITIONS: '4' },
+      backwards,
+    );
+    const keyed = (key: number, command: object) => ({
+      key: `key-${key % 7}`,
+      value: JSON.stringify(command),
+      headers: {},
+    });
     const lines = ['LAMP', 'SOFA', 'DESK'].map((sku) => ({ sku, qty: 1 }));
     for (const [index, { sku }] of lines.entries()) {
       for (const key of [index, index + 3]) {
-        await running.send(keyed(key, { type: 'CreateBatch', reference: `b-${sku}`, sku, quantity: 9 }));
+        await running.send(
+          keyed(key, { type: 'CreateBatch', reference: `b-${sku}`, sku, quantity: 9 }),
+        );
         await running.idle();
       }
     }
     for (let round = 0; round < 6; round += 1) {
       const orders = lines.map((line, index) =>
-        keyed(round + index, { type: 'AllocateOrder', orderid: `o${round}-${index}`, lines: index === 0 ? lines : [line] }),
+        keyed(round + index, {
+          type: 'AllocateOrder',
+          orderid: `o${round}-${index}`,
+          lines: index === 0 ? lines : [line],
+        }),
       );
-      await running.send(...orders, keyed(3 * round, { type: 'ChangeBatchQuantity', reference: 'b-LAMP', quantity: 3 + (round % 3) }));
+      await running.send(
+        ...orders,
+        keyed(3 * round, {
+          type: 'ChangeBatchQuantity',
+          reference: 'b-LAMP',
+          quantity: 3 + (round % 3),
+        }),
+      );
       await running.idle();
     }
-    expect(await ask(running)).toMatchObject({ handled: 30, differences: [], outOfTurn: { count: 0 } });
+    expect(await ask(running)).toMatchObject({
+      handled: 30,
+      differences: [],
+      outOfTurn: { count: 0 },
+    });
   });
 
   it('is put together where an answer was split', async () => {
     await using running = await RunningService.start({ KAFKA_BROKERS: '', TOPIC_PARTITIONS: '2' });
-    const orders = Array.from({ length: 1_500 }, (_, index) => ({ type: 'AllocateOrder', orderid: `o${index}`, sku: 'LAMP', qty: 1 }));
+    const orders = Array.from({ length: 1_500 }, (_, index) => ({
+      type: 'AllocateOrder',
+      orderid: `o${index}`,
+      sku: 'LAMP',
+      qty: 1,
+    }));
     await running.send({ type: 'CreateBatch', reference: 'lamp-1', sku: 'LAMP', quantity: 1_500 });
     await running.idle();
     await running.send(...orders);
     await running.idle();
     await running.send({ type: 'ChangeBatchQuantity', reference: 'lamp-1', quantity: 0 });
     await running.idle();
-    await eventually(() => expect(running.events.filter(({ headers }) => String(headers.ce_id).endsWith('.2'))).toHaveLength(1));
-    expect(await ask(running)).toMatchObject({ same: 1_502, different: {}, outOfTurn: { count: 0 } });
+    await eventually(() =>
+      expect(
+        running.events.filter(({ headers }) => String(headers.ce_id).endsWith('.2')),
+      ).toHaveLength(1),
+    );
+    expect(await ask(running)).toMatchObject({
+      same: 1_502,
+      different: {},
+      outOfTurn: { count: 0 },
+    });
   });
 });

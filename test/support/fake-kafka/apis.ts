@@ -13,4 +13,6 @@ export type RequestOf<N extends ApiName> = Row<N>['request'] extends Field<infer
 export type ResponseOf<N extends ApiName> = Row<N>['response'] extends Field<infer T> ? T : never;
 
 /** The name of a row by the number of its request. */
-export const nameOf: ReadonlyMap<number, ApiName> = new Map(Object.entries(APIS).map(([name, { key }]) => [key, name as ApiName]));
+export const nameOf: ReadonlyMap<number, ApiName> = new Map(
+  Object.entries(APIS).map(([name, { key }]) => [key, name as ApiName]),
+);

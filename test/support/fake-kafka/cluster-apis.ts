@@ -1,5 +1,17 @@
 import { api, broker, throttleMs } from './api.ts';
-import { before, bool, int8, int16, int32, list, nullable, since, struct, text, uuid } from './codec.ts';
+import {
+  before,
+  bool,
+  int8,
+  int16,
+  int32,
+  list,
+  nullable,
+  since,
+  struct,
+  text,
+  uuid,
+} from './codec.ts';
 
 /** Requests about the cluster and its settings. Source: Apache Kafka, message definitions. */
 export const CLUSTER_APIS = {
@@ -71,7 +83,9 @@ export const CLUSTER_APIS = {
     }),
     struct({
       throttleMs: since(2, int32, 0),
-      topics: list(struct({ name: text, errorCode: int16, errorMessage: since(1, nullable, null) })),
+      topics: list(
+        struct({ name: text, errorCode: int16, errorMessage: since(1, nullable, null) }),
+      ),
     }),
   ),
   DescribeConfigs: api(

@@ -5,7 +5,9 @@ import type { Handlers } from './model.ts';
 const NULL_ID = '0'.repeat(32);
 
 /** What every node knows about the cluster. */
-export const clusterHandlers: Handlers<'ApiVersions' | 'Metadata' | 'CreateTopics' | 'DescribeConfigs'> = {
+export const clusterHandlers: Handlers<
+  'ApiVersions' | 'Metadata' | 'CreateTopics' | 'DescribeConfigs'
+> = {
   ApiVersions: ({ newestProduce }, _request, { refusal }) => ({
     errorCode: refusal(),
     apis: Object.values(APIS).map(({ key, versions: [oldest, newest] }) => {
@@ -15,10 +17,16 @@ export const clusterHandlers: Handlers<'ApiVersions' | 'Metadata' | 'CreateTopic
   }),
 
   Metadata: (model, { topics }, { refusal }) => {
-    const names = topics.length > 0 ? topics.map(({ name }) => name ?? '') : [...model.topics.keys()];
+    const names =
+      topics.length > 0 ? topics.map(({ name }) => name ?? '') : [...model.topics.keys()];
     return {
       throttleMs: 0,
-      brokers: [...model.ports].map(([nodeId, port]) => ({ nodeId, host: '127.0.0.1', port, rack: null })),
+      brokers: [...model.ports].map(([nodeId, port]) => ({
+        nodeId,
+        host: '127.0.0.1',
+        port,
+        rack: null,
+      })),
       clusterId: 'fake',
       controllerId: model.controller,
       topics: names.map((name) => {
@@ -30,7 +38,15 @@ export const clusterHandlers: Handlers<'ApiVersions' | 'Metadata' | 'CreateTopic
           isInternal: false,
           partitions: (topic?.partitions ?? []).map(({ leader, leaderEpoch }, index) => {
             const replicas = [...model.ports.keys()];
-            return { errorCode: 0, index, leader, leaderEpoch, replicas, isr: replicas, offlineReplicas: [] };
+            return {
+              errorCode: 0,
+              index,
+              leader,
+              leaderEpoch,
+              replicas,
+              isr: replicas,
+              offlineReplicas: [],
+            };
           }),
           operations: 0,
         };
@@ -43,9 +59,13 @@ export const clusterHandlers: Handlers<'ApiVersions' | 'Metadata' | 'CreateTopic
     throttleMs: 0,
     topics: topics.map(({ name, partitions, configs }) => {
       const elsewhere = node === model.controller ? 0 : CODES.NOT_CONTROLLER;
-      const errorCode = refusal(name) || elsewhere || (model.topics.has(name) ? CODES.TOPIC_ALREADY_EXISTS : 0);
+      const errorCode =
+        refusal(name) || elsewhere || (model.topics.has(name) ? CODES.TOPIC_ALREADY_EXISTS : 0);
       const nodes = [...model.ports.keys()];
-      const leaders = Array.from({ length: partitions }, (_, index) => nodes[index % nodes.length] as number);
+      const leaders = Array.from(
+        { length: partitions },
+        (_, index) => nodes[index % nodes.length] as number,
+      );
       const settings = Object.fromEntries(configs.map((each) => [each.name, each.value ?? '']));
       if (errorCode === 0) model.addTopic(name, leaders, settings);
       return { name, errorCode, errorMessage: null };
@@ -57,8 +77,16 @@ export const clusterHandlers: Handlers<'ApiVersions' | 'Metadata' | 'CreateTopic
     resources: resources.map(({ kind, name, settings }) => {
       const topic = model.topics.get(name);
       const errorCode = refusal(name) || (topic ? 0 : CODES.UNKNOWN_TOPIC_OR_PARTITION);
-      const found = [...(topic?.settings ?? [])].filter(([each]) => settings.length === 0 || settings.includes(each));
-      const rest = { isReadOnly: false, isDefault: false, source: 1, isSensitive: false, synonyms: [] };
+      const found = [...(topic?.settings ?? [])].filter(
+        ([each]) => settings.length === 0 || settings.includes(each),
+      );
+      const rest = {
+        isReadOnly: false,
+        isDefault: false,
+        source: 1,
+        isSensitive: false,
+        synonyms: [],
+      };
       const all = found.map(([setting, value]) => ({ name: setting, value, ...rest }));
       return { errorCode, errorMessage: null, kind, name, settings: errorCode === 0 ? all : [] };
     }),

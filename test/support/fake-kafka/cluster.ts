@@ -18,7 +18,10 @@ export class FakeKafka {
 
   private constructor(nodes: number) {
     const note = (received: Received) => void this.received.push(received);
-    this.nodes = Array.from({ length: nodes }, (_, index) => new FakeNode(index + 1, this.model, this.#script, note));
+    this.nodes = Array.from(
+      { length: nodes },
+      (_, index) => new FakeNode(index + 1, this.model, this.#script, note),
+    );
   }
 
   static async start({ nodes = 1 } = {}): Promise<FakeKafka> {
@@ -48,7 +51,8 @@ export class FakeKafka {
 
   /** The requests of one kind that have come. */
   requests<N extends ApiName>(api: N, node?: number): readonly RequestOf<N>[] {
-    const isMeant = (each: Received) => each.api === api && (node === undefined || each.node === node);
+    const isMeant = (each: Received) =>
+      each.api === api && (node === undefined || each.node === node);
     return this.received.filter(isMeant).map(({ request }) => request as RequestOf<N>);
   }
 
@@ -64,7 +68,9 @@ export class FakeKafka {
   async append(topic: string, partition: number, values: readonly string[]): Promise<number> {
     const log = this.model.partition(topic, partition);
     if (!log) throw new Error(`There is no ${topic}/${partition}`);
-    const offset = log.append(await batchOf(values.map((value) => ({ key: null, value, headers: {} }))));
+    const offset = log.append(
+      await batchOf(values.map((value) => ({ key: null, value, headers: {} }))),
+    );
     this.model.noteAppended();
     return offset;
   }

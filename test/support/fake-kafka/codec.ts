@@ -49,11 +49,22 @@ export interface Field<T> {
 }
 
 /** What a structure with these fields holds. */
-export type ValueOf<F> = { -readonly [name in keyof F]: F[name] extends Field<infer T> ? T : never };
+export type ValueOf<F> = {
+  -readonly [name in keyof F]: F[name] extends Field<infer T> ? T : never;
+};
 
-export const int8: Field<number> = { read: (from) => from.readInt8(), write: (to, value) => to.writeInt8(value) };
-export const int16: Field<number> = { read: (from) => from.readInt16(), write: (to, value) => to.writeInt16(value) };
-export const int32: Field<number> = { read: (from) => from.readInt32(), write: (to, value) => to.writeInt32(value) };
+export const int8: Field<number> = {
+  read: (from) => from.readInt8(),
+  write: (to, value) => to.writeInt8(value),
+};
+export const int16: Field<number> = {
+  read: (from) => from.readInt16(),
+  write: (to, value) => to.writeInt16(value),
+};
+export const int32: Field<number> = {
+  read: (from) => from.readInt32(),
+  write: (to, value) => to.writeInt32(value),
+};
 export const int64: Field<number> = {
   read: (from) => Number(from.readInt64().toString()),
   write: (to, value) => to.writeInt64(value),
@@ -64,7 +75,8 @@ export const bool: Field<boolean> = {
 };
 export const nullable: Field<string | null> = {
   read: (from, { isFlexible }) => (isFlexible ? from.readUVarIntString() : from.readString()),
-  write: (to, value, { isFlexible }) => (isFlexible ? to.writeUVarIntString(value) : to.writeString(value)),
+  write: (to, value, { isFlexible }) =>
+    isFlexible ? to.writeUVarIntString(value) : to.writeString(value),
 };
 export const text = nullable as Field<unknown> as Field<string>;
 export const uuid: Field<string> = {
@@ -100,7 +112,8 @@ export const bytes: Field<Buffer | null> = {
 /** Of a null array too: an empty one. */
 export function list<T>(of: Field<T>): Field<T[]> {
   return {
-    read: (from, form) => Array.from({ length: Math.max(readLength(from, form), 0) }, () => of.read(from, form)),
+    read: (from, form) =>
+      Array.from({ length: Math.max(readLength(from, form), 0) }, () => of.read(from, form)),
     write: (to, values, form) => {
       writeLength(to, values.length, form);
       for (const value of values) of.write(to, value, form);
@@ -108,7 +121,9 @@ export function list<T>(of: Field<T>): Field<T[]> {
   };
 }
 
-export function struct<F extends { readonly [name: string]: Field<unknown> }>(fields: F): Field<ValueOf<F>> {
+export function struct<F extends { readonly [name: string]: Field<unknown> }>(
+  fields: F,
+): Field<ValueOf<F>> {
   const all = Object.entries(fields) as [string, Field<unknown>][];
   return {
     read: (from, form) => {

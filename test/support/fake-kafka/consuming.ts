@@ -1,6 +1,10 @@
 import { KafkaConsumer } from '../../../src/adapters/broker/kafka/consumer.ts';
 import { decodeSubscription } from '../../../src/adapters/broker/kafka/subscription.ts';
-import type { AssignedPartition, PartitionOwner, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type {
+  AssignedPartition,
+  PartitionOwner,
+  ReceivedRecord,
+} from '../../../src/service-layer/unit-of-work.ts';
 import { type Edge, GROUP } from './edge.ts';
 
 const TOPIC = 'commands';
@@ -52,8 +56,16 @@ export class Consuming {
       return owner;
     };
     const fenced = ({ message }: Error) => void this.fenced.push(message);
-    const options = { topic: TOPIC, group: GROUP, assigned, mayTake: async () => this.mayTake, fenced };
-    this.consumer = new KafkaConsumer(edge.options, edge.view, options, () => edge.view.logId(TOPIC));
+    const options = {
+      topic: TOPIC,
+      group: GROUP,
+      assigned,
+      mayTake: async () => this.mayTake,
+      fenced,
+    };
+    this.consumer = new KafkaConsumer(edge.options, edge.view, options, () =>
+      edge.view.logId(TOPIC),
+    );
     this.consumer.joined.then(
       () => {
         this.hasJoined = true;
@@ -75,9 +87,14 @@ export class Consuming {
   /** What it has told the group's leader at each join, once it had a name. */
   subscriptions() {
     const memberId = this.owners[0]?.assigned.membership()?.memberId;
-    const joins = this.#edge.kafka.requests('JoinGroup').filter((join) => join.memberId === memberId);
+    const joins = this.#edge.kafka
+      .requests('JoinGroup')
+      .filter((join) => join.memberId === memberId);
     return joins.map(({ protocols }) => {
-      const { owned, generation, givenBack } = decodeSubscription(TOPIC, protocols[0]?.metadata ?? Buffer.alloc(0));
+      const { owned, generation, givenBack } = decodeSubscription(
+        TOPIC,
+        protocols[0]?.metadata ?? Buffer.alloc(0),
+      );
       return { owned: owned.toSorted(), generation, givenBack };
     });
   }

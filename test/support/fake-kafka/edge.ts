@@ -26,7 +26,9 @@ const HASHES = {
 };
 /** A key of each partition. */
 const KEYS = LEADERS.map((_, partition) => {
-  const entry = Object.entries(HASHES).find(([, hash]) => (hash & 0x7fffffff) % LEADERS.length === partition);
+  const entry = Object.entries(HASHES).find(
+    ([, hash]) => (hash & 0x7fffffff) % LEADERS.length === partition,
+  );
   if (!entry) throw new Error(`No key goes to partition ${partition}`);
   return entry[0];
 });
@@ -64,14 +66,22 @@ export class Edge implements AsyncDisposable {
   }
 
   async openProducer(signal?: AbortSignal): Promise<KafkaTransactionalProducer> {
-    const producer = await KafkaTransactionalProducer.open(this.options, TRANSACTIONAL_ID, this.layouts, this.#departed, signal);
+    const producer = await KafkaTransactionalProducer.open(
+      this.options,
+      TRANSACTIONAL_ID,
+      this.layouts,
+      this.#departed,
+      signal,
+    );
     this.#producers.push(producer);
     return producer;
   }
 
   /** What a `read_committed` reader sees in the topic, and the group's offset, as text. */
   committed(topic: string): readonly string[] {
-    const values = (this.kafka.model.topics.get(topic)?.partitions ?? []).map((log) => log.visible().map(String));
+    const values = (this.kafka.model.topics.get(topic)?.partitions ?? []).map((log) =>
+      log.visible().map(String),
+    );
     return values.flat().sort();
   }
 
@@ -85,7 +95,11 @@ export class Edge implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.publisher.close(), this.admin.close(), ...this.#producers.map((each) => each.close())]);
+    await Promise.all([
+      this.publisher.close(),
+      this.admin.close(),
+      ...this.#producers.map((each) => each.close()),
+    ]);
     this.#departed.close();
     this.view.close();
     await this.kafka.close();

@@ -1,5 +1,19 @@
 import { api, broker, places, throttleMs } from './api.ts';
-import { before, bool, bytes, type Field, int8, int16, int32, int64, list, nullable, since, struct, text } from './codec.ts';
+import {
+  before,
+  bool,
+  bytes,
+  type Field,
+  int8,
+  int16,
+  int32,
+  int64,
+  list,
+  nullable,
+  since,
+  struct,
+  text,
+} from './codec.ts';
 
 /** Requests about consumer groups. Source: Apache Kafka, message definitions. */
 export const GROUP_APIS = {
@@ -30,7 +44,9 @@ export const GROUP_APIS = {
       protocol: text,
       leader: text,
       memberId: text,
-      members: list(struct({ memberId: text, instanceId: since(5, nullable, null), metadata: bytes })),
+      members: list(
+        struct({ memberId: text, instanceId: since(5, nullable, null), metadata: bytes }),
+      ),
     }),
   ),
   SyncGroup: api(
@@ -50,7 +66,12 @@ export const GROUP_APIS = {
     12,
     [0, 3],
     4,
-    struct({ groupId: text, generation: int32, memberId: text, instanceId: since(3, nullable, null) }),
+    struct({
+      groupId: text,
+      generation: int32,
+      memberId: text,
+      instanceId: since(3, nullable, null),
+    }),
     struct({ throttleMs, errorCode: int16 }),
   ),
   LeaveGroup: api(
@@ -65,7 +86,11 @@ export const GROUP_APIS = {
     struct({
       throttleMs,
       errorCode: int16,
-      members: since(3, list(struct({ memberId: text, instanceId: nullable, errorCode: int16 })), []),
+      members: since(
+        3,
+        list(struct({ memberId: text, instanceId: nullable, errorCode: int16 })),
+        [],
+      ),
     }),
   ),
   OffsetFetch: api(
@@ -79,7 +104,15 @@ export const GROUP_APIS = {
     }),
     struct({
       throttleMs: since(3, int32, 0),
-      topics: places(struct({ index: int32, offset: int64, leaderEpoch: since(5, int32, -1), metadata: nullable, errorCode: int16 })),
+      topics: places(
+        struct({
+          index: int32,
+          offset: int64,
+          leaderEpoch: since(5, int32, -1),
+          metadata: nullable,
+          errorCode: int16,
+        }),
+      ),
       errorCode: since(2, int16, 0),
     }),
   ),

@@ -32,8 +32,14 @@ export class Group {
   }
 
   /** @returns an error code */
-  refused(memberId: string, instanceId: string | null, generation: number = this.generation): number {
-    const holder = [...this.members.values()].find((member) => instanceId !== null && member.instanceId === instanceId);
+  refused(
+    memberId: string,
+    instanceId: string | null,
+    generation: number = this.generation,
+  ): number {
+    const holder = [...this.members.values()].find(
+      (member) => instanceId !== null && member.instanceId === instanceId,
+    );
     if (holder && holder.memberId !== memberId) return CODES.FENCED_INSTANCE_ID;
     if (!this.members.has(memberId)) return CODES.UNKNOWN_MEMBER_ID;
     return generation === this.generation ? 0 : CODES.ILLEGAL_GENERATION;
@@ -64,7 +70,10 @@ export class Group {
     else this.rebalance();
   }
 
-  async synchronise(memberId: string, assignments: readonly { memberId: string; assignment: Buffer }[]): Promise<Buffer> {
+  async synchronise(
+    memberId: string,
+    assignments: readonly { memberId: string; assignment: Buffer }[],
+  ): Promise<Buffer> {
     if (memberId === this.leader) {
       this.#assignments = new Map(assignments.map((each) => [each.memberId, each.assignment]));
       this.#synchronised.resolve();

@@ -38,7 +38,10 @@ export class Joined implements AsyncDisposable {
 
   /** Waits until the group has given it so many assignments. */
   async assigned(times = 1): Promise<void> {
-    await eventually(() => expect(this.told.filter((each) => each === 'yours')).toHaveLength(times), { withinMs: 20_000 });
+    await eventually(
+      () => expect(this.told.filter((each) => each === 'yours')).toHaveLength(times),
+      { withinMs: 20_000 },
+    );
   }
 
   joins() {

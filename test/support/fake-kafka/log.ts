@@ -4,7 +4,9 @@ import type { LogRecord } from '../../../src/service-layer/unit-of-work.ts';
 
 const require = createRequire(import.meta.url);
 const crc32c: (bytes: Buffer) => number = require('kafkajs/src/protocol/recordBatch/crc32C');
-const encodeRecord: (record: object) => unknown = require('kafkajs/src/protocol/recordBatch/record/v0');
+const encodeRecord: (
+  record: object,
+) => unknown = require('kafkajs/src/protocol/recordBatch/record/v0');
 const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0');
 
 const HEADER_BYTES = 61;
@@ -36,7 +38,9 @@ export function readBatch(bytes: Buffer): Batch {
     firstSequence: bytes.readInt32BE(53),
     count,
     isTransactional: (attributes & TRANSACTIONAL) !== 0,
-    isIntact: crc32c(bytes.subarray(21)) === bytes.readUInt32BE(17) && bytes.readInt32BE(8) === bytes.length - 12,
+    isIntact:
+      crc32c(bytes.subarray(21)) === bytes.readUInt32BE(17) &&
+      bytes.readInt32BE(8) === bytes.length - 12,
     baseOffset,
     nextOffset: baseOffset + bytes.readInt32BE(23) + 1,
     get records() {
@@ -65,7 +69,9 @@ const NO_PRODUCER = { producerId: -1, producerEpoch: -1, firstSequence: -1 };
 
 async function build(records: readonly LogRecord[], writer: object): Promise<Batch> {
   const encoded = await RecordBatch({
-    records: records.map((record, offsetDelta) => encodeRecord({ ...record, offsetDelta, timestampDelta: 0 })),
+    records: records.map((record, offsetDelta) =>
+      encodeRecord({ ...record, offsetDelta, timestampDelta: 0 }),
+    ),
     ...NO_PRODUCER,
     ...writer,
     firstTimestamp: 0,
@@ -76,7 +82,11 @@ async function build(records: readonly LogRecord[], writer: object): Promise<Bat
 }
 
 /** What ends a transaction in a partition. Its type and its version are its key. */
-async function marker(producerId: number, producerEpoch: number, isCommit: boolean): Promise<Batch> {
+async function marker(
+  producerId: number,
+  producerEpoch: number,
+  isCommit: boolean,
+): Promise<Batch> {
   const key = Buffer.from([0, 0, 0, isCommit ? 1 : 0]);
   const writer = { producerId, producerEpoch, transactional: true };
   const { bytes } = await build([{ key, value: Buffer.alloc(6), headers: {} }], writer);
@@ -119,8 +129,15 @@ export class PartitionLog {
   /** The values that a `read_committed` reader sees. */
   visible(): readonly (Buffer | string | null)[] {
     const isAborted = ({ producerId, baseOffset, nextOffset }: Batch) =>
-      this.#aborted.some((each) => each.producerId === producerId && each.firstOffset <= baseOffset && nextOffset <= each.end);
-    const seen = this.batches.filter((batch) => batch.nextOffset <= this.lastStableOffset && !isAborted(batch));
+      this.#aborted.some(
+        (each) =>
+          each.producerId === producerId &&
+          each.firstOffset <= baseOffset &&
+          nextOffset <= each.end,
+      );
+    const seen = this.batches.filter(
+      (batch) => batch.nextOffset <= this.lastStableOffset && !isAborted(batch),
+    );
     return seen.flatMap(({ records }) => records.map(({ value }) => value));
   }
 
@@ -132,11 +149,16 @@ export class PartitionLog {
     copy.writeInt32BE(this.leaderEpoch, 12);
     const batch = readBatch(copy);
     this.batches.push(batch);
-    if (batch.isTransactional && !this.#open.has(batch.producerId)) this.#open.set(batch.producerId, baseOffset);
+    if (batch.isTransactional && !this.#open.has(batch.producerId))
+      this.#open.set(batch.producerId, baseOffset);
     return baseOffset;
   }
 
-  async endTransaction(producerId: number, producerEpoch: number, isCommit: boolean): Promise<void> {
+  async endTransaction(
+    producerId: number,
+    producerEpoch: number,
+    isCommit: boolean,
+  ): Promise<void> {
     this.append(await marker(producerId, producerEpoch, isCommit));
     const firstOffset = this.#open.get(producerId) ?? this.end;
     this.#open.delete(producerId);
@@ -155,7 +177,8 @@ export class PartitionLog {
 
   /** The sequence that the producer's next batch must have. */
   nextSequence(producerId: number, producerEpoch: number): number {
-    const isOf = (batch: Batch) => batch.producerId === producerId && batch.producerEpoch === producerEpoch;
+    const isOf = (batch: Batch) =>
+      batch.producerId === producerId && batch.producerEpoch === producerEpoch;
     const last = this.batches.findLast((batch) => isOf(batch) && batch.firstSequence >= 0);
     return last ? last.firstSequence + last.count : 0;
   }

@@ -41,7 +41,10 @@ export class Model {
   readonly offsets = new Map<string, number>();
   readonly producers = new Map<string, Producer>();
   /** The nodes that coordinate groups and transactional ids, where they are not the controller. */
-  readonly coordinators = { group: new Map<string, number>(), transaction: new Map<string, number>() };
+  readonly coordinators = {
+    group: new Map<string, number>(),
+    transaction: new Map<string, number>(),
+  };
   controller = 1;
   /** The newest version of Produce that the nodes claim to take: it tells releases of Kafka apart. */
   newestProduce = 11;
@@ -50,7 +53,11 @@ export class Model {
   #appended = Promise.withResolvers<void>();
 
   /** @param leaders the node that leads each partition */
-  addTopic(name: string, leaders: readonly number[], settings: Readonly<Record<string, string>> = {}): Topic {
+  addTopic(
+    name: string,
+    leaders: readonly number[],
+    settings: Readonly<Record<string, string>> = {},
+  ): Topic {
     const id = crypto.randomUUID().replaceAll('-', '');
     const all = { 'max.message.bytes': '1048588', ...settings };
     const partitions = leaders.map((leader) => new PartitionLog(leader));

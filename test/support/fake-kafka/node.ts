@@ -10,7 +10,12 @@ import { topicHandlers } from './topic-handlers.ts';
 import { transactionHandlers } from './transaction-handlers.ts';
 
 const SIZE_BYTES = 4;
-const HANDLERS: Handlers<ApiName> = { ...clusterHandlers, ...topicHandlers, ...groupHandlers, ...transactionHandlers };
+const HANDLERS: Handlers<ApiName> = {
+  ...clusterHandlers,
+  ...topicHandlers,
+  ...groupHandlers,
+  ...transactionHandlers,
+};
 
 /** A request as it came. */
 export interface Received<N extends ApiName = ApiName> {
@@ -65,7 +70,10 @@ export class FakeNode {
     try {
       for await (const chunk of socket) {
         waiting = Buffer.concat([waiting, chunk]);
-        while (waiting.length >= SIZE_BYTES && waiting.length >= SIZE_BYTES + waiting.readInt32BE(0)) {
+        while (
+          waiting.length >= SIZE_BYTES &&
+          waiting.length >= SIZE_BYTES + waiting.readInt32BE(0)
+        ) {
           const end = SIZE_BYTES + waiting.readInt32BE(0);
           const answer = await this.#answer(waiting.subarray(SIZE_BYTES, end));
           waiting = waiting.subarray(end);
@@ -90,7 +98,8 @@ export class FakeNode {
     const form = { version, isFlexible: version >= flexible };
     if (form.isFlexible) from.readTaggedFields();
     const request = (field as Field<unknown>).read(from, form) as RequestOf<ApiName>;
-    if (from.offset !== frame.length) throw new Error(`${api} v${version} has ${frame.length - from.offset} bytes left`);
+    if (from.offset !== frame.length)
+      throw new Error(`${api} v${version} has ${frame.length - from.offset} bytes left`);
     const received = { api, node: this.id, version, request };
     this.received.push(received);
     this.#note(received);
@@ -110,10 +119,13 @@ export class FakeNode {
     if (fate && 'broken' in fate && fate.broken === 'before') return 'broken';
     const refusal = (place?: string): number => {
       if (!fate || !('error' in fate)) return 0;
-      const isMeant = fate.at === undefined ? place !== 'top' : place === undefined || place === fate.at;
+      const isMeant =
+        fate.at === undefined ? place !== 'top' : place === undefined || place === fate.at;
       return isMeant ? fate.error : 0;
     };
-    const handler = HANDLERS[api] as (...of: unknown[]) => ResponseOf<ApiName> | Promise<ResponseOf<ApiName>>;
+    const handler = HANDLERS[api] as (
+      ...of: unknown[]
+    ) => ResponseOf<ApiName> | Promise<ResponseOf<ApiName>>;
     const answer = await handler(this.#model, request, { node: this.id, version, refusal });
     if (fate && 'silence' in fate) return 'silence';
     if (fate && 'broken' in fate) return 'broken';

@@ -1,5 +1,17 @@
 import { api, places, throttleMs } from './api.ts';
-import { bytes, type Field, int8, int16, int32, int64, list, nullable, since, struct, text } from './codec.ts';
+import {
+  bytes,
+  type Field,
+  int8,
+  int16,
+  int32,
+  int64,
+  list,
+  nullable,
+  since,
+  struct,
+  text,
+} from './codec.ts';
 
 /** Requests about topics and their records. Source: Apache Kafka, message definitions. */
 export const TOPIC_APIS = {
@@ -75,11 +87,21 @@ export const TOPIC_APIS = {
     struct({
       replicaId: int32,
       isolationLevel: since(2, int8, 0),
-      topics: places(struct({ index: int32, currentLeaderEpoch: since(4, int32, -1), timestamp: int64 })),
+      topics: places(
+        struct({ index: int32, currentLeaderEpoch: since(4, int32, -1), timestamp: int64 }),
+      ),
     }),
     struct({
       throttleMs: since(2, int32, 0),
-      topics: places(struct({ index: int32, errorCode: int16, timestamp: int64, offset: int64, leaderEpoch: since(4, int32, -1) })),
+      topics: places(
+        struct({
+          index: int32,
+          errorCode: int16,
+          timestamp: int64,
+          offset: int64,
+          leaderEpoch: since(4, int32, -1),
+        }),
+      ),
     }),
   ),
   OffsetForLeaderEpoch: api(
@@ -88,11 +110,20 @@ export const TOPIC_APIS = {
     4,
     struct({
       replicaId: since(3, int32, -2),
-      topics: places(struct({ index: int32, currentLeaderEpoch: since(2, int32, -1), leaderEpoch: int32 })),
+      topics: places(
+        struct({ index: int32, currentLeaderEpoch: since(2, int32, -1), leaderEpoch: int32 }),
+      ),
     }),
     struct({
       throttleMs: since(2, int32, 0),
-      topics: places(struct({ errorCode: int16, index: int32, leaderEpoch: since(1, int32, -1), endOffset: int64 })),
+      topics: places(
+        struct({
+          errorCode: int16,
+          index: int32,
+          leaderEpoch: since(1, int32, -1),
+          endOffset: int64,
+        }),
+      ),
     }),
   ),
 };

@@ -3,7 +3,10 @@ import { bool, int16, int32, int64, nullable, since, struct, text } from './code
 
 const producer = { transactionalId: text, producerId: int64, producerEpoch: int16 };
 const outcome = struct({ throttleMs: int32, errorCode: int16 });
-const outcomes = struct({ throttleMs: int32, topics: places(struct({ index: int32, errorCode: int16 })) });
+const outcomes = struct({
+  throttleMs: int32,
+  topics: places(struct({ index: int32, errorCode: int16 })),
+});
 
 /** Requests about transactions. Source: Apache Kafka, message definitions. */
 export const TRANSACTION_APIS = {
@@ -28,7 +31,14 @@ export const TRANSACTION_APIS = {
       generation: since(3, int32, -1),
       memberId: since(3, text, ''),
       instanceId: since(3, nullable, null),
-      topics: places(struct({ index: int32, offset: int64, leaderEpoch: since(2, int32, -1), metadata: nullable })),
+      topics: places(
+        struct({
+          index: int32,
+          offset: int64,
+          leaderEpoch: since(2, int32, -1),
+          metadata: nullable,
+        }),
+      ),
     }),
     outcomes,
   ),

@@ -8,7 +8,13 @@ interface Identity {
 }
 
 /** Why the coordinator of the transactional id, or of the group, does not do it: 0 when it does. */
-function refusedTo(model: Model, coordinator: number, question: Question, identity: Identity, place?: string): number {
+function refusedTo(
+  model: Model,
+  coordinator: number,
+  question: Question,
+  identity: Identity,
+  place?: string,
+): number {
   const { node, refusal } = question;
   const producer = model.producers.get(identity.transactionalId);
   if (refusal(place) !== 0) return refusal(place);
@@ -31,9 +37,12 @@ async function end(model: Model, producer: Producer, isCommit: boolean): Promise
 }
 
 /** What the coordinators of transactions and groups do about a transaction. */
-export const transactionHandlers: Handlers<'InitProducerId' | 'AddPartitionsToTxn' | 'AddOffsetsToTxn' | 'TxnOffsetCommit' | 'EndTxn'> = {
+export const transactionHandlers: Handlers<
+  'InitProducerId' | 'AddPartitionsToTxn' | 'AddOffsetsToTxn' | 'TxnOffsetCommit' | 'EndTxn'
+> = {
   InitProducerId: async (model, { transactionalId }, { node, refusal }) => {
-    const elsewhere = transactionalId !== null && model.coordinatorOf('transaction', transactionalId) !== node;
+    const elsewhere =
+      transactionalId !== null && model.coordinatorOf('transaction', transactionalId) !== node;
     const errorCode = refusal() || (elsewhere ? CODES.NOT_COORDINATOR : 0);
     if (errorCode !== 0) return { throttleMs: 0, errorCode, producerId: -1, producerEpoch: -1 };
     const producer = model.producers.get(transactionalId ?? '') ?? model.newProducer();
@@ -49,7 +58,13 @@ export const transactionHandlers: Handlers<'InitProducerId' | 'AddPartitionsToTx
       name,
       partitions: partitions.map((index) => {
         const place = `${name}/${index}`;
-        const errorCode = refusedTo(model, model.coordinatorOf('transaction', identity.transactionalId), question, identity, place);
+        const errorCode = refusedTo(
+          model,
+          model.coordinatorOf('transaction', identity.transactionalId),
+          question,
+          identity,
+          place,
+        );
         if (errorCode === 0) model.producers.get(identity.transactionalId)?.places.add(place);
         return { index, errorCode };
       }),
@@ -57,7 +72,12 @@ export const transactionHandlers: Handlers<'InitProducerId' | 'AddPartitionsToTx
   }),
 
   AddOffsetsToTxn: (model, { groupId, ...identity }, question) => {
-    const errorCode = refusedTo(model, model.coordinatorOf('transaction', identity.transactionalId), question, identity);
+    const errorCode = refusedTo(
+      model,
+      model.coordinatorOf('transaction', identity.transactionalId),
+      question,
+      identity,
+    );
     if (errorCode === 0) model.producers.get(identity.transactionalId)?.groups.add(groupId);
     return { throttleMs: 0, errorCode };
   },
@@ -69,7 +89,13 @@ export const transactionHandlers: Handlers<'InitProducerId' | 'AddPartitionsToTx
       partitions: partitions.map(({ index, offset }) => {
         const producer = model.producers.get(identity.transactionalId);
         const isMissing = !producer?.groups.has(groupId);
-        const refused = refusedTo(model, model.coordinatorOf('group', groupId), question, identity, `${name}/${index}`);
+        const refused = refusedTo(
+          model,
+          model.coordinatorOf('group', groupId),
+          question,
+          identity,
+          `${name}/${index}`,
+        );
         const errorCode = refused || (isMissing ? CODES.INVALID_TXN_STATE : 0);
         if (errorCode === 0) producer?.offsets.set(`${groupId}/${name}/${index}`, offset);
         return { index, errorCode };
@@ -78,7 +104,12 @@ export const transactionHandlers: Handlers<'InitProducerId' | 'AddPartitionsToTx
   }),
 
   EndTxn: async (model, { isCommit, ...identity }, question) => {
-    const errorCode = refusedTo(model, model.coordinatorOf('transaction', identity.transactionalId), question, identity);
+    const errorCode = refusedTo(
+      model,
+      model.coordinatorOf('transaction', identity.transactionalId),
+      question,
+      identity,
+    );
     const producer = model.producers.get(identity.transactionalId);
     if (errorCode === 0 && producer) await end(model, producer, isCommit);
     return { throttleMs: 0, errorCode };

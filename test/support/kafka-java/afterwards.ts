@@ -7,10 +7,14 @@ import { spawn } from 'node:child_process';
  */
 export function afterwards(script: string, values: readonly string[]): () => Promise<void> {
   // Detached, and deaf to signals: a Ctrl-C in the terminal must not end it before it has begun.
-  const watchdog = spawn('sh', ['-c', `trap '' INT TERM HUP\nread -r word\n${script}`, 'watchdog', ...values], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  });
+  const watchdog = spawn(
+    'sh',
+    ['-c', `trap '' INT TERM HUP\nread -r word\n${script}`, 'watchdog', ...values],
+    {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    },
+  );
   watchdog.unref();
   const ended = new Promise<void>((resolve) => watchdog.once('exit', () => resolve()));
   return async () => {

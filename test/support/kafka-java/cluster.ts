@@ -53,7 +53,12 @@ export class KafkaCluster {
   readonly #running = new Map<number, Watched>();
   readonly #cut = new Set<number>();
 
-  private constructor(directory: string, libraries: string, network: MachineNetwork | Error, addresses: ReadonlyMap<number, Address>) {
+  private constructor(
+    directory: string,
+    libraries: string,
+    network: MachineNetwork | Error,
+    addresses: ReadonlyMap<number, Address>,
+  ) {
     this.#directory = directory;
     this.#removeData = afterwards(REMOVE, [directory]);
     this.#libraries = libraries;
@@ -71,7 +76,9 @@ export class KafkaCluster {
     const network = await MachineNetwork.create(BROKERS.length).catch((reason: Error) => reason);
     const directory = await mkdtemp(join(tmpdir(), 'allocation-kafka-cluster-'));
     const [addresses, controllers] =
-      network instanceof Error ? [await onLoopback(), await onLoopback()] : [inNetwork(network, 9092), inNetwork(network, 9093)];
+      network instanceof Error
+        ? [await onLoopback(), await onLoopback()]
+        : [inNetwork(network, 9092), inNetwork(network, 9093)];
     const cluster = new KafkaCluster(directory, libraries, network, addresses);
     try {
       await cluster.#prepare(controllers, sessionMs);
@@ -116,7 +123,10 @@ export class KafkaCluster {
     const command = brokerCommand(this.#libraries, join(directory, 'server.properties'));
     const isUp = () => eventually(() => this.#isKnown(broker), { withinMs: START_MS });
     const inPlace = this.#network?.inside(broker, command) ?? command;
-    this.#running.set(broker, await startWatched(directory, inPlace, isUp, clock(clockOffsetSeconds)));
+    this.#running.set(
+      broker,
+      await startWatched(directory, inPlace, isUp, clock(clockOffsetSeconds)),
+    );
   }
 
   /** Resolves when packets between the broker and the others, or everybody, vanish. */
@@ -157,22 +167,33 @@ export class KafkaCluster {
   /** Writes the settings, and one formatted data folder that the others copy. */
   async #prepare(controllers: ReadonlyMap<number, Address>, sessionMs: number): Promise<void> {
     const [first, ...others] = BROKERS;
-    const voters = [...controllers].map(([broker, { host, port }]) => `${broker}@${host}:${port}`).join(',');
+    const voters = [...controllers]
+      .map(([broker, { host, port }]) => `${broker}@${host}:${port}`)
+      .join(',');
     for (const broker of BROKERS) {
       const directory = this.#directoryOf(broker);
       await mkdir(directory);
-      const settings = { ...this.#settingsOf(broker, controllers, sessionMs), 'controller.quorum.voters': voters };
+      const settings = {
+        ...this.#settingsOf(broker, controllers, sessionMs),
+        'controller.quorum.voters': voters,
+      };
       await writeFile(join(directory, 'server.properties'), asProperties(settings));
     }
     await format(this.#libraries, join(this.#directoryOf(first), 'server.properties'));
     for (const broker of others) {
-      cpSync(join(this.#directoryOf(first), 'data'), join(this.#directoryOf(broker), 'data'), { recursive: true });
+      cpSync(join(this.#directoryOf(first), 'data'), join(this.#directoryOf(broker), 'data'), {
+        recursive: true,
+      });
       const identity = join(this.#directoryOf(broker), 'data', 'meta.properties');
       await writeFile(identity, asAnother(await readFile(identity, 'utf8'), broker));
     }
   }
 
-  #settingsOf(broker: number, controllers: ReadonlyMap<number, Address>, sessionMs: number): Record<string, string> {
+  #settingsOf(
+    broker: number,
+    controllers: ReadonlyMap<number, Address>,
+    sessionMs: number,
+  ): Record<string, string> {
     const clients = addressOf(this.#addresses, broker);
     return {
       ...BROKER_SETTINGS,
@@ -208,8 +229,12 @@ export function fakeClock(): string | null {
 }
 
 function asAnother(identity: string, broker: number): string {
-  const directoryId = Buffer.from(crypto.randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
-  return identity.replace(/^node\.id=.*$/m, `node.id=${broker}`).replace(/^directory\.id=.*$/m, `directory.id=${directoryId}`);
+  const directoryId = Buffer.from(crypto.randomUUID().replaceAll('-', ''), 'hex').toString(
+    'base64url',
+  );
+  return identity
+    .replace(/^node\.id=.*$/m, `node.id=${broker}`)
+    .replace(/^directory\.id=.*$/m, `directory.id=${directoryId}`);
 }
 
 function inNetwork(network: MachineNetwork, port: number): ReadonlyMap<number, Address> {
@@ -218,7 +243,8 @@ function inNetwork(network: MachineNetwork, port: number): ReadonlyMap<number, A
 
 async function onLoopback(): Promise<ReadonlyMap<number, Address>> {
   const addresses = new Map<number, Address>();
-  for (const broker of BROKERS) addresses.set(broker, { host: '127.0.0.1', port: await freePort() });
+  for (const broker of BROKERS)
+    addresses.set(broker, { host: '127.0.0.1', port: await freePort() });
   return addresses;
 }
 

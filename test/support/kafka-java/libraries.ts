@@ -35,13 +35,25 @@ export async function fetchLibraries(version: KafkaVersion = KAFKA_VERSIONS[0]):
   const copy = await mkdtemp(join(cache, 'copying-'));
   const scope = ['-DincludeScope=runtime', `-Dkafka.version=${version}`];
   try {
-    await run('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', ...scope, `-DoutputDirectory=${copy}`]);
+    await run('mvn', [
+      '-q',
+      '-B',
+      '-f',
+      pom,
+      'dependency:copy-dependencies',
+      ...scope,
+      `-DoutputDirectory=${copy}`,
+    ]);
     await rename(copy, libraries);
   } catch (error) {
     await rm(copy, { recursive: true, force: true });
     if (existsSync(libraries)) return libraries;
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new Error(isMissing ? 'no Maven' : `Maven could not fetch Kafka: ${(error as Error).message.slice(0, 300)}`);
+    throw new Error(
+      isMissing
+        ? 'no Maven'
+        : `Maven could not fetch Kafka: ${(error as Error).message.slice(0, 300)}`,
+    );
   }
   return libraries;
 }

@@ -93,7 +93,8 @@ export class MachineNetwork {
     for (const machine of [MAIN, ...numbers(this.#count)]) {
       if (machine !== MAIN) await run('ip', ['netns', 'add', `${name}-${machine}`]);
       const port = `port${machine}`;
-      const peer = machine === MAIN ? ['name', name] : ['name', name, 'netns', `${name}-${machine}`];
+      const peer =
+        machine === MAIN ? ['name', name] : ['name', name, 'netns', `${name}-${machine}`];
       await run('ip', [
         '-n',
         hub,
@@ -115,12 +116,23 @@ export class MachineNetwork {
   }
 
   #know(machine: number, other: number, address = hardwareAddress(other)): Promise<unknown> {
-    const neighbour = [this.address(other), 'lladdr', address, 'dev', this.#name, 'nud', 'permanent'];
+    const neighbour = [
+      this.address(other),
+      'lladdr',
+      address,
+      'dev',
+      this.#name,
+      'nud',
+      'permanent',
+    ];
     return this.#ip(machine, ['neighbour', 'replace', ...neighbour]);
   }
 
   #ip(machine: number, command: readonly string[]): Promise<unknown> {
-    return run('ip', machine === MAIN ? [...command] : ['-n', `${this.#name}-${machine}`, ...command]);
+    return run(
+      'ip',
+      machine === MAIN ? [...command] : ['-n', `${this.#name}-${machine}`, ...command],
+    );
   }
 }
 

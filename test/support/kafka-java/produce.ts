@@ -17,15 +17,23 @@ export interface JavaMessage {
 }
 
 /** Publishes the messages with Kafka's own client: those of one compression after those of another, each in one batch if it fits. */
-export async function produceInJava(brokers: string, topic: string, messages: readonly JavaMessage[]): Promise<void> {
+export async function produceInJava(
+  brokers: string,
+  topic: string,
+  messages: readonly JavaMessage[],
+): Promise<void> {
   const libraries = await fetchLibraries();
-  const java = spawn('java', ['-cp', join(libraries, '*'), program, brokers, topic], { stdio: ['pipe', 'ignore', 'pipe'] });
+  const java = spawn('java', ['-cp', join(libraries, '*'), program, brokers, topic], {
+    stdio: ['pipe', 'ignore', 'pipe'],
+  });
   let errors = '';
   java.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors += text;
   });
   java.stdin.on('error', () => {}); // it has ended, and says why
-  java.stdin.end(messages.map(({ compression, key, value }) => `${compression}\t${key}\t${value}\n`).join(''));
+  java.stdin.end(
+    messages.map(({ compression, key, value }) => `${compression}\t${key}\t${value}\n`).join(''),
+  );
   const [code] = await once(java, 'close');
   if (code !== 0) throw new Error(`The Java producer ended with ${code}: ${errors.slice(-1_000)}`);
 }

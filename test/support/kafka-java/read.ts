@@ -30,7 +30,9 @@ export interface JavaTopic {
 /** The topic, read by Kafka's own client. @throws a transaction is open in it */
 export async function readTopicInJava(brokers: string, topic: string): Promise<JavaTopic> {
   const libraries = await fetchLibraries();
-  const { stdout } = await run('java', ['-cp', join(libraries, '*'), program, brokers, topic], { maxBuffer: MAX_OUTPUT_BYTES });
+  const { stdout } = await run('java', ['-cp', join(libraries, '*'), program, brokers, topic], {
+    maxBuffer: MAX_OUTPUT_BYTES,
+  });
   const records = stdout
     .split('\n')
     .filter((line) => line.startsWith('['))
@@ -50,6 +52,7 @@ export function contentHash({ value, headers }: Pick<HistoryRecord, 'value' | 'h
     hash.update(length).update(bytes ?? '');
   };
   add(value);
-  for (const name of Object.keys(headers).sort()) for (const text of [name, headers[name] as string]) add(Buffer.from(text));
+  for (const name of Object.keys(headers).sort())
+    for (const text of [name, headers[name] as string]) add(Buffer.from(text));
   return hash.digest('hex');
 }

@@ -11,7 +11,13 @@ import { startWatched, type Watched } from './watched.ts';
 
 const run = promisify(execFile);
 const CLUSTER_ID = 'allocationTestKafkaAAA';
-export const JVM = ['-Xmx512m', '-Xms128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
+export const JVM = [
+  '-Xmx512m',
+  '-Xms128m',
+  '-XX:+UseSerialGC',
+  '-XX:TieredStopAtLevel=1',
+  '-Xshare:auto',
+];
 
 /** Kafka in KRaft mode, from Maven's artifacts, on this machine's Java. */
 export async function startJavaKafka(port: number): Promise<TestKafka> {
@@ -20,7 +26,10 @@ export async function startJavaKafka(port: number): Promise<TestKafka> {
   const directory = await mkdtemp(join(tmpdir(), 'allocation-kafka-'));
   const settings = join(directory, 'server.properties');
   const controllerPort = await freePort();
-  await writeFile(settings, asProperties(forOneBroker(port, controllerPort, join(directory, 'data'))));
+  await writeFile(
+    settings,
+    asProperties(forOneBroker(port, controllerPort, join(directory, 'data'))),
+  );
   try {
     await format(libraries, settings);
   } catch (error) {
@@ -30,7 +39,8 @@ export async function startJavaKafka(port: number): Promise<TestKafka> {
   const removeData = () => rmSync(directory, { recursive: true, force: true });
   process.once('exit', removeData);
   const brokers = `127.0.0.1:${port}`;
-  const start = () => startWatched(directory, brokerCommand(libraries, settings), () => answers(brokers));
+  const start = () =>
+    startWatched(directory, brokerCommand(libraries, settings), () => answers(brokers));
   let running: Watched | null = await start();
   return {
     brokers,

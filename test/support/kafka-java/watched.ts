@@ -56,7 +56,8 @@ export async function startWatched(
   watchdog.stdin.on('error', () => {}); // it has ended
   const end = async (how: End) => {
     watchdog.ref();
-    const ended = watchdog.exitCode === null && watchdog.signalCode === null ? once(watchdog, 'exit') : null;
+    const ended =
+      watchdog.exitCode === null && watchdog.signalCode === null ? once(watchdog, 'exit') : null;
     watchdog.stdin.end(`${how}\n`);
     await ended;
   };

@@ -18,17 +18,29 @@ function failing(...errors: readonly Error[]) {
 }
 
 function trouble(code: string): TroubleError {
-  return new TroubleError('The database cannot do it now', { cause: Object.assign(new Error(code), { code }) });
+  return new TroubleError('The database cannot do it now', {
+    cause: Object.assign(new Error(code), { code }),
+  });
 }
 
-it.each(['55P03', '25P03'])('a process that does not have its turn yet asks again after %s', async (code) => {
-  const result = await holdingLock(failing(trouble(code), trouble(code)), MIGRATION_LOCK, signal, async () => 'done');
-  expect(result).toBe('done');
-});
+it.each(['55P03', '25P03'])(
+  'a process that does not have its turn yet asks again after %s',
+  async (code) => {
+    const result = await holdingLock(
+      failing(trouble(code), trouble(code)),
+      MIGRATION_LOCK,
+      signal,
+      async () => 'done',
+    );
+    expect(result).toBe('done');
+  },
+);
 
 it('a process that does not have its turn yet reports other trouble', async () => {
   const denied = trouble('42501');
-  await expect(holdingLock(failing(denied), MIGRATION_LOCK, signal, async () => 'done')).rejects.toBe(denied);
+  await expect(
+    holdingLock(failing(denied), MIGRATION_LOCK, signal, async () => 'done'),
+  ).rejects.toBe(denied);
 });
 
 it('a process that has its turn reports that the server ended its transaction', async () => {

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { assign, assignEagerly, comingTo, type GroupMember } from '../../../src/adapters/broker/kafka/assignor.ts';
+import {
+  assign,
+  assignEagerly,
+  comingTo,
+  type GroupMember,
+} from '../../../src/adapters/broker/kafka/assignor.ts';
 
 const RUNS = 500;
 const MAX_PARTITIONS = 24;
@@ -15,12 +20,23 @@ interface Ownership {
   readonly instanceId?: string;
 }
 
-function member(memberId: string, { owned = [], generation = 1, givenBack = [], instanceId }: Ownership = {}): GroupMember {
-  return { memberId, instanceId: instanceId ?? null, subscription: { topics: ['commands'], owned, generation, givenBack } };
+function member(
+  memberId: string,
+  { owned = [], generation = 1, givenBack = [], instanceId }: Ownership = {},
+): GroupMember {
+  return {
+    memberId,
+    instanceId: instanceId ?? null,
+    subscription: { topics: ['commands'], owned, generation, givenBack },
+  };
 }
 
 /** What each member says as it joins again, after it has taken up what it was given. */
-function afterwards(members: readonly GroupMember[], assignment: Assignment, generation: number): readonly GroupMember[] {
+function afterwards(
+  members: readonly GroupMember[],
+  assignment: Assignment,
+  generation: number,
+): readonly GroupMember[] {
   return members.map(({ memberId, instanceId, subscription }) => {
     const owned = assignment.get(memberId) ?? [];
     return { memberId, instanceId, subscription: { ...subscription, owned, generation } };
@@ -42,14 +58,20 @@ function spread(counts: readonly number[]): number {
 /** Whether some chain of moves, each of a partition that the next member may take, would bring two counts closer. */
 function couldBeMoreEven(members: readonly GroupMember[], assignment: Assignment): boolean {
   const given = members.map(({ memberId }) => assignment.get(memberId) ?? []);
-  const isWanted = (partition: number) => members.some(({ subscription }) => !subscription.givenBack.includes(partition));
+  const isWanted = (partition: number) =>
+    members.some(({ subscription }) => !subscription.givenBack.includes(partition));
   const leads = given.map((partitions) =>
-    members.map(({ subscription }) => partitions.some((partition) => isWanted(partition) && !subscription.givenBack.includes(partition))),
+    members.map(({ subscription }) =>
+      partitions.some(
+        (partition) => isWanted(partition) && !subscription.givenBack.includes(partition),
+      ),
+    ),
   );
   const all = members.keys().toArray();
   for (const via of all) {
     for (const from of all) {
-      for (const to of all) if (leads[from]?.[via] && leads[via]?.[to]) (leads[from] as boolean[])[to] = true;
+      for (const to of all)
+        if (leads[from]?.[via] && leads[via]?.[to]) (leads[from] as boolean[])[to] = true;
     }
   }
   const count = (index: number) => given[index]?.length ?? 0;
@@ -60,21 +82,33 @@ const partitions = fc.uniqueArray(fc.nat(MAX_PARTITIONS + 1), { maxLength: MAX_P
 
 /** Members that say anything: stale generations, claims of the same partition, partitions that do not exist. */
 const arbitraryMembers = fc
-  .array(fc.record({ owned: partitions, generation: fc.integer({ min: -1, max: 3 }), givenBack: fc.oneof(fc.constant([]), partitions) }), {
-    minLength: 1,
-    maxLength: MAX_MEMBERS,
-  })
+  .array(
+    fc.record({
+      owned: partitions,
+      generation: fc.integer({ min: -1, max: 3 }),
+      givenBack: fc.oneof(fc.constant([]), partitions),
+    }),
+    {
+      minLength: 1,
+      maxLength: MAX_MEMBERS,
+    },
+  )
   .map((all) => all.map((ownership, index) => member(`member-${index}`, ownership)));
 
 /** Members that a group of this release has: each partition has at most one owner. */
 const arbitraryGroup = fc
   .tuple(
     fc.integer({ min: 1, max: MAX_MEMBERS }),
-    fc.array(fc.integer({ min: -1, max: MAX_MEMBERS - 1 }), { minLength: 1, maxLength: MAX_PARTITIONS }),
+    fc.array(fc.integer({ min: -1, max: MAX_MEMBERS - 1 }), {
+      minLength: 1,
+      maxLength: MAX_PARTITIONS,
+    }),
   )
   .map(([count, owners]) => {
     const group = Array.from({ length: count }, (_, index) =>
-      member(`member-${index}`, { owned: owners.flatMap((owner, partition) => (owner === index ? [partition] : [])) }),
+      member(`member-${index}`, {
+        owned: owners.flatMap((owner, partition) => (owner === index ? [partition] : [])),
+      }),
     );
     return { group, partitionCount: owners.length };
   });
@@ -116,8 +150,12 @@ describe('the partitions of one generation', () => {
     );
     check(fc.tuple(shuffled, partitionCounts), ([[members, others], partitionCount]) => {
       const sorted = (assignment: Assignment) => [...assignment].sort();
-      expect(sorted(assign(others, partitionCount))).toEqual(sorted(assign(members, partitionCount)));
-      expect(sorted(assignEagerly(others, partitionCount))).toEqual(sorted(assignEagerly(members, partitionCount)));
+      expect(sorted(assign(others, partitionCount))).toEqual(
+        sorted(assign(members, partitionCount)),
+      );
+      expect(sorted(assignEagerly(others, partitionCount))).toEqual(
+        sorted(assignEagerly(members, partitionCount)),
+      );
     });
   });
 
@@ -135,7 +173,13 @@ describe('the partitions of one generation', () => {
   });
 
   it('of two members that claim a partition the one of the later generation owns it', () => {
-    const assignment = assign([member('a', { owned: [0, 1], generation: 4 }), member('b', { owned: [0, 1], generation: 5 })], 2);
+    const assignment = assign(
+      [
+        member('a', { owned: [0, 1], generation: 4 }),
+        member('b', { owned: [0, 1], generation: 5 }),
+      ],
+      2,
+    );
     // One of the two moves, later.
     expect(assignment).toEqual(
       new Map([
@@ -157,14 +201,19 @@ describe('the partitions of one generation', () => {
   it('a later claim settles a dispute of two earlier ones, wherever it is listed', () => {
     const disputing = [member('a', { owned: [0] }), member('b', { owned: [0] })];
     for (const name of ['0', 'aa', 'c']) {
-      expect(assign([...disputing, member(name, { owned: [0], generation: 2 })], 1).get(name)).toEqual([0]);
+      expect(
+        assign([...disputing, member(name, { owned: [0], generation: 2 })], 1).get(name),
+      ).toEqual([0]);
     }
   });
 
   it('divides 1,000 partitions among 50 members within a second', () => {
     const everything = Array.from({ length: 1_000 }, (_, partition) => partition);
     const members = Array.from({ length: 50 }, (_, index) =>
-      member(`member-${index}`, { owned: index === 0 ? everything : [], givenBack: index % 2 === 1 ? everything : [] }),
+      member(`member-${index}`, {
+        owned: index === 0 ? everything : [],
+        givenBack: index % 2 === 1 ? everything : [],
+      }),
     );
     const bestMs = Math.min(
       ...Array.from({ length: 5 }, () => {
@@ -183,7 +232,8 @@ describe('the partitions of several generations', () => {
       const two = assign(afterwards(members, assign(members, partitionCount), 4), partitionCount);
       expect(countsOf(two).reduce((sum, count) => sum + count, 0)).toBe(partitionCount);
       expect(couldBeMoreEven(members, two)).toBe(false);
-      if (members.every(({ subscription }) => subscription.givenBack.length === 0)) expect(spread(countsOf(two))).toBeLessThanOrEqual(1);
+      if (members.every(({ subscription }) => subscription.givenBack.length === 0))
+        expect(spread(countsOf(two))).toBeLessThanOrEqual(1);
       expect(assign(afterwards(members, two, 5), partitionCount)).toEqual(two);
     });
   });
@@ -192,7 +242,8 @@ describe('the partitions of several generations', () => {
     check(fc.tuple(arbitraryMembers, partitionCounts), ([members, partitionCount]) => {
       const one = assign(members, partitionCount);
       const two = assign(afterwards(members, one, 4), partitionCount);
-      for (const [memberId, given] of one) expect(two.get(memberId)).toEqual(expect.arrayContaining([...given]));
+      for (const [memberId, given] of one)
+        expect(two.get(memberId)).toEqual(expect.arrayContaining([...given]));
     });
   });
 
@@ -201,7 +252,9 @@ describe('the partitions of several generations', () => {
       const assignment = assign(group, partitionCount);
       const owned = group.map(({ subscription }) => subscription.owned.length);
       const kept = group.map(({ memberId, subscription }) => {
-        return subscription.owned.filter((partition) => assignment.get(memberId)?.includes(partition)).length;
+        return subscription.owned.filter((partition) =>
+          assignment.get(memberId)?.includes(partition),
+        ).length;
       });
       const least = Math.floor(partitionCount / group.length);
       const most = Math.ceil(partitionCount / group.length);
@@ -219,7 +272,10 @@ describe('the partitions of several generations', () => {
       const joined = [...afterwards(group, settled, 3), member('a-new-one', { generation: -1 })];
       const moved = assign(afterwards(joined, assign(joined, partitionCount), 4), partitionCount);
       expect(spread(countsOf(moved))).toBeLessThanOrEqual(1);
-      for (const { memberId } of group) expect(settled.get(memberId)).toEqual(expect.arrayContaining([...(moved.get(memberId) ?? [])]));
+      for (const { memberId } of group)
+        expect(settled.get(memberId)).toEqual(
+          expect.arrayContaining([...(moved.get(memberId) ?? [])]),
+        );
     });
   });
 
@@ -230,7 +286,10 @@ describe('the partitions of several generations', () => {
       if (left.length === 0) return;
       const moved = assign(left, partitionCount);
       expect([...moved.values()].flat()).toHaveLength(partitionCount);
-      for (const { memberId } of left) expect(moved.get(memberId)).toEqual(expect.arrayContaining([...(settled.get(memberId) ?? [])]));
+      for (const { memberId } of left)
+        expect(moved.get(memberId)).toEqual(
+          expect.arrayContaining([...(settled.get(memberId) ?? [])]),
+        );
     });
   });
 });
@@ -256,10 +315,17 @@ describe('what is still to come', () => {
 describe('a partition that a member has given back', () => {
   it('goes to no member that gave it back while there is another one', () => {
     check(fc.tuple(arbitraryMembers, partitionCounts), ([members, partitionCount]) => {
-      const isWanted = (partition: number) => members.some(({ subscription }) => !subscription.givenBack.includes(partition));
-      for (const assignment of [assign(members, partitionCount), assignEagerly(members, partitionCount)]) {
+      const isWanted = (partition: number) =>
+        members.some(({ subscription }) => !subscription.givenBack.includes(partition));
+      for (const assignment of [
+        assign(members, partitionCount),
+        assignEagerly(members, partitionCount),
+      ]) {
         for (const { memberId, subscription } of members) {
-          const taken = assignment.get(memberId)?.filter((partition) => subscription.givenBack.includes(partition)) ?? [];
+          const taken =
+            assignment
+              .get(memberId)
+              ?.filter((partition) => subscription.givenBack.includes(partition)) ?? [];
           expect(taken.filter(isWanted)).toEqual([]);
         }
       }
@@ -267,7 +333,10 @@ describe('a partition that a member has given back', () => {
   });
 
   it('leaves it when it still owns it, and goes to another one in the next generation', () => {
-    const members = [member('a', { owned: [0, 1], givenBack: [1] }), member('b', { owned: [2, 3] })];
+    const members = [
+      member('a', { owned: [0, 1], givenBack: [1] }),
+      member('b', { owned: [2, 3] }),
+    ];
     const one = assign(members, 4);
     expect(one.get('a')).toEqual([0]);
     expect(one.get('b')).not.toContain(1);
@@ -282,7 +351,10 @@ describe('a partition that a member has given back', () => {
   });
 
   it('stays with its owner when all have given it back, however much that one has', () => {
-    const members = [member('a', { owned: [0, 1], givenBack: [0, 1] }), member('b', { givenBack: [0, 1] })];
+    const members = [
+      member('a', { owned: [0, 1], givenBack: [0, 1] }),
+      member('b', { givenBack: [0, 1] }),
+    ];
     expect(assign(members, 2)).toEqual(
       new Map([
         ['a', [0, 1]],
@@ -292,7 +364,10 @@ describe('a partition that a member has given back', () => {
   });
 
   it('goes to the least loaded when all have given it back and nobody owns it', () => {
-    const members = [member('a', { owned: [0, 1], givenBack: [2] }), member('b', { givenBack: [2] })];
+    const members = [
+      member('a', { owned: [0, 1], givenBack: [2] }),
+      member('b', { givenBack: [2] }),
+    ];
     expect(assign(members, 3).get('b')).toEqual([2]);
   });
 
@@ -304,14 +379,19 @@ describe('a partition that a member has given back', () => {
 
 describe('members with a name of their own', () => {
   it('get the same again with other member ids', () => {
-    const named = (suffix: string) => ['x', 'y', 'z'].map((instanceId, index) => member(`${(index * 7) % 3}-${suffix}`, { instanceId }));
+    const named = (suffix: string) =>
+      ['x', 'y', 'z'].map((instanceId, index) =>
+        member(`${(index * 7) % 3}-${suffix}`, { instanceId }),
+      );
     const byName = (members: readonly GroupMember[]) => {
       const assignment = assign(members, 7);
       return members.map(({ instanceId, memberId }) => [instanceId, assignment.get(memberId)]);
     };
     expect(byName(named('later'))).toEqual(byName(named('earlier')));
     const [x, y, z] = named('later');
-    const restarted = [member('9-restarted', { instanceId: 'x' }), y, z].filter((each) => each !== undefined);
+    const restarted = [member('9-restarted', { instanceId: 'x' }), y, z].filter(
+      (each) => each !== undefined,
+    );
     expect(byName(restarted)).toEqual(byName([x, y, z].filter((each) => each !== undefined)));
   });
 });

@@ -8,7 +8,12 @@ const require = createRequire(import.meta.url);
 const kafkajsRecord = require('kafkajs/src/protocol/recordBatch/record/v0');
 const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0');
 
-const WRITER = { producerId: 4_711n, producerEpoch: 3, firstSequence: 70_000, isTransactional: true };
+const WRITER = {
+  producerId: 4_711n,
+  producerEpoch: 3,
+  firstSequence: 70_000,
+  isTransactional: true,
+};
 /** What topics take: less, and more, than a batch has that is full. */
 const TAKEN_BYTES = [1_000, 100_000, 900 * 1024, 1_048_588];
 const TIMESTAMP_MS = 1_795_430_000_000;
@@ -17,49 +22,73 @@ const LEADER_EPOCH = [12, 16] as const;
 
 it('a batch is encoded to the very bytes that kafkajs makes of it', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(arbitraryRecord, { minLength: 1, maxLength: 80 }), async (records) => {
-      const [batch, ...more] = await batchesOf(
-        records.map((record) => ({ record: { ...record, topic: 'events' }, partition: 1, maxMessageBytes: 1_048_588 })),
-      );
-      const encoded = batch?.encode(WRITER, TIMESTAMP_MS);
-      const expected = await RecordBatch({
-        records: records.map((record, offsetDelta) => kafkajsRecord({ ...record, offsetDelta, timestampDelta: 0 })),
-        ...WRITER,
-        firstTimestamp: TIMESTAMP_MS,
-        maxTimestamp: TIMESTAMP_MS,
-        transactional: true,
-        lastOffsetDelta: records.length - 1,
-      });
-      expect(more).toEqual([]);
-      expect(encoded?.fill(0, ...LEADER_EPOCH).toString('hex')).toBe(expected.buffer.toString('hex'));
-    }),
+    fc.asyncProperty(
+      fc.array(arbitraryRecord, { minLength: 1, maxLength: 80 }),
+      async (records) => {
+        const [batch, ...more] = await batchesOf(
+          records.map((record) => ({
+            record: { ...record, topic: 'events' },
+            partition: 1,
+            maxMessageBytes: 1_048_588,
+          })),
+        );
+        const encoded = batch?.encode(WRITER, TIMESTAMP_MS);
+        const expected = await RecordBatch({
+          records: records.map((record, offsetDelta) =>
+            kafkajsRecord({ ...record, offsetDelta, timestampDelta: 0 }),
+          ),
+          ...WRITER,
+          firstTimestamp: TIMESTAMP_MS,
+          maxTimestamp: TIMESTAMP_MS,
+          transactional: true,
+          lastOffsetDelta: records.length - 1,
+        });
+        expect(more).toEqual([]);
+        expect(encoded?.fill(0, ...LEADER_EPOCH).toString('hex')).toBe(
+          expected.buffer.toString('hex'),
+        );
+      },
+    ),
   );
 });
 
 it('records are cut into batches that the broker takes, in order, and none is lost', async () => {
   const size = fc.oneof(fc.nat(1_000), fc.nat(950_000));
   const record = fc.tuple(fc.nat(2), size).map(([partition, bytes]) => {
-    return { partition, record: { topic: 'events', key: 'k', value: 'x'.repeat(bytes), headers: {} } };
+    return {
+      partition,
+      record: { topic: 'events', key: 'k', value: 'x'.repeat(bytes), headers: {} },
+    };
   });
   await fc.assert(
-    fc.asyncProperty(fc.array(record, { maxLength: 30 }), fc.constantFrom(...TAKEN_BYTES), async (records, maxMessageBytes) => {
-      const batches = await batchesOf(records.map((each) => ({ ...each, maxMessageBytes })));
-      const limit = Math.min(maxMessageBytes, 900 * 1024);
-      for (const { bytes, count } of batches) expect(count === 1 || bytes <= limit).toBe(true);
-      for (const partition of [0, 1, 2]) {
-        const counts = batches.filter((batch) => batch.partition === partition).map(({ count }) => count);
-        const sizes = records.filter((each) => each.partition === partition).map((each) => each.record.value.length);
-        expect(counts.reduce((sum, count) => sum + count, 0)).toBe(sizes.length);
-        const bytes = batches.filter((batch) => batch.partition === partition).map((batch) => batch.bytes);
-        let start = 0;
-        for (const [index, count] of counts.entries()) {
-          const content = sizes.slice(start, start + count).reduce((sum, each) => sum + each, 0);
-          expect(bytes[index]).toBeGreaterThanOrEqual(content);
-          expect(bytes[index]).toBeLessThan(content + 61 + 20 * count);
-          start += count;
+    fc.asyncProperty(
+      fc.array(record, { maxLength: 30 }),
+      fc.constantFrom(...TAKEN_BYTES),
+      async (records, maxMessageBytes) => {
+        const batches = await batchesOf(records.map((each) => ({ ...each, maxMessageBytes })));
+        const limit = Math.min(maxMessageBytes, 900 * 1024);
+        for (const { bytes, count } of batches) expect(count === 1 || bytes <= limit).toBe(true);
+        for (const partition of [0, 1, 2]) {
+          const counts = batches
+            .filter((batch) => batch.partition === partition)
+            .map(({ count }) => count);
+          const sizes = records
+            .filter((each) => each.partition === partition)
+            .map((each) => each.record.value.length);
+          expect(counts.reduce((sum, count) => sum + count, 0)).toBe(sizes.length);
+          const bytes = batches
+            .filter((batch) => batch.partition === partition)
+            .map((batch) => batch.bytes);
+          let start = 0;
+          for (const [index, count] of counts.entries()) {
+            const content = sizes.slice(start, start + count).reduce((sum, each) => sum + each, 0);
+            expect(bytes[index]).toBeGreaterThanOrEqual(content);
+            expect(bytes[index]).toBeLessThan(content + 61 + 20 * count);
+            start += count;
+          }
         }
-      }
-    }),
+      },
+    ),
   );
 });
 

@@ -5,7 +5,11 @@ import { compressFrameSync } from 'lz4-napi';
 import { compressSync } from 'snappy';
 import { describe, expect, it } from 'vitest';
 import { decompress } from '../../../src/adapters/broker/kafka/compression.ts';
-import { MAX_PIECE_BYTES, readFetched, type Wanted } from '../../../src/adapters/broker/kafka/fetch.ts';
+import {
+  MAX_PIECE_BYTES,
+  readFetched,
+  type Wanted,
+} from '../../../src/adapters/broker/kafka/fetch.ts';
 import { ByteWriter } from '../../../src/adapters/record-bytes.ts';
 
 /** A whole block of lz4: it is counted in blocks. */
@@ -19,7 +23,10 @@ const encoders = {
   'snappy, raw': [2, (bytes: Buffer) => compressSync(bytes)],
   'snappy, framed': [2, (bytes: Buffer) => xerial(bytes, 1_000)],
   lz4: [3, (bytes: Buffer) => compressFrameSync(bytes)],
-  'lz4 with checksums': [3, (bytes: Buffer) => compressFrameSync(bytes, { contentChecksum: true, blockChecksums: true })],
+  'lz4 with checksums': [
+    3,
+    (bytes: Buffer) => compressFrameSync(bytes, { contentChecksum: true, blockChecksums: true }),
+  ],
   zstd: [4, (bytes: Buffer) => zstdCompressSync(bytes)],
 } as const;
 const ways = Object.entries(encoders);
@@ -40,7 +47,9 @@ function xerial(bytes: Buffer, blockBytes: number): Buffer {
 /** As compressible as what producers send, in part. */
 const arbitraryBytes = fc
   .array(fc.tuple(fc.uint8Array({ maxLength: 40 }), fc.nat(2_000)), { maxLength: 20 })
-  .map((parts) => Buffer.concat(parts.flatMap(([bytes, times]) => Array.from({ length: times }, () => bytes))));
+  .map((parts) =>
+    Buffer.concat(parts.flatMap(([bytes, times]) => Array.from({ length: times }, () => bytes))),
+  );
 
 /** 0 for what is refused. */
 function lengthOf(decompressed: () => Buffer): number {
@@ -73,31 +82,47 @@ function recordOf(valueBytes: number, offset = 0): Buffer {
   return writer.bytes;
 }
 
-const ALL: Wanted = { from: 0, maxPieceBytes: MAX_PIECE_BYTES, maxRecordBytes: Number.POSITIVE_INFINITY };
-const decode = (...batches: readonly Buffer[]) => readFetched('topic', 0, Buffer.concat(batches), [], ALL).records;
+const ALL: Wanted = {
+  from: 0,
+  maxPieceBytes: MAX_PIECE_BYTES,
+  maxRecordBytes: Number.POSITIVE_INFINITY,
+};
+const decode = (...batches: readonly Buffer[]) =>
+  readFetched('topic', 0, Buffer.concat(batches), [], ALL).records;
 
 describe('what clients have compressed', async () => {
   /** Batches as the broker had them, of 80 records each: Kafka's own client 4.1.0, and librdkafka 2.16.0. */
-  const batches: readonly { readonly client: string; readonly compression: string; readonly batch: string }[] = JSON.parse(
-    await readFile(new URL('compressed-batches.json', import.meta.url), 'utf8'),
-  );
+  const batches: readonly {
+    readonly client: string;
+    readonly compression: string;
+    readonly batch: string;
+  }[] = JSON.parse(await readFile(new URL('compressed-batches.json', import.meta.url), 'utf8'));
 
   it.each(batches)('by $client with $compression is read', ({ batch }) => {
     expect(decode(Buffer.from(batch, 'base64')).map(({ key, value }) => `${key} ${value}`)).toEqual(
-      Array.from({ length: 80 }, (_, index) => `key-${index} ${index}: ${'the same again, '.repeat(60)}`),
+      Array.from(
+        { length: 80 },
+        (_, index) => `key-${index} ${index}: ${'the same again, '.repeat(60)}`,
+      ),
     );
   });
 });
 
 describe.each(ways)('%s', (_, [codec, compress]) => {
   it('is undone, whatever was compressed', () => {
-    fc.assert(fc.property(arbitraryBytes, (bytes) => decompress(codec, compress(bytes), MAX_BYTES).equals(bytes)));
+    fc.assert(
+      fc.property(arbitraryBytes, (bytes) =>
+        decompress(codec, compress(bytes), MAX_BYTES).equals(bytes),
+      ),
+    );
   });
 
   it('comes to as much as is allowed, and not to a byte more', () => {
     const bytes = Buffer.alloc(MAX_BYTES);
     expect(decompress(codec, compress(bytes), MAX_BYTES)).toHaveLength(MAX_BYTES);
-    expect(() => decompress(codec, compress(Buffer.alloc(MAX_BYTES + 1)), MAX_BYTES)).toThrow('cannot be undone within 4194304 bytes');
+    expect(() => decompress(codec, compress(Buffer.alloc(MAX_BYTES + 1)), MAX_BYTES)).toThrow(
+      'cannot be undone within 4194304 bytes',
+    );
   });
 
   it('never comes out whole when its end is missing', () => {
@@ -127,13 +152,23 @@ it('lz4 is undone when its blocks refer to one another and it says how large it 
 });
 
 it('whatever is damaged, nothing comes to more than is allowed, and it ends', () => {
-  const arbitraryDamage = fc.array(fc.record({ place: fc.nat(), byte: fc.nat(255) }), { minLength: 1, maxLength: 4 });
+  const arbitraryDamage = fc.array(fc.record({ place: fc.nat(), byte: fc.nat(255) }), {
+    minLength: 1,
+    maxLength: 4,
+  });
   fc.assert(
-    fc.property(arbitraryWay, arbitraryBytes, arbitraryDamage, ([codec, compress], bytes, damage) => {
-      const compressed = Buffer.from(compress(bytes));
-      for (const { place, byte } of damage) compressed[place % compressed.length] = byte;
-      expect(lengthOf(() => decompress(codec, compressed, MAX_BYTES))).toBeLessThanOrEqual(MAX_BYTES);
-    }),
+    fc.property(
+      arbitraryWay,
+      arbitraryBytes,
+      arbitraryDamage,
+      ([codec, compress], bytes, damage) => {
+        const compressed = Buffer.from(compress(bytes));
+        for (const { place, byte } of damage) compressed[place % compressed.length] = byte;
+        expect(lengthOf(() => decompress(codec, compressed, MAX_BYTES))).toBeLessThanOrEqual(
+          MAX_BYTES,
+        );
+      },
+    ),
   );
 });
 
@@ -157,15 +192,21 @@ describe('a fetch', () => {
     ['comes to too much', tooLarge],
     ['has fewer records than it says, compressed', batchOf(4, zstdCompressSync(recordOf(10)), 2)],
     ['has fewer records than it says', batchOf(0, recordOf(10), 2)],
-  ])('ends before a batch that %s; of one that begins with it there is one record, which says so', (_, bad) => {
-    expect(decode(good, good, bad, good)).toHaveLength(2);
-    bad.writeBigInt64BE(1234n, 0);
-    bad.writeInt32BE(6, 23); // the last record is the seventh
-    const why = expect.stringContaining('The batch of offsets 1234 to 1240 cannot be read. ');
-    expect(decode(bad, good).map(({ headers, ...message }) => ({ ...message, why: String(headers['unreadable-batch']) }))).toEqual([
-      expect.objectContaining({ offset: 1240, key: null, value: null, why }),
-    ]);
-  });
+  ])(
+    'ends before a batch that %s; of one that begins with it there is one record, which says so',
+    (_, bad) => {
+      expect(decode(good, good, bad, good)).toHaveLength(2);
+      bad.writeBigInt64BE(1234n, 0);
+      bad.writeInt32BE(6, 23); // the last record is the seventh
+      const why = expect.stringContaining('The batch of offsets 1234 to 1240 cannot be read. ');
+      expect(
+        decode(bad, good).map(({ headers, ...message }) => ({
+          ...message,
+          why: String(headers['unreadable-batch']),
+        })),
+      ).toEqual([expect.objectContaining({ offset: 1240, key: null, value: null, why })]);
+    },
+  );
 
   it('ends where all of its batches together would come to too much', () => {
     const half = batchOf(4, zstdCompressSync(recordOf(MAX_PIECE_BYTES / 2)), 1);
@@ -176,7 +217,9 @@ describe('a fetch', () => {
 
 it('small batches that were compressed do not keep a chunk each', () => {
   const small = batchOf(4, zstdCompressSync(recordOf(100)), 1);
-  const buffers = new Set(decode(...Array.from({ length: 200 }, () => small)).map(({ value }) => value?.buffer));
+  const buffers = new Set(
+    decode(...Array.from({ length: 200 }, () => small)).map(({ value }) => value?.buffer),
+  );
   const keptBytes = [...buffers].reduce((sum, buffer) => sum + (buffer?.byteLength ?? 0), 0);
   expect(keptBytes).toBeLessThan(200 * 1_024);
 });
@@ -193,23 +236,31 @@ describe('a batch that is larger than a piece', () => {
   it.each([
     [30, 500_000, 8],
     [25_000, 1, 3],
-  ])('of %i records of %i bytes comes in %i pieces, none of which keeps it', (count, valueBytes, pieces) => {
-    const batch = largeBatch(count, valueBytes);
-    const offsets: number[] = [];
-    let [from, read] = [0, 0];
-    for (; from <= 2 * count; read += 1) {
-      const { records, nextOffset } = readFetched('topic', 0, batch, [], { ...ALL, from });
-      expect(Math.max(...records.map(({ value }) => value?.buffer.byteLength ?? 0))).toBeLessThanOrEqual(MAX_PIECE_BYTES);
-      offsets.push(...records.map(({ offset }) => offset));
-      expect(nextOffset).toBeGreaterThan(from);
-      from = nextOffset ?? from;
-    }
-    expect(offsets).toEqual(Array.from({ length: count }, (_, index) => 2 * index));
-    expect(read).toBe(pieces);
-  });
+  ])(
+    'of %i records of %i bytes comes in %i pieces, none of which keeps it',
+    (count, valueBytes, pieces) => {
+      const batch = largeBatch(count, valueBytes);
+      const offsets: number[] = [];
+      let [from, read] = [0, 0];
+      for (; from <= 2 * count; read += 1) {
+        const { records, nextOffset } = readFetched('topic', 0, batch, [], { ...ALL, from });
+        expect(
+          Math.max(...records.map(({ value }) => value?.buffer.byteLength ?? 0)),
+        ).toBeLessThanOrEqual(MAX_PIECE_BYTES);
+        offsets.push(...records.map(({ offset }) => offset));
+        expect(nextOffset).toBeGreaterThan(from);
+        from = nextOffset ?? from;
+      }
+      expect(offsets).toEqual(Array.from({ length: count }, (_, index) => 2 * index));
+      expect(read).toBe(pieces);
+    },
+  );
 
   it('comes in smaller pieces where the partition has a smaller share', () => {
-    const { records, nextOffset } = readFetched('topic', 0, largeBatch(30, 500_000), [], { ...ALL, maxPieceBytes: 1_100_000 });
+    const { records, nextOffset } = readFetched('topic', 0, largeBatch(30, 500_000), [], {
+      ...ALL,
+      maxPieceBytes: 1_100_000,
+    });
     expect(records).toHaveLength(2);
     expect(nextOffset).toBe(4);
   });
@@ -219,21 +270,27 @@ describe('a batch that is larger than a piece', () => {
     batch.writeInt16BE(4 | 0x10, 21);
     batch.writeBigInt64BE(7n, 43);
     const aborted = [{ producerId: '7', firstOffset: 0 }];
-    expect(readFetched('topic', 0, batch, aborted, ALL)).toMatchObject({ records: [], nextOffset: 50_001 });
+    expect(readFetched('topic', 0, batch, aborted, ALL)).toMatchObject({
+      records: [],
+      nextOffset: 50_001,
+    });
   });
 
   it('has a record that says so in the place of one that is larger than a record may be', () => {
     const records = [recordOf(10, 0), recordOf(MAX_PIECE_BYTES, 1), recordOf(10, 2)];
     const batch = batchOf(4, zstdCompressSync(Buffer.concat(records)), 3);
     batch.writeInt32BE(2, 23);
-    const readFrom = (from: number) => readFetched('topic', 0, batch, [], { ...ALL, from, maxRecordBytes: MAX_PIECE_BYTES });
+    const readFrom = (from: number) =>
+      readFetched('topic', 0, batch, [], { ...ALL, from, maxRecordBytes: MAX_PIECE_BYTES });
     expect(readFrom(0)).toMatchObject({ records: [{ offset: 0 }], nextOffset: 1 });
     const {
       records: [placeholder],
       nextOffset,
     } = readFrom(1);
     expect([placeholder?.offset, placeholder?.value, nextOffset]).toEqual([1, null, 2]);
-    expect(String(placeholder?.headers['too-large-record'])).toMatch(/The record comes to 2097\d+ bytes, .* it is at topic\/0\/1$/);
+    expect(String(placeholder?.headers['too-large-record'])).toMatch(
+      /The record comes to 2097\d+ bytes, .* it is at topic\/0\/1$/,
+    );
     expect(readFrom(2)).toMatchObject({ records: [{ offset: 2 }], nextOffset: 3 });
   });
 

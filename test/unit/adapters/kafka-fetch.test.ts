@@ -20,12 +20,22 @@ interface KafkajsMessage {
 }
 
 const require = createRequire(import.meta.url);
-const kafkajs: (decoder: object) => Promise<readonly KafkajsMessage[]> = require('kafkajs/src/protocol/requests/fetch/v4/decodeMessages');
-const Decoder: new (bytes: Buffer) => { readonly buffer: Buffer; offset: number } = require('kafkajs/src/protocol/decoder');
+const kafkajs: (
+  decoder: object,
+) => Promise<
+  readonly KafkajsMessage[]
+> = require('kafkajs/src/protocol/requests/fetch/v4/decodeMessages');
+const Decoder: new (
+  bytes: Buffer,
+) => { readonly buffer: Buffer; offset: number } = require('kafkajs/src/protocol/decoder');
 const kafkajsRecord = require('kafkajs/src/protocol/recordBatch/record/v0');
 const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0');
 
-const ALL: Wanted = { from: 0, maxPieceBytes: Number.POSITIVE_INFINITY, maxRecordBytes: Number.POSITIVE_INFINITY };
+const ALL: Wanted = {
+  from: 0,
+  maxPieceBytes: Number.POSITIVE_INFINITY,
+  maxRecordBytes: Number.POSITIVE_INFINITY,
+};
 const COMPRESSIONS = [0, 1, 2, 3, 4] as const;
 const LOG_APPEND_TIME = 0x08;
 const CONTROL = 0x20;
@@ -44,7 +54,8 @@ for (const [compression, compress, decompress] of [
 }
 
 /** kafkajs takes a header of such a name for one that was there before. */
-const hasInheritedName = ({ headers }: { readonly headers: object }) => Object.keys(headers).some((name) => name in Object.prototype);
+const hasInheritedName = ({ headers }: { readonly headers: object }) =>
+  Object.keys(headers).some((name) => name in Object.prototype);
 
 const arbitraryBatch = fc.record({
   records: fc.array(
@@ -69,7 +80,11 @@ const arbitraryBatch = fc.record({
   compression: fc.constantFrom(0, 0, 0, ...COMPRESSIONS),
 });
 
-async function encoded({ records, flags, ...batch }: typeof arbitraryBatch extends fc.Arbitrary<infer B> ? B : never): Promise<Buffer> {
+async function encoded({
+  records,
+  flags,
+  ...batch
+}: typeof arbitraryBatch extends fc.Arbitrary<infer B> ? B : never): Promise<Buffer> {
   const { buffer } = await RecordBatch({
     ...batch,
     records: records.map(({ record, ...deltas }) => kafkajsRecord({ ...record, ...deltas })),
@@ -84,14 +99,24 @@ async function encoded({ records, flags, ...batch }: typeof arbitraryBatch exten
   return bytes;
 }
 
-it.each(COMPRESSIONS)('a header keeps its value when every object has something of its name, with compression %i', async (compression) => {
-  const names = Object.getOwnPropertyNames(Object.prototype).filter((name) => name !== '__proto__');
-  const headers = Object.fromEntries(names.map((name) => [name, Buffer.from(`the ${name}`)]));
-  const record = { key: null, value: null, headers };
-  const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encoded>[0]];
-  const bytes = await encoded({ ...plain, compression, flags: [], records: [{ record, offsetDelta: 0, timestampDelta: 0 }] });
-  expect(readFetched('topic', 0, bytes, [], ALL).records).toMatchObject([{ headers }]);
-});
+it.each(COMPRESSIONS)(
+  'a header keeps its value when every object has something of its name, with compression %i',
+  async (compression) => {
+    const names = Object.getOwnPropertyNames(Object.prototype).filter(
+      (name) => name !== '__proto__',
+    );
+    const headers = Object.fromEntries(names.map((name) => [name, Buffer.from(`the ${name}`)]));
+    const record = { key: null, value: null, headers };
+    const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encoded>[0]];
+    const bytes = await encoded({
+      ...plain,
+      compression,
+      flags: [],
+      records: [{ record, offsetDelta: 0, timestampDelta: 0 }],
+    });
+    expect(readFetched('topic', 0, bytes, [], ALL).records).toMatchObject([{ headers }]);
+  },
+);
 
 it('a batch that compaction has left without records moves the position behind its end', async () => {
   const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encoded>[0]];
@@ -105,7 +130,9 @@ it('a batch from before Kafka 0.11 is one record that says so', async () => {
   const bytes = await encoded({ ...plain, flags: [], transactional: false, compression: 0 });
   bytes.writeInt8(1, 16);
   const { records } = readFetched('topic', 0, bytes, [], ALL);
-  expect(records.map(({ headers }) => String(headers['unreadable-batch']))).toEqual([expect.stringContaining('It has the format 1')]);
+  expect(records.map(({ headers }) => String(headers['unreadable-batch']))).toEqual([
+    expect.stringContaining('It has the format 1'),
+  ]);
 });
 
 it('a fetch is decoded to what kafkajs makes of it, whatever is in it and wherever it is cut off', async () => {
@@ -115,13 +142,22 @@ it('a fetch is decoded to what kafkajs makes of it, whatever is in it and wherev
       const bytes = all.subarray(0, all.length - (batches.length > 0 ? cut % 60 : 0));
       const partition = Buffer.concat([Buffer.alloc(4), bytes, Buffer.from('what follows')]);
       partition.writeInt32BE(bytes.length);
-      const theirs = (await kafkajs(new Decoder(partition))).filter(({ isControlRecord }) => !isControlRecord);
+      const theirs = (await kafkajs(new Decoder(partition))).filter(
+        ({ isControlRecord }) => !isControlRecord,
+      );
       expect(readFetched('topic', 7, bytes, [], ALL).records).toEqual(theirs.map(asReceived));
     }),
   );
 });
 
-function asReceived({ offset, timestamp, key, value, headers, batchContext }: KafkajsMessage): ReceivedRecord {
+function asReceived({
+  offset,
+  timestamp,
+  key,
+  value,
+  headers,
+  batchContext,
+}: KafkajsMessage): ReceivedRecord {
   return {
     topic: 'topic',
     partition: 7,
@@ -130,17 +166,32 @@ function asReceived({ offset, timestamp, key, value, headers, batchContext }: Ka
     timestampMs: Number(timestamp),
     key,
     value,
-    headers: Object.fromEntries(Object.entries(headers).filter(([, header]) => header !== null)) as ReceivedRecord['headers'],
+    headers: Object.fromEntries(
+      Object.entries(headers).filter(([, header]) => header !== null),
+    ) as ReceivedRecord['headers'],
   };
 }
 
 /** A batch of one record, of a transaction or its marker. */
-async function batchOf(firstOffset: number, producerId: bigint, kind: 'record' | 'commit' | 'abort'): Promise<Buffer> {
+async function batchOf(
+  firstOffset: number,
+  producerId: bigint,
+  kind: 'record' | 'commit' | 'abort',
+): Promise<Buffer> {
   const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encoded>[0]];
-  const key = kind === 'record' ? Buffer.from('key') : Buffer.from([0, 0, 0, kind === 'abort' ? 0 : 1]);
+  const key =
+    kind === 'record' ? Buffer.from('key') : Buffer.from([0, 0, 0, kind === 'abort' ? 0 : 1]);
   const record = { record: { key, value: null, headers: {} }, offsetDelta: 0, timestampDelta: 0 };
   const flags = kind === 'record' ? [] : [CONTROL];
-  return await encoded({ ...plain, compression: 0, firstOffset, producerId, transactional: true, flags, records: [record] });
+  return await encoded({
+    ...plain,
+    compression: 0,
+    firstOffset,
+    producerId,
+    transactional: true,
+    flags,
+    records: [record],
+  });
 }
 
 /** Offsets 0 to 7 of producers 1 and 2: each aborts a transaction, and then commits one. */
@@ -165,9 +216,17 @@ it.each([
   { from: 3, seen: [3, 5] },
   { from: 4, seen: [5] },
 ])('records of aborted transactions are not seen from offset $from on', async ({ from, seen }) => {
-  const batches = await Promise.all(history.map(([producerId, kind], offset) => batchOf(offset, producerId, kind)));
+  const batches = await Promise.all(
+    history.map(([producerId, kind], offset) => batchOf(offset, producerId, kind)),
+  );
   const reachInto = aborted.filter(({ producerId }) => from <= (producerId === '2' ? 2 : 4));
-  const { records, nextOffset } = readFetched('topic', 0, Buffer.concat(batches.slice(from)), reachInto, ALL);
+  const { records, nextOffset } = readFetched(
+    'topic',
+    0,
+    Buffer.concat(batches.slice(from)),
+    reachInto,
+    ALL,
+  );
   expect(records.map(({ offset }) => offset)).toEqual(seen);
   expect(nextOffset).toBe(history.length);
 });

@@ -29,7 +29,8 @@ class FakeLeader implements Leader {
   }
 
   async ask<T>(question: Exchange<T>): Promise<T> {
-    if (question.request.apiName === 'ListOffsets') return { errorCode: ERROR.NONE, offset: 0 } as T;
+    if (question.request.apiName === 'ListOffsets')
+      return { errorCode: ERROR.NONE, offset: 0 } as T;
     vi.setSystemTime(Date.now() + 500);
     const { buffer } = (await question.request.encode()) as unknown as { readonly buffer: Buffer };
     return this.#answer(Number(buffer.readBigInt64BE(OFFSET_AT))) as T;
@@ -49,12 +50,17 @@ const never = new AbortController().signal;
 async function read(end: number, leader: FakeLeader): Promise<readonly Delivery[]> {
   const deliveries: Delivery[] = [];
   const reader = new KafkaReader('topic', () => leader, never);
-  for await (const delivery of reader.deliveries([{ partition: 0, beginning: 0, end }])) deliveries.push(delivery);
+  for await (const delivery of reader.deliveries([{ partition: 0, beginning: 0, end }]))
+    deliveries.push(delivery);
   return deliveries;
 }
 
 /** One batch; records at these offsets are left of it. */
-function batch(firstOffset: number, lastOffset: number, ...offsets: readonly number[]): FetchAnswer {
+function batch(
+  firstOffset: number,
+  lastOffset: number,
+  ...offsets: readonly number[]
+): FetchAnswer {
   const records = new ByteWriter();
   for (const offset of offsets) {
     records.raw(Buffer.from([0, 0, 0])); // length, attributes, milliseconds after the first
@@ -96,7 +102,9 @@ it('what compaction has taken from the end of a batch is passed over', async () 
 });
 
 it('what is left of a batch from before the offset that was asked for is not handed over again', async () => {
-  const leader = new FakeLeader((offset) => (offset < 4 ? batch(0, 3, 0, 1) : batch(0, 9, 0, 1, 4, 9)));
+  const leader = new FakeLeader((offset) =>
+    offset < 4 ? batch(0, 3, 0, 1) : batch(0, 9, 0, 1, 4, 9),
+  );
   expect(offsetsOf(await read(10, leader))).toEqual([
     [[0, 1], 4],
     [[4, 9], 10],
@@ -119,7 +127,9 @@ it('a transaction that does not end is waited for, for longer than Kafka lets it
   const before = Date.now();
   const reading = read(10, new FakeLeader(() => nothing(0)));
   await expect(reading).rejects.toThrow(TroubleError);
-  await expect(reading).rejects.toThrow('topic/0 can be read up to offset 0 only, not to 10: a transaction there does not end');
+  await expect(reading).rejects.toThrow(
+    'topic/0 can be read up to offset 0 only, not to 10: a transaction there does not end',
+  );
   expect(Date.now() - before).toBeGreaterThan(70_000);
 });
 
@@ -142,5 +152,7 @@ it('errors that do not end are trouble in the end', async () => {
     vi.setSystemTime(Date.now() + 10_000);
     throw new Error('away');
   });
-  await expect(read(10, leader)).rejects.toThrow(new TroubleError('Reading topic/0 from offset 0 on: away'));
+  await expect(read(10, leader)).rejects.toThrow(
+    new TroubleError('Reading topic/0 from offset 0 on: away'),
+  );
 });

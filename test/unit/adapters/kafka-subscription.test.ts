@@ -16,13 +16,24 @@ const NOTHING = { topics: [], owned: [], generation: -1, givenBack: [] };
 const NOTES = { coming: 0, partitionCount: 4 };
 const notes = fc.record({ coming: fc.nat(2_000), partitionCount: fc.nat(2_000) });
 const partitions = fc.uniqueArray(fc.nat(2_000), { maxLength: 40 });
-const topicNames = fc.string({ unit: fc.constantFrom('a', 'Z', '0', '.', '_', '-'), minLength: 1, maxLength: 249 });
-const subscriptions = fc.record({ owned: partitions, generation: fc.integer({ min: -1, max: 2 ** 31 - 1 }), givenBack: partitions });
+const topicNames = fc.string({
+  unit: fc.constantFrom('a', 'Z', '0', '.', '_', '-'),
+  minLength: 1,
+  maxLength: 249,
+});
+const subscriptions = fc.record({
+  owned: partitions,
+  generation: fc.integer({ min: -1, max: 2 ** 31 - 1 }),
+  givenBack: partitions,
+});
 
 it('a subscription is read as it was written', () => {
   fc.assert(
     fc.property(topicNames, subscriptions, (topic, subscription) => {
-      expect(decodeSubscription(topic, encodeSubscription(topic, subscription))).toEqual({ topics: [topic], ...subscription });
+      expect(decodeSubscription(topic, encodeSubscription(topic, subscription))).toEqual({
+        topics: [topic],
+        ...subscription,
+      });
     }),
   );
 });
@@ -38,8 +49,12 @@ it('an assignment is read as it was written', () => {
 });
 
 it('a leader of the former release says nothing besides', () => {
-  expect(decodeNotes(MemberAssignment.encode({ version: 0, assignment: { commands: [1] } }))).toBe(null);
-  expect(decodeNotes(MemberAssignment.encode({ version: 0, assignment: {}, userData: Buffer.alloc(9) }))).toBe(null);
+  expect(decodeNotes(MemberAssignment.encode({ version: 0, assignment: { commands: [1] } }))).toBe(
+    null,
+  );
+  expect(
+    decodeNotes(MemberAssignment.encode({ version: 0, assignment: {}, userData: Buffer.alloc(9) })),
+  ).toBe(null);
   expect(decodeNotes(Buffer.alloc(0))).toBe(null);
 });
 
@@ -53,15 +68,22 @@ it('a subscription has the bytes of version 2 of Kafka’s consumer protocol', (
 });
 
 it('kafkajs reads our subscription and our assignment', () => {
-  const subscription = MemberMetadata.decode(encodeSubscription('commands', { owned: [1], generation: 3, givenBack: [2] }));
+  const subscription = MemberMetadata.decode(
+    encodeSubscription('commands', { owned: [1], generation: 3, givenBack: [2] }),
+  );
   expect(subscription).toMatchObject({ version: 2, topics: ['commands'] });
-  expect(MemberAssignment.decode(encodeAssignment('commands', [0, 3], NOTES)).assignment).toEqual({ commands: [0, 3] });
+  expect(MemberAssignment.decode(encodeAssignment('commands', [0, 3], NOTES)).assignment).toEqual({
+    commands: [0, 3],
+  });
   expect(MemberAssignment.decode(encodeAssignment('commands', [], NOTES)).assignment).toEqual({});
 });
 
 it('a member of the former release owns nothing, and its assignment is read', () => {
   const subscription = MemberMetadata.encode({ version: 0, topics: ['commands'] });
-  expect(decodeSubscription('commands', subscription)).toEqual({ ...NOTHING, topics: ['commands'] });
+  expect(decodeSubscription('commands', subscription)).toEqual({
+    ...NOTHING,
+    topics: ['commands'],
+  });
   const assignment = MemberAssignment.encode({ version: 0, assignment: { commands: [1, 2] } });
   expect(decodeAssignment('commands', assignment)).toEqual([1, 2]);
 });
@@ -70,18 +92,44 @@ it('a subscription of another version or with other user data is read as far as 
   const bytes = encodeSubscription('t', { owned: [3], generation: 7, givenBack: [] });
   const withRack = Buffer.concat([bytes, Buffer.from('0001', 'hex'), Buffer.from('r')]);
   withRack.writeInt16BE(3);
-  expect(decodeSubscription('t', withRack)).toEqual({ topics: ['t'], owned: [3], generation: 7, givenBack: [] });
+  expect(decodeSubscription('t', withRack)).toEqual({
+    topics: ['t'],
+    owned: [3],
+    generation: 7,
+    givenBack: [],
+  });
   const withoutGeneration = bytes.subarray(0, -4);
   withoutGeneration.writeInt16BE(1);
-  expect(decodeSubscription('t', withoutGeneration)).toEqual({ topics: ['t'], owned: [3], generation: -1, givenBack: [] });
-  const nullUserData = Buffer.from('000100000001000174ffffffff00000001000174' + '0000000100000004', 'hex');
-  expect(decodeSubscription('t', nullUserData)).toEqual({ topics: ['t'], owned: [4], generation: -1, givenBack: [] });
-  const otherUserData = Buffer.from('0000' + '00000001000174' + '00000009' + '020000000100000005', 'hex');
+  expect(decodeSubscription('t', withoutGeneration)).toEqual({
+    topics: ['t'],
+    owned: [3],
+    generation: -1,
+    givenBack: [],
+  });
+  const nullUserData = Buffer.from(
+    '000100000001000174ffffffff00000001000174' + '0000000100000004',
+    'hex',
+  );
+  expect(decodeSubscription('t', nullUserData)).toEqual({
+    topics: ['t'],
+    owned: [4],
+    generation: -1,
+    givenBack: [],
+  });
+  const otherUserData = Buffer.from(
+    '0000' + '00000001000174' + '00000009' + '020000000100000005',
+    'hex',
+  );
   expect(decodeSubscription('t', otherUserData)).toEqual({ ...NOTHING, topics: ['t'] });
 });
 
 it('another topic’s partitions are not owned', () => {
-  expect(decodeSubscription('other', encodeSubscription('t', { owned: [3], generation: 7, givenBack: [] })).owned).toEqual([]);
+  expect(
+    decodeSubscription(
+      'other',
+      encodeSubscription('t', { owned: [3], generation: 7, givenBack: [] }),
+    ).owned,
+  ).toEqual([]);
   expect(decodeAssignment('other', encodeAssignment('t', [3], NOTES))).toEqual([]);
 });
 

@@ -1,9 +1,16 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { ByteReader, ByteWriter, bytesOf, readRecord, writeRecord } from '../../../src/adapters/record-bytes.ts';
+import {
+  ByteReader,
+  ByteWriter,
+  bytesOf,
+  readRecord,
+  writeRecord,
+} from '../../../src/adapters/record-bytes.ts';
 import { arbitraryRecord } from '../../support/arbitrary-records.ts';
 
-const asBytes = (value: Buffer | string | null) => (value === null ? null : Buffer.from(value as string));
+const asBytes = (value: Buffer | string | null) =>
+  value === null ? null : Buffer.from(value as string);
 
 it('a number is written and read back, within 32 bits', () => {
   fc.assert(
@@ -33,7 +40,9 @@ it('records come back as they were written, their texts as bytes, within the siz
         }
       }
       expect(reader.isAtEnd).toBe(true);
-      expect(writer.length).toBeLessThanOrEqual(records.reduce((sum, record) => sum + bytesOf(record), 0));
+      expect(writer.length).toBeLessThanOrEqual(
+        records.reduce((sum, record) => sum + bytesOf(record), 0),
+      );
     }),
   );
 });

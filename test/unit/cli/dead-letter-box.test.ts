@@ -15,7 +15,20 @@ it('a letter that was never read says nothing of parked commands, whatever heade
     'dead-letter-partition': '0',
     'dead-letter-offset': '7',
   };
-  const record = { topic: 'dead', partition: 0, offset: 0, timestampMs: 0, key: null, value: Buffer.from('no JSON') };
+  const record = {
+    topic: 'dead',
+    partition: 0,
+    offset: 0,
+    timestampMs: 0,
+    key: null,
+    value: Buffer.from('no JSON'),
+  };
   const [letter] = asDeadLetters([{ ...record, headers: { ...forged, ...written } }]);
-  expect(letter).toMatchObject({ commandId: 'commands/0/7', identity: '\tcommands/0/7', skus: [], behind: [], position: null });
+  expect(letter).toMatchObject({
+    commandId: 'commands/0/7',
+    identity: '\tcommands/0/7',
+    skus: [],
+    behind: [],
+    position: null,
+  });
 });

@@ -8,15 +8,26 @@ interface Made {
   readonly value?: string | null;
   readonly failedAt?: string;
   readonly redrives?: number;
-  readonly parked?: { readonly skus?: readonly string[]; readonly behind?: readonly string[]; readonly position: number };
+  readonly parked?: {
+    readonly skus?: readonly string[];
+    readonly behind?: readonly string[];
+    readonly position: number;
+  };
 }
 
 /** What was never read has no id but its place. */
-const PLACE = { 'dead-letter-topic': 'commands', 'dead-letter-partition': '0', 'dead-letter-offset': '7' };
+const PLACE = {
+  'dead-letter-topic': 'commands',
+  'dead-letter-partition': '0',
+  'dead-letter-offset': '7',
+};
 const NEVER_READ = 'commands/0/7';
 
 /** @param id the command's */
-function letter(id: string, { reason = 'handler-failed', key, value, failedAt, redrives, parked }: Made = {}): DeadLetter {
+function letter(
+  id: string,
+  { reason = 'handler-failed', key, value, failedAt, redrives, parked }: Made = {},
+): DeadLetter {
   const headers = {
     'dead-letter-reason': reason,
     ...(reason === 'malformed' ? PLACE : { 'dead-letter-command-id': id }),
@@ -31,21 +42,34 @@ function letter(id: string, { reason = 'handler-failed', key, value, failedAt, r
   const content = value === undefined ? '{"type":"AllocateOrder"}' : value;
   const record = { topic: 'dead', partition: 0, offset: 0, timestampMs: 0, headers };
   const [made] = asDeadLetters([
-    { ...record, key: key === undefined ? null : Buffer.from(key), value: content === null ? null : Buffer.from(content) },
+    {
+      ...record,
+      key: key === undefined ? null : Buffer.from(key),
+      value: content === null ? null : Buffer.from(content),
+    },
   ]);
   return made as DeadLetter;
 }
 
-const ids = (letters: readonly Pick<DeadLetter, 'commandId'>[]) => letters.map(({ commandId }) => commandId);
+const ids = (letters: readonly Pick<DeadLetter, 'commandId'>[]) =>
+  letters.map(({ commandId }) => commandId);
 
 describe('the letters that the filters match', () => {
-  const early = letter('early', { failedAt: '2026-11-25T17:59:59.999Z', value: '{"type":"CreateBatch"}' });
+  const early = letter('early', {
+    failedAt: '2026-11-25T17:59:59.999Z',
+    value: '{"type":"CreateBatch"}',
+  });
   const parked = letter('parked', {
     reason: 'parked-behind',
     key: 'batch-1',
     parked: { position: 2, skus: ['LAMP', 'SOFA'], behind: ['early'] },
   });
-  const unreadable = letter('unreadable', { reason: 'malformed', key: 'LAMP', value: 'not json', failedAt: '2026-11-25T18:00:00.001Z' });
+  const unreadable = letter('unreadable', {
+    reason: 'malformed',
+    key: 'LAMP',
+    value: 'not json',
+    failedAt: '2026-11-25T18:00:00.001Z',
+  });
   const all = [early, parked, unreadable];
 
   it.each([
@@ -72,7 +96,10 @@ describe('the letters that the filters match', () => {
 });
 
 describe('a choice by an id that several sources use', () => {
-  const of = (source: string | null): DeadLetter => ({ ...letter('1'), identity: source === null ? '1' : `${source}\t1` });
+  const of = (source: string | null): DeadLetter => ({
+    ...letter('1'),
+    identity: source === null ? '1' : `${source}\t1`,
+  });
   const [shop, market, plain] = [of('/shop'), of('/market'), of(null)];
 
   it('is refused, and says how to choose', () => {
@@ -80,7 +107,9 @@ describe('a choice by an id that several sources use', () => {
       (...letters: DeadLetter[]) =>
       () =>
         refuseSeveralSources(filter(letters, { id: '1' }), { id: '1' });
-    expect(refusal(shop, market)).toThrow('Letters of 2 sources have the id 1: add --source <source> (/shop, /market)');
+    expect(refusal(shop, market)).toThrow(
+      'Letters of 2 sources have the id 1: add --source <source> (/shop, /market)',
+    );
     expect(refusal(shop, plain)).toThrow('the place of one without a source (dead/0/0)');
     expect(refusal(shop, shop)).not.toThrow();
   });
@@ -94,14 +123,24 @@ describe('a choice by an id that several sources use', () => {
 
 describe('what is done with the letters chosen', () => {
   const failed = letter('failed', { parked: { position: 1 } });
-  const second = letter('second', { reason: 'parked-behind', parked: { position: 2, behind: ['failed'] } });
-  const third = letter('third', { reason: 'parked-behind', parked: { position: 3, behind: ['failed'] } });
+  const second = letter('second', {
+    reason: 'parked-behind',
+    parked: { position: 2, behind: ['failed'] },
+  });
+  const third = letter('third', {
+    reason: 'parked-behind',
+    parked: { position: 3, behind: ['failed'] },
+  });
   const other = letter('other', { parked: { position: 4 } });
   const open = [third, other, second, failed];
 
   it('a redrive takes the whole line, in order, whichever of it was chosen', () => {
     for (const chosen of [failed, second, third])
-      expect(ids(plan('redrive', [chosen], open, 3).redrive)).toEqual(['failed', 'second', 'third']);
+      expect(ids(plan('redrive', [chosen], open, 3).redrive)).toEqual([
+        'failed',
+        'second',
+        'third',
+      ]);
   });
 
   it('a failed command that is discarded sets free what is behind it', () => {
@@ -117,19 +156,33 @@ describe('what is done with the letters chosen', () => {
   });
 
   it('what waits behind another one is sent, however often that has failed', () => {
-    const behind = letter('behind', { reason: 'parked-behind', redrives: 3, parked: { position: 2 } });
-    expect(plan('redrive', [behind], [behind], 3)).toMatchObject({ redrive: [behind], refused: [] });
+    const behind = letter('behind', {
+      reason: 'parked-behind',
+      redrives: 3,
+      parked: { position: 2 },
+    });
+    expect(plan('redrive', [behind], [behind], 3)).toMatchObject({
+      redrive: [behind],
+      refused: [],
+    });
   });
 
   it('what has no value is refused, unless a correction brings one', () => {
     const empty = letter('empty', { value: null });
-    expect(plan('redrive', [empty], [empty], 3)).toMatchObject({ redrive: [], refused: [{ letter: empty }] });
-    expect(plan('redrive', [empty], [empty], 3, empty)).toMatchObject({ redrive: [empty], refused: [] });
+    expect(plan('redrive', [empty], [empty], 3)).toMatchObject({
+      redrive: [],
+      refused: [{ letter: empty }],
+    });
+    expect(plan('redrive', [empty], [empty], 3, empty)).toMatchObject({
+      redrive: [empty],
+      refused: [],
+    });
   });
 });
 
 describe('the id of a correction', () => {
-  const json = (qty: number) => JSON.stringify({ type: 'AllocateOrder', orderid: 'o', sku: 'LAMP', qty });
+  const json = (qty: number) =>
+    JSON.stringify({ type: 'AllocateOrder', orderid: 'o', sku: 'LAMP', qty });
 
   it('is the same for the same words, and another for others', () => {
     const { id } = edited(letter('failed'), json(1));

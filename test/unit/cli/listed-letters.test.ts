@@ -1,7 +1,12 @@
 import { expect, it } from 'vitest';
 import { marker } from '../../../src/cli/dead-letter-box.ts';
 import { ListedLetters } from '../../../src/cli/listed-letters.ts';
-import type { Broker, LogRecord, OffsetRange, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type {
+  Broker,
+  LogRecord,
+  OffsetRange,
+  ReceivedRecord,
+} from '../../../src/service-layer/unit-of-work.ts';
 
 const TOPIC = 'dead-letters';
 const LARGE = Buffer.alloc(1024 * 1024, 'x');
@@ -14,7 +19,12 @@ class Topic {
   add(...records: readonly Pick<LogRecord, 'headers'>[]): void {
     for (const { headers } of records) {
       const place = { topic: TOPIC, partition: 0, offset: this.records.length, timestampMs: 0 };
-      this.records.push({ ...place, key: LARGE.subarray(0, 3), value: LARGE, headers } as ReceivedRecord);
+      this.records.push({
+        ...place,
+        key: LARGE.subarray(0, 3),
+        value: LARGE,
+        headers,
+      } as ReceivedRecord);
     }
   }
 
@@ -32,7 +42,9 @@ class Topic {
   }
 }
 
-const letter = (failedAt: string) => ({ headers: { 'dead-letter-reason': 'malformed', 'dead-letter-failed-at': failedAt } });
+const letter = (failedAt: string) => ({
+  headers: { 'dead-letter-reason': 'malformed', 'dead-letter-failed-at': failedAt },
+});
 
 it('listed letters hold none of the bytes that a letter came with', async () => {
   const topic = new Topic();
@@ -49,7 +61,10 @@ it('letters that are listed again are read from where the first reading ended', 
   const letters = new ListedLetters(topic.broker, TOPIC);
   const [first] = await letters.read();
   expect(first?.resolution).toBeNull();
-  topic.add(letter('2026-11-27T00:00:01.000Z'), marker({ id: `${TOPIC}/0/0`, key: null }, 'discarded', 'me', new Date(0)));
+  topic.add(
+    letter('2026-11-27T00:00:01.000Z'),
+    marker({ id: `${TOPIC}/0/0`, key: null }, 'discarded', 'me', new Date(0)),
+  );
   const found = (await letters.read()).map(({ id, resolution }) => [id, resolution]);
   expect(found).toEqual([
     [`${TOPIC}/0/1`, null],

@@ -15,7 +15,10 @@ import { NAME } from '../../../src/messages/cloud-events.ts';
 
 const PLACE = 'commands/0/7';
 const name = fc
-  .oneof(fc.string({ minLength: 1, maxLength: 255, unit: 'binary' }), fc.constantFrom('1', PLACE, '/shop', REDRIVE_SOURCE, '/', ' '))
+  .oneof(
+    fc.string({ minLength: 1, maxLength: 255, unit: 'binary' }),
+    fc.constantFrom('1', PLACE, '/shop', REDRIVE_SOURCE, '/', ' '),
+  )
   .filter((text) => NAME.test(text));
 const said = fc.record({ source: fc.option(name), id: name });
 
@@ -33,7 +36,9 @@ describe("a command's identity", () => {
     fc.assert(
       fc.property(said, ({ source, id }) => {
         const identity = identityOf({ source, id }, PLACE);
-        expect([idOf(identity), sourceOf(identity), isPlace(identity), isFormer(identity)]).toEqual([id, source, false, false]);
+        expect([idOf(identity), sourceOf(identity), isPlace(identity), isFormer(identity)]).toEqual(
+          [id, source, false, false],
+        );
       }),
     );
   });
@@ -45,13 +50,25 @@ describe("a command's identity", () => {
         expect([place, former]).not.toContain(identityOf(any, PLACE));
       }),
     );
-    expect([idOf(place), sourceOf(place), isPlace(place), isFormer(place)]).toEqual([PLACE, null, true, false]);
-    expect([idOf(former), sourceOf(former), isPlace(former), isFormer(former)]).toEqual([PLACE, null, false, true]);
+    expect([idOf(place), sourceOf(place), isPlace(place), isFormer(place)]).toEqual([
+      PLACE,
+      null,
+      true,
+      false,
+    ]);
+    expect([idOf(former), sourceOf(former), isPlace(former), isFormer(former)]).toEqual([
+      PLACE,
+      null,
+      false,
+      true,
+    ]);
   });
 
   it('is the one to wait under, except that a redriven place waits as the place', () => {
     const place = identityOf({ source: null, id: null }, PLACE);
-    expect(parkedIdentity(identityOf({ source: REDRIVE_SOURCE, id: PLACE }, 'elsewhere'))).toBe(place);
+    expect(parkedIdentity(identityOf({ source: REDRIVE_SOURCE, id: PLACE }, 'elsewhere'))).toBe(
+      place,
+    );
     const others = said.filter(({ source }) => source !== REDRIVE_SOURCE);
     fc.assert(
       fc.property(others, (any) => {

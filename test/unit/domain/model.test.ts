@@ -1,8 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { allocate, Batch, LineDiffersError, OrderLine, OutOfStockError, Product } from '../../../src/domain/model.ts';
+import {
+  allocate,
+  Batch,
+  LineDiffersError,
+  OrderLine,
+  OutOfStockError,
+  Product,
+} from '../../../src/domain/model.ts';
 
 const SKU = 'ELEGANT-LAMP';
-const batch = (reference: string, quantity: number, eta: string | null = null, sku = SKU) => new Batch(reference, sku, quantity, eta);
+const batch = (reference: string, quantity: number, eta: string | null = null, sku = SKU) =>
+  new Batch(reference, sku, quantity, eta);
 const line = (qty: number, orderid = 'order', sku = SKU) => new OrderLine(orderid, sku, qty);
 const types = (product: Product) => product.collectEvents().map(({ type }) => type);
 
@@ -14,17 +22,29 @@ describe('allocating a line among batches', () => {
   });
 
   it('prefers the earlier of two that are due', () => {
-    const batches = [batch('later', 100, '2027-03-01'), batch('earliest', 100, '2026-12-31'), batch('early', 100, '2027-01-01')];
+    const batches = [
+      batch('later', 100, '2027-03-01'),
+      batch('earliest', 100, '2026-12-31'),
+      batch('early', 100, '2027-01-01'),
+    ];
     expect(allocate(line(10), batches)).toBe('earliest');
   });
 
   it('prefers the first of two that arrive together', () => {
     expect(allocate(line(1), [batch('first', 10), batch('second', 10)])).toBe('first');
-    expect(allocate(line(1), [batch('first', 10, '2027-01-01'), batch('second', 10, '2027-01-01')])).toBe('first');
+    expect(
+      allocate(line(1), [batch('first', 10, '2027-01-01'), batch('second', 10, '2027-01-01')]),
+    ).toBe('first');
   });
 
   it('passes over a batch that has too little left, and one of another sku', () => {
-    expect(allocate(line(10), [batch('small', 9), batch('other', 100, null, 'OTHER'), batch('enough', 10, '2027-01-01')])).toBe('enough');
+    expect(
+      allocate(line(10), [
+        batch('small', 9),
+        batch('other', 100, null, 'OTHER'),
+        batch('enough', 10, '2027-01-01'),
+      ]),
+    ).toBe('enough');
   });
 
   it('fails, naming the sku, when no batch has enough', () => {
@@ -106,7 +126,9 @@ describe('a product', () => {
     product.addBatch(batch('one', 5));
     product.allocate(line(5));
     product.allocate(line(1, 'another'));
-    expect(product.collectEvents().map((event) => 'version' in event && event.version)).toEqual([1, 2, 3]);
+    expect(product.collectEvents().map((event) => 'version' in event && event.version)).toEqual([
+      1, 2, 3,
+    ]);
     expect(product.version).toBe(3);
   });
 
@@ -116,21 +138,32 @@ describe('a product', () => {
     product.addBatch(batch('empty', 5));
     product.allocate(line(5));
     product.allocate(line(5));
-    expect(types(product)).toEqual(['BatchCreated', 'BatchCreated', 'Allocated', 'AlreadyAllocated']);
+    expect(types(product)).toEqual([
+      'BatchCreated',
+      'BatchCreated',
+      'Allocated',
+      'AlreadyAllocated',
+    ]);
     expect(product.version).toBe(3);
   });
 
   it('refuses the same line with another qty', () => {
     const product = new Product(SKU, 1, [batch('one', 5)]);
     product.allocate(line(1));
-    expect(() => product.allocate(line(2))).toThrow(new LineDiffersError(`Order order has 1 of sku ${SKU} allocated, not 2`));
+    expect(() => product.allocate(line(2))).toThrow(
+      new LineDiffersError(`Order order has 1 of sku ${SKU} allocated, not 2`),
+    );
     expect([types(product), product.version]).toEqual([['Allocated'], 2]);
   });
 
   it('says whether there was a line to let go', () => {
     const product = new Product(SKU, 1, [batch('one', 5)]);
     product.allocate(line(5));
-    expect([product.deallocate('stranger'), product.deallocate('order'), product.deallocate('order')]).toEqual([false, true, false]);
+    expect([
+      product.deallocate('stranger'),
+      product.deallocate('order'),
+      product.deallocate('order'),
+    ]).toEqual([false, true, false]);
     expect(types(product)).toEqual(['Allocated', 'Deallocated']);
   });
 
@@ -164,12 +197,22 @@ describe('a product', () => {
     product.changeBatchQuantity(one, 4);
     const [, changed, letGo] = product.collectEvents();
     expect(changed).toMatchObject({ type: 'BatchQuantityChanged', quantity: 4, version: 3 });
-    expect(letGo).toMatchObject({ type: 'Deallocated', orderid: 'order', because: 'batch-shrank', version: 4 });
+    expect(letGo).toMatchObject({
+      type: 'Deallocated',
+      orderid: 'order',
+      because: 'batch-shrank',
+      version: 4,
+    });
   });
 
-  it.each(['__proto__', 'constructor', 'toString', '🪑'])('takes %s for a name like any other', (name) => {
-    const product = new Product(name, 0, [new Batch(name, name, 5, null)]);
-    product.allocate(new OrderLine(name, name, 2));
-    expect(product.collectEvents()).toEqual([{ type: 'Allocated', orderid: name, sku: name, qty: 2, batchref: name, version: 1 }]);
-  });
+  it.each(['__proto__', 'constructor', 'toString', '🪑'])(
+    'takes %s for a name like any other',
+    (name) => {
+      const product = new Product(name, 0, [new Batch(name, name, 5, null)]);
+      product.allocate(new OrderLine(name, name, 2));
+      expect(product.collectEvents()).toEqual([
+        { type: 'Allocated', orderid: name, sku: name, qty: 2, batchref: name, version: 1 },
+      ]);
+    },
+  );
 });

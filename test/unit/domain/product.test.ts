@@ -20,9 +20,22 @@ const anyRequest: fc.Arbitrary<Command> = fc.oneof(
   }),
   {
     weight: 4,
-    arbitrary: orderid.map((id): Command => ({ type: 'AllocateOrder', orderid: id, lines: [{ sku: SKU, qty: Number(id.slice(1)) }] })),
+    arbitrary: orderid.map(
+      (id): Command => ({
+        type: 'AllocateOrder',
+        orderid: id,
+        lines: [{ sku: SKU, qty: Number(id.slice(1)) }],
+      }),
+    ),
   },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('ChangeBatchQuantity' as const), reference, quantity: fc.nat(12) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant('ChangeBatchQuantity' as const),
+      reference,
+      quantity: fc.nat(12),
+    }),
+  },
   fc.record({ type: fc.constant('DeallocateOrder' as const), orderid, sku: fc.constant(SKU) }),
 );
 const anyHistory = fc.array(anyRequest, { minLength: 1, maxLength: 40, size: 'max' });
@@ -36,7 +49,8 @@ function ask(product: Product, request: Command): readonly Event[] {
       break;
     }
     case 'AllocateOrder':
-      for (const { sku, qty } of request.lines) product.allocate(new OrderLine(request.orderid, sku, qty));
+      for (const { sku, qty } of request.lines)
+        product.allocate(new OrderLine(request.orderid, sku, qty));
       break;
     case 'ChangeBatchQuantity': {
       const batch = product.batch(request.reference);
@@ -57,7 +71,13 @@ function ask(product: Product, request: Command): readonly Event[] {
 /** The product as a repository would load it: from its stored columns and its lines, oldest first. */
 function stored(product: Product): Product {
   const batches = product.batches.map((batch) => {
-    const copy = new Batch(batch.reference, batch.sku, batch.quantity, batch.eta, batch.allocatedQuantity);
+    const copy = new Batch(
+      batch.reference,
+      batch.sku,
+      batch.quantity,
+      batch.eta,
+      batch.allocatedQuantity,
+    );
     for (const line of batch.lines) copy.restoreLine(line);
     return copy;
   });
@@ -79,7 +99,9 @@ describe('after any requests, in any order', () => {
         for (const request of history) {
           // The model knows no sku without a batch, where a product that has none yet is out of stock.
           if (request.type === 'AllocateOrder' && product.batches.length === 0) continue;
-          expect(ask(product, request).map(asSeen)).toEqual(model.handle(request).filter(ofProduct));
+          expect(ask(product, request).map(asSeen)).toEqual(
+            model.handle(request).filter(ofProduct),
+          );
           product = between(product);
         }
       }),
@@ -95,9 +117,12 @@ describe('after any requests, in any order', () => {
           ask(product, request);
           for (const batch of product.batches) {
             const promised = [...batch.lines].reduce((sum, { qty }) => sum + qty, 0);
-            if (promised !== batch.allocatedQuantity || promised > batch.quantity) expect.fail(`${batch.reference}: ${promised}`);
+            if (promised !== batch.allocatedQuantity || promised > batch.quantity)
+              expect.fail(`${batch.reference}: ${promised}`);
           }
-          const orders = product.batches.flatMap(({ lines }) => [...lines].map((line) => line.orderid));
+          const orders = product.batches.flatMap(({ lines }) =>
+            [...lines].map((line) => line.orderid),
+          );
           if (new Set(orders).size !== orders.length) expect.fail(`twice: ${orders}`);
         }
       }),
@@ -114,7 +139,9 @@ describe('after any requests, in any order', () => {
           if (event.type === 'Allocated') promised.set(event.orderid, event.batchref);
           if (event.type === 'Deallocated') promised.delete(event.orderid);
         }
-        const held = product.batches.flatMap((batch) => [...batch.lines].map((line) => [line.orderid, batch.reference] as const));
+        const held = product.batches.flatMap((batch) =>
+          [...batch.lines].map((line) => [line.orderid, batch.reference] as const),
+        );
         expect(new Map(held)).toEqual(promised);
       }),
       { numRuns: 300 },

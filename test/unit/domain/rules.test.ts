@@ -11,7 +11,10 @@ const RUNS = { numRuns: 200 };
 /** Without `size` there would be 12 commands at most: hardly ever do they shrink a batch that has lines. */
 const anyHistory = fc.array(anyCommand, { minLength: 1, maxLength: 60, size: 'max' });
 
-async function handle(history: readonly Command[], check: (events: readonly Event[], unitOfWork: InMemoryUnitOfWork) => void = () => {}) {
+async function handle(
+  history: readonly Command[],
+  check: (events: readonly Event[], unitOfWork: InMemoryUnitOfWork) => void = () => {},
+) {
   const unitOfWork = new InMemoryUnitOfWork();
   const all: Event[] = [];
   for (const command of history) {
@@ -67,9 +70,12 @@ describe('after any commands, in any order', () => {
     await fc.assert(
       fc.asyncProperty(anyHistory, async (history) => {
         await handle(history, (events) => {
-          const letGo = events.filter((event) => event.type === 'Deallocated' && event.because === 'batch-shrank');
+          const letGo = events.filter(
+            (event) => event.type === 'Deallocated' && event.because === 'batch-shrank',
+          );
           const ended = events.filter(({ type }) => type === 'Allocated' || type === 'OutOfStock');
-          const orders = (list: readonly Event[]) => list.map((event) => ('orderid' in event ? event.orderid : ''));
+          const orders = (list: readonly Event[]) =>
+            list.map((event) => ('orderid' in event ? event.orderid : ''));
           if (letGo.length > 0) expect(orders(ended)).toEqual(orders(letGo));
         });
       }),
@@ -99,7 +105,8 @@ describe('the histories that all this is tried on', () => {
         const events = model.handle(command);
         for (const { type, reason } of events) outcomes.add(reason ?? type);
         if (command.type !== 'ChangeBatchQuantity') continue;
-        if (events.filter(({ type }) => type === 'Deallocated').length > 1) outcomes.add('several lines let go');
+        if (events.filter(({ type }) => type === 'Deallocated').length > 1)
+          outcomes.add('several lines let go');
         if (events.some(({ type }) => type === 'Allocated')) outcomes.add('reallocated');
       }
     }

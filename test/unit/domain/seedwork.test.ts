@@ -21,11 +21,16 @@ describe('a value object', () => {
   });
 
   it('cannot be confused by where one field ends and the next begins', () => {
-    const text = fc.string({ unit: fc.constantFrom('a', '1', ',', '"', '\\', '[', ' '), maxLength: 4 });
+    const text = fc.string({
+      unit: fc.constantFrom('a', '1', ',', '"', '\\', '[', ' '),
+      maxLength: 4,
+    });
     const line = fc.tuple(text, text, fc.integer({ min: 1, max: 11 }));
     fc.assert(
       fc.property(line, line, (a, b) => {
-        expect(new OrderLine(...a).equals(new OrderLine(...b))).toBe(a.every((field, index) => field === b[index]));
+        expect(new OrderLine(...a).equals(new OrderLine(...b))).toBe(
+          a.every((field, index) => field === b[index]),
+        );
       }),
       {
         numRuns: 1_000,
@@ -70,7 +75,9 @@ describe('a value object', () => {
   });
 
   it('is not taken out of a set that it is not in', () => {
-    expect(new ValueSet([new OrderLine('o', 'S', 1)]).delete(new OrderLine('o', 'S', 2))).toBe(false);
+    expect(new ValueSet([new OrderLine('o', 'S', 1)]).delete(new OrderLine('o', 'S', 2))).toBe(
+      false,
+    );
   });
 });
 
@@ -79,9 +86,14 @@ describe('a generic UUID', () => {
     expect(new GenericUUID(UUID.toUpperCase()).equals(new GenericUUID(UUID))).toBe(true);
   });
 
-  it.each(['', 'not a uuid', `${UUID}0`, `0${UUID}`, `${UUID}\n`, `{${UUID}}`])('is not made of %j', (text) => {
-    expect(() => new GenericUUID(text)).toThrow(expect.objectContaining({ constructor: InvalidUuidError, code: 'invalid-uuid' }));
-  });
+  it.each(['', 'not a uuid', `${UUID}0`, `0${UUID}`, `${UUID}\n`, `{${UUID}}`])(
+    'is not made of %j',
+    (text) => {
+      expect(() => new GenericUUID(text)).toThrow(
+        expect.objectContaining({ constructor: InvalidUuidError, code: 'invalid-uuid' }),
+      );
+    },
+  );
 });
 
 class Shelf extends Entity<GenericUUID> {
@@ -111,7 +123,9 @@ class Counter extends AggregateRoot<string, DomainEvent> {
 
 describe('an entity', () => {
   it('equals another with the same id, whatever their state', () => {
-    expect(new Shelf(new GenericUUID(UUID), 'left').equals(new Shelf(new GenericUUID(UUID), 'right'))).toBe(true);
+    expect(
+      new Shelf(new GenericUUID(UUID), 'left').equals(new Shelf(new GenericUUID(UUID), 'right')),
+    ).toBe(true);
   });
 
   it('does not equal another with another id, though their state is the same', () => {
@@ -138,7 +152,10 @@ describe('a composite event', () => {
   const [one, two, three] = [{ type: 'one' }, { type: 'two' }, { type: 'three' }] as const;
 
   it('dissolves composites inside it, in order', () => {
-    const composite = new CompositeDomainEvent([one, new CompositeDomainEvent<DomainEvent>([two, three])]);
+    const composite = new CompositeDomainEvent([
+      one,
+      new CompositeDomainEvent<DomainEvent>([two, three]),
+    ]);
     expect([...composite]).toEqual([one, two, three]);
   });
 

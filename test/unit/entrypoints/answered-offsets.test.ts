@@ -1,6 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AnswerReader } from '../../../src/entrypoints/answered-offsets.ts';
-import type { Broker, Delivery, OffsetRange, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type {
+  Broker,
+  Delivery,
+  OffsetRange,
+  ReceivedRecord,
+} from '../../../src/service-layer/unit-of-work.ts';
 
 const UNWATCHED = { signal: new AbortController().signal, onProgress: () => {} };
 const MINUTE_MS = 60_000;
@@ -28,17 +33,28 @@ class Topics {
   readonly broker = {
     isCompacted: async (topic: string) => this.compacted.includes(topic),
     offsetRanges: async (topic: string) => this.ranges(topic),
-    read: async (topic: string, ranges: readonly OffsetRange[], take: (delivery: Delivery) => Promise<void>) => {
+    read: async (
+      topic: string,
+      ranges: readonly OffsetRange[],
+      take: (delivery: Delivery) => Promise<void>,
+    ) => {
       for (const { partition, beginning, end } of ranges) {
         this.read += end - beginning;
         const records = (this.partitions[topic]?.[partition] ?? []).slice(beginning, end);
-        await take({ partition, records: records.map((headers) => ({ headers }) as ReceivedRecord), nextOffset: end });
+        await take({
+          partition,
+          records: records.map((headers) => ({ headers }) as ReceivedRecord),
+          nextOffset: end,
+        });
       }
     },
   } as unknown as Broker;
 }
 
-const answer = (offset: number, lane = 'commands/0'): Headers => ({ ce_source: '/allocation', ce_id: `${lane}/${offset}` });
+const answer = (offset: number, lane = 'commands/0'): Headers => ({
+  ce_source: '/allocation',
+  ce_id: `${lane}/${offset}`,
+});
 const letter = (offset: number, partition = 0, topic = 'commands'): Headers => ({
   'dead-letter-reason': 'malformed',
   'dead-letter-topic': topic,
@@ -52,7 +68,11 @@ let reader: AnswerReader;
 beforeEach(() => {
   vi.useFakeTimers();
   topics = new Topics();
-  reader = new AnswerReader(topics.broker, { eventsTopic: 'events', deadLettersTopic: 'dead-letters' }, { info: () => {} });
+  reader = new AnswerReader(
+    topics.broker,
+    { eventsTopic: 'events', deadLettersTopic: 'dead-letters' },
+    { info: () => {} },
+  );
 });
 
 afterEach(() => {
@@ -69,13 +89,21 @@ describe('how far a lane has published', () => {
     ['before another one', [answer(7), answer(5)], [], []],
     ['among the dead letters', [answer(5)], [answer(6)], [letter(7)]],
     ['before a dead letter', [answer(7)], [], [letter(5)]],
-    ['in the first of several messages', [answer(7)], [{ ...answer(7), ce_id: 'commands/0/7.2' }], []],
+    [
+      'in the first of several messages',
+      [answer(7)],
+      [{ ...answer(7), ce_id: 'commands/0/7.2' }],
+      [],
+    ],
     ['in the second of several messages', [{ ...answer(7), ce_id: 'commands/0/7.2' }], [], []],
-  ])('is one beyond the highest place, wherever that lies: %s', async (_, first, second, letters) => {
-    topics.partitions.events = [[...first], [...second]];
-    topics.partitions['dead-letters'] = [[], [...letters]];
-    expect(await nextOffsets()).toEqual({ 0: 8 });
-  });
+  ])(
+    'is one beyond the highest place, wherever that lies: %s',
+    async (_, first, second, letters) => {
+      topics.partitions.events = [[...first], [...second]];
+      topics.partitions['dead-letters'] = [[], [...letters]];
+      expect(await nextOffsets()).toEqual({ 0: 8 });
+    },
+  );
 
   it('is 1 once the first command is answered, and not said before', async () => {
     expect(await nextOffsets()).toEqual({});
@@ -93,7 +121,11 @@ describe('how far a lane has published', () => {
 
   it('counts no record of others', async () => {
     topics.partitions.events = [
-      [{ ce_id: 'commands/0/7' }, { ...answer(7), ce_source: '/another' }, { ...answer(7), ce_id: 'commands/0' }],
+      [
+        { ce_id: 'commands/0/7' },
+        { ...answer(7), ce_source: '/another' },
+        { ...answer(7), ce_id: 'commands/0' },
+      ],
       [],
     ];
     expect(await nextOffsets()).toEqual({});
@@ -101,7 +133,9 @@ describe('how far a lane has published', () => {
 });
 
 describe('what was found', () => {
-  const OF_BOTH = ['events', 'dead-letters'].flatMap((topic) => [0, 1].map((partition) => [topic, partition] as const));
+  const OF_BOTH = ['events', 'dead-letters'].flatMap((topic) =>
+    [0, 1].map((partition) => [topic, partition] as const),
+  );
 
   it('is complete while every partition begins at 0', async () => {
     expect(await read()).toMatchObject({ isComplete: true, isUnused: true });
@@ -118,10 +152,13 @@ describe('what was found', () => {
     expect(await read()).toMatchObject({ isComplete: false });
   });
 
-  it.each(OF_BOTH)('shows that the topics are used once %s/%i has a record', async (topic, partition) => {
-    topics.partitions[topic]?.[partition]?.push({});
-    expect(await read()).toMatchObject({ isUnused: false });
-  });
+  it.each(OF_BOTH)(
+    'shows that the topics are used once %s/%i has a record',
+    async (topic, partition) => {
+      topics.partitions[topic]?.[partition]?.push({});
+      expect(await read()).toMatchObject({ isUnused: false });
+    },
+  );
 });
 
 describe('asked again', () => {

@@ -56,7 +56,11 @@ class FakeGroup {
         if (this.isDatabaseAway) throw new TroubleError('the database is away');
         return { logId, formerGroup: null };
       },
-      readPosition: async ({ partition }) => ({ nextOffset: this.positions[partition] ?? 0, nextSequence: 1, group: 'group' }),
+      readPosition: async ({ partition }) => ({
+        nextOffset: this.positions[partition] ?? 0,
+        nextSequence: 1,
+        group: 'group',
+      }),
       readPositions: async () => new Map(this.positions.entries()),
       readOutbox: async () => null,
       deleteOutbox: async () => {},
@@ -117,7 +121,9 @@ describe('A consumer whose database does not fit', () => {
     const owner = group.assign(1);
     await eventually(() => expect(group.given).toEqual([1]));
     group.isDatabaseAway = true;
-    await eventually(() => expect(group.consumer.problems()).toEqual(['Lane commands/1: the database is away']));
+    await eventually(() =>
+      expect(group.consumer.problems()).toEqual(['Lane commands/1: the database is away']),
+    );
     group.isDatabaseAway = false;
     await eventually(() => expect(group.consumer.problems()).toEqual([older]));
     await owner.close();
@@ -141,7 +147,9 @@ describe('A consumer whose database does not fit', () => {
     const owner = group.assign(1);
     await eventually(() => expect(group.given).toEqual([1]));
     await owner.close();
-    expect(group.consumer.problems()).toEqual([expect.stringMatching(/^Partition 1 was given back: The database stands at offset 3 /)]);
+    expect(group.consumer.problems()).toEqual([
+      expect.stringMatching(/^Partition 1 was given back: The database stands at offset 3 /),
+    ]);
     expect(group.consumer.lanes()).toEqual({ working: 0, assigned: 0 });
   });
 
@@ -179,7 +187,11 @@ describe('A consumer whose database does not fit', () => {
     await eventually(() => expect(group.given).toEqual([1]));
     await former.close();
     const owner = group.assign(1);
-    await eventually(() => expect(group.consumer.problems()).toEqual([expect.stringMatching(/^Lane commands\/1: The database stands/)]));
+    await eventually(() =>
+      expect(group.consumer.problems()).toEqual([
+        expect.stringMatching(/^Lane commands\/1: The database stands/),
+      ]),
+    );
     expect(await group.mayTake(1)).toBe(false);
     expect(group.consumer.problems()).toHaveLength(1);
     await owner.close();

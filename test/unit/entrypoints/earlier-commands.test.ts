@@ -2,7 +2,12 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EarlierCommands, type Head } from '../../../src/entrypoints/earlier-commands.ts';
 import type { Metrics } from '../../../src/entrypoints/metrics.ts';
-import type { Broker, LaneStanding, LaneStore, OffsetRange } from '../../../src/service-layer/unit-of-work.ts';
+import type {
+  Broker,
+  LaneStanding,
+  LaneStore,
+  OffsetRange,
+} from '../../../src/service-layer/unit-of-work.ts';
 
 const topic = 'commands';
 const PATIENCE_MS = 10_000;
@@ -32,7 +37,11 @@ class Surroundings {
         await this.held;
         return ranges;
       },
-      read: async (_: string, [range]: readonly OffsetRange[], take: (delivery: { records: readonly unknown[] }) => Promise<void>) => {
+      read: async (
+        _: string,
+        [range]: readonly OffsetRange[],
+        take: (delivery: { records: readonly unknown[] }) => Promise<void>,
+      ) => {
         await take({ records: range && this.empty.has(range.partition) ? [] : ['record'] });
       },
     } as unknown as Broker;
@@ -47,8 +56,13 @@ class Surroundings {
         this.standings.set(partition, { nextOffset, nextTimestampMs });
       },
     } as unknown as LaneStore;
-    const metrics = { waited: (outcome: string) => this.outcomes.push(outcome) } as unknown as Metrics;
-    const log = pino({ level: 'warn' }, { write: (line: string) => void this.warnings.push(JSON.parse(line).msg) });
+    const metrics = {
+      waited: (outcome: string) => this.outcomes.push(outcome),
+    } as unknown as Metrics;
+    const log = pino(
+      { level: 'warn' },
+      { write: (line: string) => void this.warnings.push(JSON.parse(line).msg) },
+    );
     return new EarlierCommands({ broker, store, metrics, log });
   }
 
@@ -65,9 +79,17 @@ describe('before a command is rejected as unknown', () => {
   /** Before which times commands are served by the waits that are through. */
   const served: number[] = [];
   /** Waits, at the command that was sent at that time. */
-  const settle = async (by: EarlierCommands, partition: number, nextOffset: number, sentMs: number, isWanted = always) => {
+  const settle = async (
+    by: EarlierCommands,
+    partition: number,
+    nextOffset: number,
+    sentMs: number,
+    isWanted = always,
+  ) => {
     const ends = await by.undecided(lane(partition, nextOffset), isWanted);
-    served.push(await by.wait({ ...lane(partition, nextOffset), nextTimestampMs: sentMs }, ends, isWanted));
+    served.push(
+      await by.wait({ ...lane(partition, nextOffset), nextTimestampMs: sentMs }, ends, isWanted),
+    );
     return `lane ${partition}`;
   };
   /** Which of them are through after so many milliseconds. */
@@ -161,7 +183,9 @@ describe('before a command is rejected as unknown', () => {
     expect(await throughAfter(PATIENCE_MS - 100, waits)).toEqual([]);
     expect(await throughAfter(600, waits)).toEqual(['lane 0']);
     expect(around.outcomes).toEqual(['ran-out']);
-    expect(around.warnings[0]).toMatch(/commands\/0 has waited 10 s at offset 10 .* commands\/1 stands at 8 of 10/);
+    expect(around.warnings[0]).toMatch(
+      /commands\/0 has waited 10 s at offset 10 .* commands\/1 stands at 8 of 10/,
+    );
   });
 
   it('a lane that was given up is waited for again once it moves', async () => {
@@ -181,7 +205,11 @@ describe('before a command is rejected as unknown', () => {
       expect(await throughAfter(1_000, waits)).toEqual([]);
     }
     const lanes = expect.stringMatching(/commands\/1 stands at \d+ of 70/);
-    expect(process.awaitedBy(lane(0, 10))).toEqual({ lanes, partitions: [1], moves: expect.any(Number) });
+    expect(process.awaitedBy(lane(0, 10))).toEqual({
+      lanes,
+      partitions: [1],
+      moves: expect.any(Number),
+    });
     expect(around.warnings).toEqual([lanes, lanes]);
     process.note(lane(1, 10 + LONG_S));
     expect(await throughAfter(1, waits)).toEqual(['lane 0']);
@@ -208,7 +236,10 @@ describe('before a command is rejected as unknown', () => {
       process.note(lane(1, 10 + second));
       expect(await throughAfter(1_000, waits)).toEqual([]);
     }
-    expect([around.outcomes, await process.undecided(lane(0, 10), always)]).toEqual([['ran-out'], [lane(1, 10 + LONG_S)]]);
+    expect([around.outcomes, await process.undecided(lane(0, 10), always)]).toEqual([
+      ['ran-out'],
+      [lane(1, 10 + LONG_S)],
+    ]);
     process.note(lane(1, 10 + LONG_S));
     expect(await throughAfter(1, waits)).toEqual(['lane 0']);
   });
@@ -223,7 +254,10 @@ describe('before a command is rejected as unknown', () => {
     it.each([
       ['', () => {}],
       [', also when it could not say at first that it waits', () => (around.lostNotes = 1)],
-      [', also while the log does not tell where the third one ends', () => (around.isLogAway = true)],
+      [
+        ', also while the log does not tell where the third one ends',
+        () => (around.isLogAway = true),
+      ],
     ])('is waited for as long as the third one moves%s', async (_, happen) => {
       const waits = [settle(around.process(), 0, 9, 5), settle(process, 1, 9, 6)];
       await throughAfter(1, waits);

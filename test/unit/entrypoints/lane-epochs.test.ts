@@ -1,6 +1,11 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { type Answering, answerBatch, type Batch, readRecords } from '../../../src/entrypoints/answer-batch.ts';
+import {
+  type Answering,
+  answerBatch,
+  type Batch,
+  readRecords,
+} from '../../../src/entrypoints/answer-batch.ts';
 import { Lane } from '../../../src/entrypoints/lane.ts';
 import { ByteBudget } from '../../../src/entrypoints/memory-budget.ts';
 import { ProductTurns } from '../../../src/entrypoints/product-turns.ts';
@@ -26,12 +31,20 @@ async function resumedAt(leaderEpoch: number | undefined, beginning: number) {
       logId: async () => 'log',
       committedOffsets: async () => [5],
       offsetRanges: async () => [{ partition: 0, beginning, end: 10 }],
-      endOfEpoch: async (_topic: string, _partition: number, epoch: number) => ({ leaderEpoch: epoch, offset: 5 }),
+      endOfEpoch: async (_topic: string, _partition: number, epoch: number) => ({
+        leaderEpoch: epoch,
+        offset: 5,
+      }),
       maxMessageBytes: async () => 1_000,
     },
     store: {
       claim: async () => ({ logId: 'log', formerGroup: null }),
-      readPosition: async () => ({ nextOffset: 5, nextSequence: 1, group: 'group', ...(leaderEpoch !== undefined && { leaderEpoch }) }),
+      readPosition: async () => ({
+        nextOffset: 5,
+        nextSequence: 1,
+        group: 'group',
+        ...(leaderEpoch !== undefined && { leaderEpoch }),
+      }),
       readPositions: async () => new Map([[0, 5]]),
       deleteOutbox: async () => {},
     },
@@ -90,7 +103,11 @@ async function positionAfter(epochs: readonly (number | undefined)[], known?: nu
   const batch: Batch = {
     lane,
     records: await readRecords(records),
-    position: { nextOffset: 5, nextSequence: 1, ...(known !== undefined && { leaderEpoch: known }) },
+    position: {
+      nextOffset: 5,
+      nextSequence: 1,
+      ...(known !== undefined && { leaderEpoch: known }),
+    },
     publishedBelowOffset: 5,
     deadLetterMaxBytes: 1_000,
     eventMaxBytes: 1_000,
@@ -101,14 +118,19 @@ async function positionAfter(epochs: readonly (number | undefined)[], known?: nu
 }
 
 describe('a delivery', () => {
-  it.each<readonly [string, readonly (number | undefined)[], number | undefined, number | undefined]>([
+  it.each<
+    readonly [string, readonly (number | undefined)[], number | undefined, number | undefined]
+  >([
     ['of one epoch', [3, 3], undefined, 3],
     ['of two epochs', [3, 4], 3, 4],
     ['of a newer epoch than the last one', [4], 3, 4],
     ['of epoch 0', [0], undefined, 0],
     ['of a log without epochs', [undefined], undefined, undefined],
-  ])('%s leaves the epoch of its last record with the position', async (_, epochs, known, expected) => {
-    const next = await positionAfter(epochs, known);
-    expect([next.nextOffset, next.leaderEpoch]).toEqual([5 + epochs.length, expected]);
-  });
+  ])(
+    '%s leaves the epoch of its last record with the position',
+    async (_, epochs, known, expected) => {
+      const next = await positionAfter(epochs, known);
+      expect([next.nextOffset, next.leaderEpoch]).toEqual([5 + epochs.length, expected]);
+    },
+  );
 });

@@ -5,7 +5,9 @@ import type { Broker } from '../../../src/service-layer/unit-of-work.ts';
 const lane = { topic: 'commands', partition: 1 };
 
 function publishedOffsets(committed: (number | null)[] = []) {
-  return new LaneOffsets(committedBy({ committedOffsets: async () => committed } as unknown as Broker, 'group'));
+  return new LaneOffsets(
+    committedBy({ committedOffsets: async () => committed } as unknown as Broker, 'group'),
+  );
 }
 
 describe('how far the lanes have published', () => {
@@ -13,7 +15,10 @@ describe('how far the lanes have published', () => {
     const published = publishedOffsets();
     published.note({ ...lane, nextOffset: 5 });
     published.note({ ...lane, nextOffset: 3 });
-    expect([5, 6].map((nextOffset) => published.covers([{ ...lane, nextOffset }]))).toEqual([true, false]);
+    expect([5, 6].map((nextOffset) => published.covers([{ ...lane, nextOffset }]))).toEqual([
+      true,
+      false,
+    ]);
     expect(published.covers([{ ...lane, topic: 'others', nextOffset: 1 }])).toBe(false);
     expect(published.covers([])).toBe(true);
   });
@@ -27,7 +32,9 @@ describe('how far the lanes have published', () => {
   });
 
   it('is waited for while the broker does not answer', async () => {
-    const broker = { committedOffsets: async () => Promise.reject(new Error('away')) } as unknown as Broker;
+    const broker = {
+      committedOffsets: async () => Promise.reject(new Error('away')),
+    } as unknown as Broker;
     const published = new LaneOffsets(committedBy(broker, 'group'));
     const waiting = published.cover([{ ...lane, nextOffset: 1 }], 10_000);
     setTimeout(() => published.note({ ...lane, nextOffset: 1 }), 30);
@@ -63,7 +70,9 @@ describe('how far the lanes have published', () => {
 
     it('is asked once for all of them, ever more seldom while nothing changes', async () => {
       const published = new LaneOffsets(committedBy(broker, 'group'));
-      const wanted = Array.from({ length: 8 }, (_, partition) => [{ topic: 'commands', partition, nextOffset: 1 }]);
+      const wanted = Array.from({ length: 8 }, (_, partition) => [
+        { topic: 'commands', partition, nextOffset: 1 },
+      ]);
       const covered = Promise.all(wanted.map((each) => published.cover(each, 1_000)));
       await vi.advanceTimersByTimeAsync(1_000);
       expect(await covered).toEqual(wanted.map(() => false));
@@ -75,26 +84,31 @@ describe('how far the lanes have published', () => {
 
     it('reaches a waiting lane of the same process without a question', async () => {
       const published = new LaneOffsets(committedBy(broker, 'group'));
-      const [first, second] = [1, 2].map((nextOffset) => published.cover([{ ...lane, nextOffset }], 10_000));
+      const [first, second] = [1, 2].map((nextOffset) =>
+        published.cover([{ ...lane, nextOffset }], 10_000),
+      );
       published.note({ ...lane, nextOffset: 1 });
       expect(await first).toBe(true);
       published.note({ ...lane, nextOffset: 2 });
       expect([await second, questions]).toEqual([true, 0]);
     });
 
-    it.each(['a lane of this process says something', 'the broker says something new'])('is asked soon again once %s', async (what) => {
-      const published = new LaneOffsets(committedBy(broker, 'group'));
-      const first = published.cover([{ ...lane, nextOffset: 1 }], 60_000);
-      await vi.advanceTimersByTimeAsync(2_000);
-      if (what.startsWith('the broker')) committed[1] = 1;
-      else published.note({ ...lane, nextOffset: 1 });
-      await vi.advanceTimersByTimeAsync(205);
-      expect(await first).toBe(true);
-      questions = 0;
-      const second = published.cover([{ ...lane, nextOffset: 2 }], 60_000);
-      committed[1] = 2;
-      await vi.advanceTimersByTimeAsync(15);
-      expect([await second, questions]).toEqual([true, 1]);
-    });
+    it.each(['a lane of this process says something', 'the broker says something new'])(
+      'is asked soon again once %s',
+      async (what) => {
+        const published = new LaneOffsets(committedBy(broker, 'group'));
+        const first = published.cover([{ ...lane, nextOffset: 1 }], 60_000);
+        await vi.advanceTimersByTimeAsync(2_000);
+        if (what.startsWith('the broker')) committed[1] = 1;
+        else published.note({ ...lane, nextOffset: 1 });
+        await vi.advanceTimersByTimeAsync(205);
+        expect(await first).toBe(true);
+        questions = 0;
+        const second = published.cover([{ ...lane, nextOffset: 2 }], 60_000);
+        committed[1] = 2;
+        await vi.advanceTimersByTimeAsync(15);
+        expect([await second, questions]).toEqual([true, 1]);
+      },
+    );
   });
 });

@@ -8,7 +8,13 @@ import { ByteBudget } from '../../../src/entrypoints/memory-budget.ts';
 import { Metrics } from '../../../src/entrypoints/metrics.ts';
 import { ProductTurns } from '../../../src/entrypoints/product-turns.ts';
 import type { LaneContext } from '../../../src/entrypoints/take-over.ts';
-import type { LanePosition, LaneProgress, LaneTransaction, Partition, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type {
+  LanePosition,
+  LaneProgress,
+  LaneTransaction,
+  Partition,
+  ReceivedRecord,
+} from '../../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const COMMANDS = 1_000;
@@ -48,7 +54,11 @@ class CountingStore {
   deleteOutbox = async () => {};
   deletePublished = async () => {};
 
-  async transaction(_: Partition, __: LanePosition, work: (transaction: LaneTransaction) => Promise<LaneProgress>) {
+  async transaction(
+    _: Partition,
+    __: LanePosition,
+    work: (transaction: LaneTransaction) => Promise<LaneProgress>,
+  ) {
     const transaction = {
       claim: async (identities: readonly string[]) => {
         this.claimed += identities.length;
@@ -69,7 +79,15 @@ const bus = {
   handle: async (command: Command): Promise<readonly Event[]> => {
     const { orderid } = command as { orderid: string };
     if (!orderid.startsWith('unknown')) return [];
-    return [{ type: 'CommandRejected', reason: 'unknown-sku', command: 'AllocateOrder', orderid, detail: 'd' } as unknown as Event];
+    return [
+      {
+        type: 'CommandRejected',
+        reason: 'unknown-sku',
+        command: 'AllocateOrder',
+        orderid,
+        detail: 'd',
+      } as unknown as Event,
+    ];
   },
 };
 
@@ -114,7 +132,9 @@ it('a lane that takes turns with others claims few commands in vain, and asks on
   await eventually(() => expect(resumed).toBe(true));
   const records = Array.from({ length: COMMANDS }, (_, offset): ReceivedRecord => {
     const orderid = `${offset % BETWEEN_UNKNOWN === 0 ? 'unknown' : 'known'}-${offset}`;
-    const value = Buffer.from(JSON.stringify({ type: 'AllocateOrder', id: orderid, orderid, sku: 'LAMP', qty: 1 }));
+    const value = Buffer.from(
+      JSON.stringify({ type: 'AllocateOrder', id: orderid, orderid, sku: 'LAMP', qty: 1 }),
+    );
     return { ...lane, offset, timestampMs: offset, key: null, value, headers: {} };
   });
   await opened.handle(records);

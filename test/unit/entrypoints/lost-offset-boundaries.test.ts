@@ -33,17 +33,24 @@ async function decide({
   const settled: string[] = [];
   let readings = 0;
   const producer = {
-    publish: async (_: unknown, position: GroupPosition | null) => void moved.push(position?.nextOffset),
+    publish: async (_: unknown, position: GroupPosition | null) =>
+      void moved.push(position?.nextOffset),
     close: async () => {},
   };
   const context = {
     group: 'group',
     log: pino({ level: 'silent' }),
-    broker: { offsetRanges: async () => ends.map((end, partition) => ({ partition, beginning: 0, end })) },
+    broker: {
+      offsetRanges: async () => ends.map((end, partition) => ({ partition, beginning: 0, end })),
+    },
     answered: {
       read: async () => {
         readings += 1;
-        return { nextOffsets: new Map(published.entries()), isComplete: answers !== 'some', isUnused: answers === 'none ever' };
+        return {
+          nextOffsets: new Map(published.entries()),
+          isComplete: answers !== 'some',
+          isUnused: answers === 'none ever',
+        };
       },
     },
     store: {
@@ -51,7 +58,9 @@ async function decide({
       // One command at a time: the caller must ask again for the rest.
       readOutbox: async (_: Partition, from: number, below: number) => {
         const sourceOffset = outbox.find((offset) => offset >= from && offset < below);
-        return sourceOffset === undefined ? null : { records: [{ sourceOffset }], nextOffset: sourceOffset + 1, restsOn: [] };
+        return sourceOffset === undefined
+          ? null
+          : { records: [{ sourceOffset }], nextOffset: sourceOffset + 1, restsOn: [] };
       },
       settle: async (_: Partition, group: string) => void settled.push(group),
     },
@@ -63,7 +72,10 @@ async function decide({
     committed,
     formerGroup: formerGroup ?? null,
   } as unknown as OpeningLane;
-  const outcome = await knownOffsets(opening, context, { signal: new AbortController().signal, onProgress: () => {} }).then(
+  const outcome = await knownOffsets(opening, context, {
+    signal: new AbortController().signal,
+    onProgress: () => {},
+  }).then(
     (known) => known,
     (error: Error) => error.message,
   );
@@ -74,28 +86,55 @@ type Row = readonly [words: string, situation: Situation, C: number];
 
 const PROVEN: readonly Row[] = [
   ['a lane that was never used', { positions: [0], answers: 'none ever' }, 0],
-  ['all answers are out, and the last command is answered', { positions: [10], published: [10] }, 10],
+  [
+    'all answers are out, and the last command is answered',
+    { positions: [10], published: [10] },
+    10,
+  ],
   ['all answers are out', { positions: [5], published: [5] }, 5],
   ['one answer waits', { positions: [6], published: [5], outbox: [5] }, 5],
   ['one command more was handled, without an answer', { positions: [6], published: [5] }, 6],
-  ['the first commands without an answer, then one that waits', { positions: [8], published: [5], outbox: [7] }, 7],
+  [
+    'the first commands without an answer, then one that waits',
+    { positions: [8], published: [5], outbox: [7] },
+    7,
+  ],
   ['a row that is out is still in the outbox', { positions: [6], published: [5], outbox: [4] }, 6],
   ['no answer is out, and the first waits', { positions: [1], published: [0], outbox: [0] }, 0],
   ['the database lacks the last answer that is out', { positions: [4], published: [5] }, 5],
 ];
 
 const SOME_DELETED: readonly Row[] = [
-  ['the database stands where the last known answer is', { positions: [5], published: [5], answers: 'some' }, 5],
-  ['it stands one further, and nothing waits', { positions: [6], published: [5], answers: 'some' }, 6],
-  ['only a row that is out is in the outbox', { positions: [6], published: [5], answers: 'some', outbox: [4] }, 6],
+  [
+    'the database stands where the last known answer is',
+    { positions: [5], published: [5], answers: 'some' },
+    5,
+  ],
+  [
+    'it stands one further, and nothing waits',
+    { positions: [6], published: [5], answers: 'some' },
+    6,
+  ],
+  [
+    'only a row that is out is in the outbox',
+    { positions: [6], published: [5], answers: 'some', outbox: [4] },
+    6,
+  ],
   ['it has handled one command, without an answer', { positions: [1], answers: 'none ever' }, 1],
-  ['it has handled nothing here, but something elsewhere', { positions: [0, 1], answers: 'some' }, 0],
+  [
+    'it has handled nothing here, but something elsewhere',
+    { positions: [0, 1], answers: 'some' },
+    0,
+  ],
 ];
 
 describe('a committed offset that is missing', () => {
-  it.each([...PROVEN, ...SOME_DELETED])('%s: C is proven and committed', async (_, situation, C) => {
-    expect(await decide(situation)).toMatchObject({ outcome: [C], moved: [C] });
-  });
+  it.each([...PROVEN, ...SOME_DELETED])(
+    '%s: C is proven and committed',
+    async (_, situation, C) => {
+      expect(await decide(situation)).toMatchObject({ outcome: [C], moved: [C] });
+    },
+  );
 
   it.each<readonly [string, Situation, string]>([
     [
@@ -103,17 +142,36 @@ describe('a committed offset that is missing', () => {
       { positions: [10], published: [11] },
       'ends at 10, but answers to its commands up to 10',
     ],
-    ['one answer waits', { positions: [6], published: [5], answers: 'some', outbox: [5] }, 'answers from offset 5 on'],
-    ['the last answer waits', { positions: [8], published: [5], answers: 'some', outbox: [7] }, 'answers from offset 7 on'],
-    ['the first waits, and the topics are empty', { positions: [1], answers: 'none ever', outbox: [0] }, 'answers from offset 0 on'],
-    ['the database has answered nothing, in any lane', { positions: [0, 0], answers: 'some' }, 'has answered nothing'],
+    [
+      'one answer waits',
+      { positions: [6], published: [5], answers: 'some', outbox: [5] },
+      'answers from offset 5 on',
+    ],
+    [
+      'the last answer waits',
+      { positions: [8], published: [5], answers: 'some', outbox: [7] },
+      'answers from offset 7 on',
+    ],
+    [
+      'the first waits, and the topics are empty',
+      { positions: [1], answers: 'none ever', outbox: [0] },
+      'answers from offset 0 on',
+    ],
+    [
+      'the database has answered nothing, in any lane',
+      { positions: [0, 0], answers: 'some' },
+      'has answered nothing',
+    ],
   ])('in doubt (%s), the lane refuses and commits nothing', async (_, situation, words) => {
     const { outcome, moved } = await decide(situation);
     expect([outcome, moved]).toEqual([expect.stringContaining(words), []]);
   });
 
   it('one command behind what is known to be out, C is a lower bound only, and not committed', async () => {
-    expect(await decide({ positions: [4], published: [5], answers: 'some' })).toMatchObject({ outcome: [5], moved: [] });
+    expect(await decide({ positions: [4], published: [5], answers: 'some' })).toMatchObject({
+      outcome: [5],
+      moved: [],
+    });
   });
 });
 
@@ -122,13 +180,33 @@ describe('a lane that another group worked for', () => {
     ['further than this one', 2, [5], 5],
     ['less far than this one', 7, [5], 7],
     ['as far as this one', 5, [5], 5],
-  ])('has published %s: the higher place counts, and the former group is forgotten', async (_, C, published, expected) => {
-    const found = await decide({ committed: [C], formerGroup: 'former', positions: [7], published, outbox: [expected] });
-    expect(found).toEqual({ outcome: [expected], moved: [expected], settled: ['group'], readings: 1 });
-  });
+  ])(
+    'has published %s: the higher place counts, and the former group is forgotten',
+    async (_, C, published, expected) => {
+      const found = await decide({
+        committed: [C],
+        formerGroup: 'former',
+        positions: [7],
+        published,
+        outbox: [expected],
+      });
+      expect(found).toEqual({
+        outcome: [expected],
+        moved: [expected],
+        settled: ['group'],
+        readings: 1,
+      });
+    },
+  );
 
   it('keeps the former group in mind while nothing is proven', async () => {
-    const situation = { committed: [2], formerGroup: 'former', positions: [4], published: [5], answers: 'some' } as const;
+    const situation = {
+      committed: [2],
+      formerGroup: 'former',
+      positions: [4],
+      published: [5],
+      answers: 'some',
+    } as const;
     expect(await decide(situation)).toMatchObject({ outcome: [5], moved: [], settled: [] });
   });
 });
@@ -143,10 +221,15 @@ describe('a lane whose own committed offset is there', () => {
     ['each is there', [3, 4], [10, 10]],
     ['only that of a partition without commands is missing', [3, null], [10, 0]],
   ] as const)('reads no answers where %s', async (_, committed, ends) => {
-    expect(await decide({ committed, positions: [3, 4], ends })).toMatchObject({ outcome: [3, committed[1] ?? 0], readings: 0 });
+    expect(await decide({ committed, positions: [3, 4], ends })).toMatchObject({
+      outcome: [3, committed[1] ?? 0],
+      readings: 0,
+    });
   });
 
   it('reads the answers from the first command of another lane on', async () => {
-    expect(await decide({ committed: [3, null], positions: [3, 1], published: [3, 1], ends: [10, 1] })).toMatchObject({ outcome: [3, 1] });
+    expect(
+      await decide({ committed: [3, null], positions: [3, 1], published: [3, 1], ends: [10, 1] }),
+    ).toMatchObject({ outcome: [3, 1] });
   });
 });

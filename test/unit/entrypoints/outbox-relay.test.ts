@@ -2,7 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { committedBy, LaneOffsets } from '../../../src/entrypoints/lane-offsets.ts';
 import { ByteBudget } from '../../../src/entrypoints/memory-budget.ts';
-import { type Chunk, OutboxRelay, wholeCommandChunks } from '../../../src/entrypoints/outbox-relay.ts';
+import {
+  type Chunk,
+  OutboxRelay,
+  wholeCommandChunks,
+} from '../../../src/entrypoints/outbox-relay.ts';
 import {
   type Broker,
   type GroupPosition,
@@ -15,11 +19,19 @@ import { eventually } from '../../support/eventually.ts';
 const lane = { topic: 'commands', partition: 0 };
 
 function record(sequence: number, sourceOffset: number, bytes = 10): OutboxRecord {
-  return { sequence, sourceOffset, topic: 'events', key: 'key', value: 'x'.repeat(bytes), headers: {} };
+  return {
+    sequence,
+    sourceOffset,
+    topic: 'events',
+    key: 'key',
+    value: 'x'.repeat(bytes),
+    headers: {},
+  };
 }
 
 class RecordingProducer {
-  readonly transactions: { records: readonly OutgoingRecord[]; nextOffset: number | undefined }[] = [];
+  readonly transactions: { records: readonly OutgoingRecord[]; nextOffset: number | undefined }[] =
+    [];
   failWith: Error | null = null;
   closed = false;
 
@@ -56,7 +68,10 @@ function relayWith(
 
 describe('cutting an outbox into transactions', () => {
   it('never cuts inside a command, keeps the order, and ends at the position it was given', () => {
-    const outbox = fc.array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 0, max: 800_000 })), { maxLength: 30 });
+    const outbox = fc.array(
+      fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 0, max: 800_000 })),
+      { maxLength: 30 },
+    );
     fc.assert(
       fc.property(outbox, (commands) => {
         let sequence = 0;
@@ -69,8 +84,13 @@ describe('cutting an outbox into transactions', () => {
         expect(chunks.at(-1)?.nextOffset).toBe(commands.length + 5);
         for (const [index, chunk] of chunks.entries()) {
           const next = chunks[index + 1];
-          expect(chunk.records.every(({ sourceOffset }) => sourceOffset < chunk.nextOffset)).toBe(true);
-          if (next) expect(next.records.every(({ sourceOffset }) => sourceOffset >= chunk.nextOffset)).toBe(true);
+          expect(chunk.records.every(({ sourceOffset }) => sourceOffset < chunk.nextOffset)).toBe(
+            true,
+          );
+          if (next)
+            expect(next.records.every(({ sourceOffset }) => sourceOffset >= chunk.nextOffset)).toBe(
+              true,
+            );
         }
       }),
     );
@@ -134,7 +154,8 @@ describe('the relay', () => {
     const { relay } = relayWith(producer, others);
     const other = { topic: 'commands', partition: 1, nextOffset: 5 };
     // The first is taken at once, and the others queue up behind it.
-    for (const offset of [0, 1, 2, 3]) relay.enqueue([record(offset + 1, offset)], offset + 1, offset === 3 ? [other] : []);
+    for (const offset of [0, 1, 2, 3])
+      relay.enqueue([record(offset + 1, offset)], offset + 1, offset === 3 ? [other] : []);
     const nextOffsets = () => producer.transactions.map(({ nextOffset }) => nextOffset);
     await relay.drain(50);
     expect(nextOffsets()).toEqual([1, 3]);

@@ -21,7 +21,11 @@ const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 it('lets those that name the same product take turns, in the order in which they came', async () => {
   const { begun, take } = stage();
-  const [one, two, three] = [take('one', 'LAMP', 'SOFA'), take('two', 'SOFA', 'DESK'), take('three', 'DESK', 'LAMP')];
+  const [one, two, three] = [
+    take('one', 'LAMP', 'SOFA'),
+    take('two', 'SOFA', 'DESK'),
+    take('three', 'DESK', 'LAMP'),
+  ];
   await settle();
   expect(begun).toEqual(['one']);
   one.end();
@@ -35,7 +39,13 @@ it('lets those that name the same product take turns, in the order in which they
 
 it('lets those that name different products, or none, begin at once', async () => {
   const { begun, take } = stage();
-  for (const [name, ...skus] of [['lamp', 'LAMP'], ['sofa', 'SOFA'], ['none'], ['none either']] as const) take(name, ...skus);
+  for (const [name, ...skus] of [
+    ['lamp', 'LAMP'],
+    ['sofa', 'SOFA'],
+    ['none'],
+    ['none either'],
+  ] as const)
+    take(name, ...skus);
   await settle();
   expect(begun).toEqual(['lamp', 'sofa', 'none', 'none either']);
 });

@@ -18,20 +18,31 @@ interface Situation {
 }
 
 /** Opens lane 0 where everything stands at 5, but what is said otherwise. */
-async function open({ committed = [5, 5], positions = [5, 5], beginning = 0, end = 5, owner = 'group', logId = 'log' }: Situation) {
+async function open({
+  committed = [5, 5],
+  positions = [5, 5],
+  beginning = 0,
+  end = 5,
+  owner = 'group',
+  logId = 'log',
+}: Situation) {
   const lines: string[] = [];
   const steps: string[] = [];
   const step = (what: string) => void steps.push(what);
   const moved: (number | undefined)[] = [];
   const deleted: number[] = [];
   const producer = {
-    publish: async (_: unknown, position: GroupPosition | null) => void moved.push(position?.nextOffset),
+    publish: async (_: unknown, position: GroupPosition | null) =>
+      void moved.push(position?.nextOffset),
     close: async () => step('producer closed'),
   };
   const context = {
     group: 'group',
     recoveryAdvice: async () => 'the advice',
-    log: pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line).msg) }),
+    log: pino(
+      { level: 'info' },
+      { write: (line: string) => void lines.push(JSON.parse(line).msg) },
+    ),
     answering: { deadLettersTopic: 'dead-letters', eventsTopic: 'events' },
     published: { note() {}, cover: async () => true, covers: () => true },
     broker: {
@@ -61,7 +72,10 @@ async function open({ committed = [5, 5], positions = [5, 5], beginning = 0, end
       deleteOutbox: async (_: unknown, below: number) => void deleted.push(below),
     },
   } as unknown as LaneContext;
-  const outcome = await takeOver(lane, context, { signal: new AbortController().signal, onProgress: () => {} }).then(
+  const outcome = await takeOver(lane, context, {
+    signal: new AbortController().signal,
+    onProgress: () => {},
+  }).then(
     ({ readFrom }) => `opened at ${readFrom}`,
     (error: Error) => error.message,
   );
@@ -77,8 +91,16 @@ describe('a lane', () => {
   });
 
   it.each([
-    ['of this lane', { committed: [6, 5], end: 6 }, 'offset 5 of commands/0, but the group group has answered up to 6'],
-    ['of another lane', { committed: [5, 6], end: 6 }, 'offset 5 of commands/1, but the group group has answered up to 6'],
+    [
+      'of this lane',
+      { committed: [6, 5], end: 6 },
+      'offset 5 of commands/0, but the group group has answered up to 6',
+    ],
+    [
+      'of another lane',
+      { committed: [5, 6], end: 6 },
+      'offset 5 of commands/1, but the group group has answered up to 6',
+    ],
   ])('refuses a database that is one command %s behind the group', async (_, situation, words) => {
     expect((await open(situation)).outcome).toContain(words);
   });
@@ -91,11 +113,16 @@ describe('a lane', () => {
   });
 
   it('does not mind another lane that is one command ahead', async () => {
-    expect(await open({ positions: [5, 6], end: 6 })).toMatchObject({ outcome: 'opened at 5', moved: [] });
+    expect(await open({ positions: [5, 6], end: 6 })).toMatchObject({
+      outcome: 'opened at 5',
+      moved: [],
+    });
   });
 
   it('refuses a database that stands one command beyond the end of the partition', async () => {
-    expect((await open({ end: 4 })).outcome).toContain('stands at offset 5 of commands/0, but the partition ends at 4');
+    expect((await open({ end: 4 })).outcome).toContain(
+      'stands at offset 5 of commands/0, but the partition ends at 4',
+    );
   });
 
   it('says nothing of retention where it reaches to the next command', async () => {
@@ -104,18 +131,27 @@ describe('a lane', () => {
   });
 
   it('says which one command retention has deleted before it was answered', async () => {
-    expect((await open({ beginning: 6, end: 6 })).log).toContain('Retention has deleted offset 5 of commands/0');
+    expect((await open({ beginning: 6, end: 6 })).log).toContain(
+      'Retention has deleted offset 5 of commands/0',
+    );
   });
 
   it('says so of a database that stands at the second command', async () => {
     const situation = { committed: [1, 1], positions: [1, 1], end: 2 };
-    expect((await open({ ...situation, beginning: 2 })).log).toContain('Retention has deleted offset 1 of commands/0');
+    expect((await open({ ...situation, beginning: 2 })).log).toContain(
+      'Retention has deleted offset 1 of commands/0',
+    );
     expect((await open({ ...situation, beginning: 1 })).log).toBe('');
   });
 
   it('fences the former owner, then reads its own stable C, then D', async () => {
     const { steps } = await open({});
-    expect(steps.slice(-4)).toEqual(['producer opened', 'claimed', 'C read, that of 0 stable', 'D read']);
+    expect(steps.slice(-4)).toEqual([
+      'producer opened',
+      'claimed',
+      'C read, that of 0 stable',
+      'D read',
+    ]);
   });
 
   it.each<readonly [string, Situation, string]>([
@@ -123,10 +159,13 @@ describe('a lane', () => {
     ['is in another log', { logId: 'another log' }, 'in another log (another log)'],
     ['the database is too old for', { committed: [6, 5], end: 6 }, 'the database is older'],
     ['was truncated', { end: 4 }, 'the partition ends at 4'],
-  ])('that %s is given up, its producer too, and nothing is published', async (_, situation, words) => {
-    const { outcome, steps, moved, deleted } = await open({ positions: [5, 5], ...situation });
-    expect(outcome).toContain(words);
-    expect(steps.at(-1)).toBe('producer closed');
-    expect([moved, deleted]).toEqual([[], []]);
-  });
+  ])(
+    'that %s is given up, its producer too, and nothing is published',
+    async (_, situation, words) => {
+      const { outcome, steps, moved, deleted } = await open({ positions: [5, 5], ...situation });
+      expect(outcome).toContain(words);
+      expect(steps.at(-1)).toBe('producer closed');
+      expect([moved, deleted]).toEqual([[], []]);
+    },
+  );
 });

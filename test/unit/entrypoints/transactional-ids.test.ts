@@ -1,5 +1,9 @@
 import { expect, it } from 'vitest';
-import { fenceGroup, openLaneProducer, transactionalIdOf } from '../../../src/entrypoints/transactional-ids.ts';
+import {
+  fenceGroup,
+  openLaneProducer,
+  transactionalIdOf,
+} from '../../../src/entrypoints/transactional-ids.ts';
 import type { Broker } from '../../../src/service-layer/unit-of-work.ts';
 
 const { signal } = new AbortController();
@@ -19,7 +23,13 @@ class NotingBroker {
   }
 
   async open(group: string, topic: string, isFormer: boolean): Promise<void> {
-    await openLaneProducer(this.broker, { hasFormerId: async () => isFormer }, group, { topic, partition: 0 }, signal);
+    await openLaneProducer(
+      this.broker,
+      { hasFormerId: async () => isFormer },
+      group,
+      { topic, partition: 0 },
+      signal,
+    );
   }
 }
 
@@ -29,20 +39,26 @@ it('gives lanes of different groups and topics different transactional ids', () 
   expect([one, other]).toEqual(['a-b-c-0', 'a-b~c-0']);
 });
 
-it.each([true, false])('has one id for both releases if the topic has no "-" (made by the former: %s)', async (isFormer) => {
-  const noting = new NotingBroker();
-  await noting.open('allocation', 'allocation.commands', isFormer);
-  expect(noting).toMatchObject({ opened: ['allocation-allocation.commands-0'], fenced: [] });
-});
+it.each([true, false])(
+  'has one id for both releases if the topic has no "-" (made by the former: %s)',
+  async (isFormer) => {
+    const noting = new NotingBroker();
+    await noting.open('allocation', 'allocation.commands', isFormer);
+    expect(noting).toMatchObject({ opened: ['allocation-allocation.commands-0'], fenced: [] });
+  },
+);
 
 it.each([
   { isFormer: true, works: 'a-b-c-0', fenced: 'a-b~c-0' },
   { isFormer: false, works: 'a-b~c-0', fenced: 'a-b-c-0' },
-])('works with $works and fences $fenced (made by the former release: $isFormer)', async ({ isFormer, works, fenced }) => {
-  const noting = new NotingBroker();
-  await noting.open('a', 'b-c', isFormer);
-  expect(noting).toMatchObject({ opened: [fenced, works], fenced: [fenced] });
-});
+])(
+  'works with $works and fences $fenced (made by the former release: $isFormer)',
+  async ({ isFormer, works, fenced }) => {
+    const noting = new NotingBroker();
+    await noting.open('a', 'b-c', isFormer);
+    expect(noting).toMatchObject({ opened: [fenced, works], fenced: [fenced] });
+  },
+);
 
 it('fences the owner of another group, of either release', async () => {
   const noting = new NotingBroker();

@@ -22,8 +22,10 @@ describe('The watchdog', () => {
   const read: Broker['read'] = async (_topic, ranges, take, signal) => {
     for (const { partition, beginning, end } of ranges) {
       reads.push(partition);
-      if (isReaderHanging) await new Promise((_resolve, reject) => signal?.addEventListener('abort', reject));
-      const found = records[partition]?.filter((offset) => offset >= beginning && offset < end) ?? [];
+      if (isReaderHanging)
+        await new Promise((_resolve, reject) => signal?.addEventListener('abort', reject));
+      const found =
+        records[partition]?.filter((offset) => offset >= beginning && offset < end) ?? [];
       const asRecords = found.map((offset) => ({ topic, partition, offset }) as ReceivedRecord);
       for (const one of [[], asRecords, []]) {
         await take({ partition, records: one, nextOffset: end } satisfies Delivery);
@@ -59,7 +61,10 @@ describe('The watchdog', () => {
       topic,
       group: 'group',
       lanes: () => lanes,
-      log: pino({ level: 'info' }, { write: (line: string) => void log.push(JSON.parse(line).msg) }),
+      log: pino(
+        { level: 'info' },
+        { write: (line: string) => void log.push(JSON.parse(line).msg) },
+      ),
     });
     watchdog.start();
   });
@@ -96,7 +101,10 @@ describe('The watchdog', () => {
     Object.assign(lanes[0] as object, { nextOffset: 6, readBelowOffset: 6 });
     expect(watchdog.stuckLanes).toBe(0);
     await pass(60);
-    expect([watchdog.problems(), log.slice(1)]).toEqual([[], ['Lane commands/0 moves again, at offset 6']]);
+    expect([watchdog.problems(), log.slice(1)]).toEqual([
+      [],
+      ['Lane commands/0 moves again, at offset 6'],
+    ]);
   });
 
   it('does not call a lane stuck that moves now and then, however much lies before it', async () => {
@@ -140,7 +148,9 @@ describe('The watchdog', () => {
     }
     expect([watchdog.problems(), reads]).toEqual([[], []]);
     await pass(25);
-    expect(watchdog.problems()[0]).toContain('(it waits for other lanes: commands/1 stands at 7 of 90)');
+    expect(watchdog.problems()[0]).toContain(
+      '(it waits for other lanes: commands/1 stands at 7 of 90)',
+    );
   });
 
   it('reads nothing for a lane before which retention has deleted all', async () => {
@@ -165,16 +175,34 @@ describe('The watchdog', () => {
   });
 
   it('calls a lane stuck that has not opened, and names why', async () => {
-    lanes = [{ partition: 1, nextOffset: null, readBelowOffset: 0, problem: 'the database is away', awaited: null }];
+    lanes = [
+      {
+        partition: 1,
+        nextOffset: null,
+        readBelowOffset: 0,
+        problem: 'the database is away',
+        awaited: null,
+      },
+    ];
     arrives(1, 7);
     await pass(40);
     expect(watchdog.problems()).toEqual([expect.stringContaining('it has not opened for 3')]);
-    expect(watchdog.problems()).toEqual([expect.stringContaining('below offset 8 wait (the database is away)')]);
+    expect(watchdog.problems()).toEqual([
+      expect.stringContaining('below offset 8 wait (the database is away)'),
+    ]);
   });
 
   it('does not call a lane stuck that has not opened when the group has answered everything', async () => {
     records[1] = [0, 1, 2, 3, 4, 5, 6];
-    lanes = [{ partition: 1, nextOffset: null, readBelowOffset: 0, problem: 'the database is away', awaited: null }];
+    lanes = [
+      {
+        partition: 1,
+        nextOffset: null,
+        readBelowOffset: 0,
+        problem: 'the database is away',
+        awaited: null,
+      },
+    ];
     await pass(60);
     expect(watchdog.problems()).toEqual([]);
   });
@@ -184,13 +212,24 @@ describe('The watchdog', () => {
     await pass(40);
     lanes = [];
     await pass(5);
-    expect([watchdog.problems(), log.slice(1)]).toEqual([[], ['Lane commands/0 was stuck, and is closed']]);
+    expect([watchdog.problems(), log.slice(1)]).toEqual([
+      [],
+      ['Lane commands/0 was stuck, and is closed'],
+    ]);
   });
 
   it('calls a lane stuck that is opened anew again and again, at the same offset', async () => {
     arrives(0, 5);
     for (let times = 0; times < 3; times += 1) {
-      lanes = [{ partition: 0, nextOffset: null, readBelowOffset: 0, problem: 'is being opened', awaited: null }];
+      lanes = [
+        {
+          partition: 0,
+          nextOffset: null,
+          readBelowOffset: 0,
+          problem: 'is being opened',
+          awaited: null,
+        },
+      ];
       await pass(5);
       lanes = [{ partition: 0, nextOffset: 5, readBelowOffset: 6, problem: null, awaited: null }];
       await pass(5);
@@ -203,7 +242,13 @@ describe('The watchdog', () => {
 
   it('reads for at most four lanes at a time', async () => {
     isReaderHanging = true;
-    lanes = [0, 1, 2, 3, 4, 5].map((partition) => ({ partition, nextOffset: null, readBelowOffset: 0, problem: null, awaited: null }));
+    lanes = [0, 1, 2, 3, 4, 5].map((partition) => ({
+      partition,
+      nextOffset: null,
+      readBelowOffset: 0,
+      problem: null,
+      awaited: null,
+    }));
     records = lanes.map(() => [0]);
     ends = lanes.map(() => 1);
     committed = [];
@@ -216,7 +261,9 @@ describe('The watchdog', () => {
     await pass(20);
     expect(watchdog.problems()).toEqual([]);
     await pass(15);
-    expect(watchdog.problems()).toEqual(['The log has not answered for 35 s: no answer within 10 s']);
+    expect(watchdog.problems()).toEqual([
+      'The log has not answered for 35 s: no answer within 10 s',
+    ]);
     expect(questions).toBeGreaterThan(1);
     offsetRanges = async () => Promise.reject(new Error('connection refused'));
     await pass(15);

@@ -20,7 +20,10 @@ import { messagesOfToday, type TextRecord } from '../../support/messages-of-toda
  * 3. Of an event, add the lines of what is published now: the test that fails prints them. Of a command, write them: all three forms.
  * 4. Seal what was added: `SEALED` below.
  */
-const SEALED = { lines: 236, sha256: '6bb3a3d9c63eb65b1003a3d6bc5664587ab67b5022c485e8d7d163e5a9ad40e5' };
+const SEALED = {
+  lines: 236,
+  sha256: '6bb3a3d9c63eb65b1003a3d6bc5664587ab67b5022c485e8d7d163e5a9ad40e5',
+};
 
 interface Reading {
   readonly name: string;
@@ -40,9 +43,17 @@ const PLACE = { topic: 'allocation.commands', partition: 0, offset: 7 };
 
 async function reading({ topic, key, value, headers }: TextRecord): Promise<object | undefined> {
   const message = { value: value === null ? null : Buffer.from(value), headers };
-  if (topic === 'commands') return readCommand(message, `${PLACE.topic}/${PLACE.partition}/${PLACE.offset}`);
+  if (topic === 'commands')
+    return readCommand(message, `${PLACE.topic}/${PLACE.partition}/${PLACE.offset}`);
   if (topic === 'events') return readPublished(message);
-  const record = { topic: 'dead', partition: 0, offset: 0, timestampMs: 0, key: key === null ? null : Buffer.from(key), ...message };
+  const record = {
+    topic: 'dead',
+    partition: 0,
+    offset: 0,
+    timestampMs: 0,
+    key: key === null ? null : Buffer.from(key),
+    ...message,
+  };
   const broker: Pick<Broker, 'offsetRanges' | 'read'> = {
     offsetRanges: async () => [{ partition: 0, beginning: 0, end: 1 }],
     read: async (_topic, _ranges, take) => take({ partition: 0, records: [record], nextOffset: 1 }),
@@ -51,19 +62,30 @@ async function reading({ topic, key, value, headers }: TextRecord): Promise<obje
   return letter && { ...letter, record: undefined, key: undefined, valueBytes: undefined };
 }
 
-const onTheWire = ({ topic, key, value, headers }: TextRecord) => JSON.stringify({ topic, key, value, headers });
+const onTheWire = ({ topic, key, value, headers }: TextRecord) =>
+  JSON.stringify({ topic, key, value, headers });
 
 /** The attributes of an event, or of each in a composite. */
-function attributes({ value, headers }: TextRecord): { type: string; dataschema: string | undefined }[] {
+function attributes({
+  value,
+  headers,
+}: TextRecord): { type: string; dataschema: string | undefined }[] {
   const outer = { type: headers.ce_type ?? '', dataschema: headers.ce_dataschema };
-  return outer.type === 'CompositeDomainEvent' ? [outer, ...JSON.parse(value ?? '').events] : [outer];
+  return outer.type === 'CompositeDomainEvent'
+    ? [outer, ...JSON.parse(value ?? '').events]
+    : [outer];
 }
 
 /** What a command says in whichever form: `<form> <type> <version>`. */
 function formOf({ value, headers }: TextRecord): string {
   const body = JSON.parse(value ?? '');
-  const form = headers.ce_specversion ? 'binary' : headers['content-type']?.startsWith('application/cloudevents') ? 'structured' : 'plain';
-  const { type, dataschema } = form === 'binary' ? { type: headers.ce_type, dataschema: headers.ce_dataschema } : body;
+  const form = headers.ce_specversion
+    ? 'binary'
+    : headers['content-type']?.startsWith('application/cloudevents')
+      ? 'structured'
+      : 'plain';
+  const { type, dataschema } =
+    form === 'binary' ? { type: headers.ce_type, dataschema: headers.ce_dataschema } : body;
   return `${form} ${type} ${dataschema?.split('/').at(-1) ?? 'unsaid'}`;
 }
 
@@ -78,11 +100,18 @@ describe('a message of the fixture', () => {
 describe('the fixture', () => {
   it('has only been added to', () => {
     const sealed = text.split('\n').slice(0, SEALED.lines).join('\n');
-    expect(createHash('sha256').update(sealed).digest('hex'), 'a line was changed that may be in somebody’s topic').toBe(SEALED.sha256);
+    expect(
+      createHash('sha256').update(sealed).digest('hex'),
+      'a line was changed that may be in somebody’s topic',
+    ).toBe(SEALED.sha256);
   });
 
   it('is sealed whole', () => {
-    expect({ ...SEALED, lines: all.length, sha256: createHash('sha256').update(text.trimEnd()).digest('hex') }).toEqual(SEALED);
+    expect({
+      ...SEALED,
+      lines: all.length,
+      sha256: createHash('sha256').update(text.trimEnd()).digest('hex'),
+    }).toEqual(SEALED);
   });
 
   it('has no name twice, and no reading of a message that is not there', () => {
@@ -96,20 +125,28 @@ describe('the fixture', () => {
         ['plain', 'binary', 'structured'].map((form) => `${form} ${type} ${version}`),
       ),
     );
-    const there = lines.filter(({ topic, read }) => topic === 'commands' && 'command' in read).map(formOf);
+    const there = lines
+      .filter(({ topic, read }) => topic === 'commands' && 'command' in read)
+      .map(formOf);
     expect(wanted.filter((form) => !there.includes(form))).toEqual([]);
   });
 
   it('has every event in every version, by itself and in a composite', () => {
     const wanted = Object.entries(eventVersions).flatMap(([type, { current }]) =>
-      ['unsaid', ...versionsOf(current)].flatMap((version) => [`${type} ${version}`, `${type} ${version} inside`]),
+      ['unsaid', ...versionsOf(current)].flatMap((version) => [
+        `${type} ${version}`,
+        `${type} ${version} inside`,
+      ]),
     );
-    const composites = ['unsaid', ...versionsOf(compositeVersions.current)].map((version) => `CompositeDomainEvent ${version}`);
+    const composites = ['unsaid', ...versionsOf(compositeVersions.current)].map(
+      (version) => `CompositeDomainEvent ${version}`,
+    );
     const there = lines
       .filter(({ topic, read }) => topic === 'events' && 'events' in read)
       .flatMap((line) =>
         attributes(line).map(
-          ({ type, dataschema }, index) => `${type} ${dataschema?.split('/').at(-1) ?? 'unsaid'}${index === 0 ? '' : ' inside'}`,
+          ({ type, dataschema }, index) =>
+            `${type} ${dataschema?.split('/').at(-1) ?? 'unsaid'}${index === 0 ? '' : ' inside'}`,
         ),
       );
     expect([...wanted, ...composites].filter((form) => !there.includes(form))).toEqual([]);
@@ -118,7 +155,12 @@ describe('the fixture', () => {
   it('has one form only of each event in each version: another form is another version', () => {
     const forms = lines
       .filter(({ topic }) => topic === 'events')
-      .map((line) => JSON.stringify([line.headers.ce_id, attributes(line).map(({ dataschema }) => dataschema ?? null)]));
+      .map((line) =>
+        JSON.stringify([
+          line.headers.ce_id,
+          attributes(line).map(({ dataschema }) => dataschema ?? null),
+        ]),
+      );
     expect(forms.filter((form, index) => forms.indexOf(form) < index)).toEqual([]);
   });
 });
@@ -127,7 +169,12 @@ it('what is written today is in the fixture, byte for byte', async () => {
   const there = new Set(lines.map(onTheWire));
   const missing = messagesOfToday().filter((record) => !there.has(onTheWire(record)));
   const asLines = await Promise.all(
-    missing.map(async (record) => JSON.stringify({ name: '…', ...JSON.parse(onTheWire(record)), read: await reading(record) })),
+    missing.map(async (record) =>
+      JSON.stringify({ name: '…', ...JSON.parse(onTheWire(record)), read: await reading(record) }),
+    ),
   );
-  expect(asLines, 'is no form that this version had before; of a new version, add these lines').toEqual([]);
+  expect(
+    asLines,
+    'is no form that this version had before; of a new version, add these lines',
+  ).toEqual([]);
 });

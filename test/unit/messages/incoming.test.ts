@@ -4,12 +4,23 @@ import { commandKey, MAX_COMMAND_BYTES, readCommand } from '../../../src/message
 import { badMessages } from '../../support/bad-messages.ts';
 
 const PLACE = 'allocation.commands/0/7';
-const binary = { ce_specversion: '1.0', ce_id: 'cmd-1', ce_source: '/shop', ce_type: 'AllocateOrder', 'content-type': 'application/json' };
+const binary = {
+  ce_specversion: '1.0',
+  ce_id: 'cmd-1',
+  ce_source: '/shop',
+  ce_type: 'AllocateOrder',
+  'content-type': 'application/json',
+};
 const order = { orderid: 'order-1', sku: 'LAMP', qty: 2 };
 const allocate = { type: 'AllocateOrder', orderid: 'order-1', lines: [{ sku: 'LAMP', qty: 2 }] };
 
 function read(body: unknown, headers: Record<string, string | Buffer | (string | Buffer)[]> = {}) {
-  const value = typeof body === 'string' ? Buffer.from(body) : Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
+  const value =
+    typeof body === 'string'
+      ? Buffer.from(body)
+      : Buffer.isBuffer(body)
+        ? body
+        : Buffer.from(JSON.stringify(body));
   return readCommand({ value, headers }, PLACE);
 }
 
@@ -23,38 +34,68 @@ describe('a command is read', () => {
       traceparent: null,
       command: allocate,
     });
-    expect(read({ type: 'AllocateOrder', id: 'mine', ...order })).toMatchObject({ id: 'mine', identity: 'mine', correlationId: 'mine' });
+    expect(read({ type: 'AllocateOrder', id: 'mine', ...order })).toMatchObject({
+      id: 'mine',
+      identity: 'mine',
+      correlationId: 'mine',
+    });
   });
 
   it('from CloudEvents binary mode, header values as text or bytes', () => {
     const headers = { ...binary, ce_id: Buffer.from('cmd-1'), ce_correlationid: 'session-9' };
-    expect(read(order, headers)).toMatchObject({ id: 'cmd-1', identity: '/shop\tcmd-1', correlationId: 'session-9', command: allocate });
+    expect(read(order, headers)).toMatchObject({
+      id: 'cmd-1',
+      identity: '/shop\tcmd-1',
+      correlationId: 'session-9',
+      command: allocate,
+    });
   });
 
   it('from CloudEvents structured mode, whatever the case and parameters of its content type', () => {
-    const event = { specversion: '1.0', id: 'cmd-2', source: '/shop', type: 'AllocateOrder', correlationid: 'c', data: order };
+    const event = {
+      specversion: '1.0',
+      id: 'cmd-2',
+      source: '/shop',
+      type: 'AllocateOrder',
+      correlationid: 'c',
+      data: order,
+    };
     const headers = { 'content-type': 'Application/CloudEvents+JSON; charset=utf-8' };
-    expect(read(event, headers)).toMatchObject({ id: 'cmd-2', correlationId: 'c', command: allocate });
+    expect(read(event, headers)).toMatchObject({
+      id: 'cmd-2',
+      correlationId: 'c',
+      command: allocate,
+    });
   });
 
   it('of every type', () => {
     expect(read({ type: 'CreateBatch', reference: 'b', sku: 's', quantity: 0 })).toMatchObject({
       command: { type: 'CreateBatch', reference: 'b', sku: 's', quantity: 0, eta: null },
     });
-    expect(read({ type: 'ChangeBatchQuantity', reference: 'b', quantity: 3 })).toMatchObject({ command: { quantity: 3 } });
-    expect(read({ type: 'DeallocateOrder', orderid: 'o' })).toMatchObject({ command: { orderid: 'o', sku: null } });
+    expect(read({ type: 'ChangeBatchQuantity', reference: 'b', quantity: 3 })).toMatchObject({
+      command: { quantity: 3 },
+    });
+    expect(read({ type: 'DeallocateOrder', orderid: 'o' })).toMatchObject({
+      command: { orderid: 'o', sku: null },
+    });
   });
 
   it('with a trace that goes on if it is valid, and is dropped if not', () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     expect(read(order, { ...binary, traceparent })).toMatchObject({ traceparent });
-    expect(read(order, { ...binary, traceparent: 'nonsense' })).toMatchObject({ kind: 'command', traceparent: null });
+    expect(read(order, { ...binary, traceparent: 'nonsense' })).toMatchObject({
+      kind: 'command',
+      traceparent: null,
+    });
   });
 
   it('up to the largest size, and not a byte beyond', () => {
     const body = JSON.stringify({ type: 'AllocateOrder', ...order });
     expect(read(body.padEnd(MAX_COMMAND_BYTES))).toMatchObject({ kind: 'command' });
-    expect(read(body.padEnd(MAX_COMMAND_BYTES + 1))).toMatchObject({ kind: 'unreadable', reason: 'too-large' });
+    expect(read(body.padEnd(MAX_COMMAND_BYTES + 1))).toMatchObject({
+      kind: 'unreadable',
+      reason: 'too-large',
+    });
     const headers = { 'too-large-record': Buffer.from('The record comes to 5000000 bytes') };
     expect(readCommand({ value: null, headers }, 'commands/0/1')).toMatchObject({
       reason: 'too-large',
@@ -65,9 +106,19 @@ describe('a command is read', () => {
 
 describe('what is no command says why', () => {
   it.each(badMessages)('%s', (_, message, reason, word) => {
-    const { value = JSON.stringify(message), headers = {} } = message as { value?: string | Buffer | null; headers?: object };
-    const result = readCommand({ value: value === null ? null : Buffer.from(value as string), headers: { ...headers } }, PLACE);
-    expect(result).toMatchObject({ kind: 'unreadable', reason, message: expect.stringContaining(word) });
+    const { value = JSON.stringify(message), headers = {} } = message as {
+      value?: string | Buffer | null;
+      headers?: object;
+    };
+    const result = readCommand(
+      { value: value === null ? null : Buffer.from(value as string), headers: { ...headers } },
+      PLACE,
+    );
+    expect(result).toMatchObject({
+      kind: 'unreadable',
+      reason,
+      message: expect.stringContaining(word),
+    });
   });
 
   it.each([
@@ -78,10 +129,28 @@ describe('what is no command says why', () => {
       'malformed',
       'specversion',
     ],
-    ['another version of CloudEvents', order, { ...binary, ce_specversion: '0.3' }, 'malformed', '0.3'],
+    [
+      'another version of CloudEvents',
+      order,
+      { ...binary, ce_specversion: '0.3' },
+      'malformed',
+      '0.3',
+    ],
     ['a header that came twice', order, { ...binary, ce_id: ['a', 'b'] }, 'malformed', 'ce_id'],
-    ['a header that is not UTF-8', order, { ...binary, ce_id: Buffer.from([0xff]) }, 'malformed', 'ce_id'],
-    ['an id with a control character', { type: 'AllocateOrder', id: 'a\nb', ...order }, {}, 'malformed', 'id'],
+    [
+      'a header that is not UTF-8',
+      order,
+      { ...binary, ce_id: Buffer.from([0xff]) },
+      'malformed',
+      'ce_id',
+    ],
+    [
+      'an id with a control character',
+      { type: 'AllocateOrder', id: 'a\nb', ...order },
+      {},
+      'malformed',
+      'id',
+    ],
     ['an id that is a number', { type: 'AllocateOrder', id: 7, ...order }, {}, 'malformed', 'id'],
     [
       'base64 data',
@@ -91,9 +160,21 @@ describe('what is no command says why', () => {
       'data_base64',
     ],
     ['an empty AllocateOrder', { type: 'AllocateOrder' }, {}, 'invalid-data', 'orderid'],
-    ['a CloudEvent whose data is no object', '7', binary, 'invalid-data', 'data must be a JSON object'],
+    [
+      'a CloudEvent whose data is no object',
+      '7',
+      binary,
+      'invalid-data',
+      'data must be a JSON object',
+    ],
     ['a megabyte of brackets', '['.repeat(MAX_COMMAND_BYTES), {}, 'malformed', 'JSON'],
-    ['an order with neither line nor lines', { type: 'AllocateOrder', orderid: 'o' }, {}, 'invalid-data', 'lines'],
+    [
+      'an order with neither line nor lines',
+      { type: 'AllocateOrder', orderid: 'o' },
+      {},
+      'invalid-data',
+      'lines',
+    ],
   ])('%s', (_, body, headers, reason, word) => {
     const result = read(body, headers as never);
     expect(result).toMatchObject({ kind: 'unreadable', reason });
@@ -102,16 +183,54 @@ describe('what is no command says why', () => {
 
   it('names every field that is wrong', () => {
     const result = read({ type: 'CreateBatch', reference: '', sku: 5, quantity: -1, eta: 'soon' });
-    expect(result).toMatchObject({ fields: [{ field: 'reference' }, { field: 'sku' }, { field: 'quantity' }, { field: 'eta' }] });
+    expect(result).toMatchObject({
+      fields: [{ field: 'reference' }, { field: 'sku' }, { field: 'quantity' }, { field: 'eta' }],
+    });
   });
 
   it('whatever the bytes and headers are: reading never throws', () => {
-    const header = fc.oneof(fc.string(), fc.uint8Array().map(Buffer.from), fc.array(fc.string(), { maxLength: 2 }));
-    const name = fc.constantFrom('ce_id', 'ce_type', 'ce_specversion', 'ce_source', 'content-type', 'traceparent', '__proto__');
-    const field = fc.constantFrom('type', 'id', 'orderid', 'sku', 'qty', 'lines', 'reference', 'quantity', 'eta', 'data', '__proto__');
-    const type = fc.constantFrom('CreateBatch', 'AllocateOrder', 'ChangeBatchQuantity', 'DeallocateOrder', 'constructor');
+    const header = fc.oneof(
+      fc.string(),
+      fc.uint8Array().map(Buffer.from),
+      fc.array(fc.string(), { maxLength: 2 }),
+    );
+    const name = fc.constantFrom(
+      'ce_id',
+      'ce_type',
+      'ce_specversion',
+      'ce_source',
+      'content-type',
+      'traceparent',
+      '__proto__',
+    );
+    const field = fc.constantFrom(
+      'type',
+      'id',
+      'orderid',
+      'sku',
+      'qty',
+      'lines',
+      'reference',
+      'quantity',
+      'eta',
+      'data',
+      '__proto__',
+    );
+    const type = fc.constantFrom(
+      'CreateBatch',
+      'AllocateOrder',
+      'ChangeBatchQuantity',
+      'DeallocateOrder',
+      'constructor',
+    );
     const almostCommand = fc
-      .tuple(type, fc.dictionary(field, fc.oneof(fc.jsonValue(), fc.array(fc.dictionary(field, fc.jsonValue())))))
+      .tuple(
+        type,
+        fc.dictionary(
+          field,
+          fc.oneof(fc.jsonValue(), fc.array(fc.dictionary(field, fc.jsonValue()))),
+        ),
+      )
       .map(([type, fields]) => JSON.stringify({ type, ...fields }));
     const value = fc.oneof(
       fc.uint8Array().map(Buffer.from),
@@ -121,7 +240,9 @@ describe('what is no command says why', () => {
     );
     fc.assert(
       fc.property(value, fc.dictionary(name, header), (bytes, headers) => {
-        expect(['command', 'unreadable']).toContain(readCommand({ value: bytes, headers }, PLACE).kind);
+        expect(['command', 'unreadable']).toContain(
+          readCommand({ value: bytes, headers }, PLACE).kind,
+        );
       }),
       { numRuns: 2_000 },
     );
@@ -129,28 +250,49 @@ describe('what is no command says why', () => {
 });
 
 describe('the version of a command', () => {
-  const structured = { specversion: '1.0', id: 'cmd-1', source: '/shop', type: 'AllocateOrder', data: order };
+  const structured = {
+    specversion: '1.0',
+    id: 'cmd-1',
+    source: '/shop',
+    type: 'AllocateOrder',
+    data: order,
+  };
   const inEachForm = (dataschema: unknown) => [
     read({ type: 'AllocateOrder', dataschema, ...order }),
     read(order, { ...binary, ce_dataschema: dataschema as string }),
     read({ ...structured, dataschema }, { 'content-type': 'application/cloudevents+json' }),
   ];
 
-  it.each(['/allocation/schemas/AllocateOrder/1', Buffer.from('/allocation/schemas/AllocateOrder/1'), 'https://shop.example/order', '', 7])(
-    'may be the first, or unsaid by a schema of the sender’s own: %s',
-    (dataschema) => {
-      expect(inEachForm(dataschema)).toMatchObject(Array(3).fill({ kind: 'command', command: allocate }));
-    },
-  );
+  it.each([
+    '/allocation/schemas/AllocateOrder/1',
+    Buffer.from('/allocation/schemas/AllocateOrder/1'),
+    'https://shop.example/order',
+    '',
+    7,
+  ])('may be the first, or unsaid by a schema of the sender’s own: %s', (dataschema) => {
+    expect(inEachForm(dataschema)).toMatchObject(
+      Array(3).fill({ kind: 'command', command: allocate }),
+    );
+  });
 
   it('may be unsaid by a header that makes no sense', () => {
-    expect(read(order, { ...binary, ce_dataschema: Buffer.from([0xff]) })).toMatchObject({ command: allocate });
-    expect(read(order, { ...binary, ce_dataschema: ['/allocation/schemas/AllocateOrder/2', 'a'] })).toMatchObject({ command: allocate });
+    expect(read(order, { ...binary, ce_dataschema: Buffer.from([0xff]) })).toMatchObject({
+      command: allocate,
+    });
+    expect(
+      read(order, { ...binary, ce_dataschema: ['/allocation/schemas/AllocateOrder/2', 'a'] }),
+    ).toMatchObject({ command: allocate });
   });
 
   it.each([
-    ['/allocation/schemas/AllocateOrder/2', 'AllocateOrder is of version 2, and this service knows it up to version 1: update the service'],
-    ['/allocation/schemas/CreateBatch/1', 'is no schema of AllocateOrder (/allocation/schemas/AllocateOrder/1 is)'],
+    [
+      '/allocation/schemas/AllocateOrder/2',
+      'AllocateOrder is of version 2, and this service knows it up to version 1: update the service',
+    ],
+    [
+      '/allocation/schemas/CreateBatch/1',
+      'is no schema of AllocateOrder (/allocation/schemas/AllocateOrder/1 is)',
+    ],
   ])('that is not known here is invalid data: %s', (dataschema, message) => {
     const invalid = {
       kind: 'unreadable',

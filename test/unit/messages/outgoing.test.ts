@@ -2,13 +2,33 @@ import { describe, expect, it } from 'vitest';
 import { bytesOf } from '../../../src/adapters/record-bytes.ts';
 import type { Event } from '../../../src/domain/events.ts';
 import { encodeDeadLetter } from '../../../src/messages/dead-letters.ts';
-import { type Answer, asStructuredEvent, encodeAnswer, MAX_COMPOSITE_BYTES } from '../../../src/messages/outgoing.ts';
+import {
+  type Answer,
+  asStructuredEvent,
+  encodeAnswer,
+  MAX_COMPOSITE_BYTES,
+} from '../../../src/messages/outgoing.ts';
 
 /** What a record batch has before its records. */
 const BATCH_HEADER_BYTES = 61;
 const time = '2026-11-23T12:00:00.000Z';
-const allocated: Event = { type: 'Allocated', orderid: 'o', sku: 'S', qty: 2, batchref: 'b', version: 3 };
-const letGo: Event = { type: 'Deallocated', orderid: 'o', sku: 'S', qty: 2, batchref: 'b', version: 4, because: 'batch-shrank' };
+const allocated: Event = {
+  type: 'Allocated',
+  orderid: 'o',
+  sku: 'S',
+  qty: 2,
+  batchref: 'b',
+  version: 3,
+};
+const letGo: Event = {
+  type: 'Deallocated',
+  orderid: 'o',
+  sku: 'S',
+  qty: 2,
+  batchref: 'b',
+  version: 4,
+  because: 'batch-shrank',
+};
 const answer = (events: readonly Event[], more: Partial<Answer> = {}): Answer => ({
   topic: 'commands',
   partition: 1,
@@ -47,7 +67,12 @@ describe('an answer with one event', () => {
   });
 
   it('keeps to itself why a line was let go', () => {
-    expect(JSON.parse(encodeAnswer(answer([letGo]))[0]?.value ?? '')).toEqual({ orderid: 'o', sku: 'S', qty: 2, batchref: 'b' });
+    expect(JSON.parse(encodeAnswer(answer([letGo]))[0]?.value ?? '')).toEqual({
+      orderid: 'o',
+      sku: 'S',
+      qty: 2,
+      batchref: 'b',
+    });
   });
 
   it('has no sequence where no product changed, and the ids that a rejection is about', () => {
@@ -58,7 +83,9 @@ describe('an answer with one event', () => {
       detail: 'There is none',
       reference: 'b',
     };
-    const [message] = encodeAnswer(answer([rejected], { command: { type: 'ChangeBatchQuantity', reference: 'b', quantity: 1 } }));
+    const [message] = encodeAnswer(
+      answer([rejected], { command: { type: 'ChangeBatchQuantity', reference: 'b', quantity: 1 } }),
+    );
     expect(message).toMatchObject({ key: 'b', headers: { ce_subject: 'b' } });
     expect(message?.headers).not.toHaveProperty('ce_sequence');
     expect(JSON.parse(message?.value ?? '')).toEqual({
@@ -71,7 +98,9 @@ describe('an answer with one event', () => {
 
   it('continues the trace of its command', () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
-    expect(encodeAnswer(answer([allocated], { traceparent }))[0]?.headers).toMatchObject({ traceparent });
+    expect(encodeAnswer(answer([allocated], { traceparent }))[0]?.headers).toMatchObject({
+      traceparent,
+    });
   });
 });
 
@@ -96,34 +125,68 @@ describe('an answer with several events', () => {
         dataschema: '/allocation/schemas/Deallocated/1',
         data: { orderid: 'o' },
       },
-      { specversion: '1.0', id: 'commands/1/9/2', type: 'Allocated', sequence: '5', datacontenttype: 'application/json' },
+      {
+        specversion: '1.0',
+        id: 'commands/1/9/2',
+        type: 'Allocated',
+        sequence: '5',
+        datacontenttype: 'application/json',
+      },
     ]);
   });
 
   it('goes by the order for a command about an order, by the sku for one about a batch', () => {
-    expect(encodeAnswer(answer([allocated, allocated]))[0]).toMatchObject({ key: 'o', headers: { ce_subject: 'o' } });
+    expect(encodeAnswer(answer([allocated, allocated]))[0]).toMatchObject({
+      key: 'o',
+      headers: { ce_subject: 'o' },
+    });
     const command = { type: 'ChangeBatchQuantity', reference: 'b', quantity: 1 } as const;
-    expect(encodeAnswer(answer([letGo, allocated], { command }))[0]).toMatchObject({ key: 'S', headers: { ce_subject: 'S' } });
+    expect(encodeAnswer(answer([letGo, allocated], { command }))[0]).toMatchObject({
+      key: 'S',
+      headers: { ce_subject: 'S' },
+    });
   });
 
   it('that is too large for one record goes out as several, with ids of their own, and no event lost', () => {
-    const events = Array.from({ length: 10_000 }, (_, index): Event => ({ ...allocated, orderid: `order-${index}`, version: index + 1 }));
+    const events = Array.from(
+      { length: 10_000 },
+      (_, index): Event => ({ ...allocated, orderid: `order-${index}`, version: index + 1 }),
+    );
     const messages = encodeAnswer(answer(events));
     expect(messages.length).toBeGreaterThan(1);
-    expect(messages.map(({ headers }) => headers.ce_id).slice(0, 3)).toEqual(['commands/1/9', 'commands/1/9.2', 'commands/1/9.3']);
-    expect(messages.every(({ value }) => Buffer.byteLength(value) <= MAX_COMPOSITE_BYTES + 100)).toBe(true);
-    const inside = messages.flatMap(({ value }) => JSON.parse(value).events.map(({ id }: { id: string }) => id));
+    expect(messages.map(({ headers }) => headers.ce_id).slice(0, 3)).toEqual([
+      'commands/1/9',
+      'commands/1/9.2',
+      'commands/1/9.3',
+    ]);
+    expect(
+      messages.every(({ value }) => Buffer.byteLength(value) <= MAX_COMPOSITE_BYTES + 100),
+    ).toBe(true);
+    const inside = messages.flatMap(({ value }) =>
+      JSON.parse(value).events.map(({ id }: { id: string }) => id),
+    );
     expect(inside).toEqual(events.map((_, index) => `commands/1/9/${index + 1}`));
   });
 
-  it.each([20_000, 100_000, 900_100])('never needs a record batch of more than %i bytes', (maxMessageBytes) => {
-    const long = 'é'.repeat(255);
-    const events = Array.from({ length: 2_000 }, (_, index): Event => ({ ...allocated, orderid: `${long}${index}`, version: index + 1 }));
-    const messages = encodeAnswer(answer(events, { correlationId: 'c'.repeat(3_000), traceparent: long }), maxMessageBytes);
-    const sizes = messages.map((message) => BATCH_HEADER_BYTES + bytesOf(message));
-    expect(Math.max(...sizes)).toBeLessThanOrEqual(maxMessageBytes);
-    expect(Math.max(...sizes)).toBeGreaterThan(Math.min(maxMessageBytes, MAX_COMPOSITE_BYTES) - 10_000);
-  });
+  it.each([20_000, 100_000, 900_100])(
+    'never needs a record batch of more than %i bytes',
+    (maxMessageBytes) => {
+      const long = 'é'.repeat(255);
+      const events = Array.from(
+        { length: 2_000 },
+        (_, index): Event => ({ ...allocated, orderid: `${long}${index}`, version: index + 1 }),
+      );
+      const messages = encodeAnswer(
+        answer(events, { correlationId: 'c'.repeat(3_000), traceparent: long }),
+        maxMessageBytes,
+      );
+      const sizes = messages.map((message) => BATCH_HEADER_BYTES + bytesOf(message));
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(maxMessageBytes);
+      expect(Math.max(...sizes)).toBeGreaterThan(
+        Math.min(maxMessageBytes, MAX_COMPOSITE_BYTES) - 10_000,
+      );
+    },
+  );
 
   it('holds an event alone that is larger by itself than the topic takes', () => {
     expect(encodeAnswer(answer([allocated, allocated, allocated]), 100)).toHaveLength(3);
@@ -143,7 +206,13 @@ describe('a dead letter', () => {
     value: Buffer.from([0xff, 0]),
     headers: { mine: Buffer.from('kept') },
   };
-  const why = { reason: 'malformed', message: 'not\u0000JSON \ud800', attempts: 1, failedAt: time, parked: null } as const;
+  const why = {
+    reason: 'malformed',
+    message: 'not\u0000JSON \ud800',
+    attempts: 1,
+    failedAt: time,
+    parked: null,
+  } as const;
 
   it('keeps the bytes and headers of the original, and says why it is dead in printable words', () => {
     const { key, value, headers } = encodeDeadLetter(original, why, 10_000);
@@ -161,18 +230,32 @@ describe('a dead letter', () => {
   });
 
   it('keeps no headers of its own that a sender forged, except how often it was sent again', () => {
-    const forged = { 'dead-letter-command-id': 'another', 'dead-letter-position': '1', 'dead-letter-anything': 'x' };
+    const forged = {
+      'dead-letter-command-id': 'another',
+      'dead-letter-position': '1',
+      'dead-letter-anything': 'x',
+    };
     const redrives = { 'dead-letter-redrives': Buffer.from('2') };
-    const { headers } = encodeDeadLetter({ ...original, headers: { ...original.headers, ...forged, ...redrives } }, why, 10_000);
+    const { headers } = encodeDeadLetter(
+      { ...original, headers: { ...original.headers, ...forged, ...redrives } },
+      why,
+      10_000,
+    );
     expect(headers).toMatchObject({ mine: Buffer.from('kept'), ...redrives });
     for (const name of Object.keys(forged)) expect(headers).not.toHaveProperty([name]);
     const tooMany = { ...original, headers: { 'dead-letter-redrives': '1e400' } };
-    expect(encodeDeadLetter(tooMany, why, 10_000).headers).not.toHaveProperty(['dead-letter-redrives']);
+    expect(encodeDeadLetter(tooMany, why, 10_000).headers).not.toHaveProperty([
+      'dead-letter-redrives',
+    ]);
   });
 
   it('of a parked command says which it is and what it waits for, also when the command itself does not fit', () => {
     const parked = { id: '/shop\tcmd-2', skus: ['LAMP, large'], behind: ['cmd-1'], position: 7 };
-    const { headers } = encodeDeadLetter({ ...original, value: Buffer.alloc(20_000) }, { ...why, parked }, 10_000);
+    const { headers } = encodeDeadLetter(
+      { ...original, value: Buffer.alloc(20_000) },
+      { ...why, parked },
+      10_000,
+    );
     expect(headers).toMatchObject({
       'dead-letter-command-id': 'cmd-2',
       'dead-letter-command-identity': '/shop\tcmd-2',
@@ -183,32 +266,64 @@ describe('a dead letter', () => {
   });
 
   it('that its topic would not take says where the original is', () => {
-    const { value, headers } = encodeDeadLetter({ ...original, value: Buffer.alloc(20_000) }, why, 10_000);
+    const { value, headers } = encodeDeadLetter(
+      { ...original, value: Buffer.alloc(20_000) },
+      why,
+      10_000,
+    );
     expect(value).toBeNull();
     expect(headers['dead-letter-message']).toContain('commands/1/9');
   });
 
   it('never needs more bytes than its topic takes, whatever it waits for and whatever is said', () => {
-    const parked = { id: 'cmd', skus: ['é'.repeat(255)], behind: Array.from({ length: 20 }, () => 'é'.repeat(255)), position: 7 };
+    const parked = {
+      id: 'cmd',
+      skus: ['é'.repeat(255)],
+      behind: Array.from({ length: 20 }, () => 'é'.repeat(255)),
+      position: 7,
+    };
     const letters = [9_000, 9_990, 18_000].flatMap((size) =>
       [null, parked].map((each) => {
         const message = '‼'.repeat(2_000);
-        return encodeDeadLetter({ ...original, value: Buffer.alloc(size) }, { ...why, message, parked: each }, 20_000);
+        return encodeDeadLetter(
+          { ...original, value: Buffer.alloc(size) },
+          { ...why, message, parked: each },
+          20_000,
+        );
       }),
     );
-    expect(Math.max(...letters.map((letter) => BATCH_HEADER_BYTES + bytesOf(letter)))).toBeLessThanOrEqual(20_000);
-    expect(letters.map(({ value }) => value !== null)).toEqual([true, true, true, true, false, false]);
+    expect(
+      Math.max(...letters.map((letter) => BATCH_HEADER_BYTES + bytesOf(letter))),
+    ).toBeLessThanOrEqual(20_000);
+    expect(letters.map(({ value }) => value !== null)).toEqual([
+      true,
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]);
   });
 });
 
 describe('a record as a structured event', () => {
   it('is what its headers and value say', () => {
     const [message] = encodeAnswer(answer([allocated]));
-    const event = asStructuredEvent({ value: Buffer.from(message?.value ?? ''), headers: message?.headers ?? {} });
-    expect(event).toMatchObject({ id: 'commands/1/9', type: 'Allocated', sequence: '3', data: { sku: 'S' } });
+    const event = asStructuredEvent({
+      value: Buffer.from(message?.value ?? ''),
+      headers: message?.headers ?? {},
+    });
+    expect(event).toMatchObject({
+      id: 'commands/1/9',
+      type: 'Allocated',
+      sequence: '3',
+      data: { sku: 'S' },
+    });
   });
 
   it('is shown as text when it is not ours to understand', () => {
-    expect(asStructuredEvent({ value: Buffer.from('not JSON'), headers: {} })).toMatchObject({ data: 'not JSON' });
+    expect(asStructuredEvent({ value: Buffer.from('not JSON'), headers: {} })).toMatchObject({
+      data: 'not JSON',
+    });
   });
 });

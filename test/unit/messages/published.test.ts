@@ -23,18 +23,40 @@ const headers = {
 };
 
 function published(events: readonly Event[], maxBytes?: number): WireMessage[] {
-  const source: Pick<Answer, 'topic' | 'partition' | 'offset'> = { topic: 'shop.commands', partition: 1, offset: 9 };
+  const source: Pick<Answer, 'topic' | 'partition' | 'offset'> = {
+    topic: 'shop.commands',
+    partition: 1,
+    offset: 9,
+  };
   const command = { type: 'AllocateOrder', orderid: 'o', lines: [] } as const;
-  const answer = { ...source, identity: 'cmd', correlationId: 'c', traceparent: null, command, events, time };
-  return encodeAnswer(answer, maxBytes).map(({ value, headers }) => ({ value: Buffer.from(value), headers }));
+  const answer = {
+    ...source,
+    identity: 'cmd',
+    correlationId: 'c',
+    traceparent: null,
+    command,
+    events,
+    time,
+  };
+  return encodeAnswer(answer, maxBytes).map(({ value, headers }) => ({
+    value: Buffer.from(value),
+    headers,
+  }));
 }
 
 const record = (body: unknown, more: WireMessage['headers'] = {}): WireMessage => ({
   value: Buffer.from(JSON.stringify(body)),
   headers: { ...headers, ...more },
 });
-const composite = (events: unknown) => record({ events }, { ce_type: 'CompositeDomainEvent', ce_dataschema: undefined });
-const inside = { id: 'shop.commands/1/9/1', source: '/allocation', type: 'Allocated', sequence: '3', data };
+const composite = (events: unknown) =>
+  record({ events }, { ce_type: 'CompositeDomainEvent', ce_dataschema: undefined });
+const inside = {
+  id: 'shop.commands/1/9/1',
+  source: '/allocation',
+  type: 'Allocated',
+  sequence: '3',
+  data,
+};
 
 describe('a published answer', () => {
   const answer = {
@@ -58,13 +80,18 @@ describe('a published answer', () => {
   });
 
   it('may have its headers as bytes', () => {
-    const asBytes = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]));
+    const asBytes = Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]),
+    );
     expect(readPublished(record(data, asBytes))).toEqual(answer);
   });
 
   it('of a time before there were versions is of the first', () => {
     expect(readPublished(record(data, { ce_dataschema: undefined }))).toEqual(answer);
-    expect(readPublished(composite([inside]))).toEqual({ ...answer, events: [{ ...answer.events[0], id: inside.id }] });
+    expect(readPublished(composite([inside]))).toEqual({
+      ...answer,
+      events: [{ ...answer.events[0], id: inside.id }],
+    });
   });
 
   it('with several events has them in their order', () => {
@@ -90,8 +117,19 @@ describe('a published answer', () => {
   });
 
   it('keeps the ids that a rejection is about, whichever they are', () => {
-    const rejection = { command: 'ChangeBatchQuantity', reason: 'unknown-batch', detail: '', reference: 'b' };
-    const read = readPublished(record(rejection, { ce_type: 'CommandRejected', ce_dataschema: undefined, ce_sequence: undefined }));
+    const rejection = {
+      command: 'ChangeBatchQuantity',
+      reason: 'unknown-batch',
+      detail: '',
+      reference: 'b',
+    };
+    const read = readPublished(
+      record(rejection, {
+        ce_type: 'CommandRejected',
+        ce_dataschema: undefined,
+        ce_sequence: undefined,
+      }),
+    );
     expect(read).toMatchObject({ events: [{ sequence: null }] });
     expect(read.kind === 'answer' && read.events[0]?.data).toStrictEqual(rejection);
   });
@@ -103,14 +141,38 @@ describe('a foreign record says why it is none of ours', () => {
   it.each<[string, WireMessage, string]>([
     ['without a source', record(data, { ce_source: undefined }), 'source is absent'],
     ['of another source', record(data, { ce_source: '/shop' }), 'source is "/shop"'],
-    ['with a header that came twice', record(data, { ce_source: ['/allocation', '/allocation'] }), 'ce_source came 2 times'],
-    ['with a header that is not UTF-8', record(data, { ce_time: Buffer.from([0xff]) }), 'ce_time is not UTF-8'],
+    [
+      'with a header that came twice',
+      record(data, { ce_source: ['/allocation', '/allocation'] }),
+      'ce_source came 2 times',
+    ],
+    [
+      'with a header that is not UTF-8',
+      record(data, { ce_time: Buffer.from([0xff]) }),
+      'ce_time is not UTF-8',
+    ],
     ['without an id', record(data, { ce_id: undefined }), 'id absent'],
     ['whose id is no place', record(data, { ce_id: 'b5c1' }), 'id "b5c1"'],
-    ['whose id is the place of an event inside', record(data, { ce_id: 'commands/1/9/1' }), 'id "commands/1/9/1"'],
-    ['whose place is beyond all numbers', record(data, { ce_id: 'commands/0/9999999999999999' }), 'id "commands/0/9'],
-    ['whose place is written in another way', record(data, { ce_id: 'commands/0/07' }), 'id "commands/0/07"'],
-    ['of an unknown form of command', record(data, { ce_causationform: 'other' }), 'causationform "other"'],
+    [
+      'whose id is the place of an event inside',
+      record(data, { ce_id: 'commands/1/9/1' }),
+      'id "commands/1/9/1"',
+    ],
+    [
+      'whose place is beyond all numbers',
+      record(data, { ce_id: 'commands/0/9999999999999999' }),
+      'id "commands/0/9',
+    ],
+    [
+      'whose place is written in another way',
+      record(data, { ce_id: 'commands/0/07' }),
+      'id "commands/0/07"',
+    ],
+    [
+      'of an unknown form of command',
+      record(data, { ce_causationform: 'other' }),
+      'causationform "other"',
+    ],
     ['without a causation', record(data, { ce_causationid: undefined }), 'causationid absent'],
     ['with another time', record(data, { ce_time: 'yesterday' }), 'time "yesterday"'],
     ['that is a tombstone', { value: null, headers }, 'tombstone'],
@@ -118,26 +180,58 @@ describe('a foreign record says why it is none of ours', () => {
     ['that is no object', record([]), 'must be a JSON object, not an array'],
     ['without a type', record(data, { ce_type: undefined }), 'absent is no event'],
     ['of an unknown type', record(data, { ce_type: 'Shipped' }), '"Shipped" is no event'],
-    ['of a type from the prototype', record(data, { ce_type: 'constructor' }), '"constructor" is no event'],
+    [
+      'of a type from the prototype',
+      record(data, { ce_type: 'constructor' }),
+      '"constructor" is no event',
+    ],
     [
       'of a newer version',
       record(data, { ce_dataschema: '/allocation/schemas/Allocated/2' }),
       'version 2, and this service knows it up to',
     ],
-    ['of another type’s schema', record(data, { ce_dataschema: '/allocation/schemas/OutOfStock/1' }), 'no schema of Allocated'],
-    ['of somebody else’s schema', record(data, { ce_dataschema: 'https://example.org/a' }), "none of this service's"],
+    [
+      'of another type’s schema',
+      record(data, { ce_dataschema: '/allocation/schemas/OutOfStock/1' }),
+      'no schema of Allocated',
+    ],
+    [
+      'of somebody else’s schema',
+      record(data, { ce_dataschema: 'https://example.org/a' }),
+      "none of this service's",
+    ],
     ['without a sequence', record(data, { ce_sequence: undefined }), 'sequence absent'],
     ['with the sequence 0', record(data, { ce_sequence: '0' }), 'sequence "0"'],
     ['with a sequence that is no number', record(data, { ce_sequence: '1e3' }), 'sequence "1e3"'],
     ['with a sequence beyond 2^53', record(data, { ce_sequence: '9007199254740992' }), 'sequence'],
     ['without a sku', record({ ...data, sku: undefined }), 'Allocated: sku'],
     ['with a control character', record({ ...data, batchref: 'a\u0000' }), 'Allocated: batchref'],
-    ['with a qty of 0', record({ ...data, qty: 0 }), 'Allocated: qty must be a whole number from 1'],
+    [
+      'with a qty of 0',
+      record({ ...data, qty: 0 }),
+      'Allocated: qty must be a whole number from 1',
+    ],
     ['with a qty that is text', record({ ...data, qty: '2' }), 'Allocated: qty'],
-    ['with a date that is none', record({ reference: 'b', sku: 'S', quantity: 0, eta: '2026-02-30' }, ofType('BatchCreated')), 'eta'],
-    ['with a date that is missing', record({ reference: 'b', sku: 'S', quantity: 0 }, ofType('BatchCreated')), 'eta'],
-    ['with an unknown reason', record({ command: 'CreateBatch', reason: 'mood', detail: '' }, ofType('CommandRejected')), 'reason'],
-    ['with an unknown command', record({ command: 'Ship', reason: 'unknown-sku', detail: '' }, ofType('CommandRejected')), 'command'],
+    [
+      'with a date that is none',
+      record({ reference: 'b', sku: 'S', quantity: 0, eta: '2026-02-30' }, ofType('BatchCreated')),
+      'eta',
+    ],
+    [
+      'with a date that is missing',
+      record({ reference: 'b', sku: 'S', quantity: 0 }, ofType('BatchCreated')),
+      'eta',
+    ],
+    [
+      'with an unknown reason',
+      record({ command: 'CreateBatch', reason: 'mood', detail: '' }, ofType('CommandRejected')),
+      'reason',
+    ],
+    [
+      'with an unknown command',
+      record({ command: 'Ship', reason: 'unknown-sku', detail: '' }, ofType('CommandRejected')),
+      'command',
+    ],
     [
       'without a detail',
       record({ command: 'CreateBatch', reason: 'unknown-sku' }, ofType('CommandRejected')),
@@ -146,19 +240,44 @@ describe('a foreign record says why it is none of ours', () => {
     ['of several events that are no array', composite(null), 'CompositeDomainEvent: events'],
     ['of several events that are none', composite([]), 'CompositeDomainEvent: events'],
     ['of several events, one of them no object', composite([inside, 7]), 'must be a JSON object'],
-    ['of several events, one of another source', composite([{ ...inside, source: '/shop' }]), '"/shop"'],
-    ['of several events, one of another command', composite([{ ...inside, id: 'shop.commands/1/90/1' }]), 'not shop.commands/1/9/'],
-    ['of several events inside one another', composite([{ ...inside, type: 'CompositeDomainEvent' }]), 'is no event'],
+    [
+      'of several events, one of another source',
+      composite([{ ...inside, source: '/shop' }]),
+      '"/shop"',
+    ],
+    [
+      'of several events, one of another command',
+      composite([{ ...inside, id: 'shop.commands/1/90/1' }]),
+      'not shop.commands/1/9/',
+    ],
+    [
+      'of several events inside one another',
+      composite([{ ...inside, type: 'CompositeDomainEvent' }]),
+      'is no event',
+    ],
     [
       'of several events, one of a newer version',
       composite([inside, { ...inside, dataschema: '/allocation/schemas/Allocated/7' }]),
       'version 7',
     ],
-    ['of several events, one with a version that is no text', composite([{ ...inside, dataschema: 1 }]), 'dataschema 1'],
-    ['of several events, one without data', composite([{ ...inside, data: undefined }]), 'must be a JSON object, not absent'],
+    [
+      'of several events, one with a version that is no text',
+      composite([{ ...inside, dataschema: 1 }]),
+      'dataschema 1',
+    ],
+    [
+      'of several events, one without data',
+      composite([{ ...inside, data: undefined }]),
+      'must be a JSON object, not absent',
+    ],
   ])('%s', (_, message, word) => {
-    const isOurs = message.headers.ce_source === headers.ce_source && message.headers.ce_id === headers.ce_id;
-    expect(readPublished(message)).toEqual({ kind: 'foreign', message: expect.stringContaining(word), isOurs });
+    const isOurs =
+      message.headers.ce_source === headers.ce_source && message.headers.ce_id === headers.ce_id;
+    expect(readPublished(message)).toEqual({
+      kind: 'foreign',
+      message: expect.stringContaining(word),
+      isOurs,
+    });
   });
 
   it('whatever the bytes and headers are: reading never throws', () => {
@@ -176,14 +295,40 @@ describe('a foreign record says why it is none of ours', () => {
       'data',
       '__proto__',
     );
-    const type = fc.constantFrom(...['Allocated', 'BatchCreated', 'CommandRejected', 'OutOfStock', 'CompositeDomainEvent', 'toString']);
-    const value = fc.oneof(fc.jsonValue(), fc.dictionary(field, fc.oneof(fc.jsonValue(), fc.array(fc.dictionary(field, fc.jsonValue())))));
-    const header = fc.oneof(fc.string(), fc.uint8Array().map(Buffer.from), fc.array(fc.string(), { maxLength: 2 }));
+    const type = fc.constantFrom(
+      ...[
+        'Allocated',
+        'BatchCreated',
+        'CommandRejected',
+        'OutOfStock',
+        'CompositeDomainEvent',
+        'toString',
+      ],
+    );
+    const value = fc.oneof(
+      fc.jsonValue(),
+      fc.dictionary(
+        field,
+        fc.oneof(fc.jsonValue(), fc.array(fc.dictionary(field, fc.jsonValue()))),
+      ),
+    );
+    const header = fc.oneof(
+      fc.string(),
+      fc.uint8Array().map(Buffer.from),
+      fc.array(fc.string(), { maxLength: 2 }),
+    );
     const name = fc.constantFrom('ce_dataschema', 'ce_id', 'ce_time', 'ce_sequence', '__proto__');
     fc.assert(
-      fc.property(value, type, fc.dictionary(name, header, { maxKeys: 1 }), (body, ce_type, more) => {
-        expect(['answer', 'foreign']).toContain(readPublished(record(body, { ...ofType(ce_type), ...more })).kind);
-      }),
+      fc.property(
+        value,
+        type,
+        fc.dictionary(name, header, { maxKeys: 1 }),
+        (body, ce_type, more) => {
+          expect(['answer', 'foreign']).toContain(
+            readPublished(record(body, { ...ofType(ce_type), ...more })).kind,
+          );
+        },
+      ),
       { numRuns: 1_000 },
     );
   });

@@ -9,7 +9,10 @@ beforeAll(() => {
     current: 2,
     upcasters: { 1: ({ amount, ...rest }: { amount: number }) => ({ ...rest, qty: amount }) },
   });
-  Object.assign(commandVersions.DeallocateOrder, { current: 2, upcasters: { 1: ({ order }: { order: string }) => ({ orderid: order }) } });
+  Object.assign(commandVersions.DeallocateOrder, {
+    current: 2,
+    upcasters: { 1: ({ order }: { order: string }) => ({ orderid: order }) },
+  });
 });
 
 const bytes = (data: object) => Buffer.from(JSON.stringify(data));
@@ -32,7 +35,9 @@ describe('with a second version', () => {
     ['the first', schema(1), first],
     ['the second', schema(2), second],
   ])('an event is read in its newest form: %s', (_, ce_dataschema, data) => {
-    expect(readPublished({ value: bytes(data), headers: { ...headers, ce_dataschema } })).toMatchObject({ events: [{ data: second }] });
+    expect(
+      readPublished({ value: bytes(data), headers: { ...headers, ce_dataschema } }),
+    ).toMatchObject({ events: [{ data: second }] });
   });
 
   it('an event inside a composite is too', () => {
@@ -41,7 +46,10 @@ describe('with a second version', () => {
       { ...inside, id: 'c/0/1/1', dataschema: schema(1), data: first },
       { ...inside, id: 'c/0/1/2', dataschema: schema(2), data: second },
     ];
-    const read = readPublished({ value: bytes({ events }), headers: { ...headers, ce_type: 'CompositeDomainEvent' } });
+    const read = readPublished({
+      value: bytes({ events }),
+      headers: { ...headers, ce_type: 'CompositeDomainEvent' },
+    });
     expect(read).toMatchObject({ events: [{ data: second }, { data: second }] });
   });
 
@@ -50,7 +58,13 @@ describe('with a second version', () => {
     ['the first', '/allocation/schemas/DeallocateOrder/1', { order: 'o' }],
     ['the second', '/allocation/schemas/DeallocateOrder/2', { orderid: 'o' }],
   ])('a command is read in its newest form: %s', (_, dataschema, data) => {
-    const read = readCommand({ value: bytes({ type: 'DeallocateOrder', dataschema, ...data }), headers: {} }, 'here');
-    expect(read).toMatchObject({ kind: 'command', command: { type: 'DeallocateOrder', orderid: 'o', sku: null } });
+    const read = readCommand(
+      { value: bytes({ type: 'DeallocateOrder', dataschema, ...data }), headers: {} },
+      'here',
+    );
+    expect(read).toMatchObject({
+      kind: 'command',
+      command: { type: 'DeallocateOrder', orderid: 'o', sku: null },
+    });
   });
 });

@@ -8,9 +8,19 @@ import { isBefore, isWithin } from '../../../src/replay/place.ts';
 import { readPast } from '../../../src/replay/read-past.ts';
 import type { RebuildPlan } from '../../../src/replay/rebuild-plan.ts';
 import { planWhatIf } from '../../../src/replay/what-if-plan.ts';
-import type { Broker, Delivery, OffsetRange, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type {
+  Broker,
+  Delivery,
+  OffsetRange,
+  ReceivedRecord,
+} from '../../../src/service-layer/unit-of-work.ts';
 
-const topics = { commandsTopic: 'commands', eventsTopic: 'events', deadLettersTopic: 'dead-letters', groupId: 'group' };
+const topics = {
+  commandsTopic: 'commands',
+  eventsTopic: 'events',
+  deadLettersTopic: 'dead-letters',
+  groupId: 'group',
+};
 const watch = { advance: async () => {}, signal: new AbortController().signal };
 
 function range(beginning: number, end: number): OffsetRange {
@@ -29,13 +39,34 @@ function brokerWith(ranges: Record<string, OffsetRange>, committed: number | nul
 
 /** The answer to the command at the offset, as it lies in the events topic. */
 function answerTo(offset: number, at = offset): ReceivedRecord {
-  const command: Command = { type: 'CreateBatch', reference: `b${offset}`, sku: 'LAMP', quantity: 1, eta: null };
+  const command: Command = {
+    type: 'CreateBatch',
+    reference: `b${offset}`,
+    sku: 'LAMP',
+    quantity: 1,
+    eta: null,
+  };
   const { type, ...data } = command;
-  const source = { topic: 'commands', partition: 0, offset, identity: `c${offset}`, correlationId: 'c', traceparent: null };
+  const source = {
+    topic: 'commands',
+    partition: 0,
+    offset,
+    identity: `c${offset}`,
+    correlationId: 'c',
+    traceparent: null,
+  };
   const events = [{ type: 'BatchCreated' as const, ...data, version: offset + 1 }];
   const [encoded] = encodeAnswer({ ...source, command, events, time: '2026-11-26T12:00:00.000Z' });
   const headers = encoded?.headers ?? {};
-  return { topic: 'events', partition: 0, offset: at, timestampMs: 0, key: null, value: Buffer.from(encoded?.value ?? ''), headers };
+  return {
+    topic: 'events',
+    partition: 0,
+    offset: at,
+    timestampMs: 0,
+    key: null,
+    value: Buffer.from(encoded?.value ?? ''),
+    headers,
+  };
 }
 
 describe('a place', () => {
@@ -43,15 +74,28 @@ describe('a place', () => {
 
   it.each([{ offset: 5 }, { timeMs: 5 }])('begins with the record that lies there: %o', (place) => {
     expect(records.map((record) => isBefore(record, place))).toEqual([true, false, false]);
-    expect(records.map((record) => isWithin(record, { from: place, to: null }))).toEqual([false, true, true]);
-    expect(records.map((record) => isWithin(record, { from: null, to: place }))).toEqual([true, false, false]);
+    expect(records.map((record) => isWithin(record, { from: place, to: null }))).toEqual([
+      false,
+      true,
+      true,
+    ]);
+    expect(records.map((record) => isWithin(record, { from: null, to: place }))).toEqual([
+      true,
+      false,
+      false,
+    ]);
   });
 });
 
 describe('an events topic', () => {
   const refusal = async (position: number, eventsEnd: number, letters: number) => {
     const positions = [{ topic: 'commands', partition: 0, nextOffset: position }];
-    const plan = { ...topics, group: 'group', positions, ranges: [range(0, eventsEnd)] } as unknown as RebuildPlan;
+    const plan = {
+      ...topics,
+      group: 'group',
+      positions,
+      ranges: [range(0, eventsEnd)],
+    } as unknown as RebuildPlan;
     return refuseEmptyTopic(brokerWith({ 'dead-letters': range(0, letters) }), plan).then(
       () => 'taken',
       () => 'refused',
@@ -74,10 +118,16 @@ describe('a what-if', () => {
     [10, range(0, 10), 0],
     [11, range(0, 10), 0],
     [null, range(0, 0), 10],
-  ])('of a group at %o takes the commands before it, and counts the others', async (committed, commands, unanswered) => {
-    const plan = await planWhatIf(brokerWith({ commands: range(0, 10) }, committed), topics, { from: null, to: null });
-    expect(plan).toMatchObject({ commands: [commands], unanswered });
-  });
+  ])(
+    'of a group at %o takes the commands before it, and counts the others',
+    async (committed, commands, unanswered) => {
+      const plan = await planWhatIf(brokerWith({ commands: range(0, 10) }, committed), topics, {
+        from: null,
+        to: null,
+      });
+      expect(plan).toMatchObject({ commands: [commands], unanswered });
+    },
+  );
 
   it('takes the answers to the commands that it takes, and no others', async () => {
     const taken: PastAnswer[] = [];
@@ -87,11 +137,23 @@ describe('a what-if', () => {
       addDeadLetters: async () => {},
     } as unknown as PastCommands;
     const broker = {
-      read: async (topic: string, _: unknown, take: (delivery: Pick<Delivery, 'records'>) => Promise<void>) => {
-        if (topic === 'events') await take({ records: [3, 4, 5].map((offset) => answerTo(offset)) });
+      read: async (
+        topic: string,
+        _: unknown,
+        take: (delivery: Pick<Delivery, 'records'>) => Promise<void>,
+      ) => {
+        if (topic === 'events')
+          await take({ records: [3, 4, 5].map((offset) => answerTo(offset)) });
       },
     } as unknown as Broker;
-    const ranges = { commands: [range(0, 4)], events: [range(0, 9)], deadLetters: [], from: null, to: null, skipForeign: false };
+    const ranges = {
+      commands: [range(0, 4)],
+      events: [range(0, 9)],
+      deadLetters: [],
+      from: null,
+      to: null,
+      skipForeign: false,
+    };
     await readPast(broker, { ...topics, ...ranges }, past, watch);
     expect(taken.map(({ offset }) => offset)).toEqual([3]);
   });
@@ -101,7 +163,13 @@ describe('a copy of events', () => {
   const everything: EventSelection = { from: null, to: null, type: null, sku: null };
   const planned = async (selection: Partial<EventSelection>, resumed: number | null = null) => {
     const resume = resumed === null ? null : new Map([[0, resumed]]);
-    const plan = await planEventCopy(brokerWith({ events: range(2, 10) }), topics, 'copies', { ...everything, ...selection }, resume);
+    const plan = await planEventCopy(
+      brokerWith({ events: range(2, 10) }),
+      topics,
+      'copies',
+      { ...everything, ...selection },
+      resume,
+    );
     return plan.ranges.map(({ beginning, end }) => [beginning, end])[0];
   };
 
@@ -134,9 +202,15 @@ describe('a copy of events', () => {
     const broker = {
       read: async (_: string, __: unknown, take: (delivery: Delivery) => Promise<void>) =>
         take({ partition: 0, records, nextOffset: 1_002 }),
-      publish: async (_: string, chunk: readonly ReceivedRecord[]) => void sent.push(...chunk.map(({ value }) => value)),
+      publish: async (_: string, chunk: readonly ReceivedRecord[]) =>
+        void sent.push(...chunk.map(({ value }) => value)),
     } as unknown as Broker;
-    const copy = new EventCopy(broker, { eventsTopic: 'events', target: 'copies', ranges: [range(0, 1_002)], selection: everything });
+    const copy = new EventCopy(broker, {
+      eventsTopic: 'events',
+      target: 'copies',
+      ranges: [range(0, 1_002)],
+      selection: everything,
+    });
     const interruption = new AbortController();
     const advance = async () => interruption.abort(new Error('Ctrl-C'));
     await expect(copy.run({ advance, signal: interruption.signal })).rejects.toThrow('Ctrl-C');

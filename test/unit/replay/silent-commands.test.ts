@@ -3,16 +3,36 @@ import { encodeDeadLetter } from '../../../src/messages/dead-letters.ts';
 import { readAnsweredCommands } from '../../../src/replay/silent-commands.ts';
 import type { Broker, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
 
-const plan = { commandsTopic: 'commands', deadLettersTopic: 'dead', positions: [{ topic: 'commands', partition: 0, nextOffset: 1 }] };
+const plan = {
+  commandsTopic: 'commands',
+  deadLettersTopic: 'dead',
+  positions: [{ topic: 'commands', partition: 0, nextOffset: 1 }],
+};
 const position = { topic: 'commands', partition: 0, offset: 0, timestampMs: 0, key: null };
 
 /** The topics after one command that came with this count of redrives, and failed. */
 function topicsWith(redrives: string): Broker {
-  const value = Buffer.from(JSON.stringify({ id: 'cmd', type: 'DeallocateOrder', orderid: 'order' }));
-  const command: ReceivedRecord = { ...position, value, headers: { 'dead-letter-redrives': redrives } };
+  const value = Buffer.from(
+    JSON.stringify({ id: 'cmd', type: 'DeallocateOrder', orderid: 'order' }),
+  );
+  const command: ReceivedRecord = {
+    ...position,
+    value,
+    headers: { 'dead-letter-redrives': redrives },
+  };
   const parked = { id: 'cmd', skus: [], behind: [], position: 1 };
-  const why = { reason: 'handler-failed', message: 'a bug', attempts: 4, failedAt: new Date(0).toISOString(), parked } as const;
-  const letter = { ...position, topic: 'dead', ...encodeDeadLetter(command, why, 1_000_000) } as ReceivedRecord;
+  const why = {
+    reason: 'handler-failed',
+    message: 'a bug',
+    attempts: 4,
+    failedAt: new Date(0).toISOString(),
+    parked,
+  } as const;
+  const letter = {
+    ...position,
+    topic: 'dead',
+    ...encodeDeadLetter(command, why, 1_000_000),
+  } as ReceivedRecord;
   const broker: Partial<Broker> = {
     offsetRanges: async () => [{ partition: 0, beginning: 0, end: 1 }],
     isCompacted: async () => false,

@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { Product } from '../../../src/domain/model.ts';
 import { Parking, ParkingFullError, subjectsOf } from '../../../src/service-layer/parking.ts';
 import type { ParkedCommand } from '../../../src/service-layer/unit-of-work.ts';
-import { allocateOrder, changeBatchQuantity, createBatch, deallocateOrder } from '../../support/commands.ts';
+import {
+  allocateOrder,
+  changeBatchQuantity,
+  createBatch,
+  deallocateOrder,
+} from '../../support/commands.ts';
 
 const lamp = new Product('LAMP');
 const products = {
@@ -74,7 +79,11 @@ describe('parking', () => {
     parking.answered('second');
     parking.answered('third');
     expect(parking.isEmpty).toBe(true);
-    expect(parking.changes()).toEqual({ parked: [], unanswered: [], gone: ['failed', 'second', 'third'] });
+    expect(parking.changes()).toEqual({
+      parked: [],
+      unanswered: [],
+      gone: ['failed', 'second', 'third'],
+    });
   });
 
   it('leaves one that fails, or comes, again where it was', () => {
@@ -89,10 +98,15 @@ describe('parking', () => {
     const parking = failed();
     for (const id of ['2', '3', '4']) parking.park(id, [`order:${id}`, 'sku:LAMP'], ['failed']);
     expect(() => parking.park('5', ['sku:LAMP'], ['failed'])).toThrow(ParkingFullError);
-    expect(() => parking.park('5', ['sku:LAMP'], ['failed'])).toThrow(/3 commands about LAMP are parked behind failed/);
+    expect(() => parking.park('5', ['sku:LAMP'], ['failed'])).toThrow(
+      /3 commands about LAMP are parked behind failed/,
+    );
     expect(parking.park('4', ['sku:LAMP'], ['failed']).position).toBe(4);
     expect(parking.park('6', ['sku:SOFA'], ['failed']).position).toBe(5);
-    const sentAgain = new Parking(parked(parking.changes().parked.map((each) => ({ ...each, isRedriven: true }))), limits(3));
+    const sentAgain = new Parking(
+      parked(parking.changes().parked.map((each) => ({ ...each, isRedriven: true }))),
+      limits(3),
+    );
     expect(sentAgain.park('5', ['sku:LAMP'], ['failed']).position).toBe(6);
   });
 
@@ -114,7 +128,10 @@ describe('parking', () => {
   it('has room behind a failed command that was discarded and came again', () => {
     const parking = failed();
     for (const id of ['2', '3', '4']) parking.park(id, ['sku:LAMP'], ['failed']);
-    const discarded = new Parking(parked(parking.changes().parked.filter(({ id }) => id !== 'failed')), limits(3));
+    const discarded = new Parking(
+      parked(parking.changes().parked.filter(({ id }) => id !== 'failed')),
+      limits(3),
+    );
     discarded.park('failed', ['sku:LAMP'], discarded.before('failed', ['sku:LAMP']));
     expect(discarded.park('5', ['sku:LAMP'], ['failed']).position).toBe(6);
   });
@@ -124,7 +141,9 @@ describe('parking', () => {
     for (const id of ['1', '2']) parking.park(id, [`sku:${id}`], []);
     parking.park('3', ['sku:1'], ['1']);
     expect(() => parking.park('4', ['sku:1'], ['1'])).toThrow(ParkingFullError);
-    expect(() => parking.park('4', ['sku:4'], [])).toThrow(/3 commands are parked in all, .*PARKED_TOTAL_LIMIT.* redrive or discard/);
+    expect(() => parking.park('4', ['sku:4'], [])).toThrow(
+      /3 commands are parked in all, .*PARKED_TOTAL_LIMIT.* redrive or discard/,
+    );
     expect(parking.park('3', ['sku:1'], ['1']).position).toBe(3);
     expect(parking.park('2', ['sku:2'], []).position).toBe(2);
   });
@@ -133,8 +152,12 @@ describe('parking', () => {
     const parking = new Parking(parked([]), limits(10, 2));
     for (const id of ['1', '2']) parking.park(id, [`sku:${id}`], []);
     const full = parking.changes().parked;
-    expect(() => new Parking(parked(full), limits(10, 2)).park('3', ['sku:3'], [])).toThrow(ParkingFullError);
-    expect(new Parking(parked(full.slice(1)), limits(10, 2)).park('3', ['sku:3'], []).position).toBe(3);
+    expect(() => new Parking(parked(full), limits(10, 2)).park('3', ['sku:3'], [])).toThrow(
+      ParkingFullError,
+    );
+    expect(
+      new Parking(parked(full.slice(1)), limits(10, 2)).park('3', ['sku:3'], []).position,
+    ).toBe(3);
     const sentAgain = full.map((each, index) => ({ ...each, isRedriven: index === 0 }));
     expect(new Parking(parked(sentAgain), limits(10, 2)).park('3', ['sku:3'], []).position).toBe(3);
     parking.answered('1');
@@ -145,7 +168,9 @@ describe('parking', () => {
     const parking = new Parking(parked([]), limits(10, 2));
     parking.park('1', ['sku:1'], []);
     parking.park('2', ['sku:2'], []);
-    const sentAgain = parking.changes().parked.map((each) => ({ ...each, isRedriven: each.id === '1' }));
+    const sentAgain = parking
+      .changes()
+      .parked.map((each) => ({ ...each, isRedriven: each.id === '1' }));
     const redriven = new Parking({ ...parked(sentAgain), standing: 2 }, limits(10, 2));
     expect(redriven.park('3', ['sku:1'], ['1']).position).toBe(3);
     expect(() => redriven.park('4', ['sku:2'], ['2'])).toThrow(ParkingFullError);

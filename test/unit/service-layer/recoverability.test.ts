@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { ParkingFullError } from '../../../src/service-layer/parking.ts';
 import { MAX_RETRIES, recover, reopenAfterMs } from '../../../src/service-layer/recoverability.ts';
-import { FailoverError, FencedError, TooMuchAtOnceError, TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+import {
+  FailoverError,
+  FencedError,
+  TooMuchAtOnceError,
+  TroubleError,
+} from '../../../src/service-layer/unit-of-work.ts';
 
 const bug = new Error('a handler failed');
 
@@ -9,8 +14,12 @@ describe('after an error', () => {
   it('database or broker trouble never touches the commands, however often it happens and however many there are', () => {
     for (const attempts of [1, 10, 10_000]) {
       for (const commandCount of [1, 2_000]) {
-        expect(recover(new TroubleError('busy'), attempts, commandCount, 0.5)).toEqual({ action: 'reopen' });
-        expect(recover(new FencedError('taken over'), attempts, commandCount, 0.5)).toEqual({ action: 'reopen' });
+        expect(recover(new TroubleError('busy'), attempts, commandCount, 0.5)).toEqual({
+          action: 'reopen',
+        });
+        expect(recover(new FencedError('taken over'), attempts, commandCount, 0.5)).toEqual({
+          action: 'reopen',
+        });
       }
     }
   });
@@ -45,7 +54,9 @@ describe('a lane in trouble', () => {
   const trouble = new TroubleError('busy');
 
   it('waits longer each time, but never longer than five seconds', () => {
-    expect([1, 2, 3, 20, 1_000_000].map((attempts) => reopenAfterMs(trouble, attempts, 1))).toEqual([100, 200, 400, 1_000, 1_000]);
+    expect([1, 2, 3, 20, 1_000_000].map((attempts) => reopenAfterMs(trouble, attempts, 1))).toEqual(
+      [100, 200, 400, 1_000, 1_000],
+    );
   });
 
   it('comes back at another moment than the lanes that failed with it', () => {

@@ -1,4 +1,9 @@
-import { FencedError, type GroupPosition, type LogRecord, type ReceivedRecord } from '../../../service-layer/unit-of-work.ts';
+import {
+  FencedError,
+  type GroupPosition,
+  type LogRecord,
+  type ReceivedRecord,
+} from '../../../service-layer/unit-of-work.ts';
 import type { Sql } from '../../database/database.ts';
 import { ByteReader, ByteWriter, readRecord, writeRecord } from '../../record-bytes.ts';
 
@@ -32,9 +37,16 @@ const MAX_BATCH_BYTES = 1024 * 1024;
 
 type Query = <Row>(statement: string, parameters: readonly (string | number)[]) => Promise<Row[]>;
 
-export async function refuseFormerHolder(sql: Sql, { transactionalId, epoch }: ProducerEpoch): Promise<void> {
-  const [row] = await sql<{ epoch: number }>('select epoch from log_producers where transactional_id = ?', [transactionalId]);
-  if (row?.epoch !== epoch) throw new FencedError(`Another producer has taken over ${transactionalId}`);
+export async function refuseFormerHolder(
+  sql: Sql,
+  { transactionalId, epoch }: ProducerEpoch,
+): Promise<void> {
+  const [row] = await sql<{ epoch: number }>(
+    'select epoch from log_producers where transactional_id = ?',
+    [transactionalId],
+  );
+  if (row?.epoch !== epoch)
+    throw new FencedError(`Another producer has taken over ${transactionalId}`);
 }
 
 export async function nextOffset(sql: Query, topic: string, partition: number): Promise<number> {
@@ -46,7 +58,10 @@ export async function nextOffset(sql: Query, topic: string, partition: number): 
 }
 
 /** Appends the records, in order. @returns their places */
-export async function insert(sql: Sql, records: readonly PlacedRecord[]): Promise<readonly Place[]> {
+export async function insert(
+  sql: Sql,
+  records: readonly PlacedRecord[],
+): Promise<readonly Place[]> {
   const open = new Map<string, OpenBatch>();
   const places: Place[] = [];
   for (const { topic, partition, record } of records) {
@@ -54,7 +69,11 @@ export async function insert(sql: Sql, records: readonly PlacedRecord[]): Promis
     let batch = open.get(lane);
     if (batch?.isFull) await batch.write(sql);
     if (!batch || batch.isFull) {
-      batch = new OpenBatch(topic, partition, batch?.nextOffset ?? (await nextOffset(sql, topic, partition)));
+      batch = new OpenBatch(
+        topic,
+        partition,
+        batch?.nextOffset ?? (await nextOffset(sql, topic, partition)),
+      );
       open.set(lane, batch);
     }
     places.push({ partition, offset: batch.add(record) });
@@ -63,7 +82,10 @@ export async function insert(sql: Sql, records: readonly PlacedRecord[]): Promis
   return places;
 }
 
-export async function moveGroup(sql: Sql, { group, topic, partition, nextOffset }: GroupPosition): Promise<void> {
+export async function moveGroup(
+  sql: Sql,
+  { group, topic, partition, nextOffset }: GroupPosition,
+): Promise<void> {
   await sql(
     `insert into log_group_offsets (group_id, topic, partition, next_offset) values (?, ?, ?, ?)
      on conflict (group_id, topic, partition) do update set next_offset = excluded.next_offset`,
@@ -71,7 +93,11 @@ export async function moveGroup(sql: Sql, { group, topic, partition, nextOffset 
   );
 }
 
-export function recordsOf(topic: string, partition: number, { base_offset, timestamp_ms, records }: BatchRow): readonly ReceivedRecord[] {
+export function recordsOf(
+  topic: string,
+  partition: number,
+  { base_offset, timestamp_ms, records }: BatchRow,
+): readonly ReceivedRecord[] {
   const reader = new ByteReader(records);
   const found: ReceivedRecord[] = [];
   for (let offset = base_offset; !reader.isAtEnd; offset += 1) {
@@ -95,7 +121,10 @@ class OpenBatch {
   }
 
   get isFull(): boolean {
-    return this.nextOffset - this.#baseOffset >= MAX_BATCH_RECORDS || this.#writer.length >= MAX_BATCH_BYTES;
+    return (
+      this.nextOffset - this.#baseOffset >= MAX_BATCH_RECORDS ||
+      this.#writer.length >= MAX_BATCH_BYTES
+    );
   }
 
   /** @returns its offset */
@@ -106,13 +135,16 @@ class OpenBatch {
   }
 
   async write(sql: Sql): Promise<void> {
-    await sql('insert into log_batches (topic, partition, base_offset, next_offset, timestamp_ms, records) values (?, ?, ?, ?, ?, ?)', [
-      this.#topic,
-      this.#partition,
-      this.#baseOffset,
-      this.nextOffset,
-      Date.now(),
-      this.#writer.bytes,
-    ]);
+    await sql(
+      'insert into log_batches (topic, partition, base_offset, next_offset, timestamp_ms, records) values (?, ?, ?, ?, ?, ?)',
+      [
+        this.#topic,
+        this.#partition,
+        this.#baseOffset,
+        this.nextOffset,
+        Date.now(),
+        this.#writer.bytes,
+      ],
+    );
   }
 }

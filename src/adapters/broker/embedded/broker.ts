@@ -81,7 +81,11 @@ export class EmbeddedBroker implements Broker {
     return this.#log.offsetRanges(topic);
   }
 
-  async tail(topic: string, from: 'beginning' | 'end', onRecord: (record: ReceivedRecord) => void): Promise<Subscription> {
+  async tail(
+    topic: string,
+    from: 'beginning' | 'end',
+    onRecord: (record: ReceivedRecord) => void,
+  ): Promise<Subscription> {
     const ranges = await this.#log.offsetRanges(topic);
     return this.#subscribed(
       new EmbeddedTail(
@@ -93,7 +97,12 @@ export class EmbeddedBroker implements Broker {
     );
   }
 
-  read(topic: string, ranges: readonly OffsetRange[], take: (delivery: Delivery) => Promise<void>, signal?: AbortSignal): Promise<void> {
+  read(
+    topic: string,
+    ranges: readonly OffsetRange[],
+    take: (delivery: Delivery) => Promise<void>,
+    signal?: AbortSignal,
+  ): Promise<void> {
     return handOver((until) => deliveriesOf(this.#log, topic, ranges, until), take, signal);
   }
 
@@ -140,7 +149,12 @@ class EmbeddedTail implements Subscription {
   readonly #closing = new AbortController();
   readonly #reading: Promise<void>;
 
-  constructor(log: EmbeddedLog, topic: string, nextOffsets: number[], onRecord: (record: ReceivedRecord) => void) {
+  constructor(
+    log: EmbeddedLog,
+    topic: string,
+    nextOffsets: number[],
+    onRecord: (record: ReceivedRecord) => void,
+  ) {
     this.#reading = this.#read(log, topic, nextOffsets, onRecord);
   }
 
@@ -149,7 +163,12 @@ class EmbeddedTail implements Subscription {
     await this.#reading;
   }
 
-  async #read(log: EmbeddedLog, topic: string, nextOffsets: number[], onRecord: (record: ReceivedRecord) => void): Promise<void> {
+  async #read(
+    log: EmbeddedLog,
+    topic: string,
+    nextOffsets: number[],
+    onRecord: (record: ReceivedRecord) => void,
+  ): Promise<void> {
     const { signal } = this.#closing;
     while (!signal.aborted) {
       const { version } = log;

@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GenericUUID } from '../../../domain/value-objects.ts';
-import type { AssignedPartition, ConsumeOptions, GroupConsumer, PartitionOwner } from '../../../service-layer/unit-of-work.ts';
+import type {
+  AssignedPartition,
+  ConsumeOptions,
+  GroupConsumer,
+  PartitionOwner,
+} from '../../../service-layer/unit-of-work.ts';
 import type { Database } from '../../database/database.ts';
 import { deliveryBytes } from '../delivery-bytes.ts';
 import type { EmbeddedLog } from './log.ts';
@@ -82,7 +87,10 @@ export class EmbeddedConsumer implements GroupConsumer {
   async #own(leasedUntilMs: number): Promise<void> {
     const { partitions } = await this.#log.topic(this.#options.topic);
     const maxBytes = deliveryBytes(partitions, this.#options.maxFetchedBytes);
-    const owned = Array.from({ length: partitions }, (_, partition) => new OwnedPartition(partition, this.#log, this.#options, maxBytes));
+    const owned = Array.from(
+      { length: partitions },
+      (_, partition) => new OwnedPartition(partition, this.#log, this.#options, maxBytes),
+    );
     this.#joined.resolve();
     let untilMs = leasedUntilMs;
     while (!this.#closing.signal.aborted && performance.now() < untilMs) {
@@ -101,10 +109,10 @@ export class EmbeddedConsumer implements GroupConsumer {
   async #hasLease(): Promise<boolean> {
     const { group, topic } = this.#options;
     return this.#database.transaction(async (sql) => {
-      const [lease] = await sql<LeaseRow>('select member_id, leased_until_ms from log_group_leases where group_id = ? and topic = ?', [
-        group,
-        topic,
-      ]);
+      const [lease] = await sql<LeaseRow>(
+        'select member_id, leased_until_ms from log_group_leases where group_id = ? and topic = ?',
+        [group, topic],
+      );
       if (lease && lease.member_id !== this.#memberId && !this.#hasRunOut(lease)) return false;
       await sql(
         `insert into log_group_leases (group_id, topic, member_id, leased_until_ms) values (?, ?, ?, ?)
@@ -118,7 +126,9 @@ export class EmbeddedConsumer implements GroupConsumer {
   /** Whether another member's lease has run out, by the clock or because nobody has renewed it. */
   #hasRunOut(lease: LeaseRow): boolean {
     const nowMs = performance.now();
-    const isSame = this.#watched?.member_id === lease.member_id && this.#watched.leased_until_ms === lease.leased_until_ms;
+    const isSame =
+      this.#watched?.member_id === lease.member_id &&
+      this.#watched.leased_until_ms === lease.leased_until_ms;
     if (!this.#watched || !isSame) this.#watched = { ...lease, sinceMs: nowMs };
     return lease.leased_until_ms < Date.now() || nowMs - this.#watched.sinceMs >= LEASE_MS;
   }
@@ -126,7 +136,11 @@ export class EmbeddedConsumer implements GroupConsumer {
   async #release(): Promise<void> {
     const { group, topic } = this.#options;
     await this.#database.transaction((sql) =>
-      sql('delete from log_group_leases where group_id = ? and topic = ? and member_id = ?', [group, topic, this.#memberId]),
+      sql('delete from log_group_leases where group_id = ? and topic = ? and member_id = ?', [
+        group,
+        topic,
+        this.#memberId,
+      ]),
     );
   }
 }
@@ -143,7 +157,12 @@ class OwnedPartition implements AssignedPartition {
   #nextOffset: number | null = null;
   #resumed = Promise.withResolvers<void>();
 
-  constructor(partition: number, log: EmbeddedLog, { topic, assigned }: ConsumeOptions, maxBytes: number) {
+  constructor(
+    partition: number,
+    log: EmbeddedLog,
+    { topic, assigned }: ConsumeOptions,
+    maxBytes: number,
+  ) {
     this.topic = topic;
     this.partition = partition;
     this.#log = log;
@@ -186,7 +205,9 @@ class OwnedPartition implements AssignedPartition {
         continue;
       }
       const { version } = this.#log;
-      const records = await this.#log.read(this.topic, this.partition, fromOffset, this.#maxBytes).catch(() => null);
+      const records = await this.#log
+        .read(this.topic, this.partition, fromOffset, this.#maxBytes)
+        .catch(() => null);
       if (records === null) {
         await pause(RETRY_MS, signal);
       } else if (records.length === 0) {

@@ -15,8 +15,13 @@ export async function copyEmbeddedLog(file: string, target: Database): Promise<v
   await target.query('attach database ? as former', [file]);
   try {
     await target.transaction(async (sql) => {
-      const [other] = await sql('select id from main.log_identity where id not in (select id from former.log_identity)');
-      if (other) throw new OtherLogError('The target has an embedded log of its own in it: name an empty one, or a copy of this one');
+      const [other] = await sql(
+        'select id from main.log_identity where id not in (select id from former.log_identity)',
+      );
+      if (other)
+        throw new OtherLogError(
+          'The target has an embedded log of its own in it: name an empty one, or a copy of this one',
+        );
       for (const table of TABLES) {
         await sql(`delete from main.${table}`);
         await sql(`insert into main.${table} select * from former.${table}`);

@@ -77,8 +77,15 @@ export class EmbeddedLog {
       for (const { name, partitions, maxMessageBytes } of topics) {
         const [existing] = await sql('select name from log_topics where name = ?', [name]);
         if (existing) continue;
-        if (!create) throw new MissingTopicError(`The topic ${name} does not exist: start once with KAFKA_CREATE_TOPICS=true to create it`);
-        await sql('insert into log_topics (name, partitions, max_message_bytes) values (?, ?, ?)', [name, partitions, maxMessageBytes]);
+        if (!create)
+          throw new MissingTopicError(
+            `The topic ${name} does not exist: start once with KAFKA_CREATE_TOPICS=true to create it`,
+          );
+        await sql('insert into log_topics (name, partitions, max_message_bytes) values (?, ?, ?)', [
+          name,
+          partitions,
+          maxMessageBytes,
+        ]);
       }
     });
   }
@@ -104,8 +111,11 @@ export class EmbeddedLog {
     producer: ProducerEpoch | null,
   ): Promise<readonly Place[]> {
     const topics = new Map<string, TopicSettings>();
-    for (const { topic } of records) if (!topics.has(topic)) topics.set(topic, await this.topic(topic));
-    const placed = records.map((record) => this.#place(record, topics.get(record.topic) as TopicSettings));
+    for (const { topic } of records)
+      if (!topics.has(topic)) topics.set(topic, await this.topic(topic));
+    const placed = records.map((record) =>
+      this.#place(record, topics.get(record.topic) as TopicSettings),
+    );
     const places = await this.#database.transaction(async (sql) => {
       if (producer) await refuseFormerHolder(sql, producer);
       passing('transaction-joined');
@@ -124,7 +134,12 @@ export class EmbeddedLog {
    * The next records of a partition.
    * @param maxBytes the batches have no more together; the first comes whole in any case
    */
-  async read(topic: string, partition: number, fromOffset: number, maxBytes = MAX_READ_BYTES): Promise<readonly ReceivedRecord[]> {
+  async read(
+    topic: string,
+    partition: number,
+    fromOffset: number,
+    maxBytes = MAX_READ_BYTES,
+  ): Promise<readonly ReceivedRecord[]> {
     const batches = await this.#database.query<BatchRow>(
       // The records of batches that are not wanted must not pass through the window.
       `select base_offset, timestamp_ms, records from log_batches where topic = ? and partition = ? and base_offset in (
@@ -138,7 +153,17 @@ export class EmbeddedLog {
            )
          ) where bytes_through <= ? or bytes_through = bytes
        ) order by base_offset`,
-      [topic, partition, topic, partition, fromOffset, topic, partition, fromOffset, Math.min(MAX_READ_BYTES, maxBytes)],
+      [
+        topic,
+        partition,
+        topic,
+        partition,
+        fromOffset,
+        topic,
+        partition,
+        fromOffset,
+        Math.min(MAX_READ_BYTES, maxBytes),
+      ],
     );
     const records = batches.flatMap((batch) => recordsOf(topic, partition, batch));
     return records.filter(({ offset }) => offset >= fromOffset);
@@ -190,20 +215,37 @@ export class EmbeddedLog {
     const { partitions } = await this.topic(topic);
     const ranges: OffsetRange[] = [];
     for (let partition = 0; partition < partitions; partition += 1) {
-      ranges.push({ partition, beginning: 0, end: await nextOffset(this.#database.query.bind(this.#database), topic, partition) });
+      ranges.push({
+        partition,
+        beginning: 0,
+        end: await nextOffset(this.#database.query.bind(this.#database), topic, partition),
+      });
     }
     return ranges;
   }
 
-  #place(record: OutgoingRecord & AddressedRecord, { partitions, maxMessageBytes }: TopicSettings): PlacedRecord {
+  #place(
+    record: OutgoingRecord & AddressedRecord,
+    { partitions, maxMessageBytes }: TopicSettings,
+  ): PlacedRecord {
     const { topic, key } = record;
-    const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({ partitionId, leader: 0 }));
+    const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({
+      partitionId,
+      leader: 0,
+    }));
     const partition =
-      record.partition ?? this.#partitionOf({ topic, partitionMetadata: partitionMetadata as never, message: { key, value: null } });
+      record.partition ??
+      this.#partitionOf({
+        topic,
+        partitionMetadata: partitionMetadata as never,
+        message: { key, value: null },
+      });
     refuseMissing(partition, topic, partitions);
     const bytes = bytesOf(record);
     if (bytes > maxMessageBytes)
-      throw new RangeError(`A message of ${bytes} bytes is too large: ${topic} takes at most ${maxMessageBytes}`);
+      throw new RangeError(
+        `A message of ${bytes} bytes is too large: ${topic} takes at most ${maxMessageBytes}`,
+      );
     return { topic, partition, record };
   }
 

@@ -1,4 +1,8 @@
-import { type Delivery, type OffsetRange, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import {
+  type Delivery,
+  type OffsetRange,
+  TroubleError,
+} from '../../../service-layer/unit-of-work.ts';
 import type { EmbeddedLog } from './log.ts';
 
 /** What the log has within the ranges, one partition after the other. */
@@ -13,7 +17,9 @@ export async function* deliveriesOf(
       const found = await log.read(topic, partition, offset);
       const records = found.filter((record) => record.offset < end);
       if (records.length === 0)
-        throw new TroubleError(`${topic}/${partition} has nothing at offset ${offset}, and was to be read up to ${end}`);
+        throw new TroubleError(
+          `${topic}/${partition} has nothing at offset ${offset}, and was to be read up to ${end}`,
+        );
       offset += records.length; // They count without gaps.
       yield { partition, records, nextOffset: offset };
     }

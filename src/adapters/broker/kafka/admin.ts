@@ -7,7 +7,14 @@ import {
   type TopicSettings,
   TroubleError,
 } from '../../../service-layer/unit-of-work.ts';
-import { asServiceError, createClient, disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS, withDeadline } from './client.ts';
+import {
+  asServiceError,
+  createClient,
+  disconnect,
+  type KafkaOptions,
+  OPERATION_TIMEOUT_MS,
+  withDeadline,
+} from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { Address } from './connection.ts';
 import { ERROR, errorName } from './error-codes.ts';
@@ -53,7 +60,9 @@ export class KafkaAdmin {
   }
 
   async ensureTopics(topics: readonly TopicSettings[], create: boolean): Promise<void> {
-    const existing = new Set(await this.#withAdmin('Listing the topics', (admin) => admin.listTopics()));
+    const existing = new Set(
+      await this.#withAdmin('Listing the topics', (admin) => admin.listTopics()),
+    );
     const missing = topics.filter(({ name }) => !existing.has(name));
     if (missing.length === 0) return;
     if (!create) throw new MissingTopicError(this.#sayHowToCreate(missing));
@@ -98,10 +107,15 @@ export class KafkaAdmin {
    * Only the stable partition's offset is asked for with `require_stable`: a dead owner's transaction
    * may stay open for a minute, and would hold up the lanes of all others.
    */
-  async committedOffsets(group: string, topic: string, stable?: number): Promise<readonly (number | null)[]> {
+  async committedOffsets(
+    group: string,
+    topic: string,
+    stable?: number,
+  ): Promise<readonly (number | null)[]> {
     const doing = `Reading the offsets of ${group}`;
     const count = await this.#view.partitionCount(topic);
-    if (stable !== undefined && stable >= count) throw new TroubleError(`Kafka does not know ${topic}/${stable} yet`);
+    if (stable !== undefined && stable >= count)
+      throw new TroubleError(`Kafka does not know ${topic}/${stable} yet`);
     const all = Array.from({ length: count }, (_, partition) => partition);
     const questions = [committedOffsets(group, topic, all, false)];
     if (stable !== undefined) questions.push(committedOffsets(group, topic, [stable], true));
@@ -109,16 +123,22 @@ export class KafkaAdmin {
     const offsets = new Map(partitions.map(({ partition, offset }) => [partition, offset]));
     return all.map((partition) => {
       const offset = offsets.get(partition);
-      if (offset === undefined) throw new TroubleError(`${doing}: Kafka's answer leaves out ${topic}/${partition}`);
+      if (offset === undefined)
+        throw new TroubleError(`${doing}: Kafka's answer leaves out ${topic}/${partition}`);
       return offset < 0 ? null : offset;
     });
   }
 
   /** @returns the answers as one: a later question's offsets count, and any error */
-  async #askCoordinator(group: string, questions: readonly Exchange<CommittedOffsets>[]): Promise<CommittedOffsets> {
+  async #askCoordinator(
+    group: string,
+    questions: readonly Exchange<CommittedOffsets>[],
+  ): Promise<CommittedOffsets> {
     const coordinator = this.#coordinators.get(group) ?? (await this.#view.coordinatorOf(group));
     this.#coordinators.delete(group);
-    const answers = await Promise.all(questions.map((question) => this.#view.askNode(coordinator, question)));
+    const answers = await Promise.all(
+      questions.map((question) => this.#view.askNode(coordinator, question)),
+    );
     const partitions = answers.flatMap((answer) => answer.partitions);
     const failed = [...answers, ...partitions].find(({ errorCode }) => errorCode !== ERROR.NONE);
     if (!failed) this.#coordinators.set(group, coordinator);
@@ -126,15 +146,26 @@ export class KafkaAdmin {
   }
 
   /** Where the records of the leader epoch, and of those before it, end; null: the leader does not know it. */
-  async endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<EpochEnd | null> {
+  async endOfEpoch(
+    topic: string,
+    partition: number,
+    leaderEpoch: number,
+  ): Promise<EpochEnd | null> {
     const doing = `Asking where epoch ${leaderEpoch} of ${topic}/${partition} ends`;
-    const end = await this.#insist(doing, () => this.#view.askLeader(topic, partition, endOfEpoch(topic, partition, leaderEpoch)));
+    const end = await this.#insist(doing, () =>
+      this.#view.askLeader(topic, partition, endOfEpoch(topic, partition, leaderEpoch)),
+    );
     return end.offset < 0 ? null : { leaderEpoch: end.leaderEpoch, offset: end.offset };
   }
 
   /** @param partitions those that are wanted; without it, all */
-  async offsetRanges(topic: string, partitions?: readonly number[]): Promise<readonly OffsetRange[]> {
-    const wanted = partitions ?? Array.from({ length: await this.#view.partitionCount(topic) }, (_, partition) => partition);
+  async offsetRanges(
+    topic: string,
+    partitions?: readonly number[],
+  ): Promise<readonly OffsetRange[]> {
+    const wanted =
+      partitions ??
+      Array.from({ length: await this.#view.partitionCount(topic) }, (_, partition) => partition);
     return await Promise.all(wanted.map((partition) => this.#offsetRange(topic, partition)));
   }
 
@@ -156,7 +187,13 @@ export class KafkaAdmin {
   async partitions(topic: string): Promise<PartitionMetadata[]> {
     await this.#view.refresh();
     const leaders = await this.#view.leadersOf(topic);
-    return leaders.map((leader, partitionId) => ({ partitionErrorCode: 0, partitionId, leader, replicas: [], isr: [] }));
+    return leaders.map((leader, partitionId) => ({
+      partitionErrorCode: 0,
+      partitionId,
+      leader,
+      replicas: [],
+      isr: [],
+    }));
   }
 
   /** The ids of the cluster and of the topic. */
@@ -169,14 +206,22 @@ export class KafkaAdmin {
   }
 
   /** Asks until there is an answer without an error, the same final error again, or no time left. */
-  async #insist<T extends { readonly errorCode: number }>(doing: string, question: () => Promise<T>): Promise<T> {
+  async #insist<T extends { readonly errorCode: number }>(
+    doing: string,
+    question: () => Promise<T>,
+  ): Promise<T> {
     const giveUpAtMs = performance.now() + ASKING_AGAIN_MS;
     for (let asked = 1; ; asked += 1) {
       const answer = await question().catch((error: Error) => error);
       if (!(answer instanceof Error) && answer.errorCode === ERROR.NONE) return answer;
       const isFinal = asked > 1 && !(answer instanceof Error) && !PASSING.has(answer.errorCode);
       if (isFinal || this.#isClosed || performance.now() > giveUpAtMs) {
-        throw asServiceError(answer instanceof Error ? answer : new TroubleError(`Kafka answers ${errorName(answer.errorCode)}`), doing);
+        throw asServiceError(
+          answer instanceof Error
+            ? answer
+            : new TroubleError(`Kafka answers ${errorName(answer.errorCode)}`),
+          doing,
+        );
       }
       await sleep(RETRY_MS);
       await this.#view.refresh().catch(() => {});

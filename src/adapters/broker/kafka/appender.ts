@@ -53,7 +53,9 @@ export class IdempotentAppender {
   }
 
   /** @returns the place of each record, in the order given */
-  async append(records: readonly PlacedRecord[]): Promise<readonly { readonly partition: number; readonly offset: number }[]> {
+  async append(
+    records: readonly PlacedRecord[],
+  ): Promise<readonly { readonly partition: number; readonly offset: number }[]> {
     const batches = await batchesOf(records);
     const offsets = new Map<string, number[]>();
     for (let waiting = [...batches]; waiting.length > 0; ) {
@@ -97,16 +99,23 @@ export class IdempotentAppender {
   async #attempt(waiting: readonly Numbered[]): Promise<Attempt> {
     const leaders = await leadersOf(this.#cluster, topicsOf(waiting));
     const byLeader = Map.groupBy(waiting, ({ place }) => leaders.get(place));
-    const attempts = await Promise.all([...byLeader].map(([leader, ofLeader]) => this.#sendTo(leader, ofLeader)));
-    return { taken: attempts.flatMap(({ taken }) => taken), left: attempts.flatMap(({ left }) => left) };
+    const attempts = await Promise.all(
+      [...byLeader].map(([leader, ofLeader]) => this.#sendTo(leader, ofLeader)),
+    );
+    return {
+      taken: attempts.flatMap(({ taken }) => taken),
+      left: attempts.flatMap(({ left }) => left),
+    };
   }
 
   async #sendTo(leader: BrokerNode | undefined, batches: readonly Numbered[]): Promise<Attempt> {
     if (!leader) return { taken: [], left: batches };
-    const answers = await appendTo(leader, batches, OPERATION_TIMEOUT_MS).catch((error: unknown) => {
-      if (isRetriable(error)) return [];
-      throw error;
-    });
+    const answers = await appendTo(leader, batches, OPERATION_TIMEOUT_MS).catch(
+      (error: unknown) => {
+        if (isRetriable(error)) return [];
+        throw error;
+      },
+    );
     const byPlace = new Map(answers.map((answer) => [placeOf(answer), answer]));
     const taken: Appended[] = [];
     const left: Numbered[] = [];
@@ -151,7 +160,12 @@ export class IdempotentAppender {
       const place = placeOf(batch);
       const firstSequence = this.#sequences.get(place) ?? 0;
       this.#sequences.set(place, sequenceAfter(firstSequence, count));
-      const writer = { producerId: BigInt(producerId), producerEpoch, firstSequence, isTransactional: false };
+      const writer = {
+        producerId: BigInt(producerId),
+        producerEpoch,
+        firstSequence,
+        isTransactional: false,
+      };
       return { place, topic, partition, count, bytes: batch.encode(writer, Date.now()) };
     });
   }
@@ -170,7 +184,10 @@ export class IdempotentAppender {
     await this.#cluster.connect();
     await this.#cluster.refreshMetadata();
     const node = await this.#cluster.findControllerBroker();
-    return await node.initProducerId({ transactionalId: null, transactionTimeout: OPERATION_TIMEOUT_MS });
+    return await node.initProducerId({
+      transactionalId: null,
+      transactionTimeout: OPERATION_TIMEOUT_MS,
+    });
   }
 }
 

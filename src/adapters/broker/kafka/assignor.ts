@@ -42,7 +42,10 @@ type MayTake = (partition: number, member: GroupMember) => boolean;
  *
  * @returns each member's partitions, in order
  */
-export function assign(members: readonly GroupMember[], partitionCount: number): ReadonlyMap<string, readonly number[]> {
+export function assign(
+  members: readonly GroupMember[],
+  partitionCount: number,
+): ReadonlyMap<string, readonly number[]> {
   const claims = claimsOf(members);
   return partitionsByMember(targetOf(members, partitionCount, claims), (partition, member) => {
     const claim = claims.get(partition);
@@ -54,7 +57,10 @@ export function assign(members: readonly GroupMember[], partitionCount: number):
  * Divides all partitions at once, for members of the former release among others: each has given
  * up everything before it joins.
  */
-export function assignEagerly(members: readonly GroupMember[], partitionCount: number): ReadonlyMap<string, readonly number[]> {
+export function assignEagerly(
+  members: readonly GroupMember[],
+  partitionCount: number,
+): ReadonlyMap<string, readonly number[]> {
   return partitionsByMember(targetOf(members, partitionCount, claimsOf(members)), () => true);
 }
 
@@ -62,13 +68,24 @@ export function assignEagerly(members: readonly GroupMember[], partitionCount: n
  * How many partitions each member gets in the next round, after their owners have closed them:
  * what `assign` withholds from it in this one.
  */
-export function comingTo(members: readonly GroupMember[], partitionCount: number): ReadonlyMap<string, number> {
+export function comingTo(
+  members: readonly GroupMember[],
+  partitionCount: number,
+): ReadonlyMap<string, number> {
   const given = assign(members, partitionCount);
   const target = targetOf(members, partitionCount, claimsOf(members));
-  return new Map(target.map(({ member, partitions }) => [member.memberId, partitions.size - (given.get(member.memberId)?.length ?? 0)]));
+  return new Map(
+    target.map(({ member, partitions }) => [
+      member.memberId,
+      partitions.size - (given.get(member.memberId)?.length ?? 0),
+    ]),
+  );
 }
 
-function partitionsByMember(shares: readonly Share[], isGiven: MayTake): ReadonlyMap<string, readonly number[]> {
+function partitionsByMember(
+  shares: readonly Share[],
+  isGiven: MayTake,
+): ReadonlyMap<string, readonly number[]> {
   return new Map(
     shares.map(({ member, partitions }) => [
       member.memberId,
@@ -84,16 +101,23 @@ function claimsOf(members: readonly GroupMember[]): ReadonlyMap<number, Claim> {
     const { generation, owned } = member.subscription;
     for (const partition of new Set(owned)) {
       const other = claims.get(partition);
-      if (!other || other.generation < generation) claims.set(partition, { generation, owner: member });
+      if (!other || other.generation < generation)
+        claims.set(partition, { generation, owner: member });
       else if (other.generation === generation) claims.set(partition, { generation, owner: null });
     }
   }
   return claims;
 }
 
-function targetOf(members: readonly GroupMember[], partitionCount: number, claims: ReadonlyMap<number, Claim>): readonly Share[] {
+function targetOf(
+  members: readonly GroupMember[],
+  partitionCount: number,
+  claims: ReadonlyMap<number, Claim>,
+): readonly Share[] {
   const mayTake = takersOf(members, claims);
-  const shares = members.toSorted(byName).map((member): Share => ({ member, partitions: new Set() }));
+  const shares = members
+    .toSorted(byName)
+    .map((member): Share => ({ member, partitions: new Set() }));
   if (shares.length === 0) return shares;
   const shareOf = new Map(shares.map((share) => [share.member, share]));
   const moving = new Set<number>();
@@ -102,7 +126,8 @@ function targetOf(members: readonly GroupMember[], partitionCount: number, claim
     if (owner && mayTake(partition, owner)) shareOf.get(owner)?.partitions.add(partition);
     else moving.add(partition);
   }
-  for (const partition of moving) shares.find(({ member }) => mayTake(partition, member))?.partitions.add(partition);
+  for (const partition of moving)
+    shares.find(({ member }) => mayTake(partition, member))?.partitions.add(partition);
   // First without taking anything from its owner. Otherwise the second round might move what the
   // first has settled.
   level(shares, (partition, member) => moving.has(partition) && mayTake(partition, member));
@@ -112,7 +137,9 @@ function targetOf(members: readonly GroupMember[], partitionCount: number, claim
 
 /** A partition goes to no member that has given it back. One that all have given back stays where it is. */
 function takersOf(members: readonly GroupMember[], claims: ReadonlyMap<number, Claim>): MayTake {
-  const givenBack = new Map(members.map((member) => [member, new Set(member.subscription.givenBack)]));
+  const givenBack = new Map(
+    members.map((member) => [member, new Set(member.subscription.givenBack)]),
+  );
   const [first, ...others] = givenBack.values();
   const unwanted = others.reduce((left, set) => left.intersection(set), first ?? new Set());
   return (partition, member) => {
@@ -137,7 +164,9 @@ function level(shares: readonly Share[], mayTake: MayTake): void {
   while (!isLevel) {
     const fewestFirst = shares.toSorted((a, b) => a.partitions.size - b.partitions.size);
     const searched = new Set<Share>();
-    isLevel = !fewestFirst.toReversed().some((share) => !searched.has(share) && relieve(share, fewestFirst, mayTake, searched));
+    isLevel = !fewestFirst
+      .toReversed()
+      .some((share) => !searched.has(share) && relieve(share, fewestFirst, mayTake, searched));
   }
 }
 
@@ -148,7 +177,12 @@ function level(shares: readonly Share[], mayTake: MayTake): void {
  * @param searched takes up what was reached in vain: fuller shares lead nowhere, so those do not
  * @returns whether there was such a share
  */
-function relieve(full: Share, fewestFirst: readonly Share[], mayTake: MayTake, searched: Set<Share>): boolean {
+function relieve(
+  full: Share,
+  fewestFirst: readonly Share[],
+  mayTake: MayTake,
+  searched: Set<Share>,
+): boolean {
   const isMuchLess = ({ partitions }: Share) => partitions.size + 2 <= full.partitions.size;
   if (!fewestFirst.some(isMuchLess)) return false;
   const unreached = new Set(fewestFirst);
@@ -175,7 +209,10 @@ function relieve(full: Share, fewestFirst: readonly Share[], mayTake: MayTake, s
 }
 
 /** Moves one partition along each step that leads to the share. */
-function moveAlong(steps: ReadonlyMap<Share, { readonly from: Share; readonly partition: number }>, end: Share): void {
+function moveAlong(
+  steps: ReadonlyMap<Share, { readonly from: Share; readonly partition: number }>,
+  end: Share,
+): void {
   for (let to = end, step = steps.get(to); step; to = step.from, step = steps.get(to)) {
     step.from.partitions.delete(step.partition);
     to.partitions.add(step.partition);

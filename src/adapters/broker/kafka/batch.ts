@@ -61,8 +61,13 @@ export class BatchEncoder {
   }
 
   hasRoomFor(record: LogRecord): boolean {
-    const atMost = this.bytes + ROOM_FOR_HEADERS_BYTES + MAX_BYTES_PER_CHARACTER * (record.value?.length ?? 0);
-    return this.#count === 0 || atMost <= this.#limitBytes || this.bytes + bytesOf(record) <= this.#limitBytes;
+    const atMost =
+      this.bytes + ROOM_FOR_HEADERS_BYTES + MAX_BYTES_PER_CHARACTER * (record.value?.length ?? 0);
+    return (
+      this.#count === 0 ||
+      atMost <= this.#limitBytes ||
+      this.bytes + bytesOf(record) <= this.#limitBytes
+    );
   }
 
   add(record: LogRecord): void {
@@ -77,7 +82,10 @@ export class BatchEncoder {
     this.#count += 1;
   }
 
-  encode({ producerId, producerEpoch, firstSequence, isTransactional }: Writer, timestampMs: number): Buffer {
+  encode(
+    { producerId, producerEpoch, firstSequence, isTransactional }: Writer,
+    timestampMs: number,
+  ): Buffer {
     const batch = Buffer.allocUnsafe(this.bytes);
     batch.writeBigInt64BE(0n, 0); // the broker gives the first offset
     batch.writeInt32BE(this.bytes - 12, 8);
@@ -103,7 +111,9 @@ export function sequenceAfter(firstSequence: number, count: number): number {
 }
 
 /** The records, in order, in batches that the broker takes, those of one partition in order. A record that is larger goes alone. */
-export async function batchesOf(records: readonly PlacedRecord[]): Promise<readonly BatchEncoder[]> {
+export async function batchesOf(
+  records: readonly PlacedRecord[],
+): Promise<readonly BatchEncoder[]> {
   const full: BatchEncoder[] = [];
   const open = new Map<string, BatchEncoder>();
   for (const [index, { record, partition, maxMessageBytes }] of records.entries()) {

@@ -55,14 +55,28 @@ export class KafkaBroker implements Broker {
     return this.#publisher.publish(topic, records);
   }
 
-  async openProducer(transactionalId: string, signal?: AbortSignal): Promise<KafkaTransactionalProducer> {
-    return await KafkaTransactionalProducer.open(this.#options, transactionalId, this.#layouts, this.#departed, signal);
+  async openProducer(
+    transactionalId: string,
+    signal?: AbortSignal,
+  ): Promise<KafkaTransactionalProducer> {
+    return await KafkaTransactionalProducer.open(
+      this.#options,
+      transactionalId,
+      this.#layouts,
+      this.#departed,
+      signal,
+    );
   }
 
   async consume(options: ConsumeOptions): Promise<GroupConsumer> {
     if (this.#isClosed) throw new TroubleError('The broker is closed');
-    const consumer = new KafkaConsumer(this.#options, this.#view, options, () => this.#admin.logId(options.topic));
-    const subscription: GroupConsumer = { ...this.#subscribed(consumer), problem: () => consumer.problem() };
+    const consumer = new KafkaConsumer(this.#options, this.#view, options, () =>
+      this.#admin.logId(options.topic),
+    );
+    const subscription: GroupConsumer = {
+      ...this.#subscribed(consumer),
+      problem: () => consumer.problem(),
+    };
     options.joining?.(subscription);
     await consumer.joined;
     return subscription;
@@ -84,15 +98,29 @@ export class KafkaBroker implements Broker {
     return this.#admin.offsetRanges(topic, partitions);
   }
 
-  async tail(topic: string, from: 'beginning' | 'end', onRecord: (record: ReceivedRecord) => void): Promise<Subscription> {
+  async tail(
+    topic: string,
+    from: 'beginning' | 'end',
+    onRecord: (record: ReceivedRecord) => void,
+  ): Promise<Subscription> {
     const ranges = await this.#admin.offsetRanges(topic);
     const starts = ranges.map((range) => ({ partition: range.partition, beginning: range[from] }));
     return this.#subscribed(new KafkaTail(this.#options, this.#view, topic, starts, onRecord));
   }
 
-  read(topic: string, ranges: readonly OffsetRange[], take: (delivery: Delivery) => Promise<void>, signal?: AbortSignal): Promise<void> {
-    const leaderOf = (partition: number) => new LeaderConnection(this.#options, this.#view, topic, partition);
-    return handOver((until) => new KafkaReader(topic, leaderOf, until).deliveries(ranges), take, signal);
+  read(
+    topic: string,
+    ranges: readonly OffsetRange[],
+    take: (delivery: Delivery) => Promise<void>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const leaderOf = (partition: number) =>
+      new LeaderConnection(this.#options, this.#view, topic, partition);
+    return handOver(
+      (until) => new KafkaReader(topic, leaderOf, until).deliveries(ranges),
+      take,
+      signal,
+    );
   }
 
   logId(topic: string): Promise<string> {

@@ -24,7 +24,10 @@ export function createClient(options: KafkaOptions, retries = 5): Kafka {
  * kafkajs's log lines are for debugging: it reports as errors what is normal life here (rebalances, waiting for a transaction,
  * a broker that is away), and this adapter says itself what its user must know.
  */
-export function clientConfig({ brokers, clientId, log }: KafkaOptions, retries: number): KafkaConfig {
+export function clientConfig(
+  { brokers, clientId, log }: KafkaOptions,
+  retries: number,
+): KafkaConfig {
   const isDebugging = log.isLevelEnabled('debug');
   return {
     brokers: [...brokers],
@@ -36,13 +39,20 @@ export function clientConfig({ brokers, clientId, log }: KafkaOptions, retries: 
     logCreator:
       () =>
       ({ namespace, level, log: { message, timestamp: _, logger: __, ...details } }) =>
-        log[level <= logLevel.WARN ? 'debug' : 'trace'](details, `kafkajs ${namespace}: ${message}`),
+        log[level <= logLevel.WARN ? 'debug' : 'trace'](
+          details,
+          `kafkajs ${namespace}: ${message}`,
+        ),
   };
 }
 
 /** Whether the error, or what caused it, is the broker's answer with that name. */
 export function isAnswer(error: unknown, ...types: readonly string[]): boolean {
-  for (let each = error, depth = 0; each instanceof Error && depth < 10; each = each.cause, depth += 1) {
+  for (
+    let each = error, depth = 0;
+    each instanceof Error && depth < 10;
+    each = each.cause, depth += 1
+  ) {
     if ('type' in each && types.includes(String(each.type))) return true;
   }
   return false;
@@ -52,15 +62,27 @@ export function isAnswer(error: unknown, ...types: readonly string[]): boolean {
 export function asServiceError(error: unknown, doing: string): Error {
   if (error instanceof TroubleError || error instanceof FencedError) return error;
   const { message } = error as Error;
-  const isFenced = isAnswer(error, 'INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED') || message.includes('Unknown error code 90');
-  if (isFenced) return new FencedError(`${doing}: another process has taken over (${message})`, { cause: error });
+  const isFenced =
+    isAnswer(error, 'INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED') ||
+    message.includes('Unknown error code 90');
+  if (isFenced)
+    return new FencedError(`${doing}: another process has taken over (${message})`, {
+      cause: error,
+    });
   return new TroubleError(`${doing}: ${message}`, { cause: error });
 }
 
 /** @throws {TroubleError} the work takes too long; it may still happen */
-export async function withDeadline<T>(work: Promise<T>, timeoutMs: number, doing: string): Promise<T> {
+export async function withDeadline<T>(
+  work: Promise<T>,
+  timeoutMs: number,
+  doing: string,
+): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new TroubleError(`${doing}: Kafka did not answer within ${timeoutMs} ms`)), timeoutMs);
+  const timer = setTimeout(
+    () => reject(new TroubleError(`${doing}: Kafka did not answer within ${timeoutMs} ms`)),
+    timeoutMs,
+  );
   try {
     return await Promise.race([work, promise]);
   } finally {
@@ -69,6 +91,9 @@ export async function withDeadline<T>(work: Promise<T>, timeoutMs: number, doing
 }
 
 /** Lets go of a client's connections. Never rejects, never hangs. */
-export async function disconnect(client: { disconnect(): Promise<void> }, timeoutMs = DISCONNECT_TIMEOUT_MS): Promise<void> {
+export async function disconnect(
+  client: { disconnect(): Promise<void> },
+  timeoutMs = DISCONNECT_TIMEOUT_MS,
+): Promise<void> {
   await withDeadline(client.disconnect(), timeoutMs, 'Disconnecting').catch(() => {});
 }

@@ -56,7 +56,9 @@ export class ClusterView {
    * @throws {TroubleError} nobody does, or no node answers
    */
   async leaderOf(topic: string, partition: number): Promise<Address> {
-    const found = (await this.#topic(topic)).partitions.find((each) => each.partition === partition);
+    const found = (await this.#topic(topic)).partitions.find(
+      (each) => each.partition === partition,
+    );
     const leader = this.#picture.nodes.find(({ nodeId }) => nodeId === found?.leader);
     if (leader) return leader;
     await this.refresh();
@@ -69,7 +71,9 @@ export class ClusterView {
    */
   async leadersOf(topic: string): Promise<readonly number[]> {
     const { partitions } = await this.#topic(topic);
-    return partitions.toSorted((one, other) => one.partition - other.partition).map(({ leader }) => leader);
+    return partitions
+      .toSorted((one, other) => one.partition - other.partition)
+      .map(({ leader }) => leader);
   }
 
   /** @throws {TroubleError} the topic is not there, or no node answers */
@@ -83,14 +87,21 @@ export class ClusterView {
    */
   async logId(topic: string): Promise<string> {
     const { clusterId, topics } = await this.ask(metadata([topic]));
-    const { errorCode, topicId } = topics[0] ?? { errorCode: ERROR.UNKNOWN_TOPIC_OR_PARTITION, topicId: '' };
+    const { errorCode, topicId } = topics[0] ?? {
+      errorCode: ERROR.UNKNOWN_TOPIC_OR_PARTITION,
+      topicId: '',
+    };
     if (errorCode === ERROR.NONE) return `${clusterId}/${topicId}`;
     throw new TroubleError(`The topic ${topic} is not there (${errorName(errorCode)})`);
   }
 
   /** Asks the partition's leader. @throws {TroubleError} nobody leads it, or the leader does not answer */
   async askLeader<T>(topic: string, partition: number, question: Exchange<T>): Promise<T> {
-    return await this.#askNode(await this.leaderOf(topic, partition), question, ONE_NODE_TIMEOUT_MS);
+    return await this.#askNode(
+      await this.leaderOf(topic, partition),
+      question,
+      ONE_NODE_TIMEOUT_MS,
+    );
   }
 
   /** Asks this node. @throws {TroubleError} it does not answer */
@@ -105,7 +116,9 @@ export class ClusterView {
   async coordinatorOf(group: string): Promise<Address> {
     const answer = await this.ask(findCoordinator(group));
     if (answer.errorCode === ERROR.NONE) return { host: answer.host, port: answer.port };
-    throw new TroubleError(`The group ${group} has no coordinator just now (${errorName(answer.errorCode)})`);
+    throw new TroubleError(
+      `The group ${group} has no coordinator just now (${errorName(answer.errorCode)})`,
+    );
   }
 
   /** Looks anew, unless the picture is fresh. Calls that come meanwhile share one look. */
@@ -141,7 +154,9 @@ export class ClusterView {
     }
     const topic = known();
     if (topic && topic.partitions.length > 0) return topic;
-    throw new TroubleError(`The topic ${name} is not there (${errorName(topic?.errorCode ?? ERROR.UNKNOWN_TOPIC_OR_PARTITION)})`);
+    throw new TroubleError(
+      `The topic ${name} is not there (${errorName(topic?.errorCode ?? ERROR.UNKNOWN_TOPIC_OR_PARTITION)})`,
+    );
   }
 
   /** Asks two nodes: one of them may be cut off from the others, and know an earlier state only. */
@@ -167,7 +182,11 @@ export class ClusterView {
   async ask<T>(question: Exchange<T>): Promise<T> {
     this.#turn += 1;
     const start = this.#turn % this.nodes.length;
-    const nodes = [...this.nodes.slice(start), ...this.nodes.slice(0, start), ...this.#seeds.filter((seed) => !this.isAlive(seed))];
+    const nodes = [
+      ...this.nodes.slice(start),
+      ...this.nodes.slice(0, start),
+      ...this.#seeds.filter((seed) => !this.isAlive(seed)),
+    ];
     const answered = new AbortController();
     const { signal } = answered;
     const asked: Promise<T>[] = [];
@@ -182,7 +201,9 @@ export class ClusterView {
         () => new Promise(() => {}),
         () => {},
       );
-      turn = turn.then(() => Promise.race([failed, sleep(HEDGE_MS, undefined, { signal }).catch(() => {})]));
+      turn = turn.then(() =>
+        Promise.race([failed, sleep(HEDGE_MS, undefined, { signal }).catch(() => {})]),
+      );
     }
     try {
       return await Promise.any(asked);
@@ -216,7 +237,9 @@ export class ClusterView {
  */
 function isOlder(picture: ClusterPicture, known: ClusterPicture): boolean {
   const shared = picture.topics.flatMap((topic) => {
-    const former = known.topics.find(({ name, topicId }) => name === topic.name && topicId === topic.topicId);
+    const former = known.topics.find(
+      ({ name, topicId }) => name === topic.name && topicId === topic.topicId,
+    );
     return former ? [{ now: epochsOf(topic), before: epochsOf(former) }] : [];
   });
   return shared.reduce((sum, { now, before }) => sum + now - before, 0) < 0;
@@ -236,5 +259,8 @@ function whoIsWhere({ nodes, topics }: ClusterPicture): string {
 /** @param text `host:port`, an IPv6 host in brackets */
 function addressOf(text: string): Address {
   const colon = text.lastIndexOf(':');
-  return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
+  return {
+    host: text.slice(0, colon).replace(/^\[|\]$/g, ''),
+    port: Number(text.slice(colon + 1)),
+  };
 }

@@ -12,10 +12,16 @@ type Decompress = (bytes: Buffer, maxBytes: number) => Buffer;
  */
 const CODECS: readonly { readonly name: string; readonly decompress: Decompress }[] = [
   { name: 'none', decompress: (bytes) => bytes },
-  { name: 'gzip', decompress: (bytes, maxBytes) => gunzipSync(bytes, { maxOutputLength: maxBytes }) },
+  {
+    name: 'gzip',
+    decompress: (bytes, maxBytes) => gunzipSync(bytes, { maxOutputLength: maxBytes }),
+  },
   { name: 'snappy', decompress: snappy },
   { name: 'lz4', decompress: lz4 },
-  { name: 'zstd', decompress: (bytes, maxBytes) => zstdDecompressSync(bytes, { maxOutputLength: maxBytes }) },
+  {
+    name: 'zstd',
+    decompress: (bytes, maxBytes) => zstdDecompressSync(bytes, { maxOutputLength: maxBytes }),
+  },
 ];
 
 /**
@@ -29,7 +35,9 @@ export function decompress(codec: number, bytes: Buffer, maxBytes: number): Buff
   try {
     return decompress(bytes, maxBytes);
   } catch (error) {
-    throw new Error(`Its compression, ${name}, cannot be undone within ${maxBytes} bytes: ${(error as Error).message}`);
+    throw new Error(
+      `Its compression, ${name}, cannot be undone within ${maxBytes} bytes: ${(error as Error).message}`,
+    );
   }
 }
 
@@ -48,7 +56,8 @@ const XERIAL_SIZE_BYTES = 4;
  */
 function snappy(bytes: Buffer, maxBytes: number): Buffer {
   // No raw one begins like this: it would repeat bytes before there are any.
-  if (!bytes.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC)) return rawSnappy(bytes, maxBytes);
+  if (!bytes.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC))
+    return rawSnappy(bytes, maxBytes);
   const blocks: Buffer[] = [];
   let room = maxBytes;
   for (let start = XERIAL_HEADER_BYTES; start < bytes.length; ) {
@@ -95,7 +104,8 @@ function lz4(bytes: Buffer, maxBytes: number): Buffer {
   let size = 0;
   for (let next = (flags & LZ4_CONTENT_SIZE) === 0 ? 7 : 15; bytes.readUInt32LE(next) !== 0; ) {
     const block = bytes.readUInt32LE(next);
-    size += block < LZ4_STORED ? Math.min(maxBlockBytes, LZ4_MAX_RATIO * block) : block - LZ4_STORED;
+    size +=
+      block < LZ4_STORED ? Math.min(maxBlockBytes, LZ4_MAX_RATIO * block) : block - LZ4_STORED;
     next += 4 + (block % LZ4_STORED) + checksumBytes;
   }
   requireRoom(size, maxBytes);

@@ -20,7 +20,9 @@ interface KafkajsConnection {
 }
 
 const require = createRequire(import.meta.url);
-const ConnectionClass: new (options: object) => KafkajsConnection = require('kafkajs/src/network/connection');
+const ConnectionClass: new (
+  options: object,
+) => KafkajsConnection = require('kafkajs/src/network/connection');
 const { createLogger } = require('kafkajs/src/loggers');
 const socketFactory: () => object = require('kafkajs/src/network/socketFactory');
 
@@ -60,7 +62,10 @@ export class NodeConnection {
       // kafkajs only ends the socket, which goes on connecting for minutes where nobody answers.
       connection.socket?.destroy();
       const { message } = cause as Error;
-      throw new TroubleError(`Kafka at ${address.host}:${address.port} is unreachable: ${message}`, { cause });
+      throw new TroubleError(
+        `Kafka at ${address.host}:${address.port} is unreachable: ${message}`,
+        { cause },
+      );
     }
     return new NodeConnection(address, connection);
   }
@@ -77,7 +82,10 @@ export class NodeConnection {
     const { apiName } = exchange.request;
     const node = `${this.address.host}:${this.address.port}`;
     const timer = setTimeout(
-      () => this.abandon(new TroubleError(`${apiName}: Kafka at ${node} did not answer within ${timeoutMs} ms`)),
+      () =>
+        this.abandon(
+          new TroubleError(`${apiName}: Kafka at ${node} did not answer within ${timeoutMs} ms`),
+        ),
       timeoutMs,
     );
     try {
@@ -86,7 +94,10 @@ export class NodeConnection {
       const failure = this.#failure ?? (cause as Error);
       this.abandon(failure);
       if (failure instanceof TroubleError) throw failure;
-      throw new TroubleError(`${apiName}: the connection to Kafka at ${node} broke: ${failure.message}`, { cause });
+      throw new TroubleError(
+        `${apiName}: the connection to Kafka at ${node} broke: ${failure.message}`,
+        { cause },
+      );
     } finally {
       clearTimeout(timer);
     }

@@ -1,5 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ConsumeOptions, type GroupConsumer, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import {
+  type ConsumeOptions,
+  type GroupConsumer,
+  TroubleError,
+} from '../../../service-layer/unit-of-work.ts';
 import { deliveryBytes } from '../delivery-bytes.ts';
 import { assign, assignEagerly, comingTo } from './assignor.ts';
 import type { KafkaOptions } from './client.ts';
@@ -8,7 +12,13 @@ import { MAX_PIECE_BYTES } from './fetch.ts';
 import { GroupMember, type Protocol } from './group-member.ts';
 import type { JoinAnswer } from './group-requests.ts';
 import { PartitionFetcher } from './partition-fetcher.ts';
-import { decodeAssignment, decodeNotes, decodeSubscription, encodeAssignment, encodeSubscription } from './subscription.ts';
+import {
+  decodeAssignment,
+  decodeNotes,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+} from './subscription.ts';
 
 /** How often the topic is looked at: whether it was created anew, how many partitions it has, and who leads them. */
 const LOOK_AT_TOPIC_MS = 2_000;
@@ -58,21 +68,33 @@ export class KafkaConsumer implements GroupConsumer {
   #awaitsSinceMs: number | null = null;
 
   /** @param logId which log the topic is in */
-  constructor(options: KafkaOptions, view: ClusterView, consume: ConsumeOptions, logId: () => Promise<string>) {
+  constructor(
+    options: KafkaOptions,
+    view: ClusterView,
+    consume: ConsumeOptions,
+    logId: () => Promise<string>,
+  ) {
     this.#options = options;
     this.#view = view;
     this.#consume = consume;
     this.#logId = logId;
     this.#joined.promise.catch(() => {});
-    this.#member = new GroupMember(options, view, consume.group, [this.#protocol(COOPERATIVE), this.#protocol(EAGER)], {
-      assigned: (assignment, protocol) => this.#assigned(assignment, protocol === EAGER),
-      // What is still closing was claimed as it joined again: it is let go of once it is closed.
-      lost: () => void this.#closeOwners([...this.#owned.keys()]).then(() => this.#member.rejoin()),
-      fenced: (reason) => {
-        this.#joined.reject(reason);
-        this.#consume.fenced?.(reason);
+    this.#member = new GroupMember(
+      options,
+      view,
+      consume.group,
+      [this.#protocol(COOPERATIVE), this.#protocol(EAGER)],
+      {
+        assigned: (assignment, protocol) => this.#assigned(assignment, protocol === EAGER),
+        // What is still closing was claimed as it joined again: it is let go of once it is closed.
+        lost: () =>
+          void this.#closeOwners([...this.#owned.keys()]).then(() => this.#member.rejoin()),
+        fenced: (reason) => {
+          this.#joined.reject(reason);
+          this.#consume.fenced?.(reason);
+        },
       },
-    });
+    );
     void this.#watchTopic();
   }
 
@@ -112,7 +134,11 @@ export class KafkaConsumer implements GroupConsumer {
     this.#awaitsSinceMs = null;
     // A partition that is just closing is given to nobody else before it is closed.
     const owned = [...new Set([...this.#owned.keys(), ...[...this.#ending.values()].flat()])];
-    return encodeSubscription(this.#consume.topic, { owned, generation: this.#ownedSince, givenBack: [...this.#givenBack] });
+    return encodeSubscription(this.#consume.topic, {
+      owned,
+      generation: this.#ownedSince,
+      givenBack: [...this.#givenBack],
+    });
   }
 
   /** The leader's part. */
@@ -120,13 +146,19 @@ export class KafkaConsumer implements GroupConsumer {
     const { topic } = this.#consume;
     await this.#view.refresh();
     const count = await this.#view.partitionCount(topic);
-    const subscribed = members.map(({ metadata, ...member }) => ({ ...member, subscription: decodeSubscription(topic, metadata) }));
+    const subscribed = members.map(({ metadata, ...member }) => ({
+      ...member,
+      subscription: decodeSubscription(topic, metadata),
+    }));
     const isEager = protocol === EAGER;
     const assignments = isEager ? assignEagerly(subscribed, count) : assign(subscribed, count);
     const coming = isEager ? null : comingTo(subscribed, count);
     return [...assignments].map(([memberId, partitions]) => ({
       memberId,
-      assignment: encodeAssignment(topic, partitions, { coming: coming?.get(memberId) ?? 0, partitionCount: count }),
+      assignment: encodeAssignment(topic, partitions, {
+        coming: coming?.get(memberId) ?? 0,
+        partitionCount: count,
+      }),
     }));
   }
 
@@ -206,7 +238,11 @@ export class KafkaConsumer implements GroupConsumer {
 
   /** Joins again where the assignment does not fit any more, and nobody else need notice. */
   async #lookAtAssignment(): Promise<void> {
-    if (this.#awaitsSinceMs !== null && performance.now() - this.#awaitsSinceMs > COMING_PATIENCE_MS) return this.#member.rejoin();
+    if (
+      this.#awaitsSinceMs !== null &&
+      performance.now() - this.#awaitsSinceMs > COMING_PATIENCE_MS
+    )
+      return this.#member.rejoin();
     await this.#view.refresh();
     const count = await this.#view.partitionCount(this.#consume.topic);
     if (this.#assignedCount !== null && this.#assignedCount !== count) this.#member.rejoin();

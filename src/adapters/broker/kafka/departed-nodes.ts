@@ -38,7 +38,11 @@ export class DepartedNodes {
       await this.#view.refresh().catch(() => {});
       return this.#view.nodes.map(nameOf);
     };
-    const cluster = createCluster({ ...clientConfig(options, retries), brokers, requestTimeout: requestTimeoutMs });
+    const cluster = createCluster({
+      ...clientConfig(options, retries),
+      brokers,
+      requestTimeout: requestTimeoutMs,
+    });
     this.#clusters.add(cluster);
     return cluster;
   }
@@ -62,19 +66,22 @@ export class DepartedNodes {
   #leave(): void {
     for (const node of this.#view.nodes) this.#advertised.add(nameOf(node));
     this.#breakConnections();
-    for (const cluster of this.#clusters) if (cluster.isConnected()) cluster.refreshMetadata().catch(() => {});
+    for (const cluster of this.#clusters)
+      if (cluster.isConnected()) cluster.refreshMetadata().catch(() => {});
   }
 
   #breakConnections(): void {
     const alive = new Set(this.#view.nodes.map(nameOf));
-    const hasLeft = (connection: Connection) => this.#advertised.has(nameOf(connection)) && !alive.has(nameOf(connection));
+    const hasLeft = (connection: Connection) =>
+      this.#advertised.has(nameOf(connection)) && !alive.has(nameOf(connection));
     for (const cluster of this.#clusters) {
       const connections = connectionsOf(cluster);
       const departed = new Set(connections.filter(hasLeft).map(nameOf));
       if (departed.size === 0) continue;
       const error = new Error(`Kafka at ${[...departed].join(', ')} has left the cluster`);
       for (const connection of connections) {
-        if (hasLeft(connection) || connection.requestQueue.inflight.size > 0) connection.socket?.destroy(error);
+        if (hasLeft(connection) || connection.requestQueue.inflight.size > 0)
+          connection.socket?.destroy(error);
       }
     }
   }
@@ -83,7 +90,9 @@ export class DepartedNodes {
 type Connection = Cluster['brokerPool']['brokers'][string]['connectionPool']['pool'][number];
 
 function connectionsOf({ brokerPool: { seedBroker, brokers } }: Cluster): readonly Connection[] {
-  return [...(seedBroker ? [seedBroker] : []), ...Object.values(brokers)].flatMap(({ connectionPool }) => connectionPool.pool);
+  return [...(seedBroker ? [seedBroker] : []), ...Object.values(brokers)].flatMap(
+    ({ connectionPool }) => connectionPool.pool,
+  );
 }
 
 function nameOf({ host, port }: Address): string {
@@ -92,5 +101,8 @@ function nameOf({ host, port }: Address): string {
 
 function hangs({ socket, requestQueue }: Connection): boolean {
   const sentBeforeMs = Date.now() - HANGS_AFTER_MS;
-  return socket?.connecting === true || [...requestQueue.inflight.values()].some(({ sentAt }) => sentAt < sentBeforeMs);
+  return (
+    socket?.connecting === true ||
+    [...requestQueue.inflight.values()].some(({ sentAt }) => sentAt < sentBeforeMs)
+  );
 }

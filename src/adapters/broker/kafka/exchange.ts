@@ -50,9 +50,16 @@ const EncoderClass: new () => Encoder = require('kafkajs/src/protocol/encoder');
 const DecoderClass: new (bytes: Buffer) => Decoder = require('kafkajs/src/protocol/decoder');
 
 /** The answer is handed on whatever error codes are in it: who asked decides what they mean. */
-export function exchange<T>(api: Api, encode: (encoder: Encoder) => Encoder, decode: (decoder: Decoder) => T): Exchange<T> {
+export function exchange<T>(
+  api: Api,
+  encode: (encoder: Encoder) => Encoder,
+  decode: (decoder: Decoder) => T,
+): Exchange<T> {
   return {
     request: { ...api, encode: async () => encode(new EncoderClass()) },
-    response: { decode: async (bytes) => decode(new DecoderClass(bytes)), parse: async (answer) => answer },
+    response: {
+      decode: async (bytes) => decode(new DecoderClass(bytes)),
+      parse: async (answer) => answer,
+    },
   };
 }

@@ -106,7 +106,8 @@ export function listOffset(
         });
       });
       const answer = answers?.[0];
-      if (!answer) throw new Error(`The answer to a question about ${topic}/${partition} leaves it out`);
+      if (!answer)
+        throw new Error(`The answer to a question about ${topic}/${partition} leaves it out`);
       return answer;
     },
   );

@@ -88,7 +88,8 @@ export function readFetched(
     const batch = bytes.subarray(start, end);
     const header = headerOf(batch);
     const place = { topic, partition, leaderEpoch: header.leaderEpoch };
-    if (nextOffset !== null && (room <= 0 || records.length + header.count > MAX_PIECE_RECORDS)) break;
+    if (nextOffset !== null && (room <= 0 || records.length + header.count > MAX_PIECE_RECORDS))
+      break;
     let found: Pick<Fetched, 'records'> & { readonly nextOffset: number };
     try {
       const body = bodyOf(batch, header, room);
@@ -98,7 +99,10 @@ export function readFetched(
     } catch (error) {
       if (nextOffset !== null) break;
       isOver = true;
-      found = { records: [unreadableBatch(place, header, (error as Error).message)], nextOffset: header.lastOffset + 1 };
+      found = {
+        records: [unreadableBatch(place, header, (error as Error).message)],
+        nextOffset: header.lastOffset + 1,
+      };
     }
     const isVisible = abortions.areVisible(header, found.records);
     if (isVisible) for (const record of found.records) records.push(record);
@@ -123,8 +127,15 @@ class Abortions {
   }
 
   /** Asked for each batch, in their order. */
-  areVisible({ lastOffset, attributes, producerId }: BatchHeader, records: readonly ReceivedRecord[]): boolean {
-    for (let next = this.#waiting[0]; next && next.firstOffset <= lastOffset; next = this.#waiting[0]) {
+  areVisible(
+    { lastOffset, attributes, producerId }: BatchHeader,
+    records: readonly ReceivedRecord[],
+  ): boolean {
+    for (
+      let next = this.#waiting[0];
+      next && next.firstOffset <= lastOffset;
+      next = this.#waiting[0]
+    ) {
       this.#open.add(next.producerId);
       this.#waiting.shift();
     }
@@ -171,7 +182,12 @@ interface Place {
 }
 
 /** Reads the batch's records, or the next piece of a large batch from the wanted offset on. */
-function pieceOf(place: Place, header: BatchHeader, body: Buffer, { from, maxPieceBytes, maxRecordBytes }: Wanted) {
+function pieceOf(
+  place: Place,
+  header: BatchHeader,
+  body: Buffer,
+  { from, maxPieceBytes, maxRecordBytes }: Wanted,
+) {
   const { count, lastOffset } = header;
   if (body.length <= maxPieceBytes && count <= MAX_PIECE_RECORDS)
     return { records: recordsOf(place, header, body, count), nextOffset: lastOffset + 1 };
@@ -179,15 +195,30 @@ function pieceOf(place: Place, header: BatchHeader, body: Buffer, { from, maxPie
   if (end - start > maxRecordBytes) {
     const offset = nextOffset - 1;
     const text = `The record comes to ${end - start} bytes, and the service reads ${maxRecordBytes} at most; it is at`;
-    const headers = { [TOO_LARGE_RECORD]: Buffer.from(`${text} ${place.topic}/${place.partition}/${offset}`) };
-    return { records: [{ ...place, offset, timestampMs: header.maxTimestampMs, key: null, value: null, headers }], nextOffset };
+    const headers = {
+      [TOO_LARGE_RECORD]: Buffer.from(`${text} ${place.topic}/${place.partition}/${offset}`),
+    };
+    return {
+      records: [
+        { ...place, offset, timestampMs: header.maxTimestampMs, key: null, value: null, headers },
+      ],
+      nextOffset,
+    };
   }
   // Copy the piece: a view of the batch would keep all of it in memory.
-  return { records: recordsOf(place, header, Buffer.from(body.subarray(start, end)), taken), nextOffset };
+  return {
+    records: recordsOf(place, header, Buffer.from(body.subarray(start, end)), taken),
+    nextOffset,
+  };
 }
 
 /** Where the piece that begins with the offset lies in the batch, and how many records it has. */
-function boundsOf({ firstOffset, lastOffset, count }: BatchHeader, body: Buffer, from: number, maxBytes: number) {
+function boundsOf(
+  { firstOffset, lastOffset, count }: BatchHeader,
+  body: Buffer,
+  from: number,
+  maxBytes: number,
+) {
   const reader = new ByteReader(body);
   let [start, end, taken] = [0, 0, 0];
   for (let left = count; left > 0; left -= 1) {
@@ -197,14 +228,20 @@ function boundsOf({ firstOffset, lastOffset, count }: BatchHeader, body: Buffer,
     const offset = firstOffset + reader.varint();
     reader.skipTo(recordEnd);
     if (offset < from) start = recordEnd;
-    else if (taken === MAX_PIECE_RECORDS || (taken > 0 && recordEnd - start > maxBytes)) return { start, end, taken, nextOffset: offset };
+    else if (taken === MAX_PIECE_RECORDS || (taken > 0 && recordEnd - start > maxBytes))
+      return { start, end, taken, nextOffset: offset };
     else taken += 1;
     end = recordEnd;
   }
   return { start, end, taken, nextOffset: lastOffset + 1 };
 }
 
-function recordsOf(place: Place, header: BatchHeader, bytes: Buffer, count: number): ReceivedRecord[] {
+function recordsOf(
+  place: Place,
+  header: BatchHeader,
+  bytes: Buffer,
+  count: number,
+): ReceivedRecord[] {
   const records: ReceivedRecord[] = [];
   const reader = new ByteReader(bytes);
   const isAppendTime = (header.attributes & LOG_APPEND_TIME) !== 0;
@@ -214,14 +251,32 @@ function recordsOf(place: Place, header: BatchHeader, bytes: Buffer, count: numb
     const timestampMs = header.firstTimestampMs + reader.varlong();
     const offset = header.firstOffset + reader.varint();
     const { key, value, headers } = readRecord(reader);
-    records.push({ ...place, offset, timestampMs: isAppendTime ? header.maxTimestampMs : timestampMs, key, value, headers });
+    records.push({
+      ...place,
+      offset,
+      timestampMs: isAppendTime ? header.maxTimestampMs : timestampMs,
+      key,
+      value,
+      headers,
+    });
   }
   return records;
 }
 
 /** A record without a value, at the batch's last offset; its header says what cannot be read, and why. */
-function unreadableBatch(place: Place, { firstOffset, lastOffset, maxTimestampMs }: BatchHeader, why: string): ReceivedRecord {
+function unreadableBatch(
+  place: Place,
+  { firstOffset, lastOffset, maxTimestampMs }: BatchHeader,
+  why: string,
+): ReceivedRecord {
   const text = `The batch of offsets ${firstOffset} to ${lastOffset} cannot be read. ${why}`;
   const headers = { [UNREADABLE_BATCH]: Buffer.from(text) };
-  return { ...place, offset: lastOffset, timestampMs: maxTimestampMs, key: null, value: null, headers };
+  return {
+    ...place,
+    offset: lastOffset,
+    timestampMs: maxTimestampMs,
+    key: null,
+    value: null,
+    headers,
+  };
 }

@@ -27,7 +27,10 @@ const COORDINATOR_MOVES = {
   NOT_COORDINATOR: 'find-coordinator',
 } as const;
 
-const NOT_ALLOWED = { GROUP_AUTHORIZATION_FAILED: 'wait-for-operator', FENCED_INSTANCE_ID: 'stay-out' } as const;
+const NOT_ALLOWED = {
+  GROUP_AUTHORIZATION_FAILED: 'wait-for-operator',
+  FENCED_INSTANCE_ID: 'stay-out',
+} as const;
 
 /**
  * The errors that Kafka may answer to each request.
@@ -69,7 +72,12 @@ const REACTIONS: Readonly<Record<GroupRequest, Partial<Record<ErrorName, Reactio
 const BY_CODE = new Map(
   Object.entries(REACTIONS).map(([request, reactions]) => [
     request,
-    new Map(Object.entries(reactions).map(([name, reaction]) => [ERROR[name as ErrorName] as number, reaction])),
+    new Map(
+      Object.entries(reactions).map(([name, reaction]) => [
+        ERROR[name as ErrorName] as number,
+        reaction,
+      ]),
+    ),
   ]),
 );
 

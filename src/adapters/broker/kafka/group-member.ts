@@ -6,7 +6,15 @@ import { NodeConnection } from './connection.ts';
 import { ERROR, errorName } from './error-codes.ts';
 import type { Exchange } from './exchange.ts';
 import { type GroupRequest, reactionTo } from './group-errors.ts';
-import { type Answer, heartbeat, type JoinAnswer, joinGroup, leaveGroup, type MemberIdentity, syncGroup } from './group-requests.ts';
+import {
+  type Answer,
+  heartbeat,
+  type JoinAnswer,
+  joinGroup,
+  leaveGroup,
+  type MemberIdentity,
+  syncGroup,
+} from './group-requests.ts';
 
 /** The least that Kafka allows: so soon after a member's death others get its partitions. */
 const SESSION_MS = 6_000;
@@ -32,7 +40,9 @@ export interface Protocol {
   /** What this member tells the leader as it joins. */
   subscription(): Buffer;
   /** Each member's assignment, made by the leader. */
-  assign(members: JoinAnswer['members']): Promise<readonly { readonly memberId: string; readonly assignment: Buffer }[]>;
+  assign(
+    members: JoinAnswer['members'],
+  ): Promise<readonly { readonly memberId: string; readonly assignment: Buffer }[]>;
 }
 
 /** What the member is told of. */
@@ -83,7 +93,13 @@ export class GroupMember {
   #settledAtMs = performance.now();
   #fencedBecause: string | null = null;
 
-  constructor(options: KafkaOptions, view: ClusterView, groupId: string, protocols: readonly Protocol[], events: MemberEvents) {
+  constructor(
+    options: KafkaOptions,
+    view: ClusterView,
+    groupId: string,
+    protocols: readonly Protocol[],
+    events: MemberEvents,
+  ) {
     this.#options = options;
     this.#view = view;
     this.#groupId = groupId;
@@ -119,7 +135,8 @@ export class GroupMember {
     this.#connection?.abandon(new TroubleError('The consumer is closed'));
     await this.#living;
     if (this.#memberId !== '' && !this.#options.instanceId && !this.#fencedBecause) {
-      const leave = async () => (await this.#coordinator()).send(leaveGroup(this.#identity()), LEAVE_TIMEOUT_MS);
+      const leave = async () =>
+        (await this.#coordinator()).send(leaveGroup(this.#identity()), LEAVE_TIMEOUT_MS);
       await leave().catch(() => {}); // The session time-out does it then.
     }
     // Also the one that was just opening as the close began.
@@ -152,9 +169,18 @@ export class GroupMember {
 
   async #join(): Promise<State> {
     this.#wantsRejoin = false;
-    const times = { sessionMs: this.#options.instanceId ? STATIC_SESSION_MS : SESSION_MS, rebalanceMs: REBALANCE_MS };
-    const protocols = this.#protocols.map((protocol) => ({ name: protocol.name, metadata: protocol.subscription() }));
-    const answer = await this.#request(joinGroup(this.#identity(), times, protocols), REBALANCE_ANSWER_MS);
+    const times = {
+      sessionMs: this.#options.instanceId ? STATIC_SESSION_MS : SESSION_MS,
+      rebalanceMs: REBALANCE_MS,
+    };
+    const protocols = this.#protocols.map((protocol) => ({
+      name: protocol.name,
+      metadata: protocol.subscription(),
+    }));
+    const answer = await this.#request(
+      joinGroup(this.#identity(), times, protocols),
+      REBALANCE_ANSWER_MS,
+    );
     if (answer.errorCode === ERROR.MEMBER_ID_REQUIRED) this.#memberId = answer.memberId;
     if (answer.errorCode !== ERROR.NONE) return await this.#react('JoinGroup', answer, 'joining');
     this.#memberId = answer.memberId;
@@ -167,7 +193,10 @@ export class GroupMember {
     const { leaderId, members, protocol: name } = this.#joined as JoinAnswer;
     const protocol = this.#protocols.find((each) => each.name === name);
     const assignments = leaderId === this.#memberId ? await protocol?.assign(members) : [];
-    const answer = await this.#request(syncGroup(this.#identity(), assignments ?? []), REBALANCE_ANSWER_MS);
+    const answer = await this.#request(
+      syncGroup(this.#identity(), assignments ?? []),
+      REBALANCE_ANSWER_MS,
+    );
     if (answer.errorCode !== ERROR.NONE) return await this.#react('SyncGroup', answer, 'syncing');
     // Before all counts as well: an assignment that cannot be read is trouble.
     this.#events.assigned(answer.assignment, name);
@@ -187,7 +216,10 @@ export class GroupMember {
 
   async #react(request: GroupRequest, { errorCode }: Answer, state: State): Promise<State> {
     const reaction = reactionTo(request, errorCode);
-    this.#options.log.debug({ request, error: errorName(errorCode), reaction, ...this.membership }, 'The group answered with an error');
+    this.#options.log.debug(
+      { request, error: errorName(errorCode), reaction, ...this.membership },
+      'The group answered with an error',
+    );
     switch (reaction) {
       case 'ask-again':
         this.#noteTrouble(`${request} was answered ${errorName(errorCode)}`);
@@ -246,7 +278,12 @@ export class GroupMember {
 
   #identity(): MemberIdentity {
     const { memberId, generation } = this.membership;
-    return { groupId: this.#groupId, generation, memberId, instanceId: this.#options.instanceId ?? null };
+    return {
+      groupId: this.#groupId,
+      generation,
+      memberId,
+      instanceId: this.#options.instanceId ?? null,
+    };
   }
 
   /** Asks the coordinator; while the answer is missing, also whether another node coordinates by now. */
@@ -267,7 +304,9 @@ export class GroupMember {
     while (!signal.aborted) {
       await sleep(STILL_THERE_MS, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
-      const { host, port } = await this.#view.coordinatorOf(this.#groupId).catch(() => connection.address);
+      const { host, port } = await this.#view
+        .coordinatorOf(this.#groupId)
+        .catch(() => connection.address);
       if (host !== connection.address.host || port !== connection.address.port)
         connection.abandon(new TroubleError('Another node coordinates the group by now'));
     }
@@ -299,20 +338,26 @@ export class GroupMember {
 
   #backoffMs(): number {
     this.#failures += 1;
-    return Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** Math.min(this.#failures - 1, 4)) * (0.5 + Math.random() / 2);
+    return (
+      Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** Math.min(this.#failures - 1, 4)) *
+      (0.5 + Math.random() / 2)
+    );
   }
 
   /** Said once, until all is well again. */
   #noteTrouble(message: string): void {
     const level = this.#lastTrouble === '' ? 'warn' : 'debug';
     this.#lastTrouble = message;
-    this.#options.log[level](`The group ${this.#groupId} cannot be reached; trying until it can: ${message}`);
+    this.#options.log[level](
+      `The group ${this.#groupId} cannot be reached; trying until it can: ${message}`,
+    );
   }
 
   #noteRecovery(): void {
     this.#settledAtMs = performance.now();
     this.#failures = 0;
-    if (this.#lastTrouble !== '') this.#options.log.info(`The group ${this.#groupId} is reached again`);
+    if (this.#lastTrouble !== '')
+      this.#options.log.info(`The group ${this.#groupId} is reached again`);
     this.#lastTrouble = '';
   }
 }

@@ -104,7 +104,8 @@ export function syncGroup(
     { apiKey: 14, apiVersion: 3, apiName: 'SyncGroup' },
     (encoder) => {
       writeIdentity(encoder, identity).writeInt32(assignments.length);
-      for (const { memberId, assignment } of assignments) encoder.writeString(memberId).writeBytes(assignment);
+      for (const { memberId, assignment } of assignments)
+        encoder.writeString(memberId).writeBytes(assignment);
       return encoder;
     },
     (decoder) => {
@@ -128,7 +129,8 @@ export function heartbeat(identity: MemberIdentity): Exchange<Answer> {
 export function leaveGroup({ groupId, memberId, instanceId }: MemberIdentity): Exchange<Answer> {
   return exchange(
     { apiKey: 13, apiVersion: 3, apiName: 'LeaveGroup' },
-    (encoder) => encoder.writeString(groupId).writeInt32(1).writeString(memberId).writeString(instanceId),
+    (encoder) =>
+      encoder.writeString(groupId).writeInt32(1).writeString(memberId).writeString(instanceId),
     (decoder) => {
       decoder.readInt32(); // throttle time
       return { errorCode: decoder.readInt16() };
@@ -136,6 +138,13 @@ export function leaveGroup({ groupId, memberId, instanceId }: MemberIdentity): E
   );
 }
 
-function writeIdentity(encoder: Encoder, { groupId, generation, memberId, instanceId }: MemberIdentity): Encoder {
-  return encoder.writeString(groupId).writeInt32(generation).writeString(memberId).writeString(instanceId);
+function writeIdentity(
+  encoder: Encoder,
+  { groupId, generation, memberId, instanceId }: MemberIdentity,
+): Encoder {
+  return encoder
+    .writeString(groupId)
+    .writeInt32(generation)
+    .writeString(memberId)
+    .writeString(instanceId);
 }

@@ -23,9 +23,12 @@ export class TopicLayouts {
   }
 
   /** @throws {RangeError} a record names a partition that its topic does not have */
-  async place(records: readonly (OutgoingRecord & AddressedRecord)[]): Promise<readonly PlacedRecord[]> {
+  async place(
+    records: readonly (OutgoingRecord & AddressedRecord)[],
+  ): Promise<readonly PlacedRecord[]> {
     const layouts = new Map<string, Layout>();
-    for (const { topic } of records) if (!layouts.has(topic)) layouts.set(topic, await this.of(topic));
+    for (const { topic } of records)
+      if (!layouts.has(topic)) layouts.set(topic, await this.of(topic));
     const partitions = new Map<string, number>();
     return records.map((record) => {
       const { topic, key } = record;
@@ -64,6 +67,10 @@ export class TopicLayouts {
 
   async #read(topic: string): Promise<Layout> {
     const partitions = await this.#admin.partitions(topic);
-    return { partitions, maxMessageBytes: await this.#admin.maxMessageBytes(topic), expiresAtMs: Date.now() + MAX_AGE_MS };
+    return {
+      partitions,
+      maxMessageBytes: await this.#admin.maxMessageBytes(topic),
+      expiresAtMs: Date.now() + MAX_AGE_MS,
+    };
   }
 }

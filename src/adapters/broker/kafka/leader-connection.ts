@@ -62,7 +62,8 @@ export class LeaderConnection implements Leader {
 
   /** A former leader may go on answering fetches, as a follower, with what it had when it was cut off. */
   async #connected(): Promise<NodeConnection> {
-    if (this.#connection?.isOpen && isAt(this.#connection, await this.#leader())) return this.#connection;
+    if (this.#connection?.isOpen && isAt(this.#connection, await this.#leader()))
+      return this.#connection;
     // Whatever ended the last connection may have moved the leader.
     await this.#view.refresh();
     this.drop();
@@ -76,7 +77,11 @@ export class LeaderConnection implements Leader {
     return this.#view.leaderOf(this.#topic, this.#partition);
   }
 
-  async #breakWhenMoved(connection: NodeConnection, waitMs: number, signal: AbortSignal): Promise<void> {
+  async #breakWhenMoved(
+    connection: NodeConnection,
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     await sleep(waitMs + STILL_LEADS_MS, undefined, { signal }).catch(() => {});
     while (!signal.aborted) {
       await this.#view.refresh().catch(() => {});

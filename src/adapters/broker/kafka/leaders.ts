@@ -24,7 +24,10 @@ export function topicsOf(places: readonly Place[]): readonly TopicPartitions[] {
 }
 
 /** Connects to the leaders of the partitions. @returns each partition's, by `placeOf` */
-export async function leadersOf(cluster: Cluster, topics: readonly TopicPartitions[]): Promise<ReadonlyMap<string, BrokerNode>> {
+export async function leadersOf(
+  cluster: Cluster,
+  topics: readonly TopicPartitions[],
+): Promise<ReadonlyMap<string, BrokerNode>> {
   const leaders = new Map<string, BrokerNode>();
   await cluster.addMultipleTargetTopics(topics.map(({ topic }) => topic));
   for (const { topic, partitions } of topics) {

@@ -4,7 +4,11 @@ import { type Decoder, type Encoder, type Exchange, exchange } from './exchange.
 export interface ClusterPicture {
   readonly clusterId: string;
   /** The nodes that are alive. */
-  readonly nodes: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[];
+  readonly nodes: readonly {
+    readonly nodeId: number;
+    readonly host: string;
+    readonly port: number;
+  }[];
   readonly topics: readonly TopicPicture[];
 }
 
@@ -35,7 +39,8 @@ export function metadata(topics: readonly string[]): Exchange<ClusterPicture> {
     { apiKey: 3, apiVersion: 10, apiName: 'Metadata' },
     (encoder) => {
       noTags(encoder).writeUVarInt(topics.length + 1);
-      for (const topic of topics) noTags(encoder.writeBuffer(Buffer.alloc(ID_BYTES)).writeUVarIntString(topic));
+      for (const topic of topics)
+        noTags(encoder.writeBuffer(Buffer.alloc(ID_BYTES)).writeUVarIntString(topic));
       // Create no topic, and tell nothing of what this client may do.
       return noTags(encoder.writeBoolean(false).writeBoolean(false).writeBoolean(false));
     },
@@ -55,7 +60,11 @@ function noTags(encoder: Encoder): Encoder {
 }
 
 function readNode(decoder: Decoder) {
-  const node = { nodeId: decoder.readInt32(), host: String(decoder.readUVarIntString()), port: decoder.readInt32() };
+  const node = {
+    nodeId: decoder.readInt32(),
+    host: String(decoder.readUVarIntString()),
+    port: decoder.readInt32(),
+  };
   decoder.readUVarIntString(); // rack
   decoder.readTaggedFields();
   return node;
@@ -75,7 +84,11 @@ function readTopic(decoder: Decoder): TopicPicture {
 
 function readPartition(decoder: Decoder) {
   decoder.readInt16(); // error: a partition without a leader has leader -1
-  const found = { partition: decoder.readInt32(), leader: decoder.readInt32(), leaderEpoch: decoder.readInt32() };
+  const found = {
+    partition: decoder.readInt32(),
+    leader: decoder.readInt32(),
+    leaderEpoch: decoder.readInt32(),
+  };
   for (let lists = 3; lists > 0; lists -= 1) decoder.readUVarIntArray((node) => node.readInt32()); // replicas
   decoder.readTaggedFields();
   return found;

@@ -69,11 +69,20 @@ const NOT_GIVEN = -1;
  *
  * Source: Apache Kafka, protocol guide, OffsetForLeaderEpoch v3 (KIP-320).
  */
-export function endOfEpoch(topic: string, partition: number, leaderEpoch: number): Exchange<EpochEnd & { readonly errorCode: number }> {
+export function endOfEpoch(
+  topic: string,
+  partition: number,
+  leaderEpoch: number,
+): Exchange<EpochEnd & { readonly errorCode: number }> {
   return exchange(
     { apiKey: 23, apiVersion: 3, apiName: 'OffsetForLeaderEpoch' },
     (encoder) => {
-      encoder.writeInt32(NOT_GIVEN).writeInt32(1).writeString(topic).writeInt32(1).writeInt32(partition);
+      encoder
+        .writeInt32(NOT_GIVEN)
+        .writeInt32(1)
+        .writeString(topic)
+        .writeInt32(1)
+        .writeInt32(partition);
       return encoder.writeInt32(NOT_GIVEN).writeInt32(leaderEpoch); // current leader epoch
     },
     (decoder) => {
@@ -87,7 +96,8 @@ export function endOfEpoch(topic: string, partition: number, leaderEpoch: number
         });
       });
       const answer = answers?.[0];
-      if (!answer) throw new Error(`The answer to a question about ${topic}/${partition} leaves it out`);
+      if (!answer)
+        throw new Error(`The answer to a question about ${topic}/${partition} leaves it out`);
       return answer;
     },
   );

@@ -113,7 +113,8 @@ export class PartitionFetcher implements AssignedPartition {
     while (!signal.aborted) {
       const offset = this.#nextOffset;
       if (offset === null) await this.#resumed.promise;
-      else await this.#deliverFrom(offset).catch((error: Error) => this.#afterTrouble(error.message));
+      else
+        await this.#deliverFrom(offset).catch((error: Error) => this.#afterTrouble(error.message));
     }
   }
 
@@ -127,14 +128,23 @@ export class PartitionFetcher implements AssignedPartition {
     );
     if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#askOwner(offset);
     this.#failures = 0;
-    const { records, nextOffset, epochs } = readFetched(this.topic, this.partition, answer.bytes, answer.aborted, {
-      from: offset,
-      maxPieceBytes: Math.min(MAX_PIECE_BYTES, maxDeliveryBytes),
-      maxRecordBytes: this.#context.maxRecordBytes,
-    });
+    const { records, nextOffset, epochs } = readFetched(
+      this.topic,
+      this.partition,
+      answer.bytes,
+      answer.aborted,
+      {
+        from: offset,
+        maxPieceBytes: Math.min(MAX_PIECE_BYTES, maxDeliveryBytes),
+        maxRecordBytes: this.#context.maxRecordBytes,
+      },
+    );
     const isStale = () => resumption !== this.#resumption || this.#closing.signal.aborted;
     if (nextOffset === null || isStale()) return;
-    const fresh = records[0] && records[0].offset < offset ? records.filter((record) => record.offset >= offset) : records;
+    const fresh =
+      records[0] && records[0].offset < offset
+        ? records.filter((record) => record.offset >= offset)
+        : records;
     const continues = await this.#continues(epochs[0] ?? 0, offset);
     if (isStale()) return;
     if (!continues) return await this.#askOwner(offset);
@@ -158,9 +168,13 @@ export class PartitionFetcher implements AssignedPartition {
   }
 
   /** Asks the leader. @throws {TroubleError} it answers with an error: another node may lead by now, and is asked next */
-  async #askLeader<T extends { readonly errorCode: number }>(question: Exchange<T>, waitMs: number): Promise<T> {
+  async #askLeader<T extends { readonly errorCode: number }>(
+    question: Exchange<T>,
+    waitMs: number,
+  ): Promise<T> {
     const answer = await this.#leader.ask(question, waitMs);
-    if (answer.errorCode === ERROR.NONE || answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return answer;
+    if (answer.errorCode === ERROR.NONE || answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE)
+      return answer;
     this.#leader.drop();
     throw new TroubleError(`the leader answers ${errorName(answer.errorCode)}`);
   }
@@ -180,6 +194,10 @@ export class PartitionFetcher implements AssignedPartition {
     if (signal.aborted) return;
     this.#failures += 1;
     this.#context.options.log.debug(`Fetching ${this.topic}/${this.partition}: ${message}`);
-    await sleep(Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** Math.min(this.#failures - 1, 4)), undefined, { signal }).catch(() => {});
+    await sleep(
+      Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** Math.min(this.#failures - 1, 4)),
+      undefined,
+      { signal },
+    ).catch(() => {});
   }
 }

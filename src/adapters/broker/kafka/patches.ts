@@ -13,7 +13,8 @@ interface RequestQueue {
 }
 
 const require = createRequire(import.meta.url);
-const requestQueue: RequestQueue & { isMended?: true } = require('kafkajs/src/network/requestQueue').prototype;
+const requestQueue: RequestQueue & { isMended?: true } =
+  require('kafkajs/src/network/requestQueue').prototype;
 
 if (!requestQueue.isMended) {
   requestQueue.isMended = true;

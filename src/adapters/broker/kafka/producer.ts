@@ -1,13 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { passing } from '../../../fault-points.ts';
-import { type GroupPosition, type OutgoingRecord, type TransactionalProducer, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import {
+  type GroupPosition,
+  type OutgoingRecord,
+  type TransactionalProducer,
+  TroubleError,
+} from '../../../service-layer/unit-of-work.ts';
 import { unlessAborted } from '../hand-over.ts';
 import { type BatchEncoder, batchesOf, sequenceAfter } from './batch.ts';
 import { asServiceError, disconnect, isAnswer, type KafkaOptions, withDeadline } from './client.ts';
 import type { DepartedNodes } from './departed-nodes.ts';
 import type { TopicLayouts } from './layout.ts';
 import { leadersOf, placeOf, topicsOf } from './leaders.ts';
-import { type BrokerNode, type Cluster, GROUP_COORDINATOR, isBeforeKafka38, produce, TRANSACTION_COORDINATOR } from './protocol.ts';
+import {
+  type BrokerNode,
+  type Cluster,
+  GROUP_COORDINATOR,
+  isBeforeKafka38,
+  produce,
+  TRANSACTION_COORDINATOR,
+} from './protocol.ts';
 import type { PlacedRecord } from './records.ts';
 
 const OPEN_TIMEOUT_MS = 30_000;
@@ -27,7 +39,11 @@ const TRANSACTION_TIMEOUT_MS = 60_000;
 const CONCURRENT_TIMEOUT_MS = 10_000;
 const CONNECT_RETRIES = 5;
 /** A coordinator is just moving, or cannot reach its replicas: a question of moments. */
-const COORDINATOR_MOVES = ['GROUP_LOAD_IN_PROGRESS', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR_FOR_GROUP'];
+const COORDINATOR_MOVES = [
+  'GROUP_LOAD_IN_PROGRESS',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR_FOR_GROUP',
+];
 /** Or the former holder's transaction is being ended. */
 const NOT_YET = ['CONCURRENT_TRANSACTIONS', ...COORDINATOR_MOVES];
 
@@ -100,12 +116,24 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     const initialise = async () => {
       await cluster.connect();
       const ask = async () => {
-        const coordinator = await cluster.findGroupCoordinator({ groupId: transactionalId, coordinatorType: TRANSACTION_COORDINATOR });
+        const coordinator = await cluster.findGroupCoordinator({
+          groupId: transactionalId,
+          coordinatorType: TRANSACTION_COORDINATOR,
+        });
         // A late request would fence the producer that the lane has opened since.
         if (isGivenUp) throw new TroubleError(`${doing}: too late`);
-        const init = coordinator.initProducerId({ transactionalId, transactionTimeout: TRANSACTION_TIMEOUT_MS });
+        const init = coordinator.initProducerId({
+          transactionalId,
+          transactionTimeout: TRANSACTION_TIMEOUT_MS,
+        });
         const identity = await answered(coordinator, init, doing);
-        const parts = { cluster, coordinator, identity: { transactionalId, ...identity }, layouts, departed };
+        const parts = {
+          cluster,
+          coordinator,
+          identity: { transactionalId, ...identity },
+          layouts,
+          departed,
+        };
         return new KafkaTransactionalProducer({ ...parts, servers: options.brokers.join(',') });
       };
       return await insist(ask, NOT_YET, OPEN_TIMEOUT_MS);
@@ -147,8 +175,12 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     const identity = this.#identity;
     const coordinator = this.#coordinator;
     await Promise.all([
-      position && whenAccepted(coordinator, () => coordinator.addOffsetsToTxn({ ...identity, groupId: position.group })),
-      topics.length > 0 && whenAccepted(coordinator, () => coordinator.addPartitionsToTxn({ ...identity, topics })),
+      position &&
+        whenAccepted(coordinator, () =>
+          coordinator.addOffsetsToTxn({ ...identity, groupId: position.group }),
+        ),
+      topics.length > 0 &&
+        whenAccepted(coordinator, () => coordinator.addPartitionsToTxn({ ...identity, topics })),
     ]);
     passing('transaction-joined');
     await Promise.all([
@@ -156,7 +188,11 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       position && insist(() => this.#sendPosition(position), COORDINATOR_MOVES, WRITE_TIMEOUT_MS),
     ]);
     passing('offset-sent');
-    await answered(coordinator, coordinator.endTxn({ ...identity, transactionResult: true }), 'EndTxn');
+    await answered(
+      coordinator,
+      coordinator.endTxn({ ...identity, transactionResult: true }),
+      'EndTxn',
+    );
     passing('broker-committed');
   }
 
@@ -180,13 +216,20 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
    * One request after another, each with at most one batch of a partition: the order of a partition's batches is theirs. None waits
    * for the answer to the one before: a leader takes a connection's requests one by one, and refuses a batch whose predecessor it has not.
    */
-  async #send(batches: readonly BatchEncoder[], leaders: ReadonlyMap<string, BrokerNode>): Promise<void> {
+  async #send(
+    batches: readonly BatchEncoder[],
+    leaders: ReadonlyMap<string, BrokerNode>,
+  ): Promise<void> {
     const waiting = [...batches];
     const sent: Promise<void>[] = [];
     while (waiting.length > 0) {
       const request = new Map<string, BatchEncoder>();
-      while (waiting[0] && !request.has(placeOf(waiting[0]))) request.set(placeOf(waiting[0]), waiting.shift() as BatchEncoder);
-      const byLeader = Map.groupBy(request.values(), (batch) => leaders.get(placeOf(batch)) as BrokerNode);
+      while (waiting[0] && !request.has(placeOf(waiting[0])))
+        request.set(placeOf(waiting[0]), waiting.shift() as BatchEncoder);
+      const byLeader = Map.groupBy(
+        request.values(),
+        (batch) => leaders.get(placeOf(batch)) as BrokerNode,
+      );
       for (const [leader, ofLeader] of byLeader) sent.push(this.#produce(leader, ofLeader));
     }
     await Promise.all(sent);
@@ -197,7 +240,10 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     const encoded = batches.map((batch) => {
       const firstSequence = this.#sequences.get(placeOf(batch)) ?? 0;
       this.#sequences.set(placeOf(batch), sequenceAfter(firstSequence, batch.count));
-      const bytes = batch.encode({ producerId: BigInt(producerId), producerEpoch, firstSequence, isTransactional: true }, Date.now());
+      const bytes = batch.encode(
+        { producerId: BigInt(producerId), producerEpoch, firstSequence, isTransactional: true },
+        Date.now(),
+      );
       return { topic: batch.topic, partition: batch.partition, bytes };
     });
     await produce(leader, transactionalId, encoded, WRITE_TIMEOUT_MS);
@@ -208,7 +254,11 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     const { group } = position;
     const coordinator = await this.#groupCoordinatorOf(group);
     try {
-      await coordinator.txnOffsetCommit({ ...this.#identity, groupId: group, topics: [asOffsets(position)] });
+      await coordinator.txnOffsetCommit({
+        ...this.#identity,
+        groupId: group,
+        topics: [asOffsets(position)],
+      });
     } catch (error) {
       this.#groupCoordinators.delete(group);
       throw error;
@@ -217,7 +267,9 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
 
   async #groupCoordinatorOf(groupId: string): Promise<BrokerNode> {
     const known = this.#groupCoordinators.get(groupId);
-    const coordinator = known ?? (await this.#cluster.findGroupCoordinator({ groupId, coordinatorType: GROUP_COORDINATOR }));
+    const coordinator =
+      known ??
+      (await this.#cluster.findGroupCoordinator({ groupId, coordinatorType: GROUP_COORDINATOR }));
     this.#groupCoordinators.set(groupId, coordinator);
     return coordinator;
   }
@@ -242,11 +294,17 @@ function whenAccepted<T>(coordinator: BrokerNode, request: () => Promise<T>): Pr
 
 /** @throws {TroubleError} the transaction coordinator takes longer than its release of Kafka may */
 function answered<T>(coordinator: BrokerNode, answer: Promise<T>, doing: string): Promise<T> {
-  return isBeforeKafka38(coordinator) ? withDeadline(answer, FORMER_COORDINATOR_TIMEOUT_MS, doing) : answer;
+  return isBeforeKafka38(coordinator)
+    ? withDeadline(answer, FORMER_COORDINATOR_TIMEOUT_MS, doing)
+    : answer;
 }
 
 /** Asks again, for some time, while the broker's answer is one of these. */
-async function insist<T>(request: () => Promise<T>, answers: readonly string[], timeoutMs: number): Promise<T> {
+async function insist<T>(
+  request: () => Promise<T>,
+  answers: readonly string[],
+  timeoutMs: number,
+): Promise<T> {
   const giveUpAt = Date.now() + timeoutMs;
   for (let waitMs = 1; ; waitMs = Math.min(2 * waitMs, 50)) {
     try {

@@ -28,12 +28,21 @@ export interface BrokerNode {
     readonly transactionTimeout: number;
   }): Promise<Omit<Identity, 'transactionalId'>>;
   addPartitionsToTxn(
-    request: Identity & { readonly topics: readonly { readonly topic: string; readonly partitions: readonly number[] }[] },
+    request: Identity & {
+      readonly topics: readonly {
+        readonly topic: string;
+        readonly partitions: readonly number[];
+      }[];
+    },
   ): Promise<unknown>;
   addOffsetsToTxn(request: Identity & { readonly groupId: string }): Promise<unknown>;
-  txnOffsetCommit(request: Identity & { readonly groupId: string; readonly topics: readonly OffsetTopic[] }): Promise<unknown>;
+  txnOffsetCommit(
+    request: Identity & { readonly groupId: string; readonly topics: readonly OffsetTopic[] },
+  ): Promise<unknown>;
   endTxn(request: Identity & { readonly transactionResult: boolean }): Promise<unknown>;
-  readonly connectionPool: { send(exchange: { readonly request: object; readonly response: object }): Promise<unknown> };
+  readonly connectionPool: {
+    send(exchange: { readonly request: object; readonly response: object }): Promise<unknown>;
+  };
 }
 
 /** A node as the cluster object keeps it, with its connections. */
@@ -43,23 +52,34 @@ interface PooledNode {
       readonly host: string;
       readonly port: number;
       readonly socket?: { readonly connecting: boolean; destroy(reason: Error): void };
-      readonly requestQueue: { readonly inflight: ReadonlyMap<number, { readonly sentAt: number }> };
+      readonly requestQueue: {
+        readonly inflight: ReadonlyMap<number, { readonly sentAt: number }>;
+      };
     }[];
   };
 }
 
 export interface Cluster {
-  readonly brokerPool: { readonly seedBroker?: PooledNode; readonly brokers: Readonly<Record<string, PooledNode>> };
+  readonly brokerPool: {
+    readonly seedBroker?: PooledNode;
+    readonly brokers: Readonly<Record<string, PooledNode>>;
+  };
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   isConnected(): boolean;
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
   refreshMetadata(): Promise<void>;
   /** @returns the partitions by their leader's node id */
-  findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>;
+  findLeaderForPartitions(
+    topic: string,
+    partitions: readonly number[],
+  ): Readonly<Record<string, readonly number[]>>;
   findBroker(node: { readonly nodeId: string }): Promise<BrokerNode>;
   findControllerBroker(): Promise<BrokerNode>;
-  findGroupCoordinator(search: { readonly groupId: string; readonly coordinatorType: number }): Promise<BrokerNode>;
+  findGroupCoordinator(search: {
+    readonly groupId: string;
+    readonly coordinatorType: number;
+  }): Promise<BrokerNode>;
 }
 
 interface Encoder {
@@ -115,7 +135,10 @@ export async function produce(
   batches: readonly PlacedBatch[],
   timeoutMs: number,
 ): Promise<void> {
-  await node.connectionPool.send({ request: produceRequest(transactionalId, batches, timeoutMs), response: produceResponse });
+  await node.connectionPool.send({
+    request: produceRequest(transactionalId, batches, timeoutMs),
+    response: produceResponse,
+  });
 }
 
 /** What a leader answers about one batch. */
@@ -127,13 +150,25 @@ export interface AppendedBatch {
 }
 
 /** Like `produce`, outside any transaction. Resolves to what the leader answers about each batch, errors too. */
-export async function appendTo(node: BrokerNode, batches: readonly PlacedBatch[], timeoutMs: number): Promise<readonly AppendedBatch[]> {
+export async function appendTo(
+  node: BrokerNode,
+  batches: readonly PlacedBatch[],
+  timeoutMs: number,
+): Promise<readonly AppendedBatch[]> {
   const parse = async ({ topics }: ProduceAnswer) =>
     topics.flatMap(({ topicName: topic, partitions }) =>
-      partitions.map(({ partition, errorCode, baseOffset }) => ({ topic, partition, errorCode, baseOffset: Number(baseOffset) })),
+      partitions.map(({ partition, errorCode, baseOffset }) => ({
+        topic,
+        partition,
+        errorCode,
+        baseOffset: Number(baseOffset),
+      })),
     );
   const request = produceRequest(null, batches, timeoutMs);
-  return (await node.connectionPool.send({ request, response: { ...produceResponse, parse } })) as readonly AppendedBatch[];
+  return (await node.connectionPool.send({
+    request,
+    response: { ...produceResponse, parse },
+  })) as readonly AppendedBatch[];
 }
 
 /** The error that kafkajs makes of the code; null: none. */
@@ -144,17 +179,37 @@ export function errorOf(errorCode: number): Error | null {
 interface ProduceAnswer {
   readonly topics: readonly {
     readonly topicName: string;
-    readonly partitions: readonly { readonly partition: number; readonly errorCode: number; readonly baseOffset: string }[];
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly errorCode: number;
+      readonly baseOffset: string;
+    }[];
   }[];
 }
 
-function produceRequest(transactionalId: string | null, batches: readonly PlacedBatch[], timeoutMs: number): object {
+function produceRequest(
+  transactionalId: string | null,
+  batches: readonly PlacedBatch[],
+  timeoutMs: number,
+): object {
   const encode = async () => {
     const idBytes = 2 * (transactionalId?.length ?? 0) + 16;
-    const bytes = batches.reduce((sum, batch) => sum + batch.bytes.length + 2 * batch.topic.length + 16, idBytes);
-    const encoder = new EncoderClass(bytes).writeString(transactionalId).writeInt16(-1).writeInt32(timeoutMs).writeInt32(batches.length);
+    const bytes = batches.reduce(
+      (sum, batch) => sum + batch.bytes.length + 2 * batch.topic.length + 16,
+      idBytes,
+    );
+    const encoder = new EncoderClass(bytes)
+      .writeString(transactionalId)
+      .writeInt16(-1)
+      .writeInt32(timeoutMs)
+      .writeInt32(batches.length);
     for (const { topic, partition, bytes } of batches) {
-      encoder.writeString(topic).writeInt32(1).writeInt32(partition).writeInt32(bytes.length).writeBuffer(bytes);
+      encoder
+        .writeString(topic)
+        .writeInt32(1)
+        .writeInt32(partition)
+        .writeInt32(bytes.length)
+        .writeBuffer(bytes);
     }
     return encoder;
   };

@@ -39,7 +39,9 @@ export class KafkaPublisher {
     const placed = await this.#layouts.place(records.map((record) => ({ ...record, topic })));
     for (const bytes of records.map(bytesOf)) {
       if (bytes + BATCH_OVERHEAD_BYTES <= maxMessageBytes) continue;
-      throw new RangeError(`A message of ${bytes} bytes is too large: ${topic} takes at most ${maxMessageBytes}`);
+      throw new RangeError(
+        `A message of ${bytes} bytes is too large: ${topic} takes at most ${maxMessageBytes}`,
+      );
     }
     if (this.#isClosed) throw new TroubleError('The broker is closed');
     const { promise, resolve, reject } = Promise.withResolvers<readonly Place[]>();

@@ -1,5 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Delivery, type OffsetRange, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import {
+  type Delivery,
+  type OffsetRange,
+  TroubleError,
+} from '../../../service-layer/unit-of-work.ts';
 import { asServiceError } from './client.ts';
 import { ERROR, errorName } from './error-codes.ts';
 import type { Exchange } from './exchange.ts';
@@ -50,7 +54,10 @@ export class KafkaReader {
     }
   }
 
-  async *#within({ partition, beginning, end }: OffsetRange, leader: Leader): AsyncGenerator<Delivery, void> {
+  async *#within(
+    { partition, beginning, end }: OffsetRange,
+    leader: Leader,
+  ): AsyncGenerator<Delivery, void> {
     const first = await this.#beginning(leader, partition);
     let from = Math.max(beginning, first.offset);
     if (from >= end) yield { partition, records: [], nextOffset: end }; // All of it is gone.
@@ -65,22 +72,38 @@ export class KafkaReader {
   async #next(leader: Leader, partition: number, from: number, end: number): Promise<Delivery> {
     const place = `${this.#topic}/${partition}`;
     const askedAtMs = Date.now();
-    const fetch = fetchRecords(this.#topic, partition, from, { waitMs: FETCH_WAIT_MS, maxBytes: FETCH_BYTES });
+    const fetch = fetchRecords(this.#topic, partition, from, {
+      waitMs: FETCH_WAIT_MS,
+      maxBytes: FETCH_BYTES,
+    });
     for (;;) {
-      const answer = await this.#insist(`Reading ${place} from offset ${from} on`, leader, fetch, FETCH_WAIT_MS);
-      if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#refuse(leader, partition, from);
-      const { records, nextOffset } = readFetched(this.#topic, partition, answer.bytes, answer.aborted, {
-        from,
-        maxPieceBytes: MAX_PIECE_BYTES,
-        maxRecordBytes: Number.POSITIVE_INFINITY,
-      });
+      const answer = await this.#insist(
+        `Reading ${place} from offset ${from} on`,
+        leader,
+        fetch,
+        FETCH_WAIT_MS,
+      );
+      if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE)
+        return await this.#refuse(leader, partition, from);
+      const { records, nextOffset } = readFetched(
+        this.#topic,
+        partition,
+        answer.bytes,
+        answer.aborted,
+        {
+          from,
+          maxPieceBytes: MAX_PIECE_BYTES,
+          maxRecordBytes: Number.POSITIVE_INFINITY,
+        },
+      );
       if (nextOffset !== null) {
         // A batch may begin before the range, or end after it.
         const wanted = records.filter(({ offset }) => offset >= from && offset < end);
         return { partition, records: wanted, nextOffset: Math.min(nextOffset, end) };
       }
       const waitedMs = Date.now() - askedAtMs;
-      if (answer.lastStableOffset >= end && waitedMs > NOTHING_LEFT_AFTER_MS) return { partition, records: [], nextOffset: end };
+      if (answer.lastStableOffset >= end && waitedMs > NOTHING_LEFT_AFTER_MS)
+        return { partition, records: [], nextOffset: end };
       if (waitedMs > OPEN_TRANSACTION_TIMEOUT_MS)
         throw new TroubleError(
           `${place} can be read up to offset ${from} only, not to ${end}: a transaction there does not end, or there is nothing`,
@@ -116,7 +139,8 @@ export class KafkaReader {
       this.#signal.throwIfAborted();
       try {
         const answer = await leader.ask(question, waitMs);
-        if (answer.errorCode === ERROR.NONE || answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return answer;
+        if (answer.errorCode === ERROR.NONE || answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE)
+          return answer;
         throw new TroubleError(`the leader answers ${errorName(answer.errorCode)}`);
       } catch (error) {
         leader.drop();

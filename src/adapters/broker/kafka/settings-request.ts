@@ -7,10 +7,20 @@ const TOPIC = 2;
  *
  * Source: Apache Kafka, protocol guide, DescribeConfigs v2.
  */
-export function topicSetting(topic: string, name: string): Exchange<{ readonly errorCode: number; readonly value: string | null }> {
+export function topicSetting(
+  topic: string,
+  name: string,
+): Exchange<{ readonly errorCode: number; readonly value: string | null }> {
   return exchange(
     { apiKey: 32, apiVersion: 2, apiName: 'DescribeConfigs' },
-    (encoder) => encoder.writeInt32(1).writeInt8(TOPIC).writeString(topic).writeInt32(1).writeString(name).writeBoolean(false),
+    (encoder) =>
+      encoder
+        .writeInt32(1)
+        .writeInt8(TOPIC)
+        .writeString(topic)
+        .writeInt32(1)
+        .writeString(name)
+        .writeBoolean(false),
     (decoder) => {
       decoder.readInt32(); // throttle time
       const [found] = decoder.readArray((each) => {
@@ -26,7 +36,10 @@ export function topicSetting(topic: string, name: string): Exchange<{ readonly e
           of.readArray(() => null); // synonyms: none were asked for
           return setting;
         });
-        return { errorCode, value: settings.find((setting) => setting.name === name)?.value ?? null };
+        return {
+          errorCode,
+          value: settings.find((setting) => setting.name === name)?.value ?? null,
+        };
       });
       return found ?? { errorCode: 0, value: null };
     },

@@ -23,7 +23,12 @@ const GIVEN_BACK_VERSION = 1;
 /** The first byte of an assignment's user data. */
 const NOTES_VERSION = 1;
 
-const UNREADABLE: MemberSubscription = { topics: [], owned: [], generation: NO_GENERATION, givenBack: [] };
+const UNREADABLE: MemberSubscription = {
+  topics: [],
+  owned: [],
+  generation: NO_GENERATION,
+  givenBack: [],
+};
 
 /**
  * Writes a subscription to one topic, so that Kafka's brokers and tools read it too.
@@ -31,7 +36,10 @@ const UNREADABLE: MemberSubscription = { topics: [], owned: [], generation: NO_G
  * Source: Apache Kafka, ConsumerProtocolSubscription.json, version 2. `givenBack` is in the user
  * data: one byte for its version, then an array of partitions.
  */
-export function encodeSubscription(topic: string, { owned, generation, givenBack }: Omit<MemberSubscription, 'topics'>): Buffer {
+export function encodeSubscription(
+  topic: string,
+  { owned, generation, givenBack }: Omit<MemberSubscription, 'topics'>,
+): Buffer {
   const userData = Buffer.concat([Buffer.from([GIVEN_BACK_VERSION]), array(givenBack.map(int32))]);
   return Buffer.concat([
     int16(SUBSCRIPTION_VERSION),
@@ -73,9 +81,17 @@ export interface LeaderNotes {
  * Source: Apache Kafka, ConsumerProtocolAssignment.json, version 0. The notes are in the user data:
  * one byte for their version, then two numbers.
  */
-export function encodeAssignment(topic: string, partitions: readonly number[], { coming, partitionCount }: LeaderNotes): Buffer {
+export function encodeAssignment(
+  topic: string,
+  partitions: readonly number[],
+  { coming, partitionCount }: LeaderNotes,
+): Buffer {
   const topics = partitions.length === 0 ? [] : [topicPartitions(topic, partitions)];
-  const userData = Buffer.concat([Buffer.from([NOTES_VERSION]), int32(coming), int32(partitionCount)]);
+  const userData = Buffer.concat([
+    Buffer.from([NOTES_VERSION]),
+    int32(coming),
+    int32(partitionCount),
+  ]);
   return Buffer.concat([int16(ASSIGNMENT_VERSION), array(topics), bytes(userData)]);
 }
 
@@ -93,7 +109,9 @@ export function decodeAssignment(topic: string, encoded: Buffer): readonly numbe
     return reader.partitionsOf(topic);
   }, null);
   if (partitions) return partitions;
-  throw new TroubleError(`The leader of the group sent an assignment of ${topic} that cannot be read: ${encoded.toString('hex', 0, 64)}`);
+  throw new TroubleError(
+    `The leader of the group sent an assignment of ${topic} that cannot be read: ${encoded.toString('hex', 0, 64)}`,
+  );
 }
 
 /** Reads what the leader says besides. @returns null for a leader of another release, which says nothing */
@@ -188,13 +206,17 @@ class ProtocolReader {
 
   /** Reads an array of topics with their partitions. @returns the partitions of one of them */
   partitionsOf(topic: string): readonly number[] {
-    const topics = this.array(() => ({ name: this.string(), partitions: this.array(() => this.int32()) }));
+    const topics = this.array(() => ({
+      name: this.string(),
+      partitions: this.array(() => this.int32()),
+    }));
     return topics.filter(({ name }) => name === topic).flatMap(({ partitions }) => partitions);
   }
 
   #take(length: number): Buffer {
     const end = this.#position + length;
-    if (length < 0 || end > this.#bytes.length) throw new RangeError(`${length} bytes do not lie at ${this.#position}`);
+    if (length < 0 || end > this.#bytes.length)
+      throw new RangeError(`${length} bytes do not lie at ${this.#position}`);
     const taken = this.#bytes.subarray(this.#position, end);
     this.#position = end;
     return taken;

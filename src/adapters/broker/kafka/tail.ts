@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AssignedPartition, OffsetRange, PartitionOwner, ReceivedRecord, Subscription } from '../../../service-layer/unit-of-work.ts';
+import type {
+  AssignedPartition,
+  OffsetRange,
+  PartitionOwner,
+  ReceivedRecord,
+  Subscription,
+} from '../../../service-layer/unit-of-work.ts';
 import type { KafkaOptions } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { PartitionFetcher } from './partition-fetcher.ts';

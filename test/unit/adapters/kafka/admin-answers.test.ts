@@ -6,12 +6,18 @@ import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.
 
 /** Each asks one request at a time. All are about partition 2 of `commands`, which node 3 leads. */
 const QUESTIONS = {
-  OffsetFetch: { ask: async ({ admin }: Edge) => (await admin.committedOffsets(GROUP, 'commands'))[2], answer: 9 as unknown },
+  OffsetFetch: {
+    ask: async ({ admin }: Edge) => (await admin.committedOffsets(GROUP, 'commands'))[2],
+    answer: 9 as unknown,
+  },
   ListOffsets: {
     ask: async ({ admin }: Edge) => (await admin.offsetRanges('commands', [2]))[0],
     answer: { partition: 2, beginning: 0, end: 1 },
   },
-  OffsetForLeaderEpoch: { ask: ({ admin }: Edge) => admin.endOfEpoch('commands', 2, 0), answer: { leaderEpoch: 0, offset: 1 } },
+  OffsetForLeaderEpoch: {
+    ask: ({ admin }: Edge) => admin.endOfEpoch('commands', 2, 0),
+    answer: { leaderEpoch: 0, offset: 1 },
+  },
   DescribeConfigs: { ask: ({ admin }: Edge) => admin.isCompacted('commands'), answer: true },
 };
 
@@ -28,10 +34,16 @@ const LEADER_MOVES: readonly ErrorName[] = [
   'UNKNOWN_LEADER_EPOCH',
   'OFFSET_NOT_AVAILABLE',
 ];
-const COORDINATOR_MOVES: readonly ErrorName[] = ['COORDINATOR_LOAD_IN_PROGRESS', 'COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR'];
+const COORDINATOR_MOVES: readonly ErrorName[] = [
+  'COORDINATOR_LOAD_IN_PROGRESS',
+  'COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR',
+];
 
 const PASSING: readonly (readonly [Question, ErrorName])[] = [
-  ...[...COORDINATOR_MOVES, 'UNSTABLE_OFFSET_COMMIT' as const].map((name) => ['OffsetFetch', name] as const),
+  ...[...COORDINATOR_MOVES, 'UNSTABLE_OFFSET_COMMIT' as const].map(
+    (name) => ['OffsetFetch', name] as const,
+  ),
   ...LEADER_MOVES.map((name) => ['ListOffsets', name] as const),
   ...LEADER_MOVES.map((name) => ['OffsetForLeaderEpoch', name] as const),
   ['DescribeConfigs', 'UNKNOWN_TOPIC_OR_PARTITION'],
@@ -59,12 +71,15 @@ function failing(edge: Edge, api: ApiName, name: ErrorName, times: number): void
 }
 
 describe.concurrent('an error that passes', () => {
-  it.for(PASSING)('%s is asked a fourth time after %s three times', async ([api, name], { expect }) => {
-    await using edge = await start();
-    failing(edge, api, name, 3);
-    expect(await QUESTIONS[api].ask(edge)).toEqual(QUESTIONS[api].answer);
-    expect(edge.kafka.isScriptDone).toBe(true);
-  });
+  it.for(PASSING)(
+    '%s is asked a fourth time after %s three times',
+    async ([api, name], { expect }) => {
+      await using edge = await start();
+      failing(edge, api, name, 3);
+      expect(await QUESTIONS[api].ask(edge)).toEqual(QUESTIONS[api].answer);
+      expect(edge.kafka.isScriptDone).toBe(true);
+    },
+  );
 });
 
 describe.concurrent('an error that stays', () => {
@@ -80,28 +95,44 @@ describe.concurrent('the committed offset that must be stable', () => {
   const ask = async ({ admin }: Edge) => (await admin.committedOffsets(GROUP, 'commands', 2))[2];
   /** The first request is about all partitions, the second about the stable one. */
   const errors = (['top', 'commands/2'] as const).flatMap((at) =>
-    (['UNSTABLE_OFFSET_COMMIT', 'NOT_COORDINATOR', 'UNKNOWN_SERVER_ERROR'] as const).flatMap((name) =>
-      [1, 2].map((nth) => [nth, name, at] as const),
+    (['UNSTABLE_OFFSET_COMMIT', 'NOT_COORDINATOR', 'UNKNOWN_SERVER_ERROR'] as const).flatMap(
+      (name) => [1, 2].map((nth) => [nth, name, at] as const),
     ),
   );
 
-  it.for(errors)('is asked for again when request %i is answered %s (%s)', async ([nth, name, at], { expect }) => {
-    await using edge = await start();
-    edge.kafka.on('OffsetFetch', { error: ERRORS[name], at }, { nth });
-    expect(await ask(edge)).toBe(9);
-    expect(edge.kafka.requests('OffsetFetch')).toHaveLength(4);
-  });
+  it.for(errors)(
+    'is asked for again when request %i is answered %s (%s)',
+    async ([nth, name, at], { expect }) => {
+      await using edge = await start();
+      edge.kafka.on('OffsetFetch', { error: ERRORS[name], at }, { nth });
+      expect(await ask(edge)).toBe(9);
+      expect(edge.kafka.requests('OffsetFetch')).toHaveLength(4);
+    },
+  );
 
   it('is trouble while only the request for the stable one fails', async ({ expect }) => {
     await using edge = await start();
-    for (const nth of [2, 4]) edge.kafka.on('OffsetFetch', { error: ERRORS.UNKNOWN_SERVER_ERROR, at: 'commands/2' }, { nth });
+    for (const nth of [2, 4])
+      edge.kafka.on(
+        'OffsetFetch',
+        { error: ERRORS.UNKNOWN_SERVER_ERROR, at: 'commands/2' },
+        { nth },
+      );
     await expect(ask(edge)).rejects.toThrow(TroubleError);
   });
 
   it('counts, and not the one that may lag', async ({ expect }) => {
     await using edge = await start();
-    const partitions = [0, 1, 2, 3].map((index) => ({ index, offset: 5, leaderEpoch: -1, metadata: '', errorCode: 0 }));
-    edge.kafka.on('OffsetFetch', { answer: { throttleMs: 0, errorCode: 0, topics: [{ name: 'commands', partitions }] } });
+    const partitions = [0, 1, 2, 3].map((index) => ({
+      index,
+      offset: 5,
+      leaderEpoch: -1,
+      metadata: '',
+      errorCode: 0,
+    }));
+    edge.kafka.on('OffsetFetch', {
+      answer: { throttleMs: 0, errorCode: 0, topics: [{ name: 'commands', partitions }] },
+    });
     expect(await edge.admin.committedOffsets(GROUP, 'commands', 2)).toEqual([5, 5, 9, 5]);
   });
 });
@@ -121,12 +152,17 @@ describe.concurrent('a number at its boundary', () => {
     [-1, null],
     [0, 0],
     [1, 1],
-  ] as const)('an epoch that ends at %i is told as %o', async ([endOffset, expected], { expect }) => {
-    await using edge = await start();
-    const partitions = [{ index: 2, errorCode: 0, leaderEpoch: 0, endOffset }];
-    edge.kafka.on('OffsetForLeaderEpoch', { answer: { throttleMs: 0, topics: [{ name: 'commands', partitions }] } });
-    expect((await edge.admin.endOfEpoch('commands', 2, 0))?.offset ?? null).toBe(expected);
-  });
+  ] as const)(
+    'an epoch that ends at %i is told as %o',
+    async ([endOffset, expected], { expect }) => {
+      await using edge = await start();
+      const partitions = [{ index: 2, errorCode: 0, leaderEpoch: 0, endOffset }];
+      edge.kafka.on('OffsetForLeaderEpoch', {
+        answer: { throttleMs: 0, topics: [{ name: 'commands', partitions }] },
+      });
+      expect((await edge.admin.endOfEpoch('commands', 2, 0))?.offset ?? null).toBe(expected);
+    },
+  );
 });
 
 describe.concurrent('the range of a partition', () => {
@@ -135,10 +171,14 @@ describe.concurrent('the range of a partition', () => {
     const producer = await edge.openProducer();
     edge.kafka.on('EndTxn', { error: ERRORS.INVALID_TXN_STATE });
     await producer.publish([{ ...event(2, 'open'), topic: 'commands' }], null).catch(() => {});
-    expect(await edge.admin.offsetRanges('commands', [2])).toEqual([{ partition: 2, beginning: 0, end: 2 }]);
+    expect(await edge.admin.offsetRanges('commands', [2])).toEqual([
+      { partition: 2, beginning: 0, end: 2 },
+    ]);
   });
 
-  it('never begins beyond its end, although retention deletes between the two questions', async ({ expect }) => {
+  it('never begins beyond its end, although retention deletes between the two questions', async ({
+    expect,
+  }) => {
     await using edge = await start();
     const first = Promise.withResolvers<void>();
     edge.kafka.on('ListOffsets', { held: first.promise });

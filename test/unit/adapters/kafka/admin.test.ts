@@ -14,8 +14,14 @@ const QUESTIONS = {
     ask: ({ admin }: Edge) => admin.offsetRanges('commands'),
     answer: [2, 0, 1, 0].map((end, partition) => ({ partition, beginning: 0, end })),
   },
-  endOfEpoch: { ask: ({ admin }: Edge) => admin.endOfEpoch('commands', 2, 0), answer: { leaderEpoch: 0, offset: 1 } },
-  maxMessageBytes: { ask: ({ admin }: Edge) => admin.maxMessageBytes('commands'), answer: 1_048_588 },
+  endOfEpoch: {
+    ask: ({ admin }: Edge) => admin.endOfEpoch('commands', 2, 0),
+    answer: { leaderEpoch: 0, offset: 1 },
+  },
+  maxMessageBytes: {
+    ask: ({ admin }: Edge) => admin.maxMessageBytes('commands'),
+    answer: 1_048_588,
+  },
 };
 
 type Question = keyof typeof QUESTIONS;
@@ -52,8 +58,18 @@ const rows = (question: Question, api: ApiName, names: readonly ErrorName[], at?
 
 const ROWS = [
   ...rows('committedOffsets', 'OffsetFetch', COORDINATORS, 'top'),
-  ...rows('committedOffsets', 'OffsetFetch', ['UNKNOWN_TOPIC_OR_PARTITION', 'UNSTABLE_OFFSET_COMMIT'], 'commands/0'),
-  ...rows('committedOffsets', 'OffsetFetch', ['TOPIC_AUTHORIZATION_FAILED', 'UNSTABLE_OFFSET_COMMIT'], 'commands/3'),
+  ...rows(
+    'committedOffsets',
+    'OffsetFetch',
+    ['UNKNOWN_TOPIC_OR_PARTITION', 'UNSTABLE_OFFSET_COMMIT'],
+    'commands/0',
+  ),
+  ...rows(
+    'committedOffsets',
+    'OffsetFetch',
+    ['TOPIC_AUTHORIZATION_FAILED', 'UNSTABLE_OFFSET_COMMIT'],
+    'commands/3',
+  ),
   ...rows('offsetRanges', 'ListOffsets', LEADERS, 'commands/1'),
   ...rows('endOfEpoch', 'OffsetForLeaderEpoch', LEADERS, 'commands/2'),
   ...rows('maxMessageBytes', 'DescribeConfigs', SETTINGS),
@@ -75,37 +91,52 @@ describe.concurrent('a question to the cluster', () => {
     expect(await QUESTIONS[question].ask(edge)).toEqual(QUESTIONS[question].answer);
   });
 
-  it.for(ROWS)('%s asks again after one %s with %s (%s)', async ([question, api, name, at], { expect }) => {
-    await using edge = await start();
-    await QUESTIONS[question].ask(edge);
-    edge.kafka.on(api, { error: ERRORS[name], ...placed(at) });
-    expect(await QUESTIONS[question].ask(edge)).toEqual(QUESTIONS[question].answer);
-  });
-
-  it.for(ROWS)('%s is trouble while %s answers %s (%s)', async ([question, api, name, at], { expect }) => {
-    await using edge = await start();
-    edge.kafka.on(api, { error: ERRORS[name], ...placed(at) }, { isLasting: true });
-    await expect(QUESTIONS[question].ask(edge)).rejects.toThrow(TroubleError);
-  });
-
-  it.for(['before', 'after'] as const)('is asked again when the connection breaks %s it is answered', async (when, { expect }) => {
-    await using edge = await start();
-    for (const [question, api] of [
-      ['committedOffsets', 'OffsetFetch'],
-      ['offsetRanges', 'ListOffsets'],
-      ['maxMessageBytes', 'DescribeConfigs'],
-    ] as const) {
+  it.for(ROWS)(
+    '%s asks again after one %s with %s (%s)',
+    async ([question, api, name, at], { expect }) => {
+      await using edge = await start();
       await QUESTIONS[question].ask(edge);
-      edge.kafka.on(api, { broken: when });
+      edge.kafka.on(api, { error: ERRORS[name], ...placed(at) });
       expect(await QUESTIONS[question].ask(edge)).toEqual(QUESTIONS[question].answer);
-    }
-  });
+    },
+  );
 
-  it('about committed offsets requires a stable one of the partition that must not lag', async ({ expect }) => {
+  it.for(ROWS)(
+    '%s is trouble while %s answers %s (%s)',
+    async ([question, api, name, at], { expect }) => {
+      await using edge = await start();
+      edge.kafka.on(api, { error: ERRORS[name], ...placed(at) }, { isLasting: true });
+      await expect(QUESTIONS[question].ask(edge)).rejects.toThrow(TroubleError);
+    },
+  );
+
+  it.for(['before', 'after'] as const)(
+    'is asked again when the connection breaks %s it is answered',
+    async (when, { expect }) => {
+      await using edge = await start();
+      for (const [question, api] of [
+        ['committedOffsets', 'OffsetFetch'],
+        ['offsetRanges', 'ListOffsets'],
+        ['maxMessageBytes', 'DescribeConfigs'],
+      ] as const) {
+        await QUESTIONS[question].ask(edge);
+        edge.kafka.on(api, { broken: when });
+        expect(await QUESTIONS[question].ask(edge)).toEqual(QUESTIONS[question].answer);
+      }
+    },
+  );
+
+  it('about committed offsets requires a stable one of the partition that must not lag', async ({
+    expect,
+  }) => {
     await using edge = await start();
     await edge.admin.committedOffsets(GROUP, 'commands', 2);
     expect(edge.kafka.requests('OffsetFetch', 2)).toMatchObject([
-      { groupId: GROUP, requireStable: false, topics: [{ name: 'commands', partitions: [0, 1, 2, 3] }] },
+      {
+        groupId: GROUP,
+        requireStable: false,
+        topics: [{ name: 'commands', partitions: [0, 1, 2, 3] }],
+      },
       { groupId: GROUP, requireStable: true, topics: [{ name: 'commands', partitions: [2] }] },
     ]);
   });
@@ -113,9 +144,15 @@ describe.concurrent('a question to the cluster', () => {
   it('is trouble when the answer leaves a partition out', async ({ expect }) => {
     await using edge = await start();
     const found = { index: 0, offset: 7, leaderEpoch: -1, metadata: '', errorCode: 0 };
-    const answer = { throttleMs: 0, errorCode: 0, topics: [{ name: 'commands', partitions: [found] }] };
+    const answer = {
+      throttleMs: 0,
+      errorCode: 0,
+      topics: [{ name: 'commands', partitions: [found] }],
+    };
     edge.kafka.on('OffsetFetch', { answer }, { isLasting: true });
-    await expect(edge.admin.committedOffsets(GROUP, 'commands')).rejects.toThrow('leaves out commands/1');
+    await expect(edge.admin.committedOffsets(GROUP, 'commands')).rejects.toThrow(
+      'leaves out commands/1',
+    );
   });
 
   it('is trouble when the answer has no max.message.bytes', async ({ expect }) => {
@@ -126,7 +163,9 @@ describe.concurrent('a question to the cluster', () => {
 
   it('about a topic\u2019s id has the id of the cluster too', async ({ expect }) => {
     await using edge = await start();
-    expect(await edge.admin.logId('commands')).toBe(`fake/${edge.kafka.model.topics.get('commands')?.id}`);
+    expect(await edge.admin.logId('commands')).toBe(
+      `fake/${edge.kafka.model.topics.get('commands')?.id}`,
+    );
     await expect(edge.admin.logId('missing')).rejects.toThrow(TroubleError);
   });
 });
@@ -138,7 +177,15 @@ describe.concurrent('creating topics', () => {
     await using edge = await start();
     await edge.admin.ensureTopics([topic, { ...topic, name: 'commands' }], true);
     expect(edge.kafka.requests('CreateTopics', 1)).toMatchObject([
-      { topics: [{ name: 'new', partitions: 6, configs: [{ name: 'max.message.bytes', value: '2000000' }] }] },
+      {
+        topics: [
+          {
+            name: 'new',
+            partitions: 6,
+            configs: [{ name: 'max.message.bytes', value: '2000000' }],
+          },
+        ],
+      },
     ]);
     expect(edge.kafka.model.topics.get('new')?.partitions).toHaveLength(6);
   });
@@ -167,7 +214,9 @@ describe.concurrent('creating topics', () => {
     expect(edge.kafka.model.topics.has('new')).toBe(false);
   });
 
-  it('is trouble after NOT_CONTROLLER, and works when the service asks again', async ({ expect }) => {
+  it('is trouble after NOT_CONTROLLER, and works when the service asks again', async ({
+    expect,
+  }) => {
     await using edge = await start();
     edge.kafka.on('CreateTopics', { error: ERRORS.NOT_CONTROLLER });
     await expect(edge.admin.ensureTopics([topic], true)).rejects.toThrow(TroubleError);

@@ -36,11 +36,15 @@ function leadFrom(leader: number): void {
 
 /** What a node would answer now. */
 const picture = () =>
-  clusterHandlers.Metadata(edge.kafka.model, { topics: ['commands'].map((name) => ({ name, topicId: '' })) } as never, {
-    node: 0,
-    version: 10,
-    refusal: () => 0,
-  }) as never;
+  clusterHandlers.Metadata(
+    edge.kafka.model,
+    { topics: ['commands'].map((name) => ({ name, topicId: '' })) } as never,
+    {
+      node: 0,
+      version: 10,
+      refusal: () => 0,
+    },
+  ) as never;
 
 /** Looks as often as there are nodes, so that each is asked first once. @returns the leader after each look, as a node */
 async function leaders(): Promise<readonly number[]> {
@@ -113,27 +117,34 @@ describe('the view of the cluster', () => {
     await expect(edge.view.leaderOf('commands', 4)).rejects.toThrow(TroubleError);
     log().leader = -1;
     await leaders().catch(() => {});
-    await expect(edge.view.leaderOf('commands', 0)).rejects.toThrow('commands/0 has no leader just now');
+    await expect(edge.view.leaderOf('commands', 0)).rejects.toThrow(
+      'commands/0 has no leader just now',
+    );
   });
 
-  it.each<ErrorName>(['UNKNOWN_TOPIC_OR_PARTITION', 'TOPIC_AUTHORIZATION_FAILED', 'LEADER_NOT_AVAILABLE', 'UNKNOWN_SERVER_ERROR'])(
-    'does not say which log a topic is in while Metadata answers %s about it',
-    async (name) => {
-      edge.kafka.on('Metadata', { error: ERRORS[name], at: 'commands' }, { isLasting: true });
-      await expect(edge.view.logId('commands')).rejects.toThrow('The topic commands is not there');
-    },
-  );
+  it.each<ErrorName>([
+    'UNKNOWN_TOPIC_OR_PARTITION',
+    'TOPIC_AUTHORIZATION_FAILED',
+    'LEADER_NOT_AVAILABLE',
+    'UNKNOWN_SERVER_ERROR',
+  ])('does not say which log a topic is in while Metadata answers %s about it', async (name) => {
+    edge.kafka.on('Metadata', { error: ERRORS[name], at: 'commands' }, { isLasting: true });
+    await expect(edge.view.logId('commands')).rejects.toThrow('The topic commands is not there');
+  });
 
-  it.each<ErrorName>(['COORDINATOR_NOT_AVAILABLE', 'COORDINATOR_LOAD_IN_PROGRESS', 'GROUP_AUTHORIZATION_FAILED', 'UNKNOWN_SERVER_ERROR'])(
-    'knows no coordinator while FindCoordinator answers %s',
-    async (name) => {
-      edge.kafka.on('FindCoordinator', { error: ERRORS[name] }, { isLasting: true });
-      await expect(edge.view.coordinatorOf(GROUP)).rejects.toThrow(TroubleError);
-    },
-  );
+  it.each<ErrorName>([
+    'COORDINATOR_NOT_AVAILABLE',
+    'COORDINATOR_LOAD_IN_PROGRESS',
+    'GROUP_AUTHORIZATION_FAILED',
+    'UNKNOWN_SERVER_ERROR',
+  ])('knows no coordinator while FindCoordinator answers %s', async (name) => {
+    edge.kafka.on('FindCoordinator', { error: ERRORS[name] }, { isLasting: true });
+    await expect(edge.view.coordinatorOf(GROUP)).rejects.toThrow(TroubleError);
+  });
 
   it.each(NODES)('asks another node when node %i does not answer', async (node) => {
     edge.kafka.on('FindCoordinator', { silence: 'before' }, { node, isLasting: true });
-    for (const _ of NODES) expect((await edge.view.coordinatorOf(GROUP)).port).toBe(edge.kafka.model.ports.get(2));
+    for (const _ of NODES)
+      expect((await edge.view.coordinatorOf(GROUP)).port).toBe(edge.kafka.model.ports.get(2));
   });
 });

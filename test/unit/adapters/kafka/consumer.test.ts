@@ -37,7 +37,9 @@ async function consumeAll(): Promise<Consuming> {
 
 async function consumeByTwo(): Promise<readonly [Consuming, Consuming]> {
   const both = [await consumeAll(), consume()] as const;
-  await eventually(() => expect(both.map(({ partitions }) => partitions.length)).toEqual([2, 2]), { withinMs });
+  await eventually(() => expect(both.map(({ partitions }) => partitions.length)).toEqual([2, 2]), {
+    withinMs,
+  });
   return both;
 }
 
@@ -55,7 +57,11 @@ async function beat(members: number): Promise<void> {
     () => {
       const { generation } = edge.kafka.model.group(GROUP);
       const beats = edge.kafka.requests('Heartbeat').slice(before);
-      expect(new Set(beats.filter((each) => each.generation === generation).map(({ memberId }) => memberId)).size).toBe(members);
+      expect(
+        new Set(
+          beats.filter((each) => each.generation === generation).map(({ memberId }) => memberId),
+        ).size,
+      ).toBe(members);
     },
     { withinMs },
   );
@@ -74,7 +80,9 @@ describe('when a second member joins', { timeout: TEST_MS }, () => {
     const second = consume();
     await eventually(() => expect(first.partitions).toHaveLength(2), { withinMs });
     const staying = first.open;
-    await edge.kafka.append('commands', staying[0]?.assigned.partition ?? 0, ['while the others close']);
+    await edge.kafka.append('commands', staying[0]?.assigned.partition ?? 0, [
+      'while the others close',
+    ]);
     await eventually(() => expect(staying[0]?.received).toEqual(['while the others close']));
     expect([second.partitions, second.hasJoined, first.closed]).toEqual([[], false, []]);
     letClose();
@@ -100,7 +108,13 @@ describe('when a second member joins', { timeout: TEST_MS }, () => {
     const given = others.flatMap(({ partitions }) => partitions);
     expect(given.filter((partition) => closing.includes(partition))).toEqual([]);
     letClose();
-    await eventually(() => expect([first, ...others].flatMap(({ partitions }) => partitions).sort()).toEqual([0, 1, 2, 3]), { withinMs });
+    await eventually(
+      () =>
+        expect([first, ...others].flatMap(({ partitions }) => partitions).sort()).toEqual([
+          0, 1, 2, 3,
+        ]),
+      { withinMs },
+    );
   });
 
   it('and leaves again, the first gets everything back, and closes nothing for it', async () => {
@@ -116,7 +130,10 @@ describe('what a member says as it joins', { timeout: TEST_MS }, () => {
     const first = await consumeAll();
     for (const times of [2, 3]) {
       edge.kafka.model.group(GROUP).rebalance();
-      await eventually(() => expect(edge.kafka.requests('Heartbeat').at(-1)?.generation).toBe(times), { withinMs });
+      await eventually(
+        () => expect(edge.kafka.requests('Heartbeat').at(-1)?.generation).toBe(times),
+        { withinMs },
+      );
     }
     const all = [0, 1, 2, 3];
     expect(first.subscriptions()).toEqual([
@@ -145,23 +162,32 @@ describe('a partition that is given back', { timeout: TEST_MS }, () => {
     const partition = first.partitions[0] ?? -1;
     first.open[0]?.assigned.giveBack();
     await eventually(() => expect(second.partitions).toContain(partition), { withinMs });
-    await eventually(() => expect([first, second].map(({ partitions }) => partitions.length)).toEqual([2, 2]), { withinMs });
+    await eventually(
+      () => expect([first, second].map(({ partitions }) => partitions.length)).toEqual([2, 2]),
+      { withinMs },
+    );
     expect(first.subscriptions().at(-1)?.givenBack).toEqual([partition]);
     first.mayTake = true;
-    await eventually(() => expect(first.subscriptions().at(-1)?.givenBack).toEqual([]), { withinMs });
+    await eventually(() => expect(first.subscriptions().at(-1)?.givenBack).toEqual([]), {
+      withinMs,
+    });
   });
 });
 
 describe('a member gives up all it has, and gets new owners', { timeout: TEST_MS }, () => {
-  it.each(['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID'] as const)('when a heartbeat is answered %s', async (name) => {
-    const first = await consumeAll();
-    if (name === 'UNKNOWN_MEMBER_ID')
-      for (const id of [...edge.kafka.model.group(GROUP).members.keys()]) edge.kafka.model.group(GROUP).leave(id);
-    else edge.kafka.on('Heartbeat', { error: ERRORS[name] });
-    await eventually(() => expect(first.closed.toSorted()).toEqual([0, 1, 2, 3]), { withinMs });
-    await eventually(() => expect(first.partitions).toEqual([0, 1, 2, 3]), { withinMs });
-    expect(first.owners.length).toBeGreaterThanOrEqual(8);
-  });
+  it.each(['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID'] as const)(
+    'when a heartbeat is answered %s',
+    async (name) => {
+      const first = await consumeAll();
+      if (name === 'UNKNOWN_MEMBER_ID')
+        for (const id of [...edge.kafka.model.group(GROUP).members.keys()])
+          edge.kafka.model.group(GROUP).leave(id);
+      else edge.kafka.on('Heartbeat', { error: ERRORS[name] });
+      await eventually(() => expect(first.closed.toSorted()).toEqual([0, 1, 2, 3]), { withinMs });
+      await eventually(() => expect(first.partitions).toEqual([0, 1, 2, 3]), { withinMs });
+      expect(first.owners.length).toBeGreaterThanOrEqual(8);
+    },
+  );
 
   it('when the topic is deleted and created again', async () => {
     const first = await consumeAll();
@@ -200,9 +226,13 @@ describe('a member', { timeout: TEST_MS }, () => {
   });
 });
 
-it('says that another process has its name, also before its first assignment', { timeout: TEST_MS }, async () => {
+it('says that another process has its name, also before its first assignment', {
+  timeout: TEST_MS,
+}, async () => {
   edge.kafka.on('JoinGroup', { error: ERRORS.FENCED_INSTANCE_ID });
   const consuming = consume();
   await expect(consuming.consumer.joined).rejects.toThrow('Another process has joined the group');
-  expect(consuming.fenced).toEqual([expect.stringContaining('Another process has joined the group')]);
+  expect(consuming.fenced).toEqual([
+    expect.stringContaining('Another process has joined the group'),
+  ]);
 });

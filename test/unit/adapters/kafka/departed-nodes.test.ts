@@ -8,12 +8,20 @@ import { Edge, event, position, TRANSACTIONAL_ID } from '../../../support/fake-k
 it('leaves a slow connection alone whose configured name no node advertises', async () => {
   await using edge = await Edge.start();
   // The nodes advertise 127.0.0.1.
-  const options = { ...edge.options, brokers: edge.kafka.brokers.map((broker) => broker.replace('127.0.0.1', 'localhost')) };
+  const options = {
+    ...edge.options,
+    brokers: edge.kafka.brokers.map((broker) => broker.replace('127.0.0.1', 'localhost')),
+  };
   const view = new ClusterView(options);
   const departed = new DepartedNodes(view);
   const slow = Promise.withResolvers<void>();
   edge.kafka.on('ApiVersions', { held: slow.promise });
-  const opening = KafkaTransactionalProducer.open(options, TRANSACTIONAL_ID, edge.layouts, departed);
+  const opening = KafkaTransactionalProducer.open(
+    options,
+    TRANSACTIONAL_ID,
+    edge.layouts,
+    departed,
+  );
   // Each look at what hangs asks for the nodes.
   await edge.kafka.seen('Metadata', 2);
   slow.resolve();
@@ -28,10 +36,15 @@ it('leaves a slow connection alone whose configured name no node advertises', as
 it('opens a producer at a node that is alive, although another one is configured first', async () => {
   await using edge = await Edge.start();
   const { model } = edge.kafka;
-  const former = clusterHandlers.Metadata(model, { topics: [] } as never, { node: 1, version: 10, refusal: () => 0 });
+  const former = clusterHandlers.Metadata(model, { topics: [] } as never, {
+    node: 1,
+    version: 10,
+    refusal: () => 0,
+  });
   edge.kafka.on('Metadata', { answer: former as never }, { node: 1, isLasting: true });
   model.ports.delete(1);
-  for (const log of model.topics.get('commands')?.partitions ?? []) Object.assign(log, { leader: 2, leaderEpoch: log.leaderEpoch + 1 });
+  for (const log of model.topics.get('commands')?.partitions ?? [])
+    Object.assign(log, { leader: 2, leaderEpoch: log.leaderEpoch + 1 });
   await edge.view.leaderOf('commands', 0);
   const asked = edge.kafka.requests('Metadata', 1).length;
   await edge.openProducer();
@@ -47,7 +60,8 @@ it("ends what waits at other nodes too when a producer's coordinator has left th
   await edge.kafka.seen('TxnOffsetCommit');
   edge.kafka.model.ports.delete(3);
   for (const topic of ['commands', 'events']) {
-    const led = edge.kafka.model.topics.get(topic)?.partitions.filter(({ leader }) => leader === 3) ?? [];
+    const led =
+      edge.kafka.model.topics.get(topic)?.partitions.filter(({ leader }) => leader === 3) ?? [];
     for (const log of led) Object.assign(log, { leader: 1, leaderEpoch: log.leaderEpoch + 1 });
   }
   expect(await outcome).toMatchObject({ message: expect.stringContaining('has left the cluster') });

@@ -16,25 +16,32 @@ afterEach(() => {
 });
 
 const CASES: readonly (readonly ['JoinGroup' | 'SyncGroup' | 'Heartbeat', ErrorName, string])[] = [
-  ['JoinGroup', 'COORDINATOR_LOAD_IN_PROGRESS', 'JoinGroup was answered COORDINATOR_LOAD_IN_PROGRESS'],
+  [
+    'JoinGroup',
+    'COORDINATOR_LOAD_IN_PROGRESS',
+    'JoinGroup was answered COORDINATOR_LOAD_IN_PROGRESS',
+  ],
   ['JoinGroup', 'REBALANCE_IN_PROGRESS', 'the group is rebalancing'],
   ['SyncGroup', 'REBALANCE_IN_PROGRESS', 'the group is rebalancing'],
   ['SyncGroup', 'NOT_COORDINATOR', 'SyncGroup: 127.0.0.1'],
   ['Heartbeat', 'COORDINATOR_NOT_AVAILABLE', 'Heartbeat: 127.0.0.1'],
 ];
 
-it.each(CASES)('%s: a member that is answered %s for 15 s is a problem, until it works again', async (api, name, words) => {
-  await using joined = await Joined.start();
-  const { edge, member } = joined;
-  if (api === 'Heartbeat') await joined.assigned();
-  edge.kafka.on(api, { error: ERRORS[name] }, { isLasting: true });
-  const before = edge.kafka.requests(api).length;
-  await edge.kafka.seen(api, before + 2);
-  vi.advanceTimersByTime(PATIENCE_MS - 1);
-  expect(member.problem()).toBeNull();
-  vi.advanceTimersByTime(1);
-  expect(member.problem()).toContain('has waited 15 s for its assignment');
-  expect(member.problem()).toContain(words);
-  edge.kafka.heal();
-  await eventually(() => expect(member.problem()).toBeNull());
-});
+it.each(CASES)(
+  '%s: a member that is answered %s for 15 s is a problem, until it works again',
+  async (api, name, words) => {
+    await using joined = await Joined.start();
+    const { edge, member } = joined;
+    if (api === 'Heartbeat') await joined.assigned();
+    edge.kafka.on(api, { error: ERRORS[name] }, { isLasting: true });
+    const before = edge.kafka.requests(api).length;
+    await edge.kafka.seen(api, before + 2);
+    vi.advanceTimersByTime(PATIENCE_MS - 1);
+    expect(member.problem()).toBeNull();
+    vi.advanceTimersByTime(1);
+    expect(member.problem()).toContain('has waited 15 s for its assignment');
+    expect(member.problem()).toContain(words);
+    edge.kafka.heal();
+    await eventually(() => expect(member.problem()).toBeNull());
+  },
+);

@@ -12,14 +12,23 @@ it('joins under the name that the coordinator gives, shares out as the leader, a
   const { edge, member } = joined;
   await eventually(() => expect(joined.told).toEqual(['yours']));
   const [first, second] = edge.kafka.requests('JoinGroup', 2);
-  expect(first).toMatchObject({ groupId: GROUP, memberId: '', instanceId: null, sessionTimeoutMs: 6_000 });
+  expect(first).toMatchObject({
+    groupId: GROUP,
+    memberId: '',
+    instanceId: null,
+    sessionTimeoutMs: 6_000,
+  });
   expect(second?.memberId).toMatch(/^member-/);
   const memberId = second?.memberId ?? '';
   expect(edge.kafka.requests('SyncGroup', 2)).toMatchObject([
     { generation: 1, memberId, assignments: [{ memberId, assignment: Buffer.from('yours') }] },
   ]);
   await edge.kafka.seen('Heartbeat', 2);
-  expect(edge.kafka.requests('Heartbeat', 2)[0]).toMatchObject({ groupId: GROUP, generation: 1, memberId });
+  expect(edge.kafka.requests('Heartbeat', 2)[0]).toMatchObject({
+    groupId: GROUP,
+    generation: 1,
+    memberId,
+  });
   expect(member.membership).toEqual({ memberId, generation: 1 });
 });
 
@@ -28,14 +37,18 @@ it('leaves the group as it closes', async () => {
   await joined.assigned();
   const { memberId } = joined.member.membership;
   await joined.member.close();
-  expect(joined.edge.kafka.requests('LeaveGroup', 2)).toMatchObject([{ groupId: GROUP, members: [{ memberId }] }]);
+  expect(joined.edge.kafka.requests('LeaveGroup', 2)).toMatchObject([
+    { groupId: GROUP, members: [{ memberId }] },
+  ]);
 });
 
 it('does not leave where it is a static member, and has its name from the first join on', async () => {
   await using joined = await Joined.start('shop-1');
   await joined.assigned();
   await joined.member.close();
-  expect(joined.edge.kafka.requests('JoinGroup').map(({ instanceId }) => instanceId)).toEqual(['shop-1']);
+  expect(joined.edge.kafka.requests('JoinGroup').map(({ instanceId }) => instanceId)).toEqual([
+    'shop-1',
+  ]);
   expect(joined.edge.kafka.requests('LeaveGroup')).toEqual([]);
 });
 
@@ -60,41 +73,57 @@ type MemberApi = 'JoinGroup' | 'SyncGroup' | 'Heartbeat';
 type Row = readonly [MemberApi, ErrorName];
 
 /** The same request goes to the same node, or to whoever coordinates then; the member keeps all. */
-const ASKED_AGAIN: readonly Row[] = (['JoinGroup', 'SyncGroup', 'Heartbeat'] as const).flatMap((api) =>
-  (['COORDINATOR_LOAD_IN_PROGRESS', 'COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR', 'UNKNOWN_SERVER_ERROR'] as const).map(
-    (name) => [api, name] as const,
-  ),
+const ASKED_AGAIN: readonly Row[] = (['JoinGroup', 'SyncGroup', 'Heartbeat'] as const).flatMap(
+  (api) =>
+    (
+      [
+        'COORDINATOR_LOAD_IN_PROGRESS',
+        'COORDINATOR_NOT_AVAILABLE',
+        'NOT_COORDINATOR',
+        'UNKNOWN_SERVER_ERROR',
+      ] as const
+    ).map((name) => [api, name] as const),
 );
 
 describe.concurrent('while the coordinator moves or loads', () => {
-  it.for(ASKED_AGAIN)('%s is asked again after %s, in the same generation', async ([api, name], { expect }) => {
-    await using joined = await Joined.start();
-    if (api === 'Heartbeat') await joined.assigned();
-    const nth = api === 'JoinGroup' ? 2 : 1; // the first one is answered with the member's name
-    joined.edge.kafka.on(api, { error: ERRORS[name] }, { nth });
-    const before = joined.edge.kafka.requests(api).length;
-    await joined.edge.kafka.seen(api, before + nth + 1);
-    await joined.assigned();
-    const { memberId } = joined.member.membership;
-    expect(joined.joins()).toEqual(api === 'JoinGroup' ? ['', memberId, memberId] : ['', memberId]);
-    expect(joined.told).toEqual(['yours']);
-    expect(joined.member.membership.generation).toBe(1);
-  });
+  it.for(ASKED_AGAIN)(
+    '%s is asked again after %s, in the same generation',
+    async ([api, name], { expect }) => {
+      await using joined = await Joined.start();
+      if (api === 'Heartbeat') await joined.assigned();
+      const nth = api === 'JoinGroup' ? 2 : 1; // the first one is answered with the member's name
+      joined.edge.kafka.on(api, { error: ERRORS[name] }, { nth });
+      const before = joined.edge.kafka.requests(api).length;
+      await joined.edge.kafka.seen(api, before + nth + 1);
+      await joined.assigned();
+      const { memberId } = joined.member.membership;
+      expect(joined.joins()).toEqual(
+        api === 'JoinGroup' ? ['', memberId, memberId] : ['', memberId],
+      );
+      expect(joined.told).toEqual(['yours']);
+      expect(joined.member.membership.generation).toBe(1);
+    },
+  );
 
   /** A node that loads does coordinate. */
   const moved = ASKED_AGAIN.filter(([, name]) => name !== 'COORDINATOR_LOAD_IN_PROGRESS');
 
-  it.for(moved)('%s goes to the new coordinator while the former answers %s', async ([api, name], { expect }) => {
-    await using joined = await Joined.start();
-    if (api === 'Heartbeat') await joined.assigned();
-    joined.edge.kafka.on(api, { error: ERRORS[name] }, { node: 2, isLasting: true });
-    const before = joined.edge.kafka.requests(api, 2).length;
-    await eventually(() => expect(joined.edge.kafka.requests(api, 2).length).toBeGreaterThan(before));
-    joined.edge.kafka.model.coordinators.group.set(GROUP, 3);
-    await eventually(() => expect(joined.edge.kafka.requests(api, 3).length).toBeGreaterThan(0));
-    await joined.assigned();
-    expect(joined.told).toEqual(['yours']);
-  });
+  it.for(moved)(
+    '%s goes to the new coordinator while the former answers %s',
+    async ([api, name], { expect }) => {
+      await using joined = await Joined.start();
+      if (api === 'Heartbeat') await joined.assigned();
+      joined.edge.kafka.on(api, { error: ERRORS[name] }, { node: 2, isLasting: true });
+      const before = joined.edge.kafka.requests(api, 2).length;
+      await eventually(() =>
+        expect(joined.edge.kafka.requests(api, 2).length).toBeGreaterThan(before),
+      );
+      joined.edge.kafka.model.coordinators.group.set(GROUP, 3);
+      await eventually(() => expect(joined.edge.kafka.requests(api, 3).length).toBeGreaterThan(0));
+      await joined.assigned();
+      expect(joined.told).toEqual(['yours']);
+    },
+  );
 });
 
 describe.concurrent('at a rebalance', () => {
@@ -104,16 +133,19 @@ describe.concurrent('at a rebalance', () => {
     ['Heartbeat', 'REBALANCE_IN_PROGRESS'],
   ];
 
-  it.for(rejoined)('%s: after %s it joins again under its name, and gives nothing up', async ([api, name], { expect }) => {
-    await using joined = await Joined.start();
-    if (api === 'Heartbeat') await joined.assigned();
-    joined.edge.kafka.on(api, { error: ERRORS[name] });
-    await joined.assigned(api === 'Heartbeat' ? 2 : 1);
-    const { memberId, generation } = joined.member.membership;
-    expect(joined.joins()).toEqual(['', memberId, memberId]);
-    expect(joined.told).not.toContain('lost');
-    expect(generation).toBe(2);
-  });
+  it.for(rejoined)(
+    '%s: after %s it joins again under its name, and gives nothing up',
+    async ([api, name], { expect }) => {
+      await using joined = await Joined.start();
+      if (api === 'Heartbeat') await joined.assigned();
+      joined.edge.kafka.on(api, { error: ERRORS[name] });
+      await joined.assigned(api === 'Heartbeat' ? 2 : 1);
+      const { memberId, generation } = joined.member.membership;
+      expect(joined.joins()).toEqual(['', memberId, memberId]);
+      expect(joined.told).not.toContain('lost');
+      expect(generation).toBe(2);
+    },
+  );
 });
 
 describe.concurrent('when the group has gone on without it', () => {
@@ -124,34 +156,45 @@ describe.concurrent('when the group has gone on without it', () => {
     ['Heartbeat', 'ILLEGAL_GENERATION', 'under its name'],
   ];
 
-  it.for(lost)('%s: after %s it gives all up and joins %s', async ([api, name, how], { expect }) => {
-    await using joined = await Joined.start();
-    if (api === 'Heartbeat') await joined.assigned();
-    const wasAssigned = joined.told.length;
-    joined.edge.kafka.on(api, { error: ERRORS[name] });
-    if (how === 'anew') {
-      await joined.edge.kafka.seen(api);
-      for (const group of joined.edge.kafka.model.group(GROUP).members.keys()) joined.edge.kafka.model.group(GROUP).leave(group);
-    }
-    await joined.assigned(wasAssigned + 1);
-    expect(joined.told).toEqual([...Array.from({ length: wasAssigned }, () => 'yours'), 'lost', 'yours']);
-    const [first, second, third] = joined.joins();
-    expect([first, third]).toEqual(['', how === 'anew' ? '' : second]);
-  });
+  it.for(lost)(
+    '%s: after %s it gives all up and joins %s',
+    async ([api, name, how], { expect }) => {
+      await using joined = await Joined.start();
+      if (api === 'Heartbeat') await joined.assigned();
+      const wasAssigned = joined.told.length;
+      joined.edge.kafka.on(api, { error: ERRORS[name] });
+      if (how === 'anew') {
+        await joined.edge.kafka.seen(api);
+        for (const group of joined.edge.kafka.model.group(GROUP).members.keys())
+          joined.edge.kafka.model.group(GROUP).leave(group);
+      }
+      await joined.assigned(wasAssigned + 1);
+      expect(joined.told).toEqual([
+        ...Array.from({ length: wasAssigned }, () => 'yours'),
+        'lost',
+        'yours',
+      ]);
+      const [first, second, third] = joined.joins();
+      expect([first, third]).toEqual(['', how === 'anew' ? '' : second]);
+    },
+  );
 
   it.for([
     ['REBALANCE_IN_PROGRESS', ['yours', 'yours']],
     ['ILLEGAL_GENERATION', ['yours', 'lost', 'yours']],
-  ] as const)('JoinGroup: after %s it joins under its name, and was told %o', async ([name, told], { expect }) => {
-    await using joined = await Joined.start();
-    await joined.assigned();
-    const { memberId } = joined.member.membership;
-    joined.edge.kafka.on('JoinGroup', { error: ERRORS[name] });
-    joined.member.rejoin();
-    await joined.assigned(2);
-    expect(joined.joins()).toEqual(['', memberId, memberId, memberId]);
-    expect(joined.told).toEqual(told);
-  });
+  ] as const)(
+    'JoinGroup: after %s it joins under its name, and was told %o',
+    async ([name, told], { expect }) => {
+      await using joined = await Joined.start();
+      await joined.assigned();
+      const { memberId } = joined.member.membership;
+      joined.edge.kafka.on('JoinGroup', { error: ERRORS[name] });
+      joined.member.rejoin();
+      await joined.assigned(2);
+      expect(joined.joins()).toEqual(['', memberId, memberId, memberId]);
+      expect(joined.told).toEqual(told);
+    },
+  );
 
   it('JoinGroup: after UNKNOWN_MEMBER_ID it gives all up and joins anew', async ({ expect }) => {
     await using joined = await Joined.start();
@@ -159,7 +202,8 @@ describe.concurrent('when the group has gone on without it', () => {
     joined.edge.kafka.on('JoinGroup', { error: ERRORS.UNKNOWN_MEMBER_ID });
     joined.member.rejoin();
     await eventually(() => expect(joined.told).toContain('lost'));
-    for (const id of [...joined.edge.kafka.model.group(GROUP).members.keys()]) joined.edge.kafka.model.group(GROUP).leave(id);
+    for (const id of [...joined.edge.kafka.model.group(GROUP).members.keys()])
+      joined.edge.kafka.model.group(GROUP).leave(id);
     await joined.assigned(2);
     expect(joined.joins()[3]).toBe('');
   });
@@ -177,48 +221,61 @@ describe.concurrent('when somebody must change something', () => {
     ['Heartbeat', 'GROUP_AUTHORIZATION_FAILED'],
   ];
 
-  it.for(refused)('%s: after %s it waits five seconds, and joins then', async ([api, name], { expect }) => {
-    await using joined = await Joined.start();
-    if (api === 'Heartbeat') await joined.assigned();
-    const before = joined.told.length;
-    joined.edge.kafka.on(api, { error: ERRORS[name] });
-    await joined.edge.kafka.seen(api);
-    const refusedAtMs = performance.now();
-    await joined.assigned(before + 1);
-    expect(performance.now() - refusedAtMs).toBeGreaterThan(4_000);
-  });
+  it.for(refused)(
+    '%s: after %s it waits five seconds, and joins then',
+    async ([api, name], { expect }) => {
+      await using joined = await Joined.start();
+      if (api === 'Heartbeat') await joined.assigned();
+      const before = joined.told.length;
+      joined.edge.kafka.on(api, { error: ERRORS[name] });
+      await joined.edge.kafka.seen(api);
+      const refusedAtMs = performance.now();
+      await joined.assigned(before + 1);
+      expect(performance.now() - refusedAtMs).toBeGreaterThan(4_000);
+    },
+  );
 });
 
-it.for(['JoinGroup', 'SyncGroup', 'Heartbeat'] as const)('%s: another process with its name puts it out for good', async (api) => {
-  await using joined = await Joined.start('shop-1');
-  if (api === 'Heartbeat') await joined.assigned();
-  joined.edge.kafka.on(api, { error: ERRORS.FENCED_INSTANCE_ID });
-  await eventually(() => expect(joined.told.at(-1)).toBe('lost'));
-  expect(joined.member.problem()).toContain('KAFKA_INSTANCE_ID=shop-1');
-  expect(joined.fenced).toEqual([joined.member.problem()]);
-  const before = joined.edge.kafka.received.length;
-  await joined.edge.settle();
-  const since = joined.edge.kafka.received.slice(before).map(({ api: each }) => each);
-  expect(since.filter((each) => ['JoinGroup', 'SyncGroup', 'Heartbeat'].includes(each))).toEqual([]);
-});
+it.for(['JoinGroup', 'SyncGroup', 'Heartbeat'] as const)(
+  '%s: another process with its name puts it out for good',
+  async (api) => {
+    await using joined = await Joined.start('shop-1');
+    if (api === 'Heartbeat') await joined.assigned();
+    joined.edge.kafka.on(api, { error: ERRORS.FENCED_INSTANCE_ID });
+    await eventually(() => expect(joined.told.at(-1)).toBe('lost'));
+    expect(joined.member.problem()).toContain('KAFKA_INSTANCE_ID=shop-1');
+    expect(joined.fenced).toEqual([joined.member.problem()]);
+    const before = joined.edge.kafka.received.length;
+    await joined.edge.settle();
+    const since = joined.edge.kafka.received.slice(before).map(({ api: each }) => each);
+    expect(since.filter((each) => ['JoinGroup', 'SyncGroup', 'Heartbeat'].includes(each))).toEqual(
+      [],
+    );
+  },
+);
 
 describe.concurrent('without an answer, or on a broken connection', () => {
   const cases = (['JoinGroup', 'SyncGroup', 'Heartbeat'] as const).flatMap((api) =>
     (['before', 'after'] as const).map((when) => [api, when] as const),
   );
 
-  it.for(cases)('%s, broken %s it was carried out, is asked again', async ([api, when], { expect }) => {
-    await using joined = await Joined.start();
-    if (api === 'Heartbeat') await joined.assigned();
-    const nth = api === 'JoinGroup' ? 2 : 1;
-    joined.edge.kafka.on(api, { broken: when }, { nth });
-    const before = joined.edge.kafka.requests(api).length;
-    await joined.edge.kafka.seen(api, before + nth + 1);
-    await joined.assigned();
-    expect(joined.told).not.toContain('lost');
-  });
+  it.for(cases)(
+    '%s, broken %s it was carried out, is asked again',
+    async ([api, when], { expect }) => {
+      await using joined = await Joined.start();
+      if (api === 'Heartbeat') await joined.assigned();
+      const nth = api === 'JoinGroup' ? 2 : 1;
+      joined.edge.kafka.on(api, { broken: when }, { nth });
+      const before = joined.edge.kafka.requests(api).length;
+      await joined.edge.kafka.seen(api, before + nth + 1);
+      await joined.assigned();
+      expect(joined.told).not.toContain('lost');
+    },
+  );
 
-  it('a silent coordinator is asked again within four seconds of a heartbeat', async ({ expect }) => {
+  it('a silent coordinator is asked again within four seconds of a heartbeat', async ({
+    expect,
+  }) => {
     await using joined = await Joined.start();
     await joined.assigned();
     joined.edge.kafka.on('Heartbeat', { silence: 'before' });
@@ -230,18 +287,23 @@ describe.concurrent('without an answer, or on a broken connection', () => {
     expect(joined.told).toEqual(['yours']);
   });
 
-  it.for(['JoinGroup', 'SyncGroup'] as const)('%s: a silent coordinator is left once another node coordinates', async (api, { expect }) => {
-    await using joined = await Joined.start();
-    joined.edge.kafka.on(api, { silence: 'before' }, { node: 2, isLasting: true });
-    await joined.edge.kafka.seen(api);
-    joined.edge.kafka.model.coordinators.group.set(GROUP, 3);
-    const movedAtMs = performance.now();
-    await joined.assigned();
-    // The answer itself may take 15 s.
-    expect(performance.now() - movedAtMs).toBeLessThan(10_000);
-  });
+  it.for(['JoinGroup', 'SyncGroup'] as const)(
+    '%s: a silent coordinator is left once another node coordinates',
+    async (api, { expect }) => {
+      await using joined = await Joined.start();
+      joined.edge.kafka.on(api, { silence: 'before' }, { node: 2, isLasting: true });
+      await joined.edge.kafka.seen(api);
+      joined.edge.kafka.model.coordinators.group.set(GROUP, 3);
+      const movedAtMs = performance.now();
+      await joined.assigned();
+      // The answer itself may take 15 s.
+      expect(performance.now() - movedAtMs).toBeLessThan(10_000);
+    },
+  );
 
-  it('a coordinator that has left the cluster is left, although it goes on answering', async ({ expect }) => {
+  it('a coordinator that has left the cluster is left, although it goes on answering', async ({
+    expect,
+  }) => {
     await using joined = await Joined.start();
     await joined.assigned();
     joined.edge.kafka.model.coordinators.group.set(GROUP, 3);
@@ -261,7 +323,9 @@ describe.concurrent('without an answer, or on a broken connection', () => {
     joined.edge.kafka.on('Heartbeat', { silence: 'before' }, { node: 2, isLasting: true });
     await joined.edge.kafka.seen('Heartbeat', 1);
     joined.edge.kafka.model.coordinators.group.set(GROUP, 1);
-    await eventually(() => expect(joined.edge.kafka.requests('Heartbeat', 1).length).toBeGreaterThan(0));
+    await eventually(() =>
+      expect(joined.edge.kafka.requests('Heartbeat', 1).length).toBeGreaterThan(0),
+    );
     expect(joined.told).toEqual(['yours']);
   });
 });
@@ -316,9 +380,15 @@ it.concurrent.for(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBE
   },
 );
 
-it.concurrent('asks a loading coordinator with pauses although it wants to join again', async ({ expect }) => {
+it.concurrent('asks a loading coordinator with pauses although it wants to join again', async ({
+  expect,
+}) => {
   await using joined = await Joined.start();
-  joined.edge.kafka.on('SyncGroup', { error: ERRORS.COORDINATOR_LOAD_IN_PROGRESS }, { isLasting: true });
+  joined.edge.kafka.on(
+    'SyncGroup',
+    { error: ERRORS.COORDINATOR_LOAD_IN_PROGRESS },
+    { isLasting: true },
+  );
   await joined.edge.kafka.seen('SyncGroup');
   joined.member.rejoin();
   const askedAtMs = performance.now();
@@ -328,7 +398,9 @@ it.concurrent('asks a loading coordinator with pauses although it wants to join 
   await joined.assigned(2);
 });
 
-it.concurrent('says once why it has no part in the group when no assignment can be read', async ({ expect }) => {
+it.concurrent('says once why it has no part in the group when no assignment can be read', async ({
+  expect,
+}) => {
   await using edge = await Edge.start();
   const said: string[] = [];
   const log = pino({ level: 'info' }, { write: (line) => void said.push(JSON.parse(line).msg) });
@@ -345,5 +417,8 @@ it.concurrent('says once why it has no part in the group when no assignment can 
   const member = new GroupMember({ ...edge.options, log }, edge.view, GROUP, [protocol], events);
   await eventually(() => expect(tries).toBe(4));
   await member.close();
-  expect(said).toEqual([expect.stringContaining('no assignment'), expect.stringContaining('is reached again')]);
+  expect(said).toEqual([
+    expect.stringContaining('no assignment'),
+    expect.stringContaining('is reached again'),
+  ]);
 });

@@ -54,7 +54,8 @@ class Fetching implements AsyncDisposable {
 
   async hands(expected: readonly string[]): Promise<void> {
     await eventually(() => {
-      if (this.values.length < expected.length) throw new Error(`It has handed over ${this.values.join()} alone`);
+      if (this.values.length < expected.length)
+        throw new Error(`It has handed over ${this.values.join()} alone`);
     });
   }
 
@@ -86,16 +87,21 @@ it('asks for no more than its share', async ({ expect }) => {
 });
 
 describe.concurrent('at an error in the answer to Fetch', () => {
-  it.for(LEADER_ERRORS)('%s: it fetches the same again, and hands each record over once', async (name, { expect }) => {
-    await using fetching = await Fetching.start(['a', 'b'], ['c']);
-    fetching.edge.kafka.on('Fetch', { error: ERRORS[name] });
-    fetching.edge.kafka.on('Fetch', { error: ERRORS[name], at: 'top' }, { nth: 2 });
-    fetching.fetcher.resumeFrom(0);
-    await fetching.hands(['0:a', '1:b', '2:c']);
-    expect(fetching.values).toEqual(['0:a', '1:b', '2:c']);
-    const offsets = fetching.edge.kafka.requests('Fetch').map(({ topics }) => topics[0]?.partitions[0]?.fetchOffset);
-    expect(offsets.slice(0, 3)).toEqual([0, 0, 0]);
-  });
+  it.for(LEADER_ERRORS)(
+    '%s: it fetches the same again, and hands each record over once',
+    async (name, { expect }) => {
+      await using fetching = await Fetching.start(['a', 'b'], ['c']);
+      fetching.edge.kafka.on('Fetch', { error: ERRORS[name] });
+      fetching.edge.kafka.on('Fetch', { error: ERRORS[name], at: 'top' }, { nth: 2 });
+      fetching.fetcher.resumeFrom(0);
+      await fetching.hands(['0:a', '1:b', '2:c']);
+      expect(fetching.values).toEqual(['0:a', '1:b', '2:c']);
+      const offsets = fetching.edge.kafka
+        .requests('Fetch')
+        .map(({ topics }) => topics[0]?.partitions[0]?.fetchOffset);
+      expect(offsets.slice(0, 3)).toEqual([0, 0, 0]);
+    },
+  );
 
   it('goes to the new leader, and no further to the old one', async ({ expect }) => {
     await using fetching = await Fetching.start(['a']);
@@ -109,13 +115,16 @@ describe.concurrent('at an error in the answer to Fetch', () => {
     expect(fetching.values).toEqual(['0:a', '1:b']);
   });
 
-  it.for(['before', 'after'] as const)('a connection that breaks %s the answer is made anew', async (when, { expect }) => {
-    await using fetching = await Fetching.start(['a', 'b']);
-    fetching.edge.kafka.on('Fetch', { broken: when });
-    fetching.fetcher.resumeFrom(0);
-    await fetching.hands(['0:a', '1:b']);
-    expect(fetching.values).toEqual(['0:a', '1:b']);
-  });
+  it.for(['before', 'after'] as const)(
+    'a connection that breaks %s the answer is made anew',
+    async (when, { expect }) => {
+      await using fetching = await Fetching.start(['a', 'b']);
+      fetching.edge.kafka.on('Fetch', { broken: when });
+      fetching.fetcher.resumeFrom(0);
+      await fetching.hands(['0:a', '1:b']);
+      expect(fetching.values).toEqual(['0:a', '1:b']);
+    },
+  );
 });
 
 describe.concurrent('around the offset that the owner stands at', () => {
@@ -126,13 +135,16 @@ describe.concurrent('around the offset that the owner stands at', () => {
     [3, ['3:d']],
   ] as const;
 
-  it.for(cases)('from %i on it hands over what is there, from within a batch too', async ([offset, expected], { expect }) => {
-    await using fetching = await Fetching.start(['a', 'b', 'c'], ['d']);
-    fetching.fetcher.resumeFrom(offset);
-    await fetching.hands(expected);
-    expect(fetching.values).toEqual(expected);
-    expect(fetching.edge.kafka.requests('Fetch')[0]?.isolationLevel).toBe(1);
-  });
+  it.for(cases)(
+    'from %i on it hands over what is there, from within a batch too',
+    async ([offset, expected], { expect }) => {
+      await using fetching = await Fetching.start(['a', 'b', 'c'], ['d']);
+      fetching.fetcher.resumeFrom(offset);
+      await fetching.hands(expected);
+      expect(fetching.values).toEqual(expected);
+      expect(fetching.edge.kafka.requests('Fetch')[0]?.isolationLevel).toBe(1);
+    },
+  );
 
   it('at the end it waits, and hands over the next record', async ({ expect }) => {
     await using fetching = await Fetching.start(['a', 'b']);
@@ -145,14 +157,18 @@ describe.concurrent('around the offset that the owner stands at', () => {
     expect(fetching.outOfRange).toBe(0);
   });
 
-  it('one beyond the end, the owner must look anew, and nothing is handed over', async ({ expect }) => {
+  it('one beyond the end, the owner must look anew, and nothing is handed over', async ({
+    expect,
+  }) => {
     await using fetching = await Fetching.start(['a', 'b']);
     fetching.fetcher.resumeFrom(3);
     await eventually(() => expect(fetching.outOfRange).toBe(1));
     expect(fetching.values).toEqual([]);
   });
 
-  it('one below the beginning, the owner must look anew, and is told where the log begins', async ({ expect }) => {
+  it('one below the beginning, the owner must look anew, and is told where the log begins', async ({
+    expect,
+  }) => {
     await using fetching = await Fetching.start(['a'], ['b'], ['c']);
     fetching.log.beginning = 1;
     fetching.fetcher.resumeFrom(0);
@@ -170,7 +186,9 @@ describe.concurrent('around the offset that the owner stands at', () => {
   });
 });
 
-it.concurrent('what a transaction aborted is not handed over, and what is open waits', async ({ expect }) => {
+it.concurrent('what a transaction aborted is not handed over, and what is open waits', async ({
+  expect,
+}) => {
   await using fetching = await Fetching.start(['before']);
   const { kafka } = fetching.edge;
   const toCommands = (value: string) => ({ ...event(0, value), topic: 'commands' });
@@ -183,10 +201,16 @@ it.concurrent('what a transaction aborted is not handed over, and what is open w
   const successor = await fetching.edge.openProducer(); // ends the open transaction
   await successor.publish([toCommands('committed')], null);
   await fetching.hands(['', '', '']);
-  expect(fetching.handed.map(({ value }) => String(value))).toEqual(['before', 'after', 'committed']);
+  expect(fetching.handed.map(({ value }) => String(value))).toEqual([
+    'before',
+    'after',
+    'committed',
+  ]);
 });
 
-it.concurrent('after a pause nothing is handed over until the owner goes on', async ({ expect }) => {
+it.concurrent('after a pause nothing is handed over until the owner goes on', async ({
+  expect,
+}) => {
   await using fetching = await Fetching.start(['a']);
   fetching.fetcher.resumeFrom(0);
   await fetching.hands(['0:a']);
@@ -210,7 +234,9 @@ describe.concurrent('when another leader has taken what follows', () => {
     expect(fetching.outOfRange).toBe(0);
   });
 
-  it('hands nothing over if one record before it was lost, and the owner must look anew', async ({ expect }) => {
+  it('hands nothing over if one record before it was lost, and the owner must look anew', async ({
+    expect,
+  }) => {
     await using fetching = await Fetching.start(['a'], ['b']);
     fetching.fetcher.resumeFrom(2, 0);
     await fetching.edge.kafka.seen('Fetch', 1);
@@ -224,14 +250,17 @@ describe.concurrent('when another leader has taken what follows', () => {
   it.for([
     ['in an earlier epoch', [['a'], ['other b'], ['c']]],
     ['in a later epoch', [['a'], ['other b']]],
-  ] as const)('hands nothing over of what an earlier epoch made longer, and goes on %s', async ([, batches], { expect }) => {
-    await using fetching = await Fetching.start(...batches);
-    fetching.log.leaderEpoch = 2;
-    await fetching.edge.kafka.append('commands', 0, ['d']);
-    fetching.fetcher.resumeFrom(2, 1);
-    await eventually(() => expect(fetching.outOfRange).toBe(1));
-    expect(fetching.values).toEqual([]);
-  });
+  ] as const)(
+    'hands nothing over of what an earlier epoch made longer, and goes on %s',
+    async ([, batches], { expect }) => {
+      await using fetching = await Fetching.start(...batches);
+      fetching.log.leaderEpoch = 2;
+      await fetching.edge.kafka.append('commands', 0, ['d']);
+      fetching.fetcher.resumeFrom(2, 1);
+      await eventually(() => expect(fetching.outOfRange).toBe(1));
+      expect(fetching.values).toEqual([]);
+    },
+  );
 
   it('notices a loss of what it has read itself, wherever it began', async ({ expect }) => {
     await using fetching = await Fetching.start(['a'], ['b']);
@@ -253,7 +282,9 @@ describe.concurrent('when another leader has taken what follows', () => {
     fetching.log.leaderEpoch = 2;
     await fetching.edge.kafka.append('commands', 0, ['c']);
     await fetching.hands(['0:a', '1:b', '2:c']);
-    const asked = fetching.edge.kafka.requests('OffsetForLeaderEpoch').map(({ topics }) => topics[0]?.partitions[0]?.leaderEpoch);
+    const asked = fetching.edge.kafka
+      .requests('OffsetForLeaderEpoch')
+      .map(({ topics }) => topics[0]?.partitions[0]?.leaderEpoch);
     expect([asked, fetching.outOfRange]).toEqual([[1], 0]);
   });
 

@@ -5,7 +5,12 @@ import { Edge, event, position } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
 import type { Fate } from '../../../support/fake-kafka/script.ts';
 
-type TransactionApi = 'AddPartitionsToTxn' | 'AddOffsetsToTxn' | 'Produce' | 'TxnOffsetCommit' | 'EndTxn';
+type TransactionApi =
+  | 'AddPartitionsToTxn'
+  | 'AddOffsetsToTxn'
+  | 'Produce'
+  | 'TxnOffsetCommit'
+  | 'EndTxn';
 
 /** What the service does at each error: asks again in place, or ends the producer, fenced or in trouble. */
 interface Row {
@@ -15,7 +20,11 @@ interface Row {
 }
 
 const FENCED: readonly ErrorName[] = ['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED'];
-const COORDINATOR: readonly ErrorName[] = ['COORDINATOR_LOAD_IN_PROGRESS', 'COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR'];
+const COORDINATOR: readonly ErrorName[] = [
+  'COORDINATOR_LOAD_IN_PROGRESS',
+  'COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR',
+];
 const TRANSACTION: readonly ErrorName[] = [
   'UNKNOWN_SERVER_ERROR',
   'INVALID_REQUEST',
@@ -28,7 +37,13 @@ const TABLE: { readonly [api in TransactionApi]: Row } = {
   AddPartitionsToTxn: {
     retried: ['CONCURRENT_TRANSACTIONS'],
     fenced: FENCED,
-    trouble: [...COORDINATOR, ...TRANSACTION, 'UNKNOWN_TOPIC_OR_PARTITION', 'TOPIC_AUTHORIZATION_FAILED', 'OPERATION_NOT_ATTEMPTED'],
+    trouble: [
+      ...COORDINATOR,
+      ...TRANSACTION,
+      'UNKNOWN_TOPIC_OR_PARTITION',
+      'TOPIC_AUTHORIZATION_FAILED',
+      'OPERATION_NOT_ATTEMPTED',
+    ],
   },
   AddOffsetsToTxn: {
     retried: ['CONCURRENT_TRANSACTIONS'],
@@ -81,7 +96,8 @@ const TABLE: { readonly [api in TransactionApi]: Row } = {
 };
 
 const APIS = Object.keys(TABLE) as TransactionApi[];
-const cells = (of: 'retried' | 'fenced' | 'trouble') => APIS.flatMap((api) => (TABLE[api][of] ?? []).map((name) => [api, name] as const));
+const cells = (of: 'retried' | 'fenced' | 'trouble') =>
+  APIS.flatMap((api) => (TABLE[api][of] ?? []).map((name) => [api, name] as const));
 
 let edge: Edge;
 
@@ -173,7 +189,9 @@ describe('at an error about one partition alone', () => {
 });
 
 describe('at a broken connection', () => {
-  const cases = APIS.flatMap((api) => (['before', 'after'] as const).map((when) => [api, when] as const));
+  const cases = APIS.flatMap((api) =>
+    (['before', 'after'] as const).map((when) => [api, when] as const),
+  );
 
   it.each(cases)('%s, broken %s it was carried out, ends the producer', async (api, when) => {
     edge.kafka.on(api, { broken: when });

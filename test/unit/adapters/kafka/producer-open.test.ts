@@ -28,7 +28,9 @@ describe.concurrent('opening a producer', () => {
     await using edge = await Edge.start();
     await edge.openProducer();
     expect(edge.kafka.requests('FindCoordinator')).toEqual([{ key: TRANSACTIONAL_ID, kind: 1 }]);
-    expect(edge.kafka.requests('InitProducerId', 3)).toEqual([{ transactionalId: TRANSACTIONAL_ID, timeoutMs: 60_000 }]);
+    expect(edge.kafka.requests('InitProducerId', 3)).toEqual([
+      { transactionalId: TRANSACTIONAL_ID, timeoutMs: 60_000 },
+    ]);
   });
 
   it.for(NOT_YET)('asks again in place after %s', async (name, { expect }) => {
@@ -42,7 +44,11 @@ describe.concurrent('opening a producer', () => {
 
   it('goes to the new coordinator after NOT_COORDINATOR', async ({ expect }) => {
     await using edge = await Edge.start();
-    edge.kafka.on('InitProducerId', { error: ERRORS.NOT_COORDINATOR }, { node: 3, isLasting: true });
+    edge.kafka.on(
+      'InitProducerId',
+      { error: ERRORS.NOT_COORDINATOR },
+      { node: 3, isLasting: true },
+    );
     const opening = edge.openProducer();
     await edge.kafka.seen('InitProducerId');
     edge.kafka.model.coordinators.transaction.set(TRANSACTIONAL_ID, 2);
@@ -66,14 +72,17 @@ describe.concurrent('opening a producer', () => {
     expect(edge.kafka.requests('InitProducerId')).toHaveLength(1);
   });
 
-  it.for(['before', 'after'] as const)('is trouble when the connection breaks %s it is carried out', async (when, { expect }) => {
-    await using edge = await Edge.start();
-    edge.kafka.on('InitProducerId', { broken: when });
-    await expect(edge.openProducer()).rejects.toThrow(TroubleError);
-    const successor = await edge.openProducer();
-    await successor.publish([event(0, 'a')], position(1));
-    expect(edge.committed('events')).toEqual(['a']);
-  });
+  it.for(['before', 'after'] as const)(
+    'is trouble when the connection breaks %s it is carried out',
+    async (when, { expect }) => {
+      await using edge = await Edge.start();
+      edge.kafka.on('InitProducerId', { broken: when });
+      await expect(edge.openProducer()).rejects.toThrow(TroubleError);
+      const successor = await edge.openProducer();
+      await successor.publish([event(0, 'a')], position(1));
+      expect(edge.committed('events')).toEqual(['a']);
+    },
+  );
 
   it.for(['FindCoordinator', 'InitProducerId'] as const)(
     'ends at once when its signal aborts while %s is not answered',
@@ -111,7 +120,11 @@ describe.concurrent('opening a producer', () => {
     expect(edge.kafka.requests('FindCoordinator').length).toBeGreaterThan(1);
   });
 
-  const refused = ['TRANSACTIONAL_ID_AUTHORIZATION_FAILED', 'INVALID_REQUEST', 'UNKNOWN_SERVER_ERROR'] as const;
+  const refused = [
+    'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+    'INVALID_REQUEST',
+    'UNKNOWN_SERVER_ERROR',
+  ] as const;
   it.for(refused)('is trouble while FindCoordinator answers %s', async (name, { expect }) => {
     await using edge = await Edge.start();
     edge.kafka.on('FindCoordinator', { error: ERRORS[name] }, { isLasting: true });
@@ -121,7 +134,11 @@ describe.concurrent('opening a producer', () => {
 });
 
 describe.concurrent('a producer that cannot learn where to send', () => {
-  const names = ['UNKNOWN_TOPIC_OR_PARTITION', 'INVALID_TOPIC_EXCEPTION', 'TOPIC_AUTHORIZATION_FAILED'] as const;
+  const names = [
+    'UNKNOWN_TOPIC_OR_PARTITION',
+    'INVALID_TOPIC_EXCEPTION',
+    'TOPIC_AUTHORIZATION_FAILED',
+  ] as const;
 
   it.for(names)('sends nothing while Metadata answers %s', async (name, { expect }) => {
     await using edge = await Edge.start();
@@ -137,7 +154,9 @@ describe.concurrent('a producer that cannot learn where to send', () => {
     const producer = await edge.openProducer();
     const log = edge.kafka.model.partition('events', 1);
     if (log) log.leader = -1;
-    await expect(producer.publish([event(0, 'a'), event(1, 'b')], position(1))).rejects.toThrow(TroubleError);
+    await expect(producer.publish([event(0, 'a'), event(1, 'b')], position(1))).rejects.toThrow(
+      TroubleError,
+    );
     expect(edge.kafka.requests('Produce')).toEqual([]);
     expect(edge.committedOffset).toBeNull();
   });

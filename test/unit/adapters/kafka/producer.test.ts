@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { TroubleError } from '../../../../src/service-layer/unit-of-work.ts';
-import { Edge, event, GROUP, position, TRANSACTIONAL_ID } from '../../../support/fake-kafka/edge.ts';
+import {
+  Edge,
+  event,
+  GROUP,
+  position,
+  TRANSACTIONAL_ID,
+} from '../../../support/fake-kafka/edge.ts';
 import { readBatch } from '../../../support/fake-kafka/log.ts';
 
 let edge: Edge;
@@ -29,16 +35,18 @@ it('sends each partition to the node that leads it, and to no other', async () =
   const led = [[0, 3], [1], [2]];
   for (const [index, partitions] of led.entries()) {
     const sent = edge.kafka.requests('Produce', index + 1).flatMap(({ topics }) => topics);
-    expect(sent.flatMap((each) => each.partitions.map((partition) => partition.index))).toEqual(partitions);
+    expect(sent.flatMap((each) => each.partitions.map((partition) => partition.index))).toEqual(
+      partitions,
+    );
   }
 });
 
 it('asks every leader to wait for all replicas', async () => {
   const producer = await edge.openProducer();
   await producer.publish([event(0, 'a'), event(1, 'b'), event(2, 'c')], null);
-  expect(edge.kafka.requests('Produce').map(({ acks, transactionalId }) => [acks, transactionalId])).toEqual(
-    Array.from({ length: 3 }, () => [-1, TRANSACTIONAL_ID]),
-  );
+  expect(
+    edge.kafka.requests('Produce').map(({ acks, transactionalId }) => [acks, transactionalId]),
+  ).toEqual(Array.from({ length: 3 }, () => [-1, TRANSACTIONAL_ID]));
 });
 
 it('sends a record to the partition that Java would choose for its key', async () => {
@@ -51,9 +59,14 @@ it('sends a record to the partition that Java would choose for its key', async (
 it('chooses the partition of a key in each topic by itself', async () => {
   const letters = edge.kafka.model.addTopic('letters', [2, 3]);
   const producer = await edge.openProducer();
-  const both = (partition: number, value: string) => [event(partition, value), { ...event(partition, value), topic: 'letters' }];
+  const both = (partition: number, value: string) => [
+    event(partition, value),
+    { ...event(partition, value), topic: 'letters' },
+  ];
   await producer.publish([...both(3, 'd'), ...both(2, 'c').reverse()], null);
-  expect(edge.kafka.model.topics.get('events')?.partitions.map((log) => log.visible().map(String))).toEqual([[], [], ['c'], ['d']]);
+  expect(
+    edge.kafka.model.topics.get('events')?.partitions.map((log) => log.visible().map(String)),
+  ).toEqual([[], [], ['c'], ['d']]);
   expect(letters.partitions.map((log) => log.visible().map(String))).toEqual([['c'], ['d']]);
 });
 
@@ -92,26 +105,37 @@ it('names every partition and the group before it sends, to the coordinator of i
   const [added, ...more] = edge.kafka.requests('AddPartitionsToTxn', 3);
   expect(more).toEqual([]);
   expect(added?.topics).toEqual([{ name: 'events', partitions: [2, 0] }]);
-  expect(edge.kafka.requests('AddOffsetsToTxn', 3)).toMatchObject([{ transactionalId: TRANSACTIONAL_ID, groupId: GROUP }]);
+  expect(edge.kafka.requests('AddOffsetsToTxn', 3)).toMatchObject([
+    { transactionalId: TRANSACTIONAL_ID, groupId: GROUP },
+  ]);
   const order = edge.kafka.received.map(({ api }) => api);
   const joined = Math.max(order.indexOf('AddPartitionsToTxn'), order.indexOf('AddOffsetsToTxn'));
-  expect(Math.min(order.indexOf('Produce'), order.indexOf('TxnOffsetCommit'))).toBeGreaterThan(joined);
+  expect(Math.min(order.indexOf('Produce'), order.indexOf('TxnOffsetCommit'))).toBeGreaterThan(
+    joined,
+  );
 });
 
 it('commits the position with the coordinator of the group, in the same transaction', async () => {
   const producer = await edge.openProducer();
   await producer.publish([event(0, 'a')], position(7));
   expect(edge.kafka.requests('TxnOffsetCommit', 2)).toMatchObject([
-    { transactionalId: TRANSACTIONAL_ID, groupId: GROUP, topics: [{ name: 'commands', partitions: [{ index: 0, offset: 7 }] }] },
+    {
+      transactionalId: TRANSACTIONAL_ID,
+      groupId: GROUP,
+      topics: [{ name: 'commands', partitions: [{ index: 0, offset: 7 }] }],
+    },
   ]);
-  expect(edge.kafka.requests('EndTxn', 3)).toMatchObject([{ transactionalId: TRANSACTIONAL_ID, isCommit: true }]);
+  expect(edge.kafka.requests('EndTxn', 3)).toMatchObject([
+    { transactionalId: TRANSACTIONAL_ID, isCommit: true },
+  ]);
   expect(edge.committedOffset).toBe(7);
 });
 
 it('sends the commit once every leader and the group have answered', async () => {
   const producer = await edge.openProducer();
   const held = [1, 2, 3].map(() => Promise.withResolvers<void>());
-  for (const [index, { promise }] of held.entries()) edge.kafka.on('Produce', { held: promise }, { node: index + 1 });
+  for (const [index, { promise }] of held.entries())
+    edge.kafka.on('Produce', { held: promise }, { node: index + 1 });
   const offsets = Promise.withResolvers<void>();
   edge.kafka.on('TxnOffsetCommit', { held: offsets.promise });
   const publishing = producer.publish([event(0, 'a'), event(1, 'b'), event(2, 'c')], position(7));
@@ -147,7 +171,12 @@ it('writes with the id and the epoch that the coordinator gave', async () => {
   const { id, epoch } = edge.kafka.model.producers.get(TRANSACTIONAL_ID) ?? {};
   expect(epoch).toBe(1);
   const identity = { producerId: id, producerEpoch: 1 };
-  for (const api of ['AddPartitionsToTxn', 'AddOffsetsToTxn', 'TxnOffsetCommit', 'EndTxn'] as const) {
+  for (const api of [
+    'AddPartitionsToTxn',
+    'AddOffsetsToTxn',
+    'TxnOffsetCommit',
+    'EndTxn',
+  ] as const) {
     expect(edge.kafka.requests(api)).toMatchObject([identity]);
   }
   const [batch] = edge.kafka.model.partition('events', 0)?.batches ?? [];
@@ -169,9 +198,14 @@ it('cuts batches to what the topic takes', async () => {
 it('names a record that the topic cannot take, with the command that makes room, and sends nothing', async () => {
   edge.kafka.model.topics.get('events')?.settings.set('max.message.bytes', '1000');
   const producer = await edge.openProducer();
-  const publishing = producer.publish([event(0, 'small'), event(1, 'x'.repeat(1_000))], position(7));
+  const publishing = producer.publish(
+    [event(0, 'small'), event(1, 'x'.repeat(1_000))],
+    position(7),
+  );
   await expect(publishing).rejects.toThrow(TroubleError);
-  await expect(publishing).rejects.toThrow(/--entity-name events --add-config max\.message\.bytes=1\d\d\d$/);
+  await expect(publishing).rejects.toThrow(
+    /--entity-name events --add-config max\.message\.bytes=1\d\d\d$/,
+  );
   expect(edge.kafka.requests('AddPartitionsToTxn')).toEqual([]);
   expect(edge.committedOffset).toBeNull();
 });

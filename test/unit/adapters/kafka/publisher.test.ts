@@ -15,13 +15,17 @@ afterEach(async () => {
 });
 
 /** One record for each partition. */
-const RECORDS: readonly LogRecord[] = ['a', 'b', 'c', 'd'].map((value, partition) => event(partition, value));
+const RECORDS: readonly LogRecord[] = ['a', 'b', 'c', 'd'].map((value, partition) =>
+  event(partition, value),
+);
 const PLACES = [0, 1, 2, 3].map((partition) => ({ partition, offset: 0 }));
 
 const batches = () =>
   edge.kafka
     .requests('Produce')
-    .flatMap(({ topics }) => topics.flatMap(({ partitions }) => partitions.map(({ records }) => readBatch(records))));
+    .flatMap(({ topics }) =>
+      topics.flatMap(({ partitions }) => partitions.map(({ records }) => readBatch(records))),
+    );
 
 it('sends each partition to the node that leads it, and asks it to wait for all replicas', async () => {
   expect(await edge.publisher.publish('commands', RECORDS)).toEqual(PLACES);
@@ -29,7 +33,9 @@ it('sends each partition to the node that leads it, and asks it to wait for all 
     const [request, ...more] = edge.kafka.requests('Produce', index + 1);
     expect(more).toEqual([]);
     expect(request).toMatchObject({ acks: -1, transactionalId: null });
-    expect(request?.topics.flatMap((topic) => topic.partitions.map((each) => each.index))).toEqual(partitions);
+    expect(request?.topics.flatMap((topic) => topic.partitions.map((each) => each.index))).toEqual(
+      partitions,
+    );
   }
 });
 
@@ -46,7 +52,8 @@ it('says of each record its own place, in the order given', async () => {
 
 it('answers once every leader has answered', async () => {
   const held = [1, 2, 3].map(() => Promise.withResolvers<void>());
-  for (const [index, { promise }] of held.entries()) edge.kafka.on('Produce', { held: promise }, { node: index + 1 });
+  for (const [index, { promise }] of held.entries())
+    edge.kafka.on('Produce', { held: promise }, { node: index + 1 });
   let isAnswered = false;
   const publishing = edge.publisher.publish('commands', RECORDS).then(() => {
     isAnswered = true;
@@ -61,7 +68,8 @@ it('answers once every leader has answered', async () => {
 });
 
 it('is idempotent: the batches of a partition are counted', async () => {
-  for (let round = 0; round < 3; round += 1) await edge.publisher.publish('commands', [event(1, 'x'), event(1, 'y')]);
+  for (let round = 0; round < 3; round += 1)
+    await edge.publisher.publish('commands', [event(1, 'x'), event(1, 'y')]);
   expect(batches().map(({ firstSequence, count }) => [firstSequence, count])).toEqual([
     [0, 2],
     [2, 2],
@@ -108,17 +116,20 @@ describe('at an error in the answer to Produce', () => {
     expect(edge.committed('commands')).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it.each(REFUSED)('%s is refused, and the next publish has a producer of its own', async (name) => {
-    edge.kafka.on('Produce', { error: ERRORS[name], at: 'commands/1' });
-    edge.kafka.on('Produce', { error: ERRORS[name] }, { node: 2 });
-    await expect(edge.publisher.publish('commands', RECORDS)).rejects.toThrow(Error);
-    expect(edge.kafka.model.partition('commands', 1)?.end).toBe(0);
-    edge.kafka.heal();
-    await edge.publisher.publish('commands', [event(1, 'later')]);
-    const later = batches().at(-1);
-    expect(edge.kafka.requests('InitProducerId')).toHaveLength(2);
-    expect(later).toMatchObject({ firstSequence: 0, producerId: 1_001 });
-  });
+  it.each(REFUSED)(
+    '%s is refused, and the next publish has a producer of its own',
+    async (name) => {
+      edge.kafka.on('Produce', { error: ERRORS[name], at: 'commands/1' });
+      edge.kafka.on('Produce', { error: ERRORS[name] }, { node: 2 });
+      await expect(edge.publisher.publish('commands', RECORDS)).rejects.toThrow(Error);
+      expect(edge.kafka.model.partition('commands', 1)?.end).toBe(0);
+      edge.kafka.heal();
+      await edge.publisher.publish('commands', [event(1, 'later')]);
+      const later = batches().at(-1);
+      expect(edge.kafka.requests('InitProducerId')).toHaveLength(2);
+      expect(later).toMatchObject({ firstSequence: 0, producerId: 1_001 });
+    },
+  );
 });
 
 it.each([
@@ -137,11 +148,14 @@ it.each([
 });
 
 describe('at a broken connection', () => {
-  it.each(['before', 'after'] as const)('%s the records are appended, each is there once', async (when) => {
-    edge.kafka.on('Produce', { broken: when }, { node: 2 });
-    await edge.publisher.publish('commands', RECORDS);
-    expect(edge.committed('commands')).toEqual(['a', 'b', 'c', 'd']);
-  });
+  it.each(['before', 'after'] as const)(
+    '%s the records are appended, each is there once',
+    async (when) => {
+      edge.kafka.on('Produce', { broken: when }, { node: 2 });
+      await edge.publisher.publish('commands', RECORDS);
+      expect(edge.committed('commands')).toEqual(['a', 'b', 'c', 'd']);
+    },
+  );
 });
 
 describe('when a leader moves during a publish', () => {
@@ -150,7 +164,9 @@ describe('when a leader moves during a publish', () => {
     if (!log) throw new Error('There is no commands/1');
     await edge.publisher.publish('commands', RECORDS);
     log.leader = to;
-    expect(await edge.publisher.publish('commands', RECORDS)).toEqual(PLACES.map(({ partition }) => ({ partition, offset: 1 })));
+    expect(await edge.publisher.publish('commands', RECORDS)).toEqual(
+      PLACES.map(({ partition }) => ({ partition, offset: 1 })),
+    );
     expect(edge.committed('commands')).toEqual(['a', 'a', 'b', 'b', 'c', 'c', 'd', 'd']);
   });
 

@@ -18,11 +18,15 @@ afterEach(async () => {
 });
 
 async function read(beginning: number, end: number) {
-  const leaderOf = (partition: number) => new LeaderConnection(edge.options, edge.view, 'commands', partition);
+  const leaderOf = (partition: number) =>
+    new LeaderConnection(edge.options, edge.view, 'commands', partition);
   const reader = new KafkaReader('commands', leaderOf, new AbortController().signal);
   const deliveries: Delivery[] = [];
-  for await (const delivery of reader.deliveries([{ partition: 1, beginning, end }])) deliveries.push(delivery);
-  const values = deliveries.flatMap(({ records }) => records.map(({ offset, value }) => `${offset}:${value}`));
+  for await (const delivery of reader.deliveries([{ partition: 1, beginning, end }]))
+    deliveries.push(delivery);
+  const values = deliveries.flatMap(({ records }) =>
+    records.map(({ offset, value }) => `${offset}:${value}`),
+  );
   return { values, nextOffset: deliveries.at(-1)?.nextOffset };
 }
 
@@ -34,14 +38,20 @@ describe('a range', () => {
   );
 
   it.each(ranges)('from %i up to %i has its records and no other', async (beginning, end) => {
-    expect(await read(beginning, end)).toEqual({ values: ALL.slice(beginning, end), nextOffset: end });
+    expect(await read(beginning, end)).toEqual({
+      values: ALL.slice(beginning, end),
+      nextOffset: end,
+    });
   });
 
-  it.each([0, 1, 2, 3, 4])('of which retention has taken what lies below %i has the rest', async (kept) => {
-    const log = edge.kafka.model.partition('commands', 1);
-    if (log) log.beginning = kept;
-    expect(await read(1, 5)).toEqual({ values: ALL.slice(Math.max(1, kept)), nextOffset: 5 });
-  });
+  it.each([0, 1, 2, 3, 4])(
+    'of which retention has taken what lies below %i has the rest',
+    async (kept) => {
+      const log = edge.kafka.model.partition('commands', 1);
+      if (log) log.beginning = kept;
+      expect(await read(1, 5)).toEqual({ values: ALL.slice(Math.max(1, kept)), nextOffset: 5 });
+    },
+  );
 
   it('of which retention has taken all has an end', async () => {
     const log = edge.kafka.model.partition('commands', 1);
@@ -54,7 +64,9 @@ describe('an offset that is not there', () => {
   it('ends the reading at once when retention overtakes it', async () => {
     const listed = Promise.withResolvers<void>();
     edge.kafka.on('ListOffsets', { held: listed.promise });
-    const reading = expect(read(1, 5)).rejects.toThrow('Retention has deleted the offsets from 1 to 2 of commands/1');
+    const reading = expect(read(1, 5)).rejects.toThrow(
+      'Retention has deleted the offsets from 1 to 2 of commands/1',
+    );
     await edge.kafka.seen('ListOffsets');
     const log = edge.kafka.model.partition('commands', 1);
     if (log) log.beginning = 3;
@@ -88,9 +100,12 @@ describe('at an error', () => {
     expect(await read(0, 5)).toEqual({ values: ALL, nextOffset: 5 });
   });
 
-  it.each(['before', 'after'] as const)('a connection that breaks %s the answer, each record is read once', async (when) => {
-    edge.kafka.on('ListOffsets', { broken: when });
-    edge.kafka.on('Fetch', { broken: when });
-    expect(await read(0, 5)).toEqual({ values: ALL, nextOffset: 5 });
-  });
+  it.each(['before', 'after'] as const)(
+    'a connection that breaks %s the answer, each record is read once',
+    async (when) => {
+      edge.kafka.on('ListOffsets', { broken: when });
+      edge.kafka.on('Fetch', { broken: when });
+      expect(await read(0, 5)).toEqual({ values: ALL, nextOffset: 5 });
+    },
+  );
 });
