@@ -1,4 +1,4 @@
-import { DEFAULT_LIMITS, databaseOptions } from './src/adapters/database/options.ts';
+import { DEFAULT_LIMITS, databaseOptions } from './src/adapters/database/connection/options.ts';
 import { readConfig } from './src/config.ts';
 
 /** A migration may be slow, and MikroORM's command line runs nothing else. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { openBroker, topicSettings } from '../src/bootstrap.ts';
 import { type Config, readConfig } from '../src/config.ts';
-import type { Broker } from '../src/service-layer/unit-of-work.ts';
+import type { Broker } from '../src/service-layer/broker.ts';
 import { runCli } from '../test/support/cli.ts';
 import { ServiceProcess } from '../test/support/service-process.ts';
 import { type Peer, startPeer } from './peers/peer.ts';

@@ -3,25 +3,22 @@ import type { Logger } from 'pino';
 import { EmbeddedBroker } from './adapters/broker/embedded/broker.ts';
 import { KafkaBroker } from './adapters/broker/kafka/broker.ts';
 import { Database } from './adapters/database/database.ts';
-import { SqlLaneStore } from './adapters/database/lane-store.ts';
-import { countParked } from './adapters/database/parked-commands.ts';
-import { refuseMarked } from './adapters/database/rebuild-target.ts';
-import { LoggedNotifications } from './adapters/notifications.ts';
+import { countParked } from './adapters/database/lanes/parked-commands.ts';
+import { SqlLaneStore } from './adapters/database/lanes/sql-lane-store.ts';
+import { refuseMarked } from './adapters/database/replay/rebuild-target.ts';
+import { LoggedNotifications } from './adapters/log-notifications.ts';
 import type { Config } from './config.ts';
 import { CommandConsumer } from './entrypoints/command-consumer.ts';
-import { HttpApi } from './entrypoints/http-api.ts';
+import { HttpApi } from './entrypoints/http/api.ts';
 import { Metrics } from './entrypoints/metrics.ts';
 import { Watchdog } from './entrypoints/watchdog.ts';
 import { MAX_COMMAND_BYTES } from './messages/incoming.ts';
 import { Recovery } from './replay/recovery.ts';
 import { recoveryAdvice } from './replay/recovery-advice.ts';
+import type { Broker, TopicSettings } from './service-layer/broker.ts';
+import { MissingTopicError } from './service-layer/errors.ts';
 import { MessageBus } from './service-layer/message-bus.ts';
-import {
-  type Broker,
-  MissingTopicError,
-  type Notifications,
-  type TopicSettings,
-} from './service-layer/unit-of-work.ts';
+import type { Notifications } from './service-layer/notifications.ts';
 
 /** What tests put in the place of the real thing. */
 export interface Overrides {

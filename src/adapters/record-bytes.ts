@@ -1,4 +1,4 @@
-import type { Headers, LogRecord, OutgoingRecord } from '../service-layer/unit-of-work.ts';
+import type { Headers, LogRecord, OutgoingRecord } from '../service-layer/records.ts';
 
 type Bytes = Buffer | string;
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=100
 // The flags: a lane's batch lives just long enough to be taken for old. Without them a busy service holds half as much memory again.
 import { Command, CommanderError } from 'commander';
-import { addDeadLetters } from './dead-letters.ts';
+import { addDeadLetters } from './dead-letters/dead-letters.ts';
 import { describeError, exitCodeOf, UsageError } from './errors.ts';
 import { addLag } from './lag.ts';
 import { addMigrate } from './migrate.ts';
 import { addPublish } from './publish.ts';
-import { addReplay } from './replay.ts';
+import { addReplay } from './replay/replay.ts';
 import { addShow } from './show.ts';
 import { addStart } from './start.ts';
 import { addTail } from './tail.ts';

@@ -1,6 +1,6 @@
+import { isMarker } from '../dead-letters/dead-letter-box.ts';
 import { asStructuredEvent } from '../messages/outgoing.ts';
-import type { Headers, ReceivedRecord } from '../service-layer/unit-of-work.ts';
-import { isMarker } from './dead-letter-box.ts';
+import type { Headers, ReceivedRecord } from '../service-layer/records.ts';
 import { textOrHex, visible } from './output.ts';
 
 /** An event as a structured CloudEvent; any other record with its place. */

@@ -5,7 +5,7 @@ import {
   readCommand,
   type UnreadableMessage,
 } from '../messages/incoming.ts';
-import type { AddressedRecord } from '../service-layer/unit-of-work.ts';
+import type { AddressedRecord } from '../service-layer/records.ts';
 import { describeError } from './errors.ts';
 import { type Line, readLines } from './lines.ts';
 import { print, printJson } from './output.ts';

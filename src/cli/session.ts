@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Database } from '../adapters/database/database.ts';
 import type { Config } from '../config.ts';
-import type { Broker } from '../service-layer/unit-of-work.ts';
+import type { Broker } from '../service-layer/broker.ts';
 
 /** A little more than the Kafka adapter gives itself: what it says is more exact. */
 const ANSWER_TIMEOUT_MS = 11_000;

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { ReceivedRecord } from '../service-layer/unit-of-work.ts';
+import type { ReceivedRecord } from '../service-layer/records.ts';
 import { positive } from './command-arguments.ts';
 import { jsonOption, print } from './output.ts';
 import { answering, withBroker } from './session.ts';

@@ -1,6 +1,6 @@
-import { readDeadLetterPlace } from '../messages/dead-letters.ts';
+import { readDeadLetterPlace } from '../dead-letters/dead-letter-headers.ts';
 import { readAnswerPlace } from '../messages/published.ts';
-import type { Broker, Delivery, OffsetRange } from '../service-layer/unit-of-work.ts';
+import type { Broker, Delivery, OffsetRange } from '../service-layer/broker.ts';
 
 /** What the topics say of a lane: every answer lies below this offset of its commands, and the last one just below. */
 export interface AnsweredOffsets {

@@ -1,4 +1,4 @@
-import type { AssignedPartition, GroupConsumer } from '../service-layer/unit-of-work.ts';
+import type { AssignedPartition, GroupConsumer } from '../service-layer/consumer-group.ts';
 import { AnswerReader } from './answered-offsets.ts';
 import { EarlierCommands } from './earlier-commands.ts';
 import { Lane } from './lane.ts';

@@ -1,13 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type {
-  Broker,
-  LaneStanding,
-  LaneStore,
-  OffsetRange,
-  Partition,
-  PartitionOffset,
-} from '../service-layer/unit-of-work.ts';
+import type { Broker, OffsetRange } from '../service-layer/broker.ts';
+import type { LaneStanding, LaneStore } from '../service-layer/lane-store.ts';
+import type { Partition, PartitionOffset } from '../service-layer/records.ts';
 import { hasRecord } from './has-record.ts';
 import { LaneOffsets } from './lane-offsets.ts';
 import type { Metrics } from './metrics.ts';

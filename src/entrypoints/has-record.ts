@@ -1,4 +1,4 @@
-import type { Broker, Delivery, OffsetRange } from '../service-layer/unit-of-work.ts';
+import type { Broker, Delivery, OffsetRange } from '../service-layer/broker.ts';
 
 /**
  * Finds out whether a reader finds a record in the range. Markers and aborted records of

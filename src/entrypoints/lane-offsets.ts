@@ -1,4 +1,4 @@
-import type { PartitionOffset } from '../service-layer/unit-of-work.ts';
+import type { PartitionOffset } from '../service-layer/records.ts';
 
 /** When the first question is asked. A lane of this process will have said it by then. */
 const FIRST_QUESTION_MS = 10;

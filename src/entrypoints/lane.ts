@@ -1,18 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { passing } from '../fault-points.ts';
+import type { AssignedPartition, PartitionOwner } from '../service-layer/consumer-group.ts';
+import { FailoverError, FencedError, TroubleError } from '../service-layer/errors.ts';
+import type { LanePosition, LaneTransaction } from '../service-layer/lane-store.ts';
+import type { PartitionOffset, ReceivedRecord } from '../service-layer/records.ts';
 import { recover, reopenAfterMs } from '../service-layer/recoverability.ts';
-import {
-  type AssignedPartition,
-  FailoverError,
-  FencedError,
-  type LanePosition,
-  type LaneTransaction,
-  type PartitionOffset,
-  type PartitionOwner,
-  type ReceivedRecord,
-  TroubleError,
-} from '../service-layer/unit-of-work.ts';
 import {
   answerBatch,
   type HandlerFailure,
@@ -20,7 +13,7 @@ import {
   productsNamedIn,
   readRecords,
   UnsettledError,
-} from './answer-batch.ts';
+} from './answer-delivery.ts';
 import type { Awaited } from './earlier-commands.ts';
 import { LaneRefusedError, OlderDatabaseError } from './lost-offset.ts';
 import { OutboxRelay } from './outbox-relay.ts';

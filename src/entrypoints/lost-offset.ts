@@ -1,12 +1,8 @@
 import { passing } from '../fault-points.ts';
-import {
-  FencedError,
-  type LanePosition,
-  type LaneStore,
-  type Partition,
-  type TransactionalProducer,
-  TroubleError,
-} from '../service-layer/unit-of-work.ts';
+import type { TransactionalProducer } from '../service-layer/broker.ts';
+import { FencedError, TroubleError } from '../service-layer/errors.ts';
+import type { LanePosition, LaneStore } from '../service-layer/lane-store.ts';
+import type { Partition } from '../service-layer/records.ts';
 import type { AnsweredOffsets, Watch } from './answered-offsets.ts';
 import type { LaneContext } from './take-over.ts';
 

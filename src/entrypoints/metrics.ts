@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { OutboxRecord } from '../service-layer/unit-of-work.ts';
+import type { OutboxRecord } from '../service-layer/lane-store.ts';
 
 /** What the service counts, for Prometheus. */
 export class Metrics {

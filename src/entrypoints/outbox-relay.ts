@@ -1,11 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { passing } from '../fault-points.ts';
-import type {
-  OutboxRecord,
-  Partition,
-  PartitionOffset,
-  TransactionalProducer,
-} from '../service-layer/unit-of-work.ts';
+import type { TransactionalProducer } from '../service-layer/broker.ts';
+import type { OutboxRecord } from '../service-layer/lane-store.ts';
+import type { Partition, PartitionOffset } from '../service-layer/records.ts';
 import type { LaneOffsets } from './lane-offsets.ts';
 import type { ByteBudget } from './memory-budget.ts';
 

@@ -1,4 +1,4 @@
-import type { PartitionOffset } from '../service-layer/unit-of-work.ts';
+import type { PartitionOffset } from '../service-layer/records.ts';
 
 /** So long may a lane stand still. A dead owner's lanes have a new one by then (a session of 6 s). */
 export const PATIENCE_MS = 10_000;

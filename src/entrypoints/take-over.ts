@@ -1,16 +1,10 @@
 import type { Logger } from 'pino';
 import { passing } from '../fault-points.ts';
-import {
-  type Broker,
-  type LaneClaim,
-  type LanePosition,
-  type LaneStore,
-  type OffsetRange,
-  type Partition,
-  type TransactionalProducer,
-  TroubleError,
-} from '../service-layer/unit-of-work.ts';
-import type { Answering } from './answer-batch.ts';
+import type { Broker, OffsetRange, TransactionalProducer } from '../service-layer/broker.ts';
+import { TroubleError } from '../service-layer/errors.ts';
+import type { LaneClaim, LanePosition, LaneStore } from '../service-layer/lane-store.ts';
+import type { Partition } from '../service-layer/records.ts';
+import type { Answering } from './answer-delivery.ts';
 import type { AnswerReader, Watch } from './answered-offsets.ts';
 import type { EarlierCommands } from './earlier-commands.ts';
 import type { LaneOffsets } from './lane-offsets.ts';

@@ -1,9 +1,6 @@
-import type {
-  Broker,
-  LaneStore,
-  Partition,
-  TransactionalProducer,
-} from '../service-layer/unit-of-work.ts';
+import type { Broker, TransactionalProducer } from '../service-layer/broker.ts';
+import type { LaneStore } from '../service-layer/lane-store.ts';
+import type { Partition } from '../service-layer/records.ts';
 
 /**
  * The transactional id of a group's lane. Topic names have no "~", so no two lanes of any two groups share an id: group

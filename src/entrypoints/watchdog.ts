@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Broker, OffsetRange } from '../service-layer/unit-of-work.ts';
+import type { Broker, OffsetRange } from '../service-layer/broker.ts';
 import type { Awaited } from './earlier-commands.ts';
 import { hasRecord } from './has-record.ts';
 

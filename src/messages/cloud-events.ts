@@ -29,7 +29,7 @@ export const CLOUD_EVENT_TYPE = 'application/cloudevents+json';
 /** 1 to 255 characters (code points), none of them a control character or half of a surrogate pair. */
 export const NAME = /^[^\p{Cc}\p{Cs}]{1,255}$/u;
 
-/** On a record that stands for a whole batch which nobody can read (`adapters/broker/kafka/fetch.ts`): why. */
+/** On a record that stands for a whole batch which nobody can read (`adapters/broker/kafka/records/fetched-records.ts`): why. */
 const UNREADABLE_BATCH = 'unreadable-batch';
 /** The same of a record that is larger than any command. */
 export const TOO_LARGE_RECORD = 'too-large-record';

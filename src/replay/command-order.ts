@@ -1,4 +1,4 @@
-import type { AnsweredCommand, PastCommands } from '../adapters/database/past-commands.ts';
+import type { AnsweredCommand, PastCommands } from '../adapters/database/replay/past-commands.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Identity } from '../domain/identity.ts';
 import type { PublishedEvent } from '../messages/published.ts';

@@ -1,4 +1,4 @@
-import type { Broker } from '../service-layer/unit-of-work.ts';
+import type { Broker } from '../service-layer/broker.ts';
 import { ReplayRefusedError } from './errors.ts';
 import { countOffsets, type RebuildPlan } from './rebuild-plan.ts';
 

@@ -1,12 +1,7 @@
 import type { Config } from '../config.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
-import type {
-  Broker,
-  Delivery,
-  LogRecord,
-  OffsetRange,
-  ReceivedRecord,
-} from '../service-layer/unit-of-work.ts';
+import type { Broker, Delivery, OffsetRange } from '../service-layer/broker.ts';
+import type { LogRecord, ReceivedRecord } from '../service-layer/records.ts';
 import { ReplayRefusedError } from './errors.ts';
 import { isBefore, type Place } from './place.ts';
 import type { Watch } from './rebuild.ts';

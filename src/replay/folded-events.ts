@@ -1,4 +1,4 @@
-import type { EventConflict, FoldedEvent } from '../adapters/database/event-fold.ts';
+import type { EventConflict, FoldedEvent } from '../adapters/database/replay/event-fold.ts';
 import type { PublishedAnswer, PublishedEvent } from '../messages/published.ts';
 
 /** What an answer, at its place in the events topic, says of products: rejections and repetitions say nothing. */

@@ -1,5 +1,5 @@
 import type { ForeignMessage } from '../messages/published.ts';
-import type { ReceivedRecord } from '../service-layer/unit-of-work.ts';
+import type { ReceivedRecord } from '../service-layer/records.ts';
 import { ReplayRefusedError } from './errors.ts';
 
 /** A record in the events topic that others wrote. An operator may decide to skip such records. */

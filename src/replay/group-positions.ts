@@ -1,5 +1,5 @@
 import type { AnswerReader, Watch } from '../entrypoints/answered-offsets.ts';
-import type { Broker } from '../service-layer/unit-of-work.ts';
+import type { Broker } from '../service-layer/broker.ts';
 
 /**
  * How far the group has answered each partition of the commands. Where Kafka has lost its committed offset, the published

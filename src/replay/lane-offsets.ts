@@ -1,15 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../adapters/database/database.ts';
-import { type LaneOwner, readLaneOwners } from '../adapters/database/rebuild-target.ts';
+import { type LaneOwner, readLaneOwners } from '../adapters/database/replay/rebuild-target.ts';
 import type { AnswerReader, Watch } from '../entrypoints/answered-offsets.ts';
 import { NOTHING_ANSWERED_HERE } from '../entrypoints/lost-offset.ts';
 import { fenceGroup, openLaneProducer } from '../entrypoints/transactional-ids.ts';
-import {
-  type Broker,
-  FencedError,
-  type LaneStore,
-  type Partition,
-} from '../service-layer/unit-of-work.ts';
+import type { Broker } from '../service-layer/broker.ts';
+import { FencedError } from '../service-layer/errors.ts';
+import type { LaneStore } from '../service-layer/lane-store.ts';
+import type { Partition } from '../service-layer/records.ts';
 import { ReplayRefusedError } from './errors.ts';
 
 /** What an operator decides about answers of which nobody can prove whether they are out. */

@@ -1,5 +1,5 @@
-import type { Dialect } from '../adapters/database/options.ts';
-import { isAnyAnswered } from '../adapters/database/processed-commands.ts';
+import type { Dialect } from '../adapters/database/connection/options.ts';
+import { isAnyAnswered } from '../adapters/database/lanes/processed-commands.ts';
 import type { Sql } from '../adapters/database/transaction.ts';
 import {
   type Fate,
@@ -10,19 +10,16 @@ import {
   replacementIdentity,
   resolvedBy,
   UNRESOLVED,
-} from '../cli/dead-letter-box.ts';
+} from '../dead-letters/dead-letter-box.ts';
+import type { CutList } from '../dead-letters/dead-letter-headers.ts';
 import type { Command } from '../domain/commands.ts';
 import { formerIdentity, type Identity, idOf, parkedIdentity } from '../domain/identity.ts';
 import { subjectOfSku, subjectsNamedBy } from '../domain/subjects.ts';
-import type { CutList } from '../messages/dead-letters.ts';
 import { readCommand } from '../messages/incoming.ts';
+import type { Broker, Delivery } from '../service-layer/broker.ts';
+import type { ParkedCommand } from '../service-layer/parked-command.ts';
 import { Parking } from '../service-layer/parking.ts';
-import type {
-  Broker,
-  Delivery,
-  ParkedCommand,
-  ReceivedRecord,
-} from '../service-layer/unit-of-work.ts';
+import type { ReceivedRecord } from '../service-layer/records.ts';
 import { ReplayRefusedError } from './errors.ts';
 import type { RebuildPlan } from './rebuild-plan.ts';
 

@@ -1,4 +1,4 @@
-import type { ReceivedRecord } from '../service-layer/unit-of-work.ts';
+import type { ReceivedRecord } from '../service-layer/records.ts';
 import { ReplayRefusedError } from './errors.ts';
 
 /** Where in a topic something begins or ends: an offset of each partition, or a moment. */

@@ -3,12 +3,13 @@ import type {
   PastBatch,
   PastCommand,
   PastCommands,
-} from '../adapters/database/past-commands.ts';
-import { originalOf } from '../cli/dead-letter-box.ts';
+} from '../adapters/database/replay/past-commands.ts';
+import { originalOf } from '../dead-letters/dead-letter-box.ts';
 import { identityOf } from '../domain/identity.ts';
 import { readCommand } from '../messages/incoming.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
-import type { Broker, OffsetRange, ReceivedRecord } from '../service-layer/unit-of-work.ts';
+import type { Broker, OffsetRange } from '../service-layer/broker.ts';
+import type { ReceivedRecord } from '../service-layer/records.ts';
 import { ForeignRecords, type SkippedRecords } from './foreign-records.ts';
 import { isWithin, type Place } from './place.ts';
 import type { Watch } from './rebuild.ts';

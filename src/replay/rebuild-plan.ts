@@ -1,11 +1,8 @@
 import type { Config } from '../config.ts';
 import { AnswerReader, type Watch } from '../entrypoints/answered-offsets.ts';
-import {
-  type Broker,
-  type OffsetRange,
-  type PartitionOffset,
-  TroubleError,
-} from '../service-layer/unit-of-work.ts';
+import type { Broker, OffsetRange } from '../service-layer/broker.ts';
+import { TroubleError } from '../service-layer/errors.ts';
+import type { PartitionOffset } from '../service-layer/records.ts';
 import { readGroupPositions } from './group-positions.ts';
 import type { Place } from './place.ts';
 

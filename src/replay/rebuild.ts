@@ -1,6 +1,11 @@
+import { asLongWork } from '../adapters/database/connection/statement-timeout.ts';
 import type { Database } from '../adapters/database/database.ts';
-import { EventFold, type FoldedEvent, UnfoldableError } from '../adapters/database/event-fold.ts';
-import { replaceParked } from '../adapters/database/parked-commands.ts';
+import { replaceParked } from '../adapters/database/lanes/parked-commands.ts';
+import {
+  EventFold,
+  type FoldedEvent,
+  UnfoldableError,
+} from '../adapters/database/replay/event-fold.ts';
 import {
   isEmpty,
   isUsedByOthers,
@@ -9,11 +14,10 @@ import {
   writeMark,
   writePositions,
   writeSeen,
-} from '../adapters/database/rebuild-target.ts';
-import { asLongWork } from '../adapters/database/statement-timeout.ts';
+} from '../adapters/database/replay/rebuild-target.ts';
 import type { Identity } from '../domain/identity.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
-import type { Broker, Delivery, OffsetRange } from '../service-layer/unit-of-work.ts';
+import type { Broker, Delivery, OffsetRange } from '../service-layer/broker.ts';
 import { refuseEmptyTopic } from './empty-topic.ts';
 import { ReplayRefusedError } from './errors.ts';
 import { describeConflict, foldedEvents } from './folded-events.ts';

@@ -1,5 +1,5 @@
 import type { Database } from '../adapters/database/database.ts';
-import { isEmpty } from '../adapters/database/rebuild-target.ts';
+import { isEmpty } from '../adapters/database/replay/rebuild-target.ts';
 
 /** What to do about a service's database that is older than the topics: the command, as it can be copied, where the service's settings are. */
 export async function recoveryAdvice(database: Database, url: string): Promise<string> {

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Database } from '../adapters/database/database.ts';
-import { UnfoldableError } from '../adapters/database/event-fold.ts';
-import { isEmpty, readMark, readPositions } from '../adapters/database/rebuild-target.ts';
-import { inTurn } from '../adapters/database/rebuild-turn.ts';
+import { UnfoldableError } from '../adapters/database/replay/event-fold.ts';
+import { isEmpty, readMark, readPositions } from '../adapters/database/replay/rebuild-target.ts';
+import { inTurn } from '../adapters/database/replay/rebuild-turn.ts';
 import type { Config } from '../config.ts';
 import { AnswerReader, type Watch } from '../entrypoints/answered-offsets.ts';
-import { type Broker, TroubleError } from '../service-layer/unit-of-work.ts';
+import type { Broker } from '../service-layer/broker.ts';
+import { TroubleError } from '../service-layer/errors.ts';
 import { ReplayRefusedError } from './errors.ts';
 import { ForeignRecordError } from './foreign-records.ts';
 import { readGroupPositions } from './group-positions.ts';

@@ -1,8 +1,9 @@
-import { headOf, isMarker } from '../cli/dead-letter-box.ts';
+import { headOf, isMarker } from '../dead-letters/dead-letter-box.ts';
+import { redrivesOf } from '../dead-letters/dead-letter-headers.ts';
 import { type Identity, parkedIdentity } from '../domain/identity.ts';
-import { redrivesOf } from '../messages/dead-letters.ts';
 import { readCommand } from '../messages/incoming.ts';
-import type { Broker, Delivery, ReceivedRecord } from '../service-layer/unit-of-work.ts';
+import type { Broker, Delivery } from '../service-layer/broker.ts';
+import type { ReceivedRecord } from '../service-layer/records.ts';
 import type { RebuildPlan } from './rebuild-plan.ts';
 
 /**

@@ -1,9 +1,13 @@
 import { access, mkdtemp, open, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { copyDatabase, copySqliteFile, countRows } from '../adapters/database/copy-database.ts';
+import { describeUrl, dialectOf, sqliteFile } from '../adapters/database/connection/options.ts';
 import { Database } from '../adapters/database/database.ts';
-import { describeUrl, dialectOf, sqliteFile } from '../adapters/database/options.ts';
+import {
+  copyDatabase,
+  copySqliteFile,
+  countRows,
+} from '../adapters/database/replay/copy-database.ts';
 import {
   isEmpty,
   isUsedByOthers,
@@ -11,8 +15,9 @@ import {
   readPositions,
   refuseMarked,
   writeSeen,
-} from '../adapters/database/rebuild-target.ts';
-import type { Broker, PartitionOffset } from '../service-layer/unit-of-work.ts';
+} from '../adapters/database/replay/rebuild-target.ts';
+import type { Broker } from '../service-layer/broker.ts';
+import type { PartitionOffset } from '../service-layer/records.ts';
 import { ReplayRefusedError } from './errors.ts';
 import type { Watch } from './rebuild.ts';
 

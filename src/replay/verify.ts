@@ -1,23 +1,19 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { copyDatabase, copySqliteFile } from '../adapters/database/copy-database.ts';
 import { Database } from '../adapters/database/database.ts';
-import { EventFold } from '../adapters/database/event-fold.ts';
-import { readPositions, readWaitingRecords } from '../adapters/database/rebuild-target.ts';
+import { copyDatabase, copySqliteFile } from '../adapters/database/replay/copy-database.ts';
+import { EventFold } from '../adapters/database/replay/event-fold.ts';
+import { readPositions, readWaitingRecords } from '../adapters/database/replay/rebuild-target.ts';
 import {
   type DifferenceKind,
   StockComparison,
   type StockDifference,
-} from '../adapters/database/stock-comparison.ts';
+} from '../adapters/database/replay/stock-comparison.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
-import type {
-  Broker,
-  Delivery,
-  OffsetRange,
-  OutboxRecord,
-  PartitionOffset,
-} from '../service-layer/unit-of-work.ts';
+import type { Broker, Delivery, OffsetRange } from '../service-layer/broker.ts';
+import type { OutboxRecord } from '../service-layer/lane-store.ts';
+import type { PartitionOffset } from '../service-layer/records.ts';
 import { foldedEvents } from './folded-events.ts';
 import { ForeignRecords, type SkippedRecords } from './foreign-records.ts';
 import type { Watch } from './rebuild.ts';

@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts';
-import type { Broker } from '../service-layer/unit-of-work.ts';
+import type { Broker } from '../service-layer/broker.ts';
 import type { PastRanges } from './read-past.ts';
 import { countOffsets } from './rebuild-plan.ts';
 

@@ -8,7 +8,8 @@ import {
 } from '../domain/commands.ts';
 import type { CommandRejected, Deallocated, Event, OutOfStock } from '../domain/events.ts';
 import { Batch, LineDiffersError, OrderLine, Product, TooManyLinesError } from '../domain/model.ts';
-import type { Notifications, UnitOfWork } from './unit-of-work.ts';
+import type { Notifications } from './notifications.ts';
+import type { UnitOfWork } from './unit-of-work.ts';
 
 export interface Dependencies {
   readonly notifications: Notifications;

@@ -1,13 +1,9 @@
 import type { Command } from '../domain/commands.ts';
 import { formerIdentity, type Identity, idOf, parkedIdentity } from '../domain/identity.ts';
 import { SKU, subjectOfSku, subjectsNamedBy } from '../domain/subjects.ts';
-import {
-  type Parked,
-  type ParkedChanges,
-  type ParkedCommand,
-  type ProductRepository,
-  TroubleError,
-} from './unit-of-work.ts';
+import { TroubleError } from './errors.ts';
+import type { Parked, ParkedChanges, ParkedCommand } from './parked-command.ts';
+import type { ProductRepository } from './unit-of-work.ts';
 
 /** So much is parked that no more may be: the lane waits until somebody redrives or discards it. */
 export class ParkingFullError extends TroubleError {}

@@ -1,5 +1,5 @@
+import { FailoverError, FencedError, TooMuchAtOnceError, TroubleError } from './errors.ts';
 import { ParkingFullError } from './parking.ts';
-import { FailoverError, FencedError, TooMuchAtOnceError, TroubleError } from './unit-of-work.ts';
 
 /** How many times a command on which a handler fails is tried again, by itself, before it goes to the dead letters. */
 export const MAX_RETRIES = 3;

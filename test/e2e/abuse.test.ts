@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { redriven } from '../../src/cli/dead-letter-box.ts';
+import { redriven } from '../../src/dead-letters/dead-letter-box.ts';
 import { type Identity, idOf } from '../../src/domain/identity.ts';
 import { readCommand } from '../../src/messages/incoming.ts';
-import type { LogRecord, ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
+import type { LogRecord, ReceivedRecord } from '../../src/service-layer/records.ts';
 import { type AbusiveMessage, abusiveMessages, classCount } from '../support/abusive-messages.ts';
 import { postgresDatabase } from '../support/databases.ts';
 import { readDeadLetters } from '../support/dead-letters.ts';

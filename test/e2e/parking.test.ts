@@ -1,12 +1,13 @@
 import { afterEach, expect, it } from 'vitest';
-import { type Release, releaseParked } from '../../src/adapters/database/parked-commands.ts';
-import { edited, marker } from '../../src/cli/dead-letter-box.ts';
-import { plan } from '../../src/cli/dead-letter-plan.ts';
-import { DeadLetterResolver } from '../../src/cli/dead-letter-resolver.ts';
+import { type Release, releaseParked } from '../../src/adapters/database/lanes/parked-commands.ts';
+import { edited, marker } from '../../src/dead-letters/dead-letter-box.ts';
+import { plan } from '../../src/dead-letters/plan.ts';
+import { DeadLetterResolver } from '../../src/dead-letters/redrive.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
+import type { Broker } from '../../src/service-layer/broker.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
-import type { Broker, UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
+import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
 import { readDeadLetters, readTopic } from '../support/dead-letters.ts';
 import { eventually } from '../support/eventually.ts';
 import { over } from '../support/over.ts';

@@ -1,9 +1,10 @@
 import { afterEach, expect, it } from 'vitest';
-import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
+import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
+import type { LanePosition } from '../../src/service-layer/lane-store.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
-import type { LanePosition, UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
+import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../support/eventually.ts';
 import { lockFromAnotherProcess } from '../support/lock.ts';
 import { describeOnEachBroker, RunningService } from '../support/running-service.ts';

@@ -1,6 +1,7 @@
 import { get, type IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ReceivedRecord, TroubleError } from '../../src/service-layer/unit-of-work.ts';
+import { TroubleError } from '../../src/service-layer/errors.ts';
+import type { ReceivedRecord } from '../../src/service-layer/records.ts';
 import { eventually } from '../support/eventually.ts';
 import { connectTo, HttpApiAlone } from '../support/http-api-alone.ts';
 

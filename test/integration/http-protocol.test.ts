@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { LogRecord } from '../../src/service-layer/unit-of-work.ts';
+import type { LogRecord } from '../../src/service-layer/records.ts';
 import { eventually } from '../support/eventually.ts';
 import { connectTo, exchange, HttpApiAlone } from '../support/http-api-alone.ts';
 

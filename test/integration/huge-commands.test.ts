@@ -2,19 +2,17 @@ import pino from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
-import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
-import { asDeadLetters, redriven } from '../../src/cli/dead-letter-box.ts';
+import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
+import { asDeadLetters, redriven } from '../../src/dead-letters/dead-letter-box.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
 import { TooManyLinesError } from '../../src/domain/model.ts';
 import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
 import { Metrics } from '../../src/entrypoints/metrics.ts';
+import { TooMuchAtOnceError } from '../../src/service-layer/errors.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
-import {
-  type ReceivedRecord,
-  TooMuchAtOnceError,
-  type UnitOfWork,
-} from '../../src/service-layer/unit-of-work.ts';
+import type { ReceivedRecord } from '../../src/service-layer/records.ts';
+import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
 import { describeOnEachDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
 

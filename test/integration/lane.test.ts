@@ -2,15 +2,13 @@ import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
-import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
+import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
 import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
 import { Metrics } from '../../src/entrypoints/metrics.ts';
-import {
-  type Broker,
-  type LaneStore,
-  type ReceivedRecord,
-  TroubleError,
-} from '../../src/service-layer/unit-of-work.ts';
+import type { Broker } from '../../src/service-layer/broker.ts';
+import { TroubleError } from '../../src/service-layer/errors.ts';
+import type { LaneStore } from '../../src/service-layer/lane-store.ts';
+import type { ReceivedRecord } from '../../src/service-layer/records.ts';
 import { quietBus } from '../support/commands.ts';
 import { eventually } from '../support/eventually.ts';
 import { over } from '../support/over.ts';

@@ -2,7 +2,7 @@ import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
-import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
+import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
 import { AnswerReader } from '../../src/entrypoints/answered-offsets.ts';
 import { EarlierCommands } from '../../src/entrypoints/earlier-commands.ts';
 import { committedBy, LaneOffsets } from '../../src/entrypoints/lane-offsets.ts';
@@ -11,11 +11,9 @@ import { Metrics } from '../../src/entrypoints/metrics.ts';
 import { ProductTurns } from '../../src/entrypoints/product-turns.ts';
 import { type LaneContext, takeOver } from '../../src/entrypoints/take-over.ts';
 import { readLaneOffsets, settleLaneOffsets } from '../../src/replay/lane-offsets.ts';
-import {
-  type Broker,
-  FencedError,
-  type LanePosition,
-} from '../../src/service-layer/unit-of-work.ts';
+import type { Broker } from '../../src/service-layer/broker.ts';
+import { FencedError } from '../../src/service-layer/errors.ts';
+import type { LanePosition } from '../../src/service-layer/lane-store.ts';
 import { quietBus } from '../support/commands.ts';
 import { over } from '../support/over.ts';
 

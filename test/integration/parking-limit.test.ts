@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
-import { releaseParked } from '../../src/adapters/database/parked-commands.ts';
+import { releaseParked } from '../../src/adapters/database/lanes/parked-commands.ts';
+import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
 import {
   answerBatch,
   type HandlerFailure,
   readRecords,
-} from '../../src/entrypoints/answer-batch.ts';
+} from '../../src/entrypoints/answer-delivery.ts';
 import { ParkingFullError } from '../../src/service-layer/parking.ts';
 import { quietAnswering } from '../support/commands.ts';
 import { describeOnEachDatabase } from '../support/databases.ts';

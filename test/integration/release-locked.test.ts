@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Database } from '../../src/adapters/database/database.ts';
-import { releaseInDatabase } from '../../src/cli/release-in-database.ts';
+import { releaseInDatabase } from '../../src/cli/dead-letters/release.ts';
 import { readConfig } from '../../src/config.ts';
 import { lockFromAnotherProcess } from '../support/lock.ts';
 

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
-import { type DeadLetter, marker } from '../../src/cli/dead-letter-box.ts';
-import { readDeadLetter, readWaitingLetters } from '../../src/cli/waiting-letters.ts';
-import { encodeDeadLetter } from '../../src/messages/dead-letters.ts';
-import type { LogRecord } from '../../src/service-layer/unit-of-work.ts';
+import { type DeadLetter, marker } from '../../src/dead-letters/dead-letter-box.ts';
+import { encodeDeadLetter } from '../../src/dead-letters/dead-letter-headers.ts';
+import { readDeadLetter, readWaitingLetters } from '../../src/dead-letters/waiting-letters.ts';
+import type { LogRecord } from '../../src/service-layer/records.ts';
 
 const TOPIC = 'dead-letters';
 const MAX_BYTES = 4 * 1024 * 1024;

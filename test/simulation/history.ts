@@ -1,11 +1,11 @@
 import { pino } from 'pino';
-import { SqlLaneStore } from '../../src/adapters/database/lane-store.ts';
+import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
 import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
 import type { Metrics } from '../../src/entrypoints/metrics.ts';
 import { FAULT_POINTS, type FaultPoint, faults } from '../../src/fault-points.ts';
+import type { LaneStore } from '../../src/service-layer/lane-store.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import type { ParkingLimits } from '../../src/service-layer/parking.ts';
-import type { LaneStore } from '../../src/service-layer/unit-of-work.ts';
 import {
   checkHistory,
   type History,

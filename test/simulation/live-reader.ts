@@ -1,4 +1,4 @@
-import type { GroupPosition, LogRecord } from '../../src/service-layer/unit-of-work.ts';
+import type { GroupPosition, LogRecord } from '../../src/service-layer/records.ts';
 import type { SimulatedLog } from './simulated-log.ts';
 
 /** What a live reader finds. */

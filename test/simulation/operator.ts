@@ -1,8 +1,8 @@
-import { releaseParked } from '../../src/adapters/database/parked-commands.ts';
-import { asDeadLetters, type DeadLetter } from '../../src/cli/dead-letter-box.ts';
-import { type Plan, plan } from '../../src/cli/dead-letter-plan.ts';
-import { DeadLetterResolver } from '../../src/cli/dead-letter-resolver.ts';
+import { releaseParked } from '../../src/adapters/database/lanes/parked-commands.ts';
 import type { BrokerSession } from '../../src/cli/session.ts';
+import { asDeadLetters, type DeadLetter } from '../../src/dead-letters/dead-letter-box.ts';
+import { type Plan, plan } from '../../src/dead-letters/plan.ts';
+import { DeadLetterResolver } from '../../src/dead-letters/redrive.ts';
 import type { Identity } from '../../src/domain/identity.ts';
 import { readDeadLetters } from '../support/dead-letters.ts';
 import type { SimulatedServer } from './simulated-database.ts';

@@ -1,4 +1,4 @@
-import { TroubleError } from '../../src/service-layer/unit-of-work.ts';
+import { TroubleError } from '../../src/service-layer/errors.ts';
 import type { World } from './world.ts';
 
 /** The group's coordinator, a transactional id's, or the leader of a partition number (of each topic). */

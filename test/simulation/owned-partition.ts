@@ -1,11 +1,11 @@
-import {
-  type AssignedPartition,
-  type ConsumeOptions,
-  type Membership,
-  type PartitionOwner,
-  type ReceivedRecord,
-  TroubleError,
-} from '../../src/service-layer/unit-of-work.ts';
+import type {
+  AssignedPartition,
+  ConsumeOptions,
+  Membership,
+  PartitionOwner,
+} from '../../src/service-layer/consumer-group.ts';
+import { TroubleError } from '../../src/service-layer/errors.ts';
+import type { ReceivedRecord } from '../../src/service-layer/records.ts';
 import type { SimulatedLog } from './simulated-log.ts';
 import type { Machine, World } from './world.ts';
 

@@ -1,15 +1,14 @@
 import { type Identity, idOf } from '../../src/domain/identity.ts';
 import { readCommand } from '../../src/messages/incoming.ts';
-import {
-  type Broker,
-  FencedError,
-  type GroupPosition,
-  type LaneTransaction,
-  type OutgoingRecord,
-  type Parked,
-  type ReceivedRecord,
-  type TransactionalProducer,
-} from '../../src/service-layer/unit-of-work.ts';
+import type { Broker, TransactionalProducer } from '../../src/service-layer/broker.ts';
+import { FencedError } from '../../src/service-layer/errors.ts';
+import type { LaneTransaction } from '../../src/service-layer/lane-store.ts';
+import type { Parked } from '../../src/service-layer/parked-command.ts';
+import type {
+  GroupPosition,
+  OutgoingRecord,
+  ReceivedRecord,
+} from '../../src/service-layer/records.ts';
 import { over } from '../support/over.ts';
 import { clusterPlants } from './planted-cluster-bugs.ts';
 import { messagePlants } from './planted-message-bugs.ts';

@@ -1,4 +1,4 @@
-import type { Broker } from '../../src/service-layer/unit-of-work.ts';
+import type { Broker } from '../../src/service-layer/broker.ts';
 import { over } from '../support/over.ts';
 import { handling, type Parts, withBroker, withStore } from './planting.ts';
 import type { ProducerStep, SimulatedBroker, SimulatedProducer } from './simulated-log.ts';

@@ -1,4 +1,4 @@
-import type { OutgoingRecord } from '../../src/service-layer/unit-of-work.ts';
+import type { OutgoingRecord } from '../../src/service-layer/records.ts';
 import { type Parts, publishing, sending } from './planting.ts';
 
 type Headers = Record<string, string>;

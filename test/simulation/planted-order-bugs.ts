@@ -1,4 +1,4 @@
-import type { OffsetRange } from '../../src/service-layer/unit-of-work.ts';
+import type { OffsetRange } from '../../src/service-layer/broker.ts';
 import { type Parts, withBroker, withStore } from './planting.ts';
 
 const LATER_MS = 3_600_000;

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { SqlUnitOfWork } from '../../src/adapters/database/aggregates/sql-unit-of-work.ts';
+import { STATEMENT_TIMEOUT_MS } from '../../src/adapters/database/connection/statement-timeout.ts';
 import type { Sql } from '../../src/adapters/database/database.ts';
 import { codeOf } from '../../src/adapters/database/errors.ts';
-import { STATEMENT_TIMEOUT_MS } from '../../src/adapters/database/statement-timeout.ts';
-import type { SqlUnitOfWork } from '../../src/adapters/database/unit-of-work.ts';
 import type { Product } from '../../src/domain/model.ts';
-import { type LaneProgress, TroubleError } from '../../src/service-layer/unit-of-work.ts';
+import { TroubleError } from '../../src/service-layer/errors.ts';
+import type { LaneProgress } from '../../src/service-layer/lane-store.ts';
 import { over } from '../support/over.ts';
 import { inTransaction, type Parts, stating, withDatabase, withStore } from './planting.ts';
 import type { Connection } from './postgres-connection.ts';

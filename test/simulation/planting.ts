@@ -1,18 +1,17 @@
 import type { Sql } from '../../src/adapters/database/database.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
-import type { Answering } from '../../src/entrypoints/answer-batch.ts';
-import type { MessageBus } from '../../src/service-layer/message-bus.ts';
+import type { Answering } from '../../src/entrypoints/answer-delivery.ts';
+import type { Broker, TransactionalProducer } from '../../src/service-layer/broker.ts';
+import type { PartitionOwner } from '../../src/service-layer/consumer-group.ts';
 import type {
-  Broker,
   LaneProgress,
   LaneStore,
   LaneTransaction,
-  OutgoingRecord,
-  ParkedCommand,
-  PartitionOwner,
-  TransactionalProducer,
-} from '../../src/service-layer/unit-of-work.ts';
+} from '../../src/service-layer/lane-store.ts';
+import type { MessageBus } from '../../src/service-layer/message-bus.ts';
+import type { ParkedCommand } from '../../src/service-layer/parked-command.ts';
+import type { OutgoingRecord } from '../../src/service-layer/records.ts';
 import { over } from '../support/over.ts';
 import type { Flaws } from './simulated-database.ts';
 

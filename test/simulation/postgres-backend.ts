@@ -1,8 +1,8 @@
-import { codeOf } from '../../src/adapters/database/errors.ts';
 import {
   POSTGRES_ASLEEP_MS,
   POSTGRES_LOCK_TIMEOUT_MS,
-} from '../../src/adapters/database/options.ts';
+} from '../../src/adapters/database/connection/options.ts';
+import { codeOf } from '../../src/adapters/database/errors.ts';
 import type { OpenTransaction, OpenTransactions, Result } from './open-transactions.ts';
 import { BlockedError, type RowLocks } from './row-locks.ts';
 import type { World } from './world.ts';

@@ -1,4 +1,4 @@
-import type { LogRecord } from '../../src/service-layer/unit-of-work.ts';
+import type { LogRecord } from '../../src/service-layer/records.ts';
 
 /**
  * Looks at each publication as it is decided: at no moment may an event be out while an earlier one of its product is not. Whoever

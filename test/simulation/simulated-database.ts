@@ -1,8 +1,8 @@
 import SqliteDatabase from 'better-sqlite3';
+import { SqlUnitOfWork } from '../../src/adapters/database/aggregates/sql-unit-of-work.ts';
 import type { Database, Session, Sql } from '../../src/adapters/database/database.ts';
 import { translate } from '../../src/adapters/database/errors.ts';
-import { SqlUnitOfWork } from '../../src/adapters/database/unit-of-work.ts';
-import { TroubleError } from '../../src/service-layer/unit-of-work.ts';
+import { TroubleError } from '../../src/service-layer/errors.ts';
 import type { Decisions } from './decisions.ts';
 import { OpenTransactions } from './open-transactions.ts';
 import { type Connection, short } from './postgres-connection.ts';

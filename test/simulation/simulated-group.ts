@@ -1,4 +1,4 @@
-import type { ConsumeOptions, GroupConsumer } from '../../src/service-layer/unit-of-work.ts';
+import type { ConsumeOptions, GroupConsumer } from '../../src/service-layer/consumer-group.ts';
 import { OwnedPartition } from './owned-partition.ts';
 import type { SimulatedLog } from './simulated-log.ts';
 import type { Machine, World } from './world.ts';

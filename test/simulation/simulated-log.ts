@@ -1,20 +1,20 @@
 import { passing } from '../../src/fault-points.ts';
-import {
-  type AddressedRecord,
-  type Broker,
-  type ConsumeOptions,
-  type Delivery,
-  type EpochEnd,
-  FencedError,
-  type GroupConsumer,
-  type GroupPosition,
-  type LogRecord,
-  type OffsetRange,
-  type OutgoingRecord,
-  type ReceivedRecord,
-  type TransactionalProducer,
-  TroubleError,
-} from '../../src/service-layer/unit-of-work.ts';
+import type {
+  Broker,
+  Delivery,
+  EpochEnd,
+  OffsetRange,
+  TransactionalProducer,
+} from '../../src/service-layer/broker.ts';
+import type { ConsumeOptions, GroupConsumer } from '../../src/service-layer/consumer-group.ts';
+import { FencedError, TroubleError } from '../../src/service-layer/errors.ts';
+import type {
+  AddressedRecord,
+  GroupPosition,
+  LogRecord,
+  OutgoingRecord,
+  ReceivedRecord,
+} from '../../src/service-layer/records.ts';
 import { Outages } from './outages.ts';
 import { SimulatedGroup } from './simulated-group.ts';
 import type { Machine, World } from './world.ts';

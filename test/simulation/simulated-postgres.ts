@@ -1,16 +1,16 @@
 import type { EntityManager } from '@mikro-orm/core';
-import type { Database, Session, Sql } from '../../src/adapters/database/database.ts';
+import { SqlUnitOfWork } from '../../src/adapters/database/aggregates/sql-unit-of-work.ts';
 import {
   giveUpSilentConnections,
   type PostgresPool,
-} from '../../src/adapters/database/silent-connections.ts';
-import { STATEMENT_TIMEOUT_MS } from '../../src/adapters/database/statement-timeout.ts';
+} from '../../src/adapters/database/connection/silent-connections.ts';
+import { STATEMENT_TIMEOUT_MS } from '../../src/adapters/database/connection/statement-timeout.ts';
+import type { Database, Session, Sql } from '../../src/adapters/database/database.ts';
 import {
   executeBound,
   type Parameters,
   runTransaction,
 } from '../../src/adapters/database/transaction.ts';
-import { SqlUnitOfWork } from '../../src/adapters/database/unit-of-work.ts';
 import { Decisions } from './decisions.ts';
 import type { OpenTransaction } from './open-transactions.ts';
 import type { Server } from './postgres-backend.ts';

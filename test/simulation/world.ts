@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createRequire, syncBuiltinESMExports } from 'node:module';
-import { TroubleError } from '../../src/service-layer/unit-of-work.ts';
+import { TroubleError } from '../../src/service-layer/errors.ts';
 
 /** Each a probability per request. */
 interface FaultRates {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { LogRecord } from '../../src/service-layer/unit-of-work.ts';
+import type { LogRecord } from '../../src/service-layer/records.ts';
 
 /** What must become of a message. `judged`: nobody can say beforehand, the reader of commands does. `refused`: the log does not take it. */
 export type Outcome =

@@ -1,16 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  type AssignedPartition,
-  type Broker,
-  type Delivery,
-  FencedError,
-  type LogRecord,
-  MissingTopicError,
-  type OffsetRange,
-  type PartitionOwner,
-  type ReceivedRecord,
-} from '../../src/service-layer/unit-of-work.ts';
+import type { Broker, Delivery, OffsetRange } from '../../src/service-layer/broker.ts';
+import type { AssignedPartition, PartitionOwner } from '../../src/service-layer/consumer-group.ts';
+import { FencedError, MissingTopicError } from '../../src/service-layer/errors.ts';
+import type { LogRecord, ReceivedRecord } from '../../src/service-layer/records.ts';
 import { eventually } from './eventually.ts';
 
 const PARTITIONS = 3;

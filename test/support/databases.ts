@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, inject } from 'vitest';
+import { asLongWork } from '../../src/adapters/database/connection/statement-timeout.ts';
 import { Database } from '../../src/adapters/database/database.ts';
-import { asLongWork } from '../../src/adapters/database/statement-timeout.ts';
 
 /** A database of its own for one test: empty, until the test or `database()` migrates it. */
 export interface TestDatabase {

@@ -1,5 +1,6 @@
-import { asDeadLetters, type DeadLetter } from '../../src/cli/dead-letter-box.ts';
-import type { Broker, ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
+import { asDeadLetters, type DeadLetter } from '../../src/dead-letters/dead-letter-box.ts';
+import type { Broker } from '../../src/service-layer/broker.ts';
+import type { ReceivedRecord } from '../../src/service-layer/records.ts';
 
 /** Every committed record of the topic up to the ends that it has now. */
 export async function readTopic(broker: Broker, topic: string): Promise<readonly ReceivedRecord[]> {

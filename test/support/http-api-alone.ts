@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import pino from 'pino';
-import { HttpApi, type HttpApiOptions } from '../../src/entrypoints/http-api.ts';
+import { HttpApi, type HttpApiOptions } from '../../src/entrypoints/http/api.ts';
 import { Metrics } from '../../src/entrypoints/metrics.ts';
-import type { Broker } from '../../src/service-layer/unit-of-work.ts';
+import type { Broker } from '../../src/service-layer/broker.ts';
 
 /** The HTTP API without a service behind it: the test says what its broker does. */
 export class HttpApiAlone implements AsyncDisposable {

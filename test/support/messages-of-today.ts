@@ -1,6 +1,6 @@
+import { encodeDeadLetter } from '../../src/dead-letters/dead-letter-headers.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { CommandRejected, Event, RejectionReason } from '../../src/domain/events.ts';
-import { encodeDeadLetter } from '../../src/messages/dead-letters.ts';
 import { type Answer, encodeAnswer } from '../../src/messages/outgoing.ts';
 
 /** A record as the fixture has it. */

@@ -1,6 +1,6 @@
 import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
-import type { ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
+import type { ReceivedRecord } from '../../src/service-layer/records.ts';
 import type { History, HistoryRecord, StockTables } from './check-history.ts';
 import { type PlainKafka, readTopic } from './topic-reader.ts';
 

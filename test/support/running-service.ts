@@ -7,7 +7,7 @@ import pino from 'pino';
 import { describe, inject } from 'vitest';
 import { bootstrap, type Overrides, type Service } from '../../src/bootstrap.ts';
 import { type Config, readConfig } from '../../src/config.ts';
-import type { LogRecord, ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
+import type { LogRecord, ReceivedRecord } from '../../src/service-layer/records.ts';
 import { eventually } from './eventually.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli/allocation.ts', import.meta.url));

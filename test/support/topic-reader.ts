@@ -1,7 +1,7 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { pino } from 'pino';
 import { KafkaBroker } from '../../src/adapters/broker/kafka/broker.ts';
-import type { ReceivedRecord } from '../../src/service-layer/unit-of-work.ts';
+import type { ReceivedRecord } from '../../src/service-layer/records.ts';
 
 /** A record as a plain Kafka client sees it, headers as text. */
 export interface TopicRecord {

@@ -22,7 +22,7 @@ const top = [
   'bootstrap.ts',
   'main.ts',
   'cli/start.ts',
-  'adapters/notifications.ts',
+  'adapters/log-notifications.ts',
   '../mikro-orm.config.ts',
 ];
 const runtime = ['node:fs', 'node:fs/promises'];
@@ -197,19 +197,19 @@ describe('what the lint rule does not see', () => {
         otherForms,
       ),
     ).toEqual([
-      "src/adapters/broker/kafka/batch.ts: require('kafkajs/src/protocol/recordBatch/crc32C')",
+      "src/adapters/broker/kafka/records/record-batch.ts: require('kafkajs/src/protocol/recordBatch/crc32C')",
       "src/adapters/broker/kafka/connection.ts: require('kafkajs/src/loggers')",
       "src/adapters/broker/kafka/connection.ts: require('kafkajs/src/network/connection')",
       "src/adapters/broker/kafka/connection.ts: require('kafkajs/src/network/socketFactory')",
-      "src/adapters/broker/kafka/exchange.ts: require('kafkajs/src/protocol/decoder')",
-      "src/adapters/broker/kafka/exchange.ts: require('kafkajs/src/protocol/encoder')",
+      "src/adapters/broker/kafka/requests/exchange.ts: require('kafkajs/src/protocol/decoder')",
+      "src/adapters/broker/kafka/requests/exchange.ts: require('kafkajs/src/protocol/encoder')",
       "src/adapters/broker/kafka/patches.ts: require('kafkajs/src/network/requestQueue')",
-      "src/adapters/broker/kafka/protocol.ts: require('kafkajs/src/cluster')",
-      "src/adapters/broker/kafka/protocol.ts: require('kafkajs/src/loggers')",
-      "src/adapters/broker/kafka/protocol.ts: require('kafkajs/src/network/socketFactory')",
-      "src/adapters/broker/kafka/protocol.ts: require('kafkajs/src/protocol/encoder')",
-      "src/adapters/broker/kafka/protocol.ts: require('kafkajs/src/protocol/error')",
-      "src/adapters/broker/kafka/protocol.ts: require('kafkajs/src/protocol/requests/produce/v3/response')",
+      "src/adapters/broker/kafka/producer/producer-requests.ts: require('kafkajs/src/cluster')",
+      "src/adapters/broker/kafka/producer/producer-requests.ts: require('kafkajs/src/loggers')",
+      "src/adapters/broker/kafka/producer/producer-requests.ts: require('kafkajs/src/network/socketFactory')",
+      "src/adapters/broker/kafka/producer/producer-requests.ts: require('kafkajs/src/protocol/encoder')",
+      "src/adapters/broker/kafka/producer/producer-requests.ts: require('kafkajs/src/protocol/error')",
+      "src/adapters/broker/kafka/producer/producer-requests.ts: require('kafkajs/src/protocol/requests/produce/v3/response')",
     ]);
   });
 

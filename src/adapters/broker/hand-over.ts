@@ -1,4 +1,4 @@
-import type { Delivery } from '../../service-layer/unit-of-work.ts';
+import type { Delivery } from '../../service-layer/broker.ts';
 
 /**
  * Hands over one delivery at a time, and gets the next one while `take` works.

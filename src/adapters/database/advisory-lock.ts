@@ -1,6 +1,6 @@
-import { TroubleError } from '../../service-layer/unit-of-work.ts';
+import { TroubleError } from '../../service-layer/errors.ts';
+import { type BeatingHome, beating, bePatient } from './connection/heartbeat.ts';
 import { codeOf } from './errors.ts';
-import { type BeatingHome, beating, bePatient } from './heartbeat.ts';
 
 /** Numbers below 2^31 that no other user of the database locks. */
 export const MIGRATION_LOCK = 720_575_940;

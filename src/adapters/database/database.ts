@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/sqlite';
-import { codeOf, DatabaseUnavailableError, messageOf, translated } from './errors.ts';
-import { beating } from './heartbeat.ts';
-import { migrate } from './migrate.ts';
+import { type OnError, SqlUnitOfWork } from './aggregates/sql-unit-of-work.ts';
+import { beating } from './connection/heartbeat.ts';
 import {
   type DatabaseLimits,
   DEFAULT_LIMITS,
@@ -12,9 +11,11 @@ import {
   describeUrl,
   dialectOf,
   sqliteFile,
-} from './options.ts';
-import { PoolTurns } from './pool-turns.ts';
-import { asLongWork, asUsualWork } from './statement-timeout.ts';
+} from './connection/options.ts';
+import { PoolTurns } from './connection/pool-turns.ts';
+import { asLongWork, asUsualWork } from './connection/statement-timeout.ts';
+import { codeOf, DatabaseUnavailableError, messageOf, translated } from './errors.ts';
+import { migrate } from './migrate.ts';
 import {
   executeBound,
   type Parameters,
@@ -22,7 +23,6 @@ import {
   type Sql,
   type Transaction,
 } from './transaction.ts';
-import { type OnError, SqlUnitOfWork } from './unit-of-work.ts';
 
 export type { Parameters, Sql } from './transaction.ts';
 

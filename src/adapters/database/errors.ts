@@ -1,4 +1,4 @@
-import { TroubleError } from '../../service-layer/unit-of-work.ts';
+import { TroubleError } from '../../service-layer/errors.ts';
 
 /** The database has migrations that this version of the service does not know. */
 export class NewerDatabaseError extends Error {

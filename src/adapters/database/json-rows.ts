@@ -1,4 +1,4 @@
-import type { Dialect } from './options.ts';
+import type { Dialect } from './connection/options.ts';
 
 type ColumnType = 'text' | 'bigint';
 

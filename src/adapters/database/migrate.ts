@@ -2,10 +2,10 @@ import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MikroORM } from '@mikro-orm/core';
 import { holdingLock, MIGRATION_LOCK } from './advisory-lock.ts';
+import type { BeatingHome } from './connection/heartbeat.ts';
+import { type Dialect, MIGRATIONS_FOLDER } from './connection/options.ts';
+import { asLongWork } from './connection/statement-timeout.ts';
 import { codeOf, NewerDatabaseError, translate } from './errors.ts';
-import type { BeatingHome } from './heartbeat.ts';
-import { type Dialect, MIGRATIONS_FOLDER } from './options.ts';
-import { asLongWork } from './statement-timeout.ts';
 
 /*
  * Guarantee: the pending migrations are applied all or not at all, and of processes that start at once only one applies them.

@@ -1,10 +1,14 @@
 import { DriverException, type EntityManager } from '@mikro-orm/core';
 import type { AbstractSqlConnection, SqlEntityManager } from '@mikro-orm/sqlite';
 import { CompiledQuery, type QueryResult } from 'kysely';
+import {
+  type Dialect,
+  POSTGRES_ASLEEP_MS,
+  POSTGRES_LOCK_TIMEOUT_MS,
+} from './connection/options.ts';
+import { BEGIN } from './connection/sqlite-thread.ts';
+import { statementTimeoutMs } from './connection/statement-timeout.ts';
 import { translate, translated } from './errors.ts';
-import { type Dialect, POSTGRES_ASLEEP_MS, POSTGRES_LOCK_TIMEOUT_MS } from './options.ts';
-import { BEGIN } from './sqlite-thread.ts';
-import { statementTimeoutMs } from './statement-timeout.ts';
 
 /*
  * Guarantee: a transaction commits when its work resolves and rolls back when it rejects, and its connection comes back in any case.

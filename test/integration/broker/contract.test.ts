@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { EmbeddedBroker } from '../../../src/adapters/broker/embedded/broker.ts';
 import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';
 import { Database } from '../../../src/adapters/database/database.ts';
-import { TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+import { TroubleError } from '../../../src/service-layer/errors.ts';
 import { brokerContract } from '../../support/broker-contract.ts';
 
 const brokers = inject('kafkaBrokers');

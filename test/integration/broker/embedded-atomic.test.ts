@@ -8,7 +8,7 @@ import { copyEmbeddedLog } from '../../../src/adapters/broker/embedded/copy.ts';
 import { EmbeddedLog } from '../../../src/adapters/broker/embedded/log.ts';
 import { Database } from '../../../src/adapters/database/database.ts';
 import { type FaultPoint, faults } from '../../../src/fault-points.ts';
-import type { OutgoingRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type { OutgoingRecord } from '../../../src/service-layer/records.ts';
 
 const LARGE_BATCH = 1_001;
 const topics = [

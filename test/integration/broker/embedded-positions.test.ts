@@ -2,11 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedBroker } from '../../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../../src/adapters/database/database.ts';
 import { bytesOf } from '../../../src/adapters/record-bytes.ts';
-import type {
-  AssignedPartition,
-  LogRecord,
-  ReceivedRecord,
-} from '../../../src/service-layer/unit-of-work.ts';
+import type { AssignedPartition } from '../../../src/service-layer/consumer-group.ts';
+import type { LogRecord, ReceivedRecord } from '../../../src/service-layer/records.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const TOPIC = 'records';

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { expect, inject, it } from 'vitest';
 import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';
-import type { ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 import { eventually } from '../../support/eventually.ts';
 import { hasJavaClient } from '../../support/kafka-java/libraries.ts';
 import { COMPRESSIONS, produceInJava } from '../../support/kafka-java/produce.ts';

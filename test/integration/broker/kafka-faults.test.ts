@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';
-import { TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+import { TroubleError } from '../../../src/service-layer/errors.ts';
 import { eventually } from '../../support/eventually.ts';
 import { startKafka, type TestKafka } from '../../support/kafka.ts';
 

@@ -5,8 +5,8 @@ import type {
   AssignedPartition,
   GroupConsumer,
   PartitionOwner,
-  ReceivedRecord,
-} from '../../../src/service-layer/unit-of-work.ts';
+} from '../../../src/service-layer/consumer-group.ts';
+import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 import { eventually } from '../../support/eventually.ts';
 import { groupMembers } from '../../support/kafka-java/group-members.ts';
 import { hasJavaClient } from '../../support/kafka-java/libraries.ts';

@@ -2,7 +2,7 @@ import type { Producer, Transaction } from 'kafkajs';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';
-import type { Delivery } from '../../../src/service-layer/unit-of-work.ts';
+import type { Delivery } from '../../../src/service-layer/broker.ts';
 import { plainKafka } from '../../support/topic-reader.ts';
 
 const brokers = inject('kafkaBrokers');

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';
-import type { LogRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type { LogRecord } from '../../../src/service-layer/records.ts';
 import { eventually } from '../../support/eventually.ts';
 import { RunningService } from '../../support/running-service.ts';
 import { plainKafka } from '../../support/topic-reader.ts';

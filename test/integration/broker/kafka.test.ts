@@ -7,15 +7,13 @@ import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { KafkaAdmin } from '../../../src/adapters/broker/kafka/admin.ts';
 import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';
 import { ClusterView } from '../../../src/adapters/broker/kafka/cluster-view.ts';
-import {
-  type AssignedPartition,
-  FencedError,
-  type LogRecord,
-  MissingTopicError,
-  type OutgoingRecord,
-  type ReceivedRecord,
-  TroubleError,
-} from '../../../src/service-layer/unit-of-work.ts';
+import type { AssignedPartition } from '../../../src/service-layer/consumer-group.ts';
+import { FencedError, MissingTopicError, TroubleError } from '../../../src/service-layer/errors.ts';
+import type {
+  LogRecord,
+  OutgoingRecord,
+  ReceivedRecord,
+} from '../../../src/service-layer/records.ts';
 import { eventually } from '../../support/eventually.ts';
 import { plainKafka } from '../../support/topic-reader.ts';
 

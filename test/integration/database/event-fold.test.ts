@@ -5,7 +5,7 @@ import {
   EventFold,
   type FoldedEvent,
   UnfoldableError,
-} from '../../../src/adapters/database/event-fold.ts';
+} from '../../../src/adapters/database/replay/event-fold.ts';
 import type { Command } from '../../../src/domain/commands.ts';
 import type { Event } from '../../../src/domain/events.ts';
 import { meetingCommands } from '../../support/arbitrary-commands.ts';

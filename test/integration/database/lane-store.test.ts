@@ -1,15 +1,10 @@
 import { expect, test } from 'vitest';
-import { SqlLaneStore } from '../../../src/adapters/database/lane-store.ts';
-import type { SqlUnitOfWork } from '../../../src/adapters/database/unit-of-work.ts';
+import type { SqlUnitOfWork } from '../../../src/adapters/database/aggregates/sql-unit-of-work.ts';
+import { SqlLaneStore } from '../../../src/adapters/database/lanes/sql-lane-store.ts';
 import { Batch, Product } from '../../../src/domain/model.ts';
-import {
-  FailoverError,
-  FencedError,
-  type LanePosition,
-  type LaneProgress,
-  type Partition,
-  TroubleError,
-} from '../../../src/service-layer/unit-of-work.ts';
+import { FailoverError, FencedError, TroubleError } from '../../../src/service-layer/errors.ts';
+import type { LanePosition, LaneProgress } from '../../../src/service-layer/lane-store.ts';
+import type { Partition } from '../../../src/service-layer/records.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
 const LANE = { topic: 'commands', partition: 3 };

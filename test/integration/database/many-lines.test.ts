@@ -3,7 +3,7 @@ import type { Database } from '../../../src/adapters/database/database.ts';
 import { jsonRows } from '../../../src/adapters/database/json-rows.ts';
 import { MAX_LINES_LET_GO } from '../../../src/domain/commands.ts';
 import { TooManyLinesError } from '../../../src/domain/model.ts';
-import { TooMuchAtOnceError } from '../../../src/service-layer/unit-of-work.ts';
+import { TooMuchAtOnceError } from '../../../src/service-layer/errors.ts';
 import {
   changeBatchQuantity,
   createBatch,

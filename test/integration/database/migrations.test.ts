@@ -3,8 +3,8 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { EmbeddedLog } from '../../../src/adapters/broker/embedded/log.ts';
 import { Database } from '../../../src/adapters/database/database.ts';
-import { SqlLaneStore } from '../../../src/adapters/database/lane-store.ts';
-import { claim } from '../../../src/adapters/database/processed-commands.ts';
+import { claim } from '../../../src/adapters/database/lanes/processed-commands.ts';
+import { SqlLaneStore } from '../../../src/adapters/database/lanes/sql-lane-store.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
 const DATABASE_MODULE = new URL('../../../src/adapters/database/database.ts', import.meta.url).href;

@@ -3,8 +3,9 @@ import { rename, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
-import { SqlLaneStore } from '../../../src/adapters/database/lane-store.ts';
-import { FailoverError, type LanePosition } from '../../../src/service-layer/unit-of-work.ts';
+import { SqlLaneStore } from '../../../src/adapters/database/lanes/sql-lane-store.ts';
+import { FailoverError } from '../../../src/service-layer/errors.ts';
+import type { LanePosition } from '../../../src/service-layer/lane-store.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 

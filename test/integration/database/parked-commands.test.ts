@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { releaseParked } from '../../../src/adapters/database/parked-commands.ts';
+import { releaseParked } from '../../../src/adapters/database/lanes/parked-commands.ts';
 import type { Command } from '../../../src/domain/commands.ts';
 import {
   allocateOrder,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Database } from '../../../src/adapters/database/database.ts';
 import { Batch, OrderLine, Product } from '../../../src/domain/model.ts';
-import { TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+import { TroubleError } from '../../../src/service-layer/errors.ts';
 import {
   allocateOrder,
   changeBatchQuantity,

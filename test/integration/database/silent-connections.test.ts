@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { asLongWork } from '../../../src/adapters/database/connection/statement-timeout.ts';
 import { Database } from '../../../src/adapters/database/database.ts';
-import { asLongWork } from '../../../src/adapters/database/statement-timeout.ts';
-import { TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+import { TroubleError } from '../../../src/service-layer/errors.ts';
 import { postgresDatabase } from '../../support/databases.ts';
 import { eventually } from '../../support/eventually.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';

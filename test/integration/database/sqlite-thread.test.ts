@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Kysely, sql } from 'kysely';
 import { expect, it, onTestFinished } from 'vitest';
-import { BEGIN, sqliteThreadDialect } from '../../../src/adapters/database/sqlite-thread.ts';
+import {
+  BEGIN,
+  sqliteThreadDialect,
+} from '../../../src/adapters/database/connection/sqlite-thread.ts';
 
 async function openDatabase(file = ':memory:') {
   const database = new Kysely<never>({

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Database, Sql } from '../../../src/adapters/database/database.ts';
-import { TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+import { TroubleError } from '../../../src/service-layer/errors.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 import { lockFromAnotherProcess } from '../../support/lock.ts';
 

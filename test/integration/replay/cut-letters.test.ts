@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { encodeDeadLetter } from '../../../src/messages/dead-letters.ts';
+import { encodeDeadLetter } from '../../../src/dead-letters/dead-letter-headers.ts';
 import { completeParked, readParkedCommands } from '../../../src/replay/parked-commands.ts';
-import type { Broker, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type { Broker } from '../../../src/service-layer/broker.ts';
+import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 import { allocateOrder, createBatch, handleIn } from '../../support/commands.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 

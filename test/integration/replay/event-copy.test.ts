@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { EventCopy, type EventSelection, planEventCopy } from '../../../src/replay/event-copy.ts';
-import type { LogRecord, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type { LogRecord, ReceivedRecord } from '../../../src/service-layer/records.ts';
 import { describeOnEachBroker, RunningService } from '../../support/running-service.ts';
 
 const everything: EventSelection = { from: null, to: null, type: null, sku: null };

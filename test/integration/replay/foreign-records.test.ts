@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
-import { readMark } from '../../../src/adapters/database/rebuild-target.ts';
+import { readMark } from '../../../src/adapters/database/replay/rebuild-target.ts';
 import { Rebuild } from '../../../src/replay/rebuild.ts';
 import { planRebuild } from '../../../src/replay/rebuild-plan.ts';
 import { Recovery } from '../../../src/replay/recovery.ts';
 import { verify } from '../../../src/replay/verify.ts';
 import { whatIf } from '../../../src/replay/what-if.ts';
 import { planWhatIf } from '../../../src/replay/what-if-plan.ts';
-import type { LogRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type { LogRecord } from '../../../src/service-layer/records.ts';
 import { eventually } from '../../support/eventually.ts';
 import { RunningService } from '../../support/running-service.ts';
 

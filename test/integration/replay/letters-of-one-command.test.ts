@@ -1,14 +1,10 @@
 import { expect, test } from 'vitest';
-import { asDeadLetters, marker, redriven } from '../../../src/cli/dead-letter-box.ts';
-import { encodeDeadLetter } from '../../../src/messages/dead-letters.ts';
+import { asDeadLetters, marker, redriven } from '../../../src/dead-letters/dead-letter-box.ts';
+import { encodeDeadLetter } from '../../../src/dead-letters/dead-letter-headers.ts';
 import { readCommand } from '../../../src/messages/incoming.ts';
 import { completeParked, readParkedCommands } from '../../../src/replay/parked-commands.ts';
-import type {
-  Broker,
-  LogRecord,
-  OffsetRange,
-  ReceivedRecord,
-} from '../../../src/service-layer/unit-of-work.ts';
+import type { Broker, OffsetRange } from '../../../src/service-layer/broker.ts';
+import type { LogRecord, ReceivedRecord } from '../../../src/service-layer/records.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
 const TOPICS = { deadLettersTopic: 'dead', commandsTopic: 'commands', positions: [] };

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, describe, expect, inject, it } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
-import { SqlLaneStore } from '../../../src/adapters/database/lane-store.ts';
+import { SqlLaneStore } from '../../../src/adapters/database/lanes/sql-lane-store.ts';
 import { bootstrap, type Service } from '../../../src/bootstrap.ts';
 import { eventually } from '../../support/eventually.ts';
 import { RunningService } from '../../support/running-service.ts';

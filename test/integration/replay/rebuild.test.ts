@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
-import { readMark } from '../../../src/adapters/database/rebuild-target.ts';
+import { readMark } from '../../../src/adapters/database/replay/rebuild-target.ts';
 import { bootstrap } from '../../../src/bootstrap.ts';
 import type { Command } from '../../../src/domain/commands.ts';
 import type { Event } from '../../../src/domain/events.ts';
@@ -13,7 +13,8 @@ import { Rebuild } from '../../../src/replay/rebuild.ts';
 import { planRebuild } from '../../../src/replay/rebuild-plan.ts';
 import { verify } from '../../../src/replay/verify.ts';
 import { MessageBus } from '../../../src/service-layer/message-bus.ts';
-import type { LogRecord, UnitOfWork } from '../../../src/service-layer/unit-of-work.ts';
+import type { LogRecord } from '../../../src/service-layer/records.ts';
+import type { UnitOfWork } from '../../../src/service-layer/unit-of-work.ts';
 import { eventually } from '../../support/eventually.ts';
 import { describeOnEachBroker, RunningService } from '../../support/running-service.ts';
 

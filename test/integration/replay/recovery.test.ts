@@ -1,12 +1,12 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
-import { readMark, writeMark } from '../../../src/adapters/database/rebuild-target.ts';
+import { readMark, writeMark } from '../../../src/adapters/database/replay/rebuild-target.ts';
 import { bootstrap, type Service } from '../../../src/bootstrap.ts';
 import type { Config } from '../../../src/config.ts';
 import { planRebuild } from '../../../src/replay/rebuild-plan.ts';
 import { verify } from '../../../src/replay/verify.ts';
-import type { Broker } from '../../../src/service-layer/unit-of-work.ts';
+import type { Broker } from '../../../src/service-layer/broker.ts';
 import { eventually } from '../../support/eventually.ts';
 import { over } from '../../support/over.ts';
 import { describeOnEachBroker, RunningService } from '../../support/running-service.ts';

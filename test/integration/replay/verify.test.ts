@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type VerifyReport, verify } from '../../../src/replay/verify.ts';
-import type { LogRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type { LogRecord } from '../../../src/service-layer/records.ts';
 import { RunningService } from '../../support/running-service.ts';
 
 const LANES = 2;

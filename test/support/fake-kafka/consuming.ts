@@ -1,10 +1,10 @@
-import { KafkaConsumer } from '../../../src/adapters/broker/kafka/consumer.ts';
-import { decodeSubscription } from '../../../src/adapters/broker/kafka/subscription.ts';
+import { KafkaConsumer } from '../../../src/adapters/broker/kafka/consumer/consumer.ts';
+import { decodeSubscription } from '../../../src/adapters/broker/kafka/consumer/subscription.ts';
 import type {
   AssignedPartition,
   PartitionOwner,
-  ReceivedRecord,
-} from '../../../src/service-layer/unit-of-work.ts';
+} from '../../../src/service-layer/consumer-group.ts';
+import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 import { type Edge, GROUP } from './edge.ts';
 
 const TOPIC = 'commands';

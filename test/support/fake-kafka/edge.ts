@@ -2,11 +2,11 @@ import { pino } from 'pino';
 import { KafkaAdmin } from '../../../src/adapters/broker/kafka/admin.ts';
 import type { KafkaOptions } from '../../../src/adapters/broker/kafka/client.ts';
 import { ClusterView } from '../../../src/adapters/broker/kafka/cluster-view.ts';
-import { DepartedNodes } from '../../../src/adapters/broker/kafka/departed-nodes.ts';
 import { TopicLayouts } from '../../../src/adapters/broker/kafka/layout.ts';
-import { KafkaTransactionalProducer } from '../../../src/adapters/broker/kafka/producer.ts';
-import { KafkaPublisher } from '../../../src/adapters/broker/kafka/publisher.ts';
-import type { OutgoingRecord } from '../../../src/service-layer/unit-of-work.ts';
+import { DepartedNodes } from '../../../src/adapters/broker/kafka/producer/departed-nodes.ts';
+import { KafkaPublisher } from '../../../src/adapters/broker/kafka/producer/publisher.ts';
+import { KafkaTransactionalProducer } from '../../../src/adapters/broker/kafka/producer/transactional-producer.ts';
+import type { OutgoingRecord } from '../../../src/service-layer/records.ts';
 import { FakeKafka } from './cluster.ts';
 
 export const GROUP = 'allocation';

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { GroupMember } from '../../../src/adapters/broker/kafka/group-member.ts';
+import { GroupMember } from '../../../src/adapters/broker/kafka/consumer/group-member.ts';
 import { eventually } from '../eventually.ts';
 import { Edge, GROUP } from './edge.ts';
 

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { ByteReader, readRecord } from '../../../src/adapters/record-bytes.ts';
-import type { LogRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type { LogRecord } from '../../../src/service-layer/records.ts';
 
 const require = createRequire(import.meta.url);
 const crc32c: (bytes: Buffer) => number = require('kafkajs/src/protocol/recordBatch/crc32C');

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { holdingLock, MIGRATION_LOCK } from '../../../src/adapters/database/advisory-lock.ts';
 import type { Sql } from '../../../src/adapters/database/transaction.ts';
-import { TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+import { TroubleError } from '../../../src/service-layer/errors.ts';
 
 const signal = new AbortController().signal;
 

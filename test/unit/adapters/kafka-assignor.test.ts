@@ -5,7 +5,7 @@ import {
   assignEagerly,
   comingTo,
   type GroupMember,
-} from '../../../src/adapters/broker/kafka/assignor.ts';
+} from '../../../src/adapters/broker/kafka/consumer/assignor.ts';
 
 const RUNS = 500;
 const MAX_PARTITIONS = 24;

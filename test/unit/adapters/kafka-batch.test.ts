@@ -1,7 +1,10 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { batchesOf, sequenceAfter } from '../../../src/adapters/broker/kafka/batch.ts';
+import {
+  batchesOf,
+  sequenceAfter,
+} from '../../../src/adapters/broker/kafka/records/record-batch.ts';
 import { arbitraryRecord } from '../../support/arbitrary-records.ts';
 
 const require = createRequire(import.meta.url);

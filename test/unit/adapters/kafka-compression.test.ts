@@ -4,12 +4,12 @@ import fc from 'fast-check';
 import { compressFrameSync } from 'lz4-napi';
 import { compressSync } from 'snappy';
 import { describe, expect, it } from 'vitest';
-import { decompress } from '../../../src/adapters/broker/kafka/compression.ts';
+import { decompress } from '../../../src/adapters/broker/kafka/records/compression.ts';
 import {
   MAX_PIECE_BYTES,
   readFetched,
   type Wanted,
-} from '../../../src/adapters/broker/kafka/fetch.ts';
+} from '../../../src/adapters/broker/kafka/records/fetched-records.ts';
 import { ByteWriter } from '../../../src/adapters/record-bytes.ts';
 
 /** A whole block of lz4: it is counted in blocks. */

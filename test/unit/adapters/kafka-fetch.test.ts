@@ -5,8 +5,11 @@ import kafka from 'kafkajs';
 import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
 import { compressSync, uncompressSync } from 'snappy';
 import { expect, it } from 'vitest';
-import { readFetched, type Wanted } from '../../../src/adapters/broker/kafka/fetch.ts';
-import type { ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import {
+  readFetched,
+  type Wanted,
+} from '../../../src/adapters/broker/kafka/records/fetched-records.ts';
+import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 import { arbitraryRecord } from '../../support/arbitrary-records.ts';
 
 interface KafkajsMessage {

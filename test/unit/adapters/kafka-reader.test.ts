@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { ERROR } from '../../../src/adapters/broker/kafka/error-codes.ts';
-import type { Exchange } from '../../../src/adapters/broker/kafka/exchange.ts';
-import type { FetchAnswer } from '../../../src/adapters/broker/kafka/fetch-request.ts';
 import type { Leader } from '../../../src/adapters/broker/kafka/leader-connection.ts';
 import { KafkaReader } from '../../../src/adapters/broker/kafka/reader.ts';
+import { ERROR } from '../../../src/adapters/broker/kafka/requests/error-codes.ts';
+import type { Exchange } from '../../../src/adapters/broker/kafka/requests/exchange.ts';
+import type { FetchAnswer } from '../../../src/adapters/broker/kafka/requests/fetch-request.ts';
 import { ByteWriter } from '../../../src/adapters/record-bytes.ts';
-import { type Delivery, TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+import type { Delivery } from '../../../src/service-layer/broker.ts';
+import { TroubleError } from '../../../src/service-layer/errors.ts';
 
 /** Where a fetch of one partition of `topic` has the offset. */
 const OFFSET_AT = 48;

@@ -7,7 +7,7 @@ import {
   decodeSubscription,
   encodeAssignment,
   encodeSubscription,
-} from '../../../src/adapters/broker/kafka/subscription.ts';
+} from '../../../src/adapters/broker/kafka/consumer/subscription.ts';
 
 const require = createRequire(import.meta.url);
 const { MemberMetadata, MemberAssignment } = require('kafkajs/src/consumer/assignerProtocol');

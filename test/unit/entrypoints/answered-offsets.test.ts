@@ -1,11 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AnswerReader } from '../../../src/entrypoints/answered-offsets.ts';
-import type {
-  Broker,
-  Delivery,
-  OffsetRange,
-  ReceivedRecord,
-} from '../../../src/service-layer/unit-of-work.ts';
+import type { Broker, Delivery, OffsetRange } from '../../../src/service-layer/broker.ts';
+import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 
 const UNWATCHED = { signal: new AbortController().signal, onProgress: () => {} };
 const MINUTE_MS = 60_000;

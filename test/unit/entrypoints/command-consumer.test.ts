@@ -1,16 +1,15 @@
 import pino from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Answering } from '../../../src/entrypoints/answer-batch.ts';
+import type { Answering } from '../../../src/entrypoints/answer-delivery.ts';
 import { CommandConsumer } from '../../../src/entrypoints/command-consumer.ts';
+import type { Broker, TransactionalProducer } from '../../../src/service-layer/broker.ts';
 import type {
   AssignedPartition,
-  Broker,
   ConsumeOptions,
-  LaneStore,
   PartitionOwner,
-  TransactionalProducer,
-} from '../../../src/service-layer/unit-of-work.ts';
-import { TroubleError } from '../../../src/service-layer/unit-of-work.ts';
+} from '../../../src/service-layer/consumer-group.ts';
+import { TroubleError } from '../../../src/service-layer/errors.ts';
+import type { LaneStore } from '../../../src/service-layer/lane-store.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const topic = 'commands';

@@ -2,12 +2,8 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EarlierCommands, type Head } from '../../../src/entrypoints/earlier-commands.ts';
 import type { Metrics } from '../../../src/entrypoints/metrics.ts';
-import type {
-  Broker,
-  LaneStanding,
-  LaneStore,
-  OffsetRange,
-} from '../../../src/service-layer/unit-of-work.ts';
+import type { Broker, OffsetRange } from '../../../src/service-layer/broker.ts';
+import type { LaneStanding, LaneStore } from '../../../src/service-layer/lane-store.ts';
 
 const topic = 'commands';
 const PATIENCE_MS = 10_000;

@@ -5,12 +5,13 @@ import {
   answerBatch,
   type Batch,
   readRecords,
-} from '../../../src/entrypoints/answer-batch.ts';
+} from '../../../src/entrypoints/answer-delivery.ts';
 import { Lane } from '../../../src/entrypoints/lane.ts';
 import { ByteBudget } from '../../../src/entrypoints/memory-budget.ts';
 import { ProductTurns } from '../../../src/entrypoints/product-turns.ts';
 import type { LaneContext } from '../../../src/entrypoints/take-over.ts';
-import type { LaneTransaction, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type { LaneTransaction } from '../../../src/service-layer/lane-store.ts';
+import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const lane = { topic: 'commands', partition: 0 };

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { committedBy, LaneOffsets } from '../../../src/entrypoints/lane-offsets.ts';
-import type { Broker } from '../../../src/service-layer/unit-of-work.ts';
+import type { Broker } from '../../../src/service-layer/broker.ts';
 
 const lane = { topic: 'commands', partition: 1 };
 

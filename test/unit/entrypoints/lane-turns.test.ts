@@ -12,9 +12,8 @@ import type {
   LanePosition,
   LaneProgress,
   LaneTransaction,
-  Partition,
-  ReceivedRecord,
-} from '../../../src/service-layer/unit-of-work.ts';
+} from '../../../src/service-layer/lane-store.ts';
+import type { Partition, ReceivedRecord } from '../../../src/service-layer/records.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const COMMANDS = 1_000;

@@ -7,13 +7,10 @@ import {
   OutboxRelay,
   wholeCommandChunks,
 } from '../../../src/entrypoints/outbox-relay.ts';
-import {
-  type Broker,
-  type GroupPosition,
-  type OutboxRecord,
-  type OutgoingRecord,
-  TroubleError,
-} from '../../../src/service-layer/unit-of-work.ts';
+import type { Broker } from '../../../src/service-layer/broker.ts';
+import { TroubleError } from '../../../src/service-layer/errors.ts';
+import type { OutboxRecord } from '../../../src/service-layer/lane-store.ts';
+import type { GroupPosition, OutgoingRecord } from '../../../src/service-layer/records.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const lane = { topic: 'commands', partition: 0 };

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { type LaneContext, takeOver } from '../../../src/entrypoints/take-over.ts';
-import type { GroupPosition } from '../../../src/service-layer/unit-of-work.ts';
+import type { GroupPosition } from '../../../src/service-layer/records.ts';
 
 const lane = { topic: 'commands', partition: 0 };
 

@@ -4,7 +4,7 @@ import {
   openLaneProducer,
   transactionalIdOf,
 } from '../../../src/entrypoints/transactional-ids.ts';
-import type { Broker } from '../../../src/service-layer/unit-of-work.ts';
+import type { Broker } from '../../../src/service-layer/broker.ts';
 
 const { signal } = new AbortController();
 

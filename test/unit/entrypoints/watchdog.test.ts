@@ -1,7 +1,8 @@
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Watchdog, type WatchedLane } from '../../../src/entrypoints/watchdog.ts';
-import type { Broker, Delivery, ReceivedRecord } from '../../../src/service-layer/unit-of-work.ts';
+import type { Broker, Delivery } from '../../../src/service-layer/broker.ts';
+import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 
 const topic = 'commands';
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { compositeVersions, eventVersions } from '../../../src/messages/event-schemas.ts';
 import { commandVersions, readCommand } from '../../../src/messages/incoming.ts';
 import { readPublished } from '../../../src/messages/published.ts';
-import type { Broker } from '../../../src/service-layer/unit-of-work.ts';
+import type { Broker } from '../../../src/service-layer/broker.ts';
 import { readDeadLetters } from '../../support/dead-letters.ts';
 import { messagesOfToday, type TextRecord } from '../../support/messages-of-today.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { bytesOf } from '../../../src/adapters/record-bytes.ts';
+import { encodeDeadLetter } from '../../../src/dead-letters/dead-letter-headers.ts';
 import type { Event } from '../../../src/domain/events.ts';
-import { encodeDeadLetter } from '../../../src/messages/dead-letters.ts';
 import {
   type Answer,
   asStructuredEvent,

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { PastAnswer, PastCommands } from '../../../src/adapters/database/past-commands.ts';
+import type {
+  PastAnswer,
+  PastCommands,
+} from '../../../src/adapters/database/replay/past-commands.ts';
 import type { Command } from '../../../src/domain/commands.ts';
 import { encodeAnswer } from '../../../src/messages/outgoing.ts';
 import { refuseEmptyTopic } from '../../../src/replay/empty-topic.ts';
@@ -8,12 +11,8 @@ import { isBefore, isWithin } from '../../../src/replay/place.ts';
 import { readPast } from '../../../src/replay/read-past.ts';
 import type { RebuildPlan } from '../../../src/replay/rebuild-plan.ts';
 import { planWhatIf } from '../../../src/replay/what-if-plan.ts';
-import type {
-  Broker,
-  Delivery,
-  OffsetRange,
-  ReceivedRecord,
-} from '../../../src/service-layer/unit-of-work.ts';
+import type { Broker, Delivery, OffsetRange } from '../../../src/service-layer/broker.ts';
+import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 
 const topics = {
   commandsTopic: 'commands',

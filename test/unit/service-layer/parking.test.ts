@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Product } from '../../../src/domain/model.ts';
+import type { ParkedCommand } from '../../../src/service-layer/parked-command.ts';
 import { Parking, ParkingFullError, subjectsOf } from '../../../src/service-layer/parking.ts';
-import type { ParkedCommand } from '../../../src/service-layer/unit-of-work.ts';
 import {
   allocateOrder,
   changeBatchQuantity,

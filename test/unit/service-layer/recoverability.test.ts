@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { ParkingFullError } from '../../../src/service-layer/parking.ts';
-import { MAX_RETRIES, recover, reopenAfterMs } from '../../../src/service-layer/recoverability.ts';
 import {
   FailoverError,
   FencedError,
   TooMuchAtOnceError,
   TroubleError,
-} from '../../../src/service-layer/unit-of-work.ts';
+} from '../../../src/service-layer/errors.ts';
+import { ParkingFullError } from '../../../src/service-layer/parking.ts';
+import { MAX_RETRIES, recover, reopenAfterMs } from '../../../src/service-layer/recoverability.ts';
 
 const bug = new Error('a handler failed');
 

@@ -1,9 +1,5 @@
-import {
-  FencedError,
-  type GroupPosition,
-  type LogRecord,
-  type ReceivedRecord,
-} from '../../../service-layer/unit-of-work.ts';
+import { FencedError } from '../../../service-layer/errors.ts';
+import type { GroupPosition, LogRecord, ReceivedRecord } from '../../../service-layer/records.ts';
 import type { Sql } from '../../database/database.ts';
 import { ByteReader, ByteWriter, readRecord, writeRecord } from '../../record-bytes.ts';
 

@@ -1,18 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
-  AddressedRecord,
   Broker,
-  ConsumeOptions,
   Delivery,
-  GroupConsumer,
-  GroupPosition,
   OffsetRange,
-  OutgoingRecord,
-  ReceivedRecord,
-  Subscription,
   TopicSettings,
   TransactionalProducer,
-} from '../../../service-layer/unit-of-work.ts';
+} from '../../../service-layer/broker.ts';
+import type {
+  ConsumeOptions,
+  GroupConsumer,
+  Subscription,
+} from '../../../service-layer/consumer-group.ts';
+import type {
+  AddressedRecord,
+  GroupPosition,
+  OutgoingRecord,
+  ReceivedRecord,
+} from '../../../service-layer/records.ts';
 import type { Database } from '../../database/database.ts';
 import { handOver } from '../hand-over.ts';
 import type { Place, ProducerEpoch } from './append.ts';

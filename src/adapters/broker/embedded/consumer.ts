@@ -6,7 +6,7 @@ import type {
   ConsumeOptions,
   GroupConsumer,
   PartitionOwner,
-} from '../../../service-layer/unit-of-work.ts';
+} from '../../../service-layer/consumer-group.ts';
 import type { Database } from '../../database/database.ts';
 import { deliveryBytes } from '../delivery-bytes.ts';
 import type { EmbeddedLog } from './log.ts';

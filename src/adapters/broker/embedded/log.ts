@@ -2,16 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { Partitioners } from 'kafkajs';
 import { GenericUUID } from '../../../domain/value-objects.ts';
 import { passing } from '../../../fault-points.ts';
-import {
-  type AddressedRecord,
-  type GroupPosition,
-  MissingTopicError,
-  type OffsetRange,
-  type OutgoingRecord,
-  type ReceivedRecord,
-  type TopicSettings,
-  TroubleError,
-} from '../../../service-layer/unit-of-work.ts';
+import type { OffsetRange, TopicSettings } from '../../../service-layer/broker.ts';
+import { MissingTopicError, TroubleError } from '../../../service-layer/errors.ts';
+import type {
+  AddressedRecord,
+  GroupPosition,
+  OutgoingRecord,
+  ReceivedRecord,
+} from '../../../service-layer/records.ts';
 import type { Database } from '../../database/database.ts';
 import { bytesOf } from '../../record-bytes.ts';
 import { refuseMissing } from '../missing-partition.ts';

@@ -1,8 +1,5 @@
-import {
-  type Delivery,
-  type OffsetRange,
-  TroubleError,
-} from '../../../service-layer/unit-of-work.ts';
+import type { Delivery, OffsetRange } from '../../../service-layer/broker.ts';
+import { TroubleError } from '../../../service-layer/errors.ts';
 import type { EmbeddedLog } from './log.ts';
 
 /** What the log has within the ranges, one partition after the other. */

@@ -1,12 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin, PartitionMetadata } from 'kafkajs';
-import {
-  type EpochEnd,
-  MissingTopicError,
-  type OffsetRange,
-  type TopicSettings,
-  TroubleError,
-} from '../../../service-layer/unit-of-work.ts';
+import type { EpochEnd, OffsetRange, TopicSettings } from '../../../service-layer/broker.ts';
+import { MissingTopicError, TroubleError } from '../../../service-layer/errors.ts';
 import {
   asServiceError,
   createClient,
@@ -17,11 +12,11 @@ import {
 } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { Address } from './connection.ts';
-import { ERROR, errorName } from './error-codes.ts';
-import type { Exchange } from './exchange.ts';
-import { listOffset } from './fetch-request.ts';
-import { type CommittedOffsets, committedOffsets, endOfEpoch } from './offset-requests.ts';
-import { topicSetting } from './settings-request.ts';
+import { ERROR, errorName } from './requests/error-codes.ts';
+import type { Exchange } from './requests/exchange.ts';
+import { listOffset } from './requests/fetch-request.ts';
+import { type CommittedOffsets, committedOffsets, endOfEpoch } from './requests/offset-requests.ts';
+import { topicSetting } from './requests/settings-request.ts';
 
 /** Its callers try again by themselves, and some want to know soon. */
 const CONNECT_RETRIES = 4;

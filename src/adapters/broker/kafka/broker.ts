@@ -1,25 +1,26 @@
-import {
-  type AddressedRecord,
-  type Broker,
-  type ConsumeOptions,
-  type Delivery,
-  type GroupConsumer,
-  type OffsetRange,
-  type ReceivedRecord,
-  type Subscription,
-  type TopicSettings,
-  TroubleError,
-} from '../../../service-layer/unit-of-work.ts';
+import type {
+  Broker,
+  Delivery,
+  OffsetRange,
+  TopicSettings,
+} from '../../../service-layer/broker.ts';
+import type {
+  ConsumeOptions,
+  GroupConsumer,
+  Subscription,
+} from '../../../service-layer/consumer-group.ts';
+import { TroubleError } from '../../../service-layer/errors.ts';
+import type { AddressedRecord, ReceivedRecord } from '../../../service-layer/records.ts';
 import { handOver } from '../hand-over.ts';
 import { KafkaAdmin } from './admin.ts';
 import type { KafkaOptions } from './client.ts';
 import { ClusterView } from './cluster-view.ts';
-import { KafkaConsumer } from './consumer.ts';
-import { DepartedNodes } from './departed-nodes.ts';
+import { KafkaConsumer } from './consumer/consumer.ts';
 import { TopicLayouts } from './layout.ts';
 import { LeaderConnection } from './leader-connection.ts';
-import { KafkaTransactionalProducer } from './producer.ts';
-import { KafkaPublisher } from './publisher.ts';
+import { DepartedNodes } from './producer/departed-nodes.ts';
+import { KafkaPublisher } from './producer/publisher.ts';
+import { KafkaTransactionalProducer } from './producer/transactional-producer.ts';
 import { KafkaReader } from './reader.ts';
 import { KafkaTail } from './tail.ts';
 

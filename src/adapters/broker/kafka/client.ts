@@ -1,7 +1,7 @@
 import './patches.ts';
 import { Kafka, type KafkaConfig, logLevel } from 'kafkajs';
 import type { Logger } from 'pino';
-import { FencedError, TroubleError } from '../../../service-layer/unit-of-work.ts';
+import { FencedError, TroubleError } from '../../../service-layer/errors.ts';
 
 export interface KafkaOptions {
   readonly brokers: readonly string[];

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TroubleError } from '../../../service-layer/unit-of-work.ts';
+import { TroubleError } from '../../../service-layer/errors.ts';
 import type { KafkaOptions } from './client.ts';
 import { type Address, NodeConnection } from './connection.ts';
-import { ERROR, errorName } from './error-codes.ts';
-import type { Exchange } from './exchange.ts';
-import { findCoordinator } from './group-requests.ts';
-import { type ClusterPicture, metadata, type TopicPicture } from './metadata-request.ts';
+import { ERROR, errorName } from './requests/error-codes.ts';
+import type { Exchange } from './requests/exchange.ts';
+import { findCoordinator } from './requests/group-requests.ts';
+import { type ClusterPicture, metadata, type TopicPicture } from './requests/metadata-request.ts';
 
 /** How long one of several nodes may take to answer before it counts as silent. */
 const ANY_NODE_TIMEOUT_MS = 1_000;

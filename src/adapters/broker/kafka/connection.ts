@@ -1,8 +1,8 @@
 import './patches.ts';
 import { createRequire } from 'node:module';
-import { TroubleError } from '../../../service-layer/unit-of-work.ts';
+import { TroubleError } from '../../../service-layer/errors.ts';
 import { clientConfig, type KafkaOptions } from './client.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from './requests/exchange.ts';
 
 /** Where a node listens. */
 export interface Address {

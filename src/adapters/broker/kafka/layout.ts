@@ -1,8 +1,8 @@
 import { Partitioners, type PartitionMetadata } from 'kafkajs';
-import type { AddressedRecord, OutgoingRecord } from '../../../service-layer/unit-of-work.ts';
+import type { AddressedRecord, OutgoingRecord } from '../../../service-layer/records.ts';
 import { refuseMissing } from '../missing-partition.ts';
 import type { KafkaAdmin } from './admin.ts';
-import type { PlacedRecord } from './records.ts';
+import type { PlacedRecord } from './records/partition-records.ts';
 
 const MAX_AGE_MS = 30_000;
 

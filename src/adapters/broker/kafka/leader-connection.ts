@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TroubleError } from '../../../service-layer/unit-of-work.ts';
+import { TroubleError } from '../../../service-layer/errors.ts';
 import type { KafkaOptions } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { type Address, NodeConnection } from './connection.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from './requests/exchange.ts';
 
 /** Beyond the time that the leader may wait for records. */
 const ANSWER_TIMEOUT_MS = 5_000;

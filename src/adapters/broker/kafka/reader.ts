@@ -1,15 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type Delivery,
-  type OffsetRange,
-  TroubleError,
-} from '../../../service-layer/unit-of-work.ts';
+import type { Delivery, OffsetRange } from '../../../service-layer/broker.ts';
+import { TroubleError } from '../../../service-layer/errors.ts';
 import { asServiceError } from './client.ts';
-import { ERROR, errorName } from './error-codes.ts';
-import type { Exchange } from './exchange.ts';
-import { MAX_PIECE_BYTES, readFetched } from './fetch.ts';
-import { fetchRecords, listOffset } from './fetch-request.ts';
 import type { Leader } from './leader-connection.ts';
+import { MAX_PIECE_BYTES, readFetched } from './records/fetched-records.ts';
+import { ERROR, errorName } from './requests/error-codes.ts';
+import type { Exchange } from './requests/exchange.ts';
+import { fetchRecords, listOffset } from './requests/fetch-request.ts';
 
 const RETRY_MS = 200;
 /** A broker that is started anew, or a new leader, is there by then. */

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { OffsetRange } from '../../../service-layer/broker.ts';
 import type {
   AssignedPartition,
-  OffsetRange,
   PartitionOwner,
-  ReceivedRecord,
   Subscription,
-} from '../../../service-layer/unit-of-work.ts';
+} from '../../../service-layer/consumer-group.ts';
+import type { ReceivedRecord } from '../../../service-layer/records.ts';
 import type { KafkaOptions } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
-import { PartitionFetcher } from './partition-fetcher.ts';
+import { PartitionFetcher } from './consumer/partition-fetcher.ts';
 
 /** How often the tail checks whether the topic has more partitions. */
 const LOOK_AT_TOPIC_MS = 5_000;

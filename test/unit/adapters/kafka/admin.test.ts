@@ -1,5 +1,5 @@
 import { describe, it } from 'vitest';
-import { TroubleError } from '../../../../src/service-layer/unit-of-work.ts';
+import { TroubleError } from '../../../../src/service-layer/errors.ts';
 import type { ApiName } from '../../../support/fake-kafka/apis.ts';
 import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { IdempotentAppender } from '../../../../src/adapters/broker/kafka/appender.ts';
-import { DepartedNodes } from '../../../../src/adapters/broker/kafka/departed-nodes.ts';
-import { TroubleError } from '../../../../src/service-layer/unit-of-work.ts';
+import { IdempotentAppender } from '../../../../src/adapters/broker/kafka/producer/appender.ts';
+import { DepartedNodes } from '../../../../src/adapters/broker/kafka/producer/departed-nodes.ts';
+import { TroubleError } from '../../../../src/service-layer/errors.ts';
 import { Edge, event } from '../../../support/fake-kafka/edge.ts';
 
 let edge: Edge;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { TroubleError } from '../../../../src/service-layer/unit-of-work.ts';
+import { TroubleError } from '../../../../src/service-layer/errors.ts';
 import { clusterHandlers } from '../../../support/fake-kafka/cluster-handlers.ts';
 import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';

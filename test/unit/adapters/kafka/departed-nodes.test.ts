@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { ClusterView } from '../../../../src/adapters/broker/kafka/cluster-view.ts';
-import { DepartedNodes } from '../../../../src/adapters/broker/kafka/departed-nodes.ts';
-import { KafkaTransactionalProducer } from '../../../../src/adapters/broker/kafka/producer.ts';
+import { DepartedNodes } from '../../../../src/adapters/broker/kafka/producer/departed-nodes.ts';
+import { KafkaTransactionalProducer } from '../../../../src/adapters/broker/kafka/producer/transactional-producer.ts';
 import { clusterHandlers } from '../../../support/fake-kafka/cluster-handlers.ts';
 import { Edge, event, position, TRANSACTIONAL_ID } from '../../../support/fake-kafka/edge.ts';
 

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { GroupMember } from '../../../../src/adapters/broker/kafka/group-member.ts';
-import { TroubleError } from '../../../../src/service-layer/unit-of-work.ts';
+import { GroupMember } from '../../../../src/adapters/broker/kafka/consumer/group-member.ts';
+import { TroubleError } from '../../../../src/service-layer/errors.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { TroubleError } from '../../../../src/service-layer/unit-of-work.ts';
+import { TroubleError } from '../../../../src/service-layer/errors.ts';
 import { Edge } from '../../../support/fake-kafka/edge.ts';
 import { PartitionLog } from '../../../support/fake-kafka/log.ts';
 

@@ -1,6 +1,6 @@
 import { describe, it } from 'vitest';
-import { PartitionFetcher } from '../../../../src/adapters/broker/kafka/partition-fetcher.ts';
-import type { ReceivedRecord } from '../../../../src/service-layer/unit-of-work.ts';
+import { PartitionFetcher } from '../../../../src/adapters/broker/kafka/consumer/partition-fetcher.ts';
+import type { ReceivedRecord } from '../../../../src/service-layer/records.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { Edge, event } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { FencedError, TroubleError } from '../../../../src/service-layer/unit-of-work.ts';
+import { FencedError, TroubleError } from '../../../../src/service-layer/errors.ts';
 import type { ApiName } from '../../../support/fake-kafka/apis.ts';
 import { Edge, event, position } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';

@@ -1,5 +1,5 @@
 import { describe, it } from 'vitest';
-import { FencedError, TroubleError } from '../../../../src/service-layer/unit-of-work.ts';
+import { FencedError, TroubleError } from '../../../../src/service-layer/errors.ts';
 import { Edge, event, position, TRANSACTIONAL_ID } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { TroubleError } from '../../../../src/service-layer/unit-of-work.ts';
+import { TroubleError } from '../../../../src/service-layer/errors.ts';
 import {
   Edge,
   event,

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type LogRecord, TroubleError } from '../../../../src/service-layer/unit-of-work.ts';
+import { TroubleError } from '../../../../src/service-layer/errors.ts';
+import type { LogRecord } from '../../../../src/service-layer/records.ts';
 import { Edge, event } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
 import { readBatch } from '../../../support/fake-kafka/log.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LeaderConnection } from '../../../../src/adapters/broker/kafka/leader-connection.ts';
 import { KafkaReader } from '../../../../src/adapters/broker/kafka/reader.ts';
-import type { Delivery } from '../../../../src/service-layer/unit-of-work.ts';
+import type { Delivery } from '../../../../src/service-layer/broker.ts';
 import { Edge } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
 

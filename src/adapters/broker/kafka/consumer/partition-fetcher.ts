@@ -1,0 +1,203 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type {
+  AssignedPartition,
+  ConsumeOptions,
+  Membership,
+  PartitionOwner,
+} from '../../../../service-layer/consumer-group.ts';
+import { TroubleError } from '../../../../service-layer/errors.ts';
+import type { KafkaOptions } from '../client.ts';
+import type { ClusterView } from '../cluster-view.ts';
+import { LeaderConnection } from '../leader-connection.ts';
+import { MAX_PIECE_BYTES, readFetched } from '../records/fetched-records.ts';
+import { ERROR, errorName } from '../requests/error-codes.ts';
+import type { Exchange } from '../requests/exchange.ts';
+import { fetchRecords, listOffset } from '../requests/fetch-request.ts';
+import { endOfEpoch } from '../requests/offset-requests.ts';
+
+/** A leader with nothing to say may wait so long for the first record. */
+const LONG_POLL_MS = 500;
+const MAX_BYTES = 512 * 1024;
+/** So often, at most, an owner looks again where it stands. */
+const OUT_OF_RANGE_MS = 500;
+const RETRY_MS = { least: 50, most: 500 };
+
+/** What a partition's fetcher needs of whom it fetches for. */
+export interface FetcherContext {
+  readonly options: KafkaOptions;
+  readonly view: ClusterView;
+  readonly topic: string;
+  readonly assigned: ConsumeOptions['assigned'];
+  readonly membership: () => Membership | null;
+  /** How many bytes of records a delivery may have; one record may be larger. */
+  readonly maxDeliveryBytes: () => number;
+  /** In the place of a larger record comes one that says so. */
+  readonly maxRecordBytes: number;
+  readonly onGivenBack: () => void;
+  readonly onResumed: () => void;
+  /**
+   * What comes next for the owner is not in the log any more, or is not what it was: retention has deleted it, or the log was
+   * truncated. `beginning`: the first offset that is there. Nothing is delivered until the next `resumeFrom`.
+   */
+  readonly onOutOfRange: (beginning: number) => void;
+}
+
+/**
+ * One partition that this member owns: fetches its records from their leader and hands them to
+ * the owner, one delivery at a time, until it is closed.
+ *
+ *   paused ──resumeFrom──▶ fetching ──records──▶ handing over ──▶ fetching
+ *      ▲                                                              │
+ *      └──────────────────────────── pause ──────────────────────────┘
+ *
+ * Each partition has a connection of its own: a node answers one connection's requests one by
+ * one, so a quiet partition that waits for records would hold up a busy one.
+ */
+export class PartitionFetcher implements AssignedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly #context: FetcherContext;
+  readonly #leader: LeaderConnection;
+  readonly #closing = new AbortController();
+  readonly #owner: PartitionOwner;
+  #nextOffset: number | null = null;
+  /** Changes with each `pause` and `resumeFrom`: what was fetched before is dropped. */
+  #resumption = 0;
+  #resumed = Promise.withResolvers<void>();
+  /** The leader epoch of what lies before `#nextOffset`; null: not known. */
+  #lastEpoch: number | null = null;
+  #failures = 0;
+
+  constructor(partition: number, context: FetcherContext) {
+    this.topic = context.topic;
+    this.partition = partition;
+    this.#context = context;
+    this.#leader = new LeaderConnection(context.options, context.view, this.topic, partition);
+    this.#owner = context.assigned(this);
+    void this.#run();
+  }
+
+  membership(): Membership | null {
+    return this.#context.membership();
+  }
+
+  giveBack(): void {
+    if (!this.#closing.signal.aborted) this.#context.onGivenBack();
+  }
+
+  pause(): void {
+    this.#resumption += 1;
+    this.#nextOffset = null;
+  }
+
+  resumeFrom(offset: number, leaderEpoch?: number): void {
+    if (this.#closing.signal.aborted) return;
+    this.#resumption += 1;
+    this.#nextOffset = offset;
+    this.#lastEpoch = leaderEpoch ?? null;
+    this.#resumed.resolve();
+    this.#resumed = Promise.withResolvers();
+    this.#context.onResumed();
+  }
+
+  /** Resolves when the owner will touch nothing any more. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#resumed.resolve();
+    this.#leader.close();
+    await this.#owner.close();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      const offset = this.#nextOffset;
+      if (offset === null) await this.#resumed.promise;
+      else
+        await this.#deliverFrom(offset).catch((error: Error) => this.#afterTrouble(error.message));
+    }
+  }
+
+  async #deliverFrom(offset: number): Promise<void> {
+    const resumption = this.#resumption;
+    const maxDeliveryBytes = this.#context.maxDeliveryBytes();
+    const maxBytes = Math.min(MAX_BYTES, maxDeliveryBytes);
+    const answer = await this.#askLeader(
+      fetchRecords(this.topic, this.partition, offset, { waitMs: LONG_POLL_MS, maxBytes }),
+      LONG_POLL_MS,
+    );
+    if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#askOwner(offset);
+    this.#failures = 0;
+    const { records, nextOffset, epochs } = readFetched(
+      this.topic,
+      this.partition,
+      answer.bytes,
+      answer.aborted,
+      {
+        from: offset,
+        maxPieceBytes: Math.min(MAX_PIECE_BYTES, maxDeliveryBytes),
+        maxRecordBytes: this.#context.maxRecordBytes,
+      },
+    );
+    const isStale = () => resumption !== this.#resumption || this.#closing.signal.aborted;
+    if (nextOffset === null || isStale()) return;
+    const fresh =
+      records[0] && records[0].offset < offset
+        ? records.filter((record) => record.offset >= offset)
+        : records;
+    const continues = await this.#continues(epochs[0] ?? 0, offset);
+    if (isStale()) return;
+    if (!continues) return await this.#askOwner(offset);
+    this.#nextOffset = nextOffset;
+    this.#lastEpoch = epochs.at(-1) ?? null;
+    if (fresh.length > 0) await this.#owner.handle(fresh);
+  }
+
+  /**
+   * Whether the records follow upon what was read before. Another leader may have lost the end of
+   * the log (an unclean election), and have given its offsets to other records. After a second one
+   * they may be of an earlier epoch, and reach as far.
+   *
+   * Source: Apache Kafka, KIP-320, and how Partition.readRecords finds a diverging epoch.
+   */
+  async #continues(epoch: number, offset: number): Promise<boolean> {
+    const lastEpoch = this.#lastEpoch;
+    if (lastEpoch === null || epoch === lastEpoch) return true;
+    const end = await this.#askLeader(endOfEpoch(this.topic, this.partition, lastEpoch), 0);
+    return end.offset < 0 || (end.leaderEpoch >= lastEpoch && end.offset >= offset);
+  }
+
+  /** Asks the leader. @throws {TroubleError} it answers with an error: another node may lead by now, and is asked next */
+  async #askLeader<T extends { readonly errorCode: number }>(
+    question: Exchange<T>,
+    waitMs: number,
+  ): Promise<T> {
+    const answer = await this.#leader.ask(question, waitMs);
+    if (answer.errorCode === ERROR.NONE || answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE)
+      return answer;
+    this.#leader.drop();
+    throw new TroubleError(`the leader answers ${errorName(answer.errorCode)}`);
+  }
+
+  /** Where it stands is not in the log, or not what it was: the owner must look for itself. */
+  async #askOwner(offset: number): Promise<void> {
+    const beginning = await this.#askLeader(listOffset(this.topic, this.partition, 'beginning'), 0);
+    // Meanwhile the owner may have gone on elsewhere.
+    if (this.#nextOffset !== offset) return;
+    this.pause();
+    await sleep(OUT_OF_RANGE_MS, undefined, { signal: this.#closing.signal }).catch(() => {});
+    if (!this.#closing.signal.aborted) this.#context.onOutOfRange(beginning.offset);
+  }
+
+  async #afterTrouble(message: string): Promise<void> {
+    const { signal } = this.#closing;
+    if (signal.aborted) return;
+    this.#failures += 1;
+    this.#context.options.log.debug(`Fetching ${this.topic}/${this.partition}: ${message}`);
+    await sleep(
+      Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** Math.min(this.#failures - 1, 4)),
+      undefined,
+      { signal },
+    ).catch(() => {});
+  }
+}

@@ -1,0 +1,194 @@
+import { type Dialect, sqliteFile } from '../connection/options.ts';
+import type { Database } from '../database.ts';
+import { jsonRows } from '../json-rows.ts';
+import type { Sql } from '../transaction.ts';
+
+interface Table {
+  /** How many of the columns, from the first on, are its key. */
+  readonly keyColumns: number;
+  /** Bytes travel in hexadecimal. */
+  readonly columns: Readonly<Record<string, 'text' | 'bigint'>>;
+}
+
+/** In an order in which one that names another comes after it. */
+const TABLES: Readonly<Record<string, Table>> = {
+  products: {
+    keyColumns: 1,
+    columns: {
+      sku: 'text',
+      version: 'bigint',
+      source_topic: 'text',
+      source_partition: 'bigint',
+      next_offset: 'bigint',
+    },
+  },
+  batches: {
+    keyColumns: 1,
+    columns: {
+      id: 'bigint',
+      reference: 'text',
+      sku: 'text',
+      quantity: 'bigint',
+      eta: 'text',
+      allocated_quantity: 'bigint',
+    },
+  },
+  order_lines: {
+    keyColumns: 1,
+    columns: { id: 'bigint', orderid: 'text', sku: 'text', qty: 'bigint' },
+  },
+  allocations: {
+    keyColumns: 1,
+    columns: { id: 'bigint', batch_id: 'bigint', orderline_id: 'bigint' },
+  },
+  source_positions: {
+    keyColumns: 2,
+    columns: {
+      topic: 'text',
+      partition: 'bigint',
+      next_offset: 'bigint',
+      next_sequence: 'bigint',
+      log_id: 'text',
+      leader_epoch: 'bigint',
+      owner_group: 'text',
+      former_group: 'text',
+      has_former_id: 'bigint',
+    },
+  },
+  processed_commands: { keyColumns: 1, columns: { id: 'text', scope: 'bigint' } },
+  parked_commands: {
+    keyColumns: 2,
+    columns: {
+      id: 'text',
+      identity: 'text',
+      subjects: 'text',
+      behind: 'text',
+      position: 'bigint',
+      is_redriven: 'bigint',
+      replaces: 'text',
+    },
+  },
+  outbox: {
+    keyColumns: 3,
+    columns: {
+      source_topic: 'text',
+      source_partition: 'bigint',
+      sequence: 'bigint',
+      next_offset: 'bigint',
+      records: 'text',
+      rests_on: 'text',
+    },
+  },
+};
+
+const PAGE_ROWS = 5_000;
+/** Each side is idle while the other works: longer than the service would allow itself. */
+const ASLEEP_MS = 60_000;
+
+export interface CopyOptions {
+  /** Told of so many rows more. What it throws ends the copy. */
+  readonly onRows?: (count: number) => Promise<void>;
+  /** More that belongs to the target's transaction. */
+  readonly finish?: (sql: Sql) => Promise<void>;
+}
+
+/** How many rows `copyDatabase` copies. */
+export async function countRows(source: Database): Promise<number> {
+  const counts = Object.keys(TABLES).map((table) => `(select count(*) from ${table})`);
+  const [row] = await source.longWork(() =>
+    source.query<{ count: number }>(`select ${counts.join(' + ')} as count`),
+  );
+  return row?.count ?? 0;
+}
+
+/**
+ * Copies what the service keeps, as it is at one moment: all of it, or nothing.
+ * @param source others may go on writing in PostgreSQL; in a SQLite file, they wait
+ * @param target another database, migrated and empty
+ */
+export function copyDatabase(
+  source: Database,
+  target: Database,
+  options: CopyOptions = {},
+): Promise<void> {
+  return source.longWork(() => target.longWork(() => copyRows(source, target, options)));
+}
+
+async function copyRows(
+  source: Database,
+  target: Database,
+  { onRows, finish }: CopyOptions,
+): Promise<void> {
+  await source.transaction(async (read) => {
+    if (source.dialect === 'postgresql') {
+      await read('set transaction isolation level repeatable read, read only');
+      await stayAwake(read);
+    }
+    await target.transaction(async (write) => {
+      if (target.dialect === 'postgresql') await stayAwake(write);
+      for (const [name, table] of Object.entries(TABLES)) {
+        for await (const rows of pagesOf(name, table, read, source.dialect)) {
+          await insertRows(name, table, rows, write, target.dialect);
+          await onRows?.(rows.length);
+        }
+      }
+      if (target.dialect === 'postgresql') await setCounters(write);
+      await finish?.(write);
+    });
+  });
+}
+
+/** The same for a SQLite file, with the embedded log in it: a new file. @throws when there is a file of that name */
+export async function copySqliteFile(source: Database, url: string): Promise<void> {
+  await source.query('vacuum into ?', [sqliteFile(url)]);
+}
+
+async function* pagesOf(name: string, { columns, keyColumns }: Table, read: Sql, dialect: Dialect) {
+  const names = Object.keys(columns);
+  const hexadecimal = dialect === 'sqlite' ? 'hex(records)' : `encode(records, 'hex')`;
+  const selected = names.map((column) =>
+    column === 'records' ? `${hexadecimal} as records` : column,
+  );
+  const key = names.slice(0, keyColumns);
+  let last: readonly (string | number)[] | null = null;
+  do {
+    const after: string = last
+      ? `where (${key.join(', ')}) > (${key.map(() => '?').join(', ')})`
+      : '';
+    const rows: Record<string, string | number | null>[] = await read(
+      `select ${selected.join(', ')} from ${name} ${after} order by ${key.join(', ')} limit ${PAGE_ROWS}`,
+      last ?? [],
+    );
+    if (rows.length > 0) yield rows;
+    const end = rows.length === PAGE_ROWS ? rows.at(-1) : undefined;
+    last = end ? key.map((column) => end[column] as string | number) : null;
+  } while (last);
+}
+
+async function insertRows(
+  name: string,
+  { columns }: Table,
+  rows: readonly Readonly<Record<string, unknown>>[],
+  write: Sql,
+  dialect: Dialect,
+): Promise<void> {
+  const names = Object.keys(columns);
+  const bytes = dialect === 'sqlite' ? 'unhex(records)' : `decode(records, 'hex')`;
+  await write(
+    `insert into ${name} (${names.join(', ')})
+     select ${names.map((column) => (column === 'records' ? bytes : column)).join(', ')} from ${jsonRows(dialect, columns)} as copied`,
+    [JSON.stringify(rows.map((row) => names.map((column) => row[column])))],
+  );
+}
+
+/** The keys were copied, and their counters stand at 1. */
+async function setCounters(sql: Sql): Promise<void> {
+  for (const table of ['batches', 'order_lines', 'allocations'])
+    await sql(
+      `select setval(pg_get_serial_sequence('${table}', 'id'), coalesce((select max(id) from ${table}), 0) + 1, false)`,
+    );
+}
+
+async function stayAwake(sql: Sql): Promise<void> {
+  await sql(`set local idle_in_transaction_session_timeout = ${ASLEEP_MS}`);
+}

@@ -1,0 +1,36 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { startKafka, type TestKafka } from './support/kafka.ts';
+
+const PORT = 9092;
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  server.listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    server.close();
+  }
+}
+
+say('Starting Kafka (the first time it is fetched, which takes a minute) …');
+let kafka: TestKafka;
+try {
+  kafka = await startKafka({ port: (await isFree(PORT)) ? PORT : 0 });
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exit(1);
+}
+say('Kafka runs until you press Ctrl-C; its data is gone then. In another terminal:\n');
+say(`  export KAFKA_BROKERS=${kafka.brokers}`);
+say('  npm start\n');
+const staying = setInterval(() => {}, 60_000);
+await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+clearInterval(staying);
+say('\nStopping Kafka …');
+await kafka.stop();

@@ -1,0 +1,73 @@
+import { expect, it } from 'vitest';
+import { marker } from '../../../src/dead-letters/dead-letter-box.ts';
+import { ListedLetters } from '../../../src/dead-letters/listed-letters.ts';
+import type { Broker, OffsetRange } from '../../../src/service-layer/broker.ts';
+import type { LogRecord, ReceivedRecord } from '../../../src/service-layer/records.ts';
+
+const TOPIC = 'dead-letters';
+const LARGE = Buffer.alloc(1024 * 1024, 'x');
+
+/** A topic of one partition that notes what is read of it. */
+class Topic {
+  readonly records: ReceivedRecord[] = [];
+  readonly read: OffsetRange[] = [];
+
+  add(...records: readonly Pick<LogRecord, 'headers'>[]): void {
+    for (const { headers } of records) {
+      const place = { topic: TOPIC, partition: 0, offset: this.records.length, timestampMs: 0 };
+      this.records.push({
+        ...place,
+        key: LARGE.subarray(0, 3),
+        value: LARGE,
+        headers,
+      } as ReceivedRecord);
+    }
+  }
+
+  get broker(): Broker {
+    const broker: Partial<Broker> = {
+      offsetRanges: async () => [{ partition: 0, beginning: 0, end: this.records.length }],
+      read: async (_topic, ranges, take) => {
+        for (const { partition, beginning, end } of ranges) {
+          this.read.push({ partition, beginning, end });
+          await take({ partition, records: this.records.slice(beginning, end), nextOffset: end });
+        }
+      },
+    };
+    return broker as Broker;
+  }
+}
+
+const letter = (failedAt: string) => ({
+  headers: { 'dead-letter-reason': 'malformed', 'dead-letter-failed-at': failedAt },
+});
+
+it('listed letters hold none of the bytes that a letter came with', async () => {
+  const topic = new Topic();
+  topic.add(letter('2026-11-27T00:00:00.000Z'));
+  const [listed] = await new ListedLetters(topic.broker, TOPIC).read();
+  expect([String(listed?.key), listed?.valueBytes]).toEqual(['xxx', LARGE.length]);
+  expect(listed?.key?.buffer.byteLength).toBeLessThan(LARGE.length);
+  expect(JSON.stringify(listed).length).toBeLessThan(1_000);
+});
+
+it('letters that are listed again are read from where the first reading ended', async () => {
+  const topic = new Topic();
+  topic.add(letter('2026-11-27T00:00:02.000Z'));
+  const letters = new ListedLetters(topic.broker, TOPIC);
+  const [first] = await letters.read();
+  expect(first?.resolution).toBeNull();
+  topic.add(
+    letter('2026-11-27T00:00:01.000Z'),
+    marker({ id: `${TOPIC}/0/0`, key: null }, 'discarded', 'me', new Date(0)),
+  );
+  const found = (await letters.read()).map(({ id, resolution }) => [id, resolution]);
+  expect(found).toEqual([
+    [`${TOPIC}/0/1`, null],
+    [`${TOPIC}/0/0`, 'discarded'],
+  ]);
+  expect(topic.read.map(({ beginning, end }) => [beginning, end])).toEqual([
+    [0, 1],
+    [1, 3],
+  ]);
+});
