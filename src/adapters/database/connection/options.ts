@@ -27,7 +27,7 @@ export const POSTGRES_LOCK_TIMEOUT_MS = 2_000;
 /** One process's: others' connections can be told from its own. */
 const APPLICATION_NAME = `allocation ${crypto.randomUUID().slice(0, 8)}`;
 
-export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../migrations', import.meta.url));
+export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../../migrations', import.meta.url));
 
 export type Dialect = 'sqlite' | 'postgresql';
 
