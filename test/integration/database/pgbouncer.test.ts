@@ -39,7 +39,7 @@ describe.skipIf(inject('postgresUrl') === null)('Behind PgBouncer in transaction
   const processInTurn = async () => {
     const program = `
       const { Database } = await import('${MODULES}database.ts');
-      const { inTurn } = await import('${MODULES}rebuild-turn.ts');
+      const { inTurn } = await import('${MODULES}replay/rebuild-turn.ts');
       const database = await Database.open(process.argv[1]);
       await inTurn(database, new AbortController().signal, () => new Promise(() => console.log('in turn')));`;
     const child = spawn(process.execPath, ['--input-type=module', '--eval', program, url], {
