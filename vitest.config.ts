@@ -6,7 +6,12 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // Of the tests of one file that wait for the same services' time-outs at once (e2e/fault-points).
+    // Tests of one file that spend most of their time waiting for timeouts (e2e/fault-points).
     maxConcurrency: 3,
+    tags: [
+      { name: 'db', description: 'Opens a database, SQLite or PostgreSQL.' },
+      { name: 'kafka', description: 'Needs a real Kafka.' },
+      { name: 'slow', description: 'A campaign: `npm run test:all` runs it, `npm test` does not.' },
+    ],
   },
 });

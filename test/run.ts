@@ -3,42 +3,53 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 
-/** What `npm test` runs: types, lint, tests. Each of the first two counts as one test. The last line is the count of all. */
+/*
+ * `npm test` checks the types, lints, and runs every test that is not slow. Types and lint count as
+ * one test each. With arguments, for example a file, it runs only what they select: they go to
+ * Vitest. The last line counts what passed and failed.
+ */
 
+const selection = process.argv.slice(2);
 const directory = await mkdtemp(join(tmpdir(), 'allocation-tests-'));
-const report = join(directory, 'report.json');
+const reportFile = join(directory, 'report.json');
 const count = { passed: 0, failed: 0, skipped: 0 };
 
-for (const [tool, ...options] of [
-  ['tsc', '--noEmit'],
-  ['biome', 'check', '.'],
-] as const) {
-  count[(await run(tool, options)) === 0 ? 'passed' : 'failed'] += 1;
+if (selection.length === 0) {
+  for (const [tool, ...options] of [
+    ['tsc', '--noEmit'],
+    ['biome', 'check', '.'],
+  ] as const) {
+    count[(await run(tool, options)) === 0 ? 'passed' : 'failed'] += 1;
+  }
 }
 const exitCode = await run('vitest', [
   'run',
   '--reporter=default',
   '--reporter=json',
-  `--outputFile=${report}`,
-  ...process.argv.slice(2),
+  `--outputFile=${reportFile}`,
+  ...(selection.length > 0 ? selection : ['--tags-filter', '!slow']),
 ]);
-const tests = await readReport();
-count.passed += tests.passed;
-count.skipped += tests.skipped;
-// A crash, an error outside of any test or a run without any test has no failed test of its own, and is a failure.
-count.failed += Math.max(tests.failed, exitCode === 0 && tests.passed > 0 ? 0 : 1);
+const files = await readReport();
+for (const { status, assertionResults } of files) {
+  for (const test of assertionResults) count[outcomeOf(test.status)] += 1;
+  // A file that cannot be loaded, or whose setup or teardown fails, counts as one failed test.
+  const isNamed = assertionResults.some((test) => test.status === 'failed');
+  if (status === 'failed' && !isNamed) count.failed += 1;
+}
+// A crash, an error outside of any test, or a run without any test fails as well.
+if (count.failed === 0 && (exitCode !== 0 || files.length === 0)) count.failed = 1;
 
+sayHowToRepeat();
 await rm(directory, { recursive: true });
 process.exitCode = count.failed > 0 ? 1 : 0;
-process.stdout.write(
-  `${count.passed} passed, ${count.failed} failed${count.skipped > 0 ? `, ${count.skipped} skipped` : ''}\n`,
-);
+const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : '';
+process.stdout.write(`${count.passed} passed, ${count.failed} failed${skipped}\n`);
 
 function run(tool: string, options: readonly string[]): Promise<number> {
   process.stdout.write(`\n> ${tool} ${options.slice(0, 2).join(' ')}\n`);
   const executable = join(import.meta.dirname, '..', 'node_modules', '.bin', tool);
   const { promise, resolve } = Promise.withResolvers<number>();
-  // The tools are scripts that look for `node` on the path: let them find the one that runs this, not the machine's own.
+  // The tools look for `node` on the path and must find the one that runs this script.
   const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
   const child = spawn(executable, options, {
     stdio: 'inherit',
@@ -52,31 +63,42 @@ function run(tool: string, options: readonly string[]): Promise<number> {
   return promise;
 }
 
-interface Report {
-  readonly numPassedTests: number;
-  readonly numFailedTests: number;
-  readonly numPendingTests: number;
-  readonly numTodoTests: number;
-  readonly testResults: readonly {
-    readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
-  }[];
+interface FileReport {
+  readonly name: string;
+  readonly status: string;
+  readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
 }
 
-async function readReport(): Promise<{ passed: number; failed: number; skipped: number }> {
+async function readReport(): Promise<readonly FileReport[]> {
   try {
-    const tests: Report = JSON.parse(await readFile(report, 'utf8'));
-    // A file that cannot be loaded, or whose setup or teardown fails, counts as one failed test.
-    const failedFiles = tests.testResults.filter(
-      ({ status, assertionResults }) =>
-        status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
+    const report: { readonly testResults: readonly FileReport[] } = JSON.parse(
+      await readFile(reportFile, 'utf8'),
     );
-    return {
-      passed: tests.numPassedTests,
-      failed: tests.numFailedTests + failedFiles.length,
-      skipped: tests.numPendingTests + tests.numTodoTests,
-    };
+    return report.testResults;
   } catch {
-    return { passed: 0, failed: 0, skipped: 0 };
+    return [];
   }
+}
+
+function outcomeOf(status: string): keyof typeof count {
+  return status === 'passed' || status === 'failed' ? status : 'skipped';
+}
+
+/** Prints a command for each failed test that runs this test alone. */
+function sayHowToRepeat(): void {
+  const failed = files.flatMap(({ name, status, assertionResults }) => {
+    const file = name.slice(name.indexOf('/test/') + 1);
+    const tests = assertionResults.filter((test) => test.status === 'failed');
+    if (status === 'failed' && tests.length === 0) return [`npm test -- ${file}`];
+    const escaped = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '.');
+    return tests.map(({ fullName }) => `npm test -- ${file} -t ${quoted(escaped(fullName))}`);
+  });
+  if (failed.length === 0) return;
+  process.stdout.write(
+    `\nTo run what failed again:\n${failed.map((line) => `  ${line}\n`).join('')}\n`,
+  );
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", '.')}'`;
 }

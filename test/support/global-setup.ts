@@ -11,11 +11,13 @@ declare module 'vitest' {
   }
 }
 
-/** Starts what the tests of one run share. */
+/** Starts what the tests of one run share, except what `--tags-filter` leaves out. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const isLeftOut = (tag: string) =>
+    project.vitest.config.tagsFilter?.some((filter) => filter.includes(`!${tag}`)) ?? false;
   const [postgres, kafka] = await Promise.all([
-    startPostgres().catch(unavailable('PostgreSQL')),
-    startKafka().catch(unavailable('Kafka')),
+    isLeftOut('db') ? null : startPostgres().catch(unavailable('PostgreSQL')),
+    isLeftOut('kafka') ? null : startKafka().catch(unavailable('Kafka')),
   ]);
   project.provide('postgresUrl', postgres?.url ?? null);
   project.provide('kafkaBrokers', kafka?.brokers ?? null);

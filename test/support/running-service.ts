@@ -146,5 +146,7 @@ export function describeOnEachBroker(
 ): void {
   const brokers = inject('kafkaBrokers');
   describe(`${name}, on the embedded broker`, () => tests({}));
-  describe.skipIf(!brokers)(`${name}, on Kafka`, () => tests({ KAFKA_BROKERS: brokers ?? '' }));
+  describe.skipIf(!brokers)(`${name}, on Kafka`, { tags: ['kafka'] }, () =>
+    tests({ KAFKA_BROKERS: brokers ?? '' }),
+  );
 }
