@@ -1,2 +1,3 @@
-// MikroORM's command line looks for a config in TypeScript only when a loader such as tsx is installed; Node needs none.
+// MikroORM's command line loads a TypeScript config only with a loader such as tsx. Node needs no
+// loader.
 export { default } from './mikro-orm.config.ts';

@@ -1,7 +1,8 @@
-import { DEFAULT_LIMITS, databaseOptions } from './src/adapters/database/connection/options.ts';
+import { DEFAULT_LIMITS } from './src/adapters/database/connection/database-limits.ts';
+import { databaseOptions } from './src/adapters/database/connection/mikro-orm-options.ts';
 import { readConfig } from './src/config.ts';
 
-/** A migration may be slow, and MikroORM's command line runs nothing else. */
+/** Enough for a slow migration. MikroORM's command line runs nothing else. */
 const TIMEOUT_MS = 3_600_000;
 
 export default databaseOptions(readConfig().databaseUrl, {

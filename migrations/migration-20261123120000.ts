@@ -1,6 +1,6 @@
 import { Migration } from '@mikro-orm/migrations';
 
-/** The first schema: the same tables on SQLite and on PostgreSQL. */
+/** Creates the first schema, with the same tables on SQLite and on PostgreSQL. */
 export class Migration20261123120000 extends Migration {
   override up(): void {
     const isSqlite = this.driver.getPlatform().constructor.name === 'SqlitePlatform';

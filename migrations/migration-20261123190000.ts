@@ -3,7 +3,7 @@ import { ByteWriter, writeRecord } from '../src/adapters/record-bytes.ts';
 
 type Encoding = 'utf8' | 'base64';
 
-/** A record as the tables of the first schema keep it. */
+/** A record in the tables of the first schema. */
 interface StoredRecord {
   readonly key: string | null;
   readonly value: string | null;
@@ -29,7 +29,10 @@ interface LogRow extends StoredRecord {
 
 const PAGE_ROWS = 1_000;
 
-/** The outbox and the embedded log keep records many to a row, as the bytes that go on the wire; processed ids take one tree less. */
+/**
+ * Changes the outbox and the embedded log: a row keeps many records, as the bytes that go on the
+ * wire. On SQLite, `processed_commands` becomes a table without row ids, which saves one tree.
+ */
 export class Migration20261123190000 extends Migration {
   override async up(): Promise<void> {
     const isSqlite = this.driver.getPlatform().constructor.name === 'SqlitePlatform';
@@ -58,7 +61,7 @@ export class Migration20261123190000 extends Migration {
     await this.execute('drop table former_processed_commands');
   }
 
-  /** One row for each command that has waiting records. */
+  /** Writes one row for each command that has waiting records. */
   async #moveOutbox(): Promise<void> {
     const rows = (await this.execute(
       'select * from former_outbox order by source_topic, source_partition, sequence',
@@ -73,7 +76,7 @@ export class Migration20261123190000 extends Migration {
       for (const record of records) {
         writer.varint(record.sequence - first.sequence);
         writer.varint(0);
-        writer.sized(record.topic);
+        writer.nullableBytes(record.topic);
         writeRecord(writer, decoded(record));
       }
       await this.execute('insert into outbox values (?, ?, ?, ?, ?)', [
@@ -86,7 +89,7 @@ export class Migration20261123190000 extends Migration {
     }
   }
 
-  /** Page by page: the log may be long. */
+  /** Moves the log page by page, because the log may be long. */
   async #moveLog(): Promise<void> {
     const partitions = await this.execute('select distinct topic, partition from log_records');
     for (const { topic, partition } of partitions as unknown as readonly LogRow[]) {
@@ -114,6 +117,7 @@ export class Migration20261123190000 extends Migration {
     }
   }
 
+  /** Refuses while the outbox or the log has records: the former tables cannot hold them. */
   override async down(): Promise<void> {
     const [kept] = (await this.execute(
       'select (select count(*) from outbox) + (select count(*) from log_batches) as count',

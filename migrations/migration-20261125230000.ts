@@ -1,6 +1,6 @@
 import { Migration } from '@mikro-orm/migrations';
 
-/** Commands that failed, and those that must not overtake them. */
+/** Creates the table of parked commands: failed commands, and commands held back behind them. */
 export class Migration20261125230000 extends Migration {
   override up(): void {
     this.addSql(

@@ -1,6 +1,9 @@
 import { Migration } from '@mikro-orm/migrations';
 
-/** Which lane wrote a product last, and what must be published before an outbox row: answers go out in the order in which they were decided. */
+/**
+ * Records which lane wrote a product last, and what must be published before an outbox row. With
+ * these columns, answers go out in the order in which they were decided.
+ */
 export class Migration20261126030000 extends Migration {
   override up(): void {
     this.addSql('alter table products add column source_topic text null');

@@ -1,10 +1,14 @@
 import { Migration } from '@mikro-orm/migrations';
 
 /**
- * What a lane's position rests on: the leader epoch of its last handled record, the consumer group that opened the lane
- * last, and the group before it while what that one published is not settled. A lane that a
- * former release has made keeps the form of that release's transactional id: its instances may
- * still run, and fence through that id alone.
+ * Records what a lane's position rests on:
+ *
+ * - the leader epoch of the last handled record;
+ * - the consumer group that opened the lane last;
+ * - the former group, until it is settled what that group published.
+ *
+ * A lane from a former release keeps that release's form of transactional id. Instances of the
+ * former release may still run, and fence through that id alone.
  */
 export class Migration20261126150000 extends Migration {
   override up(): void {

@@ -1,6 +1,9 @@
 import { Migration } from '@mikro-orm/migrations';
 
-/** Lanes that wait until others have decided what was accepted before: where they stand, and when the command there was accepted. */
+/**
+ * Creates the table of waiting lanes. A lane waits until other lanes have decided the commands that
+ * were accepted earlier. Its row has its position, and the time at which that command was accepted.
+ */
 export class Migration20261126200000 extends Migration {
   override up(): void {
     this.addSql(

@@ -1,13 +1,13 @@
 import { Migration } from '@mikro-orm/migrations';
 
 const PARKED = 'id, subjects, behind, position, is_redriven';
-/** In the id of a command that took the place of another one: what follows that one's id. */
+/** Follows the original id in the id of a command that replaced another command. */
 const EDITED = '/edited-';
 
 /**
- * Commands are known by source and id. Rows that are there say ids alone, and stay valid for every
+ * Identifies commands by source and id. The existing rows have only ids, and stay valid for every
  * source (`processed-commands.ts`, `parked-commands.ts`). An instance of the former release that
- * still runs writes such rows with the same statements as before.
+ * still runs writes the same kind of row, with the same statements as before.
  */
 export class Migration20261126210000 extends Migration {
   override async up(): Promise<void> {
@@ -27,7 +27,10 @@ export class Migration20261126210000 extends Migration {
     }
   }
 
-  /** Refuses parked commands that differ in their sources only: the former table has one row for an id. */
+  /**
+   * Refuses parked commands that differ only in their sources, because the former table has one row
+   * for an id.
+   */
   override async down(): Promise<void> {
     const [twice] = (await this.execute(
       'select id from parked_commands group by id having count(*) > 1',
@@ -36,7 +39,8 @@ export class Migration20261126210000 extends Migration {
       throw new Error(
         `Several parked commands have the id ${twice.id}: redrive or discard them first`,
       );
-    // Rows that former releases heed stay; the identities beside them say what those cannot know.
+    // Deletes the identities, which former releases do not know. The rows that those releases read
+    // stay.
     await this.execute(`delete from processed_commands where id like '%\t%'`);
     await this.execute('alter table processed_commands drop column scope');
     await this.#parkedWith('', '', 'id');
@@ -48,7 +52,7 @@ export class Migration20261126210000 extends Migration {
     )) as unknown as readonly Id[];
   }
 
-  /** SQLite changes no primary key: the table is made anew. */
+  /** Changes the primary key. SQLite cannot do that, so the table is created anew there. */
   async #parkedWith(identity: string, replaces: string, key: string): Promise<void> {
     const columns = [
       'id text not null',

@@ -3,8 +3,8 @@ import { Migration } from '@mikro-orm/migrations';
 const OLD = 'delete from parked_subjects where id = old.id and identity = old.identity;';
 
 /**
- * Finds parked commands by what they are about. Triggers keep the index, because an instance of the
- * former release that still runs writes `parked_commands` and knows nothing of the index.
+ * Creates an index that finds parked commands by their subjects. Triggers maintain the index,
+ * because an instance of the former release that still runs writes only `parked_commands`.
  */
 export class Migration20261126220000 extends Migration {
   override async up(): Promise<void> {
@@ -69,7 +69,7 @@ export class Migration20261126220000 extends Migration {
   }
 }
 
-/** The texts of a JSON array, in a column named `value`. */
+/** Returns the texts of a JSON array as rows, in a column named `value`. */
 function elements(array: string): string {
   return `jsonb_array_elements_text(cast(${array} as jsonb)) as subjects_of (value)`;
 }

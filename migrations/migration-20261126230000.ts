@@ -1,6 +1,9 @@
 import { Migration } from '@mikro-orm/migrations';
 
-/** The newest allocations of a batch can be found without looking at the others. SQLite's index has the id as it is. */
+/**
+ * Lets PostgreSQL find the newest allocations of a batch without reading the others. On SQLite
+ * every index already ends with the id.
+ */
 export class Migration20261126230000 extends Migration {
   override up(): void {
     this.#indexOn('batch_id, id');

@@ -8,18 +8,19 @@ const COLUMNS = [
 ];
 const REST = ['position bigint not null', 'is_redriven int not null', 'replaces text null'];
 const NAMES = 'id, identity, subjects, behind, position, is_redriven, replaces';
-/** PostgreSQL refuses a row of an index with more: a third of a page. */
+/** The largest row of an index in PostgreSQL: a third of a page. */
 const MAX_KEY_BYTES = 2_704;
-/** What such a row has besides the texts. */
+/** The bytes of such a row besides its texts. */
 const KEY_OVERHEAD_BYTES = 48;
 const OLD = 'delete from parked_subjects where id = old.id and identity = old.identity;';
 
 /**
- * Keeps the keys of parked commands short. A key of id and identity together, with a subject
- * before them, was larger than PostgreSQL allows where the names were long. Now each index has
- * one text, and a number is the primary key. The other columns stay, because an instance of the
- * former release that still runs reads and writes them. An edit of a release before identities
- * changes the id and leaves the identity: so two rows may have one identity.
+ * Keeps the keys of parked commands short. With long names, a key of subject, id and identity was
+ * larger than PostgreSQL allows. Now each index has one text, and a number is the primary key.
+ *
+ * The other columns stay, because an instance of the former release that still runs reads and
+ * writes them. Releases before identities change the id in an edit and leave the identity. So two
+ * rows may have the same identity.
  */
 export class Migration20261127044000 extends Migration {
   override async up(): Promise<void> {
@@ -100,7 +101,10 @@ export class Migration20261127044000 extends Migration {
     await this.execute('drop table parked_subjects');
   }
 
-  /** In steps that keep the table's rows where they are: a copy that has begun before still sees them. */
+  /**
+   * Adds the number in steps that keep the table's rows in place, so that a copy that has already
+   * begun still sees them.
+   */
   async #numbered(): Promise<void> {
     for (const step of [
       'alter table parked_commands add column number bigint',
@@ -112,7 +116,7 @@ export class Migration20261127044000 extends Migration {
       await this.execute(step);
   }
 
-  /** SQLite changes no primary key. */
+  /** Creates the table anew, because SQLite cannot change a primary key. */
   async #madeAnew(definitions: readonly string[]): Promise<void> {
     await this.execute('alter table parked_commands rename to former_parked_commands');
     await this.execute(`create table parked_commands (${definitions.join(', ')})`);
@@ -123,7 +127,7 @@ export class Migration20261127044000 extends Migration {
     await this.execute('create index parked_commands_position on parked_commands (position)');
   }
 
-  /** The index of subjects says what the commands say, and goes on doing so. */
+  /** Fills the index of subjects, and creates the triggers that maintain it. */
   async #filled(): Promise<void> {
     const subjects = this.#isSqlite
       ? 'json_each(subjects)'

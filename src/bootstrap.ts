@@ -3,30 +3,30 @@ import type { Logger } from 'pino';
 import { EmbeddedBroker } from './adapters/broker/embedded/broker.ts';
 import { KafkaBroker } from './adapters/broker/kafka/broker.ts';
 import { Database } from './adapters/database/database.ts';
-import { countParked } from './adapters/database/lanes/parked-commands.ts';
+import { countParked } from './adapters/database/lanes/parked-release.ts';
 import { SqlLaneStore } from './adapters/database/lanes/sql-lane-store.ts';
-import { refuseMarked } from './adapters/database/replay/rebuild-target.ts';
-import { LoggedNotifications } from './adapters/log-notifications.ts';
+import { refuseMarked } from './adapters/database/replay/rebuild-mark.ts';
+import { LogNotifications } from './adapters/log-notifications.ts';
 import type { Config } from './config.ts';
 import { CommandConsumer } from './entrypoints/command-consumer.ts';
 import { HttpApi } from './entrypoints/http/api.ts';
 import { Metrics } from './entrypoints/metrics.ts';
 import { Watchdog } from './entrypoints/watchdog.ts';
 import { MAX_COMMAND_BYTES } from './messages/incoming.ts';
-import { Recovery } from './replay/recovery.ts';
+import { AutoRecovery } from './replay/auto-recovery.ts';
 import { recoveryAdvice } from './replay/recovery-advice.ts';
 import type { Broker, TopicSettings } from './service-layer/broker.ts';
-import { MissingTopicError } from './service-layer/errors.ts';
 import { MessageBus } from './service-layer/message-bus.ts';
 import type { Notifications } from './service-layer/notifications.ts';
+import { needsOperator } from './service-layer/recoverability.ts';
 
-/** What tests put in the place of the real thing. */
+/** Replaces parts of the service in tests. */
 export interface Overrides {
   readonly clock?: () => Date;
   readonly notifications?: Notifications;
-  /** Wraps the bus's view of the world, e.g. to make a handler fail. */
+  /** Replaces the message bus, for example to make a handler fail. */
   readonly bus?: MessageBus;
-  /** Wraps the log, e.g. to hold it back. */
+  /** Wraps the log, for example to delay it. */
   readonly broker?: (real: Broker) => Broker;
 }
 
@@ -36,22 +36,39 @@ export interface Service {
   readonly broker: Broker;
   readonly consumer: CommandConsumer;
   readonly http: HttpApi;
-  /** What keeps it from answering commands, one sentence each; empty: it is ready. */
+  /** Lists what keeps the service from answering commands, one sentence each. Empty: ready. */
   problems(): readonly string[];
-  /** Resolves when this process cannot work any more. Nothing but another start helps. */
+  /** Resolves when this process can never work again. Only a new start helps. */
   readonly died: Promise<Error>;
-  /** Listens, waits for the broker, rebuilds a database that is older than the topics (AUTO_RECOVER), joins the group. */
+  /**
+   * Opens the HTTP API, waits for the topics, rebuilds a database that is older than the topics
+   * (AUTO_RECOVER), and joins the group.
+   *
+   * @throws {MissingTopicError} a topic is missing, and KAFKA_CREATE_TOPICS is false
+   * @throws {ListenError} HTTP_HOST and HTTP_PORT cannot be opened
+   */
   start(): Promise<void>;
-  /** Finishes what is in hand and lets go of everything. Safe to call at any time, also during `start`. */
+  /** Finishes the current deliveries and closes everything. Callers may call it during `start`. */
   close(): Promise<void>;
+}
+
+/** What every other part of the service works on. */
+interface Foundation {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly database: Database;
+  readonly broker: Broker;
 }
 
 const HEADERS_BYTES = 64 * 1024;
 const BROKER_RETRY_MS = 2_000;
-/** Where the embedded log lives when the database is not a SQLite file itself. */
+/** The file of the embedded log, if the service's database is not a SQLite file. */
 const LOG_DATABASE_URL = 'sqlite:///./cosmicpython.db';
 
-/** The topics as this service creates them: a command one byte too large still arrives, and its dead letter still fits. */
+/**
+ * Lists the topics as this service creates them. A command that is slightly too large still
+ * arrives, and its dead letter still fits.
+ */
 export function topicSettings(config: Config): readonly TopicSettings[] {
   const partitions = config.topicPartitions;
   return [
@@ -65,12 +82,16 @@ export function topicSettings(config: Config): readonly TopicSettings[] {
   ];
 }
 
-/** The SQLite database that the embedded log is in. */
+/** Returns the URL of the SQLite database that has the embedded log. */
 export function embeddedLogUrl({ databaseUrl }: Pick<Config, 'databaseUrl'>): string {
   return databaseUrl.startsWith('sqlite:') ? databaseUrl : LOG_DATABASE_URL;
 }
 
-/** Kafka where KAFKA_BROKERS is set; else the embedded log, in the service's own SQLite file. */
+/**
+ * Opens Kafka if KAFKA_BROKERS is set, or else the embedded log (`embeddedLogUrl`).
+ *
+ * @throws {DatabaseUnavailableError} the embedded log's file cannot be opened
+ */
 export async function openBroker(config: Config, log: Logger): Promise<Broker> {
   if (config.kafkaBrokers)
     return new KafkaBroker({
@@ -88,12 +109,16 @@ function openLog(config: Config): Promise<Database> {
   return Database.open(embeddedLogUrl(config), config.databaseLimits);
 }
 
-/** The service's database as it stands: nothing is migrated. */
+/**
+ * Opens the service's database without migrating it.
+ *
+ * @throws {DatabaseUnavailableError} the database cannot be opened
+ */
 export function openDatabase(config: Config): Promise<Database> {
   return Database.open(config.databaseUrl, config.databaseLimits);
 }
 
-/** Constructs the service; nothing else does. */
+/** Constructs the service from its parts. This is the only place that does. */
 export async function bootstrap(
   config: Config,
   log: Logger,
@@ -104,58 +129,17 @@ export async function bootstrap(
   await refuseMarked(database, { goesOn: config.autoRecover });
   const broker = (overrides.broker ?? ((real) => real))(await openBroker(config, log));
   const databases = config.kafkaBrokers ? [database] : [database, await openLog(config)];
-  const recovery = new Recovery({ database, broker, config, log });
+  const foundation = { config, log, database, broker };
+  const recovery = new AutoRecovery(foundation);
   const closing = new AbortController();
-  const { promise: mustRecover, resolve: recoverAtNextStart } = Promise.withResolvers<Error>();
-  const endToRecover = async (cause: Error) => {
-    // A start that would not rebuild the database would end again, and again.
-    if (!config.autoRecover || !(await recovery.isNeeded(closing.signal).catch(() => false)))
-      return;
-    const why =
-      'The database has become older than the topics: started again, the service rebuilds it (AUTO_RECOVER)';
-    recoverAtNextStart(new Error(why, { cause }));
-  };
-  const notifications = overrides.notifications ?? new LoggedNotifications(log);
-  const metrics = new Metrics(() => consumer.lanes());
-  const consumer: CommandConsumer = new CommandConsumer(config.commandsTopic, {
-    broker,
-    store: new SqlLaneStore(database, (error) =>
-      log.error({ err: error }, 'Work after the commit failed'),
-    ),
-    group: config.groupId,
-    recoveryAdvice: () => recoveryAdvice(database, config.databaseUrl),
-    onOlder: (error) => void endToRecover(error),
-    log,
-    answering: {
-      bus: overrides.bus ?? new MessageBus({ notifications }),
-      eventsTopic: config.eventsTopic,
-      deadLettersTopic: config.deadLettersTopic,
-      parkingLimits: config.parkingLimits,
-      clock: overrides.clock ?? (() => new Date()),
-      metrics,
-    },
-  });
-  const { commandsTopic: topic, groupId: group } = config;
-  const watchdog = new Watchdog({
-    broker,
-    topic,
-    group,
-    lanes: () => consumer.watchedLanes(),
-    log,
-  });
+  const { mustRecover, onOlder } = endToRecover(config, recovery, closing.signal);
+  const { consumer, metrics } = createConsumer(foundation, overrides, onOlder);
+  const watchdog = createWatchdog(foundation, consumer);
   metrics.watchLanes(() => watchdog.stuckLanes);
   metrics.watchWaits(() => consumer.awaitedPartitions());
   metrics.watchParked(() => countParked(database));
   const problems = () => [...recovery.problems(), ...consumer.problems(), ...watchdog.problems()];
-  const http = new HttpApi({
-    broker,
-    commandsTopic: config.commandsTopic,
-    eventsTopic: config.eventsTopic,
-    query: database.query.bind(database),
-    metrics,
-    problems,
-    log,
-  });
+  const http = createHttpApi(foundation, metrics, problems);
   let recovering: Promise<void> = Promise.resolve();
   return {
     database,
@@ -186,6 +170,79 @@ export async function bootstrap(
   };
 }
 
+/**
+ * Decides whether the process must end because its database has become older than the topics.
+ *
+ * @returns `mustRecover`: resolves if the next start rebuilds the database
+ */
+function endToRecover(config: Config, recovery: AutoRecovery, signal: AbortSignal) {
+  const { promise: mustRecover, resolve } = Promise.withResolvers<Error>();
+  const decide = async (cause: Error) => {
+    // If the next start did not rebuild the database, the process would end again and again.
+    if (!config.autoRecover || !(await recovery.isNeeded(signal).catch(() => false))) return;
+    const message =
+      'The database has become older than the topics. Start the service again: ' +
+      'it then rebuilds the database (AUTO_RECOVER)';
+    resolve(new Error(message, { cause }));
+  };
+  return { mustRecover, onOlder: (error: Error) => void decide(error) };
+}
+
+function createConsumer(
+  { config, log, database, broker }: Foundation,
+  overrides: Overrides,
+  onOlder: (error: Error) => void,
+) {
+  const notifications = overrides.notifications ?? new LogNotifications(log);
+  const metrics = new Metrics(() => consumer.lanes());
+  const consumer: CommandConsumer = new CommandConsumer(config.commandsTopic, {
+    broker,
+    store: new SqlLaneStore(database, (error) =>
+      log.error({ err: error }, 'Work after a commit failed. The commit stands'),
+    ),
+    group: config.groupId,
+    recoveryAdvice: () => recoveryAdvice(database, config.databaseUrl),
+    onOlder,
+    log,
+    answering: {
+      bus: overrides.bus ?? new MessageBus({ notifications }),
+      eventsTopic: config.eventsTopic,
+      deadLettersTopic: config.deadLettersTopic,
+      parkingLimits: config.parkingLimits,
+      clock: overrides.clock ?? (() => new Date()),
+      metrics,
+    },
+  });
+  return { consumer, metrics };
+}
+
+function createWatchdog({ config, log, broker }: Foundation, consumer: CommandConsumer): Watchdog {
+  return new Watchdog({
+    broker,
+    topic: config.commandsTopic,
+    group: config.groupId,
+    lanes: () => consumer.watchedLanes(),
+    log,
+  });
+}
+
+function createHttpApi(
+  { config, log, database, broker }: Foundation,
+  metrics: Metrics,
+  problems: () => readonly string[],
+): HttpApi {
+  return new HttpApi({
+    broker,
+    commandsTopic: config.commandsTopic,
+    eventsTopic: config.eventsTopic,
+    query: database.query.bind(database),
+    metrics,
+    problems,
+    log,
+  });
+}
+
+/** @throws {MissingTopicError} a topic is missing, and this process must not create it */
 async function waitForTopics(
   broker: Broker,
   config: Config,
@@ -196,10 +253,9 @@ async function waitForTopics(
     try {
       return await broker.ensureTopics(topicSettings(config), config.createTopics);
     } catch (error) {
-      if (error instanceof MissingTopicError) throw error;
-      log.warn(
-        `Waiting for the broker (${config.kafkaBrokers?.join(',') ?? 'embedded'}): ${(error as Error).message}`,
-      );
+      if (needsOperator(error)) throw error;
+      const where = config.kafkaBrokers?.join(',') ?? 'embedded';
+      log.warn(`Waiting for the broker (${where}): ${(error as Error).message}`);
       await sleep(BROKER_RETRY_MS, undefined, { signal }).catch(() => {});
     }
   }

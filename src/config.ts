@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { AllocationError } from './domain/errors.ts';
 
-/** A setting is wrong: the message names the variable and says what it may be. */
-export class ConfigError extends Error {
-  readonly code = 'config';
+/** A setting is not valid. The message names the variable and its valid values. */
+export class ConfigError extends AllocationError {
+  override readonly code = 'config';
 }
 
 const topic = z
@@ -36,14 +37,20 @@ const flag = z
   .enum(['true', 'false'], 'must be true or false')
   .transform((text) => text === 'true');
 
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
 const schema = z.object({
   KAFKA_BROKERS: brokers.optional(),
-  KAFKA_GROUP_ID: z.string().min(1).max(200).default('allocation'),
+  KAFKA_GROUP_ID: z
+    .string()
+    .min(1, 'must be 1 to 200 characters')
+    .max(200, 'must be 1 to 200 characters')
+    .default('allocation'),
   KAFKA_INSTANCE_ID: z
     .string()
     .regex(
       /^[a-zA-Z0-9._-]{1,249}$/,
-      'must be 1 to 249 letters, digits, ".", "_" or "-", another for each process',
+      'must be 1 to 249 letters, digits, ".", "_" or "-", and different for each process',
     )
     .optional(),
   COMMANDS_TOPIC: topic.default('allocation.commands'),
@@ -62,7 +69,7 @@ const schema = z.object({
     .regex(/^[^\s@/]+$/, 'must be a host name or an address')
     .default('127.0.0.1'),
   HTTP_PORT: wholeNumber(0, 65_535).default(8080),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
 });
 
 function wholeNumber(minimum: number, maximum: number) {
@@ -74,11 +81,14 @@ function wholeNumber(minimum: number, maximum: number) {
     .pipe(z.int(message).min(minimum, message).max(maximum, message));
 }
 
+/** The service's settings. */
 export type Config = ReturnType<typeof readConfig>;
 
 /**
- * The service's settings; the only place that reads the environment. An empty variable counts as not set.
- * @throws {ConfigError}
+ * Reads the service's settings. No other place reads the environment. An empty variable counts as
+ * not set.
+ *
+ * @throws {ConfigError} a variable is not valid, or two topics have the same name
  */
 export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
   const given = Object.fromEntries(
@@ -123,7 +133,10 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
   });
 }
 
-/** Whether the value may hold a password: a mistyped url at any place, another value before an `@`. */
+/**
+ * Tells whether the value may contain a password. A mistyped URL may contain one at any place,
+ * another value only before an `@`.
+ */
 function mayHoldPassword(name: string, value = ''): boolean {
   return name === 'DATABASE_URL' || value.includes('@');
 }

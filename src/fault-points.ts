@@ -1,9 +1,10 @@
 /**
- * The places between two steps of a message's way in and out, in their order. A test makes a process die, throw or stall at one
- * of them (`test/simulation`); in the service nobody is there, and passing costs a look at a variable, once per batch.
+ * The places between two steps of a message's way in and out, in their order. A test makes a
+ * process die, throw or stall at one of them (`test/simulation`). In the service nobody watches
+ * them, so each costs one look at a variable per delivery.
  */
 export const FAULT_POINTS = [
-  // A lane opens (take-over.ts, lost-offset.ts).
+  // A lane opens (take-over.ts, lost-offset.ts, left-behind.ts).
   'partition-assigned',
   'producer-opened',
   'log-claimed',
@@ -14,7 +15,7 @@ export const FAULT_POINTS = [
   'left-behind-published',
   'left-behind-deleted',
   'lane-opened',
-  // A delivery comes in (lane.ts, answer-batch.ts, lane-store.ts).
+  // A delivery comes in (lane-work.ts, answer-delivery.ts, sql-lane-store.ts).
   'delivered',
   'decoded',
   'lane-locked',
@@ -24,7 +25,7 @@ export const FAULT_POINTS = [
   'aggregates-written',
   'progress-written',
   'database-committed',
-  // Its answers go out (outbox-relay.ts; the steps in the middle belong to the broker).
+  // Its answers go out (outbox-relay.ts). The steps in the middle belong to the broker.
   'chunk-taken',
   'transaction-joined',
   'records-sent',
@@ -36,12 +37,17 @@ export const FAULT_POINTS = [
   'outbox-emptied',
 ] as const;
 
+/** The name of one of these places. */
 export type FaultPoint = (typeof FAULT_POINTS)[number];
 
-/** Who is told of each passing, and may throw, block or end the process. */
+/** `at` runs at each fault point. A test sets it; it may throw, block or end the process. */
 export const faults: { at: ((point: FaultPoint) => void) | null } = { at: null };
 
-/** A message, or a lane, is about to go from one step to the next. @throws what a test throws there */
-export function passing(point: FaultPoint): void {
+/**
+ * Marks that a message, or a lane, is about to go from one step to the next.
+ *
+ * @throws what a test throws there
+ */
+export function reachFaultPoint(point: FaultPoint): void {
   faults.at?.(point);
 }

@@ -5,13 +5,13 @@ import pretty from 'pino-pretty';
 import { bootstrap, type Service } from './bootstrap.ts';
 import type { Config } from './config.ts';
 
-/** npm passes a signal on that the whole process group has got already: that is one, not two. */
+/** npm forwards a signal that the whole process group has already. Two so close are one signal. */
 const SAME_SIGNAL_MS = 300;
-/** How late "Ready" may be said. */
+/** How often `ready` checks whether the service is ready. */
 const READY_LOOK_MS = 20;
 
-/** JSON lines for machines, readable lines on a terminal. */
-export function createLog(level: string): Logger {
+/** Logs readable lines on a terminal, and JSON lines elsewhere. */
+function createLog(level: string): Logger {
   const options = { level, base: null };
   if (!process.stdout.isTTY) return pino(options);
   return pino(
@@ -20,7 +20,11 @@ export function createLog(level: string): Logger {
   );
 }
 
-/** Runs the service until SIGINT or SIGTERM; a second one stops it at once. */
+/**
+ * Runs the service until SIGINT or SIGTERM. A second signal ends the process at once.
+ *
+ * @throws what `bootstrap`, `Service.start` or `Service.close` throws
+ */
 export async function runService(config: Config): Promise<void> {
   const log = createLog(config.logLevel);
   let service: Service | null = null;
@@ -36,20 +40,20 @@ export async function runService(config: Config): Promise<void> {
     stoppingSinceMs = Date.now();
     stopping.abort();
     if (!service) {
-      // Nothing is in hand yet. As the first process of a container it would not end by itself.
-      log.info(`${signal}: stopped before the database was opened`);
+      // Without this exit, the first process of a container would ignore the signal.
+      log.info(`${signal}: stopped before the database was open`);
       process.exit(0);
     }
-    log.info(`${signal}: finishing what is in hand; once more stops at once`);
+    log.info(`${signal}: finishing the current deliveries. Send the signal again to stop at once`);
     service.close().then(stopped.resolve, stopped.reject);
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   service = await bootstrap(config, log);
   void service.died.then((error) => {
-    // What is in hand is finished, and then the process ends in any case.
+    // `close` finishes the current deliveries, and then the process ends in any case.
     if (stopping.signal.aborted) return;
-    log.fatal({ err: error }, `This process can do nothing more. ${error.message}`);
+    log.fatal({ err: error }, `The service ends. ${error.message}`);
     process.exit(1);
   });
   try {
@@ -64,12 +68,13 @@ export async function runService(config: Config): Promise<void> {
   log.info('Stopped');
 }
 
-/** Resolves when every lane that the service has works, or when it stops. What keeps the lanes, they log themselves. */
+/** Resolves when the service has no problems, or stops. The lanes log their own problems. */
 async function ready(service: Service, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && service.problems().length > 0)
     await sleep(READY_LOOK_MS, undefined, { signal }).catch(() => {});
 }
 
+/** Logs where the service listens, with three commands to try. */
 function greet(url: string, config: Config, log: Logger): void {
   const post = (data: string) =>
     `curl -s ${url}/commands -H 'content-type: application/json' -d '${data}'`;

@@ -1,16 +1,21 @@
-/** Runs a statement outside any transaction. Both databases understand it as it stands. */
+/**
+ * Runs a statement outside any transaction. The statement must work on SQLite and PostgreSQL.
+ *
+ * @throws {TroubleError} the database cannot be reached
+ */
 export type Query = <Row>(
   statement: string,
   parameters?: readonly (string | number | null)[],
 ) => Promise<Row[]>;
 
-export interface AllocationView {
+/** One allocated line of an order. */
+interface AllocationView {
   readonly sku: string;
   readonly qty: number;
   readonly batchref: string;
 }
 
-/** What is allocated to an order, by sku; empty when nothing is. */
+/** Reads the allocated lines of an order, in the order of their skus. */
 export async function allocationsOf(
   orderid: string,
   query: Query,
@@ -27,7 +32,8 @@ export async function allocationsOf(
   return rows.map(({ sku, qty, batchref }) => ({ sku, qty: Number(qty), batchref }));
 }
 
-export interface ProductView {
+/** A product with its stock. */
+interface ProductView {
   readonly sku: string;
   readonly version: number;
   readonly batches: readonly {
@@ -46,10 +52,15 @@ interface BatchRow {
   readonly eta: string | null;
 }
 
-/** A product with its batches in the order in which stock is allocated; null when there is none. */
+/**
+ * Reads a product with its batches, in the order in which stock is allocated.
+ *
+ * @returns null: no batch of the sku was ever created
+ */
 export async function productView(sku: string, query: Query): Promise<ProductView | null> {
   const rows = await query<BatchRow>(
-    `select products.version, batches.reference, batches.quantity, batches.allocated_quantity, batches.eta
+    `select products.version, batches.reference, batches.quantity, batches.allocated_quantity,
+       batches.eta
      from products join batches on batches.sku = products.sku
      where products.sku = ?
      order by case when batches.eta is null then 0 else 1 end, batches.eta, batches.id`,

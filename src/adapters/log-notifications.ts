@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { Notifications } from '../service-layer/notifications.ts';
 
-/** Tells people by a line in the log. */
-export class LoggedNotifications implements Notifications {
+/** Tells people with a line in the log. */
+export class LogNotifications implements Notifications {
   readonly #log: Logger;
 
   constructor(log: Logger) {

@@ -2,34 +2,38 @@ import type { Headers, LogRecord, OutgoingRecord } from '../service-layer/record
 
 type Bytes = Buffer | string;
 
-/** Of a record besides its key, value and headers, and of a header besides its name and value: upper bounds. */
+/** The most bytes that a record needs besides its key, value and headers. */
 const RECORD_OVERHEAD_BYTES = 30;
+/** The most bytes that a header needs besides its name and value. */
 const HEADER_OVERHEAD_BYTES = 6;
-const FIRST_SIZE = 64 * 1024;
+const FIRST_SIZE_BYTES = 64 * 1024;
 const MAX_VARINT_BYTES = 5;
-/** Up to here, a loop over the characters beats the call into Node's native code. */
+/** The longest text for which a loop over its characters is faster than Node's native code. */
 const SHORT_TEXT = 48;
 
-/** Bytes that grow as they are written. */
+/** Writes bytes into a buffer that grows. */
 export class ByteWriter {
-  #bytes: Buffer = Buffer.allocUnsafe(FIRST_SIZE);
+  #bytes: Buffer = Buffer.allocUnsafe(FIRST_SIZE_BYTES);
   #length = 0;
 
   get length(): number {
     return this.#length;
   }
 
-  /** What was written: valid until more is. */
+  /** The bytes written so far. They are valid until the next write. */
   get bytes(): Buffer {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** Forgets what was written. */
+  /** Begins again with no bytes. */
   clear(): void {
     this.#length = 0;
   }
 
-  /** A whole number within 32 bits, the shorter the closer to 0: zigzag, then seven bits a byte, the lowest first. */
+  /**
+   * Writes a whole number of at most 32 bits: zigzag, then seven bits a byte, the lowest first.
+   * A number close to 0 needs few bytes.
+   */
   varint(value: number): void {
     this.#reserve(MAX_VARINT_BYTES);
     let rest = ((value << 1) ^ (value >> 31)) >>> 0;
@@ -42,8 +46,8 @@ export class ByteWriter {
     this.#length += 1;
   }
 
-  /** How many bytes, and these: -1 for null. */
-  sized(value: Bytes | null): void {
+  /** Writes the length in bytes, then the bytes; for null the length -1. */
+  nullableBytes(value: Bytes | null): void {
     if (value === null) this.varint(-1);
     else if (typeof value !== 'string') {
       this.varint(value.length);
@@ -56,13 +60,17 @@ export class ByteWriter {
     }
   }
 
+  /** Writes the bytes as they are. */
   raw(bytes: Uint8Array): void {
     this.#reserve(bytes.length);
     this.#bytes.set(bytes, this.#length);
     this.#length += bytes.length;
   }
 
-  /** @returns whether it was short and ASCII: if not, nothing is written */
+  /**
+   * Writes a short ASCII text with its length.
+   * @returns false, and writes nothing, for other texts
+   */
   #shortAscii(text: string): boolean {
     const { length } = text;
     if (length > SHORT_TEXT) return false;
@@ -80,13 +88,13 @@ export class ByteWriter {
 
   #reserve(length: number): void {
     if (this.#length + length <= this.#bytes.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(2 * this.#bytes.length, this.#length + length));
-    this.#bytes.copy(grown, 0, 0, this.#length);
-    this.#bytes = grown;
+    const larger = Buffer.allocUnsafe(Math.max(2 * this.#bytes.length, this.#length + length));
+    this.#bytes.copy(larger, 0, 0, this.#length);
+    this.#bytes = larger;
   }
 }
 
-/** Reads what `ByteWriter` wrote. It throws at the end of the bytes, when there should be more. */
+/** Reads what `ByteWriter` wrote. A number throws a RangeError where the bytes end too early. */
 export class ByteReader {
   readonly #bytes: Buffer;
   #position = 0;
@@ -99,18 +107,19 @@ export class ByteReader {
     return this.#position >= this.#bytes.length;
   }
 
-  /** How many bytes were read or skipped. */
+  /** The number of bytes read or skipped so far. */
   get position(): number {
     return this.#position;
   }
 
-  /** Goes on there. @throws {RangeError} that lies before the position, or behind the end */
+  /** Moves forward to the position. @throws {RangeError} it is not between here and the end */
   skipTo(position: number): void {
     if (position < this.#position || position > this.#bytes.length)
       throw new RangeError(`No record ends at byte ${position}`);
     this.#position = position;
   }
 
+  /** Reads a whole number of at most 32 bits. */
   varint(): number {
     let zigzag = 0;
     for (let shift = 0; ; shift += 7) {
@@ -127,7 +136,7 @@ export class ByteReader {
     return byte;
   }
 
-  /** A whole number within 53 bits. */
+  /** Reads a whole number of at most 53 bits. */
   varlong(): number {
     let zigzag = 0;
     for (let factor = 1; ; factor *= 0x80) {
@@ -137,7 +146,8 @@ export class ByteReader {
     }
   }
 
-  sized(): Buffer | null {
+  /** Reads a length, then as many bytes; null for a negative length. */
+  nullableBytes(): Buffer | null {
     const length = this.varint();
     if (length < 0) return null;
     this.#position += length;
@@ -146,9 +156,10 @@ export class ByteReader {
 }
 
 /**
- * Key, value and headers of a record as Kafka's log has them.
+ * Writes a record's key, value and headers as Kafka's log has them.
  *
- * Source: Apache Kafka, message format, record (magic 2): keyLength key valueLength value headersCount [name value].
+ * Source: Apache Kafka, message format, record (magic 2):
+ * keyLength key valueLength value headersCount [nameLength name valueLength value].
  */
 export function writeRecord(
   writer: ByteWriter,
@@ -159,8 +170,8 @@ export function writeRecord(
     writer.raw(encoded);
     return;
   }
-  writer.sized(key);
-  writer.sized(value);
+  writer.nullableBytes(key);
+  writer.nullableBytes(value);
   let count = 0;
   for (const name in headers) count += headerCount(headers[name]);
   writer.varint(count);
@@ -168,21 +179,22 @@ export function writeRecord(
     const header = headers[name];
     if (header === undefined) continue;
     for (const each of Array.isArray(header) ? header : [header]) {
-      writer.sized(name);
-      writer.sized(each);
+      writer.nullableBytes(name);
+      writer.nullableBytes(each);
     }
   }
 }
 
+/** Reads a record's key, value and headers. A header without a value is left out. */
 export function readRecord(reader: ByteReader) {
-  const key = reader.sized();
-  const value = reader.sized();
+  const key = reader.nullableBytes();
+  const value = reader.nullableBytes();
   let count = reader.varint();
   if (count === 0) return { key, value, headers: {} };
   const headers = new Map<string, Buffer | Buffer[]>();
   for (; count > 0; count -= 1) {
-    const name = String(reader.sized());
-    const header = reader.sized();
+    const name = String(reader.nullableBytes());
+    const header = reader.nullableBytes();
     if (header === null) continue;
     const earlier = headers.get(name);
     if (earlier === undefined) headers.set(name, header);
@@ -196,7 +208,7 @@ function headerCount(header: Headers[string]): number {
   return Array.isArray(header) ? header.length : 1;
 }
 
-/** How many bytes the record takes in the log, at most. */
+/** @returns the most bytes that the record needs in the log */
 export function bytesOf({
   key,
   value,

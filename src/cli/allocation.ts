@@ -1,5 +1,6 @@
 #!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=100
-// The flags: a lane's batch lives just long enough to be taken for old. Without them a busy service holds half as much memory again.
+// The flags keep V8 from promoting deliveries to the old generation: they live just long enough for
+// that. Without the flags, a busy service takes half as much memory again.
 import { Command, CommanderError } from 'commander';
 import { addDeadLetters } from './dead-letters/dead-letters.ts';
 import { describeError, exitCodeOf, UsageError } from './errors.ts';
@@ -11,10 +12,11 @@ import { addShow } from './show.ts';
 import { addStart } from './start.ts';
 import { addTail } from './tail.ts';
 
-// What a command needs is imported when it runs, so that --help answers at once.
+// Each command imports what it needs when it runs, so that --help answers at once.
 const program = new Command('allocation')
   .description(
-    'Allocates stock: commands in from Kafka (or an embedded log), exactly-once events out.',
+    'Allocates stock to orders. Reads commands from Kafka or an embedded log, ' +
+      'and publishes events exactly once.',
   )
   .exitOverride()
   .configureOutput({ outputError: (text) => complain(text.replace(/^error: /, '')) })
@@ -28,7 +30,7 @@ Examples:
   $ npx allocation tail --from beginning --count 2
   $ npx allocation show order order-1
 
-Settings come from the environment (KAFKA_BROKERS, DATABASE_URL, …): see "Configuration" in the README.`,
+Settings are environment variables such as KAFKA_BROKERS and DATABASE_URL: see the README.`,
   );
 for (const add of [
   addStart,
@@ -45,19 +47,19 @@ for (const add of [
 const FORCED_EXIT_AFTER_MS = 2_000;
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // Whoever reads has seen enough, as in `| head -1`.
+  // The reader of the pipe has seen enough, as in `| head -1`.
   process.exit(error.code === 'EPIPE' ? 0 : 1);
 });
 
 try {
   await program.parseAsync();
 } catch (error) {
-  // Commander has said what is wrong itself.
+  // Commander has printed its own errors already.
   if (!(error instanceof CommanderError))
     complain(describeError(error), error instanceof UsageError);
   process.exitCode = exitCodeOf(error);
 }
-// A client that still tries to reach a broker must not keep the terminal.
+// A client that still tries to reach a broker must not keep the terminal waiting.
 setTimeout(() => process.exit(), FORCED_EXIT_AFTER_MS).unref();
 
 function complain(text: string, isUsage = true): void {
@@ -67,7 +69,7 @@ function complain(text: string, isUsage = true): void {
   );
 }
 
-/** Commander quotes arguments that it does not know: an address in one may hold a password. */
+/** Hides passwords: Commander quotes unknown arguments, and a URL among them may have one. */
 function withoutPasswords(text: string): string {
   return text.replaceAll(/[^\s'"=]*:[^\s'"]*@/g, '…@');
 }

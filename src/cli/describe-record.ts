@@ -1,14 +1,14 @@
-import { isMarker } from '../dead-letters/dead-letter-box.ts';
+import { isMarker } from '../dead-letters/markers.ts';
 import { asStructuredEvent } from '../messages/outgoing.ts';
 import type { Headers, ReceivedRecord } from '../service-layer/records.ts';
 import { textOrHex, visible } from './output.ts';
 
-/** An event as a structured CloudEvent; any other record with its place. */
+/** Returns an event as a structured CloudEvent, and any other record as `recordAsJson` does. */
 export function asJson(record: ReceivedRecord): object {
   return eventOf(record) ?? recordAsJson(record);
 }
 
-/** A record whole, text where it is text. */
+/** Returns the whole record with its place. Bytes that are not UTF-8 become hexadecimal digits. */
 export function recordAsJson({
   topic,
   partition,
@@ -29,7 +29,7 @@ export function recordAsJson({
   };
 }
 
-/** Headers as text; one that came several times is an array. */
+/** Returns headers as text. A header that came several times is an array. */
 export function headersAsText(headers: Headers): Record<string, string | readonly string[]> {
   const text = (value: Buffer | string) => Object.values(textOrHex(value))[0] as string;
   return Object.fromEntries(
@@ -42,7 +42,7 @@ export function headersAsText(headers: Headers): Record<string, string | readonl
   );
 }
 
-/** One readable line; a composite has one per event. */
+/** Returns a record as one readable line. A composite event has one line per event. */
 export function asText(record: ReceivedRecord): string {
   const event = eventOf(record);
   const time = new Date(record.timestampMs).toISOString();
@@ -63,7 +63,7 @@ interface EventOnWire {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** Null: the record is none of this service's events. */
+/** Reads the record as an event of this service. Null: the record is something else. */
 function eventOf(record: ReceivedRecord): EventOnWire | null {
   if (String(record.headers.ce_source) !== '/allocation') return null;
   try {
@@ -88,6 +88,9 @@ function summary(data: EventOnWire['data']): string {
     .join(' ');
 }
 
+/** A longer value is cut. */
+const MAX_CONTENT_LENGTH = 400;
+
 function otherAsText({ topic, partition, offset, headers, value }: ReceivedRecord): string {
   const place = `${topic}/${partition}/${offset}`;
   if (isMarker({ headers }))
@@ -96,5 +99,7 @@ function otherAsText({ topic, partition, offset, headers, value }: ReceivedRecor
   if (reason !== undefined) return `${place}  ${reason}: ${headers['dead-letter-message']}`;
   const content = Object.values(textOrHex(value ?? ''))[0] as string;
   const type = headers.ce_type === undefined ? '' : `${headers.ce_type} `;
-  return `${place}  ${type}${content.length > 400 ? `${content.slice(0, 400)}…` : content}`;
+  const excerpt =
+    content.length > MAX_CONTENT_LENGTH ? `${content.slice(0, MAX_CONTENT_LENGTH)}…` : content;
+  return `${place}  ${type}${excerpt}`;
 }

@@ -1,23 +1,24 @@
 import { CommanderError } from 'commander';
+import { AllocationError } from '../domain/errors.ts';
 
-/** The command was typed wrongly: exit code 2. */
-export class UsageError extends Error {
-  readonly code = 'usage';
+/** The user typed a command that cannot be run: exit code 2. */
+export class UsageError extends AllocationError {
+  override readonly code = 'usage';
 }
 
-/** 0: no error (help was asked for), 2: wrong usage, 1: everything else. */
+/** Returns 0 if the user asked for help, 2 for wrong usage, and 1 for any other error. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   return error instanceof UsageError ? 2 : 1;
 }
 
-/** What is wrong and what to do, in one line. */
+/** Describes in one line what is wrong and what to do. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  // It lists commands to copy.
+  // The message lists commands to copy, one a line.
   if ('code' in error && error.code === 'missing-topic')
     return error.message.replace(/:\n/, ': ').replaceAll('\n', ' && ');
-  // Node gathers the attempts at several addresses of one host in an error without words.
+  // Node collects failed connections to several addresses of a host in an error without a message.
   if (error instanceof AggregateError && error.message === '')
     return error.errors.map(describeError).join('; ');
   return error.message || error.name;

@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
+import { awaitBroker } from './broker-deadline.ts';
 import { jsonOption, printJson, printTable } from './output.ts';
-import { answering, type BrokerSession, withBroker } from './session.ts';
+import { type BrokerSession, withBroker } from './session.ts';
 
-/** `allocation lag` */
+/** Adds `allocation lag`. */
 export function addLag(program: Command): void {
   program
     .command('lag')
-    .description('how many commands wait for their answer, per partition: the true end-to-end lag')
+    .description('show how many commands wait for their answer, per partition: the end-to-end lag')
     .addOption(jsonOption())
     .addHelpText(
       'after',
@@ -31,15 +32,17 @@ Examples:
 
 interface PartitionLag {
   readonly partition: number;
-  /** The offset of the next command to answer; null: the group has not answered any yet. */
+  /** The offset of the next command to answer. Null: the group has answered no command. */
   readonly committed: number | null;
+  /** The offset that the next record will get. */
   readonly end: number;
+  /** How many offsets are not answered. */
   readonly lag: number;
 }
 
 async function readLag({ broker, config }: BrokerSession): Promise<readonly PartitionLag[]> {
-  const ranges = await answering(broker.offsetRanges(config.commandsTopic), config);
-  const offsets = await answering(
+  const ranges = await awaitBroker(broker.offsetRanges(config.commandsTopic), config);
+  const offsets = await awaitBroker(
     broker.committedOffsets(config.groupId, config.commandsTopic),
     config,
   );

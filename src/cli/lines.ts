@@ -1,14 +1,18 @@
-/** A line without its end; null: longer than the limit, its bytes were let go. */
+/** A line of a stream, without its line feed. */
 export interface Line {
+  /** The first line is 1. */
   readonly number: number;
+  /** Null: the line is longer than the limit. */
   readonly bytes: Buffer | null;
 }
 
 const LF = 0x0a;
 
 /**
- * Cuts a stream into lines, handing over together what arrived together. Holds one line at most, and never more than
- * `maxLineBytes` of it, whatever comes. The bytes are left as they are: what is not UTF-8 must still be seen as such.
+ * Cuts a stream into lines. Yields the lines of one chunk together, as soon as the chunk arrives.
+ *
+ * Memory is bounded: at most one unfinished line of `maxLineBytes`. The bytes stay as they are, so
+ * that the reader can still refuse what is not UTF-8.
  */
 export async function* readLines(
   stream: AsyncIterable<Buffer>,

@@ -2,12 +2,12 @@ import type { Command } from 'commander';
 import { jsonOption, print, printJson } from './output.ts';
 import { withDatabase } from './session.ts';
 
-/** `allocation migrate` */
+/** Adds `allocation migrate`. */
 export function addMigrate(program: Command): void {
   program
     .command('migrate')
     .description(
-      'bring the database up to this version (the service does so itself when it starts)',
+      'bring the database up to this version; the service does that itself when it starts',
     )
     .addOption(jsonOption())
     .addHelpText(
@@ -15,7 +15,7 @@ export function addMigrate(program: Command): void {
       `
 Examples:
   $ npx allocation migrate
-  $ DATABASE_URL=postgresql://user:password@localhost:5432/allocation npx allocation migrate --json`,
+  $ DATABASE_URL=postgresql://user:password@localhost/allocation npx allocation migrate --json`,
     )
     .action(async ({ json }: { json: boolean }) => {
       const applied = await withDatabase((database) => database.runMigrations());

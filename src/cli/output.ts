@@ -1,11 +1,11 @@
 import { Option } from 'commander';
 
-/** The option of every command that prints. */
+/** Makes the option `--json`, which every command that prints has. */
 export function jsonOption(): Option {
   return new Option('--json', 'print JSON, one object per line').default(false);
 }
 
-/** Writes a line to stdout. */
+/** Prints a line to stdout. */
 export function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
@@ -15,20 +15,24 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value));
 }
 
-/** Prints what has become of something: to a machine the value, to a person the line. Null: a person has been told on stderr. */
-export function say(json: boolean, value: object, line: string | null): void {
+/**
+ * Prints one outcome: the value with `--json`, otherwise the line.
+ *
+ * @param line null: stderr already tells people
+ */
+export function printOutcome(json: boolean, value: object, line: string | null): void {
   if (json) printJson(value);
   else if (line !== null) print(line);
 }
 
 type Rows = readonly (readonly (string | number)[])[];
 
-/** Prints rows below a heading, in columns as wide as they need to be. */
+/** Prints rows below a heading, in columns that are as wide as their longest cell. */
 export function printTable(heading: readonly string[], rows: Rows): void {
   new Table(heading).print(rows);
 }
 
-/** A table that is printed in parts: a later part may need wider columns, and never has narrower ones. */
+/** Prints a table in parts. A later part may have wider columns, but never narrower ones. */
 export class Table {
   #heading: readonly string[] | null;
   readonly #widths: number[];
@@ -38,12 +42,12 @@ export class Table {
     this.#widths = heading.map(({ length }) => length);
   }
 
-  /** Whether nothing was printed, not even the heading. */
+  /** Whether the table has printed nothing, not even its heading. */
   get isEmpty(): boolean {
     return this.#heading !== null;
   }
 
-  /** Prints the rows, and before the first ones the heading. */
+  /** Prints the rows, and the heading before the first rows. */
   print(rows: Rows): void {
     if (rows.length === 0) return;
     const cells = [...(this.#heading ? [this.#heading] : []), ...rows].map((row) =>
@@ -63,7 +67,7 @@ export class Table {
   }
 }
 
-/** The text with control characters made visible: what others wrote must not steer the terminal. */
+/** Makes control characters visible, so that text from others cannot steer the terminal. */
 export function visible(text: string): string {
   return text.replace(
     /\p{Cc}/gu,
@@ -71,7 +75,7 @@ export function visible(text: string): string {
   );
 }
 
-/** The bytes as text when they are UTF-8, else in hexadecimal. */
+/** Returns the bytes as text if they are UTF-8, otherwise as hexadecimal digits. */
 export function textOrHex(
   bytes: Buffer | string,
 ): { readonly text: string } | { readonly hex: string } {

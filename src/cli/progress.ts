@@ -1,17 +1,17 @@
 import { fstatSync } from 'node:fs';
 import type { Line } from './lines.ts';
 
-/** How far a stream of commands has come, for the person who waits. */
+/** Shows the person at the terminal how far a stream of commands has come. */
 export interface Progress {
   update(published: number, lines: readonly Line[]): void;
-  /** Says something on stderr without garbling the bar. */
+  /** Writes a line to stderr without garbling the bar. */
   say(text: string): void;
   close(): void;
 }
 
 const STDIN = 0;
 
-/** A bar with the rate on a terminal; nothing elsewhere. */
+/** Opens a bar with the rate, if stderr is a terminal. Otherwise shows nothing. */
 export async function openProgress(): Promise<Progress> {
   const write = (text: string) => process.stderr.write(`${text}\n`);
   if (!process.stderr.isTTY) return { update: () => {}, say: write, close: () => {} };
@@ -39,7 +39,7 @@ export async function openProgress(): Promise<Progress> {
   };
 }
 
-/** A bar over a known number of things on a terminal; nothing elsewhere. */
+/** Opens a bar for a known number of things, if stderr is a terminal. Otherwise shows nothing. */
 export async function openBar(
   total: number,
 ): Promise<{ readonly add: (count: number) => void; readonly close: () => void }> {

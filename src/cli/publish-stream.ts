@@ -6,33 +6,37 @@ import {
   type UnreadableMessage,
 } from '../messages/incoming.ts';
 import type { AddressedRecord } from '../service-layer/records.ts';
+import { awaitBroker } from './broker-deadline.ts';
 import { describeError } from './errors.ts';
 import { type Line, readLines } from './lines.ts';
 import { print, printJson } from './output.ts';
 import { openProgress } from './progress.ts';
-import { answering, withBroker } from './session.ts';
+import { withBroker } from './session.ts';
 
 const PUBLISH_TIMEOUT_MS = 30_000;
 
-/** Sends the commands of stdin, one JSON object per line, as they arrive: what came in one piece goes out in one piece. */
+/**
+ * Sends the commands of stdin, one JSON object per line. Commands that arrive in one chunk are
+ * published together, without waiting for more.
+ */
 export async function publishStream(json: boolean): Promise<void> {
   const counts = { published: 0, bad: 0 };
   await withBroker({ createTopics: true }, async ({ broker, config }) => {
     const progress = await openProgress();
     try {
       for await (const lines of readLines(process.stdin, MAX_COMMAND_BYTES)) {
-        const { records, bad } = sorted(lines);
+        const { records, bad } = parseLines(lines);
         for (const { line, problem } of bad)
           progress.say(
             json ? JSON.stringify({ line, ...problem }) : `line ${line}: ${problem.message}`,
           );
         if (records.length > 0) {
-          await answering(
+          await awaitBroker(
             broker.publish(config.commandsTopic, records),
             config,
             PUBLISH_TIMEOUT_MS,
           ).catch((error: unknown) => {
-            throw new Error(`${describeError(error)}; ${howToGoOn(lines, counts.published)}`, {
+            throw new Error(`${describeError(error)}; ${howToContinue(lines, counts.published)}`, {
               cause: error,
             });
           });
@@ -48,7 +52,8 @@ export async function publishStream(json: boolean): Promise<void> {
   if (json) printJson(counts);
   else
     print(
-      `Published ${counts.published} commands${counts.bad === 0 ? '' : `; ${counts.bad} bad lines were not sent`}`,
+      `Published ${counts.published} commands` +
+        (counts.bad === 0 ? '' : `; ${counts.bad} bad lines were not sent`),
     );
   if (counts.bad > 0) process.exitCode = 1;
 }
@@ -58,7 +63,8 @@ interface BadLine {
   readonly problem: Pick<UnreadableMessage, 'reason' | 'message'>;
 }
 
-function sorted(lines: readonly Line[]): {
+/** Separates the lines with commands from bad lines. Blank lines are neither. */
+function parseLines(lines: readonly Line[]): {
   readonly records: readonly AddressedRecord[];
   readonly bad: readonly BadLine[];
 } {
@@ -70,7 +76,7 @@ function sorted(lines: readonly Line[]): {
         line,
         problem: {
           reason: 'too-large',
-          message: `A command has at most ${MAX_COMMAND_BYTES} bytes`,
+          message: `The line is too long: a command has at most ${MAX_COMMAND_BYTES} bytes`,
         },
       });
       continue;
@@ -93,7 +99,10 @@ function isBlank(bytes: Buffer): boolean {
   return bytes.every((byte) => byte === 0x20 || byte === 0x0d || byte === 0x09);
 }
 
-function howToGoOn(lines: readonly Line[], published: number): string {
+function howToContinue(lines: readonly Line[], published: number): string {
   const [first, last] = [lines[0]?.number, lines.at(-1)?.number];
-  return `${published} commands are published; of lines ${first} to ${last} any may be: send again from line ${first} on (safe for commands with an id)`;
+  return (
+    `${published} commands are published, and any of lines ${first} to ${last} may be: ` +
+    `send again from line ${first} on (this is safe for commands with an id)`
+  );
 }

@@ -1,43 +1,61 @@
 import type { Command } from 'commander';
+import { COMMAND_TYPES } from '../domain/command-scopes.ts';
+import type { Command as DomainCommand } from '../domain/commands.ts';
+import { awaitBroker } from './broker-deadline.ts';
 import { plainCommand } from './command-arguments.ts';
 import { UsageError } from './errors.ts';
 import { jsonOption, print, printJson } from './output.ts';
-import { answering, withBroker } from './session.ts';
+import { withBroker } from './session.ts';
 
-/** `allocation publish` */
+/** The examples in the help of each command: the arguments of `allocation publish`. */
+const EXAMPLES: Readonly<Record<DomainCommand['type'], readonly string[]>> = {
+  CreateBatch: [
+    'CreateBatch reference=batch-1 sku=SMALL-TABLE quantity=20',
+    'CreateBatch reference=batch-2 sku=SMALL-TABLE quantity=50 eta=2027-01-31',
+  ],
+  AllocateOrder: [
+    'AllocateOrder orderid=order-1 sku=SMALL-TABLE qty=2',
+    `AllocateOrder orderid=order-2 lines='[{"sku":"LAMP","qty":1},{"sku":"SMALL-TABLE","qty":2}]'`,
+  ],
+  ChangeBatchQuantity: ['ChangeBatchQuantity reference=batch-1 quantity=15'],
+  DeallocateOrder: ['DeallocateOrder orderid=order-1 id=cmd-7'],
+};
+
+/** Adds `allocation publish`. */
 export function addPublish(program: Command): void {
   program
     .command('publish')
-    .description('send a command, or a stream of them from stdin')
+    .description('send one command, or a stream of commands from stdin')
+    .argument('<type>', `${COMMAND_TYPES.join(', ')}, or - for JSON lines from stdin`)
     .argument(
-      '<type>',
-      'CreateBatch, AllocateOrder, ChangeBatchQuantity or DeallocateOrder; or - for JSON lines from stdin',
+      '[fields...]',
+      'key=value: the fields of the command, and an id if you want to choose it',
     )
-    .argument('[fields...]', 'key=value: the fields of the command, and optionally its id')
     .addOption(jsonOption())
     .addHelpText(
       'after',
       `
 Examples:
-  $ npx allocation publish CreateBatch reference=batch-1 sku=SMALL-TABLE quantity=20
-  $ npx allocation publish CreateBatch reference=batch-2 sku=SMALL-TABLE quantity=50 eta=2027-01-31
-  $ npx allocation publish AllocateOrder orderid=order-1 sku=SMALL-TABLE qty=2
-  $ npx allocation publish AllocateOrder orderid=order-2 lines='[{"sku":"LAMP","qty":1},{"sku":"SMALL-TABLE","qty":2}]'
-  $ npx allocation publish ChangeBatchQuantity reference=batch-1 quantity=15
-  $ npx allocation publish DeallocateOrder orderid=order-1 id=cmd-7
-  $ echo '{"type":"AllocateOrder","orderid":"order-3","sku":"LAMP","qty":1}' | npx allocation publish -
+${Object.values(EXAMPLES).flat().map(example).join('\n')}
+  $ echo '{"type":"AllocateOrder","orderid":"order-3","sku":"LAMP","qty":1}' \\
+      | npx allocation publish -
   $ npx allocation publish - < commands.jsonl
 
-The same id again is the same command, and changes nothing: give ids to what you may send twice.
-Of a stream the good lines are sent; bad ones are named on stderr by their number, and make the exit code 1.`,
+A command with the id of an earlier one is a repeat, and changes nothing.
+Choose ids for commands that you may send twice.
+A stream sends its good lines. It names bad lines by number on stderr, and then exits with code 1.`,
     )
     .action(async (type: string, fields: readonly string[], { json }: { json: boolean }) => {
       if (type !== '-') return publishOne(type, fields, json);
       if (fields.length > 0)
-        throw new UsageError('publish - takes its commands from stdin, and no fields');
+        throw new UsageError('"publish -" reads its commands from stdin: leave the fields out');
       const { publishStream } = await import('./publish-stream.ts');
       await publishStream(json);
     });
+}
+
+function example(typed: string): string {
+  return `  $ npx allocation publish ${typed}`;
 }
 
 async function publishOne(type: string, fields: readonly string[], json: boolean): Promise<void> {
@@ -54,10 +72,11 @@ async function publishOne(type: string, fields: readonly string[], json: boolean
         headers: {},
         partition: FRONT_DOOR_PARTITION,
       };
-      const [place] = await answering(broker.publish(config.commandsTopic, [record]), config);
+      const [place] = await awaitBroker(broker.publish(config.commandsTopic, [record]), config);
       if (!place)
         throw new Error(
-          'The broker did not say where it put the command: look for it with "npx allocation tail --topic commands"',
+          'The broker did not say where the command is: ' +
+            'look for it with "npx allocation tail --topic commands --from beginning"',
         );
       return { topic: config.commandsTopic, ...place };
     },

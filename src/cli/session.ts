@@ -2,11 +2,10 @@ import type { Logger } from 'pino';
 import type { Database } from '../adapters/database/database.ts';
 import type { Config } from '../config.ts';
 import type { Broker } from '../service-layer/broker.ts';
+import { awaitBroker, within } from './broker-deadline.ts';
 
-/** A little more than the Kafka adapter gives itself: what it says is more exact. */
-const ANSWER_TIMEOUT_MS = 11_000;
 const CLOSE_TIMEOUT_MS = 2_000;
-/** A service that works hard on the same SQLite file locks it most of the time. */
+/** A busy service on the same SQLite file keeps the file locked most of the time. */
 const BUSY_TIMEOUT_MS = 10_000;
 
 /** What a command on the log works with. */
@@ -15,20 +14,18 @@ export interface BrokerSession {
   readonly broker: Broker;
 }
 
-/** Opens the log and sees to its topics, lets the command work, and closes. */
+/** Opens the log, makes sure of its topics, lets the command work, and closes the log. */
 export async function withBroker<T>(
   options: { readonly createTopics: boolean; readonly logLevel?: string },
   work: (session: BrokerSession) => Promise<T>,
 ): Promise<T> {
-  const config = await settings();
+  const config = await readSettings();
   if (!config.kafkaBrokers) refuseForeignMemory(config, 'the embedded log');
   const { openBroker, topicSettings } = await import('../bootstrap.ts');
-  const broker = await openBroker(
-    patient(config),
-    await quietLog(config, options.logLevel ?? 'silent'),
-  );
+  const logger = await openLogger(config, options.logLevel ?? 'silent');
+  const broker = await openBroker(withLongBusyTimeout(config), logger);
   try {
-    await answering(
+    await awaitBroker(
       broker.ensureTopics(topicSettings(config), options.createTopics && config.createTopics),
       config,
     );
@@ -36,110 +33,73 @@ export async function withBroker<T>(
   } catch (error) {
     const isMissing = error instanceof Error && 'code' in error && error.code === 'missing-topic';
     if (!isMissing || !config.createTopics) throw error;
-    const hint =
-      '"npx allocation start" creates them, and so does the first "npx allocation publish"';
     throw new Error(
-      `The topics are not there yet: ${hint} (COMMANDS_TOPIC, EVENTS_TOPIC and DEAD_LETTERS_TOPIC name them)`,
-      {
-        cause: error,
-      },
+      'The topics do not exist yet: "npx allocation start" or "npx allocation publish" creates ' +
+        'them (COMMANDS_TOPIC, EVENTS_TOPIC and DEAD_LETTERS_TOPIC are their names)',
+      { cause: error },
     );
   } finally {
-    await closed(broker);
+    await close(broker);
   }
 }
 
-/** Opens the database, lets the command work, and closes. */
+/** Opens the database, lets the command work, and closes the database. */
 export async function withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
-  const config = await settings();
+  const config = await readSettings();
   refuseForeignMemory(config, 'the database');
   const { openDatabase } = await import('../bootstrap.ts');
-  const database = await openDatabase(patient(config));
+  const database = await openDatabase(withLongBusyTimeout(config));
   try {
     return await work(database);
   } catch (error) {
-    if (!/no such table|relation .* does not exist/.test((error as Error).message)) throw error;
+    if (!isMissingTable(error)) throw error;
     throw new Error(
-      'The database has no tables yet: run "npx allocation migrate" or "npx allocation start", or set DATABASE_URL',
-      {
-        cause: error,
-      },
+      'The database has no tables yet: run "npx allocation migrate" or "npx allocation start", ' +
+        'or set DATABASE_URL to the database of the service',
+      { cause: error },
     );
   } finally {
-    await closed(database);
+    await close(database);
   }
 }
 
-/** The settings, read when a command runs and not when it only explains itself. */
-export async function settings(): Promise<Config> {
+/** Whether a statement failed because the database has not been migrated. */
+export function isMissingTable(error: unknown): boolean {
+  return /no such table|relation .* does not exist/.test((error as Error).message);
+}
+
+/** Reads the settings from the environment. Commands call this when they run, not for --help. */
+export async function readSettings(): Promise<Config> {
   const { readConfig } = await import('../config.ts');
   return readConfig();
 }
 
-/** The settings of a command that can wait: nobody else needs its thread. */
-export function patient(config: Config) {
+/** Lets SQLite wait longer for a lock than a service could. Nothing else needs this thread. */
+export function withLongBusyTimeout(config: Config) {
   return {
     ...config,
     databaseLimits: { ...config.databaseLimits, busyTimeoutMs: BUSY_TIMEOUT_MS },
   };
 }
 
-/** What the broker answers; when it does not answer in time, an error that says so. */
-export async function answering<T>(
-  answer: Promise<T>,
-  { kafkaBrokers }: Config,
-  timeoutMs: number = ANSWER_TIMEOUT_MS,
-): Promise<T> {
-  const where = kafkaBrokers ? `Kafka at ${kafkaBrokers.join(',')}` : 'The embedded log';
-  const hint = kafkaBrokers
-    ? 'is it running there, and is KAFKA_BROKERS right?'
-    : 'is its file on a disk that works (DATABASE_URL)?';
-  try {
-    return await within(
-      timeoutMs,
-      answer,
-      `${where} did not answer within ${timeoutMs / 1_000} s: ${hint}`,
-    );
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'trouble')) throw error;
-    throw new Error(
-      `${where} does not work (${error.message.trim()}): ${isLocked(error) ? LOCKED_HINT : hint}`,
-      { cause: error },
-    );
-  }
-}
-
-const LOCKED_HINT =
-  'another process has kept its file (DATABASE_URL) locked for 10 s; try again when that one has finished';
-
-function isLocked({ cause }: Error): boolean {
-  return cause instanceof Error && 'code' in cause && String(cause.code).startsWith('SQLITE_BUSY');
-}
-
-async function within<T>(timeoutMs: number, promise: Promise<T>, message: string): Promise<T> {
-  const { promise: timeout, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(message)), timeoutMs);
-  try {
-    return await Promise.race([promise, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Not worth an error: the work is done, and the process ends anyway. */
-async function closed(resource: { close(): Promise<void> }): Promise<void> {
-  await within(CLOSE_TIMEOUT_MS, resource.close(), 'did not close').catch(() => {});
+/** Closes the resource. A failure is no error: the work is done, and the process ends anyway. */
+async function close(resource: { close(): Promise<void> }): Promise<void> {
+  await within(CLOSE_TIMEOUT_MS, resource.close(), 'The resource did not close').catch(() => {});
 }
 
 function refuseForeignMemory({ databaseUrl }: Config, what: string): void {
   if (databaseUrl !== 'sqlite:///:memory:') return;
   throw new Error(
-    `DATABASE_URL=${databaseUrl} keeps ${what} in the memory of the service's own process, which this command cannot see: use a file, e.g. sqlite:///./cosmicpython.db`,
+    `DATABASE_URL=${databaseUrl} keeps ${what} in the memory of the service's process, ` +
+      'where no other command can see it: use a file, e.g. sqlite:///./cosmicpython.db',
   );
 }
 
-/** Goes to stderr: stdout is the command's own. A LOG_LEVEL of debug or trace is for finding out what the adapters do. */
-async function quietLog({ logLevel }: Config, usualLevel: string): Promise<Logger> {
+/**
+ * Opens a logger to stderr, because stdout belongs to the command. With LOG_LEVEL=debug or trace,
+ * the log shows what the adapters do.
+ */
+async function openLogger({ logLevel }: Config, usualLevel: string): Promise<Logger> {
   const { pino } = await import('pino');
   const level = logLevel === 'debug' || logLevel === 'trace' ? logLevel : usualLevel;
   if (!process.stderr.isTTY)

@@ -3,11 +3,11 @@ import { allocationsOf, productView, type Query } from '../views.ts';
 import { jsonOption, print, printJson, printTable } from './output.ts';
 import { withDatabase } from './session.ts';
 
-/** `allocation show order|product` */
+/** Adds `allocation show order|product`. */
 export function addShow(program: Command): void {
   const show = program
     .command('show')
-    .description('what the database says of an order or a product')
+    .description('show an order or a product from the database')
     .addHelpText(
       'after',
       `
@@ -17,15 +17,16 @@ Examples:
     );
   show
     .command('order')
-    .description('the lines that are allocated to an order, and from which batches')
+    .description('show which lines of an order are allocated, and to which batches')
     .argument('<orderid>')
     .addOption(jsonOption())
     .addHelpText('after', '\nExample:\n  $ npx allocation show order order-1')
     .action(async (orderid: string, { json }: { json: boolean }) => {
-      const lines = await queried((query) => allocationsOf(orderid, query));
+      const lines = await readDatabase((query) => allocationsOf(orderid, query));
       if (lines.length === 0)
         throw new Error(
-          `Nothing is allocated to order ${orderid}: follow what happens with "npx allocation tail"`,
+          `No line of order ${orderid} is allocated: ` +
+            'see the events with "npx allocation tail --from beginning"',
         );
       if (json) return printJson({ orderid, lines });
       printTable(
@@ -35,15 +36,16 @@ Examples:
     });
   show
     .command('product')
-    .description('a product with its batches, in the order in which stock is allocated')
+    .description('show a product with its batches, in the order in which stock is allocated')
     .argument('<sku>')
     .addOption(jsonOption())
     .addHelpText('after', '\nExample:\n  $ npx allocation show product SMALL-TABLE')
     .action(async (sku: string, { json }: { json: boolean }) => {
-      const product = await queried((query) => productView(sku, query));
+      const product = await readDatabase((query) => productView(sku, query));
       if (!product)
         throw new Error(
-          `There is no product ${sku}: its first batch makes it (npx allocation publish CreateBatch …)`,
+          `There is no product ${sku}: ` +
+            'its first batch creates it (npx allocation publish CreateBatch …)',
         );
       if (json) return printJson(product);
       print(`${sku}, version ${product.version}`);
@@ -59,6 +61,6 @@ Examples:
     });
 }
 
-function queried<T>(read: (query: Query) => Promise<T>): Promise<T> {
+function readDatabase<T>(read: (query: Query) => Promise<T>): Promise<T> {
   return withDatabase((database) => read(database.query.bind(database)));
 }

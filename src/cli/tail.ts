@@ -1,8 +1,9 @@
 import { type Command, Option } from 'commander';
 import type { ReceivedRecord } from '../service-layer/records.ts';
-import { positive } from './command-arguments.ts';
+import { awaitBroker } from './broker-deadline.ts';
+import { parseCount } from './command-arguments.ts';
 import { jsonOption, print } from './output.ts';
-import { answering, withBroker } from './session.ts';
+import { withBroker } from './session.ts';
 
 type TopicName = 'events' | 'commands' | 'dead-letters';
 
@@ -13,31 +14,34 @@ interface TailOptions {
   readonly json: boolean;
 }
 
-/** `allocation tail` */
+/** Adds `allocation tail`. */
 export function addTail(program: Command): void {
   program
     .command('tail')
-    .description('follow the events (or another topic) until Ctrl-C')
+    .description('print the events, or another topic, as they come, until Ctrl-C')
     .addOption(
-      new Option('--from <where>', 'where to begin').choices(['beginning', 'end']).default('end'),
+      new Option('--from <where>', 'where in the topic to begin')
+        .choices(['beginning', 'end'])
+        .default('end'),
     )
     .addOption(
-      new Option('--topic <name>', 'what to follow')
+      new Option('--topic <name>', 'the topic to print')
         .choices(['events', 'commands', 'dead-letters'])
         .default('events'),
     )
-    .addOption(new Option('--count <n>', 'end after n records').argParser(positive))
+    .addOption(new Option('--count <n>', 'end after n records').argParser(parseCount))
     .addOption(jsonOption())
     .addHelpText(
       'after',
       `
 Examples:
-  $ npx allocation tail                                   # what happens from now on
+  $ npx allocation tail                                   # the events from now on
   $ npx allocation tail --from beginning --count 10
   $ npx allocation tail --from beginning --json | head -1 # one structured CloudEvent per line
-  $ npx allocation tail --topic commands                  # what comes in
+  $ npx allocation tail --topic commands                  # the commands that come in
 
-With --json, events are structured CloudEvents; commands and dead letters are records with their place, key, headers and value.`,
+With --json, events are structured CloudEvents. Commands and dead letters are records with their
+place, key, headers and value.`,
     )
     .action(follow);
 }
@@ -50,8 +54,8 @@ async function follow({
 }: TailOptions): Promise<void> {
   const { asJson, asText } = await import('./describe-record.ts');
   const show = (record: ReceivedRecord) => (json ? JSON.stringify(asJson(record)) : asText(record));
-  const ended = Promise.withResolvers<void>();
-  const stop = () => ended.resolve();
+  const end = Promise.withResolvers<void>();
+  const stop = () => end.resolve();
   process.once('SIGINT', stop).once('SIGTERM', stop);
   await withBroker({ createTopics: true, logLevel: 'warn' }, async ({ broker, config }) => {
     const name = {
@@ -59,15 +63,15 @@ async function follow({
       commands: config.commandsTopic,
       'dead-letters': config.deadLettersTopic,
     }[topic];
-    let seen = 0;
+    let printed = 0;
     const onRecord = (record: ReceivedRecord) => {
-      if (seen === count) return;
-      seen += 1;
+      if (printed === count) return;
+      printed += 1;
       print(show(record));
-      if (seen === count) stop();
+      if (printed === count) stop();
     };
-    const subscription = await answering(broker.tail(name, from, onRecord), config);
-    await ended.promise;
-    await answering(subscription.close(), config).catch(() => {});
+    const subscription = await awaitBroker(broker.tail(name, from, onRecord), config);
+    await end.promise;
+    await awaitBroker(subscription.close(), config).catch(() => {});
   });
 }

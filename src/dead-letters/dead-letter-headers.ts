@@ -1,8 +1,12 @@
 import { type Identity, idOf } from '../domain/identity.ts';
 import { TOO_LARGE_RECORD, type WireMessage } from '../messages/cloud-events.ts';
 
-export interface DeadLetter {
-  /** `too-large`: the message has more bytes than a command may, or would let more order lines go. */
+/** Why a message is a dead letter. */
+export interface DeadLetterCause {
+  /**
+   * `too-large`: the message has more bytes than a command may have, or its command would
+   * deallocate more order lines than one command may.
+   */
   readonly reason:
     | 'malformed'
     | 'unknown-type'
@@ -14,17 +18,17 @@ export interface DeadLetter {
   readonly attempts: number;
   /** ISO 8601. */
   readonly failedAt: string;
-  /** Of a command that a handler failed on, or that is parked: what it takes to send it again in order. */
-  readonly parked: Parked | null;
+  /** What a redrive must know to keep the order. Null: the command is not parked. */
+  readonly parked: ParkedCause | null;
 }
 
-interface Parked {
-  /** The command's, also where its value does not fit into the letter. */
+interface ParkedCause {
+  /** The command's identity. A letter without a value has the identity, too. */
   readonly id: Identity;
   readonly skus: readonly string[];
-  /** The failed commands that it waits for. */
+  /** The failed commands that the command waits for. */
   readonly behind: readonly Identity[];
-  /** Among the parked commands. */
+  /** The command's rank among the parked commands: lower is earlier. */
   readonly position: number;
 }
 
@@ -35,21 +39,24 @@ interface DeadMessage extends WireMessage {
   readonly key: Buffer | null;
 }
 
-/** On a message that `dead-letters redrive` has sent again: how often. */
+/** Counts how often `dead-letters redrive` has sent the message again. */
 export const REDRIVES = 'dead-letter-redrives';
 const COUNT = /^\d{1,6}$/;
 
-/** On a letter of a parked command: which of its lists were too large for it, `skus` or `skus,behind`. */
+/** Names the lists of a parked command that had no room in its letter: `skus` or `skus,behind`. */
 const CUT = 'dead-letter-cut';
 export type CutList = 'skus' | 'behind';
 
-/** What a letter does without, the least first. The products come first: the command mostly names them. */
+/**
+ * What a letter leaves out to fit into its topic, the smallest loss first. The products go first,
+ * because the command mostly names them.
+ */
 const FORMS: readonly Form[] = [true, false].flatMap((hasValue) => [
   { hasValue, cut: [] },
   { hasValue, cut: ['skus'] },
   { hasValue, cut: ['skus', 'behind'] },
 ]);
-/** Some 10 KB where every name is as long as it may be: any topic takes that. */
+/** The form of last resort: about 10 KB with the longest names, which any topic takes. */
 const SHORTEST: Form = { hasValue: false, cut: ['skus', 'behind'] };
 
 interface Form {
@@ -59,7 +66,7 @@ interface Form {
 
 /**
  * Reads how often `dead-letters redrive` has sent a message again. A header that the service cannot
- * have written, such as `1e3`, counts as none: a dead letter does not keep that header either.
+ * have written, such as `1e3`, counts as 0. A dead letter does not keep such a header.
  */
 export function redrivesOf({ headers }: Pick<WireMessage, 'headers'>): number {
   const count = String((Object.hasOwn(headers, REDRIVES) ? headers[REDRIVES] : undefined) ?? '');
@@ -67,34 +74,41 @@ export function redrivesOf({ headers }: Pick<WireMessage, 'headers'>): number {
 }
 
 /**
- * Makes a letter of the original's bytes and headers, and of why it is dead. Headers named like the
- * service's own are left out: nobody else may say what a letter is about, or what was done with it.
+ * Makes the dead letter of a message: the message's bytes and headers, and headers with the cause.
+ * A sender's headers with the service's own names are left out: only the service may say what a
+ * letter is about, and what was done with it.
  *
- * A letter that the topic would not take does without its lists, or without its value and the
- * sender's headers. Its message then says where these are, so that it blocks nobody.
+ * A letter that is too large for its topic leaves out its lists, or its value and the sender's
+ * headers. Its text then says where the value is. Without this, the letter would block its lane.
+ *
+ * @param maxMessageBytes the largest message that the dead letters topic takes
  */
-export function encodeDeadLetter(original: DeadMessage, why: DeadLetter, maxMessageBytes: number) {
+export function encodeDeadLetter(
+  original: DeadMessage,
+  cause: DeadLetterCause,
+  maxMessageBytes: number,
+) {
   for (const form of FORMS) {
-    const letter = letterOf(original, why, form);
+    const letter = letterOf(original, cause, form);
     if (sizeOf(letter) <= maxMessageBytes) return letter;
   }
-  return letterOf(original, why, SHORTEST);
+  return letterOf(original, cause, SHORTEST);
 }
 
 const NO_ROOM = 'The letter has no room for all the products that it is about';
 const NO_ROOM_FOR_BEHIND =
   ', nor for what it waits for: redrive it by its place, after what failed before it';
 
-function letterOf(original: DeadMessage, why: DeadLetter, form: Form) {
+function letterOf(original: DeadMessage, cause: DeadLetterCause, form: Form) {
   const { hasValue } = form;
-  const cut = why.parked === null ? [] : form.cut;
+  const cut = cause.parked === null ? [] : form.cut;
   const { topic, partition, offset, key, value } = original;
   const place = `${topic}/${partition}/${offset}`;
   const notes = [
     ...(hasValue ? [] : [`The value is too large for the dead letters; it is at ${place}`]),
     ...(cut.length > 0 ? [NO_ROOM + (cut.includes('behind') ? NO_ROOM_FOR_BEHIND : '')] : []),
   ];
-  const headers = headersOf(original, why, cut, notes);
+  const headers = headersOf(original, cause, cut, notes);
   return hasValue
     ? { key, value, headers: { ...sendersHeaders(original), ...headers } }
     : { key: null, value: null, headers };
@@ -110,30 +124,30 @@ function sendersHeaders({ headers }: DeadMessage): WireMessage['headers'] {
 
 function headersOf(
   { topic, partition, offset }: DeadMessage,
-  why: DeadLetter,
+  cause: DeadLetterCause,
   cut: readonly CutList[],
   notes: readonly string[],
 ): Record<string, string> {
   return {
-    'dead-letter-reason': why.reason,
-    'dead-letter-message': [printable(why.message), ...notes].join('. '),
+    'dead-letter-reason': cause.reason,
+    'dead-letter-message': [printable(cause.message), ...notes].join('. '),
     'dead-letter-topic': topic,
     'dead-letter-partition': String(partition),
     'dead-letter-offset': String(offset),
-    'dead-letter-attempts': String(why.attempts),
-    'dead-letter-failed-at': why.failedAt,
-    ...(why.parked && {
-      'dead-letter-command-id': idOf(why.parked.id),
-      'dead-letter-command-identity': why.parked.id,
-      ...(!cut.includes('skus') && { 'dead-letter-skus': JSON.stringify(why.parked.skus) }),
-      ...(!cut.includes('behind') && { 'dead-letter-behind': JSON.stringify(why.parked.behind) }),
+    'dead-letter-attempts': String(cause.attempts),
+    'dead-letter-failed-at': cause.failedAt,
+    ...(cause.parked && {
+      'dead-letter-command-id': idOf(cause.parked.id),
+      'dead-letter-command-identity': cause.parked.id,
+      ...(!cut.includes('skus') && { 'dead-letter-skus': JSON.stringify(cause.parked.skus) }),
+      ...(!cut.includes('behind') && { 'dead-letter-behind': JSON.stringify(cause.parked.behind) }),
       ...(cut.length > 0 && { [CUT]: cut.join(',') }),
-      'dead-letter-position': String(why.parked.position),
+      'dead-letter-position': String(cause.parked.position),
     }),
   };
 }
 
-/** The place of the message that a dead letter was. Null: it is none, or a marker of what was done with one. */
+/** Reads the place of a dead letter's message. Null: the record is not a dead letter. */
 export function readDeadLetterPlace({
   headers,
 }: WireMessage): { topic: string; partition: number; offset: number } | null {
@@ -146,11 +160,11 @@ export function readDeadLetterPlace({
 
 const NUMBER = /^\d{1,15}$/;
 
-/** What a batch with nothing but a record has besides, and each header: upper bounds. */
+/** Upper bounds of what Kafka adds to a record in a record batch of its own, and to each header. */
 const RECORD_OVERHEAD_BYTES = 512;
 const HEADER_OVERHEAD_BYTES = 16;
 
-/** How many bytes the topic's log needs for it, at most. A header that came several times is there several times. */
+/** Returns the most bytes that the letter takes in its topic. Each value of a header counts. */
 function sizeOf({ key, value, headers }: WireMessage & { readonly key: Buffer | null }): number {
   let bytes = RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0);
   for (const [name, each] of Object.entries(headers)) {
@@ -160,10 +174,12 @@ function sizeOf({ key, value, headers }: WireMessage & { readonly key: Buffer | 
   return bytes;
 }
 
+const MAX_MESSAGE_LENGTH = 1_000;
+
 function printable(text: string): string {
   return text
     .toWellFormed()
     .replace(/\p{Cc}/gu, '\uFFFD')
-    .slice(0, 1_000)
+    .slice(0, MAX_MESSAGE_LENGTH)
     .toWellFormed();
 }

@@ -1,34 +1,25 @@
 import type { Broker } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
-import {
-  type Fate,
-  fateOf,
-  headOf,
-  isMarker,
-  type LetterHead,
-  type ListedLetter,
-  MAX_PLACE_LENGTH,
-  resolvedBy,
-  UNRESOLVED,
-} from './dead-letter-box.ts';
+import { headOf, type LetterHead, type ListedLetter } from './dead-letter.ts';
+import { Fates, isMarker } from './markers.ts';
 
 /**
- * The dead letters of a topic without their headers and values: about 1 kB each, and the names of
- * the products that a letter is about. What was read once is not read again.
+ * Lists the dead letters of a topic without their headers and values. A letter takes about 1 kB,
+ * and the names of its products. The list reads no record twice.
  */
 export class ListedLetters {
-  readonly #broker: Broker;
+  readonly #broker: Pick<Broker, 'read' | 'offsetRanges'>;
   readonly #topic: string;
   readonly #heads: LetterHead[] = [];
-  readonly #fates = new Map<string, Fate>();
+  readonly #fates = new Fates();
   readonly #nextOffsets = new Map<number, number>();
 
-  constructor(broker: Broker, topic: string) {
+  constructor(broker: Pick<Broker, 'read' | 'offsetRanges'>, topic: string) {
     this.#broker = broker;
     this.#topic = topic;
   }
 
-  /** Reads what has come since the last time. @returns every letter, oldest first */
+  /** Reads the records that are new since the last call. @returns every letter, oldest first */
   async read(): Promise<readonly ListedLetter[]> {
     const ranges = (await this.#broker.offsetRanges(this.#topic)).map(
       ({ partition, beginning, end }) => {
@@ -40,24 +31,21 @@ export class ListedLetters {
       },
     );
     await this.#broker.read(this.#topic, ranges, async ({ partition, records, nextOffset }) => {
-      for (const record of records) this.#note(record);
+      for (const record of records) this.#add(record);
       this.#nextOffsets.set(partition, nextOffset);
     });
     return this.#heads
-      .map((head) => ({ ...head, ...(this.#fates.get(head.id) ?? UNRESOLVED) }))
+      .map((head) => ({ ...head, ...this.#fates.of(head.id) }))
       .sort((one, other) => one.failedAt.localeCompare(other.failedAt));
   }
 
-  #note(record: ReceivedRecord): void {
-    if (!isMarker(record)) {
-      const head = headOf(record);
-      // A copy: the key would keep everything that was fetched with it.
-      this.#heads.push({ ...head, key: head.key && Buffer.from(head.key) });
+  #add(record: ReceivedRecord): void {
+    if (isMarker(record)) {
+      this.#fates.add(record);
       return;
     }
-    const id = resolvedBy(record);
-    // The first says what happened. A forged one may name anything, of any length.
-    if (id.length <= this.#topic.length + MAX_PLACE_LENGTH && !this.#fates.has(id))
-      this.#fates.set(id, fateOf(record));
+    const head = headOf(record);
+    // Copy the key: the original would keep the memory of the whole fetch alive.
+    this.#heads.push({ ...head, key: head.key && Buffer.from(head.key) });
   }
 }

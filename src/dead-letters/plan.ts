@@ -1,10 +1,10 @@
-import { UsageError } from '../cli/errors.ts';
 import { type Identity, sourceOf } from '../domain/identity.ts';
-import { type ListedLetter, namesOf } from './dead-letter-box.ts';
+import { type ListedLetter, namesOf } from './dead-letter.ts';
+import { SelectionError } from './errors.ts';
 
 export type Action = 'redrive' | 'discard';
 
-/** Which letters. */
+/** The letters that the operator chooses: by id, all of them, or by filters. */
 export interface Selection {
   /** The letters' own places. */
   readonly ids: readonly string[];
@@ -12,7 +12,7 @@ export interface Selection {
   readonly reason?: string;
   readonly type?: string;
   readonly sku?: string;
-  /** ISO 8601: those that failed then or later. */
+  /** ISO 8601: letters that failed then or later. */
   readonly since?: string;
   /** The command's id. */
   readonly id?: string;
@@ -20,21 +20,25 @@ export interface Selection {
   readonly source?: string;
 }
 
-/** What will be done with which letters, each list in the order in which it is done. */
+/** What to do with which letters. Each list has the order in which its letters are handled. */
 export interface Plan {
   readonly redrive: readonly ListedLetter[];
   readonly discard: readonly ListedLetter[];
   readonly refused: readonly { readonly letter: ListedLetter; readonly why: string }[];
 }
 
-/** The letters that all of the filters match. */
+/**
+ * Returns the letters that match all filters.
+ *
+ * @throws {SelectionError} `since` is not a time
+ */
 export function filter<Letter extends ListedLetter>(
   letters: readonly Letter[],
   { reason, type, sku, since, id, source }: Omit<Selection, 'ids' | 'all'>,
 ): Letter[] {
   const sinceMs = since === undefined ? Number.NEGATIVE_INFINITY : Date.parse(since);
   if (Number.isNaN(sinceMs))
-    throw new UsageError(`--since ${since} is no time: write it like 2026-11-25T18:00:00Z`);
+    throw new SelectionError(`--since ${since} is not a time: write it like 2026-11-25T18:00:00Z`);
   return letters.filter(
     (letter) =>
       (reason === undefined || letter.reason === reason) &&
@@ -46,96 +50,125 @@ export function filter<Letter extends ListedLetter>(
   );
 }
 
-/** So many letters, or sources, are named. */
-const NAMED = 5;
+/** A refusal names at most so many letters, and so many sources. */
+const MAX_EXAMPLES = 5;
 
 /**
- * Refuses a choice by an id that several sources use: these are different commands.
+ * Refuses a choice by an id that several sources use, because these are different commands.
  *
- * @param chosen what the filters match
- * @throws {UsageError} how to choose among them
+ * @param letters the letters that match the filters
+ * @throws {SelectionError} several sources use the id; the message says how to choose among them
  */
 export function refuseSeveralSources(
-  chosen: readonly ListedLetter[],
+  letters: readonly ListedLetter[],
   { id, source }: Pick<Selection, 'id' | 'source'>,
 ): void {
   if (id === undefined || source !== undefined) return;
-  const sources = [...new Set(chosen.map(({ identity }) => sourceOf(identity)))];
+  const sources = [...new Set(letters.map(({ identity }) => sourceOf(identity)))];
   if (sources.length < 2) return;
-  const named = sources.filter((each) => each !== null).slice(0, NAMED);
-  const plain = chosen.filter(({ identity }) => sourceOf(identity) === null).slice(0, NAMED);
-  throw new UsageError(
-    `Letters of ${sources.length} sources have the id ${id}: add --source <source> (${named.join(', ')})` +
-      (plain.length === 0
-        ? ''
-        : `, or name the place of one without a source (${plain.map((letter) => letter.id).join(', ')})`),
+  const names = sources.filter((each) => each !== null).slice(0, MAX_EXAMPLES);
+  const sourceless = letters
+    .filter(({ identity }) => sourceOf(identity) === null)
+    .slice(0, MAX_EXAMPLES);
+  const places = sourceless.map((letter) => letter.id).join(', ');
+  throw new SelectionError(
+    `Letters from ${sources.length} sources have the id ${id}: ` +
+      `add --source <source> (${names.join(', ')})` +
+      (places === '' ? '' : `, or name the place of a letter without a source (${places})`),
   );
 }
 
-/** Of what was never read nobody knows the products: its key is the product's where the sender keys by it. */
+/**
+ * Whether the letter is about the product. The products of an unread message are unknown: its key
+ * is the product if the sender keys by product.
+ */
 function isAbout({ skus, position, key }: ListedLetter, sku: string): boolean {
   return position === null ? String(key) === sku : skus.includes(sku);
 }
 
 /**
- * A failed command is sent again together with what is parked behind it, in their order, whichever of them was chosen: one alone
- * would be parked again. A failed command that is discarded sets free what is parked behind it.
- * @param open the letters that still wait
- * @param maxRedrives a failed command that has been sent again so often is refused: it would fail for ever
- * @param corrected the one that another command is sent in the place of
+ * Plans what to do with the letters that the operator chose.
+ *
+ * A redrive sends a failed command together with the commands that are parked behind it, in their
+ * order, whichever of them was chosen. A single one would be parked again. A discard of a failed
+ * command redrives the commands behind it.
+ *
+ * @param choice the letters that the operator chose
+ * @param open all letters on the list
+ * @param maxRedrives refuse a failed command that was redriven so often: it would fail forever
+ * @param edit the letter whose command is replaced by another one
  */
 export function plan(
   action: Action,
-  chosen: readonly ListedLetter[],
+  choice: readonly ListedLetter[],
   open: readonly ListedLetter[],
   maxRedrives: number,
-  corrected: ListedLetter | null = null,
+  edit: ListedLetter | null = null,
 ): Plan {
-  const isChosen = new Set(chosen);
-  if (action === 'discard') {
-    const gone = new Set(chosen.flatMap(namesOf));
-    const released = open.filter(
-      (letter) => !isChosen.has(letter) && letter.behind.some((id) => gone.has(id)),
-    );
-    return { redrive: inOrder(released), discard: chosen, refused: [] };
-  }
-  const failed = new Set(chosen.filter(({ position }) => position !== null).flatMap(failedOnes));
+  return action === 'discard'
+    ? planDiscard(choice, open)
+    : planRedrive(choice, open, maxRedrives, edit);
+}
+
+function planDiscard(choice: readonly ListedLetter[], open: readonly ListedLetter[]): Plan {
+  const isChosen = new Set(choice);
+  const gone = new Set(choice.flatMap(namesOf));
+  const successors = open.filter(
+    (letter) => !isChosen.has(letter) && letter.behind.some((id) => gone.has(id)),
+  );
+  return { redrive: inOrder(successors), discard: choice, refused: [] };
+}
+
+function planRedrive(
+  choice: readonly ListedLetter[],
+  open: readonly ListedLetter[],
+  maxRedrives: number,
+  edit: ListedLetter | null,
+): Plan {
+  const isChosen = new Set(choice);
+  const heads = new Set(choice.filter(({ position }) => position !== null).flatMap(headsOfLine));
   const sequence = open.filter(
     (letter) =>
       isChosen.has(letter) ||
-      (letter.position !== null && failedOnes(letter).some((identity) => failed.has(identity))),
+      (letter.position !== null && headsOfLine(letter).some((identity) => heads.has(identity))),
   );
   const refused = sequence.flatMap((letter) => {
-    const why = reasonToRefuse(letter, maxRedrives, letter.id === corrected?.id);
+    const why = reasonToRefuse(letter, maxRedrives, letter.id === edit?.id);
     return why === null ? [] : [{ letter, why }];
   });
   const stuck = new Set(refused.flatMap(({ letter }) => namesOf(letter)));
-  const sent = sequence.filter(
+  const redrive = sequence.filter(
     (letter) => ![letter.identity, ...letter.behind].some((identity) => stuck.has(identity)),
   );
-  return { redrive: inOrder(sent), discard: [], refused };
+  return { redrive: inOrder(redrive), discard: [], refused };
 }
 
-/** The failed commands that it waits for; or it is one itself. */
-function failedOnes(letter: ListedLetter): readonly Identity[] {
+/** The failed commands at the head of the letter's line, which may be the letter itself. */
+function headsOfLine(letter: ListedLetter): readonly Identity[] {
   return letter.behind.length > 0 ? letter.behind : namesOf(letter);
 }
 
 function reasonToRefuse(
   { id, original, valueBytes, redrives, reason }: ListedLetter,
   maxRedrives: number,
-  isCorrected: boolean,
+  isEdited: boolean,
 ): string | null {
-  if (valueBytes === null && !isCorrected) {
-    return `${id} has no value to send: bring one with --edit, or publish the message itself again (it was ${original}) and discard the letter`;
+  if (valueBytes === null && !isEdited) {
+    return (
+      `${id} has no value to send: give it one with --edit, ` +
+      `or publish the original message (${original}) again and discard the letter`
+    );
   }
   if (redrives >= maxRedrives && reason !== 'parked-behind') {
-    return `${id} has been redriven ${redrives} times and failed each time: mend the cause, then allow more with --max-redrives ${redrives + 1}, or discard it`;
+    return (
+      `${id} was redriven ${redrives} times and failed each time: fix the cause, ` +
+      `then allow more with --max-redrives ${redrives + 1}, or discard the letter`
+    );
   }
   return null;
 }
 
-/** What stands in nobody's way first, as it failed; the rest as it must follow one another. */
+/** Sorts never-parked letters first, by time of failure, and parked letters by position. */
 function inOrder(letters: readonly ListedLetter[]): ListedLetter[] {
   return letters.toSorted((one, other) => (one.position ?? 0) - (other.position ?? 0));
 }

@@ -1,21 +1,15 @@
 import { bytesOf } from '../adapters/record-bytes.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
-import {
-  asDeadLetters,
-  type DeadLetter,
-  failedAtMs,
-  isMarker,
-  MAX_PLACE_LENGTH,
-  resolvedBy,
-} from './dead-letter-box.ts';
+import { asDeadLetters, type DeadLetter, failedAtMs } from './dead-letter.ts';
+import { isMarker, letterOfMarker } from './markers.ts';
 
-/** So many letters, or so many bytes of them, are in memory at once; one letter is in any case. */
+/** The limits of a page, for memory. A larger letter has a page of its own. */
 const PAGE_LETTERS = 2_000;
 const PAGE_BYTES = 4 * 1024 * 1024;
 
-/** What is kept of a letter until its turn comes: some 50 bytes. */
-interface Waiting {
+/** Where a letter lies, until its page is read: about 50 bytes. */
+interface WaitingLetter {
   readonly partition: number;
   readonly offset: number;
   readonly failedAtMs: number;
@@ -23,11 +17,12 @@ interface Waiting {
 }
 
 /**
- * Reads the letters that wait, page by page, oldest first.
+ * Reads the letters that are on the list, page by page, oldest first.
  *
- * 1. Read the topic once, and keep where each letter lies, when it failed, and which were resolved.
- * 2. Sort what is left by time, and read it again, one page after the other. Letters that failed one
- *    after the other lie together, so that is once more in all.
+ * 1. Read the topic once. Keep where each letter lies, when it failed, and which letters have
+ *    markers.
+ * 2. Sort the letters without markers by time, and read one page after the other. Letters that
+ *    failed one after the other lie together, so this reads the topic about once more.
  *
  * @throws {TroubleError} the log cannot be reached
  */
@@ -39,43 +34,44 @@ export async function* readWaitingLetters(
     yield await readPage(broker, topic, page);
 }
 
-/** Reads one letter, also one that is off the list. Null: the topic holds none of that id. */
+/** Reads one letter, on the list or off it. Null: the topic has no letter with that id. */
 export async function readDeadLetter(
   broker: Broker,
   topic: string,
   id: string,
 ): Promise<DeadLetter | null> {
-  const about: ReceivedRecord[] = [];
+  const letterAndMarkers: ReceivedRecord[] = [];
   await broker.read(topic, await broker.offsetRanges(topic), async ({ records }) => {
-    about.push(
-      ...records.filter((record) =>
-        isMarker(record) ? resolvedBy(record) === id : placeOf(record) === id,
+    letterAndMarkers.push(
+      ...records.filter(
+        (record) => (isMarker(record) ? letterOfMarker(record) : placeOf(record)) === id,
       ),
     );
   });
-  return asDeadLetters(about)[0] ?? null;
+  return asDeadLetters(letterAndMarkers)[0] ?? null;
 }
 
-async function findWaiting(broker: Broker, topic: string): Promise<readonly Waiting[]> {
-  const letters: Waiting[] = [];
-  const resolved = new Set<string>();
+async function findWaiting(broker: Broker, topic: string): Promise<readonly WaitingLetter[]> {
+  const letters: WaitingLetter[] = [];
+  const offTheList = new Set<string>();
   await broker.read(topic, await broker.offsetRanges(topic), async ({ records }) => {
     for (const record of records) {
       const { partition, offset } = record;
-      if (!isMarker(record))
+      if (!isMarker(record)) {
         letters.push({ partition, offset, failedAtMs: failedAtMs(record), bytes: bytesOf(record) });
-      // A forged marker may name anything, of any length.
-      else if (resolvedBy(record).length <= topic.length + MAX_PLACE_LENGTH)
-        resolved.add(resolvedBy(record));
+        continue;
+      }
+      const id = letterOfMarker(record);
+      if (id !== null) offTheList.add(id);
     }
   });
   return letters
-    .filter(({ partition, offset }) => !resolved.has(placeOf({ topic, partition, offset })))
+    .filter(({ partition, offset }) => !offTheList.has(placeOf({ topic, partition, offset })))
     .sort((one, other) => one.failedAtMs - other.failedAtMs);
 }
 
-function* pagesOf(letters: readonly Waiting[]): Generator<readonly Waiting[], void> {
-  let page: Waiting[] = [];
+function* pagesOf(letters: readonly WaitingLetter[]): Generator<readonly WaitingLetter[], void> {
+  let page: WaitingLetter[] = [];
   let bytes = 0;
   for (const letter of letters) {
     if (page.length > 0 && (page.length === PAGE_LETTERS || bytes + letter.bytes > PAGE_BYTES)) {
@@ -89,26 +85,26 @@ function* pagesOf(letters: readonly Waiting[]): Generator<readonly Waiting[], vo
   if (page.length > 0) yield page;
 }
 
-/** Reads the letters that lie at these places of the topic. Markers that lie elsewhere are not read. */
+/** Reads the letters at these places of the topic. Ignores markers: every letter counts as open. */
 export async function readPage(
-  broker: Broker,
+  broker: Pick<Broker, 'read'>,
   topic: string,
-  page: readonly Pick<Waiting, 'partition' | 'offset'>[],
+  page: readonly Pick<WaitingLetter, 'partition' | 'offset'>[],
 ): Promise<readonly DeadLetter[]> {
-  const wanted = new Map<number, Set<number>>();
+  const offsetsByPartition = new Map<number, Set<number>>();
   for (const { partition, offset } of page)
-    wanted.set(partition, (wanted.get(partition) ?? new Set()).add(offset));
-  const ranges = [...wanted].map(([partition, offsets]) => {
+    offsetsByPartition.set(partition, (offsetsByPartition.get(partition) ?? new Set()).add(offset));
+  const ranges = [...offsetsByPartition].map(([partition, offsets]) => {
     let [beginning, end] = [Number.POSITIVE_INFINITY, 0];
     for (const offset of offsets)
       [beginning, end] = [Math.min(beginning, offset), Math.max(end, offset + 1)];
     return { partition, beginning, end };
   });
-  const found: ReceivedRecord[] = [];
+  const letters: ReceivedRecord[] = [];
   await broker.read(topic, ranges, async ({ partition, records }) => {
-    found.push(...records.filter(({ offset }) => wanted.get(partition)?.has(offset)));
+    letters.push(...records.filter(({ offset }) => offsetsByPartition.get(partition)?.has(offset)));
   });
-  return asDeadLetters(found);
+  return asDeadLetters(letters);
 }
 
 function placeOf({

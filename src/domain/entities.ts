@@ -1,13 +1,14 @@
 import type { DomainEvent, GenericUUID } from './value-objects.ts';
 
-/** What tells one entity from another: a name that the business gives it, or a UUID. */
-export type EntityId = string | GenericUUID;
+/** Tells one entity from another: a name that the business gives, or a UUID. */
+type EntityId = string | GenericUUID;
 
-/** A thing that stays itself while its state changes: two with the same id are the same. */
+/** Keeps its identity while its state changes. Two entities with the same id are equal. */
 export abstract class Entity<Id extends EntityId> {
-  /** The identity. A method, so that persistence may keep a key of its own in a property called `id`. */
+  /** Returns the identity. This is a method because persistence may use a property called `id`. */
   abstract entityId(): Id;
 
+  /** Tells whether `other` has the same class and the same identity. */
   equals(other: unknown): boolean {
     return (
       other instanceof Entity &&
@@ -17,15 +18,19 @@ export abstract class Entity<Id extends EntityId> {
   }
 }
 
-/** The one entity through which a cluster of them is changed. It registers what happened until somebody collects it. */
+/**
+ * Is the only entity through which a cluster of entities changes. It registers an event for each
+ * change, until somebody collects the events.
+ */
 export abstract class AggregateRoot<Id extends EntityId, E extends DomainEvent> extends Entity<Id> {
   #events: E[] = [];
 
+  /** Remembers the event until the next `collectEvents`. */
   protected registerEvent(event: E): void {
     this.#events.push(event);
   }
 
-  /** Hands over the events registered since the last call, in order. */
+  /** Returns the events since the last call, in order, and forgets them. */
   collectEvents(): readonly E[] {
     if (this.#events.length === 0) return [];
     const events = this.#events;

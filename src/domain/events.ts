@@ -1,10 +1,12 @@
 import type { Command } from './commands.ts';
 
-/** What an event about a product's state or stock carries: the product's version after it, 1, 2, 3, … per sku without a gap. */
+/** Changes a product or reports on its stock. */
 interface Versioned {
+  /** The product's version after the event: 1, 2, 3, … per sku, without a gap. */
   readonly version: number;
 }
 
+/** A batch exists now. */
 export interface BatchCreated extends Versioned {
   readonly type: 'BatchCreated';
   readonly reference: string;
@@ -13,6 +15,7 @@ export interface BatchCreated extends Versioned {
   readonly eta: string | null;
 }
 
+/** The line has its stock from `batchref`. */
 export interface Allocated extends Versioned {
   readonly type: 'Allocated';
   readonly orderid: string;
@@ -21,7 +24,7 @@ export interface Allocated extends Versioned {
   readonly batchref: string;
 }
 
-/** The line had been allocated before, to `batchref`; nothing changed. */
+/** The line was allocated to `batchref` before. Nothing changed. */
 export interface AlreadyAllocated {
   readonly type: 'AlreadyAllocated';
   readonly orderid: string;
@@ -30,16 +33,18 @@ export interface AlreadyAllocated {
   readonly batchref: string;
 }
 
+/** The line no longer has stock from `batchref`. */
 export interface Deallocated extends Versioned {
   readonly type: 'Deallocated';
   readonly orderid: string;
   readonly sku: string;
   readonly qty: number;
   readonly batchref: string;
-  /** A line let go because its batch shrank looks for another batch; one that was asked for does not. */
+  /** `requested`: a command asked for it. `batch-shrank`: the line is allocated again at once. */
   readonly because: 'requested' | 'batch-shrank';
 }
 
+/** No batch of the sku has enough left for the line. */
 export interface OutOfStock extends Versioned {
   readonly type: 'OutOfStock';
   readonly orderid: string;
@@ -47,6 +52,7 @@ export interface OutOfStock extends Versioned {
   readonly qty: number;
 }
 
+/** The batch has this quantity now. */
 export interface BatchQuantityChanged extends Versioned {
   readonly type: 'BatchQuantityChanged';
   readonly reference: string;
@@ -54,6 +60,7 @@ export interface BatchQuantityChanged extends Versioned {
   readonly quantity: number;
 }
 
+/** The rule of the business that a command breaks. */
 export type RejectionReason =
   | 'unknown-sku'
   | 'unknown-batch'
@@ -61,12 +68,12 @@ export type RejectionReason =
   | 'batch-differs'
   | 'line-differs';
 
-/** The command, or one line of it, breaks a rule of the business; nothing changed. */
+/** The command, or one line of it, breaks a rule of the business. That part changed nothing. */
 export interface CommandRejected {
   readonly type: 'CommandRejected';
   readonly command: Command['type'];
   readonly reason: RejectionReason;
-  /** One sentence for a person. */
+  /** A sentence for people. Its text is published, so another text is another outcome. */
   readonly detail: string;
   readonly orderid?: string;
   readonly sku?: string;

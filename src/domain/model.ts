@@ -1,28 +1,32 @@
 import { MAX_LINES_LET_GO } from './commands.ts';
 import { AggregateRoot, Entity } from './entities.ts';
+import { AllocationError } from './errors.ts';
 import type { Deallocated, Event } from './events.ts';
 import { ValueObject, ValueSet } from './value-objects.ts';
 
-/** No batch of the sku has enough left for the line. */
-export class OutOfStockError extends Error {
-  readonly code = 'out-of-stock';
+/** No batch of the sku has enough left for the line. Nothing has changed. */
+export class OutOfStockError extends AllocationError {
+  override readonly code = 'out-of-stock';
 
   constructor(sku: string) {
     super(`Out of stock for sku ${sku}`);
   }
 }
 
-/** The same order and sku are allocated already, with another quantity. */
-export class LineDiffersError extends Error {
-  readonly code = 'line-differs';
+/** The order has this sku allocated with another quantity. Nothing has changed. */
+export class LineDiffersError extends AllocationError {
+  override readonly code = 'line-differs';
 }
 
-/** One command would let more than `MAX_LINES_LET_GO` lines go. Nothing has changed; the message says which steps lead there. */
-export class TooManyLinesError extends Error {
-  readonly code = 'too-many-lines';
+/**
+ * One command would let more than `MAX_LINES_LET_GO` lines go. Nothing has changed. The message
+ * says which smaller commands reach the same state.
+ */
+export class TooManyLinesError extends AllocationError {
+  override readonly code = 'too-many-lines';
 }
 
-/** What an order wants of one sku. A value: two lines with the same content are the same. */
+/** Says how much of one sku an order wants. Two lines with the same content are equal. */
 export class OrderLine extends ValueObject {
   readonly orderid: string;
   readonly sku: string;
@@ -42,10 +46,10 @@ export class OrderLine extends ValueObject {
 }
 
 /**
- * Stock of one sku that arrives together.
+ * Is stock of one sku that arrives together.
  *
- * It may be loaded with only some of its allocated lines, those that the work at hand needs:
- * `allocatedQuantity` counts them all, and whoever needs a line sees to it that it is loaded.
+ * A repository may load a batch with only some of its allocated lines. `allocatedQuantity` counts
+ * all lines. A caller must load each line that it reads or lets go.
  */
 export class Batch extends Entity<string> {
   readonly reference: string;
@@ -56,7 +60,12 @@ export class Batch extends Entity<string> {
   readonly #lines = new ValueSet<OrderLine>();
   readonly #lineOfOrder = new Map<string, OrderLine>();
 
-  /** @param eta `YYYY-MM-DD`, or null for stock that is here */
+  /**
+   * Makes a batch without lines.
+   *
+   * @param eta the day on which the batch arrives, `YYYY-MM-DD`; null: the batch is in stock
+   * @param allocatedQuantity the quantity of all stored lines, loaded or not
+   */
   constructor(
     reference: string,
     sku: string,
@@ -88,32 +97,34 @@ export class Batch extends Entity<string> {
     return this.#quantity - this.#allocatedQuantity;
   }
 
-  /** The loaded lines, oldest first. */
+  /** Returns the loaded lines, oldest first. */
   get lines(): Iterable<OrderLine> {
     return this.#lines;
   }
 
-  /** Puts back a line that the stored `allocatedQuantity` counts already. Call it oldest line first. */
+  /** Puts back a stored line, which `allocatedQuantity` counts already. Call it oldest first. */
   restoreLine(line: OrderLine): void {
     if (this.#lines.add(line)) this.#lineOfOrder.set(line.orderid, line);
   }
 
+  /** Returns the order's line, if the line is allocated here and loaded. */
   lineOf(orderid: string): OrderLine | undefined {
     return this.#lineOfOrder.get(orderid);
   }
 
+  /** Tells whether the batch has the line's sku and enough left for the line. */
   canAllocate(line: OrderLine): boolean {
     return this.sku === line.sku && this.availableQuantity >= line.qty;
   }
 
-  /** Takes the line in, if it is not in already and fits. */
+  /** Allocates the line, if the line fits and is not allocated here yet. */
   allocate(line: OrderLine): void {
     if (!this.canAllocate(line) || !this.#lines.add(line)) return;
     this.#lineOfOrder.set(line.orderid, line);
     this.#allocatedQuantity += line.qty;
   }
 
-  /** Lets the line go, if it is there. */
+  /** Lets the line go, if the line is allocated here. */
   deallocate(line: OrderLine): void {
     if (!this.#lines.delete(line)) return;
     this.#lineOfOrder.delete(line.orderid);
@@ -121,9 +132,10 @@ export class Batch extends Entity<string> {
   }
 
   /**
-   * Sets the quantity; what no longer fits is let go, newest line first.
-   * @returns the lines let go
-   * @throws {TooManyLinesError} there are too many of them
+   * Sets the quantity, and lets lines go until the others fit, newest first.
+   *
+   * @returns the lines that the batch let go
+   * @throws {TooManyLinesError} the batch would let more than `MAX_LINES_LET_GO` lines go
    */
   changeQuantity(quantity: number): readonly OrderLine[] {
     const letGo = this.#linesBeyond(quantity);
@@ -139,30 +151,35 @@ export class Batch extends Entity<string> {
     for (const line of [...this.#lines].reverse()) {
       if (beyond.length === MAX_LINES_LET_GO) {
         throw new TooManyLinesError(
-          `Batch ${this.reference} would let more than ${MAX_LINES_LET_GO} order lines go, and one command may let no more go. ` +
-            `Lower its quantity in steps: ${allocated} is the lowest that one command can set now`,
+          `Batch ${this.reference} would let more than ${MAX_LINES_LET_GO} order lines go, ` +
+            'the limit for one command. ' +
+            `Lower its quantity in steps: one command can set ${allocated} or more now`,
         );
       }
       allocated -= line.qty;
       beyond.push(line);
       if (allocated <= quantity) return beyond;
     }
-    throw new Error(`Batch ${this.reference} is over-allocated by lines that were not loaded`);
+    throw new Error(
+      `Batch ${this.reference} must let lines go that were not loaded. Report this bug`,
+    );
   }
 }
 
-/** A batch that is here comes before one that is due; an earlier one before a later one. */
+/** Tells whether `a` arrives before `b`. Stock that is here comes before stock that is due. */
 function arrivesBefore(a: Batch, b: Batch): boolean {
   if (a.eta === null || b.eta === null) return a.eta === null && b.eta !== null;
   return a.eta < b.eta;
 }
 
 /**
- * The heart of the service: allocates the line to the batch that arrives first among those with enough left, ties in the order given.
+ * Allocates the line to the batch that arrives first, among the batches with enough left. Ties keep
+ * the order given. This rule is the heart of the service.
  *
- * Rule from "Architecture Patterns with Python", chapter 1.
- * @returns the reference of that batch
- * @throws {OutOfStockError} no batch can take the line
+ * The rule comes from "Architecture Patterns with Python", chapter 1.
+ *
+ * @returns the reference of the batch
+ * @throws {OutOfStockError} no batch has enough left for the line
  */
 export function allocate(line: OrderLine, batches: Iterable<Batch>): string {
   let first: Batch | undefined;
@@ -175,13 +192,21 @@ export function allocate(line: OrderLine, batches: Iterable<Batch>): string {
   return first.reference;
 }
 
-/** All stock of one sku: the aggregate within which nothing is oversold and no line is allocated twice. */
+/**
+ * Is all stock of one sku. Within this aggregate no batch is oversold, and no order has two lines
+ * allocated.
+ */
 export class Product extends AggregateRoot<string, Event> {
   readonly sku: string;
   #version: number;
   readonly #batches: Batch[];
 
-  /** @param batches in the order of their creation */
+  /**
+   * Makes a product, new or as it was stored.
+   *
+   * @param version how many events were registered before
+   * @param batches in the order of their creation
+   */
   constructor(sku: string, version = 0, batches: Iterable<Batch> = []) {
     super();
     this.sku = sku;
@@ -193,20 +218,25 @@ export class Product extends AggregateRoot<string, Event> {
     return this.sku;
   }
 
-  /** Counts the events about this product; the optimistic lock, and the `ce_sequence` of the last event. */
+  /**
+   * Counts the versioned events of this product. The version is the optimistic lock, and the
+   * `ce_sequence` of the last event.
+   */
   get version(): number {
     return this.#version;
   }
 
-  /** In the order of their creation. */
+  /** Returns the loaded batches in the order of their creation. */
   get batches(): readonly Batch[] {
     return this.#batches;
   }
 
+  /** Returns the batch, if the batch is of this product and loaded. */
   batch(reference: string): Batch | undefined {
     return this.#batches.find((batch) => batch.reference === reference);
   }
 
+  /** Adds a new batch, and registers `BatchCreated`. */
   addBatch(batch: Batch): void {
     this.#batches.push(batch);
     const { reference, sku, quantity, eta } = batch;
@@ -221,8 +251,10 @@ export class Product extends AggregateRoot<string, Event> {
   }
 
   /**
-   * Registers `Allocated`, `OutOfStock`, or `AlreadyAllocated` when the line is allocated from before.
-   * @throws {LineDiffersError} the order has this sku allocated with another qty
+   * Allocates the line. Registers `Allocated`, `OutOfStock`, or `AlreadyAllocated` if the line was
+   * allocated before.
+   *
+   * @throws {LineDiffersError} the order has this sku allocated with another quantity
    */
   allocate(line: OrderLine): void {
     const { orderid, sku, qty } = line;
@@ -258,7 +290,11 @@ export class Product extends AggregateRoot<string, Event> {
     }
   }
 
-  /** Lets the order's line go. Registers `Deallocated`. @returns whether there was one */
+  /**
+   * Lets the order's line go, and registers `Deallocated`.
+   *
+   * @returns whether the order had a line here
+   */
   deallocate(orderid: string): boolean {
     for (const batch of this.#batches) {
       const line = batch.lineOf(orderid);
@@ -271,9 +307,10 @@ export class Product extends AggregateRoot<string, Event> {
   }
 
   /**
-   * Registers `BatchQuantityChanged`, then `Deallocated` for each line that no longer fits. The
-   * handler allocates these lines anew.
-   * @throws {TooManyLinesError}
+   * Sets the quantity of the batch. Registers `BatchQuantityChanged`, then `Deallocated` for each
+   * line that no longer fits. The handler of `Deallocated` allocates these lines again.
+   *
+   * @throws {TooManyLinesError} the batch would let more than `MAX_LINES_LET_GO` lines go
    */
   changeBatchQuantity(batch: Batch, quantity: number): void {
     const letGo = batch.changeQuantity(quantity);

@@ -1,33 +1,34 @@
+import { scopeOf } from './command-scopes.ts';
 import type { Command } from './commands.ts';
 
 /*
- * What a command is about, in words that can be compared: `sku:LAMP`, `batch:b1`, `order:o1`.
+ * A subject is a thing that commands are about, as a string that can be compared: `sku:LAMP`,
+ * `batch:b1`, `order:o1`. Commands with a common subject must not overtake each other.
  */
 
-/** What the subject of a product begins with. */
+/** The subject of a product begins with this prefix. */
 export const SKU = 'sku:';
+const BATCH = 'batch:';
+const ORDER = 'order:';
 
-/** The subjects that a command's own words say, whatever is stored. */
+/** Lists the subjects that the command names, without a look at what is stored. */
 export function subjectsNamedBy(command: Command): readonly string[] {
-  const own = 'reference' in command ? `batch:${command.reference}` : `order:${command.orderid}`;
-  return [own, ...skusNamedBy(command).map(subjectOfSku)];
+  const scope = scopeOf(command);
+  const reference = scope.batch(command);
+  const orderid = scope.order(command);
+  const subjects: string[] = [];
+  if (reference !== null) subjects.push(BATCH + reference);
+  if (orderid !== null) subjects.push(ORDER + orderid);
+  for (const sku of scope.skus(command)) subjects.push(subjectOfSku(sku));
+  return subjects;
 }
 
-/** The products that a command's own words say, whatever is stored. */
+/** Lists the products that the command names, without a look at what is stored. */
 export function skusNamedBy(command: Command): readonly string[] {
-  switch (command.type) {
-    case 'CreateBatch':
-      return [command.sku];
-    case 'AllocateOrder':
-      return command.lines.map(({ sku }) => sku);
-    case 'ChangeBatchQuantity':
-      return [];
-    case 'DeallocateOrder':
-      return command.sku === null ? [] : [command.sku];
-  }
+  return scopeOf(command).skus(command);
 }
 
-/** The subject that a product is. */
+/** Makes the subject of a product. */
 export function subjectOfSku(sku: string): string {
   return SKU + sku;
 }

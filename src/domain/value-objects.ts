@@ -1,8 +1,11 @@
-/** A thing that is its value: two with the same value are the same. Subclasses freeze themselves. */
+import { AllocationError } from './errors.ts';
+
+/** Is compared by its value, and has no identity. Subclasses freeze themselves. */
 export abstract class ValueObject {
-  /** The value as a string: equal exactly when the value objects are. */
+  /** Returns the value as a string. Two strings are equal exactly if the value objects are. */
   abstract toString(): string;
 
+  /** Tells whether `other` has the same class and the same value. */
   equals(other: unknown): boolean {
     return (
       other instanceof ValueObject &&
@@ -12,7 +15,7 @@ export abstract class ValueObject {
   }
 }
 
-/** A set of value objects in the order of their arrival, in which equality is equality by value. */
+/** Is a set of value objects, compared by value, in the order in which they were added. */
 export class ValueSet<T extends ValueObject> implements Iterable<T> {
   readonly #byValue = new Map<string, T>();
 
@@ -28,14 +31,22 @@ export class ValueSet<T extends ValueObject> implements Iterable<T> {
     return this.#byValue.has(value.toString());
   }
 
-  /** @returns whether the value was new */
+  /**
+   * Adds the value at the end.
+   *
+   * @returns whether the value was new
+   */
   add(value: T): boolean {
     if (this.has(value)) return false;
     this.#byValue.set(value.toString(), value);
     return true;
   }
 
-  /** @returns whether the value was there */
+  /**
+   * Removes the value.
+   *
+   * @returns whether the value was there
+   */
   delete(value: T): boolean {
     return this.#byValue.delete(value.toString());
   }
@@ -47,15 +58,23 @@ export class ValueSet<T extends ValueObject> implements Iterable<T> {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-export class InvalidUuidError extends Error {
-  readonly code = 'invalid-uuid';
+/** The text is not a UUID. */
+export class InvalidUuidError extends AllocationError {
+  override readonly code = 'invalid-uuid';
 }
 
-/** An identity that means nothing (RFC 9562), compared without regard to case. Where it comes from is the caller's business: the domain draws no lots. */
+/**
+ * Is an identity without a meaning (RFC 9562), compared without regard to case. The caller draws
+ * the UUID, because the domain must be deterministic.
+ */
 export class GenericUUID extends ValueObject {
   readonly #text: string;
 
-  /** @throws {InvalidUuidError} `text` is not 8-4-4-4-12 hexadecimal digits */
+  /**
+   * Makes a UUID from its text.
+   *
+   * @throws {InvalidUuidError} `text` does not consist of 8-4-4-4-12 hexadecimal digits
+   */
   constructor(text: string) {
     super();
     const canonical = text.toLowerCase();
@@ -74,7 +93,10 @@ export interface DomainEvent {
   readonly type: string;
 }
 
-/** Several events that consumers see together or not at all. One inside another dissolves into its events. */
+/**
+ * Is several events that consumers see together or not at all. A composite inside a composite
+ * dissolves into its events.
+ */
 export class CompositeDomainEvent<E extends DomainEvent> implements DomainEvent, Iterable<E> {
   readonly type = 'CompositeDomainEvent';
   readonly events: readonly E[];

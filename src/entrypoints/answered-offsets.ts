@@ -1,53 +1,61 @@
 import { readDeadLetterPlace } from '../dead-letters/dead-letter-headers.ts';
 import { readAnswerPlace } from '../messages/published.ts';
-import type { Broker, Delivery, OffsetRange } from '../service-layer/broker.ts';
+import type { Broker, OffsetRange, ReadChunk } from '../service-layer/broker.ts';
 
-/** What the topics say of a lane: every answer lies below this offset of its commands, and the last one just below. */
+/** How far the published answers reach, in each lane of a commands topic. */
 export interface AnsweredOffsets {
-  /** By partition of the commands topic. Absent: no answer of that lane was found. */
+  /**
+   * The offset after the last command with a published answer, by partition of the commands topic.
+   * Absent: the topics have no answer of that lane.
+   */
   readonly nextOffsets: ReadonlyMap<number, number>;
-  /** Nothing was deleted or compacted, so what was not found was never published. */
+  /**
+   * Whether the topics still have every answer. Then an answer that they lack was never published.
+   */
   readonly isComplete: boolean;
-  /** Neither topic ever had a record. */
+  /** Whether neither topic ever had a record. */
   readonly isUnused: boolean;
 }
 
-/** Who waits for the topics to be read. */
+/** A caller that waits until the topics are read. */
 export interface Watch {
+  /** Ends the wait. */
   readonly signal: AbortSignal;
-  /** Told now and then, in words, how far it has come. */
+  /** Called now and then with the progress, as a phrase that begins with a verb. */
   readonly onProgress: (text: string) => void;
 }
 
-/** Where a long reading says how far it has come. */
+/** Logs the progress of a long reading. */
 interface ProgressLog {
   info(text: string): void;
 }
 
-/** A reading under way. */
+/** A reading that has begun. */
 interface Reading {
   readonly done: Promise<void>;
   readonly stopping: AbortController;
 }
 
 const LOG_EVERY_MS = 5_000;
-/** A topic that is deleted and created again must not be taken for the one that was read. */
+/**
+ * Somebody may delete a topic and create it again. What was read of the former topic is wrong then.
+ */
 const FORGET_AFTER_MS = 60_000;
 
 /**
- * Finds out how far lanes have published, from the published records: each names the place of its command. A lane publishes
- * in order, so below its highest place everything is out.
+ * Finds out how far lanes have published, from the published records. Each record names the place
+ * of its command. A lane publishes in order, so every answer below its highest place is published.
  *
- * All who ask at the same time share one reading. It stops when nobody waits any more; what it has read is kept for a
- * minute, and whoever asks then has only the rest read.
+ * Callers that ask at the same time share one reading. It stops when no caller waits any more. Its
+ * results are kept for a minute, so that the next reading reads only what is new.
  */
 export class AnswerReader {
   readonly #broker: Broker;
   readonly #topics: readonly string[];
   readonly #log: ProgressLog;
-  /** How far each partition of each topic was read, by `topic/partition`. */
+  /** The offset after the last record read, by `topic/partition` of the answers. */
   readonly #read = new Map<string, number>();
-  /** The offset after the highest answered command of each lane, by `topic/partition`. */
+  /** The offset after the last answered command, by `topic/partition` of the commands. */
   readonly #answered = new Map<string, number>();
   #reading: Reading | null = null;
   #waiting = 0;
@@ -65,9 +73,9 @@ export class AnswerReader {
   }
 
   /**
-   * Reads what was published before the call.
+   * Reads the answers that were published before the call.
    * @throws {TroubleError} the log cannot be reached, or a transaction stays open
-   * @throws the signal's reason
+   * @throws the reason of `watch.signal`, once it aborts
    */
   async read(commandsTopic: string, watch: Watch): Promise<AnsweredOffsets> {
     if (performance.now() - this.#usedMs > FORGET_AFTER_MS && this.#waiting === 0) this.#forget();
@@ -77,22 +85,25 @@ export class AnswerReader {
     );
     while (!this.#isRead(ranges)) await this.#join(ranges, watch);
     this.#usedMs = performance.now();
-    // Asked again: retention may have deleted answers while the topics were read.
+    // Ask again, because retention may have deleted answers while the topics were read.
     const remaining = await this.#ranges();
-    const ofTopic = [...this.#answered].filter(
-      ([lane]) => lane.slice(0, lane.lastIndexOf('/')) === commandsTopic,
-    );
     return {
-      nextOffsets: new Map(
-        ofTopic.map(([lane, nextOffset]) => [
-          Number(lane.slice(lane.lastIndexOf('/') + 1)),
-          nextOffset,
-        ]),
-      ),
+      nextOffsets: this.#answeredOf(commandsTopic),
       isComplete:
         !compacted.includes(true) && remaining.flat().every(({ beginning }) => beginning === 0),
       isUnused: ranges.flat().every(({ end }) => end === 0),
     };
+  }
+
+  /** By partition of the commands topic. */
+  #answeredOf(commandsTopic: string): ReadonlyMap<number, number> {
+    const answered = new Map<number, number>();
+    for (const [lane, nextOffset] of this.#answered) {
+      const slash = lane.lastIndexOf('/');
+      if (lane.slice(0, slash) !== commandsTopic) continue;
+      answered.set(Number(lane.slice(slash + 1)), nextOffset);
+    }
+    return answered;
   }
 
   #ranges(): Promise<readonly (readonly OffsetRange[])[]> {
@@ -103,7 +114,7 @@ export class AnswerReader {
     return this.#left(ranges).flat().length === 0;
   }
 
-  /** What is still to be read, by topic. */
+  /** The ranges that are still to be read, by topic. */
   #left(ranges: readonly (readonly OffsetRange[])[]): readonly (readonly OffsetRange[])[] {
     return ranges.map((ofTopic, index) =>
       ofTopic
@@ -118,7 +129,10 @@ export class AnswerReader {
     );
   }
 
-  /** Waits for the reading under way, or begins one. Resolves also when it was stopped because nobody waited. */
+  /**
+   * Waits for the reading under way, or begins one. A reading stops when no caller waits for it.
+   * Then this resolves too, and the caller begins another one.
+   */
   async #join(
     ranges: readonly (readonly OffsetRange[])[],
     { signal, onProgress }: Watch,
@@ -158,7 +172,9 @@ export class AnswerReader {
     let count = 0;
     let loggedMs = performance.now();
     const say = () => {
-      this.#progress = `reads ${this.#topics.join(' and ')} to find what was published: ${count} of ${total} offsets`;
+      this.#progress =
+        `reads ${this.#topics.join(' and ')} to find what was published: ` +
+        `${count} of ${total} offsets`;
     };
     say();
     for (const [index, ranges] of left.entries()) {
@@ -178,8 +194,8 @@ export class AnswerReader {
     }
   }
 
-  /** @returns how many offsets it was */
-  #take(topic: string, { partition, records, nextOffset }: Delivery): number {
+  /** Notes the answers in the chunk. @returns how many offsets the chunk covers */
+  #take(topic: string, { partition, records, nextOffset }: ReadChunk): number {
     for (const record of records) {
       const place =
         topic === this.#topics[0] ? readAnswerPlace(record) : readDeadLetterPlace(record);

@@ -1,20 +1,24 @@
 import type { AssignedPartition, GroupConsumer } from '../service-layer/consumer-group.ts';
 import { AnswerReader } from './answered-offsets.ts';
+import { refuseMisfit } from './database-fit.ts';
 import { EarlierCommands } from './earlier-commands.ts';
 import { Lane } from './lane.ts';
+import type { LaneContext } from './lane-context.ts';
 import { committedBy, LaneOffsets } from './lane-offsets.ts';
-import { LaneRefusedError, OlderDatabaseError } from './lost-offset.ts';
+import { LaneRefusedError, OlderDatabaseError } from './lane-refusal.ts';
+import type { WatchedLane } from './lane-watch.ts';
 import { ByteBudget, MEMORY_BUDGET_BYTES } from './memory-budget.ts';
 import { ProductTurns } from './product-turns.ts';
-import { type LaneContext, refuse } from './take-over.ts';
-import type { WatchedLane } from './watchdog.ts';
 
-/** Step 1 of a message's way: joins the consumer group and opens a lane for each partition that it is given. */
+/**
+ * Joins the consumer group, and opens a lane for each partition that the group assigns to this
+ * process: step 1 of a message's way.
+ */
 export class CommandConsumer {
   readonly #context: LaneContext;
   readonly #topic: string;
   readonly #lanes = new Map<number, { readonly lane: Lane; readonly closed: Promise<void> }>();
-  /** Why each partition was given back that another member has now. */
+  /** Why this process gave partitions back, by partition, while another member has them. */
   readonly #refusals = new Map<number, string>();
   readonly #died = Promise.withResolvers<Error>();
   #joining: GroupConsumer | null = null;
@@ -42,12 +46,14 @@ export class CommandConsumer {
     };
   }
 
-  /** Resolves when this consumer can never work again: another process has its name in the group. */
+  /**
+   * Resolves when this consumer can never work again: another process took its name in the group.
+   */
   get died(): Promise<Error> {
     return this.#died.promise;
   }
 
-  /** Resolves when the group is joined. Lanes open, and recover from any trouble, by themselves. */
+  /** Joins the group. Lanes then open, and recover from any trouble, by themselves. */
   async start(): Promise<void> {
     this.#subscription = await this.#context.broker.consume({
       topic: this.#topic,
@@ -62,23 +68,25 @@ export class CommandConsumer {
     });
   }
 
-  /** How many of this process's lanes work. */
+  /** Counts the lanes of this process, and those that work. */
   lanes(): { readonly working: number; readonly assigned: number } {
     const working = [...this.#lanes.values()].filter(({ lane }) => lane.problem === null).length;
     return { working, assigned: this.#lanes.size };
   }
 
-  /** The lanes of this process, for whoever watches whether they move. */
+  /** The lanes of this process, for the watchdog. */
   watchedLanes(): readonly WatchedLane[] {
     return [...this.#lanes.values()].map(({ lane }) => lane);
   }
 
-  /** Which partitions each of the lanes waits for that wait for others just now. */
+  /** The partitions that each lane waits for at the moment. */
   awaitedPartitions(): readonly (readonly number[])[] {
     return [...this.#lanes.values()].map(({ lane }) => lane.awaited?.partitions ?? []);
   }
 
-  /** What keeps it from answering commands, one sentence each; empty: everything works. */
+  /**
+   * Says what keeps the consumer from answering commands, one sentence each. Empty: all lanes work.
+   */
   problems(): readonly string[] {
     if (!this.#subscription)
       return [this.#joining?.problem() ?? 'The consumer has not joined its group yet'];
@@ -86,7 +94,7 @@ export class CommandConsumer {
     return [
       ...(membership === null ? [] : [membership]),
       ...[...this.#lanes].flatMap(([partition, { lane }]) =>
-        lane.problem === null ? [] : [`Lane ${this.#topic}/${partition}: ${lane.problem}`],
+        lane.problem === null ? [] : [`Partition ${partition} stopped: ${lane.problem}`],
       ),
       ...[...this.#refusals].map(
         ([partition, reason]) => `Partition ${partition} was given back: ${reason}`,
@@ -94,7 +102,7 @@ export class CommandConsumer {
     ];
   }
 
-  /** Finishes the transactions in hand, publishes what they wrote, leaves the group. */
+  /** Finishes the transactions in hand, publishes their answers, and leaves the group. */
   async close(): Promise<void> {
     await this.#subscription?.close();
   }
@@ -117,12 +125,12 @@ export class CommandConsumer {
     };
   }
 
-  /** Whether the database fits now: what a lane would find that had the partition. */
+  /** Checks whether the database fits now, as a lane of the partition would. */
   async #mayTake(partition: number): Promise<boolean> {
     try {
-      await refuse({ topic: this.#topic, partition }, this.#context);
+      await refuseMisfit({ topic: this.#topic, partition }, this.#context);
     } catch (error) {
-      // By now the partition may be here, and its lane says the same.
+      // By now the partition may be here again, and its lane says the same.
       if (error instanceof LaneRefusedError && !this.#lanes.has(partition))
         this.#refusals.set(partition, error.message);
       if (error instanceof OlderDatabaseError) this.#context.onOlder?.(error);

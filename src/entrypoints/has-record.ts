@@ -1,9 +1,9 @@
-import type { Broker, Delivery, OffsetRange } from '../service-layer/broker.ts';
+import type { Broker, OffsetRange, ReadChunk } from '../service-layer/broker.ts';
 
 /**
- * Finds out whether a reader finds a record in the range. Markers and aborted records of
- * transactions have offsets that no reader sees, so a range may hold nothing.
- * @throws the signal aborts, or the log fails, before that is known
+ * Finds out whether a reader sees a record in the range. Transaction markers and aborted records
+ * have offsets too, but no reader sees them. So a range may be empty for a reader.
+ * @throws the signal aborts, or the log fails, before the answer is known
  */
 export async function hasRecord(
   broker: Broker,
@@ -11,14 +11,14 @@ export async function hasRecord(
   range: OffsetRange,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const found = new AbortController();
-  const take = async ({ records }: Delivery) => {
-    if (records.length > 0) found.abort();
+  const first = new AbortController();
+  const take = async ({ records }: ReadChunk) => {
+    if (records.length > 0) first.abort();
   };
   try {
-    await broker.read(topic, [range], take, AbortSignal.any([signal, found.signal]));
+    await broker.read(topic, [range], take, AbortSignal.any([signal, first.signal]));
   } catch (error) {
-    if (!found.signal.aborted) throw error;
+    if (!first.signal.aborted) throw error;
   }
-  return found.signal.aborted;
+  return first.signal.aborted;
 }

@@ -1,8 +1,11 @@
 import type { PartitionOffset } from '../service-layer/records.ts';
 
-/** When the first question is asked. A lane of this process will have said it by then. */
+/** How long a wait lasts before it asks. By then a lane of this process has told its progress. */
 const FIRST_QUESTION_MS = 10;
-/** How rare questions to a broker become while nothing changes. Also how late another process's progress may be seen. */
+/**
+ * The longest pause between two questions to a broker, while nothing changes. The progress of
+ * another process may be noticed this late.
+ */
 const LONGEST_PAUSE_MS = 200;
 
 interface Wait {
@@ -11,18 +14,18 @@ interface Wait {
   readonly end: (isOver: boolean) => void;
 }
 
-/** Finds out how far the lanes of the topic have come, those of other processes included. */
-export type Learn = (topic: string) => Promise<readonly PartitionOffset[]>;
+/** Asks how far the lanes of the topic have come, in all processes. */
+type AskOffsets = (topic: string) => Promise<readonly PartitionOffset[]>;
 
 /**
- * How far the lanes have come: with publishing (the group's committed offsets), or with deciding
- * (the database's positions). A lane that needs others to have come so far waits here.
+ * Knows how far the lanes have come: with publishing (the group's committed offsets), or with
+ * deciding (the database's positions). A lane waits here until others have come so far.
  *
- * Lanes of this process tell each other at once. Other processes' lanes are asked for. One question
- * at a time serves all lanes that wait.
+ * Lanes of this process tell their progress at once. For lanes of other processes, one question at
+ * a time to the broker or the database serves all lanes that wait.
  */
 export class LaneOffsets {
-  readonly #learn: Learn;
+  readonly #askOffsets: AskOffsets;
   readonly #longestPauseMs: number;
   readonly #known = new Map<string, number>();
   readonly #waits = new Set<Wait>();
@@ -31,40 +34,40 @@ export class LaneOffsets {
   #nextQuestion: NodeJS.Timeout | undefined;
 
   /**
-   * @param learn asked while a lane waits; an error says nothing new, and the question is asked again
+   * @param askOffsets called while a lane waits. After an error it is called again.
    * @param longestPauseMs between two questions while nothing changes
    */
-  constructor(learn: Learn, longestPauseMs = LONGEST_PAUSE_MS) {
-    this.#learn = learn;
+  constructor(askOffsets: AskOffsets, longestPauseMs = LONGEST_PAUSE_MS) {
+    this.#askOffsets = askOffsets;
     this.#longestPauseMs = longestPauseMs;
   }
 
-  /** The lane has come so far. @returns whether that is news */
+  /** Notes that the lane has come so far. @returns whether that is news */
   note(lane: PartitionOffset): boolean {
     if (!this.#take(lane)) return false;
     this.look();
     return true;
   }
 
-  /** How far the lane is known to have come. */
+  /** Tells how far the lane is known to have come. */
   of({ topic, partition }: Pick<PartitionOffset, 'topic' | 'partition'>): number {
     return this.#known.get(`${topic}/${partition}`) ?? 0;
   }
 
-  /** Whether each lane is known to have come so far. */
+  /** Tells whether each lane is known to have come so far. */
   covers(wanted: readonly PartitionOffset[]): boolean {
     return wanted.every((lane) => lane.nextOffset <= this.of(lane));
   }
 
-  /** Waits until each lane has come so far. @returns false: the time was up before */
+  /** Waits until each lane has come so far. @returns false: the time was up first */
   cover(wanted: readonly PartitionOffset[], timeoutMs: number): Promise<boolean> {
     const topics = [...new Set(wanted.map(({ topic }) => topic))];
     return this.until(() => this.covers(wanted), topics, timeoutMs);
   }
 
   /**
-   * Waits until `isOver`, which is asked whenever something is learnt about the topics.
-   * @returns false: the time was up before
+   * Waits until `isOver` returns true. It is called at each news about the topics.
+   * @returns false: the time was up first
    */
   async until(
     isOver: () => boolean,
@@ -85,7 +88,7 @@ export class LaneOffsets {
     return hasEnded;
   }
 
-  /** Ends the waits that are over by now. */
+  /** Ends the waits that are over. */
   look(): void {
     for (const { isOver, end } of this.#waits) if (isOver()) end(true);
   }
@@ -110,27 +113,27 @@ export class LaneOffsets {
   async #ask(): Promise<void> {
     this.#nextQuestion = undefined;
     this.#isAsking = true;
-    const isNews = await this.#learnAll().catch(() => false);
+    const isNews = await this.#askAll().catch(() => false);
     this.#isAsking = false;
     this.look();
     this.#pauseMs = isNews ? FIRST_QUESTION_MS : Math.min(2 * this.#pauseMs, this.#longestPauseMs);
     this.#plan();
   }
 
-  async #learnAll(): Promise<boolean> {
+  async #askAll(): Promise<boolean> {
     let isNews = false;
     for (const topic of new Set([...this.#waits].flatMap(({ topics }) => topics))) {
-      for (const lane of await this.#learn(topic)) if (this.#take(lane)) isNews = true;
+      for (const lane of await this.#askOffsets(topic)) if (this.#take(lane)) isNews = true;
     }
     return isNews;
   }
 }
 
-/** Asks how far the group has published. */
+/** Asks the broker how far the group has published. */
 export function committedBy(
   broker: { committedOffsets(group: string, topic: string): Promise<readonly (number | null)[]> },
   group: string,
-): Learn {
+): AskOffsets {
   return async (topic) => {
     const offsets = await broker.committedOffsets(group, topic);
     return offsets.map((nextOffset, partition) => ({

@@ -1,36 +1,32 @@
-import { passing } from '../fault-points.ts';
+import { reachFaultPoint } from '../fault-points.ts';
 import type { TransactionalProducer } from '../service-layer/broker.ts';
-import { FencedError, TroubleError } from '../service-layer/errors.ts';
 import type { LanePosition, LaneStore } from '../service-layer/lane-store.ts';
 import type { Partition } from '../service-layer/records.ts';
 import type { AnsweredOffsets, Watch } from './answered-offsets.ts';
-import type { LaneContext } from './take-over.ts';
+import type { LaneContext } from './lane-context.ts';
+import { LaneRefusedError } from './lane-refusal.ts';
 
-/** The database and the topics do not fit together: answering would lose commands or repeat events. */
-export class LaneRefusedError extends TroubleError {
-  override readonly name = 'LaneRefusedError';
-}
-
-/** The topics hold answers that the database does not know: it was lost, restored, or failed over. */
-export class OlderDatabaseError extends LaneRefusedError {}
-
-/** What is known of the lane and its topic when it opens. */
+/** What is known of the lane and its topic when the lane opens. */
 export interface OpeningLane {
   readonly lane: Partition;
   readonly producer: TransactionalProducer;
   readonly position: LanePosition;
-  /** The group's committed offset of each lane; null: Kafka has none. */
+  /** The group's committed offset of each lane. Null: Kafka has none. */
   readonly committed: readonly (number | null)[];
-  /** Another group that may have published answers of this lane; then the committed offset says too little. */
+  /** Another group that may have published answers of this lane. Null: there is none. */
   readonly formerGroup: string | null;
 }
 
 /**
- * Finds how far each lane of the topic has published. Where the group has no committed offset, the topics say it; this
- * lane's is then committed, so that "missing" means something from then on.
+ * Finds how far each lane of the topic has published.
  *
- * @returns for each lane an offset below which everything is out; for this lane, all that is out lies below it
- * @throws {LaneRefusedError} it cannot be proven, and something could be published twice
+ * Where the group has no committed offset, or another group worked for the lane before, the
+ * published answers say it. This lane's offset is then committed, so that from then on "missing"
+ * means that Kafka has lost it.
+ *
+ * @returns for each lane an offset below which every answer is published. For this lane, no answer
+ * from that offset on is published.
+ * @throws {LaneRefusedError} nobody can prove the offset, and an answer might be published twice
  */
 export async function knownOffsets(
   opening: OpeningLane,
@@ -46,25 +42,20 @@ export async function knownOffsets(
   const isToFind = (offset: number | null, partition: number) =>
     offset === null && endOf(partition) > 0;
   if (!isLost && !committed.some(isToFind)) return committed.map((offset) => offset ?? 0);
-  // In a partition without commands nothing was answered.
+  // Nothing was answered in a partition without commands.
   const isNecessary = committed.some(isToFind) || endOf(lane.partition) > 0;
-  const found = isNecessary ? await context.answered.read(lane.topic, watch) : NOTHING_ANSWERED;
+  const answered = isNecessary ? await context.answered.read(lane.topic, watch) : NOTHING_ANSWERED;
   const known = committed.map((offset, partition) =>
-    Math.max(offset ?? 0, found.nextOffsets.get(partition) ?? 0),
+    Math.max(offset ?? 0, answered.nextOffsets.get(partition) ?? 0),
   );
   if (!isLost) return known;
-  const settled = await settle(
-    opening,
-    endOf(lane.partition),
-    known[lane.partition] ?? 0,
-    found,
-    context,
-  );
-  if (settled === null) return known;
-  await producer.publish([], { ...lane, group: context.group, nextOffset: settled });
+  const bound = known[lane.partition] ?? 0;
+  const proven = await proveOffset(opening, endOf(lane.partition), bound, answered, context);
+  if (proven === null) return known;
+  await producer.publish([], { ...lane, group: context.group, nextOffset: proven });
   if (formerGroup !== null) await context.store.settle(lane, context.group);
-  passing('lost-offset-committed');
-  return known.with(lane.partition, settled);
+  reachFaultPoint('lost-offset-committed');
+  return known.with(lane.partition, proven);
 }
 
 const NOTHING_ANSWERED: AnsweredOffsets = {
@@ -73,63 +64,90 @@ const NOTHING_ANSWERED: AnsweredOffsets = {
   isUnused: true,
 };
 
-/** @returns the lane's committed offset, proven; null: the database is older than what was found, whatever else was published */
-async function settle(
+/**
+ * Proves the lane's committed offset.
+ * @param end where the partition ends
+ * @param bound every answer below this offset is published
+ * @returns null: the database is older than the published answers
+ */
+async function proveOffset(
   { lane, position: { nextOffset: position }, formerGroup }: OpeningLane,
   end: number,
   bound: number,
-  found: AnsweredOffsets,
+  answered: AnsweredOffsets,
   { store, group, log }: LaneContext,
 ): Promise<number | null> {
   const place = `${lane.topic}/${lane.partition}`;
   const lost =
     formerGroup === null
-      ? `The group ${group} has no committed offset`
-      : `The group ${group} follows ${formerGroup}`;
-  if (bound > end) {
-    throw new LaneRefusedError(
-      `${place} ends at ${end}, but answers to its commands up to ${bound - 1} are published: the topic was re-created since. ` +
-        'Give the new topic another name (COMMANDS_TOPIC), or use other topics for its answers (EVENTS_TOPIC, DEAD_LETTERS_TOPIC).',
-    );
-  }
-  if (found.isComplete && !(found.isUnused && position > 0)) {
-    // Commands without an answer leave nothing in the topics: behind the last one that is out, all up to the
-    // first that waits are settled. Another lane may rest on them.
-    const waits =
-      position > bound ? ((await firstWaiting(lane, bound, position, store)) ?? position) : bound;
-    if (waits > 0) {
+      ? `The group ${group} has no committed offset for ${place}`
+      : `The group ${group} follows ${formerGroup} for ${place}`;
+  refuseBeyondEnd(place, bound, end);
+  if (answered.isComplete && !(answered.isUnused && position > 0)) {
+    const proven = await firstUnpublished(lane, bound, position, store);
+    if (proven > 0) {
       log.warn(
-        { lane: place, committed: waits, position },
-        `${lost} for ${place}. The published answers end below ${bound}: it goes on at ${waits}`,
+        { lane: place, committed: proven, position },
+        `${lost}. The published answers end below ${bound}: the lane goes on at ${proven}`,
       );
     }
-    return waits;
+    return proven;
   }
-  const why = found.isUnused
+  const why = answered.isUnused
     ? 'the topics of the answers are empty'
     : 'retention or compaction has deleted published answers';
   if (position < bound) return null;
-  const doubt = await whatMayRepeat(lane, position, bound, store);
+  const doubt = await doubtAbout(lane, position, bound, store);
   if (doubt !== null) {
     throw new LaneRefusedError(
-      `${lost} for ${place}, and ${why}: nobody can prove what was published. ${doubt}`,
+      `${lost}, and ${why}: nobody can prove what was published. ${doubt}`,
     );
   }
   log.warn(
     { lane: place, committed: position },
-    `${lost} for ${place}, and ${why}. No answer waits, so nothing can come twice: it goes on at ${position}`,
+    `${lost}, and ${why}. The outbox has no answer that could go out twice: ` +
+      `the lane goes on at ${position}`,
   );
   return position;
 }
 
-/** Where a database has answered nothing, and the published answers do not say what another one has. */
-export const NOTHING_ANSWERED_HERE =
-  'The database has answered nothing, and answers that another one may have published are deleted. Point DATABASE_URL at that one. ' +
-  'If it is lost, restore a copy, and bring it up to date: npx allocation replay rebuild --into <copy> --from-copy --execute   ' +
-  'To answer all commands that are left once more, name new topics for the answers (EVENTS_TOPIC, DEAD_LETTERS_TOPIC).';
+function refuseBeyondEnd(place: string, bound: number, end: number): void {
+  if (bound <= end) return;
+  throw new LaneRefusedError(
+    `${place} ends at ${end}, but answers to its commands up to ${bound - 1} are published: ` +
+      'the topic was re-created since. Give the new topic another name (COMMANDS_TOPIC), or use ' +
+      'other topics for its answers (EVENTS_TOPIC, DEAD_LETTERS_TOPIC).',
+  );
+}
 
-/** @returns what could be published a second time, and what to do, in sentences; null: nothing */
-async function whatMayRepeat(
+/**
+ * Finds the first command from `bound` on whose answer waits in the outbox. Commands without an
+ * answer leave nothing in the topics. So those between the last published answer and the first
+ * waiting one are settled too, and another lane may rest on them.
+ */
+async function firstUnpublished(
+  lane: Partition,
+  bound: number,
+  position: number,
+  store: LaneStore,
+): Promise<number> {
+  if (position <= bound) return bound;
+  return (await firstWaiting(lane, bound, position, store)) ?? position;
+}
+
+/** Advice for a database that has answered nothing, while published answers may be deleted. */
+export const NOTHING_ANSWERED_HERE =
+  'The database has answered nothing. Another database may have published answers that are ' +
+  'deleted by now. Point DATABASE_URL at that one. If it is lost, restore a copy, and bring it ' +
+  'up to date: npx allocation replay rebuild --into <copy> --from-copy --execute   ' +
+  'To answer all commands that are left once more, name new topics for the answers ' +
+  '(EVENTS_TOPIC, DEAD_LETTERS_TOPIC).';
+
+/**
+ * Says what could be published a second time, and what to do about it.
+ * @returns sentences; null: nothing can go out twice
+ */
+async function doubtAbout(
   lane: Partition,
   position: number,
   bound: number,
@@ -143,12 +161,16 @@ async function whatMayRepeat(
   const first = await firstWaiting(lane, bound, position, store);
   if (first === null) return null;
   return (
-    `The outbox holds answers from offset ${first} on, which may be out. See what waits: npx allocation replay offsets   ` +
-    'Then settle it with --publish or --skip, which its --help explains.'
+    `The outbox holds answers from offset ${first} on, which may be out already. ` +
+    'See what waits: npx allocation replay offsets   ' +
+    'Then choose --publish or --skip, which its --help explains.'
   );
 }
 
-/** @returns the first command from the offset on, below the position, that has an answer in the outbox; null: none has */
+/**
+ * Finds the first command from `from` on, below the position, whose answer is in the outbox.
+ * @returns its offset; null: the outbox has no such answer
+ */
 async function firstWaiting(
   lane: Partition,
   from: number,
@@ -163,16 +185,4 @@ async function firstWaiting(
     offset = waiting.nextOffset;
   }
   return null;
-}
-
-/** @throws {FencedError} another group has taken the lane since this one claimed it */
-export function refuseAnotherGroup(
-  { topic, partition }: Partition,
-  position: LanePosition,
-  group: string,
-): void {
-  if (position.group === group) return;
-  throw new FencedError(
-    `${topic}/${partition} works for the group ${position.group} by now, not for ${group}`,
-  );
 }

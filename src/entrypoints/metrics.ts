@@ -1,40 +1,42 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { OutboxRecord } from '../service-layer/lane-store.ts';
 
-/** What the service counts, for Prometheus. */
+/** The metrics of the service, for Prometheus. */
 export class Metrics {
   readonly registry = new Registry();
-  readonly batchSeconds = new Histogram({
+  readonly deliverySeconds = new Histogram({
     name: 'allocation_batch_seconds',
-    help: 'Time to read, handle and commit one fetched batch of commands',
+    help: 'Time to read, handle and commit the commands of one transaction',
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
     registers: [this.registry],
   });
   readonly #commands = new Counter({
     name: 'allocation_messages_total',
-    help: 'Messages of the commands topic that have been dealt with, repeats and dead letters included',
+    help: 'Answered messages of the commands topic, with repeats and dead letters',
     registers: [this.registry],
   });
   readonly #orderWaits = new Counter({
     name: 'allocation_order_waits_total',
-    help: 'Waits of a lane, before it rejected a command as unknown, for other lanes to decide what was accepted before; by how they ended',
+    help:
+      'Waits for other lanes before a command was rejected as unknown, by outcome: ' +
+      'the others decided (decided), or stood still and were given up (ran-out)',
     labelNames: ['outcome'],
     registers: [this.registry],
   });
   readonly #orderWaitSeconds = new Histogram({
     name: 'allocation_order_wait_seconds',
-    help: 'How long these waits lasted, or until they gave a lane up',
+    help: 'How long these waits lasted, or how long until they gave a lane up',
     buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 300],
     registers: [this.registry],
   });
   readonly #answers = new Counter({
     name: 'allocation_answers_total',
-    help: 'Messages written to the outbox, by type of event; dead letters by their reason',
+    help: 'Messages written to the outbox: events by their type, dead letters by their reason',
     labelNames: ['type'],
     registers: [this.registry],
   });
 
-  /** @param workingLanes asked at each scrape: how many lanes work, and how many this process has */
+  /** @param workingLanes called at each scrape: how many lanes work, and how many are assigned */
   constructor(workingLanes: () => { readonly working: number; readonly assigned: number }) {
     collectDefaultMetrics({ register: this.registry });
     const lanes = new Gauge({
@@ -50,11 +52,11 @@ export class Metrics {
     });
   }
 
-  /** @param stuckLanes asked at each scrape: how many lanes the watchdog calls stuck */
+  /** Exports how many lanes the watchdog calls stuck. @param stuckLanes called at each scrape */
   watchLanes(stuckLanes: () => number): void {
     const stuck = new Gauge({
       name: 'allocation_lanes_stuck',
-      help: 'Lanes of this process that have had records to read for 30 s and have not moved since',
+      help: 'Lanes of this process that have not moved for 30 s, though there are records to read',
       registers: [this.registry],
       collect() {
         stuck.set(stuckLanes());
@@ -62,11 +64,13 @@ export class Metrics {
     });
   }
 
-  /** @param awaited asked at each scrape: the partitions that each lane waits for just now */
+  /** Exports which partitions each lane waits for. @param awaited called at each scrape */
   watchWaits(awaited: () => readonly (readonly number[])[]): void {
     const waiting = new Gauge({
       name: 'allocation_order_waiting_lanes',
-      help: 'Lanes of this process that wait just now, before they reject a command as unknown, by the partition that they wait for',
+      help:
+        'Lanes of this process that wait before they reject a command as unknown, ' +
+        'by the partition they wait for',
       labelNames: ['for'],
       registers: [this.registry],
       collect() {
@@ -77,8 +81,9 @@ export class Metrics {
   }
 
   /**
-   * @param countParked asked at each scrape, which does not wait for it: a database that is silent
-   * must not keep the other numbers back
+   * Exports how many commands are parked. A scrape does not wait for the count, but exports the
+   * one before: a silent database must not hold back the other metrics.
+   * @param countParked called at each scrape
    */
   watchParked(countParked: () => Promise<number>): void {
     let known = Number.NaN;
@@ -87,7 +92,9 @@ export class Metrics {
     };
     const parked = new Gauge({
       name: 'allocation_parked_commands',
-      help: 'Commands of all lanes that have failed, or wait behind one that has, as counted at the scrape before; NaN: not known',
+      help:
+        'Commands of all lanes that failed, or wait behind one that did, ' +
+        'as counted at the previous scrape; NaN: unknown',
       registers: [this.registry],
       collect() {
         parked.set(known);
@@ -96,18 +103,22 @@ export class Metrics {
     });
   }
 
-  /** A lane has waited for others. @param outcome `ran-out`: it has given one up that stood still */
+  /**
+   * Counts a lane's wait for others.
+   * @param outcome `ran-out`: the lane gave up one that stood still
+   */
   waited(outcome: 'decided' | 'ran-out', seconds: number): void {
     this.#orderWaits.inc({ outcome });
     this.#orderWaitSeconds.observe(seconds);
   }
 
+  /** Counts the messages of one transaction, and its answers. */
   answered(messages: number, outbox: readonly OutboxRecord[]): void {
     this.#commands.inc(messages);
     const counts = new Map<string, number>();
     for (const { headers } of outbox) {
       const reason = headers['dead-letter-reason'];
-      // A dead letter has the type that its sender chose: any number of them.
+      // Count dead letters by reason: senders may choose any number of types.
       const type = reason === undefined ? String(headers.ce_type) : `dead-letter:${reason}`;
       counts.set(type, (counts.get(type) ?? 0) + 1);
     }

@@ -1,25 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { passing } from '../fault-points.ts';
+import { reachFaultPoint } from '../fault-points.ts';
 import type { TransactionalProducer } from '../service-layer/broker.ts';
 import type { OutboxRecord } from '../service-layer/lane-store.ts';
 import type { Partition, PartitionOffset } from '../service-layer/records.ts';
 import type { LaneOffsets } from './lane-offsets.ts';
 import type { ByteBudget } from './memory-budget.ts';
+import { type Chunk, MAX_CHUNK_BYTES, wholeCommandChunks } from './outbox-chunks.ts';
 
 /**
- * The lane's way out: publishes what the lane's transactions committed, in their order.
+ * Publishes the outbox of one lane, in the order of the lane's transactions.
  *
- * Guarantee: a `read_committed` consumer sees the answers of a command exactly once, and from the same instant the
- * group's offset lies past that command.
+ * Guarantee: a `read_committed` consumer sees the answers to a command exactly once. From the same
+ * instant the group's offset lies past that command.
  *
- * 1. The lane commits a batch to the database, outbox rows included, and hands the same rows to the relay.
- * 2. The relay publishes them in one broker transaction per bounded chunk of whole commands, with the group's offset, once the answers
- *    of other lanes that they rest on are out (`lane-offsets.ts`).
- * 3. The lane's next database transaction deletes the rows that are out.
+ * 1. The lane commits a transaction to the database, with outbox rows, and hands these rows to the
+ *    relay.
+ * 2. The relay waits until the answers of other lanes that the rows rest on are published
+ *    (`lane-offsets.ts`). Then it publishes the rows with the group's offset: one broker
+ *    transaction for each chunk of whole commands.
+ * 3. The lane's next database transaction deletes the published rows.
  *
- * A crash between 1 and 2: the rows are in the outbox, past the group's offset; whoever opens the lane next publishes them.
- * A crash between 2 and 3: the rows are in the outbox, below the group's offset; whoever opens the lane next deletes them.
- * After any error the outcome of 2 is unknown: the relay is broken for good, and the lane opens anew, which settles it.
+ * After a crash between 1 and 2 the rows lie past the group's offset. The next opening of the lane
+ * publishes them. After a crash between 2 and 3 the rows lie below the group's offset. The next
+ * opening deletes them. After an error the outcome of 2 is unknown. Then the relay is broken for
+ * good, and the lane opens anew, which settles the outcome.
  */
 export class OutboxRelay {
   readonly #producer: TransactionalProducer;
@@ -34,7 +38,7 @@ export class OutboxRelay {
   #heldBytes = 0;
   #running: Promise<void> | null = null;
   #publishing: Promise<void> = Promise.resolve();
-  #broken = false;
+  #isBroken = false;
   #isWaiting = true;
 
   constructor(options: {
@@ -45,6 +49,7 @@ export class OutboxRelay {
     /** Shared by all lanes of the process. */
     readonly budget: ByteBudget;
     readonly onPublished: (chunk: Chunk) => void;
+    /** Called once, with the first error. */
     readonly onBroken: (error: unknown) => void;
   }) {
     this.#producer = options.producer;
@@ -57,8 +62,8 @@ export class OutboxRelay {
   }
 
   /**
-   * Publishes the records, and moves the group's offset to `nextOffset`, also when there are none.
-   * @param restsOn what must be out before
+   * Publishes the records, and moves the group's offset to `nextOffset`, even without records.
+   * @param restsOn what other lanes must have published first
    */
   enqueue(
     records: readonly OutboxRecord[],
@@ -70,16 +75,19 @@ export class OutboxRelay {
       this.#queuedRecords += chunk.records.length;
       this.#hold(chunk.bytes * COPIES);
     }
-    if (this.#broken) this.#hold(-this.#heldBytes);
+    if (this.#isBroken) this.#hold(-this.#heldBytes);
     this.#running ??= this.#run();
   }
 
-  /** Resolves when the queue is short enough for another batch, or the relay is broken. */
+  /** Resolves when the queue is short enough for another transaction, or the relay is broken. */
   async room(): Promise<void> {
-    while (this.#isFull() && !this.#broken) await this.#publishing;
+    while (this.#isFull() && !this.#isBroken) await this.#publishing;
   }
 
-  /** A lane that holds nothing has room, whatever the others hold: they may be waiting for its answers. */
+  /**
+   * A lane with an empty queue has room, whatever the other lanes have. They may be waiting for the
+   * answers of this lane.
+   */
   #isFull(): boolean {
     return (
       this.#queuedRecords > MAX_QUEUED_RECORDS || (this.#heldBytes > 0 && this.#budget.isExceeded)
@@ -92,12 +100,15 @@ export class OutboxRelay {
     else this.#budget.hold(bytes);
   }
 
-  /** From now on what rests on answers that do not come out is left in the outbox, for whoever opens the lane next. */
+  /**
+   * Makes the relay wait no longer for answers of other lanes. What rests on them stays in the
+   * outbox, and the next opening of the lane publishes it.
+   */
   stopWaiting(): void {
     this.#isWaiting = false;
   }
 
-  /** Resolves when everything enqueued is out, the relay is broken, or the time is up. */
+  /** Resolves when everything in the queue is published, the relay is broken, or the time is up. */
   async drain(timeoutMs: number): Promise<void> {
     const deadline = new AbortController();
     await Promise.race([
@@ -108,14 +119,14 @@ export class OutboxRelay {
   }
 
   async close(): Promise<void> {
-    this.#broken = true;
+    this.#isBroken = true;
     this.#queue = [];
     this.#hold(-this.#heldBytes);
     await this.#producer.close();
   }
 
   async #run(): Promise<void> {
-    for (let chunk = this.#take(); chunk && !this.#broken; chunk = this.#take()) {
+    for (let chunk = this.#take(); chunk && !this.#isBroken; chunk = this.#take()) {
       this.#publishing = this.#publish(chunk);
       await this.#publishing;
     }
@@ -124,31 +135,37 @@ export class OutboxRelay {
 
   async #publish(chunk: QueuedChunk): Promise<void> {
     try {
-      passing('chunk-taken');
-      await this.#othersAreOut(chunk);
-      if (this.#broken) return;
+      reachFaultPoint('chunk-taken');
+      await this.#waitForOthers(chunk);
+      if (this.#isBroken) return;
       await this.#producer.publish(chunk.records, {
         ...this.#lane,
         group: this.#group,
         nextOffset: chunk.nextOffset,
       });
       this.#queuedRecords -= chunk.records.length;
-      if (!this.#broken) this.#hold(-chunk.bytes * COPIES);
+      if (!this.#isBroken) this.#hold(-chunk.bytes * COPIES);
       this.#published.note({ ...this.#lane, nextOffset: chunk.nextOffset });
       this.#onPublished(chunk);
     } catch (error) {
-      if (!this.#broken) this.#onBroken(error);
-      this.#broken = true;
+      if (!this.#isBroken) this.#onBroken(error);
+      this.#isBroken = true;
     }
   }
 
-  /** Not for ever: the next owner of what it waits for may be waiting for this lane to close. */
-  async #othersAreOut({ restsOn }: QueuedChunk): Promise<void> {
-    while (!this.#broken && !(await this.#published.cover(restsOn, OTHERS_TIMEOUT_MS)))
-      this.#broken = !this.#isWaiting;
+  /**
+   * Waits until other lanes have published what the chunk rests on. The wait must end when this
+   * lane closes, because the next owner of those lanes may be waiting for that.
+   */
+  async #waitForOthers({ restsOn }: QueuedChunk): Promise<void> {
+    while (!this.#isBroken && !(await this.#published.cover(restsOn, OTHERS_TIMEOUT_MS)))
+      this.#isBroken = !this.#isWaiting;
   }
 
-  /** Joins what has queued up, and may go out at once, into one chunk: the busier, the larger the transactions. */
+  /**
+   * Takes as many chunks as can go out at once, joined into one. So a busy lane has larger
+   * transactions.
+   */
   #take(): QueuedChunk | undefined {
     const first = this.#queue.shift();
     if (!first) return undefined;
@@ -166,45 +183,11 @@ export class OutboxRelay {
 }
 
 const MAX_QUEUED_RECORDS = 4_000;
-/** A record waits as text and as the bytes that go on the wire. */
+/** A waiting record is in memory as text, and as the bytes that go on the wire. */
 const COPIES = 2;
-const MAX_CHUNK_BYTES = 4 * 1024 * 1024;
-/** Then it is looked whether the lane closes. */
+/** How often a waiting relay checks whether its lane is closing. */
 const OTHERS_TIMEOUT_MS = 500;
-
-/** What one broker transaction publishes. */
-export interface Chunk {
-  readonly records: readonly OutboxRecord[];
-  readonly nextOffset: number;
-  readonly bytes: number;
-}
 
 interface QueuedChunk extends Chunk {
   readonly restsOn: readonly PartitionOffset[];
-}
-
-/** Cuts records between commands, never inside one. The last chunk moves the offset all the way to `nextOffset`. */
-export function wholeCommandChunks(
-  records: readonly OutboxRecord[],
-  nextOffset: number,
-): readonly Chunk[] {
-  const chunks: { records: OutboxRecord[]; nextOffset: number; bytes: number }[] = [
-    { records: [], nextOffset, bytes: 0 },
-  ];
-  for (const record of records) {
-    let chunk = chunks.at(-1) as (typeof chunks)[number];
-    const isNewCommand = chunk.records.at(-1)?.sourceOffset !== record.sourceOffset;
-    if (isNewCommand && chunk.bytes > MAX_CHUNK_BYTES / 4) {
-      chunk.nextOffset = (chunk.records.at(-1) as OutboxRecord).sourceOffset + 1;
-      chunk = { records: [], nextOffset, bytes: 0 };
-      chunks.push(chunk);
-    }
-    chunk.records.push(record);
-    chunk.bytes += sizeOf(record);
-  }
-  return chunks;
-}
-
-function sizeOf({ key, value }: OutboxRecord): number {
-  return (key?.length ?? 0) + (value?.length ?? 0) + 400;
 }

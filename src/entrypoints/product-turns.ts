@@ -1,17 +1,18 @@
 /**
  * Lets the lanes of one process take turns at a product, in the order in which they came.
  *
- * PostgreSQL locks a product for the transaction that changes it. A lane that waited there would keep
- * a connection, which other lanes need, and would give up after the lock time-out. Here it keeps
- * nothing, and only lanes of other processes are waited for in the database.
+ * PostgreSQL locks a product for the transaction that changes it. A lane that waited for the lock
+ * would keep a connection, which other lanes need, and would give up after the lock timeout. A lane
+ * that waits here keeps no connection. Only lanes of other processes wait in the database.
  *
- * No deadlock: a lane queues for all its products at once, so of two lanes the same one is first in
- * each queue. No endless wait: each turn is a transaction, which ends by its time-outs.
+ * There is no deadlock, because a lane queues for all its products at once. So the same lane is
+ * first in each queue that two lanes share. No wait is endless, because each turn is one
+ * transaction, which its timeouts end.
  *
- * A product that a command means and does not name has no turns: the database's lock is enough.
+ * A product that a command changes but does not name has no turns. The database's lock is enough.
  */
 export class ProductTurns {
-  /** By sku: ends with the last turn that anybody has queued for. */
+  /** The last turn in the queue of each product, by sku. */
   readonly #last = new Map<string, Promise<void>>();
 
   /** Runs `work` when all former turns at these products have ended. */

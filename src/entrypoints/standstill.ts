@@ -1,38 +1,46 @@
 import type { PartitionOffset } from '../service-layer/records.ts';
 
-/** So long may a lane stand still. A dead owner's lanes have a new one by then (a session of 6 s). */
+/**
+ * How long a lane may stand still. By then the lanes of a dead owner have a new one (session: 6 s).
+ */
 export const PATIENCE_MS = 10_000;
-/** A lane that waits so long is looked at: does what it waits for move? Most waits end before. */
+/**
+ * After how long a waiting lane is looked at more closely: do the lanes move that it waits for?
+ * Most waits end sooner.
+ */
 const SHORT_WAIT_MS = PATIENCE_MS / 2;
-/** Nobody has looked for so long: the process stood still, or the lane had nothing to decide. */
+/**
+ * A longer gap between two looks at a lane means that the process stood still, or that the lane had
+ * nothing to decide.
+ */
 const UNSEEN_MS = 5_000;
 
-/** What is known of all lanes of a topic. */
-export interface KnownLanes {
+/** The lanes of a topic, as far as they are known. */
+export interface LaneView {
   /** How far the lane has decided. */
   decided(lane: PartitionOffset): number;
-  /** Whether the lane says that it waits for others where it stands. */
+  /** Whether the lane has noted that it waits for others where it stands. */
   isWaiting(lane: PartitionOffset): boolean;
   /**
-   * Which of these ends hold up the waiting lane: those that are not reached, of lanes that do not
-   * wait before a later command.
+   * The ends that hold up the waiting lane: not reached, and of no lane that waits before a later
+   * command.
    */
   holdingUp(lane: PartitionOffset, ends: readonly PartitionOffset[]): readonly PartitionOffset[];
-  /** Where the partitions end, asked after the call. */
+  /** Where the partitions end at the time of the call, or later. */
   ends(topic: string): Promise<readonly PartitionOffset[]>;
 }
 
-/** How one lane was seen last. */
+/** What the last look at a lane saw. */
 interface Sight {
   readonly offset: number;
-  /** Since when neither the lane nor what it waits for has moved. */
+  /** Since when neither the lane nor the lanes that it waits for have moved. */
   sinceMs: number;
   seenMs: number;
   /** Since when the lane has been seen at this offset. */
   readonly firstMs: number;
   /**
-   * The lane waits, and has asked for ends that lie no further than these. Null: not known yet. What
-   * this wait is for stands in for them.
+   * Ends beyond which the waiting lane waits for nothing. Null: not known yet. Then the ends of
+   * this wait take their place.
    */
   ends: readonly PartitionOffset[] | null;
   isAsking: boolean;
@@ -42,48 +50,48 @@ interface Sight {
  * Finds out for one wait which lanes stand still. A lane stands still when it has not moved for
  * 10 s. A lane that waits for others counts as moving as long as one of those moves.
  *
- * That ends. A lane that waits has asked where the others end before it said so. So what is asked
- * afterwards bounds its wait. The lanes that it waits for stand before earlier commands, or do not
- * wait. So no two lanes keep each other moving.
+ * No wait goes on for ever. A waiting lane asked where the others end before it noted its wait. So
+ * the ends at a later time bound what it waits for. The lanes that it waits for stand before
+ * earlier commands, or do not wait. So no two lanes keep each other moving.
  */
 export class Standstill {
-  readonly #lanes: KnownLanes;
+  readonly #lanes: LaneView;
   readonly #sights = new Map<number, Sight>();
   #moves = 0;
-  /** What this wait is for. */
+  /** The ends that this wait is for. */
   #own: readonly PartitionOffset[] = [];
 
-  constructor(lanes: KnownLanes) {
+  constructor(lanes: LaneView) {
     this.#lanes = lanes;
   }
 
-  /** How many moves it has seen. */
+  /** How many moves of lanes the looks have seen. */
   get moves(): number {
     return this.#moves;
   }
 
-  /** @returns those of the ends whose lanes stand still */
+  /** Looks at the lanes of these ends. @returns the ends whose lanes stand still */
   look(ends: readonly PartitionOffset[], nowMs: number): readonly PartitionOffset[] {
     const moving = new Map<number, boolean>();
     this.#own = ends;
     return ends.filter((end) => !this.#isMoving(end, nowMs, moving));
   }
 
-  /** Whether the lane has not moved since the look before the last one. */
+  /** Tells whether the lane has not moved between the last two looks. */
   hasStood({ partition }: PartitionOffset): boolean {
     const sight = this.#sights.get(partition);
     return sight !== undefined && sight.sinceMs < sight.seenMs;
   }
 
-  /** @param known what this look has found so far: lanes wait for the same ones */
+  /** @param known the results of this look so far, because lanes wait for the same lanes */
   #isMoving(end: PartitionOffset, nowMs: number, known: Map<number, boolean>): boolean {
-    const found = known.get(end.partition);
-    if (found !== undefined) return found;
+    const knownMoving = known.get(end.partition);
+    if (knownMoving !== undefined) return knownMoving;
     const sight = this.#see(end, nowMs);
     if (this.#lanes.isWaiting(end)) {
       if (nowMs - sight.firstMs > SHORT_WAIT_MS) this.#ask(sight, end);
       const awaited = this.#lanes.holdingUp(end, sight.ends ?? this.#own);
-      // All are looked at, so that none is taken for unseen.
+      // Look at all of them: after a long gap between two looks a lane counts as moving.
       const moving = awaited.filter((other) => this.#isMoving(other, nowMs, known));
       if (moving.length > 0) sight.sinceMs = nowMs;
     }
@@ -107,7 +115,7 @@ export class Standstill {
     return sight;
   }
 
-  /** In the background. Without an answer the next look tries again. */
+  /** Asks in the background where the partitions end. After an error the next look asks again. */
   #ask(sight: Sight, { topic }: PartitionOffset): void {
     if (sight.ends !== null || sight.isAsking) return;
     sight.isAsking = true;

@@ -3,25 +3,27 @@ import type { LaneStore } from '../service-layer/lane-store.ts';
 import type { Partition } from '../service-layer/records.ts';
 
 /**
- * The transactional id of a group's lane. Topic names have no "~", so no two lanes of any two groups share an id: group
- * `a-b` with topic `c` has `a-b-c-0`, group `a` with topic `b-c` has `a-b~c-0`.
+ * The transactional id of a group's lane. Topic names have no "~", so two lanes never share an id:
+ * group `a-b` with topic `c` has `a-b-c-0`, and group `a` with topic `b-c` has `a-b~c-0`.
  */
 export function transactionalIdOf(group: string, { topic, partition }: Partition): string {
   return `${group}-${topic.replaceAll('-', '~')}-${partition}`;
 }
 
-/** The id of the same lane in releases before 2026-11-26. */
+/** The id of a lane in releases before 2026-11-26. */
 function formerIdOf(group: string, { topic, partition }: Partition): string {
   return `${group}-${topic}-${partition}`;
 }
 
 /**
- * Opens the lane's producer. That fences whoever had it, and ends the transaction that they left open.
+ * Opens the lane's producer. The broker then fences the former owner of the lane, and ends the
+ * transaction that this owner left open.
  *
- * A lane that a former release has made keeps the former id: an instance of that release, in the same group
- * during an upgrade, fences through that id alone. The other form of the id is fenced as well.
+ * A lane that a former release created keeps its former id. During an upgrade an instance of that
+ * release may be in the same group, and it fences through that id alone. The other form of the id
+ * is fenced as well.
  *
- * @throws {TroubleError} at once when the signal aborts
+ * @throws {TroubleError} the broker cannot be reached, or the signal aborts
  */
 export async function openLaneProducer(
   broker: Broker,
@@ -37,7 +39,7 @@ export async function openLaneProducer(
   return await broker.openProducer(isFormer ? formerId : id, signal);
 }
 
-/** Fences whoever owns the lane for another group, of either release. */
+/** Fences the owner of the lane in another group, in a former release too. */
 export async function fenceGroup(
   broker: Broker,
   group: string,

@@ -1,4 +1,6 @@
-/** What the messages need of a record on the wire. */
+import { AllocationError } from '../domain/errors.ts';
+
+/** The part of a record that messages are read from. */
 export interface WireMessage {
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, HeaderValue>>;
@@ -6,41 +8,45 @@ export interface WireMessage {
 
 type HeaderValue = Buffer | string | readonly (Buffer | string)[] | undefined;
 
-/** What a message says, in whichever form it came. */
+/** The attributes and data of a message, whatever its form. */
 export interface Envelope {
   readonly id: string | null;
-  /** Null: plain JSON has none. */
+  /** Null: the message is plain JSON, which has no source. */
   readonly source: string | null;
   readonly type: string | null;
   readonly correlationId: string | null;
   readonly traceparent: string | null;
-  /** As the sender wrote it, which may be a schema of his own; what is no text is as good as none. */
+  /** The sender's text, which may name the sender's own schema. Null: absent, or not a text. */
   readonly dataschema: string | null;
   readonly data: unknown;
 }
 
-/** The bytes are no message: one sentence says why. */
-export class MalformedMessageError extends Error {
-  readonly code = 'malformed';
+/** The bytes are not a message. The error's message says why in one sentence. */
+export class MalformedMessageError extends AllocationError {
+  override readonly code = 'malformed';
 }
 
+/** The content type of a CloudEvent in structured mode. */
 export const CLOUD_EVENT_TYPE = 'application/cloudevents+json';
 
-/** 1 to 255 characters (code points), none of them a control character or half of a surrogate pair. */
+/** Matches 1 to 255 code points, without control characters and lone surrogates. */
 export const NAME = /^[^\p{Cc}\p{Cs}]{1,255}$/u;
 
-/** On a record that stands for a whole batch which nobody can read (`adapters/broker/kafka/records/fetched-records.ts`): why. */
+/**
+ * The header of a record that stands for an unreadable record batch
+ * (`adapters/broker/kafka/records/fetched-records.ts`). Its value says why.
+ */
 const UNREADABLE_BATCH = 'unreadable-batch';
-/** The same of a record that is larger than any command. */
+/** The header of a record that stands for one larger than any command. Its value says how large. */
 export const TOO_LARGE_RECORD = 'too-large-record';
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * Reads a message in CloudEvents 1.0 binary mode, structured mode, or as plain JSON `{"type": …, …data}`.
+ * Reads a message in CloudEvents 1.0 binary mode, in structured mode, or as plain JSON
+ * `{"type": …, …data}`. The rules are in the CloudEvents Kafka Protocol Binding 1.0.2, section 3.
  *
- * Source: CloudEvents Kafka Protocol Binding 1.0.2, section 3.
- * @throws {MalformedMessageError}
+ * @throws {MalformedMessageError} the bytes or the attributes break these rules
  */
 export function readEnvelope(message: WireMessage): Envelope {
   const body = readJson(message);
@@ -110,7 +116,7 @@ function attribute(name: string, value: unknown): string {
   );
 }
 
-/** The first that is valid; an invalid one is as good as none (W3C Trace Context, section 3.2) and spoils no command. */
+/** Returns the first valid one. Invalid ones count as absent (W3C Trace Context, section 3.2). */
 function traceparent(...candidates: readonly unknown[]): string | null {
   return (
     candidates
@@ -124,6 +130,11 @@ function textOf(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
 }
 
+/**
+ * Reads the message's value as JSON.
+ *
+ * @throws {MalformedMessageError} the value is absent, empty, not UTF-8 or not JSON
+ */
 export function readJson(message: WireMessage): unknown {
   const { value } = message;
   if (value === null)
@@ -134,16 +145,23 @@ export function readJson(message: WireMessage): unknown {
   let text: string;
   try {
     text = utf8.decode(value);
-  } catch {
-    throw new MalformedMessageError('The value is not UTF-8');
+  } catch (error) {
+    throw new MalformedMessageError('The value is not UTF-8', { cause: error });
   }
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new MalformedMessageError(`The value is not JSON: ${(error as Error).message}`);
+    throw new MalformedMessageError(`The value is not JSON: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 
+/**
+ * Returns the value as an object.
+ *
+ * @throws {MalformedMessageError} the value is an array or no object
+ */
 export function object(value: unknown): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>;
@@ -154,6 +172,12 @@ function own({ headers }: WireMessage, name: string): HeaderValue {
   return Object.hasOwn(headers, name) ? headers[name] : undefined;
 }
 
+/**
+ * Reads a header as text.
+ *
+ * @returns null: the message does not have the header
+ * @throws {MalformedMessageError} the header came several times, or is not UTF-8
+ */
 export function header(message: WireMessage, name: string): string | null {
   const value = own(message, name);
   if (value === undefined || typeof value === 'string') return value ?? null;
@@ -161,11 +185,12 @@ export function header(message: WireMessage, name: string): string | null {
     throw new MalformedMessageError(`The header ${name} came ${value.length} times`);
   try {
     return utf8.decode(value);
-  } catch {
-    throw new MalformedMessageError(`The header ${name} is not UTF-8`);
+  } catch (error) {
+    throw new MalformedMessageError(`The header ${name} is not UTF-8`, { cause: error });
   }
 }
 
+/** Describes a value from outside in a few words, for a message to people. */
 export function shown(value: unknown): string {
   if (value === null || value === undefined) return 'absent';
   if (Array.isArray(value)) return 'an array';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { COMMAND_TYPES } from '../domain/command-scopes.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Event, RejectionReason } from '../domain/events.ts';
 import { NAME } from './cloud-events.ts';
@@ -14,7 +15,7 @@ interface AllocatedLine extends Line {
   readonly batchref: string;
 }
 
-/** The data of each event on the wire, in their newest version. */
+/** The data of each event on the wire, in its newest version. */
 export interface EventData {
   readonly BatchCreated: {
     readonly reference: string;
@@ -41,16 +42,18 @@ export interface EventData {
   };
 }
 
-/** What came, as far as it is an object. */
+/** Data from the wire that nobody has checked yet. */
 type Unchecked = Readonly<Record<string, unknown>>;
 
 /**
- * The data as the schema has them, and nothing besides. Written by hand: a rebuild reads millions.
- * @throws {UnfitDataError}
+ * Checks data from the wire, and returns only the known fields. These schemas are written by hand,
+ * because a rebuild reads millions of events.
+ *
+ * @throws {UnfitDataError} a field does not fit
  */
 export type Schema<D> = (data: Unchecked) => D;
 
-/** Every event type, with its versions. */
+/** The versions of each type of event. */
 export const eventVersions: { readonly [T in Event['type']]: Versions<Schema<EventData[T]>> } = {
   BatchCreated: {
     current: 1,
@@ -89,7 +92,7 @@ export const eventVersions: { readonly [T in Event['type']]: Versions<Schema<Eve
   },
 };
 
-/** Several events of one command: `{events: […]}`. Each inside has a version of its own. */
+/** The versions of a composite, `{events: […]}`. Each event inside has its own version. */
 export const compositeVersions: Versions<Schema<readonly unknown[]>> = {
   current: 1,
   schema: ({ events }) => {
@@ -99,7 +102,7 @@ export const compositeVersions: Versions<Schema<readonly unknown[]>> = {
   upcasters: {},
 };
 
-/** What each message is published with. */
+/** The `dataschema` with which each type is published. */
 export const dataschemas: Readonly<Record<Event['type'] | 'CompositeDomainEvent', string>> = {
   BatchCreated: dataschemaOf('BatchCreated', eventVersions.BatchCreated.current),
   Allocated: dataschemaOf('Allocated', eventVersions.Allocated.current),
@@ -114,19 +117,16 @@ export const dataschemas: Readonly<Record<Event['type'] | 'CompositeDomainEvent'
   CompositeDomainEvent: dataschemaOf('CompositeDomainEvent', compositeVersions.current),
 };
 
-const COMMANDS: ReadonlySet<Command['type']> = new Set([
-  'CreateBatch',
-  'AllocateOrder',
-  'ChangeBatchQuantity',
-  'DeallocateOrder',
-] as const);
-const REASONS: ReadonlySet<RejectionReason> = new Set([
-  'unknown-sku',
-  'unknown-batch',
-  'unknown-order',
-  'batch-differs',
-  'line-differs',
-] as const);
+const COMMANDS: ReadonlySet<Command['type']> = new Set(COMMAND_TYPES);
+/** Is keyed by reason, so that the compiler finds a forgotten one. */
+const KNOWN_REASONS: Readonly<Record<RejectionReason, true>> = {
+  'unknown-sku': true,
+  'unknown-batch': true,
+  'unknown-order': true,
+  'batch-differs': true,
+  'line-differs': true,
+};
+const REASONS = new Set(Object.keys(KNOWN_REASONS) as RejectionReason[]);
 
 function line(data: Unchecked): Line {
   return { orderid: name(data, 'orderid'), sku: name(data, 'sku'), qty: whole(data, 'qty', 1) };
@@ -156,7 +156,7 @@ function text(data: Unchecked, field: string): string {
 function whole(data: Unchecked, field: string, min: number): number {
   const value = data[field];
   if (Number.isSafeInteger(value) && (value as number) >= min) return value as number;
-  throw new UnfitDataError(`${field} must be a whole number from ${min} to below 2^53`);
+  throw new UnfitDataError(`${field} must be a whole number from ${min} up to 2^53 - 1`);
 }
 
 function dateOrNull(data: Unchecked, field: string): string | null {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { scopeOf } from '../domain/command-scopes.ts';
 import type { Command } from '../domain/commands.ts';
 import {
   hasDigest,
@@ -19,41 +20,45 @@ import {
 } from './cloud-events.ts';
 import { FIRST_VERSION, UnfitDataError, upcast, type Versions, versionOf } from './versions.ts';
 
-/** The largest command, in bytes of its value. */
+/** The largest value of a command, in bytes. */
 export const MAX_COMMAND_BYTES = 1024 * 1024;
 const MAX_LINES = 500;
 
-/** A message that is a command. */
+/** A message that could be read as a command. */
 export interface IncomingCommand {
   readonly kind: 'command';
-  /** What the sender knows it by; without an id of its own its place. */
+  /** The id of the message. A message without an id has its place instead. */
   readonly id: string;
-  /** The same identity again is the same command. */
+  /** Two messages with the same identity are the same command. */
   readonly identity: Identity;
   readonly correlationId: string;
   readonly traceparent: string | null;
   readonly command: Command;
 }
 
-/** A message that is none. */
+/** A message that is not a command. */
 export interface UnreadableMessage {
   readonly kind: 'unreadable';
   readonly reason: 'malformed' | 'unknown-type' | 'invalid-data' | 'too-large';
-  /** One sentence for a person. */
+  /** Says in one sentence, for people, why the message is not a command. */
   readonly message: string;
-  /** Each field that is wrong, for those who sent it. */
+  /** Lists each wrong field, for the sender. At most 20. */
   readonly fields: readonly { readonly field: string; readonly message: string }[];
 }
 
+const isMissing = ({ input }: { readonly input?: unknown }) => input === undefined;
+
 const name = z
-  .string('must be a string')
+  .string({ error: (issue) => (isMissing(issue) ? 'is required' : 'must be a string') })
   .regex(NAME, 'must be 1 to 255 characters without control characters');
-const whole = z.int('must be a whole number below 2^53');
+const whole = z.int({
+  error: (issue) => (isMissing(issue) ? 'is required' : 'must be a whole number, at most 2^53 - 1'),
+});
 const qty = whole.min(1, 'must be at least 1');
 const quantity = whole.min(0, 'must not be negative');
 const line = z.object({ sku: name, qty }, 'must be an object with sku and qty');
 
-/** Every command type, with the versions of its data. */
+/** The versions of each type of command. */
 export const commandVersions: {
   readonly [T in Command['type']]: Versions<z.ZodType<Extract<Command, { type: T }>>>;
 } = {
@@ -78,7 +83,7 @@ export const commandVersions: {
         qty: qty.optional(),
         lines: z
           .array(line, 'must be an array of lines')
-          .min(1, 'must have a line')
+          .min(1, 'must have at least one line')
           .max(MAX_LINES, `must have at most ${MAX_LINES} lines`)
           .optional(),
       })
@@ -111,8 +116,9 @@ const versionsByType = new Map<string, Versions<z.ZodType<Command>>>(
 );
 
 /**
- * Reads a message as a command. Never throws: what cannot be read says why.
- * @param place where the message lies: the command's id when the message brings none
+ * Reads a message as a command. Never throws: an unreadable message says why.
+ *
+ * @param place of the message, `topic/partition/offset`; the id of a command without an id
  */
 export function readCommand(
   message: WireMessage,
@@ -121,7 +127,7 @@ export function readCommand(
   if (message.value !== null && message.value.length > MAX_COMMAND_BYTES) {
     return unreadable(
       'too-large',
-      `The value has ${message.value.length} bytes; a command has at most ${MAX_COMMAND_BYTES}`,
+      `The value has ${message.value.length} bytes, but a command has at most ${MAX_COMMAND_BYTES}`,
     );
   }
   try {
@@ -159,7 +165,7 @@ export function readCommand(
 function identityIn(envelope: Envelope, { value }: WireMessage, place: string): Identity {
   const { source, id, type, dataschema } = envelope;
   if (hasDigest(source))
-    throw new MalformedMessageError(`source ${source} is the service's own: use another one`);
+    throw new MalformedMessageError(`source ${source} belongs to the service; use another source`);
   if (id === null || !isRedrivenPlace(envelope)) return identityOf(envelope, place);
   const said = JSON.stringify([type, dataschema]);
   return redrivenIdentity(
@@ -171,7 +177,7 @@ function identityIn(envelope: Envelope, { value }: WireMessage, place: string): 
   );
 }
 
-/** A sender may describe its data by a schema of its own: that says nothing of the version here. */
+/** Upcasts the data. A sender's own schema counts as the first version. */
 function newest(
   type: string,
   { dataschema, data }: Envelope,
@@ -182,26 +188,15 @@ function newest(
 }
 
 /**
- * The partition of the commands topic for whatever the HTTP API and the command line accept. One
- * partition keeps the order of acceptance between any two of these commands, whatever their keys
- * are, whichever instance accepts them, and also when partitions are added.
+ * The partition of the commands topic for all commands from the HTTP API and the command line. One
+ * partition keeps the order of acceptance between any two of these commands. That order does not
+ * depend on their keys, on the accepting instance, or on added partitions.
  */
 export const FRONT_DOOR_PARTITION = 0;
 
-/** The record key that scales best for a command's data: what orders all commands about one product, as far as the command names it. */
+/** Makes the record key of a command. Commands with the same key share a partition. */
 export function commandKey(command: Command): string {
-  switch (command.type) {
-    case 'CreateBatch':
-      return command.sku;
-    case 'AllocateOrder':
-      return command.lines.length === 1 && command.lines[0]
-        ? command.lines[0].sku
-        : command.orderid;
-    case 'ChangeBatchQuantity':
-      return command.reference;
-    case 'DeallocateOrder':
-      return command.sku ?? command.orderid;
-  }
+  return scopeOf(command).key(command);
 }
 
 interface OrderShape {
@@ -214,12 +209,13 @@ function eitherOneLineOrSeveral(data: OrderShape, context: z.core.$RefinementCtx
   const complain = (path: (string | number)[], message: string) =>
     context.addIssue({ code: 'custom', path, message });
   if (data.lines === undefined) {
-    if (data.sku === undefined) complain(['sku'], 'is missing: an order has sku and qty, or lines');
-    if (data.qty === undefined) complain(['qty'], 'is missing: an order has sku and qty, or lines');
+    const message = 'is required, unless the order has lines';
+    if (data.sku === undefined) complain(['sku'], message);
+    if (data.qty === undefined) complain(['qty'], message);
     return;
   }
-  if (data.sku !== undefined) complain(['sku'], 'must not be there together with lines');
-  if (data.qty !== undefined) complain(['qty'], 'must not be there together with lines');
+  if (data.sku !== undefined) complain(['sku'], 'must be absent together with lines');
+  if (data.qty !== undefined) complain(['qty'], 'must be absent together with lines');
   const seen = new Set<string>();
   for (const [index, { sku }] of data.lines.entries()) {
     if (seen.has(sku)) complain(['lines', index, 'sku'], 'is in the order twice');
@@ -244,8 +240,8 @@ function invalidData(type: string, error: z.ZodError): UnreadableMessage {
 function unknownType(type: string | null): string {
   const known = [...versionsByType.keys()].join(', ');
   return type === null
-    ? `The message names no type (one of ${known})`
-    : `"${type.slice(0, 80)}" is no command (${known} are)`;
+    ? `The message has no type; use one of: ${known}`
+    : `Unknown command "${type.slice(0, 80)}"; use one of: ${known}`;
 }
 
 function unreadable(

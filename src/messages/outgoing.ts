@@ -5,14 +5,17 @@ import { CompositeDomainEvent } from '../domain/value-objects.ts';
 import type { WireMessage } from './cloud-events.ts';
 import { dataschemas, type EventData } from './event-schemas.ts';
 
-/** Kafka refuses record batches over 1 MiB by default: a composite that would be larger goes out as several, in one transaction. */
+/**
+ * The largest composite, in bytes. By default Kafka refuses record batches over 1 MiB. A larger
+ * composite goes out as several composites, in one transaction.
+ */
 export const MAX_COMPOSITE_BYTES = 900_000;
-/** What a record batch has besides a record's key, value and headers, and what the encoding of these adds: an upper bound. */
+/** An upper bound for what a record batch adds to one record's key, value and headers, in bytes. */
 const RECORD_OVERHEAD_BYTES = 512;
 
 const SOURCE = '/allocation';
 
-/** Where a command came from, and what it led to. */
+/** A command with its place, and the events that it led to. */
 export interface Answer {
   readonly topic: string;
   readonly partition: number;
@@ -22,17 +25,18 @@ export interface Answer {
   readonly traceparent: string | null;
   readonly command: Command;
   readonly events: readonly Event[];
-  /** ISO 8601. */
+  /** The time of the events, ISO 8601. */
   readonly time: string;
 }
 
-export interface EncodedEvent {
+/** A single event or a composite, as it goes into a record. */
+interface EncodedEvent {
   readonly key: string;
   readonly value: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** What each event tells the world: its data on the wire. Another form of them is another version: see docs/decisions/0015. */
+/** Makes each event's data on the wire. A new form needs a new version (docs/decisions/0015). */
 const data: {
   readonly [T in Event['type']]: (event: Extract<Event, { type: T }>) => EventData[T];
 } = {
@@ -46,8 +50,10 @@ const data: {
 };
 
 /**
- * The answer as messages: none for no event, one for one, composites for several.
- * @param maxMessageBytes the largest record batch that the events topic takes; an event that is larger by itself goes alone
+ * Encodes an answer: no message for no event, one for one event, and composites for several.
+ *
+ * @param maxMessageBytes the largest record batch that the events topic takes, in bytes. A single
+ * event that is larger has a composite to itself
  */
 export function encodeAnswer(
   answer: Answer,
@@ -90,7 +96,10 @@ function encodeComposites(
   });
 }
 
-/** CloudEvents Kafka binding, binary mode: attributes are headers with the prefix `ce_`; `traceparent` is W3C's own header. */
+/**
+ * Makes the headers of the CloudEvents Kafka binding in binary mode. Attributes have the prefix
+ * `ce_`. `traceparent` has no prefix, because it is W3C's own header.
+ */
 function headersOf(
   type: keyof typeof dataschemas,
   id: string,
@@ -118,7 +127,7 @@ function headersOf(
   return headers;
 }
 
-/** What the command's identity has besides the id: a rebuild learns it from the events. */
+/** Makes the rest of the command's identity, besides the id. A rebuild reads it from the events. */
 function causationOf({ identity }: Answer): {
   readonly causationsource?: string;
   readonly causationform?: 'id' | 'place';
@@ -129,7 +138,7 @@ function causationOf({ identity }: Answer): {
     : { causationsource: source };
 }
 
-/** The same in structured mode. JSON leaves out what is undefined. */
+/** Makes the same event in structured mode. JSON leaves out what is undefined. */
 function structuredEvent(event: Event, id: string, answer: Answer): object {
   return {
     specversion: '1.0',
@@ -153,12 +162,12 @@ function versionOf(event: Event): number | undefined {
   return 'version' in event ? event.version : undefined;
 }
 
-/** What the world is told of the event. */
+/** Returns the event's data on the wire. */
 export function dataOf<E extends Event>(event: E): object {
   return (data[event.type] as (event: E) => object)(event);
 }
 
-/** The product that the event is about; a rejection may know only the batch or the order. */
+/** Names the event's product. A rejection may know only the batch or the order. */
 function subject(event: Event): string {
   return (
     event.sku ??
@@ -187,7 +196,7 @@ function inChunks(texts: readonly string[], maxBytes: number): readonly (readonl
   return chunks;
 }
 
-/** A published event, single or composite, as a structured CloudEvent: for people and for server-sent events. */
+/** Turns a published record into a structured CloudEvent, for people and server-sent events. */
 export function asStructuredEvent(message: WireMessage): Record<string, unknown> {
   const event: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(message.headers)) {
@@ -197,12 +206,12 @@ export function asStructuredEvent(message: WireMessage): Record<string, unknown>
   return {
     ...event,
     datacontenttype: 'application/json',
-    data: parsed(message.value?.toString() ?? 'null'),
+    data: parseJson(message.value?.toString() ?? 'null'),
   };
 }
 
-/** A foreign record in the events topic may be anything: what is not JSON is shown as text. */
-function parsed(text: string): unknown {
+/** Parses JSON. Returns other text as it is, because a foreign record may contain anything. */
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

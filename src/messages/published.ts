@@ -12,44 +12,50 @@ import {
 import { compositeVersions, type EventData, eventVersions, type Schema } from './event-schemas.ts';
 import { FIRST_VERSION, UnfitDataError, upcast, type Versions, versionOf } from './versions.ts';
 
-/** What a command led to, as it was published: one record, whole or one of the parts of a split composite. */
+/** One record of the events topic: a command's whole answer, or a part of a split composite. */
 export interface PublishedAnswer {
   readonly kind: 'answer';
-  /** The command's place. */
+  /** The place of the command. */
   readonly source: { readonly topic: string; readonly partition: number; readonly offset: number };
-  /** The command's identity. An answer from a former release has it in that release's form. */
+  /** The identity of the command. An answer of a former release has that release's form. */
   readonly identity: Identity;
-  /** ISO 8601. */
+  /** The time of the events, ISO 8601. */
   readonly time: string;
   readonly events: readonly PublishedEvent[];
 }
 
-/** An event with its data in their newest version. */
+/** An event with its data in the newest version. */
 export type PublishedEvent = { readonly [T in Event['type']]: Published<T> }[Event['type']];
 
 interface Published<T extends Event['type']> {
   readonly id: string;
   readonly type: T;
-  /** The product's version after the event; null where no product changed. */
+  /** The product's version after the event; null: the type of event has none. */
   readonly sequence: T extends VersionedType ? number : null;
   readonly data: EventData[T];
 }
 
 type VersionedType = Extract<Event, { readonly version: number }>['type'];
 
-/** A record of the events topic that this service cannot have written, or a newer one has. */
+/** A record of the events topic that this version of the service cannot have written. */
 export interface ForeignMessage {
   readonly kind: 'foreign';
-  /** One sentence for a person. */
+  /** Says in one sentence, for people, why the record is foreign. */
   readonly message: string;
-  /** It has this service's source and the place of a command as its id: a newer version may have written it, or it is damaged. */
+  /**
+   * Whether the record has this service's source, and a command's place as its id. A newer version
+   * may have written the record, or the record is damaged.
+   */
   readonly isOurs: boolean;
 }
 
 const SOURCE = '/allocation';
 const COMPOSITE = 'CompositeDomainEvent';
 
-/** `<topic>/<partition>/<offset>`, and of a further part of a split composite its number. Up to 15 digits are a number below 2^53. */
+/**
+ * Matches `<topic>/<partition>/<offset>`, with `.<number>` for a further part of a split composite.
+ * A number of up to 15 digits is below 2^53.
+ */
 const ID = /^([^/]+)\/(0|[1-9]\d{0,9})\/(0|[1-9]\d{0,14})(?:\.[1-9]\d{0,8})?$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/;
 const SEQUENCE = /^[1-9]\d{0,14}$/;
@@ -64,7 +70,12 @@ const hasSequence: { readonly [T in Event['type']]: T extends VersionedType ? tr
   CommandRejected: false,
 };
 
-/** The place of the command that a record of the events topic answers, whatever else it says. Null: it is no answer. */
+/**
+ * Reads the place of the command that a record of the events topic answers. The rest of the record
+ * is not checked.
+ *
+ * @returns null: the record is not an answer
+ */
 export function readAnswerPlace(message: WireMessage): PublishedAnswer['source'] | null {
   const place = ID.exec(headerOrNull(message, 'ce_id') ?? '');
   if (!place || headerOrNull(message, 'ce_source') !== SOURCE) return null;
@@ -81,7 +92,7 @@ function headerOrNull(message: WireMessage, name: string): string | null {
   }
 }
 
-/** Reads a record of the events topic, of whatever version. Never throws: what cannot be read says why. */
+/** Reads a record of the events topic, of any version. Never throws: a foreign record says why. */
 export function readPublished(message: WireMessage): PublishedAnswer | ForeignMessage {
   let isOurs = false;
   try {
@@ -89,13 +100,13 @@ export function readPublished(message: WireMessage): PublishedAnswer | ForeignMe
     if (source !== SOURCE) return foreign(`Its source is ${shown(source)}, not ${SOURCE}`, isOurs);
     const id = header(message, 'ce_id');
     const place = ID.exec(id ?? '');
-    if (!id || !place) return foreign(`Its id ${shown(id)} is no place of a command`, isOurs);
+    if (!id || !place) return foreign(`Its id ${shown(id)} is not the place of a command`, isOurs);
     isOurs = true;
     const [, topic = '', partition, offset] = place;
     const identity = readCausation(message);
     const time = header(message, 'ce_time');
     if (time === null || !TIME.test(time))
-      return foreign(`Its time ${shown(time)} is none`, isOurs);
+      return foreign(`Its time ${shown(time)} is not a UTC time`, isOurs);
     const data = readJson(message);
     const type = header(message, 'ce_type');
     const dataschema = header(message, 'ce_dataschema');
@@ -117,15 +128,15 @@ export function readPublished(message: WireMessage): PublishedAnswer | ForeignMe
   }
 }
 
-/** A release before migration-20261126210000 says the id alone. */
+/** Reads the command's identity. A release before migration-20261126210000 wrote only the id. */
 function readCausation(message: WireMessage): Identity {
   const id = header(message, 'ce_causationid');
   const source = header(message, 'ce_causationsource');
   const form = header(message, 'ce_causationform');
   if (id === null || !NAME.test(id))
-    throw new UnfitDataError(`Its causationid ${shown(id)} is no id of a command`);
+    throw new UnfitDataError(`Its causationid ${shown(id)} is not the id of a command`);
   if (source !== null && !NAME.test(source))
-    throw new UnfitDataError(`Its causationsource ${shown(source)} is not valid`);
+    throw new UnfitDataError(`Its causationsource ${shown(source)} is not the source of a command`);
   if (source !== null || form === 'id') return identityOf({ source, id }, id);
   if (form === 'place') return identityOf({ source, id: null }, id);
   if (form === null) return formerIdentity(id);
@@ -165,7 +176,7 @@ function readEvent(
   data: unknown,
 ): PublishedEvent {
   if (!isEventType(type))
-    throw new UnfitDataError(`${shown(type)} is no event that this service knows`);
+    throw new UnfitDataError(`${shown(type)} is not an event that this service knows`);
   const checked = newest<unknown>(type, dataschema, data, eventVersions[type]);
   return {
     id,
@@ -184,7 +195,7 @@ function readSequence(type: Event['type'], sequence: unknown): number {
   throw new UnfitDataError(`${type} has the sequence ${shown(sequence)}, not a number from 1`);
 }
 
-/** The data in their newest version, checked. */
+/** Upcasts the data to the newest version, and checks it. */
 function newest<D>(
   type: string,
   dataschema: unknown,
@@ -196,7 +207,7 @@ function newest<D>(
   try {
     return versions.schema(newer);
   } catch (error) {
-    throw new UnfitDataError(`${type}: ${(error as Error).message}`);
+    throw new UnfitDataError(`${type}: ${(error as Error).message}`, { cause: error });
   }
 }
 
@@ -204,7 +215,7 @@ function versionIn(type: string, dataschema: unknown, current: number): number {
   if (dataschema === null) return FIRST_VERSION;
   const version = typeof dataschema === 'string' ? versionOf(type, dataschema, current) : null;
   if (version === null)
-    throw new UnfitDataError(`The dataschema ${shown(dataschema)} is none of this service's`);
+    throw new UnfitDataError(`The dataschema ${shown(dataschema)} is not one of this service's`);
   return version;
 }
 

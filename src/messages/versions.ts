@@ -1,36 +1,47 @@
+import { AllocationError } from '../domain/errors.ts';
+
 type Data = Readonly<Record<string, unknown>>;
 
-/** Makes data of the next version: pure, and of any object, since nobody has checked it yet. */
-export type Upcaster = (data: Data) => Data;
+/**
+ * Makes data of the next version. It must be pure, and must accept any object, because nobody has
+ * checked the data yet.
+ */
+type Upcaster = (data: Data) => Data;
 
-/** The versions of one type of message. An old one stays readable for ever: see docs/decisions/0015. */
+/** The versions of one type of message. All of them stay readable (docs/decisions/0015). */
 export interface Versions<Schema> {
-  /** The newest: what is written today. */
+  /** The newest version, which this service writes. */
   readonly current: number;
-  /** Checks the newest: what is older is brought there first. */
+  /** Checks data of the newest version. Older data is upcast first. */
   readonly schema: Schema;
-  /** From each version before the newest to the one after it. */
+  /** Has, for each version before the newest, the step to the next version. */
   readonly upcasters: Readonly<Record<number, Upcaster>>;
 }
 
-/** The data are of a version that is not known here, or not what their version promises: one sentence says why. */
-export class UnfitDataError extends Error {
-  readonly code = 'invalid-data';
+/**
+ * The data has a version that this service does not know, or does not fit its version. The message
+ * says why in one sentence.
+ */
+export class UnfitDataError extends AllocationError {
+  override readonly code = 'invalid-data';
 }
 
-/** A message that says nothing of its version is of this one: it is older than versions are. */
+/** The version of a message that names none, because it is older than versions are. */
 export const FIRST_VERSION = 1;
 
 const SCHEMAS = '/allocation/schemas/';
 
-/** The CloudEvents attribute `dataschema`: a URI-reference that names type and version. */
+/** Makes the CloudEvents attribute `dataschema`, a URI reference with the type and the version. */
 export function dataschemaOf(type: string, version: number): string {
   return `${SCHEMAS}${type}/${version}`;
 }
 
 /**
- * The version that a `dataschema` names; null: it is not one of this service's.
- * @throws {UnfitDataError} it is, but this service does not know it
+ * Reads the version from a `dataschema`.
+ *
+ * @param current the newest version of the type
+ * @returns null: the schema is not this service's
+ * @throws {UnfitDataError} the schema is this service's, but of another type or unknown version
  */
 export function versionOf(type: string, dataschema: string, current: number): number | null {
   if (dataschema === dataschemaOf(type, current)) return current;
@@ -38,20 +49,24 @@ export function versionOf(type: string, dataschema: string, current: number): nu
   const [name, version, ...more] = dataschema.slice(SCHEMAS.length).split('/');
   if (name !== type || more.length > 0 || !/^[1-9]\d{0,8}$/.test(version ?? '')) {
     throw new UnfitDataError(
-      `The dataschema "${dataschema.slice(0, 120)}" is no schema of ${type} (${dataschemaOf(type, current)} is)`,
+      `The dataschema "${dataschema.slice(0, 120)}" is not a schema of ${type}; ` +
+        `use ${dataschemaOf(type, current)}`,
     );
   }
   if (Number(version) > current) {
     throw new UnfitDataError(
-      `${type} is of version ${version}, and this service knows it up to version ${current}: update the service`,
+      `${type} has version ${version}, but this service knows versions up to ${current}: ` +
+        'update the service',
     );
   }
   return Number(version);
 }
 
 /**
- * Data of an older version as data of the newest.
- * @throws {UnfitDataError} they are not what their version promises
+ * Turns data of an older version into data of the newest version, unchecked.
+ *
+ * @param version the version of `data`
+ * @throws {UnfitDataError} the data does not fit its version
  */
 export function upcast(
   type: string,
@@ -67,6 +82,7 @@ export function upcast(
     } catch (error) {
       throw new UnfitDataError(
         `${type} of version ${from} cannot be read: ${(error as Error).message}`,
+        { cause: error },
       );
     }
   }

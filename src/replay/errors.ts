@@ -1,4 +1,6 @@
-/** What was asked for cannot be done: one sentence says why, and what to do. Nothing was changed. */
-export class ReplayRefusedError extends Error {
-  readonly code = 'replay-refused';
+import { AllocationError } from '../domain/errors.ts';
+
+/** A replay refuses to run. The message says why and what to do. Nothing was changed. */
+export class ReplayRefusedError extends AllocationError {
+  override readonly code = 'replay-refused';
 }

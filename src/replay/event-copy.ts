@@ -1,67 +1,67 @@
 import type { Config } from '../config.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
-import type { Broker, Delivery, OffsetRange } from '../service-layer/broker.ts';
+import type { Broker, OffsetRange, ReadChunk } from '../service-layer/broker.ts';
 import type { LogRecord, ReceivedRecord } from '../service-layer/records.ts';
+import { type Bound, type Bounds, isBefore } from './bounds.ts';
 import { ReplayRefusedError } from './errors.ts';
-import { isBefore, type Place } from './place.ts';
-import type { Watch } from './rebuild.ts';
+import type { RunControl } from './run-control.ts';
 
-/** So many records are sent together; after a crash as many may be sent again. */
+/** How many records are sent together. After a crash as many may be sent again. */
 const CHUNK_RECORDS = 500;
 
-/** Which events. */
-export interface EventSelection {
-  readonly from: Place | null;
-  /** Exclusive. */
-  readonly to: Place | null;
-  /** One event that matches chooses the composite that it is in. */
+/**
+ * Which answers are copied: those with an event of this type about this product. An answer of
+ * several events is copied whole. Null: any.
+ */
+export interface EventSelection extends Bounds {
   readonly type: string | null;
   readonly sku: string | null;
 }
 
 export interface EventCopyPlan {
   readonly eventsTopic: string;
+  /** The topic to copy to. */
   readonly target: string;
-  /** Of the events topic. */
+  /** The offsets to read of the events topic. */
   readonly ranges: readonly OffsetRange[];
   readonly selection: EventSelection;
 }
 
-export interface EventCopyReport {
-  /** Records of the events topic, this time. */
+interface EventCopyReport {
+  /** How many records of the events topic this run has read. */
   readonly read: number;
   readonly sent: number;
   readonly skipped: {
-    /** Before the moment that was asked for. */
+    /** Records before `from`. */
     readonly earlier: number;
-    /** After it. */
+    /** Records at or after `to`. */
     readonly later: number;
-    /** Of another type or product. */
+    /** Answers without an event of the type and product. */
     readonly notChosen: number;
-    /** No events of this service. */
+    /** Records that are no events of this service. */
     readonly foreign: number;
   };
 }
 
 /**
- * @param resume where an interrupted copy goes on, by partition; null: it begins
- * @throws {ReplayRefusedError} the target is a topic that the service itself reads or writes, or there is no such partition
- * @throws {MissingTopicError} there is no such target
+ * Plans a copy.
+ * @param resume by partition the offset where an interrupted copy goes on; null: a new copy
+ * @throws {ReplayRefusedError} the service itself reads or writes the target, or `resume` names a
+ *   partition that does not exist
+ * @throws {MissingTopicError} the target does not exist
+ * @throws {TroubleError} the log cannot be reached
  */
 export async function planEventCopy(
   broker: Broker,
-  {
-    commandsTopic,
-    eventsTopic,
-    deadLettersTopic,
-  }: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'deadLettersTopic'>,
+  config: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'deadLettersTopic'>,
   target: string,
   selection: EventSelection,
   resume: ReadonlyMap<number, number> | null,
 ): Promise<EventCopyPlan> {
+  const { commandsTopic, eventsTopic, deadLettersTopic } = config;
   if ([commandsTopic, eventsTopic, deadLettersTopic].includes(target))
     throw new ReplayRefusedError(
-      `${target} is a topic of the service itself: name one of the consumer that lost its state`,
+      `${target} is a topic of the service itself: name a topic of the consumer that lost data`,
     );
   const present = await broker.offsetRanges(eventsTopic);
   const maxMessageBytes = await broker.maxMessageBytes(eventsTopic);
@@ -71,30 +71,33 @@ export async function planEventCopy(
   );
   if (unknown !== undefined)
     throw new ReplayRefusedError(
-      `${eventsTopic} has no partition ${unknown}: --resume belongs to another copy`,
+      `${eventsTopic} has no partition ${unknown}: give --resume what this copy has printed`,
     );
   const ranges = present.map((range) =>
-    narrowed(range, selection, resume?.get(range.partition) ?? 0),
+    narrowRange(range, selection, resume?.get(range.partition) ?? 0),
   );
   return { eventsTopic, target, ranges, selection };
 }
 
-/** By what is known before anything is read: moments are compared with each record. */
-function narrowed(
+/** Narrows the range by offsets. Moments are compared later, with each record. */
+function narrowRange(
   { partition, beginning, end }: OffsetRange,
-  { from, to }: EventSelection,
-  resumed: number,
+  { from, to }: Bounds,
+  resumeAt: number,
 ): OffsetRange {
-  const last = to && 'offset' in to ? Math.min(end, to.offset) : end;
-  const first = Math.max(beginning, resumed, from && 'offset' in from ? from.offset : 0);
+  const offsetOf = (bound: Bound | null) => (bound && 'offset' in bound ? bound.offset : null);
+  const last = Math.min(end, offsetOf(to) ?? end);
+  const first = Math.max(beginning, resumeAt, offsetOf(from) ?? 0);
   return { partition, beginning: Math.min(first, last), end: last };
 }
 
 /**
- * Copies past events into another topic, as they are, with a header that says so. Moves no group.
+ * Copies past events into another topic. The copies have one more header, `ce_replay: true`. No
+ * committed offset changes.
  *
- * A chunk is sent, and acknowledged, before the next: each key's records come in their order, and `positions` says how far it has come.
- * A crash in between: one that goes on at the last known positions sends at most a chunk again, of the same ids.
+ * The log acknowledges each chunk before the next is sent. So the records of a key keep their
+ * order, and `positions` tells how far the copy has come. A copy that goes on after a crash sends
+ * at most one chunk again, with the same event ids.
  */
 export class EventCopy {
   readonly #broker: Broker;
@@ -112,36 +115,36 @@ export class EventCopy {
     );
   }
 
-  /** Of each partition the offset from which on nothing was sent. */
+  /** By partition the offset from which on nothing is sent yet. */
   get positions(): ReadonlyMap<number, number> {
     return this.#positions;
   }
 
-  /** @throws what the signal was aborted with */
-  async run({ advance, signal }: Watch): Promise<EventCopyReport> {
+  /**
+   * Copies the rest of the plan.
+   * @throws {TroubleError} the log cannot be reached
+   * @throws the signal's reason
+   */
+  async run({ advance, signal }: RunControl): Promise<EventCopyReport> {
     const { eventsTopic, ranges } = this.#plan;
-    await this.#broker.read(
-      eventsTopic,
-      ranges,
-      async ({ partition, records, nextOffset }) => {
-        for (const chunk of chunksOf({ partition, records, nextOffset })) {
-          await this.#take(chunk.records);
-          const before = this.#positions.get(partition) ?? 0;
-          this.#positions.set(partition, chunk.nextOffset);
-          await advance(chunk.nextOffset - before);
-          signal.throwIfAborted();
-        }
-      },
-      signal,
-    );
+    const take = async (read: ReadChunk) => {
+      for (const { partition, records, nextOffset } of chunksOf(read)) {
+        await this.#send(records);
+        const before = this.#positions.get(partition) ?? 0;
+        this.#positions.set(partition, nextOffset);
+        await advance(nextOffset - before);
+        signal.throwIfAborted();
+      }
+    };
+    await this.#broker.read(eventsTopic, ranges, take, signal);
     return { read: this.#read, sent: this.#sent, skipped: this.#skipped };
   }
 
-  async #take(records: readonly ReceivedRecord[]): Promise<void> {
-    const chosen = records.filter((record) => this.#isChosen(record));
-    if (chosen.length > 0) await this.#broker.publish(this.#plan.target, chosen.map(asReplayed));
+  async #send(records: readonly ReceivedRecord[]): Promise<void> {
+    const copies = records.filter((record) => this.#isChosen(record)).map(copyOf);
+    if (copies.length > 0) await this.#broker.publish(this.#plan.target, copies);
     this.#read += records.length;
-    this.#sent += chosen.length;
+    this.#sent += copies.length;
   }
 
   #isChosen(record: ReceivedRecord): boolean {
@@ -162,19 +165,19 @@ export class EventCopy {
     );
   }
 
-  #skip(why: keyof EventCopyReport['skipped']): false {
-    this.#skipped[why] += 1;
+  #skip(reason: keyof EventCopyReport['skipped']): false {
+    this.#skipped[reason] += 1;
     return false;
   }
 }
 
-function asReplayed({ key, value, headers }: ReceivedRecord): LogRecord {
+function copyOf({ key, value, headers }: ReceivedRecord): LogRecord {
   return { key, value, headers: { ...headers, ce_replay: 'true' } };
 }
 
-/** The last one ends where the delivery does. */
-function chunksOf({ partition, records, nextOffset }: Delivery): readonly Delivery[] {
-  const chunks: Delivery[] = [];
+/** Cuts what was read into chunks to send. The last chunk ends where the reading stands. */
+function chunksOf({ partition, records, nextOffset }: ReadChunk): readonly ReadChunk[] {
+  const chunks: ReadChunk[] = [];
   for (let start = 0; start === 0 || start < records.length; start += CHUNK_RECORDS) {
     const next = records[start + CHUNK_RECORDS];
     chunks.push({

@@ -1,81 +1,54 @@
 import type { EventConflict, FoldedEvent } from '../adapters/database/replay/event-fold.ts';
 import type { PublishedAnswer, PublishedEvent } from '../messages/published.ts';
 
-/** What an answer, at its place in the events topic, says of products: rejections and repetitions say nothing. */
+/**
+ * Picks out of an answer the events that change a product, for the fold. Rejections and repeated
+ * allocations change none.
+ * @param partition @param offset where the answer lies in the events topic
+ */
 export function foldedEvents(
   { events }: Pick<PublishedAnswer, 'events'>,
   partition: number,
   offset: number,
 ): readonly FoldedEvent[] {
-  return events.flatMap((event) => asFolded(event, partition, offset) ?? []);
+  return events.flatMap((event) => foldedEvent(event, partition, offset) ?? []);
 }
 
-/** Both events of a conflict, with their places in the events topic. */
+/** Names both events of a conflict with their places in the events topic. */
 export function describeConflict(
   { sku, sequence, firstId, firstPlace, otherId, otherPlace }: EventConflict,
   eventsTopic: string,
 ): string {
-  return `${sku} ce_sequence ${sequence} is ${firstId} at ${eventsTopic}/${firstPlace} and ${otherId} at ${eventsTopic}/${otherPlace}`;
+  const first = `${firstId} at ${eventsTopic}/${firstPlace}`;
+  const other = `${otherId} at ${eventsTopic}/${otherPlace}`;
+  return `${sku} ce_sequence ${sequence} is ${first} and ${other}`;
 }
 
-function asFolded(event: PublishedEvent, partition: number, offset: number): FoldedEvent | null {
-  const { id, type } = event;
+const NOTHING = { reference: null, orderid: null, quantity: null, eta: null } as const;
+
+function foldedEvent(event: PublishedEvent, partition: number, offset: number): FoldedEvent | null {
+  const { id, type, sequence } = event;
   const place = { id, partition, offset };
   switch (type) {
     case 'BatchCreated': {
       const { sku, reference, quantity, eta } = event.data;
-      return {
-        type,
-        sku,
-        sequence: event.sequence,
-        reference,
-        orderid: null,
-        quantity,
-        eta,
-        ...place,
-      };
+      return { ...NOTHING, type, sku, sequence, reference, quantity, eta, ...place };
     }
     case 'BatchQuantityChanged': {
       const { sku, reference, quantity } = event.data;
-      return {
-        type,
-        sku,
-        sequence: event.sequence,
-        reference,
-        orderid: null,
-        quantity,
-        eta: null,
-        ...place,
-      };
+      return { ...NOTHING, type, sku, sequence, reference, quantity, ...place };
     }
     case 'Allocated':
     case 'Deallocated': {
-      const { sku, orderid, qty, batchref } = event.data;
-      return {
-        type,
-        sku,
-        sequence: event.sequence,
-        reference: batchref,
-        orderid,
-        quantity: qty,
-        eta: null,
-        ...place,
-      };
+      const { sku, orderid, qty: quantity, batchref: reference } = event.data;
+      return { ...NOTHING, type, sku, sequence, reference, orderid, quantity, ...place };
     }
     case 'OutOfStock': {
-      const { sku, orderid, qty } = event.data;
-      return {
-        type,
-        sku,
-        sequence: event.sequence,
-        reference: null,
-        orderid,
-        quantity: qty,
-        eta: null,
-        ...place,
-      };
+      const { sku, orderid, qty: quantity } = event.data;
+      return { ...NOTHING, type, sku, sequence, orderid, quantity, ...place };
     }
-    default:
+    case 'AlreadyAllocated':
+    case 'CommandRejected':
       return null;
   }
 }

@@ -2,25 +2,26 @@ import type { ForeignMessage } from '../messages/published.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { ReplayRefusedError } from './errors.ts';
 
-/** A record in the events topic that others wrote. An operator may decide to skip such records. */
+/** Others wrote a record into the events topic. An operator may decide to skip such records. */
 export class ForeignRecordError extends ReplayRefusedError {}
 
-/** Records in the events topic that others wrote, and that a replay has skipped. */
+/** Foreign records of the events topic that a replay has skipped. */
 export interface SkippedRecords {
   readonly count: number;
-  /** `topic/partition/offset` of the first. */
+  /** The places of the first, `topic/partition/offset`. */
   readonly first: readonly string[];
 }
 
+/** How many skipped records are named. */
 const PLACES_NAMED = 3;
 
-/** Decides about records of the events topic that are no events of this service: refuses them, or counts them. */
+/** Refuses or counts the records of the events topic that are no events of this service. */
 export class ForeignRecords {
   readonly #skip: boolean;
   readonly #first: string[] = [];
   #count = 0;
 
-  /** @param skip whether an operator has decided to skip what others wrote */
+  /** @param skip an operator has decided to skip what others wrote */
   constructor(skip: boolean) {
     this.#skip = skip;
   }
@@ -30,9 +31,10 @@ export class ForeignRecords {
   }
 
   /**
-   * Counts a record that may be skipped.
-   * @throws {ForeignRecordError} others wrote it, and nobody has decided to skip such records
-   * @throws {ReplayRefusedError} it has this service's source and id: skipping it could lose an event
+   * Counts a foreign record, if it may be skipped.
+   * @throws {ForeignRecordError} others wrote the record, and no operator decided to skip it
+   * @throws {ReplayRefusedError} the record has this service's source and id: skipping it could
+   *   lose an event
    */
   take(
     { topic, partition, offset }: Pick<ReceivedRecord, 'topic' | 'partition' | 'offset'>,
@@ -41,8 +43,9 @@ export class ForeignRecords {
     const place = `${topic}/${partition}/${offset}`;
     if (isOurs) {
       throw new ReplayRefusedError(
-        `${place} has the source and the id of an event of this service, but cannot be read: ${message}. ` +
-          'It is never skipped. If a newer version of the service wrote it, use that version',
+        `${place} has the source and the id of an event of this service, but cannot be read: ` +
+          `${message}. It is never skipped. If a newer version of the service wrote it, use that ` +
+          'version',
       );
     }
     if (!this.#skip)
@@ -52,9 +55,9 @@ export class ForeignRecords {
   }
 }
 
-/** In plain words. */
+/** Says how many records were skipped, and where the first of them lie. */
 export function describeSkipped({ count, first }: SkippedRecords): string {
-  return count === 0
-    ? 'none'
-    : `${count} (${first.join(', ')}${count > first.length ? ', …' : ''})`;
+  if (count === 0) return 'none';
+  const more = count > first.length ? ', …' : '';
+  return `${count} (${first.join(', ')}${more})`;
 }

@@ -5,35 +5,43 @@ import type { EventData } from '../messages/event-schemas.ts';
 import { dataOf } from '../messages/outgoing.ts';
 import type { PublishedEvent } from '../messages/published.ts';
 
-/** What a command leads to: what a consumer sees of the events, without their time and place. */
+/** What a command leads to: its events as a consumer sees them, without their time and place. */
 export type Outcome = readonly OutcomeEvent[];
 type OutcomeEvent = {
   readonly [T in Event['type']]: { readonly type: T; readonly data: EventData[T] };
 }[Event['type']];
 
-/** The command's handler threw. */
+/** The command's handler has thrown an error with this message. */
 export interface Failure {
   readonly failure: string;
 }
 
-/** `fails`: a handler throws; `other-events`: of another type, or more or fewer; `other-data`: the same events say something else. */
+/**
+ * - `fails`: a handler throws.
+ * - `other-events`: events of other types, or more or fewer of them.
+ * - `other-data`: the same types with other data.
+ */
 export type OutcomeDifferenceKind = 'fails' | 'other-events' | 'other-data';
 
-/** The outcome of a command in plain words, as it was and as it is now. */
+/** The outcome of a command in words, as it was published and as it is now. */
 export interface OutcomeDifference {
   readonly kind: OutcomeDifferenceKind;
   readonly published: string;
   readonly now: string;
 }
 
-/** So many events of an outcome are told. */
-const TOLD = 5;
+/** How many events of an outcome are described. */
+const EVENTS_DESCRIBED = 5;
 
+/** The outcome that a handler's events make. */
 export function outcomeOf(events: readonly Event[]): Outcome {
   return events.map((event) => ({ type: event.type, data: dataOf(event) }) as OutcomeEvent);
 }
 
-/** @returns null: they are the same */
+/**
+ * Compares the published outcome of a command with the outcome now.
+ * @returns null: they are the same
+ */
 export function compareOutcomes(
   published: readonly PublishedEvent[],
   now: Outcome | Failure,
@@ -54,7 +62,7 @@ export function compareOutcomes(
   };
 }
 
-/** The products that the command or its outcome names. */
+/** The products that the command or one of the outcomes names. */
 export function skusIn(command: Command | null, outcomes: readonly Outcome[]): ReadonlySet<string> {
   const skus = new Set(
     outcomes.flatMap((outcome) => outcome.flatMap(({ data }) => data.sku ?? [])),
@@ -64,7 +72,7 @@ export function skusIn(command: Command | null, outcomes: readonly Outcome[]): R
   return skus;
 }
 
-/** As JSON has them: on the wire there is no undefined. */
+/** Compares the events as JSON, because a field that is undefined is not on the wire. */
 function isSame(one: OutcomeEvent, other: OutcomeEvent | undefined): boolean {
   return (
     other !== undefined &&
@@ -72,13 +80,15 @@ function isSame(one: OutcomeEvent, other: OutcomeEvent | undefined): boolean {
   );
 }
 
+/** @param same how many of the first events are the same in the other outcome */
 function inWords(outcome: Outcome, same: number): string {
   const rest = outcome.slice(same);
-  const told = rest
-    .slice(0, TOLD)
+  const described = rest
+    .slice(0, EVENTS_DESCRIBED)
     .map((event) => (words[event.type] as (data: EventData[Event['type']]) => string)(event.data));
-  if (rest.length > TOLD) told.push(`${rest.length - TOLD} events more`);
-  const text = told.join('; ') || (same > 0 ? 'nothing more' : 'nothing');
+  if (rest.length > EVENTS_DESCRIBED)
+    described.push(`${rest.length - EVENTS_DESCRIBED} more events`);
+  const text = described.join('; ') || (same > 0 ? 'nothing more' : 'nothing');
   return same > 0 ? `${same} events the same, then ${text}` : text;
 }
 

@@ -4,65 +4,63 @@ import type {
   PastCommand,
   PastCommands,
 } from '../adapters/database/replay/past-commands.ts';
-import { originalOf } from '../dead-letters/dead-letter-box.ts';
+import { originalOf } from '../dead-letters/dead-letter.ts';
 import { identityOf } from '../domain/identity.ts';
 import { readCommand } from '../messages/incoming.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
 import type { Broker, OffsetRange } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
+import { type Bounds, isWithin } from './bounds.ts';
 import { ForeignRecords, type SkippedRecords } from './foreign-records.ts';
-import { isWithin, type Place } from './place.ts';
-import type { Watch } from './rebuild.ts';
+import type { RunControl } from './run-control.ts';
 
-/** The parts of the topics that tell what happened. */
-export interface PastRanges {
+/** Which part of each topic tells the past, and which commands of it are in question. */
+export interface PastRanges extends Bounds {
   readonly commandsTopic: string;
   readonly eventsTopic: string;
   readonly deadLettersTopic: string;
-  /** Up to where the group stands: what lies beyond has no answer yet. */
+  /** Each range ends at the group's committed offset: no later command has an answer yet. */
   readonly commands: readonly OffsetRange[];
   readonly events: readonly OffsetRange[];
   readonly deadLetters: readonly OffsetRange[];
-  /** Of the commands that are asked for; null: the first. */
-  readonly from: Place | null;
-  /** Exclusive; null: the last. */
-  readonly to: Place | null;
-  /** Whether an operator has decided to skip records that others wrote into the events topic. */
+  /** An operator has decided to skip records that others wrote into the events topic. */
   readonly skipForeign: boolean;
 }
 
-/** What was laid aside. */
+/** The result of reading the past. */
 export interface PastRead {
-  /** How many commands are asked for. */
+  /** How many commands lie in the range in question. */
   readonly asked: number;
   readonly foreign: SkippedRecords;
 }
 
 /**
- * Lays aside what the topics say of the past.
+ * Reads commands, answers and dead letters, and lays them aside in the scratch database.
  * @throws {ReplayRefusedError} a message in the events topic is foreign
- * @throws what the signal was aborted with
+ * @throws the signal's reason
  */
 export async function readPast(
   broker: Broker,
   ranges: PastRanges,
   past: PastCommands,
-  watch: Watch,
+  { advance, signal }: RunControl,
 ): Promise<PastRead> {
   const { commandsTopic, eventsTopic, deadLettersTopic } = ranges;
   const ends = new Map(
     ranges.commands.map(({ partition, end }) => [`${commandsTopic}/${partition}`, end]),
   );
+  const isAnswerInRange = ({ source: { topic, partition, offset } }: PublishedAnswer) =>
+    topic !== commandsTopic || offset < (ends.get(`${topic}/${partition}`) ?? 0);
   const read = async (
     topic: string,
     from: readonly OffsetRange[],
     take: (records: readonly ReceivedRecord[]) => Promise<void>,
   ) => {
-    const taken = async ({ records }: { readonly records: readonly ReceivedRecord[] }) => {
+    const takeChunk = async ({ records }: { readonly records: readonly ReceivedRecord[] }) => {
       await take(records);
-      await watch.advance(records.length);
+      await advance(records.length);
     };
-    await broker.read(topic, from, taken, watch.signal);
+    await broker.read(topic, from, takeChunk, signal);
   };
   const foreign = new ForeignRecords(ranges.skipForeign);
   let asked = 0;
@@ -73,13 +71,10 @@ export async function readPast(
   await read(eventsTopic, ranges.events, async (records) => {
     const answers = records
       .flatMap((record) => readAnswer(record, foreign))
-      .filter(({ source }) => {
-        const lane = `${source.topic}/${source.partition}`;
-        return source.topic !== commandsTopic || source.offset < (ends.get(lane) ?? 0);
-      });
+      .filter(isAnswerInRange);
     await past.addAnswers(answers.map(pastAnswer), answers.flatMap(createdBatches));
   });
-  // What was done with a letter later lies there too, and names no place.
+  // Markers lie in the same topic. They name no original, and match no command.
   await read(deadLettersTopic, ranges.deadLetters, (records) =>
     past.addDeadLetters(records.map(originalOf)),
   );
@@ -121,15 +116,15 @@ function pastAnswer({ source, identity, time, events }: PublishedAnswer): PastAn
   return {
     lane,
     offset,
-    part: numberOf(events[0]?.id ?? ''),
+    part: eventNumber(events[0]?.id ?? ''),
     identity,
     timeMs: Date.parse(time),
     events: JSON.stringify(events),
   };
 }
 
-/** Of an event among those of one command; a single one has none. */
-function numberOf(id: string): number {
+/** The number of the event among the events of one command. A single event has no number. */
+function eventNumber(id: string): number {
   return Number(id.split('/')[3] ?? 1);
 }
 

@@ -3,36 +3,40 @@ import { AnswerReader, type Watch } from '../entrypoints/answered-offsets.ts';
 import type { Broker, OffsetRange } from '../service-layer/broker.ts';
 import { TroubleError } from '../service-layer/errors.ts';
 import type { PartitionOffset } from '../service-layer/records.ts';
-import { readGroupPositions } from './group-positions.ts';
-import type { Place } from './place.ts';
+import type { Bound } from './bounds.ts';
+import { readGroupOffsets } from './group-offsets.ts';
 
-/** What a rebuild reads, and where the lanes go on after it. Fixed when it begins: an interrupted one goes on with the same. */
+/**
+ * What a rebuild reads, and where the lanes go on after it. The database keeps the plan, so that an
+ * interrupted rebuild goes on with the same one.
+ */
 export interface RebuildPlan {
   readonly eventsTopic: string;
   readonly commandsTopic: string;
   readonly deadLettersTopic: string;
   readonly group: string;
-  /** Of the commands topic, and of the events topic. */
+  /** The log of the commands topic. */
   readonly logId: string;
   readonly eventsLogId: string;
-  /** Of the events topic. */
+  /** The offsets to read of the events topic. */
   readonly ranges: readonly OffsetRange[];
-  /** Of the group in the commands topic. */
+  /** How far the group has answered the commands topic. */
   readonly positions: readonly PartitionOffset[];
-  /** Only what happened before; null: everything. */
-  readonly until: Place | null;
-  /** Into an older copy of the database. */
+  /** Only events published before it are taken; null: all. */
+  readonly until: Bound | null;
+  /** The target is an older copy of the database. */
   readonly fromCopy: boolean;
-  /** Whether an operator has decided to skip records that others wrote into the events topic. */
+  /** An operator has decided to skip records that others wrote into the events topic. */
   readonly skipForeign: boolean;
 }
 
-/** Nobody waits, nobody is told. */
+/** Never aborts, and ignores the progress. */
 const UNWATCHED: Watch = { signal: new AbortController().signal, onProgress: () => {} };
 
 /**
- * The group's positions first: all events that answer commands below them are below the ends that are read then. Where
- * Kafka has lost them, the events are read to find them.
+ * Plans a rebuild. It reads the group's offsets before the end of the events topic, so that the
+ * answers to all commands below those offsets lie below that end. Where Kafka has lost an offset,
+ * it reads the published answers to find how far the group has come.
  * @throws {TroubleError} the log cannot be reached
  */
 export async function planRebuild(
@@ -51,9 +55,9 @@ export async function planRebuild(
     broker.logId(commandsTopic),
     broker.logId(eventsTopic),
   ]);
-  const committed = await readGroupPositions(broker, { group, commandsTopic }, answers, watch);
+  const offsets = await readGroupOffsets(broker, { group, commandsTopic }, answers, watch);
   const ranges = await broker.offsetRanges(eventsTopic);
-  const positions = committed.flatMap((nextOffset, partition) =>
+  const positions = offsets.flatMap((nextOffset, partition) =>
     nextOffset === null ? [] : [{ topic: commandsTopic, partition, nextOffset }],
   );
   return {
@@ -71,23 +75,27 @@ export async function planRebuild(
   };
 }
 
-/** How many offsets there are to read: a little more than records, since transactions take some. */
-export function countOffsets(ranges: readonly OffsetRange[]): number {
-  return ranges.reduce((sum, { beginning, end }) => sum + Math.max(0, end - beginning), 0);
-}
-
-/** Whether an unfinished rebuild can go on: the topics are the ones it began with. What it skips may be decided later. */
-export function isSame(begun: RebuildPlan, now: RebuildPlan): boolean {
+/**
+ * Tells whether an unfinished rebuild can go on under the new plan: topics, moment and kind of
+ * target must be the same. Offsets may have grown, and what to skip may be decided later.
+ */
+export function isSameRebuild(unfinished: RebuildPlan, now: RebuildPlan): boolean {
   const identity = ({ ranges: _, positions: __, skipForeign: ___, ...rest }: RebuildPlan) =>
     JSON.stringify(rest);
-  return identity(begun) === identity(now);
+  return identity(unfinished) === identity(now);
 }
 
-/** @throws {TroubleError} the plan that the database keeps is none */
-export function readPlan(json: string): RebuildPlan {
+/**
+ * Reads the plan that the database keeps of an unfinished rebuild.
+ * @throws {TroubleError} the text is not JSON
+ */
+export function parsePlan(json: string): RebuildPlan {
   try {
     return JSON.parse(json) as RebuildPlan;
   } catch (error) {
-    throw new TroubleError('The mark of the unfinished rebuild cannot be read', { cause: error });
+    throw new TroubleError(
+      'The plan of the unfinished rebuild (table rebuilds) cannot be read: rebuild another target',
+      { cause: error },
+    );
   }
 }

@@ -6,77 +6,63 @@ import {
   type FoldedEvent,
   UnfoldableError,
 } from '../adapters/database/replay/event-fold.ts';
-import {
-  isEmpty,
-  isUsedByOthers,
-  readMark,
-  readSeen,
-  writeMark,
-  writePositions,
-  writeSeen,
-} from '../adapters/database/replay/rebuild-target.ts';
+import { writePositions, writeSeen } from '../adapters/database/replay/lane-positions.ts';
+import { readMark, writeMark } from '../adapters/database/replay/rebuild-mark.ts';
 import type { Identity } from '../domain/identity.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
-import type { Broker, Delivery, OffsetRange } from '../service-layer/broker.ts';
-import { refuseEmptyTopic } from './empty-topic.ts';
+import type { Broker, ReadChunk } from '../service-layer/broker.ts';
+import { isBefore } from './bounds.ts';
 import { ReplayRefusedError } from './errors.ts';
-import { describeConflict, foldedEvents } from './folded-events.ts';
+import { foldedEvents } from './folded-events.ts';
 import { ForeignRecords, type SkippedRecords } from './foreign-records.ts';
+import { nextOffsets } from './offset-ranges.ts';
 import { completeParked, readParkedCommands } from './parked-commands.ts';
-import { isBefore } from './place.ts';
-import { isSame, type RebuildPlan, readPlan } from './rebuild-plan.ts';
+import type { RebuildPlan } from './rebuild-plan.ts';
+import { refuseConflicts, refuseGaps, refuseLostBeginning } from './rebuild-refusals.ts';
+import type { RunControl } from './run-control.ts';
 import { readAnsweredCommands } from './silent-commands.ts';
+import { checkTarget } from './target-check.ts';
 
-/** So many products with missing events are named. */
-const GAPS_NAMED = 3;
-/** So many pairs of different events with one sequence are named. */
-const CONFLICTS_NAMED = 3;
-const THE_WAYS_THAT_REMAIN =
-  'What remains: a younger copy of the database, such as a backup or what "replay snapshot" wrote; name it with --into, and add --from-copy';
-
-/** What a rebuild came to. */
+/** The result of a rebuild. */
 export interface RebuildReport {
-  /** Records of the events topic, this time. */
+  /** How many records of the events topic this run has read. */
   readonly read: number;
-  /** Events that were laid aside for the fold. */
+  /** How many events have changed the database. */
   readonly applied: number;
   readonly skipped: {
-    /** The copy had it already. */
+    /** Events that the copy knew already. */
     readonly known: number;
-    /** An event of that product and sequence was there already. */
+    /** Events whose product and sequence another record had before. */
     readonly repeated: number;
-    /** Answers of commands that the group had not passed when the plan was made. */
+    /** Answers to commands that the group had not passed when the plan was made. */
     readonly beyondThePositions: number;
-    /** After the moment that was asked for. */
+    /** Events published at or after the moment `until`. */
     readonly later: number;
   };
-  /** Records of others, which the operator has decided to skip. */
+  /** Records of others that were skipped because the operator decided so. */
   readonly foreign: SkippedRecords;
 }
 
-export interface Watch {
-  /** Told of so many offsets more. Resolves when the next may be read. */
-  readonly advance: (offsets: number) => Promise<void>;
-  readonly signal: AbortSignal;
-}
-
 /**
- * Builds the database out of the events topic. Sends nothing, moves no group.
+ * Builds the database out of the events topic. Sends nothing and commits nothing for the group.
  *
- * 1. `openTarget` marks the database, so that no service runs on it, and keeps the plan in it.
- * 2. The events are read and laid aside, with how far each partition was read. Then the commands are
- *    read, as far back as their topic reaches: some were answered with no event.
- * 3. One transaction folds them, sets the lanes to where the group stands, and takes the mark away.
+ * 1. Mark the database, so that no service runs on it, and keep the plan in it.
+ * 2. Read the events, and lay them aside with how far each partition is read. Then read the
+ *    commands that the topic still holds, because some were answered with no event.
+ * 3. In one transaction fold the events, set each lane to where the group stands, and remove the
+ *    mark.
  *
- * Interrupted anywhere, it goes on when it is started again: before 2 has laid a chunk aside with that chunk, before 3 has
- * committed with 3. Refused (events are missing, or foreign), it leaves the database as it was.
+ * An interrupted rebuild goes on when it is started again: with the chunk of step 2 that was not
+ * laid aside yet, or with step 3. A refused rebuild (events are missing, or foreign) leaves the
+ * database as it was.
  */
 export class Rebuild {
   readonly #broker: Broker;
   readonly #database: Database;
   readonly #plan: RebuildPlan;
   readonly #fold: EventFold;
-  readonly #positions: ReadonlyMap<string, number>;
+  /** How far the group has passed each partition of the commands topic. */
+  readonly #passed: ReadonlyMap<number, number>;
   readonly #foreign: ForeignRecords;
   #read = 0;
   #applied = 0;
@@ -88,12 +74,7 @@ export class Rebuild {
     this.#plan = plan;
     this.#fold = new EventFold(database);
     this.#foreign = new ForeignRecords(plan.skipForeign);
-    this.#positions = new Map(
-      plan.positions.map(({ topic, partition, nextOffset }) => [
-        `${topic}/${partition}`,
-        nextOffset,
-      ]),
-    );
+    this.#passed = nextOffsets(plan.positions);
   }
 
   get plan(): RebuildPlan {
@@ -101,49 +82,15 @@ export class Rebuild {
   }
 
   /**
-   * Looks whether the database can be the target, and changes nothing but its schema, when that is of an older version.
-   * @returns a rebuild that begins, or goes on with the plan that it began with
-   * @throws {ReplayRefusedError}
+   * Checks that the database can be the target. Changes only its schema, if that is an older one.
+   * @returns a new rebuild, or an unfinished one with the plan that it began with
+   * @throws {ReplayRefusedError} the database cannot be the target
    */
   static async into(database: Database, broker: Broker, plan: RebuildPlan): Promise<Rebuild> {
-    await database.runMigrations();
-    if (await isUsedByOthers(database))
-      throw new ReplayRefusedError(
-        'The target is in use by another process: stop the service that runs on it first',
-      );
-    const mark = await readMark(database);
-    if (mark?.state === 'past')
-      throw new ReplayRefusedError(
-        'The target shows the past, from a rebuild with --until: use another one',
-      );
-    if (mark) {
-      const begun = readPlan(mark.plan);
-      if (isSame(begun, plan))
-        return new Rebuild(broker, database, {
-          ...begun,
-          skipForeign: begun.skipForeign || plan.skipForeign,
-        });
-      throw new ReplayRefusedError(
-        'The target holds an unfinished rebuild of other topics, or of another moment: finish that one, or use another target',
-      );
-    }
-    const empty = await isEmpty(database);
-    if (!empty && !plan.fromCopy) {
-      throw new ReplayRefusedError(
-        'The target is not empty: name an empty one, or add --from-copy to bring an older copy up to date',
-      );
-    }
-    if (!plan.until) await refuseEmptyTopic(broker, plan);
-    const rebuild = new Rebuild(
-      broker,
-      database,
-      plan.fromCopy ? await withoutWhatIsSeen(database, plan) : plan,
-    );
-    await rebuild.#refuseLostBeginning(new Map());
-    return rebuild;
+    return new Rebuild(broker, database, await checkTarget(database, broker, plan));
   }
 
-  /** How far an interrupted one has come, in offsets. */
+  /** Counts the offsets that an interrupted rebuild has read. */
   async done(): Promise<number> {
     if ((await readMark(this.#database)) === null) return 0;
     await this.#fold.prepare();
@@ -156,47 +103,32 @@ export class Rebuild {
   }
 
   /**
-   * @throws {ReplayRefusedError} events are missing, or foreign
-   * @throws what the signal was aborted with; started again, it goes on
+   * Does the rebuild, or the rest of an interrupted one.
+   * @throws {ReplayRefusedError} events are missing or foreign, or contradict each other
+   * @throws {UnfoldableError} an allocation rests on a batch that no event has created
+   * @throws the signal's reason; the next run goes on from there
    */
-  run(watch: Watch): Promise<RebuildReport> {
-    return asLongWork(() => this.#run(watch));
+  run(control: RunControl): Promise<RebuildReport> {
+    return asLongWork(() => this.#run(control));
   }
 
-  async #run({ advance, signal }: Watch): Promise<RebuildReport> {
+  async #run(control: RunControl): Promise<RebuildReport> {
+    const { signal } = control;
     if ((await readMark(this.#database)) === null)
       await writeMark(this.#database, { state: 'unfinished', plan: JSON.stringify(this.#plan) });
     await this.#fold.prepare();
     try {
-      const progress = await this.#fold.progress();
-      await this.#refuseLostBeginning(progress);
-      const left = this.#plan.ranges.map((range) => ({
-        ...range,
-        beginning: progress.get(range.partition) ?? range.beginning,
-      }));
-      let at = new Map(left.map(({ partition, beginning }) => [partition, beginning]));
-      await this.#broker.read(
-        this.#plan.eventsTopic,
-        left,
-        async (delivery) => {
-          await this.#take(delivery);
-          await advance(delivery.nextOffset - (at.get(delivery.partition) ?? 0));
-          at = at.set(delivery.partition, delivery.nextOffset);
-        },
-        signal,
-      );
-      await this.#refuseConflicts();
-      await this.#refuseGaps();
+      await this.#readEvents(control);
+      await refuseConflicts(this.#fold, this.#plan);
+      // A database of the past leaves out what lacks an earlier event; one to run on lacks nothing.
+      if (!this.#plan.until) await refuseGaps(this.#fold, this.#plan);
       signal.throwIfAborted();
       const known = await this.#finish(signal);
       this.#applied -= known;
       this.#skipped.known += known;
     } catch (error) {
-      if (!(error instanceof ReplayRefusedError || error instanceof UnfoldableError)) throw error;
-      await this.#database.transaction(async (sql) => {
-        await this.#fold.forget(sql);
-        await sql('delete from rebuilds');
-      });
+      if (error instanceof ReplayRefusedError || error instanceof UnfoldableError)
+        await this.#giveUp();
       throw error;
     }
     return {
@@ -207,7 +139,23 @@ export class Rebuild {
     };
   }
 
-  async #take({ partition, records, nextOffset }: Delivery): Promise<void> {
+  async #readEvents({ advance, signal }: RunControl): Promise<void> {
+    const progress = await this.#fold.progress();
+    await refuseLostBeginning(this.#broker, this.#database, this.#plan, progress);
+    const ranges = this.#plan.ranges.map((range) => ({
+      ...range,
+      beginning: progress.get(range.partition) ?? range.beginning,
+    }));
+    const next = new Map(ranges.map(({ partition, beginning }) => [partition, beginning]));
+    const take = async (chunk: ReadChunk) => {
+      await this.#take(chunk);
+      await advance(chunk.nextOffset - (next.get(chunk.partition) ?? 0));
+      next.set(chunk.partition, chunk.nextOffset);
+    };
+    await this.#broker.read(this.#plan.eventsTopic, ranges, take, signal);
+  }
+
+  async #take({ partition, records, nextOffset }: ReadChunk): Promise<void> {
     const { until } = this.#plan;
     const events: FoldedEvent[] = [];
     const answered: Identity[] = [];
@@ -234,62 +182,17 @@ export class Rebuild {
     this.#skipped.repeated += repeated;
   }
 
-  /** Whether the lane will not handle the command again. */
+  /** The lane will not handle the command again. */
   #isPassed({ source: { topic, partition, offset } }: PublishedAnswer): boolean {
-    return (
-      topic !== this.#plan.commandsTopic ||
-      offset < (this.#positions.get(`${topic}/${partition}`) ?? 0)
-    );
+    return topic !== this.#plan.commandsTopic || offset < (this.#passed.get(partition) ?? 0);
   }
 
-  /**
-   * Products whose every event is gone leave no gap. From empty, the topic must reach back to its beginning; a snapshot knows from where
-   * on it needs the topic. Of another copy nobody knows that: what its products lack shows as a gap.
-   * @param progress how far each partition was read before
-   */
-  async #refuseLostBeginning(progress: ReadonlyMap<number, number>): Promise<void> {
-    const { until, fromCopy, eventsTopic, eventsLogId } = this.#plan;
-    if (until) return;
-    const seen = fromCopy ? await readSeen(this.#database, eventsTopic, eventsLogId) : null;
-    const needed = (partition: number) =>
-      progress.get(partition) ?? (fromCopy ? seen?.get(partition) : 0) ?? Number.POSITIVE_INFINITY;
-    const lost = (await this.#broker.offsetRanges(eventsTopic)).filter(
-      ({ partition, beginning }) => beginning > needed(partition),
-    );
-    if (lost.length === 0) return;
-    const begins = lost.map(
-      ({ partition, beginning }) =>
-        `${partition} begins at ${beginning}, and is needed from ${needed(partition)} on`,
-    );
-    throw new ReplayRefusedError(
-      `The retention of ${eventsTopic} has deleted events (partition ${begins.join(', ')}). ${THE_WAYS_THAT_REMAIN}`,
-    );
-  }
-
-  /** Nobody can tell which of two different events with one sequence happened. */
-  async #refuseConflicts(): Promise<void> {
-    const conflicts = await this.#fold.conflicts(CONFLICTS_NAMED);
-    if (conflicts.length === 0) return;
-    const { eventsTopic } = this.#plan;
-    const named = conflicts.map((conflict) => describeConflict(conflict, eventsTopic)).join('; ');
-    throw new ReplayRefusedError(
-      `Different events have one sequence: ${named}. ${eventsTopic} has two writers, or was changed`,
-    );
-  }
-
-  /** Of the past, what lacks an earlier event is left out; a database to run on must lack nothing. */
-  async #refuseGaps(): Promise<void> {
-    if (this.#plan.until) return;
-    const gaps = await this.#fold.gaps(GAPS_NAMED);
-    if (gaps.length === 0) return;
-    const named = gaps
-      .map(({ sku, missing }) => `${sku} from ce_sequence ${missing} on`)
-      .join(', ');
-    throw new ReplayRefusedError(
-      this.#plan.ranges.some(({ beginning }) => beginning > 0)
-        ? `Events are missing (${named}): the retention of ${this.#plan.eventsTopic} has deleted its beginning. ${THE_WAYS_THAT_REMAIN}`
-        : `Events are missing in ${this.#plan.eventsTopic} (${named}): was something deleted, or is it the topic of another group?`,
-    );
+  /** Removes the mark and what was laid aside: the database is as it was. */
+  async #giveUp(): Promise<void> {
+    await this.#database.transaction(async (sql) => {
+      await this.#fold.forget(sql);
+      await sql('delete from rebuilds');
+    });
   }
 
   /** @returns how many events the database had already */
@@ -324,12 +227,4 @@ export class Rebuild {
       await replaceParked(sql, dialect, await completeParked(sql, dialect, parked));
     }, signal);
   }
-}
-
-/** A snapshot knows how far it has the events topic; of another copy all of it is read. */
-async function withoutWhatIsSeen(database: Database, plan: RebuildPlan): Promise<RebuildPlan> {
-  const seen = await readSeen(database, plan.eventsTopic, plan.eventsLogId);
-  const from = ({ partition, beginning, end }: OffsetRange) =>
-    Math.min(end, Math.max(beginning, seen?.get(partition) ?? 0));
-  return { ...plan, ranges: plan.ranges.map((range) => ({ ...range, beginning: from(range) })) };
 }

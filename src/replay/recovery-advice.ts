@@ -1,28 +1,32 @@
 import type { Database } from '../adapters/database/database.ts';
 import { isEmpty } from '../adapters/database/replay/rebuild-target.ts';
 
-/** What to do about a service's database that is older than the topics: the command, as it can be copied, where the service's settings are. */
+/** Says how to repair a service's database that is older than the topics, with commands to copy. */
 export async function recoveryAdvice(database: Database, url: string): Promise<string> {
-  const byItself =
+  const automatic =
     'start the service with AUTO_RECOVER=true, and it rebuilds the database by itself';
   const command = await rebuildCommand(database, url);
-  return command === null ? byItself : `stop the service, then: ${command}   (or ${byItself})`;
+  return command === null ? automatic : `stop the service, then: ${command}   (or ${automatic})`;
 }
 
-/** The command that rebuilds a service's database, as it can be copied; null: no other process can see a database in memory. */
+/**
+ * The command line that rebuilds a service's database, to be copied where the service's settings
+ * are.
+ * @returns null: the database lies in the memory of the service, where no command reaches it
+ */
 export async function rebuildCommand(database: Database, url: string): Promise<string | null> {
   if (url === 'sqlite:///:memory:') return null;
   const fromCopy = (await isEmpty(database)) ? '' : ' --from-copy';
-  return `npx allocation replay rebuild --into ${inShell(url)}${fromCopy}`;
+  return `npx allocation replay rebuild --into ${urlForShell(url)}${fromCopy}`;
 }
 
-/** No password is shown: the shell has it. */
-function inShell(url: string): string {
+/** Hides a password: the shell takes the URL from its own environment. */
+function urlForShell(url: string): string {
   if (URL.canParse(url) && new URL(url).password !== '') return '"$DATABASE_URL"';
-  return quoted(url);
+  return quoteForShell(url);
 }
 
-/** One word for a shell. */
-export function quoted(word: string): string {
+/** Makes one shell word of the text. */
+export function quoteForShell(word: string): string {
   return /^[\w:/.@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

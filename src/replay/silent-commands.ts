@@ -1,22 +1,24 @@
-import { headOf, isMarker } from '../dead-letters/dead-letter-box.ts';
+import { headOf } from '../dead-letters/dead-letter.ts';
 import { redrivesOf } from '../dead-letters/dead-letter-headers.ts';
+import { isMarker } from '../dead-letters/markers.ts';
 import { type Identity, parkedIdentity } from '../domain/identity.ts';
 import { readCommand } from '../messages/incoming.ts';
-import type { Broker, Delivery } from '../service-layer/broker.ts';
+import type { Broker, ReadChunk } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
+import { nextOffsets, rangesBelow } from './offset-ranges.ts';
 import type { RebuildPlan } from './rebuild-plan.ts';
 
 /**
  * Reads which commands the lanes have passed and answered, as far as the commands topic reaches
- * back. Some were answered with no event, and the events topic does not know them.
+ * back. The events topic does not know all of them: some were answered with no event.
  *
  * A command that went to the dead letters has no answer, nor has its repeat in the same delivery.
- * Each redrive raises the message's count. So a message is answered if its count is higher than that
- * of every dead letter of its command. If dead letters may have been deleted, nothing is certain,
- * and nothing is read.
+ * Each redrive raises the message's count. So a message is answered if its count is higher than the
+ * count of every dead letter of its command. If dead letters may have been deleted, nothing is
+ * certain, and nothing is read.
  *
- * @param take gets the commands of one delivery after the other
- * @throws what the signal was aborted with
+ * @param take gets the commands of one chunk after the other
+ * @throws the signal's reason
  */
 export async function readAnsweredCommands(
   broker: Broker,
@@ -30,26 +32,19 @@ export async function readAnsweredCommands(
 ): Promise<void> {
   if (await mayLackLetters(broker, deadLettersTopic)) return;
   const redrives = await highestRedrives(broker, deadLettersTopic, signal);
-  // Retention may have overtaken the reading.
+  // Retention may have deleted dead letters while they were read.
   if (await mayLackLetters(broker, deadLettersTopic)) return;
   const isAnswered = (record: ReceivedRecord, identity: Identity) =>
     redrivesOf(record) > (redrives.get(parkedIdentity(identity)) ?? -1);
-  const passed = new Map(positions.map(({ partition, nextOffset }) => [partition, nextOffset]));
-  const ranges = (await broker.offsetRanges(commandsTopic)).map(({ partition, beginning, end }) => {
-    return {
-      partition,
-      beginning,
-      end: Math.max(beginning, Math.min(end, passed.get(partition) ?? 0)),
-    };
-  });
-  const taken = async ({ records }: Delivery) => {
+  const ranges = rangesBelow(await broker.offsetRanges(commandsTopic), nextOffsets(positions));
+  const takeChunk = async ({ records }: ReadChunk) => {
     const answered = records.flatMap((record) => {
       const read = readCommand(record, `${record.topic}/${record.partition}/${record.offset}`);
       return read.kind === 'command' && isAnswered(record, read.identity) ? [read.identity] : [];
     });
     await take(answered);
   };
-  await broker.read(commandsTopic, ranges, taken, signal);
+  await broker.read(commandsTopic, ranges, takeChunk, signal);
 }
 
 async function mayLackLetters(broker: Broker, topic: string): Promise<boolean> {
@@ -57,14 +52,17 @@ async function mayLackLetters(broker: Broker, topic: string): Promise<boolean> {
   return hasLost || broker.isCompacted(topic);
 }
 
-/** Holds an identity and a number of each command, and one delivery. */
+/**
+ * Finds the highest count of redrives among the dead letters of each command. Keeps in memory one
+ * identity and one number for each such command, and one chunk.
+ */
 async function highestRedrives(
   broker: Broker,
   topic: string,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<Identity, number>> {
   const highest = new Map<Identity, number>();
-  const take = async ({ records }: Delivery) => {
+  const take = async ({ records }: ReadChunk) => {
     for (const record of records) {
       if (isMarker(record)) continue;
       const { identity, redrives } = headOf(record);

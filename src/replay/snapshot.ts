@@ -1,41 +1,42 @@
 import { access, mkdtemp, open, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { describeUrl, dialectOf, sqliteFile } from '../adapters/database/connection/options.ts';
+import {
+  describeUrl,
+  dialectOf,
+  sqliteFile,
+} from '../adapters/database/connection/database-url.ts';
 import { Database } from '../adapters/database/database.ts';
 import {
   copyDatabase,
   copySqliteFile,
   countRows,
 } from '../adapters/database/replay/copy-database.ts';
-import {
-  isEmpty,
-  isUsedByOthers,
-  readMark,
-  readPositions,
-  refuseMarked,
-  writeSeen,
-} from '../adapters/database/replay/rebuild-target.ts';
+import { readPositions, writeSeen } from '../adapters/database/replay/lane-positions.ts';
+import { readMark, refuseMarked } from '../adapters/database/replay/rebuild-mark.ts';
+import { isEmpty, isUsedByOthers } from '../adapters/database/replay/rebuild-target.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import type { PartitionOffset } from '../service-layer/records.ts';
 import { ReplayRefusedError } from './errors.ts';
-import type { Watch } from './rebuild.ts';
+import type { RunControl } from './run-control.ts';
 
-/** The events topic, of which a database knows everything below these offsets. */
-export interface EventsSeen {
+/** How far a database knows the events topic: everything below these offsets. */
+interface EventsSeen {
   readonly seen: readonly PartitionOffset[];
   readonly eventsLogId: string;
 }
 
-export interface SnapshotPlan extends EventsSeen {
+interface SnapshotPlan extends EventsSeen {
+  /** The URL of the copy. */
   readonly into: string;
   readonly rows: number;
-  /** Of the lanes, just now. */
+  /** The positions of the lanes now. */
   readonly positions: readonly PartitionOffset[];
 }
 
 /**
- * Where the events topic ends. Whatever lies below was committed to the database before: a copy that is begun later has it.
+ * Reads where the events topic ends. Everything below was committed to the database before, so a
+ * copy that begins later has it.
  * @throws {TroubleError} the log cannot be reached
  */
 export async function readEventsSeen(broker: Broker, topic: string): Promise<EventsSeen> {
@@ -50,8 +51,9 @@ export async function readEventsSeen(broker: Broker, topic: string): Promise<Eve
 }
 
 /**
- * Looks whether there can be a snapshot, and copies nothing.
- * @throws {ReplayRefusedError} @throws {MarkedDatabaseError}
+ * Checks that a snapshot is possible. Copies nothing.
+ * @throws {ReplayRefusedError} the target cannot take the copy
+ * @throws {MarkedDatabaseError} the database is being rebuilt, or shows the past
  */
 export async function planSnapshot(
   source: Database,
@@ -60,7 +62,7 @@ export async function planSnapshot(
   into: string,
 ): Promise<SnapshotPlan> {
   await refuseMarked(source, { goesOn: false });
-  await (dialectOf(into) === 'sqlite' ? refuseOldFile(into) : refuseUsed(into));
+  await (dialectOf(into) === 'sqlite' ? refuseUnfitFile(into) : refuseUsed(into));
   return {
     ...events,
     into,
@@ -69,14 +71,15 @@ export async function planSnapshot(
   };
 }
 
-async function refuseOldFile(url: string): Promise<void> {
+async function refuseUnfitFile(url: string): Promise<void> {
   const file = sqliteFile(url);
   if (file === ':memory:')
-    throw new ReplayRefusedError('A snapshot in memory would be gone at once: name a file');
-  if (await isThere(file))
-    throw new ReplayRefusedError(`${file} is there already: name a new file`);
-  if (!(await isThere(dirname(file))))
-    throw new ReplayRefusedError(`The directory ${dirname(file)} is not there`);
+    throw new ReplayRefusedError(
+      'A snapshot in memory ends with this command: name a file, as in --into sqlite:///./copy.db',
+    );
+  if (await exists(file)) throw new ReplayRefusedError(`The file ${file} exists: name a new file`);
+  if (!(await exists(dirname(file))))
+    throw new ReplayRefusedError(`The directory ${dirname(file)} does not exist: create it first`);
 }
 
 async function refuseUsed(url: string): Promise<void> {
@@ -88,10 +91,12 @@ async function refuseUsed(url: string): Promise<void> {
   } finally {
     await target.close();
   }
-  throw new ReplayRefusedError(`${describeUrl(url)} is not empty, or in use: name an empty one`);
+  throw new ReplayRefusedError(
+    `${describeUrl(url)} is not empty, or in use: name an empty database`,
+  );
 }
 
-async function isThere(path: string): Promise<boolean> {
+async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
     () => false,
@@ -99,52 +104,54 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 /**
- * Copies the database, as it is at one moment, while the service runs. All of it, or nothing is there:
- * a SQLite file gets its name when it is whole; in PostgreSQL it is one transaction.
- * @throws what the signal was aborted with
+ * Copies the database as it is at one moment, while the service may run. The copy is whole or does
+ * not exist: a SQLite file gets its name at the end, and PostgreSQL takes the copy in one
+ * transaction.
+ * @throws the signal's reason
  */
 export async function takeSnapshot(
   source: Database,
   plan: SnapshotPlan,
-  watch: Watch,
+  control: RunControl,
 ): Promise<void> {
-  if (dialectOf(plan.into) === 'sqlite') return intoFile(source, plan, watch);
-  if (source.dialect === 'postgresql') return copyRows(source, plan.into, plan, watch);
-  // The copy of a SQLite file takes no lock; reading its tables one after the other would hold up the service.
+  if (dialectOf(plan.into) === 'sqlite') return intoFile(source, plan, control);
+  if (source.dialect === 'postgresql') return copyRows(source, plan.into, plan, control);
+  // The copy of the file takes no lock. To read its tables one by one would hold up the service.
   const directory = await mkdtemp(join(tmpdir(), 'allocation-snapshot-'));
   const copyUrl = `sqlite:///${join(directory, 'copy.db')}`;
   try {
     await copySqliteFile(source, copyUrl);
-    await withOpen(copyUrl, (copy) => copyRows(copy, plan.into, plan, watch));
+    await withOpen(copyUrl, (copy) => copyRows(copy, plan.into, plan, control));
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-async function intoFile(source: Database, plan: SnapshotPlan, watch: Watch): Promise<void> {
+async function intoFile(source: Database, plan: SnapshotPlan, control: RunControl): Promise<void> {
   const file = sqliteFile(plan.into);
   const unfinished = `${file}.unfinished`;
-  const forget = () =>
+  const removeUnfinished = () =>
     Promise.all(
-      ['', '-wal', '-shm', '-journal'].map((more) => rm(`${unfinished}${more}`, { force: true })),
+      ['', '-wal', '-shm', '-journal'].map((end) => rm(`${unfinished}${end}`, { force: true })),
     );
-  await forget(); // What one that was killed has left.
+  // A process that was killed may have left its files.
+  await removeUnfinished();
   try {
     const url = `sqlite:///${unfinished}`;
-    if (source.dialect === 'postgresql') await copyRows(source, url, plan, watch);
+    if (source.dialect === 'postgresql') await copyRows(source, url, plan, control);
     else {
       await copySqliteFile(source, url);
       await withOpen(url, (copy) =>
         copy.transaction((sql) => writeSeen(sql, plan.seen, plan.eventsLogId)),
       );
-      await watch.advance(plan.rows);
+      await control.advance(plan.rows);
     }
-    watch.signal.throwIfAborted();
+    control.signal.throwIfAborted();
     await sync(unfinished);
     await rename(unfinished, file);
     await sync(dirname(file));
   } catch (error) {
-    await forget();
+    await removeUnfinished();
     throw error;
   }
 }
@@ -153,7 +160,7 @@ async function copyRows(
   source: Database,
   url: string,
   { seen, eventsLogId }: SnapshotPlan,
-  { advance, signal }: Watch,
+  { advance, signal }: RunControl,
 ): Promise<void> {
   await withOpen(url, async (target) => {
     await target.runMigrations();
@@ -176,7 +183,7 @@ async function withOpen<T>(url: string, work: (database: Database) => Promise<T>
   }
 }
 
-/** Onto the disk; SQLite does not see to it for a file that it makes in one go. */
+/** Writes the file to the disk: SQLite does not sync a file that it makes in one go. */
 async function sync(path: string): Promise<void> {
   const file = await open(path, 'r');
   try {

@@ -4,59 +4,42 @@ import { join } from 'node:path';
 import { Database } from '../adapters/database/database.ts';
 import { copyDatabase, copySqliteFile } from '../adapters/database/replay/copy-database.ts';
 import { EventFold } from '../adapters/database/replay/event-fold.ts';
-import { readPositions, readWaitingRecords } from '../adapters/database/replay/rebuild-target.ts';
-import {
-  type DifferenceKind,
-  StockComparison,
-  type StockDifference,
-} from '../adapters/database/replay/stock-comparison.ts';
+import { readPositions, readWaitingRecords } from '../adapters/database/replay/lane-positions.ts';
+import { StockComparison } from '../adapters/database/replay/stock-comparison.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
-import type { Broker, Delivery, OffsetRange } from '../service-layer/broker.ts';
+import type { Broker, OffsetRange, ReadChunk } from '../service-layer/broker.ts';
 import type { OutboxRecord } from '../service-layer/lane-store.ts';
-import type { PartitionOffset } from '../service-layer/records.ts';
+import { type Difference, Differences, LISTED_OF_EACH_KIND } from './differences.ts';
 import { foldedEvents } from './folded-events.ts';
 import { ForeignRecords, type SkippedRecords } from './foreign-records.ts';
-import type { Watch } from './rebuild.ts';
+import { nextOffsets } from './offset-ranges.ts';
 import type { RebuildPlan } from './rebuild-plan.ts';
-
-/** What the topic says that it should not, or the lanes. */
-export type TopicDifferenceKind =
-  | 'event-missing'
-  | 'event-repeated'
-  | 'event-conflict'
-  | 'event-out-of-order'
-  | 'foreign-record'
-  | 'position';
-
-/** One difference in plain words. */
-export interface Difference extends Omit<StockDifference, 'kind'> {
-  readonly kind: DifferenceKind | TopicDifferenceKind;
-}
+import type { RunControl } from './run-control.ts';
+import { addGaps, addTopicFaults, IN_THE_OUTBOX } from './topic-faults.ts';
 
 export interface VerifyReport {
-  /** Records of the events topic. */
+  /** How many records of the events topic were read. */
   readonly read: number;
-  /** Partitions whose beginning is gone, by retention; none: everything was compared. */
+  /** The partitions whose beginning retention has deleted. If there is none, all was compared. */
   readonly lost: readonly OffsetRange[];
-  /** Products of which events may be gone: only that their version is not older than their newest event was compared. */
+  /**
+   * How many products may lack events. Of these only one thing was compared: the product's version
+   * is not older than its newest event.
+   */
   readonly incomplete: number;
-  /** How many there are of each kind; none: the database says what the topics say. */
-  readonly counts: Readonly<Partial<Record<Difference['kind'], number>>>;
-  /** The first of each kind. */
+  /** How many differences of each kind there are. Empty: the database agrees with the topics. */
+  readonly counts: Differences['counts'];
+  /** The first differences of each kind. */
   readonly differences: readonly Difference[];
-  /** Records of others in the events topic, which the operator has decided to skip. */
+  /** Records of others in the events topic that were skipped because the operator decided so. */
   readonly foreign: SkippedRecords;
 }
 
-/** The topics, and what to make of them. */
+/** Which topics to compare with. */
 type VerifyPlan = Pick<RebuildPlan, 'eventsTopic' | 'commandsTopic' | 'group'> &
   Partial<Pick<RebuildPlan, 'skipForeign'>>;
 
-const OF_EACH_KIND = 5;
-/** In the place of a partition of the events topic. */
-const IN_THE_OUTBOX = -1;
-
-interface Placed {
+interface AnswerAtOffset {
   readonly answer: PublishedAnswer;
   readonly offset: number;
 }
@@ -64,33 +47,36 @@ interface Placed {
 /**
  * Compares a database with the topics, and changes neither.
  *
- * 1. A copy of the database, as it is at one moment. Its lanes stand somewhere: the events that answer commands before that are what made it.
- * 2. These events, and those that wait in the copy's outbox, are folded into another database.
- * 3. The two are compared.
+ * 1. Copy the database as it is at one moment. The events that answer the commands before the
+ *    positions of its lanes have made it.
+ * 2. Fold these events, and those that wait in the outbox of the copy, into another database.
+ * 3. Compare both databases.
  *
- * Where the retention of the events topic has deleted its beginning, a missing event is no difference, and only products of which every
- * event is there are compared whole. The report says how many are not.
+ * Where retention has deleted the beginning of the events topic, a missing event is no difference.
+ * Only products whose events are all there are then compared whole. The report counts the others.
+ *
+ * @throws the signal's reason
  */
 export async function verify(
   database: Database,
   broker: Broker,
   plan: VerifyPlan,
-  watch: Watch,
+  control: RunControl,
 ): Promise<VerifyReport> {
   const directory = await mkdtemp(join(tmpdir(), 'allocation-verify-'));
   const copyUrl = `sqlite:///${join(directory, 'copy.db')}`;
   const expected = await Database.open(`sqlite:///${join(directory, 'expected.db')}`);
   try {
     await expected.runMigrations();
-    await copyOf(database, copyUrl);
-    return await new Verification(broker, expected, plan).run(copyUrl, watch);
+    await copyTo(copyUrl, database);
+    return await new Verification(broker, expected, plan).run(copyUrl, control);
   } finally {
     await expected.close();
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-async function copyOf(database: Database, url: string): Promise<void> {
+async function copyTo(url: string, database: Database): Promise<void> {
   if (database.dialect === 'sqlite') return copySqliteFile(database, url);
   const copy = await Database.open(url);
   try {
@@ -107,9 +93,9 @@ class Verification {
   readonly #fold: EventFold;
   readonly #plan: VerifyPlan;
   readonly #foreign = new ForeignRecords(true);
-  readonly #counts: Partial<Record<Difference['kind'], number>> = {};
-  readonly #differences: Difference[] = [];
-  #positions: readonly PartitionOffset[] = [];
+  readonly #differences = new Differences();
+  /** The positions of the copy's lanes. */
+  #positions: ReadonlyMap<number, number> = new Map();
   #read = 0;
 
   constructor(broker: Broker, expected: Database, plan: VerifyPlan) {
@@ -119,189 +105,111 @@ class Verification {
     this.#plan = plan;
   }
 
-  async run(copyUrl: string, { advance, signal }: Watch): Promise<VerifyReport> {
+  async run(copyUrl: string, { advance, signal }: RunControl): Promise<VerifyReport> {
     const { eventsTopic, commandsTopic, group } = this.#plan;
-    const waiting = await this.#lookAt(copyUrl);
+    const waiting = await this.#readLanes(copyUrl);
     const committed = await this.#broker.committedOffsets(group, commandsTopic);
     const ranges = await this.#broker.offsetRanges(eventsTopic);
     await this.#fold.prepare();
-    await this.#broker.read(
-      eventsTopic,
-      ranges,
-      async (delivery) => {
-        await this.#take(delivery);
-        await advance(delivery.records.length);
-      },
-      signal,
-    );
+    const take = async (chunk: ReadChunk) => {
+      await this.#take(chunk);
+      await advance(chunk.records.length);
+    };
+    await this.#broker.read(eventsTopic, ranges, take, signal);
     await this.#takeWaiting(waiting);
     for (const [partition, offset] of committed.entries())
       this.#comparePosition(partition, offset ?? 0);
     const lost = (await this.#broker.offsetRanges(eventsTopic)).filter(
       ({ beginning }) => beginning > 0,
     );
-    await this.#judgeTopic();
-    const comparison = await StockComparison.open(this.#expected, copyUrl);
-    if (lost.length === 0) await this.#judgeGaps();
-    const incomplete = lost.length === 0 ? 0 : await comparison.leaveOutIncomplete();
-    await this.#fold.fold(async () => {});
-    for (const [kind, count] of await comparison.counts()) {
-      this.#counts[kind] = count;
-      this.#differences.push(...(await comparison.first(kind, OF_EACH_KIND)));
-    }
+    await addTopicFaults(this.#fold, eventsTopic, this.#differences);
+    const incomplete = await this.#compareStock(copyUrl, lost.length > 0);
     return {
       read: this.#read,
       lost,
       incomplete,
-      counts: this.#counts,
-      differences: this.#differences,
+      counts: this.#differences.counts,
+      differences: this.#differences.first,
       foreign: this.#foreign.skipped,
     };
   }
 
-  /** Where the copy's lanes stand. @returns the events that it has not published yet */
-  async #lookAt(copyUrl: string): Promise<readonly OutboxRecord[]> {
+  /**
+   * Reads the positions of the copy's lanes.
+   * @returns the events that wait in the outbox of the copy
+   */
+  async #readLanes(copyUrl: string): Promise<readonly OutboxRecord[]> {
+    const { commandsTopic, eventsTopic } = this.#plan;
     const copy = await Database.open(copyUrl);
     try {
-      this.#positions = await readPositions(copy, this.#plan.commandsTopic);
-      return await readWaitingRecords(copy, this.#plan.commandsTopic, this.#plan.eventsTopic);
+      this.#positions = nextOffsets(await readPositions(copy, commandsTopic));
+      return await readWaitingRecords(copy, commandsTopic, eventsTopic);
     } finally {
       await copy.close();
     }
   }
 
-  async #take({ partition, records, nextOffset }: Delivery): Promise<void> {
+  async #take({ partition, records, nextOffset }: ReadChunk): Promise<void> {
     this.#read += records.length;
-    const answers: Placed[] = [];
+    const answers: AnswerAtOffset[] = [];
     for (const record of records) {
       const answer = readPublished(record);
       if (answer.kind === 'answer') answers.push({ answer, offset: record.offset });
       else if (this.#plan.skipForeign && !answer.isOurs) this.#foreign.take(record, answer);
       else {
-        const subject = `${this.#plan.eventsTopic}/${partition}/${record.offset}`;
-        this.#note({
-          kind: 'foreign-record',
-          subject,
-          expected: 'an event of this service',
-          found: answer.message,
-          event: null,
-        });
+        const place = `${this.#plan.eventsTopic}/${partition}/${record.offset}`;
+        const expected = 'an event of this service';
+        this.#differences.add('foreign-record', place, expected, answer.message);
       }
     }
-    await this.#add(answers, partition, nextOffset);
+    await this.#layAside(answers, partition, nextOffset);
   }
 
-  /** Some of them may be in the topic already. */
+  /** Takes the events of the outbox. The topic may have some of them already. */
   async #takeWaiting(records: readonly OutboxRecord[]): Promise<void> {
     const answers = records.map(({ value, headers }) =>
       readPublished({ value: value as Buffer, headers }),
     );
-    await this.#add(
+    await this.#layAside(
       answers.flatMap((answer) => (answer.kind === 'answer' ? [{ answer, offset: 0 }] : [])),
       IN_THE_OUTBOX,
       0,
     );
   }
 
-  async #add(answers: readonly Placed[], partition: number, nextOffset: number): Promise<void> {
-    const ours = answers.filter(({ answer }) => this.#isIn(answer.source));
-    const events = ours.flatMap(({ answer, offset }) => foldedEvents(answer, partition, offset));
-    await this.#fold.add(
-      events,
-      ours.map(({ answer }) => answer.identity),
-      { partition, nextOffset },
-    );
+  /** Lays aside for the fold the answers that the copy has given. */
+  async #layAside(
+    answers: readonly AnswerAtOffset[],
+    partition: number,
+    nextOffset: number,
+  ): Promise<void> {
+    const given = answers.filter(({ answer }) => this.#isGivenByCopy(answer));
+    const events = given.flatMap(({ answer, offset }) => foldedEvents(answer, partition, offset));
+    const answered = given.map(({ answer }) => answer.identity);
+    await this.#fold.add(events, answered, { partition, nextOffset });
   }
 
-  #isIn({
-    topic,
-    partition,
-    offset,
-  }: {
-    readonly topic: string;
-    readonly partition: number;
-    readonly offset: number;
-  }): boolean {
-    return topic !== this.#plan.commandsTopic || offset < this.#positionOf(partition);
+  #isGivenByCopy({ source: { topic, partition, offset } }: PublishedAnswer): boolean {
+    return topic !== this.#plan.commandsTopic || offset < (this.#positions.get(partition) ?? 0);
   }
 
-  #positionOf(partition: number): number {
-    return this.#positions.find((position) => position.partition === partition)?.nextOffset ?? 0;
-  }
-
-  /** A database may be ahead of the group, by what waits in its outbox; never behind. */
+  /** A lane may be ahead of the group by what waits in its outbox. It must not be behind. */
   #comparePosition(partition: number, committed: number): void {
-    const position = this.#positionOf(partition);
+    const position = this.#positions.get(partition) ?? 0;
     if (position >= committed) return;
-    const subject = `lane ${this.#plan.commandsTopic}/${partition}`;
-    this.#note({
-      kind: 'position',
-      subject,
-      expected: `at ${committed} or beyond`,
-      found: `at ${position}`,
-      event: null,
-    });
+    const lane = `lane ${this.#plan.commandsTopic}/${partition}`;
+    const expected = `at ${committed} or beyond`;
+    this.#differences.add('position', lane, expected, `at ${position}`);
   }
 
-  async #judgeTopic(): Promise<void> {
-    for (const { sku, sequence, event } of await this.#fold.repeats()) {
-      this.#note({
-        kind: 'event-repeated',
-        subject: `product ${sku}`,
-        expected: `one event of ce_sequence ${sequence}`,
-        found: 'another',
-        event,
-      });
-    }
-    for (const {
-      sku,
-      sequence,
-      firstId,
-      firstPlace,
-      otherId,
-      otherPlace,
-    } of await this.#fold.conflicts(Number.MAX_SAFE_INTEGER)) {
-      const at = (id: string, place: string) =>
-        place.startsWith(`${IN_THE_OUTBOX}/`)
-          ? `${id} in the outbox`
-          : `${id} at ${this.#plan.eventsTopic}/${place}`;
-      const found = `${at(firstId, firstPlace)} and, different, ${at(otherId, otherPlace)}`;
-      this.#note({
-        kind: 'event-conflict',
-        subject: `product ${sku}`,
-        expected: `one event of ce_sequence ${sequence}`,
-        found,
-        event: null,
-      });
-    }
-    for (const { sku, sequence, previous, event } of await this.#fold.outOfOrder()) {
-      const found = `${sequence} behind ${previous}`;
-      this.#note({
-        kind: 'event-out-of-order',
-        subject: `product ${sku}`,
-        expected: 'ce_sequence in order',
-        found,
-        event,
-      });
-    }
-  }
-
-  async #judgeGaps(): Promise<void> {
-    for (const { sku, missing, count } of await this.#fold.gaps(Number.MAX_SAFE_INTEGER)) {
-      const found = `${count} events behind it, which were left out`;
-      this.#note({
-        kind: 'event-missing',
-        subject: `product ${sku}`,
-        expected: `ce_sequence ${missing}`,
-        found,
-        event: null,
-      });
-    }
-  }
-
-  #note(difference: Difference): void {
-    const count = (this.#counts[difference.kind] ?? 0) + 1;
-    this.#counts[difference.kind] = count;
-    if (count <= OF_EACH_KIND) this.#differences.push(difference);
+  /** @returns how many products may lack events */
+  async #compareStock(copyUrl: string, hasLostEvents: boolean): Promise<number> {
+    const comparison = await StockComparison.open(this.#expected, copyUrl);
+    if (!hasLostEvents) await addGaps(this.#fold, this.#differences);
+    const incomplete = hasLostEvents ? await comparison.leaveOutIncomplete() : 0;
+    await this.#fold.fold(async () => {});
+    for (const [kind, count] of await comparison.counts())
+      this.#differences.addAll(kind, count, await comparison.first(kind, LISTED_OF_EACH_KIND));
+    return incomplete;
   }
 }

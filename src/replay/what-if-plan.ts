@@ -1,47 +1,38 @@
 import type { Config } from '../config.ts';
 import type { Broker } from '../service-layer/broker.ts';
+import { countOffsets, rangesBelow } from './offset-ranges.ts';
 import type { PastRanges } from './read-past.ts';
-import { countOffsets } from './rebuild-plan.ts';
 
-/** What a what-if reads, and which commands it is about. */
+/** What a what-if reads, and which commands it handles. */
 export interface WhatIfPlan extends PastRanges {
   readonly group: string;
-  /** Commands that the group has not answered yet: they are left out. */
+  /** How many commands are left out because the group has not answered them yet. */
   readonly unanswered: number;
 }
 
 /**
- * The group's positions first: all answers to commands below them are below the ends that are read then.
+ * Plans a what-if. It reads the group's offsets before the ends of the topics, so that the answers
+ * to all commands below those offsets lie below those ends.
  * @throws {TroubleError} the log cannot be reached
  */
 export async function planWhatIf(
   broker: Broker,
-  {
-    commandsTopic,
-    eventsTopic,
-    deadLettersTopic,
-    groupId: group,
-  }: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'deadLettersTopic' | 'groupId'>,
+  config: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'deadLettersTopic' | 'groupId'>,
   {
     from,
     to,
     skipForeign = false,
   }: Pick<WhatIfPlan, 'from' | 'to'> & Partial<Pick<WhatIfPlan, 'skipForeign'>>,
 ): Promise<WhatIfPlan> {
-  const positions = await broker.committedOffsets(group, commandsTopic);
+  const { commandsTopic, eventsTopic, deadLettersTopic, groupId: group } = config;
+  const committed = await broker.committedOffsets(group, commandsTopic);
   const [all, events, deadLetters] = await Promise.all([
     broker.offsetRanges(commandsTopic),
     broker.offsetRanges(eventsTopic),
     broker.offsetRanges(deadLettersTopic),
   ]);
-  const commands = all.map(({ partition, beginning, end }) => {
-    return {
-      partition,
-      beginning,
-      end: Math.max(beginning, Math.min(end, positions[partition] ?? 0)),
-    };
-  });
-  const unanswered = countOffsets(all) - countOffsets(commands);
+  const passed = new Map(committed.map((offset, partition) => [partition, offset ?? 0]));
+  const commands = rangesBelow(all, passed);
   return {
     commandsTopic,
     eventsTopic,
@@ -50,14 +41,14 @@ export async function planWhatIf(
     commands,
     events,
     deadLetters,
-    unanswered,
+    unanswered: countOffsets(all) - countOffsets(commands),
     from,
     to,
     skipForeign,
   };
 }
 
-/** Records to read, and commands to handle. */
+/** Counts the steps of a what-if: the records to read and the commands to handle. */
 export function countSteps({ commands, events, deadLetters }: WhatIfPlan): number {
   return 2 * countOffsets(commands) + countOffsets(events) + countOffsets(deadLetters);
 }

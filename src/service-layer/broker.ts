@@ -2,82 +2,117 @@ import type { ConsumeOptions, GroupConsumer, Subscription } from './consumer-gro
 import type { AddressedRecord, GroupPosition, OutgoingRecord, ReceivedRecord } from './records.ts';
 
 /**
- * Publishes in transactions under one transactional id, of which the broker lets only the newest holder write.
- * After any error the outcome is unknown: close it, and open a new one, which settles what the old one left behind.
+ * Publishes in transactions under one transactional id. The broker lets only the newest producer
+ * with that id write.
+ *
+ * After any error of `publish`, the outcome is unknown. Close the producer and open another one,
+ * which settles the open transaction.
  */
 export interface TransactionalProducer {
   /**
-   * One broker transaction: `read_committed` consumers see all records, in order, and the group's position moves; or none of it.
-   * Keyed records go to the key's partition; calls must not overlap.
-   * @throws {FencedError} another holder has opened a producer with the same transactional id
+   * Publishes in one broker transaction. Readers that read only committed records see all of the
+   * records, in order, and the group's committed offset moves; or none of it happens. A record with
+   * a key goes to the partition of that key. Calls must not overlap.
+   *
+   * @param position the group's next committed offset; null: no group moves
+   * @throws {FencedError} a newer producer has the same transactional id
+   * @throws {TroubleError} Kafka cannot be reached, or a record is too large for its topic in Kafka
+   * @throws {MessageTooLargeError} a record is too large for its topic in the embedded log
    */
   publish(records: readonly OutgoingRecord[], position: GroupPosition | null): Promise<void>;
+  /** Closes the connections. An open transaction stays open until the next producer settles it. */
   close(): Promise<void>;
 }
 
+/** A topic as `ensureTopics` creates it. */
 export interface TopicSettings {
   readonly name: string;
   readonly partitions: number;
+  /** The largest message that the topic takes, in bytes. */
   readonly maxMessageBytes: number;
 }
 
+/** The offsets of one partition, from `beginning` up to `end`, exclusive. */
 export interface OffsetRange {
   readonly partition: number;
-  /** First offset that is still there. */
+  /** The first offset that the partition still has. */
   readonly beginning: number;
-  /** The offset that the next record will get. */
+  /** The offset that the next record gets. */
   readonly end: number;
 }
 
-/** Where the records of a leader epoch, and of those before it, end in a partition. */
+/** The end of a leader epoch in a partition. */
 export interface EpochEnd {
-  /** The last one that the log has, up to the one that was asked for. */
+  /** The newest epoch of the log that is not newer than the epoch in question. */
   readonly leaderEpoch: number;
+  /** The offset after the last record of that epoch. */
   readonly offset: number;
 }
 
 /** Records of one partition that were read together. */
-export interface Delivery {
+export interface ReadChunk {
   readonly partition: number;
   readonly records: readonly ReceivedRecord[];
-  /** The offset after what was read, what no reader sees (markers of transactions, aborted records, compacted ones) included. */
+  /**
+   * The offset after everything that was read. Readers never see some of that: transaction markers,
+   * aborted records and compacted records.
+   */
   readonly nextOffset: number;
 }
 
-/** A partitioned, replayable log with consumer groups and transactions: Kafka, or the embedded one. */
+/**
+ * A partitioned log that can be read again, with consumer groups and transactions: Kafka, or the
+ * embedded log. `test/support/broker-contract.ts` is the compliance suite.
+ *
+ * Every method but `close` rejects with `TroubleError` if it cannot reach the log, or finds that
+ * the topic does not exist. The methods name their other errors.
+ */
 export interface Broker {
   /**
-   * Makes sure the topics are there.
-   * @throws {MissingTopicError} a topic is missing and `create` is false
+   * Makes sure that the topics exist. The settings of existing topics stay as they are.
+   *
+   * @param create whether to create the missing topics
+   * @throws {MissingTopicError} a topic is missing, and `create` is false
    */
   ensureTopics(topics: readonly TopicSettings[], create: boolean): Promise<void>;
-  /** The largest message, in bytes, that the topic takes. */
+  /** Reads the size of the largest message that the topic takes, in bytes. */
   maxMessageBytes(topic: string): Promise<number>;
   /**
-   * Appends durably, outside any transaction. Resolves to each record's place, in the order given.
-   * A partition keeps that order, and the order of calls that wait for one another.
-   * @throws {RangeError} a record is larger than the topic takes, or names a partition that the topic does not have
+   * Appends the records durably, outside any transaction. A partition keeps the order of the
+   * records, and the order of calls that wait for each other. After `TroubleError` the records may
+   * be in the log. After the other errors they are not.
+   *
+   * @returns the place of each record, in the order given
+   * @throws {MessageTooLargeError} a record is larger than the topic takes
+   * @throws {RangeError} a record names a partition that the topic does not have
    */
   publish(
     topic: string,
     records: readonly AddressedRecord[],
   ): Promise<readonly { readonly partition: number; readonly offset: number }[]>;
   /**
-   * Takes the transactional id over: fences the former holder and settles its open transaction.
-   * @param signal when it aborts, the opening ends at once
-   * @throws {TroubleError} the log cannot be reached, or the signal aborts; the former holder may be fenced all the same
+   * Takes the transactional id over: fences the former producer, and settles its open transaction.
+   *
+   * @param signal ends the opening as soon as it aborts
+   * @throws {TroubleError} the log cannot be reached, or the signal aborts; the former producer may
+   * be fenced all the same
    */
   openProducer(transactionalId: string, signal?: AbortSignal): Promise<TransactionalProducer>;
   /**
-   * Joins the group. Resolves when this member has its share of the partitions, which may be none.
-   * The consumer lasts, across rebalances and broker failures, until closed.
+   * Joins the group. Resolves as soon as this member has its share of the partitions, which may be
+   * none. The consumer then survives rebalances and broker failures until it is closed.
+   *
+   * @throws {FencedError} another process has this member's name in the group
+   * @throws {TroubleError} the consumer is closed before it has joined
    */
   consume(options: ConsumeOptions): Promise<GroupConsumer>;
   /**
-   * The group's committed offset per partition (the array's index); null: none. An offset may lag behind a transaction
+   * Reads the group's committed offset of each partition. An offset may lag behind a transaction
    * that was committed just now.
-   * @param stable the partition whose offset does not lag
-   * @throws {TroubleError} the answer leaves out a partition, or the stable one stays unsettled
+   *
+   * @param stable the partition whose offset must not lag
+   * @returns the offsets by partition (the index of the array); null: the group has none
+   * @throws {TroubleError} the answer leaves out a partition, or `stable` stays unsettled
    */
   committedOffsets(
     group: string,
@@ -85,39 +120,55 @@ export interface Broker {
     stable?: number,
   ): Promise<readonly (number | null)[]>;
   /**
-   * Where the records of that leader epoch, and of those before it, end in the partition. Null: the log does not know.
-   * Below an offset that was read in that epoch, or of an earlier epoch: the log was truncated since.
+   * Finds where the records of this leader epoch and of earlier epochs end in the partition.
+   *
+   * A caller that has read an offset in this epoch compares. If the returned offset is below it, or
+   * the returned epoch is earlier, the log was truncated since.
+   *
+   * @returns null: the log does not know the epoch, or has no epochs
    */
   endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<EpochEnd | null>;
-  /** Whether the topic may have lost records in its middle, which its beginning does not show. */
+  /** Tells whether the topic may lack records in its middle, which its beginning does not show. */
   isCompacted(topic: string): Promise<boolean>;
-  /** @param partitions only these are asked for, if given: the answer may have others too */
+  /**
+   * Reads the beginning and the end of each partition.
+   *
+   * @param partitions the partitions to ask for; absent: all. The answer may have others too
+   */
   offsetRanges(topic: string, partitions?: readonly number[]): Promise<readonly OffsetRange[]>;
-  /** Delivers every committed record of the topic, from its beginning or its end on, to this caller alone. */
+  /**
+   * Follows the topic without a group, and calls `onRecord` for each committed record. Resolves as
+   * soon as no later record can be missed. The subscription survives broker failures.
+   */
   tail(
     topic: string,
     from: 'beginning' | 'end',
     onRecord: (record: ReceivedRecord) => void,
   ): Promise<Subscription>;
   /**
-   * Hands over every committed record of the topic within the ranges (from `beginning` up to `end`, exclusive), each partition's in the
-   * order of its offsets, one delivery at a time: the next comes when `take` has resolved. A range's last delivery has its end as
-   * `nextOffset`. Touches no group. Resolves at the ends of all ranges; a range that begins before what the topic still has begins where
-   * the topic does. Rejects with what `take` rejects with, at once; with the signal's reason once it aborts, but never while `take` works.
-   * @throws {TroubleError} the log cannot be reached, a range ends beyond it, retention overtakes the
-   * reading, or a transaction within a range stays open
+   * Reads every committed record within the ranges, without a group, and hands them to `take` in
+   * chunks. Each partition keeps the order of its offsets. The next chunk comes after `take` has
+   * resolved. The last chunk of a range has the range's end as its `nextOffset`. If the topic no
+   * longer has the beginning of a range, reading begins where the topic does. Resolves at the ends
+   * of all ranges.
+   *
+   * @param signal ends the reading with the signal's reason, but never while `take` works
+   * @throws what `take` rejects with, at once
+   * @throws {TroubleError} the log cannot be reached, a range ends beyond the log, retention
+   * overtakes the reading, or a transaction within a range stays open
    */
   read(
     topic: string,
     ranges: readonly OffsetRange[],
-    take: (delivery: Delivery) => Promise<void>,
+    take: (chunk: ReadChunk) => Promise<void>,
     signal?: AbortSignal,
   ): Promise<void>;
   /**
-   * Which log the topic is, the same for every client and for ever: offsets mean something only within it. A topic that is deleted and
-   * created again is another log.
-   * @throws {TroubleError} it cannot be reached, or is not there
+   * Returns the id of the topic's log, which is the same for every client and never changes.
+   * Offsets have a meaning only within one log. A topic that was deleted and created again is
+   * another log.
    */
   logId(topic: string): Promise<string>;
+  /** Closes all consumers and tails, and then the connections. */
   close(): Promise<void>;
 }

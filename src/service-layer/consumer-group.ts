@@ -1,66 +1,87 @@
 import type { Partition, ReceivedRecord } from './records.ts';
 
-/** What a group knows a member by. */
+/** Identifies a member of a consumer group. */
 export interface Membership {
   readonly memberId: string;
   /** Rises with each rebalance. */
   readonly generation: number;
 }
 
-/** A partition that the consumer group has assigned to this member. It starts paused. */
+/** A partition that the consumer group has assigned to this member. The partition starts paused. */
 export interface AssignedPartition extends Partition {
-  /** The membership as it is now. Null: the log has no members with generations. */
+  /** Returns the current membership; null: the log's groups have no members with generations. */
   membership(): Membership | null;
   /**
-   * Asks the group to give the partition to a member that has not given it back. Without one it
-   * stays here. Holds until the owner calls `resumeFrom`, or `mayTake` says yes.
+   * Asks the group to give the partition to a member that has not given it back. If there is no
+   * such member, the partition stays here. The request holds until the owner calls `resumeFrom`, or
+   * `mayTake` resolves to true.
    */
   giveBack(): void;
-  /** Nothing more is delivered until `resumeFrom`; a delivery under way may still arrive. */
+  /** Stops the deliveries until `resumeFrom`. A delivery that is under way may still arrive. */
   pause(): void;
   /**
-   * Delivers from `offset` on. What was fetched before the call may still arrive first, but nothing that begins beyond `offset`: it
-   * would be taken for what comes next.
-   * @param leaderEpoch that of the last record before `offset`, where it is known. By it a log is noticed that was truncated below
-   * `offset` and has grown again: nothing of it is delivered, and the partition gets a new owner.
+   * Delivers records from `offset` on. A delivery that was fetched before the call may still arrive
+   * first. No delivery begins beyond `offset`, because its owner would miss the records between.
+   *
+   * @param leaderEpoch the epoch of the last record before `offset`, if the owner knows the epoch.
+   * With it the consumer notices a log that was truncated below `offset` and has grown again. The
+   * consumer then delivers nothing more to this owner, and gives the partition a new owner.
    */
   resumeFrom(offset: number, leaderEpoch?: number): void;
 }
 
-/** What takes in the records of one assigned partition. */
+/** Takes the records of one assigned partition. */
 export interface PartitionOwner {
-  /** Called for one delivery at a time, in offset order; resolves when the next one may come. Never rejects: an owner in trouble pauses its partition and resumes it from where it stands. */
+  /**
+   * Takes one delivery. Deliveries come one at a time, in the order of their offsets. The next one
+   * comes after this promise has resolved. Never rejects: an owner in trouble pauses its partition,
+   * and later resumes from its position.
+   */
   handle(records: readonly ReceivedRecord[]): Promise<void>;
-  /** The partition goes to somebody else, or the consumer stops. Resolves when the owner will touch nothing any more. Never rejects. */
+  /**
+   * Ends this owner, because another member gets the partition or the consumer closes. Resolves
+   * when the owner touches nothing any more. Never rejects.
+   */
   close(): Promise<void>;
 }
 
+/** The options of `Broker.consume`. */
 export interface ConsumeOptions {
   readonly topic: string;
   readonly group: string;
-  /** Called for each partition that is newly assigned, after its former owner here has been told to close. */
+  /** Makes the owner of a newly assigned partition. Its former owner here was told to close. */
   readonly assigned: (partition: AssignedPartition) => PartitionOwner;
-  /** Told at once of the consumer, which has not joined yet: it can be asked why. */
+  /** Receives the consumer before it has joined, so that `problem()` can say why it waits. */
   readonly joining?: (consumer: GroupConsumer) => void;
-  /** Asked now and then about a partition that was given back and went to another member. Never rejects. */
+  /**
+   * Tells whether this member may take a partition that it gave back and another member has. The
+   * consumer asks now and then. Never rejects.
+   */
   readonly mayTake?: (partition: number) => Promise<boolean>;
-  /** Told when another process has this consumer's name in the group: this one never works again. */
+  /**
+   * Receives a `FencedError` if another process has this consumer's name in the group. This
+   * consumer then never works again.
+   */
   readonly fenced?: (reason: Error) => void;
   /**
-   * What the assigned partitions may hold together: two deliveries each. A single record may be
-   * larger than its share. Absent: each partition takes as much as is good for it.
+   * The memory, in bytes, for the fetched records of all assigned partitions: two deliveries each.
+   * A single record may be larger than its share. Absent: the log's own limit.
    */
   readonly maxFetchedBytes?: number;
 }
 
-/** A running consumer or tail. */
+/** A consumer or a tail that runs until it is closed. */
 export interface Subscription {
-  /** Closes the owners, leaves the group, resolves when nothing is delivered any more. */
+  /** Closes the owners and leaves the group. Resolves when nothing is delivered any more. */
   close(): Promise<void>;
 }
 
 /** A member of a consumer group. */
 export interface GroupConsumer extends Subscription {
-  /** Why it has no assignment, once that has lasted longer than a rebalance may; null: all is well. */
+  /**
+   * Says why the member has no assignment, if that has lasted longer than a rebalance may.
+   *
+   * @returns one sentence; null: there is no problem
+   */
   problem(): string | null;
 }

@@ -1,14 +1,16 @@
-/** Another process has taken this lane over. */
-export class FencedError extends Error {
-  readonly code = 'fenced';
+import { AllocationError } from '../domain/errors.ts';
+
+/** Another process has taken over the lane, or its producer. This one must not write any more. */
+export class FencedError extends AllocationError {
+  override readonly code = 'fenced';
 }
 
 /**
- * The database is another server's by now, or its server has started again. It may not have all
- * that was committed before.
+ * Another database server has taken over, or the server has started again. The database may lack
+ * transactions that were committed before.
  */
 export class FailoverError extends FencedError {
-  /** Where the database is now, as `LanePosition.timeline` tells. */
+  /** The database's timeline now, as `LanePosition.timeline` has it. */
   readonly timeline: string | undefined;
 
   constructor(message: string, timeline: string | undefined) {
@@ -17,16 +19,37 @@ export class FailoverError extends FencedError {
   }
 }
 
-/** Database or broker trouble: nothing is wrong with the message, and trying again later is right. */
-export class TroubleError extends Error {
-  readonly code = 'trouble';
+/** The database or the broker cannot be reached, or cannot do it now. Trying again later helps. */
+export class TroubleError extends AllocationError {
+  override readonly code = 'trouble';
 }
 
-/** Several commands together take more memory than one transaction may: fewer of them must share one. */
-export class TooMuchAtOnceError extends Error {
-  readonly code = 'too-much-at-once';
+/** Several commands need more memory together than one transaction may take. Fewer may fit. */
+export class TooMuchAtOnceError extends AllocationError {
+  override readonly code = 'too-much-at-once';
 }
 
-export class MissingTopicError extends Error {
-  readonly code = 'missing-topic';
+/** A topic does not exist, and this process must not create it. The message says how to. */
+export class MissingTopicError extends AllocationError {
+  override readonly code = 'missing-topic';
+}
+
+/**
+ * `Broker.publish` refuses a record because it has more bytes than its topic takes. Nothing of
+ * that call is published. Sending the same record again gives the same error.
+ */
+export class MessageTooLargeError extends AllocationError {
+  override readonly code = 'message-too-large';
+  readonly topic: string;
+  /** What the record would take in the log, in bytes. */
+  readonly bytes: number;
+  /** The largest message that the topic takes, in bytes. */
+  readonly maxBytes: number;
+
+  constructor(topic: string, bytes: number, maxBytes: number) {
+    super(`A message of ${bytes} bytes is too large: ${topic} takes at most ${maxBytes}`);
+    this.topic = topic;
+    this.bytes = bytes;
+    this.maxBytes = maxBytes;
+  }
 }

@@ -11,13 +11,20 @@ import { Batch, LineDiffersError, OrderLine, Product, TooManyLinesError } from '
 import type { Notifications } from './notifications.ts';
 import type { UnitOfWork } from './unit-of-work.ts';
 
+/** What handlers use besides the unit of work. */
 export interface Dependencies {
   readonly notifications: Notifications;
 }
 
 /**
- * Does one thing in the unit of work and returns what happened, in order. A command's handler throws
- * `TooManyLinesError` before it has changed anything.
+ * Handles one message in the unit of work.
+ *
+ * A handler of a command never throws for a broken rule of the business: it returns
+ * `CommandRejected`. If it throws `TooManyLinesError`, it has changed nothing.
+ *
+ * @returns the events, in the order in which they happened
+ * @throws {TooManyLinesError} the command would let more than `MAX_LINES_LET_GO` lines go
+ * @throws {TroubleError} the database cannot be reached
  */
 export type Handler<M> = (
   message: M,
@@ -25,7 +32,7 @@ export type Handler<M> = (
   dependencies: Dependencies,
 ) => Promise<readonly Event[]>;
 
-/** Exactly one handler per command. */
+/** Gives each command its one handler. */
 export const commandHandlers: {
   readonly [T in Command['type']]: Handler<Extract<Command, { type: T }>>;
 } = {
@@ -35,7 +42,7 @@ export const commandHandlers: {
   DeallocateOrder: deallocateOrder,
 };
 
-/** Any number of handlers per event, run in this order. */
+/** Gives each event its handlers, which run in this order. */
 export const eventHandlers: {
   readonly [T in Event['type']]: readonly Handler<Extract<Event, { type: T }>>[];
 } = {
@@ -124,8 +131,8 @@ async function deallocateOrder(
   const holders = sku === null ? await products.getByOrder(orderid) : [await products.get(sku)];
   if (holders.length > MAX_LINES_LET_GO) {
     throw new TooManyLinesError(
-      `Order ${orderid} would let more than ${MAX_LINES_LET_GO} lines go, and one command may let no more go. ` +
-        'Let lines go one by one first: DeallocateOrder with a sku',
+      `Order ${orderid} would let more than ${MAX_LINES_LET_GO} order lines go, ` +
+        'the limit for one command. First let single lines go: send DeallocateOrder with a sku',
     );
   }
   const events: Event[] = [];
@@ -139,11 +146,14 @@ async function deallocateOrder(
   ];
 }
 
-/** A line that its batch had to let go looks for another one, in the same transaction. */
+/** Allocates a line again that its batch had to let go, in the same transaction. */
 async function reallocate(event: Deallocated, { products }: UnitOfWork): Promise<readonly Event[]> {
   if (event.because !== 'batch-shrank') return [];
   const product = await products.get(event.sku);
-  if (!product) throw new Error(`The product of ${event.sku} was there a moment ago`);
+  if (!product)
+    throw new Error(
+      `Product ${event.sku} is gone in the transaction that changed it. Report this bug`,
+    );
   product.allocate(new OrderLine(event.orderid, event.sku, event.qty));
   return product.collectEvents();
 }
@@ -160,6 +170,7 @@ async function notifyOutOfStock(
 
 type Ids = Pick<CommandRejected, 'orderid' | 'sku' | 'reference'>;
 
+/** `replay commands` compares the details too, so a new text shows as a difference. */
 function rejected(
   command: Command,
   reason: CommandRejected['reason'],

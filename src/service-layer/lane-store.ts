@@ -1,124 +1,171 @@
 import type { Identity } from '../domain/identity.ts';
-import type { IdentifiedCommand, Parked, ParkedChanges } from './parked-command.ts';
+import type { IdentifiedCommand, ParkedChanges, ParkedSnapshot } from './parked-command.ts';
 import type { OutgoingRecord, Partition, PartitionOffset } from './records.ts';
 import type { UnitOfWork } from './unit-of-work.ts';
 
-/** Where a lane stands in the database: the offset of its next command, and the sequence number of its next outbox record. */
+/** The position of a lane in the database. */
 export interface LanePosition {
+  /** The offset of the next command to handle. */
   readonly nextOffset: number;
+  /** The sequence number of the next outbox record. */
   readonly nextSequence: number;
-  /** The leader epoch of the last handled record. Absent: the log has none, or no record was handled since a rebuild. */
+  /**
+   * The leader epoch of the last handled record. Absent: the log has no epochs, or the lane has
+   * handled no record since a rebuild.
+   */
   readonly leaderEpoch?: number;
-  /** The consumer group that the lane works for. Absent: no service that names its group has opened the lane. */
+  /**
+   * The consumer group that the lane works for. Absent: no release that notes its group has opened
+   * the lane.
+   */
   readonly group?: string;
   /**
-   * Changes when another database server takes over, and when the server starts again. Absent: the
-   * database does not tell.
+   * Identifies one run of one database server. A failover or a restart changes the value. Absent:
+   * the database has none.
    */
   readonly timeline?: string;
 }
 
-/** How far a lane has come with deciding, as other lanes see it. */
+/** The position of a lane, as other lanes see it. */
 export interface LaneStanding extends PartitionOffset {
   /**
-   * The timestamp of the command that the lane is to decide next. Null: the lane has not said it,
-   * because it has not waited for other lanes there.
+   * The timestamp of the command at `nextOffset`. Null: the lane has not noted the timestamp,
+   * because it has not waited for other lanes at this position.
    */
   readonly nextTimestampMs: number | null;
 }
 
-/** What the database knows of a lane that is about to be opened. */
-export interface LaneClaim {
-  /** The log that the lane belongs to. */
+/** What the database knows of a lane that is about to open. */
+export interface LaneBinding {
+  /** The id of the log that the lane belongs to. */
   readonly logId: string;
-  /** Another group that may have published answers of this lane since this group last did. Null: there is none. */
+  /**
+   * Another group that may have published answers of this lane since this group last did. Null:
+   * there is no such group.
+   */
   readonly formerGroup: string | null;
 }
 
-/** A record that waits for its broker transaction. `sourceOffset`: the command that it answers. */
+/** A record that waits in the outbox for its broker transaction. */
 export interface OutboxRecord extends OutgoingRecord {
   readonly sequence: number;
+  /** The offset of the command that the record answers. */
   readonly sourceOffset: number;
 }
 
-/** What one lane transaction adds to the database, besides the changes to its aggregates. */
+/** What a lane transaction writes besides the aggregates. */
 export interface LaneProgress {
+  /** The lane's position after the transaction. */
   readonly next: LanePosition;
   readonly outbox: readonly OutboxRecord[];
-  /** Outbox records of commands below this offset are out: this transaction deletes them. */
+  /** Deletes the outbox records of commands below this offset, because they are published. */
   readonly publishedBelowOffset: number;
-  /** What must be out before these records. */
+  /** The positions up to which other lanes must have published before these records go out. */
   readonly restsOn: readonly PartitionOffset[];
 }
 
-/** What one lane transaction left to publish. */
+/** The records that one lane transaction left to publish. */
 export interface WaitingRecords {
-  /** None, when the last commands of the transaction had no answer: they were answered before. */
+  /** Empty if the last commands of the transaction have no answer, as they were answered before. */
   readonly records: readonly OutboxRecord[];
-  /** With these records, every command below is answered. */
+  /** Every command below this offset is answered once these records are published. */
   readonly nextOffset: number;
-  /** What must be out before. */
+  /** The positions up to which other lanes must have published before these records go out. */
   readonly restsOn: readonly PartitionOffset[];
 }
 
+/**
+ * One transaction of one lane. Every method that returns a promise rejects with `TroubleError` if
+ * the database cannot be reached. The transaction must then fail.
+ */
 export interface LaneTransaction extends UnitOfWork {
-  /** Notes that this transaction answers these commands. @returns those that no other has answered before */
+  /**
+   * Notes that this transaction answers these commands.
+   *
+   * @returns the commands that no other transaction has answered
+   */
   claim(commands: readonly Identity[]): Promise<ReadonlySet<Identity>>;
   /**
-   * The parked commands, of any lane, that matter to these commands: about the same products, batches
-   * or orders, and the failed ones that those wait for. If there are any, no other transaction parks,
-   * answers or releases a parked command before this one has ended. Call it before `prepare`, which
-   * waits for it where that matters: what the last such transaction has made known is then loaded.
-   * @param willPark the transaction parks something in any case
+   * Reads the parked commands of all lanes that matter to these commands: parked commands about the
+   * same products, batches or orders, and the failed commands that those wait for.
+   *
+   * If there are any, no other transaction can park, answer or release a parked command before this
+   * one ends. Call this method before `prepare`. `prepare` waits for it where necessary, and then
+   * also loads what the last such transaction has written.
+   *
+   * @param willPark whether the transaction parks a command in any case
    */
-  readParked(commands: readonly IdentifiedCommand[], willPark: boolean): Promise<Parked>;
-  /** Notes what is parked and what is not any more; takes back what `claim` noted of the unanswered ones. */
+  readParked(commands: readonly IdentifiedCommand[], willPark: boolean): Promise<ParkedSnapshot>;
+  /** Writes the changes, and takes back what `claim` noted of the unanswered commands. */
   writeParked(changes: ParkedChanges): Promise<void>;
   /**
-   * Begins to write what the aggregates have become, once: they do not change any more. Without it, it is done before the commit.
-   * @param by the lane whose transaction it is, and how far it will have come
+   * Begins to write the changed aggregates. Call it at most once, and change no aggregate after it.
+   * Without this call, the aggregates are written before the commit.
+   *
+   * @param by the lane of the transaction, with its position after the transaction
    */
   flush(by?: PartitionOffset): Promise<void>;
-  /** The lanes, each with how far it had come, that had written the loaded products before. */
+  /** Lists the lanes that wrote the loaded products last, each with its position at that time. */
   writers(): readonly PartitionOffset[];
 }
 
-/** What a lane, one partition of the commands topic, keeps in the database. */
+/**
+ * Keeps the lanes in the database. A lane handles one partition of the commands topic.
+ *
+ * Every method rejects with `TroubleError` if the database cannot be reached. The methods name
+ * their other errors.
+ */
 export interface LaneStore {
   /**
-   * Notes which log the lane belongs to, the first time, and that it works for this group from now on. If the lane belongs
-   * to another log, its group stays.
+   * Binds the lane to the log, unless the lane belongs to a log already, and notes that the lane
+   * works for this group from now on. If the lane belongs to another log, its group stays.
    */
-  claim(lane: Partition, logId: string, group: string): Promise<LaneClaim>;
+  bind(lane: Partition, logId: string, group: string): Promise<LaneBinding>;
   /**
-   * Notes that the group's committed offset says what was published, whichever group published it.
-   * @throws {FencedError} the lane works for another group by now
+   * Notes that this group's committed offset covers all published answers, whichever group has
+   * published them. The lane then has no former group.
+   *
+   * @throws {FencedError} the lane works for another group now
    */
   settle(lane: Partition, group: string): Promise<void>;
-  /** Whether a release before 2026-11-26 may have made the lane: its instances know no other transactional id than theirs. */
+  /**
+   * Tells whether a release before 2026-11-26 may have created the lane. Instances of that release
+   * know only their own form of the transactional id.
+   */
   hasFormerId(lane: Partition): Promise<boolean>;
-  /** A lane never seen before stands at offset 0, sequence 1. */
+  /** Reads the lane's position. An unknown lane has offset 0 and sequence number 1. */
   readPosition(lane: Partition): Promise<LanePosition>;
-  /** The offset at which each lane of the topic stands that was ever seen, by partition. */
+  /** Reads the next offset of each known lane of the topic, by partition. */
   readPositions(topic: string): Promise<ReadonlyMap<number, number>>;
-  /** Where each lane of the topic stands that was ever seen. */
+  /** Reads the standing of each known lane of the topic. */
   readStandings(topic: string): Promise<readonly LaneStanding[]>;
   /**
-   * Notes for other lanes when the command at which the lane stands was sent. The note counts while
-   * the lane stands there, so nobody has to take it back, and it outlives a crash.
+   * Notes for other lanes when the lane's next command was sent. The note counts while the lane has
+   * this position, so nobody must delete it. It survives a crash.
    */
   noteNext(standing: LaneStanding): Promise<void>;
-  /** Waiting records that answer commands from one offset up to another (exclusive): those of the oldest transaction that left any. */
+  /**
+   * Reads waiting records that answer commands from one offset up to another, exclusive. Returns
+   * only those of the oldest transaction that left any.
+   *
+   * @returns null: nothing waits from `fromSourceOffset` on
+   */
   readOutbox(
     lane: Partition,
     fromSourceOffset: number,
     belowSourceOffset: number,
   ): Promise<WaitingRecords | null>;
-  /** Forgets what answers commands below the offset; together with later ones of the same transaction it may stay. */
+  /**
+   * Deletes the outbox records of commands below the offset. Records of a transaction that also
+   * answered later commands may stay.
+   */
   deleteOutbox(lane: Partition, belowSourceOffset: number): Promise<void>;
   /**
-   * The same for an owner that stops, in one transaction with the proof that it still is the owner.
-   * @throws {FencedError} the lane does not stand at `expected`: another owner has moved it
+   * Deletes like `deleteOutbox`, for an owner that closes. The same transaction proves that the
+   * owner still owns the lane.
+   *
+   * @throws {FencedError} the lane is not at `expected`, because another owner has moved it
+   * @throws {FailoverError} another database server has taken over since `expected` was read
    */
   deletePublished(
     lane: Partition,
@@ -126,12 +173,16 @@ export interface LaneStore {
     belowSourceOffset: number,
   ): Promise<void>;
   /**
-   * One transaction: locks the lane, runs `work`, writes the aggregates it changed and the progress it returns, commits.
-   * Runs `work` again, in a new transaction, when the database has undone the first for the sake of another one.
-   * @returns that progress
-   * @throws {FencedError} the lane does not stand at `expected`: another owner has moved it
+   * Runs one transaction: locks the lane, runs `work`, writes the changed aggregates and the
+   * progress, and commits. If the database undoes the transaction in favour of another one, runs
+   * `work` again in a new transaction.
+   *
+   * @returns the progress that `work` has returned
+   * @throws {FencedError} the lane is not at `expected`, because another owner has moved it
    * @throws {FailoverError} another database server has taken over since `expected` was read
-   * @throws {TroubleError} the database cannot do it now; nothing was changed, or (a commit whose answer was lost) all of it
+   * @throws {TroubleError} the database cannot be reached. Nothing was changed, or everything if
+   * only the answer to the commit was lost
+   * @throws what `work` rejects with; nothing was changed
    */
   transaction(
     lane: Partition,

@@ -3,7 +3,10 @@ import type { Event } from '../domain/events.ts';
 import { commandHandlers, type Dependencies, eventHandlers, type Handler } from './handlers.ts';
 import type { UnitOfWork } from './unit-of-work.ts';
 
-/** Takes a command to its handler, and what happened to the handlers of events: first in, first out, all in one unit of work. */
+/**
+ * Runs the handler of a command, and then the handlers of each event, in one unit of work. Events
+ * are handled first in, first out.
+ */
 export class MessageBus {
   readonly #dependencies: Dependencies;
 
@@ -11,11 +14,16 @@ export class MessageBus {
     this.#dependencies = dependencies;
   }
 
-  /** @returns every event that the command led to, in the order in which they happened */
+  /**
+   * Handles the command and all events that follow from it.
+   *
+   * @returns every event, in the order in which they happened
+   * @throws what a handler throws; the unit of work must then not be committed
+   */
   async handle(command: Command, unitOfWork: UnitOfWork): Promise<readonly Event[]> {
     const handler = commandHandlers[command.type] as Handler<Command>;
     const events = [...(await handler(command, unitOfWork, this.#dependencies))];
-    // `events` is the queue as well: what an event handler returns goes to the end, and its turn comes.
+    // The loop also visits the events that handlers append to this array.
     for (const event of events) {
       for (const eventHandler of eventHandlers[event.type] as readonly Handler<Event>[]) {
         events.push(...(await eventHandler(event, unitOfWork, this.#dependencies)));

@@ -1,5 +1,6 @@
-/** People who want to know that stock ran out. */
+/** Tells people what happened. A failure is logged, and undoes nothing. */
 export interface Notifications {
+  /** Tells people that no batch had enough left for an order line. */
   outOfStock(line: {
     readonly orderid: string;
     readonly sku: string;

@@ -1,40 +1,41 @@
 import type { Command } from '../domain/commands.ts';
 import type { Identity } from '../domain/identity.ts';
 
-/** A command on which a handler failed, or one that must not overtake such a one. */
+/** A command whose handler failed, or a command held back behind it. */
 export interface ParkedCommand {
   readonly id: Identity;
-  /** The products, batches and orders that it is about. */
+  /** The products, batches and orders that the command is about. */
   readonly subjects: readonly string[];
-  /** The failed commands that it waits for; empty: it is one itself. */
+  /** The failed commands that this command waits for. Empty: this command itself has failed. */
   readonly behind: readonly Identity[];
-  /** Of two with a subject in common the lower goes first. */
+  /** The order of parked commands: if two share a subject, the lower position goes first. */
   readonly position: number;
-  /** An operator has sent it again, and it has not arrived yet. */
+  /** Whether an operator has sent the command again, and it has not reached its lane yet. */
   readonly isRedriven: boolean;
 }
 
-/** What a transaction must know of parked commands. */
-export interface Parked {
-  /** Those that matter to it, in the order of their positions. */
+/** What a transaction must know of the parked commands. */
+export interface ParkedSnapshot {
+  /** The parked commands that matter to the transaction, in the order of their positions. */
   readonly commands: readonly ParkedCommand[];
-  /** The highest position of any parked command. 0 means that nothing is parked. */
+  /** The highest position of all parked commands. 0: nothing is parked. */
   readonly lastPosition: number;
-  /** How many commands are parked in all, without those that an operator has sent again. */
+  /** The number of all parked commands that no operator has sent again. */
   readonly standing: number;
 }
 
-/** A command, and what it is known by. */
+/** A command with its identity. */
 export interface IdentifiedCommand {
   readonly identity: Identity;
   readonly command: Command;
 }
 
+/** What a transaction changes among the parked commands. */
 export interface ParkedChanges {
-  /** New, or to be replaced. They have no answer yet. */
+  /** The commands to insert, or to replace. They have no answer yet. */
   readonly parked: readonly ParkedCommand[];
-  /** Those that have been answered, or are parked under another identity. */
+  /** The commands to delete: they are answered, or parked under another identity now. */
   readonly gone: readonly Identity[];
-  /** What the parked commands were claimed as: they are not answered. */
+  /** The identities under which unanswered commands were claimed. */
   readonly unanswered: readonly Identity[];
 }

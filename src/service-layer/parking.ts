@@ -1,57 +1,61 @@
+import { scopeOf } from '../domain/command-scopes.ts';
 import type { Command } from '../domain/commands.ts';
 import { formerIdentity, type Identity, idOf, parkedIdentity } from '../domain/identity.ts';
 import { SKU, subjectOfSku, subjectsNamedBy } from '../domain/subjects.ts';
 import { TroubleError } from './errors.ts';
-import type { Parked, ParkedChanges, ParkedCommand } from './parked-command.ts';
+import type { ParkedChanges, ParkedCommand, ParkedSnapshot } from './parked-command.ts';
 import type { ProductRepository } from './unit-of-work.ts';
 
-/** So much is parked that no more may be: the lane waits until somebody redrives or discards it. */
+/** No more commands may be parked. The lane waits until an operator redrives or discards some. */
 export class ParkingFullError extends TroubleError {}
 
 /**
- * What a command is about: the products, batches and orders that it names, and the products that those belong to. Commands with a
- * subject in common must not overtake each other.
+ * Lists what a command is about: the products, batches and orders that it names, and the products
+ * of those batches and orders. Commands with a common subject must not overtake each other.
+ *
+ * @throws {TroubleError} the database cannot be reached
  */
 export async function subjectsOf(
   command: Command,
   products: Pick<ProductRepository, 'getByBatchReference' | 'getByOrder'>,
 ): Promise<readonly string[]> {
-  const behind = await productsBehind(command, products);
-  return [...subjectsNamedBy(command), ...behind.map(({ sku }) => subjectOfSku(sku))];
+  const unnamed = await unnamedProducts(command, products);
+  return [...subjectsNamedBy(command), ...unnamed.map(({ sku }) => subjectOfSku(sku))];
 }
 
-/** The products that the command means and does not name. */
-async function productsBehind(
+/** Finds the products that the command may change and does not name. */
+async function unnamedProducts(
   command: Command,
   products: Pick<ProductRepository, 'getByBatchReference' | 'getByOrder'>,
 ): Promise<readonly { readonly sku: string }[]> {
-  if (command.type === 'ChangeBatchQuantity') {
-    const product = await products.getByBatchReference(command.reference);
-    return product ? [product] : [];
-  }
-  return command.type === 'DeallocateOrder' && command.sku === null
-    ? products.getByOrder(command.orderid)
-    : [];
+  const scope = scopeOf(command);
+  if (!scope.hasUnnamedProducts(command)) return [];
+  const reference = scope.batch(command);
+  const orderid = scope.order(command);
+  const ofBatch = reference === null ? null : await products.getByBatchReference(reference);
+  const ofOrder = orderid === null ? [] : await products.getByOrder(orderid);
+  return ofBatch ? [ofBatch, ...ofOrder] : ofOrder;
 }
 
-/** The products among the subjects. */
+/** Lists the products among the subjects. */
 export function skusOf({ subjects }: ParkedCommand): readonly string[] {
   return subjects
     .filter((subject) => subject.startsWith(SKU))
     .map((subject) => subject.slice(SKU.length));
 }
 
-/** How many commands may be parked. */
+/** Limits how many commands may be parked. */
 export interface ParkingLimits {
-  /** About one product, behind what failed. */
+  /** The most commands about one product that wait behind a failed command. */
   readonly ofProduct: number;
-  /** About all products together, the failed ones with them. */
+  /** The most parked commands about all products together, failed ones included. */
   readonly inAll: number;
 }
 
 /**
- * The commands on which a handler failed, and those that wait behind them, in their order. A command is handled once nothing
- * with a subject of its own stands before it; until then it is parked. Pure: what it decides is written with the transaction.
+ * Holds the commands whose handlers failed, and the commands that wait behind them, in their order.
+ * A command may be handled once no parked command with a common subject stands before it. Until
+ * then the command is parked. This class only decides: the transaction writes the `changes()`.
  */
 export class Parking {
   readonly #commands = new Map<Identity, ParkedCommand>();
@@ -62,22 +66,24 @@ export class Parking {
   readonly #changed = new Set<Identity>();
   readonly #unanswered = new Set<Identity>();
 
-  constructor({ commands, lastPosition, standing }: Parked, limits: ParkingLimits) {
+  /** Takes the parked commands as `LaneTransaction.readParked` returns them. */
+  constructor({ commands, lastPosition, standing }: ParkedSnapshot, limits: ParkingLimits) {
     for (const command of commands) this.#put(command);
     this.#lastPosition = lastPosition;
     this.#standing = standing;
     this.#limits = limits;
   }
 
+  /** Whether no parked command matters to this transaction. */
   get isEmpty(): boolean {
     return this.#commands.size === 0;
   }
 
   /**
-   * Together with the products of parked commands that name the same batch or order: while the one that would create the batch is
-   * parked, nobody else knows what the batch is of.
+   * Adds the products of parked commands that name the same batch or order. While the command that
+   * would create a batch is parked, only that command knows the batch's product.
    */
-  widened(subjects: readonly string[]): readonly string[] {
+  withRelatedProducts(subjects: readonly string[]): readonly string[] {
     const names = subjects.filter((subject) => !subject.startsWith(SKU));
     const related = this.#about(names);
     return [
@@ -88,8 +94,10 @@ export class Parking {
     ];
   }
 
-  /** The failed commands that it has to wait for; none: it may be handled. */
-  before(identity: Identity, subjects: readonly string[]): readonly Identity[] {
+  /**
+   * Lists the failed commands that this command must wait for. Empty: the command may be handled.
+   */
+  failuresBefore(identity: Identity, subjects: readonly string[]): readonly Identity[] {
     if (this.isEmpty) return [];
     const id = this.#keyOf(identity);
     const position = this.#commands.get(id)?.position ?? Number.POSITIVE_INFINITY;
@@ -102,9 +110,10 @@ export class Parking {
   }
 
   /**
-   * A command that was parked, or failed, before keeps its place.
-   * @param behind empty: it is the one that failed
-   * @throws {ParkingFullError}
+   * Parks the command. A command that was parked before keeps its position.
+   *
+   * @param behind the failed commands that it waits for; empty: this command itself has failed
+   * @throws {ParkingFullError} no more commands may be parked; nothing has changed
    */
   park(
     identity: Identity,
@@ -122,7 +131,7 @@ export class Parking {
       isRedriven: behind.length > 0 && known?.isRedriven === true,
     };
     if (!known) this.#refuseTooMany(command);
-    // What a former release has parked is parked under the whole identity from now on.
+    // From now on, a command that a former release has parked has its whole identity.
     if (key !== id && this.#remove(key)) this.#changed.add(key);
     this.#remove(id);
     this.#put(command);
@@ -132,20 +141,20 @@ export class Parking {
     return command;
   }
 
-  /** It has been handled: whatever waits for it may follow. */
-  answered(identity: Identity): void {
+  /** Marks the command as handled, so that commands behind it may follow. */
+  markAnswered(identity: Identity): void {
     const id = this.#keyOf(identity);
     if (this.#remove(id)) this.#changed.add(id);
     this.#unanswered.delete(identity);
   }
 
-  /** It goes to the dead letters by itself: it is not answered, and nothing waits for it. */
-  refused(identity: Identity): void {
-    this.answered(identity);
+  /** Marks the command as refused: it becomes a dead letter, but no command waits for it. */
+  markRefused(identity: Identity): void {
+    this.markAnswered(identity);
     this.#unanswered.add(identity);
   }
 
-  /** What differs from the commands that it was made of. */
+  /** Returns what has changed since this object was made. */
   changes(): ParkedChanges {
     const ids = [...this.#changed];
     return {
@@ -173,15 +182,15 @@ export class Parking {
     return true;
   }
 
-  /** What is parked about any of the subjects, in the order of the positions. */
+  /** Lists what is parked about any of the subjects, in the order of the positions. */
   #about(subjects: readonly string[]): readonly ParkedCommand[] {
-    const found = new Set<ParkedCommand>();
+    const commands = new Set<ParkedCommand>();
     for (const subject of subjects)
-      for (const command of this.#bySubject.get(subject) ?? []) found.add(command);
-    return [...found].sort((one, other) => one.position - other.position);
+      for (const command of this.#bySubject.get(subject) ?? []) commands.add(command);
+    return [...commands].sort((one, other) => one.position - other.position);
   }
 
-  /** What the command is parked under, if it is. A former release knew its id alone. */
+  /** Returns the key under which the command is, or would be, parked. See `formerIdentity`. */
   #keyOf(identity: Identity): Identity {
     if (this.isEmpty) return identity;
     const id = parkedIdentity(identity);
@@ -190,17 +199,20 @@ export class Parking {
   }
 
   /**
-   * A failed command is refused too, where too many are parked in all: to redrive or discard any of them makes room.
+   * Refuses a command if too many are parked. The total limit also refuses a failed command,
+   * because an operator can make room with any parked command.
    *
-   * Only behind what failed and nobody has sent again since: a sequence that is being redriven, and what is left of it once the failed
-   * one is answered, comes through the same lanes, behind what would find no room.
+   * The limits do not apply behind a command that is being redriven or is answered. The rest of
+   * that sequence comes through the same lanes, where a refusal would block the redrive.
+   *
+   * @throws {ParkingFullError} a limit is reached
    */
   #refuseTooMany(command: ParkedCommand): void {
     if (!command.behind.every((id) => this.#stands(id))) return;
     if (this.#standing >= this.#limits.inAll) {
       throw new ParkingFullError(
-        `${this.#standing} commands are parked in all, and no more may be (PARKED_TOTAL_LIMIT): ` +
-          'see "npx allocation dead-letters list", then redrive or discard what failed',
+        `${this.#standing} commands are parked in all, and PARKED_TOTAL_LIMIT allows no more. ` +
+          'See "npx allocation dead-letters list", then redrive or discard the failed commands',
       );
     }
     if (command.behind.length === 0) return;
@@ -208,13 +220,19 @@ export class Parking {
       const waiting = this.#about([subjectOfSku(sku)]).filter(({ behind }) => behind.length > 0);
       if (waiting.length < this.#limits.ofProduct) continue;
       throw new ParkingFullError(
-        `${waiting.length} commands about ${sku} are parked behind ${command.behind.map(idOf).join(', ')}, and no more may be (PARKED_LIMIT): ` +
-          `see "npx allocation dead-letters list --sku ${sku}", then redrive or discard what failed`,
+        `${waiting.length} commands about ${sku} are parked behind ` +
+          `${command.behind.map(idOf).join(', ')}, and PARKED_LIMIT allows no more. ` +
+          `See "npx allocation dead-letters list --sku ${sku}", ` +
+          'then redrive or discard the failed commands',
       );
     }
   }
 
-  /** One that was discarded and came again may be parked behind what it held up itself: then it is not the failed one any more. */
+  /**
+   * Tells whether the command has failed, and no operator has sent it again. A discarded command
+   * that is sent again may be parked behind commands it once blocked. It no longer counts as
+   * failed.
+   */
   #stands(failedId: Identity): boolean {
     const failed = this.#commands.get(this.#keyOf(failedId));
     return failed?.behind.length === 0 && !failed.isRedriven;

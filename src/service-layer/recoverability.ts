@@ -1,33 +1,83 @@
-import { FailoverError, FencedError, TooMuchAtOnceError, TroubleError } from './errors.ts';
+import { AllocationError, type ErrorCode } from '../domain/errors.ts';
+import { FailoverError, FencedError } from './errors.ts';
 import { ParkingFullError } from './parking.ts';
 
-/** How many times a command on which a handler fails is tried again, by itself, before it goes to the dead letters. */
+/** How many times a lane retries a command whose handler fails, before it writes a dead letter. */
 export const MAX_RETRIES = 3;
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
-/** How seldom a lane in trouble looks again: it works soon after a new leader is elected. */
+/** Short, so that a lane works again soon after Kafka has elected a new leader. */
 const LONGEST_REOPEN_MS = 1_000;
 
-/** Two of the group's heartbeats: a dismissed owner learns of it before it would take the lane back. */
+/** Two heartbeats of the group: a dismissed owner learns of that before it takes the lane back. */
 const FENCED_RETRY_MS = 1_000;
 
+/**
+ * What helps against an error:
+ *
+ * - `reopen`: time. The commands are fine, so the same commands are tried again without end.
+ * - `halve`: fewer commands in one transaction.
+ * - `retry`: perhaps another attempt, because the handler may have met a temporary state.
+ * - `operator`: only a person. A lane still retries a command, because its handler may have met a
+ *   temporary state. Every other caller gives up at once.
+ */
+type Remedy = 'reopen' | 'halve' | 'retry' | 'operator';
+
+/** The one table that decides whether trying again can help. */
+const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
+  trouble: 'reopen',
+  fenced: 'reopen',
+  'too-much-at-once': 'halve',
+  unsettled: 'retry',
+  config: 'operator',
+  interrupted: 'operator',
+  'invalid-data': 'operator',
+  'invalid-database-url': 'operator',
+  'invalid-uuid': 'operator',
+  'line-differs': 'operator',
+  listen: 'operator',
+  malformed: 'operator',
+  'marked-database': 'operator',
+  'message-too-large': 'operator',
+  'missing-topic': 'operator',
+  'newer-database': 'operator',
+  'other-log': 'operator',
+  'out-of-stock': 'operator',
+  'replay-refused': 'operator',
+  'too-many-lines': 'operator',
+  unfoldable: 'operator',
+  usage: 'operator',
+  'wrong-selection': 'operator',
+};
+
+/** An error that is not the service's own may be a bug that shows only in some states: retry. */
+function remedyFor(error: unknown): Remedy {
+  return error instanceof AllocationError ? REMEDIES[error.code] : 'retry';
+}
+
+/** Tells whether trying again is useless until a person has changed something. */
+export function needsOperator(error: unknown): boolean {
+  return remedyFor(error) === 'operator';
+}
+
+/** What a lane does after an error. */
 export type Recovery =
-  /** Nothing is wrong with the messages: the lane opens again, and they come again. */
+  /** Open the lane again. Kafka or the embedded log then delivers the same commands again. */
   | { readonly action: 'reopen' }
-  /** Something is wrong with one of the batch: handle its commands one at a time, to find which. */
+  /** Handle the delivery's commands one at a time, to find the one that fails. */
   | { readonly action: 'isolate' }
-  /** They are too much for one transaction: half of them first, then the others. */
+  /** Handle the first half of the commands in one transaction, and the others in the next. */
   | { readonly action: 'halve' }
   | { readonly action: 'retry'; readonly afterMs: number }
   | { readonly action: 'dead-letter' };
 
 /**
- * What to do after an error. Pure, so that the whole table can be tested.
+ * Decides what a lane does after an error. This function is pure, so tests cover the whole table.
  *
- * @param attempts how many times in a row it has failed, this one included
+ * @param attempts how many times in a row the commands have failed, this time included
  * @param commandCount how many commands were handled together
- * @param random 0 to 1: the jitter, so that lanes that failed together do not come back together
+ * @param random 0 to 1: the jitter, so that lanes that failed together do not return together
  */
 export function recover(
   error: unknown,
@@ -35,21 +85,24 @@ export function recover(
   commandCount: number,
   random: number,
 ): Recovery {
-  // What stands before the one that finds no room is answered yet.
+  // Isolate the delivery so that commands before the one without room are still answered.
   if (error instanceof ParkingFullError && commandCount > 1) return { action: 'isolate' };
-  if (error instanceof TroubleError || error instanceof FencedError) return { action: 'reopen' };
-  if (commandCount > 1)
-    return { action: error instanceof TooMuchAtOnceError ? 'halve' : 'isolate' };
+  const remedy = remedyFor(error);
+  if (remedy === 'reopen') return { action: 'reopen' };
+  if (commandCount > 1) return { action: remedy === 'halve' ? 'halve' : 'isolate' };
   return attempts <= MAX_RETRIES
     ? { action: 'retry', afterMs: backoffMs(attempts, random) }
     : { action: 'dead-letter' };
 }
 
 /**
- * How long a lane in trouble waits before it opens again. It never gives up. After a failover there
- * is no other owner to wait for.
+ * Says for how many milliseconds a lane waits before it opens again. A lane never gives up.
+ *
+ * @param attempts how many times in a row the lane has failed, this time included
+ * @param random 0 to 1: the jitter
  */
 export function reopenAfterMs(error: unknown, attempts: number, random: number): number {
+  // After a failover no other process owns the lane.
   const hasOtherOwner = error instanceof FencedError && !(error instanceof FailoverError);
   return (
     (hasOtherOwner ? FENCED_RETRY_MS : 0) + Math.min(LONGEST_REOPEN_MS, backoffMs(attempts, random))

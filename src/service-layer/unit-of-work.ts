@@ -1,24 +1,40 @@
 import type { Command } from '../domain/commands.ts';
 import type { Product } from '../domain/model.ts';
 
-/** Loads aggregates by what commands name, and remembers new ones until the unit of work commits. */
+/**
+ * Loads products within one unit of work. The same product is the same object each time. The unit
+ * of work writes new and changed products when it commits.
+ *
+ * Each method that loads throws `TroubleError` if the database cannot be reached.
+ */
 export interface ProductRepository {
+  /** Adds a new product. */
   add(product: Product): void;
+  /** Loads the product; null: no batch of the sku was ever created. */
   get(sku: string): Promise<Product | null>;
-  /** The product that the batch `reference` belongs to. */
+  /** Loads the product of the batch; null: there is no such batch. */
   getByBatchReference(reference: string): Promise<Product | null>;
-  /** Every product on which the order has an allocated line, by sku; of a huge order more than `MAX_LINES_LET_GO`. */
+  /**
+   * Loads every product on which the order has an allocated line, in the order of the skus. For an
+   * order with more than `MAX_LINES_LET_GO` lines, returns at least one product more than that.
+   */
   getByOrder(orderid: string): Promise<readonly Product[]>;
 }
 
-/** One transaction: what is done through it becomes true at once, or not at all. */
+/** Is one transaction: all of its changes become true together, or none of them does. */
 export interface UnitOfWork {
   readonly products: ProductRepository;
   /**
-   * Loads, with a bounded number of queries, whatever these commands need; later `get…` calls find it in memory.
-   * @throws {TooMuchAtOnceError} they are several, and need too much together
+   * Loads what these commands need, with a bounded number of queries. The repository's methods then
+   * find it in memory. Call this method once, before anything else is loaded.
+   *
+   * @throws {TooMuchAtOnceError} several commands need too much together; try fewer of them
+   * @throws {TroubleError} the database cannot be reached
    */
   prepare(commands: readonly Command[]): Promise<void>;
-  /** Runs `work` once the transaction has committed. Its failure is logged and undoes nothing. */
+  /**
+   * Runs `work` after the transaction has committed. If the transaction does not commit, `work`
+   * does not run. A failure of `work` is logged, and undoes nothing.
+   */
   afterCommit(work: () => void | Promise<void>): void;
 }

@@ -1,3 +1,6 @@
+// @module-tag db
+// @module-tag slow
+
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Identity, idOf } from '../../src/domain/identity.ts';
 import { readCommand } from '../../src/messages/incoming.ts';

@@ -1,9 +1,14 @@
+// @module-tag db
+// @module-tag kafka
+// @module-tag slow
+
 import fc from 'fast-check';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { redriven } from '../../src/dead-letters/dead-letter-box.ts';
+import { redriveRecord } from '../../src/dead-letters/redrive-records.ts';
 import { type Identity, idOf } from '../../src/domain/identity.ts';
 import { readCommand } from '../../src/messages/incoming.ts';
+import { MessageTooLargeError } from '../../src/service-layer/errors.ts';
 import type { LogRecord, ReceivedRecord } from '../../src/service-layer/records.ts';
 import { type AbusiveMessage, abusiveMessages, classCount } from '../support/abusive-messages.ts';
 import { postgresDatabase } from '../support/databases.ts';
@@ -302,7 +307,10 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
   it('what is too large for the log is refused, and the error says so', () => {
     const complaints = refusals.filter(
       ({ error }) =>
-        !(error instanceof RangeError && /bytes is too large: .* at most \d+/.test(error.message)),
+        !(
+          error instanceof MessageTooLargeError &&
+          /bytes is too large: .* at most \d+/.test(error.message)
+        ),
     );
     expect(complaints).toEqual([]);
     expect(refusals).toHaveLength(refused.length);
@@ -383,7 +391,7 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
       refused: empty.length,
     });
     // What a crash after sending and before the marker leads to:
-    await broker.publish(commandsTopic, failed.map(redriven));
+    await broker.publish(commandsTopic, failed.map(redriveRecord));
     await running.idle();
     expect(await tables()).toEqual(before);
     await lastOnes('twice');

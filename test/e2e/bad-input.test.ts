@@ -1,3 +1,6 @@
+// @module-tag db
+// @module-tag kafka
+
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { badMessages } from '../support/bad-messages.ts';

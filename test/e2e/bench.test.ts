@@ -1,3 +1,7 @@
+// @module-tag db
+// @module-tag kafka
+// @module-tag slow
+
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';

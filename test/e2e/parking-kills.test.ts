@@ -1,3 +1,7 @@
+// @module-tag db
+// @module-tag kafka
+// @module-tag slow
+
 import { type ChildProcess, execFile, type PromiseWithChild } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

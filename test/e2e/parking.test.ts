@@ -1,8 +1,11 @@
+// @module-tag db
+
 import { afterEach, expect, it } from 'vitest';
-import { type Release, releaseParked } from '../../src/adapters/database/lanes/parked-commands.ts';
-import { edited, marker } from '../../src/dead-letters/dead-letter-box.ts';
+import { type Release, releaseParked } from '../../src/adapters/database/lanes/parked-release.ts';
+import { markerRecord } from '../../src/dead-letters/markers.ts';
 import { plan } from '../../src/dead-letters/plan.ts';
-import { DeadLetterResolver } from '../../src/dead-letters/redrive.ts';
+import { replacementRecord } from '../../src/dead-letters/redrive-records.ts';
+import { Redriver } from '../../src/dead-letters/redriver.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
 import type { Broker } from '../../src/service-layer/broker.ts';
@@ -63,15 +66,14 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     const open = await readDeadLetters(broker, running.config.deadLettersTopic);
     const letter = open.find(({ commandId }) => commandId === 'poison');
     if (!letter) throw new Error('There is no dead letter');
-    const listener = { resolved() {}, failedAgain() {}, unanswered() {} };
-    const correction = { letter, message: edited(letter, JSON.stringify(command)) };
-    const resolver = new DeadLetterResolver(
-      { broker, config: running.config },
-      tellDatabase,
-      correction,
-      listener,
-    );
-    await resolver.carryOut(plan('redrive', [letter], open, 3));
+    const redriver = new Redriver({
+      broker,
+      config: running.config,
+      release: tellDatabase,
+      edit: { letter, replacement: replacementRecord(letter, JSON.stringify(command)) },
+      listener: { onResolved() {}, onFailedAgain() {}, onUnanswered() {} },
+    });
+    await redriver.carryOut(plan('redrive', [letter], open, 3));
   };
 
   afterEach(async () => running[Symbol.asyncDispose]());
@@ -360,7 +362,7 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     const [poison] = await readDeadLetters(broker, running.config.deadLettersTopic);
     if (poison)
       await broker.publish(running.config.deadLettersTopic, [
-        marker(poison, 'redriven', 'somebody', new Date()),
+        markerRecord(poison, 'redriven', 'somebody', new Date()),
       ]);
     expect(await running.cli('dead-letters', 'redrive', '--all', '--execute')).toMatchObject({
       code: 0,

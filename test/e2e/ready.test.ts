@@ -1,3 +1,5 @@
+// @module-tag db
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,8 +45,8 @@ describe('"Ready", on the embedded log', () => {
     await second.listens();
     await eventually(
       () =>
-        expect(second.output.join('\n')).toContain(
-          'The lane waits: The database stands at offset 0',
+        expect(second.output.join('\n')).toMatch(
+          /Partition \d stopped: The database stands at offset 0/,
         ),
       {
         withinMs: 30_000,
@@ -61,7 +63,7 @@ describe('"Ready", on the embedded log', () => {
 
   it('is said when all lanes work, and by a second instance that stands by', async () => {
     await using first = await ServiceProcess.start(environment(), directory);
-    expect(first.output.filter((line) => line.includes('"The lane works"'))).toHaveLength(4);
+    expect(first.output.filter((line) => /"Partition \d+ processing"/.test(line))).toHaveLength(4);
     await using second = await ServiceProcess.start(environment(), directory);
     // On a busy machine the database may answer the first question too late.
     for (const { url } of [first, second]) {

@@ -1,3 +1,7 @@
+// @module-tag db
+// @module-tag kafka
+// @module-tag slow
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -120,7 +124,7 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
         const interrupted = await slowly('SIGINT');
         expect([interrupted.code, interrupted.stderr]).toEqual([
           130,
-          expect.stringContaining('The same command again goes on'),
+          expect.stringContaining('Run the same command again to go on'),
         ]);
         const refused = await runCli(environment(target.url), directory, ['start']);
         expect([refused.code, refused.stderr]).toEqual([

@@ -1,3 +1,5 @@
+// @module-tag db
+
 import { afterEach, expect, it } from 'vitest';
 import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
 import type { Command } from '../../src/domain/commands.ts';
@@ -104,7 +106,7 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     const sent = await sending;
     if (sent)
       await eventually(() =>
-        expect(run.log.some(({ msg }) => String(msg).startsWith('The lane waits'))).toBe(true),
+        expect(run.log.some(({ msg }) => /^Partition \d+ stopped/.test(String(msg)))).toBe(true),
       );
     await unlock();
     // On the embedded log the command itself could not be written while the file was locked.

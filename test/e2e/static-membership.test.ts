@@ -1,3 +1,7 @@
+// @module-tag db
+// @module-tag kafka
+// @module-tag slow
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,7 +24,7 @@ interface Opening {
 
 function openings({ output }: ServiceProcess): readonly Opening[] {
   return output
-    .filter((line) => line.includes('"The lane works"'))
+    .filter((line) => /"Partition \d+ processing"/.test(line))
     .map((line) => JSON.parse(line))
     .map(({ lane, generation }: Opening) => ({ lane, generation }))
     .sort((a, b) => a.lane.localeCompare(b.lane));

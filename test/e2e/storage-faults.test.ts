@@ -1,3 +1,7 @@
+// @module-tag db
+// @module-tag kafka
+// @module-tag slow
+
 import { execFile } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -61,8 +65,8 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
 
   const start = () =>
     ServiceProcess.start(flow.environment(brokers ?? '', `sqlite:///${file}`), directory);
-  const waits = (service: ServiceProcess, why: string) =>
-    eventually(() => expect(service.output.join('\n')).toContain(why), { withinMs: 30_000 });
+  const waits = (service: ServiceProcess, why: string | RegExp) =>
+    eventually(() => expect(service.output.join('\n')).toMatch(why), { withinMs: 30_000 });
   const answered = (withinMs: number) =>
     eventually(async () => expect(await flow.lag()).toBe(0), { withinMs });
   const isRight = async (service: ServiceProcess) => {
@@ -96,7 +100,7 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     await flow.bringStock();
     await underLoad(flow, 0, COMMANDS, async () => {
       const unlock = await lockFromAnotherProcess(file);
-      await waits(service, 'The lane waits');
+      await waits(service, /Partition \d+ stopped/);
       await unlock();
     });
     await answered(RECOVERY_MS);
@@ -115,7 +119,9 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     await flow.send(0, COMMANDS);
     await waits(
       service,
-      isMounted ? 'full' : 'The lane waits: The database cannot do it now: disk I/O error',
+      isMounted
+        ? 'full'
+        : /Partition \d+ stopped: The database cannot execute the statement now: disk I\/O error/,
     );
     await makeRoom();
     await answered(RECOVERY_MS);
@@ -133,7 +139,10 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     await underLoad(flow, 0, COMMANDS, async () => {
       const makeWritable = await makeReadOnly(file, `${file}-wal`);
       try {
-        await waits(service, 'The lane waits: The database cannot do it now');
+        await waits(
+          service,
+          /Partition \d+ stopped: The database cannot execute the statement now/,
+        );
         // A lane opens by reading alone, and fails at the first command: between the two it takes itself for ready.
         await eventually(async () =>
           expect((await fetch(`${service.url}/readyz`)).status).toBe(503),

@@ -1,3 +1,7 @@
+// @module-tag db
+// @module-tag kafka
+// @module-tag slow
+
 import kafkajs from 'kafkajs';
 import { expect, inject, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
@@ -46,7 +50,10 @@ it.skipIf(!brokers)(
         [headers['dead-letter-reason'], headers['dead-letter-message']].map(String),
       );
       expect(letters).toEqual([
-        ['malformed', expect.stringMatching(/^The batch of offsets 1 to 2 cannot be read\. /)],
+        [
+          'malformed',
+          expect.stringMatching(/^The record batch of offsets 1 to 2 cannot be read\. /),
+        ],
       ]);
     } finally {
       await producer.disconnect();

@@ -1,10 +1,10 @@
+// @module-tag db
+
 import { expect, test } from 'vitest';
 import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
-import {
-  answerBatch,
-  type HandlerFailure,
-  readRecords,
-} from '../../src/entrypoints/answer-delivery.ts';
+import { answerDelivery } from '../../src/entrypoints/answer-delivery.ts';
+import type { HandlerFailure } from '../../src/entrypoints/answering.ts';
+import { readRecords } from '../../src/entrypoints/read-delivery.ts';
 import { quietAnswering } from '../support/commands.ts';
 import { describeOnEachDatabase } from '../support/databases.ts';
 
@@ -41,7 +41,7 @@ describeOnEachDatabase('A command that came through two lanes', (current) => {
     };
     const store = new SqlLaneStore(await current.database(), () => {});
     const { outbox } = await store.transaction(lane, START, (transaction) =>
-      answerBatch(batch, transaction, answering),
+      answerDelivery(batch, transaction, answering),
     );
     return outbox.map(({ topic }) => topic);
   }

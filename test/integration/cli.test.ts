@@ -1,3 +1,5 @@
+// @module-tag db
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -9,7 +11,8 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openBroker, openDatabase, topicSettings } from '../../src/bootstrap.ts';
 import { readConfig } from '../../src/config.ts';
-import { edited, marker, redriven } from '../../src/dead-letters/dead-letter-box.ts';
+import { markerRecord } from '../../src/dead-letters/markers.ts';
+import { redriveRecord, replacementRecord } from '../../src/dead-letters/redrive-records.ts';
 import { readCommand } from '../../src/messages/incoming.ts';
 import type { Broker } from '../../src/service-layer/broker.ts';
 import type { LogRecord } from '../../src/service-layer/records.ts';
@@ -477,9 +480,9 @@ describe('the dead letters', () => {
       'No dead letters\n',
     );
     // What a crash before the marker, or another operator at the same time, would do:
-    await broker.publish('allocation.commands', [redriven(letter)]);
+    await broker.publish('allocation.commands', [redriveRecord(letter)]);
     await broker.publish('allocation.dead-letters', [
-      marker(letter, 'redriven', 'somebody else', new Date()),
+      markerRecord(letter, 'redriven', 'somebody else', new Date()),
     ]);
     await answered('publish', 'CreateBatch', 'reference=last', 'sku=LAMP', 'quantity=1');
     await noLag();
@@ -504,7 +507,7 @@ describe('the dead letters', () => {
     await deadCommand('not json');
     const [plainWithId, plain, malformed] = (
       await readDeadLetters(broker, 'allocation.dead-letters')
-    ).map((letter) => redriven(letter));
+    ).map((letter) => redriveRecord(letter));
     const once = { 'dead-letter-redrives': '1' };
     expect(plainWithId).toEqual({
       key: Buffer.from('LAMP'),
@@ -533,17 +536,17 @@ describe('the dead letters', () => {
     await deadCommand(plain);
     const [letter] = await readDeadLetters(broker, 'allocation.dead-letters');
     if (!letter) throw new Error('There is no dead letter');
-    expect(redriven(letter).headers).toMatchObject({
+    expect(redriveRecord(letter).headers).toMatchObject({
       ce_type: 'DeallocateOrder',
       ce_dataschema: dataschema,
     });
-    expect(edited(letter, plain).headers).toMatchObject({
+    expect(replacementRecord(letter, plain).headers).toMatchObject({
       ce_type: 'DeallocateOrder',
       ce_dataschema: dataschema,
     });
-    expect(edited(letter, '{"type":"DeallocateOrder","orderid":"o"}').headers).not.toHaveProperty(
-      'ce_dataschema',
-    );
+    expect(
+      replacementRecord(letter, '{"type":"DeallocateOrder","orderid":"o"}').headers,
+    ).not.toHaveProperty('ce_dataschema');
   });
 
   it('are corrected from a file, and say into which command', async () => {

@@ -1,3 +1,5 @@
+// @module-tag db
+
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { badMessages } from '../support/bad-messages.ts';

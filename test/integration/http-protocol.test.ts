@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { MessageTooLargeError } from '../../src/service-layer/errors.ts';
 import type { LogRecord } from '../../src/service-layer/records.ts';
 import { eventually } from '../support/eventually.ts';
 import { connectTo, exchange, HttpApiAlone } from '../support/http-api-alone.ts';
@@ -177,8 +178,7 @@ describe('a command over HTTP', () => {
 
 describe('the HTTP API in trouble', () => {
   it('says that a topic takes less than a command may have', async () => {
-    const publish = async () =>
-      Promise.reject(new RangeError('A message of 9 bytes is too large: commands takes at most 8'));
+    const publish = async () => Promise.reject(new MessageTooLargeError('commands', 9, 8));
     await using running = await HttpApiAlone.start({ publish });
     const answer = await fetch(`${running.url}/commands`, asJson);
     expect([answer.status, ((await answer.json()) as { detail: string }).detail]).toEqual([
@@ -212,8 +212,8 @@ describe('the HTTP API in trouble', () => {
       {
         status: 'not ready',
         problems: [
-          'The database: gone',
-          expect.stringMatching(/^The log: no answer within/),
+          'The database cannot be reached: gone',
+          expect.stringMatching(/^The log cannot be reached: no answer within 3 s/),
           'commands/3: waits',
         ],
       },

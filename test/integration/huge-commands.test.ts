@@ -1,9 +1,12 @@
+// @module-tag db
+
 import pino from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
-import { asDeadLetters, redriven } from '../../src/dead-letters/dead-letter-box.ts';
+import { asDeadLetters } from '../../src/dead-letters/dead-letter.ts';
+import { redriveRecord } from '../../src/dead-letters/redrive-records.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
 import { TooManyLinesError } from '../../src/domain/model.ts';
@@ -136,7 +139,7 @@ describeOnEachDatabase('A lane', (current) => {
     const [letter] = asDeadLetters(deadLetters);
     if (!letter) throw new Error('There is no letter');
     bus.lowest = 0;
-    await broker.publish('commands', [redriven(letter)]);
+    await broker.publish('commands', [redriveRecord(letter)]);
     await isAnswered('a', 'huge');
   }, 60_000);
 

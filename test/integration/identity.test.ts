@@ -1,11 +1,11 @@
+// @module-tag db
+
 import { expect, test } from 'vitest';
 import type { Database } from '../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
-import {
-  answerBatch,
-  type HandlerFailure,
-  readRecords,
-} from '../../src/entrypoints/answer-delivery.ts';
+import { answerDelivery } from '../../src/entrypoints/answer-delivery.ts';
+import type { HandlerFailure } from '../../src/entrypoints/answering.ts';
+import { readRecords } from '../../src/entrypoints/read-delivery.ts';
 import { quietAnswering } from '../support/commands.ts';
 import { describeOnEachDatabase } from '../support/databases.ts';
 
@@ -70,7 +70,7 @@ describeOnEachDatabase("A command's identity", (current) => {
         settledBelowOffset: Number.POSITIVE_INFINITY,
       };
       const { outbox } = await store.transaction(lane, position, (transaction) =>
-        answerBatch(batch, transaction, answering),
+        answerDelivery(batch, transaction, answering),
       );
       told.push(
         ...outbox.map(({ topic, value }) => `${topic}: ${JSON.parse(String(value)).orderid}`),

@@ -1,3 +1,5 @@
+// @module-tag db
+
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';

@@ -1,3 +1,5 @@
+// @module-tag db
+
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
@@ -5,12 +7,13 @@ import { Database } from '../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
 import { AnswerReader } from '../../src/entrypoints/answered-offsets.ts';
 import { EarlierCommands } from '../../src/entrypoints/earlier-commands.ts';
+import type { LaneContext } from '../../src/entrypoints/lane-context.ts';
 import { committedBy, LaneOffsets } from '../../src/entrypoints/lane-offsets.ts';
 import { ByteBudget } from '../../src/entrypoints/memory-budget.ts';
 import { Metrics } from '../../src/entrypoints/metrics.ts';
 import { ProductTurns } from '../../src/entrypoints/product-turns.ts';
-import { type LaneContext, takeOver } from '../../src/entrypoints/take-over.ts';
-import { readLaneOffsets, settleLaneOffsets } from '../../src/replay/lane-offsets.ts';
+import { takeOver } from '../../src/entrypoints/take-over.ts';
+import { readLaneOffsets, settleLaneOffsets } from '../../src/replay/settle-offsets.ts';
 import type { Broker } from '../../src/service-layer/broker.ts';
 import { FencedError } from '../../src/service-layer/errors.ts';
 import type { LanePosition } from '../../src/service-layer/lane-store.ts';
@@ -85,7 +88,7 @@ describe('A lane whose committed offset is missing', () => {
   });
   /** The database has answered the commands below the offset; the last so many answers wait in the outbox. */
   const answered = async (nextOffset: number, waiting: number, group?: string) => {
-    if (group !== undefined) await store.claim(LANE, await broker.logId('commands'), group);
+    if (group !== undefined) await store.bind(LANE, await broker.logId('commands'), group);
     const position = await store.readPosition(LANE);
     const offsets = Array.from({ length: waiting }, (_, index) => nextOffset - waiting + index);
     const outbox = offsets.map((sourceOffset, index) => ({

@@ -1,11 +1,11 @@
+// @module-tag db
+
 import { expect, test } from 'vitest';
-import { releaseParked } from '../../src/adapters/database/lanes/parked-commands.ts';
+import { releaseParked } from '../../src/adapters/database/lanes/parked-release.ts';
 import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
-import {
-  answerBatch,
-  type HandlerFailure,
-  readRecords,
-} from '../../src/entrypoints/answer-delivery.ts';
+import { answerDelivery } from '../../src/entrypoints/answer-delivery.ts';
+import type { HandlerFailure } from '../../src/entrypoints/answering.ts';
+import { readRecords } from '../../src/entrypoints/read-delivery.ts';
 import { ParkingFullError } from '../../src/service-layer/parking.ts';
 import { quietAnswering } from '../support/commands.ts';
 import { describeOnEachDatabase } from '../support/databases.ts';
@@ -43,7 +43,7 @@ describeOnEachDatabase('When as much is parked in all as may be', (current) => {
       settledBelowOffset: Number.POSITIVE_INFINITY,
     };
     const { outbox } = await store.transaction(lane, position, (transaction) =>
-      answerBatch(batch, transaction, answering),
+      answerDelivery(batch, transaction, answering),
     );
     return outbox.map(({ topic, headers }) => String(headers['dead-letter-reason'] ?? topic));
   }

@@ -1,11 +1,11 @@
+// @module-tag db
+
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { Database } from '../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
-import {
-  answerBatch,
-  type HandlerFailure,
-  readRecords,
-} from '../../src/entrypoints/answer-delivery.ts';
+import { answerDelivery } from '../../src/entrypoints/answer-delivery.ts';
+import type { HandlerFailure } from '../../src/entrypoints/answering.ts';
+import { readRecords } from '../../src/entrypoints/read-delivery.ts';
 import { quietAnswering } from '../support/commands.ts';
 import { postgresDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
@@ -66,7 +66,7 @@ describe.skipIf(inject('postgresUrl') === null)('Two lanes that work at once on 
       settledBelowOffset: Number.POSITIVE_INFINITY,
     };
     const { outbox } = await store.transaction(lane, position, async (transaction) => {
-      const progress = await answerBatch(batch, transaction, answering);
+      const progress = await answerDelivery(batch, transaction, answering);
       await beforeCommit();
       return progress;
     });

@@ -1,8 +1,11 @@
+// @module-tag db
+
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
-import { type DeadLetter, marker } from '../../src/dead-letters/dead-letter-box.ts';
+import type { DeadLetter } from '../../src/dead-letters/dead-letter.ts';
 import { encodeDeadLetter } from '../../src/dead-letters/dead-letter-headers.ts';
+import { markerRecord } from '../../src/dead-letters/markers.ts';
 import { readDeadLetter, readWaitingLetters } from '../../src/dead-letters/waiting-letters.ts';
 import type { LogRecord } from '../../src/service-layer/records.ts';
 
@@ -84,7 +87,7 @@ describe('the dead letters that wait', () => {
     await publish([letter(0, 0), letter(1, 1), letter(2, 2)]);
     const [[first, second] = []] = await pages();
     if (!first || !second) throw new Error('There are no letters');
-    await broker.publish(TOPIC, [marker(second, 'discarded', 'somebody', new Date())]);
+    await broker.publish(TOPIC, [markerRecord(second, 'discarded', 'somebody', new Date())]);
     const forged = { 'dead-letter-resolves': first.id };
     await broker.publish(TOPIC, [
       { ...letter(3, 3), headers: { ...letter(3, 3).headers, ...forged } },
@@ -96,7 +99,7 @@ describe('the dead letters that wait', () => {
     await publish([letter(0, 0), letter(1, 1)]);
     const [[first] = []] = await pages();
     if (!first) throw new Error('There is no letter');
-    await broker.publish(TOPIC, [marker(first, 'redriven', 'somebody', new Date())]);
+    await broker.publish(TOPIC, [markerRecord(first, 'redriven', 'somebody', new Date())]);
     expect(await readDeadLetter(broker, TOPIC, first.id)).toMatchObject({
       id: first.id,
       resolution: 'redriven',

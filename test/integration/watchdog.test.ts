@@ -1,3 +1,6 @@
+// @module-tag db
+// @module-tag kafka
+
 import { Partitioners } from 'kafkajs';
 import { describe, expect, inject, it } from 'vitest';
 import type { Service } from '../../src/bootstrap.ts';
@@ -76,7 +79,7 @@ describeOnEachBroker('a lane that no delivery reaches', (environment) => {
     const { service, log } = running;
     const lines = () =>
       log.flatMap(({ msg }) =>
-        /^Lane .*(stuck|moves again)/.test(String(msg)) ? [String(msg)] : [],
+        /^Partition .*(stuck|moves again)/.test(String(msg)) ? [String(msg)] : [],
       );
     try {
       await running.send(batch('waits'));
@@ -143,7 +146,7 @@ describe.skipIf(!brokers)('a quiet partition that ends with a marker, on Kafka',
       await hanging.commit();
       await eventually(() => expect(begun).toHaveLength(1), { withinMs: 30_000 });
       await eventually(
-        async () => expect(await readiness(service)).toContain(`Lane ${topic}/1 is stuck`),
+        async () => expect(await readiness(service)).toContain('Partition 1 is stuck'),
         { withinMs: WITHIN_MS },
       );
       // Both were seen at the same look. The other one has had its time too at the second look from now.
@@ -152,7 +155,7 @@ describe.skipIf(!brokers)('a quiet partition that ends with a marker, on Kafka',
         { withinMs: WITHIN_MS },
       );
       expect([await readiness(service), await stuckLanes(service)]).toEqual([
-        expect.not.stringContaining(`${topic}/0`),
+        expect.not.stringContaining('Partition 0'),
         '1',
       ]);
     } finally {

@@ -299,7 +299,7 @@ class Scene {
       if (outcome === 'ran-out' && now < this.waitedInVainAt) this.waitedInVainAt = now;
     };
     return {
-      batchSeconds: { startTimer: () => () => {} },
+      deliverySeconds: { startTimer: () => () => {} },
       answered: () => {},
       waited,
     } as unknown as Metrics;

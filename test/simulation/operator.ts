@@ -1,8 +1,9 @@
-import { releaseParked } from '../../src/adapters/database/lanes/parked-commands.ts';
-import type { BrokerSession } from '../../src/cli/session.ts';
-import { asDeadLetters, type DeadLetter } from '../../src/dead-letters/dead-letter-box.ts';
+import { releaseParked } from '../../src/adapters/database/lanes/parked-release.ts';
+import { withDeadlines } from '../../src/cli/broker-deadline.ts';
+import { asDeadLetters, type DeadLetter } from '../../src/dead-letters/dead-letter.ts';
+import { ListedLetters } from '../../src/dead-letters/listed-letters.ts';
 import { type Plan, plan } from '../../src/dead-letters/plan.ts';
-import { DeadLetterResolver } from '../../src/dead-letters/redrive.ts';
+import { Redriver } from '../../src/dead-letters/redriver.ts';
 import type { Identity } from '../../src/domain/identity.ts';
 import { readDeadLetters } from '../support/dead-letters.ts';
 import type { SimulatedServer } from './simulated-database.ts';
@@ -96,18 +97,20 @@ export class Operator {
     };
     const decided = this.#plan(waiting(await readDeadLetters(broker, config.deadLettersTopic)));
     const database = this.#database.connect(machine);
-    const listener = { resolved: () => {}, failedAgain: () => {}, unanswered: () => {} };
+    const listener = { onResolved: () => {}, onFailedAgain: () => {}, onUnanswered: () => {} };
     const ids = (letters: readonly Pick<DeadLetter, 'identity'>[]) =>
       letters.map(({ identity }) => identity);
     this.#world.trace(
       `${machine.name} redrives ${ids(decided.redrive)}, discards ${ids(decided.discard)}`,
     );
-    await new DeadLetterResolver(
-      { broker, config } as unknown as BrokerSession,
-      async (release) => void (await releaseParked(database, release)),
-      null,
+    await new Redriver({
+      broker: withDeadlines(broker, config),
+      config,
+      release: async (release) => void (await releaseParked(database, release)),
+      edit: null,
       listener,
-    ).carryOut(decided);
+      letters: new ListedLetters(broker, config.deadLettersTopic),
+    }).carryOut(decided);
   }
 
   /** Either all that may be redriven, or the sequence of one of them; or a failed command is discarded. */

@@ -3,7 +3,7 @@ import { readCommand } from '../../src/messages/incoming.ts';
 import type { Broker, TransactionalProducer } from '../../src/service-layer/broker.ts';
 import { FencedError } from '../../src/service-layer/errors.ts';
 import type { LaneTransaction } from '../../src/service-layer/lane-store.ts';
-import type { Parked } from '../../src/service-layer/parked-command.ts';
+import type { ParkedSnapshot } from '../../src/service-layer/parked-command.ts';
 import type {
   GroupPosition,
   OutgoingRecord,
@@ -283,7 +283,7 @@ export const plants = {
   'what is being redriven takes up room': (parts) =>
     reading(parts, (parked) => parked.map((command) => ({ ...command, isRedriven: false }))),
   'what is parked is read once': (parts) => {
-    let known: Parked | undefined;
+    let known: ParkedSnapshot | undefined;
     return inTransaction(parts, (transaction) => ({
       readParked: async (commands, willPark) => {
         known ??= await transaction.readParked(commands, willPark);

@@ -1,7 +1,7 @@
 import type { Sql } from '../../src/adapters/database/database.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
-import type { Answering } from '../../src/entrypoints/answer-delivery.ts';
+import type { Answering } from '../../src/entrypoints/answering.ts';
 import type { Broker, TransactionalProducer } from '../../src/service-layer/broker.ts';
 import type { PartitionOwner } from '../../src/service-layer/consumer-group.ts';
 import type {

@@ -1,7 +1,7 @@
 import {
-  POSTGRES_ASLEEP_MS,
+  POSTGRES_IDLE_TIMEOUT_MS,
   POSTGRES_LOCK_TIMEOUT_MS,
-} from '../../src/adapters/database/connection/options.ts';
+} from '../../src/adapters/database/connection/database-limits.ts';
 import { codeOf } from '../../src/adapters/database/errors.ts';
 import type { OpenTransaction, OpenTransactions, Result } from './open-transactions.ts';
 import { BlockedError, type RowLocks } from './row-locks.ts';
@@ -231,7 +231,7 @@ export class Backend {
   #watchSleep(): void {
     if (!this.#transaction && !this.#hasFailed) return;
     const turn = this.#turn;
-    this.#server.world.after(POSTGRES_ASLEEP_MS, () => {
+    this.#server.world.after(POSTGRES_IDLE_TIMEOUT_MS, () => {
       const isAsleep = turn === this.#turn && (this.#transaction !== null || this.#hasFailed);
       if (!isAsleep || this.#isTerminated) return;
       this.#server.happens('sleeping transaction ended');

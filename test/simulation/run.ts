@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Command, Option } from 'commander';
 import { Database } from '../../src/adapters/database/database.ts';
-import { positive } from '../../src/cli/command-arguments.ts';
+import { parseCount } from '../../src/cli/command-arguments.ts';
 import { progress } from '../support/progress.ts';
 import { type FindingKind, type Outcome, simulate } from './history.ts';
 import { type PlantedBug, plants } from './planted-bugs.ts';
@@ -179,9 +179,9 @@ await new Command('simulate')
   .description(
     'runs the service on simulated machines, logs and databases, with faults, and judges each history',
   )
-  .addOption(new Option('--histories <n>', 'how many').default(2_000).argParser(positive))
-  .option('--minutes <n>', 'run for so long instead', positive)
-  .option('--seed <n>', 'run this history alone, and tell it', positive)
+  .addOption(new Option('--histories <n>', 'how many').default(2_000).argParser(parseCount))
+  .option('--minutes <n>', 'run for so long instead', parseCount)
+  .option('--seed <n>', 'run this history alone, and tell it', parseCount)
   .addOption(
     new Option('--plant <bug>', 'put a bug into the service, to see it found').choices(
       Object.keys(plants),

@@ -1,9 +1,9 @@
-import { passing } from '../../src/fault-points.ts';
+import { reachFaultPoint } from '../../src/fault-points.ts';
 import type {
   Broker,
-  Delivery,
   EpochEnd,
   OffsetRange,
+  ReadChunk,
   TransactionalProducer,
 } from '../../src/service-layer/broker.ts';
 import type { ConsumeOptions, GroupConsumer } from '../../src/service-layer/consumer-group.ts';
@@ -486,7 +486,7 @@ export class SimulatedBroker implements Broker {
   async read(
     topic: string,
     ranges: readonly OffsetRange[],
-    take: (delivery: Delivery) => Promise<void>,
+    take: (chunk: ReadChunk) => Promise<void>,
   ): Promise<void> {
     for (const { partition, beginning, end } of ranges) {
       const records = await this.#ask(`reads ${topic}`, () =>
@@ -548,21 +548,21 @@ export class SimulatedProducer implements TransactionalProducer {
     this.#isBusy = true;
     try {
       while ((await this.#ask('begins', () => this.#log.begin(this.#id, this.#epoch))) === false) {}
-      passing('transaction-joined');
+      reachFaultPoint('transaction-joined');
       const byPartition = Map.groupBy(records, (record) => this.#log.partitionOf(record));
       const sending = [...byPartition].map(([partition, of]) =>
         this.#ask('sends', () => this.#log.send(this.#id, this.#epoch, partition, of)),
       );
       await Promise.all([
-        Promise.all(sending).then(() => passing('records-sent')),
+        Promise.all(sending).then(() => reachFaultPoint('records-sent')),
         position &&
           this.#ask('sends its offset', () =>
             this.#log.sendOffset(this.#id, this.#epoch, position),
           ),
       ]);
-      passing('offset-sent');
+      reachFaultPoint('offset-sent');
       await this.#ask('commits', () => this.#log.commit(this.#id, this.#epoch));
-      passing('broker-committed');
+      reachFaultPoint('broker-committed');
     } catch (error) {
       this.#isClosed = true;
       throw error;

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { positive } from '../../src/cli/command-arguments.ts';
+import { parseCount } from '../../src/cli/command-arguments.ts';
 import { FaultCampaign, type FaultName } from '../support/fault-campaign.ts';
 import { progress } from '../support/progress.ts';
 
@@ -86,7 +86,7 @@ await new Command('soak')
   .description(
     'random faults on two instances of the service, Kafka and PostgreSQL while commands flow; then the judge',
   )
-  .option('--minutes <n>', 'for so long', positive, 30)
+  .option('--minutes <n>', 'for so long', parseCount, 30)
   .addHelpText('after', '\nExample:\n  $ npm run soak -- --minutes 480')
   .action(main)
   .parseAsync();

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Broker, Delivery, OffsetRange } from '../../src/service-layer/broker.ts';
+import type { Broker, OffsetRange, ReadChunk } from '../../src/service-layer/broker.ts';
 import type { AssignedPartition, PartitionOwner } from '../../src/service-layer/consumer-group.ts';
 import { FencedError, MissingTopicError } from '../../src/service-layer/errors.ts';
 import type { LogRecord, ReceivedRecord } from '../../src/service-layer/records.ts';
@@ -391,11 +391,11 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
 
     describe('reading ranges', () => {
       const deliveredOf = async (ranges: readonly OffsetRange[], through = broker) => {
-        const deliveries: Delivery[] = [];
+        const deliveries: ReadChunk[] = [];
         await through.read(topic, ranges, async (delivery) => void deliveries.push(delivery));
         return deliveries;
       };
-      const recordsOf = (deliveries: readonly Delivery[]) =>
+      const recordsOf = (deliveries: readonly ReadChunk[]) =>
         deliveries.flatMap(({ records }) => records);
       /** The partition with the records of `key`, whole. */
       const rangeOf = async (...values: string[]): Promise<OffsetRange> => {
@@ -465,7 +465,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
       it('hands much over in several deliveries, which follow upon each other, and the next only when one is taken', async () => {
         for (let part = 0; part < 20; part += 1) await rangeOf('x'.repeat(90_000));
         const { partition, beginning, end } = await rangeOf('the last');
-        const deliveries: Delivery[] = [];
+        const deliveries: ReadChunk[] = [];
         let taking = 0;
         await broker.read(topic, [{ partition, beginning, end }], async (delivery) => {
           taking += 1;

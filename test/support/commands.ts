@@ -1,7 +1,7 @@
 import type { Database } from '../../src/adapters/database/database.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
-import type { Answering } from '../../src/entrypoints/answer-delivery.ts';
+import type { Answering } from '../../src/entrypoints/answering.ts';
 import { Metrics } from '../../src/entrypoints/metrics.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';

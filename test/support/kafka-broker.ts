@@ -1,4 +1,4 @@
-import '../../src/adapters/broker/kafka/patches.ts';
+import '../../src/adapters/broker/kafka/kafkajs-internals.ts';
 import { createServer } from 'node:net';
 import { Kafka, logLevel } from 'kafkajs';
 

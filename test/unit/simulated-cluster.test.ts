@@ -1,3 +1,5 @@
+// @module-tag db
+
 import { expect, it } from 'vitest';
 import { ClusterFaults } from '../simulation/cluster-faults.ts';
 import { SimulatedLog } from '../simulation/simulated-log.ts';

@@ -1,8 +1,10 @@
 /**
- * How many bytes a delivery may have at most, so that all partitions stay within what they may hold
- * together. A partition holds two deliveries: one at its owner's, and the next one. The share is
- * fixed, because partitions that waited for each other's bytes could wait for ever: a lane that
- * holds some may wait for what another lane decides.
+ * Computes how many bytes a delivery may have, so that all partitions together stay within a limit.
+ *
+ * A partition holds two deliveries: one at its owner, and the next one. Each partition has a fixed
+ * share. If a partition could wait for another one's bytes, both might wait for ever, because a
+ * lane that holds a delivery may wait for another lane's decision.
+ * @param maxFetchedBytes what all partitions may hold together
  */
 export function deliveryBytes(
   partitions: number,

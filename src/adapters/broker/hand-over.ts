@@ -1,32 +1,37 @@
-import type { Delivery } from '../../service-layer/broker.ts';
+import type { ReadChunk } from '../../service-layer/broker.ts';
 
 /**
- * Hands over one delivery at a time, and gets the next one while `take` works.
- * @param deliveriesUntil what is handed over; its signal aborts when nothing more is wanted
+ * Hands over one chunk at a time, and reads the next chunk while `take` works.
+ * @param chunksUntil yields the chunks; its signal aborts when no more are wanted
+ * @throws the error of `take` or of the reading, or the signal's reason
  */
 export async function handOver(
-  deliveriesUntil: (signal: AbortSignal) => AsyncGenerator<Delivery, void>,
-  take: (delivery: Delivery) => Promise<void>,
+  chunksUntil: (signal: AbortSignal) => AsyncGenerator<ReadChunk, void>,
+  take: (chunk: ReadChunk) => Promise<void>,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<void> {
   const over = new AbortController();
-  const deliveries = deliveriesUntil(over.signal);
+  const chunks = chunksUntil(over.signal);
   try {
-    let coming = deliveries.next();
+    let next = chunks.next();
     for (;;) {
-      const delivery = await unlessAborted(coming, signal);
-      if (delivery.done) return;
-      coming = deliveries.next();
-      coming.catch(() => {}); // It is awaited once `take` has resolved, if ever.
-      await take(delivery.value);
+      const chunk = await unlessAborted(next, signal);
+      if (chunk.done) return;
+      next = chunks.next();
+      // The loop awaits `next` only after `take` has resolved, or never.
+      next.catch(() => {});
+      await take(chunk.value);
     }
   } finally {
     over.abort();
-    deliveries.return().catch(() => {});
+    chunks.return().catch(() => {});
   }
 }
 
-/** @throws the signal's reason, once it aborts; the work may still happen */
+/**
+ * Waits for the work unless the signal aborts. The work itself goes on in any case.
+ * @throws the signal's reason, as soon as it aborts
+ */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal.reason);

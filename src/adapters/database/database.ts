@@ -2,19 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/sqlite';
 import { type OnError, SqlUnitOfWork } from './aggregates/sql-unit-of-work.ts';
-import { beating } from './connection/heartbeat.ts';
-import {
-  type DatabaseLimits,
-  DEFAULT_LIMITS,
-  type Dialect,
-  databaseOptions,
-  describeUrl,
-  dialectOf,
-  sqliteFile,
-} from './connection/options.ts';
+import { type DatabaseLimits, DEFAULT_LIMITS } from './connection/database-limits.ts';
+import { type Dialect, describeUrl, dialectOf, sqliteFile } from './connection/database-url.ts';
+import { withHeartbeat } from './connection/heartbeat.ts';
+import { endLostSessions } from './connection/lost-sessions.ts';
+import { databaseOptions } from './connection/mikro-orm-options.ts';
 import { PoolTurns } from './connection/pool-turns.ts';
+import { setUpSqlite } from './connection/sqlite-setup.ts';
 import { asLongWork, asUsualWork } from './connection/statement-timeout.ts';
-import { codeOf, DatabaseUnavailableError, messageOf, translated } from './errors.ts';
+import { DatabaseUnavailableError, isSqliteBusy, messageOf, translateErrors } from './errors.ts';
 import { migrate } from './migrate.ts';
 import {
   executeBound,
@@ -26,36 +22,26 @@ import {
 
 export type { Parameters, Sql } from './transaction.ts';
 
-/** What a session gives to its work. */
+/** The unit of work that a session passes to its work. */
 export type Session = SqlUnitOfWork;
-
-/** How long to wait for another process that is just setting the same file up. */
-const SETUP_DEADLINE_MS = 10_000;
-const SETUP_RETRY_MS = 50;
-/** 32 MB: a large transaction alone writes more than SQLite's default of 1,000, and would pay for a checkpoint each time. */
-const CHECKPOINT_PAGES = 8_000;
-
-/** Sessions of this process that have sent nothing for as long as a beat takes. */
-const END_LOST_SESSIONS = `select pg_terminate_backend(pid) from pg_stat_activity
-  where application_name = current_setting('application_name') and datname = current_database()
-    and pid <> pg_backend_pid() and coalesce(query_start, backend_start) < now() - interval '5 s'`;
-const LOST_SESSIONS_DEADLINE_MS = 120_000;
-const LOST_SESSIONS_RETRY_MS = 1_000;
 
 const open = new Map<string, Promise<Database>>();
 
 /**
- * One database, shared by everything in the process. Statements that run into trouble throw `TroubleError`, whose `cause` is the driver's error;
- * a statement that is wrong in itself throws the driver's error.
+ * One database, which everything in the process shares.
  *
- * SQLite is one connection, one user at a time, and PostgreSQL's pool is as many: inside `transaction` or `getSession`, use only what they
- * hand you, or wait for ever.
+ * A statement that the database cannot execute now throws `TroubleError`, with the driver's error
+ * as its `cause`. A statement that is wrong throws the driver's error itself.
+ *
+ * SQLite has one connection, and so one user at a time. PostgreSQL's pool has as many users as
+ * connections. Inside `transaction` and `getSession`, use only the object that they pass: a call of
+ * this class would wait for a connection that its own caller holds.
  */
 export class Database {
   readonly dialect: Dialect;
-  /** For the command line and tests; the service goes through the methods below. */
+  /** For the command line and tests. The service uses the methods below. */
   readonly orm: MikroORM;
-  /** Resolves when no statement can work any more, until the process is started again: SQLite's thread has died. */
+  /** Resolves when SQLite's thread has died. Only a restart of the process helps then. */
   readonly died: Promise<Error>;
   readonly #key: string;
   readonly #description: string;
@@ -75,16 +61,16 @@ export class Database {
     this.dialect = dialectOf(url);
     this.orm = orm;
     this.#timeoutMs = timeoutMs;
-    // SQLite's thread has a queue of its own.
+    // SQLite's thread has its own queue.
     this.#turns = new PoolTurns(this.dialect === 'sqlite' ? Number.POSITIVE_INFINITY : poolSize);
     this.died = died;
   }
 
   /**
-   * The process's one instance for this url, until it is closed.
-   * @param limits of PostgreSQL; the first call for the url decides
+   * Returns the process's one instance for this url. Opens it if it is not open.
+   * @param limits for PostgreSQL; the first call for a url decides
    * @throws {InvalidDatabaseUrlError}
-   * @throws {DatabaseUnavailableError} it cannot be reached, opened or written
+   * @throws {DatabaseUnavailableError} the database cannot be reached, opened or written
    */
   static async open(url: string, limits: DatabaseLimits = DEFAULT_LIMITS): Promise<Database> {
     const key = dialectOf(url) === 'sqlite' ? sqliteFile(url) : url;
@@ -117,23 +103,20 @@ export class Database {
     database.#giveUpAll = (why) => giveUpAll(why);
     try {
       await orm.connect();
-      if (database.dialect === 'sqlite') await database.#setUpSqlite();
+      if (database.dialect === 'sqlite') await setUpSqlite(database);
       else await database.query('select 1');
       return database;
     } catch (error) {
       await orm.close(true).catch(() => {});
-      throw new DatabaseUnavailableError(
-        `Cannot use ${database.#description}: ${messageOf(error)}. ${database.#advice(error)}`,
-        {
-          cause: error,
-        },
-      );
+      const what = `Cannot use ${database.#description}: ${messageOf(error)}`;
+      const advice = adviceOn(error, database.dialect);
+      throw new DatabaseUnavailableError(`${what}. ${advice}`, { cause: error });
     }
   }
 
   /**
-   * Applies what is missing, all or nothing; of several processes that start at once, one does it.
-   * @returns the names of the migrations applied
+   * Applies the pending migrations, all or none. If several processes start at once, one does so.
+   * @returns the names of the applied migrations
    * @throws {NewerDatabaseError}
    */
   async runMigrations(): Promise<readonly string[]> {
@@ -149,23 +132,25 @@ export class Database {
   async query<Row = unknown>(statement: string, parameters: Parameters = []): Promise<Row[]> {
     const connection = this.orm.em.getConnection() as AbstractSqlConnection;
     return this.#turns.take(async () => {
-      await translated(() => connection.ensureConnection());
+      await translateErrors(() => connection.ensureConnection());
       return (await executeBound<Row>(connection.getClient(), this.dialect, statement, parameters))
         .rows;
     });
   }
 
   /**
-   * Commits when `work` resolves, rolls back when it rejects. Takes SQLite's write lock first. A statement that has waited for a lock for
-   * some time gives up.
+   * Runs `work` in a transaction: commits when it resolves, and rolls back when it rejects. On
+   * SQLite the transaction takes the write lock first. A statement that has waited too long for a
+   * lock gives up.
    */
   async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     return this.#run(({ sql }) => work(sql));
   }
 
   /**
-   * A unit of work by itself: what `work` changed is written when it resolves, and nothing when it rejects.
-   * @param onError hears of `afterCommit` work that failed
+   * Runs `work` with a unit of work of its own. The changes are written when `work` resolves, and
+   * dropped when it rejects.
+   * @param onError called with the error of `afterCommit` work that failed
    */
   async getSession<T>(
     work: (session: Session) => Promise<T>,
@@ -188,80 +173,53 @@ export class Database {
   }
 
   /**
-   * Runs work whose statements may rightly be slow. On PostgreSQL it fails within seconds when the
-   * connections go silent, and takes one connection more than it uses itself.
-   * @param work ends soon after its signal has aborted
+   * Runs work whose statements are slow on a large database. On PostgreSQL the work fails within
+   * seconds when the connections go silent. It takes one more connection than the work itself uses.
+   * @param work must end soon after its signal has aborted
    */
   async longWork<T>(
     work: (signal: AbortSignal) => Promise<T>,
     signal = new AbortController().signal,
   ): Promise<T> {
-    const patiently = (until: AbortSignal) => asLongWork(() => work(until));
-    if (this.dialect === 'sqlite') return patiently(signal);
-    return asUsualWork(() => this.transaction((sql) => beating(this, sql, signal, patiently)));
+    const runPatiently = (until: AbortSignal) => asLongWork(() => work(until));
+    if (this.dialect === 'sqlite') return runPatiently(signal);
+    return asUsualWork(() =>
+      this.transaction((sql) => withHeartbeat(this, sql, signal, runPatiently)),
+    );
   }
 
   /**
-   * Fails whatever waits on a connection to PostgreSQL. The next statement opens a new one. The
-   * server does not hear of it, and long work would keep its locks there: so it is ended there too.
+   * Destroys the connections to PostgreSQL. Everything that waits on one of them fails, and the
+   * next statement opens a new one. The server does not notice, and long work would keep its locks
+   * there, so this also ends the sessions on the server.
    */
   giveUpConnections(why: string): void {
     this.#giveUpAll(why);
-    void this.#endLostSessions();
+    void endLostSessions(
+      (statement) => this.query(statement),
+      () => open.has(this.#key),
+    );
   }
 
-  /** Tries again while PostgreSQL cannot be reached: what silenced the connections may last. */
-  async #endLostSessions(): Promise<void> {
-    for (
-      const giveUpAt = Date.now() + LOST_SESSIONS_DEADLINE_MS;
-      Date.now() < giveUpAt && open.has(this.#key);
-    ) {
-      const isDone = await this.query(END_LOST_SESSIONS).then(
-        () => true,
-        () => false,
-      );
-      if (isDone) return;
-      await sleep(LOST_SESSIONS_RETRY_MS, undefined, { ref: false });
-    }
-  }
-
-  /** Safe to call twice. */
+  /** Closes all connections. A second call does nothing. */
   async close(): Promise<void> {
     if (!open.delete(this.#key)) return;
     const closed = this.orm.close(true);
     if (this.dialect === 'sqlite') return closed;
-    // MikroORM's migrator keeps a connection whose rollback fails: the pool would wait for ever.
+    // MikroORM's migrator keeps a connection whose rollback fails. The pool would wait for ever.
     const over = new AbortController();
     const late = sleep(2 * this.#timeoutMs, undefined, { signal: over.signal }).catch(() => {});
     await Promise.race([closed, late]).finally(() => over.abort());
   }
-
-  /** Puts the file in WAL mode and makes sure it can be written, waiting for a process that is doing the same. */
-  async #setUpSqlite(): Promise<void> {
-    for (const giveUpAt = Date.now() + SETUP_DEADLINE_MS; ; ) {
-      try {
-        await this.query('pragma journal_mode = wal');
-        await this.query('pragma synchronous = full');
-        await this.query(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
-        // A write that changes nothing: `begin immediate` by itself succeeds on a file that may only be read.
-        await this.transaction((sql) => sql('pragma user_version = 0'));
-        return;
-      } catch (error) {
-        if (!isBusy(error) || Date.now() > giveUpAt) throw error;
-        await sleep(SETUP_RETRY_MS);
-      }
-    }
-  }
-
-  #advice(error: unknown): string {
-    if (isBusy(error))
-      return 'Another process keeps the file locked: try again when that one has finished';
-    return this.dialect === 'sqlite'
-      ? 'Check that its directory exists, that the file may be written and the disk is not full, or set DATABASE_URL to another place'
-      : 'Check that the server runs and can be reached, and the user, password and database name in DATABASE_URL';
-  }
 }
 
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && codeOf(error.cause).startsWith('SQLITE_BUSY');
+/** Tells the operator what to do about a database that cannot be opened. */
+function adviceOn(error: unknown, dialect: Dialect): string {
+  if (isSqliteBusy(error))
+    return 'Another process keeps the file locked: try again when that process has finished';
+  return dialect === 'sqlite'
+    ? 'Check that its directory exists, that the file is writable and that the disk has room, ' +
+        'or set DATABASE_URL to another place'
+    : 'Check that the server runs and can be reached, and check the user, password and ' +
+        'database name in DATABASE_URL';
 }

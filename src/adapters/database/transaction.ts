@@ -2,47 +2,58 @@ import { DriverException, type EntityManager } from '@mikro-orm/core';
 import type { AbstractSqlConnection, SqlEntityManager } from '@mikro-orm/sqlite';
 import { CompiledQuery, type QueryResult } from 'kysely';
 import {
-  type Dialect,
-  POSTGRES_ASLEEP_MS,
+  POSTGRES_IDLE_TIMEOUT_MS,
   POSTGRES_LOCK_TIMEOUT_MS,
-} from './connection/options.ts';
+} from './connection/database-limits.ts';
+import type { Dialect } from './connection/database-url.ts';
 import { BEGIN } from './connection/sqlite-thread.ts';
 import { statementTimeoutMs } from './connection/statement-timeout.ts';
-import { translate, translated } from './errors.ts';
+import { translate, translateErrors } from './errors.ts';
 
 /*
- * Guarantee: a transaction commits when its work resolves and rolls back when it rejects, and its connection comes back in any case.
+ * Guarantee: a transaction commits when its work resolves, and rolls back when its work rejects.
+ * Its connection returns to the pool in both cases.
  *
- * 1. begin: on SQLite `begin immediate`, which takes the write lock at once; on PostgreSQL `begin` (read committed: rows are locked one by one).
- *    On both, a transaction that waits for a lock gives up after some time. PostgreSQL also ends a
- *    statement that takes too long, and a session that sleeps amid its transaction;
- * 2. the work;
- * 3. commit; or rollback, whose own failure is ignored: the connection, or the transaction, is gone already.
+ * 1. Begin. On SQLite `begin immediate` takes the write lock at once. On PostgreSQL `begin` runs at
+ *    read committed, where rows are locked one by one. On both, a statement that waits for a lock
+ *    gives up in time. PostgreSQL also ends a slow statement, and a session that sleeps inside its
+ *    transaction.
+ * 2. Run the work.
+ * 3. Commit, or roll back. A failed rollback is ignored, because then the connection or the
+ *    transaction is already gone.
  *
- * A crash before 3 leaves nothing behind. A commit whose answer is lost may have happened: it is reported as trouble.
- * MikroORM's own `transactional` is not used: there a begin or rollback that fails never gives the connection back.
+ * A crash before 3 leaves nothing behind. A commit whose answer is lost may have happened; the
+ * caller gets a `TroubleError`. MikroORM's own `transactional` does not fit: after a failed begin
+ * or rollback, it never returns the connection.
  */
 
 export type Parameters = readonly (string | number | null | Buffer)[];
 
 /**
- * Runs one statement (`?` for each parameter) inside the transaction. Several may be sent without waiting: they run in the order
- * of the calls, and none after one that has failed.
+ * Runs one statement inside the transaction, with a `?` for each parameter. A caller may send
+ * several statements without waiting. They run in the order of the calls, and none runs after a
+ * statement that has failed.
  */
 export interface Sql {
   <Row = unknown>(statement: string, parameters?: Parameters): Promise<Row[]>;
-  /** @returns how many rows it inserted, updated or deleted */
+  /** Runs a statement. @returns how many rows it inserted, updated or deleted */
   run(statement: string, parameters?: Parameters): Promise<number>;
 }
 
 export interface Transaction {
-  /** Fresh, and bound to the transaction. */
+  /** A new entity manager that is bound to the transaction. */
   readonly em: SqlEntityManager;
   readonly sql: Sql;
 }
 
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
+/**
+ * Runs `work` in one transaction.
+ * @param timeoutMs how long PostgreSQL works on one statement
+ * @returns what `work` returns
+ * @throws {TroubleError} the database did not answer the commit, or cannot execute a statement now
+ */
 export async function runTransaction<T>(
   {
     em,
@@ -52,13 +63,14 @@ export async function runTransaction<T>(
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
   const connection = em.getConnection() as AbstractSqlConnection;
-  const outcome = await translated(async () => {
+  const outcome = await translateErrors(async () => {
     await connection.ensureConnection();
     const pinned = connection.getClient().connection();
     return pinned.execute(async (context) => {
       const fork = em.fork() as SqlEntityManager;
       fork.setTransactionContext(context);
-      // Kysely would send a statement when the one before is answered: its connection takes several at once.
+      // Kysely waits for the answer before it sends the next statement. Its connection accepts
+      // several at once.
       const direct = await context
         .getExecutor()
         .provideConnection(async (connection) => connection);
@@ -75,9 +87,9 @@ async function attempt<T>(
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<Outcome<T>> {
   try {
-    // The work's first statements are sent behind it at once.
+    // The work's first statements follow the begin without waiting for its answer.
     const [, value] = await Promise.all([begin(), work({ em, sql })]);
-    // PostgreSQL would answer the commit of a failed transaction with a silent rollback.
+    // PostgreSQL answers the commit of a failed transaction with a silent rollback.
     if (failure()) throw failure();
     await end('commit');
     return { value };
@@ -88,14 +100,15 @@ async function attempt<T>(
 }
 
 /**
- * Several statements on one way: the driver allows that where there are no parameters. The settings
- * end with the transaction: a pooler may give the connection to another client then. The isolation
- * is named, because a database or a user may have another default.
+ * Returns several statements that travel together, which the driver allows without parameters. The
+ * settings end with the transaction, because a pooler may then give the connection to another
+ * client. The isolation is explicit, because a database or a user may have another default.
  */
 function beginOnPostgres(timeoutMs: number): string {
-  return `begin isolation level read committed; set local lock_timeout = ${POSTGRES_LOCK_TIMEOUT_MS};
+  return `begin isolation level read committed;
+    set local lock_timeout = ${POSTGRES_LOCK_TIMEOUT_MS};
     set local statement_timeout = ${statementTimeoutMs(timeoutMs)};
-    set local idle_in_transaction_session_timeout = ${POSTGRES_ASLEEP_MS}`;
+    set local idle_in_transaction_session_timeout = ${POSTGRES_IDLE_TIMEOUT_MS}`;
 }
 
 interface Statements {
@@ -103,7 +116,10 @@ interface Statements {
   readonly sql: Sql;
   /** The first error of a statement, even if the work caught it. */
   readonly failure: () => unknown;
-  /** What the work still sends, when one of several things that it did at once has failed, is refused from now on. */
+  /**
+   * Commits or rolls back, and refuses all later statements. Parts of the work that run at once may
+   * still send statements after one of them has failed.
+   */
   end(how: 'commit' | 'rollback'): Promise<unknown>;
 }
 
@@ -116,13 +132,14 @@ function statements(client: Client, dialect: Dialect, timeoutMs: number): Statem
       refusal()
         ? Promise.reject(refusal())
         : executeBound<Row>(client, dialect, statement, parameters);
-    // SQLite's thread has a queue; the client of PostgreSQL is about to lose its own.
+    // SQLite's thread has its own queue. A coming version of the client of PostgreSQL has none.
     const result = dialect === 'sqlite' ? run() : previous.then(run);
     previous = result.catch(() => {});
     return result;
   };
   const execute = async <Row>(statement: string, parameters: Parameters) => {
-    if (hasEnded) throw new Error('The transaction has ended');
+    if (hasEnded)
+      throw new Error('The transaction has ended: send statements only while its work runs');
     try {
       return await inOrder<Row>(statement, parameters, () => failure);
     } catch (error) {
@@ -146,21 +163,24 @@ interface Client {
   executeQuery<Row>(query: CompiledQuery<Row>): Promise<QueryResult<Row>>;
 }
 
-/** MikroORM's own `execute` writes the values into the text of the statement: here they are bound, and the text stays the same. */
+/**
+ * Executes a statement with bound parameters, so that its text stays the same. MikroORM's own
+ * `execute` writes the values into the text.
+ */
 export async function executeBound<Row>(
   client: Client,
   dialect: Dialect,
   statement: string,
   parameters: Parameters,
 ): Promise<QueryResult<Row>> {
-  const text = dialect === 'sqlite' ? statement : numbered(statement);
-  return translated(() =>
+  const text = dialect === 'sqlite' ? statement : numberPlaceholders(statement);
+  return translateErrors(() =>
     client.executeQuery(CompiledQuery.raw(text, [...parameters]) as CompiledQuery<Row>),
   );
 }
 
-/** PostgreSQL's placeholders have numbers. None of our statements has a question mark of its own. */
-function numbered(statement: string): string {
+/** Numbers the placeholders for PostgreSQL. No statement of this service has any other `?`. */
+function numberPlaceholders(statement: string): string {
   let count = 0;
   return statement.replaceAll('?', () => {
     count += 1;

@@ -1,15 +1,18 @@
 import { type Command, Option } from 'commander';
+import type { DeadLetterCause } from '../../dead-letters/dead-letter-headers.ts';
+import { SelectionError } from '../../dead-letters/errors.ts';
 import type { Action, Selection } from '../../dead-letters/plan.ts';
-import { positive } from '../command-arguments.ts';
+import { parseCount } from '../command-arguments.ts';
+import { UsageError } from '../errors.ts';
 import { jsonOption } from '../output.ts';
-import type { Manner } from './resolve.ts';
+import type { ResolveOptions } from './resolve.ts';
 
-/** `allocation dead-letters list|show|redrive|discard` */
+/** Adds `allocation dead-letters list|show|redrive|discard`. */
 export function addDeadLetters(program: Command): void {
   const deadLetters = program
     .command('dead-letters')
     .description(
-      'messages that could not be read or handled: look at them, send them again, or take them off the list',
+      'look at messages that could not be read or handled, send them again, or discard them',
     )
     .addHelpText(
       'after',
@@ -20,8 +23,15 @@ Examples:
   $ npx allocation dead-letters redrive --sku SMALL-TABLE
   $ npx allocation dead-letters redrive --sku SMALL-TABLE --execute`,
     );
+  addList(deadLetters);
+  addShow(deadLetters);
+  addRedrive(deadLetters);
+  addDiscard(deadLetters);
+}
+
+function addList(deadLetters: Command): void {
   addFilters(deadLetters.command('list'))
-    .description('the dead letters that wait, oldest first')
+    .description('list the dead letters that nobody has redriven or discarded, oldest first')
     .addOption(jsonOption())
     .addHelpText(
       'after',
@@ -34,15 +44,18 @@ Examples:
     .action(
       async ({ json, ...filters }: Omit<Selection, 'ids' | 'all'> & { readonly json: boolean }) => {
         const { listDeadLetters } = await import('./show.ts');
-        await listDeadLetters(filters, json);
+        await refuseWrongSelection(listDeadLetters(filters, json));
       },
     );
+}
+
+function addShow(deadLetters: Command): void {
   deadLetters
     .command('show')
     .description(
-      'one dead letter whole: why it is one, its headers, its value as text or else in hexadecimal',
+      'show one whole dead letter: its reason, headers, and value as text or in hexadecimal',
     )
-    .argument('<id>', 'its place, as list prints it')
+    .argument('<id>', "the letter's place, as list prints it")
     .addOption(jsonOption())
     .addHelpText(
       'after',
@@ -52,36 +65,44 @@ Examples:
       const { showDeadLetter } = await import('./show.ts');
       await showDeadLetter(id, json);
     });
-  addResolving(
+}
+
+function addRedrive(deadLetters: Command): void {
+  addResolveCommand(
     deadLetters,
     'redrive',
-    'send the messages to the commands topic again, each failed one with what is parked behind it; doing it twice changes nothing',
+    'send messages to the commands topic again, with the commands parked behind them; ' +
+      'a repeat changes nothing',
     `
 Examples:
   $ npx allocation dead-letters redrive --sku SMALL-TABLE
   $ npx allocation dead-letters redrive --sku SMALL-TABLE --execute
-  $ npx allocation dead-letters redrive --reason handler-failed --since 2026-11-25T18:00:00Z --execute
+  $ npx allocation dead-letters redrive --reason handler-failed \\
+      --since 2026-11-25T18:00:00Z --execute
   $ npx allocation dead-letters redrive allocation.dead-letters/0/0 --execute \\
       --edit '{"type":"AllocateOrder","orderid":"order-1","sku":"SMALL-TABLE","qty":2}'`,
   )
     .addOption(
       new Option(
         '--edit <json>',
-        'correct the one letter chosen: the command that is sent in its place, or @file; it has a new id',
+        'send this command instead of the one letter chosen: JSON or @file; it gets a new id',
       ),
     )
     .addOption(
       new Option(
         '--max-redrives <count>',
-        'refuse a failed command that has been sent again so often',
+        'refuse a failed command that was redriven this often already',
       )
         .default(MAX_REDRIVES)
-        .argParser(positive),
+        .argParser(parseCount),
     );
-  addResolving(
+}
+
+function addDiscard(deadLetters: Command): void {
+  addResolveCommand(
     deadLetters,
     'discard',
-    'take letters off the list without sending them; what is parked behind a failed one is sent again',
+    'take letters off the list without sending them; commands parked behind them are redriven',
     `
 Examples:
   $ npx allocation dead-letters discard allocation.dead-letters/0/0
@@ -90,38 +111,36 @@ Examples:
   );
 }
 
-/** Of a command that fails each time the cause is not the moment. */
+/** A command that fails so often does not fail by chance. */
 const MAX_REDRIVES = 3;
 
 function addFilters(command: Command): Command {
   return command
-    .addOption(
-      new Option('--reason <reason>', 'only those that are dead for this reason').choices(REASONS),
-    )
+    .addOption(new Option('--reason <reason>', 'only letters with this reason').choices(REASONS))
     .addOption(new Option('--type <type>', 'only commands of this type'))
     .addOption(
       new Option(
         '--sku <sku>',
-        'only failed or parked commands about this product, and what cannot be read with it as its key',
+        'only parked commands about this product, and unreadable messages with this key',
       ),
     )
     .addOption(
-      new Option('--since <time>', 'only what failed then or later, e.g. 2026-11-25T18:00:00Z'),
+      new Option('--since <time>', 'only letters from this time on, e.g. 2026-11-25T18:00:00Z'),
     )
     .addOption(new Option('--id <id>', 'only the command with this id'))
-    .addOption(new Option('--source <source>', 'only commands of this source (of CloudEvents)'));
+    .addOption(new Option('--source <source>', 'only commands with this CloudEvents source'));
 }
 
-const REASONS = [
-  'malformed',
-  'unknown-type',
-  'invalid-data',
-  'too-large',
-  'handler-failed',
-  'parked-behind',
-];
+const REASONS = Object.keys({
+  malformed: true,
+  'unknown-type': true,
+  'invalid-data': true,
+  'too-large': true,
+  'handler-failed': true,
+  'parked-behind': true,
+} satisfies Record<DeadLetterCause['reason'], true>);
 
-function addResolving(
+function addResolveCommand(
   deadLetters: Command,
   action: Action,
   description: string,
@@ -129,22 +148,34 @@ function addResolving(
 ): Command {
   return addFilters(deadLetters.command(action))
     .description(description)
-    .argument('[ids...]', 'their places, as list prints them')
-    .addOption(new Option('--all', 'every letter on the list').default(false))
+    .argument('[ids...]', "the letters' places, as list prints them")
+    .addOption(new Option('--all', 'all letters on the list').default(false))
     .addOption(
-      new Option('--execute', 'do it; without this, it is only told what would be done').default(
+      new Option('--execute', 'do it; without this option, only print what would be done').default(
         false,
       ),
     )
     .addOption(jsonOption())
     .addHelpText('after', examples)
-    .action(async (ids: readonly string[], options: Omit<Selection, 'ids'> & Manner) => {
+    .action(async (ids: readonly string[], options: Omit<Selection, 'ids'> & ResolveOptions) => {
       const { resolveDeadLetters } = await import('./resolve.ts');
       const { execute, edit, maxRedrives = MAX_REDRIVES, json, ...selection } = options;
-      await resolveDeadLetters(
-        action,
-        { ids, ...selection },
-        { execute, maxRedrives, json, ...(edit === undefined ? {} : { edit }) },
+      await refuseWrongSelection(
+        resolveDeadLetters(
+          action,
+          { ids, ...selection },
+          { execute, maxRedrives, json, ...(edit === undefined ? {} : { edit }) },
+        ),
       );
     });
+}
+
+/** Waits for the work. A wrong selection of letters is wrong usage, so that the exit code is 2. */
+async function refuseWrongSelection(work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof SelectionError)) throw error;
+    throw new UsageError(error.message, { cause: error });
+  }
 }

@@ -1,4 +1,4 @@
-import type { DeadLetter, ListedLetter } from '../../dead-letters/dead-letter-box.ts';
+import type { DeadLetter, ListedLetter } from '../../dead-letters/dead-letter.ts';
 import { filter, type Selection } from '../../dead-letters/plan.ts';
 import { readDeadLetter, readWaitingLetters } from '../../dead-letters/waiting-letters.ts';
 import { idOf, sourceOf } from '../../domain/identity.ts';
@@ -6,18 +6,18 @@ import { headersAsText, recordAsJson } from '../describe-record.ts';
 import { print, printJson, Table, textOrHex, visible } from '../output.ts';
 import { withBroker } from '../session.ts';
 
-/** Prints the letters that wait, and match, page by page. */
+/** Prints the letters on the list that match, page by page. */
 export function listDeadLetters(
   filters: Omit<Selection, 'ids' | 'all'>,
   json: boolean,
 ): Promise<void> {
   return withBroker({ createTopics: false }, async ({ broker, config }) => {
-    // Wrong filters are refused before anything is read.
+    // Refuse wrong filters before reading anything.
     filter([], filters);
     const table = new Table(['ID', 'REASON', 'FAILED AT', 'ORIGINAL', 'MESSAGE']);
     for await (const page of readWaitingLetters(broker, config.deadLettersTopic)) {
       const letters = filter(page, filters);
-      if (json) for (const letter of letters) printJson(about(letter));
+      if (json) for (const letter of letters) printJson(asJson(letter));
       else
         table.print(
           letters.map(({ id, reason, failedAt, original, message }) => [
@@ -33,35 +33,37 @@ export function listDeadLetters(
   });
 }
 
-/** Prints one letter whole, also one that is off the list. */
+/** Prints one whole letter, on the list or off it. */
 export async function showDeadLetter(id: string, json: boolean): Promise<void> {
   const read = () =>
     withBroker({ createTopics: false }, ({ broker, config }) =>
       readDeadLetter(broker, config.deadLettersTopic, id),
     );
-  const letter = found(await read(), id);
+  const letter = requireLetter(await read(), id);
   const { record } = letter;
-  if (json) return printJson({ ...about(letter), record: recordAsJson(record) });
-  for (const [name, value] of Object.entries(about(letter)))
+  if (json) return printJson({ ...asJson(letter), record: recordAsJson(record) });
+  for (const [name, value] of Object.entries(asJson(letter)))
     print(`${`${name}:`.padEnd(12)} ${visible(String(value ?? 'none'))}`);
-  print(`${'key:'.padEnd(12)} ${record.key === null ? 'none' : shown(record.key)}`);
+  print(`${'key:'.padEnd(12)} ${record.key === null ? 'none' : printable(record.key)}`);
   print('headers:');
   for (const [name, value] of Object.entries(headersAsText(record.headers)))
     print(`  ${visible(`${name}: ${value}`)}`);
-  print(
-    `value${record.value === null ? ': none' : ` (${record.value.length} bytes):\n${shown(record.value)}`}`,
-  );
+  if (record.value === null) print('value: none');
+  else print(`value (${record.value.length} bytes):\n${printable(record.value)}`);
 }
 
-/** @throws when there is no such letter */
-export function found<Letter extends ListedLetter>(letter: Letter | null, id: string): Letter {
+/** Returns the letter. @throws the letter is null: the topic has none with this id */
+export function requireLetter<Letter extends ListedLetter>(
+  letter: Letter | null,
+  id: string,
+): Letter {
   if (letter) return letter;
   throw new Error(
-    `There is no dead letter ${id}: "npx allocation dead-letters list" prints the ids of those that wait`,
+    `There is no dead letter ${id}: "npx allocation dead-letters list" prints the ids on the list`,
   );
 }
 
-function about({
+function asJson({
   record: _record,
   key: _key,
   valueBytes: _bytes,
@@ -72,7 +74,7 @@ function about({
   return { ...rest, source: sourceOf(identity), behind: behind.map(idOf) };
 }
 
-function shown(bytes: Buffer): string {
+function printable(bytes: Buffer): string {
   const content = textOrHex(bytes);
   return 'text' in content ? visible(content.text) : `hexadecimal ${content.hex}`;
 }

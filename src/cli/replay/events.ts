@@ -7,15 +7,18 @@ import {
   type EventSelection,
   planEventCopy,
 } from '../../replay/event-copy.ts';
-import { readPlace } from '../../replay/place.ts';
-import { countOffsets } from '../../replay/rebuild-plan.ts';
+import { countOffsets } from '../../replay/offset-ranges.ts';
 import { MissingTopicError } from '../../service-layer/errors.ts';
+import { awaitBroker } from '../broker-deadline.ts';
 import { describeError, UsageError } from '../errors.ts';
 import { print, printJson } from '../output.ts';
-import { answering, withBroker } from '../session.ts';
-import { type ActOptions, carryOut, isWanted } from './act.ts';
+import { withBroker } from '../session.ts';
+import { carryOut } from './carry-out.ts';
+import { confirmPlan } from './confirm-plan.ts';
+import { parseRange, type ReplayOptions } from './options.ts';
+import { describeRanges, describeTime, describeTopic } from './plan-texts.ts';
 
-export interface EventsOptions {
+export interface EventsOptions extends ReplayOptions {
   readonly toTopic: string;
   readonly from?: string;
   readonly to?: string;
@@ -24,23 +27,23 @@ export interface EventsOptions {
   readonly resume?: string;
 }
 
-/** Of a plain machine: for the estimate in the plan. */
+/** Offsets per second on a plain machine, for the estimate in the plan. */
 const USUAL_RATE = 10_000;
 
 /** `allocation replay events` */
-export async function copyEvents(options: EventsOptions & ActOptions): Promise<void> {
-  const selection = selectionOf(options);
-  const resume = options.resume === undefined ? null : readPositions(options.resume);
+export async function copyEvents(options: EventsOptions): Promise<void> {
+  const selection = parseSelection(options);
+  const resume = options.resume === undefined ? null : parseResume(options.resume);
   await withBroker({ createTopics: false }, async ({ config, broker }) => {
     const planning = planEventCopy(broker, config, options.toTopic, selection, resume);
-    const plan = await answering(
+    const plan = await awaitBroker(
       planning.catch((error: unknown) => refuseMissing(error, options.toTopic, config)),
       config,
     );
     const total = countOffsets(plan.ranges);
-    if (!(await isWanted(inWords(plan, total, options), options))) return;
+    if (!(await confirmPlan(describePlan(plan, total, options), options))) return;
     const copy = new EventCopy(broker, plan);
-    const whole = {
+    const workload = {
       total,
       done: 0,
       unit: 'offsets',
@@ -48,14 +51,15 @@ export async function copyEvents(options: EventsOptions & ActOptions): Promise<v
         return [...copy.positions].map(([partition, offset]) => `${partition}/${offset}`).join(',');
       },
       get howToGoOn() {
-        return `The same command with --resume ${this.resume} goes on from there, and sends nothing twice`;
+        return `Run the same command with --resume ${this.resume} to go on: nothing is sent twice`;
       },
     };
-    const outcome = await carryOut(whole, options, (act) =>
-      copy.run(act).catch((error: unknown) => {
-        if (act.signal.aborted) throw error;
+    const outcome = await carryOut(workload, options, (control) =>
+      copy.run(control).catch((error: unknown) => {
+        if (control.signal.aborted) throw error;
         throw new Error(
-          `${describeError(error)}; the same command with --resume ${whole.resume} goes on from there`,
+          `${describeError(error)}. To go on, run the same command with ` +
+            `--resume ${workload.resume}`,
           { cause: error },
         );
       }),
@@ -69,42 +73,42 @@ export async function copyEvents(options: EventsOptions & ActOptions): Promise<v
       `Copied to ${plan.target} in ${seconds} s: ${result.read} records read, ${result.sent} sent`,
     );
     print(
-      `Skipped: ${notChosen} not chosen, ${earlier} earlier and ${later} later than asked for, ${foreign} foreign`,
+      `Skipped: ${notChosen} not chosen, ${earlier} before --from, ${later} from --to on, ` +
+        `${foreign} foreign`,
     );
   });
 }
 
-function selectionOf({ from, to, type, sku }: EventsOptions): EventSelection {
+function parseSelection(options: EventsOptions): EventSelection {
+  const { type, sku } = options;
   if (type !== undefined && !Object.hasOwn(eventVersions, type))
-    throw new UsageError(`${type} is no event: ${Object.keys(eventVersions).join(', ')} are`);
-  const nowMs = Date.now();
-  const placeOf = (text: string | undefined) =>
-    text === undefined ? null : readPlace(text, nowMs);
-  return { from: placeOf(from), to: placeOf(to), type: type ?? null, sku: sku ?? null };
+    throw new UsageError(
+      `Unknown event "${type}"; use one of: ${Object.keys(eventVersions).join(', ')}`,
+    );
+  return { ...parseRange(options), type: type ?? null, sku: sku ?? null };
 }
 
 function refuseMissing(error: unknown, topic: string, { kafkaBrokers }: Config): never {
   if (!(error instanceof MissingTopicError)) throw error;
   const how = kafkaBrokers
     ? describeError(error)
-    : `Whoever reads it makes it, e.g. EVENTS_TOPIC=${topic} npx allocation tail`;
+    : `Create it by reading it once: EVENTS_TOPIC=${topic} npx allocation tail`;
   throw new ReplayRefusedError(`There is no topic ${topic}. ${how}`, { cause: error });
 }
 
-function readPositions(text: string): ReadonlyMap<number, number> {
+function parseResume(text: string): ReadonlyMap<number, number> {
   if (!/^\d{1,9}\/\d{1,15}(,\d{1,9}\/\d{1,15})*$/.test(text))
     throw new UsageError(
-      `--resume ${text} is none: it takes what an interrupted copy has printed, e.g. 0/1200,1/0`,
+      `--resume ${text} is not valid: use what an interrupted copy has printed, e.g. 0/1200,1/0`,
     );
   return new Map(text.split(',').map((place) => place.split('/').map(Number) as [number, number]));
 }
 
-function inWords(
+function describePlan(
   { eventsTopic, target, ranges }: EventCopyPlan,
   total: number,
-  options: EventsOptions & ActOptions,
+  { from, to, type, sku, maxRate }: EventsOptions,
 ) {
-  const { from, to, type, sku, maxRate } = options;
   const chosen = [
     from && `from ${from} on`,
     to && `before ${to}`,
@@ -113,11 +117,9 @@ function inWords(
   ].filter(Boolean);
   return {
     target: `the topic ${target}`,
-    events: `${eventsTopic}, ${total} offsets in ${ranges.length} partitions`,
-    ranges: ranges
-      .map(({ partition, beginning, end }) => `${partition}: ${beginning} to ${end}`)
-      .join(', '),
+    events: describeTopic(eventsTopic, ranges),
+    ranges: describeRanges(ranges),
     chosen: chosen.join(', ') || 'all',
-    time: `about ${Math.ceil(total / Math.min(USUAL_RATE, maxRate ?? USUAL_RATE))} s`,
+    time: describeTime(total, USUAL_RATE, maxRate),
   };
 }

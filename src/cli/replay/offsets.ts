@@ -2,15 +2,16 @@ import { SqlLaneStore } from '../../adapters/database/lanes/sql-lane-store.ts';
 import { AnswerReader } from '../../entrypoints/answered-offsets.ts';
 import { NOTHING_ANSWERED_HERE } from '../../entrypoints/lost-offset.ts';
 import {
-  type Choice,
   type LaneOffsets,
   type LaneSources,
   readLaneOffsets,
+  type SettleChoice,
   settleLaneOffsets,
-} from '../../replay/lane-offsets.ts';
+} from '../../replay/settle-offsets.ts';
+import { awaitBroker } from '../broker-deadline.ts';
 import { UsageError } from '../errors.ts';
 import { print, printJson, printTable } from '../output.ts';
-import { answering, withBroker, withDatabase } from '../session.ts';
+import { withBroker, withDatabase } from '../session.ts';
 
 export interface OffsetsOptions {
   readonly publish: boolean;
@@ -23,7 +24,7 @@ export interface OffsetsOptions {
 const MEANING: Readonly<Record<LaneOffsets['state'], string>> = {
   known: 'nothing to do',
   proven: 'nothing to do: the service commits what it found',
-  older: 'the database lacks answers that are published: rebuild it',
+  older: 'the database lacks published answers: rebuild it',
   doubtful: 'cannot be proven: choose --publish or --skip',
   empty: 'the database has answered nothing',
 };
@@ -32,27 +33,30 @@ const MEANING: Readonly<Record<LaneOffsets['state'], string>> = {
 export async function settleOffsets(options: OffsetsOptions): Promise<void> {
   const choice = choiceOf(options);
   if (options.execute && choice === null)
-    throw new UsageError('--execute needs --publish or --skip: only you can decide that');
-  const stopping = new AbortController();
-  const stop = () =>
-    stopping.abort(new Error('Interrupted: nothing more is changed; the same command begins anew'));
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+    throw new UsageError('--execute needs --publish or --skip: only you can decide between them');
+  const interruption = new AbortController();
+  const interrupt = () =>
+    interruption.abort(
+      new Error(
+        'Interrupted: the lanes that are left stay as they are. Run the same command again',
+      ),
+    );
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   await withBroker({ createTopics: false }, ({ config, broker }) =>
     withDatabase(async (database) => {
       const { commandsTopic, groupId: group } = config;
-      await answering(broker.logId(commandsTopic), config);
-      const tell = (text: string) => void process.stderr.write(`${text}\n`);
+      await awaitBroker(broker.logId(commandsTopic), config);
+      const info = (text: string) => void process.stderr.write(`${text}\n`);
       const sources: LaneSources = {
         broker,
         database,
         store: new SqlLaneStore(database, () => {}),
-        answers: new AnswerReader(broker, config, { info: tell }),
+        answers: new AnswerReader(broker, config, { info }),
         commandsTopic,
         group,
       };
-      const watch = { signal: stopping.signal, onProgress: () => {} };
-      const lanes = await readLaneOffsets(sources, watch);
-      show(lanes, choice, options);
+      const watch = { signal: interruption.signal, onProgress: () => {} };
+      printLanes(await readLaneOffsets(sources, watch), choice, options);
       if (!options.execute || choice === null) return;
       const settled = await settleLaneOffsets(sources, choice, watch);
       for (const [partition, offset] of settled) {
@@ -63,14 +67,14 @@ export async function settleOffsets(options: OffsetsOptions): Promise<void> {
   );
 }
 
-function choiceOf({ publish, skip }: OffsetsOptions): Choice | null {
+function choiceOf({ publish, skip }: OffsetsOptions): SettleChoice | null {
   if (publish) return 'publish';
   return skip ? 'skip' : null;
 }
 
-function show(
+function printLanes(
   lanes: readonly LaneOffsets[],
-  choice: Choice | null,
+  choice: SettleChoice | null,
   { json, execute }: OffsetsOptions,
 ): void {
   if (json) {
@@ -79,24 +83,32 @@ function show(
   }
   printTable(
     ['PARTITION', 'COMMITTED', 'DATABASE', 'PUBLISHED', 'WAITING', 'STATE', ''],
-    lanes.map(({ partition, committed, position, published, waiting, state }) => {
-      return [
-        partition,
-        committed ?? 'missing',
-        position,
-        `below ${published}`,
-        waiting,
-        state,
-        MEANING[state],
-      ];
-    }),
+    lanes.map(({ partition, committed, position, published, waiting, state }) => [
+      partition,
+      committed ?? 'missing',
+      position,
+      `below ${published}`,
+      waiting,
+      state,
+      MEANING[state],
+    ]),
   );
-  if (lanes.some(({ state }) => state === 'empty')) {
-    if (!execute) print(`\n${NOTHING_ANSWERED_HERE}`);
-  } else if (!lanes.some(({ state }) => state === 'doubtful')) print('\nNothing is in doubt.');
-  else if (choice !== null && !execute) print('\nNothing is done. To do it, add --execute');
-  else if (choice === null)
-    print(
-      '\nNothing is done. --publish sends what waits, and may repeat answers; --skip takes it as published, and may lose answers.',
+  const advice = adviceFor(lanes, choice, execute);
+  if (advice !== null) print(`\n${advice}`);
+}
+
+/** What to do next; null: the command goes on. */
+function adviceFor(
+  lanes: readonly LaneOffsets[],
+  choice: SettleChoice | null,
+  execute: boolean,
+): string | null {
+  if (lanes.some(({ state }) => state === 'empty')) return execute ? null : NOTHING_ANSWERED_HERE;
+  if (!lanes.some(({ state }) => state === 'doubtful')) return 'Nothing is in doubt.';
+  if (choice === null)
+    return (
+      'Nothing is done. --publish publishes the waiting answers, and may repeat some; ' +
+      '--skip takes them as published, and may lose some.'
     );
+  return execute ? null : 'Nothing is done. To do it, add --execute';
 }

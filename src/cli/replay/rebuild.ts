@@ -1,88 +1,107 @@
 import { copyEmbeddedLog } from '../../adapters/broker/embedded/copy.ts';
-import { describeUrl, sqliteFile } from '../../adapters/database/connection/options.ts';
+import { describeUrl, sqliteFile } from '../../adapters/database/connection/database-url.ts';
 import { Database } from '../../adapters/database/database.ts';
 import { embeddedLogUrl } from '../../bootstrap.ts';
 import type { Config } from '../../config.ts';
+import { parseBound } from '../../replay/bounds.ts';
 import { describeSkipped } from '../../replay/foreign-records.ts';
-import { readPlace } from '../../replay/place.ts';
-import { Rebuild } from '../../replay/rebuild.ts';
-import { countOffsets, planRebuild } from '../../replay/rebuild-plan.ts';
+import { countOffsets } from '../../replay/offset-ranges.ts';
+import { Rebuild, type RebuildReport } from '../../replay/rebuild.ts';
+import { planRebuild } from '../../replay/rebuild-plan.ts';
+import { awaitBroker } from '../broker-deadline.ts';
 import { print, printJson } from '../output.ts';
-import { answering, patient, withBroker } from '../session.ts';
-import { type ActOptions, carryOut, isWanted, orSkip } from './act.ts';
+import { withBroker, withLongBusyTimeout } from '../session.ts';
+import { carryOut } from './carry-out.ts';
+import { confirmPlan } from './confirm-plan.ts';
+import type { ReplayOptions } from './options.ts';
+import { describeRanges, describeTime, describeTopic } from './plan-texts.ts';
+import { adviseSkipping } from './skip-foreign.ts';
 
-export interface RebuildOptions {
+export interface RebuildOptions extends ReplayOptions {
   readonly into: string;
   readonly until?: string;
   readonly fromCopy: boolean;
   readonly skipForeign: boolean;
 }
 
-/** Of a plain machine: for the estimate in the plan. */
+/** Offsets per second on a plain machine, for the estimate in the plan. */
 const USUAL_RATE = 40_000;
 
 /** `allocation replay rebuild` */
-export async function rebuild(options: RebuildOptions & ActOptions): Promise<void> {
+export async function rebuild(options: RebuildOptions): Promise<void> {
   const { fromCopy, skipForeign } = options;
-  const until = options.until === undefined ? null : readPlace(options.until, Date.now());
+  const until = options.until === undefined ? null : parseBound(options.until, Date.now());
   await withBroker({ createTopics: false }, async ({ config, broker }) => {
-    await answering(broker.logId(config.commandsTopic), config);
-    // Where committed offsets are missing, it reads the events: that takes its time.
-    const found = await planRebuild(broker, config, { until, fromCopy, skipForeign });
-    const database = await Database.open(options.into, patient(config).databaseLimits);
+    await awaitBroker(broker.logId(config.commandsTopic), config);
+    // No deadline: where committed offsets are missing, planning reads all events.
+    const newPlan = await planRebuild(broker, config, { until, fromCopy, skipForeign });
+    const database = await Database.open(options.into, withLongBusyTimeout(config).databaseLimits);
     try {
-      const rebuilding = await Rebuild.into(database, broker, found);
-      const { plan } = rebuilding;
-      const [total, done] = [countOffsets(plan.ranges), await rebuilding.done()];
-      const wanted = await isWanted(
-        {
-          target: describeUrl(options.into),
-          events: `${plan.eventsTopic}, ${total} offsets in ${plan.ranges.length} partitions${options.until === undefined ? '' : `, what lies before ${options.until}`}`,
-          ranges: plan.ranges
-            .map(({ partition, beginning, end }) => `${partition}: ${beginning} to ${end}`)
-            .join(', '),
-          'goes on at': `${plan.positions.map(({ partition, nextOffset }) => `${plan.commandsTopic}/${partition} at ${nextOffset}`).join(', ') || 'the beginning'} (group ${plan.group})`,
-          ...(done > 0 ? { interrupted: `${done} offsets are done` } : {}),
-          time: `about ${Math.ceil((total - done) / Math.min(USUAL_RATE, options.maxRate ?? USUAL_RATE))} s`,
-        },
-        options,
-      );
-      if (!wanted) return;
-      const howToGoOn = 'The same command again goes on from there';
+      const rebuilding = await Rebuild.into(database, broker, newPlan);
+      const total = countOffsets(rebuilding.plan.ranges);
+      const done = await rebuilding.done();
+      const plan = describePlan(rebuilding, total, done, options);
+      if (!(await confirmPlan(plan, options))) return;
+      const howToGoOn = 'Run the same command again to go on from there';
       const outcome = await carryOut(
         { total, done, unit: 'offsets', howToGoOn },
         options,
-        async (act) => {
+        async (control) => {
           await bringEmbeddedLog(config, options.into, database);
-          return orSkip(
-            database.longWork((signal) => rebuilding.run({ ...act, signal }), act.signal),
+          return adviseSkipping(
+            database.longWork((signal) => rebuilding.run({ ...control, signal }), control.signal),
           );
         },
       );
-      if (!outcome) return;
-      const { result, seconds } = outcome;
-      if (options.json)
-        return printJson({
-          result: 'rebuilt',
-          target: describeUrl(options.into),
-          ...result,
-          seconds,
-        });
-      const { known, repeated, beyondThePositions, later } = result.skipped;
-      print(
-        `Rebuilt ${describeUrl(options.into)} in ${seconds} s: ${result.read} records read, ${result.applied} events applied`,
-      );
-      print(
-        `Skipped: ${known} known, ${repeated} repeated, ${beyondThePositions} beyond the group's positions, ${later} later than asked for`,
-      );
-      if (skipForeign) print(`Skipped of others: ${describeSkipped(result.foreign)}`);
+      if (outcome) printReport(outcome.result, outcome.seconds, options);
     } finally {
       await database.close();
     }
   });
 }
 
-/** A service on another SQLite file would find an empty log in it. */
+function describePlan(
+  { plan }: Rebuild,
+  total: number,
+  done: number,
+  { into, until, maxRate }: RebuildOptions,
+) {
+  const { eventsTopic, commandsTopic, ranges, positions, group } = plan;
+  const part = until === undefined ? '' : `, those before ${until}`;
+  const lanes = positions.map(
+    ({ partition, nextOffset }) => `${commandsTopic}/${partition} at ${nextOffset}`,
+  );
+  return {
+    target: describeUrl(into),
+    events: `${describeTopic(eventsTopic, ranges)}${part}`,
+    ranges: describeRanges(ranges),
+    'goes on at': `${lanes.join(', ') || 'the beginning'} (group ${group})`,
+    ...(done > 0 ? { interrupted: `${done} offsets are done` } : {}),
+    time: describeTime(total - done, USUAL_RATE, maxRate),
+  };
+}
+
+function printReport(
+  report: RebuildReport,
+  seconds: number,
+  { into, json, skipForeign }: RebuildOptions,
+): void {
+  const target = describeUrl(into);
+  if (json) {
+    printJson({ result: 'rebuilt', target, ...report, seconds });
+    return;
+  }
+  const { read, applied, skipped, foreign } = report;
+  print(`Rebuilt ${target} in ${seconds} s: ${read} records read, ${applied} events applied`);
+  print(
+    `Skipped: ${skipped.known} known, ${skipped.repeated} repeated, ` +
+      `${skipped.beyondThePositions} beyond the group's offsets, ` +
+      `${skipped.later} later than --until`,
+  );
+  if (skipForeign) print(`Skipped records of others: ${describeSkipped(foreign)}`);
+}
+
+/** Brings the embedded log along: a service on another SQLite file would find no log there. */
 async function bringEmbeddedLog(config: Config, into: string, target: Database): Promise<void> {
   if (config.kafkaBrokers || target.dialect !== 'sqlite') return;
   const file = sqliteFile(embeddedLogUrl(config));

@@ -1,50 +1,52 @@
-import { describeUrl } from '../../adapters/database/connection/options.ts';
+import { describeUrl } from '../../adapters/database/connection/database-url.ts';
 import { planSnapshot, readEventsSeen, takeSnapshot } from '../../replay/snapshot.ts';
+import { awaitBroker } from '../broker-deadline.ts';
 import { print, printJson } from '../output.ts';
-import { answering, withBroker, withDatabase } from '../session.ts';
-import { type ActOptions, carryOut, isWanted } from './act.ts';
+import { withBroker, withDatabase } from '../session.ts';
+import { carryOut } from './carry-out.ts';
+import { confirmPlan } from './confirm-plan.ts';
+import type { ReplayOptions } from './options.ts';
+import { describeTime } from './plan-texts.ts';
 
-export interface SnapshotOptions {
+export interface SnapshotOptions extends ReplayOptions {
   readonly into: string;
 }
 
-/** Rows per second, of a plain machine: for the estimate in the plan. */
+/** Rows per second on a plain machine, for the estimate in the plan. */
 const USUAL_RATE = 50_000;
 
 /** `allocation replay snapshot` */
-export async function snapshot(options: SnapshotOptions & ActOptions): Promise<void> {
+export async function snapshot(options: SnapshotOptions): Promise<void> {
   await withBroker({ createTopics: false }, ({ config, broker }) =>
     withDatabase(async (source) => {
-      const events = await answering(readEventsSeen(broker, config.eventsTopic), config);
+      const events = await awaitBroker(readEventsSeen(broker, config.eventsTopic), config);
       const plan = await planSnapshot(source, events, config.commandsTopic, options.into);
       const { rows, positions } = plan;
-      const wanted = await isWanted(
+      const target = describeUrl(options.into);
+      const lanes = positions.map(
+        ({ topic, partition, nextOffset }) => `${topic}/${partition} at ${nextOffset}`,
+      );
+      const isConfirmed = await confirmPlan(
         {
           source: describeUrl(config.databaseUrl),
-          target: describeUrl(options.into),
+          target,
           rows,
-          positions:
-            positions
-              .map(({ topic, partition, nextOffset }) => `${topic}/${partition} at ${nextOffset}`)
-              .join(', ') || 'none',
-          time: `about ${Math.ceil(rows / USUAL_RATE)} s`,
+          positions: lanes.join(', ') || 'none',
+          time: describeTime(rows, USUAL_RATE),
         },
         options,
       );
-      if (!wanted) return;
-      const howToGoOn = 'Nothing is left of it; the same command begins anew';
+      if (!isConfirmed) return;
+      const howToGoOn = 'The unfinished copy is removed. Run the same command to begin again';
       const outcome = await carryOut(
         { total: rows, done: 0, unit: 'rows', howToGoOn },
         options,
-        (act) => takeSnapshot(source, plan, act),
+        (control) => takeSnapshot(source, plan, control),
       );
       if (!outcome) return;
       const { seconds } = outcome;
-      if (options.json)
-        return printJson({ result: 'copied', target: describeUrl(options.into), rows, seconds });
-      print(
-        `Copied ${describeUrl(config.databaseUrl)} to ${describeUrl(options.into)} in ${seconds} s`,
-      );
+      if (options.json) return printJson({ result: 'copied', target, rows, seconds });
+      print(`Copied ${describeUrl(config.databaseUrl)} to ${target} in ${seconds} s`);
     }),
   );
 }

@@ -1,13 +1,16 @@
-import { describeUrl } from '../../adapters/database/connection/options.ts';
+import { describeUrl } from '../../adapters/database/connection/database-url.ts';
 import { Database } from '../../adapters/database/database.ts';
+import type { Difference } from '../../replay/differences.ts';
 import { describeSkipped } from '../../replay/foreign-records.ts';
-import { countOffsets } from '../../replay/rebuild-plan.ts';
-import { type Difference, type VerifyReport, verify } from '../../replay/verify.ts';
+import { countOffsets } from '../../replay/offset-ranges.ts';
+import { type VerifyReport, verify } from '../../replay/verify.ts';
+import { awaitBroker } from '../broker-deadline.ts';
 import { print, printJson, printTable, visible } from '../output.ts';
-import { answering, patient, withBroker } from '../session.ts';
-import { type ActOptions, carryOut } from './act.ts';
+import { withBroker, withLongBusyTimeout } from '../session.ts';
+import { carryOut } from './carry-out.ts';
+import type { ReplayOptions } from './options.ts';
 
-export interface VerifyOptions extends Omit<ActOptions, 'execute'> {
+export interface VerifyOptions extends Omit<ReplayOptions, 'execute'> {
   readonly database?: string;
   readonly skipForeign: boolean;
 }
@@ -17,55 +20,62 @@ export async function verifyDatabase(options: VerifyOptions): Promise<void> {
   await withBroker({ createTopics: false }, async ({ config, broker }) => {
     const { skipForeign } = options;
     const { eventsTopic, commandsTopic, groupId: group } = config;
+    const plan = { eventsTopic, commandsTopic, group, skipForeign };
     const url = options.database ?? config.databaseUrl;
-    const total = countOffsets(await answering(broker.offsetRanges(eventsTopic), config));
+    const total = countOffsets(await awaitBroker(broker.offsetRanges(eventsTopic), config));
     if (!options.json)
       print(`Comparing ${describeUrl(url)} with ${total} offsets of ${eventsTopic} (reads only)`);
-    const database = await Database.open(url, patient(config).databaseLimits);
+    const database = await Database.open(url, withLongBusyTimeout(config).databaseLimits);
     try {
-      const howToGoOn = 'Nothing was changed; the same command begins anew';
+      const howToGoOn = 'Nothing was changed. Run the same command to begin again';
       const outcome = await carryOut(
         { total, done: 0, unit: 'offsets', howToGoOn },
         { ...options, execute: true },
-        (act) => verify(database, broker, { eventsTopic, commandsTopic, group, skipForeign }, act),
+        (control) => verify(database, broker, plan, control),
       );
       if (!outcome) return;
       const { result, seconds } = outcome;
-      const isEqual = Object.keys(result.counts).length === 0;
-      if (!isEqual) process.exitCode = 1;
-      if (options.json)
-        return printJson({
-          result: !isEqual ? 'different' : result.incomplete > 0 ? 'equal-where-compared' : 'equal',
-          ...result,
-          seconds,
-        });
-      if (result.lost.length > 0) print(sayLost(result));
-      if (skipForeign) print(`Skipped of others: ${describeSkipped(result.foreign)}`);
-      for (const difference of result.differences) print(inWords(difference));
-      if (isEqual)
-        return print(
-          `Equal: ${result.read} records read in ${seconds} s, no difference${result.incomplete > 0 ? ' in what was compared' : ''}`,
-        );
-      print('');
-      printTable(['DIFFERENCE', 'COUNT'], Object.entries(result.counts));
-      print(`\nDifferent: ${result.read} records read in ${seconds} s`);
+      if (Object.keys(result.counts).length > 0) process.exitCode = 1;
+      if (options.json) printJson({ result: verdictOf(result), ...result, seconds });
+      else printReport(result, seconds, skipForeign);
     } finally {
       await database.close();
     }
   });
 }
 
-function sayLost({ lost, incomplete }: VerifyReport): string {
-  const begins = lost
+function verdictOf({ counts, incomplete }: VerifyReport) {
+  if (Object.keys(counts).length > 0) return 'different';
+  return incomplete > 0 ? 'equal-where-compared' : 'equal';
+}
+
+function printReport(report: VerifyReport, seconds: number, skipForeign: boolean): void {
+  const { read, lost, incomplete, counts, differences, foreign } = report;
+  if (lost.length > 0) print(describeLost(report));
+  if (skipForeign) print(`Skipped records of others: ${describeSkipped(foreign)}`);
+  for (const difference of differences) print(describeDifference(difference));
+  if (verdictOf(report) !== 'different') {
+    const where = incomplete > 0 ? ' in what was compared' : '';
+    print(`Equal: ${read} records read in ${seconds} s, no difference${where}`);
+    return;
+  }
+  print('');
+  printTable(['DIFFERENCE', 'COUNT'], Object.entries(counts));
+  print(`\nDifferent: ${read} records read in ${seconds} s`);
+}
+
+function describeLost({ lost, incomplete }: VerifyReport): string {
+  const beginnings = lost
     .map(({ partition, beginning }) => `${partition} begins at ${beginning}`)
     .join(', ');
   return (
-    `The topic has lost its beginning (partition ${begins}): products of which every event is there were compared; ` +
-    `of ${incomplete} others only that their version is not older than their newest event`
+    `Retention has deleted the beginning of the topic (partition ${beginnings}). ` +
+    `Products with all their events were compared whole. ${incomplete} others may lack events: ` +
+    'only their version was compared, which must not be older than their newest event'
   );
 }
 
-function inWords({ kind, subject, expected, found, event }: Difference): string {
-  const says = event === null ? '' : ` (the event ${event})`;
-  return visible(`${kind}: ${subject}: expected ${expected}, found ${found}${says}`);
+function describeDifference({ kind, subject, expected, found, event }: Difference): string {
+  const source = event === null ? '' : ` (the event ${event})`;
+  return visible(`${kind}: ${subject}: expected ${expected}, found ${found}${source}`);
 }

@@ -8,11 +8,14 @@ import type { ReceivedRecord } from '../../service-layer/records.ts';
 import { MEMORY_BUDGET_BYTES } from '../memory-budget.ts';
 
 const HEARTBEAT_MS = 15_000;
-/** A client that leaves more than this unread is dropped: it must not fill the memory of the service. */
+/** A client that leaves more unread is dropped, because it must not fill the service's memory. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
 const MAX_CLIENTS = MEMORY_BUDGET_BYTES.streams / MAX_UNREAD_BYTES;
 
-/** Live events as server-sent events: one tail of the topic, shared by all clients, open while there is one. */
+/**
+ * Serves live events as server-sent events. All clients share one tail of the topic, which is open
+ * while there are clients.
+ */
 export class EventStream {
   readonly #broker: Broker;
   readonly #topic: string;
@@ -27,14 +30,16 @@ export class EventStream {
   }
 
   /**
-   * Answers once the tail is open: a client misses nothing that is published after it has the response's headers.
-   * @throws {TroubleError} the service is stopping, or has as many clients as it may
+   * Answers once the tail is open. A client gets every event that is published after it has the
+   * headers of the response.
+   * @throws {TroubleError} the service is stopping, or serves as many clients as it may
    */
   async serve(reply: FastifyReply): Promise<void> {
     if (this.#isClosed) throw new TroubleError('The service is stopping');
     if (this.#clients.size >= MAX_CLIENTS) {
       throw new TroubleError(
-        `${MAX_CLIENTS} clients read the events here already: close one, or read the topic ${this.#topic}`,
+        `${MAX_CLIENTS} clients read the events here already: close one, or read the topic ` +
+          this.#topic,
       );
     }
     const client = reply.raw;
@@ -47,7 +52,7 @@ export class EventStream {
     try {
       await tail;
     } catch (error) {
-      // By now others may wait for a newer one.
+      // Other clients may wait for a newer tail by now.
       if (this.#tail === tail) this.#tail = null;
       this.#clients.delete(client);
       throw error;
@@ -59,6 +64,7 @@ export class EventStream {
     this.#heartbeat ??= setInterval(() => this.#send(':\n\n'), HEARTBEAT_MS);
   }
 
+  /** Drops all clients and closes the tail. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const client of this.#clients) client.destroy();
@@ -84,7 +90,7 @@ export class EventStream {
     this.#heartbeat = undefined;
     const tail = this.#tail;
     this.#tail = null;
-    // One that never opened needs no closing.
+    // A tail that did not open needs no closing.
     await tail?.then(
       (subscription) => subscription.close(),
       () => {},
@@ -97,12 +103,12 @@ function asServerSentEvent(record: ReceivedRecord): string {
   return `${field('id', event.id)}${field('event', event.type)}data: ${asJson(event, record)}\n\n`;
 }
 
-/** A foreign record may lack the attribute, or bring line ends, which would end the field. */
+/** A foreign record may lack the attribute, or have line ends in it, which would end the field. */
 function field(name: string, value: unknown): string {
   return typeof value === 'string' ? `${name}: ${value.replace(/[\0\r\n]/g, ' ')}\n` : '';
 }
 
-/** Never throws: JSON can be read deeper than it can be written. */
+/** Never throws, although deeply nested JSON can be read but not written. */
 function asJson(event: Record<string, unknown>, { value }: ReceivedRecord): string {
   try {
     return JSON.stringify(event);

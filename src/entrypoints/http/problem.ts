@@ -1,33 +1,98 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
+import { REDRIVE_SOURCE } from '../../domain/identity.ts';
+import { CLOUD_EVENT_TYPE } from '../../messages/cloud-events.ts';
+import { MAX_COMMAND_BYTES, type UnreadableMessage } from '../../messages/incoming.ts';
+import { TroubleError } from '../../service-layer/errors.ts';
+
+/** How long a request may take to arrive. */
+export const REQUEST_TIMEOUT_MS = 30_000;
 
 const MEDIA_TYPE = 'application/problem+json';
+const RETRY_AFTER_SECONDS = 2;
 
-/** Answers with problem details (RFC 9457). */
-export function problem(
-  reply: FastifyReply,
-  status: number,
-  detail: string,
-  more: object = {},
-): FastifyReply {
-  // As bytes: to text Fastify would add a charset, which this media type does not have.
-  return reply
-    .code(status)
-    .type(MEDIA_TYPE)
-    .send(asProblem(status, detail, more));
+/** An answer with problem details (RFC 9457). */
+interface Problem {
+  readonly status: number;
+  readonly title: string;
+  readonly detail: string;
+  readonly headers?: Readonly<Record<string, string | number>>;
+  /** Further members of the answer's body. */
+  readonly members?: object;
 }
 
-/** Answers what is no HTTP, or too much of it, and hangs up. */
+function problem(
+  status: number,
+  detail: string,
+  extras: Pick<Problem, 'headers' | 'members'> = {},
+): Problem {
+  return { status, title: STATUS_CODES[status] ?? 'Error', detail, ...extras };
+}
+
+const retryLater = { headers: { 'retry-after': RETRY_AFTER_SECONDS } };
+
+/** Every problem that the API answers with. */
+export const PROBLEMS = {
+  invalidRequest: (status: number, detail: string) => problem(status, detail),
+  unreadableCommand: ({ reason, message, fields: errors }: UnreadableMessage) =>
+    problem(reason === 'too-large' ? 413 : 400, message, { members: { reason, errors } }),
+  reservedSource: () =>
+    problem(
+      400,
+      `source ${REDRIVE_SOURCE} is reserved for "dead-letters redrive": use another source`,
+      { members: { reason: 'malformed', errors: [] } },
+    ),
+  notHttp: () => problem(400, 'The request is not valid HTTP'),
+  unknownRoute: (path: string) => problem(404, `There is no route ${path}`),
+  unknownOrder: (orderid: string) => problem(404, `Nothing is allocated to order ${orderid}`),
+  unknownProduct: (sku: string) => problem(404, `No batch of sku ${sku} was ever created`),
+  wrongMethod: (method: string, path: string, allowed: readonly string[]) =>
+    problem(405, `${path} accepts ${allowed.join(' and ')}, not ${method}`, {
+      headers: { allow: allowed.join(', ') },
+    }),
+  lateRequest: () =>
+    problem(408, `The request did not arrive within ${REQUEST_TIMEOUT_MS / 1_000} s`),
+  largeCommand: () => problem(413, `A command has at most ${MAX_COMMAND_BYTES} bytes`),
+  largeForTopic: (detail: string) => problem(413, detail),
+  encodedCommand: (encoding: string) =>
+    problem(415, `content-encoding ${encoding} is not supported: send the command without it`),
+  unknownContentType: () =>
+    problem(415, `content-type must be application/json or ${CLOUD_EVENT_TYPE}`),
+  largeHeaders: () => problem(431, 'The headers of the request are too large'),
+  fault: () => problem(500, 'The request failed. The log of the service says why.'),
+  trouble: (detail: string) => problem(503, detail, retryLater),
+  manyCommands: () =>
+    problem(
+      503,
+      'Too many commands are waiting for the log: send this one again later',
+      retryLater,
+    ),
+} as const satisfies Readonly<Record<string, (...parameters: never[]) => Problem>>;
+
+/** The problem that tells the client of an error. Null: the error is a fault of the service. */
+export function problemOf(error: Error & { readonly statusCode?: number }): Problem | null {
+  if (error instanceof TroubleError) return PROBLEMS.trouble(error.message);
+  const status = error.statusCode ?? 500;
+  if (status === 413) return PROBLEMS.largeCommand();
+  if (status === 415) return PROBLEMS.unknownContentType();
+  return status < 500 ? PROBLEMS.invalidRequest(status, error.message) : null;
+}
+
+/** Answers a request with a problem. */
+export function answerProblem(reply: FastifyReply, answer: Problem): FastifyReply {
+  const { status, headers = {} } = answer;
+  // Fastify adds a charset to text, which this media type does not have. So send bytes.
+  return reply.headers(headers).code(status).type(MEDIA_TYPE).send(bodyOf(answer));
+}
+
+/** Answers what is not HTTP, or is too large or too slow, and closes the connection. */
 export function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
   if (socket.writable && error.code !== 'ECONNRESET') {
-    const [status, detail] = CONNECTION_PROBLEMS.get(error.code ?? '') ?? [
-      400,
-      'This is no HTTP request',
-    ];
-    const body = asProblem(status, detail);
+    const answer = (CONNECTION_PROBLEMS.get(error.code ?? '') ?? PROBLEMS.notHttp)();
+    const body = bodyOf(answer);
     const head = [
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+      `HTTP/1.1 ${answer.status} ${answer.title}`,
       `content-type: ${MEDIA_TYPE}`,
       `content-length: ${body.length}`,
     ];
@@ -36,14 +101,12 @@ export function refuseConnection(error: Error & { code?: string }, socket: Socke
   socket.destroySoon();
 }
 
-const CONNECTION_PROBLEMS = new Map<string, readonly [status: number, detail: string]>([
-  ['ERR_HTTP_REQUEST_TIMEOUT', [408, 'The request took too long to arrive']],
-  ['HPE_HEADER_OVERFLOW', [431, 'The headers of the request are too large']],
+const CONNECTION_PROBLEMS = new Map<string, () => Problem>([
+  ['ERR_HTTP_REQUEST_TIMEOUT', PROBLEMS.lateRequest],
+  ['HPE_HEADER_OVERFLOW', PROBLEMS.largeHeaders],
 ]);
 
-function asProblem(status: number, detail: string, more: object = {}): Buffer {
-  const title = STATUS_CODES[status] ?? 'Error';
-  return Buffer.from(
-    JSON.stringify({ type: 'about:blank', title, status, detail: detail.toWellFormed(), ...more }),
-  );
+function bodyOf({ status, title, detail, members }: Problem): Buffer {
+  const fields = { type: 'about:blank', title, status, detail: detail.toWellFormed(), ...members };
+  return Buffer.from(JSON.stringify(fields));
 }

@@ -1,3 +1,5 @@
+// @module-tag db
+
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedBroker } from '../../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../../src/adapters/database/database.ts';

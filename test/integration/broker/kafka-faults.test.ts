@@ -1,3 +1,5 @@
+// @module-tag kafka
+
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';

@@ -1,3 +1,5 @@
+// @module-tag kafka
+
 import { Partitioners } from 'kafkajs';
 import { expect, inject, it } from 'vitest';
 import { hasJavaClient } from '../../support/kafka-java/libraries.ts';

@@ -1,8 +1,10 @@
+// @module-tag kafka
+
 import type { Producer, Transaction } from 'kafkajs';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';
-import type { Delivery } from '../../../src/service-layer/broker.ts';
+import type { ReadChunk } from '../../../src/service-layer/broker.ts';
 import { plainKafka } from '../../support/topic-reader.ts';
 
 const brokers = inject('kafkaBrokers');
@@ -96,7 +98,7 @@ describe.skipIf(!brokers)('Reading a range of Kafka', () => {
   });
 
   async function read(beginning: number, end: number) {
-    const deliveries: Delivery[] = [];
+    const deliveries: ReadChunk[] = [];
     await broker.read(
       topic,
       [{ partition: 0, beginning, end }],

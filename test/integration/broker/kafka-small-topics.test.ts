@@ -1,3 +1,6 @@
+// @module-tag db
+// @module-tag kafka
+
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';

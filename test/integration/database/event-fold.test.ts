@@ -1,3 +1,5 @@
+// @module-tag db
+
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';

@@ -1,3 +1,5 @@
+// @module-tag db
+
 import { expect, test } from 'vitest';
 import type { Database } from '../../../src/adapters/database/database.ts';
 import type { Command } from '../../../src/domain/commands.ts';

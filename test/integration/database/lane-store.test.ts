@@ -1,3 +1,5 @@
+// @module-tag db
+
 import { expect, test } from 'vitest';
 import type { SqlUnitOfWork } from '../../../src/adapters/database/aggregates/sql-unit-of-work.ts';
 import { SqlLaneStore } from '../../../src/adapters/database/lanes/sql-lane-store.ts';
@@ -199,7 +201,7 @@ describeOnEachDatabase('The lane store', (current) => {
 
   test('remembers a former group until the next one has settled what it published', async () => {
     const store = await openStore();
-    const former = async (group: string) => (await store.claim(LANE, 'log', group)).formerGroup;
+    const former = async (group: string) => (await store.bind(LANE, 'log', group)).formerGroup;
     expect([
       await former('a'),
       await former('a'),
@@ -214,16 +216,16 @@ describeOnEachDatabase('The lane store', (current) => {
 
   test('leaves a lane of another log to its group', async () => {
     const store = await openStore();
-    await store.claim(LANE, 'log', 'a');
-    expect(await store.claim(LANE, 'another', 'b')).toEqual({ logId: 'log', formerGroup: null });
+    await store.bind(LANE, 'log', 'a');
+    expect(await store.bind(LANE, 'another', 'b')).toEqual({ logId: 'log', formerGroup: null });
     expect(await store.readPosition(LANE)).toMatchObject({ ...START, group: 'a' });
   });
 
   test('fences an owner whose lane another group has taken', async () => {
     const store = await openStore();
-    await store.claim(LANE, 'log', 'a');
+    await store.bind(LANE, 'log', 'a');
     const position = await store.readPosition(LANE);
-    await store.claim(LANE, 'log', 'b');
+    await store.bind(LANE, 'log', 'b');
     await expect(store.transaction(LANE, position, async () => progress(1, 1))).rejects.toThrow(
       FencedError,
     );

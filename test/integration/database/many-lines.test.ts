@@ -1,3 +1,5 @@
+// @module-tag db
+
 import { expect, test } from 'vitest';
 import type { Database } from '../../../src/adapters/database/database.ts';
 import { jsonRows } from '../../../src/adapters/database/json-rows.ts';
@@ -67,7 +69,7 @@ describeOnEachDatabase('A command that lets order lines go', (current) => {
     await withLines(database, ofOneBatch(MAX_LINES_LET_GO + 3));
     const refused = handleIn(database, changeBatchQuantity('batch', 2));
     await expect(refused).rejects.toThrow(TooManyLinesError);
-    await expect(refused).rejects.toThrow('in steps: 3 is the lowest that one command can set now');
+    await expect(refused).rejects.toThrow('in steps: one command can set 3 or more now');
     expect(await allocatedLines(database)).toBe(MAX_LINES_LET_GO + 3);
     expect(await handleIn(database, changeBatchQuantity('batch', 3))).toHaveLength(
       2 * MAX_LINES_LET_GO + 1,

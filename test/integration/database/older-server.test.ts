@@ -1,3 +1,5 @@
+// @module-tag db
+
 import { execFile } from 'node:child_process';
 import { rename, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';

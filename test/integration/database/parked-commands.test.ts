@@ -1,5 +1,7 @@
+// @module-tag db
+
 import { expect, test } from 'vitest';
-import { releaseParked } from '../../../src/adapters/database/lanes/parked-commands.ts';
+import { releaseParked } from '../../../src/adapters/database/lanes/parked-release.ts';
 import type { Command } from '../../../src/domain/commands.ts';
 import {
   allocateOrder,

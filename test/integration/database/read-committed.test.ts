@@ -1,3 +1,5 @@
+// @module-tag db
+
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { Database, type Session } from '../../../src/adapters/database/database.ts';
 import type { Command } from '../../../src/domain/commands.ts';

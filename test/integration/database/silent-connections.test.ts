@@ -1,3 +1,5 @@
+// @module-tag db
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { asLongWork } from '../../../src/adapters/database/connection/statement-timeout.ts';

@@ -1,3 +1,5 @@
+// @module-tag db
+
 import { expect, test } from 'vitest';
 import type { Database, Sql } from '../../../src/adapters/database/database.ts';
 import { TroubleError } from '../../../src/service-layer/errors.ts';

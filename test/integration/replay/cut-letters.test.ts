@@ -1,3 +1,5 @@
+// @module-tag db
+
 import { expect, test } from 'vitest';
 import { encodeDeadLetter } from '../../../src/dead-letters/dead-letter-headers.ts';
 import { completeParked, readParkedCommands } from '../../../src/replay/parked-commands.ts';

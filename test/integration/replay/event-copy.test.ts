@@ -1,3 +1,5 @@
+// @module-tag db
+
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { EventCopy, type EventSelection, planEventCopy } from '../../../src/replay/event-copy.ts';
 import type { LogRecord, ReceivedRecord } from '../../../src/service-layer/records.ts';
@@ -190,11 +192,11 @@ describeOnEachBroker('copying past events', (environment) => {
     ]);
     expect(await refusal('--to-topic', target, '--type', 'Sold')).toEqual([
       2,
-      expect.stringContaining('Sold is no event'),
+      expect.stringContaining('Unknown event "Sold"; use one of: '),
     ]);
     expect(await refusal('--to-topic', target, '--resume', 'there')).toEqual([
       2,
-      expect.stringContaining('--resume there is none'),
+      expect.stringContaining('--resume there is not valid'),
     ]);
     expect(await refusal('--to-topic', target, '--resume', '9/0')).toEqual([
       1,

@@ -1,13 +1,15 @@
+// @module-tag db
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
-import { readMark } from '../../../src/adapters/database/replay/rebuild-target.ts';
+import { readMark } from '../../../src/adapters/database/replay/rebuild-mark.ts';
+import { AutoRecovery } from '../../../src/replay/auto-recovery.ts';
 import { Rebuild } from '../../../src/replay/rebuild.ts';
 import { planRebuild } from '../../../src/replay/rebuild-plan.ts';
-import { Recovery } from '../../../src/replay/recovery.ts';
 import { verify } from '../../../src/replay/verify.ts';
 import { whatIf } from '../../../src/replay/what-if.ts';
 import { planWhatIf } from '../../../src/replay/what-if-plan.ts';
@@ -172,7 +174,7 @@ describe('an events topic with records that are not as this service wrote them',
       });
       expect(await other.cli(...args, '--skip-foreign')).toMatchObject({
         code: 0,
-        stdout: expect.stringMatching(/Skipped of others: 1 \(events-\w+\/\d\/\d\)/),
+        stdout: expect.stringMatching(/Skipped records of others: 1 \(events-\w+\/\d\/\d\)/),
       });
       const what = ['replay', 'commands', '--execute'];
       expect((await other.cli(...what)).stderr).toContain(
@@ -196,7 +198,7 @@ describe('an events topic with records that are not as this service wrote them',
       const eventsTopic = await eventsIn((events) => [...events, hello]);
       const closing = new AbortController();
       const config = { ...running.config, eventsTopic, databaseUrl: urlOf('rebuilt') };
-      const recovery = new Recovery({
+      const recovery = new AutoRecovery({
         database,
         broker: running.service.broker,
         config,
@@ -231,7 +233,7 @@ describe('an events topic with records that are not as this service wrote them',
           signal: interruption.signal,
         }),
       ).rejects.toThrow('Ctrl-C');
-      await new Recovery({
+      await new AutoRecovery({
         database,
         broker: running.service.broker,
         config,

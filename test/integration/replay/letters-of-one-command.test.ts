@@ -1,6 +1,10 @@
+// @module-tag db
+
 import { expect, test } from 'vitest';
-import { asDeadLetters, marker, redriven } from '../../../src/dead-letters/dead-letter-box.ts';
+import { asDeadLetters } from '../../../src/dead-letters/dead-letter.ts';
 import { encodeDeadLetter } from '../../../src/dead-letters/dead-letter-headers.ts';
+import { markerRecord } from '../../../src/dead-letters/markers.ts';
+import { redriveRecord } from '../../../src/dead-letters/redrive-records.ts';
 import { readCommand } from '../../../src/messages/incoming.ts';
 import { completeParked, readParkedCommands } from '../../../src/replay/parked-commands.ts';
 import type { Broker, OffsetRange } from '../../../src/service-layer/broker.ts';
@@ -61,7 +65,7 @@ describeOnEachDatabase('A rebuild of what is parked', (current) => {
       100_000,
     );
   const markerOf = (id: string, resolution: 'redriven' | 'discarded') =>
-    marker({ id, key: null }, resolution, 'somebody', new Date(0));
+    markerRecord({ id, key: null }, resolution, 'somebody', new Date(0));
 
   async function rebuilt(broker: Broker) {
     const database = await current.database();
@@ -106,7 +110,7 @@ describeOnEachDatabase('A rebuild of what is parked', (current) => {
       { ...ORIGINAL, topic: 'dead', timestampMs: 0, ...received(letter) },
     ]);
     if (!listed) throw new Error('There is no letter');
-    const sent = redriven(listed);
+    const sent = redriveRecord(listed);
     const broker = brokerOf({ dead, commands: [[0, sent]] });
     expect(await rebuilt(broker)).toMatchObject([{ id: '\tcommands/0/0', isRedriven: true }]);
     const read = readCommand({ ...ORIGINAL, ...received(sent) }, 'commands/0/0');

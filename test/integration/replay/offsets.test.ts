@@ -1,3 +1,6 @@
+// @module-tag db
+// @module-tag kafka
+
 import { pino } from 'pino';
 import { afterEach, describe, expect, inject, it } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';

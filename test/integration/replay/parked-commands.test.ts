@@ -1,13 +1,15 @@
+// @module-tag db
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedBroker } from '../../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../../src/adapters/database/database.ts';
-import { releaseParked } from '../../../src/adapters/database/lanes/parked-commands.ts';
-import { edited } from '../../../src/dead-letters/dead-letter-box.ts';
+import { releaseParked } from '../../../src/adapters/database/lanes/parked-release.ts';
 import { type Action, plan as planResolution } from '../../../src/dead-letters/plan.ts';
-import { DeadLetterResolver } from '../../../src/dead-letters/redrive.ts';
+import { replacementRecord } from '../../../src/dead-letters/redrive-records.ts';
+import { Redriver } from '../../../src/dead-letters/redriver.ts';
 import type { Command } from '../../../src/domain/commands.ts';
 import type { Event } from '../../../src/domain/events.ts';
 import { Rebuild } from '../../../src/replay/rebuild.ts';
@@ -82,19 +84,19 @@ describe('what is parked after a rebuild is what was parked before', () => {
     );
     const failed = open.filter(({ behind }) => behind.length === 0);
     const [letter] = failed;
-    const corrected =
-      letter && correction ? { letter, message: edited(letter, JSON.stringify(correction)) } : null;
+    const edit =
+      letter && correction
+        ? { letter, replacement: replacementRecord(letter, JSON.stringify(correction)) }
+        : null;
     const isAnswered = over(broker, { committedOffsets: async () => [Number.MAX_SAFE_INTEGER] });
-    const tellDatabase = async (release: Parameters<typeof releaseParked>[1]) =>
-      void (await releaseParked(database, release));
-    const listener = { resolved() {}, failedAgain() {}, unanswered() {} };
-    const resolver = new DeadLetterResolver(
-      { broker: isAnswered, config: running.config },
-      tellDatabase,
-      corrected,
-      listener,
-    );
-    await resolver.carryOut(planResolution(action, failed, open, 9));
+    const redriver = new Redriver({
+      broker: isAnswered,
+      config: running.config,
+      release: async (release) => void (await releaseParked(database, release)),
+      edit,
+      listener: { onResolved() {}, onFailedAgain() {}, onUnanswered() {} },
+    });
+    await redriver.carryOut(planResolution(action, failed, open, 9));
   };
   const parkedIn = async (database: Database) =>
     (

@@ -1,13 +1,15 @@
+// @module-tag db
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
-import { writeSeen } from '../../../src/adapters/database/replay/rebuild-target.ts';
+import { writeSeen } from '../../../src/adapters/database/replay/lane-positions.ts';
+import { AutoRecovery } from '../../../src/replay/auto-recovery.ts';
 import { Rebuild } from '../../../src/replay/rebuild.ts';
 import { planRebuild } from '../../../src/replay/rebuild-plan.ts';
-import { Recovery } from '../../../src/replay/recovery.ts';
 import { verify } from '../../../src/replay/verify.ts';
 import type { Broker } from '../../../src/service-layer/broker.ts';
 import { TroubleError } from '../../../src/service-layer/errors.ts';
@@ -188,7 +190,7 @@ describe('replays at positions that are one apart', () => {
       const broker = over(groupAt(at), {
         offsetRanges: async () => Promise.reject(new TroubleError('no ranges')),
       });
-      const recovery = new Recovery({
+      const recovery = new AutoRecovery({
         database,
         broker,
         config: running.config,

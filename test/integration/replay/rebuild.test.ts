@@ -1,14 +1,16 @@
+// @module-tag db
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
-import { readMark } from '../../../src/adapters/database/replay/rebuild-target.ts';
+import { readMark } from '../../../src/adapters/database/replay/rebuild-mark.ts';
 import { bootstrap } from '../../../src/bootstrap.ts';
 import type { Command } from '../../../src/domain/commands.ts';
 import type { Event } from '../../../src/domain/events.ts';
-import type { Place } from '../../../src/replay/place.ts';
+import type { Bound } from '../../../src/replay/bounds.ts';
 import { Rebuild } from '../../../src/replay/rebuild.ts';
 import { planRebuild } from '../../../src/replay/rebuild-plan.ts';
 import { verify } from '../../../src/replay/verify.ts';
@@ -78,7 +80,7 @@ describeOnEachBroker('a rebuild', (environment) => {
   const begin = async (
     database: Database,
     more: {
-      readonly until?: Place;
+      readonly until?: Bound;
       readonly fromCopy?: boolean;
       readonly eventsTopic?: string;
     } = {},

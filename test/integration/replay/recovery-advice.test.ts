@@ -1,3 +1,5 @@
+// @module-tag db
+
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
 import { recoveryAdvice } from '../../../src/replay/recovery-advice.ts';

@@ -1,7 +1,9 @@
+// @module-tag db
+
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
-import { readMark, writeMark } from '../../../src/adapters/database/replay/rebuild-target.ts';
+import { readMark, writeMark } from '../../../src/adapters/database/replay/rebuild-mark.ts';
 import { bootstrap, type Service } from '../../../src/bootstrap.ts';
 import type { Config } from '../../../src/config.ts';
 import { planRebuild } from '../../../src/replay/rebuild-plan.ts';

@@ -1,3 +1,6 @@
+// @module-tag db
+// @module-tag kafka
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -110,7 +113,7 @@ describe.skipIf(!brokers)('an events topic whose beginning was deleted', () => {
       /^error: The retention of events-\S+ has deleted events \(partition 0 begins at \d+, and is needed from 0 on.*\n$/,
     );
     expect(stderr).toContain(
-      'What remains: a younger copy of the database, such as a backup or what "replay snapshot" wrote',
+      'Use a younger copy of the database, such as a backup or what "replay snapshot" wrote',
     );
     expect(stderr).toContain('add --from-copy');
     expect(await (await open('empty')).query('select * from rebuilds')).toEqual([]);
@@ -149,7 +152,7 @@ describe.skipIf(!brokers)('an events topic whose beginning was deleted', () => {
     expect([code, stdout]).toEqual([
       0,
       expect.stringMatching(
-        /The topic has lost its beginning \(partition 0 begins at \d+.*; of 3 others only .*\nEqual: .*, no difference in what was compared\n$/,
+        /has deleted the beginning of the topic \(partition 0 begins at \d+.* 3 others may lack .*\nEqual: .*, no difference in what was compared\n$/,
       ),
     ]);
     expect(JSON.parse((await running.cli('replay', 'verify', '--json')).stdout)).toMatchObject({

@@ -1,10 +1,13 @@
+// @module-tag db
+
 import { access, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
 import { copyDatabase } from '../../../src/adapters/database/replay/copy-database.ts';
-import { isEmpty, writeMark } from '../../../src/adapters/database/replay/rebuild-target.ts';
+import { writeMark } from '../../../src/adapters/database/replay/rebuild-mark.ts';
+import { isEmpty } from '../../../src/adapters/database/replay/rebuild-target.ts';
 import { Rebuild } from '../../../src/replay/rebuild.ts';
 import { planRebuild } from '../../../src/replay/rebuild-plan.ts';
 import { planSnapshot, readEventsSeen, takeSnapshot } from '../../../src/replay/snapshot.ts';
@@ -233,17 +236,17 @@ describeOnEachBroker('a snapshot', (environment) => {
     const refusal = async (into: string) =>
       (await running.cli('replay', 'snapshot', '--into', into, '--execute')).stderr;
     expect(await refusal(sqlite('old'))).toMatch(
-      /^error: .*old\.db is there already: name a new file\n$/,
+      /^error: The file .*old\.db exists: name a new file\n$/,
     );
     expect(await refusal(`sqlite:///${directory}/nowhere/new.db`)).toMatch(
-      /^error: The directory .*nowhere is not there\n$/,
+      /^error: The directory .*nowhere does not exist: create it first\n$/,
     );
     if (!hasPostgres) return;
     const used = await postgres();
     await (await opened(used)).runMigrations();
     await writeMark(await opened(used), { state: 'past', plan: '{}' });
     expect(await refusal(used)).toMatch(
-      /^error: the PostgreSQL database .* is not empty, or in use: name an empty one\n$/,
+      /^error: the PostgreSQL database .* is not empty, or in use: name an empty database\n$/,
     );
   }, 60_000);
 });

@@ -1,3 +1,5 @@
+// @module-tag db
+
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type VerifyReport, verify } from '../../../src/replay/verify.ts';
 import type { LogRecord } from '../../../src/service-layer/records.ts';

@@ -1,12 +1,15 @@
+// @module-tag db
+
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
 import type { Command } from '../../../src/domain/commands.ts';
 import type { Event } from '../../../src/domain/events.ts';
 import { OrderLine, type Product, TooManyLinesError } from '../../../src/domain/model.ts';
-import type { Place } from '../../../src/replay/place.ts';
-import { type Asked, whatIf } from '../../../src/replay/what-if.ts';
+import type { Bound } from '../../../src/replay/bounds.ts';
+import { whatIf } from '../../../src/replay/what-if.ts';
 import { planWhatIf } from '../../../src/replay/what-if-plan.ts';
+import type { CommandFilter } from '../../../src/replay/what-if-report.ts';
 import { MessageBus } from '../../../src/service-layer/message-bus.ts';
 import type { LogRecord } from '../../../src/service-layer/records.ts';
 import type { UnitOfWork } from '../../../src/service-layer/unit-of-work.ts';
@@ -67,9 +70,9 @@ function allocateToTheLast(product: Product, line: OrderLine): readonly Event[] 
   return product.collectEvents();
 }
 
-interface How extends Partial<Asked> {
-  readonly from?: Place;
-  readonly to?: Place;
+interface How extends Partial<CommandFilter> {
+  readonly from?: Bound;
+  readonly to?: Bound;
   readonly bus?: MessageBus;
   readonly eventsTopic?: string;
   /** Of which nothing is there any more. */
@@ -408,6 +411,29 @@ describeOnEachBroker('a what-if', (environment) => {
     expect(await running.cli('replay', 'commands', '--type', 'Nonsense')).toMatchObject({
       code: 2,
     });
+  });
+
+  it.each(['commands', 'events --to-topic elsewhere'])(
+    'replay %s refuses an empty range with exit code 2',
+    async (command) => {
+      const range = ['--from', '100', '--to', '50', '--execute'];
+      expect(await running.cli('replay', ...command.split(' '), ...range)).toMatchObject({
+        code: 2,
+        stdout: '',
+        stderr: expect.stringMatching(/^error: --from 100 --to 50 is an empty range: .*\n$/),
+      });
+    },
+  );
+
+  it('exits with 1 when nothing was compared, and says so', async () => {
+    const args = ['replay', 'commands', '--sku', 'NO-SUCH-PRODUCT', '--execute'];
+    expect(await running.cli(...args)).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('Nothing was compared: 6 commands handled again in'),
+    });
+    const { code, stdout } = await running.cli(...args, '--json');
+    const result = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+    expect({ code, ...result }).toMatchObject({ code: 1, result: 'nothing-compared', same: 0 });
   });
 
   it('exits with 1 when something differs', async () => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { holdingLock, MIGRATION_LOCK } from '../../../src/adapters/database/advisory-lock.ts';
+import { MIGRATION_LOCK, withAdvisoryLock } from '../../../src/adapters/database/advisory-lock.ts';
 import type { Sql } from '../../../src/adapters/database/transaction.ts';
 import { TroubleError } from '../../../src/service-layer/errors.ts';
 
@@ -18,7 +18,7 @@ function failing(...errors: readonly Error[]) {
 }
 
 function trouble(code: string): TroubleError {
-  return new TroubleError('The database cannot do it now', {
+  return new TroubleError('The database cannot execute the statement now', {
     cause: Object.assign(new Error(code), { code }),
   });
 }
@@ -26,7 +26,7 @@ function trouble(code: string): TroubleError {
 it.each(['55P03', '25P03'])(
   'a process that does not have its turn yet asks again after %s',
   async (code) => {
-    const result = await holdingLock(
+    const result = await withAdvisoryLock(
       failing(trouble(code), trouble(code)),
       MIGRATION_LOCK,
       signal,
@@ -39,7 +39,7 @@ it.each(['55P03', '25P03'])(
 it('a process that does not have its turn yet reports other trouble', async () => {
   const denied = trouble('42501');
   await expect(
-    holdingLock(failing(denied), MIGRATION_LOCK, signal, async () => 'done'),
+    withAdvisoryLock(failing(denied), MIGRATION_LOCK, signal, async () => 'done'),
   ).rejects.toBe(denied);
 });
 
@@ -48,5 +48,5 @@ it('a process that has its turn reports that the server ended its transaction', 
   const work = async () => {
     throw ended;
   };
-  await expect(holdingLock(failing(), MIGRATION_LOCK, signal, work)).rejects.toBe(ended);
+  await expect(withAdvisoryLock(failing(), MIGRATION_LOCK, signal, work)).rejects.toBe(ended);
 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   assign,
   assignEagerly,
-  comingTo,
+  countWithheld,
   type GroupMember,
 } from '../../../src/adapters/broker/kafka/consumer/assignor.ts';
 
@@ -298,7 +298,7 @@ describe('what is still to come', () => {
   const joining = [member('old', { owned: [0, 1, 2, 3] }), member('new')];
 
   it('is what a joining member gets once its owner has closed it', () => {
-    expect(comingTo(joining, 4)).toEqual(
+    expect(countWithheld(joining, 4)).toEqual(
       new Map([
         ['old', 0],
         ['new', 2],
@@ -308,7 +308,7 @@ describe('what is still to come', () => {
 
   it('is nothing in the next generation', () => {
     const next = afterwards(joining, assign(joining, 4), 2);
-    expect([...comingTo(next, 4).values()]).toEqual([0, 0]);
+    expect([...countWithheld(next, 4).values()]).toEqual([0, 0]);
   });
 });
 

@@ -4,11 +4,11 @@ import fc from 'fast-check';
 import { compressFrameSync } from 'lz4-napi';
 import { compressSync } from 'snappy';
 import { describe, expect, it } from 'vitest';
+import type { PieceLimits } from '../../../src/adapters/broker/kafka/records/batch-records.ts';
 import { decompress } from '../../../src/adapters/broker/kafka/records/compression.ts';
 import {
   MAX_PIECE_BYTES,
   readFetched,
-  type Wanted,
 } from '../../../src/adapters/broker/kafka/records/fetched-records.ts';
 import { ByteWriter } from '../../../src/adapters/record-bytes.ts';
 
@@ -74,15 +74,15 @@ function recordOf(valueBytes: number, offset = 0): Buffer {
   const record = new ByteWriter();
   record.raw(Buffer.from([0, 0])); // attributes, and what is added to the first time
   record.varint(offset);
-  record.sized(null);
-  record.sized(Buffer.alloc(valueBytes));
+  record.nullableBytes(null);
+  record.nullableBytes(Buffer.alloc(valueBytes));
   record.varint(0);
   const writer = new ByteWriter();
-  writer.sized(record.bytes);
+  writer.nullableBytes(record.bytes);
   return writer.bytes;
 }
 
-const ALL: Wanted = {
+const ALL: PieceLimits = {
   from: 0,
   maxPieceBytes: MAX_PIECE_BYTES,
   maxRecordBytes: Number.POSITIVE_INFINITY,
@@ -121,7 +121,7 @@ describe.each(ways)('%s', (_, [codec, compress]) => {
     const bytes = Buffer.alloc(MAX_BYTES);
     expect(decompress(codec, compress(bytes), MAX_BYTES)).toHaveLength(MAX_BYTES);
     expect(() => decompress(codec, compress(Buffer.alloc(MAX_BYTES + 1)), MAX_BYTES)).toThrow(
-      'cannot be undone within 4194304 bytes',
+      'cannot be decompressed within 4194304 bytes',
     );
   });
 
@@ -174,11 +174,11 @@ it('whatever is damaged, nothing comes to more than is allowed, and it ends', ()
 
 it('snappy that claims to be more than it is takes no memory', () => {
   const claim = Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0]);
-  expect(() => decompress(2, claim, MAX_BYTES)).toThrow('it comes to 4294967295');
+  expect(() => decompress(2, claim, MAX_BYTES)).toThrow('they hold 4294967295');
 });
 
 it.each([5, 6, 7])('number %i, which nobody has yet, is refused by number', (codec) => {
-  expect(() => decompress(codec, Buffer.alloc(10), MAX_BYTES)).toThrow(`number ${codec}`);
+  expect(() => decompress(codec, Buffer.alloc(10), MAX_BYTES)).toThrow(`codec ${codec}`);
 });
 
 describe('a fetch', () => {
@@ -198,7 +198,9 @@ describe('a fetch', () => {
       expect(decode(good, good, bad, good)).toHaveLength(2);
       bad.writeBigInt64BE(1234n, 0);
       bad.writeInt32BE(6, 23); // the last record is the seventh
-      const why = expect.stringContaining('The batch of offsets 1234 to 1240 cannot be read. ');
+      const why = expect.stringContaining(
+        'The record batch of offsets 1234 to 1240 cannot be read. ',
+      );
       expect(
         decode(bad, good).map(({ headers, ...message }) => ({
           ...message,
@@ -289,7 +291,7 @@ describe('a batch that is larger than a piece', () => {
     } = readFrom(1);
     expect([placeholder?.offset, placeholder?.value, nextOffset]).toEqual([1, null, 2]);
     expect(String(placeholder?.headers['too-large-record'])).toMatch(
-      /The record comes to 2097\d+ bytes, .* it is at topic\/0\/1$/,
+      /^The record at topic\/0\/1 has 2097\d+ bytes, but the service reads at most 2097152$/,
     );
     expect(readFrom(2)).toMatchObject({ records: [{ offset: 2 }], nextOffset: 3 });
   });

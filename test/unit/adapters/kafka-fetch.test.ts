@@ -5,10 +5,8 @@ import kafka from 'kafkajs';
 import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
 import { compressSync, uncompressSync } from 'snappy';
 import { expect, it } from 'vitest';
-import {
-  readFetched,
-  type Wanted,
-} from '../../../src/adapters/broker/kafka/records/fetched-records.ts';
+import type { PieceLimits } from '../../../src/adapters/broker/kafka/records/batch-records.ts';
+import { readFetched } from '../../../src/adapters/broker/kafka/records/fetched-records.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 import { arbitraryRecord } from '../../support/arbitrary-records.ts';
 
@@ -34,7 +32,7 @@ const Decoder: new (
 const kafkajsRecord = require('kafkajs/src/protocol/recordBatch/record/v0');
 const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0');
 
-const ALL: Wanted = {
+const ALL: PieceLimits = {
   from: 0,
   maxPieceBytes: Number.POSITIVE_INFINITY,
   maxRecordBytes: Number.POSITIVE_INFINITY,

@@ -5,7 +5,7 @@ import { ERROR } from '../../../src/adapters/broker/kafka/requests/error-codes.t
 import type { Exchange } from '../../../src/adapters/broker/kafka/requests/exchange.ts';
 import type { FetchAnswer } from '../../../src/adapters/broker/kafka/requests/fetch-request.ts';
 import { ByteWriter } from '../../../src/adapters/record-bytes.ts';
-import type { Delivery } from '../../../src/service-layer/broker.ts';
+import type { ReadChunk } from '../../../src/service-layer/broker.ts';
 import { TroubleError } from '../../../src/service-layer/errors.ts';
 
 /** Where a fetch of one partition of `topic` has the offset. */
@@ -48,12 +48,12 @@ class FakeLeader implements Leader {
 
 const never = new AbortController().signal;
 
-async function read(end: number, leader: FakeLeader): Promise<readonly Delivery[]> {
-  const deliveries: Delivery[] = [];
+async function read(end: number, leader: FakeLeader): Promise<readonly ReadChunk[]> {
+  const chunks: ReadChunk[] = [];
   const reader = new KafkaReader('topic', () => leader, never);
-  for await (const delivery of reader.deliveries([{ partition: 0, beginning: 0, end }]))
-    deliveries.push(delivery);
-  return deliveries;
+  for await (const chunk of reader.chunks([{ partition: 0, beginning: 0, end }]))
+    chunks.push(chunk);
+  return chunks;
 }
 
 /** One batch; records at these offsets are left of it. */
@@ -66,8 +66,8 @@ function batch(
   for (const offset of offsets) {
     records.raw(Buffer.from([0, 0, 0])); // length, attributes, milliseconds after the first
     records.varint(offset - firstOffset);
-    records.sized(null);
-    records.sized(null);
+    records.nullableBytes(null);
+    records.nullableBytes(null);
     records.varint(0); // headers
   }
   const bytes = Buffer.concat([Buffer.alloc(61), records.bytes]);
@@ -85,8 +85,8 @@ const nothing = (lastStableOffset: number): FetchAnswer => ({
   aborted: [],
   bytes: Buffer.alloc(0),
 });
-const offsetsOf = (deliveries: readonly Delivery[]) =>
-  deliveries.map(({ records, nextOffset }) => [records.map(({ offset }) => offset), nextOffset]);
+const offsetsOf = (chunks: readonly ReadChunk[]) =>
+  chunks.map(({ records, nextOffset }) => [records.map(({ offset }) => offset), nextOffset]);
 
 it('what compaction has taken from the end of a batch is passed over', async () => {
   const asked: number[] = [];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { bytesOf } from '../../../src/adapters/record-bytes.ts';
-import { asDeadLetters } from '../../../src/dead-letters/dead-letter-box.ts';
+import { asDeadLetters } from '../../../src/dead-letters/dead-letter.ts';
 import { encodeDeadLetter } from '../../../src/dead-letters/dead-letter-headers.ts';
 
 const MAX_BYTES = 20_000;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { marker } from '../../../src/dead-letters/dead-letter-box.ts';
 import { ListedLetters } from '../../../src/dead-letters/listed-letters.ts';
+import { markerRecord } from '../../../src/dead-letters/markers.ts';
 import type { Broker, OffsetRange } from '../../../src/service-layer/broker.ts';
 import type { LogRecord, ReceivedRecord } from '../../../src/service-layer/records.ts';
 
@@ -59,7 +59,7 @@ it('letters that are listed again are read from where the first reading ended', 
   expect(first?.resolution).toBeNull();
   topic.add(
     letter('2026-11-27T00:00:01.000Z'),
-    marker({ id: `${TOPIC}/0/0`, key: null }, 'discarded', 'me', new Date(0)),
+    markerRecord({ id: `${TOPIC}/0/0`, key: null }, 'discarded', 'me', new Date(0)),
   );
   const found = (await letters.read()).map(({ id, resolution }) => [id, resolution]);
   expect(found).toEqual([

@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import {
-  asDeadLetters,
-  type DeadLetter,
-  edited,
-} from '../../../src/dead-letters/dead-letter-box.ts';
+import { asDeadLetters, type DeadLetter } from '../../../src/dead-letters/dead-letter.ts';
 import { filter, plan, refuseSeveralSources } from '../../../src/dead-letters/plan.ts';
+import { replacementRecord } from '../../../src/dead-letters/redrive-records.ts';
 
 interface Made {
   readonly reason?: string;
@@ -95,7 +92,7 @@ describe('the letters that the filters match', () => {
   });
 
   it('a time that is none is refused', () => {
-    expect(() => filter(all, { since: 'yesterday' })).toThrow('--since yesterday is no time');
+    expect(() => filter(all, { since: 'yesterday' })).toThrow('--since yesterday is not a time');
   });
 });
 
@@ -112,9 +109,9 @@ describe('a choice by an id that several sources use', () => {
       () =>
         refuseSeveralSources(filter(letters, { id: '1' }), { id: '1' });
     expect(refusal(shop, market)).toThrow(
-      'Letters of 2 sources have the id 1: add --source <source> (/shop, /market)',
+      'Letters from 2 sources have the id 1: add --source <source> (/shop, /market)',
     );
-    expect(refusal(shop, plain)).toThrow('the place of one without a source (dead/0/0)');
+    expect(refusal(shop, plain)).toThrow('the place of a letter without a source (dead/0/0)');
     expect(refusal(shop, shop)).not.toThrow();
   });
 
@@ -189,13 +186,13 @@ describe('the id of a correction', () => {
     JSON.stringify({ type: 'AllocateOrder', orderid: 'o', sku: 'LAMP', qty });
 
   it('is the same for the same words, and another for others', () => {
-    const { id } = edited(letter('failed'), json(1));
+    const { id } = replacementRecord(letter('failed'), json(1));
     expect(id).toMatch(/^failed\/edited-1-[0-9a-f]{8}$/);
-    expect(edited(letter('failed'), json(1)).id).toBe(id);
-    expect(edited(letter('failed'), json(2)).id).not.toBe(id);
+    expect(replacementRecord(letter('failed'), json(1)).id).toBe(id);
+    expect(replacementRecord(letter('failed'), json(2)).id).not.toBe(id);
   });
 
   it('is refused when nobody could read it', () => {
-    expect(() => edited(letter('x'.repeat(250)), json(1))).toThrow('too long');
+    expect(() => replacementRecord(letter('x'.repeat(250)), json(1))).toThrow('too long');
   });
 });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AnswerReader } from '../../../src/entrypoints/answered-offsets.ts';
-import type { Broker, Delivery, OffsetRange } from '../../../src/service-layer/broker.ts';
+import type { Broker, OffsetRange, ReadChunk } from '../../../src/service-layer/broker.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 
 const UNWATCHED = { signal: new AbortController().signal, onProgress: () => {} };
@@ -32,7 +32,7 @@ class Topics {
     read: async (
       topic: string,
       ranges: readonly OffsetRange[],
-      take: (delivery: Delivery) => Promise<void>,
+      take: (delivery: ReadChunk) => Promise<void>,
     ) => {
       for (const { partition, beginning, end } of ranges) {
         this.read += end - beginning;

@@ -1,6 +1,6 @@
 import pino from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Answering } from '../../../src/entrypoints/answer-delivery.ts';
+import type { Answering } from '../../../src/entrypoints/answering.ts';
 import { CommandConsumer } from '../../../src/entrypoints/command-consumer.ts';
 import type { Broker, TransactionalProducer } from '../../../src/service-layer/broker.ts';
 import type {
@@ -49,7 +49,7 @@ class FakeGroup {
       maxMessageBytes: async () => 1_000_000,
     };
     const store: Partial<LaneStore> = {
-      claim: async (_lane, logId) => {
+      bind: async (_lane, logId) => {
         this.tries += 1;
         await this.databaseAnswers;
         if (this.isDatabaseAway) throw new TroubleError('the database is away');
@@ -121,7 +121,7 @@ describe('A consumer whose database does not fit', () => {
     await eventually(() => expect(group.given).toEqual([1]));
     group.isDatabaseAway = true;
     await eventually(() =>
-      expect(group.consumer.problems()).toEqual(['Lane commands/1: the database is away']),
+      expect(group.consumer.problems()).toEqual(['Partition 1 stopped: the database is away']),
     );
     group.isDatabaseAway = false;
     await eventually(() => expect(group.consumer.problems()).toEqual([older]));
@@ -188,7 +188,7 @@ describe('A consumer whose database does not fit', () => {
     const owner = group.assign(1);
     await eventually(() =>
       expect(group.consumer.problems()).toEqual([
-        expect.stringMatching(/^Lane commands\/1: The database stands/),
+        expect.stringMatching(/^Partition 1 stopped: The database stands/),
       ]),
     );
     expect(await group.mayTake(1)).toBe(false);

@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { EarlierCommands, type Head } from '../../../src/entrypoints/earlier-commands.ts';
+import { EarlierCommands } from '../../../src/entrypoints/earlier-commands.ts';
+import type { Head } from '../../../src/entrypoints/known-lanes.ts';
 import type { Metrics } from '../../../src/entrypoints/metrics.ts';
 import type { Broker, OffsetRange } from '../../../src/service-layer/broker.ts';
 import type { LaneStanding, LaneStore } from '../../../src/service-layer/lane-store.ts';

@@ -1,15 +1,12 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import {
-  type Answering,
-  answerBatch,
-  type Batch,
-  readRecords,
-} from '../../../src/entrypoints/answer-delivery.ts';
+import { answerDelivery } from '../../../src/entrypoints/answer-delivery.ts';
+import type { Answering, DeliveryPart } from '../../../src/entrypoints/answering.ts';
 import { Lane } from '../../../src/entrypoints/lane.ts';
+import type { LaneContext } from '../../../src/entrypoints/lane-context.ts';
 import { ByteBudget } from '../../../src/entrypoints/memory-budget.ts';
 import { ProductTurns } from '../../../src/entrypoints/product-turns.ts';
-import type { LaneContext } from '../../../src/entrypoints/take-over.ts';
+import { readRecords } from '../../../src/entrypoints/read-delivery.ts';
 import type { LaneTransaction } from '../../../src/service-layer/lane-store.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -39,7 +36,7 @@ async function resumedAt(leaderEpoch: number | undefined, beginning: number) {
       maxMessageBytes: async () => 1_000,
     },
     store: {
-      claim: async () => ({ logId: 'log', formerGroup: null }),
+      bind: async () => ({ logId: 'log', formerGroup: null }),
       readPosition: async () => ({
         nextOffset: 5,
         nextSequence: 1,
@@ -101,7 +98,7 @@ async function positionAfter(epochs: readonly (number | undefined)[], known?: nu
     parkingLimits: { ofProduct: 1, inAll: 1_000 },
     clock: () => new Date(0),
   };
-  const batch: Batch = {
+  const batch: DeliveryPart = {
     lane,
     records: await readRecords(records),
     position: {
@@ -115,7 +112,7 @@ async function positionAfter(epochs: readonly (number | undefined)[], known?: nu
     failure: null,
     settledBelowOffset: 0,
   };
-  return (await answerBatch(batch, transaction, answering as unknown as Answering)).next;
+  return (await answerDelivery(batch, transaction, answering as unknown as Answering)).next;
 }
 
 describe('a delivery', () => {

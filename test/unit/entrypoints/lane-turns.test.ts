@@ -2,12 +2,12 @@ import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import type { Command } from '../../../src/domain/commands.ts';
 import type { Event } from '../../../src/domain/events.ts';
-import type { Head } from '../../../src/entrypoints/earlier-commands.ts';
+import type { Head } from '../../../src/entrypoints/known-lanes.ts';
 import { Lane } from '../../../src/entrypoints/lane.ts';
+import type { LaneContext } from '../../../src/entrypoints/lane-context.ts';
 import { ByteBudget } from '../../../src/entrypoints/memory-budget.ts';
 import { Metrics } from '../../../src/entrypoints/metrics.ts';
 import { ProductTurns } from '../../../src/entrypoints/product-turns.ts';
-import type { LaneContext } from '../../../src/entrypoints/take-over.ts';
 import type {
   LanePosition,
   LaneProgress,
@@ -47,7 +47,7 @@ class CountingStore {
   position: LanePosition = { nextOffset: 0, nextSequence: 1, group: 'group' } as LanePosition;
   claimed = 0;
 
-  claim = async () => ({ logId: 'log', formerGroup: null });
+  bind = async () => ({ logId: 'log', formerGroup: null });
   readPosition = async () => this.position;
   readPositions = async () => new Map([[0, this.position.nextOffset]]);
   deleteOutbox = async () => {};

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import type { LaneContext } from '../../../src/entrypoints/lane-context.ts';
 import { knownOffsets, type OpeningLane } from '../../../src/entrypoints/lost-offset.ts';
-import type { LaneContext } from '../../../src/entrypoints/take-over.ts';
 import type { GroupPosition, Partition } from '../../../src/service-layer/records.ts';
 
 /** Lane 0 opens; everything is about it where no list says otherwise. The partitions end at 10. */

@@ -2,11 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { committedBy, LaneOffsets } from '../../../src/entrypoints/lane-offsets.ts';
 import { ByteBudget } from '../../../src/entrypoints/memory-budget.ts';
-import {
-  type Chunk,
-  OutboxRelay,
-  wholeCommandChunks,
-} from '../../../src/entrypoints/outbox-relay.ts';
+import { type Chunk, wholeCommandChunks } from '../../../src/entrypoints/outbox-chunks.ts';
+import { OutboxRelay } from '../../../src/entrypoints/outbox-relay.ts';
 import type { Broker } from '../../../src/service-layer/broker.ts';
 import { TroubleError } from '../../../src/service-layer/errors.ts';
 import type { OutboxRecord } from '../../../src/service-layer/lane-store.ts';

@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { type LaneContext, takeOver } from '../../../src/entrypoints/take-over.ts';
+import type { LaneContext } from '../../../src/entrypoints/lane-context.ts';
+import { takeOver } from '../../../src/entrypoints/take-over.ts';
 import type { GroupPosition } from '../../../src/service-layer/records.ts';
 
 const lane = { topic: 'commands', partition: 0 };
@@ -59,8 +60,8 @@ async function open({
       maxMessageBytes: async () => 1_000,
     },
     store: {
-      claim: async () => {
-        step('claimed');
+      bind: async () => {
+        step('bound');
         return { logId, formerGroup: null };
       },
       readPosition: async () => {
@@ -148,7 +149,7 @@ describe('a lane', () => {
     const { steps } = await open({});
     expect(steps.slice(-4)).toEqual([
       'producer opened',
-      'claimed',
+      'bound',
       'C read, that of 0 stable',
       'D read',
     ]);

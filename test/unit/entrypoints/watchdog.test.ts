@@ -1,7 +1,8 @@
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Watchdog, type WatchedLane } from '../../../src/entrypoints/watchdog.ts';
-import type { Broker, Delivery } from '../../../src/service-layer/broker.ts';
+import type { WatchedLane } from '../../../src/entrypoints/lane-watch.ts';
+import { Watchdog } from '../../../src/entrypoints/watchdog.ts';
+import type { Broker, ReadChunk } from '../../../src/service-layer/broker.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 
 const topic = 'commands';
@@ -29,7 +30,7 @@ describe('The watchdog', () => {
         records[partition]?.filter((offset) => offset >= beginning && offset < end) ?? [];
       const asRecords = found.map((offset) => ({ topic, partition, offset }) as ReceivedRecord);
       for (const one of [[], asRecords, []]) {
-        await take({ partition, records: one, nextOffset: end } satisfies Delivery);
+        await take({ partition, records: one, nextOffset: end } satisfies ReadChunk);
         signal?.throwIfAborted();
       }
     }
@@ -89,7 +90,7 @@ describe('The watchdog', () => {
     expect([watchdog.stuckLanes, watchdog.problems()]).toEqual([0, []]);
     await pass(10);
     const sentence = expect.stringMatching(
-      /^Lane commands\/0 is stuck: it has stood at offset 5 for 3\d s, and records below offset 6 wait$/,
+      /^Partition 0 is stuck: it has stood at offset 5 for 3\d s, and records below offset 6 wait$/,
     );
     expect([watchdog.stuckLanes, watchdog.problems()]).toEqual([1, [sentence]]);
     await pass(120);
@@ -104,7 +105,7 @@ describe('The watchdog', () => {
     await pass(60);
     expect([watchdog.problems(), log.slice(1)]).toEqual([
       [],
-      ['Lane commands/0 moves again, at offset 6'],
+      ['Partition 0 moves again, at offset 6'],
     ]);
   });
 
@@ -215,7 +216,7 @@ describe('The watchdog', () => {
     await pass(5);
     expect([watchdog.problems(), log.slice(1)]).toEqual([
       [],
-      ['Lane commands/0 was stuck, and is closed'],
+      ['Partition 0 was stuck, and its lane has closed'],
     ]);
   });
 
@@ -227,7 +228,7 @@ describe('The watchdog', () => {
           partition: 0,
           nextOffset: null,
           readBelowOffset: 0,
-          problem: 'is being opened',
+          problem: 'the lane is opening',
           awaited: null,
         },
       ];

@@ -287,11 +287,11 @@ describe('the version of a command', () => {
   it.each([
     [
       '/allocation/schemas/AllocateOrder/2',
-      'AllocateOrder is of version 2, and this service knows it up to version 1: update the service',
+      'AllocateOrder has version 2, but this service knows versions up to 1: update the service',
     ],
     [
       '/allocation/schemas/CreateBatch/1',
-      'is no schema of AllocateOrder (/allocation/schemas/AllocateOrder/1 is)',
+      'is not a schema of AllocateOrder; use /allocation/schemas/AllocateOrder/1',
     ],
   ])('that is not known here is invalid data: %s', (dataschema, message) => {
     const invalid = {

@@ -178,27 +178,27 @@ describe('a foreign record says why it is none of ours', () => {
     ['that is a tombstone', { value: null, headers }, 'tombstone'],
     ['that is not JSON', { value: Buffer.from('{'), headers }, 'not JSON'],
     ['that is no object', record([]), 'must be a JSON object, not an array'],
-    ['without a type', record(data, { ce_type: undefined }), 'absent is no event'],
-    ['of an unknown type', record(data, { ce_type: 'Shipped' }), '"Shipped" is no event'],
+    ['without a type', record(data, { ce_type: undefined }), 'absent is not an event'],
+    ['of an unknown type', record(data, { ce_type: 'Shipped' }), '"Shipped" is not an event'],
     [
       'of a type from the prototype',
       record(data, { ce_type: 'constructor' }),
-      '"constructor" is no event',
+      '"constructor" is not an event',
     ],
     [
       'of a newer version',
       record(data, { ce_dataschema: '/allocation/schemas/Allocated/2' }),
-      'version 2, and this service knows it up to',
+      'version 2, but this service knows versions up to',
     ],
     [
       'of another type’s schema',
       record(data, { ce_dataschema: '/allocation/schemas/OutOfStock/1' }),
-      'no schema of Allocated',
+      'not a schema of Allocated',
     ],
     [
       'of somebody else’s schema',
       record(data, { ce_dataschema: 'https://example.org/a' }),
-      "none of this service's",
+      "not one of this service's",
     ],
     ['without a sequence', record(data, { ce_sequence: undefined }), 'sequence absent'],
     ['with the sequence 0', record(data, { ce_sequence: '0' }), 'sequence "0"'],
@@ -253,7 +253,7 @@ describe('a foreign record says why it is none of ours', () => {
     [
       'of several events inside one another',
       composite([{ ...inside, type: 'CompositeDomainEvent' }]),
-      'is no event',
+      'is not an event',
     ],
     [
       'of several events, one of a newer version',

@@ -76,7 +76,7 @@ describe('a dataschema', () => {
   it('of a version to come asks for an update', () => {
     expect(() => versionOf('Sold', '/allocation/schemas/Sold/4', 3)).toThrow(
       new UnfitDataError(
-        'Sold is of version 4, and this service knows it up to version 3: update the service',
+        'Sold has version 4, but this service knows versions up to 3: update the service',
       ),
     );
   });
@@ -95,7 +95,7 @@ describe('a dataschema', () => {
     `Sold/${'9'.repeat(400)}`,
   ])('that looks like this service’s but is none (%s) is refused', (rest) => {
     expect(() => versionOf('Sold', `/allocation/schemas/${rest}`, 3)).toThrow(
-      'is no schema of Sold (/allocation/schemas/Sold/3 is)',
+      'is not a schema of Sold; use /allocation/schemas/Sold/3',
     );
   });
 });

@@ -5,13 +5,14 @@ import type {
 } from '../../../src/adapters/database/replay/past-commands.ts';
 import type { Command } from '../../../src/domain/commands.ts';
 import { encodeAnswer } from '../../../src/messages/outgoing.ts';
-import { refuseEmptyTopic } from '../../../src/replay/empty-topic.ts';
+import { isBefore, isEmptyRange, isWithin } from '../../../src/replay/bounds.ts';
 import { EventCopy, type EventSelection, planEventCopy } from '../../../src/replay/event-copy.ts';
-import { isBefore, isWithin } from '../../../src/replay/place.ts';
 import { readPast } from '../../../src/replay/read-past.ts';
 import type { RebuildPlan } from '../../../src/replay/rebuild-plan.ts';
+import { refuseEmptyTopic } from '../../../src/replay/rebuild-refusals.ts';
 import { planWhatIf } from '../../../src/replay/what-if-plan.ts';
-import type { Broker, Delivery, OffsetRange } from '../../../src/service-layer/broker.ts';
+import { verdictOf } from '../../../src/replay/what-if-report.ts';
+import type { Broker, OffsetRange, ReadChunk } from '../../../src/service-layer/broker.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 
 const topics = {
@@ -68,21 +69,55 @@ function answerTo(offset: number, at = offset): ReceivedRecord {
   };
 }
 
-describe('a place', () => {
+describe('a bound', () => {
   const records = [4, 5, 6].map((each) => ({ offset: each, timestampMs: each }));
 
-  it.each([{ offset: 5 }, { timeMs: 5 }])('begins with the record that lies there: %o', (place) => {
-    expect(records.map((record) => isBefore(record, place))).toEqual([true, false, false]);
-    expect(records.map((record) => isWithin(record, { from: place, to: null }))).toEqual([
+  it.each([{ offset: 5 }, { timeMs: 5 }])('begins with the record that lies there: %o', (bound) => {
+    expect(records.map((record) => isBefore(record, bound))).toEqual([true, false, false]);
+    expect(records.map((record) => isWithin(record, { from: bound, to: null }))).toEqual([
       false,
       true,
       true,
     ]);
-    expect(records.map((record) => isWithin(record, { from: null, to: place }))).toEqual([
+    expect(records.map((record) => isWithin(record, { from: null, to: bound }))).toEqual([
       true,
       false,
       false,
     ]);
+  });
+});
+
+describe('a range', () => {
+  it.each([
+    [{ offset: 100 }, { offset: 50 }],
+    [{ offset: 5 }, { offset: 5 }],
+    [{ timeMs: 5 }, { timeMs: 4 }],
+    [{ timeMs: 5 }, { timeMs: 5 }],
+  ])('from %o to %o is empty', (from, to) => {
+    expect(isEmptyRange({ from, to })).toBe(true);
+  });
+
+  it.each([
+    [{ offset: 5 }, { offset: 6 }],
+    [{ timeMs: 5 }, { timeMs: 6 }],
+    [{ offset: 100 }, { timeMs: 5 }],
+    [{ timeMs: 100 }, { offset: 5 }],
+    [{ offset: 5 }, null],
+    [null, { offset: 0 }],
+    [null, null],
+  ])('from %o to %o may hold records', (from, to) => {
+    expect(isEmptyRange({ from, to })).toBe(false);
+  });
+});
+
+describe('the verdict of a what-if', () => {
+  it.each([
+    ['equal', 1, {}],
+    ['different', 5, { fails: 1 }],
+    ['different', 0, { 'other-data': 1 }],
+    ['nothing-compared', 0, {}],
+  ] as const)('is %s where %i are the same and %o differ', (verdict, same, different) => {
+    expect(verdictOf({ same, different })).toBe(verdict);
   });
 });
 
@@ -139,7 +174,7 @@ describe('a what-if', () => {
       read: async (
         topic: string,
         _: unknown,
-        take: (delivery: Pick<Delivery, 'records'>) => Promise<void>,
+        take: (delivery: Pick<ReadChunk, 'records'>) => Promise<void>,
       ) => {
         if (topic === 'events')
           await take({ records: [3, 4, 5].map((offset) => answerTo(offset)) });
@@ -199,7 +234,7 @@ describe('a copy of events', () => {
     const records = Array.from({ length: 501 }, (_, index) => answerTo(index, 2 * index));
     const sent: (Buffer | string | null)[] = [];
     const broker = {
-      read: async (_: string, __: unknown, take: (delivery: Delivery) => Promise<void>) =>
+      read: async (_: string, __: unknown, take: (delivery: ReadChunk) => Promise<void>) =>
         take({ partition: 0, records, nextOffset: 1_002 }),
       publish: async (_: string, chunk: readonly ReceivedRecord[]) =>
         void sent.push(...chunk.map(({ value }) => value)),

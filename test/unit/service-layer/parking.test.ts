@@ -44,40 +44,40 @@ describe('parking', () => {
   };
 
   it('lets everything pass while nothing has failed', () => {
-    expect(new Parking(parked([]), limits(1)).before('any', ['sku:LAMP'])).toEqual([]);
+    expect(new Parking(parked([]), limits(1)).failuresBefore('any', ['sku:LAMP'])).toEqual([]);
   });
 
   it('holds back what has a subject in common with what failed, and nothing else', () => {
     const parking = failed();
-    expect(parking.before('next', ['order:2', 'sku:LAMP'])).toEqual(['failed']);
-    expect(parking.before('next', ['order:2', 'sku:SOFA'])).toEqual([]);
+    expect(parking.failuresBefore('next', ['order:2', 'sku:LAMP'])).toEqual(['failed']);
+    expect(parking.failuresBefore('next', ['order:2', 'sku:SOFA'])).toEqual([]);
   });
 
   it('holds back what has a subject in common with what is parked, and says what failed', () => {
     const parking = failed();
     parking.park('parked', ['order:2', 'sku:LAMP'], ['failed']);
-    expect(parking.before('next', ['order:2'])).toEqual(['failed']);
+    expect(parking.failuresBefore('next', ['order:2'])).toEqual(['failed']);
   });
 
   it('knows the products of a batch or an order by what is parked about it, while the database does not', () => {
     const parking = new Parking(parked([]), limits(3));
     parking.park('creation', ['batch:b', 'sku:LAMP'], []);
-    expect(parking.widened(['batch:b'])).toEqual(['batch:b', 'sku:LAMP']);
-    expect(parking.widened(['order:2', 'sku:LAMP'])).toEqual(['order:2', 'sku:LAMP']);
-    expect(parking.widened(['batch:other'])).toEqual(['batch:other']);
+    expect(parking.withRelatedProducts(['batch:b'])).toEqual(['batch:b', 'sku:LAMP']);
+    expect(parking.withRelatedProducts(['order:2', 'sku:LAMP'])).toEqual(['order:2', 'sku:LAMP']);
+    expect(parking.withRelatedProducts(['batch:other'])).toEqual(['batch:other']);
   });
 
   it('lets the failed one pass when it comes again, and then those behind it in their order', () => {
     const parking = failed();
     parking.park('second', ['sku:LAMP'], ['failed']);
     parking.park('third', ['sku:LAMP'], ['failed']);
-    expect(parking.before('failed', ['sku:LAMP'])).toEqual([]);
-    expect(parking.before('second', ['sku:LAMP'])).toEqual(['failed']);
-    parking.answered('failed');
-    expect(parking.before('second', ['sku:LAMP'])).toEqual([]);
-    expect(parking.before('third', ['sku:LAMP'])).toEqual(['failed']);
-    parking.answered('second');
-    parking.answered('third');
+    expect(parking.failuresBefore('failed', ['sku:LAMP'])).toEqual([]);
+    expect(parking.failuresBefore('second', ['sku:LAMP'])).toEqual(['failed']);
+    parking.markAnswered('failed');
+    expect(parking.failuresBefore('second', ['sku:LAMP'])).toEqual([]);
+    expect(parking.failuresBefore('third', ['sku:LAMP'])).toEqual(['failed']);
+    parking.markAnswered('second');
+    parking.markAnswered('third');
     expect(parking.isEmpty).toBe(true);
     expect(parking.changes()).toEqual({
       parked: [],
@@ -121,7 +121,7 @@ describe('parking', () => {
     sentAgain.park('failed', ['sku:LAMP'], []);
     expect(() => sentAgain.park('10', ['sku:LAMP'], ['failed'])).toThrow(ParkingFullError);
     const answered = new Parking(parked(redriven), limits(3));
-    answered.answered('failed');
+    answered.markAnswered('failed');
     expect(answered.park('5', ['sku:LAMP'], ['failed']).position).toBe(5);
   });
 
@@ -132,7 +132,7 @@ describe('parking', () => {
       parked(parking.changes().parked.filter(({ id }) => id !== 'failed')),
       limits(3),
     );
-    discarded.park('failed', ['sku:LAMP'], discarded.before('failed', ['sku:LAMP']));
+    discarded.park('failed', ['sku:LAMP'], discarded.failuresBefore('failed', ['sku:LAMP']));
     expect(discarded.park('5', ['sku:LAMP'], ['failed']).position).toBe(6);
   });
 
@@ -160,7 +160,7 @@ describe('parking', () => {
     ).toBe(3);
     const sentAgain = full.map((each, index) => ({ ...each, isRedriven: index === 0 }));
     expect(new Parking(parked(sentAgain), limits(10, 2)).park('3', ['sku:3'], []).position).toBe(3);
-    parking.answered('1');
+    parking.markAnswered('1');
     expect(parking.park('3', ['sku:3'], []).position).toBe(3);
   });
 

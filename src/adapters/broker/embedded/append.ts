@@ -2,26 +2,22 @@ import { FencedError } from '../../../service-layer/errors.ts';
 import type { GroupPosition, LogRecord, ReceivedRecord } from '../../../service-layer/records.ts';
 import type { Sql } from '../../database/database.ts';
 import { ByteReader, ByteWriter, readRecord, writeRecord } from '../../record-bytes.ts';
+import type { PlaceInTopic } from '../record-checks.ts';
 
-/** Who may write under a transactional id: the newest epoch. */
+/** The holder of a transactional id. Only the holder with the newest epoch may write. */
 export interface ProducerEpoch {
   readonly transactionalId: string;
   readonly epoch: number;
 }
 
-export interface Place {
-  readonly partition: number;
-  readonly offset: number;
-}
-
-/** A record with the partition that its key chose. */
-export interface PlacedRecord {
+/** A record with its topic and partition. */
+export interface RoutedRecord {
   readonly topic: string;
   readonly partition: number;
   readonly record: LogRecord;
 }
 
-/** Records of one partition that were appended together. */
+/** Records of one partition that one transaction appended together. */
 export interface BatchRow {
   readonly base_offset: number;
   readonly timestamp_ms: number;
@@ -33,6 +29,7 @@ const MAX_BATCH_BYTES = 1024 * 1024;
 
 type Query = <Row>(statement: string, parameters: readonly (string | number)[]) => Promise<Row[]>;
 
+/** @throws {FencedError} another producer has opened the same transactional id since */
 export async function refuseFormerHolder(
   sql: Sql,
   { transactionalId, epoch }: ProducerEpoch,
@@ -47,22 +44,23 @@ export async function refuseFormerHolder(
 
 export async function nextOffset(sql: Query, topic: string, partition: number): Promise<number> {
   const [last] = await sql<{ next_offset: number }>(
-    'select next_offset from log_batches where topic = ? and partition = ? order by base_offset desc limit 1',
+    `select next_offset from log_batches where topic = ? and partition = ?
+     order by base_offset desc limit 1`,
     [topic, partition],
   );
   return last?.next_offset ?? 0;
 }
 
-/** Appends the records, in order. @returns their places */
+/** Appends the records. @returns their places, in the order given */
 export async function insert(
   sql: Sql,
-  records: readonly PlacedRecord[],
-): Promise<readonly Place[]> {
+  records: readonly RoutedRecord[],
+): Promise<readonly PlaceInTopic[]> {
   const open = new Map<string, OpenBatch>();
-  const places: Place[] = [];
+  const places: PlaceInTopic[] = [];
   for (const { topic, partition, record } of records) {
-    const lane = `${topic}/${partition}`;
-    let batch = open.get(lane);
+    const name = `${topic}/${partition}`;
+    let batch = open.get(name);
     if (batch?.isFull) await batch.write(sql);
     if (!batch || batch.isFull) {
       batch = new OpenBatch(
@@ -70,7 +68,7 @@ export async function insert(
         partition,
         batch?.nextOffset ?? (await nextOffset(sql, topic, partition)),
       );
-      open.set(lane, batch);
+      open.set(name, batch);
     }
     places.push({ partition, offset: batch.add(record) });
   }
@@ -78,6 +76,7 @@ export async function insert(
   return places;
 }
 
+/** Moves the group's committed offset. */
 export async function moveGroup(
   sql: Sql,
   { group, topic, partition, nextOffset }: GroupPosition,
@@ -89,17 +88,18 @@ export async function moveGroup(
   );
 }
 
+/** Reads the records of a batch row. */
 export function recordsOf(
   topic: string,
   partition: number,
   { base_offset, timestamp_ms, records }: BatchRow,
 ): readonly ReceivedRecord[] {
   const reader = new ByteReader(records);
-  const found: ReceivedRecord[] = [];
+  const received: ReceivedRecord[] = [];
   for (let offset = base_offset; !reader.isAtEnd; offset += 1) {
-    found.push({ ...readRecord(reader), topic, partition, offset, timestampMs: timestamp_ms });
+    received.push({ ...readRecord(reader), topic, partition, offset, timestampMs: timestamp_ms });
   }
-  return found;
+  return received;
 }
 
 class OpenBatch {
@@ -123,7 +123,7 @@ class OpenBatch {
     );
   }
 
-  /** @returns its offset */
+  /** @returns the record's offset */
   add(record: LogRecord): number {
     writeRecord(this.#writer, record);
     this.nextOffset += 1;
@@ -132,7 +132,8 @@ class OpenBatch {
 
   async write(sql: Sql): Promise<void> {
     await sql(
-      'insert into log_batches (topic, partition, base_offset, next_offset, timestamp_ms, records) values (?, ?, ?, ?, ?, ?)',
+      `insert into log_batches (topic, partition, base_offset, next_offset, timestamp_ms, records)
+       values (?, ?, ?, ?, ?, ?)`,
       [
         this.#topic,
         this.#partition,

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   Broker,
-  Delivery,
   OffsetRange,
+  ReadChunk,
   TopicSettings,
   TransactionalProducer,
 } from '../../../service-layer/broker.ts';
@@ -19,23 +19,25 @@ import type {
 } from '../../../service-layer/records.ts';
 import type { Database } from '../../database/database.ts';
 import { handOver } from '../hand-over.ts';
-import type { Place, ProducerEpoch } from './append.ts';
+import type { PlaceInTopic } from '../record-checks.ts';
+import type { ProducerEpoch } from './append.ts';
 import { EmbeddedConsumer } from './consumer.ts';
 import { EmbeddedLog } from './log.ts';
-import { deliveriesOf } from './read.ts';
+import { chunksOf } from './read.ts';
 
 const RETRY_MS = 100;
 
 /**
- * A broker for one machine without Kafka: topics, partitions, groups and transactions in a SQLite file, for any number of
- * processes that open it. Not meant to grow: whoever outgrows it sets KAFKA_BROKERS.
+ * A broker for one machine without Kafka. It keeps topics, partitions, groups and transactions in a
+ * SQLite file, which any number of processes may open. For more than one machine, set
+ * KAFKA_BROKERS.
  */
 export class EmbeddedBroker implements Broker {
   readonly #database: Database;
   readonly #log: EmbeddedLog;
   readonly #subscriptions = new Set<Subscription>();
 
-  /** @param database an open, migrated SQLite database; it stays the caller's to close */
+  /** @param database an open, migrated SQLite database, which the caller closes */
   constructor(database: Database) {
     this.#database = database;
     this.#log = EmbeddedLog.of(database);
@@ -49,7 +51,7 @@ export class EmbeddedBroker implements Broker {
     return (await this.#log.topic(topic)).maxMessageBytes;
   }
 
-  publish(topic: string, records: readonly AddressedRecord[]): Promise<readonly Place[]> {
+  publish(topic: string, records: readonly AddressedRecord[]): Promise<readonly PlaceInTopic[]> {
     return this.#log.append(
       records.map((record) => ({ ...record, topic })),
       null,
@@ -72,7 +74,7 @@ export class EmbeddedBroker implements Broker {
     return this.#log.committedOffsets(group, topic);
   }
 
-  /** It has no leaders, and counts no epochs. */
+  /** Always null, because the embedded log has no leaders and so no leader epochs. */
   async endOfEpoch(): Promise<null> {
     return null;
   }
@@ -104,10 +106,10 @@ export class EmbeddedBroker implements Broker {
   read(
     topic: string,
     ranges: readonly OffsetRange[],
-    take: (delivery: Delivery) => Promise<void>,
+    take: (chunk: ReadChunk) => Promise<void>,
     signal?: AbortSignal,
   ): Promise<void> {
-    return handOver((until) => deliveriesOf(this.#log, topic, ranges, until), take, signal);
+    return handOver((until) => chunksOf(this.#log, topic, ranges, until), take, signal);
   }
 
   logId(): Promise<string> {
@@ -118,7 +120,7 @@ export class EmbeddedBroker implements Broker {
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
   }
 
-  /** Closes it with the broker, unless its user does before. */
+  /** Makes `close` of the broker close the subscription too, unless its user has closed it. */
   #subscribed<T extends Subscription>(subscription: T): T {
     const close = subscription.close.bind(subscription);
     this.#subscriptions.add(subscription);
@@ -144,11 +146,11 @@ class EmbeddedProducer implements TransactionalProducer {
   }
 
   async close(): Promise<void> {
-    // It holds nothing open: the next holder's epoch ends it.
+    // Nothing is open. The next holder's epoch fences this producer.
   }
 }
 
-/** Reads all partitions of a topic in turn, for one reader. */
+/** Reads all partitions of a topic in turn for one reader, until it is closed. */
 class EmbeddedTail implements Subscription {
   readonly #closing = new AbortController();
   readonly #reading: Promise<void>;
@@ -176,15 +178,15 @@ class EmbeddedTail implements Subscription {
     const { signal } = this.#closing;
     while (!signal.aborted) {
       const { version } = log;
-      let found = 0;
+      let count = 0;
       for (const [partition, fromOffset] of nextOffsets.entries()) {
         const records = await log.read(topic, partition, fromOffset).catch(() => null);
         if (records === null) await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
         for (const record of signal.aborted ? [] : (records ?? [])) onRecord(record);
         nextOffsets[partition] = fromOffset + (records?.length ?? 0);
-        found += records?.length ?? 1;
+        count += records?.length ?? 1; // After a failure the loop reads again without waiting.
       }
-      if (found === 0) await log.newerThan(version, signal);
+      if (count === 0) await log.newerThan(version, signal);
     }
   }
 }

@@ -11,13 +11,13 @@ import type { Database } from '../../database/database.ts';
 import { deliveryBytes } from '../delivery-bytes.ts';
 import type { EmbeddedLog } from './log.ts';
 
-/** How long a member has the partitions without renewing its lease. */
+/** How long a lease lasts. A member that does not renew it loses the partitions. */
 const LEASE_MS = 6_000;
 const RENEWAL_MS = 1_500;
 const STANDBY_MS = 250;
 const RETRY_MS = 100;
 
-/** A lease as it lies in the log's database. */
+/** A row of the table `log_group_leases`. */
 interface LeaseRow {
   readonly member_id: string;
   readonly leased_until_ms: number;
@@ -26,13 +26,14 @@ interface LeaseRow {
 /**
  * One member of a group on the embedded log.
  *
- * Guarantee: of a group's members one at a time has all partitions of the topic, as long as it renews its lease; the others
- * stand by. A member that dies is followed after its lease has run out. Nothing rests on the clock: a former holder that
- * wakes up is fenced by its producers' epochs and by the positions in the database.
+ * Guarantee: one member at a time has all partitions of the topic, as long as it renews its lease.
+ * The other members stand by. When a member dies, another one takes over after the lease has run
+ * out. Correctness does not depend on the clock: a former holder that wakes up is fenced by its
+ * producers' epochs and by the positions in the database.
  *
- * The clock that wrote a lease may have been hours ahead. So a lease has also run out when a member
- * that stands by has watched it for a lease's duration, and nobody has renewed it. The owner counts
- * from before it renews, a watcher from when it has seen the renewal: so the owner stops first.
+ * The clock that wrote a lease may have been hours ahead. So a lease also runs out when a member
+ * has watched it for a lease's duration and has seen no renewal. The owner counts from before its
+ * renewal, and a watcher from after it has seen the renewal. So the owner stops first.
  *
  *   standing by ──lease──▶ owning ──lease lost──▶ standing by ─ … ─▶ closed
  */
@@ -44,7 +45,7 @@ export class EmbeddedConsumer implements GroupConsumer {
   readonly #closing = new AbortController();
   readonly #joined = Promise.withResolvers<void>();
   readonly #living: Promise<void>;
-  /** Another member's lease, and since when it has been seen as it is, in the time of `performance.now()`. */
+  /** Another member's lease, and when this member first saw it like this (`performance.now()`). */
   #watched: (LeaseRow & { readonly sinceMs: number }) | null = null;
 
   constructor(database: Database, log: EmbeddedLog, options: ConsumeOptions) {
@@ -54,12 +55,12 @@ export class EmbeddedConsumer implements GroupConsumer {
     this.#living = this.#live();
   }
 
-  /** Resolves when it first has the partitions, or stands by; also when it closes before. */
+  /** Resolves when this member first has the partitions, stands by, or is closed. */
   get joined(): Promise<void> {
     return this.#joined.promise;
   }
 
-  /** Standing by is no problem: another member works. */
+  /** Always null. A member that stands by has no problem, because another member works. */
   problem(): null {
     return null;
   }
@@ -82,7 +83,7 @@ export class EmbeddedConsumer implements GroupConsumer {
 
   /**
    * Owns every partition until the lease is lost or the consumer closes.
-   * @param leasedUntilMs in the time of `performance.now()`, which nobody sets back
+   * @param leasedUntilMs a time of `performance.now()`, which no operator can set back
    */
   async #own(leasedUntilMs: number): Promise<void> {
     const { partitions } = await this.#log.topic(this.#options.topic);
@@ -94,7 +95,7 @@ export class EmbeddedConsumer implements GroupConsumer {
     this.#joined.resolve();
     let untilMs = leasedUntilMs;
     while (!this.#closing.signal.aborted && performance.now() < untilMs) {
-      // From before the pause: what is in hand has this much longer to end before anybody follows.
+      // Count the lease from before the pause. So the owners can still finish before it runs out.
       const sinceMs = performance.now();
       await pause(Math.min(RENEWAL_MS, untilMs - sinceMs), this.#closing.signal);
       const renewed = await this.#hasLease().catch(() => null);
@@ -105,7 +106,7 @@ export class EmbeddedConsumer implements GroupConsumer {
     await this.#release().catch(() => {});
   }
 
-  /** Takes the lease, or renews it. @returns whether it is ours */
+  /** Takes the lease, or renews it. @returns whether this member has the lease now */
   async #hasLease(): Promise<boolean> {
     const { group, topic } = this.#options;
     return this.#database.transaction(async (sql) => {
@@ -115,15 +116,17 @@ export class EmbeddedConsumer implements GroupConsumer {
       );
       if (lease && lease.member_id !== this.#memberId && !this.#hasRunOut(lease)) return false;
       await sql(
-        `insert into log_group_leases (group_id, topic, member_id, leased_until_ms) values (?, ?, ?, ?)
-         on conflict (group_id, topic) do update set member_id = excluded.member_id, leased_until_ms = excluded.leased_until_ms`,
+        `insert into log_group_leases (group_id, topic, member_id, leased_until_ms)
+         values (?, ?, ?, ?)
+         on conflict (group_id, topic) do update
+         set member_id = excluded.member_id, leased_until_ms = excluded.leased_until_ms`,
         [group, topic, this.#memberId, Date.now() + LEASE_MS],
       );
       return true;
     });
   }
 
-  /** Whether another member's lease has run out, by the clock or because nobody has renewed it. */
+  /** Tells whether another member's lease has run out, by the clock or for lack of a renewal. */
   #hasRunOut(lease: LeaseRow): boolean {
     const nowMs = performance.now();
     const isSame =
@@ -145,7 +148,7 @@ export class EmbeddedConsumer implements GroupConsumer {
   }
 }
 
-/** Delivers one partition to its owner, one batch at a time. */
+/** Hands one partition's records to its owner, one delivery at a time. */
 class OwnedPartition implements AssignedPartition {
   readonly topic: string;
   readonly partition: number;
@@ -175,7 +178,7 @@ class OwnedPartition implements AssignedPartition {
     return null;
   }
 
-  /** Keeps it: one member has all partitions. */
+  /** Does nothing, because one member has all partitions. */
   giveBack(): void {}
 
   pause(): void {

@@ -1,15 +1,18 @@
+import { AllocationError } from '../../../domain/errors.ts';
 import type { Database } from '../../database/database.ts';
 
 const TABLES = ['log_identity', 'log_topics', 'log_batches', 'log_group_offsets'] as const;
 
-/** The target has an embedded log of its own. */
-export class OtherLogError extends Error {
-  readonly code = 'other-log';
+/** Says that the target has another embedded log, which a copy would destroy. */
+export class OtherLogError extends AllocationError {
+  override readonly code = 'other-log';
 }
 
 /**
- * Puts the embedded log of one SQLite file into another, in the place of an older copy of it. Done again, it is the same.
- * @throws {OtherLogError}
+ * Copies the embedded log of one SQLite file into another, over an older copy of the same log.
+ * Copying twice has the same result as copying once.
+ * @param file the file that has the log
+ * @throws {OtherLogError} the target has another log
  */
 export async function copyEmbeddedLog(file: string, target: Database): Promise<void> {
   await target.query('attach database ? as former', [file]);
@@ -20,7 +23,8 @@ export async function copyEmbeddedLog(file: string, target: Database): Promise<v
       );
       if (other)
         throw new OtherLogError(
-          'The target has an embedded log of its own in it: name an empty one, or a copy of this one',
+          'The target has an embedded log of its own: ' +
+            'name an empty database, or a copy of this one',
         );
       for (const table of TABLES) {
         await sql(`delete from main.${table}`);

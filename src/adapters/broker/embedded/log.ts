@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Partitioners } from 'kafkajs';
 import { GenericUUID } from '../../../domain/value-objects.ts';
-import { passing } from '../../../fault-points.ts';
+import { reachFaultPoint } from '../../../fault-points.ts';
 import type { OffsetRange, TopicSettings } from '../../../service-layer/broker.ts';
 import { MissingTopicError, TroubleError } from '../../../service-layer/errors.ts';
 import type {
@@ -12,29 +12,29 @@ import type {
 } from '../../../service-layer/records.ts';
 import type { Database } from '../../database/database.ts';
 import { bytesOf } from '../../record-bytes.ts';
-import { refuseMissing } from '../missing-partition.ts';
+import { type PlaceInTopic, requirePartition, requireRoom } from '../record-checks.ts';
 import {
   type BatchRow,
   insert,
   moveGroup,
   nextOffset,
-  type Place,
-  type PlacedRecord,
   type ProducerEpoch,
+  type RoutedRecord,
   recordsOf,
   refuseFormerHolder,
 } from './append.ts';
 
 const MAX_READ_BATCHES = 1_000;
 const MAX_READ_BYTES = 512 * 1024;
-/** How late an append of another process is noticed. */
+/** How often a waiting reader looks for the appends of other processes. */
 const POLL_MS = 30;
 
 /**
  * The log in the tables `log_*` of a SQLite file.
  *
- * Guarantee: an append is one database transaction: all its records get their offsets and become visible, and the group's
- * position moves, at once or not at all. Offsets count without gaps. A crash leaves the whole of it or nothing.
+ * Guarantee: an append is one database transaction. All its records become visible and the group's
+ * committed offset moves at once, or nothing happens. Offsets have no gaps. A crash leaves the
+ * whole append or nothing.
  */
 export class EmbeddedLog {
   static readonly #logs = new WeakMap<Database, EmbeddedLog>();
@@ -50,14 +50,16 @@ export class EmbeddedLog {
     this.#database = database;
   }
 
-  /** One for all brokers on the database: what one of them appends wakes the readers of all. */
+  /**
+   * Returns the database's log. All its brokers share it, so an append wakes the readers of all.
+   */
   static of(database: Database): EmbeddedLog {
     const log = EmbeddedLog.#logs.get(database) ?? new EmbeddedLog(database);
     EmbeddedLog.#logs.set(database, log);
     return log;
   }
 
-  /** Made up at the first question, and kept in the file. */
+  /** Returns the id that identifies this log. The first call draws the id and stores it. */
   async id(): Promise<string> {
     const select = 'select id from log_identity';
     const [known] = await this.#database.query<{ id: string }>(select);
@@ -77,7 +79,8 @@ export class EmbeddedLog {
         if (existing) continue;
         if (!create)
           throw new MissingTopicError(
-            `The topic ${name} does not exist: start once with KAFKA_CREATE_TOPICS=true to create it`,
+            `The topic ${name} does not exist. ` +
+              'Start once with KAFKA_CREATE_TOPICS=true to create it',
           );
         await sql('insert into log_topics (name, partitions, max_message_bytes) values (?, ?, ?)', [
           name,
@@ -102,35 +105,43 @@ export class EmbeddedLog {
     return topic;
   }
 
-  /** @throws {RangeError} a record is larger than its topic takes, or names a partition that the topic does not have */
+  /**
+   * Appends the records and moves the group in one transaction.
+   * @param position the group's next committed offset; null: no group moves
+   * @param producer null: the append is no transaction of a producer
+   * @returns each record's place, in the order given
+   * @throws {MessageTooLargeError} a record is larger than its topic accepts
+   * @throws {RangeError} a record names a partition that its topic does not have
+   * @throws {FencedError} another producer has opened the same transactional id since
+   */
   async append(
     records: readonly (OutgoingRecord & AddressedRecord)[],
     position: GroupPosition | null,
     producer: ProducerEpoch | null,
-  ): Promise<readonly Place[]> {
+  ): Promise<readonly PlaceInTopic[]> {
     const topics = new Map<string, TopicSettings>();
     for (const { topic } of records)
       if (!topics.has(topic)) topics.set(topic, await this.topic(topic));
-    const placed = records.map((record) =>
-      this.#place(record, topics.get(record.topic) as TopicSettings),
+    const routed = records.map((record) =>
+      this.#route(record, topics.get(record.topic) as TopicSettings),
     );
     const places = await this.#database.transaction(async (sql) => {
       if (producer) await refuseFormerHolder(sql, producer);
-      passing('transaction-joined');
-      const places = await insert(sql, placed);
-      passing('records-sent');
+      reachFaultPoint('transaction-joined');
+      const places = await insert(sql, routed);
+      reachFaultPoint('records-sent');
       if (position) await moveGroup(sql, position);
-      passing('offset-sent');
+      reachFaultPoint('offset-sent');
       return places;
     });
-    passing('broker-committed');
+    reachFaultPoint('broker-committed');
     this.wakeReaders();
     return places;
   }
 
   /**
-   * The next records of a partition.
-   * @param maxBytes the batches have no more together; the first comes whole in any case
+   * Reads the next records of a partition.
+   * @param maxBytes the size of all batches together; the first batch comes whole in any case
    */
   async read(
     topic: string,
@@ -139,14 +150,17 @@ export class EmbeddedLog {
     maxBytes = MAX_READ_BYTES,
   ): Promise<readonly ReceivedRecord[]> {
     const batches = await this.#database.query<BatchRow>(
-      // The records of batches that are not wanted must not pass through the window.
-      `select base_offset, timestamp_ms, records from log_batches where topic = ? and partition = ? and base_offset in (
+      // The window function works on sizes only. With the records in it, SQLite would copy them
+      // all.
+      `select base_offset, timestamp_ms, records from log_batches
+       where topic = ? and partition = ? and base_offset in (
          select base_offset from (
            select base_offset, bytes, sum(bytes) over (order by base_offset) as bytes_through
            from (
              select base_offset, length(records) as bytes from log_batches
              where topic = ? and partition = ? and next_offset > ? and base_offset >= coalesce(
-               (select max(base_offset) from log_batches where topic = ? and partition = ? and base_offset <= ?), 0)
+               (select max(base_offset) from log_batches
+                where topic = ? and partition = ? and base_offset <= ?), 0)
              order by base_offset limit ${MAX_READ_BATCHES}
            )
          ) where bytes_through <= ? or bytes_through = bytes
@@ -167,12 +181,15 @@ export class EmbeddedLog {
     return records.filter(({ offset }) => offset >= fromOffset);
   }
 
-  /** Changes with every append that this process knows of. */
+  /** A number that changes with every append that this process has noticed. */
   get version(): number {
     return this.#version;
   }
 
-  /** Resolves soon after something was appended since `version`, by this process or another, or when the signal aborts. */
+  /**
+   * Waits until this process or another one has appended something since `version`.
+   * It resolves at once when the signal aborts.
+   */
   async newerThan(version: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted || version !== this.#version) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -188,6 +205,7 @@ export class EmbeddedLog {
     this.#poll = undefined;
   }
 
+  /** Opens the transactional id for a new producer, and fences the former holder. */
   async takeProducer(transactionalId: string): Promise<ProducerEpoch> {
     const [row] = await this.#database.transaction((sql) =>
       sql<{ epoch: number }>(
@@ -222,10 +240,11 @@ export class EmbeddedLog {
     return ranges;
   }
 
-  #place(
+  /** Chooses the record's partition, and checks its size. */
+  #route(
     record: OutgoingRecord & AddressedRecord,
     { partitions, maxMessageBytes }: TopicSettings,
-  ): PlacedRecord {
+  ): RoutedRecord {
     const { topic, key } = record;
     const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({
       partitionId,
@@ -238,16 +257,12 @@ export class EmbeddedLog {
         partitionMetadata: partitionMetadata as never,
         message: { key, value: null },
       });
-    refuseMissing(partition, topic, partitions);
-    const bytes = bytesOf(record);
-    if (bytes > maxMessageBytes)
-      throw new RangeError(
-        `A message of ${bytes} bytes is too large: ${topic} takes at most ${maxMessageBytes}`,
-      );
+    requirePartition(partition, topic, partitions);
+    requireRoom(bytesOf(record), topic, maxMessageBytes);
     return { topic, partition, record };
   }
 
-  /** Has every waiting reader look again. */
+  /** Makes every waiting reader look again. */
   wakeReaders(): void {
     this.#version += 1;
     for (const wake of this.#waiting) wake();
@@ -259,7 +274,7 @@ export class EmbeddedLog {
       if (row?.data_version !== this.#dataVersion) this.wakeReaders();
       this.#dataVersion = row?.data_version;
     } catch {
-      // The database is busy or closing; the next poll finds out.
+      // The database is busy or closing. The next poll tries again.
     }
   }
 }

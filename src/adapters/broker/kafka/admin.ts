@@ -18,14 +18,19 @@ import { listOffset } from './requests/fetch-request.ts';
 import { type CommittedOffsets, committedOffsets, endOfEpoch } from './requests/offset-requests.ts';
 import { topicSetting } from './requests/settings-request.ts';
 
-/** Its callers try again by themselves, and some want to know soon. */
+/** How often kafkajs's admin tries to connect. Few, because the callers themselves try again. */
 const CONNECT_RETRIES = 4;
-/** How long a question is asked again while nodes move. */
-const ASKING_AGAIN_MS = 7_000;
+/** How long the admin repeats a question while leaders and coordinators move. */
+const REPEAT_MS = 7_000;
 const RETRY_MS = 50;
+/**
+ * How long the admin remembers a group's coordinator, for lanes that wait for other lanes. One that is
+ * cut off answers without an error, and would never tell them that the others have gone on.
+ */
+const COORDINATOR_FRESH_MS = 1_000;
 
-/** Errors that another question settles: the node needs a moment, or another node knows. */
-const PASSING: ReadonlySet<number> = new Set([
+/** Errors after which the same question may succeed: later, or at another node. */
+const RETRIABLE: ReadonlySet<number> = new Set([
   ERROR.UNKNOWN_TOPIC_OR_PARTITION,
   ERROR.LEADER_NOT_AVAILABLE,
   ERROR.NOT_LEADER_OR_FOLLOWER,
@@ -38,15 +43,20 @@ const PASSING: ReadonlySet<number> = new Set([
   ERROR.FENCED_LEADER_EPOCH,
   ERROR.UNKNOWN_LEADER_EPOCH,
   ERROR.OFFSET_NOT_AVAILABLE,
-  // A committed transaction's offsets are not applied yet.
+  // The offsets of a committed transaction are not applied yet.
   ERROR.UNSTABLE_OFFSET_COMMIT,
 ]);
 
-/** Questions to the cluster. Each goes to the nodes that must know, and to no others. */
+interface KnownCoordinator {
+  readonly address: Address;
+  readonly sinceMs: number;
+}
+
+/** Asks the cluster about topics, offsets and settings. It asks only the nodes that must know. */
 export class KafkaAdmin {
   readonly #options: KafkaOptions;
   readonly #view: ClusterView;
-  readonly #coordinators = new Map<string, Address>();
+  readonly #coordinators = new Map<string, KnownCoordinator>();
   #isClosed = false;
 
   constructor(options: KafkaOptions, view: ClusterView) {
@@ -77,10 +87,11 @@ export class KafkaAdmin {
     const server = this.#options.brokers.join(',');
     const commands = missing.map(
       ({ name, partitions, maxMessageBytes }) =>
-        `kafka-topics.sh --bootstrap-server ${server} --create --topic ${name} --partitions ${partitions} --config max.message.bytes=${maxMessageBytes}`,
+        `kafka-topics.sh --bootstrap-server ${server} --create --topic ${name} ` +
+        `--partitions ${partitions} --config max.message.bytes=${maxMessageBytes}`,
     );
     const names = missing.map(({ name }) => name).join(', ');
-    return `Missing in Kafka: ${names}. Create with:\n${commands.join('\n')}`;
+    return `Kafka does not have these topics: ${names}. Create them with:\n${commands.join('\n')}`;
   }
 
   async maxMessageBytes(topic: string): Promise<number> {
@@ -99,8 +110,13 @@ export class KafkaAdmin {
   }
 
   /**
-   * Only the stable partition's offset is asked for with `require_stable`: a dead owner's transaction
-   * may stay open for a minute, and would hold up the lanes of all others.
+   * Reads the group's committed offsets.
+   *
+   * Only the stable partition is asked for with `require_stable`. A dead owner's transaction may
+   * stay open for a minute, and would hold up the lanes of all other partitions. That question always
+   * looks for the coordinator anew: with an old offset, answers would be published twice.
+   * @param stable the partition whose offset must include all committed transactions
+   * @returns each partition's offset, or null if the group has committed none
    */
   async committedOffsets(
     group: string,
@@ -114,7 +130,10 @@ export class KafkaAdmin {
     const all = Array.from({ length: count }, (_, partition) => partition);
     const questions = [committedOffsets(group, topic, all, false)];
     if (stable !== undefined) questions.push(committedOffsets(group, topic, [stable], true));
-    const { partitions } = await this.#insist(doing, () => this.#askCoordinator(group, questions));
+    const maxAgeMs = stable === undefined ? COORDINATOR_FRESH_MS : 0;
+    const { partitions } = await this.#insist(doing, () =>
+      this.#askCoordinator(group, questions, maxAgeMs),
+    );
     const offsets = new Map(partitions.map(({ partition, offset }) => [partition, offset]));
     return all.map((partition) => {
       const offset = offsets.get(partition);
@@ -124,15 +143,24 @@ export class KafkaAdmin {
     });
   }
 
-  /** @returns the answers as one: a later question's offsets count, and any error */
+  /**
+   * @param maxAgeMs how long ago the coordinator may have been found
+   * @returns all answers as one, with the first error; a later question's offsets come last
+   */
   async #askCoordinator(
     group: string,
     questions: readonly Exchange<CommittedOffsets>[],
+    maxAgeMs: number,
   ): Promise<CommittedOffsets> {
-    const coordinator = this.#coordinators.get(group) ?? (await this.#view.coordinatorOf(group));
+    const known = this.#coordinators.get(group);
     this.#coordinators.delete(group);
+    const sinceMs = performance.now();
+    const coordinator =
+      known && sinceMs - known.sinceMs < maxAgeMs
+        ? known
+        : { address: await this.#view.coordinatorOf(group), sinceMs };
     const answers = await Promise.all(
-      questions.map((question) => this.#view.askNode(coordinator, question)),
+      questions.map((question) => this.#view.askNode(coordinator.address, question)),
     );
     const partitions = answers.flatMap((answer) => answer.partitions);
     const failed = [...answers, ...partitions].find(({ errorCode }) => errorCode !== ERROR.NONE);
@@ -140,7 +168,10 @@ export class KafkaAdmin {
     return { errorCode: failed?.errorCode ?? ERROR.NONE, partitions };
   }
 
-  /** Where the records of the leader epoch, and of those before it, end; null: the leader does not know it. */
+  /**
+   * Finds the offset after the last record of this leader epoch or an earlier one.
+   * @returns null if the leader does not know the epoch
+   */
   async endOfEpoch(
     topic: string,
     partition: number,
@@ -153,15 +184,15 @@ export class KafkaAdmin {
     return end.offset < 0 ? null : { leaderEpoch: end.leaderEpoch, offset: end.offset };
   }
 
-  /** @param partitions those that are wanted; without it, all */
+  /** @param partitions the partitions to ask for; all of them if it is missing */
   async offsetRanges(
     topic: string,
     partitions?: readonly number[],
   ): Promise<readonly OffsetRange[]> {
-    const wanted =
+    const asked =
       partitions ??
       Array.from({ length: await this.#view.partitionCount(topic) }, (_, partition) => partition);
-    return await Promise.all(wanted.map((partition) => this.#offsetRange(topic, partition)));
+    return await Promise.all(asked.map((partition) => this.#offsetRange(topic, partition)));
   }
 
   async #offsetRange(topic: string, partition: number): Promise<OffsetRange> {
@@ -169,14 +200,14 @@ export class KafkaAdmin {
       this.#insist(`Reading the ${which} of ${topic}/${partition}`, () =>
         this.#view.askLeader(topic, partition, listOffset(topic, partition, which)),
       );
-    // In this order: what is deleted meanwhile never leaves a beginning beyond the end.
+    // Ask in this order. Retention may raise the beginning, but the later end lies behind it.
     const beginning = await ask('beginning');
     const end = await ask('end');
     return { partition, beginning: beginning.offset, end: end.offset };
   }
 
   /**
-   * The topic's partitions, as kafkajs's partitioner takes them.
+   * Reads the topic's partitions in the form that kafkajs's partitioner expects.
    * @throws {TroubleError} the topic is not there, or no node answers
    */
   async partitions(topic: string): Promise<PartitionMetadata[]> {
@@ -191,7 +222,7 @@ export class KafkaAdmin {
     }));
   }
 
-  /** The ids of the cluster and of the topic. */
+  /** Identifies the topic's log by the ids of the cluster and of the topic. */
   logId(topic: string): Promise<string> {
     return this.#view.logId(topic);
   }
@@ -200,16 +231,19 @@ export class KafkaAdmin {
     this.#isClosed = true;
   }
 
-  /** Asks until there is an answer without an error, the same final error again, or no time left. */
+  /**
+   * Repeats the question until an answer has no error.
+   * @throws {TroubleError} a repeated question fails with another error, or the time is over
+   */
   async #insist<T extends { readonly errorCode: number }>(
     doing: string,
     question: () => Promise<T>,
   ): Promise<T> {
-    const giveUpAtMs = performance.now() + ASKING_AGAIN_MS;
-    for (let asked = 1; ; asked += 1) {
+    const giveUpAtMs = performance.now() + REPEAT_MS;
+    for (let attempt = 1; ; attempt += 1) {
       const answer = await question().catch((error: Error) => error);
       if (!(answer instanceof Error) && answer.errorCode === ERROR.NONE) return answer;
-      const isFinal = asked > 1 && !(answer instanceof Error) && !PASSING.has(answer.errorCode);
+      const isFinal = attempt > 1 && !(answer instanceof Error) && !RETRIABLE.has(answer.errorCode);
       if (isFinal || this.#isClosed || performance.now() > giveUpAtMs) {
         throw asServiceError(
           answer instanceof Error
@@ -223,7 +257,7 @@ export class KafkaAdmin {
     }
   }
 
-  /** What only kafkajs's own admin does, through a connection for this one question. */
+  /** Asks through kafkajs's admin, with a connection for this one question. */
   async #withAdmin<T>(doing: string, question: (admin: Admin) => Promise<T>): Promise<T> {
     const admin = createClient(this.#options, CONNECT_RETRIES).admin();
     try {

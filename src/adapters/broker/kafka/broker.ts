@@ -1,7 +1,7 @@
 import type {
   Broker,
-  Delivery,
   OffsetRange,
+  ReadChunk,
   TopicSettings,
 } from '../../../service-layer/broker.ts';
 import type {
@@ -24,7 +24,10 @@ import { KafkaTransactionalProducer } from './producer/transactional-producer.ts
 import { KafkaReader } from './reader.ts';
 import { KafkaTail } from './tail.ts';
 
-/** The log on Apache Kafka. Nothing connects before it is needed, and every connection is made anew after trouble. */
+/**
+ * The log on Apache Kafka. It opens a connection when it first needs one, and opens another one
+ * after each failure.
+ */
 export class KafkaBroker implements Broker {
   readonly #options: KafkaOptions;
   readonly #admin: KafkaAdmin;
@@ -112,13 +115,13 @@ export class KafkaBroker implements Broker {
   read(
     topic: string,
     ranges: readonly OffsetRange[],
-    take: (delivery: Delivery) => Promise<void>,
+    take: (chunk: ReadChunk) => Promise<void>,
     signal?: AbortSignal,
   ): Promise<void> {
     const leaderOf = (partition: number) =>
       new LeaderConnection(this.#options, this.#view, topic, partition);
     return handOver(
-      (until) => new KafkaReader(topic, leaderOf, until).deliveries(ranges),
+      (until) => new KafkaReader(topic, leaderOf, until).chunks(ranges),
       take,
       signal,
     );
@@ -137,7 +140,7 @@ export class KafkaBroker implements Broker {
     this.#view.close();
   }
 
-  /** Ends with the broker, unless its user closes it before. */
+  /** Makes `close` of the broker close the subscription too, unless its user has closed it. */
   #subscribed(subscription: Subscription): Subscription {
     this.#subscriptions.add(subscription);
     return {

@@ -1,4 +1,3 @@
-import './patches.ts';
 import { Kafka, type KafkaConfig, logLevel } from 'kafkajs';
 import type { Logger } from 'pino';
 import { FencedError, TroubleError } from '../../../service-layer/errors.ts';
@@ -6,23 +5,26 @@ import { FencedError, TroubleError } from '../../../service-layer/errors.ts';
 export interface KafkaOptions {
   readonly brokers: readonly string[];
   readonly clientId: string;
-  /** The name under which a member of a group is known across restarts of its process; null: it has none. */
+  /** The name that a group's static member keeps across restarts of its process; null for none. */
   readonly instanceId?: string | null;
   readonly log: Logger;
 }
 
-/** How long one operation may take before it counts as failed. */
+/** How long one operation may take before it fails. */
 export const OPERATION_TIMEOUT_MS = 10_000;
 const DISCONNECT_TIMEOUT_MS = 3_000;
 
-/** A kafkajs client, for what only its admin does. */
+/** Creates a kafkajs client, for the operations that only kafkajs's admin offers. */
 export function createClient(options: KafkaOptions, retries = 5): Kafka {
   return new Kafka(clientConfig(options, retries));
 }
 
 /**
- * kafkajs's log lines are for debugging: it reports as errors what is normal life here (rebalances, waiting for a transaction,
- * a broker that is away), and this adapter says itself what its user must know.
+ * Makes kafkajs's configuration, which logs for debugging only.
+ *
+ * kafkajs reports normal events as errors: a rebalance, a wait for a transaction, a broker that is
+ * away. This adapter logs itself what its user must know.
+ * @param retries how often kafkajs repeats an operation
  */
 export function clientConfig(
   { brokers, clientId, log }: KafkaOptions,
@@ -46,7 +48,7 @@ export function clientConfig(
   };
 }
 
-/** Whether the error, or what caused it, is the broker's answer with that name. */
+/** Tells whether the error, or one of its causes, is a broker's error with one of these names. */
 export function isAnswer(error: unknown, ...types: readonly string[]): boolean {
   for (
     let each = error, depth = 0;
@@ -58,7 +60,11 @@ export function isAnswer(error: unknown, ...types: readonly string[]): boolean {
   return false;
 }
 
-/** The error as the service layer knows it. */
+/**
+ * Turns an error into one of the service layer's errors.
+ * @param doing what failed, as the beginning of a message
+ * @returns a FencedError if another process has taken over, else a TroubleError
+ */
 export function asServiceError(error: unknown, doing: string): Error {
   if (error instanceof TroubleError || error instanceof FencedError) return error;
   const { message } = error as Error;
@@ -72,7 +78,11 @@ export function asServiceError(error: unknown, doing: string): Error {
   return new TroubleError(`${doing}: ${message}`, { cause: error });
 }
 
-/** @throws {TroubleError} the work takes too long; it may still happen */
+/**
+ * Waits for the work until the deadline.
+ * @param doing what is waited for, as the beginning of a message
+ * @throws {TroubleError} the work takes too long; it may still succeed later
+ */
 export async function withDeadline<T>(
   work: Promise<T>,
   timeoutMs: number,
@@ -90,7 +100,7 @@ export async function withDeadline<T>(
   }
 }
 
-/** Lets go of a client's connections. Never rejects, never hangs. */
+/** Closes a client's connections. Never rejects, and takes no longer than the time-out. */
 export async function disconnect(
   client: { disconnect(): Promise<void> },
   timeoutMs = DISCONNECT_TIMEOUT_MS,

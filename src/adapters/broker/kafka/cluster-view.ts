@@ -7,21 +7,22 @@ import type { Exchange } from './requests/exchange.ts';
 import { findCoordinator } from './requests/group-requests.ts';
 import { type ClusterPicture, metadata, type TopicPicture } from './requests/metadata-request.ts';
 
-/** How long one of several nodes may take to answer before it counts as silent. */
+/** How long a node may take to answer a question that any other node can answer too. */
 const ANY_NODE_TIMEOUT_MS = 1_000;
-/** Where only one node knows, it may take longer. */
+/** How long a node may take to answer a question that only this node can answer. */
 const ONE_NODE_TIMEOUT_MS = 3_000;
-/** How long one node may take before the next one is asked as well. */
+/** How long one node may take before the view asks the next node as well. */
 const HEDGE_MS = 200;
-/** Many partitions find out at once that a leader has moved: they share a picture this fresh. */
+/** Many partitions notice a moved leader at the same time. They share a picture of this age. */
 const FRESH_MS = 100;
-/** Their leaders are the coordinators, so that a picture is newer also when only these move. */
+/** The leaders of these topics are the coordinators. With them, a picture shows their moves too. */
 const INTERNAL_TOPICS = ['__consumer_offsets', '__transaction_state'];
 
 /**
- * What the cluster looks like: the live nodes, the leaders, the coordinators. Each client has
- * one view. It asks whichever node answers, and prefers the picture with the newer leaders: a
- * node that is cut off from the others goes on telling its old one.
+ * Knows the cluster's live nodes, leaders and coordinators. Each client has one view.
+ *
+ * The view asks any node that answers, and keeps the picture with the newer leaders. A node that is
+ * cut off from the others still shows an old picture.
  */
 export class ClusterView {
   readonly #options: KafkaOptions;
@@ -32,7 +33,7 @@ export class ClusterView {
   #paintedAtMs = Number.NEGATIVE_INFINITY;
   #refreshing: Promise<void> | null = null;
   #turn = 0;
-  /** Told when nodes or leaders have changed. */
+  /** Called after nodes or leaders have changed. */
   onChange: () => void = () => {};
   #isClosed = false;
 
@@ -41,32 +42,33 @@ export class ClusterView {
     this.#seeds = options.brokers.map(addressOf);
   }
 
-  /** The nodes that are alive, as far as is known; at first, those that are configured. */
+  /**
+   * The live nodes according to the last picture; the configured nodes before the first picture.
+   */
   get nodes(): readonly Address[] {
     return this.#picture.nodes.length > 0 ? this.#picture.nodes : this.#seeds;
   }
 
-  /** Whether the node is in the cluster, as far as is known. */
+  /** Tells whether the node is in the cluster, according to the last picture. */
   isAlive({ host, port }: Address): boolean {
     return this.nodes.some((node) => node.host === host && node.port === port);
   }
 
   /**
    * @returns the node that leads the partition
-   * @throws {TroubleError} nobody does, or no node answers
+   * @throws {TroubleError} the partition has no leader, or no node answers
    */
   async leaderOf(topic: string, partition: number): Promise<Address> {
-    const found = (await this.#topic(topic)).partitions.find(
-      (each) => each.partition === partition,
-    );
-    const leader = this.#picture.nodes.find(({ nodeId }) => nodeId === found?.leader);
+    const { partitions } = await this.#topic(topic);
+    const state = partitions.find((each) => each.partition === partition);
+    const leader = this.#picture.nodes.find(({ nodeId }) => nodeId === state?.leader);
     if (leader) return leader;
     await this.refresh();
     throw new TroubleError(`${topic}/${partition} has no leader just now`);
   }
 
   /**
-   * The leader's node id of each partition; -1: it has none just now.
+   * @returns the node id of each partition's leader; -1 for a partition without a leader
    * @throws {TroubleError} the topic is not there, or no node answers
    */
   async leadersOf(topic: string): Promise<readonly number[]> {
@@ -82,7 +84,7 @@ export class ClusterView {
   }
 
   /**
-   * Which log the topic is: the ids of the cluster and of the topic, as they are now.
+   * Identifies the topic's log by the current ids of the cluster and of the topic.
    * @throws {TroubleError} the topic is not there, or no node answers
    */
   async logId(topic: string): Promise<string> {
@@ -95,7 +97,10 @@ export class ClusterView {
     throw new TroubleError(`The topic ${topic} is not there (${errorName(errorCode)})`);
   }
 
-  /** Asks the partition's leader. @throws {TroubleError} nobody leads it, or the leader does not answer */
+  /**
+   * Asks the partition's leader.
+   * @throws {TroubleError} the partition has no leader, or the leader does not answer
+   */
   async askLeader<T>(topic: string, partition: number, question: Exchange<T>): Promise<T> {
     return await this.#askNode(
       await this.leaderOf(topic, partition),
@@ -104,14 +109,14 @@ export class ClusterView {
     );
   }
 
-  /** Asks this node. @throws {TroubleError} it does not answer */
+  /** Asks this node. @throws {TroubleError} the node does not answer */
   async askNode<T>(address: Address, question: Exchange<T>): Promise<T> {
     return await this.#askNode(address, question, ONE_NODE_TIMEOUT_MS);
   }
 
   /**
-   * Asks for the group's coordinator. The first node that answers decides.
-   * @throws {TroubleError} there is none just now, or no node answers
+   * Finds the group's coordinator. The first node that answers decides.
+   * @throws {TroubleError} the group has no coordinator now, or no node answers
    */
   async coordinatorOf(group: string): Promise<Address> {
     const answer = await this.ask(findCoordinator(group));
@@ -121,7 +126,7 @@ export class ClusterView {
     );
   }
 
-  /** Looks anew, unless the picture is fresh. Calls that come meanwhile share one look. */
+  /** Gets a new picture, unless the last one is fresh. Overlapping calls share one look. */
   async refresh(): Promise<void> {
     if (performance.now() - this.#paintedAtMs < FRESH_MS) return;
     this.#refreshing ??= this.#look().finally(() => {
@@ -145,21 +150,20 @@ export class ClusterView {
     const known = () => this.#picture.topics.find((topic) => topic.name === name);
     if (!known()) {
       this.#topics.add(name);
-      // A look that began before does not ask for this topic.
+      // A look that is under way does not ask for this topic.
       await this.#refreshing?.catch(() => {});
       await this.#look();
     } else if (known()?.partitions.length === 0) {
-      // It may have been created since.
+      // The topic may have been created since the last look.
       await this.refresh();
     }
     const topic = known();
     if (topic && topic.partitions.length > 0) return topic;
-    throw new TroubleError(
-      `The topic ${name} is not there (${errorName(topic?.errorCode ?? ERROR.UNKNOWN_TOPIC_OR_PARTITION)})`,
-    );
+    const errorCode = topic?.errorCode ?? ERROR.UNKNOWN_TOPIC_OR_PARTITION;
+    throw new TroubleError(`The topic ${name} is not there (${errorName(errorCode)})`);
   }
 
-  /** Asks two nodes: one of them may be cut off from the others, and know an earlier state only. */
+  /** Asks two nodes. One of them may be cut off from the others, and show an earlier state. */
   async #look(): Promise<void> {
     const looks = [1, 2].map(async () => this.#paint(await this.ask(metadata([...this.#topics]))));
     await Promise.allSettled(looks);
@@ -175,9 +179,10 @@ export class ClusterView {
   }
 
   /**
-   * Asks one node after the other, the next once one fails or is slow, until one answers. Configured
-   * nodes that are not alive come last: one that is cut off from the others tells what was.
-   * @throws {TroubleError} none does
+   * Asks the nodes one after the other until one answers. The next node is asked as soon as one
+   * fails or is slow. Configured nodes that are not alive come last: they may be cut off from the
+   * others, and answer from an earlier state.
+   * @throws {TroubleError} no node answers
    */
   async ask<T>(question: Exchange<T>): Promise<T> {
     this.#turn += 1;
@@ -223,7 +228,7 @@ export class ClusterView {
     try {
       return await (await opening).send(question, timeoutMs);
     } catch (error) {
-      // Another question may have opened a new one by now.
+      // Another question may have opened a new connection meanwhile.
       if (this.#connections.get(key) === opening) this.#connections.delete(key);
       throw error;
     }
@@ -231,9 +236,10 @@ export class ClusterView {
 }
 
 /**
- * Whether the picture shows an earlier state of the cluster than the known one. Each election raises
- * a leader's epoch, so the earlier picture has the lower sum over the topics that both show. A topic
- * that was created again has another id, and is not compared.
+ * Tells whether the picture shows an earlier state of the cluster than the known one.
+ *
+ * Each election raises a leader's epoch. So the earlier picture has the lower sum of epochs over
+ * the topics that both show. A topic that was created again has another id, and is not compared.
  */
 function isOlder(picture: ClusterPicture, known: ClusterPicture): boolean {
   const shared = picture.topics.flatMap((topic) => {
@@ -256,7 +262,7 @@ function whoIsWhere({ nodes, topics }: ClusterPicture): string {
   ]);
 }
 
-/** @param text `host:port`, an IPv6 host in brackets */
+/** @param text `host:port`; an IPv6 host stands in brackets */
 function addressOf(text: string): Address {
   const colon = text.lastIndexOf(':');
   return {

@@ -1,37 +1,20 @@
-import './patches.ts';
-import { createRequire } from 'node:module';
 import { TroubleError } from '../../../service-layer/errors.ts';
 import { clientConfig, type KafkaOptions } from './client.ts';
+import { createConnection, type KafkajsConnection } from './kafkajs-internals.ts';
 import type { Exchange } from './requests/exchange.ts';
 
-/** Where a node listens. */
+/** The host and port at which a node listens. */
 export interface Address {
   readonly host: string;
   readonly port: number;
 }
 
-interface KafkajsConnection {
-  readonly socket?: { destroy(error?: Error): void };
-  connect(): Promise<void>;
-  disconnect(): Promise<void>;
-  isConnected(): boolean;
-  rejectRequests(error: Error): void;
-  send<T>(exchange: Exchange<T>): Promise<T>;
-}
-
-const require = createRequire(import.meta.url);
-const ConnectionClass: new (
-  options: object,
-) => KafkajsConnection = require('kafkajs/src/network/connection');
-const { createLogger } = require('kafkajs/src/loggers');
-const socketFactory: () => object = require('kafkajs/src/network/socketFactory');
-
-/** A node that lives answers a connection within this time; others can be asked meanwhile. */
+/** How long connecting may take. A live node accepts a connection well within this time. */
 const CONNECT_TIMEOUT_MS = 2_000;
 
 /**
- * One connection to one node. Requests are answered in their order. Any failure ends the
- * connection: what was in flight on it rejects at once, and the caller opens another one.
+ * One connection to one node, which answers the requests in their order. Any failure ends the
+ * connection: all its unanswered requests reject at once, and the caller opens another connection.
  */
 export class NodeConnection {
   readonly address: Address;
@@ -45,21 +28,11 @@ export class NodeConnection {
 
   /** @throws {TroubleError} the node cannot be reached within two seconds */
   static async open(options: KafkaOptions, address: Address): Promise<NodeConnection> {
-    const { logLevel, logCreator, clientId } = clientConfig(options, 0);
-    const connection = new ConnectionClass({
-      ...address,
-      clientId,
-      logger: createLogger({ level: logLevel, logCreator }),
-      socketFactory: socketFactory(),
-      connectionTimeout: CONNECT_TIMEOUT_MS,
-      requestTimeout: CONNECT_TIMEOUT_MS,
-      // `send` has a deadline of its own, without a timer that runs all the time.
-      enforceRequestTimeout: false,
-    });
+    const connection = createConnection(address, clientConfig(options, 0), CONNECT_TIMEOUT_MS);
     try {
       await connection.connect();
     } catch (cause) {
-      // kafkajs only ends the socket, which goes on connecting for minutes where nobody answers.
+      // kafkajs only ends the socket. Without `destroy` the socket tries to connect for minutes.
       connection.socket?.destroy();
       const { message } = cause as Error;
       throw new TroubleError(
@@ -75,7 +48,7 @@ export class NodeConnection {
   }
 
   /**
-   * Sends the request and resolves to its answer, whatever error codes are in it.
+   * Sends the request and resolves to its answer, with whatever error codes.
    * @throws {TroubleError} the connection broke, or no answer came in time; it is closed then
    */
   async send<T>(exchange: Exchange<T>, timeoutMs: number): Promise<T> {
@@ -103,7 +76,7 @@ export class NodeConnection {
     }
   }
 
-  /** Closes the connection without waiting; what is in flight rejects with the reason. */
+  /** Closes the connection at once. Its unanswered requests reject with the reason. */
   abandon(reason: Error): void {
     if (this.#failure) return;
     this.#failure = reason;

@@ -1,8 +1,8 @@
 import { Partitioners, type PartitionMetadata } from 'kafkajs';
 import type { AddressedRecord, OutgoingRecord } from '../../../service-layer/records.ts';
-import { refuseMissing } from '../missing-partition.ts';
+import { requirePartition } from '../record-checks.ts';
 import type { KafkaAdmin } from './admin.ts';
-import type { PlacedRecord } from './records/partition-records.ts';
+import type { PartitionRecord } from './records/partition-records.ts';
 
 const MAX_AGE_MS = 30_000;
 
@@ -12,7 +12,10 @@ interface Layout {
   readonly expiresAtMs: number;
 }
 
-/** Which partitions topics have, and which of them a record goes to: the one that it names, or that Java's producer would choose for its key. */
+/**
+ * Knows the partitions of the topics, and chooses a record's partition: the one that the record
+ * names, or else the one that Java's producer would choose for its key.
+ */
 export class TopicLayouts {
   readonly #admin: KafkaAdmin;
   readonly #partitioner = Partitioners.DefaultPartitioner();
@@ -22,10 +25,13 @@ export class TopicLayouts {
     this.#admin = admin;
   }
 
-  /** @throws {RangeError} a record names a partition that its topic does not have */
+  /**
+   * Chooses the partition of each record, in the order given.
+   * @throws {RangeError} a record names a partition that its topic does not have
+   */
   async place(
     records: readonly (OutgoingRecord & AddressedRecord)[],
-  ): Promise<readonly PlacedRecord[]> {
+  ): Promise<readonly PartitionRecord[]> {
     const layouts = new Map<string, Layout>();
     for (const { topic } of records)
       if (!layouts.has(topic)) layouts.set(topic, await this.of(topic));
@@ -34,19 +40,20 @@ export class TopicLayouts {
       const { topic, key } = record;
       const { partitions: partitionMetadata, maxMessageBytes } = layouts.get(topic) as Layout;
       if (record.partition !== undefined) {
-        refuseMissing(record.partition, topic, partitionMetadata.length);
+        requirePartition(record.partition, topic, partitionMetadata.length);
         return { record, partition: record.partition, maxMessageBytes };
       }
-      const place = `${topic}/${key}`;
-      let partition = typeof key === 'string' ? partitions.get(place) : undefined;
+      const topicAndKey = `${topic}/${key}`;
+      let partition = typeof key === 'string' ? partitions.get(topicAndKey) : undefined;
       if (partition === undefined) {
         partition = this.#partitioner({ topic, partitionMetadata, message: { key, value: null } });
-        if (typeof key === 'string') partitions.set(place, partition);
+        if (typeof key === 'string') partitions.set(topicAndKey, partition);
       }
       return { record, partition, maxMessageBytes };
     });
   }
 
+  /** Reads the topic's layout, or returns one that is younger than 30 s. */
   async of(topic: string): Promise<Layout> {
     const known = await this.#layouts.get(topic);
     if (known && known.expiresAtMs > Date.now()) return known;
@@ -60,7 +67,7 @@ export class TopicLayouts {
     }
   }
 
-  /** After trouble: what is known may no longer be so. */
+  /** Forgets all layouts. An error may mean that a topic has changed. */
   forget(): void {
     this.#layouts.clear();
   }

@@ -5,25 +5,25 @@ import type { ClusterView } from './cluster-view.ts';
 import { type Address, NodeConnection } from './connection.ts';
 import type { Exchange } from './requests/exchange.ts';
 
-/** Beyond the time that the leader may wait for records. */
+/** How long an answer may take, besides the time that the leader may wait for records. */
 const ANSWER_TIMEOUT_MS = 5_000;
-/** How long after that time the cluster is asked whether the node still leads. */
+/** How often the client checks whether a node whose answer is late still leads the partition. */
 const STILL_LEADS_MS = 1_000;
 
-/** Whoever leads one partition. */
+/** The leader of one partition. */
 export interface Leader {
   /**
-   * Asks the leader. When it is silent and another node leads by now, that ends the wait.
-   * @param waitMs how long the leader may take on purpose
+   * Asks the leader. The wait ends early if another node becomes the leader.
+   * @param waitMs how long the leader may wait for records before it answers
    * @throws {TroubleError} the leader cannot be reached, or does not answer in time
    */
   ask<T>(question: Exchange<T>, waitMs: number): Promise<T>;
-  /** Closes the connection. The next question goes to the leader of that moment. */
+  /** Closes the connection. The next question goes to the partition's current leader. */
   drop(): void;
   close(): void;
 }
 
-/** A connection to whichever node leads one partition, looked for anew after each trouble. */
+/** A connection to the node that leads one partition. It follows the leadership after a failure. */
 export class LeaderConnection implements Leader {
   readonly #options: KafkaOptions;
   readonly #view: ClusterView;
@@ -51,7 +51,7 @@ export class LeaderConnection implements Leader {
   }
 
   drop(): void {
-    this.#connection?.abandon(new TroubleError('The connection is given up'));
+    this.#connection?.abandon(new TroubleError('The client has dropped the connection'));
     this.#connection = null;
   }
 
@@ -60,11 +60,14 @@ export class LeaderConnection implements Leader {
     this.drop();
   }
 
-  /** A former leader may go on answering fetches, as a follower, with what it had when it was cut off. */
+  /**
+   * Returns a connection to the current leader. A former leader must not be asked: as a follower it
+   * answers fetches with the records that it had when it was cut off.
+   */
   async #connected(): Promise<NodeConnection> {
     if (this.#connection?.isOpen && isAt(this.#connection, await this.#leader()))
       return this.#connection;
-    // Whatever ended the last connection may have moved the leader.
+    // The failure that ended the last connection may have moved the leadership too.
     await this.#view.refresh();
     this.drop();
     const connection = await NodeConnection.open(this.#options, await this.#leader());
@@ -86,7 +89,7 @@ export class LeaderConnection implements Leader {
     while (!signal.aborted) {
       await this.#view.refresh().catch(() => {});
       if (!isAt(connection, await this.#leader().catch(() => connection.address)))
-        connection.abandon(new TroubleError('Another node leads the partition by now'));
+        connection.abandon(new TroubleError('Another node leads the partition now'));
       await sleep(STILL_LEADS_MS, undefined, { signal }).catch(() => {});
     }
   }

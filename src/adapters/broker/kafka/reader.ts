@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Delivery, OffsetRange } from '../../../service-layer/broker.ts';
+import type { OffsetRange, ReadChunk } from '../../../service-layer/broker.ts';
 import { TroubleError } from '../../../service-layer/errors.ts';
 import { asServiceError } from './client.ts';
 import type { Leader } from './leader-connection.ts';
@@ -9,20 +9,26 @@ import type { Exchange } from './requests/exchange.ts';
 import { fetchRecords, listOffset } from './requests/fetch-request.ts';
 
 const RETRY_MS = 200;
-/** A broker that is started anew, or a new leader, is there by then. */
+/** How long the reader waits for a leader. A broker restarts, or loses its leadership, faster. */
 const AWAY_TIMEOUT_MS = 30_000;
-/** Kafka itself ends a transaction of the service's after 60 seconds, and looks for such every 10. */
+/**
+ * How long the reader waits for an open transaction. Kafka ends a transaction of the service after
+ * 60 s, and looks for such transactions every 10 s.
+ */
 const OPEN_TRANSACTION_TIMEOUT_MS = 90_000;
-/** An answer may be empty now and then although there is more: a tier of slow storage did not answer in time. */
+/**
+ * How long empty answers may go on before they mean the end. A slow storage tier causes some, too.
+ */
 const NOTHING_LEFT_AFTER_MS = 5_000;
 const FETCH_WAIT_MS = 500;
 const FETCH_BYTES = 1024 * 1024;
 
 /**
- * Reads ranges of a topic, one partition after the other, by single fetches through connections of its own.
+ * Reads ranges of a topic, one partition after the other, through connections of its own.
  *
- * Guarantee: each committed record once, in order, whatever befalls the broker meanwhile. Where it stands is known here alone; after any
- * error the reader asks the partition's new leader for the same again. If retention overtakes it, it fails.
+ * Guarantee: the reader yields each committed record once, in order, whatever happens to the
+ * brokers. Only the reader knows its position. After an error it asks the partition's new leader
+ * for the same records again. It fails if retention deletes records before it has read them.
  */
 export class KafkaReader {
   readonly #topic: string;
@@ -30,8 +36,8 @@ export class KafkaReader {
   readonly #signal: AbortSignal;
 
   /**
-   * @param leaderOf makes a connection that is not yet open
-   * @param signal aborts when nothing more is wanted
+   * @param leaderOf makes a connection to a partition's leader; it is not open yet
+   * @param signal aborts when the caller wants no more records
    */
   constructor(topic: string, leaderOf: (partition: number) => Leader, signal: AbortSignal) {
     this.#topic = topic;
@@ -39,7 +45,7 @@ export class KafkaReader {
     this.#signal = signal;
   }
 
-  async *deliveries(ranges: readonly OffsetRange[]): AsyncGenerator<Delivery, void> {
+  async *chunks(ranges: readonly OffsetRange[]): AsyncGenerator<ReadChunk, void> {
     for (const range of ranges) {
       if (range.beginning >= range.end) continue;
       const leader = this.#leaderOf(range.partition);
@@ -54,19 +60,23 @@ export class KafkaReader {
   async *#within(
     { partition, beginning, end }: OffsetRange,
     leader: Leader,
-  ): AsyncGenerator<Delivery, void> {
+  ): AsyncGenerator<ReadChunk, void> {
     const first = await this.#beginning(leader, partition);
     let from = Math.max(beginning, first.offset);
-    if (from >= end) yield { partition, records: [], nextOffset: end }; // All of it is gone.
+    // Retention has deleted the whole range.
+    if (from >= end) yield { partition, records: [], nextOffset: end };
     while (from < end) {
-      const delivery = await this.#next(leader, partition, from, end);
-      from = delivery.nextOffset;
-      yield delivery;
+      const chunk = await this.#next(leader, partition, from, end);
+      from = chunk.nextOffset;
+      yield chunk;
     }
   }
 
-  /** The answer is empty where a transaction is open, which holds back all that comes after it, and where nothing is left. */
-  async #next(leader: Leader, partition: number, from: number, end: number): Promise<Delivery> {
+  /**
+   * Fetches the next chunk of a range. An answer is empty at the end of the log, and behind the
+   * first record of an open transaction.
+   */
+  async #next(leader: Leader, partition: number, from: number, end: number): Promise<ReadChunk> {
     const place = `${this.#topic}/${partition}`;
     const askedAtMs = Date.now();
     const fetch = fetchRecords(this.#topic, partition, from, {
@@ -94,28 +104,34 @@ export class KafkaReader {
         },
       );
       if (nextOffset !== null) {
-        // A batch may begin before the range, or end after it.
-        const wanted = records.filter(({ offset }) => offset >= from && offset < end);
-        return { partition, records: wanted, nextOffset: Math.min(nextOffset, end) };
+        // A record batch may begin before the range, or end after it.
+        const inRange = records.filter(({ offset }) => offset >= from && offset < end);
+        return { partition, records: inRange, nextOffset: Math.min(nextOffset, end) };
       }
       const waitedMs = Date.now() - askedAtMs;
       if (answer.lastStableOffset >= end && waitedMs > NOTHING_LEFT_AFTER_MS)
         return { partition, records: [], nextOffset: end };
       if (waitedMs > OPEN_TRANSACTION_TIMEOUT_MS)
         throw new TroubleError(
-          `${place} can be read up to offset ${from} only, not to ${end}: a transaction there does not end, or there is nothing`,
+          `${place} can be read up to offset ${from} only, not to ${end}: ` +
+            'a transaction there does not end, or the log ends',
         );
     }
   }
 
-  /** To ask again for an offset that is not there would heal nothing. @throws {TroubleError} always */
+  /**
+   * Ends the reading, because the log does not have the offset. Asking again would not help.
+   * @throws {TroubleError} always
+   */
   async #refuse(leader: Leader, partition: number, from: number): Promise<never> {
     const place = `${this.#topic}/${partition}`;
     const { offset: beginning } = await this.#beginning(leader, partition);
     throw new TroubleError(
       from < beginning
-        ? `Retention has deleted the offsets from ${from} to ${beginning - 1} of ${place} before they were read. Read the topic again`
-        : `${place} has no offset ${from}: it was truncated or created again while it was read. Read the topic again`,
+        ? `Retention has deleted the offsets from ${from} to ${beginning - 1} of ${place} ` +
+            'before they were read. Read the topic again'
+        : `${place} has no offset ${from}: it was truncated or created again ` +
+            'while it was read. Read the topic again',
     );
   }
 
@@ -124,7 +140,7 @@ export class KafkaReader {
     return this.#insist(doing, leader, listOffset(this.#topic, partition, 'beginning'), 0);
   }
 
-  /** Asks the current leader, again and again for 30 s, until an answer has no error that may pass. */
+  /** Asks the current leader again, for 30 s, until an answer has no error that may pass. */
   async #insist<T extends { readonly errorCode: number }>(
     doing: string,
     leader: Leader,

@@ -13,7 +13,7 @@ import { PartitionFetcher } from './consumer/partition-fetcher.ts';
 /** How often the tail checks whether the topic has more partitions. */
 const LOOK_AT_TOPIC_MS = 5_000;
 
-/** Reads all partitions of a topic for one reader, in no group, until it is closed. */
+/** Reads all partitions of a topic for one reader, outside any group, until it is closed. */
 export class KafkaTail implements Subscription {
   readonly #options: KafkaOptions;
   readonly #view: ClusterView;
@@ -22,7 +22,7 @@ export class KafkaTail implements Subscription {
   readonly #fetchers: PartitionFetcher[] = [];
   readonly #closing = new AbortController();
 
-  /** @param from where to begin in each partition */
+  /** @param from each partition's first offset */
   constructor(
     options: KafkaOptions,
     view: ClusterView,
@@ -54,7 +54,7 @@ export class KafkaTail implements Subscription {
       maxRecordBytes: Number.POSITIVE_INFINITY,
       onGivenBack: () => {},
       onResumed: () => {},
-      // Retention has overtaken it, or the topic was created again: on from what is there.
+      // Retention has deleted the next records, or the topic was created again: skip to the first.
       onOutOfRange: (first) => fetcher.resumeFrom(first),
     });
     this.#fetchers.push(fetcher);

@@ -2,9 +2,9 @@ import { BigIntType, defineEntity, type EntityProperty, type Platform, p } from 
 import { Batch, Product } from '../../../domain/model.ts';
 
 /*
- * MikroORM's view of the tables. The domain's own classes are mapped from outside, constructor and all; nothing happens here until an
- * ORM is initialised with it. The other tables are read and written with statements of their own: they are here so that a test can
- * compare what is mapped with what was migrated.
+ * MikroORM's view of the tables. It maps the domain's classes from outside, constructors included.
+ * Hand-written statements read and write the other tables. Those are here so that a test can
+ * compare the mapping with the migrations. A new column goes here and into the statements.
  */
 
 /** A whole number up to 2^53 - 1. */
@@ -12,7 +12,7 @@ const bigint = () => p.bigint('number');
 const int = () => p.integer();
 const text = () => p.text();
 
-/** A table's own key: 64 bits on both, though SQLite calls it an integer, and only that. */
+/** A table's own key of 64 bits. SQLite accepts only the type name `integer` here. */
 class TableKey extends BigIntType<'number'> {
   override getColumnType(prop: EntityProperty, platform: Platform): string {
     const integer = platform.getIntegerTypeDeclarationSQL({});
@@ -36,7 +36,7 @@ const products = defineEntity({
   },
 });
 
-/** The table's own key stays out of the domain: MikroORM puts it on the object, and nobody there looks at it. */
+/** MikroORM sets the table's key on the object. The domain does not read that property. */
 const batches = defineEntity({
   class: Batch,
   tableName: 'batches',
@@ -63,7 +63,7 @@ const orderLines = defineEntity({
 const allocations = defineEntity({
   name: 'AllocationRow',
   tableName: 'allocations',
-  // SQLite has the id at the end of each index anyway.
+  // On SQLite the migrations index `batch_id` alone, because every index ends with the row's id.
   indexes: [
     {
       name: 'allocations_batch_id_index',
@@ -127,7 +127,8 @@ const parkedCommands = defineEntity({
     {
       name: 'parked_commands_former_unique',
       expression:
-        "create unique index parked_commands_former_unique on parked_commands (id) where identity = ''",
+        'create unique index parked_commands_former_unique on parked_commands (id) ' +
+        "where identity = ''",
     },
   ],
   properties: {
@@ -142,7 +143,7 @@ const parkedCommands = defineEntity({
   },
 });
 
-/** Kept by triggers. */
+/** Triggers maintain this table. */
 const parkedSubjects = defineEntity({
   name: 'ParkedSubjectRow',
   tableName: 'parked_subjects',
@@ -229,6 +230,7 @@ const logGroupLeases = defineEntity({
   },
 });
 
+/** All tables, for MikroORM's options. */
 export const schemas = [
   products,
   batches,

@@ -2,41 +2,41 @@ import { messageOf } from '../errors.ts';
 import type { Sql } from '../transaction.ts';
 
 const BEAT_MS = 5_000;
-/** Several beats may be late: the work may keep its own process busy. */
+/** Longer than several beats, because the work may keep its own process busy. */
 const SILENT_OWNER_MS = 30_000;
 
 /** The database that the work uses. `Database` is one. */
-export interface BeatingHome {
+export interface HeartbeatDatabase {
   transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
-  /** Fails whatever waits on the process's connections. */
+  /** Fails everything that waits on the process's connections. */
   giveUpConnections(why: string): void;
 }
 
-/** Lets the transaction be silent for longer than others may. */
-export async function bePatient(sql: Sql): Promise<void> {
+/** Lets the transaction stay silent for longer than other transactions may. */
+export async function allowSilence(sql: Sql): Promise<void> {
   await sql(`set local idle_in_transaction_session_timeout = ${SILENT_OWNER_MS}`);
 }
 
 /**
- * Keeps a transaction of PostgreSQL alive with a statement every 5 s while the work lasts.
+ * Runs `work` and keeps a transaction of PostgreSQL alive meanwhile, with a statement every 5 s.
  *
- * A beat has the usual time-out, and the statements of long work have an hour. So a beat that gets
- * no answer stands for all connections of the process: what silenced one may have silenced all.
- * They are given up, the work's statements fail, and its signal aborts.
+ * A beat has the usual time-out, whereas the statements of long work have an hour. A beat without
+ * an answer speaks for all connections of the process, because one cause may have silenced all of
+ * them. So all connections are destroyed, the work's statements fail, and its signal aborts.
  *
- * The system's keep-alive finds a dead host within 20 s by itself. This finds a proxy that is alive
- * and passes nothing on.
+ * The system's keep-alive finds a dead host within 20 s. The heartbeat also finds a proxy that is
+ * alive and passes nothing on.
  *
- * @param sql of the transaction that is kept alive
- * @param work uses other connections, and ends soon after its signal has aborted
+ * @param sql runs statements in the transaction that is kept alive
+ * @param work uses other connections, and must end soon after its signal has aborted
  */
-export async function beating<T>(
-  database: BeatingHome,
+export async function withHeartbeat<T>(
+  database: HeartbeatDatabase,
   sql: Sql,
   signal: AbortSignal,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  await bePatient(sql);
+  await allowSilence(sql);
   const lost = new AbortController();
   let isOver = false;
   const timer = setInterval(() => {
@@ -44,7 +44,7 @@ export async function beating<T>(
       if (isOver || lost.signal.aborted) return;
       lost.abort(error);
       database.giveUpConnections(
-        `The connection that shows whether PostgreSQL answers is lost: ${messageOf(error)}`,
+        `The heartbeat to PostgreSQL failed, so its connections are closed: ${messageOf(error)}`,
       );
     });
   }, BEAT_MS);

@@ -1,38 +1,38 @@
 import type { Socket } from 'node:net';
 import { statementTimeoutMs } from './statement-timeout.ts';
 
-/** The server's own time-out, which keeps the connection, comes first. */
+/** Lets the server's own time-out come first, because that one keeps the connection. */
 const GRACE_MS = 1_000;
 
-/** What is used here of the driver's client. */
+/** The part of the driver's client that this file uses. */
 interface PostgresClient {
   readonly connection: { readonly stream: Socket };
   query(...call: readonly unknown[]): unknown;
   end(...call: readonly unknown[]): unknown;
 }
 
-/** What is used here of the driver's pool. */
+/** The part of the driver's pool that this file uses. */
 export interface PostgresPool {
   on(event: 'connect' | 'acquire' | 'remove', listener: (client: PostgresClient) => void): void;
   on(event: 'release', listener: (error: unknown, client: PostgresClient) => void): void;
 }
 
 /**
- * Gives a connection up on which nothing comes back: its host has died, or something on the way has
- * forgotten it, and nobody resets it. The driver alone would wait for hours.
+ * Destroys a connection on which no answer arrives. Its host may have died, or a device on the way
+ * may have forgotten it, without a reset. The driver alone would wait for hours.
  *
  *   idle ──statement──▶ waiting ──answer──▶ idle
  *                          │
  *                          └── nothing received for the statement's time-out ──▶ destroyed
  *
- * What waits on a destroyed connection fails, which is trouble: a lane opens anew. The idle
- * connections of the pool go with it: whatever silenced one may have silenced all, and each would
- * cost another time-out.
+ * A statement that waits on a destroyed connection fails with `TroubleError`, and its lane opens
+ * anew. The pool's idle connections are destroyed as well, because one cause may have silenced
+ * them all, and each would cost another time-out.
  *
- * The driver's own `query_timeout` is not used: it puts the silent connection back into the pool.
+ * The driver's own `query_timeout` does not help: it puts the silent connection back into the pool.
  *
- * @param usualMs the time-out of a statement that is no long work
- * @returns gives every connection of the pool up, also those that wait for an answer
+ * @param usualMs the time-out of a statement of usual work
+ * @returns a function that destroys every connection of the pool, busy ones included
  */
 export function giveUpSilentConnections(
   pool: PostgresPool,
@@ -73,7 +73,7 @@ function watchAnswers(
     let received = client.connection.stream.bytesRead;
     const timer = setInterval(() => {
       const { bytesRead } = client.connection.stream;
-      // A large answer that is still coming is an answer.
+      // A large answer that is still arriving counts as an answer.
       if (bytesRead === received) onSilent(ms);
       received = bytesRead;
     }, ms);
@@ -81,7 +81,10 @@ function watchAnswers(
   };
 }
 
-/** The driver says goodbye to the server, and waits until the server closes the connection. */
+/**
+ * Destroys a connection that the server does not close in time. The driver only says goodbye and
+ * waits.
+ */
 function watchEnd(client: PostgresClient, ms: number): void {
   const end = client.end.bind(client);
   client.end = (...call) => {

@@ -11,14 +11,17 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 
-/** Takes the write lock at once. What is sent behind it without waiting does nothing when it fails, until a rollback. */
+/**
+ * Begins a transaction with the write lock. If this statement fails, the thread refuses all that is
+ * sent behind it, until a rollback.
+ */
 export const BEGIN = 'begin immediate';
 
-/** What the thread is started with. */
+/** The options that start the thread. */
 export interface ThreadOptions {
   /** `:memory:`, or a path. */
   readonly file: string;
-  /** How long a statement waits for another process that has the file locked. */
+  /** How long a statement waits for another process that has locked the file. */
   readonly busyTimeoutMs: number;
 }
 
@@ -29,17 +32,18 @@ export interface Statement {
   readonly parameters: readonly unknown[];
 }
 
-/** `code`: SQLite's own; cloning an error between threads loses it. */
+/** `code` is SQLite's. It travels beside the error, because cloning between threads loses it. */
 export type Answer =
   | { readonly result: QueryResult<unknown> }
   | { readonly error: Error; readonly code: string | undefined };
 
 /**
- * SQLite on a thread of its own: while it works, or waits for the disk, the lanes decode and decide.
+ * Creates a Kysely dialect that runs SQLite on its own thread. While SQLite works or waits for the
+ * disk, the lanes decode and decide.
  *
- * One connection, which executes one statement after another in the order of the calls. The thread's death fails what
- * waits and whatever comes later.
- * @param onDeath told when the thread has ended and nobody has closed it, as when it is out of memory
+ * The thread has one connection, which executes the statements in the order of the calls. When the
+ * thread dies, every waiting and every later statement fails.
+ * @param onDeath called when the thread has ended without `close`, for example without memory
  */
 export function sqliteThreadDialect(options: ThreadOptions, onDeath: OnDeath = () => {}): Dialect {
   return {
@@ -50,7 +54,7 @@ export function sqliteThreadDialect(options: ThreadOptions, onDeath: OnDeath = (
   };
 }
 
-/** Kysely's own, with its transactions and savepoints, on another connection. */
+/** Kysely's driver, with its transactions and savepoints, over the thread's connection. */
 class ThreadDriver extends SqliteDriver {
   readonly #options: ThreadOptions;
   readonly #onDeath: OnDeath;
@@ -103,9 +107,9 @@ class ThreadConnection implements DatabaseConnection {
     worker.on('exit', () => this.#fail(new Error('The database connection is not open')));
   }
 
-  /** @throws what opening the file throws */
+  /** Starts the thread and opens the file. @throws the error of opening the file */
   static async open(options: ThreadOptions, onDeath: OnDeath): Promise<ThreadConnection> {
-    // A process's own arguments, as `--eval`, are not for its threads.
+    // The process's own arguments, such as `--eval`, must not reach the thread.
     const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), {
       workerData: options,
       execArgv: [],
@@ -114,7 +118,10 @@ class ThreadConnection implements DatabaseConnection {
     return new ThreadConnection(worker, onDeath);
   }
 
-  /** Bytes are copied, and the copy is the thread's: cloning would take along all of the buffer that they are a part of. */
+  /**
+   * Sends a statement to the thread. Bytes travel as copies that are handed over, because cloning
+   * a slice would copy the whole buffer behind it.
+   */
   executeQuery<Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
     if (this.#failure) return Promise.reject(this.#failure);
     const { promise, resolve, reject } = Promise.withResolvers<QueryResult<unknown>>();
@@ -131,7 +138,7 @@ class ThreadConnection implements DatabaseConnection {
   }
 
   streamQuery(): AsyncIterableIterator<never> {
-    throw new Error('Rows come all at once: nothing here streams');
+    throw new Error('SQLite does not stream rows here: use executeQuery');
   }
 
   async close(): Promise<void> {
@@ -149,7 +156,7 @@ class ThreadConnection implements DatabaseConnection {
   }
 }
 
-/** Cloning between threads makes plain arrays of them. */
+/** Restores the buffers of the rows: cloning between threads turns them into plain byte arrays. */
 function withBuffers(result: QueryResult<unknown>): QueryResult<unknown> {
   for (const row of result.rows as Record<string, unknown>[]) {
     for (const name in row) {

@@ -3,10 +3,12 @@ import SqliteDatabase from 'better-sqlite3';
 import { type Answer, BEGIN, type Statement, type ThreadOptions } from './sqlite-thread.ts';
 
 /*
- * The thread that `sqlite-thread.ts` starts: one connection, one statement after another; null ends it.
+ * The thread that `sqlite-thread.ts` starts. It has one connection and executes one statement after
+ * another. A null ends it.
  *
- * As PostgreSQL does: after a statement of a transaction has failed, its begin included, only a rollback is taken. What was sent without waiting
- * for the answer cannot slip out of the transaction that SQLite itself may have rolled back (disk full, I/O error).
+ * After a statement of a transaction has failed, `begin` included, the thread accepts only a
+ * rollback, as PostgreSQL does. Without that rule, a statement that was sent without waiting could
+ * run outside the transaction, because SQLite itself may have rolled back (disk full, I/O error).
  */
 
 const { file, busyTimeoutMs } = workerData as ThreadOptions;
@@ -26,7 +28,7 @@ function answer({ sql, parameters }: Statement): Answer {
   const wasInTransaction = database.inTransaction;
   try {
     if (/^\s*rollback/i.test(sql)) hasFailed = false;
-    if (hasFailed) throw new Error('The transaction has failed: only a rollback is taken');
+    if (hasFailed) throw new Error('The transaction has failed and accepts only a rollback');
     const runnable = prepare(sql);
     if (runnable.reader) return { result: { rows: runnable.all(parameters) } };
     const { changes, lastInsertRowid } = runnable.run(parameters);
@@ -39,7 +41,10 @@ function answer({ sql, parameters }: Statement): Answer {
   }
 }
 
-/** The service has some twenty statements, which never change; a migration or the command line may have any number. */
+/**
+ * Prepares each statement once. The service has some twenty statements, which never change. A
+ * migration or the command line may have any number, hence the limit.
+ */
 function prepare(sql: string): SqliteDatabase.Statement {
   const known = prepared.get(sql);
   if (known) return known;

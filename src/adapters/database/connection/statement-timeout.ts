@@ -1,26 +1,29 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** How long the server works on one statement of a lane, or of the HTTP API. DATABASE_TIMEOUT_MS changes it. */
+/**
+ * How long the server works on one statement of a lane or of the HTTP API, unless
+ * DATABASE_TIMEOUT_MS says otherwise.
+ */
 export const STATEMENT_TIMEOUT_MS = 6_000;
-/** Longer than any statement of a migration, a rebuild or a copy, also on a large database. */
+/** Longer than any statement of a migration, a rebuild or a copy, even on a large database. */
 const LONG_WORK_TIMEOUT_MS = 3_600_000;
 
 const longWork = new AsyncLocalStorage<number>();
 
 /**
- * Gives each statement of `work` an hour in place of the usual few seconds: for migrations, rebuilds
- * and copies, whose statements may rightly be slow.
+ * Gives each statement of `work` an hour instead of a few seconds. For migrations, rebuilds and
+ * copies, whose statements are slow on a large database.
  */
 export function asLongWork<T>(work: () => Promise<T>): Promise<T> {
   return longWork.run(LONG_WORK_TIMEOUT_MS, work);
 }
 
-/** Gives each statement of `work` the usual time-out, also amid long work. */
+/** Gives each statement of `work` the usual time-out, even inside long work. */
 export function asUsualWork<T>(work: () => Promise<T>): Promise<T> {
   return longWork.exit(work);
 }
 
-/** How long the statement that is sent now may take, in milliseconds. */
+/** Returns how long a statement that is sent now may take, in milliseconds. */
 export function statementTimeoutMs(usualMs: number): number {
   return longWork.getStore() ?? usualMs;
 }

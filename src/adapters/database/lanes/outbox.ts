@@ -3,16 +3,20 @@ import { ByteReader, ByteWriter, readRecord, writeRecord } from '../../record-by
 
 /** The records that one lane transaction left to publish. */
 export interface OutboxRow {
-  /** Of the first record. */
+  /** The sequence number of the first record. */
   readonly sequence: number;
   /** The lane's position after the transaction. */
   readonly next_offset: number;
-  /** Per record: how far it is from that sequence, and from that offset; its topic; the record. */
+  /**
+   * Per record: its distance from `sequence`, the distance of its command from the last command
+   * before `next_offset`, its topic, and the record itself.
+   */
   readonly records: Buffer;
 }
 
 /**
- * Leaves with each record its encoded form, for whoever publishes it.
+ * Encodes the records of one transaction as a row. Sets `encoded` on each record, so that the relay
+ * does not encode the record again.
  * @param outbox at least one record
  */
 export function encodeOutbox(outbox: readonly OutboxRecord[], nextOffset: number): OutboxRow {
@@ -21,7 +25,7 @@ export function encodeOutbox(outbox: readonly OutboxRecord[], nextOffset: number
   const ends = outbox.map((record) => {
     writer.varint(record.sequence - sequence);
     writer.varint(nextOffset - 1 - record.sourceOffset);
-    writer.sized(record.topic);
+    writer.nullableBytes(record.topic);
     const start = writer.length;
     writeRecord(writer, record);
     return { start, end: writer.length };
@@ -32,6 +36,7 @@ export function encodeOutbox(outbox: readonly OutboxRecord[], nextOffset: number
   return { sequence, next_offset: nextOffset, records };
 }
 
+/** Decodes the records of a row, in their order. */
 export function decodeOutbox({
   sequence,
   next_offset,
@@ -40,11 +45,11 @@ export function decodeOutbox({
   const reader = new ByteReader(records);
   const outbox: OutboxRecord[] = [];
   while (!reader.isAtEnd) {
-    const place = {
+    const origin = {
       sequence: sequence + reader.varint(),
       sourceOffset: next_offset - 1 - reader.varint(),
     };
-    outbox.push({ ...place, topic: String(reader.sized()), ...readRecord(reader) });
+    outbox.push({ ...origin, topic: String(reader.nullableBytes()), ...readRecord(reader) });
   }
   return outbox;
 }

@@ -6,32 +6,36 @@ import {
   sourceOf,
   withoutDigest,
 } from '../../../domain/identity.ts';
-import type { Dialect } from '../connection/options.ts';
+import type { Dialect } from '../connection/database-url.ts';
 import { jsonRows } from '../json-rows.ts';
 import type { Sql } from '../transaction.ts';
 
 /*
- * `processed_commands` says which commands are answered. What a row says depends on its scope:
+ * `processed_commands` records which commands are answered. The scope gives a row its meaning:
  *
- * | scope | the row's `id` | who writes it |
+ * | scope | the row's `id` | written by |
  * | --- | --- | --- |
- * | 0 | an id: every command with that id is answered, whatever its source | a former release |
+ * | 0 | an id: every command with that id is answered, from any source | a former release |
  * | 1 | an identity: that command is answered | this release |
- * | 2 | an id: some command with that id is answered; only former releases heed it | this release |
+ * | 2 | an id: some command with that id is answered; only former releases read it | this release |
  *
- * So instances of both releases can work side by side, and after `migration:down` the former one
- * still knows what is answered. Plain JSON with an id takes one row: there, both are the same.
+ * So instances of both releases can work side by side, and after `migration:down` the former
+ * release still knows which commands are answered. A plain JSON command with an id needs one row,
+ * because its id and its identity are the same.
  *
- * Where rows of one id meet, the lower scope says more and stays.
+ * If two rows have one id, the row with the lower scope stays, because it says more.
  */
 const EVERY_SOURCE = 0;
 const IDENTITY = 1;
 const FORMER_RELEASES = 2;
 
 /** A row of `processed_commands`. */
-export type AnsweredRow = readonly [id: string, scope: number];
+type AnsweredRow = readonly [id: string, scope: number];
 
-/** The rows that say that these commands are answered, sorted: two lanes then lock them in one order. */
+/**
+ * Returns the rows that record these commands as answered. They are sorted, so that two lanes lock
+ * them in the same order.
+ */
 export function rowsOf(commands: readonly Identity[]): readonly AnsweredRow[] {
   const scopes = new Map<string, number>();
   const add = (id: string, scope: number) =>
@@ -39,15 +43,16 @@ export function rowsOf(commands: readonly Identity[]): readonly AnsweredRow[] {
   for (const identity of commands) {
     if (isFormer(identity)) add(idOf(identity), EVERY_SOURCE);
     else add(identity, IDENTITY);
-    // A place is passed once, in whichever release.
+    // Without a source, one row is enough. A plain id is its own identity, and a lane passes each
+    // place only once, whatever the release.
     if (sourceOf(identity) !== null) add(idOf(identity), FORMER_RELEASES);
   }
   return [...scopes.keys()].sort().map((id) => [id, scopes.get(id) as number]);
 }
 
 /**
- * Notes that this transaction answers the commands.
- * @returns those that were not answered before
+ * Records that this transaction answers the commands.
+ * @returns the commands that no transaction has answered before
  */
 export async function claim(
   sql: Sql,
@@ -58,9 +63,11 @@ export async function claim(
   const events = commands.filter((identity) => sourceOf(identity) !== null);
   const [rows, former] = await Promise.all([
     sql<{ id: string }>(
-      `insert into processed_commands (id, scope) select id, scope from ${jsonRows(dialect, ROW)} as claimed where true
+      `insert into processed_commands (id, scope)
+       select id, scope from ${jsonRows(dialect, ROW)} as claimed where true
        on conflict (id) do update set scope = ${IDENTITY}
-         where processed_commands.scope = ${FORMER_RELEASES} and excluded.scope = ${IDENTITY}
+         where processed_commands.scope = ${FORMER_RELEASES}
+           and excluded.scope = ${IDENTITY}
        returning id`,
       [JSON.stringify(rowsOf(commands))],
     ),
@@ -74,7 +81,7 @@ export async function claim(
   );
 }
 
-/** Takes back that the commands are answered. */
+/** Deletes the record that the commands are answered. */
 export async function unclaim(
   sql: Sql,
   dialect: Dialect,
@@ -82,12 +89,13 @@ export async function unclaim(
 ): Promise<void> {
   if (commands.length === 0) return;
   await sql(
-    `delete from processed_commands where (id, scope) in (select id, scope from ${jsonRows(dialect, ROW)} as those)`,
+    `delete from processed_commands
+     where (id, scope) in (select id, scope from ${jsonRows(dialect, ROW)} as those)`,
     [JSON.stringify(rowsOf(commands))],
   );
 }
 
-/** @returns the ids of commands that a former release has answered */
+/** Returns the ids of the commands that a former release has answered. */
 async function formerlyAnswered(
   sql: Sql,
   dialect: Dialect,
@@ -114,7 +122,8 @@ export async function isAnyAnswered(
     [idOf(identity), EVERY_SOURCE] as const,
   ]);
   const [row] = await sql<{ answered: number }>(
-    `select count(*) as answered from processed_commands where (id, scope) in (select id, scope from ${jsonRows(dialect, ROW)} as those)`,
+    `select count(*) as answered from processed_commands
+     where (id, scope) in (select id, scope from ${jsonRows(dialect, ROW)} as those)`,
     [JSON.stringify(rows)],
   );
   return Number(row?.answered ?? 0) > 0;

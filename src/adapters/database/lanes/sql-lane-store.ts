@@ -1,7 +1,7 @@
-import { passing } from '../../../fault-points.ts';
-import { FailoverError, FencedError } from '../../../service-layer/errors.ts';
+import { reachFaultPoint } from '../../../fault-points.ts';
+import { FencedError } from '../../../service-layer/errors.ts';
 import type {
-  LaneClaim,
+  LaneBinding,
   LanePosition,
   LaneProgress,
   LaneStanding,
@@ -11,32 +11,38 @@ import type {
 } from '../../../service-layer/lane-store.ts';
 import type { Partition } from '../../../service-layer/records.ts';
 import type { Database } from '../database.ts';
-import { repeating } from '../repeating.ts';
+import { repeatTransaction } from '../repeat-transaction.ts';
 import type { Sql } from '../transaction.ts';
+import { asPosition, BIND, lockLane, POSITION_COLUMNS, type PositionRow } from './lane-row.ts';
 import { decodeOutbox, encodeOutbox, type OutboxRow } from './outbox.ts';
 import { readTimelineColumn } from './timeline.ts';
 
 /**
- * The lanes' tables: `source_positions`, `waiting_lanes`, `processed_commands`, `outbox`.
+ * Keeps the lanes in the tables `source_positions`, `waiting_lanes`, `processed_commands` and
+ * `outbox`.
  *
- * A lane transaction locks the lane's row first, so that two owners of one lane meet on it: the second finds the position
- * moved and gives up. Then the work; then, one statement per table: the aggregates, the deletion of what is out, the
- * outbox, the new position. A crash before the commit undoes all of it, after it none.
+ * A lane transaction:
+ *
+ * 1. locks the lane's row: a second owner of the lane then finds the position moved, and gives up;
+ * 2. runs the work, which changes the aggregates and flushes them;
+ * 3. deletes the published outbox records, and writes the new ones and the new position.
+ *
+ * A crash before the commit undoes all of it. A crash after the commit undoes none of it.
  */
 export class SqlLaneStore implements LaneStore {
   readonly #database: Database;
   readonly #onAfterCommitError: (error: unknown) => void;
   #timelineColumn = 'null';
 
-  /** @param onAfterCommitError told of work after a commit that failed; it undoes nothing */
+  /** @param onAfterCommitError called when work after a commit has failed, which undoes nothing */
   constructor(database: Database, onAfterCommitError: (error: unknown) => void) {
     this.#database = database;
     this.#onAfterCommitError = onAfterCommitError;
   }
 
-  async claim({ topic, partition }: Partition, logId: string, group: string): Promise<LaneClaim> {
+  async bind({ topic, partition }: Partition, logId: string, group: string): Promise<LaneBinding> {
     const [row] = await this.#database.transaction((sql) =>
-      sql<{ log_id: string; former_group: string | null }>(CLAIM, [topic, partition, logId, group]),
+      sql<{ log_id: string; former_group: string | null }>(BIND, [topic, partition, logId, group]),
     );
     return { logId: row?.log_id ?? logId, formerGroup: row?.former_group ?? null };
   }
@@ -44,12 +50,15 @@ export class SqlLaneStore implements LaneStore {
   async settle({ topic, partition }: Partition, group: string): Promise<void> {
     const settled = await this.#database.transaction((sql) =>
       sql(
-        'update source_positions set former_group = null where topic = ? and partition = ? and owner_group = ? returning partition',
+        `update source_positions set former_group = null
+         where topic = ? and partition = ? and owner_group = ? returning partition`,
         [topic, partition, group],
       ),
     );
     if (settled.length === 0)
-      throw new FencedError(`${topic}/${partition} works for another group than ${group} by now`);
+      throw new FencedError(
+        `${topic}/${partition} works for another group by now, not for ${group}`,
+      );
   }
 
   async hasFormerId({ topic, partition }: Partition): Promise<boolean> {
@@ -64,7 +73,8 @@ export class SqlLaneStore implements LaneStore {
     this.#timelineColumn = await readTimelineColumn(this.#database);
     const columns = `${POSITION_COLUMNS}, ${this.#timelineColumn} as timeline`;
     const rows = await this.#database.query<PositionRow>(
-      `select ${columns} from (select 1) as one left join source_positions on topic = ? and partition = ?`,
+      `select ${columns} from (select 1) as one
+       left join source_positions on topic = ? and partition = ?`,
       [topic, partition],
     );
     return asPosition(rows);
@@ -85,8 +95,8 @@ export class SqlLaneStore implements LaneStore {
       timestamp_ms: number | null;
     }>(
       `select lane.partition, lane.next_offset, waiting.timestamp_ms from source_positions as lane
-       left join waiting_lanes as waiting on waiting.topic = lane.topic and waiting.partition = lane.partition
-         and waiting.next_offset = lane.next_offset
+       left join waiting_lanes as waiting on waiting.topic = lane.topic
+         and waiting.partition = lane.partition and waiting.next_offset = lane.next_offset
        where lane.topic = ?`,
       [topic],
     );
@@ -102,7 +112,8 @@ export class SqlLaneStore implements LaneStore {
     await this.#database.transaction((sql) =>
       sql(
         `insert into waiting_lanes (topic, partition, next_offset, timestamp_ms) values (?, ?, ?, ?)
-         on conflict (topic, partition) do update set next_offset = excluded.next_offset, timestamp_ms = excluded.timestamp_ms`,
+         on conflict (topic, partition) do update
+         set next_offset = excluded.next_offset, timestamp_ms = excluded.timestamp_ms`,
         [topic, partition, nextOffset, nextTimestampMs],
       ),
     );
@@ -115,7 +126,8 @@ export class SqlLaneStore implements LaneStore {
   ): Promise<WaitingRecords | null> {
     const [row] = await this.#database.query<OutboxRow & { readonly rests_on: string }>(
       `select sequence, next_offset, records, rests_on from outbox
-       where source_topic = ? and source_partition = ? and next_offset > ? order by sequence limit 1`,
+       where source_topic = ? and source_partition = ? and next_offset > ?
+       order by sequence limit 1`,
       [topic, partition, fromSourceOffset],
     );
     if (!row) return null;
@@ -139,7 +151,7 @@ export class SqlLaneStore implements LaneStore {
     belowSourceOffset: number,
   ): Promise<void> {
     await this.#database.transaction(async (sql) => {
-      await lock(sql, lane, expected, this.#timelineColumn);
+      await lockLane(sql, lane, expected, this.#timelineColumn);
       await deleteOutbox(sql, lane, belowSourceOffset);
     });
   }
@@ -149,7 +161,7 @@ export class SqlLaneStore implements LaneStore {
     expected: LanePosition,
     work: (transaction: LaneTransaction) => Promise<LaneProgress>,
   ): Promise<LaneProgress> {
-    return repeating(() => this.#transactionOnce(lane, expected, work));
+    return repeatTransaction(() => this.#transactionOnce(lane, expected, work));
   }
 
   #transactionOnce(
@@ -158,15 +170,16 @@ export class SqlLaneStore implements LaneStore {
     work: (transaction: LaneTransaction) => Promise<LaneProgress>,
   ): Promise<LaneProgress> {
     return this.#database.getSession(async (session) => {
-      const locked = lock(session.sql, lane, expected, this.#timelineColumn);
-      // Its first statements are sent behind the lock at once: on a lane that another owner has moved they come to nothing.
+      const locking = lockLane(session.sql, lane, expected, this.#timelineColumn);
+      // The first statements follow the lock without waiting for its answer. If another owner has
+      // moved the lane, the transaction fails and undoes them.
       const working = work(session);
       working.catch(() => {});
-      await locked;
-      passing('lane-locked');
+      await locking;
+      reachFaultPoint('lane-locked');
       const progress = await working;
       await this.#write(session.sql, lane, progress);
-      passing('progress-written');
+      reachFaultPoint('progress-written');
       return progress;
     }, this.#onAfterCommitError);
   }
@@ -178,83 +191,18 @@ export class SqlLaneStore implements LaneStore {
       deleteOutbox(sql, { topic, partition }, publishedBelowOffset),
       row &&
         sql(
-          'insert into outbox (source_topic, source_partition, sequence, next_offset, records, rests_on) values (?, ?, ?, ?, ?, ?)',
+          `insert into outbox
+             (source_topic, source_partition, sequence, next_offset, records, rests_on)
+           values (?, ?, ?, ?, ?, ?)`,
           [topic, partition, row.sequence, row.next_offset, row.records, JSON.stringify(restsOn)],
         ),
       sql(
-        'update source_positions set next_offset = ?, next_sequence = ?, leader_epoch = ? where topic = ? and partition = ?',
+        `update source_positions set next_offset = ?, next_sequence = ?, leader_epoch = ?
+         where topic = ? and partition = ?`,
         [next.nextOffset, next.nextSequence, next.leaderEpoch ?? null, topic, partition],
       ),
     ]);
   }
-}
-
-/** A group that takes a lane over remembers the one before it until it has settled what that one published. */
-const CLAIM = `
-  insert into source_positions (topic, partition, next_offset, next_sequence, log_id, owner_group, has_former_id)
-  values (?, ?, 0, 1, ?, ?, 0)
-  on conflict (topic, partition) do update set
-    log_id = coalesce(source_positions.log_id, excluded.log_id),
-    former_group = case
-      when source_positions.log_id <> excluded.log_id or source_positions.owner_group is null
-        or source_positions.owner_group = excluded.owner_group then source_positions.former_group
-      else coalesce(source_positions.former_group, source_positions.owner_group) end,
-    owner_group = case
-      when source_positions.log_id <> excluded.log_id then source_positions.owner_group else excluded.owner_group end
-  returning log_id, former_group`;
-
-const POSITION_COLUMNS = 'next_offset, next_sequence, leader_epoch, owner_group';
-
-interface PositionRow {
-  /** Null: the lane was never seen. */
-  readonly next_offset: number | null;
-  readonly next_sequence: number | null;
-  readonly leader_epoch: number | null;
-  readonly owner_group: string | null;
-  readonly timeline: string | null;
-}
-
-/** Takes the lane's row, made if it is not there, for this transaction: a write, though it changes nothing, locks it. */
-async function lock(
-  sql: Sql,
-  { topic, partition }: Partition,
-  expected: LanePosition,
-  timelineColumn: string,
-): Promise<void> {
-  const rows = await sql<PositionRow>(
-    `insert into source_positions (topic, partition, next_offset, next_sequence) values (?, ?, 0, 1)
-     on conflict (topic, partition) do update set next_offset = source_positions.next_offset
-       returning ${POSITION_COLUMNS}, ${timelineColumn} as timeline`,
-    [topic, partition],
-  );
-  const found = asPosition(rows);
-  if (found.timeline !== expected.timeline) {
-    throw new FailoverError(
-      `The database has failed over or started again, from timeline ${expected.timeline} to ${found.timeline}: commits may be lost`,
-      found.timeline,
-    );
-  }
-  if (found.nextOffset !== expected.nextOffset || found.nextSequence !== expected.nextSequence) {
-    throw new FencedError(
-      `Another owner has moved ${topic}/${partition} from ${expected.nextOffset} to ${found.nextOffset}`,
-    );
-  }
-  if (found.group !== expected.group) {
-    throw new FencedError(
-      `${topic}/${partition} works for the group ${found.group} by now, not for ${expected.group}`,
-    );
-  }
-}
-
-function asPosition([row]: readonly PositionRow[]): LanePosition {
-  if (!row) return { nextOffset: 0, nextSequence: 1 };
-  return {
-    nextOffset: row.next_offset ?? 0,
-    nextSequence: row.next_sequence ?? 1,
-    ...(row.timeline !== null && { timeline: row.timeline }),
-    ...(row.leader_epoch !== null && { leaderEpoch: row.leader_epoch }),
-    ...(row.owner_group !== null && { group: row.owner_group }),
-  };
 }
 
 async function deleteOutbox(

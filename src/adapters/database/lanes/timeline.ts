@@ -2,18 +2,19 @@ import type { Database } from '../database.ts';
 import { codeOf } from '../errors.ts';
 
 /**
- * The first eight digits of a log file's name count the failovers and restored backups. A storage
- * snapshot that is put back stays on its timeline, but the server has started again since.
+ * The first eight digits of a log file's name count the failovers and restored backups. A restored
+ * storage snapshot stays on its timeline. The server's start time tells such a restore.
  */
 const TIMELINE =
-  "left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' || extract(epoch from pg_postmaster_start_time())";
+  "left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' || " +
+  'extract(epoch from pg_postmaster_start_time())';
 
-/** No such function, no privilege, not supported: a database that is only like PostgreSQL. */
-const NOT_TOLD: readonly string[] = ['42883', '42501', '0A000'];
+/** No such function, no privilege, not supported: answers of databases that imitate PostgreSQL. */
+const UNSUPPORTED_CODES: readonly string[] = ['42883', '42501', '0A000'];
 
 /**
- * An SQL expression for the timeline of the server that executes it, and for when that server was
- * started. A standby that takes over begins a new timeline. `null` where the database does not tell.
+ * Returns an SQL expression for the server's timeline and start time. A standby that takes over
+ * begins a new timeline. The expression is `null` if the database cannot tell.
  * @throws {TroubleError} the server is a standby, or cannot be reached
  */
 export async function readTimelineColumn(database: Database): Promise<string> {
@@ -23,7 +24,7 @@ export async function readTimelineColumn(database: Database): Promise<string> {
     return TIMELINE;
   } catch (error) {
     const cause = error instanceof Error && error.cause ? error.cause : error;
-    if (NOT_TOLD.includes(codeOf(cause))) return 'null';
+    if (UNSUPPORTED_CODES.includes(codeOf(cause))) return 'null';
     throw error;
   }
 }

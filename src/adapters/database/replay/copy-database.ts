@@ -1,16 +1,16 @@
-import { type Dialect, sqliteFile } from '../connection/options.ts';
+import { type Dialect, sqliteFile } from '../connection/database-url.ts';
 import type { Database } from '../database.ts';
 import { jsonRows } from '../json-rows.ts';
 import type { Sql } from '../transaction.ts';
 
 interface Table {
-  /** How many of the columns, from the first on, are its key. */
+  /** The key is made of this many columns, from the first on. */
   readonly keyColumns: number;
-  /** Bytes travel in hexadecimal. */
+  /** Bytes travel as hexadecimal text. */
   readonly columns: Readonly<Record<string, 'text' | 'bigint'>>;
 }
 
-/** In an order in which one that names another comes after it. */
+/** The tables of the service. A table comes after the tables that it references. */
 const TABLES: Readonly<Record<string, Table>> = {
   products: {
     keyColumns: 1,
@@ -82,17 +82,17 @@ const TABLES: Readonly<Record<string, Table>> = {
 };
 
 const PAGE_ROWS = 5_000;
-/** Each side is idle while the other works: longer than the service would allow itself. */
-const ASLEEP_MS = 60_000;
+/** How long each side may be idle while the other works. The service itself allows less. */
+const IDLE_TIMEOUT_MS = 60_000;
 
-export interface CopyOptions {
-  /** Told of so many rows more. What it throws ends the copy. */
+interface CopyOptions {
+  /** Called with the number of rows of each page. An error that it throws ends the copy. */
   readonly onRows?: (count: number) => Promise<void>;
-  /** More that belongs to the target's transaction. */
+  /** Does more work in the target's transaction. */
   readonly finish?: (sql: Sql) => Promise<void>;
 }
 
-/** How many rows `copyDatabase` copies. */
+/** Returns how many rows `copyDatabase` copies. */
 export async function countRows(source: Database): Promise<number> {
   const counts = Object.keys(TABLES).map((table) => `(select count(*) from ${table})`);
   const [row] = await source.longWork(() =>
@@ -102,8 +102,8 @@ export async function countRows(source: Database): Promise<number> {
 }
 
 /**
- * Copies what the service keeps, as it is at one moment: all of it, or nothing.
- * @param source others may go on writing in PostgreSQL; in a SQLite file, they wait
+ * Copies the service's tables as they are at one moment: all of them, or none.
+ * @param source other processes may go on writing to PostgreSQL; writers of a SQLite file wait
  * @param target another database, migrated and empty
  */
 export function copyDatabase(
@@ -122,10 +122,10 @@ async function copyRows(
   await source.transaction(async (read) => {
     if (source.dialect === 'postgresql') {
       await read('set transaction isolation level repeatable read, read only');
-      await stayAwake(read);
+      await allowIdling(read);
     }
     await target.transaction(async (write) => {
-      if (target.dialect === 'postgresql') await stayAwake(write);
+      if (target.dialect === 'postgresql') await allowIdling(write);
       for (const [name, table] of Object.entries(TABLES)) {
         for await (const rows of pagesOf(name, table, read, source.dialect)) {
           await insertRows(name, table, rows, write, target.dialect);
@@ -138,7 +138,10 @@ async function copyRows(
   });
 }
 
-/** The same for a SQLite file, with the embedded log in it: a new file. @throws when there is a file of that name */
+/**
+ * Copies a SQLite file, together with its embedded log, into a new file.
+ * @throws SQLite's error, when the file at `url` exists
+ */
 export async function copySqliteFile(source: Database, url: string): Promise<void> {
   await source.query('vacuum into ?', [sqliteFile(url)]);
 }
@@ -156,7 +159,8 @@ async function* pagesOf(name: string, { columns, keyColumns }: Table, read: Sql,
       ? `where (${key.join(', ')}) > (${key.map(() => '?').join(', ')})`
       : '';
     const rows: Record<string, string | number | null>[] = await read(
-      `select ${selected.join(', ')} from ${name} ${after} order by ${key.join(', ')} limit ${PAGE_ROWS}`,
+      `select ${selected.join(', ')} from ${name} ${after}
+       order by ${key.join(', ')} limit ${PAGE_ROWS}`,
       last ?? [],
     );
     if (rows.length > 0) yield rows;
@@ -174,21 +178,24 @@ async function insertRows(
 ): Promise<void> {
   const names = Object.keys(columns);
   const bytes = dialect === 'sqlite' ? 'unhex(records)' : `decode(records, 'hex')`;
+  const selected = names.map((column) => (column === 'records' ? bytes : column));
   await write(
     `insert into ${name} (${names.join(', ')})
-     select ${names.map((column) => (column === 'records' ? bytes : column)).join(', ')} from ${jsonRows(dialect, columns)} as copied`,
+     select ${selected.join(', ')} from ${jsonRows(dialect, columns)} as copied`,
     [JSON.stringify(rows.map((row) => names.map((column) => row[column])))],
   );
 }
 
-/** The keys were copied, and their counters stand at 1. */
+/** Moves PostgreSQL's key counters behind the copied keys. */
 async function setCounters(sql: Sql): Promise<void> {
   for (const table of ['batches', 'order_lines', 'allocations'])
     await sql(
-      `select setval(pg_get_serial_sequence('${table}', 'id'), coalesce((select max(id) from ${table}), 0) + 1, false)`,
+      `select setval(pg_get_serial_sequence('${table}', 'id'),
+         coalesce((select max(id) from ${table}), 0) + 1, false)`,
     );
 }
 
-async function stayAwake(sql: Sql): Promise<void> {
-  await sql(`set local idle_in_transaction_session_timeout = ${ASLEEP_MS}`);
+/** Lets the transaction be idle while the other side works. */
+async function allowIdling(sql: Sql): Promise<void> {
+  await sql(`set local idle_in_transaction_session_timeout = ${IDLE_TIMEOUT_MS}`);
 }

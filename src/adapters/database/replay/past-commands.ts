@@ -2,28 +2,28 @@ import { formerIdentity, type Identity, idOf } from '../../../domain/identity.ts
 import type { Database } from '../database.ts';
 import { jsonRows } from '../json-rows.ts';
 
-/** A command as it lies in its lane. */
+/** A command of a lane, as the commands topic holds it. */
 export interface PastCommand {
   /** `topic/partition` */
   readonly lane: string;
   readonly offset: number;
   readonly timestampMs: number;
   readonly identity: Identity;
-  /** JSON; null: what lies there is no command that can be read. */
+  /** The command as JSON. Null: the record there is not a readable command. */
   readonly command: string | null;
-  /** Of the batch that it creates; null: it creates none. */
+  /** The reference of the batch that the command creates. Null: it creates none. */
   readonly reference: string | null;
 }
 
-/** What was published for the command at that place; of an answer that was split, one part. */
+/** The answer that was published for the command at that place, or one part of a split answer. */
 export interface PastAnswer {
   readonly lane: string;
   readonly offset: number;
-  /** The number of its first event. */
+  /** The number of the part's first event. */
   readonly part: number;
   readonly identity: Identity;
   readonly timeMs: number;
-  /** JSON, an array. */
+  /** The events as a JSON array. */
   readonly events: string;
 }
 
@@ -34,18 +34,18 @@ export interface PastBatch {
   readonly sequence: number;
 }
 
-/** A command together with what came of it. */
+/** A command together with its answer. */
 export interface AnsweredCommand extends Omit<PastCommand, 'timestampMs' | 'reference'> {
-  /** Null: the topic does not hold the command any more, only its answer. */
+  /** Null: the topic no longer holds the command, only its answer. */
   readonly timestampMs: number | null;
-  /** When it was answered; null: nothing was published for it. */
+  /** When the command was answered. Null: no answer was published. */
   readonly timeMs: number | null;
-  /** JSON, an array for each part. */
+  /** The events of each part, as a JSON array. */
   readonly answer: readonly string[];
   readonly isDead: boolean;
-  /** Whether something was published for it, here or elsewhere. */
+  /** Whether an answer was published for this command's identity at any place. */
   readonly isAnsweredAnywhere: boolean;
-  /** Where the batch that it creates was created. */
+  /** The creation of the batch with this command's reference. Null: there is none. */
   readonly batch: Omit<PastBatch, 'reference'> | null;
 }
 
@@ -66,29 +66,36 @@ interface AnswerRow {
   readonly events: string;
 }
 
-/** Past commands and what was published for them, laid aside in a scratch database: they come in any order, and are wanted lane by lane. */
+/**
+ * Stages past commands and their answers in a scratch database. They arrive in any order, and are
+ * read lane by lane.
+ */
 export class PastCommands {
   readonly #database: Database;
 
-  /** @param database SQLite, for nothing that lasts */
+  /** @param database a SQLite database for temporary use */
   constructor(database: Database) {
     this.#database = database;
   }
 
+  /** Creates the tables. */
   async prepare(): Promise<void> {
     const place = 'lane text not null, source_offset bigint not null';
     for (const table of [
       `past_commands (${place}, timestamp_ms bigint null, identity text not null,
-        former_identity text not null, command text null, reference text null, primary key (lane, source_offset))`,
-      `past_answers (${place}, part int not null, identity text not null, time_ms bigint not null, events text not null,
-        primary key (lane, source_offset, part))`,
-      `past_batches (reference text not null primary key, sku text not null, sequence bigint not null)`,
+        former_identity text not null, command text null, reference text null,
+        primary key (lane, source_offset))`,
+      `past_answers (${place}, part int not null, identity text not null,
+        time_ms bigint not null, events text not null, primary key (lane, source_offset, part))`,
+      `past_batches (reference text not null primary key, sku text not null,
+        sequence bigint not null)`,
       `past_dead_letters (place text not null primary key)`,
     ]) {
       await this.#database.query(`create table ${table} without rowid`);
     }
   }
 
+  /** Stages commands. */
   async addCommands(commands: readonly PastCommand[]): Promise<void> {
     const rows = commands.map(({ lane, offset, timestampMs, identity, command, reference }) => {
       return [
@@ -112,7 +119,7 @@ export class PastCommands {
     await this.#add('past_commands', columns, rows);
   }
 
-  /** Of two with the same place and part the first counts: they are the same event. */
+  /** Stages answers. Of two with the same place and part, the first counts: they are the same. */
   async addAnswers(answers: readonly PastAnswer[], batches: readonly PastBatch[]): Promise<void> {
     const rows = answers.map((each) => [
       each.lane,
@@ -138,7 +145,10 @@ export class PastCommands {
     );
   }
 
-  /** @param places of commands that went to the dead letters, `topic/partition/offset` */
+  /**
+   * Stages which commands went to the dead letters.
+   * @param places the commands' `topic/partition/offset`
+   */
   async addDeadLetters(places: readonly string[]): Promise<void> {
     await this.#add(
       'past_dead_letters',
@@ -148,8 +158,8 @@ export class PastCommands {
   }
 
   /**
-   * Everything is laid aside.
-   * @returns the lanes, and of how many commands there is nothing but the answer
+   * Ends the staging. Call this before `page`.
+   * @returns the lanes, and the number of commands of which only the answer is left
    */
   async complete(): Promise<{ readonly lanes: readonly string[]; readonly gone: number }> {
     await this.#database.query(
@@ -168,7 +178,7 @@ export class PastCommands {
     return { lanes: lanes.map(({ lane }) => lane), gone };
   }
 
-  /** The next commands of a lane, in order. */
+  /** Returns the next commands of a lane, in order. */
   async page(
     lane: string,
     fromOffset: number,
@@ -176,7 +186,8 @@ export class PastCommands {
   ): Promise<readonly AnsweredCommand[]> {
     const rows = await this.#database.query<Row>(PAGE, [lane, fromOffset, atMost]);
     const answers = await this.#database.query<AnswerRow>(
-      'select source_offset, time_ms, events from past_answers where lane = ? and source_offset between ? and ? order by source_offset, part',
+      `select source_offset, time_ms, events from past_answers
+       where lane = ? and source_offset between ? and ? order by source_offset, part`,
       [lane, fromOffset, rows.at(-1)?.source_offset ?? fromOffset],
     );
     const byOffset = Map.groupBy(answers, (each) => each.source_offset);
@@ -205,7 +216,9 @@ export class PastCommands {
     if (rows.length === 0) return;
     const names = Object.keys(columns).join(', ');
     await this.#database.query(
-      `insert into ${table} (${names}) select ${names} from ${jsonRows('sqlite', columns)} as added where true on conflict do nothing`,
+      `insert into ${table} (${names})
+       select ${names} from ${jsonRows('sqlite', columns)} as added where true
+       on conflict do nothing`,
       [JSON.stringify(rows)],
     );
   }
@@ -213,8 +226,14 @@ export class PastCommands {
 
 const PLACE = { lane: 'text', source_offset: 'bigint' } as const;
 
-const PAGE = `select past_commands.source_offset, timestamp_ms, identity, command, past_batches.sku, past_batches.sequence,
-    exists (select 1 from past_dead_letters where place = past_commands.lane || '/' || past_commands.source_offset) as is_dead,
-    exists (select 1 from past_answers where identity in (past_commands.identity, past_commands.former_identity)) as is_answered_anywhere
-  from past_commands left join past_batches on past_batches.reference = past_commands.reference
-  where past_commands.lane = ? and past_commands.source_offset >= ? order by past_commands.source_offset limit ?`;
+const PAGE = `select past_commands.source_offset, timestamp_ms, identity, command,
+    past_batches.sku, past_batches.sequence,
+    exists (select 1 from past_dead_letters
+      where place = past_commands.lane || '/' || past_commands.source_offset) as is_dead,
+    exists (select 1 from past_answers
+      where identity in (past_commands.identity, past_commands.former_identity)
+    ) as is_answered_anywhere
+  from past_commands
+  left join past_batches on past_batches.reference = past_commands.reference
+  where past_commands.lane = ? and past_commands.source_offset >= ?
+  order by past_commands.source_offset limit ?`;

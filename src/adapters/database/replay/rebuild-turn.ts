@@ -1,15 +1,18 @@
-import { holdingLock, REBUILD_LOCK } from '../advisory-lock.ts';
+import { REBUILD_LOCK, withAdvisoryLock } from '../advisory-lock.ts';
 import type { Database } from '../database.ts';
 
 /**
- * Of services that find at once that their database must be rebuilt, one works and the others wait for their turn.
+ * Rebuilds the database in turn. If several services find at once that their database must be
+ * rebuilt, one works and the others wait.
  *
- * PostgreSQL: an advisory lock, which goes with its transaction, whatever ends the process.
- * SQLite: nobody waits. A rebuild is refused while another process uses the file (`isUsedByOthers`).
+ * PostgreSQL: an advisory lock, which ends with its transaction however the process ends.
+ * SQLite: no service waits. A rebuild is refused while another process uses the file
+ * (`isUsedByOthers`).
  *
- * @param work ends soon after its signal has aborted: the signal that is given, or the turn is lost
- * @throws {TroubleError} the turn is lost: others may have theirs now
- * @throws the signal's reason, when it aborts while this one waits
+ * @param work must end soon after its signal has aborted; that signal also aborts when the turn is
+ * lost
+ * @throws {TroubleError} the turn is lost, and another service may have its turn now
+ * @throws the signal's reason, when the signal aborts while this service waits
  */
 export function inTurn<T>(
   database: Database,
@@ -17,5 +20,5 @@ export function inTurn<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   if (database.dialect === 'sqlite') return work(signal);
-  return holdingLock(database, REBUILD_LOCK, signal, work);
+  return withAdvisoryLock(database, REBUILD_LOCK, signal, work);
 }

@@ -419,6 +419,6 @@ it.concurrent('says once why it has no part in the group when no assignment can 
   await member.close();
   expect(said).toEqual([
     expect.stringContaining('no assignment'),
-    expect.stringContaining('is reached again'),
+    expect.stringContaining('can be reached again'),
   ]);
 });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { TroubleError } from '../../../../src/service-layer/errors.ts';
+import { MessageTooLargeError, TroubleError } from '../../../../src/service-layer/errors.ts';
 import type { LogRecord } from '../../../../src/service-layer/records.ts';
 import { Edge, event } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
@@ -198,7 +198,7 @@ it('reads the setting of the topic again after MESSAGE_TOO_LARGE', async () => {
 it('a topic that takes too little for a record is named, and nothing is sent', async () => {
   edge.kafka.model.topics.get('commands')?.settings.set('max.message.bytes', '1000');
   const large = event(0, 'x'.repeat(1_000));
-  await expect(edge.publisher.publish('commands', [large])).rejects.toThrow(RangeError);
+  await expect(edge.publisher.publish('commands', [large])).rejects.toThrow(MessageTooLargeError);
   expect(edge.kafka.requests('Produce')).toEqual([]);
 });
 

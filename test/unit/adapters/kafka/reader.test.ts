@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LeaderConnection } from '../../../../src/adapters/broker/kafka/leader-connection.ts';
 import { KafkaReader } from '../../../../src/adapters/broker/kafka/reader.ts';
-import type { Delivery } from '../../../../src/service-layer/broker.ts';
+import type { ReadChunk } from '../../../../src/service-layer/broker.ts';
 import { Edge } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
 
@@ -21,13 +21,12 @@ async function read(beginning: number, end: number) {
   const leaderOf = (partition: number) =>
     new LeaderConnection(edge.options, edge.view, 'commands', partition);
   const reader = new KafkaReader('commands', leaderOf, new AbortController().signal);
-  const deliveries: Delivery[] = [];
-  for await (const delivery of reader.deliveries([{ partition: 1, beginning, end }]))
-    deliveries.push(delivery);
-  const values = deliveries.flatMap(({ records }) =>
+  const chunks: ReadChunk[] = [];
+  for await (const chunk of reader.chunks([{ partition: 1, beginning, end }])) chunks.push(chunk);
+  const values = chunks.flatMap(({ records }) =>
     records.map(({ offset, value }) => `${offset}:${value}`),
   );
-  return { values, nextOffset: deliveries.at(-1)?.nextOffset };
+  return { values, nextOffset: chunks.at(-1)?.nextOffset };
 }
 
 const ALL = ['0:a', '1:b', '2:c', '3:d', '4:e'];

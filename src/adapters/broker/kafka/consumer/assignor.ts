@@ -1,16 +1,16 @@
 import type { MemberSubscription } from './subscription.ts';
 
 /*
- * Which member of the group gets which partitions: incremental and cooperative (Apache Kafka,
- * KIP-429), and sticky. The group's leader calls `assign` once in each generation.
+ * Decides which member of the group gets which partitions: incremental, cooperative (Apache Kafka,
+ * KIP-429) and sticky. The group's leader calls `assign` once in each generation.
  *
- *   owned by A ──the target gives it to B──▶ withheld: A hears that it lost it, closes, joins again
+ *   owned by A ──the target gives it to B──▶ withheld: A learns of the loss, closes, joins again
  *   unowned    ◀──────────────────────────── the next generation begins
  *   unowned    ──the target gives it to B──▶ owned by B
  *
- * The target is as even as the given-back partitions allow: no chain of moves brings two members'
- * counts closer. So what the next generation gives away needs no further move, and two generations
- * are enough.
+ * The target is as even as the given-back partitions allow: no chain of moves brings the counts of
+ * two members closer. So a partition that the next generation assigns needs no further move, and
+ * two generations are enough.
  */
 
 export interface GroupMember {
@@ -20,27 +20,26 @@ export interface GroupMember {
   readonly subscription: MemberSubscription;
 }
 
-/** The strongest claim to a partition. */
+/** The claim of the latest generation to a partition. */
 interface Claim {
   readonly generation: number;
-  /** null: two members claim the partition with the same generation. */
+  /** Null if two members claim the partition with the same generation. */
   readonly owner: GroupMember | null;
 }
 
-/** What the target gives to a member. */
+/** The partitions that the target gives to one member. */
 interface Share {
   readonly member: GroupMember;
-  /** Those that the member keeps come first. */
+  /** The partitions that the member keeps come first. */
   readonly partitions: Set<number>;
 }
 
 type MayTake = (partition: number, member: GroupMember) => boolean;
 
 /**
- * Divides the partitions among the members, and never hands one over directly: a partition that
- * must move from its owner is given to nobody in this round.
- *
- * @returns each member's partitions, in order
+ * Divides the partitions among the members. A partition that must leave its owner goes to no member
+ * in this round.
+ * @returns each member's partitions by member id, in ascending order
  */
 export function assign(
   members: readonly GroupMember[],
@@ -54,8 +53,8 @@ export function assign(
 }
 
 /**
- * Divides all partitions at once, for members of the former release among others: each has given
- * up everything before it joins.
+ * Divides all partitions at once. A group with members of the former release needs this: there each
+ * member has given up all partitions before it joins.
  */
 export function assignEagerly(
   members: readonly GroupMember[],
@@ -65,19 +64,19 @@ export function assignEagerly(
 }
 
 /**
- * How many partitions each member gets in the next round, after their owners have closed them:
- * what `assign` withholds from it in this one.
+ * Counts the partitions that `assign` withholds from each member in this round. The member gets
+ * them in the next round, after their owners have closed them.
  */
-export function comingTo(
+export function countWithheld(
   members: readonly GroupMember[],
   partitionCount: number,
 ): ReadonlyMap<string, number> {
-  const given = assign(members, partitionCount);
+  const assignments = assign(members, partitionCount);
   const target = targetOf(members, partitionCount, claimsOf(members));
   return new Map(
     target.map(({ member, partitions }) => [
       member.memberId,
-      partitions.size - (given.get(member.memberId)?.length ?? 0),
+      partitions.size - (assignments.get(member.memberId)?.length ?? 0),
     ]),
   );
 }
@@ -94,7 +93,7 @@ function partitionsByMember(
   );
 }
 
-/** Of two claims to a partition, the one of the later generation counts. */
+/** Finds each partition's claim. A claim of a later generation replaces an earlier one. */
 function claimsOf(members: readonly GroupMember[]): ReadonlyMap<number, Claim> {
   const claims = new Map<number, Claim>();
   for (const member of members) {
@@ -128,14 +127,17 @@ function targetOf(
   }
   for (const partition of moving)
     shares.find(({ member }) => mayTake(partition, member))?.partitions.add(partition);
-  // First without taking anything from its owner. Otherwise the second round might move what the
-  // first has settled.
+  // First level without taking a partition from its owner. Otherwise the second round might move
+  // partitions that the first round has assigned.
   level(shares, (partition, member) => moving.has(partition) && mayTake(partition, member));
   level(shares, mayTake);
   return shares;
 }
 
-/** A partition goes to no member that has given it back. One that all have given back stays where it is. */
+/**
+ * Makes the rule for given-back partitions. A partition goes to no member that has given it back.
+ * If all members have given it back, it stays with its owner.
+ */
 function takersOf(members: readonly GroupMember[], claims: ReadonlyMap<number, Claim>): MayTake {
   const givenBack = new Map(
     members.map((member) => [member, new Set(member.subscription.givenBack)]),
@@ -149,7 +151,7 @@ function takersOf(members: readonly GroupMember[], claims: ReadonlyMap<number, C
   };
 }
 
-/** A static member has the same place after a restart, which gives it another member id. */
+/** Orders members so that a restart, which changes a static member's id, does not move it. */
 function byName(a: GroupMember, b: GroupMember): number {
   return nameOf(a) < nameOf(b) ? -1 : 1;
 }
@@ -158,7 +160,10 @@ function nameOf({ instanceId, memberId }: GroupMember): string {
   return instanceId ?? memberId;
 }
 
-/** Moves partitions until no chain of moves brings two counts closer. It ends: each move makes the counts more even. */
+/**
+ * Moves partitions until no chain of moves brings two counts closer. It ends, because each move
+ * makes the counts more even.
+ */
 function level(shares: readonly Share[], mayTake: MayTake): void {
   let isLevel = false;
   while (!isLevel) {
@@ -171,11 +176,10 @@ function level(shares: readonly Share[], mayTake: MayTake): void {
 }
 
 /**
- * Moves one partition, or a chain of them, from a share to one with at least two fewer. A search
- * in breadth: a chain goes through others only where the partition cannot go directly.
- *
- * @param searched takes up what was reached in vain: fuller shares lead nowhere, so those do not
- * @returns whether there was such a share
+ * Moves one partition from a full share towards a share with at least two fewer, along the shortest
+ * chain of moves. The search goes breadth first.
+ * @param searched gets the shares that lead to no such share; the caller need not search from them
+ * @returns whether it has found such a share
  */
 function relieve(
   full: Share,
@@ -190,7 +194,7 @@ function relieve(
   const steps = new Map<Share, { readonly from: Share; readonly partition: number }>();
   const reached = [full];
   for (const from of reached) {
-    // What the member would get anew goes before what it has.
+    // Move new partitions of the member before those that it keeps.
     for (const partition of [...from.partitions].reverse()) {
       for (const to of unreached) {
         if (!mayTake(partition, to.member)) continue;
@@ -208,7 +212,7 @@ function relieve(
   return false;
 }
 
-/** Moves one partition along each step that leads to the share. */
+/** Moves one partition along each step of the chain that ends at the share. */
 function moveAlong(
   steps: ReadonlyMap<Share, { readonly from: Share; readonly partition: number }>,
   end: Share,

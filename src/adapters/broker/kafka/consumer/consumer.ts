@@ -6,7 +6,7 @@ import type { KafkaOptions } from '../client.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import { MAX_PIECE_BYTES } from '../records/fetched-records.ts';
 import type { JoinAnswer } from '../requests/group-requests.ts';
-import { assign, assignEagerly, comingTo } from './assignor.ts';
+import { assign, assignEagerly, countWithheld } from './assignor.ts';
 import { GroupMember, type Protocol } from './group-member.ts';
 import { PartitionFetcher } from './partition-fetcher.ts';
 import {
@@ -17,27 +17,33 @@ import {
   encodeSubscription,
 } from './subscription.ts';
 
-/** How often the topic is looked at: whether it was created anew, how many partitions it has, and who leads them. */
+/** How often the consumer checks whether the topic was created again or has more partitions. */
 const LOOK_AT_TOPIC_MS = 2_000;
 /**
- * How long a member waits for partitions that others are closing: longer than an owner takes. A
- * static member that restarts meanwhile never says that it has closed them.
+ * How long a member waits for partitions that other members are closing. It is longer than an owner
+ * takes. A static member that restarts meanwhile never reports that it has closed them.
  */
-const COMING_PATIENCE_MS = 15_000;
-/** Incremental, cooperative (KIP-429), with what members give back. */
+const WITHHELD_PATIENCE_MS = 15_000;
+/**
+ * The protocol of this release: incremental and cooperative (KIP-429), with given-back partitions.
+ */
 const COOPERATIVE = 'allocation-cooperative';
-/** What the members of the former release know: while one is in the group, all go by it. */
+/**
+ * The protocol of the former release. All members use it while the group has a member of that
+ * release.
+ */
 const EAGER = 'RoundRobinAssigner';
 
 /**
- * A consumer of one topic in a group: the partitions that the group has given this member, each
- * with a fetcher and an owner, for as long as the group says so.
+ * Consumes one topic as a member of a group. Each assigned partition has a fetcher and an owner.
  *
- * A rebalance changes only what moves. A partition that the group takes away is closed first; then
- * this member joins again, and another one gets it. In a group with members of the former release
- * every rebalance gives up everything. A crash of this process: others get its partitions after
- * the session time-out. Two owners of one partition, here and elsewhere, are fenced by their
- * producers' epochs and by the positions in the database.
+ * A rebalance affects only the partitions that move. When the group takes a partition away, this
+ * member closes it and joins again. Then another member gets the partition. In a group with members
+ * of the former release, every member gives up all partitions at each rebalance.
+ *
+ * After a crash of this process, other members get its partitions when the session times out. If
+ * two members own one partition, their producers' epochs and the positions in the database fence
+ * one.
  */
 export class KafkaConsumer implements GroupConsumer {
   readonly #options: KafkaOptions;
@@ -48,23 +54,24 @@ export class KafkaConsumer implements GroupConsumer {
   readonly #closing = new AbortController();
   readonly #joined = Promise.withResolvers<void>();
   readonly #givenBack = new Set<number>();
-  /** Partitions whose owner was told to close and still finishes what it has in hand. */
+  /** The partitions whose owners are closing, and still finish their current delivery. */
   readonly #ending = new Map<Promise<void>, readonly number[]>();
   #owned = new Map<number, PartitionFetcher>();
-  /** How many partitions it owns once all that are assigned are open. */
+  /** The number of assigned partitions, of which some may not be open yet. */
   #ownedCount = 0;
-  /** The generation in which the group gave this member what it owns. */
+  /** The generation in which this member got the partitions that it owns. */
   #ownedSince = -1;
   #isEager = false;
   /**
-   * How many partitions the leader has shared out; null: it did not say. Each member compares: a
-   * static leader that restarts gets its assignment without hearing that it leads.
+   * The number of partitions that the leader has divided; null if the leader wrote no notes. Each
+   * member compares it with the topic, because a static leader that restarts does not learn that it
+   * leads.
    */
   #assignedCount: number | null = null;
-  /** Since when this member waits for partitions that others are closing; null: it does not. */
-  #awaitsSinceMs: number | null = null;
+  /** When this member began to wait for partitions that others are closing; null if it does not. */
+  #waitingSinceMs: number | null = null;
 
-  /** @param logId which log the topic is in */
+  /** @param logId identifies the topic's log */
   constructor(
     options: KafkaOptions,
     view: ClusterView,
@@ -82,8 +89,9 @@ export class KafkaConsumer implements GroupConsumer {
       consume.group,
       [this.#protocol(COOPERATIVE), this.#protocol(EAGER)],
       {
-        assigned: (assignment, protocol) => this.#assigned(assignment, protocol === EAGER),
-        // What is still closing was claimed as it joined again: it is let go of once it is closed.
+        assigned: (assignment, protocol) => this.#takeAssignment(assignment, protocol === EAGER),
+        // The next join still claims partitions that are closing. Join once more when they are
+        // closed.
         lost: () =>
           void this.#closeOwners([...this.#owned.keys()]).then(() => this.#member.rejoin()),
         fenced: (reason) => {
@@ -96,9 +104,9 @@ export class KafkaConsumer implements GroupConsumer {
   }
 
   /**
-   * Resolves at the first assignment with which no more is to come soon.
-   * @throws {TroubleError} closed before
-   * @throws {FencedError} another process has the name of this member
+   * Resolves at the first assignment after which no withheld partitions follow.
+   * @throws {TroubleError} the consumer is closed before
+   * @throws {FencedError} another process has this member's name
    */
   get joined(): Promise<void> {
     return this.#joined.promise;
@@ -108,7 +116,7 @@ export class KafkaConsumer implements GroupConsumer {
     return this.#member.problem();
   }
 
-  /** The owners finish what they have in hand while the membership lasts; then the member leaves. */
+  /** Lets the owners finish their current deliveries, and then leaves the group. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#closeOwners([...this.#owned.keys()]);
@@ -125,11 +133,12 @@ export class KafkaConsumer implements GroupConsumer {
     };
   }
 
+  /** Makes the subscription for a join, which begins a new assignment. */
   #subscription(): Buffer {
     if (this.#isEager) void this.#closeOwners([...this.#owned.keys()]);
     this.#assignedCount = null;
-    this.#awaitsSinceMs = null;
-    // A partition that is just closing is given to nobody else before it is closed.
+    this.#waitingSinceMs = null;
+    // Claim closing partitions too, so that no other member gets them before they are closed.
     const owned = [...new Set([...this.#owned.keys(), ...[...this.#ending.values()].flat()])];
     return encodeSubscription(this.#consume.topic, {
       owned,
@@ -138,7 +147,7 @@ export class KafkaConsumer implements GroupConsumer {
     });
   }
 
-  /** The leader's part. */
+  /** Makes all members' assignments, if this member leads the group. */
   async #assign(members: JoinAnswer['members'], protocol: string) {
     const { topic } = this.#consume;
     await this.#view.refresh();
@@ -149,32 +158,33 @@ export class KafkaConsumer implements GroupConsumer {
     }));
     const isEager = protocol === EAGER;
     const assignments = isEager ? assignEagerly(subscribed, count) : assign(subscribed, count);
-    const coming = isEager ? null : comingTo(subscribed, count);
+    const withheld = isEager ? null : countWithheld(subscribed, count);
     return [...assignments].map(([memberId, partitions]) => ({
       memberId,
       assignment: encodeAssignment(topic, partitions, {
-        coming: coming?.get(memberId) ?? 0,
+        coming: withheld?.get(memberId) ?? 0,
         partitionCount: count,
       }),
     }));
   }
 
-  #assigned(assignment: Buffer, isEager: boolean): void {
+  #takeAssignment(assignment: Buffer, isEager: boolean): void {
     const partitions = new Set(decodeAssignment(this.#consume.topic, assignment));
-    const gone = [...this.#owned.keys()].filter((partition) => !partitions.has(partition));
+    const lost = [...this.#owned.keys()].filter((partition) => !partitions.has(partition));
     this.#ownedCount = partitions.size;
     const { generation } = this.#member.membership;
-    this.#options.log.debug({ partitions: [...partitions], gone, generation }, 'Assigned');
+    this.#options.log.debug({ partitions: [...partitions], gone: lost, generation }, 'Assigned');
     this.#isEager = isEager;
     this.#ownedSince = generation;
     const notes = decodeNotes(assignment);
     this.#assignedCount = notes?.partitionCount ?? null;
-    const closed = this.#closeOwners(gone);
+    const closed = this.#closeOwners(lost);
     if (this.#closing.signal.aborted) return;
     for (const partition of partitions) if (!this.#owned.has(partition)) this.#open(partition);
-    // Others wait for what this member gives up; it says so by joining again.
-    if (gone.length > 0 && !isEager) void closed.then(() => this.#member.rejoin());
-    if (notes?.coming) this.#awaitsSinceMs = performance.now();
+    // Other members wait for the lost partitions. Joining again tells the leader that they are
+    // closed.
+    if (lost.length > 0 && !isEager) void closed.then(() => this.#member.rejoin());
+    if (notes?.coming) this.#waitingSinceMs = performance.now();
     else this.#joined.resolve();
   }
 
@@ -197,7 +207,7 @@ export class KafkaConsumer implements GroupConsumer {
     this.#owned.set(partition, fetcher);
   }
 
-  /** Gives the partitions new owners, who look for themselves where they stand. */
+  /** Gives the partitions new owners, which find their positions themselves. */
   #reopen(partitions: readonly number[]): void {
     const owned = partitions.filter((partition) => this.#owned.has(partition));
     void this.#closeOwners(owned);
@@ -212,7 +222,7 @@ export class KafkaConsumer implements GroupConsumer {
     await ended;
   }
 
-  /** Looks now and then at what no fetch shows. Whatever keeps it from looking is noticed elsewhere. */
+  /** Checks regularly what no fetch shows. A failed check is reported elsewhere. */
   async #watchTopic(): Promise<void> {
     const { signal } = this.#closing;
     let known: string | null = null;
@@ -224,6 +234,7 @@ export class KafkaConsumer implements GroupConsumer {
     }
   }
 
+  /** Reopens all partitions if the topic is another log now. @returns the log's current id */
   async #lookAtLog(known: string | null): Promise<string> {
     const id = await this.#logId();
     if (known !== null && id !== known) {
@@ -233,11 +244,11 @@ export class KafkaConsumer implements GroupConsumer {
     return id;
   }
 
-  /** Joins again where the assignment does not fit any more, and nobody else need notice. */
+  /** Joins again if the assignment no longer fits, which no other member may notice. */
   async #lookAtAssignment(): Promise<void> {
     if (
-      this.#awaitsSinceMs !== null &&
-      performance.now() - this.#awaitsSinceMs > COMING_PATIENCE_MS
+      this.#waitingSinceMs !== null &&
+      performance.now() - this.#waitingSinceMs > WITHHELD_PATIENCE_MS
     )
       return this.#member.rejoin();
     await this.#view.refresh();
@@ -245,7 +256,7 @@ export class KafkaConsumer implements GroupConsumer {
     if (this.#assignedCount !== null && this.#assignedCount !== count) this.#member.rejoin();
   }
 
-  /** A partition that was given back and went to another member is asked for again once it can be worked at. */
+  /** Asks the group again for a partition that this member has given back and may now take. */
   async #lookAtGivenBack(): Promise<void> {
     for (const partition of this.#givenBack) {
       if (this.#owned.has(partition) || !(await this.#consume.mayTake?.(partition))) continue;

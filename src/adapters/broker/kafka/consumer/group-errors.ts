@@ -1,20 +1,20 @@
 import { ERROR, type ErrorName } from '../requests/error-codes.ts';
 
-/** What a member does after an error. Each leads on: to a next request, within a bounded time. */
+/** What a member does after an error. Each reaction leads to a next request in a bounded time. */
 export type Reaction =
   /** The coordinator needs a moment: ask it again. */
   | 'ask-again'
-  /** Another node coordinates: find it and ask the same of it. The generation goes on. */
+  /** Another node coordinates: find that node and repeat the request. The generation goes on. */
   | 'find-coordinator'
-  /** Join again. What the member owns it goes on working at. */
+  /** Join again. The member keeps working at the partitions that it owns. */
   | 'rejoin'
   /** The answer names the member: join again under that name. */
   | 'take-member-id'
-  /** The group went on without this member: give all partitions up and join again. */
+  /** The group has gone on without this member: give up all partitions and join again. */
   | 'give-up-and-rejoin'
-  /** The group does not know this member: give all partitions up and join as a new one. */
+  /** The group does not know this member: give up all partitions and join as a new member. */
   | 'give-up-and-join-anew'
-  /** Somebody must change something. Look again after some seconds. */
+  /** An operator must change a setting. Try again after some seconds. */
   | 'wait-for-operator'
   /** Another process has taken this member's name: stay out for good. */
   | 'stay-out';
@@ -27,21 +27,21 @@ const COORDINATOR_MOVES = {
   NOT_COORDINATOR: 'find-coordinator',
 } as const;
 
-const NOT_ALLOWED = {
+const REFUSALS = {
   GROUP_AUTHORIZATION_FAILED: 'wait-for-operator',
   FENCED_INSTANCE_ID: 'stay-out',
 } as const;
 
 /**
- * The errors that Kafka may answer to each request.
+ * The reactions to the errors that Kafka may answer to each request.
  *
- * Source: Apache Kafka, JoinGroupResponse, SyncGroupResponse and HeartbeatResponse: possible
- * error codes, and what its ConsumerCoordinator does about them.
+ * Source: Apache Kafka, the possible error codes of JoinGroupResponse, SyncGroupResponse and
+ * HeartbeatResponse, and how ConsumerCoordinator reacts to them.
  */
 const REACTIONS: Readonly<Record<GroupRequest, Partial<Record<ErrorName, Reaction>>>> = {
   JoinGroup: {
     ...COORDINATOR_MOVES,
-    ...NOT_ALLOWED,
+    ...REFUSALS,
     MEMBER_ID_REQUIRED: 'take-member-id',
     UNKNOWN_MEMBER_ID: 'give-up-and-join-anew',
     ILLEGAL_GENERATION: 'give-up-and-rejoin',
@@ -54,7 +54,7 @@ const REACTIONS: Readonly<Record<GroupRequest, Partial<Record<ErrorName, Reactio
   },
   SyncGroup: {
     ...COORDINATOR_MOVES,
-    ...NOT_ALLOWED,
+    ...REFUSALS,
     UNKNOWN_MEMBER_ID: 'give-up-and-join-anew',
     ILLEGAL_GENERATION: 'give-up-and-rejoin',
     REBALANCE_IN_PROGRESS: 'rejoin',
@@ -62,7 +62,7 @@ const REACTIONS: Readonly<Record<GroupRequest, Partial<Record<ErrorName, Reactio
   },
   Heartbeat: {
     ...COORDINATOR_MOVES,
-    ...NOT_ALLOWED,
+    ...REFUSALS,
     UNKNOWN_MEMBER_ID: 'give-up-and-join-anew',
     ILLEGAL_GENERATION: 'give-up-and-rejoin',
     REBALANCE_IN_PROGRESS: 'rejoin',
@@ -81,7 +81,7 @@ const BY_CODE = new Map(
   ]),
 );
 
-/** An error that the table does not have may be any node's trouble: another look at who coordinates decides. */
+/** @returns the reaction to the error; for an error that the table lacks, another look-up */
 export function reactionTo(request: GroupRequest, errorCode: number): Reaction {
   return BY_CODE.get(request)?.get(errorCode) ?? 'find-coordinator';
 }

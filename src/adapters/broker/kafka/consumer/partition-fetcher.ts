@@ -15,43 +15,44 @@ import type { Exchange } from '../requests/exchange.ts';
 import { fetchRecords, listOffset } from '../requests/fetch-request.ts';
 import { endOfEpoch } from '../requests/offset-requests.ts';
 
-/** A leader with nothing to say may wait so long for the first record. */
+/** How long a leader may wait for the first record before it answers. */
 const LONG_POLL_MS = 500;
 const MAX_BYTES = 512 * 1024;
-/** So often, at most, an owner looks again where it stands. */
+/** How long the fetcher waits before its owner must find its position again. */
 const OUT_OF_RANGE_MS = 500;
 const RETRY_MS = { least: 50, most: 500 };
 
-/** What a partition's fetcher needs of whom it fetches for. */
+/** What a fetcher needs from the consumer or tail that it fetches for. */
 export interface FetcherContext {
   readonly options: KafkaOptions;
   readonly view: ClusterView;
   readonly topic: string;
   readonly assigned: ConsumeOptions['assigned'];
   readonly membership: () => Membership | null;
-  /** How many bytes of records a delivery may have; one record may be larger. */
+  /** The most bytes of records in a delivery. A single record may be larger. */
   readonly maxDeliveryBytes: () => number;
-  /** In the place of a larger record comes one that says so. */
+  /** A placeholder replaces a larger record. */
   readonly maxRecordBytes: number;
   readonly onGivenBack: () => void;
   readonly onResumed: () => void;
   /**
-   * What comes next for the owner is not in the log any more, or is not what it was: retention has deleted it, or the log was
-   * truncated. `beginning`: the first offset that is there. Nothing is delivered until the next `resumeFrom`.
+   * Called when the owner's next records are no longer in the log: retention has deleted them, or
+   * the log was truncated. Nothing is delivered until the next `resumeFrom`.
+   * @param beginning the first offset in the log
    */
   readonly onOutOfRange: (beginning: number) => void;
 }
 
 /**
- * One partition that this member owns: fetches its records from their leader and hands them to
- * the owner, one delivery at a time, until it is closed.
+ * Fetches one partition's records from its leader and hands them to the owner, one delivery at a
+ * time, until it is closed.
  *
  *   paused ──resumeFrom──▶ fetching ──records──▶ handing over ──▶ fetching
  *      ▲                                                              │
  *      └──────────────────────────── pause ──────────────────────────┘
  *
- * Each partition has a connection of its own: a node answers one connection's requests one by
- * one, so a quiet partition that waits for records would hold up a busy one.
+ * Each partition has a connection of its own, because a node answers a connection's requests in
+ * turn. On a shared connection, a quiet partition that waits for records would hold up a busy one.
  */
 export class PartitionFetcher implements AssignedPartition {
   readonly topic: string;
@@ -61,10 +62,12 @@ export class PartitionFetcher implements AssignedPartition {
   readonly #closing = new AbortController();
   readonly #owner: PartitionOwner;
   #nextOffset: number | null = null;
-  /** Changes with each `pause` and `resumeFrom`: what was fetched before is dropped. */
+  /**
+   * Changes with each `pause` and `resumeFrom`, so that records of an earlier fetch are dropped.
+   */
   #resumption = 0;
   #resumed = Promise.withResolvers<void>();
-  /** The leader epoch of what lies before `#nextOffset`; null: not known. */
+  /** The leader epoch of the record before `#nextOffset`; null if it is not known. */
   #lastEpoch: number | null = null;
   #failures = 0;
 
@@ -100,7 +103,7 @@ export class PartitionFetcher implements AssignedPartition {
     this.#context.onResumed();
   }
 
-  /** Resolves when the owner will touch nothing any more. */
+  /** Resolves when the owner has finished. */
   async close(): Promise<void> {
     this.#closing.abort();
     this.#resumed.resolve();
@@ -126,7 +129,7 @@ export class PartitionFetcher implements AssignedPartition {
       fetchRecords(this.topic, this.partition, offset, { waitMs: LONG_POLL_MS, maxBytes }),
       LONG_POLL_MS,
     );
-    if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#askOwner(offset);
+    if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#reportGap(offset);
     this.#failures = 0;
     const { records, nextOffset, epochs } = readFetched(
       this.topic,
@@ -141,22 +144,22 @@ export class PartitionFetcher implements AssignedPartition {
     );
     const isStale = () => resumption !== this.#resumption || this.#closing.signal.aborted;
     if (nextOffset === null || isStale()) return;
-    const fresh =
+    const wanted =
       records[0] && records[0].offset < offset
         ? records.filter((record) => record.offset >= offset)
         : records;
     const continues = await this.#continues(epochs[0] ?? 0, offset);
     if (isStale()) return;
-    if (!continues) return await this.#askOwner(offset);
+    if (!continues) return await this.#reportGap(offset);
     this.#nextOffset = nextOffset;
     this.#lastEpoch = epochs.at(-1) ?? null;
-    if (fresh.length > 0) await this.#owner.handle(fresh);
+    if (wanted.length > 0) await this.#owner.handle(wanted);
   }
 
   /**
-   * Whether the records follow upon what was read before. Another leader may have lost the end of
-   * the log (an unclean election), and have given its offsets to other records. After a second one
-   * they may be of an earlier epoch, and reach as far.
+   * Tells whether the records continue the log that was read before. After an unclean election, the
+   * new leader may have lost the end of the log, and have given its offsets to other records. After
+   * a second unclean election, these records may be of an earlier epoch and reach the same offset.
    *
    * Source: Apache Kafka, KIP-320, and how Partition.readRecords finds a diverging epoch.
    */
@@ -167,7 +170,10 @@ export class PartitionFetcher implements AssignedPartition {
     return end.offset < 0 || (end.leaderEpoch >= lastEpoch && end.offset >= offset);
   }
 
-  /** Asks the leader. @throws {TroubleError} it answers with an error: another node may lead by now, and is asked next */
+  /**
+   * Asks the leader. After an error the next question looks up the leader again.
+   * @throws {TroubleError} the leader answers with an error
+   */
   async #askLeader<T extends { readonly errorCode: number }>(
     question: Exchange<T>,
     waitMs: number,
@@ -179,10 +185,12 @@ export class PartitionFetcher implements AssignedPartition {
     throw new TroubleError(`the leader answers ${errorName(answer.errorCode)}`);
   }
 
-  /** Where it stands is not in the log, or not what it was: the owner must look for itself. */
-  async #askOwner(offset: number): Promise<void> {
+  /**
+   * Reports that the log does not continue at this offset. The owner must find its position again.
+   */
+  async #reportGap(offset: number): Promise<void> {
     const beginning = await this.#askLeader(listOffset(this.topic, this.partition, 'beginning'), 0);
-    // Meanwhile the owner may have gone on elsewhere.
+    // Meanwhile the owner may have resumed from another offset.
     if (this.#nextOffset !== offset) return;
     this.pause();
     await sleep(OUT_OF_RANGE_MS, undefined, { signal: this.#closing.signal }).catch(() => {});

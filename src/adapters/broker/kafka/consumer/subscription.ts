@@ -1,24 +1,27 @@
 import { TroubleError } from '../../../../service-layer/errors.ts';
 
-/** What a member tells the group's leader when it joins. */
+/** What a member tells the group's leader as it joins. */
 export interface MemberSubscription {
-  /** The topics that it reads; none, if its bytes cannot be read. */
+  /** The topics that the member reads; none if its bytes are unreadable. */
   readonly topics: readonly string[];
-  /** The partitions that it owns as it joins: it goes on working there. */
+  /** The partitions that the member owns, and keeps working at, as it joins. */
   readonly owned: readonly number[];
-  /** The generation in which it got them; -1: none. */
+  /** The generation in which the member got these partitions; -1 for none. */
   readonly generation: number;
-  /** The partitions that it has given back: another member should have them. */
+  /** The partitions that the member has given back, so that another member gets them. */
   readonly givenBack: readonly number[];
 }
 
-/** The first version of a subscription that has a generation. Later ones add the member's rack. */
+/** The first version of a subscription with a generation. Later versions add the member's rack. */
 const SUBSCRIPTION_VERSION = 2;
 const ASSIGNMENT_VERSION = 0;
-const WITH_OWNED = 1;
-const WITH_GENERATION = 2;
+const FIRST_VERSION_WITH_OWNED = 1;
+const FIRST_VERSION_WITH_GENERATION = 2;
 const NO_GENERATION = -1;
-/** The first byte of the user data. Other assignors' user data begins with 0, half of a length. */
+/**
+ * The first byte of a subscription's user data. The user data of Kafka's assignors begins with a
+ * length, whose first byte is 0.
+ */
 const GIVEN_BACK_VERSION = 1;
 /** The first byte of an assignment's user data. */
 const NOTES_VERSION = 1;
@@ -31,10 +34,10 @@ const UNREADABLE: MemberSubscription = {
 };
 
 /**
- * Writes a subscription to one topic, so that Kafka's brokers and tools read it too.
+ * Writes a subscription to one topic in a form that Kafka's brokers and tools can read.
  *
- * Source: Apache Kafka, ConsumerProtocolSubscription.json, version 2. `givenBack` is in the user
- * data: one byte for its version, then an array of partitions.
+ * Source: Apache Kafka, ConsumerProtocolSubscription.json, version 2. The user data holds
+ * `givenBack`: one byte for the version, then an array of partitions.
  */
 export function encodeSubscription(
   topic: string,
@@ -52,34 +55,33 @@ export function encodeSubscription(
 
 /**
  * Reads a member's subscription, of any version and from any client.
- *
- * @returns what the member says of the topic; a member whose bytes cannot be read owns nothing
+ * @returns what the member says about the topic; a member with unreadable bytes owns nothing
  */
 export function decodeSubscription(topic: string, encoded: Buffer): MemberSubscription {
-  return readable(() => {
+  return readOr(() => {
     const reader = new ProtocolReader(encoded);
     const version = reader.int16();
     const topics = reader.array(() => reader.string());
     const givenBack = decodeGivenBack(reader.bytes());
-    const owned = version >= WITH_OWNED ? reader.partitionsOf(topic) : [];
-    const generation = version >= WITH_GENERATION ? reader.int32() : NO_GENERATION;
+    const owned = version >= FIRST_VERSION_WITH_OWNED ? reader.partitionsOf(topic) : [];
+    const generation = version >= FIRST_VERSION_WITH_GENERATION ? reader.int32() : NO_GENERATION;
     return { topics, owned, generation, givenBack };
   }, UNREADABLE);
 }
 
-/** What the leader tells a member besides its partitions. */
+/** What the leader tells a member in addition to its partitions. */
 export interface LeaderNotes {
-  /** How many more partitions the member gets once their owners have closed them. */
+  /** The number of partitions that the member gets after their owners have closed them. */
   readonly coming: number;
-  /** How many partitions the leader has shared out. */
+  /** The number of partitions that the leader has divided among the members. */
   readonly partitionCount: number;
 }
 
 /**
- * Writes what the leader gives to a member.
+ * Writes the leader's assignment for one member.
  *
- * Source: Apache Kafka, ConsumerProtocolAssignment.json, version 0. The notes are in the user data:
- * one byte for their version, then two numbers.
+ * Source: Apache Kafka, ConsumerProtocolAssignment.json, version 0. The user data holds the notes:
+ * one byte for the version, then two numbers.
  */
 export function encodeAssignment(
   topic: string,
@@ -96,27 +98,27 @@ export function encodeAssignment(
 }
 
 /**
- * Reads which partitions of the topic the group's leader gave this member.
- *
- * @returns none for empty bytes: so Kafka answers a member that the leader did not name
- * @throws {TroubleError} the bytes are no assignment
+ * Reads which partitions of the topic an assignment gives to this member.
+ * @returns none for empty bytes, which Kafka sends to a member that the leader did not name
+ * @throws {TroubleError} the bytes are not an assignment
  */
 export function decodeAssignment(topic: string, encoded: Buffer): readonly number[] {
   if (encoded.length === 0) return [];
-  const partitions = readable(() => {
+  const partitions = readOr(() => {
     const reader = new ProtocolReader(encoded);
     reader.int16();
     return reader.partitionsOf(topic);
   }, null);
   if (partitions) return partitions;
   throw new TroubleError(
-    `The leader of the group sent an assignment of ${topic} that cannot be read: ${encoded.toString('hex', 0, 64)}`,
+    `The leader of the group sent an assignment of ${topic} that cannot be read: ` +
+      encoded.toString('hex', 0, 64),
   );
 }
 
-/** Reads what the leader says besides. @returns null for a leader of another release, which says nothing */
+/** Reads the leader's notes. @returns null if the leader's release writes none */
 export function decodeNotes(assignment: Buffer): LeaderNotes | null {
-  return readable(() => {
+  return readOr(() => {
     const reader = new ProtocolReader(assignment);
     reader.int16();
     reader.partitionsOf('');
@@ -127,14 +129,15 @@ export function decodeNotes(assignment: Buffer): LeaderNotes | null {
   }, null);
 }
 
-/** @returns none for other clients' user data */
+/** @returns the partitions; none for the user data of another client */
 function decodeGivenBack(userData: Buffer | null): readonly number[] {
   if (userData?.[0] !== GIVEN_BACK_VERSION) return [];
   const reader = new ProtocolReader(userData.subarray(1));
-  return readable(() => reader.array(() => reader.int32()), []);
+  return readOr(() => reader.array(() => reader.int32()), []);
 }
 
-function readable<T>(read: () => T, otherwise: T): T {
+/** Reads bytes that may be damaged. @returns `otherwise` where they end too early */
+function readOr<T>(read: () => T, otherwise: T): T {
   try {
     return read();
   } catch (error) {
@@ -171,7 +174,7 @@ function topicPartitions(topic: string, partitions: readonly number[]): Buffer {
   return Buffer.concat([string(topic), array(partitions.map(int32))]);
 }
 
-/** Reads Kafka's basic types. Each method throws a RangeError where the bytes end too early. */
+/** Reads Kafka's basic types. A method throws a RangeError where the bytes end too early. */
 class ProtocolReader {
   readonly #bytes: Buffer;
   #position = 0;
@@ -197,14 +200,17 @@ class ProtocolReader {
     return length === -1 ? null : this.#take(length);
   }
 
-  /** Ends for any length: each item takes at least one byte. A null array is an empty one. */
+  /**
+   * Reads an array; a null array counts as empty. It ends for any damaged length, because each item
+   * needs at least one byte.
+   */
   array<T>(item: () => T): readonly T[] {
     const items: T[] = [];
     for (let left = this.int32(); left > 0; left -= 1) items.push(item());
     return items;
   }
 
-  /** Reads an array of topics with their partitions. @returns the partitions of one of them */
+  /** Reads an array of topics with their partitions. @returns the partitions of this topic */
   partitionsOf(topic: string): readonly number[] {
     const topics = this.array(() => ({
       name: this.string(),
@@ -216,9 +222,9 @@ class ProtocolReader {
   #take(length: number): Buffer {
     const end = this.#position + length;
     if (length < 0 || end > this.#bytes.length)
-      throw new RangeError(`${length} bytes do not lie at ${this.#position}`);
-    const taken = this.#bytes.subarray(this.#position, end);
+      throw new RangeError(`${length} bytes are missing at byte ${this.#position}`);
+    const bytes = this.#bytes.subarray(this.#position, end);
     this.#position = end;
-    return taken;
+    return bytes;
   }
 }

@@ -1,50 +1,66 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TroubleError } from '../../../../service-layer/errors.ts';
+import type { PlaceInTopic } from '../../record-checks.ts';
 import { disconnect, type KafkaOptions, OPERATION_TIMEOUT_MS } from '../client.ts';
-import type { PlacedRecord } from '../records/partition-records.ts';
+import {
+  type BrokerNode,
+  type Cluster,
+  errorOf,
+  type ProducerIdentity,
+} from '../kafkajs-internals.ts';
+import type { PartitionRecord } from '../records/partition-records.ts';
 import { type BatchEncoder, batchesOf, sequenceAfter } from '../records/record-batch.ts';
 import type { DepartedNodes } from './departed-nodes.ts';
-import { leadersOf, placeOf, topicsOf } from './leaders.ts';
-import { appendTo, type BrokerNode, type Cluster, errorOf } from './producer-requests.ts';
+import { leadersOf, partitionKey, topicsOf } from './leaders.ts';
+import { appendTo } from './producer-requests.ts';
 
-/** Each attempt reads the metadata anew, so that this many go by while leaders are elected. */
+/** How long the appender waits between two attempts. Each attempt reads the metadata first. */
 const RETRY_MS = 100;
 const CONNECT_RETRIES = 1;
 
-/** A batch with its number among those of its partition: the broker knows one that comes again by it. */
-interface Numbered {
-  readonly place: string;
+/**
+ * An encoded batch with a sequence. By the sequence the leader recognizes a batch that is sent
+ * again.
+ */
+interface NumberedBatch {
+  /** The batch's `partitionKey`. */
+  readonly key: string;
   readonly topic: string;
   readonly partition: number;
   readonly count: number;
   readonly bytes: Buffer;
 }
 
-interface Appended extends Numbered {
+/** A batch that is in the log. */
+interface AppendedBatch extends NumberedBatch {
   readonly baseOffset: number;
 }
 
+/** The outcome of one attempt to append batches. */
 interface Attempt {
-  readonly taken: readonly Appended[];
-  /** No leader has answered for these: they may be in the log, or not. */
-  readonly left: readonly Numbered[];
+  readonly appended: readonly AppendedBatch[];
+  /** The batches that no leader has confirmed. They may be in the log or not. */
+  readonly left: readonly NumberedBatch[];
 }
 
 /**
- * An idempotent producer without transactions. Guarantee: when `append` resolves, each record is in
- * the log once; when it rejects, each is there at most once, and this appender must not be used again.
+ * An idempotent producer without transactions.
  *
- * A partition has one batch under way. Until its leader has answered, the very same bytes are sent
- * again, to the partition's leader of that moment. A leader drops a sequence that it has already.
+ * Guarantee: when `append` resolves, each record is in the log once. When `append` rejects, each
+ * record is in the log at most once, and the caller must not use this appender again.
  *
- * Not kafkajs's producer: it remembers which nodes have answered, not which partitions. Where a
- * leader moves during a send, it reports records as sent that it never sent, and sends others twice.
+ * Each partition has at most one batch under way. The appender sends the same bytes to the
+ * partition's current leader until a leader confirms them. A leader drops a sequence that it has.
+ *
+ * It does not use kafkajs's producer, which remembers the nodes that have answered instead of the
+ * partitions. When a leader moves during a send, kafkajs reports records as sent that it has not
+ * sent, and sends others twice.
  */
 export class IdempotentAppender {
   readonly #cluster: Cluster;
   readonly #departed: DepartedNodes;
   readonly #sequences = new Map<string, number>();
-  #identity: Promise<{ readonly producerId: string; readonly producerEpoch: number }> | null = null;
+  #identity: Promise<Omit<ProducerIdentity, 'transactionalId'>> | null = null;
   #isClosed = false;
 
   constructor(options: KafkaOptions, departed: DepartedNodes) {
@@ -52,28 +68,28 @@ export class IdempotentAppender {
     this.#departed = departed;
   }
 
-  /** @returns the place of each record, in the order given */
-  async append(
-    records: readonly PlacedRecord[],
-  ): Promise<readonly { readonly partition: number; readonly offset: number }[]> {
+  /** Appends the records. @returns each record's place, in the order given */
+  async append(records: readonly PartitionRecord[]): Promise<readonly PlaceInTopic[]> {
     const batches = await batchesOf(records);
     const offsets = new Map<string, number[]>();
     for (let waiting = [...batches]; waiting.length > 0; ) {
       const round = new Map<string, BatchEncoder>();
-      for (const batch of waiting) if (!round.has(placeOf(batch))) round.set(placeOf(batch), batch);
-      waiting = waiting.filter((batch) => round.get(placeOf(batch)) !== batch);
-      for (const { place, baseOffset, count } of await this.#appendRound([...round.values()])) {
-        const known = offsets.get(place) ?? [];
-        offsets.set(place, known);
+      for (const batch of waiting)
+        if (!round.has(partitionKey(batch))) round.set(partitionKey(batch), batch);
+      waiting = waiting.filter((batch) => round.get(partitionKey(batch)) !== batch);
+      const appended = await this.#appendRound([...round.values()]);
+      for (const { key, baseOffset, count } of appended) {
+        const known = offsets.get(key) ?? [];
+        offsets.set(key, known);
         for (let index = 0; index < count; index += 1) known.push(baseOffset + index);
       }
     }
-    const taken = new Map<string, number>();
+    const counts = new Map<string, number>();
     return records.map(({ record: { topic }, partition }) => {
-      const place = placeOf({ topic, partition });
-      const index = taken.get(place) ?? 0;
-      taken.set(place, index + 1);
-      return { partition, offset: offsets.get(place)?.[index] as number };
+      const key = partitionKey({ topic, partition });
+      const index = counts.get(key) ?? 0;
+      counts.set(key, index + 1);
+      return { partition, offset: offsets.get(key)?.[index] as number };
     });
   }
 
@@ -83,53 +99,56 @@ export class IdempotentAppender {
     await disconnect(this.#cluster);
   }
 
-  /** Appends one batch to each of several partitions, and tries until all leaders have taken theirs. */
-  async #appendRound(batches: readonly BatchEncoder[]): Promise<readonly Appended[]> {
-    const done: Appended[] = [];
-    let waiting = await this.#insist(() => this.#numbered(batches));
+  /** Appends one batch to each of several partitions. Tries until all leaders have confirmed. */
+  async #appendRound(batches: readonly BatchEncoder[]): Promise<readonly AppendedBatch[]> {
+    const done: AppendedBatch[] = [];
+    let waiting = await this.#insist(() => this.#number(batches));
     for (;;) {
-      const { taken, left } = await this.#insist(() => this.#attempt(waiting));
-      done.push(...taken);
+      const { appended, left } = await this.#insist(() => this.#attempt(waiting));
+      done.push(...appended);
       if (left.length === 0) return done;
       waiting = left;
       await this.#pause();
     }
   }
 
-  async #attempt(waiting: readonly Numbered[]): Promise<Attempt> {
+  async #attempt(waiting: readonly NumberedBatch[]): Promise<Attempt> {
     const leaders = await leadersOf(this.#cluster, topicsOf(waiting));
-    const byLeader = Map.groupBy(waiting, ({ place }) => leaders.get(place));
+    const byLeader = Map.groupBy(waiting, ({ key }) => leaders.get(key));
     const attempts = await Promise.all(
       [...byLeader].map(([leader, ofLeader]) => this.#sendTo(leader, ofLeader)),
     );
     return {
-      taken: attempts.flatMap(({ taken }) => taken),
+      appended: attempts.flatMap(({ appended }) => appended),
       left: attempts.flatMap(({ left }) => left),
     };
   }
 
-  async #sendTo(leader: BrokerNode | undefined, batches: readonly Numbered[]): Promise<Attempt> {
-    if (!leader) return { taken: [], left: batches };
+  async #sendTo(
+    leader: BrokerNode | undefined,
+    batches: readonly NumberedBatch[],
+  ): Promise<Attempt> {
+    if (!leader) return { appended: [], left: batches };
     const answers = await appendTo(leader, batches, OPERATION_TIMEOUT_MS).catch(
       (error: unknown) => {
         if (isRetriable(error)) return [];
         throw error;
       },
     );
-    const byPlace = new Map(answers.map((answer) => [placeOf(answer), answer]));
-    const taken: Appended[] = [];
-    const left: Numbered[] = [];
+    const byPartition = new Map(answers.map((answer) => [partitionKey(answer), answer]));
+    const appended: AppendedBatch[] = [];
+    const left: NumberedBatch[] = [];
     for (const batch of batches) {
-      const answer = byPlace.get(batch.place);
+      const answer = byPartition.get(batch.key);
       const error = answer && errorOf(answer.errorCode);
       if (error && !isRetriable(error)) throw error;
-      if (answer && !error) taken.push({ ...batch, baseOffset: answer.baseOffset });
+      if (answer && !error) appended.push({ ...batch, baseOffset: answer.baseOffset });
       else left.push(batch);
     }
-    return { taken, left };
+    return { appended, left };
   }
 
-  /** Does it again until it works; the caller's deadline closes this appender. */
+  /** Repeats the work until it succeeds. The caller's deadline closes this appender. */
   async #insist<T>(work: () => Promise<T>): Promise<T> {
     for (;;) {
       this.#refuseClosed();
@@ -142,7 +161,10 @@ export class IdempotentAppender {
     }
   }
 
-  /** Without it, kafkajs would connect again. @throws {TroubleError} this appender was closed */
+  /**
+   * Stops an attempt of a closed appender, because kafkajs would connect again.
+   * @throws {TroubleError} this appender is closed
+   */
   #refuseClosed(): void {
     if (this.#isClosed) throw new TroubleError('The producer is closed');
   }
@@ -153,24 +175,25 @@ export class IdempotentAppender {
     await this.#cluster.refreshMetadata().catch(() => {});
   }
 
-  async #numbered(batches: readonly BatchEncoder[]): Promise<readonly Numbered[]> {
-    const { producerId, producerEpoch } = await this.#identified();
+  /** Encodes the batches with the next sequences of their partitions. */
+  async #number(batches: readonly BatchEncoder[]): Promise<readonly NumberedBatch[]> {
+    const { producerId, producerEpoch } = await this.#knownIdentity();
     return batches.map((batch) => {
       const { topic, partition, count } = batch;
-      const place = placeOf(batch);
-      const firstSequence = this.#sequences.get(place) ?? 0;
-      this.#sequences.set(place, sequenceAfter(firstSequence, count));
-      const writer = {
+      const key = partitionKey(batch);
+      const firstSequence = this.#sequences.get(key) ?? 0;
+      this.#sequences.set(key, sequenceAfter(firstSequence, count));
+      const producer = {
         producerId: BigInt(producerId),
         producerEpoch,
         firstSequence,
         isTransactional: false,
       };
-      return { place, topic, partition, count, bytes: batch.encode(writer, Date.now()) };
+      return { key, topic, partition, count, bytes: batch.encode(producer, Date.now()) };
     });
   }
 
-  async #identified() {
+  async #knownIdentity() {
     this.#identity ??= this.#initialise();
     try {
       return await this.#identity;
@@ -191,7 +214,7 @@ export class IdempotentAppender {
   }
 }
 
-/** Whether the next attempt may succeed: kafkajs marks what a new leader or a new connection may mend. */
+/** Tells whether another attempt may succeed: with a new leader, or over a new connection. */
 function isRetriable(error: unknown): boolean {
   const { name, cause, retriable } = error as Error & { readonly retriable?: boolean };
   return name === 'KafkaJSNumberOfRetriesExceeded' ? isRetriable(cause ?? {}) : retriable === true;

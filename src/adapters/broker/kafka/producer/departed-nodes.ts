@@ -1,36 +1,41 @@
 import { clientConfig, type KafkaOptions } from '../client.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { Address } from '../connection.ts';
-import { type Cluster, createCluster } from './producer-requests.ts';
+import { type Cluster, createCluster, type PooledConnection } from '../kafkajs-internals.ts';
 
-/** How often the watch looks for requests that hang. */
+/** How often the watch looks for overdue requests. */
 const LOOK_MS = 500;
-/** A request that takes longer may be one to a node that is not there any more. */
-const HANGS_AFTER_MS = 1_000;
+/** The age of an overdue request. Its node may have left the cluster. */
+const OVERDUE_AFTER_MS = 1_000;
 
 /**
- * Keeps kafkajs's connections away from nodes that have left the cluster. A node that is cut off
- * closes no connection: without this, a request to it would wait for its own time-out, long after
- * the others have elected new leaders. And an idle producer would send its next one there. A request
- * to another node is broken too: before that node answers, it may itself ask the one that has left
- * (whether a partition takes part in a transaction), and Kafka waits 30 s for that.
+ * Breaks kafkajs's connections to nodes that have left the cluster.
+ *
+ * A node that is cut off closes no connection. Without this watch, a request to it waits for its
+ * own time-out, long after the other nodes have elected new leaders. An idle producer would even
+ * send its next request there.
+ *
+ * The watch also breaks the connections on which a request to another node is under way. That node
+ * may be asking the departed one whether a partition takes part in a transaction, and Kafka waits
+ * 30 s for that answer.
  */
 export class DepartedNodes {
   readonly #view: ClusterView;
   readonly #clusters = new Set<Cluster>();
-  /** Every address that the cluster has advertised. A configured one may be another name of a node. */
+  /** Every address that the cluster has advertised. A configured address may be an alias of one. */
   readonly #advertised = new Set<string>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(view: ClusterView) {
     this.#view = view;
-    view.onChange = () => this.#leave();
+    view.onChange = () => this.#afterChange();
     this.#timer = setInterval(() => void this.#look(), LOOK_MS).unref();
   }
 
   /**
-   * Creates a cluster object whose connections are watched until `forget`. It begins at a node that is
-   * alive: kafkajs would begin at the first one that is configured, and believe what that one tells.
+   * Creates a cluster object, and watches its connections until `forget`. The object begins at a
+   * live node. kafkajs itself would begin at the first configured node and trust its answers.
+   * @param retries how often kafkajs repeats a request
    * @param requestTimeoutMs how long a node may take to answer
    */
   createCluster(options: KafkaOptions, retries: number, requestTimeoutMs: number): Cluster {
@@ -47,6 +52,7 @@ export class DepartedNodes {
     return cluster;
   }
 
+  /** Stops watching the connections. */
   forget(cluster: Cluster): void {
     this.#clusters.delete(cluster);
   }
@@ -55,15 +61,15 @@ export class DepartedNodes {
     clearInterval(this.#timer);
   }
 
-  /** Something hangs: is the node still there? */
+  /** When a request is overdue, asks which nodes are alive. */
   async #look(): Promise<void> {
-    if (![...this.#clusters].flatMap(connectionsOf).some(hangs)) return;
+    if (![...this.#clusters].flatMap(connectionsOf).some(isOverdue)) return;
     await this.#view.refresh().catch(() => {});
     this.#breakConnections();
   }
 
-  /** Nodes or leaders have changed: who has nothing under way learns of it too. */
-  #leave(): void {
+  /** Tells all clusters that nodes or leaders have changed, even those without a request. */
+  #afterChange(): void {
     for (const node of this.#view.nodes) this.#advertised.add(nameOf(node));
     this.#breakConnections();
     for (const cluster of this.#clusters)
@@ -72,7 +78,7 @@ export class DepartedNodes {
 
   #breakConnections(): void {
     const alive = new Set(this.#view.nodes.map(nameOf));
-    const hasLeft = (connection: Connection) =>
+    const hasLeft = (connection: PooledConnection) =>
       this.#advertised.has(nameOf(connection)) && !alive.has(nameOf(connection));
     for (const cluster of this.#clusters) {
       const connections = connectionsOf(cluster);
@@ -87,9 +93,9 @@ export class DepartedNodes {
   }
 }
 
-type Connection = Cluster['brokerPool']['brokers'][string]['connectionPool']['pool'][number];
-
-function connectionsOf({ brokerPool: { seedBroker, brokers } }: Cluster): readonly Connection[] {
+function connectionsOf({
+  brokerPool: { seedBroker, brokers },
+}: Cluster): readonly PooledConnection[] {
   return [...(seedBroker ? [seedBroker] : []), ...Object.values(brokers)].flatMap(
     ({ connectionPool }) => connectionPool.pool,
   );
@@ -99,8 +105,9 @@ function nameOf({ host, port }: Address): string {
   return `${host}:${port}`;
 }
 
-function hangs({ socket, requestQueue }: Connection): boolean {
-  const sentBeforeMs = Date.now() - HANGS_AFTER_MS;
+/** Tells whether the connection, or a request on it, has waited too long. */
+function isOverdue({ socket, requestQueue }: PooledConnection): boolean {
+  const sentBeforeMs = Date.now() - OVERDUE_AFTER_MS;
   return (
     socket?.connecting === true ||
     [...requestQueue.inflight.values()].some(({ sentAt }) => sentAt < sentBeforeMs)

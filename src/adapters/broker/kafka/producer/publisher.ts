@@ -1,6 +1,7 @@
 import { TroubleError } from '../../../../service-layer/errors.ts';
 import type { AddressedRecord } from '../../../../service-layer/records.ts';
 import { bytesOf } from '../../../record-bytes.ts';
+import { type PlaceInTopic, requireRoom } from '../../record-checks.ts';
 import {
   asServiceError,
   type KafkaOptions,
@@ -8,28 +9,28 @@ import {
   withDeadline,
 } from '../client.ts';
 import type { TopicLayouts } from '../layout.ts';
-import { BATCH_OVERHEAD_BYTES, type PlacedRecord } from '../records/partition-records.ts';
+import { BATCH_HEADER_BYTES, type PartitionRecord } from '../records/partition-records.ts';
 import { IdempotentAppender } from './appender.ts';
 import type { DepartedNodes } from './departed-nodes.ts';
 
-type Place = { readonly partition: number; readonly offset: number };
-
-interface Waiting {
-  readonly records: readonly PlacedRecord[];
-  readonly resolve: (places: readonly Place[]) => void;
+/** A call that waits for its records' places. */
+interface PendingCall {
+  readonly records: readonly PartitionRecord[];
+  readonly resolve: (places: readonly PlaceInTopic[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * Appends outside any transaction. Calls that come while a send is under way go out together with
- * the next one. After any error the appender is thrown away: what it sent last may be in the log.
+ * Appends records outside any transaction. All calls that arrive during a send go out together with
+ * the next send. After an error the publisher throws its appender away, because the records of the
+ * last send may be in the log or not.
  */
 export class KafkaPublisher {
   readonly #options: KafkaOptions;
   readonly #layouts: TopicLayouts;
   readonly #departed: DepartedNodes;
   #appender: IdempotentAppender | null = null;
-  #waiting: Waiting[] = [];
+  #calls: PendingCall[] = [];
   #running: Promise<void> | null = null;
   #isClosed = false;
 
@@ -39,19 +40,25 @@ export class KafkaPublisher {
     this.#layouts = layouts;
   }
 
-  async publish(topic: string, records: readonly AddressedRecord[]): Promise<readonly Place[]> {
+  /**
+   * Appends the records.
+   * @returns each record's place, in the order given
+   * @throws {MessageTooLargeError} a record is larger than the topic accepts
+   * @throws {RangeError} a record names a partition that the topic does not have
+   * @throws {TroubleError} Kafka does not answer in time; the records may be in the log
+   */
+  async publish(
+    topic: string,
+    records: readonly AddressedRecord[],
+  ): Promise<readonly PlaceInTopic[]> {
     if (records.length === 0) return [];
     const { maxMessageBytes } = await this.#layouts.of(topic);
-    const placed = await this.#layouts.place(records.map((record) => ({ ...record, topic })));
-    for (const bytes of records.map(bytesOf)) {
-      if (bytes + BATCH_OVERHEAD_BYTES <= maxMessageBytes) continue;
-      throw new RangeError(
-        `A message of ${bytes} bytes is too large: ${topic} takes at most ${maxMessageBytes}`,
-      );
-    }
+    const routed = await this.#layouts.place(records.map((record) => ({ ...record, topic })));
+    for (const record of records)
+      requireRoom(bytesOf(record), topic, maxMessageBytes, BATCH_HEADER_BYTES);
     if (this.#isClosed) throw new TroubleError('The broker is closed');
-    const { promise, resolve, reject } = Promise.withResolvers<readonly Place[]>();
-    this.#waiting.push({ records: placed, resolve, reject });
+    const { promise, resolve, reject } = Promise.withResolvers<readonly PlaceInTopic[]>();
+    this.#calls.push({ records: routed, resolve, reject });
     this.#running ??= this.#run();
     return await promise;
   }
@@ -63,26 +70,26 @@ export class KafkaPublisher {
   }
 
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
-      this.#waiting = [];
+    while (this.#calls.length > 0) {
+      const calls = this.#calls;
+      this.#calls = [];
       try {
-        const places = await this.#append(batch.flatMap(({ records }) => records));
+        const places = await this.#append(calls.flatMap(({ records }) => records));
         let start = 0;
-        for (const { records, resolve } of batch) {
+        for (const { records, resolve } of calls) {
           resolve(places.slice(start, start + records.length));
           start += records.length;
         }
       } catch (error) {
         this.#discard();
         this.#layouts.forget();
-        for (const { reject } of batch) reject(asServiceError(error, 'Publishing'));
+        for (const { reject } of calls) reject(asServiceError(error, 'Publishing'));
       }
     }
     this.#running = null;
   }
 
-  async #append(records: readonly PlacedRecord[]): Promise<readonly Place[]> {
+  async #append(records: readonly PartitionRecord[]): Promise<readonly PlaceInTopic[]> {
     this.#appender ??= new IdempotentAppender(this.#options, this.#departed);
     return await withDeadline(this.#appender.append(records), OPERATION_TIMEOUT_MS, 'Publishing');
   }

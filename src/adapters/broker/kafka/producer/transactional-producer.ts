@@ -1,86 +1,65 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { passing } from '../../../../fault-points.ts';
+import { reachFaultPoint } from '../../../../fault-points.ts';
 import type { TransactionalProducer } from '../../../../service-layer/broker.ts';
 import { TroubleError } from '../../../../service-layer/errors.ts';
 import type { GroupPosition, OutgoingRecord } from '../../../../service-layer/records.ts';
 import { unlessAborted } from '../../hand-over.ts';
-import {
-  asServiceError,
-  disconnect,
-  isAnswer,
-  type KafkaOptions,
-  withDeadline,
-} from '../client.ts';
+import { asServiceError, disconnect, type KafkaOptions, withDeadline } from '../client.ts';
+import type { BrokerNode, Cluster, ProducerIdentity } from '../kafkajs-internals.ts';
 import type { TopicLayouts } from '../layout.ts';
-import type { PlacedRecord } from '../records/partition-records.ts';
+import type { PartitionRecord } from '../records/partition-records.ts';
 import { type BatchEncoder, batchesOf, sequenceAfter } from '../records/record-batch.ts';
-import type { DepartedNodes } from './departed-nodes.ts';
-import { leadersOf, placeOf, topicsOf } from './leaders.ts';
 import {
-  type BrokerNode,
-  type Cluster,
-  GROUP_COORDINATOR,
-  isBeforeKafka38,
-  produce,
-  TRANSACTION_COORDINATOR,
-} from './producer-requests.ts';
+  COORDINATOR_MOVES,
+  insist,
+  NOT_YET,
+  requireAnswer,
+  whenAccepted,
+} from './coordinator-answers.ts';
+import type { DepartedNodes } from './departed-nodes.ts';
+import { leadersOf, partitionKey, topicsOf } from './leaders.ts';
+import { GROUP_COORDINATOR, produce, TRANSACTION_COORDINATOR } from './producer-requests.ts';
 
 const OPEN_TIMEOUT_MS = 30_000;
 /**
- * How long a broker may take to write: longer than Kafka takes to elect another one, which ends the
- * wait at once. A lane that gave up before the election would make the coordinator send its abort
- * markers to the former leader, and Kafka waits 30 s for that answer.
+ * How long a broker may take to write. It is longer than an election, which ends the wait at once.
+ * If a lane gave up before the election, the coordinator would send its abort markers to the former
+ * leader, and Kafka would wait 30 s for that answer.
  */
 const WRITE_TIMEOUT_MS = 20_000;
-/**
- * How long a coordinator before Kafka 3.8 may take. When it loads its state again, it never answers
- * what was under way (KAFKA-15468): waiting longer would only hold up the lane.
- */
-const FORMER_COORDINATOR_TIMEOUT_MS = 10_000;
 const PUBLISH_TIMEOUT_MS = 60_000;
 const TRANSACTION_TIMEOUT_MS = 60_000;
-const CONCURRENT_TIMEOUT_MS = 10_000;
 const CONNECT_RETRIES = 5;
-/** A coordinator is just moving, or cannot reach its replicas: a question of moments. */
-const COORDINATOR_MOVES = [
-  'GROUP_LOAD_IN_PROGRESS',
-  'GROUP_COORDINATOR_NOT_AVAILABLE',
-  'NOT_COORDINATOR_FOR_GROUP',
-];
-/** Or the former holder's transaction is being ended. */
-const NOT_YET = ['CONCURRENT_TRANSACTIONS', ...COORDINATOR_MOVES];
-
-/** What the broker knows the holder of a transactional id by. */
-interface Identity {
-  readonly transactionalId: string;
-  readonly producerId: string;
-  readonly producerEpoch: number;
-}
 
 /**
- * Guarantee: what one `publish` writes, records and position, becomes visible at once or never.
+ * Publishes records and a group's committed offset together.
  *
- * 1. The transaction's coordinator is told which group's offsets and which partitions take part. Without effect when refused: the
- *    broker refuses for the few milliseconds in which it still ends the transaction before, so this is repeated until it accepts.
- * 2. The records, in order, and the position.
+ * Guarantee: everything that one `publish` writes becomes visible at once, or never.
+ *
+ * 1. Tell the transaction's coordinator which group and which partitions take part. The broker
+ *    refuses this for some milliseconds, while it still ends the previous transaction. A refusal
+ *    has no effect, so the producer repeats the request until the broker accepts it.
+ * 2. Send the records, in order, and the committed offset.
  * 3. Commit.
  *
- * A crash, or any error, before the broker has taken the commit: nothing becomes visible; the broker aborts when the next holder
- * of the transactional id opens (or after the transaction time-out). After it: all of it does. Which of the two it was, the
- * answer to the next holder's opening tells: the group's position is settled by then.
+ * If the process crashes or anything fails before the broker accepts the commit, nothing becomes
+ * visible. The broker aborts when the next holder opens the transactional id, or after the
+ * transaction time-out. Once the broker has accepted the commit, everything becomes visible. The
+ * next holder's opening resolves after the broker has settled the outcome. The group's committed
+ * offset then shows the outcome.
  *
- * It uses kafkajs's brokers, and not kafkajs's producer. That one asks for the coordinators anew at
- * each step, and waits for each of five steps in turn. After an ambiguous error it rolls its sequence
- * back and goes on. Here only the position is sent again, while the group's coordinator moves: sent
- * twice, it is the same position. Whatever else fails ends this producer.
+ * The producer uses kafkajs's broker objects instead of kafkajs's producer. kafkajs's producer
+ * looks up the coordinators at each step, and waits for five steps in turn. After an ambiguous
+ * error it rolls its sequence back and goes on. This producer repeats only the committed offset,
+ * while the group's coordinator moves, because writing the same offset twice is harmless. Any other
+ * failure ends this producer.
  */
 export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #cluster: Cluster;
   readonly #coordinator: BrokerNode;
-  readonly #identity: Identity;
+  readonly #identity: ProducerIdentity;
   readonly #layouts: TopicLayouts;
   readonly #departed: DepartedNodes;
-  /** Where an operator's command finds the cluster. */
+  /** The bootstrap servers, for the command in an error message. */
   readonly #servers: string;
   readonly #groupCoordinators = new Map<string, BrokerNode>();
   readonly #sequences = new Map<string, number>();
@@ -89,7 +68,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   private constructor(parts: {
     readonly cluster: Cluster;
     readonly coordinator: BrokerNode;
-    readonly identity: Identity;
+    readonly identity: ProducerIdentity;
     readonly layouts: TopicLayouts;
     readonly departed: DepartedNodes;
     readonly servers: string;
@@ -103,8 +82,9 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   }
 
   /**
-   * Tries until the broker has settled the former holder's transaction.
-   * @throws {TroubleError} within 30 seconds or so, or once the signal aborts
+   * Opens a producer. Tries until the broker has settled the former holder's transaction.
+   * @param signal ends the opening when it aborts
+   * @throws {TroubleError} Kafka does not answer within 30 s, or the signal aborts
    */
   static async open(
     options: KafkaOptions,
@@ -123,13 +103,13 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
           groupId: transactionalId,
           coordinatorType: TRANSACTION_COORDINATOR,
         });
-        // A late request would fence the producer that the lane has opened since.
-        if (isGivenUp) throw new TroubleError(`${doing}: too late`);
+        // A late request would fence the producer that the lane has opened meanwhile.
+        if (isGivenUp) throw new TroubleError(`${doing}: the caller no longer waits`);
         const init = coordinator.initProducerId({
           transactionalId,
           transactionTimeout: TRANSACTION_TIMEOUT_MS,
         });
-        const identity = await answered(coordinator, init, doing);
+        const identity = await requireAnswer(coordinator, init, doing);
         const parts = {
           cluster,
           coordinator,
@@ -147,7 +127,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     } catch (error) {
       isGivenUp = true;
       void disconnect(cluster);
-      // What was still under way may have connected again.
+      // A request that was under way may have opened another connection.
       opening.finally(() => disconnect(cluster)).catch(() => {});
       departed.forget(cluster);
       throw asServiceError(error, doing);
@@ -160,8 +140,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     if (records.length === 0 && !position) return;
     const doing = `Publishing with ${transactionalId}`;
     try {
-      const placed = await this.#layouts.place(records);
-      await withDeadline(this.#transact(placed, position), PUBLISH_TIMEOUT_MS, doing);
+      const routed = await this.#layouts.place(records);
+      await withDeadline(this.#transact(routed, position), PUBLISH_TIMEOUT_MS, doing);
     } catch (error) {
       this.#layouts.forget();
       void this.close();
@@ -169,7 +149,11 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     }
   }
 
-  async #transact(records: readonly PlacedRecord[], position: GroupPosition | null): Promise<void> {
+  /** Runs one transaction, from its beginning to its commit. */
+  async #transact(
+    records: readonly PartitionRecord[],
+    position: GroupPosition | null,
+  ): Promise<void> {
     const batches = await batchesOf(records);
     this.#refuseTooLarge(batches);
     const topics = topicsOf(batches);
@@ -185,23 +169,24 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       topics.length > 0 &&
         whenAccepted(coordinator, () => coordinator.addPartitionsToTxn({ ...identity, topics })),
     ]);
-    passing('transaction-joined');
+    reachFaultPoint('transaction-joined');
     await Promise.all([
-      this.#send(batches, leaders).then(() => passing('records-sent')),
+      this.#send(batches, leaders).then(() => reachFaultPoint('records-sent')),
       position && insist(() => this.#sendPosition(position), COORDINATOR_MOVES, WRITE_TIMEOUT_MS),
     ]);
-    passing('offset-sent');
-    await answered(
+    reachFaultPoint('offset-sent');
+    await requireAnswer(
       coordinator,
       coordinator.endTxn({ ...identity, transactionResult: true }),
       'EndTxn',
     );
-    passing('broker-committed');
+    reachFaultPoint('broker-committed');
   }
 
   /**
-   * Refuses a record that is larger than its topic takes. The broker's own answer would name neither the topic nor its setting.
-   * @throws {TroubleError} with the command that makes room for the largest such record
+   * Refuses a record that is larger than its topic accepts. The broker's own error would name
+   * neither the topic nor the setting.
+   * @throws {TroubleError} with the command that makes room for the largest record
    */
   #refuseTooLarge(batches: readonly BatchEncoder[]): void {
     const tooLarge = batches.filter(({ bytes, maxMessageBytes }) => bytes > maxMessageBytes);
@@ -209,15 +194,17 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     if (!largest) return;
     const { topic, bytes, maxMessageBytes } = largest;
     throw new TroubleError(
-      `A record needs ${bytes} bytes, but ${topic} takes at most ${maxMessageBytes} bytes (max.message.bytes). ` +
-        `Make room for it: kafka-configs.sh --bootstrap-server ${this.#servers} --alter --entity-type topics ` +
+      `A record needs ${bytes} bytes, but ${topic} takes at most ${maxMessageBytes} bytes ` +
+        '(max.message.bytes). Make room for it: kafka-configs.sh ' +
+        `--bootstrap-server ${this.#servers} --alter --entity-type topics ` +
         `--entity-name ${topic} --add-config max.message.bytes=${bytes}`,
     );
   }
 
   /**
-   * One request after another, each with at most one batch of a partition: the order of a partition's batches is theirs. None waits
-   * for the answer to the one before: a leader takes a connection's requests one by one, and refuses a batch whose predecessor it has not.
+   * Sends the batches in requests that have at most one batch of each partition. So a partition's
+   * batches keep their order. No request waits for the answer to the one before, because a leader
+   * handles a connection's requests in turn, and refuses a batch if the batch before it is missing.
    */
   async #send(
     batches: readonly BatchEncoder[],
@@ -227,11 +214,11 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     const sent: Promise<void>[] = [];
     while (waiting.length > 0) {
       const request = new Map<string, BatchEncoder>();
-      while (waiting[0] && !request.has(placeOf(waiting[0])))
-        request.set(placeOf(waiting[0]), waiting.shift() as BatchEncoder);
+      while (waiting[0] && !request.has(partitionKey(waiting[0])))
+        request.set(partitionKey(waiting[0]), waiting.shift() as BatchEncoder);
       const byLeader = Map.groupBy(
         request.values(),
-        (batch) => leaders.get(placeOf(batch)) as BrokerNode,
+        (batch) => leaders.get(partitionKey(batch)) as BrokerNode,
       );
       for (const [leader, ofLeader] of byLeader) sent.push(this.#produce(leader, ofLeader));
     }
@@ -241,8 +228,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   async #produce(leader: BrokerNode, batches: readonly BatchEncoder[]): Promise<void> {
     const { transactionalId, producerId, producerEpoch } = this.#identity;
     const encoded = batches.map((batch) => {
-      const firstSequence = this.#sequences.get(placeOf(batch)) ?? 0;
-      this.#sequences.set(placeOf(batch), sequenceAfter(firstSequence, batch.count));
+      const firstSequence = this.#sequences.get(partitionKey(batch)) ?? 0;
+      this.#sequences.set(partitionKey(batch), sequenceAfter(firstSequence, batch.count));
       const bytes = batch.encode(
         { producerId: BigInt(producerId), producerEpoch, firstSequence, isTransactional: true },
         Date.now(),
@@ -252,7 +239,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     await produce(leader, transactionalId, encoded, WRITE_TIMEOUT_MS);
   }
 
-  /** An error forgets the coordinator: the next try asks where it is. */
+  /** Sends the committed offset. After an error the next attempt looks up the coordinator again. */
   async #sendPosition(position: GroupPosition): Promise<void> {
     const { group } = position;
     const coordinator = await this.#groupCoordinatorOf(group);
@@ -260,7 +247,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       await coordinator.txnOffsetCommit({
         ...this.#identity,
         groupId: group,
-        topics: [asOffsets(position)],
+        topics: [offsetTopicOf(position)],
       });
     } catch (error) {
       this.#groupCoordinators.delete(group);
@@ -277,7 +264,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     return coordinator;
   }
 
-  /** Never aborts: an aborted transaction is the next holder's to settle. */
+  /** Closes the connections. It aborts no transaction, because the next holder settles it. */
   close(): Promise<void> {
     this.#departed.forget(this.#cluster);
     this.#closed ??= disconnect(this.#cluster);
@@ -285,36 +272,6 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   }
 }
 
-function asOffsets({ topic, partition, nextOffset }: GroupPosition) {
+function offsetTopicOf({ topic, partition, nextOffset }: GroupPosition) {
   return { topic, partitions: [{ partition, offset: String(nextOffset) }] };
-}
-
-/** The broker ends a transaction a few milliseconds after it has answered the commit, and begins no other before. */
-function whenAccepted<T>(coordinator: BrokerNode, request: () => Promise<T>): Promise<T> {
-  const ask = () => answered(coordinator, request(), 'Joining the transaction');
-  return insist(ask, ['CONCURRENT_TRANSACTIONS'], CONCURRENT_TIMEOUT_MS);
-}
-
-/** @throws {TroubleError} the transaction coordinator takes longer than its release of Kafka may */
-function answered<T>(coordinator: BrokerNode, answer: Promise<T>, doing: string): Promise<T> {
-  return isBeforeKafka38(coordinator)
-    ? withDeadline(answer, FORMER_COORDINATOR_TIMEOUT_MS, doing)
-    : answer;
-}
-
-/** Asks again, for some time, while the broker's answer is one of these. */
-async function insist<T>(
-  request: () => Promise<T>,
-  answers: readonly string[],
-  timeoutMs: number,
-): Promise<T> {
-  const giveUpAt = Date.now() + timeoutMs;
-  for (let waitMs = 1; ; waitMs = Math.min(2 * waitMs, 50)) {
-    try {
-      return await request();
-    } catch (error) {
-      if (!isAnswer(error, ...answers) || Date.now() > giveUpAt) throw error;
-      await sleep(waitMs);
-    }
-  }
 }

@@ -2,11 +2,11 @@ import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { decompressFrameSync } from 'lz4-napi';
 import { uncompressSync } from 'snappy';
 
-/** @param maxBytes it throws rather than make more of it */
+/** @throws {Error} the bytes are damaged, or hold more than `maxBytes` when decompressed */
 type Decompress = (bytes: Buffer, maxBytes: number) => Buffer;
 
 /**
- * How the records of a batch are compressed, by the number in its attributes.
+ * The codecs by their number in the attributes of a record batch.
  *
  * Source: Apache Kafka, message format, record batch (magic 2), attributes.
  */
@@ -25,24 +25,25 @@ const CODECS: readonly { readonly name: string; readonly decompress: Decompress 
 ];
 
 /**
- * What the records of a batch were before they were compressed: a few kilobytes may come to be gigabytes.
+ * Decompresses the records of a batch, up to a limit. A few kilobytes may hold gigabytes.
  *
- * @param codec the number that a batch's attributes have
- * @throws it is damaged, or would be more than that many bytes
+ * @param codec the codec's number in the attributes of the record batch
+ * @throws {Error} the codec is unknown, the bytes are damaged, or they hold more than `maxBytes`
  */
 export function decompress(codec: number, bytes: Buffer, maxBytes: number): Buffer {
-  const { name, decompress } = CODECS[codec] ?? { name: `number ${codec}`, decompress: unknown };
+  const { name, decompress } = CODECS[codec] ?? { name: `codec ${codec}`, decompress: unknown };
   try {
     return decompress(bytes, maxBytes);
   } catch (error) {
     throw new Error(
-      `Its compression, ${name}, cannot be undone within ${maxBytes} bytes: ${(error as Error).message}`,
+      `Its records, compressed with ${name}, cannot be decompressed within ${maxBytes} bytes: ` +
+        (error as Error).message,
     );
   }
 }
 
 function unknown(): never {
-  throw new Error('it is unknown');
+  throw new Error('the codec is unknown');
 }
 
 const XERIAL_MAGIC = Buffer.from('\x82SNAPPY\0', 'latin1');
@@ -50,12 +51,13 @@ const XERIAL_HEADER_BYTES = 16;
 const XERIAL_SIZE_BYTES = 4;
 
 /**
- * Raw, as librdkafka writes it, or in the frame of Java's snappy: magic, two versions, and one raw block after another, with its size.
+ * Decompresses both forms of snappy. librdkafka writes one raw block. Java's snappy writes a frame:
+ * a magic number, two versions, and then raw blocks, each after its size.
  *
  * Source: snappy-java, SnappyOutputStream.
  */
 function snappy(bytes: Buffer, maxBytes: number): Buffer {
-  // No raw one begins like this: it would repeat bytes before there are any.
+  // No raw block begins with these bytes, because they would copy bytes from before its beginning.
   if (!bytes.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC))
     return rawSnappy(bytes, maxBytes);
   const blocks: Buffer[] = [];
@@ -70,7 +72,12 @@ function snappy(bytes: Buffer, maxBytes: number): Buffer {
   return Buffer.concat(blocks);
 }
 
-/** It begins with how many bytes it comes to, seven bits a byte, the lowest first. Source: google/snappy, format_description.txt. */
+/**
+ * Decompresses one raw block. It begins with its decompressed size: seven bits a byte, the lowest
+ * first.
+ *
+ * Source: google/snappy, format_description.txt.
+ */
 function rawSnappy(bytes: Buffer, maxBytes: number): Buffer {
   let size = 0;
   for (let index = 0, factor = 1; index < bytes.length; index += 1, factor *= 0x80) {
@@ -87,17 +94,18 @@ const LZ4_BLOCK_CHECKSUMS = 0x10;
 const LZ4_CONTENT_SIZE = 0x08;
 const LZ4_STORED = 0x8000_0000;
 
-/** What a byte of a block comes to, at most: that many more bytes to be repeated. */
+/** The most bytes that one byte of a block stands for. It is the length of a copy. */
 const LZ4_MAX_RATIO = 255;
 
 /**
- * The library takes no limit, so first the blocks of the frame are counted. They come to what the frame says that its blocks are at most: all
- * but the last, and what was flushed.
+ * Decompresses an lz4 frame. The library has no limit, so this function first computes an upper
+ * bound: each block counts with the block size that the frame's header names. Only the last block,
+ * and a block that its producer flushed, is smaller than that.
  *
  * Source: lz4/lz4, lz4_Frame_format.md.
  */
 function lz4(bytes: Buffer, maxBytes: number): Buffer {
-  if (bytes.readUInt32LE(0) !== LZ4_MAGIC) throw new Error('it is no frame');
+  if (bytes.readUInt32LE(0) !== LZ4_MAGIC) throw new Error('they are no lz4 frame');
   const flags = bytes.readUInt8(4);
   const maxBlockBytes = 2 ** (8 + 2 * ((bytes.readUInt8(5) >> 4) & 0x07));
   const checksumBytes = (flags & LZ4_BLOCK_CHECKSUMS) === 0 ? 0 : 4;
@@ -113,5 +121,5 @@ function lz4(bytes: Buffer, maxBytes: number): Buffer {
 }
 
 function requireRoom(bytes: number, maxBytes: number): void {
-  if (bytes > maxBytes) throw new RangeError(`it comes to ${bytes}`);
+  if (bytes > maxBytes) throw new RangeError(`they hold ${bytes} bytes`);
 }

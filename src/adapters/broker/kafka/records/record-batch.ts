@@ -1,37 +1,41 @@
-import { createRequire } from 'node:module';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LogRecord } from '../../../../service-layer/records.ts';
 import { ByteWriter, bytesOf, writeRecord } from '../../../record-bytes.ts';
-import { batchLimitBytes, type PlacedRecord } from './partition-records.ts';
+import { crc32c } from '../kafkajs-internals.ts';
+import { BATCH_HEADER_BYTES, batchLimitBytes, type PartitionRecord } from './partition-records.ts';
 
-/** Who writes a batch, and how many records it has written to the partition before: the broker drops what it has, and refuses a gap. */
-export interface Writer {
+/**
+ * The producer of a record batch, and the batch's place among all that it writes to the partition.
+ */
+export interface BatchProducer {
   readonly producerId: bigint;
   readonly producerEpoch: number;
+  /**
+   * The sequence of the batch's first record. The broker drops a batch that it already has, and
+   * refuses a batch that leaves a gap.
+   */
   readonly firstSequence: number;
   readonly isTransactional: boolean;
 }
 
-const require = createRequire(import.meta.url);
-const crc32c: (bytes: Buffer) => number = require('kafkajs/src/protocol/recordBatch/crc32C');
-
 const MAGIC = 2;
 const TRANSACTIONAL = 0x10;
 const NO_ATTRIBUTES = Buffer.from([0]);
-const HEADER_BYTES = 61;
-/** What the checksum covers begins here. */
+/** The checksum covers the bytes from here on. */
 const ATTRIBUTES_AT = 21;
 
-/** Sequences go up to 2^31 - 1. */
+/** The number of sequences, which go from 0 to 2^31 - 1. */
 const SEQUENCES = 2 ** 31;
 
-/** So many records at a stretch, then others have their turn. */
-const STRETCH = 500;
+/** How many records are encoded before the event loop serves others. */
+const MAX_RECORDS_PER_TURN = 500;
 const MAX_BYTES_PER_CHARACTER = 3;
+/** The room for a key and headers. A record that fits with this room need not be measured. */
 const ROOM_FOR_HEADERS_BYTES = 128 * 1024;
 
 /**
- * A record batch for one partition, made in one pass over one buffer: kafkajs allocates 512 bytes per record and per header.
+ * Encodes a record batch for one partition in one pass over one buffer. kafkajs's own encoder
+ * allocates 512 bytes for each record and each header.
  *
  * Source: Apache Kafka, message format, record batch (magic 2).
  */
@@ -44,7 +48,7 @@ export class BatchEncoder {
   readonly #record = new ByteWriter();
   #count = 0;
 
-  /** @param maxMessageBytes the largest batch that the topic takes */
+  /** @param maxMessageBytes the largest record batch that the topic accepts */
   constructor(topic: string, partition: number, maxMessageBytes: number) {
     this.topic = topic;
     this.partition = partition;
@@ -57,15 +61,16 @@ export class BatchEncoder {
   }
 
   get bytes(): number {
-    return HEADER_BYTES + this.#records.length;
+    return BATCH_HEADER_BYTES + this.#records.length;
   }
 
+  /** Tells whether the batch may take the record. An empty batch takes any record. */
   hasRoomFor(record: LogRecord): boolean {
-    const atMost =
+    const upperBound =
       this.bytes + ROOM_FOR_HEADERS_BYTES + MAX_BYTES_PER_CHARACTER * (record.value?.length ?? 0);
     return (
       this.#count === 0 ||
-      atMost <= this.#limitBytes ||
+      upperBound <= this.#limitBytes ||
       this.bytes + bytesOf(record) <= this.#limitBytes
     );
   }
@@ -74,7 +79,7 @@ export class BatchEncoder {
     const body = this.#record;
     body.clear();
     body.raw(NO_ATTRIBUTES);
-    body.varint(0); // milliseconds after the batch's timestamp
+    body.varint(0); // milliseconds after the batch's first timestamp
     body.varint(this.#count); // offset within the batch
     writeRecord(body, record);
     this.#records.varint(body.length);
@@ -82,14 +87,15 @@ export class BatchEncoder {
     this.#count += 1;
   }
 
+  /** @returns the record batch as Kafka's protocol has it, without compression */
   encode(
-    { producerId, producerEpoch, firstSequence, isTransactional }: Writer,
+    { producerId, producerEpoch, firstSequence, isTransactional }: BatchProducer,
     timestampMs: number,
   ): Buffer {
     const batch = Buffer.allocUnsafe(this.bytes);
-    batch.writeBigInt64BE(0n, 0); // the broker gives the first offset
+    batch.writeBigInt64BE(0n, 0); // the broker sets the first offset
     batch.writeInt32BE(this.bytes - 12, 8);
-    batch.writeInt32BE(-1, 12); // the broker gives the leader's epoch
+    batch.writeInt32BE(-1, 12); // the broker sets the leader epoch
     batch.writeInt8(MAGIC, 16);
     batch.writeInt16BE(isTransactional ? TRANSACTIONAL : 0, ATTRIBUTES_AT);
     batch.writeInt32BE(this.#count - 1, 23);
@@ -99,31 +105,34 @@ export class BatchEncoder {
     batch.writeInt16BE(producerEpoch, 51);
     batch.writeInt32BE(firstSequence, 53);
     batch.writeInt32BE(this.#count, 57);
-    batch.set(this.#records.bytes, HEADER_BYTES);
+    batch.set(this.#records.bytes, BATCH_HEADER_BYTES);
     batch.writeUInt32BE(crc32c(batch.subarray(ATTRIBUTES_AT)), 17);
     return batch;
   }
 }
 
-/** The sequence of the batch that follows a batch of `count` records: behind the last one comes 0. */
+/** @returns the sequence after a batch of `count` records; 0 follows the last sequence */
 export function sequenceAfter(firstSequence: number, count: number): number {
   return (firstSequence + count) % SEQUENCES;
 }
 
-/** The records, in order, in batches that the broker takes, those of one partition in order. A record that is larger goes alone. */
+/**
+ * Puts the records into batches that the broker accepts. Each partition's records keep their order.
+ * A record that is larger than a batch may be goes alone.
+ */
 export async function batchesOf(
-  records: readonly PlacedRecord[],
+  records: readonly PartitionRecord[],
 ): Promise<readonly BatchEncoder[]> {
   const full: BatchEncoder[] = [];
   const open = new Map<string, BatchEncoder>();
   for (const [index, { record, partition, maxMessageBytes }] of records.entries()) {
-    if (index % STRETCH === STRETCH - 1) await nextTurn();
-    const place = `${partition}/${record.topic}`;
-    let batch = open.get(place);
+    if (index % MAX_RECORDS_PER_TURN === MAX_RECORDS_PER_TURN - 1) await nextTurn();
+    const name = `${partition}/${record.topic}`;
+    let batch = open.get(name);
     if (!batch?.hasRoomFor(record)) {
       if (batch) full.push(batch);
       batch = new BatchEncoder(record.topic, partition, maxMessageBytes);
-      open.set(place, batch);
+      open.set(name, batch);
     }
     batch.add(record);
   }

@@ -1,5 +1,5 @@
 /**
- * The error codes that this client tells apart.
+ * The error codes of the protocol that this client distinguishes.
  *
  * Source: Apache Kafka, protocol guide, error codes.
  */
@@ -39,7 +39,7 @@ export type ErrorName = keyof typeof ERROR;
 
 const NAMES = new Map(Object.entries(ERROR).map(([name, code]) => [code as number, name]));
 
-/** The protocol's name for the code; for a code that this client does not know, its number. */
+/** @returns the protocol's name for the code, or its number if this client does not know it */
 export function errorName(code: number): string {
   return NAMES.get(code) ?? `error code ${code}`;
 }

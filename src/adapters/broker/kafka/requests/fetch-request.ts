@@ -1,13 +1,13 @@
 import { type Exchange, exchange } from './exchange.ts';
 
-/** What a leader has of one partition from an offset on. */
+/** A leader's answer to a fetch: the records of one partition from an offset on. */
 export interface FetchAnswer {
   readonly errorCode: number;
-  /** Up to here every transaction has ended; a `read_committed` reader gets no further. */
+  /** All transactions before this offset have ended. A `read_committed` reader stops here. */
   readonly lastStableOffset: number;
-  /** Whose records among these were aborted, and from where on. */
+  /** The aborted transactions that have records in `bytes`. */
   readonly aborted: readonly AbortedTransaction[];
-  /** Whole record batches; the last one may be cut off. */
+  /** Record batches. The last one may be cut off. */
   readonly bytes: Buffer;
 }
 
@@ -22,12 +22,12 @@ const NO_SESSION_EPOCH = -1;
 const NOT_GIVEN = -1;
 
 /**
- * Asks a partition's leader for committed records.
+ * Makes the request that asks a partition's leader for committed records.
  *
  * Source: Apache Kafka, protocol guide, Fetch v11.
  *
  * @param waitMs how long the leader may wait for the first byte
- * @param maxBytes how much it may answer; one batch comes whole in any case
+ * @param maxBytes the size of the answer; the leader sends at least one whole record batch
  */
 export function fetchRecords(
   topic: string,
@@ -67,7 +67,7 @@ export function fetchRecords(
         });
       });
       const answer = answers?.[0];
-      if (!answer) throw new Error(`The answer to a fetch of ${topic}/${partition} leaves it out`);
+      if (!answer) throw new Error(`Kafka's answer to Fetch leaves out ${topic}/${partition}`);
       return sessionError === 0 ? answer : { ...answer, errorCode: sessionError };
     },
   );
@@ -77,8 +77,8 @@ const EARLIEST = -2;
 const LATEST = -1;
 
 /**
- * Asks a partition's leader for the first offset that is still there, or for its end, which lies
- * behind transactions that are still open.
+ * Makes the request that asks a partition's leader for its first offset, or for its end.
+ * The end includes the records of open transactions.
  *
  * Source: Apache Kafka, protocol guide, ListOffsets v2.
  */
@@ -107,7 +107,7 @@ export function listOffset(
       });
       const answer = answers?.[0];
       if (!answer)
-        throw new Error(`The answer to a question about ${topic}/${partition} leaves it out`);
+        throw new Error(`Kafka's answer to ListOffsets leaves out ${topic}/${partition}`);
       return answer;
     },
   );

@@ -1,38 +1,39 @@
-import { type Encoder, type Exchange, exchange } from './exchange.ts';
+import type { Encoder } from '../kafkajs-internals.ts';
+import { type Exchange, exchange } from './exchange.ts';
 
 /*
- * What a member of a group asks its coordinator.
+ * The requests that a member of a group sends to its coordinator.
  *
  * Source: Apache Kafka, protocol guide: FindCoordinator v2, JoinGroup v5, SyncGroup v3,
- * Heartbeat v3, LeaveGroup v3. The versions know static members (KIP-345).
+ * Heartbeat v3, LeaveGroup v3. These versions support static members (KIP-345).
  */
 
-/** Every answer has one: 0 where all went well. */
-export interface Answer {
+/** What every answer to a group request has. The error code is 0 for success. */
+export interface GroupAnswer {
   readonly errorCode: number;
 }
 
-/** Who asks: the member, as the group knows it. */
+/** The member that sends the request, as the group knows it. */
 export interface MemberIdentity {
   readonly groupId: string;
   readonly generation: number;
   readonly memberId: string;
-  /** A static member's name, which outlives its process. */
+  /** The name that a static member keeps when its process restarts; null for other members. */
   readonly instanceId: string | null;
 }
 
-export interface CoordinatorAnswer extends Answer {
+export interface CoordinatorAnswer extends GroupAnswer {
   readonly nodeId: number;
   readonly host: string;
   readonly port: number;
 }
 
-export interface JoinAnswer extends Answer {
+export interface JoinAnswer extends GroupAnswer {
   readonly generation: number;
   readonly protocol: string;
   readonly leaderId: string;
   readonly memberId: string;
-  /** Told to the leader alone: it assigns. */
+  /** All members, in the answer to the group's leader, which assigns the partitions. Else empty. */
   readonly members: readonly {
     readonly memberId: string;
     readonly instanceId: string | null;
@@ -40,7 +41,7 @@ export interface JoinAnswer extends Answer {
   }[];
 }
 
-export interface SyncAnswer extends Answer {
+export interface SyncAnswer extends GroupAnswer {
   readonly assignment: Buffer;
 }
 
@@ -63,6 +64,7 @@ export function findCoordinator(groupId: string): Exchange<CoordinatorAnswer> {
   );
 }
 
+/** @param protocols the ways of assigning that this member knows, the preferred one first */
 export function joinGroup(
   { groupId, memberId, instanceId }: MemberIdentity,
   times: { readonly sessionMs: number; readonly rebalanceMs: number },
@@ -95,7 +97,7 @@ export function joinGroup(
   );
 }
 
-/** @param assignments each member's, from the leader; from others none */
+/** @param assignments each member's, if this member leads the group; else none */
 export function syncGroup(
   identity: MemberIdentity,
   assignments: readonly { readonly memberId: string; readonly assignment: Buffer }[],
@@ -115,7 +117,7 @@ export function syncGroup(
   );
 }
 
-export function heartbeat(identity: MemberIdentity): Exchange<Answer> {
+export function heartbeat(identity: MemberIdentity): Exchange<GroupAnswer> {
   return exchange(
     { apiKey: 12, apiVersion: 3, apiName: 'Heartbeat' },
     (encoder) => writeIdentity(encoder, identity),
@@ -126,7 +128,11 @@ export function heartbeat(identity: MemberIdentity): Exchange<Answer> {
   );
 }
 
-export function leaveGroup({ groupId, memberId, instanceId }: MemberIdentity): Exchange<Answer> {
+export function leaveGroup({
+  groupId,
+  memberId,
+  instanceId,
+}: MemberIdentity): Exchange<GroupAnswer> {
   return exchange(
     { apiKey: 13, apiVersion: 3, apiName: 'LeaveGroup' },
     (encoder) =>

@@ -1,6 +1,7 @@
-import { type Decoder, type Encoder, type Exchange, exchange } from './exchange.ts';
+import type { Decoder, Encoder } from '../kafkajs-internals.ts';
+import { type Exchange, exchange } from './exchange.ts';
 
-/** What one node knows of the cluster. */
+/** The cluster as one node sees it. */
 export interface ClusterPicture {
   readonly clusterId: string;
   /** The nodes that are alive. */
@@ -15,13 +16,13 @@ export interface ClusterPicture {
 export interface TopicPicture {
   readonly errorCode: number;
   readonly name: string;
-  /** A topic that is deleted and created again gets another one (KIP-516). */
+  /** A topic that is deleted and created again gets another id (KIP-516). */
   readonly topicId: string;
   readonly partitions: readonly {
     readonly partition: number;
-    /** -1: none just now. */
+    /** The leader's node id; -1 if the partition has no leader now. */
     readonly leader: number;
-    /** Rises with each new leader. */
+    /** Rises with each election. */
     readonly leaderEpoch: number;
   }[];
 }
@@ -29,10 +30,11 @@ export interface TopicPicture {
 const ID_BYTES = 16;
 
 /**
- * Asks a node for the live nodes, the topics' ids and the leaders of their partitions.
+ * Makes the request that asks a node for the live nodes, the topics' ids and the partitions'
+ * leaders.
  *
- * Source: Apache Kafka, protocol guide, Metadata v10 (Kafka 2.8). Its fields with tags, of which
- * there are none, come at the end of each structure and of the header.
+ * Source: Apache Kafka, protocol guide, Metadata v10 (Kafka 2.8). Each structure, and the header,
+ * ends with its tagged fields. This request has none.
  */
 export function metadata(topics: readonly string[]): Exchange<ClusterPicture> {
   return exchange<ClusterPicture>(
@@ -41,7 +43,7 @@ export function metadata(topics: readonly string[]): Exchange<ClusterPicture> {
       noTags(encoder).writeUVarInt(topics.length + 1);
       for (const topic of topics)
         noTags(encoder.writeBuffer(Buffer.alloc(ID_BYTES)).writeUVarIntString(topic));
-      // Create no topic, and tell nothing of what this client may do.
+      // Create no missing topic, and leave out which operations this client may do.
       return noTags(encoder.writeBoolean(false).writeBoolean(false).writeBoolean(false));
     },
     (decoder) => {
@@ -75,21 +77,22 @@ function readTopic(decoder: Decoder): TopicPicture {
   const name = String(decoder.readUVarIntString());
   const topicId = decoder.buffer.toString('hex', decoder.offset, decoder.offset + ID_BYTES);
   decoder.offset += ID_BYTES;
-  decoder.readBoolean(); // whether it is internal
+  decoder.readBoolean(); // is internal
   const partitions = decoder.readUVarIntArray(readPartition) ?? [];
-  decoder.readInt32(); // operations that this client may do
+  decoder.readInt32(); // operations that this client may do, left out
   decoder.readTaggedFields();
   return { errorCode, name, topicId, partitions };
 }
 
 function readPartition(decoder: Decoder) {
-  decoder.readInt16(); // error: a partition without a leader has leader -1
-  const found = {
+  decoder.readInt16(); // error code: a partition without a leader has the leader -1
+  const partition = {
     partition: decoder.readInt32(),
     leader: decoder.readInt32(),
     leaderEpoch: decoder.readInt32(),
   };
-  for (let lists = 3; lists > 0; lists -= 1) decoder.readUVarIntArray((node) => node.readInt32()); // replicas
+  // replicas, in-sync replicas and offline replicas
+  for (let lists = 3; lists > 0; lists -= 1) decoder.readUVarIntArray((node) => node.readInt32());
   decoder.readTaggedFields();
-  return found;
+  return partition;
 }

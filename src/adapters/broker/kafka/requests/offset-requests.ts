@@ -1,24 +1,24 @@
 import type { EpochEnd } from '../../../../service-layer/broker.ts';
 import { type Exchange, exchange } from './exchange.ts';
 
-/** A committed offset of one partition, as Kafka answers it. */
-export interface PartitionAnswer {
+/** The committed offset of one partition, as Kafka answers it. */
+export interface CommittedOffset {
   readonly partition: number;
   readonly errorCode: number;
-  /** Below 0: there is none. */
+  /** Below 0 if the group has committed none. */
   readonly offset: number;
 }
 
 export interface CommittedOffsets {
   readonly errorCode: number;
-  readonly partitions: readonly PartitionAnswer[];
+  readonly partitions: readonly CommittedOffset[];
 }
 
 /**
- * Asks a group's coordinator for the committed offsets of the partitions.
+ * Makes the request that asks a group's coordinator for the committed offsets of the partitions.
  *
- * @param isStable whether it must answer UNSTABLE_OFFSET_COMMIT rather than an offset to which a
- * transaction is not applied yet
+ * @param isStable makes the coordinator answer UNSTABLE_OFFSET_COMMIT while a transaction has an
+ * offset for the partition that is not applied yet
  *
  * Source: Apache Kafka, protocol guide, OffsetFetch v7 (KIP-447, Kafka 2.5).
  */
@@ -64,8 +64,9 @@ export function committedOffsets(
 const NOT_GIVEN = -1;
 
 /**
- * Asks a partition's leader where the records of the leader epoch, and of those before it, end.
- * An offset below 0: the leader does not know the epoch.
+ * Makes the request that asks a partition's leader for the end of a leader epoch: the offset after
+ * the last record of this epoch or an earlier one. The offset is below 0 if the leader does not
+ * know the epoch.
  *
  * Source: Apache Kafka, protocol guide, OffsetForLeaderEpoch v3 (KIP-320).
  */
@@ -97,7 +98,7 @@ export function endOfEpoch(
       });
       const answer = answers?.[0];
       if (!answer)
-        throw new Error(`The answer to a question about ${topic}/${partition} leaves it out`);
+        throw new Error(`Kafka's answer to OffsetForLeaderEpoch leaves out ${topic}/${partition}`);
       return answer;
     },
   );

@@ -3,7 +3,8 @@ import { type Exchange, exchange } from './exchange.ts';
 const TOPIC = 2;
 
 /**
- * Asks any node for one setting of a topic; null: the answer leaves it out.
+ * Makes the request that asks any node for one setting of a topic. The value is null if the answer
+ * leaves it out.
  *
  * Source: Apache Kafka, protocol guide, DescribeConfigs v2.
  */
@@ -23,17 +24,17 @@ export function topicSetting(
         .writeBoolean(false),
     (decoder) => {
       decoder.readInt32(); // throttle time
-      const [found] = decoder.readArray((each) => {
+      const [answer] = decoder.readArray((each) => {
         const errorCode = each.readInt16();
         each.readString(); // message
         each.readInt8(); // type
         each.readString(); // topic
         const settings = each.readArray((of) => {
           const setting = { name: of.readString(), value: of.readString() };
-          of.readBoolean(); // whether it is read only
-          of.readInt8(); // where it comes from
-          of.readBoolean(); // whether it is a secret
-          of.readArray(() => null); // synonyms: none were asked for
+          of.readBoolean(); // is read-only
+          of.readInt8(); // source
+          of.readBoolean(); // is sensitive
+          of.readArray(() => null); // synonyms, which the request excludes
           return setting;
         });
         return {
@@ -41,7 +42,7 @@ export function topicSetting(
           value: settings.find((setting) => setting.name === name)?.value ?? null,
         };
       });
-      return found ?? { errorCode: 0, value: null };
+      return answer ?? { errorCode: 0, value: null };
     },
   );
 }

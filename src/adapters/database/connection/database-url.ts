@@ -1,0 +1,94 @@
+import { resolve } from 'node:path';
+import { AllocationError } from '../../../domain/errors.ts';
+
+export type Dialect = 'sqlite' | 'postgresql';
+
+/**
+ * The url is not the address of a database. The message shows what an address looks like. It
+ * quotes no part of the url, because a mistyped url may hold its password anywhere.
+ */
+export class InvalidDatabaseUrlError extends AllocationError {
+  override readonly code = 'invalid-database-url';
+
+  constructor(why: string) {
+    super(
+      `${why}. Expected sqlite:///./file.db, sqlite:////absolute/file.db, sqlite:///:memory: ` +
+        'or postgresql://user:password@host:port/name',
+    );
+  }
+}
+
+/**
+ * Tells from the url which kind of database it addresses.
+ * @throws {InvalidDatabaseUrlError}
+ */
+export function dialectOf(url: string): Dialect {
+  if (url.startsWith('sqlite:')) return 'sqlite';
+  if (url.startsWith('postgresql://') || url.startsWith('postgres://')) return 'postgresql';
+  throw new InvalidDatabaseUrlError('The database url starts with neither sqlite: nor postgresql:');
+}
+
+/** Describes the database at the url in words that are safe to show, without the password. */
+export function describeUrl(url: string): string {
+  if (dialectOf(url) === 'sqlite') return `the SQLite database ${sqliteFile(url)}`;
+  const { hostname, port, pathname } = postgresUrl(url);
+  const name = decodeURIComponent(pathname.slice(1));
+  return `the PostgreSQL database ${name} at ${hostname}:${port || 5432}`;
+}
+
+/**
+ * Returns `:memory:` or the absolute path of the file. Two urls of one file give the same path.
+ * @throws {InvalidDatabaseUrlError}
+ */
+export function sqliteFile(url: string): string {
+  const path = /^sqlite:\/\/\/(.+)$/s.exec(url)?.[1];
+  if (!path)
+    throw new InvalidDatabaseUrlError('A SQLite url has three slashes and then the path of a file');
+  return path === ':memory:' ? path : resolve(path);
+}
+
+/**
+ * Parses the url of a PostgreSQL database.
+ * @throws {InvalidDatabaseUrlError}
+ */
+export function postgresUrl(url: string): URL {
+  if (!URL.canParse(url)) throw new InvalidDatabaseUrlError(UNREADABLE_URL);
+  const parsed = new URL(url);
+  if (!isDecodable(parsed)) throw new InvalidDatabaseUrlError(UNREADABLE_URL);
+  if (!parsed.hostname || parsed.pathname.length < 2)
+    throw new InvalidDatabaseUrlError('A PostgreSQL url names a host and a database');
+  // A password with an unescaped / would end up in the path, and be shown as the database's name.
+  if (/[/@]/.test(parsed.pathname.slice(1))) throw new InvalidDatabaseUrlError(UNREADABLE_URL);
+  return parsed;
+}
+
+/**
+ * Returns the driver's TLS options for the url's `sslmode`.
+ * @throws {InvalidDatabaseUrlError} unknown `sslmode`, or any other parameter
+ */
+export function sslOf(url: URL): { ssl?: boolean | { rejectUnauthorized: boolean } } {
+  for (const name of url.searchParams.keys()) {
+    if (name !== 'sslmode')
+      throw new InvalidDatabaseUrlError('The PostgreSQL url has a parameter other than sslmode');
+  }
+  const mode = url.searchParams.get('sslmode') ?? 'disable';
+  if (mode === 'disable') return {};
+  if (mode === 'require') return { ssl: { rejectUnauthorized: false } };
+  if (mode === 'verify-full') return { ssl: true };
+  throw new InvalidDatabaseUrlError(
+    'The PostgreSQL url has an unknown sslmode; use one of: disable, require, verify-full',
+  );
+}
+
+const UNREADABLE_URL =
+  'The PostgreSQL url cannot be read (in a password, write @ as %40, / as %2F, ? as %3F, ' +
+  '# as %23 and % as %25)';
+
+function isDecodable({ username, password, hostname, pathname }: URL): boolean {
+  try {
+    for (const part of [username, password, hostname, pathname]) decodeURIComponent(part);
+    return true;
+  } catch {
+    return false;
+  }
+}

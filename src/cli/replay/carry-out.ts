@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AllocationError } from '../../domain/errors.ts';
+import type { RunControl } from '../../replay/run-control.ts';
+import { printJson } from '../output.ts';
+import { openMeter } from './meter.ts';
+import type { ReplayOptions } from './options.ts';
+import type { Workload } from './workload.ts';
+
+/** The user has pressed Ctrl-C, or something has ended the process. */
+class InterruptedError extends AllocationError {
+  override readonly code = 'interrupted';
+}
+
+/** The exit code that a shell reports for a process that SIGINT has ended. */
+const INTERRUPTED_EXIT_CODE = 130;
+/** Keeps the first rates finite. */
+const SHORTEST_S = 0.001;
+
+/**
+ * Carries the work out, shows its progress, and limits its rate. Ctrl-C aborts the work and tells
+ * how to go on.
+ * @returns the result and the duration in seconds; null: the work was interrupted
+ * @throws what the work throws
+ */
+export async function carryOut<T>(
+  workload: Workload,
+  { maxRate, json }: ReplayOptions,
+  work: (control: RunControl) => Promise<T>,
+): Promise<{ readonly result: T; readonly seconds: number } | null> {
+  const interruption = new AbortController();
+  const interrupt = () => interruption.abort(new InterruptedError('Interrupted'));
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const meter = await openMeter(workload);
+  const { signal } = interruption;
+  const startedMs = performance.now();
+  const elapsedSeconds = () => (performance.now() - startedMs) / 1_000;
+  let count = 0;
+  const advance = async (more: number) => {
+    count += more;
+    const perSecond = Math.round(count / Math.max(SHORTEST_S, elapsedSeconds()));
+    meter.show(workload.done + count, perSecond);
+    const tooEarlyMs = maxRate === undefined ? 0 : (count / maxRate - elapsedSeconds()) * 1_000;
+    if (tooEarlyMs > 0) await sleep(tooEarlyMs, undefined, { signal });
+  };
+  try {
+    const result = await work({ signal, advance });
+    return { result, seconds: Math.round(elapsedSeconds() * 10) / 10 };
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    process.exitCode = INTERRUPTED_EXIT_CODE;
+    const { total, unit, howToGoOn, resume } = workload;
+    const done = workload.done + count;
+    if (json) printJson({ result: 'interrupted', done, total, resume });
+    meter.say(`Interrupted at ${done} of ${total} ${unit}. ${howToGoOn}`);
+    return null;
+  } finally {
+    meter.close();
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  }
+}

@@ -1,0 +1,51 @@
+import { type Command, Option } from 'commander';
+import { type Bounds, isEmptyRange, parseBound } from '../../replay/bounds.ts';
+import { parseCount } from '../command-arguments.ts';
+import { UsageError } from '../errors.ts';
+import { jsonOption } from '../output.ts';
+
+/** The options that every replay takes. */
+export interface ReplayOptions {
+  /** False: ask on a terminal, and do nothing elsewhere. */
+  readonly execute: boolean;
+  readonly maxRate?: number;
+  readonly json: boolean;
+}
+
+/** Adds the options that every replay takes. */
+export function addReplayOptions(command: Command): Command {
+  return command.addOption(executeOption()).addOption(maxRateOption()).addOption(jsonOption());
+}
+
+export function executeOption(): Option {
+  return new Option('--execute', 'act without asking').default(false);
+}
+
+export function maxRateOption(): Option {
+  return new Option('--max-rate <records>', 'read at most this many records per second').argParser(
+    parseCount,
+  );
+}
+
+export function skipForeignOption(): Option {
+  return new Option(
+    '--skip-foreign',
+    'skip and count records that others wrote into the events topic',
+  ).default(false);
+}
+
+/**
+ * Reads --from and --to.
+ * @throws {UsageError} no record can lie between them
+ * @throws {ReplayRefusedError} one of them is neither an offset nor a past time
+ */
+export function parseRange({ from, to }: { readonly from?: string; readonly to?: string }): Bounds {
+  const nowMs = Date.now();
+  const parse = (text: string | undefined) => (text === undefined ? null : parseBound(text, nowMs));
+  const range = { from: parse(from), to: parse(to) };
+  if (isEmptyRange(range))
+    throw new UsageError(
+      `--from ${from} --to ${to} is an empty range: --to is exclusive, and must lie after --from`,
+    );
+  return range;
+}

@@ -1,0 +1,23 @@
+import { countOffsets } from '../../replay/offset-ranges.ts';
+import type { OffsetRange } from '../../service-layer/broker.ts';
+
+/** Describes how much of a topic is read. */
+export function describeTopic(name: string, ranges: readonly OffsetRange[]): string {
+  return `${name}, ${countOffsets(ranges)} offsets in ${ranges.length} partitions`;
+}
+
+/** Describes the range of each partition. */
+export function describeRanges(ranges: readonly OffsetRange[]): string {
+  return ranges
+    .map(({ partition, beginning, end }) => `${partition}: ${beginning} to ${end}`)
+    .join(', ');
+}
+
+/**
+ * Estimates how long the work takes.
+ * @param usualRate per second, on a plain machine
+ * @param maxRate per second, as the user limits it
+ */
+export function describeTime(count: number, usualRate: number, maxRate = usualRate): string {
+  return `about ${Math.ceil(count / Math.min(usualRate, maxRate))} s`;
+}

@@ -1,0 +1,254 @@
+import { hostname, userInfo } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Release } from '../adapters/database/lanes/parked-release.ts';
+import type { Identity } from '../domain/identity.ts';
+import type { Broker } from '../service-layer/broker.ts';
+import type { AddressedRecord } from '../service-layer/records.ts';
+import { type DeadLetter, type ListedLetter, namesOf } from './dead-letter.ts';
+import { ListedLetters } from './listed-letters.ts';
+import { markerRecord, type Resolution } from './markers.ts';
+import { type Plan, plan } from './plan.ts';
+import { originalPartition, type Replacement, redriveRecord } from './redrive-records.ts';
+import { readPage } from './waiting-letters.ts';
+
+/** The limits of one publish, for memory. A larger letter is published alone. */
+const MAX_PUBLISH_RECORDS = 500;
+const MAX_PUBLISH_BYTES = 512 * 1024;
+/** A service at work answers well within this time. The operator's terminal waits for it. */
+const MAX_ANSWER_WAIT_MS = 30_000;
+const POLL_MS = 100;
+
+/** The operator replaces a letter's command by another one. */
+export interface Edit {
+  readonly letter: DeadLetter;
+  readonly replacement: Replacement;
+}
+
+/** Hears what becomes of the letters. */
+export interface RedriveListener {
+  /** @param replacedBy the id of the command that was sent instead; null: no command was */
+  onResolved(
+    letter: ListedLetter,
+    resolution: Resolution,
+    by: string,
+    replacedBy: string | null,
+  ): void;
+  /** A command that was sent again has a new letter. */
+  onFailedAgain(letter: ListedLetter): void;
+  /** The service has not answered all commands in time. Letters behind them stay on the list. */
+  onUnanswered(): void;
+}
+
+export type RedriveBroker = Pick<Broker, 'read' | 'offsetRanges' | 'publish' | 'committedOffsets'>;
+
+export interface RedriverParts {
+  /** Its calls must end in time by themselves. */
+  readonly broker: RedriveBroker;
+  readonly config: {
+    readonly commandsTopic: string;
+    readonly deadLettersTopic: string;
+    readonly groupId: string;
+  };
+  /** Tells the service's database what was decided about parked commands. */
+  readonly release: (release: Release) => Promise<void>;
+  readonly edit: Edit | null;
+  readonly listener: RedriveListener;
+  /** The list that the plan was made from, so that nothing is read twice. Absent: a new list. */
+  readonly letters?: ListedLetters;
+}
+
+/**
+ * Carries a plan out: sends letters again, or discards them.
+ *
+ * 1. The database learns what was decided about parked commands
+ *    (adapters/database/lanes/parked-release.ts).
+ * 2. The messages go to the commands topic.
+ * 3. Markers take the letters off the list.
+ *
+ * A crash in between leaves letters on the list. The next run makes the same decision about the
+ * same commands, by their ids, and the service answers each command once.
+ */
+export class Redriver {
+  readonly #broker: RedriveBroker;
+  readonly #config: RedriverParts['config'];
+  readonly #tellDatabase: RedriverParts['release'];
+  readonly #edit: Edit | null;
+  readonly #listener: RedriveListener;
+  readonly #letters: ListedLetters;
+  readonly #by = `${userInfo().username}@${hostname()}`;
+
+  constructor({ broker, config, release, edit, listener, letters }: RedriverParts) {
+    this.#broker = broker;
+    this.#config = config;
+    this.#tellDatabase = release;
+    this.#edit = edit;
+    this.#listener = listener;
+    this.#letters = letters ?? new ListedLetters(broker, config.deadLettersTopic);
+  }
+
+  /**
+   * Sends and discards the letters of the plan. Then follows the commands behind them, until all
+   * are sent, one fails again, or the service does not answer in time.
+   *
+   * @throws the topic has deleted a letter meanwhile, or a call to the broker or database failed
+   */
+  async carryOut({ redrive, discard }: Plan): Promise<void> {
+    if ([...redrive, ...discard].some(isParked))
+      await this.#tellDatabase(this.#releaseOf(redrive, discard));
+    // Discard last: after a crash, the failed command is still on the list, and leads to the rest.
+    const places = await this.#sendAgain(redrive);
+    await this.#mark(discard, 'discarded');
+    if (redrive.some(isParked)) await this.#follow(redrive, places);
+  }
+
+  #releaseOf(redrive: readonly ListedLetter[], discard: readonly ListedLetter[]): Release {
+    const parked = (letters: readonly ListedLetter[]) =>
+      letters.filter(isParked).map(({ identity }) => identity);
+    const edit = this.#edit;
+    const replaced = edit && { identity: edit.letter.identity, by: edit.replacement.identity };
+    return { redriven: parked(redrive), discarded: parked(discard), replaced };
+  }
+
+  async #sendAgain(letters: readonly ListedLetter[]): Promise<readonly PublishedPlace[]> {
+    const places: PublishedPlace[] = [];
+    if (letters.length === 0) return places;
+    const { commandsTopic } = this.#config;
+    const partitions = (await this.#broker.offsetRanges(commandsTopic)).length;
+    for (const chunk of chunksOf(letters)) {
+      const records = (await this.#fetch(chunk)).map((letter) =>
+        this.#recordOf(letter, partitions),
+      );
+      places.push(...(await this.#broker.publish(commandsTopic, records)));
+      await this.#mark(chunk, 'redriven');
+    }
+    return places;
+  }
+
+  /** Reads the letters with their headers and values. @throws the topic has deleted one of them */
+  async #fetch(listed: readonly ListedLetter[]): Promise<readonly DeadLetter[]> {
+    const { deadLettersTopic } = this.#config;
+    const places = listed.map(({ id }) => {
+      const [partition, offset] = id.split('/').slice(-2).map(Number) as [number, number];
+      return { partition, offset };
+    });
+    const letters = await readPage(this.#broker, deadLettersTopic, places);
+    const byId = new Map(letters.map((letter) => [letter.id, letter]));
+    return listed.map(({ id }) => {
+      const letter = byId.get(id);
+      if (letter) return letter;
+      throw new Error(
+        `The dead letter ${id} is gone: the topic ${deadLettersTopic} has deleted it meanwhile. ` +
+          'Run the command again for the letters that are left',
+      );
+    });
+  }
+
+  async #mark(letters: readonly ListedLetter[], resolution: Resolution): Promise<void> {
+    const replacedBy = (letter: ListedLetter) => this.#replacementOf(letter)?.id ?? null;
+    for (const chunk of chunksOf(letters)) {
+      const markers = chunk.map((letter) =>
+        markerRecord(letter, resolution, this.#by, new Date(), replacedBy(letter)),
+      );
+      await this.#broker.publish(this.#config.deadLettersTopic, markers);
+      for (const letter of chunk)
+        this.#listener.onResolved(letter, resolution, this.#by, replacedBy(letter));
+    }
+  }
+
+  /** Addresses the record to the original's partition. If there is none, the key decides. */
+  #recordOf(letter: DeadLetter, partitions: number): AddressedRecord {
+    const record = this.#replacementOf(letter) ?? redriveRecord(letter);
+    const partition = originalPartition(this.#config.commandsTopic, letter);
+    return partition === null || partition >= partitions ? record : { ...record, partition };
+  }
+
+  #replacementOf({ id }: ListedLetter): Replacement | null {
+    return id === this.#edit?.letter.id ? this.#edit.replacement : null;
+  }
+
+  /**
+   * Sends the commands that were parked behind the first ones meanwhile. A command that arrived
+   * before the failed one was answered, or came through another lane, is parked again.
+   *
+   * Ends when nothing is left to send. Ends also when every command of the last round is parked
+   * again: these wait for an earlier redrive, and sending more would only fill the topics.
+   */
+  async #follow(first: readonly ListedLetter[], firstPlaces: readonly PublishedPlace[]) {
+    const sent = new Set(first.flatMap((letter) => [...namesOf(letter), ...letter.behind]));
+    if (this.#edit) sent.add(this.#edit.replacement.identity);
+    let last = first;
+    for (let places = firstPlaces; places.length > 0; ) {
+      if (!(await this.#areAnswered(places))) return this.#listener.onUnanswered();
+      const { failures, successors } = await this.#readLettersBehind(sent);
+      if (successors.length === 0) {
+        for (const letter of failures) this.#listener.onFailedAgain(letter);
+        return;
+      }
+      const waiting = new Set(successors.map(({ identity }) => identity));
+      if (last.every(({ identity }) => waiting.has(identity))) return this.#listener.onUnanswered();
+      last = plan('redrive', successors, successors, Number.POSITIVE_INFINITY).redrive;
+      for (const { identity } of last) sent.add(identity);
+      places = await this.#sendAgain(last);
+    }
+  }
+
+  /**
+   * Reads which of the commands that were sent have failed again, and which commands wait behind
+   * the others.
+   */
+  async #readLettersBehind(sent: ReadonlySet<Identity>): Promise<{
+    readonly failures: readonly ListedLetter[];
+    readonly successors: readonly ListedLetter[];
+  }> {
+    const open = (await this.#letters.read()).filter(({ resolution }) => resolution === null);
+    const failures = open.filter(
+      (letter) =>
+        letter.reason === 'handler-failed' && namesOf(letter).some((name) => sent.has(name)),
+    );
+    const stuck = new Set(failures.flatMap(namesOf));
+    const successors = open.filter(
+      ({ behind }) =>
+        behind.some((name) => sent.has(name)) && !behind.some((name) => stuck.has(name)),
+    );
+    return { failures, successors };
+  }
+
+  async #areAnswered(places: readonly PublishedPlace[]): Promise<boolean> {
+    const { groupId, commandsTopic } = this.#config;
+    const giveUpAtMs = Date.now() + MAX_ANSWER_WAIT_MS;
+    while (Date.now() < giveUpAtMs) {
+      const committed = await this.#broker.committedOffsets(groupId, commandsTopic);
+      if (places.every(({ partition, offset }) => (committed[partition] ?? 0) > offset))
+        return true;
+      await sleep(POLL_MS);
+    }
+    return false;
+  }
+}
+
+interface PublishedPlace {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+function isParked({ position }: ListedLetter): boolean {
+  return position !== null;
+}
+
+/** Cuts the letters into chunks that are published together. */
+function chunksOf(letters: readonly ListedLetter[]): readonly (readonly ListedLetter[])[] {
+  const chunks: ListedLetter[][] = [];
+  let bytes = 0;
+  for (const letter of letters) {
+    const size = letter.valueBytes ?? 0;
+    const last = chunks.at(-1);
+    if (last && last.length < MAX_PUBLISH_RECORDS && bytes + size <= MAX_PUBLISH_BYTES) {
+      last.push(letter);
+      bytes += size;
+    } else {
+      chunks.push([letter]);
+      bytes = size;
+    }
+  }
+  return chunks;
+}

@@ -1,0 +1,52 @@
+/** Every code that an error of this service can have. */
+export type ErrorCode =
+  // The domain.
+  | 'invalid-uuid'
+  | 'line-differs'
+  | 'out-of-stock'
+  | 'too-many-lines'
+  // Messages and configuration.
+  | 'config'
+  | 'invalid-data'
+  | 'malformed'
+  // The service layer.
+  | 'fenced'
+  | 'message-too-large'
+  | 'missing-topic'
+  | 'too-much-at-once'
+  | 'trouble'
+  // The adapters.
+  | 'invalid-database-url'
+  | 'marked-database'
+  | 'newer-database'
+  | 'other-log'
+  | 'unfoldable'
+  // The entrypoints, the dead letters, the replays and the command line.
+  | 'interrupted'
+  | 'listen'
+  | 'replay-refused'
+  | 'unsettled'
+  | 'usage'
+  | 'wrong-selection';
+
+/**
+ * Is the base of this service's own errors.
+ *
+ * Each class has one `code`, which programs compare. The `message` is for people: it says what
+ * happened, where, and what to do next. An error that answers another one keeps it as its `cause`.
+ * Whether trying again helps is decided in `service-layer/recoverability.ts`.
+ *
+ * @example
+ * class NoSuchBatchError extends AllocationError {
+ *   override readonly code = 'no-such-batch';
+ * }
+ */
+export abstract class AllocationError extends Error {
+  abstract readonly code: ErrorCode;
+
+  /** @param options `cause`: the error that led to this one */
+  constructor(message?: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}

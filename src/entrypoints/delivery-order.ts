@@ -1,0 +1,107 @@
+import type { PartitionOffset, ReceivedRecord } from '../service-layer/records.ts';
+import type { HandlerFailure } from './answering.ts';
+import type { Part } from './delivery-queue.ts';
+import type { EarlierCommands } from './earlier-commands.ts';
+
+interface DeliveryOrderOptions {
+  readonly earlier: EarlierCommands;
+  /** Where the lane stands now. */
+  readonly position: () => PartitionOffset;
+  /**
+   * Answers the records in one transaction. Commands below `settledBelowOffset` may be rejected as
+   * unknown.
+   * @returns null; or the index of a command that would be rejected too early. Then nothing
+   * changes.
+   */
+  readonly answer: (
+    part: Part,
+    failure: HandlerFailure | null,
+    settledBelowOffset: number,
+  ) => Promise<number | null>;
+  /** False when the lane has opened anew since, or closes. */
+  readonly isWanted: () => boolean;
+}
+
+/**
+ * Answers one delivery, but rejects no command as unknown before other lanes have decided what was
+ * accepted before it (`earlier-commands.ts`).
+ *
+ * The lane first answers what stands before such a command, so that lanes that wait for this lane
+ * see it. The delivery was fetched before the wait, so one wait serves the whole delivery. It
+ * serves less if the lane went ahead of another lane that waits too.
+ *
+ * Lanes with a backlog take turns at each such command. So a lane that has met one tries at once at
+ * most a few times as many records as there were before it. It would load the others for nothing.
+ */
+export class DeliveryOrder {
+  readonly #records: Part;
+  readonly #options: DeliveryOrderOptions;
+  /** Other lanes have decided what was accepted before the records below this offset. */
+  #settledBelowOffset = 0;
+  /** The part that must wait until other lanes reach `#ends`. */
+  #waiting: Part | null = null;
+  #ends: readonly PartitionOffset[] = [];
+  /** How many records the lane tries to answer at once. */
+  #maxRecords = Number.POSITIVE_INFINITY;
+
+  /** @param records the whole delivery */
+  constructor(records: Part, options: DeliveryOrderOptions) {
+    this.#records = records;
+    this.#options = options;
+  }
+
+  /**
+   * Takes one step with the first part of the delivery: waits, cuts it, or answers it.
+   * @returns the parts that are left of it, in order
+   */
+  async answer(part: Part, failure: HandlerFailure | null): Promise<readonly Part[]> {
+    const { earlier, answer, isWanted } = this.#options;
+    const lane = this.#options.position();
+    if (part === this.#waiting) {
+      const head = { ...lane, nextTimestampMs: sentMs(part[0]) };
+      const beforeMs = await earlier.wait(head, this.#ends, isWanted);
+      this.#settledBelowOffset = settledBelow(this.#records, part[0], beforeMs);
+      this.#waiting = null;
+      return [part];
+    }
+    if (part.length > this.#maxRecords)
+      return [part.slice(0, this.#maxRecords), part.slice(this.#maxRecords)];
+    const unsettled = await answer(part, failure, this.#settledBelowOffset);
+    if (unsettled === null) {
+      this.#maxRecords *= 2;
+      return [];
+    }
+    this.#maxRecords = Math.max(LEAST_RECORDS, 4 * unsettled);
+    // The delivery was fetched before the first question for the ends, so they hold for all of it.
+    const ends =
+      this.#ends.length > 0
+        ? earlier.unreached(this.#ends)
+        : await earlier.undecided(lane, isWanted);
+    if (ends.length === 0) {
+      this.#settledBelowOffset = Number.POSITIVE_INFINITY;
+      return [part];
+    }
+    const waiting = part.slice(unsettled);
+    this.#waiting = waiting;
+    this.#ends = ends;
+    return unsettled === 0 ? [waiting] : [part.slice(0, unsettled), waiting];
+  }
+}
+
+/** When the command was sent, as its sender says: a number that any database takes. */
+function sentMs(record: ReceivedRecord | undefined): number {
+  return Math.min(Math.max(record?.timestampMs ?? 0, 0), Number.MAX_SAFE_INTEGER);
+}
+
+/**
+ * The offset below which all records from `first` on were sent before `beforeMs`. The first record
+ * counts in any case.
+ */
+function settledBelow(records: Part, first: ReceivedRecord | undefined, beforeMs: number): number {
+  const isLate = (record: ReceivedRecord) =>
+    record.offset > (first?.offset ?? -1) && sentMs(record) >= beforeMs;
+  return records.find(isLate)?.offset ?? Number.POSITIVE_INFINITY;
+}
+
+/** Fewer records at once would cost more transactions, each with its fsync, than they spare. */
+const LEAST_RECORDS = 64;

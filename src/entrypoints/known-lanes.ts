@@ -1,0 +1,171 @@
+import type { Broker } from '../service-layer/broker.ts';
+import type { LaneStanding, LaneStore } from '../service-layer/lane-store.ts';
+import type { Partition, PartitionOffset } from '../service-layer/records.ts';
+import { hasRecord } from './has-record.ts';
+import { LaneOffsets } from './lane-offsets.ts';
+import { endsOf, type PartitionEnds } from './partition-ends.ts';
+import type { LaneView } from './standstill.ts';
+
+/**
+ * Lanes of two processes that wait for each other take turns this slowly. A question is one query.
+ */
+const LONGEST_PAUSE_MS = 40;
+/** Longer than a reader needs to be sure that a range is empty. */
+const READ_TIMEOUT_MS = 5_000;
+
+/** A lane that stands before a command which it would reject, and when that command was sent. */
+export type Head = LaneStanding & { readonly nextTimestampMs: number };
+
+/**
+ * Knows how far the lanes of a topic have decided, and before which commands they wait. What this
+ * process does not know it reads from the database.
+ */
+export class KnownLanes {
+  readonly #broker: Broker;
+  readonly #store: LaneStore;
+  readonly #ends: PartitionEnds;
+  readonly #decided = new LaneOffsets((topic) => this.#read(topic), LONGEST_PAUSE_MS);
+  /**
+   * Before which command each lane waited last, by lane: noted by this process, or in the database.
+   */
+  readonly #heads = new Map<string, LaneStanding>();
+  /** Where each lane stood when it was given up. No lane waits for it there. */
+  readonly #givenUpAt = new Map<string, number>();
+  /** Below this offset, no reader sees a record that the lane has not decided. */
+  readonly #emptyBelow = new Map<string, number>();
+  /** Where each lane stood when a reader saw a record that the lane has not decided. */
+  readonly #fullFrom = new Map<string, number>();
+  #readAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(broker: Broker, store: LaneStore, ends: PartitionEnds) {
+    this.#broker = broker;
+    this.#store = store;
+    this.#ends = ends;
+  }
+
+  /** When the database was read last. */
+  get readAtMs(): number {
+    return this.#readAtMs;
+  }
+
+  /** The lanes as `Standstill` sees them. */
+  get view(): LaneView {
+    return {
+      decided: (lane) => this.#decided.of(lane),
+      isWaiting: (lane) => this.sentMsAt(lane) !== null,
+      holdingUp: (lane, ends) => {
+        const others = ends.filter(({ partition }) => partition !== lane.partition);
+        return this.holdingUp({ ...lane, nextTimestampMs: this.sentMsAt(lane) ?? 0 }, others);
+      },
+      ends: async (topic) => endsOf(topic, await this.#ends.ranges(topic)),
+    };
+  }
+
+  /** Notes that the lane has decided everything below. */
+  note(lane: PartitionOffset): void {
+    this.#decided.note(lane);
+  }
+
+  /** Notes before which command the lane waits. */
+  noteHead(head: Head): void {
+    this.#heads.set(nameOf(head), head);
+  }
+
+  /** Notes that no reader sees a record for the lane below the offset. */
+  noteEmpty(lane: PartitionOffset): void {
+    const former = this.#emptyBelow.get(nameOf(lane)) ?? 0;
+    this.#emptyBelow.set(nameOf(lane), Math.max(lane.nextOffset, former));
+  }
+
+  /** Makes no lane wait for these lanes while they stand where they stand now. */
+  giveUp(lanes: readonly Partition[]): void {
+    for (const lane of lanes) this.#givenUpAt.set(nameOf(lane), this.#decided.of(lane));
+  }
+
+  /** Reads how far all lanes have come. @throws {TroubleError} the database cannot be reached */
+  async refresh(topic: string): Promise<void> {
+    for (const lane of await this.#read(topic)) this.#decided.note(lane);
+  }
+
+  /** Ends the waits that are over. */
+  look(): void {
+    this.#decided.look();
+  }
+
+  /** Waits until `isOver`. @returns false: the time was up first */
+  until(isOver: () => boolean, topic: string, timeoutMs: number): Promise<boolean> {
+    return this.#decided.until(isOver, [topic], timeoutMs);
+  }
+
+  /**
+   * Tells whether the lane has decided everything below the end, or was given up where it stands.
+   */
+  isReached(end: PartitionOffset): boolean {
+    const lane = nameOf(end);
+    const decided = Math.max(this.#decided.of(end), this.#emptyBelow.get(lane) ?? 0);
+    return decided >= end.nextOffset || this.#givenUpAt.get(lane) === this.#decided.of(end);
+  }
+
+  /** Tells whether the lane stands before a command that was sent after the command of `head`. */
+  isLater(end: PartitionOffset, head: Head): boolean {
+    const sentMs = this.sentMsAt(end);
+    if (sentMs === null || sentMs < head.nextTimestampMs) return false;
+    return sentMs > head.nextTimestampMs || end.partition > head.partition;
+  }
+
+  /**
+   * The ends that hold up `head`: not reached, and of no lane that waits before a later command.
+   */
+  holdingUp(head: Head, ends: readonly PartitionOffset[]): readonly PartitionOffset[] {
+    return ends.filter((end) => !this.isReached(end) && !this.isLater(end, head));
+  }
+
+  /**
+   * When the command was sent before which the lane waits. Null: the lane has not noted it, or has
+   * moved on.
+   */
+  sentMsAt(lane: Partition): number | null {
+    const head = this.#heads.get(nameOf(lane));
+    return head && head.nextOffset >= this.#decided.of(lane) ? head.nextTimestampMs : null;
+  }
+
+  /** Finds out, in the background, whether lanes that stand still have anything to decide. */
+  lookForRecords(ends: readonly PartitionOffset[]): void {
+    for (const end of ends) {
+      const beginning = Math.max(this.#decided.of(end), this.#emptyBelow.get(nameOf(end)) ?? 0);
+      if (this.#fullFrom.get(nameOf(end)) === beginning) continue;
+      const signal = AbortSignal.timeout(READ_TIMEOUT_MS);
+      const { topic, partition, nextOffset } = end;
+      const range = { partition, beginning, end: nextOffset };
+      void hasRecord(this.#broker, topic, range, signal).then(
+        (isFull) => {
+          if (isFull) this.#fullFrom.set(nameOf(end), beginning);
+          else this.noteEmpty(end);
+          this.#decided.look();
+        },
+        () => {},
+      );
+    }
+  }
+
+  /** Says where these lanes stand. */
+  describe(ends: readonly PartitionOffset[]): string {
+    return ends
+      .map((end) => `${nameOf(end)} stands at ${this.#decided.of(end)} of ${end.nextOffset}`)
+      .join(', ');
+  }
+
+  async #read(topic: string): Promise<readonly LaneStanding[]> {
+    const standings = await this.#store.readStandings(topic);
+    this.#readAtMs = performance.now();
+    for (const lane of standings) {
+      const isOld = lane.nextOffset < (this.#heads.get(nameOf(lane))?.nextOffset ?? 0);
+      if (lane.nextTimestampMs !== null && !isOld) this.#heads.set(nameOf(lane), lane);
+    }
+    return standings;
+  }
+}
+
+export function nameOf({ topic, partition }: Partition): string {
+  return `${topic}/${partition}`;
+}

@@ -1,0 +1,41 @@
+import type { Logger } from 'pino';
+import type { Broker } from '../service-layer/broker.ts';
+import type { LaneStore } from '../service-layer/lane-store.ts';
+import type { AnswerReader } from './answered-offsets.ts';
+import type { Answering } from './answering.ts';
+import type { EarlierCommands } from './earlier-commands.ts';
+import type { LaneOffsets } from './lane-offsets.ts';
+import type { OlderDatabaseError } from './lane-refusal.ts';
+import type { ByteBudget } from './memory-budget.ts';
+import type { ProductTurns } from './product-turns.ts';
+
+/** What all lanes of a process share. */
+export interface LaneContext {
+  readonly broker: Broker;
+  readonly store: LaneStore;
+  readonly group: string;
+  readonly answering: Answering;
+  /**
+   * How far the lanes have published. Two lanes may write one product one after the other, and each
+   * publishes by itself. So an answer waits until the answer that it rests on is published: the one
+   * with an earlier `ce_sequence` of the same product. Published events never lack an earlier one.
+   * The database can be lost at any moment: what was not published is decided again, and nothing
+   * published rests on it.
+   */
+  readonly published: LaneOffsets;
+  /** Keeps lanes from rejecting a command before earlier commands of other lanes are decided. */
+  readonly earlier: EarlierCommands;
+  readonly relayBudget: ByteBudget;
+  readonly productTurns: ProductTurns;
+  readonly answered: AnswerReader;
+  /** Says what an operator can do about a database that is older than the topics. */
+  readonly recoveryAdvice: () => Promise<string>;
+  /** Called each time that a lane finds the database older than the topics. */
+  readonly onOlder?: (error: OlderDatabaseError) => void;
+  /**
+   * Makes every lane of the process open anew, and so check whether the database still fits.
+   * @param timeline lanes that have opened on this timeline need not check again
+   */
+  readonly reopenAll: (why: string, timeline?: string) => void;
+  readonly log: Logger;
+}

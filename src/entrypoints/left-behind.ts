@@ -1,0 +1,72 @@
+import { reachFaultPoint } from '../fault-points.ts';
+import type { TransactionalProducer } from '../service-layer/broker.ts';
+import { TroubleError } from '../service-layer/errors.ts';
+import type { Partition, PartitionOffset } from '../service-layer/records.ts';
+import type { LaneContext } from './lane-context.ts';
+import type { LaneOffsets } from './lane-offsets.ts';
+import { wholeCommandChunks } from './outbox-chunks.ts';
+
+/**
+ * Publishes the answers that the former owner left in the outbox, then deletes them. Each answer
+ * waits until the answers that it rests on are published.
+ *
+ * Only answers to commands from C up to D go out. A former owner may still add answers beyond D,
+ * which the group's offset D does not cover.
+ * @param committed the lane's C
+ * @param end the lane's D
+ * @throws {TroubleError} other lanes have not published in time, or the lane closes
+ */
+export async function publishLeftBehind(
+  lane: Partition,
+  committed: number,
+  end: number,
+  producer: TransactionalProducer,
+  { store, group, published: others, log }: LaneContext,
+  signal: AbortSignal,
+): Promise<void> {
+  others.note({ ...lane, nextOffset: committed });
+  if (committed < end)
+    log.info(
+      { lane: `${lane.topic}/${lane.partition}`, from: committed, to: end },
+      'Publishing the answers left behind',
+    );
+  for (let published = committed; published < end; ) {
+    const { records, nextOffset, restsOn } = (await store.readOutbox(lane, published, end)) ?? {
+      records: [],
+      nextOffset: end,
+      restsOn: [],
+    };
+    reachFaultPoint('left-behind-read');
+    await waitForOthers(restsOn, others, signal);
+    for (const chunk of wholeCommandChunks(records, nextOffset)) {
+      await producer.publish(chunk.records, { ...lane, group, nextOffset: chunk.nextOffset });
+      others.note({ ...lane, nextOffset: chunk.nextOffset });
+      reachFaultPoint('left-behind-published');
+    }
+    published = nextOffset;
+  }
+  await store.deleteOutbox(lane, end);
+  if (committed < end) reachFaultPoint('left-behind-deleted');
+}
+
+async function waitForOthers(
+  restsOn: readonly PartitionOffset[],
+  others: LaneOffsets,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let looks = 1; !(await others.cover(restsOn, LOOK_WHETHER_CLOSING_MS)); looks += 1) {
+    if (!signal.aborted && looks < MAX_LOOKS) continue;
+    const partitions = restsOn.map(({ partition }) => partition).join(', ');
+    throw new TroubleError(
+      `The answers left behind must wait until partitions ${partitions} have published theirs`,
+    );
+  }
+}
+
+/** Another lane may have no owner at the moment. This one must be able to close meanwhile. */
+const LOOK_WHETHER_CLOSING_MS = 500;
+/**
+ * Ends the wait after 10 s. Then the lane opens anew. Each lane of a chain waits for the one
+ * before, so the limit must last for a chain.
+ */
+const MAX_LOOKS = 20;

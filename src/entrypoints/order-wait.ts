@@ -1,0 +1,163 @@
+import type { Logger } from 'pino';
+import type { LaneStore } from '../service-layer/lane-store.ts';
+import type { PartitionOffset } from '../service-layer/records.ts';
+import { type Head, type KnownLanes, nameOf } from './known-lanes.ts';
+import type { Metrics } from './metrics.ts';
+import { PATIENCE_MS, Standstill } from './standstill.ts';
+
+/** Most waits end sooner. Only later waits are noted in the database, for other processes. */
+const FIRST_LOOK_MS = 15;
+/**
+ * How often a wait checks whether its lane still wants it. This must be longer than the pause
+ * between two questions, or the questions would never be asked.
+ */
+export const LOOK_MS = 500;
+/** How often a long wait logs what it waits for, after the first time. */
+const LOG_AGAIN_MS = 30_000;
+
+/** What a lane waits for, as others see it. */
+export interface AwaitedLanes {
+  /** The other lanes, in words. */
+  readonly lanes: string;
+  readonly partitions: readonly number[];
+  /** Rises as long as the other lanes move. */
+  readonly moves: number;
+}
+
+interface WaitContext {
+  readonly lanes: KnownLanes;
+  readonly store: LaneStore;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** One lane's wait until other lanes reach the ends of their partitions, or stand still. */
+export class OrderWait {
+  readonly #head: Head;
+  readonly #ends: readonly PartitionOffset[];
+  readonly #isWanted: () => boolean;
+  readonly #context: WaitContext;
+  readonly #beganMs = performance.now();
+  readonly #standstill: Standstill;
+  #hasRunOut = false;
+  #logAtMs = this.#beganMs + PATIENCE_MS;
+  #servesBeforeMs = Number.POSITIVE_INFINITY;
+
+  /** @param isWanted false when the lane closes, or opens anew */
+  constructor(
+    head: Head,
+    ends: readonly PartitionOffset[],
+    isWanted: () => boolean,
+    context: WaitContext,
+  ) {
+    this.#head = head;
+    this.#ends = ends;
+    this.#isWanted = isWanted;
+    this.#context = context;
+    this.#standstill = new Standstill(context.lanes.view);
+  }
+
+  get awaited(): AwaitedLanes {
+    const { lanes } = this.#context;
+    const late = lanes.holdingUp(this.#head, this.#ends);
+    const partitions = late.map(({ partition }) => partition);
+    return { lanes: lanes.describe(late), partitions, moves: this.#standstill.moves };
+  }
+
+  /** @returns the time before which commands must have been sent that this wait serves */
+  async run(): Promise<number> {
+    const { lanes, metrics } = this.#context;
+    this.#standstill.look(lanes.holdingUp(this.#head, this.#ends), this.#beganMs);
+    lanes.look();
+    const isOver = () => this.#isOver();
+    let isNoted = false;
+    let timeoutMs = FIRST_LOOK_MS;
+    while (!(await lanes.until(isOver, this.#head.topic, timeoutMs))) {
+      timeoutMs = LOOK_MS;
+      this.#lookAround();
+      if (!isNoted) isNoted = await this.#noteInDatabase();
+    }
+    const ms = performance.now() - this.#beganMs;
+    if (this.#isWanted() && !this.#hasRunOut) metrics.waited('decided', ms / 1_000);
+    return this.#servesBeforeMs;
+  }
+
+  #isOver(): boolean {
+    const { lanes } = this.#context;
+    if (!this.#isWanted()) return true;
+    const open = this.#ends.filter((end) => !lanes.isReached(end));
+    if (!open.every((end) => lanes.isLater(end, this.#head))) return false;
+    this.#servesBeforeMs = Math.min(
+      ...open.map((end) => lanes.sentMsAt(end) ?? Number.POSITIVE_INFINITY),
+    );
+    return true;
+  }
+
+  /** Gives up lanes that stand still, and logs what a long wait is for. */
+  #lookAround(): void {
+    const { lanes } = this.#context;
+    const nowMs = performance.now();
+    // While the database cannot be reached no lane can move, so none must be given up.
+    if (nowMs - lanes.readAtMs > 2 * LOOK_MS) return;
+    const late = lanes.holdingUp(this.#head, this.#ends);
+    const still = this.#standstill.look(late, nowMs);
+    if (still.length > 0) this.#giveUp(still, nowMs - this.#beganMs);
+    lanes.lookForRecords(late.filter((end) => this.#standstill.hasStood(end)));
+    const moving = late.filter((end) => !still.includes(end));
+    if (nowMs < this.#logAtMs || moving.length === 0) return;
+    this.#logAtMs = nowMs + LOG_AGAIN_MS;
+    const why = `${lanes.describe(moving)}. The wait goes on as long as they move`;
+    logWait(this.#context.log, this.#head, nowMs - this.#beganMs, why);
+  }
+
+  #giveUp(still: readonly PartitionOffset[], ms: number): void {
+    const { lanes } = this.#context;
+    lanes.giveUp(still);
+    reportRunOut(this.#context, this.#head, ms, lanes.describe(still), this.#hasRunOut);
+    this.#hasRunOut = true;
+    lanes.look();
+  }
+
+  /**
+   * Notes the wait for other processes. Without the note they take the lane for one that stands
+   * still.
+   * @returns whether that succeeded
+   */
+  async #noteInDatabase(): Promise<boolean> {
+    const { store, log } = this.#context;
+    try {
+      await store.noteNext(this.#head);
+      return true;
+    } catch (error) {
+      log.debug(
+        `${nameOf(this.#head)} could not note in the database that it waits for other lanes, ` +
+          `and tries again: ${(error as Error).message}`,
+      );
+      return false;
+    }
+  }
+}
+
+/**
+ * Logs that the lane waits no longer, though other lanes have not decided everything.
+ * @param isCounted the metrics have counted this wait already
+ */
+export function reportRunOut(
+  { metrics, log }: Pick<WaitContext, 'metrics' | 'log'>,
+  lane: PartitionOffset,
+  ms: number,
+  why: string,
+  isCounted = false,
+): void {
+  if (!isCounted) metrics.waited('ran-out', ms / 1_000);
+  const effect = 'It may now reject commands as unknown that those lanes are about to make known';
+  logWait(log, lane, ms, `${why}. ${effect}`);
+}
+
+function logWait(log: Logger, lane: PartitionOffset, ms: number, why: string): void {
+  log.warn(
+    { lane: nameOf(lane), offset: lane.nextOffset },
+    `${nameOf(lane)} has waited ${Math.round(ms / 1_000)} s at offset ${lane.nextOffset} ` +
+      `until other lanes decide what was accepted before: ${why}`,
+  );
+}

@@ -1,0 +1,40 @@
+import type { OutboxRecord } from '../service-layer/lane-store.ts';
+
+/** The most bytes that one broker transaction publishes, apart from a single large chunk. */
+export const MAX_CHUNK_BYTES = 4 * 1024 * 1024;
+
+/** Records that one broker transaction publishes. */
+export interface Chunk {
+  readonly records: readonly OutboxRecord[];
+  readonly nextOffset: number;
+  readonly bytes: number;
+}
+
+/**
+ * Cuts the records into chunks, between commands and never inside one. The last chunk moves the
+ * group's offset to `nextOffset`.
+ */
+export function wholeCommandChunks(
+  records: readonly OutboxRecord[],
+  nextOffset: number,
+): readonly Chunk[] {
+  const chunks: { records: OutboxRecord[]; nextOffset: number; bytes: number }[] = [
+    { records: [], nextOffset, bytes: 0 },
+  ];
+  for (const record of records) {
+    let chunk = chunks.at(-1) as (typeof chunks)[number];
+    const isNewCommand = chunk.records.at(-1)?.sourceOffset !== record.sourceOffset;
+    if (isNewCommand && chunk.bytes > MAX_CHUNK_BYTES / 4) {
+      chunk.nextOffset = (chunk.records.at(-1) as OutboxRecord).sourceOffset + 1;
+      chunk = { records: [], nextOffset, bytes: 0 };
+      chunks.push(chunk);
+    }
+    chunk.records.push(record);
+    chunk.bytes += sizeOf(record);
+  }
+  return chunks;
+}
+
+function sizeOf({ key, value }: OutboxRecord): number {
+  return (key?.length ?? 0) + (value?.length ?? 0) + 400;
+}

@@ -1,0 +1,54 @@
+import type {
+  DifferenceKind,
+  StockDifference,
+} from '../adapters/database/replay/stock-comparison.ts';
+
+/** What is wrong in the events topic, or with a lane. */
+type TopicDifferenceKind =
+  | 'event-missing'
+  | 'event-repeated'
+  | 'event-conflict'
+  | 'event-out-of-order'
+  | 'foreign-record'
+  | 'position';
+
+/** One difference between a database and the topics, in words. */
+export interface Difference extends Omit<StockDifference, 'kind'> {
+  readonly kind: DifferenceKind | TopicDifferenceKind;
+}
+
+/** How many differences of each kind are listed. */
+export const LISTED_OF_EACH_KIND = 5;
+
+/** Counts differences, and lists the first of each kind. */
+export class Differences {
+  readonly #counts: Partial<Record<Difference['kind'], number>> = {};
+  readonly #first: Difference[] = [];
+
+  get counts(): Readonly<Partial<Record<Difference['kind'], number>>> {
+    return this.#counts;
+  }
+
+  get first(): readonly Difference[] {
+    return this.#first;
+  }
+
+  /** Adds one difference. */
+  add(
+    kind: TopicDifferenceKind,
+    subject: string,
+    expected: string,
+    found: string,
+    event: string | null = null,
+  ): void {
+    const count = (this.#counts[kind] ?? 0) + 1;
+    this.#counts[kind] = count;
+    if (count <= LISTED_OF_EACH_KIND) this.#first.push({ kind, subject, expected, found, event });
+  }
+
+  /** Adds all differences of one kind, of which the first are given. */
+  addAll(kind: DifferenceKind, count: number, first: readonly StockDifference[]): void {
+    this.#counts[kind] = count;
+    this.#first.push(...first);
+  }
+}

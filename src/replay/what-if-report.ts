@@ -1,0 +1,61 @@
+import type { Command } from '../domain/commands.ts';
+import type { SkippedRecords } from './foreign-records.ts';
+import type { OutcomeDifference, OutcomeDifferenceKind } from './outcomes.ts';
+
+/** A command that has another outcome now. */
+export interface CommandDifference extends OutcomeDifference {
+  readonly id: string;
+  /** Null: the message cannot be read as a command now. */
+  readonly type: Command['type'] | null;
+  /** `topic/partition/offset` */
+  readonly place: string;
+  /**
+   * How its turn among the commands of other partitions is known. `time`: it changed no product, so
+   * only clocks tell, and its turn may be wrong.
+   */
+  readonly placedBy: 'sequence' | 'time';
+}
+
+/** The commands whose outcome is compared. Null: any. All commands are handled in any case. */
+export interface CommandFilter {
+  readonly type: Command['type'] | null;
+  readonly sku: string | null;
+}
+
+export interface WhatIfReport {
+  /** How many commands made the state on which the first was handled. */
+  readonly folded: number;
+  readonly handled: number;
+  /** How many commands have the same outcome. */
+  readonly same: number;
+  /** How many commands have another outcome, by kind. */
+  readonly different: Readonly<Partial<Record<OutcomeDifferenceKind, number>>>;
+  readonly skipped: {
+    /** Commands that the service did not handle either. */
+    readonly deadLetters: number;
+    /** Commands whose id was answered elsewhere. */
+    readonly repeated: number;
+    /** Commands that the group has not answered yet. */
+    readonly unanswered: number;
+    /** Commands outside the range or the filter. They are handled for the state that they leave. */
+    readonly notCompared: number;
+  };
+  /** Records of others that were skipped because the operator decided so. */
+  readonly foreign: SkippedRecords;
+  /**
+   * Commands that were handled before their turn by the sequences, because events are missing. The
+   * first places are named.
+   */
+  readonly outOfTurn: { readonly count: number; readonly first: readonly string[] };
+  /** The first differences. */
+  readonly differences: readonly CommandDifference[];
+}
+
+/** Judges a report. If not one outcome was compared, the outcomes are not equal. */
+export function verdictOf({
+  same,
+  different,
+}: Pick<WhatIfReport, 'same' | 'different'>): 'equal' | 'different' | 'nothing-compared' {
+  if (Object.keys(different).length > 0) return 'different';
+  return same > 0 ? 'equal' : 'nothing-compared';
+}
