@@ -115,20 +115,35 @@ export class ClusterView {
   }
 
   /**
-   * Finds the group's coordinator. The first node that answers decides.
-   * @throws {TroubleError} the group has no coordinator now, or no node answers
+   * Finds the group's coordinator. More than half of the nodes must name the same one, because a
+   * coordinator that is cut off from the others goes on naming itself, and tells old offsets.
+   * @throws {TroubleError} the group has no coordinator now, too few nodes answer, or they disagree
    */
   async coordinatorOf(group: string): Promise<Address> {
-    const answer = await this.ask(findCoordinator(group));
-    if (answer.errorCode === ERROR.NONE) return { host: answer.host, port: answer.port };
-    throw new TroubleError(
-      `The group ${group} has no coordinator just now (${errorName(answer.errorCode)})`,
-    );
+    if (this.#picture.nodes.length === 0) await this.refresh();
+    const nodes = this.nodes;
+    const named: string[] = [];
+    const votes = nodes.map(async (node) => {
+      const answer = await this.#askNode(node, findCoordinator(group), ANY_NODE_TIMEOUT_MS);
+      if (answer.errorCode !== ERROR.NONE) throw new TroubleError(errorName(answer.errorCode));
+      const { host, port } = answer;
+      named.push(`${host}:${port}`);
+      const count = named.filter((name) => name === `${host}:${port}`).length;
+      if (count > nodes.length / 2) return { host, port };
+      throw new TroubleError(`too few of ${nodes.length} nodes name ${host}:${port}`);
+    });
+    return await Promise.any(votes).catch(({ errors: [first] }: AggregateError) => {
+      const { message } = first as Error;
+      throw new TroubleError(`The group ${group} has no coordinator just now (${message})`);
+    });
   }
 
-  /** Gets a new picture, unless the last one is fresh. Overlapping calls share one look. */
-  async refresh(): Promise<void> {
-    if (performance.now() - this.#paintedAtMs < FRESH_MS) return;
+  /**
+   * Gets a new picture, unless the last one is fresh. Overlapping calls share one look.
+   * @param maxAgeMs how old a fresh picture may be
+   */
+  async refresh(maxAgeMs = FRESH_MS): Promise<void> {
+    if (performance.now() - this.#paintedAtMs < maxAgeMs) return;
     this.#refreshing ??= this.#look().finally(() => {
       this.#refreshing = null;
     });
