@@ -1,6 +1,14 @@
 import type { OffsetRange } from '../service-layer/broker.ts';
 import type { AwaitedLanes } from './order-wait.ts';
 
+/** The answers that a lane is publishing. */
+export interface Publishing {
+  /** The answers are to commands below this offset. */
+  readonly nextOffset: number;
+  /** The partitions whose answers must be published first. */
+  readonly awaitedPartitions: readonly number[];
+}
+
 /** What the watchdog sees of a lane. Reading it must never wait. */
 export interface WatchedLane {
   readonly partition: number;
@@ -12,6 +20,8 @@ export interface WatchedLane {
   readonly problem: string | null;
   /** What the lane waits for in other lanes. Null: the lane waits for none. */
   readonly awaited: AwaitedLanes | null;
+  /** What the lane is publishing. Null: nothing, or the lane does not work. */
+  readonly publishing: Publishing | null;
 }
 
 /** Longer than any pause that a lane ends by itself: a rebalance, a new leader, a new session. */

@@ -7,6 +7,7 @@ import type { DeliveryPart, HandlerFailure } from './answering.ts';
 import { DeliveryOrder } from './delivery-order.ts';
 import { DeliveryQueue, type Part } from './delivery-queue.ts';
 import type { LaneContext } from './lane-context.ts';
+import type { Publishing } from './lane-watch.ts';
 import { OutboxRelay } from './outbox-relay.ts';
 import { placeOf, productsNamedIn, readRecords } from './read-delivery.ts';
 import type { OpenLane } from './take-over.ts';
@@ -69,6 +70,11 @@ export class LaneWork {
 
   get position(): LanePosition {
     return this.#position;
+  }
+
+  /** What the relay is publishing. Null: nothing. */
+  get publishing(): Publishing | null {
+    return this.#relay.publishing;
   }
 
   /** Whether the lane has closed, or opens anew. */

@@ -7,6 +7,7 @@ import { reopenAfterMs } from '../service-layer/recoverability.ts';
 import { sleepUntilClosing } from './closing-sleep.ts';
 import type { LaneContext } from './lane-context.ts';
 import { LaneRefusedError, OlderDatabaseError } from './lane-refusal.ts';
+import type { Publishing } from './lane-watch.ts';
 import { LaneWork } from './lane-work.ts';
 import type { AwaitedLanes } from './order-wait.ts';
 import { type OpenLane, takeOver } from './take-over.ts';
@@ -92,6 +93,11 @@ export class Lane implements PartitionOwner {
   /** The offset after the last record that was delivered. */
   get readBelowOffset(): number {
     return this.#readBelowOffset;
+  }
+
+  /** What the lane is publishing. Null: nothing, or the lane does not work. */
+  get publishing(): Publishing | null {
+    return this.#state.kind === 'working' ? this.#state.work.publishing : null;
   }
 
   /** What the lane waits for in other lanes. Null: the lane waits for none. */

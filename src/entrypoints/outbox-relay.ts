@@ -4,6 +4,7 @@ import type { TransactionalProducer } from '../service-layer/broker.ts';
 import type { OutboxRecord } from '../service-layer/lane-store.ts';
 import type { Partition, PartitionOffset } from '../service-layer/records.ts';
 import type { LaneOffsets } from './lane-offsets.ts';
+import type { Publishing } from './lane-watch.ts';
 import type { ByteBudget } from './memory-budget.ts';
 import { type Chunk, MAX_CHUNK_BYTES, wholeCommandChunks } from './outbox-chunks.ts';
 
@@ -37,6 +38,7 @@ export class OutboxRelay {
   #queuedRecords = 0;
   #heldBytes = 0;
   #running: Promise<void> | null = null;
+  #chunk: QueuedChunk | null = null;
   #publishing: Promise<void> = Promise.resolve();
   #isBroken = false;
   #isWaiting = true;
@@ -77,6 +79,14 @@ export class OutboxRelay {
     }
     if (this.#isBroken) this.#hold(-this.#heldBytes);
     this.#running ??= this.#run();
+  }
+
+  /** What the relay is publishing. Null: nothing. */
+  get publishing(): Publishing | null {
+    if (this.#chunk === null || this.#isBroken) return null;
+    const { nextOffset, restsOn } = this.#chunk;
+    const awaited = restsOn.filter((lane) => !this.#published.covers([lane]));
+    return { nextOffset, awaitedPartitions: awaited.map(({ partition }) => partition) };
   }
 
   /** Resolves when the queue is short enough for another transaction, or the relay is broken. */
@@ -127,9 +137,11 @@ export class OutboxRelay {
 
   async #run(): Promise<void> {
     for (let chunk = this.#take(); chunk && !this.#isBroken; chunk = this.#take()) {
+      this.#chunk = chunk;
       this.#publishing = this.#publish(chunk);
       await this.#publishing;
     }
+    this.#chunk = null;
     this.#running = null;
   }
 

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Broker, OffsetRange } from '../service-layer/broker.ts';
 import { hasRecord } from './has-record.ts';
 import { LaneWatch, PATIENCE_MS, secondsOf, type WatchedLane } from './lane-watch.ts';
+import { PublishingWatch } from './publishing-watch.ts';
 
 interface WatchdogOptions {
   readonly broker: Broker;
@@ -25,7 +26,7 @@ const MAX_READS = 4;
 /**
  * Watches from outside whether lanes move, whatever stops them. A lane is stuck when it has records
  * to read, and has neither moved nor read for 30 s. A lane that waits for other lanes moves as long
- * as those do.
+ * as those do. A lane is stuck as well when its answers do not go out (`publishing-watch.ts`).
  *
  * A partition that ends beyond a lane may still have nothing for the lane: transaction markers and
  * aborted records have offsets that no reader sees. So the watchdog reads the first record that the
@@ -34,7 +35,10 @@ const MAX_READS = 4;
  */
 export class Watchdog {
   readonly #options: WatchdogOptions;
+  readonly #publishing: PublishingWatch;
   readonly #reads = new Set<AbortController>();
+  /** The partitions whose answers were stuck at the last look. */
+  #unpublished: ReadonlySet<number> = new Set();
   #watches = new Map<number, LaneWatch>();
   #timer: NodeJS.Timeout | undefined;
   #lookedAtMs = 0;
@@ -44,6 +48,7 @@ export class Watchdog {
 
   constructor(options: WatchdogOptions) {
     this.#options = options;
+    this.#publishing = new PublishingWatch(options.lanes);
   }
 
   start(): void {
@@ -61,16 +66,19 @@ export class Watchdog {
 
   /** How many lanes are stuck. */
   get stuckLanes(): number {
-    return [...this.#watches.values()].filter(({ isStuck }) => isStuck).length;
+    const watches = [...this.#watches].filter(([, { isStuck }]) => isStuck);
+    const unpublished = this.#publishing.stuck(Date.now());
+    return new Set([...watches.map(([partition]) => partition), ...unpublished.keys()]).size;
   }
 
   /** Says what is wrong, one sentence each. Empty: the watchdog sees nothing wrong. */
   problems(): readonly string[] {
     const nowMs = Date.now();
     const silentMs = this.#timer ? nowMs - this.#answeredAtMs : 0;
-    const stuck = [...this.#watches.values()]
+    const unread = [...this.#watches.values()]
       .filter(({ isStuck }) => isStuck)
       .map((watch) => watch.describe(nowMs));
+    const stuck = [...unread, ...this.#publishing.stuck(nowMs).values()];
     if (silentMs <= PATIENCE_MS) return stuck;
     return [`The log has not answered for ${secondsOf(silentMs)}${this.#lastError}`, ...stuck];
   }
@@ -79,12 +87,24 @@ export class Watchdog {
     const nowMs = Date.now();
     if (nowMs - this.#lookedAtMs > ASLEEP_MS) this.#forget(nowMs);
     this.#lookedAtMs = nowMs;
+    this.#lookAtAnswers(nowMs);
     if (!this.#isAsking) void this.#ask();
+  }
+
+  #lookAtAnswers(nowMs: number): void {
+    this.#publishing.look(nowMs);
+    const stuck = this.#publishing.stuck(nowMs);
+    for (const [partition, sentence] of stuck)
+      if (!this.#unpublished.has(partition)) this.#options.log.warn(sentence);
+    for (const partition of this.#unpublished)
+      if (!stuck.has(partition)) this.#options.log.info(`Partition ${partition} publishes again`);
+    this.#unpublished = new Set(stuck.keys());
   }
 
   /** Starts counting anew, because nothing could move while the process stood still. */
   #forget(nowMs: number): void {
     this.#answeredAtMs = nowMs;
+    this.#publishing.forget();
     for (const watch of this.#watches.values()) watch.forget();
   }
 

@@ -142,6 +142,17 @@ describe('the relay', () => {
     await eventually(() => expect(nextOffsets()).toEqual([1, 3]));
   });
 
+  it('tells which answers it is publishing, and which partitions they wait for', async () => {
+    const others = new LaneOffsets(committedBy(nobody, 'group'));
+    const { relay } = relayWith(new RecordingProducer(), others);
+    const other = { topic: 'commands', partition: 1, nextOffset: 5 };
+    expect(relay.publishing).toBeNull();
+    relay.enqueue([record(1, 0)], 1, [other, { ...other, partition: 2, nextOffset: 0 }]);
+    expect(relay.publishing).toEqual({ nextOffset: 1, awaitedPartitions: [1] });
+    others.note(other);
+    await eventually(() => expect(relay.publishing).toBeNull());
+  });
+
   it('joins nothing that has to wait to what may go out at once', async () => {
     const producer = new RecordingProducer();
     const others = new LaneOffsets(committedBy(nobody, 'group'));

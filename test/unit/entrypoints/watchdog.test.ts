@@ -6,6 +6,7 @@ import type { Broker, ReadChunk } from '../../../src/service-layer/broker.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 
 const topic = 'commands';
+const WELL = { problem: null, awaited: null, publishing: null };
 
 describe('The watchdog', () => {
   let lanes: { -readonly [Key in keyof WatchedLane]: WatchedLane[Key] }[];
@@ -39,8 +40,8 @@ describe('The watchdog', () => {
   beforeEach(() => {
     vi.useFakeTimers();
     lanes = [
-      { partition: 0, nextOffset: 5, readBelowOffset: 5, problem: null, awaited: null },
-      { partition: 1, nextOffset: 7, readBelowOffset: 7, problem: null, awaited: null },
+      { partition: 0, nextOffset: 5, readBelowOffset: 5, ...WELL },
+      { partition: 1, nextOffset: 7, readBelowOffset: 7, ...WELL },
     ];
     records = [[], []];
     ends = [5, 7];
@@ -184,6 +185,7 @@ describe('The watchdog', () => {
         readBelowOffset: 0,
         problem: 'the database is away',
         awaited: null,
+        publishing: null,
       },
     ];
     arrives(1, 7);
@@ -203,6 +205,7 @@ describe('The watchdog', () => {
         readBelowOffset: 0,
         problem: 'the database is away',
         awaited: null,
+        publishing: null,
       },
     ];
     await pass(60);
@@ -230,16 +233,61 @@ describe('The watchdog', () => {
           readBelowOffset: 0,
           problem: 'the lane is opening',
           awaited: null,
+          publishing: null,
         },
       ];
       await pass(5);
-      lanes = [{ partition: 0, nextOffset: 5, readBelowOffset: 6, problem: null, awaited: null }];
+      lanes = [
+        {
+          partition: 0,
+          nextOffset: 5,
+          readBelowOffset: 6,
+          problem: null,
+          awaited: null,
+          publishing: null,
+        },
+      ];
       await pass(5);
     }
     // The first lane had not read the record, the second one had: that was a move.
     expect(watchdog.stuckLanes).toBe(0);
     await pass(10);
     expect(watchdog.stuckLanes).toBe(1);
+  });
+
+  it('calls a lane stuck whose answers have not gone out for 30 s, and says for what', async () => {
+    const publishing = { nextOffset: 9, awaitedPartitions: [1, 2] };
+    Object.assign(lanes[0] as object, { publishing });
+    await pass(30);
+    expect(watchdog.stuckLanes).toBe(0);
+    await pass(10);
+    const sentence = expect.stringMatching(
+      /^Partition 0 is stuck: its answers to commands below offset 9 have waited for 3\d s \(for answers of partitions 1, 2\)$/,
+    );
+    expect([watchdog.stuckLanes, watchdog.problems(), log]).toEqual([1, [sentence], [sentence]]);
+  });
+
+  it('names Kafka for answers that wait for no other partition', async () => {
+    Object.assign(lanes[0] as object, { publishing: { nextOffset: 9, awaitedPartitions: [] } });
+    await pass(40);
+    expect(watchdog.problems()).toEqual([expect.stringMatching(/\(for Kafka\)$/)]);
+  });
+
+  it('does not call a lane stuck whose answers go out one after the other', async () => {
+    for (let nextOffset = 9; nextOffset < 13; nextOffset += 1) {
+      Object.assign(lanes[0] as object, { publishing: { nextOffset, awaitedPartitions: [1] } });
+      await pass(20);
+    }
+    expect([watchdog.stuckLanes, log]).toEqual([0, []]);
+  });
+
+  it('says that a lane publishes again, once', async () => {
+    Object.assign(lanes[0] as object, { publishing: { nextOffset: 9, awaitedPartitions: [1] } });
+    await pass(40);
+    Object.assign(lanes[0] as object, { publishing: null });
+    expect(watchdog.stuckLanes).toBe(0);
+    await pass(60);
+    expect(log.slice(1)).toEqual(['Partition 0 publishes again']);
   });
 
   it('reads for at most four lanes at a time', async () => {
@@ -250,6 +298,7 @@ describe('The watchdog', () => {
       readBelowOffset: 0,
       problem: null,
       awaited: null,
+      publishing: null,
     }));
     records = lanes.map(() => [0]);
     ends = lanes.map(() => 1);
