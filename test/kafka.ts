@@ -18,7 +18,7 @@ async function isFree(port: number): Promise<boolean> {
   }
 }
 
-say('Starting Kafka (the first time it is fetched, which takes a minute) …');
+say('Starting Kafka (the first start fetches it, which takes a minute) …');
 let kafka: TestKafka;
 try {
   kafka = await startKafka({ port: (await isFree(PORT)) ? PORT : 0 });
@@ -26,7 +26,7 @@ try {
   process.stderr.write(`${(error as Error).message}\n`);
   process.exit(1);
 }
-say('Kafka runs until you press Ctrl-C; its data is gone then. In another terminal:\n');
+say('Kafka runs until you press Ctrl-C, which also removes its data. In another terminal:\n');
 say(`  export KAFKA_BROKERS=${kafka.brokers}`);
 say('  npm start\n');
 const staying = setInterval(() => {}, 60_000);

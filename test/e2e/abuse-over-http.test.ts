@@ -10,7 +10,7 @@ import { eventually } from '../support/eventually.ts';
 import { exchange } from '../support/http-api-alone.ts';
 import { describeOnEachBroker, RunningService } from '../support/running-service.ts';
 
-/** To repeat a failure: ABUSE_SEED=… */
+/** ABUSE_SEED=… repeats a run. */
 const seed = Number(process.env.ABUSE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const MESSAGES = 1_000;
 const MOST_SHOWN = 20;
@@ -22,14 +22,14 @@ const posted = (headers: readonly string[], body: string) =>
 const sized = (headers: readonly string[], body: string) =>
   posted([...headers, `content-length: ${body.length}`], body);
 
-/** What only HTTP can be given. */
+/** Requests that only HTTP can carry, each with its name. */
 const strangeRequests: readonly (readonly [string, string])[] = [
   ['no content type', sized([], COMMAND)],
-  ['a content type that is none', sized(['content-type: ;'], COMMAND)],
+  ['a malformed content type', sized(['content-type: ;'], COMMAND)],
   ['a form', sized(['content-type: multipart/form-data; boundary=x'], COMMAND)],
   ['two content types', sized([JSON_TYPE, 'content-type: text/plain'], COMMAND)],
-  ['what says that it is compressed', sized([JSON_TYPE, 'content-encoding: br'], COMMAND)],
-  ['a length that is none', posted([JSON_TYPE, 'content-length: -1'], COMMAND)],
+  ['a body that claims to be compressed', sized([JSON_TYPE, 'content-encoding: br'], COMMAND)],
+  ['a negative length', posted([JSON_TYPE, 'content-length: -1'], COMMAND)],
   ['two lengths', posted([JSON_TYPE, 'content-length: 2', 'content-length: 40'], COMMAND)],
   [
     'a length and chunks',
@@ -38,7 +38,7 @@ const strangeRequests: readonly (readonly [string, string])[] = [
       `28\r\n${COMMAND}\r\n0\r\n\r\n`,
     ),
   ],
-  ['chunks that are none', posted([JSON_TYPE, 'transfer-encoding: chunked'], `zz\r\n${COMMAND}`)],
+  ['a malformed chunk', posted([JSON_TYPE, 'transfer-encoding: chunked'], `zz\r\n${COMMAND}`)],
   ['a NUL in a header', sized([JSON_TYPE, 'ce-id: a\0b'], COMMAND)],
   ['a header without a name', sized([JSON_TYPE, ': a'], COMMAND)],
   ['a header in two lines', sized([JSON_TYPE, 'ce-id: a\r\n b'], COMMAND)],
@@ -55,7 +55,10 @@ interface Reply {
   readonly body: Record<string, unknown>;
 }
 
-/** CloudEvents attributes percent-encoded, as their HTTP binding has it; everything else byte for byte. */
+/**
+ * Makes the HTTP request of a record. CloudEvents attributes are percent-encoded, as their HTTP
+ * binding demands. Everything else goes byte for byte.
+ */
 function asRequest({ value, headers }: LogRecord): string {
   const lines = Object.entries({ 'content-type': 'application/json', ...headers }).flatMap(
     ([name, values = []]) =>
@@ -94,7 +97,8 @@ const isRefusal = ({ status, type, body }: Reply) =>
 
 function identityIn(record: ReceivedRecord): Identity {
   const read = readCommand(record, `${record.topic}/${record.partition}/${record.offset}`);
-  if (read.kind !== 'command') throw new Error(`What was taken is no command: ${record.value}`);
+  if (read.kind !== 'command')
+    throw new Error(`The service accepted what is no command: ${record.value}`);
   return read.identity;
 }
 
@@ -105,12 +109,12 @@ function answeredIdentity({
   return String(form) === 'place' ? `\t${id}` : String(id);
 }
 
-/** @returns what is wrong with it; null: nothing */
+/** @returns what is wrong with the reply, or null */
 function complaint({ outcome }: AbusiveMessage, reply: Reply): string | null {
-  // The only fault of some is the size of their headers, of which HTTP takes less than Kafka.
-  const mayBeTaken = outcome === 'answered' || outcome === 'judged';
+  // Some messages only have large headers. HTTP takes less of these than Kafka.
+  const mayBeAccepted = outcome === 'answered' || outcome === 'judged';
   const mayBeRefused = outcome !== 'answered' || reply.status === 431;
-  if (reply.status === 202 ? mayBeTaken : mayBeRefused && isRefusal(reply)) return null;
+  if (reply.status === 202 ? mayBeAccepted : mayBeRefused && isRefusal(reply)) return null;
   return `${reply.status} ${reply.type} ${JSON.stringify(reply.body)}`;
 }
 
@@ -120,7 +124,7 @@ describeOnEachBroker(
     let running: RunningService;
     let url: string;
     const replies: { readonly message: AbusiveMessage; readonly reply: Reply }[] = [];
-    let taken: readonly Reply[];
+    let accepted: readonly Reply[];
     const commands: ReceivedRecord[] = [];
 
     beforeAll(async () => {
@@ -130,17 +134,17 @@ describeOnEachBroker(
       for (const message of abusiveMessages(seed, MESSAGES)) {
         replies.push({ message, reply: await replyTo(url, asRequest(message.record)) });
       }
-      taken = replies.map(({ reply }) => reply).filter(({ status }) => status === 202);
+      accepted = replies.map(({ reply }) => reply).filter(({ status }) => status === 202);
       await running.idle();
       await running.service.broker.tail(running.config.commandsTopic, 'beginning', (record) =>
         commands.push(record),
       );
-      await eventually(() => expect(commands).toHaveLength(taken.length));
+      await eventually(() => expect(commands).toHaveLength(accepted.length));
     }, 120_000);
 
     afterAll(async () => running[Symbol.asyncDispose]());
 
-    it('each is taken, or refused as a problem of its sender', () => {
+    it('each is accepted, or refused as a problem of its sender', () => {
       const complaints = replies.flatMap(({ message, reply }) => {
         const what = complaint(message, reply);
         return what === null ? [] : [`${message.className} (${message.outcome}): ${what}`];
@@ -154,10 +158,10 @@ describeOnEachBroker(
       expect(isRefusal(reply), JSON.stringify(reply)).toBe(true);
     });
 
-    it('each command that was taken is answered once, and nothing else is in the topics', () => {
+    it('each accepted command is answered once, and nothing else is in the topics', () => {
       const answers = Map.groupBy(running.events, answeredIdentity);
       expect(new Set(commands.map(identityIn).map(idOf))).toEqual(
-        new Set(taken.map(({ body }) => body.id)),
+        new Set(accepted.map(({ body }) => body.id)),
       );
       expect([...answers].filter(([, { length }]) => length !== 1)).toEqual([]);
       expect(new Set(answers.keys())).toEqual(new Set(commands.map(identityIn)));
@@ -165,7 +169,7 @@ describeOnEachBroker(
       expect(running.service.consumer.problems()).toEqual([]);
     });
 
-    it('the service lives, is ready, and has nothing on its mind', async () => {
+    it('the service is alive and ready, and has logged no warning', async () => {
       for (const path of ['healthz', 'readyz'])
         expect((await fetch(`${url}/${path}`)).status).toBe(200);
       expect(running.log.filter(({ level }) => Number(level) >= 40)).toEqual([]);

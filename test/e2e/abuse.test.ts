@@ -17,7 +17,7 @@ import { eventually } from '../support/eventually.ts';
 import { describeOnEachBroker, RunningService } from '../support/running-service.ts';
 import { plainKafka } from '../support/topic-reader.ts';
 
-/** To repeat a failure: ABUSE_SEED=… */
+/** ABUSE_SEED=… repeats a run. */
 const seed = Number(process.env.ABUSE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const MESSAGES = 10_000;
 const STORIES = 400;
@@ -31,12 +31,13 @@ interface Sent {
   readonly place: string;
 }
 
-/** Five valid commands about one product, in order, with the one answer that is right for each. */
+/** A valid command, and the one right answer to it. */
 interface Step {
   readonly record: LogRecord;
   readonly answer: { readonly type: string; readonly data: object };
 }
 
+/** Returns five valid commands about one product, in order. */
 function story(number: number): readonly Step[] {
   const sku = `VALID ${number}`;
   const [reference, orderid] = [`batch ${number}`, `order ${number}`];
@@ -64,8 +65,8 @@ function story(number: number): readonly Step[] {
   ];
 }
 
-/** Both kinds, mixed at random; the steps of a story stay in order. */
-function mixed(
+/** Mixes messages and stories at random. The steps of a story stay in order. */
+function mix(
   messages: readonly AbusiveMessage[],
   stories: readonly (readonly Step[])[],
 ): readonly (AbusiveMessage | Step)[] {
@@ -83,7 +84,7 @@ function mixed(
   return timed.toSorted((a, b) => a.at - b.at).map(({ item }) => item);
 }
 
-/** The record as its readers see it. */
+/** Returns the record as its readers see it. */
 function received({ value, headers }: LogRecord) {
   const bytes = (text: Buffer | string) => Buffer.from(text as string);
   const entries = Object.entries(headers).flatMap(([name, header]) => {
@@ -105,7 +106,7 @@ function grouped<T>(
   return Map.groupBy(items, keyOf);
 }
 
-/** The place that an event answers; a composite may come as several messages. */
+/** Returns the place of the command that an event answers, also for one part of a composite. */
 function answeredPlace(topic: string, { headers }: ReceivedRecord): string {
   return String(headers.ce_id)
     .slice(topic.length + 1)
@@ -116,34 +117,34 @@ function deadPlace({ headers }: ReceivedRecord): string {
   return `${headers['dead-letter-partition']}/${headers['dead-letter-offset']}`;
 }
 
-/** Where the letter is not the message that it is about: bytes, key and headers. */
+/** Lists where a dead letter differs from its message: in value, key and headers. */
 function differences({ record }: AbusiveMessage, letter: ReceivedRecord): readonly string[] {
   const { value, headers } = received(record);
-  const found: string[] = [];
+  const complaints: string[] = [];
   if (value === null ? letter.value !== null : !letter.value?.equals(value))
-    found.push('has another value');
-  if (String(letter.key) !== String(record.key)) found.push('has another key');
+    complaints.push('has another value');
+  if (String(letter.key) !== String(record.key)) complaints.push('has another key');
   for (const [name, header] of Object.entries(headers)) {
     if (name.startsWith('dead-letter-')) continue;
     if (!Object.hasOwn(letter.headers, name) || String(letter.headers[name]) !== String(header))
-      found.push(`has another header ${name}`);
+      complaints.push(`has another header ${name}`);
   }
-  return found;
+  return complaints;
 }
 
 const brokers = inject('kafkaBrokers');
 const name = `${MESSAGES} messages of ${classCount} bad kinds (ABUSE_SEED=${seed})`;
-describeOnEachBroker(name, (environment) => areEndured(environment, false));
+describeOnEachBroker(name, (environment) => itEndures(environment, false));
 describe.skipIf(!brokers || !inject('postgresUrl'))(`${name}, on Kafka and PostgreSQL`, () =>
-  areEndured({ KAFKA_BROKERS: brokers ?? '' }, true),
+  itEndures({ KAFKA_BROKERS: brokers ?? '' }, true),
 );
 
-function areEndured(environment: Record<string, string>, isOnPostgres: boolean): void {
+function itEndures(environment: Record<string, string>, isOnPostgres: boolean): void {
   let running: RunningService;
   let server: Awaited<ReturnType<typeof postgresDatabase>> | null = null;
   const sent: Sent[] = [];
   const steps: { readonly step: Step; readonly place: string }[] = [];
-  /** Larger than the service's own clients send. */
+  /** Messages that are larger than the service's own clients send. */
   const oversized: Sent[] = [];
   const refusals: { readonly className: string; readonly error: unknown }[] = [];
   let answers: ReadonlyMap<string, readonly ReceivedRecord[]>;
@@ -160,7 +161,7 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
     const messages = abusiveMessages(seed, MESSAGES);
     refused = messages.filter(({ outcome }) => outcome === 'refused');
     await sendAll(
-      mixed(
+      mix(
         messages.filter((message) => !refused.includes(message)),
         Array.from({ length: STORIES }, (_, n) => story(n)),
       ),
@@ -176,7 +177,7 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
     }
     if (environment.KAFKA_BROKERS) await sendByAnotherClient(environment.KAFKA_BROKERS, refused);
     await running.idle();
-    await lastOnes('the end');
+    await sendLast('the end');
     answers = grouped(running.events, (event) =>
       answeredPlace(running.config.commandsTopic, event),
     );
@@ -200,7 +201,7 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
     }
   }
 
-  /** One that does not look at the limit, and a topic whose limit somebody has raised. */
+  /** Sends with a client that ignores the limit, to a topic whose limit somebody has raised. */
   async function sendByAnotherClient(
     brokers: string,
     messages: readonly AbusiveMessage[],
@@ -223,8 +224,11 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
     await Promise.all([admin.disconnect(), producer.disconnect()]);
   }
 
-  /** Whoever sees these, one or more on every partition, has seen whatever was published before. */
-  async function lastOnes(name: string): Promise<void> {
+  /**
+   * Sends last messages to every partition, and waits for their outcomes. By then, the outcomes of
+   * all earlier messages are read too.
+   */
+  async function sendLast(name: string): Promise<void> {
     const keys = Array.from({ length: LAST }, (_, n) => `${name} ${n}`);
     const commands = keys.map((sku) => ({ type: 'CreateBatch', reference: sku, sku, quantity: 1 }));
     await running.send(...commands, ...keys.map((key) => ({ key, value: name })));
@@ -248,7 +252,7 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
       ),
     );
 
-  it('each is answered, or in the dead letters, once', () => {
+  it('each is answered once, or is one dead letter', () => {
     const complaints = sent.flatMap(({ message, place }) => {
       const { className, outcome, record } = message;
       const read = readCommand(received(record), place);
@@ -268,7 +272,7 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
     expect(sent.length + refused.length).toBeGreaterThanOrEqual(MESSAGES);
   });
 
-  it('each command is answered once, by its identity', () => {
+  it('each identity is answered once', () => {
     const commands = sent.flatMap(({ message, place }) => {
       const read = readCommand(received(message.record), place);
       return read.kind === 'command'
@@ -298,13 +302,13 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
     expect(steps).toHaveLength(STORIES * 5);
   });
 
-  it('nothing is answered, or dead, that nobody sent', () => {
+  it('nothing is answered or a dead letter that nobody sent', () => {
     const places = new Set([...sent, ...steps, ...oversized].map(({ place }) => place));
     const strange = [...answers.keys(), ...letters.keys()].filter((place) => !places.has(place));
     expect(strange).toHaveLength(2 * LAST);
   });
 
-  it('what is too large for the log is refused, and the error says so', () => {
+  it('a message too large for the log is refused, and the error says so', () => {
     const complaints = refusals.filter(
       ({ error }) =>
         !(
@@ -317,7 +321,7 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
   });
 
   it.skipIf(!environment.KAFKA_BROKERS)(
-    'what another client sends all the same is in the dead letters once, which say where its value is',
+    'a value too large from another client is one dead letter that says its place',
     () => {
       const found = oversized.map(({ message: { className }, place }) => [
         className,
@@ -331,7 +335,7 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
         }),
       ]);
       const letter = { key: null, value: null, reason: 'too-large', own: true, saysWhere: true };
-      // Headers make no command too large.
+      // Large headers make no command too large.
       expect(found).toEqual(
         refused.map(({ className }) =>
           className === '5 MB' ? [className, 0, [letter]] : [className, 1, []],
@@ -341,11 +345,11 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
     },
   );
 
-  it('the service lives, is ready, and its stock is right', async () => {
+  it('the service is alive and ready, and its stock is right', async () => {
     const statusOf = async (path: string) =>
       (await fetch(`${running.service.http.url}/${path}`)).status;
     expect(await statusOf('healthz')).toBe(200);
-    // A busy machine may answer a question to the broker late: the service is not ready for that moment.
+    // On a busy machine the broker may answer late, and the service is not ready for that moment.
     await eventually(async () => expect(await statusOf('readyz')).toBe(200));
     expect(running.log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
     expect(running.service.consumer.problems()).toEqual([]);
@@ -358,7 +362,7 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
     );
   });
 
-  it('redriving all of them twice changes nothing', async () => {
+  it('a second redrive of all dead letters changes nothing', async () => {
     const { broker, database } = running.service;
     const { deadLettersTopic, commandsTopic } = running.config;
     const tables = () =>
@@ -376,12 +380,12 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
       refused: empty.length,
     });
     await running.idle();
-    await lastOnes('once');
+    await sendLast('once');
     expect(running.events.length).toBe(events + failed.length + LAST);
     expect(await stock()).toMatchObject(
       [0, 1, 2].map(() => ({ version: 5, batches: [{ availableQuantity: 3 }] })),
     );
-    // What cannot be read is dead again.
+    // Unreadable messages become dead letters again.
     const second = await all();
     expect(second.length).toBe(first.length + first.length - empty.length - failed.length + LAST);
 
@@ -390,15 +394,15 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
       redriven: first.length - empty.length - failed.length + LAST,
       refused: empty.length,
     });
-    // What a crash after sending and before the marker leads to:
+    // A crash between the sending and the marker lets a redrive send these again.
     await broker.publish(commandsTopic, failed.map(redriveRecord));
     await running.idle();
     expect(await tables()).toEqual(before);
-    await lastOnes('twice');
+    await sendLast('twice');
     expect(running.events.length).toBe(events + failed.length + 2 * LAST);
   }, 240_000);
 
-  /** The dead letter of a valid command, as it is when a handler failed. */
+  /** Makes the dead letter of a valid command whose handler failed. */
   function failedCommand(number: number): LogRecord {
     const sku = `VALID ${number}`;
     const value = JSON.stringify({
@@ -425,7 +429,7 @@ function areEndured(environment: Record<string, string>, isOnPostgres: boolean):
     };
   }
 
-  /** As an operator does it. @returns how many letters became what */
+  /** Redrives as an operator does. @returns how many dead letters had each result */
   async function redriveAll(): Promise<Readonly<Record<string, number>>> {
     const { code, stdout } = await running.cli(
       'dead-letters',

@@ -11,7 +11,7 @@ import { plainKafka } from '../support/topic-reader.ts';
 const { CompressionTypes } = kafkajs;
 
 describeOnEachBroker(
-  'a bad message goes to the dead letters, as it came, and holds up nobody',
+  'a bad message becomes a dead letter as it came, and holds up nobody',
   (environment) => {
     let running: RunningService;
     const places = new Map<string, string>();
@@ -47,11 +47,11 @@ describeOnEachBroker(
       expect(letter?.value).toEqual(sent === null ? null : Buffer.from(sent as string));
     });
 
-    it('what came after them is answered', () => {
+    it('a good command after them is answered', () => {
       expect(running.eventTypes()).toEqual(['BatchCreated']);
     });
 
-    it('each has one clear line in the log', () => {
+    it('each has one log line with its reason, lane and offset', () => {
       const lines = running.log.filter(({ msg }) => String(msg).startsWith('Dead letter:'));
       expect(lines).toHaveLength(badMessages.length);
       expect(
@@ -70,10 +70,11 @@ describeOnEachBroker('input that only looks bad', (environment) => {
 
   afterAll(async () => running[Symbol.asyncDispose]());
 
-  it('`__proto__` is a sku like any other, and as a key it is ignored', async () => {
+  it('`__proto__` is a sku like any other, and is ignored as a key', async () => {
     await running.send({
       value:
-        '{"type":"CreateBatch","reference":"__proto__","sku":"__proto__","quantity":5,"__proto__":{"sku":"no"}}',
+        '{"type":"CreateBatch","reference":"__proto__","sku":"__proto__","quantity":5,' +
+        '"__proto__":{"sku":"no"}}',
     });
     await running.idle();
     await running.send({
@@ -88,7 +89,7 @@ describeOnEachBroker('input that only looks bad', (environment) => {
     });
   });
 
-  it('the same id again is the same command, on any partition, and changes nothing', async () => {
+  it('a command that comes again with its id, on any partition, changes nothing', async () => {
     const before = running.events.length;
     const command = {
       type: 'CreateBatch',
@@ -105,7 +106,7 @@ describeOnEachBroker('input that only looks bad', (environment) => {
     await eventually(() => expect(running.events.length).toBe(before + 2));
   });
 
-  it('255 characters beyond the basic plane are 255 characters', async () => {
+  it('a sku of 255 characters beyond the basic plane is accepted', async () => {
     const sku = '🪑'.repeat(255);
     await running.send({ type: 'CreateBatch', reference: 'chairs', sku, quantity: 1 });
     await running.idle();
@@ -115,8 +116,8 @@ describeOnEachBroker('input that only looks bad', (environment) => {
   });
 });
 
-describe.skipIf(!inject('kafkaBrokers'))('a compressed batch', () => {
-  it('holds up nobody when a header has the name of something that every JavaScript object has', async () => {
+describe.skipIf(!inject('kafkaBrokers'))('a compressed record batch', () => {
+  it('becomes a dead letter when its headers are named like object properties', async () => {
     const brokers = inject('kafkaBrokers') ?? '';
     await using running = await RunningService.start({ KAFKA_BROKERS: brokers });
     const producer = plainKafka(brokers).producer();

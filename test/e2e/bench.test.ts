@@ -11,9 +11,9 @@ const bench = fileURLToPath(new URL('../../bench/run.ts', import.meta.url));
 const brokers = inject('kafkaBrokers');
 const postgresUrl = inject('postgresUrl');
 
-// The bench itself fails when an outcome is missing, or there twice. How fast it is, is not for a test to judge.
+// The bench itself fails when an outcome is missing or there twice. No test judges its speed.
 describe.skipIf(!brokers || !postgresUrl)('a short bench', () => {
-  it('measures every case, with the peers that need no build, and finds exactly one outcome for each command', async () => {
+  it('measures every case, and finds exactly one outcome for each command', async () => {
     const options = [
       '--commands',
       '2000',

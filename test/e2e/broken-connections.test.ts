@@ -19,11 +19,11 @@ import { ServiceProcess } from '../support/service-process.ts';
 
 const COMMANDS_PER_FAULT = 200;
 const LANES = 4;
-/** As long as the issue of the fault campaign allows after the end of a fault. */
+/** How long a recovery may take after the end of a fault. */
 const TARGET_MS = 10_000;
-/** Past the group's session of 6 seconds, and the client's patience of 10. */
+/** Longer than the group's session of 6 s, and than the client's timeout of 10 s. */
 const CUT_MS = 12_000;
-/** FAULTS=all: as often as the fault campaign asks for. */
+/** With FAULTS=all, each fault happens as often as the fault campaign asks for. */
 const isWhole = process.env.FAULTS === 'all';
 const TIMES = isWhole ? { answers: 10, resets: 20, cuts: 10 } : { answers: 3, resets: 5, cuts: 1 };
 
@@ -48,7 +48,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-it('the service answers every command once through resets, black holes, stalls and lost answers, and recovers soon from each', async ({
+it('the service answers each command once and soon, however its connections break', async ({
   skip,
 }) => {
   skip(!kafka);
@@ -102,7 +102,7 @@ function* faults(): Generator<Fault> {
     yield {
       name: 'the answer to InitProducerId lost',
       happen: async () => {
-        // A lane opens a producer when it has lost one.
+        // A lane that loses its producer opens a new one, which asks for a producer id.
         await proxy.loseAnswer('Produce');
         await proxy.loseAnswer('InitProducerId');
       },

@@ -25,25 +25,25 @@ import { sharedOut, terminated } from '../support/instances.ts';
 import { stockTables } from '../support/read-history.ts';
 import { ServiceProcess, stopped } from '../support/service-process.ts';
 
-/** How many pairs each experiment sends in each way. */
+/** How many pairs of commands each experiment sends. */
 const PAIRS = process.env.FAULTS === 'all' ? 10_000 : 150;
-/** With any keys, lanes take turns: some ten milliseconds for each pair. */
+/** With any keys, lanes wait for each other: some ten milliseconds for each pair. */
 const PATIENCE_MS = 60_000 + 200 * PAIRS;
 const STEADY_COMMANDS = 50;
 const TEST_TIMEOUT_MS = 3_600_000;
 
-/** A service at work, and the ways to send commands to it. */
+/** A running service, and the ways to send commands to it. */
 interface Deployment {
   readonly flow: Flow;
   readonly databaseUrl: string;
   readonly environment: Record<string, string>;
   readonly directory: string;
   readonly urls: readonly string[];
-  /** Sends one command with any key, past the service. */
+  /** Sends one command with any key to the log itself, without the service's HTTP. */
   readonly produce: Accept;
 }
 
-/** Runs the experiments while other commands flow. @returns how many pairs came out wrong */
+/** Sends the pairs while other commands flow. @returns how many pairs came out wrong */
 async function experiment(
   { flow, databaseUrl, ...deployment }: Deployment,
   name: string,
@@ -68,7 +68,7 @@ async function experiment(
   return pairs.wrong(tables);
 }
 
-/** Over HTTP, to one instance after the other: the two commands of a pair go to different ones. */
+/** Posts commands to the instances in turn: the two of a pair go to different instances. */
 function post(urls: readonly string[]): Accept {
   return untilAccepted(async (command, number) => {
     const url = urls[number % urls.length];
@@ -82,12 +82,12 @@ function post(urls: readonly string[]): Accept {
   });
 }
 
-/** A busy machine keeps the log from taking a command at once: then it is sent again. */
+/** Sends a command again while a busy machine keeps the log from accepting it. */
 function untilAccepted(accept: Accept): Accept {
   return (command, number) => eventually(() => accept(command, number), { withinMs: PATIENCE_MS });
 }
 
-/** How often, and how long, each instance has waited for other lanes before it rejected a command. */
+/** Reads how often and how long each instance waited for other lanes before a rejection. */
 async function waits(urls: readonly string[]): Promise<string> {
   const pages = await Promise.all(urls.map(async (url) => (await fetch(`${url}/metrics`)).text()));
   return pages
@@ -99,23 +99,23 @@ async function waits(urls: readonly string[]): Promise<string> {
 
 const anyKey = () => `key-${Math.floor(Math.random() * 1_000)}`;
 
-/** What each deployment is asked. */
-function itKeepsTheOrder(deployment: () => Deployment | null): void {
+/** Declares the tests that each deployment must pass. */
+function itKeepsTheOrder(currentDeployment: () => Deployment | null): void {
   it(
-    'decides what is posted in the order in which it was accepted',
+    'decides posted commands in the order in which they were accepted',
     async ({ skip }) => {
-      const found = deployment() ?? skip();
-      expect(await experiment(found, 'http', (pairs, { urls }) => pairs.send(post(urls)))).toEqual(
-        NONE_WRONG,
-      );
+      const deployment = currentDeployment() ?? skip();
+      expect(
+        await experiment(deployment, 'http', (pairs, { urls }) => pairs.send(post(urls))),
+      ).toEqual(NONE_WRONG);
     },
     TEST_TIMEOUT_MS,
   );
 
   it(
-    'decides the lines of one stream in their order',
+    'decides the lines of one published stream in their order',
     async ({ skip }) => {
-      const found = deployment() ?? skip();
+      const deployment = currentDeployment() ?? skip();
       const stream = async (
         pairs: CausalPairs,
         { environment, directory }: Pick<Deployment, 'environment' | 'directory'>,
@@ -131,17 +131,19 @@ function itKeepsTheOrder(deployment: () => Deployment | null): void {
         );
         expect([code, stderr]).toEqual([0, '']);
       };
-      expect(await experiment(found, 'stream', stream)).toEqual(NONE_WRONG);
+      expect(await experiment(deployment, 'stream', stream)).toEqual(NONE_WRONG);
     },
     TEST_TIMEOUT_MS,
   );
 
   it(
-    'rejects nothing as unknown that was acknowledged before, whatever the keys',
+    'rejects nothing as unknown that was accepted before, whatever the keys',
     async ({ skip }) => {
-      const found = deployment() ?? skip();
-      const wrong = await experiment(found, 'keys', (pairs, { produce }) => pairs.send(produce));
-      process.stdout.write(`Waits for other lanes: ${await waits(found.urls)}\n`);
+      const deployment = currentDeployment() ?? skip();
+      const wrong = await experiment(deployment, 'keys', (pairs, { produce }) =>
+        pairs.send(produce),
+      );
+      process.stdout.write(`Waits for other lanes: ${await waits(deployment.urls)}\n`);
       expect(wrong).toEqual(NONE_WRONG);
     },
     TEST_TIMEOUT_MS,
@@ -153,7 +155,7 @@ describe('one instance on the embedded log', () => {
   let flow: EmbeddedFlow;
   let service: ServiceProcess;
   let log: Database;
-  let found: Deployment;
+  let deployment: Deployment;
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'allocation-'));
@@ -170,7 +172,7 @@ describe('one instance on the embedded log', () => {
         { key: anyKey(), value: JSON.stringify(command), headers: {} },
       ]);
     });
-    found = { flow, databaseUrl, environment, directory, urls: [service.url], produce };
+    deployment = { flow, databaseUrl, environment, directory, urls: [service.url], produce };
   }, 120_000);
 
   afterAll(async () => {
@@ -179,7 +181,7 @@ describe('one instance on the embedded log', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  itKeepsTheOrder(() => found);
+  itKeepsTheOrder(() => deployment);
 });
 
 const brokers = inject('kafkaBrokers');
@@ -193,7 +195,7 @@ describe.skipIf(!brokers || !inject('postgresUrl'))('two instances on Kafka and 
   const instances: ServiceProcess[] = [];
   let directory: string;
   let database: Awaited<ReturnType<typeof postgresDatabase>>;
-  let found: Deployment;
+  let deployment: Deployment;
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'allocation-'));
@@ -207,7 +209,7 @@ describe.skipIf(!brokers || !inject('postgresUrl'))('two instances on Kafka and 
     const produce = untilAccepted(async (command) => {
       await producer.send({ topic, messages: [{ key: anyKey(), value: JSON.stringify(command) }] });
     });
-    found = {
+    deployment = {
       flow,
       databaseUrl: database.url,
       environment,
@@ -224,5 +226,5 @@ describe.skipIf(!brokers || !inject('postgresUrl'))('two instances on Kafka and 
     await rm(directory, { recursive: true, force: true });
   });
 
-  itKeepsTheOrder(() => found);
+  itKeepsTheOrder(() => deployment);
 });

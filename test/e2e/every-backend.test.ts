@@ -13,14 +13,14 @@ const brokers = inject('kafkaBrokers');
 const postgres = inject('postgresUrl');
 
 describe.each([
-  ['the embedded broker', false],
+  ['the embedded log', false],
   ['Kafka', true],
-])('The service on %s', (_, onKafka) => {
-  describe.skipIf(onKafka && !brokers)('and', () => {
-    it('SQLite answers commands', async () => answersCommands(onKafka, null), 60_000);
+])('the service on %s', (_, onKafka) => {
+  describe.skipIf(onKafka && !brokers)('with each database', () => {
+    it('answers commands with SQLite', async () => answersCommands(onKafka, null), 60_000);
 
     it.skipIf(!postgres)(
-      'PostgreSQL answers commands',
+      'answers commands with PostgreSQL',
       async () => {
         const { url, remove } = await postgresDatabase();
         await answersCommands(onKafka, url);
@@ -31,7 +31,10 @@ describe.each([
   });
 });
 
-/** Starts it as its users do, sends one command after another, and reads events and views over HTTP; ends it with SIGTERM. */
+/**
+ * Starts the service as its users do, sends one command after the other, and reads events and views
+ * over HTTP. Then stops the service with SIGTERM.
+ */
 async function answersCommands(onKafka: boolean, databaseUrl: string | null): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'allocation-'));
   const run = crypto.randomUUID().slice(0, 8);

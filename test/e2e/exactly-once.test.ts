@@ -14,10 +14,10 @@ import { readHistory } from '../support/read-history.ts';
 import { RecoveryTimes } from '../support/recovery-times.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
-/** FAULTS=all: as often as the issue of the fault campaign asks for. */
+/** With FAULTS=all, as many kills as the fault campaign asks for. */
 const KILLS = process.env.FAULTS === 'all' ? 50 : 20;
 const COMMANDS_PER_KILL = 1_000;
-/** As long as that issue allows from a SIGKILL and restart until the service works: the dead member's session alone ends after 6 seconds. */
+/** How soon the service works again after a SIGKILL. The dead member's session alone takes 6 s. */
 const TARGET_MS = 8_000;
 
 const brokers = inject('kafkaBrokers');
@@ -38,10 +38,10 @@ describe.skipIf(!brokers)(
       await rm(directory, { recursive: true, force: true });
     });
 
-    it('answers every command once, as if nothing had happened, and its database is what the answers say', async () => {
+    it('answers each command once, and its database is what the answers say', async () => {
       const databaseUrl = `sqlite:///${join(directory, 'allocation.db')}`;
       const environment = flow.environment(brokers ?? '', databaseUrl);
-      /** What the services said of what they found when they opened their lanes. */
+      /** The log lines about answers that the services found left behind when they opened lanes. */
       const openings: string[] = [];
       const times = new RecoveryTimes();
       let service = await ServiceProcess.start(environment, directory);

@@ -24,7 +24,7 @@ import { eventually } from '../support/eventually.ts';
 import { RecoveryTimes } from '../support/recovery-times.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
-/** FAULTS=all: every cell of the matrix; else each point once. To repeat a failure: FAULTS_SEED=… */
+/** FAULTS=all runs every cell of the matrix, otherwise each point once. FAULTS_SEED repeats it. */
 const isWhole = process.env.FAULTS === 'all';
 const seed = Number(process.env.FAULTS_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
@@ -41,28 +41,31 @@ const CLOSING: ReadonlySet<FaultPoint> = new Set([
   'relay-drained',
   'outbox-emptied',
 ]);
-/** Once for each lane; after that, once for each delivery. */
+/** Each lane passes these points once. Each delivery passes the later points. */
 const OPENING: ReadonlySet<FaultPoint> = new Set(
   FAULT_POINTS.slice(0, FAULT_POINTS.indexOf('delivered')),
 );
-/** Within a transaction of the lane's database, and of the log. */
+/** The points within a transaction of the lane's database, and within one of the log. */
 const IN_DATABASE = between('lane-locked', 'progress-written');
 const IN_LOG = between('transaction-joined', 'offset-sent');
 const MOST_PASSINGS = 5;
-/** The load: while fewer commands than that wait, more are sent. */
+/** The load: more commands are sent while fewer than these wait. */
 const WAITING = 300;
 const ROUND = 120;
-/** How long the fault may be in coming, and the next owner of a stalled one's lanes. */
+/** How long to wait for the fault, and for the next owner of a stalled process's lanes. */
 const FAULT_MS = 40_000;
-/** One of each round, a plain one (command-flow.ts), where only a failing handler leads to the point. */
+/**
+ * How the ids end of the orders that a handler fails on, where only a failing handler leads to the
+ * point. Each round has one such order, a plain one (command-flow.ts).
+ */
 const FAILING_ORDERS = '-76';
-/** Past the 6 seconds of a session (kafka-consumer.ts) or lease (embedded-consumer.ts). */
+/** Longer than the 6 s of a session on Kafka, or of a lease on the embedded log. */
 const STALL_MS = 9_000;
-/** Within which everything ought to be answered: from the restart, the error, the waking up. */
+/** How soon everything ought to be answered after the restart, the error, or the stall's end. */
 const TARGET_MS = { kill: 8_000, throw: 10_000, stall: 10_000 };
 const REST_MS = 60_000;
 const CELL_MS = 180_000;
-/** Of each service's output, when a cell fails. */
+/** How many lines of each service's output a failed cell prints. */
 const LINES = 30;
 
 const brokers = inject('kafkaBrokers');
@@ -72,7 +75,7 @@ const faultyService = fileURLToPath(new URL('../support/faulty-service.ts', impo
 interface Fault {
   readonly point: FaultPoint;
   readonly kind: (typeof KINDS)[number];
-  /** The n-th passing of the point is the fault. */
+  /** Which passing of the point has the fault, from 1. */
   readonly passing: number;
 }
 
@@ -85,7 +88,7 @@ function between(first: FaultPoint, last: FaultPoint): ReadonlySet<FaultPoint> {
   return new Set(FAULT_POINTS.slice(FAULT_POINTS.indexOf(first), FAULT_POINTS.indexOf(last) + 1));
 }
 
-/** The end of an owner promises not to fail: nothing there can throw. */
+/** Says whether the kind can happen at the point: closing a lane promises not to throw. */
 const isPossible = ({
   point,
   kind,
@@ -103,12 +106,15 @@ function whole(): readonly Cell[] {
     .map((cell, index) => ({ ...cell, passing: passingOf(cell.point, index) }));
 }
 
-/** Whether the faulty service may fail on it. */
+/** Says whether the faulty service may fail on the command. */
 function isBuggy({ body }: LaneCommand): boolean {
   return String(body.orderid).endsWith(FAILING_ORDERS);
 }
 
-/** Every point once, in an order by the seed; kinds and backends in turn, so that every kind meets every backend. */
+/**
+ * Takes every point once, in an order by the seed. Kinds and backends take turns, so that every
+ * kind meets every backend.
+ */
 function sample(): readonly Cell[] {
   const [points = []] = fc.sample(
     fc.shuffledSubarray([...FAULT_POINTS], { minLength: FAULT_POINTS.length }),
@@ -126,14 +132,14 @@ function sample(): readonly Cell[] {
   });
 }
 
-/** Whoever stops there has a SQLite file locked: nobody can take over. */
+/** Says whether a process that stops at the point keeps a SQLite file locked. */
 function isLocking({ point, log, database }: Cell): boolean {
   return (
     (database === 'SQLite' && IN_DATABASE.has(point)) || (log !== 'Kafka' && IN_LOG.has(point))
   );
 }
 
-/** In SQLite: the database, the log, or both. */
+/** Says whether the database, the log, or both are in SQLite. */
 function hasFile({ log, database }: Cell): boolean {
   return database === 'SQLite' || log !== 'Kafka';
 }
@@ -143,13 +149,13 @@ function passingOf(point: FaultPoint, index: number): number {
   return 1 + ((seed + index) % Math.min(passingsOf(point), MOST_PASSINGS));
 }
 
-/** How often a service passes the point at least, while the load is on. */
+/** Says how often a service passes the point under load, at least. */
 function passingsOf(point: FaultPoint): number {
   if (isLeftBehind(point)) return 1;
   return OPENING.has(point) || CLOSING.has(point) ? LANES : Number.POSITIVE_INFINITY;
 }
 
-/** Passed only with what a crash has left. */
+/** Says whether a service passes the point only with what a crash has left. */
 function isLeftBehind(point: FaultPoint): boolean {
   return point.startsWith('left-behind');
 }
@@ -163,20 +169,20 @@ describe(`the service under load, with a fault between two steps (FAULTS_SEED=${
     const { point, kind, passing, log, database } = cell;
     const isThere = (log !== 'Kafka' || brokers) && (database !== 'PostgreSQL' || postgres);
     it(
-      `answers every command once: ${kind} at passing ${passing} of ${point}, on ${log} and ${database}`,
+      `answers all once: ${kind} ${passing} at ${point}, ${log} and ${database}`,
       { concurrent: true, skip: !isThere, timeout: CELL_MS },
-      ({ onTestFailed }) => endsWell(cell, onTestFailed),
+      ({ onTestFailed }) => endureCell(cell, onTestFailed),
     );
   }
 
-  it('recovers soon from each', () => {
+  it('recovers soon from each fault', () => {
     process.stdout.write(times.text());
     expect(times.complaints()).toEqual([]);
   });
 });
 
-/** Runs the service until the fault, and whoever follows it until everything is at rest, and judges what is left. */
-async function endsWell(cell: Cell, onTestFailed: (handler: () => void) => void): Promise<void> {
+/** Runs the service until the fault, then its follower until all is at rest, and asks the judge. */
+async function endureCell(cell: Cell, onTestFailed: (handler: () => void) => void): Promise<void> {
   const { point, kind } = cell;
   await using trial = await Trial.open(cell);
   onTestFailed(() => process.stdout.write(trial.output()));
@@ -184,26 +190,27 @@ async function endsWell(cell: Cell, onTestFailed: (handler: () => void) => void)
   if (point === 'lost-offset-committed') await trial.forgetOffsets();
   if (isLeftBehind(point)) {
     const crash: Fault = { point: 'database-committed', kind: 'kill', passing: 1 };
-    await trial.happens(crash, trial.start(crash));
+    await trial.waitForFault(crash, trial.start(crash));
   }
-  // Else another lane's transaction would keep the next owner from taking over, too.
+  // The stall waits until the file is unlocked. Otherwise another lane's transaction would keep the
+  // next owner from taking over.
   const unlocked = kind === 'stall' && hasFile(cell) && !isLocking(cell) ? trial.file : '';
   const faulty = trial.start(cell, unlocked);
   if (CLOSING.has(point)) await trial.stopAtWork(faulty);
-  await trial.happens(cell, faulty);
+  await trial.waitForFault(cell, faulty);
   const follower = kind === 'throw' ? null : trial.start(null);
-  if (follower && kind === 'stall') await trial.isFollowed(cell, faulty, follower);
-  await trial.recovers(kind);
-  await trial.rests();
-  await trial.isRight(point);
+  if (follower && kind === 'stall') await trial.waitForFollower(cell, faulty, follower);
+  await trial.waitForRecovery(kind);
+  await trial.stopAll();
+  await trial.expectRightHistory(point);
 }
 
-/** A backend, the services on it, and commands that flow while something is waited for. */
+/** A backend, the services on it, and the commands that flow while a test waits. */
 class Trial {
-  /** SQLite's, of the database or of the log or of both. */
+  /** The SQLite file of the database, of the log, or of both. */
   readonly file: string;
   readonly #directory: string;
-  /** Comes into being when a stall is to end. */
+  /** The file whose creation ends a stall. */
   readonly #end: string;
   readonly #server: PostgresDatabase | null;
   readonly #flow: Flow;
@@ -212,11 +219,11 @@ class Trial {
   readonly #living = new Set<ServiceProcess>();
   readonly #stopping = new Map<ServiceProcess, Promise<number | null>>();
   #rounds = 0;
-  /** The send that is under way; null: none. */
+  /** The send that is under way, or null. */
   #sending: Promise<void> | null = null;
 
   private constructor(directory: string, server: PostgresDatabase | null, isOnKafka: boolean) {
-    // The embedded log's place beside PostgreSQL, too.
+    // Beside PostgreSQL, the embedded log uses this file name by itself.
     this.file = join(directory, 'cosmicpython.db');
     this.#end = join(directory, 'end');
     const file = `sqlite:///${this.file}`;
@@ -241,12 +248,15 @@ class Trial {
     return trial;
   }
 
-  /** The end of what each service wrote. */
+  /** Returns the last lines that each service wrote. */
   output(): string {
     return this.#services.map(({ output }) => `${output.slice(-LINES).join('\n')}\n---\n`).join('');
   }
 
-  /** Starts a service, with a fault in it or without; does not wait for it. @param unlocked a stall waits until this file is */
+  /**
+   * Starts a service, with a fault in it or without, and does not wait until it is ready.
+   * @param unlocked the file that must be unlocked before a stall begins; empty: none
+   */
   start(fault: Fault | null, unlocked = ''): ServiceProcess {
     const service = fault
       ? ServiceProcess.spawn(
@@ -269,7 +279,7 @@ class Trial {
     const service = this.start(null);
     await service.ready();
     await this.#flow.bringStock();
-    await this.ends(service);
+    await this.stop(service);
     await this.#send();
   }
 
@@ -277,16 +287,23 @@ class Trial {
     await this.#flow.forgetOffsets();
   }
 
-  /** Resolves when the fault has happened. */
-  async happens({ point, kind }: Fault, service: ServiceProcess): Promise<void> {
+  /** Sends commands until the fault has happened. */
+  async waitForFault({ point, kind }: Fault, service: ServiceProcess): Promise<void> {
     await this.underLoad(() => expect(service.output).toContain(`The fault: ${kind} at ${point}`));
     if (kind !== 'kill') return;
     await eventually(() => expect(service.signal).toBe('SIGKILL'));
     this.#living.delete(service);
   }
 
-  /** Lets a stalled process sleep until its session is over, and another has taken over all lanes if nothing is locked. */
-  async isFollowed(cell: Cell, stalled: ServiceProcess, follower: ServiceProcess): Promise<void> {
+  /**
+   * Ends the stall when the session of the stalled process is over. Where no file is locked,
+   * another process must own all lanes first.
+   */
+  async waitForFollower(
+    cell: Cell,
+    stalled: ServiceProcess,
+    follower: ServiceProcess,
+  ): Promise<void> {
     if (isLocking(cell) || stalled.output.includes('The file is locked')) {
       await sleep(STALL_MS);
     } else {
@@ -297,16 +314,16 @@ class Trial {
     await eventually(() => expect(stalled.output).toContain('The stall is over'));
   }
 
-  /** Resolves when everything that was sent until the fault was over is answered. */
-  async recovers(kind: Fault['kind']): Promise<void> {
+  /** Waits until all commands sent before the end of the fault are answered, and notes the time. */
+  async waitForRecovery(kind: Fault['kind']): Promise<void> {
     const beginMs = Date.now();
     await this.#sending;
     await eventually(() => this.#send());
-    await this.#isIdle();
+    await this.#waitForAnswers();
     times.add(kind, Date.now() - beginMs, TARGET_MS[kind]);
   }
 
-  /** Tells it to stop while commands wait. */
+  /** Tells the service to stop while commands wait. */
   async stopAtWork(service: ServiceProcess): Promise<void> {
     await service.ready();
     await workingLanes(service.url, LANES);
@@ -315,8 +332,8 @@ class Trial {
   }
 
   /**
-   * Sends commands while the check fails. A send waits while a stalled process has the embedded log's
-   * file locked, so the check does not wait for it.
+   * Sends commands while the check fails. A send waits while a stalled process has the embedded
+   * log's file locked, so the check does not wait for the send.
    */
   async underLoad(check: () => void | Promise<void>): Promise<void> {
     const checkOrSend = async () => {
@@ -331,20 +348,21 @@ class Trial {
     await eventually(checkOrSend, { withinMs: FAULT_MS });
   }
 
-  /** Every service ends as it should. */
-  async rests(): Promise<void> {
-    // One that waited for the log's file may not have begun: a signal would end it as it ends any program.
+  /** Stops every service, and expects each to end with 0. */
+  async stopAll(): Promise<void> {
+    // A service that waited for the log's file may not be ready yet. Until then, a signal would end
+    // it as it ends any program.
     await Promise.all([...this.#living].map((service) => service.ready()));
-    await Promise.all([...this.#living].map((service) => this.ends(service)));
+    await Promise.all([...this.#living].map((service) => this.stop(service)));
   }
 
-  /** Tells it to stop, once: a second signal would end it at once. */
-  async ends(service: ServiceProcess): Promise<void> {
+  /** Stops the service with one signal only: a second one would end it at once. */
+  async stop(service: ServiceProcess): Promise<void> {
     expect(await (this.#stopping.get(service) ?? service.stop())).toBe(0);
     this.#living.delete(service);
   }
 
-  async isRight(point: FaultPoint): Promise<void> {
+  async expectRightHistory(point: FaultPoint): Promise<void> {
     const history = await this.#flow.history(this.#environment.DATABASE_URL ?? '');
     expect(history.commands).toHaveLength(this.#flow.sent);
     expect(
@@ -367,13 +385,13 @@ class Trial {
     await this.#flow.send(this.#rounds, ROUND);
   }
 
-  /** A send that fails is left out: the next one keeps the load up. */
+  /** Sends a round. A send that fails is left out: the next one keeps the load up. */
   async #sendBeside(): Promise<void> {
     await this.#send().catch(() => {});
     this.#sending = null;
   }
 
-  async #isIdle(): Promise<void> {
+  async #waitForAnswers(): Promise<void> {
     await eventually(async () => expect(await this.#flow.lag()).toBe(0), { withinMs: REST_MS });
   }
 }

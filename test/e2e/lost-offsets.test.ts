@@ -16,7 +16,7 @@ const COMMANDS_PER_ROUND = 200;
 
 const brokers = inject('kafkaBrokers');
 
-describe.skipIf(!brokers)('the service on real Kafka, whose group has lost its offsets', () => {
+describe.skipIf(!brokers)('the service on real Kafka when its group has lost its offsets', () => {
   let flow: CommandFlow;
   let directory: string;
   let environment: Record<string, string>;
@@ -38,22 +38,22 @@ describe.skipIf(!brokers)('the service on real Kafka, whose group has lost its o
     await rm(directory, { recursive: true, force: true });
   });
 
-  /** Kafka forgets it, as it does with one that nobody has used for 7 days. */
+  /** Deletes the group, as Kafka does when nobody has used the group for 7 days. */
   async function deleteGroup(): Promise<void> {
     const admin = flow.kafka.admin();
     await admin.connect();
-    // A member that was killed stays one until its session is over.
+    // A killed member stays in the group until its session ends.
     await eventually(() => admin.deleteGroups([flow.group]), { withinMs: 60_000 });
     await admin.disconnect();
   }
 
-  /** All is answered, further commands too, and nothing twice. */
+  /** Sends more commands, and expects exactly one answer to every command. */
   async function goesOn(group = flow.group): Promise<void> {
     await workingLanes(service?.url ?? '', LANES);
     await flow.send(2, COMMANDS_PER_ROUND);
     const history = async () =>
       readHistory(flow.kafka, flow.topics, group, environment.DATABASE_URL ?? '');
-    // Rows that are out leave the outbox with the next transaction, or with an orderly stop.
+    // Published rows leave the outbox with the lane's next transaction, or when the lane stops.
     const stillWrong = async () =>
       checkHistory(await history()).filter(({ kind }) => kind !== 'outbox');
     await eventually(async () => expect(await stillWrong()).toEqual([]), { withinMs: 60_000 });
@@ -62,7 +62,7 @@ describe.skipIf(!brokers)('the service on real Kafka, whose group has lost its o
   }
 
   it.each(['SIGTERM', 'SIGKILL'] as const)(
-    'deleted after a %s: no answer comes twice',
+    'after a %s and the loss of the group, no answer comes twice',
     async (signal) => {
       if (signal === 'SIGTERM')
         await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: 60_000 });
@@ -75,7 +75,7 @@ describe.skipIf(!brokers)('the service on real Kafka, whose group has lost its o
   );
 
   it.each(['SIGTERM', 'SIGKILL'] as const)(
-    'another KAFKA_GROUP_ID after a %s: no answer comes twice',
+    'after a %s and a new KAFKA_GROUP_ID, no answer comes twice',
     async (signal) => {
       const group = `${flow.group}-2`;
       await service?.stop(signal);

@@ -19,9 +19,9 @@ import { PoisonedFlow } from '../support/poisoned-flow.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
 const KILLS = 4;
-/** A handler that fails is tried four times: about a second. */
+/** A failing handler is tried four times, which takes about a second. */
 const PARKING_MS = 1_500;
-/** Where a handler fails, what was delivered with that command is handled one at a time: a busy machine needs long for it. */
+/** After a failure, the delivery is handled one command at a time. A busy machine needs long. */
 const REST_MS = 120_000;
 
 const run = promisify(execFile);
@@ -32,14 +32,14 @@ const buggyService = fileOf('../support/buggy-service.ts');
 const cli = fileOf('../../src/cli/allocation.ts');
 
 describe.skipIf(!brokers)(
-  'a service on real Kafka that is killed while a handler fails and commands are parked, then redriven',
+  'a service on real Kafka that is killed while commands are parked, then redriven',
   () => {
     it('answers every command once, each product in order, on SQLite', {
       concurrent: true,
       timeout: 300_000,
     }, async () => {
       await using directory = await temporaryDirectory();
-      await isRight(directory.path, `sqlite:///${join(directory.path, 'allocation.db')}`);
+      await killAndRedrive(directory.path, `sqlite:///${join(directory.path, 'allocation.db')}`);
     });
 
     it('answers every command once, each product in order, on PostgreSQL', {
@@ -49,13 +49,13 @@ describe.skipIf(!brokers)(
     }, async () => {
       await using directory = await temporaryDirectory();
       const { url, remove } = await postgresDatabase();
-      await isRight(directory.path, url);
+      await killAndRedrive(directory.path, url);
       await remove();
     });
   },
 );
 
-async function isRight(directory: string, databaseUrl: string): Promise<void> {
+async function killAndRedrive(directory: string, databaseUrl: string): Promise<void> {
   const flow = new PoisonedFlow(brokers ?? '', KILLS + 1);
   const environment = flow.environment(brokers ?? '', databaseUrl);
   await flow.connect();
@@ -76,7 +76,7 @@ async function isRight(directory: string, databaseUrl: string): Promise<void> {
     buggyService,
   ]);
   await flow.sendPoisoned(KILLS);
-  await rests(flow);
+  await waitForAnswers(flow);
   expect(await buggy.stop()).toBe(0);
 
   await using mended = await ServiceProcess.start(environment, directory);
@@ -87,12 +87,12 @@ async function isRight(directory: string, databaseUrl: string): Promise<void> {
     });
   const redrive = () => tool('redrive', '--all', '--execute', '--json');
   const sent = await countOf(flow);
-  // Letters have been sent again, and may not be marked yet.
+  // The redrive has sent commands again, perhaps before their markers.
   const isSending = async () => expect(await countOf(flow)).toBeGreaterThan(sent);
-  await killed(redrive(), () => eventually(isSending, { withinMs: REST_MS }));
-  await killed(redrive(), (child) => new Promise((resolve) => child.stdout?.once('data', resolve)));
+  await killAt(redrive(), () => eventually(isSending, { withinMs: REST_MS }));
+  await killAt(redrive(), (child) => new Promise((resolve) => child.stdout?.once('data', resolve)));
   expect(await redrive()).toMatchObject({ stderr: '' });
-  await rests(flow);
+  await waitForAnswers(flow);
   expect((await tool('list')).stdout).toBe('No dead letters\n');
   expect(await mended.stop()).toBe(0);
 
@@ -113,7 +113,7 @@ async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: 
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
-async function rests(flow: PoisonedFlow): Promise<void> {
+async function waitForAnswers(flow: PoisonedFlow): Promise<void> {
   await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: REST_MS });
 }
 
@@ -121,7 +121,7 @@ async function countOf(flow: PoisonedFlow): Promise<number> {
   return [...(await flow.ends()).values()].reduce((sum, end) => sum + end, 0);
 }
 
-async function killed(
+async function killAt(
   running: PromiseWithChild<unknown>,
   moment: (child: ChildProcess) => Promise<unknown>,
 ): Promise<void> {
@@ -131,7 +131,7 @@ async function killed(
   expect(await ended).toMatchObject({ signal: 'SIGKILL' });
 }
 
-/** By product, in the order of the events topic, which is that of the commands that they answer. */
+/** Returns the answered ids of each product, in the order of the events topic. */
 function answeredIds(
   events: readonly HistoryRecord[],
 ): ReadonlyMap<string | null, readonly string[]> {

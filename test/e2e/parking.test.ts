@@ -16,7 +16,7 @@ import { eventually } from '../support/eventually.ts';
 import { over } from '../support/over.ts';
 import { describeOnEachBroker, RunningService } from '../support/running-service.ts';
 
-/** Fails on the order `poison`, until its bug is mended. */
+/** Fails on the order `poison` until its bug is mended. */
 class BusWithBug extends MessageBus {
   isMended = false;
 
@@ -31,7 +31,7 @@ class BusWithBug extends MessageBus {
   }
 }
 
-describeOnEachBroker('behind a command on which a handler fails', (environment) => {
+describeOnEachBroker('when a handler fails on a command', (environment) => {
   let running: RunningService;
   let bus: BusWithBug;
 
@@ -55,9 +55,9 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     running.deadLetters
       .filter(({ value }) => value !== null)
       .map(({ headers }) => String(headers['dead-letter-reason']));
-  const answered = () => running.events.map(({ headers }) => String(headers.ce_causationid));
+  const answeredIds = () => running.events.map(({ headers }) => String(headers.ce_causationid));
 
-  /** As the tool does it; what it meets may behave otherwise. */
+  /** Redrives an edited command as the CLI does, with a database or a broker that may fail. */
   const redriveEdited = async (
     command: object,
     tellDatabase: (release: Release) => Promise<void>,
@@ -78,7 +78,7 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
 
   afterEach(async () => running[Symbol.asyncDispose]());
 
-  it('what follows for the same product is parked, other products flow on, and a redrive sends all of it in order', async () => {
+  it('only its product is parked, and a redrive sends the parked ones in order', async () => {
     await start();
     await running.send(
       order('poison', 'LAMP', 8),
@@ -88,7 +88,7 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     );
     await running.send({ type: 'DeallocateOrder', id: 'fourth', orderid: 'second' });
     await running.idle();
-    await eventually(() => expect(answered()).toEqual(['LAMP', 'SOFA', 'elsewhere']));
+    await eventually(() => expect(answeredIds()).toEqual(['LAMP', 'SOFA', 'elsewhere']));
     await eventually(() =>
       expect(reasons()).toEqual([
         'handler-failed',
@@ -110,9 +110,9 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     ).toMatchObject({ code: 0, stderr: '' });
     await running.idle();
     await eventually(() =>
-      expect(answered().slice(3)).toEqual(['poison', 'second', 'third', 'fourth']),
+      expect(answeredIds().slice(3)).toEqual(['poison', 'second', 'third', 'fourth']),
     );
-    // In the order in which they were sent, the third found too little.
+    // The third came after the second, so it found too little stock.
     expect(running.eventTypes().slice(3)).toEqual([
       'Allocated',
       'Allocated',
@@ -121,10 +121,10 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     ]);
     expect((await running.cli('dead-letters', 'list')).stdout).toBe('No dead letters\n');
     await running.send(order('last'));
-    await eventually(() => expect(answered()).toContain('last'));
+    await eventually(() => expect(answeredIds()).toContain('last'));
   }, 90_000);
 
-  it('a failed command that is discarded sets free what waits, in order', async () => {
+  it('a discard of the failed command sends the parked ones in order', async () => {
     await start();
     await running.send(
       order('poison', 'LAMP', 8),
@@ -149,11 +149,11 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
         .map((line) => JSON.parse(line).result),
     ]).toEqual([0, ['redriven', 'redriven', 'discarded']]);
     await running.idle();
-    await eventually(() => expect(answered().slice(2)).toEqual(['second', 'third']));
+    await eventually(() => expect(answeredIds().slice(2)).toEqual(['second', 'third']));
     expect(running.eventTypes().slice(2)).toEqual(['Allocated', 'OutOfStock']);
   }, 90_000);
 
-  it('a corrected command takes its place, under an id of its own', async () => {
+  it('a corrected command takes its place, with an id of its own', async () => {
     await start();
     await running.send(order('poison', 'LAMP', 8), order('second', 'LAMP', 9));
     await running.idle();
@@ -186,7 +186,7 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
       '--edit',
       corrected,
     );
-    const inItsPlace = /instead of poison, poison\/edited-1-\w{8} is sent:\n(.*)\n/;
+    const inItsPlace = /poison\/edited-1-\w{8} is sent instead of poison:\n(.*)\n/;
     expect(preview.stdout.match(inItsPlace)?.[1]).toBe(corrected);
     expect(
       await running.cli(
@@ -200,7 +200,10 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
       ),
     ).toMatchObject({ code: 0 });
     await eventually(() =>
-      expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-1-/), 'second']),
+      expect(answeredIds().slice(2)).toEqual([
+        expect.stringMatching(/^poison\/edited-1-/),
+        'second',
+      ]),
     );
     expect(running.eventTypes().slice(2)).toEqual(['Allocated', 'OutOfStock']);
     expect(String(running.events[2]?.headers.ce_correlationid)).toBe('poison');
@@ -211,7 +214,7 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     expect(String(correction?.headers.ce_originalid)).toBe('poison');
   }, 90_000);
 
-  it('a corrected command that fails again is reported, and what is behind it waits', async () => {
+  it('a corrected command that fails again is reported, and the parked ones wait', async () => {
     await start();
     await running.send(order('poison'), order('second'));
     await running.idle();
@@ -237,11 +240,14 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
       stderr: '',
     });
     await eventually(() =>
-      expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-1/), 'second']),
+      expect(answeredIds().slice(2)).toEqual([
+        expect.stringMatching(/^poison\/edited-1/),
+        'second',
+      ]),
     );
   }, 90_000);
 
-  it('what is parked behind a correction alone, before it is answered, is sent after it', async () => {
+  it('what is parked behind an unanswered correction alone is sent after it', async () => {
     await start();
     await running.send(order('poison'));
     await running.idle();
@@ -252,7 +258,7 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
       await eventually(() => expect(reasons()).toEqual(['handler-failed', 'parked-behind']));
     });
     await eventually(() =>
-      expect(answered().slice(2)).toEqual([
+      expect(answeredIds().slice(2)).toEqual([
         expect.stringMatching(/^poison\/edited-1/),
         'meanwhile',
       ]),
@@ -260,7 +266,7 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     expect((await running.cli('dead-letters', 'list')).stdout).toBe('No dead letters\n');
   }, 90_000);
 
-  it('after a crash before a correction was sent, another one, the command itself or its removal takes its place', async () => {
+  it('after a crash before a correction is sent, a redrive or discard replaces it', async () => {
     await start();
     const crash = async () => {
       const told = redriveEdited(order('mended'), async (release) => {
@@ -287,7 +293,10 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
       stderr: '',
     });
     await eventually(() =>
-      expect(answered().slice(2)).toEqual([expect.stringMatching(/^poison\/edited-2/), 'second']),
+      expect(answeredIds().slice(2)).toEqual([
+        expect.stringMatching(/^poison\/edited-2/),
+        'second',
+      ]),
     );
 
     await running.send(order('poison'), order('third'));
@@ -296,10 +305,10 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     expect(
       await running.cli('dead-letters', 'discard', '--id', 'poison', '--execute'),
     ).toMatchObject({ code: 0, stderr: '' });
-    await eventually(() => expect(answered().slice(4)).toEqual(['third']));
+    await eventually(() => expect(answeredIds().slice(4)).toEqual(['third']));
   }, 90_000);
 
-  it('after a crash between a correction and its marker, the same one changes nothing, and another one is another command', async () => {
+  it('after a crash before its marker, a correction sent again changes nothing', async () => {
     await start();
     await running.send(order('poison'));
     await running.idle();
@@ -317,13 +326,13 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     await running.idle();
     await redriveEdited(order('better'), tell);
     await running.send(order('last'));
-    await eventually(() => expect(answered()).toContain('last'));
+    await eventually(() => expect(answeredIds()).toContain('last'));
     expect(
       running.events.slice(2, -1).map(({ value }) => JSON.parse(String(value)).orderid),
     ).toEqual(['mended', 'better']);
   }, 90_000);
 
-  it('one that fails again is parked again with the rest, and refused after the third time', async () => {
+  it('a command that fails at each redrive is refused after the third time', async () => {
     await start();
     await running.send(order('poison'), order('second'));
     await running.idle();
@@ -350,15 +359,15 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     expect(
       await running.cli('dead-letters', 'redrive', '--all', '--max-redrives', '4', '--execute'),
     ).toMatchObject({ code: 0 });
-    await eventually(() => expect(answered().slice(2)).toEqual(['poison', 'second']));
+    await eventually(() => expect(answeredIds().slice(2)).toEqual(['poison', 'second']));
   }, 120_000);
 
-  it('a redrive does not send for ever what waits for a command that nobody has answered yet', async () => {
+  it('a redrive stops when parked commands wait for one that nobody answers', async () => {
     await start();
     await running.send(order('poison'), order('second'));
     await running.idle();
     const { broker } = running.service;
-    // As after a redrive that was killed, when the lane of the failed command waits for something else.
+    // A killed redrive leaves this while the lane of the failed command waits for something else.
     const [poison] = await readDeadLetters(broker, running.config.deadLettersTopic);
     if (poison)
       await broker.publish(running.config.deadLettersTopic, [
@@ -373,7 +382,7 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
     );
   }, 90_000);
 
-  it('no more than the limit is parked: then the lane waits, says why, and goes on when the sequence is sent again', async () => {
+  it('at PARKED_LIMIT the lane waits, says why, and goes on after a redrive', async () => {
     await start({ PARKED_LIMIT: '2' });
     await running.send(
       order('poison'),
@@ -392,12 +401,14 @@ describeOnEachBroker('behind a command on which a handler fails', (environment) 
         withinMs: 20_000,
       },
     );
-    await eventually(() => expect(answered()).toEqual(['LAMP', 'SOFA', 'elsewhere']));
+    await eventually(() => expect(answeredIds()).toEqual(['LAMP', 'SOFA', 'elsewhere']));
     bus.isMended = true;
     expect(
       await running.cli('dead-letters', 'redrive', '--sku', 'LAMP', '--execute'),
     ).toMatchObject({ code: 0, stderr: '' });
     await running.idle();
-    await eventually(() => expect(answered().slice(3)).toEqual(['later', 'poison', '2', '3', '4']));
+    await eventually(() =>
+      expect(answeredIds().slice(3)).toEqual(['later', 'poison', '2', '3', '4']),
+    );
   }, 90_000);
 });

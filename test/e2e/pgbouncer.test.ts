@@ -19,17 +19,17 @@ const PATIENCE_MS = 60_000;
 const brokers = inject('kafkaBrokers');
 
 describe.skipIf(!brokers || inject('postgresUrl') === null)(
-  'Two instances behind PgBouncer in transaction mode',
+  'two instances behind PgBouncer in transaction mode',
   () => {
     let directory: string;
-    let place: Awaited<ReturnType<typeof postgresDatabase>>;
+    let database: Awaited<ReturnType<typeof postgresDatabase>>;
     let bouncer: PgBouncer | null;
     let flow: CommandFlow;
 
     beforeEach(async () => {
       directory = await mkdtemp(join(tmpdir(), 'allocation-'));
-      place = await postgresDatabase();
-      bouncer = await pgBouncerOrSkip(place.url);
+      database = await postgresDatabase();
+      bouncer = await pgBouncerOrSkip(database.url);
       flow = new CommandFlow(brokers ?? '');
       await flow.connect();
     });
@@ -37,13 +37,13 @@ describe.skipIf(!brokers || inject('postgresUrl') === null)(
     afterEach(async () => {
       await flow.disconnect();
       await bouncer?.stop();
-      await place.remove();
+      await database.remove();
       await rm(directory, { recursive: true, force: true });
     });
 
-    it('answer each command once, also when one is killed and one is stopped', async ({ skip }) => {
+    it('answer each command once when one is killed and the other is stopped', async ({ skip }) => {
       skip(!bouncer, 'there is no PgBouncer');
-      const environment = flow.environment(brokers ?? '', bouncer?.urlOf(place.url) ?? '');
+      const environment = flow.environment(brokers ?? '', bouncer?.urlOf(database.url) ?? '');
       const start = () => ServiceProcess.spawn(environment, directory);
       await using first = start();
       await using second = start();
@@ -61,7 +61,7 @@ describe.skipIf(!brokers || inject('postgresUrl') === null)(
       expect(await second.stop()).toBe(0);
       expect(await third.stop()).toBe(0);
       expect(
-        checkHistory(await readHistory(flow.kafka, flow.topics, flow.group, place.url)),
+        checkHistory(await readHistory(flow.kafka, flow.topics, flow.group, database.url)),
       ).toEqual([]);
     }, 240_000);
   },

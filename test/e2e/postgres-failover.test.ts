@@ -18,12 +18,12 @@ import { ServiceProcess } from '../support/service-process.ts';
 
 const COMMANDS = 400;
 const LANES = 4;
-/** A quarter of it is the target. The rest is for a machine that has other work. */
+/** The target is a quarter of this. A busy machine may need the rest. */
 const RECOVERY_MS = 60_000;
 const PATIENCE_MS = 60_000;
 const brokers = inject('kafkaBrokers');
 
-describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () => {
+describe.skipIf(!brokers)('when PostgreSQL fails over to its streaming standby', () => {
   let directory: string;
   let pair: PostgresPair | null;
   let bouncer: PgBouncer | null = null;
@@ -51,14 +51,14 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
     });
     return pair;
   };
-  const answered = (withinMs: number) =>
+  const waitForAnswers = (withinMs: number) =>
     eventually(async () => expect(await flow.lag()).toBe(0), { withinMs });
-  /** Fails over to a standby that lacks what was answered last, and sends more. */
+  /** Fails over to a standby that lacks the last answers, and sends more commands. */
   const loseCommits = async (servers: NonNullable<typeof pair>) => {
     await flow.bringStock();
     await servers.cutStandby();
     await flow.send(1, COMMANDS);
-    await answered(PATIENCE_MS);
+    await waitForAnswers(PATIENCE_MS);
     await servers.failOver();
     await flow.send(2, COMMANDS);
   };
@@ -66,7 +66,7 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
     const { problems } = (await (await fetch(`${url}/readyz`)).json()) as { problems: string[] };
     return problems;
   };
-  const isRight = async (service: ServiceProcess, url: string) => {
+  const expectRightHistory = async (service: ServiceProcess, url: string) => {
     expect(await service.stop()).toBe(0);
     expect(checkHistory(await readHistory(flow.kafka, flow.topics, flow.group, url))).toEqual([]);
   };
@@ -75,7 +75,7 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
     { how: 'directly', isPooled: false },
     { how: 'behind PgBouncer', isPooled: true },
   ])(
-    'a synchronous one, reached $how, under load: the answers go on, each once',
+    'a synchronous one, reached $how, under load: each command is answered once',
     { timeout: 300_000 },
     async ({ isPooled }, { skip }) => {
       const servers = await startPair(true);
@@ -102,13 +102,13 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
       );
       isOver = true;
       await sending;
-      await answered(PATIENCE_MS);
+      await waitForAnswers(PATIENCE_MS);
       expect(await other.stop()).toBe(0);
-      await isRight(service, servers.url);
+      await expectRightHistory(service, servers.url);
     },
   );
 
-  it('an asynchronous one that lacks commits: every lane refuses it, until the events are folded into it', async ({
+  it('an asynchronous one that lacks commits is refused by every lane until rebuilt', async ({
     skip,
   }) => {
     const servers = await startPair(false);
@@ -133,11 +133,11 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
     const rebuild = ['replay', 'rebuild', '--into', servers.url, '--from-copy', '--execute'];
     expect(await runCli(environment, directory, rebuild)).toMatchObject({ code: 0 });
     await using next = await ServiceProcess.start(environment, directory);
-    await answered(PATIENCE_MS);
-    await isRight(next, servers.url);
+    await waitForAnswers(PATIENCE_MS);
+    await expectRightHistory(next, servers.url);
   }, 300_000);
 
-  it('an asynchronous one that lacks commits, with AUTO_RECOVER: all end, and recover when started again', async ({
+  it('with AUTO_RECOVER and commits lost, instances end, and recover when restarted', async ({
     skip,
   }) => {
     const servers = await startPair(false);
@@ -152,11 +152,11 @@ describe.skipIf(!brokers)('PostgreSQL fails over to its streaming standby', () =
     const startedMs = performance.now();
     await using next = await ServiceProcess.start(environment, directory);
     await using second = await ServiceProcess.start(environment, directory);
-    await answered(PATIENCE_MS);
+    await waitForAnswers(PATIENCE_MS);
     process.stdout.write(
       `Recovered: answered after ${Math.round(performance.now() - startedMs)} ms\n`,
     );
     expect(await second.stop()).toBe(0);
-    await isRight(next, servers.url);
+    await expectRightHistory(next, servers.url);
   }, 300_000);
 });

@@ -41,7 +41,7 @@ describe.skipIf(!brokers).each(FORMER_POSTGRES_VERSIONS)('on PostgreSQL %s', (ve
     await rm(directory, { recursive: true, force: true });
   });
 
-  const created = async (name: string) => {
+  const createDatabase = async (name: string) => {
     const database = await Database.open(server?.url ?? '');
     await database.query(`create database ${name}`).finally(() => database.close());
     const url = new URL(server?.url ?? '');
@@ -49,11 +49,11 @@ describe.skipIf(!brokers).each(FORMER_POSTGRES_VERSIONS)('on PostgreSQL %s', (ve
     return url.href;
   };
 
-  it('each command is answered once over a kill, and a rebuild gives the same', async ({
+  it('each command is answered once despite a kill, and a rebuild gives the same', async ({
     skip,
   }) => {
     if (!server) return skip();
-    const environment = flow.environment(brokers ?? '', await created('first'));
+    const environment = flow.environment(brokers ?? '', await createDatabase('first'));
     const killed = await ServiceProcess.start(environment, directory);
     await workingLanes(killed.url, LANES);
     await flow.bringStock();
@@ -66,7 +66,7 @@ describe.skipIf(!brokers).each(FORMER_POSTGRES_VERSIONS)('on PostgreSQL %s', (ve
     expect(await service.stop()).toBe(0);
     expect(checkHistory(await flow.history(environment.DATABASE_URL ?? ''))).toEqual([]);
 
-    const rebuilt = { ...environment, DATABASE_URL: await created('second') };
+    const rebuilt = { ...environment, DATABASE_URL: await createDatabase('second') };
     const rebuild = ['replay', 'rebuild', '--into', rebuilt.DATABASE_URL, '--execute'];
     expect(await runCli(rebuilt, directory, rebuild)).toMatchObject({ code: 0 });
     expect(await runCli(rebuilt, directory, ['replay', 'verify'])).toMatchObject({ code: 0 });

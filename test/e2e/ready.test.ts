@@ -9,7 +9,8 @@ import { EmbeddedFlow } from '../support/embedded-flow.ts';
 import { eventually } from '../support/eventually.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
-const saysReady = ({ output }: ServiceProcess) => output.some((line) => line.includes('"Ready'));
+const hasLoggedReady = ({ output }: ServiceProcess) =>
+  output.some((line) => line.includes('"Ready'));
 
 describe('"Ready", on the embedded log', () => {
   let directory: string;
@@ -33,7 +34,7 @@ describe('"Ready", on the embedded log', () => {
     database.close();
   };
 
-  it('is never said by a service that must refuse its lanes; it says why instead', async () => {
+  it('is never logged by a service that refuses its lanes, and readiness says why', async () => {
     await using first = await ServiceProcess.start(environment(), directory);
     await flow.connect();
     await flow.bringStock();
@@ -58,14 +59,14 @@ describe('"Ready", on the embedded log', () => {
       expect.stringContaining('the database is older than the topics'),
     ]);
     expect(await second.stop()).toBe(0);
-    expect(saysReady(second)).toBe(false);
+    expect(hasLoggedReady(second)).toBe(false);
   }, 90_000);
 
-  it('is said when all lanes work, and by a second instance that stands by', async () => {
+  it('is logged when all lanes work, and by a second instance that stands by', async () => {
     await using first = await ServiceProcess.start(environment(), directory);
     expect(first.output.filter((line) => /"Partition \d+ processing"/.test(line))).toHaveLength(4);
     await using second = await ServiceProcess.start(environment(), directory);
-    // On a busy machine the database may answer the first question too late.
+    // On a busy machine the database may answer the first readiness check too late.
     for (const { url } of [first, second]) {
       await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200), {
         withinMs: 30_000,

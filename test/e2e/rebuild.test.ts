@@ -64,7 +64,7 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
     return { code, stderr, ...JSON.parse(stdout) };
   };
 
-  /** Kills the service amid its work, again and again, and leaves commands that nobody has answered. */
+  /** Kills the service under load several times, and leaves commands without an answer. */
   async function loadAndKill(databaseUrl: string): Promise<void> {
     for (let kill = 0; kill < KILLS; kill += 1) {
       const service = await ServiceProcess.start(environment(databaseUrl), directory);
@@ -77,7 +77,7 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
     }
   }
 
-  /** The service goes on with that database, and answers more; then everything must be as if nothing had happened. */
+  /** Runs the service on the database with more commands. Then the judge must find nothing. */
   async function goesOnWith(databaseUrl: string, round = KILLS): Promise<void> {
     await using service = await ServiceProcess.start(environment(databaseUrl), directory);
     await flow.send(round, FURTHER_COMMANDS);
@@ -89,7 +89,7 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
     expect(await verify(databaseUrl)).toMatchObject({ code: 0, result: 'equal', counts: {} });
   }
 
-  it('is refused by the service, rebuilt from the events, and goes on where the lost one stopped', async () => {
+  it('is refused by the service while empty; once rebuilt, it goes on as before', async () => {
     await loadAndKill(sqlite('lost'));
     await using refusing = ServiceProcess.spawn(environment(sqlite('empty')), directory);
     await refusing.listens();
@@ -109,7 +109,7 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
   }, 600_000);
 
   it.skipIf(!postgres)(
-    'is rebuilt into PostgreSQL, interrupted and killed on the way',
+    'is rebuilt into PostgreSQL although the rebuild is interrupted and killed',
     async () => {
       await loadAndKill(sqlite('lost'));
       const target = await postgresDatabase();
@@ -141,7 +141,7 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
     600_000,
   );
 
-  it('is replaced by a snapshot that was taken in the middle, brought up to date; and the past can be looked at', async () => {
+  it('is replaced by a snapshot brought up to date, and a rebuild can show the past', async () => {
     const snapshot = sqlite('snapshot');
     await using service = await ServiceProcess.start(environment(sqlite('lost')), directory);
     await workingLanes(service.url, LANES);

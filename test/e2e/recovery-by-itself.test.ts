@@ -70,22 +70,22 @@ describe.skipIf(!brokers || !inject('postgresUrl'))(
     const says = ({ output }: ServiceProcess, text: string) =>
       output.some((line) => line.includes(text));
 
-    /** The one that rebuilds, at its last step, and the one that waits for it. */
-    async function oneOfTwo(): Promise<readonly [ServiceProcess, ServiceProcess]> {
+    /** @returns the instance that rebuilds, at its last step, and the one that waits for it */
+    async function startBoth(): Promise<readonly [ServiceProcess, ServiceProcess]> {
       const both = [await startInstance(), await startInstance()] as const;
       return eventually(
         async () => {
-          const says = await Promise.all(both.map(readiness));
-          const [rebuilding, waiting] = says[0]?.includes('99 % of') ? [0, 1] : [1, 0];
-          expect(says[rebuilding]).toContain('99 % of');
-          expect(says[waiting]).toContain('waiting for another instance');
+          const texts = await Promise.all(both.map(readiness));
+          const [rebuilding, waiting] = texts[0]?.includes('99 % of') ? [0, 1] : [1, 0];
+          expect(texts[rebuilding]).toContain('99 % of');
+          expect(texts[waiting]).toContain('waiting for another instance');
           return [both[rebuilding] as ServiceProcess, both[waiting] as ServiceProcess];
         },
         { withinMs: 60_000 },
       );
     }
 
-    /** They answer more commands, and then everything is as if nothing had happened. */
+    /** Sends more commands, stops the instances, and expects the judge to find nothing. */
     async function goOn(): Promise<void> {
       await flow.send(1, COMMANDS);
       await eventually(async () => expect(await flow.lag()).toBe(0), { withinMs: 120_000 });
@@ -99,9 +99,9 @@ describe.skipIf(!brokers || !inject('postgresUrl'))(
       expect(checkHistory(await flow.history(empty.url))).toEqual([]);
     }
 
-    it('one of them rebuilds it, the other waits and then goes on', async () => {
+    it('one of them rebuilds it, and the other waits and then goes on', async () => {
       const lock = await lockProducts(empty.url);
-      const [rebuilding, waiting] = await oneOfTwo();
+      const [rebuilding, waiting] = await startBoth();
       await lock.release();
       await Promise.all([rebuilding.ready(), waiting.ready()]);
       expect(
@@ -110,9 +110,9 @@ describe.skipIf(!brokers || !inject('postgresUrl'))(
       await goOn();
     }, 300_000);
 
-    it('the one that rebuilds it is killed, the other goes on with what it has begun', async () => {
+    it('when the one that rebuilds it is killed, the other finishes the rebuild', async () => {
       const lock = await lockProducts(empty.url);
-      const [rebuilding, waiting] = await oneOfTwo();
+      const [rebuilding, waiting] = await startBoth();
       await rebuilding.stop('SIGKILL');
       await eventually(
         async () => expect(await readiness(waiting)).not.toContain('waiting for another'),
@@ -127,9 +127,9 @@ describe.skipIf(!brokers || !inject('postgresUrl'))(
       await goOn();
     }, 300_000);
 
-    it('the connections of both break, and one of them rebuilds it all the same', async () => {
+    it('when the connections of both break, one of them still rebuilds it', async () => {
       const lock = await lockProducts(empty.url);
-      const both = await oneOfTwo();
+      const both = await startBoth();
       await lock.breakOthers();
       await lock.release();
       await Promise.all(both.map((instance) => instance.ready()));
@@ -137,9 +137,9 @@ describe.skipIf(!brokers || !inject('postgresUrl'))(
       await goOn();
     }, 300_000);
 
-    it('the one that waits is stopped, and ends at once', async () => {
+    it('when the one that waits is stopped, it ends at once', async () => {
       const lock = await lockProducts(empty.url);
-      const [rebuilding, waiting] = await oneOfTwo();
+      const [rebuilding, waiting] = await startBoth();
       const stoppedMs = Date.now();
       expect(await waiting.stop()).toBe(0);
       expect(Date.now() - stoppedMs).toBeLessThan(5_000);
@@ -150,7 +150,10 @@ describe.skipIf(!brokers || !inject('postgresUrl'))(
   },
 );
 
-/** Nobody writes to the products until it is released: a rebuild comes as far as its last step. Not taken for a process of the service's. */
+/**
+ * Locks the products until the release: a rebuild gets as far as its last step. The session has a
+ * name of its own, so that `breakOthers` leaves it alone.
+ */
 async function lockProducts(
   url: string,
 ): Promise<{ breakOthers(): Promise<void>; release(): Promise<void> }> {
@@ -169,7 +172,8 @@ async function lockProducts(
   return {
     breakOthers: async () => {
       await inLock(
-        `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'allocation%' and datname = current_database()`,
+        'select pg_terminate_backend(pid) from pg_stat_activity ' +
+          "where application_name like 'allocation%' and datname = current_database()",
       );
     },
     release: async () => {

@@ -11,7 +11,7 @@ import { eventually } from '../support/eventually.ts';
 import { lockFromAnotherProcess } from '../support/lock.ts';
 import { describeOnEachBroker, RunningService } from '../support/running-service.ts';
 
-/** Fails on the orders called `poison…`, as often as it is told. */
+/** Fails on orders called `poison…`, as often as `failures` says. */
 class FailingBus extends MessageBus {
   failures: number;
 
@@ -30,7 +30,7 @@ class FailingBus extends MessageBus {
 describeOnEachBroker('when something goes wrong', (environment) => {
   let running: RunningService | undefined;
   const start = async (...[overrides]: [Parameters<typeof RunningService.start>[1]?]) => {
-    // One partition: what is sent is answered in that order.
+    // With one partition, commands are answered in the order in which they were sent.
     running = await RunningService.start({ ...environment, TOPIC_PARTITIONS: '1' }, overrides);
     return running;
   };
@@ -39,7 +39,7 @@ describeOnEachBroker('when something goes wrong', (environment) => {
 
   afterEach(async () => running?.[Symbol.asyncDispose]());
 
-  it('a command on which a handler keeps failing goes to the dead letters, and those around it are answered', async () => {
+  it('a command whose handler keeps failing is a dead letter; others are answered', async () => {
     const run = await start({ bus: new FailingBus(Number.POSITIVE_INFINITY) });
     const poison = { type: 'AllocateOrder', orderid: 'poison', sku: 'OTHER', qty: 1 };
     await run.send(stock, order('before'), poison, order('after'));
@@ -67,7 +67,7 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     );
   }, 60_000);
 
-  it('a handler that fails once is tried again, and nobody notices', async () => {
+  it('a handler that fails once is tried again, and its command is answered', async () => {
     const run = await start({ bus: new FailingBus(1) });
     await run.send(stock);
     await run.idle();
@@ -77,7 +77,7 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     expect(run.deadLetters).toEqual([]);
   }, 60_000);
 
-  it('a notification that fails undoes nothing and holds up nobody', async () => {
+  it('a notification that fails undoes no answer and holds up no command', async () => {
     const told: string[] = [];
     const notifications = {
       outOfStock: ({ orderid }: { orderid: string }) => {
@@ -97,7 +97,7 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     expect(told.sort()).toEqual(['first', 'second']);
   }, 60_000);
 
-  it('a database that another process holds for a while is waited for, and nothing is lost', async () => {
+  it('a database that another process locks is waited for, and no command is lost', async () => {
     const run = await start();
     await run.send(stock);
     await run.idle();
@@ -109,14 +109,14 @@ describeOnEachBroker('when something goes wrong', (environment) => {
         expect(run.log.some(({ msg }) => /^Partition \d+ stopped/.test(String(msg)))).toBe(true),
       );
     await unlock();
-    // On the embedded log the command itself could not be written while the file was locked.
+    // On the embedded log, the locked file could not take the command either.
     if (!sent) await run.send(order('patient'));
     await run.idle();
     await eventually(() => expect(run.eventTypes()).toEqual(['BatchCreated', 'Allocated']));
     expect(run.deadLetters).toEqual([]);
   }, 90_000);
 
-  it('a database that is older than the topics is refused: nothing is answered, readiness and the log say why', async () => {
+  it('a database older than the topics is refused, and readiness and the log say why', async () => {
     const run = await start();
     await run.send(stock);
     await run.idle();
@@ -134,16 +134,18 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     expect(run.log.some(({ msg }) => String(msg).includes('older than the topics'))).toBe(true);
   }, 60_000);
 
-  it('a database that lacks what one lane has answered is refused by the others too: it may be about the same product', async () => {
+  it('a database that lacks answers of one lane is refused by the other lanes too', async () => {
     running = await RunningService.start({ ...environment, TOPIC_PARTITIONS: '2' });
     const run = running;
     const [place = ''] = await run.send(stock);
     await run.idle();
     const { database, consumer } = run.service;
     const partition = Number(place.split('/')[0]);
-    // The other lane is made to open anew; by itself it lacks nothing.
+    // The missing answers may be about any product. The other lane lacks nothing of its own, and
+    // this makes it open anew.
     await database.query(
-      'update source_positions set next_offset = case when partition = ? then 0 else next_offset end, next_sequence = next_sequence + 1',
+      'update source_positions set next_offset = ' +
+        'case when partition = ? then 0 else next_offset end, next_sequence = next_sequence + 1',
       [partition],
     );
     await run.send(
@@ -169,7 +171,7 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     expect(run.eventTypes()).toEqual(['BatchCreated']);
   }, 90_000);
 
-  it('a database that knows more of the topic than there is is refused', async () => {
+  it('a database whose positions lie beyond the end of the topic is refused', async () => {
     const run = await start();
     await run.send(stock);
     await run.idle();
@@ -183,7 +185,7 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     expect(run.eventTypes()).toEqual(['BatchCreated']);
   }, 60_000);
 
-  it('a database that knows the topic from another log is refused', async () => {
+  it('a database whose positions belong to another log is refused', async () => {
     const run = await start();
     await run.send(stock);
     await run.idle();
@@ -204,14 +206,15 @@ describeOnEachBroker('when something goes wrong', (environment) => {
     await run.send(stock);
     await run.idle();
     const { database } = run.service;
-    // What a crash between the two commits leaves behind: the answer in the outbox, the position past it.
+    // A crash between the two commits leaves the answer in the outbox, and the position past it.
     const [lane] = await database.query<{
       topic: string;
       partition: number;
       next_offset: number;
       next_sequence: number;
     }>(
-      'select topic, partition, next_offset, next_sequence from source_positions where next_offset > 0',
+      'select topic, partition, next_offset, next_sequence from source_positions ' +
+        'where next_offset > 0',
     );
     if (!lane) throw new Error('no lane has worked');
     const { topic, partition, next_offset: nextOffset, next_sequence: nextSequence } = lane;
@@ -229,7 +232,7 @@ describeOnEachBroker('when something goes wrong', (environment) => {
           restsOn: [],
         };
       });
-    // The second of the two commands was answered before.
+    // The first transaction takes two commands. The second one is a duplicate without an answer.
     const { groupId: group } = run.config;
     const between = { nextOffset: nextOffset + 2, nextSequence: nextSequence + 1, group };
     await leave({ nextOffset, nextSequence, group }, between);

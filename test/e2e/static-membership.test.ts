@@ -16,7 +16,7 @@ const COMMANDS_PER_STEP = 500;
 const ROUGHNESS = { duplicated: 0.05, reordered: 0.02, pauseMs: 100 };
 const PATIENCE_MS = 60_000;
 
-/** A lane that an instance has opened, as it logs it. */
+/** The log line of an instance that has opened a lane. */
 interface Opening {
   readonly lane: string;
   readonly generation: number;
@@ -64,7 +64,7 @@ describe.skipIf(!brokers || !inject('postgresUrl'))('instances with a KAFKA_INST
     await rm(directory, { recursive: true, force: true });
   });
 
-  it('keep their partitions and their generation when one of them restarts', async () => {
+  it('when one restarts, all keep their partitions and the generation', async () => {
     const staying = await start('staying');
     const restarted = await start('restarted');
     await flow.bringStock();
@@ -79,13 +79,13 @@ describe.skipIf(!brokers || !inject('postgresUrl'))('instances with a KAFKA_INST
       again = await start('restarted');
       await sharedOut([staying, again]);
     });
-    // A lane that had been closed and opened again would have said so once more.
+    // If `staying` had closed and opened a lane, it would have logged one more opening.
     expect(openings(staying)).toEqual(before.ofStaying);
     expect(openings(again)).toEqual(before.ofRestarted);
     await expectNothingWrong(flow, [staying, again], database.url);
   }, 300_000);
 
-  it('a second process with the same name takes over, and the first one ends and says why', async () => {
+  it('a second process with the same id takes over, and the first says why it ends', async () => {
     const other = await start('other');
     const first = await start('same');
     await flow.bringStock();

@@ -23,13 +23,13 @@ const COMMANDS = 2_000;
 const LANES = 4;
 /** The target is 10 s. In the gate, a shared machine may add 20 s. */
 const RECOVERY_MS = process.env.FAULTS === 'all' ? 10_000 : 30_000;
-/** The write-ahead log alone may have 32 MB before it is checkpointed. */
+/** The write-ahead log alone may grow to 32 MB before its checkpoint. */
 const DISK_MB = 64;
 
 const run = promisify(execFile);
 const brokers = inject('kafkaBrokers');
 
-describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', () => {
+describe.skipIf(!brokers)('the service on real Kafka and SQLite, when its storage fails', () => {
   let directory: string;
   let disk: string;
   let isMounted: boolean;
@@ -40,7 +40,7 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     directory = await mkdtemp(join(tmpdir(), 'allocation-'));
     disk = join(directory, 'disk');
     await mkdir(disk);
-    // Only root may. Else a limit to the size of the service's files must do.
+    // Only root may mount. Without root, the test limits the size of the service's files.
     isMounted = await run('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MB}m`, 'tmpfs', disk]).then(
       () => true,
       () => false,
@@ -65,11 +65,11 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
 
   const start = () =>
     ServiceProcess.start(flow.environment(brokers ?? '', `sqlite:///${file}`), directory);
-  const waits = (service: ServiceProcess, why: string | RegExp) =>
+  const waitForLog = (service: ServiceProcess, why: string | RegExp) =>
     eventually(() => expect(service.output.join('\n')).toMatch(why), { withinMs: 30_000 });
-  const answered = (withinMs: number) =>
+  const waitForAnswers = (withinMs: number) =>
     eventually(async () => expect(await flow.lag()).toBe(0), { withinMs });
-  const isRight = async (service: ServiceProcess) => {
+  const expectRightHistory = async (service: ServiceProcess) => {
     expect(await service.stop()).toBe(0);
     expect(
       checkHistory(await readHistory(flow.kafka, flow.topics, flow.group, `sqlite:///${file}`)),
@@ -94,44 +94,45 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     return rows;
   };
 
-  it('another process locks the database under load: it goes on when the lock is gone', async () => {
+  it('goes on when another process unlocks the database under load', async () => {
     await using service = await start();
     await workingLanes(service.url, LANES);
     await flow.bringStock();
     await underLoad(flow, 0, COMMANDS, async () => {
       const unlock = await lockFromAnotherProcess(file);
-      await waits(service, /Partition \d+ stopped/);
+      await waitForLog(service, /Partition \d+ stopped/);
       await unlock();
     });
-    await answered(RECOVERY_MS);
-    await isRight(service);
+    await waitForAnswers(RECOVERY_MS);
+    await expectRightHistory(service);
   }, 120_000);
 
-  it('the disk is full under load: it goes on when there is room', async ({ skip }) => {
+  it('goes on when a full disk has room again under load', async ({ skip }) => {
     skip(
       !isMounted && process.platform !== 'linux',
-      'neither can a file system of a given size be mounted here, nor a file be limited',
+      'this machine can neither mount a file system of a given size nor limit a file',
     );
     await using service = await start();
     await workingLanes(service.url, LANES);
     await flow.bringStock();
     const makeRoom = await (isMounted ? fill() : limitFiles(service));
     await flow.send(0, COMMANDS);
-    await waits(
+    await waitForLog(
       service,
       isMounted
         ? 'full'
         : /Partition \d+ stopped: The database cannot execute the statement now: disk I\/O error/,
     );
     await makeRoom();
-    await answered(RECOVERY_MS);
-    await isRight(service);
+    await waitForAnswers(RECOVERY_MS);
+    await expectRightHistory(service);
   }, 120_000);
 
-  it('the database is read-only under load: it goes on when it can be written', async ({
-    skip,
-  }) => {
-    skip(!(await canMakeReadOnly(directory)), 'a file that is open cannot be made read-only here');
+  it('goes on when a read-only database is writable again under load', async ({ skip }) => {
+    skip(
+      !(await canMakeReadOnly(directory)),
+      'an open file cannot be made read-only on this machine',
+    );
     file = join(directory, `${flow.run}.db`);
     await using service = await start();
     await workingLanes(service.url, LANES);
@@ -139,11 +140,12 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     await underLoad(flow, 0, COMMANDS, async () => {
       const makeWritable = await makeReadOnly(file, `${file}-wal`);
       try {
-        await waits(
+        await waitForLog(
           service,
           /Partition \d+ stopped: The database cannot execute the statement now/,
         );
-        // A lane opens by reading alone, and fails at the first command: between the two it takes itself for ready.
+        // A lane opens by reading alone, and fails at its first command. In between, the service
+        // says that it is ready.
         await eventually(async () =>
           expect((await fetch(`${service.url}/readyz`)).status).toBe(503),
         );
@@ -151,21 +153,21 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
         await makeWritable();
       }
     });
-    await answered(RECOVERY_MS);
-    await isRight(service);
+    await waitForAnswers(RECOVERY_MS);
+    await expectRightHistory(service);
   }, 120_000);
 
-  it('an old copy of the database is restored: it refuses, and goes on with the right one', async () => {
+  it('refuses an old copy of the database, and goes on with the right one', async () => {
     const copy = `${file}.copy`;
     await using first = await start();
     await flow.bringStock();
     await flow.send(0, COMMANDS);
-    await answered(60_000);
+    await waitForAnswers(60_000);
     expect(await first.stop()).toBe(0);
     await copyFile(file, copy);
     await using second = await start();
     await flow.send(1, COMMANDS);
-    await answered(60_000);
+    await waitForAnswers(60_000);
     expect(await second.stop()).toBe(0);
     await copyFile(file, `${file}.right`);
     await copyFile(copy, file);
@@ -175,21 +177,21 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     );
     await third.listens();
     await flow.send(2, COMMANDS);
-    await waits(third, 'the database is older than the topics');
+    await waitForLog(third, 'the database is older than the topics');
     expect((await fetch(`${third.url}/readyz`)).status).toBe(503);
     expect(await flow.lag()).toBe(COMMANDS);
     expect(third.output.filter((line) => line.includes('"Ready'))).toEqual([]);
     expect(await third.stop()).toBe(0);
     await copyFile(`${file}.right`, file);
     await using fourth = await start();
-    await answered(60_000);
-    await isRight(fourth);
+    await waitForAnswers(60_000);
+    await expectRightHistory(fourth);
   }, 180_000);
 
-  it('the commands topic is deleted and created again: it refuses', async () => {
+  it('refuses a commands topic that is deleted and created again', async () => {
     await using service = await start();
     await flow.send(0, COMMANDS);
-    await answered(60_000);
+    await waitForAnswers(60_000);
     const before = {
       positions: positions(),
       events: (await readTopic(flow.kafka, flow.topics.events)).length,
@@ -200,7 +202,7 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     await admin.deleteTopics({ topics: [topic] });
     await eventually(() => admin.createTopics({ topics: [{ topic, numPartitions: LANES }] }));
     await admin.disconnect();
-    // Beyond where the lanes stood, so that its end does not tell.
+    // The new topic ends beyond the lanes' positions, so its end does not show the change.
     await eventually(() => flow.send(1, 2 * COMMANDS));
     await eventually(
       async () =>
@@ -216,7 +218,7 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     }).toEqual(before);
   }, 120_000);
 
-  it('partitions are added to the commands topic under load: they get lanes', async () => {
+  it('gives lanes to partitions that are added to the commands topic under load', async () => {
     await using service = await start();
     await workingLanes(service.url, LANES);
     await flow.bringStock();
@@ -230,7 +232,7 @@ describe.skipIf(!brokers)('what the service on real Kafka and SQLite rests on', 
     await sending;
     await workingLanes(service.url, 2 * LANES);
     await flow.send(1, COMMANDS);
-    await answered(60_000);
-    await isRight(service);
+    await waitForAnswers(60_000);
+    await expectRightHistory(service);
   }, 120_000);
 });

@@ -41,22 +41,22 @@ const TIMES_ON_37: Times = {
   'a broker cut off from the other brokers': [0, 1],
   "the brokers' clocks apart": [1, 1],
 };
-/** Only in the whole run. */
+/** Each fault once, and only in the whole run. */
 const ONE_OF_EACH = Object.fromEntries(
   Object.keys(TIMES_ON_41).map((name) => [name, [0, 1]]),
 ) as unknown as Times;
 
 const isWhole = process.env.FAULTS === 'all';
-/** Kafka's own default in the whole run. */
+/** The session of a broker. The whole run takes Kafka's own default. */
 const SESSION_MS = isWhole ? 9_000 : 3_000;
 /** Beyond this a recovery is counted as over the target. */
 const TARGET_MS = 3_000;
 /** Beyond this the test fails: the target, and what a busy machine of two cores may add. */
 const LIMIT_MS = TARGET_MS + 10_000;
 /**
- * Before 3.8 a transaction coordinator reloads at each change of its partition's replicas in sync, and
- * leaves requests under way unanswered (KAFKA-15468). It refuses new ones until its 30 s are over. One
- * change after another may bring that twice.
+ * Before 3.8, a transaction coordinator reloads when the in-sync replicas of its partition change.
+ * It leaves requests under way unanswered (KAFKA-15468), and refuses new ones until their 30 s are
+ * over. Two changes in a row may do so twice.
  */
 const LIMIT_ON_37_MS = LIMIT_MS + 60_000;
 
@@ -106,7 +106,7 @@ describe.each(clustersNow)(
       await rm(directory, { recursive: true, force: true });
     }, 60_000);
 
-    it(`${instances} of the service answer every command once, whatever befalls brokers`, async ({
+    it(`${instances} of the service answer each command once, whatever befalls brokers`, async ({
       skip,
     }) => {
       if (!campaign) return skip();
@@ -123,7 +123,8 @@ describe.each(clustersNow)(
       }
       const findings = await campaign.verdict();
       process.stdout.write(
-        `Kafka ${version}, ${instances} of the service, ${campaign.flow.sent} commands and ${campaign.accepted} over HTTP\n${table.text(findings)}\n`,
+        `Kafka ${version}, ${instances} of the service, ${campaign.flow.sent} commands and ` +
+          `${campaign.accepted} over HTTP\n${table.text(findings)}\n`,
       );
       expect(findings).toEqual([]);
     }, 7_200_000);

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FaultCampaign, type FaultName } from '../support/fault-campaign.ts';
 import { shuffled } from '../support/shuffled.ts';
 
-/** How often each happens: in a run of all tests, and with FAULTS=all, where the issue of the fault campaign names some of the numbers. */
+/** How often each fault happens in a run of all tests, and with FAULTS=all. */
 const TIMES: Readonly<Record<FaultName, readonly [sample: number, whole: number]>> = {
   'an instance killed and restarted': [1, 50],
   'an instance terminated and restarted': [1, 5],
@@ -38,9 +38,12 @@ const TIMES: Readonly<Record<FaultName, readonly [sample: number, whole: number]
 };
 
 const isWhole = process.env.FAULTS === 'all';
-/** Past the group's session; in the whole campaign past the transaction's time-out too, which only nobody's taking over lets come. */
+/**
+ * Longer than the group's session. In the whole campaign it is also longer than the transaction's
+ * timeout, which strikes only when nobody takes over.
+ */
 const ZOMBIE_MS = isWhole ? 66_000 : 10_000;
-/** At first; almost as many come while faults last. */
+/** How many commands are sent at first. Almost as many follow while a fault lasts. */
 const COMMANDS_PER_FAULT = 250;
 const COMMANDS = isWhole ? 100_000 : 5_000;
 
@@ -63,7 +66,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-it('two instances on Kafka and PostgreSQL answer every command once, whatever breaks, and recover soon from each fault', async ({
+it('two instances on Kafka and PostgreSQL answer each command once, and recover soon', async ({
   skip,
 }) => {
   if (!campaign) return skip();

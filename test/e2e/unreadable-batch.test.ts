@@ -12,7 +12,7 @@ const brokers = inject('kafkaBrokers');
 const TOO_LARGE_BYTES = 65 * 1024 * 1024;
 
 it.skipIf(!brokers)(
-  'a batch that comes to far too much when it is decompressed is one dead letter, and holds nobody up',
+  'a record batch that unpacks to 65 MiB is one dead letter, and holds up nobody',
   async () => {
     const running = await RunningService.start({
       KAFKA_BROKERS: brokers ?? '',

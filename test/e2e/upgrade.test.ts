@@ -55,7 +55,7 @@ describe.skipIf(!brokers || !inject('postgresUrl'))(
       };
       try {
         const instances = [await start(program), await start(program)];
-        // The former release does not start on a newer database: this one starts before, sleeps
+        // The former release does not start on a newer database. So the sleeper starts now, sleeps
         // past its session, and wakes up among new ones.
         const sleeper = await start(program);
         await flow.bringStock();

@@ -12,10 +12,10 @@ import { ServiceProcess } from '../support/service-process.ts';
 
 const brokers = inject('kafkaBrokers');
 const COMMANDS = 200;
-/** A rebalance that gives back what the second service got, on a machine that does much else. */
+/** How long a rebalance may take to give the partitions back on a busy machine. */
 const WITHIN_MS = 20_000;
 
-describe.skipIf(!brokers)('A second service in the group, with an empty database', () => {
+describe.skipIf(!brokers)('a second service in the group with an empty database', () => {
   let directory: string;
   let flow: CommandFlow;
 

@@ -10,9 +10,9 @@ interface Topics {
   readonly events: string;
 }
 
-/** Who must hear of what befalls the cluster. */
+/** Hears what befalls the cluster. */
 interface Listener {
-  /** Commands may be deleted before they were answered. */
+  /** Whether commands may be deleted before they are answered. */
   readonly mayLoseCommands: boolean;
   happens(fault: string): void;
   /** The group has lost its offsets in these partitions. */
@@ -24,9 +24,9 @@ interface Listener {
 /** A log that has lost its end. */
 interface Truncation {
   readonly partition: number;
-  /** What had these offsets from here on is lost; other records have them since. */
+  /** The records from this offset on are lost, and others have had their offsets since. */
   readonly end: number;
-  /** Ids by offset, of what is lost; of a command without one, its place. */
+  /** By offset, the id of each lost command, or its place where it has no id. */
   readonly lostIds: ReadonlyMap<number, string>;
   readonly mayHaveBeenRead: boolean;
 }
@@ -48,7 +48,7 @@ const FAULTS = [
 
 /**
  * What befalls the log itself: coordinators and leaders move, retention deletes, offsets expire.
- * What was published is proven by the events once the offsets are gone, so no history has both without them.
+ * Once the offsets are gone, only the events prove what was published. So no history loses both.
  */
 export class ClusterFaults {
   readonly #world: World;
@@ -73,7 +73,7 @@ export class ClusterFaults {
     return this.#hasForgotten;
   }
 
-  /** Null: there was none, or nobody had read what was lost. */
+  /** The truncation; null: there was none, or nobody had read the lost records. */
   get truncation(): Truncation | null {
     return this.#truncation?.mayHaveBeenRead ? this.#truncation : null;
   }
@@ -89,7 +89,7 @@ export class ClusterFaults {
     if (fault === 'offsets vanish' && !this.#losesEvents) this.#forgetOffsets();
   }
 
-  /** Once only, and some records: who knows what was lost can say what must not happen. */
+  /** Truncates once only, and notes the lost records, which tell what must not happen. */
   #truncate(): void {
     const { commands } = this.#topics;
     const partition = this.#anyPartition();
@@ -109,8 +109,8 @@ export class ClusterFaults {
   }
 
   /**
-   * Without the commands that were deleted before anybody handled them. What was handled has left an
-   * answer, or, where there was nothing to say, its identity in the database.
+   * Leaves out the commands that were deleted before anybody handled them. A handled command has
+   * left an answer or, where there was nothing to say, its identity in the database.
    */
   withoutLost({ commands, ...rest }: History): History {
     const { events, deadLetters, tables } = rest;
@@ -151,7 +151,7 @@ export class ClusterFaults {
     this.#log.electLeader(partition);
   }
 
-  /** Mostly what is answered; now and then what nobody has come to yet. */
+  /** Deletes answered commands, and now and then some that nobody has handled yet. */
   #deleteCommands(): void {
     const { commands } = this.#topics;
     const partition = this.#anyPartition();
@@ -159,7 +159,7 @@ export class ClusterFaults {
     const isLossy = this.#listener.mayLoseCommands && this.#world.chance(0.2);
     const start = this.#log.start(commands, partition);
     const most = isLossy ? this.#log.stableEnd(commands, partition) : answeredBelow;
-    // Where the log was truncated and begins behind that, nobody can see that it was.
+    // A log that begins behind its truncation hides that it was truncated.
     if (most <= start || partition === this.#truncation?.partition) return;
     this.#listener.happens(isLossy ? 'retention of unanswered commands' : 'retention of commands');
     this.#log.deleteBefore(commands, partition, this.#world.between(start + 1, most));
@@ -185,14 +185,15 @@ export class ClusterFaults {
     }
   }
 
-  /** Kafka itself forgets the offsets only of a group that has no member. */
+  /** Waits until the group has no member, because only then Kafka itself forgets offsets. */
   #forgetOnceEmpty(looks: number): void {
     if (!this.#log.group.hasMembers || looks === 0) this.#forget();
     else this.#world.after(LOOK_MS, () => this.#forgetOnceEmpty(looks - 1));
   }
 
   #forget(): void {
-    // While no answer is out nobody can prove that none was, and a lane with answers left behind refuses.
+    // While no answer is published, nobody can prove that none was. Then a lane with answers left
+    // behind refuses.
     const isAnyOut = Array.from({ length: this.#log.partitions }).some(
       (_, partition) => this.#log.end(this.#topics.events, partition) > 0,
     );
@@ -213,8 +214,9 @@ export class ClusterFaults {
 }
 
 /**
- * A lane that has read what is lost says that it refuses, and answers none of the records that have the offsets of those now, nor what
- * comes behind them: between them lies what nobody would ever answer.
+ * Lists the places that were answered after the truncation. A lane that has read lost records must
+ * refuse. It must answer neither the records that have their offsets now nor later ones: between
+ * them lie records that nobody would ever answer.
  */
 export function answeredAfterTruncation(
   { partition, end, lostIds }: Truncation,
@@ -232,8 +234,8 @@ export function answeredAfterTruncation(
 }
 
 /**
- * Then the database stands beyond what is left. A command that was sent again may have the offset of
- * its lost copy: an answer to it says nothing.
+ * Says whether a lost command was answered, so that the database stands beyond what is left. A
+ * command that was sent again may have the offset of its lost copy. Its answer says nothing.
  */
 export function hasAnsweredWhatIsLost(
   { partition, lostIds }: Truncation,
@@ -260,7 +262,7 @@ export function hasAnsweredWhatIsLost(
 const placeOf = ({ topic, partition, offset }: HistoryRecord) => `${topic}/${partition}/${offset}`;
 const idOrPlaceOf = (record: HistoryRecord) => idOf(record) ?? placeOf(record);
 
-/** As the traffic writes it. */
+/** Returns the id as the traffic writes it. */
 function idOf({ headers, value }: HistoryRecord): string | undefined {
   try {
     return headers.ce_id ?? JSON.parse(String(value)).id;

@@ -18,8 +18,8 @@ function placeTold({ headers }: HistoryRecord): readonly (string | undefined)[] 
 }
 
 /**
- * Where several transactions are open at once, what counts is when each was committed, and nobody
- * sees that from outside.
+ * Notes when transactions were committed. Where several are open at once, only that counts, and
+ * nobody sees it from outside.
  */
 export class Decisions {
   readonly #decisions: Decision[] = [];
@@ -28,10 +28,7 @@ export class Decisions {
     this.#decisions.push(decision);
   }
 
-  /**
-   * The event or dead letter, with the time of the decision that it tells of. Null: nothing of it
-   * was ever committed.
-   */
+  /** Returns the event or dead letter with the time of its decision, or null: never committed. */
   timed(told: HistoryRecord): HistoryRecord | null {
     const [partition, offset] = placeTold(told);
     const decision = this.#decisions
@@ -45,7 +42,7 @@ export class Decisions {
   }
 }
 
-/** Finer than a millisecond: two commits may be as close. */
+/** Writes a time finer than a millisecond, because two commits may be that close. */
 function textOf(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, -1)}${(ms % 1).toFixed(9).slice(2)}Z`;
 }

@@ -44,12 +44,12 @@ const TOPICS = { commands: 'commands', events: 'events', deadLetters: 'dead-lett
 const PARTITIONS = 3;
 const PARTITION_INDEXES = Array.from({ length: PARTITIONS }, (_, partition) => partition);
 const MACHINES = 2;
-/** Of 120 commands, when each round of a redrive answers one: what hangs together across lanes may take as many. */
+/** How many records 120 commands take at most: each redrive of all may answer only one. */
 const MOST_COMMANDS = 7_200;
 const TRAFFIC_MS = 12_000;
-/** Longer where there is more to do in it: something fails, is mended and sent again. */
+/** How long faults happen. With poison, commands must also fail, be mended and sent again. */
 const TROUBLED_MS = { usually: TRAFFIC_MS, withPoison: 24_000 };
-/** With some of them lanes wait until somebody redrives or discards. */
+/** With the small limits, lanes wait until somebody redrives or discards. */
 const PARKED_LIMITS = [1, 5, 1_000];
 const LONGEST_MS = 120_000;
 /**
@@ -58,15 +58,15 @@ const LONGEST_MS = 120_000;
  * answers in the outbox.
  */
 const AFTERMATH_MS = IDLE_TIMEOUT_MS + 1_000;
-/** In the others the database is SQLite. */
+/** The share of histories on PostgreSQL. The others are on SQLite. */
 const POSTGRES_RATE = 0.5;
 const LOOK_MS = 150;
 const LOOK_AFTER_COMMIT_MS = 60;
-/** In some histories answers about several products come in several messages. */
+/** The share of histories in which answers about several products come in several messages. */
 const SMALL_EVENTS_RATE = 0.3;
 const SMALL_EVENTS_BYTES = 3_000;
 
-/** What is wrong with a history. `not stopped`: a machine that was told to stop did not. */
+/** What is wrong with a history. `not-stopped`: a machine was told to stop and did not. */
 type Finding =
   | Violation
   | LiveViolation
@@ -78,7 +78,7 @@ type Finding =
     };
 export type FindingKind = Finding['kind'];
 
-/** What became of one history. */
+/** The outcome of one history. */
 export interface Outcome {
   readonly violations: readonly Finding[];
   /** How often each fault happened. */
@@ -86,8 +86,9 @@ export interface Outcome {
 }
 
 /**
- * One history: the service's own lanes on a few machines, against a simulated log and database, through faults that the seed
- * decides. A live reader reads along. Then the faults end, everything comes to rest and stops, and the judge looks at it.
+ * Runs one history: the service's own lanes on a few machines, against a simulated log and
+ * database, through faults that the seed decides. A live reader reads along. Then the faults end,
+ * everything comes to rest and stops, and the judge decides.
  */
 export async function simulate(
   seed: number,
@@ -108,7 +109,7 @@ export async function simulate(
         records.filter(({ topic }) => topic !== TOPICS.commands),
         positions,
       );
-      // While the markers of the transaction are written, one partition after the other.
+      // The reader looks while the markers of the transaction are written, partition by partition.
       if (records.length > 1)
         world.after(world.random() * LOOK_AFTER_COMMIT_MS, () => reader.look());
     },
@@ -145,7 +146,7 @@ export async function simulate(
   }
 }
 
-/** @returns what keeps it from that */
+/** Lets the history come to rest, and stops it. @returns what has kept it from that */
 async function comeToRest(world: World, scene: Scene): Promise<readonly Finding[]> {
   const rests = async () => {
     const hasEnded = await world.run(
@@ -162,10 +163,10 @@ async function comeToRest(world: World, scene: Scene): Promise<readonly Finding[
   const notStopped = () => [{ kind: 'not-stopped' as const, detail: scene.positions() }];
   if (!(await rests())) return stuck();
   await world.run(() => false, AFTERMATH_MS);
-  // What rests on a lane that refuses for good waits for ever.
+  // An answer that rests on a lane that refuses for good waits for ever.
   if (scene.refuses()) return [];
   if (!(await stops())) return notStopped();
-  // Whoever comes next finds nothing to do, whatever the group has forgotten.
+  // The next machine finds nothing to do, whatever the group has forgotten.
   if (scene.cluster.hasForgotten) {
     scene.start();
     if (!(await rests())) return stuck();
@@ -176,7 +177,7 @@ async function comeToRest(world: World, scene: Scene): Promise<readonly Finding[
   return [];
 }
 
-/** What the judge says of everything that ever was, and of what retention has left of it. */
+/** Asks the judge about all records that ever were, and about those that retention has left. */
 async function judge(
   scene: Scene,
   file: DatabaseFile,
@@ -210,7 +211,7 @@ async function judge(
   };
   return checkHistory(remaining, allowances).map(({ kind, detail }) => ({
     kind,
-    detail: `by what is left: ${detail}`,
+    detail: `in what retention has left: ${detail}`,
   }));
 }
 
@@ -218,11 +219,11 @@ interface Trap {
   readonly where: FaultPoint;
   readonly kind: 'kill' | 'throw' | 'stall';
   readonly canThrow: boolean;
-  /** So many passings still. */
+  /** How many passings are left until the fault. */
   left: number;
 }
 
-/** The more often, the likelier. */
+/** What may befall a machine. An entry that is there twice is twice as likely. */
 const BEFALLING = [
   ...['crash', 'crash', 'freeze', 'freeze'],
   ...['leaving machine', 'lost database connection', 'joining machine', 'expelled machine'],
@@ -234,7 +235,7 @@ const BEFALLING_POSTGRES = [
   'silent database connections',
 ] as const;
 
-/** An owner that stalls here wakes up as a former one, and goes on into a transaction. */
+/** An owner that stalls here wakes up as a former owner, and goes on into a transaction. */
 const BEFORE_A_TRANSACTION = ['delivered', 'decoded'] as const satisfies readonly FaultPoint[];
 const ZOMBIE_RATE = 0.15;
 const EARLY_TRUNCATION_RATE = 0.2;
@@ -260,7 +261,7 @@ class Scene {
   readonly #machines: Machine[] = [];
   readonly #consumers = new Map<Machine, CommandConsumer>();
   readonly #traps: Trap[] = [];
-  /** When a lane first stopped waiting for others that had not decided everything: from then on it may reject too early. */
+  /** When a lane first waited for other lanes in vain. From then on it may reject too early. */
   waitedInVainAt = '~';
   #isOver = false;
   #stopping = 0;
@@ -347,14 +348,14 @@ class Scene {
 
   makeTrouble(): void {
     const world = this.#world;
-    // Before something can be sent again, somebody must have come so far as to see it fail.
+    // Somebody must see a command fail before anybody can send it again.
     world.after(this.poison.isThere ? world.random() * TRAFFIC_MS : 0, () => {
       world.isTroubled = true;
     });
     faults.at = (point) => this.#pass(point);
     const where = world.pick(FAULT_POINTS);
     const isSecond = where.startsWith('left-behind');
-    // Before somebody can fail over answers left behind, somebody must have left them.
+    // One machine must leave answers behind before another one can fail over them.
     if (isSecond || world.chance(0.3))
       this.#lieInWait(world.pick(WAY_OUT), world.between(1, 5), 'kill');
     if (world.chance(ZOMBIE_RATE))
@@ -377,7 +378,7 @@ class Scene {
           );
       });
     }
-    // So early that what comes next grows past what was lost.
+    // This is early enough that later records grow past the lost ones.
     if (world.chance(EARLY_TRUNCATION_RATE))
       world.after(world.random() * 0.6 * TRAFFIC_MS, () => this.cluster.befall('truncation'));
     this.#lookAgain();
@@ -408,7 +409,7 @@ class Scene {
     }
   }
 
-  /** The lane whose log has lost what was read waits for a person. */
+  /** Says whether the lane whose log has lost records that were read waits for a person. */
   refuses(): boolean {
     const { truncation } = this.cluster;
     if (!truncation) return false;
@@ -434,7 +435,7 @@ class Scene {
     this.#world.after(LOOK_MS * (0.5 + this.#world.random()), () => this.#lookAgain());
   }
 
-  /** Where each topic begins; null: nothing was deleted. */
+  /** Where each topic begins, or null where nothing was deleted. */
   get starts(): LogStarts | null {
     const of = (topic: string) =>
       new Map(PARTITION_INDEXES.map((partition) => [partition, this.#log.start(topic, partition)]));
@@ -448,7 +449,7 @@ class Scene {
       : null;
   }
 
-  /** Everything that a `read_committed` client could ever see in the topic, and that was not lost before anybody could answer it. */
+  /** Returns what a `read_committed` client could ever see in the topic, but for truncations. */
   read(topic: string): readonly HistoryRecord[] {
     return PARTITION_INDEXES.flatMap((partition) => this.#log.read(topic, partition, 0)).map(
       asHistoryRecord,
@@ -468,7 +469,7 @@ class Scene {
     );
   }
 
-  /** Every command is answered, or discarded, and the group says so. */
+  /** Says whether every command is answered or discarded, and the group has committed that. */
   isAtRest(): boolean {
     const isHandled = PARTITION_INDEXES.every(
       (partition) => (this.#log.offsets.get(partition) ?? 0) >= this.#end(partition),
@@ -476,7 +477,7 @@ class Scene {
     return isHandled && (!this.poison.isThere || this.#operator.hasNothingToDo());
   }
 
-  /** The same commands are sent again and again, and never answered. */
+  /** Says whether the same commands are sent again and again, and never answered. */
   goesRoundInCircles(): boolean {
     return (
       PARTITION_INDEXES.reduce(
@@ -533,9 +534,9 @@ class Scene {
     return this.#machines.filter(({ isDead }) => !isDead);
   }
 
-  /** Whoever passes the point for the n-th time dies there, throws, or stalls. */
+  /** Sets a trap: the n-th machine to pass the point dies there, throws, or stalls. */
   #lieInWait(where: FaultPoint, passings: number, how?: 'kill' | 'stall'): void {
-    // The end of an owner promises not to fail: nothing there can throw.
+    // Closing a lane promises not to fail, so nothing can throw there.
     const canThrow =
       where !== 'partition-revoked' && where !== 'relay-drained' && where !== 'outbox-emptied';
     const kind = how ?? this.#world.pick(canThrow ? ['kill', 'throw', 'stall'] : ['kill', 'stall']);
@@ -560,7 +561,7 @@ class Scene {
     this.#world.after(this.#world.random() * 3_000, () => this.start());
   }
 
-  /** As on SIGTERM. Whatever befalls it meanwhile may still cut it short. */
+  /** Stops a machine as on SIGTERM. Another fault may still cut that short. */
   #leave(machine: Machine): void {
     const consumer = this.#consumers.get(machine);
     this.#consumers.delete(machine);

@@ -14,30 +14,32 @@ interface Place {
 }
 
 /**
- * Reads along while the history runs, as a `read_committed` consumer does, and hears of each transaction as it is decided.
+ * Reads along while the history runs, as a `read_committed` consumer does, and hears of each
+ * transaction when it is decided.
  *
- * Two things hold at every moment, and the end of a history may hide that they did not: all messages of an answer appear at once; and the
- * group moves with the answers and never otherwise, so that nothing below C is still to be answered and nothing at or above C is.
+ * Two rules hold at every moment, and the end of a history may hide that they were broken. All
+ * messages of an answer appear at once. The group moves with the answers and never otherwise, so
+ * everything below C is answered, and nothing at or above C.
  */
 export class LiveReader {
   readonly violations: LiveViolation[] = [];
   readonly #log: SimulatedLog;
   readonly #topics: readonly string[];
   readonly #nextOffsets = new Map<string, number>();
-  /** Where each message of an answer was seen: in which of the looks. */
+  /** By answer, the number of the look that saw its first message. */
   readonly #seen = new Map<string, number>();
-  /** C, by lane: as far as the lane has ever come. */
+  /** The highest C that each lane has ever had. */
   readonly #answeredBelow = new Map<number, number>();
   readonly #mayMoveBack = new Set<number>();
   #looks = 0;
 
-  /** @param topics in which commands are answered */
+  /** @param topics the topics in which commands are answered */
   constructor(log: SimulatedLog, topics: readonly string[]) {
     this.#log = log;
     this.#topics = topics;
   }
 
-  /** A transaction is decided: these records and this move of the group become true in one step. */
+  /** Checks a decided transaction: its records and its move of the group come in one step. */
   committed(records: readonly LogRecord[], positions: readonly GroupPosition[]): void {
     const places = records.flatMap(placeOf);
     for (const { lane, offset } of places) {
@@ -62,7 +64,7 @@ export class LiveReader {
     }
   }
 
-  /** The group has forgotten its offsets: what can be proven of them may be less than they were. */
+  /** Notes that the group has lost its offsets: what can be proven of them may be less. */
   forgotten(partitions: Iterable<number>): void {
     for (const partition of partitions) this.#mayMoveBack.add(partition);
   }

@@ -2,13 +2,13 @@ import SqliteDatabase from 'better-sqlite3';
 import { KEY, translate } from './postgres-dialect.ts';
 import type { RowLocks } from './row-locks.ts';
 
-/** A transaction as far as nobody else sees it: what it has written, in order. */
+/** An open transaction: what it has written, in order, and nobody else sees yet. */
 export interface OpenTransaction {
   readonly beganMs: number;
   readonly written: Write[];
   /**
-   * By statement: the rows that it found at first. What it waits for may have become another row
-   * since, but no other ones come to it.
+   * The rows that the current statement found at first. A row that it waits for may change
+   * meanwhile, but no other rows come to it.
    */
   seen: ReadonlySet<string> | null;
 }
@@ -18,9 +18,9 @@ type Values = readonly unknown[];
 interface Write {
   readonly table: Table;
   readonly kind: 'insert' | 'update' | 'delete';
-  /** Null: a row that is new. */
+  /** Null for a new row. */
   readonly key: Values | null;
-  /** Null: the row is gone. */
+  /** Null for a deleted row. */
   readonly row: Values | null;
 }
 
@@ -28,9 +28,9 @@ interface Table {
   readonly name: string;
   readonly columns: readonly string[];
   readonly primaryKey: readonly number[];
-  /** By which rows are locked: the unique keys of the business, as places among the columns. */
+  /** The keys by which rows are locked: the unique keys of the business, as column indexes. */
   readonly lockedBy: readonly (readonly number[])[];
-  /** Whether the database counts its rows. */
+  /** Whether the database numbers the rows. */
   readonly isCounted: boolean;
 }
 
@@ -39,16 +39,16 @@ export interface Result {
   readonly changes: number;
 }
 
-/** The schema's own triggers write `parked_subjects` again with the rows that it is about. */
+/** Tables to leave out. The schema's own triggers write `parked_subjects` with its rows. */
 const NOT_OURS = /^(sqlite_|mikro_orm|log_|parked_subjects)/;
 
 /**
  * Several open transactions over one SQLite file. Each statement sees what was committed before it
  * and what its own transaction has written (READ COMMITTED), and locks what it writes.
  *
- * SQLite has one writer. So at most one transaction is really there: when another one has its turn,
- * it is rolled back, and what it has written is written again when its turn comes. Triggers tell of
- * each row before and after it is written.
+ * SQLite has one writer, so the file holds at most one of the open transactions. When another one
+ * has its turn, the file's transaction is rolled back, and its writes are repeated when its turn
+ * comes. Triggers report each row before and after it is written.
  */
 export class OpenTransactions {
   readonly #connection: SqliteDatabase.Database;
@@ -84,7 +84,7 @@ export class OpenTransactions {
       this.#connection.exec(triggersOf(table, index));
   }
 
-  /** For a new history, on an empty file. */
+  /** Begins a new history on an empty file. */
   begin(locks: RowLocks<OpenTransaction>, timeline: string): void {
     this.#locks = locks;
     this.#timeline = timeline;
@@ -94,14 +94,14 @@ export class OpenTransactions {
   }
 
   /**
-   * Runs one statement, for nobody (null) or in a transaction.
+   * Runs one statement in a transaction, or outside any (null).
    * @throws {BlockedError} it must wait for another transaction, and has changed nothing
    */
   run(transaction: OpenTransaction | null, statement: string, parameters: Values): Result {
     const { text, locks } = translate(statement, (table) => this.#keyOf(table));
     const prepared = this.#statement(text);
     if (!transaction && !prepared.readonly)
-      throw new Error(`A statement that writes, outside a transaction: ${statement}`);
+      throw new Error(`This statement writes outside a transaction: ${statement}`);
     if (!transaction || (prepared.readonly && transaction.written.length === 0)) {
       const rows = preparedOnce(this.#reader, this.#preparedToRead, text).all(parameters);
       return transaction ? this.#locked(transaction, locks, rows) : { rows, changes: 0 };
@@ -115,7 +115,7 @@ export class OpenTransactions {
     return { rows, changes };
   }
 
-  /** What the transaction has written to a table so far, as the columns are called. */
+  /** Returns the rows that the transaction has written to a table so far, by column. */
   writtenTo(
     table: string,
     { written }: OpenTransaction,
@@ -145,7 +145,7 @@ export class OpenTransactions {
     this.#leave();
   }
 
-  /** Locks the rows of a `select … for update`, in their order, and takes their keys off again. */
+  /** Locks the rows of a `select … for update` in their order, and removes their keys. */
   #locked(transaction: OpenTransaction, table: string | null, rows: unknown[]): Result {
     if (table === null) return { rows, changes: 0 };
     const keyed = (rows as Record<string, unknown>[]).map((row) => {
@@ -164,7 +164,7 @@ export class OpenTransactions {
     return { rows: found.map(({ row }) => row), changes: 0 };
   }
 
-  /** Puts the transaction there, in place of the one that is. */
+  /** Makes the transaction the one that the file holds. */
   #resume(transaction: OpenTransaction): void {
     if (this.#current === transaction) return;
     this.#leave();
@@ -205,7 +205,7 @@ export class OpenTransactions {
     if (kind === 'delete') this.#statement(`delete from ${name} where ${isIt}`).run(key ?? []);
   }
 
-  /** A row is about to be written, or to become another one. */
+  /** Locks a row that is about to be written, by its keys before and after. */
   #lockRow(index: number, values: Values): null {
     if (this.#isRewriting || !this.#current) return null;
     const { name, lockedBy, columns } = this.#tables[index] as Table;
@@ -223,8 +223,8 @@ export class OpenTransactions {
   }
 
   /**
-   * A row has been written.
-   * @param values its columns before, as far as it was there, and now, as far as it is
+   * Notes that a row has been written.
+   * @param values the columns before, unless the row is new, and after, unless it is deleted
    */
   #note(index: number, kind: string, values: Values): null {
     if (this.#isRewriting || !this.#current) return null;
@@ -232,7 +232,7 @@ export class OpenTransactions {
     const count = table.columns.length;
     const before = kind === 'insert' ? null : values.slice(0, count);
     const row = kind === 'delete' ? null : values.slice(-count);
-    // A lock is all that it wanted.
+    // The statement only wanted the lock.
     if (before && row?.every((value, column) => value === before[column])) return null;
     const key = before && table.primaryKey.map((column) => before[column]);
     this.#writes.push({ table, kind: kind as Write['kind'], key, row });

@@ -18,13 +18,16 @@ interface Topics {
 const LONGEST_PAUSE_MS = 2_000;
 const LONGEST_LIFE_MS = 3_000;
 
-/** Redrives and discards what has failed and what is parked behind it, as the CLI does, until nothing is left; dies over it now and then. */
+/**
+ * Redrives and discards failed and parked commands, as the CLI does, until nothing is left. Now and
+ * then the operator dies over it.
+ */
 export class Operator {
   readonly #world: World;
   readonly #log: SimulatedLog;
   readonly #database: SimulatedServer;
   readonly #topics: Topics;
-  /** Ids of failed commands: whoever has begun to discard one does not change his mind. */
+  /** By failed command, whether to discard it. The operator never changes that. */
   readonly #isToDiscard = new Map<string, boolean>();
   #machine = new Machine('operator-0');
   #sittings = 0;
@@ -39,7 +42,7 @@ export class Operator {
     this.#topics = topics;
   }
 
-  /** One call of the tool after the other, each a process of its own. */
+  /** Calls the tool again and again, each time in a process of its own. */
   work(): void {
     if (this.#isOver) return;
     this.#sittings += 1;
@@ -61,7 +64,7 @@ export class Operator {
     });
   }
 
-  /** No letter waits. */
+  /** Says whether no dead letter waits. */
   hasNothingToDo(): boolean {
     const { deadLetters } = this.#topics;
     const partitions = Array.from({ length: this.#log.partitions }, (_, partition) => partition);
@@ -113,7 +116,7 @@ export class Operator {
     }).carryOut(decided);
   }
 
-  /** Either all that may be redriven, or the sequence of one of them; or a failed command is discarded. */
+  /** Plans to redrive all or the sequence of one, or to discard a failed command. */
   #plan(open: readonly DeadLetter[]): Plan {
     const discarded = open.filter(
       ({ reason, identity }) => reason === 'handler-failed' && this.#discards(identity),

@@ -1,10 +1,10 @@
 import { TroubleError } from '../../src/service-layer/errors.ts';
 import type { World } from './world.ts';
 
-/** The group's coordinator, a transactional id's, or the leader of a partition number (of each topic). */
+/** The coordinator of the group or of a transactional id, or the leader of a partition number. */
 export type Office = 'group' | `transactions of ${string}` | `leader of ${number}`;
 
-/** Offices that have just moved to another broker: for a while it knows nothing of them, or still loads what they need. */
+/** Offices that have just moved to another broker, which cannot serve them for a while. */
 export class Outages {
   readonly #world: World;
   readonly #endsMs = new Map<Office, number>();

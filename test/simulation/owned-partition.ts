@@ -9,37 +9,37 @@ import type { ReceivedRecord } from '../../src/service-layer/records.ts';
 import type { SimulatedLog } from './simulated-log.ts';
 import type { Machine, World } from './world.ts';
 
-/** Where there was something there may be more; where there was nothing, Kafka lets a fetch wait. */
+/** How long a fetch waits at most. After records there may be more; without any, Kafka waits. */
 const LONGEST_POLL_MS = { afterRecords: 5, afterNothing: 60, idle: 480 };
-/** A partition with nothing new for so many fetches is idle: it would only keep the histories slow. */
+/** After this many empty fetches a partition is idle. More fetches would only slow histories. */
 const FETCHES_UNTIL_IDLE = 10;
 
-/** What a fetch comes to. */
+/** The result of a fetch. */
 type Fetched =
   | { readonly kind: 'records'; readonly records: readonly ReceivedRecord[] }
-  /** The log begins behind the position. */
+  /** The log begins after the position. */
   | { readonly kind: 'deleted'; readonly beginning: number }
   /** The log ends before the position. */
   | { readonly kind: 'beyond' }
-  /** The log ends the former leader epoch before the position: other records have its offsets. */
+  /** The former leader epoch ends before the position: other records have these offsets. */
   | { readonly kind: 'truncated' }
   | { readonly kind: 'trouble' };
 
-/** The member that owns the partition, as far as the partition needs to know it. */
+/** What a partition knows of the member that owns it. */
 export interface Holder {
   readonly machine: Machine;
   readonly options: ConsumeOptions;
   readonly generation: number;
-  /** Partitions that it does not want. */
+  /** The partitions that the member does not want. */
   readonly givenBack: Set<number>;
-  /** Closes the partition, and assigns it anew: the new owner looks for itself where it stands. */
+  /** Closes the partition and assigns it anew. The new owner finds its position by itself. */
   reopen(partition: number): void;
 }
 
 /**
- * Fetches for one owner, one delivery at a time, and leaves a truncated log as the real fetcher does.
- * Now and then the same delivery comes again, at once or long after. What was under way when the
- * owner paused, or resumed elsewhere, may still arrive.
+ * Fetches for one owner, one delivery at a time, and leaves a truncated log as the real fetcher
+ * does. Now and then a delivery comes again, at once or long after. A delivery that was under way
+ * when the owner paused, or resumed elsewhere, may still arrive.
  */
 export class OwnedPartition implements AssignedPartition {
   readonly topic: string;
@@ -49,9 +49,9 @@ export class OwnedPartition implements AssignedPartition {
   readonly #holder: Holder;
   readonly #owner: PartitionOwner;
   readonly #late: (readonly ReceivedRecord[])[] = [];
-  /** The leader epoch of what lies before `#nextOffset`; null: not known. */
+  /** The leader epoch of the record before `#nextOffset`, or null where it is not known. */
   #lastEpoch: number | null = null;
-  /** Whether the owner asked for the offset itself, rather than having come to it. */
+  /** Whether the owner asked for `#nextOffset` itself, and has received nothing since. */
   #isFirst = true;
   /** Changes with each `pause` and `resumeFrom`. */
   #resumption = 0;
@@ -129,7 +129,7 @@ export class OwnedPartition implements AssignedPartition {
       return records.length > 0 && !isStale;
     }
     if (isStale || fetched.kind === 'trouble') return false;
-    // Only deleted records lie between: the owner has just looked where it stands.
+    // The owner has just read its position, so only deleted records lie between.
     if (fetched.kind === 'deleted' && this.#isFirst) this.#nextOffset = fetched.beginning;
     else {
       this.pause();
@@ -138,7 +138,7 @@ export class OwnedPartition implements AssignedPartition {
     return false;
   }
 
-  /** Before records of another leader epoch come, the fetcher asks where the former one ends (KIP-320). */
+  /** Asks where the former leader epoch ends before records of another one come (KIP-320). */
   async #ask(offset: number): Promise<Fetched> {
     const { machine } = this.#holder;
     const lastEpoch = this.#lastEpoch;
@@ -173,7 +173,7 @@ export class OwnedPartition implements AssignedPartition {
     };
   }
 
-  /** Nothing from beyond where the owner wants to go on, and nothing that the log has lost: no broker would. */
+  /** Delivers nothing from beyond the owner's position, and nothing that the log has lost. */
   async #deliver(records: readonly ReceivedRecord[]): Promise<void> {
     const [first] = records;
     const last = records.at(-1);

@@ -1,9 +1,7 @@
 import { identityAnswered, identityIn } from '../support/check-envelopes.ts';
 import type { History, HistoryRecord } from '../support/check-history.ts';
 
-/**
- * A command was parked behind one that had been answered: nothing but an operator lets it go again.
- */
+/** A command was parked behind an answered one. Only an operator could release it. */
 export interface ParkedTooLate {
   readonly kind: 'parked-behind-answered';
   readonly detail: string;
@@ -17,9 +15,9 @@ interface Parked {
 }
 
 /**
- * Looks for commands that were parked behind a failed one whose answer was committed before. What
- * was parked behind it earlier, and is not answered yet, stands in the way as well, under the
- * failed one's name. Only where it is known when that was.
+ * Looks for commands that were parked behind a failed one whose answer was committed before. A
+ * command that was parked behind the failed one earlier, and is not answered yet, stands in the way
+ * as well, under the failed one's name. Dead letters without a time are left out.
  */
 export function parkedTooLate({ events, deadLetters }: History): readonly ParkedTooLate[] {
   const answeredAt = new Map(

@@ -41,13 +41,13 @@ const OLD_MS = 3_600_000;
 const REMEMBERED_IDS = 10;
 const SOME = 20;
 const FEW = 4;
-/** So much more than there is. */
+/** How much more is allocated than there is. */
 const UNNOTICED = 3;
 const EVERY_SKU = SKUS.map((sku) => `sku:${sku}`);
-/** More than is ever parked. */
+/** More than the number of commands that are ever parked. */
 const LATER = 1_000;
 
-/** Bugs that the simulation must find, each as what it would do to the lanes of one machine. */
+/** Bugs that the simulation must find. Each changes the parts of one machine's lanes. */
 export const plants = {
   // A lane opens.
   'the committed offset is taken for 0': (parts) =>
@@ -91,7 +91,7 @@ export const plants = {
     withStore(parts, {
       readOutbox: (lane, from, below) => parts.store.readOutbox(lane, from + 1, below),
     }),
-  'what was left behind is deleted before it is out': (parts) =>
+  'answers left behind are deleted before they are published': (parts) =>
     withStore(parts, {
       readOutbox: async (lane, from, below) => {
         const found = await parts.store.readOutbox(lane, from, below);
@@ -114,7 +114,7 @@ export const plants = {
     handling(parts, (records, handle) =>
       handle(records.toSorted((one, other) => (String(one.key) < String(other.key) ? -1 : 1))),
     ),
-  'what is old by the clock is skipped': (parts) =>
+  'a command that is old by the clock is skipped': (parts) =>
     handling(parts, (records, handle) =>
       handle(
         records.filter(
@@ -160,7 +160,7 @@ export const plants = {
       ...progress,
       next: { ...progress.next, nextOffset: progress.next.nextOffset + 1 },
     })),
-  'outbox rows are deleted before they are out': (parts) =>
+  'outbox rows are deleted before they are published': (parts) =>
     committing(parts, (progress) => ({
       ...progress,
       publishedBelowOffset: progress.next.nextOffset,
@@ -259,19 +259,19 @@ export const plants = {
     }),
 
   // A handler has failed.
-  'what follows a failed command is not parked': (parts) => reading(parts, () => []),
-  'only the failed command itself holds up what follows': (parts) =>
+  'commands behind a failed one are not parked': (parts) => reading(parts, () => []),
+  'only the failed command itself holds up later commands': (parts) =>
     reading(parts, (parked) => parked.filter(isFailed)),
-  'what is being redriven holds up nobody': (parts) =>
+  'a command that is being redriven holds up nobody': (parts) =>
     reading(parts, (parked) => parked.filter(({ isRedriven }) => !isRedriven)),
   'a failed command holds up every product': (parts) =>
     inTransaction(parts, (transaction) => ({
       writeParked: ({ parked, ...others }) => {
-        const widened = parked.map((command) => ({
+        const behindEverySku = parked.map((command) => ({
           ...command,
           subjects: [...command.subjects, ...EVERY_SKU],
         }));
-        return transaction.writeParked({ ...others, parked: widened });
+        return transaction.writeParked({ ...others, parked: behindEverySku });
       },
     })),
   'a redriven command goes to the end of its line': (parts) =>
@@ -280,9 +280,9 @@ export const plants = {
         command.isRedriven ? { ...command, position: command.position + LATER } : command,
       ),
     ),
-  'what is being redriven takes up room': (parts) =>
+  'a command that is being redriven takes up room': (parts) =>
     reading(parts, (parked) => parked.map((command) => ({ ...command, isRedriven: false }))),
-  'what is parked is read once': (parts) => {
+  'the parked commands are read once': (parts) => {
     let known: ParkedSnapshot | undefined;
     return inTransaction(parts, (transaction) => ({
       readParked: async (commands, willPark) => {
@@ -291,7 +291,7 @@ export const plants = {
       },
     }));
   },
-  'what is parked behind a failed command is not noted': (parts) =>
+  'a command parked behind a failed one is not noted': (parts) =>
     inTransaction(parts, (transaction) => ({
       writeParked: async (changes) => {
         await transaction.writeParked(changes);
@@ -309,12 +309,12 @@ export const plants = {
         await transaction.claim(changes.unanswered);
       },
     })),
-  'what has been answered stays parked': (parts) =>
+  'an answered command stays parked': (parts) =>
     inTransaction(parts, (transaction) => ({
       writeParked: ({ parked, unanswered }) =>
         transaction.writeParked({ parked, gone: [], unanswered }),
     })),
-  'a parked command is not told of': (parts) =>
+  'a parked command has no dead letter': (parts) =>
     committing(parts, (progress) => ({
       ...progress,
       outbox: progress.outbox.filter(
@@ -359,7 +359,7 @@ export const plants = {
         },
       }),
     })),
-  'only the first event of a command is told': (parts) =>
+  'only the first event of a command is published': (parts) =>
     happening(parts, (events) => events.slice(0, 1)),
 
   // The answers go out.
@@ -401,7 +401,7 @@ export const plants = {
         .catch(() => {});
     });
   },
-  'what failed is published again': (parts) =>
+  'a failed publication is published again': (parts) =>
     publishing(
       parts,
       ({ producer, open }) =>
@@ -410,7 +410,7 @@ export const plants = {
             .publish(records, position)
             .catch(async () => (await open()).publish(records, position)),
     ),
-  'what failed is taken for published': (parts) =>
+  'a failed publication is taken for published': (parts) =>
     publishing(parts, ({ producer, open }) => {
       let current = producer;
       return (records, position) =>
@@ -437,7 +437,7 @@ export const plants = {
         return producer.publish(sent, position);
       };
     }),
-  'nothing to publish moves no group': (parts) =>
+  'an empty publication does not move the group': (parts) =>
     publishing(
       parts,
       ({ producer }) =>
@@ -468,7 +468,7 @@ export const plants = {
   ...postgresPlants,
 } satisfies Record<string, (parts: Parts) => Parts>;
 
-/** None: it is no command. */
+/** Returns the identity and the body of a command, or nothing for what is no command. */
 function bodyIn(
   record: ReceivedRecord,
 ): readonly { readonly identity: Identity; readonly body: string }[] {

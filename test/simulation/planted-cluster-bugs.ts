@@ -36,11 +36,11 @@ export const clusterPlants = {
         );
       },
     }),
-  'what retention has overtaken goes on at the end': (parts) =>
+  'a lane that retention has overtaken goes on at the end': (parts) =>
     resuming(parts, ({ beginning, end }, offset) =>
       beginning > 0 && offset <= beginning ? end : offset,
     ),
-  'where retention has deleted something a lane begins after the first record': (parts) =>
+  'after retention, a lane begins one record too late': (parts) =>
     resuming(parts, ({ beginning }, offset) =>
       beginning > 0 && offset <= beginning ? beginning + 1 : offset,
     ),
@@ -51,12 +51,12 @@ export const clusterPlants = {
       consume: ({ assigned, ...options }) =>
         parts.broker.consume({
           ...options,
-          // Without the epoch the fetcher notices nothing either.
+          // Without the epoch, the fetcher does not notice the truncation either.
           assigned: (partition) =>
             assigned(over(partition, { resumeFrom: (offset) => partition.resumeFrom(offset) })),
         }),
     }),
-  'what is out stays in the outbox of a lane that stops': (parts) =>
+  'published rows stay in the outbox of a lane that stops': (parts) =>
     withStore(parts, { deletePublished: async () => {} }),
 
   // Partitions move.
@@ -82,7 +82,10 @@ export const clusterPlants = {
     ),
 } satisfies Record<string, (parts: Parts) => Parts>;
 
-/** A step of each publication that may fail, and nobody notices. @param after so many failures that are not noticed only */
+/**
+ * Drops the errors of one step of each publication.
+ * @param tries how often the step is tried again before
+ */
 function dropping(parts: Parts, step: ProducerStep, tries = 0): Parts {
   return withBroker(parts, {
     openProducer: async (id) => {
@@ -93,7 +96,7 @@ function dropping(parts: Parts, step: ProducerStep, tries = 0): Parts {
   });
 }
 
-/** Changes where a lane goes on. */
+/** Changes the offset at which a lane goes on. */
 function resuming(
   parts: Parts,
   change: (range: { readonly beginning: number; readonly end: number }, offset: number) => number,

@@ -20,7 +20,7 @@ export const messagePlants = {
     events(parts, (record) => withHeaders(record, { ce_correlationid: headerOf(record, 'ce_id') })),
   'a trace ends at the service': (parts) =>
     events(parts, (record) => withHeaders(record, { traceparent: undefined })),
-  'an answer says nothing of its schema': (parts) =>
+  'an answer does not name its schema': (parts) =>
     events(parts, (record) => withHeaders(record, { ce_dataschema: undefined })),
   'an answer does not say who gives it': (parts) =>
     events(parts, (record) => withHeaders(record, { ce_source: undefined })),
@@ -56,7 +56,7 @@ export const messagePlants = {
       );
       if (later.length > 0) await producer.publish(later, position);
     }),
-  'only the first message of an answer is told': (parts) =>
+  'only the first message of an answer is published': (parts) =>
     sending(parts, (record) => (headerOf(record, 'ce_id')?.endsWith('.2') ? [] : [record])),
 
   'a dead letter names another topic': (parts) =>
@@ -66,8 +66,8 @@ export const messagePlants = {
       const own = Object.entries(record.headers).filter(([name]) => name.startsWith('dead-letter'));
       return [{ ...record, headers: Object.fromEntries(own) }];
     }),
-  'a dead letter is told twice': (parts) => letters(parts, (record) => [record, record]),
-  'what is answered goes to the dead letters as well': (parts) =>
+  'a dead letter is published twice': (parts) => letters(parts, (record) => [record, record]),
+  'an answered command becomes a dead letter as well': (parts) =>
     sending(parts, (record) => {
       const [, topic, partition, offset] =
         /^(.+)\/(\d+)\/(\d+)$/.exec(headerOf(record, 'ce_id') ?? '') ?? [];

@@ -3,11 +3,11 @@ import { type Parts, withBroker, withStore } from './planting.ts';
 
 const LATER_MS = 3_600_000;
 
-/** Bugs by which a command is rejected as unknown before what was accepted before it is decided. */
+/** Bugs that reject a command as unknown before all earlier accepted commands are decided. */
 export const orderPlants = {
   'a command is rejected as unknown at once': (parts) =>
     asking(parts, (ranges) => ranges.map((range) => ({ ...range, end: 0 }))),
-  'the ends are those that were asked for before': (parts) => {
+  'the ends of partitions are those of the question before': (parts) => {
     let before: readonly OffsetRange[] | undefined;
     return asking(parts, (ranges) => {
       const known = before ?? ranges;
@@ -40,7 +40,7 @@ export const orderPlants = {
     }),
 } satisfies Record<string, (parts: Parts) => Parts>;
 
-/** Changes where partitions end, for lanes that ask about all of them. */
+/** Changes the ends of partitions for lanes that ask about all of them. */
 function asking(
   parts: Parts,
   change: (ranges: readonly OffsetRange[]) => readonly OffsetRange[],

@@ -117,7 +117,7 @@ function isLockOfProducts(statement: string): boolean {
   return statement.includes('from products') && statement.includes('for update');
 }
 
-/** Knows batches as they were before the lock of their products was waited for. */
+/** Reads batches before the lock of their products is waited for, and keeps these. */
 function readingBatchesFirst(sql: Sql): Sql {
   const former = new Map<string, object>();
   const read = async (statement: string, parameters: Parameters<Sql>[1] = []) => {
@@ -160,7 +160,7 @@ function answeringFor(
   return withDatabase(parts, { connection: spoil });
 }
 
-/** As with the driver's own `query_timeout`. */
+/** Ends a query as the driver's own `query_timeout` does, and keeps the connection. */
 function usedAgain(connection: Connection): void {
   const query = connection.query.bind(connection);
   const timeout = async () => {

@@ -67,7 +67,7 @@ export function handling(
   });
 }
 
-/** Changes what the work of a transaction does it with. */
+/** Changes what the work of a transaction works with. */
 export function inTransaction(
   parts: Parts,
   change: (transaction: LaneTransaction) => Partial<LaneTransaction>,
@@ -80,7 +80,7 @@ export function inTransaction(
   });
 }
 
-/** Changes what a transaction takes for parked. */
+/** Changes which parked commands a transaction reads. */
 export function reading(
   parts: Parts,
   change: (parked: readonly ParkedCommand[]) => readonly ParkedCommand[],
@@ -108,7 +108,7 @@ export function committing(
   });
 }
 
-/** One transaction commits `first` of the progress, a second one the rest. */
+/** Commits `first` of the progress in one transaction, and the rest in a second one. */
 export function inTwo(
   parts: Parts,
   first: (whole: LaneProgress, stood: LaneProgress['next']) => LaneProgress,
@@ -145,7 +145,7 @@ export async function atOnce(
   return { ...progress, outbox: progress.outbox.filter((record) => !isMeant(record)) };
 }
 
-/** Changes what commands have led to. */
+/** Changes the events that commands have led to. */
 export function happening(
   parts: Parts,
   change: (events: readonly Event[]) => readonly Event[],
@@ -153,7 +153,7 @@ export function happening(
   return answering(parts, () => {}, change);
 }
 
-/** Does something before a command is handled, and changes what it has led to. */
+/** Does something before a command is handled, and changes the events that it has led to. */
 export function answering(
   parts: Parts,
   before: (command: Command) => void,
@@ -167,7 +167,7 @@ export function answering(
   return { ...parts, answering: { ...parts.answering, bus: over(bus, { handle }) } };
 }
 
-/** A lane's producer, and how to get another one, of the same transactional id or of one that begins with it. */
+/** A lane's producer, and how to open another one, with a suffix of the transactional id. */
 export interface Way {
   readonly producer: TransactionalProducer;
   readonly open: (suffix?: string) => Promise<TransactionalProducer>;

@@ -6,7 +6,7 @@ import type { World } from './world.ts';
 
 const RATE = { least: 0.02, most: 0.12 };
 
-/** In some histories a bug that every machine has: a handler fails on certain commands, until it is mended. */
+/** In half of the histories, a bug of every machine: a handler fails on certain commands. */
 export class Poison {
   readonly #world: World;
   readonly #rate: number;
@@ -27,7 +27,7 @@ export class Poison {
     this.#isMended = true;
   }
 
-  /** @param body of a command, as it was sent */
+  /** Says whether a handler fails on the command. @param body as it was sent */
   isIn(body: object): boolean {
     const incoming = readCommand({ value: Buffer.from(JSON.stringify(body)), headers: {} }, '');
     return (
@@ -44,7 +44,7 @@ export class Poison {
     });
   }
 
-  /** Known by what it says: the same, whoever handles it and however often. */
+  /** Decides by what the command says: every machine and every attempt decides alike. */
   #isFatal(command: Command): boolean {
     const text = JSON.stringify(command);
     const isPoison = this.#isPoison.get(text) ?? this.#world.chance(this.#rate);

@@ -7,12 +7,12 @@ import type { OpenTransaction, OpenTransactions, Result } from './open-transacti
 import { BlockedError, type RowLocks } from './row-locks.ts';
 import type { World } from './world.ts';
 
-/** PostgreSQL looks for a deadlock once a statement has waited for so long. */
+/** PostgreSQL looks for a deadlock once a statement has waited this long. */
 const DEADLOCK_TIMEOUT_MS = 1_000;
 
 /**
- * So much likelier is a serialization failure at the commit: there PostgreSQL looks at what others
- * have committed.
+ * How many times likelier a serialization failure is at the commit, where PostgreSQL compares with
+ * what others have committed.
  */
 const TIMES_AT_COMMIT = 5;
 
@@ -28,12 +28,12 @@ export interface Server {
   readonly transactions: OpenTransactions;
   readonly locks: RowLocks<OpenTransaction>;
   /**
-   * How probable it is, per statement in a transaction, that the server undoes it for another one's
-   * sake.
+   * The probability, per statement in a transaction, that the server undoes the transaction for
+   * another one's sake.
    */
   readonly serializationFailureRate: number;
   /**
-   * How probable it is that a connection breaks while it commits: only there nobody knows what was
+   * The probability that a connection breaks during a commit. Only then nobody knows what was
    * done.
    */
   readonly commitLossRate: number;
@@ -41,7 +41,7 @@ export interface Server {
   commits(transaction: OpenTransaction): void;
 }
 
-/** How a statement came out. */
+/** The outcome of a statement. */
 export type Outcome = { readonly result: Result } | { readonly error: Error };
 
 const ADVISORY_LOCK = /^select pg_advisory_xact_lock\((\d+)\)$/;
@@ -55,8 +55,8 @@ const NOTHING: Result = { rows: [], changes: 0 };
  *                        │    └──a statement fails──▶ failed ──rollback──▶ idle
  *                        └──silent for too long, the client is gone──▶ terminated
  *
- * A transaction that fails lets go of its locks at once. The server takes what reaches it to its
- * end, also when nobody is there any more to hear of it.
+ * A failed transaction releases its locks at once. The server finishes every statement that reaches
+ * it, also when the client is gone.
  */
 export class Backend {
   readonly #server: Server;
@@ -69,7 +69,7 @@ export class Backend {
   /** Changes with each statement. */
   #turn = 0;
 
-  /** @param onTerminated the server has closed the connection */
+  /** @param onTerminated called when the server has closed the connection */
   constructor(server: Server, onTerminated: (error: Error) => void) {
     this.#server = server;
     this.#onTerminated = onTerminated;
@@ -104,7 +104,7 @@ export class Backend {
     else this.#attempt(statement, parameters, done);
   }
 
-  /** The client has closed the connection, and the server hears of it. */
+  /** Tells the server that the client has closed the connection. */
   clientIsGone(): void {
     this.#isClientGone = true;
     // A statement that waits for a lock goes on waiting.
@@ -120,7 +120,7 @@ export class Backend {
   }
 
   #begin(done: (outcome: Outcome) => void): void {
-    // There it is a warning if one is open already.
+    // PostgreSQL only warns if a transaction is open already.
     this.#transaction ??= { beganMs: this.#server.world.nowMs, written: [], seen: null };
     done({ result: NOTHING });
   }
@@ -141,7 +141,7 @@ export class Backend {
     done({ result: NOTHING });
   }
 
-  /** Runs the statement; if it must wait, from the beginning when it may be its turn. */
+  /** Runs the statement. After a wait for a lock, the statement runs again from its beginning. */
   #attempt(
     statement: string,
     parameters: readonly unknown[],

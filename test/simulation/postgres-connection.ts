@@ -5,10 +5,10 @@ import type { Machine } from './world.ts';
 /** How long a client takes to notice that its connection was reset. */
 const LONGEST_RESET_MS = 1_000;
 
-/** The driver's own: so long it keeps a connection that nobody uses. */
+/** How long the driver keeps a connection that nobody uses. */
 export const IDLE_TIMEOUT_MS = 10_000;
 
-/** The socket as far as the service looks at it. */
+/** As much of a socket as the service looks at. */
 class Stream {
   bytesRead = 0;
   destroyed = false;
@@ -26,9 +26,9 @@ class Stream {
 }
 
 /**
- * A machine's connection to the server, as its driver shows it. It may be reset, which both ends
- * notice sooner or later; or go silent, which neither end notices by itself: nothing arrives any
- * more, in either direction.
+ * A machine's connection to the server, as its driver shows it. Both ends notice a reset sooner or
+ * later. Neither end notices by itself that the connection goes silent: nothing arrives any more,
+ * in either direction.
  */
 export class Connection {
   readonly connection: { readonly stream: Stream };
@@ -39,7 +39,7 @@ export class Connection {
   readonly #pending = new Set<(error: Error) => void>();
   #isSilent = false;
 
-  /** @param silentShare how many of the connections that break go silent, instead of being reset */
+  /** @param silentShare the share of broken connections that go silent instead of being reset */
   constructor(server: Server, machine: Machine, silentShare: number) {
     this.#server = server;
     this.machine = machine;
@@ -53,7 +53,7 @@ export class Connection {
     return this.#backend;
   }
 
-  /** Goes by the driver's name: the service puts a watch in its place. */
+  /** Has the driver's name, because the service puts a watch in its place. */
   query(statement: string, parameters: readonly unknown[] = []): Promise<Result> {
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     if (this.machine.isDead) return promise;
@@ -78,12 +78,12 @@ export class Connection {
     this.connection.stream.destroy();
   }
 
-  /** Nothing comes through any more, and nobody says so. */
+  /** Lets nothing through any more, and tells neither end. */
   silence(): void {
     this.#isSilent = true;
   }
 
-  /** Both ends notice, each in its time. */
+  /** Breaks the connection. Each end notices in its own time. */
   reset(): void {
     const { world } = this.#server;
     world.after(world.random() * LONGEST_RESET_MS, () => this.#backend.clientIsGone());
@@ -103,7 +103,6 @@ export class Connection {
     if (isLost) this.#break(what);
     if (isLost) return;
     world.after(thereMs, () => {
-      // On a silent connection nothing arrives.
       if (this.#isSilent) return;
       this.#backend.execute(statement, parameters, (outcome) => {
         world.trace(
@@ -128,7 +127,7 @@ export class Connection {
     } else this.reset();
   }
 
-  /** The machine's end hears of something, unless the connection is silent. */
+  /** Lets the machine's end hear of something, unless the connection is silent. */
   #reach(what: () => void): void {
     if (this.#isSilent) return;
     this.machine.hears(() => {
@@ -147,7 +146,7 @@ export class Connection {
 
 type Listener = (...told: readonly never[]) => void;
 
-/** The driver's pool, as far as the service knows it. */
+/** As much of the driver's pool as the service knows. */
 export class Pool {
   readonly #connect: () => Promise<Connection>;
   readonly #listeners = new Map<string, Listener>();
@@ -195,7 +194,7 @@ export class Pool {
     this.#idle.push({ connection, timer });
   }
 
-  /** The driver takes what is closed out of the pool by itself. */
+  /** Takes an idle connection. Drops closed ones from the pool, as the driver does. */
   #takeIdle(): Connection | undefined {
     for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
       const { connection, timer } = idle;

@@ -1,7 +1,7 @@
-/** What a statement for PostgreSQL comes to in SQLite, which carries it out here. */
+/** A statement for PostgreSQL, translated for SQLite, which runs it here. */
 export interface Translated {
   readonly text: string;
-  /** Of `select … for update`: the table whose rows are locked. */
+  /** The table whose rows a `select … for update` locks, or null. */
   readonly locks: string | null;
 }
 
@@ -9,15 +9,16 @@ const ROWS =
   /from jsonb_array_elements\(\?::jsonb\) with ordinality as rows \(value, place\) order by place/g;
 const FIELD = /\(value->>(\d+)\)::(?:text|bigint)/g;
 const TIMELINE =
-  "left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' || extract(epoch from pg_postmaster_start_time())";
+  "left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' || " +
+  'extract(epoch from pg_postmaster_start_time())';
 const FOR_UPDATE = /^\s*select ([\s\S]+?) from (\w+)([\s\S]*?)\s+for update\s*$/;
 
-/** In front of what `select … for update` asks for: the key of each row. */
+/** The prefix of the columns with each row's key that a `select … for update` gets as well. */
 export const KEY = 'locked_key_';
 
 const translated = new Map<string, Translated>();
 
-/** @param keyOf the columns of a table's primary key */
+/** Translates a statement. @param keyOf returns the columns of a table's primary key */
 export function translate(
   statement: string,
   keyOf: (table: string) => readonly string[],
@@ -34,11 +35,11 @@ export function translate(
     table === undefined
       ? []
       : keyOf(table).map((column, index) => `${table}.${column} as ${KEY}${index}`);
-  const found = {
+  const translation = {
     text:
       table === undefined ? text : `select ${[...keys, columns].join(', ')} from ${table}${rest}`,
     locks: table ?? null,
   };
-  translated.set(statement, found);
-  return found;
+  translated.set(statement, translation);
+  return translation;
 }

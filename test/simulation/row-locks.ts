@@ -50,14 +50,14 @@ export class RowLocks<Transaction extends object> {
     this.#held.delete(transaction);
     for (const key of held) this.#holders.delete(key);
     for (const [waiting, wait] of [...this.#waits]) {
-      // A transaction that was woken before may have let go again, and woken this one.
+      // A transaction woken just before may have released its locks again, and woken this one.
       if (!held.has(wait.key) || this.#waits.get(waiting) !== wait) continue;
       this.#waits.delete(waiting);
       wait.wake();
     }
   }
 
-  /** Whether the transaction waits for one that, in the end, waits for it. */
+  /** Says whether the transaction waits for one that, in the end, waits for this one. */
   isInDeadlock(transaction: Transaction): boolean {
     const seen = new Set<Transaction>();
     for (

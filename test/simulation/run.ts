@@ -47,7 +47,7 @@ async function main({ histories, minutes, seed, plant, everyPlant }: Options): P
   await runMany(path, isOver, plant);
 }
 
-/** Runs histories on all processors until it is over, or one of them is wrong. */
+/** Runs histories on all processors until `isOver` says so, or until one history is wrong. */
 async function runMany(
   path: string,
   isOver: (begun: number) => boolean,
@@ -87,9 +87,7 @@ async function runMany(
   if (isWrong) return;
   progress('');
   const perMinute = Math.round((done / (performance.now() - startedMs)) * 60_000);
-  say(
-    `${done} histories, ${perMinute} a minute, nothing lost, nothing twice; through these faults:`,
-  );
+  say(`${done} histories, ${perMinute} a minute, nothing lost, nothing twice. The faults:`);
   say(
     JSON.stringify(
       Object.fromEntries([...faults].sort(([one], [other]) => (one < other ? -1 : 1))),
@@ -99,16 +97,19 @@ async function runMany(
   );
 }
 
-/** A plant that is being looked for. */
+/** The search for one planted bug. */
 interface Search {
   readonly plant: PlantedBug;
-  /** What it must be found by. */
+  /** The kinds of finding that must show the bug. */
   readonly wanted: ReadonlySet<FindingKind>;
   readonly found: Map<FindingKind, number>;
   tried: number;
 }
 
-/** Looks for each planted bug, one processor each, in so many histories at most, and tells as JSON lines what showed it, and after how many. */
+/**
+ * Looks for each planted bug in at most `histories` histories, one bug per processor. Prints JSON
+ * lines that say which findings showed a bug, and after how many histories.
+ */
 async function tryEveryPlant(path: string, histories: number): Promise<void> {
   const names = Object.keys(plants) as PlantedBug[];
   const firstSeed = Math.floor(Math.random() * 1e9);
@@ -147,14 +148,14 @@ async function tryEveryPlant(path: string, histories: number): Promise<void> {
 const isFound = ({ wanted, found }: Search) =>
   found.size > 0 && [...wanted].every((kind) => found.has(kind));
 
-/** Each has a database, and a clock and chance, of its own. */
+/** Starts a worker with a database, a clock and a chance of its own. */
 async function startWorker(template: string, index: number): Promise<Worker> {
   const path = `${template}-${index}`;
   await copyFile(template, path);
   return new Worker(new URL('worker.ts', import.meta.url), { workerData: { path } });
 }
 
-/** The judge, or the service outside of any promise, threw: that belongs to the seed as well. */
+/** Makes an outcome of what the judge, or the service outside of any promise, has thrown. */
 function thrown(error: Error): Outcome {
   return {
     violations: [{ kind: 'thrown', detail: error.stack ?? String(error) }],
@@ -166,22 +167,25 @@ function reportWrong(seed: number, { violations }: Outcome, plant: PlantedBug | 
   progress('');
   for (const { kind, detail } of violations) say(`${kind}: ${detail}`);
   say(
-    `\nThe history of seed ${seed} is wrong. Read it: npm run simulate -- --seed ${seed}${plant ? ` --plant '${plant}'` : ''}`,
+    `\nThe history of seed ${seed} is wrong. Read it: ` +
+      `npm run simulate -- --seed ${seed}${plant ? ` --plant '${plant}'` : ''}`,
   );
   process.exitCode = 1;
 }
 
-// Whoever read along has read enough.
+// The reader of the output has ended, for example `less`.
 process.stdout.once('error', () => process.exit());
 process.once('SIGINT', () => process.exit(130));
 
 await new Command('simulate')
   .description(
-    'runs the service on simulated machines, logs and databases, with faults, and judges each history',
+    'Runs the service on simulated machines, logs and databases, and judges each history',
   )
-  .addOption(new Option('--histories <n>', 'how many').default(2_000).argParser(parseCount))
-  .option('--minutes <n>', 'run for so long instead', parseCount)
-  .option('--seed <n>', 'run this history alone, and tell it', parseCount)
+  .addOption(
+    new Option('--histories <n>', 'how many histories to run').default(2_000).argParser(parseCount),
+  )
+  .option('--minutes <n>', 'run for this many minutes instead', parseCount)
+  .option('--seed <n>', 'run this history alone, and print it step by step', parseCount)
   .addOption(
     new Option('--plant <bug>', 'put a bug into the service, to see it found').choices(
       Object.keys(plants),
@@ -189,7 +193,7 @@ await new Command('simulate')
   )
   .option(
     '--every-plant',
-    'look for each of these bugs, in so many histories at most, and tell what shows it',
+    'look for each of these bugs in at most --histories histories, and print what shows it',
   )
   .addHelpText(
     'after',

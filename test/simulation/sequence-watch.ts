@@ -1,8 +1,8 @@
 import type { LogRecord } from '../../src/service-layer/records.ts';
 
 /**
- * Looks at each publication as it is decided: at no moment may an event be out while an earlier one of its product is not. Whoever
- * loses the database just then could not build it again.
+ * Checks each publication when it is decided. At no moment may an event be published while an
+ * earlier one of its product is not: a database that is lost just then could not be rebuilt.
  */
 export class SequenceWatch {
   readonly violations: { readonly kind: 'ahead'; readonly detail: string }[] = [];
@@ -21,13 +21,13 @@ export class SequenceWatch {
       if (last !== seen.size)
         this.violations.push({
           kind: 'ahead',
-          detail: `${sku}: ${last} is out with ${seen.size} events`,
+          detail: `${sku}: ${last} is published, with ${seen.size} events in all`,
         });
     }
   }
 }
 
-/** @returns null: the judge will say that it is no event */
+/** @returns null for what is no event, which the judge reports */
 function parsed(text: string) {
   try {
     return JSON.parse(text);

@@ -17,36 +17,36 @@ interface Transaction {
 
 type Prepare = (statement: string) => SqliteDatabase.Statement;
 
-/**
- * What is wrong with a machine's way to its database. Absent: nothing. Only planted bugs make use
- * of it.
- */
+/** What is wrong on a machine's way to its database. Only planted bugs use this. */
 export interface Flaws {
   /** Changes the statements that a transaction sends. */
   readonly sql?: (sql: Sql) => Sql;
   /** Changes a connection to PostgreSQL. */
   readonly connection?: (connection: Connection) => void;
-  /** Nobody watches whether an answer comes. */
+  /** Whether nobody watches for answers that do not come. */
   readonly isUnwatched?: boolean;
 }
 
 /** A database server at a distance. */
 export interface SimulatedServer {
-  /** A machine's connection, as much of it as lanes use. */
+  /** Returns as much of a machine's database as lanes use. */
   connect(machine: Machine, flaws?: Flaws): Database;
-  /** The machine is dead, or loses its connections. */
+  /** Breaks the connections of a machine, which may be dead. */
   disconnect(machine: Machine): void;
-  /** The machine stands still. */
+  /** Hears that the machine stands still. */
   stalls(machine: Machine): void;
   readonly canGoSilent: boolean;
-  /** Null: transactions come one after the other, and each event's own time says when. */
+  /** Null where transactions come one after the other, and each event has its true time. */
   readonly decisions: Decisions | null;
-  /** Nothing comes through on any of the machine's connections any more; new ones work. */
+  /** Silences all connections of the machine. New ones work. */
   silence(machine: Machine): void;
   close(): void;
 }
 
-/** The file of all histories of a process, one after the other: to make it, and prepare its statements, anew each time takes longer than the history. */
+/**
+ * The database file of all histories of a process, one after the other. A new file with newly
+ * prepared statements would take longer than a history.
+ */
 export class DatabaseFile {
   /** Sees what is committed. */
   readonly reader: Prepare;
@@ -55,7 +55,7 @@ export class DatabaseFile {
   readonly #path: string;
   #transactions: OpenTransactions | null = null;
 
-  /** @param file migrated */
+  /** @param file the path of a migrated database */
   constructor(file: string) {
     this.#path = file;
     const writer = new SqliteDatabase(file);
@@ -70,7 +70,7 @@ export class DatabaseFile {
     this.#emptied = tables.all().map((table) => writer.prepare(`delete from ${table}`));
   }
 
-  /** Several at once. */
+  /** Opens several transactions at once on the file. */
   get transactions(): OpenTransactions {
     this.#transactions ??= new OpenTransactions(this.#path);
     return this.#transactions;
@@ -94,8 +94,8 @@ function preparedOnce(database: SqliteDatabase.Database): Prepare {
 }
 
 /**
- * The database server: real SQLite and the service's own statements, one writer at a time. Requests and answers travel through the
- * simulated world, and a machine that dies takes its transaction with it.
+ * The database server: real SQLite and the service's own statements, one writer at a time. Requests
+ * and answers travel through the simulated world. A machine that dies takes its transaction along.
  */
 export class SimulatedDatabase implements SimulatedServer {
   readonly canGoSilent = false;
@@ -104,7 +104,7 @@ export class SimulatedDatabase implements SimulatedServer {
   readonly #world: World;
   #open: Transaction | null = null;
 
-  /** @param file emptied by this */
+  /** @param file the database, which this empties */
   constructor(world: World, file: DatabaseFile) {
     this.#world = world;
     this.#file = file;
@@ -115,12 +115,12 @@ export class SimulatedDatabase implements SimulatedServer {
     if (this.#open) this.#end('rollback');
   }
 
-  /** The machine's connection breaks. */
+  /** Rolls the machine's open transaction back. */
   disconnect(machine: Machine): void {
     if (this.#open?.machine === machine) this.#end('rollback');
   }
 
-  /** The server lets go of what a client that is silent for long has open. */
+  /** Disconnects the machine: the server gives up on a client that is silent for long. */
   stalls(machine: Machine): void {
     this.disconnect(machine);
   }
@@ -180,7 +180,7 @@ export class SimulatedDatabase implements SimulatedServer {
       await send('commit', () => this.#end('commit'));
       return result;
     } catch (error) {
-      // The connection is given up, and the server notices.
+      // The client gives up the connection, and the server notices.
       if (!machine.isDead)
         this.#world.after(1, () => this.#open === transaction && this.#end('rollback'));
       throw error;
@@ -216,7 +216,7 @@ export class SimulatedDatabase implements SimulatedServer {
   }
 }
 
-/** Statements that return rows and those that do not are told apart by better-sqlite3. */
+/** Runs a statement. better-sqlite3 has one method for those with rows, one for the others. */
 function all(statement: SqliteDatabase.Statement, parameters: readonly unknown[]): unknown[] {
   if (statement.reader) return statement.all(parameters);
   statement.run(parameters);

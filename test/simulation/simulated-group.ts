@@ -8,19 +8,19 @@ interface Member {
   readonly options: ConsumeOptions;
   readonly owned: Map<number, OwnedPartition>;
   readonly givenBack: Set<number>;
-  /** Of the assignment that it works by; behind the group's: it has not heard yet. */
+  /** The generation that the member works by, which is behind the group's until it hears. */
   generation: number;
   isLeaving: boolean;
-  /** Its heartbeats come through again from then on. */
+  /** When the member's heartbeats come through again. */
   deafUntilMs: number;
   reopen(partition: number): void;
 }
 
-/** What the coordinator has noted of a partition. */
+/** What the coordinator knows of a partition. */
 interface Assignment {
-  /** Who is to have it. */
+  /** The member that is to own the partition. */
   target: Member | null;
-  /** Who has it, as far as the coordinator knows. Cooperative: nobody gets it before. */
+  /** The known owner. A cooperative group waits until the owner has given the partition up. */
   holder: Member | null;
 }
 
@@ -31,10 +31,13 @@ const LONGEST_DEAFNESS_MS = 8_000;
 const MAY_TAKE_RATE = 0.2;
 
 /**
- * The consumer group of the commands: who has which partition, and who does not know yet that it has lost one.
+ * The consumer group of the commands: who owns which partition, and who does not know yet that a
+ * partition is lost.
  *
- * Cooperative, members keep what stays with them, and what moves is closed at its former owner before it is assigned. Eager, each rebalance
- * moves everything at once, and the former owner may hear of it after the new one. A member that is thrown out hears of it late either way.
+ * In a cooperative group, members keep what stays with them. A partition that moves is closed at
+ * its former owner before it is assigned. In an eager group, each rebalance moves everything at
+ * once, and the former owner may hear of that after the new one. In both, a member that is thrown
+ * out hears late.
  */
 export class SimulatedGroup {
   readonly #world: World;
@@ -82,7 +85,7 @@ export class SimulatedGroup {
     };
   }
 
-  /** Throws a member out that is well, and does not hear of it for a while. */
+  /** Throws out a member that is well, and does not hear of that for a while. */
   expel(machine: Machine): void {
     const member = this.#members.find((each) => each.machine === machine);
     if (!member) return;
@@ -90,7 +93,7 @@ export class SimulatedGroup {
     this.#dismiss(member);
   }
 
-  /** Everybody must join anew. */
+  /** Dismisses all members. They must join anew. */
   forgetMembers(): void {
     for (const member of this.#members) this.#dismiss(member);
   }
@@ -108,7 +111,7 @@ export class SimulatedGroup {
     this.#rebalance();
   }
 
-  /** Each member hears of it with its next heartbeat: until then it works on. */
+  /** Changes the targets. Each member works on until it hears of them with its next heartbeat. */
   #rebalance(): void {
     this.#generation += 1;
     this.#world.trace(
@@ -117,16 +120,16 @@ export class SimulatedGroup {
     if (this.#isCooperative) this.#share();
     else
       for (const [partition, assignment] of this.#assignments.entries())
-        assignment.target = this.#dealt(partition);
+        assignment.target = this.#targetOf(partition);
   }
 
-  /** Everybody gets something else each time. */
-  #dealt(partition: number): Member | null {
+  /** Returns the member that an eager group gives the partition: another one each time. */
+  #targetOf(partition: number): Member | null {
     const willing = this.#willing(partition);
     return willing[(partition + this.#generation) % willing.length] ?? null;
   }
 
-  /** Sticky: who has a partition keeps it, unless he has too many or does not want it. */
+  /** Shares the partitions: a member keeps those that it wants, unless it has too many. */
   #share(): void {
     const quota = Math.ceil(this.#assignments.length / Math.max(1, this.#members.length));
     const counts = new Map<Member, number>();
@@ -150,13 +153,13 @@ export class SimulatedGroup {
     }
   }
 
-  /** Those who have not given the partition back; everybody, when all have. */
+  /** Returns the members that have not given the partition back, or all where all have. */
   #willing(partition: number): readonly Member[] {
     const willing = this.#members.filter(({ givenBack }) => !givenBack.has(partition));
     return willing.length > 0 ? willing : this.#members;
   }
 
-  /** A member that is silent for the session timeout is put out; if it wakes up, it hears that, and joins again. */
+  /** Dismisses a member that is silent for the session timeout. If it wakes up, it joins again. */
   #beat(member: Member, silentMs = 0): void {
     const { machine } = member;
     const afterMs = this.#world.random() * HEARTBEAT_MS;
@@ -167,7 +170,8 @@ export class SimulatedGroup {
           this.#beat(member, silentMs + afterMs);
         return;
       }
-      // While the coordinator moves nobody hears anything, and nobody is put out: it starts the sessions anew.
+      // While the coordinator moves, nobody hears anything and nobody is dismissed: the sessions
+      // start anew.
       const isHeard = this.#world.nowMs >= member.deafUntilMs && !this.#log.outages.has('group');
       if (isHeard) machine.hears(() => this.#answer(member));
       if (!member.isLeaving || this.#members.includes(member)) this.#beat(member);
@@ -196,7 +200,7 @@ export class SimulatedGroup {
     }
   }
 
-  /** Gives up what goes to others, and takes what they have given up. */
+  /** Gives up partitions that go to others, and takes those that others have given up. */
   #cooperate(member: Member): void {
     for (const [partition, owned] of member.owned) {
       const assignment = this.#assignments[partition] as Assignment;
@@ -229,7 +233,7 @@ export class SimulatedGroup {
     }
   }
 
-  /** Whoever has something that he does not want makes the group share anew, if somebody else may want it. */
+  /** Shares anew when a member owns a partition that it has given back and another may want. */
   #hearGivenBack(member: Member): void {
     const others = this.#members.length > 1;
     for (const partition of member.givenBack) {

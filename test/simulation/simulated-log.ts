@@ -19,16 +19,16 @@ import { Outages } from './outages.ts';
 import { SimulatedGroup } from './simulated-group.ts';
 import type { Machine, World } from './world.ts';
 
-/** A record and its fate: part of a transaction that is still open is seen by nobody, nor is what comes after it. */
+/** A record and its fate. Nobody sees a record of an open transaction, or any one after it. */
 interface Entry {
   readonly record: Pick<ReceivedRecord, 'key' | 'value' | 'headers' | 'timestampMs'>;
   readonly isMarker: boolean;
-  /** Of the leader that took it. */
+  /** The epoch of the leader that took the record. */
   readonly leaderEpoch: number;
   fate: 'open' | 'committed' | 'aborted';
 }
 
-/** What a transactional id has under way. */
+/** The transaction that a transactional id has under way. */
 interface Transaction {
   readonly entries: { readonly topic: string; readonly partition: number; readonly entry: Entry }[];
   readonly offsets: GroupPosition[];
@@ -40,47 +40,48 @@ interface ProducerState {
   transaction: Transaction | null;
 }
 
-// Shorter than a real one, so that a history need not wait a minute for it.
+// Kafka's own timeout is a minute. This one is shorter to keep histories short.
 const TRANSACTION_TIMEOUT_MS = 9_000;
 const LONGEST_ENDING_MS = 40;
 const RETRY_MS = 3;
 
-/** One partition of a topic, everything that ever was in it included: readers begin at `start`. */
+/** One partition of a topic, with all that ever was in it. Readers begin at `start`. */
 interface Log {
   readonly entries: Entry[];
   start: number;
   leaderEpoch: number;
-  /** Nobody has read further. */
+  /** The end of what anybody has read. */
   readBelow: number;
-  /** The fate of everything before it is decided; perhaps of more. */
+  /** The fate of every entry below this offset is decided, and perhaps that of later ones. */
   decidedBelow: number;
 }
 
-/** Told of what a transaction writes, and how it moves the group, when its commit is decided. */
+/** Hears what a transaction writes, and how it moves the group, when its commit is decided. */
 export type OnCommit = (
   records: readonly OutgoingRecord[],
   positions: readonly GroupPosition[],
 ) => void;
 
 const MAX_MESSAGE_BYTES = 1_000_000;
-/** How long a coordinator that has just moved may be asked for what it does not know yet. */
+/** How long after a move of the group an unstable answer may be the offset before the move. */
 const OLD_OFFSETS_MS = 3_000;
 
 /**
- * Kafka, as far as the service relies on it: logs, transactions with epochs and markers, groups. What it acknowledges it keeps, until
- * somebody tells it to forget: retention, offsets that expire, a leader elected that had not copied everything.
+ * Kafka, as far as the service relies on it: logs, transactions with epochs and markers, groups.
+ * The log keeps what it acknowledges until a fault makes it forget: retention, offsets that expire,
+ * or a new leader that had not copied everything.
  */
 export class SimulatedLog {
   readonly group: SimulatedGroup;
   readonly outages: Outages;
-  /** By topic, where it is not what it usually is. */
+  /** By topic, where it differs from `MAX_MESSAGE_BYTES`. */
   readonly maxMessageBytes = new Map<string, number>();
   readonly offsets = new Map<number, number>();
   readonly #world: World;
   readonly #onCommit: OnCommit;
   readonly #topics = new Map<string, Log[]>();
   readonly #producers = new Map<string, ProducerState>();
-  /** Where the group stood before its latest move, and when that was. */
+  /** Where the group stood before its latest move, and when it moved. */
   readonly #formerOffsets = new Map<
     number,
     { readonly offset: number | null; readonly movedMs: number }
@@ -129,7 +130,7 @@ export class SimulatedLog {
     return this.#log(topic, partition).start;
   }
 
-  /** Retention deletes what lies before the offset. */
+  /** Deletes the records before the offset, as retention does. */
   deleteBefore(topic: string, partition: number, offset: number): void {
     const log = this.#log(topic, partition);
     log.start = Math.max(log.start, Math.min(offset, this.stableEnd(topic, partition)));
@@ -137,8 +138,9 @@ export class SimulatedLog {
   }
 
   /**
-   * A leader is elected that has less than the one before: what comes next takes the offsets of what is lost.
-   * @returns whether somebody may have read what is lost
+   * Elects a leader that has less than the one before. The next records take the offsets of the
+   * lost ones.
+   * @returns whether somebody may have read the lost records
    */
   truncate(topic: string, partition: number, end: number): boolean {
     const log = this.#log(topic, partition);
@@ -153,12 +155,15 @@ export class SimulatedLog {
     return this.#log(topic, partition).leaderEpoch;
   }
 
-  /** Nobody has read further. */
+  /** Returns the end of what anybody has read. */
   readBelow(topic: string, partition: number): number {
     return this.#log(topic, partition).readBelow;
   }
 
-  /** Where the records of that leader epoch, and of those before it, end. What retention has deleted belongs to them. */
+  /**
+   * Returns where the records of the leader epoch and of earlier ones end. Records that retention
+   * has deleted count as theirs.
+   */
   endOfEpoch(topic: string, partition: number, leaderEpoch: number): EpochEnd {
     this.outages.ask(`leader of ${partition}`);
     const { entries, start } = this.#log(topic, partition);
@@ -167,14 +172,15 @@ export class SimulatedLog {
     return { leaderEpoch: entries[offset - 1]?.leaderEpoch ?? leaderEpoch, offset };
   }
 
-  /** Another broker leads these partitions from now on. */
+  /** Lets another broker lead the partition of each topic. */
   electLeader(partition: number): void {
     for (const logs of this.#topics.values()) (logs[partition] as Log).leaderEpoch += 1;
   }
 
   /**
-   * The group's offsets are gone: they have expired, or the partition that held them is lost. It holds the members too, who
-   * join anew as soon as they hear of it. What a transaction is about to commit is not among them.
+   * Loses the group's offsets: they have expired, or the partition that held them is lost. The
+   * members are lost too, and join anew as soon as they hear of that. Offsets that a transaction is
+   * about to commit stay.
    */
   forgetOffsets(): void {
     this.#world.trace('the offsets of the group are gone');
@@ -182,7 +188,7 @@ export class SimulatedLog {
     this.group.forgetMembers();
   }
 
-  /** C of each partition; null: a transaction that moves the group is being ended, ask again. */
+  /** Returns C of each partition, or null while a transaction that moves the group is ending. */
   stableOffsets(): readonly (number | null)[] | null {
     this.outages.ask('group');
     if (this.#unsettled > 0) return null;
@@ -192,7 +198,7 @@ export class SimulatedLog {
     );
   }
 
-  /** What a coordinator answers to those who do not ask for what is stable: now and then where the group stood before. */
+  /** Answers a client that does not ask for stable offsets: now and then with the former ones. */
   unstableOffsets(): readonly (number | null)[] {
     return Array.from({ length: this.partitions }, (_, partition) => {
       const former = this.#formerOffsets.get(partition);
@@ -202,7 +208,10 @@ export class SimulatedLog {
     });
   }
 
-  /** Outside any transaction. Now and then a marker of somebody's transaction comes between, as in a topic that others write too. */
+  /**
+   * Appends a record outside any transaction. Now and then the marker of a transaction follows, as
+   * in a topic that others write too.
+   */
   append(topic: string, partition: number, record: LogRecord): number {
     const { entries, leaderEpoch } = this.#log(topic, partition);
     const taken = received(record, this.#world.nowMs);
@@ -221,7 +230,7 @@ export class SimulatedLog {
     );
   }
 
-  /** Before it, the fate of everything is decided. */
+  /** Returns the offset before which the fate of every entry is decided. */
   stableEnd(topic: string, partition: number): number {
     const log = this.#log(topic, partition);
     while (log.decidedBelow < log.entries.length && log.entries[log.decidedBelow]?.fate !== 'open')
@@ -229,7 +238,7 @@ export class SimulatedLog {
     return log.decidedBelow;
   }
 
-  /** Behind the last record that a `read_committed` client sees; 0: it sees none. */
+  /** Returns the offset after the last record that a `read_committed` client sees; 0: none. */
   end(topic: string, partition: number): number {
     const { entries, start } = this.#log(topic, partition);
     for (let end = this.stableEnd(topic, partition); end > start; end -= 1) {
@@ -239,7 +248,7 @@ export class SimulatedLog {
     return 0;
   }
 
-  /** What a `read_committed` client gets. @throws {TroubleError} the leader moves */
+  /** Returns what a `read_committed` client gets. @throws {TroubleError} the leader is moving */
   fetch(
     topic: string,
     partition: number,
@@ -258,7 +267,7 @@ export class SimulatedLog {
     return records;
   }
 
-  /** What a `read_committed` client could ever see, what was deleted since included. */
+  /** Returns what a `read_committed` client could ever see, also what retention has deleted. */
   read(
     topic: string,
     partition: number,
@@ -276,7 +285,7 @@ export class SimulatedLog {
     return found;
   }
 
-  /** Fences the former holder, and ends what it has open. @returns null: ask again */
+  /** Fences the former holder, and ends its transaction. @returns the epoch; null: ask again */
   initialise(transactionalId: string): number | null {
     this.outages.ask(`transactions of ${transactionalId}`);
     const state = this.#producers.get(transactionalId) ?? { epoch: 0, transaction: null };
@@ -290,7 +299,10 @@ export class SimulatedLog {
     return state.epoch;
   }
 
-  /** As with Kafka, who begins in a transaction that is still open goes on in it. @returns false: the one before is still being ended, ask again */
+  /**
+   * Begins a transaction, or goes on in one that is still open, as Kafka does.
+   * @returns false while the transaction before is still being ended: ask again
+   */
   begin(transactionalId: string, epoch: number): boolean {
     const state = this.#holder(transactionalId, epoch);
     if (state.transaction) return state.transaction.state === 'open';
@@ -347,7 +359,7 @@ export class SimulatedLog {
     return state;
   }
 
-  /** Decided now, carried out in a while, partition by partition. */
+  /** Decides the fate of a transaction now, and carries it out later, partition by partition. */
   #end(state: ProducerState, fate: 'committed' | 'aborted'): void {
     const transaction = state.transaction as Transaction;
     transaction.state = 'ending';
@@ -428,7 +440,7 @@ export class SimulatedBroker implements Broker {
     }
   }
 
-  /** Without asking for stable ones: what no service may do, and a planted bug does. */
+  /** Reads the group's offsets without asking for stable ones. Only a planted bug does that. */
   unstableOffsets(): Promise<readonly (number | null)[]> {
     return this.#ask('reads the group offsets', () => this.#log.unstableOffsets());
   }
@@ -480,7 +492,7 @@ export class SimulatedBroker implements Broker {
   }
 
   tail(): never {
-    throw new Error('Nobody follows a topic here');
+    throw new Error('The simulation follows no topic');
   }
 
   async read(
@@ -513,10 +525,13 @@ export class SimulatedBroker implements Broker {
   }
 }
 
-/** What can fail of a publication. */
+/** The steps of a publication, each of which can fail. */
 export type ProducerStep = 'begins' | 'sends' | 'sends its offset' | 'commits';
 
-/** As the real one: joins, sends records and position at once, commits; after any error it is of no use. */
+/**
+ * Publishes as the real producer does: joins, sends records and position at once, and commits.
+ * After any error the producer is of no use.
+ */
 export class SimulatedProducer implements TransactionalProducer {
   readonly #world: World;
   readonly #log: SimulatedLog;
@@ -575,12 +590,12 @@ export class SimulatedProducer implements TransactionalProducer {
     this.#isClosed = true;
   }
 
-  /** As if nothing had happened: what no service may do, and a planted bug does. */
+  /** Opens the producer again after an error. Only a planted bug does that. */
   reopen(): void {
     this.#isClosed = false;
   }
 
-  /** After so many more tries, as if the step had not failed: what no service may do, and a planted bug does. */
+  /** After `tries` more tries, takes a failed step for done. Only a planted bug does that. */
   dropErrorsOf(step: ProducerStep, tries: number): void {
     this.#dropped = { step, tries };
   }

@@ -19,9 +19,7 @@ import { RowLocks } from './row-locks.ts';
 import type { DatabaseFile, Flaws, SimulatedServer } from './simulated-database.ts';
 import type { Machine, World } from './world.ts';
 
-/**
- * In some histories the server undoes transactions for another one's sake, in a few of them many.
- */
+/** In some histories the server undoes transactions for each other's sake, in a few many. */
 const SERIALIZATION_FAILURE_RATES = [0, 0, 0.002, 0.02];
 const COMMIT_LOSS_RATES = [0, 0, 0.04];
 /** How many of the connections that break go silent. */
@@ -29,10 +27,10 @@ const SILENT_SHARES = [0, 0.3, 0.7];
 const TIMELINE = '00000001';
 
 /**
- * PostgreSQL at READ COMMITTED, as far as lanes rely on it: transactions of several lanes and
- * machines are open at once, each on a connection of its own; rows and unique keys are locked and
- * waited for. The service's own transactions, statements for PostgreSQL and watch over silent
- * connections run on it (`transaction.ts`, `silent-connections.ts`).
+ * PostgreSQL at READ COMMITTED, as far as lanes rely on it. Transactions of several lanes and
+ * machines are open at once, each on a connection of its own. They lock rows and unique keys, and
+ * wait for each other's locks. The service's own transactions, statements for PostgreSQL and watch
+ * over silent connections run on it (`transaction.ts`, `silent-connections.ts`).
  */
 export class SimulatedPostgres implements SimulatedServer {
   readonly canGoSilent = true;
@@ -42,8 +40,8 @@ export class SimulatedPostgres implements SimulatedServer {
   readonly #connections: Connection[] = [];
 
   /**
-   * @param file emptied by this
-   * @param happens told of what transactions do to each other
+   * @param file the database, which this empties
+   * @param happens hears what transactions do to each other
    */
   constructor(world: World, file: DatabaseFile, happens: (what: string) => void) {
     file.empty();
@@ -68,7 +66,7 @@ export class SimulatedPostgres implements SimulatedServer {
     this.#server.transactions.close();
   }
 
-  /** A dead machine's system says goodbye for it; or the whole host is gone, and nobody does. */
+  /** Resets the machine's connections, or silences them where the whole host is gone. */
   disconnect(machine: Machine): void {
     const { world } = this.#server;
     const isHostGone = machine.isDead && world.chance(this.#silentShare);
@@ -78,7 +76,7 @@ export class SimulatedPostgres implements SimulatedServer {
     }
   }
 
-  /** The connections stay: the server ends what sleeps amid a transaction. */
+  /** Leaves the connections: the server itself ends a session that sleeps amid a transaction. */
   stalls(): void {}
 
   silence(machine: Machine): void {
@@ -156,7 +154,7 @@ export class SimulatedPostgres implements SimulatedServer {
 type Client = FirstOf<typeof executeBound>;
 type FirstOf<F> = F extends (first: infer First, ...rest: never[]) => unknown ? First : never;
 
-/** The connection, as Kysely hands it out. */
+/** Returns the connection as Kysely hands it out. */
 function clientOf(connection: Connection): Client {
   const executeQuery = async ({
     sql,
@@ -171,7 +169,7 @@ function clientOf(connection: Connection): Client {
   return { executeQuery } as Client;
 }
 
-/** As much of MikroORM as the service's transactions use. */
+/** Makes as much of MikroORM's entity manager as the service's transactions use. */
 function entityManagerOn(pool: Pool): EntityManager {
   const execute = (work: (context: unknown) => Promise<unknown>) =>
     pool.use((connection) => {

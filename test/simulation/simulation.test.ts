@@ -9,9 +9,9 @@ import { plants } from './planted-bugs.ts';
 import { witnesses } from './witnesses.ts';
 
 const HISTORIES = 1_000;
-/** Where a lane closes. */
+/** The points at which a lane closes. */
 const POINTS_THAT_CANNOT_THROW = 3;
-/** Within so many histories a planted bug must show, by all that it is a witness of. */
+/** Within this many histories, a planted bug must show by every kind that it is a witness of. */
 const HISTORIES_TO_FIND_A_BUG = 500;
 
 const CLUSTER_FAULTS = [
@@ -38,7 +38,7 @@ const DATABASE_FAULTS = [
 const execute = promisify(execFile);
 const program = fileURLToPath(new URL('run.ts', import.meta.url));
 
-/** In a process of its own, whose clock and chance are the simulation's. */
+/** Runs the program in a process of its own, whose clock and chance are the simulation's. */
 async function run(
   ...options: string[]
 ): Promise<{ readonly code: number; readonly output: string }> {
@@ -53,7 +53,7 @@ async function run(
   }
 }
 
-it(`${HISTORIES} histories with fresh seeds, faults at every point among them, lose nothing and repeat nothing`, async () => {
+it(`${HISTORIES} histories with faults at every point lose and repeat nothing`, async () => {
   const { code, output } = await run('--histories', String(HISTORIES));
   process.stdout.write(output.slice(0, output.indexOf('{')));
   expect(code, output).toBe(0);
@@ -66,13 +66,13 @@ it(`${HISTORIES} histories with fresh seeds, faults at every point among them, l
   expect(met).toEqual(expect.arrayContaining([...CLUSTER_FAULTS, ...DATABASE_FAULTS]));
 }, 1_200_000);
 
-it('the same seed is the same history', async () => {
+it('the same seed gives the same history', async () => {
   const [one, again] = await Promise.all([run('--seed', '4711'), run('--seed', '4711')]);
   expect(one.output.split('\n').length).toBeGreaterThan(100);
   expect(one.output).toBe(again.output);
 }, 60_000);
 
-describe('of all planted bugs, one after the other in one process', () => {
+describe('a search for every planted bug', () => {
   const searches = new Map<
     string,
     { readonly tried: number; readonly found: Readonly<Record<string, number>> }
@@ -86,11 +86,11 @@ describe('of all planted bugs, one after the other in one process', () => {
     }
   }, 1_200_000);
 
-  it.each(Object.keys(plants))('this one is found: %s', (bug) => {
+  it.each(Object.keys(plants))('finds the bug: %s', (bug) => {
     expect(searches.get(bug)?.found).not.toEqual({});
   });
 
-  it.each(Object.entries(witnesses))('the rule "%s" is broken by one: %s', (kind, bug) => {
+  it.each(Object.entries(witnesses))('"%s" is shown by: %s', (kind, bug) => {
     expect(searches.get(bug)?.found).toHaveProperty(kind);
   });
 });

@@ -1,6 +1,9 @@
 import type { History, HistoryRecord } from '../support/check-history.ts';
 
-/** A command was rejected as unknown before another one was decided that had been accepted before it and makes it known. */
+/**
+ * A command was rejected as unknown before an earlier accepted command was decided, which makes the
+ * unknown thing known.
+ */
 export interface TooEarly {
   readonly kind: 'too-early';
   readonly detail: string;
@@ -10,12 +13,12 @@ interface Told extends Readonly<Record<string, unknown>> {
   readonly type: string;
 }
 
-/** What was said of a command at its place. */
+/** The answer to a command at one place. */
 interface Decision {
   readonly place: string;
   readonly id: string;
   readonly acceptedMs: number;
-  /** It may not have seen what was decided after that. */
+  /** The decision may not have seen what was decided after this time. */
   readonly sinceAt: string;
   readonly decidedAt: string;
   readonly events: readonly Told[];
@@ -26,7 +29,7 @@ const placeOf = ({ topic, partition, offset }: HistoryRecord) => `${topic}/${par
 /**
  * Looks for rejections that came too early. The simulated log stamps a record at the moment when it
  * acknowledges it, so the stamps of all lanes compare.
- * @param waitedInVainAt from then on a lane may reject what it has waited for in vain
+ * @param waitedInVainAt when a lane first waited in vain: from then on it may reject too early
  */
 export function rejectedTooEarly(history: History, waitedInVainAt: string): readonly TooEarly[] {
   const decisions = decisionsOf(history);
@@ -45,12 +48,14 @@ export function rejectedTooEarly(history: History, waitedInVainAt: string): read
           ({ acceptedMs, decidedAt }) =>
             acceptedMs < rejected.acceptedMs && decidedAt > rejected.sinceAt,
         );
-      const detail = `${rejected.place}: ${names} at ${rejected.sinceAt}, though ${earlier?.place}, decided at ${earlier?.decidedAt}, was accepted before`;
+      const detail =
+        `${rejected.place}: ${names} at ${rejected.sinceAt}, though ${earlier?.place}, ` +
+        `decided at ${earlier?.decidedAt}, was accepted before`;
       return earlier ? [{ kind: 'too-early' as const, detail }] : [];
     });
 }
 
-/** What was decided at the first attempt: what waits among the dead letters is decided when somebody sends it again. */
+/** Returns the decisions of first attempts. A redrive decides what is among the dead letters. */
 function decisionsOf({ commands, events, deadLetters }: History): readonly Decision[] {
   const accepted = new Map(
     commands.map((record) => [
@@ -86,7 +91,7 @@ function toldBy(type: string, value: string): readonly Told[] {
       type: event.type,
     }));
   } catch {
-    // The judge says that it is no event.
+    // The judge reports that this is no event.
     return [];
   }
 }

@@ -13,22 +13,22 @@ const BURSTS = 5;
 const LONGEST_BURST_MS = 300;
 const LATEST_MS = 2_000;
 
-/** An answer about so many names of this length is too large for one message. */
+/** An answer about this many names of this length is too large for one message. */
 const ENORMOUS = { lines: 500, nameLength: 250 };
 const ENORMOUS_RATE = 0.02;
 
-/** In some histories commands have any key, and some follow upon another one that has just been accepted. */
+/** In some histories commands have any key, and some follow another one just accepted. */
 const ANY_KEY = { historyRate: 0.5, commandRates: [0.1, 0.1, 0.5], pairs: 12, longestPauseMs: 60 };
 /**
- * In histories in which ids are reused: some commands come once more at about the same time,
- * perhaps through another lane.
+ * In histories with reused ids, some commands come again at about the same time, perhaps through
+ * another lane.
  */
 const AGAIN = { sameRate: 0.05, otherRate: 0.05, withinMs: 40, otherKeyRate: 0.6 };
-/** Each counts from 1. Null: plain JSON, which knows no source. */
+/** Each source counts its ids from 1. Null stands for plain JSON, which knows no source. */
 const SOURCES = [null, '/shop', '/market'] as const;
 const WITHOUT_ID_RATE = 0.1;
 
-/** By what its sender knows a command. `id` absent: by nothing. */
+/** The name that a sender gives a command. Some commands have no `id`. */
 interface Name {
   readonly source: (typeof SOURCES)[number];
   readonly id?: string;
@@ -48,9 +48,10 @@ interface Told {
 }
 
 /**
- * Appends `count` commands to the topic over `withinMs`: of every kind, in every form, keyed by sku, some that nobody can read.
- * Some are sent again, some come twice because their producer tried again, and some late: after what was sent behind them.
- * @param areIdsReused some ids come again with other words, which nobody must hear
+ * Appends `count` commands to the topic over `withinMs`, of every kind and form, keyed by sku. Some
+ * are unreadable. Some come again, sent once more or repeated by their producer. Some come late,
+ * after commands that were sent behind them.
+ * @param areIdsReused whether some ids come again with another body, which nobody may answer
  */
 export function sendCommands(
   world: World,
@@ -71,7 +72,7 @@ export function sendCommands(
     );
   while (sent.length < count) sent.push(anything(world, sent, areIdsReused));
   if (world.chance(ENORMOUS_RATE)) sent.push(enormous(world, sent.length));
-  // Half of them alone, half of them in bursts, so that a lane has one in hand while it publishes another.
+  // Half of them come in bursts, so that a lane has one in hand while it publishes another.
   const bursts = Array.from({ length: BURSTS }, () => world.random() * withinMs);
   const times = sent
     .map(() =>
@@ -83,7 +84,7 @@ export function sendCommands(
   const hasAnyKeys = world.chance(ANY_KEY.historyRate);
   if (hasAnyKeys) sendPairs(world, log, topic, sent.length, withinMs);
   const anyKeyRate = hasAnyKeys ? world.pick(ANY_KEY.commandRates) : 0;
-  // What is sent again has the key that it had.
+  // A command that is sent again keeps its key.
   const keys = new Map(
     sent.map((each) => [each, world.chance(anyKeyRate) ? anyKey(world) : each.sku]),
   );
@@ -103,7 +104,7 @@ export function sendCommands(
   }
 }
 
-/** The same command, or another one with its id. */
+/** Now and then sends the same command again, or another one with its id. */
 function sendAgain(
   world: World,
   log: SimulatedLog,
@@ -214,7 +215,7 @@ function anything(world: World, sent: readonly Sent[], areIdsReused: boolean): S
   });
 }
 
-/** Its answer comes in several messages. */
+/** Makes a command whose answer comes in several messages. */
 function enormous(world: World, index: number): Sent {
   const { lines: count, nameLength } = ENORMOUS;
   const lines = Array.from({ length: count }, (_, line) => ({
@@ -227,12 +228,12 @@ function enormous(world: World, index: number): Sent {
   });
 }
 
-/** Absent in some. */
+/** Makes an ETA. Some commands have none. */
 function eta(world: World): { readonly eta?: string | null } {
   return world.chance(0.2) ? {} : { eta: world.pick(ETAS) };
 }
 
-/** The source and number of the command that is the `index`-th in all: three sources count in step. */
+/** Names the `index`-th command. The sources take turns, and each counts by itself. */
 function nameOf(world: World, index: number): Name {
   const source = SOURCES[index % SOURCES.length] ?? null;
   const isNamed = source !== null || !world.chance(WITHOUT_ID_RATE);
@@ -290,7 +291,7 @@ const structured: Encode = (world, { name, type, data }) => ({
   headers: { 'content-type': 'application/cloudevents+json' },
 });
 
-/** Some say what they belong to, and some of them so that nobody can make use of it. */
+/** Some commands say what they belong to, and some of these say it in an invalid way. */
 function origin(world: World): { readonly correlationid?: string; readonly traceparent?: string } {
   const hex = (length: number) =>
     Array.from({ length }, () => world.between(1, 15).toString(16)).join('');

@@ -2,7 +2,7 @@ import type { Machine, World } from './world.ts';
 
 const LONGEST_JUMP_MS = 86_400_000;
 
-/** The machines' clocks: each tells another time, and they jump, forth and back. Only the judge is told when it really was. */
+/** The machines' clocks, which differ and jump back and forth. The judge knows the true times. */
 export class WallClocks {
   readonly #world: World;
   readonly #trueTimes = new Map<string, string>();
@@ -23,7 +23,7 @@ export class WallClocks {
     return told;
   }
 
-  /** When an event was really made. */
+  /** Returns the true time at which an event was made. */
   madeAt({ ce_time: told = '' }: Readonly<Record<string, string>>): string {
     return this.#trueTimes.get(told) ?? told;
   }

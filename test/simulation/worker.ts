@@ -3,7 +3,7 @@ import { simulate } from './history.ts';
 import type { PlantedBug } from './planted-bugs.ts';
 import { DatabaseFile } from './simulated-database.ts';
 
-/** What a worker is asked for: the history of this seed. */
+/** What a worker is asked to run: the history of this seed. */
 export interface Task {
   readonly seed: number;
   readonly plant: PlantedBug | undefined;

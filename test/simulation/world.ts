@@ -2,19 +2,22 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { TroubleError } from '../../src/service-layer/errors.ts';
 
-/** Each a probability per request. */
+/** The probability of each fault, per request. */
 interface FaultRates {
   readonly requestLost: number;
   readonly answerLost: number;
   readonly slow: number;
 }
 
-/** A simulated process. Dead: it does nothing any more. Frozen: it does nothing until it is woken, and then goes on where it was. */
+/**
+ * A simulated process. A dead one does nothing any more. A frozen one does nothing until it is
+ * woken, and then goes on where it was.
+ */
 export class Machine {
   readonly name: string;
   isDead = false;
   isFrozen = false;
-  /** How far its clock goes wrong. */
+  /** How far the machine's clock is wrong. */
   clockOffsetMs = 0;
   readonly #held: (() => void)[] = [];
 
@@ -22,7 +25,7 @@ export class Machine {
     this.name = name;
   }
 
-  /** Does it in this machine: now, when it wakes up, or never. */
+  /** Runs `what` in this machine: now, when the machine wakes up, or, in a dead one, never. */
   hears(what: () => void): void {
     if (this.isDead) return;
     if (this.isFrozen) this.#held.push(what);
@@ -39,10 +42,10 @@ export class Machine {
 }
 
 const machines = new AsyncLocalStorage<Machine>();
-/** Whether any machine's code has run, and may go on, since it was last waited for. Most of what happens, happens in servers only. */
+/** Whether any machine's code has run, and may go on, since the code was last waited for. */
 let isAnyoneBusy = false;
 
-/** The one whose code is running. */
+/** Returns the machine whose code is running. */
 export function currentMachine(): Machine | undefined {
   return machines.getStore();
 }
@@ -64,23 +67,24 @@ interface Journey {
 const NO_FAULTS: FaultRates = { requestLost: 0, answerLost: 0, slow: 0 };
 const LONGEST_DELAY_MS = 5;
 const SLOW_MS = 3_000;
-/** Until a machine takes what it has no answer to for lost. */
+/** How long a machine waits for an answer, at most, before it takes the request for lost. */
 const LONGEST_TIMEOUT_MS = 1_000;
 
 /**
- * Time, chance and order of one history. What happens next is what is due first; when each thing is due, a seed decides. Between
- * two happenings the code runs until it waits for something, so a history is the same each time.
+ * Time, chance and order of one history. The happening that is due first comes next, and a seed
+ * decides when each one is due. Between two happenings the code runs until it waits for something.
+ * So a history is the same each time.
  */
 export class World {
   nowMs = Date.UTC(2026, 0, 1);
-  /** Requests get lost, and slow. */
+  /** Whether requests get lost, and slow. */
   isTroubled = false;
   readonly #tell: ((text: string) => void) | undefined;
   readonly #random: () => number;
   readonly #queue: Happening[] = [];
   readonly #rates = new Map<string, FaultRates>();
 
-  /** @param tell told of everything that happens, when somebody wants to read the history */
+  /** @param tell hears everything that happens, for a person who reads the history */
   constructor(seed: number, tell?: (text: string) => void) {
     this.#random = randomOf(seed);
     this.#tell = tell;
@@ -118,7 +122,7 @@ export class World {
     this.#queue.splice(from, 0, happening);
   }
 
-  /** Lets things happen until `isOver`, or until nothing happens any more, or the time is up. */
+  /** Lets things happen until `isOver`, or nothing happens any more, or the time is up. */
   async run(isOver: () => boolean, withinMs: number): Promise<boolean> {
     const endMs = this.nowMs + withinMs;
     await settled();
@@ -138,8 +142,9 @@ export class World {
   }
 
   /**
-   * What a machine asks of a server. The request travels, is dealt with at once, and the answer travels back; either may be lost,
-   * and then the machine is told of trouble without knowing which of them it was.
+   * Sends a machine's request to a server. The request travels, is dealt with at once, and the
+   * answer travels back. Either may be lost. Then the machine hears of trouble, and does not know
+   * which of them was lost.
    */
   request<T>(machine: Machine, what: string, effect: () => T): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
@@ -175,7 +180,7 @@ export class World {
     return promise;
   }
 
-  /** What becomes of a message and of its answer on their way. */
+  /** Draws what becomes of a message and of its answer on their way. */
   journey(what: string): Journey {
     const rates = this.isTroubled ? this.#ratesOf(what) : NO_FAULTS;
     return {
@@ -191,8 +196,9 @@ export class World {
   }
 
   /**
-   * In each history most kinds of request hardly ever fail, and a few do often: so some histories come to where only two rare
-   * things together lead (swarm testing, Groce and others 2012). The kind is the first word.
+   * In each history most kinds of request hardly ever fail, and a few fail often. So some histories
+   * come to where only two rare things together lead (swarm testing, Groce and others 2012). The
+   * kind is the first word.
    */
   #ratesOf(what: string): FaultRates {
     const kind = what.split(' ', 1)[0] as string;
@@ -238,7 +244,10 @@ function randomOf(seed: number): () => number {
 
 let current: World | null = null;
 
-/** From now on the service's and its tools' time, sleeps, turns and jitter are this world's. For a process that does nothing else. */
+/**
+ * Gives the process the time, sleeps, turns and jitter of this world. The process must do nothing
+ * but simulate.
+ */
 export function inhabit(world: World): void {
   if (!current) replaceTimers();
   current = world;

@@ -7,11 +7,11 @@ import { FaultCampaign, type FaultName } from '../support/fault-campaign.ts';
 import { progress } from '../support/progress.ts';
 
 const COMMANDS_PER_FAULT = 400;
-/** Past the group's session, which ends after 6 seconds. */
+/** Longer than the group's session of 6 s. */
 const ZOMBIE_MS = 10_000;
-/** The first instance lives through everything, so that what it needs can be compared; the second one dies often. */
+/** Only the second instance dies. The first one lives on, so that its memory can be compared. */
 const MORTAL = [1];
-/** Between the medians of the second and the last quarter. */
+/** The largest ratio of the last quarter's median to the second quarter's. */
 const MOST_GROWTH = 1.2;
 
 interface Sample {
@@ -21,7 +21,7 @@ interface Sample {
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
-/** Faults at random, one after the other, until the time is up; then the judge. */
+/** Tries random faults one after the other until the time is up. Then the judge decides. */
 async function main({ minutes }: { readonly minutes: number }): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'allocation-soak-'));
   const campaign = await FaultCampaign.start({
@@ -63,10 +63,10 @@ async function sampleOf(pid: number): Promise<Sample> {
   };
 }
 
-/** Says what the first instance needed, a median per quarter of the time. @returns what has grown */
+/** Prints the medians of what the first instance needed, by quarter. @returns what has grown */
 function growth(samples: readonly Sample[]): readonly string[] {
   if (samples.length < 4)
-    return ['Too few faults to say whether memory and file handles are flat: give it more minutes'];
+    return ['Too few faults to compare memory and file handles: run with more --minutes'];
   return (['memoryMb', 'files'] as const).flatMap((what) => {
     const values = samples.map((sample) => sample[what]);
     const quarters = [0, 1, 2, 3].map((quarter) =>
@@ -84,9 +84,9 @@ function median(values: readonly number[]): number {
 
 await new Command('soak')
   .description(
-    'random faults on two instances of the service, Kafka and PostgreSQL while commands flow; then the judge',
+    'Tries random faults on two instances with Kafka and PostgreSQL, then asks the judge',
   )
-  .option('--minutes <n>', 'for so long', parseCount, 30)
+  .option('--minutes <n>', 'how many minutes the faults go on', parseCount, 30)
   .addHelpText('after', '\nExample:\n  $ npm run soak -- --minutes 480')
   .action(main)
   .parseAsync();

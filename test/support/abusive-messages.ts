@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import type { LogRecord } from '../../src/service-layer/records.ts';
 
-/** What must become of a message. `judged`: nobody can say beforehand, the reader of commands does. `refused`: the log does not take it. */
+/**
+ * The required outcome of a message. `judged`: the reader of commands decides, because nobody can
+ * tell beforehand. `refused`: the log does not take the message.
+ */
 export type Outcome =
   | 'answered'
   | 'malformed'
@@ -21,7 +24,7 @@ export interface AbusiveMessage {
 interface AbuseClass {
   readonly name: string;
   readonly outcome: Outcome;
-  /** Null: as many as it takes. */
+  /** The number of messages. Null: the share of the class in the requested number. */
   readonly count: number | null;
   readonly records: (seed: number, count: number) => readonly LogRecord[];
 }
@@ -33,7 +36,11 @@ const FEW = 4;
 const SOME = 12;
 const DEPTH = 10_000;
 
-/** @param make `unique` is a name that no other message has; `index` counts within the class */
+/**
+ * Defines one class of messages.
+ * @param make makes one message; `unique` is a name that no other message has, `index` counts
+ * within the class
+ */
 function abuse<T>(
   name: string,
   outcome: Outcome,
@@ -70,7 +77,7 @@ const batch = (unique: string, fields: object = {}) => ({
   quantity: 5,
   ...fields,
 });
-/** The text of an order with a piece of JSON in the place of its qty. */
+/** Returns the text of an order with a piece of JSON in place of its qty. */
 const orderOf = (unique: string, qty: string) =>
   JSON.stringify(order(unique)).replace('"qty":1', `"qty":${qty}`);
 const linesOf = (unique: string, count: number) =>
@@ -162,7 +169,7 @@ function withBitFlipped(bytes: Buffer, at: number, value: number): Buffer {
   return copy;
 }
 
-/** Puts `inserted` in the place of the `removed` bytes at `at`. */
+/** Puts `inserted` in place of the `removed` bytes at `at`. */
 function spliced(
   bytes: Buffer,
   at: number,
@@ -175,7 +182,7 @@ function spliced(
 const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
 const nestedObjects = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
 
-/** Each class by name, what must become of its messages, what varies, and how one is made. */
+/** All classes: name, required outcome, what varies, and how one message is made. */
 const classes: readonly AbuseClass[] = [
   // Names
   abuse('NUL in a name', 'invalid-data', nameField, (field, u) =>
@@ -635,10 +642,13 @@ function withMore(made: Made, more: string): Made {
   return { ...made, value: Buffer.concat([made.value as Buffer, Buffer.from(more)]) };
 }
 
-/** How many classes there are. */
+/** The number of classes. */
 export const classCount = classes.length;
 
-/** At least `count` messages of all classes, class by class; the same for the same seed. */
+/**
+ * Returns at least `count` messages of all classes, class by class. The same seed gives the same
+ * messages.
+ */
 export function abusiveMessages(seed: number, count: number): readonly AbusiveMessage[] {
   const fixed = classes.reduce((sum, each) => sum + (each.count ?? 0), 0);
   const share = Math.ceil((count - fixed) / classes.filter((each) => each.count === null).length);

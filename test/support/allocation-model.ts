@@ -1,12 +1,18 @@
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
 
-/** What is said of a command, as a consumer sees it: type and data, and the sku's sequence number where there is one. */
+/**
+ * An event as a consumer sees it: its type, its data, and the sequence of its product if it has
+ * one.
+ */
 export type ModelEvent = { readonly type: string; readonly sequence?: number } & Readonly<
   Record<string, unknown>
 >;
 
-/** What a consumer sees of a domain event: the version as the sequence number; neither the cause, nor the sentence for people. */
+/**
+ * Returns a domain event as a consumer sees it. The version becomes the sequence. The cause and the
+ * sentence for people are left out.
+ */
 export function asSeen(event: Event): ModelEvent {
   const {
     version,
@@ -32,13 +38,13 @@ interface ModelLine {
 }
 
 /**
- * The whole meaning of the commands, slow and obvious: two lists, searched from end to end each time. It shares nothing with
- * the service but the shape of the commands, so that it can be the judge of what the service says.
+ * The meaning of all commands, slow and obvious: two lists, searched from end to end each time. The
+ * model shares only the shape of the commands with the service, so that it can judge the service.
  */
 export class AllocationModel {
-  /** In the order of creation. */
+  /** All batches, in the order of their creation. */
   readonly batches: ModelBatch[] = [];
-  /** In the order of allocation: the last is the newest. */
+  /** All allocated lines, in the order of allocation: the last is the newest. */
   lines: ModelLine[] = [];
   readonly #sequences = new Map<string, number>();
 
@@ -97,7 +103,7 @@ export class AllocationModel {
     }
   }
 
-  /** Becomes what a lost command has made of it, by what was said of that. */
+  /** Applies an event whose command is lost. */
   take(event: ModelEvent): void {
     const { type, reference, orderid, batchref, sku, sequence } = event as ModelEvent &
       Record<string, string>;
@@ -144,7 +150,8 @@ export class AllocationModel {
     const fitting = this.batches.filter(
       (batch) => batch.sku === sku && this.available(batch) >= qty,
     );
-    // '' sorts before every date: what is here comes before what is due. The sort keeps the order of creation among equals.
+    // '' sorts before every date: stock that is here comes before stock that is due. The sort keeps
+    // the order of creation among equals.
     const [first] = fitting.toSorted((a, b) =>
       (a.eta ?? '') < (b.eta ?? '') ? -1 : (a.eta ?? '') > (b.eta ?? '') ? 1 : 0,
     );

@@ -9,7 +9,7 @@ const lines = fc.uniqueArray(fc.record({ sku, qty: fc.integer({ min: 1, max: 6 }
   selector: (line) => line.sku,
 });
 
-/** Any command about a handful of names, so that commands meet. */
+/** Any command about a handful of names, so that commands touch the same things. */
 export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 3,
@@ -43,7 +43,7 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   },
 );
 
-/** Commands about one batch that lead to what seldom comes by chance, each a few commands long. */
+/** A few commands about one order and its batches that lead to cases which chance seldom brings. */
 const story: fc.Arbitrary<readonly Command[]> = fc
   .record({ sku, orderid, references: fc.shuffledSubarray(['b1', 'b2', 'b3', 'b4', 'b5']) })
   .chain(({ sku, orderid, references: [first = 'b1', second = 'b2'] }) => {
@@ -66,7 +66,7 @@ const story: fc.Arbitrary<readonly Command[]> = fc
       quantity,
     });
     return fc.constantFrom<readonly Command[]>(
-      // A line moves from one batch into another, and back behind younger ones.
+      // A line moves from one batch to another, and back behind younger lines.
       [
         create(first, null),
         create(second, '2027-01-01'),
@@ -75,15 +75,18 @@ const story: fc.Arbitrary<readonly Command[]> = fc
         change(first, 9),
         change(second, 0),
       ],
-      // A line goes, and comes again.
+      // A line is deallocated, and allocated again.
       [create(first, '2027-01-02'), allocate, deallocate(sku), allocate],
       [create(first, null), allocate, deallocate(null), allocate, deallocate(null)],
-      // A batch is changed twice, up and down, below what is allocated of it.
+      // A batch changes up and down, below its allocated quantity.
       [create(first, null), allocate, change(first, 15), change(first, 2), change(first, 7)],
     );
   });
 
-/** A history in which commands meet: stories, with any commands between them and in them. */
+/**
+ * A history whose commands touch the same things: stories, with any commands between and within
+ * them.
+ */
 export const meetingCommands: fc.Arbitrary<readonly Command[]> = fc
   .array(
     fc.oneof(

@@ -6,7 +6,7 @@ const bytes = fc.oneof(
   fc.uint8Array({ maxLength: 2_000 }).map((array) => Buffer.from(array)),
 );
 
-/** Any record: texts and bytes, none of them, headers once and several times. */
+/** Any record: keys and values as text, bytes or null, and headers with one or several values. */
 export const arbitraryRecord = fc.record({
   key: fc.option(bytes),
   value: fc.option(bytes),

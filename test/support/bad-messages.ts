@@ -15,7 +15,10 @@ const cloudEvent = {
 };
 const MEBIBYTE = 1024 * 1024;
 
-/** What arrives, why it is dead, and a word that its line must contain. */
+/**
+ * Messages that become dead letters: name, record, reason, and a word that the message of the dead
+ * letter must contain.
+ */
 export const badMessages: [name: string, record: object, reason: string, word: string][] = [
   ['text that is no JSON', text('allocate, please'), 'malformed', 'JSON'],
   ['JSON of another shape: an array', text('[1,2]'), 'malformed', 'object'],

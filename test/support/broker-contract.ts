@@ -8,10 +8,13 @@ import { eventually } from './eventually.ts';
 
 const PARTITIONS = 3;
 const MAX_MESSAGE_BYTES = 100_000;
-/** A group may need as long to notice that a member is gone. */
+/** A group may need this long to notice that a member is gone. */
 const TAKEOVER_MS = 25_000;
 
-/** An owner that takes everything in, from an offset that the test chooses; null: it stays paused. */
+/**
+ * An owner that takes every record, from an offset that the test chooses. Null: the partition stays
+ * paused.
+ */
 class Owner implements PartitionOwner {
   readonly assigned: AssignedPartition;
   readonly received: ReceivedRecord[] = [];
@@ -45,7 +48,7 @@ class Member {
     return owner;
   };
 
-  /** The open owner of the partition. */
+  /** Returns the open owner of the partition. */
   owner(partition: number): Owner {
     const owner = this.owners.findLast(
       (each) => each.assigned.partition === partition && !each.closed,
@@ -67,8 +70,8 @@ const message = (value: string, key: string | null = null): LogRecord => ({
 const texts = (records: readonly ReceivedRecord[]) => records.map(({ value }) => String(value));
 
 /**
- * What every broker promises: the same sentences for each implementation.
- * @param open another client of the same log, as another process would have it
+ * Declares the tests that every implementation of a broker must pass.
+ * @param open opens another client of the same log, as another process would have it
  */
 export function brokerContract(name: string, open: () => Promise<Broker>): void {
   describe(`${name} keeps the contract of a broker:`, () => {
@@ -106,7 +109,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
     });
 
     describe('publishing', () => {
-      it('says of each record where it is, in the order given', async () => {
+      it('returns the place of each record, in the order of the records', async () => {
         const values = Array.from({ length: 20 }, (_, index) => `value-${index}`);
         const places = await broker.publish(
           topic,
@@ -122,7 +125,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         );
       });
 
-      it('puts the records of a key into one partition, in order, whoever publishes', async () => {
+      it('puts records of one key into one partition in order, from any client', async () => {
         const other = await another();
         for (let index = 0; index < 6; index += 1)
           await (index % 2 ? other : broker).publish(topic, [message(`${index}`, 'the key')]);
@@ -131,7 +134,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         expect(new Set(records.map(({ partition }) => partition)).size).toBe(1);
       });
 
-      it('puts records into the partition that they name, in order, whatever their keys', async () => {
+      it('puts records into the partition that they name in order, despite their keys', async () => {
         const others = [broker, await another()];
         for (let index = 0; index < 12; index += 1) {
           const record = { ...message(`${index}`, `key-${index}`), partition: 2 };
@@ -146,7 +149,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         expect(new Set(records.map(({ partition }) => partition))).toEqual(new Set([2]));
       });
 
-      it('refuses a record that names a partition which is not there, and goes on', async () => {
+      it('refuses a record for a missing partition, and takes the next record', async () => {
         await expect(
           broker.publish(topic, [{ ...message('lost'), partition: PARTITIONS }]),
         ).rejects.toThrow(RangeError);
@@ -154,7 +157,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         expect(texts((await eventuallyOne(tailed('beginning'))) ?? [])).toEqual(['found']);
       });
 
-      it('brings keys, values and headers back byte by byte', async () => {
+      it('returns keys, values and headers byte for byte', async () => {
         const bytes = Buffer.from([0, 0xff, 0xfe, 0x80]);
         await broker.publish(topic, [
           { key: bytes, value: bytes, headers: { plain: 'text', raw: bytes, twice: ['a', bytes] } },
@@ -172,13 +175,13 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
       it.each([
         ['a tombstone', null],
         ['an empty value', Buffer.alloc(0)],
-      ])('knows %s for what it is', async (_, value) => {
+      ])('returns %s as it was published', async (_, value) => {
         await broker.publish(topic, [{ key: 'key', value, headers: {} }]);
         const [record] = await eventuallyOne(tailed('beginning'));
         expect(record?.value).toEqual(value);
       });
 
-      it('refuses a record that is larger than its topic takes, and goes on', async () => {
+      it('refuses a record larger than the topic takes, and takes the next record', async () => {
         await expect(
           broker.publish(topic, [message('x'.repeat(2 * MAX_MESSAGE_BYTES))]),
         ).rejects.toThrow(/too large/i);
@@ -189,7 +192,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
     });
 
     describe('a transaction', () => {
-      it('shows its records in order and moves its group, all at once', async () => {
+      it('shows its records in order, and moves the committed offset of its group', async () => {
         const records = await tailed('beginning');
         const producer = await broker.openProducer(`${group}-0`);
         const outgoing = ['a', 'b', 'c'].map((value) => ({ ...message(value, 'key'), topic }));
@@ -199,14 +202,14 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         await producer.close();
       });
 
-      it('can move its group alone', async () => {
+      it('without records moves the committed offset of its group', async () => {
         const producer = await broker.openProducer(`${group}-0`);
         await producer.publish([], { group, topic, partition: 0, nextOffset: 3 });
         expect(await broker.committedOffsets(group, topic)).toEqual([3, null, null]);
         await producer.close();
       });
 
-      it('that fails shows nothing and moves nothing', async () => {
+      it('that fails shows no record and moves no committed offset', async () => {
         const records = await tailed('beginning');
         const producer = await broker.openProducer(`${group}-0`);
         const half = [
@@ -224,7 +227,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         await successor.close();
       });
 
-      it('of a former holder of the id is refused, and nothing of it is seen', async () => {
+      it('of a former holder of the id is refused, and none of its records is seen', async () => {
         const records = await tailed('beginning');
         const former = await broker.openProducer(`${group}-0`);
         await former.publish([{ ...message('before'), topic }], null);
@@ -251,7 +254,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
     });
 
     describe('a consumer group', () => {
-      it('gives each partition to one owner, paused until it is resumed', async () => {
+      it('gives each partition to one owner, paused until the owner resumes it', async () => {
         await broker.publish(topic, [message('waiting', 'key')]);
         const member = new Member(null);
         await join(member);
@@ -271,7 +274,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         await eventually(() => expect(member.values()).toEqual(['waiting']));
       });
 
-      it('delivers in order from where it is told to, back and forth', async () => {
+      it('delivers in order from the offset that an owner names, back and forth', async () => {
         const places = await broker.publish(
           topic,
           ['a', 'b', 'c'].map((value) => message(value, 'key')),
@@ -289,7 +292,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         expect(offset).toBeLessThan(second?.offset ?? 0);
       });
 
-      it('delivers nothing of a paused partition, and everything of the others', async () => {
+      it('delivers nothing from a paused partition, and everything from the others', async () => {
         const member = new Member();
         await join(member);
         await eventually(() => expect(member.owners).toHaveLength(PARTITIONS), {
@@ -310,7 +313,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         expect(member.values()).not.toContain('held back');
       });
 
-      it('delivers no more at once than the share of a partition, one record at least', async () => {
+      it('limits a delivery to the partition share, but delivers one record at least', async () => {
         const share = 25_000;
         for (let index = 0; index < 9; index += 1) {
           const record = {
@@ -340,7 +343,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         expect(tooLarge).toEqual([]);
       });
 
-      it('is separate from other groups: each sees everything', async () => {
+      it('receives every record, like every other group of the topic', async () => {
         await broker.publish(topic, [message('for all')]);
         const [one, two] = [new Member(), new Member()];
         await join(one);
@@ -351,7 +354,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         );
       });
 
-      it('gives the partitions of a member that leaves to another', async () => {
+      it('gives the partitions of a leaving member to another member', async () => {
         const [leaver, stayer] = [new Member(), new Member()];
         const leaving = await join(leaver);
         const staying = join(stayer, await another());
@@ -371,14 +374,14 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
     });
 
     describe('a tail', () => {
-      it('from the end misses nothing that is published once it is open', async () => {
+      it('from the end delivers every record that is published once it is open', async () => {
         await broker.publish(topic, [message('before')]);
         const records = await tailed('end');
         await (await another()).publish(topic, [message('after', 'a'), message('after', 'b')]);
         await eventually(() => expect(texts(records)).toEqual(['after', 'after']));
       });
 
-      it('ends when it is closed', async () => {
+      it('delivers nothing once it is closed', async () => {
         const records: ReceivedRecord[] = [];
         const tail = await broker.tail(topic, 'end', (record) => records.push(record));
         await tail.close();
@@ -397,7 +400,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
       };
       const recordsOf = (deliveries: readonly ReadChunk[]) =>
         deliveries.flatMap(({ records }) => records);
-      /** The partition with the records of `key`, whole. */
+      /** Publishes the values with one key, and returns the whole range of their partition. */
       const rangeOf = async (...values: string[]): Promise<OffsetRange> => {
         const [place] = await broker.publish(
           topic,
@@ -406,7 +409,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         return (await broker.offsetRanges(topic))[place?.partition ?? 0] as OffsetRange;
       };
 
-      it('brings everything up to the ends of all partitions, each in order, whoever wrote it', async () => {
+      it('delivers each partition up to its end in order, from all writers', async () => {
         const values = Array.from({ length: 60 }, (_, index) => `${index}`);
         const places = await broker.publish(
           topic,
@@ -439,7 +442,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         );
       });
 
-      it('brings nothing from before a range or after it, also when it was published together', async () => {
+      it('delivers nothing from outside a range, even if it was published together', async () => {
         const { partition, beginning } = await rangeOf('a', 'b', 'c', 'd', 'e');
         const deliveries = await deliveredOf([
           { partition, beginning: beginning + 1, end: beginning + 4 },
@@ -448,7 +451,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         expect(deliveries.at(-1)?.nextOffset).toBe(beginning + 4);
       });
 
-      it('brings keys, values and headers back byte by byte', async () => {
+      it('returns keys, values and headers byte for byte', async () => {
         const bytes = Buffer.from([0, 0xff, 0xfe, 0x80]);
         await broker.publish(topic, [
           { key: bytes, value: bytes, headers: { raw: bytes, twice: ['a', bytes] } },
@@ -462,7 +465,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         });
       });
 
-      it('hands much over in several deliveries, which follow upon each other, and the next only when one is taken', async () => {
+      it('splits a long range into adjoining deliveries, taken one at a time', async () => {
         for (let part = 0; part < 20; part += 1) await rangeOf('x'.repeat(90_000));
         const { partition, beginning, end } = await rangeOf('the last');
         const deliveries: ReadChunk[] = [];
@@ -485,7 +488,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         expect(next).toBe(end);
       });
 
-      it('ends at once with what `take` rejects with', async () => {
+      it('rejects at once with the error that `take` rejects with', async () => {
         const range = await rangeOf('a');
         const other = await rangeOf('b');
         const fault = new Error('cannot take it');
@@ -502,7 +505,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         expect(taken).toBe(1);
       });
 
-      it('ends with the reason of a signal that aborts, when `take` has finished', async () => {
+      it('rejects with the reason of an aborted signal once `take` has finished', async () => {
         const range = await rangeOf('a');
         const aborting = new AbortController();
         const reason = new Error('no longer wanted');
@@ -519,7 +522,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         ).rejects.toBe(reason);
       });
 
-      it('of nothing is over at once', async () => {
+      it('without a range, or with an empty one, delivers nothing', async () => {
         const { partition, end } = await rangeOf('a');
         expect(await deliveredOf([])).toEqual([]);
         expect(await deliveredOf([{ partition, beginning: end, end }])).toEqual([]);
@@ -527,7 +530,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
     });
 
     describe('asked about itself', () => {
-      it('knows how far a group lags behind the end', async () => {
+      it('tells how far a group lags behind the end', async () => {
         const places = await broker.publish(
           topic,
           ['a', 'b', 'c'].map((value) => message(value, 'key')),
@@ -545,17 +548,17 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         expect(range?.beginning).toBe(0);
       });
 
-      it('has an identity that every client sees', async () => {
+      it('tells every client the same identity of the log', async () => {
         const id = await broker.logId(topic);
         expect(id).not.toBe('');
         expect(await (await another()).logId(topic)).toBe(id);
       });
 
-      it('knows how large a message a topic takes', async () => {
+      it('tells how large a record a topic takes', async () => {
         expect(await broker.maxMessageBytes(topic)).toBe(MAX_MESSAGE_BYTES);
       });
 
-      it('leaves topics that are there alone, and names the one that is missing', async () => {
+      it('leaves existing topics alone, and names a missing topic in its error', async () => {
         const settings = { name: topic, partitions: PARTITIONS + 1, maxMessageBytes: 5 };
         await broker.ensureTopics([settings], false);
         expect(await broker.offsetRanges(topic)).toHaveLength(PARTITIONS);

@@ -16,8 +16,9 @@ export interface CampaignEnd {
 }
 
 /**
- * Hears the judge about a run at rest. What kafkajs reads must be what Kafka's own client reads.
- * @returns what is wrong, a line each
+ * Asks the judge about a run at rest. The service's own reader must read what the Java client
+ * reads.
+ * @returns what is wrong, one line each
  */
 export async function judge({
   flow,
@@ -54,7 +55,7 @@ async function differences(
   const there = new Set(inJava.map(asText));
   return [
     ...(mustAbort && aborted === 0
-      ? ['There is no record of an aborted transaction: nothing shows that none is seen']
+      ? ['No transaction was aborted, so nothing shows that readers skip aborted records']
       : []),
     ...[...here.difference(there)].map(
       (event) => `Kafka's own client does not see the event ${event}`,

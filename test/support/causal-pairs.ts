@@ -1,23 +1,25 @@
 import type { StockTables } from './check-history.ts';
 
-/** How many pairs are under way at once. */
+/** The number of pairs that are sent at once. */
 const AT_ONCE = 20;
 const STOCK_SKUS = 10;
 const PLENTY = 1_000_000;
 
-/** A command, as it is sent: plain JSON. */
+/** A command as it is sent: plain JSON. */
 export type PlainCommand = Readonly<Record<string, unknown>>;
 
-/** Resolves when the command is accepted; it may be sent several times. */
+/** Sends a command, perhaps several times. Resolves when the command is accepted. */
 export type Accept = (command: PlainCommand, number: number) => Promise<void>;
 
-/** Commands of which the second is sent once the first is accepted, and what both must have led to. */
+/**
+ * Two commands, the second sent once the first is accepted, and the outcome that both must have.
+ */
 interface Experiment {
   readonly commands: (name: string, stock: string) => readonly [PlainCommand, PlainCommand];
   readonly isRight: (name: string, stock: string, outcome: Outcome) => boolean;
 }
 
-/** What the database holds, by the names of an experiment. */
+/** The content of the database, by the names of an experiment. */
 interface Outcome {
   readonly skusOfOrder: ReadonlyMap<string, ReadonlySet<string>>;
   readonly quantities: ReadonlyMap<string, number>;
@@ -55,23 +57,25 @@ const EXPERIMENTS = {
 type ExperimentName = keyof typeof EXPERIMENTS;
 const NAMES = Object.keys(EXPERIMENTS) as ExperimentName[];
 
-/** How many pairs of each experiment came out wrong. */
+/** The number of pairs with a wrong outcome, by experiment. */
 export type WrongCounts = Readonly<Record<ExperimentName, number>>;
 
 export const NONE_WRONG = Object.fromEntries(NAMES.map((name) => [name, 0])) as WrongCounts;
 
-/** Pairs of commands whose order matters, under names that nobody else uses. */
+/** Pairs of commands whose order matters, under names of their own. */
 export class CausalPairs {
   readonly #run: string;
   readonly #count: number;
 
-  /** @param count how many pairs of each experiment */
+  /** @param count the number of pairs of each experiment */
   constructor(run: string, count: number) {
     this.#run = run;
     this.#count = count;
   }
 
-  /** What must be answered before the first pair: stock that all of them share. */
+  /**
+   * Returns the batches that all pairs share. They must be answered before the first pair is sent.
+   */
   stock(): readonly PlainCommand[] {
     return Array.from({ length: STOCK_SKUS }, (_, index) => {
       const sku = this.#stockOf(index);
@@ -79,12 +83,12 @@ export class CausalPairs {
     });
   }
 
-  /** Each pair, one command behind the other. */
+  /** Returns the commands of all pairs, each second command directly behind its first. */
   inOrder(): readonly PlainCommand[] {
     return this.#pairs().flat();
   }
 
-  /** Sends each second command as soon as its first is accepted, many pairs at once. */
+  /** Sends many pairs at once, each second command as soon as its first is accepted. */
   async send(accept: Accept): Promise<void> {
     const pairs = this.#pairs();
     let next = 0;
@@ -97,7 +101,10 @@ export class CausalPairs {
     await Promise.all(Array.from({ length: AT_ONCE }, work));
   }
 
-  /** @param tables once everything is answered */
+  /**
+   * Counts the pairs with a wrong outcome.
+   * @param tables the tables, read once everything is answered
+   */
   wrong(tables: StockTables): WrongCounts {
     const skusOfOrder = new Map<string, Set<string>>();
     for (const { orderid, sku } of tables.lines)

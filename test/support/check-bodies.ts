@@ -1,12 +1,12 @@
 import type { LaneCommand, Report } from './check-history.ts';
 
-/** What an order or a batch command is about, and its events say again. */
+/** The fields that name the order or batch of a command. The events of its answer repeat them. */
 const OWN_NAMES = ['orderid', 'reference'] as const;
 
 /**
- * Checks commands that came with one identity and different bodies. One body at most is answered;
- * within a lane it is the first; and the answer tells of the body at its place.
- * @param mayBeAnswered whether what came of a command may have been deleted
+ * Checks commands that came with one identity and different bodies. At most one body is answered.
+ * Within a lane, the first body is answered. The answer is about the body at its place.
+ * @param mayBeAnswered whether the answer to a command may have been deleted
  */
 export function checkBodies(
   commands: readonly LaneCommand[],
@@ -39,17 +39,17 @@ function checkOne(
     if (before.length > 0 && isOther && isLeft)
       report(
         'another-body',
-        `${id} is answered at ${place}, and came before with another body, at ${before[0]?.place}`,
+        `${id} is answered at ${place}, but came first at ${before[0]?.place} with another body`,
       );
     const told = namesTold(command);
     const isToldOf = (each: LaneCommand) => namesOf(each.body).some((name) => told.has(name));
     const meant = same.find((each) => bodyOf(each) !== bodyOf(command) && isToldOf(each));
     if (meant && !isToldOf(command))
-      report('another-body', `${id} at ${place} is answered with what it says at ${meant.place}`);
+      report('another-body', `${id} at ${place} is answered as if it were ${meant.place}`);
   }
 }
 
-/** Everything but how the sender names it. */
+/** Returns the body without the id that the sender gave it, as text. */
 function bodyOf({ body }: LaneCommand): string {
   const entries = Object.entries(body).filter(([name]) => name !== 'id');
   return JSON.stringify(entries.sort(([one], [other]) => (one < other ? -1 : 1)));

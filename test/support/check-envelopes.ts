@@ -1,37 +1,43 @@
 import type { LaneCommand, Message, Report } from './check-history.ts';
 
-/** What a command says of where it comes from, and its answer must say again. */
+/** The origin that a command states, and that its answer must repeat. */
 export interface Origin {
   readonly id: string;
-  /** By it, it is the same command: source and id, or the id, or the place. */
+  /**
+   * Two commands with one identity are the same command. The identity is source and id, or the id
+   * alone, or the place.
+   */
   readonly identity: string;
   /** The source of a CloudEvent. Null: the command is plain JSON. */
   readonly source: string | null;
-  /** Whether it has no id but its place. */
+  /** Whether the place of the command serves as its id. */
   readonly isPlace: boolean;
   readonly correlationId: string;
   /** Null: the command has none that is valid. */
   readonly traceparent: string | null;
 }
 
-/** The attributes of one part of a composite, by their names. */
+/** The attributes of one part of a composite, by name. */
 export type PartAttributes = Readonly<Record<string, unknown>>;
 
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const SOURCE = '/allocation';
-/** Each type of event is still in its first version. */
+/** Every event type is still in its first version. */
 const SCHEMA = (type: unknown) => `/allocation/schemas/${type}/1`;
 
 type Named = Pick<Origin, 'id' | 'source' | 'isPlace'>;
 
 const REDRIVEN_PLACE = /^\/allocation\/dead-letters(?:#[0-9a-f]{64})?\t([^/]+\/\d+\/\d+)$/;
 
-/** An identity as the service keeps it; one that was sent again from the dead letters is its place's. */
+/**
+ * Returns the identity that the service has kept. A command that was redriven has the identity of
+ * its first place.
+ */
 export function identityIn(kept: string): string {
   return kept.replace(REDRIVEN_PLACE, '\t$1');
 }
 
-/** A former release knew ids alone. */
+/** Returns the identity by which a former release knew a command: its id alone. */
 export function formerIdentity(id: string): string {
   return `\t\t${id}`;
 }
@@ -40,7 +46,7 @@ function identityOf({ id, source, isPlace }: Named): string {
   return identityIn(isPlace ? `\t${id}` : source === null ? id : `${source}\t${id}`);
 }
 
-/** The identity of the command that an event answers, by what it says. */
+/** Returns the identity of the command that an event answers, from the headers of the event. */
 export function identityAnswered({
   ce_causationid: id = '',
   ce_causationsource: source,
@@ -53,8 +59,8 @@ export function identityAnswered({
 type Headers = Readonly<Record<string, string>>;
 
 /**
- * The origin that a command states.
- * @param event the whole command, in structured mode
+ * Returns the origin that a command states.
+ * @param event the whole CloudEvent, in structured mode
  */
 export function originOf(
   { id, source, isPlace }: Named,
@@ -82,12 +88,14 @@ export function originOf(
   };
 }
 
-/** Everything that a part of a composite says besides its data. */
+/** Returns the attributes of a part of a composite, without its data. */
 export function attributesOf({ data: _, ...attributes }: PartAttributes): PartAttributes {
   return attributes;
 }
 
-/** Each answer has the key, and says what a consumer needs to know of it, as the contract promises. */
+/**
+ * Checks that each message of an answer has the key and the attributes that the contract promises.
+ */
 export function checkEnvelopes(commands: readonly LaneCommand[], report: Report): void {
   for (const command of commands)
     for (const message of command.answer?.messages ?? []) checkMessage(command, message, report);
@@ -109,7 +117,10 @@ function checkMessage(command: LaneCommand, message: Message, report: Report): v
   for (const [index, part] of message.parts.entries()) {
     const event = message.events[index] ?? {};
     if (part.time !== headers.ce_time)
-      report('wrong-envelope', `${command.place}, part ${index + 1}: another time than the whole`);
+      report(
+        'wrong-envelope',
+        `${command.place}, part ${index + 1}: its time differs from the message`,
+      );
     checkAttributes(command, part, subjectOf(event), part.type, report);
   }
 }
@@ -128,7 +139,7 @@ function checkAttributes(
       report(kind, `${told}: ${name} is ${found[name]} instead of ${expected}`);
   };
   ask('wrong-id', 'causationid', id);
-  // A former release said neither.
+  // A former release wrote neither attribute.
   if (found.causationsource !== undefined || found.causationform !== undefined) {
     ask('wrong-id', 'causationsource', source ?? undefined);
     ask('wrong-id', 'causationform', source === null ? (isPlace ? 'place' : 'id') : undefined);
@@ -141,7 +152,9 @@ function checkAttributes(
   ask('wrong-envelope', 'specversion', '1.0');
 }
 
-/** The product that the event is about; a rejection may know only the batch or the order. */
+/**
+ * Returns the product that the event is about. A rejection may know only the batch or the order.
+ */
 function subjectOf({ sku, reference, orderid }: Readonly<Record<string, unknown>>): unknown {
   return sku ?? reference ?? orderid;
 }

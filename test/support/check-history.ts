@@ -14,8 +14,9 @@ import { checkParking } from './check-parking.ts';
 import { Deleted, withoutCutAnswers } from './deleted-records.ts';
 
 /*
- * The judge of a fault campaign: from what anybody can read (topics as a `read_committed` client sees them, tables, the group's
- * offsets) it decides whether every command was answered exactly once, and rightly. It shares no code with the service.
+ * The judge of a fault campaign decides whether every command was answered exactly once, and
+ * rightly. It reads only what anybody can read: the topics as a `read_committed` client sees them,
+ * the tables, and the offsets of the group. It shares no code with the service.
  */
 
 export interface HistoryRecord {
@@ -25,13 +26,16 @@ export interface HistoryRecord {
   readonly key: string | null;
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, string>>;
-  /** When it was decided, where somebody knows better than its own `ce_time`. */
+  /** The time of the decision, where the reader of the history knows better than `ce_time`. */
   readonly madeAt?: string;
-  /** What others decided from then on, the decision may not have seen. Absent: it saw everything that was decided before. */
+  /**
+   * The decision may have missed what others decided from this time on. Absent: the decision saw
+   * everything that was decided before it.
+   */
   readonly sinceAt?: string;
 }
 
-/** What the database holds at the end. */
+/** The content of the database at the end of a history. */
 export interface StockTables {
   readonly products: readonly { readonly sku: string; readonly version: number }[];
   readonly batches: readonly {
@@ -47,12 +51,15 @@ export interface StockTables {
     readonly qty: number;
     readonly batchref: string;
   }[];
-  /** Identities, as the service keeps them. */
+  /** The identities of processed commands, as the service keeps them. */
   readonly processedIds: ReadonlySet<string>;
-  /** Ids that a former release has kept: they are any source's. Absent: there are none. */
+  /**
+   * The ids that a former release has kept. Such an id counts for every source. Absent: there are
+   * none.
+   */
   readonly formerIds?: ReadonlySet<string>;
   readonly positions: readonly Position[];
-  /** Where each of its rows ends. */
+  /** The end of each row of the outbox. */
   readonly outbox: readonly Position[];
   readonly parkedIds: readonly string[];
 }
@@ -68,32 +75,38 @@ export interface History {
   readonly events: readonly HistoryRecord[];
   readonly deadLetters: readonly HistoryRecord[];
   readonly tables: StockTables;
-  /** Of the commands topic, by partition. */
+  /** The committed offset of the group in each partition of the commands topic. */
   readonly committedOffsets: ReadonlyMap<number, number>;
-  /** Of the commands topic, by partition: where the log ends. Transaction markers may lie between the last command and it. */
+  /**
+   * The end of each partition of the commands topic. Transaction markers may lie between the last
+   * command and the end.
+   */
   readonly ends: ReadonlyMap<number, number>;
-  /** Absent: nothing was deleted. */
+  /** The first remaining offsets. Absent: nothing was deleted. */
   readonly starts?: LogStarts;
 }
 
-/** The first offset that is still there in each partition of a topic. */
+/** The first offset that remains in each partition of a topic. */
 export interface LogStarts {
   readonly commands: ReadonlyMap<number, number>;
   readonly events: ReadonlyMap<number, number>;
   readonly deadLetters: ReadonlyMap<number, number>;
 }
 
-/** What a history may show besides answers. Nothing, where nobody says so. */
+/** What a history may show besides answers. Each allowance is off by default. */
 export interface Allowances {
-  /** A handler may have failed on the command for good. */
+  /** Whether a handler may have failed on the command for good. */
   readonly mayFail?: (command: LaneCommand) => boolean;
-  /** Commands may still wait behind a failed one. */
+  /** Whether commands may still wait behind a failed command. */
   readonly mayStayParked?: boolean;
-  /** The history is not at rest: what has no answer may still get one. Only what was said is judged. */
+  /**
+   * Whether the history goes on, so that a missing answer may still come. The judge then checks
+   * only what was published.
+   */
   readonly isUnderWay?: boolean;
 }
 
-/** One thing that is wrong. `kind` is what a test looks for, `detail` what a person reads. */
+/** One fault of a history. Tests look for `kind`; people read `detail`. */
 export interface Violation {
   readonly kind:
     | 'unreadable-event'
@@ -131,10 +144,10 @@ export interface Violation {
   readonly detail: string;
 }
 
-/** What is said of one command: one message, or a composite in several, one after the other. */
+/** The answer to one command: one message, or the consecutive messages of a split composite. */
 export interface Answer {
   readonly place: string;
-  /** The first one's. */
+  /** The record of the first message. */
   readonly record: HistoryRecord;
   readonly messages: readonly Message[];
   readonly events: readonly ModelEvent[];
@@ -142,19 +155,19 @@ export interface Answer {
 
 export interface Message {
   readonly record: HistoryRecord;
-  /** From 1 on. */
+  /** The number of the message within its answer, from 1 on. */
   readonly number: number;
-  /** Ids of the parts of a composite; null: a single event. */
+  /** The ids of the parts of a composite. Null: the message is a single event. */
   readonly partIds: readonly string[] | null;
-  /** What each part of a composite says of itself besides its data. */
+  /** The attributes of each part of a composite. */
   readonly parts: readonly PartAttributes[];
   readonly events: readonly ModelEvent[];
 }
 
-/** What went to the dead letters, and what was done with it there. */
+/** A dead letter, and what was done with it. */
 export interface Letter {
   readonly reason: string;
-  /** Null: it waits. */
+  /** The resolution of the dead letter. Null: the letter waits. */
   readonly resolution: string | null;
   readonly record: HistoryRecord;
 }
@@ -164,12 +177,15 @@ export interface LaneCommand extends Origin {
   readonly partition: number;
   readonly offset: number;
   readonly body: Readonly<Record<string, unknown>>;
-  /** Null: nothing was said, which is right only if nothing happened. */
+  /** Null: nothing was published, which is right only if nothing happened. */
   readonly answer: Answer | null;
   readonly letter: Letter | null;
 }
 
-/** Every violation of a history, of each kind the first few. It is at rest, unless the allowances say otherwise. */
+/**
+ * Returns the violations of a history, at most five of each kind. The history must be at rest,
+ * unless the allowances say otherwise.
+ */
 export function checkHistory(whole: History, allowances: Allowances = {}): readonly Violation[] {
   const history = withoutCutAnswers(whole);
   const violations: Violation[] = [];
@@ -200,7 +216,7 @@ export function checkHistory(whole: History, allowances: Allowances = {}): reado
   return violations;
 }
 
-/** What is not there yet is no violation while the history goes on. */
+/** Suppresses what may still be put right while the history goes on. */
 const unlessStillToCome =
   (report: Report): Report =>
   (kind, detail) => {
@@ -214,7 +230,7 @@ export type Report = (kind: Violation['kind'], detail: string) => void;
 export const placeOf = ({ topic, partition, offset }: HistoryRecord) =>
   `${topic}/${partition}/${offset}`;
 
-/** By the place of the command that it answers, which every event's id says. */
+/** Returns the answers by the place of the answered command, which the id of every event names. */
 function readAnswers(
   { events, commands }: History,
   deleted: Deleted,
@@ -248,7 +264,7 @@ function readAnswers(
   return new Map([...messages].map(([place, of]) => [place, answerOf(place, of, report)]));
 }
 
-/** @returns null: it is no event */
+/** @returns null when the record is no event */
 function readBody({ value, headers }: HistoryRecord): Record<string, unknown> | null {
   try {
     const body = JSON.parse(String(value));
@@ -262,7 +278,7 @@ function readBody({ value, headers }: HistoryRecord): Record<string, unknown> | 
   }
 }
 
-/** The second and further messages of an answer that is too large for one. */
+/** The id of the second or a later message of an answer that was too large for one message. */
 const LATER_PART = /^(.+\/\d+\/\d+)\.([2-9]|[1-9]\d+)$/;
 
 interface Part extends Readonly<Record<string, unknown>> {
@@ -315,7 +331,7 @@ function asEvent(
   return { type, ...seen, ...(sequence === undefined ? {} : { sequence: Number(sequence) }) };
 }
 
-/** By the place that went to the dead letters. */
+/** Returns the dead letters by the place of the original command. */
 function readDeadLetters(
   { deadLetters, commands }: History,
   deleted: Deleted,
@@ -326,7 +342,7 @@ function readDeadLetters(
   const resolutions = new Map<string, string>();
   for (const { headers } of deadLetters) {
     const resolved = headers['dead-letter-resolves'];
-    // The first one says what was done.
+    // The first resolution counts.
     if (
       headers['dead-letter-reason'] === undefined &&
       resolved !== undefined &&
@@ -347,14 +363,17 @@ function readDeadLetters(
     if (!original && !deleted.has(place))
       report('dead-letter-without-command', `${placeOf(record)}: ${place}`);
     if (original && !isCopyOf(original, record))
-      report('altered-letter', `${placeOf(record)} is not what came at ${place}`);
+      report('altered-letter', `${placeOf(record)} is no copy of ${place}`);
     if (dead.has(place)) report('dead-letter-twice', place);
     dead.set(place, { reason, resolution: resolutions.get(placeOf(record)) ?? null, record });
   }
   return dead;
 }
 
-/** The original's key, value and headers are in the letter. One that is too large stays where it is, and the letter says so. */
+/**
+ * Tells whether the letter contains the key, value and headers of the original. An original that is
+ * too large for the dead letters stays in its topic, and the letter says so.
+ */
 function isCopyOf(original: HistoryRecord, letter: HistoryRecord): boolean {
   if (letter.headers['dead-letter-message']?.includes('too large for the dead letters'))
     return true;
@@ -371,7 +390,10 @@ function isCopyOf(original: HistoryRecord, letter: HistoryRecord): boolean {
 
 const NO_VALUE = Buffer.from('no value');
 
-/** Every record that is a command, with what came of it there; deleted ones as far as their letters have kept them. */
+/**
+ * Returns every record that is a command, with its answer and its letter. Deleted commands are
+ * included as far as their dead letters have kept them.
+ */
 function readCommands(
   { commands }: History,
   answers: ReadonlyMap<string, Answer>,
@@ -386,7 +408,7 @@ function readCommands(
     const read = readCommand(record, place);
     if (!read) {
       if (!letter && !deleted.mayHaveHeld(record))
-        report('unanswered', `${place} is no command, and not among the dead letters`);
+        report('unanswered', `${place} is no command, and has no dead letter`);
       return [];
     }
     return [{ ...read, place, partition: record.partition, offset: record.offset, answer, letter }];
@@ -400,12 +422,15 @@ export interface Handled {
   readonly offset: number;
   readonly id: string;
   readonly identity: string;
-  /** Null: the command was deleted, only its answer is there. */
+  /** Null: the command was deleted, and only its answer remains. */
   readonly body: LaneCommand['body'] | null;
   readonly answer: Answer | null;
 }
 
-/** What each lane has handled, in its order: each identity once, and none that waits among the dead letters or was discarded there. */
+/**
+ * Returns what each lane has handled, in the order of the lane. Each identity appears once. A
+ * command that waits among the dead letters, or was discarded there, does not appear.
+ */
 function handledIn(
   commands: readonly LaneCommand[],
   forgotten: readonly Handled[],
@@ -433,14 +458,17 @@ function handledIn(
     const one = answered[0] ?? (isLeft || mayBeGone ? null : same.find(({ letter }) => !letter));
     if (one) handled.push(one);
     else if (!isLeft && !mayBeGone)
-      report('unanswered', `${id} was taken off the dead letters to be sent again, and was not`);
+      report('unanswered', `${id} was redriven, but did not come to the commands topic again`);
   }
   return [...Map.groupBy(handled, ({ partition }) => partition).values()].map((lane) =>
     lane.sort((a, b) => a.offset - b.offset),
   );
 }
 
-/** Within a lane the first one counts, whatever those behind it say; unless that went to the dead letters. */
+/**
+ * Checks that the first of several equal commands in a lane is answered, whatever the later ones
+ * say. The rule does not hold when the first one went to the dead letters.
+ */
 function checkRepeats(same: readonly LaneCommand[], deleted: Deleted, report: Report): void {
   for (const { place, partition, offset } of same.filter(({ answer }) => answer)) {
     const before = same.filter((each) => each.partition === partition && each.offset < offset);
@@ -452,12 +480,15 @@ function checkRepeats(same: readonly LaneCommand[], deleted: Deleted, report: Re
     )
       report(
         'wrong-repeat',
-        `${place} was answered instead of ${first.place}, which is the same command and came before`,
+        `${place} was answered instead of ${first.place}, an earlier copy of the same command`,
       );
   }
 }
 
-/** A command that can be read is answered, unless a handler may have failed on it, or it waits behind one of those. */
+/**
+ * Checks that a readable command is among the dead letters only if a handler may have failed on it,
+ * or if it waits behind such a command.
+ */
 function checkDeadLetters(
   commands: readonly LaneCommand[],
   { mayFail = () => false }: Allowances,
@@ -496,7 +527,7 @@ function areLines(lines: unknown): boolean {
   return lines.every(isLine) && new Set(lines.map(({ sku }) => sku)).size === lines.length;
 }
 
-/** What the contract asks of each type's data. */
+/** The contract's rules for the data of each command type. */
 const isValid: Readonly<Record<string, (data: Readonly<Record<string, unknown>>) => boolean>> = {
   CreateBatch: ({ reference, sku, quantity, eta = null }) =>
     isName(reference) && isName(sku) && isWhole(quantity, 0) && (eta === null || isDate(eta)),
@@ -509,12 +540,15 @@ const isValid: Readonly<Record<string, (data: Readonly<Record<string, unknown>>)
   DeallocateOrder: ({ orderid, sku }) => isName(orderid) && (sku === undefined || isName(sku)),
 };
 
-/** @returns null: the record is no command */
+/** Returns the identity of a command, or null when the record is no command. */
 export function identityOf(record: HistoryRecord): string | null {
   return readCommand(record, placeOf(record))?.identity ?? null;
 }
 
-/** Any of the three forms. @returns null: it is none of them, or no command */
+/**
+ * Reads a command in any of the three message forms.
+ * @returns null when the record has none of the forms, or is no command
+ */
 function readCommand(
   record: HistoryRecord,
   place: string,
@@ -537,7 +571,10 @@ function readCommand(
   }
 }
 
-/** A place that is sent again is the same command only with the same words. */
+/**
+ * Returns the source, with a digest of the content when the id is a place in the dead letters. A
+ * place that is sent again is the same command only with the same content.
+ */
 function digested(
   source: string | null,
   id: string,
@@ -559,7 +596,7 @@ interface Form {
   readonly id: string;
   readonly isPlace?: boolean;
   readonly body: Record<string, unknown>;
-  /** The whole event, in structured mode. */
+  /** The whole CloudEvent, in structured mode. */
   readonly event?: Readonly<Record<string, unknown>>;
 }
 
@@ -572,7 +609,10 @@ function inItsForm({ value, headers }: HistoryRecord, place: string): Form {
   return { id: json.id ?? place, isPlace: (json.id ?? null) === null, body: json };
 }
 
-/** A lane publishes in its order: within a partition of the events, what answers one lane has rising offsets. */
+/**
+ * Checks that each lane publishes in its order. Within a partition of the events, the answers of
+ * one lane have rising offsets.
+ */
 function checkOrder(answers: ReadonlyMap<string, Answer>, report: Report): void {
   const messages = [...answers.values()].flatMap(({ place, messages }) =>
     messages.map(({ record }) => ({ place, record })),
@@ -586,13 +626,19 @@ function checkOrder(answers: ReadonlyMap<string, Answer>, report: Report): void 
     for (const { place } of of.toSorted((a, b) => a.record.offset - b.record.offset)) {
       const offset = Number(place.slice(place.lastIndexOf('/') + 1));
       if (offset < last)
-        report('out-of-order', `${lane}: the answer to ${offset} comes after that to ${last}`);
+        report(
+          'out-of-order',
+          `${lane}: the answer to ${offset} comes after the answer to ${last}`,
+        );
       last = offset;
     }
   }
 }
 
-/** What is said of one subject lies in one partition: only there has it an order. */
+/**
+ * Checks that all answers about one subject are in one partition, because only a partition has an
+ * order.
+ */
 function checkSubjects(answers: ReadonlyMap<string, Answer>, report: Report): void {
   const partitions = new Map<string, number>();
   for (const { place, record } of answers.values()) {
@@ -605,7 +651,10 @@ function checkSubjects(answers: ReadonlyMap<string, Answer>, report: Report): vo
   }
 }
 
-/** No gap, and in each partition of the events none before an earlier one: an answer goes out after those that it rests on. */
+/**
+ * Checks that the sequences of each product have no gap, and rise within each partition of the
+ * events. An answer is published after the answers that it rests on.
+ */
 function checkSequences(
   answers: ReadonlyMap<string, Answer>,
   deleted: Deleted,
@@ -637,7 +686,10 @@ function checkSequences(
   }
 }
 
-/** One slow model for each sku: nothing that one sku's stock does depends on another's. */
+/**
+ * One slow model for each product, because the stock of one product never depends on that of
+ * another.
+ */
 class Models {
   readonly bySku = new Map<string, AllocationModel>();
   readonly #sequences = new Map<string, number>();
@@ -654,7 +706,10 @@ class Models {
     return this.#sequences.get(sku) ?? 0;
   }
 
-  /** Whether these are the next events of their skus; of the unknown ones nobody can tell. */
+  /**
+   * Tells whether these are the next events of their products. Events of unknown products always
+   * pass.
+   */
   isNext(events: readonly ModelEvent[], unknown: ReadonlySet<string>): boolean {
     const next = new Map<string, number>();
     return events.every(({ sku, sequence }) => {
@@ -672,7 +727,7 @@ class Models {
     return events;
   }
 
-  /** Takes in what was said of a command that nobody can read any more. */
+  /** Applies the answer to a command that has been deleted. */
   take(events: readonly ModelEvent[]): void {
     for (const event of events) {
       const { type, sku, sequence, reference, orderid } = event as ModelEvent &
@@ -724,14 +779,15 @@ class Models {
         );
       }
       default:
-        throw new Error(`What is a ${type}?`);
+        throw new Error(`The judge knows no command type ${type}`);
     }
   }
 }
 
 /**
- * Handles the commands again, in an order that the lanes and the sequence numbers allow: a lane's commands in the lane's order, a
- * sku's in that of its events. Between commands of several lanes that touch no stock (rejections) the earlier answer comes first.
+ * Handles the commands again in an order that lanes and sequences allow: the commands of a lane in
+ * the order of the lane, those of a product in the order of its events. Where commands of several
+ * lanes touch no stock (rejections), the earlier answer comes first.
  */
 function replay(lanes: readonly Handled[][], unknown: ReadonlySet<string>, report: Report): Models {
   const models = new Models();
@@ -767,9 +823,11 @@ function replay(lanes: readonly Handled[][], unknown: ReadonlySet<string>, repor
 const timeOf = ({ answer }: Handled) =>
   answer?.record.madeAt ?? answer?.record.headers.ce_time ?? '';
 
-/** Rejections of what was unknown, made by transactions that did not see what others decided meanwhile. */
+/**
+ * Rejections of unknown names by transactions that did not see what other lanes decided meanwhile.
+ */
 class Unseen {
-  /** By name, the commands of each lane that were rejected for it. */
+  /** The commands of each lane that were rejected because a name was unknown, by that name. */
   readonly #rejected = new Map<
     string,
     { readonly command: Handled; readonly lane: number; readonly sinceAt: string }[]
@@ -794,7 +852,7 @@ class Unseen {
     this.#handled.add(command);
   }
 
-  /** Whether another lane has yet to reject, as unknown, what this command makes known. */
+  /** Tells whether another lane has yet to reject as unknown what this command makes known. */
   isBefore(command: Handled, lane: number): boolean {
     if (this.#rejected.size === 0) return false;
     const names = command.answer?.events.flatMap(namesMadeKnown) ?? [];
@@ -837,7 +895,7 @@ function judgeNext(
   const [wanted, told] = isPartlyKnown
     ? [expected.filter(isKnown), found.filter(isKnown)]
     : [expected, found];
-  // Only the same batch again is answered by nothing.
+  // Only a repeated batch gets no answer.
   const isToSay = wanted.length > 0 || body.type !== 'CreateBatch';
   if (!answer && isToSay) report('unanswered', `${place} (${id}): ${JSON.stringify(wanted)}`);
   else if (!sameEvents(wanted, told))
@@ -874,8 +932,8 @@ function checkTables(
   const compare = (what: string, expected: readonly string[], found: readonly string[]) => {
     const wanted = new Set(expected);
     for (const each of found)
-      if (!wanted.delete(each)) report('database', `${what} that should not be there: ${each}`);
-    for (const each of wanted) report('database', `${what} missing: ${each}`);
+      if (!wanted.delete(each)) report('database', `${what} should not exist: ${each}`);
+    for (const each of wanted) report('database', `${what} is missing: ${each}`);
   };
   const known = [...models.bySku].filter(([sku]) => !unknown.has(sku));
   const all = known.map(([, model]) => model);
@@ -914,7 +972,10 @@ function checkTables(
   );
 }
 
-/** The ids of what was handled, and no other: a command whose id is among them would be dropped. */
+/**
+ * Checks that exactly the ids of handled commands are kept. A command whose id is kept wrongly
+ * would be dropped.
+ */
 function checkProcessedIds(
   lanes: readonly Handled[][],
   tables: StockTables,
@@ -928,14 +989,17 @@ function checkProcessedIds(
   );
   for (const { id, identity, place } of lanes.flat())
     if (!processedIds.has(identity) && !formerIds.has(id))
-      report('processed-ids', `${identity} (${place}) is not among them`);
-  // A command that was deleted, and had no answer, or has none any more, can be known by nothing else.
+      report('processed-ids', `${identity} (${place}) is missing`);
+  // If commands or answers were deleted, a kept id may be all that remains of a command.
   if (deleted.hasCommands || deleted.hasAnswers) return;
   for (const id of [...processedIds, ...[...formerIds].map(formerIdentity)])
-    if (!handled.has(id)) report('processed-ids', `${id} is among them, and was not handled`);
+    if (!handled.has(id)) report('processed-ids', `${id} is kept, but was never handled`);
 }
 
-/** At rest the group and the database stand at one place: behind the last command, and not beyond the end. */
+/**
+ * Checks that group and database stand at the same place at rest: behind the last command, and at
+ * most at the end.
+ */
 function checkPositions(
   { commands, committedOffsets, ends, tables }: History,
   report: Report,
@@ -951,12 +1015,15 @@ function checkPositions(
       each.partition === partition && each.topic === (topic ?? each.topic);
     const position = tables.positions.find(isOurs)?.nextOffset ?? 0;
     if (committed === position && position > last && position <= end) continue;
-    const places = `the group stands at ${committed}, the database at ${position}, the last command at ${last}, the end is ${end}`;
+    const places = `committed ${committed}, position ${position}, last command ${last}, end ${end}`;
     report('positions', `${topic}/${partition}: ${places}`);
   }
 }
 
-/** Once the service has stopped in order nothing waits behind a failed command, and no answer is left in the outbox, out or not. */
+/**
+ * Checks that a service that was stopped in order leaves no answer in the outbox, published or not,
+ * and nothing behind a failed command.
+ */
 function checkRest(
   { committedOffsets, tables }: History,
   { mayStayParked = false }: Allowances,
@@ -966,7 +1033,7 @@ function checkRest(
     const committed = committedOffsets.get(partition) ?? 0;
     report(
       'outbox',
-      `${topic}/${partition}: answers up to ${nextOffset} are left, the group stands at ${committed}`,
+      `${topic}/${partition}: answers up to ${nextOffset} remain, committed ${committed}`,
     );
   }
   if (!mayStayParked) for (const id of tables.parkedIds) report('still-parked', id);

@@ -1,27 +1,35 @@
 import type { LaneCommand, Report } from './check-history.ts';
 
-/** What one command has come to in one lane, however often it was sent. */
+/** The story of one command in one lane, however often the command was sent. */
 interface Story {
   readonly id: string;
   readonly identity: string;
   readonly partition: number;
   readonly firstOffset: number;
-  /** By what it says itself, and what its answer says. */
+  /** The subjects that the command and its answer name. */
   readonly subjects: ReadonlySet<string>;
-  /** And what the batch or the order that it names may belong to. */
+  /** The subjects that the command names, and the products of the batch or order that it names. */
   readonly possibleSubjects: ReadonlySet<string>;
-  /** When it stood in nobody's way any more; infinity: it still does; null: somewhere else, or nobody can tell. */
+  /**
+   * The offset from which the command holds nobody up. Infinity: the command still waits. Null: the
+   * command was answered elsewhere, or nobody can tell.
+   */
   readonly closedOffset: number | null;
-  /** Of those that went to the dead letters because a handler failed, on it or on one before it. */
+  /**
+   * The offsets of the copies that became dead letters because a handler failed on them, or on a
+   * command before them.
+   */
   readonly parkedOffsets: readonly number[];
 }
 
 const PARKED = new Set(['handler-failed', 'parked-behind']);
 
 /**
- * What follows a failed command about the same product, batch or order waits for it, and nothing else does. What came first is
- * known within a lane only, so only there it is asked for.
- * @param areSomeDeleted which product a batch or an order belongs to may be unknown, and so why something was parked
+ * Checks that later commands about the same product, batch or order wait for a failed command, and
+ * that no other command waits. The order of commands is known only within a lane, so the judge asks
+ * for it only there.
+ * @param areSomeDeleted whether commands were deleted, so that the product of a batch or order, and
+ * the reason for parking, may be unknown
  */
 export function checkParking(
   commands: readonly LaneCommand[],
@@ -68,7 +76,7 @@ export function checkParking(
     if (!isRight)
       report(
         'parked-for-nothing',
-        `${id} at ${place}: nothing about ${[...subjects]} stood before it`,
+        `${id} at ${place}: no failed command about ${[...subjects]} came before`,
       );
   }
 }
@@ -88,7 +96,8 @@ function storyOf(same: readonly LaneCommand[], skus: SkusByName): Story {
     firstOffset: Math.min(...same.map(({ offset }) => offset)),
     subjects: new Set([...named(first.body), ...told]),
     possibleSubjects: new Set([...named(first.body), ...skus.of(first.body)]),
-    // Whoever discards tells the database first and the topic later: when it counted is not to be seen. If it comes again, it is new.
+    // A discard reaches the database before the topic, so the topic does not show when it took
+    // effect. A discarded command that comes again is new.
     closedOffset: isDiscarded
       ? null
       : (answered?.offset ?? (isOpen ? Number.POSITIVE_INFINITY : null)),
@@ -111,7 +120,9 @@ function named(body: LaneCommand['body']): readonly string[] {
   ];
 }
 
-/** The products to which a batch or an order that a command names may belong. */
+/**
+ * Knows the products to which a batch or an order may belong, by the name of the batch or order.
+ */
 class SkusByName {
   readonly #skus = new Map<string, Set<string>>();
 

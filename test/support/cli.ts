@@ -5,13 +5,16 @@ import { fileURLToPath } from 'node:url';
 const program = fileURLToPath(new URL('../../src/cli/allocation.ts', import.meta.url));
 
 export interface CliResult {
-  /** null: a signal ended it. */
+  /** The exit code. Null: a signal ended the process. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs `allocation …` in a process of its own. @param meanwhile is given the process */
+/**
+ * Runs `allocation …` in a process of its own.
+ * @param meanwhile receives the process
+ */
 export function runCli(
   environment: Record<string, string>,
   cwd: string,

@@ -3,8 +3,9 @@ import type { CommandFlow } from './command-flow.ts';
 import type { KafkaCluster } from './kafka-java/cluster.ts';
 
 /**
- * What has been answered on a cluster, some of whose brokers may be away. Asks brokers that are well,
- * each with a short deadline, so that what a test measures is not a client's own recovery.
+ * Knows what has been answered on a cluster that may miss some of its brokers. It asks only brokers
+ * that are well, each with a short deadline. Otherwise a test would measure the recovery of a
+ * client.
  */
 export class ClusterAnswers {
   readonly #cluster: KafkaCluster;
@@ -15,12 +16,15 @@ export class ClusterAnswers {
     this.#flow = flow;
   }
 
-  /** Where each partition of the commands ends now. */
+  /** Returns where each partition of the commands ends now. */
   async ends(): Promise<readonly number[]> {
     return await this.#endsOf(this.#flow.topics.commands, 'everything');
   }
 
-  /** How many of the commands before these ends the group has not passed. @throws nobody can say now */
+  /**
+   * Counts the commands before these ends that the group has not passed.
+   * @throws when no broker can tell now
+   */
   async waiting(ends: readonly number[]): Promise<number> {
     const committed = await this.committed();
     return ends.reduce(
@@ -29,7 +33,10 @@ export class ClusterAnswers {
     );
   }
 
-  /** Where the group stands in each partition. @throws nobody can say now */
+  /**
+   * Returns the committed offset of the group in each partition.
+   * @throws when no broker can tell now
+   */
   async committed(): Promise<readonly (number | null)[]> {
     const { view, whole } = this.#cluster;
     const { group, topics, partitions } = this.#flow;
@@ -40,8 +47,9 @@ export class ClusterAnswers {
   }
 
   /**
-   * Passes when every command before these ends is answered: the group has passed it, and a reader
-   * of what is committed can see all events that were written before. @throws not yet
+   * Resolves when every command before these ends is answered: the group has passed it, and a
+   * `read_committed` reader sees all events that were written before.
+   * @throws when commands still wait
    */
   async isAnswered(ends: readonly number[]): Promise<void> {
     const waiting = await this.waiting(ends);
@@ -54,15 +62,19 @@ export class ClusterAnswers {
   }
 
   /**
-   * Passes when one of the brokers that are well knows a leader of every partition, and leader and
-   * replicas in sync are well: until then the leader waits for the others. @throws not yet
+   * Resolves when a broker that is well knows a leader of every partition, and all leaders and
+   * replicas in sync are well. Until then a leader waits for the others.
+   * @throws when a partition still waits
    */
   async isElected(): Promise<void> {
     const { whole, view } = this.#cluster;
     await Promise.any(whole.map(async (broker) => everyLed(await view.of(broker), whole)));
   }
 
-  /** Passes when all brokers are well and every replica is in sync. @throws not yet */
+  /**
+   * Resolves when all brokers are well and every replica is in sync.
+   * @throws when a broker is away or a replica is late
+   */
   async isWhole(): Promise<void> {
     const { all, whole, view } = this.#cluster;
     const { brokers, partitions } = await view.of(all[0] as number);
@@ -74,7 +86,7 @@ export class ClusterAnswers {
     await this.isElected();
   }
 
-  /** The partitions as a broker that is well sees them. */
+  /** Returns the partitions as a broker that is well sees them. */
   async partitions(): Promise<readonly PartitionView[]> {
     const { whole, view } = this.#cluster;
     return (await Promise.any(whole.map((broker) => view.of(broker)))).partitions;

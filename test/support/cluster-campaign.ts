@@ -16,61 +16,82 @@ import { ServiceProcess, stopped } from './service-process.ts';
 const PARTITIONS = 6;
 const ROUGHNESS = { duplicated: 0.02, reordered: 0.01, pauseMs: 100 };
 const FLOW = { partitions: PARTITIONS, requestTimeoutMs: 3_000, patienceMs: 240_000 };
-/** What is sent at once before each fault; a steady few follow until it is over. */
+/**
+ * The number of commands sent at once before each fault. A steady few follow until the fault is
+ * over.
+ */
 const COMMANDS_PER_FAULT = 250;
-/** Enough for every kind of answer. */
+/** Enough commands for every kind of answer. */
 const COMMANDS_AT_FIRST = 500;
-/** So many that some still wait when two brokers are killed. */
+/** So many commands that some still wait when two brokers are killed. */
 const BURST = 3_000;
 /** A service that has not recovered by then never will. */
 const GIVE_UP_MS = 120_000;
 /**
- * How long Kafka may keep a transaction open after a leader was cut off while a marker was under way
- * to it. Kafka sends the marker again 30 to 60 s later (docs/decisions/0022), and no client can end
- * the transaction earlier.
+ * How long Kafka may keep a transaction open after a leader was cut off while a marker was under
+ * way to that leader. Kafka sends the marker again 30 to 60 s later (docs/decisions/0022). No
+ * client can end the transaction earlier.
  */
 const MARKER_MS = 60_000;
-/** Two brokers that start at once on two cores take longer than one. The cause is not known in full. */
+/** Two brokers that start at once on two cores take longer than one. The full cause is unknown. */
 const TWO_STARTS_MS = 15_000;
-/** What Kafka may take, on a busy machine, until it has elected leaders, or has all replicas in sync. */
+/**
+ * How long Kafka may take, on a busy machine, until it has elected leaders, or has all replicas in
+ * sync.
+ */
 const KAFKA_MS = 180_000;
-/** How long the service may say that it is ready while two of three brokers are away: 30 s, and what a busy machine needs. */
+/**
+ * How long the service may say that it is ready while two of three brokers are away: 30 s, and a
+ * margin for a busy machine.
+ */
 const UNREADY_MS = 45_000;
-/** Within so long after that it logs a warning: a producer waits 20 s, and the watchdog of lanes 30 s. */
+/**
+ * How soon after that the service logs a warning. A producer waits 20 s, and the watchdog of lanes
+ * 30 s.
+ */
 const WARNING_MS = 60_000;
 const CLOCK_OFFSET_SECONDS = 600;
-/** Of each instance's output, when something is wrong. */
+/** How many lines of the output of each instance a finding quotes. */
 const LINES = 60;
 const WARNING = 40;
 
 /** How long answers stopped, in milliseconds. */
 export interface Recovery {
-  /** From the order to stop, move, kill or cut. */
+  /** The time since the order to stop, move, kill or cut. */
   readonly sinceOrderMs: number;
-  /** From when the stop or move was complete; after a kill or cut from the election of leaders. */
+  /**
+   * The time since the stop or move was complete. After a kill or cut: the time since the election
+   * of leaders.
+   */
   readonly sinceReadyMs: number;
-  /** The service never recovered, and was restarted. */
+  /** Whether the service never recovered, and was restarted. */
   readonly isStuck: boolean;
 }
 
-/** How a broker's absence begins: what it does in order is complete by itself, after the rest Kafka elects leaders. */
+/**
+ * How the absence of a broker begins. An orderly stop or move is complete by itself. After a sudden
+ * one, Kafka elects leaders.
+ */
 type Manner = 'in order' | 'suddenly';
 
 export interface ClusterCampaignOptions {
   readonly directory: string;
   readonly version: KafkaVersion;
   readonly instances: number;
-  /** See the cluster's. */
+  /** The session timeout of the brokers. See `ClusterOptions`. */
   readonly sessionMs: number;
-  /** How many busy processes take the machine away meanwhile. */
+  /** The number of busy processes that take the machine away meanwhile. */
   readonly cpuHogs: number;
-  /** After which a recovery is too slow. */
+  /** The time after which a recovery is too slow. */
   readonly limitMs: number;
 }
 
 export type ClusterFaultName = keyof ClusterCampaign['faults'];
 
-/** Instances of the service on a cluster of three brokers and a PostgreSQL of their own, and what can befall the brokers. */
+/**
+ * Runs instances of the service on a cluster of three brokers and a PostgreSQL of its own, and
+ * makes faults befall the brokers.
+ */
 export class ClusterCampaign {
   readonly flow: CommandFlow;
   readonly cluster: KafkaCluster;
@@ -81,7 +102,7 @@ export class ClusterCampaign {
   readonly #readiness: ReadinessWatch;
   readonly #http: HttpCommands;
   readonly #endHogs: () => void;
-  /** What was wrong on the way. */
+  /** The faults of the service found so far, besides those that the judge finds. */
   readonly #findings: string[] = [];
   #recoveries: Recovery[] = [];
   #limitMs = 0;
@@ -102,7 +123,10 @@ export class ClusterCampaign {
     this.#endHogs = startCpuHogs(options.cpuHogs);
   }
 
-  /** Resolves when all instances are at work. @throws when there is no Java for Kafka, or no PostgreSQL: the message says why */
+  /**
+   * Starts a campaign. Resolves when all instances are at work.
+   * @throws when Java for Kafka, or PostgreSQL, is missing; the message says why
+   */
   static async start(options: ClusterCampaignOptions): Promise<ClusterCampaign> {
     const cluster = await KafkaCluster.start(options);
     const postgres = await startPostgres({ withFaults: true }).catch(async (error) => {
@@ -119,12 +143,12 @@ export class ClusterCampaign {
     return campaign;
   }
 
-  /** How many commands the service has accepted over HTTP. */
+  /** The number of commands that the service has accepted over HTTP. */
   get accepted(): number {
     return this.#http.accepted;
   }
 
-  /** Why this fault cannot happen on this machine; null when it can. */
+  /** Returns why this fault cannot happen on this machine, or null when it can. */
   whyNot(name: ClusterFaultName): string | null {
     if (name.includes('cut off')) return this.cluster.whyNoCuts;
     if (name.includes('clocks'))
@@ -132,7 +156,11 @@ export class ClusterCampaign {
     return null;
   }
 
-  /** One fault under load. Resolves when the cluster is whole and all commands are answered. @returns each time that answers stopped */
+  /**
+   * Makes one fault happen under load. Resolves when the cluster is whole and all commands are
+   * answered.
+   * @returns each time that answers stopped
+   */
   async endure(name: ClusterFaultName): Promise<readonly Recovery[]> {
     this.#recoveries = [];
     this.#limitMs = this.#options.limitMs + allowanceMs(name);
@@ -158,8 +186,9 @@ export class ClusterCampaign {
   }
 
   /**
-   * Stops all instances under load, asks for transactions left open, lets the rest be answered, and
-   * hears the judge. @returns what is wrong, a line each
+   * Stops all instances under load, looks for transactions left open, lets the remaining commands
+   * be answered, and asks the judge.
+   * @returns what is wrong, one line each
    */
   async verdict(): Promise<readonly string[]> {
     const sending = this.flow.send(this.#rounds++, COMMANDS_AT_FIRST);
@@ -183,7 +212,7 @@ export class ClusterCampaign {
     return [...this.#findings, ...(await judge(end))];
   }
 
-  /** Leaves nothing behind. */
+  /** Stops everything, and removes all data. */
   async stop(): Promise<void> {
     this.#endHogs();
     this.#readiness.end();
@@ -238,7 +267,7 @@ export class ClusterCampaign {
     await eventually(() => this.#answers.isWhole(), { withinMs: KAFKA_MS });
   }
 
-  /** The broker goes, and comes back when commands are answered again. */
+  /** Ends the broker, and starts it again once commands are answered. */
   async #away(what: string, manner: Manner, broker: number): Promise<void> {
     await this.#measure(what, manner, () =>
       this.cluster.endBroker(broker, manner === 'in order' ? 'stop' : 'kill'),
@@ -268,7 +297,10 @@ export class ClusterCampaign {
     await this.cluster.view.lead(partition, order, heir);
   }
 
-  /** One broker's clock runs ahead, another's behind; then what they coordinate and lead moves between them. */
+  /**
+   * Sets the clock of one broker ahead and of another behind. Then moves what they coordinate and
+   * lead between them.
+   */
   async #clocksApart(): Promise<void> {
     const [ahead, behind] = this.cluster.all as [number, number];
     const offsets = new Map([
@@ -288,7 +320,10 @@ export class ClusterCampaign {
       await this.#away('a broker stopped in order', 'in order', broker);
   }
 
-  /** The service waits, says why, and goes on when they are back. */
+  /**
+   * Kills two of three brokers. The service must wait, say why, and go on when the brokers are
+   * back.
+   */
   async #twoAway(): Promise<void> {
     const survivor = random(this.cluster.all);
     const away = this.cluster.all.filter((broker) => broker !== survivor);
@@ -307,7 +342,7 @@ export class ClusterCampaign {
         const lines = this.instances[index]?.output.slice(linesBefore[index]) ?? [];
         if (!lines.some(isWarning)) throw new Error(`has logged no warning in ${WARNING_MS} ms`);
       };
-      // Readiness may tell first.
+      // Readiness may report the problem before the log does.
       await eventually(warns, { withinMs: WARNING_MS }).catch(({ message }: Error) => {
         this.#findings.push(
           `Two of three brokers are away, and instance ${index} ${message}\n${this.#lastWords()}`,
@@ -323,7 +358,9 @@ export class ClusterCampaign {
     return (await this.#answers.partitions()).filter((partition) => partition.topic === topic);
   }
 
-  /** Records how long it takes until all that was accepted before, and a probe of every lane, is answered. */
+  /**
+   * Measures how long it takes until all earlier commands, and a probe of every lane, are answered.
+   */
   async #measure(what: string, manner: Manner, happen: () => Promise<void>): Promise<void> {
     const linesBefore = this.instances.map(({ output }) => output.length);
     const orderedMs = performance.now();
@@ -346,7 +383,9 @@ export class ClusterCampaign {
     });
     if (reason === null && sinceReadyMs <= this.#limitMs) return;
     const verdict =
-      reason === null ? `It took ${sinceReadyMs} ms to recover` : `It does not recover (${reason})`;
+      reason === null
+        ? `The service took ${sinceReadyMs} ms to recover`
+        : `The service did not recover (${reason})`;
     this.#findings.push(
       `${verdict} from: ${what}\n${await this.#state()}\n${this.#lastWords(linesBefore)}`,
     );
@@ -357,7 +396,7 @@ export class ClusterCampaign {
     await eventually(() => this.#answers.isAnswered(ends), { withinMs: GIVE_UP_MS });
   }
 
-  /** What an operator does when nothing else helps. */
+  /** Kills and restarts all instances, as an operator does when nothing else helps. */
   async #startAgain(): Promise<void> {
     await Promise.all(this.instances.map((instance) => instance.stop('SIGKILL')));
     await eventually(() => this.#answers.isElected(), { withinMs: KAFKA_MS });
@@ -366,7 +405,8 @@ export class ClusterCampaign {
     await this.#answered(await eventually(() => this.#answers.ends())).catch(
       async ({ message }) => {
         throw new Error(
-          `Not even a restart helps: ${message}\n${await this.#state()}\n${this.#lastWords()}`,
+          `The service did not recover even after a restart: ${message}\n` +
+            `${await this.#state()}\n${this.#lastWords()}`,
         );
       },
     );
@@ -377,7 +417,7 @@ export class ClusterCampaign {
     return await ServiceProcess.start(environment, this.#options.directory);
   }
 
-  /** What each instance says of itself. */
+  /** Returns what each instance reports about itself. */
   async #state(): Promise<string> {
     const states = this.instances.map(async ({ url }, index) => {
       const [lanes, readiness] = await Promise.all([
@@ -389,7 +429,10 @@ export class ClusterCampaign {
     return (await Promise.all(states)).join('\n');
   }
 
-  /** @param from how many lines of each instance came before what matters */
+  /**
+   * Returns the last lines of each instance.
+   * @param from the number of earlier lines to skip, by instance
+   */
   #lastWords(from: readonly number[] = []): string {
     const words = ({ output }: ServiceProcess, index: number) =>
       output.slice(from[index]).filter(isAboutItself).slice(-LINES);
@@ -397,13 +440,16 @@ export class ClusterCampaign {
   }
 }
 
-/** What Kafka itself may need beyond the limit of the service. */
+/** Returns the time that Kafka itself may need beyond the limit of the service. */
 function allowanceMs(name: ClusterFaultName): number {
   if (name.includes('cut off')) return MARKER_MS;
   return name === 'two of three brokers killed' ? TWO_STARTS_MS : 0;
 }
 
-/** Not about an order, as most lines are: products run out of stock all the time. */
+/**
+ * Tells whether a line is about the instance itself. Most lines are about an order, because
+ * products run out of stock all the time.
+ */
 function isAboutItself(line: string): boolean {
   return !line.includes('"orderid"');
 }
@@ -412,7 +458,10 @@ function isWarning(line: string): boolean {
   return isAboutItself(line) && line.startsWith('{') && Number(JSON.parse(line).level) >= WARNING;
 }
 
-/** Java's hash of a text without its sign: Kafka's way from a group or transactional id to a partition. */
+/**
+ * Returns the Java hash of a text without its sign. Kafka finds the partition of a group or
+ * transactional id by it.
+ */
 function javaHash(text: string): number {
   let hash = 0;
   for (const character of text) hash = (Math.imul(31, hash) + character.charCodeAt(0)) | 0;

@@ -1,7 +1,7 @@
 import { eventually } from './eventually.ts';
 import { type Address, ask, type WireReader, WireWriter } from './kafka-wire.ts';
 
-/** How long one broker may take for one answer; one that was cut off never answers. */
+/** How long one broker may take for one answer. A broker that was cut off never answers. */
 const PATIENCE_MS = 1_000;
 const EVERY_OFFSET = 0;
 const COMMITTED_OFFSETS = 1;
@@ -12,28 +12,31 @@ const ELECTION_MS = 5_000;
 export interface PartitionView {
   readonly topic: string;
   readonly partition: number;
-  /** The broker's number; -1 when there is none. */
+  /** The number of the leading broker; -1 when no broker leads. */
   readonly leader: number;
   readonly replicas: readonly number[];
   readonly inSync: readonly number[];
 }
 
-/** What one broker knows. */
+/** The cluster as one broker knows it. */
 export interface View {
   readonly brokers: readonly number[];
   readonly partitions: readonly PartitionView[];
 }
 
-/** A cluster as its brokers see it, asked one by one. */
+/** Shows a cluster as its brokers see it, and asks them one by one. */
 export class ClusterView {
   readonly #addresses: ReadonlyMap<number, Address>;
 
-  /** @param addresses of the brokers, by their numbers */
+  /** @param addresses the addresses of the brokers, by broker number */
   constructor(addresses: ReadonlyMap<number, Address>) {
     this.#addresses = addresses;
   }
 
-  /** All that the broker knows about itself, the others and the topics. @throws it does not answer */
+  /**
+   * Returns what the broker knows about all brokers and topics.
+   * @throws when the broker does not answer
+   */
   async of(broker: number): Promise<View> {
     const answer = await this.#ask(
       broker,
@@ -59,7 +62,7 @@ export class ClusterView {
     return { brokers, partitions: topics.flat() };
   }
 
-  /** Which broker is the active controller, as this one knows. */
+  /** Returns the active controller, as the asked broker knows it. */
   async controller(asked: number): Promise<number> {
     const request = new WireWriter();
     request.compactArray(['__cluster_metadata'], (topic) => {
@@ -78,7 +81,10 @@ export class ClusterView {
     return answer.int32();
   }
 
-  /** Which broker coordinates the group. @throws none does now */
+  /**
+   * Returns the coordinator of the group.
+   * @throws when no broker coordinates the group now
+   */
   async coordinator(asked: number, group: string): Promise<number> {
     const answer = await this.#ask(
       asked,
@@ -91,7 +97,9 @@ export class ClusterView {
     return answer.int32();
   }
 
-  /** Where the group stands in each partition of the topic; null: nowhere. */
+  /**
+   * Returns the committed offset of the group in each partition of the topic. Null: there is none.
+   */
   async committed(
     coordinator: number,
     group: string,
@@ -119,7 +127,10 @@ export class ClusterView {
     return offsets;
   }
 
-  /** Where the partition ends, for a reader of everything or of what is committed. @throws this broker does not lead it */
+  /**
+   * Returns the end of the partition, for a reader of all records or of committed ones.
+   * @throws when the asked broker does not lead the partition
+   */
   async end(
     leader: number,
     topic: string,
@@ -146,7 +157,10 @@ export class ClusterView {
     return end ?? 0;
   }
 
-  /** Makes the first of these replicas the partition's preferred leader. Resolves when it leads. */
+  /**
+   * Makes the first of these replicas the preferred leader of the partition. Resolves when that
+   * broker leads.
+   */
   async lead(
     { topic, partition }: PartitionView,
     replicas: readonly number[],
@@ -172,7 +186,7 @@ export class ClusterView {
     await eventually(leads);
   }
 
-  /** Has the preferred leaders of these partitions elected; of all of them, when none is named. */
+  /** Has the preferred leaders of these partitions elected. Null: those of all partitions. */
   async elect(
     partitions: readonly Pick<PartitionView, 'topic' | 'partition'>[] | null,
     asked: number,

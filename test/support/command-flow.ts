@@ -5,47 +5,54 @@ import { eventually } from './eventually.ts';
 import { readHistory } from './read-history.ts';
 import { type PlainKafka, plainKafka } from './topic-reader.ts';
 
-/** How many lanes a flow has where nothing else is said. */
+/** The number of lanes of a flow by default. */
 export const LANES = 4;
-/** The first so many commands of a round bring stock of as many products. */
+/**
+ * The number of products. The first commands of a round bring stock, one command for each product.
+ */
 export const SKUS = 50;
 const PORTION = 50;
-/** What flows on when the round's number is reached, while a fault lasts: some 30 commands a second. */
+/**
+ * The steady flow after the commands of a round, while a fault lasts: some 30 commands a second.
+ */
 const STEADY = { portion: 10, pauseMs: 300 };
-/** A command that is late arrives behind at most so many others. */
+/** A late command arrives behind at most this many others. */
 const LATE_BY = 10;
 const PATIENCE_MS = 60_000;
 const PROBE_TIMEOUT_MS = 1_500;
 
-/** A command as the log gets it, keyed by sku. */
+/** A command as the log receives it, keyed by sku. */
 export interface CommandMessage {
   readonly key: string;
   readonly value: string;
 }
 
-/** How a flow differs from one that sends each command once, in order, as fast as it can. */
+/**
+ * How a flow differs from a smooth one, which sends each command once, in order, as fast as
+ * possible.
+ */
 export interface Roughness {
-  /** Which part of the commands is sent twice. */
+  /** The share of commands that are sent twice. */
   readonly duplicated: number;
-  /** Which part of them arrives behind later ones. */
+  /** The share of commands that arrive behind later ones. */
   readonly reordered: number;
-  /** Between two portions. */
+  /** The pause between two portions. */
   readonly pauseMs: number;
 }
 
 const SMOOTH: Roughness = { duplicated: 0, reordered: 0, pauseMs: 0 };
 
-/** What a flow has to expect of its brokers. */
+/** What a flow must expect of its brokers. */
 export interface FlowOptions {
-  /** How many lanes it has. */
+  /** The number of lanes. */
   readonly partitions?: number;
-  /** How long it waits for an answer; a broker that was cut off gives none. */
+  /** How long the flow waits for an answer. A broker that was cut off gives none. */
   readonly requestTimeoutMs?: number;
-  /** How long it goes on trying to send one portion. */
+  /** How long the flow retries one portion. */
   readonly patienceMs?: number;
 }
 
-/** Topics, a group and a stream of commands of their own, for one test. */
+/** Sends a stream of commands for one test, through topics and a group of its own. */
 export abstract class Flow {
   readonly run = crypto.randomUUID().slice(0, 8);
   readonly group = `group-${this.run}`;
@@ -63,7 +70,7 @@ export abstract class Flow {
     this.partitions = partitions;
   }
 
-  /** How many commands were acknowledged. A rough flow may have put some more into the topic. */
+  /** The number of acknowledged commands. A rough flow may have put more into the topic. */
   get sent(): number {
     return this.#sent;
   }
@@ -72,7 +79,7 @@ export abstract class Flow {
     this.#sent += count;
   }
 
-  /** What a service is started with to use these topics and this group. */
+  /** Returns the settings with which a service uses these topics and this group. */
   names(): Record<string, string> {
     return {
       KAFKA_GROUP_ID: this.group,
@@ -83,7 +90,10 @@ export abstract class Flow {
     };
   }
 
-  /** Sends a round of `count` commands, in portions, each until it is acknowledged; then a steady few of them, until it is over. */
+  /**
+   * Sends a round of `count` commands in portions, each until it is acknowledged. Then sends a
+   * steady few until `isOver` says so.
+   */
   async send(round: number, count: number, isOver = () => true): Promise<void> {
     for (let start = 0; start < count || !isOver(); ) {
       const { portion, pauseMs } =
@@ -98,8 +108,9 @@ export abstract class Flow {
   }
 
   /**
-   * Resolves when there is stock of every product. Before that an order of several could find one missing that another lane is just
-   * bringing, and what finds one missing has no place in the sequences: the judge could not tell when it was.
+   * Brings stock of every product. Resolves when that stock is answered.
+   * Otherwise an order of several products could miss one that another lane is just bringing. The
+   * rejection has no place in the sequences, so the judge could not tell when it was made.
    */
   async bringStock(): Promise<void> {
     await this.send(0, SKUS);
@@ -113,11 +124,14 @@ export abstract class Flow {
   abstract connect(): Promise<void>;
   abstract disconnect(): Promise<void>;
   protected abstract publish(messages: readonly CommandMessage[]): Promise<void>;
-  /** How many commands lie before the group. */
+  /** Returns the number of commands that the group has not passed. */
   abstract lag(): Promise<number>;
-  /** The group's offsets are gone, as after seven days without a member. It has none now. */
+  /**
+   * Deletes the offsets of the group, as Kafka does after seven days without a member. The group
+   * must have no member.
+   */
   abstract forgetOffsets(): Promise<void>;
-  /** Everything there is to read, at rest. */
+  /** Reads the history of the run at rest. */
   abstract history(databaseUrl: string): Promise<History>;
 }
 
@@ -137,8 +151,10 @@ export class CommandFlow extends Flow {
     this.#patienceMs = patienceMs;
     this.kafka = plainKafka(brokers, requestTimeoutMs);
     this.#isSmooth = roughness === SMOOTH;
-    // kafkajs's idempotent producer loses what it sends again to a broker that was killed; a rough flow may send twice anyway.
-    // Its retry never sends what belongs to a partition whose new leader has answered before: a rough flow sends all again itself.
+    // The idempotent producer of kafkajs loses what it sends again to a broker that was killed. A
+    // rough flow may send twice anyway, so it needs no idempotence.
+    // The retry of kafkajs skips a partition whose new leader has answered before, so a rough flow
+    // sends everything again itself.
     const retry = this.#isSmooth ? {} : { retries: 0 };
     const createPartitioner = Partitioners.DefaultPartitioner;
     this.#producer = this.kafka.producer({ idempotent: this.#isSmooth, createPartitioner, retry });
@@ -152,7 +168,7 @@ export class CommandFlow extends Flow {
     return this.#producer.disconnect();
   }
 
-  /** What the service is started with. */
+  /** Returns the environment of a service on this flow. */
   environment(brokers: string, databaseUrl: string): Record<string, string> {
     return { ...this.names(), KAFKA_BROKERS: brokers, DATABASE_URL: databaseUrl };
   }
@@ -164,8 +180,8 @@ export class CommandFlow extends Flow {
   }
 
   /**
-   * Sends the beginning of a round, which has commands for every lane, over a connection of its own
-   * to these brokers. Resolves when all are acknowledged.
+   * Sends the beginning of a round, which has commands for every lane, over a new connection to
+   * these brokers. Resolves when all are acknowledged.
    */
   async probe(round: number, brokers: string): Promise<void> {
     const messages = [...commandsOf(this.run, round, 0, SKUS)];
@@ -185,18 +201,19 @@ export class CommandFlow extends Flow {
     this.countSent(messages.length);
   }
 
-  /** Where each partition of the commands ends. */
+  /** Returns where each partition of the commands ends. */
   async ends(): Promise<ReadonlyMap<number, number>> {
     const ends = await this.#ask((admin) => admin.fetchTopicOffsets(this.topics.commands));
     return new Map(ends.map(({ partition, high }) => [partition, Number(high)]));
   }
 
-  /** How many commands lie before the group, up to these ends. */
+  /** Returns the number of commands before these ends that the group has not passed. */
   async lag(ends?: ReadonlyMap<number, number>): Promise<number> {
     const [found] = await this.#ask((admin) =>
       admin.fetchOffsets({ groupId: this.group, topics: [this.topics.commands] }),
     );
-    // Asked for afterwards: what has come and was answered in between must not count as answered before it came.
+    // Ask for the ends last. A command that came and was answered in between must not count as
+    // answered before it came.
     const upTo = ends ?? (await this.ends());
     const committed = new Map(
       found?.partitions.map(({ partition, offset }) => [partition, Math.max(0, Number(offset))]),
@@ -215,7 +232,7 @@ export class CommandFlow extends Flow {
     return readHistory(this.kafka, this.topics, this.group, databaseUrl);
   }
 
-  /** Until there is an answer: a broker that was just restarted has none. */
+  /** Asks until there is an answer, because a broker that was just restarted has none. */
   #ask<T>(question: (admin: Admin) => Promise<T>): Promise<T> {
     const ask = async () => {
       const admin = this.kafka.admin();
@@ -230,7 +247,7 @@ export class CommandFlow extends Flow {
   }
 }
 
-/** The round's commands from one index to another, of every kind. */
+/** Returns the commands of the round from one index to another, of every kind. */
 function commandsOf(
   run: string,
   round: number,
@@ -244,15 +261,20 @@ function commandsOf(
   });
 }
 
-/** How many kinds follow one another. It has no factor in common with SKUS: each product gets each kind. */
+/**
+ * The number of kinds in a row. It has no factor in common with SKUS, so each product gets each
+ * kind.
+ */
 const KINDS = 23;
-/** Batches of a product that come in one after the other are due at different times; the first is here. */
+/** Consecutive batches of a product are due at different times. The first batch is here. */
 const ETAS = [null, '2031-06-01', '2030-12-24', '2031-01-15'];
 
 /**
- * The first commands of a round bring stock, of some products less than is ordered. Those of a kind 0 to 3 are about the order of SKUS commands
- * before, a plain one. What has no place in the sequences (AlreadyAllocated, a rejection) follows from commands of the same lane alone,
- * or the judge could not tell when it was: so nobody repeats an order of several products.
+ * Returns one command of a round. The first commands bring stock, less than is ordered for some
+ * products. Kinds 0 to 3 are about the plain order SKUS commands before.
+ * A rejection or AlreadyAllocated has no place in the sequences, so it must follow from commands of
+ * the same lane alone. Otherwise the judge could not tell when it was made. Therefore no command
+ * repeats an order of several products.
  */
 function commandOf(run: string, round: number, index: number, sku: string): object {
   const id = `${run}-${round}-${index}`;
@@ -315,7 +337,10 @@ const EVENT_TYPES = [
   'BatchQuantityChanged,Deallocated,Allocated',
 ];
 
-/** What never happened, and so was not put to the test: types of events, the last one a composite that moves one line to another batch. */
+/**
+ * Returns the types of events that never occurred, so that the run did not test them. The last one
+ * is a composite that moves a line to another batch.
+ */
 export function unseenTypes({ events }: History): readonly string[] {
   const seen = new Set<unknown>();
   for (const { headers, value } of events) {
@@ -326,7 +351,7 @@ export function unseenTypes({ events }: History): readonly string[] {
   return EVENT_TYPES.filter((type) => !seen.has(type));
 }
 
-/** The same commands, some of them twice, some later. */
+/** Returns the same commands, some of them twice, some later. */
 function roughened(
   commands: readonly CommandMessage[],
   { duplicated, reordered }: Roughness,
@@ -342,13 +367,13 @@ function roughened(
     .map(({ command }) => command);
 }
 
-/** How many lanes of the service work. */
+/** Returns the number of working lanes of the service. */
 export async function lanesAtWork(url: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   return Number(/^allocation_lanes\{state="working"\} (\d+)$/m.exec(text)?.[1] ?? 0);
 }
 
-/** Resolves when so many lanes of the service work. */
+/** Resolves when this many lanes of the service work. */
 export async function workingLanes(url: string, count: number): Promise<void> {
   await eventually(
     async () => {

@@ -6,10 +6,10 @@ import { Metrics } from '../../src/entrypoints/metrics.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
 
-/** A bus whose notifications nobody reads. */
+/** Returns a message bus whose notifications nobody reads. */
 export const quietBus = () => new MessageBus({ notifications: { outOfStock: () => {} } });
 
-/** What a lane answers with that has nobody to notify, and whose clock stands still. */
+/** Returns what a lane needs to answer commands. Nobody is notified, and the clock stands still. */
 export const quietAnswering = (): Answering => ({
   bus: quietBus(),
   eventsTopic: 'events',
@@ -40,7 +40,7 @@ export function deallocateOrder(orderid: string, sku: string | null = null): Com
   return { type: 'DeallocateOrder', orderid, sku };
 }
 
-/** Handles the commands, prepared together, in the unit of work. */
+/** Prepares all commands together, and handles them in the unit of work. */
 export async function handleAll(
   commands: readonly Command[],
   unitOfWork: UnitOfWork,
@@ -52,7 +52,7 @@ export async function handleAll(
   return events;
 }
 
-/** Handles the commands in one session. */
+/** Handles the commands in one session of the database. */
 export async function handleIn(
   database: Database,
   ...commands: readonly Command[]

@@ -5,11 +5,11 @@ import { afterEach, beforeEach, describe, inject } from 'vitest';
 import { asLongWork } from '../../src/adapters/database/connection/statement-timeout.ts';
 import { Database } from '../../src/adapters/database/database.ts';
 
-/** A database of its own for one test: empty, until the test or `database()` migrates it. */
+/** A database for one test. It is empty until the test or `database()` migrates it. */
 export interface TestDatabase {
   readonly dialect: 'sqlite' | 'postgresql';
   readonly url: string;
-  /** The migrated database; the same one for every call. */
+  /** Returns the migrated database, the same one on every call. */
   database(): Promise<Database>;
 }
 
@@ -21,7 +21,10 @@ interface Place {
 let nextName = 0;
 let serverIsFree: Promise<void> = Promise.resolve();
 
-/** Declares the tests twice, for SQLite in a file and for PostgreSQL; each test finds a fresh database. */
+/**
+ * Declares the tests twice, for SQLite in a file and for PostgreSQL. Each test finds a fresh
+ * database.
+ */
 export function describeOnEachDatabase(name: string, tests: (current: TestDatabase) => void): void {
   declare(`${name}, on SQLite`, 'sqlite', sqliteFile, tests);
   describe.skipIf(inject('postgresUrl') === null)('where there is PostgreSQL', () => {
@@ -73,10 +76,10 @@ async function sqliteFile(): Promise<Place> {
   };
 }
 
-/** A new database on the server that the run has started. */
+/** Creates a database on the server that the test run has started. */
 export async function postgresDatabase(): Promise<Place> {
   const server = inject('postgresUrl');
-  if (server === null) throw new Error('There is no PostgreSQL in this run');
+  if (server === null) throw new Error('This test run has no PostgreSQL');
   const name = `test_${process.pid}_${Date.now()}_${nextName++}`;
   await onServer(server, `create database ${name}`);
   const url = new URL(server);
@@ -84,12 +87,15 @@ export async function postgresDatabase(): Promise<Place> {
   return { url: url.href, remove: () => onServer(server, `drop database ${name} with (force)`) };
 }
 
-/** One statement after another: a process has one instance for a url, and whoever closes it closes it for all. */
+/**
+ * Runs one statement after another. A process has one connection object for a url, and closing it
+ * closes it for all.
+ */
 function onServer(url: string, statement: string): Promise<void> {
   const result = serverIsFree.then(async () => {
     const database = await Database.open(url);
     try {
-      // On a busy machine the server takes its time to make one.
+      // A busy server takes long to create a database.
       await asLongWork(() => database.query(statement));
     } finally {
       await database.close();

@@ -2,7 +2,7 @@ import { asDeadLetters, type DeadLetter } from '../../src/dead-letters/dead-lett
 import type { Broker } from '../../src/service-layer/broker.ts';
 import type { ReceivedRecord } from '../../src/service-layer/records.ts';
 
-/** Every committed record of the topic up to the ends that it has now. */
+/** Reads every committed record of the topic, up to its current ends. */
 export async function readTopic(broker: Broker, topic: string): Promise<readonly ReceivedRecord[]> {
   const found: (readonly ReceivedRecord[])[] = [];
   await broker.read(
@@ -13,7 +13,7 @@ export async function readTopic(broker: Broker, topic: string): Promise<readonly
   return found.flat();
 }
 
-/** Every dead letter that the topic holds, oldest first. */
+/** Reads every dead letter of the topic, oldest first. */
 export async function readDeadLetters(
   broker: Broker,
   topic: string,

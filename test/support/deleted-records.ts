@@ -6,15 +6,18 @@ interface Place {
   readonly offset: number;
 }
 
-/** What a topic's retention has deleted, and what can still be known of it. */
+/** What retention has deleted from the topics, and what is still known about it. */
 export class Deleted {
-  /** Commands were deleted. */
+  /** Whether commands were deleted. */
   readonly hasCommands: boolean;
-  /** Events or dead letters were deleted. */
+  /** Whether events or dead letters were deleted. */
   readonly hasAnswers: boolean;
   readonly #history: History;
   readonly #commandStarts: ReadonlyMap<number, number>;
-  /** For each partition that has lost answers, by lane: the first command whose answer is still there. */
+  /**
+   * For each partition that has lost answers: the offset of the first command of each lane whose
+   * answer remains.
+   */
   readonly #firstAnswered: readonly ReadonlyMap<number, number>[];
 
   constructor(history: History) {
@@ -36,20 +39,26 @@ export class Deleted {
     this.hasAnswers = this.#firstAnswered.length > 0;
   }
 
-  /** Whether the place of a command is below what is still there. */
+  /** Tells whether the command at this place was deleted. */
   has(place: string): boolean {
     const [offset, partition] = place.split('/').reverse();
     return Number(offset) < (this.#commandStarts.get(Number(partition)) ?? 0);
   }
 
-  /** Whether what came of the command may be among the deleted: its lane's later commands have answers there, or none has. */
+  /**
+   * Tells whether the answer or dead letter of the command may have been deleted. This is so if a
+   * cut partition has answers only to later commands of its lane, or to none.
+   */
   mayHaveHeld({ partition, offset }: Place): boolean {
     return this.#firstAnswered.some(
       (firsts) => offset < (firsts.get(partition) ?? Number.POSITIVE_INFINITY),
     );
   }
 
-  /** Whether the command was sent before, and what came of it then: deleted both, but its id was kept. */
+  /**
+   * Tells whether an earlier copy of the command may have been deleted together with its answer,
+   * while the service still keeps its id.
+   */
   mayHaveHeldFormer(identity: string): boolean {
     const mayHaveHeld = cutIn(this.#commandStarts).some((partition) =>
       this.mayHaveHeld({ partition, offset: 0 }),
@@ -60,7 +69,7 @@ export class Deleted {
     );
   }
 
-  /** Deleted commands, as their dead letters have kept them. */
+  /** Returns the deleted commands that dead letters have kept. */
   commandsIn(letters: ReadonlyMap<string, Letter>): readonly HistoryRecord[] {
     return [...letters].flatMap(([place, { record }]) => {
       if (!this.has(place)) return [];
@@ -80,7 +89,7 @@ export class Deleted {
     });
   }
 
-  /** Deleted commands that were answered. */
+  /** Returns the deleted commands that were answered. */
   answered(answers: ReadonlyMap<string, Answer>): readonly Handled[] {
     if (!this.hasCommands) return [];
     return [...answers.values()]
@@ -100,7 +109,9 @@ export class Deleted {
       });
   }
 
-  /** The products of which events are missing: what is there says too little of their stock. */
+  /**
+   * Returns the products that miss events, so that the remaining events do not explain their stock.
+   */
   unknownSkus(answers: Iterable<Answer>): ReadonlySet<string> {
     if (!this.hasAnswers) return new Set();
     const counts = new Map<string, number>();
@@ -113,7 +124,10 @@ export class Deleted {
   }
 }
 
-/** Without the rest of an answer whose first messages retention has deleted: it is deleted as a whole. */
+/**
+ * Returns the history without answers that retention has cut. Such an answer counts as deleted as a
+ * whole.
+ */
 export function withoutCutAnswers(history: History): History {
   const { events, starts } = history;
   const cut = cutIn(starts?.events ?? new Map()).flatMap((partition) => {
@@ -133,7 +147,7 @@ export function withoutCutAnswers(history: History): History {
 const cutIn = (starts: ReadonlyMap<number, number>) =>
   [...starts].filter(([, start]) => start > 0).map(([partition]) => partition);
 
-/** The lane and the offset of the command that a record answers. */
+/** Returns the partition and offset of the command that a record answers. */
 function commandOf({ headers }: HistoryRecord): readonly Place[] {
   const [, partition, offset] = /\/(\d+)\/(\d+)(?:\.\d+)?$/.exec(headers.ce_id ?? '') ?? [
     null,

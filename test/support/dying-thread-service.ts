@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 
-/* The service, whose threads end at SIGUSR2, as one does that has no memory left. */
+/* The service, whose threads end at SIGUSR2, like a thread that has run out of memory. */
 
 const threads = new Set<Worker>();
 const { postMessage } = Worker.prototype;

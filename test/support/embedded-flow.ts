@@ -7,7 +7,7 @@ import { readEmbeddedHistory } from './read-history.ts';
 
 const PATIENCE_MS = 60_000;
 
-/** A flow on an embedded log, over a connection of its own to the log's file. */
+/** Sends a flow of commands to an embedded log, over its own connection to the file of the log. */
 export class EmbeddedFlow extends Flow {
   readonly #logUrl: string;
   #database: Database | null = null;
@@ -43,7 +43,7 @@ export class EmbeddedFlow extends Flow {
 
   protected async publish(messages: readonly CommandMessage[]): Promise<void> {
     const records = messages.map((message) => ({ ...message, headers: {} }));
-    // Another process may keep the file locked for longer than a statement waits.
+    // Another process may lock the file for longer than a statement waits.
     await eventually(() => this.#broker.publish(this.topics.commands, records), {
       withinMs: PATIENCE_MS,
     });

@@ -2,7 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const POLL_MS = 20;
 
-/** Repeats the check until it passes. @throws what it threw last, when the time is up */
+/**
+ * Repeats the check until it passes, and returns its result.
+ * @throws the last error of the check when the time is up
+ */
 export async function eventually<T>(
   check: () => T | Promise<T>,
   { withinMs = 10_000 } = {},

@@ -16,32 +16,39 @@ import { TcpProxy } from './tcp-proxy.ts';
 const LANES = 4;
 const ROUGHNESS = { duplicated: 0.05, reordered: 0.02, pauseMs: 100 };
 const DISTURBANCE_MS = 3_000;
-/** Past the group's session of 6 seconds and PostgreSQL's patience of 4; mostly past the client's of 10 too. */
+/**
+ * A cut outlasts the session of the group (6 s) and the patience of PostgreSQL (4 s). Most cuts
+ * outlast the patience of the client (10 s) too.
+ */
 const CUT_MS = { least: 8_000, most: 15_000 };
 /**
- * From when an instance is stopped or cut off until the other one has answered all that had been sent. The session alone lasts 6 seconds;
- * 7 are usual, 12 were seen on a machine with ten times as much to do as it can.
+ * The time from the stop or cut of an instance until the other one has answered all commands sent
+ * before. The session alone lasts 6 s. 7 s are usual. On a machine with ten times its load 12 s
+ * were seen.
  */
 const TAKEOVER_MS = 15_000;
 const BROKER_AWAY_MS = 1_000;
 const DELAY_MS = 20;
 const GIVE_UP_MS = 90_000;
-/** Of each instance's output, when something is wrong. */
+/** How many lines of the output of each instance a finding quotes. */
 const LINES = 60;
 
-/** How soon all ought to be well after the end of a fault, and after a restart of an instance. */
+/**
+ * How soon the service ought to recover after the end of a fault, and after a restart of an
+ * instance.
+ */
 const TARGET_MS = 10_000;
 const RESTART_MS = 8_000;
 
 interface Fault {
-  /** Resolves when it is over. */
+  /** Makes the fault happen. Resolves when the fault is over. */
   happen(): Promise<unknown>;
-  /** What the operator does then; its time counts as the service's. */
+  /** What an operator does after the fault. Its time counts as recovery time of the service. */
   mend?(): Promise<unknown>;
   readonly targetMs?: number;
 }
 
-/** What an instance is connected through. */
+/** The proxies between an instance and its servers. */
 interface Link {
   readonly kafka: FaultyProxy;
   readonly postgres: TcpProxy;
@@ -51,25 +58,34 @@ export type FaultName = keyof FaultCampaign['faults'];
 
 export interface CampaignOptions {
   readonly directory: string;
-  /** How long a stopped instance sleeps. The group's session ends after 6 seconds, a transaction after 60. */
+  /**
+   * How long a stopped instance sleeps. The session of the group ends after 6 s, a transaction
+   * after 60 s.
+   */
   readonly zombieMs: number;
-  /** Which of the two instances may be killed. */
+  /** The indexes of the instances that may be killed. */
   readonly mortal: readonly number[];
-  /** Whether recoveries must be as soon as on a machine of their own; else as FAULTS says. */
+  /**
+   * Whether recoveries must be as quick as on a machine that runs nothing else. By default FAULTS
+   * decides.
+   */
   readonly isStrict?: boolean;
 }
 
-/** Two instances of the service on a Kafka and a PostgreSQL of their own, each through proxies of its own, and all that can befall them. */
+/**
+ * Runs two instances of the service on a Kafka and a PostgreSQL of its own, each instance behind
+ * its own proxies, and makes every kind of fault befall them.
+ */
 export class FaultCampaign {
   readonly flow: CommandFlow;
   readonly instances: ServiceProcess[] = [];
   readonly times: RecoveryTimes;
   readonly #kafka: TestKafka;
   readonly #postgres: PostgresServer;
-  /** Of each instance. */
+  /** The proxies of each instance, by its index. */
   readonly #links: readonly Link[];
   readonly #options: CampaignOptions;
-  /** What was wrong on the way. */
+  /** The faults of the service found so far, besides those that the judge finds. */
   readonly #findings: string[] = [];
   readonly #endured = new Set<FaultName>();
   #rounds = 1;
@@ -88,7 +104,10 @@ export class FaultCampaign {
     this.times = new RecoveryTimes(options.isStrict);
   }
 
-  /** Resolves when both instances are at work. @throws when there is no Java for Kafka, or no PostgreSQL: the message says why */
+  /**
+   * Starts a campaign. Resolves when both instances are at work.
+   * @throws when Java for Kafka, or PostgreSQL, is missing; the message says why
+   */
   static async start(options: CampaignOptions): Promise<FaultCampaign> {
     const port = await freePort();
     const kafka = await startJavaKafka(port);
@@ -109,8 +128,10 @@ export class FaultCampaign {
   }
 
   /**
-   * One fault while commands flow, so many at first, and then a steady few until all is well again, and each instance has some of the lanes.
-   * @returns in how many milliseconds after the fault's end all that had been sent by then was answered and all lanes worked
+   * Makes one fault happen while commands flow: `commands` at first, and then a steady few until
+   * the service has recovered and each instance has lanes.
+   * @returns the milliseconds from the end of the fault until all lanes worked and all commands
+   * sent before were answered
    */
   async endure(name: FaultName, commands: number): Promise<number> {
     const { happen, mend, targetMs = TARGET_MS }: Fault = this.faults[name];
@@ -133,8 +154,9 @@ export class FaultCampaign {
   }
 
   /**
-   * Stops both instances under load, asks for transactions left open, lets the rest be answered, and
-   * hears the judge. @returns what is wrong, a line each
+   * Stops both instances under load, looks for transactions left open, lets the remaining commands
+   * be answered, and asks the judge.
+   * @returns what is wrong, one line each
    */
   async verdict(): Promise<readonly string[]> {
     const sending = this.flow.send(this.#rounds++, 10 * 50);
@@ -143,7 +165,7 @@ export class FaultCampaign {
     this.instances[0] = await this.#startInstance(0);
     await eventually(async () => atMost(0, await this.flow.lag()), { withinMs: GIVE_UP_MS });
     await stopped(this.instances[0]);
-    // The records of a Produce whose answer was lost are written, and never committed.
+    // The records of a Produce whose answer was lost are written, but never committed.
     const mustAbort = this.#endured.has('the answer to Produce lost');
     const { flow } = this;
     return [
@@ -219,7 +241,7 @@ export class FaultCampaign {
     'the answer to InitProducerId lost': {
       happen: async () => {
         const { kafka } = random(this.#links);
-        // A lane opens a producer when it has lost one.
+        // A lane opens a new producer only after it has lost one.
         await kafka.loseAnswer('Produce');
         await kafka.loseAnswer('InitProducerId');
       },
@@ -244,7 +266,7 @@ export class FaultCampaign {
     'PostgreSQL crashed': { happen: () => this.#restartPostgres('SIGQUIT') },
   } satisfies Record<string, Fault>;
 
-  /** One of the mortal instances leaves at work in this way, and another takes its place. */
+  /** Ends one of the mortal instances at work, and starts another in its place. */
   #leaving(leave: (instance: ServiceProcess) => Promise<unknown>): Fault {
     let index = 0;
     return {
@@ -260,7 +282,10 @@ export class FaultCampaign {
     };
   }
 
-  /** Both at once: where one went on, it would end what the other left open. */
+  /**
+   * Terminates both instances at once. An instance that went on would end the transactions that the
+   * other left open.
+   */
   async #terminateAll(): Promise<void> {
     await this.#atWork();
     await Promise.all(this.instances.map(stopped));
@@ -282,14 +307,18 @@ export class FaultCampaign {
     for (const { pid } of instances) process.kill(pid, 'SIGCONT');
   }
 
-  /** Finds it wrong when what has been sent by now still waits for an instance that is stopped or cut off. */
+  /**
+   * Records a finding when commands sent by now keep waiting for an instance that is stopped or cut
+   * off.
+   */
   async #takenOver(): Promise<void> {
     const ends = await this.flow.ends();
     await eventually(async () => atMost(0, await this.flow.lag(ends)), {
       withinMs: TAKEOVER_MS,
     }).catch(({ message }) => {
       this.#findings.push(
-        `Commands waited for an instance that was stopped or cut off: ${message}\n${this.#lastWords()}`,
+        `Commands waited for an instance that was stopped or cut off: ${message}\n` +
+          this.#lastWords(),
       );
     });
   }
@@ -302,7 +331,7 @@ export class FaultCampaign {
     await leave(guest);
   }
 
-  /** The proxies of one instance, or of both. */
+  /** Returns the proxies of one instance, or of both, at random. */
   #some<Kind extends keyof Link>(kind: Kind): Link[Kind][] {
     const proxies = this.#links.map((link) => link[kind]);
     return random([proxies, [random(proxies)]]);
@@ -313,7 +342,10 @@ export class FaultCampaign {
     await this.#postgres.faults?.restart();
   }
 
-  /** @param index whose proxies it is connected through */
+  /**
+   * Starts an instance.
+   * @param index the index of its proxies
+   */
   async #startInstance(index: number): Promise<ServiceProcess> {
     const { kafka, postgres } = this.#links[index] as Link;
     const databaseUrl = new URL(this.#postgres.url);
@@ -332,7 +364,7 @@ export class FaultCampaign {
       },
       { withinMs: GIVE_UP_MS },
     ).catch((error) => {
-      throw new Error(`It does not recover: ${error.message}\n${this.#lastWords()}`);
+      throw new Error(`The service did not recover: ${error.message}\n${this.#lastWords()}`);
     });
   }
 
@@ -340,7 +372,9 @@ export class FaultCampaign {
     return this.instances.map(({ output }) => output.slice(-LINES).join('\n')).join('\n\n');
   }
 
-  /** Resolves when each instance has lanes: a fault that befalls one alone would do nothing else. */
+  /**
+   * Resolves when each instance has lanes. Otherwise a fault of a single instance could do nothing.
+   */
   async #sharedOut(): Promise<void> {
     await eventually(
       async () => {
@@ -360,7 +394,7 @@ function between({ least, most }: typeof CUT_MS): number {
 }
 
 function atMost(limit: number, found: number): void {
-  if (found > limit) throw new Error(`${found} instead of ${limit}`);
+  if (found > limit) throw new Error(`${found} is more than ${limit}`);
 }
 
 async function blackHole(proxies: readonly TcpProxy[], ms: number): Promise<void> {
@@ -375,7 +409,10 @@ async function slowed(proxies: readonly TcpProxy[]): Promise<void> {
   for (const proxy of proxies) proxy.slowDown(0);
 }
 
-/** @throws none of them had a transaction */
+/**
+ * Ends all other sessions of the database.
+ * @throws when none of them had a transaction
+ */
 async function terminateSessions(url: string): Promise<void> {
   const database = await Database.open(url);
   try {

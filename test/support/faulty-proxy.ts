@@ -1,20 +1,21 @@
 import { type Connection, type Passage, TcpProxy } from './tcp-proxy.ts';
 
-/** Requests whose answers can be lost, by their numbers in Kafka's protocol. */
+/** The requests whose answers can be lost, by their numbers in the protocol of Kafka. */
 export const API_KEYS = { Produce: 0, InitProducerId: 22, EndTxn: 26 } as const;
 
 export type LosableAnswer = keyof typeof API_KEYS;
 
-/** Metadata, FindCoordinator: their answers say where the broker is. */
+/** Metadata and FindCoordinator. Their answers say where the broker is. */
 const WHEREABOUTS: readonly unknown[] = [3, 10];
 const HOST = '127.0.0.1';
 const SIZE_BYTES = 4;
 
 /**
- * A TCP proxy between a client and a Kafka broker that knows where one request ends and the next begins. It tells its clients that the
- * broker is where the proxy is, or they would go round it.
+ * A TCP proxy between a client and a Kafka broker that knows where each request ends. It tells its
+ * clients that the broker is where the proxy is; otherwise they would bypass the proxy.
  *
- * Can also lose an answer: then the request arrives and is carried out, and the connection breaks in place of the answer.
+ * The proxy can also lose an answer. The broker then carries out the request, and the connection
+ * breaks in place of the answer.
  */
 export class FaultyProxy extends TcpProxy {
   readonly #brokerAddress: Buffer;
@@ -30,7 +31,9 @@ export class FaultyProxy extends TcpProxy {
     return await new FaultyProxy(targetPort).listen();
   }
 
-  /** Resolves when the next answer of this kind is lost, and its connection broken. */
+  /**
+   * Loses the next answer of this kind, and breaks its connection. Resolves when that has happened.
+   */
   loseAnswer(kind: LosableAnswer): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#losing = { apiKey: API_KEYS[kind], lost: resolve };
@@ -41,7 +44,7 @@ export class FaultyProxy extends TcpProxy {
     readonly requests: Passage;
     readonly answers: Passage;
   } {
-    /** Which request each answer will belong to. */
+    /** The kind of each request that waits for its answer, by correlation id. */
     const apiKeyOf = new Map<number, number>();
     const isLost = (apiKey: number | undefined): boolean => {
       if (!this.#losing || apiKey !== this.#losing.apiKey) return false;
@@ -82,7 +85,7 @@ export class FaultyProxy extends TcpProxy {
   }
 }
 
-/** Cuts what arrives into whole frames, size included. */
+/** Cuts arriving bytes into whole frames, including their size field. */
 function frames(): Passage {
   let waiting: Buffer = Buffer.alloc(0);
   return function* (chunk) {

@@ -4,17 +4,19 @@ import { type FaultPoint, faults } from '../../src/fault-points.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 
 /*
- * The service with one fault in it: whoever passes FAULT_POINT for the FAULT_PASSING-th time is the victim of FAULT_KIND.
+ * The service with one fault. The fault of FAULT_KIND happens at the FAULT_PASSING-th passing of
+ * FAULT_POINT.
  *
- * kill: the process dies by SIGKILL; throw: an error there, once; stall: the whole process stands still, until there is a file FAULT_END.
- * With FAULT_UNLOCKED, a SQLite file, the victim is the first from then on that passes while this process
- * does not have the file locked. Of FAULT_PASSINGS the last is the victim even so; a line then says that
- * the file is locked.
- * With FAULT_ORDERS, the handler fails on orders whose ids end so.
+ * kill: the process dies by SIGKILL. throw: an error is thrown there, once. stall: the whole
+ * process stands still until the file FAULT_END exists.
+ * FAULT_UNLOCKED names a SQLite file. The fault then waits for the first passing at which this
+ * process has not locked the file. The passing number FAULT_PASSINGS is the last: the fault happens
+ * there in any case, and a line then says that the file is locked.
+ * FAULT_ORDERS makes the handler fail on orders whose ids end with that text.
  */
 
 const LOOK_MS = 20;
-/** Another process lets go of the lock by then. */
+/** Another process lets go of its lock within this time. */
 const LOCK_MS = 500;
 
 const {
@@ -45,7 +47,11 @@ faults.at = (passed: FaultPoint) => {
   say('The stall is over');
 };
 
-/** Looks when the thread of the database has done all that it was told (sqlite-thread.ts): while this one stands still it is told no more. */
+/**
+ * Tells whether this process has locked the file. It first waits until the database thread
+ * (sqlite-thread.ts) has done its work. While this thread stands still, the database thread gets no
+ * more.
+ */
 function isLocked(file: string): boolean {
   standStill();
   const connection = new SqliteDatabase(file, { timeout: LOCK_MS });
@@ -72,7 +78,7 @@ if (orders) {
   };
 }
 
-/** At once: a killed process has no later. */
+/** Writes synchronously, because a killed process writes nothing later. */
 function say(line: string): void {
   writeSync(process.stderr.fd, `${line}\n`);
 }

@@ -8,21 +8,22 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The release whose consumer is kafkajs's: its members give up all partitions at each rebalance. */
+/**
+ * A release with the consumer of kafkajs, whose members give up all partitions at each rebalance.
+ */
 const COMMIT = '3ebd65e';
 
-/** A release that users still run while they upgrade. */
+/** A former release, which users still run while they upgrade. */
 export interface FormerRelease {
-  /** Its command line, as `ServiceProcess.spawn` takes it. */
+  /** The command line of the release, as `ServiceProcess.spawn` takes it. */
   readonly program: readonly [string];
   remove(): Promise<void>;
 }
 
 /**
- * Takes the former release out of the repository's history, into a folder of its own, with the
+ * Extracts the former release from the history of the repository into a new folder, with the
  * packages of this checkout.
- *
- * @throws when the history does not go back so far, or its packages are others: the message says why
+ * @throws when the history is too short, or the release needs other packages; the message says why
  */
 export async function formerRelease(): Promise<FormerRelease> {
   await run('git', ['cat-file', '-e', `${COMMIT}^{commit}`], { cwd: root }).catch(() => {
@@ -36,7 +37,9 @@ export async function formerRelease(): Promise<FormerRelease> {
     await run('tar', ['-xf', archive, '-C', folder]);
     const [theirs, ours] = await Promise.all([installed(folder), installed(root)]);
     if (theirs !== ours)
-      throw new Error(`the former release, commit ${COMMIT}, needs other packages than this one`);
+      throw new Error(
+        `the former release, commit ${COMMIT}, needs other packages than this checkout`,
+      );
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
   } catch (error) {
     await remove();
@@ -45,7 +48,10 @@ export async function formerRelease(): Promise<FormerRelease> {
   return { program: [join(folder, 'src/cli/allocation.ts')], remove };
 }
 
-/** What the release needs to run. Its root entry, with the release's own version, does not count. */
+/**
+ * Returns the packages that the release needs to run, as text. The root entry has the version of
+ * the release itself and does not count.
+ */
 async function installed(folder: string): Promise<string> {
   const { packages } = JSON.parse(await readFile(join(folder, 'package-lock.json'), 'utf8'));
   const needed = Object.entries<{ dev?: boolean }>(packages).filter(

@@ -4,14 +4,20 @@ import { startPostgres } from './postgres.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** Null: there is none, and the tests that need it are skipped. */
+    /**
+     * The url of the shared PostgreSQL. Null: there is none, and tests that need it are skipped.
+     */
     readonly postgresUrl: string | null;
-    /** Null: likewise. */
+    /**
+     * The addresses of the shared Kafka. Null: there is none, and tests that need it are skipped.
+     */
     readonly kafkaBrokers: string | null;
   }
 }
 
-/** Starts what the tests of one run share, except what `--tags-filter` leaves out. */
+/**
+ * Starts the servers that all tests of a run share, except those that `--tags-filter` leaves out.
+ */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const isLeftOut = (tag: string) =>
     project.vitest.config.tagsFilter?.some((filter) => filter.includes(`!${tag}`)) ?? false;
@@ -26,7 +32,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   };
 }
 
-/** Says why tests are skipped; in CI, that is a failure. */
+/** Returns a handler that says why tests are skipped. In CI the run fails instead. */
 function unavailable(what: string): (reason: Error) => null {
   return (reason) => {
     if (process.env.CI) throw reason;

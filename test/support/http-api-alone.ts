@@ -4,10 +4,10 @@ import { HttpApi, type HttpApiOptions } from '../../src/entrypoints/http/api.ts'
 import { Metrics } from '../../src/entrypoints/metrics.ts';
 import type { Broker } from '../../src/service-layer/broker.ts';
 
-/** The HTTP API without a service behind it: the test says what its broker does. */
+/** Runs the HTTP API without a service behind it. The test supplies the broker. */
 export class HttpApiAlone implements AsyncDisposable {
   readonly api: HttpApi;
-  /** Everything it logged, parsed. */
+  /** All log lines, parsed. */
   readonly log: Record<string, unknown>[] = [];
 
   private constructor(broker: Partial<Broker>, options: Partial<HttpApiOptions>) {
@@ -18,8 +18,10 @@ export class HttpApiAlone implements AsyncDisposable {
       commandsTopic: 'commands',
       eventsTopic: 'events',
       query: async () => [],
+      readStock: () => Promise.reject(new Error('The test does not expect readStock')),
       metrics: new Metrics(() => ({ working: 0, assigned: 0 })),
       problems: () => [],
+      standby: () => null,
       log: pino(
         { level: 'info' },
         { write: (line: string) => void this.log.push(JSON.parse(line)) },
@@ -51,7 +53,7 @@ function notExpected(name: string | symbol) {
   return () => Promise.reject(new Error(`The test does not expect broker.${String(name)}`));
 }
 
-/** Opens a connection and sends the text: a client that `fetch` would not be. */
+/** Opens a connection and sends the text. Tests use it for requests that `fetch` cannot send. */
 export function connectTo(url: string, text: string): Socket {
   const { port, hostname } = new URL(url);
   const socket = connect(Number(port), hostname);
@@ -61,7 +63,9 @@ export function connectTo(url: string, text: string): Socket {
   return socket;
 }
 
-/** Sends the text and reads until the server hangs up, also when that is before it has read everything. */
+/**
+ * Sends the text, and reads until the server hangs up, even if the server has not read everything.
+ */
 export async function exchange(url: string, text: string): Promise<string> {
   const chunks: Buffer[] = [];
   const socket = connectTo(url, text);

@@ -2,24 +2,26 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { HistoryRecord } from './check-history.ts';
 import { SKUS } from './command-flow.ts';
 
-/** So many at once, for products of every lane: the service appends them together. */
+/**
+ * The number of requests at once, for products of every lane. The service appends them together.
+ */
 const AT_ONCE = 10;
 const PAUSE_MS = 200;
 const TIMEOUT_MS = 15_000;
 
-/** Commands sent to the service over HTTP, and what it said to have done with them. */
+/** Sends commands to the service over HTTP, and remembers which of them it accepted. */
 export class HttpCommands {
   readonly #run: string;
-  /** By id, the place in the topic that the service named. */
+  /** The place in the topic that the service named, by command id. */
   readonly #accepted = new Map<string, string>();
   #count = 0;
 
-  /** @param run makes the ids unlike those of others */
+  /** @param run a text that sets the ids of these commands apart */
   constructor(run: string) {
     this.#run = run;
   }
 
-  /** Sends orders, to each of the instances that `urls` names at the time, until it is over. */
+  /** Sends orders to each instance that `urls` names at the time, until `isOver` says so. */
   async send(urls: () => readonly string[], isOver: () => boolean): Promise<void> {
     while (!isOver()) {
       await Promise.all(
@@ -29,17 +31,22 @@ export class HttpCommands {
     }
   }
 
-  /** Which commands the service accepted though they are not where it says, a line each. */
+  /**
+   * Returns the accepted commands that are not at the place that the service named, one line each.
+   */
   lost(commands: readonly HistoryRecord[]): readonly string[] {
     const idAt = new Map(
       commands.map(({ partition, offset, value }) => [`${partition}/${offset}`, String(value)]),
     );
     return [...this.#accepted]
       .filter(([id, place]) => !idAt.get(place)?.includes(`"${id}"`))
-      .map(([id, place]) => `lost: POST /commands accepted ${id} at ${place}, where it is not`);
+      .map(
+        ([id, place]) =>
+          `lost: POST /commands accepted ${id} at ${place}, which has another record`,
+      );
   }
 
-  /** How many commands were accepted. */
+  /** The number of accepted commands. */
   get accepted(): number {
     return this.#accepted.size;
   }
@@ -63,7 +70,7 @@ export class HttpCommands {
       };
       if (response.status === 202) this.#accepted.set(id, `${partition}/${offset}`);
     } catch {
-      // Nothing was promised: the instance, or Kafka, is away.
+      // The instance, or Kafka, is away: the service promised nothing.
     }
   }
 }

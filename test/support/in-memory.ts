@@ -1,7 +1,7 @@
 import type { Product } from '../../src/domain/model.ts';
 import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
 
-/** A unit of work that keeps everything, with all its lines, in a map. */
+/** A unit of work that keeps all products, with all their lines, in a map. */
 export class InMemoryUnitOfWork implements UnitOfWork {
   readonly all = new Map<string, Product>();
 

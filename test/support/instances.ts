@@ -4,11 +4,16 @@ import { type CommandFlow, LANES, lanesAtWork } from './command-flow.ts';
 import { eventually } from './eventually.ts';
 import type { ServiceProcess } from './service-process.ts';
 
-/** A busy machine takes seconds to start a process, and the session of a killed member lasts 6 more. */
+/**
+ * A busy machine takes seconds to start a process, and the session of a killed member lasts 6 more.
+ */
 const PATIENCE_MS = 90_000;
 const LAST_LINES = 40;
 
-/** Resolves when each of the instances has lanes, and together they have all. @throws with what they said last */
+/**
+ * Resolves when each instance has lanes, and together they have all.
+ * @throws when the time is up; the message ends with the last lines of the instances
+ */
 export async function sharedOut(instances: readonly ServiceProcess[]): Promise<void> {
   await eventually(
     async () => {
@@ -21,7 +26,10 @@ export async function sharedOut(instances: readonly ServiceProcess[]): Promise<v
   );
 }
 
-/** Runs the step while commands flow, so many at first, and then a steady few until the step is over. */
+/**
+ * Runs the step while commands flow: `commands` at first, and then a steady few until the step is
+ * over.
+ */
 export async function underLoad(
   flow: CommandFlow,
   round: number,
@@ -38,14 +46,22 @@ export async function underLoad(
   }
 }
 
-/** Sends SIGTERM. @throws unless it ends in order */
+/**
+ * Sends SIGTERM.
+ * @throws when the instance does not end in order
+ */
 export async function terminated(instance: ServiceProcess): Promise<void> {
   const exitCode = await instance.stop();
   if (exitCode !== 0)
-    throw new Error(`SIGTERM ended it with ${exitCode}:\n${lastWords([instance])}`);
+    throw new Error(
+      `After SIGTERM the instance ended with code ${exitCode}:\n${lastWords([instance])}`,
+    );
 }
 
-/** Waits until everything is answered, stops the instances, and hears the judge: nothing lost, nothing repeated. */
+/**
+ * Waits until everything is answered, stops the instances, and expects that the judge finds nothing
+ * lost and nothing repeated.
+ */
 export async function expectNothingWrong(
   flow: CommandFlow,
   instances: readonly ServiceProcess[],

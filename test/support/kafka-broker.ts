@@ -4,7 +4,7 @@ import { Kafka, logLevel } from 'kafkajs';
 
 const READY_TIMEOUT_MS = 40_000;
 
-/** What both ways of starting it have in common. */
+/** The settings that a broker has in Docker and on Java. */
 export const BROKER_SETTINGS: Readonly<Record<string, string>> = {
   'group.initial.rebalance.delay.ms': '0',
   'offsets.topic.replication.factor': '1',
@@ -15,7 +15,7 @@ export const BROKER_SETTINGS: Readonly<Record<string, string>> = {
   'share.coordinator.state.topic.replication.factor': '1',
   'share.coordinator.state.topic.min.isr': '1',
   'auto.create.topics.enable': 'false',
-  // Else one that was killed is let in again only after 9 seconds.
+  // By default the cluster lets a killed broker in again only after 9 s.
   'broker.session.timeout.ms': '2000',
   'broker.heartbeat.interval.ms': '500',
 };

@@ -1,6 +1,9 @@
 import { Kafka, logLevel } from 'kafkajs';
 
-/** A process of its own that writes inside a transaction, moves the group's offset, says "written", and waits to be killed. */
+/**
+ * This program writes inside a transaction, moves the offset of the group, says "written", and
+ * waits to be killed.
+ */
 const [brokers = '', transactionalId = '', topic = '', group = ''] = process.argv.slice(2);
 const kafka = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.NOTHING });
 const producer = kafka.producer({ transactionalId, maxInFlightRequests: 1, idempotent: true });

@@ -1,11 +1,12 @@
 import { connect } from 'node:net';
 
 /*
- * Kafka's protocol as far as a test must speak it itself: one request to one broker, with a
- * deadline. A client library would ask another broker, or wait, and the test would measure that.
+ * The part of the Kafka protocol that tests speak themselves: one request to one broker, with a
+ * deadline. A client library would ask another broker, or wait, and the test would measure the
+ * library.
  */
 
-/** Requests by their numbers in Kafka's protocol, in the one version that tests send. */
+/** The requests that tests send: number in the protocol, the one version, and its form. */
 export const REQUESTS = {
   ListOffsets: { key: 2, version: 2, isFlexible: false },
   Metadata: { key: 3, version: 4, isFlexible: false },
@@ -16,7 +17,7 @@ export const REQUESTS = {
   DescribeQuorum: { key: 55, version: 0, isFlexible: true },
 } as const;
 
-/** A broker's address. */
+/** The address of a broker. */
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -24,8 +25,8 @@ export interface Address {
 
 /**
  * Sends one request and returns the body of its answer.
- * @param timeoutMs for everything: connecting, sending, waiting
- * @throws the broker cannot be reached, hangs up, or does not answer in time
+ * @param timeoutMs the time for everything: connecting, sending, waiting
+ * @throws when the broker cannot be reached, hangs up, or does not answer in time
  */
 export function ask(
   { host, port }: Address,
@@ -55,7 +56,7 @@ export function ask(
   });
 }
 
-/** Writes the protocol's types. "Compact" ones belong to flexible versions. */
+/** Writes the types of the protocol. Flexible versions use the "compact" types. */
 export class WireWriter {
   readonly #parts: Buffer[] = [];
 
@@ -99,7 +100,7 @@ export class WireWriter {
     return this;
   }
 
-  /** The end of a structure in a flexible version. */
+  /** Writes the end of a structure of a flexible version. */
   noTags(): this {
     return this.#unsigned(0);
   }
@@ -123,7 +124,7 @@ export class WireWriter {
   }
 }
 
-/** Reads the protocol's types, one after the other. */
+/** Reads the types of the protocol, one after the other. */
 export class WireReader {
   readonly #bytes: Buffer;
   #at = 0;

@@ -2,16 +2,19 @@ import { existsSync } from 'node:fs';
 import { answers, BROKER_SETTINGS, freePort } from './kafka-broker.ts';
 import { startJavaKafka } from './kafka-java/start.ts';
 
-/** A Kafka broker to test with. */
+/** A Kafka broker for tests. */
 export interface TestKafka {
   readonly brokers: string;
-  /** Only for one that runs on this machine's Java: SIGKILL, and up again on the same port with the same data. */
+  /**
+   * Kills the broker, or restarts it on the same port with the same data. Null: the broker does not
+   * run on the Java of this machine.
+   */
   readonly faults: { kill(): Promise<void>; restart(): Promise<void> } | null;
-  /** Leaves nothing behind. */
+  /** Stops the broker, and removes its data. */
   stop(): Promise<void>;
 }
 
-/** No Kafka can be had here; the message says why. */
+/** This machine cannot run Kafka. The message says why. */
 export class NoKafkaError extends Error {
   readonly code = 'no-kafka';
 }
@@ -19,8 +22,9 @@ export class NoKafkaError extends Error {
 const IMAGE = 'apache/kafka:4.1.0';
 
 /**
- * TEST_KAFKA_BROKERS; else Docker; else Java and Maven.
- * @param port where it listens; 0: anywhere
+ * Starts a Kafka broker: the one that TEST_KAFKA_BROKERS names, else one in Docker, else one on
+ * Java and Maven.
+ * @param port the port of the broker; 0: any free port
  * @throws {NoKafkaError}
  */
 export async function startKafka({ port = 0, withFaults = false } = {}): Promise<TestKafka> {

@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** Has another process take the SQLite file's write lock. @returns what lets it go */
+/**
+ * Locks the SQLite file for writing from another process.
+ * @returns a function that releases the lock
+ */
 export async function lockFromAnotherProcess(file: string): Promise<() => Promise<void>> {
   const script = `
     const { DatabaseSync } = require('node:sqlite');

@@ -3,7 +3,7 @@ import type { Command } from '../../src/domain/commands.ts';
 import type { CommandRejected, Event, RejectionReason } from '../../src/domain/events.ts';
 import { type Answer, encodeAnswer } from '../../src/messages/outgoing.ts';
 
-/** A record as the fixture has it. */
+/** A record as the fixture stores it. */
 export interface TextRecord {
   readonly topic: 'commands' | 'events' | 'dead-letters';
   readonly key: string | null;
@@ -83,7 +83,10 @@ const answer = (offset: number, events: readonly Event[], more: Partial<Answer> 
   ...more,
 });
 
-/** What the service writes today: every event by itself and in a composite, a split composite, dead letters. */
+/**
+ * Returns what the service writes today: every event by itself and in a composite, a split
+ * composite, and dead letters.
+ */
 export function messagesOfToday(): readonly TextRecord[] {
   const events = Object.values(eventsByType).flat<readonly (readonly Event[])[]>();
   const published = [

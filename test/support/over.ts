@@ -1,4 +1,4 @@
-/** The same object, with some of its methods replaced. */
+/** Returns the same object with some of its methods replaced. */
 export function over<T extends object>(target: T, methods: Partial<T>): T {
   return new Proxy(target, {
     get: (object, name) => {

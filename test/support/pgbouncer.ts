@@ -8,17 +8,17 @@ import { freePort } from './kafka-broker.ts';
 
 const START_TIMEOUT_MS = 30_000;
 
-/** A real PgBouncer in transaction mode: a client keeps a connection to the server for one transaction. */
+/** A real PgBouncer in transaction mode. A client keeps a server connection for one transaction. */
 export interface PgBouncer {
-  /** @returns where the database of that url is reached through it */
+  /** Returns the url of the same database through PgBouncer. */
   urlOf(url: string): string;
   stop(): Promise<void>;
 }
 
 /**
- * Starts Debian's `pgbouncer` in front of a PostgreSQL server.
- * @param server any url on the server; its user is the one that the pooler logs in as
- * @throws when there is no such program: the message says so
+ * Starts the `pgbouncer` of Debian in front of a PostgreSQL server.
+ * @param server any url on the server; PgBouncer logs in as the user of this url
+ * @throws when the program is missing; the message says so
  */
 export async function startPgBouncer(server: string): Promise<PgBouncer> {
   const { hostname, port, username, password } = new URL(server);
@@ -37,7 +37,8 @@ export async function startPgBouncer(server: string): Promise<PgBouncer> {
     'pool_mode = transaction',
     'default_pool_size = 20',
     'max_client_conn = 200',
-    // By default a server that refused a connection is left alone for 15 s: far too long in a failover.
+    // By default PgBouncer avoids a server that refused a connection for 15 s, too long in a
+    // failover.
     'server_login_retry = 1',
   ];
   await writeFile(file, `${settings.join('\n')}\n`, { mode: 0o644 });
@@ -57,7 +58,10 @@ export async function startPgBouncer(server: string): Promise<PgBouncer> {
   };
 }
 
-/** Null, and a line that says why, where there is no PgBouncer; in CI that is a failure. */
+/**
+ * Starts PgBouncer, or returns null and prints why tests are skipped. In CI a missing PgBouncer is
+ * an error.
+ */
 export async function pgBouncerOrSkip(server: string): Promise<PgBouncer | null> {
   return startPgBouncer(server).catch((reason: Error) => {
     if (process.env.CI) throw reason;
@@ -68,11 +72,11 @@ export async function pgBouncerOrSkip(server: string): Promise<PgBouncer | null>
 
 function spawned(args: readonly string[]): Promise<ChildProcess> {
   const { promise, resolve, reject } = Promise.withResolvers<ChildProcess>();
-  // Debian puts it where only root looks.
+  // Debian installs the program where only root looks.
   const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
   const child = spawn('pgbouncer', args, { stdio: 'ignore', env });
   child.once('error', () =>
-    reject(new Error('there is no program pgbouncer (Debian: apt-get install pgbouncer)')),
+    reject(new Error('the program pgbouncer is missing (Debian: apt-get install pgbouncer)')),
   );
   child.once('spawn', () => resolve(child));
   return promise;

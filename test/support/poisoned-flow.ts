@@ -3,19 +3,25 @@ import { CommandFlow } from './command-flow.ts';
 const SKUS = 12;
 const COMMANDS_PER_SKU = 15;
 
-/** Commands about one product each, keyed by it. Some orders are `poison`: the service with the bug (buggy-service.ts) fails on them. */
+/**
+ * Sends commands about one product each, keyed by product. Some order ids begin with `poison`: the
+ * service with the bug (buggy-service.ts) fails on those orders.
+ */
 export class PoisonedFlow extends CommandFlow {
-  /** The ids of each product's commands, in the order in which they were sent. */
+  /** The ids of the commands of each product, in the order of sending. */
   readonly idsBySku = new Map<string, string[]>();
   readonly #rounds: number;
 
-  /** @param rounds in each of them other products are poisoned, for the first time */
+  /** @param rounds the number of rounds; each round poisons other products for the first time */
   constructor(brokers: string, rounds: number) {
     super(brokers);
     this.#rounds = rounds;
   }
 
-  /** Sends one round, the products in turn, each command until it is acknowledged; every tenth is sent twice. */
+  /**
+   * Sends one round, product by product in turn, each command until it is acknowledged. Every tenth
+   * command of a product is sent twice.
+   */
   async sendPoisoned(round: number): Promise<void> {
     for (let index = 0; index < COMMANDS_PER_SKU; index += 1) {
       const messages = Array.from({ length: SKUS }, (_, product) => {
@@ -33,7 +39,10 @@ export class PoisonedFlow extends CommandFlow {
   }
 }
 
-/** Stock comes first; it is too little for all, so that the order of the commands decides who gets it. */
+/**
+ * Returns one command. Stock comes first and is too little, so the order of the commands decides
+ * who gets it.
+ */
 function commandOf(sku: string, round: number, index: number, isPoisoned: boolean): object {
   const batch = { reference: `${sku} ${round}`, sku };
   if (index === 0) return { type: 'CreateBatch', ...batch, quantity: 30 };

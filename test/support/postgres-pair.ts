@@ -13,27 +13,27 @@ const run = promisify(execFile);
 const START_MS = 60_000;
 const DEBIAN = '/usr/lib/postgresql';
 
-/** A PostgreSQL server and its streaming standby. */
+/** A PostgreSQL primary and its streaming standby. */
 export interface PostgresPair {
-  /** Leads to the server that is in charge. */
+  /** The url of the current primary. */
   readonly url: string;
-  /** What the primary commits from now on, the standby does not get. */
+  /** Cuts the standby off from everything that the primary commits from now on. */
   cutStandby(): Promise<void>;
-  /** The primary crashes, and the standby takes over. */
+  /** Crashes the primary, and promotes the standby. */
   failOver(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Runs the server's programs, as a user that may: PostgreSQL refuses root. */
+/** The programs of the server, and the user that runs them. PostgreSQL refuses root. */
 interface Programs {
   readonly folder: string;
   readonly user: { readonly uid?: number; readonly gid?: number };
 }
 
 /**
- * Debian's `postgresql`: the npm package has no pg_basebackup.
- * @param synchronous a commit is acknowledged when the standby has it too
- * @throws when the programs are missing: the message says so
+ * Starts a pair from the `postgresql` of Debian, because the npm package has no pg_basebackup.
+ * @param synchronous whether a commit is acknowledged only once the standby has it too
+ * @throws when the programs are missing; the message says so
  */
 export async function startPostgresPair({
   synchronous,
@@ -69,7 +69,8 @@ export async function startPostgresPair({
       primaryPort,
       "select 1 from pg_stat_replication where state = 'streaming'",
     );
-    if (rows.length !== count) throw new Error(`${rows.length} standbys stream`);
+    if (rows.length !== count)
+      throw new Error(`${rows.length} standbys stream instead of ${count}`);
   };
   await eventually(() => streams(1), { withinMs: START_MS });
   if (synchronous) {
@@ -104,7 +105,7 @@ async function findPrograms(): Promise<Programs> {
   );
   const version = versions.at(-1);
   if (version === undefined)
-    throw new Error('there is no pg_basebackup (Debian: apt-get install postgresql)');
+    throw new Error('the program pg_basebackup is missing (Debian: apt-get install postgresql)');
   const folder = join(DEBIAN, version, 'bin');
   if (process.getuid?.() !== 0) return { folder, user: {} };
   const [uid, gid] = await Promise.all(
@@ -118,7 +119,7 @@ async function own(folder: string, { user: { uid, gid } }: Programs): Promise<vo
   if (uid !== undefined && gid !== undefined) await chown(folder, uid, gid);
 }
 
-/** Of two lines for one setting the later counts. */
+/** Appends settings. The later of two lines for one setting counts. */
 function configure(
   data: string,
   settings: Readonly<Record<string, string | number>>,
@@ -137,7 +138,7 @@ async function startServer(
   return server;
 }
 
-/** As a crash: the server writes nothing more. */
+/** Ends the server as a crash does: it writes nothing more. */
 async function end(server: ChildProcess): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return;
   const ended = once(server, 'exit');

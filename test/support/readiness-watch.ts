@@ -4,30 +4,36 @@ import { eventually } from './eventually.ts';
 import type { ServiceProcess } from './service-process.ts';
 
 const POLL_MS = 1_000;
-/** After so long without any answer, while commands wait, no instance may say that it is ready; and what a busy machine needs. */
+/**
+ * After this time without any answer, while commands wait, no instance may say that it is ready. It
+ * includes a margin for a busy machine.
+ */
 const SILENCE_MS = 30_000 + 5_000;
 const PATIENCE_MS = 5_000;
 
-/** Watches that no instance says it is ready while nothing is answered. */
+/** Checks that no instance says it is ready while nothing is answered. */
 export class ReadinessWatch {
   readonly #answers: ClusterAnswers;
   readonly #instances: () => readonly ServiceProcess[];
   #current: { isOver: boolean; readonly findings: string[] } | null = null;
 
-  /** @param instances those that run now */
+  /** @param instances returns the instances that run now */
   constructor(answers: ClusterAnswers, instances: () => readonly ServiceProcess[]) {
     this.#answers = answers;
     this.#instances = instances;
   }
 
-  /** Watches from now on, during this fault. */
+  /** Starts to watch, during this fault. */
   begin(fault: string): void {
     const watch = { isOver: false, findings: [] };
     this.#current = watch;
     void this.#watch(fault, watch);
   }
 
-  /** Ends the watch. @returns what was wrong, a line each */
+  /**
+   * Ends the watch.
+   * @returns what was wrong, one line each
+   */
   end(): readonly string[] {
     if (!this.#current) return [];
     const { findings } = this.#current;
@@ -36,7 +42,10 @@ export class ReadinessWatch {
     return findings;
   }
 
-  /** Resolves when the instance says that it is not ready, and why, with null; else with what is wrong. */
+  /**
+   * Waits until the instance says that it is not ready, and why.
+   * @returns null then; what is wrong when the time is up
+   */
   async isUnready({ url }: ServiceProcess, withinMs: number): Promise<string | null> {
     const check = async () => {
       const { status, problems } = await readinessOf(url);
@@ -53,7 +62,7 @@ export class ReadinessWatch {
   ): Promise<void> {
     let [answered, sinceMs] = [-1, performance.now()];
     while (!watch.isOver) {
-      // While nobody can say, nothing is answered that was not before.
+      // While no broker can tell, assume that nothing new was answered.
       const now = await this.#progress().catch(() => null);
       if (now !== null && (now.waiting === 0 || now.answered !== answered)) {
         answered = now.answered;
@@ -79,7 +88,8 @@ export class ReadinessWatch {
       const { status } = await readinessOf(url);
       return status === 200
         ? [
-            `${fault}: nothing was answered for ${silentMs} ms, and instance ${index} says that it is ready`,
+            `${fault}: nothing was answered for ${silentMs} ms, ` +
+              `but instance ${index} says that it is ready`,
           ]
         : [];
     });
@@ -87,7 +97,7 @@ export class ReadinessWatch {
   }
 }
 
-/** What an instance says about itself; one that does not answer is not ready. */
+/** Reads the readiness of an instance. An instance that does not answer is not ready. */
 async function readinessOf(
   url: string,
 ): Promise<{ readonly status: number; readonly problems: readonly string[] }> {

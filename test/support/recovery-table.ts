@@ -1,16 +1,19 @@
 import type { Recovery } from './cluster-campaign.ts';
 
-/** How often, how slowly, and whether at all the service recovered, by kind of fault. */
+/** Counts recoveries by kind of fault: how many, how slow, and how many never came. */
 export class RecoveryTable {
   readonly #targetMs: number;
   readonly #recoveries = new Map<string, Recovery[]>();
 
-  /** @param targetMs how soon the service ought to recover; the table counts what took longer */
+  /** @param targetMs how soon the service ought to recover; the table counts slower recoveries */
   constructor(targetMs: number) {
     this.#targetMs = targetMs;
   }
 
-  /** @returns a line about one fault */
+  /**
+   * Adds the recoveries from one fault.
+   * @returns one line about the fault
+   */
   add(fault: string, recoveries: readonly Recovery[]): string {
     this.#recoveries.set(fault, [...(this.#recoveries.get(fault) ?? []), ...recoveries]);
     const times = recoveries.map(({ sinceOrderMs, sinceReadyMs, isStuck }) =>
@@ -19,13 +22,19 @@ export class RecoveryTable {
     return `${fault}: answered again after ${times.join(', ')}`;
   }
 
-  /** The table for people. @param findings the judge's, which begin with their kind */
+  /**
+   * Returns the table as text.
+   * @param findings the findings, which begin with the kind of the violation
+   */
   text(findings: readonly string[]): string {
     const lines = [...this.#recoveries].map(([fault, recoveries]) => {
       const slowestMs = Math.max(...recoveries.map(({ sinceReadyMs }) => sinceReadyMs));
       const late = recoveries.filter(({ sinceReadyMs }) => sinceReadyMs > this.#targetMs).length;
       const stuck = recoveries.filter(({ isStuck }) => isStuck).length;
-      return `${fault}: ${recoveries.length} times, slowest ${slowestMs} ms, ${late} over ${this.#targetMs} ms, ${stuck} stuck`;
+      return (
+        `${fault}: ${recoveries.length} times, slowest ${slowestMs} ms, ` +
+        `${late} over ${this.#targetMs} ms, ${stuck} stuck`
+      );
     });
     const count = (...kinds: readonly string[]) =>
       findings.filter((finding) => kinds.some((kind) => finding.startsWith(`${kind}:`))).length;

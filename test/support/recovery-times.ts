@@ -1,6 +1,8 @@
-/** Beyond this a recovery counts as none. A busy machine may add 20 s to what a quiet one needs. */
+/** A slower recovery counts as none. A busy machine may add 20 s to what a quiet one needs. */
 const LIMIT_MS = 30_000;
-/** This part of the recoveries from one kind of fault may be late, because the machine is shared. */
+/**
+ * The share of recoveries from one kind of fault that may be late, because the machine is shared.
+ */
 const LATE_PART = 0.1;
 
 interface Recovery {
@@ -8,17 +10,23 @@ interface Recovery {
   readonly targetMs: number;
 }
 
-/** How soon the service recovered, by kind of fault. */
+/** Records how soon the service recovered, by kind of fault. */
 export class RecoveryTimes {
   readonly #recoveries = new Map<string, Recovery[]>();
   readonly #isStrict: boolean;
 
-  /** @param isStrict for a run that has the machine to itself, as FAULTS=all ought to have */
+  /**
+   * @param isStrict whether the run has the machine to itself, as a run with FAULTS=all ought to
+   * have
+   */
   constructor(isStrict = process.env.FAULTS === 'all') {
     this.#isStrict = isStrict;
   }
 
-  /** @param targetMs how soon the service ought to have recovered */
+  /**
+   * Adds one recovery.
+   * @param targetMs how soon the service ought to have recovered
+   */
   add(fault: string, ms: number, targetMs: number): void {
     this.#recoveries.set(fault, [
       ...(this.#recoveries.get(fault) ?? []),
@@ -26,20 +34,24 @@ export class RecoveryTimes {
     ]);
   }
 
-  /** A line for each kind of fault. */
+  /** Returns one line for each kind of fault. */
   text(): string {
     const lines = [...this.#recoveries].map(([fault, recoveries]) => {
       const times = recoveries.map(({ ms }) => ms).sort((one, other) => one - other);
       const median = times[Math.floor(times.length / 2)];
       const late = recoveries.filter(isLate).length;
-      return `${fault}: ${times.length} times, median ${median} ms, slowest ${times.at(-1)} ms, ${late} over ${recoveries[0]?.targetMs} ms`;
+      return (
+        `${fault}: ${times.length} times, median ${median} ms, slowest ${times.at(-1)} ms, ` +
+        `${late} over ${recoveries[0]?.targetMs} ms`
+      );
     });
     return `Recovered from\n${lines.join('\n')}\n`;
   }
 
   /**
-   * What took too long: each recovery beyond 30 s. In a strict run also all that were late, for each
-   * kind of fault with more than a tenth of late ones (one is always allowed).
+   * Returns the recoveries that took too long, one line each: every recovery beyond 30 s. A strict
+   * run also lists all late recoveries of a kind of fault when more than a tenth of them are late;
+   * one is always allowed.
    */
   complaints(): readonly string[] {
     return [...this.#recoveries].flatMap(([fault, recoveries]) => {

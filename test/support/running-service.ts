@@ -12,13 +12,13 @@ import { eventually } from './eventually.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli/allocation.ts', import.meta.url));
 
-/** The service inside the test's own process, on a broker and a SQLite file of its own. */
+/** Runs the service inside the process of the test, on its own broker and SQLite file. */
 export class RunningService {
   readonly config: Config;
   readonly service: Service;
   readonly events: ReceivedRecord[] = [];
   readonly deadLetters: ReceivedRecord[] = [];
-  /** Everything it logged, parsed. */
+  /** All log lines, parsed. */
   readonly log: Record<string, unknown>[];
   readonly #directory: string;
 
@@ -68,7 +68,10 @@ export class RunningService {
     return running;
   }
 
-  /** Publishes to the commands topic. @returns the places, `partition/offset` */
+  /**
+   * Publishes records to the commands topic.
+   * @returns their places, as `partition/offset`
+   */
   async send(...records: (Partial<LogRecord> | object)[]): Promise<readonly string[]> {
     const complete = records.map((each) => {
       const isRecord = 'value' in each;
@@ -83,7 +86,7 @@ export class RunningService {
     return places.map(({ partition, offset }) => `${partition}/${offset}`);
   }
 
-  /** Resolves when every command sent so far has been answered, and the answers are out. */
+  /** Resolves when every command sent so far is answered, and the answers are published. */
   async idle(): Promise<void> {
     const { broker, consumer } = this.service;
     const { commandsTopic, groupId } = this.config;
@@ -124,7 +127,7 @@ export class RunningService {
     });
   }
 
-  /** The type of each event so far, composites unfolded. */
+  /** Returns the type of each event so far, with composites unfolded. */
   eventTypes(): string[] {
     return this.events.flatMap(({ headers, value }) =>
       String(headers.ce_type) === 'CompositeDomainEvent'
@@ -139,7 +142,7 @@ export class RunningService {
   }
 }
 
-/** The same tests on the embedded broker and, where there is one, on real Kafka. */
+/** Declares the same tests on the embedded broker and, where there is one, on real Kafka. */
 export function describeOnEachBroker(
   name: string,
   tests: (environment: Record<string, string>) => void,

@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 
 const cli = fileURLToPath(new URL('../../src/cli/allocation.ts', import.meta.url));
 
-/** The real service in a process of its own, as its users run it. */
+/** Runs the real service in a process of its own, as its users do. */
 export class ServiceProcess {
   readonly #child: ChildProcess;
-  /** Everything it wrote, line by line. */
+  /** All output of the process, line by line. */
   readonly output: string[] = [];
   url = '';
 
@@ -18,7 +18,8 @@ export class ServiceProcess {
     environment: Record<string, string>,
     cwd: string,
   ) {
-    // Scripts that look for `node` on the path find the one that runs this, not the machine's own.
+    // Scripts that look for `node` on the path must find the Node that runs this test, not another
+    // one.
     const env = {
       PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
       ...environment,
@@ -30,14 +31,14 @@ export class ServiceProcess {
     }
   }
 
-  /** Resolves when the service says that it is ready. */
+  /** Starts the service. Resolves when the service says that it is ready. */
   static async start(environment: Record<string, string>, cwd: string): Promise<ServiceProcess> {
     const service = ServiceProcess.spawn(environment, cwd);
     await service.ready();
     return service;
   }
 
-  /** Another program. Resolves when it says `ready`. */
+  /** Starts another program. Resolves when the program says `ready`. */
   static async startCommand(
     command: readonly [string, ...string[]],
     environment: Record<string, string>,
@@ -48,7 +49,7 @@ export class ServiceProcess {
     return program;
   }
 
-  /** The service, or a program that runs it; does not wait for anything. */
+  /** Starts the service, or a program that runs it, and waits for nothing. */
   static spawn(
     environment: Record<string, string>,
     cwd: string,
@@ -75,7 +76,9 @@ export class ServiceProcess {
       const found = this.output.find(isIt);
       if (found) return found;
       if (child.exitCode !== null)
-        throw new Error(`It ended with ${child.exitCode}:\n${this.output.join('\n')}`);
+        throw new Error(
+          `The process ended with code ${child.exitCode}:\n${this.output.join('\n')}`,
+        );
       const waiting = new AbortController();
       const { signal } = waiting;
       await Promise.race([
@@ -95,12 +98,15 @@ export class ServiceProcess {
     return this.#child.exitCode;
   }
 
-  /** The signal that ended it. */
+  /** The signal that ended the process; null when none did. */
   get signal(): NodeJS.Signals | null {
     return this.#child.signalCode;
   }
 
-  /** Sends the signal and waits for the end. @returns the exit code; null when the signal ended it */
+  /**
+   * Sends the signal, and waits for the end of the process.
+   * @returns the exit code; null when the signal ended the process
+   */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
       const ended = once(this.#child, 'close');
@@ -115,9 +121,15 @@ export class ServiceProcess {
   }
 }
 
-/** Resolves when SIGTERM has ended the service in order. @throws it ended in another way; the message ends with its last lines */
+/**
+ * Ends the service with SIGTERM.
+ * @throws when the service does not end in order; the message ends with its last lines
+ */
 export async function stopped(service: ServiceProcess): Promise<void> {
   const exitCode = await service.stop();
   if (exitCode !== 0)
-    throw new Error(`SIGTERM ended it with ${exitCode}:\n${service.output.slice(-30).join('\n')}`);
+    throw new Error(
+      `After SIGTERM the service ended with code ${exitCode}:\n` +
+        service.output.slice(-30).join('\n'),
+    );
 }

@@ -1,4 +1,4 @@
-/** The same items in a random order. */
+/** Returns the same items in a random order. */
 export function shuffled<T>(of: readonly T[]): T[] {
   return of
     .map((each) => ({ each, place: Math.random() }))

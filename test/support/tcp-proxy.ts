@@ -2,18 +2,21 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** One client's connection through a proxy. */
+/** The connection of one client through a proxy. */
 export interface Connection {
   readonly client: Socket;
   readonly server: Socket;
 }
 
-/** What passes on, piece by piece, of a chunk that has arrived. */
+/** Turns an arriving chunk into the pieces that the proxy passes on. */
 export type Passage = (chunk: Buffer) => Iterable<Buffer>;
 
 const everything: Passage = (chunk) => [chunk];
 
-/** A TCP proxy that passes everything on, until it is told to break connections, or to swallow, hold up or slow down what it gets. */
+/**
+ * A TCP proxy that passes everything on, until it must break connections, or swallow, hold up or
+ * slow down their bytes.
+ */
 export class TcpProxy {
   readonly #server = createServer();
   readonly #connections = new Set<Connection>();
@@ -42,7 +45,7 @@ export class TcpProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** New connections lead there from now on. */
+  /** Leads new connections to this port from now on. */
   retarget(port: number): void {
     this.#targetPort = port;
   }
@@ -55,7 +58,7 @@ export class TcpProxy {
     }
   }
 
-  /** Nothing arrives any more on the connections that are open, and nobody is told. New connections work. */
+  /** Swallows everything on the open connections, without notice. New connections work. */
   silence(): void {
     for (const { client, server } of this.#connections) {
       this.#silent.add(client);
@@ -63,7 +66,10 @@ export class TcpProxy {
     }
   }
 
-  /** From now on nothing arrives on either side, and nobody is told. What was swallowed is gone: ending it breaks the connections. */
+  /**
+   * Swallows everything on both sides from now on, without notice. The swallowed bytes are gone, so
+   * `endBlackHole` breaks the connections.
+   */
   beginBlackHole(): void {
     this.#isBlackHole = true;
   }
@@ -74,7 +80,10 @@ export class TcpProxy {
     this.#connections.clear();
   }
 
-  /** Holds everything back for so long; then it arrives, late: also what a client sent before it gave its connection up. */
+  /**
+   * Holds everything back for this time, and then passes it on. That includes what a client sent
+   * before it gave up its connection.
+   */
   async stall(ms: number): Promise<void> {
     this.#stalled = Promise.withResolvers();
     await sleep(ms);
@@ -82,7 +91,7 @@ export class TcpProxy {
     this.#stalled = null;
   }
 
-  /** From now on each piece of what comes takes so much longer, one after the other. */
+  /** Delays each piece by this time from now on, one piece after the other. */
   slowDown(delayMs: number): void {
     this.#delayMs = delayMs;
   }
@@ -93,7 +102,10 @@ export class TcpProxy {
     await once(this.#server, 'close');
   }
 
-  /** For proxies that know the protocol: what passes in each direction of a new connection. */
+  /**
+   * Returns what passes in each direction of a new connection. Proxies that know the protocol
+   * override it.
+   */
   protected passages(_connection: Connection): {
     readonly requests: Passage;
     readonly answers: Passage;
@@ -106,7 +118,7 @@ export class TcpProxy {
     const connection = { client, server };
     this.#connections.add(connection);
     const end = async () => {
-      // Where nothing passes, no end of a connection does.
+      // Where nothing passes, the end of a connection does not pass either.
       await this.#stalled?.promise;
       if (this.#isBlackHole || this.#silent.has(client)) return;
       this.#connections.delete(connection);
@@ -129,7 +141,7 @@ export class TcpProxy {
         }
       }
     } catch {
-      // The connection broke: both its ends are closed.
+      // The connection broke, and both its ends are closed.
     }
   }
 }

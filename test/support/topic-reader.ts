@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { KafkaBroker } from '../../src/adapters/broker/kafka/broker.ts';
 import type { ReceivedRecord } from '../../src/service-layer/records.ts';
 
-/** A record as a plain Kafka client sees it, headers as text. */
+/** A record as a plain Kafka client sees it, with headers as text. */
 export interface TopicRecord {
   readonly partition: number;
   readonly offset: number;
@@ -12,7 +12,7 @@ export interface TopicRecord {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** A plain Kafka client that remembers where its brokers are. */
+/** A plain Kafka client that remembers the addresses of its brokers. */
 export class PlainKafka extends Kafka {
   readonly brokers: readonly string[];
 
@@ -27,9 +27,9 @@ export function plainKafka(brokers: string, requestTimeoutMs = 30_000): PlainKaf
 }
 
 /**
- * Reads every committed record of the topic, from its beginning up to the ends that it has now.
- * It uses the service's own reader, because kafkajs delivers some aborted records as committed. Kafka's Java client
- * (`kafka-java/read.ts`) checks that both read the same.
+ * Reads every committed record of the topic, from its beginning to its current ends. It uses the
+ * reader of the service, because kafkajs delivers some aborted records as committed. The Java
+ * client of Kafka (`kafka-java/read.ts`) checks that both read the same.
  */
 export async function readTopic(
   { brokers }: PlainKafka,

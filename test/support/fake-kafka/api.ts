@@ -1,6 +1,6 @@
 import { type Field, int32, list, since, struct, text } from './codec.ts';
 
-/** One kind of request. */
+/** One kind of request of the protocol. */
 export interface Api<Request, Response> {
   readonly key: number;
   readonly versions: readonly [oldest: number, newest: number];
@@ -20,8 +20,8 @@ export function api<Request, Response>(
   return { key, versions, flexible, request, response };
 }
 
-/** Topics, each with what there is about some of its partitions. */
+/** Describes topics, each with an entry for some of its partitions. */
 export const places = <T>(of: Field<T>) => list(struct({ name: text, partitions: list(of) }));
-/** For how long the client is to be quiet. */
+/** How long the client must be quiet, in milliseconds. */
 export const throttleMs = since(1, int32, 0);
 export const broker = { nodeId: int32, host: text, port: int32 };

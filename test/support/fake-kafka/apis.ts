@@ -12,7 +12,7 @@ type Row<N extends ApiName> = (typeof APIS)[N];
 export type RequestOf<N extends ApiName> = Row<N>['request'] extends Field<infer T> ? T : never;
 export type ResponseOf<N extends ApiName> = Row<N>['response'] extends Field<infer T> ? T : never;
 
-/** The name of a row by the number of its request. */
+/** The name of each row by the number of its request. */
 export const nameOf: ReadonlyMap<number, ApiName> = new Map(
   Object.entries(APIS).map(([name, { key }]) => [key, name as ApiName]),
 );

@@ -4,7 +4,7 @@ import type { Handlers } from './model.ts';
 
 const NULL_ID = '0'.repeat(32);
 
-/** What every node knows about the cluster. */
+/** The handlers of requests that every node answers: they are about the cluster. */
 export const clusterHandlers: Handlers<
   'ApiVersions' | 'Metadata' | 'CreateTopics' | 'DescribeConfigs'
 > = {

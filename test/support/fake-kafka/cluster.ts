@@ -6,13 +6,13 @@ import { FakeNode, type Received } from './node.ts';
 import { type Fate, Script, type When } from './script.ts';
 
 /**
- * A Kafka cluster without Kafka: servers on loopback that speak the protocol, decode each request whole, and answer from a model in
- * memory, or as a test has planned.
+ * A Kafka cluster without Kafka. Servers on loopback speak the protocol and decode each request
+ * whole. They answer from a model in memory, or as a test has planned.
  */
 export class FakeKafka {
   readonly model = new Model();
   readonly nodes: readonly FakeNode[];
-  /** Every request, in the order in which the nodes took them. */
+  /** Every request, in the order in which the nodes received them. */
   readonly received: Received[] = [];
   readonly #script = new Script();
 
@@ -34,29 +34,29 @@ export class FakeKafka {
     return this.nodes.map(({ port }) => `127.0.0.1:${port}`);
   }
 
-  /** Plans what happens to a request to come. */
+  /** Plans what happens to a later request. */
   on<N extends ApiName>(api: N, fate: Fate<N>, when: When = {}): void {
     this.#script.add(api, fate, when);
   }
 
-  /** Forgets what was planned. */
+  /** Forgets all plans. */
   heal(): void {
     this.#script.clear();
   }
 
-  /** Whether all that was planned once has happened: an error that no request met tests nothing. */
+  /** Whether every one-time plan has happened. An error that no request meets tests nothing. */
   get isScriptDone(): boolean {
     return this.#script.isDone;
   }
 
-  /** The requests of one kind that have come. */
+  /** Returns the requests of one kind that have come. */
   requests<N extends ApiName>(api: N, node?: number): readonly RequestOf<N>[] {
     const isMeant = (each: Received) =>
       each.api === api && (node === undefined || each.node === node);
     return this.received.filter(isMeant).map(({ request }) => request as RequestOf<N>);
   }
 
-  /** Waits for so many requests of one kind. */
+  /** Waits for this many requests of one kind. */
   async seen(api: ApiName, count = 1): Promise<void> {
     await eventually(() => {
       const { length } = this.requests(api);
@@ -64,10 +64,13 @@ export class FakeKafka {
     });
   }
 
-  /** Appends what no transaction wrote. @returns the offset of the first record */
+  /**
+   * Appends records outside of any transaction.
+   * @returns the offset of the first record
+   */
   async append(topic: string, partition: number, values: readonly string[]): Promise<number> {
     const log = this.model.partition(topic, partition);
-    if (!log) throw new Error(`There is no ${topic}/${partition}`);
+    if (!log) throw new Error(`The fake cluster has no ${topic}/${partition}`);
     const offset = log.append(
       await batchOf(values.map((value) => ({ key: null, value, headers: {} }))),
     );

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-/** kafkajs's reader of bytes, as far as it is needed here. */
+/** The reader of bytes in kafkajs, as far as the fake needs it. */
 export interface Decoder {
   readonly buffer: Buffer;
   offset: number;
@@ -15,7 +15,7 @@ export interface Decoder {
   readTaggedFields(): unknown;
 }
 
-/** kafkajs's writer of bytes, as far as it is needed here. */
+/** The writer of bytes in kafkajs, as far as the fake needs it. */
 export interface Encoder {
   readonly buffer: Buffer;
   writeInt8(value: number): Encoder;
@@ -36,19 +36,22 @@ const DecoderClass: new (bytes: Buffer) => Decoder = require('kafkajs/src/protoc
 export const encoder = () => new EncoderClass();
 export const decoder = (bytes: Buffer) => new DecoderClass(bytes);
 
-/** Which form of a message is meant. In a flexible one (KIP-482) lengths are varints, and structures end with tags. */
+/**
+ * The form of a message. In a flexible form (KIP-482) lengths are varints, and structures end with
+ * tags.
+ */
 export interface Form {
   readonly version: number;
   readonly isFlexible: boolean;
 }
 
-/** How a field looks in bytes. */
+/** Reads and writes a field as bytes. */
 export interface Field<T> {
   read(from: Decoder, form: Form): T;
   write(to: Encoder, value: T, form: Form): void;
 }
 
-/** What a structure with these fields holds. */
+/** The value of a structure with these fields. */
 export type ValueOf<F> = {
   -readonly [name in keyof F]: F[name] extends Field<infer T> ? T : never;
 };
@@ -109,7 +112,7 @@ export const bytes: Field<Buffer | null> = {
   },
 };
 
-/** Of a null array too: an empty one. */
+/** An array. A null array is read as an empty one. */
 export function list<T>(of: Field<T>): Field<T[]> {
   return {
     read: (from, form) =>
@@ -138,7 +141,7 @@ export function struct<F extends { readonly [name: string]: Field<unknown> }>(
   };
 }
 
-/** A field that the message has from this version on, and `otherwise` in older ones. */
+/** A field that a message has from this version on. Older versions read as `otherwise`. */
 export function since<T>(version: number, field: Field<T>, otherwise: T): Field<T> {
   return {
     read: (from, form) => (form.version >= version ? field.read(from, form) : otherwise),
@@ -148,7 +151,7 @@ export function since<T>(version: number, field: Field<T>, otherwise: T): Field<
   };
 }
 
-/** A field that the message lost with this version. */
+/** A field that a message has before this version. Later versions read as `otherwise`. */
 export function before<T>(version: number, field: Field<T>, otherwise: T): Field<T> {
   return {
     read: (from, form) => (form.version < version ? field.read(from, form) : otherwise),

@@ -1,4 +1,4 @@
-/** The error codes of the protocol that the model gives by itself. */
+/** The error codes of the protocol that the model answers without a plan. */
 export const CODES = {
   OFFSET_OUT_OF_RANGE: 1,
   CORRUPT_MESSAGE: 2,

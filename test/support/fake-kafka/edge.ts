@@ -17,14 +17,17 @@ const SETTLING_ROUNDS = 3;
 /** The node that leads each partition of each topic. */
 const LEADERS = [1, 2, 3, 1];
 
-/** Hashes that the tests of Kafka's `Utils.murmur2` name. A record goes to `(hash & 0x7fffffff) % 4`. */
+/**
+ * Hashes that the tests of `Utils.murmur2` in Kafka name.
+ * A record goes to partition `(hash & 0x7fffffff) % 4`.
+ */
 const HASHES = {
   21: -973932308,
   lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8: -58897971,
   foobar: -790332482,
   abc: 479470107,
 };
-/** A key of each partition. */
+/** One key for each partition. */
 const KEYS = LEADERS.map((_, partition) => {
   const entry = Object.entries(HASHES).find(
     ([, hash]) => (hash & 0x7fffffff) % LEADERS.length === partition,
@@ -34,8 +37,9 @@ const KEYS = LEADERS.map((_, partition) => {
 });
 
 /**
- * The service's parts on a cluster of three nodes. Node 1 is the controller, node 2 coordinates the
- * group, node 3 the transactions. Nodes 1, 2, 3 and 1 lead the partitions of `commands` and `events`.
+ * Runs parts of the service on a cluster of three nodes. Node 1 is the controller, node 2
+ * coordinates the group, node 3 the transactions. Nodes 1, 2, 3 and 1 lead the partitions of
+ * `commands` and `events`.
  */
 export class Edge implements AsyncDisposable {
   readonly kafka: FakeKafka;
@@ -77,7 +81,7 @@ export class Edge implements AsyncDisposable {
     return producer;
   }
 
-  /** What a `read_committed` reader sees in the topic, and the group's offset, as text. */
+  /** Returns the values that a `read_committed` reader sees in the topic, as sorted texts. */
   committed(topic: string): readonly string[] {
     const values = (this.kafka.model.topics.get(topic)?.partitions ?? []).map((log) =>
       log.visible().map(String),
@@ -85,7 +89,7 @@ export class Edge implements AsyncDisposable {
     return values.flat().sort();
   }
 
-  /** Gives whatever has been sent by now the time to arrive: a few rounds of questions and answers. */
+  /** Gives earlier requests the time to arrive, by a few rounds of questions and answers. */
   async settle(): Promise<void> {
     for (let round = 0; round < SETTLING_ROUNDS; round += 1) await this.admin.partitions('events');
   }

@@ -1,7 +1,8 @@
 /**
  * The error codes that a broker may answer to each request of the edge, by name.
  *
- * Source: Apache Kafka, protocol guide, "Error codes", and the codes that each request's definition lists.
+ * Source: Apache Kafka, protocol guide, "Error codes", and the codes that each request definition
+ * lists.
  */
 export const ERRORS = {
   UNKNOWN_SERVER_ERROR: -1,

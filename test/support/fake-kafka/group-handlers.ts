@@ -5,7 +5,7 @@ const UNASSIGNED = { generation: -1, protocol: '', leader: '', members: [] };
 const NO_OFFSET = -1;
 const TRANSACTION = 1;
 
-/** What the coordinator of a group does, besides transactions. */
+/** The handlers of the coordinator of a group, besides those of transactions. */
 export const groupHandlers: Handlers<
   'FindCoordinator' | 'JoinGroup' | 'SyncGroup' | 'Heartbeat' | 'LeaveGroup' | 'OffsetFetch'
 > = {

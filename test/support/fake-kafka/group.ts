@@ -13,8 +13,9 @@ interface Member extends Joining {
 const NOTHING = Buffer.alloc(0);
 
 /**
- * A consumer group as its coordinator knows it. A join waits until all members have joined; a synchronisation, until the leader's.
- * No session ends here by itself: tests remove members.
+ * A consumer group as its coordinator knows it. A join waits until all members have joined. A
+ * synchronisation waits for that of the leader. No session ends here by itself: tests remove
+ * members.
  */
 export class Group {
   generation = 0;
@@ -31,7 +32,7 @@ export class Group {
     return [...this.members.values()].some(({ hasJoined }) => !hasJoined);
   }
 
-  /** @returns an error code */
+  /** Returns the error code with which the coordinator refuses the member; 0 when it does not. */
   refused(
     memberId: string,
     instanceId: string | null,

@@ -3,7 +3,7 @@ import { GroupMember } from '../../../src/adapters/broker/kafka/consumer/group-m
 import { eventually } from '../eventually.ts';
 import { Edge, GROUP } from './edge.ts';
 
-/** A member of a group that node 2 coordinates, and what it was told of. */
+/** A member of a group that node 2 coordinates, and the notices that it got. */
 export class Joined implements AsyncDisposable {
   readonly edge: Edge;
   readonly told: string[] = [];
@@ -36,7 +36,7 @@ export class Joined implements AsyncDisposable {
     await this.edge[Symbol.asyncDispose]();
   }
 
-  /** Waits until the group has given it so many assignments. */
+  /** Waits until the group has given the member this many assignments. */
   async assigned(times = 1): Promise<void> {
     await eventually(
       () => expect(this.told.filter((each) => each === 'yours')).toHaveLength(times),

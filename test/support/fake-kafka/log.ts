@@ -52,7 +52,7 @@ export function readBatch(bytes: Buffer): Batch {
 function recordsOf(bytes: Buffer, count: number): readonly LogRecord[] {
   const reader = new ByteReader(bytes.subarray(HEADER_BYTES));
   return Array.from({ length: count }, () => {
-    reader.varint(); // how many bytes
+    reader.varint(); // length in bytes
     reader.byte(); // attributes
     reader.varlong(); // timestamp
     reader.varint(); // offset
@@ -60,7 +60,7 @@ function recordsOf(bytes: Buffer, count: number): readonly LogRecord[] {
   });
 }
 
-/** A batch that no transaction wrote. */
+/** Builds a record batch that belongs to no transaction. */
 export async function batchOf(records: readonly LogRecord[]): Promise<Batch> {
   return await build(records, {});
 }
@@ -81,7 +81,7 @@ async function build(records: readonly LogRecord[], writer: object): Promise<Bat
   return readBatch(Buffer.from(encoded.buffer));
 }
 
-/** What ends a transaction in a partition. Its type and its version are its key. */
+/** Builds the marker that ends a transaction in a partition. Its type and version are its key. */
 async function marker(
   producerId: number,
   producerEpoch: number,
@@ -101,7 +101,7 @@ interface Aborted {
   readonly end: number;
 }
 
-/** The records of one partition, and who leads it. */
+/** The records of one partition, and its leader. */
 export class PartitionLog {
   leader: number;
   leaderEpoch = 0;
@@ -126,7 +126,7 @@ export class PartitionLog {
     return this.#aborted;
   }
 
-  /** The values that a `read_committed` reader sees. */
+  /** Returns the values that a `read_committed` reader sees. */
   visible(): readonly (Buffer | string | null)[] {
     const isAborted = ({ producerId, baseOffset, nextOffset }: Batch) =>
       this.#aborted.some(
@@ -141,7 +141,10 @@ export class PartitionLog {
     return seen.flatMap(({ records }) => records.map(({ value }) => value));
   }
 
-  /** @returns the offset of its first record */
+  /**
+   * Appends a record batch.
+   * @returns the offset of its first record
+   */
   append({ bytes }: Batch): number {
     const baseOffset = this.end;
     const copy = Buffer.from(bytes);
@@ -165,7 +168,10 @@ export class PartitionLog {
     if (!isCommit) this.#aborted.push({ producerId, firstOffset, end: this.end });
   }
 
-  /** The offset of a batch that is in the log already: a producer that got no answer sends it again. */
+  /**
+   * Returns the offset of a record batch that the log already has. A producer that got no answer
+   * sends the batch again.
+   */
   offsetOf({ producerId, producerEpoch, firstSequence, count }: Batch): number | undefined {
     const isSame = (batch: Batch) =>
       batch.producerId === producerId &&
@@ -175,7 +181,7 @@ export class PartitionLog {
     return firstSequence < 0 ? undefined : this.batches.find(isSame)?.baseOffset;
   }
 
-  /** The sequence that the producer's next batch must have. */
+  /** Returns the sequence that the next record batch of the producer must have. */
   nextSequence(producerId: number, producerEpoch: number): number {
     const isOf = (batch: Batch) =>
       batch.producerId === producerId && batch.producerEpoch === producerEpoch;
@@ -183,7 +189,7 @@ export class PartitionLog {
     return last ? last.firstSequence + last.count : 0;
   }
 
-  /** Whole batches from the one with this offset on. */
+  /** Returns whole record batches, from the one with this offset on. */
   read(offset: number, maxBytes: number, isCommittedOnly: boolean): Buffer {
     const end = isCommittedOnly ? this.lastStableOffset : this.end;
     const parts: Buffer[] = [];

@@ -2,11 +2,14 @@ import type { ApiName, RequestOf, ResponseOf } from './apis.ts';
 import { Group } from './group.ts';
 import { PartitionLog } from './log.ts';
 
-/** A request as its handler sees it. */
+/** The circumstances of a request, as its handler sees them. */
 export interface Question {
   readonly node: number;
   readonly version: number;
-  /** The error that a test wants here; 0: none. `top`: beside what is about partitions. */
+  /**
+   * Returns the error that a test has planned for this place; 0 when there is none. `top` stands
+   * for the error beside those of partitions.
+   */
   refusal(place?: string): number;
 }
 
@@ -27,32 +30,40 @@ export interface Topic {
 export interface Producer {
   readonly id: number;
   epoch: number;
-  /** Partitions, as `topic/partition`, that take part in the open transaction. */
+  /** The partitions of the open transaction, as `topic/partition`. */
   readonly places: Set<string>;
   readonly groups: Set<string>;
   readonly offsets: Map<string, number>;
 }
 
-/** What the nodes of a fake cluster have in common: topics with their leaders, coordinators, producers, offsets. */
+/**
+ * The state that the nodes of a fake cluster share: topics with their leaders, coordinators,
+ * producers, offsets.
+ */
 export class Model {
   readonly ports = new Map<number, number>();
   readonly topics = new Map<string, Topic>();
   /** Committed offsets, as `group/topic/partition`. */
   readonly offsets = new Map<string, number>();
   readonly producers = new Map<string, Producer>();
-  /** The nodes that coordinate groups and transactional ids, where they are not the controller. */
+  /** The nodes that coordinate groups and transactional ids. By default the controller does. */
   readonly coordinators = {
     group: new Map<string, number>(),
     transaction: new Map<string, number>(),
   };
   controller = 1;
-  /** The newest version of Produce that the nodes claim to take: it tells releases of Kafka apart. */
+  /**
+   * The newest version of Produce that the nodes claim to take. It tells releases of Kafka apart.
+   */
   newestProduce = 11;
   readonly #groups = new Map<string, Group>();
   #nextProducerId = 1_000;
   #appended = Promise.withResolvers<void>();
 
-  /** @param leaders the node that leads each partition */
+  /**
+   * Adds a topic.
+   * @param leaders the node that leads each partition
+   */
   addTopic(
     name: string,
     leaders: readonly number[],
@@ -86,7 +97,7 @@ export class Model {
     return { id, epoch: -1, places: new Set(), groups: new Set(), offsets: new Map() };
   }
 
-  /** Resolves once something has been appended. */
+  /** Resolves at the next append. */
   get appended(): Promise<void> {
     return this.#appended.promise;
   }

@@ -25,7 +25,10 @@ export interface Received<N extends ApiName = ApiName> {
   readonly request: RequestOf<N>;
 }
 
-/** One node of a fake cluster: a server that takes the requests of a connection one by one, as Kafka does. */
+/**
+ * One node of a fake cluster. Its server takes the requests of a connection one by one, as Kafka
+ * does.
+ */
 export class FakeNode {
   readonly id: number;
   readonly received: Received[] = [];
@@ -83,7 +86,7 @@ export class FakeNode {
         }
       }
     } catch (error) {
-      // The client broke the connection; anything else is a fault of the fake's own.
+      // The client broke the connection. Any other error is a fault of the fake.
       if (!('code' in (error as Error))) throw error;
     }
   }
@@ -91,7 +94,7 @@ export class FakeNode {
   async #answer(frame: Buffer): Promise<Buffer | 'silence' | 'broken'> {
     const from = decoder(frame);
     const [key, version, correlationId] = [from.readInt16(), from.readInt16(), from.readInt32()];
-    from.readString(); // the client's id
+    from.readString(); // client id
     const api = nameOf.get(key);
     if (!api) throw new Error(`The fake knows no request ${key}`);
     const { flexible, request: field, response } = APIS[api];
@@ -99,7 +102,7 @@ export class FakeNode {
     if (form.isFlexible) from.readTaggedFields();
     const request = (field as Field<unknown>).read(from, form) as RequestOf<ApiName>;
     if (from.offset !== frame.length)
-      throw new Error(`${api} v${version} has ${frame.length - from.offset} bytes left`);
+      throw new Error(`${api} v${version} leaves ${frame.length - from.offset} bytes unread`);
     const received = { api, node: this.id, version, request };
     this.received.push(received);
     this.#note(received);

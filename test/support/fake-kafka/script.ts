@@ -1,16 +1,22 @@
 import type { ApiName, ResponseOf } from './apis.ts';
 
-/** What happens to a request instead of what the model would do about it. */
+/** What happens to a request instead of what the model would do. */
 export type Fate<N extends ApiName = ApiName> =
-  /** The error, and no effect: at a place (`topic/partition`), or everywhere. */
+  /**
+   * The node answers with this error, at one place (`topic/partition`) or everywhere. The request
+   * has no effect there.
+   */
   | { readonly error: number; readonly at?: string }
-  /** This answer, and no effect. */
+  /** The node gives this answer. The request has no effect. */
   | { readonly answer: ResponseOf<N> }
-  /** No answer to it or to anything after it on the connection: the request has no effect, or has had it. */
+  /**
+   * The node answers neither this request nor later ones on the connection. `after`: the request
+   * has its effect first.
+   */
   | { readonly silence: 'before' | 'after' }
-  /** The connection breaks: the request has no effect, or has had it. */
+  /** The node breaks the connection. `after`: the request has its effect first. */
   | { readonly broken: 'before' | 'after' }
-  /** It has its effect at once; the answer waits. */
+  /** The request has its effect at once, and the answer waits for the promise. */
   | { readonly held: Promise<unknown> };
 
 interface Entry {
@@ -22,15 +28,15 @@ interface Entry {
 }
 
 export interface When {
-  /** Only on this node. */
+  /** The node that must receive the request; any node when left out. */
   readonly node?: number;
   /** The first, second, … such request from now on; the first when left out. */
   readonly nth?: number;
-  /** That request and each one after it. */
+  /** Whether the plan also holds for each later request. */
   readonly isLasting?: boolean;
 }
 
-/** What tests have planned for the requests to come. */
+/** The plans of tests for requests to come. */
 export class Script {
   readonly #entries: Entry[] = [];
 
@@ -42,12 +48,12 @@ export class Script {
     this.#entries.length = 0;
   }
 
-  /** Whether everything that was planned for once has happened. */
+  /** Whether every one-time plan has happened. */
   get isDone(): boolean {
     return this.#entries.every(({ isLasting, left }) => isLasting || left <= 0);
   }
 
-  /** The fate of a request that has just come. */
+  /** Returns the fate of a request that has just come. */
   next(api: ApiName, node: number): Fate | null {
     let fate: Fate | null = null;
     for (const entry of this.#entries) {

@@ -6,7 +6,10 @@ import type { Handlers, Model, Question } from './model.ts';
 const READ_COMMITTED = 1;
 const EARLIEST = -2;
 
-/** What is done about one partition: nothing where the test wants an error, or where another node leads it. */
+/**
+ * Acts on one partition. Returns an error without acting where the test wants one, or where another
+ * node leads the partition.
+ */
 function at<T extends { errorCode: number }>(
   model: Model,
   { node, refusal }: Question,
@@ -22,7 +25,7 @@ function at<T extends { errorCode: number }>(
   return errorCode !== 0 || !log ? ({ ...nothing, errorCode } as T) : act(log);
 }
 
-/** What leaders do. */
+/** The handlers of the leaders of partitions. */
 export const topicHandlers: Handlers<'Produce' | 'Fetch' | 'ListOffsets' | 'OffsetForLeaderEpoch'> =
   {
     Produce: (model, { topics, transactionalId }, question) => {

@@ -7,7 +7,10 @@ interface Identity {
   readonly producerEpoch: number;
 }
 
-/** Why the coordinator of the transactional id, or of the group, does not do it: 0 when it does. */
+/**
+ * Returns the error code with which the coordinator of the transactional id, or of the group,
+ * refuses the request; 0 when it does not.
+ */
 function refusedTo(
   model: Model,
   coordinator: number,
@@ -36,7 +39,7 @@ async function end(model: Model, producer: Producer, isCommit: boolean): Promise
   model.noteAppended();
 }
 
-/** What the coordinators of transactions and groups do about a transaction. */
+/** The handlers of transactions, for the coordinators of transactions and of groups. */
 export const transactionHandlers: Handlers<
   'InitProducerId' | 'AddPartitionsToTxn' | 'AddOffsetsToTxn' | 'TxnOffsetCommit' | 'EndTxn'
 > = {

@@ -14,8 +14,9 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.StringDeserializer;
 
 /**
- * Prints what a `read_committed` client sees of a topic, a JSON array for each record: partition, offset, key, CloudEvents id, a hash of
- * the content. Then how many records more a `read_uncommitted` one sees: those of aborted transactions.
+ * Prints a topic as a `read_committed` client sees it, a JSON array for each record: partition,
+ * offset, key, CloudEvents id, a hash of the content. Then prints how many more records a
+ * `read_uncommitted` client sees: those of aborted transactions.
  */
 public class CommittedReader {
   public static void main(String[] arguments) throws Exception {
@@ -32,7 +33,7 @@ public class CommittedReader {
     }
   }
 
-  /** Up to the ends. Returns how many. */
+  /** Reads up to the ends, and returns the number of records. */
   private static long read(
       KafkaConsumer<String, byte[]> consumer, Map<TopicPartition, Long> ends, Consumer<ConsumerRecord<String, byte[]>> take) {
     long count = 0;
@@ -62,7 +63,10 @@ public class CommittedReader {
         record.partition(), record.offset(), record.key(), id == null ? "" : new String(id.value()), contentHash(record));
   }
 
-  /** SHA-256 of the value, then of each header's name and value, in the order of the names; before each of them its length. */
+  /**
+   * Returns the SHA-256 of the value, then of the name and value of each header, in the order of
+   * the names. The length precedes each of them.
+   */
   private static String contentHash(ConsumerRecord<String, byte[]> record) {
     try {
       var hash = MessageDigest.getInstance("SHA-256");

@@ -8,7 +8,10 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.serialization.StringSerializer;
 
-/** Publishes each line of its input (compression, key, value, tabs between) to a topic: one batch for each compression, if it fits. */
+/**
+ * Publishes each line of its input to a topic. A line is compression, key and value, with tabs
+ * between. Each compression makes one record batch, if that fits.
+ */
 public class CompressingProducer {
   public static void main(String[] arguments) throws Exception {
     Map<String, KafkaProducer<String, String>> producers = new LinkedHashMap<>();

@@ -4,7 +4,9 @@ import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.TopicPartition;
 
-/** Prints a line for each member of the group: its instance id, or its client id, and its partitions. */
+/**
+ * Prints one line for each member of the group: its instance id or client id, and its partitions.
+ */
 public class GroupMembers {
   public static void main(String[] arguments) throws Exception {
     var group = arguments[1];

@@ -3,7 +3,7 @@ import java.util.Map;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.TransactionState;
 
-/** Prints each transaction that is not over, on whatever topics it is: its id and its state. */
+/** Prints each open transaction, on any topics: its id and its state. */
 public class OpenTransactions {
   public static void main(String[] arguments) throws Exception {
     var over = EnumSet.of(TransactionState.EMPTY, TransactionState.COMPLETE_COMMIT, TransactionState.COMPLETE_ABORT);

@@ -14,7 +14,10 @@ import { type End, startWatched, type Watched } from './watched.ts';
 
 const BROKERS = [1, 2, 3] as const;
 const START_MS = 60_000;
-/** Removes the data, also that of a broker that is away; brokers that are being killed may still write. */
+/**
+ * Removes all data, even that of a broker that is away. Brokers that are being killed may still
+ * write.
+ */
 const REMOVE = 'for try in $(seq 10); do rm -rf "$1" && break; sleep 1; done';
 const REPLICATED: Readonly<Record<string, string>> = {
   'default.replication.factor': '3',
@@ -26,19 +29,21 @@ const REPLICATED: Readonly<Record<string, string>> = {
   'share.coordinator.state.topic.min.isr': '2',
 };
 
-/** What a cluster is started with. */
+/** The options of a cluster. */
 export interface ClusterOptions {
   readonly version: KafkaVersion;
-  /** After how long without a sign a broker counts as dead. 9,000 is Kafka's default. */
+  /**
+   * The milliseconds without a sign after which a broker counts as dead. Kafka defaults to 9,000.
+   */
   readonly sessionMs: number;
 }
 
 /**
- * Three Kafka brokers that are controllers too, as a small installation runs them, in KRaft mode from
- * Maven's artifacts. Every topic has three replicas, and needs two of them.
+ * Runs three Kafka brokers that are controllers too, as a small installation does, in KRaft mode
+ * from the artifacts of Maven. Every topic has three replicas, and needs two of them.
  *
- * Each broker is a machine of its own in a network of its own where that can be had. Where it cannot,
- * all are on the loopback address, and `whyNoCuts` says why no broker can be cut off.
+ * Where possible, each broker is a machine of its own in a network of its own. Otherwise all are on
+ * the loopback address, and `whyNoCuts` says why no broker can be cut off.
  */
 export class KafkaCluster {
   readonly brokers: string;
@@ -69,7 +74,10 @@ export class KafkaCluster {
     this.view = new ClusterView(addresses);
   }
 
-  /** Resolves when all three brokers know each other. @throws there is no Java, or no Maven: the message says why */
+  /**
+   * Starts the cluster. Resolves when all three brokers know each other.
+   * @throws when Java or Maven is missing; the message says why
+   */
   static async start({ version, sessionMs }: ClusterOptions): Promise<KafkaCluster> {
     await requireJava();
     const libraries = await fetchLibraries(version);
@@ -101,12 +109,14 @@ export class KafkaCluster {
     return [...this.#running.keys()].filter((broker) => !this.#cut.has(broker));
   }
 
-  /** Addresses of those brokers, as clients take them. */
+  /** The addresses of the brokers in `whole`, as clients take them. */
   get wholeBrokers(): string {
     return this.whole.map((broker) => addressOf(this.#addresses, broker)).join(',');
   }
 
-  /** Resolves when the broker has ended: in order, or by SIGKILL. Its data stays. */
+  /**
+   * Ends the broker, in order or by SIGKILL. Its data stays. Resolves when the broker has ended.
+   */
   async endBroker(broker: number, how: Exclude<End, 'remove'>): Promise<void> {
     const running = this.#running.get(broker);
     if (!running) throw new Error(`Broker ${broker} does not run`);
@@ -115,8 +125,8 @@ export class KafkaCluster {
   }
 
   /**
-   * Starts the broker on its data. Resolves when it answers, and its metadata shows all that run.
-   * @param clockOffsetSeconds how far its clock is ahead of the others'; needs libfaketime
+   * Starts the broker on its data. Resolves when the broker answers and is in the cluster.
+   * @param clockOffsetSeconds how far its clock is ahead of real time; needs libfaketime
    */
   async startBroker(broker: number, clockOffsetSeconds = 0): Promise<void> {
     const directory = this.#directoryOf(broker);
@@ -129,7 +139,10 @@ export class KafkaCluster {
     );
   }
 
-  /** Resolves when packets between the broker and the others, or everybody, vanish. */
+  /**
+   * Cuts the broker off from the other brokers, or from everybody. Resolves when packets between
+   * them vanish.
+   */
   async cut(broker: number, from: 'machines' | 'everybody'): Promise<void> {
     if (!this.#network) throw new Error(`No broker can be cut off: ${this.whyNoCuts}`);
     this.#cut.add(broker);
@@ -142,12 +155,12 @@ export class KafkaCluster {
     this.#cut.delete(broker);
   }
 
-  /** What the broker wrote. */
+  /** Reads the output of the broker. */
   log(broker: number): Promise<string> {
     return readFile(join(this.#directoryOf(broker), 'kafka.log'), 'utf8');
   }
 
-  /** Leaves nothing behind. */
+  /** Ends all brokers, and removes network and data. */
   async close(): Promise<void> {
     await Promise.all([...this.#running.values()].map((running) => running.end('remove')));
     this.#running.clear();
@@ -164,7 +177,7 @@ export class KafkaCluster {
     if (!brokers.includes(broker)) throw new Error(`Broker ${broker} is not in the cluster yet`);
   }
 
-  /** Writes the settings, and one formatted data folder that the others copy. */
+  /** Writes the settings of each broker, and one formatted data folder that the others copy. */
   async #prepare(controllers: ReadonlyMap<number, Address>, sessionMs: number): Promise<void> {
     const [first, ...others] = BROKERS;
     const voters = [...controllers]
@@ -208,7 +221,7 @@ export class KafkaCluster {
   }
 }
 
-/** What makes a program's wall clock go ahead by so many seconds. */
+/** Returns the environment that sets the wall clock of a program ahead by this many seconds. */
 function clock(offsetSeconds: number): Record<string, string> {
   if (offsetSeconds === 0) return {};
   const library = fakeClock();
@@ -216,13 +229,13 @@ function clock(offsetSeconds: number): Record<string, string> {
   return {
     LD_PRELOAD: library,
     FAKETIME: `${offsetSeconds > 0 ? '+' : ''}${offsetSeconds}s`,
-    // What measures time must stay as it is. With the fix that is on otherwise, Java hangs.
+    // The clock that measures durations must stay as it is. With the default fix, Java hangs.
     FAKETIME_DONT_FAKE_MONOTONIC: '1',
     FAKETIME_FORCE_MONOTONIC_FIX: '0',
   };
 }
 
-/** The library that changes a program's clock; null when this machine has none. */
+/** Returns the library that changes the clock of a program, or null when this machine has none. */
 export function fakeClock(): string | null {
   const [library] = globSync('/usr/lib/*/faketime/libfaketimeMT.so.1');
   return library && existsSync(library) ? library : null;

@@ -7,7 +7,10 @@ import { fetchLibraries } from './libraries.ts';
 const run = promisify(execFile);
 const program = fileURLToPath(new URL('GroupMembers.java', import.meta.url));
 
-/** The members of the group as Kafka's own client describes them, a line each: instance or client id, and partitions. */
+/**
+ * Returns the members of the group as the Java client describes them, one line each: instance or
+ * client id, and partitions.
+ */
 export async function groupMembers(brokers: string, group: string): Promise<readonly string[]> {
   const libraries = await fetchLibraries();
   const { stdout } = await run('java', ['-cp', join(libraries, '*'), program, brokers, group]);

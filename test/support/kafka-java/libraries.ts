@@ -14,7 +14,10 @@ export const KAFKA_VERSIONS = ['4.1.0', '3.7.2'] as const;
 
 export type KafkaVersion = (typeof KAFKA_VERSIONS)[number];
 
-/** Resolves when this machine's Java can run Kafka. @throws it cannot; the message says why */
+/**
+ * Checks that the Java of this machine can run Kafka.
+ * @throws when it cannot; the message says why
+ */
 export async function requireJava(): Promise<void> {
   const { stderr } = await run('java', ['-version']).catch(() => {
     throw new Error('no Java');
@@ -24,9 +27,9 @@ export async function requireJava(): Promise<void> {
 }
 
 /**
- * Returns the folder of Kafka's jars, which it copies once per checkout and version. Two processes
- * that copy at once each copy for themselves; the first to finish wins.
- * @throws there is no Maven, or Maven cannot fetch them
+ * Returns the folder of the Kafka jars, which it copies once per checkout and version. Two
+ * processes that copy at once each copy for themselves; the first to finish wins.
+ * @throws when there is no Maven, or Maven cannot fetch the jars
  */
 export async function fetchLibraries(version: KafkaVersion = KAFKA_VERSIONS[0]): Promise<string> {
   const libraries = join(cache, version);
@@ -58,7 +61,7 @@ export async function fetchLibraries(version: KafkaVersion = KAFKA_VERSIONS[0]):
   return libraries;
 }
 
-/** Whether Kafka's own client can be used here. */
+/** Tells whether this machine can run the Java client of Kafka. */
 export async function hasJavaClient(): Promise<boolean> {
   return fetchLibraries().then(
     () => true,

@@ -11,10 +11,10 @@ const NOBODY = '02:00:00:00:00:ff';
 const REMOVE = 'for name in "$@"; do ip netns del "$name"; done';
 
 /**
- * A network of its own for a few machines, each in a Linux network namespace, and for this process.
- * A switch (in a namespace too, where this machine's firewall rules do not apply) joins them. Every
- * neighbour is entered by hand, so a cut is a neighbour with a wrong hardware address: packets
- * vanish, nobody is told, and connections stay open on both sides.
+ * A network for this process and a few machines, each in a Linux network namespace. A switch joins
+ * them, in a namespace too, where the firewall rules of this machine do not apply. Every neighbour
+ * is entered by hand. A cut enters a wrong hardware address: packets vanish without notice, and
+ * connections stay open on both sides.
  *
  * @example
  * const network = await MachineNetwork.create(3);
@@ -34,14 +34,17 @@ export class MachineNetwork {
     this.#remove = remove;
   }
 
-  /** @throws this process may not make network namespaces; the message says why */
+  /**
+   * Creates the network.
+   * @throws when this process may not create network namespaces; the message says why
+   */
   static async create(count: number): Promise<MachineNetwork> {
     const number = Math.floor(Math.random() * 65_536);
     const name = `ak${number.toString(16)}`;
-    // From 198.18.0.0/15, which is for tests between networks and is nobody's.
+    // A subnet of 198.18.0.0/15, which is reserved for tests between networks.
     const subnet = `198.${18 + (number >> 15)}.${(number >> 7) & 255}`;
     const namespaces = [`${name}-switch`, ...numbers(count).map((machine) => `${name}-${machine}`)];
-    // Prepared before there is anything to remove.
+    // Prepare the removal before there is anything to remove.
     const remove = afterwards(REMOVE, namespaces);
     const network = new MachineNetwork(name, subnet, count, remove);
     try {
@@ -53,17 +56,20 @@ export class MachineNetwork {
     return network;
   }
 
-  /** The address of a machine, counted from 1. */
+  /** Returns the address of a machine. Machines count from 1. */
   address(machine: number): string {
     return `${this.#subnet}.${machine === MAIN ? 254 : machine}`;
   }
 
-  /** The command, so that it runs on that machine. */
+  /** Returns the command that runs `command` on this machine. */
   inside(machine: number, command: readonly string[]): readonly string[] {
     return ['ip', 'netns', 'exec', `${this.#name}-${machine}`, ...command];
   }
 
-  /** Resolves when packets between the machine and the other machines, or everybody, vanish. */
+  /**
+   * Cuts the machine off from the other machines, or from everybody. Resolves when packets between
+   * them vanish.
+   */
   async cut(machine: number, from: 'machines' | 'everybody'): Promise<void> {
     const others = numbers(this.#count).filter((other) => other !== machine);
     for (const other of from === 'everybody' ? [MAIN, ...others] : others) {
@@ -79,7 +85,7 @@ export class MachineNetwork {
     }
   }
 
-  /** Leaves nothing behind; what runs in it must have ended. */
+  /** Removes the network. What runs in it must have ended. */
   close(): Promise<void> {
     return this.#remove();
   }

@@ -7,7 +7,7 @@ import { fetchLibraries } from './libraries.ts';
 const run = promisify(execFile);
 const program = fileURLToPath(new URL('OpenTransactions.java', import.meta.url));
 
-/** Every transaction that is not over, a line each, as Kafka's own client lists them: id and state. */
+/** Returns every open transaction as the Java client lists it, one line each: id and state. */
 export async function openTransactions(brokers: string): Promise<readonly string[]> {
   const libraries = await fetchLibraries();
   const { stdout } = await run('java', ['-cp', join(libraries, '*'), program, brokers]);

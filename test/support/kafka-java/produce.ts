@@ -6,17 +6,20 @@ import { fetchLibraries } from './libraries.ts';
 
 const program = fileURLToPath(new URL('CompressingProducer.java', import.meta.url));
 
-/** All that Kafka can do to a batch. */
+/** The compressions that Kafka has for a record batch. */
 export const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
 
-/** What Kafka's own client is to publish. No key has a tab in it, and nothing a line break. */
+/** A message for the Java client to publish. No key contains a tab, and no message a line break. */
 export interface JavaMessage {
   readonly compression: (typeof COMPRESSIONS)[number];
   readonly key: string;
   readonly value: string;
 }
 
-/** Publishes the messages with Kafka's own client: those of one compression after those of another, each in one batch if it fits. */
+/**
+ * Publishes the messages with the Java client of Kafka, one compression after another. The messages
+ * of a compression make one record batch, if that fits.
+ */
 export async function produceInJava(
   brokers: string,
   topic: string,
@@ -30,7 +33,7 @@ export async function produceInJava(
   java.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors += text;
   });
-  java.stdin.on('error', () => {}); // it has ended, and says why
+  java.stdin.on('error', () => {}); // The program has ended, and its exit says why.
   java.stdin.end(
     messages.map(({ compression, key, value }) => `${compression}\t${key}\t${value}\n`).join(''),
   );

@@ -10,7 +10,7 @@ const run = promisify(execFile);
 const program = fileURLToPath(new URL('CommittedReader.java', import.meta.url));
 const MAX_OUTPUT_BYTES = 400 * 1024 * 1024;
 
-/** A record as Kafka's own client sees it. */
+/** A record as the Java client of Kafka sees it. */
 export interface JavaRecord {
   readonly partition: number;
   readonly offset: number;
@@ -21,13 +21,16 @@ export interface JavaRecord {
 }
 
 export interface JavaTopic {
-  /** The committed ones. */
+  /** The committed records. */
   readonly records: readonly JavaRecord[];
-  /** How many records of aborted transactions lie between them. */
+  /** The number of records of aborted transactions between them. */
   readonly aborted: number;
 }
 
-/** The topic, read by Kafka's own client. @throws a transaction is open in it */
+/**
+ * Reads the topic with the Java client of Kafka.
+ * @throws when a transaction is open in the topic
+ */
 export async function readTopicInJava(brokers: string, topic: string): Promise<JavaTopic> {
   const libraries = await fetchLibraries();
   const { stdout } = await run('java', ['-cp', join(libraries, '*'), program, brokers, topic], {
@@ -43,7 +46,10 @@ export async function readTopicInJava(brokers: string, topic: string): Promise<J
   return { records, aborted: Number(/^aborted (\d+)$/m.exec(stdout)?.[1]) };
 }
 
-/** The same as the Java client's of a record: SHA-256 of the value, then of each header's name and value; before each its length. */
+/**
+ * Returns the hash that `CommittedReader.java` prints for a record: the SHA-256 of the value, then
+ * of the name and value of each header. The length precedes each of them.
+ */
 export function contentHash({ value, headers }: Pick<HistoryRecord, 'value' | 'headers'>): string {
   const hash = createHash('sha256');
   const add = (bytes: Buffer | null) => {

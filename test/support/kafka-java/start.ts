@@ -19,7 +19,7 @@ export const JVM = [
   '-Xshare:auto',
 ];
 
-/** Kafka in KRaft mode, from Maven's artifacts, on this machine's Java. */
+/** Starts Kafka in KRaft mode, from the artifacts of Maven, on the Java of this machine. */
 export async function startJavaKafka(port: number): Promise<TestKafka> {
   await requireJava();
   const libraries = await fetchLibraries();
@@ -61,25 +61,25 @@ export async function startJavaKafka(port: number): Promise<TestKafka> {
   };
 }
 
-/** The command that runs a broker. */
+/** Returns the command that runs a broker. */
 export function brokerCommand(libraries: string, settings: string): readonly string[] {
   return ['java', ...JVM, '-cp', join(libraries, '*'), 'kafka.Kafka', settings];
 }
 
-/** Resolves when the data folder that the settings name is ready for a first start. */
+/** Prepares the data folder that the settings name for a first start. */
 export async function format(libraries: string, settings: string): Promise<void> {
   const tool = ['kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', settings];
   await run('java', [...JVM, '-cp', join(libraries, '*'), ...tool]);
 }
 
-/** The text of a properties file. */
+/** Returns the text of a properties file. */
 export function asProperties(settings: Readonly<Record<string, string>>): string {
   return Object.entries(settings)
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
 }
 
-/** What every broker that is a controller too has in common. */
+/** The settings of every broker that is a controller too. */
 export const KRAFT_SETTINGS: Readonly<Record<string, string>> = {
   'process.roles': 'broker,controller',
   'controller.listener.names': 'CONTROLLER',

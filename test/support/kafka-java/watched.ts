@@ -4,11 +4,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
- * Runs beside a broker, and outlives this process by a moment: when its input ends, for whatever
- * reason, it kills the broker and removes its data. The word that it reads decides how:
- * - "remove", or none: SIGKILL, the data goes
- * - "kill": SIGKILL, the data stays
- * - "stop": SIGTERM, and SIGKILL only after 60 seconds; the data stays
+ * The script that runs beside a broker, and outlives this process by a moment. When its input ends,
+ * for whatever reason, it ends the broker. The word that it reads decides how:
+ * - "remove", or no word: SIGKILL, and the data is removed
+ * - "kill": SIGKILL, and the data stays
+ * - "stop": SIGTERM, and SIGKILL after 60 seconds; the data stays
  * The broker must not inherit the ignored signals, or Java would ignore SIGTERM.
  */
 const WATCHDOG = `
@@ -32,14 +32,14 @@ export type End = 'remove' | 'kill' | 'stop';
 
 /** A broker that ends with this process. */
 export interface Watched {
-  /** Resolves when the broker has ended. */
+  /** Ends the broker. Resolves when the broker has ended. */
   end(how: End): Promise<void>;
 }
 
 /**
- * Starts a broker whose data is in `directory`; its output goes to `kafka.log` there.
- * @param isUp resolves when it works
- * @throws it does not come up; the message ends with the end of its log
+ * Starts a broker whose data is in `directory`. Its output goes to `kafka.log` there.
+ * @param isUp resolves when the broker works
+ * @throws when the broker does not come up; the message ends with the end of its log
  */
 export async function startWatched(
   directory: string,
@@ -47,13 +47,13 @@ export async function startWatched(
   isUp: () => Promise<void>,
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Watched> {
-  // Detached: a Ctrl-C in the terminal must not reach it before it has cleaned up.
+  // Detached: a Ctrl-C in the terminal must not reach the script before it has cleaned up.
   const watchdog = spawn('sh', ['-c', WATCHDOG, 'watchdog', directory, ...command], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
     env: { ...process.env, ...environment },
   });
-  watchdog.stdin.on('error', () => {}); // it has ended
+  watchdog.stdin.on('error', () => {}); // The script has ended.
   const end = async (how: End) => {
     watchdog.ref();
     const ended =
