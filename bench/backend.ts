@@ -16,14 +16,14 @@ const CHECK_TIMEOUT_MS = 120_000;
 export type BackendName = 'kafka+sqlite' | 'kafka+postgresql' | 'embedded+sqlite';
 export type OnProgress = (text: string) => void;
 
-/** Where servers are, as far as the cases at hand need them. */
+/** The servers that the cases need. */
 export interface Servers {
   readonly kafkaBrokers: string;
-  /** Makes an empty database and says where it is. */
+  /** Creates an empty database, and returns its url. */
   readonly createPostgres: () => Promise<string>;
 }
 
-/** One run's own topics, group, database and folder; and the bench's own client of the broker. */
+/** One run has its own topics, group, database and folder, and a broker client of the bench. */
 export class Backend {
   readonly broker: Broker;
   readonly config: Config;
@@ -42,7 +42,10 @@ export class Backend {
     this.#directory = directory;
   }
 
-  /** @param commandsTopic one that is there, to answer its commands once more */
+  /**
+   * Opens a backend.
+   * @param commandsTopic an existing topic whose commands are answered once more
+   */
   static async open(name: BackendName, servers: Servers, commandsTopic?: string): Promise<Backend> {
     const directory = await mkdtemp(join(tmpdir(), 'allocation-bench-'));
     const run = crypto.randomUUID().slice(0, 8);
@@ -67,7 +70,10 @@ export class Backend {
     return ServiceProcess.start(this.#environment, this.#directory);
   }
 
-  /** Builds another database from the events, as an operator does. @returns how many records it read, in how many seconds */
+  /**
+   * Builds another database from the events, as an operator does.
+   * @returns the number of records read, and the seconds it took
+   */
   async rebuild(): Promise<{ readonly read: number; readonly seconds: number }> {
     const into = `sqlite:///${join(this.#directory, 'rebuilt.db')}`;
     const args = ['replay', 'rebuild', '--into', into, '--execute', '--json'];
@@ -89,7 +95,9 @@ export class Backend {
     await this.broker.publish(this.config.commandsTopic, records);
   }
 
-  /** Publishes the batches and that many orders, from the n-th on. */
+  /**
+   * Publishes this many orders, from number `from` on. If `from` is 0, publishes the stock first.
+   */
   async preload(
     { stock, order }: Workload,
     orders: number,
@@ -107,7 +115,10 @@ export class Backend {
     }
   }
 
-  /** How far a `read_committed` consumer could read the events just now; on Kafka the ends of transactions count too, a few of a thousand. */
+  /**
+   * Returns how far a `read_committed` consumer could read the events now. On Kafka the markers of
+   * transactions count too, a few in a thousand.
+   */
   async visibleEvents(): Promise<number> {
     const ranges = await this.broker.offsetRanges(this.config.eventsTopic);
     return ranges.reduce((sum, { beginning, end }) => sum + end - beginning, 0);
@@ -115,7 +126,7 @@ export class Backend {
 
   /**
    * Reads the events as a `read_committed` consumer does.
-   * @throws when they are not one each for so many commands
+   * @throws when there is not exactly one event for each of the `expected` commands
    */
   async checkOutcomes(expected: number, onProgress: OnProgress): Promise<void> {
     const answered = new Set<string>();

@@ -5,27 +5,30 @@ import { measureStartUp } from './start-up.ts';
 import { measureThroughput } from './throughput.ts';
 import { outcomesOf, type Workload, workloads } from './workload.ts';
 
-/** Null: the service. */
+/** A peer. Null: the service. */
 export type Contender = Peer | null;
 export type Figures = Readonly<Record<string, number>>;
 
-/** What the runs of a case have in common. */
+/** The setting that the runs of a case share. */
 export interface Setting {
   readonly servers: Servers;
-  /** Of the throughput and memory cases; the others take a fifth. */
+  /** The number of orders in the throughput cases. The other cases take a fifth. */
   readonly commands: number;
   readonly seconds: number;
-  /** Measured beside the service. */
+  /** The peers to measure beside the service. */
   readonly peers: readonly Peer[];
 }
 
-/** Each figure of each contender, measured once: all of them in turn. */
+/** Measures all contenders once, one after the other, and returns their figures. */
 export type Measure = (
   setting: Setting,
   onProgress: OnProgress,
 ) => Promise<ReadonlyMap<Contender, Figures>>;
 
-/** A figure of the service that the issue's readers compare with the same figure of another case in the same run. */
+/**
+ * A case of the bench. `comparedWith` names the case of the same run that its figures are compared
+ * with.
+ */
 export interface Case {
   readonly measure: Measure;
   readonly comparedWith?: string;
@@ -33,7 +36,7 @@ export interface Case {
 
 const SLOW_COMMANDS = 10_000;
 
-/** What can be asked for by name. */
+/** All cases, by the name that `--cases` takes. */
 export const cases = {
   throughput: { measure: inTurn(throughputOf) },
   'latency-50': { measure: inTurn(latencyAt(50)) },
@@ -74,7 +77,7 @@ function inTurn(measure: MeasureOne, takesPart: (peer: Peer) => boolean = () => 
   };
 }
 
-/** Topics that were preloaded, by how many orders they have: everybody answers the same. */
+/** The preloaded topics, by their number of orders. All contenders answer the same topic. */
 const preloaded = new Map<number, Promise<string>>();
 
 async function throughputOf(
@@ -124,7 +127,7 @@ function variant(name: BackendName, workload: Workload): Measure {
   };
 }
 
-/** The same orders as `spread`, after five times as many others. */
+/** Measures as many orders as `spread` on a database that already has five times as many. */
 async function onFullDatabase(
   { servers, commands }: Setting,
   onProgress: OnProgress,
@@ -140,7 +143,7 @@ async function onFullDatabase(
   return new Map([[null, figures]]);
 }
 
-/** The events of as many orders as a throughput run has, into SQLite. */
+/** Rebuilds a SQLite database from the events of a whole throughput run. */
 async function rebuild(
   { servers, commands }: Setting,
   onProgress: OnProgress,

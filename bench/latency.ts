@@ -6,7 +6,10 @@ import { workloads } from './workload.ts';
 const WARM_UP_SECONDS = 3;
 const POLL_MS = 100;
 
-/** From the call that produces a command to the moment a `read_committed` consumer has its event, at a steady rate. */
+/**
+ * Measures the latency at a steady rate: from the call that produces a command until a
+ * `read_committed` consumer has its event.
+ */
 export async function measureLatency(
   backend: Backend,
   start: () => Promise<ServiceProcess>,

@@ -1,40 +1,50 @@
 import { cpus, totalmem } from 'node:os';
 import type { Figures } from './cases.ts';
 
-/** What was measured, run by run. */
+/** The figures of all runs. */
 export interface Results {
   readonly options: Readonly<Record<string, number>>;
-  /** Peers that could not run here, and why. */
+  /** The peers that could not run here, and why. */
   readonly absent: readonly string[];
   readonly peers: readonly { readonly name: string; readonly doesNot: string }[];
   readonly rows: readonly Row[];
 }
 
 export interface Row {
-  /** Of the case. */
+  /** The name of the case. */
   readonly name: string;
   readonly contender: string;
   readonly runs: readonly Figures[];
-  /** What it is compared with, run by run: of a peer, the service; of a variant of the work, the plain one. */
+  /**
+   * The figures to compare with, run by run. A peer is compared with the service, a variant of the
+   * work with the plain work.
+   */
   readonly other: readonly Figures[] | null;
   readonly isPeer: boolean;
 }
 
-const machine = `${cpus().length} x ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
+const machine =
+  `${cpus().length} x ${cpus()[0]?.model.trim()}, ` +
+  `${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
 const durability =
-  'Kafka 4.1.0 on the same machine: 1 broker, 4 partitions, acks=all; service and twin: SQLite with WAL and synchronous=FULL, exactly once on';
+  'Kafka 4.1.0 on the same machine: 1 broker, 4 partitions, acks=all; ' +
+  'service and twin: SQLite with WAL and synchronous=FULL, exactly once on';
 
 export function asJson(results: Results): string {
   return `${JSON.stringify({ machine, durability, ...results })}\n`;
 }
 
-/** Medians and spread. Ratios are those of the same run. */
+/**
+ * Returns the table for people: medians, spread, and ratios. A ratio compares figures of the same
+ * run.
+ */
 export function asTable({ options, absent, peers, rows }: Results): string {
   const { commands, runs, seconds } = options;
   const lines = [
     machine,
     durability,
-    `${commands?.toLocaleString('en')} orders (variants: a fifth), ${runs} runs, ${seconds} s of latency`,
+    `${commands?.toLocaleString('en')} orders (variants: a fifth), ` +
+      `${runs} runs, ${seconds} s of latency`,
     ...absent.map((why) => `Not measured: ${why}`),
     '',
     '| case | who | figure | median | least | most | ratio |',

@@ -4,6 +4,7 @@ import { startKafka } from '../test/support/kafka.ts';
 import { type PostgresServer, startPostgres } from '../test/support/postgres.ts';
 import { type Case, type Contender, cases, type Figures } from './cases.ts';
 import { kafkaStreams } from './peers/kafka-streams/peer.ts';
+import { kafkaStreamsEqual } from './peers/kafka-streams-equal/peer.ts';
 import { kafkajsPerMessage } from './peers/kafkajs-per-message/peer.ts';
 import { nestjs } from './peers/nestjs/peer.ts';
 import { type Peer, preparePeer } from './peers/peer.ts';
@@ -14,13 +15,15 @@ const names = Object.keys(cases) as (keyof typeof cases)[];
 const allPeers: Readonly<Record<string, Peer>> = {
   twin,
   'kafka-streams': kafkaStreams,
+  'kafka-streams-equal': kafkaStreamsEqual,
   'kafkajs-per-message': kafkajsPerMessage,
   nestjs,
 };
 
 const options = new Command('bench')
   .description(
-    'Measures the service as its users run it (a process of its own, real Kafka, everything on), and its peers beside it.',
+    'Measures the service as its users run it, and its peers beside it. ' +
+      'The service is a process of its own on real Kafka, with everything on.',
   )
   .option('--cases <names>', `comma-separated: ${names.join(', ')}`, chosenFrom(names), names)
   .option(
@@ -44,6 +47,7 @@ const options = new Command('bench')
 Examples:
   $ npm run bench
   $ npm run bench -- --cases throughput --peers kafka-streams --runs 5
+  $ npm run bench -- --cases throughput --peers kafka-streams,kafka-streams-equal
   $ npm run bench -- --cases spread,hot-sku --commands 500000 --peers none`,
   )
   .parse()
@@ -62,7 +66,7 @@ const kafka = await startKafka();
 let postgres: PostgresServer | null = null;
 const servers = { kafkaBrokers: kafka.brokers, createPostgres: createDatabase };
 try {
-  // Run by run, not case by case: what is compared is measured close together.
+  // Run by run, so that compared figures are measured close together.
   const runs = new Map<string, Map<Contender, Figures[]>>(
     options.cases.map((name) => [name, new Map()]),
   );
@@ -75,7 +79,8 @@ try {
       )) {
         runs.get(name)?.set(contender, [...(runs.get(name)?.get(contender) ?? []), figures]);
         finished(
-          `run ${run} of ${options.runs}, ${name}, ${contender?.name ?? 'the service'}: ${JSON.stringify(figures)}`,
+          `run ${run} of ${options.runs}, ${name}, ${contender?.name ?? 'the service'}: ` +
+            JSON.stringify(figures),
         );
       }
     }

@@ -3,7 +3,7 @@ import type { Backend } from './backend.ts';
 
 const POLL_MS = 5;
 
-/** Milliseconds from starting the process to a readiness probe that succeeds. */
+/** Measures the milliseconds from the start of the process to a successful readiness probe. */
 export async function measureStartUp(backend: Backend): Promise<Record<string, number>> {
   const startMs = performance.now();
   await using service = await backend.startService();

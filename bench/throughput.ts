@@ -7,11 +7,11 @@ const POLL_MS = 100;
 const SETTLED_MS = 500;
 const STALLED_MS = 60_000;
 
-/** What is there to be answered. */
+/** The commands to answer, and the outcomes to expect. */
 export interface Load {
-  /** Commands in the topic, also those that were sent before. */
+  /** The number of commands in the topic, including repeated ones. */
   readonly commands: number;
-  /** Commands that get an outcome. */
+  /** The number of commands that get an outcome. */
   readonly outcomes: number;
 }
 
@@ -22,9 +22,10 @@ interface Sample {
 }
 
 /**
- * Times how fast the outcomes of preloaded commands become visible to `read_committed` consumers, from the moment that the
- * program says it is ready. Then checks that there is exactly one for each.
- * @throws when an outcome is missing, or there twice
+ * Measures how fast the outcomes of preloaded commands become visible to `read_committed`
+ * consumers, from the moment that the program says it is ready. Then waits until no further outcome
+ * comes.
+ * @throws when outcomes are missing and nothing more comes
  */
 export async function measureThroughput(
   backend: Backend,
@@ -57,7 +58,7 @@ export async function measureThroughput(
 
   const all = samples.at(-1)?.visible ?? 0;
   const last = samples.find(({ visible }) => visible === all) as Sample;
-  // Warm from the second fifth on.
+  // The program counts as warm from the second fifth on.
   const warm = samples.find(({ visible }) => visible >= all / 5) as Sample;
   const perSecond = (from: Sample) =>
     Math.round((commands * 1_000 * (last.visible - from.visible)) / all / (last.atMs - from.atMs));
@@ -69,7 +70,7 @@ export async function measureThroughput(
   };
 }
 
-/** The largest resident set that Linux has seen; NaN elsewhere. */
+/** Returns the peak resident set of the process on Linux, NaN elsewhere. */
 async function peakMegabytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   return Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1_024);

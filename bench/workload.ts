@@ -4,14 +4,14 @@ const PLENTY = 1_000_000_000;
 
 export type Command = Readonly<Record<string, unknown>>;
 
-/** The commands that a case is measured with: batches first, then orders. */
+/** The commands of a case: stock first, then orders. */
 export interface Workload {
   readonly stock: readonly Command[];
-  /** The n-th order. */
+  /** Returns the n-th order. */
   order(n: number): Command;
 }
 
-/** 500 skus with three batches each, one here and two due. */
+/** Returns the stock: 500 products with three batches each, one here and two due. */
 function stock(quantity: number): Command[] {
   return Array.from({ length: SKUS * BATCHES_PER_SKU }, (_, index) => {
     const [sku, batch] = [index % SKUS, Math.floor(index / SKUS)];
@@ -39,7 +39,7 @@ const order = (n: number): Command => ({
 const enough = stock(PLENTY);
 
 export const workloads = {
-  /** One line of one of the skus; stock does not run out. */
+  /** An order has one line, and stock does not run out. */
   spread: { stock: enough, order },
   hotSku: { stock: enough, order: (n) => ({ ...order(n), sku: 'SKU-0' }) },
   fiveLines: {
@@ -52,17 +52,17 @@ export const workloads = {
       return { type: 'AllocateOrder', id: `command-${n}`, orderid: `order-${n}`, lines };
     },
   },
-  /** Of ten, three were sent before. */
+  /** Three of ten orders repeat an earlier order. */
   duplicates: { stock: enough, order: (n) => order(n % 10 < 7 ? n : n - 5) },
   outOfStock: { stock: stock(0), order },
 } satisfies Record<string, Workload>;
 
-/** Who publishes to one partition keys by this. */
+/** Returns the key of a command, which decides its partition. */
 export function keyOf(command: Command): string {
   return String(command.sku ?? (command.lines as readonly { sku: string }[])[0]?.sku);
 }
 
-/** How many of the commands have an outcome: one that was sent before has none of its own. */
+/** Returns the number of commands with an outcome. A repeated command has no outcome of its own. */
 export function outcomesOf({ stock, order }: Workload, orders: number): number {
   const ids = new Set<unknown>();
   for (let n = 0; n < orders; n += 1) ids.add(order(n).id);

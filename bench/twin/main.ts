@@ -4,10 +4,11 @@ import Database from 'better-sqlite3';
 import { Kafka, logLevel } from 'kafkajs';
 
 /*
- * The least that does the work on the same parts: what a good engineer writes by hand for the speed alone.
+ * The hand-written twin does the same work on the same parts with the least code, for speed alone.
  *
- * A fetched batch is one transaction of SQLite, with set-based statements and the events in one row of the outbox. The events
- * then go from memory to the thread of `relay.ts`, which publishes; the outbox row is deleted in a later transaction.
+ * The commands that one fetch brings from a partition are one transaction of SQLite, with set-based
+ * statements. Their events are one row of the outbox. The events go from memory to the thread of
+ * `relay.ts`, which publishes them. A later transaction deletes the outbox row.
  */
 
 const {
@@ -63,7 +64,7 @@ interface Batch {
   allocated: number;
 }
 
-/** What the relay publishes in one transaction. */
+/** The events that one transaction of the twin hands to the relay. */
 export interface Publication {
   readonly number: number;
   readonly partition: number;
@@ -136,7 +137,7 @@ relay.on('message', (number: number) => {
   waiting.get(number)?.();
   waiting.delete(number);
 });
-// A thread that dies must not leave the other one waiting.
+// If the relay thread dies, the main thread must not wait for it.
 relay.on('error', (error) => {
   throw error;
 });
@@ -160,7 +161,7 @@ await consumer.run({
   eachBatch: async ({ batch: { partition, messages }, resolveOffset, heartbeat }) => {
     const commands = messages.map(({ value }) => JSON.parse(String(value)) as Command);
     const nextOffset = Number(messages.at(-1)?.offset) + 1;
-    // One transaction of a partition may be on its way while the next is handled.
+    // The next transaction of a partition may run while the relay publishes the previous one.
     await underWay.get(partition);
     count += 1;
     const publication = answer(count, partition, nextOffset, commands);

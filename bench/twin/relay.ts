@@ -2,7 +2,7 @@ import { parentPort } from 'node:worker_threads';
 import { Kafka, logLevel } from 'kafkajs';
 import type { Publication } from './main.ts';
 
-/** The thread that publishes: whatever waits when a transaction has ended goes into the next one. */
+/** The relay thread publishes everything that waits in one transaction, then looks again. */
 
 const {
   KAFKA_BROKERS = '',
@@ -33,7 +33,8 @@ parentPort?.on('message', async (publication: Publication | null) => {
 async function publish(publications: readonly Publication[]): Promise<void> {
   const transaction = await producer.transaction();
   const offsets = new Map(publications.map(({ partition, nextOffset }) => [partition, nextOffset]));
-  // A request of several thousand records stays below what the broker takes for one partition.
+  // Each publication is one request. Its several thousand records stay below what the broker takes
+  // for one partition.
   for (const { messages } of publications)
     await transaction.send({ topic: EVENTS_TOPIC, acks: -1, messages: [...messages] });
   const partitions = [...offsets].map(([partition, offset]) => ({

@@ -8,7 +8,7 @@ import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.state.KeyValueStore;
 
-/** Looks the product up, lets it handle the command, keeps what it became, and forwards the event. */
+/** Lets the product handle the command, stores the changed product, and forwards the event. */
 final class AllocationProcessor implements Processor<String, Command, String, Event> {
   static final String PRODUCTS = "products";
 

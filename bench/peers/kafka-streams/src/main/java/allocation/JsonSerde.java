@@ -2,6 +2,7 @@ package allocation;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.ObjectWriter;
 import java.io.IOException;
 import org.apache.kafka.common.errors.SerializationException;
 import org.apache.kafka.common.serialization.Deserializer;
@@ -9,17 +10,21 @@ import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.common.serialization.Serializer;
 
-final class JsonSerde {
+/** Reads and writes values as JSON. */
+public final class JsonSerde {
   private static final ObjectMapper MAPPER = new ObjectMapper();
 
   private JsonSerde() {}
 
-  static <T> Serde<T> of(Class<T> type) {
+  public static <T> Serde<T> of(Class<T> type) {
     return Serdes.serdeFrom(serializer(type), deserializer(type));
   }
 
   static <T> Serializer<T> serializer(Class<T> type) {
-    var writer = MAPPER.writerFor(type);
+    return serializer(MAPPER.writerFor(type));
+  }
+
+  public static <T> Serializer<T> serializer(ObjectWriter writer) {
     return (topic, value) -> {
       try {
         return value == null ? null : writer.writeValueAsBytes(value);
@@ -29,7 +34,7 @@ final class JsonSerde {
     };
   }
 
-  static <T> Deserializer<T> deserializer(Class<T> type) {
+  public static <T> Deserializer<T> deserializer(Class<T> type) {
     var reader = MAPPER.readerFor(type);
     return (topic, bytes) -> {
       try {

@@ -3,11 +3,14 @@ package allocation;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The stock of one sku. The version counts its events; the batches are in the order in which they are allocated. */
-record Product(String sku, long version, List<Batch> batches) {
+/**
+ * The stock of one sku. The version counts its events. The batches are in the order in which they
+ * are allocated.
+ */
+public record Product(String sku, long version, List<Batch> batches) {
 
   /** The eta is null when the batch is in stock, else an ISO date. */
-  record Batch(String reference, String eta, long quantity, long allocatedQuantity) {
+  public record Batch(String reference, String eta, long quantity, long allocatedQuantity) {
     long available() {
       return quantity - allocatedQuantity;
     }
@@ -22,13 +25,13 @@ record Product(String sku, long version, List<Batch> batches) {
   }
 
   /** What a command comes to: the product as it is then, and the event that says so. */
-  record Outcome(Product product, Event event) {}
+  public record Outcome(Product product, Event event) {}
 
-  static Product empty(String sku) {
+  public static Product empty(String sku) {
     return new Product(sku, 0, List.of());
   }
 
-  Outcome handle(Command command) {
+  public Outcome handle(Command command) {
     // From Java 21 on a switch over the sealed interface.
     if (command instanceof Command.CreateBatch create) return createBatch(create);
     if (command instanceof Command.AllocateOrder order) return allocate(order);
@@ -41,7 +44,9 @@ record Product(String sku, long version, List<Batch> batches) {
     int index = changed.size();
     while (index > 0 && changed.get(index - 1).isAfter(batch)) index--;
     changed.add(index, batch);
-    var event = new Event.BatchCreated(batch.reference(), sku, batch.quantity(), batch.eta(), version + 1);
+    var event =
+        new Event.BatchCreated(
+            batch.reference(), sku, batch.quantity(), batch.eta(), version + 1);
     return new Outcome(new Product(sku, version + 1, changed), event);
   }
 
@@ -51,7 +56,9 @@ record Product(String sku, long version, List<Batch> batches) {
       if (batch.available() < order.qty()) continue;
       var changed = new ArrayList<>(batches);
       changed.set(index, batch.allocate(order.qty()));
-      var event = new Event.Allocated(order.orderid(), sku, order.qty(), batch.reference(), version + 1);
+      var event =
+          new Event.Allocated(
+              order.orderid(), sku, order.qty(), batch.reference(), version + 1);
       return new Outcome(new Product(sku, version + 1, changed), event);
     }
     var event = new Event.OutOfStock(order.orderid(), sku, order.qty(), version + 1);
