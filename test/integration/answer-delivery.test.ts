@@ -11,7 +11,7 @@ import { describeOnEachDatabase } from '../support/databases.ts';
 const START = { nextOffset: 0, nextSequence: 1 };
 const FAILURE = { message: 'the handler has a bug', attempts: 4 };
 
-describeOnEachDatabase('A command that came through two lanes', (current) => {
+describeOnEachDatabase('A command that two lanes received', (current) => {
   const answering = quietAnswering();
   const value = Buffer.from(
     JSON.stringify({
@@ -29,7 +29,7 @@ describeOnEachDatabase('A command that came through two lanes', (current) => {
     const records = await readRecords([
       { ...lane, offset: 0, timestampMs: 0, key: null, value, headers: {} },
     ]);
-    const batch = {
+    const part = {
       lane,
       records,
       position: START,
@@ -41,12 +41,13 @@ describeOnEachDatabase('A command that came through two lanes', (current) => {
     };
     const store = new SqlLaneStore(await current.database(), () => {});
     const { outbox } = await store.transaction(lane, START, (transaction) =>
-      answerDelivery(batch, transaction, answering),
+      answerDelivery(part, transaction, answering),
     );
     return outbox.map(({ topic }) => topic);
   }
 
-  test('and was answered in one is not parked in the other, on which a handler failed: redriven, it would be answered again', async () => {
+  // A redrive of the parked command would answer the command a second time.
+  test('is not parked after a failure in one lane if the other lane answered it', async () => {
     expect(await answerIn(0, null)).toEqual(['events']);
     expect(await answerIn(1, FAILURE)).toEqual([]);
     const database = await current.database();
@@ -54,7 +55,7 @@ describeOnEachDatabase('A command that came through two lanes', (current) => {
     expect(await database.query('select id from processed_commands')).toEqual([{ id: 'twice' }]);
   });
 
-  test('and failed in both is parked once', async () => {
+  test('is parked once when its handler fails in both lanes', async () => {
     expect(await answerIn(0, FAILURE)).toEqual(['dead-letters']);
     expect(await answerIn(1, FAILURE)).toEqual(['dead-letters']);
     expect(

@@ -8,13 +8,13 @@ import { Database } from '../../src/adapters/database/database.ts';
 import { readConfig } from '../../src/config.ts';
 import { runCli } from '../support/cli.ts';
 
-// Each test of a command starts several processes, on a machine that may have other work.
+// Each test of a command starts several processes, and the machine may be busy.
 vi.setConfig({ testTimeout: 120_000 });
 
 const SECRET = 'pa55-w0rd-of-the-test';
 const NOWHERE = '127.0.0.1:1';
 
-describe('The error about a database url does not tell the password, if the url', () => {
+describe('The error about a database url hides the password when the url', () => {
   it.each([
     ['has an unknown scheme', `postgre://user:${SECRET}@${NOWHERE}/name`],
     ['has no scheme', `user:${SECRET}@${NOWHERE}/name`],
@@ -50,7 +50,7 @@ describe('The error about a database url does not tell the password, if the url'
   });
 });
 
-describe('No command prints a database url with a password', () => {
+describe('No command prints a password', () => {
   let directory: string;
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'allocation-password-'));
@@ -67,7 +67,7 @@ describe('No command prints a database url with a password', () => {
     const run = (url: string) =>
       runCli({ DATABASE_URL: url, HTTP_PORT: '0' }, directory, args.filter(Boolean));
 
-    it('that is mistyped', async () => {
+    it('when the scheme of the url is mistyped', async () => {
       const { code, stdout, stderr } = await run(`postgre://user:${SECRET}@${NOWHERE}/name`);
       expect({ code, stdout, stderr }).toEqual({
         code: 1,
@@ -77,7 +77,7 @@ describe('No command prints a database url with a password', () => {
       expect(stderr).not.toContain(SECRET);
     });
 
-    it.skipIf(inject('postgresUrl') === null)('that has the wrong password', async () => {
+    it.skipIf(inject('postgresUrl') === null)('when the url has the wrong password', async () => {
       const url = new URL(inject('postgresUrl') ?? '');
       url.password = SECRET;
       const { stdout, stderr } = await run(url.href);
@@ -88,7 +88,7 @@ describe('No command prints a database url with a password', () => {
     });
   });
 
-  it('that stands in KAFKA_BROKERS', async () => {
+  it('when the password stands in KAFKA_BROKERS', async () => {
     const environment = { KAFKA_BROKERS: `user:${SECRET}@host:9092` };
     const { code, stdout, stderr } = await runCli(environment, directory, ['lag']);
     expect({ code, stdout, stderr }).toEqual({
@@ -99,7 +99,7 @@ describe('No command prints a database url with a password', () => {
     expect(stderr).not.toContain(SECRET);
   });
 
-  it('that stands in an option without a scheme', async () => {
+  it('when the password stands in an unknown option without a scheme', async () => {
     const { code, stdout, stderr } = await runCli({}, directory, [
       'lag',
       `--brokers=user:${SECRET}@host:9092`,
@@ -112,7 +112,7 @@ describe('No command prints a database url with a password', () => {
     expect(stderr).not.toContain(SECRET);
   });
 
-  it('that stands in an option that is mistyped', async () => {
+  it('when the password stands in a mistyped option', async () => {
     const args = ['replay', 'verify', `--databas=postgresql://user:${SECRET}@${NOWHERE}/name`];
     const { code, stdout, stderr } = await runCli({}, directory, args);
     expect({ code, stdout, stderr }).toEqual({

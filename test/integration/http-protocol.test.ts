@@ -8,14 +8,15 @@ import { connectTo, exchange, HttpApiAlone } from '../support/http-api-alone.ts'
 const COMMAND = '{"type":"DeallocateOrder","orderid":"o"}';
 const BINARY = 'ce-specversion: 1.0\r\nce-source: /shop\r\nce-type: DeallocateOrder\r\n';
 const post = (headers: string, body = COMMAND) =>
-  `POST /commands HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: ${body.length}\r\n${headers}\r\n${body}`;
+  'POST /commands HTTP/1.1\r\nhost: x\r\nconnection: close\r\n' +
+  `content-length: ${body.length}\r\n${headers}\r\n${body}`;
 const UNFINISHED = post(
   'expect: 100-continue\r\ncontent-type: application/json\r\n',
   ' '.repeat(1_000),
 ).slice(0, -500);
 const asJson = { method: 'POST', body: COMMAND, headers: { 'content-type': 'application/json' } };
 
-/** The status, and the body as JSON. */
+/** Sends a raw request. @returns the status, the content type, and the body as JSON */
 async function answerTo(running: HttpApiAlone, text: string) {
   const answer = await exchange(running.url, text);
   const [head = '', body = ''] = answer.split('\r\n\r\n');
@@ -26,7 +27,7 @@ async function answerTo(running: HttpApiAlone, text: string) {
   };
 }
 
-describe('a command over HTTP', () => {
+describe('A command over HTTP', () => {
   let running: HttpApiAlone;
   let published: LogRecord[] = [];
 
@@ -50,10 +51,12 @@ describe('a command over HTTP', () => {
       Object.entries(published[0]?.headers ?? {}).map(([name, value]) => [name, String(value)]),
     );
 
-  it('goes to the log byte for byte, with the headers of the Kafka binding and the key that scales best', async () => {
+  it('goes to the log byte for byte, with its key and the headers for Kafka', async () => {
     const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     const body = ' {"orderid" : "o",\n"sku":"S", "extra": 1}';
-    const headers = `${BINARY}ce-id: 7\r\nce-correlationid: c\r\nce-extra: e\r\ntraceparent: ${trace}\r\ncookie: secret\r\n`;
+    const headers =
+      `${BINARY}ce-id: 7\r\nce-correlationid: c\r\nce-extra: e\r\n` +
+      `traceparent: ${trace}\r\ncookie: secret\r\n`;
     expect(
       await answerTo(running, post(`content-type: application/json\r\n${headers}`, body)),
     ).toMatchObject({ status: 202 });
@@ -72,11 +75,11 @@ describe('a command over HTTP', () => {
 
   it.each([
     ['percent-encoding', 'Euro%20%E2%82%AC%20%F0%9F%98%80', 'Euro € 😀'],
-    ['percent-encoding, once', '100%2525', '100%25'],
+    ['percent-encoding, decoded once', '100%2525', '100%25'],
     ['quotes, as older senders write them', '"a \\"b\\" c"', 'a "b" c'],
-    ['UTF-8 that nobody has encoded', Buffer.from('café').toString('latin1'), 'café'],
+    ['UTF-8 that is not escaped', Buffer.from('café').toString('latin1'), 'café'],
     ['a percent sign that encodes nothing', '100%', '100%'],
-  ])('may write its id with %s', async (_, written, id) => {
+  ])('is accepted when its id has %s', async (_, written, id) => {
     const answer = await answerTo(
       running,
       post(`content-type: application/json\r\n${BINARY}ce-id: ${written}\r\n`),
@@ -90,7 +93,7 @@ describe('a command over HTTP', () => {
     ['an id that is not UTF-8', 'ce-id: %ff\r\n', 'UTF-8'],
     ['an id with an encoded line end', 'ce-id: a%0Ab\r\n', 'id'],
     ['no id', '', 'id'],
-  ])('with %s is refused, and not published', async (_, header, word) => {
+  ])('with %s is refused and not published', async (_, header, word) => {
     const answer = await answerTo(
       running,
       post(`content-type: application/json\r\n${BINARY}${header}`),
@@ -105,11 +108,11 @@ describe('a command over HTTP', () => {
     ['application/jsonlines', 415],
     ['application/cloudevents-batch+json', 415],
     ['application/x-www-form-urlencoded', 415],
-  ])('with the content type %s gets %i', async (type, status) => {
+  ])('with the content type %s gets the status %i', async (type, status) => {
     expect(await answerTo(running, post(`content-type: ${type}\r\n`))).toMatchObject({ status });
   });
 
-  it('that is compressed is refused for what it is', async () => {
+  it('that is compressed is refused with the name of the encoding', async () => {
     const answer = await answerTo(
       running,
       post('content-type: application/json\r\ncontent-encoding: gzip\r\n'),
@@ -120,7 +123,7 @@ describe('a command over HTTP', () => {
     });
   });
 
-  it('that never says how long it is, is stopped at 1 MiB', async () => {
+  it('without a content length is stopped at 1 MiB', async () => {
     const body = new ReadableStream({
       pull: (controller) => controller.enqueue(Buffer.alloc(100_000, ' ')),
     });
@@ -158,8 +161,8 @@ describe('a command over HTTP', () => {
       `GET / HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`,
       431,
     ],
-    ['what is no HTTP', 'allocate, please\r\n\r\n', 400],
-  ])('%s is answered as a problem', async (_, text, status) => {
+    ['text that is not HTTP', 'allocate, please\r\n\r\n', 400],
+  ])('%s gets a problem as its answer', async (_, text, status) => {
     expect(await answerTo(running, text)).toMatchObject({
       status,
       type: 'application/problem+json',
@@ -167,7 +170,7 @@ describe('a command over HTTP', () => {
     });
   });
 
-  it('a wrong method hears which are right, HEAD of an endless stream too', async () => {
+  it('a request with a wrong method gets the right ones, HEAD of the stream too', async () => {
     const answer = await fetch(`${running.url}/events`, { method: 'HEAD' });
     expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET']);
     expect(
@@ -176,8 +179,8 @@ describe('a command over HTTP', () => {
   });
 });
 
-describe('the HTTP API in trouble', () => {
-  it('says that a topic takes less than a command may have', async () => {
+describe('The HTTP API in trouble', () => {
+  it('answers 413 with the limit of a topic that is below the limit of a command', async () => {
     const publish = async () => Promise.reject(new MessageTooLargeError('commands', 9, 8));
     await using running = await HttpApiAlone.start({ publish });
     const answer = await fetch(`${running.url}/commands`, asJson);
@@ -187,7 +190,7 @@ describe('the HTTP API in trouble', () => {
     ]);
   });
 
-  it('keeps to its log what it did not expect', async () => {
+  it('answers 500 to an unexpected error, and only logs the reason', async () => {
     await using running = await HttpApiAlone.start({
       publish: async () => Promise.reject(new Error('secret')),
     });
@@ -199,7 +202,7 @@ describe('the HTTP API in trouble', () => {
     expect(running.log).toMatchObject([{ err: { message: 'secret' } }]);
   });
 
-  it('is not ready, in bounded time, with a log that hangs, a database that fails and a lane that waits', async () => {
+  it('is not ready when the log hangs, the database fails and a lane waits', async () => {
     const logId = () => new Promise<string>(() => {});
     const query = async () => Promise.reject(new Error('gone'));
     await using running = await HttpApiAlone.start(
@@ -220,7 +223,7 @@ describe('the HTTP API in trouble', () => {
     ]);
   });
 
-  it('asks no database for a name that cannot be', async () => {
+  it('answers 404 to an impossible name without asking the database', async () => {
     await using running = await HttpApiAlone.start(
       {},
       { query: async () => Promise.reject(new Error('asked')) },
@@ -236,14 +239,14 @@ describe('the HTTP API in trouble', () => {
     expect(running.log).toEqual([]);
   });
 
-  it('names the variable when its port is taken', async () => {
+  it('names HTTP_PORT when the port is taken', async () => {
     await using running = await HttpApiAlone.start({});
     await expect(HttpApiAlone.start({}, {}, Number(new URL(running.url).port))).rejects.toThrow(
       /HTTP_PORT/,
     );
   });
 
-  it('says nothing of an upload that is aborted', async () => {
+  it('logs nothing when a client aborts an upload', async () => {
     await using running = await HttpApiAlone.start({});
     const socket = connectTo(running.url, UNFINISHED);
     const [continued] = await once(socket, 'data');
@@ -253,7 +256,7 @@ describe('the HTTP API in trouble', () => {
     expect(running.log).toEqual([]);
   });
 
-  it('finishes, when it is closed, the answers that are under way, and takes no more', async () => {
+  it('finishes open answers when it closes, and accepts no more requests', async () => {
     const published = Promise.withResolvers<{ partition: number; offset: number }[]>();
     let isPublishing = false;
     await using running = await HttpApiAlone.start({
@@ -272,7 +275,7 @@ describe('the HTTP API in trouble', () => {
     await expect(fetch(`${running.url}/healthz`)).rejects.toThrow();
   });
 
-  it('closes in bounded time, whatever hangs', async () => {
+  it('closes in bounded time when an upload and the log hang', async () => {
     let isPublishing = false;
     await using running = await HttpApiAlone.start({
       publish: () => {

@@ -2,11 +2,12 @@ import { expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { HttpApiAlone } from '../support/http-api-alone.ts';
 
-const LARGE = `{"type":"CreateBatch","reference":"r","sku":"S","quantity":1${' '.repeat(1_000_000)}}`;
-/** So many do not fit into the budget for commands that wait. */
+const PADDING = ' '.repeat(1_000_000);
+const LARGE = `{"type":"CreateBatch","reference":"r","sku":"S","quantity":1${PADDING}}`;
+/** So many commands use up the budget for commands that wait for the log. */
 const TOO_MANY = 17;
 
-it('commands that wait for the log are bounded: the next is refused, until some are through', async () => {
+it('a command is refused while too many wait for the log, and accepted afterwards', async () => {
   const { promise: logAnswers, resolve: letGo } = Promise.withResolvers<void>();
   let waiting = 0;
   const publish = async () => {

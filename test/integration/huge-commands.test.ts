@@ -21,7 +21,10 @@ import { eventually } from '../support/eventually.ts';
 
 const TOGETHER = 3;
 
-/** Refuses to set a quantity below `lowest`, as the domain does; several commands are too much together. */
+/**
+ * Refuses a quantity below `lowest`, as the domain refuses too many lines, and more than `TOGETHER`
+ * commands in one transaction.
+ */
 class StrictBus extends MessageBus {
   lowest = 5;
   readonly #handled = new Map<UnitOfWork, number>();
@@ -109,11 +112,11 @@ describeOnEachDatabase('A lane', (current) => {
     reference: 'a',
     quantity,
   });
-  const answered = () => events.map(({ headers }) => String(headers.ce_causationid));
+  const answeredIds = () => events.map(({ headers }) => String(headers.ce_causationid));
   const isAnswered = (...ids: readonly string[]) =>
-    eventually(() => expect(answered()).toEqual(ids), { withinMs: 30_000 });
+    eventually(() => expect(answeredIds()).toEqual(ids), { withinMs: 30_000 });
 
-  test('refuses what is too large as one dead letter, and nothing waits behind it', async () => {
+  test('writes one dead letter for a too large command, and parks nothing behind it', async () => {
     const { database, consumer } = await open();
     await send(create('a'), change('huge', 0), change('step', 5));
     await consumer.start();
@@ -131,19 +134,19 @@ describeOnEachDatabase('A lane', (current) => {
     expect(await database.query('select id from parked_commands')).toEqual([]);
   }, 60_000);
 
-  test('answers a refused command when it is sent again and has become small enough', async () => {
+  test('answers a refused command when it is redriven and has become small enough', async () => {
     const { consumer } = await open();
     await send(create('a'), change('huge', 0));
     await consumer.start();
     await eventually(() => expect(deadLetters).toHaveLength(1), { withinMs: 30_000 });
     const [letter] = asDeadLetters(deadLetters);
-    if (!letter) throw new Error('There is no letter');
+    if (!letter) throw new Error('There is no dead letter');
     bus.lowest = 0;
     await broker.publish('commands', [redriveRecord(letter)]);
     await isAnswered('a', 'huge');
   }, 60_000);
 
-  test('answers in parts, and in order, what is too much for one transaction', async () => {
+  test('answers commands in parts and in order when one transaction is too small', async () => {
     const { consumer } = await open();
     const ids = Array.from({ length: 4 * TOGETHER + 1 }, (_, n) => `command-${n}`);
     await send(...ids.map(create));

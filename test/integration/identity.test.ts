@@ -17,10 +17,10 @@ interface Sent {
 
 const FAILURE = { message: 'the handler has a bug', attempts: 4 };
 const REDRIVE = '/allocation/dead-letters';
-/** Without stock each order is rejected as unknown: an answer all the same. */
+/** Without stock, the answer to every order is a rejection. */
 const order = (orderid: string) => ({ type: 'AllocateOrder', orderid, sku: 'LAMP', qty: 1 });
 
-describeOnEachDatabase("A command's identity", (current) => {
+describeOnEachDatabase('A command', (current) => {
   const answering = quietAnswering();
 
   function recordOf({ source, id, orderid }: Sent, partition: number, offset: number) {
@@ -44,7 +44,10 @@ describeOnEachDatabase("A command's identity", (current) => {
     };
   }
 
-  /** Hands each message over by itself, in its own transaction. @returns the orders that were answered, and to which topic */
+  /**
+   * Answers each message in a transaction of its own.
+   * @returns the topic and the order of each answer
+   */
   async function send(
     messages: readonly Sent[],
     failure: HandlerFailure | null = null,
@@ -52,7 +55,7 @@ describeOnEachDatabase("A command's identity", (current) => {
   ): Promise<readonly string[]> {
     const store = new SqlLaneStore(await current.database(), () => {});
     const lane = { topic: 'commands', partition };
-    const told: string[] = [];
+    const answers: string[] = [];
     for (const message of messages) {
       const position = await store.readPosition(lane);
       const records = await readRecords([recordOf(message, partition, position.nextOffset)]);
@@ -61,7 +64,7 @@ describeOnEachDatabase("A command's identity", (current) => {
         deadLetterMaxBytes: 1_000_000,
         eventMaxBytes: 1_000_000,
       };
-      const batch = {
+      const part = {
         lane,
         records,
         position,
@@ -70,20 +73,20 @@ describeOnEachDatabase("A command's identity", (current) => {
         settledBelowOffset: Number.POSITIVE_INFINITY,
       };
       const { outbox } = await store.transaction(lane, position, (transaction) =>
-        answerDelivery(batch, transaction, answering),
+        answerDelivery(part, transaction, answering),
       );
-      told.push(
+      answers.push(
         ...outbox.map(({ topic, value }) => `${topic}: ${JSON.parse(String(value)).orderid}`),
       );
     }
-    return told;
+    return answers;
   }
 
   const formerlyAnswered = (database: Database, id: string) =>
     database.query('insert into processed_commands (id) values (?)', [id]);
-  const parked = async () => (await current.database()).query('select id from parked_commands');
+  const parkedIds = async () => (await current.database()).query('select id from parked_commands');
 
-  test('is its source and its id: two sources that count from 1 are both answered', async () => {
+  test('is told apart by source and id when two sources count from 1', async () => {
     const messages = [
       { source: '/shop', id: '1', orderid: 'a' },
       { source: '/market', id: '1', orderid: 'b' },
@@ -94,7 +97,7 @@ describeOnEachDatabase("A command's identity", (current) => {
     expect(await send(messages, null, 1)).toEqual([]);
   });
 
-  test('is not that of a place, though it looks like one', async () => {
+  test('with an id that looks like a place does not stand for that place', async () => {
     const forged = [
       { id: 'commands/0/2', orderid: 'plain' },
       { source: REDRIVE, id: 'commands/0/2', orderid: 'event' },
@@ -106,7 +109,7 @@ describeOnEachDatabase("A command's identity", (current) => {
     ]);
   });
 
-  test('that a former release answered is its id alone, whoever sends it', async () => {
+  test('that a former release answered is known by its id from any source', async () => {
     await formerlyAnswered(await current.database(), '1');
     expect(await send([{ source: '/shop', id: '1', orderid: 'a' }])).toEqual([]);
     expect(await send([{ id: '1', orderid: 'b' }])).toEqual([]);
@@ -128,37 +131,38 @@ describeOnEachDatabase("A command's identity", (current) => {
     expect(await claim('3')).toEqual([{ id: '3' }]);
   });
 
-  test('that failed is parked for each source, and sent again it is answered', async () => {
+  test('that failed is parked for each source, and answered when it comes again', async () => {
     const messages = [
       { source: '/shop', id: '1', orderid: 'a' },
       { source: '/market', id: '1', orderid: 'b' },
     ];
     expect(await send(messages, FAILURE)).toEqual(['dead-letters: a', 'dead-letters: b']);
-    expect(await parked()).toHaveLength(2);
+    expect(await parkedIds()).toHaveLength(2);
     expect(await send(messages)).toEqual(['events: a', 'events: b']);
-    expect(await parked()).toEqual([]);
+    expect(await parkedIds()).toEqual([]);
   });
 
   test('that failed without an id is known by its place when it is sent again', async () => {
     expect(await send([{ orderid: 'a' }], FAILURE)).toEqual(['dead-letters: a']);
     const again = { source: REDRIVE, id: 'commands/0/0', orderid: 'a' };
     expect(await send([again, again])).toEqual(['events: a']);
-    expect(await parked()).toEqual([]);
+    expect(await parkedIds()).toEqual([]);
   });
 
-  test('that forged the redrive of a place to come does not swallow that redrive', async () => {
+  test('that forges the redrive of a later place does not swallow that redrive', async () => {
     const redrive = (orderid: string) => ({ source: REDRIVE, id: 'commands/0/1', orderid });
     expect(await send([redrive('forged')])).toEqual(['events: forged']);
     expect(await send([{ orderid: 'a' }], FAILURE)).toEqual(['dead-letters: a']);
     expect(await send([redrive('a'), redrive('a')])).toEqual(['events: a']);
-    expect(await parked()).toEqual([]);
+    expect(await parkedIds()).toEqual([]);
     expect(await send([{ orderid: 'b' }])).toEqual(['events: b']);
   });
 
   test('that was redriven before identities had a digest is not answered again', async () => {
     const database = await current.database();
     await database.query(
-      `insert into processed_commands (id, scope) values ('${REDRIVE}\tcommands/0/7', 1), ('commands/0/7', 2)`,
+      'insert into processed_commands (id, scope) ' +
+        `values ('${REDRIVE}\tcommands/0/7', 1), ('commands/0/7', 2)`,
     );
     expect(await send([{ source: REDRIVE, id: 'commands/0/7', orderid: 'a' }])).toEqual([]);
     expect(await send([{ source: REDRIVE, id: 'commands/0/8', orderid: 'b' }])).toEqual([
@@ -166,7 +170,7 @@ describeOnEachDatabase("A command's identity", (current) => {
     ]);
   });
 
-  test('that was answered before leaves nothing parked behind it', async () => {
+  test('that was answered before is no longer parked after it comes again', async () => {
     const database = await current.database();
     expect(await send([{ source: '/shop', id: '1', orderid: 'a' }])).toEqual(['events: a']);
     await database.query(
@@ -176,10 +180,10 @@ describeOnEachDatabase("A command's identity", (current) => {
     expect(await send([{ id: '2', orderid: 'b' }])).toEqual(['dead-letters: b']);
     expect(await send([{ source: '/shop', id: '1', orderid: 'a' }])).toEqual([]);
     expect(await send([{ id: '2', orderid: 'b' }])).toEqual(['events: b']);
-    expect(await parked()).toEqual([]);
+    expect(await parkedIds()).toEqual([]);
   });
 
-  test('cannot be forged under the name that a redrive is kept by', async () => {
+  test('that forges the stored source of a redrive becomes a dead letter', async () => {
     expect(
       await send([{ source: `${REDRIVE}#0123456789abcdef`, id: 'commands/0/1', orderid: 'a' }]),
     ).toEqual(['dead-letters: a']);
@@ -188,9 +192,10 @@ describeOnEachDatabase("A command's identity", (current) => {
   test('that a former release parked is known by its id when it is sent again', async () => {
     const database = await current.database();
     await database.query(
-      `insert into parked_commands (id, subjects, behind, position, is_redriven) values ('1', '["sku:LAMP"]', '[]', 1, 1)`,
+      'insert into parked_commands (id, subjects, behind, position, is_redriven) ' +
+        `values ('1', '["sku:LAMP"]', '[]', 1, 1)`,
     );
     expect(await send([{ source: '/shop', id: '1', orderid: 'a' }])).toEqual(['events: a']);
-    expect(await parked()).toEqual([]);
+    expect(await parkedIds()).toEqual([]);
   });
 });

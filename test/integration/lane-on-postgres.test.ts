@@ -13,9 +13,11 @@ import { quietBus } from '../support/commands.ts';
 import { postgresDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
 
-/** As the server does with a row that is too large for an index. */
-const REFUSE_ONE = `create function refuse() returns trigger language plpgsql as $$ begin
-    if new.reference = 'too-large' then raise exception 'index row size exceeds maximum' using errcode = '54000'; end if;
+/** Fails as the server does when a row is too large for an index. */
+const REFUSE_ONE =
+  `create function refuse() returns trigger language plpgsql as $$ begin
+    if new.reference = 'too-large' then raise exception 'index row size exceeds maximum' ` +
+  `using errcode = '54000'; end if;
     return new;
   end $$`;
 
@@ -88,7 +90,7 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
       commands.map((command) => ({ key: 'key', value: JSON.stringify(command), headers: {} })),
     );
 
-  /** Keeps all products locked, as another process does. */
+  /** Locks all products, as another process does. @returns a function that unlocks them */
   async function lockProducts(): Promise<() => Promise<void>> {
     const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>();
     const isLocked = Promise.withResolvers<void>();
@@ -105,18 +107,20 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
     };
   }
 
-  it('repeats a transaction that has waited too long for a product, and does not open anew', async () => {
+  it('repeats a transaction that waited too long for a product, without opening anew', async () => {
     await publish(createBatch('b', 'LAMP'));
     await consumer.start();
     await eventually(() => expect(events).toHaveLength(1), { withinMs: 30_000 });
     const release = await lockProducts();
     await publish({ id: 'order', type: 'AllocateOrder', orderid: 'o', sku: 'LAMP', qty: 1 });
-    const begun = new Set<number>();
-    const waiting = `select cast(extract(epoch from xact_start) * 1000000 as bigint) as begun from pg_stat_activity
+    const startTimes = new Set<number>();
+    const waiting =
+      'select cast(extract(epoch from xact_start) * 1000000 as bigint) as begun ' +
+      `from pg_stat_activity
       where datname = current_database() and wait_event_type = 'Lock'`;
     const hasWaitedTwice = async () => {
-      for (const row of await database.query<{ begun: number }>(waiting)) begun.add(row.begun);
-      expect(begun.size).toBe(2);
+      for (const row of await database.query<{ begun: number }>(waiting)) startTimes.add(row.begun);
+      expect(startTimes.size).toBe(2);
     };
     await eventually(hasWaitedTwice, { withinMs: 30_000 }).finally(release);
     await eventually(() => expect(events).toHaveLength(2), { withinMs: 60_000 });
@@ -125,7 +129,7 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
     );
   }, 180_000);
 
-  it('sends a command that goes beyond a limit of the server to the dead letters, and answers the others', async () => {
+  it('answers the other commands when one exceeds a limit of the server', async () => {
     await database.query(REFUSE_ONE);
     await database.query(
       'create trigger refuse before insert on batches for each row execute function refuse()',

@@ -67,7 +67,7 @@ describe('A lane', () => {
     await consumer.start();
   }
 
-  /** A key for each of the two partitions. */
+  /** Finds a key for each of the two partitions. */
   async function keysOf(topic: string): Promise<readonly [string, string]> {
     await broker.ensureTopics(
       [{ name: `${topic}-keys`, partitions: 2, maxMessageBytes: 1_000_000 }],
@@ -100,12 +100,12 @@ describe('A lane', () => {
     );
   };
   const send = (reference: string) => sendAll([reference]);
-  /** The batches that the published events name, in order. */
+  /** Lists the batches that the published events name, in order. */
   const references = () => events.map(({ value }) => JSON.parse(String(value)).reference);
 
-  it('that opens anew while its own transaction is still on its way to the database publishes that answer too', async () => {
-    const broken = Promise.withResolvers<void>();
-    const arrived = Promise.withResolvers<void>();
+  it('publishes an answer whose transaction commits after the lane has opened anew', async () => {
+    const brokerFailure = Promise.withResolvers<void>();
+    const arrival = Promise.withResolvers<void>();
     let producers = 0;
     let transactions = 0;
     await start({
@@ -116,7 +116,7 @@ describe('A lane', () => {
           const producer = await broker.openProducer(id);
           return over(producer, {
             publish: async (records, position) => {
-              if (isFirst && records.length > 0) await broken.promise;
+              if (isFirst && records.length > 0) await brokerFailure.promise;
               await producer.publish(records, position);
             },
           });
@@ -125,7 +125,7 @@ describe('A lane', () => {
       store: over(store, {
         transaction: async (...transaction) => {
           transactions += 1;
-          if (transactions === 2) await arrived.promise;
+          if (transactions === 2) await arrival.promise;
           return store.transaction(...transaction);
         },
       }),
@@ -134,19 +134,19 @@ describe('A lane', () => {
     await eventually(() => expect(transactions).toBe(1));
     await send('second');
     await eventually(() => expect(transactions).toBe(2));
-    broken.reject(new TroubleError('the connection to the broker broke'));
+    brokerFailure.reject(new TroubleError('the connection to the broker broke'));
     await eventually(() => expect([producers, consumer.problems()]).toEqual([2, []]));
-    arrived.resolve();
+    arrival.resolve();
     await send('third');
     await eventually(() => expect(references()).toEqual(['first', 'second', 'third']), {
       withinMs: 10_000,
     });
   });
 
-  it('drops a delivery that waited behind a failed one until the lane had opened anew', async () => {
-    const broken = Promise.withResolvers<void>();
-    const failed = Promise.withResolvers<void>();
-    const delivered: number[] = [];
+  it('drops a delivery that waited behind a failed one while the lane opened anew', async () => {
+    const brokerFailure = Promise.withResolvers<void>();
+    const databaseFailure = Promise.withResolvers<void>();
+    const deliverySizes: number[] = [];
     let producers = 0;
     let transactions = 0;
     await start({
@@ -158,7 +158,7 @@ describe('A lane', () => {
               const lane = options.assigned(partition);
               return over(lane, {
                 handle: (records) => {
-                  delivered.push(records.length);
+                  deliverySizes.push(records.length);
                   return lane.handle(records);
                 },
               });
@@ -170,7 +170,7 @@ describe('A lane', () => {
           const producer = await broker.openProducer(id);
           return over(producer, {
             publish: async (records, position) => {
-              if (isFirst && records.length > 0) await broken.promise;
+              if (isFirst && records.length > 0) await brokerFailure.promise;
               await producer.publish(records, position);
             },
           });
@@ -179,7 +179,7 @@ describe('A lane', () => {
       store: over(store, {
         transaction: async (...transaction) => {
           transactions += 1;
-          if (transactions === 2) await failed.promise;
+          if (transactions === 2) await databaseFailure.promise;
           return store.transaction(...transaction);
         },
       }),
@@ -188,17 +188,17 @@ describe('A lane', () => {
     await eventually(() => expect(transactions).toBe(1));
     const large = Array.from({ length: 1_000 }, (_, index) => `large-${index}`);
     await sendAll(large);
-    await eventually(() => expect(delivered).toEqual([1, 1_000]));
+    await eventually(() => expect(deliverySizes).toEqual([1, 1_000]));
     await send('last');
-    await eventually(() => expect(delivered).toEqual([1, 1_000, 1]));
-    broken.reject(new TroubleError('the connection to the broker broke'));
+    await eventually(() => expect(deliverySizes).toEqual([1, 1_000, 1]));
+    brokerFailure.reject(new TroubleError('the connection to the broker broke'));
     await eventually(() => expect([producers, consumer.problems()]).toEqual([2, []]));
-    failed.reject(new TroubleError('the connection to the database broke'));
+    databaseFailure.reject(new TroubleError('the connection to the database broke'));
     await eventually(() => expect(references().at(-1)).toBe('last'), { withinMs: 20_000 });
     expect(references()).toEqual(['first', ...large, 'last']);
   }, 60_000);
 
-  it('leaves no row in the outbox when it stops in order', async () => {
+  it('leaves no row in the outbox when it closes in order', async () => {
     await start({ broker, store });
     await send('first');
     await eventually(() => expect(events).toHaveLength(1));
@@ -206,7 +206,7 @@ describe('A lane', () => {
     expect(await database.query('select * from outbox')).toEqual([]);
   });
 
-  it('closes while its producer is being opened', async () => {
+  it('closes while its producer opens', async () => {
     const opening = Promise.withResolvers<void>();
     const openProducer: Broker['openProducer'] = (_, signal) => {
       opening.resolve();
@@ -219,16 +219,16 @@ describe('A lane', () => {
     await consumer.close();
   });
 
-  it('closes while more than it may queue waits for another lane that does not publish', async () => {
+  it('closes while its full queue waits for another lane that does not publish', async () => {
     await broker.ensureTopics([{ name: 'pairs', partitions: 2, maxMessageBytes: 1_000_000 }], true);
-    const stuck = Promise.withResolvers<void>();
+    const brokerFailure = Promise.withResolvers<void>();
     const stuckBroker = over(broker, {
       openProducer: async (id) => {
         const producer = await broker.openProducer(id);
         if (!id.endsWith('-0')) return producer;
         return over(producer, {
           publish: (records, position) =>
-            records.length > 0 ? stuck.promise : producer.publish(records, position),
+            records.length > 0 ? brokerFailure.promise : producer.publish(records, position),
         });
       },
     });
@@ -261,12 +261,12 @@ describe('A lane', () => {
       { withinMs: 30_000 },
     );
     const closing = consumer.close();
-    stuck.reject(new TroubleError('the connection to the broker broke'));
+    brokerFailure.reject(new TroubleError('the connection to the broker broke'));
     await closing;
     expect(events).toEqual([]);
   }, 60_000);
 
-  it('that is refused makes the other lanes of its process look whether the database fits', async () => {
+  it('makes the other lanes check the database when it refuses the database', async () => {
     await broker.ensureTopics([{ name: 'pairs', partitions: 2, maxMessageBytes: 1_000_000 }], true);
     await start({ broker, store }, 'pairs');
     const keys = await keysOf('pairs');
@@ -287,7 +287,7 @@ describe('A lane', () => {
     await eventually(async () =>
       expect(await broker.committedOffsets('group', 'pairs')).toEqual([1, 1]),
     );
-    // As after a failover to a standby that did not have the last commit.
+    // A failover to a standby that lacks the last commit leaves this state.
     await database.query(
       'update source_positions set next_offset = 0, next_sequence = 1 where partition = 0',
     );
@@ -303,12 +303,12 @@ describe('A lane', () => {
 
   describe('that would reject a command as unknown', () => {
     const topic = 'pairs';
-    let released: PromiseWithResolvers<void>;
+    let release: PromiseWithResolvers<void>;
     let transactions: number[];
-    /** What each transaction of a lane waits for first. */
-    let held: (partition: number) => Promise<void>;
+    /** Returns the promise that each transaction of a lane waits for first. */
+    let gate: (partition: number) => Promise<void>;
 
-    /** Sends commands, each to the partition named, in this order. */
+    /** Sends commands in this order, each to its partition. */
     const sendTo = (...commands: (readonly [partition: number, command: object])[]) =>
       broker.publish(
         topic,
@@ -334,25 +334,25 @@ describe('A lane', () => {
     });
     const types = () => events.map(({ headers }) => String(headers.ce_type));
 
-    /** The lane of partition 1 decides nothing until it is released. */
+    /** Makes the lane of partition 1 decide nothing until `release` resolves. */
     beforeEach(async () => {
       await broker.ensureTopics([{ name: topic, partitions: 2, maxMessageBytes: 1_000_000 }], true);
       transactions = [];
-      released = Promise.withResolvers();
+      release = Promise.withResolvers();
       const slowStore = over(store, {
         transaction: async (lane, ...rest) => {
           transactions.push(lane.partition);
-          await held(lane.partition);
+          await gate(lane.partition);
           return store.transaction(lane, ...rest);
         },
       });
-      held = async (partition) => {
-        if (partition === 1) await released.promise;
+      gate = async (partition) => {
+        if (partition === 1) await release.promise;
       };
       await start({ broker, store: slowStore }, topic);
     });
 
-    it('answers what stands before, and then waits for what was accepted before in another lane', async () => {
+    it('answers the commands before it, then waits for earlier ones of another lane', async () => {
       await sendTo([1, batch('other')]);
       await sendTo([0, batch('own')], [0, change('other')], [0, batch('later')]);
       await eventually(async () => expect((await store.readPositions(topic)).get(0)).toBe(1));
@@ -361,7 +361,7 @@ describe('A lane', () => {
         expect(waiting).toMatchObject({ nextOffset: 1, nextTimestampMs: expect.any(Number) });
       });
       await eventually(() => expect(types()).toEqual(['BatchCreated']));
-      released.resolve();
+      release.resolve();
       await eventually(() =>
         expect(types().sort()).toEqual([
           'BatchCreated',
@@ -372,7 +372,7 @@ describe('A lane', () => {
       );
     });
 
-    it('does so where the others have decided everything, and otherwise has one transaction', async () => {
+    it('rejects it in one more transaction once the other lanes have decided', async () => {
       await sendTo([0, batch('own')]);
       await eventually(() => expect(types()).toEqual(['BatchCreated']));
       expect(transactions).toEqual([0]);
@@ -381,10 +381,10 @@ describe('A lane', () => {
       expect(transactions).toEqual([0, 0, 0]);
     });
 
-    it('decides nothing later with the same wait, also where the delivery is cut up', async () => {
-      held = async (partition) => {
-        await released.promise;
-        // Behind the batch, which keeps the lane until all are sent, it takes the other two together.
+    it('waits anew for a later command when the delivery is cut up', async () => {
+      gate = async (partition) => {
+        await release.promise;
+        // The batch keeps the lane busy until all commands are sent. The other two come together.
         if (partition === 0 && transactions.filter((each) => each === 0).length === 2)
           throw new Error('A handler has a bug');
       };
@@ -401,16 +401,16 @@ describe('A lane', () => {
         await sendTo(command);
       }
       await eventually(() => expect(transactions).toContain(0));
-      released.resolve();
+      release.resolve();
       await eventually(() => expect(events).toHaveLength(5), { withinMs: 10_000 });
       expect(types()).toContain('Deallocated');
     });
 
-    it('closes while it waits', async () => {
+    it('closes while it waits for another lane', async () => {
       await sendTo([1, batch('other')]);
       await sendTo([0, change('other')]);
       await eventually(() => expect(transactions).toContain(0));
-      released.resolve();
+      release.resolve();
       await consumer.close();
       expect(types()).not.toContain('CommandRejected');
     });

@@ -86,8 +86,11 @@ describe('A lane whose committed offset is missing', () => {
     value: '{}',
     headers: { ce_source: '/allocation', ce_id: `commands/0/${offset}` },
   });
-  /** The database has answered the commands below the offset; the last so many answers wait in the outbox. */
-  const answered = async (nextOffset: number, waiting: number, group?: string) => {
+  /**
+   * Records in the database that the commands below `nextOffset` are answered.
+   * @param waiting how many of the last answers wait in the outbox
+   */
+  const recordAnswers = async (nextOffset: number, waiting: number, group?: string) => {
     if (group !== undefined) await store.bind(LANE, await broker.logId('commands'), group);
     const position = await store.readPosition(LANE);
     const offsets = Array.from({ length: waiting }, (_, index) => nextOffset - waiting + index);
@@ -109,7 +112,7 @@ describe('A lane whose committed offset is missing', () => {
       restsOn: [],
     }));
   };
-  const published = async () => {
+  const publishedOffsets = async () => {
     const ids: string[] = [];
     const take = async ({
       records,
@@ -124,10 +127,10 @@ describe('A lane whose committed offset is missing', () => {
     await broker.read('events', await broker.offsetRanges('events'), take);
     return ids.map(Number);
   };
-  const committed = async (group = 'group') =>
+  const committedOffset = async (group = 'group') =>
     (await broker.committedOffsets(group, 'commands'))[0];
-  /** Retention has deleted the beginning of the events. */
-  const shortened = () =>
+  /** Returns a broker whose retention has deleted the beginning of the events. */
+  const shortenedBroker = () =>
     over(broker, {
       offsetRanges: async (topic) =>
         (await broker.offsetRanges(topic)).map((range) => ({
@@ -136,16 +139,16 @@ describe('A lane whose committed offset is missing', () => {
         })),
     });
 
-  it('that was never used begins at 0, and says so to the group', async () => {
+  it('begins at 0 and commits this offset when the lane was never used', async () => {
     await takeOver(LANE, context(), UNWATCHED);
-    expect([await committed(), warnings]).toEqual([0, []]);
+    expect([await committedOffset(), warnings]).toEqual([0, []]);
   });
 
-  it('publishes what waits beyond the highest published answer, and nothing twice', async () => {
-    await answered(5, 5);
+  it('publishes what waits beyond the highest published answer, nothing twice', async () => {
+    await recordAnswers(5, 5);
     await broker.publish('events', [0, 1, 2].map(event));
     await takeOver(LANE, context(), UNWATCHED);
-    expect([await published(), await committed()]).toEqual([[0, 1, 2, 3, 4], 5]);
+    expect([await publishedOffsets(), await committedOffset()]).toEqual([[0, 1, 2, 3, 4], 5]);
     expect(warnings).toEqual([
       expect.stringContaining(
         'no committed offset for commands/0. The published answers end below 3',
@@ -153,8 +156,8 @@ describe('A lane whose committed offset is missing', () => {
     ]);
   });
 
-  it('counts dead letters among the answers', async () => {
-    await answered(5, 5);
+  it('counts a dead letter as a published answer', async () => {
+    await recordAnswers(5, 5);
     const headers = {
       'dead-letter-reason': 'malformed',
       'dead-letter-topic': 'commands',
@@ -163,15 +166,15 @@ describe('A lane whose committed offset is missing', () => {
     };
     await broker.publish('dead-letters', [{ key: null, value: '{', headers }]);
     await takeOver(LANE, context(), UNWATCHED);
-    expect(await published()).toEqual([4]);
+    expect(await publishedOffsets()).toEqual([4]);
   });
 
-  it('refuses a database that lacks what is published, and commits what was found', async () => {
+  it('refuses a database that lacks published answers, and commits their end', async () => {
     await broker.publish('events', [event(6)]);
     await expect(takeOver(LANE, context(), UNWATCHED)).rejects.toThrow(
       /has answered up to 7: the database is older than the topics .*rebuild it/,
     );
-    expect(await committed()).toBe(7);
+    expect(await committedOffset()).toBe(7);
   });
 
   it('refuses answers to commands that the partition does not hold', async () => {
@@ -179,20 +182,20 @@ describe('A lane whose committed offset is missing', () => {
     await expect(takeOver(LANE, context(), UNWATCHED)).rejects.toThrow(
       'the topic was re-created since',
     );
-    expect(await committed()).toBeNull();
+    expect(await committedOffset()).toBeNull();
   });
 
-  it('refuses in doubt: retention has deleted answers, and some wait', async () => {
-    await answered(5, 2);
+  it('refuses to work when retention has deleted answers and some answers wait', async () => {
+    await recordAnswers(5, 2);
     await broker.publish('events', [0, 1, 2].map(event));
-    await expect(takeOver(LANE, context('group', shortened()), UNWATCHED)).rejects.toThrow(
+    await expect(takeOver(LANE, context('group', shortenedBroker()), UNWATCHED)).rejects.toThrow(
       /from offset 3 on, which may be out.*npx allocation replay offsets/s,
     );
-    expect([await published(), await committed()]).toEqual([[0, 1, 2], null]);
+    expect([await publishedOffsets(), await committedOffset()]).toEqual([[0, 1, 2], null]);
   });
 
-  it('refuses in doubt if retention deletes answers while they are read', async () => {
-    await answered(5, 2);
+  it('refuses to work when retention deletes answers while the lane reads them', async () => {
+    await recordAnswers(5, 2);
     await broker.publish('events', [0, 1, 2, 3, 4].map(event));
     let isDeleted = false;
     const log = over(broker, {
@@ -211,28 +214,28 @@ describe('A lane whose committed offset is missing', () => {
     await expect(takeOver(LANE, context('group', log), UNWATCHED)).rejects.toThrow(
       'which may be out',
     );
-    expect([await published(), await committed()]).toEqual([[0, 1, 2, 3, 4], null]);
+    expect([await publishedOffsets(), await committedOffset()]).toEqual([[0, 1, 2, 3, 4], null]);
   });
 
-  it('goes on where the database stands if retention has deleted answers and none waits', async () => {
-    await answered(5, 0);
+  it('goes on at its position when retention has deleted answers and none waits', async () => {
+    await recordAnswers(5, 0);
     await broker.publish('events', [0, 1].map(event));
-    await takeOver(LANE, context('group', shortened()), UNWATCHED);
-    expect([await published(), await committed()]).toEqual([[0, 1], 5]);
+    await takeOver(LANE, context('group', shortenedBroker()), UNWATCHED);
+    expect([await publishedOffsets(), await committedOffset()]).toEqual([[0, 1], 5]);
   });
 
-  it('refuses an empty database where retention has deleted answers', async () => {
+  it('refuses an empty database when retention has deleted answers', async () => {
     await broker.publish('events', [{ key: null, value: null, headers: {} }]);
-    await expect(takeOver(LANE, context('group', shortened()), UNWATCHED)).rejects.toThrow(
+    await expect(takeOver(LANE, context('group', shortenedBroker()), UNWATCHED)).rejects.toThrow(
       'The database has answered nothing',
     );
   });
 
   it.each(['publish', 'skip'] as const)(
-    'does not let an operator %s where an empty database knows nothing',
+    'does not let an operator choose %s when the database is empty',
     async (choice) => {
       await broker.publish('events', [{ key: null, value: null, headers: {} }]);
-      const log = shortened();
+      const log = shortenedBroker();
       const answers = new AnswerReader(
         log,
         { eventsTopic: 'events', deadLettersTopic: 'dead-letters' },
@@ -252,13 +255,13 @@ describe('A lane whose committed offset is missing', () => {
       await expect(settleLaneOffsets(sources, choice, UNWATCHED)).rejects.toThrow(
         'npx allocation replay rebuild --into <copy> --from-copy',
       );
-      expect(await committed()).toBeNull();
+      expect(await committedOffset()).toBeNull();
     },
   );
 
-  it('opens an empty database where the answers have new topics', async () => {
+  it('opens with an empty database when the answers have new topics', async () => {
     await broker.publish('events', [{ key: null, value: null, headers: {} }]);
-    const log = shortened();
+    const log = shortenedBroker();
     const topics = ['events-2', 'dead-letters-2'].map((name) => ({
       name,
       partitions: 1,
@@ -271,11 +274,11 @@ describe('A lane whose committed offset is missing', () => {
       { info: () => {} },
     );
     await takeOver(LANE, { ...context('group', log), answered: answers }, UNWATCHED);
-    expect(await committed()).toBe(0);
+    expect(await committedOffset()).toBe(0);
   });
 
-  it('refuses answers that wait where the topics of the answers are empty', async () => {
-    await answered(5, 2);
+  it('refuses to work when answers wait and the topics of the answers are empty', async () => {
+    await recordAnswers(5, 2);
     await expect(takeOver(LANE, context(), UNWATCHED)).rejects.toThrow(
       'the topics of the answers are empty',
     );
@@ -285,9 +288,9 @@ describe('A lane whose committed offset is missing', () => {
     ['publish', [0, 1, 2, 3, 4]],
     ['skip', [0, 1, 2]],
   ] as const)('opens once an operator has decided to %s', async (choice, ids) => {
-    await answered(5, 2);
+    await recordAnswers(5, 2);
     await broker.publish('events', [0, 1, 2].map(event));
-    const log = shortened();
+    const log = shortenedBroker();
     await expect(takeOver(LANE, context('group', log), UNWATCHED)).rejects.toThrow(
       'nobody can prove',
     );
@@ -309,12 +312,12 @@ describe('A lane whose committed offset is missing', () => {
     ]);
     await settleLaneOffsets(sources, choice, UNWATCHED);
     await takeOver(LANE, context('group', log), UNWATCHED);
-    expect([await published(), await committed()]).toEqual([ids, 5]);
+    expect([await publishedOffsets(), await committedOffset()]).toEqual([ids, 5]);
   });
 
-  it('of another group goes on behind what the former group published, which is fenced', async () => {
+  it('goes on behind the answers of a former group, and fences that group', async () => {
     const former = await takeOver(LANE, context('former'), UNWATCHED);
-    await answered(4, 4);
+    await recordAnswers(4, 4);
     await former.producer.publish(
       [0, 1].map((offset) => ({ topic: 'events', ...event(offset) })),
       { ...LANE, group: 'former', nextOffset: 2 },
@@ -327,23 +330,23 @@ describe('A lane whose committed offset is missing', () => {
     await expect(
       store.transaction(LANE, former.position, async () => Promise.reject(new Error('not fenced'))),
     ).rejects.toThrow(FencedError);
-    expect([await published(), await committed()]).toEqual([[0, 1, 2, 3], 4]);
+    expect([await publishedOffsets(), await committedOffset()]).toEqual([[0, 1, 2, 3], 4]);
   });
 
-  it('that goes back to its former group trusts no old committed offset', async () => {
+  it('ignores the old committed offset when it goes back to its former group', async () => {
     await takeOver(LANE, context('former'), UNWATCHED);
     const second = await takeOver(LANE, context('group'), UNWATCHED);
-    await answered(4, 4);
+    await recordAnswers(4, 4);
     await second.producer.publish(
       [0, 1, 2].map((offset) => ({ topic: 'events', ...event(offset) })),
       { ...LANE, group: 'group', nextOffset: 3 },
     );
-    expect(await committed('former')).toBe(0);
+    expect(await committedOffset('former')).toBe(0);
     await takeOver(LANE, context('former'), UNWATCHED);
-    expect([await published(), await committed('former')]).toEqual([[0, 1, 2, 3], 4]);
+    expect([await publishedOffsets(), await committedOffset('former')]).toEqual([[0, 1, 2, 3], 4]);
   });
 
-  it('gives up reading the answers at once when it closes', async () => {
+  it('stops reading the answers at once when it closes', async () => {
     await broker.publish('events', [event(0)]);
     const closing = new AbortController();
     const started = Promise.withResolvers<void>();
@@ -355,22 +358,22 @@ describe('A lane whose committed offset is missing', () => {
         );
       },
     });
-    const said: string[] = [];
+    const progress: string[] = [];
     const opening = takeOver(LANE, context('group', slow), {
       signal: closing.signal,
-      onProgress: (text) => said.push(text),
+      onProgress: (text) => progress.push(text),
     });
     await started.promise;
     closing.abort(new Error('closing'));
     await expect(opening).rejects.toThrow('closing');
-    expect(said).toEqual([
+    expect(progress).toEqual([
       expect.stringContaining(
         'reads events and dead-letters to find what was published: 0 of 1 offsets',
       ),
     ]);
   });
 
-  it('shares one reading with the other lanes that open', async () => {
+  it('reads the answers only once when several lanes open', async () => {
     await broker.publish('events', [event(0)]);
     let readings = 0;
     const counting = over(broker, {
@@ -396,7 +399,7 @@ describe('A lane whose committed offset is missing', () => {
       'in leader epoch 3',
     ],
   ])('refuses a partition that was truncated %s', async (_, end, words) => {
-    await answered(5, 0);
+    await recordAnswers(5, 0);
     await database.query('update source_positions set leader_epoch = 3');
     const truncated = over(broker, {
       endOfEpoch: async (_topic, _partition, epoch) => (epoch === 3 ? end : null),
@@ -408,18 +411,21 @@ describe('A lane whose committed offset is missing', () => {
   it.each([
     [6, 'offset 5 of commands/0'],
     [8, 'the offsets from 5 to 7 of commands/0'],
-  ])('says what retention up to %i may have lost, and reads on there', async (beginning, words) => {
-    await answered(5, 0);
-    const log = over(broker, {
-      offsetRanges: async (topic) =>
-        topic === 'commands'
-          ? [{ partition: 0, beginning, end: 10 }]
-          : [{ partition: 0, beginning: 0, end: 0 }],
-    });
-    await broker
-      .openProducer('any')
-      .then((producer) => producer.publish([], { ...LANE, group: 'group', nextOffset: 5 }));
-    expect((await takeOver(LANE, context('group', log), UNWATCHED)).readFrom).toBe(beginning);
-    expect(warnings).toEqual([expect.stringContaining(`Retention has deleted ${words}`)]);
-  });
+  ])(
+    'warns which commands retention up to %i may have deleted, and reads on there',
+    async (beginning, words) => {
+      await recordAnswers(5, 0);
+      const log = over(broker, {
+        offsetRanges: async (topic) =>
+          topic === 'commands'
+            ? [{ partition: 0, beginning, end: 10 }]
+            : [{ partition: 0, beginning: 0, end: 0 }],
+      });
+      await broker
+        .openProducer('any')
+        .then((producer) => producer.publish([], { ...LANE, group: 'group', nextOffset: 5 }));
+      expect((await takeOver(LANE, context('group', log), UNWATCHED)).readFrom).toBe(beginning);
+      expect(warnings).toEqual([expect.stringContaining(`Retention has deleted ${words}`)]);
+    },
+  );
 });

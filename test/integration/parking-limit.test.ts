@@ -12,7 +12,7 @@ import { describeOnEachDatabase } from '../support/databases.ts';
 
 const FAILURE = { message: 'the handler has a bug', attempts: 4 };
 
-describeOnEachDatabase('When as much is parked in all as may be', (current) => {
+describeOnEachDatabase('When parking is full', (current) => {
   const answering = { ...quietAnswering(), parkingLimits: { ofProduct: 10, inAll: 2 } };
 
   async function answer(
@@ -34,7 +34,7 @@ describeOnEachDatabase('When as much is parked in all as may be', (current) => {
       deadLetterMaxBytes: 1_000_000,
       eventMaxBytes: 1_000_000,
     };
-    const batch = {
+    const part = {
       lane,
       records,
       position,
@@ -43,7 +43,7 @@ describeOnEachDatabase('When as much is parked in all as may be', (current) => {
       settledBelowOffset: Number.POSITIVE_INFINITY,
     };
     const { outbox } = await store.transaction(lane, position, (transaction) =>
-      answerDelivery(batch, transaction, answering),
+      answerDelivery(part, transaction, answering),
     );
     return outbox.map(({ topic, headers }) => String(headers['dead-letter-reason'] ?? topic));
   }
@@ -53,7 +53,7 @@ describeOnEachDatabase('When as much is parked in all as may be', (current) => {
     expect(await answer('behind', 'LAMP')).toEqual(['parked-behind']);
   }
 
-  test('a command that would be parked waits in its lane, and so does one that fails', async () => {
+  test('a command that fails or must be parked waits in its lane', async () => {
     await fill();
     await expect(answer('next', 'LAMP')).rejects.toThrow(ParkingFullError);
     await expect(answer('next', 'SOFA', FAILURE)).rejects.toThrow(ParkingFullError);
@@ -65,12 +65,12 @@ describeOnEachDatabase('When as much is parked in all as may be', (current) => {
     expect(await database.query('select id from processed_commands')).toEqual([]);
   });
 
-  test('whatever is about something else is answered', async () => {
+  test('a command about another product is answered', async () => {
     await fill();
     expect(await answer('next', 'SOFA')).toEqual(['events']);
   });
 
-  test('there is room for one more when one is discarded, or sent again', async () => {
+  test('one more command can be parked after one is discarded or redriven', async () => {
     await fill();
     const database = await current.database();
     await releaseParked(database, { redriven: [], discarded: ['behind'], replaced: null });

@@ -12,7 +12,7 @@ import { eventually } from '../support/eventually.ts';
 
 const FAILURE = { message: 'the handler has a bug', attempts: 4 };
 
-/** SQLite has one writer: there, two lanes never work at once. */
+/** SQLite has only one writer, so that two lanes never work at once on SQLite. */
 describe.skipIf(inject('postgresUrl') === null)('Two lanes that work at once on PostgreSQL', () => {
   let place: Awaited<ReturnType<typeof postgresDatabase>>;
   let database: Database;
@@ -30,7 +30,10 @@ describe.skipIf(inject('postgresUrl') === null)('Two lanes that work at once on 
 
   const answering = quietAnswering();
 
-  /** Answers one command in a transaction, which commits when `beforeCommit` resolves. @returns what it answered */
+  /**
+   * Answers one command in a transaction that commits when `beforeCommit` resolves.
+   * @returns the topic of each answer, or the reason of a dead letter
+   */
   async function answer(
     partition: number,
     command: { readonly id: string },
@@ -57,7 +60,7 @@ describe.skipIf(inject('postgresUrl') === null)('Two lanes that work at once on 
       deadLetterMaxBytes: 1_000_000,
       eventMaxBytes: 1_000_000,
     };
-    const batch = {
+    const part = {
       lane,
       records,
       position,
@@ -66,7 +69,7 @@ describe.skipIf(inject('postgresUrl') === null)('Two lanes that work at once on 
       settledBelowOffset: Number.POSITIVE_INFINITY,
     };
     const { outbox } = await store.transaction(lane, position, async (transaction) => {
-      const progress = await answerDelivery(batch, transaction, answering);
+      const progress = await answerDelivery(part, transaction, answering);
       await beforeCommit();
       return progress;
     });
@@ -75,11 +78,15 @@ describe.skipIf(inject('postgresUrl') === null)('Two lanes that work at once on 
 
   async function waitForLock(): Promise<void> {
     const waiting =
-      "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+      'select pid from pg_stat_activity where datname = current_database() ' +
+      "and wait_event_type = 'Lock'";
     await eventually(async () => expect(await database.query(waiting)).toHaveLength(1));
   }
 
-  /** One lane answers the failed command, sent again, while another one comes to `next`. @returns what came of `next` */
+  /**
+   * Answers the failed command again in one lane while another lane comes to `next`.
+   * @returns the answers to `next`
+   */
   async function answerBoth(
     failed: { readonly id: string },
     next: { readonly id: string },
@@ -110,14 +117,14 @@ describe.skipIf(inject('postgresUrl') === null)('Two lanes that work at once on 
   const parkedIds = async () =>
     (await database.query<{ id: string }>('select id from parked_commands')).map(({ id }) => id);
 
-  test('park nothing behind a failed command that the other one answers meanwhile', async () => {
+  test('park nothing behind a failed command that the other lane answers meanwhile', async () => {
     await answer(0, create);
     expect(await answer(0, order('failed'), { failure: FAILURE })).toEqual(['handler-failed']);
     expect(await answerBoth(order('failed'), order('next'))).toEqual(['events']);
     expect(await parkedIds()).toEqual([]);
   });
 
-  test('reject nothing as unknown that a failed command, sent again, makes known meanwhile', async () => {
+  test('reject no product as unknown that the other lane creates meanwhile', async () => {
     expect(await answer(0, create, { failure: FAILURE })).toEqual(['handler-failed']);
     expect(await answerBoth(create, order('next'))).toEqual(['events']);
     expect(await parkedIds()).toEqual([]);

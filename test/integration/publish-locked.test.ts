@@ -8,10 +8,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CliResult, runCli } from '../support/cli.ts';
 import { lockFromAnotherProcess } from '../support/lock.ts';
 
-/** Longer than a lane of the service waits for the lock. On a slow machine the command begins to wait later than that. */
+/**
+ * Longer than a lane of the service waits for the lock. On a slow machine, the lock may be free
+ * before the command needs it.
+ */
 const LOCKED_MS = 5_000;
 
-describe('publish on an embedded log whose file another process has locked', () => {
+describe('publish to an embedded log whose file another process has locked', () => {
   let directory: string;
   let file: string;
 
@@ -26,7 +29,7 @@ describe('publish on an embedded log whose file another process has locked', () 
     runCli({ DATABASE_URL: `sqlite:///${file}` }, directory, args);
   const publish = () => run(['publish', 'AllocateOrder', 'orderid=order-1', 'sku=LAMP', 'qty=1']);
 
-  it('waits for the lock', async () => {
+  it('waits until the lock is free', async () => {
     const unlock = await lockFromAnotherProcess(file);
     const publishing = publish();
     await sleep(LOCKED_MS);
@@ -34,7 +37,7 @@ describe('publish on an embedded log whose file another process has locked', () 
     expect(await publishing).toMatchObject({ code: 0, stderr: '' });
   }, 180_000);
 
-  it('gives up in the end, and says that the file is locked', async () => {
+  it('fails in the end, and says that the file is locked', async () => {
     const unlock = await lockFromAnotherProcess(file);
     const { code, stderr } = await publish();
     await unlock();

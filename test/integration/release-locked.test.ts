@@ -14,7 +14,7 @@ import { lockFromAnotherProcess } from '../support/lock.ts';
 const LOCKED_MS = 2_000;
 const NOTHING = { redriven: [], discarded: [], replaced: null };
 
-describe('dead-letters redrive and discard on a SQLite file that another process has locked', () => {
+describe('dead-letters redrive and discard while another process locks the file', () => {
   let directory: string;
   let file: string;
 
@@ -24,12 +24,12 @@ describe('dead-letters redrive and discard on a SQLite file that another process
   });
   afterEach(() => rm(directory, { recursive: true, force: true }));
 
-  it('tell the database their decision once the lock is free', async () => {
+  it('write their decision to the database once the lock is free', async () => {
     const config = readConfig({ DATABASE_URL: `sqlite:///${file}` });
     const migrated = await Database.open(config.databaseUrl);
     await migrated.runMigrations();
     await migrated.close();
-    // With the embedded log, the database stays open: the lock meets the transaction, not the opening.
+    // The embedded log keeps the database open, so that the lock meets the transaction alone.
     await releaseInDatabase(config, NOTHING);
     const unlock = await lockFromAnotherProcess(file);
     const releasing = releaseInDatabase(config, NOTHING);

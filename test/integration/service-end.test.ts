@@ -15,7 +15,10 @@ const DYING = fileURLToPath(new URL('../support/dying-thread-service.ts', import
 const PATIENCE_MS = 60_000;
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** As after a failover to a standby that knew nothing yet. The embedded log, in the same file, keeps everything. */
+/**
+ * Leaves the database as a failover to an empty standby does. The embedded log, in the same file,
+ * keeps everything.
+ */
 async function loseCommits(url: string): Promise<void> {
   const database = await Database.open(url);
   await database.transaction(async (sql) => {
@@ -39,9 +42,9 @@ describe('The process of the service', () => {
   });
   afterEach(() => rm(directory, { recursive: true, force: true }));
 
-  it('handles SIGTERM while it waits for the database at the start', async () => {
+  it('ends with exit code 0 on SIGTERM while it waits for the database', async () => {
     const sockets: Socket[] = [];
-    // Takes connections, and never says a word.
+    // This server accepts connections and never answers.
     const server = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
@@ -65,7 +68,7 @@ describe('The process of the service', () => {
     expect(service.output.join('\n')).toContain("The database's thread has died");
   }, 120_000);
 
-  it('ends when its database becomes older than the topics, and recovers at the next start', async () => {
+  it('ends when its database becomes older than the topics, and recovers afterwards', async () => {
     const url = `sqlite:///${join(directory, 'allocation.db')}`;
     await using service = ServiceProcess.spawn(
       { DATABASE_URL: url, AUTO_RECOVER: 'true' },

@@ -11,11 +11,11 @@ import type { LogRecord } from '../../src/service-layer/records.ts';
 
 const TOPIC = 'dead-letters';
 const MAX_BYTES = 4 * 1024 * 1024;
-/** As many as one page has at most, in letters and in bytes (waiting-letters.ts). */
+/** The most dead letters and bytes that one page holds (waiting-letters.ts). */
 const PAGE_LETTERS = 2_000;
 const PAGE_BYTES = 4 * 1024 * 1024;
 
-describe('the dead letters that wait', () => {
+describe('The dead letters that wait', () => {
   let database: Database;
   let broker: EmbeddedBroker;
 
@@ -31,7 +31,7 @@ describe('the dead letters that wait', () => {
     await database.close();
   });
 
-  /** The letter of the command at that offset, which failed that many seconds after the first. */
+  /** Makes the dead letter of the command at `offset` that failed after so many seconds. */
   const letter = (offset: number, seconds: number, bytes = 10): LogRecord => {
     const original = {
       topic: 'commands',
@@ -48,29 +48,29 @@ describe('the dead letters that wait', () => {
       MAX_BYTES,
     );
   };
-  /** Puts the letters into the three partitions in turn. */
+  /** Publishes the dead letters to the three partitions in turn. */
   const publish = (letters: readonly LogRecord[]) =>
     broker.publish(
       TOPIC,
       letters.map((each, n) => ({ ...each, partition: n % 3 })),
     );
   const pages = async () => {
-    const found: (readonly DeadLetter[])[] = [];
-    for await (const page of readWaitingLetters(broker, TOPIC)) found.push(page);
-    return found;
+    const all: (readonly DeadLetter[])[] = [];
+    for await (const page of readWaitingLetters(broker, TOPIC)) all.push(page);
+    return all;
   };
   const originals = (letters: readonly DeadLetter[]) =>
     letters.map(({ original }) => Number(original.split('/').at(-1)));
 
-  it('come in pages, oldest first, each letter once, whatever their partitions', async () => {
+  it('come in pages, oldest first and each once, from all partitions', async () => {
     const count = PAGE_LETTERS + 3;
-    const failed = Array.from({ length: count }, (_, n) => letter(n, n % 2 === 0 ? n : n - 3));
-    await publish(failed);
-    const found = await pages();
-    expect(found.map(({ length }) => length)).toEqual([PAGE_LETTERS, 3]);
-    const times = found.flat().map(({ failedAt }) => failedAt);
+    const letters = Array.from({ length: count }, (_, n) => letter(n, n % 2 === 0 ? n : n - 3));
+    await publish(letters);
+    const all = await pages();
+    expect(all.map(({ length }) => length)).toEqual([PAGE_LETTERS, 3]);
+    const times = all.flat().map(({ failedAt }) => failedAt);
     expect(times).toEqual(times.toSorted());
-    expect(originals(found.flat()).toSorted((a, b) => a - b)).toEqual(
+    expect(originals(all.flat()).toSorted((a, b) => a - b)).toEqual(
       Array.from({ length: count }, (_, n) => n),
     );
   }, 60_000);
@@ -83,10 +83,10 @@ describe('the dead letters that wait', () => {
     ]);
   });
 
-  it('are without those that were resolved, and a forged marker hides nothing', async () => {
+  it('leave out resolved ones, and a forged marker hides none', async () => {
     await publish([letter(0, 0), letter(1, 1), letter(2, 2)]);
     const [[first, second] = []] = await pages();
-    if (!first || !second) throw new Error('There are no letters');
+    if (!first || !second) throw new Error('There are fewer than two dead letters');
     await broker.publish(TOPIC, [markerRecord(second, 'discarded', 'somebody', new Date())]);
     const forged = { 'dead-letter-resolves': first.id };
     await broker.publish(TOPIC, [
@@ -95,10 +95,10 @@ describe('the dead letters that wait', () => {
     expect((await pages()).map(originals)).toEqual([[0, 2, 3]]);
   });
 
-  it('can be read one by one, with what was done with them', async () => {
+  it('can be read one by one with their resolution', async () => {
     await publish([letter(0, 0), letter(1, 1)]);
     const [[first] = []] = await pages();
-    if (!first) throw new Error('There is no letter');
+    if (!first) throw new Error('There is no dead letter');
     await broker.publish(TOPIC, [markerRecord(first, 'redriven', 'somebody', new Date())]);
     expect(await readDeadLetter(broker, TOPIC, first.id)).toMatchObject({
       id: first.id,

@@ -14,7 +14,7 @@ import { describeOnEachBroker, RunningService } from '../support/running-service
 import { plainKafka } from '../support/topic-reader.ts';
 
 const brokers = inject('kafkaBrokers');
-/** The watchdog's patience, two looks and a read, on a machine that does much else. */
+/** The watchdog's patience, two checks and a read, with time for a busy machine. */
 const WITHIN_MS = 60_000;
 
 const batch = (reference: string) => ({
@@ -35,28 +35,28 @@ async function stuckLanes({ http }: Service): Promise<string | undefined> {
   return /^allocation_lanes_stuck (\d+)$/m.exec(metrics)?.[1];
 }
 
-/** A bus whose handlers never return, until `letGo`. */
+/** Makes a bus whose handlers return only after `letGo` is called. */
 function hangingBus() {
   const { promise, resolve: letGo } = Promise.withResolvers<void>();
-  const begun: unknown[] = [];
+  const commands: unknown[] = [];
   class HangingBus extends MessageBus {
     override async handle(...command: Parameters<MessageBus['handle']>): Promise<readonly Event[]> {
-      begun.push(command);
+      commands.push(command);
       await promise;
       return super.handle(...command);
     }
   }
-  return { bus: new HangingBus({ notifications: { outOfStock: () => {} } }), begun, letGo };
+  return { bus: new HangingBus({ notifications: { outOfStock: () => {} } }), commands, letGo };
 }
 
-/** A broker whose deliveries never arrive, until `letGo`. */
+/** Makes a broker whose deliveries arrive only after `letGo` is called. */
 function silentBroker() {
   const { promise, resolve: letGo } = Promise.withResolvers<void>();
-  let held = 0;
+  let deliveryCount = 0;
   const hold = (owner: PartitionOwner): PartitionOwner => ({
     close: () => owner.close(),
     handle: async (records) => {
-      held += 1;
+      deliveryCount += 1;
       await promise;
       await owner.handle(records);
     },
@@ -66,12 +66,12 @@ function silentBroker() {
       consume: (options) =>
         real.consume({ ...options, assigned: (partition) => hold(options.assigned(partition)) }),
     });
-  return { broker, held: () => held, letGo };
+  return { broker, deliveryCount: () => deliveryCount, letGo };
 }
 
-describeOnEachBroker('a lane that no delivery reaches', (environment) => {
-  it('is not ready, in the metrics and once in the log, until it moves', async () => {
-    const { broker, held, letGo } = silentBroker();
+describeOnEachBroker('A lane that no delivery reaches', (environment) => {
+  it('makes the service not ready, with a metric and one log line, until it moves', async () => {
+    const { broker, deliveryCount, letGo } = silentBroker();
     await using running = await RunningService.start(
       { ...environment, TOPIC_PARTITIONS: '1' },
       { broker },
@@ -83,7 +83,7 @@ describeOnEachBroker('a lane that no delivery reaches', (environment) => {
       );
     try {
       await running.send(batch('waits'));
-      await eventually(() => expect(held()).toBe(1));
+      await eventually(() => expect(deliveryCount()).toBe(1));
       expect([await readiness(service), await stuckLanes(service)]).toEqual([
         expect.stringMatching(/^200/),
         '0',
@@ -115,9 +115,9 @@ describeOnEachBroker('a lane that no delivery reaches', (environment) => {
   }, 120_000);
 });
 
-describe.skipIf(!brokers)('a quiet partition that ends with a marker, on Kafka', () => {
-  it('is not taken for stuck beside one that is', async () => {
-    const { bus, begun, letGo } = hangingBus();
+describe.skipIf(!brokers)('A quiet Kafka partition that ends with a marker', () => {
+  it('does not count as stuck beside a partition that is stuck', async () => {
+    const { bus, commands, letGo } = hangingBus();
     await using running = await RunningService.start(
       { KAFKA_BROKERS: brokers ?? '', TOPIC_PARTITIONS: '2' },
       { bus },
@@ -144,12 +144,13 @@ describe.skipIf(!brokers)('a quiet partition that ends with a marker, on Kafka',
         messages: [{ partition: 1, value: JSON.stringify(batch('hangs')) }],
       });
       await hanging.commit();
-      await eventually(() => expect(begun).toHaveLength(1), { withinMs: 30_000 });
+      await eventually(() => expect(commands).toHaveLength(1), { withinMs: 30_000 });
       await eventually(
         async () => expect(await readiness(service)).toContain('Partition 1 is stuck'),
         { withinMs: WITHIN_MS },
       );
-      // Both were seen at the same look. The other one has had its time too at the second look from now.
+      // The watchdog saw both partitions at the same check. After two more checks, partition 0 has
+      // had its time too.
       await eventually(
         async () => expect(await readiness(service)).toMatch(/offset 0 for (4[5-9]|5\d) s/),
         { withinMs: WITHIN_MS },

@@ -29,7 +29,7 @@ afterAll(async () => {
 
 brokerContract('The embedded broker', async () => new EmbeddedBroker(database));
 
-it('The embedded broker says so when a range ends beyond the topic', async () => {
+it('The embedded broker throws a TroubleError when a range ends beyond the topic', async () => {
   const broker = new EmbeddedBroker(database);
   await broker.ensureTopics([{ name: 'short', partitions: 1, maxMessageBytes: 1_000 }], true);
   await broker.publish('short', [{ key: null, value: 'a', headers: {} }]);

@@ -18,11 +18,11 @@ const topics = [
   { name: 'events', partitions: 2, maxMessageBytes: 1_000 },
 ];
 
-describe('what must be atomic in the embedded log', () => {
+describe('An operation of the embedded log', () => {
   let directory: string;
   let database: Database;
   let broker: EmbeddedBroker;
-  /** Another process, which sees what is committed: what a kill at that moment would leave. */
+  /** Another connection, which sees what a kill at that moment would leave in the file. */
   let other: SqliteDatabase.Database;
 
   beforeEach(async () => {
@@ -43,7 +43,7 @@ describe('what must be atomic in the embedded log', () => {
   });
 
   const urlOf = (name: string) => `sqlite:///${join(directory, `${name}.db`)}`;
-  /** So many that they are several batches, and in both partitions. */
+  /** Enough records to fill several batch rows in both partitions. */
   const records: readonly OutgoingRecord[] = Array.from(
     { length: 2 * LARGE_BATCH },
     (_, index) => ({
@@ -75,7 +75,7 @@ describe('what must be atomic in the embedded log', () => {
   const ALL = { records: records.length, group: [7] };
 
   it.each(['transaction-joined', 'records-sent', 'offset-sent'] as const)(
-    'an append that dies at %s leaves nothing',
+    'an append that fails at %s leaves no record and no offset',
     async (point) => {
       const producer = await broker.openProducer('lane-0');
       const seen: object[] = [];
@@ -88,14 +88,14 @@ describe('what must be atomic in the embedded log', () => {
     },
   );
 
-  it('an append that dies at broker-committed leaves all of it', async () => {
+  it('an append that fails at broker-committed leaves all records and the offset', async () => {
     const producer = await broker.openProducer('lane-0');
     throwAt('broker-committed');
     await expect(producer.publish(records, position)).rejects.toThrow('the fault');
     expect(committed()).toEqual(ALL);
   });
 
-  it('whatever an append writes, it writes in one transaction: a kill has no place between two', async () => {
+  it('an append writes its records and the offset in one database transaction', async () => {
     const producer = await broker.openProducer('lane-0');
     const transactions = vi.spyOn(database, 'transaction');
     const queries = vi.spyOn(database, 'query');
@@ -110,7 +110,7 @@ describe('what must be atomic in the embedded log', () => {
     ).toEqual([]);
   });
 
-  it('a producer that is followed within its append has not appended', async () => {
+  it('an append never succeeds after another producer has taken over', async () => {
     const producer = await broker.openProducer('lane-0');
     const follow = () => other.prepare('update log_producers set epoch = epoch + 1').run().changes;
     let followed = 0;
@@ -119,7 +119,7 @@ describe('what must be atomic in the embedded log', () => {
       try {
         followed = follow();
       } catch (error) {
-        // The append holds the file: the follower waits for its end.
+        // The append has locked the file, so that the new producer must wait for its end.
         expect(error).toMatchObject({ code: 'SQLITE_BUSY' });
       }
     };
@@ -137,7 +137,7 @@ describe('what must be atomic in the embedded log', () => {
     expect(committed()).toEqual(appended ? ALL : NOTHING);
   });
 
-  it('two processes that take one transactional id at once get epochs of their own', async () => {
+  it('processes that take one transactional id at once get different epochs', async () => {
     const second = await Database.open(urlOf('log'));
     try {
       const logs = [EmbeddedLog.of(database), EmbeddedLog.of(second)];
@@ -148,7 +148,7 @@ describe('what must be atomic in the embedded log', () => {
     }
   });
 
-  it('two processes that ask for the identity of a new log at once get one', async () => {
+  it('processes that ask for the id of a new log at once get the same id', async () => {
     const second = await Database.open(urlOf('log'));
     try {
       const ids = await Promise.all(
@@ -160,7 +160,7 @@ describe('what must be atomic in the embedded log', () => {
     }
   });
 
-  it('a copy of the log that dies halfway leaves the older copy as it was', async () => {
+  it('a copy of the log that fails halfway leaves the older copy unchanged', async () => {
     await broker.logId();
     await broker.publish('events', [{ key: null, value: 'older', headers: {} }]);
     const copy = await Database.open(urlOf('copy'));
@@ -175,7 +175,7 @@ describe('what must be atomic in the embedded log', () => {
       const older = await contents();
       expect(older).toMatchObject([[{}], [{}, {}], [{}]]);
       await broker.publish('events', [{ key: null, value: 'newer', headers: {} }]);
-      // The last of the four tables.
+      // The copy reads this table last.
       other.exec('alter table log_group_offsets rename to gone');
       await expect(copyEmbeddedLog(join(directory, 'log.db'), copy)).rejects.toThrow();
       expect(await contents()).toEqual(older);

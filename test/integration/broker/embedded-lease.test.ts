@@ -9,11 +9,11 @@ import { eventually } from '../../support/eventually.ts';
 const TOPIC = 'records';
 const GROUP = 'group';
 const HOURS_MS = 5 * 3_600_000;
-/** A little more than the duration of a lease, in renewals (consumer.ts). */
+/** Together, these renewals last a little longer than one lease (consumer.ts). */
 const RENEWALS = 15;
 const RENEWAL_MS = 500;
 
-describe("a lease of the embedded log, written by another member's clock", () => {
+describe('A lease of the embedded log that another member has written', () => {
   let database: Database;
   let broker: EmbeddedBroker;
   let isOwner: boolean;
@@ -33,7 +33,8 @@ describe("a lease of the embedded log, written by another member's clock", () =>
 
   const writeLease = (untilMs: number) =>
     database.query(
-      `insert into log_group_leases (group_id, topic, member_id, leased_until_ms) values ('${GROUP}', '${TOPIC}', 'another', ?)
+      'insert into log_group_leases (group_id, topic, member_id, leased_until_ms) ' +
+        `values ('${GROUP}', '${TOPIC}', 'another', ?)
        on conflict (group_id, topic) do update set leased_until_ms = excluded.leased_until_ms`,
       [untilMs],
     );
@@ -47,20 +48,20 @@ describe("a lease of the embedded log, written by another member's clock", () =>
       },
     });
 
-  it('is taken over at once when it has run out', async () => {
+  it('is taken over at once when the lease has run out', async () => {
     await writeLease(Date.now() - 1);
     await join();
     expect(isOwner).toBe(true);
   });
 
-  it('is taken over soon, though that clock was hours ahead', async () => {
+  it('is taken over soon though the clock of the other member was hours ahead', async () => {
     await writeLease(Date.now() + HOURS_MS);
     await join();
     expect(isOwner).toBe(false);
     await eventually(() => expect(isOwner).toBe(true), { withinMs: 30_000 });
   }, 60_000);
 
-  it('is respected for as long as the other member renews it', async () => {
+  it('is respected while the other member renews the lease', async () => {
     await writeLease(Date.now() + HOURS_MS);
     await join();
     for (let count = 0; count < RENEWALS; count += 1) {

@@ -10,10 +10,10 @@ import { eventually } from '../../support/eventually.ts';
 
 const TOPIC = 'records';
 const MAX_MESSAGE_BYTES = 1_000;
-/** As many as one batch of the log takes (append.ts). */
+/** The most records that one batch row holds (append.ts). */
 const BATCH = 1_000;
 
-describe('the embedded log at its boundaries', () => {
+describe('The embedded log', () => {
   let database: Database;
   let broker: EmbeddedBroker;
 
@@ -40,15 +40,18 @@ describe('the embedded log at its boundaries', () => {
   const read = async (beginning: number, end: number) => {
     const records: ReceivedRecord[] = [];
     const ends: number[] = [];
-    await broker.read(TOPIC, [{ partition: 0, beginning, end }], async (delivery) => {
-      records.push(...delivery.records);
-      ends.push(delivery.nextOffset);
+    await broker.read(TOPIC, [{ partition: 0, beginning, end }], async (chunk) => {
+      records.push(...chunk.records);
+      ends.push(chunk.nextOffset);
     });
     expect(ends.at(-1)).toBe(end);
     expect(records.map(({ offset }) => `${offset}`)).toEqual(records.map(textOf));
     return records.map(textOf);
   };
-  /** A consumer of one partition. @returns what was delivered, one list each time */
+  /**
+   * Starts a consumer of one partition at an offset.
+   * @returns the values of each delivery, and the partition
+   */
   const consume = async (offset: number) => {
     const deliveries: string[][] = [];
     let partition: AssignedPartition | undefined;
@@ -75,16 +78,13 @@ describe('the embedded log at its boundaries', () => {
     [BATCH - 1, BATCH + 1],
     [2 * BATCH, 2 * BATCH + 1],
     [0, 2 * BATCH + 1],
-  ])(
-    'reads exactly what lies from %i up to %i, around the ends of batches',
-    async (beginning, end) => {
-      const places = await publish(...numbers(0, 2 * BATCH + 1));
-      expect(places.map(({ offset }) => offset)).toEqual(numbers(0, 2 * BATCH + 1).map(Number));
-      expect(await read(beginning, end)).toEqual(numbers(beginning, end));
-    },
-  );
+  ])('reads exactly the records from offset %i up to %i', async (beginning, end) => {
+    const places = await publish(...numbers(0, 2 * BATCH + 1));
+    expect(places.map(({ offset }) => offset)).toEqual(numbers(0, 2 * BATCH + 1).map(Number));
+    expect(await read(beginning, end)).toEqual(numbers(beginning, end));
+  });
 
-  it('goes on at the offset behind the last, in the next append too', async () => {
+  it('gives the first record of the next append the offset after the last record', async () => {
     await publish(...numbers(0, BATCH));
     expect(await publish(`${BATCH}`)).toEqual([{ partition: 0, offset: BATCH }]);
     expect(await broker.offsetRanges(TOPIC)).toEqual([
@@ -93,7 +93,7 @@ describe('the embedded log at its boundaries', () => {
     expect(await read(BATCH - 1, BATCH + 1)).toEqual(numbers(BATCH - 1, BATCH + 1));
   });
 
-  it('delivers each record once that comes right behind a delivery', async () => {
+  it('delivers a record once when the record arrives right after a delivery', async () => {
     const { deliveries } = await consume(0);
     for (const value of numbers(0, 4)) {
       await publish(value);
@@ -102,7 +102,7 @@ describe('the embedded log at its boundaries', () => {
     expect(deliveries).toEqual([['0'], ['1'], ['2'], ['3']]);
   });
 
-  it('delivers from exactly the offset that a partition is resumed at', async () => {
+  it('delivers from exactly the offset at which a partition is resumed', async () => {
     await publish(...numbers(0, 3));
     const { deliveries, partition } = await consume(2);
     await eventually(() => expect(deliveries).toEqual([['2']]));
@@ -113,7 +113,7 @@ describe('the embedded log at its boundaries', () => {
     await eventually(() => expect(deliveries).toEqual([['2'], ['1', '2'], ['3']]));
   });
 
-  it('tails from the record behind the end, and each of them once', async () => {
+  it('hands each later record once to a tail that begins at the end', async () => {
     await publish(...numbers(0, 2));
     const seen: string[] = [];
     await broker.tail(TOPIC, 'end', (record) => seen.push(textOf(record)));
@@ -124,7 +124,7 @@ describe('the embedded log at its boundaries', () => {
     expect(seen).toEqual(numbers(2, 5));
   });
 
-  it('takes a message of exactly the largest size, and none that is a byte larger', async () => {
+  it('accepts a message of the largest size, and refuses one that is a byte larger', async () => {
     const room = MAX_MESSAGE_BYTES - bytesOf(message(''));
     await publish('x'.repeat(room));
     await expect(publish('x'.repeat(room + 1))).rejects.toThrow(

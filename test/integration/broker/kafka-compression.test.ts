@@ -11,7 +11,7 @@ import { COMPRESSIONS, produceInJava } from '../../support/kafka-java/produce.ts
 const brokers = inject('kafkaBrokers') ?? '';
 
 it.skipIf(!brokers || !(await hasJavaClient()))(
-  'what a Java producer has compressed arrives, in whichever way it did it',
+  'records of a Java producer arrive unchanged with every compression',
   async () => {
     const topic = `topic-${crypto.randomUUID().slice(0, 8)}`;
     const broker = new KafkaBroker({
@@ -20,7 +20,7 @@ it.skipIf(!brokers || !(await hasJavaClient()))(
       log: pino({ level: 'silent' }),
     });
     await broker.ensureTopics([{ name: topic, partitions: 1, maxMessageBytes: 1_100_000 }], true);
-    // Enough for several of the blocks that snappy and lz4 cut a batch into.
+    // Enough records to fill several of the blocks that snappy and lz4 write.
     const sent = COMPRESSIONS.flatMap((compression) =>
       Array.from({ length: 2_000 }, (_, index) => ({
         compression,

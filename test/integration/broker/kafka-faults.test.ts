@@ -28,46 +28,42 @@ afterAll(async () => {
   await kafka?.stop();
 });
 
-it('a reading loses nothing and repeats nothing when Kafka is killed meanwhile and comes back', async ({
-  skip,
-}) => {
+it('a read loses and repeats no record when Kafka is killed and comes back', async ({ skip }) => {
   skip(!kafka);
   await broker.ensureTopics([{ name: 'read', partitions: 2, maxMessageBytes: 1_048_588 }], true);
   const expected = await Promise.all(
     Array.from({ length: 12 }, async (_, index) => {
-      // Each more than half a fetch.
+      // Each value fills more than half a fetch.
       const [place] = await broker.publish('read', [
         { key: `key-${index % 3}`, value: `${index}`.padEnd(800_000), headers: {} },
       ]);
       return { ...place, value: `${index}` };
     }),
   );
-  const found: object[] = [];
-  let deliveries = 0;
+  const contents: object[] = [];
+  let chunks = 0;
   await broker.read('read', await broker.offsetRanges('read'), async ({ records }) => {
-    deliveries += 1;
-    found.push(
+    chunks += 1;
+    contents.push(
       ...records.map(({ partition, offset, value }) => ({
         partition,
         offset,
         value: String(value).trim(),
       })),
     );
-    if (deliveries !== 2 && deliveries !== 6) return;
+    if (chunks !== 2 && chunks !== 6) return;
     await kafka?.faults?.kill();
     await kafka?.faults?.restart();
   });
-  expect(found).toEqual(
+  expect(contents).toEqual(
     expected.toSorted(
       (a, b) => (a.partition ?? 0) - (b.partition ?? 0) || (a.offset ?? 0) - (b.offset ?? 0),
     ),
   );
-  expect(deliveries).toBeGreaterThanOrEqual(12);
+  expect(chunks).toBeGreaterThanOrEqual(12);
 }, 60_000);
 
-it('while Kafka is dead everything fails soon, and when it is back everything goes on', async ({
-  skip,
-}) => {
+it('requests fail soon while Kafka is dead, and succeed after Kafka is back', async ({ skip }) => {
   skip(!kafka);
   await broker.ensureTopics([{ name: topic, partitions: 4, maxMessageBytes: 1_048_588 }], true);
   const received: string[] = [];

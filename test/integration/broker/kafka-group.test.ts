@@ -15,16 +15,16 @@ import { hasJavaClient } from '../../support/kafka-java/libraries.ts';
 import { plainKafka } from '../../support/topic-reader.ts';
 
 const PARTITIONS = 4;
-/** So many different keys that each partition gets some. */
+/** Enough different keys to give each partition some records. */
 const KEYS = 40;
 const PATIENCE_MS = 30_000;
 const TEST_MS = 180_000;
-/** Java compiles the program that asks, and starts. */
+/** Leaves Java time to compile and start the program that asks Kafka. */
 const JAVA_MS = 60_000;
 
 type Happening = 'assigned' | 'closing' | 'closed';
 
-/** What happened to the partitions of all members, in order: `first closed 2`. */
+/** What happens to the partitions of all members, in order, such as `first closed 2`. */
 type Timeline = string[];
 
 class Owner implements PartitionOwner {
@@ -56,7 +56,7 @@ class Member {
   readonly owners: Owner[] = [];
   readonly #name: string;
   readonly #timeline: Timeline;
-  /** What its owners have to finish before they are closed. */
+  /** The owners of this member are closed only after this promise has resolved. */
   mayClose: Promise<void> = Promise.resolve();
 
   constructor(name: string, timeline: Timeline) {
@@ -74,7 +74,7 @@ class Member {
     this.#timeline.push(`${this.#name} ${what} ${partition}`);
   }
 
-  /** Its owners that are not closing. */
+  /** Lists the owners of this member that are not closing. */
   open(): readonly Owner[] {
     return this.owners.filter(({ isClosed }) => !isClosed);
   }
@@ -89,7 +89,7 @@ class Member {
 const brokers = inject('kafkaBrokers');
 const silent = pino({ level: 'silent' });
 
-describe.skipIf(!brokers)('a group of two members on Kafka', () => {
+describe.skipIf(!brokers)('A group of two members on Kafka', () => {
   let broker: KafkaBroker;
   let topic: string;
   let group: string;
@@ -100,7 +100,10 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
 
   const join = (member: Member): Promise<GroupConsumer> =>
     broker.consume({ topic, group, assigned: member.assigned });
-  /** Publishes to every partition. Resolves when the owners have got all that is in theirs, once and in order. */
+  /**
+   * Publishes to every partition.
+   * Resolves when each owner has received all records of its partition once and in order.
+   */
   const deliver = async (owners: readonly Owner[]) => {
     const values = Array.from({ length: KEYS }, (_, index) => ({
       key: `${index}`,
@@ -159,7 +162,7 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
   });
 
   it(
-    'goes on with the partitions that stay while the others are being closed',
+    'delivers to the partitions that stay while the other partitions close',
     async () => {
       await join(first);
       await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), {
@@ -175,7 +178,7 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
         });
         const staying = first.open();
         expect(staying).toHaveLength(PARTITIONS / 2);
-        // The rebalance cannot end before the others are closed.
+        // The rebalance cannot end before the other partitions are closed.
         await deliver(staying);
         expect(happened('second', 'assigned')).toEqual([]);
         letClose();
@@ -194,7 +197,7 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
   );
 
   it(
-    'closes each partition that moves at the first before it is assigned at the second',
+    'closes a moving partition at one member before the other member gets it',
     async () => {
       await join(first);
       await join(second);
@@ -216,7 +219,7 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
   );
 
   it(
-    'takes over what a member leaves, and closes nothing for it',
+    'moves the partitions of a member that leaves without closing any other',
     async () => {
       await join(first);
       const member = await join(second);
@@ -235,7 +238,7 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
   );
 
   it(
-    'gives a partition that one gives back to the other, and keeps it where nobody else is',
+    'assigns a partition that one member gives back to the other member',
     async () => {
       await join(first);
       await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), {
@@ -256,7 +259,7 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
   );
 
   it(
-    'shows each member’s partitions to Kafka’s own client',
+    'shows the partitions of each member to Kafka’s own client',
     async ({ skip }) => {
       if (!(await hasJavaClient())) return skip();
       await Promise.all([join(first), join(second)]);
@@ -277,7 +280,7 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
 
   describe('with a static member', () => {
     const opened: KafkaBroker[] = [];
-    /** The static member's process, or the one that takes its place. */
+    /** Starts the process of the static member, or the process that replaces it. */
     const process = () => {
       const started = new KafkaBroker({
         brokers: (brokers ?? '').split(','),
@@ -294,7 +297,7 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
     });
 
     it(
-      'gives away a partition that is added after that one has restarted',
+      'assigns a partition that is added after the static member has restarted',
       async () => {
         const before = process();
         await before.consume({ topic, group, assigned: first.assigned });
@@ -312,7 +315,7 @@ describe.skipIf(!brokers)('a group of two members on Kafka', () => {
     );
 
     it(
-      'gives away what that one was closing when it restarted',
+      'assigns the partitions that the static member was closing when it restarted',
       async () => {
         await process().consume({ topic, group, assigned: first.assigned });
         await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), {

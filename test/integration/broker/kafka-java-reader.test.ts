@@ -9,7 +9,7 @@ import { plainKafka, readTopic } from '../../support/topic-reader.ts';
 const brokers = inject('kafkaBrokers') ?? '';
 
 it.skipIf(!brokers || !(await hasJavaClient()))(
-  'what a Java client and kafkajs read has the same content, and the records of aborted transactions are counted',
+  'a Java client reads the same as kafkajs, and counts aborted records',
   async () => {
     const topic = `topic-${crypto.randomUUID().slice(0, 8)}`;
     const kafka = plainKafka(brokers);

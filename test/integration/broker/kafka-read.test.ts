@@ -9,7 +9,7 @@ import { plainKafka } from '../../support/topic-reader.ts';
 
 const brokers = inject('kafkaBrokers');
 
-describe.skipIf(!brokers)('Reading a range of Kafka', () => {
+describe.skipIf(!brokers)('A read of a range of a Kafka topic', () => {
   const kafka = plainKafka(brokers ?? '');
   const admin = kafka.admin();
   let broker: KafkaBroker;
@@ -35,7 +35,7 @@ describe.skipIf(!brokers)('Reading a range of Kafka', () => {
     ]);
   });
 
-  it('ends behind the marker of a transaction that was committed, and of one that was aborted', async () => {
+  it('ends after the marker of a committed or an aborted transaction', async () => {
     await write('committed', (transaction) => transaction.commit());
     expect(await read(0, 2)).toMatchObject({ values: ['committed'], nextOffset: 2 });
     await write('aborted', (transaction) => transaction.abort());
@@ -47,14 +47,14 @@ describe.skipIf(!brokers)('Reading a range of Kafka', () => {
     });
   });
 
-  it('ends where it is told to inside a transaction', async () => {
+  it('ends at the requested offset inside a transaction', async () => {
     await write('committed', (transaction) => transaction.commit());
     await write('committed, too', (transaction) => transaction.commit());
     expect(await read(1, 3)).toMatchObject({ values: ['committed, too'], nextOffset: 3 });
     expect(await read(1, 2)).toMatchObject({ values: [], nextOffset: 2 });
   });
 
-  it('takes no notice of a transaction that is open beyond it, and waits for one within it', async () => {
+  it('waits for an open transaction only if the transaction lies in the range', async () => {
     await broker.publish(topic, [{ key: null, value: 'before', headers: {} }]);
     const open = await begin('open');
     expect(await read(0, 1)).toMatchObject({ values: ['before'], nextOffset: 1 });
@@ -69,23 +69,23 @@ describe.skipIf(!brokers)('Reading a range of Kafka', () => {
     expect(await reading).toMatchObject({ values: ['before', 'open'], nextOffset: 2 });
   });
 
-  it('does not stop at a record that is larger than a fetch', async () => {
+  it('returns a record that is larger than a fetch', async () => {
     const large = 'x'.repeat(2_500_000);
     for (const value of ['small', large, 'small, too'])
       await broker.publish(topic, [{ key: null, value, headers: {} }]);
     expect((await read(0, 3)).values).toEqual(['small', large, 'small, too']);
   });
 
-  it('begins where the topic begins by now, and is over at once when all of it is gone', async () => {
+  it('returns only what is left of a range whose records were deleted', async () => {
     for (const value of ['a', 'b', 'c', 'd'])
       await broker.publish(topic, [{ key: null, value, headers: {} }]);
-    await admin.fetchTopicOffsets(topic); // Else kafkajs does not know where the topic is.
+    await admin.fetchTopicOffsets(topic); // Makes kafkajs look up the leader of the partition.
     await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '2' }] });
     expect(await read(0, 4)).toMatchObject({ values: ['c', 'd'], nextOffset: 4 });
     expect(await read(0, 2)).toMatchObject({ values: [], nextOffset: 2 });
   });
 
-  it('touches no group', async () => {
+  it('leaves the list of consumer groups unchanged', async () => {
     const groups = async () =>
       (await admin.listGroups()).groups.map(({ groupId }) => groupId).sort();
     const before = await groups();
@@ -98,14 +98,14 @@ describe.skipIf(!brokers)('Reading a range of Kafka', () => {
   });
 
   async function read(beginning: number, end: number) {
-    const deliveries: ReadChunk[] = [];
+    const chunks: ReadChunk[] = [];
     await broker.read(
       topic,
       [{ partition: 0, beginning, end }],
-      async (delivery) => void deliveries.push(delivery),
+      async (chunk) => void chunks.push(chunk),
     );
-    const values = deliveries.flatMap(({ records }) => records.map(({ value }) => String(value)));
-    return { values, nextOffset: deliveries.at(-1)?.nextOffset };
+    const values = chunks.flatMap(({ records }) => records.map(({ value }) => String(value)));
+    return { values, nextOffset: chunks.at(-1)?.nextOffset };
   }
 
   async function begin(value: string): Promise<Transaction> {

@@ -13,7 +13,7 @@ const brokers = inject('kafkaBrokers');
 const LINES = 500;
 const TAKES_BYTES = 100_000;
 
-describe.skipIf(!brokers)('Topics that take less than a record batch usually has', () => {
+describe.skipIf(!brokers)('Topics that accept less than a usual record batch', () => {
   const environment = { KAFKA_BROKERS: brokers ?? '', TOPIC_PARTITIONS: '1' };
   let broker: KafkaBroker;
   let name: string;
@@ -44,7 +44,7 @@ describe.skipIf(!brokers)('Topics that take less than a record batch usually has
     await admin.disconnect();
   }
 
-  it('an order of 500 lines is answered in messages that the events topic takes', async () => {
+  it('the answer to an order of 500 lines is split to fit the events topic', async () => {
     await createTopic(`events-${name}`, TAKES_BYTES);
     await using running = await RunningService.start({
       ...environment,
@@ -64,7 +64,7 @@ describe.skipIf(!brokers)('Topics that take less than a record batch usually has
     ]);
   }, 90_000);
 
-  it('a batch of many answers is cut to what the events topic takes', async () => {
+  it('many answers are published in record batches that fit the events topic', async () => {
     await createTopic(`events-${name}`, 20_000);
     await using running = await RunningService.start({
       ...environment,
@@ -81,7 +81,7 @@ describe.skipIf(!brokers)('Topics that take less than a record batch usually has
     await eventually(() => expect(running.eventTypes()).toHaveLength(batches.length));
   }, 90_000);
 
-  it('commands that come together over HTTP are cut to what the commands topic takes', async () => {
+  it('commands that are published at once are split to fit the commands topic', async () => {
     await createTopic(name, TAKES_BYTES);
     const records = (count: number): LogRecord[] =>
       Array.from({ length: count }, (_, index) => ({
@@ -97,22 +97,23 @@ describe.skipIf(!brokers)('Topics that take less than a record batch usually has
     expect((await broker.offsetRanges(name))[0]?.end).toBe(21);
   }, 60_000);
 
-  it('an event that the topic cannot take is named, with the command that makes room', async () => {
+  it('a lane names the kafka-configs.sh command when an event is too large', async () => {
     await createTopic(`events-${name}`, 500);
     await using running = await RunningService.start({
       ...environment,
       EVENTS_TOPIC: `events-${name}`,
     });
     await running.send({ type: 'CreateBatch', reference: 'b', sku: 'S'.repeat(200), quantity: 1 });
-    const said = await eventually(() => {
+    const advice = await eventually(() => {
       const [problem] = running.service.consumer.problems();
       expect(problem).toContain('max.message.bytes');
       return problem ?? '';
     });
-    expect(said).toContain(`events-${name} takes at most 500 bytes`);
-    const [, needed] = /--add-config max\.message\.bytes=(\d+)/.exec(said) ?? [];
-    expect(said).toContain(
-      `kafka-configs.sh --bootstrap-server ${brokers} --alter --entity-type topics --entity-name events-${name}`,
+    expect(advice).toContain(`events-${name} takes at most 500 bytes`);
+    const [, needed] = /--add-config max\.message\.bytes=(\d+)/.exec(advice) ?? [];
+    expect(advice).toContain(
+      `kafka-configs.sh --bootstrap-server ${brokers} --alter --entity-type topics ` +
+        `--entity-name events-${name}`,
     );
     await takeAtMost(`events-${name}`, Number(needed));
     await running.idle();

@@ -23,7 +23,7 @@ const brokers = inject('kafkaBrokers');
 const holder = fileURLToPath(new URL('../../support/kafka-open-transaction.ts', import.meta.url));
 const PARTITIONS = 4;
 
-describe.skipIf(!brokers)('Kafka alone', () => {
+describe.skipIf(!brokers)('With Kafka alone', () => {
   let broker: KafkaBroker;
   let topic: string;
   let group: string;
@@ -45,14 +45,14 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     await broker.close();
   });
 
-  it('says where a leader epoch ends, and nothing of one that it does not know', async () => {
+  it('the end of a leader epoch is known, and null for an unknown epoch', async () => {
     const places = await broker.publish(topic, [{ key: 'k', value: 'v', headers: {} }]);
     const partition = places[0]?.partition ?? 0;
     expect(await broker.endOfEpoch(topic, partition, 0)).toEqual({ leaderEpoch: 0, offset: 1 });
     expect(await broker.endOfEpoch(topic, partition, 99)).toBeNull();
   });
 
-  it('says whether a topic is compacted', async () => {
+  it('a compacted topic is told apart from other topics', async () => {
     const compacted = `${topic}-compacted`;
     const admin = plainKafka(brokers ?? '').admin();
     await admin.connect();
@@ -66,7 +66,7 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     ]);
   });
 
-  it('a fenced producer says so, and what it wrote never becomes visible', async () => {
+  it('a fenced producer throws a FencedError, and its records stay invisible', async () => {
     await using seen = await read(topic);
     const former = await broker.openProducer(`${group}-0`);
     await former.publish([outgoing('k', 'former')], position(1));
@@ -80,7 +80,7 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     await successor.close();
   });
 
-  it('what processes wrote that were killed inside their transactions is settled by their successors, and never visible', async () => {
+  it('a successor aborts the open transaction of a killed process', async () => {
     await using seen = await read(topic);
     const first = await broker.openProducer(`${group}-0`);
     await first.publish([], position(5));
@@ -100,7 +100,7 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     expect(new Set([...seen.values(), ...late.values()])).toEqual(new Set(['committed']));
   }, 60_000);
 
-  it('the committed offset and the ends of a topic leave no partition out while a busy process asks about other topics', async () => {
+  it('offsets cover all partitions while a busy process asks about other topics', async () => {
     const others = Array.from({ length: 8 }, (_, index) => `${topic}-other-${index}`);
     await broker.ensureTopics(
       [topic, ...others].map((name) => ({ name, partitions: 1, maxMessageBytes: 1_100_000 })),
@@ -128,7 +128,7 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     view.close();
   }, 60_000);
 
-  it('the committed offset is settled as soon as a producer of the same id is open', async () => {
+  it('the committed offset is settled once a producer of the same id is open', async () => {
     for (let offset = 1; offset <= 10; offset += 1) {
       const producer = await broker.openProducer(`${group}-0`);
       expect((await broker.committedOffsets(group, topic))[0]).toBe(
@@ -139,7 +139,7 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     }
   }, 60_000);
 
-  it('a transaction may be much larger than one record batch', async () => {
+  it('a transaction can be much larger than one record batch', async () => {
     await using seen = await read(topic);
     const producer = await broker.openProducer(`${group}-0`);
     const large = Array.from({ length: 12 }, (_, index) =>
@@ -157,8 +157,9 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     await producer.close();
   });
 
-  it('a key goes to the partition that Java would choose', async () => {
-    // Expected: toPositive(org.apache.kafka.common.utils.Utils.murmur2(key)) % 4, with the hashes that Kafka's own tests name.
+  it('a key goes to the partition that the Java client chooses', async () => {
+    // Java chooses toPositive(org.apache.kafka.common.utils.Utils.murmur2(key)) % 4.
+    // Kafka's own tests name these hashes.
     const hashes = {
       21: -973932308,
       foobar: -790332482,
@@ -175,7 +176,7 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     );
   });
 
-  it('a member that joins takes partitions over, and gives them back when it leaves', async () => {
+  it('partitions move to a member that joins, and back when the member leaves', async () => {
     const first = new Member();
     const other = open();
     const second = new Member();
@@ -197,7 +198,7 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     );
   }, 60_000);
 
-  it('a paused partition does not hold back the others, and loses nothing', async () => {
+  it('a paused partition loses no record, and holds back no other partition', async () => {
     const member = new Member();
     await broker.consume({ topic, group, assigned: member.assigned });
     member.control(0).pause();
@@ -208,7 +209,7 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     await eventually(() => expect(member.received).toHaveLength(40));
   });
 
-  it('a topic that is deleted and created again is another log', async () => {
+  it('a topic that is deleted and created again has another log id', async () => {
     const before = await broker.logId(topic);
     expect(await broker.logId(topic)).toBe(before);
     const admin = plainKafka(brokers ?? '').admin();
@@ -220,7 +221,7 @@ describe.skipIf(!brokers)('Kafka alone', () => {
     expect(await eventually(() => broker.logId(topic))).not.toBe(before);
   });
 
-  it('a missing topic is named, with the command that creates it', async () => {
+  it('the error about a missing topic shows the command that creates the topic', async () => {
     const missing = broker.ensureTopics(
       [{ name: `${topic}-missing`, partitions: 3, maxMessageBytes: 2_000_000 }],
       false,
@@ -272,7 +273,7 @@ describe.skipIf(!brokers)('Kafka alone', () => {
   }
 });
 
-/** Keeps the event loop busy, so that several answers wait when it comes to the sockets. */
+/** Keeps the event loop busy, so that several answers wait in the sockets at once. */
 function busyProcess(): Disposable {
   let isOver = false;
   const work = () => {
@@ -293,7 +294,7 @@ function record(key: string, value: string): LogRecord {
   return { key, value, headers: {} };
 }
 
-/** A member of a group whose owners remember what they got. */
+/** A member of a group that remembers the records of its partitions. */
 class Member {
   readonly received: ReceivedRecord[] = [];
   readonly #controls = new Map<number, AssignedPartition>();
@@ -323,7 +324,7 @@ class Member {
 
   control(partition: number): AssignedPartition {
     const control = this.#controls.get(partition);
-    if (!control) throw new Error(`not the owner of ${partition}`);
+    if (!control) throw new Error(`This member does not own partition ${partition}`);
     return control;
   }
 }

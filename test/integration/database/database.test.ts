@@ -21,21 +21,21 @@ describe('Opening a database', () => {
     'postgresql://localhost',
     'postgresql://u:p/w@host:port/x',
     'postgresql://h/x?sslmode=odd',
-  ])('says that %s is not the url of a database', async (url) => {
+  ])('refuses %s as a database url', async (url) => {
     await expect(Database.open(url)).rejects.toMatchObject({
       code: 'invalid-database-url',
       message: expect.stringContaining('Expected sqlite:///'),
     });
   });
 
-  test('says which file cannot be opened, and what to do', async () => {
+  test('names the file that cannot be opened and the next step', async () => {
     const file = join(folder, 'no-such-folder', 'x.db');
     await expect(Database.open(`sqlite:///${file}`)).rejects.toThrow(
       new RegExp(`${file}.*Check that its directory exists`),
     );
   });
 
-  test('says that a file is not a database', async () => {
+  test('refuses a file that is not a database', async () => {
     const file = join(folder, 'text.db');
     await writeFile(
       file,
@@ -44,7 +44,7 @@ describe('Opening a database', () => {
     await expect(Database.open(`sqlite:///${file}`)).rejects.toThrow(/not a database/);
   });
 
-  test('says which server cannot be reached, and keeps the password to itself', async () => {
+  test('names the server that cannot be reached, and hides the password', async () => {
     const opening = Database.open('postgresql://me:secret@127.0.0.1:1/stock');
     await expect(opening).rejects.toThrow(
       /stock at 127.0.0.1:1: .*ECONNREFUSED.*Check that the server runs/,
@@ -52,7 +52,7 @@ describe('Opening a database', () => {
     await expect(opening).rejects.not.toThrow(/secret/);
   });
 
-  test('gives one instance per place until it is closed', async () => {
+  test('returns the same instance for the same file until the instance is closed', async () => {
     const database = await Database.open(`sqlite:///${folder}/one.db`);
     expect((await Database.open(`sqlite:///${folder}/./one.db`)) === database).toBe(true);
     await database.close();
@@ -62,14 +62,14 @@ describe('Opening a database', () => {
     await next.close();
   });
 
-  test('works in memory', async () => {
+  test('works for a database in memory', async () => {
     const database = await Database.open('sqlite:///:memory:');
     await database.runMigrations();
     expect(await database.query('select * from products')).toEqual([]);
     await database.close();
   });
 
-  test('makes SQLite durable: write-ahead log, full synchronisation, foreign keys', async () => {
+  test('turns on write-ahead log, full synchronisation and foreign keys in SQLite', async () => {
     const database = await Database.open(`sqlite:///${folder}/pragmas.db`);
     expect(await database.query('pragma journal_mode')).toEqual([{ journal_mode: 'wal' }]);
     expect(await database.query('pragma synchronous')).toEqual([{ synchronous: 2 }]);
@@ -93,7 +93,7 @@ describeOnEachDatabase('A transaction', (current) => {
     ]);
   });
 
-  test('rolls back when its work rejects, and rejects with the same error', async () => {
+  test('rolls back and rejects with the same error when its work rejects', async () => {
     const database = await current.database();
     const error = new Error('no');
     await expect(
@@ -105,7 +105,7 @@ describeOnEachDatabase('A transaction', (current) => {
     expect(await database.query('select * from log_producers')).toEqual([]);
   });
 
-  test('does not commit when a statement failed, even if its work carried on', async () => {
+  test('does not commit after a failed statement even if its work goes on', async () => {
     const database = await current.database();
     await expect(
       database.transaction(async (sql) => {
@@ -116,7 +116,7 @@ describeOnEachDatabase('A transaction', (current) => {
     expect(await database.query('select * from log_producers')).toEqual([]);
   });
 
-  test('passes any text as it is', async () => {
+  test('passes any text unchanged', async () => {
     const database = await current.database();
     const texts = [
       "it's",
@@ -148,7 +148,7 @@ describeOnEachDatabase('A transaction', (current) => {
 });
 
 describeOnEachDatabase('A session', (current) => {
-  test('writes nothing when its work rejects, and does no work for after the commit', async () => {
+  test('writes nothing and runs no afterCommit callback when its work rejects', async () => {
     const database = await current.database();
     let ran = false;
     const session = database.getSession(async (session) => {
@@ -163,7 +163,7 @@ describeOnEachDatabase('A session', (current) => {
     expect(ran).toBe(false);
   });
 
-  test('does all work for after the commit, and tells what failed of it', async () => {
+  test('runs every afterCommit callback, and reports the ones that fail', async () => {
     const database = await current.database();
     const seen: unknown[] = [];
     const failure = new Error('mail server down');
@@ -183,9 +183,9 @@ describeOnEachDatabase('A session', (current) => {
   });
 
   test.runIf(current.dialect === 'postgresql')(
-    'lets statements wait for a connection longer than one may take to open',
+    'lets statements wait longer for a connection than its connect time-out',
     async () => {
-      // Another spelling of the url: this pool is the test's own.
+      // Another spelling of the url gives this test a pool of its own.
       const limited = await Database.open(`${current.url}?sslmode=disable`, {
         poolSize: 2,
         timeoutMs: 2_000,

@@ -11,7 +11,10 @@ import { handleAll, handleIn, quietBus } from '../../support/commands.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 import { InMemoryUnitOfWork } from '../../support/in-memory.ts';
 
-/** What the tables say: each product's batches in the order of their creation, each batch's lines in the order of their allocation. */
+/**
+ * The rows of the tables. The batches of a product are in the order of their creation. The lines of
+ * a batch are in the order of their allocation.
+ */
 interface Rows {
   readonly products: readonly ProductRow[];
   readonly batches: readonly BatchRow[];
@@ -25,7 +28,7 @@ type BatchRow = Pick<Batch, 'reference' | 'sku' | 'quantity' | 'eta'> & {
 type LineRow = Pick<OrderLine, 'orderid' | 'sku' | 'qty'> & { readonly reference: string };
 
 describeOnEachDatabase('Commands', (current) => {
-  test('come to the same, prepared together, one at a time, not prepared at all, or in memory', async () => {
+  test('have the same result prepared together, singly or not at all, and in memory', async () => {
     const database = await current.database();
     const property = fc.asyncProperty(
       meetingCommands,
@@ -83,15 +86,17 @@ async function rowsOf(database: Database): Promise<Rows> {
     lines: by(
       'reference',
       await database.query<LineRow>(
-        `select batches.reference, order_lines.orderid, order_lines.sku, order_lines.qty from order_lines
-         left join allocations on allocations.orderline_id = order_lines.id left join batches on batches.id = allocations.batch_id
+        'select batches.reference, order_lines.orderid, order_lines.sku, order_lines.qty ' +
+          `from order_lines
+         left join allocations on allocations.orderline_id = order_lines.id ` +
+          `left join batches on batches.id = allocations.batch_id
          order by allocations.id`,
       ),
     ),
   };
 }
 
-/** Stable: what is equal by the property stays in order. */
+/** Sorts the rows by a property. Rows with equal values keep their order. */
 function by<K extends string, T extends Readonly<Record<K, string>>>(
   property: K,
   rows: readonly T[],
@@ -106,7 +111,7 @@ async function empty(database: Database): Promise<void> {
     await database.query(`delete from ${table}`);
 }
 
-/** The domain without any database. */
+/** A unit of work in memory that shows its contents as rows. */
 class InMemory extends InMemoryUnitOfWork {
   rows(): Rows {
     const products = [...this.all.values()];

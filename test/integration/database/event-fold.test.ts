@@ -14,11 +14,11 @@ import { meetingCommands } from '../../support/arbitrary-commands.ts';
 import { allocateOrder, createBatch, handleIn } from '../../support/commands.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
-/** PostgreSQL answers each statement later. */
+/** PostgreSQL gets fewer runs, because each of its statements takes longer. */
 const RUNS = { sqlite: 50, postgresql: 15 };
 const nothing = async () => {};
 
-/** As they lie in the topic: one record each. */
+/** Returns the events that have a sequence, as if each were one record of a topic. */
 function asFolded(events: readonly Event[]): readonly FoldedEvent[] {
   return events.flatMap((event, offset) => {
     if (!('version' in event)) return [];
@@ -46,7 +46,7 @@ function asFolded(events: readonly Event[]): readonly FoldedEvent[] {
   });
 }
 
-/** Every product, batch and line, each batch's lines from the oldest on. */
+/** Reads every product, batch and line. The lines of a batch come oldest first. */
 async function stockOf(database: Database) {
   const [products, batches, lines, unallocated] = await Promise.all([
     database.query('select sku, version from products order by sku'),
@@ -54,8 +54,10 @@ async function stockOf(database: Database) {
       'select reference, sku, quantity, eta, allocated_quantity from batches order by sku, id',
     ),
     database.query<{ reference: string; orderid: string; sku: string; qty: number }>(
-      `select batches.reference, order_lines.orderid, order_lines.sku, order_lines.qty from allocations
-       join batches on batches.id = allocations.batch_id join order_lines on order_lines.id = allocations.orderline_id order by allocations.id`,
+      'select batches.reference, order_lines.orderid, order_lines.sku, order_lines.qty ' +
+        `from allocations
+       join batches on batches.id = allocations.batch_id ` +
+        `join order_lines on order_lines.id = allocations.orderline_id order by allocations.id`,
     ),
     database.query(
       'select orderid from order_lines where id not in (select orderline_id from allocations)',
@@ -87,7 +89,7 @@ describeOnEachDatabase('The fold of the events', (current) => {
 
   const foldAll = (fold: EventFold) => fold.fold((sql) => fold.forget(sql));
 
-  test('is the database that the handlers made, also on top of an older copy and whatever the order of the events', async () => {
+  test('makes the database of the handlers from events in any order', async () => {
     const history = fc.tuple(meetingCommands, meetingCommands, fc.infiniteStream(fc.nat()));
     await withServed(async (served) => {
       await fc.assert(
@@ -122,7 +124,7 @@ describeOnEachDatabase('The fold of the events', (current) => {
     });
   }, 120_000);
 
-  test('goes on where it was read to, counts an event that comes again, and remembers the answered commands', async () => {
+  test('resumes at its stored progress, and folds a repeated event once', async () => {
     const { database, fold } = await scratch();
     const events = await eventsOf(createBatch('b', 'LAMP', 5), allocateOrder('o', 'LAMP'));
     expect(await fold.add(events.slice(0, 1), ['one'], { partition: 3, nextOffset: 7 })).toBe(0);
@@ -137,13 +139,13 @@ describeOnEachDatabase('The fold of the events', (current) => {
     expect(await stockOf(database)).toMatchObject({ products: [{ sku: 'LAMP', version: 2 }] });
   });
 
-  test('tells two different events of one sequence from one that is read twice', async () => {
+  test('reports two different events of one sequence, but no event that is read twice', async () => {
     const { fold } = await scratch();
     const [created, allocated] = await eventsOf(
       createBatch('b', 'LAMP', 5),
       allocateOrder('o', 'LAMP'),
     );
-    if (!created || !allocated) throw new Error('There are no events');
+    if (!created || !allocated) throw new Error('The commands led to no events');
     await fold.add([created, allocated], [], { partition: 0, nextOffset: 2 });
     await fold.add([created, allocated], [], { partition: 1, nextOffset: 2 });
     expect(await fold.conflicts(10)).toEqual([]);
@@ -165,7 +167,7 @@ describeOnEachDatabase('The fold of the events', (current) => {
     ]);
   });
 
-  test('finds the events that are missing, and takes none behind them', async () => {
+  test('reports a missing event, and folds no event behind the gap', async () => {
     const { database, fold } = await scratch();
     const events = await eventsOf(
       createBatch('b', 'LAMP', 5),
@@ -183,7 +185,7 @@ describeOnEachDatabase('The fold of the events', (current) => {
     });
   });
 
-  test('refuses an allocation in a batch that was never created, and changes nothing', async () => {
+  test('refuses an allocation from an unknown batch, and changes nothing', async () => {
     const { database, fold } = await scratch();
     const line = {
       sku: 'LAMP',
@@ -206,7 +208,7 @@ describeOnEachDatabase('The fold of the events', (current) => {
     expect(await fold.progress()).toEqual(new Map([[0, 1]]));
   });
 
-  test('finishes with what belongs to it, or not at all', async () => {
+  test('commits together with the work that it is given, or not at all', async () => {
     const { database, fold } = await scratch();
     await addAll(fold, []);
     await expect(fold.fold(async () => Promise.reject(new Error('not now')))).rejects.toThrow(
@@ -220,7 +222,7 @@ describeOnEachDatabase('The fold of the events', (current) => {
   });
 });
 
-/** A served database in memory, for as long as `work` takes. */
+/** Runs `work` with a database in memory on which handlers answer commands. */
 async function withServed<T>(work: (served: Database) => Promise<T>): Promise<T> {
   const served = await Database.open('sqlite:///:memory:');
   try {

@@ -12,7 +12,10 @@ import {
 } from '../../support/commands.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
-/** `used-1` to `used-3` hold an order's line each and have nothing left, `empty` never had anything, `open` has. */
+/**
+ * Creates five batches. One order line takes all of `used-1`, `used-2` and `used-3` each, `empty`
+ * never has stock, and `open` has stock left.
+ */
 async function withHistory(database: Database): Promise<void> {
   const used = ['1', '2', '3'].map((n) => createBatch(`used-${n}`, 'CHAIR', 2));
   await handleIn(
@@ -35,7 +38,7 @@ describeOnEachDatabase('A batch with nothing available', (current) => {
     });
   };
 
-  test('is loaded only for commands that name it, or a line in it', async () => {
+  test('is loaded only for a command that names the batch or one of its lines', async () => {
     await withHistory(await current.database());
     expect(await loadedFor(allocateOrder('another', 'CHAIR'))).toEqual(['open']);
     expect(await loadedFor(allocateOrder('order-2', 'CHAIR', 2))).toEqual(['used-2', 'open']);
@@ -47,7 +50,7 @@ describeOnEachDatabase('A batch with nothing available', (current) => {
     ).toEqual(['used-3', 'empty', 'open']);
   });
 
-  test('is loaded no more than one with less left than any order wants', async () => {
+  test('is left out like a batch with less left than any order line wants', async () => {
     const database = await current.database();
     await withHistory(database);
     await handleIn(database, createBatch('rest-2', 'CHAIR', 2), createBatch('rest-3', 'CHAIR', 3));
@@ -61,7 +64,7 @@ describeOnEachDatabase('A batch with nothing available', (current) => {
     expect(await loadedFor(...shrinking)).toEqual(['used-1', 'open', 'rest-2', 'rest-3']);
   });
 
-  test('keeps the lines that it holds from being allocated twice', async () => {
+  test('keeps its order lines from being allocated twice', async () => {
     const database = await current.database();
     await withHistory(database);
     const [event] = await handleIn(database, allocateOrder('order-1', 'CHAIR', 2));
@@ -70,7 +73,7 @@ describeOnEachDatabase('A batch with nothing available', (current) => {
     expect(other).toMatchObject({ type: 'CommandRejected', reason: 'line-differs' });
   });
 
-  test('keeps its name from being given again, to another product neither', async () => {
+  test('keeps its reference from being used again for any product', async () => {
     const database = await current.database();
     await withHistory(database);
     expect(await handleIn(database, createBatch('empty', 'CHAIR', 0))).toEqual([]);
@@ -80,7 +83,7 @@ describeOnEachDatabase('A batch with nothing available', (current) => {
     }
   });
 
-  test('takes lines in again, in its turn, once something of it is free', async () => {
+  test('takes order lines again, in its turn, once stock is free', async () => {
     const database = await current.database();
     await withHistory(database);
     const freed = await handleIn(
@@ -99,7 +102,7 @@ describeOnEachDatabase('A batch with nothing available', (current) => {
     expect(shrunk.at(-1)).toMatchObject({ type: 'Allocated', batchref: 'open' });
   });
 
-  test('leaves a product known, and its events counted, when all its batches are exhausted', async () => {
+  test('keeps its product known and counting events when no batch has stock left', async () => {
     const database = await current.database();
     await handleIn(database, createBatch('only', 'CHAIR', 1), allocateOrder('first', 'CHAIR'));
     const events = await handleIn(

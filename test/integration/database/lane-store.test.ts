@@ -33,13 +33,13 @@ const record = (sequence: number, sourceOffset: number, value: string | Buffer =
 describeOnEachDatabase('The lane store', (current) => {
   const openStore = async () => new SqlLaneStore(await current.database(), () => {});
 
-  test('starts a lane at offset 0, sequence 1', async () => {
+  test('starts an unknown lane at offset 0 and sequence 1', async () => {
     const store = await openStore();
     expect(await store.readPosition(LANE)).toMatchObject(START);
     expect(await store.readOutbox(LANE, 0, 100)).toBeNull();
   });
 
-  test('moves a lane, and only that one', async () => {
+  test('moves only the lane of the transaction', async () => {
     const store = await openStore();
     const moved = await store.transaction(LANE, START, async () => progress(5, 9));
     expect(moved.next).toEqual({ nextOffset: 5, nextSequence: 9 });
@@ -48,11 +48,11 @@ describeOnEachDatabase('The lane store', (current) => {
     expect(await store.readPosition({ ...LANE, topic: 'others' })).toMatchObject(START);
   });
 
-  test('fences an owner whose lane another one has moved', async () => {
+  test('fences an owner after another owner has moved the lane', async () => {
     const store = await openStore();
     await store.transaction(LANE, START, async () => progress(5, 9));
     const work = store.transaction(LANE, START, async () => {
-      throw new Error('whatever comes of the work');
+      throw new Error('The work fails too');
     });
     await expect(work).rejects.toThrow(FencedError);
     await expect(
@@ -60,7 +60,7 @@ describeOnEachDatabase('The lane store', (current) => {
     ).rejects.toThrow(FencedError);
   });
 
-  test('lets one of two owners who meet have the lane', async () => {
+  test('lets one owner move the lane and fences the others when owners meet', async () => {
     const store = await openStore();
     const outcomes = await Promise.allSettled(
       [1, 2, 3, 4].map(() => store.transaction(LANE, START, async () => progress(1, 1))),
@@ -81,7 +81,7 @@ describeOnEachDatabase('The lane store', (current) => {
     expect(await (await current.database()).query('select * from products')).toEqual([]);
   });
 
-  test('lets a command be claimed once, by one lane, and only by a transaction that commits', async () => {
+  test('lets only one committed transaction of all lanes claim a command', async () => {
     const store = await openStore();
     const ids = ['a', "b'\\", '__proto__', 'a'];
     const claim = (lane: Partition, position: LanePosition, outcome: 'commits' | 'fails') =>
@@ -100,7 +100,7 @@ describeOnEachDatabase('The lane store', (current) => {
     expect(claimed).toEqual([['a', "b'\\"], ['__proto__', 'a', "b'\\"], [], ['c']]);
   });
 
-  test('hands waiting records out in order, those of one transaction at a time, until they are deleted', async () => {
+  test('returns waiting records in order, one transaction at a time, until deleted', async () => {
     const store = await openStore();
     const outbox = [record(1, 0), record(2, 1), record(3, 1), record(4, 2)];
     await store.transaction(LANE, START, async () => progress(3, 5, { outbox }));
@@ -125,7 +125,7 @@ describeOnEachDatabase('The lane store', (current) => {
     expect(await sequences(0, 9)).toBeNull();
   });
 
-  test('says how far the answers of a transaction reach, also when its last commands had none', async () => {
+  test('returns the end of a transaction though its last commands had no answer', async () => {
     const store = await openStore();
     await store.transaction(LANE, START, async () => progress(8, 2, { outbox: [record(1, 3)] }));
     expect(await store.readOutbox(LANE, 0, 9)).toMatchObject({
@@ -137,7 +137,7 @@ describeOnEachDatabase('The lane store', (current) => {
     expect(await store.readOutbox(LANE, 8, 9)).toBeNull();
   });
 
-  test('knows what the answers of a transaction rest on: the lanes that wrote its products before', async () => {
+  test('returns the lanes on whose earlier answers a transaction rests', async () => {
     const store = await openStore();
     const allocate = (
       lane: Partition,
@@ -171,7 +171,7 @@ describeOnEachDatabase('The lane store', (current) => {
     });
   });
 
-  test('keeps any bytes of keys, values and headers', async () => {
+  test('keeps every byte of keys, values and headers', async () => {
     const store = await openStore();
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
     const outbox = [
@@ -199,7 +199,7 @@ describeOnEachDatabase('The lane store', (current) => {
     });
   });
 
-  test('remembers a former group until the next one has settled what it published', async () => {
+  test('remembers the former group until the next group has settled the lane', async () => {
     const store = await openStore();
     const former = async (group: string) => (await store.bind(LANE, 'log', group)).formerGroup;
     expect([
@@ -214,14 +214,14 @@ describeOnEachDatabase('The lane store', (current) => {
     expect([await former('b'), await former('a')]).toEqual([null, 'b']);
   });
 
-  test('leaves a lane of another log to its group', async () => {
+  test('keeps the group of a lane that belongs to another log', async () => {
     const store = await openStore();
     await store.bind(LANE, 'log', 'a');
     expect(await store.bind(LANE, 'another', 'b')).toEqual({ logId: 'log', formerGroup: null });
     expect(await store.readPosition(LANE)).toMatchObject({ ...START, group: 'a' });
   });
 
-  test('fences an owner whose lane another group has taken', async () => {
+  test('fences an owner after another group has taken the lane', async () => {
     const store = await openStore();
     await store.bind(LANE, 'log', 'a');
     const position = await store.readPosition(LANE);
@@ -244,7 +244,7 @@ describeOnEachDatabase('The lane store', (current) => {
     });
   });
 
-  test('deletes for an owner that stops what is out, and for a dismissed one nothing', async () => {
+  test('deletes published rows for the owner, and fences a former owner', async () => {
     const store = await openStore();
     await store.transaction(LANE, START, async () => progress(3, 2, { outbox: [record(1, 2)] }));
     await expect(store.deletePublished(LANE, START, 3)).rejects.toThrow(FencedError);
@@ -258,7 +258,7 @@ describeOnEachDatabase('The lane store', (current) => {
     ['deadlock_detected', '40P01'],
     ['lock_not_available', '55P03'],
     ['unique_violation', '23505'],
-  ])('runs the work again when PostgreSQL undoes it: %s', async (_, code) => {
+  ])('runs the work again when PostgreSQL undoes the work with %s', async (_, code) => {
     const database = await current.database();
     const store = new SqlLaneStore(database, () => {});
     let times = 0;
@@ -278,7 +278,7 @@ describeOnEachDatabase('The lane store', (current) => {
   });
 
   test.runIf(current.dialect === 'postgresql')(
-    'gives up when PostgreSQL undoes the work each time',
+    'throws a TroubleError when PostgreSQL undoes the work each time',
     async () => {
       const store = await openStore();
       const work = store.transaction(LANE, START, async (transaction) => {
@@ -291,7 +291,7 @@ describeOnEachDatabase('The lane store', (current) => {
     },
   );
 
-  test.runIf(current.dialect === 'postgresql')('gets two lanes through that deadlock', async () => {
+  test.runIf(current.dialect === 'postgresql')('gets two lanes through a deadlock', async () => {
     const database = await current.database();
     const store = new SqlLaneStore(database, () => {});
     await database.query(
@@ -319,7 +319,7 @@ describeOnEachDatabase('The lane store', (current) => {
   });
 
   test.runIf(current.dialect === 'postgresql')(
-    'fences a lane that has read its position from another server',
+    'fences a lane that read its position from another server',
     async () => {
       const store = await openStore();
       const position = await store.readPosition(LANE);

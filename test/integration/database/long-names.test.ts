@@ -11,7 +11,7 @@ import { describeOnEachDatabase } from '../../support/databases.ts';
 
 const FAILURE = { message: 'the handler has a bug', attempts: 4 };
 const MAX_CHARACTERS = 255;
-/** The names' characters have four bytes each, in an order that no compression makes short. */
+/** The characters of the names have four bytes each. Their order leaves little to compress. */
 const FIRST_CHARACTER = 0x20000;
 const CHARACTERS = 42_000;
 
@@ -35,7 +35,10 @@ describeOnEachDatabase('Names of 255 characters of four bytes each', (current) =
     data: { type, ...data },
   });
 
-  /** @returns the topics to which the command was answered */
+  /**
+   * Handles one command in a transaction of its own.
+   * @returns the topic of each answer, with its type or the reason of the dead letter
+   */
   async function handle(
     { id, source, data }: Sent,
     failure: HandlerFailure | null = null,
@@ -58,7 +61,7 @@ describeOnEachDatabase('Names of 255 characters of four bytes each', (current) =
       deadLetterMaxBytes: 1_000_000,
       eventMaxBytes: 1_000_000,
     };
-    const batch = {
+    const part = {
       lane,
       records: await readRecords([record]),
       position,
@@ -67,7 +70,7 @@ describeOnEachDatabase('Names of 255 characters of four bytes each', (current) =
       settledBelowOffset: Number.POSITIVE_INFINITY,
     };
     const { outbox } = await store.transaction(lane, position, (transaction) =>
-      answerDelivery(batch, transaction, quietAnswering()),
+      answerDelivery(part, transaction, quietAnswering()),
     );
     return outbox.map(
       ({ topic, headers }) =>
@@ -79,7 +82,7 @@ describeOnEachDatabase('Names of 255 characters of four bytes each', (current) =
   const identities = (...commands: readonly Sent[]) =>
     commands.map(({ id, source }) => `${source}\t${id}`);
 
-  test('are handled, failed, parked, redriven and discarded like any others', async () => {
+  test('work like any other names when commands fail, are parked and are redriven', async () => {
     const [sku, orderid] = [name(), name()];
     expect(await handle(sent('CreateBatch', { reference: name(), sku, quantity: 10 }))).toEqual([
       'events BatchCreated',

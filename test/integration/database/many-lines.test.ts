@@ -16,7 +16,7 @@ import { describeOnEachDatabase } from '../../support/databases.ts';
 
 type Line = readonly [orderid: string, sku: string, reference: string];
 
-/** Puts allocated lines of qty 1 straight into the tables: as commands they would take long. */
+/** Writes allocated lines of qty 1 into the tables, because commands would take too long. */
 async function withLines(database: Database, lines: readonly Line[]): Promise<void> {
   const rows = jsonRows(database.dialect, { orderid: 'text', sku: 'text', reference: 'text' });
   const references = [...new Map(lines.map(([, sku, reference]) => [reference, sku]))];
@@ -36,13 +36,15 @@ async function withLines(database: Database, lines: readonly Line[]): Promise<vo
       parameters,
     );
     await sql(
-      `insert into allocations (batch_id, orderline_id) select batches.id, order_lines.id from ${rows} as added
+      'insert into allocations (batch_id, orderline_id) select batches.id, order_lines.id ' +
+        `from ${rows} as added
        join order_lines on order_lines.orderid = added.orderid and order_lines.sku = added.sku
        join batches on batches.reference = added.reference order by order_lines.id`,
       parameters,
     );
     await sql(
-      'update batches set allocated_quantity = (select count(*) from allocations where batch_id = batches.id)',
+      'update batches set allocated_quantity = (select count(*) from allocations ' +
+        'where batch_id = batches.id)',
     );
   });
 }
@@ -56,7 +58,7 @@ const allocatedLines = async (database: Database) =>
   (await database.query<{ n: number }>('select count(*) as n from allocations'))[0]?.n;
 
 describeOnEachDatabase('A command that lets order lines go', (current) => {
-  test('may shrink a batch by exactly as many lines as the limit says', async () => {
+  test('may let as many lines of a batch go as the limit allows', async () => {
     const database = await current.database();
     await withLines(database, ofOneBatch(MAX_LINES_LET_GO));
     const events = await handleIn(database, changeBatchQuantity('batch', 0));
@@ -64,7 +66,7 @@ describeOnEachDatabase('A command that lets order lines go', (current) => {
     expect(await allocatedLines(database)).toBe(0);
   }, 120_000);
 
-  test('is refused for one line more, changes nothing, and says which step comes first', async () => {
+  test('is refused above the limit, changes nothing, and names the first step', async () => {
     const database = await current.database();
     await withLines(database, ofOneBatch(MAX_LINES_LET_GO + 3));
     const refused = handleIn(database, changeBatchQuantity('batch', 2));
@@ -77,7 +79,7 @@ describeOnEachDatabase('A command that lets order lines go', (current) => {
     expect(await handleIn(database, changeBatchQuantity('batch', 2))).toHaveLength(3);
   }, 120_000);
 
-  test('loads one line more than the limit at most, the newest ones', async () => {
+  test('loads only the newest lines, at most one more than the limit', async () => {
     const database = await current.database();
     await withLines(database, ofOneBatch(MAX_LINES_LET_GO + 500));
     await database.getSession(async (session) => {
@@ -88,7 +90,7 @@ describeOnEachDatabase('A command that lets order lines go', (current) => {
     });
   }, 120_000);
 
-  test('may let an order go that has exactly as many lines, and no larger one', async () => {
+  test('may let an order go with as many lines as the limit, but not with one more', async () => {
     const database = await current.database();
     await withLines(database, ofOneOrder(MAX_LINES_LET_GO + 1));
     const refused = handleIn(database, deallocateOrder('order'));
@@ -99,7 +101,7 @@ describeOnEachDatabase('A command that lets order lines go', (current) => {
     expect(await handleIn(database, deallocateOrder('order'))).toHaveLength(MAX_LINES_LET_GO);
   }, 240_000);
 
-  test('shares no transaction with others that together let too many lines go', async () => {
+  test('shares no transaction with commands that exceed the limit together', async () => {
     const database = await current.database();
     const half = MAX_LINES_LET_GO / 2;
     await withLines(database, [

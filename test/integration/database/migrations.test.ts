@@ -34,7 +34,7 @@ describeOnEachDatabase('Migrations', (current) => {
     expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).toBe('');
   });
 
-  test('keep what waits in the outbox, the answered ids, and the embedded log of the first schema', async () => {
+  test('keep the outbox, the answered ids and the embedded log of the first schema', async () => {
     const database = await Database.open(current.url);
     await database.orm.migrator.up({ to: 'migration-20261123120000' });
     const headers = JSON.stringify([
@@ -114,12 +114,13 @@ describeOnEachDatabase('Migrations', (current) => {
     );
   });
 
-  test('keep what is known by ids when commands get identities, and when they lose them again', async () => {
+  test('keep known ids when commands get identities, and when they lose them again', async () => {
     const database = await Database.open(current.url);
     await database.orm.migrator.up({ to: 'migration-20261126150000' });
     await database.query("insert into processed_commands values ('answered')");
     const parked =
-      'insert into parked_commands (id, subjects, behind, position, is_redriven) values (?, ?, ?, ?, ?)';
+      'insert into parked_commands (id, subjects, behind, position, is_redriven) ' +
+      'values (?, ?, ?, ?, ?)';
     for (const [position, id] of ['failed', 'failed/edited-1-a'].entries())
       await database.query(parked, [id, '[]', '[]', position, 1]);
 
@@ -148,12 +149,13 @@ describeOnEachDatabase('Migrations', (current) => {
     expect(await ids('parked_commands')).toEqual(['failed', 'failed/edited-1-a']);
   });
 
-  test('index what is parked, and what a former release parks and answers afterwards', async () => {
+  test('index the parked commands, and those that a former release parks later', async () => {
     const database = await Database.open(current.url);
     await database.orm.migrator.up({ to: 'migration-20261126210000' });
     const park = (id: string, ...subjects: string[]) =>
       database.query(
-        'insert into parked_commands (id, subjects, behind, position, is_redriven) values (?, ?, ?, 1, 0)',
+        'insert into parked_commands (id, subjects, behind, position, is_redriven) ' +
+          'values (?, ?, ?, 1, 0)',
         [id, JSON.stringify(subjects), '[]'],
       );
     await park('before', 'order:1', 'sku:LAMP');
@@ -171,11 +173,12 @@ describeOnEachDatabase('Migrations', (current) => {
     expect(await indexed()).toEqual(['moved order:1', 'moved sku:LAMP']);
   });
 
-  test('keep two parked commands of one identity, which an edit of a former release leaves', async () => {
+  test('keep two parked commands of one identity that a former release left', async () => {
     const database = await Database.open(current.url);
     await database.orm.migrator.up({ to: 'migration-20261126230000' });
     const parked =
-      'insert into parked_commands (id, identity, subjects, behind, position, is_redriven) values (?, ?, ?, ?, ?, 0)';
+      'insert into parked_commands (id, identity, subjects, behind, position, is_redriven) ' +
+      'values (?, ?, ?, ?, ?, 0)';
     const ids = ['failed', 'failed/edited-1-a'];
     for (const [position, id] of ids.entries())
       await database.query(parked, [id, '/shop\tfailed', '["sku:LAMP"]', '[]', position]);
@@ -191,10 +194,11 @@ describeOnEachDatabase('Migrations', (current) => {
     expect(await kept()).toEqual(ids.map((id) => ({ id })));
   });
 
-  test('of a newer version of the service are refused, with what to do', async () => {
+  test('of a newer version of the service are refused with the next step', async () => {
     const database = await current.database();
     await database.query(
-      "insert into mikro_orm_migrations (name, executed_at) values ('migration-29991231000000', current_timestamp)",
+      'insert into mikro_orm_migrations (name, executed_at) ' +
+        "values ('migration-29991231000000', current_timestamp)",
     );
     await expect(database.runMigrations()).rejects.toMatchObject({
       code: 'newer-database',
@@ -204,7 +208,7 @@ describeOnEachDatabase('Migrations', (current) => {
     });
   });
 
-  test('are applied by one of several processes that start at once', async () => {
+  test('are applied by only one of several processes that start at once', async () => {
     const script = `
       const { Database } = await import(${JSON.stringify(DATABASE_MODULE)});
       const database = await Database.open(${JSON.stringify(current.url)});

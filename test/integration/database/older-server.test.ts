@@ -13,7 +13,9 @@ import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 
 const WITHIN_MS = 60_000;
 
-describe('PostgreSQL comes back older on its timeline', { timeout: 5 * WITHIN_MS }, () => {
+describe('A PostgreSQL server that comes back older on its timeline', {
+  timeout: 5 * WITHIN_MS,
+}, () => {
   let server: PostgresServer | null = null;
   let database: Database;
   let store: SqlLaneStore;
@@ -41,16 +43,16 @@ describe('PostgreSQL comes back older on its timeline', { timeout: 5 * WITHIN_MS
     const progress = { next, outbox: [], publishedBelowOffset: 0, restsOn: [] };
     return (await store.transaction(lane(partition), position, async () => progress)).next;
   };
-  // The pool may still hold connections that have ended with the server.
+  // The pool may still hold connections that ended with the server.
   const reached = () => eventually(() => database.query('select 1'), { withinMs: WITHIN_MS });
 
-  it('and a lane whose own row is equal in both notices', async ({ skip }) => {
+  it('fences a lane whose row is the same before and after', async ({ skip }) => {
     const faults = server?.faults ?? skip();
     const [row] = await database.query<{ data_directory: string }>('show data_directory');
     const folder = row?.data_directory ?? '';
     const quiet = await decide(1, await store.readPosition(lane(1)));
     await faults.end('SIGINT');
-    // With the owner of each file: the server is not its user otherwise.
+    // Keep the owner of each file, because the server starts only with files of its own user.
     await promisify(execFile)('cp', ['-a', folder, `${folder}.older`]);
     await faults.restart();
     await reached();

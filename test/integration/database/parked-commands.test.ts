@@ -13,7 +13,7 @@ import {
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
 describeOnEachDatabase('Reading parked commands', (current) => {
-  /** What a transaction reads that handles the commands. */
+  /** Reads the parked commands that a transaction needs in order to handle `commands`. */
   async function readFor(commands: readonly Command[], willPark = false) {
     const identified = commands.map((command, index) => ({ identity: `/shop\t${index}`, command }));
     const { commands: found, lastPosition } = await (await current.database()).getSession(
@@ -29,16 +29,17 @@ describeOnEachDatabase('Reading parked commands', (current) => {
     behind: readonly string[] = [],
   ) {
     await (await current.database()).query(
-      'insert into parked_commands (id, identity, subjects, behind, position, is_redriven) values (?, ?, ?, ?, ?, 0)',
+      'insert into parked_commands (id, identity, subjects, behind, position, is_redriven) ' +
+        'values (?, ?, ?, ?, ?, 0)',
       [id, id, JSON.stringify(subjects), JSON.stringify(behind), position],
     );
   }
 
-  test('finds nothing where nothing is parked', async () => {
+  test('finds nothing when nothing is parked', async () => {
     expect(await readFor([allocateOrder('1', 'LAMP')])).toEqual([[], 0]);
   });
 
-  test('leaves out what is about other products, batches and orders', async () => {
+  test('leaves out commands about other products, batches and orders', async () => {
     await park(1, 'lamp', ['order:1', 'sku:LAMP']);
     await park(2, 'sofa', ['order:2', 'sku:SOFA']);
     expect(await readFor([allocateOrder('3', 'LAMP')])).toEqual([['lamp'], 2]);
@@ -50,7 +51,7 @@ describeOnEachDatabase('Reading parked commands', (current) => {
     ]);
   });
 
-  test('finds what is about the product of a stored batch, or of a stored order', async () => {
+  test('finds commands about the product of a stored batch or order', async () => {
     await handleIn(
       await current.database(),
       createBatch('b', 'LAMP', 10),
@@ -65,7 +66,7 @@ describeOnEachDatabase('Reading parked commands', (current) => {
     ]);
   });
 
-  test('finds what is about the product of a parked batch, and the failed command behind which it waits', async () => {
+  test('finds commands about the product of a parked batch, and what they wait behind', async () => {
     await park(1, 'failed', ['order:1', 'sku:DESK']);
     await park(2, 'chain', ['order:2', 'sku:DESK', 'sku:LAMP'], ['failed']);
     await park(3, 'creation', ['batch:b', 'sku:LAMP'], ['failed']);
@@ -76,7 +77,7 @@ describeOnEachDatabase('Reading parked commands', (current) => {
     ]);
   });
 
-  test('finds a command that comes again, though it was changed and is about something else', async () => {
+  test('finds a command that comes again though its subjects have changed', async () => {
     await park(1, '0', ['order:1', 'sku:DESK']);
     await (await current.database()).query(
       "update parked_commands set identity = '' where id = '0'",
@@ -89,14 +90,15 @@ describeOnEachDatabase('Releasing parked commands', (current) => {
   const release = async () =>
     releaseParked(await current.database(), { redriven: ['sent'], discarded: [], replaced: null });
 
-  test('says whether the database knows any of them, also one that was answered since', async () => {
+  test('tells whether the database knows any of the commands, answered ones too', async () => {
     const database = await current.database();
     expect(await release()).toBe(false);
     await database.query(`insert into processed_commands (id) values ('sent')`);
     expect(await release()).toBe(true);
     await database.query('delete from processed_commands');
     await database.query(
-      `insert into parked_commands (id, subjects, behind, position, is_redriven) values ('sent', '[]', '[]', 1, 0), ('other', '[]', '[]', 2, 0)`,
+      'insert into parked_commands (id, subjects, behind, position, is_redriven) ' +
+        `values ('sent', '[]', '[]', 1, 0), ('other', '[]', '[]', 2, 0)`,
     );
     expect(await release()).toBe(true);
     expect(await database.query('select id, is_redriven from parked_commands order by id')).toEqual(
@@ -107,10 +109,11 @@ describeOnEachDatabase('Releasing parked commands', (current) => {
     );
   });
 
-  test('takes back a replacement that was decided before, in favour of what is decided now', async () => {
+  test('replaces an earlier replacement by the latest decision', async () => {
     const database = await current.database();
     await database.query(
-      `insert into parked_commands (id, subjects, behind, position, is_redriven) values ('failed', '[]', '[]', 1, 0)`,
+      'insert into parked_commands (id, subjects, behind, position, is_redriven) ' +
+        `values ('failed', '[]', '[]', 1, 0)`,
     );
     const ids = async () =>
       (await database.query<{ id: string }>('select id from parked_commands')).map(({ id }) => id);

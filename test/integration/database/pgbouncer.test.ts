@@ -13,7 +13,7 @@ import { type PgBouncer, pgBouncerOrSkip } from '../../support/pgbouncer.ts';
 
 const MODULES = new URL('../../../src/adapters/database/', import.meta.url).href;
 const PROCESSES = 3;
-/** What locks of a stopped process may last, and a busy machine on top. */
+/** How long the locks of a stopped process may last, with time for a busy machine. */
 const LOCKED_MS = 12_000;
 
 describe.skipIf(inject('postgresUrl') === null)('Behind PgBouncer in transaction mode', () => {
@@ -37,13 +37,15 @@ describe.skipIf(inject('postgresUrl') === null)('Behind PgBouncer in transaction
   });
 
   const never = new AbortController().signal;
-  /** Another process that has its turn, says so, and keeps it until it dies. */
+  /** Starts a process that takes a turn, says so, and keeps the turn until the process dies. */
   const processInTurn = async () => {
-    const program = `
+    const program =
+      `
       const { Database } = await import('${MODULES}database.ts');
       const { inTurn } = await import('${MODULES}replay/rebuild-turn.ts');
       const database = await Database.open(process.argv[1]);
-      await inTurn(database, new AbortController().signal, () => new Promise(() => console.log('in turn')));`;
+      await inTurn(database, new AbortController().signal, ` +
+      `() => new Promise(() => console.log('in turn')));`;
     const child = spawn(process.execPath, ['--input-type=module', '--eval', program, url], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -51,7 +53,7 @@ describe.skipIf(inject('postgresUrl') === null)('Behind PgBouncer in transaction
     return child;
   };
 
-  it('several processes that migrate at once do it once', async () => {
+  it('only one of several processes that migrate at once applies the migrations', async () => {
     const runs = await Promise.all(
       Array.from({ length: PROCESSES }, () =>
         runCli({ DATABASE_URL: url }, process.cwd(), ['migrate', '--json']),
@@ -84,7 +86,7 @@ describe.skipIf(inject('postgresUrl') === null)('Behind PgBouncer in transaction
     expect(await database.query('select n from counters')).toEqual([{ n: 3 }]);
   });
 
-  it('a setting of a transaction does not last beyond it', async () => {
+  it('a setting of a transaction ends with the transaction', async () => {
     const database = await Database.open(url);
     await database.transaction((sql) => sql('select 1'));
     const shown = await Promise.all(
@@ -95,7 +97,7 @@ describe.skipIf(inject('postgresUrl') === null)('Behind PgBouncer in transaction
     expect(shown.flat().flatMap((row) => Object.values(row as object))).toEqual(['0', '0', '0']);
   });
 
-  it('those who take turns work one after the other', async () => {
+  it('two callers that take turns work one after the other', async () => {
     const database = await Database.open(url);
     const done: string[] = [];
     const first = Promise.withResolvers<void>();
@@ -119,7 +121,7 @@ describe.skipIf(inject('postgresUrl') === null)('Behind PgBouncer in transaction
     expect(done).toEqual(['first', 'next']);
   });
 
-  it('a turn goes on when the process that has it dies', async () => {
+  it('the next caller gets the turn when the process that has the turn dies', async () => {
     const child = await processInTurn();
     const database = await Database.open(url);
     const turn = inTurn(database, never, async () => 'next');
@@ -127,7 +129,7 @@ describe.skipIf(inject('postgresUrl') === null)('Behind PgBouncer in transaction
     expect(await turn).toBe('next');
   });
 
-  it('a process whose turn was taken from it is told', async () => {
+  it('a process whose turn is taken away gets a TroubleError', async () => {
     const database = await Database.open(url);
     const turn = inTurn(database, never, async (signal) => {
       await database.query(
@@ -139,7 +141,7 @@ describe.skipIf(inject('postgresUrl') === null)('Behind PgBouncer in transaction
     await expect(turn).rejects.toThrow(TroubleError);
   });
 
-  it('a process that waits for a turn can stop waiting', async () => {
+  it('a process that waits for a turn stops waiting when its signal aborts', async () => {
     const child = await processInTurn();
     const database = await Database.open(url);
     const closing = new AbortController();
@@ -149,7 +151,7 @@ describe.skipIf(inject('postgresUrl') === null)('Behind PgBouncer in transaction
     child.kill('SIGKILL');
   });
 
-  it('a process that is at work is noticed, one that has ended is not', async () => {
+  it('a process counts as a user of the database until the process ends', async () => {
     const child = await processInTurn();
     const database = await Database.open(url);
     expect(await isUsedByOthers(database)).toBe(true);

@@ -6,7 +6,7 @@ import type { Command } from '../../../src/domain/commands.ts';
 import { Batch, OrderLine, Product } from '../../../src/domain/model.ts';
 import { postgresDatabase } from '../../support/databases.ts';
 
-/* Two transactions on PostgreSQL: the second waits for a product that the first has locked. */
+// Two transactions on PostgreSQL: the second waits for a product that the first has locked.
 
 const DEADLINE_MS = 30_000;
 
@@ -32,8 +32,9 @@ describe.skipIf(inject('postgresUrl') === null)(
     });
 
     /**
-     * @param look runs in the transaction that has waited, once `commands` are prepared; `change` in
-     * the one that it waited for
+     * Runs two transactions on one product, so that the second waits for the first.
+     * @param change runs in the first transaction while the second waits
+     * @param look runs in the second transaction once `commands` are prepared
      */
     async function waitingFor<T>(
       change: (session: Session) => Promise<void>,
@@ -70,31 +71,31 @@ describe.skipIf(inject('postgresUrl') === null)(
         orderid: 'order-2',
         lines: ['LAMP', 'NEW'].map((sku) => new OrderLine('order-2', sku, 1)),
       };
-      const found = await waitingFor(
+      const product = await waitingFor(
         async (session) => session.products.add(new Product('NEW', 1)),
         [both],
         async ({ products }) => products.get('NEW'),
       );
-      expect(found).not.toBeNull();
+      expect(product).not.toBeNull();
     });
 
     it('knows a batch that was added meanwhile', async () => {
       const change: Command = { type: 'ChangeBatchQuantity', reference: 'late', quantity: 5 };
       const add = async ({ products }: Session) =>
         products.add(new Product('NEW', 1, [new Batch('late', 'NEW', 10, null)]));
-      const found = await waitingFor(add, [touchLamp, change], async ({ products }) =>
+      const product = await waitingFor(add, [touchLamp, change], async ({ products }) =>
         products.getByBatchReference('late'),
       );
-      expect(found?.sku).toBe('NEW');
+      expect(product?.sku).toBe('NEW');
     });
 
     it('knows the products of an order that was allocated meanwhile', async () => {
       const letGo: Command = { type: 'DeallocateOrder', orderid: 'order-2', sku: null };
       const add = async ({ products }: Session) => products.add(productWithLine('NEW', 'order-2'));
-      const found = await waitingFor(add, [touchLamp, letGo], async ({ products }) =>
+      const orderProducts = await waitingFor(add, [touchLamp, letGo], async ({ products }) =>
         products.getByOrder('order-2'),
       );
-      expect(found.map(({ sku }) => sku)).toEqual(['NEW']);
+      expect(orderProducts.map(({ sku }) => sku)).toEqual(['NEW']);
     });
   },
 );

@@ -33,7 +33,7 @@ const orderids = (batch: Batch | undefined) =>
   [...(batch?.lines ?? [])].map(({ orderid }) => orderid);
 
 describeOnEachDatabase('Repositories', (current) => {
-  test('give a product back as it was added, with its batches in the order of their creation', async () => {
+  test('return a product as it was added, with its batches in order of creation', async () => {
     const database = await current.database();
     await database.getSession(async ({ products }) => {
       const product = new Product('CHAIR');
@@ -71,7 +71,7 @@ describeOnEachDatabase('Repositories', (current) => {
     });
   });
 
-  test('know nothing of what is not there', async () => {
+  test('return null or an empty list for an unknown name', async () => {
     const database = await current.database();
     await database.getSession(async ({ products, batches, orderLines }) => {
       expect(await products.get('x')).toBeNull();
@@ -82,7 +82,7 @@ describeOnEachDatabase('Repositories', (current) => {
     });
   });
 
-  test('give a batch back with all its lines, oldest first, and write what changes on it', async () => {
+  test('return a batch with all its lines, oldest first, and save its changes', async () => {
     const database = await current.database();
     await database.getSession(async ({ batches }) => {
       const batch = new Batch('b', 'CHAIR', 10, '2027-01-01');
@@ -122,7 +122,7 @@ describeOnEachDatabase('Repositories', (current) => {
     expect(await database.query('select * from order_lines')).toHaveLength(1);
   });
 
-  test('have no row for a line that was let go, and one for a line that moved', async () => {
+  test('keep no row for a line that was let go, and one row for a line that moved', async () => {
     const database = await current.database();
     await handleIn(
       database,
@@ -133,7 +133,8 @@ describeOnEachDatabase('Repositories', (current) => {
     );
     await handleIn(database, deallocateOrder('o1'), changeBatchQuantity('b1', 0));
     const rows = await database.query(
-      'select orderid, reference from order_lines join allocations on orderline_id = order_lines.id join batches on batches.id = batch_id',
+      'select orderid, reference from order_lines ' +
+        'join allocations on orderline_id = order_lines.id join batches on batches.id = batch_id',
     );
     expect(rows).toEqual([{ orderid: 'o2', reference: 'b2' }]);
     expect(await database.query('select * from order_lines')).toHaveLength(1);
@@ -161,7 +162,8 @@ describeOnEachDatabase('Repositories', (current) => {
       await quietBus().handle(shrink, session);
     });
     const moved = await database.query(
-      'select orderid from order_lines join allocations on orderline_id = order_lines.id where batch_id = 2 order by allocations.id',
+      'select orderid from order_lines join allocations on orderline_id = order_lines.id ' +
+        'where batch_id = 2 order by allocations.id',
     );
     expect(moved).toEqual([
       { orderid: 'order-4999' },
@@ -170,7 +172,7 @@ describeOnEachDatabase('Repositories', (current) => {
     ]);
   });
 
-  test('refuse to write over a version that moved since it was loaded', async () => {
+  test('refuse to overwrite a product whose version has moved since it was loaded', async () => {
     const database = await current.database();
     await handleIn(database, createBatch('b', 'CHAIR', 10));
     const late = database.getSession(async ({ products, sql }) => {
@@ -182,7 +184,7 @@ describeOnEachDatabase('Repositories', (current) => {
     expect(await database.query('select version from products')).toEqual([{ version: 1 }]);
   });
 
-  test('let exactly one of many workers have the last one', async () => {
+  test('let exactly one of many workers allocate the last piece of stock', async () => {
     const database = await current.database();
     await handleIn(database, createBatch('b', 'CHAIR', 1));
     const outcomes = await Promise.all(

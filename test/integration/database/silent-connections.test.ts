@@ -10,16 +10,17 @@ import { eventually } from '../../support/eventually.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
 
 const TIMEOUT_MS = 1_000;
-/** Beyond what the time-outs add up to, on a machine that may have other work. */
+/** Longer than all time-outs together, with time for a busy machine. */
 const SLOW_MS = 8_000;
 const CONNECTIONS = 5;
-/** A beat, its time-out, and what a machine with other work adds to that. */
+/** One heartbeat and its time-out, with time for a busy machine. */
 const LOST_WITHIN_MS = 30_000;
 
-/** How many sessions are at a statement that begins like this. */
+/** Counts the sessions that run a statement which begins with `statement`. */
 async function waitingFor(database: Database, statement: string): Promise<number> {
   const rows = await database.query(
-    `select pid from pg_stat_activity where datname = current_database() and state = 'active' and query like ?`,
+    'select pid from pg_stat_activity where datname = current_database() ' +
+      `and state = 'active' and query like ?`,
     [`${statement}%`],
   );
   return rows.length;
@@ -50,13 +51,13 @@ describe.skipIf(inject('postgresUrl') === null)(
       await place.remove();
     });
 
-    /** Several connections, all idle in the end. */
+    /** Opens several connections, and leaves all of them idle. */
     const fillPool = () =>
       Promise.all(
         Array.from({ length: CONNECTIONS }, () => database.transaction((sql) => sql('select 1'))),
       );
 
-    it('fails the transaction that waits for an answer, and works again', async () => {
+    it('fails the transaction that waits for an answer, and then works again', async () => {
       const startedMs = performance.now();
       const hanging = database.transaction(async (sql) => {
         await sql('select 1');
@@ -68,7 +69,7 @@ describe.skipIf(inject('postgresUrl') === null)(
       expect(await database.transaction((sql) => sql('select 3 as n'))).toEqual([{ n: 3 }]);
     });
 
-    it('fails a statement outside of transactions', async () => {
+    it('fails a statement outside of a transaction, and then works again', async () => {
       await database.query('select 1');
       proxy.silence();
       await expect(database.query('select 1')).rejects.toThrow(
@@ -77,7 +78,7 @@ describe.skipIf(inject('postgresUrl') === null)(
       expect(await database.query('select 3 as n')).toEqual([{ n: 3 }]);
     });
 
-    it('gives all idle connections up at the first time-out', async () => {
+    it('gives up all idle connections at the first time-out', async () => {
       await fillPool();
       proxy.silence();
       await expect(database.query('select 1')).rejects.toThrow(TroubleError);
@@ -86,7 +87,7 @@ describe.skipIf(inject('postgresUrl') === null)(
       expect(performance.now() - startedMs).toBeLessThan(TIMEOUT_MS);
     });
 
-    it('can be closed', async () => {
+    it('can be closed within seconds', async () => {
       await fillPool();
       proxy.silence();
       const startedMs = performance.now();
@@ -94,7 +95,7 @@ describe.skipIf(inject('postgresUrl') === null)(
       expect(performance.now() - startedMs).toBeLessThan(SLOW_MS);
     });
 
-    it('frees the rows that the lost transaction has locked', async () => {
+    it('frees the rows that the lost transaction locked', async () => {
       await database.query('create table counters (id int primary key, n int)');
       await database.query('insert into counters values (1, 0)');
       const increase = 'update counters set n = n + 1';
@@ -112,7 +113,7 @@ describe.skipIf(inject('postgresUrl') === null)(
       expect(await database.query('select n from counters')).toEqual([{ n: 1 }]);
     });
 
-    it('is told from a slow statement, which the server ends and the connection survives', async () => {
+    it('is told apart from a slow statement, which the connection survives', async () => {
       const pid = 'select pg_backend_pid() as pid';
       const [before] = await database.query<{ pid: number }>(pid);
       await expect(database.transaction((sql) => sql('select pg_sleep(3)'))).rejects.toThrow(
@@ -121,19 +122,19 @@ describe.skipIf(inject('postgresUrl') === null)(
       expect(await database.query(pid)).toEqual([before]);
     });
 
-    it('is told from long work, which is not cut', async () => {
+    it('is told apart from long work, which goes on', async () => {
       await asLongWork(async () => {
         await database.query('select pg_sleep(2.5)');
         await database.transaction((sql) => sql('select pg_sleep(2.5)'));
       });
     });
 
-    it('fails a migration within seconds, and applies it then', async () => {
+    it('fails a migration within seconds, and applies the migration on a retry', async () => {
       const blocker = await Database.open(place.url);
       const { promise: isOver, resolve: end } = Promise.withResolvers<void>();
       try {
         const { promise: isLocked, resolve: locked } = Promise.withResolvers<void>();
-        // The first migration creates this table too, and waits.
+        // The first migration creates the same table, and waits for this transaction.
         const blocking = blocker.transaction(async (sql) => {
           await sql('set local idle_in_transaction_session_timeout = 0');
           await sql('create table products (id int)');
@@ -157,7 +158,7 @@ describe.skipIf(inject('postgresUrl') === null)(
         end();
         await blocker.close();
       }
-      // The server holds the lost locks until the sessions are ended there.
+      // The server keeps the lost locks until the sessions have ended there.
       await eventually(
         async () => expect((await database.runMigrations()).length).toBeGreaterThan(0),
         { withinMs: LOST_WITHIN_MS },
@@ -184,7 +185,7 @@ describe.skipIf(inject('postgresUrl') === null)(
       }
     }, 120_000);
 
-    it('fails the first look of a start on a migrated database within the usual time', async () => {
+    it('lets a start pass its migrations within seconds when none is left to run', async () => {
       await database.runMigrations();
       await fillPool();
       proxy.silence();
@@ -193,7 +194,7 @@ describe.skipIf(inject('postgresUrl') === null)(
       expect(performance.now() - startedMs).toBeLessThan(SLOW_MS);
     });
 
-    it('is told from a transaction whose work waits for something else', async () => {
+    it('is told apart from a transaction whose work waits for something else', async () => {
       await database.transaction(async (sql) => {
         await sql('select 1');
         await sleep(2.5 * TIMEOUT_MS);

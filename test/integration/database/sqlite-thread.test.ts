@@ -30,13 +30,13 @@ it('statements sent without waiting run in the order of the calls', async () => 
   expect(answers.at(-1)).toEqual([{ n: 1 }, { n: 2 }]);
 });
 
-it('what is sent after a statement that fails in a transaction does nothing, until the rollback', async () => {
+it('after a failed statement in a transaction, nothing runs until the rollback', async () => {
   const { run } = await openDatabase();
   await run('create table numbers (n int unique)');
   await run('begin immediate');
   const outcomes = await Promise.allSettled([
     run('insert into numbers values (1)'),
-    // As SQLite does by itself when the disk is full.
+    // SQLite rolls back by itself in the same way when the disk is full.
     run('insert or rollback into numbers values (1)'),
     run('insert into numbers values (2)'),
     run('commit'),
@@ -51,7 +51,7 @@ it('what is sent after a statement that fails in a transaction does nothing, unt
   expect(await run('select n from numbers')).toEqual([]);
 });
 
-it('what is sent behind a begin that fails does nothing, until the rollback', async () => {
+it('after a failed begin, nothing runs until the rollback', async () => {
   const file = join(await mkdtemp(join(tmpdir(), 'allocation-')), 'test.db');
   const { run } = await openDatabase(file);
   await run('create table numbers (n int)');
@@ -68,7 +68,7 @@ it('what is sent behind a begin that fails does nothing, until the rollback', as
   expect(await run('select n from numbers')).toEqual([{ n: 2 }]);
 });
 
-it('an error keeps the code that SQLite gave it', async () => {
+it('an error keeps the code of SQLite', async () => {
   const { run } = await openDatabase();
   await run('create table numbers (n int unique)');
   await run('insert into numbers values (1)');
@@ -77,7 +77,7 @@ it('an error keeps the code that SQLite gave it', async () => {
   });
 });
 
-it('bytes go in and come out as they are, also those that are a part of a larger buffer', async () => {
+it('bytes that are part of a larger buffer are written and read unchanged', async () => {
   const { connection } = await openDatabase();
   const bytes = Buffer.from('before|these|after').subarray(7, 12);
   const { rows } = await connection.executeQuery({
@@ -88,6 +88,6 @@ it('bytes go in and come out as they are, also those that are a part of a larger
   expect(bytes.toString()).toBe('these');
 });
 
-it('a file that cannot be opened is told to whoever asks first', async () => {
+it('the first use fails when the file cannot be opened', async () => {
   await expect(openDatabase('/nowhere/at/all.db')).rejects.toThrow(/directory does not exist/);
 });

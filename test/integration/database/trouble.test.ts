@@ -7,7 +7,7 @@ import { describeOnEachDatabase } from '../../support/databases.ts';
 import { lockFromAnotherProcess } from '../../support/lock.ts';
 
 const INSERT = 'insert into log_producers (transactional_id, epoch) values (?, ?)';
-/** More than the pool has connections: one lost each time would show. */
+/** More rounds than the pool has connections, so that a leak of one each round would show. */
 const ROUNDS = 12;
 
 async function isUsable(database: Database): Promise<boolean> {
@@ -15,12 +15,12 @@ async function isUsable(database: Database): Promise<boolean> {
   return (await database.query('select * from log_producers')).length === 0;
 }
 
-describeOnEachDatabase('Trouble', (current) => {
+describeOnEachDatabase('A TroubleError', (current) => {
   const elsewhere = () => {};
   const onSqlite = current.dialect === 'sqlite' ? test : elsewhere;
   const onPostgres = current.dialect === 'postgresql' ? test : elsewhere;
 
-  test('is a unique violation: another lane was faster', async () => {
+  test('is thrown for a unique violation, because another lane was faster', async () => {
     const database = await current.database();
     await database.query(INSERT, ['a', 1]);
     await expect(database.transaction((sql) => sql(INSERT, ['a', 1]))).rejects.toThrow(
@@ -39,7 +39,7 @@ describeOnEachDatabase('Trouble', (current) => {
       `create table wide (${Array.from({ length: 2_001 }, (_, n) => `c${n} int`).join(', ')})`,
     ],
     ['a broken reference', 'insert into allocations (batch_id, orderline_id) values (1, 1)'],
-  ])('is not %s: that would come again', async (_, statement) => {
+  ])('is not thrown for %s, which would fail again', async (_, statement) => {
     const database = await current.database();
     const error = await database.transaction((sql) => sql(statement)).catch((error) => error);
     expect(error).toBeInstanceOf(Error);
@@ -47,7 +47,7 @@ describeOnEachDatabase('Trouble', (current) => {
     expect(await isUsable(database)).toBe(true);
   });
 
-  onSqlite('is a file that another process has locked', async () => {
+  onSqlite('is thrown for a file that another process has locked', async () => {
     const database = await current.database();
     const unlock = await lockFromAnotherProcess(current.url.replace('sqlite:///', ''));
     for (let round = 0; round < 2; round++) {
@@ -62,7 +62,7 @@ describeOnEachDatabase('Trouble', (current) => {
     expect(await isUsable(database)).toBe(true);
   });
 
-  onSqlite('is a disk that is full', async () => {
+  onSqlite('is thrown for a full disk', async () => {
     const database = await current.database();
     const [pages] = await database.query<{ page_count: number }>('pragma page_count');
     await database.query(`pragma max_page_count = ${(pages?.page_count ?? 0) + 2}`);
@@ -78,7 +78,7 @@ describeOnEachDatabase('Trouble', (current) => {
     expect(await isUsable(database)).toBe(true);
   });
 
-  onPostgres('is a connection that dies inside a transaction', async () => {
+  onPostgres('is thrown for a connection that dies inside a transaction', async () => {
     const database = await current.database();
     for (let round = 0; round < ROUNDS; round++) {
       const dying = database.transaction(async (sql) => {
@@ -92,21 +92,25 @@ describeOnEachDatabase('Trouble', (current) => {
     expect(await isUsable(database)).toBe(true);
   });
 
-  onPostgres('is a connection that died while nobody used it, and passes', async () => {
-    const database = await current.database();
-    const others =
-      'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()';
-    for (let round = 0; round < ROUNDS; round++) {
-      const uses = [1, 2, 3].map(() => database.transaction((sql) => sql('select 1')));
-      for (const use of await Promise.allSettled([...uses, database.query(others)])) {
-        if (use.status === 'rejected') expect(use.reason).toBeInstanceOf(TroubleError);
+  onPostgres(
+    'is thrown for connections that died unused, and only until they are replaced',
+    async () => {
+      const database = await current.database();
+      const others =
+        'select pg_terminate_backend(pid) from pg_stat_activity ' +
+        'where datname = current_database() and pid <> pg_backend_pid()';
+      for (let round = 0; round < ROUNDS; round++) {
+        const uses = [1, 2, 3].map(() => database.transaction((sql) => sql('select 1')));
+        for (const use of await Promise.allSettled([...uses, database.query(others)])) {
+          if (use.status === 'rejected') expect(use.reason).toBeInstanceOf(TroubleError);
+        }
       }
-    }
-    await expect.poll(() => isUsable(database).catch(() => false)).toBe(true);
-  });
+      await expect.poll(() => isUsable(database).catch(() => false)).toBe(true);
+    },
+  );
 
   onPostgres(
-    'is a transaction whose process has slept amid it: others do not wait for it for ever',
+    'is thrown for a transaction whose process slept, and others go on meanwhile',
     async () => {
       const database = await current.database();
       await database.query(INSERT, ['a', 1]);
@@ -128,7 +132,7 @@ describeOnEachDatabase('Trouble', (current) => {
   );
 
   onPostgres(
-    'is a transaction that waits for a sleeping one: it lets go of what it has, before that one loses its own',
+    'is thrown for the waiter before a sleeping transaction loses its own locks',
     async () => {
       const database = await current.database();
       await database.query(INSERT, ['a', 1]);
@@ -156,7 +160,7 @@ describeOnEachDatabase('Trouble', (current) => {
     },
   );
 
-  onPostgres('is a deadlock', async () => {
+  onPostgres('is thrown for one of two transactions in a deadlock', async () => {
     const database = await current.database();
     await database.query(INSERT, ['a', 1]);
     await database.query(INSERT, ['b', 1]);

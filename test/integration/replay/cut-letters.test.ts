@@ -13,7 +13,7 @@ const TOPICS = { deadLettersTopic: 'dead', commandsTopic: 'commands', positions:
 const { signal } = new AbortController();
 const MANY = Array.from({ length: 1_000 }, (_, index) => `name-${index}`);
 
-describeOnEachDatabase('A rebuild with letters that had no room', (current) => {
+describeOnEachDatabase('A rebuild from dead letters that lack room for all products', (current) => {
   interface Parked {
     readonly id: string;
     readonly data: object;
@@ -21,7 +21,7 @@ describeOnEachDatabase('A rebuild with letters that had no room', (current) => {
     readonly behind?: readonly string[];
   }
 
-  /** A broker whose dead letters topic has these, parked in this order. */
+  /** Makes a broker whose dead letters topic holds these commands, parked in this order. */
   function brokerOf(parked: readonly Parked[]): Broker {
     const records = parked.map(({ id, data, skus, behind = [] }, offset): ReceivedRecord => {
       const original = {
@@ -65,7 +65,7 @@ describeOnEachDatabase('A rebuild with letters that had no room', (current) => {
     return database.transaction((sql) => completeParked(sql, database.dialect, letters));
   }
 
-  test('takes the products of an order from what it has rebuilt, and what is before from the others', async () => {
+  test('finds the products in the rebuilt stock, and earlier commands in other letters', async () => {
     const database = await current.database();
     await handleIn(
       database,
@@ -109,7 +109,7 @@ describeOnEachDatabase('A rebuild with letters that had no room', (current) => {
     });
   });
 
-  test('is refused in words where the command is not in its letter either', async () => {
+  test('is refused with the places when a letter lacks its command too', async () => {
     const data = { type: 'DeallocateOrder', orderid: 'o', padding: 'x'.repeat(MAX_BYTES) };
     await expect(rebuilt([{ id: 'cut', data, skus: MANY, behind: MANY }])).rejects.toThrow(
       /dead\/0\/0.*commands\/0\/0.*discard/,

@@ -9,7 +9,7 @@ const everything: EventSelection = { from: null, to: null, type: null, sku: null
 const watch = { advance: async () => {}, signal: new AbortController().signal };
 const LAMPS = 1_200;
 
-describeOnEachBroker('copying past events', (environment) => {
+describeOnEachBroker('A copy of past events', (environment) => {
   let running: RunningService;
   let target: string;
 
@@ -75,7 +75,7 @@ describeOnEachBroker('copying past events', (environment) => {
     await broker.read(
       topic,
       await broker.offsetRanges(topic),
-      async (delivery) => void records.push(...delivery.records),
+      async (chunk) => void records.push(...chunk.records),
     );
     return records;
   };
@@ -95,7 +95,7 @@ describeOnEachBroker('copying past events', (environment) => {
   const group = () =>
     running.service.broker.committedOffsets(running.config.groupId, running.config.commandsTopic);
 
-  it('leaves them as they are, marked, each key in its order, and passes over what is none', async () => {
+  it('marks the events, keeps the order of each key, and skips foreign records', async () => {
     const before = await group();
     const all = await events();
     expect(await (await begin()).run(watch)).toEqual({
@@ -107,7 +107,7 @@ describeOnEachBroker('copying past events', (environment) => {
     expect(await group()).toEqual(before);
   });
 
-  it('goes on where it was interrupted, and sends nothing twice', async () => {
+  it('goes on where it was interrupted and sends nothing twice', async () => {
     const interruption = new AbortController();
     const first = await begin();
     let portions = 0;
@@ -124,7 +124,7 @@ describeOnEachBroker('copying past events', (environment) => {
     expect(byKey(await recordsOf(target))).toEqual(byKey(marked(await events())));
   });
 
-  it('sends what was chosen by type and product, a composite whole when one of its events is', async () => {
+  it('sends the events of a type and a product, and a composite as a whole', async () => {
     expect(await (await begin({ type: 'Allocated', sku: 'SOFA' })).run(watch)).toMatchObject({
       sent: 2,
     });
@@ -134,7 +134,7 @@ describeOnEachBroker('copying past events', (environment) => {
     expect(await (await begin({ type: 'CommandRejected' })).run(watch)).toMatchObject({ sent: 1 });
   });
 
-  it('sends what lies between two offsets, or two moments', async () => {
+  it('sends the events between two offsets or two moments', async () => {
     const all = await events();
     const within = all.filter(({ offset }) => offset >= 1 && offset < 4).length;
     expect(
@@ -152,25 +152,25 @@ describeOnEachBroker('copying past events', (environment) => {
     });
   });
 
-  it('says from the command line what it will do, does it with --execute, and says what it did', async () => {
+  it('shows its plan on the command line, and copies only with --execute', async () => {
     const args = ['replay', 'events', '--to-topic', target, '--sku', 'SOFA'];
-    const planned = await running.cli(...args);
-    expect([planned.code, planned.stdout]).toEqual([
+    const preview = await running.cli(...args);
+    expect([preview.code, preview.stdout]).toEqual([
       0,
       expect.stringMatching(
         /target .*copies-[\s\S]*ranges .*0: 0 to \d+[\s\S]*chosen +with an event of product SOFA[\s\S]*Nothing is done/,
       ),
     ]);
     expect(await recordsOf(target)).toEqual([]);
-    const done = await running.cli(...args, '--execute');
-    expect([done.code, done.stdout]).toEqual([
+    const execution = await running.cli(...args, '--execute');
+    expect([execution.code, execution.stdout]).toEqual([
       0,
       expect.stringMatching(/Copied to copies-.* 3 sent\nSkipped: \d+ not chosen.* 1 foreign\n$/),
     ]);
     expect(await recordsOf(target)).toHaveLength(3);
   });
 
-  it('refuses in one line a topic that is not there, one of the service itself, an unknown type, and places that are none', async () => {
+  it('refuses a wrong topic, an unknown type and a wrong place in one line', async () => {
     const refusal = async (...args: string[]) => {
       const { code, stdout, stderr } = await running.cli('replay', 'events', '--execute', ...args);
       expect(stdout).toBe('');

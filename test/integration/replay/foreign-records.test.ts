@@ -20,7 +20,7 @@ import { RunningService } from '../../support/running-service.ts';
 const watch = { advance: async () => {}, signal: new AbortController().signal };
 const hello: LogRecord = { key: null, value: 'hello', headers: {} };
 
-describe('an events topic with records that are not as this service wrote them', () => {
+describe('An events topic', () => {
   let running: RunningService;
   let directory: string;
   let database: Database;
@@ -55,7 +55,7 @@ describe('an events topic with records that are not as this service wrote them',
   });
 
   const urlOf = (name: string) => `sqlite:///${join(directory, `${name}.db`)}`;
-  /** The events in a topic of one partition, in their order, changed. */
+  /** Publishes the events to a new topic of one partition, after `change`. @returns the topic */
   const eventsIn = async (change: (events: LogRecord[]) => LogRecord[]) => {
     const name = `events-${crypto.randomUUID().slice(0, 8)}`;
     await running.service.broker.ensureTopics(
@@ -101,7 +101,7 @@ describe('an events topic with records that are not as this service wrote them',
     };
   };
 
-  describe('some of others', () => {
+  describe('with records of others', () => {
     const foreign: Record<string, (event: LogRecord | undefined) => LogRecord> = {
       'that is no event at all': () => hello,
       'without a source': (event) => withHeaders(event, { ce_source: undefined }),
@@ -112,7 +112,7 @@ describe('an events topic with records that are not as this service wrote them',
     };
 
     it.each(Object.entries(foreign))(
-      'the rebuild skips one when it is told to: %s',
+      'only when told to, a rebuild skips a record %s',
       async (_, make) => {
         const eventsTopic = await eventsIn((events) => [make(events[0]), ...events]);
         await expect(rebuild(eventsTopic)).rejects.toThrow(
@@ -127,7 +127,7 @@ describe('an events topic with records that are not as this service wrote them',
       },
     );
 
-    it('the rebuild counts all of them, and names the places of the first three', async () => {
+    it('a rebuild counts all foreign records, and names the first three places', async () => {
       const eventsTopic = await eventsIn((events) => [
         ...Array.from({ length: 4 }, () => hello),
         ...events,
@@ -136,7 +136,7 @@ describe('an events topic with records that are not as this service wrote them',
       expect((await rebuild(eventsTopic, true)).foreign).toEqual({ count: 4, first });
     });
 
-    it('an interrupted rebuild goes on with what is decided later', async () => {
+    it('an interrupted rebuild skips foreign records once that is decided', async () => {
       const eventsTopic = await eventsIn((events) => [...events, hello]);
       const plan = await planRebuild(
         running.service.broker,
@@ -154,7 +154,7 @@ describe('an events topic with records that are not as this service wrote them',
       expect(await rebuild(eventsTopic, true)).toMatchObject({ applied: 3, foreign: { count: 1 } });
     });
 
-    it('the refusal names the command, which then skips them', async () => {
+    it('a refusal names the command with --skip-foreign, which then works', async () => {
       await using other = await RunningService.start({ KAFKA_BROKERS: '' });
       await other.send({
         type: 'CreateBatch',
@@ -194,7 +194,7 @@ describe('an events topic with records that are not as this service wrote them',
       });
     }, 120_000);
 
-    it('a service with AUTO_RECOVER skips none: it names the command', async () => {
+    it('a service with AUTO_RECOVER skips no record, and names the command', async () => {
       const eventsTopic = await eventsIn((events) => [...events, hello]);
       const closing = new AbortController();
       const config = { ...running.config, eventsTopic, databaseUrl: urlOf('rebuilt') };
@@ -217,7 +217,7 @@ describe('an events topic with records that are not as this service wrote them',
       expect([await readMark(database), await answers()]).toEqual([null, 0]);
     });
 
-    it('a service with AUTO_RECOVER goes on with a rebuild for which it was decided', async () => {
+    it('a service with AUTO_RECOVER goes on with a rebuild that may skip records', async () => {
       const eventsTopic = await eventsIn((events) => [...events, hello]);
       const config = { ...running.config, eventsTopic, databaseUrl: urlOf('rebuilt') };
       const plan = await planRebuild(running.service.broker, config, {
@@ -242,7 +242,7 @@ describe('an events topic with records that are not as this service wrote them',
       expect([await readMark(database), await answers()]).toEqual([null, 3]);
     });
 
-    it('a what-if skips them when it is told to', async () => {
+    it('a what-if skips foreign records only when told to', async () => {
       const eventsTopic = await eventsIn((events) => [hello, ...events]);
       const ask = async (skipForeign: boolean) => {
         const { broker } = running.service;
@@ -262,7 +262,7 @@ describe('an events topic with records that are not as this service wrote them',
     });
   });
 
-  describe('one that has the source and the id of this service', () => {
+  describe('with a record that has the source and the id of this service', () => {
     const damaged: Record<string, Record<string, string | undefined>> = {
       'of an unknown type': { ce_type: 'Counted' },
       'without a type': { ce_type: undefined },
@@ -273,7 +273,7 @@ describe('an events topic with records that are not as this service wrote them',
       'without a time': { ce_time: undefined },
     };
 
-    it.each(Object.entries(damaged))('is never skipped: %s', async (_, headers) => {
+    it.each(Object.entries(damaged))('a rebuild never skips a record %s', async (_, headers) => {
       const eventsTopic = await eventsIn(([first, ...others]) => [
         withHeaders(first, headers),
         ...others,
@@ -287,7 +287,7 @@ describe('an events topic with records that are not as this service wrote them',
       });
     });
 
-    it('is never skipped: one whose value cannot be read', async () => {
+    it('a rebuild never skips a record whose value cannot be read', async () => {
       const eventsTopic = await eventsIn(([first, ...others]) => [
         withHeaders(first, {}, '{'),
         ...others,
@@ -296,8 +296,8 @@ describe('an events topic with records that are not as this service wrote them',
     });
   });
 
-  describe('two events of one product and sequence', () => {
-    it('are the same one when id and content are: the rebuild takes it once', async () => {
+  describe('with two events of one product and sequence', () => {
+    it('a rebuild takes the event once when id and content are equal', async () => {
       const eventsTopic = await eventsIn((events) => [...events, ...events]);
       expect(await rebuild(eventsTopic)).toMatchObject({ applied: 3, skipped: { repeated: 3 } });
       expect(Object.keys((await check(database, eventsTopic)).counts)).toEqual(['event-repeated']);
@@ -314,7 +314,7 @@ describe('an events topic with records that are not as this service wrote them',
       JSON.stringify({ ...JSON.parse(String(event?.value)), ...data });
 
     it.each(Object.entries(changes))(
-      'are refused when they differ by %s, with both places',
+      'a rebuild refuses events that differ by %s, and names both places',
       async (_, change) => {
         const eventsTopic = await eventsIn((events) => [...events, change(events[0])]);
         for (const skipForeign of [false, true]) {
@@ -338,7 +338,7 @@ describe('an events topic with records that are not as this service wrote them',
       },
     );
 
-    it('are refused though a crash came between the reading of both', async () => {
+    it('a rebuild refuses both events though a crash came between the two reads', async () => {
       const eventsTopic = await eventsIn((events) => [
         ...events,
         withHeaders(events[0], { ce_id: 'other-commands/0/7' }),
@@ -359,7 +359,7 @@ describe('an events topic with records that are not as this service wrote them',
       await expect(rebuild(eventsTopic)).rejects.toThrow('Different events have one sequence');
     });
 
-    it('are refused with the event that was read first, wherever it lies', async () => {
+    it('a refusal names the event that was read first, wherever the event lies', async () => {
       const eventsTopic = await eventsIn(([first, ...others]) => [
         ...others,
         withHeaders(first, { ce_id: 'other-commands/0/7' }),

@@ -21,8 +21,8 @@ const ORIGINAL = {
   headers: {},
 };
 
-describeOnEachDatabase('A rebuild of what is parked', (current) => {
-  /** A log of these records, with an offset for each within its partition. */
+describeOnEachDatabase('A rebuild of parked commands', (current) => {
+  /** Makes a broker with these records. Offsets count within each partition. */
   function brokerOf(
     topics: Readonly<Record<string, readonly (readonly [partition: number, record: LogRecord])[]>>,
   ): Broker {
@@ -42,10 +42,14 @@ describeOnEachDatabase('A rebuild of what is parked', (current) => {
         }),
       read: async (topic, ranges, take) => {
         for (const { partition, beginning, end } of ranges) {
-          const found = records.filter(
+          const partitionRecords = records.filter(
             (record) => record.topic === topic && record.partition === partition,
           );
-          await take({ partition, records: found.slice(beginning, end), nextOffset: end });
+          await take({
+            partition,
+            records: partitionRecords.slice(beginning, end),
+            nextOffset: end,
+          });
         }
       },
     };
@@ -73,7 +77,7 @@ describeOnEachDatabase('A rebuild of what is parked', (current) => {
     return database.transaction((sql) => completeParked(sql, database.dialect, letters));
   }
 
-  test('goes by the letter that failed last, whichever partition it is in', async () => {
+  test('goes by the dead letter that failed last, in any partition', async () => {
     const [first, second] = [letterOf('2026-11-27T00:00:01Z'), letterOf('2026-11-27T00:00:02Z')];
     const discarded = markerOf('dead/2/0', 'discarded');
     expect(
@@ -109,12 +113,12 @@ describeOnEachDatabase('A rebuild of what is parked', (current) => {
     const [listed] = asDeadLetters([
       { ...ORIGINAL, topic: 'dead', timestampMs: 0, ...received(letter) },
     ]);
-    if (!listed) throw new Error('There is no letter');
+    if (!listed) throw new Error('There is no dead letter');
     const sent = redriveRecord(listed);
     const broker = brokerOf({ dead, commands: [[0, sent]] });
     expect(await rebuilt(broker)).toMatchObject([{ id: '\tcommands/0/0', isRedriven: true }]);
     const read = readCommand({ ...ORIGINAL, ...received(sent) }, 'commands/0/0');
-    if (read.kind !== 'command') throw new Error('What is redriven is a command');
+    if (read.kind !== 'command') throw new Error('The redriven record is not a command');
     await (await current.database()).query(
       'insert into processed_commands (id, scope) values (?, 1)',
       [read.identity],
@@ -123,7 +127,7 @@ describeOnEachDatabase('A rebuild of what is parked', (current) => {
   });
 });
 
-/** The record as a reader gets it. */
+/** Returns the record as a reader gets it. */
 function received({ key, value, headers }: LogRecord) {
   const bytes = Object.entries(headers).flatMap(([name, header]) =>
     header === undefined ? [] : [[name, Buffer.from(String(header))]],

@@ -22,7 +22,7 @@ describe.skipIf(!brokers)('replay offsets', () => {
     await running[Symbol.asyncDispose]();
   });
 
-  /** An answer of the last command waits, as if the service had died before it was deleted. */
+  /** Leaves an answer in the outbox, as if the service had died before it deleted the row. */
   async function leaveAnswer(): Promise<void> {
     const { commandsTopic, eventsTopic, databaseUrl } = running.config;
     const database = await Database.open(databaseUrl);
@@ -74,7 +74,7 @@ describe.skipIf(!brokers)('replay offsets', () => {
     ['--publish', 'publishes', ['Left behind']],
     ['--skip', 'does not publish', []],
   ] as const)(
-    '%s settles a lane in doubt while the service runs, which then %s what waits',
+    '%s settles a lane in doubt: the service %s the waiting answer',
     async (choice, _, types) => {
       running = await RunningService.start({ KAFKA_BROKERS: brokers ?? '', TOPIC_PARTITIONS: '1' });
       await running.send({
@@ -107,20 +107,20 @@ describe.skipIf(!brokers)('replay offsets', () => {
         `for ${running.config.commandsTopic}/0`,
       );
       await eventually(() => expect(service.consumer.problems()).toEqual([]), PATIENCE);
-      const found: string[] = [];
+      const eventTypes: string[] = [];
       await service.broker.read(
         running.config.eventsTopic,
         await service.broker.offsetRanges(running.config.eventsTopic),
         async ({ records }) => {
-          found.push(...records.map(({ headers }) => String(headers.ce_type)));
+          eventTypes.push(...records.map(({ headers }) => String(headers.ce_type)));
         },
       );
-      expect(found).toEqual(types);
+      expect(eventTypes).toEqual(types);
     },
     180_000,
   );
 
-  it('settles nothing for a database that has answered nothing, and says what helps', async () => {
+  it('settles nothing for an empty database, and names the command that helps', async () => {
     running = await RunningService.start({ KAFKA_BROKERS: brokers ?? '', TOPIC_PARTITIONS: '1' });
     await running.send({
       type: 'CreateBatch',

@@ -24,7 +24,7 @@ import { RunningService } from '../../support/running-service.ts';
 const HOUR_MS = 3_600_000;
 const watch = { advance: async () => {}, signal: new AbortController().signal };
 
-/** Fails on the order `poison`. */
+/** Fails on the orders whose id begins with `poison`. */
 class BusWithBug extends MessageBus {
   constructor() {
     super({ notifications: { outOfStock() {} } });
@@ -37,7 +37,7 @@ class BusWithBug extends MessageBus {
   }
 }
 
-describe('what is parked after a rebuild is what was parked before', () => {
+describe('A rebuild parks what was parked before', () => {
   let running: RunningService;
   let directory: string;
   let nowMs: number;
@@ -72,7 +72,10 @@ describe('what is parked after a rebuild is what was parked before', () => {
     sku: 'LAMP',
     qty: 2,
   });
-  /** As the tool does it, without waiting for the answers. @param correction what is sent in the place of the failed command */
+  /**
+   * Resolves the dead letters as the tool does, without waiting for the answers.
+   * @param correction the command that is sent in place of the failed command
+   */
   const resolve = async (
     action: Action,
     database = running.service.database,
@@ -101,7 +104,8 @@ describe('what is parked after a rebuild is what was parked before', () => {
   const parkedIn = async (database: Database) =>
     (
       await database.query<{ id: string; subjects: string; is_redriven: number }>(
-        'select id, identity, subjects, behind, position, is_redriven from parked_commands order by position',
+        'select id, identity, subjects, behind, position, is_redriven from parked_commands ' +
+          'order by position',
       )
     ).map((row) => ({ ...row, subjects: JSON.parse(row.subjects).sort() }));
   const parkedAfterRebuild = async (broker: Broker = running.service.broker) => {
@@ -114,7 +118,7 @@ describe('what is parked after a rebuild is what was parked before', () => {
       await database.close();
     }
   };
-  /** The service has stopped: somebody else works on its database and log. */
+  /** Stops the service, and then runs `work` on its database and log. */
   const withoutService = async (work: (database: Database, broker: Broker) => Promise<void>) => {
     await running.service.close();
     const database = await Database.open(running.config.databaseUrl);
@@ -126,7 +130,7 @@ describe('what is parked after a rebuild is what was parked before', () => {
       await database.close();
     }
   };
-  /** @param ids of what is parked, in order */
+  /** Expects that these commands are parked, in order, before and after a rebuild. */
   const expectSame = async (ids: readonly string[]) => {
     const before = await parkedIn(running.service.database);
     expect(before.map(({ id }) => id)).toEqual(ids);
@@ -160,7 +164,7 @@ describe('what is parked after a rebuild is what was parked before', () => {
     expect(await parkedAfterRebuild()).toEqual(before);
   });
 
-  it('when a command was sent again by its sender, failed again, and was redriven in vain', async () => {
+  it('when a command failed twice and was then redriven in vain', async () => {
     await running.send(order('poison'));
     await running.idle();
     await resolve('redrive');
@@ -168,13 +172,13 @@ describe('what is parked after a rebuild is what was parked before', () => {
     await expectSame(['poison', 'behind']);
   });
 
-  it('when a correction is an order that is handled: what was behind is no longer parked', async () => {
+  it('when a correction was answered, so that nothing is parked any more', async () => {
     await resolve('redrive', undefined, undefined, order('mended'));
     await running.idle();
     await expectSame([]);
   });
 
-  it('when the failed command was discarded: what was behind is no longer parked', async () => {
+  it('when the failed command was discarded, so that nothing is parked any more', async () => {
     await resolve('discard');
     await running.idle();
     await resolve('redrive');
@@ -185,7 +189,7 @@ describe('what is parked after a rebuild is what was parked before', () => {
   it.each([
     ['a redriven command', undefined],
     ['a correction', order('mended')],
-  ])('when %s has not come to its lane yet: nothing may overtake it', async (_, correction) => {
+  ])('when %s has not reached its lane yet', async (_, correction) => {
     await withoutService(async (database, broker) => {
       await broker.publish(running.config.commandsTopic, [
         { key: null, value: JSON.stringify(order('new')), headers: {} },

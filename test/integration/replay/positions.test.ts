@@ -21,7 +21,7 @@ const watch = { advance: async () => {}, signal: new AbortController().signal };
 const COMMANDS = 4;
 const LANE = 'select next_offset from source_positions where next_offset > 0 and topic = ?';
 
-describe('replays at positions that are one apart', () => {
+describe('Replays at positions that are one apart', () => {
   let running: RunningService;
   let directory: string;
   let target: Database;
@@ -54,10 +54,10 @@ describe('replays at positions that are one apart', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  /** The group stands there, whatever it has committed. */
+  /** Returns a broker that reports `offset` as the committed offset of the group. */
   const groupAt = (offset: number): Broker =>
     over(running.service.broker, { committedOffsets: async () => [offset] });
-  /** Retention has deleted the events before that offset. */
+  /** Returns a broker whose retention has deleted the events before `beginning`. */
   const eventsFrom = (beginning: number): Broker => {
     const { broker } = running.service;
     return over(broker, {
@@ -92,12 +92,12 @@ describe('replays at positions that are one apart', () => {
     );
   });
 
-  it('a rebuild from empty needs the events from the first on', async () => {
+  it('a rebuild of an empty database needs the events from the first one on', async () => {
     await expect(begin(eventsFrom(1))).rejects.toThrow('0 begins at 1, and is needed from 0 on');
     expect((await (await begin(eventsFrom(0))).run(watch)).applied).toBe(COMMANDS);
   });
 
-  it('a rebuild of a copy needs the events from the first that the copy has not seen, and reads those', async () => {
+  it('a rebuild of a copy needs and reads only the events that the copy lacks', async () => {
     const { eventsTopic } = running.config;
     const logId = await running.service.broker.logId(eventsTopic);
     await target.transaction((sql) =>
@@ -111,7 +111,7 @@ describe('replays at positions that are one apart', () => {
     ]);
   });
 
-  it('a rebuild that goes on needs the events from where it was interrupted', async () => {
+  it('a rebuild that goes on needs only the events behind its interruption', async () => {
     const interruption = new AbortController();
     const { broker } = running.service;
     const inPieces = over(broker, {
@@ -155,7 +155,7 @@ describe('replays at positions that are one apart', () => {
     60_000,
   );
 
-  it('verify asks of a database for what its own position covers, and for no more', async () => {
+  it('verify expects only the answers that the position of a database covers', async () => {
     const plan = await planRebuild(groupAt(COMMANDS - 1), running.config, {
       until: null,
       fromCopy: false,
@@ -164,7 +164,8 @@ describe('replays at positions that are one apart', () => {
     expect(await check(target, groupAt(COMMANDS - 1))).toEqual({});
     const move = (by: number) =>
       target.query(
-        `update source_positions set next_offset = next_offset + ${by} where next_offset > 0 and topic = ?`,
+        `update source_positions set next_offset = next_offset + ${by} where next_offset > 0 ` +
+          `and topic = ?`,
         [running.config.commandsTopic],
       );
     await move(1);
@@ -183,10 +184,10 @@ describe('replays at positions that are one apart', () => {
     [COMMANDS, false],
     [COMMANDS + 1, true],
   ])(
-    'AUTO_RECOVER of a database at 4 sees a group at %i: a rebuild is needed: %s',
+    'AUTO_RECOVER with a database at 4 and a group at %i needs a rebuild: %s',
     async (at, isNeeded) => {
       const { database } = running.service;
-      // What would be rebuilt cannot be planned: it stays with saying so.
+      // The rebuild cannot be planned, so that the recovery only reports the need.
       const broker = over(groupAt(at), {
         offsetRanges: async () => Promise.reject(new TroubleError('no ranges')),
       });

@@ -36,7 +36,7 @@ class BusWithBug extends MessageBus {
   }
 }
 
-describeOnEachBroker('a rebuild', (environment) => {
+describeOnEachBroker('A rebuild', (environment) => {
   let running: RunningService;
   let directory: string;
   const opened: Database[] = [];
@@ -110,7 +110,7 @@ describeOnEachBroker('a rebuild', (environment) => {
       await database.query('select * from processed_commands'),
     ];
   };
-  /** The events in another topic, in their order, changed. */
+  /** Publishes the events to another topic, after `change`. @returns the topic */
   const eventsIn = async (change: (events: LogRecord[]) => LogRecord[]) => {
     const name = `events-${crypto.randomUUID().slice(0, 8)}`;
     await running.service.broker.ensureTopics(
@@ -124,7 +124,7 @@ describeOnEachBroker('a rebuild', (environment) => {
     return name;
   };
 
-  it('makes the database that the service has, positions and answered commands too', async () => {
+  it('makes the stock, the positions and the answered commands of the service', async () => {
     const database = await target();
     const skipped = { known: 0, repeated: 0, beyondThePositions: 0, later: 0 };
     expect(await rebuild(database)).toEqual({
@@ -134,7 +134,8 @@ describeOnEachBroker('a rebuild', (environment) => {
       foreign: { count: 0, first: [] },
     });
     const tables = [
-      "select topic, partition, next_offset, log_id from source_positions where next_offset > 0 and topic like 'commands%' order by partition",
+      'select topic, partition, next_offset, log_id from source_positions ' +
+        "where next_offset > 0 and topic like 'commands%' order by partition",
       'select id from processed_commands order by id',
     ];
     for (const statement of tables)
@@ -145,7 +146,7 @@ describeOnEachBroker('a rebuild', (environment) => {
     expect(await isUntouched(database)).toMatchObject([[], [], [{}, {}, {}, {}]]);
   });
 
-  it('knows commands that were answered with no event: sent again, they are not decided anew', async () => {
+  it('knows the commands that were answered without an event', async () => {
     await running.send({ ...batch('lamp-1', 'LAMP'), id: 'silent' });
     await running.idle();
     await running.send({
@@ -161,7 +162,7 @@ describeOnEachBroker('a rebuild', (environment) => {
     expect(await database.query(answered)).toEqual(await running.service.database.query(answered));
   });
 
-  it('does not take a failed command for answered, nor its repeat', async () => {
+  it('does not count a failed command as answered, nor its repeat', async () => {
     await running.send(order('poison', 'LAMP'), order('poison', 'LAMP'));
     await running.idle();
     const database = await target();
@@ -171,7 +172,7 @@ describeOnEachBroker('a rebuild', (environment) => {
     );
   });
 
-  it('parks what was parked', async () => {
+  it('parks the commands that were parked', async () => {
     await running.send(order('poison', 'LAMP'));
     await running.idle();
     await running.send(order('behind', 'LAMP'), {
@@ -194,7 +195,7 @@ describeOnEachBroker('a rebuild', (environment) => {
     expect(await parked(database)).toEqual(await parked(running.service.database));
   });
 
-  it('goes on, with the plan that it began with, where it was interrupted', async () => {
+  it('goes on with its first plan where it was interrupted', async () => {
     const interruption = new AbortController();
     const first = await begin(await target());
     await expect(
@@ -217,7 +218,7 @@ describeOnEachBroker('a rebuild', (environment) => {
     await running.send(order('o3', 'LAMP'), { type: 'DeallocateOrder', id: 'gone', orderid: 'o1' });
     await running.idle();
     await expect(rebuild(database)).rejects.toThrow('The target is not empty');
-    // It knows how far it has the topic: only what it lacks is read.
+    // The copy knows how far it has read the topic, so that only the missing events are read.
     expect(await rebuild(database, { fromCopy: true })).toMatchObject({ read: 2, applied: 2 });
     await database.query('delete from source_positions where topic = ?', [
       running.config.eventsTopic,
@@ -230,7 +231,7 @@ describeOnEachBroker('a rebuild', (environment) => {
     expect(await countsOf(database)).toEqual({});
   });
 
-  it('does not take a lane of a copy back that is ahead of the group: it has answers that are not out', async () => {
+  it('keeps the position of a lane in a copy that is ahead of the group', async () => {
     const database = await target();
     await rebuild(database);
     await database.query(
@@ -242,7 +243,7 @@ describeOnEachBroker('a rebuild', (environment) => {
     expect(await database.query(positions)).toEqual(ahead);
   });
 
-  it('builds the past, on which no service runs', async () => {
+  it('builds a state of the past, on which no service starts', async () => {
     await eventually(() => expect(running.events).toHaveLength(4));
     const until = { timeMs: Math.max(...running.events.map(({ timestampMs }) => timestampMs)) + 1 };
     await eventually(() => expect(Date.now()).toBeGreaterThan(until.timeMs));
@@ -261,7 +262,7 @@ describeOnEachBroker('a rebuild', (environment) => {
     await expect(rebuild(database)).rejects.toThrow('shows the past');
   });
 
-  it('makes a database on which a service goes on where this one stopped, with the same log', async () => {
+  it('makes a database on which another service goes on with the same log', async () => {
     expect(
       await running.cli('replay', 'rebuild', '--into', urlOf('rebuilt'), '--execute'),
     ).toMatchObject({ code: 0 });
@@ -287,7 +288,7 @@ describeOnEachBroker('a rebuild', (environment) => {
     }
   });
 
-  it('refuses events that are missing, and changes nothing', async () => {
+  it('refuses a topic with missing events, and changes nothing', async () => {
     const database = await target();
     const eventsTopic = await eventsIn((events) => events.slice(1));
     await expect(rebuild(database, { eventsTopic })).rejects.toThrow(
@@ -296,7 +297,7 @@ describeOnEachBroker('a rebuild', (environment) => {
     expect(await isUntouched(database)).toEqual([[], [], []]);
   });
 
-  it('refuses a topic with foreign messages, names the first, and changes nothing', async () => {
+  it('refuses a topic with a foreign record, names the place, and changes nothing', async () => {
     const database = await target();
     const eventsTopic = await eventsIn((events) => [
       ...events,
@@ -322,7 +323,7 @@ describeOnEachBroker('a rebuild', (environment) => {
     }
   });
 
-  it('refuses a moment in the future, a topic that is not there, and what it does not understand: one line each', async () => {
+  it('refuses a future moment, an unknown moment and an unknown url in one line', async () => {
     const into = ['replay', 'rebuild', '--execute', '--into', urlOf('never')];
     expect(await running.cli(...into, '--until', '2999-01-01')).toMatchObject({
       code: 1,

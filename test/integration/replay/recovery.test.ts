@@ -13,7 +13,7 @@ import { eventually } from '../../support/eventually.ts';
 import { over } from '../../support/over.ts';
 import { describeOnEachBroker, RunningService } from '../../support/running-service.ts';
 
-/** The embedded log is in the same file, and stays. */
+/** The tables of the service. The embedded log, in the same file, stays. */
 const TABLES = [
   'allocations',
   'order_lines',
@@ -27,7 +27,7 @@ const TABLES = [
 
 type Row = Record<string, string | number | null>;
 
-describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
+describeOnEachBroker('A starting service', (environment) => {
   let running: RunningService;
   let lines: { readonly msg: string }[];
   const services: Service[] = [];
@@ -60,14 +60,14 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     value: JSON.stringify({ type: 'AllocateOrder', id: orderid, orderid, sku, qty: 2 }),
   });
 
-  /** What the database of the service, which is stopped, holds. */
+  /** Reads all rows of the tables of the service. */
   const contents = async () => {
-    const found = new Map<string, readonly Row[]>();
+    const tables = new Map<string, readonly Row[]>();
     for (const table of TABLES)
-      found.set(table, await running.service.database.query<Row>(`select * from ${table}`));
-    return found;
+      tables.set(table, await running.service.database.query<Row>(`select * from ${table}`));
+    return tables;
   };
-  /** Stops the service, and takes its database back to what it held; nothing: it is lost. */
+  /** Stops the service, and gives its database an older content, by default none. */
   const loseDatabase = async (older: ReadonlyMap<string, readonly Row[]> = new Map()) => {
     await running.service.close();
     await changeDatabase(async (database) => {
@@ -108,7 +108,7 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     const response = await fetch(`${http.url}/readyz`);
     return `${response.status} ${await response.text()}`;
   };
-  /** It answers one more command about each product, and its database says what the topics say. */
+  /** Expects an answer to one more command per product, and a database that fits the topics. */
   const goesOn = async (service: Service, group = running.config.groupId) => {
     const { commandsTopic, eventsTopic } = running.config;
     const further = ['LAMP', 'SOFA', 'DESK'].map((sku) => ({
@@ -134,7 +134,7 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
         .counts,
     ).toEqual({});
   };
-  /** Lets the first delivery be read, and holds the next one back. */
+  /** Makes a broker whose reads stop behind the first chunk until `letGo` is called. */
   const held = () => {
     const { promise, resolve: letGo } = Promise.withResolvers<void>();
     const broker = (real: Broker) =>
@@ -146,7 +146,7 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
           return real.read(
             topic,
             ranges,
-            (delivery) => take(delivery).then(() => Promise.race([promise, aborted])),
+            (chunk) => take(chunk).then(() => Promise.race([promise, aborted])),
             signal,
           );
         },
@@ -154,7 +154,7 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     return { broker, letGo };
   };
 
-  it('rebuilds a lost database before it joins its group; readiness says how far it has come', async () => {
+  it('rebuilds a lost database before it joins its group, and shows its progress', async () => {
     await loseDatabase();
     const { broker, letGo } = held();
     const { service, started } = await restart({}, broker);
@@ -174,7 +174,7 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     ]);
   }, 60_000);
 
-  it('rebuilds a lost database also when the committed offsets are lost', async () => {
+  it('rebuilds a lost database when the committed offsets are lost too', async () => {
     await loseDatabase();
     const { service, started } = await restart({ groupId: `${running.config.groupId}-2` });
     await started;
@@ -182,7 +182,7 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     await goesOn(service, `${running.config.groupId}-2`);
   }, 60_000);
 
-  it('without it, a lost database with lost committed offsets is refused, and the command is named', async () => {
+  it('refuses a lost database with lost offsets when AUTO_RECOVER is off', async () => {
     await loseDatabase();
     const { service, started } = await restart({
       groupId: `${running.config.groupId}-2`,
@@ -208,7 +208,7 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     expect(says('bringing it up to date')).toBe(true);
   }, 60_000);
 
-  it('leaves a database alone that lacks nothing', async () => {
+  it('leaves a database that lacks nothing alone', async () => {
     await running.service.close();
     const { service, started } = await restart();
     await started;
@@ -216,7 +216,7 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     expect(says('rebuil')).toBe(false);
   }, 60_000);
 
-  it('stops at once amid it, and goes on where it was at the next start', async () => {
+  it('stops a rebuild at once, and goes on with the rebuild at the next start', async () => {
     await loseDatabase();
     const first = await restart({}, held().broker);
     await eventually(async () => expect(await readiness(first.service)).toMatch(/[1-9]\d? % of/));
@@ -249,7 +249,7 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     await goesOn(service);
   }, 60_000);
 
-  it('stays up when it is refused, says why, changes nothing, and tries again', async () => {
+  it('stays up when a rebuild is refused, says why, and tries again', async () => {
     await running.send(order('o1', 'LAMP'));
     await running.idle();
     await loseDatabase();
@@ -260,8 +260,7 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
           real.read(
             topic,
             ranges,
-            (delivery) =>
-              take(isMissing ? { ...delivery, records: delivery.records.slice(1) } : delivery),
+            (chunk) => take(isMissing ? { ...chunk, records: chunk.records.slice(1) } : chunk),
             signal,
           ),
       }),
@@ -280,7 +279,8 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     await goesOn(service);
   }, 60_000);
 
-  it('refuses an events topic without events: a rebuild from it would skip every command', async () => {
+  // A rebuild from an empty topic would skip every command.
+  it('refuses an events topic without events', async () => {
     await loseDatabase();
     const { service } = await restart({ eventsTopic: `${running.config.eventsTopic}-other` });
     await eventually(async () =>
@@ -289,13 +289,13 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     expect(await service.database.query('select * from source_positions')).toEqual([]);
   }, 60_000);
 
-  it('is refused on a database that shows the past', async () => {
+  it('does not start on a database that shows the past', async () => {
     await running.service.close();
     await changeDatabase((database) => writeMark(database, { state: 'past', plan: '{}' }));
     await expect(restart()).rejects.toThrow('shows the past');
   });
 
-  it('leaves a database alone that knows another log: its lanes refuse it', async () => {
+  it('leaves a database of another log alone, and its lanes refuse the database', async () => {
     await running.service.close();
     await changeDatabase((database) =>
       database.query(`update source_positions set log_id = 'another log', next_offset = 0`),
@@ -309,7 +309,7 @@ describeOnEachBroker('a service with AUTO_RECOVER', (environment) => {
     expect(says('rebuil')).toBe(false);
   }, 60_000);
 
-  it('without it, is told the exact command', async () => {
+  it('shows the exact rebuild command when AUTO_RECOVER is off', async () => {
     const { databaseUrl } = running.config;
     const older = await contents();
     await running.send(order('o1', 'LAMP'));

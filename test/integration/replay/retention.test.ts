@@ -17,7 +17,7 @@ import { plainKafka } from '../../support/topic-reader.ts';
 const watch = { advance: async () => {}, signal: new AbortController().signal };
 const brokers = inject('kafkaBrokers');
 
-describe.skipIf(!brokers)('an events topic whose beginning was deleted', () => {
+describe.skipIf(!brokers)('An events topic whose beginning was deleted', () => {
   let running: RunningService;
   let directory: string;
   const opened: Database[] = [];
@@ -98,7 +98,7 @@ describe.skipIf(!brokers)('an events topic whose beginning was deleted', () => {
     await running.idle();
   };
 
-  it('does not make a database from empty, and the refusal names what remains', async () => {
+  it('cannot rebuild an empty database, and the refusal names what helps', async () => {
     await deleteEvents();
     await answer(batch('chair-1', 'CHAIR'));
     const { code, stderr } = await running.cli(
@@ -119,7 +119,7 @@ describe.skipIf(!brokers)('an events topic whose beginning was deleted', () => {
     expect(await (await open('empty')).query('select * from rebuilds')).toEqual([]);
   });
 
-  it('brings a snapshot from before up to date', async () => {
+  it('brings a snapshot up to date that has the deleted events', async () => {
     await snapshot();
     await deleteEvents();
     await answer(order('o4', 'LAMP'), batch('chair-1', 'CHAIR'), order('o3', 'NONE'));
@@ -135,7 +135,7 @@ describe.skipIf(!brokers)('an events topic whose beginning was deleted', () => {
     expect(await compare(rebuilt)).toMatchObject({ counts: {}, incomplete: 3 });
   });
 
-  it('does not bring a snapshot up to date when it lacks what was deleted', async () => {
+  it('does not bring a snapshot up to date that lacks deleted events', async () => {
     await snapshot();
     await answer(batch('chair-1', 'CHAIR'));
     await deleteEvents();
@@ -144,7 +144,7 @@ describe.skipIf(!brokers)('an events topic whose beginning was deleted', () => {
     );
   });
 
-  it('is compared with the database as far as that can be, and says so', async () => {
+  it('is compared with the database as far as possible, and verify says so', async () => {
     await deleteEvents();
     await answer(order('o4', 'LAMP'), batch('chair-1', 'CHAIR'));
     await answer(order('o5', 'CHAIR'));

@@ -19,7 +19,7 @@ const watch = { advance: async () => {}, signal: new AbortController().signal };
 const SKUS = 10;
 const hasPostgres = inject('postgresUrl') !== null;
 
-describeOnEachBroker('a snapshot', (environment) => {
+describeOnEachBroker('A snapshot', (environment) => {
   let directory: string;
   const toRemove: (() => Promise<unknown>)[] = [];
 
@@ -112,7 +112,7 @@ describeOnEachBroker('a snapshot', (environment) => {
   );
 
   it.each(ways)(
-    'from $from into $to, taken while commands flow, is the database at one moment, and is brought up to date later',
+    'from $from into $to under load shows one moment, and can catch up',
     async ({ from, to }) => {
       const running = await start(from === 'SQLite' ? {} : { DATABASE_URL: await postgres() });
       await running.send(...batches('first'));
@@ -128,7 +128,7 @@ describeOnEachBroker('a snapshot', (environment) => {
   );
 
   it.skipIf(!hasPostgres || !('KAFKA_BROKERS' in environment))(
-    'in PostgreSQL is a database on which the service goes on',
+    'in PostgreSQL is a database on which a service can go on',
     async () => {
       const running = await RunningService.start(environment);
       await running.send(...batches('first'), ...orders('first', 40));
@@ -154,33 +154,31 @@ describeOnEachBroker('a snapshot', (environment) => {
     90_000,
   );
 
-  it.skipIf(!hasPostgres)(
-    'has what waits in the outbox, byte by byte, whichever way it went',
-    async () => {
-      const [first, second, third] = [
-        await opened(sqlite('first')),
-        await opened(await postgres()),
-        await opened(sqlite('third')),
-      ];
-      for (const database of [first, second, third]) await database.runMigrations();
-      const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
-      for (let sequence = 1; sequence <= 3; sequence += 1) {
-        await first.query(
-          `insert into outbox (source_topic, source_partition, sequence, next_offset, records, rests_on) values ('commands', 0, ?, ?, ?, '[]')`,
-          [sequence, sequence, bytes],
-        );
-      }
-      await copyDatabase(first, second);
-      await copyDatabase(second, third);
-      const waiting = await third.query<{ records: Buffer }>(
-        'select * from outbox order by sequence',
+  it.skipIf(!hasPostgres)('keeps the bytes of the outbox in every direction', async () => {
+    const [first, second, third] = [
+      await opened(sqlite('first')),
+      await opened(await postgres()),
+      await opened(sqlite('third')),
+    ];
+    for (const database of [first, second, third]) await database.runMigrations();
+    const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+    for (let sequence = 1; sequence <= 3; sequence += 1) {
+      await first.query(
+        'insert into outbox (source_topic, source_partition, sequence, next_offset, ' +
+          `records, rests_on) values ('commands', 0, ?, ?, ?, '[]')`,
+        [sequence, sequence, bytes],
       );
-      expect(waiting).toEqual(await first.query('select * from outbox order by sequence'));
-      expect(waiting[0]?.records).toEqual(bytes);
-    },
-  );
+    }
+    await copyDatabase(first, second);
+    await copyDatabase(second, third);
+    const waiting = await third.query<{ records: Buffer }>(
+      'select * from outbox order by sequence',
+    );
+    expect(waiting).toEqual(await first.query('select * from outbox order by sequence'));
+    expect(waiting[0]?.records).toEqual(bytes);
+  });
 
-  it('that is interrupted leaves nothing, and one that was killed does not stand in the way', async () => {
+  it('leaves nothing when it is interrupted, and replaces an unfinished file', async () => {
     const running = await start();
     await running.send(...batches('first'));
     await running.idle();
@@ -205,22 +203,26 @@ describeOnEachBroker('a snapshot', (environment) => {
     expect(await isEmpty(await opened(inPostgres))).toBe(true);
   });
 
-  it.skipIf(!hasPostgres)('of PostgreSQL has nothing that was written after it began', async () => {
-    const [source, target] = [await opened(await postgres()), await opened(sqlite())];
-    for (const database of [source, target]) await database.runMigrations();
-    await source.query(`insert into products (sku, version) values ('LAMP', 1)`);
-    await copyDatabase(source, target, {
-      onRows: async () => {
-        await source.query(
-          `insert into batches (reference, sku, quantity, eta, allocated_quantity) values ('late', 'LAMP', 1, null, 0) on conflict do nothing`,
-        );
-      },
-    });
-    expect(await target.query('select sku from products')).toEqual([{ sku: 'LAMP' }]);
-    expect(await target.query('select reference from batches')).toEqual([]);
-  });
+  it.skipIf(!hasPostgres)(
+    'of PostgreSQL has nothing that was written after the snapshot began',
+    async () => {
+      const [source, target] = [await opened(await postgres()), await opened(sqlite())];
+      for (const database of [source, target]) await database.runMigrations();
+      await source.query(`insert into products (sku, version) values ('LAMP', 1)`);
+      await copyDatabase(source, target, {
+        onRows: async () => {
+          await source.query(
+            'insert into batches (reference, sku, quantity, eta, allocated_quantity) ' +
+              `values ('late', 'LAMP', 1, null, 0) on conflict do nothing`,
+          );
+        },
+      });
+      expect(await target.query('select sku from products')).toEqual([{ sku: 'LAMP' }]);
+      expect(await target.query('select reference from batches')).toEqual([]);
+    },
+  );
 
-  it('shows its plan, does nothing without --execute, and refuses what is there already, in one line', async () => {
+  it('shows its plan without --execute, and refuses a wrong target in one line', async () => {
     const running = await start();
     await running.send(...batches('first'));
     await running.idle();

@@ -8,7 +8,7 @@ import { RunningService } from '../../support/running-service.ts';
 const LANES = 2;
 const watch = { advance: async () => {}, signal: new AbortController().signal };
 
-describe('verifying a database against the topics', () => {
+describe('Verifying a database against the topics', () => {
   let running: RunningService;
 
   beforeAll(async () => {
@@ -44,7 +44,7 @@ describe('verifying a database against the topics', () => {
       { type: 'ChangeBatchQuantity', id: 'shrunk', reference: 'lamp-1', quantity: 4 },
       { type: 'DeallocateOrder', id: 'gone', orderid: 'o3' },
     ];
-    // One by one: they come through two lanes.
+    // Send the commands one by one, because they go through two lanes.
     for (const command of commands) {
       await running.send(command);
       await running.idle();
@@ -67,7 +67,7 @@ describe('verifying a database against the topics', () => {
     );
   };
 
-  it('finds no difference in a database that nobody has touched, also while the service runs', async () => {
+  it('finds no difference in an untouched database while the service runs', async () => {
     expect(await check()).toEqual({
       read: expect.any(Number),
       lost: [],
@@ -78,7 +78,7 @@ describe('verifying a database against the topics', () => {
     });
   });
 
-  describe('damaged', () => {
+  describe('after damage to the database', () => {
     let undo: [string, (string | number | null)[]][] = [];
 
     afterEach(async () => {
@@ -126,12 +126,18 @@ describe('verifying a database against the topics', () => {
         words: { subject: 'batch lamp-2', expected: 'sku LAMP', found: 'sku SOFA' },
       },
       'batch-allocated-quantity': {
-        by: `update batches set allocated_quantity = allocated_quantity + 1 where reference = 'sofa-1'`,
-        undoneBy: `update batches set allocated_quantity = allocated_quantity - 1 where reference = 'sofa-1'`,
+        by:
+          'update batches set allocated_quantity = allocated_quantity + 1 ' +
+          `where reference = 'sofa-1'`,
+        undoneBy:
+          'update batches set allocated_quantity = allocated_quantity - 1 ' +
+          `where reference = 'sofa-1'`,
         words: { subject: 'batch sofa-1' },
       },
       'batch-unexpected': {
-        by: `insert into batches (reference, sku, quantity, allocated_quantity) values ('ghost', 'LAMP', 1, 0)`,
+        by:
+          'insert into batches (reference, sku, quantity, allocated_quantity) ' +
+          `values ('ghost', 'LAMP', 1, 0)`,
         undoneBy: `delete from batches where reference = 'ghost'`,
         words: { subject: 'batch ghost', expected: 'nothing', found: '1 of LAMP' },
       },
@@ -156,7 +162,9 @@ describe('verifying a database against the topics', () => {
         words: { subject: 'order o1 of LAMP', expected: '2 from lamp-1', found: '3 from lamp-1' },
       },
       'allocation-order': {
-        by: `update allocations set id = -id where batch_id = (select id from batches where reference = 'lamp-1')`,
+        by:
+          'update allocations set id = -id where batch_id = (select id from batches ' +
+          `where reference = 'lamp-1')`,
         undoneBy: `update allocations set id = -id where id < 0`,
         words: { expected: 'number 1 in lamp-1', found: 'number 2' },
       },
@@ -167,20 +175,18 @@ describe('verifying a database against the topics', () => {
       },
     };
 
-    it.each(Object.entries(damages))(
-      'is found and told: %s',
-      async (kind, { by, undoneBy, words }) => {
-        undo.push([undoneBy, []]);
-        await query(by);
-        const { counts, differences } = await check();
-        expect(counts).toMatchObject({ [kind]: expect.any(Number) });
-        expect(differences).toContainEqual(expect.objectContaining({ kind, ...words }));
-      },
-    );
+    it.each(Object.entries(damages))('reports %s', async (kind, { by, undoneBy, words }) => {
+      undo.push([undoneBy, []]);
+      await query(by);
+      const { counts, differences } = await check();
+      expect(counts).toMatchObject({ [kind]: expect.any(Number) });
+      expect(differences).toContainEqual(expect.objectContaining({ kind, ...words }));
+    });
 
-    it('is found and told: a position behind the group', async () => {
+    it('reports a position behind the group', async () => {
       const [lane] = await query(
-        'select partition, next_offset from source_positions where next_offset > 0 order by partition limit 1',
+        'select partition, next_offset from source_positions where next_offset > 0 ' +
+          'order by partition limit 1',
       );
       const { partition, next_offset: nextOffset } = lane as {
         partition: number;
@@ -202,8 +208,8 @@ describe('verifying a database against the topics', () => {
     });
   });
 
-  describe('of which the events topic says something else', () => {
-    /** The events in another topic, in their order, changed. */
+  describe('after a change of the events topic', () => {
+    /** Publishes the events to another topic, after `change`, and verifies against that topic. */
     async function checkOn(change: (events: LogRecord[]) => LogRecord[]): Promise<VerifyReport> {
       const { broker } = running.service;
       const name = `events-${crypto.randomUUID().slice(0, 8)}`;
@@ -214,11 +220,11 @@ describe('verifying a database against the topics', () => {
     }
     const isOf = (type: string) => (record: LogRecord) => String(record.headers.ce_type) === type;
 
-    it('nothing, when they only lie elsewhere', async () => {
+    it('reports nothing when the same events lie in another topic', async () => {
       expect(await checkOn((events) => events)).toMatchObject({ counts: {} });
     });
 
-    it('an event is missing', async () => {
+    it('reports a missing event', async () => {
       const { counts, differences } = await checkOn((events) =>
         events.filter((event) => event !== events.find(isOf('Allocated'))),
       );
@@ -229,7 +235,7 @@ describe('verifying a database against the topics', () => {
       });
     });
 
-    it('an event is there twice', async () => {
+    it('reports a repeated event', async () => {
       const { counts, differences } = await checkOn((events) => [...events, ...events.slice(0, 1)]);
       expect(counts).toMatchObject({ 'event-repeated': 1 });
       expect(differences[0]).toMatchObject({
@@ -238,13 +244,13 @@ describe('verifying a database against the topics', () => {
       });
     });
 
-    it('events are in the wrong order', async () => {
+    it('reports events in the wrong order', async () => {
       const { counts, differences } = await checkOn((events) => events.toReversed());
       expect(Object.keys(counts)).toEqual(['event-out-of-order']);
       expect(differences[0]).toMatchObject({ found: expect.stringMatching(/^\d+ behind \d+$/) });
     });
 
-    it('a record is none of ours', async () => {
+    it('reports a foreign record', async () => {
       const { differences } = await checkOn((events) => [
         ...events,
         { key: null, value: 'hello', headers: {} },

@@ -19,7 +19,7 @@ import { eventually } from '../../support/eventually.ts';
 import { stockTables } from '../../support/read-history.ts';
 import { describeOnEachBroker, RunningService } from '../../support/running-service.ts';
 
-/** Of each kind. */
+/** How many pairs of each kind are sent. */
 const PAIRS = 15;
 
 const watch = { advance: async () => {}, signal: new AbortController().signal };
@@ -40,7 +40,7 @@ class BusWithBug extends MessageBus {
   }
 }
 
-/** New rules: the batch that arrives last comes first. */
+/** Allocates by another rule: the batch that arrives last comes first. */
 class BusWithOtherRule extends MessageBus {
   constructor() {
     super(quiet);
@@ -59,14 +59,15 @@ class BusWithOtherRule extends MessageBus {
 }
 
 function allocateToTheLast(product: Product, line: OrderLine): readonly Event[] {
-  const held = product.batches.map((batch) => ({ batch, quantity: batch.quantity }));
+  const quantities = product.batches.map((batch) => ({ batch, quantity: batch.quantity }));
   const [last] = product.batches
     .filter((batch) => batch.canAllocate(line))
     .toSorted((a, b) => (b.eta ?? '').localeCompare(a.eta ?? ''));
-  // Without room in the others the rule of today finds the last.
-  for (const { batch } of held) if (batch !== last) batch.changeQuantity(batch.allocatedQuantity);
+  // With the other batches full, the rule of today chooses the last one.
+  for (const { batch } of quantities)
+    if (batch !== last) batch.changeQuantity(batch.allocatedQuantity);
   product.allocate(line);
-  for (const { batch, quantity } of held) batch.changeQuantity(quantity);
+  for (const { batch, quantity } of quantities) batch.changeQuantity(quantity);
   return product.collectEvents();
 }
 
@@ -75,7 +76,7 @@ interface How extends Partial<CommandFilter> {
   readonly to?: Bound;
   readonly bus?: MessageBus;
   readonly eventsTopic?: string;
-  /** Of which nothing is there any more. */
+  /** A partition whose commands are all gone from the topic. */
   readonly gonePartition?: number;
 }
 
@@ -97,7 +98,7 @@ async function ask({ service, config }: RunningService, how: How = {}) {
   return whatIf(service.broker, { ...plan, commands }, { type, sku }, watch, bus);
 }
 
-describeOnEachBroker('a what-if', (environment) => {
+describeOnEachBroker('A what-if', (environment) => {
   let running: RunningService;
 
   const batch = (reference: string, sku: string, eta: string | null = null) => {
@@ -131,7 +132,7 @@ describeOnEachBroker('a what-if', (environment) => {
 
   afterEach(() => running[Symbol.asyncDispose]());
 
-  /** Of every kind, one behind the other. */
+  /** Sends commands of every kind, one after the other. */
   const mixed = async () => {
     const lines = [
       { sku: 'LAMP', qty: 3 },
@@ -161,7 +162,7 @@ describeOnEachBroker('a what-if', (environment) => {
     await send(order('o5', 'SOFA', 9), { ...batch('lamp-1', 'LAMP'), id: 'the same batch' });
   };
 
-  it('leaves out a command that was refused as too large, and so does a rebuild', async () => {
+  it('leaves out a command that was refused as too large, as a rebuild does', async () => {
     await send(
       order('huge', 'SOFA'),
       { type: 'DeallocateOrder', id: 'letgo', orderid: 'huge' },
@@ -195,7 +196,7 @@ describeOnEachBroker('a what-if', (environment) => {
     expect(parked).toEqual([]);
   }, 60_000);
 
-  it('finds no difference in a history of every kind, and counts what it skipped', async () => {
+  it('finds no difference in a history of every kind, and counts skipped commands', async () => {
     await mixed();
     expect(await ask(running)).toEqual({
       folded: 0,
@@ -209,7 +210,7 @@ describeOnEachBroker('a what-if', (environment) => {
     });
   });
 
-  it('finds no difference from the middle on, by offset and by time', async () => {
+  it('finds no difference when it begins or ends in the middle', async () => {
     const between = Math.max(...running.events.map(({ timestampMs }) => timestampMs)) + 1;
     await eventually(() => expect(Date.now()).toBeGreaterThan(between));
     await mixed();
@@ -233,7 +234,7 @@ describeOnEachBroker('a what-if', (environment) => {
     }
   });
 
-  it('tells what another rule would have done', async () => {
+  it('reports what another rule would have done', async () => {
     const report = await ask(running, { bus: new BusWithOtherRule() });
     expect(report).toMatchObject({ same: 4, different: { 'other-data': 2 } });
     expect(report.differences.toSorted((a, b) => a.id.localeCompare(b.id))[0]).toEqual({
@@ -247,7 +248,7 @@ describeOnEachBroker('a what-if', (environment) => {
     });
   });
 
-  it('goes on with the new outcome', async () => {
+  it('goes on with the new outcome of a command', async () => {
     await send({ type: 'ChangeBatchQuantity', id: 'less', reference: 'lamp-2', quantity: 0 });
     const { differences } = await ask(running, {
       bus: new BusWithOtherRule(),
@@ -264,7 +265,7 @@ describeOnEachBroker('a what-if', (environment) => {
     ]);
   });
 
-  it('compares only what was asked for, on a state that all have made', async () => {
+  it('compares only the chosen commands, on a state that all commands have made', async () => {
     const bus = new BusWithOtherRule();
     expect(await ask(running, { bus, sku: 'SOFA' })).toMatchObject({
       same: 2,
@@ -279,7 +280,7 @@ describeOnEachBroker('a what-if', (environment) => {
     });
   });
 
-  it('tells of a handler that fails now, and goes on without its command', async () => {
+  it('reports a handler that fails now, and goes on without its command', async () => {
     class Failing extends MessageBus {
       override async handle(command: Command, unitOfWork: UnitOfWork): Promise<readonly Event[]> {
         const events = await super.handle(command, unitOfWork);
@@ -300,7 +301,7 @@ describeOnEachBroker('a what-if', (environment) => {
     });
   });
 
-  it('finds the same where lanes waited for one another before they rejected anything', async () => {
+  it('finds no difference when lanes waited for one another before rejecting', async () => {
     const pairs = new CausalPairs('pair', PAIRS);
     await running.send(...pairs.stock());
     await running.idle();
@@ -319,7 +320,7 @@ describeOnEachBroker('a what-if', (environment) => {
     expect(await ask(running)).toMatchObject({ different: {}, outOfTurn: { count: 0 } });
   }, 120_000);
 
-  it('leaves out what the group has not answered', async () => {
+  it('leaves out a command that the group has not answered', async () => {
     await running.service.consumer.close();
     await running.send(order('later', 'LAMP'));
     expect(await ask(running)).toMatchObject({
@@ -329,11 +330,11 @@ describeOnEachBroker('a what-if', (environment) => {
     });
   });
 
-  it('takes commands that the topic does not hold any more from their events, and what was handled before them', async () => {
+  it('takes commands that are gone from the topic from their events', async () => {
     await mixed();
     for (const gonePartition of [0, 1, 2]) {
       const { folded, handled, same, differences } = await ask(running, { gonePartition });
-      // Of one that was silently accepted, and is gone, nothing is known: its repeat is handled.
+      // A command that led to no event and is gone is unknown, so that its repeat is handled.
       expect({
         gonePartition,
         differences: differences.filter(({ id }) => id !== 'the same batch'),
@@ -346,7 +347,7 @@ describeOnEachBroker('a what-if', (environment) => {
     }
   });
 
-  describe('where events are missing', () => {
+  describe('when events are missing', () => {
     const eventsWithout = async (type: string) => {
       await eventually(() => expect(running.events).toHaveLength(6));
       const name = `events-${crypto.randomUUID().slice(0, 8)}`;
@@ -362,7 +363,7 @@ describeOnEachBroker('a what-if', (environment) => {
       return name;
     };
 
-    it('says what has no place, and what has no answer', async () => {
+    it('reports other events and commands out of turn', async () => {
       const eventsTopic = await eventsWithout('BatchCreated');
       expect(await ask(running, { eventsTopic })).toMatchObject({
         different: { 'other-events': 3 },
@@ -373,7 +374,7 @@ describeOnEachBroker('a what-if', (environment) => {
       });
     });
 
-    it('refuses to begin on a state that nobody can tell', async () => {
+    it('refuses to begin on a state that the events do not show', async () => {
       const eventsTopic = await eventsWithout('BatchCreated');
       const last =
         Math.max(
@@ -388,16 +389,16 @@ describeOnEachBroker('a what-if', (environment) => {
     });
   });
 
-  it('shows its plan, does nothing without --execute, and then says what came of it', async () => {
-    const planned = await running.cli('replay', 'commands', '--from', '0', '--sku', 'LAMP');
-    expect(planned).toMatchObject({
+  it('shows its plan without --execute, and its result with --execute', async () => {
+    const preview = await running.cli('replay', 'commands', '--from', '0', '--sku', 'LAMP');
+    expect(preview).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(
         /commands .*3 partitions[\s\S]*compared .*about LAMP, from 0 to the last[\s\S]*Nothing is done/,
       ),
     });
-    const told = await running.cli('replay', 'commands', '--execute');
-    expect(told).toMatchObject({
+    const execution = await running.cli('replay', 'commands', '--execute');
+    expect(execution).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/same outcome +6\n[\s\S]*Equal: 6 commands handled again in/),
     });
@@ -425,7 +426,7 @@ describeOnEachBroker('a what-if', (environment) => {
     },
   );
 
-  it('exits with 1 when nothing was compared, and says so', async () => {
+  it('exits with 1 and says so when nothing was compared', async () => {
     const args = ['replay', 'commands', '--sku', 'NO-SUCH-PRODUCT', '--execute'];
     expect(await running.cli(...args)).toMatchObject({
       code: 1,
@@ -471,8 +472,8 @@ describeOnEachBroker('a what-if', (environment) => {
   });
 });
 
-describe('an outcome', () => {
-  it('is the same for whatever several lanes have handled, in whatever order', async () => {
+describe('The outcome of a what-if', () => {
+  it('is the same for random commands in several lanes', async () => {
     await using running = await RunningService.start({ KAFKA_BROKERS: '', TOPIC_PARTITIONS: '4' });
     const key = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
     const keyed = fc
@@ -513,7 +514,7 @@ describe('an outcome', () => {
     );
   }, 180_000);
 
-  it('follows the sequences, whatever the clocks say', async () => {
+  it('follows the sequences when the clocks run backwards', async () => {
     let ticks = 0;
     const backwards = { clock: () => new Date(Date.UTC(2027, 0) - 1_000 * ticks++) };
     await using running = await RunningService.start(
@@ -559,7 +560,7 @@ describe('an outcome', () => {
     });
   });
 
-  it('is put together where an answer was split', async () => {
+  it('is put together when an answer was split', async () => {
     await using running = await RunningService.start({ KAFKA_BROKERS: '', TOPIC_PARTITIONS: '2' });
     const orders = Array.from({ length: 1_500 }, (_, index) => ({
       type: 'AllocateOrder',
