@@ -58,14 +58,14 @@ const bodies = [
   order('nobody', 'unknown', 1),
 ];
 
-/** The command with this offset names a correlation, and a trace. */
+/** The command at this offset has a correlation id and a trace. */
 const TRACED = 3;
 const TRACE = {
   ce_correlationid: 'a talk',
   traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
 };
 
-/** What a service leaves behind that did everything right: one lane, ids of its own, one command sent twice, one unreadable. */
+/** Builds the history of a correct service: one lane, one command sent twice, one unreadable. */
 function rightHistory(): Draft {
   const model = new AllocationModel();
   const commands: HistoryRecord[] = [];
@@ -203,7 +203,7 @@ function eventsIn({ headers, value }: HistoryRecord): ModelEvent[] {
   );
 }
 
-const edited = (
+const editRecord = (
   record: HistoryRecord,
   edit: (body: Record<string, never>) => void,
   headers = {},
@@ -219,28 +219,35 @@ const edited = (
 const at = <T>(list: readonly T[], index: number) => list[index] as T;
 const isComposite = ({ headers }: HistoryRecord) => headers.ce_type === 'CompositeDomainEvent';
 
-/** The first composite as two messages, as it goes out where it is too large for one; what comes after it moves on. */
+/**
+ * Splits the first composite into two messages, as the service does if it is too large for one.
+ * @returns the index of the first message
+ */
 function splitFirstComposite({ events }: Draft): number {
   const index = events.findIndex(isComposite);
   const whole = at(events, index);
   const part = (from: number, to: number, headers = {}) =>
-    edited(
+    editRecord(
       whole,
       (body) =>
         Object.assign(body, { events: (body.events as unknown as unknown[]).slice(from, to) }),
       headers,
     );
   events.splice(index, 1, part(0, 1), part(1, 500, { ce_id: `${whole.headers.ce_id}.2` }));
-  numberAnew(events);
+  renumber(events);
   return index;
 }
 
-function numberAnew(events: HistoryRecord[]): void {
+function renumber(events: HistoryRecord[]): void {
   for (const [offset, record] of events.entries()) events[offset] = { ...record, offset };
 }
 
-/** The command at `offset` went to the dead letters, as the one without an answer did; its answer, if it has one, is gone. */
-function letDie({ commands, events, deadLetters }: Draft, offset: number, reason: string): void {
+/** Moves the command at `offset` to the dead letters, and removes its answer. */
+function moveToDeadLetters(
+  { commands, events, deadLetters }: Draft,
+  offset: number,
+  reason: string,
+): void {
   const answer = events.findIndex(({ headers }) => headers.ce_id === `commands/0/${offset}`);
   if (answer >= 0) events.splice(answer, 1);
   const { key, value, headers } = commands[offset] ?? at(commands, 0);
@@ -259,15 +266,15 @@ function letDie({ commands, events, deadLetters }: Draft, offset: number, reason
   });
 }
 
-/** Retention has deleted the first `count` records of the topic. */
-function retain(history: Draft, topic: 'commands' | 'events', count: number): void {
+/** Lets retention delete the first `count` records of the topic. */
+function applyRetention(history: Draft, topic: 'commands' | 'events', count: number): void {
   history[topic].splice(0, count);
   history.starts ??= { commands: new Map(), events: new Map(), deadLetters: new Map() };
   history.starts[topic].set(0, count);
 }
 
-/** Changes the answer to the command that names a trace. */
-function damagedAnswer(change: (record: HistoryRecord) => HistoryRecord) {
+/** Damages the answer to the command with a trace. */
+function damageAnswer(change: (record: HistoryRecord) => HistoryRecord) {
   return ({ events }: Draft) => {
     const index = events.findIndex(({ headers }) => headers.ce_id === `commands/0/${TRACED}`);
     events[index] = change(at(events, index));
@@ -281,8 +288,8 @@ function withHeader(name: string, text: string | undefined) {
   };
 }
 
-/** Changes the second part of the first composite, and more of its record. */
-function damagedComposite(
+/** Damages the second part of the first composite, and `more` of its record. */
+function damageComposite(
   change: (part: Record<string, unknown>) => void,
   more: Partial<HistoryRecord> = {},
 ) {
@@ -300,29 +307,29 @@ function editComposite(
   more: Partial<HistoryRecord> = {},
 ): void {
   const index = events.findIndex(isComposite);
-  events[index] = { ...edited(at(events, index), edit), ...more };
+  events[index] = { ...editRecord(at(events, index), edit), ...more };
 }
 
-/** The last command, which changes nothing: a handler has failed on it. */
+/** Lets the last command fail. It is the one that changes nothing in the database. */
 function failLast(history: Draft, reason: string): void {
-  letDie(history, LAST, reason);
+  moveToDeadLetters(history, LAST, reason);
   history.tables.processedIds.delete(`id-${LAST}`);
 }
 const LAST = bodies.length - 1;
 
 describe('The judge of histories', () => {
-  it('has nothing against a right one', () => {
+  it('accepts a correct history', () => {
     expect(checkHistory(rightHistory())).toEqual([]);
   });
 
-  it('has nothing against a composite in several messages, nor against the markers of others behind the last command', () => {
+  it('accepts a composite in several messages, and markers behind the last command', () => {
     const history = rightHistory();
     splitFirstComposite(history);
     history.ends.set(0, bodies.length + 5);
     expect(checkHistory(history)).toEqual([]);
   });
 
-  it('has nothing against a command on which a handler may fail, and those that may stay parked', () => {
+  it('accepts a failure and parked commands that the test announces', () => {
     const history = rightHistory();
     failLast(history, 'handler-failed');
     history.tables.parkedIds.push(`id-${LAST}`);
@@ -331,45 +338,45 @@ describe('The judge of histories', () => {
     ).toEqual([]);
   });
 
-  it('has nothing against a history whose first commands retention has deleted', () => {
+  it('accepts a history whose first commands retention has deleted', () => {
     const history = rightHistory();
-    retain(history, 'commands', 7);
+    applyRetention(history, 'commands', 7);
     expect(checkHistory(history)).toEqual([]);
   });
 
-  it('has nothing against a history all of whose commands retention has deleted', () => {
+  it('accepts a history whose commands retention has all deleted', () => {
     const history = rightHistory();
-    retain(history, 'commands', history.commands.length);
+    applyRetention(history, 'commands', history.commands.length);
     expect(checkHistory(history)).toEqual([]);
   });
 
-  it('has nothing against a history whose first events retention has deleted', () => {
+  it('accepts a history whose first events retention has deleted', () => {
     const history = rightHistory();
-    retain(history, 'events', 4);
+    applyRetention(history, 'events', 4);
     expect(checkHistory(history)).toEqual([]);
   });
 
-  it('has nothing against an answer whose first message retention has deleted', () => {
+  it('accepts an answer whose first message retention has deleted', () => {
     const history = rightHistory();
-    retain(history, 'events', splitFirstComposite(history) + 1);
+    applyRetention(history, 'events', splitFirstComposite(history) + 1);
     expect(checkHistory(history)).toEqual([]);
   });
 
-  it('has nothing against a repeated command whose original and answer retention has deleted', () => {
+  it('accepts a repeated command whose original and answer retention has deleted', () => {
     const history = rightHistory();
-    retain(history, 'commands', 4);
-    retain(history, 'events', 4);
+    applyRetention(history, 'commands', 4);
+    applyRetention(history, 'events', 4);
     expect(checkHistory(history)).toEqual([]);
   });
 
-  it('has nothing against what is still to come, while the history is under way', () => {
+  it('accepts missing answers while the history is under way', () => {
     const history = rightHistory();
     history.events.pop();
     history.committedOffsets.set(0, 9);
     expect(checkHistory(history, { isUnderWay: true })).toEqual([]);
   });
 
-  it('has something against what was said wrongly, while the history is under way', () => {
+  it('finds an answer published twice while the history is under way', () => {
     const history = rightHistory();
     history.events.pop();
     history.events.push({ ...at(history.events, 3), offset: history.events.length });
@@ -378,7 +385,7 @@ describe('The judge of histories', () => {
     );
   });
 
-  it('has something against a good command that is called unreadable, whatever may fail', () => {
+  it('finds a good command that is called malformed, whatever may fail', () => {
     const history = rightHistory();
     failLast(history, 'malformed');
     expect(checkHistory(history, { mayFail: () => true })).toMatchObject([
@@ -387,28 +394,30 @@ describe('The judge of histories', () => {
   });
 
   const damages: [string, Violation['kind'], (history: Draft) => void][] = [
-    ['an answer that is not there', 'unanswered', ({ events }) => void events.pop()],
+    ['a missing answer', 'unanswered', ({ events }) => void events.pop()],
     [
       'an answer published twice',
       'answered-twice',
       ({ events }) => void events.push({ ...at(events, 3), offset: events.length }),
     ],
     [
-      'a repeated command answered again',
+      'a repeated command that is answered again',
       'answered-twice',
       (history) => {
         history.events.push({
-          ...edited(at(history.events, 3), () => {}, { ce_id: `commands/0/${bodies.length}` }),
+          ...editRecord(at(history.events, 3), () => {}, { ce_id: `commands/0/${bodies.length}` }),
           offset: history.events.length,
         });
       },
     ],
     [
-      'an event of an aborted transaction, on a place that has no command',
+      'an event for a place without a command',
       'event-without-command',
       ({ events }) => {
         events.push(
-          edited({ ...at(events, 3), offset: events.length }, () => {}, { ce_id: 'commands/0/99' }),
+          editRecord({ ...at(events, 3), offset: events.length }, () => {}, {
+            ce_id: 'commands/0/99',
+          }),
         );
       },
     ],
@@ -425,31 +434,34 @@ describe('The judge of histories', () => {
         events.splice(
           index,
           1,
-          edited(at(events, index), (body) => void (body.events as unknown as unknown[]).splice(1)),
+          editRecord(
+            at(events, index),
+            (body) => void (body.events as unknown as unknown[]).splice(1),
+          ),
         );
       },
     ],
     [
-      'the second message of a composite that is not there',
+      'the missing second message of a composite',
       'wrong-outcome',
       (history) => void history.events.splice(splitFirstComposite(history) + 1, 1),
     ],
     [
-      'the first message of a composite that is not there',
+      'the missing first message of a composite',
       'torn-composite',
       (history) => void history.events.splice(splitFirstComposite(history), 1),
     ],
     [
-      'messages of a composite that changed places',
+      'messages of a composite in the wrong order',
       'torn-composite',
       (history) => {
         const index = splitFirstComposite(history);
         history.events.splice(index, 2, at(history.events, index + 1), at(history.events, index));
-        numberAnew(history.events);
+        renumber(history.events);
       },
     ],
     [
-      'an answer between the messages of a composite of its lane',
+      'an answer between the messages of a composite',
       'out-of-order',
       (history) => {
         const index = splitFirstComposite(history);
@@ -459,11 +471,11 @@ describe('The judge of histories', () => {
           at(history.events, index + 2),
           at(history.events, index + 1),
         );
-        numberAnew(history.events);
+        renumber(history.events);
       },
     ],
     [
-      'the second message of a composite twice',
+      'the second message of a composite published twice',
       'answered-twice',
       (history) => {
         const second = at(history.events, splitFirstComposite(history) + 1);
@@ -475,7 +487,7 @@ describe('The judge of histories', () => {
       'wrong-id',
       (history) => {
         const index = splitFirstComposite(history) + 1;
-        history.events[index] = edited(at(history.events, index), () => {}, {
+        history.events[index] = editRecord(at(history.events, index), () => {}, {
           ce_causationid: 'id-9',
         });
       },
@@ -487,11 +499,11 @@ describe('The judge of histories', () => {
         void events.splice(
           3,
           1,
-          edited(at(events, 3), () => {}, { ce_causationid: 'id-9' }),
+          editRecord(at(events, 3), () => {}, { ce_causationid: 'id-9' }),
         ),
     ],
     [
-      'two answers that changed places',
+      'two answers in the wrong order',
       'out-of-order',
       ({ events }) => {
         const [third, fourth] = [at(events, 3), at(events, 4)];
@@ -509,21 +521,21 @@ describe('The judge of histories', () => {
       ({ events }) => void events.splice(3, 1, { ...at(events, 3), partition: 1 }),
     ],
     [
-      'a sequence number left out',
+      'a gap in the sequence numbers',
       'sequence',
       ({ events }) =>
         void events.splice(
           3,
           1,
-          edited(at(events, 3), () => {}, { ce_sequence: '30' }),
+          editRecord(at(events, 3), () => {}, { ce_sequence: '30' }),
         ),
     ],
     [
-      'a sequence number twice, where retention has deleted events',
+      'a sequence number twice after retention has deleted events',
       'sequence',
       (history) => {
-        retain(history, 'events', 2);
-        history.events[2] = edited(at(history.events, 2), () => {}, { ce_sequence: '3' });
+        applyRetention(history, 'events', 2);
+        history.events[2] = editRecord(at(history.events, 2), () => {}, { ce_sequence: '3' });
       },
     ],
     [
@@ -540,37 +552,37 @@ describe('The judge of histories', () => {
       },
     ],
     [
-      'sequence numbers against the order of the lane',
+      'sequence numbers that contradict the order of the lane',
       'no-possible-order',
       ({ events }) => {
         events.splice(
           3,
           1,
-          edited(at(events, 3), () => {}, { ce_sequence: '4' }),
+          editRecord(at(events, 3), () => {}, { ce_sequence: '4' }),
         );
         events.splice(
           4,
           1,
-          edited(at(events, 4), () => {}, { ce_sequence: '3' }),
+          editRecord(at(events, 4), () => {}, { ce_sequence: '3' }),
         );
       },
     ],
     [
-      'a line taken from the wrong batch',
+      'a line allocated from the wrong batch',
       'wrong-outcome',
       ({ events }) =>
         void events.splice(
           3,
           1,
-          edited(at(events, 3), (body) => Object.assign(body, { batchref: 'a-due' })),
+          editRecord(at(events, 3), (body) => Object.assign(body, { batchref: 'a-due' })),
         ),
     ],
     [
-      'an unreadable command answered',
+      'an unreadable command that is answered',
       'answered-and-dead',
       ({ events }) => {
         events.push(
-          edited({ ...at(events, 3), offset: events.length }, () => {}, {
+          editRecord({ ...at(events, 3), offset: events.length }, () => {}, {
             ce_id: `commands/0/${bodies.length + 1}`,
           }),
         );
@@ -582,7 +594,7 @@ describe('The judge of histories', () => {
       ({ deadLetters }) => void deadLetters.push({ ...at(deadLetters, 0), offset: 1 }),
     ],
     [
-      'a good command in the dead letters',
+      'a good command among the dead letters',
       'dead-for-nothing',
       (history) => failLast(history, 'handler-failed'),
     ],
@@ -592,38 +604,38 @@ describe('The judge of histories', () => {
       (history) => failLast(history, 'malformed'),
     ],
     [
-      'a command parked where none has failed',
+      'a command that is parked although none has failed',
       'dead-for-nothing',
       (history) => failLast(history, 'parked-behind'),
     ],
     [
-      'a dead letter of a place that has no command',
+      'a dead letter for a place without a command',
       'dead-letter-without-command',
-      (history) => letDie(history, bodies.length + 9, 'malformed'),
+      (history) => moveToDeadLetters(history, bodies.length + 9, 'malformed'),
     ],
     [
-      'a command with wrong data that is answered',
+      'a command with invalid data that is answered',
       'unanswered',
       ({ commands }) =>
         void commands.splice(
           3,
           1,
-          edited(at(commands, 3), (body) => Object.assign(body, { qty: 0 })),
+          editRecord(at(commands, 3), (body) => Object.assign(body, { qty: 0 })),
         ),
     ],
     [
-      'more allocated than there is',
+      'a batch with more allocated than it has',
       'oversold',
       ({ tables }) => Object.assign(at(tables.batches, 2), { allocated: 6 }),
     ],
     ['a line that the database has lost', 'database', ({ tables }) => void tables.lines.pop()],
     [
-      'a line that nobody asked for',
+      'a line that no command asked for',
       'database',
       ({ tables }) => void tables.lines.push({ orderid: 'x', sku: 'a', qty: 1, batchref: 'a-due' }),
     ],
     [
-      'a product that counts otherwise than its events',
+      'a product whose version differs from its events',
       'database',
       ({ tables }) => Object.assign(at(tables.products, 0), { version: 1 }),
     ],
@@ -633,17 +645,17 @@ describe('The judge of histories', () => {
       ({ tables }) => Object.assign(at(tables.batches, 0), { quantity: 4 }),
     ],
     [
-      'an answered command whose id was not kept',
+      'an answered command whose id is not stored',
       'processed-ids',
       ({ tables }) => void tables.processedIds.delete('id-3'),
     ],
     [
-      'an id kept of a command that was not handled',
+      'a stored id of a command that was not handled',
       'processed-ids',
       ({ tables }) => void tables.processedIds.add('id-99'),
     ],
     [
-      'the id kept of a command that is dead',
+      'a stored id of a command among the dead letters',
       'processed-ids',
       (history) => {
         failLast(history, 'handler-failed');
@@ -651,7 +663,7 @@ describe('The judge of histories', () => {
       },
     ],
     [
-      'a command of another source with an id that was answered, which nobody answers',
+      'an unanswered command whose id another source has used',
       'unanswered',
       ({ commands }) => {
         const [first] = commands as [HistoryRecord];
@@ -666,7 +678,7 @@ describe('The judge of histories', () => {
       },
     ],
     [
-      'a command that was answered where it came again, with other words',
+      'a command that is answered only where it comes again',
       'wrong-repeat',
       ({ commands }) => {
         const [first] = commands as [HistoryRecord];
@@ -677,7 +689,7 @@ describe('The judge of histories', () => {
       },
     ],
     [
-      'a command that was answered where it came again, with another body',
+      'an earlier command with the same id and another body',
       'another-body',
       ({ commands }) => {
         const [first] = commands as [HistoryRecord];
@@ -689,7 +701,7 @@ describe('The judge of histories', () => {
       },
     ],
     [
-      'a command that is answered with what it said elsewhere',
+      'an answer to a later body with the same id',
       'another-body',
       (history) => {
         const { id } = JSON.parse(String(at(history.commands, TRACED).value));
@@ -699,29 +711,29 @@ describe('The judge of histories', () => {
           offset: history.commands.length,
           value,
         });
-        damagedAnswer((record) =>
-          edited(record, (body) => Object.assign(body, { orderid: 'another' })),
+        damageAnswer((record) =>
+          editRecord(record, (body) => Object.assign(body, { orderid: 'another' })),
         )(history);
       },
     ],
     [
-      'a command that is answered with two bodies',
+      'two answered bodies with the same id',
       'another-body',
       (history) => {
         const { id } = JSON.parse(String(at(history.commands, TRACED).value));
-        history.commands[LAST] = edited(at(history.commands, LAST), (body) =>
+        history.commands[LAST] = editRecord(at(history.commands, LAST), (body) =>
           Object.assign(body, { id }),
         );
       },
     ],
     [
-      'an answer that was not published',
+      'an unpublished answer in the outbox',
       'outbox',
       ({ tables }) =>
         void tables.outbox.push({ topic: 'commands', partition: 0, nextOffset: bodies.length + 3 }),
     ],
     [
-      'an answer left in the outbox that is out',
+      'a published answer in the outbox',
       'outbox',
       ({ tables }) =>
         void tables.outbox.push({ topic: 'commands', partition: 0, nextOffset: bodies.length }),
@@ -729,98 +741,98 @@ describe('The judge of histories', () => {
     [
       'an answer without its key',
       'wrong-key',
-      damagedAnswer((record) => ({ ...record, key: null })),
+      damageAnswer((record) => ({ ...record, key: null })),
     ],
     [
       'an answer with the key of another product',
       'wrong-key',
-      damagedAnswer((record) => ({ ...record, key: 'b' })),
+      damageAnswer((record) => ({ ...record, key: 'b' })),
     ],
     [
       'a composite of an order with the key of a product',
       'wrong-key',
-      damagedComposite(() => {}, { key: 'a' }),
+      damageComposite(() => {}, { key: 'a' }),
     ],
     [
       'an answer about another product',
       'wrong-subject',
-      damagedAnswer(withHeader('ce_subject', 'b')),
+      damageAnswer(withHeader('ce_subject', 'b')),
     ],
     [
       'a part of a composite about another product',
       'wrong-subject',
-      damagedComposite((part) => Object.assign(part, { subject: 'c' })),
+      damageComposite((part) => Object.assign(part, { subject: 'c' })),
     ],
     [
       'an answer with another correlation id',
       'wrong-correlation',
-      damagedAnswer(withHeader('ce_correlationid', 'id-3')),
+      damageAnswer(withHeader('ce_correlationid', 'id-3')),
     ],
     [
       'an answer without a correlation id',
       'wrong-correlation',
-      damagedAnswer(withHeader('ce_correlationid', undefined)),
+      damageAnswer(withHeader('ce_correlationid', undefined)),
     ],
     [
       'a part of a composite with another correlation id',
       'wrong-correlation',
-      damagedComposite((part) => Object.assign(part, { correlationid: 'another' })),
+      damageComposite((part) => Object.assign(part, { correlationid: 'another' })),
     ],
     [
       'an answer that does not continue the trace',
       'wrong-trace',
-      damagedAnswer(withHeader('traceparent', undefined)),
+      damageAnswer(withHeader('traceparent', undefined)),
     ],
     [
-      'a trace that nobody began',
+      'a trace that no command has',
       'wrong-trace',
-      damagedComposite((part) => Object.assign(part, { traceparent: TRACE.traceparent })),
+      damageComposite((part) => Object.assign(part, { traceparent: TRACE.traceparent })),
     ],
     [
       'an answer without a schema',
       'wrong-dataschema',
-      damagedAnswer(withHeader('ce_dataschema', undefined)),
+      damageAnswer(withHeader('ce_dataschema', undefined)),
     ],
     [
       'a part of a composite with the schema of another type',
       'wrong-dataschema',
-      damagedComposite((part) =>
+      damageComposite((part) =>
         Object.assign(part, { dataschema: '/allocation/schemas/OutOfStock/1' }),
       ),
     ],
     [
-      'an answer from somebody else',
+      'an answer from another source',
       'wrong-envelope',
-      damagedAnswer(withHeader('ce_source', '/other')),
+      damageAnswer(withHeader('ce_source', '/other')),
     ],
     [
-      'an answer that does not say what it is',
+      'an answer with the wrong content type',
       'wrong-envelope',
-      damagedAnswer(withHeader('content-type', 'text/plain')),
+      damageAnswer(withHeader('content-type', 'text/plain')),
     ],
     [
-      'a part of a composite of another time',
+      'a part of a composite with another time',
       'wrong-envelope',
-      damagedComposite((part) => Object.assign(part, { time: 'later' })),
+      damageComposite((part) => Object.assign(part, { time: 'later' })),
     ],
     [
       'a part of a composite that names another command',
       'wrong-id',
-      damagedComposite((part) => Object.assign(part, { causationid: 'id-9' })),
+      damageComposite((part) => Object.assign(part, { causationid: 'id-9' })),
     ],
     [
-      'a composite that is no list',
+      'a composite whose events are not a list',
       'unreadable-event',
       ({ events }) => void editComposite(events, (body) => Object.assign(body, { events: 1 })),
     ],
     [
-      'a dead letter that is not what came',
+      'a dead letter that differs from its command',
       'altered-letter',
       ({ deadLetters }) =>
         void deadLetters.splice(0, 1, { ...at(deadLetters, 0), value: Buffer.from('"another"') }),
     ],
     [
-      'a dead letter without the headers that came',
+      'a dead letter without the headers of its command',
       'altered-letter',
       (history) => {
         failLast(history, 'handler-failed');
@@ -831,55 +843,55 @@ describe('The judge of histories', () => {
       },
     ],
     [
-      'an answer that is not there, and that no retention has deleted',
+      'a missing answer that retention has not deleted',
       'unanswered',
       (history) => {
-        retain(history, 'events', 2);
+        applyRetention(history, 'events', 2);
         history.events.splice(5, 1);
       },
     ],
     [
-      'a deleted command answered again',
+      'a deleted command that is answered again',
       'answered-twice',
       (history) => {
-        retain(history, 'commands', 7);
+        applyRetention(history, 'commands', 7);
         history.events.push({ ...at(history.events, 3), offset: history.events.length });
       },
     ],
     [
-      'a deleted command that came again and was answered again',
+      'a deleted command that comes again and is answered again',
       'answered-twice',
       (history) => {
-        retain(history, 'commands', 7);
+        applyRetention(history, 'commands', 7);
         const again = withHeader('ce_id', `commands/0/${bodies.length}`)(at(history.events, 3));
         history.events.push({ ...again, offset: history.events.length });
       },
     ],
     [
-      'an event of a place beyond the log start that has no command',
+      'an event for a place behind the log start without a command',
       'event-without-command',
       (history) => {
-        retain(history, 'commands', 7);
+        applyRetention(history, 'commands', 7);
         history.commands.splice(2, 1);
       },
     ],
     [
-      'a wrong answer to what rests on deleted commands',
+      'a wrong answer that depends on deleted commands',
       'wrong-outcome',
       (history) => {
-        retain(history, 'commands', 7);
+        applyRetention(history, 'commands', 7);
         const last = history.events.length - 2;
-        history.events[last] = edited(
+        history.events[last] = editRecord(
           at(history.events, last),
           (body) => void (body.events as unknown as unknown[]).pop(),
         );
       },
     ],
     [
-      'a line lost that a deleted command has made',
+      'a lost line of a deleted command',
       'database',
       (history) => {
-        retain(history, 'commands', 7);
+        applyRetention(history, 'commands', 7);
         history.tables.lines.shift();
       },
     ],
@@ -897,7 +909,7 @@ describe('The judge of histories', () => {
       },
     ],
     [
-      'a partition without commands where the group stands somewhere',
+      'a committed offset in a partition without commands',
       'positions',
       ({ ends, committedOffsets }) => {
         ends.set(1, 0);
@@ -905,12 +917,12 @@ describe('The judge of histories', () => {
       },
     ],
     [
-      'a group that stands before the database',
+      'a group that is behind the database',
       'positions',
       ({ committedOffsets }) => void committedOffsets.set(0, 5),
     ],
     [
-      'a database that stands before the last command',
+      'a database that is behind the last command',
       'positions',
       ({ tables, committedOffsets }) => {
         at(tables.positions, 0).nextOffset = 5;

@@ -5,25 +5,26 @@ import { describe, expect, it } from 'vitest';
 const root = join(import.meta.dirname, '..', '..');
 const read = async (file: string) => JSON.parse(await readFile(join(root, file), 'utf8'));
 
-describe('the lock file', () => {
-  it('keeps npm from compiling better-sqlite3, for which a newcomer would need Python (docs/decisions/0006)', async () => {
+describe('package-lock.json', () => {
+  // Compiling needs Python, which a newcomer may lack: see docs/decisions/0006.
+  it('keeps npm from compiling better-sqlite3', async () => {
     const { packages } = await read('package-lock.json');
     expect(packages['node_modules/better-sqlite3']).toMatchObject({ gypfile: false });
   });
 
-  it('names no registry', async () => {
+  it('contains no URL of a registry', async () => {
     expect(await readFile(join(root, 'package-lock.json'), 'utf8')).not.toContain('"resolved"');
   });
 });
 
 describe('package.json', () => {
-  it('pins every version', async () => {
+  it('gives every dependency an exact version', async () => {
     const { dependencies, devDependencies } = await read('package.json');
     for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies }))
       expect(version, name).toMatch(/^\d/);
   });
 
-  it('has one version for all of MikroORM', async () => {
+  it('gives all packages of MikroORM the same version', async () => {
     const { dependencies, devDependencies } = await read('package.json');
     const versions = Object.entries({ ...dependencies, ...devDependencies }).filter(([name]) =>
       name.startsWith('@mikro-orm/'),

@@ -3,8 +3,8 @@ import { RecoveryTimes } from '../support/recovery-times.ts';
 
 const TARGET_MS = 8_000;
 
-/** Recoveries from one kind of fault: so many in time and so many late, of which each took `lateMs`. */
-function recovered(
+/** Records recoveries from one kind of fault. Each late one takes `lateMs`. */
+function recordRecoveries(
   isStrict: boolean,
   inTime: number,
   late: number,
@@ -16,26 +16,33 @@ function recovered(
   return times;
 }
 
-describe('the times of recoveries', () => {
+describe('RecoveryTimes', () => {
   it.each([
-    ['a recovery within 30 s', false, 0, 5, 30_000, 0],
-    ['a recovery beyond 30 s', false, 9, 1, 30_001, 1],
-    ['a tenth of late ones in a strict run', true, 18, 2, TARGET_MS + 1, 0],
-    ['one more than a tenth of late ones in a strict run', true, 17, 3, TARGET_MS + 1, 3],
-    ['a late one alone in a strict run', true, 0, 1, TARGET_MS + 1, 0],
-    ['a recovery beyond 30 s in a strict run', true, 18, 1, 30_001, 1],
+    ['accepts late recoveries of up to 30 s', false, 0, 5, 30_000, 0],
+    ['complains about a recovery beyond 30 s', false, 9, 1, 30_001, 1],
+    ['accepts a tenth of late recoveries in a strict run', true, 18, 2, TARGET_MS + 1, 0],
+    [
+      'complains about more than a tenth of late recoveries in a strict run',
+      true,
+      17,
+      3,
+      TARGET_MS + 1,
+      3,
+    ],
+    ['accepts a single late recovery in a strict run', true, 0, 1, TARGET_MS + 1, 0],
+    ['complains about a recovery beyond 30 s in a strict run', true, 18, 1, 30_001, 1],
   ])('%s', (_, isStrict, inTime, late, lateMs, complaints) => {
-    expect(recovered(isStrict, inTime, late, lateMs).complaints()).toHaveLength(complaints);
+    expect(recordRecoveries(isStrict, inTime, late, lateMs).complaints()).toHaveLength(complaints);
   });
 
-  it('are late by kind: quick recoveries from one fault excuse no other', () => {
-    const times = recovered(true, 100, 0);
+  it('complains about late recoveries of one kind despite quick ones of another', () => {
+    const times = recordRecoveries(true, 100, 0);
     for (let count = 0; count < 2; count += 1) times.add('cut', TARGET_MS + 1, TARGET_MS);
     expect(times.complaints()).toHaveLength(2);
   });
 
-  it('are told with their count, median and slowest', () => {
-    expect(recovered(false, 2, 1).text()).toBe(
+  it('prints the count, the median and the slowest of each kind', () => {
+    expect(recordRecoveries(false, 2, 1).text()).toBe(
       'Recovered from\nkill: 3 times, median 8000 ms, slowest 8001 ms, 1 over 8000 ms\n',
     );
   });

@@ -6,7 +6,7 @@ import { SimulatedLog } from '../simulation/simulated-log.ts';
 import { World } from '../simulation/world.ts';
 import { asHistoryRecord } from '../support/read-history.ts';
 
-/** The commands that the judge hears of, when retention has emptied the log before the group had passed anything. */
+/** Lets retention empty the log before the group commits. @returns the ids that are judged */
 function judgedIds(processedIds: readonly string[]): readonly string[] {
   const world = new World(1);
   const log = new SimulatedLog(world, ['commands', 'events'], 1, () => {});
@@ -44,10 +44,10 @@ function judgedIds(processedIds: readonly string[]): readonly string[] {
   return commands.map(({ value }) => JSON.parse(String(value)).id);
 }
 
-it('a command that retention deleted before anybody handled it is not judged', () => {
+it('a command that retention deleted before it was handled is not judged', () => {
   expect(judgedIds([])).toEqual([]);
 });
 
-it('a command that was handled without an answer, and then deleted, is judged', () => {
+it('a command that was handled without an answer, then deleted, is judged', () => {
   expect(judgedIds(['second'])).toEqual(['second']);
 });

@@ -11,12 +11,14 @@ import { RowLocks } from '../simulation/row-locks.ts';
 import { DatabaseFile } from '../simulation/simulated-database.ts';
 import { World } from '../simulation/world.ts';
 
-/* The simulation is only as good as its server: here it does what PostgreSQL does at READ COMMITTED. */
+/* The simulated server must behave as PostgreSQL does at READ COMMITTED. */
 
 const LOCK = 'select version from products where sku = $1 order by sku for update';
 const CHANGE = 'update products set version = version + 1 where sku = $1';
 const ADD = 'insert into products (sku, version) values ($1, 1)';
-const ADD_BATCH = `insert into batches (reference, sku, quantity, allocated_quantity) values ($1, 'LAMP', 1, 0) returning id`;
+const ADD_BATCH =
+  'insert into batches (reference, sku, quantity, allocated_quantity) ' +
+  "values ($1, 'LAMP', 1, 0) returning id";
 
 describe('The simulated PostgreSQL', () => {
   let folder: string;
@@ -54,8 +56,8 @@ describe('The simulated PostgreSQL', () => {
   afterEach(() => file.transactions.close());
 
   /**
-   * A connection on which statements come to rows, or to the SQLSTATE of an error; undefined while
-   * they wait.
+   * Opens a connection. A statement gives its rows, or the SQLSTATE of its error. Both are
+   * undefined while the statement waits.
    */
   function session() {
     const backend = new Backend(server, () => {});
@@ -70,7 +72,7 @@ describe('The simulated PostgreSQL', () => {
     };
   }
 
-  function inTransaction() {
+  function begin() {
     const run = session();
     run('begin');
     return run;
@@ -78,17 +80,17 @@ describe('The simulated PostgreSQL', () => {
 
   const pass = (ms: number) => world.run(() => false, ms);
 
-  it('shows a transaction what was committed before each statement', () => {
-    const [one, other] = [inTransaction(), inTransaction()];
+  it('shows each statement what was committed before it', () => {
+    const [one, other] = [begin(), begin()];
     one(ADD, 'LAMP');
     expect(other('select sku from products').rows).toEqual([]);
     one('commit');
     expect(other('select sku from products').rows).toEqual([{ sku: 'LAMP' }]);
   });
 
-  it('lets a change wait for another one, and keeps both', () => {
-    inTransactionOf(ADD, 'LAMP');
-    const [one, other] = [inTransaction(), inTransaction()];
+  it('lets a change wait for an uncommitted change of the row, and keeps both', () => {
+    commit(ADD, 'LAMP');
+    const [one, other] = [begin(), begin()];
     one(CHANGE, 'LAMP');
     const late = other(CHANGE, 'LAMP');
     expect(late.rows).toBeUndefined();
@@ -98,8 +100,8 @@ describe('The simulated PostgreSQL', () => {
     expect(session()('select version from products').rows).toEqual([{ version: 3 }]);
   });
 
-  it('keeps nothing of a transaction that is rolled back amid others', () => {
-    const [one, other] = [inTransaction(), inTransaction()];
+  it('keeps nothing of a transaction that rolls back while another one commits', () => {
+    const [one, other] = [begin(), begin()];
     one(ADD, 'LAMP');
     other(ADD, 'TABLE');
     one('rollback');
@@ -107,9 +109,9 @@ describe('The simulated PostgreSQL', () => {
     expect(session()('select sku from products').rows).toEqual([{ sku: 'TABLE' }]);
   });
 
-  it('shows a transaction that waited for a row its newest version, and no new rows', () => {
-    inTransactionOf(ADD, 'LAMP');
-    const [one, other] = [inTransaction(), inTransaction()];
+  it('shows a statement that waited for a row its newest version, and no new rows', () => {
+    commit(ADD, 'LAMP');
+    const [one, other] = [begin(), begin()];
     one(CHANGE, 'LAMP');
     one(ADD, 'TABLE');
     const late = other('select sku, version from products order by sku for update');
@@ -118,16 +120,16 @@ describe('The simulated PostgreSQL', () => {
     expect(other('select sku from products order by sku for update').rows).toHaveLength(2);
   });
 
-  it('lets a unique key wait for an uncommitted row, and then conflict', () => {
-    const [one, other] = [inTransaction(), inTransaction()];
+  it('fails an insert when the uncommitted duplicate that it waits for commits', () => {
+    const [one, other] = [begin(), begin()];
     one(ADD, 'LAMP');
     const late = other(ADD, 'LAMP');
     one('commit');
     expect(late.code).toBe('23505');
   });
 
-  it('lets a unique key wait for an uncommitted row that never comes', () => {
-    const [one, other] = [inTransaction(), inTransaction()];
+  it('completes an insert when the duplicate that it waits for rolls back', () => {
+    const [one, other] = [begin(), begin()];
     one(ADD, 'LAMP');
     const late = other(ADD, 'LAMP');
     one('rollback');
@@ -135,8 +137,8 @@ describe('The simulated PostgreSQL', () => {
   });
 
   it('gives up waiting for a lock after two seconds', async () => {
-    inTransactionOf(ADD, 'LAMP');
-    const [one, other] = [inTransaction(), inTransaction()];
+    commit(ADD, 'LAMP');
+    const [one, other] = [begin(), begin()];
     one(LOCK, 'LAMP');
     const late = other(LOCK, 'LAMP');
     await pass(1_900);
@@ -145,9 +147,9 @@ describe('The simulated PostgreSQL', () => {
     expect(late.code).toBe('55P03');
   });
 
-  it('undoes one of two transactions that wait for each other', async () => {
-    for (const sku of ['LAMP', 'TABLE']) inTransactionOf(ADD, sku);
-    const [one, other] = [inTransaction(), inTransaction()];
+  it('aborts one of two transactions that wait for each other', async () => {
+    for (const sku of ['LAMP', 'TABLE']) commit(ADD, sku);
+    const [one, other] = [begin(), begin()];
     one(LOCK, 'LAMP');
     other(LOCK, 'TABLE');
     const first = one(LOCK, 'TABLE');
@@ -157,31 +159,31 @@ describe('The simulated PostgreSQL', () => {
     expect([first.rows, second.rows].filter(Boolean)).toHaveLength(1);
   });
 
-  it('answers nothing but the end of a transaction that has failed', () => {
-    inTransactionOf(ADD, 'LAMP');
-    const run = inTransaction();
+  it('refuses statements of a failed transaction until it ends', () => {
+    commit(ADD, 'LAMP');
+    const run = begin();
     expect(run(ADD, 'LAMP').code).toBe('23505');
     expect(run('select sku from products').code).toBe('25P02');
     run('commit');
     expect(run('select sku from products').rows).toHaveLength(1);
   });
 
-  it('gives out no number twice, also after a rollback', () => {
-    const [one, other] = [inTransaction(), inTransaction()];
+  it('gives no id twice, even after a rollback', () => {
+    const [one, other] = [begin(), begin()];
     const ids = [one(ADD_BATCH, 'a'), other(ADD_BATCH, 'b')].map(({ rows }) => rows?.[0]);
     one('rollback');
     ids.push(other(ADD_BATCH, 'c').rows?.[0]);
     expect(ids).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }]);
   });
 
-  it('frees what a transaction holds that sleeps for four seconds', async () => {
-    inTransactionOf(ADD, 'LAMP');
-    inTransaction()(LOCK, 'LAMP');
+  it('releases the locks of a transaction that is idle for four seconds', async () => {
+    commit(ADD, 'LAMP');
+    begin()(LOCK, 'LAMP');
     await pass(4_100);
-    expect(inTransaction()(LOCK, 'LAMP').rows).toHaveLength(1);
+    expect(begin()(LOCK, 'LAMP').rows).toHaveLength(1);
   });
 
-  it('wakes a waiting transaction once, though the one before lets go at once', () => {
+  it('wakes a waiting transaction once, even if the one before releases at once', () => {
     const locks = new RowLocks<object>();
     const [first, second, third] = [{}, {}, {}];
     let woken = 0;
@@ -197,8 +199,8 @@ describe('The simulated PostgreSQL', () => {
     expect(woken).toBe(1);
   });
 
-  function inTransactionOf(statement: string, ...parameters: readonly unknown[]): void {
-    const run = inTransaction();
+  function commit(statement: string, ...parameters: readonly unknown[]): void {
+    const run = begin();
     run(statement, ...parameters);
     run('commit');
   }

@@ -5,8 +5,8 @@ import { TroubleError } from '../../../src/service-layer/errors.ts';
 
 const signal = new AbortController().signal;
 
-/** A transaction whose first statements fail with these errors, one each time that it is begun. */
-function failing(...errors: readonly Error[]) {
+/** Fakes a database whose first statements fail with these errors, one after another. */
+function databaseWith(...errors: readonly Error[]) {
   const left = [...errors];
   const sql = async () => {
     const error = left.shift();
@@ -23,30 +23,27 @@ function trouble(code: string): TroubleError {
   });
 }
 
-it.each(['55P03', '25P03'])(
-  'a process that does not have its turn yet asks again after %s',
-  async (code) => {
-    const result = await withAdvisoryLock(
-      failing(trouble(code), trouble(code)),
-      MIGRATION_LOCK,
-      signal,
-      async () => 'done',
-    );
-    expect(result).toBe('done');
-  },
-);
+it.each(['55P03', '25P03'])('a process without the lock asks again after %s', async (code) => {
+  const result = await withAdvisoryLock(
+    databaseWith(trouble(code), trouble(code)),
+    MIGRATION_LOCK,
+    signal,
+    async () => 'done',
+  );
+  expect(result).toBe('done');
+});
 
-it('a process that does not have its turn yet reports other trouble', async () => {
+it('a process without the lock reports any other error', async () => {
   const denied = trouble('42501');
   await expect(
-    withAdvisoryLock(failing(denied), MIGRATION_LOCK, signal, async () => 'done'),
+    withAdvisoryLock(databaseWith(denied), MIGRATION_LOCK, signal, async () => 'done'),
   ).rejects.toBe(denied);
 });
 
-it('a process that has its turn reports that the server ended its transaction', async () => {
+it('a process with the lock reports that the server ended its transaction', async () => {
   const ended = trouble('25P03');
   const work = async () => {
     throw ended;
   };
-  await expect(withAdvisoryLock(failing(), MIGRATION_LOCK, signal, work)).rejects.toBe(ended);
+  await expect(withAdvisoryLock(databaseWith(), MIGRATION_LOCK, signal, work)).rejects.toBe(ended);
 });

@@ -31,8 +31,8 @@ function member(
   };
 }
 
-/** What each member says as it joins again, after it has taken up what it was given. */
-function afterwards(
+/** Lets the members join again as the owners of what they were assigned. */
+function rejoin(
   members: readonly GroupMember[],
   assignment: Assignment,
   generation: number,
@@ -55,7 +55,7 @@ function spread(counts: readonly number[]): number {
   return Math.max(...counts) - Math.min(...counts);
 }
 
-/** Whether some chain of moves, each of a partition that the next member may take, would bring two counts closer. */
+/** Tells whether a chain of moves that the members allow would bring two counts closer. */
 function couldBeMoreEven(members: readonly GroupMember[], assignment: Assignment): boolean {
   const given = members.map(({ memberId }) => assignment.get(memberId) ?? []);
   const isWanted = (partition: number) =>
@@ -80,7 +80,7 @@ function couldBeMoreEven(members: readonly GroupMember[], assignment: Assignment
 
 const partitions = fc.uniqueArray(fc.nat(MAX_PARTITIONS + 1), { maxLength: MAX_PARTITIONS });
 
-/** Members that say anything: stale generations, claims of the same partition, partitions that do not exist. */
+/** Members that claim anything: old generations, disputed partitions, missing partitions. */
 const arbitraryMembers = fc
   .array(
     fc.record({
@@ -95,7 +95,7 @@ const arbitraryMembers = fc
   )
   .map((all) => all.map((ownership, index) => member(`member-${index}`, ownership)));
 
-/** Members that a group of this release has: each partition has at most one owner. */
+/** Members of a group of this release, in which each partition has at most one owner. */
 const arbitraryGroup = fc
   .tuple(
     fc.integer({ min: 1, max: MAX_MEMBERS }),
@@ -120,7 +120,7 @@ function check<T>(arbitrary: fc.Arbitrary<T>, property: (value: T) => void): voi
 }
 
 describe('the partitions of one generation', () => {
-  it('each partition goes to one member at most, and each member has a list', () => {
+  it('go to at most one member each, and every member has a list', () => {
     check(fc.tuple(arbitraryMembers, partitionCounts), ([members, partitionCount]) => {
       const assignment = assign(members, partitionCount);
       const given = [...assignment.values()].flat();
@@ -130,7 +130,7 @@ describe('the partitions of one generation', () => {
     });
   });
 
-  it('no partition goes from a member that owns it to another one directly', () => {
+  it('never move directly from their owner to another member', () => {
     check(fc.tuple(arbitraryMembers, partitionCounts), ([members, partitionCount]) => {
       const assignment = assign(members, partitionCount);
       for (const [memberId, given] of assignment) {
@@ -144,7 +144,7 @@ describe('the partitions of one generation', () => {
     });
   });
 
-  it('the order in which the members are listed changes nothing', () => {
+  it('do not depend on the order of the members', () => {
     const shuffled = arbitraryMembers.chain((members) =>
       fc.tuple(fc.constant(members), fc.shuffledSubarray(members, { minLength: members.length })),
     );
@@ -159,11 +159,11 @@ describe('the partitions of one generation', () => {
     });
   });
 
-  it('a group without members gives nothing away', () => {
+  it('are not assigned in a group without members', () => {
     expect(assign([], 4).size).toBe(0);
   });
 
-  it('a partition that nobody owns is given away at once', () => {
+  it('are assigned at once if they have no owner', () => {
     expect(assign([member('a', { owned: [0, 1] }), member('b', { owned: [2] })], 4)).toEqual(
       new Map([
         ['a', [0, 1]],
@@ -172,7 +172,7 @@ describe('the partitions of one generation', () => {
     );
   });
 
-  it('of two members that claim a partition the one of the later generation owns it', () => {
+  it('belong to the claim of the later generation if two members claim them', () => {
     const assignment = assign(
       [
         member('a', { owned: [0, 1], generation: 4 }),
@@ -180,7 +180,7 @@ describe('the partitions of one generation', () => {
       ],
       2,
     );
-    // One of the two moves, later.
+    // One of the two partitions moves in a later generation.
     expect(assignment).toEqual(
       new Map([
         ['a', []],
@@ -189,7 +189,7 @@ describe('the partitions of one generation', () => {
     );
   });
 
-  it('of two members that claim a partition with one generation both lose it', () => {
+  it('are lost by both members that claim them in one generation', () => {
     expect(assign([member('a', { owned: [0, 1] }), member('b', { owned: [1, 2] })], 3)).toEqual(
       new Map([
         ['a', [0]],
@@ -198,7 +198,7 @@ describe('the partitions of one generation', () => {
     );
   });
 
-  it('a later claim settles a dispute of two earlier ones, wherever it is listed', () => {
+  it('belong to a later claim in a dispute, wherever it is listed', () => {
     const disputing = [member('a', { owned: [0] }), member('b', { owned: [0] })];
     for (const name of ['0', 'aa', 'c']) {
       expect(
@@ -207,7 +207,7 @@ describe('the partitions of one generation', () => {
     }
   });
 
-  it('divides 1,000 partitions among 50 members within a second', () => {
+  it('are divided within a second if there are 1,000, and 50 members', () => {
     const everything = Array.from({ length: 1_000 }, (_, partition) => partition);
     const members = Array.from({ length: 50 }, (_, index) =>
       member(`member-${index}`, {
@@ -227,21 +227,21 @@ describe('the partitions of one generation', () => {
 });
 
 describe('the partitions of several generations', () => {
-  it('are all given away and even after two generations, and then nothing moves', () => {
+  it('are all assigned and even after two generations, and then nothing moves', () => {
     check(fc.tuple(arbitraryMembers, partitionCounts), ([members, partitionCount]) => {
-      const two = assign(afterwards(members, assign(members, partitionCount), 4), partitionCount);
+      const two = assign(rejoin(members, assign(members, partitionCount), 4), partitionCount);
       expect(countsOf(two).reduce((sum, count) => sum + count, 0)).toBe(partitionCount);
       expect(couldBeMoreEven(members, two)).toBe(false);
       if (members.every(({ subscription }) => subscription.givenBack.length === 0))
         expect(spread(countsOf(two))).toBeLessThanOrEqual(1);
-      expect(assign(afterwards(members, two, 5), partitionCount)).toEqual(two);
+      expect(assign(rejoin(members, two, 5), partitionCount)).toEqual(two);
     });
   });
 
   it('the second generation takes nothing from a member', () => {
     check(fc.tuple(arbitraryMembers, partitionCounts), ([members, partitionCount]) => {
       const one = assign(members, partitionCount);
-      const two = assign(afterwards(members, one, 4), partitionCount);
+      const two = assign(rejoin(members, one, 4), partitionCount);
       for (const [memberId, given] of one)
         expect(two.get(memberId)).toEqual(expect.arrayContaining([...given]));
     });
@@ -266,11 +266,11 @@ describe('the partitions of several generations', () => {
     });
   });
 
-  it('a member that joins gets its part from the others, and they exchange nothing', () => {
+  it('a joining member gets its part from the others, which exchange nothing', () => {
     check(arbitraryGroup, ({ group, partitionCount }) => {
-      const settled = assign(afterwards(group, assign(group, partitionCount), 2), partitionCount);
-      const joined = [...afterwards(group, settled, 3), member('a-new-one', { generation: -1 })];
-      const moved = assign(afterwards(joined, assign(joined, partitionCount), 4), partitionCount);
+      const settled = assign(rejoin(group, assign(group, partitionCount), 2), partitionCount);
+      const joined = [...rejoin(group, settled, 3), member('a-new-one', { generation: -1 })];
+      const moved = assign(rejoin(joined, assign(joined, partitionCount), 4), partitionCount);
       expect(spread(countsOf(moved))).toBeLessThanOrEqual(1);
       for (const { memberId } of group)
         expect(settled.get(memberId)).toEqual(
@@ -279,10 +279,10 @@ describe('the partitions of several generations', () => {
     });
   });
 
-  it('what a member leaves goes to the others at once, and they keep what they have', () => {
+  it('the others share the partitions of a leaving member, and keep their own', () => {
     check(arbitraryGroup, ({ group, partitionCount }) => {
-      const settled = assign(afterwards(group, assign(group, partitionCount), 2), partitionCount);
-      const [, ...left] = afterwards(group, settled, 3);
+      const settled = assign(rejoin(group, assign(group, partitionCount), 2), partitionCount);
+      const [, ...left] = rejoin(group, settled, 3);
       if (left.length === 0) return;
       const moved = assign(left, partitionCount);
       expect([...moved.values()].flat()).toHaveLength(partitionCount);
@@ -294,10 +294,10 @@ describe('the partitions of several generations', () => {
   });
 });
 
-describe('what is still to come', () => {
+describe('the count of withheld partitions', () => {
   const joining = [member('old', { owned: [0, 1, 2, 3] }), member('new')];
 
-  it('is what a joining member gets once its owner has closed it', () => {
+  it('is what a joining member gets once the owner has closed', () => {
     expect(countWithheld(joining, 4)).toEqual(
       new Map([
         ['old', 0],
@@ -306,14 +306,14 @@ describe('what is still to come', () => {
     );
   });
 
-  it('is nothing in the next generation', () => {
-    const next = afterwards(joining, assign(joining, 4), 2);
+  it('is zero in the next generation', () => {
+    const next = rejoin(joining, assign(joining, 4), 2);
     expect([...countWithheld(next, 4).values()]).toEqual([0, 0]);
   });
 });
 
 describe('a partition that a member has given back', () => {
-  it('goes to no member that gave it back while there is another one', () => {
+  it('goes to no member that gave it back while there is another member', () => {
     check(fc.tuple(arbitraryMembers, partitionCounts), ([members, partitionCount]) => {
       const isWanted = (partition: number) =>
         members.some(({ subscription }) => !subscription.givenBack.includes(partition));
@@ -332,7 +332,7 @@ describe('a partition that a member has given back', () => {
     });
   });
 
-  it('leaves it when it still owns it, and goes to another one in the next generation', () => {
+  it('leaves its owner, and goes to another member in the next generation', () => {
     const members = [
       member('a', { owned: [0, 1], givenBack: [1] }),
       member('b', { owned: [2, 3] }),
@@ -340,17 +340,17 @@ describe('a partition that a member has given back', () => {
     const one = assign(members, 4);
     expect(one.get('a')).toEqual([0]);
     expect(one.get('b')).not.toContain(1);
-    expect(assign(afterwards(members, one, 2), 4).get('b')).toContain(1);
+    expect(assign(rejoin(members, one, 2), 4).get('b')).toContain(1);
   });
 
-  it('is made up for with one that the other member has', () => {
+  it('is replaced by a partition of another member', () => {
     const members = [member('a', { givenBack: [0] }), member('b', { owned: [1, 2] })];
-    const two = assign(afterwards(members, assign(members, 3), 2), 3);
+    const two = assign(rejoin(members, assign(members, 3), 2), 3);
     expect(two.get('a')).toHaveLength(1);
     expect(two.get('b')).toHaveLength(2);
   });
 
-  it('stays with its owner when all have given it back, however much that one has', () => {
+  it('stays with its owner if all members have given it back', () => {
     const members = [
       member('a', { owned: [0, 1], givenBack: [0, 1] }),
       member('b', { givenBack: [0, 1] }),
@@ -363,7 +363,7 @@ describe('a partition that a member has given back', () => {
     );
   });
 
-  it('goes to the least loaded when all have given it back and nobody owns it', () => {
+  it('goes to the least loaded if all have given it back and none owns it', () => {
     const members = [
       member('a', { owned: [0, 1], givenBack: [2] }),
       member('b', { givenBack: [2] }),
@@ -371,14 +371,14 @@ describe('a partition that a member has given back', () => {
     expect(assign(members, 3).get('b')).toEqual([2]);
   });
 
-  it('lets a member that gave everything back have less than the others', () => {
+  it('leaves a member that gave everything back with less than the others', () => {
     const members = [member('a', { givenBack: [0, 1, 2, 3] }), member('b'), member('c')];
     expect(countsOf(assign(members, 4))).toEqual([0, 2, 2]);
   });
 });
 
-describe('members with a name of their own', () => {
-  it('get the same again with other member ids', () => {
+describe('static members', () => {
+  it('get the same partitions again with other member ids', () => {
     const named = (suffix: string) =>
       ['x', 'y', 'z'].map((instanceId, index) =>
         member(`${(index * 7) % 3}-${suffix}`, { instanceId }),
@@ -397,7 +397,7 @@ describe('members with a name of their own', () => {
 });
 
 describe('an assignment among members of the former release', () => {
-  it('gives everything away at once, evenly', () => {
+  it('assigns all partitions at once and evenly', () => {
     check(fc.tuple(arbitraryMembers, partitionCounts), ([members, partitionCount]) => {
       const assignment = assignEagerly(members, partitionCount);
       const given = [...assignment.values()].flat().sort((a, b) => a - b);

@@ -17,13 +17,13 @@ const WRITER = {
   firstSequence: 70_000,
   isTransactional: true,
 };
-/** What topics take: less, and more, than a batch has that is full. */
-const TAKEN_BYTES = [1_000, 100_000, 900 * 1024, 1_048_588];
+/** Limits of topics, below and above the size of a full record batch. */
+const TOPIC_LIMITS_BYTES = [1_000, 100_000, 900 * 1024, 1_048_588];
 const TIMESTAMP_MS = 1_795_430_000_000;
-/** kafkajs leaves 0 where the broker puts the leader's epoch, Java's producer -1. */
+/** The bytes of the leader epoch, which the broker sets. kafkajs writes 0, Java's producer -1. */
 const LEADER_EPOCH = [12, 16] as const;
 
-it('a batch is encoded to the very bytes that kafkajs makes of it', async () => {
+it('a record batch is encoded to the same bytes as by kafkajs', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(arbitraryRecord, { minLength: 1, maxLength: 80 }),
@@ -55,7 +55,7 @@ it('a batch is encoded to the very bytes that kafkajs makes of it', async () => 
   );
 });
 
-it('records are cut into batches that the broker takes, in order, and none is lost', async () => {
+it('records are cut into batches that the broker takes, in order and without loss', async () => {
   const size = fc.oneof(fc.nat(1_000), fc.nat(950_000));
   const record = fc.tuple(fc.nat(2), size).map(([partition, bytes]) => {
     return {
@@ -66,7 +66,7 @@ it('records are cut into batches that the broker takes, in order, and none is lo
   await fc.assert(
     fc.asyncProperty(
       fc.array(record, { maxLength: 30 }),
-      fc.constantFrom(...TAKEN_BYTES),
+      fc.constantFrom(...TOPIC_LIMITS_BYTES),
       async (records, maxMessageBytes) => {
         const batches = await batchesOf(records.map((each) => ({ ...each, maxMessageBytes })));
         const limit = Math.min(maxMessageBytes, 900 * 1024);
@@ -101,6 +101,6 @@ it.each([
   [2 ** 31 - 2, 1, 2 ** 31 - 1],
   [2 ** 31 - 1, 1, 0],
   [2 ** 31 - 2, 5, 3],
-])('behind sequence %i and a batch of %i records comes sequence %i', (first, count, next) => {
+])('sequence %i and a batch of %i records are followed by sequence %i', (first, count, next) => {
   expect(sequenceAfter(first, count)).toBe(next);
 });

@@ -12,12 +12,12 @@ import {
 } from '../../../src/adapters/broker/kafka/records/fetched-records.ts';
 import { ByteWriter } from '../../../src/adapters/record-bytes.ts';
 
-/** A whole block of lz4: it is counted in blocks. */
+/** A whole block of lz4, because lz4 is counted in blocks. */
 const MAX_BYTES = 4 * 1024 * 1024;
 const HEADER_BYTES = 61;
 const COUNT = 57;
 
-/** By number, what compresses in a way that a producer may. */
+/** The number and the compressor of each format that a producer may use. */
 const encoders = {
   gzip: [1, (bytes: Buffer) => gzipSync(bytes)],
   'snappy, raw': [2, (bytes: Buffer) => compressSync(bytes)],
@@ -32,7 +32,7 @@ const encoders = {
 const ways = Object.entries(encoders);
 const arbitraryWay = fc.constantFrom(...Object.values(encoders));
 
-/** As Java's snappy frames it; the blocks may be of any size. */
+/** Frames bytes as Java's snappy does. The blocks may have any size. */
 function xerial(bytes: Buffer, blockBytes: number): Buffer {
   const parts: Buffer[] = [Buffer.from('\x82SNAPPY\0\0\0\0\x01\0\0\0\x01', 'latin1')];
   for (let start = 0; start < bytes.length; start += blockBytes) {
@@ -44,14 +44,14 @@ function xerial(bytes: Buffer, blockBytes: number): Buffer {
   return Buffer.concat(parts);
 }
 
-/** As compressible as what producers send, in part. */
+/** Bytes that are partly as compressible as what producers send. */
 const arbitraryBytes = fc
   .array(fc.tuple(fc.uint8Array({ maxLength: 40 }), fc.nat(2_000)), { maxLength: 20 })
   .map((parts) =>
     Buffer.concat(parts.flatMap(([bytes, times]) => Array.from({ length: times }, () => bytes))),
   );
 
-/** 0 for what is refused. */
+/** Measures the decompressed bytes. @returns 0 if decompression is refused */
 function lengthOf(decompressed: () => Buffer): number {
   try {
     return decompressed().length;
@@ -69,10 +69,10 @@ function batchOf(codec: number, compressed: Buffer, count: number): Buffer {
   return batch;
 }
 
-/** A record with this many bytes of nothing, so many offsets behind the first one. */
+/** Encodes a record with a value of zeros. @param offset counted from the first record */
 function recordOf(valueBytes: number, offset = 0): Buffer {
   const record = new ByteWriter();
-  record.raw(Buffer.from([0, 0])); // attributes, and what is added to the first time
+  record.raw(Buffer.from([0, 0])); // attributes, timestamp delta
   record.varint(offset);
   record.nullableBytes(null);
   record.nullableBytes(Buffer.alloc(valueBytes));
@@ -90,15 +90,15 @@ const ALL: PieceLimits = {
 const decode = (...batches: readonly Buffer[]) =>
   readFetched('topic', 0, Buffer.concat(batches), [], ALL).records;
 
-describe('what clients have compressed', async () => {
-  /** Batches as the broker had them, of 80 records each: Kafka's own client 4.1.0, and librdkafka 2.16.0. */
+describe('a batch that another client compressed', async () => {
+  /** Batches of 80 records from the broker, by Kafka's own client 4.1.0 and librdkafka 2.16.0. */
   const batches: readonly {
     readonly client: string;
     readonly compression: string;
     readonly batch: string;
   }[] = JSON.parse(await readFile(new URL('compressed-batches.json', import.meta.url), 'utf8'));
 
-  it.each(batches)('by $client with $compression is read', ({ batch }) => {
+  it.each(batches)('is read from $client with $compression', ({ batch }) => {
     expect(decode(Buffer.from(batch, 'base64')).map(({ key, value }) => `${key} ${value}`)).toEqual(
       Array.from(
         { length: 80 },
@@ -109,7 +109,7 @@ describe('what clients have compressed', async () => {
 });
 
 describe.each(ways)('%s', (_, [codec, compress]) => {
-  it('is undone, whatever was compressed', () => {
+  it('restores whatever was compressed', () => {
     fc.assert(
       fc.property(arbitraryBytes, (bytes) =>
         decompress(codec, compress(bytes), MAX_BYTES).equals(bytes),
@@ -117,7 +117,7 @@ describe.each(ways)('%s', (_, [codec, compress]) => {
     );
   });
 
-  it('comes to as much as is allowed, and not to a byte more', () => {
+  it('decompresses up to the limit, and refuses one byte more', () => {
     const bytes = Buffer.alloc(MAX_BYTES);
     expect(decompress(codec, compress(bytes), MAX_BYTES)).toHaveLength(MAX_BYTES);
     expect(() => decompress(codec, compress(Buffer.alloc(MAX_BYTES + 1)), MAX_BYTES)).toThrow(
@@ -125,7 +125,7 @@ describe.each(ways)('%s', (_, [codec, compress]) => {
     );
   });
 
-  it('never comes out whole when its end is missing', () => {
+  it('never decompresses completely if its end is missing', () => {
     const bytes = Buffer.from('something that is not repeated: 1234567890');
     const compressed = compress(bytes);
     for (let length = 0; length < compressed.length; length += 1) {
@@ -138,7 +138,7 @@ describe.each(ways)('%s', (_, [codec, compress]) => {
   });
 });
 
-it('lz4 is undone when its blocks refer to one another and it says how large it is', () => {
+it('lz4 with linked blocks and a content size is decompressed', () => {
   // Made by `lz4 -B4 -BD -BX --content-size` (1.9.4).
   const frame = [
     'BCJNGFxAgDgBAAAAAABaGwEAAP8BdGhlIHNhbWUgYWdhaW4sIBAA',
@@ -151,7 +151,7 @@ it('lz4 is undone when its blocks refer to one another and it says how large it 
   expect(String(bytes)).toBe('the same again, '.repeat(5_000));
 });
 
-it('whatever is damaged, nothing comes to more than is allowed, and it ends', () => {
+it('damaged bytes never decompress beyond the limit', () => {
   const arbitraryDamage = fc.array(fc.record({ place: fc.nat(), byte: fc.nat(255) }), {
     minLength: 1,
     maxLength: 4,
@@ -172,12 +172,12 @@ it('whatever is damaged, nothing comes to more than is allowed, and it ends', ()
   );
 });
 
-it('snappy that claims to be more than it is takes no memory', () => {
+it('snappy that claims too large a size is refused before it takes memory', () => {
   const claim = Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0]);
   expect(() => decompress(2, claim, MAX_BYTES)).toThrow('they hold 4294967295');
 });
 
-it.each([5, 6, 7])('number %i, which nobody has yet, is refused by number', (codec) => {
+it.each([5, 6, 7])('the unknown codec %i is refused by its number', (codec) => {
   expect(() => decompress(codec, Buffer.alloc(10), MAX_BYTES)).toThrow(`codec ${codec}`);
 });
 
@@ -189,35 +189,32 @@ describe('a fetch', () => {
 
   it.each([
     ['is damaged', corrupt],
-    ['comes to too much', tooLarge],
-    ['has fewer records than it says, compressed', batchOf(4, zstdCompressSync(recordOf(10)), 2)],
-    ['has fewer records than it says', batchOf(0, recordOf(10), 2)],
-  ])(
-    'ends before a batch that %s; of one that begins with it there is one record, which says so',
-    (_, bad) => {
-      expect(decode(good, good, bad, good)).toHaveLength(2);
-      bad.writeBigInt64BE(1234n, 0);
-      bad.writeInt32BE(6, 23); // the last record is the seventh
-      const why = expect.stringContaining(
-        'The record batch of offsets 1234 to 1240 cannot be read. ',
-      );
-      expect(
-        decode(bad, good).map(({ headers, ...message }) => ({
-          ...message,
-          why: String(headers['unreadable-batch']),
-        })),
-      ).toEqual([expect.objectContaining({ offset: 1240, key: null, value: null, why })]);
-    },
-  );
+    ['is too large', tooLarge],
+    ['lacks compressed records', batchOf(4, zstdCompressSync(recordOf(10)), 2)],
+    ['lacks records', batchOf(0, recordOf(10), 2)],
+  ])('ends before a batch that %s, or reports it if it is first', (_, bad) => {
+    expect(decode(good, good, bad, good)).toHaveLength(2);
+    bad.writeBigInt64BE(1234n, 0);
+    bad.writeInt32BE(6, 23); // the last record is the seventh
+    const why = expect.stringContaining(
+      'The record batch of offsets 1234 to 1240 cannot be read. ',
+    );
+    expect(
+      decode(bad, good).map(({ headers, ...message }) => ({
+        ...message,
+        why: String(headers['unreadable-batch']),
+      })),
+    ).toEqual([expect.objectContaining({ offset: 1240, key: null, value: null, why })]);
+  });
 
-  it('ends where all of its batches together would come to too much', () => {
+  it('ends before its batches exceed the limit together', () => {
     const half = batchOf(4, zstdCompressSync(recordOf(MAX_PIECE_BYTES / 2)), 1);
     expect(decode(good, half, half, good)).toHaveLength(2);
     expect(decode(large, good)).toHaveLength(1);
   });
 });
 
-it('small batches that were compressed do not keep a chunk each', () => {
+it('small compressed batches do not keep a chunk of memory each', () => {
   const small = batchOf(4, zstdCompressSync(recordOf(100)), 1);
   const buffers = new Set(
     decode(...Array.from({ length: 200 }, () => small)).map(({ value }) => value?.buffer),
@@ -227,7 +224,7 @@ it('small batches that were compressed do not keep a chunk each', () => {
 });
 
 describe('a batch that is larger than a piece', () => {
-  /** So many records of so many bytes, and of every second offset. */
+  /** Encodes `count` records of `valueBytes`, at every second offset. */
   const largeBatch = (count: number, valueBytes: number) => {
     const records = Array.from({ length: count }, (_, index) => recordOf(valueBytes, 2 * index));
     const batch = batchOf(4, zstdCompressSync(Buffer.concat(records)), count);
@@ -239,7 +236,7 @@ describe('a batch that is larger than a piece', () => {
     [30, 500_000, 8],
     [25_000, 1, 3],
   ])(
-    'of %i records of %i bytes comes in %i pieces, none of which keeps it',
+    'of %i records of %i bytes comes in %i pieces, none of which keeps it whole',
     (count, valueBytes, pieces) => {
       const batch = largeBatch(count, valueBytes);
       const offsets: number[] = [];
@@ -258,7 +255,7 @@ describe('a batch that is larger than a piece', () => {
     },
   );
 
-  it('comes in smaller pieces where the partition has a smaller share', () => {
+  it('comes in smaller pieces if the partition has a smaller share', () => {
     const { records, nextOffset } = readFetched('topic', 0, largeBatch(30, 500_000), [], {
       ...ALL,
       maxPieceBytes: 1_100_000,
@@ -267,7 +264,7 @@ describe('a batch that is larger than a piece', () => {
     expect(nextOffset).toBe(4);
   });
 
-  it('is passed at once when its transaction was aborted', () => {
+  it('is skipped at once if its transaction was aborted', () => {
     const batch = largeBatch(25_000, 1);
     batch.writeInt16BE(4 | 0x10, 21);
     batch.writeBigInt64BE(7n, 43);
@@ -278,7 +275,7 @@ describe('a batch that is larger than a piece', () => {
     });
   });
 
-  it('has a record that says so in the place of one that is larger than a record may be', () => {
+  it('has a placeholder for a record that is too large', () => {
     const records = [recordOf(10, 0), recordOf(MAX_PIECE_BYTES, 1), recordOf(10, 2)];
     const batch = batchOf(4, zstdCompressSync(Buffer.concat(records)), 3);
     batch.writeInt32BE(2, 23);
@@ -296,7 +293,7 @@ describe('a batch that is larger than a piece', () => {
     expect(readFrom(2)).toMatchObject({ records: [{ offset: 2 }], nextOffset: 3 });
   });
 
-  it('whose records do not end where they say is one record that says so', () => {
+  it('is one placeholder if its records do not end where they say', () => {
     const record = recordOf(MAX_PIECE_BYTES);
     record[0] = 0;
     const { records } = readFetched('topic', 0, batchOf(4, zstdCompressSync(record), 1), [], ALL);

@@ -41,7 +41,7 @@ const COMPRESSIONS = [0, 1, 2, 3, 4] as const;
 const LOG_APPEND_TIME = 0x08;
 const CONTROL = 0x20;
 
-// What kafkajs has no codec for is given to it here.
+// The comparison needs these codecs, which kafkajs lacks.
 const { CompressionCodecs } = kafka;
 for (const [compression, compress, decompress] of [
   [2, compressSync, uncompressSync],
@@ -54,7 +54,7 @@ for (const [compression, compress, decompress] of [
   });
 }
 
-/** kafkajs takes a header of such a name for one that was there before. */
+/** Tells whether kafkajs would take a header for a repeated one because of its inherited name. */
 const hasInheritedName = ({ headers }: { readonly headers: object }) =>
   Object.keys(headers).some((name) => name in Object.prototype);
 
@@ -81,7 +81,7 @@ const arbitraryBatch = fc.record({
   compression: fc.constantFrom(0, 0, 0, ...COMPRESSIONS),
 });
 
-async function encoded({
+async function encode({
   records,
   flags,
   ...batch
@@ -101,15 +101,15 @@ async function encoded({
 }
 
 it.each(COMPRESSIONS)(
-  'a header keeps its value when every object has something of its name, with compression %i',
+  'a header keeps its value if its name is inherited, with compression %i',
   async (compression) => {
     const names = Object.getOwnPropertyNames(Object.prototype).filter(
       (name) => name !== '__proto__',
     );
     const headers = Object.fromEntries(names.map((name) => [name, Buffer.from(`the ${name}`)]));
     const record = { key: null, value: null, headers };
-    const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encoded>[0]];
-    const bytes = await encoded({
+    const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encode>[0]];
+    const bytes = await encode({
       ...plain,
       compression,
       flags: [],
@@ -119,16 +119,16 @@ it.each(COMPRESSIONS)(
   },
 );
 
-it('a batch that compaction has left without records moves the position behind its end', async () => {
-  const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encoded>[0]];
-  const bytes = await encoded({ ...plain, compression: 0, firstOffset: 40, records: [] });
+it('a batch that compaction has emptied moves the position behind its end', async () => {
+  const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encode>[0]];
+  const bytes = await encode({ ...plain, compression: 0, firstOffset: 40, records: [] });
   bytes.writeInt32BE(9, 23);
   expect(readFetched('topic', 0, bytes, [], ALL)).toMatchObject({ records: [], nextOffset: 50 });
 });
 
-it('a batch from before Kafka 0.11 is one record that says so', async () => {
-  const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encoded>[0]];
-  const bytes = await encoded({ ...plain, flags: [], transactional: false, compression: 0 });
+it('a batch from before Kafka 0.11 is one placeholder', async () => {
+  const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encode>[0]];
+  const bytes = await encode({ ...plain, flags: [], transactional: false, compression: 0 });
   bytes.writeInt8(1, 16);
   const { records } = readFetched('topic', 0, bytes, [], ALL);
   expect(records.map(({ headers }) => String(headers['unreadable-batch']))).toEqual([
@@ -136,10 +136,10 @@ it('a batch from before Kafka 0.11 is one record that says so', async () => {
   ]);
 });
 
-it('a fetch is decoded to what kafkajs makes of it, whatever is in it and wherever it is cut off', async () => {
+it('a fetch is decoded as by kafkajs, wherever it is cut off', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(arbitraryBatch, { maxLength: 4 }), fc.nat(), async (batches, cut) => {
-      const all = Buffer.concat(await Promise.all(batches.map(encoded)));
+      const all = Buffer.concat(await Promise.all(batches.map(encode)));
       const bytes = all.subarray(0, all.length - (batches.length > 0 ? cut % 60 : 0));
       const partition = Buffer.concat([Buffer.alloc(4), bytes, Buffer.from('what follows')]);
       partition.writeInt32BE(bytes.length);
@@ -173,18 +173,18 @@ function asReceived({
   };
 }
 
-/** A batch of one record, of a transaction or its marker. */
+/** Encodes a batch with one record of a transaction, or with its marker. */
 async function batchOf(
   firstOffset: number,
   producerId: bigint,
   kind: 'record' | 'commit' | 'abort',
 ): Promise<Buffer> {
-  const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encoded>[0]];
+  const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encode>[0]];
   const key =
     kind === 'record' ? Buffer.from('key') : Buffer.from([0, 0, 0, kind === 'abort' ? 0 : 1]);
   const record = { record: { key, value: null, headers: {} }, offsetDelta: 0, timestampDelta: 0 };
   const flags = kind === 'record' ? [] : [CONTROL];
-  return await encoded({
+  return await encode({
     ...plain,
     compression: 0,
     firstOffset,
@@ -195,7 +195,7 @@ async function batchOf(
   });
 }
 
-/** Offsets 0 to 7 of producers 1 and 2: each aborts a transaction, and then commits one. */
+/** Offsets 0 to 7. Producers 1 and 2 each abort a transaction, and then commit one. */
 const history = [
   [1n, 'record'],
   [2n, 'record'],
@@ -216,7 +216,7 @@ it.each([
   { from: 1, seen: [3, 5] },
   { from: 3, seen: [3, 5] },
   { from: 4, seen: [5] },
-])('records of aborted transactions are not seen from offset $from on', async ({ from, seen }) => {
+])('records of aborted transactions are skipped from offset $from on', async ({ from, seen }) => {
   const batches = await Promise.all(
     history.map(([producerId, kind], offset) => batchOf(offset, producerId, kind)),
   );

@@ -8,7 +8,7 @@ import { ByteWriter } from '../../../src/adapters/record-bytes.ts';
 import type { ReadChunk } from '../../../src/service-layer/broker.ts';
 import { TroubleError } from '../../../src/service-layer/errors.ts';
 
-/** Where a fetch of one partition of `topic` has the offset. */
+/** Where a request to fetch one partition of `topic` has the offset. */
 const OFFSET_AT = 48;
 
 beforeEach(() => {
@@ -19,7 +19,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A leader that takes half a second for each fetch; `answer` says what comes, and may throw. */
+/** A leader that takes half a second for each fetch. `answer` gives the answer, and may throw. */
 class FakeLeader implements Leader {
   drops = 0;
   isClosed = false;
@@ -56,7 +56,7 @@ async function read(end: number, leader: FakeLeader): Promise<readonly ReadChunk
   return chunks;
 }
 
-/** One batch; records at these offsets are left of it. */
+/** Encodes one batch, in which compaction has left the records at these offsets. */
 function batch(
   firstOffset: number,
   lastOffset: number,
@@ -64,7 +64,7 @@ function batch(
 ): FetchAnswer {
   const records = new ByteWriter();
   for (const offset of offsets) {
-    records.raw(Buffer.from([0, 0, 0])); // length, attributes, milliseconds after the first
+    records.raw(Buffer.from([0, 0, 0])); // length, attributes, timestamp delta
     records.varint(offset - firstOffset);
     records.nullableBytes(null);
     records.nullableBytes(null);
@@ -88,7 +88,7 @@ const nothing = (lastStableOffset: number): FetchAnswer => ({
 const offsetsOf = (chunks: readonly ReadChunk[]) =>
   chunks.map(({ records, nextOffset }) => [records.map(({ offset }) => offset), nextOffset]);
 
-it('what compaction has taken from the end of a batch is passed over', async () => {
+it('offsets that compaction has taken from the end of a batch are passed over', async () => {
   const asked: number[] = [];
   const leader = new FakeLeader((offset) => {
     asked.push(offset);
@@ -102,7 +102,7 @@ it('what compaction has taken from the end of a batch is passed over', async () 
   expect(leader.isClosed).toBe(true);
 });
 
-it('what is left of a batch from before the offset that was asked for is not handed over again', async () => {
+it('records before the requested offset are not handed over again', async () => {
   const leader = new FakeLeader((offset) =>
     offset < 4 ? batch(0, 3, 0, 1) : batch(0, 9, 0, 1, 4, 9),
   );
@@ -112,7 +112,7 @@ it('what is left of a batch from before the offset that was asked for is not han
   ]);
 });
 
-it('a partition of whose end nothing is left is read to its end, but not because of one empty answer', async () => {
+it('a partition without records at its end is read to its end', async () => {
   let empty = 0;
   const slow = new FakeLeader((offset) => {
     empty += 1;
@@ -124,7 +124,7 @@ it('a partition of whose end nothing is left is read to its end, but not because
   ]);
 });
 
-it('a transaction that does not end is waited for, for longer than Kafka lets it, and then named', async () => {
+it('a transaction that stays open longer than Kafka allows is reported', async () => {
   const before = Date.now();
   const reading = read(10, new FakeLeader(() => nothing(0)));
   await expect(reading).rejects.toThrow(TroubleError);
@@ -134,7 +134,7 @@ it('a transaction that does not end is waited for, for longer than Kafka lets it
   expect(Date.now() - before).toBeGreaterThan(70_000);
 });
 
-it('after an error it goes on where it stood, with whoever leads then', async () => {
+it('after an error the reader goes on where it stood, with a new connection', async () => {
   let refusals = 0;
   const leader = new FakeLeader((offset) => {
     if (offset === 0) return batch(0, 3, 0, 1, 2, 3);
@@ -148,7 +148,7 @@ it('after an error it goes on where it stood, with whoever leads then', async ()
   expect(leader.drops).toBe(1);
 });
 
-it('errors that do not end are trouble in the end', async () => {
+it('errors that do not end become a TroubleError', async () => {
   const leader = new FakeLeader(() => {
     vi.setSystemTime(Date.now() + 10_000);
     throw new Error('away');

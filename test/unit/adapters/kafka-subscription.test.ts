@@ -48,7 +48,7 @@ it('an assignment is read as it was written', () => {
   );
 });
 
-it('a leader of the former release says nothing besides', () => {
+it('an assignment by a leader of the former release has no notes', () => {
   expect(decodeNotes(MemberAssignment.encode({ version: 0, assignment: { commands: [1] } }))).toBe(
     null,
   );
@@ -67,7 +67,7 @@ it('a subscription has the bytes of version 2 of Kafka’s consumer protocol', (
   expect(bytes.toString('hex')).toBe(`${version}${topics}${userData}${owned}00000007`);
 });
 
-it('kafkajs reads our subscription and our assignment', () => {
+it('a subscription and an assignment can be read by kafkajs', () => {
   const subscription = MemberMetadata.decode(
     encodeSubscription('commands', { owned: [1], generation: 3, givenBack: [2] }),
   );
@@ -78,7 +78,7 @@ it('kafkajs reads our subscription and our assignment', () => {
   expect(MemberAssignment.decode(encodeAssignment('commands', [], NOTES)).assignment).toEqual({});
 });
 
-it('a member of the former release owns nothing, and its assignment is read', () => {
+it('a member of the former release owns nothing, and its assignment can be read', () => {
   const subscription = MemberMetadata.encode({ version: 0, topics: ['commands'] });
   expect(decodeSubscription('commands', subscription)).toEqual({
     ...NOTHING,
@@ -88,7 +88,7 @@ it('a member of the former release owns nothing, and its assignment is read', ()
   expect(decodeAssignment('commands', assignment)).toEqual([1, 2]);
 });
 
-it('a subscription of another version or with other user data is read as far as it goes', () => {
+it('a subscription of another version or user data is read as far as possible', () => {
   const bytes = encodeSubscription('t', { owned: [3], generation: 7, givenBack: [] });
   const withRack = Buffer.concat([bytes, Buffer.from('0001', 'hex'), Buffer.from('r')]);
   withRack.writeInt16BE(3);
@@ -123,7 +123,7 @@ it('a subscription of another version or with other user data is read as far as 
   expect(decodeSubscription('t', otherUserData)).toEqual({ ...NOTHING, topics: ['t'] });
 });
 
-it('another topic’s partitions are not owned', () => {
+it('partitions of another topic are not owned', () => {
   expect(
     decodeSubscription(
       'other',
@@ -146,7 +146,7 @@ it('a member whose bytes cannot be read owns nothing', () => {
   );
 });
 
-it('empty bytes are an assignment of nothing, and others that cannot be read are trouble', () => {
+it('empty bytes are an empty assignment, and unreadable bytes are an error', () => {
   expect(decodeAssignment('t', Buffer.alloc(0))).toEqual([]);
   expect(() => decodeAssignment('t', encodeAssignment('t', [1, 2], NOTES).subarray(0, 9))).toThrow(
     'assignment of t that cannot be read: 0000',

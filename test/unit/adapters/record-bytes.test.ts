@@ -12,7 +12,7 @@ import { arbitraryRecord } from '../../support/arbitrary-records.ts';
 const asBytes = (value: Buffer | string | null) =>
   value === null ? null : Buffer.from(value as string);
 
-it('a number is written and read back, within 32 bits', () => {
+it('a number of 32 bits is read back as it was written', () => {
   fc.assert(
     fc.property(fc.array(fc.integer()), (numbers) => {
       const writer = new ByteWriter();
@@ -24,7 +24,7 @@ it('a number is written and read back, within 32 bits', () => {
   );
 });
 
-it('records come back as they were written, their texts as bytes, within the size foretold', () => {
+it('records are read back with texts as bytes, within the computed size', () => {
   fc.assert(
     fc.property(fc.array(arbitraryRecord), (records) => {
       const writer = new ByteWriter();

@@ -6,7 +6,7 @@ import { encodeDeadLetter } from '../../../src/dead-letters/dead-letter-headers.
 const MAX_BYTES = 20_000;
 const LONG = 1_500;
 
-describe('a letter that is larger than its topic takes', () => {
+describe('a dead letter that is too large for its topic', () => {
   const original = {
     topic: 'commands',
     partition: 0,
@@ -21,8 +21,8 @@ describe('a letter that is larger than its topic takes', () => {
   const many = (name: string) =>
     Array.from({ length: LONG }, (_, index) => `${name}-${index}-of-many`);
 
-  /** @returns what is left of the letter */
-  function left({
+  /** Encodes a dead letter within `maxBytes`. @returns the record, and what is read from it */
+  function roundTrip({
     value = command(),
     skus = ['LAMP'],
     behind = ['failed'],
@@ -49,11 +49,11 @@ describe('a letter that is larger than its topic takes', () => {
     return { bytes: bytesOf(record), hasValue: record.value !== null, letter, record };
   }
 
-  it('is whole up to the limit, and one byte more cuts it', () => {
-    const whole = left({ skus: many('sku'), maxBytes: 1_000_000 });
+  it('is complete at the limit, and stays within a limit one byte lower', () => {
+    const whole = roundTrip({ skus: many('sku'), maxBytes: 1_000_000 });
     expect(whole.letter?.cut).toBeUndefined();
     const fits = (maxBytes: number) =>
-      left({ skus: many('sku'), maxBytes }).letter?.cut === undefined;
+      roundTrip({ skus: many('sku'), maxBytes }).letter?.cut === undefined;
     let [below, limit] = [0, 1_000_000];
     while (limit - below > 1) {
       const middle = Math.floor((below + limit) / 2);
@@ -62,11 +62,11 @@ describe('a letter that is larger than its topic takes', () => {
     }
     expect(limit).toBeGreaterThanOrEqual(whole.bytes);
     for (const maxBytes of [limit, limit - 1, whole.bytes, whole.bytes - 1])
-      expect(left({ skus: many('sku'), maxBytes }).bytes).toBeLessThanOrEqual(maxBytes);
+      expect(roundTrip({ skus: many('sku'), maxBytes }).bytes).toBeLessThanOrEqual(maxBytes);
   });
 
-  it('does without its products before it does without its value', () => {
-    const { letter, hasValue, bytes } = left({ skus: many('sku') });
+  it('drops its products before its value', () => {
+    const { letter, hasValue, bytes } = roundTrip({ skus: many('sku') });
     expect(letter).toMatchObject({
       cut: ['skus'],
       behind: ['failed'],
@@ -78,21 +78,21 @@ describe('a letter that is larger than its topic takes', () => {
     expect(letter?.message).toContain('no room for all the products');
   });
 
-  it('does without what it waits for, too', () => {
-    const { letter, hasValue, bytes } = left({ skus: many('sku'), behind: many('id') });
+  it('drops the commands it waits for if dropping its products is not enough', () => {
+    const { letter, hasValue, bytes } = roundTrip({ skus: many('sku'), behind: many('id') });
     expect(letter).toMatchObject({ cut: ['skus', 'behind'], skus: [], behind: [] });
     expect(hasValue).toBe(true);
     expect(bytes).toBeLessThanOrEqual(MAX_BYTES);
   });
 
-  it('keeps its lists where its value alone is too large', () => {
-    const { letter, hasValue } = left({ value: command(MAX_BYTES) });
+  it('drops only its value if the value alone is too large', () => {
+    const { letter, hasValue } = roundTrip({ value: command(MAX_BYTES) });
     expect(letter).toMatchObject({ skus: ['LAMP'], behind: ['failed'] });
     expect(hasValue).toBe(false);
   });
 
-  it('does without everything where nothing fits', () => {
-    const { letter, hasValue, bytes } = left({
+  it('drops its value and both lists if nothing fits', () => {
+    const { letter, hasValue, bytes } = roundTrip({
       value: command(MAX_BYTES),
       skus: many('sku'),
       behind: many('id'),
@@ -102,16 +102,16 @@ describe('a letter that is larger than its topic takes', () => {
     expect(bytes).toBeLessThanOrEqual(MAX_BYTES);
   });
 
-  it('counts a header of its sender as often as it came', () => {
+  it('counts every occurrence of a repeated header', () => {
     const headers = {
       [`x-${'long'.repeat(10)}`]: Array.from({ length: LONG }, () => Buffer.from('')),
     };
-    const { hasValue, bytes } = left({ headers });
+    const { hasValue, bytes } = roundTrip({ headers });
     expect(hasValue).toBe(false);
     expect(bytes).toBeLessThanOrEqual(MAX_BYTES);
   });
 
-  it('has room for names that are as long as they may be', () => {
+  it('fits with names of the greatest length', () => {
     const name = '\u{20000}'.repeat(255);
     const parked = { id: `${name}\t${name}`, skus: [name], behind: many('id'), position: 2 };
     const why = {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { asDeadLetters } from '../../../src/dead-letters/dead-letter.ts';
 
-it('a letter that was never read says nothing of parked commands, whatever headers its sender forged', () => {
+it('a dead letter of an unreadable command ignores forged parking headers', () => {
   const forged = {
     'dead-letter-command-id': 'another',
     'dead-letter-command-identity': '/shop\tanother',

@@ -7,7 +7,7 @@ import type { LogRecord, ReceivedRecord } from '../../../src/service-layer/recor
 const TOPIC = 'dead-letters';
 const LARGE = Buffer.alloc(1024 * 1024, 'x');
 
-/** A topic of one partition that notes what is read of it. */
+/** A topic of one partition that records which ranges are read. */
 class Topic {
   readonly records: ReceivedRecord[] = [];
   readonly read: OffsetRange[] = [];
@@ -42,7 +42,7 @@ const letter = (failedAt: string) => ({
   headers: { 'dead-letter-reason': 'malformed', 'dead-letter-failed-at': failedAt },
 });
 
-it('listed letters hold none of the bytes that a letter came with', async () => {
+it('listed dead letters do not keep the bytes of their records', async () => {
   const topic = new Topic();
   topic.add(letter('2026-11-27T00:00:00.000Z'));
   const [listed] = await new ListedLetters(topic.broker, TOPIC).read();
@@ -51,7 +51,7 @@ it('listed letters hold none of the bytes that a letter came with', async () => 
   expect(JSON.stringify(listed).length).toBeLessThan(1_000);
 });
 
-it('letters that are listed again are read from where the first reading ended', async () => {
+it('a second listing reads on from where the first one ended', async () => {
   const topic = new Topic();
   topic.add(letter('2026-11-27T00:00:02.000Z'));
   const letters = new ListedLetters(topic.broker, TOPIC);
@@ -61,8 +61,8 @@ it('letters that are listed again are read from where the first reading ended', 
     letter('2026-11-27T00:00:01.000Z'),
     markerRecord({ id: `${TOPIC}/0/0`, key: null }, 'discarded', 'me', new Date(0)),
   );
-  const found = (await letters.read()).map(({ id, resolution }) => [id, resolution]);
-  expect(found).toEqual([
+  const resolutions = (await letters.read()).map(({ id, resolution }) => [id, resolution]);
+  expect(resolutions).toEqual([
     [`${TOPIC}/0/1`, null],
     [`${TOPIC}/0/0`, 'discarded'],
   ]);

@@ -3,7 +3,7 @@ import { asDeadLetters, type DeadLetter } from '../../../src/dead-letters/dead-l
 import { filter, plan, refuseSeveralSources } from '../../../src/dead-letters/plan.ts';
 import { replacementRecord } from '../../../src/dead-letters/redrive-records.ts';
 
-interface Made {
+interface LetterContent {
   readonly reason?: string;
   readonly key?: string;
   readonly value?: string | null;
@@ -16,18 +16,18 @@ interface Made {
   };
 }
 
-/** What was never read has no id but its place. */
+/** An unreadable command has its place as its id. */
 const PLACE = {
   'dead-letter-topic': 'commands',
   'dead-letter-partition': '0',
   'dead-letter-offset': '7',
 };
-const NEVER_READ = 'commands/0/7';
+const PLACE_ID = 'commands/0/7';
 
-/** @param id the command's */
+/** @param id the id of the command */
 function letter(
   id: string,
-  { reason = 'handler-failed', key, value, failedAt, redrives, parked }: Made = {},
+  { reason = 'handler-failed', key, value, failedAt, redrives, parked }: LetterContent = {},
 ): DeadLetter {
   const headers = {
     'dead-letter-reason': reason,
@@ -42,20 +42,20 @@ function letter(
   };
   const content = value === undefined ? '{"type":"AllocateOrder"}' : value;
   const record = { topic: 'dead', partition: 0, offset: 0, timestampMs: 0, headers };
-  const [made] = asDeadLetters([
+  const [read] = asDeadLetters([
     {
       ...record,
       key: key === undefined ? null : Buffer.from(key),
       value: content === null ? null : Buffer.from(content),
     },
   ]);
-  return made as DeadLetter;
+  return read as DeadLetter;
 }
 
 const ids = (letters: readonly Pick<DeadLetter, 'commandId'>[]) =>
   letters.map(({ commandId }) => commandId);
 
-describe('the letters that the filters match', () => {
+describe('filtering dead letters', () => {
   const early = letter('early', {
     failedAt: '2026-11-25T17:59:59.999Z',
     value: '{"type":"CreateBatch"}',
@@ -74,36 +74,52 @@ describe('the letters that the filters match', () => {
   const all = [early, parked, unreadable];
 
   it.each([
-    ['no filter', {}, ['early', 'parked', NEVER_READ]],
-    ['the reason', { reason: 'malformed' }, [NEVER_READ]],
-    ['the type', { type: 'CreateBatch' }, ['early']],
-    ['the command id', { id: 'parked' }, ['parked']],
-    ['a time, itself included', { since: '2026-11-25T18:00:00Z' }, ['parked', NEVER_READ]],
-    ['a time in another zone', { since: '2026-11-25T19:00:00.001+01:00' }, [NEVER_READ]],
-    ['one product of several', { sku: 'SOFA' }, ['parked']],
-    ['a product, also as the key of what cannot be read', { sku: 'LAMP' }, ['parked', NEVER_READ]],
-    ['several at once', { sku: 'LAMP', reason: 'parked-behind' }, ['parked']],
+    ['without a filter keeps all', {}, ['early', 'parked', PLACE_ID]],
+    ['by reason keeps those with that reason', { reason: 'malformed' }, [PLACE_ID]],
+    ['by type keeps the commands of that type', { type: 'CreateBatch' }, ['early']],
+    ['by id keeps the command with that id', { id: 'parked' }, ['parked']],
+    [
+      'by time keeps those from that time on, itself included',
+      { since: '2026-11-25T18:00:00Z' },
+      ['parked', PLACE_ID],
+    ],
+    [
+      'by a time in another zone converts the time',
+      { since: '2026-11-25T19:00:00.001+01:00' },
+      [PLACE_ID],
+    ],
+    ['by product keeps a command about several products', { sku: 'SOFA' }, ['parked']],
+    [
+      'by product keeps an unreadable command with that key too',
+      { sku: 'LAMP' },
+      ['parked', PLACE_ID],
+    ],
+    [
+      'by several criteria keeps those that match all',
+      { sku: 'LAMP', reason: 'parked-behind' },
+      ['parked'],
+    ],
   ])('%s', (_, filters, expected) => {
     expect(ids(filter(all, filters))).toEqual(expected);
   });
 
-  it('the key says nothing of a command whose products are known', () => {
+  it('by product ignores the key of a command whose products are known', () => {
     expect(filter(all, { sku: 'batch-1' })).toEqual([]);
   });
 
-  it('a time that is none is refused', () => {
+  it('by an invalid time is refused', () => {
     expect(() => filter(all, { since: 'yesterday' })).toThrow('--since yesterday is not a time');
   });
 });
 
-describe('a choice by an id that several sources use', () => {
-  const of = (source: string | null): DeadLetter => ({
+describe('an id that several sources use', () => {
+  const letterFrom = (source: string | null): DeadLetter => ({
     ...letter('1'),
     identity: source === null ? '1' : `${source}\t1`,
   });
-  const [shop, market, plain] = [of('/shop'), of('/market'), of(null)];
+  const [shop, market, plain] = [letterFrom('/shop'), letterFrom('/market'), letterFrom(null)];
 
-  it('is refused, and says how to choose', () => {
+  it('is refused with advice on how to choose one source', () => {
     const refusal =
       (...letters: DeadLetter[]) =>
       () =>
@@ -115,14 +131,14 @@ describe('a choice by an id that several sources use', () => {
     expect(refusal(shop, shop)).not.toThrow();
   });
 
-  it('is one with a source', () => {
+  it('selects one dead letter if a source is given too', () => {
     const filters = { id: '1', source: '/market' };
     expect(filter([shop, market, plain], filters)).toEqual([market]);
     expect(() => refuseSeveralSources([market], filters)).not.toThrow();
   });
 });
 
-describe('what is done with the letters chosen', () => {
+describe('the plan for chosen dead letters', () => {
   const failed = letter('failed', { parked: { position: 1 } });
   const second = letter('second', {
     reason: 'parked-behind',
@@ -135,7 +151,7 @@ describe('what is done with the letters chosen', () => {
   const other = letter('other', { parked: { position: 4 } });
   const open = [third, other, second, failed];
 
-  it('a redrive takes the whole line, in order, whichever of it was chosen', () => {
+  it('redrives the whole sequence in order, whichever part was chosen', () => {
     for (const chosen of [failed, second, third])
       expect(ids(plan('redrive', [chosen], open, 3).redrive)).toEqual([
         'failed',
@@ -144,19 +160,19 @@ describe('what is done with the letters chosen', () => {
       ]);
   });
 
-  it('a failed command that is discarded sets free what is behind it', () => {
+  it('redrives what is parked behind a failed command that is discarded', () => {
     const { redrive, discard } = plan('discard', [failed], open, 3);
     expect([ids(redrive), ids(discard)]).toEqual([['second', 'third'], ['failed']]);
   });
 
-  it('what failed too often is refused with all behind it, and the rest is sent', () => {
+  it('refuses a command that failed too often, with those behind it', () => {
     const tired = letter('failed', { redrives: 3, parked: { position: 1 } });
     const { redrive, refused } = plan('redrive', [tired, other], [third, other, second, tired], 3);
     expect(ids(redrive)).toEqual(['other']);
     expect(refused).toEqual([{ letter: tired, why: expect.stringContaining('--max-redrives 4') }]);
   });
 
-  it('what waits behind another one is sent, however often that has failed', () => {
+  it('redrives a parked command however often it was redriven', () => {
     const behind = letter('behind', {
       reason: 'parked-behind',
       redrives: 3,
@@ -168,7 +184,7 @@ describe('what is done with the letters chosen', () => {
     });
   });
 
-  it('what has no value is refused, unless a correction brings one', () => {
+  it('refuses a command without a value, unless an edit supplies one', () => {
     const empty = letter('empty', { value: null });
     expect(plan('redrive', [empty], [empty], 3)).toMatchObject({
       redrive: [],
@@ -181,18 +197,18 @@ describe('what is done with the letters chosen', () => {
   });
 });
 
-describe('the id of a correction', () => {
+describe('the id of an edited command', () => {
   const json = (qty: number) =>
     JSON.stringify({ type: 'AllocateOrder', orderid: 'o', sku: 'LAMP', qty });
 
-  it('is the same for the same words, and another for others', () => {
+  it('is the same for the same content, and differs for other content', () => {
     const { id } = replacementRecord(letter('failed'), json(1));
     expect(id).toMatch(/^failed\/edited-1-[0-9a-f]{8}$/);
     expect(replacementRecord(letter('failed'), json(1)).id).toBe(id);
     expect(replacementRecord(letter('failed'), json(2)).id).not.toBe(id);
   });
 
-  it('is refused when nobody could read it', () => {
+  it('is refused if it is too long to be read', () => {
     expect(() => replacementRecord(letter('x'.repeat(250)), json(1))).toThrow('too long');
   });
 });

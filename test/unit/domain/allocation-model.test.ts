@@ -8,56 +8,60 @@ import {
   deallocateOrder,
 } from '../../support/commands.ts';
 
-/** The judge is judged here, by examples worked out by hand from the contract. One line per event. */
+/** Examples that were worked out by hand from the contract. One string per event. */
 const CASES: readonly (readonly [
   name: string,
   history: readonly Command[],
   lastAnswer: readonly string[],
 ])[] = [
   [
-    'a new batch',
+    'BatchCreated for a new batch',
     [createBatch('b1', 'LAMP', 5, '2027-01-01')],
     ['BatchCreated LAMP b1 5 2027-01-01 #1'],
   ],
-  ['the same batch again', [createBatch('b1', 'LAMP', 5), createBatch('b1', 'LAMP', 5)], []],
   [
-    'the reference with another quantity',
+    'nothing for the same batch again',
+    [createBatch('b1', 'LAMP', 5), createBatch('b1', 'LAMP', 5)],
+    [],
+  ],
+  [
+    'batch-differs for a known reference with another quantity',
     [createBatch('b1', 'LAMP', 5), createBatch('b1', 'LAMP', 6)],
     ['batch-differs LAMP b1'],
   ],
   [
-    'the reference with another sku',
+    'batch-differs for a known reference with another sku',
     [createBatch('b1', 'LAMP', 5), createBatch('b1', 'SOFA', 5)],
     ['batch-differs SOFA b1'],
   ],
   [
-    'the reference with another eta',
+    'batch-differs for a known reference with another eta',
     [createBatch('b1', 'LAMP', 5), createBatch('b1', 'LAMP', 5, '2027-01-01')],
     ['batch-differs LAMP b1'],
   ],
   [
-    'the same batch again, with the quantity that it has by now',
+    'nothing for the same batch again with its changed quantity',
     [createBatch('b1', 'LAMP', 5), changeBatchQuantity('b1', 6), createBatch('b1', 'LAMP', 6)],
     [],
   ],
-  ['a sku that nobody has heard of', [allocateOrder('o1', 'LAMP')], ['unknown-sku LAMP o1']],
+  ['unknown-sku for a sku without a batch', [allocateOrder('o1', 'LAMP')], ['unknown-sku LAMP o1']],
   [
-    'a line that fits exactly',
+    'Allocated for a line that fits exactly',
     [createBatch('b1', 'LAMP', 5), allocateOrder('o1', 'LAMP', 5)],
     ['Allocated LAMP o1 5 b1 #2'],
   ],
   [
-    'a line too large',
+    'OutOfStock for a line that is too large',
     [createBatch('b1', 'LAMP', 5), allocateOrder('o1', 'LAMP', 6)],
     ['OutOfStock LAMP o1 6 #2'],
   ],
   [
-    'a line that was out of stock, with another qty: it is not remembered',
+    'Allocated for a line that was out of stock and comes with another qty',
     [createBatch('b1', 'LAMP', 5), allocateOrder('o1', 'LAMP', 6), allocateOrder('o1', 'LAMP', 5)],
     ['Allocated LAMP o1 5 b1 #3'],
   ],
   [
-    'stock before a shipment, however late it was announced',
+    'Allocated from stock rather than from a shipment that was announced first',
     [
       createBatch('b1', 'LAMP', 5, '2027-01-01'),
       createBatch('b2', 'LAMP', 5),
@@ -66,7 +70,7 @@ const CASES: readonly (readonly [
     ['Allocated LAMP o1 1 b2 #3'],
   ],
   [
-    'the earlier shipment',
+    'Allocated from the earlier shipment',
     [
       createBatch('b1', 'LAMP', 5, '2027-01-02'),
       createBatch('b2', 'LAMP', 5, '2027-01-01'),
@@ -75,12 +79,12 @@ const CASES: readonly (readonly [
     ['Allocated LAMP o1 1 b2 #3'],
   ],
   [
-    'the batch created first, of two in stock',
+    'Allocated from the batch that was created first if two are in stock',
     [createBatch('b2', 'LAMP', 5), createBatch('b1', 'LAMP', 5), allocateOrder('o1', 'LAMP', 1)],
     ['Allocated LAMP o1 1 b2 #3'],
   ],
   [
-    'the same line again, its batch being full and another empty',
+    'AlreadyAllocated for the same line while its batch is full',
     [
       createBatch('b1', 'LAMP', 5),
       createBatch('b2', 'LAMP', 5),
@@ -90,12 +94,12 @@ const CASES: readonly (readonly [
     ['AlreadyAllocated LAMP o1 5 b1'],
   ],
   [
-    'the same line with another qty',
+    'line-differs for the same line with another qty',
     [createBatch('b1', 'LAMP', 5), allocateOrder('o1', 'LAMP', 1), allocateOrder('o1', 'LAMP', 2)],
     ['line-differs LAMP o1'],
   ],
   [
-    'an order of several lines, each answered in its turn and counted by its sku',
+    'one event for each line of an order, in order, counted by its sku',
     [
       createBatch('b1', 'SOFA', 1),
       createBatch('b2', 'LAMP', 9),
@@ -112,17 +116,17 @@ const CASES: readonly (readonly [
     ['OutOfStock SOFA o1 2 #2', 'unknown-sku NONE o1', 'Allocated LAMP o1 3 b2 #2'],
   ],
   [
-    'the quantity of a batch that is not there',
+    'unknown-batch for the quantity of a missing batch',
     [changeBatchQuantity('b1', 5)],
     ['unknown-batch b1'],
   ],
   [
-    'the quantity that the batch has',
+    'BatchQuantityChanged for the quantity that the batch has',
     [createBatch('b1', 'LAMP', 5), changeBatchQuantity('b1', 5)],
     ['BatchQuantityChanged LAMP b1 5 #2'],
   ],
   [
-    'a batch that shrinks: newest first, as many as must, then each in that order: elsewhere, or nowhere',
+    'the newest lines first if a batch shrinks, each then placed or out of stock',
     [
       createBatch('b1', 'LAMP', 6),
       allocateOrder('o1', 'LAMP', 1),
@@ -140,7 +144,7 @@ const CASES: readonly (readonly [
     ],
   ],
   [
-    'a line let go that fits into what an older, larger one then left: it comes back',
+    'Allocated in the same batch for a small line once a larger one has left',
     [
       createBatch('b1', 'LAMP', 8),
       allocateOrder('o1', 'LAMP', 1),
@@ -157,7 +161,7 @@ const CASES: readonly (readonly [
     ],
   ],
   [
-    'a line that was let go and placed again is the newest',
+    'Deallocated first for a line that was deallocated and allocated again',
     [
       createBatch('b1', 'LAMP', 4),
       allocateOrder('o1', 'LAMP', 2),
@@ -169,7 +173,7 @@ const CASES: readonly (readonly [
     ['BatchQuantityChanged LAMP b1 2 #6', 'Deallocated LAMP o1 2 b1 #7', 'OutOfStock LAMP o1 2 #8'],
   ],
   [
-    'an order that lets all go, in the order of the skus as code units',
+    'Deallocated for each line of an order, by sku in code unit order',
     [
       createBatch('b1', 'a', 1),
       createBatch('b2', 'Z', 1),
@@ -186,7 +190,7 @@ const CASES: readonly (readonly [
     ],
   ],
   [
-    'an order that lets one sku go',
+    'Deallocated for one sku of an order',
     [
       createBatch('b1', 'LAMP', 1),
       createBatch('b2', 'SOFA', 1),
@@ -197,7 +201,7 @@ const CASES: readonly (readonly [
     ['Deallocated SOFA o1 1 b2 #3'],
   ],
   [
-    'a line let go on request looks for no other batch, and can be had anew',
+    'Allocated again for a line that was deallocated on request',
     [
       createBatch('b1', 'LAMP', 1),
       allocateOrder('o1', 'LAMP'),
@@ -207,22 +211,22 @@ const CASES: readonly (readonly [
     ['Allocated LAMP o1 1 b1 #4'],
   ],
   [
-    'an order of which nothing is allocated',
+    'unknown-order for an order without allocated lines',
     [createBatch('b1', 'LAMP', 1), deallocateOrder('o1')],
     ['unknown-order o1'],
   ],
   [
-    'an order of which nothing of the sku is allocated',
+    'unknown-order for a sku of which the order has no line',
     [createBatch('b1', 'LAMP', 1), deallocateOrder('o1', 'LAMP')],
     ['unknown-order LAMP o1'],
   ],
 ];
 
-describe('the model that judges the service answers', () => {
+describe('the allocation model answers', () => {
   it.each(CASES)('%s', (_, history, lastAnswer) => {
     const model = new AllocationModel();
     const answers = history.map((command) => model.handle(command));
-    const said = answers
+    const events = answers
       .at(-1)
       ?.map(
         ({
@@ -252,6 +256,6 @@ describe('the model that judges the service answers', () => {
             .filter((part) => part !== undefined && part !== null)
             .join(' '),
       );
-    expect(said).toEqual(lastAnswer);
+    expect(events).toEqual(lastAnswer);
   });
 });

@@ -20,21 +20,21 @@ const name = fc
     fc.constantFrom('1', PLACE, '/shop', REDRIVE_SOURCE, '/', ' '),
   )
   .filter((text) => NAME.test(text));
-const said = fc.record({ source: fc.option(name), id: name });
+const sourceAndId = fc.record({ source: fc.option(name), id: name });
 
 describe("a command's identity", () => {
-  it('differs where the source, the id or the form differs', () => {
+  it('differs exactly if the source or the id differs', () => {
     fc.assert(
-      fc.property(said, said, (one, other) => {
+      fc.property(sourceAndId, sourceAndId, (one, other) => {
         const isSame = one.source === other.source && one.id === other.id;
         expect(identityOf(one, PLACE) === identityOf(other, PLACE)).toBe(isSame);
       }),
     );
   });
 
-  it('says the id and the source again', () => {
+  it('gives its id and its source back', () => {
     fc.assert(
-      fc.property(said, ({ source, id }) => {
+      fc.property(sourceAndId, ({ source, id }) => {
         const identity = identityOf({ source, id }, PLACE);
         expect([idOf(identity), sourceOf(identity), isPlace(identity), isFormer(identity)]).toEqual(
           [id, source, false, false],
@@ -43,10 +43,10 @@ describe("a command's identity", () => {
     );
   });
 
-  it('is one that no sender can make when it is a place, or kept by a former release', () => {
+  it('cannot be made by a sender if it is a place or of a former release', () => {
     const [place, former] = [identityOf({ source: null, id: null }, PLACE), formerIdentity(PLACE)];
     fc.assert(
-      fc.property(said, (any) => {
+      fc.property(sourceAndId, (any) => {
         expect([place, former]).not.toContain(identityOf(any, PLACE));
       }),
     );
@@ -64,12 +64,12 @@ describe("a command's identity", () => {
     ]);
   });
 
-  it('is the one to wait under, except that a redriven place waits as the place', () => {
+  it('is its parked identity, except that a redriven place is parked as the place', () => {
     const place = identityOf({ source: null, id: null }, PLACE);
     expect(parkedIdentity(identityOf({ source: REDRIVE_SOURCE, id: PLACE }, 'elsewhere'))).toBe(
       place,
     );
-    const others = said.filter(({ source }) => source !== REDRIVE_SOURCE);
+    const others = sourceAndId.filter(({ source }) => source !== REDRIVE_SOURCE);
     fc.assert(
       fc.property(others, (any) => {
         expect(parkedIdentity(identityOf(any, PLACE))).toBe(identityOf(any, PLACE));

@@ -15,13 +15,13 @@ const line = (qty: number, orderid = 'order', sku = SKU) => new OrderLine(orderi
 const types = (product: Product) => product.collectEvents().map(({ type }) => type);
 
 describe('allocating a line among batches', () => {
-  it('prefers stock that is here to stock that is due', () => {
+  it('prefers a batch in stock to a shipment', () => {
     const [due, here] = [batch('due', 100, '2027-01-01'), batch('here', 100)];
     expect(allocate(line(10), [due, here])).toBe('here');
     expect([due.availableQuantity, here.availableQuantity]).toEqual([100, 90]);
   });
 
-  it('prefers the earlier of two that are due', () => {
+  it('prefers the earliest shipment', () => {
     const batches = [
       batch('later', 100, '2027-03-01'),
       batch('earliest', 100, '2026-12-31'),
@@ -30,14 +30,14 @@ describe('allocating a line among batches', () => {
     expect(allocate(line(10), batches)).toBe('earliest');
   });
 
-  it('prefers the first of two that arrive together', () => {
+  it('prefers the first of two batches with the same eta', () => {
     expect(allocate(line(1), [batch('first', 10), batch('second', 10)])).toBe('first');
     expect(
       allocate(line(1), [batch('first', 10, '2027-01-01'), batch('second', 10, '2027-01-01')]),
     ).toBe('first');
   });
 
-  it('passes over a batch that has too little left, and one of another sku', () => {
+  it('skips a batch with too little left and a batch of another sku', () => {
     expect(
       allocate(line(10), [
         batch('small', 9),
@@ -47,12 +47,12 @@ describe('allocating a line among batches', () => {
     ).toBe('enough');
   });
 
-  it('fails, naming the sku, when no batch has enough', () => {
+  it('fails and names the sku if no batch has enough', () => {
     expect(() => allocate(line(10), [batch('small', 9)])).toThrow(new OutOfStockError(SKU));
     expect(new OutOfStockError(SKU).code).toBe('out-of-stock');
   });
 
-  it('changes nothing when it fails', () => {
+  it('leaves the batches unchanged if it fails', () => {
     const small = batch('small', 9);
     expect(() => allocate(line(10), [small])).toThrow(OutOfStockError);
     expect([small.availableQuantity, small.allocatedQuantity]).toEqual([9, 0]);
@@ -60,21 +60,21 @@ describe('allocating a line among batches', () => {
 });
 
 describe('a batch', () => {
-  it('takes a line in once', () => {
+  it('allocates the same line only once', () => {
     const one = batch('one', 20);
     one.allocate(line(2));
     one.allocate(line(2));
     expect(one.availableQuantity).toBe(18);
   });
 
-  it('does not take what does not fit, or is of another sku', () => {
+  it('ignores a line that does not fit or has another sku', () => {
     const one = batch('one', 1);
     one.allocate(line(2));
     one.allocate(line(1, 'order', 'OTHER'));
     expect([...one.lines]).toEqual([]);
   });
 
-  it('lets go of a line only if it has it', () => {
+  it('deallocates only a line that it has', () => {
     const one = batch('one', 20);
     one.allocate(line(2));
     one.deallocate(line(3));
@@ -83,45 +83,45 @@ describe('a batch', () => {
     expect(one.availableQuantity).toBe(20);
   });
 
-  it('that shrinks lets the newest lines go, until it fits', () => {
+  it('that shrinks deallocates its newest lines until the rest fits', () => {
     const one = batch('one', 6);
     for (const orderid of ['a', 'b', 'c']) one.allocate(line(2, orderid));
     expect(one.changeQuantity(3).map(({ orderid }) => orderid)).toEqual(['c', 'b']);
     expect([one.quantity, one.availableQuantity]).toEqual([3, 1]);
   });
 
-  it('that shrinks to what is allocated lets nothing go', () => {
+  it('that shrinks to its allocated quantity deallocates nothing', () => {
     const one = batch('one', 6);
     one.allocate(line(4));
     expect(one.changeQuantity(4)).toEqual([]);
     expect(one.availableQuantity).toBe(0);
   });
 
-  it('takes back what was stored without counting it again', () => {
+  it('restores a stored line without counting it again', () => {
     const one = new Batch('one', SKU, 10, null, 4);
     one.restoreLine(line(4));
     expect([one.allocatedQuantity, one.lineOf('order')]).toEqual([4, line(4)]);
   });
 
-  it('takes back a stored line also when it is full', () => {
+  it('restores a stored line even if it is full', () => {
     const full = new Batch('full', SKU, 4, null, 4);
     full.restoreLine(line(4));
     full.deallocate(line(4));
     expect(full.availableQuantity).toBe(4);
   });
 
-  it('is known by its reference', () => {
+  it('equals only a batch with the same reference', () => {
     expect(batch('one', 1).equals(batch('one', 2, '2027-01-01'))).toBe(true);
     expect(batch('one', 1).equals(batch('two', 1))).toBe(false);
   });
 
-  it('refuses to be over-allocated by lines that nobody loaded', () => {
+  it('refuses to shrink below its allocated quantity if its lines are not loaded', () => {
     expect(() => new Batch('one', SKU, 10, null, 10).changeQuantity(5)).toThrow('not loaded');
   });
 });
 
 describe('a product', () => {
-  it('counts the events about it, from 1, and numbers them', () => {
+  it('numbers its events from 1', () => {
     const product = new Product(SKU);
     product.addBatch(batch('one', 5));
     product.allocate(line(5));
@@ -132,7 +132,7 @@ describe('a product', () => {
     expect(product.version).toBe(3);
   });
 
-  it('finds a line that it has allocated before, also when its batch is full', () => {
+  it('finds a line that it has allocated before, even if its batch is full', () => {
     const product = new Product(SKU);
     product.addBatch(batch('full', 5));
     product.addBatch(batch('empty', 5));
@@ -156,7 +156,7 @@ describe('a product', () => {
     expect([types(product), product.version]).toEqual([['Allocated'], 2]);
   });
 
-  it('says whether there was a line to let go', () => {
+  it('tells whether there was a line to deallocate', () => {
     const product = new Product(SKU, 1, [batch('one', 5)]);
     product.allocate(line(5));
     expect([
@@ -167,7 +167,7 @@ describe('a product', () => {
     expect(types(product)).toEqual(['Allocated', 'Deallocated']);
   });
 
-  it('says nothing of a failure that is no lack of stock', () => {
+  it('passes on an error that is not OutOfStockError, without an event', () => {
     class Broken extends Batch {
       override canAllocate(): boolean {
         throw new RangeError('broken');
@@ -178,26 +178,26 @@ describe('a product', () => {
     expect([types(product), product.version]).toEqual([[], 1]);
   });
 
-  it('is known by its sku', () => {
+  it('equals only a product with the same sku', () => {
     expect(new Product(SKU, 1).equals(new Product(SKU, 2))).toBe(true);
     expect(new Product(SKU).equals(new Product('OTHER'))).toBe(false);
   });
 
-  it('has a list of batches of its own', () => {
+  it('does not change the list of batches that it was given', () => {
     const batches = [batch('one', 5)];
     const product = new Product(SKU, 1, batches);
     product.addBatch(batch('two', 5));
     expect(batches).toHaveLength(1);
   });
 
-  it('says of a line that no longer fits that it was let go because its batch shrank', () => {
+  it('deallocates a line with the reason batch-shrank if its batch shrinks', () => {
     const one = batch('one', 5);
     const product = new Product(SKU, 1, [one]);
     product.allocate(line(5));
     product.changeBatchQuantity(one, 4);
-    const [, changed, letGo] = product.collectEvents();
+    const [, changed, deallocated] = product.collectEvents();
     expect(changed).toMatchObject({ type: 'BatchQuantityChanged', quantity: 4, version: 3 });
-    expect(letGo).toMatchObject({
+    expect(deallocated).toMatchObject({
       type: 'Deallocated',
       orderid: 'order',
       because: 'batch-shrank',
@@ -206,7 +206,7 @@ describe('a product', () => {
   });
 
   it.each(['__proto__', 'constructor', 'toString', '🪑'])(
-    'takes %s for a name like any other',
+    'treats %s as a name like any other',
     (name) => {
       const product = new Product(name, 0, [new Batch(name, name, 5, null)]);
       product.allocate(new OrderLine(name, name, 2));

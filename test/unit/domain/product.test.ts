@@ -9,7 +9,7 @@ const SKU = 'CHAIR';
 const reference = fc.constantFrom('b1', 'b2', 'b3');
 const orderid = fc.constantFrom('o1', 'o2', 'o3', 'o4', 'o5');
 
-/** What a product can be asked for: new batches and known ones, lines that are new or have the qty they had (it goes by the order). */
+/** Any request to a product. A known line keeps its qty, because its order determines the qty. */
 const anyRequest: fc.Arbitrary<Command> = fc.oneof(
   fc.record({
     type: fc.constant('CreateBatch' as const),
@@ -40,7 +40,10 @@ const anyRequest: fc.Arbitrary<Command> = fc.oneof(
 );
 const anyHistory = fc.array(anyRequest, { minLength: 1, maxLength: 40, size: 'max' });
 
-/** Without the service layer: what has no meaning for a single product (an unknown batch, the same one again) is left out. */
+/**
+ * Sends a request to the product without the service layer. Skips what has no meaning for a single
+ * product: an unknown batch, or the same batch again.
+ */
 function ask(product: Product, request: Command): readonly Event[] {
   switch (request.type) {
     case 'CreateBatch': {
@@ -68,8 +71,8 @@ function ask(product: Product, request: Command): readonly Event[] {
   return [...events, ...product.collectEvents()];
 }
 
-/** The product as a repository would load it: from its stored columns and its lines, oldest first. */
-function stored(product: Product): Product {
+/** Copies the product as a repository loads it: from its columns and its lines, oldest first. */
+function reload(product: Product): Product {
   const batches = product.batches.map((batch) => {
     const copy = new Batch(
       batch.reference,
@@ -84,23 +87,23 @@ function stored(product: Product): Product {
   return new Product(product.sku, product.version, batches);
 }
 
-/** Of the model: what a single product says. */
-const ofProduct = ({ type }: ModelEvent) => type !== 'CommandRejected';
+/** Selects the events of the model that a single product publishes. */
+const isFromProduct = ({ type }: ModelEvent) => type !== 'CommandRejected';
 
 describe('after any requests, in any order', () => {
   it.each([
     ['a product', (product: Product) => product],
-    ['a product that is stored and loaded between any two', stored],
-  ])('%s says what the slow, obvious model says', (_, between) => {
+    ['a product that is reloaded after each request', reload],
+  ])('%s gives the events of the slow model', (_, between) => {
     fc.assert(
       fc.property(anyHistory, (history) => {
         const model = new AllocationModel();
         let product = new Product(SKU);
         for (const request of history) {
-          // The model knows no sku without a batch, where a product that has none yet is out of stock.
+          // Without a batch, the model answers unknown-sku, but a product answers OutOfStock.
           if (request.type === 'AllocateOrder' && product.batches.length === 0) continue;
           expect(ask(product, request).map(asSeen)).toEqual(
-            model.handle(request).filter(ofProduct),
+            model.handle(request).filter(isFromProduct),
           );
           product = between(product);
         }
@@ -109,7 +112,7 @@ describe('after any requests, in any order', () => {
     );
   });
 
-  it('a product never promises more of a batch than there is, nor one line twice', () => {
+  it('a product allocates no more than a batch has, and no line twice', () => {
     fc.assert(
       fc.property(anyHistory, (history) => {
         const product = new Product(SKU);
@@ -118,19 +121,20 @@ describe('after any requests, in any order', () => {
           for (const batch of product.batches) {
             const promised = [...batch.lines].reduce((sum, { qty }) => sum + qty, 0);
             if (promised !== batch.allocatedQuantity || promised > batch.quantity)
-              expect.fail(`${batch.reference}: ${promised}`);
+              expect.fail(`${batch.reference} has ${promised} allocated of ${batch.quantity}`);
           }
           const orders = product.batches.flatMap(({ lines }) =>
             [...lines].map((line) => line.orderid),
           );
-          if (new Set(orders).size !== orders.length) expect.fail(`twice: ${orders}`);
+          if (new Set(orders).size !== orders.length)
+            expect.fail(`An order has a line twice: ${orders}`);
         }
       }),
       { numRuns: 300 },
     );
   });
 
-  it('an order that was told Allocated is held, until it is told otherwise', () => {
+  it('an order has its batch from Allocated until Deallocated', () => {
     fc.assert(
       fc.property(anyHistory, (history) => {
         const product = new Product(SKU);

@@ -8,7 +8,7 @@ import { quietBus } from '../../support/commands.ts';
 import { InMemoryUnitOfWork } from '../../support/in-memory.ts';
 
 const RUNS = { numRuns: 200 };
-/** Without `size` there would be 12 commands at most: hardly ever do they shrink a batch that has lines. */
+/** Without `size`, a history has at most 12 commands, and hardly ever shrinks a used batch. */
 const anyHistory = fc.array(anyCommand, { minLength: 1, maxLength: 60, size: 'max' });
 
 async function handle(
@@ -26,7 +26,7 @@ async function handle(
 }
 
 describe('after any commands, in any order', () => {
-  it('what is said is what the slow, obvious model says, word for word', async () => {
+  it('the events equal those of the slow model', async () => {
     await fc.assert(
       fc.asyncProperty(anyHistory, async (history) => {
         const model = new AllocationModel();
@@ -37,7 +37,7 @@ describe('after any commands, in any order', () => {
     );
   });
 
-  it('no batch is oversold, and its allocated quantity is that of its lines', async () => {
+  it('no batch is oversold, and its allocated quantity is the sum of its lines', async () => {
     await fc.assert(
       fc.asyncProperty(anyHistory, async (history) => {
         await handle(history, (_, { all }) => {
@@ -66,7 +66,7 @@ describe('after any commands, in any order', () => {
     );
   });
 
-  it('a line let go by a batch that shrank ends allocated elsewhere or out of stock, in the same answer', async () => {
+  it('a line of a batch that shrinks is allocated or out of stock in one answer', async () => {
     await fc.assert(
       fc.asyncProperty(anyHistory, async (history) => {
         await handle(history, (events) => {
@@ -83,7 +83,7 @@ describe('after any commands, in any order', () => {
     );
   });
 
-  it('the versions of each sku count 1, 2, 3, … without a gap', async () => {
+  it('the versions of each sku rise from 1 without a gap', async () => {
     await fc.assert(
       fc.asyncProperty(anyHistory, async (history) => {
         const versioned = (await handle(history)).filter((event) => 'version' in event);
@@ -96,8 +96,8 @@ describe('after any commands, in any order', () => {
   });
 });
 
-describe('the histories that all this is tried on', () => {
-  it('lead to every outcome, to several lines let go at once, and to a place for them elsewhere', () => {
+describe('the generated histories', () => {
+  it('reach every outcome, with several lines deallocated at once and reallocated', () => {
     const outcomes = new Set<unknown>();
     for (const history of fc.sample(anyHistory, { numRuns: 200, seed: 1 })) {
       const model = new AllocationModel();

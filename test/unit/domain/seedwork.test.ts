@@ -14,13 +14,13 @@ import {
 const UUID = '3f0e6a3c-1b2c-4d5e-8f90-abcdefabcdef';
 
 describe('a value object', () => {
-  it('equals another with the same content, and no other', () => {
+  it('equals only a value object with the same content', () => {
     expect(new OrderLine('o', 'S', 1).equals(new OrderLine('o', 'S', 1))).toBe(true);
     expect(new OrderLine('o', 'S', 1).equals(new OrderLine('o', 'S', 2))).toBe(false);
     expect(new OrderLine('o', 'S', 1).equals(undefined)).toBe(false);
   });
 
-  it('cannot be confused by where one field ends and the next begins', () => {
+  it('differs if the same text is split into fields in another way', () => {
     const text = fc.string({
       unit: fc.constantFrom('a', '1', ',', '"', '\\', '[', ' '),
       maxLength: 4,
@@ -44,7 +44,7 @@ describe('a value object', () => {
     );
   });
 
-  it('does not equal one of another kind that reads the same', () => {
+  it('does not equal an object of another class with the same text', () => {
     class Text extends ValueObject {
       override toString(): string {
         return UUID;
@@ -58,7 +58,7 @@ describe('a value object', () => {
     expect(Object.isFrozen(new GenericUUID(UUID))).toBe(true);
   });
 
-  it('is once in a set, however often an equal one is added', () => {
+  it('is in a set once, however often an equal one is added', () => {
     const set = new ValueSet([new OrderLine('o', 'S', 1), new OrderLine('o', 'S', 1)]);
     expect(set.size).toBe(1);
     expect(set.has(new OrderLine('o', 'S', 1))).toBe(true);
@@ -74,7 +74,7 @@ describe('a value object', () => {
     expect([...set]).toEqual([one, two]);
   });
 
-  it('is not taken out of a set that it is not in', () => {
+  it('cannot be deleted from a set that does not contain it', () => {
     expect(new ValueSet([new OrderLine('o', 'S', 1)]).delete(new OrderLine('o', 'S', 2))).toBe(
       false,
     );
@@ -82,12 +82,12 @@ describe('a value object', () => {
 });
 
 describe('a generic UUID', () => {
-  it('is the same in capital letters', () => {
+  it('equals the same UUID in capital letters', () => {
     expect(new GenericUUID(UUID.toUpperCase()).equals(new GenericUUID(UUID))).toBe(true);
   });
 
   it.each(['', 'not a uuid', `${UUID}0`, `0${UUID}`, `${UUID}\n`, `{${UUID}}`])(
-    'is not made of %j',
+    'rejects %j',
     (text) => {
       expect(() => new GenericUUID(text)).toThrow(
         expect.objectContaining({ constructor: InvalidUuidError, code: 'invalid-uuid' }),
@@ -122,24 +122,24 @@ class Counter extends AggregateRoot<string, DomainEvent> {
 }
 
 describe('an entity', () => {
-  it('equals another with the same id, whatever their state', () => {
+  it('equals an entity with the same id, whatever their state', () => {
     expect(
       new Shelf(new GenericUUID(UUID), 'left').equals(new Shelf(new GenericUUID(UUID), 'right')),
     ).toBe(true);
   });
 
-  it('does not equal another with another id, though their state is the same', () => {
+  it('does not equal an entity with another id and the same state', () => {
     const other = new GenericUUID(UUID.replace('3', '4'));
     expect(new Shelf(new GenericUUID(UUID), 'left').equals(new Shelf(other, 'left'))).toBe(false);
   });
 
-  it('does not equal an entity of another kind with the same id', () => {
+  it('does not equal an entity of another class with the same id', () => {
     expect(new Shelf(new GenericUUID(UUID), 'left').equals(new Counter())).toBe(false);
   });
 });
 
 describe('an aggregate root', () => {
-  it('hands over its events once, in order', () => {
+  it('hands its events over once and in order', () => {
     const counter = new Counter();
     counter.count('one');
     counter.count('two');
@@ -151,7 +151,7 @@ describe('an aggregate root', () => {
 describe('a composite event', () => {
   const [one, two, three] = [{ type: 'one' }, { type: 'two' }, { type: 'three' }] as const;
 
-  it('dissolves composites inside it, in order', () => {
+  it('flattens the composites inside it in order', () => {
     const composite = new CompositeDomainEvent([
       one,
       new CompositeDomainEvent<DomainEvent>([two, three]),
@@ -159,7 +159,7 @@ describe('a composite event', () => {
     expect([...composite]).toEqual([one, two, three]);
   });
 
-  it('says by its type what it is', () => {
+  it('has the type CompositeDomainEvent', () => {
     expect(new CompositeDomainEvent([one]).type).toBe('CompositeDomainEvent');
   });
 

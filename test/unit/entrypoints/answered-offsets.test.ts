@@ -11,10 +11,10 @@ type Headers = ReceivedRecord['headers'];
 /** Two topics of two partitions each. */
 class Topics {
   readonly partitions: Record<string, Headers[][]> = { events: [[], []], 'dead-letters': [[], []] };
-  /** Retention has deleted what lies below, in each partition. */
+  /** The beginning of each partition. Retention has deleted what lies below. */
   readonly beginnings: Record<string, number[]> = { events: [0, 0], 'dead-letters': [0, 0] };
   compacted: readonly string[] = [];
-  /** How many offsets were read. */
+  /** The number of offsets that were read. */
   read = 0;
 
   ranges(topic: string): readonly OffsetRange[] {
@@ -92,22 +92,19 @@ describe('how far a lane has published', () => {
       [],
     ],
     ['in the second of several messages', [{ ...answer(7), ce_id: 'commands/0/7.2' }], [], []],
-  ])(
-    'is one beyond the highest place, wherever that lies: %s',
-    async (_, first, second, letters) => {
-      topics.partitions.events = [[...first], [...second]];
-      topics.partitions['dead-letters'] = [[], [...letters]];
-      expect(await nextOffsets()).toEqual({ 0: 8 });
-    },
-  );
+  ])('is one beyond the highest place: %s', async (_, first, second, letters) => {
+    topics.partitions.events = [[...first], [...second]];
+    topics.partitions['dead-letters'] = [[], [...letters]];
+    expect(await nextOffsets()).toEqual({ 0: 8 });
+  });
 
-  it('is 1 once the first command is answered, and not said before', async () => {
+  it('is 1 once the first command is answered, and unknown before', async () => {
     expect(await nextOffsets()).toEqual({});
     topics.partitions.events?.[0]?.push(answer(0));
     expect(await nextOffsets()).toEqual({ 0: 1 });
   });
 
-  it('is told for each lane of the topic, and of no other topic', async () => {
+  it('is known for each lane of the topic, and for no other topic', async () => {
     const lanes = ['commands/0', 'commands/1', 'commands-2/0', 'old.commands/0', 'command/0'];
     topics.partitions.events = [lanes.map((lane, index) => answer(index, lane)), []];
     topics.partitions['dead-letters'] = [[letter(9, 1, 'others')], []];
@@ -115,7 +112,7 @@ describe('how far a lane has published', () => {
     expect(await nextOffsets('commands-2')).toEqual({ 0: 3 });
   });
 
-  it('counts no record of others', async () => {
+  it('does not count records of other services', async () => {
     topics.partitions.events = [
       [
         { ce_id: 'commands/0/7' },
@@ -128,22 +125,22 @@ describe('how far a lane has published', () => {
   });
 });
 
-describe('what was found', () => {
+describe('the result', () => {
   const OF_BOTH = ['events', 'dead-letters'].flatMap((topic) =>
     [0, 1].map((partition) => [topic, partition] as const),
   );
 
-  it('is complete while every partition begins at 0', async () => {
+  it('is complete if every partition begins at 0', async () => {
     expect(await read()).toMatchObject({ isComplete: true, isUnused: true });
   });
 
-  it.each(OF_BOTH)('is not complete where %s/%i begins at 1', async (topic, partition) => {
+  it.each(OF_BOTH)('is not complete if %s/%i begins at 1', async (topic, partition) => {
     topics.partitions[topic]?.[partition]?.push(answer(0), answer(1));
     (topics.beginnings[topic] as number[])[partition] = 1;
     expect(await read()).toMatchObject({ isComplete: false, isUnused: false });
   });
 
-  it.each(['events', 'dead-letters'])('is not complete where %s is compacted', async (topic) => {
+  it.each(['events', 'dead-letters'])('is not complete if %s is compacted', async (topic) => {
     topics.compacted = [topic];
     expect(await read()).toMatchObject({ isComplete: false });
   });
@@ -157,8 +154,8 @@ describe('what was found', () => {
   );
 });
 
-describe('asked again', () => {
-  it('within a minute, it reads only what is new', async () => {
+describe('a second reading', () => {
+  it('reads only new records within a minute', async () => {
     topics.partitions.events?.[0]?.push(answer(0), answer(1));
     await read();
     vi.advanceTimersByTime(MINUTE_MS - 1);
@@ -166,7 +163,7 @@ describe('asked again', () => {
     expect([await nextOffsets(), topics.read]).toEqual([{ 0: 3 }, 3]);
   });
 
-  it('after a minute, it reads everything again: the topic may be another one', async () => {
+  it('reads everything again after a minute, as the topic may be another one', async () => {
     topics.partitions.events?.[0]?.push(answer(8), answer(9));
     await read();
     vi.advanceTimersByTime(MINUTE_MS + 1);

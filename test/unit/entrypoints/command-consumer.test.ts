@@ -14,10 +14,11 @@ import { eventually } from '../../support/eventually.ts';
 
 const topic = 'commands';
 
-/** A consumer, and a group with two partitions that the test plays. */
+/** A consumer, and its group with two partitions. The test plays the group. */
 class FakeGroup {
-  /** Where the database stands, and what the group has committed. */
+  /** The position of each partition in the database. */
   positions = [5, 5];
+  /** The offset of each partition that the group has committed. */
   committed = [5, 5];
   membershipProblem: string | null = null;
   joined = Promise.resolve();
@@ -91,7 +92,7 @@ class FakeGroup {
     return this.options?.mayTake?.(partition);
   }
 
-  /** Resolves when lanes have looked at the database so many times more. */
+  /** Waits until lanes have looked at the database `times` more times. */
   async lookAgain(times: number): Promise<void> {
     const before = this.tries;
     await eventually(() => expect(this.tries).toBeGreaterThanOrEqual(before + times));
@@ -116,7 +117,7 @@ describe('A consumer whose database does not fit', () => {
     expect(group.given).toEqual([1]);
   });
 
-  it('gives a partition back once, also when the database is away in between', async () => {
+  it('gives a partition back once, even if the database is away in between', async () => {
     const owner = group.assign(1);
     await eventually(() => expect(group.given).toEqual([1]));
     group.isDatabaseAway = true;
@@ -129,7 +130,7 @@ describe('A consumer whose database does not fit', () => {
     expect(group.given).toEqual([1]);
   });
 
-  it('gives a partition back again when its lane has worked in between', async () => {
+  it('gives a partition back again if its lane has worked in between', async () => {
     const first = group.assign(1);
     await eventually(() => expect(group.given).toEqual([1]));
     group.positions = [5, 5];
@@ -142,7 +143,7 @@ describe('A consumer whose database does not fit', () => {
     await second.close();
   });
 
-  it('remembers why once the group has moved the partition', async () => {
+  it('keeps the reason after the group has moved the partition', async () => {
     const owner = group.assign(1);
     await eventually(() => expect(group.given).toEqual([1]));
     await owner.close();
@@ -152,7 +153,7 @@ describe('A consumer whose database does not fit', () => {
     expect(group.consumer.lanes()).toEqual({ working: 0, assigned: 0 });
   });
 
-  it('takes no partition while the database does not fit, and names the reason of today', async () => {
+  it('takes no partition while the database does not fit, and updates the reason', async () => {
     const owner = group.assign(1);
     await eventually(() => expect(group.given).toEqual([1]));
     await owner.close();
@@ -163,7 +164,7 @@ describe('A consumer whose database does not fit', () => {
     expect(group.producers).toBe(producers);
   });
 
-  it('takes no partition while the database cannot be asked, and keeps the reason', async () => {
+  it('takes no partition while the database cannot be reached', async () => {
     const owner = group.assign(1);
     await eventually(() => expect(group.given).toEqual([1]));
     await owner.close();
@@ -172,7 +173,7 @@ describe('A consumer whose database does not fit', () => {
     expect(group.consumer.problems()).toEqual([older]);
   });
 
-  it('takes the partition again when the database fits, and forgets the reason', async () => {
+  it('takes the partition again once the database fits, and forgets the reason', async () => {
     const owner = group.assign(1);
     await eventually(() => expect(group.given).toEqual([1]));
     await owner.close();
@@ -181,7 +182,7 @@ describe('A consumer whose database does not fit', () => {
     expect(group.consumer.problems()).toEqual([]);
   });
 
-  it('names a partition once when the group assigns it here again', async () => {
+  it('names a partition once if the group assigns it here again', async () => {
     const former = group.assign(1);
     await eventually(() => expect(group.given).toEqual([1]));
     await former.close();
@@ -196,7 +197,7 @@ describe('A consumer whose database does not fit', () => {
     await owner.close();
   });
 
-  it('opens no lane before the former one of the same partition is closed', async () => {
+  it('opens no lane before the former lane of the partition is closed', async () => {
     const { promise, resolve: answer } = Promise.withResolvers<void>();
     group.positions = [5, 5];
     group.databaseAnswers = promise;
@@ -213,7 +214,7 @@ describe('A consumer whose database does not fit', () => {
     await owner.close();
   });
 
-  it('keeps a partition when only the database is away', async () => {
+  it('keeps a partition if the database cannot be reached', async () => {
     group.positions = [5, 5];
     group.isDatabaseAway = true;
     const owner = group.assign(1);
@@ -224,7 +225,7 @@ describe('A consumer whose database does not fit', () => {
 });
 
 describe('A consumer', () => {
-  it('says why it has not joined its group, also before it has joined for the first time', async () => {
+  it('says why it has not joined its group, even before its first join', async () => {
     const group = new FakeGroup();
     const { promise, resolve } = Promise.withResolvers<void>();
     group.joined = promise;
@@ -237,7 +238,7 @@ describe('A consumer', () => {
     expect(group.consumer.problems()).toEqual(['the coordinator is silent']);
   });
 
-  it('has died once another process has its name in the group', async () => {
+  it('dies once another process has its name in the group', async () => {
     const group = new FakeGroup();
     await group.consumer.start();
     const fenced = new Error('another process has its name');
@@ -245,7 +246,7 @@ describe('A consumer', () => {
     expect(await group.consumer.died).toBe(fenced);
   });
 
-  it('has the problems of its membership, and none as a member without partitions', async () => {
+  it('has the problem of its membership, and none if it just has no partitions', async () => {
     const group = new FakeGroup();
     expect(group.consumer.problems()).toEqual(['The consumer has not joined its group yet']);
     await group.consumer.start();

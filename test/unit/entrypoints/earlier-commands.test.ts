@@ -14,16 +14,16 @@ const LONG_S = 60;
 /** A log of three partitions, and a database, as two processes see them. */
 class Surroundings {
   ends = [10, 10, 10];
-  /** Partitions that hold no record beyond their lane. */
+  /** Partitions that have no record behind the position of their lane. */
   readonly empty = new Set<number>();
   readonly standings = new Map<number, { nextOffset: number; nextTimestampMs: number | null }>();
   readonly outcomes: string[] = [];
   readonly warnings: string[] = [];
   isLogAway = false;
   isDatabaseAway = false;
-  /** So many notes of lanes that wait get lost. */
+  /** How many notes of waiting lanes get lost. */
   lostNotes = 0;
-  /** Resolves before the log answers. */
+  /** The log answers once this promise resolves. */
   held: Promise<void> = Promise.resolve();
 
   process(): EarlierCommands {
@@ -73,9 +73,9 @@ describe('before a command is rejected as unknown', () => {
   let process: EarlierCommands;
   const lane = (partition: number, nextOffset: number) => ({ topic, partition, nextOffset });
   const always = () => true;
-  /** Before which times commands are served by the waits that are through. */
+  /** For each finished wait, the time below which commands need not wait again. */
   const served: number[] = [];
-  /** Waits, at the command that was sent at that time. */
+  /** Waits at a command that was sent at `sentMs`. */
   const settle = async (
     by: EarlierCommands,
     partition: number,
@@ -89,12 +89,12 @@ describe('before a command is rejected as unknown', () => {
     );
     return `lane ${partition}`;
   };
-  /** Which of them are through after so many milliseconds. */
-  const throughAfter = async (ms: number, waits: readonly Promise<string>[]) => {
-    const through: string[] = [];
-    for (const wait of waits) void wait.then((name) => through.push(name));
+  /** Lists the waits that have ended after `ms`. */
+  const endedAfter = async (ms: number, waits: readonly Promise<string>[]) => {
+    const ended: string[] = [];
+    for (const wait of waits) void wait.then((name) => ended.push(name));
     await vi.advanceTimersByTimeAsync(ms);
-    return through;
+    return ended;
   };
 
   beforeEach(() => {
@@ -109,17 +109,17 @@ describe('before a command is rejected as unknown', () => {
     vi.useRealTimers();
   });
 
-  it('nothing is waited for where each other lane has come to the end', async () => {
+  it('no lane is awaited if every other lane has reached the end', async () => {
     around.stand(0, 3);
     expect(await process.undecided(lane(0, 3), always)).toEqual([]);
   });
 
-  it('a lane without a position in the database is one that has decided nothing', async () => {
+  it('a lane without a position in the database has decided nothing', async () => {
     around.standings.delete(2);
     expect(await process.undecided(lane(0, 10), always)).toEqual([lane(2, 10)]);
   });
 
-  it('the ends are asked for anew, though another lane has just asked', async () => {
+  it('the ends are read again even if another lane has just read them', async () => {
     const answered = Promise.withResolvers<void>();
     around.held = answered.promise;
     const first = process.undecided(lane(0, 10), always);
@@ -130,76 +130,76 @@ describe('before a command is rejected as unknown', () => {
     expect(await Promise.all([first, ...others])).toEqual([[], [lane(1, 11)], [lane(1, 11)]]);
   });
 
-  it('another lane of the process is waited for, and no longer', async () => {
+  it('another lane of the process is awaited until it reaches the end', async () => {
     around.stand(1, 8);
     const waits = [settle(process, 0, 10, 5)];
-    expect(await throughAfter(5, waits)).toEqual([]);
+    expect(await endedAfter(5, waits)).toEqual([]);
     process.note(lane(1, 9));
-    expect(await throughAfter(1, waits)).toEqual([]);
+    expect(await endedAfter(1, waits)).toEqual([]);
     process.note(lane(1, 10));
-    expect(await throughAfter(1, waits)).toEqual(['lane 0']);
+    expect(await endedAfter(1, waits)).toEqual(['lane 0']);
     expect([around.outcomes, served]).toEqual([['decided'], [Number.POSITIVE_INFINITY]]);
   });
 
-  it('a lane of another process is waited for', async () => {
+  it('a lane of another process is awaited until it reaches the end', async () => {
     around.stand(1, 8);
     const waits = [settle(process, 0, 10, 5)];
-    expect(await throughAfter(2_000, waits)).toEqual([]);
+    expect(await endedAfter(2_000, waits)).toEqual([]);
     around.stand(1, 10);
-    expect(await throughAfter(450, waits)).toEqual(['lane 0']);
+    expect(await endedAfter(450, waits)).toEqual(['lane 0']);
   });
 
   describe.each([
     ['one process', () => process],
     ['two processes', () => around.process()],
-  ])('of lanes of %s that wait for each other', (_, other) => {
+  ])('if lanes of %s wait for each other', (_, other) => {
     it.each([
-      ['the one with the earlier command goes on', 6, 5, 'lane 1'],
-      ['the lower one goes on where both commands were sent at once', 5, 5, 'lane 0'],
+      ['the lane with the earlier command goes on', 6, 5, 'lane 1'],
+      ['the lower lane goes on if both commands were sent at once', 5, 5, 'lane 0'],
     ])('%s', async (_, firstMs, secondMs, expected) => {
       around.stand(0, 8);
       around.stand(1, 8);
       const waits = [settle(process, 0, 8, firstMs), settle(other(), 1, 8, secondMs)];
-      expect(await throughAfter(1_000, waits)).toEqual([expected]);
-      // What follows in its delivery may have been sent after what the other one has not decided.
+      expect(await endedAfter(1_000, waits)).toEqual([expected]);
+      // Later commands of its delivery may be newer than what the other lane has not decided.
       expect(served).toEqual([Math.max(firstMs, secondMs)]);
     });
   });
 
-  it('what a lane has said counts no more once it has moved on', async () => {
+  it('the note of a lane does not count once the lane has moved on', async () => {
     around.stand(1, 8);
     around.standings.set(1, { nextOffset: 8, nextTimestampMs: 9 });
-    expect(await throughAfter(100, [settle(process, 0, 10, 5)])).toEqual(['lane 0']);
+    expect(await endedAfter(100, [settle(process, 0, 10, 5)])).toEqual(['lane 0']);
     around.stand(1, 9);
-    expect(await throughAfter(1_000, [settle(process, 0, 10, 5)])).toEqual([]);
+    expect(await endedAfter(1_000, [settle(process, 0, 10, 5)])).toEqual([]);
   });
 
-  it('a lane that stands still is waited for, in words and in the metrics, as long as it may', async () => {
+  it('a lane that stands still is given up after 10 s, with a warning and a metric', async () => {
     around.stand(1, 8);
     const waits = [settle(process, 0, 10, 5)];
-    expect(await throughAfter(PATIENCE_MS - 100, waits)).toEqual([]);
-    expect(await throughAfter(600, waits)).toEqual(['lane 0']);
+    expect(await endedAfter(PATIENCE_MS - 100, waits)).toEqual([]);
+    expect(await endedAfter(600, waits)).toEqual(['lane 0']);
     expect(around.outcomes).toEqual(['ran-out']);
     expect(around.warnings[0]).toMatch(
       /commands\/0 has waited 10 s at offset 10 .* commands\/1 stands at 8 of 10/,
     );
   });
 
-  it('a lane that was given up is waited for again once it moves', async () => {
+  it('a lane that was given up is awaited again once it moves', async () => {
     around.stand(1, 7);
-    await throughAfter(PATIENCE_MS + 500, [settle(process, 0, 10, 5)]);
+    await endedAfter(PATIENCE_MS + 500, [settle(process, 0, 10, 5)]);
     around.ends = [10, 12, 10];
     expect(await process.undecided(lane(0, 10), always)).toEqual([]);
     around.stand(1, 8);
     expect(await process.undecided(lane(0, 10), always)).toEqual([lane(1, 12)]);
   });
 
-  it('a lane that moves is waited for as long as it moves, and the wait says so', async () => {
+  it('a lane that moves is awaited as long as it moves, with warnings', async () => {
     around.ends = [10, 10 + LONG_S, 10];
     const waits = [settle(process, 0, 10, 5)];
     for (let second = 1; second < LONG_S; second += 1) {
       process.note(lane(1, 10 + second));
-      expect(await throughAfter(1_000, waits)).toEqual([]);
+      expect(await endedAfter(1_000, waits)).toEqual([]);
     }
     const lanes = expect.stringMatching(/commands\/1 stands at \d+ of 70/);
     expect(process.awaitedBy(lane(0, 10))).toEqual({
@@ -209,39 +209,39 @@ describe('before a command is rejected as unknown', () => {
     });
     expect(around.warnings).toEqual([lanes, lanes]);
     process.note(lane(1, 10 + LONG_S));
-    expect(await throughAfter(1, waits)).toEqual(['lane 0']);
+    expect(await endedAfter(1, waits)).toEqual(['lane 0']);
     expect([around.outcomes, process.awaitedBy(lane(0, 10))]).toEqual([['decided'], null]);
   });
 
-  it('no lane is given up while the database is away, and none because of that', async () => {
+  it('no lane is given up because the database cannot be reached', async () => {
     around.ends = [10, 12, 10];
     const waits = [settle(process, 0, 10, 5)];
-    await throughAfter(1_000, waits);
+    await endedAfter(1_000, waits);
     around.isDatabaseAway = true;
-    expect(await throughAfter(2 * PATIENCE_MS, waits)).toEqual([]);
+    expect(await endedAfter(2 * PATIENCE_MS, waits)).toEqual([]);
     around.isDatabaseAway = false;
-    expect(await throughAfter(PATIENCE_MS - 1_000, waits)).toEqual([]);
+    expect(await endedAfter(PATIENCE_MS - 1_000, waits)).toEqual([]);
     around.stand(1, 12);
-    expect(await throughAfter(1_000, waits)).toEqual(['lane 0']);
+    expect(await endedAfter(1_000, waits)).toEqual(['lane 0']);
     expect(around.outcomes).toEqual(['decided']);
   });
 
-  it('only the lane that stands still is given up, beside one that moves', async () => {
+  it('a lane that stands still is given up even if another lane moves', async () => {
     around.ends = [10, 10 + LONG_S, 11];
     const waits = [settle(process, 0, 10, 5)];
     for (let second = 1; second < LONG_S; second += 1) {
       process.note(lane(1, 10 + second));
-      expect(await throughAfter(1_000, waits)).toEqual([]);
+      expect(await endedAfter(1_000, waits)).toEqual([]);
     }
     expect([around.outcomes, await process.undecided(lane(0, 10), always)]).toEqual([
       ['ran-out'],
       [lane(1, 10 + LONG_S)],
     ]);
     process.note(lane(1, 10 + LONG_S));
-    expect(await throughAfter(1, waits)).toEqual(['lane 0']);
+    expect(await endedAfter(1, waits)).toEqual(['lane 0']);
   });
 
-  describe('behind a lane that waits for a third one itself', () => {
+  describe('a lane behind another lane that waits for a third one', () => {
     beforeEach(() => {
       around.stand(0, 9);
       around.stand(1, 9);
@@ -250,38 +250,35 @@ describe('before a command is rejected as unknown', () => {
 
     it.each([
       ['', () => {}],
-      [', also when it could not say at first that it waits', () => (around.lostNotes = 1)],
-      [
-        ', also while the log does not tell where the third one ends',
-        () => (around.isLogAway = true),
-      ],
-    ])('is waited for as long as the third one moves%s', async (_, happen) => {
+      [', even if a note is lost at first', () => (around.lostNotes = 1)],
+      [', even if the log does not tell its end', () => (around.isLogAway = true)],
+    ])('waits as long as the third one moves%s', async (_, happen) => {
       const waits = [settle(around.process(), 0, 9, 5), settle(process, 1, 9, 6)];
-      await throughAfter(1, waits);
+      await endedAfter(1, waits);
       happen();
       for (let second = 1; second < LONG_S; second += 1) {
         around.stand(2, 10 + second);
-        expect(await throughAfter(1_000, waits)).toEqual([]);
+        expect(await endedAfter(1_000, waits)).toEqual([]);
       }
       around.stand(2, 10 + LONG_S);
-      expect(await throughAfter(500, waits)).toEqual(['lane 0']);
+      expect(await endedAfter(500, waits)).toEqual(['lane 0']);
       around.stand(0, 10);
-      expect(await throughAfter(500, waits)).toEqual(['lane 0', 'lane 1']);
+      expect(await endedAfter(500, waits)).toEqual(['lane 0', 'lane 1']);
       expect(around.outcomes).toEqual(['decided', 'decided']);
     });
 
-    it('only the third one is given up when that one stands still', async () => {
+    it('gives up only the third one if that one stands still', async () => {
       const waits = [settle(around.process(), 0, 9, 5), settle(process, 1, 9, 6)];
-      expect(await throughAfter(PATIENCE_MS + 1_000, waits)).toEqual(['lane 0']);
+      expect(await endedAfter(PATIENCE_MS + 1_000, waits)).toEqual(['lane 0']);
       around.stand(0, 10);
-      expect(await throughAfter(500, waits)).toEqual(['lane 0', 'lane 1']);
+      expect(await endedAfter(500, waits)).toEqual(['lane 0', 'lane 1']);
     });
 
-    it('goes on when that lane has died, though the third one moves for ever', async () => {
+    it('goes on if the other lane has died, even if the third one moves for ever', async () => {
       around.standings.set(0, { nextOffset: 9, nextTimestampMs: 5 });
       const waits = [settle(process, 1, 9, 6)];
       let seconds = 0;
-      for (; (await throughAfter(1_000, waits)).length === 0; seconds += 1) {
+      for (; (await endedAfter(1_000, waits)).length === 0; seconds += 1) {
         around.ends = [10, 10, 12 + LONG_S + seconds];
         around.stand(2, 11 + seconds);
         expect(seconds).toBeLessThan(2 * LONG_S);
@@ -289,14 +286,14 @@ describe('before a command is rejected as unknown', () => {
     });
   });
 
-  it('a partition that ends with markers of transactions is not waited for', async () => {
+  it('a partition that ends with markers of transactions is not awaited', async () => {
     around.ends = [10, 12, 10];
     around.empty.add(1);
-    expect(await throughAfter(100, [settle(process, 0, 10, 5)])).toEqual(['lane 0']);
+    expect(await endedAfter(100, [settle(process, 0, 10, 5)])).toEqual(['lane 0']);
     expect(await process.undecided(lane(0, 10), always)).toEqual([]);
   });
 
-  it('a log that does not say where it ends is asked as long as it may', async () => {
+  it('a log that does not tell its ends is asked as long as the lane wants it', async () => {
     vi.useRealTimers();
     around.isLogAway = true;
     let asked = 0;
@@ -308,14 +305,14 @@ describe('before a command is rejected as unknown', () => {
     expect(asked).toBe(3);
   });
 
-  it('nothing is waited for by a lane that does not want it any more', async () => {
+  it('a lane that no longer wants to wait goes on at once', async () => {
     around.stand(1, 8);
     let isWanted = true;
     const waits = [settle(process, 0, 10, 5, () => isWanted)];
-    await throughAfter(700, waits);
+    await endedAfter(700, waits);
     isWanted = false;
     process.look();
-    expect(await throughAfter(0, waits)).toEqual(['lane 0']);
+    expect(await endedAfter(0, waits)).toEqual(['lane 0']);
     expect([around.outcomes, process.awaitedBy(lane(0, 10))]).toEqual([[], null]);
   });
 });

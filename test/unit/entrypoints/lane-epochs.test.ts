@@ -13,8 +13,8 @@ import { eventually } from '../../support/eventually.ts';
 
 const lane = { topic: 'commands', partition: 0 };
 
-/** Opens a lane whose database stands at 5, in a partition that begins there or elsewhere, and ends at 10. */
-async function resumedAt(leaderEpoch: number | undefined, beginning: number) {
+/** Opens a lane at position 5, in a partition from `beginning` to 10. @returns where it resumes */
+async function resumePoint(leaderEpoch: number | undefined, beginning: number) {
   const resumed: (readonly [number, number | undefined])[] = [];
   const context = {
     group: 'group',
@@ -64,15 +64,15 @@ describe('a lane that opens', () => {
   it.each<readonly [string, number | undefined, number, readonly [number, number | undefined]]>([
     ['with the epoch of what it has read', 3, 0, [5, 3]],
     ['with epoch 0', 0, 0, [5, 0]],
-    ['with that epoch where the partition begins right behind', 3, 5, [5, 3]],
-    ['without it where retention has deleted the next offset', 3, 6, [6, undefined]],
+    ['with its epoch where the partition begins at the position', 3, 5, [5, 3]],
+    ['without an epoch where retention has deleted the next offset', 3, 6, [6, undefined]],
     ['without an epoch where none is known', undefined, 0, [5, undefined]],
   ])('resumes %s', async (_, epoch, beginning, expected) => {
-    expect(await resumedAt(epoch, beginning)).toEqual(expected);
+    expect(await resumePoint(epoch, beginning)).toEqual(expected);
   });
 });
 
-/** Answers records, none of which is a command, of these leader epochs. @returns the lane's next position */
+/** Answers unreadable records of these leader epochs. @returns the lane's next position */
 async function positionAfter(epochs: readonly (number | undefined)[], known?: number) {
   const transaction = {
     claim: async () => new Set(),
@@ -124,11 +124,8 @@ describe('a delivery', () => {
     ['of a newer epoch than the last one', [4], 3, 4],
     ['of epoch 0', [0], undefined, 0],
     ['of a log without epochs', [undefined], undefined, undefined],
-  ])(
-    '%s leaves the epoch of its last record with the position',
-    async (_, epochs, known, expected) => {
-      const next = await positionAfter(epochs, known);
-      expect([next.nextOffset, next.leaderEpoch]).toEqual([5 + epochs.length, expected]);
-    },
-  );
+  ])('%s stores the epoch of its last record', async (_, epochs, known, expected) => {
+    const next = await positionAfter(epochs, known);
+    expect([next.nextOffset, next.leaderEpoch]).toEqual([5 + epochs.length, expected]);
+  });
 });

@@ -11,7 +11,7 @@ function publishedOffsets(committed: (number | null)[] = []) {
 }
 
 describe('how far the lanes have published', () => {
-  it('is what they said, the furthest', async () => {
+  it('is the furthest offset that a lane has noted', async () => {
     const published = publishedOffsets();
     published.note({ ...lane, nextOffset: 5 });
     published.note({ ...lane, nextOffset: 3 });
@@ -23,7 +23,7 @@ describe('how far the lanes have published', () => {
     expect(published.covers([])).toBe(true);
   });
 
-  it('is asked of the broker where no lane of this process says it', async () => {
+  it('is read from the broker if no lane of this process has noted it', async () => {
     const committed = [null, 4];
     const published = publishedOffsets(committed);
     expect(await published.cover([{ ...lane, nextOffset: 5 }], 50)).toBe(false);
@@ -31,7 +31,7 @@ describe('how far the lanes have published', () => {
     expect(await published.cover([{ ...lane, nextOffset: 5 }], 10_000)).toBe(true);
   });
 
-  it('is waited for while the broker does not answer', async () => {
+  it('is awaited while the broker does not answer', async () => {
     const broker = {
       committedOffsets: async () => Promise.reject(new Error('away')),
     } as unknown as Broker;
@@ -68,7 +68,7 @@ describe('how far the lanes have published', () => {
       vi.useRealTimers();
     });
 
-    it('is asked once for all of them, ever more seldom while nothing changes', async () => {
+    it('is asked once for all lanes, more and more seldom while nothing changes', async () => {
       const published = new LaneOffsets(committedBy(broker, 'group'));
       const wanted = Array.from({ length: 8 }, (_, partition) => [
         { topic: 'commands', partition, nextOffset: 1 },
@@ -76,13 +76,13 @@ describe('how far the lanes have published', () => {
       const covered = Promise.all(wanted.map((each) => published.cover(each, 1_000)));
       await vi.advanceTimersByTimeAsync(1_000);
       expect(await covered).toEqual(wanted.map(() => false));
-      // At 10, 35, 80, 165, 330, 535, 740 and 945 ms; the last one is open when all give up.
+      // At 10, 35, 80, 165, 330, 535, 740 and 945 ms. The last one is open when all give up.
       expect([questions, mostOpen]).toEqual([8, 1]);
       await vi.advanceTimersByTimeAsync(10_000);
       expect(questions).toBe(8);
     });
 
-    it('reaches a waiting lane of the same process without a question', async () => {
+    it('reaches a waiting lane of this process without a question', async () => {
       const published = new LaneOffsets(committedBy(broker, 'group'));
       const [first, second] = [1, 2].map((nextOffset) =>
         published.cover([{ ...lane, nextOffset }], 10_000),
@@ -94,7 +94,7 @@ describe('how far the lanes have published', () => {
     });
 
     it.each(['a lane of this process says something', 'the broker says something new'])(
-      'is asked soon again once %s',
+      'is asked again soon once %s',
       async (what) => {
         const published = new LaneOffsets(committedBy(broker, 'group'));
         const first = published.cover([{ ...lane, nextOffset: 1 }], 60_000);

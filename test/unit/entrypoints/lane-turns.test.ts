@@ -20,7 +20,7 @@ const COMMANDS = 1_000;
 const BETWEEN_UNKNOWN = 20;
 const lane = { topic: 'commands', partition: 0 };
 
-/** Another lane never comes so far: each wait serves one command only. */
+/** The other lane never reaches the end, so that each wait serves only one command. */
 class TakingTurns {
   readonly ends = [{ topic: 'commands', partition: 1, nextOffset: 10 }];
   asked = 0;
@@ -42,7 +42,7 @@ class TakingTurns {
   }
 }
 
-/** A database that knows one lane, and counts the commands that transactions claim, aborted ones included. */
+/** A database with one lane. It counts the commands that transactions claim, aborted ones too. */
 class CountingStore {
   position: LanePosition = { nextOffset: 0, nextSequence: 1, group: 'group' } as LanePosition;
   claimed = 0;
@@ -90,7 +90,7 @@ const bus = {
   },
 };
 
-it('a lane that takes turns with others claims few commands in vain, and asks once where they end', async () => {
+it('a lane that takes turns claims few commands in vain, and reads the ends once', async () => {
   const earlier = new TakingTurns();
   const store = new CountingStore();
   let resumed = false;

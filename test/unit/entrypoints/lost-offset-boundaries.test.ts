@@ -4,18 +4,18 @@ import type { LaneContext } from '../../../src/entrypoints/lane-context.ts';
 import { knownOffsets, type OpeningLane } from '../../../src/entrypoints/lost-offset.ts';
 import type { GroupPosition, Partition } from '../../../src/service-layer/records.ts';
 
-/** Lane 0 opens; everything is about it where no list says otherwise. The partitions end at 10. */
+/** What lane 0 finds when it opens. A list has one value for each lane. Partitions end at 10. */
 interface Situation {
-  /** C of each lane; null: lost. */
+  /** The committed offset (C) of each lane, or null if it is lost. */
   readonly committed?: readonly (number | null)[];
   readonly formerGroup?: string;
-  /** D of each lane. */
+  /** The position in the database (D) of each lane. */
   readonly positions: readonly number[];
-  /** Of each lane: the offset behind its highest published answer. */
+  /** The offset behind the highest published answer of each lane. */
   readonly published?: readonly number[];
-  /** What the topics of the answers still have. */
+  /** Which answers the topics still have. */
   readonly answers?: 'all' | 'some' | 'none ever';
-  /** The commands whose answers are in the outbox. */
+  /** The offsets of the commands whose answers are in the outbox. */
   readonly outbox?: readonly number[];
   readonly ends?: readonly number[];
 }
@@ -55,7 +55,7 @@ async function decide({
     },
     store: {
       readPositions: async () => new Map(positions.entries()),
-      // One command at a time: the caller must ask again for the rest.
+      // One command at a time, so that the caller must ask again for the rest.
       readOutbox: async (_: Partition, from: number, below: number) => {
         const sourceOffset = outbox.find((offset) => offset >= from && offset < below);
         return sourceOffset === undefined
@@ -86,46 +86,42 @@ type Row = readonly [words: string, situation: Situation, C: number];
 
 const PROVEN: readonly Row[] = [
   ['a lane that was never used', { positions: [0], answers: 'none ever' }, 0],
+  ['all answers are published, the last one too', { positions: [10], published: [10] }, 10],
+  ['all answers are published', { positions: [5], published: [5] }, 5],
+  ['one answer is in the outbox', { positions: [6], published: [5], outbox: [5] }, 5],
+  ['one more command was handled without an answer', { positions: [6], published: [5] }, 6],
   [
-    'all answers are out, and the last command is answered',
-    { positions: [10], published: [10] },
-    10,
-  ],
-  ['all answers are out', { positions: [5], published: [5] }, 5],
-  ['one answer waits', { positions: [6], published: [5], outbox: [5] }, 5],
-  ['one command more was handled, without an answer', { positions: [6], published: [5] }, 6],
-  [
-    'the first commands without an answer, then one that waits',
+    'unanswered commands come before one in the outbox',
     { positions: [8], published: [5], outbox: [7] },
     7,
   ],
-  ['a row that is out is still in the outbox', { positions: [6], published: [5], outbox: [4] }, 6],
-  ['no answer is out, and the first waits', { positions: [1], published: [0], outbox: [0] }, 0],
-  ['the database lacks the last answer that is out', { positions: [4], published: [5] }, 5],
+  ['a published answer is still in the outbox', { positions: [6], published: [5], outbox: [4] }, 6],
+  [
+    'only the first answer exists, in the outbox',
+    { positions: [1], published: [0], outbox: [0] },
+    0,
+  ],
+  ['the database lacks the last published answer', { positions: [4], published: [5] }, 5],
 ];
 
 const SOME_DELETED: readonly Row[] = [
   [
-    'the database stands where the last known answer is',
+    'the database stands at the last known answer',
     { positions: [5], published: [5], answers: 'some' },
     5,
   ],
   [
-    'it stands one further, and nothing waits',
+    'the database is one ahead with an empty outbox',
     { positions: [6], published: [5], answers: 'some' },
     6,
   ],
   [
-    'only a row that is out is in the outbox',
+    'only a published answer is in the outbox',
     { positions: [6], published: [5], answers: 'some', outbox: [4] },
     6,
   ],
-  ['it has handled one command, without an answer', { positions: [1], answers: 'none ever' }, 1],
-  [
-    'it has handled nothing here, but something elsewhere',
-    { positions: [0, 1], answers: 'some' },
-    0,
-  ],
+  ['one command was handled without an answer', { positions: [1], answers: 'none ever' }, 1],
+  ['only another lane has handled commands', { positions: [0, 1], answers: 'some' }, 0],
 ];
 
 describe('a committed offset that is missing', () => {
@@ -138,36 +134,36 @@ describe('a committed offset that is missing', () => {
 
   it.each<readonly [string, Situation, string]>([
     [
-      'an answer is out to a command beyond the end',
+      'an answer to a command beyond the end is published',
       { positions: [10], published: [11] },
       'ends at 10, but answers to its commands up to 10',
     ],
     [
-      'one answer waits',
+      'one answer is in the outbox',
       { positions: [6], published: [5], answers: 'some', outbox: [5] },
       'answers from offset 5 on',
     ],
     [
-      'the last answer waits',
+      'the last answer is in the outbox',
       { positions: [8], published: [5], answers: 'some', outbox: [7] },
       'answers from offset 7 on',
     ],
     [
-      'the first waits, and the topics are empty',
+      'the first answer is in the outbox of empty topics',
       { positions: [1], answers: 'none ever', outbox: [0] },
       'answers from offset 0 on',
     ],
     [
-      'the database has answered nothing, in any lane',
+      'the database has answered nothing in any lane',
       { positions: [0, 0], answers: 'some' },
       'has answered nothing',
     ],
-  ])('in doubt (%s), the lane refuses and commits nothing', async (_, situation, words) => {
+  ])('%s: the lane refuses', async (_, situation, words) => {
     const { outcome, moved } = await decide(situation);
     expect([outcome, moved]).toEqual([expect.stringContaining(words), []]);
   });
 
-  it('one command behind what is known to be out, C is a lower bound only, and not committed', async () => {
+  it('is only a lower bound if the database is one command behind what is published', async () => {
     expect(await decide({ positions: [4], published: [5], answers: 'some' })).toMatchObject({
       outcome: [5],
       moved: [],
@@ -177,29 +173,26 @@ describe('a committed offset that is missing', () => {
 
 describe('a lane that another group worked for', () => {
   it.each([
-    ['further than this one', 2, [5], 5],
-    ['less far than this one', 7, [5], 7],
-    ['as far as this one', 5, [5], 5],
-  ])(
-    'has published %s: the higher place counts, and the former group is forgotten',
-    async (_, C, published, expected) => {
-      const found = await decide({
-        committed: [C],
-        formerGroup: 'former',
-        positions: [7],
-        published,
-        outbox: [expected],
-      });
-      expect(found).toEqual({
-        outcome: [expected],
-        moved: [expected],
-        settled: ['group'],
-        readings: 1,
-      });
-    },
-  );
+    ['further than this group', 2, [5], 5],
+    ['less far than this group', 7, [5], 7],
+    ['as far as this group', 5, [5], 5],
+  ])('takes the higher offset if that group published %s', async (_, C, published, expected) => {
+    const found = await decide({
+      committed: [C],
+      formerGroup: 'former',
+      positions: [7],
+      published,
+      outbox: [expected],
+    });
+    expect(found).toEqual({
+      outcome: [expected],
+      moved: [expected],
+      settled: ['group'],
+      readings: 1,
+    });
+  });
 
-  it('keeps the former group in mind while nothing is proven', async () => {
+  it('remembers the former group while nothing is proven', async () => {
     const situation = {
       committed: [2],
       formerGroup: 'former',
@@ -211,23 +204,23 @@ describe('a lane that another group worked for', () => {
   });
 });
 
-describe('a lane whose own committed offset is there', () => {
-  it('finds what another lane has published whose offset is missing, and commits nothing for it', async () => {
+describe('a lane that has its own committed offset', () => {
+  it('finds the missing offset of another lane, and commits nothing for it', async () => {
     const found = await decide({ committed: [3, null], positions: [3, 6], published: [3, 4] });
     expect(found).toEqual({ outcome: [3, 4], moved: [], settled: [], readings: 1 });
   });
 
   it.each([
-    ['each is there', [3, 4], [10, 10]],
-    ['only that of a partition without commands is missing', [3, null], [10, 0]],
-  ] as const)('reads no answers where %s', async (_, committed, ends) => {
+    ['no offset is missing', [3, 4], [10, 10]],
+    ['only a partition without commands has no offset', [3, null], [10, 0]],
+  ] as const)('reads no answers if %s', async (_, committed, ends) => {
     expect(await decide({ committed, positions: [3, 4], ends })).toMatchObject({
       outcome: [3, committed[1] ?? 0],
       readings: 0,
     });
   });
 
-  it('reads the answers from the first command of another lane on', async () => {
+  it('finds the missing offset of a lane with a single command', async () => {
     expect(
       await decide({ committed: [3, null], positions: [3, 1], published: [3, 1], ends: [10, 1] }),
     ).toMatchObject({ outcome: [3, 1] });

@@ -21,7 +21,7 @@ it('a dead letter is counted by its reason, whatever type its sender gave it', a
   ]);
 });
 
-it('shows how much was parked at the scrape before, and NaN when the database did not tell', async () => {
+it('shows how much was parked at the scrape before, or NaN if that is unknown', async () => {
   const metrics = new Metrics(() => ({ working: 1, assigned: 1 }));
   const counts = [
     Promise.resolve(7),

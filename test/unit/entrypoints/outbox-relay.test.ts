@@ -61,7 +61,7 @@ function relayWith(
 }
 
 describe('cutting an outbox into transactions', () => {
-  it('never cuts inside a command, keeps the order, and ends at the position it was given', () => {
+  it('never cuts inside a command, keeps the order, and ends at the given position', () => {
     const outbox = fc.array(
       fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 0, max: 800_000 })),
       { maxLength: 30 },
@@ -92,7 +92,7 @@ describe('cutting an outbox into transactions', () => {
 });
 
 describe('the relay', () => {
-  it('moves the group past commands that left nothing to publish', async () => {
+  it('moves the group past commands without answers', async () => {
     const producer = new RecordingProducer();
     const { relay } = relayWith(producer);
     relay.enqueue([], 7, []);
@@ -100,7 +100,7 @@ describe('the relay', () => {
     expect(producer.transactions).toEqual([{ records: [], nextOffset: 7 }]);
   });
 
-  it('joins what queued up while it was publishing into one transaction', async () => {
+  it('joins what queues up during a publish into one transaction', async () => {
     const producer = new RecordingProducer();
     const { relay, published } = relayWith(producer);
     for (const offset of [0, 1, 2, 3]) relay.enqueue([record(offset + 1, offset)], offset + 1, []);
@@ -109,7 +109,7 @@ describe('the relay', () => {
     expect(published.map(({ nextOffset }) => nextOffset)).toEqual([1, 4]);
   });
 
-  it('stops for good at the first error, reports it once, and publishes nothing more', async () => {
+  it('stops at the first error, reports it once, and publishes nothing more', async () => {
     const producer = new RecordingProducer();
     const others = new LaneOffsets(committedBy(nobody, 'group'));
     const { relay, broken, published } = relayWith(producer, others);
@@ -121,11 +121,11 @@ describe('the relay', () => {
     await relay.drain(1_000);
     expect(broken).toHaveLength(1);
     expect([producer.transactions, published]).toEqual([[], []]);
-    // Nobody is told that it is out.
+    // No lane may take the answer as published.
     expect(others.covers([{ ...lane, nextOffset: 1 }])).toBe(false);
   });
 
-  it('publishes nothing before what it rests on is out, and what comes behind neither', async () => {
+  it('holds an answer, and all behind it, until what it rests on is published', async () => {
     const producer = new RecordingProducer();
     const others = new LaneOffsets(committedBy(nobody, 'group'));
     const { relay } = relayWith(producer, others);
@@ -142,7 +142,7 @@ describe('the relay', () => {
     await eventually(() => expect(nextOffsets()).toEqual([1, 3]));
   });
 
-  it('tells which answers it is publishing, and which partitions they wait for', async () => {
+  it('tells which answers it publishes, and which partitions they wait for', async () => {
     const others = new LaneOffsets(committedBy(nobody, 'group'));
     const { relay } = relayWith(new RecordingProducer(), others);
     const other = { topic: 'commands', partition: 1, nextOffset: 5 };
@@ -153,7 +153,7 @@ describe('the relay', () => {
     await eventually(() => expect(relay.publishing).toBeNull());
   });
 
-  it('joins nothing that has to wait to what may go out at once', async () => {
+  it('does not join an answer that must wait to answers that may go out at once', async () => {
     const producer = new RecordingProducer();
     const others = new LaneOffsets(committedBy(nobody, 'group'));
     const { relay } = relayWith(producer, others);
@@ -168,7 +168,7 @@ describe('the relay', () => {
     await eventually(() => expect(nextOffsets()).toEqual([1, 3, 4]));
   });
 
-  it('leaves what rests on an answer that does not come out when its lane closes', async () => {
+  it('leaves an answer that rests on an unpublished one when its lane closes', async () => {
     const producer = new RecordingProducer();
     const { relay, broken } = relayWith(producer);
     relay.enqueue([record(1, 0)], 1, [{ topic: 'commands', partition: 1, nextOffset: 5 }]);
@@ -186,7 +186,7 @@ describe('the relay', () => {
     await room;
   });
 
-  it('has no room while all relays together hold too many bytes, unless it holds nothing itself', async () => {
+  it('has no room while all relays hold too many bytes, unless it is empty itself', async () => {
     const others = new LaneOffsets(committedBy(nobody, 'group'));
     const budget = new ByteBudget(1_000_000);
     const other = { topic: 'commands', partition: 1 };
@@ -205,7 +205,7 @@ describe('the relay', () => {
     expect(budget.isExceeded).toBe(false);
   });
 
-  it('gives back what it holds when it is closed', async () => {
+  it('gives its bytes back when it is closed', async () => {
     const budget = new ByteBudget(1_000_000);
     const { relay } = relayWith(new RecordingProducer(), undefined, budget);
     relay.enqueue([record(1, 0, 600_000)], 1, [{ topic: 'commands', partition: 1, nextOffset: 5 }]);
@@ -214,7 +214,7 @@ describe('the relay', () => {
     expect(budget.isExceeded).toBe(false);
   });
 
-  it('closes its producer and drops what is queued', async () => {
+  it('closes its producer and drops queued answers when it is closed', async () => {
     const producer = new RecordingProducer();
     const { relay } = relayWith(producer);
     await relay.close();

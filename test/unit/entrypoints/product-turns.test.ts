@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { ProductTurns } from '../../../src/entrypoints/product-turns.ts';
 
-/** Turns that say when they begin, and end when they are told to. */
+/** Opens turns that record when they begin, and end on demand. */
 function stage() {
   const turns = new ProductTurns();
   const begun: string[] = [];
@@ -16,10 +16,10 @@ function stage() {
   return { begun, take };
 }
 
-/** Lets everything go on that can. */
+/** Waits until every turn that can begin has begun. */
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-it('lets those that name the same product take turns, in the order in which they came', async () => {
+it('lets turns on the same product begin one after another, in their order', async () => {
   const { begun, take } = stage();
   const [one, two, three] = [
     take('one', 'LAMP', 'SOFA'),
@@ -37,7 +37,7 @@ it('lets those that name the same product take turns, in the order in which they
   expect(await three.taken).toBe('three');
 });
 
-it('lets those that name different products, or none, begin at once', async () => {
+it('lets turns on different products, or on none, begin at once', async () => {
   const { begun, take } = stage();
   for (const [name, ...skus] of [
     ['lamp', 'LAMP'],
@@ -50,7 +50,7 @@ it('lets those that name different products, or none, begin at once', async () =
   expect(begun).toEqual(['lamp', 'sofa', 'none', 'none either']);
 });
 
-it('goes on with the next one when one fails', async () => {
+it('lets the next turn begin if one fails', async () => {
   const { begun, take } = stage();
   const [failing, next] = [take('failing', 'LAMP'), take('next', 'LAMP')];
   failing.fail();

@@ -7,18 +7,18 @@ import type { GroupPosition } from '../../../src/service-layer/records.ts';
 const lane = { topic: 'commands', partition: 0 };
 
 interface Situation {
-  /** C of each partition. */
+  /** The committed offset (C) of each partition. */
   readonly committed?: readonly number[];
-  /** D of each partition. */
+  /** The position in the database (D) of each partition. */
   readonly positions?: readonly number[];
   readonly beginning?: number;
   readonly end?: number;
-  /** The group that the lane's row names by the time the position is read. */
+  /** The group that the lane's row names when the position is read. */
   readonly owner?: string;
   readonly logId?: string;
 }
 
-/** Opens lane 0 where everything stands at 5, but what is said otherwise. */
+/** Opens lane 0. Everything stands at 5 unless the situation says otherwise. */
 async function open({
   committed = [5, 5],
   positions = [5, 5],
@@ -84,7 +84,7 @@ async function open({
 }
 
 describe('a lane', () => {
-  it('opens where the group, the database and the end of the partition meet, and publishes nothing', async () => {
+  it('opens without publishing if group, database and end of the partition agree', async () => {
     const opened = await open({});
     expect(opened.outcome).toBe('opened at 5');
     expect(opened.moved).toEqual([]);
@@ -106,38 +106,38 @@ describe('a lane', () => {
     expect((await open(situation)).outcome).toContain(words);
   });
 
-  it('publishes the answer of the one command that the database is ahead', async () => {
+  it('publishes one answer if the database is one command ahead of the group', async () => {
     const opened = await open({ positions: [6, 5], end: 6 });
     expect(opened.outcome).toBe('opened at 6');
     expect(opened.moved).toEqual([6]);
     expect(opened.deleted).toEqual([6]);
   });
 
-  it('does not mind another lane that is one command ahead', async () => {
+  it('opens even if another lane is one command ahead', async () => {
     expect(await open({ positions: [5, 6], end: 6 })).toMatchObject({
       outcome: 'opened at 5',
       moved: [],
     });
   });
 
-  it('refuses a database that stands one command beyond the end of the partition', async () => {
+  it('refuses a database that is one command beyond the end of the partition', async () => {
     expect((await open({ end: 4 })).outcome).toContain(
       'stands at offset 5 of commands/0, but the partition ends at 4',
     );
   });
 
-  it('says nothing of retention where it reaches to the next command', async () => {
+  it('does not report retention that ends before the next command', async () => {
     expect(await open({ beginning: 5 })).toMatchObject({ outcome: 'opened at 5', log: '' });
     expect(await open({ beginning: 4 })).toMatchObject({ outcome: 'opened at 5', log: '' });
   });
 
-  it('says which one command retention has deleted before it was answered', async () => {
+  it('reports the one unanswered command that retention has deleted', async () => {
     expect((await open({ beginning: 6, end: 6 })).log).toContain(
       'Retention has deleted offset 5 of commands/0',
     );
   });
 
-  it('says so of a database that stands at the second command', async () => {
+  it('reports the deleted command if it is the second one too', async () => {
     const situation = { committed: [1, 1], positions: [1, 1], end: 2 };
     expect((await open({ ...situation, beginning: 2 })).log).toContain(
       'Retention has deleted offset 1 of commands/0',
@@ -145,7 +145,7 @@ describe('a lane', () => {
     expect((await open({ ...situation, beginning: 1 })).log).toBe('');
   });
 
-  it('fences the former owner, then reads its own stable C, then D', async () => {
+  it('fences the former owner, then reads its stable offset, then its position', async () => {
     const { steps } = await open({});
     expect(steps.slice(-4)).toEqual([
       'producer opened',
@@ -160,13 +160,10 @@ describe('a lane', () => {
     ['is in another log', { logId: 'another log' }, 'in another log (another log)'],
     ['the database is too old for', { committed: [6, 5], end: 6 }, 'the database is older'],
     ['was truncated', { end: 4 }, 'the partition ends at 4'],
-  ])(
-    'that %s is given up, its producer too, and nothing is published',
-    async (_, situation, words) => {
-      const { outcome, steps, moved, deleted } = await open({ positions: [5, 5], ...situation });
-      expect(outcome).toContain(words);
-      expect(steps.at(-1)).toBe('producer closed');
-      expect([moved, deleted]).toEqual([[], []]);
-    },
-  );
+  ])('that %s closes its producer and publishes nothing', async (_, situation, words) => {
+    const { outcome, steps, moved, deleted } = await open({ positions: [5, 5], ...situation });
+    expect(outcome).toContain(words);
+    expect(steps.at(-1)).toBe('producer closed');
+    expect([moved, deleted]).toEqual([[], []]);
+  });
 });

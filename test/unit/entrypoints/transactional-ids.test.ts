@@ -8,7 +8,7 @@ import type { Broker } from '../../../src/service-layer/broker.ts';
 
 const { signal } = new AbortController();
 
-/** Notes which producers were opened, and which were closed at once. */
+/** A broker that records which producers are opened, and which are closed at once. */
 class NotingBroker {
   readonly opened: string[] = [];
   readonly fenced: string[] = [];
@@ -40,7 +40,7 @@ it('gives lanes of different groups and topics different transactional ids', () 
 });
 
 it.each([true, false])(
-  'has one id for both releases if the topic has no "-" (made by the former: %s)',
+  'uses one id for both releases if the topic has no "-" (former release: %s)',
   async (isFormer) => {
     const noting = new NotingBroker();
     await noting.open('allocation', 'allocation.commands', isFormer);
@@ -60,7 +60,7 @@ it.each([
   },
 );
 
-it('fences the owner of another group, of either release', async () => {
+it('fences the owner of another group, whichever release it has', async () => {
   const noting = new NotingBroker();
   await fenceGroup(noting.broker, 'a', { topic: 'b-c', partition: 0 }, signal);
   expect(noting.fenced).toEqual(['a-b-c-0', 'a-b~c-0']);

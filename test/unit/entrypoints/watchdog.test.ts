@@ -85,7 +85,7 @@ describe('The watchdog', () => {
     ends[partition] = offset + 1;
   };
 
-  it('calls a lane stuck that leaves a record unread for 30 s, and says so once', async () => {
+  it('reports a lane once that leaves a record unread for 30 s', async () => {
     arrives(0, 5);
     await pass(30);
     expect([watchdog.stuckLanes, watchdog.problems()]).toEqual([0, []]);
@@ -98,7 +98,7 @@ describe('The watchdog', () => {
     expect([log, reads]).toEqual([[sentence], [0]]);
   });
 
-  it('says that a lane moves again, once, and calls it stuck no more', async () => {
+  it('reports once that a stuck lane moves again', async () => {
     arrives(0, 5);
     await pass(40);
     Object.assign(lanes[0] as object, { nextOffset: 6, readBelowOffset: 6 });
@@ -110,7 +110,7 @@ describe('The watchdog', () => {
     ]);
   });
 
-  it('does not call a lane stuck that moves now and then, however much lies before it', async () => {
+  it('does not report a lane that moves now and then, however much lies before it', async () => {
     ends[0] = 1_000;
     records[0] = Array.from({ length: 1_000 }, (_, offset) => offset);
     for (let offset = 6; offset < 20; offset += 1) {
@@ -120,7 +120,7 @@ describe('The watchdog', () => {
     expect([watchdog.problems(), reads]).toEqual([[], []]);
   });
 
-  it('does not call a lane stuck that reads on, although its position stands', async () => {
+  it('does not report a lane that reads on while its position stands', async () => {
     ends[0] = 1_000;
     records[0] = Array.from({ length: 1_000 }, (_, offset) => offset);
     for (let offset = 6; offset < 12; offset += 1) {
@@ -132,7 +132,7 @@ describe('The watchdog', () => {
     expect(watchdog.stuckLanes).toBe(1);
   });
 
-  it('gives a record 30 s of its own that comes while only markers lie before the lane', async () => {
+  it('gives a record that comes behind markers 30 s of its own', async () => {
     ends[0] = 6;
     await pass(30);
     arrives(0, 6);
@@ -142,7 +142,7 @@ describe('The watchdog', () => {
     expect(watchdog.problems()).toHaveLength(1);
   });
 
-  it('does not call a lane stuck that waits for other lanes, as long as those move', async () => {
+  it('does not report a lane that waits for other lanes as long as those move', async () => {
     arrives(0, 5);
     const wait = { lanes: 'commands/1 stands at 7 of 90', partitions: [1], moves: 0 };
     for (; wait.moves < 10; wait.moves += 1) {
@@ -156,7 +156,7 @@ describe('The watchdog', () => {
     );
   });
 
-  it('reads nothing for a lane before which retention has deleted all', async () => {
+  it('reads nothing for a lane if retention has deleted all records before it', async () => {
     offsetRanges = async () => [{ partition: 0, beginning: 8, end: 8 }];
     await pass(60);
     expect([watchdog.problems(), reads]).toEqual([[], []]);
@@ -166,7 +166,7 @@ describe('The watchdog', () => {
     expect([watchdog.stuckLanes, reads]).toEqual([1, [0]]);
   });
 
-  it('does not call a lane stuck that has only markers before it, and reads them once', async () => {
+  it('does not report a lane with only markers before it, and reads them once', async () => {
     ends[0] = 6;
     await pass(300);
     expect([watchdog.problems(), reads]).toEqual([[], [0]]);
@@ -177,7 +177,7 @@ describe('The watchdog', () => {
     expect(watchdog.problems()).toHaveLength(1);
   });
 
-  it('calls a lane stuck that has not opened, and names why', async () => {
+  it('reports a lane that has not opened, with the reason', async () => {
     lanes = [
       {
         partition: 1,
@@ -196,7 +196,7 @@ describe('The watchdog', () => {
     ]);
   });
 
-  it('does not call a lane stuck that has not opened when the group has answered everything', async () => {
+  it('does not report a lane that has not opened if everything is answered', async () => {
     records[1] = [0, 1, 2, 3, 4, 5, 6];
     lanes = [
       {
@@ -212,7 +212,7 @@ describe('The watchdog', () => {
     expect(watchdog.problems()).toEqual([]);
   });
 
-  it('says that a stuck lane was closed, and forgets it', async () => {
+  it('reports that a stuck lane was closed, and forgets the lane', async () => {
     arrives(0, 5);
     await pass(40);
     lanes = [];
@@ -223,7 +223,7 @@ describe('The watchdog', () => {
     ]);
   });
 
-  it('calls a lane stuck that is opened anew again and again, at the same offset', async () => {
+  it('reports a lane that opens again and again at the same offset', async () => {
     arrives(0, 5);
     for (let times = 0; times < 3; times += 1) {
       lanes = [
@@ -249,13 +249,13 @@ describe('The watchdog', () => {
       ];
       await pass(5);
     }
-    // The first lane had not read the record, the second one had: that was a move.
+    // The first lane had not read the record, but the second one had. That was a move.
     expect(watchdog.stuckLanes).toBe(0);
     await pass(10);
     expect(watchdog.stuckLanes).toBe(1);
   });
 
-  it('calls a lane stuck whose answers have not gone out for 30 s, and says for what', async () => {
+  it('reports a lane whose answers wait for 30 s, and what they wait for', async () => {
     const publishing = { nextOffset: 9, awaitedPartitions: [1, 2] };
     Object.assign(lanes[0] as object, { publishing });
     await pass(30);
@@ -273,7 +273,7 @@ describe('The watchdog', () => {
     expect(watchdog.problems()).toEqual([expect.stringMatching(/\(for Kafka\)$/)]);
   });
 
-  it('does not call a lane stuck whose answers go out one after the other', async () => {
+  it('does not report a lane whose answers go out one after the other', async () => {
     for (let nextOffset = 9; nextOffset < 13; nextOffset += 1) {
       Object.assign(lanes[0] as object, { publishing: { nextOffset, awaitedPartitions: [1] } });
       await pass(20);
@@ -281,7 +281,7 @@ describe('The watchdog', () => {
     expect([watchdog.stuckLanes, log]).toEqual([0, []]);
   });
 
-  it('says that a lane publishes again, once', async () => {
+  it('reports once that a stuck lane publishes again', async () => {
     Object.assign(lanes[0] as object, { publishing: { nextOffset: 9, awaitedPartitions: [1] } });
     await pass(40);
     Object.assign(lanes[0] as object, { publishing: null });
@@ -307,7 +307,7 @@ describe('The watchdog', () => {
     expect(reads).toEqual([0, 1, 2, 3]);
   });
 
-  it('is not ready when the log has not answered for 30 s, whether it fails or hangs', async () => {
+  it('is not ready if the log has not answered for 30 s, whether it fails or hangs', async () => {
     offsetRanges = () => new Promise(() => {});
     await pass(20);
     expect(watchdog.problems()).toEqual([]);
@@ -324,7 +324,7 @@ describe('The watchdog', () => {
     expect(watchdog.problems()).toEqual([]);
   });
 
-  it('does not call a lane stuck while nobody can read, and tries again', async () => {
+  it('does not report a lane while the log cannot be read, and tries again', async () => {
     isReaderHanging = true;
     arrives(0, 5);
     await pass(60);
@@ -334,12 +334,12 @@ describe('The watchdog', () => {
     expect(watchdog.problems()).toHaveLength(1);
   });
 
-  it('asks one question for all lanes', async () => {
+  it('asks one question for all lanes together', async () => {
     await pass(60);
     expect(questions).toBe(12);
   });
 
-  it('counts anew when the process itself stood still', async () => {
+  it('counts from the beginning if the process itself stood still', async () => {
     arrives(0, 5);
     await pass(5);
     vi.setSystemTime(Date.now() + 3_600_000);

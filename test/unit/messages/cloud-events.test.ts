@@ -17,54 +17,54 @@ const read = (body: unknown, headers: WireMessage['headers'] = {}) =>
 
 describe('a trace', () => {
   it.each<[string, unknown, WireMessage['headers'], string | null]>([
-    ['comes with plain JSON in its header', {}, { traceparent: TRACE }, TRACE],
-    ['may be bytes', {}, { traceparent: Buffer.from(TRACE) }, TRACE],
+    ['of plain JSON is read from its header', {}, { traceparent: TRACE }, TRACE],
+    ['is read from bytes too', {}, { traceparent: Buffer.from(TRACE) }, TRACE],
     [
-      'of a binary event comes in the header of its own',
+      'of a binary event is read from traceparent before ce_traceparent',
       {},
       { ...binary, traceparent: TRACE, ce_traceparent: OTHER_TRACE },
       TRACE,
     ],
     [
-      'of a binary event may come as its attribute',
+      'of a binary event is read from ce_traceparent if there is no other',
       {},
       { ...binary, ce_traceparent: TRACE },
       TRACE,
     ],
     [
-      'that is invalid gives way to a valid one',
+      'that is invalid gives way to a valid ce_traceparent',
       {},
       { ...binary, traceparent: 'no', ce_traceparent: TRACE },
       TRACE,
     ],
     [
-      'of a structured event is its attribute',
+      'of a structured event is read from its attribute before the header',
       { ...event, traceparent: TRACE },
       { ...structured, traceparent: OTHER_TRACE },
       TRACE,
     ],
     [
-      'of a structured event may come in the header',
+      'of a structured event is read from the header if there is no other',
       event,
       { ...structured, traceparent: TRACE },
       TRACE,
     ],
-    ['that came twice is none', {}, { traceparent: [TRACE, OTHER_TRACE] }, null],
-    ['that is not UTF-8 is none', {}, { traceparent: Buffer.from([0xff]) }, null],
+    ['that comes twice is ignored', {}, { traceparent: [TRACE, OTHER_TRACE] }, null],
+    ['that is not UTF-8 is ignored', {}, { traceparent: Buffer.from([0xff]) }, null],
     [
-      'of zeros is none',
+      'of zeros is ignored',
       {},
       { traceparent: TRACE.replace(/-[0-9a-f]{32}-/, `-${'0'.repeat(32)}-`) },
       null,
     ],
     [
-      'whose span is zeros is none',
+      'with a span of zeros is ignored',
       {},
       { traceparent: TRACE.replace(/-[0-9a-f]{16}-/, `-${'0'.repeat(16)}-`) },
       null,
     ],
-    ['of version ff is none', {}, { traceparent: TRACE.replace(/^00/, 'ff') }, null],
-    ['that is a number is none', { ...event, traceparent: 1 }, structured, null],
+    ['of version ff is ignored', {}, { traceparent: TRACE.replace(/^00/, 'ff') }, null],
+    ['that is a number is ignored', { ...event, traceparent: 1 }, structured, null],
   ])('%s', (_, body, headers, traceparent) => {
     expect(read(body, headers).traceparent).toBe(traceparent);
   });
@@ -72,14 +72,14 @@ describe('a trace', () => {
 
 describe('a correlation id', () => {
   it.each<[string, unknown, WireMessage['headers'], string | null]>([
-    ['comes with a binary event in a header', {}, { ...binary, ce_correlationid: 'c' }, 'c'],
+    ['of a binary event is read from its header', {}, { ...binary, ce_correlationid: 'c' }, 'c'],
     [
-      'comes with a structured event as an attribute',
+      'of a structured event is read from its attribute',
       { ...event, correlationid: 'c' },
       structured,
       'c',
     ],
-    ['may come with plain JSON in the same header', {}, { ce_correlationid: 'c' }, 'c'],
+    ['of plain JSON is read from the same header', {}, { ce_correlationid: 'c' }, 'c'],
     ['may be absent', {}, binary, null],
   ])('%s', (_, body, headers, correlationId) => {
     expect(read(body, headers).correlationId).toBe(correlationId);
@@ -89,7 +89,7 @@ describe('a correlation id', () => {
     ['a binary event', {}, { ...binary, ce_correlationid: '\n' }],
     ['a structured event', { ...event, correlationid: 5 }, structured],
     ['plain JSON', {}, { ce_correlationid: ['a', 'b'] }],
-  ])('that is no name makes %s malformed', (_, body, headers) => {
+  ])('that is not a valid name makes %s malformed', (_, body, headers) => {
     expect(() => read(body, headers)).toThrow(MalformedMessageError);
   });
 });
@@ -100,7 +100,7 @@ describe('the form of a message', () => {
     'Application/CloudEvents+JSON',
     'application/cloudevents+json; charset=UTF-8',
     'application/cloudevents',
-  ])('is structured with the content type %s, whatever else its headers say', (type) => {
+  ])('is structured with the content type %s', (type) => {
     expect(read(event, { ...binary, ce_id: 'other', 'content-type': type }).id).toBe('id');
   });
 
@@ -114,7 +114,7 @@ describe('the form of a message', () => {
     },
   );
 
-  it('is what its own headers say, not those of every object', () => {
+  it('does not depend on headers that are inherited from the prototype', () => {
     const headers = Object.create({
       ce_specversion: '0.3',
       'content-type': 'application/cloudevents+json',
@@ -123,13 +123,16 @@ describe('the form of a message', () => {
     expect(read({ type: 'T' }, headers)).toMatchObject({ id: null, type: 'T', traceparent: null });
   });
 
-  it.each(['specversion', 'id', 'source', 'type'])('needs %s to be a CloudEvent', (attribute) => {
-    expect(() => read({ ...event, [attribute]: undefined }, structured)).toThrow(attribute);
-    expect(() => read({}, { ...binary, [`ce_${attribute}`]: undefined })).toThrow(attribute);
-  });
+  it.each(['specversion', 'id', 'source', 'type'])(
+    'is not a CloudEvent without %s',
+    (attribute) => {
+      expect(() => read({ ...event, [attribute]: undefined }, structured)).toThrow(attribute);
+      expect(() => read({}, { ...binary, [`ce_${attribute}`]: undefined })).toThrow(attribute);
+    },
+  );
 });
 
-it('reading pollutes no prototype', () => {
+it('reading a message pollutes no prototype', () => {
   const value = Buffer.from(
     '{"type":"T","__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}',
   );

@@ -10,15 +10,20 @@ import { readDeadLetters } from '../../support/dead-letters.ts';
 import { messagesOfToday, type TextRecord } from '../../support/messages-of-today.ts';
 
 /**
- * Every form that a message ever had, one a line, each with what it is read as: `test/fixtures/messages.jsonl`.
- * The file is never changed, only added to: what was once published lies in somebody's topic and must be readable for ever.
+ * `test/fixtures/messages.jsonl` has every form that a message ever had, one a line, with what the
+ * service reads in it. Only add lines: a published message must stay readable for ever, because it
+ * may be in somebody's topic.
  *
- * A change of a message's data that an older service could not read, or would misunderstand, is a new version:
- * 1. In `event-schemas.ts` (an event) or `incoming.ts` (a command): raise `current`, describe the new data in `schema`, and add the
- *    upcaster from the version before. Its older lines here now fail, since they are read as something newer.
- * 2. For each such line add a line `{"name": …, "read": …}` at the end: of two readings of one name, the later counts.
- * 3. Of an event, add the lines of what is published now: the test that fails prints them. Of a command, write them: all three forms.
- * 4. Seal what was added: `SEALED` below.
+ * A change of a message's data needs a new version if an older service cannot read the new data, or
+ * misunderstands it:
+ * 1. In `event-schemas.ts` (an event) or `incoming.ts` (a command), raise `current`, describe the
+ *    new data in `schema`, and add the upcaster from the version before. The older lines fail now,
+ *    because the service reads them as the new version.
+ * 2. For each line that fails, add a line `{"name": …, "read": …}` at the end. The last reading of
+ *    a name counts.
+ * 3. For an event, add the lines of what is published now, which the failing test prints. For a
+ *    command, write a line for each of the three forms.
+ * 4. Seal the new lines: change `SEALED` below.
  */
 const SEALED = {
   lines: 236,
@@ -65,7 +70,7 @@ async function reading({ topic, key, value, headers }: TextRecord): Promise<obje
 const onTheWire = ({ topic, key, value, headers }: TextRecord) =>
   JSON.stringify({ topic, key, value, headers });
 
-/** The attributes of an event, or of each in a composite. */
+/** Lists the attributes of an event, or of a composite and of each event inside it. */
 function attributes({
   value,
   headers,
@@ -76,7 +81,7 @@ function attributes({
     : [outer];
 }
 
-/** What a command says in whichever form: `<form> <type> <version>`. */
+/** Describes the form of a command: `<form> <type> <version>`. */
 function formOf({ value, headers }: TextRecord): string {
   const body = JSON.parse(value ?? '');
   const form = headers.ce_specversion
@@ -92,21 +97,21 @@ function formOf({ value, headers }: TextRecord): string {
 const versionsOf = (current: number) => Array.from({ length: current }, (_, index) => index + 1);
 
 describe('a message of the fixture', () => {
-  it.each(lines)('is read as it ever was: $name', async (line) => {
+  it.each(lines)('is read as recorded: $name', async (line) => {
     expect(await reading(line)).toEqual(readings.get(line.name));
   });
 });
 
 describe('the fixture', () => {
-  it('has only been added to', () => {
+  it('keeps its sealed lines unchanged', () => {
     const sealed = text.split('\n').slice(0, SEALED.lines).join('\n');
     expect(
       createHash('sha256').update(sealed).digest('hex'),
-      'a line was changed that may be in somebody’s topic',
+      'a sealed line was changed: restore it, because a topic may have such a message',
     ).toBe(SEALED.sha256);
   });
 
-  it('is sealed whole', () => {
+  it('has no line that is not sealed', () => {
     expect({
       ...SEALED,
       lines: all.length,
@@ -114,7 +119,7 @@ describe('the fixture', () => {
     }).toEqual(SEALED);
   });
 
-  it('has no name twice, and no reading of a message that is not there', () => {
+  it('has each name once, and a message for each reading', () => {
     expect(new Set(lines.map(({ name }) => name)).size).toBe(lines.length);
     expect([...readings.keys()]).toEqual(lines.map(({ name }) => name));
   });
@@ -131,7 +136,7 @@ describe('the fixture', () => {
     expect(wanted.filter((form) => !there.includes(form))).toEqual([]);
   });
 
-  it('has every event in every version, by itself and in a composite', () => {
+  it('has every event in every version, alone and in a composite', () => {
     const wanted = Object.entries(eventVersions).flatMap(([type, { current }]) =>
       ['unsaid', ...versionsOf(current)].flatMap((version) => [
         `${type} ${version}`,
@@ -152,7 +157,7 @@ describe('the fixture', () => {
     expect([...wanted, ...composites].filter((form) => !there.includes(form))).toEqual([]);
   });
 
-  it('has one form only of each event in each version: another form is another version', () => {
+  it('has one form of each event in each version', () => {
     const forms = lines
       .filter(({ topic }) => topic === 'events')
       .map((line) =>
@@ -165,7 +170,7 @@ describe('the fixture', () => {
   });
 });
 
-it('what is written today is in the fixture, byte for byte', async () => {
+it('the fixture has what is written today, byte for byte', async () => {
   const there = new Set(lines.map(onTheWire));
   const missing = messagesOfToday().filter((record) => !there.has(onTheWire(record)));
   const asLines = await Promise.all(
@@ -173,8 +178,7 @@ it('what is written today is in the fixture, byte for byte', async () => {
       JSON.stringify({ name: '…', ...JSON.parse(onTheWire(record)), read: await reading(record) }),
     ),
   );
-  expect(
-    asLines,
-    'is no form that this version had before; of a new version, add these lines',
-  ).toEqual([]);
+  expect(asLines, 'this version never had such a form; for a new version, add these lines').toEqual(
+    [],
+  );
 });

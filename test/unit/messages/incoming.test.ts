@@ -25,7 +25,7 @@ function read(body: unknown, headers: Record<string, string | Buffer | (string |
 }
 
 describe('a command is read', () => {
-  it('from plain JSON; without an id its id is its place', () => {
+  it('from plain JSON, with its place as the id if it has none', () => {
     expect(read({ type: 'AllocateOrder', ...order })).toEqual({
       kind: 'command',
       id: PLACE,
@@ -41,7 +41,7 @@ describe('a command is read', () => {
     });
   });
 
-  it('from CloudEvents binary mode, header values as text or bytes', () => {
+  it('from CloudEvents binary mode, with header values as text or bytes', () => {
     const headers = { ...binary, ce_id: Buffer.from('cmd-1'), ce_correlationid: 'session-9' };
     expect(read(order, headers)).toMatchObject({
       id: 'cmd-1',
@@ -51,7 +51,7 @@ describe('a command is read', () => {
     });
   });
 
-  it('from CloudEvents structured mode, whatever the case and parameters of its content type', () => {
+  it('from structured mode, whatever the case and parameters of its content type', () => {
     const event = {
       specversion: '1.0',
       id: 'cmd-2',
@@ -80,7 +80,7 @@ describe('a command is read', () => {
     });
   });
 
-  it('with a trace that goes on if it is valid, and is dropped if not', () => {
+  it('with its trace if that is valid, and without it otherwise', () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     expect(read(order, { ...binary, traceparent })).toMatchObject({ traceparent });
     expect(read(order, { ...binary, traceparent: 'nonsense' })).toMatchObject({
@@ -89,7 +89,7 @@ describe('a command is read', () => {
     });
   });
 
-  it('up to the largest size, and not a byte beyond', () => {
+  it('up to the largest size, and refused one byte beyond', () => {
     const body = JSON.stringify({ type: 'AllocateOrder', ...order });
     expect(read(body.padEnd(MAX_COMMAND_BYTES))).toMatchObject({ kind: 'command' });
     expect(read(body.padEnd(MAX_COMMAND_BYTES + 1))).toMatchObject({
@@ -104,8 +104,8 @@ describe('a command is read', () => {
   });
 });
 
-describe('what is no command says why', () => {
-  it.each(badMessages)('%s', (_, message, reason, word) => {
+describe('reading what is not a command', () => {
+  it.each(badMessages)('reports %s with the reason', (_, message, reason, word) => {
     const { value = JSON.stringify(message), headers = {} } = message as {
       value?: string | Buffer | null;
       headers?: object;
@@ -123,7 +123,7 @@ describe('what is no command says why', () => {
 
   it.each([
     [
-      'headers that make it a CloudEvent without a version',
+      'CloudEvents headers without a version',
       order,
       { ce_type: 'AllocateOrder', ce_id: 'x', ce_source: '/s' },
       'malformed',
@@ -136,7 +136,7 @@ describe('what is no command says why', () => {
       'malformed',
       '0.3',
     ],
-    ['a header that came twice', order, { ...binary, ce_id: ['a', 'b'] }, 'malformed', 'ce_id'],
+    ['a header that comes twice', order, { ...binary, ce_id: ['a', 'b'] }, 'malformed', 'ce_id'],
     [
       'a header that is not UTF-8',
       order,
@@ -161,7 +161,7 @@ describe('what is no command says why', () => {
     ],
     ['an empty AllocateOrder', { type: 'AllocateOrder' }, {}, 'invalid-data', 'orderid'],
     [
-      'a CloudEvent whose data is no object',
+      'a CloudEvent whose data is not an object',
       '7',
       binary,
       'invalid-data',
@@ -175,20 +175,20 @@ describe('what is no command says why', () => {
       'invalid-data',
       'lines',
     ],
-  ])('%s', (_, body, headers, reason, word) => {
+  ])('reports %s with the reason', (_, body, headers, reason, word) => {
     const result = read(body, headers as never);
     expect(result).toMatchObject({ kind: 'unreadable', reason });
     expect((result as { message: string }).message).toContain(word);
   });
 
-  it('names every field that is wrong', () => {
+  it('names every invalid field', () => {
     const result = read({ type: 'CreateBatch', reference: '', sku: 5, quantity: -1, eta: 'soon' });
     expect(result).toMatchObject({
       fields: [{ field: 'reference' }, { field: 'sku' }, { field: 'quantity' }, { field: 'eta' }],
     });
   });
 
-  it('whatever the bytes and headers are: reading never throws', () => {
+  it('never throws, whatever the bytes and headers are', () => {
     const header = fc.oneof(
       fc.string(),
       fc.uint8Array().map(Buffer.from),
@@ -269,13 +269,13 @@ describe('the version of a command', () => {
     'https://shop.example/order',
     '',
     7,
-  ])('may be the first, or unsaid by a schema of the sender’s own: %s', (dataschema) => {
+  ])('is the first with the dataschema "%s"', (dataschema) => {
     expect(inEachForm(dataschema)).toMatchObject(
       Array(3).fill({ kind: 'command', command: allocate }),
     );
   });
 
-  it('may be unsaid by a header that makes no sense', () => {
+  it('is the first with a dataschema header that cannot be read', () => {
     expect(read(order, { ...binary, ce_dataschema: Buffer.from([0xff]) })).toMatchObject({
       command: allocate,
     });
@@ -293,7 +293,7 @@ describe('the version of a command', () => {
       '/allocation/schemas/CreateBatch/1',
       'is not a schema of AllocateOrder; use /allocation/schemas/AllocateOrder/1',
     ],
-  ])('that is not known here is invalid data: %s', (dataschema, message) => {
+  ])('is invalid data with the dataschema %s', (dataschema, message) => {
     const invalid = {
       kind: 'unreadable',
       reason: 'invalid-data',
@@ -322,7 +322,7 @@ describe('the key of a command', () => {
     [{ type: 'ChangeBatchQuantity', reference: 'b', quantity: 1 } as const, 'b'],
     [{ type: 'DeallocateOrder', orderid: 'o', sku: 'S' } as const, 'S'],
     [{ type: 'DeallocateOrder', orderid: 'o', sku: null } as const, 'o'],
-  ])('%j goes by %s', (command, key) => {
+  ])('of $type is $1', (command, key) => {
     expect(commandKey(command)).toBe(key);
   });
 });

@@ -9,7 +9,7 @@ import {
   MAX_COMPOSITE_BYTES,
 } from '../../../src/messages/outgoing.ts';
 
-/** What a record batch has before its records. */
+/** The size of the header of a record batch. */
 const BATCH_HEADER_BYTES = 61;
 const time = '2026-11-23T12:00:00.000Z';
 const allocated: Event = {
@@ -20,7 +20,7 @@ const allocated: Event = {
   batchref: 'b',
   version: 3,
 };
-const letGo: Event = {
+const deallocated: Event = {
   type: 'Deallocated',
   orderid: 'o',
   sku: 'S',
@@ -66,8 +66,8 @@ describe('an answer with one event', () => {
     ]);
   });
 
-  it('keeps to itself why a line was let go', () => {
-    expect(JSON.parse(encodeAnswer(answer([letGo]))[0]?.value ?? '')).toEqual({
+  it('does not publish why a line was deallocated', () => {
+    expect(JSON.parse(encodeAnswer(answer([deallocated]))[0]?.value ?? '')).toEqual({
       orderid: 'o',
       sku: 'S',
       qty: 2,
@@ -75,7 +75,7 @@ describe('an answer with one event', () => {
     });
   });
 
-  it('has no sequence where no product changed, and the ids that a rejection is about', () => {
+  it('that is a rejection has no sequence, but the ids that it is about', () => {
     const rejected: Event = {
       type: 'CommandRejected',
       command: 'ChangeBatchQuantity',
@@ -106,7 +106,7 @@ describe('an answer with one event', () => {
 
 describe('an answer with several events', () => {
   it('is one composite of structured CloudEvents, numbered within its id', () => {
-    const [message, ...more] = encodeAnswer(answer([letGo, { ...allocated, version: 5 }]));
+    const [message, ...more] = encodeAnswer(answer([deallocated, { ...allocated, version: 5 }]));
     expect(more).toEqual([]);
     expect(message?.headers).toMatchObject({
       ce_type: 'CompositeDomainEvent',
@@ -135,19 +135,19 @@ describe('an answer with several events', () => {
     ]);
   });
 
-  it('goes by the order for a command about an order, by the sku for one about a batch', () => {
+  it('is keyed by the order for an order command, and by the sku for a batch command', () => {
     expect(encodeAnswer(answer([allocated, allocated]))[0]).toMatchObject({
       key: 'o',
       headers: { ce_subject: 'o' },
     });
     const command = { type: 'ChangeBatchQuantity', reference: 'b', quantity: 1 } as const;
-    expect(encodeAnswer(answer([letGo, allocated], { command }))[0]).toMatchObject({
+    expect(encodeAnswer(answer([deallocated, allocated], { command }))[0]).toMatchObject({
       key: 'S',
       headers: { ce_subject: 'S' },
     });
   });
 
-  it('that is too large for one record goes out as several, with ids of their own, and no event lost', () => {
+  it('that is too large for one record is split without losing an event', () => {
     const events = Array.from(
       { length: 10_000 },
       (_, index): Event => ({ ...allocated, orderid: `order-${index}`, version: index + 1 }),
@@ -188,12 +188,12 @@ describe('an answer with several events', () => {
     },
   );
 
-  it('holds an event alone that is larger by itself than the topic takes', () => {
+  it('puts an event that is too large for the topic into a message of its own', () => {
     expect(encodeAnswer(answer([allocated, allocated, allocated]), 100)).toHaveLength(3);
   });
 });
 
-it('an answer without events is no message', () => {
+it('an answer without events needs no message', () => {
   expect(encodeAnswer(answer([]))).toEqual([]);
 });
 
@@ -214,7 +214,7 @@ describe('a dead letter', () => {
     parked: null,
   } as const;
 
-  it('keeps the bytes and headers of the original, and says why it is dead in printable words', () => {
+  it('keeps the bytes and headers of the original, and gives a printable reason', () => {
     const { key, value, headers } = encodeDeadLetter(original, why, 10_000);
     expect({ key, value }).toEqual({ key: original.key, value: original.value });
     expect(headers).toEqual({
@@ -229,7 +229,7 @@ describe('a dead letter', () => {
     });
   });
 
-  it('keeps no headers of its own that a sender forged, except how often it was sent again', () => {
+  it('drops forged dead-letter headers, except a valid count of redrives', () => {
     const forged = {
       'dead-letter-command-id': 'another',
       'dead-letter-position': '1',
@@ -249,7 +249,7 @@ describe('a dead letter', () => {
     ]);
   });
 
-  it('of a parked command says which it is and what it waits for, also when the command itself does not fit', () => {
+  it('of a parked command keeps its parking headers even if its value does not fit', () => {
     const parked = { id: '/shop\tcmd-2', skus: ['LAMP, large'], behind: ['cmd-1'], position: 7 };
     const { headers } = encodeDeadLetter(
       { ...original, value: Buffer.alloc(20_000) },
@@ -265,7 +265,7 @@ describe('a dead letter', () => {
     });
   });
 
-  it('that its topic would not take says where the original is', () => {
+  it('without room for its value names the place of the original', () => {
     const { value, headers } = encodeDeadLetter(
       { ...original, value: Buffer.alloc(20_000) },
       why,
@@ -275,7 +275,7 @@ describe('a dead letter', () => {
     expect(headers['dead-letter-message']).toContain('commands/1/9');
   });
 
-  it('never needs more bytes than its topic takes, whatever it waits for and whatever is said', () => {
+  it('never needs more bytes than its topic takes', () => {
     const parked = {
       id: 'cmd',
       skus: ['é'.repeat(255)],
@@ -307,7 +307,7 @@ describe('a dead letter', () => {
 });
 
 describe('a record as a structured event', () => {
-  it('is what its headers and value say', () => {
+  it('has the attributes of its headers and the data of its value', () => {
     const [message] = encodeAnswer(answer([allocated]));
     const event = asStructuredEvent({
       value: Buffer.from(message?.value ?? ''),
@@ -321,7 +321,7 @@ describe('a record as a structured event', () => {
     });
   });
 
-  it('is shown as text when it is not ours to understand', () => {
+  it('has its value as text if the value is not JSON', () => {
     expect(asStructuredEvent({ value: Buffer.from('not JSON'), headers: {} })).toMatchObject({
       data: 'not JSON',
     });

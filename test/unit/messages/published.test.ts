@@ -71,7 +71,7 @@ describe('a published answer', () => {
     ['a CloudEvent', { ce_causationform: undefined, ce_causationsource: '/shop' }, '/shop\tcmd'],
     ['a command without an id', { ce_causationform: 'place' }, '\tcmd'],
     ['a command of a former release', { ce_causationform: undefined }, '\t\tcmd'],
-  ])('says the identity of %s', (_, causation, identity) => {
+  ])('has the identity of %s', (_, causation, identity) => {
     expect(readPublished(record(data, causation))).toEqual({ ...answer, identity });
   });
 
@@ -79,14 +79,14 @@ describe('a published answer', () => {
     expect(published([allocated]).map(readPublished)).toEqual([answer]);
   });
 
-  it('may have its headers as bytes', () => {
+  it('is read with headers as bytes too', () => {
     const asBytes = Object.fromEntries(
       Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]),
     );
     expect(readPublished(record(data, asBytes))).toEqual(answer);
   });
 
-  it('of a time before there were versions is of the first', () => {
+  it('without a dataschema is read as the first version', () => {
     expect(readPublished(record(data, { ce_dataschema: undefined }))).toEqual(answer);
     expect(readPublished(composite([inside]))).toEqual({
       ...answer,
@@ -94,7 +94,7 @@ describe('a published answer', () => {
     });
   });
 
-  it('with several events has them in their order', () => {
+  it('with several events is read in their order', () => {
     expect(published([already, allocated]).map(readPublished)).toMatchObject([
       {
         events: [
@@ -105,18 +105,18 @@ describe('a published answer', () => {
     ]);
   });
 
-  it('that was split says in each part which command it answers', () => {
+  it('that was split names its command in each part', () => {
     expect(published([allocated, already], 1).map(readPublished)).toMatchObject([
       { source: answer.source, events: [{ id: 'shop.commands/1/9/1' }] },
       { source: answer.source, events: [{ id: 'shop.commands/1/9/2' }] },
     ]);
   });
 
-  it('has what its schema has, and nothing else that came along', () => {
+  it('is read without fields that its schema does not have', () => {
     expect(readPublished(record({ ...data, extra: 1 }))).toEqual(answer);
   });
 
-  it('keeps the ids that a rejection is about, whichever they are', () => {
+  it('that is a rejection keeps the ids that it is about', () => {
     const rejection = {
       command: 'ChangeBatchQuantity',
       reason: 'unknown-batch',
@@ -135,14 +135,14 @@ describe('a published answer', () => {
   });
 });
 
-describe('a foreign record says why it is none of ours', () => {
+describe('a foreign record', () => {
   const ofType = (type: string) => ({ ce_type: type, ce_dataschema: undefined });
 
   it.each<[string, WireMessage, string]>([
     ['without a source', record(data, { ce_source: undefined }), 'source is absent'],
     ['of another source', record(data, { ce_source: '/shop' }), 'source is "/shop"'],
     [
-      'with a header that came twice',
+      'with a header that comes twice',
       record(data, { ce_source: ['/allocation', '/allocation'] }),
       'ce_source came 2 times',
     ],
@@ -152,32 +152,32 @@ describe('a foreign record says why it is none of ours', () => {
       'ce_time is not UTF-8',
     ],
     ['without an id', record(data, { ce_id: undefined }), 'id absent'],
-    ['whose id is no place', record(data, { ce_id: 'b5c1' }), 'id "b5c1"'],
+    ['whose id is not a place', record(data, { ce_id: 'b5c1' }), 'id "b5c1"'],
     [
       'whose id is the place of an event inside',
       record(data, { ce_id: 'commands/1/9/1' }),
       'id "commands/1/9/1"',
     ],
     [
-      'whose place is beyond all numbers',
+      'whose id has too large an offset',
       record(data, { ce_id: 'commands/0/9999999999999999' }),
       'id "commands/0/9',
     ],
     [
-      'whose place is written in another way',
+      'whose id has an offset with a leading zero',
       record(data, { ce_id: 'commands/0/07' }),
       'id "commands/0/07"',
     ],
     [
-      'of an unknown form of command',
+      'with an unknown causationform',
       record(data, { ce_causationform: 'other' }),
       'causationform "other"',
     ],
-    ['without a causation', record(data, { ce_causationid: undefined }), 'causationid absent'],
-    ['with another time', record(data, { ce_time: 'yesterday' }), 'time "yesterday"'],
+    ['without a causationid', record(data, { ce_causationid: undefined }), 'causationid absent'],
+    ['with an invalid time', record(data, { ce_time: 'yesterday' }), 'time "yesterday"'],
     ['that is a tombstone', { value: null, headers }, 'tombstone'],
     ['that is not JSON', { value: Buffer.from('{'), headers }, 'not JSON'],
-    ['that is no object', record([]), 'must be a JSON object, not an array'],
+    ['that is not an object', record([]), 'must be a JSON object, not an array'],
     ['without a type', record(data, { ce_type: undefined }), 'absent is not an event'],
     ['of an unknown type', record(data, { ce_type: 'Shipped' }), '"Shipped" is not an event'],
     [
@@ -191,18 +191,22 @@ describe('a foreign record says why it is none of ours', () => {
       'version 2, but this service knows versions up to',
     ],
     [
-      'of another type’s schema',
+      'with the schema of another type',
       record(data, { ce_dataschema: '/allocation/schemas/OutOfStock/1' }),
       'not a schema of Allocated',
     ],
     [
-      'of somebody else’s schema',
+      'with a schema of another service',
       record(data, { ce_dataschema: 'https://example.org/a' }),
       "not one of this service's",
     ],
     ['without a sequence', record(data, { ce_sequence: undefined }), 'sequence absent'],
     ['with the sequence 0', record(data, { ce_sequence: '0' }), 'sequence "0"'],
-    ['with a sequence that is no number', record(data, { ce_sequence: '1e3' }), 'sequence "1e3"'],
+    [
+      'with a sequence that is not a number',
+      record(data, { ce_sequence: '1e3' }),
+      'sequence "1e3"',
+    ],
     ['with a sequence beyond 2^53', record(data, { ce_sequence: '9007199254740992' }), 'sequence'],
     ['without a sku', record({ ...data, sku: undefined }), 'Allocated: sku'],
     ['with a control character', record({ ...data, batchref: 'a\u0000' }), 'Allocated: batchref'],
@@ -213,12 +217,12 @@ describe('a foreign record says why it is none of ours', () => {
     ],
     ['with a qty that is text', record({ ...data, qty: '2' }), 'Allocated: qty'],
     [
-      'with a date that is none',
+      'with an invalid date',
       record({ reference: 'b', sku: 'S', quantity: 0, eta: '2026-02-30' }, ofType('BatchCreated')),
       'eta',
     ],
     [
-      'with a date that is missing',
+      'with a missing date',
       record({ reference: 'b', sku: 'S', quantity: 0 }, ofType('BatchCreated')),
       'eta',
     ],
@@ -237,40 +241,40 @@ describe('a foreign record says why it is none of ours', () => {
       record({ command: 'CreateBatch', reason: 'unknown-sku' }, ofType('CommandRejected')),
       'CommandRejected: detail must be a string',
     ],
-    ['of several events that are no array', composite(null), 'CompositeDomainEvent: events'],
-    ['of several events that are none', composite([]), 'CompositeDomainEvent: events'],
-    ['of several events, one of them no object', composite([inside, 7]), 'must be a JSON object'],
+    ['whose events are not an array', composite(null), 'CompositeDomainEvent: events'],
+    ['with an empty list of events', composite([]), 'CompositeDomainEvent: events'],
+    ['with an event inside that is not an object', composite([inside, 7]), 'must be a JSON object'],
     [
-      'of several events, one of another source',
+      'with an event inside of another source',
       composite([{ ...inside, source: '/shop' }]),
       '"/shop"',
     ],
     [
-      'of several events, one of another command',
+      'with an event inside of another command',
       composite([{ ...inside, id: 'shop.commands/1/90/1' }]),
       'not shop.commands/1/9/',
     ],
     [
-      'of several events inside one another',
+      'with a composite inside',
       composite([{ ...inside, type: 'CompositeDomainEvent' }]),
       'is not an event',
     ],
     [
-      'of several events, one of a newer version',
+      'with an event inside of a newer version',
       composite([inside, { ...inside, dataschema: '/allocation/schemas/Allocated/7' }]),
       'version 7',
     ],
     [
-      'of several events, one with a version that is no text',
+      'with an event inside whose dataschema is a number',
       composite([{ ...inside, dataschema: 1 }]),
       'dataschema 1',
     ],
     [
-      'of several events, one without data',
+      'with an event inside without data',
       composite([{ ...inside, data: undefined }]),
       'must be a JSON object, not absent',
     ],
-  ])('%s', (_, message, word) => {
+  ])('%s is reported with the reason', (_, message, word) => {
     const isOurs =
       message.headers.ce_source === headers.ce_source && message.headers.ce_id === headers.ce_id;
     expect(readPublished(message)).toEqual({
@@ -280,7 +284,7 @@ describe('a foreign record says why it is none of ours', () => {
     });
   });
 
-  it('whatever the bytes and headers are: reading never throws', () => {
+  it('never makes reading throw, whatever its bytes and headers are', () => {
     const field = fc.constantFrom(
       'orderid',
       'sku',

@@ -3,7 +3,7 @@ import { eventVersions } from '../../../src/messages/event-schemas.ts';
 import { commandVersions, readCommand } from '../../../src/messages/incoming.ts';
 import { readPublished } from '../../../src/messages/published.ts';
 
-/** Here, and in this file only, two types have had a first version in which fields had other names. */
+/** Gives two types an older version with other field names, in this file only. */
 beforeAll(() => {
   Object.assign(eventVersions.OutOfStock, {
     current: 2,
@@ -31,16 +31,16 @@ describe('with a second version', () => {
   const second = { orderid: 'o', sku: 'S', qty: 2 };
 
   it.each([
-    ['unsaid', undefined, first],
-    ['the first', schema(1), first],
-    ['the second', schema(2), second],
-  ])('an event is read in its newest form: %s', (_, ce_dataschema, data) => {
+    ['an unnamed version', undefined, first],
+    ['the first version', schema(1), first],
+    ['the second version', schema(2), second],
+  ])('an event of %s is read in its newest form', (_, ce_dataschema, data) => {
     expect(
       readPublished({ value: bytes(data), headers: { ...headers, ce_dataschema } }),
     ).toMatchObject({ events: [{ data: second }] });
   });
 
-  it('an event inside a composite is too', () => {
+  it('an event inside a composite is read in its newest form', () => {
     const inside = { source: '/allocation', type: 'OutOfStock', sequence: '1' };
     const events = [
       { ...inside, id: 'c/0/1/1', dataschema: schema(1), data: first },
@@ -54,10 +54,10 @@ describe('with a second version', () => {
   });
 
   it.each([
-    ['unsaid', undefined, { order: 'o' }],
-    ['the first', '/allocation/schemas/DeallocateOrder/1', { order: 'o' }],
-    ['the second', '/allocation/schemas/DeallocateOrder/2', { orderid: 'o' }],
-  ])('a command is read in its newest form: %s', (_, dataschema, data) => {
+    ['an unnamed version', undefined, { order: 'o' }],
+    ['the first version', '/allocation/schemas/DeallocateOrder/1', { order: 'o' }],
+    ['the second version', '/allocation/schemas/DeallocateOrder/2', { orderid: 'o' }],
+  ])('a command of %s is read in its newest form', (_, dataschema, data) => {
     const read = readCommand(
       { value: bytes({ type: 'DeallocateOrder', dataschema, ...data }), headers: {} },
       'here',

@@ -9,8 +9,8 @@ import {
   versionOf,
 } from '../../../src/messages/versions.ts';
 
-/** A type that was changed twice: a field got a new name, then a second one was added. */
-const changedTwice: Versions<null> = {
+/** A type that changed twice: a field was renamed, then a second field was added. */
+const twoChanges: Versions<null> = {
   current: 3,
   schema: null,
   upcasters: {
@@ -20,17 +20,17 @@ const changedTwice: Versions<null> = {
 };
 
 describe('data of an older version', () => {
-  it('go through one upcaster after another', () => {
-    expect(upcast('Sold', { sku: 'LAMP', amount: 2 }, 1, changedTwice)).toEqual({
+  it('pass through one upcaster after another', () => {
+    expect(upcast('Sold', { sku: 'LAMP', amount: 2 }, 1, twoChanges)).toEqual({
       sku: 'LAMP',
       qty: 2,
       unit: 'piece',
     });
   });
 
-  it('go through those that come after their version, and no other', () => {
+  it('skip the upcasters of versions before their own', () => {
     expect(
-      upcast('Sold', { sku: 'LIQUID-SOAP', amount: 'of the second', qty: 2 }, 2, changedTwice),
+      upcast('Sold', { sku: 'LIQUID-SOAP', amount: 'of the second', qty: 2 }, 2, twoChanges),
     ).toEqual({
       sku: 'LIQUID-SOAP',
       amount: 'of the second',
@@ -39,21 +39,21 @@ describe('data of an older version', () => {
     });
   });
 
-  it('stay as they are where they are of the newest', () => {
+  it('stay as they are if they have the newest version', () => {
     const data = { sku: 'LAMP' };
-    expect(upcast('Sold', data, 3, changedTwice)).toBe(data);
+    expect(upcast('Sold', data, 3, twoChanges)).toBe(data);
   });
 
-  it('that an upcaster trips over do not fit', () => {
-    const read = () => upcast('Sold', { sku: 5, amount: 2 }, 1, changedTwice);
+  it('are unfit if an upcaster fails on them', () => {
+    const read = () => upcast('Sold', { sku: 5, amount: 2 }, 1, twoChanges);
     expect(read).toThrow(UnfitDataError);
     expect(read).toThrow('Sold of version 2 cannot be read');
   });
 
   it.each([null, undefined, 7, 'text'])(
-    'that are no object (%s) are left to the schema',
+    'that are not an object (%s) are left to the schema',
     (data) => {
-      expect(upcast('Sold', data, 1, changedTwice)).toBe(data);
+      expect(upcast('Sold', data, 1, twoChanges)).toBe(data);
     },
   );
 });
@@ -69,11 +69,11 @@ describe('a dataschema', () => {
     '/allocation',
     '',
     'https://x/allocation/schemas/Sold/1',
-  ])('of somebody else (%s) names none', (dataschema) => {
+  ])('of another service (%s) names no version', (dataschema) => {
     expect(versionOf('Sold', dataschema, 3)).toBeNull();
   });
 
-  it('of a version to come asks for an update', () => {
+  it('of a future version asks for an update of the service', () => {
     expect(() => versionOf('Sold', '/allocation/schemas/Sold/4', 3)).toThrow(
       new UnfitDataError(
         'Sold has version 4, but this service knows versions up to 3: update the service',
@@ -93,7 +93,7 @@ describe('a dataschema', () => {
     'Sold/1/2',
     'Bought/1',
     `Sold/${'9'.repeat(400)}`,
-  ])('that looks like this service’s but is none (%s) is refused', (rest) => {
+  ])('with the path of this service but no known schema (%s) is refused', (rest) => {
     expect(() => versionOf('Sold', `/allocation/schemas/${rest}`, 3)).toThrow(
       'is not a schema of Sold; use /allocation/schemas/Sold/3',
     );
@@ -102,7 +102,7 @@ describe('a dataschema', () => {
 
 it.each(
   Object.entries({ ...commandVersions, ...eventVersions, CompositeDomainEvent: compositeVersions }),
-)('%s can be brought from each version to the next', (_, { current, upcasters }) => {
+)('%s has an upcaster from each version to the next', (_, { current, upcasters }) => {
   expect(Object.keys(upcasters)).toEqual(
     Array.from({ length: current - 1 }, (_, index) => String(index + 1)),
   );

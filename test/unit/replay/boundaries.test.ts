@@ -27,7 +27,7 @@ function range(beginning: number, end: number): OffsetRange {
   return { partition: 0, beginning, end };
 }
 
-/** A broker with these ranges, of one partition each, and this committed offset. */
+/** Fakes a broker with one partition for each topic, these ranges and this committed offset. */
 function brokerWith(ranges: Record<string, OffsetRange>, committed: number | null = null): Broker {
   return {
     offsetRanges: async (topic: string) => [ranges[topic] ?? range(0, 0)],
@@ -37,7 +37,7 @@ function brokerWith(ranges: Record<string, OffsetRange>, committed: number | nul
   } as unknown as Broker;
 }
 
-/** The answer to the command at the offset, as it lies in the events topic. */
+/** Builds the record at `at` of the events topic that answers the command at `offset`. */
 function answerTo(offset: number, at = offset): ReceivedRecord {
   const command: Command = {
     type: 'CreateBatch',
@@ -72,19 +72,22 @@ function answerTo(offset: number, at = offset): ReceivedRecord {
 describe('a bound', () => {
   const records = [4, 5, 6].map((each) => ({ offset: each, timestampMs: each }));
 
-  it.each([{ offset: 5 }, { timeMs: 5 }])('begins with the record that lies there: %o', (bound) => {
-    expect(records.map((record) => isBefore(record, bound))).toEqual([true, false, false]);
-    expect(records.map((record) => isWithin(record, { from: bound, to: null }))).toEqual([
-      false,
-      true,
-      true,
-    ]);
-    expect(records.map((record) => isWithin(record, { from: null, to: bound }))).toEqual([
-      true,
-      false,
-      false,
-    ]);
-  });
+  it.each([{ offset: 5 }, { timeMs: 5 }])(
+    'includes its record as a start, and excludes it as an end: %o',
+    (bound) => {
+      expect(records.map((record) => isBefore(record, bound))).toEqual([true, false, false]);
+      expect(records.map((record) => isWithin(record, { from: bound, to: null }))).toEqual([
+        false,
+        true,
+        true,
+      ]);
+      expect(records.map((record) => isWithin(record, { from: null, to: bound }))).toEqual([
+        true,
+        false,
+        false,
+      ]);
+    },
+  );
 });
 
 describe('a range', () => {
@@ -105,7 +108,7 @@ describe('a range', () => {
     [{ offset: 5 }, null],
     [null, { offset: 0 }],
     [null, null],
-  ])('from %o to %o may hold records', (from, to) => {
+  ])('from %o to %o may have records', (from, to) => {
     expect(isEmptyRange({ from, to })).toBe(false);
   });
 });
@@ -116,7 +119,7 @@ describe('the verdict of a what-if', () => {
     ['different', 5, { fails: 1 }],
     ['different', 0, { 'other-data': 1 }],
     ['nothing-compared', 0, {}],
-  ] as const)('is %s where %i are the same and %o differ', (verdict, same, different) => {
+  ] as const)('is %s if %i answers are the same and %o differ', (verdict, same, different) => {
     expect(verdictOf({ same, different })).toBe(verdict);
   });
 });
@@ -136,11 +139,11 @@ describe('an events topic', () => {
     );
   };
 
-  it('without events is refused from the first answered command on', async () => {
+  it('without events is refused once a command is answered', async () => {
     expect([await refusal(0, 0, 0), await refusal(1, 0, 0)]).toEqual(['taken', 'refused']);
   });
 
-  it('is not refused from its first event, or the first dead letter, on', async () => {
+  it('is accepted if it has an event, or if there is a dead letter', async () => {
     expect([await refusal(1, 1, 0), await refusal(1, 0, 1)]).toEqual(['taken', 'taken']);
   });
 });
@@ -153,7 +156,7 @@ describe('a what-if', () => {
     [11, range(0, 10), 0],
     [null, range(0, 0), 10],
   ])(
-    'of a group at %o takes the commands before it, and counts the others',
+    'of a group at %o reads the commands before it, and counts the others',
     async (committed, commands, unanswered) => {
       const plan = await planWhatIf(brokerWith({ commands: range(0, 10) }, committed), topics, {
         from: null,
@@ -163,11 +166,11 @@ describe('a what-if', () => {
     },
   );
 
-  it('takes the answers to the commands that it takes, and no others', async () => {
-    const taken: PastAnswer[] = [];
+  it('reads only the answers to the commands that it reads', async () => {
+    const answersRead: PastAnswer[] = [];
     const past = {
       addCommands: async () => {},
-      addAnswers: async (answers: readonly PastAnswer[]) => void taken.push(...answers),
+      addAnswers: async (answers: readonly PastAnswer[]) => void answersRead.push(...answers),
       addDeadLetters: async () => {},
     } as unknown as PastCommands;
     const broker = {
@@ -189,7 +192,7 @@ describe('a what-if', () => {
       skipForeign: false,
     };
     await readPast(broker, { ...topics, ...ranges }, past, watch);
-    expect(taken.map(({ offset }) => offset)).toEqual([3]);
+    expect(answersRead.map(({ offset }) => offset)).toEqual([3]);
   });
 });
 
@@ -207,21 +210,21 @@ describe('a copy of events', () => {
     return plan.ranges.map(({ beginning, end }) => [beginning, end])[0];
   };
 
-  it('begins at the offset that is asked for, and ends before the other', async () => {
+  it('begins at the first requested offset, and ends before the second', async () => {
     expect(await planned({ from: { offset: 3 } })).toEqual([3, 10]);
     expect(await planned({ to: { offset: 9 } })).toEqual([2, 9]);
     expect(await planned({ from: { offset: 5 }, to: { offset: 6 } })).toEqual([5, 6]);
     expect(await planned({ from: { offset: 6 }, to: { offset: 6 } })).toEqual([6, 6]);
   });
 
-  it('takes what there is where more is asked for', async () => {
+  it('is limited to the offsets that the topic has', async () => {
     expect(await planned({ from: { offset: 1 } })).toEqual([2, 10]);
     expect(await planned({ from: { offset: 2 } })).toEqual([2, 10]);
     expect(await planned({ to: { offset: 10 } })).toEqual([2, 10]);
     expect(await planned({ to: { offset: 11 } })).toEqual([2, 10]);
   });
 
-  it('goes on exactly where it was', async () => {
+  it('resumes exactly where it stopped', async () => {
     expect([await planned({}, 2), await planned({}, 3), await planned({}, 10)]).toEqual([
       [2, 10],
       [3, 10],
@@ -229,8 +232,8 @@ describe('a copy of events', () => {
     ]);
   });
 
-  it('stands, when it is interrupted, at the first record that was not sent', async () => {
-    // Of a transactional log: every second offset is a marker's.
+  it('stands at the first unsent record if it is interrupted', async () => {
+    // In a transactional log, a marker has every second offset.
     const records = Array.from({ length: 501 }, (_, index) => answerTo(index, 2 * index));
     const sent: (Buffer | string | null)[] = [];
     const broker = {

@@ -11,7 +11,7 @@ const plan = {
 };
 const position = { topic: 'commands', partition: 0, offset: 0, timestampMs: 0, key: null };
 
-/** The topics after one command that came with this count of redrives, and failed. */
+/** Fakes the topics after one command has failed that came with this count of redrives. */
 function topicsWith(redrives: string): Broker {
   const value = Buffer.from(
     JSON.stringify({ id: 'cmd', type: 'DeallocateOrder', orderid: 'order' }),
@@ -46,7 +46,7 @@ function topicsWith(redrives: string): Broker {
 }
 
 it.each(['0', '1', '1e3', '0x10', '9999999', ''])(
-  'a rebuild takes no failed command for answered whose count is "%s"',
+  'a rebuild takes no failed command as answered with the redrive count "%s"',
   async (redrives) => {
     const answered: string[] = [];
     const take = async (identities: readonly string[]) => void answered.push(...identities);

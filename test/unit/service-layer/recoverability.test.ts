@@ -11,7 +11,7 @@ import { MAX_RETRIES, recover, reopenAfterMs } from '../../../src/service-layer/
 const bug = new Error('a handler failed');
 
 describe('after an error', () => {
-  it('database or broker trouble never touches the commands, however often it happens and however many there are', () => {
+  it('a TroubleError or FencedError reopens the lane, however often it happens', () => {
     for (const attempts of [1, 10, 10_000]) {
       for (const commandCount of [1, 2_000]) {
         expect(recover(new TroubleError('busy'), attempts, commandCount, 0.5)).toEqual({
@@ -24,7 +24,7 @@ describe('after an error', () => {
     }
   });
 
-  it('a handler that failed somewhere among several commands has them redone one at a time', () => {
+  it('a handler error among several commands isolates the commands', () => {
     expect(recover(bug, 1, 2, 0.5)).toEqual({ action: 'isolate' });
   });
 
@@ -32,13 +32,13 @@ describe('after an error', () => {
     expect(recover(new TooMuchAtOnceError('too much'), 1, 2, 0.5)).toEqual({ action: 'halve' });
   });
 
-  it('what stands before a command that finds no room among the parked ones is answered, and only then does the lane wait', () => {
+  it('a command that finds no room to be parked is isolated, then the lane reopens', () => {
     const full = new ParkingFullError('1000 commands are parked');
     expect(recover(full, 1, 2, 0.5)).toEqual({ action: 'isolate' });
     expect(recover(full, 1, 1, 0.5)).toEqual({ action: 'reopen' });
   });
 
-  it('a command on which a handler fails is retried three times, each later than the one before, then dead-lettered', () => {
+  it('a command whose handler fails is retried three times, then dead-lettered', () => {
     const recoveries = [1, 2, 3, 4].map((attempts) => recover(bug, attempts, 1, 1));
     expect(MAX_RETRIES).toBe(3);
     expect(recoveries).toEqual([
@@ -50,25 +50,25 @@ describe('after an error', () => {
   });
 });
 
-describe('a lane in trouble', () => {
+describe('a lane that reopens', () => {
   const trouble = new TroubleError('busy');
 
-  it('waits longer each time, but never longer than five seconds', () => {
+  it('waits twice as long each time, up to one second', () => {
     expect([1, 2, 3, 20, 1_000_000].map((attempts) => reopenAfterMs(trouble, attempts, 1))).toEqual(
       [100, 200, 400, 1_000, 1_000],
     );
   });
 
-  it('comes back at another moment than the lanes that failed with it', () => {
+  it('waits another time than the lanes that failed with it', () => {
     expect(reopenAfterMs(trouble, 3, 0)).toBe(200);
     expect(reopenAfterMs(trouble, 3, 1)).toBe(400);
   });
 
-  it('waits out the heartbeat by which a dismissed owner learns that it is one', () => {
+  it('waits longer than a heartbeat after a FencedError', () => {
     expect(reopenAfterMs(new FencedError('taken over'), 1, 0)).toBeGreaterThan(1_000);
   });
 
-  it('waits for no heartbeat after a failover: nobody else has the lane', () => {
+  it('waits for no heartbeat after a failover, which leaves no other owner', () => {
     expect(reopenAfterMs(new FailoverError('started again', '1'), 1, 1)).toBe(100);
   });
 });

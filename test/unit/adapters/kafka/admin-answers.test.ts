@@ -4,7 +4,7 @@ import type { ApiName } from '../../../support/fake-kafka/apis.ts';
 import { Edge, event, GROUP } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
 
-/** Each asks one request at a time. All are about partition 2 of `commands`, which node 3 leads. */
+/** Questions about partition 2 of `commands`, led by node 3. Each sends one request at a time. */
 const QUESTIONS = {
   OffsetFetch: {
     ask: async ({ admin }: Edge) => (await admin.committedOffsets(GROUP, 'commands'))[2],
@@ -65,27 +65,24 @@ async function start(): Promise<Edge> {
   return edge;
 }
 
-/** The first so many requests from now on are answered with the error. */
-function failing(edge: Edge, api: ApiName, name: ErrorName, times: number): void {
+/** Answers the next `times` requests with the error. */
+function failNext(edge: Edge, api: ApiName, name: ErrorName, times: number): void {
   for (let nth = 1; nth <= times; nth += 1) edge.kafka.on(api, { error: ERRORS[name] }, { nth });
 }
 
 describe.concurrent('an error that passes', () => {
-  it.for(PASSING)(
-    '%s is asked a fourth time after %s three times',
-    async ([api, name], { expect }) => {
-      await using edge = await start();
-      failing(edge, api, name, 3);
-      expect(await QUESTIONS[api].ask(edge)).toEqual(QUESTIONS[api].answer);
-      expect(edge.kafka.isScriptDone).toBe(true);
-    },
-  );
+  it.for(PASSING)('%s succeeds after %s three times', async ([api, name], { expect }) => {
+    await using edge = await start();
+    failNext(edge, api, name, 3);
+    expect(await QUESTIONS[api].ask(edge)).toEqual(QUESTIONS[api].answer);
+    expect(edge.kafka.isScriptDone).toBe(true);
+  });
 });
 
 describe.concurrent('an error that stays', () => {
-  it.for(FINAL)('%s is trouble at the second %s', async ([api, name], { expect }) => {
+  it.for(FINAL)('%s fails at the second %s', async ([api, name], { expect }) => {
     await using edge = await start();
-    failing(edge, api, name, 2);
+    failNext(edge, api, name, 2);
     await expect(QUESTIONS[api].ask(edge)).rejects.toThrow(TroubleError);
     expect(edge.kafka.requests(api)).toHaveLength(2);
   });
@@ -101,7 +98,7 @@ describe.concurrent('the committed offset that must be stable', () => {
   );
 
   it.for(errors)(
-    'is asked for again when request %i is answered %s (%s)',
+    'is asked for again if request %i is answered %s (%s)',
     async ([nth, name, at], { expect }) => {
       await using edge = await start();
       edge.kafka.on('OffsetFetch', { error: ERRORS[name], at }, { nth });
@@ -110,7 +107,7 @@ describe.concurrent('the committed offset that must be stable', () => {
     },
   );
 
-  it('is trouble while only the request for the stable one fails', async ({ expect }) => {
+  it('fails while only the request for it fails', async ({ expect }) => {
     await using edge = await start();
     for (const nth of [2, 4])
       edge.kafka.on(
@@ -121,7 +118,7 @@ describe.concurrent('the committed offset that must be stable', () => {
     await expect(ask(edge)).rejects.toThrow(TroubleError);
   });
 
-  it('counts, and not the one that may lag', async ({ expect }) => {
+  it('replaces the one that may lag', async ({ expect }) => {
     await using edge = await start();
     const partitions = [0, 1, 2, 3].map((index) => ({
       index,
@@ -142,7 +139,7 @@ describe.concurrent('a number at its boundary', () => {
     [-1, null],
     [0, 0],
     [1, 1],
-  ] as const)('committed offset %i is %o', async ([offset, expected], { expect }) => {
+  ] as const)('committed offset %i is read as %o', async ([offset, expected], { expect }) => {
     await using edge = await start();
     edge.kafka.model.offsets.set(`${GROUP}/commands/0`, offset);
     expect((await edge.admin.committedOffsets(GROUP, 'commands'))[0]).toBe(expected);
@@ -153,7 +150,7 @@ describe.concurrent('a number at its boundary', () => {
     [0, 0],
     [1, 1],
   ] as const)(
-    'an epoch that ends at %i is told as %o',
+    'an epoch that ends at %i is read as %o',
     async ([endOffset, expected], { expect }) => {
       await using edge = await start();
       const partitions = [{ index: 2, errorCode: 0, leaderEpoch: 0, endOffset }];
@@ -166,7 +163,7 @@ describe.concurrent('a number at its boundary', () => {
 });
 
 describe.concurrent('the range of a partition', () => {
-  it('ends behind a transaction that is open', async ({ expect }) => {
+  it('ends behind an open transaction', async ({ expect }) => {
     await using edge = await start();
     const producer = await edge.openProducer();
     edge.kafka.on('EndTxn', { error: ERRORS.INVALID_TXN_STATE });
@@ -176,7 +173,7 @@ describe.concurrent('the range of a partition', () => {
     ]);
   });
 
-  it('never begins beyond its end, although retention deletes between the two questions', async ({
+  it('never begins beyond its end, even if retention deletes between the requests', async ({
     expect,
   }) => {
     await using edge = await start();

@@ -4,7 +4,7 @@ import type { ApiName } from '../../../support/fake-kafka/apis.ts';
 import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
 
-/** What the service asks, and the right answer. */
+/** The questions of the service, and the right answers. */
 const QUESTIONS = {
   committedOffsets: {
     ask: ({ admin }: Edge) => admin.committedOffsets(GROUP, 'commands'),
@@ -91,27 +91,21 @@ describe.concurrent('a question to the cluster', () => {
     expect(await QUESTIONS[question].ask(edge)).toEqual(QUESTIONS[question].answer);
   });
 
-  it.for(ROWS)(
-    '%s asks again after one %s with %s (%s)',
-    async ([question, api, name, at], { expect }) => {
-      await using edge = await start();
-      await QUESTIONS[question].ask(edge);
-      edge.kafka.on(api, { error: ERRORS[name], ...placed(at) });
-      expect(await QUESTIONS[question].ask(edge)).toEqual(QUESTIONS[question].answer);
-    },
-  );
+  it.for(ROWS)('$0 asks again after $2 ($3)', async ([question, api, name, at], { expect }) => {
+    await using edge = await start();
+    await QUESTIONS[question].ask(edge);
+    edge.kafka.on(api, { error: ERRORS[name], ...placed(at) });
+    expect(await QUESTIONS[question].ask(edge)).toEqual(QUESTIONS[question].answer);
+  });
 
-  it.for(ROWS)(
-    '%s is trouble while %s answers %s (%s)',
-    async ([question, api, name, at], { expect }) => {
-      await using edge = await start();
-      edge.kafka.on(api, { error: ERRORS[name], ...placed(at) }, { isLasting: true });
-      await expect(QUESTIONS[question].ask(edge)).rejects.toThrow(TroubleError);
-    },
-  );
+  it.for(ROWS)('$0 fails while $2 lasts ($3)', async ([question, api, name, at], { expect }) => {
+    await using edge = await start();
+    edge.kafka.on(api, { error: ERRORS[name], ...placed(at) }, { isLasting: true });
+    await expect(QUESTIONS[question].ask(edge)).rejects.toThrow(TroubleError);
+  });
 
   it.for(['before', 'after'] as const)(
-    'is asked again when the connection breaks %s it is answered',
+    'is asked again if the connection breaks %s the answer',
     async (when, { expect }) => {
       await using edge = await start();
       for (const [question, api] of [
@@ -126,7 +120,7 @@ describe.concurrent('a question to the cluster', () => {
     },
   );
 
-  it('about committed offsets requires a stable one of the partition that must not lag', async ({
+  it('about committed offsets requires a stable one for the given partition', async ({
     expect,
   }) => {
     await using edge = await start();
@@ -141,7 +135,7 @@ describe.concurrent('a question to the cluster', () => {
     ]);
   });
 
-  it('is trouble when the answer leaves a partition out', async ({ expect }) => {
+  it('fails if the answer leaves a partition out', async ({ expect }) => {
     await using edge = await start();
     const found = { index: 0, offset: 7, leaderEpoch: -1, metadata: '', errorCode: 0 };
     const answer = {
@@ -155,13 +149,15 @@ describe.concurrent('a question to the cluster', () => {
     );
   });
 
-  it('is trouble when the answer has no max.message.bytes', async ({ expect }) => {
+  it('fails if the answer has no max.message.bytes', async ({ expect }) => {
     await using edge = await start();
     edge.kafka.model.topics.get('commands')?.settings.clear();
     await expect(edge.admin.maxMessageBytes('commands')).rejects.toThrow(TroubleError);
   });
 
-  it('about a topic\u2019s id has the id of the cluster too', async ({ expect }) => {
+  it('about the log of a topic is answered with the ids of cluster and topic', async ({
+    expect,
+  }) => {
     await using edge = await start();
     expect(await edge.admin.logId('commands')).toBe(
       `fake/${edge.kafka.model.topics.get('commands')?.id}`,
@@ -173,7 +169,7 @@ describe.concurrent('a question to the cluster', () => {
 describe.concurrent('creating topics', () => {
   const topic = { name: 'new', partitions: 6, maxMessageBytes: 2_000_000 };
 
-  it('asks the controller for what is missing, with its settings', async ({ expect }) => {
+  it('asks the controller for the missing topics with their settings', async ({ expect }) => {
     await using edge = await start();
     await edge.admin.ensureTopics([topic, { ...topic, name: 'commands' }], true);
     expect(edge.kafka.requests('CreateTopics', 1)).toMatchObject([
@@ -190,7 +186,7 @@ describe.concurrent('creating topics', () => {
     expect(edge.kafka.model.topics.get('new')?.partitions).toHaveLength(6);
   });
 
-  it('is content when another process has just created it', async ({ expect }) => {
+  it('succeeds if another process has just created the topic', async ({ expect }) => {
     await using edge = await start();
     edge.kafka.on('CreateTopics', { error: ERRORS.TOPIC_ALREADY_EXISTS });
     await expect(edge.admin.ensureTopics([topic], true)).resolves.toBeUndefined();
@@ -207,16 +203,14 @@ describe.concurrent('creating topics', () => {
     'INVALID_REQUEST',
     'POLICY_VIOLATION',
   ];
-  it.for(refused)('is trouble after %s', async (name, { expect }) => {
+  it.for(refused)('fails after %s', async (name, { expect }) => {
     await using edge = await start();
     edge.kafka.on('CreateTopics', { error: ERRORS[name] }, { isLasting: true });
     await expect(edge.admin.ensureTopics([topic], true)).rejects.toThrow(TroubleError);
     expect(edge.kafka.model.topics.has('new')).toBe(false);
   });
 
-  it('is trouble after NOT_CONTROLLER, and works when the service asks again', async ({
-    expect,
-  }) => {
+  it('fails after NOT_CONTROLLER, and succeeds if it is tried again', async ({ expect }) => {
     await using edge = await start();
     edge.kafka.on('CreateTopics', { error: ERRORS.NOT_CONTROLLER });
     await expect(edge.admin.ensureTopics([topic], true)).rejects.toThrow(TroubleError);

@@ -20,7 +20,7 @@ afterEach(async () => {
   await edge[Symbol.asyncDispose]();
 });
 
-it('refuses to append once it is closed, and connects to nobody', async () => {
+it('refuses to append once it is closed, and sends no request', async () => {
   const placed = await edge.layouts.place([event(0, 'a')]);
   await appender.append(placed);
   await appender.close();
@@ -31,7 +31,7 @@ it('refuses to append once it is closed, and connects to nobody', async () => {
   expect(edge.kafka.received).toHaveLength(before);
 });
 
-it('connects to nobody for the next batch of a partition once it is closed', async () => {
+it('sends no request for the next batch of a partition once it is closed', async () => {
   edge.kafka.model.topics.get('events')?.settings.set('max.message.bytes', '100');
   const placed = await edge.layouts.place([event(0, 'a'), event(0, 'b')]);
   const answer = Promise.withResolvers<void>();

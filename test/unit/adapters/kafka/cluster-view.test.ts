@@ -4,15 +4,15 @@ import { clusterHandlers } from '../../../support/fake-kafka/cluster-handlers.ts
 import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
 
-/** A picture this old is looked at again. */
+/** The view asks for metadata again once the last answer is this old. */
 const FRESH_MS = 100;
-/** An earlier picture stays wrong, also when nobody has looked for so long. */
+/** An older answer stays wrong, even after so long without a question. */
 const LONG_MS = 60_000;
 const NODES = [1, 2, 3];
 
 let edge: Edge;
 
-/** Only the clock by which pictures age. */
+/** Fakes only the clock that measures the age of metadata. */
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   edge = await Edge.start();
@@ -34,8 +34,8 @@ function leadFrom(leader: number): void {
   log().leaderEpoch += 1;
 }
 
-/** What a node would answer now. */
-const picture = () =>
+/** Builds the answer to Metadata that a node would give now. */
+const metadata = () =>
   clusterHandlers.Metadata(
     edge.kafka.model,
     { topics: ['commands'].map((name) => ({ name, topicId: '' })) } as never,
@@ -46,7 +46,10 @@ const picture = () =>
     },
   ) as never;
 
-/** Looks as often as there are nodes, so that each is asked first once. @returns the leader after each look, as a node */
+/**
+ * Refreshes the view once for each node, so that each node is asked first once.
+ * @returns the node that leads after each refresh
+ */
 async function leaders(): Promise<readonly number[]> {
   const found: number[] = [];
   for (const _ of NODES) {
@@ -65,23 +68,23 @@ describe('the view of the cluster', () => {
     expect(await leaders()).toEqual([3, 3, 3]);
   });
 
-  it('keeps the newer leader while a node that is cut off tells the older one', async () => {
+  it('keeps the newer leader while a node that is cut off names the older one', async () => {
     await leaders();
-    edge.kafka.on('Metadata', { answer: picture() }, { node: 2, isLasting: true });
+    edge.kafka.on('Metadata', { answer: metadata() }, { node: 2, isLasting: true });
     leadFrom(3);
     expect([...(await leaders()), ...(await leaders())]).toEqual([3, 3, 3, 3, 3, 3]);
     vi.advanceTimersByTime(LONG_MS);
     expect(await leaders()).toEqual([3, 3, 3]);
   });
 
-  it('takes the picture of a topic that was created again, although its leaders count anew', async () => {
+  it('takes the leaders of a topic that is created again with older epochs', async () => {
     leadFrom(3);
     await leaders();
     edge.kafka.model.addTopic('commands', [2, 2, 2, 2]);
     expect(await leaders()).toEqual([2, 2, 2]);
   });
 
-  it('knows which nodes are alive, by the newest picture', async () => {
+  it('knows from the newest answer which nodes are alive', async () => {
     await leaders();
     const address = { host: '127.0.0.1', port: edge.kafka.model.ports.get(2) ?? -1 };
     expect(edge.view.isAlive(address)).toBe(true);
@@ -90,7 +93,7 @@ describe('the view of the cluster', () => {
     expect(edge.view.isAlive(address)).toBe(false);
   });
 
-  it('tells of changes, and of nothing else', async () => {
+  it('reports changes only', async () => {
     await leaders();
     let changes = 0;
     edge.view.onChange = () => {
@@ -106,14 +109,14 @@ describe('the view of the cluster', () => {
     expect(changes).toBe(2);
   });
 
-  it('finds a topic that is created after it was asked for', async () => {
+  it('finds a topic that is created after the first question', async () => {
     await expect(edge.view.partitionCount('new')).rejects.toThrow('The topic new is not there');
     edge.kafka.model.addTopic('new', [1, 2]);
     vi.advanceTimersByTime(FRESH_MS);
     expect(await edge.view.partitionCount('new')).toBe(2);
   });
 
-  it('is trouble where a partition has no leader, or is not there', async () => {
+  it('fails if a partition has no leader or does not exist', async () => {
     await expect(edge.view.leaderOf('commands', 4)).rejects.toThrow(TroubleError);
     log().leader = -1;
     await leaders().catch(() => {});
@@ -127,7 +130,7 @@ describe('the view of the cluster', () => {
     'TOPIC_AUTHORIZATION_FAILED',
     'LEADER_NOT_AVAILABLE',
     'UNKNOWN_SERVER_ERROR',
-  ])('does not say which log a topic is in while Metadata answers %s about it', async (name) => {
+  ])('names no log of a topic while Metadata answers %s', async (name) => {
     edge.kafka.on('Metadata', { error: ERRORS[name], at: 'commands' }, { isLasting: true });
     await expect(edge.view.logId('commands')).rejects.toThrow('The topic commands is not there');
   });
@@ -142,7 +145,7 @@ describe('the view of the cluster', () => {
     await expect(edge.view.coordinatorOf(GROUP)).rejects.toThrow(TroubleError);
   });
 
-  it.each(NODES)('asks another node when node %i does not answer', async (node) => {
+  it.each(NODES)('asks another node if node %i does not answer', async (node) => {
     edge.kafka.on('FindCoordinator', { silence: 'before' }, { node, isLasting: true });
     for (const _ of NODES)
       expect((await edge.view.coordinatorOf(GROUP)).port).toBe(edge.kafka.model.ports.get(2));

@@ -5,7 +5,7 @@ import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS } from '../../../support/fake-kafka/error-codes.ts';
 import { PartitionLog } from '../../../support/fake-kafka/log.ts';
 
-/** A member looks at the topic every two seconds, and beats twice a second. */
+/** A member looks at the topic every two seconds, and sends two heartbeats a second. */
 const withinMs = 20_000;
 const TEST_MS = 60_000;
 
@@ -43,15 +43,15 @@ async function consumeByTwo(): Promise<readonly [Consuming, Consuming]> {
   return both;
 }
 
-/** Holds up the owners that are told to close. */
+/** Holds up the owners that must close. @returns what lets them close */
 function hold(consuming: Consuming): () => void {
   const { promise, resolve } = Promise.withResolvers<void>();
   consuming.mayClose = promise;
   return resolve;
 }
 
-/** Waits until so many members work in the newest generation, and its rebalance is over. */
-async function beat(members: number): Promise<void> {
+/** Waits until `members` members send heartbeats in the newest generation. */
+async function waitForHeartbeats(members: number): Promise<void> {
   const before = edge.kafka.requests('Heartbeat').length;
   await eventually(
     () => {
@@ -74,7 +74,7 @@ const topic = () => {
 };
 
 describe('when a second member joins', { timeout: TEST_MS }, () => {
-  it('the first keeps the owners of what stays, and the second gets the rest once it is closed', async () => {
+  it('the first keeps its other owners, and the second gets what has closed', async () => {
     const first = await consumeAll();
     const letClose = hold(first);
     const second = consume();
@@ -86,7 +86,7 @@ describe('when a second member joins', { timeout: TEST_MS }, () => {
     await eventually(() => expect(staying[0]?.received).toEqual(['while the others close']));
     expect([second.partitions, second.hasJoined, first.closed]).toEqual([[], false, []]);
     letClose();
-    // It hears of it at its next heartbeat; it would ask by itself after 15 s.
+    // The second member learns this at its next heartbeat. It would ask by itself after 15 s.
     await eventually(() => expect(second.hasJoined).toBe(true), { withinMs: 10_000 });
     expect(second.partitions).toEqual([...first.closed].sort());
     expect([...first.partitions, ...second.partitions].sort()).toEqual([0, 1, 2, 3]);
@@ -94,7 +94,7 @@ describe('when a second member joins', { timeout: TEST_MS }, () => {
     expect(first.owners).toHaveLength(4);
   });
 
-  it('what the first is still closing goes to nobody, also if a third one joins meanwhile', async () => {
+  it('a partition that is closing goes to nobody, even if a third member joins', async () => {
     const first = await consumeAll();
     const letClose = hold(first);
     const others = [consume()];
@@ -103,7 +103,7 @@ describe('when a second member joins', { timeout: TEST_MS }, () => {
     others.push(consume());
     for (const round of [1, 2]) {
       if (round === 2) edge.kafka.model.group(GROUP).rebalance();
-      await beat(3);
+      await waitForHeartbeats(3);
     }
     const given = others.flatMap(({ partitions }) => partitions);
     expect(given.filter((partition) => closing.includes(partition))).toEqual([]);
@@ -117,7 +117,7 @@ describe('when a second member joins', { timeout: TEST_MS }, () => {
     );
   });
 
-  it('and leaves again, the first gets everything back, and closes nothing for it', async () => {
+  it('and leaves again, the first gets everything back and closes nothing', async () => {
     const [first, second] = await consumeByTwo();
     await second.consumer.close();
     await eventually(() => expect(first.partitions).toEqual([0, 1, 2, 3]), { withinMs });
@@ -125,8 +125,8 @@ describe('when a second member joins', { timeout: TEST_MS }, () => {
   });
 });
 
-describe('what a member says as it joins', { timeout: TEST_MS }, () => {
-  it('is what it owns, and in which generation it got that', async () => {
+describe('the subscription of a member', { timeout: TEST_MS }, () => {
+  it('has what it owns, and the generation in which it got that', async () => {
     const first = await consumeAll();
     for (const times of [2, 3]) {
       edge.kafka.model.group(GROUP).rebalance();
@@ -144,7 +144,7 @@ describe('what a member says as it joins', { timeout: TEST_MS }, () => {
     expect(first.owners).toHaveLength(4);
   });
 
-  it('has what it gives back, until it works there again', async () => {
+  it('has what it gives back until it works there again', async () => {
     const first = await consumeAll();
     const [owner] = first.open;
     owner?.assigned.giveBack();
@@ -157,7 +157,7 @@ describe('what a member says as it joins', { timeout: TEST_MS }, () => {
 });
 
 describe('a partition that is given back', { timeout: TEST_MS }, () => {
-  it('goes to the other member, and is asked for again once it can be worked at, not before', async () => {
+  it('goes to the other member, and is wanted again only once it can be taken', async () => {
     const [first, second] = await consumeByTwo();
     const partition = first.partitions[0] ?? -1;
     first.open[0]?.assigned.giveBack();
@@ -174,7 +174,7 @@ describe('a partition that is given back', { timeout: TEST_MS }, () => {
   });
 });
 
-describe('a member gives up all it has, and gets new owners', { timeout: TEST_MS }, () => {
+describe('a member gives all partitions up, and gets new owners', { timeout: TEST_MS }, () => {
   it.each(['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID'] as const)(
     'when a heartbeat is answered %s',
     async (name) => {
@@ -199,7 +199,7 @@ describe('a member gives up all it has, and gets new owners', { timeout: TEST_MS
 });
 
 describe('a member', { timeout: TEST_MS }, () => {
-  it('gets a new owner for the one partition whose owner stands beyond the end', async () => {
+  it('gets a new owner only for the partition whose owner stands beyond the end', async () => {
     const first = await consumeAll();
     first.isResuming = false;
     first.open[1]?.assigned.resumeFrom(7);
@@ -207,14 +207,14 @@ describe('a member', { timeout: TEST_MS }, () => {
     expect([first.closed, first.partitions]).toEqual([[1], [0, 1, 2, 3]]);
   });
 
-  it('gets a partition that is added', async () => {
+  it('gets a partition that is added to the topic', async () => {
     const first = await consumeAll();
     (topic().partitions as PartitionLog[]).push(new PartitionLog(2));
     await eventually(() => expect(first.partitions).toEqual([0, 1, 2, 3, 4]), { withinMs });
     expect([first.closed, first.owners.length]).toEqual([[], 5]);
   });
 
-  it('leaves the group once its owners are closed, and not before', async () => {
+  it('leaves the group only once its owners are closed', async () => {
     const first = await consumeAll();
     const letClose = hold(first);
     const closing = first.consumer.close();
@@ -226,7 +226,7 @@ describe('a member', { timeout: TEST_MS }, () => {
   });
 });
 
-it('says that another process has its name, also before its first assignment', {
+it('reports that another process has its name, even before its first assignment', {
   timeout: TEST_MS,
 }, async () => {
   edge.kafka.on('JoinGroup', { error: ERRORS.FENCED_INSTANCE_ID });

@@ -5,7 +5,7 @@ import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
 const CUT_OFF = 2;
 const COORDINATOR = 3;
 
-/** Node 2 coordinated the group until it was cut off. It goes on as before; node 3 has taken over. */
+/** Starts a cluster where node 3 coordinates the group. Node 2, cut off, answers as before. */
 async function start(): Promise<Edge> {
   const edge = await Edge.start();
   edge.kafka.model.offsets.set(`${GROUP}/commands/0`, 5);
@@ -32,7 +32,7 @@ async function start(): Promise<Edge> {
 }
 
 describe.concurrent('a coordinator that is cut off from the other nodes', () => {
-  it('is not asked where a lane begins', async ({ expect }) => {
+  it('is not asked for the offset at which a lane begins', async ({ expect }) => {
     await using edge = await start();
     const offsets = await edge.admin.committedOffsets(GROUP, 'commands', 0);
     expect(offsets[0]).toBe(9);
@@ -44,7 +44,7 @@ describe.concurrent('a coordinator that is cut off from the other nodes', () => 
     await expect.poll(offset, { timeout: 2_000 }).toBe(9);
   });
 
-  it('is not taken for the coordinator while no other node answers', async ({ expect }) => {
+  it('is not taken as the coordinator while no other node answers', async ({ expect }) => {
     await using edge = await start();
     for (const node of [1, 3])
       edge.kafka.on('FindCoordinator', { broken: 'before' }, { node, isLasting: true });

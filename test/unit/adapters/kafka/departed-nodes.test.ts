@@ -5,7 +5,7 @@ import { KafkaTransactionalProducer } from '../../../../src/adapters/broker/kafk
 import { clusterHandlers } from '../../../support/fake-kafka/cluster-handlers.ts';
 import { Edge, event, position, TRANSACTIONAL_ID } from '../../../support/fake-kafka/edge.ts';
 
-it('leaves a slow connection alone whose configured name no node advertises', async () => {
+it('keeps a slow connection whose configured name no node advertises', async () => {
   await using edge = await Edge.start();
   // The nodes advertise 127.0.0.1.
   const options = {
@@ -22,7 +22,7 @@ it('leaves a slow connection alone whose configured name no node advertises', as
     edge.layouts,
     departed,
   );
-  // Each look at what hangs asks for the nodes.
+  // Each check of a slow connection asks for the nodes.
   await edge.kafka.seen('Metadata', 2);
   slow.resolve();
   const producer = await opening;
@@ -33,7 +33,7 @@ it('leaves a slow connection alone whose configured name no node advertises', as
   expect(connects).toHaveLength(1);
 });
 
-it('opens a producer at a node that is alive, although another one is configured first', async () => {
+it('opens a producer at a live node even if a departed node is configured first', async () => {
   await using edge = await Edge.start();
   const { model } = edge.kafka;
   const former = clusterHandlers.Metadata(model, { topics: [] } as never, {
@@ -51,10 +51,10 @@ it('opens a producer at a node that is alive, although another one is configured
   expect(edge.kafka.requests('Metadata', 1)).toHaveLength(asked);
 });
 
-it("ends what waits at other nodes too when a producer's coordinator has left the cluster", async () => {
+it("ends requests at other nodes if a producer's coordinator has left the cluster", async () => {
   await using edge = await Edge.start();
   const producer = await edge.openProducer();
-  // The group's coordinator asks the one of the transaction first, and gets no answer.
+  // The group's coordinator asks the transaction's coordinator first, and gets no answer.
   edge.kafka.on('TxnOffsetCommit', { silence: 'before' });
   const outcome = producer.publish([event(0, 'a')], position(1)).catch((error: unknown) => error);
   await edge.kafka.seen('TxnOffsetCommit');

@@ -7,7 +7,7 @@ import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
 import { Joined } from '../../../support/fake-kafka/joined.ts';
 
-it('joins under the name that the coordinator gives, shares out as the leader, and beats', async () => {
+it('joins with the id of the coordinator, assigns as the leader, sends heartbeats', async () => {
   await using joined = await Joined.start();
   const { edge, member } = joined;
   await eventually(() => expect(joined.told).toEqual(['yours']));
@@ -32,7 +32,7 @@ it('joins under the name that the coordinator gives, shares out as the leader, a
   expect(member.membership).toEqual({ memberId, generation: 1 });
 });
 
-it('leaves the group as it closes', async () => {
+it('leaves the group when it closes', async () => {
   await using joined = await Joined.start();
   await joined.assigned();
   const { memberId } = joined.member.membership;
@@ -42,7 +42,7 @@ it('leaves the group as it closes', async () => {
   ]);
 });
 
-it('does not leave where it is a static member, and has its name from the first join on', async () => {
+it('does not leave as a static member, which has its name from the first join on', async () => {
   await using joined = await Joined.start('shop-1');
   await joined.assigned();
   await joined.member.close();
@@ -72,7 +72,7 @@ it.each(LEAVE_ERRORS)('closes in time although LeaveGroup answers %s', async (na
 type MemberApi = 'JoinGroup' | 'SyncGroup' | 'Heartbeat';
 type Row = readonly [MemberApi, ErrorName];
 
-/** The same request goes to the same node, or to whoever coordinates then; the member keeps all. */
+/** The request goes to the same node or to the new coordinator, and the member keeps all. */
 const ASKED_AGAIN: readonly Row[] = (['JoinGroup', 'SyncGroup', 'Heartbeat'] as const).flatMap(
   (api) =>
     (
@@ -87,11 +87,11 @@ const ASKED_AGAIN: readonly Row[] = (['JoinGroup', 'SyncGroup', 'Heartbeat'] as 
 
 describe.concurrent('while the coordinator moves or loads', () => {
   it.for(ASKED_AGAIN)(
-    '%s is asked again after %s, in the same generation',
+    '%s is sent again in its generation after %s',
     async ([api, name], { expect }) => {
       await using joined = await Joined.start();
       if (api === 'Heartbeat') await joined.assigned();
-      const nth = api === 'JoinGroup' ? 2 : 1; // the first one is answered with the member's name
+      const nth = api === 'JoinGroup' ? 2 : 1; // the first one is answered with the member id
       joined.edge.kafka.on(api, { error: ERRORS[name] }, { nth });
       const before = joined.edge.kafka.requests(api).length;
       await joined.edge.kafka.seen(api, before + nth + 1);
@@ -105,11 +105,11 @@ describe.concurrent('while the coordinator moves or loads', () => {
     },
   );
 
-  /** A node that loads does coordinate. */
+  /** A node that is loading is the coordinator already. */
   const moved = ASKED_AGAIN.filter(([, name]) => name !== 'COORDINATOR_LOAD_IN_PROGRESS');
 
   it.for(moved)(
-    '%s goes to the new coordinator while the former answers %s',
+    '%s goes to the new coordinator while %s lasts',
     async ([api, name], { expect }) => {
       await using joined = await Joined.start();
       if (api === 'Heartbeat') await joined.assigned();
@@ -134,7 +134,7 @@ describe.concurrent('at a rebalance', () => {
   ];
 
   it.for(rejoined)(
-    '%s: after %s it joins again under its name, and gives nothing up',
+    '%s: after %s it rejoins and gives nothing up',
     async ([api, name], { expect }) => {
       await using joined = await Joined.start();
       if (api === 'Heartbeat') await joined.assigned();
@@ -182,19 +182,16 @@ describe.concurrent('when the group has gone on without it', () => {
   it.for([
     ['REBALANCE_IN_PROGRESS', ['yours', 'yours']],
     ['ILLEGAL_GENERATION', ['yours', 'lost', 'yours']],
-  ] as const)(
-    'JoinGroup: after %s it joins under its name, and was told %o',
-    async ([name, told], { expect }) => {
-      await using joined = await Joined.start();
-      await joined.assigned();
-      const { memberId } = joined.member.membership;
-      joined.edge.kafka.on('JoinGroup', { error: ERRORS[name] });
-      joined.member.rejoin();
-      await joined.assigned(2);
-      expect(joined.joins()).toEqual(['', memberId, memberId, memberId]);
-      expect(joined.told).toEqual(told);
-    },
-  );
+  ] as const)('JoinGroup: after %s it rejoins: %o', async ([name, told], { expect }) => {
+    await using joined = await Joined.start();
+    await joined.assigned();
+    const { memberId } = joined.member.membership;
+    joined.edge.kafka.on('JoinGroup', { error: ERRORS[name] });
+    joined.member.rejoin();
+    await joined.assigned(2);
+    expect(joined.joins()).toEqual(['', memberId, memberId, memberId]);
+    expect(joined.told).toEqual(told);
+  });
 
   it('JoinGroup: after UNKNOWN_MEMBER_ID it gives all up and joins anew', async ({ expect }) => {
     await using joined = await Joined.start();
@@ -209,7 +206,7 @@ describe.concurrent('when the group has gone on without it', () => {
   });
 });
 
-describe.concurrent('when somebody must change something', () => {
+describe.concurrent('when an operator must change something', () => {
   const refused: readonly Row[] = [
     ['JoinGroup', 'GROUP_AUTHORIZATION_FAILED'],
     ['JoinGroup', 'INCONSISTENT_GROUP_PROTOCOL'],
@@ -221,23 +218,20 @@ describe.concurrent('when somebody must change something', () => {
     ['Heartbeat', 'GROUP_AUTHORIZATION_FAILED'],
   ];
 
-  it.for(refused)(
-    '%s: after %s it waits five seconds, and joins then',
-    async ([api, name], { expect }) => {
-      await using joined = await Joined.start();
-      if (api === 'Heartbeat') await joined.assigned();
-      const before = joined.told.length;
-      joined.edge.kafka.on(api, { error: ERRORS[name] });
-      await joined.edge.kafka.seen(api);
-      const refusedAtMs = performance.now();
-      await joined.assigned(before + 1);
-      expect(performance.now() - refusedAtMs).toBeGreaterThan(4_000);
-    },
-  );
+  it.for(refused)('%s: after %s it joins five seconds later', async ([api, name], { expect }) => {
+    await using joined = await Joined.start();
+    if (api === 'Heartbeat') await joined.assigned();
+    const before = joined.told.length;
+    joined.edge.kafka.on(api, { error: ERRORS[name] });
+    await joined.edge.kafka.seen(api);
+    const refusedAtMs = performance.now();
+    await joined.assigned(before + 1);
+    expect(performance.now() - refusedAtMs).toBeGreaterThan(4_000);
+  });
 });
 
 it.for(['JoinGroup', 'SyncGroup', 'Heartbeat'] as const)(
-  '%s: another process with its name puts it out for good',
+  '%s: another process with its name fences it for good',
   async (api) => {
     await using joined = await Joined.start('shop-1');
     if (api === 'Heartbeat') await joined.assigned();
@@ -260,7 +254,7 @@ describe.concurrent('without an answer, or on a broken connection', () => {
   );
 
   it.for(cases)(
-    '%s, broken %s it was carried out, is asked again',
+    '%s, broken %s it was carried out, is sent again',
     async ([api, when], { expect }) => {
       await using joined = await Joined.start();
       if (api === 'Heartbeat') await joined.assigned();
@@ -273,9 +267,7 @@ describe.concurrent('without an answer, or on a broken connection', () => {
     },
   );
 
-  it('a silent coordinator is asked again within four seconds of a heartbeat', async ({
-    expect,
-  }) => {
+  it('a heartbeat without an answer is sent again within eight seconds', async ({ expect }) => {
     await using joined = await Joined.start();
     await joined.assigned();
     joined.edge.kafka.on('Heartbeat', { silence: 'before' });
@@ -296,12 +288,12 @@ describe.concurrent('without an answer, or on a broken connection', () => {
       joined.edge.kafka.model.coordinators.group.set(GROUP, 3);
       const movedAtMs = performance.now();
       await joined.assigned();
-      // The answer itself may take 15 s.
+      // An answer may take 15 s.
       expect(performance.now() - movedAtMs).toBeLessThan(10_000);
     },
   );
 
-  it('a coordinator that has left the cluster is left, although it goes on answering', async ({
+  it('a coordinator that has left the cluster is left even if it still answers', async ({
     expect,
   }) => {
     await using joined = await Joined.start();
@@ -317,7 +309,9 @@ describe.concurrent('without an answer, or on a broken connection', () => {
     expect(joined.told).toEqual(['yours']);
   });
 
-  it('a silent coordinator is left as soon as another node coordinates', async ({ expect }) => {
+  it('Heartbeat: a silent coordinator is left once another node coordinates', async ({
+    expect,
+  }) => {
     await using joined = await Joined.start();
     await joined.assigned();
     joined.edge.kafka.on('Heartbeat', { silence: 'before' }, { node: 2, isLasting: true });
@@ -340,7 +334,7 @@ describe.concurrent('FindCoordinator', () => {
     'INVALID_REQUEST',
   ] as const;
 
-  it.for(names)('is asked again after %s', async (name, { expect }) => {
+  it.for(names)('is sent again after %s', async (name, { expect }) => {
     const edge = await Edge.start();
     for (const nth of [1, 2]) edge.kafka.on('FindCoordinator', { error: ERRORS[name] }, { nth });
     await using joined = new Joined(edge);
@@ -350,8 +344,8 @@ describe.concurrent('FindCoordinator', () => {
   });
 });
 
-describe.concurrent('as it closes', () => {
-  it('ends at once although it is just connecting to its coordinator', async ({ expect }) => {
+describe.concurrent('a member that closes', () => {
+  it('ends at once even if it is connecting to its coordinator', async ({ expect }) => {
     const edge = await Edge.start();
     const held = Promise.withResolvers<void>();
     edge.kafka.on('FindCoordinator', { held: held.promise }, { isLasting: true });
@@ -380,7 +374,7 @@ it.concurrent.for(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBE
   },
 );
 
-it.concurrent('asks a loading coordinator with pauses although it wants to join again', async ({
+it.concurrent('asks a loading coordinator with pauses even if it wants to join again', async ({
   expect,
 }) => {
   await using joined = await Joined.start();
@@ -398,7 +392,7 @@ it.concurrent('asks a loading coordinator with pauses although it wants to join 
   await joined.assigned(2);
 });
 
-it.concurrent('says once why it has no part in the group when no assignment can be read', async ({
+it.concurrent('logs once why it has no part in the group if no assignment can be read', async ({
   expect,
 }) => {
   await using edge = await Edge.start();

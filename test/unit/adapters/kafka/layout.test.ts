@@ -17,7 +17,7 @@ afterEach(async () => {
   await edge[Symbol.asyncDispose]();
 });
 
-async function known() {
+async function eventsLayout() {
   const { partitions, maxMessageBytes } = await edge.layouts.of('events');
   return [partitions.length, maxMessageBytes];
 }
@@ -29,21 +29,21 @@ function change(): void {
   topic.settings.set('max.message.bytes', '2000');
 }
 
-it('a topic that changes is known as it was for 30 s, and then as it is', async () => {
-  expect(await known()).toEqual([4, 1_048_588]);
+it('a topic that changes keeps its known layout for 30 s, then gets the new one', async () => {
+  expect(await eventsLayout()).toEqual([4, 1_048_588]);
   change();
   vi.advanceTimersByTime(MAX_AGE_MS - 1);
-  expect(await known()).toEqual([4, 1_048_588]);
+  expect(await eventsLayout()).toEqual([4, 1_048_588]);
   vi.advanceTimersByTime(1);
-  expect(await known()).toEqual([5, 2_000]);
+  expect(await eventsLayout()).toEqual([5, 2_000]);
 });
 
-it('a topic that changes is known as it is once the layouts are forgotten', async () => {
-  await known();
+it('a topic that changes gets its new layout once the layouts are forgotten', async () => {
+  await eventsLayout();
   change();
   vi.advanceTimersByTime(1_000);
   edge.layouts.forget();
-  expect(await known()).toEqual([5, 2_000]);
+  expect(await eventsLayout()).toEqual([5, 2_000]);
 });
 
 it('a topic that could not be read is read again', async () => {

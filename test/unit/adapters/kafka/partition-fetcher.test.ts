@@ -35,7 +35,7 @@ class Fetching implements AsyncDisposable {
     });
   }
 
-  /** @param batches the values of each batch that is in the log */
+  /** @param batches the values of each record batch in the log */
   static async start(...batches: readonly (readonly string[])[]): Promise<Fetching> {
     const edge = await Edge.start();
     for (const values of batches) await edge.kafka.append('commands', 0, values);
@@ -55,7 +55,7 @@ class Fetching implements AsyncDisposable {
   async hands(expected: readonly string[]): Promise<void> {
     await eventually(() => {
       if (this.values.length < expected.length)
-        throw new Error(`It has handed over ${this.values.join()} alone`);
+        throw new Error(`The fetcher has handed over only ${this.values.join()}`);
     });
   }
 
@@ -79,7 +79,7 @@ const LEADER_ERRORS: readonly ErrorName[] = [
   'OFFSET_NOT_AVAILABLE',
 ];
 
-it('asks for no more than its share', async ({ expect }) => {
+it('asks for no more bytes than its share', async ({ expect }) => {
   await using fetching = await Fetching.start(['a']);
   fetching.fetcher.resumeFrom(0);
   await fetching.hands(['0:a']);
@@ -88,7 +88,7 @@ it('asks for no more than its share', async ({ expect }) => {
 
 describe.concurrent('at an error in the answer to Fetch', () => {
   it.for(LEADER_ERRORS)(
-    '%s: it fetches the same again, and hands each record over once',
+    '%s: it fetches again, and hands each record over once',
     async (name, { expect }) => {
       await using fetching = await Fetching.start(['a', 'b'], ['c']);
       fetching.edge.kafka.on('Fetch', { error: ERRORS[name] });
@@ -103,7 +103,7 @@ describe.concurrent('at an error in the answer to Fetch', () => {
     },
   );
 
-  it('goes to the new leader, and no further to the old one', async ({ expect }) => {
+  it('goes to the new leader once the leader has moved', async ({ expect }) => {
     await using fetching = await Fetching.start(['a']);
     fetching.fetcher.resumeFrom(0);
     await fetching.hands(['0:a']);
@@ -116,7 +116,7 @@ describe.concurrent('at an error in the answer to Fetch', () => {
   });
 
   it.for(['before', 'after'] as const)(
-    'a connection that breaks %s the answer is made anew',
+    'a connection that breaks %s the answer is opened again',
     async (when, { expect }) => {
       await using fetching = await Fetching.start(['a', 'b']);
       fetching.edge.kafka.on('Fetch', { broken: when });
@@ -127,7 +127,7 @@ describe.concurrent('at an error in the answer to Fetch', () => {
   );
 });
 
-describe.concurrent('around the offset that the owner stands at', () => {
+describe.concurrent('around the offset of the owner', () => {
   const cases = [
     [0, ['0:a', '1:b', '2:c', '3:d']],
     [1, ['1:b', '2:c', '3:d']],
@@ -136,7 +136,7 @@ describe.concurrent('around the offset that the owner stands at', () => {
   ] as const;
 
   it.for(cases)(
-    'from %i on it hands over what is there, from within a batch too',
+    'from %i on it hands over what is there, even from within a batch',
     async ([offset, expected], { expect }) => {
       await using fetching = await Fetching.start(['a', 'b', 'c'], ['d']);
       fetching.fetcher.resumeFrom(offset);
@@ -157,7 +157,7 @@ describe.concurrent('around the offset that the owner stands at', () => {
     expect(fetching.outOfRange).toBe(0);
   });
 
-  it('one beyond the end, the owner must look anew, and nothing is handed over', async ({
+  it('one beyond the end it reports an offset out of range, and hands nothing over', async ({
     expect,
   }) => {
     await using fetching = await Fetching.start(['a', 'b']);
@@ -166,9 +166,7 @@ describe.concurrent('around the offset that the owner stands at', () => {
     expect(fetching.values).toEqual([]);
   });
 
-  it('one below the beginning, the owner must look anew, and is told where the log begins', async ({
-    expect,
-  }) => {
+  it('one below the beginning it reports where the log begins', async ({ expect }) => {
     await using fetching = await Fetching.start(['a'], ['b'], ['c']);
     fetching.log.beginning = 1;
     fetching.fetcher.resumeFrom(0);
@@ -186,7 +184,7 @@ describe.concurrent('around the offset that the owner stands at', () => {
   });
 });
 
-it.concurrent('what a transaction aborted is not handed over, and what is open waits', async ({
+it.concurrent('aborted records are left out, and an open transaction holds up the rest', async ({
   expect,
 }) => {
   await using fetching = await Fetching.start(['before']);
@@ -208,7 +206,7 @@ it.concurrent('what a transaction aborted is not handed over, and what is open w
   ]);
 });
 
-it.concurrent('after a pause nothing is handed over until the owner goes on', async ({
+it.concurrent('after a pause nothing is handed over until the owner resumes', async ({
   expect,
 }) => {
   await using fetching = await Fetching.start(['a']);
@@ -223,8 +221,8 @@ it.concurrent('after a pause nothing is handed over until the owner goes on', as
   expect(fetching.values).toEqual(['0:a', '1:b']);
 });
 
-describe.concurrent('when another leader has taken what follows', () => {
-  it('hands it over if the former leader has lost nothing', async ({ expect }) => {
+describe.concurrent('when another leader has appended the next record', () => {
+  it('hands the record over if the former leader has lost nothing', async ({ expect }) => {
     await using fetching = await Fetching.start(['a'], ['b']);
     fetching.fetcher.resumeFrom(2, 0);
     fetching.log.leaderEpoch = 1;
@@ -234,9 +232,7 @@ describe.concurrent('when another leader has taken what follows', () => {
     expect(fetching.outOfRange).toBe(0);
   });
 
-  it('hands nothing over if one record before it was lost, and the owner must look anew', async ({
-    expect,
-  }) => {
+  it('reports an offset out of range if one record before it was lost', async ({ expect }) => {
     await using fetching = await Fetching.start(['a'], ['b']);
     fetching.fetcher.resumeFrom(2, 0);
     await fetching.edge.kafka.seen('Fetch', 1);
@@ -251,7 +247,7 @@ describe.concurrent('when another leader has taken what follows', () => {
     ['in an earlier epoch', [['a'], ['other b'], ['c']]],
     ['in a later epoch', [['a'], ['other b']]],
   ] as const)(
-    'hands nothing over of what an earlier epoch made longer, and goes on %s',
+    'hands nothing over if the log lacks the epoch and goes on %s',
     async ([, batches], { expect }) => {
       await using fetching = await Fetching.start(...batches);
       fetching.log.leaderEpoch = 2;
@@ -262,7 +258,7 @@ describe.concurrent('when another leader has taken what follows', () => {
     },
   );
 
-  it('notices a loss of what it has read itself, wherever it began', async ({ expect }) => {
+  it('notices the loss of a record that it has handed over itself', async ({ expect }) => {
     await using fetching = await Fetching.start(['a'], ['b']);
     fetching.fetcher.resumeFrom(0);
     await fetching.hands(['0:a', '1:b']);
@@ -273,7 +269,7 @@ describe.concurrent('when another leader has taken what follows', () => {
     expect(fetching.values).toEqual(['0:a', '1:b']);
   });
 
-  it('asks where the newest epoch ends of several that came at once', async ({ expect }) => {
+  it('asks for the end of the newest epoch if several came at once', async ({ expect }) => {
     await using fetching = await Fetching.start(['a']);
     fetching.log.leaderEpoch = 1;
     await fetching.edge.kafka.append('commands', 0, ['b']);
@@ -288,7 +284,7 @@ describe.concurrent('when another leader has taken what follows', () => {
     expect([asked, fetching.outOfRange]).toEqual([[1], 0]);
   });
 
-  it('asks nothing where the epoch of what was read is not known', async ({ expect }) => {
+  it('asks for no end if the epoch of the records before is not known', async ({ expect }) => {
     await using fetching = await Fetching.start(['a'], ['b']);
     fetching.log.leaderEpoch = 1;
     fetching.fetcher.resumeFrom(0);
@@ -296,7 +292,7 @@ describe.concurrent('when another leader has taken what follows', () => {
     expect(fetching.edge.kafka.requests('OffsetForLeaderEpoch')).toHaveLength(0);
   });
 
-  it('does not send an owner back that has gone on elsewhere meanwhile', async ({ expect }) => {
+  it('does not disturb an owner that has resumed elsewhere meanwhile', async ({ expect }) => {
     await using fetching = await Fetching.start(['a'], ['b']);
     const known = Promise.withResolvers<void>();
     fetching.edge.kafka.on('OffsetForLeaderEpoch', { held: known.promise });

@@ -12,7 +12,7 @@ type TransactionApi =
   | 'TxnOffsetCommit'
   | 'EndTxn';
 
-/** What the service does at each error: asks again in place, or ends the producer, fenced or in trouble. */
+/** What the producer does after each error: it repeats the request, or ends with an error. */
 interface Row {
   readonly retried?: readonly ErrorName[];
   readonly fenced: readonly ErrorName[];
@@ -113,7 +113,7 @@ afterEach(async () => {
 const RECORDS = [event(0, 'a'), event(1, 'b'), event(2, 'c'), event(3, 'd')];
 const VALUES = ['a', 'b', 'c', 'd'];
 
-/** Publishes into what was planned. The producer must have ended, and its successor must be able to do it all, once. */
+/** Publishes into the planned fault. The producer must end. @returns the error */
 async function failure(): Promise<Error> {
   const producer = await edge.openProducer();
   const error = await producer.publish(RECORDS, position(7)).then(
@@ -121,11 +121,11 @@ async function failure(): Promise<Error> {
     (reason: Error) => reason,
   );
   expect(edge.kafka.isScriptDone).toBe(true);
-  await endsFor(producer);
+  await expectEnd(producer);
   return error;
 }
 
-async function endsFor(producer: Awaited<ReturnType<Edge['openProducer']>>): Promise<void> {
+async function expectEnd(producer: Awaited<ReturnType<Edge['openProducer']>>): Promise<void> {
   const before = edge.kafka.received.length;
   await expect(producer.publish(RECORDS, position(8))).rejects.toThrow(TroubleError);
   await edge.settle();
@@ -133,7 +133,7 @@ async function endsFor(producer: Awaited<ReturnType<Edge['openProducer']>>): Pro
   expect(since.filter((api) => (APIS as readonly ApiName[]).includes(api))).toEqual([]);
 }
 
-/** The next holder settles what was left, and publishes. */
+/** Opens the next producer, which must settle what is left and publish everything once. */
 async function successorPublishes(): Promise<void> {
   edge.kafka.heal();
   const successor = await edge.openProducer();
@@ -149,7 +149,7 @@ function expectNothingCommitted(): void {
 }
 
 describe('at an error in the answer', () => {
-  it.each(cells('retried'))('%s asks again in place after %s', async (api, name) => {
+  it.each(cells('retried'))('%s is sent again in place after %s', async (api, name) => {
     const producer = await edge.openProducer();
     for (const nth of [1, 2, 3]) edge.kafka.on(api, { error: ERRORS[name] }, { nth });
     await producer.publish(RECORDS, position(7));
@@ -158,14 +158,14 @@ describe('at an error in the answer', () => {
     expect(edge.committedOffset).toBe(7);
   });
 
-  it.each(cells('fenced'))('%s ends the producer as fenced after %s', async (api, name) => {
+  it.each(cells('fenced'))('%s: %s ends in a FencedError', async (api, name) => {
     edge.kafka.on(api, { error: ERRORS[name] });
     expect(await failure()).toBeInstanceOf(FencedError);
     if (api !== 'EndTxn') expectNothingCommitted();
     await successorPublishes();
   });
 
-  it.each(cells('trouble'))('%s ends the producer as trouble after %s', async (api, name) => {
+  it.each(cells('trouble'))('%s: %s ends in a TroubleError', async (api, name) => {
     edge.kafka.on(api, { error: ERRORS[name] });
     const error = await failure();
     expect(error).toBeInstanceOf(TroubleError);
@@ -205,11 +205,11 @@ describe('at a broken connection', () => {
 
 describe('without an answer', () => {
   const CLOSING_MS = 3_000;
-  /** What the coordinator of transactions is asked. */
+  /** The requests to the coordinator of transactions. */
   const COORDINATED = ['AddPartitionsToTxn', 'AddOffsetsToTxn', 'EndTxn'] as const;
 
-  /** Publishes what is never answered, and lets so many seconds pass. */
-  async function publishing(api: TransactionApi, fate: Fate, seconds: number) {
+  /** Publishes with this fate of the request, and lets `seconds` pass. */
+  async function publishWith(api: TransactionApi, fate: Fate, seconds: number) {
     edge.kafka.on(api, fate);
     const producer = await edge.openProducer();
     vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
@@ -227,22 +227,22 @@ describe('without an answer', () => {
   });
 
   it.each(APIS)('%s ends the producer within 21 seconds', async (api) => {
-    const { producer, outcome } = await publishing(api, { silence: 'before' }, 21);
+    const { producer, outcome } = await publishWith(api, { silence: 'before' }, 21);
     expect(await outcome).toBeInstanceOf(TroubleError);
-    // It waits a moment for the answer while it closes.
+    // A closing producer waits a moment for the answer.
     await vi.advanceTimersByTimeAsync(CLOSING_MS);
     vi.useRealTimers();
-    await endsFor(producer);
+    await expectEnd(producer);
     await successorPublishes();
   });
 
   it.each(COORDINATED)('%s ends the producer within 11 seconds before Kafka 3.8', async (api) => {
     edge.kafka.model.newestProduce = 10;
-    const { producer, outcome } = await publishing(api, { silence: 'before' }, 11);
+    const { producer, outcome } = await publishWith(api, { silence: 'before' }, 11);
     expect(await outcome).toBeInstanceOf(TroubleError);
     await vi.advanceTimersByTimeAsync(CLOSING_MS);
     vi.useRealTimers();
-    await endsFor(producer);
+    await expectEnd(producer);
   });
 
   it('InitProducerId ends the opening within 21 seconds', async () => {
@@ -258,18 +258,18 @@ describe('without an answer', () => {
     expect(await outcome).toBeInstanceOf(TroubleError);
   });
 
-  it('TxnOffsetCommit ends the producer when the coordinator has moved for 21 seconds', async () => {
+  it('TxnOffsetCommit ends the producer after 21 seconds without a coordinator', async () => {
     const fate = { error: ERRORS.COORDINATOR_NOT_AVAILABLE };
     edge.kafka.on('TxnOffsetCommit', fate, { isLasting: true });
-    const { outcome } = await publishing('TxnOffsetCommit', fate, 21);
+    const { outcome } = await publishWith('TxnOffsetCommit', fate, 21);
     expect(await outcome).toBeInstanceOf(TroubleError);
     vi.useRealTimers();
     await successorPublishes();
   });
 
-  it.each(APIS)('%s is waited for while leaders are elected', async (api) => {
+  it.each(APIS)('%s may take 14 seconds, as long as an election of leaders', async (api) => {
     const elected = Promise.withResolvers<void>();
-    const { outcome } = await publishing(api, { held: elected.promise }, 14);
+    const { outcome } = await publishWith(api, { held: elected.promise }, 14);
     elected.resolve();
     expect(await outcome).toBe('published');
   });

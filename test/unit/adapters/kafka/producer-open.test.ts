@@ -3,7 +3,7 @@ import { FencedError, TroubleError } from '../../../../src/service-layer/errors.
 import { Edge, event, position, TRANSACTIONAL_ID } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
 
-/** The former holder's transaction is being ended, or the coordinator moves or loads. */
+/** Errors while the former transaction ends, or while the coordinator moves or loads. */
 const NOT_YET: readonly ErrorName[] = [
   'CONCURRENT_TRANSACTIONS',
   'COORDINATOR_LOAD_IN_PROGRESS',
@@ -33,7 +33,7 @@ describe.concurrent('opening a producer', () => {
     ]);
   });
 
-  it.for(NOT_YET)('asks again in place after %s', async (name, { expect }) => {
+  it.for(NOT_YET)('asks for the epoch again in place after %s', async (name, { expect }) => {
     await using edge = await Edge.start();
     for (const nth of [1, 2, 3]) edge.kafka.on('InitProducerId', { error: ERRORS[name] }, { nth });
     const producer = await edge.openProducer();
@@ -56,14 +56,14 @@ describe.concurrent('opening a producer', () => {
     expect(edge.kafka.requests('InitProducerId', 2)).toHaveLength(1);
   });
 
-  it.for(FENCED)('is fenced after %s', async (name, { expect }) => {
+  it.for(FENCED)('fails with a FencedError after %s', async (name, { expect }) => {
     await using edge = await Edge.start();
     edge.kafka.on('InitProducerId', { error: ERRORS[name] });
     await expect(edge.openProducer()).rejects.toThrow(FencedError);
     expect(edge.kafka.requests('InitProducerId')).toHaveLength(1);
   });
 
-  it.for(TROUBLE)('is trouble after %s', async (name, { expect }) => {
+  it.for(TROUBLE)('fails with a TroubleError after %s', async (name, { expect }) => {
     await using edge = await Edge.start();
     edge.kafka.on('InitProducerId', { error: ERRORS[name] });
     const opening = edge.openProducer();
@@ -73,7 +73,7 @@ describe.concurrent('opening a producer', () => {
   });
 
   it.for(['before', 'after'] as const)(
-    'is trouble when the connection breaks %s it is carried out',
+    'fails if the connection breaks %s InitProducerId is carried out',
     async (when, { expect }) => {
       await using edge = await Edge.start();
       edge.kafka.on('InitProducerId', { broken: when });
@@ -85,7 +85,7 @@ describe.concurrent('opening a producer', () => {
   );
 
   it.for(['FindCoordinator', 'InitProducerId'] as const)(
-    'ends at once when its signal aborts while %s is not answered',
+    'ends at once if its signal aborts while %s is not answered',
     async (api, { expect }) => {
       await using edge = await Edge.start();
       edge.kafka.on(api, { silence: 'before' }, { isLasting: true });
@@ -125,7 +125,7 @@ describe.concurrent('opening a producer', () => {
     'INVALID_REQUEST',
     'UNKNOWN_SERVER_ERROR',
   ] as const;
-  it.for(refused)('is trouble while FindCoordinator answers %s', async (name, { expect }) => {
+  it.for(refused)('fails while FindCoordinator answers %s', async (name, { expect }) => {
     await using edge = await Edge.start();
     edge.kafka.on('FindCoordinator', { error: ERRORS[name] }, { isLasting: true });
     await expect(edge.openProducer()).rejects.toThrow(TroubleError);

@@ -19,7 +19,7 @@ afterEach(async () => {
   await edge[Symbol.asyncDispose]();
 });
 
-/** Of each batch that was sent to a partition of `events`: its first sequence and its number of records. */
+/** Lists the first sequence and the record count of each batch for a partition of `events`. */
 function sequencesOf(partition: number): readonly (readonly [number, number])[] {
   const requests = edge.kafka.requests('Produce').flatMap(({ topics }) => topics);
   const sent = requests.flatMap(({ name, partitions }) => (name === 'events' ? partitions : []));
@@ -29,7 +29,7 @@ function sequencesOf(partition: number): readonly (readonly [number, number])[] 
   });
 }
 
-it('sends each partition to the node that leads it, and to no other', async () => {
+it('sends each partition only to the node that leads it', async () => {
   const producer = await edge.openProducer();
   await producer.publish([event(0, 'a'), event(1, 'b'), event(2, 'c'), event(3, 'd')], null);
   const led = [[0, 3], [1], [2]];
@@ -56,7 +56,7 @@ it('sends a record to the partition that Java would choose for its key', async (
   expect(partitions.map((log) => log.visible().map(String))).toEqual([['a'], ['b'], ['c'], ['d']]);
 });
 
-it('chooses the partition of a key in each topic by itself', async () => {
+it('chooses the partition of a key for each topic separately', async () => {
   const letters = edge.kafka.model.addTopic('letters', [2, 3]);
   const producer = await edge.openProducer();
   const both = (partition: number, value: string) => [
@@ -70,7 +70,7 @@ it('chooses the partition of a key in each topic by itself', async () => {
   expect(letters.partitions.map((log) => log.visible().map(String))).toEqual([['c'], ['d']]);
 });
 
-it('counts the sequences of each partition by itself, across batches and transactions', async () => {
+it('counts the sequences of each partition across batches and transactions', async () => {
   const producer = await edge.openProducer();
   const large = Array.from({ length: 5 }, () => event(0, 'x'.repeat(300_000)));
   await producer.publish([event(1, 'b'), ...large, event(1, 'b')], null);
@@ -89,7 +89,7 @@ it('counts the sequences of each partition by itself, across batches and transac
   expect(sequencesOf(2)).toEqual([[0, 1]]);
 });
 
-it('starts the sequences anew with the epoch of a new holder', async () => {
+it('restarts the sequences with the epoch of a new producer', async () => {
   await (await edge.openProducer()).publish([event(0, 'a'), event(0, 'b')], null);
   await (await edge.openProducer()).publish([event(0, 'c')], null);
   expect(sequencesOf(0)).toEqual([
@@ -99,7 +99,7 @@ it('starts the sequences anew with the epoch of a new holder', async () => {
   expect(edge.committed('events')).toEqual(['a', 'b', 'c']);
 });
 
-it('names every partition and the group before it sends, to the coordinator of its id', async () => {
+it('names every partition and the group to its coordinator before it sends', async () => {
   const producer = await edge.openProducer();
   await producer.publish([event(2, 'c'), event(0, 'a'), event(0, 'b')], position(7));
   const [added, ...more] = edge.kafka.requests('AddPartitionsToTxn', 3);
@@ -131,7 +131,7 @@ it('commits the position with the coordinator of the group, in the same transact
   expect(edge.committedOffset).toBe(7);
 });
 
-it('sends the commit once every leader and the group have answered', async () => {
+it('sends the commit only once every leader and the group have answered', async () => {
   const producer = await edge.openProducer();
   const held = [1, 2, 3].map(() => Promise.withResolvers<void>());
   for (const [index, { promise }] of held.entries())
@@ -149,7 +149,7 @@ it('sends the commit once every leader and the group have answered', async () =>
   expect(edge.kafka.requests('EndTxn')).toHaveLength(1);
 });
 
-it('answers once the commit is acknowledged, and not before', async () => {
+it('resolves only once the commit is acknowledged', async () => {
   const producer = await edge.openProducer();
   const commit = Promise.withResolvers<void>();
   edge.kafka.on('EndTxn', { held: commit.promise });
@@ -184,7 +184,7 @@ it('writes with the id and the epoch that the coordinator gave', async () => {
   await first.close();
 });
 
-it('cuts batches to what the topic takes', async () => {
+it('cuts batches to the limit of the topic', async () => {
   edge.kafka.model.topics.get('events')?.settings.set('max.message.bytes', '1000');
   const producer = await edge.openProducer();
   await producer.publish(
@@ -195,7 +195,7 @@ it('cuts batches to what the topic takes', async () => {
   expect(edge.committed('events')).toHaveLength(20);
 });
 
-it('names a record that the topic cannot take, with the command that makes room, and sends nothing', async () => {
+it('refuses a record that is too large, with the shell command that makes room', async () => {
   edge.kafka.model.topics.get('events')?.settings.set('max.message.bytes', '1000');
   const producer = await edge.openProducer();
   const publishing = producer.publish(
@@ -221,7 +221,7 @@ it('reads the setting of the topic again after MESSAGE_TOO_LARGE', async () => {
   expect(edge.committedOffset).toBe(7);
 });
 
-it('takes nothing more once it is closed', async () => {
+it('refuses to publish once it is closed', async () => {
   const producer = await edge.openProducer();
   await producer.close();
   await expect(producer.publish([event(0, 'a')], null)).rejects.toThrow(TroubleError);

@@ -28,7 +28,7 @@ const batches = () =>
       topics.flatMap(({ partitions }) => partitions.map(({ records }) => readBatch(records))),
     );
 
-it('sends each partition to the node that leads it, and asks it to wait for all replicas', async () => {
+it('sends each partition to its leader, and asks it to wait for all replicas', async () => {
   expect(await edge.publisher.publish('commands', RECORDS)).toEqual(PLACES);
   for (const [index, partitions] of [[0, 3], [1], [2]].entries()) {
     const [request, ...more] = edge.kafka.requests('Produce', index + 1);
@@ -40,7 +40,7 @@ it('sends each partition to the node that leads it, and asks it to wait for all 
   }
 });
 
-it('says of each record its own place, in the order given', async () => {
+it('gives the place of each record, in the order of the records', async () => {
   await edge.kafka.append('commands', 2, ['before', 'before']);
   const records = [event(2, 'a'), event(0, 'b'), event(2, 'c'), event(0, 'd')];
   expect(await edge.publisher.publish('commands', records)).toEqual([
@@ -51,7 +51,7 @@ it('says of each record its own place, in the order given', async () => {
   ]);
 });
 
-it('answers once every leader has answered', async () => {
+it('resolves only once every leader has answered', async () => {
   const held = [1, 2, 3].map(() => Promise.withResolvers<void>());
   for (const [index, { promise }] of held.entries())
     edge.kafka.on('Produce', { held: promise }, { node: index + 1 });
@@ -68,7 +68,7 @@ it('answers once every leader has answered', async () => {
   await publishing;
 });
 
-it('is idempotent: the batches of a partition are counted', async () => {
+it('counts the batches of a partition, and so is idempotent', async () => {
   for (let round = 0; round < 3; round += 1)
     await edge.publisher.publish('commands', [event(1, 'x'), event(1, 'y')]);
   expect(batches().map(({ firstSequence, count }) => [firstSequence, count])).toEqual([
@@ -80,7 +80,7 @@ it('is idempotent: the batches of a partition are counted', async () => {
   expect(batches()[0]?.producerId).toBeGreaterThanOrEqual(1_000);
 });
 
-/** What kafkajs tries again by itself, with the same sequence. */
+/** Errors after which the publisher sends the batch again with the same sequence. */
 const RETRIED: readonly ErrorName[] = [
   'UNKNOWN_TOPIC_OR_PARTITION',
   'LEADER_NOT_AVAILABLE',
@@ -111,26 +111,23 @@ const REFUSED: readonly ErrorName[] = [
 ];
 
 describe('at an error in the answer to Produce', () => {
-  it.each(RETRIED)('%s is tried again, and each record is there once', async (name) => {
+  it.each(RETRIED)('%s is retried, and each record is appended once', async (name) => {
     edge.kafka.on('Produce', { error: ERRORS[name] }, { node: 2 });
     expect(await edge.publisher.publish('commands', RECORDS)).toEqual(PLACES);
     expect(edge.committed('commands')).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it.each(REFUSED)(
-    '%s is refused, and the next publish has a producer of its own',
-    async (name) => {
-      edge.kafka.on('Produce', { error: ERRORS[name], at: 'commands/1' });
-      edge.kafka.on('Produce', { error: ERRORS[name] }, { node: 2 });
-      await expect(edge.publisher.publish('commands', RECORDS)).rejects.toThrow(Error);
-      expect(edge.kafka.model.partition('commands', 1)?.end).toBe(0);
-      edge.kafka.heal();
-      await edge.publisher.publish('commands', [event(1, 'later')]);
-      const later = batches().at(-1);
-      expect(edge.kafka.requests('InitProducerId')).toHaveLength(2);
-      expect(later).toMatchObject({ firstSequence: 0, producerId: 1_001 });
-    },
-  );
+  it.each(REFUSED)('%s fails, and the next publish has a new producer', async (name) => {
+    edge.kafka.on('Produce', { error: ERRORS[name], at: 'commands/1' });
+    edge.kafka.on('Produce', { error: ERRORS[name] }, { node: 2 });
+    await expect(edge.publisher.publish('commands', RECORDS)).rejects.toThrow(Error);
+    expect(edge.kafka.model.partition('commands', 1)?.end).toBe(0);
+    edge.kafka.heal();
+    await edge.publisher.publish('commands', [event(1, 'later')]);
+    const later = batches().at(-1);
+    expect(edge.kafka.requests('InitProducerId')).toHaveLength(2);
+    expect(later).toMatchObject({ firstSequence: 0, producerId: 1_001 });
+  });
 });
 
 it.each([
@@ -138,7 +135,7 @@ it.each([
   ['a connection that broke', { broken: 'before' }],
   ['an answer that was lost', { broken: 'after' }],
 ] as const)('no record overtakes another one of its partition after %s', async (_, fault) => {
-  // Each is a batch, and so a request, of its own.
+  // Each record fills a batch, and so needs a request of its own.
   const values = ['a', 'b', 'c'].map((value) => value.padEnd(700_000));
   edge.kafka.on('Produce', fault, { node: 2 });
   await edge.publisher.publish(
@@ -150,7 +147,7 @@ it.each([
 
 describe('at a broken connection', () => {
   it.each(['before', 'after'] as const)(
-    '%s the records are appended, each is there once',
+    '%s the append, each record is appended once',
     async (when) => {
       edge.kafka.on('Produce', { broken: when }, { node: 2 });
       await edge.publisher.publish('commands', RECORDS);
@@ -160,7 +157,7 @@ describe('at a broken connection', () => {
 });
 
 describe('when a leader moves during a publish', () => {
-  it.each([1, 3])('the partition goes to node %i, and each record is there once', async (to) => {
+  it.each([1, 3])('the partition goes to node %i, and each record is appended once', async (to) => {
     const log = edge.kafka.model.partition('commands', 1);
     if (!log) throw new Error('There is no commands/1');
     await edge.publisher.publish('commands', RECORDS);
@@ -171,7 +168,7 @@ describe('when a leader moves during a publish', () => {
     expect(edge.committed('commands')).toEqual(['a', 'a', 'b', 'b', 'c', 'c', 'd', 'd']);
   });
 
-  it('nothing is appended a second time where it moves from a node that had taken it', async () => {
+  it('a partition that was appended already is not appended again', async () => {
     await edge.publisher.publish('commands', RECORDS);
     edge.kafka.on('Produce', { error: ERRORS.NOT_LEADER_OR_FOLLOWER }, { node: 2 });
     const taken = Promise.withResolvers<void>();
@@ -195,14 +192,14 @@ it('reads the setting of the topic again after MESSAGE_TOO_LARGE', async () => {
   expect(edge.committed('commands')).toHaveLength(21);
 });
 
-it('a topic that takes too little for a record is named, and nothing is sent', async () => {
+it('a record that is too large for its topic is refused, and nothing is sent', async () => {
   edge.kafka.model.topics.get('commands')?.settings.set('max.message.bytes', '1000');
   const large = event(0, 'x'.repeat(1_000));
   await expect(edge.publisher.publish('commands', [large])).rejects.toThrow(MessageTooLargeError);
   expect(edge.kafka.requests('Produce')).toEqual([]);
 });
 
-it('takes nothing more once it is closed', async () => {
+it('refuses to publish once it is closed', async () => {
   await edge.publisher.close();
   await expect(edge.publisher.publish('commands', RECORDS)).rejects.toThrow(TroubleError);
 });

@@ -36,7 +36,7 @@ describe('a range', () => {
     [1, 2, 3, 4, 5].flatMap((end) => (beginning < end ? [[beginning, end] as const] : [])),
   );
 
-  it.each(ranges)('from %i up to %i has its records and no other', async (beginning, end) => {
+  it.each(ranges)('from %i up to %i has exactly its records', async (beginning, end) => {
     expect(await read(beginning, end)).toEqual({
       values: ALL.slice(beginning, end),
       nextOffset: end,
@@ -44,7 +44,7 @@ describe('a range', () => {
   });
 
   it.each([0, 1, 2, 3, 4])(
-    'of which retention has taken what lies below %i has the rest',
+    'has the rest if retention has deleted what lies below %i',
     async (kept) => {
       const log = edge.kafka.model.partition('commands', 1);
       if (log) log.beginning = kept;
@@ -52,7 +52,7 @@ describe('a range', () => {
     },
   );
 
-  it('of which retention has taken all has an end', async () => {
+  it('has an end if retention has deleted all of it', async () => {
     const log = edge.kafka.model.partition('commands', 1);
     if (log) log.beginning = 5;
     expect(await read(1, 5)).toEqual({ values: [], nextOffset: 5 });
@@ -60,7 +60,7 @@ describe('a range', () => {
 });
 
 describe('an offset that is not there', () => {
-  it('ends the reading at once when retention overtakes it', async () => {
+  it('ends the reading at once if retention overtakes it', async () => {
     const listed = Promise.withResolvers<void>();
     edge.kafka.on('ListOffsets', { held: listed.promise });
     const reading = expect(read(1, 5)).rejects.toThrow(
@@ -74,7 +74,7 @@ describe('an offset that is not there', () => {
     expect(edge.kafka.requests('Fetch')).toHaveLength(1);
   });
 
-  it('ends the reading at once when it lies beyond the end', async () => {
+  it('ends the reading at once if it lies beyond the end', async () => {
     await expect(read(6, 9)).rejects.toThrow('commands/1 has no offset 6: it was truncated');
     expect(edge.kafka.requests('Fetch')).toHaveLength(1);
   });
@@ -93,14 +93,14 @@ describe('at an error', () => {
     'OFFSET_NOT_AVAILABLE',
   ];
 
-  it.each(names)('%s, to ListOffsets and to Fetch, each record is read once', async (name) => {
+  it.each(names)('%s to ListOffsets and Fetch, each record is read once', async (name) => {
     edge.kafka.on('ListOffsets', { error: ERRORS[name] });
     edge.kafka.on('Fetch', { error: ERRORS[name] });
     expect(await read(0, 5)).toEqual({ values: ALL, nextOffset: 5 });
   });
 
   it.each(['before', 'after'] as const)(
-    'a connection that breaks %s the answer, each record is read once',
+    'each record is read once if the connection breaks %s the answer',
     async (when) => {
       edge.kafka.on('ListOffsets', { broken: when });
       edge.kafka.on('Fetch', { broken: when });
