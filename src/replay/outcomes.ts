@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { scopeOf } from '../domain/command-scopes.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Event } from '../domain/events.ts';
 import type { EventData } from '../messages/event-schemas.ts';
@@ -67,8 +68,7 @@ export function skusIn(command: Command | null, outcomes: readonly Outcome[]): R
   const skus = new Set(
     outcomes.flatMap((outcome) => outcome.flatMap(({ data }) => data.sku ?? [])),
   );
-  if (command?.type === 'AllocateOrder') for (const { sku } of command.lines) skus.add(sku);
-  else if (command && 'sku' in command && command.sku !== null) skus.add(command.sku);
+  if (command) for (const sku of scopeOf(command).skus(command)) skus.add(sku);
   return skus;
 }
 

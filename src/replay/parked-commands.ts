@@ -3,6 +3,7 @@ import { isAnyAnswered } from '../adapters/database/lanes/processed-commands.ts'
 import type { Sql } from '../adapters/database/transaction.ts';
 import type { Fate } from '../dead-letters/markers.ts';
 import { replacementIdentity } from '../dead-letters/redrive-records.ts';
+import { scopeOf } from '../domain/command-scopes.ts';
 import type { Command } from '../domain/commands.ts';
 import { formerIdentity, type Identity, idOf, parkedIdentity } from '../domain/identity.ts';
 import { subjectOfSku } from '../domain/subjects.ts';
@@ -147,9 +148,11 @@ async function storedSubjects(sql: Sql, command: Command): Promise<readonly stri
     (await sql<{ sku: string }>(`select sku from ${from} = ?`, [name])).map(({ sku }) =>
       subjectOfSku(sku),
     );
-  if (command.type === 'ChangeBatchQuantity')
-    return stored('batches where reference', command.reference);
-  return command.type === 'DeallocateOrder' && command.sku === null
-    ? stored('order_lines where orderid', command.orderid)
-    : [];
+  const scope = scopeOf(command);
+  if (!scope.hasUnnamedProducts(command)) return [];
+  const [reference, orderid] = [scope.batch(command), scope.order(command)];
+  return [
+    ...(reference === null ? [] : await stored('batches where reference', reference)),
+    ...(orderid === null ? [] : await stored('order_lines where orderid', orderid)),
+  ];
 }

@@ -1,3 +1,4 @@
+import { scopeOf } from '../../../domain/command-scopes.ts';
 import { idOf } from '../../../domain/identity.ts';
 import { SKU, subjectsNamedBy } from '../../../domain/subjects.ts';
 import type { IdentifiedCommand } from '../../../service-layer/parked-command.ts';
@@ -28,8 +29,11 @@ export class ParkedSearch {
     const orderids = new Set<string>();
     for (const { command } of commands) {
       for (const subject of subjectsNamedBy(command)) subjects.add(subject);
-      if (command.type === 'ChangeBatchQuantity') references.add(command.reference);
-      if (command.type === 'DeallocateOrder' && command.sku === null) orderids.add(command.orderid);
+      const scope = scopeOf(command);
+      if (!scope.hasUnnamedProducts(command)) continue;
+      const [reference, orderid] = [scope.batch(command), scope.order(command)];
+      if (reference !== null) references.add(reference);
+      if (orderid !== null) orderids.add(orderid);
     }
     const ids = new Set(commands.map(({ identity }) => idOf(identity)));
     this.#parameters = [subjects, references, orderids, ids].map((names) =>
