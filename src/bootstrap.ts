@@ -19,6 +19,7 @@ import type { Broker, TopicSettings } from './service-layer/broker.ts';
 import { MessageBus } from './service-layer/message-bus.ts';
 import type { Notifications } from './service-layer/notifications.ts';
 import { needsOperator } from './service-layer/recoverability.ts';
+import { MAX_LINES_IN_VIEW } from './views.ts';
 
 /** Replaces parts of the service in tests. */
 export interface Overrides {
@@ -105,6 +106,18 @@ export async function openBroker(config: Config, log: Logger): Promise<Broker> {
   return new EmbeddedBroker(database);
 }
 
+/**
+ * Opens the log as `openBroker` does, but creates and migrates no database.
+ *
+ * @throws {NoDatabaseError} the embedded log's file does not exist
+ * @throws {DatabaseUnavailableError} the embedded log's file cannot be opened
+ */
+export async function openExistingBroker(config: Config, log: Logger): Promise<Broker> {
+  if (config.kafkaBrokers) return openBroker(config, log);
+  const { databaseLimits } = config;
+  return new EmbeddedBroker(await Database.openExisting(embeddedLogUrl(config), databaseLimits));
+}
+
 function openLog(config: Config): Promise<Database> {
   return Database.open(embeddedLogUrl(config), config.databaseLimits);
 }
@@ -139,7 +152,7 @@ export async function bootstrap(
   metrics.watchWaits(() => consumer.awaitedPartitions());
   metrics.watchParked(() => countParked(database));
   const problems = () => [...recovery.problems(), ...consumer.problems(), ...watchdog.problems()];
-  const http = createHttpApi(foundation, metrics, problems);
+  const http = createHttpApi(foundation, metrics, problems, () => consumer.standby);
   let recovering: Promise<void> = Promise.resolve();
   return {
     database,
@@ -150,7 +163,8 @@ export async function bootstrap(
     died: Promise.race([consumer.died, mustRecover, ...databases.map(({ died }) => died)]),
     async start() {
       await http.listen(config.httpHost, config.httpPort);
-      log.info({ url: http.url }, `The HTTP API listens on ${http.url}`);
+      const where = `${http.url}${http.isOnAllInterfaces ? ', and on all interfaces' : ''}`;
+      log.info({ url: http.url }, `The HTTP API listens on ${where}`);
       await waitForTopics(broker, config, log, closing.signal);
       if (closing.signal.aborted) return;
       watchdog.start();
@@ -230,14 +244,17 @@ function createHttpApi(
   { config, log, database, broker }: Foundation,
   metrics: Metrics,
   problems: () => readonly string[],
+  standby: () => string | null,
 ): HttpApi {
   return new HttpApi({
     broker,
     commandsTopic: config.commandsTopic,
     eventsTopic: config.eventsTopic,
     query: database.query.bind(database),
+    readStock: (work) => database.readStock(MAX_LINES_IN_VIEW + 1, work),
     metrics,
     problems,
+    standby,
     log,
   });
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AllocationError } from './domain/errors.ts';
+import { nearestName } from './nearest-name.ts';
 
 /** A setting is not valid. The message names the variable and its valid values. */
 export class ConfigError extends AllocationError {
@@ -139,4 +140,22 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
  */
 function mayHoldPassword(name: string, value = ''): boolean {
   return name === 'DATABASE_URL' || value.includes('@');
+}
+
+/** A variable that the service does not know, and the setting whose name is the nearest. */
+interface UnknownVariable {
+  readonly name: string;
+  readonly nearest: string;
+}
+
+/** Finds variables that look like misspelt settings, such as `HTTPPORT` or `KAFKA_BROKER`. */
+export function unknownVariables(
+  environment: NodeJS.ProcessEnv = process.env,
+): readonly UnknownVariable[] {
+  return Object.entries(environment)
+    .filter(([name, value]) => value !== '' && !(name in schema.shape))
+    .flatMap(([name]) => {
+      const nearest = nearestName(name, Object.keys(schema.shape));
+      return nearest === null ? [] : [{ name, nearest }];
+    });
 }

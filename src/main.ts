@@ -1,24 +1,14 @@
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pino, { type Logger } from 'pino';
-import pretty from 'pino-pretty';
+import type { Logger } from 'pino';
 import { bootstrap, type Service } from './bootstrap.ts';
-import type { Config } from './config.ts';
+import { type Config, unknownVariables } from './config.ts';
+import { createLog } from './log.ts';
 
 /** npm forwards a signal that the whole process group has already. Two so close are one signal. */
 const SAME_SIGNAL_MS = 300;
 /** How often `ready` checks whether the service is ready. */
 const READY_LOOK_MS = 20;
-
-/** Logs readable lines on a terminal, and JSON lines elsewhere. */
-function createLog(level: string): Logger {
-  const options = { level, base: null };
-  if (!process.stdout.isTTY) return pino(options);
-  return pino(
-    options,
-    pretty({ colorize: true, ignore: 'hostname,pid', translateTime: 'SYS:HH:MM:ss', sync: true }),
-  );
-}
 
 /**
  * Runs the service until SIGINT or SIGTERM. A second signal ends the process at once.
@@ -26,7 +16,9 @@ function createLog(level: string): Logger {
  * @throws what `bootstrap`, `Service.start` or `Service.close` throws
  */
 export async function runService(config: Config): Promise<void> {
-  const log = createLog(config.logLevel);
+  const log = createLog(config.logLevel, process.stdout);
+  for (const { name, nearest } of unknownVariables())
+    log.warn(`${name} is no setting of this service. Did you mean ${nearest}?`);
   let service: Service | null = null;
   const stopped = Promise.withResolvers<void>();
   const stopping = new AbortController();

@@ -1,3 +1,24 @@
+import type { Batch, OrderLine } from './domain/model.ts';
+
+/** How many lines one view of a batch or of an order has at most. */
+export const MAX_LINES_IN_VIEW = 1_000;
+
+/** Loads stock as it is at one moment, a batch with at most `MAX_LINES_IN_VIEW` + 1 lines. */
+interface StockRepositories {
+  readonly batches: { get(reference: string): Promise<Batch | null> };
+  readonly orderLines: {
+    /** Returns the order's lines in the order of their skus, at most `limit`. */
+    getByOrder(orderid: string, limit: number): Promise<readonly OrderLine[]>;
+  };
+}
+
+/**
+ * Runs `work` in a transaction that only reads.
+ *
+ * @throws {TroubleError} the database cannot be reached
+ */
+export type ReadStock = <T>(work: (stock: StockRepositories) => Promise<T>) => Promise<T>;
+
 /**
  * Runs a statement outside any transaction. The statement must work on SQLite and PostgreSQL.
  *
@@ -77,5 +98,58 @@ export async function productView(sku: string, query: Query): Promise<ProductVie
       availableQuantity: Number(quantity) - Number(allocated_quantity),
       eta,
     })),
+  };
+}
+
+/** A batch with its allocated lines. */
+interface BatchView {
+  readonly reference: string;
+  readonly sku: string;
+  readonly quantity: number;
+  readonly availableQuantity: number;
+  readonly eta: string | null;
+  readonly lines: readonly { readonly orderid: string; readonly qty: number }[];
+  /** Whether the batch has more lines than the view. */
+  readonly hasMoreLines: boolean;
+}
+
+/**
+ * Reads a batch with its allocated lines, oldest first.
+ *
+ * @returns null: there is no such batch
+ */
+export async function batchView(reference: string, read: ReadStock): Promise<BatchView | null> {
+  const batch = await read(({ batches }) => batches.get(reference));
+  if (!batch) return null;
+  const { sku, quantity, availableQuantity, eta } = batch;
+  const lines = [...batch.lines].map(({ orderid, qty }) => ({ orderid, qty }));
+  return { reference, sku, quantity, availableQuantity, eta, ...inBounds(lines) };
+}
+
+/** An order with the lines that are allocated. */
+interface OrderView {
+  readonly orderid: string;
+  readonly lines: readonly { readonly sku: string; readonly qty: number }[];
+  /** Whether the order has more lines than the view. */
+  readonly hasMoreLines: boolean;
+}
+
+/**
+ * Reads the lines of an order, in the order of their skus.
+ *
+ * @returns null: the order has no line
+ */
+export async function orderView(orderid: string, read: ReadStock): Promise<OrderView | null> {
+  const lines = await read(({ orderLines }) =>
+    orderLines.getByOrder(orderid, MAX_LINES_IN_VIEW + 1),
+  );
+  if (lines.length === 0) return null;
+  return { orderid, ...inBounds(lines.map(({ sku, qty }) => ({ sku, qty }))) };
+}
+
+function inBounds<Line>(lines: readonly Line[]) {
+  return {
+    lines: lines.slice(0, MAX_LINES_IN_VIEW),
+    hasMoreLines: lines.length > MAX_LINES_IN_VIEW,
   };
 }

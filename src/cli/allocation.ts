@@ -1,11 +1,13 @@
 #!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=100
 // The flags keep V8 from promoting deliveries to the old generation: they live just long enough for
 // that. Without the flags, a busy service takes half as much memory again.
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addDeadLetters } from './dead-letters/dead-letters.ts';
 import { describeError, exitCodeOf, UsageError } from './errors.ts';
 import { addLag } from './lag.ts';
 import { addMigrate } from './migrate.ts';
+import { printToStderr } from './output.ts';
 import { addPublish } from './publish.ts';
 import { addReplay } from './replay/replay.ts';
 import { addShow } from './show.ts';
@@ -18,6 +20,7 @@ const program = new Command('allocation')
     'Allocates stock to orders. Reads commands from Kafka or an embedded log, ' +
       'and publishes events exactly once.',
   )
+  .version(packageVersion(), '--version', 'print the version')
   .exitOverride()
   .configureOutput({ outputError: (text) => complain(text.replace(/^error: /, '')) })
   .addHelpText(
@@ -62,11 +65,14 @@ try {
 // A client that still tries to reach a broker must not keep the terminal waiting.
 setTimeout(() => process.exit(), FORCED_EXIT_AFTER_MS).unref();
 
+function packageVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return JSON.parse(readFileSync(file, 'utf8')).version;
+}
+
 function complain(text: string, isUsage = true): void {
   const hint = isUsage ? ' (add --help for examples)' : '';
-  process.stderr.write(
-    `error: ${withoutPasswords(text.trim()).replace(/\s*\n\s*/g, ' ')}${hint}\n`,
-  );
+  printToStderr(`error: ${withoutPasswords(text.trim()).replace(/\s*\n\s*/g, ' ')}${hint}`);
 }
 
 /** Hides passwords: Commander quotes unknown arguments, and a URL among them may have one. */

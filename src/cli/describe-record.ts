@@ -1,7 +1,9 @@
 import { isMarker } from '../dead-letters/markers.ts';
+import type { MessageSubject } from '../dead-letters/message-subject.ts';
 import { asStructuredEvent } from '../messages/outgoing.ts';
 import type { Headers, ReceivedRecord } from '../service-layer/records.ts';
 import { textOrHex, visible } from './output.ts';
+import { isAbout, letsPass, type RecordFilter } from './record-filter.ts';
 
 /** Returns an event as a structured CloudEvent, and any other record as `recordAsJson` does. */
 export function asJson(record: ReceivedRecord): object {
@@ -42,12 +44,21 @@ export function headersAsText(headers: Headers): Record<string, string | readonl
   );
 }
 
-/** Returns a record as one readable line. A composite event has one line per event. */
-export function asText(record: ReceivedRecord): string {
+/** Whether the record is chosen. A composite event is, if one of its events is. */
+export function isChosen(record: ReceivedRecord, filter: RecordFilter): boolean {
+  const event = eventOf(record);
+  return event ? chosenEvents(event, filter).length > 0 : letsPass(record, filter);
+}
+
+/**
+ * Returns a record as one readable line. A composite event has one line for each of its events that
+ * the filter chooses.
+ */
+export function asText(record: ReceivedRecord, filter: RecordFilter = {}): string {
   const event = eventOf(record);
   const time = new Date(record.timestampMs).toISOString();
   const lines = event
-    ? singleEvents(event).map(({ type, data }) => `${type.padEnd(20)} ${summary(data)}`)
+    ? chosenEvents(event, filter).map(({ type, data }) => `${type.padEnd(20)} ${summary(data)}`)
     : [otherAsText(record)];
   return lines.map((line) => `${time}  ${visible(line)}`).join('\n');
 }
@@ -80,6 +91,23 @@ function singleEvents(event: EventOnWire): readonly EventOnWire[] {
   return event.type === 'CompositeDomainEvent' && Array.isArray(event.data.events)
     ? event.data.events
     : [event];
+}
+
+/** Returns the single events that the filter chooses. The type of a composite chooses all. */
+function chosenEvents(
+  event: EventOnWire,
+  { type, ...about }: RecordFilter,
+): readonly EventOnWire[] {
+  const filter = type === undefined || type === event.type ? about : { ...about, type };
+  return singleEvents(event).filter((single) => isAbout(subjectOfEvent(single), filter));
+}
+
+function subjectOfEvent({ type, data: { orderid, sku } }: EventOnWire): MessageSubject {
+  return {
+    type,
+    orderid: typeof orderid === 'string' ? orderid : null,
+    skus: typeof sku === 'string' ? [sku] : [],
+  };
 }
 
 function summary(data: EventOnWire['data']): string {

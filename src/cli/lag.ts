@@ -17,7 +17,7 @@ Examples:
   $ npx allocation lag --json | jq .total`,
     )
     .action(async ({ json }: { json: boolean }) => {
-      const partitions = await withBroker({ createTopics: false }, readLag);
+      const partitions = await withBroker({ mayCreate: false }, readLag);
       const total = partitions.reduce((sum, { lag }) => sum + lag, 0);
       if (json) return printJson({ partitions, total });
       const rows = partitions.map(({ partition, committed, end, lag }) => [

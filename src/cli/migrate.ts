@@ -18,7 +18,9 @@ Examples:
   $ DATABASE_URL=postgresql://user:password@localhost/allocation npx allocation migrate --json`,
     )
     .action(async ({ json }: { json: boolean }) => {
-      const applied = await withDatabase((database) => database.runMigrations());
+      const applied = await withDatabase({ mayCreate: true }, (database) =>
+        database.runMigrations(),
+      );
       if (json) return printJson({ applied });
       print(
         applied.length === 0

@@ -1,18 +1,31 @@
 import { Option } from 'commander';
+import { visible, visibleLines } from '../control-characters.ts';
+
+export { visible };
 
 /** Makes the option `--json`, which every command that prints has. */
 export function jsonOption(): Option {
   return new Option('--json', 'print JSON, one object per line').default(false);
 }
 
-/** Prints a line to stdout. */
-export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+/** Prints text to stdout, which may have several lines. Other control characters are visible. */
+export function print(text: string): void {
+  process.stdout.write(`${visibleLines(text)}\n`);
+}
+
+/** Prints text to stderr, as `print` does to stdout. */
+export function printToStderr(text: string): void {
+  process.stderr.write(`${visibleLines(text)}\n`);
 }
 
 /** Prints the value as one line of JSON. */
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value));
+  print(toJson(value));
+}
+
+/** Returns the value as JSON without any control character: strings have escapes instead. */
+export function toJson(value: unknown): string {
+  return visible(JSON.stringify(value));
 }
 
 /**
@@ -51,7 +64,7 @@ export class Table {
   print(rows: Rows): void {
     if (rows.length === 0) return;
     const cells = [...(this.#heading ? [this.#heading] : []), ...rows].map((row) =>
-      row.map(String),
+      row.map((cell) => visible(String(cell))),
     );
     this.#heading = null;
     for (const row of cells)
@@ -67,12 +80,13 @@ export class Table {
   }
 }
 
-/** Makes control characters visible, so that text from others cannot steer the terminal. */
-export function visible(text: string): string {
-  return text.replace(
-    /\p{Cc}/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+/** A cell of a table names at most so many products. */
+const MAX_SKUS = 3;
+
+/** Lists products in a cell of a table. */
+export function describeSkus(skus: readonly string[]): string {
+  const more = skus.length > MAX_SKUS ? ` and ${skus.length - MAX_SKUS} more` : '';
+  return skus.slice(0, MAX_SKUS).join(', ') + more || '-';
 }
 
 /** Returns the bytes as text if they are UTF-8, otherwise as hexadecimal digits. */

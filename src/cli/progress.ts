@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs';
 import type { Line } from './lines.ts';
+import { printToStderr } from './output.ts';
 
 /** Shows the person at the terminal how far a stream of commands has come. */
 export interface Progress {
@@ -13,8 +14,7 @@ const STDIN = 0;
 
 /** Opens a bar with the rate, if stderr is a terminal. Otherwise shows nothing. */
 export async function openProgress(): Promise<Progress> {
-  const write = (text: string) => process.stderr.write(`${text}\n`);
-  if (!process.stderr.isTTY) return { update: () => {}, say: write, close: () => {} };
+  if (!process.stderr.isTTY) return { update: () => {}, say: printToStderr, close: () => {} };
   const { default: cliProgress } = await import('cli-progress');
   const stdin = fstatSync(STDIN);
   const rate = '{published} commands | {rate}/s';
@@ -34,7 +34,10 @@ export async function openProgress(): Promise<Progress> {
       const seconds = Math.max(0.001, (performance.now() - startedMs) / 1_000);
       bar.update(bytes, { published, rate: Math.round(published / seconds) });
     },
-    say: (text) => write(`\r\x1b[K${text}`),
+    say(text) {
+      process.stderr.write('\r\x1b[K');
+      printToStderr(text);
+    },
     close: () => bar.stop(),
   };
 }

@@ -64,7 +64,7 @@ async function publishOne(type: string, fields: readonly string[], json: boolean
   const read = readCommand({ value, headers: {} }, '');
   if (read.kind === 'unreadable') throw new UsageError(read.message);
   const { topic, partition, offset } = await withBroker(
-    { createTopics: true },
+    { mayCreate: true },
     async ({ broker, config }) => {
       const record = {
         key: commandKey(read.command),

@@ -14,25 +14,31 @@ export interface BrokerSession {
   readonly broker: Broker;
 }
 
-/** Opens the log, makes sure of its topics, lets the command work, and closes the log. */
+/**
+ * Opens the log, makes sure of its topics, lets the command work, and closes the log.
+ *
+ * @param options `mayCreate`: whether to create what is missing, the embedded log's file and topics
+ * @throws there is no embedded log, or there are no topics; the message says what to do
+ */
 export async function withBroker<T>(
-  options: { readonly createTopics: boolean; readonly logLevel?: string },
+  options: { readonly mayCreate: boolean; readonly logLevel?: string },
   work: (session: BrokerSession) => Promise<T>,
 ): Promise<T> {
   const config = await readSettings();
   if (!config.kafkaBrokers) refuseForeignMemory(config, 'the embedded log');
-  const { openBroker, topicSettings } = await import('../bootstrap.ts');
+  const { openBroker, openExistingBroker, topicSettings } = await import('../bootstrap.ts');
   const logger = await openLogger(config, options.logLevel ?? 'silent');
-  const broker = await openBroker(withLongBusyTimeout(config), logger);
+  const open = options.mayCreate ? openBroker : openExistingBroker;
+  const broker = await adviseOnMissing(open(withLongBusyTimeout(config), logger));
   try {
     await awaitBroker(
-      broker.ensureTopics(topicSettings(config), options.createTopics && config.createTopics),
+      broker.ensureTopics(topicSettings(config), options.mayCreate && config.createTopics),
       config,
     );
     return await work({ config, broker });
   } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'missing-topic';
-    if (!isMissing || !config.createTopics) throw error;
+    if (!config.kafkaBrokers) refuseOlderTables(error);
+    if (codeOf(error) !== 'missing-topic' || !config.createTopics) throw error;
     throw new Error(
       'The topics do not exist yet: "npx allocation start" or "npx allocation publish" creates ' +
         'them (COMMANDS_TOPIC, EVENTS_TOPIC and DEAD_LETTERS_TOPIC are their names)',
@@ -43,29 +49,86 @@ export async function withBroker<T>(
   }
 }
 
-/** Opens the database, lets the command work, and closes the database. */
-export async function withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
+/**
+ * Opens the database, lets the command work, and closes the database.
+ *
+ * @param options `mayCreate`: whether to create the database if it is missing
+ * @throws there is no database, or it lacks tables; the message says what to do
+ */
+export async function withDatabase<T>(
+  options: { readonly mayCreate: boolean },
+  work: (database: Database) => Promise<T>,
+): Promise<T> {
   const config = await readSettings();
   refuseForeignMemory(config, 'the database');
   const { openDatabase } = await import('../bootstrap.ts');
-  const database = await openDatabase(withLongBusyTimeout(config));
+  const database = await (options.mayCreate
+    ? openDatabase(withLongBusyTimeout(config))
+    : openExistingDatabase(config, { url: config.databaseUrl, setBy: 'DATABASE_URL' }));
   try {
     return await work(database);
   } catch (error) {
-    if (!isMissingTable(error)) throw error;
-    throw new Error(
-      'The database has no tables yet: run "npx allocation migrate" or "npx allocation start", ' +
-        'or set DATABASE_URL to the database of the service',
-      { cause: error },
-    );
+    refuseOlderTables(error);
+    throw error;
   } finally {
     await close(database);
   }
 }
 
+/** How the user named a database. */
+interface NamedDatabase {
+  readonly url: string;
+  /** The variable or the option that has the url. */
+  readonly setBy: 'DATABASE_URL' | '--database';
+}
+
+/** Opens a database, and creates none. @throws there is no database; the message says what to do */
+export async function openExistingDatabase(
+  config: Config,
+  { url, setBy }: NamedDatabase,
+): Promise<Database> {
+  const { Database } = await import('../adapters/database/database.ts');
+  const { databaseLimits } = withLongBusyTimeout(config);
+  return adviseOnMissing(Database.openExisting(url, databaseLimits), setBy);
+}
+
+/** Adds to the error of a missing database what to do next. */
+async function adviseOnMissing<T>(
+  opening: Promise<T>,
+  setBy: NamedDatabase['setBy'] = 'DATABASE_URL',
+): Promise<T> {
+  return opening.catch((error: unknown) => {
+    if (codeOf(error) !== 'no-database') throw error;
+    const { message } = error as Error;
+    const advice =
+      setBy === 'DATABASE_URL'
+        ? 'set DATABASE_URL to the database of the service, ' +
+          'or create this one with "npx allocation start"'
+        : `name an existing database with ${setBy}`;
+    throw new Error(`${message}: ${advice}`, { cause: error });
+  });
+}
+
+/** @throws a statement failed because the database lacks a table or a column: says what to do */
+export function refuseOlderTables(error: unknown): void {
+  if (!isMissingTable(error)) return;
+  throw new Error(
+    'The database does not have the tables of this version yet: ' +
+      'run "npx allocation migrate" or "npx allocation start", ' +
+      'or set DATABASE_URL to the database of the service',
+    { cause: error },
+  );
+}
+
 /** Whether a statement failed because the database has not been migrated. */
 export function isMissingTable(error: unknown): boolean {
-  return /no such table|relation .* does not exist/.test((error as Error).message);
+  return /no such (table|column)|(relation|column) .* does not exist/.test(
+    (error as Error).message,
+  );
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : null;
 }
 
 /** Reads the settings from the environment. Commands call this when they run, not for --help. */
@@ -100,10 +163,7 @@ function refuseForeignMemory({ databaseUrl }: Config, what: string): void {
  * the log shows what the adapters do.
  */
 async function openLogger({ logLevel }: Config, usualLevel: string): Promise<Logger> {
-  const { pino } = await import('pino');
+  const { createLog } = await import('../log.ts');
   const level = logLevel === 'debug' || logLevel === 'trace' ? logLevel : usualLevel;
-  if (!process.stderr.isTTY)
-    return pino({ level, base: null }, pino.destination({ dest: 2, sync: true }));
-  const { default: pretty } = await import('pino-pretty');
-  return pino({ level, base: null }, pretty({ destination: 2, sync: true }));
+  return createLog(level, process.stderr);
 }

@@ -62,5 +62,5 @@ Examples:
 }
 
 function readDatabase<T>(read: (query: Query) => Promise<T>): Promise<T> {
-  return withDatabase((database) => read(database.query.bind(database)));
+  return withDatabase({ mayCreate: false }, (database) => read(database.query.bind(database)));
 }

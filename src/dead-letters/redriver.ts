@@ -5,15 +5,13 @@ import type { Identity } from '../domain/identity.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import type { AddressedRecord } from '../service-layer/records.ts';
 import { type DeadLetter, type ListedLetter, namesOf } from './dead-letter.ts';
+import { chunksOf } from './letter-chunks.ts';
 import { ListedLetters } from './listed-letters.ts';
 import { markerRecord, type Resolution } from './markers.ts';
 import { type Plan, plan } from './plan.ts';
 import { originalPartition, type Replacement, redriveRecord } from './redrive-records.ts';
-import { readPage } from './waiting-letters.ts';
+import { placeIn, readPage } from './waiting-letters.ts';
 
-/** The limits of one publish, for memory. A larger letter is published alone. */
-const MAX_PUBLISH_RECORDS = 500;
-const MAX_PUBLISH_BYTES = 512 * 1024;
 /** A service at work answers well within this time. The operator's terminal waits for it. */
 const MAX_ANSWER_WAIT_MS = 30_000;
 const POLL_MS = 100;
@@ -127,11 +125,7 @@ export class Redriver {
   /** Reads the letters with their headers and values. @throws the topic has deleted one of them */
   async #fetch(listed: readonly ListedLetter[]): Promise<readonly DeadLetter[]> {
     const { deadLettersTopic } = this.#config;
-    const places = listed.map(({ id }) => {
-      const [partition, offset] = id.split('/').slice(-2).map(Number) as [number, number];
-      return { partition, offset };
-    });
-    const letters = await readPage(this.#broker, deadLettersTopic, places);
+    const letters = await readPage(this.#broker, deadLettersTopic, listed.map(placeIn));
     const byId = new Map(letters.map((letter) => [letter.id, letter]));
     return listed.map(({ id }) => {
       const letter = byId.get(id);
@@ -233,22 +227,4 @@ interface PublishedPlace {
 
 function isParked({ position }: ListedLetter): boolean {
   return position !== null;
-}
-
-/** Cuts the letters into chunks that are published together. */
-function chunksOf(letters: readonly ListedLetter[]): readonly (readonly ListedLetter[])[] {
-  const chunks: ListedLetter[][] = [];
-  let bytes = 0;
-  for (const letter of letters) {
-    const size = letter.valueBytes ?? 0;
-    const last = chunks.at(-1);
-    if (last && last.length < MAX_PUBLISH_RECORDS && bytes + size <= MAX_PUBLISH_BYTES) {
-      last.push(letter);
-      bytes += size;
-    } else {
-      chunks.push([letter]);
-      bytes = size;
-    }
-  }
-  return chunks;
 }

@@ -1,7 +1,7 @@
 import { bytesOf } from '../adapters/record-bytes.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
-import { asDeadLetters, type DeadLetter, failedAtMs } from './dead-letter.ts';
+import { asDeadLetters, type DeadLetter, failedAtMs, type ListedLetter } from './dead-letter.ts';
 import { isMarker, letterOfMarker } from './markers.ts';
 
 /** The limits of a page, for memory. A larger letter has a page of its own. */
@@ -36,7 +36,7 @@ export async function* readWaitingLetters(
 
 /** Reads one letter, on the list or off it. Null: the topic has no letter with that id. */
 export async function readDeadLetter(
-  broker: Broker,
+  broker: Pick<Broker, 'read' | 'offsetRanges'>,
   topic: string,
   id: string,
 ): Promise<DeadLetter | null> {
@@ -49,6 +49,17 @@ export async function readDeadLetter(
     );
   });
   return asDeadLetters(letterAndMarkers)[0] ?? null;
+}
+
+/** Returns the letter. @throws the letter is null: the topic has none with this id */
+export function requireLetter<Letter extends ListedLetter>(
+  letter: Letter | null,
+  id: string,
+): Letter {
+  if (letter) return letter;
+  throw new Error(
+    `There is no dead letter ${id}: "npx allocation dead-letters list" prints the ids on the list`,
+  );
 }
 
 async function findWaiting(broker: Broker, topic: string): Promise<readonly WaitingLetter[]> {
@@ -105,6 +116,15 @@ export async function readPage(
     letters.push(...records.filter(({ offset }) => offsetsByPartition.get(partition)?.has(offset)));
   });
   return asDeadLetters(letters);
+}
+
+/** Returns where a letter lies in its topic. */
+export function placeIn({ id }: { readonly id: string }): {
+  readonly partition: number;
+  readonly offset: number;
+} {
+  const [partition, offset] = id.split('/').slice(-2).map(Number) as [number, number];
+  return { partition, offset };
 }
 
 function placeOf({

@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'invalid-database-url'
   | 'marked-database'
   | 'newer-database'
+  | 'no-database'
   | 'other-log'
   | 'unfoldable'
   // The entrypoints, the dead letters, the replays and the command line.

@@ -21,6 +21,8 @@ export class CommandConsumer {
   /** Why this process gave partitions back, by partition, while another member has them. */
   readonly #refusals = new Map<number, string>();
   readonly #died = Promise.withResolvers<Error>();
+  /** Why this process stands by while another one works. */
+  #standby: string | null = null;
   #joining: GroupConsumer | null = null;
   #subscription: GroupConsumer | null = null;
 
@@ -64,6 +66,7 @@ export class CommandConsumer {
       assigned: (partition) => this.#assign(partition),
       mayTake: (partition) => this.#mayTake(partition),
       fenced: this.#died.resolve,
+      standingBy: (why) => this.#standBy(why),
       maxFetchedBytes: MEMORY_BUDGET_BYTES.fetched,
     });
   }
@@ -100,6 +103,18 @@ export class CommandConsumer {
         ([partition, reason]) => `Partition ${partition} was given back: ${reason}`,
       ),
     ];
+  }
+
+  /** Says that this process stands by, and why. Null: it has its share of the work. */
+  get standby(): string | null {
+    return this.#standby;
+  }
+
+  #standBy(why: string | null): void {
+    const { log } = this.#context;
+    if (why === null) log.info('This process works now: no other one does any more');
+    this.#standby = why === null ? null : `Standing by: ${why}`;
+    if (this.#standby !== null) log.info(this.#standby);
   }
 
   /** Finishes the transactions in hand, publishes their answers, and leaves the group. */

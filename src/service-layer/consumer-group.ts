@@ -64,6 +64,11 @@ export interface ConsumeOptions {
    */
   readonly fenced?: (reason: Error) => void;
   /**
+   * Hears why this member has no partitions while another one has all of them; null: it has them
+   * now. Only the embedded log says so. Kafka shares the partitions among the members.
+   */
+  readonly standingBy?: (why: string | null) => void;
+  /**
    * The memory, in bytes, for the fetched records of all assigned partitions: two deliveries each.
    * A single record may be larger than its share. Absent: the log's own limit.
    */

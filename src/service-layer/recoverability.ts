@@ -42,6 +42,7 @@ const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
   'message-too-large': 'operator',
   'missing-topic': 'operator',
   'newer-database': 'operator',
+  'no-database': 'operator',
   'other-log': 'operator',
   'out-of-stock': 'operator',
   'replay-refused': 'operator',

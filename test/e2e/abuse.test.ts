@@ -328,8 +328,8 @@ function itEndures(environment: Record<string, string>, isOnPostgres: boolean): 
         (answers.get(place) ?? []).length,
         (letters.get(place) ?? []).map(({ key, value, headers }) => {
           const own = Object.keys(headers).every((name) => name.startsWith('dead-letter-'));
-          const saysWhere = String(headers['dead-letter-message']).endsWith(
-            `it is at ${running.config.commandsTopic}/${place}`,
+          const saysWhere = String(headers['dead-letter-message']).includes(
+            ` at ${running.config.commandsTopic}/${place}`,
           );
           return { key, value, reason: String(headers['dead-letter-reason']), own, saysWhere };
         }),

@@ -2,13 +2,23 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  inject,
+  it,
+  vi,
+} from 'vitest';
 import { openBroker, openDatabase, topicSettings } from '../../src/bootstrap.ts';
 import { readConfig } from '../../src/config.ts';
 import { markerRecord } from '../../src/dead-letters/markers.ts';
@@ -20,6 +30,7 @@ import { readDeadLetters } from '../support/dead-letters.ts';
 import { eventually } from '../support/eventually.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const cli = fileURLToPath(new URL('../../src/cli/allocation.ts', import.meta.url));
 
 // Each test starts several processes, on a machine that may have other work.
@@ -92,6 +103,15 @@ async function jsonLines<T = Record<string, unknown>>(
   return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
 }
 
+/** Creates the topics: the stream to publish is empty. */
+async function publishNothing(): Promise<void> {
+  await answered('publish', '-');
+}
+
+function typeOfLine(line: string): string {
+  return line.replace(/^\S+ +/, '');
+}
+
 function expectOneLine({ stderr }: Outcome): void {
   expect(stderr).toMatch(/^error: .+\n$/);
 }
@@ -113,6 +133,9 @@ describe('the command line by itself', () => {
     'tail --from middle',
     'tail --count 0',
     'tail --topic nonsense',
+    'tail --type Nonsense',
+    'tail --topic commands --type Allocated',
+    'tail --until-end --from end',
     'lag --bogus',
     'publish',
     'publish Nonsense',
@@ -133,6 +156,9 @@ describe('the command line by itself', () => {
     'dead-letters show',
     'dead-letters redrive',
     'dead-letters discard --all x',
+    'dead-letters redrive d/2/4 d/2/6 --edit {}',
+    'dead-letters redrive --sku LAMP --edit {}',
+    'dead-letters redrive --all --edit {}',
   ])('wrong usage exits 2 and says so on stderr: %s', async (typed) => {
     const { code, stdout, stderr } = await run(...typed.split(' ').filter(Boolean));
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -220,11 +246,88 @@ describe('the command line by itself', () => {
     30_000,
   );
 
-  it('show says what is missing', async () => {
-    expect(await run('show', 'order', 'order-1')).toMatchObject({
+  it('--version prints the version of the package', async () => {
+    const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+    expect(await answered('--version')).toBe(`${version}\n`);
+  });
+
+  it.each([
+    'show order o',
+    'show product s',
+    'lag',
+    'tail',
+    'tail --until-end',
+    'dead-letters list',
+    'dead-letters show d/0/0',
+    'dead-letters redrive --all',
+    'replay verify',
+    'replay commands',
+  ])('creates nothing, and says that there is no database: %s', async (command) => {
+    const result = await run(...command.split(' '));
+    const file = join(directory, 'allocation.db');
+    expect(result).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('migrate'),
+      stdout: '',
+      stderr: expect.stringContaining(`There is no database sqlite:///${file}: set DATABASE_URL`),
     });
+    expectOneLine(result);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it.skipIf(inject('postgresUrl') === null)(
+    'show creates no database on PostgreSQL for a mistyped name',
+    async () => {
+      const url = new URL(inject('postgresUrl') ?? '');
+      url.pathname = '/mistyped';
+      const ask = () => outcome(launch(['show', 'order', 'order-1'], { DATABASE_URL: url.href }));
+      for (const result of [await ask(), await ask()]) {
+        expect(result).toMatchObject({
+          code: 1,
+          stderr: expect.stringContaining(`There is no database postgresql://${url.host}/mistyped`),
+        });
+        expectOneLine(result);
+      }
+    },
+  );
+
+  it('verify names --database where that database is missing', async () => {
+    await publishNothing();
+    const missing = `sqlite:///${join(directory, 'copy.db')}`;
+    expect(await run('replay', 'verify', '--database', missing)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`There is no database ${missing}: name an existing`),
+    });
+  });
+
+  it('tail and list create no topics', async () => {
+    await answered('migrate');
+    for (const command of ['tail', 'dead-letters list'])
+      expect(await run(...command.split(' '))).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('The topics do not exist yet'),
+      });
+  });
+
+  it('a database without tables is not migrated, and the error names migrate', async () => {
+    await writeFile(join(directory, 'allocation.db'), '');
+    for (const command of ['show order o', 'lag']) {
+      const result = await run(...command.split(' '));
+      expect(result).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('npx allocation migrate'),
+      });
+      expectOneLine(result);
+    }
+    expect(await readFile(join(directory, 'allocation.db'), 'utf8')).toBe('');
+  });
+
+  it('an empty stream to publish creates the topics', async () => {
+    await publishNothing();
+    expect(await answered('tail', '--until-end')).toBe('');
+    expect(await answered('dead-letters', 'list')).toBe('No dead letters\n');
+  });
+
+  it('show says what is missing', async () => {
     await answered('migrate');
     expect(await run('show', 'order', 'order-1')).toMatchObject({
       code: 1,
@@ -302,6 +405,21 @@ describe('the command line beside a running service', () => {
       sequence: '3',
       data: { orderid: 'order-1', sku: 'TABLE', qty: 2, batchref: 'batch-1' },
     });
+  });
+
+  it('tail chooses by type, product and order, and ends at the end', async () => {
+    const chosen = async (...filter: string[]) =>
+      (await answered('tail', '--until-end', ...filter)).match(/^\S+ +\w+/gm)?.map(typeOfLine) ??
+      [];
+    expect(await chosen('--order', 'order-1', '--type', 'Allocated')).toEqual(['Allocated']);
+    expect(await chosen('--type', 'BatchCreated', '--sku', 'TABLE', '--count', '1')).toEqual([
+      'BatchCreated',
+    ]);
+    expect(await chosen('--order', 'nobody')).toEqual([]);
+    const commands = await jsonLines<{ value: string }>(
+      ...['tail', '--until-end', '--topic', 'commands', '--order', 'order-1'],
+    );
+    expect(commands[0]?.value).toContain('"orderid":"order-1"');
   });
 
   it('tail ends quietly when its reader has seen enough', async () => {
@@ -577,6 +695,50 @@ describe('the dead letters', () => {
     });
     const [event] = await jsonLines('tail', '--from', 'beginning', '--count', '1');
     expect(event).toMatchObject({ type: 'BatchCreated', causationid: would?.replacedBy });
+  });
+
+  it('are corrected one at a time, and a repeat of the correction changes nothing', async () => {
+    const wrong = (orderid: string) => `{"type":"AllocateOrder","orderid":"${orderid}","qty":1}`;
+    const id = await deadCommand(wrong('one'));
+    const other = await deadCommand(wrong('two'));
+    const edit = ['--edit', '{"type":"DeallocateOrder","orderid":"one"}', '--execute'];
+    await answered('dead-letters', 'redrive', id, ...edit);
+    expect(await run('dead-letters', 'redrive', id, other, ...edit)).toMatchObject({ code: 2 });
+    expect(await answered('dead-letters', 'redrive', id, ...edit)).toBe(
+      `${id} was redriven before: nothing to do\n`,
+    );
+    const another = ['--edit', '{"type":"DeallocateOrder","orderid":"three"}', '--execute'];
+    expect(await run('dead-letters', 'redrive', id, ...another)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('the edited command was not sent'),
+    });
+    expect((await deadLetters()).map((letter) => letter.id)).toEqual([other]);
+  });
+
+  it('are listed with the type, order and products of their command', async () => {
+    await deadCommand('{"type":"AllocateOrder","orderid":"o\u202e1","sku":"LAMP","qty":1}');
+    const list = await answered('dead-letters', 'list');
+    expect(list).toMatch(/^ID +REASON +COMMAND +ORDER +SKU +FAILED AT +ORIGINAL +MESSAGE\n/);
+    expect(list).toMatch(/ handler-failed +AllocateOrder +o\\u202e1 +LAMP +2026-/);
+    const [letter] = await jsonLines('dead-letters', 'list');
+    expect(letter).toMatchObject({ type: 'AllocateOrder', orderid: 'o\u202e1' });
+  });
+
+  it('that will fail again are named by a dry run', async () => {
+    const unreadable = await deadCommand('not json');
+    const readable = await deadCommand('{"type":"DeallocateOrder","orderid":"o"}');
+    const tooOften = await deadCommand('{"type":"DeallocateOrder","orderid":"p"}', {
+      'dead-letter-redrives': '3',
+    });
+    const { code, stdout, stderr } = await run('dead-letters', 'redrive', '--all');
+    expect(code).toBe(1);
+    expect(stderr).toContain(`${tooOften} was redriven 3 times and failed each time`);
+    expect(stdout).toMatch(new RegExp(`${unreadable} +redrive .*fails again\\n`));
+    expect(stdout).toMatch(new RegExp(`${readable} +redrive .* 0\\n`));
+    expect(stdout).toMatch(new RegExp(`${tooOften} +refuse `));
+    expect(stdout).toContain(`${unreadable}: The value is not JSON`);
+    const [preview] = await jsonLines('dead-letters', 'redrive', unreadable);
+    expect(preview).toMatchObject({ failsAgain: expect.stringContaining('not JSON') });
   });
 
   it('cannot be hidden by a message that looks like a marker', async () => {

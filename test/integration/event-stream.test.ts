@@ -1,5 +1,6 @@
 import { get, type IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { OffsetRange } from '../../src/service-layer/broker.ts';
 import { TroubleError } from '../../src/service-layer/errors.ts';
 import type { ReceivedRecord } from '../../src/service-layer/records.ts';
 import { eventually } from '../support/eventually.ts';
@@ -7,7 +8,11 @@ import { connectTo, HttpApiAlone } from '../support/http-api-alone.ts';
 
 const KILOBYTE = 1024;
 
-function record(value: string, headers: ReceivedRecord['headers'] = {}): ReceivedRecord {
+function record(
+  value: string,
+  headers: ReceivedRecord['headers'] = {},
+  place: Partial<ReceivedRecord> = {},
+): ReceivedRecord {
   const attributes = {
     ce_specversion: '1.0',
     ce_id: 'events/0/7',
@@ -22,8 +27,13 @@ function record(value: string, headers: ReceivedRecord['headers'] = {}): Receive
     key: null,
     value: Buffer.from(value),
     headers: attributes,
+    ...place,
   };
 }
+
+/** An event about the product, at an offset of partition 0. */
+const eventAt = (offset: number, sku = 'S') =>
+  record(JSON.stringify({ sku }), { ce_id: `event-${offset}` }, { offset });
 
 describe('the stream of events', () => {
   let running: HttpApiAlone;
@@ -31,10 +41,26 @@ describe('the stream of events', () => {
   let closed: number;
   let open: () => Promise<void>;
   let publish: (record: ReceivedRecord) => void;
+  let ranges: OffsetRange[];
+  let kept: ReceivedRecord[];
+  /** Runs while a client reads what it missed. */
+  let meanwhile: () => void;
 
   beforeEach(async () => {
     [opened, closed, open] = [0, 0, async () => {}];
+    ranges = [{ partition: 0, beginning: 0, end: 7 }];
+    [kept, meanwhile] = [[], () => {}];
     running = await HttpApiAlone.start({
+      offsetRanges: async () => ranges,
+      read: async (_topic, asked, take) => {
+        meanwhile();
+        for (const { partition, beginning, end } of asked) {
+          const records = kept.filter(
+            (each) => each.partition === partition && each.offset >= beginning && each.offset < end,
+          );
+          await take({ partition, records, nextOffset: end });
+        }
+      },
       tail: async (_topic, _from, onRecord) => {
         opened += 1;
         publish = onRecord;
@@ -51,9 +77,9 @@ describe('the stream of events', () => {
   afterEach(async () => running[Symbol.asyncDispose]());
 
   /** A client that reads everything. */
-  async function listen() {
+  async function listen(path = '', headers: Record<string, string> = {}) {
     const { promise, resolve } = Promise.withResolvers<IncomingMessage>();
-    get(`${running.url}/events`, resolve).on('error', () => {});
+    get(`${running.url}/events${path}`, { headers }, resolve).on('error', () => {});
     const response = await promise;
     const client = { response, text: '', bytes: 0, hasEnded: false };
     response.on('data', (chunk: Buffer) => {
@@ -73,7 +99,7 @@ describe('the stream of events', () => {
     await eventually(() => expect(client.text).toContain('data:'));
     const [, id, type, data = ''] =
       /\nid: (.*)\nevent: (.*)\ndata: (.*)\n\n$/.exec(client.text) ?? [];
-    expect([id, type]).toEqual(['events/0/7', 'OutOfStock']);
+    expect([id, type]).toEqual(['0/8', 'OutOfStock']);
     expect(JSON.parse(data)).toEqual({
       specversion: '1.0',
       id: 'events/0/7',
@@ -85,7 +111,7 @@ describe('the stream of events', () => {
   });
 
   it('refuses one client more than 64, until one has left', async () => {
-    const clients = await Promise.all(Array.from({ length: 64 }, listen));
+    const clients = await Promise.all(Array.from({ length: 64 }, () => listen()));
     expect(new Set(clients.map(({ response }) => response.statusCode))).toEqual(new Set([200]));
     const refused = await fetch(`${running.url}/events`);
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '2']);
@@ -163,9 +189,103 @@ describe('the stream of events', () => {
     publish(record('not JSON', { ce_id: undefined, ce_type: 'a\r\ndata: forged\n\nevent: b' }));
     publish(record(deep));
     publish(record('{}', { ce_id: 'last' }));
-    await eventually(() => expect(client.text).toContain('id: last'));
+    await eventually(() => expect(client.text).toContain('"id":"last"'));
     expect(client.text).not.toMatch(/^data: forged/m);
     expect(client.bytes).toBeGreaterThan(deep.length);
+  });
+
+  const idsOf = ({ text }: { readonly text: string }) =>
+    [...text.matchAll(/"id":"event-(\d+)"/g)].map(([, offset]) => Number(offset));
+  const goOn = (lastEventId: string, path = '') => listen(path, { 'last-event-id': lastEventId });
+
+  it('tells a new client where it begins, so that the client can come again', async () => {
+    ranges = [0, 1].map((partition) => ({ partition, beginning: 0, end: 7 + partition }));
+    const client = await listen();
+    await eventually(() => expect(client.text).toBe(': live events\nid: 0/7,1/8\n\n'));
+  });
+
+  describe('for a client that comes again with a Last-Event-ID', () => {
+    it('sends what the client missed, and then live events, each once', async () => {
+      kept = [3, 4, 5, 6].map((offset) => eventAt(offset));
+      const client = await goOn('0/5');
+      await eventually(() => expect(idsOf(client)).toEqual([5, 6]));
+      for (const offset of [7, 8]) publish(eventAt(offset));
+      await eventually(() => expect(idsOf(client)).toEqual([5, 6, 7, 8]));
+      expect(client.text).toMatch(/^: events after Last-Event-ID\nid: 0\/5\n\n/);
+      expect(client.text.match(/^id: .*$/gm)).toEqual(
+        ['0/5', '0/6', '0/7', '0/8', '0/9'].map((id) => `id: ${id}`),
+      );
+    });
+
+    it('leaves out no event that is published while the client catches up', async () => {
+      kept = [6, 7, 8].map((offset) => eventAt(offset));
+      meanwhile = () => {
+        meanwhile = () => {};
+        for (const offset of [7, 8]) publish(eventAt(offset));
+      };
+      const client = await goOn('0/6');
+      await eventually(() => expect(idsOf(client)).toEqual([6, 7, 8]));
+      publish(eventAt(9));
+      await eventually(() => expect(idsOf(client)).toEqual([6, 7, 8, 9]));
+    });
+
+    it('begins with the oldest event that is kept, and says so', async () => {
+      ranges = [{ partition: 0, beginning: 5, end: 7 }];
+      kept = [5, 6].map((offset) => eventAt(offset));
+      const client = await goOn('0/2');
+      await eventually(() => expect(idsOf(client)).toEqual([5, 6]));
+      expect(client.text).toMatch(/^: Last-Event-ID is older than the topic: .*\nid: 0\/5\n\n/);
+    });
+
+    it.each([
+      ['beyond the end of the topic', '0/8'],
+      ['of a partition that the topic does not have', '0/5,1/0'],
+      ['of another form', 'allocation.commands/0/5'],
+    ])('begins now and says so when the id is %s', async (_, lastEventId) => {
+      kept = [5, 6].map((offset) => eventAt(offset));
+      const client = await goOn(lastEventId);
+      publish(eventAt(7));
+      await eventually(() => expect(idsOf(client)).toEqual([7]));
+      expect(client.text).toMatch(/^: Last-Event-ID is unknown here: .*\nid: 0\/7\n\n/);
+    });
+
+    it('begins now and says so when the client missed more than 100,000 records', async () => {
+      ranges = [{ partition: 0, beginning: 0, end: 100_005 }];
+      const [late, tooLate] = [await goOn('0/5'), await goOn('0/4')];
+      await eventually(() => expect(late.text).toMatch(/^: events after Last-Event-ID\n/));
+      await eventually(() => expect(tooLate.text).toMatch(/^: Last-Event-ID is more than 100000 /));
+      expect(tooLate.text).toContain('id: 0/100005\n');
+    });
+
+    it('ends the stream when the log cannot be read', async () => {
+      meanwhile = () => {
+        throw new TroubleError('The log is away');
+      };
+      const client = await goOn('0/5');
+      await eventually(() => expect(client.hasEnded).toBe(true));
+      await eventually(() => expect(closed).toBe(1));
+    });
+  });
+
+  describe('for a client that asks for one sku', () => {
+    it('sends its events, and the composites that have one, live and missed', async () => {
+      const composite = record(
+        JSON.stringify({ events: [{ data: { sku: 'OTHER' } }, { data: { sku: 'A/B' } }, null] }),
+        { ce_id: 'event-6' },
+        { offset: 6 },
+      );
+      kept = [eventAt(4, 'A/B'), eventAt(5, 'OTHER'), composite];
+      const client = await goOn('0/4', '?sku=A%2FB');
+      await eventually(() => expect(idsOf(client)).toEqual([4, 6]));
+      publish(record('not JSON', {}, { offset: 7 }));
+      publish(eventAt(8, 'OTHER'));
+      publish(eventAt(9, 'A/B'));
+      await eventually(() => expect(idsOf(client)).toEqual([4, 6, 9]));
+    });
+
+    it.each(['?sku=', '?sku=%00', '?sku=A&sku=B'])('answers 400 to %s', async (query) => {
+      expect((await fetch(`${running.url}/events${query}`)).status).toBe(400);
+    });
   });
 
   it('ends when the service stops, even when its log does not answer', async () => {

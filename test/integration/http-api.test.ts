@@ -2,6 +2,7 @@
 
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Database } from '../../src/adapters/database/database.ts';
 import { badMessages } from '../support/bad-messages.ts';
 import { eventually } from '../support/eventually.ts';
 import { lockFromAnotherProcess } from '../support/lock.ts';
@@ -219,6 +220,99 @@ describe('the HTTP API', () => {
     expect((await get('/products/nothing')).status).toBe(404);
   });
 
+  describe('answers with a batch and its lines, oldest first', () => {
+    const maxLines = 1_000;
+
+    it('all of them, when there are at most 1,000', async () => {
+      const [reference, sku] = ['batch/lines', 'LINES'];
+      await running.send({ type: 'CreateBatch', reference, sku, quantity: 9, eta: '2027-05-01' });
+      await running.idle();
+      for (const orderid of ['z', 'a']) {
+        await running.send({ type: 'AllocateOrder', orderid, sku, qty: 2 });
+        await running.idle();
+      }
+      expect(await (await get(`/batches/${encodeURIComponent(reference)}`)).json()).toEqual({
+        reference,
+        sku,
+        quantity: 9,
+        availableQuantity: 5,
+        eta: '2027-05-01',
+        lines: [
+          { orderid: 'z', qty: 2 },
+          { orderid: 'a', qty: 2 },
+        ],
+        hasMoreLines: false,
+      });
+    });
+
+    it('only 1,000 of 1,001, and says so', async () => {
+      const [reference, sku] = ['full', 'FULL'];
+      const order = (n: number) => ({ type: 'AllocateOrder', orderid: `full-${n}`, sku, qty: 1 });
+      const orders = Array.from({ length: maxLines }, (_, n) => order(n + 1));
+      await running.send({ type: 'CreateBatch', reference, sku, quantity: 2_000 });
+      await running.idle();
+      await running.send(order(0));
+      await running.idle();
+      await running.send(...orders);
+      await running.idle();
+      const batch = (await (await get('/batches/full')).json()) as { lines: readonly object[] };
+      expect(batch).toMatchObject({ availableQuantity: 999, hasMoreLines: true });
+      expect(batch.lines).toHaveLength(maxLines);
+      expect(batch.lines[0]).toEqual({ orderid: 'full-0', qty: 1 });
+    });
+
+    it.each(['nothing', '%00'])('404 for %s, which is no batch', async (reference) => {
+      const answer = await get(`/batches/${reference}`);
+      expect(answer.status).toBe(404);
+      expect(answer.headers.get('content-type')).toBe('application/problem+json');
+    });
+  });
+
+  describe('answers with an order and its lines, by sku', () => {
+    const orderWith = async (orderid: string, skus: readonly string[]) => {
+      await running.send(
+        ...skus.map((sku) => ({
+          type: 'CreateBatch',
+          reference: `of-${orderid}-${sku}`,
+          sku,
+          quantity: 1,
+        })),
+      );
+      await running.idle();
+      for (let from = 0; from < skus.length; from += 500) {
+        const lines = skus.slice(from, from + 500).map((sku) => ({ sku, qty: 1 }));
+        await running.send({ type: 'AllocateOrder', orderid, lines });
+        await running.idle();
+      }
+    };
+
+    it('all of them, when there are at most 1,000', async () => {
+      await orderWith('order/two', ['TWO', 'TWICE']);
+      expect(await (await get(`/orders/${encodeURIComponent('order/two')}`)).json()).toEqual({
+        orderid: 'order/two',
+        lines: [
+          { sku: 'TWICE', qty: 1 },
+          { sku: 'TWO', qty: 1 },
+        ],
+        hasMoreLines: false,
+      });
+    });
+
+    it('only 1,000 of 1,001, and says so', async () => {
+      await orderWith(
+        'long',
+        Array.from({ length: 1_001 }, (_, n) => `LONG-${n}`),
+      );
+      const order = (await (await get('/orders/long')).json()) as { lines: readonly object[] };
+      expect(order).toMatchObject({ orderid: 'long', hasMoreLines: true });
+      expect(order.lines).toHaveLength(1_000);
+    });
+
+    it.each(['nobody', '%00'])('404 for %s, which has no line', async (orderid) => {
+      expect((await get(`/orders/${orderid}`)).status).toBe(404);
+    });
+  });
+
   it('streams live events to everybody who listens, and outlives those who leave', async () => {
     const [leaver, stayer] = [new AbortController(), new AbortController()];
     const streams = await Promise.all(
@@ -251,6 +345,41 @@ describe('the HTTP API', () => {
     const text = await (await get('/metrics')).text();
     expect(text).toMatch(/^allocation_answers_total\{type="BatchCreated"\} \d+$/m);
     expect(text).toMatch(/^allocation_lanes\{state="working"\} 2$/m);
+  });
+
+  it('is reached at localhost when it listens on all interfaces, and says both', async () => {
+    await using other = await RunningService.start({ HTTP_HOST: '0.0.0.0' });
+    const { url: address } = other.service.http;
+    expect(address).toMatch(/^http:\/\/localhost:\d+$/);
+    expect((await fetch(`${address}/healthz`)).status).toBe(200);
+    expect(other.log.map(({ msg }) => msg)).toContain(
+      `The HTTP API listens on ${address}, and on all interfaces`,
+    );
+  });
+
+  it('says which process works while this one stands by, and is ready', async () => {
+    const database = await Database.open('sqlite:///:memory:');
+    await database.runMigrations();
+    await database.query(
+      `insert into log_group_leases (group_id, topic, member_id, leased_until_ms)
+       values ('standby', 'standby-commands', 'member/4711', ?)`,
+      [Date.now() + 3_600_000],
+    );
+    await using other = await RunningService.start({
+      DATABASE_URL: 'sqlite:///:memory:',
+      KAFKA_GROUP_ID: 'standby',
+      COMMANDS_TOPIC: 'standby-commands',
+    });
+    const standby = 'Standing by: process 4711 works on this file';
+    const readiness = async () => {
+      const answer = await fetch(`${other.service.http.url}/readyz`);
+      return { code: answer.status, ...((await answer.json()) as object) };
+    };
+    const ready = { code: 200, status: 'ready', problems: [] };
+    expect(await readiness()).toEqual({ ...ready, standby });
+    expect(other.log.map(({ msg }) => msg)).toContain(standby);
+    // Nobody renews that lease.
+    await eventually(async () => expect(await readiness()).toEqual(ready), { withinMs: 30_000 });
   });
 
   it('says 503, and when to try again, while the log cannot take a command', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, readConfig } from '../../src/config.ts';
+import { ConfigError, readConfig, unknownVariables } from '../../src/config.ts';
 
 describe('the settings', () => {
   it('have the defaults of the contract', () => {
@@ -39,11 +39,11 @@ describe('the settings', () => {
     expect(config.databaseUrl).toBe('postgresql://user:password@host:5432/name');
   });
 
-  it('cannot be changed', () => {
+  it('are frozen', () => {
     expect(Object.isFrozen(readConfig({}))).toBe(true);
   });
 
-  it('take an empty variable for one that is not set, and ignore what they do not know', () => {
+  it('treat an empty variable as absent, and ignore unknown variables', () => {
     expect(readConfig({ KAFKA_BROKERS: '', HTTP_PORT: '', PATH: '/bin' })).toEqual(readConfig({}));
   });
 
@@ -52,7 +52,7 @@ describe('the settings', () => {
     'sqlite:////absolute/file.db',
     'sqlite:///:memory:',
     'postgres://host/name',
-  ])('take %s', (databaseUrl) => {
+  ])('accept the database URL %s', (databaseUrl) => {
     expect(readConfig({ DATABASE_URL: databaseUrl }).databaseUrl).toBe(databaseUrl);
   });
 
@@ -74,7 +74,7 @@ describe('the settings', () => {
     ['HTTP_PORT', '-1'],
     ['HTTP_PORT', 'http'],
     ['LOG_LEVEL', 'loud'],
-  ])('name the variable that is wrong: %s=%s', (name, value) => {
+  ])('reject %s=%s and name the variable', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(ConfigError);
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name}=.* is not valid: `));
   });
@@ -87,13 +87,58 @@ describe('the settings', () => {
     ['COMMANDS_TOPIC', 'postgresql://user:secret@host/name'],
     ['LOG_LEVEL', 'user:secret@host'],
     ['HTTP_HOST', 'user:secret@host'],
-  ])('name %s, and do not quote what may hold a password: %s', (name, value) => {
+  ])('hide the possible password in %s=%s', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name} is not valid: `));
   });
 
-  it('want three different topics', () => {
+  it('reject one name for two topics', () => {
     expect(() => readConfig({ EVENTS_TOPIC: 'same', DEAD_LETTERS_TOPIC: 'same' })).toThrow(
       /EVENTS_TOPIC and DEAD_LETTERS_TOPIC/,
     );
+  });
+});
+
+describe('a variable that is no setting', () => {
+  it.each([
+    ['HTTPPORT', 'HTTP_PORT'],
+    ['http_port', 'HTTP_PORT'],
+    ['HTTP-HOST', 'HTTP_HOST'],
+    ['KAFKA_BROKER', 'KAFKA_BROKERS'],
+    ['KAFAK_BROKERS', 'KAFKA_BROKERS'],
+    ['KAFKA_GROUPID', 'KAFKA_GROUP_ID'],
+    ['DATABSE_URL', 'DATABASE_URL'],
+    ['PARKED_LIMITS', 'PARKED_LIMIT'],
+    ['PARKED_TOTAL_LIMITS', 'PARKED_TOTAL_LIMIT'],
+    ['TOPIC_PARTITION', 'TOPIC_PARTITIONS'],
+    ['EVENT_TOPIC', 'EVENTS_TOPIC'],
+    ['AUTORECOVER', 'AUTO_RECOVER'],
+    ['LOGLEVEL', 'LOG_LEVEL'],
+  ])('is named with the nearest setting: %s, %s', (name, nearest) => {
+    expect(unknownVariables({ [name]: 'x' })).toEqual([{ name, nearest }]);
+  });
+
+  it.each([
+    'PATH',
+    'HOST',
+    'PORT',
+    'HTTP_PROXY',
+    'http_proxy',
+    'HTTPS_PROXY',
+    'DATABASE_PORT',
+    'DATABASE_NAME',
+    'DB_URL',
+    'KAFKA_PORT',
+    'KAFKA_SERVICE_HOST',
+    'KAFKA_HEAP_OPTS',
+    'LOG_FILE',
+    'NODE_ENV',
+    'NO_COLOR',
+    'KUBERNETES_SERVICE_PORT',
+  ])('is left alone when it looks like no setting: %s', (name) => {
+    expect(unknownVariables({ [name]: 'x' })).toEqual([]);
+  });
+
+  it('is left alone when it is empty, and a setting is no unknown variable', () => {
+    expect(unknownVariables({ HTTPPORT: '', HTTP_PORT: '1', LOG_LEVEL: 'info' })).toEqual([]);
   });
 });

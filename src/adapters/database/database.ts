@@ -1,16 +1,31 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/sqlite';
 import { type OnError, SqlUnitOfWork } from './aggregates/sql-unit-of-work.ts';
+import { SqlStockSnapshot } from './aggregates/stock-snapshot.ts';
 import { type DatabaseLimits, DEFAULT_LIMITS } from './connection/database-limits.ts';
-import { type Dialect, describeUrl, dialectOf, sqliteFile } from './connection/database-url.ts';
+import {
+  type Dialect,
+  describeUrl,
+  dialectOf,
+  sqliteFile,
+  urlToShow,
+} from './connection/database-url.ts';
 import { withHeartbeat } from './connection/heartbeat.ts';
 import { endLostSessions } from './connection/lost-sessions.ts';
 import { databaseOptions } from './connection/mikro-orm-options.ts';
 import { PoolTurns } from './connection/pool-turns.ts';
-import { setUpSqlite } from './connection/sqlite-setup.ts';
+import { setUpExistingSqlite, setUpSqlite } from './connection/sqlite-setup.ts';
 import { asLongWork, asUsualWork } from './connection/statement-timeout.ts';
-import { DatabaseUnavailableError, isSqliteBusy, messageOf, translateErrors } from './errors.ts';
+import {
+  DatabaseUnavailableError,
+  isNoDatabase,
+  isSqliteBusy,
+  messageOf,
+  NoDatabaseError,
+  translateErrors,
+} from './errors.ts';
 import { migrate } from './migrate.ts';
 import {
   executeBound,
@@ -67,16 +82,31 @@ export class Database {
   }
 
   /**
-   * Returns the process's one instance for this url. Opens it if it is not open.
+   * Returns the process's one instance for this url. Opens it if it is not open, and creates a
+   * database that is missing.
    * @param limits for PostgreSQL; the first call for a url decides
    * @throws {InvalidDatabaseUrlError}
    * @throws {DatabaseUnavailableError} the database cannot be reached, opened or written
    */
-  static async open(url: string, limits: DatabaseLimits = DEFAULT_LIMITS): Promise<Database> {
+  static open(url: string, limits: DatabaseLimits = DEFAULT_LIMITS): Promise<Database> {
+    return Database.#open(url, limits, false);
+  }
+
+  /**
+   * Does what `open` does, but creates nothing, and writes nothing to a SQLite file.
+   * @throws {InvalidDatabaseUrlError}
+   * @throws {NoDatabaseError} there is no database at the url
+   * @throws {DatabaseUnavailableError} the database cannot be reached or opened
+   */
+  static openExisting(url: string, limits: DatabaseLimits = DEFAULT_LIMITS): Promise<Database> {
+    return Database.#open(url, limits, true);
+  }
+
+  static async #open(url: string, limits: DatabaseLimits, mustExist: boolean): Promise<Database> {
     const key = dialectOf(url) === 'sqlite' ? sqliteFile(url) : url;
     const known = open.get(key);
     if (known) return known;
-    const opening = Database.#connect(key, url, limits);
+    const opening = Database.#connect(key, url, limits, mustExist);
     open.set(key, opening);
     try {
       return await opening;
@@ -86,7 +116,14 @@ export class Database {
     }
   }
 
-  static async #connect(key: string, url: string, limits: DatabaseLimits): Promise<Database> {
+  static async #connect(
+    key: string,
+    url: string,
+    limits: DatabaseLimits,
+    mustExist: boolean,
+  ): Promise<Database> {
+    if (mustExist && dialectOf(url) === 'sqlite' && !existsSync(key))
+      throw new NoDatabaseError(urlToShow(url));
     const { promise: died, resolve: onDeath } = Promise.withResolvers<Error>();
     const onThreadDeath = (error: Error) =>
       onDeath(
@@ -98,16 +135,22 @@ export class Database {
     const onPool = (giveUp: typeof giveUpAll) => {
       giveUpAll = giveUp;
     };
-    const orm = await MikroORM.init(databaseOptions(url, limits, onThreadDeath, onPool));
+    const orm = await MikroORM.init({
+      ...databaseOptions(url, limits, onThreadDeath, onPool),
+      ensureDatabase: !mustExist,
+    });
     const database = new Database(key, url, orm, limits, died);
     database.#giveUpAll = (why) => giveUpAll(why);
     try {
       await orm.connect();
-      if (database.dialect === 'sqlite') await setUpSqlite(database);
+      if (database.dialect === 'sqlite')
+        await (mustExist ? setUpExistingSqlite : setUpSqlite)(database);
       else await database.query('select 1');
       return database;
     } catch (error) {
       await orm.close(true).catch(() => {});
+      if (mustExist && isNoDatabase(error))
+        throw new NoDatabaseError(urlToShow(url), { cause: error });
       const what = `Cannot use ${database.#description}: ${messageOf(error)}`;
       const advice = adviceOn(error, database.dialect);
       throw new DatabaseUnavailableError(`${what}. ${advice}`, { cause: error });
@@ -166,10 +209,24 @@ export class Database {
     return result;
   }
 
-  async #run<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return this.#turns.take(() =>
-      runTransaction({ em: this.orm.em, dialect: this.dialect, timeoutMs: this.#timeoutMs }, work),
-    );
+  /**
+   * Runs `work` with repositories that read the stock as it is at one moment. They lock nothing, so
+   * no lane waits for them, and they write nothing.
+   * @param maxLines how many lines to load of a batch, the oldest ones
+   */
+  async readStock<T>(maxLines: number, work: (stock: SqlStockSnapshot) => Promise<T>): Promise<T> {
+    return this.#run(({ em, sql }) => work(new SqlStockSnapshot(em, sql, this.dialect, maxLines)), {
+      isReadOnly: true,
+    });
+  }
+
+  async #run<T>(
+    work: (transaction: Transaction) => Promise<T>,
+    { isReadOnly = false } = {},
+  ): Promise<T> {
+    const { dialect } = this;
+    const options = { em: this.orm.em, dialect, timeoutMs: this.#timeoutMs, isReadOnly };
+    return this.#turns.take(() => runTransaction(options, work));
   }
 
   /**

@@ -14,6 +14,16 @@ export class NewerDatabaseError extends AllocationError {
   }
 }
 
+/** There is no database at the url, and the caller must not create one. */
+export class NoDatabaseError extends AllocationError {
+  override readonly code = 'no-database';
+
+  /** @param url is shown, so it has no password */
+  constructor(url: string, options?: ErrorOptions) {
+    super(`There is no database ${url}`, options);
+  }
+}
+
 /** The database cannot be opened. The message says why, and what to do. */
 export class DatabaseUnavailableError extends TroubleError {}
 
@@ -80,6 +90,15 @@ function isStatementsFault(error: unknown): boolean {
   return (
     error instanceof RangeError ||
     (error instanceof TypeError && !error.message.includes('not open'))
+  );
+}
+
+const NO_SUCH_DATABASE = '3D000';
+
+/** Whether PostgreSQL has refused a connection because its server has no such database. */
+export function isNoDatabase(error: unknown): boolean {
+  return (
+    codeOf(error) === NO_SUCH_DATABASE || (error instanceof Error && isNoDatabase(error.cause))
   );
 }
 

@@ -17,7 +17,7 @@ import { translate, translateErrors } from './errors.ts';
  * 1. Begin. On SQLite `begin immediate` takes the write lock at once. On PostgreSQL `begin` runs at
  *    read committed, where rows are locked one by one. On both, a statement that waits for a lock
  *    gives up in time. PostgreSQL also ends a slow statement, and a session that sleeps inside its
- *    transaction.
+ *    transaction. A transaction that only reads takes no lock, and sees one moment.
  * 2. Run the work.
  * 3. Commit, or roll back. A failed rollback is ignored, because then the connection or the
  *    transaction is already gone.
@@ -51,6 +51,7 @@ type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 /**
  * Runs `work` in one transaction.
  * @param timeoutMs how long PostgreSQL works on one statement
+ * @param isReadOnly whether the work only reads
  * @returns what `work` returns
  * @throws {TroubleError} the database did not answer the commit, or cannot execute a statement now
  */
@@ -59,7 +60,13 @@ export async function runTransaction<T>(
     em,
     dialect,
     timeoutMs,
-  }: { readonly em: EntityManager; readonly dialect: Dialect; readonly timeoutMs: number },
+    isReadOnly = false,
+  }: {
+    readonly em: EntityManager;
+    readonly dialect: Dialect;
+    readonly timeoutMs: number;
+    readonly isReadOnly?: boolean;
+  },
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
   const connection = em.getConnection() as AbstractSqlConnection;
@@ -74,7 +81,8 @@ export async function runTransaction<T>(
       const direct = await context
         .getExecutor()
         .provideConnection(async (connection) => connection);
-      return attempt(statements(direct, dialect, timeoutMs), fork, work);
+      const begin = beginStatement(dialect, timeoutMs, isReadOnly);
+      return attempt(statements(direct, dialect, begin), fork, work);
     });
   });
   if ('error' in outcome) throw outcome.error;
@@ -99,13 +107,19 @@ async function attempt<T>(
   }
 }
 
+function beginStatement(dialect: Dialect, timeoutMs: number, isReadOnly: boolean): string {
+  if (dialect === 'postgresql')
+    return beginOnPostgres(timeoutMs, isReadOnly ? 'repeatable read read only' : 'read committed');
+  return isReadOnly ? 'begin' : BEGIN;
+}
+
 /**
  * Returns several statements that travel together, which the driver allows without parameters. The
  * settings end with the transaction, because a pooler may then give the connection to another
  * client. The isolation is explicit, because a database or a user may have another default.
  */
-function beginOnPostgres(timeoutMs: number): string {
-  return `begin isolation level read committed;
+function beginOnPostgres(timeoutMs: number, mode: string): string {
+  return `begin isolation level ${mode};
     set local lock_timeout = ${POSTGRES_LOCK_TIMEOUT_MS};
     set local statement_timeout = ${statementTimeoutMs(timeoutMs)};
     set local idle_in_transaction_session_timeout = ${POSTGRES_IDLE_TIMEOUT_MS}`;
@@ -123,7 +137,7 @@ interface Statements {
   end(how: 'commit' | 'rollback'): Promise<unknown>;
 }
 
-function statements(client: Client, dialect: Dialect, timeoutMs: number): Statements {
+function statements(client: Client, dialect: Dialect, beginText: string): Statements {
   let failure: unknown;
   let hasEnded = false;
   let previous: Promise<unknown> = Promise.resolve();
@@ -151,7 +165,7 @@ function statements(client: Client, dialect: Dialect, timeoutMs: number): Statem
     hasEnded = true;
     return inOrder(how, [], () => null);
   };
-  const begin = () => execute(dialect === 'sqlite' ? BEGIN : beginOnPostgres(timeoutMs), []);
+  const begin = () => execute(beginText, []);
   const all = async <Row>(statement: string, parameters: Parameters = []) =>
     (await execute<Row>(statement, parameters)).rows;
   const run = async (statement: string, parameters: Parameters = []) =>

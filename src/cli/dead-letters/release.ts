@@ -1,21 +1,24 @@
 import type { Release } from '../../adapters/database/lanes/parked-release.ts';
 import type { Config } from '../../config.ts';
-import { isMissingTable, withLongBusyTimeout } from '../session.ts';
+import { printToStderr } from '../output.ts';
+import { isMissingTable, openExistingDatabase } from '../session.ts';
 
 /**
  * Tells the service's database what was decided about parked commands. Warns if the database knows
  * none of them.
  */
 export async function releaseInDatabase(config: Config, release: Release): Promise<void> {
-  const { openDatabase } = await import('../../bootstrap.ts');
   const { releaseParked } = await import('../../adapters/database/lanes/parked-release.ts');
-  const database = await openDatabase(withLongBusyTimeout(config));
+  const database = await openExistingDatabase(config, {
+    url: config.databaseUrl,
+    setBy: 'DATABASE_URL',
+  });
   try {
     const isKnown = await releaseParked(database, release);
     if (!isKnown)
-      process.stderr.write(
+      printToStderr(
         'warning: the database knows none of these commands: ' +
-          'check that DATABASE_URL is the database of the service\n',
+          'check that DATABASE_URL is the database of the service',
       );
   } catch (error) {
     if (!isMissingTable(error)) throw error;

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { ListedLetter } from '../../dead-letters/dead-letter.ts';
+import { chooseEdited, refuseUnclearEdit } from '../../dead-letters/edited-letter.ts';
 import { ListedLetters } from '../../dead-letters/listed-letters.ts';
+import { findUnreadable } from '../../dead-letters/outlook.ts';
 import {
   type Action,
   filter,
@@ -9,17 +11,15 @@ import {
   refuseSeveralSources,
   type Selection,
 } from '../../dead-letters/plan.ts';
-import { replacementRecord } from '../../dead-letters/redrive-records.ts';
 import { type Edit, type RedriveListener, Redriver } from '../../dead-letters/redriver.ts';
-import { readDeadLetter } from '../../dead-letters/waiting-letters.ts';
+import { requireLetter } from '../../dead-letters/waiting-letters.ts';
 import { withDeadlines } from '../broker-deadline.ts';
 import { UsageError } from '../errors.ts';
-import { print, printOutcome, visible } from '../output.ts';
+import { print, printOutcome, printToStderr, visible } from '../output.ts';
 import { openBar } from '../progress.ts';
 import { type BrokerSession, withBroker } from '../session.ts';
 import { printPreview } from './preview.ts';
 import { releaseInDatabase } from './release.ts';
-import { requireLetter } from './show.ts';
 
 export interface ResolveOptions {
   /** Without it, the command only prints what it would do. */
@@ -34,7 +34,8 @@ export interface ResolveOptions {
  * Redrives or discards letters on the list, or prints what that would do.
  *
  * @throws {UsageError} the selection is not exactly one of ids, filters and `--all`
- * @throws {SelectionError} the filters are wrong, or choose commands of several sources by one id
+ * @throws {SelectionError} the filters are wrong, or choose commands of several sources by one id,
+ * or an edit is not for one id
  */
 export async function resolveDeadLetters(
   action: Action,
@@ -42,24 +43,26 @@ export async function resolveDeadLetters(
   options: ResolveOptions,
 ): Promise<void> {
   refuseMixedSelection(action, selection);
-  await withBroker({ createTopics: false }, async (session) => {
+  if (options.edit !== undefined) refuseUnclearEdit(selection);
+  await withBroker({ mayCreate: false }, async (session) => {
     const list = new ListedLetters(session.broker, session.config.deadLettersTopic);
     const letters = await list.read();
     const open = letters.filter(({ resolution }) => resolution === null);
-    const choice = choose(letters, open, selection);
+    const { choice, edit } =
+      options.edit === undefined
+        ? { choice: choose(letters, open, selection), edit: null }
+        : await chooseEdited(session, letters, selection, await readJson(options.edit));
     const openChoice = choice.filter(({ resolution }) => resolution === null);
     for (const letter of choice) printIfResolved(letter, options.json);
-    const edit =
-      options.edit === undefined ? null : await readEdit(session, action, openChoice, options.edit);
     const decision = plan(action, openChoice, open, options.maxRedrives, edit?.letter);
     for (const { letter, why } of decision.refused) {
       printOutcome(options.json, { id: letter.id, result: 'refused', why }, null);
-      process.stderr.write(`error: ${why}\n`);
+      printToStderr(`error: ${why}`);
       process.exitCode = 1;
     }
     warnOfCutLetters(open, decision, selection.sku);
-    if (!options.execute) return printPreview(decision, edit, options.json);
-    await carryOut(session, decision, edit, list, options.json);
+    if (options.execute) await carryOut(session, decision, edit, list, options.json);
+    else await preview(session, decision, edit, options.json);
     if (choice.length === 0 && !options.json) print('No dead letters');
   });
 }
@@ -71,6 +74,11 @@ function refuseMixedSelection(action: Action, { ids, all, ...filters }: Selectio
     `${action} takes either ids, or filters ` +
       '(--reason, --type, --sku, --since, --id, --source), or --all',
   );
+}
+
+/** Reads the file that `@file` names. Other text is the JSON itself. */
+async function readJson(text: string): Promise<string> {
+  return text.startsWith('@') ? readFile(text.slice(1), 'utf8') : text;
 }
 
 /** Returns the letters that the operator chose. Ids may also name letters off the list. */
@@ -95,19 +103,14 @@ function printIfResolved({ id, resolution }: ListedLetter, json: boolean): void 
   printOutcome(json, { id, result: 'unchanged', resolution }, line);
 }
 
-async function readEdit(
+async function preview(
   { broker, config }: BrokerSession,
-  action: Action,
-  choice: readonly ListedLetter[],
-  edit: string,
-): Promise<Edit> {
-  const [listed] = choice;
-  if (action !== 'redrive' || choice.length !== 1 || !listed)
-    throw new UsageError('--edit edits exactly one letter: redrive <id> --edit <json>');
-  const { id } = listed;
-  const letter = requireLetter(await readDeadLetter(broker, config.deadLettersTopic, id), id);
-  const json = edit.startsWith('@') ? await readFile(edit.slice(1), 'utf8') : edit;
-  return { letter, replacement: replacementRecord(letter, json) };
+  decision: Plan,
+  edit: Edit | null,
+  json: boolean,
+): Promise<void> {
+  const unreadable = await findUnreadable(broker, config.deadLettersTopic, decision.redrive);
+  printPreview(decision, edit, unreadable, json);
 }
 
 async function carryOut(
@@ -146,10 +149,10 @@ function warnOfCutLetters(
   const suspects = open.filter((letter) => !taken.has(letter) && letter.cut?.includes(needed));
   if (suspects.length === 0) return;
   const places = suspects.slice(0, MAX_EXAMPLES).map(({ id }) => id);
-  process.stderr.write(
+  printToStderr(
     `warning: ${suspects.length} more letters may belong to these, but had no room to say so: ` +
       `look at them with "npx allocation dead-letters show" (${places.join(', ')}), ` +
-      'and name the places of those that you want\n',
+      'and name the places of those that you want',
   );
 }
 
@@ -164,13 +167,13 @@ function outcomePrinter(json: boolean, advance: (count: number) => void): Redriv
     },
     onFailedAgain({ id, commandId, message }) {
       printOutcome(json, { id, result: 'failed-again', commandId, message }, null);
-      process.stderr.write(`error: ${commandId} failed again: ${message} (now ${id})\n`);
+      printToStderr(`error: ${commandId} failed again: ${message} (now ${id})`);
       process.exitCode = 1;
     },
     onUnanswered() {
-      process.stderr.write(
+      printToStderr(
         'The service has not answered all commands yet. ' +
-          'See later what is left: npx allocation dead-letters list\n',
+          'See later what is left: npx allocation dead-letters list',
       );
     },
   };

@@ -1,42 +1,46 @@
-import type { DeadLetter, ListedLetter } from '../../dead-letters/dead-letter.ts';
+import type { DeadLetter } from '../../dead-letters/dead-letter.ts';
+import { subjectOf } from '../../dead-letters/message-subject.ts';
 import { filter, type Selection } from '../../dead-letters/plan.ts';
-import { readDeadLetter, readWaitingLetters } from '../../dead-letters/waiting-letters.ts';
+import {
+  readDeadLetter,
+  readWaitingLetters,
+  requireLetter,
+} from '../../dead-letters/waiting-letters.ts';
 import { idOf, sourceOf } from '../../domain/identity.ts';
 import { headersAsText, recordAsJson } from '../describe-record.ts';
-import { print, printJson, Table, textOrHex, visible } from '../output.ts';
+import { describeSkus, print, printJson, Table, textOrHex, visible } from '../output.ts';
 import { withBroker } from '../session.ts';
+
+const COLUMNS = ['ID', 'REASON', 'COMMAND', 'ORDER', 'SKU', 'FAILED AT', 'ORIGINAL', 'MESSAGE'];
 
 /** Prints the letters on the list that match, page by page. */
 export function listDeadLetters(
   filters: Omit<Selection, 'ids' | 'all'>,
   json: boolean,
 ): Promise<void> {
-  return withBroker({ createTopics: false }, async ({ broker, config }) => {
+  return withBroker({ mayCreate: false }, async ({ broker, config }) => {
     // Refuse wrong filters before reading anything.
     filter([], filters);
-    const table = new Table(['ID', 'REASON', 'FAILED AT', 'ORIGINAL', 'MESSAGE']);
+    const table = new Table(COLUMNS);
     for await (const page of readWaitingLetters(broker, config.deadLettersTopic)) {
       const letters = filter(page, filters);
       if (json) for (const letter of letters) printJson(asJson(letter));
-      else
-        table.print(
-          letters.map(({ id, reason, failedAt, original, message }) => [
-            id,
-            reason,
-            failedAt,
-            original,
-            visible(message),
-          ]),
-        );
+      else table.print(letters.map(rowOf));
     }
     if (!json && table.isEmpty) print('No dead letters');
   });
 }
 
+function rowOf({ id, reason, type, skus, failedAt, original, message, record }: DeadLetter) {
+  const { orderid, skus: named } = subjectOf(record);
+  const products = describeSkus(skus.length > 0 ? skus : named);
+  return [id, reason, type ?? '-', orderid ?? '-', products, failedAt, original, message];
+}
+
 /** Prints one whole letter, on the list or off it. */
 export async function showDeadLetter(id: string, json: boolean): Promise<void> {
   const read = () =>
-    withBroker({ createTopics: false }, ({ broker, config }) =>
+    withBroker({ mayCreate: false }, ({ broker, config }) =>
       readDeadLetter(broker, config.deadLettersTopic, id),
     );
   const letter = requireLetter(await read(), id);
@@ -52,26 +56,16 @@ export async function showDeadLetter(id: string, json: boolean): Promise<void> {
   else print(`value (${record.value.length} bytes):\n${printable(record.value)}`);
 }
 
-/** Returns the letter. @throws the letter is null: the topic has none with this id */
-export function requireLetter<Letter extends ListedLetter>(
-  letter: Letter | null,
-  id: string,
-): Letter {
-  if (letter) return letter;
-  throw new Error(
-    `There is no dead letter ${id}: "npx allocation dead-letters list" prints the ids on the list`,
-  );
-}
-
 function asJson({
-  record: _record,
+  record,
   key: _key,
   valueBytes: _bytes,
   identity,
   behind,
   ...rest
 }: DeadLetter): object {
-  return { ...rest, source: sourceOf(identity), behind: behind.map(idOf) };
+  const { orderid } = subjectOf(record);
+  return { ...rest, orderid, source: sourceOf(identity), behind: behind.map(idOf) };
 }
 
 function printable(bytes: Buffer): string {

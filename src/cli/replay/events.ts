@@ -34,7 +34,7 @@ const USUAL_RATE = 10_000;
 export async function copyEvents(options: EventsOptions): Promise<void> {
   const selection = parseSelection(options);
   const resume = options.resume === undefined ? null : parseResume(options.resume);
-  await withBroker({ createTopics: false }, async ({ config, broker }) => {
+  await withBroker({ mayCreate: false }, async ({ config, broker }) => {
     const planning = planEventCopy(broker, config, options.toTopic, selection, resume);
     const plan = await awaitBroker(
       planning.catch((error: unknown) => refuseMissing(error, options.toTopic, config)),
@@ -92,7 +92,7 @@ function refuseMissing(error: unknown, topic: string, { kafkaBrokers }: Config):
   if (!(error instanceof MissingTopicError)) throw error;
   const how = kafkaBrokers
     ? describeError(error)
-    : `Create it by reading it once: EVENTS_TOPIC=${topic} npx allocation tail`;
+    : `Create it: EVENTS_TOPIC=${topic} npx allocation publish - < /dev/null`;
   throw new ReplayRefusedError(`There is no topic ${topic}. ${how}`, { cause: error });
 }
 

@@ -1,3 +1,4 @@
+import { printToStderr, toJson } from '../output.ts';
 import type { Workload } from './workload.ts';
 
 /** Shows on stderr how far the work has come. */
@@ -12,14 +13,14 @@ const SHOW_EVERY_MS = 1_000;
 /** Opens a bar with rate and time left on a terminal. Elsewhere prints JSON lines. */
 export async function openMeter(workload: Workload): Promise<Meter> {
   const { total, done, unit } = workload;
-  const say = (text: string) => process.stderr.write(`${text}\n`);
+  const say = printToStderr;
   if (!process.stderr.isTTY) {
     let shownMs = Number.NEGATIVE_INFINITY;
     return {
       show: (now, perSecond) => {
         if (performance.now() - shownMs < SHOW_EVERY_MS) return;
         shownMs = performance.now();
-        say(JSON.stringify({ done: now, total, perSecond, resume: workload.resume }));
+        say(toJson({ done: now, total, perSecond, resume: workload.resume }));
       },
       say,
       close: () => {},

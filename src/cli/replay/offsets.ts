@@ -10,7 +10,7 @@ import {
 } from '../../replay/settle-offsets.ts';
 import { awaitBroker } from '../broker-deadline.ts';
 import { UsageError } from '../errors.ts';
-import { print, printJson, printTable } from '../output.ts';
+import { print, printJson, printTable, printToStderr } from '../output.ts';
 import { withBroker, withDatabase } from '../session.ts';
 
 export interface OffsetsOptions {
@@ -42,11 +42,11 @@ export async function settleOffsets(options: OffsetsOptions): Promise<void> {
       ),
     );
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-  await withBroker({ createTopics: false }, ({ config, broker }) =>
-    withDatabase(async (database) => {
+  await withBroker({ mayCreate: false }, ({ config, broker }) =>
+    withDatabase({ mayCreate: false }, async (database) => {
       const { commandsTopic, groupId: group } = config;
       await awaitBroker(broker.logId(commandsTopic), config);
-      const info = (text: string) => void process.stderr.write(`${text}\n`);
+      const info = printToStderr;
       const sources: LaneSources = {
         broker,
         database,

@@ -31,7 +31,7 @@ const USUAL_RATE = 40_000;
 export async function rebuild(options: RebuildOptions): Promise<void> {
   const { fromCopy, skipForeign } = options;
   const until = options.until === undefined ? null : parseBound(options.until, Date.now());
-  await withBroker({ createTopics: false }, async ({ config, broker }) => {
+  await withBroker({ mayCreate: false }, async ({ config, broker }) => {
     await awaitBroker(broker.logId(config.commandsTopic), config);
     // No deadline: where committed offsets are missing, planning reads all events.
     const newPlan = await planRebuild(broker, config, { until, fromCopy, skipForeign });

@@ -17,8 +17,8 @@ const USUAL_RATE = 50_000;
 
 /** `allocation replay snapshot` */
 export async function snapshot(options: SnapshotOptions): Promise<void> {
-  await withBroker({ createTopics: false }, ({ config, broker }) =>
-    withDatabase(async (source) => {
+  await withBroker({ mayCreate: false }, ({ config, broker }) =>
+    withDatabase({ mayCreate: false }, async (source) => {
       const events = await awaitBroker(readEventsSeen(broker, config.eventsTopic), config);
       const plan = await planSnapshot(source, events, config.commandsTopic, options.into);
       const { rows, positions } = plan;

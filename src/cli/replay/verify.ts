@@ -1,12 +1,11 @@
 import { describeUrl } from '../../adapters/database/connection/database-url.ts';
-import { Database } from '../../adapters/database/database.ts';
 import type { Difference } from '../../replay/differences.ts';
 import { describeSkipped } from '../../replay/foreign-records.ts';
 import { countOffsets } from '../../replay/offset-ranges.ts';
 import { type VerifyReport, verify } from '../../replay/verify.ts';
 import { awaitBroker } from '../broker-deadline.ts';
 import { print, printJson, printTable, visible } from '../output.ts';
-import { withBroker, withLongBusyTimeout } from '../session.ts';
+import { openExistingDatabase, refuseOlderTables, withBroker } from '../session.ts';
 import { carryOut } from './carry-out.ts';
 import type { ReplayOptions } from './options.ts';
 
@@ -17,16 +16,17 @@ export interface VerifyOptions extends Omit<ReplayOptions, 'execute'> {
 
 /** `allocation replay verify` */
 export async function verifyDatabase(options: VerifyOptions): Promise<void> {
-  await withBroker({ createTopics: false }, async ({ config, broker }) => {
+  await withBroker({ mayCreate: false }, async ({ config, broker }) => {
     const { skipForeign } = options;
     const { eventsTopic, commandsTopic, groupId: group } = config;
     const plan = { eventsTopic, commandsTopic, group, skipForeign };
     const url = options.database ?? config.databaseUrl;
-    const total = countOffsets(await awaitBroker(broker.offsetRanges(eventsTopic), config));
-    if (!options.json)
-      print(`Comparing ${describeUrl(url)} with ${total} offsets of ${eventsTopic} (reads only)`);
-    const database = await Database.open(url, withLongBusyTimeout(config).databaseLimits);
+    const setBy = options.database === undefined ? 'DATABASE_URL' : '--database';
+    const database = await openExistingDatabase(config, { url, setBy });
     try {
+      const total = countOffsets(await awaitBroker(broker.offsetRanges(eventsTopic), config));
+      if (!options.json)
+        print(`Comparing ${describeUrl(url)} with ${total} offsets of ${eventsTopic} (reads only)`);
       const howToGoOn = 'Nothing was changed. Run the same command to begin again';
       const outcome = await carryOut(
         { total, done: 0, unit: 'offsets', howToGoOn },
@@ -38,6 +38,9 @@ export async function verifyDatabase(options: VerifyOptions): Promise<void> {
       if (Object.keys(result.counts).length > 0) process.exitCode = 1;
       if (options.json) printJson({ result: verdictOf(result), ...result, seconds });
       else printReport(result, seconds, skipForeign);
+    } catch (error) {
+      refuseOlderTables(error);
+      throw error;
     } finally {
       await database.close();
     }

@@ -31,7 +31,7 @@ const USUAL_RATE = 25_000;
 export async function replayCommands(options: CommandsOptions): Promise<void> {
   const { skipForeign, type = null, sku = null } = options;
   const range = parseRange(options);
-  await withBroker({ createTopics: false }, async ({ config, broker }) => {
+  await withBroker({ mayCreate: false }, async ({ config, broker }) => {
     const plan = await awaitBroker(planWhatIf(broker, config, { ...range, skipForeign }), config);
     const total = countSteps(plan);
     if (!(await confirmPlan(describePlan(plan, total, options), options))) return;

@@ -6,7 +6,14 @@ import { AllocationError } from '../../domain/errors.ts';
 import { CLOUD_EVENT_TYPE, NAME } from '../../messages/cloud-events.ts';
 import { MAX_COMMAND_BYTES } from '../../messages/incoming.ts';
 import type { Broker } from '../../service-layer/broker.ts';
-import { allocationsOf, productView, type Query } from '../../views.ts';
+import {
+  allocationsOf,
+  batchView,
+  orderView,
+  productView,
+  type Query,
+  type ReadStock,
+} from '../../views.ts';
 import type { Metrics } from '../metrics.ts';
 import { CommandIntake } from './command-intake.ts';
 import { EventStream } from './event-stream.ts';
@@ -30,9 +37,12 @@ export interface HttpApiOptions {
   readonly commandsTopic: string;
   readonly eventsTopic: string;
   readonly query: Query;
+  readonly readStock: ReadStock;
   readonly metrics: Metrics;
   /** What keeps the service from answering commands. Empty: nothing does. */
   readonly problems: () => readonly string[];
+  /** Why this process stands by while another one works; null: it has its share of the work. */
+  readonly standby: () => string | null;
   readonly log: Logger;
 }
 
@@ -51,7 +61,7 @@ export class HttpApi {
   readonly #commands: CommandIntake;
   readonly #events: EventStream;
   readonly #answering = new Set<Promise<unknown>>();
-  /** Where the API listens. Null: it does not listen yet. */
+  /** An address at which this machine reaches the API. Null: the API does not listen yet. */
   url: string | null = null;
 
   constructor(options: HttpApiOptions) {
@@ -65,7 +75,7 @@ export class HttpApi {
   }
 
   get #routes(): readonly Route[] {
-    const { query, metrics } = this.#options;
+    const { query, readStock, metrics } = this.#options;
     return [
       {
         method: 'POST',
@@ -93,10 +103,26 @@ export class HttpApi {
       },
       {
         method: 'GET',
+        url: '/batches/:id',
+        handler: async ({ params: { id } }, reply) => {
+          const batch = NAME.test(id) ? await batchView(id, readStock) : null;
+          return batch ?? answerProblem(reply, PROBLEMS.unknownBatch(id));
+        },
+      },
+      {
+        method: 'GET',
+        url: '/orders/:id',
+        handler: async ({ params: { id } }, reply) => {
+          const order = NAME.test(id) ? await orderView(id, readStock) : null;
+          return order ?? answerProblem(reply, PROBLEMS.unknownOrder(id));
+        },
+      },
+      {
+        method: 'GET',
         url: '/events',
         // A HEAD of an endless answer would never end.
         hasHead: false,
-        handler: (_request, reply) => this.#events.serve(reply),
+        handler: (request, reply) => this.#events.serve(request, reply),
       },
       { method: 'GET', url: '/healthz', handler: () => ({ status: 'alive' }) },
       {
@@ -105,7 +131,8 @@ export class HttpApi {
         handler: async (_request, reply) => {
           const problems = await readinessProblems(this.#options);
           const [code, status] = problems.length === 0 ? [200, 'ready'] : [503, 'not ready'];
-          return reply.code(code).send({ status, problems });
+          const standby = this.#options.standby() ?? undefined;
+          return reply.code(code).send({ status, problems, standby });
         },
       },
       {
@@ -120,7 +147,9 @@ export class HttpApi {
   /** @throws {ListenError} */
   async listen(host: string, port: number): Promise<void> {
     try {
-      this.url = await this.#server.listen({ host, port });
+      const url = new URL(await this.#server.listen({ host, port }));
+      if (this.isOnAllInterfaces) url.hostname = 'localhost';
+      this.url = url.origin;
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       const hint = LISTEN_HINTS.get(code ?? '') ?? 'check HTTP_HOST and HTTP_PORT';
@@ -128,6 +157,13 @@ export class HttpApi {
         cause: error,
       });
     }
+  }
+
+  /** Whether other machines reach the API too, at every address of this machine. */
+  get isOnAllInterfaces(): boolean {
+    return this.#server
+      .addresses()
+      .some((each) => typeof each === 'object' && WILDCARDS.has(each.address));
   }
 
   /**
@@ -186,6 +222,9 @@ export class HttpApi {
     return answerProblem(reply, answer ?? PROBLEMS.fault());
   }
 }
+
+/** The addresses that mean all interfaces. Not every client can connect to them. */
+const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 
 /** What to do when the API cannot listen, by the code of the error. */
 const LISTEN_HINTS = new Map([

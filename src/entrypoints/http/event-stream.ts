@@ -1,32 +1,43 @@
 import type { ServerResponse } from 'node:http';
-import type { FastifyReply } from 'fastify';
-import { asStructuredEvent } from '../../messages/outgoing.ts';
-import type { Broker } from '../../service-layer/broker.ts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { NAME } from '../../messages/cloud-events.ts';
+import type { Broker, OffsetRange } from '../../service-layer/broker.ts';
 import type { Subscription } from '../../service-layer/consumer-group.ts';
 import { TroubleError } from '../../service-layer/errors.ts';
 import type { ReceivedRecord } from '../../service-layer/records.ts';
 import { MEMORY_BUDGET_BYTES } from '../memory-budget.ts';
+import { CatchUps } from './catch-ups.ts';
+import { answerProblem, PROBLEMS } from './problem.ts';
+import { idField, ServerSentEvent } from './server-sent-event.ts';
+import { type Client, MAX_UNREAD_BYTES, send, wants } from './stream-client.ts';
+import { isBeyond, type Places, startAfter } from './stream-places.ts';
 
 const HEARTBEAT_MS = 15_000;
-/** A client that leaves more unread is dropped, because it must not fill the service's memory. */
-const MAX_UNREAD_BYTES = 1024 * 1024;
 const MAX_CLIENTS = MEMORY_BUDGET_BYTES.streams / MAX_UNREAD_BYTES;
 
 /**
- * Serves live events as server-sent events. All clients share one tail of the topic, which is open
- * while there are clients.
+ * Serves events as server-sent events. All live clients share one tail of the topic, which is open
+ * while there are clients. A client that comes again with a `Last-Event-ID` first reads what it
+ * missed, and then becomes live.
+ *
+ * The tail opens before the ends of the topic are read for a client that catches up, and the client
+ * reads up to those ends. So no record lies between what it has read and what the tail delivers.
  */
 export class EventStream {
   readonly #broker: Broker;
   readonly #topic: string;
-  readonly #clients = new Set<ServerResponse>();
+  readonly #clients = new Set<Client>();
+  readonly #catchUps: CatchUps;
   #tail: Promise<Subscription> | null = null;
+  /** Where the tail stands. */
+  #places: Places = [];
   #heartbeat: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(broker: Broker, topic: string) {
     this.#broker = broker;
     this.#topic = topic;
+    this.#catchUps = new CatchUps(broker, topic, () => this.#places);
   }
 
   /**
@@ -34,7 +45,13 @@ export class EventStream {
    * headers of the response.
    * @throws {TroubleError} the service is stopping, or serves as many clients as it may
    */
-  async serve(reply: FastifyReply): Promise<void> {
+  async serve(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+    const { sku = null } = request.query as { readonly sku?: string | readonly string[] };
+    if (sku !== null && (typeof sku !== 'string' || !NAME.test(sku)))
+      return answerProblem(
+        reply,
+        PROBLEMS.invalidRequest(400, 'sku must be the name of a product'),
+      );
     if (this.#isClosed) throw new TroubleError('The service is stopping');
     if (this.#clients.size >= MAX_CLIENTS) {
       throw new TroubleError(
@@ -42,45 +59,108 @@ export class EventStream {
           this.#topic,
       );
     }
-    const client = reply.raw;
+    const lastEventId = request.headers['last-event-id']?.toString();
+    const client = this.#enter(reply.raw, sku);
+    let ranges: readonly OffsetRange[];
+    try {
+      await this.#openTail();
+      ranges = lastEventId ? await this.#broker.offsetRanges(this.#topic) : [];
+    } catch (error) {
+      this.#clients.delete(client);
+      throw error;
+    }
+    reply.hijack();
+    if (!client.response.destroyed) this.#begin(client, lastEventId, ranges);
+    return undefined;
+  }
+
+  /** Drops all clients and closes the tail. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const { response, closing } of this.#clients) {
+      closing.abort();
+      response.destroy();
+    }
+    this.#clients.clear();
+    await this.#closeTail();
+  }
+
+  #enter(response: ServerResponse, sku: string | null): Client {
+    const closing = new AbortController();
+    const client: Client = { response, sku, closing, isLive: false, places: null };
     this.#clients.add(client);
-    client.once('close', () => void this.#leave(client));
-    this.#tail ??= this.#broker.tail(this.#topic, 'end', (record) =>
-      this.#send(asServerSentEvent(record)),
-    );
+    response.once('close', () => {
+      closing.abort();
+      void this.#leave(client);
+    });
+    return client;
+  }
+
+  async #openTail(): Promise<void> {
+    this.#tail ??= this.#openNewTail();
     const tail = this.#tail;
     try {
       await tail;
     } catch (error) {
       // Other clients may wait for a newer tail by now.
       if (this.#tail === tail) this.#tail = null;
-      this.#clients.delete(client);
       throw error;
     }
-    reply.hijack();
-    if (client.destroyed) return;
-    client.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-    client.write(': live events\n\n');
-    this.#heartbeat ??= setInterval(() => this.#send(':\n\n'), HEARTBEAT_MS);
   }
 
-  /** Drops all clients and closes the tail. */
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    for (const client of this.#clients) client.destroy();
-    this.#clients.clear();
-    await this.#closeTail();
+  async #openNewTail(): Promise<Subscription> {
+    const places: Places = [];
+    this.#places = places;
+    for (const { partition, end } of await this.#broker.offsetRanges(this.#topic))
+      places[partition] = end;
+    return this.#broker.tail(this.#topic, 'end', (record) => {
+      // A former tail may still deliver while it closes.
+      if (this.#places === places) this.#deliver(record);
+    });
   }
 
-  #send(text: string): void {
+  #begin(client: Client, lastEventId: string | undefined, ranges: readonly OffsetRange[]): void {
+    const { response } = client;
+    const { from, comment } = startAfter(lastEventId, ranges);
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS);
+    client.places = from;
+    response.write(`: ${comment}\n${idField(from ?? this.#places)}\n`);
+    if (from === null) client.isLive = true;
+    else this.#catchUps.add(client, from, ranges);
+  }
+
+  /** Sends the record to all live clients that want it. */
+  #deliver(record: ReceivedRecord): void {
+    this.#places[record.partition] = record.offset + 1;
+    const event = new ServerSentEvent(record);
+    const id = idField(this.#places);
     for (const client of this.#clients) {
-      if (!client.headersSent) continue;
-      if (client.writableLength > MAX_UNREAD_BYTES) client.destroy();
-      else client.write(text);
+      if (!client.isLive) continue;
+      const { places } = client;
+      if (!places) {
+        if (wants(client, event)) send(client, id + event.text);
+        continue;
+      }
+      if (record.offset < (places[record.partition] ?? 0)) continue;
+      places[record.partition] = record.offset + 1;
+      if (wants(client, event)) send(client, idField(places) + event.text);
+      if (!isBeyond(places, this.#places)) client.places = null;
     }
   }
 
-  async #leave(client: ServerResponse): Promise<void> {
+  /** Shows that the connection lives, and how far it is, although no event may have come. */
+  #beat(): void {
+    for (const client of this.#clients) {
+      const { headersSent, writableEnded } = client.response;
+      // This client has not read the end of its stream since the beat before.
+      if (writableEnded) client.response.destroy();
+      else if (headersSent)
+        send(client, client.isLive ? `:\n${idField(client.places ?? this.#places)}\n` : ':\n\n');
+    }
+  }
+
+  async #leave(client: Client): Promise<void> {
     this.#clients.delete(client);
     if (this.#clients.size === 0) await this.#closeTail();
   }
@@ -95,24 +175,5 @@ export class EventStream {
       (subscription) => subscription.close(),
       () => {},
     );
-  }
-}
-
-function asServerSentEvent(record: ReceivedRecord): string {
-  const event = asStructuredEvent(record);
-  return `${field('id', event.id)}${field('event', event.type)}data: ${asJson(event, record)}\n\n`;
-}
-
-/** A foreign record may lack the attribute, or have line ends in it, which would end the field. */
-function field(name: string, value: unknown): string {
-  return typeof value === 'string' ? `${name}: ${value.replace(/[\0\r\n]/g, ' ')}\n` : '';
-}
-
-/** Never throws, although deeply nested JSON can be read but not written. */
-function asJson(event: Record<string, unknown>, { value }: ReceivedRecord): string {
-  try {
-    return JSON.stringify(event);
-  } catch {
-    return JSON.stringify({ ...event, data: String(value) });
   }
 }

@@ -46,6 +46,7 @@ export const PROBLEMS = {
   notHttp: () => problem(400, 'The request is not valid HTTP'),
   unknownRoute: (path: string) => problem(404, `There is no route ${path}`),
   unknownOrder: (orderid: string) => problem(404, `Nothing is allocated to order ${orderid}`),
+  unknownBatch: (reference: string) => problem(404, `There is no batch ${reference}`),
   unknownProduct: (sku: string) => problem(404, `No batch of sku ${sku} was ever created`),
   wrongMethod: (method: string, path: string, allowed: readonly string[]) =>
     problem(405, `${path} accepts ${allowed.join(' and ')}, not ${method}`, {

@@ -41,12 +41,14 @@ export class EmbeddedConsumer implements GroupConsumer {
   readonly #database: Database;
   readonly #log: EmbeddedLog;
   readonly #options: ConsumeOptions;
-  readonly #memberId = new GenericUUID(randomUUID()).toString();
+  readonly #memberId = `${new GenericUUID(randomUUID())}/${process.pid}`;
   readonly #closing = new AbortController();
   readonly #joined = Promise.withResolvers<void>();
   readonly #living: Promise<void>;
   /** Another member's lease, and when this member first saw it like this (`performance.now()`). */
   #watched: (LeaseRow & { readonly sinceMs: number }) | null = null;
+  /** The member that works while this one stands by. */
+  #worker: string | null = null;
 
   constructor(database: Database, log: EmbeddedLog, options: ConsumeOptions) {
     this.#database = database;
@@ -75,7 +77,10 @@ export class EmbeddedConsumer implements GroupConsumer {
       const askedMs = performance.now();
       const hasLease = await this.#hasLease().catch(() => null);
       if (hasLease) await this.#own(askedMs + LEASE_MS);
-      if (hasLease === false) this.#joined.resolve();
+      if (hasLease === false) {
+        this.#joined.resolve();
+        this.#sayWhoWorks(this.#watched?.member_id ?? null);
+      }
       if (!hasLease) await pause(STANDBY_MS, this.#closing.signal);
     }
     this.#joined.resolve();
@@ -87,6 +92,7 @@ export class EmbeddedConsumer implements GroupConsumer {
    */
   async #own(leasedUntilMs: number): Promise<void> {
     const { partitions } = await this.#log.topic(this.#options.topic);
+    this.#sayWhoWorks(null);
     const maxBytes = deliveryBytes(partitions, this.#options.maxFetchedBytes);
     const owned = Array.from(
       { length: partitions },
@@ -104,6 +110,16 @@ export class EmbeddedConsumer implements GroupConsumer {
     }
     await Promise.all(owned.map((partition) => partition.close()));
     await this.#release().catch(() => {});
+  }
+
+  /** @param worker the other member that has the lease; null: this member has it */
+  #sayWhoWorks(worker: string | null): void {
+    if (worker === this.#worker) return;
+    this.#worker = worker;
+    // Earlier releases wrote a lease without the number of their process.
+    const [, pid] = worker?.split('/') ?? [];
+    const who = pid === undefined ? 'another process' : `process ${pid}`;
+    this.#options.standingBy?.(worker === null ? null : `${who} works on this file`);
   }
 
   /** Takes the lease, or renews it. @returns whether this member has the lease now */

@@ -1,34 +1,54 @@
 import { OrderLine } from '../../../domain/model.ts';
 import type { Sql } from '../transaction.ts';
-import type { Repository } from './repository.ts';
+import { SqlRepository } from './repository.ts';
 
-/** Single order lines, allocated or not. */
-export class SqlOrderLineRepository
-  implements Repository<OrderLine, Pick<OrderLine, 'orderid' | 'sku'>>
-{
+type LineKey = Pick<OrderLine, 'orderid' | 'sku'>;
+
+/** Single order lines, allocated or not. A line never changes, so only new lines are written. */
+export class SqlOrderLineRepository extends SqlRepository<OrderLine, LineKey, true> {
   readonly #sql: Sql;
-  readonly #added: OrderLine[] = [];
 
   constructor(sql: Sql) {
+    super();
     this.#sql = sql;
   }
 
-  add(line: OrderLine): void {
-    this.#added.push(line);
+  /** Returns the order's lines in the database, in the order of their skus, at most `limit`. */
+  async getByOrder(orderid: string, limit: number): Promise<readonly OrderLine[]> {
+    const rows = await this.#sql<{ sku: string; qty: number }>(
+      'select sku, qty from order_lines where orderid = ? order by sku limit ?',
+      [orderid, limit],
+    );
+    return rows.map(({ sku, qty }) => {
+      const known = this.known({ orderid, sku });
+      if (known) return known;
+      const line = new OrderLine(orderid, sku, qty);
+      this.track(line);
+      return line;
+    });
   }
 
-  /** The lines that were added since the session began. */
-  get added(): readonly OrderLine[] {
-    return this.#added;
-  }
-
-  async get({ orderid, sku }: Pick<OrderLine, 'orderid' | 'sku'>): Promise<OrderLine | null> {
-    const added = this.#added.find((line) => line.orderid === orderid && line.sku === sku);
-    if (added) return added;
+  protected override async load({ orderid, sku }: LineKey): Promise<OrderLine | null> {
     const [row] = await this.#sql<{ qty: number }>(
       'select qty from order_lines where orderid = ? and sku = ?',
       [orderid, sku],
     );
     return row ? new OrderLine(orderid, sku, row.qty) : null;
+  }
+
+  protected override keyOf(line: OrderLine): LineKey {
+    return line;
+  }
+
+  protected override nameOf({ orderid, sku }: LineKey): string {
+    return JSON.stringify([orderid, sku]);
+  }
+
+  protected override storedOf(): true {
+    return true;
+  }
+
+  protected override hasChanged(): boolean {
+    return false;
   }
 }

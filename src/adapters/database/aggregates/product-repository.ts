@@ -1,18 +1,22 @@
 import { type Command, MAX_LINES_LET_GO } from '../../../domain/commands.ts';
 import type { Batch, Product } from '../../../domain/model.ts';
 import { TooMuchAtOnceError } from '../../../service-layer/errors.ts';
+import type { PartitionOffset } from '../../../service-layer/records.ts';
 import type { ProductRepository } from '../../../service-layer/unit-of-work.ts';
-import type { ChangeTracker } from './change-tracker.ts';
+import type { SqlBatchRepository } from './batch-repository.ts';
 import { type CommandNeeds, needsOf, setIn } from './command-needs.ts';
-import type { Repository } from './repository.ts';
+import { SqlRepository } from './repository.ts';
 import type { NamedLine, StockReader } from './stock-reader.ts';
 import { type LoadedProduct, type ProductRow, restoreLines } from './stock-rows.ts';
 
 /** Products, each with the batches and lines that the commands need. */
-export class SqlProductRepository implements ProductRepository, Repository<Product> {
+export class SqlProductRepository
+  extends SqlRepository<Product, string, number>
+  implements ProductRepository
+{
   readonly #reader: StockReader;
-  readonly #tracker: ChangeTracker;
-  readonly #products = new Map<string, Product | null>();
+  readonly #batches: SqlBatchRepository;
+  readonly #writers = new Map<string, PartitionOffset>();
   /**
    * The products that may have a named batch, or a line of a named order. The database names some;
    * the prepared commands may create others.
@@ -21,28 +25,11 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
   readonly #skusOfOrder = new Map<string, Set<string>>();
   #isPrepared = false;
 
-  constructor(reader: StockReader, tracker: ChangeTracker) {
+  /** @param batches knows the batches of the loaded products */
+  constructor(reader: StockReader, batches: SqlBatchRepository) {
+    super();
     this.#reader = reader;
-    this.#tracker = tracker;
-  }
-
-  add(product: Product): void {
-    this.#products.set(product.sku, product);
-    this.#tracker.addProduct(product);
-  }
-
-  /**
-   * Returns the product, or null if it does not exist. Loads all lines of a product that `prepare`
-   * did not load: slower, and equally correct.
-   */
-  async get(sku: string): Promise<Product | null> {
-    const known = this.#products.get(sku);
-    if (known !== undefined) return known;
-    const loaded = await this.#reader.wholeProduct(sku);
-    const batches = this.#remember([sku], loaded ? [loaded] : []);
-    await this.#reader.restoreAllLines(batches);
-    this.#tracker.trackLines(batches.values());
-    return this.#products.get(sku) ?? null;
+    this.#batches = batches;
   }
 
   async getByBatchReference(reference: string): Promise<Product | null> {
@@ -73,7 +60,7 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
    * may; their lines are not loaded
    */
   async prepare(commands: readonly Command[]): Promise<void> {
-    if (this.#isPrepared || this.#products.size > 0)
+    if (this.#isPrepared || this.knownNames.length > 0)
       throw new Error('Call `prepare` once, before the unit of work loads anything else');
     this.#isPrepared = true;
     const needs = needsOf(commands);
@@ -92,11 +79,53 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
       stock,
       this.#smallestLines(needs),
     );
-    const batches = this.#remember(skus, products);
+    for (const sku of skus) this.noteMissing(sku);
+    for (const { product } of products) this.track(product);
+    const batches = this.#batchesOf(products);
     const surpluses = surplusesOf(batches, needs.smallestQuantity);
     if (commands.length > 1) refuseTooMuch(linesOfOrders.length, surpluses);
     restoreLines(batches, [...lines, ...(await this.#reader.linesThatMayBeLetGo(surpluses))]);
-    this.#tracker.trackLines(batches.values());
+    for (const batch of batches.values()) this.#batches.track(batch);
+  }
+
+  /** Hands the batches that were added to the products to the repository of batches. */
+  addNewBatches(): void {
+    for (const product of this.tracked.keys()) {
+      for (const batch of product.batches)
+        if (!this.#batches.isTracked(batch)) this.#batches.add(batch);
+    }
+  }
+
+  /** Returns each lane that has written a loaded product, with its furthest offset. */
+  writers(): readonly PartitionOffset[] {
+    return [...this.#writers.values()];
+  }
+
+  /** Loads a product that `prepare` did not load, with all lines: slower, and equally correct. */
+  protected override async load(sku: string): Promise<Product | null> {
+    const loaded = await this.#reader.wholeProduct(sku);
+    if (!loaded) return null;
+    const batches = this.#batchesOf([loaded]);
+    await this.#reader.restoreAllLines(batches);
+    for (const batch of batches.values()) this.#batches.track(batch);
+    return loaded.product;
+  }
+
+  protected override keyOf({ sku }: Product): string {
+    return sku;
+  }
+
+  protected override nameOf(sku: string): string {
+    return sku;
+  }
+
+  /** Returns the version, which every change of a product raises. */
+  protected override storedOf({ version }: Product): number {
+    return version;
+  }
+
+  protected override hasChanged({ version }: Product, stored: number): boolean {
+    return version !== stored;
   }
 
   /**
@@ -161,19 +190,23 @@ export class SqlProductRepository implements ProductRepository, Repository<Produ
    */
   #candidates(index: Map<string, Set<string>>, key: string): ReadonlySet<string> {
     const known = setIn(index, key);
-    return this.#isPrepared ? known : new Set([...known, ...this.#products.keys()]);
+    return this.#isPrepared ? known : new Set([...known, ...this.knownNames]);
   }
 
-  /** Remembers the loaded products, and which do not exist. @returns the batches by reference */
-  #remember(skus: readonly string[], loaded: readonly LoadedProduct[]): ReadonlyMap<string, Batch> {
-    for (const sku of skus) this.#products.set(sku, null);
+  /** Notes the lanes that wrote the products. @returns the products' batches by reference */
+  #batchesOf(loaded: readonly LoadedProduct[]): ReadonlyMap<string, Batch> {
     const batches = new Map<string, Batch>();
     for (const { product, writtenBy } of loaded) {
-      this.#products.set(product.sku, product);
-      this.#tracker.trackProduct(product, writtenBy);
+      if (writtenBy) this.#noteWriter(writtenBy);
       for (const batch of product.batches) batches.set(batch.reference, batch);
     }
     return batches;
+  }
+
+  #noteWriter(writer: PartitionOffset): void {
+    const lane = `${writer.topic}/${writer.partition}`;
+    if (writer.nextOffset > (this.#writers.get(lane)?.nextOffset ?? 0))
+      this.#writers.set(lane, writer);
   }
 
   #noteReferences(

@@ -13,7 +13,6 @@ import { readParked, writeParked } from '../lanes/parked-commands.ts';
 import { claim } from '../lanes/processed-commands.ts';
 import type { Sql } from '../transaction.ts';
 import { SqlBatchRepository } from './batch-repository.ts';
-import { ChangeTracker } from './change-tracker.ts';
 import { SqlOrderLineRepository } from './order-line-repository.ts';
 import { SqlProductRepository } from './product-repository.ts';
 import { StockReader } from './stock-reader.ts';
@@ -44,7 +43,6 @@ export class SqlUnitOfWork implements LaneTransaction {
   readonly batches: SqlBatchRepository;
   readonly orderLines: SqlOrderLineRepository;
   readonly #dialect: Dialect;
-  readonly #tracker = new ChangeTracker();
   readonly #afterCommit: (() => void | Promise<void>)[] = [];
   #parked: Promise<ParkedSnapshot> | null = null;
   #flushed: Promise<void> | null = null;
@@ -53,8 +51,8 @@ export class SqlUnitOfWork implements LaneTransaction {
     const reader = new StockReader(entityManager, sql, dialect);
     this.sql = sql;
     this.#dialect = dialect;
-    this.products = new SqlProductRepository(reader, this.#tracker);
-    this.batches = new SqlBatchRepository(reader, this.#tracker);
+    this.batches = new SqlBatchRepository(reader);
+    this.products = new SqlProductRepository(reader, this.batches);
     this.orderLines = new SqlOrderLineRepository(sql);
   }
 
@@ -83,15 +81,12 @@ export class SqlUnitOfWork implements LaneTransaction {
   }
 
   flush(by: PartitionOffset | null = null): Promise<void> {
-    this.#flushed ??= writeChanges(this.sql, this.#dialect, by, {
-      ...this.#tracker.changes(),
-      addedLines: this.orderLines.added,
-    });
+    this.#flushed ??= this.#writeChanges(by);
     return this.#flushed;
   }
 
   writers(): readonly PartitionOffset[] {
-    return this.#tracker.writers();
+    return this.products.writers();
   }
 
   /**
@@ -107,5 +102,14 @@ export class SqlUnitOfWork implements LaneTransaction {
         onError(error);
       }
     }
+  }
+
+  #writeChanges(by: PartitionOffset | null): Promise<void> {
+    this.products.addNewBatches();
+    return writeChanges(this.sql, this.#dialect, by, {
+      products: this.products.changes(),
+      batches: this.batches.changes(),
+      orderLines: this.orderLines.changes(),
+    });
   }
 }

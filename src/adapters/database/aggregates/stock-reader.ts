@@ -39,11 +39,22 @@ export class StockReader {
   readonly #entityManager: SqlEntityManager;
   readonly #sql: Sql;
   readonly #dialect: Dialect;
+  readonly #maxLines: number | null;
 
-  constructor(entityManager: SqlEntityManager, sql: Sql, dialect: Dialect) {
+  /**
+   * @param maxLines how many lines `restoreAllLines` restores of a batch, in a transaction that only
+   * reads and so locks nothing; null: all lines, in a transaction that may write
+   */
+  constructor(
+    entityManager: SqlEntityManager,
+    sql: Sql,
+    dialect: Dialect,
+    maxLines: number | null = null,
+  ) {
     this.#entityManager = entityManager;
     this.#sql = sql;
     this.#dialect = dialect;
+    this.#maxLines = maxLines;
   }
 
   /** Whether `lockProducts` may wait until another transaction has ended. */
@@ -146,7 +157,7 @@ export class StockReader {
    * its lines. Null: there is no such batch.
    */
   async batch(reference: string): Promise<Batch | null> {
-    if (this.#dialect === 'postgresql') {
+    if (this.#dialect === 'postgresql' && this.#maxLines === null) {
       await this.#sql(
         `select sku from products
          where sku in (select sku from batches where reference = ?) for update`,
@@ -170,9 +181,15 @@ export class StockReader {
     );
   }
 
-  /** Reads all lines of each batch into that batch. */
+  /** Reads all lines of each batch into that batch, or the oldest `maxLines`. */
   async restoreAllLines(batches: ReadonlyMap<string, Batch>): Promise<void> {
     if (batches.size === 0) return;
+    const limit = this.#maxLines;
+    if (limit !== null) {
+      for (const reference of batches.keys())
+        restoreLines(batches, await this.#oldestLines(reference, limit));
+      return;
+    }
     const wanted = this.#rows({ reference: 'text' });
     const rows = await this.#sql<LineRow>(
       `select ${LINE} from ${wanted} as wanted
@@ -182,6 +199,18 @@ export class StockReader {
       [toJson([...batches.keys()].map((reference) => [reference]))],
     );
     restoreLines(batches, rows);
+  }
+
+  async #oldestLines(reference: string, limit: number): Promise<readonly LineRow[]> {
+    return this.#sql<LineRow>(
+      `select allocations.id, cast(? as text) as reference, order_lines.orderid, order_lines.sku,
+         order_lines.qty
+       from allocations
+       join order_lines on order_lines.id = allocations.orderline_id
+       where allocations.batch_id = (select id from batches where reference = ?)
+       order by allocations.id limit ?`,
+      [reference, reference, limit],
+    );
   }
 
   /**

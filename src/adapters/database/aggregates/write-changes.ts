@@ -1,10 +1,11 @@
-import type { OrderLine } from '../../../domain/model.ts';
+import type { OrderLine, Product } from '../../../domain/model.ts';
 import { TroubleError } from '../../../service-layer/errors.ts';
 import type { PartitionOffset } from '../../../service-layer/records.ts';
 import type { Dialect } from '../connection/database-url.ts';
 import { jsonRows } from '../json-rows.ts';
 import type { Sql } from '../transaction.ts';
-import type { Changes } from './change-tracker.ts';
+import type { BatchChanges } from './batch-repository.ts';
+import type { Changes } from './repository.ts';
 
 const LINE_KEY = { orderid: 'text', sku: 'text' } as const;
 const LINE = { ...LINE_KEY, qty: 'bigint' } as const;
@@ -25,9 +26,13 @@ const CHANGED_BATCH = {
   allocated_quantity: 'bigint',
 } as const;
 
-/** The changes of a session, and the lines that were added without a batch. */
-interface SessionChanges extends Changes {
-  readonly addedLines: readonly OrderLine[];
+/** What a session must write. */
+interface SessionChanges {
+  /** What is stored of a product is its version. */
+  readonly products: Changes<Product, number>;
+  readonly batches: BatchChanges;
+  /** Lines that were added without a batch. */
+  readonly orderLines: Changes<OrderLine, unknown>;
 }
 
 /**
@@ -43,30 +48,63 @@ export async function writeChanges(
   sql: Sql,
   dialect: Dialect,
   by: PartitionOffset | null,
-  changes: SessionChanges,
+  { products, batches, orderLines }: SessionChanges,
 ): Promise<void> {
   const write = async (
     statement: string,
     rows: readonly (readonly unknown[])[],
     before: readonly (string | number | null)[] = [],
   ) => (rows.length === 0 ? 0 : sql.run(statement, [...before, JSON.stringify(rows)]));
-  const { newProducts, changedProducts, newBatches, changedBatches, linesLetGo, linesTaken } =
-    changes;
-  const addedLines = changes.addedLines.map(({ orderid, sku, qty }) => [orderid, sku, qty]);
+  const linesLetGo = batches.linesLetGo.map(({ orderid, sku }) => [orderid, sku]);
+  const linesTaken = batches.linesTaken.map(([{ reference }, { orderid, sku, qty }], place) => [
+    place,
+    reference,
+    orderid,
+    sku,
+    qty,
+  ]);
   const writer = [by?.topic ?? null, by?.partition ?? null, by?.nextOffset ?? null];
   const statements = STATEMENTS[dialect];
   const [, , , updatedProducts] = await Promise.all([
     write(statements.deleteAllocations, linesLetGo),
     write(statements.deleteLines, linesLetGo),
-    write(statements.insertProducts, newProducts, writer),
-    write(statements.updateProducts, changedProducts, writer),
-    write(statements.insertBatches, newBatches),
-    write(statements.updateBatches, changedBatches),
-    write(statements.insertLines, addedLines),
+    write(
+      statements.insertProducts,
+      products.added.map(({ sku, version }) => [sku, version]),
+      writer,
+    ),
+    write(
+      statements.updateProducts,
+      products.changed.map(([{ sku, version }, storedVersion]) => [sku, version, storedVersion]),
+      writer,
+    ),
+    write(
+      statements.insertBatches,
+      batches.added.map(({ reference, sku, quantity, eta, allocatedQuantity }, place) => [
+        place,
+        reference,
+        sku,
+        quantity,
+        eta,
+        allocatedQuantity,
+      ]),
+    ),
+    write(
+      statements.updateBatches,
+      batches.changed.map(([{ reference, quantity, allocatedQuantity }]) => [
+        reference,
+        quantity,
+        allocatedQuantity,
+      ]),
+    ),
+    write(
+      statements.insertLines,
+      orderLines.added.map(({ orderid, sku, qty }) => [orderid, sku, qty]),
+    ),
     write(statements.upsertLines, linesTaken),
     write(statements.insertAllocations, linesTaken),
   ]);
-  if (updatedProducts < changedProducts.length)
+  if (updatedProducts < products.changed.length)
     throw new TroubleError('Another transaction has changed a product since it was loaded');
 }
 

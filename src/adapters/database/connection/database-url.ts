@@ -36,6 +36,13 @@ export function describeUrl(url: string): string {
   return `the PostgreSQL database ${name} at ${hostname}:${port || 5432}`;
 }
 
+/** Returns the url without user and password, and with the absolute path of a file. */
+export function urlToShow(url: string): string {
+  if (dialectOf(url) === 'sqlite') return `sqlite:///${sqliteFile(url)}`;
+  const { protocol, host, pathname } = postgresUrl(url);
+  return `${protocol}//${host}${pathname}`;
+}
+
 /**
  * Returns `:memory:` or the absolute path of the file. Two urls of one file give the same path.
  * @throws {InvalidDatabaseUrlError}

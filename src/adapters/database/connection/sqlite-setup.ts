@@ -21,15 +21,33 @@ interface SqliteDatabase {
  * Puts the SQLite file into WAL mode, makes its commits durable, and checks that it is writable.
  * Waits for a process that is setting up the same file.
  */
-export async function setUpSqlite(database: SqliteDatabase): Promise<void> {
+export function setUpSqlite(database: SqliteDatabase): Promise<void> {
+  return retryWhileBusy(async () => {
+    await database.query('pragma journal_mode = wal');
+    await setUpConnection(database);
+    // A write that changes nothing, because `begin immediate` also succeeds on a read-only file.
+    await database.transaction((sql) => sql('pragma user_version = 0'));
+  });
+}
+
+/** Sets the connection up as `setUpSqlite` does, but writes nothing to the file. */
+export function setUpExistingSqlite(database: SqliteDatabase): Promise<void> {
+  return retryWhileBusy(async () => {
+    await setUpConnection(database);
+    // This reads the file, and so fails unless the file is a database.
+    await database.query('select count(*) from sqlite_master');
+  });
+}
+
+async function setUpConnection(database: SqliteDatabase): Promise<void> {
+  await database.query('pragma synchronous = full');
+  await database.query(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+}
+
+async function retryWhileBusy(work: () => Promise<void>): Promise<void> {
   for (const giveUpAt = Date.now() + SETUP_DEADLINE_MS; ; ) {
     try {
-      await database.query('pragma journal_mode = wal');
-      await database.query('pragma synchronous = full');
-      await database.query(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
-      // A write that changes nothing, because `begin immediate` also succeeds on a read-only file.
-      await database.transaction((sql) => sql('pragma user_version = 0'));
-      return;
+      return await work();
     } catch (error) {
       if (!isSqliteBusy(error) || Date.now() > giveUpAt) throw error;
       await sleep(SETUP_RETRY_MS);

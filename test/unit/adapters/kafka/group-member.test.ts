@@ -392,27 +392,38 @@ it.concurrent('asks a loading coordinator with pauses even if it wants to join a
   await joined.assigned(2);
 });
 
-it.concurrent('logs once why it has no part in the group if no assignment can be read', async ({
-  expect,
-}) => {
-  await using edge = await Edge.start();
+/** What a member logs whose assignment cannot be read for so long. */
+async function logOf(edge: Edge, unreadableMs: number): Promise<readonly string[]> {
   const said: string[] = [];
   const log = pino({ level: 'info' }, { write: (line) => void said.push(JSON.parse(line).msg) });
-  let tries = 0;
+  const endMs = performance.now() + unreadableMs;
+  let isAssigned = false;
   const events = {
     assigned: () => {
-      tries += 1;
-      if (tries < 4) throw new TroubleError('no assignment');
+      if (performance.now() < endMs) throw new TroubleError('no assignment');
+      isAssigned = true;
     },
     lost: () => {},
     fenced: () => {},
   };
   const protocol = { name: 'test', subscription: () => Buffer.alloc(0), assign: async () => [] };
   const member = new GroupMember({ ...edge.options, log }, edge.view, GROUP, [protocol], events);
-  await eventually(() => expect(tries).toBe(4));
+  await eventually(() => {
+    if (!isAssigned) throw new Error('The member has no assignment yet');
+  });
   await member.close();
-  expect(said).toEqual([
+  return said;
+}
+
+it.concurrent('logs once why it has no part in the group for two seconds', async ({ expect }) => {
+  await using edge = await Edge.start();
+  expect(await logOf(edge, 3_500)).toEqual([
     expect.stringContaining('no assignment'),
     expect.stringContaining('can be reached again'),
   ]);
+});
+
+it.concurrent('logs nothing about trouble that ends at once', async ({ expect }) => {
+  await using edge = await Edge.start();
+  expect(await logOf(edge, 300)).toEqual([]);
 });

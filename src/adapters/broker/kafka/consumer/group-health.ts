@@ -1,6 +1,11 @@
 import type { Logger } from 'pino';
 
 const RETRY_MS = { least: 100, most: 500 };
+/**
+ * How long the group may be out of reach without a warning. A new Kafka creates the topic of the
+ * groups when the first group asks, and a coordinator that moves has to load.
+ */
+const QUIET_MS = 2_000;
 
 /** Counts and reports the failures of a member, and says how long to wait after each of them. */
 export class GroupHealth {
@@ -9,6 +14,8 @@ export class GroupHealth {
   readonly #patienceMs: number;
   #failures = 0;
   #lastFailure = '';
+  #failingSinceMs = 0;
+  #hasWarned = false;
   /** When the coordinator last confirmed the membership. */
   #settledAtMs = performance.now();
 
@@ -45,17 +52,22 @@ export class GroupHealth {
     );
   }
 
-  /** Logs the first failure as a warning, and later ones for debugging until the recovery. */
+  /** Warns once when failures have lasted for two seconds. Logs the others for debugging. */
   noteFailure(message: string): void {
-    const level = this.#lastFailure === '' ? 'warn' : 'debug';
+    const nowMs = performance.now();
+    if (this.#lastFailure === '') this.#failingSinceMs = nowMs;
     this.#lastFailure = message;
+    const isDue = !this.#hasWarned && nowMs - this.#failingSinceMs >= QUIET_MS;
+    if (isDue) this.#hasWarned = true;
+    const level = isDue ? 'warn' : 'debug';
     this.#log[level](`The group ${this.#groupId} cannot be reached. Trying again: ${message}`);
   }
 
   noteRecovery(): void {
     this.#settledAtMs = performance.now();
     this.#failures = 0;
-    if (this.#lastFailure !== '') this.#log.info(`The group ${this.#groupId} can be reached again`);
+    if (this.#hasWarned) this.#log.info(`The group ${this.#groupId} can be reached again`);
+    this.#hasWarned = false;
     this.#lastFailure = '';
   }
 }

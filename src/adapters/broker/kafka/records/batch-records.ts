@@ -140,9 +140,8 @@ function tooLargeRecord(
   maxBytes: number,
 ): ReceivedRecord {
   const place = `${origin.topic}/${origin.partition}/${offset}`;
-  const text =
-    `The record at ${place} has ${bytes} bytes, ` + `but the service reads at most ${maxBytes}`;
-  return placeholder(origin, header, offset, TOO_LARGE_RECORD, text);
+  const size = `has ${bytes} bytes, but the service reads at most ${maxBytes}`;
+  return placeholder(origin, header, offset, TOO_LARGE_RECORD, `The record at ${place} ${size}`);
 }
 
 /** Makes a record without key and value, whose only header says what it stands for. */

@@ -1,0 +1,103 @@
+import type { Broker } from '../service-layer/broker.ts';
+import type { ListedLetter } from './dead-letter.ts';
+import { SelectionError } from './errors.ts';
+import { filter, refuseSeveralSources, type Selection } from './plan.ts';
+import { type Replacement, replacementRecord } from './redrive-records.ts';
+import type { Edit } from './redriver.ts';
+import { readDeadLetter, requireLetter } from './waiting-letters.ts';
+
+/** Where the whole letters are. */
+interface LetterSource {
+  readonly broker: Pick<Broker, 'read' | 'offsetRanges'>;
+  readonly config: { readonly deadLettersTopic: string };
+}
+
+/** The one letter that an edit is for. */
+interface EditedLetter {
+  readonly choice: readonly [ListedLetter];
+  /** Null: the letter was redriven with this edit before. */
+  readonly edit: Edit | null;
+}
+
+/**
+ * Refuses an edit of anything but one command that was named as such. A filter such as `--sku`, or
+ * one of several ids that happens to be left, could edit the command of another order.
+ *
+ * @throws {SelectionError}
+ */
+export function refuseUnclearEdit({ ids, id, source: _, all, ...filters }: Selection): void {
+  const hasOtherFilter = all || Object.values(filters).some((value) => value !== undefined);
+  const isOneLetter = ids.length === 1 && id === undefined;
+  const isOneCommand = ids.length === 0 && id !== undefined;
+  if (!hasOtherFilter && (isOneLetter || isOneCommand)) return;
+  throw new SelectionError(
+    '--edit takes exactly one id: redrive <id> --edit <json>, or redrive --id <id> --edit <json>',
+  );
+}
+
+/**
+ * Finds the letter that an edit is for, and makes the command that is sent instead.
+ *
+ * @param letters every letter, also those off the list
+ * @param json a command as plain JSON
+ * @throws {SelectionError} several letters on the list have the id
+ * @throws there is no such letter, the JSON is not a command, or the letter was discarded, or
+ * redriven in another way, before
+ */
+export async function chooseEdited(
+  source: LetterSource,
+  letters: readonly ListedLetter[],
+  selection: Selection,
+  json: string,
+): Promise<EditedLetter> {
+  const candidates = lettersNamed(letters, selection);
+  const open = candidates.filter(({ resolution }) => resolution === null);
+  if (open.length > 1)
+    throw new SelectionError(
+      `${open.length} letters have this id: name one by its place ` +
+        `(${open.map(({ id }) => id).join(', ')})`,
+    );
+  const [letter] = open;
+  if (letter) return { choice: [letter], edit: await editOf(source, letter, json) };
+  for (const resolved of candidates) {
+    if (resolved.replacedBy === undefined) continue;
+    const { replacement } = await editOf(source, resolved, json);
+    if (isSentAs(resolved, replacement)) return { choice: [resolved], edit: null };
+  }
+  throw new Error(whyTooLate(candidates.at(-1)));
+}
+
+function lettersNamed(
+  letters: readonly ListedLetter[],
+  { ids: [place], all: _, ...filters }: Selection,
+): readonly ListedLetter[] {
+  if (place !== undefined)
+    return [requireLetter(letters.find(({ id }) => id === place) ?? null, place)];
+  const matches = filter(letters, filters);
+  // Letters off the list count: a repeat must not edit the command of another source.
+  refuseSeveralSources(matches, filters);
+  return matches;
+}
+
+async function editOf(
+  { broker, config }: LetterSource,
+  { id }: ListedLetter,
+  json: string,
+): Promise<Edit> {
+  const letter = requireLetter(await readDeadLetter(broker, config.deadLettersTopic, id), id);
+  return { letter, replacement: replacementRecord(letter, json) };
+}
+
+function isSentAs({ resolution, replacedBy }: ListedLetter, { id }: Replacement): boolean {
+  return resolution === 'redriven' && replacedBy === id;
+}
+
+function whyTooLate(letter: ListedLetter | undefined): string {
+  if (!letter)
+    return 'No dead letter has this id: "npx allocation dead-letters list" prints the letters';
+  const as = letter.replacedBy === undefined ? '' : ` as ${letter.replacedBy}`;
+  return (
+    `${letter.id} was ${letter.resolution}${as} before, so the edited command was not sent: ` +
+    'publish it if it is still needed'
+  );
+}

@@ -1,0 +1,50 @@
+import { asStructuredEvent } from '../../messages/outgoing.ts';
+import type { ReceivedRecord } from '../../service-layer/records.ts';
+import { formatPlaces, type Places } from './stream-places.ts';
+
+/** A record of the events topic, as a client of the stream gets it. */
+export class ServerSentEvent {
+  /** The fields of the event, without its id. */
+  readonly text: string;
+  readonly #event: Record<string, unknown>;
+
+  constructor(record: ReceivedRecord) {
+    this.#event = asStructuredEvent(record);
+    this.text = `${field('event', this.#event.type)}data: ${asJson(this.#event, record)}\n\n`;
+  }
+
+  /** Tells whether the event, or one of the events in the composite, is about the product. */
+  isAbout(sku: string): boolean {
+    const { data } = this.#event;
+    return skuOf(data) === sku || eventsIn(data).some((event) => skuOf(event?.data) === sku);
+  }
+}
+
+/** The field that lets a client go on from these places. Empty: the id would be too long. */
+export function idField(places: Places): string {
+  const id = formatPlaces(places);
+  return id === '' ? '' : `id: ${id}\n`;
+}
+
+function skuOf(data: unknown): unknown {
+  return (data as { readonly sku?: unknown } | null | undefined)?.sku;
+}
+
+function eventsIn(data: unknown): readonly ({ readonly data?: unknown } | null)[] {
+  const events = (data as { readonly events?: unknown } | null)?.events;
+  return Array.isArray(events) ? events : [];
+}
+
+/** A foreign record may lack the attribute, or have line ends in it, which would end the field. */
+function field(name: string, value: unknown): string {
+  return typeof value === 'string' ? `${name}: ${value.replace(/[\0\r\n]/g, ' ')}\n` : '';
+}
+
+/** Never throws, although deeply nested JSON can be read but not written. */
+function asJson(event: Record<string, unknown>, { value }: ReceivedRecord): string {
+  try {
+    return JSON.stringify(event);
+  } catch {
+    return JSON.stringify({ ...event, data: String(value) });
+  }
+}

@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest';
+import { asDeadLetters } from '../../../src/dead-letters/dead-letter.ts';
+import { findUnreadable } from '../../../src/dead-letters/outlook.ts';
+import type { Broker } from '../../../src/service-layer/broker.ts';
+
+const records = [
+  { value: 'not json', reason: 'malformed' },
+  { value: '{"type":"DeallocateOrder","orderid":"o"}', reason: 'unknown-type' },
+  { value: '{"type":"DeallocateOrder"}', reason: 'invalid-data' },
+  { value: '{"type":"DeallocateOrder"}', reason: 'handler-failed', position: '1' },
+].map(({ value, reason, position }, offset) => ({
+  topic: 'dead',
+  partition: 0,
+  offset,
+  timestampMs: 0,
+  key: null,
+  value: Buffer.from(value),
+  headers: {
+    'dead-letter-reason': reason,
+    ...(position !== undefined && { 'dead-letter-position': position }),
+  },
+}));
+
+it('letters fail again if this version cannot read their messages', async () => {
+  const broker: Pick<Broker, 'read'> = {
+    read: (_topic, _ranges, take) => take({ partition: 0, records, nextOffset: records.length }),
+  };
+  expect([...(await findUnreadable(broker, 'dead', asDeadLetters(records)))]).toEqual([
+    ['dead/0/0', expect.stringContaining('not JSON')],
+    ['dead/0/2', expect.stringContaining('orderid')],
+  ]);
+});
