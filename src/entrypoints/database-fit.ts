@@ -38,7 +38,7 @@ export async function bindLane(
   throw new LaneRefusedError(
     `The database has answered commands of ${lane.topic} in another log (${binding.logId}). ` +
       `The service is connected to log ${logId}: an embedded log, another Kafka cluster, or a ` +
-      'topic that was created again. Use the log that this database knows, or another database ' +
+      'topic that was re-created. Use the log that this database knows, or another database ' +
       '(DATABASE_URL).',
   );
 }
