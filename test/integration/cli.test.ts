@@ -726,10 +726,9 @@ describe('the dead letters', () => {
 
   it('that will fail again are named by a dry run', async () => {
     const unreadable = await deadCommand('not json');
-    const readable = await deadCommand('{"type":"DeallocateOrder","orderid":"o"}');
-    const tooOften = await deadCommand('{"type":"DeallocateOrder","orderid":"p"}', {
-      'dead-letter-redrives': '3',
-    });
+    const readable = await deadCommand('{"type":"DeallocateOrder","orderid":"o"}', {}, 1);
+    const redrives = { 'dead-letter-redrives': '3' };
+    const tooOften = await deadCommand('{"type":"DeallocateOrder","orderid":"p"}', redrives, 2);
     const { code, stdout, stderr } = await run('dead-letters', 'redrive', '--all');
     expect(code).toBe(1);
     expect(stderr).toContain(`${tooOften} was redriven 3 times and failed each time`);
