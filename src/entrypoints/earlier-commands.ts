@@ -29,8 +29,8 @@ interface EarlierContext {
  * 2. The lane waits until the position D of each other lane in the database has reached V.
  *
  * Two lanes may wait for each other. So a waiting lane notes when its command was sent. A lane does
- * not wait for another one that waits before a later command. Of all waiting lanes, the lane with
- * the earliest command goes on. A note stays true while its lane stands there: behind that command
+ * not wait for another one that waits before a later command. So the waiting lane with the earliest
+ * command goes on. A note stays true while its lane stands there: behind that command
  * nothing is earlier, whether the lane still waits or has died.
  *
  * A lane waits for another one as long as that one moves. This ends, because V does not move. A

@@ -24,8 +24,8 @@ const CONNECT_RETRIES = 4;
 const REPEAT_MS = 7_000;
 const RETRY_MS = 50;
 /**
- * How long the admin remembers a group's coordinator, for lanes that wait for other lanes. One that is
- * cut off answers without an error, and would never tell them that the others have gone on.
+ * How long the admin remembers a group's coordinator, for lanes that wait for other lanes. A
+ * coordinator that is cut off answers without an error, but always with the old offsets.
  */
 const COORDINATOR_FRESH_MS = 1_000;
 
@@ -113,8 +113,9 @@ export class KafkaAdmin {
    * Reads the group's committed offsets.
    *
    * Only the stable partition is asked for with `require_stable`. A dead owner's transaction may
-   * stay open for a minute, and would hold up the lanes of all other partitions. That question always
-   * looks for the coordinator anew: with an old offset, answers would be published twice.
+   * stay open for a minute, and would hold up the lanes of all other partitions. For
+   * the stable partition, the coordinator is always looked for anew: with an old offset, answers
+   * would be published twice.
    * @param stable the partition whose offset must include all committed transactions
    * @returns each partition's offset, or null if the group has committed none
    */
