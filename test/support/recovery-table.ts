@@ -23,7 +23,7 @@ export class RecoveryTable {
   }
 
   /**
-   * Returns the table as text.
+   * Returns the table and the findings as text.
    * @param findings the findings, which begin with the kind of the violation
    */
   text(findings: readonly string[]): string {
@@ -40,8 +40,7 @@ export class RecoveryTable {
       findings.filter((finding) => kinds.some((kind) => finding.startsWith(`${kind}:`))).length;
     const lost = count('unanswered', 'lost');
     const repeated = count('answered-twice', 'dead-letter-twice');
-    return [...lines, `lost: ${lost}, repeated: ${repeated}, findings: ${findings.length}`].join(
-      '\n',
-    );
+    const total = `lost: ${lost}, repeated: ${repeated}, findings: ${findings.length}`;
+    return [...lines, total, ...findings].join('\n');
   }
 }
