@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { reachFaultPoint } from '../fault-points.ts';
+import type { TransactionalProducer } from '../service-layer/broker.ts';
 import type { AssignedPartition, PartitionOwner } from '../service-layer/consumer-group.ts';
 import { FailoverError, FencedError, TroubleError } from '../service-layer/errors.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
@@ -19,7 +20,7 @@ import { type OpenLane, takeOver } from './take-over.ts';
  */
 type LaneState =
   /**
-   * The lane takes its partition over (`take-over.ts`). `problem` says what it does, or what
+   * The lane takes its partition over (`take-over.ts`). `problem` says what the lane does, or what
    * failed.
    */
   | { readonly kind: 'opening'; readonly problem: string }
@@ -37,12 +38,12 @@ type LaneState =
  *
  * Opening is the only way to recover: from a crash, a rebalance, a lost connection or a fenced
  * producer. It settles what the former owner, or this lane before its trouble, left half done.
- * Working is described in `lane-work.ts`.
+ * `lane-work.ts` describes the work.
  *
  * A lane whose database does not fit gives its partition back once, for a member that can work. The
- * lane tries on until another member takes the partition. Then, and when the database has failed
- * over or started again, all lanes of the process open anew. Otherwise a lane that is working would
- * not notice that commits of another lane are lost.
+ * lane tries on until another member takes the partition. All lanes of the process open anew when
+ * one lane gives its partition back, or when the database has failed over or started again.
+ * Otherwise a working lane would miss that commits of another lane are lost.
  */
 export class Lane implements PartitionOwner {
   readonly #assigned: AssignedPartition;
@@ -55,6 +56,8 @@ export class Lane implements PartitionOwner {
   #handling: Promise<void> = Promise.resolve();
   /** The work of the latest opening, which may be over. */
   #latestWork: LaneWork | null = null;
+  /** The producer of the latest opening, successful or not. */
+  #producer: TransactionalProducer | null = null;
   #hasWorked = false;
   #failures = 0;
   #refusal: string | null = null;
@@ -102,7 +105,7 @@ export class Lane implements PartitionOwner {
 
   /** What the lane waits for in other lanes. Null: the lane waits for none. */
   get awaited(): AwaitedLanes | null {
-    return this.#context.earlier.awaitedBy(this.#assigned);
+    return this.#context.earlier.awaitedLanesOf(this.#assigned);
   }
 
   /**
@@ -112,9 +115,8 @@ export class Lane implements PartitionOwner {
    */
   async handle(records: readonly ReceivedRecord[]): Promise<void> {
     this.#readBelowOffset = Math.max(this.#readBelowOffset, (records.at(-1)?.offset ?? -1) + 1);
-    // The delivery belongs to the work of this moment. The lane may open anew while the delivery
-    // before this one is in hand. Then that one's records come again, and this one must not go
-    // ahead.
+    // The delivery belongs to the work of this moment. The lane may open anew while it answers the
+    // delivery before. Those records then come again, and this delivery must not overtake them.
     const work = this.#state.kind === 'working' ? this.#state.work : null;
     await this.#handling;
     this.#handling = this.#track(work ? work.handle(records) : Promise.resolve());
@@ -131,7 +133,7 @@ export class Lane implements PartitionOwner {
     this.#closing.abort();
     reachFaultPoint('partition-revoked');
     this.#context.earlier.look();
-    // The relay must stop waiting first: the work in hand may wait for room in its queue.
+    // The relay must stop waiting first: the work in hand may wait for room in the relay's queue.
     if (this.#state.kind === 'working') this.#state.work.stopWaiting();
     await this.#running;
     const work = this.#state.kind === 'working' ? this.#state.work : null;
@@ -142,6 +144,8 @@ export class Lane implements PartitionOwner {
     if (work) await work.emptyOutbox();
     reachFaultPoint('outbox-emptied');
     await work?.closeRelay();
+    // The next opening would settle an open transaction too, but may come much later.
+    await this.#producer?.settle();
   }
 
   /** Makes `close` wait for the task. */
@@ -152,8 +156,8 @@ export class Lane implements PartitionOwner {
 
   /**
    * Opens the lane anew if it is working, because what another lane found may hold for this one.
-   * @param timeline where the other lane found it. A lane that has opened there need not look
-   * again.
+   * @param timeline the timeline on which the other lane found it. A lane that has opened on this
+   * timeline stays as it is.
    */
   reopen(why: string, timeline?: string): void {
     if (this.#state.kind !== 'working') return;
@@ -169,7 +173,7 @@ export class Lane implements PartitionOwner {
     this.#context.earlier.look();
     const afterMs = this.#fail(error);
     if (error instanceof FailoverError) this.#context.reopenAll(error.message, error.timeline);
-    // The delivery that failed must not wait for the opening, after which its records come again.
+    // The failed delivery must not wait for the opening: its records come again after the opening.
     void this.#track(work.closeRelay().then(() => this.#open(afterMs)));
   }
 
@@ -178,11 +182,17 @@ export class Lane implements PartitionOwner {
     while (!this.#isClosing) {
       try {
         const { signal } = this.#closing;
-        const watch = { signal, onProgress: (text: string) => this.#say(`the lane ${text}`) };
+        const watch = {
+          signal,
+          onProgress: (text: string) => this.#say(`the lane ${text}`),
+          onProducer: (producer: TransactionalProducer) => {
+            this.#producer = producer;
+          },
+        };
         const opened = await takeOver(this.#assigned, this.#context, watch);
         const work = this.#newWork(opened);
         this.#latestWork = work;
-        // Also while the lane closes: `close` waits for this opening, and then closes its relay.
+        // A closing lane needs this state too: `close` waits for the opening, then ends its work.
         this.#state = { kind: 'working', work };
         if (this.#isClosing) return;
         this.#refusal = null;

@@ -25,6 +25,11 @@ export interface OpenLane {
   readonly eventMaxBytes: number;
 }
 
+interface TakeOverWatch extends Watch {
+  /** Called with the lane's producer, which the caller settles if the lane closes too early. */
+  onProducer(producer: TransactionalProducer): void;
+}
+
 /**
  * Takes a lane over, and settles what its former owner left half done. In this order:
  *
@@ -45,18 +50,19 @@ export interface OpenLane {
  * owner may still commit to the database between step 3 and the lane's first transaction. That
  * commit moves the lane's row. The first transaction then fails, and the lane opens anew.
  *
- * @param watch the lane's: its signal ends a wait for Kafka, or for the published answers
+ * @param watch its signal ends a wait for Kafka, or for the published answers
  */
 export async function takeOver(
   { topic, partition }: Partition,
   context: LaneContext,
-  watch: Watch,
+  watch: TakeOverWatch,
 ): Promise<OpenLane> {
   const { broker, store, group } = context;
   const { signal } = watch;
   const lane = { topic, partition };
   reachFaultPoint('partition-assigned');
   const producer = await openLaneProducer(broker, store, group, lane, signal);
+  watch.onProducer(producer);
   try {
     reachFaultPoint('producer-opened');
     const { formerGroup } = await bindLane(lane, context);
@@ -85,7 +91,7 @@ export async function takeOver(
   }
 }
 
-/** The largest messages that the dead letters topic and the events topic take. */
+/** Reads the size of the largest message of the dead letters topic and of the events topic. */
 function maxMessageBytes({ broker, answering }: LaneContext): Promise<[number, number]> {
   const { deadLettersTopic, eventsTopic } = answering;
   return Promise.all([
@@ -109,7 +115,7 @@ function warnOfDeletedCommands(
   log.warn(
     { lane: `${topic}/${partition}`, from: nextOffset, to: beginning },
     `Retention has deleted ${which} of ${topic}/${partition}, which this service had not read. ` +
-      'Commands among them are lost unanswered: ask the senders. Markers of transactions and ' +
-      'aborted records take offsets too, so perhaps nothing is lost.',
+      'Commands among them are lost unanswered: ask the senders to repeat them. Transaction ' +
+      'markers and aborted records take offsets too, so perhaps no command is lost.',
   );
 }

@@ -12,7 +12,8 @@ export interface TransactionalProducer {
   /**
    * Publishes in one broker transaction. Readers that read only committed records see all of the
    * records, in order, and the group's committed offset moves; or none of it happens. A record with
-   * a key goes to the partition of that key. Calls must not overlap.
+   * a key goes to the partition of that key. The bytes of an `EncodedRecord` are copied. Calls must
+   * not overlap.
    *
    * @param position the group's next committed offset; null: no group moves
    * @throws {FencedError} a newer producer has the same transactional id
@@ -20,8 +21,14 @@ export interface TransactionalProducer {
    * @throws {MessageTooLargeError} a record is too large for its topic in the embedded log
    */
   publish(records: readonly OutgoingRecord[], position: GroupPosition | null): Promise<void>;
-  /** Closes the connections. An open transaction stays open until the next producer settles it. */
+  /** Closes the connections. An open transaction stays open until it is settled. */
   close(): Promise<void>;
+  /**
+   * Ends the transaction that a `publish` has left open. A reader of committed records would wait
+   * for that transaction until the broker ends it. Does nothing after a `publish` that succeeded.
+   * Never rejects: if the broker does not answer in time, the transaction stays open.
+   */
+  settle(): Promise<void>;
 }
 
 /** A topic as `ensureTopics` creates it. */
@@ -122,13 +129,13 @@ export interface Broker {
   /**
    * Finds where the records of this leader epoch and of earlier epochs end in the partition.
    *
-   * A caller that has read an offset in this epoch compares. If the returned offset is below it, or
-   * the returned epoch is earlier, the log was truncated since.
+   * A caller that has read up to an offset in this epoch compares. If the returned offset is below
+   * that offset, or the returned epoch is earlier, the log was truncated since.
    *
    * @returns null: the log does not know the epoch, or has no epochs
    */
   endOfEpoch(topic: string, partition: number, leaderEpoch: number): Promise<EpochEnd | null>;
-  /** Tells whether the topic may lack records in its middle, which its beginning does not show. */
+  /** Tells whether compaction may have deleted records between the beginning and the end. */
   isCompacted(topic: string): Promise<boolean>;
   /**
    * Reads the beginning and the end of each partition.

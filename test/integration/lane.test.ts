@@ -206,6 +206,31 @@ describe('A lane', () => {
     expect(await database.query('select * from outbox')).toEqual([]);
   });
 
+  it('settles the transaction that a failed publication left open when it closes', async () => {
+    const failure = Promise.withResolvers<void>();
+    const settled: number[] = [];
+    let opened = 0;
+    const failing = over(broker, {
+      openProducer: async (id, signal) => {
+        const producer = await broker.openProducer(id, signal);
+        opened += 1;
+        const nth = opened;
+        return over(producer, {
+          publish: async () => {
+            failure.resolve();
+            throw new TroubleError('Kafka does not answer');
+          },
+          settle: async () => void settled.push(nth),
+        });
+      },
+    });
+    await start({ broker: failing, store });
+    await send('a');
+    await failure.promise;
+    await consumer.close();
+    expect(settled).toContain(opened);
+  });
+
   it('closes while its producer opens', async () => {
     const opening = Promise.withResolvers<void>();
     const openProducer: Broker['openProducer'] = (_, signal) => {

@@ -540,6 +540,7 @@ export class SimulatedProducer implements TransactionalProducer {
   readonly #epoch: number;
   #isBusy = false;
   #isClosed = false;
+  #mayHaveOpenTransaction = false;
   #dropped: { readonly step: ProducerStep; readonly tries: number } | null = null;
 
   constructor(
@@ -561,6 +562,7 @@ export class SimulatedProducer implements TransactionalProducer {
     if (this.#isBusy) throw new Error('Two publications at once with one producer');
     if (records.length === 0 && !position) return;
     this.#isBusy = true;
+    this.#mayHaveOpenTransaction = true;
     try {
       while ((await this.#ask('begins', () => this.#log.begin(this.#id, this.#epoch))) === false) {}
       reachFaultPoint('transaction-joined');
@@ -577,9 +579,11 @@ export class SimulatedProducer implements TransactionalProducer {
       ]);
       reachFaultPoint('offset-sent');
       await this.#ask('commits', () => this.#log.commit(this.#id, this.#epoch));
+      this.#mayHaveOpenTransaction = false;
       reachFaultPoint('broker-committed');
     } catch (error) {
       this.#isClosed = true;
+      if (error instanceof FencedError) this.#mayHaveOpenTransaction = false;
       throw error;
     } finally {
       this.#isBusy = false;
@@ -588,6 +592,14 @@ export class SimulatedProducer implements TransactionalProducer {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+  }
+
+  async settle(): Promise<void> {
+    if (!this.#mayHaveOpenTransaction) return;
+    const opening = this.#world.request(this.#machine, `settles ${this.#id}`, () =>
+      this.#log.initialise(this.#id),
+    );
+    await opening.catch(() => {});
   }
 
   /** Opens the producer again after an error. Only a planted bug does that. */

@@ -42,7 +42,11 @@ class FakeGroup {
       },
       openProducer: async () => {
         this.producers += 1;
-        return { publish: async () => {}, close: async () => {} } satisfies TransactionalProducer;
+        return {
+          publish: async () => {},
+          close: async () => {},
+          settle: async () => {},
+        } satisfies TransactionalProducer;
       },
       logId: async () => 'log',
       committedOffsets: async () => this.committed,

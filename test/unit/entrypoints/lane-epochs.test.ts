@@ -25,7 +25,11 @@ async function resumePoint(leaderEpoch: number | undefined, beginning: number) {
     relayBudget: new ByteBudget(1_000_000),
     productTurns: new ProductTurns(),
     broker: {
-      openProducer: async () => ({ publish: async () => {}, close: async () => {} }),
+      openProducer: async () => ({
+        publish: async () => {},
+        close: async () => {},
+        settle: async () => {},
+      }),
       logId: async () => 'log',
       committedOffsets: async () => [5],
       offsetRanges: async () => [{ partition: 0, beginning, end: 10 }],
@@ -111,6 +115,7 @@ async function positionAfter(epochs: readonly (number | undefined)[], known?: nu
     eventMaxBytes: 1_000,
     failure: null,
     settledBelowOffset: 0,
+    maxAnswerBytes: 1_000_000,
   };
   return (await answerDelivery(batch, transaction, answering as unknown as Answering)).next;
 }

@@ -28,10 +28,10 @@ class TakingTurns {
 
   note() {}
   look() {}
-  awaitedBy = () => null;
-  unreached = (ends: readonly object[]) => ends;
+  awaitedLanesOf = () => null;
+  unreachedEnds = (ends: readonly object[]) => ends;
 
-  async undecided() {
+  async undecidedEnds() {
     this.asked += 1;
     return this.ends;
   }
@@ -110,7 +110,11 @@ it('a lane that takes turns claims few commands in vain, and reads the ends once
     relayBudget: new ByteBudget(100_000_000),
     productTurns: new ProductTurns(),
     broker: {
-      openProducer: async () => ({ publish: async () => {}, close: async () => {} }),
+      openProducer: async () => ({
+        publish: async () => {},
+        close: async () => {},
+        settle: async () => {},
+      }),
       logId: async () => 'log',
       committedOffsets: async () => [0],
       offsetRanges: async () => [{ partition: 0, beginning: 0, end: COMMANDS }],

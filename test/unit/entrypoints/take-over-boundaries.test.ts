@@ -76,6 +76,7 @@ async function open({
   const outcome = await takeOver(lane, context, {
     signal: new AbortController().signal,
     onProgress: () => {},
+    onProducer: () => {},
   }).then(
     ({ readFrom }) => `opened at ${readFrom}`,
     (error: Error) => error.message,

@@ -28,9 +28,8 @@ import { chunksOf } from './read.ts';
 const RETRY_MS = 100;
 
 /**
- * A broker for one machine without Kafka. It keeps topics, partitions, groups and transactions in a
- * SQLite file, which any number of processes may open. For more than one machine, set
- * KAFKA_BROKERS.
+ * The embedded log, for one machine without Kafka. A SQLite file, which any number of processes may
+ * open, keeps the topics, partitions, groups and transactions. Several machines need KAFKA_BROKERS.
  */
 export class EmbeddedBroker implements Broker {
   readonly #database: Database;
@@ -65,7 +64,7 @@ export class EmbeddedBroker implements Broker {
 
   async consume(options: ConsumeOptions): Promise<GroupConsumer> {
     await this.#log.topic(options.topic);
-    const consumer = this.#subscribed(new EmbeddedConsumer(this.#database, this.#log, options));
+    const consumer = this.#register(new EmbeddedConsumer(this.#database, this.#log, options));
     await consumer.joined;
     return consumer;
   }
@@ -93,7 +92,7 @@ export class EmbeddedBroker implements Broker {
     onRecord: (record: ReceivedRecord) => void,
   ): Promise<Subscription> {
     const ranges = await this.#log.offsetRanges(topic);
-    return this.#subscribed(
+    return this.#register(
       new EmbeddedTail(
         this.#log,
         topic,
@@ -121,7 +120,7 @@ export class EmbeddedBroker implements Broker {
   }
 
   /** Makes `close` of the broker close the subscription too, unless its user has closed it. */
-  #subscribed<T extends Subscription>(subscription: T): T {
+  #register<T extends Subscription>(subscription: T): T {
     const close = subscription.close.bind(subscription);
     this.#subscriptions.add(subscription);
     subscription.close = async () => {
@@ -147,6 +146,10 @@ class EmbeddedProducer implements TransactionalProducer {
 
   async close(): Promise<void> {
     // Nothing is open. The next holder's epoch fences this producer.
+  }
+
+  async settle(): Promise<void> {
+    // A publication is one transaction of SQLite, which a failure undoes.
   }
 }
 
@@ -184,7 +187,7 @@ class EmbeddedTail implements Subscription {
         if (records === null) await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
         for (const record of signal.aborted ? [] : (records ?? [])) onRecord(record);
         nextOffsets[partition] = fromOffset + (records?.length ?? 0);
-        count += records?.length ?? 1; // After a failure the loop reads again without waiting.
+        count += records?.length ?? 1; // A failed read is repeated without waiting for an append.
       }
       if (count === 0) await log.newerThan(version, signal);
     }

@@ -10,6 +10,7 @@ import {
 } from '../kafkajs-internals.ts';
 import type { PartitionRecord } from '../records/partition-records.ts';
 import { type BatchEncoder, batchesOf, sequenceAfter } from '../records/record-batch.ts';
+import { permitted } from '../security/permissions.ts';
 import type { DepartedNodes } from './departed-nodes.ts';
 import { leadersOf, partitionKey, topicsOf } from './leaders.ts';
 import { appendTo } from './producer-requests.ts';
@@ -19,8 +20,7 @@ const RETRY_MS = 100;
 const CONNECT_RETRIES = 1;
 
 /**
- * An encoded batch with a sequence. By the sequence the leader recognizes a batch that is sent
- * again.
+ * An encoded batch with a sequence. The leader recognizes a repeated batch by its sequence.
  */
 interface NumberedBatch {
   /** The batch's `partitionKey`. */
@@ -39,7 +39,7 @@ interface AppendedBatch extends NumberedBatch {
 /** The outcome of one attempt to append batches. */
 interface Attempt {
   readonly appended: readonly AppendedBatch[];
-  /** The batches that no leader has confirmed. They may be in the log or not. */
+  /** The batches that no leader has confirmed, which may be in the log. */
   readonly left: readonly NumberedBatch[];
 }
 
@@ -52,11 +52,11 @@ interface Attempt {
  * Each partition has at most one batch under way. The appender sends the same bytes to the
  * partition's current leader until a leader confirms them. A leader drops a sequence that it has.
  *
- * It does not use kafkajs's producer, which remembers the nodes that have answered instead of the
- * partitions. When a leader moves during a send, kafkajs reports records as sent that it has not
- * sent, and sends others twice.
+ * kafkajs's own producer remembers which nodes have answered instead of which partitions. If a
+ * leader moves during a send, that producer reports unsent records as sent, and sends others twice.
  */
 export class IdempotentAppender {
+  readonly #options: KafkaOptions;
   readonly #cluster: Cluster;
   readonly #departed: DepartedNodes;
   readonly #sequences = new Map<string, number>();
@@ -64,6 +64,7 @@ export class IdempotentAppender {
   #isClosed = false;
 
   constructor(options: KafkaOptions, departed: DepartedNodes) {
+    this.#options = options;
     this.#cluster = departed.createCluster(options, CONNECT_RETRIES, OPERATION_TIMEOUT_MS);
     this.#departed = departed;
   }
@@ -141,7 +142,10 @@ export class IdempotentAppender {
     for (const batch of batches) {
       const answer = byPartition.get(batch.key);
       const error = answer && errorOf(answer.errorCode);
-      if (error && !isRetriable(error)) throw error;
+      if (error && !isRetriable(error)) {
+        const subject = { apiName: 'Produce', topics: [batch.topic] };
+        return await permitted(Promise.reject(error), subject, this.#options);
+      }
       if (answer && !error) appended.push({ ...batch, baseOffset: answer.baseOffset });
       else left.push(batch);
     }
@@ -207,10 +211,11 @@ export class IdempotentAppender {
     await this.#cluster.connect();
     await this.#cluster.refreshMetadata();
     const node = await this.#cluster.findControllerBroker();
-    return await node.initProducerId({
+    const initialising = node.initProducerId({
       transactionalId: null,
       transactionTimeout: OPERATION_TIMEOUT_MS,
     });
+    return await permitted(initialising, { apiName: 'InitProducerId' }, this.#options);
   }
 }
 

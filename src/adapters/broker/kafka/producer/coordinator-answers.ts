@@ -1,18 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAnswer, withDeadline } from '../client.ts';
-import type { BrokerNode } from '../kafkajs-internals.ts';
+import type { BrokerNode, Cluster, CoordinatorSearch } from '../kafkajs-internals.ts';
 import { isBeforeKafka38 } from './producer-requests.ts';
 
 /**
- * How long a coordinator older than Kafka 3.8 may take. When it loads its state again, it never
- * answers the requests that were under way (KAFKA-15468). A longer wait would only hold up the
- * lane.
+ * How long a coordinator older than Kafka 3.8 may take. A coordinator that loads its state again
+ * never answers the requests that were under way (KAFKA-15468). A longer wait would only hold up
+ * the lane.
  */
 const OLD_COORDINATOR_TIMEOUT_MS = 10_000;
 const CONCURRENT_TIMEOUT_MS = 10_000;
 const MAX_RETRY_MS = 50;
 
-/** Errors of a coordinator that moves, or that cannot reach its replicas. They soon pass. */
+/** Passing errors of a coordinator that moves, or that cannot reach its replicas. */
 export const COORDINATOR_MOVES = [
   'GROUP_LOAD_IN_PROGRESS',
   'GROUP_COORDINATOR_NOT_AVAILABLE',
@@ -20,6 +20,24 @@ export const COORDINATOR_MOVES = [
 ];
 /** The errors above, and the error while the former holder's transaction is being ended. */
 export const NOT_YET = ['CONCURRENT_TRANSACTIONS', ...COORDINATOR_MOVES];
+
+/**
+ * Finds a coordinator.
+ * @throws {Error} the reason for which a node names none; kafkajs itself reports no reason
+ */
+export async function findCoordinator(
+  cluster: Cluster,
+  search: CoordinatorSearch,
+): Promise<BrokerNode> {
+  try {
+    return await cluster.findGroupCoordinator(search);
+  } catch (error) {
+    if ((error as Error).name !== 'KafkaJSGroupCoordinatorNotFound') throw error;
+    const node = await cluster.findControllerBroker();
+    await node.findGroupCoordinator(search);
+    throw error;
+  }
+}
 
 /**
  * Repeats the request until the broker begins the transaction. The broker still ends the previous

@@ -11,9 +11,9 @@ const OVERDUE_AFTER_MS = 1_000;
 /**
  * Breaks kafkajs's connections to nodes that have left the cluster.
  *
- * A node that is cut off closes no connection. Without this watch, a request to it waits for its
- * own time-out, long after the other nodes have elected new leaders. An idle producer would even
- * send its next request there.
+ * A node that is cut off closes no connection. Without this watch, a request to that node would
+ * wait for its own time-out, long after the other nodes have elected new leaders. An idle producer
+ * would even send its next request there.
  *
  * The watch also breaks the connections on which a request to another node is under way. That node
  * may be asking the departed one whether a partition takes part in a transaction, and Kafka waits
@@ -61,7 +61,7 @@ export class DepartedNodes {
     clearInterval(this.#timer);
   }
 
-  /** When a request is overdue, asks which nodes are alive. */
+  /** Asks which nodes are alive if a request is overdue. */
   async #look(): Promise<void> {
     if (![...this.#clusters].flatMap(connectionsOf).some(isOverdue)) return;
     await this.#view.refresh().catch(() => {});

@@ -19,7 +19,7 @@ export function isBeforeKafka38({ versions }: BrokerNode): boolean {
 }
 
 /** An encoded record batch, with its topic and partition. */
-export interface EncodedBatch {
+interface EncodedBatch {
   readonly topic: string;
   readonly partition: number;
   readonly bytes: Buffer;
@@ -41,7 +41,7 @@ export async function produce(
 }
 
 /** A leader's answer about one batch. */
-export interface BatchAnswer {
+interface BatchAnswer {
   readonly topic: string;
   readonly partition: number;
   readonly errorCode: number;

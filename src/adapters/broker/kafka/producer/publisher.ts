@@ -22,8 +22,8 @@ interface PendingCall {
 
 /**
  * Appends records outside any transaction. All calls that arrive during a send go out together with
- * the next send. After an error the publisher throws its appender away, because the records of the
- * last send may be in the log or not.
+ * the next send. The publisher throws its appender away after an error, because nobody knows
+ * whether the records of the last send are in the log.
  */
 export class KafkaPublisher {
   readonly #options: KafkaOptions;

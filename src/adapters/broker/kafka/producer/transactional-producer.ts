@@ -1,6 +1,6 @@
 import { reachFaultPoint } from '../../../../fault-points.ts';
 import type { TransactionalProducer } from '../../../../service-layer/broker.ts';
-import { TroubleError } from '../../../../service-layer/errors.ts';
+import { FencedError, TroubleError } from '../../../../service-layer/errors.ts';
 import type { GroupPosition, OutgoingRecord } from '../../../../service-layer/records.ts';
 import { unlessAborted } from '../../hand-over.ts';
 import { asServiceError, disconnect, type KafkaOptions, withDeadline } from '../client.ts';
@@ -8,8 +8,10 @@ import type { BrokerNode, Cluster, ProducerIdentity } from '../kafkajs-internals
 import type { TopicLayouts } from '../layout.ts';
 import type { PartitionRecord } from '../records/partition-records.ts';
 import { type BatchEncoder, batchesOf, sequenceAfter } from '../records/record-batch.ts';
+import { permitted, type RequestSubject } from '../security/permissions.ts';
 import {
   COORDINATOR_MOVES,
+  findCoordinator,
   insist,
   NOT_YET,
   requireAnswer,
@@ -21,13 +23,15 @@ import { GROUP_COORDINATOR, produce, TRANSACTION_COORDINATOR } from './producer-
 
 const OPEN_TIMEOUT_MS = 30_000;
 /**
- * How long a broker may take to write. It is longer than an election, which ends the wait at once.
- * If a lane gave up before the election, the coordinator would send its abort markers to the former
- * leader, and Kafka would wait 30 s for that answer.
+ * How long a node may take to write. An election takes less time, and ends the wait at once. A lane
+ * that gave up before the election would make the coordinator send abort markers to the former
+ * leader, and wait 30 s.
  */
 const WRITE_TIMEOUT_MS = 20_000;
 const PUBLISH_TIMEOUT_MS = 60_000;
 const TRANSACTION_TIMEOUT_MS = 60_000;
+/** A process that stops has little time, and a broker that does not answer cannot be helped. */
+const SETTLE_TIMEOUT_MS = 3_000;
 const CONNECT_RETRIES = 5;
 
 /**
@@ -48,10 +52,10 @@ const CONNECT_RETRIES = 5;
  * offset then shows the outcome.
  *
  * The producer uses kafkajs's broker objects instead of kafkajs's producer. kafkajs's producer
- * looks up the coordinators at each step, and waits for five steps in turn. After an ambiguous
- * error it rolls its sequence back and goes on. This producer repeats only the committed offset,
- * while the group's coordinator moves, because writing the same offset twice is harmless. Any other
- * failure ends this producer.
+ * looks up the coordinators at each step, and waits for five steps in turn. kafkajs rolls its
+ * sequence back after an ambiguous error, and goes on. This producer repeats only the committed
+ * offset, while the group's coordinator moves, because writing the same offset twice is harmless.
+ * Any other failure ends this producer.
  */
 export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #cluster: Cluster;
@@ -59,11 +63,11 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #identity: ProducerIdentity;
   readonly #layouts: TopicLayouts;
   readonly #departed: DepartedNodes;
-  /** The bootstrap servers, for the command in an error message. */
-  readonly #servers: string;
+  readonly #options: KafkaOptions;
   readonly #groupCoordinators = new Map<string, BrokerNode>();
   readonly #sequences = new Map<string, number>();
   #closed: Promise<void> | null = null;
+  #mayHaveOpenTransaction = false;
 
   private constructor(parts: {
     readonly cluster: Cluster;
@@ -71,14 +75,14 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     readonly identity: ProducerIdentity;
     readonly layouts: TopicLayouts;
     readonly departed: DepartedNodes;
-    readonly servers: string;
+    readonly options: KafkaOptions;
   }) {
     this.#cluster = parts.cluster;
     this.#coordinator = parts.coordinator;
     this.#identity = parts.identity;
     this.#layouts = parts.layouts;
     this.#departed = parts.departed;
-    this.#servers = parts.servers;
+    this.#options = parts.options;
   }
 
   /**
@@ -99,25 +103,28 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     const initialise = async () => {
       await cluster.connect();
       const ask = async () => {
-        const coordinator = await cluster.findGroupCoordinator({
+        const finding = findCoordinator(cluster, {
           groupId: transactionalId,
           coordinatorType: TRANSACTION_COORDINATOR,
         });
+        const find = { apiName: 'FindCoordinator', transactionalId };
+        const coordinator = await permitted(finding, find, options);
         // A late request would fence the producer that the lane has opened meanwhile.
         if (isGivenUp) throw new TroubleError(`${doing}: the caller no longer waits`);
         const init = coordinator.initProducerId({
           transactionalId,
           transactionTimeout: TRANSACTION_TIMEOUT_MS,
         });
-        const identity = await requireAnswer(coordinator, init, doing);
-        const parts = {
+        const initialising = requireAnswer(coordinator, init, doing);
+        const subject = { apiName: 'InitProducerId', transactionalId };
+        return new KafkaTransactionalProducer({
           cluster,
           coordinator,
-          identity: { transactionalId, ...identity },
+          identity: { transactionalId, ...(await permitted(initialising, subject, options)) },
           layouts,
           departed,
-        };
-        return new KafkaTransactionalProducer({ ...parts, servers: options.brokers.join(',') });
+          options,
+        });
       };
       return await insist(ask, NOT_YET, OPEN_TIMEOUT_MS);
     };
@@ -145,7 +152,10 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     } catch (error) {
       this.#layouts.forget();
       void this.close();
-      throw asServiceError(error, doing);
+      const reason = asServiceError(error, doing);
+      // The holder that fenced this producer has ended the transaction.
+      if (reason instanceof FencedError) this.#mayHaveOpenTransaction = false;
+      throw reason;
     }
   }
 
@@ -161,13 +171,20 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     if (position) await this.#groupCoordinatorOf(position.group);
     const identity = this.#identity;
     const coordinator = this.#coordinator;
+    this.#mayHaveOpenTransaction = true;
     await Promise.all([
       position &&
-        whenAccepted(coordinator, () =>
-          coordinator.addOffsetsToTxn({ ...identity, groupId: position.group }),
+        this.#permitted(
+          whenAccepted(coordinator, () =>
+            coordinator.addOffsetsToTxn({ ...identity, groupId: position.group }),
+          ),
+          { apiName: 'AddOffsetsToTxn', group: position.group },
         ),
       topics.length > 0 &&
-        whenAccepted(coordinator, () => coordinator.addPartitionsToTxn({ ...identity, topics })),
+        this.#permitted(
+          whenAccepted(coordinator, () => coordinator.addPartitionsToTxn({ ...identity, topics })),
+          { apiName: 'AddPartitionsToTxn', topics: topics.map(({ topic }) => topic) },
+        ),
     ]);
     reachFaultPoint('transaction-joined');
     await Promise.all([
@@ -175,11 +192,9 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       position && insist(() => this.#sendPosition(position), COORDINATOR_MOVES, WRITE_TIMEOUT_MS),
     ]);
     reachFaultPoint('offset-sent');
-    await requireAnswer(
-      coordinator,
-      coordinator.endTxn({ ...identity, transactionResult: true }),
-      'EndTxn',
-    );
+    const ending = coordinator.endTxn({ ...identity, transactionResult: true });
+    await this.#permitted(requireAnswer(coordinator, ending, 'EndTxn'), { apiName: 'EndTxn' });
+    this.#mayHaveOpenTransaction = false;
     reachFaultPoint('broker-committed');
   }
 
@@ -196,15 +211,15 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     throw new TroubleError(
       `A record needs ${bytes} bytes, but ${topic} takes at most ${maxMessageBytes} bytes ` +
         '(max.message.bytes). Make room for it: kafka-configs.sh ' +
-        `--bootstrap-server ${this.#servers} --alter --entity-type topics ` +
+        `--bootstrap-server ${this.#options.brokers.join(',')} --alter --entity-type topics ` +
         `--entity-name ${topic} --add-config max.message.bytes=${bytes}`,
     );
   }
 
   /**
    * Sends the batches in requests that have at most one batch of each partition. So a partition's
-   * batches keep their order. No request waits for the answer to the one before, because a leader
-   * handles a connection's requests in turn, and refuses a batch if the batch before it is missing.
+   * batches keep their order. The requests go out without a wait for answers: a leader handles a
+   * connection's requests in turn, and refuses a batch whose predecessor is missing.
    */
   async #send(
     batches: readonly BatchEncoder[],
@@ -236,19 +251,25 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       );
       return { topic: batch.topic, partition: batch.partition, bytes };
     });
-    await produce(leader, transactionalId, encoded, WRITE_TIMEOUT_MS);
+    const topics = [...new Set(encoded.map(({ topic }) => topic))];
+    await this.#permitted(produce(leader, transactionalId, encoded, WRITE_TIMEOUT_MS), {
+      apiName: 'Produce',
+      topics,
+    });
   }
 
-  /** Sends the committed offset. After an error the next attempt looks up the coordinator again. */
+  /** Sends the committed offset. The next attempt after an error looks up the coordinator again. */
   async #sendPosition(position: GroupPosition): Promise<void> {
     const { group } = position;
     const coordinator = await this.#groupCoordinatorOf(group);
     try {
-      await coordinator.txnOffsetCommit({
+      const committing = coordinator.txnOffsetCommit({
         ...this.#identity,
         groupId: group,
         topics: [offsetTopicOf(position)],
       });
+      const topics = [position.topic];
+      await this.#permitted(committing, { apiName: 'TxnOffsetCommit', topics, group });
     } catch (error) {
       this.#groupCoordinators.delete(group);
       throw error;
@@ -257,18 +278,41 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
 
   async #groupCoordinatorOf(groupId: string): Promise<BrokerNode> {
     const known = this.#groupCoordinators.get(groupId);
+    const find = { groupId, coordinatorType: GROUP_COORDINATOR };
+    const subject = { apiName: 'FindCoordinator', group: groupId };
     const coordinator =
-      known ??
-      (await this.#cluster.findGroupCoordinator({ groupId, coordinatorType: GROUP_COORDINATOR }));
+      known ?? (await this.#permitted(findCoordinator(this.#cluster, find), subject));
     this.#groupCoordinators.set(groupId, coordinator);
     return coordinator;
   }
 
-  /** Closes the connections. It aborts no transaction, because the next holder settles it. */
+  #permitted<T>(answer: Promise<T>, subject: RequestSubject): Promise<T> {
+    const { transactionalId } = this.#identity;
+    return permitted(answer, { ...subject, transactionalId }, this.#options);
+  }
+
   close(): Promise<void> {
     this.#departed.forget(this.#cluster);
     this.#closed ??= disconnect(this.#cluster);
     return this.#closed;
+  }
+
+  /** Opens the transactional id once more: the broker then ends what its former holder left open. */
+  async settle(): Promise<void> {
+    if (!this.#mayHaveOpenTransaction) return;
+    this.#mayHaveOpenTransaction = false;
+    try {
+      const successor = await KafkaTransactionalProducer.open(
+        this.#options,
+        this.#identity.transactionalId,
+        this.#layouts,
+        this.#departed,
+        AbortSignal.timeout(SETTLE_TIMEOUT_MS),
+      );
+      await successor.close();
+    } catch {
+      // The next holder, or the transaction time-out, ends it.
+    }
   }
 }
 
