@@ -1,11 +1,18 @@
 import { CLUSTER_APIS } from './cluster-apis.ts';
 import type { Field } from './codec.ts';
 import { GROUP_APIS } from './group-apis.ts';
+import { SASL_APIS } from './sasl-apis.ts';
 import { TOPIC_APIS } from './topic-apis.ts';
 import { TRANSACTION_APIS } from './transaction-apis.ts';
 
 /** The requests that the service sends, one row each, by name. */
-export const APIS = { ...CLUSTER_APIS, ...TOPIC_APIS, ...GROUP_APIS, ...TRANSACTION_APIS };
+export const APIS = {
+  ...CLUSTER_APIS,
+  ...SASL_APIS,
+  ...TOPIC_APIS,
+  ...GROUP_APIS,
+  ...TRANSACTION_APIS,
+};
 
 export type ApiName = keyof typeof APIS;
 type Row<N extends ApiName> = (typeof APIS)[N];

@@ -2,7 +2,7 @@ import { eventually } from '../eventually.ts';
 import type { ApiName, RequestOf } from './apis.ts';
 import { batchOf } from './log.ts';
 import { Model } from './model.ts';
-import { FakeNode, type Received } from './node.ts';
+import { FakeNode, type FakeSecurity, type Received } from './node.ts';
 import { type Fate, Script, type When } from './script.ts';
 
 /**
@@ -16,16 +16,16 @@ export class FakeKafka {
   readonly received: Received[] = [];
   readonly #script = new Script();
 
-  private constructor(nodes: number) {
+  private constructor(nodes: number, security: FakeSecurity) {
     const note = (received: Received) => void this.received.push(received);
     this.nodes = Array.from(
       { length: nodes },
-      (_, index) => new FakeNode(index + 1, this.model, this.#script, note),
+      (_, index) => new FakeNode(index + 1, this.model, this.#script, note, security),
     );
   }
 
-  static async start({ nodes = 1 } = {}): Promise<FakeKafka> {
-    const cluster = new FakeKafka(nodes);
+  static async start({ nodes = 1, security = {} as FakeSecurity } = {}): Promise<FakeKafka> {
+    const cluster = new FakeKafka(nodes, security);
     await Promise.all(cluster.nodes.map((node) => node.listen()));
     return cluster;
   }

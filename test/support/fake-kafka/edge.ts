@@ -1,4 +1,4 @@
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { KafkaAdmin } from '../../../src/adapters/broker/kafka/admin.ts';
 import type { KafkaOptions } from '../../../src/adapters/broker/kafka/client.ts';
 import { ClusterView } from '../../../src/adapters/broker/kafka/cluster-view.ts';
@@ -6,8 +6,13 @@ import { TopicLayouts } from '../../../src/adapters/broker/kafka/layout.ts';
 import { DepartedNodes } from '../../../src/adapters/broker/kafka/producer/departed-nodes.ts';
 import { KafkaPublisher } from '../../../src/adapters/broker/kafka/producer/publisher.ts';
 import { KafkaTransactionalProducer } from '../../../src/adapters/broker/kafka/producer/transactional-producer.ts';
+import {
+  ConnectionSecurity,
+  type SecuritySettings,
+} from '../../../src/adapters/broker/kafka/security/connection-security.ts';
 import type { OutgoingRecord } from '../../../src/service-layer/records.ts';
 import { FakeKafka } from './cluster.ts';
+import type { FakeSecurity } from './node.ts';
 
 export const GROUP = 'allocation';
 export const TRANSACTIONAL_ID = 'allocation-commands-0';
@@ -36,6 +41,15 @@ const KEYS = LEADERS.map((_, partition) => {
   return entry[0];
 });
 
+/** How the brokers and the client of an edge are secured. */
+export interface EdgeSecurity {
+  readonly brokers: FakeSecurity;
+  readonly client: SecuritySettings | null;
+  readonly log?: Logger;
+}
+
+const PLAIN: EdgeSecurity = { brokers: {}, client: null };
+
 /**
  * Runs parts of the service on a cluster of three nodes. Node 1 is the controller, node 2
  * coordinates the group, node 3 the transactions. Nodes 1, 2, 3 and 1 lead the partitions of
@@ -51,9 +65,10 @@ export class Edge implements AsyncDisposable {
   readonly #departed: DepartedNodes;
   readonly #producers: KafkaTransactionalProducer[] = [];
 
-  private constructor(kafka: FakeKafka) {
+  private constructor(kafka: FakeKafka, { client, log = pino({ level: 'silent' }) }: EdgeSecurity) {
     this.kafka = kafka;
-    this.options = { brokers: kafka.brokers, clientId: 'edge', log: pino({ level: 'silent' }) };
+    const security = client && new ConnectionSecurity(client, log);
+    this.options = { brokers: kafka.brokers, clientId: 'edge', security, log };
     this.view = new ClusterView(this.options);
     this.#departed = new DepartedNodes(this.view);
     this.admin = new KafkaAdmin(this.options, this.view);
@@ -61,12 +76,12 @@ export class Edge implements AsyncDisposable {
     this.publisher = new KafkaPublisher(this.options, this.layouts, this.#departed);
   }
 
-  static async start(): Promise<Edge> {
-    const kafka = await FakeKafka.start({ nodes: NODES });
+  static async start(security = PLAIN): Promise<Edge> {
+    const kafka = await FakeKafka.start({ nodes: NODES, security: security.brokers });
     for (const topic of ['commands', 'events']) kafka.model.addTopic(topic, LEADERS);
     kafka.model.coordinators.group.set(GROUP, 2);
     kafka.model.coordinators.transaction.set(TRANSACTIONAL_ID, 3);
-    return new Edge(kafka);
+    return new Edge(kafka, security);
   }
 
   async openProducer(signal?: AbortSignal): Promise<KafkaTransactionalProducer> {

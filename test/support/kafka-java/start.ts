@@ -19,19 +19,20 @@ export const JVM = [
   '-Xshare:auto',
 ];
 
-/** Starts Kafka in KRaft mode, from the artifacts of Maven, on the Java of this machine. */
-export async function startJavaKafka(port: number): Promise<TestKafka> {
+/**
+ * Starts Kafka in KRaft mode, from the artifacts of Maven, on the Java of this machine.
+ * @param keptData a folder whose data outlives the broker. Without it the data is removed.
+ */
+export async function startJavaKafka(port: number, keptData?: string): Promise<TestKafka> {
   await requireJava();
   const libraries = await fetchLibraries();
   const directory = await mkdtemp(join(tmpdir(), 'allocation-kafka-'));
   const settings = join(directory, 'server.properties');
   const controllerPort = await freePort();
-  await writeFile(
-    settings,
-    asProperties(forOneBroker(port, controllerPort, join(directory, 'data'))),
-  );
+  const data = keptData ?? join(directory, 'data');
+  await writeFile(settings, asProperties(forOneBroker(port, controllerPort, data)));
   try {
-    await format(libraries, settings);
+    await format(libraries, settings, keptData ? ['--ignore-formatted'] : []);
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
     throw error;
@@ -54,7 +55,7 @@ export async function startJavaKafka(port: number): Promise<TestKafka> {
       },
     },
     stop: async () => {
-      await running?.end('remove');
+      await running?.end(keptData ? 'stop' : 'remove');
       removeData();
       process.off('exit', removeData);
     },
@@ -66,10 +67,17 @@ export function brokerCommand(libraries: string, settings: string): readonly str
   return ['java', ...JVM, '-cp', join(libraries, '*'), 'kafka.Kafka', settings];
 }
 
-/** Prepares the data folder that the settings name for a first start. */
-export async function format(libraries: string, settings: string): Promise<void> {
+/**
+ * Prepares the data folder that the settings name for a first start.
+ * @param options further options of Kafka's tool
+ */
+export async function format(
+  libraries: string,
+  settings: string,
+  options: readonly string[] = [],
+): Promise<void> {
   const tool = ['kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', settings];
-  await run('java', [...JVM, '-cp', join(libraries, '*'), ...tool]);
+  await run('java', [...JVM, '-cp', join(libraries, '*'), ...tool, ...options]);
 }
 
 /** Returns the text of a properties file. */

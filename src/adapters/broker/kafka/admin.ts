@@ -12,13 +12,15 @@ import {
 } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { Address } from './connection.ts';
-import { ERROR, errorName } from './requests/error-codes.ts';
+import { ERROR } from './requests/error-codes.ts';
 import type { Exchange } from './requests/exchange.ts';
 import { listOffset } from './requests/fetch-request.ts';
+import { metadata } from './requests/metadata-request.ts';
 import { type CommittedOffsets, committedOffsets, endOfEpoch } from './requests/offset-requests.ts';
 import { topicSetting } from './requests/settings-request.ts';
+import { AccessDeniedError, describeAnswer, isDenial, permitted } from './security/permissions.ts';
 
-/** How often kafkajs's admin tries to connect. Few, because the callers themselves try again. */
+/** How often kafkajs's admin tries to connect: seldom, because its callers also try again. */
 const CONNECT_RETRIES = 4;
 /** How long the admin repeats a question while leaders and coordinators move. */
 const REPEAT_MS = 7_000;
@@ -70,17 +72,33 @@ export class KafkaAdmin {
     );
     const missing = topics.filter(({ name }) => !existing.has(name));
     if (missing.length === 0) return;
+    const names = missing.map(({ name }) => name);
+    await this.#refuseHidden(names);
     if (!create) throw new MissingTopicError(this.#sayHowToCreate(missing));
-    await this.#withAdmin('Creating topics', (admin) =>
-      admin.createTopics({
+    await this.#withAdmin('Creating topics', (admin) => {
+      const created = admin.createTopics({
         waitForLeaders: true,
         topics: missing.map(({ name, partitions, maxMessageBytes }) => ({
           topic: name,
           numPartitions: partitions,
           configEntries: [{ name: 'max.message.bytes', value: String(maxMessageBytes) }],
         })),
-      }),
-    );
+      });
+      return permitted(created, { apiName: 'CreateTopics', topics: names }, this.#options);
+    });
+  }
+
+  /**
+   * Refuses topics that Kafka's list leaves out because the client must not see them.
+   * @throws {AccessDeniedError} a topic may be there, and the client must not see it
+   */
+  async #refuseHidden(names: readonly string[]): Promise<void> {
+    const question = metadata(names);
+    const { topics } = await this.#view.ask(question);
+    const hidden = topics.filter(({ errorCode }) => isDenial(errorCode));
+    if (!hidden[0]) return;
+    const subject = { ...question.request, topics: hidden.map(({ name }) => name) };
+    throw new AccessDeniedError(describeAnswer(hidden[0].errorCode, subject, this.#options));
   }
 
   #sayHowToCreate(missing: readonly TopicSettings[]): string {
@@ -104,7 +122,8 @@ export class KafkaAdmin {
 
   async #setting(topic: string, name: string): Promise<string> {
     const doing = `Reading the settings of ${topic}`;
-    const { value } = await this.#insist(doing, () => this.#view.ask(topicSetting(topic, name)));
+    const question = topicSetting(topic, name);
+    const { value } = await this.#insist(doing, question, () => this.#view.ask(question));
     if (value === null) throw new TroubleError(`${doing}: Kafka's answer leaves out ${name}`);
     return value;
   }
@@ -112,10 +131,10 @@ export class KafkaAdmin {
   /**
    * Reads the group's committed offsets.
    *
-   * Only the stable partition is asked for with `require_stable`. A dead owner's transaction may
-   * stay open for a minute, and would hold up the lanes of all other partitions. For
-   * the stable partition, the coordinator is always looked for anew: with an old offset, answers
-   * would be published twice.
+   * The admin asks with `require_stable` for the stable partition alone. A dead owner's transaction
+   * may stay open for a minute, and would hold up the lanes of all other partitions. A question
+   * about a stable partition looks for the coordinator anew, because an old offset would make the
+   * lane publish answers twice.
    * @param stable the partition whose offset must include all committed transactions
    * @returns each partition's offset, or null if the group has committed none
    */
@@ -129,10 +148,11 @@ export class KafkaAdmin {
     if (stable !== undefined && stable >= count)
       throw new TroubleError(`Kafka does not know ${topic}/${stable} yet`);
     const all = Array.from({ length: count }, (_, partition) => partition);
-    const questions = [committedOffsets(group, topic, all, false)];
+    const question = committedOffsets(group, topic, all, false);
+    const questions = [question];
     if (stable !== undefined) questions.push(committedOffsets(group, topic, [stable], true));
     const maxAgeMs = stable === undefined ? COORDINATOR_FRESH_MS : 0;
-    const { partitions } = await this.#insist(doing, () =>
+    const { partitions } = await this.#insist(doing, question, () =>
       this.#askCoordinator(group, questions, maxAgeMs),
     );
     const offsets = new Map(partitions.map(({ partition, offset }) => [partition, offset]));
@@ -179,13 +199,14 @@ export class KafkaAdmin {
     leaderEpoch: number,
   ): Promise<EpochEnd | null> {
     const doing = `Asking where epoch ${leaderEpoch} of ${topic}/${partition} ends`;
-    const end = await this.#insist(doing, () =>
-      this.#view.askLeader(topic, partition, endOfEpoch(topic, partition, leaderEpoch)),
+    const question = endOfEpoch(topic, partition, leaderEpoch);
+    const end = await this.#insist(doing, question, () =>
+      this.#view.askLeader(topic, partition, question),
     );
     return end.offset < 0 ? null : { leaderEpoch: end.leaderEpoch, offset: end.offset };
   }
 
-  /** @param partitions the partitions to ask for; all of them if it is missing */
+  /** @param partitions the partitions to ask for; absent: all */
   async offsetRanges(
     topic: string,
     partitions?: readonly number[],
@@ -197,11 +218,13 @@ export class KafkaAdmin {
   }
 
   async #offsetRange(topic: string, partition: number): Promise<OffsetRange> {
-    const ask = (which: 'beginning' | 'end') =>
-      this.#insist(`Reading the ${which} of ${topic}/${partition}`, () =>
-        this.#view.askLeader(topic, partition, listOffset(topic, partition, which)),
+    const ask = (which: 'beginning' | 'end') => {
+      const question = listOffset(topic, partition, which);
+      return this.#insist(`Reading the ${which} of ${topic}/${partition}`, question, () =>
+        this.#view.askLeader(topic, partition, question),
       );
-    // Ask in this order. Retention may raise the beginning, but the later end lies behind it.
+    };
+    // Ask for the beginning first. Retention may raise it meanwhile, but never above the later end.
     const beginning = await ask('beginning');
     const end = await ask('end');
     return { partition, beginning: beginning.offset, end: end.offset };
@@ -238,18 +261,21 @@ export class KafkaAdmin {
    */
   async #insist<T extends { readonly errorCode: number }>(
     doing: string,
-    question: () => Promise<T>,
+    { request }: Exchange<T>,
+    ask: () => Promise<T>,
   ): Promise<T> {
     const giveUpAtMs = performance.now() + REPEAT_MS;
     for (let attempt = 1; ; attempt += 1) {
-      const answer = await question().catch((error: Error) => error);
+      const answer = await ask().catch((error: Error) => error);
       if (!(answer instanceof Error) && answer.errorCode === ERROR.NONE) return answer;
       const isFinal = attempt > 1 && !(answer instanceof Error) && !RETRIABLE.has(answer.errorCode);
       if (isFinal || this.#isClosed || performance.now() > giveUpAtMs) {
         throw asServiceError(
           answer instanceof Error
             ? answer
-            : new TroubleError(`Kafka answers ${errorName(answer.errorCode)}`),
+            : new TroubleError(
+                `Kafka answers ${describeAnswer(answer.errorCode, request, this.#options)}`,
+              ),
           doing,
         );
       }

@@ -78,7 +78,7 @@ export class KafkaBroker implements Broker {
       this.#admin.logId(options.topic),
     );
     const subscription: GroupConsumer = {
-      ...this.#subscribed(consumer),
+      ...this.#register(consumer),
       problem: () => consumer.problem(),
     };
     options.joining?.(subscription);
@@ -109,7 +109,7 @@ export class KafkaBroker implements Broker {
   ): Promise<Subscription> {
     const ranges = await this.#admin.offsetRanges(topic);
     const starts = ranges.map((range) => ({ partition: range.partition, beginning: range[from] }));
-    return this.#subscribed(new KafkaTail(this.#options, this.#view, topic, starts, onRecord));
+    return this.#register(new KafkaTail(this.#options, this.#view, topic, starts, onRecord));
   }
 
   read(
@@ -141,7 +141,7 @@ export class KafkaBroker implements Broker {
   }
 
   /** Makes `close` of the broker close the subscription too, unless its user has closed it. */
-  #subscribed(subscription: Subscription): Subscription {
+  #register(subscription: Subscription): Subscription {
     this.#subscriptions.add(subscription);
     return {
       close: async () => {

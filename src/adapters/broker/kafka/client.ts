@@ -1,12 +1,16 @@
 import { Kafka, type KafkaConfig, logLevel } from 'kafkajs';
 import type { Logger } from 'pino';
 import { FencedError, TroubleError } from '../../../service-layer/errors.ts';
+import { connectionProblem } from './security/connection-problems.ts';
+import type { ConnectionSecurity } from './security/connection-security.ts';
 
 export interface KafkaOptions {
   readonly brokers: readonly string[];
   readonly clientId: string;
   /** The name that a group's static member keeps across restarts of its process; null for none. */
   readonly instanceId?: string | null;
+  /** Encrypts and authenticates the connections; absent or null: they are plain. */
+  readonly security?: ConnectionSecurity | null;
   readonly log: Logger;
 }
 
@@ -22,18 +26,19 @@ export function createClient(options: KafkaOptions, retries = 5): Kafka {
 /**
  * Makes kafkajs's configuration, which logs for debugging only.
  *
- * kafkajs reports normal events as errors: a rebalance, a wait for a transaction, a broker that is
- * away. This adapter logs itself what its user must know.
+ * kafkajs reports normal events as errors: a rebalance, a wait for a transaction, an unreachable
+ * node. The adapter's own log lines say what its user must know.
  * @param retries how often kafkajs repeats an operation
  */
 export function clientConfig(
-  { brokers, clientId, log }: KafkaOptions,
+  { brokers, clientId, log, security }: KafkaOptions,
   retries: number,
 ): KafkaConfig {
   const isDebugging = log.isLevelEnabled('debug');
   return {
     brokers: [...brokers],
     clientId,
+    ...security?.config,
     connectionTimeout: 3_000,
     requestTimeout: OPERATION_TIMEOUT_MS,
     retry: { initialRetryTime: 100, multiplier: 2, maxRetryTime: 1_000, retries },
@@ -75,7 +80,7 @@ export function asServiceError(error: unknown, doing: string): Error {
     return new FencedError(`${doing}: another process has taken over (${message})`, {
       cause: error,
     });
-  return new TroubleError(`${doing}: ${message}`, { cause: error });
+  return new TroubleError(`${doing}: ${connectionProblem(error) ?? message}`, { cause: error });
 }
 
 /**

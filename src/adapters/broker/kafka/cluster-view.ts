@@ -6,6 +6,7 @@ import { ERROR, errorName } from './requests/error-codes.ts';
 import type { Exchange } from './requests/exchange.ts';
 import { findCoordinator } from './requests/group-requests.ts';
 import { type ClusterPicture, metadata, type TopicPicture } from './requests/metadata-request.ts';
+import { AccessDeniedError, describeAnswer, isDenial } from './security/permissions.ts';
 
 /** How long a node may take to answer a question that any other node can answer too. */
 const ANY_NODE_TIMEOUT_MS = 1_000;
@@ -15,7 +16,7 @@ const ONE_NODE_TIMEOUT_MS = 3_000;
 const HEDGE_MS = 200;
 /** Many partitions notice a moved leader at the same time. They share a picture of this age. */
 const FRESH_MS = 100;
-/** The leaders of these topics are the coordinators. With them, a picture shows their moves too. */
+/** The leaders of these topics are the coordinators. Asking for the topics shows their moves. */
 const INTERNAL_TOPICS = ['__consumer_offsets', '__transaction_state'];
 
 /**
@@ -94,7 +95,7 @@ export class ClusterView {
       topicId: '',
     };
     if (errorCode === ERROR.NONE) return `${clusterId}/${topicId}`;
-    throw new TroubleError(`The topic ${topic} is not there (${errorName(errorCode)})`);
+    throw this.#hidden(topic, errorCode);
   }
 
   /**
@@ -115,7 +116,7 @@ export class ClusterView {
   }
 
   /**
-   * Finds the group's coordinator. More than half of the nodes must name the same one, because a
+   * Finds the group's coordinator. More than half of the nodes must name the same one. A
    * coordinator that is cut off from the others goes on naming itself, and tells old offsets.
    * @throws {TroubleError} the group has no coordinator now, too few nodes answer, or they disagree
    */
@@ -123,9 +124,11 @@ export class ClusterView {
     if (this.#picture.nodes.length === 0) await this.refresh();
     const nodes = this.nodes;
     const named: string[] = [];
+    const question = findCoordinator(group);
     const votes = nodes.map(async (node) => {
-      const answer = await this.#askNode(node, findCoordinator(group), ANY_NODE_TIMEOUT_MS);
-      if (answer.errorCode !== ERROR.NONE) throw new TroubleError(errorName(answer.errorCode));
+      const answer = await this.#askNode(node, question, ANY_NODE_TIMEOUT_MS);
+      if (answer.errorCode !== ERROR.NONE)
+        throw new TroubleError(describeAnswer(answer.errorCode, question.request, this.#options));
       const { host, port } = answer;
       named.push(`${host}:${port}`);
       const count = named.filter((name) => name === `${host}:${port}`).length;
@@ -175,7 +178,15 @@ export class ClusterView {
     const topic = known();
     if (topic && topic.partitions.length > 0) return topic;
     const errorCode = topic?.errorCode ?? ERROR.UNKNOWN_TOPIC_OR_PARTITION;
-    throw new TroubleError(`The topic ${name} is not there (${errorName(errorCode)})`);
+    throw this.#hidden(name, errorCode);
+  }
+
+  #hidden(topic: string, errorCode: number): TroubleError {
+    const missing = `The topic ${topic} is not there`;
+    if (!isDenial(errorCode)) return new TroubleError(`${missing} (${errorName(errorCode)})`);
+    const subject = { apiName: 'Metadata', topics: [topic] };
+    const denial = describeAnswer(errorCode, subject, this.#options);
+    return new AccessDeniedError(`${missing} for this client: ${denial}`);
   }
 
   /** Asks two nodes. One of them may be cut off from the others, and show an earlier state. */

@@ -1,7 +1,8 @@
 import { TroubleError } from '../../../service-layer/errors.ts';
-import { clientConfig, type KafkaOptions } from './client.ts';
+import { clientConfig, type KafkaOptions, withDeadline } from './client.ts';
 import { createConnection, type KafkajsConnection } from './kafkajs-internals.ts';
 import type { Exchange } from './requests/exchange.ts';
+import { connectionProblem } from './security/connection-problems.ts';
 
 /** The host and port at which a node listens. */
 export interface Address {
@@ -11,9 +12,11 @@ export interface Address {
 
 /** How long connecting may take. A live node accepts a connection well within this time. */
 const CONNECT_TIMEOUT_MS = 2_000;
+/** How long authenticating may take. It may need a token of another server first. */
+const AUTHENTICATE_TIMEOUT_MS = 8_000;
 
 /**
- * One connection to one node, which answers the requests in their order. Any failure ends the
+ * Sends requests to one node, which answers them in their order. Any failure ends the
  * connection: all its unanswered requests reject at once, and the caller opens another connection.
  */
 export class NodeConnection {
@@ -26,9 +29,10 @@ export class NodeConnection {
     this.#connection = connection;
   }
 
-  /** @throws {TroubleError} the node cannot be reached within two seconds */
+  /** @throws {TroubleError} the node cannot be reached within two seconds, or refuses the client */
   static async open(options: KafkaOptions, address: Address): Promise<NodeConnection> {
     const connection = createConnection(address, clientConfig(options, 0), CONNECT_TIMEOUT_MS);
+    const node = `${address.host}:${address.port}`;
     try {
       await connection.connect();
     } catch (cause) {
@@ -36,11 +40,13 @@ export class NodeConnection {
       connection.socket?.destroy();
       const { message } = cause as Error;
       throw new TroubleError(
-        `Kafka at ${address.host}:${address.port} is unreachable: ${message}`,
+        connectionProblem(cause, node) ?? `Kafka at ${node} is unreachable: ${message}`,
         { cause },
       );
     }
-    return new NodeConnection(address, connection);
+    const opened = new NodeConnection(address, connection);
+    if (options.security) await opened.#authenticate();
+    return opened;
   }
 
   get isOpen(): boolean {
@@ -48,7 +54,7 @@ export class NodeConnection {
   }
 
   /**
-   * Sends the request and resolves to its answer, with whatever error codes.
+   * Sends the request and resolves to its answer, even to one with error codes.
    * @throws {TroubleError} the connection broke, or no answer came in time; it is closed then
    */
   async send<T>(exchange: Exchange<T>, timeoutMs: number): Promise<T> {
@@ -67,12 +73,26 @@ export class NodeConnection {
       const failure = this.#failure ?? (cause as Error);
       this.abandon(failure);
       if (failure instanceof TroubleError) throw failure;
-      throw new TroubleError(
-        `${apiName}: the connection to Kafka at ${node} broke: ${failure.message}`,
-        { cause },
-      );
+      const problem =
+        connectionProblem(failure, node) ??
+        `the connection to Kafka at ${node} broke: ${failure.message}`;
+      throw new TroubleError(`${apiName}: ${problem}`, { cause });
     } finally {
       clearTimeout(timer);
+    }
+  }
+
+  /** @throws {TroubleError} the node refuses the client, or does not answer in time */
+  async #authenticate(): Promise<void> {
+    const node = `${this.address.host}:${this.address.port}`;
+    const doing = `Authenticating at ${node}`;
+    try {
+      await withDeadline(this.#connection.authenticate(), AUTHENTICATE_TIMEOUT_MS, doing);
+    } catch (cause) {
+      this.abandon(cause as Error);
+      if (cause instanceof TroubleError) throw cause;
+      const problem = connectionProblem(cause, node) ?? `${doing}: ${(cause as Error).message}`;
+      throw new TroubleError(problem, { cause });
     }
   }
 

@@ -1,20 +1,22 @@
 import { createRequire } from 'node:module';
-import type { KafkaConfig } from 'kafkajs';
+import type { ISocketFactory, KafkaConfig, Mechanism } from 'kafkajs';
 
 /*
- * Everything that this client takes from inside kafkajs. No other file requires one of its files.
- * package.json pins kafkajs to 2.2.4, because any release may change what is required here.
+ * This is the only file that requires files from inside kafkajs. package.json pins kafkajs to
+ * 2.2.4, because any other release may change those files.
  */
 
 const require = createRequire(import.meta.url);
 const ClusterClass: new (options: object) => Cluster = require('kafkajs/src/cluster');
-const ConnectionClass: new (
+const ConnectionClass: (new (
   options: object,
-) => KafkajsConnection = require('kafkajs/src/network/connection');
+) => UnopenedConnection) & {
+  readonly prototype: UnopenedConnection & { isMended?: true };
+} = require('kafkajs/src/network/connection');
 const EncoderClass: new (bytes?: number) => Encoder = require('kafkajs/src/protocol/encoder');
 const DecoderClass: new (bytes: Buffer) => Decoder = require('kafkajs/src/protocol/decoder');
 const { createLogger } = require('kafkajs/src/loggers');
-const socketFactory: () => object = require('kafkajs/src/network/socketFactory');
+const socketFactory: () => ISocketFactory = require('kafkajs/src/network/socketFactory');
 const requestQueue: RequestQueue & { isMended?: true } =
   require('kafkajs/src/network/requestQueue').prototype;
 const protocolErrors: {
@@ -33,6 +35,7 @@ export const produceResponse: AnswerReader<unknown> =
  * Writes the basic types of Kafka's protocol. Each method appends a value and returns the encoder.
  */
 export interface Encoder {
+  readonly buffer: Buffer;
   writeInt8(value: number): Encoder;
   writeInt16(value: number): Encoder;
   writeInt32(value: number): Encoder;
@@ -45,7 +48,7 @@ export interface Encoder {
   writeUVarIntString(value: string): Encoder;
 }
 
-/** Reads the basic types of Kafka's protocol. Each method advances `offset` behind its value. */
+/** Reads the basic types of Kafka's protocol. Each method moves `offset` past its value. */
 export interface Decoder {
   readonly buffer: Buffer;
   offset: number;
@@ -66,7 +69,7 @@ interface AnswerReader<T> {
   readonly parse: (answer: never) => Promise<T>;
 }
 
-/** A request, and how its answer is read. */
+/** A request, and the reader of its answer. */
 interface RequestWithAnswer<T> {
   readonly request: object;
   readonly response: AnswerReader<T>;
@@ -76,11 +79,23 @@ interface RequestWithAnswer<T> {
 export interface KafkajsConnection {
   readonly socket?: { destroy(error?: Error): void };
   connect(): Promise<void>;
+  /** Authenticates the client, if the configuration says how. Each `send` does so when due. */
+  authenticate(): Promise<void>;
   disconnect(): Promise<void>;
   isConnected(): boolean;
   /** Rejects every request that waits for its answer. */
   rejectRequests(error: Error): void;
   send<T>(exchange: RequestWithAnswer<T>): Promise<T>;
+}
+
+interface UnopenedConnection extends KafkajsConnection {
+  setVersions(versions: object): void;
+  setSupportAuthenticationProtocol(isSupported: boolean): void;
+  isAuthenticated(): boolean;
+  /** How long a session lasts, in milliseconds; 0: without end. */
+  readonly sessionLifetime: { toString(): string };
+  /** How long before its end a session counts as over. */
+  reauthenticationThreshold: number;
 }
 
 /** How the broker identifies the holder of a transactional id. */
@@ -90,6 +105,13 @@ export interface ProducerIdentity {
   readonly producerEpoch: number;
 }
 
+/** Whose coordinator is looked for. */
+export interface CoordinatorSearch {
+  /** A group, or a transactional id. */
+  readonly groupId: string;
+  readonly coordinatorType: number;
+}
+
 /** A topic's offsets in a TxnOffsetCommit request. */
 interface OffsetTopic {
   readonly topic: string;
@@ -97,11 +119,12 @@ interface OffsetTopic {
 }
 
 /**
- * One node, connected. Each method resolves to the node's answer, or rejects with the error in it.
+ * A connected node. Each method resolves to the node's answer, or rejects with the error in it.
  */
 export interface BrokerNode {
   /** The versions of each request that the node accepts, by the request's key. */
   readonly versions: Readonly<Record<number, { readonly maxVersion: number }>>;
+  findGroupCoordinator(search: CoordinatorSearch): Promise<unknown>;
   initProducerId(request: {
     /** Null for a producer without transactions. */
     readonly transactionalId: string | null;
@@ -159,10 +182,7 @@ export interface Cluster {
   ): Readonly<Record<string, readonly number[]>>;
   findBroker(node: { readonly nodeId: string }): Promise<BrokerNode>;
   findControllerBroker(): Promise<BrokerNode>;
-  findGroupCoordinator(search: {
-    readonly groupId: string;
-    readonly coordinatorType: number;
-  }): Promise<BrokerNode>;
+  findGroupCoordinator(search: CoordinatorSearch): Promise<BrokerNode>;
 }
 
 interface RequestQueue {
@@ -170,7 +190,32 @@ interface RequestQueue {
   scheduleCheckPendingRequests(): void;
 }
 
+/** The mechanisms of SASL for a user with a password. */
+export type PasswordMechanism = 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+
+/** kafkajs's authenticators for a user with a password, by mechanism. */
+export const passwordAuthenticators: Readonly<
+  Record<
+    PasswordMechanism,
+    (credentials: {
+      readonly username: string;
+      readonly password: string;
+    }) => Mechanism['authenticationProvider']
+  >
+> = {
+  PLAIN: require('kafkajs/src/broker/saslAuthenticator/plain'),
+  'SCRAM-SHA-256': require('kafkajs/src/broker/saslAuthenticator/scram256'),
+  'SCRAM-SHA-512': require('kafkajs/src/broker/saslAuthenticator/scram512'),
+};
+
 const METADATA_MAX_AGE_MS = 300_000;
+/**
+ * The versions of SaslHandshake and SaslAuthenticate, by the keys of the requests. With version 1
+ * the answer says when the session ends (KIP-368, Kafka 2.2).
+ */
+const SASL_VERSIONS = { 17: { maxVersion: 1 }, 36: { maxVersion: 1 } };
+/** The share of a session after which the next request authenticates again, as in Java's client. */
+const SESSION_SHARE = 0.85;
 
 /** @param bytes the size of the first buffer; it grows when it is full */
 export function createEncoder(bytes?: number): Encoder {
@@ -190,17 +235,21 @@ export function createConnection(
   config: KafkaConfig,
   timeoutMs: number,
 ): KafkajsConnection {
-  return new ConnectionClass({
+  const connection = new ConnectionClass({
     host,
     port,
     clientId: config.clientId,
     logger: loggerOf(config),
-    socketFactory: socketFactory(),
+    socketFactory: config.socketFactory ?? socketFactory(),
+    sasl: config.sasl,
     connectionTimeout: timeoutMs,
     requestTimeout: timeoutMs,
     // kafkajs would check the requests with a timer that never stops.
     enforceRequestTimeout: false,
   });
+  connection.setVersions(SASL_VERSIONS);
+  connection.setSupportAuthenticationProtocol(true);
+  return connection;
 }
 
 /** Creates a cluster object that is not connected yet. */
@@ -208,7 +257,7 @@ export function createCluster(config: KafkaConfig): Cluster {
   return new ClusterClass({
     ...config,
     logger: loggerOf(config),
-    socketFactory: socketFactory(),
+    socketFactory: config.socketFactory ?? socketFactory(),
     enforceRequestTimeout: true,
     allowAutoTopicCreation: false,
     maxInFlightRequests: null,
@@ -229,8 +278,8 @@ function loggerOf({ logLevel, logCreator }: KafkaConfig): object {
  * Mends the request queue of kafkajs 2.2.4, once per process, when this file is imported.
  *
  * The queue re-arms a timer for ever, even when no request waits (kafkajs issue 1751). Each
- * connection then wakes the process 1,000 times a second. Under Node 24 the timer also causes a
- * TimeoutNegativeWarning. Nothing outside kafkajs can stop the timer.
+ * connection then wakes the process 1,000 times a second. The timer also causes a
+ * TimeoutNegativeWarning under Node 24. Nothing outside kafkajs can stop the timer.
  */
 function mendRequestQueue(): void {
   if (requestQueue.isMended) return;
@@ -241,4 +290,23 @@ function mendRequestQueue(): void {
   };
 }
 
+/**
+ * Mends when kafkajs 2.2.4 authenticates again, once per process, when this file is imported.
+ *
+ * kafkajs counts a session as over 10 s before its end. With sessions of 10 s or less, each request
+ * would authenticate again, and Kafka allows that once a second.
+ */
+function mendReauthentication(): void {
+  const { prototype } = ConnectionClass;
+  if (prototype.isMended) return;
+  prototype.isMended = true;
+  const { isAuthenticated } = prototype;
+  prototype.isAuthenticated = function (this: UnopenedConnection) {
+    const lifetimeMs = Number(this.sessionLifetime.toString());
+    this.reauthenticationThreshold = Math.ceil(lifetimeMs * (1 - SESSION_SHARE));
+    return isAuthenticated.call(this);
+  };
+}
+
 mendRequestQueue();
+mendReauthentication();

@@ -13,8 +13,8 @@ interface Layout {
 }
 
 /**
- * Knows the partitions of the topics, and chooses a record's partition: the one that the record
- * names, or else the one that Java's producer would choose for its key.
+ * Knows the partitions of the topics, and chooses a record's partition. A record goes to the
+ * partition that it names, or else to the one that Java's producer would choose for its key.
  */
 export class TopicLayouts {
   readonly #admin: KafkaAdmin;

@@ -4,6 +4,7 @@ import type { KafkaOptions } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { type Address, NodeConnection } from './connection.ts';
 import type { Exchange } from './requests/exchange.ts';
+import { AccessDeniedError, describeAnswer, isDenial } from './security/permissions.ts';
 
 /** How long an answer may take, besides the time that the leader may wait for records. */
 const ANSWER_TIMEOUT_MS = 5_000;
@@ -15,9 +16,10 @@ export interface Leader {
   /**
    * Asks the leader. The wait ends early if another node becomes the leader.
    * @param waitMs how long the leader may wait for records before it answers
+   * @throws {AccessDeniedError} the client lacks a permission
    * @throws {TroubleError} the leader cannot be reached, or does not answer in time
    */
-  ask<T>(question: Exchange<T>, waitMs: number): Promise<T>;
+  ask<T extends { readonly errorCode: number }>(question: Exchange<T>, waitMs: number): Promise<T>;
   /** Closes the connection. The next question goes to the partition's current leader. */
   drop(): void;
   close(): void;
@@ -39,12 +41,18 @@ export class LeaderConnection implements Leader {
     this.#partition = partition;
   }
 
-  async ask<T>(question: Exchange<T>, waitMs: number): Promise<T> {
-    const connection = await this.#connected();
+  async ask<T extends { readonly errorCode: number }>(
+    question: Exchange<T>,
+    waitMs: number,
+  ): Promise<T> {
+    const connection = await this.#connect();
     const answered = new AbortController();
     void this.#breakWhenMoved(connection, waitMs, answered.signal);
     try {
-      return await connection.send(question, waitMs + ANSWER_TIMEOUT_MS);
+      const answer = await connection.send(question, waitMs + ANSWER_TIMEOUT_MS);
+      const { errorCode } = answer;
+      if (!isDenial(errorCode)) return answer;
+      throw new AccessDeniedError(describeAnswer(errorCode, question.request, this.#options));
     } finally {
       answered.abort();
     }
@@ -61,10 +69,10 @@ export class LeaderConnection implements Leader {
   }
 
   /**
-   * Returns a connection to the current leader. A former leader must not be asked: as a follower it
-   * answers fetches with the records that it had when it was cut off.
+   * Returns a connection to the current leader. The client must not ask a former leader, which as a
+   * follower still answers fetches with the records from before it was cut off.
    */
-  async #connected(): Promise<NodeConnection> {
+  async #connect(): Promise<NodeConnection> {
     if (this.#connection?.isOpen && isAt(this.#connection, await this.#leader()))
       return this.#connection;
     // The failure that ended the last connection may have moved the leadership too.

@@ -9,7 +9,7 @@ import type { Exchange } from './requests/exchange.ts';
 import { fetchRecords, listOffset } from './requests/fetch-request.ts';
 
 const RETRY_MS = 200;
-/** How long the reader waits for a leader. A broker restarts, or loses its leadership, faster. */
+/** How long the reader waits for a leader. A node restarts, or loses its leadership, faster. */
 const AWAY_TIMEOUT_MS = 30_000;
 /**
  * How long the reader waits for an open transaction. Kafka ends a transaction of the service after
@@ -17,7 +17,7 @@ const AWAY_TIMEOUT_MS = 30_000;
  */
 const OPEN_TRANSACTION_TIMEOUT_MS = 90_000;
 /**
- * How long empty answers may go on before they mean the end. A slow storage tier causes some, too.
+ * How long empty answers may go on before they mean the end. A slow storage tier also causes some.
  */
 const NOTHING_LEFT_AFTER_MS = 5_000;
 const FETCH_WAIT_MS = 500;
@@ -26,9 +26,9 @@ const FETCH_BYTES = 1024 * 1024;
 /**
  * Reads ranges of a topic, one partition after the other, through connections of its own.
  *
- * Guarantee: the reader yields each committed record once, in order, whatever happens to the
- * brokers. Only the reader knows its position. After an error it asks the partition's new leader
- * for the same records again. It fails if retention deletes records before it has read them.
+ * Guarantee: the reader yields each committed record once, in order, even while nodes fail. The
+ * reader keeps its own position, and asks the partition's new leader for the same records after an
+ * error. The reading fails if retention deletes records before the reader gets them.
  */
 export class KafkaReader {
   readonly #topic: string;
@@ -113,8 +113,8 @@ export class KafkaReader {
         return { partition, records: [], nextOffset: end };
       if (waitedMs > OPEN_TRANSACTION_TIMEOUT_MS)
         throw new TroubleError(
-          `${place} can be read up to offset ${from} only, not to ${end}: ` +
-            'a transaction there does not end, or the log ends',
+          `${place} can be read up to offset ${from}, and ${end} was expected: ` +
+            'a transaction there does not end, or the log was truncated. Read the topic again',
         );
     }
   }
@@ -140,7 +140,7 @@ export class KafkaReader {
     return this.#insist(doing, leader, listOffset(this.#topic, partition, 'beginning'), 0);
   }
 
-  /** Asks the current leader again, for 30 s, until an answer has no error that may pass. */
+  /** Repeats the question to the current leader, for 30 s, while the errors in answers may pass. */
   async #insist<T extends { readonly errorCode: number }>(
     doing: string,
     leader: Leader,

@@ -54,7 +54,7 @@ export class KafkaTail implements Subscription {
       maxRecordBytes: Number.POSITIVE_INFINITY,
       onGivenBack: () => {},
       onResumed: () => {},
-      // Retention has deleted the next records, or the topic was created again: skip to the first.
+      // Retention has deleted the next records, or the topic is another log: skip to the first one.
       onOutOfRange: (first) => fetcher.resumeFrom(first),
     });
     this.#fetchers.push(fetcher);

@@ -127,8 +127,8 @@ function targetOf(
   }
   for (const partition of moving)
     shares.find(({ member }) => mayTake(partition, member))?.partitions.add(partition);
-  // First level without taking a partition from its owner. Otherwise the second round might move
-  // partitions that the first round has assigned.
+  // Level with the moving partitions alone first. Otherwise the second round might move partitions
+  // that the first round has assigned.
   level(shares, (partition, member) => moving.has(partition) && mayTake(partition, member));
   level(shares, mayTake);
   return shares;
@@ -161,8 +161,8 @@ function nameOf({ instanceId, memberId }: GroupMember): string {
 }
 
 /**
- * Moves partitions until no chain of moves brings two counts closer. It ends, because each move
- * makes the counts more even.
+ * Moves partitions until no chain of moves brings two counts closer. The loop ends, because each
+ * move makes the counts more even.
  */
 function level(shares: readonly Share[], mayTake: MayTake): void {
   let isLevel = false;

@@ -20,8 +20,8 @@ import {
 /** How often the consumer checks whether the topic was created again or has more partitions. */
 const LOOK_AT_TOPIC_MS = 2_000;
 /**
- * How long a member waits for partitions that other members are closing. It is longer than an owner
- * takes. A static member that restarts meanwhile never reports that it has closed them.
+ * How long a member waits for partitions that other members are closing. An owner closes its
+ * partition faster. A static member that restarts meanwhile never reports the closing.
  */
 const WITHHELD_PATIENCE_MS = 15_000;
 /**
@@ -37,13 +37,12 @@ const EAGER = 'RoundRobinAssigner';
 /**
  * Consumes one topic as a member of a group. Each assigned partition has a fetcher and an owner.
  *
- * A rebalance affects only the partitions that move. When the group takes a partition away, this
- * member closes it and joins again. Then another member gets the partition. In a group with members
- * of the former release, every member gives up all partitions at each rebalance.
+ * A rebalance affects only the partitions that move. This member closes a partition that the group
+ * takes away, and joins again. Then another member gets the partition. Every member gives up all
+ * partitions at each rebalance while the group has a member of the former release.
  *
- * After a crash of this process, other members get its partitions when the session times out. If
- * two members own one partition, their producers' epochs and the positions in the database fence
- * one.
+ * Other members get the partitions of a crashed process when its session times out. If two members
+ * own one partition, their producers' epochs and the positions in the database fence one of them.
  */
 export class KafkaConsumer implements GroupConsumer {
   readonly #options: KafkaOptions;
@@ -105,7 +104,7 @@ export class KafkaConsumer implements GroupConsumer {
 
   /**
    * Resolves at the first assignment after which no withheld partitions follow.
-   * @throws {TroubleError} the consumer is closed before
+   * @throws {TroubleError} the consumer is closed before that
    * @throws {FencedError} another process has this member's name
    */
   get joined(): Promise<void> {
@@ -113,7 +112,8 @@ export class KafkaConsumer implements GroupConsumer {
   }
 
   problem(): string | null {
-    return this.#member.problem();
+    const [denial] = [...this.#owned.values()].flatMap((fetcher) => fetcher.denial ?? []);
+    return this.#member.problem() ?? denial ?? null;
   }
 
   /** Lets the owners finish their current deliveries, and then leaves the group. */
@@ -222,7 +222,7 @@ export class KafkaConsumer implements GroupConsumer {
     await ended;
   }
 
-  /** Checks regularly what no fetch shows. A failed check is reported elsewhere. */
+  /** Checks regularly what no fetch shows. The next round repeats a failed check. */
   async #watchTopic(): Promise<void> {
     const { signal } = this.#closing;
     let known: string | null = null;
@@ -238,13 +238,15 @@ export class KafkaConsumer implements GroupConsumer {
   async #lookAtLog(known: string | null): Promise<string> {
     const id = await this.#logId();
     if (known !== null && id !== known) {
-      this.#options.log.warn(`${this.#consume.topic} was deleted and created again`);
+      this.#options.log.warn(
+        `${this.#consume.topic} was deleted and created again: all its lanes open again`,
+      );
       this.#reopen([...this.#owned.keys()]);
     }
     return id;
   }
 
-  /** Joins again if the assignment no longer fits, which no other member may notice. */
+  /** Joins again if the assignment no longer fits. Perhaps no other member notices. */
   async #lookAtAssignment(): Promise<void> {
     if (
       this.#waitingSinceMs !== null &&

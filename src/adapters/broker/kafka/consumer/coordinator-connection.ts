@@ -8,8 +8,8 @@ import type { Exchange } from '../requests/exchange.ts';
 /** How often a member that waits for an answer checks whether the node still coordinates. */
 const STILL_THERE_MS = 1_000;
 /**
- * How old the picture may be that shows whether the coordinator is in the cluster. A coordinator that
- * is cut off answers without an error, so nothing else asks for a newer picture.
+ * The age at which a picture of the cluster is too old to show that the coordinator is alive. A
+ * coordinator that is cut off answers without an error, so no failure asks for a newer picture.
  */
 const PICTURE_MS = 2_000;
 
@@ -62,7 +62,7 @@ export class CoordinatorConnection {
    * new coordinator gives this member's partitions to others.
    */
   dropDeparted(): void {
-    // Not awaited: the next call sees the new picture.
+    // Refresh in the background: the next call sees the new picture.
     this.#view.refresh(PICTURE_MS).catch(() => {});
     if (this.#connection && !this.#view.isAlive(this.#connection.address))
       this.drop(new TroubleError('The coordinator has left the cluster'));

@@ -1,7 +1,7 @@
 import { ERROR, type ErrorName } from '../requests/error-codes.ts';
 
-/** What a member does after an error. Each reaction leads to a next request in a bounded time. */
-export type Reaction =
+/** What a member does after an error. Each but `stay-out` leads to a request in a bounded time. */
+type Reaction =
   /** The coordinator needs a moment: ask it again. */
   | 'ask-again'
   /** Another node coordinates: find that node and repeat the request. The generation goes on. */
@@ -81,7 +81,7 @@ const BY_CODE = new Map(
   ]),
 );
 
-/** @returns the reaction to the error; for an error that the table lacks, another look-up */
+/** @returns the reaction to the error; a look-up of the coordinator if the table lacks the error */
 export function reactionTo(request: GroupRequest, errorCode: number): Reaction {
   return BY_CODE.get(request)?.get(errorCode) ?? 'find-coordinator';
 }

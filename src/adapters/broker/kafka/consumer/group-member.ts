@@ -14,11 +14,12 @@ import {
   type MemberIdentity,
   syncGroup,
 } from '../requests/group-requests.ts';
+import { describeAnswer, isDenial } from '../security/permissions.ts';
 import { CoordinatorConnection } from './coordinator-connection.ts';
 import { type GroupRequest, reactionTo } from './group-errors.ts';
 import { GroupHealth } from './group-health.ts';
 
-/** How long after a member's death others get its partitions. Kafka allows no shorter time. */
+/** How long after a member's death others get its partitions. Kafka's default allows no less. */
 const SESSION_MS = 6_000;
 /** How long a static member may take to restart before others get its partitions. */
 const STATIC_SESSION_MS = 30_000;
@@ -36,8 +37,8 @@ const OPERATOR_RETRY_MS = 5_000;
 const PATIENCE_MS = REBALANCE_MS + 5_000;
 
 /**
- * A way of dividing the partitions. At each join the members agree on a protocol that all know, by
- * its name.
+ * A way of dividing the partitions. The group chooses a protocol whose name all members send as
+ * they join.
  */
 export interface Protocol {
   readonly name: string;
@@ -50,7 +51,7 @@ export interface Protocol {
 }
 
 /** The calls that tell the consumer about its membership. */
-export interface MemberEvents {
+interface MemberEvents {
   /**
    * The group has assigned these partitions. Other partitions belong to other members, now or soon.
    * @param protocol the name of the protocol that made the assignment
@@ -66,7 +67,7 @@ export interface MemberEvents {
 type State = 'joining' | 'syncing' | 'stable' | 'out';
 
 /**
- * Keeps one membership in a consumer group, while coordinators move, until it is closed.
+ * Keeps one membership in a consumer group until it is closed, even while coordinators move.
  *
  *   joining ──JoinGroup──▶ syncing ──SyncGroup──▶ stable ──Heartbeat──▶ stable
  *      ▲                      │                      │
@@ -75,8 +76,8 @@ type State = 'joining' | 'syncing' | 'stable' | 'out';
  *   any state ── fenced, or closed ──▶ out
  *
  * Each state sends one request and waits for one answer, with a deadline. `group-errors.ts` decides
- * which state follows an error. After a failure of the node, the member repeats the state with the
- * current coordinator. So a stable member stays in its generation. This class commits no offsets.
+ * which state follows an error. The member repeats the state with the current coordinator after a
+ * failure of the node. So a stable member stays in its generation. This class commits no offsets.
  */
 export class GroupMember {
   readonly #options: KafkaOptions;
@@ -134,10 +135,10 @@ export class GroupMember {
     await this.#living;
     if (this.#memberId !== '' && !this.#options.instanceId && !this.#fencedBecause) {
       const leaving = this.#coordinator.askOnce(leaveGroup(this.#identity()), LEAVE_TIMEOUT_MS);
-      // After a failure, the session time-out makes the group forget this member.
+      // The session time-out makes the group forget this member after a failure.
       await leaving.catch(() => {});
     }
-    // Close a connection that was opening as the close began, too.
+    // Also close a connection that was still opening when the close began.
     this.#coordinator.drop(new TroubleError('The consumer is closed'));
   }
 
@@ -236,7 +237,7 @@ export class GroupMember {
         this.#giveUp('');
         return await this.#joinSoon();
       case 'wait-for-operator':
-        this.#health.noteFailure(`${request} was refused (${errorName(errorCode)})`);
+        this.#health.noteFailure(this.#refusal(request, errorCode));
         await this.#pause(OPERATOR_RETRY_MS);
         return 'joining';
       case 'stay-out':
@@ -244,6 +245,12 @@ export class GroupMember {
       default:
         return reaction satisfies never;
     }
+  }
+
+  #refusal(request: GroupRequest, errorCode: number): string {
+    return isDenial(errorCode)
+      ? describeAnswer(errorCode, { apiName: request, group: this.#groupId }, this.#options)
+      : `${request} was refused (${errorName(errorCode)})`;
   }
 
   #trouble(request: GroupRequest, errorCode: number): Error {

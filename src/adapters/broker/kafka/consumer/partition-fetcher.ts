@@ -14,6 +14,7 @@ import { ERROR, errorName } from '../requests/error-codes.ts';
 import type { Exchange } from '../requests/exchange.ts';
 import { fetchRecords, listOffset } from '../requests/fetch-request.ts';
 import { endOfEpoch } from '../requests/offset-requests.ts';
+import { AccessDeniedError } from '../security/permissions.ts';
 
 /** How long a leader may wait for the first record before it answers. */
 const LONG_POLL_MS = 500;
@@ -23,7 +24,7 @@ const OUT_OF_RANGE_MS = 500;
 const RETRY_MS = { least: 50, most: 500 };
 
 /** What a fetcher needs from the consumer or tail that it fetches for. */
-export interface FetcherContext {
+interface FetcherContext {
   readonly options: KafkaOptions;
   readonly view: ClusterView;
   readonly topic: string;
@@ -52,7 +53,7 @@ export interface FetcherContext {
  *      └──────────────────────────── pause ──────────────────────────┘
  *
  * Each partition has a connection of its own, because a node answers a connection's requests in
- * turn. On a shared connection, a quiet partition that waits for records would hold up a busy one.
+ * turn. A quiet partition that waits for records would hold up a busy one on a shared connection.
  */
 export class PartitionFetcher implements AssignedPartition {
   readonly topic: string;
@@ -70,6 +71,7 @@ export class PartitionFetcher implements AssignedPartition {
   /** The leader epoch of the record before `#nextOffset`; null if it is not known. */
   #lastEpoch: number | null = null;
   #failures = 0;
+  #denial: string | null = null;
 
   constructor(partition: number, context: FetcherContext) {
     this.topic = context.topic;
@@ -78,6 +80,11 @@ export class PartitionFetcher implements AssignedPartition {
     this.#leader = new LeaderConnection(context.options, context.view, this.topic, partition);
     this.#owner = context.assigned(this);
     void this.#run();
+  }
+
+  /** Says which permission the client lacks; null if Kafka lets it read. */
+  get denial(): string | null {
+    return this.#denial;
   }
 
   membership(): Membership | null {
@@ -116,8 +123,7 @@ export class PartitionFetcher implements AssignedPartition {
     while (!signal.aborted) {
       const offset = this.#nextOffset;
       if (offset === null) await this.#resumed.promise;
-      else
-        await this.#deliverFrom(offset).catch((error: Error) => this.#afterTrouble(error.message));
+      else await this.#deliverFrom(offset).catch((error: Error) => this.#afterTrouble(error));
     }
   }
 
@@ -131,6 +137,7 @@ export class PartitionFetcher implements AssignedPartition {
     );
     if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#reportGap(offset);
     this.#failures = 0;
+    this.#denial = null;
     const { records, nextOffset, epochs } = readFetched(
       this.topic,
       this.partition,
@@ -157,9 +164,9 @@ export class PartitionFetcher implements AssignedPartition {
   }
 
   /**
-   * Tells whether the records continue the log that was read before. After an unclean election, the
-   * new leader may have lost the end of the log, and have given its offsets to other records. After
-   * a second unclean election, these records may be of an earlier epoch and reach the same offset.
+   * Tells whether the records continue the log that was read before. The leader after an unclean
+   * election may have lost the end of the log, and have given its offsets to other records. A
+   * second unclean election may leave records of an earlier epoch that reach the same offset.
    *
    * Source: Apache Kafka, KIP-320, and how Partition.readRecords finds a diverging epoch.
    */
@@ -171,7 +178,7 @@ export class PartitionFetcher implements AssignedPartition {
   }
 
   /**
-   * Asks the leader. After an error the next question looks up the leader again.
+   * Asks the leader. The next question after an error looks up the leader again.
    * @throws {TroubleError} the leader answers with an error
    */
   async #askLeader<T extends { readonly errorCode: number }>(
@@ -190,18 +197,23 @@ export class PartitionFetcher implements AssignedPartition {
    */
   async #reportGap(offset: number): Promise<void> {
     const beginning = await this.#askLeader(listOffset(this.topic, this.partition, 'beginning'), 0);
-    // Meanwhile the owner may have resumed from another offset.
+    // The owner may have resumed from another offset meanwhile.
     if (this.#nextOffset !== offset) return;
     this.pause();
     await sleep(OUT_OF_RANGE_MS, undefined, { signal: this.#closing.signal }).catch(() => {});
     if (!this.#closing.signal.aborted) this.#context.onOutOfRange(beginning.offset);
   }
 
-  async #afterTrouble(message: string): Promise<void> {
+  async #afterTrouble(error: Error): Promise<void> {
     const { signal } = this.#closing;
     if (signal.aborted) return;
     this.#failures += 1;
-    this.#context.options.log.debug(`Fetching ${this.topic}/${this.partition}: ${message}`);
+    const isDenied = error instanceof AccessDeniedError;
+    const isNews = isDenied && this.#denial === null;
+    this.#denial = isDenied ? error.message : null;
+    this.#context.options.log[isNews ? 'warn' : 'debug'](
+      `Fetching ${this.topic}/${this.partition}: ${error.message}`,
+    );
     await sleep(
       Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** Math.min(this.#failures - 1, 4)),
       undefined,

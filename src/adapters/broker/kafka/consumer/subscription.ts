@@ -70,7 +70,7 @@ export function decodeSubscription(topic: string, encoded: Buffer): MemberSubscr
 }
 
 /** What the leader tells a member in addition to its partitions. */
-export interface LeaderNotes {
+interface LeaderNotes {
   /** The number of partitions that the member gets after their owners have closed them. */
   readonly coming: number;
   /** The number of partitions that the leader has divided among the members. */
@@ -136,7 +136,7 @@ function decodeGivenBack(userData: Buffer | null): readonly number[] {
   return readOr(() => reader.array(() => reader.int32()), []);
 }
 
-/** Reads bytes that may be damaged. @returns `otherwise` where they end too early */
+/** Reads bytes that may be damaged. @returns `otherwise` if they end too early */
 function readOr<T>(read: () => T, otherwise: T): T {
   try {
     return read();
@@ -174,7 +174,7 @@ function topicPartitions(topic: string, partitions: readonly number[]): Buffer {
   return Buffer.concat([string(topic), array(partitions.map(int32))]);
 }
 
-/** Reads Kafka's basic types. A method throws a RangeError where the bytes end too early. */
+/** Reads Kafka's basic types. Each method throws a RangeError if the bytes end too early. */
 class ProtocolReader {
   readonly #bytes: Buffer;
   #position = 0;
@@ -201,8 +201,8 @@ class ProtocolReader {
   }
 
   /**
-   * Reads an array; a null array counts as empty. It ends for any damaged length, because each item
-   * needs at least one byte.
+   * Reads an array; a null array counts as empty. The loop ends for any damaged length, because
+   * each item needs at least one byte.
    */
   array<T>(item: () => T): readonly T[] {
     const items: T[] = [];

@@ -1,13 +1,10 @@
-import type { Partition, ReceivedRecord } from '../../../../service-layer/records.ts';
+import type { Damage, Partition, ReceivedRecord } from '../../../../service-layer/records.ts';
 import { ByteReader, readRecord } from '../../../record-bytes.ts';
 import type { BatchHeader } from './batch-header.ts';
 import { decompress } from './compression.ts';
 import { BATCH_HEADER_BYTES } from './partition-records.ts';
 
 const MAGIC = 2;
-/** The headers that `messages/cloud-events.ts` looks for. */
-const UNREADABLE_BATCH = 'unreadable-batch';
-const TOO_LARGE_RECORD = 'too-large-record';
 /** The most records in a piece of a batch. Each record costs memory besides its bytes. */
 export const MAX_PIECE_RECORDS = 10_000;
 
@@ -15,10 +12,10 @@ export const MAX_PIECE_RECORDS = 10_000;
 export interface PieceLimits {
   /** The offset that the reader asked for. The fetch may begin with earlier records. */
   readonly from: number;
-  /** The size of the piece that one fetch yields of a larger batch. It has at least one record. */
+  /** The most bytes that one fetch yields of a larger batch. A piece has at least one record. */
   readonly maxPieceBytes: number;
   /**
-   * A larger record is replaced by a placeholder, which says how large it is. The limit applies
+   * A placeholder, which says how large the record is, replaces a larger record. The limit applies
    * only within a batch that is larger than a piece, so it must be at least `MAX_PIECE_BYTES`.
    */
   readonly maxRecordBytes: number;
@@ -121,7 +118,7 @@ function readRecords(
   return records;
 }
 
-/** Makes the placeholder for a whole batch, at its last offset. Its header gives the reason. */
+/** Makes the placeholder for a whole batch, at its last offset. Its damage gives the reason. */
 export function unreadableBatch(
   origin: BatchOrigin,
   header: BatchHeader,
@@ -129,7 +126,8 @@ export function unreadableBatch(
 ): ReceivedRecord {
   const { firstOffset, lastOffset } = header;
   const text = `The record batch of offsets ${firstOffset} to ${lastOffset} cannot be read.`;
-  return placeholder(origin, header, lastOffset, UNREADABLE_BATCH, `${text} ${reason}`);
+  const damage = { reason: 'malformed', message: `${text} ${reason}` } as const;
+  return placeholder(origin, header, lastOffset, damage);
 }
 
 function tooLargeRecord(
@@ -141,16 +139,16 @@ function tooLargeRecord(
 ): ReceivedRecord {
   const place = `${origin.topic}/${origin.partition}/${offset}`;
   const size = `has ${bytes} bytes, but the service reads at most ${maxBytes}`;
-  return placeholder(origin, header, offset, TOO_LARGE_RECORD, `The record at ${place} ${size}`);
+  const damage = { reason: 'too-large', message: `The record at ${place} ${size}` } as const;
+  return placeholder(origin, header, offset, damage);
 }
 
-/** Makes a record without key and value, whose only header says what it stands for. */
+/** Makes a record without key, value and headers, whose damage says what it stands for. */
 function placeholder(
   origin: BatchOrigin,
   { maxTimestampMs }: BatchHeader,
   offset: number,
-  header: string,
-  text: string,
+  damage: Damage,
 ): ReceivedRecord {
   return {
     ...origin,
@@ -158,6 +156,7 @@ function placeholder(
     timestampMs: maxTimestampMs,
     key: null,
     value: null,
-    headers: { [header]: Buffer.from(text) },
+    headers: {},
+    damage,
   };
 }

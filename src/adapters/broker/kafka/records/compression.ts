@@ -31,7 +31,7 @@ const CODECS: readonly { readonly name: string; readonly decompress: Decompress 
  * @throws {Error} the codec is unknown, the bytes are damaged, or they hold more than `maxBytes`
  */
 export function decompress(codec: number, bytes: Buffer, maxBytes: number): Buffer {
-  const { name, decompress } = CODECS[codec] ?? { name: `codec ${codec}`, decompress: unknown };
+  const { name, decompress } = CODECS[codec] ?? { name: `codec ${codec}`, decompress: refuse };
   try {
     return decompress(bytes, maxBytes);
   } catch (error) {
@@ -42,7 +42,7 @@ export function decompress(codec: number, bytes: Buffer, maxBytes: number): Buff
   }
 }
 
-function unknown(): never {
+function refuse(): never {
   throw new Error('the codec is unknown');
 }
 
@@ -73,8 +73,8 @@ function snappy(bytes: Buffer, maxBytes: number): Buffer {
 }
 
 /**
- * Decompresses one raw block. It begins with its decompressed size: seven bits a byte, the lowest
- * first.
+ * Decompresses one raw block. The block begins with its decompressed size: seven bits a byte, the
+ * lowest first.
  *
  * Source: google/snappy, format_description.txt.
  */
@@ -94,18 +94,18 @@ const LZ4_BLOCK_CHECKSUMS = 0x10;
 const LZ4_CONTENT_SIZE = 0x08;
 const LZ4_STORED = 0x8000_0000;
 
-/** The most bytes that one byte of a block stands for. It is the length of a copy. */
+/** The most bytes that one byte of a block stands for, as a part of a copy's length. */
 const LZ4_MAX_RATIO = 255;
 
 /**
  * Decompresses an lz4 frame. The library has no limit, so this function first computes an upper
- * bound: each block counts with the block size that the frame's header names. Only the last block,
- * and a block that its producer flushed, is smaller than that.
+ * bound. Each block counts with the block size that the frame's header names. Only the last block,
+ * or a block that its producer flushed, is smaller.
  *
  * Source: lz4/lz4, lz4_Frame_format.md.
  */
 function lz4(bytes: Buffer, maxBytes: number): Buffer {
-  if (bytes.readUInt32LE(0) !== LZ4_MAGIC) throw new Error('they are no lz4 frame');
+  if (bytes.readUInt32LE(0) !== LZ4_MAGIC) throw new Error('they are not an lz4 frame');
   const flags = bytes.readUInt8(4);
   const maxBlockBytes = 2 ** (8 + 2 * ((bytes.readUInt8(5) >> 4) & 0x07));
   const checksumBytes = (flags & LZ4_BLOCK_CHECKSUMS) === 0 ? 0 : 4;

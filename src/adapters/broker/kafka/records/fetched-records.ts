@@ -13,7 +13,7 @@ import {
 import { BATCH_HEADER_BYTES } from './partition-records.ts';
 
 /** What a reader gets from one fetch. */
-export interface FetchedRecords {
+interface FetchedRecords {
   readonly records: readonly ReceivedRecord[];
   /** The offset after all records that were read, visible or not; null if there were none. */
   readonly nextOffset: number | null;
@@ -37,11 +37,11 @@ export const MAX_PIECE_BYTES = 2 * 1024 * 1024;
  * Reads the committed records from the bytes that a fetch returned for one partition.
  *
  * - Transaction markers and aborted records only move `nextOffset`.
- * - A last batch that is cut off is left for the next fetch. So is an unreadable batch, with all
- *   that follows. If a fetch starts with such a batch, one placeholder record stands for the whole
- *   batch: rejecting the fetch would make Kafka redeliver it forever.
+ * - The next fetch reads a last batch that is cut off, or an unreadable batch and what follows it.
+ *   If a fetch starts with an unreadable batch, one placeholder record stands for the whole batch.
+ *   Rejecting the fetch would make Kafka redeliver it forever.
  * - A batch that is larger than a piece yields one piece for each fetch. Each fetch decompresses
- *   the batch again. So a lane holds a bounded number of bytes, and never waits for another lane's.
+ *   the batch again. So a lane holds a bounded number of bytes, and waits for no other lane.
  *
  * Source: Apache Kafka, message format, record batch (magic 2).
  *
@@ -69,7 +69,7 @@ export function readFetched(
     let piece: Piece;
     try {
       const body = readBody(batch, header, room);
-      // The first batch may be larger than a piece. What it yields is not.
+      // The first batch may be larger than a piece, but yields one piece.
       room = Math.min(room, limits.maxPieceBytes) - body.length;
       piece = readPiece(
         { topic, partition, leaderEpoch: header.leaderEpoch },

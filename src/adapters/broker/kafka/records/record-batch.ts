@@ -5,9 +5,9 @@ import { crc32c } from '../kafkajs-internals.ts';
 import { BATCH_HEADER_BYTES, batchLimitBytes, type PartitionRecord } from './partition-records.ts';
 
 /**
- * The producer of a record batch, and the batch's place among all that it writes to the partition.
+ * The producer of a record batch, and the batch's turn among its batches for the partition.
  */
-export interface BatchProducer {
+interface BatchProducer {
   readonly producerId: bigint;
   readonly producerEpoch: number;
   /**
@@ -27,7 +27,7 @@ const ATTRIBUTES_AT = 21;
 /** The number of sequences, which go from 0 to 2^31 - 1. */
 const SEQUENCES = 2 ** 31;
 
-/** How many records are encoded before the event loop serves others. */
+/** How many records are encoded before other work of the process gets its turn. */
 const MAX_RECORDS_PER_TURN = 500;
 const MAX_BYTES_PER_CHARACTER = 3;
 /** The room for a key and headers. A record that fits with this room need not be measured. */
@@ -117,8 +117,8 @@ export function sequenceAfter(firstSequence: number, count: number): number {
 }
 
 /**
- * Puts the records into batches that the broker accepts. Each partition's records keep their order.
- * A record that is larger than a batch may be goes alone.
+ * Puts the records into batches that Kafka accepts. Each partition's records keep their order. A
+ * record above the limit of a batch gets a batch of its own.
  */
 export async function batchesOf(
   records: readonly PartitionRecord[],

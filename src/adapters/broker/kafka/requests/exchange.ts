@@ -1,6 +1,6 @@
 import { createDecoder, createEncoder, type Decoder, type Encoder } from '../kafkajs-internals.ts';
 
-/** One request of the protocol, and how its answer is read, as a kafkajs connection takes them. */
+/** A request of the protocol and the reader of its answer, as a kafkajs connection takes both. */
 export interface Exchange<T> {
   readonly request: Api & { readonly encode: () => Promise<Encoder> };
   readonly response: {
@@ -13,10 +13,13 @@ interface Api {
   readonly apiKey: number;
   readonly apiVersion: number;
   readonly apiName: string;
+  /** What the request is about. Kafka may refuse the client access to it. */
+  readonly topics?: readonly string[];
+  readonly group?: string;
 }
 
 /**
- * Makes an exchange that resolves to every answer, with whatever error codes. The caller decides
+ * Makes an exchange that resolves to every answer, even to one with error codes. The caller decides
  * what an error code means.
  */
 export function exchange<T>(

@@ -36,7 +36,7 @@ export function fetchRecords(
   { waitMs, maxBytes }: { readonly waitMs: number; readonly maxBytes: number },
 ): Exchange<FetchAnswer> {
   return exchange<FetchAnswer>(
-    { apiKey: 1, apiVersion: 11, apiName: 'Fetch' },
+    { apiKey: 1, apiVersion: 11, apiName: 'Fetch', topics: [topic] },
     (encoder) => {
       encoder.writeInt32(NOT_GIVEN); // replica id: none, a consumer
       encoder.writeInt32(waitMs).writeInt32(1).writeInt32(maxBytes).writeInt8(READ_COMMITTED);
@@ -88,7 +88,7 @@ export function listOffset(
   which: 'beginning' | 'end',
 ): Exchange<{ readonly errorCode: number; readonly offset: number }> {
   return exchange(
-    { apiKey: 2, apiVersion: 2, apiName: 'ListOffsets' },
+    { apiKey: 2, apiVersion: 2, apiName: 'ListOffsets', topics: [topic] },
     (encoder) => {
       encoder.writeInt32(NOT_GIVEN).writeInt8(READ_UNCOMMITTED);
       encoder.writeInt32(1).writeString(topic).writeInt32(1).writeInt32(partition);

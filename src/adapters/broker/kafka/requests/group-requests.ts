@@ -8,7 +8,7 @@ import { type Exchange, exchange } from './exchange.ts';
  * Heartbeat v3, LeaveGroup v3. These versions support static members (KIP-345).
  */
 
-/** What every answer to a group request has. The error code is 0 for success. */
+/** The part of every answer to a group request. The error code is 0 for success. */
 export interface GroupAnswer {
   readonly errorCode: number;
 }
@@ -22,7 +22,7 @@ export interface MemberIdentity {
   readonly instanceId: string | null;
 }
 
-export interface CoordinatorAnswer extends GroupAnswer {
+interface CoordinatorAnswer extends GroupAnswer {
   readonly nodeId: number;
   readonly host: string;
   readonly port: number;
@@ -33,7 +33,7 @@ export interface JoinAnswer extends GroupAnswer {
   readonly protocol: string;
   readonly leaderId: string;
   readonly memberId: string;
-  /** All members, in the answer to the group's leader, which assigns the partitions. Else empty. */
+  /** All members in the answer to the group's leader, which assigns partitions; else empty. */
   readonly members: readonly {
     readonly memberId: string;
     readonly instanceId: string | null;
@@ -41,14 +41,14 @@ export interface JoinAnswer extends GroupAnswer {
   }[];
 }
 
-export interface SyncAnswer extends GroupAnswer {
+interface SyncAnswer extends GroupAnswer {
   readonly assignment: Buffer;
 }
 
 export function findCoordinator(groupId: string): Exchange<CoordinatorAnswer> {
   const GROUP = 0;
   return exchange(
-    { apiKey: 10, apiVersion: 2, apiName: 'FindCoordinator' },
+    { apiKey: 10, apiVersion: 2, apiName: 'FindCoordinator', group: groupId },
     (encoder) => encoder.writeString(groupId).writeInt8(GROUP),
     (decoder) => {
       decoder.readInt32(); // throttle time
@@ -71,7 +71,7 @@ export function joinGroup(
   protocols: readonly { readonly name: string; readonly metadata: Buffer }[],
 ): Exchange<JoinAnswer> {
   return exchange<JoinAnswer>(
-    { apiKey: 11, apiVersion: 5, apiName: 'JoinGroup' },
+    { apiKey: 11, apiVersion: 5, apiName: 'JoinGroup', group: groupId },
     (encoder) => {
       encoder.writeString(groupId).writeInt32(times.sessionMs).writeInt32(times.rebalanceMs);
       encoder.writeString(memberId).writeString(instanceId).writeString('consumer');
@@ -97,13 +97,13 @@ export function joinGroup(
   );
 }
 
-/** @param assignments each member's, if this member leads the group; else none */
+/** @param assignments each member's assignment, if this member leads the group; else none */
 export function syncGroup(
   identity: MemberIdentity,
   assignments: readonly { readonly memberId: string; readonly assignment: Buffer }[],
 ): Exchange<SyncAnswer> {
   return exchange(
-    { apiKey: 14, apiVersion: 3, apiName: 'SyncGroup' },
+    { apiKey: 14, apiVersion: 3, apiName: 'SyncGroup', group: identity.groupId },
     (encoder) => {
       writeIdentity(encoder, identity).writeInt32(assignments.length);
       for (const { memberId, assignment } of assignments)
@@ -119,7 +119,7 @@ export function syncGroup(
 
 export function heartbeat(identity: MemberIdentity): Exchange<GroupAnswer> {
   return exchange(
-    { apiKey: 12, apiVersion: 3, apiName: 'Heartbeat' },
+    { apiKey: 12, apiVersion: 3, apiName: 'Heartbeat', group: identity.groupId },
     (encoder) => writeIdentity(encoder, identity),
     (decoder) => {
       decoder.readInt32(); // throttle time
@@ -134,7 +134,7 @@ export function leaveGroup({
   instanceId,
 }: MemberIdentity): Exchange<GroupAnswer> {
   return exchange(
-    { apiKey: 13, apiVersion: 3, apiName: 'LeaveGroup' },
+    { apiKey: 13, apiVersion: 3, apiName: 'LeaveGroup', group: groupId },
     (encoder) =>
       encoder.writeString(groupId).writeInt32(1).writeString(memberId).writeString(instanceId),
     (decoder) => {

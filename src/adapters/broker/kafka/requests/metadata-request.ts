@@ -38,7 +38,7 @@ const ID_BYTES = 16;
  */
 export function metadata(topics: readonly string[]): Exchange<ClusterPicture> {
   return exchange<ClusterPicture>(
-    { apiKey: 3, apiVersion: 10, apiName: 'Metadata' },
+    { apiKey: 3, apiVersion: 10, apiName: 'Metadata', topics },
     (encoder) => {
       noTags(encoder).writeUVarInt(topics.length + 1);
       for (const topic of topics)

@@ -2,10 +2,10 @@ import type { EpochEnd } from '../../../../service-layer/broker.ts';
 import { type Exchange, exchange } from './exchange.ts';
 
 /** The committed offset of one partition, as Kafka answers it. */
-export interface CommittedOffset {
+interface CommittedOffset {
   readonly partition: number;
   readonly errorCode: number;
-  /** Below 0 if the group has committed none. */
+  /** An offset below 0 means that the group has committed none. */
   readonly offset: number;
 }
 
@@ -29,7 +29,7 @@ export function committedOffsets(
   isStable: boolean,
 ): Exchange<CommittedOffsets> {
   return exchange<CommittedOffsets>(
-    { apiKey: 9, apiVersion: 7, apiName: 'OffsetFetch' },
+    { apiKey: 9, apiVersion: 7, apiName: 'OffsetFetch', topics: [topic], group },
     (encoder) => {
       encoder.writeUVarInt(0).writeUVarIntString(group); // no tags, group
       encoder
@@ -64,9 +64,9 @@ export function committedOffsets(
 const NOT_GIVEN = -1;
 
 /**
- * Makes the request that asks a partition's leader for the end of a leader epoch: the offset after
- * the last record of this epoch or an earlier one. The offset is below 0 if the leader does not
- * know the epoch.
+ * Makes the request that asks a partition's leader where a leader epoch ends. The answer has the
+ * offset after the last record of this epoch or an earlier one. An offset below 0 means that the
+ * leader does not know the epoch.
  *
  * Source: Apache Kafka, protocol guide, OffsetForLeaderEpoch v3 (KIP-320).
  */
@@ -76,7 +76,7 @@ export function endOfEpoch(
   leaderEpoch: number,
 ): Exchange<EpochEnd & { readonly errorCode: number }> {
   return exchange(
-    { apiKey: 23, apiVersion: 3, apiName: 'OffsetForLeaderEpoch' },
+    { apiKey: 23, apiVersion: 3, apiName: 'OffsetForLeaderEpoch', topics: [topic] },
     (encoder) => {
       encoder
         .writeInt32(NOT_GIVEN)

@@ -13,7 +13,7 @@ export function topicSetting(
   name: string,
 ): Exchange<{ readonly errorCode: number; readonly value: string | null }> {
   return exchange(
-    { apiKey: 32, apiVersion: 2, apiName: 'DescribeConfigs' },
+    { apiKey: 32, apiVersion: 2, apiName: 'DescribeConfigs', topics: [topic] },
     (encoder) =>
       encoder
         .writeInt32(1)

@@ -1,0 +1,160 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  AclPermissionTypes,
+  type Admin,
+  AclOperationTypes as Operation,
+  ResourcePatternTypes as Pattern,
+  AclResourceTypes as Resource,
+} from 'kafkajs';
+import type { CertificateFiles } from '../certificates.ts';
+import { eventually } from '../eventually.ts';
+import { answers, BROKER_SETTINGS, freePort } from '../kafka-broker.ts';
+import { plainKafka } from '../topic-reader.ts';
+import { fetchLibraries, requireJava } from './libraries.ts';
+import { asProperties, brokerCommand, format, KRAFT_SETTINGS } from './start.ts';
+import { startWatched, type Watched } from './watched.ts';
+
+const START_MS = 120_000;
+
+/** A permission: an operation, a kind of resource, and a name or a prefix with `*` at its end. */
+export type Grant = readonly [
+  operation: keyof typeof Operation,
+  kind: keyof typeof Resource,
+  name: string,
+];
+
+/**
+ * One Kafka broker with two listeners. On the one clients need TLS, a user of SCRAM-SHA-512, and
+ * permissions. On the other every client is an administrator.
+ */
+export class SecureBroker implements AsyncDisposable {
+  /** The secure listener. */
+  readonly brokers: string;
+  /** The listener of administrators, without TLS and SASL. */
+  readonly adminBrokers: string;
+  readonly #directory: string;
+  readonly #running: Watched;
+
+  private constructor(
+    [secure, plain]: readonly [string, string],
+    directory: string,
+    running: Watched,
+  ) {
+    this.brokers = secure;
+    this.adminBrokers = plain;
+    this.#directory = directory;
+    this.#running = running;
+  }
+
+  /**
+   * Starts the broker.
+   * @param sessionMs after how long a connection must authenticate again
+   * @throws when Java or Maven is missing; the message says why
+   */
+  static async start(
+    certificate: CertificateFiles,
+    users: Readonly<Record<string, string>>,
+    sessionMs: number,
+  ): Promise<SecureBroker> {
+    await requireJava();
+    const libraries = await fetchLibraries();
+    const directory = await mkdtemp(join(tmpdir(), 'allocation-kafka-secure-'));
+    const addresses = await Promise.all([freePort(), freePort(), freePort()]);
+    const [secure, plain, controller] = addresses.map((port) => `127.0.0.1:${port}`) as [
+      string,
+      string,
+      string,
+    ];
+    const settings = join(directory, 'server.properties');
+    const keyStore = join(directory, 'keystore.pem');
+    await writeFile(
+      keyStore,
+      Buffer.concat([await readFile(certificate.key), await readFile(certificate.cert)]),
+    );
+    await writeFile(
+      settings,
+      asProperties({
+        ...BROKER_SETTINGS,
+        ...KRAFT_SETTINGS,
+        ...secured(keyStore, sessionMs),
+        'node.id': '1',
+        'controller.quorum.voters': `1@${controller}`,
+        listeners: `PLAINTEXT://${plain},SASL_SSL://${secure},CONTROLLER://${controller}`,
+        'advertised.listeners': `PLAINTEXT://${plain},SASL_SSL://${secure}`,
+        'log.dirs': join(directory, 'data'),
+      }),
+    );
+    try {
+      const credentials = Object.entries(users).flatMap(([name, password]) => [
+        '--add-scram',
+        `SCRAM-SHA-512=[name=${name},password=${password}]`,
+      ]);
+      await format(libraries, settings, credentials);
+      const command = brokerCommand(libraries, settings);
+      const isUp = () => eventually(() => answers(plain), { withinMs: START_MS });
+      const running = await startWatched(directory, command, isUp);
+      return new SecureBroker([secure, plain], directory, running);
+    } catch (error) {
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** Gives the user these permissions. */
+  async grant(user: string, grants: readonly Grant[]): Promise<void> {
+    const acl = grants.map((each) => entryOf(user, each));
+    await this.#administer((admin) => admin.createAcls({ acl }));
+  }
+
+  /** Takes these permissions away from the user. */
+  async revoke(user: string, grants: readonly Grant[]): Promise<void> {
+    const filters = grants.map((each) => entryOf(user, each));
+    await this.#administer((admin) => admin.deleteAcls({ filters }));
+  }
+
+  async #administer(work: (admin: Admin) => Promise<unknown>): Promise<void> {
+    // An admin of kafkajs that connects again may still write to its former connection.
+    const admin = plainKafka(this.adminBrokers).admin();
+    await admin.connect();
+    try {
+      await work(admin);
+    } finally {
+      await admin.disconnect();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#running.end('remove');
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
+
+function secured(keyStore: string, sessionMs: number): Record<string, string> {
+  return {
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT',
+    'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+    // The user of the listeners without SASL: the controller, and the tests themselves.
+    'super.users': 'User:ANONYMOUS',
+    'ssl.keystore.type': 'PEM',
+    'ssl.keystore.location': keyStore,
+    'sasl.enabled.mechanisms': 'SCRAM-SHA-512',
+    'listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config':
+      'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+    'connections.max.reauth.ms': String(sessionMs),
+  };
+}
+
+function entryOf(user: string, [operation, kind, name]: Grant) {
+  const isPrefix = name.endsWith('*');
+  return {
+    principal: `User:${user}`,
+    host: '*',
+    operation: Operation[operation],
+    permissionType: AclPermissionTypes.ALLOW,
+    resourceType: Resource[kind],
+    resourceName: isPrefix ? name.slice(0, -1) : name,
+    resourcePatternType: isPrefix ? Pattern.PREFIXED : Pattern.LITERAL,
+  };
+}
