@@ -5,7 +5,7 @@ const POSTGRES_POOL_SIZE = 10;
 /**
  * How long a session of PostgreSQL may stay silent inside a transaction. Without this limit, a
  * stopped process or a lost machine would keep its rows locked, and hold up every lane that needs
- * them. For a lost machine that could last hours.
+ * them. A lost machine could keep them for hours.
  */
 export const POSTGRES_IDLE_TIMEOUT_MS = 4_000;
 
@@ -13,9 +13,9 @@ export const POSTGRES_IDLE_TIMEOUT_MS = 4_000;
  * How long a statement in a transaction of PostgreSQL waits for a lock.
  *
  * A stopped process may have one session queued behind another session's lock. Ending the first
- * session hands the lock to the next sleeping one. Together with `POSTGRES_IDLE_TIMEOUT_MS`, this
- * is as long as the consumer group waits for a silent member. So all locks of a stopped process
- * are free when other processes own its lanes.
+ * session hands the lock to the next sleeping one. This time and `POSTGRES_IDLE_TIMEOUT_MS`
+ * together last as long as the consumer group waits for a silent member. So all locks of a stopped
+ * process are free when other processes own its lanes.
  */
 export const POSTGRES_LOCK_TIMEOUT_MS = 2_000;
 

@@ -51,6 +51,9 @@ export function sqliteFile(url: string): string {
   const path = /^sqlite:\/\/\/(.+)$/s.exec(url)?.[1];
   if (!path)
     throw new InvalidDatabaseUrlError('A SQLite url has three slashes and then the path of a file');
+  // Errors show the path.
+  if (path.includes('://'))
+    throw new InvalidDatabaseUrlError('The SQLite database url names another url as its file');
   return path === ':memory:' ? path : resolve(path);
 }
 
@@ -64,27 +67,11 @@ export function postgresUrl(url: string): URL {
   if (!isDecodable(parsed)) throw new InvalidDatabaseUrlError(UNREADABLE_URL);
   if (!parsed.hostname || parsed.pathname.length < 2)
     throw new InvalidDatabaseUrlError('A PostgreSQL url names a host and a database');
-  // A password with an unescaped / would end up in the path, and be shown as the database's name.
-  if (/[/@]/.test(parsed.pathname.slice(1))) throw new InvalidDatabaseUrlError(UNREADABLE_URL);
+  // A mistyped url may have its password in the path, the fragment or the user. All are refused,
+  // because errors show the names of the database and the user.
+  if (/[/@]/.test(parsed.pathname.slice(1)) || parsed.hash || /:|%3a/i.test(parsed.username))
+    throw new InvalidDatabaseUrlError(UNREADABLE_URL);
   return parsed;
-}
-
-/**
- * Returns the driver's TLS options for the url's `sslmode`.
- * @throws {InvalidDatabaseUrlError} unknown `sslmode`, or any other parameter
- */
-export function sslOf(url: URL): { ssl?: boolean | { rejectUnauthorized: boolean } } {
-  for (const name of url.searchParams.keys()) {
-    if (name !== 'sslmode')
-      throw new InvalidDatabaseUrlError('The PostgreSQL url has a parameter other than sslmode');
-  }
-  const mode = url.searchParams.get('sslmode') ?? 'disable';
-  if (mode === 'disable') return {};
-  if (mode === 'require') return { ssl: { rejectUnauthorized: false } };
-  if (mode === 'verify-full') return { ssl: true };
-  throw new InvalidDatabaseUrlError(
-    'The PostgreSQL url has an unknown sslmode; use one of: disable, require, verify-full',
-  );
 }
 
 const UNREADABLE_URL =

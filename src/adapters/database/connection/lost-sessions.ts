@@ -11,7 +11,8 @@ const END_LOST_SESSIONS = `select pg_terminate_backend(pid) from pg_stat_activit
 
 /**
  * Ends the sessions that PostgreSQL still keeps for connections that this process has destroyed.
- * Retries while PostgreSQL cannot be reached, because what silenced the connections may last.
+ * Retries for two minutes while PostgreSQL cannot be reached, because the cause of the silence may
+ * last.
  * @param query runs one statement outside any transaction
  * @param isOpen whether the process still uses the database
  */

@@ -3,11 +3,14 @@ import type { Options } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { SqliteDriver } from '@mikro-orm/sqlite';
-import { schemas } from '../aggregates/mapping.ts';
+import { schemas } from '../mapping.ts';
+import { type ConnectingPool, describeFailures } from './connection-failures.ts';
 import { type DatabaseLimits, DEFAULT_LIMITS } from './database-limits.ts';
-import { dialectOf, postgresUrl, sqliteFile, sslOf } from './database-url.ts';
+import { dialectOf, postgresUrl, sqliteFile } from './database-url.ts';
 import { giveUpSilentConnections, type PostgresPool } from './silent-connections.ts';
 import { type OnDeath, sqliteThreadDialect } from './sqlite-thread.ts';
+import { encryptConnections, type TlsPool } from './tls-connections.ts';
+import { hostOf, tlsOf } from './tls-parameters.ts';
 
 /** How long a statement waits for another process that has locked the SQLite file. */
 const SQLITE_BUSY_TIMEOUT_MS = 500;
@@ -76,22 +79,27 @@ function postgresOptions(
   { poolSize, timeoutMs }: DatabaseLimits,
   onPool: OnPool,
 ): DatabaseOptions {
-  const ssl = sslOf(url);
+  const tls = tlsOf(url);
   return {
     ...COMMON_OPTIONS,
     driver: PostgreSqlDriver,
     clientUrl: `${url.protocol}//${url.username}:${url.password}@${url.host}${url.pathname}`,
     pool: { min: 0, max: poolSize },
     driverOptions: {
+      // The driver must not read PGSSLMODE and PGSSLNEGOTIATION, to which it gives other meanings.
+      ssl: tls !== null,
+      sslnegotiation: 'postgres',
+      host: hostOf(url),
       connectionTimeoutMillis: timeoutMs,
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
       application_name: APPLICATION_NAME,
-      onPoolCreated: (pool: PostgresPool & TypedPool) => {
+      onPoolCreated: (pool: PostgresPool & TypedPool & TlsPool & ConnectingPool) => {
         readIntegersAsNumbers(pool);
+        if (tls) encryptConnections(pool, tls);
+        describeFailures(pool, { url, tls });
         onPool(giveUpSilentConnections(pool, timeoutMs));
       },
-      ...ssl,
     },
   };
 }

@@ -6,8 +6,8 @@ import type { Sql } from '../transaction.ts';
 const SETUP_DEADLINE_MS = 10_000;
 const SETUP_RETRY_MS = 50;
 /**
- * 32 MB. One large transaction writes more than SQLite's default of 1,000 pages. With the default,
- * every such transaction would pay for a checkpoint.
+ * SQLite's default is 1,000 pages. A large transaction writes more, and would pay for a checkpoint
+ * each time. 8,000 pages have 32 MB.
  */
 const CHECKPOINT_PAGES = 8_000;
 
@@ -25,7 +25,7 @@ export function setUpSqlite(database: SqliteDatabase): Promise<void> {
   return retryWhileBusy(async () => {
     await database.query('pragma journal_mode = wal');
     await setUpConnection(database);
-    // A write that changes nothing, because `begin immediate` also succeeds on a read-only file.
+    // This write changes nothing, but fails on a read-only file. `begin immediate` succeeds there.
     await database.transaction((sql) => sql('pragma user_version = 0'));
   });
 }

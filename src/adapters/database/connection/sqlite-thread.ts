@@ -32,18 +32,18 @@ export interface Statement {
   readonly parameters: readonly unknown[];
 }
 
-/** `code` is SQLite's. It travels beside the error, because cloning between threads loses it. */
+/** SQLite's `code` travels beside the error, because cloning between threads loses the code. */
 export type Answer =
   | { readonly result: QueryResult<unknown> }
   | { readonly error: Error; readonly code: string | undefined };
 
 /**
- * Creates a Kysely dialect that runs SQLite on its own thread. While SQLite works or waits for the
- * disk, the lanes decode and decide.
+ * Creates a Kysely dialect that runs SQLite on its own thread. The lanes decode and decide while
+ * SQLite works or waits for the disk.
  *
  * The thread has one connection, which executes the statements in the order of the calls. When the
  * thread dies, every waiting and every later statement fails.
- * @param onDeath called when the thread has ended without `close`, for example without memory
+ * @param onDeath called when the thread has ended without `close`, for example for lack of memory
  */
 export function sqliteThreadDialect(options: ThreadOptions, onDeath: OnDeath = () => {}): Dialect {
   return {

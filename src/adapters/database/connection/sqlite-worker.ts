@@ -4,17 +4,17 @@ import { type Answer, BEGIN, type Statement, type ThreadOptions } from './sqlite
 
 /*
  * The thread that `sqlite-thread.ts` starts. It has one connection and executes one statement after
- * another. A null ends it.
+ * another. A null message ends the thread.
  *
  * After a statement of a transaction has failed, `begin` included, the thread accepts only a
- * rollback, as PostgreSQL does. Without that rule, a statement that was sent without waiting could
- * run outside the transaction, because SQLite itself may have rolled back (disk full, I/O error).
+ * rollback, as PostgreSQL does. SQLite itself may have rolled back (disk full, I/O error). A
+ * statement that was sent without waiting could then run outside the transaction.
  */
 
 const { file, busyTimeoutMs } = workerData as ThreadOptions;
 const database = new SqliteDatabase(file, { timeout: busyTimeoutMs });
-const MAX_PREPARED = 200;
-const prepared = new Map<string, SqliteDatabase.Statement>();
+const MAX_STATEMENTS = 200;
+const statements = new Map<string, SqliteDatabase.Statement>();
 let hasFailed = false;
 
 parentPort?.on('message', (statement: Statement | null) => {
@@ -46,10 +46,10 @@ function answer({ sql, parameters }: Statement): Answer {
  * migration or the command line may have any number, hence the limit.
  */
 function prepare(sql: string): SqliteDatabase.Statement {
-  const known = prepared.get(sql);
+  const known = statements.get(sql);
   if (known) return known;
   const statement = database.prepare(sql);
-  if (prepared.size >= MAX_PREPARED) prepared.clear();
-  prepared.set(sql, statement);
+  if (statements.size >= MAX_STATEMENTS) statements.clear();
+  statements.set(sql, statement);
   return statement;
 }

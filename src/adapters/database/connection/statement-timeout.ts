@@ -11,8 +11,8 @@ const LONG_WORK_TIMEOUT_MS = 3_600_000;
 const longWork = new AsyncLocalStorage<number>();
 
 /**
- * Gives each statement of `work` an hour instead of a few seconds. For migrations, rebuilds and
- * copies, whose statements are slow on a large database.
+ * Gives each statement of `work` an hour instead of a few seconds. Migrations, rebuilds and copies
+ * need that, because their statements are slow on a large database.
  */
 export function asLongWork<T>(work: () => Promise<T>): Promise<T> {
   return longWork.run(LONG_WORK_TIMEOUT_MS, work);
