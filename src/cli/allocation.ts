@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=100
-// The flags keep V8 from promoting deliveries to the old generation: they live just long enough for
-// that. Without the flags, a busy service takes half as much memory again.
+// The flags keep V8 from promoting deliveries to the old generation. A delivery lives just long
+// enough for that. Without the flags, a busy service takes half as much memory again.
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addDeadLetters } from './dead-letters/dead-letters.ts';
@@ -8,11 +8,17 @@ import { describeError, exitCodeOf, UsageError } from './errors.ts';
 import { addLag } from './lag.ts';
 import { addMigrate } from './migrate.ts';
 import { printToStderr } from './output.ts';
+import { hidePasswordsInTitle } from './process-title.ts';
 import { addPublish } from './publish.ts';
 import { addReplay } from './replay/replay.ts';
 import { addShow } from './show.ts';
+import { endOnSignals } from './signals.ts';
 import { addStart } from './start.ts';
 import { addTail } from './tail.ts';
+import { addToken } from './token.ts';
+
+hidePasswordsInTitle();
+endOnSignals();
 
 // Each command imports what it needs when it runs, so that --help answers at once.
 const program = new Command('allocation')
@@ -44,6 +50,7 @@ for (const add of [
   addShow,
   addDeadLetters,
   addReplay,
+  addToken,
 ])
   add(program);
 
@@ -75,7 +82,7 @@ function complain(text: string, isUsage = true): void {
   printToStderr(`error: ${withoutPasswords(text.trim()).replace(/\s*\n\s*/g, ' ')}${hint}`);
 }
 
-/** Hides passwords: Commander quotes unknown arguments, and a URL among them may have one. */
+/** Hides passwords: Commander quotes unknown arguments, such as a URL with a password. */
 function withoutPasswords(text: string): string {
   return text.replaceAll(/[^\s'"=]*:[^\s'"]*@/g, '…@');
 }

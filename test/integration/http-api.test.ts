@@ -215,6 +215,7 @@ describe('the HTTP API', () => {
         { reference: 'here', quantity: 9, availableQuantity: 7, eta: null },
         { reference: 'due', quantity: 9, availableQuantity: 9, eta: '2027-05-01' },
       ],
+      hasMoreBatches: false,
     });
     expect((await get('/allocations/nobody')).status).toBe(404);
     expect((await get('/products/nothing')).status).toBe(404);
@@ -303,15 +304,51 @@ describe('the HTTP API', () => {
         'long',
         Array.from({ length: 1_001 }, (_, n) => `LONG-${n}`),
       );
-      const order = (await (await get('/orders/long')).json()) as { lines: readonly object[] };
+      const answer = await get('/orders/long');
+      const order = (await answer.json()) as { lines: readonly object[] };
       expect(order).toMatchObject({ orderid: 'long', hasMoreLines: true });
       expect(order.lines).toHaveLength(1_000);
+      const [, next = ''] = /^<(.+)>; rel="next"$/.exec(answer.headers.get('link') ?? '') ?? [];
+      const rest = await get(next);
+      expect([await rest.json(), rest.headers.get('link')]).toEqual([
+        { orderid: 'long', lines: [{ sku: 'LONG-999', qty: 1 }], hasMoreLines: false },
+        null,
+      ]);
+      expect(await (await get(next.replace('orders', 'allocations'))).json()).toEqual([
+        { sku: 'LONG-999', qty: 1, batchref: 'of-long-LONG-999' },
+      ]);
     });
 
     it.each(['nobody', '%00'])('404 for %s, which has no line', async (orderid) => {
       expect((await get(`/orders/${orderid}`)).status).toBe(404);
     });
   });
+
+  it('answers with a product and its batches, 1,000 at a time, in the order of stock', async () => {
+    const batch = (n: number) => {
+      const eta = n % 2 === 0 ? null : `2027-01-${String(10 + (n % 20)).padStart(2, '0')}`;
+      return { type: 'CreateBatch', reference: `of-many-${n}`, sku: 'MANY', quantity: 1, eta };
+    };
+    await running.send(...Array.from({ length: 1_001 }, (_, n) => batch(n)));
+    await running.idle();
+    const pages: { reference: string; eta: string | null }[] = [];
+    for (let next = '/products/MANY'; next !== ''; ) {
+      const answer = await get(next);
+      const { batches } = (await answer.json()) as { batches: typeof pages };
+      expect(batches.length).toBeLessThanOrEqual(1_000);
+      pages.push(...batches);
+      [, next = ''] = /^<(.+)>; rel="next"$/.exec(answer.headers.get('link') ?? '') ?? [];
+    }
+    expect(new Set(pages.map(({ reference }) => reference)).size).toBe(1_001);
+    const etas = pages.map(({ eta }) => eta ?? '');
+    expect(etas).toEqual([...etas].sort());
+    expect(await (await get('/products/MANY?after=of-no-batch')).json()).toMatchObject({
+      sku: 'MANY',
+      version: 1_001,
+      batches: [],
+      hasMoreBatches: false,
+    });
+  }, 60_000);
 
   it('streams live events to everybody who listens, and outlives those who leave', async () => {
     const [leaver, stayer] = [new AbortController(), new AbortController()];
@@ -348,7 +385,7 @@ describe('the HTTP API', () => {
   });
 
   it('is reached at localhost when it listens on all interfaces, and says both', async () => {
-    await using other = await RunningService.start({ HTTP_HOST: '0.0.0.0' });
+    await using other = await RunningService.start({ HTTP_HOST: '0.0.0.0', HTTP_AUTH: 'none' });
     const { url: address } = other.service.http;
     expect(address).toMatch(/^http:\/\/localhost:\d+$/);
     expect((await fetch(`${address}/healthz`)).status).toBe(200);

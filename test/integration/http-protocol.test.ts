@@ -8,7 +8,7 @@ import { connectTo, exchange, HttpApiAlone } from '../support/http-api-alone.ts'
 const COMMAND = '{"type":"DeallocateOrder","orderid":"o"}';
 const BINARY = 'ce-specversion: 1.0\r\nce-source: /shop\r\nce-type: DeallocateOrder\r\n';
 const post = (headers: string, body = COMMAND) =>
-  'POST /commands HTTP/1.1\r\nhost: x\r\nconnection: close\r\n' +
+  'POST /commands HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n' +
   `content-length: ${body.length}\r\n${headers}\r\n${body}`;
 const UNFINISHED = post(
   'expect: 100-continue\r\ncontent-type: application/json\r\n',
@@ -139,26 +139,34 @@ describe('A command over HTTP', () => {
   });
 
   it.each([
-    ['another method', 'GET /commands HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 405],
+    [
+      'another method',
+      'GET /commands HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n',
+      405,
+    ],
     [
       'another method with a body',
       post('content-type: text/plain\r\n').replace('POST /commands', 'PUT /products/x'),
       405,
     ],
-    ['a POST to the stream', 'POST /events HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 405],
+    [
+      'a POST to the stream',
+      'POST /events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n',
+      405,
+    ],
     [
       'an address that is malformed',
-      'GET /products/%zz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n',
+      'GET /products/%zz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n',
       400,
     ],
     [
       'a name that is far too long',
-      `GET /products/${'x'.repeat(4_000)} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+      `GET /products/${'x'.repeat(4_000)} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`,
       414,
     ],
     [
       'headers that are too large',
-      `GET / HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`,
+      `GET / HTTP/1.1\r\nhost: localhost\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`,
       431,
     ],
     ['text that is not HTTP', 'allocate, please\r\n\r\n', 400],

@@ -35,7 +35,7 @@ function decode(value: string): Buffer {
   );
 }
 
-/** The bytes of a header as sent: Node reads each byte as one character. */
+/** Returns the bytes of a header as sent: Node reads each byte as one character. */
 function bytesOf(value: string): Buffer {
   return Buffer.from(value, 'latin1');
 }

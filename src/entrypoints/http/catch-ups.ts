@@ -6,7 +6,7 @@ import { isBeyond, type Places } from './stream-places.ts';
 
 /** How many clients catch up at once. Each has some chunks of the topic in memory. */
 const MAX_CATCH_UPS = 4;
-/** A client that catches up for longer is dropped. When it comes again, it goes on from there. */
+/** A client that catches up for longer is dropped. It may come again and go on from there. */
 const CATCH_UP_TIMEOUT_MS = 60_000;
 
 /** Reads for clients what they missed. A few clients catch up at once, and the others wait. */
@@ -37,7 +37,7 @@ export class CatchUps {
     this.#turns[index] = turn.then(() => this.#catchUp(client, places, ranges));
   }
 
-  /** Never rejects. If events cannot be read, their client's stream ends. It may come again. */
+  /** Never rejects. If events cannot be read, the stream ends, and the client may come again. */
   async #catchUp(client: Client, places: Places, ranges: readonly OffsetRange[]): Promise<void> {
     const { closing, response } = client;
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(CATCH_UP_TIMEOUT_MS)]);

@@ -149,7 +149,7 @@ export class EventStream {
     }
   }
 
-  /** Shows that the connection lives, and how far it is, although no event may have come. */
+  /** Shows each client that its connection lives, and how far it is, even if no event has come. */
   #beat(): void {
     for (const client of this.#clients) {
       const { headersSent, writableEnded } = client.response;

@@ -5,12 +5,18 @@ import { REDRIVE_SOURCE } from '../../domain/identity.ts';
 import { CLOUD_EVENT_TYPE } from '../../messages/cloud-events.ts';
 import { MAX_COMMAND_BYTES, type UnreadableMessage } from '../../messages/incoming.ts';
 import { TroubleError } from '../../service-layer/errors.ts';
+import type { Role } from './doors/access.ts';
+import { SECURITY_HEADERS } from './doors/security-headers.ts';
 
-/** How long a request may take to arrive. */
+/** How long the headers of a request may take to arrive. */
+export const HEADERS_TIMEOUT_MS = 10_000;
+/** How long a whole request may take to arrive. */
 export const REQUEST_TIMEOUT_MS = 30_000;
 
 const MEDIA_TYPE = 'application/problem+json';
 const RETRY_AFTER_SECONDS = 2;
+/** Source: RFC 6750, section 3. */
+const CHALLENGE = 'Bearer realm="allocation"';
 
 /** An answer with problem details (RFC 9457). */
 interface Problem {
@@ -44,6 +50,26 @@ export const PROBLEMS = {
       { members: { reason: 'malformed', errors: [] } },
     ),
   notHttp: () => problem(400, 'The request is not valid HTTP'),
+  noToken: () =>
+    problem(401, 'This needs a token: send it as "authorization: Bearer <token>"', {
+      headers: { 'www-authenticate': CHALLENGE },
+    }),
+  badToken: (detail: string) =>
+    problem(401, detail, {
+      headers: { 'www-authenticate': `${CHALLENGE}, error="invalid_token"` },
+    }),
+  missingRole: (name: string, granted: Role | null, needed: Role) =>
+    problem(403, `This needs the role ${needed}. ${name} has ${granted ?? 'no role here'}`, {
+      headers: {
+        'www-authenticate': `${CHALLENGE}, error="insufficient_scope", scope="${needed}"`,
+      },
+      members: { role: needed },
+    }),
+  foreignPage: () =>
+    problem(
+      403,
+      'A page of another site must not send this: HTTP_PUBLIC_URL names the sites of the API',
+    ),
   unknownRoute: (path: string) => problem(404, `There is no route ${path}`),
   unknownOrder: (orderid: string) => problem(404, `Nothing is allocated to order ${orderid}`),
   unknownBatch: (reference: string) => problem(404, `There is no batch ${reference}`),
@@ -53,16 +79,32 @@ export const PROBLEMS = {
       headers: { allow: allowed.join(', ') },
     }),
   lateRequest: () =>
-    problem(408, `The request did not arrive within ${REQUEST_TIMEOUT_MS / 1_000} s`),
+    problem(
+      408,
+      `The request did not arrive within ${REQUEST_TIMEOUT_MS / 1_000} s, ` +
+        `or its headers within ${HEADERS_TIMEOUT_MS / 1_000} s`,
+    ),
   largeCommand: () => problem(413, `A command has at most ${MAX_COMMAND_BYTES} bytes`),
   largeForTopic: (detail: string) => problem(413, detail),
   encodedCommand: (encoding: string) =>
     problem(415, `content-encoding ${encoding} is not supported: send the command without it`),
   unknownContentType: () =>
     problem(415, `content-type must be application/json or ${CLOUD_EVENT_TYPE}`),
+  unknownHost: (host: string) =>
+    problem(
+      421,
+      `The API does not answer for the host ${host}: use an address or localhost, ` +
+        'or name the host in HTTP_PUBLIC_URL',
+    ),
+  manyRequests: (maxRequests: number, seconds: number) =>
+    problem(429, `One client may send ${maxRequests} requests a second here: send fewer`, {
+      headers: { 'retry-after': seconds },
+    }),
   largeHeaders: () => problem(431, 'The headers of the request are too large'),
   fault: () => problem(500, 'The request failed. The log of the service says why.'),
   trouble: (detail: string) => problem(503, detail, retryLater),
+  manyReads: () =>
+    problem(503, 'Too many questions wait for the database: ask again later', retryLater),
   manyCommands: () =>
     problem(
       503,
@@ -71,7 +113,7 @@ export const PROBLEMS = {
     ),
 } as const satisfies Readonly<Record<string, (...parameters: never[]) => Problem>>;
 
-/** The problem that tells the client of an error. Null: the error is a fault of the service. */
+/** Returns the problem for an error. Null: the error is a fault of the service. */
 export function problemOf(error: Error & { readonly statusCode?: number }): Problem | null {
   if (error instanceof TroubleError) return PROBLEMS.trouble(error.message);
   const status = error.statusCode ?? 500;
@@ -87,7 +129,7 @@ export function answerProblem(reply: FastifyReply, answer: Problem): FastifyRepl
   return reply.headers(headers).code(status).type(MEDIA_TYPE).send(bodyOf(answer));
 }
 
-/** Answers what is not HTTP, or is too large or too slow, and closes the connection. */
+/** Answers a request that is not HTTP, too large or too slow, and closes the connection. */
 export function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
   if (socket.writable && error.code !== 'ECONNRESET') {
     const answer = (CONNECTION_PROBLEMS.get(error.code ?? '') ?? PROBLEMS.notHttp)();
@@ -96,6 +138,7 @@ export function refuseConnection(error: Error & { code?: string }, socket: Socke
       `HTTP/1.1 ${answer.status} ${answer.title}`,
       `content-type: ${MEDIA_TYPE}`,
       `content-length: ${body.length}`,
+      ...Object.entries(SECURITY_HEADERS).map(([name, value]) => `${name}: ${value}`),
     ];
     socket.write(`${head.join('\r\n')}\r\nconnection: close\r\n\r\n${body}`);
   }

@@ -3,7 +3,7 @@ import type { Query } from '../../views.ts';
 
 const TIMEOUT_MS = 3_000;
 
-interface ReadinessOptions {
+export interface ReadinessOptions {
   readonly broker: Broker;
   readonly commandsTopic: string;
   readonly query: Query;

@@ -20,7 +20,7 @@ export class ServerSentEvent {
   }
 }
 
-/** The field that lets a client go on from these places. Empty: the id would be too long. */
+/** Returns the field with which a client can go on from here. Empty: the id would be too long. */
 export function idField(places: Places): string {
   const id = formatPlaces(places);
   return id === '' ? '' : `id: ${id}\n`;
@@ -35,12 +35,15 @@ function eventsIn(data: unknown): readonly ({ readonly data?: unknown } | null)[
   return Array.isArray(events) ? events : [];
 }
 
-/** A foreign record may lack the attribute, or have line ends in it, which would end the field. */
+/**
+ * Writes a field. A foreign record may lack the attribute, or have line ends in it, which would end
+ * the field.
+ */
 function field(name: string, value: unknown): string {
   return typeof value === 'string' ? `${name}: ${value.replace(/[\0\r\n]/g, ' ')}\n` : '';
 }
 
-/** Never throws, although deeply nested JSON can be read but not written. */
+/** Writes the event as JSON. Deeply nested data, which only a reader can take, becomes text. */
 function asJson(event: Record<string, unknown>, { value }: ReceivedRecord): string {
   try {
     return JSON.stringify(event);

@@ -18,14 +18,14 @@ const MAX_ID_LENGTH = 4_096;
 /** `<partition>/<offset>`, several with commas. A number of up to 15 digits is below 2^53. */
 const ID = /^\d{1,9}\/\d{1,15}(,\d{1,9}\/\d{1,15})*$/;
 
-/** Writes the places as an id such as `0/1200,1/7`. Empty: they have too many partitions for one. */
+/** Writes the places as an id such as `0/1200,1/7`. Empty: the id would be too long. */
 export function formatPlaces(places: Places): string {
   const id = Array.from(places, (offset, partition) => `${partition}/${offset ?? 0}`).join(',');
   return id.length > MAX_ID_LENGTH ? '' : id;
 }
 
 /**
- * Decides where a client goes on that has read up to `lastEventId`.
+ * Decides where a client that has read up to `lastEventId` goes on.
  *
  * @param ranges the partitions of the topic as they are now
  */
@@ -52,7 +52,9 @@ export function startAfter(
   if (missed > MAX_MISSED_RECORDS) {
     return {
       from: null,
-      comment: `Last-Event-ID is more than ${MAX_MISSED_RECORDS} records old: live events from now on`,
+      comment:
+        `Last-Event-ID is more than ${MAX_MISSED_RECORDS} records old: ` +
+        'live events from now on',
     };
   }
   if (deleted === 0) return { from, comment: 'events after Last-Event-ID' };

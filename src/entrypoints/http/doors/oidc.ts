@@ -1,0 +1,97 @@
+import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import type { Logger } from 'pino';
+import { TroubleError } from '../../../service-layer/errors.ts';
+import { type Caller, highestRole, InvalidTokenError, type TokenSource } from './access.ts';
+import { OidcIssuer } from './oidc-issuer.ts';
+import type { OidcSettings } from './settings.ts';
+
+/** How far the clocks of the issuer and of this machine may be apart. */
+const CLOCK_TOLERANCE_SECONDS = 30;
+/** Signatures with the issuer's private key. With a shared secret, anyone who has it may sign. */
+const ALGORITHMS = [
+  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+];
+
+/** Errors of jose about what the issuer answers, and not about the token. */
+const ISSUER_ERRORS = new Set(['ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID', 'ERR_JWKS_TIMEOUT']);
+/** Why a token is refused, by the code of jose's error. */
+const REASONS = new Map([
+  ['ERR_JWT_EXPIRED', 'The token has expired'],
+  ['ERR_JWS_SIGNATURE_VERIFICATION_FAILED', 'The signature of the token is not valid'],
+  ['ERR_JWKS_NO_MATCHING_KEY', 'The issuer has no key that signed the token'],
+  ['ERR_JOSE_ALG_NOT_ALLOWED', `The token must be signed with one of ${ALGORITHMS.join(', ')}`],
+]);
+
+/** Knows the tokens that an OpenID Connect provider issues for this service (JWT, RFC 7519). */
+export class Oidc implements TokenSource {
+  readonly #settings: OidcSettings;
+  readonly #issuer: OidcIssuer;
+
+  constructor(settings: OidcSettings, log: Logger) {
+    this.#settings = settings;
+    this.#issuer = new OidcIssuer(settings.issuer, log);
+  }
+
+  /** Asks for the issuer's keys, so that a wrong issuer shows at the start. Never rejects. */
+  async open(): Promise<void> {
+    await this.#issuer.keys().catch(() => {});
+  }
+
+  close(): void {
+    this.#issuer.close();
+  }
+
+  async callerOf(token: string): Promise<Caller | null> {
+    const isJwt = token.split('.').length === 3;
+    if (!isJwt) return null;
+    const keys = await this.#issuer.keys();
+    const claims = await this.#verify(token, keys);
+    return {
+      name: claims.sub ?? 'without a name',
+      role: highestRole(rolesIn(claims, this.#settings.rolesClaim)),
+    };
+  }
+
+  async #verify(token: string, keys: JWTVerifyGetKey): Promise<JWTPayload> {
+    const { issuer, audience } = this.#settings;
+    try {
+      const { payload } = await jwtVerify(token, keys, {
+        issuer,
+        audience,
+        algorithms: ALGORITHMS,
+        clockTolerance: CLOCK_TOLERANCE_SECONDS,
+        requiredClaims: ['exp'],
+      });
+      return payload;
+    } catch (error) {
+      if (error instanceof TroubleError) throw error;
+      if (error instanceof errors.JOSEError && ISSUER_ERRORS.has(error.code))
+        throw this.#issuer.trouble(error);
+      throw new InvalidTokenError(reasonOf(error));
+    }
+  }
+}
+
+/** Says in words why a token is refused. The words of jose may show some of the token. */
+function reasonOf(error: unknown): string {
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return `The token's claim ${error.claim} is missing, or is not the one that counts here`;
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return REASONS.get(code) ?? 'The token is not valid';
+}
+
+/** Finds the roles in the claims: a list, or a text with spaces as in `scope`. */
+function rolesIn(claims: JWTPayload, path: string): readonly unknown[] {
+  const isName = Object.hasOwn(claims, path);
+  const value = (isName ? [path] : path.split('.')).reduce<unknown>(
+    (within, name) => (isObject(within) && Object.hasOwn(within, name) ? within[name] : null),
+    claims,
+  );
+  if (typeof value === 'string') return value.split(' ');
+  return Array.isArray(value) ? value : [];
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,35 @@
+import type { Metrics } from '../metrics.ts';
+import { type ReadinessOptions, readinessProblems } from './readiness.ts';
+import type { Route } from './routes.ts';
+
+export interface ProbeOptions extends ReadinessOptions {
+  readonly metrics: Metrics;
+  /** Why this process stands by while another one works; null: it has its share of the work. */
+  readonly standby: () => string | null;
+}
+
+/** The routes that watch the service. They are open, because probes have no token. */
+export function probeRoutes(options: ProbeOptions): readonly Route[] {
+  const { registry } = options.metrics;
+  return [
+    { method: 'GET', url: '/healthz', access: 'open', handler: () => ({ status: 'alive' }) },
+    {
+      method: 'GET',
+      url: '/readyz',
+      access: 'open',
+      handler: async (_request, reply) => {
+        const problems = await readinessProblems(options);
+        const [code, status] = problems.length === 0 ? [200, 'ready'] : [503, 'not ready'];
+        const standby = options.standby() ?? undefined;
+        return reply.code(code).send({ status, problems, standby });
+      },
+    },
+    {
+      method: 'GET',
+      url: '/metrics',
+      access: 'open',
+      handler: async (_request, reply) =>
+        reply.type(registry.contentType).send(await registry.metrics()),
+    },
+  ];
+}
