@@ -1,4 +1,4 @@
-import type { Headers, LogRecord, OutgoingRecord } from '../service-layer/records.ts';
+import type { EncodedRecord, Headers, LogRecord } from '../service-layer/records.ts';
 
 type Bytes = Buffer | string;
 
@@ -94,7 +94,7 @@ export class ByteWriter {
   }
 }
 
-/** Reads what `ByteWriter` wrote. A number throws a RangeError where the bytes end too early. */
+/** Reads what `ByteWriter` wrote. A number that the bytes cut short throws a RangeError. */
 export class ByteReader {
   readonly #bytes: Buffer;
   #position = 0;
@@ -146,7 +146,7 @@ export class ByteReader {
     }
   }
 
-  /** Reads a length, then as many bytes; null for a negative length. */
+  /** Reads a length, then that many bytes; null for a negative length. */
   nullableBytes(): Buffer | null {
     const length = this.varint();
     if (length < 0) return null;
@@ -156,20 +156,18 @@ export class ByteReader {
 }
 
 /**
- * Writes a record's key, value and headers as Kafka's log has them.
+ * Writes a record's key, value and headers as Kafka's log has them. Copies the bytes of a record
+ * that is encoded.
  *
  * Source: Apache Kafka, message format, record (magic 2):
  * keyLength key valueLength value headersCount [nameLength name valueLength value].
  */
-export function writeRecord(
-  writer: ByteWriter,
-  record: LogRecord & Pick<OutgoingRecord, 'encoded'>,
-): void {
-  const { key, value, headers, encoded } = record;
-  if (encoded) {
-    writer.raw(encoded);
+export function writeRecord(writer: ByteWriter, record: LogRecord | EncodedRecord): void {
+  if ('encoded' in record) {
+    writer.raw(record.encoded);
     return;
   }
+  const { key, value, headers } = record;
   writer.nullableBytes(key);
   writer.nullableBytes(value);
   let count = 0;
@@ -209,13 +207,9 @@ function headerCount(header: Headers[string]): number {
 }
 
 /** @returns the most bytes that the record needs in the log */
-export function bytesOf({
-  key,
-  value,
-  headers,
-  encoded,
-}: LogRecord & Pick<OutgoingRecord, 'encoded'>): number {
-  if (encoded) return RECORD_OVERHEAD_BYTES + encoded.length;
+export function bytesOf(record: LogRecord | EncodedRecord): number {
+  if ('encoded' in record) return RECORD_OVERHEAD_BYTES + record.encoded.length;
+  const { key, value, headers } = record;
   let bytes = RECORD_OVERHEAD_BYTES + byteLength(key) + byteLength(value);
   for (const [name, header] of Object.entries(headers)) {
     for (const each of Array.isArray(header) ? header : [header]) {

@@ -10,6 +10,7 @@ import type { LaneProgress, LaneTransaction } from '../service-layer/lane-store.
 import type { MessageBus } from '../service-layer/message-bus.ts';
 import { Parking, subjectsOf } from '../service-layer/parking.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
+import { answerBytes } from './answer-bytes.ts';
 import type { Answer, Answering, DeliveryPart } from './answering.ts';
 import { encodeAnswers } from './encode-answers.ts';
 import type { CommandRecord } from './read-delivery.ts';
@@ -73,7 +74,7 @@ export async function answerDelivery(
  * command that must not overtake a failed one is parked.
  */
 async function handle(
-  { records, settledBelowOffset }: DeliveryPart,
+  { records, settledBelowOffset, maxAnswerBytes }: DeliveryPart,
   transaction: LaneTransaction,
   { bus, parkingLimits }: Answering,
 ): Promise<readonly Answer[]> {
@@ -89,10 +90,16 @@ async function handle(
   const parking = new Parking(parked, parkingLimits);
   const unanswered = new Set(claimed);
   const answers: Answer[] = [];
-  let eventCount = 0;
+  let bytes = 0;
+  const put = (answer: Answer) => {
+    answers.push(answer);
+    bytes += answerBytes(answer);
+    if (bytes > maxAnswerBytes && answers.length > 1)
+      throw new TooMuchAtOnceError(`${bytes} bytes of answers in one transaction`);
+  };
   for (const [index, { record, incoming }] of records.entries()) {
     if (incoming.kind === 'unreadable') {
-      answers.push({ record, incoming, events: null, parked: null });
+      put({ record, incoming, events: null, parked: null });
       continue;
     }
     if (!unanswered.delete(incoming.identity)) {
@@ -101,13 +108,9 @@ async function handle(
       continue;
     }
     const answer = await handleCommand(record, incoming, transaction, bus, parking);
-    answers.push(answer);
-    if (answer.events === null) continue;
-    if (record.offset >= settledBelowOffset && answer.events.some(namesUnknown))
+    if (record.offset >= settledBelowOffset && answer.events?.some(namesUnknown))
       throw new UnsettledError(index);
-    eventCount += answer.events.length;
-    if (eventCount > MAX_EVENTS && answers.length > 1)
-      throw new TooMuchAtOnceError(`${eventCount} events in one transaction`);
+    put(answer);
   }
   const changes = parking.changes();
   if (changes.parked.length + changes.gone.length + changes.unanswered.length > 0)
@@ -115,7 +118,7 @@ async function handle(
   return answers;
 }
 
-/** Parks the command, refuses it, or lets the bus handle it. Tells `parking` which of them. */
+/** Parks the command, refuses it, or lets the bus handle it. Notes in `parking` what was done. */
 async function handleCommand(
   record: ReceivedRecord,
   incoming: IncomingCommand,
@@ -140,11 +143,6 @@ async function handleCommand(
   parking.markAnswered(identity);
   return { record, incoming, events, parked: null };
 }
-
-/**
- * How many events several commands may lead to in one transaction. One command may lead to more.
- */
-const MAX_EVENTS = 50_000;
 
 function refusalOf(error: unknown): string {
   if (error instanceof TooManyLinesError) return error.message;
@@ -192,12 +190,12 @@ async function parkFailed(
 
 async function subjectsOfFailed(command: Command, transaction: LaneTransaction) {
   try {
-    // After `prepare`, no more of the products is loaded than the command names.
+    // Without `prepare`, the repository would load each product with all its lines.
     await transaction.prepare([command]);
     return await subjectsOf(command, transaction.products);
   } catch (error) {
     if (error instanceof TroubleError) throw error;
-    // The handler may have failed on what is stored. Then the command's own words must do.
+    // The stored data may be why the handler failed. The subjects that the command names must do.
     return subjectsNamedBy(command);
   }
 }

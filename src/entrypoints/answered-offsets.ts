@@ -1,4 +1,4 @@
-import { readDeadLetterPlace } from '../dead-letters/dead-letter-headers.ts';
+import { readDeadLetterPlace } from '../dead-letters/encode-dead-letter.ts';
 import { readAnswerPlace } from '../messages/published.ts';
 import type { Broker, OffsetRange, ReadChunk } from '../service-layer/broker.ts';
 
@@ -10,7 +10,7 @@ export interface AnsweredOffsets {
    */
   readonly nextOffsets: ReadonlyMap<number, number>;
   /**
-   * Whether the topics still have every answer. Then an answer that they lack was never published.
+   * Whether the topics still have every answer. If so, an answer that they lack was not published.
    */
   readonly isComplete: boolean;
   /** Whether neither topic ever had a record. */
@@ -38,7 +38,8 @@ interface Reading {
 
 const LOG_EVERY_MS = 5_000;
 /**
- * Somebody may delete a topic and create it again. What was read of the former topic is wrong then.
+ * How long an unused result is kept. A topic may be deleted and created again. The results from the
+ * former topic are then wrong.
  */
 const FORGET_AFTER_MS = 60_000;
 
@@ -95,7 +96,7 @@ export class AnswerReader {
     };
   }
 
-  /** By partition of the commands topic. */
+  /** Returns the answered offsets of one commands topic, by partition. */
   #answeredOf(commandsTopic: string): ReadonlyMap<number, number> {
     const answered = new Map<number, number>();
     for (const [lane, nextOffset] of this.#answered) {
@@ -114,7 +115,7 @@ export class AnswerReader {
     return this.#left(ranges).flat().length === 0;
   }
 
-  /** The ranges that are still to be read, by topic. */
+  /** Returns the ranges that are still to be read, by topic. */
   #left(ranges: readonly (readonly OffsetRange[])[]): readonly (readonly OffsetRange[])[] {
     return ranges.map((ofTopic, index) =>
       ofTopic
@@ -130,8 +131,8 @@ export class AnswerReader {
   }
 
   /**
-   * Waits for the reading under way, or begins one. A reading stops when no caller waits for it.
-   * Then this resolves too, and the caller begins another one.
+   * Waits for the reading under way, or begins one. Resolves also when that reading has stopped
+   * because no caller waited for it. The caller then begins another one.
    */
   async #join(
     ranges: readonly (readonly OffsetRange[])[],

@@ -42,6 +42,8 @@ export interface DeliveryPart {
    * commands may be rejected as unknown.
    */
   readonly settledBelowOffset: number;
+  /** The most bytes that the answers to several commands may take together. */
+  readonly maxAnswerBytes: number;
 }
 
 /** What came of a record. */

@@ -4,7 +4,7 @@ import { refuseMisfit } from './database-fit.ts';
 import { EarlierCommands } from './earlier-commands.ts';
 import { Lane } from './lane.ts';
 import type { LaneContext } from './lane-context.ts';
-import { committedBy, LaneOffsets } from './lane-offsets.ts';
+import { committedOffsetsOf, LaneOffsets } from './lane-offsets.ts';
 import { LaneRefusedError, OlderDatabaseError } from './lane-refusal.ts';
 import type { WatchedLane } from './lane-watch.ts';
 import { ByteBudget, MEMORY_BUDGET_BYTES } from './memory-budget.ts';
@@ -30,16 +30,16 @@ export class CommandConsumer {
     topic: string,
     context: Omit<
       LaneContext,
-      'published' | 'earlier' | 'answered' | 'relayBudget' | 'productTurns' | 'reopenAll'
+      'published' | 'earlier' | 'answerReader' | 'relayBudget' | 'productTurns' | 'reopenAll'
     >,
   ) {
     this.#topic = topic;
     const { broker, store, group, answering, log } = context;
     this.#context = {
       ...context,
-      published: new LaneOffsets(committedBy(broker, group)),
+      published: new LaneOffsets(committedOffsetsOf(broker, group)),
       earlier: new EarlierCommands({ broker, store, metrics: answering.metrics, log }),
-      answered: new AnswerReader(broker, answering, log),
+      answerReader: new AnswerReader(broker, answering, log),
       relayBudget: new ByteBudget(MEMORY_BUDGET_BYTES.relays),
       productTurns: new ProductTurns(),
       reopenAll: (why, timeline) => {
@@ -112,7 +112,7 @@ export class CommandConsumer {
 
   #standBy(why: string | null): void {
     const { log } = this.#context;
-    if (why === null) log.info('This process works now: no other one does any more');
+    if (why === null) log.info('This process works now: it has taken all partitions over');
     this.#standby = why === null ? null : `Standing by: ${why}`;
     if (this.#standby !== null) log.info(this.#standby);
   }
@@ -145,7 +145,7 @@ export class CommandConsumer {
     try {
       await refuseMisfit({ topic: this.#topic, partition }, this.#context);
     } catch (error) {
-      // By now the partition may be here again, and its lane says the same.
+      // The partition may be here again by now. Its lane then reports its own refusal.
       if (error instanceof LaneRefusedError && !this.#lanes.has(partition))
         this.#refusals.set(partition, error.message);
       if (error instanceof OlderDatabaseError) this.#context.onOlder?.(error);

@@ -43,7 +43,10 @@ export async function bindLane(
   );
 }
 
-/** @throws {TroubleError} an answer of the broker leaves the partition out */
+/**
+ * Returns the range of the lane's partition.
+ * @throws {TroubleError} an answer of the broker leaves the partition out
+ */
 export function rangeOf(
   { topic, partition }: Partition,
   ranges: readonly OffsetRange[],
@@ -55,7 +58,10 @@ export function rangeOf(
   return range;
 }
 
-/** @throws {FencedError} another group has taken the lane since this group bound it */
+/**
+ * Refuses to open a lane that belongs to another group.
+ * @throws {FencedError} another group has taken the lane since this group bound it
+ */
 export function refuseAnotherGroup(
   { topic, partition }: Partition,
   position: LanePosition,
@@ -69,9 +75,9 @@ export function refuseAnotherGroup(
 
 /**
  * Checks every lane. Any lane may have changed a product, so a gap in one lane is a gap in the
- * product. A lane's C is never beyond its D, and this reads D after C. So what other owners do
- * meanwhile refuses nobody.
- * @throws {OlderDatabaseError}
+ * product. A lane's C is never beyond its D, and this function reads D after C. Other lanes may
+ * therefore go on meanwhile.
+ * @throws {OlderDatabaseError} the group has answered more commands than the database knows
  */
 export async function refuseOlder(
   topic: string,
@@ -92,8 +98,8 @@ export async function refuseOlder(
 }
 
 /**
- * Checks that the partition still has, up to its end, what the database has read. Retention may
- * have deleted records from the beginning of the partition.
+ * Checks that the partition's end still has the records that the database has read. Its beginning
+ * may lack records, which retention has deleted.
  * @throws {LaneRefusedError} the partition was truncated or created again
  */
 export async function refuseAnotherEnd(
@@ -116,10 +122,10 @@ export async function refuseAnotherEnd(
   const lost =
     left.leaderEpoch < leaderEpoch ? `in leader epoch ${leaderEpoch}` : `from ${left.offset} on`;
   throw new LaneRefusedError(
-    `The database has read ${lane} up to offset ${nextOffset - 1}, but Kafka has lost what it ` +
-      `held ${lost}: the partition was truncated (leader epoch ${leaderEpoch}). Other commands ` +
-      'that have these offsets now were not answered. Create another topic, name it with ' +
-      'COMMANDS_TOPIC, and send to it again everything that was sent since then. The service ' +
+    `The database has read ${lane} up to offset ${nextOffset - 1}, but Kafka has lost the ` +
+      `records ${lost}: the partition was truncated (leader epoch ${leaderEpoch}). The commands ` +
+      'that have these offsets now are not answered. Create another topic, name it with ' +
+      'COMMANDS_TOPIC, and send the lost commands and all later ones to it again. The service ' +
       'answers no command id twice.',
   );
 }

@@ -10,8 +10,8 @@ interface DeliveryOrderOptions {
   /**
    * Answers the records in one transaction. Commands below `settledBelowOffset` may be rejected as
    * unknown.
-   * @returns null; or the index of a command that would be rejected too early. Then nothing
-   * changes.
+   * @returns null: the records are answered. Otherwise the index of the command that would be
+   * rejected too early, and nothing has changed.
    */
   readonly answer: (
     part: Part,
@@ -27,11 +27,12 @@ interface DeliveryOrderOptions {
  * accepted before it (`earlier-commands.ts`).
  *
  * The lane first answers what stands before such a command, so that lanes that wait for this lane
- * see it. The delivery was fetched before the wait, so one wait serves the whole delivery. It
- * serves less if the lane went ahead of another lane that waits too.
+ * see its progress. The delivery was fetched before the wait, so one wait serves all of it. The
+ * wait serves less if the lane goes ahead of another lane that waits too.
  *
- * Lanes with a backlog take turns at each such command. So a lane that has met one tries at once at
- * most a few times as many records as there were before it. It would load the others for nothing.
+ * Lanes with a backlog take turns at each such command. A lane that has met such a command then
+ * tries fewer records at once: a few times as many as stood before the command. The lane would load
+ * more records for nothing.
  */
 export class DeliveryOrder {
   readonly #records: Part;
@@ -75,8 +76,8 @@ export class DeliveryOrder {
     // The delivery was fetched before the first question for the ends, so they hold for all of it.
     const ends =
       this.#ends.length > 0
-        ? earlier.unreached(this.#ends)
-        : await earlier.undecided(lane, isWanted);
+        ? earlier.unreachedEnds(this.#ends)
+        : await earlier.undecidedEnds(lane, isWanted);
     if (ends.length === 0) {
       this.#settledBelowOffset = Number.POSITIVE_INFINITY;
       return [part];
@@ -88,14 +89,14 @@ export class DeliveryOrder {
   }
 }
 
-/** When the command was sent, as its sender says: a number that any database takes. */
+/** Returns when the sender says that the command was sent, as a number that any database takes. */
 function sentMs(record: ReceivedRecord | undefined): number {
   return Math.min(Math.max(record?.timestampMs ?? 0, 0), Number.MAX_SAFE_INTEGER);
 }
 
 /**
- * The offset below which all records from `first` on were sent before `beforeMs`. The first record
- * counts in any case.
+ * Returns the offset below which all records after `first` were sent before `beforeMs`. The time of
+ * `first` itself does not matter.
  */
 function settledBelow(records: Part, first: ReceivedRecord | undefined, beforeMs: number): number {
   const isLate = (record: ReceivedRecord) =>
@@ -103,5 +104,5 @@ function settledBelow(records: Part, first: ReceivedRecord | undefined, beforeMs
   return records.find(isLate)?.offset ?? Number.POSITIVE_INFINITY;
 }
 
-/** Fewer records at once would cost more transactions, each with its fsync, than they spare. */
+/** With fewer records at once, more transactions, each with its fsync, would cost too much. */
 const LEAST_RECORDS = 64;

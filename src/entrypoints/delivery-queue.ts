@@ -18,7 +18,7 @@ export class DeliveryQueue {
     this.#closing = closing;
   }
 
-  /** Undefined: every part is answered. */
+  /** The next part to answer. Undefined: every part is answered. */
   get first(): Part | undefined {
     return this.#parts[0];
   }
@@ -55,7 +55,7 @@ export class DeliveryQueue {
       case 'retry':
         return await sleepUntilClosing(recovery.afterMs, this.#closing);
       case 'dead-letter':
-        // If the dead letter failed too, the service has a bug. It must not become a busy loop.
+        // If the dead letter failed too, the service has a bug. The pause prevents a busy loop.
         if (this.#failure) await sleepUntilClosing(FAULT_RETRY_MS, this.#closing);
         this.#failure = { message, attempts: this.#attempts };
         return;

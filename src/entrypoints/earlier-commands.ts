@@ -24,18 +24,18 @@ interface EarlierContext {
  *                            │                        ▲
  *                            └──▶ waiting ──decided, or given up
  *
- * 1. The lane asks where the other partitions end, V, after it has fetched the command. Everything
- *    that was acknowledged before the command was sent lies below V.
+ * 1. The lane asks for the ends V of the other partitions, after it has fetched the command.
+ *    Everything that was acknowledged before the command was sent lies below V.
  * 2. The lane waits until the position D of each other lane in the database has reached V.
  *
- * Two lanes may wait for each other. So a waiting lane notes when its command was sent. A lane does
- * not wait for another one that waits before a later command. So the waiting lane with the earliest
- * command goes on. A note stays true while its lane stands there: behind that command
- * nothing is earlier, whether the lane still waits or has died.
+ * Two lanes may wait for each other. So a waiting lane notes when its command was sent. No lane
+ * waits for a lane whose noted command is later than its own. The lane with the earliest command
+ * goes on. A note stays true while its lane stands there, even if the lane has died: all commands
+ * behind the noted one are later.
  *
- * A lane waits for another one as long as that one moves. This ends, because V does not move. A
- * lane that cannot move must not hold up others for ever. When it has stood still for 10 s
- * (`standstill.ts`) it is given up: no lane of this process waits for it while it stands there.
+ * A lane waits for another lane as long as the other lane moves. The wait ends, because V does not
+ * move. A lane that cannot move must not hold up others for ever. After a standstill of 10 s
+ * (`standstill.ts`), no lane of this process waits for that lane while it stands there.
  */
 export class EarlierCommands {
   readonly #context: EarlierContext;
@@ -49,7 +49,7 @@ export class EarlierCommands {
     this.#lanes = new KnownLanes(context.broker, context.store, this.#ends);
   }
 
-  /** Notes that the lane has decided everything below. */
+  /** Notes that the lane has decided everything below `nextOffset`. */
   note(lane: PartitionOffset): void {
     this.#lanes.note(lane);
   }
@@ -60,7 +60,7 @@ export class EarlierCommands {
   }
 
   /** What the lane waits for at the moment. Null: the lane does not wait. */
-  awaitedBy(lane: Partition): AwaitedLanes | null {
+  awaitedLanesOf(lane: Partition): AwaitedLanes | null {
     return this.#waits.get(nameOf(lane))?.awaited ?? null;
   }
 
@@ -71,7 +71,7 @@ export class EarlierCommands {
    * @param isWanted false when the lane closes, or opens anew; called now and then
    * @throws {TroubleError} the database cannot be reached
    */
-  async undecided(
+  async undecidedEnds(
     lane: PartitionOffset,
     isWanted: () => boolean,
   ): Promise<readonly PartitionOffset[]> {
@@ -80,11 +80,11 @@ export class EarlierCommands {
     await this.#lanes.refresh(topic);
     for (const { partition: other, beginning } of ranges)
       this.#lanes.noteEmpty({ topic, partition: other, nextOffset: beginning });
-    return this.unreached(endsOf(topic, ranges).filter((end) => end.partition !== partition));
+    return this.unreachedEnds(endsOf(topic, ranges).filter((end) => end.partition !== partition));
   }
 
-  /** The ends that their lanes have not reached, as far as this process knows. */
-  unreached(ends: readonly PartitionOffset[]): readonly PartitionOffset[] {
+  /** Returns the ends that their lanes have not reached, as far as this process knows. */
+  unreachedEnds(ends: readonly PartitionOffset[]): readonly PartitionOffset[] {
     return ends.filter((end) => !this.#lanes.isReached(end));
   }
 
@@ -92,8 +92,8 @@ export class EarlierCommands {
    * Waits until the other lanes reach the ends, or stand still.
    * @param isWanted false when the lane closes, or opens anew; called at each `look`, and now and
    * then
-   * @returns the time before which commands must have been sent that this wait serves, besides the
-   * command of `head`. Infinity: it serves all that were fetched before the question for `ends`.
+   * @returns a time in ms: the wait serves the command of `head`, and every command that was sent
+   * before this time. Infinity: it serves all that was fetched before the question for `ends`.
    */
   async wait(
     head: Head,
@@ -108,7 +108,7 @@ export class EarlierCommands {
     return servesBeforeMs;
   }
 
-  /** Asks until the log answers. @returns none: the time is up, or the lane wants none any more */
+  /** Asks until the log answers. @returns empty: the time is up, or the lane wants no answer */
   async #askPatiently(
     lane: PartitionOffset,
     isWanted: () => boolean,

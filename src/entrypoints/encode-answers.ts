@@ -1,23 +1,23 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type DeadLetterCause, encodeDeadLetter } from '../dead-letters/dead-letter-headers.ts';
+import { type DeadLetterCause, encodeDeadLetter } from '../dead-letters/encode-dead-letter.ts';
 import type { Event } from '../domain/events.ts';
 import { idOf } from '../domain/identity.ts';
 import type { IncomingCommand } from '../messages/incoming.ts';
 import { encodeAnswer } from '../messages/outgoing.ts';
-import type { OutboxRecord } from '../service-layer/lane-store.ts';
+import type { AnswerRecord } from '../service-layer/lane-store.ts';
 import type { ParkedCommand } from '../service-layer/parked-command.ts';
 import { skusOf } from '../service-layer/parking.ts';
 import type { LogRecord, ReceivedRecord } from '../service-layer/records.ts';
 import type { Answer, Answering, DeliveryPart, HandlerFailure } from './answering.ts';
 import { type CommandRecord, STRETCH_RECORDS } from './read-delivery.ts';
 
-/** Encodes the answers as events and dead letters: step 4 of a message's way. */
+/** Encodes the answers as events and dead letters: step 5 of a message's way. */
 export async function encodeAnswers(
   answers: readonly Answer[],
   { failure, position, deadLetterMaxBytes, eventMaxBytes }: DeliveryPart,
   { clock, eventsTopic, deadLettersTopic }: Answering,
-): Promise<readonly OutboxRecord[]> {
-  const outbox: OutboxRecord[] = [];
+): Promise<readonly AnswerRecord[]> {
+  const outbox: AnswerRecord[] = [];
   const time = clock().toISOString();
   for (const [index, answer] of answers.entries()) {
     const { record, incoming, events } = answer;

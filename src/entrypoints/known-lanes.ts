@@ -7,7 +7,8 @@ import { endsOf, type PartitionEnds } from './partition-ends.ts';
 import type { LaneView } from './standstill.ts';
 
 /**
- * Lanes of two processes that wait for each other take turns this slowly. A question is one query.
+ * The longest pause between two queries for the lanes' positions. Lanes of two processes that wait
+ * for each other take turns this slowly.
  */
 const LONGEST_PAUSE_MS = 40;
 /** Longer than a reader needs to be sure that a range is empty. */
@@ -17,8 +18,8 @@ const READ_TIMEOUT_MS = 5_000;
 export type Head = LaneStanding & { readonly nextTimestampMs: number };
 
 /**
- * Knows how far the lanes of a topic have decided, and before which commands they wait. What this
- * process does not know it reads from the database.
+ * Knows how far the lanes of a topic have decided, and before which commands they wait. Reads from
+ * the database what this process does not know.
  */
 export class KnownLanes {
   readonly #broker: Broker;
@@ -26,7 +27,7 @@ export class KnownLanes {
   readonly #ends: PartitionEnds;
   readonly #decided = new LaneOffsets((topic) => this.#read(topic), LONGEST_PAUSE_MS);
   /**
-   * Before which command each lane waited last, by lane: noted by this process, or in the database.
+   * The command before which each lane waited last, as this process or the database notes it.
    */
   readonly #heads = new Map<string, LaneStanding>();
   /** Where each lane stood when it was given up. No lane waits for it there. */
@@ -51,17 +52,17 @@ export class KnownLanes {
   /** The lanes as `Standstill` sees them. */
   get view(): LaneView {
     return {
-      decided: (lane) => this.#decided.of(lane),
+      decidedOffset: (lane) => this.#decided.of(lane),
       isWaiting: (lane) => this.sentMsAt(lane) !== null,
-      holdingUp: (lane, ends) => {
+      blockingEnds: (lane, ends) => {
         const others = ends.filter(({ partition }) => partition !== lane.partition);
-        return this.holdingUp({ ...lane, nextTimestampMs: this.sentMsAt(lane) ?? 0 }, others);
+        return this.blockingEnds({ ...lane, nextTimestampMs: this.sentMsAt(lane) ?? 0 }, others);
       },
       ends: async (topic) => endsOf(topic, await this.#ends.ranges(topic)),
     };
   }
 
-  /** Notes that the lane has decided everything below. */
+  /** Notes that the lane has decided everything below `nextOffset`. */
   note(lane: PartitionOffset): void {
     this.#decided.note(lane);
   }
@@ -77,7 +78,7 @@ export class KnownLanes {
     this.#emptyBelow.set(nameOf(lane), Math.max(lane.nextOffset, former));
   }
 
-  /** Makes no lane wait for these lanes while they stand where they stand now. */
+  /** Keeps all lanes from waiting for these lanes while they stand where they are now. */
   giveUp(lanes: readonly Partition[]): void {
     for (const lane of lanes) this.#givenUpAt.set(nameOf(lane), this.#decided.of(lane));
   }
@@ -114,15 +115,16 @@ export class KnownLanes {
   }
 
   /**
-   * The ends that hold up `head`: not reached, and of no lane that waits before a later command.
+   * Returns the ends that hold up `head`: those not reached, unless their lane waits before a later
+   * command.
    */
-  holdingUp(head: Head, ends: readonly PartitionOffset[]): readonly PartitionOffset[] {
+  blockingEnds(head: Head, ends: readonly PartitionOffset[]): readonly PartitionOffset[] {
     return ends.filter((end) => !this.isReached(end) && !this.isLater(end, head));
   }
 
   /**
-   * When the command was sent before which the lane waits. Null: the lane has not noted it, or has
-   * moved on.
+   * Returns when the command that the lane waits with was sent. Null: the lane has noted no wait,
+   * or has moved on.
    */
   sentMsAt(lane: Partition): number | null {
     const head = this.#heads.get(nameOf(lane));

@@ -19,15 +19,15 @@ export interface LaneContext {
    * How far the lanes have published. Two lanes may write one product one after the other, and each
    * publishes by itself. So an answer waits until the answer that it rests on is published: the one
    * with an earlier `ce_sequence` of the same product. Published events never lack an earlier one.
-   * The database can be lost at any moment: what was not published is decided again, and nothing
-   * published rests on it.
+   * The database can be lost at any moment. Unpublished answers are then decided again, and nothing
+   * published rests on them.
    */
   readonly published: LaneOffsets;
   /** Keeps lanes from rejecting a command before earlier commands of other lanes are decided. */
   readonly earlier: EarlierCommands;
   readonly relayBudget: ByteBudget;
   readonly productTurns: ProductTurns;
-  readonly answered: AnswerReader;
+  readonly answerReader: AnswerReader;
   /** Says what an operator can do about a database that is older than the topics. */
   readonly recoveryAdvice: () => Promise<string>;
   /** Called each time that a lane finds the database older than the topics. */

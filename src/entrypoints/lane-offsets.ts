@@ -1,6 +1,6 @@
 import type { PartitionOffset } from '../service-layer/records.ts';
 
-/** How long a wait lasts before it asks. By then a lane of this process has told its progress. */
+/** How long a wait lasts before its first question. Lanes of this process mostly report sooner. */
 const FIRST_QUESTION_MS = 10;
 /**
  * The longest pause between two questions to a broker, while nothing changes. The progress of
@@ -19,7 +19,7 @@ type AskOffsets = (topic: string) => Promise<readonly PartitionOffset[]>;
 
 /**
  * Knows how far the lanes have come: with publishing (the group's committed offsets), or with
- * deciding (the database's positions). A lane waits here until others have come so far.
+ * deciding (the database's positions). A lane waits here until others reach an offset.
  *
  * Lanes of this process tell their progress at once. For lanes of other processes, one question at
  * a time to the broker or the database serves all lanes that wait.
@@ -42,7 +42,7 @@ export class LaneOffsets {
     this.#longestPauseMs = longestPauseMs;
   }
 
-  /** Notes that the lane has come so far. @returns whether that is news */
+  /** Notes that the lane has reached `nextOffset`. @returns whether that is news */
   note(lane: PartitionOffset): boolean {
     if (!this.#take(lane)) return false;
     this.look();
@@ -54,19 +54,19 @@ export class LaneOffsets {
     return this.#known.get(`${topic}/${partition}`) ?? 0;
   }
 
-  /** Tells whether each lane is known to have come so far. */
+  /** Tells whether each lane is known to have reached its offset. */
   covers(wanted: readonly PartitionOffset[]): boolean {
     return wanted.every((lane) => lane.nextOffset <= this.of(lane));
   }
 
-  /** Waits until each lane has come so far. @returns false: the time was up first */
+  /** Waits until each lane has reached its offset. @returns false: the time was up first */
   cover(wanted: readonly PartitionOffset[], timeoutMs: number): Promise<boolean> {
     const topics = [...new Set(wanted.map(({ topic }) => topic))];
     return this.until(() => this.covers(wanted), topics, timeoutMs);
   }
 
   /**
-   * Waits until `isOver` returns true. It is called at each news about the topics.
+   * Waits until `isOver` returns true. Each news about the topics calls `isOver`.
    * @returns false: the time was up first
    */
   async until(
@@ -130,7 +130,7 @@ export class LaneOffsets {
 }
 
 /** Asks the broker how far the group has published. */
-export function committedBy(
+export function committedOffsetsOf(
   broker: { committedOffsets(group: string, topic: string): Promise<readonly (number | null)[]> },
   group: string,
 ): AskOffsets {

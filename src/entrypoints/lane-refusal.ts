@@ -3,5 +3,5 @@ import { TroubleError } from '../service-layer/errors.ts';
 /** The database and the topics do not fit: answering would lose commands or repeat events. */
 export class LaneRefusedError extends TroubleError {}
 
-/** The topics have answers that the database lacks: it was lost, restored, or failed over. */
+/** The topics have answers that a lost, restored or failed-over database lacks. */
 export class OlderDatabaseError extends LaneRefusedError {}

@@ -34,7 +34,7 @@ export const PATIENCE_MS = 30_000;
  *      ▲                 │
  *      └────no answer────┘
  *
- * It is dropped when the lane moves, or when the reading finds no record up to that end.
+ * The suspicion ends when the lane moves, or when the reading finds no record up to that end.
  */
 interface Suspicion {
   readonly state: 'waiting' | 'reading' | 'stuck';
@@ -49,7 +49,7 @@ export class LaneWatch {
   readonly #readBelowOffset: number;
   /** The moves of the lanes that this lane waited for. Null: it waited for none. */
   readonly #awaitedMoves: number | null;
-  /** The lane as it is now. If it was only opened anew, it has not moved. */
+  /** The lane as it is now. A lane that was only opened anew has not moved. */
   #lane: WatchedLane;
   /** No reader sees a record for the lane below this offset. */
   #emptyBelow: number;
@@ -111,7 +111,7 @@ export class LaneWatch {
 
   /**
    * Notes whether a reader sees a record for the lane.
-   * @param reading resolves with that. After an error, the next look tries again.
+   * @param reading tells whether a reader sees one. After an error, the next look tries again.
    */
   async judge({ end }: OffsetRange, reading: () => Promise<boolean>): Promise<void> {
     const suspicion = this.#suspicion;
@@ -127,7 +127,7 @@ export class LaneWatch {
     }
   }
 
-  /** Says since when the lane stands where, and why. */
+  /** Says where the lane stands, since when, and why. */
   describe(nowMs: number): string {
     const { end = 0, sinceMs = 0 } = this.#suspicion ?? {};
     const { partition, problem, awaited } = this.#lane;

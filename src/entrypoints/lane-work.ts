@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { reachFaultPoint } from '../fault-points.ts';
+import { TooMuchAtOnceError } from '../service-layer/errors.ts';
 import type { LanePosition, LaneTransaction, OutboxRecord } from '../service-layer/lane-store.ts';
 import type { Partition } from '../service-layer/records.ts';
 import { answerDelivery, UnsettledError } from './answer-delivery.ts';
@@ -8,6 +9,8 @@ import { DeliveryOrder } from './delivery-order.ts';
 import { DeliveryQueue, type Part } from './delivery-queue.ts';
 import type { LaneContext } from './lane-context.ts';
 import type { Publishing } from './lane-watch.ts';
+import { Held, TRANSACTION_ANSWERS_BYTES } from './memory-budget.ts';
+import { bytesInMemory } from './outbox-chunks.ts';
 import { OutboxRelay } from './outbox-relay.ts';
 import { placeOf, productsNamedIn, readRecords } from './read-delivery.ts';
 import type { OpenLane } from './take-over.ts';
@@ -32,8 +35,8 @@ interface LaneWorkOptions {
  * 1. Drop the records below the position, because they are answered. Drop everything when the work
  *    is over, because it comes again.
  * 2. Run one database transaction: answers, aggregates, outbox, position (`answer-delivery.ts`). A
- *    crash before its commit leaves nothing. After the commit the outbox has the answers. A command
- *    that would be rejected as unknown ends the transaction without a trace, until other lanes have
+ *    crash before its commit leaves nothing. After the commit the outbox has the answers. If a
+ *    command would be rejected as unknown, undo the transaction. Try again when other lanes have
  *    decided what was accepted before (`delivery-order.ts`).
  * 3. Hand the outbox records to the relay and go on. The relay publishes them while step 2 of the
  *    next delivery runs.
@@ -82,7 +85,7 @@ export class LaneWork {
     return this.#isOver;
   }
 
-  /** Makes the work take nothing more in hand. */
+  /** Ends the work: no further transaction begins. */
   end(): void {
     this.#isOver = true;
   }
@@ -116,9 +119,8 @@ export class LaneWork {
     }
   }
 
-  /** Answers a delivery, once the relay has room. */
+  /** Answers a delivery. Each part waits until the relay has room. */
   async handle(records: Part): Promise<void> {
-    await this.#relay.room();
     if (this.#isOver) return;
     const unanswered = records.filter(({ offset }) => offset >= this.#position.nextOffset);
     if (unanswered.length > 0) await this.#answerAll(unanswered);
@@ -137,13 +139,15 @@ export class LaneWork {
     const queue = new DeliveryQueue(records, closing);
     for (let part = queue.first; part && isWanted(); part = queue.first) {
       try {
+        await this.#relay.room();
+        if (!isWanted()) return;
         queue.advance(await order.answer(part, queue.failure));
       } catch (error) {
         const recovery = queue.fail(error);
         if (recovery.action === 'reopen') return onTrouble(error, this);
         const { message } = error as Error;
         const { attempts } = queue;
-        log.warn(
+        log[error instanceof TooMuchAtOnceError ? 'debug' : 'warn'](
           { err: error, place: part[0] && placeOf(part[0]), attempts },
           `Partition ${lane.partition}: a delivery failed (${recovery.action}): ${message}`,
         );
@@ -154,15 +158,15 @@ export class LaneWork {
 
   /**
    * Answers the records in one transaction.
-   * @returns null; or the index of a command that would be rejected too early. Then nothing
-   * changes.
+   * @returns null: the records are answered, or the work has ended. Otherwise the index of the
+   * command that would be rejected too early, and nothing has changed.
    */
   async #answer(
     records: Part,
     failure: HandlerFailure | null,
     settledBelowOffset: number,
   ): Promise<number | null> {
-    const { lane, opened, context, closing } = this.#options;
+    const { lane, context, closing } = this.#options;
     const { store, answering } = context;
     const stopTimer = answering.metrics.deliverySeconds.startTimer();
     const position = this.#position;
@@ -170,34 +174,49 @@ export class LaneWork {
     const read = await readRecords(records);
     reachFaultPoint('decoded');
     const part: DeliveryPart = {
+      ...this.#limits(),
       lane,
       records: read,
       position,
       publishedBelowOffset: this.#publishedBelowOffset,
-      deadLetterMaxBytes: opened.deadLetterMaxBytes,
-      eventMaxBytes: opened.eventMaxBytes,
       failure,
       settledBelowOffset,
     };
-    const work = (transaction: LaneTransaction) => answerDelivery(part, transaction, answering);
-    const progress = await context.productTurns.take(productsNamedIn(read), async () => {
+    const inHand = new Held(context.relayBudget);
+    const work = async (transaction: LaneTransaction) => {
+      const progress = await answerDelivery(part, transaction, answering);
+      inHand.set(bytesInMemory(progress.outbox));
+      return progress;
+    };
+    const turn = context.productTurns.take(productsNamedIn(read), async () => {
       if (closing.aborted) return null;
       return store.transaction(lane, position, work).catch(indexOfUnsettled);
     });
+    // From here on the relay holds the answers.
+    const progress = await turn.finally(() => inHand.set(0));
     if (progress === null || typeof progress === 'number') return progress;
     reachFaultPoint('database-committed');
     // The lane may have opened anew meanwhile, perhaps before this transaction moved the lane's
-    // row. Then the row fences the next transaction, and the opening after it publishes these
-    // answers.
+    // row. The row then fences the next transaction, and the lane opens once more and publishes
+    // these answers.
     if (this.#isOver) return null;
     this.#position = progress.next;
     this.#options.onCommitted();
     this.#relay.enqueue(progress.outbox, progress.next.nextOffset, progress.restsOn);
     context.earlier.note({ ...lane, nextOffset: progress.next.nextOffset });
     stopTimer();
-    answering.metrics.answered(records.length, progress.outbox);
+    answering.metrics.countAnswers(records.length, progress.outbox);
     this.#logDeadLetters(progress.outbox);
     return null;
+  }
+
+  /** Returns the limits for the answers of the next transaction, in bytes. */
+  #limits() {
+    const { opened, context } = this.#options;
+    const { deadLetterMaxBytes, eventMaxBytes } = opened;
+    const { usual, beyondBudget } = TRANSACTION_ANSWERS_BYTES;
+    const maxAnswerBytes = context.relayBudget.isExceeded ? beyondBudget : usual;
+    return { deadLetterMaxBytes, eventMaxBytes, maxAnswerBytes };
   }
 
   #logDeadLetters(outbox: readonly OutboxRecord[]): void {

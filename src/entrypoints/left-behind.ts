@@ -63,7 +63,7 @@ async function waitForOthers(
   }
 }
 
-/** Another lane may have no owner at the moment. This one must be able to close meanwhile. */
+/** How often a wait checks whether the lane is closing, because other lanes may have no owner. */
 const LOOK_WHETHER_CLOSING_MS = 500;
 /**
  * Ends the wait after 10 s. Then the lane opens anew. Each lane of a chain waits for the one

@@ -20,9 +20,9 @@ export interface OpeningLane {
 /**
  * Finds how far each lane of the topic has published.
  *
- * Where the group has no committed offset, or another group worked for the lane before, the
- * published answers say it. This lane's offset is then committed, so that from then on "missing"
- * means that Kafka has lost it.
+ * If the group has no committed offset, or another group worked for the lane before, the published
+ * answers show how far. This lane's offset is then committed. From then on, a missing offset means
+ * that Kafka has lost it.
  *
  * @returns for each lane an offset below which every answer is published. For this lane, no answer
  * from that offset on is published.
@@ -44,7 +44,9 @@ export async function knownOffsets(
   if (!isLost && !committed.some(isToFind)) return committed.map((offset) => offset ?? 0);
   // Nothing was answered in a partition without commands.
   const isNecessary = committed.some(isToFind) || endOf(lane.partition) > 0;
-  const answered = isNecessary ? await context.answered.read(lane.topic, watch) : NOTHING_ANSWERED;
+  const answered = isNecessary
+    ? await context.answerReader.read(lane.topic, watch)
+    : NOTHING_ANSWERED;
   const known = committed.map((offset, partition) =>
     Math.max(offset ?? 0, answered.nextOffsets.get(partition) ?? 0),
   );
@@ -122,8 +124,8 @@ function refuseBeyondEnd(place: string, bound: number, end: number): void {
 
 /**
  * Finds the first command from `bound` on whose answer waits in the outbox. Commands without an
- * answer leave nothing in the topics. So those between the last published answer and the first
- * waiting one are settled too, and another lane may rest on them.
+ * answer leave nothing in the topics. Those between the last published answer and the first waiting
+ * answer count as published, because another lane may rest on them.
  */
 async function firstUnpublished(
   lane: Partition,
@@ -137,11 +139,11 @@ async function firstUnpublished(
 
 /** Advice for a database that has answered nothing, while published answers may be deleted. */
 export const NOTHING_ANSWERED_HERE =
-  'The database has answered nothing. Another database may have published answers that are ' +
-  'deleted by now. Point DATABASE_URL at that one. If it is lost, restore a copy, and bring it ' +
-  'up to date: npx allocation replay rebuild --into <copy> --from-copy --execute   ' +
-  'To answer all commands that are left once more, name new topics for the answers ' +
-  '(EVENTS_TOPIC, DEAD_LETTERS_TOPIC).';
+  'The database has answered nothing. Another database may have published answers that the ' +
+  'topics no longer have. Point DATABASE_URL at that database. If it is lost, restore a copy, ' +
+  'and bring it up to date: npx allocation replay rebuild --into <copy> --from-copy --execute   ' +
+  'Or name new topics for the answers (EVENTS_TOPIC, DEAD_LETTERS_TOPIC): the service then ' +
+  'answers every remaining command once more.';
 
 /**
  * Says what could be published a second time, and what to do about it.
@@ -161,7 +163,7 @@ async function doubtAbout(
   const first = await firstWaiting(lane, bound, position, store);
   if (first === null) return null;
   return (
-    `The outbox holds answers from offset ${first} on, which may be out already. ` +
+    `The outbox has answers from offset ${first} on, which may be published already. ` +
     'See what waits: npx allocation replay offsets   ' +
     'Then choose --publish or --skip, which its --help explains.'
   );

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { OutboxRecord } from '../service-layer/lane-store.ts';
+import type { AnswerRecord } from '../service-layer/lane-store.ts';
 
 /** The metrics of the service, for Prometheus. */
 export class Metrics {
@@ -81,8 +81,8 @@ export class Metrics {
   }
 
   /**
-   * Exports how many commands are parked. A scrape does not wait for the count, but exports the
-   * one before: a silent database must not hold back the other metrics.
+   * Exports how many commands are parked. A scrape exports the count of the scrape before: a silent
+   * database must not hold back the other metrics.
    * @param countParked called at each scrape
    */
   watchParked(countParked: () => Promise<number>): void {
@@ -107,16 +107,16 @@ export class Metrics {
    * Counts a lane's wait for others.
    * @param outcome `ran-out`: the lane gave up one that stood still
    */
-  waited(outcome: 'decided' | 'ran-out', seconds: number): void {
+  countWait(outcome: 'decided' | 'ran-out', seconds: number): void {
     this.#orderWaits.inc({ outcome });
     this.#orderWaitSeconds.observe(seconds);
   }
 
   /** Counts the messages of one transaction, and its answers. */
-  answered(messages: number, outbox: readonly OutboxRecord[]): void {
+  countAnswers(messages: number, answers: readonly AnswerRecord[]): void {
     this.#commands.inc(messages);
     const counts = new Map<string, number>();
-    for (const { headers } of outbox) {
+    for (const { headers } of answers) {
       const reason = headers['dead-letter-reason'];
       // Count dead letters by reason: senders may choose any number of types.
       const type = reason === undefined ? String(headers.ce_type) : `dead-letter:${reason}`;

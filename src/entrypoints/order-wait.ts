@@ -5,7 +5,7 @@ import { type Head, type KnownLanes, nameOf } from './known-lanes.ts';
 import type { Metrics } from './metrics.ts';
 import { PATIENCE_MS, Standstill } from './standstill.ts';
 
-/** Most waits end sooner. Only later waits are noted in the database, for other processes. */
+/** How long a wait lasts before it is noted in the database. Most waits end sooner. */
 const FIRST_LOOK_MS = 15;
 /**
  * How often a wait checks whether its lane still wants it. This must be longer than the pause
@@ -59,15 +59,15 @@ export class OrderWait {
 
   get awaited(): AwaitedLanes {
     const { lanes } = this.#context;
-    const late = lanes.holdingUp(this.#head, this.#ends);
+    const late = lanes.blockingEnds(this.#head, this.#ends);
     const partitions = late.map(({ partition }) => partition);
     return { lanes: lanes.describe(late), partitions, moves: this.#standstill.moves };
   }
 
-  /** @returns the time before which commands must have been sent that this wait serves */
+  /** Waits. @returns a time in ms: the wait serves the commands that were sent before this time */
   async run(): Promise<number> {
     const { lanes, metrics } = this.#context;
-    this.#standstill.look(lanes.holdingUp(this.#head, this.#ends), this.#beganMs);
+    this.#standstill.look(lanes.blockingEnds(this.#head, this.#ends), this.#beganMs);
     lanes.look();
     const isOver = () => this.#isOver();
     let isNoted = false;
@@ -78,7 +78,7 @@ export class OrderWait {
       if (!isNoted) isNoted = await this.#noteInDatabase();
     }
     const ms = performance.now() - this.#beganMs;
-    if (this.#isWanted() && !this.#hasRunOut) metrics.waited('decided', ms / 1_000);
+    if (this.#isWanted() && !this.#hasRunOut) metrics.countWait('decided', ms / 1_000);
     return this.#servesBeforeMs;
   }
 
@@ -97,9 +97,9 @@ export class OrderWait {
   #lookAround(): void {
     const { lanes } = this.#context;
     const nowMs = performance.now();
-    // While the database cannot be reached no lane can move, so none must be given up.
+    // No lane can move while the database cannot be reached. Give none of them up.
     if (nowMs - lanes.readAtMs > 2 * LOOK_MS) return;
-    const late = lanes.holdingUp(this.#head, this.#ends);
+    const late = lanes.blockingEnds(this.#head, this.#ends);
     const still = this.#standstill.look(late, nowMs);
     if (still.length > 0) this.#giveUp(still, nowMs - this.#beganMs);
     lanes.lookForRecords(late.filter((end) => this.#standstill.hasStood(end)));
@@ -119,8 +119,7 @@ export class OrderWait {
   }
 
   /**
-   * Notes the wait for other processes. Without the note they take the lane for one that stands
-   * still.
+   * Notes the wait for other processes. Without the note, they see a lane that stands still.
    * @returns whether that succeeded
    */
   async #noteInDatabase(): Promise<boolean> {
@@ -140,7 +139,7 @@ export class OrderWait {
 
 /**
  * Logs that the lane waits no longer, though other lanes have not decided everything.
- * @param isCounted the metrics have counted this wait already
+ * @param isCounted whether the metrics have counted this wait already
  */
 export function reportRunOut(
   { metrics, log }: Pick<WaitContext, 'metrics' | 'log'>,
@@ -149,8 +148,8 @@ export function reportRunOut(
   why: string,
   isCounted = false,
 ): void {
-  if (!isCounted) metrics.waited('ran-out', ms / 1_000);
-  const effect = 'It may now reject commands as unknown that those lanes are about to make known';
+  if (!isCounted) metrics.countWait('ran-out', ms / 1_000);
+  const effect = 'The lane may now reject commands that name what another lane is about to create';
   logWait(log, lane, ms, `${why}. ${effect}`);
 }
 
@@ -158,6 +157,6 @@ function logWait(log: Logger, lane: PartitionOffset, ms: number, why: string): v
   log.warn(
     { lane: nameOf(lane), offset: lane.nextOffset },
     `${nameOf(lane)} has waited ${Math.round(ms / 1_000)} s at offset ${lane.nextOffset} ` +
-      `until other lanes decide what was accepted before: ${why}`,
+      `for other lanes to decide what was accepted before: ${why}`,
   );
 }

@@ -1,5 +1,7 @@
-import type { OutboxRecord } from '../service-layer/lane-store.ts';
+import type { AnswerRecord, OutboxRecord } from '../service-layer/lane-store.ts';
 
+/** A waiting record is in memory as text, and as the bytes that go on the wire. */
+export const COPIES = 2;
 /** The most bytes that one broker transaction publishes, apart from a single large chunk. */
 export const MAX_CHUNK_BYTES = 4 * 1024 * 1024;
 
@@ -35,6 +37,11 @@ export function wholeCommandChunks(
   return chunks;
 }
 
-function sizeOf({ key, value }: OutboxRecord): number {
+/** Returns how many bytes the records take in memory until they are published. */
+export function bytesInMemory(records: readonly AnswerRecord[]): number {
+  return records.reduce((sum, record) => sum + sizeOf(record) * COPIES, 0);
+}
+
+function sizeOf({ key, value }: AnswerRecord): number {
   return (key?.length ?? 0) + (value?.length ?? 0) + 400;
 }

@@ -6,7 +6,7 @@ import type { Partition, PartitionOffset } from '../service-layer/records.ts';
 import type { LaneOffsets } from './lane-offsets.ts';
 import type { Publishing } from './lane-watch.ts';
 import type { ByteBudget } from './memory-budget.ts';
-import { type Chunk, MAX_CHUNK_BYTES, wholeCommandChunks } from './outbox-chunks.ts';
+import { type Chunk, COPIES, MAX_CHUNK_BYTES, wholeCommandChunks } from './outbox-chunks.ts';
 
 /**
  * Publishes the outbox of one lane, in the order of the lane's transactions.
@@ -95,8 +95,8 @@ export class OutboxRelay {
   }
 
   /**
-   * A lane with an empty queue has room, whatever the other lanes have. They may be waiting for the
-   * answers of this lane.
+   * Tells whether the queue has no room. A lane with an empty queue has room even if other lanes
+   * have used the budget up. They may wait for the answers of this lane.
    */
   #isFull(): boolean {
     return (
@@ -195,8 +195,6 @@ export class OutboxRelay {
 }
 
 const MAX_QUEUED_RECORDS = 4_000;
-/** A waiting record is in memory as text, and as the bytes that go on the wire. */
-const COPIES = 2;
 /** How often a waiting relay checks whether its lane is closing. */
 const OTHERS_TIMEOUT_MS = 500;
 

@@ -26,7 +26,7 @@ export class PartitionEnds {
   }
 }
 
-/** The ends of the ranges, as offsets that lanes can reach. */
+/** Returns the ends of the ranges, as offsets that lanes can reach. */
 export function endsOf(topic: string, ranges: readonly OffsetRange[]): readonly PartitionOffset[] {
   return ranges.map(({ partition, end }) => ({ topic, partition, nextOffset: end }));
 }

@@ -6,8 +6,8 @@ interface Stand {
 }
 
 /**
- * Watches whether the answers of lanes go out. A lane may go on deciding while its answers wait: for
- * Kafka, or for the answers of other lanes. So its position says nothing about them.
+ * Watches whether the answers of lanes go out. A lane may go on deciding while its answers wait for
+ * Kafka, or for the answers of other lanes. The lane's position shows only what is decided.
  */
 export class PublishingWatch {
   readonly #lanes: () => readonly WatchedLane[];
@@ -35,7 +35,7 @@ export class PublishingWatch {
     this.#stands.clear();
   }
 
-  /** Says of each partition whose answers have waited for 30 s since when, and for what. */
+  /** Describes each partition whose answers have waited for 30 s: how long, and for what. */
   stuck(nowMs: number): ReadonlyMap<number, string> {
     const stuck = new Map<number, string>();
     for (const { partition, publishing } of this.#lanes()) {

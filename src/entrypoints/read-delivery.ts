@@ -9,7 +9,7 @@ export interface CommandRecord {
   readonly incoming: IncomingCommand | UnreadableMessage;
 }
 
-/** The place of a record. A command without an id has its place as its id. */
+/** Returns the place of a record. A command without an id has its place as its id. */
 export function placeOf({ topic, partition, offset }: ReceivedRecord): string {
   return `${topic}/${partition}/${offset}`;
 }
@@ -26,7 +26,7 @@ export async function readRecords(
   return commands;
 }
 
-/** The products that the commands name. */
+/** Lists the products that the commands name. */
 export function productsNamedIn(records: readonly CommandRecord[]): ReadonlySet<string> {
   return new Set(
     records.flatMap(({ incoming }) =>

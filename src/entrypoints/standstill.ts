@@ -5,8 +5,7 @@ import type { PartitionOffset } from '../service-layer/records.ts';
  */
 export const PATIENCE_MS = 10_000;
 /**
- * After how long a waiting lane is looked at more closely: do the lanes move that it waits for?
- * Most waits end sooner.
+ * How long a lane waits before a look asks for the ends that bound its wait. Most waits end sooner.
  */
 const SHORT_WAIT_MS = PATIENCE_MS / 2;
 /**
@@ -18,14 +17,14 @@ const UNSEEN_MS = 5_000;
 /** The lanes of a topic, as far as they are known. */
 export interface LaneView {
   /** How far the lane has decided. */
-  decided(lane: PartitionOffset): number;
+  decidedOffset(lane: PartitionOffset): number;
   /** Whether the lane has noted that it waits for others where it stands. */
   isWaiting(lane: PartitionOffset): boolean;
   /**
-   * The ends that hold up the waiting lane: not reached, and of no lane that waits before a later
-   * command.
+   * The ends that hold up the waiting lane: those not reached, unless their lane waits before a
+   * later command.
    */
-  holdingUp(lane: PartitionOffset, ends: readonly PartitionOffset[]): readonly PartitionOffset[];
+  blockingEnds(lane: PartitionOffset, ends: readonly PartitionOffset[]): readonly PartitionOffset[];
   /** Where the partitions end at the time of the call, or later. */
   ends(topic: string): Promise<readonly PartitionOffset[]>;
 }
@@ -83,15 +82,15 @@ export class Standstill {
     return sight !== undefined && sight.sinceMs < sight.seenMs;
   }
 
-  /** @param known the results of this look so far, because lanes wait for the same lanes */
+  /** @param known the results of this look so far: several lanes may wait for the same lane */
   #isMoving(end: PartitionOffset, nowMs: number, known: Map<number, boolean>): boolean {
     const knownMoving = known.get(end.partition);
     if (knownMoving !== undefined) return knownMoving;
     const sight = this.#see(end, nowMs);
     if (this.#lanes.isWaiting(end)) {
       if (nowMs - sight.firstMs > SHORT_WAIT_MS) this.#ask(sight, end);
-      const awaited = this.#lanes.holdingUp(end, sight.ends ?? this.#own);
-      // Look at all of them: after a long gap between two looks a lane counts as moving.
+      const awaited = this.#lanes.blockingEnds(end, sight.ends ?? this.#own);
+      // Look at every lane: a lane counts as moving after a long gap between two looks at it.
       const moving = awaited.filter((other) => this.#isMoving(other, nowMs, known));
       if (moving.length > 0) sight.sinceMs = nowMs;
     }
@@ -101,7 +100,7 @@ export class Standstill {
   }
 
   #see(end: PartitionOffset, nowMs: number): Sight {
-    const offset = this.#lanes.decided(end);
+    const offset = this.#lanes.decidedOffset(end);
     const former = this.#sights.get(end.partition);
     const isSame = former?.offset === offset;
     if (former && isSame && nowMs - former.seenMs <= UNSEEN_MS) {

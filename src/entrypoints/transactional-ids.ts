@@ -3,14 +3,15 @@ import type { LaneStore } from '../service-layer/lane-store.ts';
 import type { Partition } from '../service-layer/records.ts';
 
 /**
- * The transactional id of a group's lane. Topic names have no "~", so two lanes never share an id:
- * group `a-b` with topic `c` has `a-b-c-0`, and group `a` with topic `b-c` has `a-b~c-0`.
+ * Makes the transactional id of a group's lane. Topic names have no "~", so two lanes never share
+ * an id. For example, group `a-b` with topic `c` has `a-b-c-0`. Group `a` with topic `b-c` has
+ * `a-b~c-0`.
  */
 export function transactionalIdOf(group: string, { topic, partition }: Partition): string {
   return `${group}-${topic.replaceAll('-', '~')}-${partition}`;
 }
 
-/** The id of a lane in releases before 2026-11-26. */
+/** Makes the id that a lane has in releases before 2026-11-26. */
 function formerIdOf(group: string, { topic, partition }: Partition): string {
   return `${group}-${topic}-${partition}`;
 }

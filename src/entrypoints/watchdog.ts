@@ -168,7 +168,7 @@ export class Watchdog {
     if (isCurrent && watch.isStuck) this.#options.log.warn(watch.describe(Date.now()));
   }
 
-  /** Where a lane that has never worked would go on. */
+  /** Returns where a lane that has never worked would go on. */
   async #committed({ partition }: OffsetRange): Promise<number> {
     const { broker, group, topic } = this.#options;
     const offsets = await within(QUESTION_TIMEOUT_MS, broker.committedOffsets(group, topic));
@@ -176,7 +176,7 @@ export class Watchdog {
   }
 }
 
-/** @throws {Error} no answer came within so many milliseconds */
+/** Waits for the answer. @throws {Error} no answer came within `ms` */
 async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`no answer within ${secondsOf(ms)}`)), ms);

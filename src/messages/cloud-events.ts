@@ -4,6 +4,8 @@ import { AllocationError } from '../domain/errors.ts';
 export interface WireMessage {
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, HeaderValue>>;
+  /** Why the message came without its bytes and headers. Absent: the message came whole. */
+  readonly damage?: { readonly reason: 'malformed' | 'too-large'; readonly message: string };
 }
 
 type HeaderValue = Buffer | string | readonly (Buffer | string)[] | undefined;
@@ -32,13 +34,6 @@ export const CLOUD_EVENT_TYPE = 'application/cloudevents+json';
 /** Matches 1 to 255 code points, without control characters and lone surrogates. */
 export const NAME = /^[^\p{Cc}\p{Cs}]{1,255}$/u;
 
-/**
- * The header of a record that stands for an unreadable record batch
- * (`adapters/broker/kafka/records/fetched-records.ts`). Its value says why.
- */
-const UNREADABLE_BATCH = 'unreadable-batch';
-/** The header of a record that stands for one larger than any command. Its value says how large. */
-export const TOO_LARGE_RECORD = 'too-large-record';
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -52,11 +47,11 @@ export function readEnvelope(message: WireMessage): Envelope {
   const body = readJson(message);
   const contentType = header(message, 'content-type');
   if (contentType?.toLowerCase().startsWith('application/cloudevents'))
-    return structured(message, object(body));
+    return readStructured(message, object(body));
   const isBinary = ['ce_specversion', 'ce_id', 'ce_source', 'ce_type'].some(
     (name) => header(message, name) !== null,
   );
-  if (isBinary) return binary(message, body);
+  if (isBinary) return readBinary(message, body);
   const plain = object(body);
   const { id = null, type = null } = plain;
   const correlationId = header(message, 'ce_correlationid');
@@ -71,7 +66,7 @@ export function readEnvelope(message: WireMessage): Envelope {
   };
 }
 
-function structured(message: WireMessage, event: Record<string, unknown>): Envelope {
+function readStructured(message: WireMessage, event: Record<string, unknown>): Envelope {
   if ('data_base64' in event)
     throw new MalformedMessageError('data_base64 is not supported: send data as JSON');
   const trace = traceparent(event.traceparent, own(message, 'traceparent'));
@@ -82,7 +77,7 @@ function structured(message: WireMessage, event: Record<string, unknown>): Envel
   });
 }
 
-function binary(message: WireMessage, data: unknown): Envelope {
+function readBinary(message: WireMessage, data: unknown): Envelope {
   const trace = traceparent(own(message, 'traceparent'), own(message, 'ce_traceparent'));
   const dataschema = textOf(own(message, 'ce_dataschema'));
   return fromAttributes((name) => header(message, `ce_${name}`), {
@@ -97,7 +92,7 @@ type Lenient = Pick<Envelope, 'traceparent' | 'dataschema' | 'data'>;
 function fromAttributes(read: (name: string) => unknown, lenient: Lenient): Envelope {
   const specversion = read('specversion');
   if (specversion !== '1.0')
-    throw new MalformedMessageError(`specversion must be "1.0", not ${shown(specversion)}`);
+    throw new MalformedMessageError(`specversion must be "1.0", not ${quote(specversion)}`);
   const source = attribute('source', read('source'));
   const correlationId = read('correlationid');
   return {
@@ -112,11 +107,11 @@ function fromAttributes(read: (name: string) => unknown, lenient: Lenient): Enve
 function attribute(name: string, value: unknown): string {
   if (typeof value === 'string' && NAME.test(value)) return value;
   throw new MalformedMessageError(
-    `${name} must be 1 to 255 characters without control characters, not ${shown(value)}`,
+    `${name} must be 1 to 255 characters without control characters, not ${quote(value)}`,
   );
 }
 
-/** Returns the first valid one. Invalid ones count as absent (W3C Trace Context, section 3.2). */
+/** Returns the first valid candidate. Others count as absent (W3C Trace Context, section 3.2). */
 function traceparent(...candidates: readonly unknown[]): string | null {
   return (
     candidates
@@ -135,12 +130,8 @@ function textOf(value: unknown): string | null {
  *
  * @throws {MalformedMessageError} the value is absent, empty, not UTF-8 or not JSON
  */
-export function readJson(message: WireMessage): unknown {
-  const { value } = message;
-  if (value === null)
-    throw new MalformedMessageError(
-      header(message, UNREADABLE_BATCH) ?? 'The message has no value (a tombstone)',
-    );
+export function readJson({ value }: WireMessage): unknown {
+  if (value === null) throw new MalformedMessageError('The message has no value (a tombstone)');
   if (value.length === 0) throw new MalformedMessageError('The value is empty');
   let text: string;
   try {
@@ -160,12 +151,12 @@ export function readJson(message: WireMessage): unknown {
 /**
  * Returns the value as an object.
  *
- * @throws {MalformedMessageError} the value is an array or no object
+ * @throws {MalformedMessageError} the value is an array, or is not an object
  */
 export function object(value: unknown): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>;
-  throw new MalformedMessageError(`The value must be a JSON object, not ${shown(value)}`);
+  throw new MalformedMessageError(`The value must be a JSON object, not ${quote(value)}`);
 }
 
 function own({ headers }: WireMessage, name: string): HeaderValue {
@@ -191,7 +182,7 @@ export function header(message: WireMessage, name: string): string | null {
 }
 
 /** Describes a value from outside in a few words, for a message to people. */
-export function shown(value: unknown): string {
+export function quote(value: unknown): string {
   if (value === null || value === undefined) return 'absent';
   if (Array.isArray(value)) return 'an array';
   return typeof value === 'object' ? 'an object' : JSON.stringify(value).slice(0, 80);

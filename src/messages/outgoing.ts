@@ -138,7 +138,7 @@ function causationOf({ identity }: Answer): {
     : { causationsource: source };
 }
 
-/** Makes the same event in structured mode. JSON leaves out what is undefined. */
+/** Makes an event of a composite, in structured mode. JSON leaves out what is undefined. */
 function structuredEvent(event: Event, id: string, answer: Answer): object {
   return {
     specversion: '1.0',

@@ -5,8 +5,8 @@ import {
   MalformedMessageError,
   NAME,
   object,
+  quote,
   readJson,
-  shown,
   type WireMessage,
 } from './cloud-events.ts';
 import { compositeVersions, type EventData, eventVersions, type Schema } from './event-schemas.ts';
@@ -97,16 +97,16 @@ export function readPublished(message: WireMessage): PublishedAnswer | ForeignMe
   let isOurs = false;
   try {
     const source = header(message, 'ce_source');
-    if (source !== SOURCE) return foreign(`Its source is ${shown(source)}, not ${SOURCE}`, isOurs);
+    if (source !== SOURCE) return foreign(`Its source is ${quote(source)}, not ${SOURCE}`, isOurs);
     const id = header(message, 'ce_id');
     const place = ID.exec(id ?? '');
-    if (!id || !place) return foreign(`Its id ${shown(id)} is not the place of a command`, isOurs);
+    if (!id || !place) return foreign(`Its id ${quote(id)} is not the place of a command`, isOurs);
     isOurs = true;
     const [, topic = '', partition, offset] = place;
     const identity = readCausation(message);
     const time = header(message, 'ce_time');
     if (time === null || !TIME.test(time))
-      return foreign(`Its time ${shown(time)} is not a UTC time`, isOurs);
+      return foreign(`Its time ${quote(time)} is not a UTC time`, isOurs);
     const data = readJson(message);
     const type = header(message, 'ce_type');
     const dataschema = header(message, 'ce_dataschema');
@@ -134,13 +134,13 @@ function readCausation(message: WireMessage): Identity {
   const source = header(message, 'ce_causationsource');
   const form = header(message, 'ce_causationform');
   if (id === null || !NAME.test(id))
-    throw new UnfitDataError(`Its causationid ${shown(id)} is not the id of a command`);
+    throw new UnfitDataError(`Its causationid ${quote(id)} is not the id of a command`);
   if (source !== null && !NAME.test(source))
-    throw new UnfitDataError(`Its causationsource ${shown(source)} is not the source of a command`);
+    throw new UnfitDataError(`Its causationsource ${quote(source)} is not the source of a command`);
   if (source !== null || form === 'id') return identityOf({ source, id }, id);
   if (form === 'place') return identityOf({ source, id: null }, id);
   if (form === null) return formerIdentity(id);
-  throw new UnfitDataError(`Its causationform ${shown(form)} is unknown; use one of: id, place`);
+  throw new UnfitDataError(`Its causationform ${quote(form)} is unknown; use one of: id, place`);
 }
 
 function readComposite(
@@ -153,10 +153,10 @@ function readComposite(
     const event = object(part);
     if (event.source !== SOURCE)
       throw new UnfitDataError(
-        `An event inside has the source ${shown(event.source)}, not ${SOURCE}`,
+        `An event inside has the source ${quote(event.source)}, not ${SOURCE}`,
       );
     if (typeof event.id !== 'string' || !event.id.startsWith(idPrefix)) {
-      throw new UnfitDataError(`An event inside has the id ${shown(event.id)}, not ${idPrefix}…`);
+      throw new UnfitDataError(`An event inside has the id ${quote(event.id)}, not ${idPrefix}…`);
     }
     return readEvent(
       event.id,
@@ -176,7 +176,7 @@ function readEvent(
   data: unknown,
 ): PublishedEvent {
   if (!isEventType(type))
-    throw new UnfitDataError(`${shown(type)} is not an event that this service knows`);
+    throw new UnfitDataError(`${quote(type)} is not an event that this service knows`);
   const checked = newest<unknown>(type, dataschema, data, eventVersions[type]);
   return {
     id,
@@ -192,7 +192,7 @@ function isEventType(type: unknown): type is Event['type'] {
 
 function readSequence(type: Event['type'], sequence: unknown): number {
   if (typeof sequence === 'string' && SEQUENCE.test(sequence)) return Number(sequence);
-  throw new UnfitDataError(`${type} has the sequence ${shown(sequence)}, not a number from 1`);
+  throw new UnfitDataError(`${type} has the sequence ${quote(sequence)}, not a number from 1`);
 }
 
 /** Upcasts the data to the newest version, and checks it. */
@@ -215,7 +215,7 @@ function versionIn(type: string, dataschema: unknown, current: number): number {
   if (dataschema === null) return FIRST_VERSION;
   const version = typeof dataschema === 'string' ? versionOf(type, dataschema, current) : null;
   if (version === null)
-    throw new UnfitDataError(`The dataschema ${shown(dataschema)} is not one of this service's`);
+    throw new UnfitDataError(`The dataschema ${quote(dataschema)} is not one of this service's`);
   return version;
 }
 

@@ -26,7 +26,7 @@ export class UnfitDataError extends AllocationError {
   override readonly code = 'invalid-data';
 }
 
-/** The version of a message that names none, because it is older than versions are. */
+/** The version of a message that names none: such messages are older than the versions. */
 export const FIRST_VERSION = 1;
 
 const SCHEMAS = '/allocation/schemas/';

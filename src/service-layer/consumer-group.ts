@@ -64,8 +64,8 @@ export interface ConsumeOptions {
    */
   readonly fenced?: (reason: Error) => void;
   /**
-   * Hears why this member has no partitions while another one has all of them; null: it has them
-   * now. Only the embedded log says so. Kafka shares the partitions among the members.
+   * Hears why this member has no partitions while another member has all of them; null: this member
+   * has them now. Only the embedded log calls this. Kafka shares the partitions among the members.
    */
   readonly standingBy?: (why: string | null) => void;
   /**

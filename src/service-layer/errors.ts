@@ -1,6 +1,6 @@
 import { AllocationError } from '../domain/errors.ts';
 
-/** Another process has taken over the lane, or its producer. This one must not write any more. */
+/** Another process has taken over the lane, or its producer. This process must no longer write. */
 export class FencedError extends AllocationError {
   override readonly code = 'fenced';
 }
@@ -19,17 +19,23 @@ export class FailoverError extends FencedError {
   }
 }
 
-/** The database or the broker cannot be reached, or cannot do it now. Trying again later helps. */
+/** The database or the broker cannot be reached, or cannot answer. Trying again later helps. */
 export class TroubleError extends AllocationError {
   override readonly code = 'trouble';
 }
+
+/**
+ * The database has ended a statement because it took too long. The transaction changed nothing.
+ * Fewer commands in one transaction may be fast enough.
+ */
+export class SlowStatementError extends TroubleError {}
 
 /** Several commands need more memory together than one transaction may take. Fewer may fit. */
 export class TooMuchAtOnceError extends AllocationError {
   override readonly code = 'too-much-at-once';
 }
 
-/** A topic does not exist, and this process must not create it. The message says how to. */
+/** A topic does not exist, and this process must not create it. The message has the command. */
 export class MissingTopicError extends AllocationError {
   override readonly code = 'missing-topic';
 }

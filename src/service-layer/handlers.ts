@@ -67,7 +67,7 @@ async function createBatch(
     return same
       ? []
       : [
-          rejected(command, 'batch-differs', `Batch ${reference} exists with ${found}`, {
+          rejection(command, 'batch-differs', `Batch ${reference} exists with ${found}`, {
             reference,
             sku,
           }),
@@ -92,7 +92,7 @@ async function allocateOrder(
     const product = await products.get(sku);
     if (!product) {
       events.push(
-        rejected(command, 'unknown-sku', `No batch of sku ${sku} was ever created`, {
+        rejection(command, 'unknown-sku', `No batch of sku ${sku} was ever created`, {
           orderid,
           sku,
         }),
@@ -103,7 +103,7 @@ async function allocateOrder(
       product.allocate(new OrderLine(orderid, sku, qty));
     } catch (error) {
       if (!(error instanceof LineDiffersError)) throw error;
-      events.push(rejected(command, error.code, error.message, { orderid, sku }));
+      events.push(rejection(command, error.code, error.message, { orderid, sku }));
     }
     events.push(...product.collectEvents());
   }
@@ -118,7 +118,7 @@ async function changeBatchQuantity(
   const product = await products.getByBatchReference(reference);
   const batch = product?.batch(reference);
   if (!product || !batch)
-    return [rejected(command, 'unknown-batch', `There is no batch ${reference}`, { reference })];
+    return [rejection(command, 'unknown-batch', `There is no batch ${reference}`, { reference })];
   product.changeBatchQuantity(batch, quantity);
   return product.collectEvents();
 }
@@ -142,11 +142,11 @@ async function deallocateOrder(
   if (events.length > 0) return events;
   const detail = `Nothing is allocated to order ${orderid}${sku === null ? '' : ` of sku ${sku}`}`;
   return [
-    rejected(command, 'unknown-order', detail, sku === null ? { orderid } : { orderid, sku }),
+    rejection(command, 'unknown-order', detail, sku === null ? { orderid } : { orderid, sku }),
   ];
 }
 
-/** Allocates a line again that its batch had to let go, in the same transaction. */
+/** Allocates, in the same transaction, a line that its batch had to let go. */
 async function reallocate(event: Deallocated, { products }: UnitOfWork): Promise<readonly Event[]> {
   if (event.because !== 'batch-shrank') return [];
   const product = await products.get(event.sku);
@@ -170,8 +170,8 @@ async function notifyOutOfStock(
 
 type Ids = Pick<CommandRejected, 'orderid' | 'sku' | 'reference'>;
 
-/** `replay commands` compares the details too, so a new text shows as a difference. */
-function rejected(
+/** Makes a rejection. `replay commands` compares details too, so a new text is a difference. */
+function rejection(
   command: Command,
   reason: CommandRejected['reason'],
   detail: string,

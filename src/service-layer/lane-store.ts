@@ -1,6 +1,6 @@
 import type { Identity } from '../domain/identity.ts';
 import type { IdentifiedCommand, ParkedChanges, ParkedSnapshot } from './parked-command.ts';
-import type { OutgoingRecord, Partition, PartitionOffset } from './records.ts';
+import type { EncodedRecord, OutgoingRecord, Partition, PartitionOffset } from './records.ts';
 import type { UnitOfWork } from './unit-of-work.ts';
 
 /** The position of a lane in the database. */
@@ -46,22 +46,32 @@ export interface LaneBinding {
   readonly formerGroup: string | null;
 }
 
-/** A record that waits in the outbox for its broker transaction. */
-export interface OutboxRecord extends OutgoingRecord {
+/** A record that answers a command. */
+export interface AnswerRecord extends OutgoingRecord {
   readonly sequence: number;
   /** The offset of the command that the record answers. */
   readonly sourceOffset: number;
 }
 
+/** A record that waits in the outbox for its broker transaction. */
+export type OutboxRecord = AnswerRecord & EncodedRecord;
+
 /** What a lane transaction writes besides the aggregates. */
 export interface LaneProgress {
   /** The lane's position after the transaction. */
   readonly next: LanePosition;
-  readonly outbox: readonly OutboxRecord[];
+  /** The records to put into the outbox. */
+  readonly outbox: readonly AnswerRecord[];
   /** Deletes the outbox records of commands below this offset, because they are published. */
   readonly publishedBelowOffset: number;
   /** The positions up to which other lanes must have published before these records go out. */
   readonly restsOn: readonly PartitionOffset[];
+}
+
+/** What a lane transaction has committed. */
+export interface CommittedProgress extends LaneProgress {
+  /** The same records, as the outbox has them now. */
+  readonly outbox: readonly OutboxRecord[];
 }
 
 /** The records that one lane transaction left to publish. */
@@ -86,8 +96,8 @@ export interface LaneTransaction extends UnitOfWork {
    */
   claim(commands: readonly Identity[]): Promise<ReadonlySet<Identity>>;
   /**
-   * Reads the parked commands of all lanes that matter to these commands: parked commands about the
-   * same products, batches or orders, and the failed commands that those wait for.
+   * Reads the parked commands of all lanes that matter to these commands. These are about the same
+   * products, batches or orders. The failed commands that they wait for are among them.
    *
    * If there are any, no other transaction can park, answer or release a parked command before this
    * one ends. Call this method before `prepare`. `prepare` waits for it where necessary, and then
@@ -117,8 +127,8 @@ export interface LaneTransaction extends UnitOfWork {
  */
 export interface LaneStore {
   /**
-   * Binds the lane to the log, unless the lane belongs to a log already, and notes that the lane
-   * works for this group from now on. If the lane belongs to another log, its group stays.
+   * Binds the lane to the log, unless the lane belongs to a log already. Notes that the lane works
+   * for this group from now on. If the lane belongs to another log, its group stays.
    */
   bind(lane: Partition, logId: string, group: string): Promise<LaneBinding>;
   /**
@@ -177,7 +187,7 @@ export interface LaneStore {
    * progress, and commits. If the database undoes the transaction in favour of another one, runs
    * `work` again in a new transaction.
    *
-   * @returns the progress that `work` has returned
+   * @returns the progress that `work` has returned, with each record encoded
    * @throws {FencedError} the lane is not at `expected`, because another owner has moved it
    * @throws {FailoverError} another database server has taken over since `expected` was read
    * @throws {TroubleError} the database cannot be reached. Nothing was changed, or everything if
@@ -188,5 +198,5 @@ export interface LaneStore {
     lane: Partition,
     expected: LanePosition,
     work: (transaction: LaneTransaction) => Promise<LaneProgress>,
-  ): Promise<LaneProgress>;
+  ): Promise<CommittedProgress>;
 }

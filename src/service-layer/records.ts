@@ -22,6 +22,14 @@ export interface AddressedRecord extends LogRecord {
   readonly partition?: number;
 }
 
+/** Why nobody can read a record. */
+export interface Damage {
+  /** `too-large`: the record has more bytes than the service reads. */
+  readonly reason: 'malformed' | 'too-large';
+  /** Says in one sentence, for people, what is wrong. */
+  readonly message: string;
+}
+
 /** A record with its place in the log. */
 export interface ReceivedRecord extends Partition {
   readonly offset: number;
@@ -31,16 +39,22 @@ export interface ReceivedRecord extends Partition {
   readonly headers: Headers;
   /** The epoch of the partition's leader that took the record. Absent: the log has no leaders. */
   readonly leaderEpoch?: number;
+  /**
+   * Why the record has no key, value and headers. A damaged record may stand for its whole record
+   * batch. Absent: the record came whole.
+   */
+  readonly damage?: Damage;
 }
 
 /** A record for a broker transaction. */
 export interface OutgoingRecord extends LogRecord {
   readonly topic: string;
-  /**
-   * Key, value and headers in the bytes of the log. The outbox sets them, so that the broker copies
-   * the bytes and does not encode the record again. Absent: the broker encodes the record.
-   */
-  encoded?: Buffer;
+}
+
+/** An outgoing record with its bytes. The broker copies the bytes, and encodes nothing again. */
+export interface EncodedRecord extends OutgoingRecord {
+  /** Key, value and headers in the bytes of the log. */
+  readonly encoded: Buffer;
 }
 
 /** A position in a partition: everything before `nextOffset` is done. */

@@ -1,5 +1,5 @@
 import { AllocationError, type ErrorCode } from '../domain/errors.ts';
-import { FailoverError, FencedError } from './errors.ts';
+import { FailoverError, FencedError, SlowStatementError } from './errors.ts';
 import { ParkingFullError } from './parking.ts';
 
 /** How many times a lane retries a command whose handler fails, before it writes a dead letter. */
@@ -10,7 +10,7 @@ const LONGEST_RETRY_MS = 5_000;
 /** Short, so that a lane works again soon after Kafka has elected a new leader. */
 const LONGEST_REOPEN_MS = 1_000;
 
-/** Two heartbeats of the group: a dismissed owner learns of that before it takes the lane back. */
+/** Two heartbeats of the group: by then a dismissed owner has learned that it is dismissed. */
 const FENCED_RETRY_MS = 1_000;
 
 /**
@@ -88,6 +88,8 @@ export function recover(
 ): Recovery {
   // Isolate the delivery so that commands before the one without room are still answered.
   if (error instanceof ParkingFullError && commandCount > 1) return { action: 'isolate' };
+  // After a reopening, the same commands would come again, and be as slow.
+  if (error instanceof SlowStatementError && commandCount > 1) return { action: 'halve' };
   const remedy = remedyFor(error);
   if (remedy === 'reopen') return { action: 'reopen' };
   if (commandCount > 1) return { action: remedy === 'halve' ? 'halve' : 'isolate' };

@@ -299,6 +299,17 @@ describe('the command line by itself', () => {
     });
   });
 
+  it('rebuild --from-copy creates nothing where the copy is missing', async () => {
+    await publishNothing();
+    const missing = `sqlite:///${join(directory, 'copy.db')}`;
+    const rebuild = ['replay', 'rebuild', '--into', missing, '--from-copy', '--execute'];
+    expect(await run(...rebuild)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`There is no database ${missing}: name an existing`),
+    });
+    expect(await readdir(directory)).not.toContain('copy.db');
+  });
+
   it('tail and list create no topics', async () => {
     await answered('migrate');
     for (const command of ['tail', 'dead-letters list'])

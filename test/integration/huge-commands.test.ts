@@ -5,7 +5,7 @@ import { afterEach, expect, test } from 'vitest';
 import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
-import { asDeadLetters } from '../../src/dead-letters/dead-letter.ts';
+import { asDeadLetters } from '../../src/dead-letters/read-dead-letter.ts';
 import { redriveRecord } from '../../src/dead-letters/redrive-records.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';

@@ -2,12 +2,10 @@
 
 import { expect, test } from 'vitest';
 import type { Database } from '../../src/adapters/database/database.ts';
-import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
-import { answerDelivery } from '../../src/entrypoints/answer-delivery.ts';
 import type { HandlerFailure } from '../../src/entrypoints/answering.ts';
-import { readRecords } from '../../src/entrypoints/read-delivery.ts';
 import { quietAnswering } from '../support/commands.ts';
 import { describeOnEachDatabase } from '../support/databases.ts';
+import { answerInLane } from '../support/lane-transaction.ts';
 
 interface Sent {
   readonly source?: string;
@@ -23,25 +21,11 @@ const order = (orderid: string) => ({ type: 'AllocateOrder', orderid, sku: 'LAMP
 describeOnEachDatabase('A command', (current) => {
   const answering = quietAnswering();
 
-  function recordOf({ source, id, orderid }: Sent, partition: number, offset: number) {
+  function messageOf({ source, id, orderid }: Sent, partition: number) {
     const { type, ...data } = order(orderid);
-    const attributes = {
-      ce_specversion: '1.0',
-      ce_id: id ?? '',
-      ce_source: source ?? '',
-      ce_type: type,
-    };
-    const isEvent = source !== undefined;
-    const value = Buffer.from(JSON.stringify(isEvent ? data : { id, type, ...data }));
-    return {
-      topic: 'commands',
-      partition,
-      offset,
-      timestampMs: 0,
-      key: null,
-      value,
-      headers: isEvent ? attributes : {},
-    };
+    if (source === undefined) return { partition, body: { id, type, ...data } };
+    const headers = { ce_specversion: '1.0', ce_id: id ?? '', ce_source: source, ce_type: type };
+    return { partition, body: data, headers };
   }
 
   /**
@@ -53,28 +37,11 @@ describeOnEachDatabase('A command', (current) => {
     failure: HandlerFailure | null = null,
     partition = 0,
   ): Promise<readonly string[]> {
-    const store = new SqlLaneStore(await current.database(), () => {});
-    const lane = { topic: 'commands', partition };
+    const database = await current.database();
     const answers: string[] = [];
-    for (const message of messages) {
-      const position = await store.readPosition(lane);
-      const records = await readRecords([recordOf(message, partition, position.nextOffset)]);
-      const limits = {
-        publishedBelowOffset: 0,
-        deadLetterMaxBytes: 1_000_000,
-        eventMaxBytes: 1_000_000,
-      };
-      const part = {
-        lane,
-        records,
-        position,
-        ...limits,
-        failure,
-        settledBelowOffset: Number.POSITIVE_INFINITY,
-      };
-      const { outbox } = await store.transaction(lane, position, (transaction) =>
-        answerDelivery(part, transaction, answering),
-      );
+    for (const sent of messages) {
+      const message = messageOf(sent, partition);
+      const outbox = await answerInLane(database, answering, message, { failure });
       answers.push(
         ...outbox.map(({ topic, value }) => `${topic}: ${JSON.parse(String(value)).orderid}`),
       );

@@ -21,6 +21,12 @@ const REFUSE_ONE =
     return new;
   end $$`;
 
+/** Makes each new batch take 2 s, so that four exceed the time-out of a statement. */
+const SLOW_DOWN = `create function slow_down() returns trigger language plpgsql as $$ begin
+    perform pg_sleep(2);
+    return new;
+  end $$`;
+
 describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
   let place: Awaited<ReturnType<typeof postgresDatabase>>;
   let database: Database;
@@ -143,4 +149,17 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
     expect(events.map(({ value }) => JSON.parse(String(value)).reference)).toEqual(['one', 'two']);
     expect(String(deadLetters[0]?.headers['dead-letter-reason'])).toBe('handler-failed');
   }, 60_000);
+
+  it('answers commands in halves when the server is too slow for all of them', async () => {
+    await database.query(SLOW_DOWN);
+    await database.query(
+      'create trigger slow before insert on batches for each row execute function slow_down()',
+    );
+    const references = ['one', 'two', 'three', 'four'];
+    await publish(...references.map((reference) => createBatch(reference, `SKU-${reference}`)));
+    await consumer.start();
+    await eventually(() => expect(events).toHaveLength(4), { withinMs: 60_000 });
+    expect(events.map(({ value }) => JSON.parse(String(value)).reference)).toEqual(references);
+    expect(deadLetters).toEqual([]);
+  }, 90_000);
 });

@@ -8,7 +8,7 @@ import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.t
 import { AnswerReader } from '../../src/entrypoints/answered-offsets.ts';
 import { EarlierCommands } from '../../src/entrypoints/earlier-commands.ts';
 import type { LaneContext } from '../../src/entrypoints/lane-context.ts';
-import { committedBy, LaneOffsets } from '../../src/entrypoints/lane-offsets.ts';
+import { committedOffsetsOf, LaneOffsets } from '../../src/entrypoints/lane-offsets.ts';
 import { ByteBudget } from '../../src/entrypoints/memory-budget.ts';
 import { Metrics } from '../../src/entrypoints/metrics.ts';
 import { ProductTurns } from '../../src/entrypoints/product-turns.ts';
@@ -21,7 +21,11 @@ import { quietBus } from '../support/commands.ts';
 import { over } from '../support/over.ts';
 
 const LANE = { topic: 'commands', partition: 0 };
-const UNWATCHED = { signal: new AbortController().signal, onProgress: () => {} };
+const UNWATCHED = {
+  signal: new AbortController().signal,
+  onProgress: () => {},
+  onProducer: () => {},
+};
 
 describe('A lane whose committed offset is missing', () => {
   let database: Database;
@@ -70,11 +74,11 @@ describe('A lane whose committed offset is missing', () => {
         clock: () => new Date(),
         metrics,
       },
-      published: new LaneOffsets(committedBy(log, group)),
+      published: new LaneOffsets(committedOffsetsOf(log, group)),
       earlier: new EarlierCommands({ broker: log, store, metrics, log: lines }),
       relayBudget: new ByteBudget(1_000_000),
       productTurns: new ProductTurns(),
-      answered: new AnswerReader(log, topics, lines),
+      answerReader: new AnswerReader(log, topics, lines),
       reopenAll: () => {},
       recoveryAdvice: async () => 'rebuild it',
       log: lines,
@@ -189,7 +193,7 @@ describe('A lane whose committed offset is missing', () => {
     await recordAnswers(5, 2);
     await broker.publish('events', [0, 1, 2].map(event));
     await expect(takeOver(LANE, context('group', shortenedBroker()), UNWATCHED)).rejects.toThrow(
-      /from offset 3 on, which may be out.*npx allocation replay offsets/s,
+      /from offset 3 on, which may be published already.*npx allocation replay offsets/s,
     );
     expect([await publishedOffsets(), await committedOffset()]).toEqual([[0, 1, 2], null]);
   });
@@ -212,7 +216,7 @@ describe('A lane whose committed offset is missing', () => {
       },
     });
     await expect(takeOver(LANE, context('group', log), UNWATCHED)).rejects.toThrow(
-      'which may be out',
+      'which may be published already',
     );
     expect([await publishedOffsets(), await committedOffset()]).toEqual([[0, 1, 2, 3, 4], null]);
   });
@@ -273,7 +277,7 @@ describe('A lane whose committed offset is missing', () => {
       { eventsTopic: 'events-2', deadLettersTopic: 'dead-letters-2' },
       { info: () => {} },
     );
-    await takeOver(LANE, { ...context('group', log), answered: answers }, UNWATCHED);
+    await takeOver(LANE, { ...context('group', log), answerReader: answers }, UNWATCHED);
     expect(await committedOffset()).toBe(0);
   });
 
@@ -360,6 +364,7 @@ describe('A lane whose committed offset is missing', () => {
     });
     const progress: string[] = [];
     const opening = takeOver(LANE, context('group', slow), {
+      ...UNWATCHED,
       signal: closing.signal,
       onProgress: (text) => progress.push(text),
     });
@@ -382,7 +387,7 @@ describe('A lane whose committed offset is missing', () => {
         return broker.read(...asked);
       },
     });
-    const { answered: answers } = context('group', counting);
+    const { answerReader: answers } = context('group', counting);
     await Promise.all([1, 2, 3].map(() => answers.read('commands', UNWATCHED)));
     await answers.read('commands', UNWATCHED);
     const ofBothTopics = 2;
@@ -405,7 +410,7 @@ describe('A lane whose committed offset is missing', () => {
       endOfEpoch: async (_topic, _partition, epoch) => (epoch === 3 ? end : null),
     });
     const opening = takeOver(LANE, context('group', truncated), UNWATCHED);
-    await expect(opening).rejects.toThrow(`Kafka has lost what it held ${words}`);
+    await expect(opening).rejects.toThrow(`Kafka has lost the records ${words}`);
   });
 
   it.each([

@@ -2,13 +2,11 @@
 
 import { expect, test } from 'vitest';
 import { releaseParked } from '../../src/adapters/database/lanes/parked-release.ts';
-import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
-import { answerDelivery } from '../../src/entrypoints/answer-delivery.ts';
 import type { HandlerFailure } from '../../src/entrypoints/answering.ts';
-import { readRecords } from '../../src/entrypoints/read-delivery.ts';
 import { ParkingFullError } from '../../src/service-layer/parking.ts';
 import { quietAnswering } from '../support/commands.ts';
 import { describeOnEachDatabase } from '../support/databases.ts';
+import { answerInLane, outcomesOf } from '../support/lane-transaction.ts';
 
 const FAILURE = { message: 'the handler has a bug', attempts: 4 };
 
@@ -20,32 +18,9 @@ describeOnEachDatabase('When parking is full', (current) => {
     sku: string,
     failure: HandlerFailure | null = null,
   ): Promise<readonly string[]> {
-    const store = new SqlLaneStore(await current.database(), () => {});
-    const lane = { topic: 'commands', partition: 0 };
-    const position = await store.readPosition(lane);
-    const value = Buffer.from(
-      JSON.stringify({ id, type: 'AllocateOrder', orderid: id, sku, qty: 1 }),
-    );
-    const records = await readRecords([
-      { ...lane, offset: position.nextOffset, timestampMs: 0, key: null, value, headers: {} },
-    ]);
-    const limits = {
-      publishedBelowOffset: 0,
-      deadLetterMaxBytes: 1_000_000,
-      eventMaxBytes: 1_000_000,
-    };
-    const part = {
-      lane,
-      records,
-      position,
-      ...limits,
-      failure,
-      settledBelowOffset: Number.POSITIVE_INFINITY,
-    };
-    const { outbox } = await store.transaction(lane, position, (transaction) =>
-      answerDelivery(part, transaction, answering),
-    );
-    return outbox.map(({ topic, headers }) => String(headers['dead-letter-reason'] ?? topic));
+    const body = { id, type: 'AllocateOrder', orderid: id, sku, qty: 1 };
+    const database = await current.database();
+    return outcomesOf(await answerInLane(database, answering, { body }, { failure }));
   }
 
   async function fill(): Promise<void> {

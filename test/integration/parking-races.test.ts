@@ -2,13 +2,11 @@
 
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { Database } from '../../src/adapters/database/database.ts';
-import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
-import { answerDelivery } from '../../src/entrypoints/answer-delivery.ts';
 import type { HandlerFailure } from '../../src/entrypoints/answering.ts';
-import { readRecords } from '../../src/entrypoints/read-delivery.ts';
 import { quietAnswering } from '../support/commands.ts';
 import { postgresDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
+import { answerInLane, outcomesOf } from '../support/lane-transaction.ts';
 
 const FAILURE = { message: 'the handler has a bug', attempts: 4 };
 
@@ -36,44 +34,11 @@ describe.skipIf(inject('postgresUrl') === null)('Two lanes that work at once on 
    */
   async function answer(
     partition: number,
-    command: { readonly id: string },
-    {
-      failure = null,
-      beforeCommit = async () => {},
-    }: { failure?: HandlerFailure | null; beforeCommit?: () => Promise<void> } = {},
+    body: { readonly id: string },
+    circumstances: { failure?: HandlerFailure; beforeCommit?: () => Promise<void> } = {},
   ): Promise<readonly string[]> {
-    const store = new SqlLaneStore(database, () => {});
-    const lane = { topic: 'commands', partition };
-    const position = await store.readPosition(lane);
-    const value = Buffer.from(JSON.stringify(command));
-    const record = {
-      ...lane,
-      offset: position.nextOffset,
-      timestampMs: 0,
-      key: null,
-      value,
-      headers: {},
-    };
-    const records = await readRecords([record]);
-    const limits = {
-      publishedBelowOffset: 0,
-      deadLetterMaxBytes: 1_000_000,
-      eventMaxBytes: 1_000_000,
-    };
-    const part = {
-      lane,
-      records,
-      position,
-      ...limits,
-      failure,
-      settledBelowOffset: Number.POSITIVE_INFINITY,
-    };
-    const { outbox } = await store.transaction(lane, position, async (transaction) => {
-      const progress = await answerDelivery(part, transaction, answering);
-      await beforeCommit();
-      return progress;
-    });
-    return outbox.map(({ topic, headers }) => String(headers['dead-letter-reason'] ?? topic));
+    const message = { partition, body };
+    return outcomesOf(await answerInLane(database, answering, message, circumstances));
   }
 
   async function waitForLock(): Promise<void> {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Database } from '../../src/adapters/database/database.ts';
+import { runCli } from '../support/cli.ts';
 import { eventually } from '../support/eventually.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
@@ -56,6 +57,24 @@ describe('The process of the service', () => {
     await eventually(() => expect(sockets).toHaveLength(1), { withinMs: PATIENCE_MS });
     // Without a handler, the first process of a container would ignore the signal.
     expect([await service.stop(), service.signal]).toEqual([0, null]);
+    server.close();
+  }, 120_000);
+
+  it('that only migrates ends with exit code 143 on SIGTERM while it waits', async () => {
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const environment = {
+      DATABASE_URL: `postgresql://user:password@127.0.0.1:${port}/name`,
+      DATABASE_TIMEOUT_MS: '600000',
+    };
+    const migrating = runCli(environment, directory, ['migrate'], (child) => {
+      void eventually(() => expect(sockets).toHaveLength(1), { withinMs: PATIENCE_MS }).finally(
+        () => child.kill('SIGTERM'),
+      );
+    });
+    expect(await migrating).toMatchObject({ code: 143 });
     server.close();
   }, 120_000);
 

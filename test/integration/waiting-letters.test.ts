@@ -3,9 +3,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
-import type { DeadLetter } from '../../src/dead-letters/dead-letter.ts';
-import { encodeDeadLetter } from '../../src/dead-letters/dead-letter-headers.ts';
+import { encodeDeadLetter } from '../../src/dead-letters/encode-dead-letter.ts';
 import { markerRecord } from '../../src/dead-letters/markers.ts';
+import type { DeadLetter } from '../../src/dead-letters/read-dead-letter.ts';
 import { readDeadLetter, readWaitingLetters } from '../../src/dead-letters/waiting-letters.ts';
 import type { LogRecord } from '../../src/service-layer/records.ts';
 

@@ -91,7 +91,7 @@ export async function postgresDatabase(): Promise<Place> {
  * Runs one statement after another. A process has one connection object for a url, and closing it
  * closes it for all.
  */
-function onServer(url: string, statement: string): Promise<void> {
+export function onServer(url: string, statement: string): Promise<void> {
   const result = serverIsFree.then(async () => {
     const database = await Database.open(url);
     try {

@@ -1,4 +1,4 @@
-import { asDeadLetters, type DeadLetter } from '../../src/dead-letters/dead-letter.ts';
+import { asDeadLetters, type DeadLetter } from '../../src/dead-letters/read-dead-letter.ts';
 import type { Broker } from '../../src/service-layer/broker.ts';
 import type { ReceivedRecord } from '../../src/service-layer/records.ts';
 

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import pino from 'pino';
+import { readConfig } from '../../src/config.ts';
 import { HttpApi, type HttpApiOptions } from '../../src/entrypoints/http/api.ts';
 import { Metrics } from '../../src/entrypoints/metrics.ts';
 import type { Broker } from '../../src/service-layer/broker.ts';
@@ -22,6 +23,7 @@ export class HttpApiAlone implements AsyncDisposable {
       metrics: new Metrics(() => ({ working: 0, assigned: 0 })),
       problems: () => [],
       standby: () => null,
+      doors: readConfig({}).httpDoors,
       log: pino(
         { level: 'info' },
         { write: (line: string) => void this.log.push(JSON.parse(line)) },

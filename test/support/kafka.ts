@@ -10,7 +10,7 @@ export interface TestKafka {
    * run on the Java of this machine.
    */
   readonly faults: { kill(): Promise<void>; restart(): Promise<void> } | null;
-  /** Stops the broker, and removes its data. */
+  /** Stops the broker, and removes its data unless the data was to be kept. */
   stop(): Promise<void>;
 }
 
@@ -20,20 +20,28 @@ export class NoKafkaError extends Error {
 }
 
 const IMAGE = 'apache/kafka:4.1.0';
+/** The image's own folder for data. */
+const DATA = '/var/lib/kafka/data';
+const VOLUME = 'allocation-kafka';
 
 /**
  * Starts a Kafka broker: the one that TEST_KAFKA_BROKERS names, else one in Docker, else one on
  * Java and Maven.
  * @param port the port of the broker; 0: any free port
+ * @param keptData a folder for data that outlives the broker; in Docker, a volume keeps the data
  * @throws {NoKafkaError}
  */
-export async function startKafka({ port = 0, withFaults = false } = {}): Promise<TestKafka> {
+export async function startKafka({
+  port = 0,
+  withFaults = false,
+  keptData = undefined as string | undefined,
+} = {}): Promise<TestKafka> {
   const given = process.env.TEST_KAFKA_BROKERS;
   if (given && !withFaults) return { brokers: given, faults: null, stop: async () => {} };
   const reasons: string[] = [];
   for (const start of withFaults ? [startJavaKafka] : [startInDocker, startJavaKafka]) {
     try {
-      return await start(port || (await freePort()));
+      return await start(port || (await freePort()), keptData);
     } catch (error) {
       reasons.push((error as Error).message);
     }
@@ -41,7 +49,7 @@ export async function startKafka({ port = 0, withFaults = false } = {}): Promise
   throw new NoKafkaError(`no Kafka: ${reasons.join('; ')} (or set TEST_KAFKA_BROKERS)`);
 }
 
-async function startInDocker(port: number): Promise<TestKafka> {
+async function startInDocker(port: number, keptData?: string): Promise<TestKafka> {
   if (!process.env.DOCKER_HOST && !existsSync('/var/run/docker.sock'))
     throw new Error('no Docker engine');
   const { GenericContainer, getContainerRuntimeClient } = await import('testcontainers');
@@ -51,8 +59,10 @@ async function startInDocker(port: number): Promise<TestKafka> {
   const controller = 9093;
   const container = await new GenericContainer(IMAGE)
     .withExposedPorts({ container: 9092, host: port })
+    .withBindMounts(keptData ? [{ source: VOLUME, target: DATA }] : [])
     .withEnvironment({
       ...asEnvironment(BROKER_SETTINGS),
+      KAFKA_LOG_DIRS: DATA,
       KAFKA_NODE_ID: '1',
       KAFKA_PROCESS_ROLES: 'broker,controller',
       KAFKA_CONTROLLER_LISTENER_NAMES: 'CONTROLLER',

@@ -1,4 +1,4 @@
-import { encodeDeadLetter } from '../../src/dead-letters/dead-letter-headers.ts';
+import { encodeDeadLetter } from '../../src/dead-letters/encode-dead-letter.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { CommandRejected, Event, RejectionReason } from '../../src/domain/events.ts';
 import { type Answer, encodeAnswer } from '../../src/messages/outgoing.ts';

@@ -12,8 +12,8 @@ const WAIT_MS = 1_000;
 const LOCK_NOT_AVAILABLE = '55P03';
 const IDLE_IN_TRANSACTION = '25P03';
 /**
- * Codes after which a process that waits for the lock asks again. On a busy machine, a starting
- * process may sleep past the usual idle time-out before `allowSilence` takes effect.
+ * Codes after which a process that waits for the lock asks again. A starting process on a busy
+ * machine may sleep past the usual idle time-out before `allowSilence` takes effect.
  */
 const ASK_AGAIN: readonly string[] = [LOCK_NOT_AVAILABLE, IDLE_IN_TRANSACTION];
 
@@ -24,14 +24,14 @@ const ASK_AGAIN: readonly string[] = [LOCK_NOT_AVAILABLE, IDLE_IN_TRANSACTION];
  *      ▲  │              │
  *      └──┘ every 1 s    └──transaction lost──▶ the work's signal aborts, its connections close
  *
- * An open transaction holds the lock, because a session could not: behind a pooler in transaction
- * mode, only a transaction keeps its connection to the server. The work uses other connections.
+ * An open transaction holds the lock. A session could not: behind a pooler in transaction mode,
+ * only a transaction keeps its connection to the server. The work uses other connections.
  *
  * The holder proves that it is alive (`heartbeat.ts`). The server frees the lock at once when the
- * holder's connection ends. After 30 s of silence the server ends the connection itself, because
- * the process may be stopped, or its machine gone.
+ * holder's connection ends. The server itself ends a connection after 30 s of silence, because the
+ * process may be stopped, or its machine gone.
  *
- * @param database has the lock
+ * @param database the database that has the lock
  * @param work must end soon after its signal has aborted
  * @throws {TroubleError} the transaction is lost: another process may hold the lock by now
  * @throws the signal's reason, when the signal aborts while this process waits

@@ -4,6 +4,7 @@ import { MikroORM } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/sqlite';
 import { type OnError, SqlUnitOfWork } from './aggregates/sql-unit-of-work.ts';
 import { SqlStockSnapshot } from './aggregates/stock-snapshot.ts';
+import { POSTGRES_ADVICE } from './connection/connection-failures.ts';
 import { type DatabaseLimits, DEFAULT_LIMITS } from './connection/database-limits.ts';
 import {
   type Dialect,
@@ -49,8 +50,8 @@ const open = new Map<string, Promise<Database>>();
  * as its `cause`. A statement that is wrong throws the driver's error itself.
  *
  * SQLite has one connection, and so one user at a time. PostgreSQL's pool has as many users as
- * connections. Inside `transaction` and `getSession`, use only the object that they pass: a call of
- * this class would wait for a connection that its own caller holds.
+ * connections. Work in `transaction` and `getSession` must use only the object that it gets. A call
+ * of this class would wait for a connection that the work itself holds.
  */
 export class Database {
   readonly dialect: Dialect;
@@ -151,6 +152,7 @@ export class Database {
       await orm.close(true).catch(() => {});
       if (mustExist && isNoDatabase(error))
         throw new NoDatabaseError(urlToShow(url), { cause: error });
+      if (error instanceof DatabaseUnavailableError) throw error;
       const what = `Cannot use ${database.#description}: ${messageOf(error)}`;
       const advice = adviceOn(error, database.dialect);
       throw new DatabaseUnavailableError(`${what}. ${advice}`, { cause: error });
@@ -158,7 +160,8 @@ export class Database {
   }
 
   /**
-   * Applies the pending migrations, all or none. If several processes start at once, one does so.
+   * Applies the pending migrations, all or none. If several processes start at once, one of them
+   * applies the migrations.
    * @returns the names of the applied migrations
    * @throws {NewerDatabaseError}
    */
@@ -182,8 +185,17 @@ export class Database {
   }
 
   /**
-   * Runs `work` in a transaction: commits when it resolves, and rolls back when it rejects. On
-   * SQLite the transaction takes the write lock first. A statement that has waited too long for a
+   * Runs a statement that only reads. On PostgreSQL it has a transaction of its own, so that the
+   * server ends it in time. The server would go on with a statement outside of transactions.
+   */
+  async read<Row = unknown>(statement: string, parameters: Parameters = []): Promise<Row[]> {
+    if (this.dialect === 'sqlite') return this.query(statement, parameters);
+    return this.#run(({ sql }) => sql<Row>(statement, parameters), { isReadOnly: true });
+  }
+
+  /**
+   * Runs `work` in a transaction: commits when it resolves, and rolls back when it rejects. A
+   * transaction of SQLite takes the write lock first. A statement that has waited too long for a
    * lock gives up.
    */
   async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
@@ -230,8 +242,8 @@ export class Database {
   }
 
   /**
-   * Runs work whose statements are slow on a large database. On PostgreSQL the work fails within
-   * seconds when the connections go silent. It takes one more connection than the work itself uses.
+   * Runs work whose statements are slow on a large database. The work fails within seconds when the
+   * connections to PostgreSQL go silent. A heartbeat takes one connection more than the work.
    * @param work must end soon after its signal has aborted
    */
   async longWork<T>(
@@ -277,6 +289,5 @@ function adviceOn(error: unknown, dialect: Dialect): string {
   return dialect === 'sqlite'
     ? 'Check that its directory exists, that the file is writable and that the disk has room, ' +
         'or set DATABASE_URL to another place'
-    : 'Check that the server runs and can be reached, and check the user, password and ' +
-        'database name in DATABASE_URL';
+    : POSTGRES_ADVICE;
 }

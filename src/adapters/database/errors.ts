@@ -1,5 +1,5 @@
 import { AllocationError } from '../../domain/errors.ts';
-import { TroubleError } from '../../service-layer/errors.ts';
+import { SlowStatementError, TroubleError } from '../../service-layer/errors.ts';
 
 /** The database has migrations that this version of the service lacks. */
 export class NewerDatabaseError extends AllocationError {
@@ -18,7 +18,7 @@ export class NewerDatabaseError extends AllocationError {
 export class NoDatabaseError extends AllocationError {
   override readonly code = 'no-database';
 
-  /** @param url is shown, so it has no password */
+  /** @param url the url to show, without a password */
   constructor(url: string, options?: ErrorOptions) {
     super(`There is no database ${url}`, options);
   }
@@ -28,8 +28,8 @@ export class NoDatabaseError extends AllocationError {
 export class DatabaseUnavailableError extends TroubleError {}
 
 /**
- * SQLSTATE classes that mean that the statement or its data is wrong: 22 data, 23 constraint,
- * 42 syntax or access, 54 a limit of the server (for example, a row too large for an index).
+ * SQLSTATE classes of wrong statements and wrong data. 22: data. 23: a constraint. 42: syntax or
+ * access. 54: a limit of the server, such as the size of an index row.
  */
 const FAULTY_SQLSTATE = /^(22|23|42|54)[0-9A-Z]{3}$/;
 const FAULTY_SQLITE_CODE = /^SQLITE_(ERROR|TOOBIG|MISMATCH|RANGE|CONSTRAINT)/;
@@ -46,26 +46,36 @@ const NOT_THE_STATEMENT = new Set([
   'SQLITE_CONSTRAINT_ROWID',
 ]);
 
+/** PostgreSQL has ended the statement at its time-out, or because somebody cancelled it. */
+const QUERY_CANCELED = '57014';
+
 /**
- * Turns a driver's error into the error that the service throws. Only this function decides.
+ * Turns a driver's error into the error that the service throws. This function alone decides which
+ * errors pass.
  *
  * An error that the same statement would raise again stays as it is. Every other error becomes a
  * `TroubleError`, because it passes: locks, full disks, lost connections, races.
  */
 export function translate(error: unknown): unknown {
   if (error instanceof TroubleError || isStatementsFault(error)) return error;
+  if (codeOf(error) === QUERY_CANCELED)
+    return new SlowStatementError(
+      `The database ended a statement that took too long: ${messageOf(error)} ` +
+        '(DATABASE_TIMEOUT_MS sets the limit)',
+      { cause: error },
+    );
   return new TroubleError(`The database cannot execute the statement now: ${messageOf(error)}`, {
     cause: error,
   });
 }
 
 /**
- * The codes with which PostgreSQL undoes a transaction in favour of another one: serialization
- * failure, deadlock, a lock that was not free in time, a row that the other one inserted first.
+ * The codes with which PostgreSQL undoes a transaction in favour of another one. In their order:
+ * serialization failure, deadlock, lock time-out, a row that the other transaction inserted first.
  */
 const UNDONE_FOR_ANOTHER: readonly string[] = ['40001', '40P01', '55P03', '23505'];
 
-/** Whether the transaction changed nothing, and the same work may succeed at once. */
+/** Tells whether the transaction changed nothing, and the same work may succeed at once. */
 export function isWorthRepeating(error: unknown): boolean {
   return error instanceof TroubleError && UNDONE_FOR_ANOTHER.includes(codeOf(error.cause));
 }
@@ -95,14 +105,14 @@ function isStatementsFault(error: unknown): boolean {
 
 const NO_SUCH_DATABASE = '3D000';
 
-/** Whether PostgreSQL has refused a connection because its server has no such database. */
+/** Tells whether PostgreSQL has refused a connection because its server has no such database. */
 export function isNoDatabase(error: unknown): boolean {
   return (
     codeOf(error) === NO_SUCH_DATABASE || (error instanceof Error && isNoDatabase(error.cause))
   );
 }
 
-/** Whether another process has locked the SQLite file. */
+/** Tells whether another process has locked the SQLite file. */
 export function isSqliteBusy(error: unknown): boolean {
   return error instanceof Error && codeOf(error.cause).startsWith('SQLITE_BUSY');
 }
@@ -122,6 +132,7 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function capitalise(text: string): string {
+/** Returns the text with a capital at its beginning. */
+export function capitalise(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -6,21 +6,31 @@ import type { Dialect } from './connection/database-url.ts';
 import type { HeartbeatDatabase } from './connection/heartbeat.ts';
 import { MIGRATIONS_FOLDER } from './connection/mikro-orm-options.ts';
 import { asLongWork } from './connection/statement-timeout.ts';
-import { codeOf, NewerDatabaseError, translate } from './errors.ts';
+import {
+  capitalise,
+  codeOf,
+  DatabaseUnavailableError,
+  messageOf,
+  NewerDatabaseError,
+  translate,
+} from './errors.ts';
 
 /*
  * Guarantee: all pending migrations are applied, or none. If several processes start at once, one
  * of them applies the migrations.
  *
  * PostgreSQL: the second process waits at an advisory lock, and then finds nothing pending. The
- * lock has its own connection.
- * SQLite: the second process finds the file locked, or changed under its transaction. It rolls
- * back and looks again.
+ * lock has its own connection. Where nothing is pending from the beginning, no lock is taken.
+ * SQLite: the second process finds the file locked, or changed under its transaction. The second
+ * process rolls back and looks again.
  * A crash at any point rolls back, and PostgreSQL frees the lock together with its transaction.
  */
 
+/** The SQLSTATE of a missing privilege, that of the owner included. */
+const NO_PRIVILEGE = '42501';
 const BUSY_DEADLINE_MS = 10_000;
 const BUSY_RETRY_MS = 50;
+const NO_SUCH_TABLE = '42P01';
 
 interface MigrationTarget {
   readonly orm: MikroORM;
@@ -44,19 +54,51 @@ export async function migrate({
   const work = () => applyPending(orm, description);
   try {
     if (dialect === 'sqlite') return await retryWhileBusy(work);
+    if (await isUpToDate(database)) return [];
     return await withAdvisoryLock(database, MIGRATION_LOCK, new AbortController().signal, work);
   } catch (error) {
     throw error instanceof NewerDatabaseError ? error : translate(error);
   }
 }
 
+/**
+ * Tells whether exactly the known migrations are applied. A rebuild that holds its own lock needs
+ * this answer, because its lock, the lock of migrations and MikroORM take three connections.
+ */
+async function isUpToDate(database: HeartbeatDatabase): Promise<boolean> {
+  try {
+    const executed = await database.transaction((sql) =>
+      sql<{ name: string }>('select name from mikro_orm_migrations'),
+    );
+    const known = knownMigrations();
+    return executed.length === known.size && executed.every(({ name }) => known.has(name));
+  } catch (error) {
+    if (codeOf(error) === NO_SUCH_TABLE) return false;
+    throw error;
+  }
+}
+
+function knownMigrations(): ReadonlySet<string> {
+  return new Set(readdirSync(MIGRATIONS_FOLDER).map((file) => file.replace(/\.[jt]s$/, '')));
+}
+
 async function applyPending(orm: MikroORM, description: string): Promise<readonly string[]> {
   const executed = await orm.migrator.getExecuted();
-  const known = new Set(readdirSync(MIGRATIONS_FOLDER).map((file) => file.replace(/\.[jt]s$/, '')));
+  const known = knownMigrations();
   const unknown = executed.map(({ name }) => name).filter((name) => !known.has(name));
   if (unknown.length > 0) throw new NewerDatabaseError(description, unknown);
   if (executed.length === known.size) return [];
-  return (await asLongWork(() => orm.migrator.up())).map(({ name }) => name);
+  try {
+    return (await asLongWork(() => orm.migrator.up())).map(({ name }) => name);
+  } catch (error) {
+    if (codeOf(error) !== NO_PRIVILEGE) throw error;
+    throw new DatabaseUnavailableError(
+      `${capitalise(description)} lacks ${known.size - executed.length} migrations, which this ` +
+        `user may not apply (${messageOf(error)}). Run "npx allocation migrate" as the owner of ` +
+        'the tables',
+      { cause: error },
+    );
+  }
 }
 
 async function retryWhileBusy<T>(work: () => Promise<T>): Promise<T> {

@@ -7,7 +7,7 @@ const PAUSE_MS = 50;
 
 /**
  * Runs the transaction, and runs it again when PostgreSQL has undone it in favour of another one.
- * @throws the last error, when the database has undone it `MAX_TIMES` times
+ * @throws the transaction's error: one that a repetition cannot mend, or the last of `MAX_TIMES`
  */
 export async function repeatTransaction<T>(transaction: () => Promise<T>): Promise<T> {
   for (let times = 1; ; times += 1) {

@@ -21,6 +21,8 @@ describe('Opening a database', () => {
     'postgresql://localhost',
     'postgresql://u:p/w@host:port/x',
     'postgresql://h/x?sslmode=odd',
+    'postgresql://h/x?sslmode=prefer',
+    'postgresql://h/x#fragment',
   ])('refuses %s as a database url', async (url) => {
     await expect(Database.open(url)).rejects.toMatchObject({
       code: 'invalid-database-url',
@@ -47,7 +49,7 @@ describe('Opening a database', () => {
   test('names the server that cannot be reached, and hides the password', async () => {
     const opening = Database.open('postgresql://me:secret@127.0.0.1:1/stock');
     await expect(opening).rejects.toThrow(
-      /stock at 127.0.0.1:1: .*ECONNREFUSED.*Check that the server runs/,
+      /stock at 127.0.0.1:1 as user "me": .*ECONNREFUSED.*Check that the server runs/,
     );
     await expect(opening).rejects.not.toThrow(/secret/);
   });
@@ -186,7 +188,10 @@ describeOnEachDatabase('A session', (current) => {
     'lets statements wait longer for a connection than its connect time-out',
     async () => {
       // Another spelling of the url gives this test a pool of its own.
-      const limited = await Database.open(`${current.url}?sslmode=disable`, {
+      const url = new URL(current.url);
+      url.searchParams.set('sslmode', 'disable');
+      url.searchParams.set('sslkey', 'unused');
+      const limited = await Database.open(url.href, {
         poolSize: 2,
         timeoutMs: 2_000,
       });

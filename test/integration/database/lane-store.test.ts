@@ -185,8 +185,12 @@ describeOnEachDatabase('The lane store', (current) => {
       { ...record(3, 0), key: 'NUL \0 inside', value: Buffer.from('NUL \0 inside') },
       { ...record(4, 0), key: '', value: '{"ü":"\\u0000🚀\\\\"}' },
     ];
-    await store.transaction(LANE, START, async () => progress(1, 5, { outbox }));
+    const committed = await store.transaction(LANE, START, async () => progress(1, 5, { outbox }));
     const read = await store.readOutbox(LANE, 0, 1);
+    expect(committed.outbox).toMatchObject(outbox);
+    expect(committed.outbox.map(({ encoded }) => encoded)).toEqual(
+      read?.records.map(({ encoded }) => encoded),
+    );
     const asBytes = (value: unknown) => (typeof value === 'string' ? Buffer.from(value) : value);
     expect(read?.records.map(({ key, value }) => [asBytes(key), asBytes(value)])).toEqual(
       outbox.map(({ key, value }) => [asBytes(key), asBytes(value)]),

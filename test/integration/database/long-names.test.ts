@@ -2,12 +2,10 @@
 
 import { expect, test } from 'vitest';
 import { releaseParked } from '../../../src/adapters/database/lanes/parked-release.ts';
-import { SqlLaneStore } from '../../../src/adapters/database/lanes/sql-lane-store.ts';
-import { answerDelivery } from '../../../src/entrypoints/answer-delivery.ts';
 import type { HandlerFailure } from '../../../src/entrypoints/answering.ts';
-import { readRecords } from '../../../src/entrypoints/read-delivery.ts';
 import { quietAnswering } from '../../support/commands.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
+import { answerInLane } from '../../support/lane-transaction.ts';
 
 const FAILURE = { message: 'the handler has a bug', attempts: 4 };
 const MAX_CHARACTERS = 255;
@@ -16,7 +14,6 @@ const FIRST_CHARACTER = 0x20000;
 const CHARACTERS = 42_000;
 
 describeOnEachDatabase('Names of 255 characters of four bytes each', (current) => {
-  const lane = { topic: 'commands', partition: 0 };
   let seed = 1;
   const name = () =>
     Array.from({ length: MAX_CHARACTERS }, () => {
@@ -43,35 +40,11 @@ describeOnEachDatabase('Names of 255 characters of four bytes each', (current) =
     { id, source, data }: Sent,
     failure: HandlerFailure | null = null,
   ): Promise<readonly string[]> {
-    const store = new SqlLaneStore(await current.database(), () => {});
-    const { type, ...rest } = data as { readonly type: string };
+    const { type, ...body } = data as { readonly type: string };
     const headers = { ce_specversion: '1.0', ce_id: id, ce_source: source, ce_type: type };
-    const position = await store.readPosition(lane);
-    const value = Buffer.from(JSON.stringify(rest));
-    const record = {
-      ...lane,
-      offset: position.nextOffset,
-      timestampMs: 0,
-      key: null,
-      value,
-      headers,
-    };
-    const limits = {
-      publishedBelowOffset: 0,
-      deadLetterMaxBytes: 1_000_000,
-      eventMaxBytes: 1_000_000,
-    };
-    const part = {
-      lane,
-      records: await readRecords([record]),
-      position,
-      ...limits,
-      failure,
-      settledBelowOffset: Number.POSITIVE_INFINITY,
-    };
-    const { outbox } = await store.transaction(lane, position, (transaction) =>
-      answerDelivery(part, transaction, quietAnswering()),
-    );
+    const database = await current.database();
+    const message = { body, headers };
+    const outbox = await answerInLane(database, quietAnswering(), message, { failure });
     return outbox.map(
       ({ topic, headers }) =>
         `${topic} ${String(headers['dead-letter-reason'] ?? headers.ce_type)}`,

@@ -87,6 +87,7 @@ describeOnEachDatabase('Migrations', (current) => {
         key: Buffer.from('key'),
         value: Buffer.from(`value ${sequence}`),
         headers: kept,
+        encoded: expect.any(Buffer),
       };
     };
     expect(await store.readOutbox(lane, 0, 100)).toEqual({

@@ -122,6 +122,11 @@ describe.skipIf(inject('postgresUrl') === null)(
       expect(await database.query(pid)).toEqual([before]);
     });
 
+    it('is told apart from a slow question, which the server does not go on with', async () => {
+      await expect(database.read('select pg_sleep(20)')).rejects.toThrow('statement timeout');
+      expect(await waitingFor(database, 'select pg_sleep(20)')).toBe(0);
+    });
+
     it('is told apart from long work, which goes on', async () => {
       await asLongWork(async () => {
         await database.query('select pg_sleep(2.5)');

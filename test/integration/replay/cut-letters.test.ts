@@ -1,7 +1,7 @@
 // @module-tag db
 
 import { expect, test } from 'vitest';
-import { encodeDeadLetter } from '../../../src/dead-letters/dead-letter-headers.ts';
+import { encodeDeadLetter } from '../../../src/dead-letters/encode-dead-letter.ts';
 import { completeParked, readParkedCommands } from '../../../src/replay/parked-commands.ts';
 import type { Broker } from '../../../src/service-layer/broker.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/records.ts';

@@ -1,9 +1,9 @@
 // @module-tag db
 
 import { expect, test } from 'vitest';
-import { asDeadLetters } from '../../../src/dead-letters/dead-letter.ts';
-import { encodeDeadLetter } from '../../../src/dead-letters/dead-letter-headers.ts';
+import { encodeDeadLetter } from '../../../src/dead-letters/encode-dead-letter.ts';
 import { markerRecord } from '../../../src/dead-letters/markers.ts';
+import { asDeadLetters } from '../../../src/dead-letters/read-dead-letter.ts';
 import { redriveRecord } from '../../../src/dead-letters/redrive-records.ts';
 import { readCommand } from '../../../src/messages/incoming.ts';
 import { completeParked, readParkedCommands } from '../../../src/replay/parked-commands.ts';

@@ -22,21 +22,34 @@ describe('The advice when the database is older than the topics', () => {
       `'postgresql://user@host:5432/name?sslmode=require'`,
     ],
     ['postgresql://user:secret@host:5432/name', '"$DATABASE_URL"'],
-  ])('is a command without password for %s', async (url, shown) => {
-    expect(await recoveryAdvice(database, url)).toContain(
+  ])('is a command without password for %s', async (databaseUrl, shown) => {
+    const settings = { databaseUrl, databaseUrlFile: null };
+    expect(await recoveryAdvice(database, settings)).toContain(
       `npx allocation replay rebuild --into ${shown}   (or`,
+    );
+  });
+
+  it('takes a URL with a password from the file that has it', async () => {
+    const settings = {
+      databaseUrl: 'postgresql://user:secret@host:5432/name',
+      databaseUrlFile: "/run/the secret's",
+    };
+    expect(await recoveryAdvice(database, settings)).toContain(
+      `--into "$(cat '/run/the secret'\\''s')"   (or`,
     );
   });
 
   it('adds --from-copy when the database holds something', async () => {
     await database.query(`insert into products (sku, version) values ('LAMP', 1)`);
-    expect(await recoveryAdvice(database, 'sqlite:///./a.db')).toContain(
+    const settings = { databaseUrl: 'sqlite:///./a.db', databaseUrlFile: null };
+    expect(await recoveryAdvice(database, settings)).toContain(
       '--into sqlite:///./a.db --from-copy   (or',
     );
   });
 
   it('is AUTO_RECOVER for a database in memory, which no other process sees', async () => {
-    expect(await recoveryAdvice(database, 'sqlite:///:memory:')).toBe(
+    const settings = { databaseUrl: 'sqlite:///:memory:', databaseUrlFile: null };
+    expect(await recoveryAdvice(database, settings)).toBe(
       'start the service with AUTO_RECOVER=true, and it rebuilds the database by itself',
     );
   });

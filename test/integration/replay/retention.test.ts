@@ -113,7 +113,7 @@ describe.skipIf(!brokers)('An events topic whose beginning was deleted', () => {
       /^error: The retention of events-\S+ has deleted events \(partition 0 begins at \d+, and is needed from 0 on.*\n$/,
     );
     expect(stderr).toContain(
-      'Use a younger copy of the database, such as a backup or what "replay snapshot" wrote',
+      'Use a younger copy of the database, such as a backup or a snapshot ("replay snapshot")',
     );
     expect(stderr).toContain('add --from-copy');
     expect(await (await open('empty')).query('select * from rebuilds')).toEqual([]);

@@ -196,15 +196,13 @@ describe('a fetch', () => {
     expect(decode(good, good, bad, good)).toHaveLength(2);
     bad.writeBigInt64BE(1234n, 0);
     bad.writeInt32BE(6, 23); // the last record is the seventh
-    const why = expect.stringContaining(
-      'The record batch of offsets 1234 to 1240 cannot be read. ',
-    );
-    expect(
-      decode(bad, good).map(({ headers, ...message }) => ({
-        ...message,
-        why: String(headers['unreadable-batch']),
-      })),
-    ).toEqual([expect.objectContaining({ offset: 1240, key: null, value: null, why })]);
+    const damage = {
+      reason: 'malformed',
+      message: expect.stringContaining('The record batch of offsets 1234 to 1240 cannot be read. '),
+    };
+    expect(decode(bad, good)).toEqual([
+      expect.objectContaining({ offset: 1240, key: null, value: null, headers: {}, damage }),
+    ]);
   });
 
   it('ends before its batches exceed the limit together', () => {
@@ -287,7 +285,8 @@ describe('a batch that is larger than a piece', () => {
       nextOffset,
     } = readFrom(1);
     expect([placeholder?.offset, placeholder?.value, nextOffset]).toEqual([1, null, 2]);
-    expect(String(placeholder?.headers['too-large-record'])).toMatch(
+    expect([placeholder?.headers, placeholder?.damage?.reason]).toEqual([{}, 'too-large']);
+    expect(placeholder?.damage?.message).toMatch(
       /^The record at topic\/0\/1 has 2097\d+ bytes, but the service reads at most 2097152$/,
     );
     expect(readFrom(2)).toMatchObject({ records: [{ offset: 2 }], nextOffset: 3 });
@@ -297,6 +296,6 @@ describe('a batch that is larger than a piece', () => {
     const record = recordOf(MAX_PIECE_BYTES);
     record[0] = 0;
     const { records } = readFetched('topic', 0, batchOf(4, zstdCompressSync(record), 1), [], ALL);
-    expect(records.map(({ headers }) => Object.keys(headers))).toEqual([['unreadable-batch']]);
+    expect(records.map(({ damage }) => damage?.reason)).toEqual(['malformed']);
   });
 });

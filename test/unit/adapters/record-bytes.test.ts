@@ -24,6 +24,20 @@ it('a number of 32 bits is read back as it was written', () => {
   );
 });
 
+it('the bytes of a record that is encoded are copied', () => {
+  const writer = new ByteWriter();
+  const record = {
+    topic: 'events',
+    key: 'k',
+    value: 'v',
+    headers: {},
+    encoded: Buffer.from('xyz'),
+  };
+  writeRecord(writer, record);
+  expect(String(writer.bytes)).toBe('xyz');
+  expect(writer.length).toBeLessThanOrEqual(bytesOf(record));
+});
+
 it('records are read back with texts as bytes, within the computed size', () => {
   fc.assert(
     fc.property(fc.array(arbitraryRecord), (records) => {

@@ -54,7 +54,7 @@ class Surroundings {
       },
     } as unknown as LaneStore;
     const metrics = {
-      waited: (outcome: string) => this.outcomes.push(outcome),
+      countWait: (outcome: string) => this.outcomes.push(outcome),
     } as unknown as Metrics;
     const log = pino(
       { level: 'warn' },
@@ -83,7 +83,7 @@ describe('before a command is rejected as unknown', () => {
     sentMs: number,
     isWanted = always,
   ) => {
-    const ends = await by.undecided(lane(partition, nextOffset), isWanted);
+    const ends = await by.undecidedEnds(lane(partition, nextOffset), isWanted);
     served.push(
       await by.wait({ ...lane(partition, nextOffset), nextTimestampMs: sentMs }, ends, isWanted),
     );
@@ -111,21 +111,21 @@ describe('before a command is rejected as unknown', () => {
 
   it('no lane is awaited if every other lane has reached the end', async () => {
     around.stand(0, 3);
-    expect(await process.undecided(lane(0, 3), always)).toEqual([]);
+    expect(await process.undecidedEnds(lane(0, 3), always)).toEqual([]);
   });
 
   it('a lane without a position in the database has decided nothing', async () => {
     around.standings.delete(2);
-    expect(await process.undecided(lane(0, 10), always)).toEqual([lane(2, 10)]);
+    expect(await process.undecidedEnds(lane(0, 10), always)).toEqual([lane(2, 10)]);
   });
 
   it('the ends are read again even if another lane has just read them', async () => {
     const answered = Promise.withResolvers<void>();
     around.held = answered.promise;
-    const first = process.undecided(lane(0, 10), always);
+    const first = process.undecidedEnds(lane(0, 10), always);
     await vi.advanceTimersByTimeAsync(1);
     around.ends = [10, 11, 10];
-    const others = [1, 2].map(() => process.undecided(lane(0, 10), always));
+    const others = [1, 2].map(() => process.undecidedEnds(lane(0, 10), always));
     answered.resolve();
     expect(await Promise.all([first, ...others])).toEqual([[], [lane(1, 11)], [lane(1, 11)]]);
   });
@@ -189,9 +189,9 @@ describe('before a command is rejected as unknown', () => {
     around.stand(1, 7);
     await endedAfter(PATIENCE_MS + 500, [settle(process, 0, 10, 5)]);
     around.ends = [10, 12, 10];
-    expect(await process.undecided(lane(0, 10), always)).toEqual([]);
+    expect(await process.undecidedEnds(lane(0, 10), always)).toEqual([]);
     around.stand(1, 8);
-    expect(await process.undecided(lane(0, 10), always)).toEqual([lane(1, 12)]);
+    expect(await process.undecidedEnds(lane(0, 10), always)).toEqual([lane(1, 12)]);
   });
 
   it('a lane that moves is awaited as long as it moves, with warnings', async () => {
@@ -202,7 +202,7 @@ describe('before a command is rejected as unknown', () => {
       expect(await endedAfter(1_000, waits)).toEqual([]);
     }
     const lanes = expect.stringMatching(/commands\/1 stands at \d+ of 70/);
-    expect(process.awaitedBy(lane(0, 10))).toEqual({
+    expect(process.awaitedLanesOf(lane(0, 10))).toEqual({
       lanes,
       partitions: [1],
       moves: expect.any(Number),
@@ -210,7 +210,7 @@ describe('before a command is rejected as unknown', () => {
     expect(around.warnings).toEqual([lanes, lanes]);
     process.note(lane(1, 10 + LONG_S));
     expect(await endedAfter(1, waits)).toEqual(['lane 0']);
-    expect([around.outcomes, process.awaitedBy(lane(0, 10))]).toEqual([['decided'], null]);
+    expect([around.outcomes, process.awaitedLanesOf(lane(0, 10))]).toEqual([['decided'], null]);
   });
 
   it('no lane is given up because the database cannot be reached', async () => {
@@ -233,7 +233,7 @@ describe('before a command is rejected as unknown', () => {
       process.note(lane(1, 10 + second));
       expect(await endedAfter(1_000, waits)).toEqual([]);
     }
-    expect([around.outcomes, await process.undecided(lane(0, 10), always)]).toEqual([
+    expect([around.outcomes, await process.undecidedEnds(lane(0, 10), always)]).toEqual([
       ['ran-out'],
       [lane(1, 10 + LONG_S)],
     ]);
@@ -290,7 +290,7 @@ describe('before a command is rejected as unknown', () => {
     around.ends = [10, 12, 10];
     around.empty.add(1);
     expect(await endedAfter(100, [settle(process, 0, 10, 5)])).toEqual(['lane 0']);
-    expect(await process.undecided(lane(0, 10), always)).toEqual([]);
+    expect(await process.undecidedEnds(lane(0, 10), always)).toEqual([]);
   });
 
   it('a log that does not tell its ends is asked as long as the lane wants it', async () => {
@@ -301,7 +301,7 @@ describe('before a command is rejected as unknown', () => {
       asked += 1;
       return asked < 3;
     };
-    expect(await process.undecided(lane(0, 10), isWanted)).toEqual([]);
+    expect(await process.undecidedEnds(lane(0, 10), isWanted)).toEqual([]);
     expect(asked).toBe(3);
   });
 
@@ -313,6 +313,6 @@ describe('before a command is rejected as unknown', () => {
     isWanted = false;
     process.look();
     expect(await endedAfter(0, waits)).toEqual(['lane 0']);
-    expect([around.outcomes, process.awaitedBy(lane(0, 10))]).toEqual([[], null]);
+    expect([around.outcomes, process.awaitedLanesOf(lane(0, 10))]).toEqual([[], null]);
   });
 });

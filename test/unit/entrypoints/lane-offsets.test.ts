@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { committedBy, LaneOffsets } from '../../../src/entrypoints/lane-offsets.ts';
+import { committedOffsetsOf, LaneOffsets } from '../../../src/entrypoints/lane-offsets.ts';
 import type { Broker } from '../../../src/service-layer/broker.ts';
 
 const lane = { topic: 'commands', partition: 1 };
 
 function publishedOffsets(committed: (number | null)[] = []) {
   return new LaneOffsets(
-    committedBy({ committedOffsets: async () => committed } as unknown as Broker, 'group'),
+    committedOffsetsOf({ committedOffsets: async () => committed } as unknown as Broker, 'group'),
   );
 }
 
@@ -35,7 +35,7 @@ describe('how far the lanes have published', () => {
     const broker = {
       committedOffsets: async () => Promise.reject(new Error('away')),
     } as unknown as Broker;
-    const published = new LaneOffsets(committedBy(broker, 'group'));
+    const published = new LaneOffsets(committedOffsetsOf(broker, 'group'));
     const waiting = published.cover([{ ...lane, nextOffset: 1 }], 10_000);
     setTimeout(() => published.note({ ...lane, nextOffset: 1 }), 30);
     expect(await waiting).toBe(true);
@@ -69,7 +69,7 @@ describe('how far the lanes have published', () => {
     });
 
     it('is asked once for all lanes, more and more seldom while nothing changes', async () => {
-      const published = new LaneOffsets(committedBy(broker, 'group'));
+      const published = new LaneOffsets(committedOffsetsOf(broker, 'group'));
       const wanted = Array.from({ length: 8 }, (_, partition) => [
         { topic: 'commands', partition, nextOffset: 1 },
       ]);
@@ -83,7 +83,7 @@ describe('how far the lanes have published', () => {
     });
 
     it('reaches a waiting lane of this process without a question', async () => {
-      const published = new LaneOffsets(committedBy(broker, 'group'));
+      const published = new LaneOffsets(committedOffsetsOf(broker, 'group'));
       const [first, second] = [1, 2].map((nextOffset) =>
         published.cover([{ ...lane, nextOffset }], 10_000),
       );
@@ -96,7 +96,7 @@ describe('how far the lanes have published', () => {
     it.each(['a lane of this process says something', 'the broker says something new'])(
       'is asked again soon once %s',
       async (what) => {
-        const published = new LaneOffsets(committedBy(broker, 'group'));
+        const published = new LaneOffsets(committedOffsetsOf(broker, 'group'));
         const first = published.cover([{ ...lane, nextOffset: 1 }], 60_000);
         await vi.advanceTimersByTimeAsync(2_000);
         if (what.startsWith('the broker')) committed[1] = 1;

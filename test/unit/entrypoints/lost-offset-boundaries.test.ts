@@ -43,7 +43,7 @@ async function decide({
     broker: {
       offsetRanges: async () => ends.map((end, partition) => ({ partition, beginning: 0, end })),
     },
-    answered: {
+    answerReader: {
       read: async () => {
         readings += 1;
         return {

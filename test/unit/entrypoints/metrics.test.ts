@@ -4,7 +4,7 @@ import { Metrics } from '../../../src/entrypoints/metrics.ts';
 it('a dead letter is counted by its reason, whatever type its sender gave it', async () => {
   const metrics = new Metrics(() => ({ working: 1, assigned: 1 }));
   const record = { topic: 'any', key: null, value: null, sequence: 1, sourceOffset: 0 };
-  metrics.answered(3, [
+  metrics.countAnswers(3, [
     { ...record, headers: { ce_type: 'Allocated' } },
     { ...record, headers: { ce_type: 'of a stranger', 'dead-letter-reason': 'unknown-type' } },
     {

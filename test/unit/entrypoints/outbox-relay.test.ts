@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { committedBy, LaneOffsets } from '../../../src/entrypoints/lane-offsets.ts';
+import { committedOffsetsOf, LaneOffsets } from '../../../src/entrypoints/lane-offsets.ts';
 import { ByteBudget } from '../../../src/entrypoints/memory-budget.ts';
 import { type Chunk, wholeCommandChunks } from '../../../src/entrypoints/outbox-chunks.ts';
 import { OutboxRelay } from '../../../src/entrypoints/outbox-relay.ts';
@@ -20,6 +20,7 @@ function record(sequence: number, sourceOffset: number, bytes = 10): OutboxRecor
     key: 'key',
     value: 'x'.repeat(bytes),
     headers: {},
+    encoded: Buffer.from(`${sequence}`),
   };
 }
 
@@ -37,13 +38,15 @@ class RecordingProducer {
   async close(): Promise<void> {
     this.closed = true;
   }
+
+  async settle(): Promise<void> {}
 }
 
 const nobody = { committedOffsets: async () => [] } as unknown as Broker;
 
 function relayWith(
   producer: RecordingProducer,
-  others = new LaneOffsets(committedBy(nobody, 'group')),
+  others = new LaneOffsets(committedOffsetsOf(nobody, 'group')),
   budget = new ByteBudget(1_000_000),
 ) {
   const published: Chunk[] = [];
@@ -100,6 +103,15 @@ describe('the relay', () => {
     expect(producer.transactions).toEqual([{ records: [], nextOffset: 7 }]);
   });
 
+  it('hands the records to the producer with their bytes', async () => {
+    const producer = new RecordingProducer();
+    const { relay } = relayWith(producer);
+    const committed = [record(1, 0), record(2, 0)];
+    relay.enqueue(committed, 1, []);
+    await relay.drain(1_000);
+    expect(producer.transactions).toEqual([{ records: committed, nextOffset: 1 }]);
+  });
+
   it('joins what queues up during a publish into one transaction', async () => {
     const producer = new RecordingProducer();
     const { relay, published } = relayWith(producer);
@@ -111,7 +123,7 @@ describe('the relay', () => {
 
   it('stops at the first error, reports it once, and publishes nothing more', async () => {
     const producer = new RecordingProducer();
-    const others = new LaneOffsets(committedBy(nobody, 'group'));
+    const others = new LaneOffsets(committedOffsetsOf(nobody, 'group'));
     const { relay, broken, published } = relayWith(producer, others);
     producer.failWith = new TroubleError('the answer was lost');
     relay.enqueue([record(1, 0)], 1, []);
@@ -127,7 +139,7 @@ describe('the relay', () => {
 
   it('holds an answer, and all behind it, until what it rests on is published', async () => {
     const producer = new RecordingProducer();
-    const others = new LaneOffsets(committedBy(nobody, 'group'));
+    const others = new LaneOffsets(committedOffsetsOf(nobody, 'group'));
     const { relay } = relayWith(producer, others);
     const other = { topic: 'commands', partition: 1 };
     relay.enqueue([record(1, 0)], 1, []);
@@ -143,7 +155,7 @@ describe('the relay', () => {
   });
 
   it('tells which answers it publishes, and which partitions they wait for', async () => {
-    const others = new LaneOffsets(committedBy(nobody, 'group'));
+    const others = new LaneOffsets(committedOffsetsOf(nobody, 'group'));
     const { relay } = relayWith(new RecordingProducer(), others);
     const other = { topic: 'commands', partition: 1, nextOffset: 5 };
     expect(relay.publishing).toBeNull();
@@ -155,7 +167,7 @@ describe('the relay', () => {
 
   it('does not join an answer that must wait to answers that may go out at once', async () => {
     const producer = new RecordingProducer();
-    const others = new LaneOffsets(committedBy(nobody, 'group'));
+    const others = new LaneOffsets(committedOffsetsOf(nobody, 'group'));
     const { relay } = relayWith(producer, others);
     const other = { topic: 'commands', partition: 1, nextOffset: 5 };
     // The first is taken at once, and the others queue up behind it.
@@ -187,7 +199,7 @@ describe('the relay', () => {
   });
 
   it('has no room while all relays hold too many bytes, unless it is empty itself', async () => {
-    const others = new LaneOffsets(committedBy(nobody, 'group'));
+    const others = new LaneOffsets(committedOffsetsOf(nobody, 'group'));
     const budget = new ByteBudget(1_000_000);
     const other = { topic: 'commands', partition: 1 };
     const { relay } = relayWith(new RecordingProducer(), others, budget);

@@ -96,15 +96,27 @@ describe('a command is read', () => {
       kind: 'unreadable',
       reason: 'too-large',
     });
-    const headers = { 'too-large-record': Buffer.from('The record comes to 5000000 bytes') };
-    expect(readCommand({ value: null, headers }, 'commands/0/1')).toMatchObject({
-      reason: 'too-large',
-      message: 'The record comes to 5000000 bytes',
-    });
   });
 });
 
 describe('reading what is not a command', () => {
+  it.each(['malformed', 'too-large'] as const)('reports a damaged record as %s', (reason) => {
+    const damage = { reason, message: 'The record batch of offsets 1 to 2 cannot be read.' };
+    expect(readCommand({ value: null, headers: {}, damage }, PLACE)).toEqual({
+      kind: 'unreadable',
+      ...damage,
+      fields: [],
+    });
+  });
+
+  it('takes no header of a sender for damage', () => {
+    const headers = { 'too-large-record': 'forged', 'unreadable-batch': 'forged' };
+    expect(readCommand({ value: null, headers }, PLACE)).toMatchObject({
+      reason: 'malformed',
+      message: 'The message has no value (a tombstone)',
+    });
+  });
+
   it.each(badMessages)('reports %s with the reason', (_, message, reason, word) => {
     const { value = JSON.stringify(message), headers = {} } = message as {
       value?: string | Buffer | null;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { bytesOf } from '../../../src/adapters/record-bytes.ts';
-import { encodeDeadLetter } from '../../../src/dead-letters/dead-letter-headers.ts';
+import { encodeDeadLetter } from '../../../src/dead-letters/encode-dead-letter.ts';
 import type { Event } from '../../../src/domain/events.ts';
 import {
   type Answer,

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { commandVersions } from '../../../src/messages/command-schemas.ts';
 import { eventVersions } from '../../../src/messages/event-schemas.ts';
-import { commandVersions, readCommand } from '../../../src/messages/incoming.ts';
+import { readCommand } from '../../../src/messages/incoming.ts';
 import { readPublished } from '../../../src/messages/published.ts';
 
 /** Gives two types an older version with other field names, in this file only. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { commandVersions } from '../../../src/messages/command-schemas.ts';
 import { compositeVersions, eventVersions } from '../../../src/messages/event-schemas.ts';
-import { commandVersions } from '../../../src/messages/incoming.ts';
 import {
   dataschemaOf,
   UnfitDataError,

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   FailoverError,
   FencedError,
+  SlowStatementError,
   TooMuchAtOnceError,
   TroubleError,
 } from '../../../src/service-layer/errors.ts';
@@ -30,6 +31,12 @@ describe('after an error', () => {
 
   it('commands that are too much for one transaction are answered in two halves', () => {
     expect(recover(new TooMuchAtOnceError('too much'), 1, 2, 0.5)).toEqual({ action: 'halve' });
+  });
+
+  it('commands that the database is too slow for are halved, then the lane reopens', () => {
+    const slow = new SlowStatementError('the statement took too long');
+    expect(recover(slow, 1, 2, 0.5)).toEqual({ action: 'halve' });
+    expect(recover(slow, 10_000, 1, 0.5)).toEqual({ action: 'reopen' });
   });
 
   it('a command that finds no room to be parked is isolated, then the lane reopens', () => {

@@ -13,11 +13,14 @@ export class SqlOrderLineRepository extends SqlRepository<OrderLine, LineKey, tr
     this.#sql = sql;
   }
 
-  /** Returns the order's lines in the database, in the order of their skus, at most `limit`. */
-  async getByOrder(orderid: string, limit: number): Promise<readonly OrderLine[]> {
+  /**
+   * Returns the order's lines in the database, in the order of their skus, at most `limit`.
+   * @param after the sku behind which they begin
+   */
+  async getByOrder(orderid: string, limit: number, after = ''): Promise<readonly OrderLine[]> {
     const rows = await this.#sql<{ sku: string; qty: number }>(
-      'select sku, qty from order_lines where orderid = ? order by sku limit ?',
-      [orderid, limit],
+      'select sku, qty from order_lines where orderid = ? and sku > ? order by sku limit ?',
+      [orderid, after, limit],
     );
     return rows.map(({ sku, qty }) => {
       const known = this.known({ orderid, sku });

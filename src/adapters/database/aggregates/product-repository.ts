@@ -131,10 +131,10 @@ export class SqlProductRepository
   /**
    * Locks the products that the commands are about.
    *
-   * On PostgreSQL, a statement that has waited for a lock sees the newest version of the locked
-   * row. It sees no row that was added since the statement began. A decision could then rest on
-   * another transaction's change of one product and miss the product that this transaction
-   * created. So this method asks again for unknown references until it finds no new product.
+   * A statement that has waited for a lock of PostgreSQL sees the newest version of the locked row.
+   * The statement misses rows that were added since it began. A decision could then rest on another
+   * transaction's change of one product, and miss a product that the other transaction created. So
+   * this method asks again for unknown references until it finds no new product.
    * @returns `rows` is still a promise on SQLite, where no statement waits for a lock
    */
   async #lockNeeded(needs: CommandNeeds) {
@@ -249,6 +249,6 @@ function refuseTooMuch(linesOfOrders: number, surpluses: ReadonlyMap<string, num
   for (const surplus of surpluses.values()) count += surplus;
   if (count > MAX_LINES_LET_GO)
     throw new TooMuchAtOnceError(
-      `The commands together may let ${count} order lines go, and ${MAX_LINES_LET_GO} are allowed`,
+      `The commands together may let ${count} order lines go, but at most ${MAX_LINES_LET_GO} can`,
     );
 }

@@ -6,8 +6,8 @@ export interface Changes<T, Stored> {
 }
 
 /**
- * Loads objects by their key, and remembers them until the session is flushed: the same key gives
- * the same object. Knows which objects are new, and which have changed since they were loaded.
+ * Loads objects by their key, and remembers them for the session: the same key gives the same
+ * object. Knows which objects are new, and which have changed since they were loaded.
  *
  * A subclass says what it loads, and what the database has of an object (`Stored`).
  */
@@ -73,7 +73,7 @@ export abstract class SqlRepository<T, Key, Stored> {
   /** Loads what the session does not know yet. */
   protected abstract load(key: Key): Promise<T | null>;
   protected abstract keyOf(object: T): Key;
-  /** Returns a text for the key, which no other key has. */
+  /** Returns a text that no other key has. */
   protected abstract nameOf(key: Key): string;
   /** Copies what must be written again when it changes. */
   protected abstract storedOf(object: T): Stored;

@@ -57,8 +57,8 @@ export class SqlUnitOfWork implements LaneTransaction {
   }
 
   async prepare(commands: readonly Command[]): Promise<void> {
-    // On PostgreSQL a transaction takes the lock on parked commands before it locks a product.
-    // SQLite has one writer, and a wait between two statements only delays the others.
+    // A transaction of PostgreSQL takes the lock on parked commands before it locks a product.
+    // SQLite has one writer, and a wait between two statements would only delay the others.
     if (this.#dialect === 'postgresql') await this.#parked;
     await this.products.prepare(commands);
   }

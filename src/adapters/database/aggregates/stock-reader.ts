@@ -42,8 +42,8 @@ export class StockReader {
   readonly #maxLines: number | null;
 
   /**
-   * @param maxLines how many lines `restoreAllLines` restores of a batch, in a transaction that only
-   * reads and so locks nothing; null: all lines, in a transaction that may write
+   * @param maxLines how many lines of a batch `restoreAllLines` restores, for a transaction that
+   * only reads and so locks nothing. Null: all lines, for a transaction that may write
    */
   constructor(
     entityManager: SqlEntityManager,
@@ -57,7 +57,7 @@ export class StockReader {
     this.#maxLines = maxLines;
   }
 
-  /** Whether `lockProducts` may wait until another transaction has ended. */
+  /** Tells whether `lockProducts` may wait until another transaction has ended. */
   get waitsForProducts(): boolean {
     return this.#dialect === 'postgresql';
   }
@@ -88,8 +88,8 @@ export class StockReader {
   }
 
   /**
-   * Locks the product (see `lockProducts`) and returns it with all its batches, without their lines.
-   * The batches are in the order of their creation. Null: there is no such product.
+   * Locks the product (see `lockProducts`), and returns it with all its batches in the order of
+   * their creation, without their lines. Null: there is no such product.
    */
   async wholeProduct(sku: string): Promise<LoadedProduct | null> {
     const [rows, batches] = await Promise.all([
@@ -107,8 +107,8 @@ export class StockReader {
    * - the batches that hold a named line;
    * - the named lines that are allocated.
    *
-   * Only a command that names a batch, or a line in a batch, can increase what is left of it. So a
-   * batch that this method leaves out can neither take a line nor let one go.
+   * Only a command that names a batch, or a line in a batch, can increase what is left of that
+   * batch. So a batch that this method leaves out can neither take a line nor let one go.
    * @param smallestLine the smallest qty that may come, by sku; without an entry, any qty may come
    */
   async neededStock(
@@ -138,8 +138,8 @@ export class StockReader {
   }
 
   /**
-   * Returns the products' rows. On PostgreSQL this locks them until the transaction ends. It locks
-   * in the order of the skus, so that two transactions cannot wait for each other.
+   * Returns the products' rows. PostgreSQL locks the rows until the transaction ends, in the order
+   * of the skus, so that two transactions cannot wait for each other.
    */
   async lockProducts(skus: readonly string[]): Promise<readonly ProductRow[]> {
     if (skus.length === 0) return [];
@@ -215,11 +215,12 @@ export class StockReader {
 
   /**
    * Returns the newest lines of each batch: enough to cover its surplus, at most
-   * `MAX_LINES_LET_GO` + 1. Earlier commands of the same transaction may change the surplus, but
-   * only through lines that are loaded by then: new lines, which are newer still, or named lines.
+   * `MAX_LINES_LET_GO` + 1. Earlier commands of the same transaction change the surplus only
+   * through loaded lines: named lines, or new lines, which are newer still.
    *
    * A line has a qty of 1 or more, so the surplus also bounds how many lines a statement reads.
-   * SQLite takes one such bound per statement. So batches with surpluses of similar size share one.
+   * SQLite takes one bound per statement. So batches with surpluses of similar size share a
+   * statement.
    */
   async linesThatMayBeLetGo(surpluses: ReadonlyMap<string, number>): Promise<readonly LineRow[]> {
     const depthOf = (surplus: number) =>

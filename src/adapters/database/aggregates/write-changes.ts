@@ -28,7 +28,7 @@ const CHANGED_BATCH = {
 
 /** What a session must write. */
 interface SessionChanges {
-  /** What is stored of a product is its version. */
+  /** A product is compared by the version that the database has. */
   readonly products: Changes<Product, number>;
   readonly batches: BatchChanges;
   /** Lines that were added without a batch. */

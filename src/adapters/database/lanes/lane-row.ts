@@ -28,8 +28,8 @@ export function asPosition([row]: readonly PositionRow[]): LanePosition {
 }
 
 /**
- * Binds the lane to its log and its group. A group that takes a lane over remembers the former
- * group until it has settled what that group published. If the log differs, nothing changes.
+ * Binds the lane to its log and its group. When another group takes the lane over, the row keeps
+ * the former group until that group's answers are settled. If the log differs, nothing changes.
  */
 export const BIND = `
   insert into source_positions

@@ -1,4 +1,4 @@
-import type { OutboxRecord } from '../../../service-layer/lane-store.ts';
+import type { AnswerRecord, OutboxRecord } from '../../../service-layer/lane-store.ts';
 import { ByteReader, ByteWriter, readRecord, writeRecord } from '../../record-bytes.ts';
 
 /** The records that one lane transaction left to publish. */
@@ -14,26 +14,33 @@ export interface OutboxRow {
   readonly records: Buffer;
 }
 
-/**
- * Encodes the records of one transaction as a row. Sets `encoded` on each record, so that the relay
- * does not encode the record again.
- * @param outbox at least one record
- */
-export function encodeOutbox(outbox: readonly OutboxRecord[], nextOffset: number): OutboxRow {
-  const sequence = outbox[0]?.sequence ?? Number.NaN;
+/** The records of one transaction, encoded, and the row that keeps them. */
+interface EncodedOutbox {
+  readonly records: readonly OutboxRecord[];
+  /** Null: the transaction has no records. */
+  readonly row: OutboxRow | null;
+}
+
+/** Encodes the records of one transaction. The bytes of a record are the same as in the row. */
+export function encodeOutbox(answers: readonly AnswerRecord[], nextOffset: number): EncodedOutbox {
+  const sequence = answers[0]?.sequence;
+  if (sequence === undefined) return { records: [], row: null };
   const writer = new ByteWriter();
-  const ends = outbox.map((record) => {
-    writer.varint(record.sequence - sequence);
-    writer.varint(nextOffset - 1 - record.sourceOffset);
-    writer.nullableBytes(record.topic);
+  const places = answers.map((answer) => {
+    writer.varint(answer.sequence - sequence);
+    writer.varint(nextOffset - 1 - answer.sourceOffset);
+    writer.nullableBytes(answer.topic);
     const start = writer.length;
-    writeRecord(writer, record);
-    return { start, end: writer.length };
+    writeRecord(writer, answer);
+    return { answer, start, end: writer.length };
   });
-  const records = writer.bytes;
-  for (const [index, { start, end }] of ends.entries())
-    (outbox[index] as OutboxRecord).encoded = records.subarray(start, end);
-  return { sequence, next_offset: nextOffset, records };
+  // Take the bytes last: the writer moves them whenever it needs more room.
+  const { bytes } = writer;
+  const records = places.map(({ answer, start, end }) => ({
+    ...answer,
+    encoded: bytes.subarray(start, end),
+  }));
+  return { records, row: { sequence, next_offset: nextOffset, records: bytes } };
 }
 
 /** Decodes the records of a row, in their order. */
@@ -49,7 +56,11 @@ export function decodeOutbox({
       sequence: sequence + reader.varint(),
       sourceOffset: next_offset - 1 - reader.varint(),
     };
-    outbox.push({ ...origin, topic: String(reader.nullableBytes()), ...readRecord(reader) });
+    const topic = String(reader.nullableBytes());
+    const start = reader.position;
+    const record = readRecord(reader);
+    const encoded = records.subarray(start, reader.position);
+    outbox.push({ ...origin, topic, ...record, encoded });
   }
   return outbox;
 }

@@ -23,9 +23,9 @@ import { unclaim } from './processed-commands.ts';
  *
  * PostgreSQL has several writers. One transaction may read a failed command while another one
  * answers it. The first would then park its commands behind nothing. So transactions to which a
- * parked command matters take turns: each holds an advisory lock until its end, and takes the lock
- * before it locks any product. Most transactions find no parked command that matters, and take no
- * lock. A command that is parked while such a transaction works stands behind that transaction.
+ * parked command matters take turns. Each takes an advisory lock before it locks any product, and
+ * holds the lock until its end. Most transactions find no parked command that matters, and take no
+ * lock. A command that is parked while a transaction without the lock works counts as later.
  */
 
 interface Row extends ParkedKey {
@@ -49,7 +49,7 @@ const NOTHING_PARKED: ParkedSnapshot = { commands: [], lastPosition: 0, standing
 
 /**
  * Reads the parked commands that matter to the commands, and the failed commands that those wait
- * for. If there are any, no other transaction changes parked commands until this one ends.
+ * for. A transaction that finds some keeps others from changing parked commands until its end.
  * @param willPark whether the transaction parks a command in any case
  */
 export async function readParked(

@@ -8,7 +8,7 @@ import { isAnyAnswered } from './processed-commands.ts';
 
 /** Returns how many commands of all lanes are parked. */
 export async function countParked(database: Database): Promise<number> {
-  const [row] = await database.query<{ parked: number }>(
+  const [row] = await database.read<{ parked: number }>(
     'select count(*) as parked from parked_commands',
   );
   return row?.parked ?? 0;
@@ -78,7 +78,7 @@ async function runOnRow(
 
 /**
  * Undoes replacements of the named commands. A replacement that was decided before a crash may
- * never be sent. If it kept the row, there would be no dead letter to redrive.
+ * never be sent. Its row would then name a command that has no dead letter to redrive.
  */
 async function takeBackReplacements(sql: Sql, named: readonly Identity[]): Promise<void> {
   const replacements = await sql<{ id: string; identity: string; replaces: string }>(

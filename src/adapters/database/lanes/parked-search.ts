@@ -42,7 +42,7 @@ export class ParkedSearch {
     this.#keys = keysQuery(jsonRows(dialect, { name: 'text' }));
   }
 
-  /** Whether any parked command matters. */
+  /** Tells whether any parked command matters. */
   async hasMatch(sql: Sql): Promise<boolean> {
     const query = `${this.#keys} select 1 as found from keys limit 1`;
     return (await sql(query, this.#parameters)).length > 0;
@@ -60,8 +60,8 @@ export class ParkedSearch {
 /**
  * Returns the common table expressions that end with `keys (id, identity)`.
  *
- * SQLite joins in the order of the words `cross join`. Without them, SQLite would read all of
- * `parked_subjects`.
+ * `cross join` makes SQLite keep this order of the tables. With another order, SQLite would read
+ * all of `parked_subjects`.
  * @param rows a table of one parameter, with the column `name`
  */
 function keysQuery(rows: string): string {

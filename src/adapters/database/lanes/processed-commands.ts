@@ -71,7 +71,7 @@ export async function claim(
        returning id`,
       [JSON.stringify(rowsOf(commands))],
     ),
-    events.length > 0 ? formerlyAnswered(sql, dialect, events) : [],
+    events.length > 0 ? readFormerAnswers(sql, dialect, events) : [],
   ]);
   const free = new Set(rows.map(({ id }) => id));
   if (events.length === 0) return free;
@@ -96,7 +96,7 @@ export async function unclaim(
 }
 
 /** Returns the ids of the commands that a former release has answered. */
-async function formerlyAnswered(
+async function readFormerAnswers(
   sql: Sql,
   dialect: Dialect,
   commands: readonly Identity[],
@@ -111,7 +111,7 @@ async function formerlyAnswered(
   return rows.map(({ id }) => idOf(id));
 }
 
-/** Whether any of the commands is answered. */
+/** Tells whether any of the commands is answered. */
 export async function isAnyAnswered(
   sql: Sql,
   dialect: Dialect,

@@ -1,6 +1,7 @@
 import { reachFaultPoint } from '../../../fault-points.ts';
 import { FencedError } from '../../../service-layer/errors.ts';
 import type {
+  CommittedProgress,
   LaneBinding,
   LanePosition,
   LaneProgress,
@@ -21,11 +22,11 @@ import { readTimelineColumn } from './timeline.ts';
  * Keeps the lanes in the tables `source_positions`, `waiting_lanes`, `processed_commands` and
  * `outbox`.
  *
- * A lane transaction:
+ * The steps of a lane transaction:
  *
- * 1. locks the lane's row: a second owner of the lane then finds the position moved, and gives up;
- * 2. runs the work, which changes the aggregates and flushes them;
- * 3. deletes the published outbox records, and writes the new ones and the new position.
+ * 1. Lock the lane's row. A second owner of the lane then finds the position moved, and gives up.
+ * 2. Run the work, which changes the aggregates and flushes them.
+ * 3. Delete the published outbox records, and write the new ones and the new position.
  *
  * A crash before the commit undoes all of it. A crash after the commit undoes none of it.
  */
@@ -160,7 +161,7 @@ export class SqlLaneStore implements LaneStore {
     lane: Partition,
     expected: LanePosition,
     work: (transaction: LaneTransaction) => Promise<LaneProgress>,
-  ): Promise<LaneProgress> {
+  ): Promise<CommittedProgress> {
     return repeatTransaction(() => this.#transactionOnce(lane, expected, work));
   }
 
@@ -168,7 +169,7 @@ export class SqlLaneStore implements LaneStore {
     lane: Partition,
     expected: LanePosition,
     work: (transaction: LaneTransaction) => Promise<LaneProgress>,
-  ): Promise<LaneProgress> {
+  ): Promise<CommittedProgress> {
     return this.#database.getSession(async (session) => {
       const locking = lockLane(session.sql, lane, expected, this.#timelineColumn);
       // The first statements follow the lock without waiting for its answer. If another owner has
@@ -178,15 +179,19 @@ export class SqlLaneStore implements LaneStore {
       await locking;
       reachFaultPoint('lane-locked');
       const progress = await working;
-      await this.#write(session.sql, lane, progress);
+      const { records, row } = encodeOutbox(progress.outbox, progress.next.nextOffset);
+      await this.#write(session.sql, lane, progress, row);
       reachFaultPoint('progress-written');
-      return progress;
+      return { ...progress, outbox: records };
     }, this.#onAfterCommitError);
   }
 
-  async #write(sql: Sql, { topic, partition }: Partition, progress: LaneProgress): Promise<void> {
-    const { next, outbox, publishedBelowOffset, restsOn } = progress;
-    const row = outbox.length > 0 ? encodeOutbox(outbox, next.nextOffset) : null;
+  async #write(
+    sql: Sql,
+    { topic, partition }: Partition,
+    { next, publishedBelowOffset, restsOn }: LaneProgress,
+    row: OutboxRow | null,
+  ): Promise<void> {
     await Promise.all([
       deleteOutbox(sql, { topic, partition }, publishedBelowOffset),
       row &&

@@ -3,13 +3,13 @@ import { codeOf } from '../errors.ts';
 
 /**
  * The first eight digits of a log file's name count the failovers and restored backups. A restored
- * storage snapshot stays on its timeline. The server's start time tells such a restore.
+ * storage snapshot stays on its timeline, but changes the server's start time.
  */
 const TIMELINE =
   "left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' || " +
   'extract(epoch from pg_postmaster_start_time())';
 
-/** No such function, no privilege, not supported: answers of databases that imitate PostgreSQL. */
+/** Codes of databases that imitate PostgreSQL: no such function, no privilege, not supported. */
 const UNSUPPORTED_CODES: readonly string[] = ['42883', '42501', '0A000'];
 
 /**

@@ -35,7 +35,7 @@ export interface FoldedEvent {
 }
 
 /** A gap: from the sequence `missing` on, `count` events of the product cannot be folded. */
-export interface SequenceGap {
+interface SequenceGap {
   readonly sku: string;
   readonly missing: number;
   readonly count: number;
@@ -60,9 +60,9 @@ export class UnfoldableError extends AllocationError {
  * Builds products, batches and allocations from events. The number of statements does not depend on
  * the number of events.
  *
- * 1. `add` stages the events, chunk by chunk: by sku and sequence, with the commands that they
- *    answer, and with the offset up to which each partition was read. After a crash, the staged
- *    events are still there, and reading goes on at that offset.
+ * 1. `add` stages the events chunk by chunk, by sku and sequence. It also notes which commands they
+ *    answer, and up to which offset each partition was read. The staged events survive a crash, and
+ *    reading goes on at that offset.
  * 2. `fold` runs in one transaction. A product takes its highest sequence. A batch takes its
  *    creation and its last quantity. A line takes its last event, an allocation or not.
  *
@@ -147,7 +147,7 @@ export class EventFold {
     );
   }
 
-  /** Returns events whose product and sequence another event had already. */
+  /** Returns events whose product and sequence another event had before. */
   async repeats(): Promise<
     readonly { readonly sku: string; readonly sequence: number; readonly event: string }[]
   > {

@@ -3,7 +3,7 @@ import type { Dialect } from '../connection/database-url.ts';
 /** Creates the tables that hold the events until the fold. */
 export function stagingTables(dialect: Dialect): readonly string[] {
   const withoutRowid = dialect === 'sqlite' ? 'without rowid' : '';
-  const placed = `sku text not null, sequence bigint not null, id text not null,
+  const eventColumns = `sku text not null, sequence bigint not null, id text not null,
     source_partition int not null, source_offset bigint not null`;
   return [
     `create table if not exists replay_events (sku text not null, sequence bigint not null,
@@ -11,15 +11,15 @@ export function stagingTables(dialect: Dialect): readonly string[] {
       eta text null, id text not null, source_partition int not null,
       source_offset bigint not null, primary key (sku, sequence)) ${withoutRowid}`,
     'create table if not exists replay_answers (id text not null, scope int not null)',
-    `create table if not exists replay_repeats (${placed})`,
-    `create table if not exists replay_conflicts (${placed})`,
+    `create table if not exists replay_repeats (${eventColumns})`,
+    `create table if not exists replay_conflicts (${eventColumns})`,
     `create table if not exists replay_progress
       (source_partition int not null primary key, next_offset bigint not null)`,
   ];
 }
 
 /**
- * Notes events of a product and sequence that another event has already.
+ * Notes events whose product and sequence another event already has.
  * @param rows the new events, as `jsonRows` returns them
  */
 export function noteRepeats(rows: string): string {
@@ -59,7 +59,7 @@ const THEIR_LINES = `select order_lines.id from replay_lines
     and order_lines.sku = replay_lines.sku`;
 
 /**
- * The statements of the fold, in their order. Sorted ids go into a tree faster. Allocations are
+ * The statements of the fold, in their order. Sorted ids go into an index faster. Allocations are
  * inserted in the order of their sequences, because a higher id means a newer allocation.
  */
 export const FOLD = [

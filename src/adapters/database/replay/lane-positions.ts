@@ -5,7 +5,7 @@ import { decodeOutbox, type OutboxRow } from '../lanes/outbox.ts';
 import type { Sql } from '../transaction.ts';
 
 /** Where a lane stands, and in which log. */
-export interface PositionInLog extends PartitionOffset {
+interface PositionInLog extends PartitionOffset {
   /** Null: the lane has no log yet. */
   readonly logId: string | null;
 }
@@ -32,7 +32,7 @@ export async function readPositions(
 export interface LaneOwner {
   readonly nextOffset: number;
   readonly group: string | null;
-  /** A former group, while it is not settled what that group published. Null: there is none. */
+  /** The former group, until its answers are settled. Null: there is none. */
   readonly formerGroup: string | null;
 }
 
@@ -77,8 +77,9 @@ export async function readWaitingRecords(
 }
 
 /**
- * Sets where the lanes go on, and deletes the outbox records below. An older copy's outbox holds
- * answers that were published since. A lane that is already further keeps its position and records.
+ * Sets where the lanes go on, and deletes the outbox records below these positions. An older copy's
+ * outbox holds answers that were published since. A lane that is further keeps its position, and
+ * the records above.
  */
 export async function writePositions(
   sql: Sql,

@@ -119,7 +119,7 @@ export class PastCommands {
     await this.#add('past_commands', columns, rows);
   }
 
-  /** Stages answers. Of two with the same place and part, the first counts: they are the same. */
+  /** Stages answers. Two answers with one place and part are the same, so the first one counts. */
   async addAnswers(answers: readonly PastAnswer[], batches: readonly PastBatch[]): Promise<void> {
     const rows = answers.map((each) => [
       each.lane,

@@ -5,7 +5,7 @@ import type { Database } from '../database.ts';
  * The mark of a database on which no service may run. `unfinished`: a rebuild is under way. `past`:
  * the database shows the past, from a rebuild with `--until`.
  */
-export interface RebuildMark {
+interface RebuildMark {
   readonly state: 'unfinished' | 'past';
   /** The rebuild's plan, as JSON. */
   readonly plan: string;

@@ -3,8 +3,8 @@ import type { Database } from '../database.ts';
 import { isSqliteBusy } from '../errors.ts';
 
 /**
- * Whether the database has answered no command. A service that started on the database and was
- * refused leaves positions at 0.
+ * Tells whether the database has answered no command. A service that started on the database and
+ * was refused leaves positions at 0.
  */
 export async function isEmpty(database: Database): Promise<boolean> {
   const [row] = await database.query<{ used: number | boolean }>(
@@ -22,8 +22,8 @@ export async function isEmpty(database: Database): Promise<boolean> {
 const MAX_IDLE_S = 12;
 
 /**
- * Whether another process uses the database now. A process that waits for its turn to rebuild the
- * database does not count.
+ * Tells whether another process uses the database now. A process that waits for its turn to rebuild
+ * the database does not count.
  */
 export async function isUsedByOthers(database: Database): Promise<boolean> {
   if (database.dialect === 'postgresql') {
@@ -31,7 +31,7 @@ export async function isUsedByOthers(database: Database): Promise<boolean> {
       `select count(*) as others from pg_stat_activity
        where datname = current_database() and application_name like 'allocation%'
          and application_name <> current_setting('application_name')
-         and (state <> 'idle' or state_change > now() - interval '${MAX_IDLE_S} s')
+         and (state is null or state <> 'idle' or state_change > now() - interval '${MAX_IDLE_S} s')
          and application_name not in (
            select application_name from pg_locks join pg_stat_activity as waiting using (pid)
            where locktype = 'advisory' and objid = ${REBUILD_LOCK} and not granted)`,

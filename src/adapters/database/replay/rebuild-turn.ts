@@ -2,8 +2,8 @@ import { REBUILD_LOCK, withAdvisoryLock } from '../advisory-lock.ts';
 import type { Database } from '../database.ts';
 
 /**
- * Rebuilds the database in turn. If several services find at once that their database must be
- * rebuilt, one works and the others wait.
+ * Runs `work` when this service has its turn to rebuild the database. If several services find at
+ * once that their database must be rebuilt, one works and the others wait.
  *
  * PostgreSQL: an advisory lock, which ends with its transaction however the process ends.
  * SQLite: no service waits. A rebuild is refused while another process uses the file

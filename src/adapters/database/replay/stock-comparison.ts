@@ -45,8 +45,8 @@ export class StockComparison {
 
   /**
    * Removes the stock of incomplete products from both sides. A product is incomplete if its events
-   * have gaps, or if the other database has a later version. Only its version is compared, which
-   * must not be older than the newest event. Call this before the fold.
+   * have gaps, or if the other database has a later version. The comparison then covers only its
+   * version, which must be at least the sequence of its newest event. Call this before the fold.
    * @returns the number of incomplete products
    */
   async leaveOutIncomplete(): Promise<number> {

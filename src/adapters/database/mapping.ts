@@ -1,10 +1,10 @@
 import { BigIntType, defineEntity, type EntityProperty, type Platform, p } from '@mikro-orm/core';
-import { Batch, Product } from '../../../domain/model.ts';
+import { Batch, Product } from '../../domain/model.ts';
 
 /*
  * MikroORM's view of the tables. It maps the domain's classes from outside, constructors included.
- * Hand-written statements read and write the other tables. Those are here so that a test can
- * compare the mapping with the migrations. A new column goes here and into the statements.
+ * Hand-written statements read and write the other tables. Their mapping is here so that a test can
+ * compare it with the migrations. A new column goes here and into the statements.
  */
 
 /** A whole number up to 2^53 - 1. */
@@ -63,7 +63,7 @@ const orderLines = defineEntity({
 const allocations = defineEntity({
   name: 'AllocationRow',
   tableName: 'allocations',
-  // On SQLite the migrations index `batch_id` alone, because every index ends with the row's id.
+  // The migrations for SQLite index `batch_id` alone, because every index there ends with the id.
   indexes: [
     {
       name: 'allocations_batch_id_index',
