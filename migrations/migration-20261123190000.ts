@@ -77,7 +77,7 @@ export class Migration20261123190000 extends Migration {
         writer.varint(record.sequence - first.sequence);
         writer.varint(0);
         writer.nullableBytes(record.topic);
-        writeRecord(writer, decoded(record));
+        writeRecord(writer, decode(record));
       }
       await this.execute('insert into outbox values (?, ?, ?, ?, ?)', [
         first.source_topic,
@@ -103,7 +103,7 @@ export class Migration20261123190000 extends Migration {
         const later = page.findIndex(({ timestamp_ms }) => timestamp_ms !== first.timestamp_ms);
         const records = page.slice(0, later < 0 ? page.length : later);
         const writer = new ByteWriter();
-        for (const record of records) writeRecord(writer, decoded(record));
+        for (const record of records) writeRecord(writer, decode(record));
         offset = first.record_offset + records.length;
         await this.execute('insert into log_batches values (?, ?, ?, ?, ?, ?)', [
           topic,
@@ -140,7 +140,7 @@ export class Migration20261123190000 extends Migration {
   }
 }
 
-function decoded({ key, value, headers, encoding }: StoredRecord) {
+function decode({ key, value, headers, encoding }: StoredRecord) {
   const bytes = (text: string | null) => (text === null ? null : Buffer.from(text, encoding));
   const entries = JSON.parse(headers) as [name: string, value: string, encoding: Encoding][];
   const byName = Map.groupBy(entries, ([name]) => name);

@@ -12,12 +12,12 @@ const EDITED = '/edited-';
 export class Migration20261126210000 extends Migration {
   override async up(): Promise<void> {
     await this.execute('alter table processed_commands add column scope int not null default 0');
-    await this.#parkedWith(
+    await this.#rekeyParked(
       `identity text not null default ''`,
       'replaces text null',
       'id, identity',
     );
-    const parked = await this.#edited();
+    const parked = await this.#readEdited();
     for (const { id } of parked) {
       const original = id.split(EDITED).slice(0, -1).join(EDITED);
       await this.execute('update parked_commands set replaces = ? where id = ?', [
@@ -43,17 +43,17 @@ export class Migration20261126210000 extends Migration {
     // stay.
     await this.execute(`delete from processed_commands where id like '%\t%'`);
     await this.execute('alter table processed_commands drop column scope');
-    await this.#parkedWith('', '', 'id');
+    await this.#rekeyParked('', '', 'id');
   }
 
-  async #edited(): Promise<readonly Id[]> {
+  async #readEdited(): Promise<readonly Id[]> {
     return (await this.execute(
       `select id from parked_commands where id like '%${EDITED}%'`,
     )) as unknown as readonly Id[];
   }
 
   /** Changes the primary key. SQLite cannot do that, so the table is created anew there. */
-  async #parkedWith(identity: string, replaces: string, key: string): Promise<void> {
+  async #rekeyParked(identity: string, replaces: string, key: string): Promise<void> {
     const columns = [
       'id text not null',
       identity,

@@ -38,11 +38,11 @@ export class Migration20261126220000 extends Migration {
   }
 
   async #triggersOnSqlite(): Promise<void> {
-    const added = `insert into parked_subjects (subject, id, identity)
+    const insert = `insert into parked_subjects (subject, id, identity)
       select distinct value, new.id, new.identity from json_each(new.subjects);`;
     for (const [event, work] of [
-      ['insert', added],
-      ['update', OLD + added],
+      ['insert', insert],
+      ['update', OLD + insert],
       ['delete', OLD],
     ]) {
       await this.execute(

@@ -24,16 +24,16 @@ const OLD = 'delete from parked_subjects where id = old.id and identity = old.id
  */
 export class Migration20261127044000 extends Migration {
   override async up(): Promise<void> {
-    await this.#withoutSubjects();
+    await this.#dropSubjects();
     if (this.#isSqlite) {
-      await this.#madeAnew([
+      await this.#recreateParked([
         'number integer not null primary key autoincrement',
         ...COLUMNS,
         ...REST,
       ]);
     } else {
       await this.execute('alter table parked_commands drop constraint parked_commands_pkey');
-      await this.#numbered();
+      await this.#addNumbers();
       await this.execute('create index parked_commands_position on parked_commands (position)');
     }
     for (const index of [
@@ -49,16 +49,16 @@ export class Migration20261127044000 extends Migration {
     );
     await this.execute('create index parked_subjects_subject on parked_subjects (subject)');
     await this.execute('create index parked_subjects_of_command on parked_subjects (id)');
-    await this.#filled();
+    await this.#fillSubjects();
   }
 
   /** Refuses parked commands whose names are too long for the former keys. */
   override async down(): Promise<void> {
     await this.#refuseLongKeys();
-    await this.#withoutSubjects();
+    await this.#dropSubjects();
     const key = 'primary key (id, identity)';
     if (this.#isSqlite) {
-      await this.#madeAnew([...COLUMNS, ...REST, key]);
+      await this.#recreateParked([...COLUMNS, ...REST, key]);
     } else {
       for (const index of ['id', 'former_unique'])
         await this.execute(`drop index parked_commands_${index}`);
@@ -71,7 +71,7 @@ export class Migration20261127044000 extends Migration {
        primary key (subject, id, identity))`,
     );
     await this.execute('create index parked_subjects_of_command on parked_subjects (id, identity)');
-    await this.#filled();
+    await this.#fillSubjects();
   }
 
   get #isSqlite(): boolean {
@@ -86,11 +86,12 @@ export class Migration20261127044000 extends Migration {
     )) as unknown as [{ readonly id: string }?];
     if (long)
       throw new Error(
-        `The names in the parked command ${long.id} are too long for the former version: redrive or discard it first`,
+        `The names in the parked command ${long.id} are too long for the former version: ` +
+          'redrive or discard it first',
       );
   }
 
-  async #withoutSubjects(): Promise<void> {
+  async #dropSubjects(): Promise<void> {
     if (this.#isSqlite) {
       for (const event of ['insert', 'update', 'delete'])
         await this.execute(`drop trigger parked_subjects_on_${event}`);
@@ -105,7 +106,7 @@ export class Migration20261127044000 extends Migration {
    * Adds the number in steps that keep the table's rows in place, so that a copy that has already
    * begun still sees them.
    */
-  async #numbered(): Promise<void> {
+  async #addNumbers(): Promise<void> {
     for (const step of [
       'alter table parked_commands add column number bigint',
       'create sequence parked_commands_number_seq owned by parked_commands.number',
@@ -117,7 +118,7 @@ export class Migration20261127044000 extends Migration {
   }
 
   /** Creates the table anew, because SQLite cannot change a primary key. */
-  async #madeAnew(definitions: readonly string[]): Promise<void> {
+  async #recreateParked(definitions: readonly string[]): Promise<void> {
     await this.execute('alter table parked_commands rename to former_parked_commands');
     await this.execute(`create table parked_commands (${definitions.join(', ')})`);
     await this.execute(
@@ -128,7 +129,7 @@ export class Migration20261127044000 extends Migration {
   }
 
   /** Fills the index of subjects, and creates the triggers that maintain it. */
-  async #filled(): Promise<void> {
+  async #fillSubjects(): Promise<void> {
     const subjects = this.#isSqlite
       ? 'json_each(subjects)'
       : 'jsonb_array_elements_text(cast(subjects as jsonb)) as subjects_of (value)';
@@ -143,11 +144,11 @@ export class Migration20261127044000 extends Migration {
       );
       return;
     }
-    const added = `insert into parked_subjects (subject, id, identity)
+    const insert = `insert into parked_subjects (subject, id, identity)
       select distinct value, new.id, new.identity from json_each(new.subjects);`;
     for (const [event, work] of [
-      ['insert', added],
-      ['update', OLD + added],
+      ['insert', insert],
+      ['update', OLD + insert],
       ['delete', OLD],
     ])
       await this.execute(

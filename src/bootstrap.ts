@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { EmbeddedBroker } from './adapters/broker/embedded/broker.ts';
 import { KafkaBroker } from './adapters/broker/kafka/broker.ts';
+import { ConnectionSecurity } from './adapters/broker/kafka/security/connection-security.ts';
 import { Database } from './adapters/database/database.ts';
 import { countParked } from './adapters/database/lanes/parked-release.ts';
 import { SqlLaneStore } from './adapters/database/lanes/sql-lane-store.ts';
@@ -10,6 +11,7 @@ import { LogNotifications } from './adapters/log-notifications.ts';
 import type { Config } from './config.ts';
 import { CommandConsumer } from './entrypoints/command-consumer.ts';
 import { HttpApi } from './entrypoints/http/api.ts';
+import { refuseOpenDoor } from './entrypoints/http/doors/exposure.ts';
 import { Metrics } from './entrypoints/metrics.ts';
 import { Watchdog } from './entrypoints/watchdog.ts';
 import { MAX_COMMAND_BYTES } from './messages/incoming.ts';
@@ -46,7 +48,7 @@ export interface Service {
    * (AUTO_RECOVER), and joins the group.
    *
    * @throws {MissingTopicError} a topic is missing, and KAFKA_CREATE_TOPICS is false
-   * @throws {ListenError} HTTP_HOST and HTTP_PORT cannot be opened
+   * @throws {ListenError} HTTP_HOST and HTTP_PORT cannot be opened, or a file of the doors is wrong
    */
   start(): Promise<void>;
   /** Finishes the current deliveries and closes everything. Callers may call it during `start`. */
@@ -99,6 +101,7 @@ export async function openBroker(config: Config, log: Logger): Promise<Broker> {
       brokers: config.kafkaBrokers,
       clientId: config.groupId,
       instanceId: config.instanceId,
+      security: config.kafkaSecurity && new ConnectionSecurity(config.kafkaSecurity, log),
       log,
     });
   const database = await openLog(config);
@@ -131,12 +134,18 @@ export function openDatabase(config: Config): Promise<Database> {
   return Database.open(config.databaseUrl, config.databaseLimits);
 }
 
-/** Constructs the service from its parts. This is the only place that does. */
+/**
+ * Constructs the service from its parts. This is the only place that does.
+ *
+ * @throws {ListenError} HTTP_HOST lets other machines in, and nobody needs a token
+ */
 export async function bootstrap(
   config: Config,
   log: Logger,
   overrides: Overrides = {},
 ): Promise<Service> {
+  // Before the migrations, which would keep the former version from starting again.
+  refuseOpenDoor(config.httpHost, config.httpDoors);
   const database = await openDatabase(config);
   await database.runMigrations();
   await refuseMarked(database, { goesOn: config.autoRecover });
@@ -151,7 +160,13 @@ export async function bootstrap(
   metrics.watchLanes(() => watchdog.stuckLanes);
   metrics.watchWaits(() => consumer.awaitedPartitions());
   metrics.watchParked(() => countParked(database));
-  const problems = () => [...recovery.problems(), ...consumer.problems(), ...watchdog.problems()];
+  let awaited: readonly string[] = [];
+  const problems = () => [
+    ...awaited,
+    ...recovery.problems(),
+    ...consumer.problems(),
+    ...watchdog.problems(),
+  ];
   const http = createHttpApi(foundation, metrics, problems, () => consumer.standby);
   let recovering: Promise<void> = Promise.resolve();
   return {
@@ -163,9 +178,10 @@ export async function bootstrap(
     died: Promise.race([consumer.died, mustRecover, ...databases.map(({ died }) => died)]),
     async start() {
       await http.listen(config.httpHost, config.httpPort);
-      const where = `${http.url}${http.isOnAllInterfaces ? ', and on all interfaces' : ''}`;
-      log.info({ url: http.url }, `The HTTP API listens on ${where}`);
-      await waitForTopics(broker, config, log, closing.signal);
+      sayWhere(http, config, log);
+      await waitForTopics(foundation, closing.signal, (why) => {
+        awaited = why;
+      });
       if (closing.signal.aborted) return;
       watchdog.start();
       if (config.autoRecover) recovering = recovery.run(closing.signal);
@@ -215,7 +231,7 @@ function createConsumer(
       log.error({ err: error }, 'Work after a commit failed. The commit stands'),
     ),
     group: config.groupId,
-    recoveryAdvice: () => recoveryAdvice(database, config.databaseUrl),
+    recoveryAdvice: () => recoveryAdvice(database, config),
     onOlder,
     log,
     answering: {
@@ -250,29 +266,46 @@ function createHttpApi(
     broker,
     commandsTopic: config.commandsTopic,
     eventsTopic: config.eventsTopic,
-    query: database.query.bind(database),
+    query: database.read.bind(database),
     readStock: (work) => database.readStock(MAX_LINES_IN_VIEW + 1, work),
     metrics,
     problems,
     standby,
+    doors: config.httpDoors,
     log,
   });
 }
 
-/** @throws {MissingTopicError} a topic is missing, and this process must not create it */
+function sayWhere(http: HttpApi, { httpDoors, httpHost }: Config, log: Logger): void {
+  const where = `${http.url}${http.isOnAllInterfaces ? ', and on all interfaces' : ''}`;
+  log.info({ url: http.url }, `The HTTP API listens on ${where}`);
+  if (http.probesUrl !== http.url)
+    log.info({ url: http.probesUrl }, `Probes and metrics listen on ${http.probesUrl}`);
+  if (httpDoors.isOpen)
+    log.warn(`HTTP_AUTH=none: everybody who reaches ${httpHost} may use the HTTP API`);
+}
+
+/**
+ * Waits until the topics exist, and creates the missing ones if KAFKA_CREATE_TOPICS allows it.
+ *
+ * @param awaits hears after each attempt what the service waits for; nothing after the last one
+ * @throws {MissingTopicError} a topic is missing, and this process must not create it
+ */
 async function waitForTopics(
-  broker: Broker,
-  config: Config,
-  log: Logger,
+  { broker, config, log }: Foundation,
   signal: AbortSignal,
+  awaits: (why: readonly string[]) => void,
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      return await broker.ensureTopics(topicSettings(config), config.createTopics);
+      await broker.ensureTopics(topicSettings(config), config.createTopics);
+      return awaits([]);
     } catch (error) {
       if (needsOperator(error)) throw error;
       const where = config.kafkaBrokers?.join(',') ?? 'embedded';
-      log.warn(`Waiting for the broker (${where}): ${(error as Error).message}`);
+      const why = `Waiting for the broker (${where}): ${(error as Error).message}`;
+      awaits([why]);
+      log.warn(why);
       await sleep(BROKER_RETRY_MS, undefined, { signal }).catch(() => {});
     }
   }

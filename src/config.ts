@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { AllocationError } from './domain/errors.ts';
+import { withTlsDefaults } from './adapters/database/connection/tls-parameters.ts';
+import { ConfigError } from './config-error.ts';
+import { doorsOf, httpDoorSettings } from './http-door-settings.ts';
+import { kafkaSecurityOf, kafkaSecuritySettings } from './kafka-security-settings.ts';
 import { nearestName } from './nearest-name.ts';
-
-/** A setting is not valid. The message names the variable and its valid values. */
-export class ConfigError extends AllocationError {
-  override readonly code = 'config';
-}
+import { postgresTlsSettings, tlsDefaultsOf } from './postgres-tls-settings.ts';
+import { isSecret, SECRET_FILES, withSecretFiles } from './secret-files.ts';
 
 const topic = z
   .string()
@@ -54,6 +54,7 @@ const schema = z.object({
       'must be 1 to 249 letters, digits, ".", "_" or "-", and different for each process',
     )
     .optional(),
+  ...kafkaSecuritySettings,
   COMMANDS_TOPIC: topic.default('allocation.commands'),
   EVENTS_TOPIC: topic.default('allocation.events'),
   DEAD_LETTERS_TOPIC: topic.default('allocation.dead-letters'),
@@ -62,6 +63,7 @@ const schema = z.object({
   DATABASE_URL: databaseUrl.default('sqlite:///./cosmicpython.db'),
   DATABASE_POOL_SIZE: wholeNumber(2, 1_000).default(10),
   DATABASE_TIMEOUT_MS: wholeNumber(3_000, 600_000).default(6_000),
+  ...postgresTlsSettings,
   AUTO_RECOVER: flag.default(false),
   PARKED_LIMIT: wholeNumber(1, 100_000).default(1_000),
   PARKED_TOTAL_LIMIT: wholeNumber(1, 100_000).default(20_000),
@@ -70,6 +72,9 @@ const schema = z.object({
     .regex(/^[^\s@/]+$/, 'must be a host name or an address')
     .default('127.0.0.1'),
   HTTP_PORT: wholeNumber(0, 65_535).default(8080),
+  HTTP_RATE_LIMIT: wholeNumber(1, 1_000_000).default(1_000),
+  METRICS_PORT: wholeNumber(0, 65_535).optional(),
+  ...httpDoorSettings,
   LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
 });
 
@@ -89,11 +94,14 @@ export type Config = ReturnType<typeof readConfig>;
  * Reads the service's settings. No other place reads the environment. An empty variable counts as
  * not set.
  *
- * @throws {ConfigError} a variable is not valid, or two topics have the same name
+ * @throws {ConfigError} a variable is not valid, two topics have the same name, or the file of a
+ * secret cannot be read
  */
 export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
   const given = Object.fromEntries(
-    Object.entries(environment).filter(([name, value]) => value !== '' && name in schema.shape),
+    Object.entries(withSecretFiles(environment)).filter(
+      ([name, value]) => value !== '' && name in schema.shape,
+    ),
   );
   const parsed = schema.safeParse(given);
   if (!parsed.success) {
@@ -109,8 +117,10 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
       'COMMANDS_TOPIC, EVENTS_TOPIC and DEAD_LETTERS_TOPIC must be three different topics',
     );
   }
+  const postgresTls = tlsDefaultsOf(values);
   return Object.freeze({
     kafkaBrokers: values.KAFKA_BROKERS ?? null,
+    kafkaSecurity: kafkaSecurityOf(values, values.KAFKA_BROKERS),
     groupId: values.KAFKA_GROUP_ID,
     instanceId: values.KAFKA_INSTANCE_ID ?? null,
     commandsTopic: COMMANDS_TOPIC,
@@ -118,7 +128,9 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
     deadLettersTopic: DEAD_LETTERS_TOPIC,
     topicPartitions: values.TOPIC_PARTITIONS,
     createTopics: values.KAFKA_CREATE_TOPICS,
-    databaseUrl: values.DATABASE_URL,
+    databaseUrl: withTlsDefaults(values.DATABASE_URL, postgresTls),
+    databaseUrlFile: environment.DATABASE_URL_FILE || null,
+    postgresTls,
     databaseLimits: Object.freeze({
       poolSize: values.DATABASE_POOL_SIZE,
       timeoutMs: values.DATABASE_TIMEOUT_MS,
@@ -130,16 +142,19 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
     }),
     httpHost: values.HTTP_HOST,
     httpPort: values.HTTP_PORT,
+    httpDoors: doorsOf(values),
     logLevel: values.LOG_LEVEL,
   });
 }
 
-/**
- * Tells whether the value may contain a password. A mistyped URL may contain one at any place,
- * another value only before an `@`.
- */
+/** Completes the URL of another database with the TLS settings, such as PGSSLMODE. */
+export function completeDatabaseUrl(url: string, config: Pick<Config, 'postgresTls'>): string {
+  return withTlsDefaults(url, config.postgresTls);
+}
+
+/** Tells whether the value may contain a password: a secret, or another value with an `@`. */
 function mayHoldPassword(name: string, value = ''): boolean {
-  return name === 'DATABASE_URL' || value.includes('@');
+  return isSecret(name) || value.includes('@');
 }
 
 /** A variable that the service does not know, and the setting whose name is the nearest. */
@@ -152,10 +167,11 @@ interface UnknownVariable {
 export function unknownVariables(
   environment: NodeJS.ProcessEnv = process.env,
 ): readonly UnknownVariable[] {
+  const known = [...Object.keys(schema.shape), ...SECRET_FILES];
   return Object.entries(environment)
-    .filter(([name, value]) => value !== '' && !(name in schema.shape))
+    .filter(([name, value]) => value !== '' && !known.includes(name))
     .flatMap(([name]) => {
-      const nearest = nearestName(name, Object.keys(schema.shape));
+      const nearest = nearestName(name, known);
       return nearest === null ? [] : [{ name, nearest }];
     });
 }

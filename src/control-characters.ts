@@ -1,7 +1,7 @@
 /*
  * Text from others reaches terminals: names, messages, whole commands. A terminal obeys control
- * characters, and shows text after a bidirectional one in another order. So people see them as
- * escapes, such as \u202e.
+ * characters, and shows text after a bidirectional character in another order. So people see
+ * control characters as escapes, such as \u202e.
  */
 
 /** C0 and C1, and the characters that change the direction of text. */
@@ -20,8 +20,8 @@ export function visibleLines(text: string): string {
 }
 
 /**
- * Changes the strings within a line of JSON as `visible` does, but keeps line feeds and tabs. What
- * then parses the JSON, and shows the strings, shows no control character.
+ * Makes control characters visible in the strings of a line of JSON. Line feeds and tabs stay. A
+ * program that parses the JSON can then show its strings safely.
  */
 export function visibleInJson(json: string): string {
   return json.replace(IN_JSON, (match) => {

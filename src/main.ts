@@ -3,9 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { bootstrap, type Service } from './bootstrap.ts';
 import { type Config, unknownVariables } from './config.ts';
+import { needsTokens } from './entrypoints/http/doors/settings.ts';
 import { createLog } from './log.ts';
 
-/** npm forwards a signal that the whole process group has already. Two so close are one signal. */
+/** npm repeats a signal that the process group has received. Two this close are one signal. */
 const SAME_SIGNAL_MS = 300;
 /** How often `ready` checks whether the service is ready. */
 const READY_LOOK_MS = 20;
@@ -18,7 +19,7 @@ const READY_LOOK_MS = 20;
 export async function runService(config: Config): Promise<void> {
   const log = createLog(config.logLevel, process.stdout);
   for (const { name, nearest } of unknownVariables())
-    log.warn(`${name} is no setting of this service. Did you mean ${nearest}?`);
+    log.warn(`Unknown setting ${name}. Did you mean ${nearest}?`);
   let service: Service | null = null;
   const stopped = Promise.withResolvers<void>();
   const stopping = new AbortController();
@@ -68,12 +69,15 @@ async function ready(service: Service, signal: AbortSignal): Promise<void> {
 
 /** Logs where the service listens, with three commands to try. */
 function greet(url: string, config: Config, log: Logger): void {
+  const curl = needsTokens(config.httpDoors)
+    ? 'curl -s -H "authorization: Bearer $TOKEN"'
+    : 'curl -s';
   const post = (data: string) =>
-    `curl -s ${url}/commands -H 'content-type: application/json' -d '${data}'`;
+    `${curl} ${url}/commands -H 'content-type: application/json' -d '${data}'`;
   const examples = [
     post('{"type":"CreateBatch","reference":"batch-1","sku":"SMALL-TABLE","quantity":20}'),
     post('{"type":"AllocateOrder","orderid":"order-1","sku":"SMALL-TABLE","qty":2}'),
-    `curl -s ${url}/allocations/order-1`,
+    `${curl} ${url}/allocations/order-1`,
   ];
   const source = config.kafkaBrokers
     ? `Kafka at ${config.kafkaBrokers.join(',')}`

@@ -1,10 +1,10 @@
-/** How many letters of a name may be wrong. One edit turns a short name into another word. */
+/** How many letters of a name may be wrong. Two edits would turn a short name into another word. */
 const MAX_EDITS = { ofShortName: 1, ofLongName: 2 } as const;
 /** The shortest long name, in letters without underscores. */
 const LONG_NAME_LENGTH = 10;
 
 /**
- * Finds the name that was meant. Case and underscores do not count.
+ * Finds the name that was meant. Only letters and digits count, in either case.
  *
  * @returns null: no name is near enough
  */

@@ -1,8 +1,11 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { startKafka, type TestKafka } from './support/kafka.ts';
 
 const PORT = 9092;
+/** The next start goes on with what is here. */
+const KEPT_DATA = join(import.meta.dirname, '..', '.cache', 'kafka-data');
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 async function isFree(port: number): Promise<boolean> {
@@ -21,12 +24,14 @@ async function isFree(port: number): Promise<boolean> {
 say('Starting Kafka (the first start fetches it, which takes a minute) …');
 let kafka: TestKafka;
 try {
-  kafka = await startKafka({ port: (await isFree(PORT)) ? PORT : 0 });
+  // A second Kafka beside the usual one begins empty, because they cannot share the data.
+  const isFirst = await isFree(PORT);
+  kafka = await startKafka(isFirst ? { port: PORT, keptData: KEPT_DATA } : {});
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`);
   process.exit(1);
 }
-say('Kafka runs until you press Ctrl-C, which also removes its data. In another terminal:\n');
+say('Kafka runs until you press Ctrl-C. In another terminal:\n');
 say(`  export KAFKA_BROKERS=${kafka.brokers}`);
 say('  npm start\n');
 const staying = setInterval(() => {}, 60_000);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 
 /*
@@ -8,6 +8,9 @@ import { delimiter, dirname, join } from 'node:path';
  * one test each. With arguments, for example a file, it runs only what they select: they go to
  * Vitest. The last line counts what passed and failed.
  */
+
+/** Many tests wait for a child process or a time-out, so one more runs than there are cores. */
+const WORKERS = String(availableParallelism() + 1);
 
 const selection = process.argv.slice(2);
 const directory = await mkdtemp(join(tmpdir(), 'allocation-tests-'));
@@ -27,7 +30,7 @@ const exitCode = await run('vitest', [
   '--reporter=default',
   '--reporter=json',
   `--outputFile=${reportFile}`,
-  ...(selection.length > 0 ? selection : ['--tags-filter', '!slow']),
+  ...(selection.length > 0 ? selection : ['--tags-filter', '!slow', '--maxWorkers', WORKERS]),
 ]);
 const files = await readReport();
 for (const { status, assertionResults } of files) {

@@ -7,7 +7,7 @@ const ANSWER_TIMEOUT_MS = 11_000;
 /**
  * Waits for an answer of the broker.
  *
- * @throws the broker did not answer within `timeoutMs`, or cannot be reached; the message names it
+ * @throws the broker, which the message names, did not answer within `timeoutMs` or is unreachable
  */
 export async function awaitBroker<T>(
   answer: Promise<T>,
@@ -43,7 +43,7 @@ export function withDeadlines(
   };
 }
 
-/** Waits for the promise. @throws an error with the message, when the time is over */
+/** Waits for the promise, at most `timeoutMs`. @throws {Error} with `message`: the time is up */
 export async function within<T>(
   timeoutMs: number,
   promise: Promise<T>,

@@ -36,7 +36,7 @@ export function plainCommand(type: string, pairs: readonly string[]): Record<str
     const kind = Object.hasOwn(fields, name) ? fields[name] : undefined;
     if (!kind)
       throw new UsageError(
-        `${type} has no field "${name}": ${Object.keys(fields).join(', ')} are its fields`,
+        `${type} has no field "${name}"; use one of: ${Object.keys(fields).join(', ')}`,
       );
     if (Object.hasOwn(command, name)) throw new UsageError(`The field ${name} is given twice`);
     command[name] = parseField(name, text, kind);

@@ -19,6 +19,7 @@ export function recordAsJson({
   key,
   headers,
   value,
+  damage,
 }: ReceivedRecord): object {
   return {
     topic,
@@ -28,6 +29,7 @@ export function recordAsJson({
     ...bytesAsJson('key', key),
     headers: headersAsText(headers),
     ...bytesAsJson('value', value),
+    ...(damage && { damage: damage.message }),
   };
 }
 
@@ -44,15 +46,15 @@ export function headersAsText(headers: Headers): Record<string, string | readonl
   );
 }
 
-/** Whether the record is chosen. A composite event is, if one of its events is. */
+/** Tells whether the filter chooses the record, or one of the events of a composite. */
 export function isChosen(record: ReceivedRecord, filter: RecordFilter): boolean {
   const event = eventOf(record);
   return event ? chosenEvents(event, filter).length > 0 : letsPass(record, filter);
 }
 
 /**
- * Returns a record as one readable line. A composite event has one line for each of its events that
- * the filter chooses.
+ * Returns a record as one readable line. A composite has one line for each of its events that the
+ * filter chooses.
  */
 export function asText(record: ReceivedRecord, filter: RecordFilter = {}): string {
   const event = eventOf(record);
@@ -116,11 +118,13 @@ function summary(data: EventOnWire['data']): string {
     .join(' ');
 }
 
-/** A longer value is cut. */
+/** The longest value, in characters, that is printed whole. */
 const MAX_CONTENT_LENGTH = 400;
 
-function otherAsText({ topic, partition, offset, headers, value }: ReceivedRecord): string {
+function otherAsText(record: ReceivedRecord): string {
+  const { topic, partition, offset, headers, value, damage } = record;
   const place = `${topic}/${partition}/${offset}`;
+  if (damage) return `${place}  ${damage.message}`;
   if (isMarker({ headers }))
     return `${place}  ${headers['dead-letter-resolution']} ${headers['dead-letter-resolves']}`;
   const reason = headers['dead-letter-reason'];

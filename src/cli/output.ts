@@ -80,7 +80,7 @@ export class Table {
   }
 }
 
-/** A cell of a table names at most so many products. */
+/** The most products that a cell of a table names. */
 const MAX_SKUS = 3;
 
 /** Lists products in a cell of a table. */

@@ -3,7 +3,7 @@ import type { Line } from './lines.ts';
 import { printToStderr } from './output.ts';
 
 /** Shows the person at the terminal how far a stream of commands has come. */
-export interface Progress {
+interface Progress {
   update(published: number, lines: readonly Line[]): void;
   /** Writes a line to stderr without garbling the bar. */
   say(text: string): void;

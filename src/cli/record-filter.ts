@@ -1,6 +1,6 @@
-import { headOf } from '../dead-letters/dead-letter.ts';
 import { isMarker } from '../dead-letters/markers.ts';
 import { type MessageSubject, subjectOf } from '../dead-letters/message-subject.ts';
+import { headOf } from '../dead-letters/read-dead-letter.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 
 /** Chooses records by what they are about. A part that is absent lets everything pass. */
@@ -10,7 +10,7 @@ export interface RecordFilter {
   readonly order?: string;
 }
 
-/** Whether the filter lets what is about this subject pass. */
+/** Tells whether the filter lets a message about this subject pass. */
 export function isAbout(subject: MessageSubject, { type, sku, order }: RecordFilter): boolean {
   return (
     (type === undefined || subject.type === type) &&
@@ -19,13 +19,13 @@ export function isAbout(subject: MessageSubject, { type, sku, order }: RecordFil
   );
 }
 
-/** Whether the filter chooses anything at all. */
-export function isEmptyFilter({ type, sku, order }: RecordFilter): boolean {
+/** Tells whether the filter lets everything pass. */
+function isEmptyFilter({ type, sku, order }: RecordFilter): boolean {
   return type === undefined && sku === undefined && order === undefined;
 }
 
 /**
- * Whether the filter lets a command, or a dead letter, pass. A dead letter is also about the
+ * Tells whether the filter lets a command, or a dead letter, pass. A dead letter is also about the
  * products that the service knew when the command failed. If its message names none, its key
  * counts, as for `dead-letters list`. A marker is about nothing.
  */

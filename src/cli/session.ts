@@ -79,7 +79,7 @@ export async function withDatabase<T>(
 interface NamedDatabase {
   readonly url: string;
   /** The variable or the option that has the url. */
-  readonly setBy: 'DATABASE_URL' | '--database';
+  readonly setBy: 'DATABASE_URL' | '--database' | '--into';
 }
 
 /** Opens a database, and creates none. @throws there is no database; the message says what to do */
@@ -88,8 +88,10 @@ export async function openExistingDatabase(
   { url, setBy }: NamedDatabase,
 ): Promise<Database> {
   const { Database } = await import('../adapters/database/database.ts');
+  const { completeDatabaseUrl } = await import('../config.ts');
   const { databaseLimits } = withLongBusyTimeout(config);
-  return adviseOnMissing(Database.openExisting(url, databaseLimits), setBy);
+  const whole = completeDatabaseUrl(url, config);
+  return adviseOnMissing(Database.openExisting(whole, databaseLimits), setBy);
 }
 
 /** Adds to the error of a missing database what to do next. */
@@ -109,7 +111,10 @@ async function adviseOnMissing<T>(
   });
 }
 
-/** @throws a statement failed because the database lacks a table or a column: says what to do */
+/**
+ * Turns the error of a statement that misses a table or a column into advice.
+ * @throws {Error} the database lacks tables of this version; the message says what to do
+ */
 export function refuseOlderTables(error: unknown): void {
   if (!isMissingTable(error)) return;
   throw new Error(
@@ -120,7 +125,7 @@ export function refuseOlderTables(error: unknown): void {
   );
 }
 
-/** Whether a statement failed because the database has not been migrated. */
+/** Tells whether a statement failed because the database has not been migrated. */
 export function isMissingTable(error: unknown): boolean {
   return /no such (table|column)|(relation|column) .* does not exist/.test(
     (error as Error).message,
@@ -137,7 +142,7 @@ export async function readSettings(): Promise<Config> {
   return readConfig();
 }
 
-/** Lets SQLite wait longer for a lock than a service could. Nothing else needs this thread. */
+/** Lets SQLite wait longer for a lock than a service may, because nothing else waits meanwhile. */
 export function withLongBusyTimeout(config: Config) {
   return {
     ...config,
@@ -145,7 +150,7 @@ export function withLongBusyTimeout(config: Config) {
   };
 }
 
-/** Closes the resource. A failure is no error: the work is done, and the process ends anyway. */
+/** Closes the resource. Ignores a failure, because the work is done and the process ends anyway. */
 async function close(resource: { close(): Promise<void> }): Promise<void> {
   await within(CLOSE_TIMEOUT_MS, resource.close(), 'The resource did not close').catch(() => {});
 }

@@ -22,7 +22,7 @@ Examples:
     .addOption(jsonOption())
     .addHelpText('after', '\nExample:\n  $ npx allocation show order order-1')
     .action(async (orderid: string, { json }: { json: boolean }) => {
-      const lines = await readDatabase((query) => allocationsOf(orderid, query));
+      const lines = await readDatabase((query) => allAllocations(orderid, query));
       if (lines.length === 0)
         throw new Error(
           `No line of order ${orderid} is allocated: ` +
@@ -41,7 +41,7 @@ Examples:
     .addOption(jsonOption())
     .addHelpText('after', '\nExample:\n  $ npx allocation show product SMALL-TABLE')
     .action(async (sku: string, { json }: { json: boolean }) => {
-      const product = await readDatabase((query) => productView(sku, query));
+      const product = await readDatabase((query) => wholeProduct(sku, query));
       if (!product)
         throw new Error(
           `There is no product ${sku}: ` +
@@ -59,6 +59,31 @@ Examples:
         ]),
       );
     });
+}
+
+/** Reads all lines of the order, page by page. */
+async function allAllocations(orderid: string, query: Query) {
+  const { items, next } = await allocationsOf(orderid, query);
+  const lines = [...items];
+  for (let after = next; after !== null; ) {
+    const page = await allocationsOf(orderid, query, after);
+    lines.push(...page.items);
+    after = page.next;
+  }
+  return lines;
+}
+
+/** Reads the product with all its batches, page by page. Null: there is no such product. */
+async function wholeProduct(sku: string, query: Query) {
+  const first = await productView(sku, query);
+  if (first === null) return null;
+  const batches = [...first.batches];
+  for (let after = first.next; after !== null; ) {
+    const page = await productView(sku, query, after);
+    batches.push(...(page?.batches ?? []));
+    after = page?.next ?? null;
+  }
+  return { sku, version: first.version, batches };
 }
 
 function readDatabase<T>(read: (query: Query) => Promise<T>): Promise<T> {

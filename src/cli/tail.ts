@@ -56,9 +56,9 @@ Examples:
   $ npx allocation tail --until-end --order order-1       # all that happened to an order
   $ npx allocation tail --type OutOfStock --sku SMALL-TABLE
 
-With --json, events are structured CloudEvents. Commands and dead letters are records with their
-place, key, headers and value. A composite event is printed whole if one of its events is chosen;
-without --json, only the chosen ones are printed.`,
+With --json, events are structured CloudEvents, and a composite is printed whole if one of its
+events is chosen. Without --json, only the chosen events are printed. With --json, commands and dead
+letters are records with their place, key, headers and value.`,
     )
     .action(tail);
 }

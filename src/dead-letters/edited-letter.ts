@@ -1,7 +1,7 @@
 import type { Broker } from '../service-layer/broker.ts';
-import type { ListedLetter } from './dead-letter.ts';
 import { SelectionError } from './errors.ts';
 import { filter, refuseSeveralSources, type Selection } from './plan.ts';
+import type { ListedLetter } from './read-dead-letter.ts';
 import { type Replacement, replacementRecord } from './redrive-records.ts';
 import type { Edit } from './redriver.ts';
 import { readDeadLetter, requireLetter } from './waiting-letters.ts';
@@ -20,10 +20,10 @@ interface EditedLetter {
 }
 
 /**
- * Refuses an edit of anything but one command that was named as such. A filter such as `--sku`, or
- * one of several ids that happens to be left, could edit the command of another order.
+ * Refuses an edit unless the operator names exactly one letter, or one command id. With a filter
+ * such as `--sku`, or several ids, the edit could replace the command of another order.
  *
- * @throws {SelectionError}
+ * @throws {SelectionError} the selection is not exactly one id
  */
 export function refuseUnclearEdit({ ids, id, source: _, all, ...filters }: Selection): void {
   const hasOtherFilter = all || Object.values(filters).some((value) => value !== undefined);
@@ -41,8 +41,8 @@ export function refuseUnclearEdit({ ids, id, source: _, all, ...filters }: Selec
  * @param letters every letter, also those off the list
  * @param json a command as plain JSON
  * @throws {SelectionError} several letters on the list have the id
- * @throws there is no such letter, the JSON is not a command, or the letter was discarded, or
- * redriven in another way, before
+ * @throws there is no such letter, the JSON is not a command, or the letter was discarded before or
+ * redriven in another way
  */
 export async function chooseEdited(
   source: LetterSource,

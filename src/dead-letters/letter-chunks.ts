@@ -1,4 +1,4 @@
-import type { ListedLetter } from './dead-letter.ts';
+import type { ListedLetter } from './read-dead-letter.ts';
 
 /** The limits of one chunk, for memory. A larger letter has a chunk of its own. */
 const MAX_RECORDS = 500;

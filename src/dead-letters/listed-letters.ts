@@ -1,7 +1,7 @@
 import type { Broker } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
-import { headOf, type LetterHead, type ListedLetter } from './dead-letter.ts';
 import { Fates, isMarker } from './markers.ts';
+import { headOf, type LetterHead, type ListedLetter } from './read-dead-letter.ts';
 
 /**
  * Lists the dead letters of a topic without their headers and values. A letter takes about 1 kB,

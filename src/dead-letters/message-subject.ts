@@ -1,5 +1,5 @@
 import { NAME, type WireMessage } from '../messages/cloud-events.ts';
-import { envelopeOf } from './dead-letter.ts';
+import { envelopeOf } from './read-dead-letter.ts';
 
 /** What a message says that it is about. The message may be no valid command. */
 export interface MessageSubject {

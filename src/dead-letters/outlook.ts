@@ -1,14 +1,14 @@
 import { readCommand } from '../messages/incoming.ts';
 import type { Broker } from '../service-layer/broker.ts';
-import type { ListedLetter } from './dead-letter.ts';
 import { chunksOf } from './letter-chunks.ts';
+import type { ListedLetter } from './read-dead-letter.ts';
 import { placeIn, readPage } from './waiting-letters.ts';
 
 /**
- * Finds the letters whose messages this version still cannot read. Sent again, they fail again.
+ * Finds the letters whose messages this version still cannot read. A redrive of them fails again.
  *
  * @param letters letters that may be sent again as they are
- * @returns why each of these messages is no command, by the letter's id
+ * @returns why each of these messages is not a command, by the letter's id
  * @throws {TroubleError} the log cannot be reached
  */
 export async function findUnreadable(

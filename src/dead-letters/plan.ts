@@ -1,6 +1,6 @@
 import { type Identity, sourceOf } from '../domain/identity.ts';
-import { type ListedLetter, namesOf } from './dead-letter.ts';
 import { SelectionError } from './errors.ts';
+import { type ListedLetter, namesOf } from './read-dead-letter.ts';
 
 export type Action = 'redrive' | 'discard';
 
@@ -50,7 +50,7 @@ export function filter<Letter extends ListedLetter>(
   );
 }
 
-/** A refusal names at most so many letters, and so many sources. */
+/** The most letters, and the most sources, that a refusal names. */
 const MAX_EXAMPLES = 5;
 
 /**
@@ -79,8 +79,8 @@ export function refuseSeveralSources(
 }
 
 /**
- * Whether the letter is about the product. The products of an unread message are unknown: its key
- * is the product if the sender keys by product.
+ * Tells whether the letter is about the product. Nobody knows the products of an unreadable
+ * message, but its key is the product if the sender keys by product.
  */
 function isAbout({ skus, position, key }: ListedLetter, sku: string): boolean {
   return position === null ? String(key) === sku : skus.includes(sku);
@@ -95,7 +95,7 @@ function isAbout({ skus, position, key }: ListedLetter, sku: string): boolean {
  *
  * @param choice the letters that the operator chose
  * @param open all letters on the list
- * @param maxRedrives refuse a failed command that was redriven so often: it would fail forever
+ * @param maxRedrives refuse a failed command that was redriven this often: it would fail forever
  * @param edit the letter whose command is replaced by another one
  */
 export function plan(
@@ -143,7 +143,7 @@ function planRedrive(
   return { redrive: inOrder(redrive), discard: [], refused };
 }
 
-/** The failed commands at the head of the letter's line, which may be the letter itself. */
+/** Returns the failed commands at the head of the letter's line, perhaps the letter's own. */
 function headsOfLine(letter: ListedLetter): readonly Identity[] {
   return letter.behind.length > 0 ? letter.behind : namesOf(letter);
 }

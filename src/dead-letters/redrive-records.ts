@@ -3,8 +3,8 @@ import { type Identity, identityOf, REDRIVE_SOURCE } from '../domain/identity.ts
 import { NAME } from '../messages/cloud-events.ts';
 import { commandKey, readCommand } from '../messages/incoming.ts';
 import type { Headers, LogRecord } from '../service-layer/records.ts';
-import { type DeadLetter, envelopeOf, type LetterHead } from './dead-letter.ts';
-import { REDRIVES } from './dead-letter-headers.ts';
+import { REDRIVES } from './encode-dead-letter.ts';
+import { type DeadLetter, envelopeOf, type LetterHead } from './read-dead-letter.ts';
 
 /** Separates the id of a command from the rest of its replacement's id. */
 const EDITED = '/edited-';
@@ -80,9 +80,9 @@ export function replacementIdentity(id: string): Identity {
 }
 
 /**
- * Returns the partition of the topic through which the letter's message came. Sent there again, the
- * message stays ahead of what waits behind it. Null: the message came through another topic, or the
- * letter does not say.
+ * Returns the partition of the topic through which the letter's message came. A message that goes
+ * there again stays ahead of what waits behind it. Null: the message came through another topic, or
+ * the letter does not say.
  */
 export function originalPartition(topic: string, { original }: LetterHead): number | null {
   // The name of a topic has no slash.

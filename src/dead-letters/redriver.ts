@@ -4,11 +4,11 @@ import type { Release } from '../adapters/database/lanes/parked-release.ts';
 import type { Identity } from '../domain/identity.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import type { AddressedRecord } from '../service-layer/records.ts';
-import { type DeadLetter, type ListedLetter, namesOf } from './dead-letter.ts';
 import { chunksOf } from './letter-chunks.ts';
 import { ListedLetters } from './listed-letters.ts';
 import { markerRecord, type Resolution } from './markers.ts';
 import { type Plan, plan } from './plan.ts';
+import { type DeadLetter, type ListedLetter, namesOf } from './read-dead-letter.ts';
 import { originalPartition, type Replacement, redriveRecord } from './redrive-records.ts';
 import { placeIn, readPage } from './waiting-letters.ts';
 
@@ -37,10 +37,10 @@ export interface RedriveListener {
   onUnanswered(): void;
 }
 
-export type RedriveBroker = Pick<Broker, 'read' | 'offsetRanges' | 'publish' | 'committedOffsets'>;
+type RedriveBroker = Pick<Broker, 'read' | 'offsetRanges' | 'publish' | 'committedOffsets'>;
 
-export interface RedriverParts {
-  /** Its calls must end in time by themselves. */
+interface RedriverParts {
+  /** Each of its calls must end within a limited time. */
   readonly broker: RedriveBroker;
   readonly config: {
     readonly commandsTopic: string;
@@ -161,11 +161,11 @@ export class Redriver {
   }
 
   /**
-   * Sends the commands that were parked behind the first ones meanwhile. A command that arrived
-   * before the failed one was answered, or came through another lane, is parked again.
+   * Sends the commands that were parked behind the first ones meanwhile. A command is parked again
+   * if it came through another lane, or arrived before the failed command was answered.
    *
-   * Ends when nothing is left to send. Ends also when every command of the last round is parked
-   * again: these wait for an earlier redrive, and sending more would only fill the topics.
+   * Ends when nothing is left to send, or when every command of the last round is parked again.
+   * Those commands wait for an earlier redrive, and sending more would only fill the topics.
    */
   async #follow(first: readonly ListedLetter[], firstPlaces: readonly PublishedPlace[]) {
     const sent = new Set(first.flatMap((letter) => [...namesOf(letter), ...letter.behind]));

@@ -1,8 +1,13 @@
 import { bytesOf } from '../adapters/record-bytes.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
-import { asDeadLetters, type DeadLetter, failedAtMs, type ListedLetter } from './dead-letter.ts';
 import { isMarker, letterOfMarker } from './markers.ts';
+import {
+  asDeadLetters,
+  type DeadLetter,
+  failedAtMs,
+  type ListedLetter,
+} from './read-dead-letter.ts';
 
 /** The limits of a page, for memory. A larger letter has a page of its own. */
 const PAGE_LETTERS = 2_000;

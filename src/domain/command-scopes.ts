@@ -78,7 +78,7 @@ const scopes: { readonly [T in Command['type']]: CommandScope<Extract<Command, {
     hasUnnamedProducts: ({ sku }) => sku === null,
     key: ({ orderid, sku }) => sku ?? orderid,
     addNeeds({ orderid, sku }, stock) {
-      // Without a sku, `hasUnnamedProducts` has the order's lines loaded.
+      // Without a sku, `hasUnnamedProducts` makes the unit of work load the order's lines.
       if (sku === null) return;
       stock.addProduct(sku);
       stock.addLine(orderid, sku);

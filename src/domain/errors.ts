@@ -35,7 +35,7 @@ export type ErrorCode =
  *
  * Each class has one `code`, which programs compare. The `message` is for people: it says what
  * happened, where, and what to do next. An error that answers another one keeps it as its `cause`.
- * Whether trying again helps is decided in `service-layer/recoverability.ts`.
+ * `service-layer/recoverability.ts` decides whether trying again helps.
  *
  * @example
  * class NoSuchBatchError extends AllocationError {

@@ -7,7 +7,7 @@ interface Versioned {
 }
 
 /** A batch exists now. */
-export interface BatchCreated extends Versioned {
+interface BatchCreated extends Versioned {
   readonly type: 'BatchCreated';
   readonly reference: string;
   readonly sku: string;
@@ -16,7 +16,7 @@ export interface BatchCreated extends Versioned {
 }
 
 /** The line has its stock from `batchref`. */
-export interface Allocated extends Versioned {
+interface Allocated extends Versioned {
   readonly type: 'Allocated';
   readonly orderid: string;
   readonly sku: string;
@@ -25,7 +25,7 @@ export interface Allocated extends Versioned {
 }
 
 /** The line was allocated to `batchref` before. Nothing changed. */
-export interface AlreadyAllocated {
+interface AlreadyAllocated {
   readonly type: 'AlreadyAllocated';
   readonly orderid: string;
   readonly sku: string;
@@ -53,7 +53,7 @@ export interface OutOfStock extends Versioned {
 }
 
 /** The batch has this quantity now. */
-export interface BatchQuantityChanged extends Versioned {
+interface BatchQuantityChanged extends Versioned {
   readonly type: 'BatchQuantityChanged';
   readonly reference: string;
   readonly sku: string;

@@ -132,7 +132,7 @@ export class Batch extends Entity<string> {
   }
 
   /**
-   * Sets the quantity, and lets lines go until the others fit, newest first.
+   * Sets the quantity, and lets lines go, newest first, until the others fit.
    *
    * @returns the lines that the batch let go
    * @throws {TooManyLinesError} the batch would let more than `MAX_LINES_LET_GO` lines go

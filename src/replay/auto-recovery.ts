@@ -30,7 +30,12 @@ interface AutoRecoveryOptions {
   readonly broker: Broker;
   readonly config: Pick<
     Config,
-    'commandsTopic' | 'eventsTopic' | 'deadLettersTopic' | 'groupId' | 'databaseUrl'
+    | 'commandsTopic'
+    | 'eventsTopic'
+    | 'deadLettersTopic'
+    | 'groupId'
+    | 'databaseUrl'
+    | 'databaseUrlFile'
   >;
   readonly log: Logger;
 }
@@ -39,15 +44,15 @@ interface AutoRecoveryOptions {
  * Rebuilds the service's own database before the service goes on with it (AUTO_RECOVER).
  *
  * 1. Check whether a rebuild is needed: a rebuild is unfinished, or the position of a lane lies
- *    below the group's committed offset. Where the offset is missing, the published events tell it.
- *    If none is needed, stop. A database of another log is left to the lanes, which refuse it.
+ *    below the group's committed offset. The published events replace a missing offset. If no
+ *    rebuild is needed, stop. The lanes refuse a database of another log.
  * 2. Wait for the turn. Check again, because another instance may have rebuilt the database. Then
  *    rebuild, from the rows that are there.
  * 3. If the rebuild is refused (events are missing, another process uses the database …), report
  *    the reason and try again in the same turn. If the log or the database cannot be reached, or
  *    the turn is lost, give the turn back and begin at step 1.
  *
- * After a crash or an abort the next start finds the unfinished rebuild in step 1 and goes on.
+ * The next start after a crash or an abort finds the unfinished rebuild in step 1, and goes on.
  *
  * A database may become older while the service runs, as after a failover that lost commits. Then
  * the process ends with an error (`bootstrap.ts`), and the next start recovers the database: what
@@ -89,7 +94,7 @@ export class AutoRecovery {
     while (!signal.aborted) {
       try {
         if (!(await this.#isNeeded(this.#watch(signal)))) break;
-        this.#progress = 'The database must be rebuilt: waiting for another instance that does it';
+        this.#progress = 'The database must be rebuilt: waiting for another instance that rebuilds';
         await inTurn(this.#options.database, signal, (turn) => this.#untilRebuilt(turn));
       } catch (error) {
         await this.#fail(error, signal);
@@ -168,7 +173,7 @@ export class AutoRecovery {
     );
   }
 
-  /** Plans a rebuild, or finds the unfinished one. @returns also what the log says it does */
+  /** Plans a rebuild, or finds the unfinished one. @returns also the log's words for the rebuild */
   async #begin(signal: AbortSignal): Promise<{ readonly rebuild: Rebuild; readonly how: string }> {
     const { database, broker, config } = this.#options;
     const mark = await readMark(database);
@@ -208,7 +213,7 @@ export class AutoRecovery {
   async #wayOut(error: unknown): Promise<string> {
     if (!(error instanceof ForeignRecordError)) return '';
     const { database, config } = this.#options;
-    const command = await rebuildCommand(database, config.databaseUrl);
+    const command = await rebuildCommand(database, config);
     if (command === null) return '';
     return (
       '. Look at the record; to skip what others wrote, stop the service, then: ' +

@@ -44,8 +44,8 @@ export function isWithin(record: TimedRecord, { from, to }: Bounds): boolean {
 }
 
 /**
- * Tells whether no record can lie in the range. An offset and a time cannot be compared: such a
- * range counts as not empty.
+ * Tells whether no record can lie in the range. A range between an offset and a time may have
+ * records, because the two cannot be compared.
  */
 export function isEmptyRange({ from, to }: Bounds): boolean {
   if (from === null || to === null) return false;

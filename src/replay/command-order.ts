@@ -12,8 +12,8 @@ const OUT_OF_TURN_NAMED = 3;
  * - The commands that changed a product follow the sequence of the product.
  * - A command that changed nothing is placed by the time of its answer.
  *
- * Only published events decide. So the order does not depend on what handling the commands again
- * leads to. Where no command is next by the sequences, because events are missing, the earliest is.
+ * Only published events decide, so every run of a what-if has the same order. Missing events may
+ * leave no command next by the sequences. Then the earliest command comes next.
  */
 export class CommandOrder {
   readonly #past: PastCommands;
@@ -69,8 +69,8 @@ export class CommandOrder {
 }
 
 /**
- * The lane whose command is the earliest. At equal times the last lane goes on, because the answers
- * of one transaction have one time.
+ * Returns the lane with the earliest command. The last lane goes on at equal times, because the
+ * answers of one transaction have one time.
  */
 function earliest(lanes: readonly LaneCursor[], last: LaneCursor | null): LaneCursor | null {
   const timeOf = (lane: LaneCursor | null) => lane?.head?.timeMs ?? Number.POSITIVE_INFINITY;

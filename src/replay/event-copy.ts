@@ -6,7 +6,7 @@ import { type Bound, type Bounds, isBefore } from './bounds.ts';
 import { ReplayRefusedError } from './errors.ts';
 import type { RunControl } from './run-control.ts';
 
-/** How many records are sent together. After a crash as many may be sent again. */
+/** How many records are sent together. The copy may send as many again after a crash. */
 const CHUNK_RECORDS = 500;
 
 /**
@@ -45,7 +45,7 @@ interface EventCopyReport {
 
 /**
  * Plans a copy.
- * @param resume by partition the offset where an interrupted copy goes on; null: a new copy
+ * @param resume the offset in each partition where an interrupted copy goes on; null: a new copy
  * @throws {ReplayRefusedError} the service itself reads or writes the target, or `resume` names a
  *   partition that does not exist
  * @throws {MissingTopicError} the target does not exist
@@ -115,7 +115,7 @@ export class EventCopy {
     );
   }
 
-  /** By partition the offset from which on nothing is sent yet. */
+  /** The next offset to send of each partition. */
   get positions(): ReadonlyMap<number, number> {
     return this.#positions;
   }

@@ -2,8 +2,8 @@ import type { AnswerReader, Watch } from '../entrypoints/answered-offsets.ts';
 import type { Broker } from '../service-layer/broker.ts';
 
 /**
- * Reads how far the group has answered each partition of the commands topic. Where Kafka has lost
- * a committed offset, the published answers tell.
+ * Reads how far the group has answered each partition of the commands topic. The published answers
+ * replace a committed offset that Kafka has lost.
  * @returns one offset for each partition; null: the group has answered nothing there
  * @throws {TroubleError} the log cannot be reached
  * @throws the signal's reason

@@ -1,12 +1,12 @@
 import type { OffsetRange } from '../service-layer/broker.ts';
 import type { PartitionOffset } from '../service-layer/records.ts';
 
-/** Counts the offsets to read. In a transactional log there are fewer records than offsets. */
+/** Counts the offsets to read. A transactional log has fewer records than offsets. */
 export function countOffsets(ranges: readonly OffsetRange[]): number {
   return ranges.reduce((sum, { beginning, end }) => sum + Math.max(0, end - beginning), 0);
 }
 
-/** Keeps of each range the part below the partition's offset. Without an offset: nothing. */
+/** Keeps the part of each range below the partition's offset; nothing if it has no offset. */
 export function rangesBelow(
   ranges: readonly OffsetRange[],
   offsets: ReadonlyMap<number, number>,
@@ -18,7 +18,7 @@ export function rangesBelow(
   }));
 }
 
-/** Keeps of each range the part from the partition's offset on. Without an offset: all. */
+/** Keeps the part of each range from the partition's offset on; all if it has no offset. */
 export function rangesFrom(
   ranges: readonly OffsetRange[],
   offsets: ReadonlyMap<number, number>,

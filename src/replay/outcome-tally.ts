@@ -36,8 +36,8 @@ export class OutcomeTally {
     };
   }
 
-  /** The command lies in the range in question. */
-  isAsked({ offset, timestampMs }: Pick<OrderedCommand, 'offset' | 'timestampMs'>): boolean {
+  /** Tells whether the command lies in the range in question. */
+  isInRange({ offset, timestampMs }: Pick<OrderedCommand, 'offset' | 'timestampMs'>): boolean {
     return timestampMs !== null && isWithin({ offset, timestampMs }, this.#plan);
   }
 
@@ -48,19 +48,19 @@ export class OutcomeTally {
       return;
     }
     this.#counts.folded += 1;
-    if (this.isAsked(command)) this.#skipped.notCompared += 1;
+    if (this.isInRange(command)) this.#skipped.notCompared += 1;
   }
 
   /** Counts a dead letter or a repeat. */
   countSkipped(command: OrderedCommand): void {
-    if (this.isAsked(command)) this.#skipped[command.isDead ? 'deadLetters' : 'repeated'] += 1;
+    if (this.isInRange(command)) this.#skipped[command.isDead ? 'deadLetters' : 'repeated'] += 1;
   }
 
   /** Counts a command that was handled again, and compares its outcome with what was published. */
   countHandled(ordered: OrderedCommand, now: Outcome | Failure): void {
     this.#counts.handled += 1;
     const published = ordered.published ?? [];
-    if (!this.isAsked(ordered) || !this.#matches(ordered, now)) {
+    if (!this.isInRange(ordered) || !this.#matches(ordered, now)) {
       this.#skipped.notCompared += 1;
       return;
     }

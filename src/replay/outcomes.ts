@@ -34,7 +34,7 @@ export interface OutcomeDifference {
 /** How many events of an outcome are described. */
 const EVENTS_DESCRIBED = 5;
 
-/** The outcome that a handler's events make. */
+/** Makes the outcome of a handler's events. */
 export function outcomeOf(events: readonly Event[]): Outcome {
   return events.map((event) => ({ type: event.type, data: dataOf(event) }) as OutcomeEvent);
 }
@@ -63,7 +63,7 @@ export function compareOutcomes(
   };
 }
 
-/** The products that the command or one of the outcomes names. */
+/** Returns the products that the command or one of the outcomes names. */
 export function skusIn(command: Command | null, outcomes: readonly Outcome[]): ReadonlySet<string> {
   const skus = new Set(
     outcomes.flatMap((outcome) => outcome.flatMap(({ data }) => data.sku ?? [])),

@@ -60,7 +60,7 @@ export async function readParkedCommands(
   ];
 }
 
-/** The identity under which the redriven command is parked. */
+/** Returns the identity under which the redriven command is parked. */
 function identityOfRedrive({ replacedBy, identity }: ParkedLetter & Fate): Identity {
   return replacedBy === undefined ? identity : replacementIdentity(replacedBy);
 }
@@ -98,8 +98,8 @@ function parkedCommand(
   const { original, cut, command, subjects, behind, position } = letter;
   if (cut.length > 0 && !command) {
     throw new ReplayRefusedError(
-      `The dead letter ${letter.id} (once the message ${original}) has room neither for its ` +
-        'command nor for the products that the command is about: discard this dead letter ' +
+      `The dead letter ${letter.id} (once the message ${original}) has no room for its command ` +
+        'and for what the command is about. Discard this dead letter ' +
         '("npx allocation dead-letters discard"), rebuild, and publish the command again',
     );
   }
@@ -111,9 +111,9 @@ function parkedCommand(
  * Completes the parked commands from the rebuilt database, in their order.
  *
  * A redriven command is not parked if the database has answered the command. That happens when the
- * database is ahead of the group. What a dead letter had no room for is found as if the command
- * were parked now: its products from the rebuilt orders and batches, the failed commands from those
- * parked before.
+ * database is ahead of the group. A dead letter that had no room for its lists gets the lists of a
+ * command that is parked now. The rebuilt orders and batches give its products, and the commands
+ * parked before give the failed ones.
  *
  * @param sql reads the rebuilt database
  */
@@ -142,7 +142,7 @@ export async function completeParked(
   return commands;
 }
 
-/** The products that the command is about without naming them, as the database knows them. */
+/** Returns the products that the command is about but does not name, as the database has them. */
 async function storedSubjects(sql: Sql, command: Command): Promise<readonly string[]> {
   const stored = async (from: string, name: string) =>
     (await sql<{ sku: string }>(`select sku from ${from} = ?`, [name])).map(({ sku }) =>

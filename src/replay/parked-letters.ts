@@ -1,6 +1,6 @@
-import { headOf } from '../dead-letters/dead-letter.ts';
-import type { CutList } from '../dead-letters/dead-letter-headers.ts';
+import type { CutList } from '../dead-letters/encode-dead-letter.ts';
 import { type Fate, Fates, isMarker } from '../dead-letters/markers.ts';
+import { headOf } from '../dead-letters/read-dead-letter.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Identity } from '../domain/identity.ts';
 import { subjectOfSku, subjectsNamedBy } from '../domain/subjects.ts';
@@ -77,8 +77,8 @@ function parkedLetter(record: ReceivedRecord): ParkedLetter | null {
 
 /**
  * Tells whether the first dead letter is newer. The count of redrives decides before any clock,
- * because the clock of the node that failed again may be behind. For equal counts in different
- * partitions only the clocks are left.
+ * because the clock of the process that failed again may be behind. Only the clocks decide between
+ * equal counts in different partitions.
  */
 function isNewer(one: ParkedLetter, other: ParkedLetter): boolean {
   if (one.redrives !== other.redrives) return one.redrives > other.redrives;

@@ -4,7 +4,7 @@ import type {
   PastCommand,
   PastCommands,
 } from '../adapters/database/replay/past-commands.ts';
-import { originalOf } from '../dead-letters/dead-letter.ts';
+import { originalOf } from '../dead-letters/read-dead-letter.ts';
 import { identityOf } from '../domain/identity.ts';
 import { readCommand } from '../messages/incoming.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
@@ -30,7 +30,7 @@ export interface PastRanges extends Bounds {
 /** The result of reading the past. */
 export interface PastRead {
   /** How many commands lie in the range in question. */
-  readonly asked: number;
+  readonly inRange: number;
   readonly foreign: SkippedRecords;
 }
 
@@ -63,9 +63,9 @@ export async function readPast(
     await broker.read(topic, from, takeChunk, signal);
   };
   const foreign = new ForeignRecords(ranges.skipForeign);
-  let asked = 0;
+  let inRange = 0;
   await read(commandsTopic, ranges.commands, async (records) => {
-    asked += records.filter((record) => isWithin(record, ranges)).length;
+    inRange += records.filter((record) => isWithin(record, ranges)).length;
     await past.addCommands(records.map(pastCommand));
   });
   await read(eventsTopic, ranges.events, async (records) => {
@@ -78,7 +78,7 @@ export async function readPast(
   await read(deadLettersTopic, ranges.deadLetters, (records) =>
     past.addDeadLetters(records.map(originalOf)),
   );
-  return { asked, foreign: foreign.skipped };
+  return { inRange, foreign: foreign.skipped };
 }
 
 function pastCommand(record: ReceivedRecord): PastCommand {
@@ -123,7 +123,7 @@ function pastAnswer({ source, identity, time, events }: PublishedAnswer): PastAn
   };
 }
 
-/** The number of the event among the events of one command. A single event has no number. */
+/** Returns the event's number among the events of its command; 1 for an id without a number. */
 function eventNumber(id: string): number {
   return Number(id.split('/')[3] ?? 1);
 }

@@ -22,7 +22,7 @@ export interface RebuildPlan {
   readonly ranges: readonly OffsetRange[];
   /** How far the group has answered the commands topic. */
   readonly positions: readonly PartitionOffset[];
-  /** Only events published before it are taken; null: all. */
+  /** The rebuild takes the events that were published before this bound; null: all events. */
   readonly until: Bound | null;
   /** The target is an older copy of the database. */
   readonly fromCopy: boolean;
@@ -34,9 +34,9 @@ export interface RebuildPlan {
 const UNWATCHED: Watch = { signal: new AbortController().signal, onProgress: () => {} };
 
 /**
- * Plans a rebuild. It reads the group's offsets before the end of the events topic, so that the
- * answers to all commands below those offsets lie below that end. Where Kafka has lost an offset,
- * it reads the published answers to find how far the group has come.
+ * Plans a rebuild. The group's offsets are read first, and the end of the events topic second. So
+ * the answers to all commands below those offsets lie below that end. The published answers replace
+ * an offset that Kafka has lost.
  * @throws {TroubleError} the log cannot be reached
  */
 export async function planRebuild(

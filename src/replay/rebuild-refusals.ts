@@ -12,7 +12,7 @@ const GAPS_NAMED = 3;
 /** How many pairs of different events with one sequence a refusal names. */
 const CONFLICTS_NAMED = 3;
 const USE_A_YOUNGER_COPY =
-  'Use a younger copy of the database, such as a backup or what "replay snapshot" wrote: ' +
+  'Use a younger copy of the database, such as a backup or a snapshot ("replay snapshot"): ' +
   'name it with --into, and add --from-copy';
 
 /**
@@ -34,11 +34,11 @@ export async function refuseEmptyTopic(broker: Broker, plan: RebuildPlan): Promi
 
 /**
  * Refuses an events topic that has lost events which the rebuild needs. A database of the past
- * (`until`) leaves out what lacks an earlier event, and needs none.
+ * (`until`) leaves out events behind a gap, and so needs no particular event.
  *
  * A product that has lost all its events leaves no gap, so gaps alone do not tell. An empty target
  * needs the topic from its first offset on. A snapshot needs the topic from where the snapshot
- * ends. Where any other copy ends nobody knows, and only gaps tell (`refuseGaps`).
+ * ends. The end of any other copy is unknown, so only gaps tell (`refuseGaps`).
  *
  * @param progress how far an interrupted rebuild has read each partition
  * @throws {ReplayRefusedError} retention has deleted events that are needed

@@ -49,12 +49,11 @@ export interface RebuildReport {
  * 1. Mark the database, so that no service runs on it, and keep the plan in it.
  * 2. Read the events, and lay them aside with how far each partition is read. Then read the
  *    commands that the topic still holds, because some were answered with no event.
- * 3. In one transaction fold the events, set each lane to where the group stands, and remove the
- *    mark.
+ * 3. Fold the events, set each lane to where the group stands, and remove the mark, in one
+ *    transaction.
  *
- * An interrupted rebuild goes on when it is started again: with the chunk of step 2 that was not
- * laid aside yet, or with step 3. A refused rebuild (events are missing, or foreign) leaves the
- * database as it was.
+ * A rebuild that is started again goes on with the next chunk of step 2, or with step 3. A refused
+ * rebuild (events are missing, or foreign) leaves the database as it was.
  */
 export class Rebuild {
   readonly #broker: Broker;
@@ -120,7 +119,7 @@ export class Rebuild {
     try {
       await this.#readEvents(control);
       await refuseConflicts(this.#fold, this.#plan);
-      // A database of the past leaves out what lacks an earlier event; one to run on lacks nothing.
+      // A database of the past leaves out events behind a gap. A service's database has no gap.
       if (!this.#plan.until) await refuseGaps(this.#fold, this.#plan);
       signal.throwIfAborted();
       const known = await this.#finish(signal);
@@ -182,7 +181,7 @@ export class Rebuild {
     this.#skipped.repeated += repeated;
   }
 
-  /** The lane will not handle the command again. */
+  /** Tells whether the lane has passed the command of this answer. */
   #isPassed({ source: { topic, partition, offset } }: PublishedAnswer): boolean {
     return topic !== this.#plan.commandsTopic || offset < (this.#passed.get(partition) ?? 0);
   }

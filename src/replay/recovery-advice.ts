@@ -1,29 +1,41 @@
 import type { Database } from '../adapters/database/database.ts';
 import { isEmpty } from '../adapters/database/replay/rebuild-target.ts';
+import type { Config } from '../config.ts';
+
+type DatabaseSettings = Pick<Config, 'databaseUrl' | 'databaseUrlFile'>;
 
 /** Says how to repair a service's database that is older than the topics, with commands to copy. */
-export async function recoveryAdvice(database: Database, url: string): Promise<string> {
+export async function recoveryAdvice(
+  database: Database,
+  settings: DatabaseSettings,
+): Promise<string> {
   const automatic =
     'start the service with AUTO_RECOVER=true, and it rebuilds the database by itself';
-  const command = await rebuildCommand(database, url);
+  const command = await rebuildCommand(database, settings);
   return command === null ? automatic : `stop the service, then: ${command}   (or ${automatic})`;
 }
 
 /**
- * The command line that rebuilds a service's database, to be copied where the service's settings
- * are.
+ * Returns the command line that rebuilds a service's database. An operator runs the command where
+ * the service's settings are.
  * @returns null: the database lies in the memory of the service, where no command reaches it
  */
-export async function rebuildCommand(database: Database, url: string): Promise<string | null> {
-  if (url === 'sqlite:///:memory:') return null;
+export async function rebuildCommand(
+  database: Database,
+  settings: DatabaseSettings,
+): Promise<string | null> {
+  if (settings.databaseUrl === 'sqlite:///:memory:') return null;
   const fromCopy = (await isEmpty(database)) ? '' : ' --from-copy';
-  return `npx allocation replay rebuild --into ${urlForShell(url)}${fromCopy}`;
+  return `npx allocation replay rebuild --into ${urlForShell(settings)}${fromCopy}`;
 }
 
-/** Hides a password: the shell takes the URL from its own environment. */
-function urlForShell(url: string): string {
-  if (URL.canParse(url) && new URL(url).password !== '') return '"$DATABASE_URL"';
-  return quoteForShell(url);
+/** Hides a password: the shell takes the URL from its own environment, or from the file. */
+function urlForShell({ databaseUrl, databaseUrlFile }: DatabaseSettings): string {
+  if (!URL.canParse(databaseUrl) || new URL(databaseUrl).password === '')
+    return quoteForShell(databaseUrl);
+  return databaseUrlFile === null
+    ? '"$DATABASE_URL"'
+    : `"$(cat ${quoteForShell(databaseUrlFile)})"`;
 }
 
 /** Makes one shell word of the text. */

@@ -29,7 +29,7 @@ export interface LaneOffsets {
 
 /**
  * - `known`: Kafka has the committed offset.
- * - `proven`: Kafka has lost the offset, and the topics prove it.
+ * - `proven`: Kafka has lost the offset, and the topics prove which one it was.
  * - `older`: the database lacks answers that are published.
  * - `doubtful`: retention or compaction has deleted published answers. Nobody can tell which of the
  *   waiting answers are published.
@@ -147,7 +147,7 @@ async function tryToSettle(
       );
     const { formerGroup } = binding;
     if (formerGroup !== null) await fenceGroup(broker, formerGroup, lane, watch.signal);
-    // From here on nobody else publishes for the lane, so what is read now stays true.
+    // Nobody else publishes for the lane from here on, so what is read now stays true.
     const now = (await readLaneOffsets(sources, watch, lane.partition)).find(
       ({ partition }) => partition === lane.partition,
     );
@@ -161,7 +161,7 @@ async function tryToSettle(
   }
 }
 
-/** The group has a committed offset, and no other group has worked on the lane since. */
+/** Tells whether the group has an offset, and no other group has worked on the lane since. */
 function isKnown(committed: number | null, owner: LaneOwner | undefined, group: string): boolean {
   const isOurs =
     owner === undefined ||

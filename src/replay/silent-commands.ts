@@ -1,6 +1,6 @@
-import { headOf } from '../dead-letters/dead-letter.ts';
-import { redrivesOf } from '../dead-letters/dead-letter-headers.ts';
+import { redrivesOf } from '../dead-letters/encode-dead-letter.ts';
 import { isMarker } from '../dead-letters/markers.ts';
+import { headOf } from '../dead-letters/read-dead-letter.ts';
 import { type Identity, parkedIdentity } from '../domain/identity.ts';
 import { readCommand } from '../messages/incoming.ts';
 import type { Broker, ReadChunk } from '../service-layer/broker.ts';
@@ -13,9 +13,9 @@ import type { RebuildPlan } from './rebuild-plan.ts';
  * back. The events topic does not know all of them: some were answered with no event.
  *
  * A command that went to the dead letters has no answer, nor has its repeat in the same delivery.
- * Each redrive raises the message's count. So a message is answered if its count is higher than the
- * count of every dead letter of its command. If dead letters may have been deleted, nothing is
- * certain, and nothing is read.
+ * Each redrive raises the message's count of redrives. So a message is answered if its count is
+ * higher than the count of every dead letter of its command. If dead letters may have been deleted,
+ * nothing is certain, and nothing is read.
  *
  * @param take gets the commands of one chunk after the other
  * @throws the signal's reason

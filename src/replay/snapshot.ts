@@ -35,8 +35,8 @@ interface SnapshotPlan extends EventsSeen {
 }
 
 /**
- * Reads where the events topic ends. Everything below was committed to the database before, so a
- * copy that begins later has it.
+ * Reads where the events topic ends. The database has committed everything below that end, so a
+ * copy that begins later contains all of it.
  * @throws {TroubleError} the log cannot be reached
  */
 export async function readEventsSeen(broker: Broker, topic: string): Promise<EventsSeen> {
@@ -116,7 +116,7 @@ export async function takeSnapshot(
 ): Promise<void> {
   if (dialectOf(plan.into) === 'sqlite') return intoFile(source, plan, control);
   if (source.dialect === 'postgresql') return copyRows(source, plan.into, plan, control);
-  // The copy of the file takes no lock. To read its tables one by one would hold up the service.
+  // Copying the file takes no lock. Reading its tables one by one would hold up the service.
   const directory = await mkdtemp(join(tmpdir(), 'allocation-snapshot-'));
   const copyUrl = `sqlite:///${join(directory, 'copy.db')}`;
   try {

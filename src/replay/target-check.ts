@@ -42,7 +42,7 @@ export async function checkTarget(
 }
 
 /**
- * The plan of the unfinished rebuild that the database holds; null: it holds none.
+ * Returns the plan of the unfinished rebuild that the database holds; null: it holds none.
  * @throws {ReplayRefusedError} the database holds another rebuild, or shows the past
  */
 async function readUnfinished(database: Database, plan: RebuildPlan): Promise<RebuildPlan | null> {

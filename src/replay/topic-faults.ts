@@ -1,7 +1,7 @@
 import type { EventConflict, EventFold } from '../adapters/database/replay/event-fold.ts';
 import type { Differences } from './differences.ts';
 
-/** In the place of a partition: the event waits in the outbox. */
+/** The partition number of an event that waits in the outbox. */
 export const IN_THE_OUTBOX = -1;
 
 /** Adds the events that are repeated, contradict each other, or lie in the wrong order. */
@@ -41,5 +41,6 @@ function describeBoth(
     place.startsWith(`${IN_THE_OUTBOX}/`)
       ? `${id} in the outbox`
       : `${id} at ${eventsTopic}/${place}`;
-  return `${describe(firstId, firstPlace)} and, different, ${describe(otherId, otherPlace)}`;
+  const [first, other] = [describe(firstId, firstPlace), describe(otherId, otherPlace)];
+  return `${first} and, with other content, ${other}`;
 }

@@ -20,11 +20,11 @@ import { addGaps, addTopicFaults, IN_THE_OUTBOX } from './topic-faults.ts';
 export interface VerifyReport {
   /** How many records of the events topic were read. */
   readonly read: number;
-  /** The partitions whose beginning retention has deleted. If there is none, all was compared. */
+  /** The partitions whose beginning retention has deleted. Empty: everything was compared. */
   readonly lost: readonly OffsetRange[];
   /**
-   * How many products may lack events. Of these only one thing was compared: the product's version
-   * is not older than its newest event.
+   * How many products may lack events. The comparison covers only their versions, which must reach
+   * their newest events.
    */
   readonly incomplete: number;
   /** How many differences of each kind there are. Empty: the database agrees with the topics. */
@@ -47,13 +47,14 @@ interface AnswerAtOffset {
 /**
  * Compares a database with the topics, and changes neither.
  *
- * 1. Copy the database as it is at one moment. The events that answer the commands before the
- *    positions of its lanes have made it.
+ * 1. Copy the database as it is at one moment. Its state comes from the events that answer the
+ *    commands before the positions of its lanes.
  * 2. Fold these events, and those that wait in the outbox of the copy, into another database.
  * 3. Compare both databases.
  *
- * Where retention has deleted the beginning of the events topic, a missing event is no difference.
- * Only products whose events are all there are then compared whole. The report counts the others.
+ * If retention has deleted the beginning of the events topic, a missing event is no difference. The
+ * comparison then covers fully only the products with all their events. The report counts the
+ * others.
  *
  * @throws the signal's reason
  */
@@ -193,7 +194,7 @@ class Verification {
     return topic !== this.#plan.commandsTopic || offset < (this.#positions.get(partition) ?? 0);
   }
 
-  /** A lane may be ahead of the group by what waits in its outbox. It must not be behind. */
+  /** A lane may be ahead of the group by what waits in its outbox, but never behind the group. */
   #comparePosition(partition: number, committed: number): void {
     const position = this.#positions.get(partition) ?? 0;
     if (position >= committed) return;

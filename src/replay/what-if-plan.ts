@@ -11,8 +11,8 @@ export interface WhatIfPlan extends PastRanges {
 }
 
 /**
- * Plans a what-if. It reads the group's offsets before the ends of the topics, so that the answers
- * to all commands below those offsets lie below those ends.
+ * Plans a what-if. The group's offsets are read first, and the ends of the topics second. So the
+ * answers to all commands below those offsets lie below those ends.
  * @throws {TroubleError} the log cannot be reached
  */
 export async function planWhatIf(

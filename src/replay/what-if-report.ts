@@ -31,7 +31,7 @@ export interface WhatIfReport {
   /** How many commands have another outcome, by kind. */
   readonly different: Readonly<Partial<Record<OutcomeDifferenceKind, number>>>;
   readonly skipped: {
-    /** Commands that the service did not handle either. */
+    /** Commands that went to the dead letters. */
     readonly deadLetters: number;
     /** Commands whose id was answered elsewhere. */
     readonly repeated: number;
@@ -51,7 +51,7 @@ export interface WhatIfReport {
   readonly differences: readonly CommandDifference[];
 }
 
-/** Judges a report. If not one outcome was compared, the outcomes are not equal. */
+/** Judges a report. The verdict `equal` needs at least one compared outcome. */
 export function verdictOf({
   same,
   different,

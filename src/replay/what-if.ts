@@ -26,8 +26,8 @@ const CHUNK_COMMANDS = 500;
  * outcomes with what was published. Sends nothing and commits nothing for the group.
  *
  * 1. Lay commands, events and dead letters aside in the scratch database.
- * 2. Go through the commands in the order in which they were handled (`CommandOrder`), up to the
- *    first one in question, and fold their published events into the state at that moment.
+ * 2. Go through the commands in the order of their first handling (`CommandOrder`), up to the first
+ *    one in question. Fold their published events into the state at that moment.
  * 3. Handle all commands from there to the last one in question. A different outcome stays: the
  *    next command finds the state that this outcome left.
  *
@@ -46,7 +46,7 @@ export async function whatIf(
   const directory = await mkdtemp(join(tmpdir(), 'allocation-what-if-'));
   const scratch = await Database.open(`sqlite:///${join(directory, 'scratch.db')}`);
   try {
-    // Faster, and after a crash nobody needs the scratch database.
+    // This is faster, and nobody needs the scratch database after a crash.
     await scratch.query('pragma synchronous = off');
     await scratch.runMigrations();
     const past = new PastCommands(scratch);
@@ -59,7 +59,7 @@ export async function whatIf(
   }
 }
 
-/** Nobody must be notified of stock that ran out in the past. */
+/** Makes a bus that notifies nobody, because the stock ran out in the past. */
 function silentBus(): MessageBus {
   return new MessageBus({ notifications: { outOfStock() {} } });
 }
@@ -81,13 +81,13 @@ class WhatIf {
 
   async run(
     past: PastCommands,
-    { asked, foreign }: PastRead,
+    { inRange, foreign }: PastRead,
     { advance, signal }: RunControl,
   ): Promise<WhatIfReport> {
     const { lanes, gone } = await past.complete();
     const order = new CommandOrder(past, lanes);
-    // The topic no longer holds some commands. They cannot be handled, so fold up to the last one.
-    const ahead = { gone, asked };
+    // Fold up to the last command that the topic no longer holds: only its events are left.
+    const ahead = { gone, inRange };
     let isFolding = true;
     await this.#fold.prepare();
     const chunk: OrderedCommand[] = [];
@@ -98,15 +98,15 @@ class WhatIf {
       await advance(commands.length);
     };
     for await (const each of order.commands()) {
-      if (ahead.asked === 0) break;
-      const isAsked = this.#tally.isAsked(each);
-      if (isFolding && ahead.gone === 0 && each.wasHandled && isAsked) {
+      if (ahead.inRange === 0) break;
+      const isInRange = this.#tally.isInRange(each);
+      if (isFolding && ahead.gone === 0 && each.wasHandled && isInRange) {
         await work();
         await this.#foldAll();
         isFolding = false;
       }
       if (each.timestampMs === null) ahead.gone -= 1;
-      if (isAsked) ahead.asked -= 1;
+      if (isInRange) ahead.inRange -= 1;
       chunk.push(each);
       if (chunk.length === CHUNK_COMMANDS) await work();
     }

@@ -18,7 +18,9 @@ const MOST_SHOWN = 20;
 const COMMAND = '{"type":"DeallocateOrder","orderid":"o"}';
 const JSON_TYPE = 'content-type: application/json';
 const posted = (headers: readonly string[], body: string) =>
-  ['POST /commands HTTP/1.1', 'host: x', 'connection: close', ...headers, '', body].join('\r\n');
+  ['POST /commands HTTP/1.1', 'host: localhost', 'connection: close', ...headers, '', body].join(
+    '\r\n',
+  );
 const sized = (headers: readonly string[], body: string) =>
   posted([...headers, `content-length: ${body.length}`], body);
 

@@ -294,15 +294,15 @@ class Scene {
   }
 
   get #metrics(): Metrics {
-    const waited: Metrics['waited'] = (outcome) => {
+    const countWait: Metrics['countWait'] = (outcome) => {
       this.count(`wait for other lanes: ${outcome}`, currentMachine()?.name ?? '');
       const now = new Date(this.#world.nowMs).toISOString();
       if (outcome === 'ran-out' && now < this.waitedInVainAt) this.waitedInVainAt = now;
     };
     return {
       deliverySeconds: { startTimer: () => () => {} },
-      answered: () => {},
-      waited,
+      countAnswers: () => {},
+      countWait,
     } as unknown as Metrics;
   }
 

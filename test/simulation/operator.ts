@@ -1,8 +1,8 @@
 import { releaseParked } from '../../src/adapters/database/lanes/parked-release.ts';
 import { withDeadlines } from '../../src/cli/broker-deadline.ts';
-import { asDeadLetters, type DeadLetter } from '../../src/dead-letters/dead-letter.ts';
 import { ListedLetters } from '../../src/dead-letters/listed-letters.ts';
 import { type Plan, plan } from '../../src/dead-letters/plan.ts';
+import { asDeadLetters, type DeadLetter } from '../../src/dead-letters/read-dead-letter.ts';
 import { Redriver } from '../../src/dead-letters/redriver.ts';
 import type { Identity } from '../../src/domain/identity.ts';
 import { readDeadLetters } from '../support/dead-letters.ts';

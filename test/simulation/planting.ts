@@ -116,20 +116,16 @@ export function inTwo(
   return withStore(parts, {
     transaction: async (lane, expected, work) => {
       let whole: LaneProgress | undefined;
-      const { next, outbox } = await parts.store.transaction(
-        lane,
-        expected,
-        async (transaction) => {
-          whole = await work(transaction);
-          return first(whole, expected);
-        },
-      );
-      const { outbox: all, ...rest } = whole as LaneProgress;
-      await parts.store.transaction(lane, next, async () => ({
+      const begun = await parts.store.transaction(lane, expected, async (transaction) => {
+        whole = await work(transaction);
+        return first(whole, expected);
+      });
+      const { outbox, ...rest } = whole as LaneProgress;
+      const ended = await parts.store.transaction(lane, begun.next, async () => ({
         ...rest,
-        outbox: outbox.length > 0 ? [] : all,
+        outbox: begun.outbox.length > 0 ? [] : outbox,
       }));
-      return { ...rest, outbox: all };
+      return { ...ended, outbox: [...begun.outbox, ...ended.outbox] };
     },
   });
 }

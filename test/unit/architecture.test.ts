@@ -19,7 +19,7 @@ const databaseRoot = ['adapters/database/database.ts'];
 const databaseFiles = ['adapters/database/transaction.ts'];
 const parkedRelease = ['adapters/database/lanes/parked-release.ts'];
 const databaseWings = [
-  'adapters/database/aggregates/mapping.ts',
+  'adapters/database/aggregates/stock-reader.ts',
   'adapters/database/connection/heartbeat.ts',
   'adapters/database/lanes/outbox.ts',
   'adapters/database/replay/event-fold.ts',
@@ -33,10 +33,14 @@ const kafkaWings = [
   'adapters/broker/kafka/producer/publisher.ts',
   'adapters/broker/kafka/records/compression.ts',
   'adapters/broker/kafka/requests/exchange.ts',
+  'adapters/broker/kafka/security/error-chain.ts',
 ];
 const entrypoints = ['entrypoints/lane.ts'];
 const http = ['entrypoints/http/api.ts'];
-const letterHeaders = ['dead-letters/dead-letter-headers.ts'];
+const httpAnswers = ['entrypoints/http/listen-error.ts', 'entrypoints/http/problem.ts'];
+const doors = ['entrypoints/http/doors/doors.ts'];
+const tokens = ['entrypoints/http/doors/access.ts', 'entrypoints/http/doors/token-list.ts'];
+const letterHeaders = ['dead-letters/encode-dead-letter.ts'];
 const deadLetters = ['dead-letters/plan.ts'];
 const replay = ['replay/rebuild.ts'];
 const cli = ['cli/output.ts'];
@@ -53,7 +57,9 @@ const packages = [
   'kafkajs',
   'kafkajs/src/cluster',
   '@mikro-orm/core',
+  '@fastify/rate-limit',
   'fastify',
+  'jose',
   'pino',
   'pino-pretty',
   'prom-client',
@@ -85,6 +91,9 @@ const everything = [
   kafkaWings,
   entrypoints,
   http,
+  httpAnswers,
+  doors,
+  tokens,
   letters,
   replay,
   cli,
@@ -160,8 +169,21 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'adapters/broker/kafka/producer': ofKafka,
   'adapters/broker/kafka/records': ofKafka,
   'adapters/broker/kafka/requests': ofKafka,
+  'adapters/broker/kafka/security': ofKafka,
   entrypoints: ofEntrypoints,
-  'entrypoints/http': [...ofEntrypoints, ...http],
+  'entrypoints/http': [...ofEntrypoints, ...http, ...httpAnswers, ...doors, ...tokens],
+  'entrypoints/http/doors': [
+    ...serviceLayer,
+    ...httpAnswers,
+    ...doors,
+    ...tokens,
+    ...runtime,
+    '@fastify/rate-limit',
+    'fastify',
+    'jose',
+    'pino',
+    'zod',
+  ],
   'dead-letters': [
     ...allDomain,
     ...messages,
@@ -188,6 +210,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     ...messages,
     ...serviceLayer,
     ...databaseRoot,
+    ...tokens,
     ...letters,
     ...cli,
     ...cliDeadLetters,
@@ -397,6 +420,9 @@ describe('the sources, beyond the lint rules', () => {
         otherForms,
       ),
     ).toEqual([
+      "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/broker/saslAuthenticator/plain')",
+      "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/broker/saslAuthenticator/scram256')",
+      "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/broker/saslAuthenticator/scram512')",
       "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/cluster')",
       "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/loggers')",
       "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/network/connection')",

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, readConfig, unknownVariables } from '../../src/config.ts';
+import { completeDatabaseUrl, readConfig, unknownVariables } from '../../src/config.ts';
+import { ConfigError } from '../../src/config-error.ts';
 
 describe('the settings', () => {
   it('have the defaults of the contract', () => {
     expect(readConfig({})).toEqual({
       kafkaBrokers: null,
+      kafkaSecurity: null,
       groupId: 'allocation',
       instanceId: null,
       commandsTopic: 'allocation.commands',
@@ -13,11 +15,22 @@ describe('the settings', () => {
       topicPartitions: 4,
       createTopics: true,
       databaseUrl: 'sqlite:///./cosmicpython.db',
+      databaseUrlFile: null,
+      postgresTls: {},
       databaseLimits: { poolSize: 10, timeoutMs: 6_000 },
       autoRecover: false,
       parkingLimits: { ofProduct: 1_000, inAll: 20_000 },
       httpHost: '127.0.0.1',
       httpPort: 8080,
+      httpDoors: {
+        isOpen: false,
+        tokensFile: null,
+        oidc: null,
+        tls: null,
+        publicUrls: [],
+        requestsPerSecond: 1_000,
+        metricsPort: null,
+      },
       logLevel: 'info',
     });
   });
@@ -37,6 +50,27 @@ describe('the settings', () => {
       httpPort: 0,
     });
     expect(config.databaseUrl).toBe('postgresql://user:password@host:5432/name');
+  });
+
+  it('add what PGSSL… says to a database URL of PostgreSQL', () => {
+    const config = readConfig({
+      DATABASE_URL: 'postgresql://user@host/name?sslmode=verify-full',
+      PGSSLMODE: 'require',
+      PGSSLROOTCERT: '/ca.pem',
+      PGSSLCERT: '/client.pem',
+      PGSSLKEY: '/client.key',
+    });
+    const { searchParams } = new URL(config.databaseUrl);
+    expect(Object.fromEntries(searchParams)).toEqual({
+      sslmode: 'verify-full',
+      sslrootcert: '/ca.pem',
+      sslcert: '/client.pem',
+      sslkey: '/client.key',
+    });
+    expect(completeDatabaseUrl('postgresql://other/name?sslcert=/x', config)).toBe(
+      'postgresql://other/name?sslcert=%2Fx&sslmode=require&sslrootcert=%2Fca.pem' +
+        '&sslkey=%2Fclient.key',
+    );
   });
 
   it('are frozen', () => {
@@ -70,9 +104,19 @@ describe('the settings', () => {
     ['KAFKA_CREATE_TOPICS', 'yes'],
     ['DATABASE_POOL_SIZE', '1'],
     ['DATABASE_TIMEOUT_MS', '2999'],
+    ['PGSSLMODE', 'prefer'],
+    ['PGSSLMODE', 'no-verify'],
     ['HTTP_PORT', '65536'],
     ['HTTP_PORT', '-1'],
     ['HTTP_PORT', 'http'],
+    ['HTTP_AUTH', 'off'],
+    ['HTTP_RATE_LIMIT', '0'],
+    ['METRICS_PORT', '65536'],
+    ['HTTP_PUBLIC_URL', 'stock.test'],
+    ['HTTP_PUBLIC_URL', 'https://stock.test/api'],
+    ['HTTP_PUBLIC_URL', 'https://stock.test,ftp://stock.test'],
+    ['HTTP_OIDC_ISSUER', 'http://issuer.test'],
+    ['HTTP_OIDC_ISSUER', 'https://issuer.test?x=1'],
     ['LOG_LEVEL', 'loud'],
   ])('reject %s=%s and name the variable', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(ConfigError);
@@ -89,6 +133,35 @@ describe('the settings', () => {
     ['HTTP_HOST', 'user:secret@host'],
   ])('hide the possible password in %s=%s', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name} is not valid: `));
+  });
+
+  it.each([
+    [{ HTTP_OIDC_ISSUER: 'https://issuer.test' }, 'set HTTP_OIDC_AUDIENCE too'],
+    [{ HTTP_OIDC_AUDIENCE: 'allocation' }, 'set HTTP_OIDC_ISSUER too'],
+    [{ HTTP_TLS_CERT_FILE: 'cert.pem' }, 'set HTTP_TLS_KEY_FILE too'],
+    [{ HTTP_TLS_KEY_FILE: 'key.pem' }, 'set HTTP_TLS_CERT_FILE too'],
+    [{ HTTP_AUTH: 'none', HTTP_TOKENS_FILE: 'tokens.json' }, 'HTTP_AUTH=none'],
+    [{ METRICS_PORT: '8080' }, 'two different ports'],
+  ])('reject the doors %o', (environment, message) => {
+    expect(() => readConfig(environment)).toThrow(ConfigError);
+    expect(() => readConfig(environment)).toThrow(message);
+  });
+
+  it('know the issuer on a loopback address without TLS, and several public URLs', () => {
+    const { oidc, publicUrls } = readConfig({
+      HTTP_OIDC_ISSUER: 'http://127.0.0.1:9000/realms/shop',
+      HTTP_OIDC_AUDIENCE: 'allocation',
+      HTTP_PUBLIC_URL: 'https://stock.test, http://allocation:8080/',
+    }).httpDoors;
+    expect(oidc).toEqual({
+      issuer: 'http://127.0.0.1:9000/realms/shop',
+      audience: 'allocation',
+      rolesClaim: 'roles',
+    });
+    expect(publicUrls.map(({ origin }) => origin)).toEqual([
+      'https://stock.test',
+      'http://allocation:8080',
+    ]);
   });
 
   it('reject one name for two topics', () => {
@@ -113,6 +186,7 @@ describe('a variable that is no setting', () => {
     ['EVENT_TOPIC', 'EVENTS_TOPIC'],
     ['AUTORECOVER', 'AUTO_RECOVER'],
     ['LOGLEVEL', 'LOG_LEVEL'],
+    ['PGSSL_MODE', 'PGSSLMODE'],
   ])('is named with the nearest setting: %s, %s', (name, nearest) => {
     expect(unknownVariables({ [name]: 'x' })).toEqual([{ name, nearest }]);
   });
@@ -133,6 +207,10 @@ describe('a variable that is no setting', () => {
     'LOG_FILE',
     'NODE_ENV',
     'NO_COLOR',
+    'PGHOST',
+    'PGPASSWORD',
+    'PGSSLCRL',
+    'PGSSLCERTMODE',
     'KUBERNETES_SERVICE_PORT',
   ])('is left alone when it looks like no setting: %s', (name) => {
     expect(unknownVariables({ [name]: 'x' })).toEqual([]);

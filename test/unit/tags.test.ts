@@ -31,7 +31,11 @@ function reachedBy(file: string): ReadonlySet<string> {
 }
 
 const OPENS_A_DATABASE = new Set(['src/adapters/database/database.ts', 'src/cli/allocation.ts']);
-const STARTS_KAFKA = new Set(['test/support/kafka.ts', 'test/support/kafka-java/cluster.ts']);
+const STARTS_KAFKA = new Set([
+  'test/support/kafka.ts',
+  'test/support/kafka-java/cluster.ts',
+  'test/support/kafka-java/secure-broker.ts',
+]);
 /** Its tests on Kafka carry the tag themselves, beside the same tests on the embedded broker. */
 const TAGS_ITS_OWN = 'test/support/running-service.ts';
 

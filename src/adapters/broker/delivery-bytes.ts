@@ -1,10 +1,10 @@
 /**
  * Computes how many bytes a delivery may have, so that all partitions together stay within a limit.
  *
- * A partition holds two deliveries: one at its owner, and the next one. Each partition has a fixed
- * share. If a partition could wait for another one's bytes, both might wait for ever, because a
- * lane that holds a delivery may wait for another lane's decision.
- * @param maxFetchedBytes what all partitions may hold together
+ * Each partition has a fixed share for two deliveries: one at its owner, and the next one. A common
+ * budget could block for ever: a lane with a delivery may wait for another lane's decision, while
+ * that lane waits for bytes.
+ * @param maxFetchedBytes how many bytes all partitions may hold together
  */
 export function deliveryBytes(
   partitions: number,

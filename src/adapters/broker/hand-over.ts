@@ -18,7 +18,7 @@ export async function handOver(
       const chunk = await unlessAborted(next, signal);
       if (chunk.done) return;
       next = chunks.next();
-      // The loop awaits `next` only after `take` has resolved, or never.
+      // Without this handler, Node would end the process if `next` rejects while `take` works.
       next.catch(() => {});
       await take(chunk.value);
     }

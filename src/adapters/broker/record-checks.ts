@@ -7,7 +7,9 @@ export type PlaceInTopic = Pick<ReceivedRecord, 'partition' | 'offset'>;
 /** @throws {RangeError} the topic does not have the partition */
 export function requirePartition(partition: number, topic: string, partitions: number): void {
   if (partition < partitions) return;
-  throw new RangeError(`There is no partition ${partition} of ${topic}, which has ${partitions}`);
+  throw new RangeError(
+    `${topic} has no partition ${partition}: its partitions are 0 to ${partitions - 1}`,
+  );
 }
 
 /**

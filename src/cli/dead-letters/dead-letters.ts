@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { DeadLetterCause } from '../../dead-letters/dead-letter-headers.ts';
+import type { DeadLetterCause } from '../../dead-letters/encode-dead-letter.ts';
 import { SelectionError } from '../../dead-letters/errors.ts';
 import type { Action, Selection } from '../../dead-letters/plan.ts';
 import { parseCount } from '../command-arguments.ts';
@@ -111,7 +111,7 @@ Examples:
   );
 }
 
-/** A command that fails so often does not fail by chance. */
+/** A command that fails this often does not fail by chance. */
 const MAX_REDRIVES = 3;
 
 function addFilters(command: Command): Command {

@@ -1,12 +1,12 @@
-import type { ListedLetter } from '../../dead-letters/dead-letter.ts';
 import type { Action, Plan } from '../../dead-letters/plan.ts';
+import type { ListedLetter } from '../../dead-letters/read-dead-letter.ts';
 import type { Edit } from '../../dead-letters/redriver.ts';
 import { describeSkus, print, printJson, printTable, visible } from '../output.ts';
 
 interface Row {
   readonly letter: ListedLetter;
   readonly action: Action | 'refuse';
-  /** Why the letter fails again if it is sent. Null: nobody knows that it does. */
+  /** Why the letter fails again if it is sent. Null: no such reason is known. */
   readonly failure: string | null;
 }
 
@@ -50,7 +50,7 @@ function printNextStep(rows: readonly Row[], edit: Edit | null): void {
   if (failures.length > 0) {
     print(`\n${failures.length} of these would fail again, because they cannot be read:`);
     for (const { letter, failure } of failures) print(visible(`  ${letter.id}: ${failure}`));
-    print('Correct such a letter with --edit, or discard it');
+    print('Correct each of them with --edit, or discard it');
   }
   if (edit) {
     const { letter, replacement } = edit;

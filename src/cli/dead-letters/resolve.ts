@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import type { ListedLetter } from '../../dead-letters/dead-letter.ts';
 import { chooseEdited, refuseUnclearEdit } from '../../dead-letters/edited-letter.ts';
 import { ListedLetters } from '../../dead-letters/listed-letters.ts';
 import { findUnreadable } from '../../dead-letters/outlook.ts';
@@ -11,6 +10,7 @@ import {
   refuseSeveralSources,
   type Selection,
 } from '../../dead-letters/plan.ts';
+import type { ListedLetter } from '../../dead-letters/read-dead-letter.ts';
 import { type Edit, type RedriveListener, Redriver } from '../../dead-letters/redriver.ts';
 import { requireLetter } from '../../dead-letters/waiting-letters.ts';
 import { withDeadlines } from '../broker-deadline.ts';
@@ -22,7 +22,7 @@ import { printPreview } from './preview.ts';
 import { releaseInDatabase } from './release.ts';
 
 export interface ResolveOptions {
-  /** Without it, the command only prints what it would do. */
+  /** Whether to act. False: only print what would be done. */
   readonly execute: boolean;
   /** The command to send instead of the chosen letter's: JSON, or `@file`. */
   readonly edit?: string;
@@ -135,7 +135,7 @@ async function carryOut(
   }
 }
 
-/** A warning names at most so many letters. */
+/** The most letters that a warning names. */
 const MAX_EXAMPLES = 3;
 
 /** Warns of letters that may belong to the choice, but whose lists were cut. */
@@ -150,9 +150,9 @@ function warnOfCutLetters(
   if (suspects.length === 0) return;
   const places = suspects.slice(0, MAX_EXAMPLES).map(({ id }) => id);
   printToStderr(
-    `warning: ${suspects.length} more letters may belong to these, but had no room to say so: ` +
-      `look at them with "npx allocation dead-letters show" (${places.join(', ')}), ` +
-      'and name the places of those that you want',
+    `warning: ${suspects.length} more letters may belong to these, but had no room to say so. ` +
+      `Look at each with "npx allocation dead-letters show" (${places.join(', ')}), ` +
+      'and give the places of those that you want',
   );
 }
 

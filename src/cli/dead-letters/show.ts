@@ -1,6 +1,6 @@
-import type { DeadLetter } from '../../dead-letters/dead-letter.ts';
 import { subjectOf } from '../../dead-letters/message-subject.ts';
 import { filter, type Selection } from '../../dead-letters/plan.ts';
+import type { DeadLetter } from '../../dead-letters/read-dead-letter.ts';
 import {
   readDeadLetter,
   readWaitingLetters,

@@ -8,7 +8,7 @@ export function addEvents(replay: Command): void {
     .description('copy past events into another topic, for a consumer that lost its own state')
     .requiredOption(
       '--to-topic <topic>',
-      'the topic to copy to: it exists, and the service itself does not use it',
+      'the topic to copy to: it must exist, and must not be a topic of the service',
     )
     .option(
       '--from <time|offset>',

@@ -30,7 +30,7 @@ export interface EventsOptions extends ReplayOptions {
 /** Offsets per second on a plain machine, for the estimate in the plan. */
 const USUAL_RATE = 10_000;
 
-/** `allocation replay events` */
+/** Runs `allocation replay events`. */
 export async function copyEvents(options: EventsOptions): Promise<void> {
   const selection = parseSelection(options);
   const resume = options.resume === undefined ? null : parseResume(options.resume);

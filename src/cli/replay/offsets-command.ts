@@ -37,8 +37,9 @@ Examples:
   $ npx allocation replay offsets --skip --execute       # the waiting answers are published
 
 A group loses its offsets seven days after its last member left. A new KAFKA_GROUP_ID has none. The
-service then finds in the published answers how far the group has come, and needs nobody. Retention
-or compaction may have deleted some of these answers. Then a lane with answers in its outbox refuses
-to open, and names this command. If consumers drop events whose ce_id they know, take --publish.
+service then finds in the published answers how far the group has come. Retention or compaction may
+have deleted some of these answers. Then a lane with answers in its outbox refuses to open, and
+names this command. If consumers drop events whose ce_id they know, take --publish.
 
-PUBLISHED is what the topics tell. WAITING counts the records of the outbox from there on.`;
+PUBLISHED is the offset below which all answers are published, as the topics show. WAITING counts
+the outbox records from that offset on.`;

@@ -29,7 +29,7 @@ const MEANING: Readonly<Record<LaneOffsets['state'], string>> = {
   empty: 'the database has answered nothing',
 };
 
-/** `allocation replay offsets` */
+/** Runs `allocation replay offsets`. */
 export async function settleOffsets(options: OffsetsOptions): Promise<void> {
   const choice = choiceOf(options);
   if (options.execute && choice === null)
@@ -97,7 +97,7 @@ function printLanes(
   if (advice !== null) print(`\n${advice}`);
 }
 
-/** What to do next; null: the command goes on. */
+/** Says what to do next; null: the command goes on. */
 function adviceFor(
   lanes: readonly LaneOffsets[],
   choice: SettleChoice | null,

@@ -2,7 +2,7 @@ import { copyEmbeddedLog } from '../../adapters/broker/embedded/copy.ts';
 import { describeUrl, sqliteFile } from '../../adapters/database/connection/database-url.ts';
 import { Database } from '../../adapters/database/database.ts';
 import { embeddedLogUrl } from '../../bootstrap.ts';
-import type { Config } from '../../config.ts';
+import { type Config, completeDatabaseUrl } from '../../config.ts';
 import { parseBound } from '../../replay/bounds.ts';
 import { describeSkipped } from '../../replay/foreign-records.ts';
 import { countOffsets } from '../../replay/offset-ranges.ts';
@@ -10,7 +10,7 @@ import { Rebuild, type RebuildReport } from '../../replay/rebuild.ts';
 import { planRebuild } from '../../replay/rebuild-plan.ts';
 import { awaitBroker } from '../broker-deadline.ts';
 import { print, printJson } from '../output.ts';
-import { withBroker, withLongBusyTimeout } from '../session.ts';
+import { openExistingDatabase, withBroker, withLongBusyTimeout } from '../session.ts';
 import { carryOut } from './carry-out.ts';
 import { confirmPlan } from './confirm-plan.ts';
 import type { ReplayOptions } from './options.ts';
@@ -27,7 +27,7 @@ export interface RebuildOptions extends ReplayOptions {
 /** Offsets per second on a plain machine, for the estimate in the plan. */
 const USUAL_RATE = 40_000;
 
-/** `allocation replay rebuild` */
+/** Runs `allocation replay rebuild`. */
 export async function rebuild(options: RebuildOptions): Promise<void> {
   const { fromCopy, skipForeign } = options;
   const until = options.until === undefined ? null : parseBound(options.until, Date.now());
@@ -35,7 +35,11 @@ export async function rebuild(options: RebuildOptions): Promise<void> {
     await awaitBroker(broker.logId(config.commandsTopic), config);
     // No deadline: where committed offsets are missing, planning reads all events.
     const newPlan = await planRebuild(broker, config, { until, fromCopy, skipForeign });
-    const database = await Database.open(options.into, withLongBusyTimeout(config).databaseLimits);
+    if (fromCopy) await requireCopy(options.into, config);
+    const database = await Database.open(
+      completeDatabaseUrl(options.into, config),
+      withLongBusyTimeout(config).databaseLimits,
+    );
     try {
       const rebuilding = await Rebuild.into(database, broker, newPlan);
       const total = countOffsets(rebuilding.plan.ranges);
@@ -58,6 +62,12 @@ export async function rebuild(options: RebuildOptions): Promise<void> {
       await database.close();
     }
   });
+}
+
+/** Refuses a copy that is missing: a mistyped name must not become an empty database. */
+async function requireCopy(url: string, config: Config): Promise<void> {
+  const copy = await openExistingDatabase(config, { url, setBy: '--into' });
+  await copy.close();
 }
 
 function describePlan(

@@ -1,4 +1,5 @@
 import { describeUrl } from '../../adapters/database/connection/database-url.ts';
+import { completeDatabaseUrl } from '../../config.ts';
 import { planSnapshot, readEventsSeen, takeSnapshot } from '../../replay/snapshot.ts';
 import { awaitBroker } from '../broker-deadline.ts';
 import { print, printJson } from '../output.ts';
@@ -15,12 +16,13 @@ export interface SnapshotOptions extends ReplayOptions {
 /** Rows per second on a plain machine, for the estimate in the plan. */
 const USUAL_RATE = 50_000;
 
-/** `allocation replay snapshot` */
+/** Runs `allocation replay snapshot`. */
 export async function snapshot(options: SnapshotOptions): Promise<void> {
   await withBroker({ mayCreate: false }, ({ config, broker }) =>
     withDatabase({ mayCreate: false }, async (source) => {
       const events = await awaitBroker(readEventsSeen(broker, config.eventsTopic), config);
-      const plan = await planSnapshot(source, events, config.commandsTopic, options.into);
+      const into = completeDatabaseUrl(options.into, config);
+      const plan = await planSnapshot(source, events, config.commandsTopic, into);
       const { rows, positions } = plan;
       const target = describeUrl(options.into);
       const lanes = positions.map(

@@ -14,7 +14,7 @@ export interface VerifyOptions extends Omit<ReplayOptions, 'execute'> {
   readonly skipForeign: boolean;
 }
 
-/** `allocation replay verify` */
+/** Runs `allocation replay verify`. */
 export async function verifyDatabase(options: VerifyOptions): Promise<void> {
   await withBroker({ mayCreate: false }, async ({ config, broker }) => {
     const { skipForeign } = options;

@@ -34,5 +34,5 @@ was compared; 2, wrong usage, such as an empty range (--from 100 --to 50).
 Run the command on the new version to check new allocation rules. Nothing is published, and the
 service may run. The work is done on a temporary database (in TMPDIR), which begins with the state
 that the published events before --from have left. A time is compared with the timestamps of the
-commands. An offset counts in each partition. After a different outcome the stock is what that
-outcome made of it, so later differences may follow from earlier ones.`;
+commands. An offset counts in each partition. A different outcome also changes the stock, so later
+differences may follow from earlier ones.`;

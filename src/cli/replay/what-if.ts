@@ -27,7 +27,7 @@ export interface CommandsOptions extends ReplayOptions {
 /** Steps per second on a plain machine, for the estimate in the plan. */
 const USUAL_RATE = 25_000;
 
-/** `allocation replay commands` */
+/** Runs `allocation replay commands`. */
 export async function replayCommands(options: CommandsOptions): Promise<void> {
   const { skipForeign, type = null, sku = null } = options;
   const range = parseRange(options);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { asText, isChosen } from '../../../src/cli/describe-record.ts';
+import { asJson, asText, isChosen } from '../../../src/cli/describe-record.ts';
 import type { RecordFilter } from '../../../src/cli/record-filter.ts';
 import { markerRecord } from '../../../src/dead-letters/markers.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
@@ -64,6 +64,13 @@ describe('A record', () => {
   it('shows only the chosen events of a composite', () => {
     expect(asText(composite, { sku: 'TABLE' })).toMatch(/^\S+ {2}OutOfStock +orderid=o1 sku=TABLE/);
     expect(asText(composite).split('\n')).toHaveLength(2);
+  });
+
+  it('says what is wrong if it is damaged', () => {
+    const damage = { reason: 'malformed', message: 'The record batch cannot be read.' } as const;
+    const damaged = { ...place, key: null, value: null, headers: {}, damage };
+    expect(asText(damaged)).toMatch(/ {2}t\/0\/0 {2}The record batch cannot be read\.$/);
+    expect(asJson(damaged)).toMatchObject({ value: null, damage: damage.message });
   });
 
   it('shows control characters as escapes', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { asDeadLetters, type DeadLetter } from '../../../src/dead-letters/dead-letter.ts';
 import { chooseEdited, refuseUnclearEdit } from '../../../src/dead-letters/edited-letter.ts';
 import { markerRecord } from '../../../src/dead-letters/markers.ts';
 import type { Selection } from '../../../src/dead-letters/plan.ts';
+import { asDeadLetters, type DeadLetter } from '../../../src/dead-letters/read-dead-letter.ts';
 import { replacementRecord } from '../../../src/dead-letters/redrive-records.ts';
 import type { Broker } from '../../../src/service-layer/broker.ts';
 import type { LogRecord, ReceivedRecord } from '../../../src/service-layer/records.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { asDeadLetters } from '../../../src/dead-letters/dead-letter.ts';
 import { findUnreadable } from '../../../src/dead-letters/outlook.ts';
+import { asDeadLetters } from '../../../src/dead-letters/read-dead-letter.ts';
 import type { Broker } from '../../../src/service-layer/broker.ts';
 
 const records = [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { asDeadLetters, type DeadLetter } from '../../../src/dead-letters/dead-letter.ts';
 import { filter, plan, refuseSeveralSources } from '../../../src/dead-letters/plan.ts';
+import { asDeadLetters, type DeadLetter } from '../../../src/dead-letters/read-dead-letter.ts';
 import { replacementRecord } from '../../../src/dead-letters/redrive-records.ts';
 
 interface LetterContent {

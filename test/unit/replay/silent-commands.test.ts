@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { encodeDeadLetter } from '../../../src/dead-letters/dead-letter-headers.ts';
+import { encodeDeadLetter } from '../../../src/dead-letters/encode-dead-letter.ts';
 import { readAnsweredCommands } from '../../../src/replay/silent-commands.ts';
 import type { Broker } from '../../../src/service-layer/broker.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/records.ts';

@@ -27,9 +27,9 @@ interface LeaseRow {
  * One member of a group on the embedded log.
  *
  * Guarantee: one member at a time has all partitions of the topic, as long as it renews its lease.
- * The other members stand by. When a member dies, another one takes over after the lease has run
- * out. Correctness does not depend on the clock: a former holder that wakes up is fenced by its
- * producers' epochs and by the positions in the database.
+ * The other members stand by. Another member takes over from a dead one after the lease has run
+ * out. Correctness does not depend on the clock: the producers' epochs and the positions in the
+ * database fence a former holder that wakes up.
  *
  * The clock that wrote a lease may have been hours ahead. So a lease also runs out when a member
  * has watched it for a lease's duration and has seen no renewal. The owner counts from before its
@@ -45,7 +45,7 @@ export class EmbeddedConsumer implements GroupConsumer {
   readonly #closing = new AbortController();
   readonly #joined = Promise.withResolvers<void>();
   readonly #living: Promise<void>;
-  /** Another member's lease, and when this member first saw it like this (`performance.now()`). */
+  /** Another member's lease, and when this member first saw its state (`performance.now()`). */
   #watched: (LeaseRow & { readonly sinceMs: number }) | null = null;
   /** The member that works while this one stands by. */
   #worker: string | null = null;
@@ -101,7 +101,7 @@ export class EmbeddedConsumer implements GroupConsumer {
     this.#joined.resolve();
     let untilMs = leasedUntilMs;
     while (!this.#closing.signal.aborted && performance.now() < untilMs) {
-      // Count the lease from before the pause. So the owners can still finish before it runs out.
+      // Count the lease from before the pause, so that the owners can finish before it runs out.
       const sinceMs = performance.now();
       await pause(Math.min(RENEWAL_MS, untilMs - sinceMs), this.#closing.signal);
       const renewed = await this.#hasLease().catch(() => null);

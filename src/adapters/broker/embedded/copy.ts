@@ -3,8 +3,8 @@ import type { Database } from '../../database/database.ts';
 
 const TABLES = ['log_identity', 'log_topics', 'log_batches', 'log_group_offsets'] as const;
 
-/** Says that the target has another embedded log, which a copy would destroy. */
-export class OtherLogError extends AllocationError {
+/** The target has another embedded log, which a copy would destroy. */
+class OtherLogError extends AllocationError {
   override readonly code = 'other-log';
 }
 

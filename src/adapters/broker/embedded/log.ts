@@ -51,7 +51,8 @@ export class EmbeddedLog {
   }
 
   /**
-   * Returns the database's log. All its brokers share it, so an append wakes the readers of all.
+   * Returns the database's log. All brokers on the database share the log, so an append wakes the
+   * readers of all of them.
    */
   static of(database: Database): EmbeddedLog {
     const log = EmbeddedLog.#logs.get(database) ?? new EmbeddedLog(database);
@@ -108,7 +109,7 @@ export class EmbeddedLog {
   /**
    * Appends the records and moves the group in one transaction.
    * @param position the group's next committed offset; null: no group moves
-   * @param producer null: the append is no transaction of a producer
+   * @param producer null: the append belongs to no producer
    * @returns each record's place, in the order given
    * @throws {MessageTooLargeError} a record is larger than its topic accepts
    * @throws {RangeError} a record names a partition that its topic does not have
@@ -150,8 +151,7 @@ export class EmbeddedLog {
     maxBytes = MAX_READ_BYTES,
   ): Promise<readonly ReceivedRecord[]> {
     const batches = await this.#database.query<BatchRow>(
-      // The window function works on sizes only. With the records in it, SQLite would copy them
-      // all.
+      // The window function works on sizes only. SQLite would copy all records that it contained.
       `select base_offset, timestamp_ms, records from log_batches
        where topic = ? and partition = ? and base_offset in (
          select base_offset from (
@@ -187,8 +187,8 @@ export class EmbeddedLog {
   }
 
   /**
-   * Waits until this process or another one has appended something since `version`.
-   * It resolves at once when the signal aborts.
+   * Waits until this process or another one has appended something since `version`. Resolves at
+   * once when the signal aborts.
    */
   async newerThan(version: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted || version !== this.#version) return;

@@ -1,5 +1,5 @@
 import { type Identity, idOf } from '../domain/identity.ts';
-import { TOO_LARGE_RECORD, type WireMessage } from '../messages/cloud-events.ts';
+import type { WireMessage } from '../messages/cloud-events.ts';
 
 /** Why a message is a dead letter. */
 export interface DeadLetterCause {
@@ -75,8 +75,8 @@ export function redrivesOf({ headers }: Pick<WireMessage, 'headers'>): number {
 
 /**
  * Makes the dead letter of a message: the message's bytes and headers, and headers with the cause.
- * A sender's headers with the service's own names are left out: only the service may say what a
- * letter is about, and what was done with it.
+ * A sender's headers with the service's own names are left out. Only the service may say what a
+ * letter is about and what was done with it.
  *
  * A letter that is too large for its topic leaves out its lists, or its value and the sender's
  * headers. Its text then says where the value is. Without this, the letter would block its lane.
@@ -116,8 +116,7 @@ function letterOf(original: DeadMessage, cause: DeadLetterCause, form: Form) {
 
 function sendersHeaders({ headers }: DeadMessage): WireMessage['headers'] {
   const isSenders = ([name, value]: [string, unknown]) =>
-    name !== TOO_LARGE_RECORD &&
-    (!name.startsWith('dead-letter-') || (name === REDRIVES && COUNT.test(String(value))));
+    !name.startsWith('dead-letter-') || (name === REDRIVES && COUNT.test(String(value)));
   const entries = Object.entries(headers);
   return entries.every(isSenders) ? headers : Object.fromEntries(entries.filter(isSenders));
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { asDeadLetters } from '../../../src/dead-letters/dead-letter.ts';
+import { asDeadLetters } from '../../../src/dead-letters/read-dead-letter.ts';
 
 it('a dead letter of an unreadable command ignores forged parking headers', () => {
   const forged = {

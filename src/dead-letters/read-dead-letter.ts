@@ -9,7 +9,7 @@ import { skusNamedBy } from '../domain/subjects.ts';
 import { type Envelope, MalformedMessageError, readEnvelope } from '../messages/cloud-events.ts';
 import { readCommand } from '../messages/incoming.ts';
 import type { Headers, ReceivedRecord } from '../service-layer/records.ts';
-import { type CutList, redrivesOf } from './dead-letter-headers.ts';
+import { type CutList, redrivesOf } from './encode-dead-letter.ts';
 import { headerText } from './header-text.ts';
 import { type Fate, Fates, isMarker } from './markers.ts';
 
@@ -152,7 +152,7 @@ function skusNamedIn(record: ReceivedRecord): readonly string[] {
   return read.kind === 'command' ? skusNamedBy(read.command) : [];
 }
 
-/** A former release wrote the id alone. Mostly the letter also has the whole message. */
+/** Returns the identity in a former release's letter, which has the id, and mostly the message. */
 function formerLettersIdentity(id: string, envelope: Envelope | null, original: string): Identity {
   const said = identityOf(envelope ?? { source: null, id: null }, original);
   return id === '' || idOf(said) === id ? said : formerIdentity(id);

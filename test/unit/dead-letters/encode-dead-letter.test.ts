@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { bytesOf } from '../../../src/adapters/record-bytes.ts';
-import { asDeadLetters } from '../../../src/dead-letters/dead-letter.ts';
-import { encodeDeadLetter } from '../../../src/dead-letters/dead-letter-headers.ts';
+import { encodeDeadLetter } from '../../../src/dead-letters/encode-dead-letter.ts';
+import { asDeadLetters } from '../../../src/dead-letters/read-dead-letter.ts';
 
 const MAX_BYTES = 20_000;
 const LONG = 1_500;
