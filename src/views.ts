@@ -104,7 +104,9 @@ export async function productView(
   after: string | null = null,
 ): Promise<(ProductView & Pick<Page<never>, 'next'>) | null> {
   const behind =
-    after === null ? '' : `and (${TURN}) > (select ${TURN} from batches where reference = ?)`;
+    after === null
+      ? ''
+      : `and (${TURN}) > (select ${TURN} from batches where reference = ? and sku = products.sku)`;
   const rows = await query<BatchRow>(
     `select products.version, batches.reference, batches.quantity, batches.allocated_quantity,
        batches.eta

@@ -22,7 +22,9 @@ export async function findUnreadable(
   for (const chunk of chunksOf(suspects)) {
     for (const letter of await readPage(broker, topic, chunk.map(placeIn))) {
       const read = readCommand(letter.record, letter.original);
-      if (read.kind === 'unreadable') whyById.set(letter.id, read.message);
+      if (read.kind !== 'unreadable') continue;
+      // A message that was damaged in transport has no value here. Its letter says what was wrong.
+      whyById.set(letter.id, letter.valueBytes === null ? letter.message : read.message);
     }
   }
   return whyById;

@@ -25,6 +25,7 @@ export class CommandConsumer {
   #standby: string | null = null;
   #joining: GroupConsumer | null = null;
   #subscription: GroupConsumer | null = null;
+  #isClosing = false;
 
   constructor(
     topic: string,
@@ -119,6 +120,7 @@ export class CommandConsumer {
 
   /** Finishes the transactions in hand, publishes their answers, and leaves the group. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     await this.#subscription?.close();
   }
 
@@ -132,6 +134,7 @@ export class CommandConsumer {
       handle: lane.handle.bind(lane),
       close: async () => {
         await lane.close();
+        if (this.#isClosing) await lane.settle();
         resolve();
         if (this.#lanes.get(assigned.partition)?.lane !== lane) return;
         this.#lanes.delete(assigned.partition);

@@ -144,7 +144,13 @@ export class Lane implements PartitionOwner {
     if (work) await work.emptyOutbox();
     reachFaultPoint('outbox-emptied');
     await work?.closeRelay();
-    // The next opening would settle an open transaction too, but may come much later.
+  }
+
+  /**
+   * Ends the transaction that a failed publication left open. Only for a closed lane whose process
+   * stops: another member that has the partition has settled it, and would be fenced.
+   */
+  async settle(): Promise<void> {
     await this.#producer?.settle();
   }
 

@@ -60,8 +60,8 @@ export function translate(error: unknown): unknown {
   if (error instanceof TroubleError || isStatementsFault(error)) return error;
   if (codeOf(error) === QUERY_CANCELED)
     return new SlowStatementError(
-      `The database ended a statement that took too long: ${messageOf(error)} ` +
-        '(DATABASE_TIMEOUT_MS sets the limit)',
+      'The database ended a statement, at its time-out or because somebody cancelled it: ' +
+        `${messageOf(error)} (DATABASE_TIMEOUT_MS is the usual time-out)`,
       { cause: error },
     );
   return new TroubleError(`The database cannot execute the statement now: ${messageOf(error)}`, {

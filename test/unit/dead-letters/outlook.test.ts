@@ -8,15 +8,17 @@ const records = [
   { value: '{"type":"DeallocateOrder","orderid":"o"}', reason: 'unknown-type' },
   { value: '{"type":"DeallocateOrder"}', reason: 'invalid-data' },
   { value: '{"type":"DeallocateOrder"}', reason: 'handler-failed', position: '1' },
+  { value: null, reason: 'malformed' },
 ].map(({ value, reason, position }, offset) => ({
   topic: 'dead',
   partition: 0,
   offset,
   timestampMs: 0,
   key: null,
-  value: Buffer.from(value),
+  value: value === null ? null : Buffer.from(value),
   headers: {
     'dead-letter-reason': reason,
+    'dead-letter-message': 'said by the letter',
     ...(position !== undefined && { 'dead-letter-position': position }),
   },
 }));
@@ -28,5 +30,6 @@ it('letters fail again if this version cannot read their messages', async () => 
   expect([...(await findUnreadable(broker, 'dead', asDeadLetters(records)))]).toEqual([
     ['dead/0/0', expect.stringContaining('not JSON')],
     ['dead/0/2', expect.stringContaining('orderid')],
+    ['dead/0/4', 'said by the letter'],
   ]);
 });

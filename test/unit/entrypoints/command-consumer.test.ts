@@ -28,6 +28,7 @@ class FakeGroup {
   given: number[] = [];
   resumed: number[] = [];
   producers = 0;
+  settled = 0;
   tries = 0;
   options: ConsumeOptions | null = null;
   readonly consumer: CommandConsumer;
@@ -45,7 +46,7 @@ class FakeGroup {
         return {
           publish: async () => {},
           close: async () => {},
-          settle: async () => {},
+          settle: async () => void (this.settled += 1),
         } satisfies TransactionalProducer;
       },
       logId: async () => 'log',
@@ -199,6 +200,11 @@ describe('A consumer whose database does not fit', () => {
     expect(await group.mayTake(1)).toBe(false);
     expect(group.consumer.problems()).toHaveLength(1);
     await owner.close();
+  });
+
+  it('settles nothing for a partition that went to another member', async () => {
+    await group.assign(0).close();
+    expect(group.settled).toBe(0);
   });
 
   it('opens no lane before the former lane of the partition is closed', async () => {

@@ -171,6 +171,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     if (position) await this.#groupCoordinatorOf(position.group);
     const identity = this.#identity;
     const coordinator = this.#coordinator;
+    if (this.#closed) throw new TroubleError(`The producer ${identity.transactionalId} is closed`);
     this.#mayHaveOpenTransaction = true;
     await Promise.all([
       position &&
