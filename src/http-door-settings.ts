@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ConfigError } from './config-error.ts';
+import { isTrustedUrl } from './trusted-url.ts';
 
 const file = z.string();
 const publicUrl = z
@@ -13,7 +14,10 @@ export const httpDoorSettings = {
   HTTP_TOKENS_FILE: file.optional(),
   HTTP_OIDC_ISSUER: z
     .string()
-    .refine(isIssuer, 'must be an https URL without query, or http on a loopback address')
+    .refine(
+      isTrustedUrl,
+      'must be an https URL without user and query, or http on a loopback address',
+    )
     .optional(),
   HTTP_OIDC_AUDIENCE: z.string().optional(),
   HTTP_OIDC_ROLES_CLAIM: z.string().default('roles'),
@@ -74,13 +78,10 @@ function pairOf(values: Values, one: keyof Values, other: keyof Values) {
 function isPublicUrl(text: string): boolean {
   const url = URL.parse(text.trim());
   const isHttp = url?.protocol === 'https:' || url?.protocol === 'http:';
-  return isHttp && url.username === '' && url.pathname === '/' && url.search + url.hash === '';
-}
-
-/** Tells whether nobody on the way can exchange the issuer's keys, which decide who enters. */
-function isIssuer(text: string): boolean {
-  const url = URL.parse(text);
-  if (url === null || url.username !== '' || url.search + url.hash !== '') return false;
-  const isLoopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
-  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback);
+  return (
+    isHttp &&
+    url.username + url.password === '' &&
+    url.pathname === '/' &&
+    url.search + url.hash === ''
+  );
 }

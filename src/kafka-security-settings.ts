@@ -5,6 +5,7 @@ import type {
 } from './adapters/broker/kafka/security/connection-security.ts';
 import { openTlsFiles, type TlsFiles } from './adapters/broker/kafka/security/tls-files.ts';
 import { ConfigError } from './config-error.ts';
+import { isTrustedUrl } from './trusted-url.ts';
 
 const PROTOCOLS = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const;
 const MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'] as const;
@@ -23,7 +24,10 @@ export const kafkaSecuritySettings = {
   KAFKA_SASL_PASSWORD: z.string().optional(),
   KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL: z
     .string()
-    .refine(isSafeUrl, 'must be an https URL without user, or http on a loopback address')
+    .refine(
+      isTrustedUrl,
+      'must be an https URL without user and query, or http on a loopback address',
+    )
     .optional(),
   KAFKA_SASL_OAUTHBEARER_CLIENT_ID: z.string().optional(),
   KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET: z.string().optional(),
@@ -125,12 +129,4 @@ function demand(values: Values, names: readonly Name[], because: string): readon
   const missing = names.find((name) => values[name] === undefined);
   if (missing) throw new ConfigError(`${because} needs ${missing}: set ${missing} too`);
   return names.map((name) => String(values[name]));
-}
-
-/** Tells whether nobody on the way can read the client's secret, which goes to this URL. */
-function isSafeUrl(text: string): boolean {
-  const url = URL.parse(text);
-  if (url?.username !== '' || url.password !== '') return false;
-  const isLoopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
-  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback);
 }

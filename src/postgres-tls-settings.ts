@@ -1,14 +1,10 @@
 import { z } from 'zod';
-import { SSL_MODES, type TlsDefaults } from './adapters/database/connection/tls-parameters.ts';
+import type { TlsDefaults } from './adapters/database/connection/tls-parameters.ts';
 
 /** The settings about TLS of PostgreSQL, with the names of libpq's own variables. */
 export const postgresTlsSettings = {
-  PGSSLMODE: z
-    .enum(
-      SSL_MODES,
-      `must be one of ${SSL_MODES.join(', ')} (allow and prefer would fall back to plaintext)`,
-    )
-    .optional(),
+  /** Checked where a PostgreSQL url uses it, because psql's own value may be in the environment. */
+  PGSSLMODE: z.string().optional(),
   PGSSLROOTCERT: z.string().optional(),
   PGSSLCERT: z.string().optional(),
   PGSSLKEY: z.string().optional(),

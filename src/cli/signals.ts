@@ -1,13 +1,19 @@
 import { constants } from 'node:os';
 
+/** npm repeats a signal that the process group has received. Two this close are one signal. */
+const SAME_SIGNAL_MS = 300;
+
 /**
  * Ends the process on SIGINT and SIGTERM, unless its command handles them. As the first process of
  * a container, a process would otherwise ignore both.
  */
 export function endOnSignals(): void {
+  let handledAtMs = Number.NEGATIVE_INFINITY;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (process.listenerCount(signal) === 1) process.exit(128 + constants.signals[signal]);
+      if (process.listenerCount(signal) > 1) handledAtMs = performance.now();
+      else if (performance.now() - handledAtMs > SAME_SIGNAL_MS)
+        process.exit(128 + constants.signals[signal]);
     });
   }
 }

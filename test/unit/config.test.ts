@@ -104,8 +104,6 @@ describe('the settings', () => {
     ['KAFKA_CREATE_TOPICS', 'yes'],
     ['DATABASE_POOL_SIZE', '1'],
     ['DATABASE_TIMEOUT_MS', '2999'],
-    ['PGSSLMODE', 'prefer'],
-    ['PGSSLMODE', 'no-verify'],
     ['HTTP_PORT', '65536'],
     ['HTTP_PORT', '-1'],
     ['HTTP_PORT', 'http'],
@@ -121,6 +119,11 @@ describe('the settings', () => {
   ])('reject %s=%s and name the variable', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(ConfigError);
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name}=.* is not valid: `));
+  });
+
+  it('refuse a password in the URL of the issuer, and do not show it', () => {
+    const read = () => readConfig({ HTTP_OIDC_ISSUER: 'https://:secret@issuer.test' });
+    expect(read).toThrow(/^HTTP_OIDC_ISSUER is not valid: (?!.*secret)/);
   });
 
   it.each([

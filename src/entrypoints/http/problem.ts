@@ -131,6 +131,11 @@ export function answerProblem(reply: FastifyReply, answer: Problem): FastifyRepl
 
 /** Answers a request that is not HTTP, too large or too slow, and closes the connection. */
 export function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') {
+    // An answer would wait for the end of the handshake, and the socket for the answer.
+    socket.destroy();
+    return;
+  }
   if (socket.writable && error.code !== 'ECONNRESET') {
     const answer = (CONNECTION_PROBLEMS.get(error.code ?? '') ?? PROBLEMS.notHttp)();
     const body = bodyOf(answer);

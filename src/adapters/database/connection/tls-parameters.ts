@@ -2,7 +2,7 @@ import { isIPv4 } from 'node:net';
 import { InvalidDatabaseUrlError } from './database-url.ts';
 
 /** libpq's modes that this service takes. `allow` and `prefer` would fall back to plaintext. */
-export const SSL_MODES = ['disable', 'require', 'verify-ca', 'verify-full'] as const;
+const SSL_MODES = ['disable', 'require', 'verify-ca', 'verify-full'] as const;
 
 /** The parameters of a PostgreSQL url about TLS. Their names and meanings are libpq's. */
 const TLS_PARAMETERS = ['sslmode', 'sslrootcert', 'sslcert', 'sslkey'] as const;
@@ -74,7 +74,7 @@ export function hostOf(url: URL): string {
 }
 
 const UNKNOWN_MODE =
-  'The PostgreSQL url has an unknown sslmode; use one of: ' +
+  'The PostgreSQL url or PGSSLMODE has an unknown sslmode; use one of: ' +
   `${SSL_MODES.join(', ')} (allow and prefer are refused, because they fall back to plaintext)`;
 
 function isMode(mode: string): mode is TlsParameters['mode'] {

@@ -35,6 +35,11 @@ export function newSecureServer(listener: RequestListener): SecureServer {
 
 function limitConnections<T extends Server | SecureServer>(server: T): T {
   const counts = new Map<string, number>();
+  const sockets = new Set<Socket>();
+  // Node's own method leaves out connections whose TLS handshake is not done. `close` waits for them.
+  server.closeAllConnections = () => {
+    for (const socket of sockets) socket.destroy();
+  };
   server.maxConnections = MAX_CONNECTIONS;
   server.setTimeout(SILENCE_TIMEOUT_MS);
   server.on('connection', (socket: Socket) => {
@@ -42,7 +47,9 @@ function limitConnections<T extends Server | SecureServer>(server: T): T {
     const count = (counts.get(client) ?? 0) + 1;
     if (count > MAX_CONNECTIONS_OF_CLIENT) return socket.destroy();
     counts.set(client, count);
+    sockets.add(socket);
     return socket.once('close', () => {
+      sockets.delete(socket);
       const left = (counts.get(client) ?? 0) - 1;
       if (left > 0) counts.set(client, left);
       else counts.delete(client);

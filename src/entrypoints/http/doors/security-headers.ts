@@ -12,8 +12,8 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
 };
 
-/** Browsers that have seen this use nothing but HTTPS for a year. */
-export const ONLY_HTTPS = { 'strict-transport-security': 'max-age=31536000; includeSubDomains' };
+/** Browsers that have seen this use nothing but HTTPS for this host, for a year. */
+export const ONLY_HTTPS = { 'strict-transport-security': 'max-age=31536000' };
 
 /** Sets the headers on the response itself, so that an event stream has them too. */
 export function setHeaders(

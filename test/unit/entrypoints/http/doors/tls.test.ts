@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
+import { connect as connectPlain } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestAuthority } from '../../../../support/certificates.ts';
@@ -9,6 +12,8 @@ import { ask, startApi } from '../../../../support/doors.ts';
 import { eventually } from '../../../../support/eventually.ts';
 import { exchange } from '../../../../support/http-api-alone.ts';
 
+/** The service's own limit. */
+const HANDSHAKE_MS = 10_000;
 const SIGN = { altNames: ['IP:127.0.0.1'] };
 
 describe('The HTTP API with a certificate', () => {
@@ -64,6 +69,24 @@ describe('The HTTP API with a certificate', () => {
       socket.once('error', resolve).once('secureConnect', () => reject(new Error('It is open')));
     });
     expect(error.message).toMatch(/protocol version|alert/i);
+  });
+
+  it('drops a client that never begins its handshake', async () => {
+    await using running = await startApi(settings);
+    const { port } = new URL(running.url);
+    const socket = connectPlain(Number(port), '127.0.0.1');
+    await once(socket, 'close');
+  });
+
+  it('stops at once though a client has not begun its handshake', async () => {
+    const running = await startApi(settings);
+    const { port } = new URL(running.url);
+    const socket = connectPlain(Number(port), '127.0.0.1');
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    await get(running.url);
+    const stopped = running[Symbol.asyncDispose]().then(() => 'stopped');
+    expect(await Promise.race([stopped, sleep(HANDSHAKE_MS / 2, 'it waits')])).toBe('stopped');
   });
 
   it('shows a renewed certificate to new connections, without a restart', async () => {

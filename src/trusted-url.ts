@@ -1,0 +1,10 @@
+/**
+ * Tells whether nobody on the way can read what goes to the URL, or change what comes from it. Error
+ * messages show the URL, so it has no user, no password and no query.
+ */
+export function isTrustedUrl(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || url.username + url.password + url.search + url.hash !== '') return false;
+  const isLoopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback);
+}
