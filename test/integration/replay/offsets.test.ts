@@ -138,7 +138,7 @@ describe.skipIf(!brokers)('replay offsets', () => {
     await database.close();
     const plan = await running.cli('replay', 'offsets', '--skip');
     expect(plan.stdout).toMatch(
-      /missing +0 +below 0 +0 +empty +the database has answered nothing\n\n.*Point DATABASE_URL at that one/,
+      /missing +0 +below 0 +0 +empty +the database has answered nothing\n\n.*Point DATABASE_URL at that database/,
     );
     const executed = await running.cli('replay', 'offsets', '--skip', '--execute');
     expect(executed.code).not.toBe(0);
