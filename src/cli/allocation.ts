@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addDeadLetters } from './dead-letters/dead-letters.ts';
+import { endOnSignals } from './default-signals.ts';
 import { describeError, exitCodeOf, UsageError } from './errors.ts';
 import { addLag } from './lag.ts';
 import { addMigrate } from './migrate.ts';
@@ -12,7 +13,6 @@ import { hidePasswordsInTitle } from './process-title.ts';
 import { addPublish } from './publish.ts';
 import { addReplay } from './replay/replay.ts';
 import { addShow } from './show.ts';
-import { endOnSignals } from './signals.ts';
 import { addStart } from './start.ts';
 import { addTail } from './tail.ts';
 import { addToken } from './token.ts';

@@ -1,6 +1,6 @@
 import { isMarker } from '../dead-letters/markers.ts';
 import type { MessageSubject } from '../dead-letters/message-subject.ts';
-import { asStructuredEvent } from '../messages/outgoing.ts';
+import { asStructuredEvent, SOURCE } from '../messages/published.ts';
 import type { Headers, ReceivedRecord } from '../service-layer/records.ts';
 import { textOrHex, visible } from './output.ts';
 import { isAbout, letsPass, type RecordFilter } from './record-filter.ts';
@@ -78,7 +78,7 @@ interface EventOnWire {
 
 /** Reads the record as an event of this service. Null: the record is something else. */
 function eventOf(record: ReceivedRecord): EventOnWire | null {
-  if (String(record.headers.ce_source) !== '/allocation') return null;
+  if (String(record.headers.ce_source) !== SOURCE) return null;
   try {
     const event = asStructuredEvent(record);
     return typeof event.type === 'string' && typeof event.data === 'object' && event.data !== null

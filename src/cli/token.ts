@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { Role } from '../entrypoints/http/doors/access.ts';
-import { ROLES } from '../entrypoints/http/doors/access.ts';
+import { ROLES, type Role } from '../entrypoints/http/doors/access.ts';
 import { UsageError } from './errors.ts';
 import { jsonOption, print, printJson } from './output.ts';
 

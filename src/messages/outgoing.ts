@@ -2,18 +2,9 @@ import type { Command } from '../domain/commands.ts';
 import type { Event } from '../domain/events.ts';
 import { type Identity, idOf, isPlace, sourceOf } from '../domain/identity.ts';
 import { CompositeDomainEvent } from '../domain/value-objects.ts';
-import type { WireMessage } from './cloud-events.ts';
 import { dataschemas, type EventData } from './event-schemas.ts';
-
-/**
- * The largest composite, in bytes. By default Kafka refuses record batches over 1 MiB. A larger
- * composite goes out as several composites, in one transaction.
- */
-export const MAX_COMPOSITE_BYTES = 900_000;
-/** An upper bound for what a record batch adds to one record's key, value and headers, in bytes. */
-const RECORD_OVERHEAD_BYTES = 512;
-
-const SOURCE = '/allocation';
+import { SOURCE } from './published.ts';
+import { splitComposite } from './split-composite.ts';
 
 /** A command with its place, and the events that it led to. */
 export interface Answer {
@@ -89,8 +80,7 @@ function encodeComposites(
     (sum, [name, value]) => sum + Buffer.byteLength(name + value),
     Buffer.byteLength(key),
   );
-  const maxBytes = Math.min(MAX_COMPOSITE_BYTES, maxMessageBytes - besides - RECORD_OVERHEAD_BYTES);
-  return inChunks(structured, maxBytes).map((chunk, index) => {
+  return splitComposite(structured, maxMessageBytes - besides).map((chunk, index) => {
     const id = index === 0 ? baseId : `${baseId}.${index + 1}`;
     return { key, value: `{"events":[${chunk.join(',')}]}`, headers: { ...headers, ce_id: id } };
   });
@@ -179,42 +169,4 @@ function subject(event: Event): string {
 
 function compositeSubject(command: Command, events: readonly Event[]): string {
   return 'orderid' in command ? command.orderid : subject(events[0] as Event);
-}
-
-function inChunks(texts: readonly string[], maxBytes: number): readonly (readonly string[])[] {
-  const chunks: string[][] = [];
-  let room = 0;
-  for (const text of texts) {
-    const size = Buffer.byteLength(text) + 1;
-    if (size > room || chunks.length === 0) {
-      chunks.push([]);
-      room = maxBytes;
-    }
-    chunks.at(-1)?.push(text);
-    room -= size;
-  }
-  return chunks;
-}
-
-/** Turns a published record into a structured CloudEvent, for people and server-sent events. */
-export function asStructuredEvent(message: WireMessage): Record<string, unknown> {
-  const event: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(message.headers)) {
-    if (name.startsWith('ce_') || name === 'traceparent')
-      event[name.replace(/^ce_/, '')] = String(value);
-  }
-  return {
-    ...event,
-    datacontenttype: 'application/json',
-    data: parseJson(message.value?.toString() ?? 'null'),
-  };
-}
-
-/** Parses JSON. Returns other text as it is, because a foreign record may contain anything. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

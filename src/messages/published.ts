@@ -49,7 +49,8 @@ export interface ForeignMessage {
   readonly isOurs: boolean;
 }
 
-const SOURCE = '/allocation';
+/** The CloudEvents source of all events of this service. */
+export const SOURCE = '/allocation';
 const COMPOSITE = 'CompositeDomainEvent';
 
 /**
@@ -221,4 +222,27 @@ function versionIn(type: string, dataschema: unknown, current: number): number {
 
 function foreign(message: string, isOurs: boolean): ForeignMessage {
   return { kind: 'foreign', message, isOurs };
+}
+
+/** Turns a published record into a structured CloudEvent, for people and server-sent events. */
+export function asStructuredEvent(message: WireMessage): Record<string, unknown> {
+  const event: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(message.headers)) {
+    if (name.startsWith('ce_') || name === 'traceparent')
+      event[name.replace(/^ce_/, '')] = String(value);
+  }
+  return {
+    ...event,
+    datacontenttype: 'application/json',
+    data: parseJson(message.value?.toString() ?? 'null'),
+  };
+}
+
+/** Parses JSON. Returns other text as it is, because a foreign record may contain anything. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }

@@ -1,4 +1,4 @@
-import { asLongWork } from '../adapters/database/connection/statement-timeout.ts';
+import { asLongWork } from '../adapters/database/connection/long-work.ts';
 import type { Database } from '../adapters/database/database.ts';
 import { replaceParked } from '../adapters/database/lanes/parked-commands.ts';
 import {

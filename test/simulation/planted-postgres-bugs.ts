@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SqlUnitOfWork } from '../../src/adapters/database/aggregates/sql-unit-of-work.ts';
-import { STATEMENT_TIMEOUT_MS } from '../../src/adapters/database/connection/statement-timeout.ts';
+import { STATEMENT_TIMEOUT_MS } from '../../src/adapters/database/connection/database-limits.ts';
 import type { Sql } from '../../src/adapters/database/database.ts';
 import { codeOf } from '../../src/adapters/database/errors.ts';
 import type { Product } from '../../src/domain/model.ts';

@@ -1,10 +1,10 @@
 import type { EntityManager } from '@mikro-orm/core';
 import { SqlUnitOfWork } from '../../src/adapters/database/aggregates/sql-unit-of-work.ts';
+import { STATEMENT_TIMEOUT_MS } from '../../src/adapters/database/connection/database-limits.ts';
 import {
   giveUpSilentConnections,
   type PostgresPool,
 } from '../../src/adapters/database/connection/silent-connections.ts';
-import { STATEMENT_TIMEOUT_MS } from '../../src/adapters/database/connection/statement-timeout.ts';
 import type { Database, Session, Sql } from '../../src/adapters/database/database.ts';
 import {
   executeBound,

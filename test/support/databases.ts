@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, inject } from 'vitest';
-import { asLongWork } from '../../src/adapters/database/connection/statement-timeout.ts';
+import { asLongWork } from '../../src/adapters/database/connection/long-work.ts';
 import { Database } from '../../src/adapters/database/database.ts';
 
 /** A database for one test. It is empty until the test or `database()` migrates it. */

@@ -14,11 +14,11 @@ import {
   urlToShow,
 } from './connection/database-url.ts';
 import { withHeartbeat } from './connection/heartbeat.ts';
+import { asLongWork, asUsualWork } from './connection/long-work.ts';
 import { endLostSessions } from './connection/lost-sessions.ts';
 import { databaseOptions } from './connection/mikro-orm-options.ts';
 import { PoolTurns } from './connection/pool-turns.ts';
 import { setUpExistingSqlite, setUpSqlite } from './connection/sqlite-setup.ts';
-import { asLongWork, asUsualWork } from './connection/statement-timeout.ts';
 import {
   DatabaseUnavailableError,
   isNoDatabase,

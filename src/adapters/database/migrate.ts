@@ -4,8 +4,8 @@ import type { MikroORM } from '@mikro-orm/core';
 import { MIGRATION_LOCK, withAdvisoryLock } from './advisory-lock.ts';
 import type { Dialect } from './connection/database-url.ts';
 import type { HeartbeatDatabase } from './connection/heartbeat.ts';
+import { asLongWork } from './connection/long-work.ts';
 import { MIGRATIONS_FOLDER } from './connection/mikro-orm-options.ts';
-import { asLongWork } from './connection/statement-timeout.ts';
 import {
   capitalise,
   codeOf,

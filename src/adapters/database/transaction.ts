@@ -6,8 +6,8 @@ import {
   POSTGRES_LOCK_TIMEOUT_MS,
 } from './connection/database-limits.ts';
 import type { Dialect } from './connection/database-url.ts';
+import { statementTimeoutMs } from './connection/long-work.ts';
 import { BEGIN } from './connection/sqlite-thread.ts';
-import { statementTimeoutMs } from './connection/statement-timeout.ts';
 import { translate, translateErrors } from './errors.ts';
 
 /*

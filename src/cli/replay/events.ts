@@ -13,8 +13,8 @@ import { awaitBroker } from '../broker-deadline.ts';
 import { describeError, UsageError } from '../errors.ts';
 import { print, printJson } from '../output.ts';
 import { withBroker } from '../session.ts';
-import { carryOut } from './carry-out.ts';
 import { confirmPlan } from './confirm-plan.ts';
+import { carryOut } from './interruptible-work.ts';
 import { parseRange, type ReplayOptions } from './options.ts';
 import { describeRanges, describeTime, describeTopic } from './plan-texts.ts';
 

@@ -4,8 +4,8 @@ import { planSnapshot, readEventsSeen, takeSnapshot } from '../../replay/snapsho
 import { awaitBroker } from '../broker-deadline.ts';
 import { print, printJson } from '../output.ts';
 import { withBroker, withDatabase } from '../session.ts';
-import { carryOut } from './carry-out.ts';
 import { confirmPlan } from './confirm-plan.ts';
+import { carryOut } from './interruptible-work.ts';
 import type { ReplayOptions } from './options.ts';
 import { describeTime } from './plan-texts.ts';
 

@@ -6,7 +6,7 @@ import { type VerifyReport, verify } from '../../replay/verify.ts';
 import { awaitBroker } from '../broker-deadline.ts';
 import { print, printJson, printTable, visible } from '../output.ts';
 import { openExistingDatabase, refuseOlderTables, withBroker } from '../session.ts';
-import { carryOut } from './carry-out.ts';
+import { carryOut } from './interruptible-work.ts';
 import type { ReplayOptions } from './options.ts';
 
 export interface VerifyOptions extends Omit<ReplayOptions, 'execute'> {

@@ -10,8 +10,8 @@ import {
 import { awaitBroker } from '../broker-deadline.ts';
 import { print, printJson, printTable, visible } from '../output.ts';
 import { withBroker } from '../session.ts';
-import { carryOut } from './carry-out.ts';
 import { confirmPlan } from './confirm-plan.ts';
+import { carryOut } from './interruptible-work.ts';
 import { parseRange, type ReplayOptions } from './options.ts';
 import { describeRanges, describeTime, describeTopic } from './plan-texts.ts';
 import { adviseSkipping } from './skip-foreign.ts';

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import type { Broker, OffsetRange, ReadChunk } from '../../service-layer/broker.ts';
+import { isBeyond, type Places } from './last-event-id.ts';
 import { idField, ServerSentEvent } from './server-sent-event.ts';
 import { type Client, MAX_UNREAD_BYTES, wants } from './stream-client.ts';
-import { isBeyond, type Places } from './stream-places.ts';
 
 /** How many clients catch up at once. Each has some chunks of the topic in memory. */
 const MAX_CATCH_UPS = 4;

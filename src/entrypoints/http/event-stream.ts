@@ -7,10 +7,10 @@ import { TroubleError } from '../../service-layer/errors.ts';
 import type { ReceivedRecord } from '../../service-layer/records.ts';
 import { MEMORY_BUDGET_BYTES } from '../memory-budget.ts';
 import { CatchUps } from './catch-ups.ts';
+import { isBeyond, type Places, startAfter } from './last-event-id.ts';
 import { answerProblem, PROBLEMS } from './problem.ts';
 import { idField, ServerSentEvent } from './server-sent-event.ts';
 import { type Client, MAX_UNREAD_BYTES, send, wants } from './stream-client.ts';
-import { isBeyond, type Places, startAfter } from './stream-places.ts';
 
 const HEARTBEAT_MS = 15_000;
 const MAX_CLIENTS = MEMORY_BUDGET_BYTES.streams / MAX_UNREAD_BYTES;

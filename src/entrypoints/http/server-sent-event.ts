@@ -1,6 +1,6 @@
-import { asStructuredEvent } from '../../messages/outgoing.ts';
+import { asStructuredEvent } from '../../messages/published.ts';
 import type { ReceivedRecord } from '../../service-layer/records.ts';
-import { formatPlaces, type Places } from './stream-places.ts';
+import { formatPlaces, type Places } from './last-event-id.ts';
 
 /** A record of the events topic, as a client of the stream gets it. */
 export class ServerSentEvent {

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
+import type { Places } from './last-event-id.ts';
 import type { ServerSentEvent } from './server-sent-event.ts';
-import type { Places } from './stream-places.ts';
 
 /** A client that leaves more unread is dropped, because it must not fill the service's memory. */
 export const MAX_UNREAD_BYTES = 1024 * 1024;

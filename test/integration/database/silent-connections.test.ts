@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { asLongWork } from '../../../src/adapters/database/connection/statement-timeout.ts';
+import { asLongWork } from '../../../src/adapters/database/connection/long-work.ts';
 import { Database } from '../../../src/adapters/database/database.ts';
 import { TroubleError } from '../../../src/service-layer/errors.ts';
 import { postgresDatabase } from '../../support/databases.ts';

@@ -46,7 +46,9 @@ class FakeGroup {
         return {
           publish: async () => {},
           close: async () => {},
-          settle: async () => void (this.settled += 1),
+          settle: async () => {
+            this.settled += 1;
+          },
         } satisfies TransactionalProducer;
       },
       logId: async () => 'log',

@@ -2,12 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { bytesOf } from '../../../src/adapters/record-bytes.ts';
 import { encodeDeadLetter } from '../../../src/dead-letters/encode-dead-letter.ts';
 import type { Event } from '../../../src/domain/events.ts';
-import {
-  type Answer,
-  asStructuredEvent,
-  encodeAnswer,
-  MAX_COMPOSITE_BYTES,
-} from '../../../src/messages/outgoing.ts';
+import { type Answer, encodeAnswer } from '../../../src/messages/outgoing.ts';
+import { asStructuredEvent } from '../../../src/messages/published.ts';
+import { MAX_COMPOSITE_BYTES } from '../../../src/messages/split-composite.ts';
 
 /** The size of the header of a record batch. */
 const BATCH_HEADER_BYTES = 61;

@@ -1,6 +1,10 @@
-import { STATEMENT_TIMEOUT_MS } from './statement-timeout.ts';
-
 const POSTGRES_POOL_SIZE = 10;
+
+/**
+ * How long the server works on one statement of a lane or of the HTTP API, unless
+ * DATABASE_TIMEOUT_MS says otherwise. Long work has more time (`long-work.ts`).
+ */
+export const STATEMENT_TIMEOUT_MS = 6_000;
 
 /**
  * How long a session of PostgreSQL may stay silent inside a transaction. Without this limit, a

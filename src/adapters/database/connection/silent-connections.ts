@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { statementTimeoutMs } from './statement-timeout.ts';
+import { statementTimeoutMs } from './long-work.ts';
 
 /** Lets the server's own time-out come first, because that one keeps the connection. */
 const GRACE_MS = 1_000;

@@ -1,10 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/**
- * How long the server works on one statement of a lane or of the HTTP API, unless
- * DATABASE_TIMEOUT_MS says otherwise.
- */
-export const STATEMENT_TIMEOUT_MS = 6_000;
 /** Longer than any statement of a migration, a rebuild or a copy, even on a large database. */
 const LONG_WORK_TIMEOUT_MS = 3_600_000;
 
