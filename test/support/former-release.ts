@@ -36,9 +36,11 @@ export async function formerRelease(): Promise<FormerRelease> {
     await run('git', ['archive', `--output=${archive}`, COMMIT], { cwd: root });
     await run('tar', ['-xf', archive, '-C', folder]);
     const [theirs, ours] = await Promise.all([installed(folder), installed(root)]);
-    if (theirs !== ours)
+    const lacking = [...theirs].filter(([path, version]) => ours.get(path) !== version);
+    if (lacking.length > 0)
       throw new Error(
-        `the former release, commit ${COMMIT}, needs other packages than this checkout`,
+        `the former release, commit ${COMMIT}, needs packages that this checkout lacks: ` +
+          lacking.map(([path, version]) => `${path} ${version}`).join(', '),
       );
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
   } catch (error) {
@@ -49,13 +51,13 @@ export async function formerRelease(): Promise<FormerRelease> {
 }
 
 /**
- * Returns the packages that the release needs to run, as text. The root entry has the version of
- * the release itself and does not count.
+ * Returns the version of each package that the release needs to run. The root entry has the version
+ * of the release itself and does not count.
  */
-async function installed(folder: string): Promise<string> {
+async function installed(folder: string): Promise<ReadonlyMap<string, string>> {
   const { packages } = JSON.parse(await readFile(join(folder, 'package-lock.json'), 'utf8'));
-  const needed = Object.entries<{ dev?: boolean }>(packages).filter(
+  const needed = Object.entries<{ dev?: boolean; version: string }>(packages).filter(
     ([path, { dev }]) => path !== '' && !dev,
   );
-  return JSON.stringify(needed);
+  return new Map(needed.map(([path, { version }]) => [path, version]));
 }
