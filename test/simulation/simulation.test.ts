@@ -9,8 +9,14 @@ import { plants } from './planted-bugs.ts';
 import { witnesses } from './witnesses.ts';
 
 const HISTORIES = 1_000;
+/** Faults come by chance, the rarest three times in so many histories. Others may have to follow. */
+const MOST_RUNS = 4;
 /** The points at which a lane closes. */
-const POINTS_THAT_CANNOT_THROW = 3;
+const POINTS_THAT_CANNOT_THROW: readonly string[] = [
+  'partition-revoked',
+  'relay-drained',
+  'outbox-emptied',
+];
 /** Within this many histories, a planted bug must show by every kind that it is a witness of. */
 const HISTORIES_TO_FIND_A_BUG = 500;
 
@@ -53,17 +59,27 @@ async function run(
   }
 }
 
+/** Every fault that the histories of a run must have met. */
+const ALL_FAULTS = [
+  ...FAULT_POINTS.flatMap((point) => [`kill at ${point}`, `stall at ${point}`]),
+  ...FAULT_POINTS.filter((point) => !POINTS_THAT_CANNOT_THROW.includes(point)).map(
+    (point) => `throw at ${point}`,
+  ),
+  ...CLUSTER_FAULTS,
+  ...DATABASE_FAULTS,
+];
+
 it(`${HISTORIES} histories with faults at every point lose and repeat nothing`, async () => {
-  const { code, output } = await run('--histories', String(HISTORIES));
-  process.stdout.write(output.slice(0, output.indexOf('{')));
-  expect(code, output).toBe(0);
-  const met = Object.keys(JSON.parse(output.slice(output.indexOf('{'))));
-  for (const point of FAULT_POINTS)
-    expect(met).toEqual(expect.arrayContaining([`kill at ${point}`, `stall at ${point}`]));
-  expect(met.filter((fault) => fault.startsWith('throw'))).toHaveLength(
-    FAULT_POINTS.length - POINTS_THAT_CANNOT_THROW,
-  );
-  expect(met).toEqual(expect.arrayContaining([...CLUSTER_FAULTS, ...DATABASE_FAULTS]));
+  const met = new Set<string>();
+  const lacking = () => ALL_FAULTS.filter((fault) => !met.has(fault));
+  for (let runs = 0; runs < MOST_RUNS && lacking().length > 0; runs += 1) {
+    const { code, output } = await run('--histories', String(HISTORIES));
+    process.stdout.write(output.slice(0, output.indexOf('{')));
+    expect(code, output).toBe(0);
+    for (const fault of Object.keys(JSON.parse(output.slice(output.indexOf('{'))))) met.add(fault);
+  }
+  expect(lacking()).toEqual([]);
+  for (const point of POINTS_THAT_CANNOT_THROW) expect(met).not.toContain(`throw at ${point}`);
 }, 1_200_000);
 
 it('the same seed gives the same history', async () => {
