@@ -9,7 +9,7 @@ import { OrderLine, type Product, TooManyLinesError } from '../../../src/domain/
 import type { Bound } from '../../../src/replay/bounds.ts';
 import { whatIf } from '../../../src/replay/what-if.ts';
 import { planWhatIf } from '../../../src/replay/what-if-plan.ts';
-import type { CommandFilter } from '../../../src/replay/what-if-report.ts';
+import type { CommandDifference, CommandFilter } from '../../../src/replay/what-if-report.ts';
 import { MessageBus } from '../../../src/service-layer/message-bus.ts';
 import type { LogRecord } from '../../../src/service-layer/records.ts';
 import type { UnitOfWork } from '../../../src/service-layer/unit-of-work.ts';
@@ -72,7 +72,7 @@ function allocateToTheLast(product: Product, line: OrderLine): readonly Event[] 
 }
 
 interface How extends Partial<CommandFilter> {
-  readonly from?: Bound;
+  readonly from?: Bound | null;
   readonly to?: Bound;
   readonly bus?: MessageBus;
   readonly eventsTopic?: string;
@@ -472,6 +472,14 @@ describeOnEachBroker('A what-if', (environment) => {
   });
 });
 
+/**
+ * Only a clock places a command that was answered with nothing: a batch that is created again. If
+ * another lane changed the batch's quantity at about that time, the turn of the two is unknown.
+ */
+function hasCertainTurn({ placedBy, published }: CommandDifference): boolean {
+  return placedBy === 'sequence' || published !== 'nothing';
+}
+
 describe('The outcome of a what-if', () => {
   it('is the same for random commands in several lanes', async () => {
     await using running = await RunningService.start({ KAFKA_BROKERS: '', TOPIC_PARTITIONS: '4' });
@@ -497,18 +505,15 @@ describe('The outcome of a what-if', () => {
         await running.send(...records.slice(0, 20));
         await running.send(...records.slice(20));
         await running.idle();
-        const report = await ask(running);
-        expect({ round, ...report }).toMatchObject({
-          round,
-          differences: [],
-          outOfTurn: { count: 0 },
-        });
-        const middle = await ask(running, { from: { offset: round * 5 } });
-        expect({ round, ...middle }).toMatchObject({
-          round,
-          differences: [],
-          outOfTurn: { count: 0 },
-        });
+        for (const from of [null, { offset: round * 5 }]) {
+          const { differences, outOfTurn } = await ask(running, { from });
+          expect({ round, from, differences: differences.filter(hasCertainTurn) }).toEqual({
+            round,
+            from,
+            differences: [],
+          });
+          expect({ round, from, ...outOfTurn }).toMatchObject({ round, from, count: 0 });
+        }
       }),
       { numRuns: 8 },
     );
