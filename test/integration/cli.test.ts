@@ -26,6 +26,7 @@ import { redriveRecord, replacementRecord } from '../../src/dead-letters/redrive
 import { readCommand } from '../../src/messages/incoming.ts';
 import type { Broker } from '../../src/service-layer/broker.ts';
 import type { LogRecord } from '../../src/service-layer/records.ts';
+import { type CliResult, runCliHere } from '../support/cli.ts';
 import { readDeadLetters } from '../support/dead-letters.ts';
 import { eventually } from '../support/eventually.ts';
 import { ServiceProcess } from '../support/service-process.ts';
@@ -35,12 +36,6 @@ const cli = fileURLToPath(new URL('../../src/cli/allocation.ts', import.meta.url
 
 // Each test starts several processes, on a machine that may have other work.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
-
-interface Outcome {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 let directory: string;
 let environment: Record<string, string>;
@@ -71,7 +66,7 @@ function launch(
   return child;
 }
 
-async function outcome(child: ChildProcess, stdin = ''): Promise<Outcome> {
+async function outcome(child: ChildProcess, stdin = ''): Promise<CliResult> {
   const output = { stdout: '', stderr: '' };
   child.stdout?.on('data', (chunk) => {
     output.stdout += chunk;
@@ -86,8 +81,8 @@ async function outcome(child: ChildProcess, stdin = ''): Promise<Outcome> {
   return { code, ...output };
 }
 
-function run(...args: readonly string[]): Promise<Outcome> {
-  return outcome(launch(args));
+function run(...args: readonly string[]): Promise<CliResult> {
+  return runCliHere(environment, directory, args);
 }
 
 async function answered(...args: readonly string[]): Promise<string> {
@@ -105,14 +100,14 @@ async function jsonLines<T = Record<string, unknown>>(
 
 /** Creates the topics: the stream to publish is empty. */
 async function publishNothing(): Promise<void> {
-  await answered('publish', '-');
+  expect(await outcome(launch(['publish', '-']))).toMatchObject({ code: 0, stderr: '' });
 }
 
 function typeOfLine(line: string): string {
   return line.replace(/^\S+ +/, '');
 }
 
-function expectOneLine({ stderr }: Outcome): void {
+function expectOneLine({ stderr }: CliResult): void {
   expect(stderr).toMatch(/^error: .+\n$/);
 }
 

@@ -1,6 +1,8 @@
 import { type ChildProcess, execFile } from 'node:child_process';
 import { delimiter, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { vi } from 'vitest';
+import { runCommandLine } from '../../src/cli/command-line.ts';
 
 const program = fileURLToPath(new URL('../../src/cli/allocation.ts', import.meta.url));
 
@@ -36,4 +38,57 @@ export function runCli(
     );
     meanwhile(child);
   });
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+let queue: Promise<unknown> = Promise.resolve();
+
+/**
+ * Runs `allocation …` in the process of the test, which takes a fraction of the time. The command
+ * must end by itself, and reads nothing from stdin. Commands run one after the other.
+ */
+export function runCliHere(
+  environment: Record<string, string>,
+  cwd: string,
+  args: readonly string[],
+): Promise<CliResult> {
+  const result = queue.then(() => withProcessOf(environment, cwd, args));
+  queue = result.catch(() => {});
+  return result;
+}
+
+/** Lends the process to the command: its environment, folder, arguments, output and exit code. */
+async function withProcessOf(
+  environment: Record<string, string>,
+  cwd: string,
+  args: readonly string[],
+): Promise<CliResult> {
+  const { env, argv, exitCode } = process;
+  const folder = process.cwd();
+  const handlers = SIGNALS.map((signal) => [signal, process.listeners(signal)] as const);
+  const output = { stdout: '', stderr: '' };
+  const spies = (['stdout', 'stderr'] as const).map((name) =>
+    vi.spyOn(process[name], 'write').mockImplementation((chunk) => {
+      output[name] += chunk;
+      return true;
+    }),
+  );
+  try {
+    process.env = { PATH: env.PATH, ...environment };
+    process.argv = [process.execPath, program, ...args];
+    process.chdir(cwd);
+    process.exitCode = 0;
+    await runCommandLine(args);
+    return { code: Number(process.exitCode), ...output };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+    // Some commands leave their handlers to the end of the process.
+    for (const [signal, earlier] of handlers) {
+      for (const handler of process.listeners(signal))
+        if (!earlier.includes(handler)) process.off(signal, handler);
+    }
+    process.chdir(folder);
+    Object.assign(process, { env, argv, exitCode });
+  }
 }

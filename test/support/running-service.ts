@@ -1,16 +1,15 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import pino from 'pino';
 import { describe, inject } from 'vitest';
 import { bootstrap, type Overrides, type Service } from '../../src/bootstrap.ts';
 import { type Config, readConfig } from '../../src/config.ts';
+import { rangesFrom } from '../../src/replay/offset-ranges.ts';
+import type { ReadChunk } from '../../src/service-layer/broker.ts';
 import type { LogRecord, ReceivedRecord } from '../../src/service-layer/records.ts';
+import { type CliResult, runCli, runCliHere } from './cli.ts';
 import { eventually } from './eventually.ts';
-
-const cli = fileURLToPath(new URL('../../src/cli/allocation.ts', import.meta.url));
 
 /** Runs the service inside the process of the test, on its own broker and SQLite file. */
 export class RunningService {
@@ -86,10 +85,13 @@ export class RunningService {
     return places.map(({ partition, offset }) => `${partition}/${offset}`);
   }
 
-  /** Resolves when every command sent so far is answered, and the answers are published. */
+  /**
+   * Resolves when every command sent so far is answered, and `events` and `deadLetters` have all
+   * answers.
+   */
   async idle(): Promise<void> {
     const { broker, consumer } = this.service;
-    const { commandsTopic, groupId } = this.config;
+    const { commandsTopic, eventsTopic, deadLettersTopic, groupId } = this.config;
     await eventually(
       async () => {
         const ranges = await broker.offsetRanges(commandsTopic);
@@ -102,15 +104,38 @@ export class RunningService {
       },
       { withinMs: 60_000 },
     );
+    await this.#haveArrived(eventsTopic, this.events);
+    await this.#haveArrived(deadLettersTopic, this.deadLetters);
+  }
+
+  async #haveArrived(topic: string, received: readonly ReceivedRecord[]): Promise<void> {
+    const { broker } = this.service;
+    const refuseRecords = async ({ records }: ReadChunk) => {
+      if (records.length > 0) throw new Error(`${topic} has records that have not arrived`);
+    };
+    await eventually(
+      async () => {
+        const ranges = await broker.offsetRanges(topic);
+        const next = received.map(({ partition, offset }) => [partition, offset + 1] as const);
+        await broker.read(topic, rangesFrom(ranges, new Map(next)), refuseRecords);
+      },
+      { withinMs: 60_000 },
+    );
   }
 
   /** Runs the command line tool, as an operator of this service does. */
-  cli(
-    ...args: string[]
-  ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+  cli(...args: string[]): Promise<CliResult> {
+    return runCliHere(this.#operatorEnvironment(), this.#directory, args);
+  }
+
+  /** Runs the command line tool in a process of its own, while the service goes on. */
+  cliApart(...args: string[]): Promise<CliResult> {
+    return runCli(this.#operatorEnvironment(), this.#directory, args);
+  }
+
+  #operatorEnvironment(): Record<string, string> {
     const { config } = this;
-    const env = {
-      PATH: process.env.PATH,
+    return {
       KAFKA_GROUP_ID: config.groupId,
       COMMANDS_TOPIC: config.commandsTopic,
       EVENTS_TOPIC: config.eventsTopic,
@@ -119,12 +144,6 @@ export class RunningService {
       DATABASE_URL: config.databaseUrl,
       KAFKA_BROKERS: config.kafkaBrokers?.join(',') ?? '',
     };
-    return new Promise((resolve) => {
-      const options = { cwd: this.#directory, env, maxBuffer: 64 * 1024 * 1024 };
-      execFile(process.execPath, [cli, ...args], options, (error, stdout, stderr) => {
-        resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr });
-      });
-    });
   }
 
   /** Returns the type of each event so far, with composites unfolded. */

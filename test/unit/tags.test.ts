@@ -30,7 +30,7 @@ function reachedBy(file: string): ReadonlySet<string> {
   return reached;
 }
 
-const OPENS_A_DATABASE = new Set(['src/adapters/database/database.ts', 'src/cli/allocation.ts']);
+const OPENS_A_DATABASE = new Set(['src/adapters/database/database.ts', 'src/cli/command-line.ts']);
 const STARTS_KAFKA = new Set([
   'test/support/kafka.ts',
   'test/support/kafka-java/cluster.ts',

@@ -86,7 +86,7 @@ describeOnEachBroker('A snapshot', (environment) => {
   const snapshotWhileCommandsFlow = async (running: RunningService, into: string) => {
     let isOver = false;
     const taking = running
-      .cli('replay', 'snapshot', '--into', into, '--json', '--execute')
+      .cliApart('replay', 'snapshot', '--into', into, '--json', '--execute')
       .finally(() => {
         isOver = true;
       });

@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { addDeadLetters } from './dead-letters/dead-letters.ts';
+import { describeError, exitCodeOf, UsageError } from './errors.ts';
+import { addLag } from './lag.ts';
+import { addMigrate } from './migrate.ts';
+import { printToStderr } from './output.ts';
+import { addPublish } from './publish.ts';
+import { addReplay } from './replay/replay.ts';
+import { addShow } from './show.ts';
+import { addStart } from './start.ts';
+import { addTail } from './tail.ts';
+import { addToken } from './token.ts';
+
+/**
+ * Runs one command line, and prints its error if it fails. `process.exitCode` tells how it ended.
+ * @param words what follows `allocation`
+ */
+export async function runCommandLine(words: readonly string[]): Promise<void> {
+  try {
+    await buildProgram().parseAsync(words, { from: 'user' });
+  } catch (error) {
+    // Commander has printed its own errors already.
+    if (!(error instanceof CommanderError))
+      complain(describeError(error), error instanceof UsageError);
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+/** Each command imports what it needs when it runs, so that --help answers at once. */
+function buildProgram(): Command {
+  const program = new Command('allocation')
+    .description(
+      'Allocates stock to orders. Reads commands from Kafka or an embedded log, ' +
+        'and publishes events exactly once.',
+    )
+    .version(packageVersion(), '--version', 'print the version')
+    .exitOverride()
+    .configureOutput({ outputError: (text) => complain(text.replace(/^error: /, '')) })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npx allocation start
+  $ npx allocation publish CreateBatch reference=batch-1 sku=SMALL-TABLE quantity=20
+  $ npx allocation publish AllocateOrder orderid=order-1 sku=SMALL-TABLE qty=2
+  $ npx allocation tail --from beginning --count 2
+  $ npx allocation show order order-1
+
+Settings are environment variables such as KAFKA_BROKERS and DATABASE_URL: see the README.`,
+    );
+  for (const add of [
+    addStart,
+    addMigrate,
+    addPublish,
+    addTail,
+    addLag,
+    addShow,
+    addDeadLetters,
+    addReplay,
+    addToken,
+  ])
+    add(program);
+  return program;
+}
+
+function packageVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return JSON.parse(readFileSync(file, 'utf8')).version;
+}
+
+function complain(text: string, isUsage = true): void {
+  const hint = isUsage ? ' (add --help for examples)' : '';
+  printToStderr(`error: ${withoutPasswords(text.trim()).replace(/\s*\n\s*/g, ' ')}${hint}`);
+}
+
+/** Hides passwords: Commander quotes unknown arguments, such as a URL with a password. */
+function withoutPasswords(text: string): string {
+  return text.replaceAll(/[^\s'"=]*:[^\s'"]*@/g, '…@');
+}
