@@ -64,6 +64,20 @@ export class Metrics {
     });
   }
 
+  /** Exports how far the lanes are behind. @param offsets called at each scrape */
+  watchLag(offsets: () => number): void {
+    const lag = new Gauge({
+      name: 'allocation_lag',
+      help:
+        'Offsets of the commands topic that this process has still to answer, ' +
+        'in the partitions assigned to it, whose ends are up to 5 s old',
+      registers: [this.registry],
+      collect() {
+        lag.set(offsets());
+      },
+    });
+  }
+
   /** Exports which partitions each lane waits for. @param awaited called at each scrape */
   watchWaits(awaited: () => readonly (readonly number[])[]): void {
     const waiting = new Gauge({

@@ -40,6 +40,7 @@ export class Watchdog {
   /** The partitions whose answers were stuck at the last look. */
   #unpublished: ReadonlySet<number> = new Set();
   #watches = new Map<number, LaneWatch>();
+  #ranges: readonly OffsetRange[] = [];
   #timer: NodeJS.Timeout | undefined;
   #lookedAtMs = 0;
   #answeredAtMs = 0;
@@ -69,6 +70,19 @@ export class Watchdog {
     const watches = [...this.#watches].filter(([, { isStuck }]) => isStuck);
     const unpublished = this.#publishing.stuck(Date.now());
     return new Set([...watches.map(([partition]) => partition), ...unpublished.keys()]).size;
+  }
+
+  /**
+   * How many offsets of its partitions the process has still to answer, up to the ends that the
+   * watchdog saw at its last look. A lane that has never worked counts as 0.
+   */
+  get lag(): number {
+    const ranges = new Map(this.#ranges.map((range) => [range.partition, range]));
+    return this.#options.lanes().reduce((sum, { partition, nextOffset }) => {
+      const range = ranges.get(partition);
+      if (!range || nextOffset === null) return sum;
+      return sum + Math.max(0, range.end - Math.max(range.beginning, nextOffset));
+    }, 0);
   }
 
   /** Says what is wrong, one sentence each. Empty: the watchdog sees nothing wrong. */
@@ -115,6 +129,7 @@ export class Watchdog {
       const ranges = await within(QUESTION_TIMEOUT_MS, broker.offsetRanges(topic));
       this.#answeredAtMs = Date.now();
       this.#lastError = '';
+      this.#ranges = ranges;
       if (this.#timer) this.#judge(ranges);
     } catch (error) {
       this.#lastError = `: ${(error as Error).message}`;
