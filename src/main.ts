@@ -1,15 +1,18 @@
-import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { bootstrap, type Service } from './bootstrap.ts';
 import { type Config, unknownVariables } from './config.ts';
 import { needsTokens } from './entrypoints/http/doors/settings.ts';
 import { createLog } from './log.ts';
+import { exitCodeOfSignal, SAME_SIGNAL_MS } from './signals.ts';
 
-/** npm repeats a signal that the process group has received. Two this close are one signal. */
-const SAME_SIGNAL_MS = 300;
 /** How often `ready` checks whether the service is ready. */
 const READY_LOOK_MS = 20;
+/**
+ * How long a service that has not worked yet may take to stop. A crash at any moment of the start
+ * is harmless, whereas an answer of Kafka or PostgreSQL that never comes takes many seconds.
+ */
+const STOP_STARTING_MS = 1_000;
 
 /**
  * Runs the service until SIGINT or SIGTERM. A second signal ends the process at once.
@@ -24,10 +27,11 @@ export async function runService(config: Config): Promise<void> {
   const stopped = Promise.withResolvers<void>();
   const stopping = new AbortController();
   let stoppingSinceMs: number | null = null;
+  let hasBeenReady = false;
+  let isStopEarly = false;
   const stop = (signal: NodeJS.Signals) => {
     if (stoppingSinceMs !== null) {
-      if (Date.now() - stoppingSinceMs > SAME_SIGNAL_MS)
-        process.exit(128 + constants.signals[signal]);
+      if (Date.now() - stoppingSinceMs > SAME_SIGNAL_MS) process.exit(exitCodeOfSignal(signal));
       return;
     }
     stoppingSinceMs = Date.now();
@@ -39,6 +43,8 @@ export async function runService(config: Config): Promise<void> {
     }
     log.info(`${signal}: finishing the current deliveries. Send the signal again to stop at once`);
     service.close().then(stopped.resolve, stopped.reject);
+    isStopEarly = !hasBeenReady && service.consumer.lanes().working === 0;
+    if (isStopEarly) setTimeout(stopped.resolve, STOP_STARTING_MS);
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
@@ -50,15 +56,22 @@ export async function runService(config: Config): Promise<void> {
     process.exit(1);
   });
   try {
-    await service.start();
+    await Promise.race([service.start(), stopped.promise]);
   } catch (error) {
-    await service.close();
-    throw error;
+    if (!stopping.signal.aborted) {
+      await service.close();
+      throw error;
+    }
   }
   await ready(service, stopping.signal);
-  if (service.http.url && !stopping.signal.aborted) greet(service.http.url, config, log);
+  if (!stopping.signal.aborted) {
+    hasBeenReady = true;
+    if (service.http.url) greet(service.http.url, config, log);
+  }
   await stopped.promise;
   log.info('Stopped');
+  // The start may still wait for an answer.
+  if (isStopEarly) process.exit(0);
 }
 
 /** Resolves when the service has no problems, or stops. The lanes log their own problems. */

@@ -1,7 +1,4 @@
-import { constants } from 'node:os';
-
-/** npm repeats a signal that the process group has received. Two this close are one signal. */
-const SAME_SIGNAL_MS = 300;
+import { exitCodeOfSignal, SAME_SIGNAL_MS } from '../signals.ts';
 
 /**
  * Ends the process on SIGINT and SIGTERM, unless its command handles them. As the first process of
@@ -13,7 +10,7 @@ export function endOnSignals(): void {
     process.on(signal, () => {
       if (process.listenerCount(signal) > 1) handledAtMs = performance.now();
       else if (performance.now() - handledAtMs > SAME_SIGNAL_MS)
-        process.exit(128 + constants.signals[signal]);
+        process.exit(exitCodeOfSignal(signal));
     });
   }
 }

@@ -72,13 +72,19 @@ export function asDeadLetters(records: readonly ReceivedRecord[]): readonly Dead
     .toSorted((one, other) => one.failedAt.localeCompare(other.failedAt));
 }
 
-/** Returns when the letter failed, by the service's clock, in milliseconds since 1970. */
+/** The latest time that a `Date` can have. */
+const LATEST_MS = 8.64e15;
+
+/**
+ * Returns when the letter failed, by the service's clock, in milliseconds since 1970. A forged
+ * header may be no time. Then the timestamp of the record counts.
+ */
 export function failedAtMs({
   headers,
   timestampMs,
 }: Pick<ReceivedRecord, 'headers' | 'timestampMs'>): number {
   const failedAt = Date.parse(headerText(headers, 'dead-letter-failed-at'));
-  return Number.isNaN(failedAt) ? timestampMs : failedAt;
+  return Number.isNaN(failedAt) ? Math.min(timestampMs, LATEST_MS) : failedAt;
 }
 
 /** Returns the place of the letter's message, `topic/partition/offset`. */
@@ -90,7 +96,7 @@ export function originalOf({ headers }: { readonly headers: Headers }): string {
 
 /** Reads what a letter says about itself. The result keeps no bytes of the record but its key. */
 export function headOf(record: ReceivedRecord): LetterHead {
-  const { topic, partition, offset, key, value, headers, timestampMs } = record;
+  const { topic, partition, offset, key, value, headers } = record;
   const text = (name: string) => headerText(headers, `dead-letter-${name}`);
   const reason = text('reason') || 'unknown';
   // A former release kept a sender's forged headers where it wrote none itself.
@@ -106,7 +112,7 @@ export function headOf(record: ReceivedRecord): LetterHead {
     message: text('message'),
     original,
     attempts: Number(text('attempts')),
-    failedAt: text('failed-at') || new Date(timestampMs).toISOString(),
+    failedAt: new Date(failedAtMs(record)).toISOString(),
     type: envelope?.type ?? null,
     commandId: parkedText('command-id') || (envelope?.id ?? original),
     identity: parkedIdentity(

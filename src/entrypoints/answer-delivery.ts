@@ -10,7 +10,7 @@ import type { LaneProgress, LaneTransaction } from '../service-layer/lane-store.
 import type { MessageBus } from '../service-layer/message-bus.ts';
 import { Parking, subjectsOf } from '../service-layer/parking.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
-import { answerBytes } from './answer-bytes.ts';
+import { estimateAnswerBytes } from './answer-bytes.ts';
 import type { Answer, Answering, DeliveryPart } from './answering.ts';
 import { encodeAnswers } from './encode-answers.ts';
 import type { CommandRecord } from './read-delivery.ts';
@@ -93,9 +93,9 @@ async function handle(
   let bytes = 0;
   const put = (answer: Answer) => {
     answers.push(answer);
-    bytes += answerBytes(answer);
+    bytes += estimateAnswerBytes(answer);
     if (bytes > maxAnswerBytes && answers.length > 1)
-      throw new TooMuchAtOnceError(`${bytes} bytes of answers in one transaction`);
+      throw new TooMuchAtOnceError(`about ${bytes} bytes of answers in one transaction`);
   };
   for (const [index, { record, incoming }] of records.entries()) {
     if (incoming.kind === 'unreadable') {

@@ -1,5 +1,4 @@
 import type { ReceivedRecord } from '../service-layer/records.ts';
-import { ReplayRefusedError } from './errors.ts';
 
 /** Where a range of records begins or ends: an offset, the same in each partition, or a moment. */
 export type Bound = { readonly offset: number } | { readonly timeMs: number };
@@ -12,26 +11,6 @@ export interface Bounds {
 }
 
 type TimedRecord = Pick<ReceivedRecord, 'offset' | 'timestampMs'>;
-
-/**
- * Reads a bound: an offset, or a moment in ISO 8601.
- * @throws {ReplayRefusedError} the text is neither, or the moment lies in the future
- */
-export function parseBound(text: string, nowMs: number): Bound {
-  if (/^\d{1,15}$/.test(text)) return { offset: Number(text) };
-  const timeMs = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?$/.test(text)
-    ? Date.parse(text)
-    : Number.NaN;
-  if (Number.isNaN(timeMs))
-    throw new ReplayRefusedError(
-      `${text} is neither an offset nor a time such as 2026-11-26T08:00:00Z`,
-    );
-  if (timeMs > nowMs)
-    throw new ReplayRefusedError(
-      `${text} lies in the future: name a time before ${new Date(nowMs).toISOString()}`,
-    );
-  return { timeMs };
-}
 
 /** Tells whether the record lies before the bound. */
 export function isBefore({ offset, timestampMs }: TimedRecord, bound: Bound): boolean {

@@ -66,9 +66,10 @@ async function answersCommands(onKafka: boolean, databaseUrl: string | null): Pr
     });
     const { value } = await events.next();
     const all = value?.type === 'CompositeDomainEvent' ? (value.data.events ?? []) : [value];
-    return all.map((event) =>
-      `${event?.type} ${event?.data.batchref ?? event?.data.reason ?? event?.data.reference ?? ''}`.trim(),
-    );
+    return all.map((event) => {
+      const about = event?.data.batchref ?? event?.data.reason ?? event?.data.reference ?? '';
+      return `${event?.type} ${about}`.trim();
+    });
   };
 
   expect(

@@ -1,9 +1,7 @@
 // @module-tag db
 // @module-tag slow
 
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,33 +9,29 @@ import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { runCli } from '../support/cli.ts';
 import { onServer } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
-import { HandshakeServer, WRONG_PASSWORD } from '../support/postgres-handshake.ts';
+import { RefusingPostgres, SECRET, urlAt } from '../support/refusing-postgres.ts';
 import { ServiceProcess } from '../support/service-process.ts';
+import { SilentServer } from '../support/silent-server.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-const SECRET = 'pa55-w0rd-of-the-test';
 const CRASHING = fileURLToPath(new URL('../support/crashing-service.ts', import.meta.url));
 /** The commands that open the database whatever the topics hold. */
-const USES_THE_DATABASE = /^(start|migrate|show|replay (verify|offsets|snapshot))/;
+const USES_THE_DATABASE = /^(migrate|show|replay (verify|offsets|snapshot))/;
 
 describe('No command prints the password of its url', () => {
-  let directory: string;
-  let server: HandshakeServer;
+  let postgres: RefusingPostgres;
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'allocation-secrets-'));
-    server = await HandshakeServer.open(WRONG_PASSWORD);
-    // The commands find an embedded log, and go on to the database.
-    const args = ['publish', 'AllocateOrder', 'orderid=order-1', 'sku=LAMP', 'qty=1'];
-    expect(await runCli({}, directory, args)).toMatchObject({ code: 0 });
+    postgres = await RefusingPostgres.open();
   }, 120_000);
-  afterAll(async () => {
-    await server.close();
-    await rm(directory, { recursive: true, force: true });
+  afterAll(() => postgres[Symbol.asyncDispose]());
+
+  it('start, when the server refuses the password or cannot be reached', async () => {
+    for (const url of [postgres.url, urlAt(1)])
+      expect(await postgres.outputOfService(url)).not.toContain(SECRET);
   });
 
   it.each([
-    ['start'],
     ['migrate'],
     ['publish', 'AllocateOrder', 'orderid=order-1', 'sku=LAMP', 'qty=1'],
     ['tail', '--until-end', '--from', 'beginning'],
@@ -54,9 +48,9 @@ describe('No command prints the password of its url', () => {
     ['replay', 'snapshot', '--into', 'sqlite:///./copy.db', '--execute'],
   ])('%s %s, when the server refuses the password or cannot be reached', async (...words) => {
     const args = words.filter(Boolean);
-    for (const port of [server.port, 1]) {
-      const DATABASE_URL = `postgresql://user:${SECRET}@127.0.0.1:${port}/name`;
-      const { stdout, stderr } = await runCli({ DATABASE_URL, HTTP_PORT: '0' }, directory, args);
+    for (const DATABASE_URL of [postgres.url, urlAt(1)]) {
+      const environment = { DATABASE_URL, HTTP_PORT: '0' };
+      const { stdout, stderr } = await runCli(environment, postgres.directory, args);
       if (USES_THE_DATABASE.test(args.join(' ')))
         expect(stderr).toContain('Cannot use the PostgreSQL database name at 127.0.0.1');
       expect(stdout + stderr).not.toContain(SECRET);
@@ -67,22 +61,18 @@ describe('No command prints the password of its url', () => {
     'replay %s, when the password stands in the url of its option',
     async (command) => {
       const option = command === 'verify' ? '--database' : '--into';
-      const url = `postgresql://user:${SECRET}@127.0.0.1:${server.port}/name`;
-      const args = ['replay', command, option, url];
-      const { code, stdout, stderr } = await runCli({}, directory, args);
+      const args = ['replay', command, option, postgres.url];
+      const { code, stdout, stderr } = await runCli({}, postgres.directory, args);
       expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('error: ') });
       expect(stdout + stderr).not.toContain(SECRET);
     },
   );
 
   it.skipIf(process.platform !== 'linux')('and `ps` shows none either', async () => {
-    const silent = createServer().listen(0, '127.0.0.1');
-    await once(silent, 'listening');
-    const { port } = silent.address() as AddressInfo;
-    const url = `postgresql://user:${SECRET}@127.0.0.1:${port}/name`;
-    const args = ['replay', 'verify', '--database', url];
+    await using silent = await SilentServer.open();
+    const args = ['replay', 'verify', '--database', urlAt(silent.port)];
     let looking: Promise<void> | undefined;
-    await runCli({}, directory, args, (child) => {
+    await runCli({}, postgres.directory, args, (child) => {
       looking = eventually(
         async () =>
           expect(await readFile(`/proc/${child.pid}/cmdline`, 'utf8')).toMatch(
@@ -92,7 +82,6 @@ describe('No command prints the password of its url', () => {
       ).finally(() => child.kill());
     });
     await looking;
-    silent.close();
   });
 });
 

@@ -183,7 +183,7 @@ describe('the stream of events', () => {
     sleeper.destroy();
   });
 
-  it('survives foreign records: without attributes, with line ends in them, or too deep to write', async () => {
+  it('survives foreign records: without attributes, with line ends, or too deep', async () => {
     const client = await listen();
     const deep = `${'['.repeat(300_000)}${']'.repeat(300_000)}`;
     publish(record('not JSON', { ce_id: undefined, ce_type: 'a\r\ndata: forged\n\nevent: b' }));

@@ -41,7 +41,7 @@ describe('the HTTP API', () => {
       );
     });
 
-    it('into one partition, in the order of acceptance, whatever the command is about', async () => {
+    it('into one partition, in the order of acceptance, whatever it is about', async () => {
       const bodies = [
         { type: 'CreateBatch', reference: 'one', sku: 'ONE', quantity: 5 },
         { type: 'ChangeBatchQuantity', reference: 'one', quantity: 6 },

@@ -83,6 +83,38 @@ describe('A lane', () => {
     return [keyOf(0), keyOf(1)];
   }
 
+  /** Opens producers. The first one publishes answers only once `until` has settled. */
+  function holdFirstProducer(until: Promise<void>) {
+    const producers = {
+      count: 0,
+      open: async (id: string) => {
+        producers.count += 1;
+        const isFirst = producers.count === 1;
+        const producer = await broker.openProducer(id);
+        return over(producer, {
+          publish: async (records, position) => {
+            if (isFirst && records.length > 0) await until;
+            await producer.publish(records, position);
+          },
+        });
+      },
+    };
+    return producers;
+  }
+
+  /** Begins transactions. The second one begins only once `until` has settled. */
+  function holdSecondTransaction(until: Promise<void>) {
+    const transactions = {
+      count: 0,
+      begin: async (...transaction: Parameters<LaneStore['transaction']>) => {
+        transactions.count += 1;
+        if (transactions.count === 2) await until;
+        return store.transaction(...transaction);
+      },
+    };
+    return transactions;
+  }
+
   const sendAll = (references: readonly string[]) => {
     const values = references.map((reference) =>
       JSON.stringify({
@@ -106,36 +138,18 @@ describe('A lane', () => {
   it('publishes an answer whose transaction commits after the lane has opened anew', async () => {
     const brokerFailure = Promise.withResolvers<void>();
     const arrival = Promise.withResolvers<void>();
-    let producers = 0;
-    let transactions = 0;
+    const producers = holdFirstProducer(brokerFailure.promise);
+    const transactions = holdSecondTransaction(arrival.promise);
     await start({
-      broker: over(broker, {
-        openProducer: async (id) => {
-          producers += 1;
-          const isFirst = producers === 1;
-          const producer = await broker.openProducer(id);
-          return over(producer, {
-            publish: async (records, position) => {
-              if (isFirst && records.length > 0) await brokerFailure.promise;
-              await producer.publish(records, position);
-            },
-          });
-        },
-      }),
-      store: over(store, {
-        transaction: async (...transaction) => {
-          transactions += 1;
-          if (transactions === 2) await arrival.promise;
-          return store.transaction(...transaction);
-        },
-      }),
+      broker: over(broker, { openProducer: producers.open }),
+      store: over(store, { transaction: transactions.begin }),
     });
     await send('first');
-    await eventually(() => expect(transactions).toBe(1));
+    await eventually(() => expect(transactions.count).toBe(1));
     await send('second');
-    await eventually(() => expect(transactions).toBe(2));
+    await eventually(() => expect(transactions.count).toBe(2));
     brokerFailure.reject(new TroubleError('the connection to the broker broke'));
-    await eventually(() => expect([producers, consumer.problems()]).toEqual([2, []]));
+    await eventually(() => expect([producers.count, consumer.problems()]).toEqual([2, []]));
     arrival.resolve();
     await send('third');
     await eventually(() => expect(references()).toEqual(['first', 'second', 'third']), {
@@ -147,8 +161,8 @@ describe('A lane', () => {
     const brokerFailure = Promise.withResolvers<void>();
     const databaseFailure = Promise.withResolvers<void>();
     const deliverySizes: number[] = [];
-    let producers = 0;
-    let transactions = 0;
+    const producers = holdFirstProducer(brokerFailure.promise);
+    const transactions = holdSecondTransaction(databaseFailure.promise);
     await start({
       broker: over(broker, {
         consume: (options) =>
@@ -164,35 +178,19 @@ describe('A lane', () => {
               });
             },
           }),
-        openProducer: async (id) => {
-          producers += 1;
-          const isFirst = producers === 1;
-          const producer = await broker.openProducer(id);
-          return over(producer, {
-            publish: async (records, position) => {
-              if (isFirst && records.length > 0) await brokerFailure.promise;
-              await producer.publish(records, position);
-            },
-          });
-        },
+        openProducer: producers.open,
       }),
-      store: over(store, {
-        transaction: async (...transaction) => {
-          transactions += 1;
-          if (transactions === 2) await databaseFailure.promise;
-          return store.transaction(...transaction);
-        },
-      }),
+      store: over(store, { transaction: transactions.begin }),
     });
     await send('first');
-    await eventually(() => expect(transactions).toBe(1));
+    await eventually(() => expect(transactions.count).toBe(1));
     const large = Array.from({ length: 1_000 }, (_, index) => `large-${index}`);
     await sendAll(large);
     await eventually(() => expect(deliverySizes).toEqual([1, 1_000]));
     await send('last');
     await eventually(() => expect(deliverySizes).toEqual([1, 1_000, 1]));
     brokerFailure.reject(new TroubleError('the connection to the broker broke'));
-    await eventually(() => expect([producers, consumer.problems()]).toEqual([2, []]));
+    await eventually(() => expect([producers.count, consumer.problems()]).toEqual([2, []]));
     databaseFailure.reject(new TroubleError('the connection to the database broke'));
     await eventually(() => expect(references().at(-1)).toBe('last'), { withinMs: 20_000 });
     expect(references()).toEqual(['first', ...large, 'last']);

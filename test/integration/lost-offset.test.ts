@@ -85,6 +85,20 @@ describe('A lane whose committed offset is missing', () => {
     };
   };
 
+  /** Returns what an operator's decision about the lane reads. */
+  const sourcesOf = (log: Broker) => ({
+    broker: log,
+    database,
+    store,
+    answers: new AnswerReader(
+      log,
+      { eventsTopic: 'events', deadLettersTopic: 'dead-letters' },
+      { info: () => {} },
+    ),
+    commandsTopic: 'commands',
+    group: 'group',
+  });
+
   const event = (offset: number) => ({
     key: 'LAMP',
     value: '{}',
@@ -240,23 +254,11 @@ describe('A lane whose committed offset is missing', () => {
     async (choice) => {
       await broker.publish('events', [{ key: null, value: null, headers: {} }]);
       const log = shortenedBroker();
-      const answers = new AnswerReader(
-        log,
-        { eventsTopic: 'events', deadLettersTopic: 'dead-letters' },
-        { info: () => {} },
-      );
-      const sources = {
-        broker: log,
-        database,
-        store,
-        answers,
-        commandsTopic: 'commands',
-        group: 'group',
-      };
+      const sources = sourcesOf(log);
       expect(await readLaneOffsets(sources, UNWATCHED)).toMatchObject([
         { committed: null, position: 0, published: 0, state: 'empty' },
       ]);
-      await expect(settleLaneOffsets(sources, choice, UNWATCHED)).rejects.toThrow(
+      await expect(settleLaneOffsets(sources, choice, UNWATCHED, () => {})).rejects.toThrow(
         'npx allocation replay rebuild --into <copy> --from-copy',
       );
       expect(await committedOffset()).toBeNull();
@@ -298,23 +300,11 @@ describe('A lane whose committed offset is missing', () => {
     await expect(takeOver(LANE, context('group', log), UNWATCHED)).rejects.toThrow(
       'nobody can prove',
     );
-    const answers = new AnswerReader(
-      log,
-      { eventsTopic: 'events', deadLettersTopic: 'dead-letters' },
-      { info: () => {} },
-    );
-    const sources = {
-      broker: log,
-      database,
-      store,
-      answers,
-      commandsTopic: 'commands',
-      group: 'group',
-    };
+    const sources = sourcesOf(log);
     expect(await readLaneOffsets(sources, UNWATCHED)).toMatchObject([
       { committed: null, position: 5, published: 3, waiting: 2, state: 'doubtful' },
     ]);
-    await settleLaneOffsets(sources, choice, UNWATCHED);
+    await settleLaneOffsets(sources, choice, UNWATCHED, () => {});
     await takeOver(LANE, context('group', log), UNWATCHED);
     expect([await publishedOffsets(), await committedOffset()]).toEqual([ids, 5]);
   });

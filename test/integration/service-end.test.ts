@@ -1,8 +1,6 @@
 // @module-tag db
 
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +9,7 @@ import { Database } from '../../src/adapters/database/database.ts';
 import { runCli } from '../support/cli.ts';
 import { eventually } from '../support/eventually.ts';
 import { ServiceProcess } from '../support/service-process.ts';
+import { SilentServer } from '../support/silent-server.ts';
 
 const DYING = fileURLToPath(new URL('../support/dying-thread-service.ts', import.meta.url));
 const PATIENCE_MS = 60_000;
@@ -36,6 +35,12 @@ async function loseCommits(url: string): Promise<void> {
   await database.close();
 }
 
+/** Settings with which a process waits for the server for ten minutes. */
+const waitingFor = ({ port }: SilentServer) => ({
+  DATABASE_URL: `postgresql://user:password@127.0.0.1:${port}/name`,
+  DATABASE_TIMEOUT_MS: '600000',
+});
+
 describe('The process of the service', () => {
   let directory: string;
   beforeEach(async () => {
@@ -44,38 +49,21 @@ describe('The process of the service', () => {
   afterEach(() => rm(directory, { recursive: true, force: true }));
 
   it('ends with exit code 0 on SIGTERM while it waits for the database', async () => {
-    const sockets: Socket[] = [];
-    // This server accepts connections and never answers.
-    const server = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    const environment = {
-      DATABASE_URL: `postgresql://user:password@127.0.0.1:${port}/name`,
-      DATABASE_TIMEOUT_MS: '600000',
-    };
-    await using service = ServiceProcess.spawn(environment, directory);
-    await eventually(() => expect(sockets).toHaveLength(1), { withinMs: PATIENCE_MS });
+    await using server = await SilentServer.open();
+    await using service = ServiceProcess.spawn(waitingFor(server), directory);
+    await eventually(() => expect(server.accepted).toBe(1), { withinMs: PATIENCE_MS });
     // Without a handler, the first process of a container would ignore the signal.
     expect([await service.stop(), service.signal]).toEqual([0, null]);
-    server.close();
   }, 120_000);
 
   it('that only migrates ends with exit code 143 on SIGTERM while it waits', async () => {
-    const sockets: Socket[] = [];
-    const server = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    const environment = {
-      DATABASE_URL: `postgresql://user:password@127.0.0.1:${port}/name`,
-      DATABASE_TIMEOUT_MS: '600000',
-    };
-    const migrating = runCli(environment, directory, ['migrate'], (child) => {
-      void eventually(() => expect(sockets).toHaveLength(1), { withinMs: PATIENCE_MS }).finally(
+    await using server = await SilentServer.open();
+    const migrating = runCli(waitingFor(server), directory, ['migrate'], (child) => {
+      void eventually(() => expect(server.accepted).toBe(1), { withinMs: PATIENCE_MS }).finally(
         () => child.kill('SIGTERM'),
       );
     });
     expect(await migrating).toMatchObject({ code: 143 });
-    server.close();
   }, 120_000);
 
   it("ends with an error when SQLite's thread dies", async () => {

@@ -309,8 +309,10 @@ function triggersOf({ name, columns }: Table, index: number): string {
   return Object.entries(rows)
     .map(
       ([kind, values]) => `
-        create temp trigger ${name}_${kind}_locks before ${kind} on ${name} begin select locks(${index}, ${values}); end;
-        create temp trigger ${name}_${kind}_wrote after ${kind} on ${name} begin select wrote(${index}, '${kind}', ${values}); end;`,
+        create temp trigger ${name}_${kind}_locks before ${kind} on ${name}
+          begin select locks(${index}, ${values}); end;
+        create temp trigger ${name}_${kind}_wrote after ${kind} on ${name}
+          begin select wrote(${index}, '${kind}', ${values}); end;`,
     )
     .join('\n');
 }

@@ -111,6 +111,7 @@ export class Operator {
       config,
       release: async (release) => void (await releaseParked(database, release)),
       edit: null,
+      by: machine.name,
       listener,
       letters: new ListedLetters(broker, config.deadLettersTopic),
     }).carryOut(decided);

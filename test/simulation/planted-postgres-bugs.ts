@@ -6,6 +6,7 @@ import { codeOf } from '../../src/adapters/database/errors.ts';
 import type { Product } from '../../src/domain/model.ts';
 import { TroubleError } from '../../src/service-layer/errors.ts';
 import type { LaneProgress } from '../../src/service-layer/lane-store.ts';
+import { joinPatterns } from '../support/join-patterns.ts';
 import { over } from '../support/over.ts';
 import { inTransaction, type Parts, stating, withDatabase, withStore } from './planting.ts';
 import type { Connection } from './postgres-connection.ts';
@@ -28,10 +29,7 @@ export const postgresPlants = {
     }),
   "a lane's row is read, and not locked": (parts) =>
     stating(parts, (statement) => {
-      const columns =
-        /^\s*insert into source_positions[\s\S]+set next_offset = source_positions\.next_offset\s+returning ([\s\S]+)$/.exec(
-          statement,
-        )?.[1];
+      const columns = READS_POSITION.exec(statement)?.[1];
       return columns === undefined
         ? statement
         : `select ${columns} from source_positions where topic = ? and partition = ?`;
@@ -123,7 +121,8 @@ function readingBatchesFirst(sql: Sql): Sql {
   const read = async (statement: string, parameters: Parameters<Sql>[1] = []) => {
     if (isLockOfProducts(statement)) {
       const skus: readonly string[] = JSON.parse(String(parameters?.[0])).flat();
-      const batches = `select ${BATCH} from batches where sku in (${skus.map(() => '?').join(', ')})`;
+      const places = skus.map(() => '?').join(', ');
+      const batches = `select ${BATCH} from batches where sku in (${places})`;
       for (const batch of await sql<{ reference: string }>(batches, skus))
         former.set(batch.reference, batch);
     }
@@ -136,6 +135,10 @@ function readingBatchesFirst(sql: Sql): Sql {
 }
 
 const BATCH = 'id, reference, sku, quantity, eta, allocated_quantity';
+const READS_POSITION = joinPatterns(
+  /^\s*insert into source_positions[\s\S]+/,
+  /set next_offset = source_positions\.next_offset\s+returning ([\s\S]+)$/,
+);
 const READS_BATCHES =
   /^\s*select id, reference, (?:batches\.)?sku, quantity, eta, allocated_quantity\s/;
 

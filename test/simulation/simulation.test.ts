@@ -9,7 +9,7 @@ import { plants } from './planted-bugs.ts';
 import { witnesses } from './witnesses.ts';
 
 const HISTORIES = 1_000;
-/** Faults come by chance, the rarest three times in so many histories. Others may have to follow. */
+/** Faults come by chance, the rarest three times in so many histories. Others may follow. */
 const MOST_RUNS = 4;
 /** The points at which a lane closes. */
 const POINTS_THAT_CANNOT_THROW: readonly string[] = [

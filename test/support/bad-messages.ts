@@ -97,7 +97,8 @@ export const badMessages: [name: string, record: object, reason: string, word: s
   [
     'deeply nested JSON in a field',
     text(
-      `{"type":"AllocateOrder","orderid":${'['.repeat(10_000)}${']'.repeat(10_000)},"sku":"S","qty":1}`,
+      `{"type":"AllocateOrder","orderid":${'['.repeat(10_000)}${']'.repeat(10_000)},` +
+        '"sku":"S","qty":1}',
     ),
     'invalid-data',
     'orderid',

@@ -134,7 +134,7 @@ export function brokerContract(name: string, open: () => Promise<Broker>): void 
         expect(new Set(records.map(({ partition }) => partition)).size).toBe(1);
       });
 
-      it('puts records into the partition that they name in order, despite their keys', async () => {
+      it('puts records into the partition they name, in order, despite their keys', async () => {
         const others = [broker, await another()];
         for (let index = 0; index < 12; index += 1) {
           const record = { ...message(`${index}`, `key-${index}`), partition: 2 };

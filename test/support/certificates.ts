@@ -34,7 +34,7 @@ export class TestAuthority {
   }
 
   /**
-   * Signs a certificate with a new key. The same name again overwrites the files, as a renewal does.
+   * Signs a certificate with a new key. The same name overwrites the files, as a renewal does.
    *
    * @param commonName whom the certificate is for: a host, or a user of the database
    * @param altNames such as `DNS:localhost` or `IP:127.0.0.1`

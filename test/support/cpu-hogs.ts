@@ -3,7 +3,11 @@ import { spawn } from 'node:child_process';
 /** The program of a busy process. It ends when its input ends. */
 const HOG = `
 process.stdin.resume().on('end', () => process.exit());
-(function work() { const until = Date.now() + 50; while (Date.now() < until); setImmediate(work); })();
+(function work() {
+  const until = Date.now() + 50;
+  while (Date.now() < until);
+  setImmediate(work);
+})();
 `;
 
 /**

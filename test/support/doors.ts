@@ -49,7 +49,8 @@ export async function ask(
   const body = method === 'POST' ? '{"type":"DeallocateOrder","orderid":"o"}' : null;
   const type = { 'content-type': 'application/json' };
   const answer = await fetch(url, { method, body, headers: { ...(body && type), ...headers } });
-  if (answer.headers.get('content-type') === 'text/event-stream') await answer.body?.cancel();
+  if (answer.headers.get('content-type')?.startsWith('text/event-stream'))
+    await answer.body?.cancel();
   return answer;
 }
 

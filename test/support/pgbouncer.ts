@@ -28,7 +28,8 @@ export async function startPgBouncer(server: string): Promise<PgBouncer> {
   const listenPort = await freePort();
   const settings = [
     '[databases]',
-    `* = host=${hostname} port=${port} user=${decodeURIComponent(username)} password=${decodeURIComponent(password)}`,
+    `* = host=${hostname} port=${port} ` +
+      `user=${decodeURIComponent(username)} password=${decodeURIComponent(password)}`,
     '[pgbouncer]',
     'listen_addr = 127.0.0.1',
     `listen_port = ${listenPort}`,

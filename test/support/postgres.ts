@@ -63,7 +63,8 @@ async function startContainer(): Promise<PostgresServer> {
     .withStartupTimeout(START_TIMEOUT_MS)
     .start();
   // The host of the containers may be another machine, to which a plain connection is a choice.
-  const url = `postgresql://postgres:postgres@${container.getHost()}:${container.getMappedPort(5432)}/postgres?sslmode=disable`;
+  const host = `${container.getHost()}:${container.getMappedPort(5432)}`;
+  const url = `postgresql://postgres:postgres@${host}/postgres?sslmode=disable`;
   return { url, faults: null, stop: async () => void (await container.stop()) };
 }
 

@@ -122,8 +122,10 @@ export async function stockTables(
       'select reference, sku, quantity, eta, allocated_quantity as allocated from batches',
     ),
     lines: await select<StockTables['lines'][number]>(
-      `select order_lines.orderid, order_lines.sku, order_lines.qty, batches.reference as batchref from allocations
-       join order_lines on order_lines.id = allocations.orderline_id join batches on batches.id = allocations.batch_id`,
+      `select order_lines.orderid, order_lines.sku, order_lines.qty, batches.reference as batchref
+       from allocations
+       join order_lines on order_lines.id = allocations.orderline_id
+       join batches on batches.id = allocations.batch_id`,
     ),
     processedIds: new Set(
       (await select<{ id: string }>('select id from processed_commands where scope = 1')).map(
@@ -139,7 +141,8 @@ export async function stockTables(
       'select topic, partition, next_offset as "nextOffset" from source_positions',
     ),
     outbox: await select<StockTables['outbox'][number]>(
-      'select source_topic as topic, source_partition as partition, next_offset as "nextOffset" from outbox',
+      `select source_topic as topic, source_partition as partition, next_offset as "nextOffset"
+       from outbox`,
     ),
     parkedIds: (await select<{ id: string }>('select id from parked_commands')).map(({ id }) => id),
   };

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { type Bounds, isEmptyRange, parseBound } from '../../replay/bounds.ts';
+import { type Bound, type Bounds, isEmptyRange } from '../../replay/bounds.ts';
 import { parseCount } from '../command-arguments.ts';
 import { UsageError } from '../errors.ts';
 import { jsonOption } from '../output.ts';
@@ -35,9 +35,26 @@ export function skipForeignOption(): Option {
 }
 
 /**
+ * Reads a bound: an offset, or a moment in ISO 8601.
+ * @throws {UsageError} the text is neither, or the moment lies in the future
+ */
+export function parseBound(text: string, nowMs: number): Bound {
+  if (/^\d{1,15}$/.test(text)) return { offset: Number(text) };
+  const timeMs = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
+  if (Number.isNaN(timeMs))
+    throw new UsageError(`${text} is neither an offset nor a time such as 2026-11-26T08:00:00Z`);
+  if (timeMs > nowMs)
+    throw new UsageError(
+      `${text} lies in the future: name a time before ${new Date(nowMs).toISOString()}`,
+    );
+  return { timeMs };
+}
+
+/**
  * Reads --from and --to.
- * @throws {UsageError} no record can lie between them
- * @throws {ReplayRefusedError} one of them is neither an offset nor a past time
+ * @throws {UsageError} one is neither an offset nor a past time, or no record can lie between them
  */
 export function parseRange({ from, to }: { readonly from?: string; readonly to?: string }): Bounds {
   const nowMs = Date.now();

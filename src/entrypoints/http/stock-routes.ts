@@ -12,67 +12,82 @@ import { answerProblem, PROBLEMS } from './problem.ts';
 import { ReadIntake } from './read-intake.ts';
 import type { Route } from './routes.ts';
 
+/** What a route answers about one name. */
+interface Answer {
+  readonly view: unknown;
+  /** The name behind which the next page begins. Null: there is none. */
+  readonly next: string | null;
+}
+
+/** A kind of thing that people ask for by name. */
+interface Question {
+  readonly path: '/allocations' | '/products' | '/batches' | '/orders';
+  /** Returns the problem that nobody knows the name. */
+  readonly unknown: (typeof PROBLEMS)['unknownOrder'];
+  /**
+   * Reads one page. Null: nobody knows the name.
+   *
+   * @param after the name behind which the page begins; empty: the first page
+   */
+  readonly read: (id: string, after: string) => Promise<Answer | null>;
+}
+
 /** The routes that answer questions about orders, products and batches. */
 export function stockRoutes(query: Query, readStock: ReadStock): readonly Route[] {
   const reads = new ReadIntake();
   const onRequest = reads.admit.bind(reads);
-  return [
-    {
+  return questions(query, readStock).map(
+    ({ path, unknown, read }): Route => ({
       method: 'GET',
-      url: '/allocations/:id',
+      url: `${path}/:id`,
       access: 'read',
       onRequest,
       handler: async (request, reply) => {
         const { id } = request.params;
         // No command can have an invalid name, and databases fail on NUL. So do not ask them.
-        if (!NAME.test(id)) return answerProblem(reply, PROBLEMS.unknownOrder(id));
-        const after = pageAfter(request);
-        const { items, next } = await allocationsOf(id, query, after);
-        if (items.length === 0 && after === '')
-          return answerProblem(reply, PROBLEMS.unknownOrder(id));
-        linkNext(reply, `/allocations/${encodeURIComponent(id)}`, next);
-        return items;
+        const answer = NAME.test(id) ? await read(id, pageAfter(request)) : null;
+        if (answer === null) return answerProblem(reply, unknown(id));
+        linkNext(reply, `${path}/${encodeURIComponent(id)}`, answer.next);
+        return answer.view;
+      },
+    }),
+  );
+}
+
+function questions(query: Query, readStock: ReadStock): readonly Question[] {
+  return [
+    {
+      path: '/allocations',
+      unknown: PROBLEMS.unknownOrder,
+      read: async (orderid, after) => {
+        const { items, next } = await allocationsOf(orderid, query, after);
+        return items.length === 0 && after === '' ? null : { view: items, next };
       },
     },
     {
-      method: 'GET',
-      url: '/products/:id',
-      access: 'read',
-      onRequest,
-      handler: async (request, reply) => {
-        const { id } = request.params;
-        if (!NAME.test(id)) return answerProblem(reply, PROBLEMS.unknownProduct(id));
-        const product = await productView(id, query, pageAfter(request) || null);
-        if (product === null) return answerProblem(reply, PROBLEMS.unknownProduct(id));
+      path: '/products',
+      unknown: PROBLEMS.unknownProduct,
+      read: async (sku, after) => {
+        const product = await productView(sku, query, after || null);
+        if (product === null) return null;
         const { next, ...view } = product;
-        linkNext(reply, `/products/${encodeURIComponent(id)}`, next);
-        return view;
+        return { view, next };
       },
     },
     {
-      method: 'GET',
-      url: '/batches/:id',
-      access: 'read',
-      onRequest,
-      handler: async ({ params: { id } }, reply) => {
-        const batch = NAME.test(id) ? await batchView(id, readStock) : null;
-        return batch ?? answerProblem(reply, PROBLEMS.unknownBatch(id));
+      path: '/batches',
+      unknown: PROBLEMS.unknownBatch,
+      read: async (reference) => {
+        const view = await batchView(reference, readStock);
+        return view && { view, next: null };
       },
     },
     {
-      method: 'GET',
-      url: '/orders/:id',
-      access: 'read',
-      onRequest,
-      handler: async (request, reply) => {
-        const { id } = request.params;
-        if (!NAME.test(id)) return answerProblem(reply, PROBLEMS.unknownOrder(id));
-        const after = pageAfter(request);
-        const { next, ...view } = await orderView(id, readStock, after);
-        if (view.lines.length === 0 && after === '')
-          return answerProblem(reply, PROBLEMS.unknownOrder(id));
-        linkNext(reply, `/orders/${encodeURIComponent(id)}`, next);
-        return view;
+      path: '/orders',
+      unknown: PROBLEMS.unknownOrder,
+      read: async (orderid, after) => {
+        const { next, ...view } = await orderView(orderid, readStock, after);
+        return view.lines.length === 0 && after === '' ? null : { view, next };
       },
     },
   ];

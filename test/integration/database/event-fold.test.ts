@@ -139,7 +139,7 @@ describeOnEachDatabase('The fold of the events', (current) => {
     expect(await stockOf(database)).toMatchObject({ products: [{ sku: 'LAMP', version: 2 }] });
   });
 
-  test('reports two different events of one sequence, but no event that is read twice', async () => {
+  test('reports two different events of one sequence, but no event read twice', async () => {
     const { fold } = await scratch();
     const [created, allocated] = await eventsOf(
       createBatch('b', 'LAMP', 5),

@@ -66,7 +66,7 @@ describeOnEachDatabase('Reading parked commands', (current) => {
     ]);
   });
 
-  test('finds commands about the product of a parked batch, and what they wait behind', async () => {
+  test('finds commands about a product of a parked batch, and what they wait behind', async () => {
     await park(1, 'failed', ['order:1', 'sku:DESK']);
     await park(2, 'chain', ['order:2', 'sku:DESK', 'sku:LAMP'], ['failed']);
     await park(3, 'creation', ['batch:b', 'sku:LAMP'], ['failed']);

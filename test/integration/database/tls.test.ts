@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
 import { type CertificateFiles, TestAuthority } from '../../support/certificates.ts';
+import { joinPatterns } from '../../support/join-patterns.ts';
 import { HandshakeServer } from '../../support/postgres-handshake.ts';
 
 const LIMITS = { poolSize: 2, timeoutMs: 20_000 };
@@ -100,7 +101,10 @@ describe('A connection to PostgreSQL', () => {
     await offer('right');
     // An address that leads here, and does not look like it.
     await expect(connect({}, '[::ffff:127.0.0.1]')).rejects.toThrow(
-      /no trusted authority.*\. The url has no sslmode, so the server is verified\..*"disable" is pl/,
+      joinPatterns(
+        /no trusted authority.*\. The url has no sslmode, so the server is verified\./,
+        /.*"disable" is pl/,
+      ),
     );
     await expect(connect({ sslmode: 'verify-full' })).rejects.not.toThrow(/has no sslmode/);
     expect(server.accepted).toEqual([]);
@@ -136,7 +140,10 @@ describe('A connection to PostgreSQL', () => {
   it('says that the server wants a client certificate', async () => {
     await offer('right', { clientAuthority: authority.rootCert });
     await expect(connect({ sslmode: 'verify-full', ...rootCert() })).rejects.toThrow(
-      /asks for one \(tlsv13 alert certificate required\)\. Name a certificate of this user and its key with sslcert and sslkey/,
+      joinPatterns(
+        /asks for one \(tlsv13 alert certificate required\)\. /,
+        /Name a certificate of this user and its key with sslcert and sslkey/,
+      ),
     );
   });
 

@@ -65,7 +65,7 @@ describeOnEachDatabase('A rebuild from dead letters that lack room for all produ
     return database.transaction((sql) => completeParked(sql, database.dialect, letters));
   }
 
-  test('finds the products in the rebuilt stock, and earlier commands in other letters', async () => {
+  test('finds products in the rebuilt stock, and earlier commands in other letters', async () => {
     const database = await current.database();
     await handleIn(
       database,

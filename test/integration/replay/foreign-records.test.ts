@@ -14,6 +14,8 @@ import { verify } from '../../../src/replay/verify.ts';
 import { whatIf } from '../../../src/replay/what-if.ts';
 import { planWhatIf } from '../../../src/replay/what-if-plan.ts';
 import type { LogRecord } from '../../../src/service-layer/records.ts';
+import { unreadAudit } from '../../support/audit.ts';
+import { publishChanged } from '../../support/changed-events.ts';
 import { eventually } from '../../support/eventually.ts';
 import { RunningService } from '../../support/running-service.ts';
 
@@ -55,19 +57,8 @@ describe('An events topic', () => {
   });
 
   const urlOf = (name: string) => `sqlite:///${join(directory, `${name}.db`)}`;
-  /** Publishes the events to a new topic of one partition, after `change`. @returns the topic */
-  const eventsIn = async (change: (events: LogRecord[]) => LogRecord[]) => {
-    const name = `events-${crypto.randomUUID().slice(0, 8)}`;
-    await running.service.broker.ensureTopics(
-      [{ name, partitions: 1, maxMessageBytes: 1_000_000 }],
-      true,
-    );
-    await running.service.broker.publish(
-      name,
-      change(running.events.map(({ key, value, headers }) => ({ key, value, headers }))),
-    );
-    return name;
-  };
+  const eventsIn = (change: (events: LogRecord[]) => LogRecord[]) =>
+    publishChanged(running, change);
   const rebuild = async (eventsTopic: string, skipForeign = false) => {
     const plan = await planRebuild(
       running.service.broker,
@@ -203,6 +194,7 @@ describe('An events topic', () => {
         broker: running.service.broker,
         config,
         log: pino({ level: 'silent' }),
+        audit: unreadAudit(),
       });
       const recovered = recovery.run(closing.signal);
       await eventually(() =>
@@ -238,6 +230,7 @@ describe('An events topic', () => {
         broker: running.service.broker,
         config,
         log: pino({ level: 'silent' }),
+        audit: unreadAudit(),
       }).run(watch.signal);
       expect([await readMark(database), await answers()]).toEqual([null, 3]);
     });

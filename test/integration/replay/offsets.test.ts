@@ -7,6 +7,8 @@ import { Database } from '../../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../../src/adapters/database/lanes/sql-lane-store.ts';
 import { bootstrap, type Service } from '../../../src/bootstrap.ts';
 import { eventually } from '../../support/eventually.ts';
+import { joinPatterns } from '../../support/join-patterns.ts';
+import { batch } from '../../support/plain-commands.ts';
 import { RunningService } from '../../support/running-service.ts';
 import { plainKafka } from '../../support/topic-reader.ts';
 
@@ -21,6 +23,14 @@ describe.skipIf(!brokers)('replay offsets', () => {
     await restarted?.close();
     await running[Symbol.asyncDispose]();
   });
+
+  /** Starts the service, and stops it when it has answered one command. */
+  async function answerOneCommand(): Promise<void> {
+    running = await RunningService.start({ KAFKA_BROKERS: brokers ?? '', TOPIC_PARTITIONS: '1' });
+    await running.send(batch('batch', 'LAMP'));
+    await running.idle();
+    await running.service.close();
+  }
 
   /** Leaves an answer in the outbox, as if the service had died before it deleted the row. */
   async function leaveAnswer(): Promise<void> {
@@ -76,17 +86,7 @@ describe.skipIf(!brokers)('replay offsets', () => {
   ] as const)(
     '%s settles a lane in doubt: the service %s the waiting answer',
     async (choice, _, types) => {
-      running = await RunningService.start({ KAFKA_BROKERS: brokers ?? '', TOPIC_PARTITIONS: '1' });
-      await running.send({
-        type: 'CreateBatch',
-        id: 'first',
-        reference: 'batch',
-        sku: 'LAMP',
-        quantity: 1,
-        eta: null,
-      });
-      await running.idle();
-      await running.service.close();
+      await answerOneCommand();
       await leaveAnswer();
       await loseOffsetsAndEvents();
       const service = await bootstrap(running.config, pino({ level: 'silent' }));
@@ -103,9 +103,17 @@ describe.skipIf(!brokers)('replay offsets', () => {
       expect((await running.cli('replay', 'offsets', choice)).stdout).toContain(
         'Nothing is done. To do it, add --execute',
       );
-      expect((await running.cli('replay', 'offsets', choice, '--execute')).stdout).toContain(
-        `for ${running.config.commandsTopic}/0`,
-      );
+      const lane = `${running.config.commandsTopic}/0`;
+      const { stdout, audit } = await running.cli('replay', 'offsets', choice, '--execute');
+      expect(stdout).toContain(`for ${lane}`);
+      expect(audit).toMatchObject([
+        { act: 'replay offsets', state: 'begun', on: { count: 1, first: [lane] } },
+        {
+          state: 'succeeded',
+          done: { count: 1, first: [lane] },
+          options: { choice: choice.slice(2) },
+        },
+      ]);
       await eventually(() => expect(service.consumer.problems()).toEqual([]), PATIENCE);
       const eventTypes: string[] = [];
       await service.broker.read(
@@ -121,24 +129,17 @@ describe.skipIf(!brokers)('replay offsets', () => {
   );
 
   it('settles nothing for an empty database, and names the command that helps', async () => {
-    running = await RunningService.start({ KAFKA_BROKERS: brokers ?? '', TOPIC_PARTITIONS: '1' });
-    await running.send({
-      type: 'CreateBatch',
-      id: 'first',
-      reference: 'batch',
-      sku: 'LAMP',
-      quantity: 1,
-      eta: null,
-    });
-    await running.idle();
-    await running.service.close();
+    await answerOneCommand();
     await loseOffsetsAndEvents();
     const database = await Database.open(running.config.databaseUrl);
     await database.query('delete from source_positions');
     await database.close();
     const plan = await running.cli('replay', 'offsets', '--skip');
     expect(plan.stdout).toMatch(
-      /missing +0 +below 0 +0 +empty +the database has answered nothing\n\n.*Point DATABASE_URL at that database/,
+      joinPatterns(
+        /missing +0 +below 0 +0 +empty +the database has answered nothing\n\n/,
+        /.*Point DATABASE_URL at that database/,
+      ),
     );
     const executed = await running.cli('replay', 'offsets', '--skip', '--execute');
     expect(executed.code).not.toBe(0);

@@ -97,6 +97,7 @@ describe('A rebuild parks what was parked before', () => {
       config: running.config,
       release: async (release) => void (await releaseParked(database, release)),
       edit,
+      by: 'operator@here',
       listener: { onResolved() {}, onFailedAgain() {}, onUnanswered() {} },
     });
     await redriver.carryOut(planResolution(action, failed, open, 9));

@@ -13,6 +13,7 @@ import { planRebuild } from '../../../src/replay/rebuild-plan.ts';
 import { verify } from '../../../src/replay/verify.ts';
 import type { Broker } from '../../../src/service-layer/broker.ts';
 import { TroubleError } from '../../../src/service-layer/errors.ts';
+import { unreadAudit } from '../../support/audit.ts';
 import { eventually } from '../../support/eventually.ts';
 import { over } from '../../support/over.ts';
 import { RunningService } from '../../support/running-service.ts';
@@ -196,6 +197,7 @@ describe('Replays at positions that are one apart', () => {
         broker,
         config: running.config,
         log: pino({ level: 'silent' }),
+        audit: unreadAudit(),
       });
       const closing = new AbortController();
       let isOver = false;

@@ -10,7 +10,9 @@ import { Rebuild } from '../../../src/replay/rebuild.ts';
 import { planRebuild } from '../../../src/replay/rebuild-plan.ts';
 import { planSnapshot, readEventsSeen, takeSnapshot } from '../../../src/replay/snapshot.ts';
 import { verify } from '../../../src/replay/verify.ts';
+import { joinPatterns } from '../../support/join-patterns.ts';
 
+import { batch, order } from '../../support/plain-commands.ts';
 import { RunningService } from '../../support/running-service.ts';
 import { plainKafka } from '../../support/topic-reader.ts';
 
@@ -37,21 +39,6 @@ describe.skipIf(!brokers)('An events topic whose beginning was deleted', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  const batch = (reference: string, sku: string) => ({
-    type: 'CreateBatch',
-    id: reference,
-    reference,
-    sku,
-    quantity: 10,
-    eta: null,
-  });
-  const order = (orderid: string, sku: string) => ({
-    type: 'AllocateOrder',
-    id: orderid,
-    orderid,
-    sku,
-    qty: 2,
-  });
   const urlOf = (name: string) => `sqlite:///${join(directory, `${name}.db`)}`;
   const open = async (name: string) => {
     const database = await Database.open(urlOf(name));
@@ -110,7 +97,10 @@ describe.skipIf(!brokers)('An events topic whose beginning was deleted', () => {
     );
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /^error: The retention of events-\S+ has deleted events \(partition 0 begins at \d+, and is needed from 0 on.*\n$/,
+      joinPatterns(
+        /^error: The retention of events-\S+ has deleted events /,
+        /\(partition 0 begins at \d+, and is needed from 0 on.*\n$/,
+      ),
     );
     expect(stderr).toContain(
       'Use a younger copy of the database, such as a backup or a snapshot ("replay snapshot")',
@@ -152,7 +142,10 @@ describe.skipIf(!brokers)('An events topic whose beginning was deleted', () => {
     expect([code, stdout]).toEqual([
       0,
       expect.stringMatching(
-        /has deleted the beginning of the topic \(partition 0 begins at \d+.* 3 others may lack .*\nEqual: .*, no difference in what was compared\n$/,
+        joinPatterns(
+          /has deleted the beginning of the topic \(partition 0 begins at \d+.* 3 others may lack /,
+          /.*\nEqual: .*, no difference in what was compared\n$/,
+        ),
       ),
     ]);
     expect(JSON.parse((await running.cli('replay', 'verify', '--json')).stdout)).toMatchObject({

@@ -3,6 +3,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type VerifyReport, verify } from '../../../src/replay/verify.ts';
 import type { LogRecord } from '../../../src/service-layer/records.ts';
+import { batch, order } from '../../support/plain-commands.ts';
 import { RunningService } from '../../support/running-service.ts';
 
 const LANES = 2;
@@ -13,26 +14,11 @@ describe('Verifying a database against the topics', () => {
 
   beforeAll(async () => {
     running = await RunningService.start({ KAFKA_BROKERS: '', TOPIC_PARTITIONS: String(LANES) });
-    const batch = (reference: string, sku: string, eta: string | null) => ({
-      type: 'CreateBatch',
-      id: reference,
-      reference,
-      sku,
-      quantity: 10,
-      eta,
-    });
-    const order = (orderid: string, sku: string) => ({
-      type: 'AllocateOrder',
-      id: orderid,
-      orderid,
-      sku,
-      qty: 2,
-    });
     const commands = [
       ...[
-        batch('lamp-1', 'LAMP', null),
-        batch('lamp-2', 'LAMP', '2027-01-01'),
-        batch('sofa-1', 'SOFA', null),
+        batch('lamp-1', 'LAMP'),
+        batch('lamp-2', 'LAMP', { eta: '2027-01-01' }),
+        batch('sofa-1', 'SOFA'),
       ],
       ...[order('o1', 'LAMP'), order('o2', 'LAMP'), order('o3', 'SOFA')],
       {

@@ -22,12 +22,15 @@ public class CommittedReader {
   public static void main(String[] arguments) throws Exception {
     String brokers = arguments[0];
     String topic = arguments[1];
-    try (var committed = consumer(brokers, "read_committed"); var everything = consumer(brokers, "read_uncommitted")) {
+    try (var committed = consumer(brokers, "read_committed");
+        var everything = consumer(brokers, "read_uncommitted")) {
       List<TopicPartition> partitions = new ArrayList<>();
-      for (var info : committed.partitionsFor(topic)) partitions.add(new TopicPartition(topic, info.partition()));
+      for (var info : committed.partitionsFor(topic))
+        partitions.add(new TopicPartition(topic, info.partition()));
       Map<TopicPartition, Long> ends = committed.endOffsets(partitions);
       Map<TopicPartition, Long> allEnds = everything.endOffsets(partitions);
-      if (!ends.equals(allEnds)) throw new IllegalStateException("A transaction is open: " + ends + " of " + allEnds);
+      if (!ends.equals(allEnds))
+        throw new IllegalStateException("A transaction is open: " + ends + " of " + allEnds);
       long seen = read(committed, ends, CommittedReader::print);
       System.out.printf("aborted %d%n", read(everything, ends, record -> {}) - seen);
     }
@@ -35,13 +38,17 @@ public class CommittedReader {
 
   /** Reads up to the ends, and returns the number of records. */
   private static long read(
-      KafkaConsumer<String, byte[]> consumer, Map<TopicPartition, Long> ends, Consumer<ConsumerRecord<String, byte[]>> take) {
+      KafkaConsumer<String, byte[]> consumer,
+      Map<TopicPartition, Long> ends,
+      Consumer<ConsumerRecord<String, byte[]>> take) {
     long count = 0;
     consumer.assign(ends.keySet());
     consumer.seekToBeginning(ends.keySet());
-    while (ends.entrySet().stream().anyMatch(end -> consumer.position(end.getKey()) < end.getValue())) {
+    while (ends.entrySet().stream()
+        .anyMatch(end -> consumer.position(end.getKey()) < end.getValue())) {
       for (var record : consumer.poll(java.time.Duration.ofMillis(200))) {
-        if (record.offset() >= ends.get(new TopicPartition(record.topic(), record.partition()))) continue;
+        var partition = new TopicPartition(record.topic(), record.partition());
+        if (record.offset() >= ends.get(partition)) continue;
         take.accept(record);
         count += 1;
       }
@@ -60,7 +67,11 @@ public class CommittedReader {
     var id = record.headers().lastHeader("ce_id");
     System.out.printf(
         "[%d,%d,\"%s\",\"%s\",\"%s\"]%n",
-        record.partition(), record.offset(), record.key(), id == null ? "" : new String(id.value()), contentHash(record));
+        record.partition(),
+        record.offset(),
+        record.key(),
+        id == null ? "" : new String(id.value()),
+        contentHash(record));
   }
 
   /**

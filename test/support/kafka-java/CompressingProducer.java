@@ -19,8 +19,11 @@ public class CompressingProducer {
     try (var input = new BufferedReader(new InputStreamReader(System.in))) {
       for (String line = input.readLine(); line != null; line = input.readLine()) {
         String[] fields = line.split("\t", 3);
-        var producer = producers.computeIfAbsent(fields[0], compression -> producer(arguments[0], compression));
-        sent.put(fields[0], producer.send(new ProducerRecord<>(arguments[1], fields[1], fields[2])));
+        var producer =
+            producers.computeIfAbsent(
+                fields[0], compression -> producer(arguments[0], compression));
+        var message = new ProducerRecord<>(arguments[1], fields[1], fields[2]);
+        sent.put(fields[0], producer.send(message));
       }
     }
     for (var producer : producers.values()) producer.close();

@@ -13,8 +13,13 @@ public class GroupMembers {
     try (var admin = Admin.create(Map.<String, Object>of("bootstrap.servers", arguments[0]))) {
       var description = admin.describeConsumerGroups(List.of(group)).all().get().get(group);
       for (var member : description.members()) {
-        var partitions = member.assignment().topicPartitions().stream().map(TopicPartition::partition).sorted().map(String::valueOf);
-        System.out.println(member.groupInstanceId().orElse(member.clientId()) + " " + partitions.collect(Collectors.joining(",")));
+        var partitions =
+            member.assignment().topicPartitions().stream()
+                .map(TopicPartition::partition)
+                .sorted()
+                .map(String::valueOf)
+                .collect(Collectors.joining(","));
+        System.out.println(member.groupInstanceId().orElse(member.clientId()) + " " + partitions);
       }
     }
   }

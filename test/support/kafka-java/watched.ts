@@ -19,7 +19,11 @@ pid=$!
 read -r word
 if [ "$word" = stop ]; then
   kill -TERM $pid
-  ( exec >/dev/null 2>&1; for second in $(seq 60); do sleep 1; kill -0 $pid || exit; done; kill -9 $pid ) &
+  (
+    exec >/dev/null 2>&1
+    for second in $(seq 60); do sleep 1; kill -0 $pid || exit; done
+    kill -9 $pid
+  ) &
 else
   kill -9 $pid
 fi

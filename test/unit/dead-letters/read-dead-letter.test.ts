@@ -1,5 +1,15 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { filter } from '../../../src/dead-letters/plan.ts';
 import { asDeadLetters } from '../../../src/dead-letters/read-dead-letter.ts';
+
+const record = {
+  topic: 'dead',
+  partition: 0,
+  offset: 0,
+  timestampMs: 0,
+  key: null,
+  value: Buffer.from('no JSON'),
+};
 
 it('a dead letter of an unreadable command ignores forged parking headers', () => {
   const forged = {
@@ -15,14 +25,6 @@ it('a dead letter of an unreadable command ignores forged parking headers', () =
     'dead-letter-partition': '0',
     'dead-letter-offset': '7',
   };
-  const record = {
-    topic: 'dead',
-    partition: 0,
-    offset: 0,
-    timestampMs: 0,
-    key: null,
-    value: Buffer.from('no JSON'),
-  };
   const [letter] = asDeadLetters([{ ...record, headers: { ...forged, ...written } }]);
   expect(letter).toMatchObject({
     commandId: 'commands/0/7',
@@ -30,5 +32,17 @@ it('a dead letter of an unreadable command ignores forged parking headers', () =
     skus: [],
     behind: [],
     position: null,
+  });
+});
+
+describe('a dead letter whose forged time of failure is no time', () => {
+  const headers = { 'dead-letter-reason': 'malformed', 'dead-letter-failed-at': 'never' };
+
+  it.each([
+    [Date.UTC(2026, 10, 25), '2026-11-25T00:00:00.000Z'],
+    [2 ** 62, '+275760-09-13T00:00:00.000Z'],
+  ])('is listed by the timestamp of its record: %i', (timestampMs, failedAt) => {
+    const letters = asDeadLetters([{ ...record, timestampMs, headers }]);
+    expect(filter(letters, {})).toMatchObject([{ failedAt }]);
   });
 });
