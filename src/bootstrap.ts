@@ -1,18 +1,25 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { EmbeddedBroker } from './adapters/broker/embedded/broker.ts';
 import { KafkaBroker } from './adapters/broker/kafka/broker.ts';
+import type { KafkaOptions } from './adapters/broker/kafka/client.ts';
+import { KafkaExamination } from './adapters/broker/kafka/examination.ts';
 import { ConnectionSecurity } from './adapters/broker/kafka/security/connection-security.ts';
 import { Database } from './adapters/database/database.ts';
 import { countParked } from './adapters/database/lanes/parked-release.ts';
 import { SqlLaneStore } from './adapters/database/lanes/sql-lane-store.ts';
 import { refuseMarked } from './adapters/database/replay/rebuild-mark.ts';
 import { LogNotifications } from './adapters/log-notifications.ts';
+import { Audit } from './audit/audit.ts';
+import { localUser } from './audit/local-user.ts';
+import { type AuditWriter, auditWriter } from './audit/topic-writer.ts';
 import type { Config } from './config.ts';
+import { neededTopics, toolOptions } from './doctor/needed-topics.ts';
+import { warnOfTopics } from './doctor/topic-warnings.ts';
 import { CommandConsumer } from './entrypoints/command-consumer.ts';
 import { HttpApi } from './entrypoints/http/api.ts';
 import { refuseOpenDoor } from './entrypoints/http/doors/exposure.ts';
 import { Metrics } from './entrypoints/metrics.ts';
+import { StartStep } from './entrypoints/start-step.ts';
 import { Watchdog } from './entrypoints/watchdog.ts';
 import { MAX_COMMAND_BYTES } from './messages/incoming.ts';
 import { AutoRecovery } from './replay/auto-recovery.ts';
@@ -20,7 +27,6 @@ import { recoveryAdvice } from './replay/recovery-advice.ts';
 import type { Broker, TopicSettings } from './service-layer/broker.ts';
 import { MessageBus } from './service-layer/message-bus.ts';
 import type { Notifications } from './service-layer/notifications.ts';
-import { needsOperator } from './service-layer/recoverability.ts';
 import { MAX_LINES_IN_VIEW } from './views.ts';
 
 /** Replaces parts of the service in tests. */
@@ -44,9 +50,11 @@ export interface Service {
   /** Resolves when this process can never work again. Only a new start helps. */
   readonly died: Promise<Error>;
   /**
-   * Opens the HTTP API, waits for the topics, rebuilds a database that is older than the topics
-   * (AUTO_RECOVER), and joins the group.
+   * Opens the HTTP API, waits for PostgreSQL and for the topics, rebuilds a database that is older
+   * than the topics (AUTO_RECOVER), and joins the group.
    *
+   * @throws {NewerDatabaseError} a newer version has migrated the database
+   * @throws {MarkedDatabaseError} the database is being rebuilt, or shows the past
    * @throws {MissingTopicError} a topic is missing, and KAFKA_CREATE_TOPICS is false
    * @throws {ListenError} HTTP_HOST and HTTP_PORT cannot be opened, or a file of the doors is wrong
    */
@@ -64,25 +72,50 @@ interface Foundation {
 }
 
 const HEADERS_BYTES = 64 * 1024;
-const BROKER_RETRY_MS = 2_000;
 /** The file of the embedded log, if the service's database is not a SQLite file. */
 const LOG_DATABASE_URL = 'sqlite:///./cosmicpython.db';
 
 /**
  * Lists the topics as this service creates them. A command that is slightly too large still
- * arrives, and its dead letter still fits.
+ * arrives, and its dead letter still fits. A rebuild needs every event
+ * (docs/decisions/0016-a-rebuild-needs-every-event.md).
  */
 export function topicSettings(config: Config): readonly TopicSettings[] {
   const partitions = config.topicPartitions;
   return [
     { name: config.commandsTopic, partitions, maxMessageBytes: MAX_COMMAND_BYTES + HEADERS_BYTES },
-    { name: config.eventsTopic, partitions, maxMessageBytes: MAX_COMMAND_BYTES + HEADERS_BYTES },
+    {
+      name: config.eventsTopic,
+      partitions,
+      maxMessageBytes: MAX_COMMAND_BYTES + HEADERS_BYTES,
+      keepsAll: true,
+    },
     {
       name: config.deadLettersTopic,
       partitions,
       maxMessageBytes: 2 * (MAX_COMMAND_BYTES + HEADERS_BYTES),
     },
   ];
+}
+
+/** Says how this service creates the audit topic. Empty: AUDIT_TOPIC is not set. */
+function auditTopicSettings({ auditTopic, topicPartitions }: Config): readonly TopicSettings[] {
+  if (auditTopic === null) return [];
+  const maxMessageBytes = MAX_COMMAND_BYTES + HEADERS_BYTES;
+  return [{ name: auditTopic, partitions: topicPartitions, maxMessageBytes, keepsAll: true }];
+}
+
+/**
+ * Makes the writer of the audit topic. It creates a missing topic if KAFKA_CREATE_TOPICS allows it.
+ *
+ * @returns null: AUDIT_TOPIC is not set
+ */
+export function openAuditTopic(
+  config: Config,
+  broker: Pick<Broker, 'ensureTopics' | 'publish'>,
+): AuditWriter | null {
+  const [topic] = auditTopicSettings(config);
+  return topic ? auditWriter(broker, topic, config.createTopics) : null;
 }
 
 /** Returns the URL of the SQLite database that has the embedded log. */
@@ -96,17 +129,29 @@ export function embeddedLogUrl({ databaseUrl }: Pick<Config, 'databaseUrl'>): st
  * @throws {DatabaseUnavailableError} the embedded log's file cannot be opened
  */
 export async function openBroker(config: Config, log: Logger): Promise<Broker> {
-  if (config.kafkaBrokers)
-    return new KafkaBroker({
+  const kafka = kafkaOptions(config, log);
+  if (kafka) return new KafkaBroker(kafka);
+  const database = await openLog(config);
+  await database.runMigrations();
+  return new EmbeddedBroker(database);
+}
+
+/** Opens what looks at Kafka and changes nothing. Null: the log is the embedded one. */
+export function openExamination(config: Config, log: Logger): KafkaExamination | null {
+  const kafka = kafkaOptions(config, log);
+  return kafka && new KafkaExamination(kafka);
+}
+
+function kafkaOptions(config: Config, log: Logger): KafkaOptions | null {
+  return (
+    config.kafkaBrokers && {
       brokers: config.kafkaBrokers,
       clientId: config.groupId,
       instanceId: config.instanceId,
       security: config.kafkaSecurity && new ConnectionSecurity(config.kafkaSecurity, log),
       log,
-    });
-  const database = await openLog(config);
-  await database.runMigrations();
-  return new EmbeddedBroker(database);
+    }
+  );
 }
 
 /**
@@ -135,9 +180,11 @@ export function openDatabase(config: Config): Promise<Database> {
 }
 
 /**
- * Constructs the service from its parts. This is the only place that does.
+ * Constructs the service from its parts. This is the only place that does. A SQLite file is opened
+ * here: waiting creates no folder and no room. `Service.start` opens PostgreSQL.
  *
  * @throws {ListenError} HTTP_HOST lets other machines in, and nobody needs a token
+ * @throws {DatabaseUnavailableError} a SQLite file cannot be opened or written
  */
 export async function bootstrap(
   config: Config,
@@ -146,28 +193,35 @@ export async function bootstrap(
 ): Promise<Service> {
   // Before the migrations, which would keep the former version from starting again.
   refuseOpenDoor(config.httpHost, config.httpDoors);
-  const database = await openDatabase(config);
-  await database.runMigrations();
-  await refuseMarked(database, { goesOn: config.autoRecover });
+  const database = await Database.unconnected(config.databaseUrl, config.databaseLimits);
+  const opening = new StartStep({
+    beginning: 'The database is not ready, and the service waits',
+    act: () => prepare(database, config),
+    log,
+  });
+  if (database.dialect === 'sqlite') await opening.attempt();
   const broker = (overrides.broker ?? ((real) => real))(await openBroker(config, log));
   const databases = config.kafkaBrokers ? [database] : [database, await openLog(config)];
   const foundation = { config, log, database, broker };
-  const recovery = new AutoRecovery(foundation);
+  const write = openAuditTopic(config, broker);
+  const audit = new Audit({ by: localUser(), from: 'service', log, write });
+  const recovery = new AutoRecovery({ ...foundation, audit });
   const closing = new AbortController();
   const { mustRecover, onOlder } = endToRecover(config, recovery, closing.signal);
   const { consumer, metrics } = createConsumer(foundation, overrides, onOlder);
   const watchdog = createWatchdog(foundation, consumer);
   metrics.watchLanes(() => watchdog.stuckLanes);
+  metrics.watchLag(() => watchdog.lag);
   metrics.watchWaits(() => consumer.awaitedPartitions());
   metrics.watchParked(() => countParked(database));
-  let awaited: readonly string[] = [];
+  const topics = topicsStep(foundation);
   const problems = () => [
-    ...awaited,
+    ...[opening.problem ?? topics.problem].filter((problem) => problem !== null),
     ...recovery.problems(),
     ...consumer.problems(),
     ...watchdog.problems(),
   ];
-  const http = createHttpApi(foundation, metrics, problems, () => consumer.standby);
+  const http = createHttpApi(foundation, opening, metrics, problems, () => consumer.standby);
   let recovering: Promise<void> = Promise.resolve();
   return {
     database,
@@ -179,10 +233,10 @@ export async function bootstrap(
     async start() {
       await http.listen(config.httpHost, config.httpPort);
       sayWhere(http, config, log);
-      await waitForTopics(foundation, closing.signal, (why) => {
-        awaited = why;
-      });
+      await opening.run(closing.signal);
+      await topics.run(closing.signal);
       if (closing.signal.aborted) return;
+      void examineTopics(foundation, closing.signal);
       watchdog.start();
       if (config.autoRecover) recovering = recovery.run(closing.signal);
       await recovering;
@@ -198,6 +252,19 @@ export async function bootstrap(
       await database.close();
     },
   };
+}
+
+/**
+ * Makes the database fit for the service.
+ *
+ * @throws {DatabaseUnavailableError} the database cannot be used, or this user may not migrate it
+ * @throws {NewerDatabaseError}
+ * @throws {MarkedDatabaseError}
+ */
+async function prepare(database: Database, { autoRecover }: Config): Promise<void> {
+  await database.connect();
+  await database.runMigrations();
+  await refuseMarked(database, { goesOn: autoRecover });
 }
 
 /**
@@ -256,8 +323,10 @@ function createWatchdog({ config, log, broker }: Foundation, consumer: CommandCo
   });
 }
 
+/** @param opening the step before which the tables may be missing */
 function createHttpApi(
   { config, log, database, broker }: Foundation,
+  opening: StartStep,
   metrics: Metrics,
   problems: () => readonly string[],
   standby: () => string | null,
@@ -266,8 +335,14 @@ function createHttpApi(
     broker,
     commandsTopic: config.commandsTopic,
     eventsTopic: config.eventsTopic,
-    query: database.read.bind(database),
-    readStock: (work) => database.readStock(MAX_LINES_IN_VIEW + 1, work),
+    query: async (statement, parameters) => {
+      opening.mustBeDone();
+      return database.read(statement, parameters);
+    },
+    readStock: async (work) => {
+      opening.mustBeDone();
+      return database.readStock(MAX_LINES_IN_VIEW + 1, work);
+    },
     metrics,
     problems,
     standby,
@@ -285,28 +360,24 @@ function sayWhere(http: HttpApi, { httpDoors, httpHost }: Config, log: Logger): 
     log.warn(`HTTP_AUTH=none: everybody who reaches ${httpHost} may use the HTTP API`);
 }
 
-/**
- * Waits until the topics exist, and creates the missing ones if KAFKA_CREATE_TOPICS allows it.
- *
- * @param awaits hears after each attempt what the service waits for; nothing after the last one
- * @throws {MissingTopicError} a topic is missing, and this process must not create it
- */
-async function waitForTopics(
-  { broker, config, log }: Foundation,
-  signal: AbortSignal,
-  awaits: (why: readonly string[]) => void,
-): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      await broker.ensureTopics(topicSettings(config), config.createTopics);
-      return awaits([]);
-    } catch (error) {
-      if (needsOperator(error)) throw error;
-      const where = config.kafkaBrokers?.join(',') ?? 'embedded';
-      const why = `Waiting for the broker (${where}): ${(error as Error).message}`;
-      awaits([why]);
-      log.warn(why);
-      await sleep(BROKER_RETRY_MS, undefined, { signal }).catch(() => {});
-    }
-  }
+/** Waits for the topics, and creates the missing ones if KAFKA_CREATE_TOPICS allows it. */
+function topicsStep({ broker, config, log }: Foundation): StartStep {
+  const topics = [...topicSettings(config), ...auditTopicSettings(config)];
+  return new StartStep({
+    beginning: `Waiting for the broker (${config.kafkaBrokers?.join(',') ?? 'embedded'})`,
+    act: () => broker.ensureTopics(topics, config.createTopics),
+    log,
+  });
+}
+
+/** Warns of settings of the topics that risk something. Nobody waits for that. Never rejects. */
+async function examineTopics({ config, log }: Foundation, signal: AbortSignal): Promise<void> {
+  const kafka = openExamination(config, log);
+  if (!kafka) return;
+  const close = () => kafka.close();
+  signal.addEventListener('abort', close, { once: true });
+  const topics = neededTopics(config, topicSettings(config));
+  await warnOfTopics(kafka, topics, toolOptions(config), log);
+  signal.removeEventListener('abort', close);
+  close();
 }

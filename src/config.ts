@@ -58,6 +58,7 @@ const schema = z.object({
   COMMANDS_TOPIC: topic.default('allocation.commands'),
   EVENTS_TOPIC: topic.default('allocation.events'),
   DEAD_LETTERS_TOPIC: topic.default('allocation.dead-letters'),
+  AUDIT_TOPIC: topic.optional(),
   TOPIC_PARTITIONS: wholeNumber(1, 1_000).default(4),
   KAFKA_CREATE_TOPICS: flag.default(true),
   DATABASE_URL: databaseUrl.default('sqlite:///./cosmicpython.db'),
@@ -111,12 +112,15 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
     throw new ConfigError(`${shown} is not valid: ${issue?.message}`);
   }
   const values = parsed.data;
-  const { COMMANDS_TOPIC, EVENTS_TOPIC, DEAD_LETTERS_TOPIC } = values;
-  if (new Set([COMMANDS_TOPIC, EVENTS_TOPIC, DEAD_LETTERS_TOPIC]).size < 3) {
+  const { COMMANDS_TOPIC, EVENTS_TOPIC, DEAD_LETTERS_TOPIC, AUDIT_TOPIC = null } = values;
+  const topics = [COMMANDS_TOPIC, EVENTS_TOPIC, DEAD_LETTERS_TOPIC];
+  if (new Set(topics).size < topics.length) {
     throw new ConfigError(
       'COMMANDS_TOPIC, EVENTS_TOPIC and DEAD_LETTERS_TOPIC must be three different topics',
     );
   }
+  if (AUDIT_TOPIC !== null && topics.includes(AUDIT_TOPIC))
+    throw new ConfigError(`AUDIT_TOPIC=${AUDIT_TOPIC} is another topic of the service`);
   const postgresTls = tlsDefaultsOf(values);
   return Object.freeze({
     kafkaBrokers: values.KAFKA_BROKERS ?? null,
@@ -126,6 +130,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
     commandsTopic: COMMANDS_TOPIC,
     eventsTopic: EVENTS_TOPIC,
     deadLettersTopic: DEAD_LETTERS_TOPIC,
+    auditTopic: AUDIT_TOPIC,
     topicPartitions: values.TOPIC_PARTITIONS,
     createTopics: values.KAFKA_CREATE_TOPICS,
     databaseUrl: withTlsDefaults(values.DATABASE_URL, postgresTls),
@@ -157,6 +162,9 @@ function mayHoldPassword(name: string, value = ''): boolean {
   return isSecret(name) || value.includes('@');
 }
 
+/** The names of all variables that the service reads. */
+export const SETTINGS: readonly string[] = [...Object.keys(schema.shape), ...SECRET_FILES];
+
 /** A variable that the service does not know, and the setting whose name is the nearest. */
 interface UnknownVariable {
   readonly name: string;
@@ -167,11 +175,10 @@ interface UnknownVariable {
 export function unknownVariables(
   environment: NodeJS.ProcessEnv = process.env,
 ): readonly UnknownVariable[] {
-  const known = [...Object.keys(schema.shape), ...SECRET_FILES];
   return Object.entries(environment)
-    .filter(([name, value]) => value !== '' && !known.includes(name))
+    .filter(([name, value]) => value !== '' && !SETTINGS.includes(name))
     .flatMap(([name]) => {
-      const nearest = nearestName(name, known);
+      const nearest = nearestName(name, SETTINGS);
       return nearest === null ? [] : [{ name, nearest }];
     });
 }

@@ -1,6 +1,6 @@
 import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
-import { visibleInJson } from './control-characters.ts';
+import { visibleInJson, visibleLines } from './control-characters.ts';
 
 /** Where a log goes: stdout or stderr. */
 interface LogOutput {
@@ -10,14 +10,22 @@ interface LogOutput {
   hasColors?(): boolean;
 }
 
-/** Logs readable lines on a terminal, and JSON lines elsewhere. */
+/**
+ * Logs readable lines on a terminal, and JSON lines elsewhere. Text of others shows its control
+ * characters as escapes, and cannot pass for a line of its own.
+ */
 export function createLog(level: string, output: LogOutput): Logger {
   const options = { level, base: null };
   const { fd } = output;
-  if (!output.isTTY) return pino(options, pino.destination({ dest: fd, sync: true }));
+  if (!output.isTTY) {
+    const lines = pino.destination({ dest: fd, sync: true });
+    // JSON escapes C0 alone. The other control characters reach whoever looks at the lines.
+    return pino(options, { write: (line) => void lines.write(visibleLines(line)) });
+  }
   const readable = pretty({
     colorize: output.hasColors?.() ?? false,
     translateTime: 'SYS:HH:MM:ss',
+    messageFormat: ({ msg }) => String(msg ?? '').replaceAll('\n', '\n    '),
     destination: fd,
     sync: true,
   });

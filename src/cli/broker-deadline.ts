@@ -34,9 +34,10 @@ export async function awaitBroker<T>(
 export function withDeadlines(
   broker: Broker,
   config: Pick<Config, 'kafkaBrokers'>,
-): Pick<Broker, 'read' | 'offsetRanges' | 'publish' | 'committedOffsets'> {
+): Pick<Broker, 'read' | 'ensureTopics' | 'offsetRanges' | 'publish' | 'committedOffsets'> {
   return {
     read: (...of) => broker.read(...of),
+    ensureTopics: (...of) => awaitBroker(broker.ensureTopics(...of), config),
     offsetRanges: (...of) => awaitBroker(broker.offsetRanges(...of), config),
     publish: (...of) => awaitBroker(broker.publish(...of), config),
     committedOffsets: (...of) => awaitBroker(broker.committedOffsets(...of), config),

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addDeadLetters } from './dead-letters/dead-letters.ts';
+import { addDoctor } from './doctor/doctor.ts';
 import { describeError, exitCodeOf, UsageError } from './errors.ts';
 import { addLag } from './lag.ts';
 import { addMigrate } from './migrate.ts';
@@ -52,6 +53,7 @@ Settings are environment variables such as KAFKA_BROKERS and DATABASE_URL: see t
   for (const add of [
     addStart,
     addMigrate,
+    addDoctor,
     addPublish,
     addTail,
     addLag,

@@ -1,5 +1,6 @@
 import { isMarker } from '../dead-letters/markers.ts';
 import type { MessageSubject } from '../dead-letters/message-subject.ts';
+import { AUDIT_SOURCE } from '../messages/operator-acts.ts';
 import { asStructuredEvent, SOURCE } from '../messages/published.ts';
 import type { Headers, ReceivedRecord } from '../service-layer/records.ts';
 import { textOrHex, visible } from './output.ts';
@@ -76,17 +77,20 @@ interface EventOnWire {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** Reads the record as an event of this service. Null: the record is something else. */
+/** Reads the record as an event or an act of this service. Null: the record is something else. */
 function eventOf(record: ReceivedRecord): EventOnWire | null {
-  if (String(record.headers.ce_source) !== SOURCE) return null;
+  if (![SOURCE, AUDIT_SOURCE].includes(String(record.headers.ce_source))) return null;
   try {
-    const event = asStructuredEvent(record);
-    return typeof event.type === 'string' && typeof event.data === 'object' && event.data !== null
-      ? (event as unknown as EventOnWire)
-      : null;
+    const event: unknown = asStructuredEvent(record);
+    return isEvent(event) && singleEvents(event).every(isEvent) ? event : null;
   } catch {
     return null;
   }
+}
+
+function isEvent(value: unknown): value is EventOnWire {
+  const { type, data } = Object(value);
+  return typeof type === 'string' && typeof data === 'object' && data !== null;
 }
 
 function singleEvents(event: EventOnWire): readonly EventOnWire[] {

@@ -1,14 +1,16 @@
 import { CommanderError } from 'commander';
 import { AllocationError } from '../domain/errors.ts';
+import { InterruptedError } from './interruption.ts';
 
 /** The user typed a command that cannot be run: exit code 2. */
 export class UsageError extends AllocationError {
   override readonly code = 'usage';
 }
 
-/** Returns 0 if the user asked for help, 2 for wrong usage, and 1 for any other error. */
+/** Returns 0 if the user asked for help, 2 for wrong usage, and 1 for most other errors. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof InterruptedError) return error.exitCode;
   return error instanceof UsageError ? 2 : 1;
 }
 

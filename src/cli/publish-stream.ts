@@ -9,7 +9,7 @@ import type { AddressedRecord } from '../service-layer/records.ts';
 import { awaitBroker } from './broker-deadline.ts';
 import { describeError } from './errors.ts';
 import { type Line, readLines } from './lines.ts';
-import { print, printJson, toJson } from './output.ts';
+import { print, printJson, toJson, visible } from './output.ts';
 import { openProgress } from './progress.ts';
 import { withBroker } from './session.ts';
 
@@ -27,7 +27,9 @@ export async function publishStream(json: boolean): Promise<void> {
       for await (const lines of readLines(process.stdin, MAX_COMMAND_BYTES)) {
         const { records, bad } = parseLines(lines);
         for (const { line, problem } of bad)
-          progress.say(json ? toJson({ line, ...problem }) : `line ${line}: ${problem.message}`);
+          progress.say(
+            json ? toJson({ line, ...problem }) : visible(`line ${line}: ${problem.message}`),
+          );
         if (records.length > 0) {
           await awaitBroker(
             broker.publish(config.commandsTopic, records),

@@ -1,8 +1,9 @@
 import type { Logger } from 'pino';
 import type { Database } from '../adapters/database/database.ts';
+import type { Audit } from '../audit/audit.ts';
 import type { Config } from '../config.ts';
 import type { Broker } from '../service-layer/broker.ts';
-import { awaitBroker, within } from './broker-deadline.ts';
+import { awaitBroker, withDeadlines, within } from './broker-deadline.ts';
 
 const CLOSE_TIMEOUT_MS = 2_000;
 /** A busy service on the same SQLite file keeps the file locked most of the time. */
@@ -12,30 +13,36 @@ const BUSY_TIMEOUT_MS = 10_000;
 export interface BrokerSession {
   readonly config: Config;
   readonly broker: Broker;
+  /** Records what the command changes. */
+  readonly audit: Audit;
+}
+
+interface LogOptions {
+  /** Whether to create what is missing: the embedded log's file, and topics. */
+  readonly mayCreate: boolean;
+  readonly logLevel?: string;
 }
 
 /**
  * Opens the log, makes sure of its topics, lets the command work, and closes the log.
  *
- * @param options `mayCreate`: whether to create what is missing, the embedded log's file and topics
  * @throws there is no embedded log, or there are no topics; the message says what to do
  */
 export async function withBroker<T>(
-  options: { readonly mayCreate: boolean; readonly logLevel?: string },
+  options: LogOptions,
   work: (session: BrokerSession) => Promise<T>,
 ): Promise<T> {
   const config = await readSettings();
-  if (!config.kafkaBrokers) refuseForeignMemory(config, 'the embedded log');
-  const { openBroker, openExistingBroker, topicSettings } = await import('../bootstrap.ts');
-  const logger = await openLogger(config, options.logLevel ?? 'silent');
-  const open = options.mayCreate ? openBroker : openExistingBroker;
-  const broker = await adviseOnMissing(open(withLongBusyTimeout(config), logger));
+  const { openAuditTopic, topicSettings } = await import('../bootstrap.ts');
+  const { auditOfUser } = await import('./cli-audit.ts');
+  const broker = await openLog(config, options);
   try {
     await awaitBroker(
       broker.ensureTopics(topicSettings(config), options.mayCreate && config.createTopics),
       config,
     );
-    return await work({ config, broker });
+    const write = openAuditTopic(config, withDeadlines(broker, config));
+    return await work({ config, broker, audit: auditOfUser(config, write) });
   } catch (error) {
     if (!config.kafkaBrokers) refuseOlderTables(error);
     if (codeOf(error) !== 'missing-topic' || !config.createTopics) throw error;
@@ -47,6 +54,18 @@ export async function withBroker<T>(
   } finally {
     await close(broker);
   }
+}
+
+/** Opens the log. @throws there is no embedded log; the message says what to do */
+export async function openLog(
+  config: Config,
+  { mayCreate, logLevel = 'silent' }: LogOptions,
+): Promise<Broker> {
+  if (!config.kafkaBrokers) refuseForeignMemory(config, 'the embedded log');
+  const { openBroker, openExistingBroker } = await import('../bootstrap.ts');
+  const logger = await openLogger(config, logLevel);
+  const open = mayCreate ? openBroker : openExistingBroker;
+  return adviseOnMissing(open(withLongBusyTimeout(config), logger));
 }
 
 /**
@@ -151,11 +170,12 @@ export function withLongBusyTimeout(config: Config) {
 }
 
 /** Closes the resource. Ignores a failure, because the work is done and the process ends anyway. */
-async function close(resource: { close(): Promise<void> }): Promise<void> {
+export async function close(resource: { close(): Promise<void> }): Promise<void> {
   await within(CLOSE_TIMEOUT_MS, resource.close(), 'The resource did not close').catch(() => {});
 }
 
-function refuseForeignMemory({ databaseUrl }: Config, what: string): void {
+/** @throws {Error} what the command needs is in the memory of another process */
+export function refuseForeignMemory({ databaseUrl }: Config, what: string): void {
   if (databaseUrl !== 'sqlite:///:memory:') return;
   throw new Error(
     `DATABASE_URL=${databaseUrl} keeps ${what} in the memory of the service's process, ` +
@@ -167,7 +187,7 @@ function refuseForeignMemory({ databaseUrl }: Config, what: string): void {
  * Opens a logger to stderr, because stdout belongs to the command. With LOG_LEVEL=debug or trace,
  * the log shows what the adapters do.
  */
-async function openLogger({ logLevel }: Config, usualLevel: string): Promise<Logger> {
+export async function openLogger({ logLevel }: Config, usualLevel: string): Promise<Logger> {
   const { createLog } = await import('../log.ts');
   const level = logLevel === 'debug' || logLevel === 'trace' ? logLevel : usualLevel;
   return createLog(level, process.stderr);

@@ -10,7 +10,7 @@ import { jsonOption, print, printJson } from './output.ts';
 import type { RecordFilter } from './record-filter.ts';
 import { type BrokerSession, withBroker } from './session.ts';
 
-type TopicName = 'events' | 'commands' | 'dead-letters';
+type TopicName = 'events' | 'commands' | 'dead-letters' | 'audit';
 
 interface TailOptions extends RecordFilter {
   readonly from: 'beginning' | 'end';
@@ -32,7 +32,7 @@ export function addTail(program: Command): void {
     )
     .addOption(
       new Option('--topic <name>', 'the topic to print')
-        .choices(['events', 'commands', 'dead-letters'])
+        .choices(['events', 'commands', 'dead-letters', 'audit'])
         .default('events'),
     )
     .addOption(new Option('--type <type>', 'only events, or commands, of this type'))
@@ -53,6 +53,7 @@ Examples:
   $ npx allocation tail --from beginning --count 10
   $ npx allocation tail --from beginning --json | head -1 # one structured CloudEvent per line
   $ npx allocation tail --topic commands                  # the commands that come in
+  $ npx allocation tail --topic audit --until-end         # what operators have done
   $ npx allocation tail --until-end --order order-1       # all that happened to an order
   $ npx allocation tail --type OutOfStock --sku SMALL-TABLE
 
@@ -65,11 +66,13 @@ letters are records with their place, key, headers and value.`,
 
 async function tail(options: TailOptions): Promise<void> {
   const { eventVersions } = await import('../messages/event-schemas.ts');
+  const { OPERATOR_ACTED } = await import('../messages/operator-acts.ts');
   const known = {
     events: [...Object.keys(eventVersions), 'CompositeDomainEvent'],
     commands: COMMAND_TYPES,
     // Among them are messages whose type nobody knows.
     'dead-letters': null,
+    audit: [OPERATOR_ACTED],
   }[options.topic];
   const { type, from, untilEnd } = options;
   if (type !== undefined && known && !(known as readonly string[]).includes(type))
@@ -91,30 +94,36 @@ async function follow({
   const end = new AbortController();
   const stop = () => end.abort();
   process.once('SIGINT', stop).once('SIGTERM', stop);
-  await withBroker({ mayCreate: false, logLevel: 'warn' }, async ({ broker, config }) => {
-    const name = {
-      events: config.eventsTopic,
-      commands: config.commandsTopic,
-      'dead-letters': config.deadLettersTopic,
-    }[topic];
-    let printed = 0;
-    const onRecord = (record: ReceivedRecord) => {
-      if (printed === count || !isChosen(record, filter)) return;
-      printed += 1;
-      if (json) printJson(asJson(record));
-      else print(asText(record, filter));
-      if (printed === count) stop();
-    };
-    if (untilEnd) return readToEnd({ broker, config }, name, onRecord, end.signal);
-    const subscription = await awaitBroker(broker.tail(name, from, onRecord), config);
-    if (!end.signal.aborted) await once(end.signal, 'abort');
-    await awaitBroker(subscription.close(), config).catch(() => {});
-  });
+  try {
+    await withBroker({ mayCreate: false, logLevel: 'warn' }, async ({ broker, config }) => {
+      const name = {
+        events: config.eventsTopic,
+        commands: config.commandsTopic,
+        'dead-letters': config.deadLettersTopic,
+        audit: config.auditTopic,
+      }[topic];
+      if (name === null) throw new UsageError('AUDIT_TOPIC is not set, so there is no such topic');
+      let printed = 0;
+      const onRecord = (record: ReceivedRecord) => {
+        if (printed === count || !isChosen(record, filter)) return;
+        printed += 1;
+        if (json) printJson(asJson(record));
+        else print(asText(record, filter));
+        if (printed === count) stop();
+      };
+      if (untilEnd) return readToEnd({ broker, config }, name, onRecord, end.signal);
+      const subscription = await awaitBroker(broker.tail(name, from, onRecord), config);
+      if (!end.signal.aborted) await once(end.signal, 'abort');
+      await awaitBroker(subscription.close(), config).catch(() => {});
+    });
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
 }
 
 /** Reads what the topic has now. Ends earlier, without an error, when the signal aborts. */
 async function readToEnd(
-  { broker, config }: BrokerSession,
+  { broker, config }: Pick<BrokerSession, 'broker' | 'config'>,
   topic: string,
   onRecord: (record: ReceivedRecord) => void,
   signal: AbortSignal,

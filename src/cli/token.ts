@@ -40,7 +40,11 @@ async function createToken({ name, role, json }: TokenOptions): Promise<void> {
   const { isTokenName, newToken } = await import('../entrypoints/http/doors/token-list.ts');
   if (!isTokenName(name))
     throw new UsageError('--name must have 1 to 100 characters, and no control characters');
-  const { token, listed } = newToken(name, role);
+  const { withAudit } = await import('./with-audit.ts');
+  const act = { act: 'token create', on: [name], options: { role } } as const;
+  const { token, listed } = await withAudit({ createsLog: false }, ({ audit }) =>
+    audit.carryOut(act, async () => newToken(name, role)),
+  );
   if (json) return printJson({ token, listed });
   print(`The token, which is shown only once:\n\n  ${token}\n`);
   print(`The line for the list in HTTP_TOKENS_FILE:\n\n  ${JSON.stringify(listed)}`);

@@ -1,4 +1,3 @@
-import { hostname, userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Release } from '../adapters/database/lanes/parked-release.ts';
 import type { Identity } from '../domain/identity.ts';
@@ -50,6 +49,10 @@ interface RedriverParts {
   /** Tells the service's database what was decided about parked commands. */
   readonly release: (release: Release) => Promise<void>;
   readonly edit: Edit | null;
+  /** Who decided, as `user@host`. */
+  readonly by: string;
+  /** Ends the work after the letters under way. Absent: nothing ends it. */
+  readonly signal?: AbortSignal;
   readonly listener: RedriveListener;
   /** The list that the plan was made from, so that nothing is read twice. Absent: a new list. */
   readonly letters?: ListedLetters;
@@ -73,14 +76,18 @@ export class Redriver {
   readonly #edit: Edit | null;
   readonly #listener: RedriveListener;
   readonly #letters: ListedLetters;
-  readonly #by = `${userInfo().username}@${hostname()}`;
+  readonly #by: string;
+  readonly #signal: AbortSignal;
 
-  constructor({ broker, config, release, edit, listener, letters }: RedriverParts) {
+  constructor(parts: RedriverParts) {
+    const { broker, config, release, edit, by, signal, listener, letters } = parts;
     this.#broker = broker;
     this.#config = config;
     this.#tellDatabase = release;
     this.#edit = edit;
     this.#listener = listener;
+    this.#by = by;
+    this.#signal = signal ?? new AbortController().signal;
     this.#letters = letters ?? new ListedLetters(broker, config.deadLettersTopic);
   }
 
@@ -89,6 +96,7 @@ export class Redriver {
    * are sent, one fails again, or the service does not answer in time.
    *
    * @throws the topic has deleted a letter meanwhile, or a call to the broker or database failed
+   * @throws the signal's reason
    */
   async carryOut({ redrive, discard }: Plan): Promise<void> {
     if ([...redrive, ...discard].some(isParked))
@@ -113,6 +121,7 @@ export class Redriver {
     const { commandsTopic } = this.#config;
     const partitions = (await this.#broker.offsetRanges(commandsTopic)).length;
     for (const chunk of chunksOf(letters)) {
+      this.#signal.throwIfAborted();
       const records = (await this.#fetch(chunk)).map((letter) =>
         this.#recordOf(letter, partitions),
       );
@@ -140,6 +149,7 @@ export class Redriver {
   async #mark(letters: readonly ListedLetter[], resolution: Resolution): Promise<void> {
     const replacedBy = (letter: ListedLetter) => this.#replacementOf(letter)?.id ?? null;
     for (const chunk of chunksOf(letters)) {
+      if (resolution === 'discarded') this.#signal.throwIfAborted();
       const markers = chunk.map((letter) =>
         markerRecord(letter, resolution, this.#by, new Date(), replacedBy(letter)),
       );
@@ -214,6 +224,7 @@ export class Redriver {
       const committed = await this.#broker.committedOffsets(groupId, commandsTopic);
       if (places.every(({ partition, offset }) => (committed[partition] ?? 0) > offset))
         return true;
+      this.#signal.throwIfAborted();
       await sleep(POLL_MS);
     }
     return false;

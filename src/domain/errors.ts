@@ -22,10 +22,11 @@ export type ErrorCode =
   | 'no-database'
   | 'other-log'
   | 'unfoldable'
-  // The entrypoints, the dead letters, the replays and the command line.
+  // The entrypoints, the audit, the dead letters, the replays and the command line.
   | 'interrupted'
   | 'listen'
   | 'replay-refused'
+  | 'unaudited'
   | 'unsettled'
   | 'usage'
   | 'wrong-selection';

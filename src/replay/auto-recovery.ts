@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { describeUrl } from '../adapters/database/connection/database-url.ts';
 import type { Database } from '../adapters/database/database.ts';
 import { UnfoldableError } from '../adapters/database/replay/event-fold.ts';
 import { readPositions } from '../adapters/database/replay/lane-positions.ts';
 import { readMark } from '../adapters/database/replay/rebuild-mark.ts';
 import { isEmpty } from '../adapters/database/replay/rebuild-target.ts';
 import { inTurn } from '../adapters/database/replay/rebuild-turn.ts';
+import type { Audit } from '../audit/audit.ts';
 import type { Config } from '../config.ts';
 import { AnswerReader, type Watch } from '../entrypoints/answered-offsets.ts';
 import type { Broker } from '../service-layer/broker.ts';
@@ -38,6 +40,7 @@ interface AutoRecoveryOptions {
     | 'databaseUrlFile'
   >;
   readonly log: Logger;
+  readonly audit: Audit;
 }
 
 /**
@@ -127,7 +130,15 @@ export class AutoRecovery {
     };
   }
 
+  /** Rebuilds the database, as one act. An attempt that is refused is repeated within the act. */
   async #untilRebuilt(signal: AbortSignal): Promise<void> {
+    if (!(await this.#isNeeded(this.#watch(signal)))) return;
+    const { audit, config } = this.#options;
+    const act = { act: 'replay rebuild', on: [describeUrl(config.databaseUrl)] } as const;
+    await audit.carryOut(act, () => this.#tryToRebuild(signal), signal);
+  }
+
+  async #tryToRebuild(signal: AbortSignal): Promise<void> {
     while (await this.#isNeeded(this.#watch(signal))) {
       try {
         await this.#rebuild(signal);

@@ -53,13 +53,13 @@ interface EventCopyReport {
  */
 export async function planEventCopy(
   broker: Broker,
-  config: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'deadLettersTopic'>,
+  config: Pick<Config, 'commandsTopic' | 'eventsTopic' | 'deadLettersTopic' | 'auditTopic'>,
   target: string,
   selection: EventSelection,
   resume: ReadonlyMap<number, number> | null,
 ): Promise<EventCopyPlan> {
-  const { commandsTopic, eventsTopic, deadLettersTopic } = config;
-  if ([commandsTopic, eventsTopic, deadLettersTopic].includes(target))
+  const { commandsTopic, eventsTopic, deadLettersTopic, auditTopic } = config;
+  if ([commandsTopic, eventsTopic, deadLettersTopic, auditTopic].includes(target))
     throw new ReplayRefusedError(
       `${target} is a topic of the service itself: name a topic of the consumer that lost data`,
     );

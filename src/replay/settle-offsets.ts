@@ -87,15 +87,15 @@ export async function readLaneOffsets(
 /**
  * Commits an offset for every lane in doubt. Services may run: their lanes open again afterwards.
  * The next opening of a lane publishes the waiting answers, or takes them as published.
- * @returns by partition the committed offset of each settled lane
+ * @param onSettled hears of each lane with its committed offset
  * @throws {ReplayRefusedError} the database belongs to another log, or has answered nothing
  */
 export async function settleLaneOffsets(
   sources: LaneSources,
   choice: SettleChoice,
   watch: Watch,
-): Promise<ReadonlyMap<number, number>> {
-  const settled = new Map<number, number>();
+  onSettled: (partition: number, offset: number) => void,
+): Promise<void> {
   const lanes = await readLaneOffsets(sources, watch);
   if (lanes.some(({ state }) => state === 'empty'))
     throw new ReplayRefusedError(NOTHING_ANSWERED_HERE);
@@ -103,9 +103,8 @@ export async function settleLaneOffsets(
     if (state !== 'doubtful') continue;
     const lane = { topic: sources.commandsTopic, partition };
     const offset = await settleLane(sources, lane, choice, watch);
-    if (offset !== null) settled.set(partition, offset);
+    if (offset !== null) onSettled(partition, offset);
   }
-  return settled;
 }
 
 /**

@@ -37,6 +37,8 @@ export interface TopicSettings {
   readonly partitions: number;
   /** The largest message that the topic takes, in bytes. */
   readonly maxMessageBytes: number;
+  /** Whether the topic keeps its records for ever. Otherwise Kafka's own retention counts. */
+  readonly keepsAll?: boolean;
 }
 
 /** The offsets of one partition, from `beginning` up to `end`, exclusive. */

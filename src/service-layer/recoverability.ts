@@ -29,6 +29,7 @@ const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
   trouble: 'reopen',
   fenced: 'reopen',
   'too-much-at-once': 'halve',
+  unaudited: 'retry',
   unsettled: 'retry',
   config: 'operator',
   interrupted: 'operator',
@@ -57,9 +58,9 @@ function remedyFor(error: unknown): Remedy {
   return error instanceof AllocationError ? REMEDIES[error.code] : 'retry';
 }
 
-/** Tells whether trying again is useless until a person has changed something. */
-export function needsOperator(error: unknown): boolean {
-  return remedyFor(error) === 'operator';
+/** Tells whether time helps, so that a caller may try the same again without end. */
+export function isTransient(error: unknown): boolean {
+  return remedyFor(error) === 'reopen';
 }
 
 /** What a lane does after an error. */
@@ -99,9 +100,10 @@ export function recover(
 }
 
 /**
- * Says for how many milliseconds a lane waits before it opens again. A lane never gives up.
+ * Says for how many milliseconds a lane waits before it opens again, or a step of the start before
+ * its next attempt. Neither gives up.
  *
- * @param attempts how many times in a row the lane has failed, this time included
+ * @param attempts how many times in a row the lane or the step has failed, this time included
  * @param random 0 to 1: the jitter
  */
 export function reopenAfterMs(error: unknown, attempts: number, random: number): number {

@@ -71,6 +71,7 @@ describeOnEachBroker('when a handler fails on a command', (environment) => {
       config: running.config,
       release: tellDatabase,
       edit: { letter, replacement: replacementRecord(letter, JSON.stringify(command)) },
+      by: 'operator@here',
       listener: { onResolved() {}, onFailedAgain() {}, onUnanswered() {} },
     });
     await redriver.carryOut(plan('redrive', [letter], open, 3));

@@ -119,7 +119,10 @@ describe.skipIf(!brokers)('a database that is lost while commands flow through r
             environment(sqlite('unused')),
             directory,
             ['replay', 'rebuild', '--into', target.url, '--execute', '--max-rate', '500'],
-            (child) => child.stderr?.once('data', () => child.kill(signal)),
+            (child) =>
+              child.stderr?.on('data', (chunk) => {
+                if (String(chunk).includes('"perSecond"')) child.kill(signal);
+              }),
           );
         const interrupted = await slowly('SIGINT');
         expect([interrupted.code, interrupted.stderr]).toEqual([

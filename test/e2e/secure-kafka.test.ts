@@ -134,6 +134,39 @@ describe('a service on a Kafka with TLS, SCRAM and permissions', () => {
     expect(await service.stop()).toBe(0);
   }, 120_000);
 
+  it('finds each missing permission as a doctor, and nothing else', async ({ skip }) => {
+    if (!kafka) return skip('no Kafka');
+    const { always } = grantsOfService();
+    const reader = { KAFKA_SASL_USERNAME: 'reader', KAFKA_SASL_PASSWORD: PASSWORD };
+    const examine = async () => {
+      const { code, stdout } = await runCli(environment(reader), directory, ['doctor', '--json']);
+      const reports = stdout.split('\n').flatMap((line) => (line ? [JSON.parse(line)] : []));
+      const findings = reports.filter(({ state }) => state === 'finding');
+      return { code, problems: findings.map(({ problem }) => problem) };
+    };
+    await kafka.grant('reader', always);
+    await eventually(
+      async () => expect(await examine()).toEqual({ code: 0, problems: [] }),
+      PATIENCE,
+    );
+    const needed: readonly (readonly [Grant, string])[] = [
+      [['WRITE', 'TOPIC', flow.topics.commands], 'Write on the topic'],
+      [['DESCRIBE_CONFIGS', 'TOPIC', flow.topics.events], 'DescribeConfigs on the topic'],
+      [['READ', 'GROUP', flow.group], 'Read on the group'],
+      [['WRITE', 'TRANSACTIONAL_ID', `${flow.group}-*`], 'Write on the transactional ids'],
+    ];
+    for (const [grant, words] of needed) {
+      await kafka.revoke('reader', [grant]);
+      const problems = [expect.stringContaining(`User:reader lacks ${words}`)];
+      await eventually(
+        async () => expect(await examine()).toEqual({ code: 1, problems }),
+        PATIENCE,
+      );
+      await kafka.grant('reader', [grant]);
+    }
+    await kafka.revoke('reader', always);
+  }, 300_000);
+
   const READING = [
     ['lag', '--json'],
     ['tail', '--topic', 'events', '--until-end', '--json'],

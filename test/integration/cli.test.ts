@@ -26,7 +26,7 @@ import { redriveRecord, replacementRecord } from '../../src/dead-letters/redrive
 import { readCommand } from '../../src/messages/incoming.ts';
 import type { Broker } from '../../src/service-layer/broker.ts';
 import type { LogRecord } from '../../src/service-layer/records.ts';
-import { type CliResult, runCliHere } from '../support/cli.ts';
+import { type CliResult, cliResult, runCliHere } from '../support/cli.ts';
 import { readDeadLetters } from '../support/dead-letters.ts';
 import { eventually } from '../support/eventually.ts';
 import { ServiceProcess } from '../support/service-process.ts';
@@ -78,7 +78,7 @@ async function outcome(child: ChildProcess, stdin = ''): Promise<CliResult> {
   child.stdin?.on('error', () => {});
   child.stdin?.end(stdin);
   const [code] = await once(child, 'close');
-  return { code, ...output };
+  return cliResult(code, output.stdout, output.stderr);
 }
 
 function run(...args: readonly string[]): Promise<CliResult> {
@@ -165,6 +165,7 @@ describe('the command line by itself', () => {
     '',
     'start',
     'migrate',
+    'doctor',
     'publish',
     'tail',
     'lag',
@@ -468,8 +469,9 @@ describe('the command line beside a running service', () => {
     const order = (n: number) =>
       JSON.stringify({ type: 'AllocateOrder', orderid: `stream-${n}`, sku: 'TABLE', qty: 1 });
     const tooLong = `{"type":"${'x'.repeat(2 ** 21)}`;
-    const input = `${order(1)}\nnot json\n\n${order(2)}\r\n${tooLong}\n{"type":"Nonsense"}\n{"type":"DeallocateOrder"}\n${order(3)}`;
-    const { code, stdout, stderr } = await outcome(launch(['publish', '-']), input);
+    const bad = ['{"type":"Nonsense"}', '{"type":"DeallocateOrder"}'];
+    const lines = [order(1), 'not json', '', `${order(2)}\r`, tooLong, ...bad, order(3)];
+    const { code, stdout, stderr } = await outcome(launch(['publish', '-']), lines.join('\n'));
     expect({ code, stdout }).toEqual({
       code: 1,
       stdout: 'Published 3 commands; 4 bad lines were not sent\n',
@@ -489,6 +491,7 @@ describe('the command line beside a running service', () => {
       code: 0,
       stdout: '{"published":1,"bad":0}\n',
       stderr: '',
+      audit: [],
     });
   });
 });
@@ -816,16 +819,12 @@ describe('start', () => {
     expectOneLine(result);
   });
 
-  it.each(['postgresql://user:secret@127.0.0.1:1/name', 'sqlite:////proc/no/such.db'])(
-    'refuses a database that cannot be opened: %s',
-    async (url) => {
-      const result = await outcome(launch(['start'], { DATABASE_URL: url, HTTP_PORT: '0' }));
-      expect(result.code).toBe(1);
-      expectOneLine(result);
-      expect(result.stderr).not.toContain('secret');
-    },
-    30_000,
-  );
+  it('refuses a file that cannot be opened', async () => {
+    const DATABASE_URL = 'sqlite:////proc/no/such.db';
+    const result = await outcome(launch(['start'], { DATABASE_URL, HTTP_PORT: '0' }));
+    expect(result.code).toBe(1);
+    expectOneLine(result);
+  }, 30_000);
 
   it('refuses a file that it may not write', async () => {
     await answered('migrate');
@@ -846,7 +845,8 @@ describe('start', () => {
     await answered('migrate');
     const database = await openDatabase(readConfig(environment));
     await database.query(
-      `insert into mikro_orm_migrations (name, executed_at) values ('migration-29991231000000', '2999-12-31')`,
+      `insert into mikro_orm_migrations (name, executed_at)
+       values ('migration-29991231000000', '2999-12-31')`,
     );
     await database.close();
     const result = await outcome(launch(['start'], { HTTP_PORT: '0' }));

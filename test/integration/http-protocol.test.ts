@@ -149,6 +149,7 @@ describe('A command over HTTP', () => {
       post('content-type: text/plain\r\n').replace('POST /commands', 'PUT /products/x'),
       405,
     ],
+    ['a TRACE', 'TRACE /products/x HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n', 405],
     [
       'a POST to the stream',
       'POST /events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n',

@@ -3,6 +3,7 @@ import { delimiter, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { vi } from 'vitest';
 import { runCommandLine } from '../../src/cli/command-line.ts';
+import type { OperatorActed } from '../../src/messages/operator-acts.ts';
 
 const program = fileURLToPath(new URL('../../src/cli/allocation.ts', import.meta.url));
 
@@ -10,7 +11,29 @@ export interface CliResult {
   /** The exit code. Null: a signal ended the process. */
   readonly code: number | null;
   readonly stdout: string;
+  /** Without the lines of the audit. */
   readonly stderr: string;
+  /** What the audit has logged, line by line. */
+  readonly audit: readonly OperatorActed[];
+}
+
+/** Makes the result, with the lines of the audit apart from the rest of stderr. */
+export function cliResult(code: number | null, stdout: string, stderr: string): CliResult {
+  const lines = stderr.split('\n');
+  const audited = lines.map(auditOf);
+  return {
+    code,
+    stdout,
+    stderr: lines.filter((_, line) => audited[line] === null).join('\n'),
+    audit: audited.filter((each) => each !== null),
+  };
+}
+
+/** Returns the act in a line of the log; null: the line is no line of the audit. */
+function auditOf(line: string): OperatorActed | null {
+  if (!line.startsWith('{"level":30,')) return null;
+  const { audit = null } = JSON.parse(line);
+  return audit;
 }
 
 /**
@@ -33,7 +56,7 @@ export function runCli(
       [program, ...args],
       { cwd, env, maxBuffer: 64 * 1024 * 1024 },
       (_, stdout, stderr) => {
-        resolve({ code: child.exitCode, stdout, stderr });
+        resolve(cliResult(child.exitCode, stdout, stderr));
       },
     );
     meanwhile(child);
@@ -80,7 +103,7 @@ async function withProcessOf(
     process.chdir(cwd);
     process.exitCode = 0;
     await runCommandLine(args);
-    return { code: Number(process.exitCode), ...output };
+    return cliResult(Number(process.exitCode), output.stdout, output.stderr);
   } finally {
     for (const spy of spies) spy.mockRestore();
     // Some commands leave their handlers to the end of the process.

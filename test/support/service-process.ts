@@ -70,6 +70,11 @@ export class ServiceProcess {
     ).url;
   }
 
+  /** Resolves when the service has printed a line with the text. */
+  async prints(text: string): Promise<void> {
+    await this.#says((line) => line.includes(text));
+  }
+
   async #says(isIt: (line: string) => boolean): Promise<string> {
     const child = this.#child;
     for (;;) {

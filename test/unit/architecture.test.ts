@@ -18,6 +18,7 @@ const notifications = ['adapters/log-notifications.ts'];
 const databaseRoot = ['adapters/database/database.ts'];
 const databaseFiles = ['adapters/database/transaction.ts'];
 const parkedRelease = ['adapters/database/lanes/parked-release.ts'];
+const databaseUrl = ['adapters/database/connection/database-url.ts'];
 const databaseWings = [
   'adapters/database/aggregates/stock-reader.ts',
   'adapters/database/connection/heartbeat.ts',
@@ -28,6 +29,7 @@ const brokerFiles = ['adapters/broker/hand-over.ts'];
 const embeddedCopy = ['adapters/broker/embedded/copy.ts'];
 const embedded = ['adapters/broker/embedded/log.ts'];
 const kafka = ['adapters/broker/kafka/broker.ts'];
+const examination = ['adapters/broker/kafka/examination.ts'];
 const kafkaWings = [
   'adapters/broker/kafka/consumer/subscription.ts',
   'adapters/broker/kafka/producer/publisher.ts',
@@ -40,16 +42,19 @@ const http = ['entrypoints/http/api.ts'];
 const httpAnswers = ['entrypoints/http/listen-error.ts', 'entrypoints/http/problem.ts'];
 const doors = ['entrypoints/http/doors/doors.ts'];
 const tokens = ['entrypoints/http/doors/access.ts', 'entrypoints/http/doors/token-list.ts'];
+const audit = ['audit/audit.ts'];
 const letterHeaders = ['dead-letters/encode-dead-letter.ts'];
 const deadLetters = ['dead-letters/plan.ts'];
 const replay = ['replay/rebuild.ts'];
+const doctor = ['doctor/finding.ts'];
 const cli = ['cli/output.ts'];
 const cliDeadLetters = ['cli/dead-letters/show.ts'];
+const cliDoctor = ['cli/doctor/doctor.ts'];
 const cliReplay = ['cli/replay/replay.ts'];
 const views = ['views.ts'];
 const output = ['control-characters.ts', 'log.ts'];
 const config = ['config.ts', 'bootstrap.ts'];
-const main = ['main.ts'];
+const main = ['main.ts', 'signals.ts'];
 const outside = ['../mikro-orm.config.ts'];
 const runtime = ['node:fs', 'node:fs/promises'];
 const packages = [
@@ -73,7 +78,13 @@ const packages = [
 
 const allDomain = [...domain, ...domainValues];
 const serviceLayer = [...ports, ...services];
-const database = [...databaseRoot, ...databaseFiles, ...parkedRelease, ...databaseWings];
+const database = [
+  ...databaseRoot,
+  ...databaseFiles,
+  ...parkedRelease,
+  ...databaseUrl,
+  ...databaseWings,
+];
 const letters = [...letterHeaders, ...deadLetters];
 
 const everything = [
@@ -88,16 +99,20 @@ const everything = [
   embeddedCopy,
   embedded,
   kafka,
+  examination,
   kafkaWings,
   entrypoints,
   http,
   httpAnswers,
   doors,
   tokens,
+  audit,
   letters,
   replay,
+  doctor,
   cli,
   cliDeadLetters,
+  cliDoctor,
   cliReplay,
   views,
   output,
@@ -123,6 +138,7 @@ const ofBroker = [...domainValues, ...faultPoints, ...ports, ...recordBytes, ...
 const ofKafka = [
   ...ofBroker,
   ...kafka,
+  ...examination,
   ...kafkaWings,
   ...runtime,
   'kafkajs',
@@ -184,6 +200,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'pino',
     'zod',
   ],
+  audit: [...allDomain, ...messages, ...serviceLayer, ...audit, ...runtime, 'pino'],
   'dead-letters': [
     ...allDomain,
     ...messages,
@@ -199,21 +216,26 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     ...serviceLayer,
     ...database,
     ...entrypoints,
+    ...audit,
     ...letters,
     ...replay,
     'config.ts',
     ...runtime,
     'pino',
   ],
+  doctor: [...examination, ...doctor, 'config.ts', ...runtime, 'pino'],
   cli: [
     ...allDomain,
     ...messages,
     ...serviceLayer,
     ...databaseRoot,
+    ...databaseUrl,
     ...tokens,
+    ...audit,
     ...letters,
     ...cli,
     ...cliDeadLetters,
+    ...cliDoctor,
     ...cliReplay,
     ...views,
     ...output,
@@ -228,12 +250,27 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'cli/dead-letters': [
     ...allDomain,
     ...parkedRelease,
+    ...audit,
     ...letters,
     ...cli,
     ...cliDeadLetters,
     ...config,
     ...runtime,
     'commander',
+  ],
+  'cli/doctor': [
+    ...examination,
+    ...database,
+    ...entrypoints,
+    ...doors,
+    ...tokens,
+    ...doctor,
+    ...cli,
+    ...cliDoctor,
+    ...config,
+    ...runtime,
+    'commander',
+    'pino',
   ],
   'cli/replay': [
     ...allDomain,
@@ -242,6 +279,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     ...database,
     ...embeddedCopy,
     ...entrypoints,
+    ...audit,
     ...replay,
     ...cli,
     ...cliReplay,
@@ -255,7 +293,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 /** Ways to import without saying `import { … } from`. */
 const spellings = {
   'a-detour':
-    "import { something } from './../domain/../messages/incoming.ts';\n\nexport const used = something;\n",
+    "import { something } from './../domain/../messages/incoming.ts';\n\n" +
+    'export const used = something;\n',
   'type-only':
     "import type { Something } from '../messages/incoming.ts';\n\nexport type Used = Something;\n",
   'for-its-effect': "import '../messages/incoming.ts';\n",
@@ -419,21 +458,25 @@ describe('the sources, beyond the lint rules', () => {
         'src/{domain,messages,service-layer,adapters,entrypoints,dead-letters,replay}/**/*.ts',
         otherForms,
       ),
-    ).toEqual([
-      "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/broker/saslAuthenticator/plain')",
-      "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/broker/saslAuthenticator/scram256')",
-      "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/broker/saslAuthenticator/scram512')",
-      "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/cluster')",
-      "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/loggers')",
-      "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/network/connection')",
-      "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/network/requestQueue')",
-      "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/network/socketFactory')",
-      "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/protocol/decoder')",
-      "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/protocol/encoder')",
-      "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/protocol/error')",
-      "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/protocol/recordBatch/crc32C')",
-      "src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/protocol/requests/produce/v3/response')",
-    ]);
+    ).toEqual(
+      [
+        'broker/saslAuthenticator/plain',
+        'broker/saslAuthenticator/scram256',
+        'broker/saslAuthenticator/scram512',
+        'cluster',
+        'loggers',
+        'network/connection',
+        'network/requestQueue',
+        'network/socketFactory',
+        'protocol/decoder',
+        'protocol/encoder',
+        'protocol/error',
+        'protocol/recordBatch/crc32C',
+        'protocol/requests/produce/v3/response',
+      ].map(
+        (name) => `src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/${name}')`,
+      ),
+    );
   });
 
   it('use no clock, no randomness and no process in the domain', async () => {

@@ -12,6 +12,7 @@ describe('the settings', () => {
       commandsTopic: 'allocation.commands',
       eventsTopic: 'allocation.events',
       deadLettersTopic: 'allocation.dead-letters',
+      auditTopic: null,
       topicPartitions: 4,
       createTopics: true,
       databaseUrl: 'sqlite:///./cosmicpython.db',
@@ -170,6 +171,9 @@ describe('the settings', () => {
   it('reject one name for two topics', () => {
     expect(() => readConfig({ EVENTS_TOPIC: 'same', DEAD_LETTERS_TOPIC: 'same' })).toThrow(
       /EVENTS_TOPIC and DEAD_LETTERS_TOPIC/,
+    );
+    expect(() => readConfig({ AUDIT_TOPIC: 'allocation.events' })).toThrow(
+      'AUDIT_TOPIC=allocation.events is another topic of the service',
     );
   });
 });

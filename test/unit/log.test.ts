@@ -44,6 +44,18 @@ describe('The log', () => {
     expect(text).not.toContain('\u001b');
   });
 
+  it('has no control character in its JSON, and keeps the text', () => {
+    const hostile = 'a\u009b31m\u202e\u001b[2J\r\nb';
+    const text = logged({}, hostile);
+    expect(text).toMatch(/^[^\p{Cc}\u202e]+\n$/u);
+    expect(JSON.parse(text)).toMatchObject({ msg: hostile });
+  });
+
+  it('indents what follows a line feed in a message on a terminal', () => {
+    const text = logged(terminalIn({ NO_COLOR: '1' }), 'a\n[12:00:00] INFO: forged');
+    expect(text).toContain('INFO: a\n    [12:00:00] INFO: forged\n');
+  });
+
   it('shows control characters of its messages as escapes on a terminal', () => {
     const text = logged(terminalIn({ NO_COLOR: '1' }), 'a\u001b[2J\u202eb');
     expect(text).toContain('INFO: a\\u001b[2J\\u202eb');

@@ -1,13 +1,16 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { joinPatterns } from '../support/join-patterns.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const textOf = (file: string) => readFileSync(join(root, file), 'utf8');
 
 /** Finds what a file loads at run time: imports of values, and programs that it names by URL. */
-const LOADS =
-  /^(?:import|export)\s(?!type\b)(?:(?<names>[^;'"]*?)\sfrom\s)?'(?<from>\.[^']+)'|(?:import|new URL)\(\s*'(?<program>\.[^']+)'/gm;
+const LOADS = joinPatterns(
+  /^(?:import|export)\s(?!type\b)(?:(?<names>[^;'"]*?)\sfrom\s)?'(?<from>\.[^']+)'/gm,
+  /|(?:import|new URL)\(\s*'(?<program>\.[^']+)'/,
+);
 
 function loadedBy(file: string): readonly string[] {
   const loads = [...textOf(file).matchAll(LOADS)].map(({ groups = {} }) => groups);

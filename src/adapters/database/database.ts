@@ -20,6 +20,7 @@ import { databaseOptions } from './connection/mikro-orm-options.ts';
 import { PoolTurns } from './connection/pool-turns.ts';
 import { setUpExistingSqlite, setUpSqlite } from './connection/sqlite-setup.ts';
 import {
+  capitalise,
   DatabaseUnavailableError,
   isNoDatabase,
   isSqliteBusy,
@@ -27,7 +28,7 @@ import {
   NoDatabaseError,
   translateErrors,
 } from './errors.ts';
-import { migrate } from './migrate.ts';
+import { compareMigrations, type MigrationState, migrate } from './migrate.ts';
 import {
   executeBound,
   type Parameters,
@@ -55,31 +56,39 @@ const open = new Map<string, Promise<Database>>();
  */
 export class Database {
   readonly dialect: Dialect;
-  /** For the command line and tests. The service uses the methods below. */
-  readonly orm: MikroORM;
-  /** Resolves when SQLite's thread has died. Only a restart of the process helps then. */
-  readonly died: Promise<Error>;
   readonly #key: string;
+  readonly #url: string;
   readonly #description: string;
-  readonly #timeoutMs: number;
+  readonly #limits: DatabaseLimits;
   readonly #turns: PoolTurns;
+  readonly #died = Promise.withResolvers<Error>();
+  /** Null: the database is not connected. */
+  #orm: MikroORM | null = null;
   #giveUpAll: (why: string) => void = () => {};
 
-  private constructor(
-    key: string,
-    url: string,
-    orm: MikroORM,
-    { timeoutMs, poolSize }: DatabaseLimits,
-    died: Promise<Error>,
-  ) {
+  private constructor(key: string, url: string, limits: DatabaseLimits) {
     this.#key = key;
+    this.#url = url;
     this.#description = describeUrl(url);
     this.dialect = dialectOf(url);
-    this.orm = orm;
-    this.#timeoutMs = timeoutMs;
+    this.#limits = limits;
+    const isFile = this.dialect === 'sqlite';
     // SQLite's thread has its own queue.
-    this.#turns = new PoolTurns(this.dialect === 'sqlite' ? Number.POSITIVE_INFINITY : poolSize);
-    this.died = died;
+    this.#turns = new PoolTurns(isFile ? Number.POSITIVE_INFINITY : limits.poolSize);
+  }
+
+  /**
+   * For the command line and tests. The service uses the methods below.
+   * @throws {DatabaseUnavailableError} the database is not connected
+   */
+  get orm(): MikroORM {
+    if (this.#orm) return this.#orm;
+    throw new DatabaseUnavailableError(`${capitalise(this.#description)} is not connected`);
+  }
+
+  /** Resolves when SQLite's thread has died. Only a restart of the process helps then. */
+  get died(): Promise<Error> {
+    return this.#died.promise;
   }
 
   /**
@@ -90,7 +99,16 @@ export class Database {
    * @throws {DatabaseUnavailableError} the database cannot be reached, opened or written
    */
   static open(url: string, limits: DatabaseLimits = DEFAULT_LIMITS): Promise<Database> {
-    return Database.#open(url, limits, false);
+    return Database.#share(url, limits, (database) => database.connect());
+  }
+
+  /**
+   * Returns the process's one instance for this url. If it is not open, `connect` connects it.
+   * @param limits for PostgreSQL; the first call for a url decides
+   * @throws {InvalidDatabaseUrlError}
+   */
+  static unconnected(url: string, limits: DatabaseLimits = DEFAULT_LIMITS): Promise<Database> {
+    return Database.#share(url, limits, async () => {});
   }
 
   /**
@@ -100,63 +118,81 @@ export class Database {
    * @throws {DatabaseUnavailableError} the database cannot be reached or opened
    */
   static openExisting(url: string, limits: DatabaseLimits = DEFAULT_LIMITS): Promise<Database> {
-    return Database.#open(url, limits, true);
+    return Database.#share(url, limits, (database) => database.#connect(true));
   }
 
-  static async #open(url: string, limits: DatabaseLimits, mustExist: boolean): Promise<Database> {
+  static async #share(
+    url: string,
+    limits: DatabaseLimits,
+    begin: (database: Database) => Promise<void>,
+  ): Promise<Database> {
     const key = dialectOf(url) === 'sqlite' ? sqliteFile(url) : url;
     const known = open.get(key);
     if (known) return known;
-    const opening = Database.#connect(key, url, limits, mustExist);
-    open.set(key, opening);
+    const database = new Database(key, url, limits);
+    const beginning = begin(database).then(() => database);
+    open.set(key, beginning);
     try {
-      return await opening;
+      return await beginning;
     } catch (error) {
       open.delete(key);
       throw error;
     }
   }
 
-  static async #connect(
-    key: string,
-    url: string,
-    limits: DatabaseLimits,
-    mustExist: boolean,
-  ): Promise<Database> {
-    if (mustExist && dialectOf(url) === 'sqlite' && !existsSync(key))
-      throw new NoDatabaseError(urlToShow(url));
-    const { promise: died, resolve: onDeath } = Promise.withResolvers<Error>();
+  /**
+   * Connects to the database, and creates one that is missing. Does nothing if it is connected.
+   * Callers may try again after a failure.
+   * @throws {InvalidDatabaseUrlError}
+   * @throws {DatabaseUnavailableError} the database cannot be reached, opened or written
+   */
+  async connect(): Promise<void> {
+    if (!this.#orm) await this.#connect(false);
+  }
+
+  async #connect(mustExist: boolean): Promise<void> {
+    const { dialect } = this;
+    if (mustExist && dialect === 'sqlite' && !existsSync(this.#key))
+      throw new NoDatabaseError(urlToShow(this.#url));
+    // MikroORM takes a database that it failed to create for created. So each attempt has a new one.
+    const orm = await this.#newOrm(!mustExist);
+    this.#orm = orm;
+    try {
+      await orm.connect();
+      if (dialect === 'sqlite') await (mustExist ? setUpExistingSqlite : setUpSqlite)(this);
+      else await this.query('select 1');
+      if (!open.has(this.#key))
+        throw new DatabaseUnavailableError(`${capitalise(this.#description)} is closed`);
+    } catch (error) {
+      this.#orm = null;
+      await orm.close(true).catch(() => {});
+      throw this.#whyUnavailable(error, mustExist);
+    }
+  }
+
+  #newOrm(ensureDatabase: boolean): Promise<MikroORM> {
     const onThreadDeath = (error: Error) =>
-      onDeath(
+      this.#died.resolve(
         new Error(`The database's thread has died (${error.message}): start the service again`, {
           cause: error,
         }),
       );
-    let giveUpAll = (_why: string) => {};
-    const onPool = (giveUp: typeof giveUpAll) => {
-      giveUpAll = giveUp;
+    const onPool = (giveUpAll: (why: string) => void) => {
+      this.#giveUpAll = giveUpAll;
     };
-    const orm = await MikroORM.init({
-      ...databaseOptions(url, limits, onThreadDeath, onPool),
-      ensureDatabase: !mustExist,
+    return MikroORM.init({
+      ...databaseOptions(this.#url, this.#limits, onThreadDeath, onPool),
+      ensureDatabase,
     });
-    const database = new Database(key, url, orm, limits, died);
-    database.#giveUpAll = (why) => giveUpAll(why);
-    try {
-      await orm.connect();
-      if (database.dialect === 'sqlite')
-        await (mustExist ? setUpExistingSqlite : setUpSqlite)(database);
-      else await database.query('select 1');
-      return database;
-    } catch (error) {
-      await orm.close(true).catch(() => {});
-      if (mustExist && isNoDatabase(error))
-        throw new NoDatabaseError(urlToShow(url), { cause: error });
-      if (error instanceof DatabaseUnavailableError) throw error;
-      const what = `Cannot use ${database.#description}: ${messageOf(error)}`;
-      const advice = adviceOn(error, database.dialect);
-      throw new DatabaseUnavailableError(`${what}. ${advice}`, { cause: error });
-    }
+  }
+
+  #whyUnavailable(error: unknown, mustExist: boolean): Error {
+    if (mustExist && isNoDatabase(error))
+      return new NoDatabaseError(urlToShow(this.#url), { cause: error });
+    if (error instanceof DatabaseUnavailableError) return error;
+    const what = `Cannot use ${this.#description}: ${messageOf(error)}`;
+    const advice = adviceOn(error, this.dialect);
+    return new DatabaseUnavailableError(`${what}. ${advice}`, { cause: error });
   }
 
   /**
@@ -172,6 +208,11 @@ export class Database {
       description: this.#description,
       database: this,
     });
+  }
+
+  /** Compares the migrations of the database with those of this version. Only reads. */
+  async migrationState(): Promise<MigrationState> {
+    return compareMigrations((statement) => this.read(statement));
   }
 
   /** Runs a statement outside any transaction. */
@@ -237,7 +278,7 @@ export class Database {
     { isReadOnly = false } = {},
   ): Promise<T> {
     const { dialect } = this;
-    const options = { em: this.orm.em, dialect, timeoutMs: this.#timeoutMs, isReadOnly };
+    const options = { em: this.orm.em, dialect, timeoutMs: this.#limits.timeoutMs, isReadOnly };
     return this.#turns.take(() => runTransaction(options, work));
   }
 
@@ -273,11 +314,12 @@ export class Database {
   /** Closes all connections. A second call does nothing. */
   async close(): Promise<void> {
     if (!open.delete(this.#key)) return;
-    const closed = this.orm.close(true);
+    const closed = this.#orm?.close(true);
     if (this.dialect === 'sqlite') return closed;
     // MikroORM's migrator keeps a connection whose rollback fails. The pool would wait for ever.
     const over = new AbortController();
-    const late = sleep(2 * this.#timeoutMs, undefined, { signal: over.signal }).catch(() => {});
+    const { timeoutMs } = this.#limits;
+    const late = sleep(2 * timeoutMs, undefined, { signal: over.signal }).catch(() => {});
     await Promise.race([closed, late]).finally(() => over.abort());
   }
 }

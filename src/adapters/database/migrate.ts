@@ -66,16 +66,34 @@ export async function migrate({
  * this answer, because its lock, the lock of migrations and MikroORM take three connections.
  */
 async function isUpToDate(database: HeartbeatDatabase): Promise<boolean> {
-  try {
-    const executed = await database.transaction((sql) =>
-      sql<{ name: string }>('select name from mikro_orm_migrations'),
-    );
-    const known = knownMigrations();
-    return executed.length === known.size && executed.every(({ name }) => known.has(name));
-  } catch (error) {
-    if (codeOf(error) === NO_SUCH_TABLE) return false;
+  const { pending, unknown } = await compareMigrations((statement) =>
+    database.transaction((sql) => sql(statement)),
+  );
+  return pending.length + unknown.length === 0;
+}
+
+/** How the migrations of a database differ from those of this version. */
+export interface MigrationState {
+  /** The migrations that the database lacks. */
+  readonly pending: readonly string[];
+  /** The migrations that this version lacks. */
+  readonly unknown: readonly string[];
+}
+
+/** Compares the applied migrations with the known ones. @param read only reads */
+export async function compareMigrations(
+  read: (statement: string) => Promise<{ name: string }[]>,
+): Promise<MigrationState> {
+  const applied = await read('select name from mikro_orm_migrations').catch((error: unknown) => {
+    if (codeOf(error) === NO_SUCH_TABLE || messageOf(error).includes('no such table')) return [];
     throw error;
-  }
+  });
+  const known = knownMigrations();
+  const names = new Set(applied.map(({ name }) => name));
+  return {
+    pending: [...known].filter((name) => !names.has(name)).toSorted(),
+    unknown: [...names].filter((name) => !known.has(name)).toSorted(),
+  };
 }
 
 function knownMigrations(): ReadonlySet<string> {

@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises';
+import type { ActReport } from '../../audit/audit.ts';
+import { localUser } from '../../audit/local-user.ts';
 import { chooseEdited, refuseUnclearEdit } from '../../dead-letters/edited-letter.ts';
 import { ListedLetters } from '../../dead-letters/listed-letters.ts';
 import { findUnreadable } from '../../dead-letters/outlook.ts';
@@ -15,6 +17,7 @@ import { type Edit, type RedriveListener, Redriver } from '../../dead-letters/re
 import { requireLetter } from '../../dead-letters/waiting-letters.ts';
 import { withDeadlines } from '../broker-deadline.ts';
 import { UsageError } from '../errors.ts';
+import { interruptibly } from '../interruption.ts';
 import { print, printOutcome, printToStderr, visible } from '../output.ts';
 import { openBar } from '../progress.ts';
 import { type BrokerSession, withBroker } from '../session.ts';
@@ -57,11 +60,12 @@ export async function resolveDeadLetters(
     const decision = plan(action, openChoice, open, options.maxRedrives, edit?.letter);
     for (const { letter, why } of decision.refused) {
       printOutcome(options.json, { id: letter.id, result: 'refused', why }, null);
-      printToStderr(`error: ${why}`);
+      printToStderr(visible(`error: ${why}`));
       process.exitCode = 1;
     }
     warnOfCutLetters(open, decision, selection.sku);
-    if (options.execute) await carryOut(session, decision, edit, list, options.json);
+    if (options.execute)
+      await carryOut(session, { action, selection, decision, edit, list }, options.json);
     else await preview(session, decision, edit, options.json);
     if (choice.length === 0 && !options.json) print('No dead letters');
   });
@@ -113,23 +117,45 @@ async function preview(
   printPreview(decision, edit, unreadable, json);
 }
 
+/** What the operator wants, and what the plan is. */
+interface Decision {
+  readonly action: Action;
+  readonly selection: Selection;
+  readonly decision: Plan;
+  readonly edit: Edit | null;
+  readonly list: ListedLetters;
+}
+
 async function carryOut(
-  { broker, config }: BrokerSession,
-  decision: Plan,
-  edit: Edit | null,
-  letters: ListedLetters,
+  { broker, config, audit }: BrokerSession,
+  { action, selection, decision, edit, list }: Decision,
   json: boolean,
 ): Promise<void> {
-  const bar = await openBar(decision.redrive.length + decision.discard.length);
-  try {
-    await new Redriver({
+  const letters = [...decision.redrive, ...decision.discard];
+  if (letters.length === 0) return;
+  const { ids: _, ...filters } = selection;
+  const act = {
+    act: `dead-letters ${action}` as const,
+    on: letters.map(({ id }) => id),
+    options: { ...filters, ...(edit && { edit: edit.replacement.id }) },
+  };
+  const bar = await openBar(letters.length);
+  const redrive = (report: ActReport, signal: AbortSignal) =>
+    new Redriver({
       broker: withDeadlines(broker, config),
       config,
       release: (release) => releaseInDatabase(config, release),
       edit,
-      listener: outcomePrinter(json, bar.add),
-      letters,
+      by: localUser(),
+      signal,
+      listener: listenerFor(json, report, bar.add),
+      letters: list,
     }).carryOut(decision);
+  try {
+    await interruptibly(
+      (signal) => audit.carryOut(act, (report) => redrive(report, signal), signal),
+      'the letters that are left stay on the list. Run the same command again',
+    );
   } finally {
     bar.close();
   }
@@ -156,18 +182,24 @@ function warnOfCutLetters(
   );
 }
 
-/** Prints what becomes of the letters. */
-function outcomePrinter(json: boolean, advance: (count: number) => void): RedriveListener {
+/** Prints what becomes of the letters, and reports it to the audit. */
+function listenerFor(
+  json: boolean,
+  report: ActReport,
+  advance: (count: number) => void,
+): RedriveListener {
   return {
     onResolved({ id }, resolution, by, replacedBy) {
       const as = replacedBy === null ? '' : ` as ${visible(replacedBy)}`;
       const value = { id, result: resolution, by, ...(replacedBy !== null && { replacedBy }) };
       printOutcome(json, value, `${id} ${resolution}${as}`);
+      report.done(id);
       advance(1);
     },
     onFailedAgain({ id, commandId, message }) {
       printOutcome(json, { id, result: 'failed-again', commandId, message }, null);
-      printToStderr(`error: ${commandId} failed again: ${message} (now ${id})`);
+      printToStderr(visible(`error: ${commandId} failed again: ${message} (now ${id})`));
+      report.failed(`${commandId} failed again: ${message} (now ${id})`);
       process.exitCode = 1;
     },
     onUnanswered() {

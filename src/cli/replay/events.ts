@@ -1,3 +1,4 @@
+import type { Act } from '../../audit/audit.ts';
 import type { Config } from '../../config.ts';
 import { eventVersions } from '../../messages/event-schemas.ts';
 import { ReplayRefusedError } from '../../replay/errors.ts';
@@ -34,7 +35,7 @@ const USUAL_RATE = 10_000;
 export async function copyEvents(options: EventsOptions): Promise<void> {
   const selection = parseSelection(options);
   const resume = options.resume === undefined ? null : parseResume(options.resume);
-  await withBroker({ mayCreate: false }, async ({ config, broker }) => {
+  await withBroker({ mayCreate: false }, async ({ config, broker, audit }) => {
     const planning = planEventCopy(broker, config, options.toTopic, selection, resume);
     const plan = await awaitBroker(
       planning.catch((error: unknown) => refuseMissing(error, options.toTopic, config)),
@@ -54,16 +55,18 @@ export async function copyEvents(options: EventsOptions): Promise<void> {
         return `Run the same command with --resume ${this.resume} to go on: nothing is sent twice`;
       },
     };
-    const outcome = await carryOut(workload, options, (control) =>
-      copy.run(control).catch((error: unknown) => {
-        if (control.signal.aborted) throw error;
-        throw new Error(
-          `${describeError(error)}. To go on, run the same command with ` +
-            `--resume ${workload.resume}`,
-          { cause: error },
-        );
-      }),
-    );
+    const outcome = await carryOut(workload, options, (control) => {
+      const copying = () =>
+        copy.run(control).catch((error: unknown) => {
+          if (control.signal.aborted) throw error;
+          throw new Error(
+            `${describeError(error)}. To go on, run the same command with ` +
+              `--resume ${workload.resume}`,
+            { cause: error },
+          );
+        });
+      return audit.carryOut(actOf(options), copying, control.signal);
+    });
     if (!outcome) return;
     const { result, seconds } = outcome;
     if (options.json)
@@ -77,6 +80,13 @@ export async function copyEvents(options: EventsOptions): Promise<void> {
         `${foreign} foreign`,
     );
   });
+}
+
+function actOf({ toTopic, from, to, type, sku, resume }: EventsOptions): Act {
+  const options = Object.entries({ from, to, type, sku, resume }).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value] as const],
+  );
+  return { act: 'replay events', on: [toTopic], options: Object.fromEntries(options) };
 }
 
 function parseSelection(options: EventsOptions): EventSelection {

@@ -1,15 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AllocationError } from '../../domain/errors.ts';
 import type { RunControl } from '../../replay/run-control.ts';
+import { InterruptedError } from '../interruption.ts';
 import { printJson } from '../output.ts';
 import { openMeter } from './meter.ts';
 import type { ReplayOptions } from './options.ts';
 import type { Workload } from './workload.ts';
-
-/** The user has pressed Ctrl-C, or something has ended the process. */
-class InterruptedError extends AllocationError {
-  override readonly code = 'interrupted';
-}
 
 /** The exit code that a shell reports for a process that SIGINT has ended. */
 const INTERRUPTED_EXIT_CODE = 130;
@@ -28,7 +23,8 @@ export async function carryOut<T>(
   work: (control: RunControl) => Promise<T>,
 ): Promise<{ readonly result: T; readonly seconds: number } | null> {
   const interruption = new AbortController();
-  const interrupt = () => interruption.abort(new InterruptedError('Interrupted'));
+  const interrupt = (signal: NodeJS.Signals) =>
+    interruption.abort(new InterruptedError('Interrupted', signal));
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   const meter = await openMeter(workload);
   const { signal } = interruption;

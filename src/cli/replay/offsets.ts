@@ -1,4 +1,5 @@
 import { SqlLaneStore } from '../../adapters/database/lanes/sql-lane-store.ts';
+import type { ActReport } from '../../audit/audit.ts';
 import { AnswerReader } from '../../entrypoints/answered-offsets.ts';
 import { NOTHING_ANSWERED_HERE } from '../../entrypoints/lost-offset.ts';
 import {
@@ -42,7 +43,20 @@ export async function settleOffsets(options: OffsetsOptions): Promise<void> {
       ),
     );
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-  await withBroker({ mayCreate: false }, ({ config, broker }) =>
+  try {
+    await showAndSettle(interruption.signal, choice, options);
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  }
+}
+
+/** Shows each lane, and settles those in doubt if the user has said how. */
+function showAndSettle(
+  signal: AbortSignal,
+  choice: SettleChoice | null,
+  options: OffsetsOptions,
+): Promise<void> {
+  return withBroker({ mayCreate: false }, ({ config, broker, audit }) =>
     withDatabase({ mayCreate: false }, async (database) => {
       const { commandsTopic, groupId: group } = config;
       await awaitBroker(broker.logId(commandsTopic), config);
@@ -55,16 +69,26 @@ export async function settleOffsets(options: OffsetsOptions): Promise<void> {
         commandsTopic,
         group,
       };
-      const watch = { signal: interruption.signal, onProgress: () => {} };
-      printLanes(await readLaneOffsets(sources, watch), choice, options);
-      if (!options.execute || choice === null) return;
-      const settled = await settleLaneOffsets(sources, choice, watch);
-      for (const [partition, offset] of settled) {
-        if (options.json) printJson({ result: 'committed', partition, offset });
-        else print(`Committed ${offset} for ${commandsTopic}/${partition} (group ${group})`);
-      }
+      const watch = { signal, onProgress: () => {} };
+      const lanes = await readLaneOffsets(sources, watch);
+      printLanes(lanes, choice, options);
+      if (!options.execute || choice === null || !lanes.some(isUnsettled)) return;
+      const on = lanes.filter(isUnsettled).map(({ partition }) => `${commandsTopic}/${partition}`);
+      const act = { act: 'replay offsets', on, options: { choice, group } } as const;
+      const settle = (report: ActReport) =>
+        settleLaneOffsets(sources, choice, watch, (partition, offset) => {
+          report.done(`${commandsTopic}/${partition}`);
+          if (options.json) printJson({ result: 'committed', partition, offset });
+          else print(`Committed ${offset} for ${commandsTopic}/${partition} (group ${group})`);
+        });
+      await audit.carryOut(act, settle, signal);
     }),
   );
+}
+
+/** Tells whether settling changes the lane, or is refused because of it. */
+function isUnsettled({ state }: LaneOffsets): boolean {
+  return state === 'doubtful' || state === 'empty';
 }
 
 function choiceOf({ publish, skip }: OffsetsOptions): SettleChoice | null {

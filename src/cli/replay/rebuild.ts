@@ -1,9 +1,9 @@
 import { copyEmbeddedLog } from '../../adapters/broker/embedded/copy.ts';
 import { describeUrl, sqliteFile } from '../../adapters/database/connection/database-url.ts';
 import { Database } from '../../adapters/database/database.ts';
+import type { Act } from '../../audit/audit.ts';
 import { embeddedLogUrl } from '../../bootstrap.ts';
 import { type Config, completeDatabaseUrl } from '../../config.ts';
-import { parseBound } from '../../replay/bounds.ts';
 import { describeSkipped } from '../../replay/foreign-records.ts';
 import { countOffsets } from '../../replay/offset-ranges.ts';
 import { Rebuild, type RebuildReport } from '../../replay/rebuild.ts';
@@ -13,7 +13,7 @@ import { print, printJson } from '../output.ts';
 import { openExistingDatabase, withBroker, withLongBusyTimeout } from '../session.ts';
 import { confirmPlan } from './confirm-plan.ts';
 import { carryOut } from './interruptible-work.ts';
-import type { ReplayOptions } from './options.ts';
+import { parseBound, type ReplayOptions } from './options.ts';
 import { describeRanges, describeTime, describeTopic } from './plan-texts.ts';
 import { adviseSkipping } from './skip-foreign.ts';
 
@@ -31,7 +31,7 @@ const USUAL_RATE = 40_000;
 export async function rebuild(options: RebuildOptions): Promise<void> {
   const { fromCopy, skipForeign } = options;
   const until = options.until === undefined ? null : parseBound(options.until, Date.now());
-  await withBroker({ mayCreate: false }, async ({ config, broker }) => {
+  await withBroker({ mayCreate: false }, async ({ config, broker, audit }) => {
     await awaitBroker(broker.logId(config.commandsTopic), config);
     // No deadline: where committed offsets are missing, planning reads all events.
     const newPlan = await planRebuild(broker, config, { until, fromCopy, skipForeign });
@@ -50,11 +50,14 @@ export async function rebuild(options: RebuildOptions): Promise<void> {
       const outcome = await carryOut(
         { total, done, unit: 'offsets', howToGoOn },
         options,
-        async (control) => {
-          await bringEmbeddedLog(config, options.into, database);
-          return adviseSkipping(
-            database.longWork((signal) => rebuilding.run({ ...control, signal }), control.signal),
-          );
+        (control) => {
+          const work = async () => {
+            await bringEmbeddedLog(config, options.into, database);
+            return adviseSkipping(
+              database.longWork((signal) => rebuilding.run({ ...control, signal }), control.signal),
+            );
+          };
+          return audit.carryOut(actOf(options), work, control.signal);
         },
       );
       if (outcome) printReport(outcome.result, outcome.seconds, options);
@@ -62,6 +65,11 @@ export async function rebuild(options: RebuildOptions): Promise<void> {
       await database.close();
     }
   });
+}
+
+function actOf({ into, until, fromCopy, skipForeign }: RebuildOptions): Act {
+  const options = { fromCopy, skipForeign, ...(until !== undefined && { until }) };
+  return { act: 'replay rebuild', on: [describeUrl(into)], options };
 }
 
 /** Refuses a copy that is missing: a mistyped name must not become an empty database. */

@@ -18,7 +18,7 @@ const USUAL_RATE = 50_000;
 
 /** Runs `allocation replay snapshot`. */
 export async function snapshot(options: SnapshotOptions): Promise<void> {
-  await withBroker({ mayCreate: false }, ({ config, broker }) =>
+  await withBroker({ mayCreate: false }, ({ config, broker, audit }) =>
     withDatabase({ mayCreate: false }, async (source) => {
       const events = await awaitBroker(readEventsSeen(broker, config.eventsTopic), config);
       const into = completeDatabaseUrl(options.into, config);
@@ -43,7 +43,12 @@ export async function snapshot(options: SnapshotOptions): Promise<void> {
       const outcome = await carryOut(
         { total: rows, done: 0, unit: 'rows', howToGoOn },
         options,
-        (control) => takeSnapshot(source, plan, control),
+        (control) =>
+          audit.carryOut(
+            { act: 'replay snapshot', on: [target] },
+            () => takeSnapshot(source, plan, control),
+            control.signal,
+          ),
       );
       if (!outcome) return;
       const { seconds } = outcome;

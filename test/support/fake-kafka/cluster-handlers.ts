@@ -2,6 +2,8 @@ import { APIS } from './apis.ts';
 import { CODES } from './codes.ts';
 import type { Handlers } from './model.ts';
 
+const NOT_ASKED = -(2 ** 31);
+const BROKER = 4;
 const NULL_ID = '0'.repeat(32);
 
 /** The handlers of requests that every node answers: they are about the cluster. */
@@ -16,7 +18,7 @@ export const clusterHandlers: Handlers<
     throttleMs: 0,
   }),
 
-  Metadata: (model, { topics }, { refusal }) => {
+  Metadata: (model, { topics, withTopicOperations }, { refusal }) => {
     const names =
       topics.length > 0 ? topics.map(({ name }) => name ?? '') : [...model.topics.keys()];
     return {
@@ -37,7 +39,7 @@ export const clusterHandlers: Handlers<
           topicId: topic?.id ?? NULL_ID,
           isInternal: false,
           partitions: (topic?.partitions ?? []).map(({ leader, leaderEpoch }, index) => {
-            const replicas = [...model.ports.keys()];
+            const replicas = [...model.ports.keys()].slice(0, topic?.replicas ?? undefined);
             return {
               errorCode: 0,
               index,
@@ -48,7 +50,7 @@ export const clusterHandlers: Handlers<
               offlineReplicas: [],
             };
           }),
-          operations: 0,
+          operations: withTopicOperations ? (topic?.operations ?? 0) : NOT_ASKED,
         };
       }),
       clusterOperations: 0,
@@ -75,9 +77,10 @@ export const clusterHandlers: Handlers<
   DescribeConfigs: (model, { resources }, { refusal }) => ({
     throttleMs: 0,
     resources: resources.map(({ kind, name, settings }) => {
-      const topic = model.topics.get(name);
-      const errorCode = refusal(name) || (topic ? 0 : CODES.UNKNOWN_TOPIC_OR_PARTITION);
-      const found = [...(topic?.settings ?? [])].filter(
+      const owned =
+        kind === BROKER ? model.brokerSettings : (model.topics.get(name)?.settings ?? null);
+      const errorCode = refusal(name) || (owned ? 0 : CODES.UNKNOWN_TOPIC_OR_PARTITION);
+      const found = [...(owned ?? [])].filter(
         ([each]) => settings.length === 0 || settings.includes(each),
       );
       const rest = {

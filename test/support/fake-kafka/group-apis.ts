@@ -24,6 +24,34 @@ export const GROUP_APIS = {
     struct({ key: text, kind: since(1, int8, 0) }),
     struct({ throttleMs, errorCode: int16, errorMessage: since(1, nullable, null), ...broker }),
   ),
+  DescribeGroups: api(
+    15,
+    [0, 3],
+    5,
+    struct({ groups: list(text), withOperations: since(3, bool, false) }),
+    struct({
+      throttleMs,
+      groups: list(
+        struct({
+          errorCode: int16,
+          groupId: text,
+          state: text,
+          protocolType: text,
+          protocol: text,
+          members: list(
+            struct({
+              memberId: text,
+              clientId: text,
+              clientHost: text,
+              metadata: bytes,
+              assignment: bytes,
+            }),
+          ),
+          operations: since(3, int32, 0),
+        }),
+      ),
+    }),
+  ),
   JoinGroup: api(
     11,
     [0, 5],

@@ -7,7 +7,13 @@ const TRANSACTION = 1;
 
 /** The handlers of the coordinator of a group, besides those of transactions. */
 export const groupHandlers: Handlers<
-  'FindCoordinator' | 'JoinGroup' | 'SyncGroup' | 'Heartbeat' | 'LeaveGroup' | 'OffsetFetch'
+  | 'FindCoordinator'
+  | 'DescribeGroups'
+  | 'JoinGroup'
+  | 'SyncGroup'
+  | 'Heartbeat'
+  | 'LeaveGroup'
+  | 'OffsetFetch'
 > = {
   FindCoordinator: (model, { key, kind }, { refusal }) => {
     const errorCode = refusal();
@@ -17,6 +23,30 @@ export const groupHandlers: Handlers<
     const port = model.ports.get(nodeId) ?? -1;
     return { throttleMs: 0, errorCode, errorMessage: null, nodeId, host: '127.0.0.1', port };
   },
+
+  DescribeGroups: (model, { groups }, { node, refusal }) => ({
+    throttleMs: 0,
+    groups: groups.map((groupId) => {
+      const elsewhere = model.coordinatorOf('group', groupId) === node ? 0 : CODES.NOT_COORDINATOR;
+      const errorCode = refusal() || elsewhere;
+      const member = {
+        memberId: 'member-1',
+        clientId: 'client',
+        clientHost: '/127.0.0.1',
+        metadata: Buffer.from('mine'),
+        assignment: Buffer.from('yours'),
+      };
+      return {
+        errorCode,
+        groupId,
+        state: 'Stable',
+        protocolType: 'consumer',
+        protocol: 'test',
+        members: errorCode === 0 ? [member] : [],
+        operations: errorCode === 0 ? model.groupOperations : 0,
+      };
+    }),
+  }),
 
   JoinGroup: async (
     model,

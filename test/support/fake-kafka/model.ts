@@ -21,8 +21,15 @@ export type Handler<N extends ApiName> = (
 
 export type Handlers<N extends ApiName> = { readonly [name in N]: Handler<name> };
 
+/** All operations of Kafka's access control lists, one bit each. */
+export const ALL_OPERATIONS = 0b1_1111_1111_1000;
+
 export interface Topic {
   readonly id: string;
+  /** What clients may do, one bit for each operation. */
+  operations: number;
+  /** How many nodes keep each partition; null: all of the cluster. */
+  replicas: number | null;
   readonly settings: Map<string, string>;
   readonly partitions: readonly PartitionLog[];
 }
@@ -46,6 +53,10 @@ export class Model {
   /** Committed offsets, as `group/topic/partition`. */
   readonly offsets = new Map<string, number>();
   readonly producers = new Map<string, Producer>();
+  /** The settings of every broker that clients may read. */
+  readonly brokerSettings = new Map<string, string>();
+  /** What clients may do with each group, one bit for each operation. */
+  groupOperations = ALL_OPERATIONS;
   /** The nodes that coordinate groups and transactional ids. By default the controller does. */
   readonly coordinators = {
     group: new Map<string, number>(),
@@ -72,7 +83,13 @@ export class Model {
     const id = crypto.randomUUID().replaceAll('-', '');
     const all = { 'max.message.bytes': '1048588', ...settings };
     const partitions = leaders.map((leader) => new PartitionLog(leader));
-    const topic = { id, settings: new Map(Object.entries(all)), partitions };
+    const topic = {
+      id,
+      operations: ALL_OPERATIONS,
+      replicas: null,
+      settings: new Map(Object.entries(all)),
+      partitions,
+    };
     this.topics.set(name, topic);
     return topic;
   }

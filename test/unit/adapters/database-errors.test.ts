@@ -4,7 +4,7 @@ import { SlowStatementError, TroubleError } from '../../../src/service-layer/err
 
 const errorWith = (code: string) => Object.assign(new Error('from the server'), { code });
 
-it('a statement that the server ended at its time-out is told apart from other trouble', () => {
+it('a statement that the server ends at its time-out is told from other trouble', () => {
   const slow = translate(errorWith('57014'));
   expect(slow).toBeInstanceOf(SlowStatementError);
   expect((slow as Error).message).toContain('DATABASE_TIMEOUT_MS');

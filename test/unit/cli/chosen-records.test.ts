@@ -66,6 +66,12 @@ describe('A record', () => {
     expect(asText(composite).split('\n')).toHaveLength(2);
   });
 
+  it.each([null, {}, { type: 'Allocated' }])('shows a composite of other things: %j', (part) => {
+    const other = event('CompositeDomainEvent', { events: [part] });
+    expect(asText(other)).toMatch(/ {2}t\/0\/0 {2}CompositeDomainEvent \{"events":/);
+    expect(isChosen(other, { sku: 'LAMP' })).toBe(false);
+  });
+
   it('says what is wrong if it is damaged', () => {
     const damage = { reason: 'malformed', message: 'The record batch cannot be read.' } as const;
     const damaged = { ...place, key: null, value: null, headers: {}, damage };

@@ -1,33 +1,25 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { describeSkus, print, printJson, printTable } from '../../../src/cli/output.ts';
+import { capturePrinted } from '../../support/printed-output.ts';
 
 describe('What the command line prints', () => {
-  let printed: string;
-
-  beforeEach(() => {
-    printed = '';
-    vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-      printed += text;
-      return true;
-    });
-  });
-  afterEach(() => vi.restoreAllMocks());
+  const printed = capturePrinted();
 
   it('has escapes instead of control characters', () => {
     print('a\u202eb\u001b[2J\nc');
-    expect(printed).toBe('a\\u202eb\\u001b[2J\nc\n');
+    expect(printed.text).toBe('a\\u202eb\\u001b[2J\nc\n');
   });
 
   it('is JSON with the same strings, whatever their characters are', () => {
     const value = { text: 'a\u202e\u0085\u001b\\\n' };
     printJson(value);
-    expect(printed).toMatch(/^[\x20-\x7e]+\n$/);
-    expect(JSON.parse(printed)).toEqual(value);
+    expect(printed.text).toMatch(/^[\x20-\x7e]+\n$/);
+    expect(JSON.parse(printed.text)).toEqual(value);
   });
 
   it('is a table whose cells stay in one line', () => {
     printTable(['ID', 'TEXT'], [['1\n', 'b\u2066']]);
-    expect(printed).toBe('ID       TEXT\n1\\u000a  b\\u2066\n');
+    expect(printed.text).toBe('ID       TEXT\n1\\u000a  b\\u2066\n');
   });
 });
 

@@ -1,19 +1,13 @@
+// @module-tag db
+
 import { createHash } from 'node:crypto';
 import { Command } from 'commander';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { addToken } from '../../../src/cli/token.ts';
+import { capturePrinted } from '../../support/printed-output.ts';
 
 describe('npx allocation token create', () => {
-  let printed: string;
-
-  beforeEach(() => {
-    printed = '';
-    vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-      printed += text;
-      return true;
-    });
-  });
-  afterEach(() => vi.restoreAllMocks());
+  const printed = capturePrinted();
 
   const run = (...args: readonly string[]) => {
     const program = new Command().exitOverride().configureOutput({ writeErr: () => {} });
@@ -25,15 +19,15 @@ describe('npx allocation token create', () => {
 
   it('prints a new token, and the line of the file with its hash', async () => {
     await run('--name', 'shop', '--role', 'publish');
-    const [token = ''] = /alloc_[\w-]+/.exec(printed) ?? [];
-    const line = JSON.parse(/^ {2}(\{.*\})$/m.exec(printed)?.[1] ?? 'null');
+    const [token = ''] = /alloc_[\w-]+/.exec(printed.text) ?? [];
+    const line = JSON.parse(/^ {2}(\{.*\})$/m.exec(printed.text)?.[1] ?? 'null');
     const sha256 = createHash('sha256').update(token).digest('hex');
     expect(line).toEqual({ name: 'shop', role: 'publish', sha256 });
   });
 
   it('prints both as JSON', async () => {
     await run('--name', 'shop', '--role', 'read', '--json');
-    expect(JSON.parse(printed)).toEqual({
+    expect(JSON.parse(printed.text)).toEqual({
       token: expect.stringMatching(/^alloc_/),
       listed: { name: 'shop', role: 'read', sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
     });
@@ -47,6 +41,6 @@ describe('npx allocation token create', () => {
     ['an empty name', ['--name', '', '--role', 'read'], /--name must have/],
   ])('refuses %s', async (_, args, message) => {
     await expect(run(...args)).rejects.toThrow(message);
-    expect(printed).toBe('');
+    expect(printed.text).toBe('');
   });
 });

@@ -19,6 +19,7 @@ const topics = {
   commandsTopic: 'commands',
   eventsTopic: 'events',
   deadLettersTopic: 'dead-letters',
+  auditTopic: null,
   groupId: 'group',
 };
 const watch = { advance: async () => {}, signal: new AbortController().signal };

@@ -17,7 +17,7 @@ import type { Exchange } from './requests/exchange.ts';
 import { listOffset } from './requests/fetch-request.ts';
 import { metadata } from './requests/metadata-request.ts';
 import { type CommittedOffsets, committedOffsets, endOfEpoch } from './requests/offset-requests.ts';
-import { topicSetting } from './requests/settings-request.ts';
+import { settingsOf } from './requests/settings-request.ts';
 import { AccessDeniedError, describeAnswer, isDenial, permitted } from './security/permissions.ts';
 
 /** How often kafkajs's admin tries to connect: seldom, because its callers also try again. */
@@ -54,6 +54,12 @@ interface KnownCoordinator {
   readonly sinceMs: number;
 }
 
+function settingsAtCreation({ maxMessageBytes, keepsAll = false }: TopicSettings) {
+  const unlimited = keepsAll ? { 'retention.ms': -1, 'retention.bytes': -1 } : {};
+  const settings = { 'max.message.bytes': maxMessageBytes, ...unlimited };
+  return Object.entries(settings).map(([name, value]) => ({ name, value: String(value) }));
+}
+
 /** Asks the cluster about topics, offsets and settings. It asks only the nodes that must know. */
 export class KafkaAdmin {
   readonly #options: KafkaOptions;
@@ -78,10 +84,10 @@ export class KafkaAdmin {
     await this.#withAdmin('Creating topics', (admin) => {
       const created = admin.createTopics({
         waitForLeaders: true,
-        topics: missing.map(({ name, partitions, maxMessageBytes }) => ({
-          topic: name,
-          numPartitions: partitions,
-          configEntries: [{ name: 'max.message.bytes', value: String(maxMessageBytes) }],
+        topics: missing.map((topic) => ({
+          topic: topic.name,
+          numPartitions: topic.partitions,
+          configEntries: settingsAtCreation(topic),
         })),
       });
       return permitted(created, { apiName: 'CreateTopics', topics: names }, this.#options);
@@ -103,10 +109,12 @@ export class KafkaAdmin {
 
   #sayHowToCreate(missing: readonly TopicSettings[]): string {
     const server = this.#options.brokers.join(',');
-    const commands = missing.map(
-      ({ name, partitions, maxMessageBytes }) =>
-        `kafka-topics.sh --bootstrap-server ${server} --create --topic ${name} ` +
-        `--partitions ${partitions} --config max.message.bytes=${maxMessageBytes}`,
+    const commands = missing.map((topic) =>
+      [
+        `kafka-topics.sh --bootstrap-server ${server} --create --topic ${topic.name}`,
+        `--partitions ${topic.partitions}`,
+        ...settingsAtCreation(topic).map(({ name, value }) => `--config ${name}=${value}`),
+      ].join(' '),
     );
     const names = missing.map(({ name }) => name).join(', ');
     return `Kafka does not have these topics: ${names}. Create them with:\n${commands.join('\n')}`;
@@ -122,9 +130,10 @@ export class KafkaAdmin {
 
   async #setting(topic: string, name: string): Promise<string> {
     const doing = `Reading the settings of ${topic}`;
-    const question = topicSetting(topic, name);
-    const { value } = await this.#insist(doing, question, () => this.#view.ask(question));
-    if (value === null) throw new TroubleError(`${doing}: Kafka's answer leaves out ${name}`);
+    const question = settingsOf({ kind: 'topic', name: topic }, [name]);
+    const { values } = await this.#insist(doing, question, () => this.#view.ask(question));
+    const value = values.get(name);
+    if (value === undefined) throw new TroubleError(`${doing}: Kafka's answer leaves out ${name}`);
     return value;
   }
 

@@ -288,8 +288,8 @@ function whoIsWhere({ nodes, topics }: ClusterPicture): string {
   ]);
 }
 
-/** @param text `host:port`; an IPv6 host stands in brackets */
-function addressOf(text: string): Address {
+/** Takes an address apart. @param text `host:port`; an IPv6 host stands in brackets */
+export function addressOf(text: string): Address {
   const colon = text.lastIndexOf(':');
   return {
     host: text.slice(0, colon).replace(/^\[|\]$/g, ''),

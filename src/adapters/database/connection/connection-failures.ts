@@ -55,9 +55,9 @@ export const POSTGRES_ADVICE =
   'Check that the server runs and can be reached, and check the user, password and ' +
   'database name in DATABASE_URL';
 const HOW_TO_CHOOSE =
-  'The url has no sslmode, so the server is verified. To choose otherwise, set sslmode in the url, ' +
-  'or PGSSLMODE: "require" encrypts and accepts any certificate; "disable" is plaintext, for a ' +
-  'private network';
+  'The url has no sslmode, so the server is verified. To choose otherwise, set sslmode in the ' +
+  'url, or PGSSLMODE: "require" encrypts and accepts any certificate; "disable" is plaintext, ' +
+  'for a private network';
 
 interface Failure {
   /** Matches the driver's code and message, with a space between them. */
@@ -128,7 +128,7 @@ const FAILURES: readonly Failure[] = [
       'one. sslmode=verify-ca accepts any name',
   },
   {
-    sign: /^(DEPTH_ZERO_)?SELF_SIGNED|^UNABLE_TO_|^CERT_(SIGNATURE|UNTRUSTED|REJECTED)|^INVALID_CA /,
+    sign: /^((DEPTH_ZERO_)?SELF_SIGNED|UNABLE_TO_|CERT_(SIGNATURE|UNTRUSTED|REJECTED)|INVALID_CA )/,
     isAboutTls: true,
     what: 'no trusted authority has signed the certificate of the server',
     advice:

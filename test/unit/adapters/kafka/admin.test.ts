@@ -186,6 +186,21 @@ describe.concurrent('creating topics', () => {
     expect(edge.kafka.model.topics.get('new')?.partitions).toHaveLength(6);
   });
 
+  it('lets a topic keep its records for ever, and says so in the command', async ({ expect }) => {
+    await using edge = await start();
+    const kept = { ...topic, keepsAll: true };
+    await expect(edge.admin.ensureTopics([kept], false)).rejects.toThrow(
+      '--partitions 6 --config max.message.bytes=2000000 --config retention.ms=-1 ' +
+        '--config retention.bytes=-1',
+    );
+    await edge.admin.ensureTopics([kept], true);
+    expect(edge.kafka.requests('CreateTopics', 1)[0]?.topics[0]?.configs).toEqual([
+      { name: 'max.message.bytes', value: '2000000' },
+      { name: 'retention.ms', value: '-1' },
+      { name: 'retention.bytes', value: '-1' },
+    ]);
+  });
+
   it('succeeds if another process has just created the topic', async ({ expect }) => {
     await using edge = await start();
     edge.kafka.on('CreateTopics', { error: ERRORS.TOPIC_ALREADY_EXISTS });

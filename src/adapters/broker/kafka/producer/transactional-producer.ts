@@ -298,7 +298,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     return this.#closed;
   }
 
-  /** Opens the transactional id once more: the broker then ends what its former holder left open. */
+  /** Opens the transactional id again. The broker then ends what its former holder left open. */
   async settle(): Promise<void> {
     if (!this.#mayHaveOpenTransaction) return;
     this.#mayHaveOpenTransaction = false;

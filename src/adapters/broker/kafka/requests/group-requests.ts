@@ -2,10 +2,11 @@ import type { Encoder } from '../kafkajs-internals.ts';
 import { type Exchange, exchange } from './exchange.ts';
 
 /*
- * The requests that a member of a group sends to its coordinator.
+ * The requests that a member of a group sends to its coordinator, and those about coordinators.
  *
  * Source: Apache Kafka, protocol guide: FindCoordinator v2, JoinGroup v5, SyncGroup v3,
- * Heartbeat v3, LeaveGroup v3. These versions support static members (KIP-345).
+ * Heartbeat v3, LeaveGroup v3, DescribeGroups v3. These versions support static members (KIP-345)
+ * and tell what the client may do (KIP-430).
  */
 
 /** The part of every answer to a group request. The error code is 0 for success. */
@@ -45,11 +46,21 @@ interface SyncAnswer extends GroupAnswer {
   readonly assignment: Buffer;
 }
 
-export function findCoordinator(groupId: string): Exchange<CoordinatorAnswer> {
-  const GROUP = 0;
+const COORDINATED = { group: 0, 'transactional id': 1 } as const;
+
+/** @param kind whose coordinator is looked for */
+export function findCoordinator(
+  name: string,
+  kind: keyof typeof COORDINATED = 'group',
+): Exchange<CoordinatorAnswer> {
   return exchange(
-    { apiKey: 10, apiVersion: 2, apiName: 'FindCoordinator', group: groupId },
-    (encoder) => encoder.writeString(groupId).writeInt8(GROUP),
+    {
+      apiKey: 10,
+      apiVersion: 2,
+      apiName: 'FindCoordinator',
+      ...(kind === 'group' && { group: name }),
+    },
+    (encoder) => encoder.writeString(name).writeInt8(COORDINATED[kind]),
     (decoder) => {
       decoder.readInt32(); // throttle time
       const errorCode = decoder.readInt16();
@@ -60,6 +71,33 @@ export function findCoordinator(groupId: string): Exchange<CoordinatorAnswer> {
         host: String(decoder.readString()),
         port: decoder.readInt32(),
       };
+    },
+  );
+}
+
+/**
+ * Makes the request that asks a group's coordinator what this client may do with the group. The
+ * answer has one bit for each operation.
+ */
+export function groupOperations(
+  groupId: string,
+): Exchange<GroupAnswer & { readonly operations: number }> {
+  return exchange(
+    { apiKey: 15, apiVersion: 3, apiName: 'DescribeGroups', group: groupId },
+    (encoder) => encoder.writeInt32(1).writeString(groupId).writeBoolean(true),
+    (decoder) => {
+      decoder.readInt32(); // throttle time
+      const [answer] = decoder.readArray((each) => {
+        const errorCode = each.readInt16();
+        for (let texts = 4; texts > 0; texts -= 1) each.readString(); // group, state, protocols
+        each.readArray((member) => {
+          for (let texts = 3; texts > 0; texts -= 1) member.readString(); // ids and host
+          for (let lists = 2; lists > 0; lists -= 1) member.readBytes(); // metadata, assignment
+        });
+        return { errorCode, operations: each.readInt32() };
+      });
+      if (!answer) throw new Error(`Kafka's answer to DescribeGroups leaves out ${groupId}`);
+      return answer;
     },
   );
 }

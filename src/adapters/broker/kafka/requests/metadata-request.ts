@@ -18,12 +18,16 @@ export interface TopicPicture {
   readonly name: string;
   /** A topic that is deleted and created again gets another id (KIP-516). */
   readonly topicId: string;
+  /** What this client may do with the topic, one bit for each operation, if the request asks. */
+  readonly operations: number;
   readonly partitions: readonly {
     readonly partition: number;
     /** The leader's node id; -1 if the partition has no leader now. */
     readonly leader: number;
     /** Rises with each election. */
     readonly leaderEpoch: number;
+    /** How many nodes keep the partition, those that lag or are away included. */
+    readonly replicas: number;
   }[];
 }
 
@@ -35,16 +39,20 @@ const ID_BYTES = 16;
  *
  * Source: Apache Kafka, protocol guide, Metadata v10 (Kafka 2.8). Each structure, and the header,
  * ends with its tagged fields. This request has none.
+ * @param options `withOperations` also asks what this client may do with the topics (KIP-430)
  */
-export function metadata(topics: readonly string[]): Exchange<ClusterPicture> {
+export function metadata(
+  topics: readonly string[],
+  { withOperations = false } = {},
+): Exchange<ClusterPicture> {
   return exchange<ClusterPicture>(
     { apiKey: 3, apiVersion: 10, apiName: 'Metadata', topics },
     (encoder) => {
       noTags(encoder).writeUVarInt(topics.length + 1);
       for (const topic of topics)
         noTags(encoder.writeBuffer(Buffer.alloc(ID_BYTES)).writeUVarIntString(topic));
-      // Create no missing topic, and leave out which operations this client may do.
-      return noTags(encoder.writeBoolean(false).writeBoolean(false).writeBoolean(false));
+      // Create no missing topic, and leave out what this client may do with the cluster.
+      return noTags(encoder.writeBoolean(false).writeBoolean(false).writeBoolean(withOperations));
     },
     (decoder) => {
       decoder.readTaggedFields();
@@ -79,9 +87,9 @@ function readTopic(decoder: Decoder): TopicPicture {
   decoder.offset += ID_BYTES;
   decoder.readBoolean(); // is internal
   const partitions = decoder.readUVarIntArray(readPartition) ?? [];
-  decoder.readInt32(); // operations that this client may do, left out
+  const operations = decoder.readInt32();
   decoder.readTaggedFields();
-  return { errorCode, name, topicId, partitions };
+  return { errorCode, name, topicId, operations, partitions };
 }
 
 function readPartition(decoder: Decoder) {
@@ -90,9 +98,10 @@ function readPartition(decoder: Decoder) {
     partition: decoder.readInt32(),
     leader: decoder.readInt32(),
     leaderEpoch: decoder.readInt32(),
+    replicas: decoder.readUVarIntArray((node) => node.readInt32())?.length ?? 0,
   };
-  // replicas, in-sync replicas and offline replicas
-  for (let lists = 3; lists > 0; lists -= 1) decoder.readUVarIntArray((node) => node.readInt32());
+  // in-sync replicas and offline replicas
+  for (let lists = 2; lists > 0; lists -= 1) decoder.readUVarIntArray((node) => node.readInt32());
   decoder.readTaggedFields();
   return partition;
 }

@@ -1,48 +1,60 @@
 import { type Exchange, exchange } from './exchange.ts';
 
-const TOPIC = 2;
+/** Whose settings a request asks for. The name of a broker is the id of its node. */
+export interface SettingsOwner {
+  readonly kind: 'topic' | 'broker';
+  readonly name: string;
+}
+
+export interface SettingsAnswer {
+  readonly errorCode: number;
+  /** The value of each setting. The answer leaves out what the node does not know, or hides. */
+  readonly values: ReadonlyMap<string, string>;
+}
+
+const KINDS = { topic: 2, broker: 4 } as const;
 
 /**
- * Makes the request that asks any node for one setting of a topic. The value is null if the answer
- * leaves it out.
+ * Makes the request that asks for some settings. Any node answers about a topic; about a broker,
+ * only that broker does.
  *
  * Source: Apache Kafka, protocol guide, DescribeConfigs v2.
  */
-export function topicSetting(
-  topic: string,
-  name: string,
-): Exchange<{ readonly errorCode: number; readonly value: string | null }> {
-  return exchange(
-    { apiKey: 32, apiVersion: 2, apiName: 'DescribeConfigs', topics: [topic] },
-    (encoder) =>
-      encoder
-        .writeInt32(1)
-        .writeInt8(TOPIC)
-        .writeString(topic)
-        .writeInt32(1)
-        .writeString(name)
-        .writeBoolean(false),
+export function settingsOf(
+  { kind, name }: SettingsOwner,
+  settings: readonly string[],
+): Exchange<SettingsAnswer> {
+  return exchange<SettingsAnswer>(
+    {
+      apiKey: 32,
+      apiVersion: 2,
+      apiName: 'DescribeConfigs',
+      ...(kind === 'topic' && { topics: [name] }),
+    },
+    (encoder) => {
+      encoder.writeInt32(1).writeInt8(KINDS[kind]).writeString(name).writeInt32(settings.length);
+      for (const setting of settings) encoder.writeString(setting);
+      return encoder.writeBoolean(false);
+    },
     (decoder) => {
       decoder.readInt32(); // throttle time
       const [answer] = decoder.readArray((each) => {
         const errorCode = each.readInt16();
         each.readString(); // message
-        each.readInt8(); // type
-        each.readString(); // topic
-        const settings = each.readArray((of) => {
-          const setting = { name: of.readString(), value: of.readString() };
+        each.readInt8(); // kind
+        each.readString(); // name
+        const found = each.readArray((of) => {
+          const setting = [String(of.readString()), of.readString()] as const;
           of.readBoolean(); // is read-only
           of.readInt8(); // source
           of.readBoolean(); // is sensitive
           of.readArray(() => null); // synonyms, which the request excludes
           return setting;
         });
-        return {
-          errorCode,
-          value: settings.find((setting) => setting.name === name)?.value ?? null,
-        };
+        const known = found.filter((each): each is readonly [string, string] => each[1] !== null);
+        return { errorCode, values: new Map(known) };
       });
-      return answer ?? { errorCode: 0, value: null };
+      return answer ?? { errorCode: 0, values: new Map() };
     },
   );
 }

@@ -14,7 +14,14 @@ export interface RequestSubject {
 /** Kafka refuses a request, because the client lacks a permission, which the message names. */
 export class AccessDeniedError extends TroubleError {}
 
-type Operation = 'Create' | 'Describe' | 'DescribeConfigs' | 'IdempotentWrite' | 'Read' | 'Write';
+/** An operation of Kafka's access control lists. */
+export type Operation =
+  | 'Create'
+  | 'Describe'
+  | 'DescribeConfigs'
+  | 'IdempotentWrite'
+  | 'Read'
+  | 'Write';
 
 /**
  * The permission whose lack causes each error of authorization, by request.
@@ -36,6 +43,7 @@ const PERMISSIONS = {
   },
   GROUP_AUTHORIZATION_FAILED: {
     AddOffsetsToTxn: 'Read',
+    DescribeGroups: 'Describe',
     FindCoordinator: 'Describe',
     Heartbeat: 'Read',
     JoinGroup: 'Read',
@@ -116,20 +124,37 @@ function describeDenial(denial: Denial, subject: RequestSubject, options: KafkaO
   const operations: Readonly<Record<string, Operation>> = PERMISSIONS[denial];
   const operation = operations[subject.apiName];
   const resource = resourceOf(denial, subject);
-  const principal = options.security?.principal ?? 'User:ANONYMOUS';
+  const principal = principalOf(options);
   if (operation === undefined || resource === null)
     return `${subject.apiName} is refused (${denial}): ${principal} lacks a permission`;
+  return (
+    `${subject.apiName} is refused (${denial}): ${principal} lacks ${operation} on ` +
+    `${resource.name}. Grant it: ${grantCommand(operation, resource.options, options)}`
+  );
+}
+
+/** Returns the name under which Kafka knows the client, unless the broker maps the names. */
+export function principalOf({ security }: KafkaOptions): string {
+  return security?.principal ?? 'User:ANONYMOUS';
+}
+
+/**
+ * Returns the command that grants the operation to the client.
+ * @param resource the options of the command that name the resource, such as `--topic` and a name
+ */
+export function grantCommand(
+  operation: Operation,
+  resource: readonly string[],
+  options: KafkaOptions,
+): string {
   const command = [
     'kafka-acls.sh',
     ...['--bootstrap-server', options.brokers.join(',')],
     ...['--command-config', 'admin.properties'],
-    ...['--add', '--allow-principal', principal, '--operation', operation],
-    ...resource.options,
+    ...['--add', '--allow-principal', principalOf(options), '--operation', operation],
+    ...resource,
   ];
-  return (
-    `${subject.apiName} is refused (${denial}): ${principal} lacks ${operation} on ` +
-    `${resource.name}. Grant it: ${command.map(quoted).join(' ')}`
-  );
+  return command.map(quoted).join(' ');
 }
 
 function resourceOf(denial: Denial, { topics = [], group, transactionalId }: RequestSubject) {

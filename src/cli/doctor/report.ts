@@ -1,0 +1,44 @@
+import { type Finding, findingOf } from '../../doctor/finding.ts';
+import { within } from '../broker-deadline.ts';
+
+/** What a check is about. */
+type CheckName = 'configuration' | 'connection' | 'permissions' | 'clock' | 'topic' | 'schema';
+
+/** What one check has come to. */
+export type Report = { readonly check: CheckName; readonly subject: string } & (
+  | { readonly state: 'ok' }
+  | ({ readonly state: 'finding' } & Finding)
+  /** Nothing can be said, and `why`. */
+  | { readonly state: 'skipped'; readonly why: string }
+);
+
+/** What a check looks at. */
+type Subject = Pick<Report, 'check' | 'subject'>;
+
+const CHECK_TIMEOUT_MS = 10_000;
+
+/** Makes one report for each finding, or one that all is well. */
+export function reportsOf(of: Subject, findings: readonly Finding[]): readonly Report[] {
+  if (findings.length === 0) return [{ ...of, state: 'ok' }];
+  return findings.map((finding) => ({ ...of, state: 'finding', ...finding }));
+}
+
+export function skipped(of: Subject, why: string): Report {
+  return { ...of, state: 'skipped', why };
+}
+
+/**
+ * Carries a check out, within 10 s. A check that fails is a finding.
+ * @param advice the risk of a failure, and what to do if its error does not say that
+ */
+export async function carryOut(
+  of: Subject,
+  work: () => Promise<readonly Finding[]>,
+  advice: Parameters<typeof findingOf>[1],
+): Promise<readonly Report[]> {
+  const timeout = `no answer within ${CHECK_TIMEOUT_MS / 1_000} s`;
+  const findings = await within(CHECK_TIMEOUT_MS, work(), timeout).catch((error: unknown) => [
+    findingOf(error, advice),
+  ]);
+  return reportsOf(of, findings);
+}

@@ -1,0 +1,35 @@
+import { AllocationError } from '../domain/errors.ts';
+import { exitCodeOfSignal } from '../signals.ts';
+
+/** The user has pressed Ctrl-C, or something has ended the process. */
+export class InterruptedError extends AllocationError {
+  override readonly code = 'interrupted';
+  /** The exit code that a shell reports for a process that the signal has ended. */
+  readonly exitCode: number;
+
+  constructor(message: string, signal: NodeJS.Signals) {
+    super(message);
+    this.exitCode = exitCodeOfSignal(signal);
+  }
+}
+
+/**
+ * Does work that ends soon after SIGINT or SIGTERM. A second signal ends the process at once.
+ *
+ * @param work gets a signal that aborts with an `InterruptedError`
+ * @param advice tells after an interruption how to go on
+ */
+export async function interruptibly<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  advice: string,
+): Promise<T> {
+  const interruption = new AbortController();
+  const interrupt = (signal: NodeJS.Signals) =>
+    interruption.abort(new InterruptedError(`Interrupted: ${advice}`, signal));
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  try {
+    return await work(interruption.signal);
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  }
+}

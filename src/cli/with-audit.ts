@@ -1,0 +1,54 @@
+import type { Audit } from '../audit/audit.ts';
+import type { AuditWriter } from '../audit/topic-writer.ts';
+import type { Config } from '../config.ts';
+import type { Broker } from '../service-layer/broker.ts';
+import type { LogRecord } from '../service-layer/records.ts';
+import { withDeadlines } from './broker-deadline.ts';
+import { auditOfUser } from './cli-audit.ts';
+import { close, openLog, readSettings } from './session.ts';
+
+interface AuditSession {
+  readonly config: Config;
+  readonly audit: Audit;
+}
+
+/**
+ * Lets a command act that needs no log for its work. Opens the log only if AUDIT_TOPIC is set.
+ *
+ * @param options `createsLog`: the embedded log may be missing, and is there when the work is done
+ * @throws there is no embedded log; the message says what to do
+ */
+export async function withAudit<T>(
+  { createsLog }: { readonly createsLog: boolean },
+  work: (session: AuditSession) => Promise<T>,
+): Promise<T> {
+  const config = await readSettings();
+  if (config.auditTopic === null) return work({ config, audit: auditOfUser(config, null) });
+  const { openAuditTopic } = await import('../bootstrap.ts');
+  const mustWait = createsLog && !config.kafkaBrokers;
+  const opened: Broker[] = [];
+  const write: AuditWriter = async (record) => {
+    const broker = opened[0] ?? (await openLog(config, { mayCreate: mustWait }));
+    opened[0] = broker;
+    await openAuditTopic(config, withDeadlines(broker, config))?.(record);
+  };
+  try {
+    const audit = auditOfUser(config, mustWait ? keptUntilDone(write) : write);
+    return await work({ config, audit });
+  } finally {
+    for (const broker of opened) await close(broker);
+  }
+}
+
+/** Keeps the record of the beginning, and writes both records at the end. */
+function keptUntilDone(write: AuditWriter): AuditWriter {
+  let begun: LogRecord | null = null;
+  return async (record) => {
+    if (begun === null) {
+      begun = record;
+      return;
+    }
+    await write(begun);
+    await write(record);
+  };
+}
