@@ -356,8 +356,8 @@ describe('the HTTP API', () => {
       [leaver, stayer].map(({ signal }) => fetch(`${url}/events`, { signal })),
     );
     expect(streams.map(({ headers }) => headers.get('content-type'))).toEqual([
-      'text/event-stream',
-      'text/event-stream',
+      'text/event-stream; charset=utf-8',
+      'text/event-stream; charset=utf-8',
     ]);
     leaver.abort();
     await running.send({ type: 'CreateBatch', reference: 'live', sku: 'LIVE', quantity: 1 });

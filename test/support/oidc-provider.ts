@@ -51,13 +51,13 @@ export class OidcProvider implements AsyncDisposable {
   }
 
   /** Signs a token. `claims` replace those of a good one; undefined leaves one out. */
-  async token(claims: Record<string, unknown> = {}): Promise<string> {
+  async token(claims: Record<string, unknown> = {}, header: { typ?: string } = {}) {
     const [key] = this.#keys;
     if (!key) throw new Error('The provider has not started');
     const exp = Math.floor(Date.now() / 1_000) + 300;
     const good = { iss: this.issuer, aud: 'allocation', sub: 'someone', exp, roles: ['read'] };
     return new SignJWT({ ...good, ...claims })
-      .setProtectedHeader({ alg: ALGORITHM, kid: key.id })
+      .setProtectedHeader({ alg: ALGORITHM, kid: key.id, ...header })
       .sign(key.privateKey);
   }
 

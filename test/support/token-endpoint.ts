@@ -27,7 +27,8 @@ export class TokenEndpoint implements AsyncDisposable {
     void this.#take(request).then(() => {
       if (this.answer === null) return;
       const { status, body } = this.answer;
-      response.writeHead(status, { 'content-type': 'application/json' });
+      const redirect = status === 307 ? { location: '/elsewhere' } : {};
+      response.writeHead(status, { 'content-type': 'application/json', ...redirect });
       response.end(typeof body === 'string' ? body : JSON.stringify(body));
     });
   });

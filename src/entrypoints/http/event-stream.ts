@@ -122,7 +122,7 @@ export class EventStream {
   #begin(client: Client, lastEventId: string | undefined, ranges: readonly OffsetRange[]): void {
     const { response } = client;
     const { from, comment } = startAfter(lastEventId, ranges);
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
     this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS);
     client.places = from;
     response.write(`: ${comment}\n${idField(from ?? this.#places)}\n`);

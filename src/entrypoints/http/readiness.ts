@@ -21,7 +21,8 @@ export async function readinessProblems(options: ReadinessOptions): Promise<read
     problemsWith('The database', query('select 1')),
     problemsWith('The log', broker.logId(commandsTopic)),
   ]);
-  return [...checks.flat(), ...problems()];
+  // While the service waits for the database, the check and the list have the same sentence.
+  return [...new Set([...checks.flat(), ...problems()])];
 }
 
 async function problemsWith(name: string, answer: Promise<unknown>): Promise<readonly string[]> {

@@ -5,6 +5,12 @@ import { ListenError } from '../listen-error.ts';
 import { RenewedFiles } from './renewed-files.ts';
 import type { CertificateFiles } from './settings.ts';
 
+/**
+ * The cipher suites of TLS 1.2 that give forward secrecy and authenticate what they encrypt. TLS 1.3
+ * has no others. Source: RFC 9325, section 4.2.
+ */
+const CIPHERS = 'ECDHE+AESGCM:ECDHE+CHACHA20';
+
 /** Gives a server the certificate of HTTP_TLS_CERT_FILE, also after the file has changed. */
 export class Certificate {
   readonly #files: CertificateFiles;
@@ -46,7 +52,7 @@ export class Certificate {
 
   #use(cert: string, key: string): void {
     const { subject, validToDate } = new X509Certificate(cert);
-    this.#server?.setSecureContext({ cert, key });
+    this.#server?.setSecureContext({ cert, key, ciphers: CIPHERS });
     const isExpired = validToDate.getTime() < Date.now();
     this.#log[isExpired ? 'warn' : 'info'](
       { subject, validTo: validToDate.toISOString() },

@@ -98,7 +98,10 @@ export class Doors {
    */
   protect(server: FastifyInstance, addRoutes: (hooksOf: HooksOf) => void): void {
     const refusals = new RefusalLog(this.#log);
-    server.addHook('onRequest', async ({ method, headers }, reply) => {
+    server.decorateRequest('caller', null);
+    server.addHook('onRequest', async ({ method, headers, raw }, reply) => {
+      if (headers.host === undefined && raw.httpVersion !== '1.0')
+        return answerProblem(reply, PROBLEMS.noHost());
       if (!this.#visitors.knowsHost(headers.host))
         return answerProblem(reply, PROBLEMS.unknownHost(headers.host ?? ''));
       if (this.#visitors.isFromForeignPage(method, headers))

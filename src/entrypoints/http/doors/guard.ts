@@ -2,6 +2,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { answerProblem, PROBLEMS } from '../problem.ts';
 import { type Caller, InvalidTokenError, includes, type Role, type TokenSource } from './access.ts';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The name of the caller. Null: no valid token has come. */
+    caller: string | null;
+  }
+}
+
 /** How often the token of a request is checked again while its answer is under way. */
 const RECHECK_MS = 5_000;
 /** Source: RFC 6750, section 2.1. */
@@ -19,16 +26,17 @@ export class Guard {
   /** Makes the hook of a route that needs the role. It runs before the body is read. */
   admit(needed: Role) {
     return async (
-      { headers }: FastifyRequest,
+      request: FastifyRequest,
       reply: FastifyReply,
     ): Promise<FastifyReply | undefined> => {
-      const { authorization } = headers;
+      const { authorization } = request.headers;
       if (authorization === undefined) return answerProblem(reply, PROBLEMS.noToken());
       const [, token] = BEARER.exec(authorization) ?? [];
       if (token === undefined)
         return answerProblem(reply, PROBLEMS.badToken('authorization must be: Bearer <token>'));
       try {
         const caller = await this.#callerOf(token);
+        request.caller = caller.name;
         if (!includes(caller.role, needed))
           return answerProblem(reply, PROBLEMS.missingRole(caller.name, caller.role, needed));
       } catch (error) {

@@ -20,23 +20,32 @@ const OPTIONS: ServerOptions = {
   headersTimeout: HEADERS_TIMEOUT_MS,
   requestTimeout: REQUEST_TIMEOUT_MS,
   keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+  // Node's own refusal would lack the security headers. The doors refuse instead.
+  requireHostHeader: false,
 };
 
 /** Makes a server of plain HTTP that gives up slow clients, and bounds their connections. */
 export function newServer(listener: RequestListener): Server {
-  return limitConnections(createServer(OPTIONS, listener));
+  return answerAll(limitConnections(createServer(OPTIONS, listener)), listener);
 }
 
 /** Makes a server of HTTPS with the same bounds. Set its certificate before it listens. */
 export function newSecureServer(listener: RequestListener): SecureServer {
   const options = { ...OPTIONS, handshakeTimeout: HEADERS_TIMEOUT_MS };
-  return limitConnections(createSecureServer(options, listener));
+  return answerAll(limitConnections(createSecureServer(options, listener)), listener);
+}
+
+/** Answers a request with an unknown expectation like any other. Node alone would refuse it. */
+function answerAll<T extends Server | SecureServer>(server: T, listener: RequestListener): T {
+  server.on('checkExpectation', listener);
+  return server;
 }
 
 function limitConnections<T extends Server | SecureServer>(server: T): T {
   const counts = new Map<string, number>();
   const sockets = new Set<Socket>();
-  // Node's own method leaves out connections whose TLS handshake is not done. `close` waits for them.
+  // Node's own method leaves out connections whose TLS handshake is not done, and `close` waits for
+  // them.
   server.closeAllConnections = () => {
     for (const socket of sockets) socket.destroy();
   };

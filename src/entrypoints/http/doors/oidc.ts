@@ -1,4 +1,10 @@
-import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import {
+  errors,
+  type JWTHeaderParameters,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose';
 import type { Logger } from 'pino';
 import { TroubleError } from '../../../service-layer/errors.ts';
 import { type Caller, highestRole, InvalidTokenError, type TokenSource } from './access.ts';
@@ -12,6 +18,12 @@ const ALGORITHMS = [
   ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
   ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
 ];
+
+/**
+ * The types that an access token may have. A token may leave its type out, or be a plain JWT.
+ * Source: RFC 9068, section 4; RFC 8725, section 3.11.
+ */
+const ACCESS_TOKEN_TYPES = new Set([undefined, 'jwt', 'at+jwt']);
 
 /** Errors of jose about what the issuer answers, and not about the token. */
 const ISSUER_ERRORS = new Set(['ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID', 'ERR_JWKS_TIMEOUT']);
@@ -56,21 +68,28 @@ export class Oidc implements TokenSource {
   async #verify(token: string, keys: JWTVerifyGetKey): Promise<JWTPayload> {
     const { issuer, audience } = this.#settings;
     try {
-      const { payload } = await jwtVerify(token, keys, {
+      const { payload, protectedHeader } = await jwtVerify(token, keys, {
         issuer,
         audience,
         algorithms: ALGORITHMS,
         clockTolerance: CLOCK_TOLERANCE_SECONDS,
         requiredClaims: ['exp'],
       });
+      if (!isAccessToken(protectedHeader))
+        throw new InvalidTokenError('The token is of another type than JWT or at+jwt');
       return payload;
     } catch (error) {
-      if (error instanceof TroubleError) throw error;
+      if (error instanceof TroubleError || error instanceof InvalidTokenError) throw error;
       if (error instanceof errors.JOSEError && ISSUER_ERRORS.has(error.code))
         throw this.#issuer.trouble(error);
       throw new InvalidTokenError(reasonOf(error));
     }
   }
+}
+
+/** Tells whether a token may be one for access, and not one that only signs somebody out. */
+function isAccessToken({ typ }: JWTHeaderParameters): boolean {
+  return ACCESS_TOKEN_TYPES.has(typ?.toLowerCase().replace(/^application\//, ''));
 }
 
 /** Says in words why a token is refused. The words of jose may show some of the token. */

@@ -17,14 +17,14 @@ export class RefusalLog {
   }
 
   /** Notes an answer, if it is a refusal. */
-  note({ ip, method, routeOptions }: FastifyRequest, { statusCode }: FastifyReply): void {
+  note({ ip, caller, method, routeOptions }: FastifyRequest, { statusCode }: FastifyReply): void {
     if (!LOGGED.has(statusCode)) return;
     if (Date.now() < this.#silentUntilMs) {
       this.#unlogged += 1;
       return;
     }
     this.#silentUntilMs = Date.now() + PAUSE_MS;
-    const refused = { status: statusCode, client: ip, method, route: routeOptions.url };
+    const refused = { status: statusCode, client: ip, caller, method, route: routeOptions.url };
     const more = this.#unlogged > 0 ? `, and ${this.#unlogged} requests before` : '';
     this.#log.warn(refused, `HTTP refused a request with ${statusCode}${more}`);
     this.#unlogged = 0;

@@ -2,18 +2,18 @@ import type { ServerResponse } from 'node:http';
 
 /**
  * Headers of every answer. No browser guesses a type, keeps an answer, shows one in a frame, or
- * hands one to a page of another site.
+ * hands one to a page of another site. `default-src` does not count for `base-uri`.
  */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'content-security-policy': "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
 };
 
-/** Browsers that have seen this use nothing but HTTPS for this host, for a year. */
-export const ONLY_HTTPS = { 'strict-transport-security': 'max-age=31536000' };
+/** Browsers that have seen this use nothing but HTTPS for this host and those below, for a year. */
+export const ONLY_HTTPS = { 'strict-transport-security': 'max-age=31536000; includeSubDomains' };
 
 /** Sets the headers on the response itself, so that an event stream has them too. */
 export function setHeaders(

@@ -108,6 +108,12 @@ describe('an endpoint without a token', () => {
     expect(await messageOf()).toMatch(/127\.0\.0\.1:1\/token cannot be reached \(.+\)$/);
   });
 
+  it('that redirects gets the credentials once, and no other address does', async () => {
+    endpoint.answer = { status: 307, body: {} };
+    expect(await messageOf()).toMatch(/ cannot be reached \(.*redirect.*\)$/);
+    expect(endpoint.asked).toHaveLength(1);
+  });
+
   it('that never answers is given up after 5 s', async () => {
     endpoint.answer = null;
     expect(await messageOf()).toContain('does not answer within 5000 ms');

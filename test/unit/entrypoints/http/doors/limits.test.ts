@@ -10,9 +10,17 @@ const CONNECTIONS_OF_CLIENT = 500;
 const STREAMS = 64;
 
 /** Sends requests together on one connection. @returns their answers, without the bodies */
-async function flood({ url }: HttpApiAlone, path: string, count: number): Promise<string[]> {
-  const request = `GET ${path} HTTP/1.1\r\nhost: localhost\r\n`;
-  const text = `${`${request}\r\n`.repeat(count - 1)}${request}connection: close\r\n\r\n`;
+async function flood(
+  { url }: HttpApiAlone,
+  path: string,
+  count: number,
+  headersOf: (place: number) => string = () => '',
+): Promise<string[]> {
+  const requests = Array.from({ length: count }, (_, place) => {
+    const connection = place === count - 1 ? 'connection: close\r\n' : '';
+    return `GET ${path} HTTP/1.1\r\nhost: localhost\r\n${headersOf(place)}${connection}\r\n`;
+  });
+  const text = requests.join('');
   const answers = (await exchange(url, text)).split('HTTP/1.1 ').slice(1);
   expect(answers).toHaveLength(count);
   return answers;
@@ -21,7 +29,7 @@ async function flood({ url }: HttpApiAlone, path: string, count: number): Promis
 const statusesOf = (answers: readonly string[]) => answers.map((answer) => answer.slice(0, 3));
 
 describe('The rate limit of the HTTP API', () => {
-  it('refuses what one client sends beyond HTTP_RATE_LIMIT, and says when to come again', async () => {
+  it('refuses what one client sends beyond HTTP_RATE_LIMIT, and says when to retry', async () => {
     await using running = await startApi({ HTTP_RATE_LIMIT: '5' });
     expect(statusesOf(await flood(running, '/products/s', 5))).toEqual(Array(5).fill('404'));
     const answers = await flood(running, '/products/s', 30);
@@ -30,6 +38,16 @@ describe('The rate limit of the HTTP API', () => {
     expect(refused).toMatch(/^content-type: application\/problem\+json\r$/m);
     const askAgain = async () => (await ask(`${running.url}/products/s`, 'GET')).status;
     await eventually(async () => expect(await askAgain()).toBe(404));
+  });
+
+  it('takes a client for the same one, whatever addresses its headers name', async () => {
+    await using running = await startApi({ HTTP_RATE_LIMIT: '5' });
+    const elsewhere = (place: number) =>
+      ['x-forwarded-for: ', 'x-real-ip: ', 'forwarded: for=']
+        .map((name) => `${name}192.0.2.${place}\r\n`)
+        .join('');
+    const answers = await flood(running, '/products/s', 30, elsewhere);
+    expect(statusesOf(answers)).toContain('429');
   });
 
   it('leaves probes alone when the API is flooded', async () => {

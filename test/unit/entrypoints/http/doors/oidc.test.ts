@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ask, bearer, ROUTES, startApi, TokenFile } from '../../../../support/doors.ts';
@@ -78,6 +80,18 @@ describe('The HTTP API with an OpenID Connect provider', () => {
     ]);
   });
 
+  it('takes access tokens only, if the token says its type', async () => {
+    for (const typ of ['JWT', 'jwt', 'at+jwt', 'application/at+jwt'])
+      expect(await statusOf(await provider.token({}, { typ }))).toBe(404);
+    for (const typ of ['logout+jwt', 'dpop+jwt', 'application/secevent+jwt', '']) {
+      const answer = await answerTo(await provider.token({}, { typ }));
+      expect([answer.status, ((await answer.json()) as { detail: string }).detail]).toEqual([
+        401,
+        'The token is of another type than JWT or at+jwt',
+      ]);
+    }
+  });
+
   it('refuses a token whose claims or signature were changed', async () => {
     const [head, body = '', signature = ''] = (await provider.token()).split('.');
     const claims = JSON.parse(Buffer.from(body, 'base64url').toString());
@@ -143,6 +157,23 @@ describe('The HTTP API with an OpenID Connect provider', () => {
         msg: expect.stringContaining(`HTTP_OIDC_ISSUER=${provider.issuer} cannot be used`),
       }),
     );
+  });
+
+  it('follows no redirect of the provider', async () => {
+    const redirect = createServer(({ url }, response) => {
+      response.writeHead(302, { location: `${provider.issuer}${url}` }).end();
+    }).listen(0, '127.0.0.1');
+    await once(redirect, 'listening');
+    const issuer = `http://127.0.0.1:${(redirect.address() as AddressInfo).port}`;
+    provider.discovery = { issuer };
+    try {
+      await using other = await startApi({ ...settings(), HTTP_OIDC_ISSUER: issuer });
+      const token = await provider.token({ iss: issuer });
+      expect((await ask(`${other.url}/products/s`, 'GET', bearer(token))).status).toBe(503);
+      expect(provider.asked).toEqual([]);
+    } finally {
+      redirect.close();
+    }
   });
 
   it('works again when the provider does', async () => {

@@ -5,7 +5,7 @@ import { connect as connectPlain } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestAuthority } from '../../../../support/certificates.ts';
 import { ask, startApi } from '../../../../support/doors.ts';
@@ -41,6 +41,20 @@ describe('The HTTP API with a certificate', () => {
       sent.once('error', reject).end();
     });
 
+  const handshakeError = (url: string, options: ConnectionOptions) =>
+    new Promise<Error>((resolve, reject) => {
+      const socket = connect({
+        host: '127.0.0.1',
+        port: Number(new URL(url).port),
+        ca,
+        ...options,
+      });
+      socket.once('error', resolve).once('secureConnect', () => {
+        socket.destroy();
+        reject(new Error('It is open'));
+      });
+    });
+
   it('is reached by HTTPS, and says so in its address', async () => {
     await using running = await startApi(settings);
     expect(running.url).toMatch(/^https:/);
@@ -57,18 +71,15 @@ describe('The HTTP API with a certificate', () => {
 
   it('speaks no TLS that is older than 1.2', async () => {
     await using running = await startApi(settings);
-    const { port } = new URL(running.url);
-    const old = {
-      ca,
-      maxVersion: 'TLSv1.1',
-      minVersion: 'TLSv1',
-      ciphers: 'ALL@SECLEVEL=0',
-    } as const;
-    const error = await new Promise<Error>((resolve, reject) => {
-      const socket = connect({ host: '127.0.0.1', port: Number(port), ...old });
-      socket.once('error', resolve).once('secureConnect', () => reject(new Error('It is open')));
-    });
-    expect(error.message).toMatch(/protocol version|alert/i);
+    const old = { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'ALL@SECLEVEL=0' } as const;
+    expect((await handshakeError(running.url, old)).message).toMatch(/protocol version|alert/i);
+  });
+
+  const withoutAead = ['ECDHE-ECDSA-AES128-SHA256', 'ECDHE-ECDSA-AES256-SHA'];
+  it.each(withoutAead)('does not speak %s, which Node itself would', async (ciphers) => {
+    await using running = await startApi(settings);
+    const weak = { maxVersion: 'TLSv1.2', ciphers } as const;
+    expect((await handshakeError(running.url, weak)).message).toMatch(/handshake failure/i);
   });
 
   it('drops a client that never begins its handshake', async () => {
@@ -143,7 +154,7 @@ describe('The HTTP API with a certificate', () => {
 
   const keyOfAnother = () => join(folder, 'another.key');
 
-  it('serves probes and metrics by plain HTTP on METRICS_PORT, and nothing else there', async () => {
+  it('serves probes and metrics on METRICS_PORT by plain HTTP, and nothing else', async () => {
     await using running = await startApi({ ...settings, METRICS_PORT: '0' });
     const probes = running.api.probesUrl ?? '';
     expect(probes).toMatch(/^http:/);

@@ -106,6 +106,14 @@ describe('The HTTP API with a file of tokens', () => {
     for (const token of [wrong, ...ROLES.map((role) => file.tokenOf(role))])
       expect(text).not.toContain(token);
   });
+
+  it('names in its log the caller whose role was not enough', async () => {
+    const refusal = { status: 403, route: '/commands', caller: 'the reader' };
+    await eventually(async () => {
+      await askFor('/commands', 'POST', bearer(file.tokenOf('read')));
+      expect(running.log).toContainEqual(expect.objectContaining(refusal));
+    });
+  });
 });
 
 describe('A file of tokens that changes', () => {

@@ -124,6 +124,27 @@ describe('The HTTP API in front of browsers', () => {
   });
 
   it.each([
+    ['/healthz', 'application/json; charset=utf-8'],
+    ['/events', 'text/event-stream; charset=utf-8'],
+    ['/nowhere', 'application/problem+json'],
+    ['/metrics', 'text/plain; version=0.0.4; charset=utf-8'],
+  ])('says the type of %s, and how its text is encoded', async (path, type) => {
+    const { headers } = await ask(`${running.url}${path}`, 'GET');
+    expect(headers.get('content-type')).toBe(type);
+  });
+
+  it.each([
+    ['without a host', '', 400],
+    ['with an unknown expectation', 'host: localhost\r\nexpect: x\r\n', 200],
+  ])('sends them with the answer to a request %s too', async (_, lines, status) => {
+    const request = `GET /healthz HTTP/1.1\r\n${lines}connection: close\r\n\r\n`;
+    const answer = await exchange(running.url, request);
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(answer).toMatch(/^x-content-type-options: nosniff\r$/im);
+    expect(answer).toMatch(/^strict-transport-security: /im);
+  });
+
+  it.each([
     ['an answer', 'GET', '/healthz'],
     ['a stream', 'GET', '/events'],
     ['a problem', 'GET', '/nowhere'],
@@ -133,10 +154,10 @@ describe('The HTTP API in front of browsers', () => {
     const { headers } = await ask(`${running.url}${path}`, method);
     expect(Object.fromEntries(headers)).toMatchObject({
       'cache-control': 'no-store',
-      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+      'content-security-policy': "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
       'cross-origin-resource-policy': 'same-origin',
       'referrer-policy': 'no-referrer',
-      'strict-transport-security': 'max-age=31536000',
+      'strict-transport-security': 'max-age=31536000; includeSubDomains',
       'x-content-type-options': 'nosniff',
     });
   });
