@@ -98,11 +98,16 @@ export function topicSettings(config: Config): readonly TopicSettings[] {
   ];
 }
 
-/** Says how this service creates the audit topic. Empty: AUDIT_TOPIC is not set. */
+/** Returns the audit topic as this service creates it. Empty: AUDIT_TOPIC is not set. */
 function auditTopicSettings({ auditTopic, topicPartitions }: Config): readonly TopicSettings[] {
   if (auditTopic === null) return [];
   const maxMessageBytes = MAX_COMMAND_BYTES + HEADERS_BYTES;
   return [{ name: auditTopic, partitions: topicPartitions, maxMessageBytes, keepsAll: true }];
+}
+
+/** Returns every topic as this service creates it. */
+export function allTopicSettings(config: Config): readonly TopicSettings[] {
+  return [...topicSettings(config), ...auditTopicSettings(config)];
 }
 
 /**
@@ -136,7 +141,7 @@ export async function openBroker(config: Config, log: Logger): Promise<Broker> {
   return new EmbeddedBroker(database);
 }
 
-/** Opens what looks at Kafka and changes nothing. Null: the log is the embedded one. */
+/** Opens an examination of Kafka, which changes nothing. Null: the log is embedded. */
 export function openExamination(config: Config, log: Logger): KafkaExamination | null {
   const kafka = kafkaOptions(config, log);
   return kafka && new KafkaExamination(kafka);
@@ -180,8 +185,8 @@ export function openDatabase(config: Config): Promise<Database> {
 }
 
 /**
- * Constructs the service from its parts. This is the only place that does. A SQLite file is opened
- * here: waiting creates no folder and no room. `Service.start` opens PostgreSQL.
+ * Constructs the service from its parts. This is the only place that does. `Service.start` opens
+ * PostgreSQL and waits for it. This function opens a SQLite file, because waiting mends no file.
  *
  * @throws {ListenError} HTTP_HOST lets other machines in, and nobody needs a token
  * @throws {DatabaseUnavailableError} a SQLite file cannot be opened or written
@@ -255,7 +260,7 @@ export async function bootstrap(
 }
 
 /**
- * Makes the database fit for the service.
+ * Connects to the database, migrates it, and refuses a database that is marked.
  *
  * @throws {DatabaseUnavailableError} the database cannot be used, or this user may not migrate it
  * @throws {NewerDatabaseError}
@@ -323,7 +328,7 @@ function createWatchdog({ config, log, broker }: Foundation, consumer: CommandCo
   });
 }
 
-/** @param opening the step before which the tables may be missing */
+/** @param opening the step that prepares the database; before, tables may be missing */
 function createHttpApi(
   { config, log, database, broker }: Foundation,
   opening: StartStep,
@@ -362,7 +367,7 @@ function sayWhere(http: HttpApi, { httpDoors, httpHost }: Config, log: Logger): 
 
 /** Waits for the topics, and creates the missing ones if KAFKA_CREATE_TOPICS allows it. */
 function topicsStep({ broker, config, log }: Foundation): StartStep {
-  const topics = [...topicSettings(config), ...auditTopicSettings(config)];
+  const topics = allTopicSettings(config);
   return new StartStep({
     beginning: `Waiting for the broker (${config.kafkaBrokers?.join(',') ?? 'embedded'})`,
     act: () => broker.ensureTopics(topics, config.createTopics),
@@ -370,13 +375,13 @@ function topicsStep({ broker, config, log }: Foundation): StartStep {
   });
 }
 
-/** Warns of settings of the topics that risk something. Nobody waits for that. Never rejects. */
+/** Warns of risky settings of the topics, while the start goes on. Never rejects. */
 async function examineTopics({ config, log }: Foundation, signal: AbortSignal): Promise<void> {
   const kafka = openExamination(config, log);
   if (!kafka) return;
   const close = () => kafka.close();
   signal.addEventListener('abort', close, { once: true });
-  const topics = neededTopics(config, topicSettings(config));
+  const topics = neededTopics(config, allTopicSettings(config));
   await warnOfTopics(kafka, topics, toolOptions(config), log);
   signal.removeEventListener('abort', close);
   close();

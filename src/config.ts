@@ -120,7 +120,10 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
     );
   }
   if (AUDIT_TOPIC !== null && topics.includes(AUDIT_TOPIC))
-    throw new ConfigError(`AUDIT_TOPIC=${AUDIT_TOPIC} is another topic of the service`);
+    throw new ConfigError(
+      `AUDIT_TOPIC=${AUDIT_TOPIC} must differ from COMMANDS_TOPIC, EVENTS_TOPIC and ` +
+        'DEAD_LETTERS_TOPIC',
+    );
   const postgresTls = tlsDefaultsOf(values);
   return Object.freeze({
     kafkaBrokers: values.KAFKA_BROKERS ?? null,

@@ -11,15 +11,15 @@ interface LogOutput {
 }
 
 /**
- * Logs readable lines on a terminal, and JSON lines elsewhere. Text of others shows its control
- * characters as escapes, and cannot pass for a line of its own.
+ * Logs readable lines on a terminal, and JSON lines elsewhere. Control characters become escapes.
+ * So text of others cannot command a terminal or pass for a log line.
  */
 export function createLog(level: string, output: LogOutput): Logger {
   const options = { level, base: null };
   const { fd } = output;
   if (!output.isTTY) {
     const lines = pino.destination({ dest: fd, sync: true });
-    // JSON escapes C0 alone. The other control characters reach whoever looks at the lines.
+    // JSON escapes only C0. Without this, a terminal would obey the other control characters.
     return pino(options, { write: (line) => void lines.write(visibleLines(line)) });
   }
   const readable = pretty({

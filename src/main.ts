@@ -9,8 +9,8 @@ import { exitCodeOfSignal, SAME_SIGNAL_MS } from './signals.ts';
 /** How often `ready` checks whether the service is ready. */
 const READY_LOOK_MS = 20;
 /**
- * How long a service that has not worked yet may take to stop. A crash at any moment of the start
- * is harmless, whereas an answer of Kafka or PostgreSQL that never comes takes many seconds.
+ * How long a service that has not worked yet may take to stop. A silent Kafka or PostgreSQL would
+ * hold the stop up for many seconds. Nothing is lost, because a crash during the start is harmless.
  */
 const STOP_STARTING_MS = 1_000;
 

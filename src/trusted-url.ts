@@ -1,6 +1,6 @@
 /**
  * Tells whether nobody on the way can read what goes to the URL, or change what comes from it.
- * Error messages show the URL, so it has no user, no password and no query.
+ * Refuses a URL with a user, a password or a query, because error messages show the URL.
  */
 export function isTrustedUrl(text: string): boolean {
   const url = URL.parse(text);

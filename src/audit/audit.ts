@@ -4,19 +4,20 @@ import { encodeAct, type OperatorActed } from '../messages/operator-acts.ts';
 import { UnauditedError } from './errors.ts';
 import type { AuditWriter } from './topic-writer.ts';
 
-/** The most things that a record names. The record counts all of them. */
+/** How many things a record names at most. Its count includes the others. */
 const MAX_NAMED = 100;
+/** Leaves room for the rest of the record, because an error may quote a whole message. */
 const MAX_WHY_LENGTH = 1_000;
 
 interface AuditParts {
   readonly by: string;
   readonly from: OperatorActed['from'];
   readonly log: Pick<Logger, 'info' | 'error'>;
-  /** Null: AUDIT_TOPIC is empty, so the log alone has the acts. */
+  /** Null: AUDIT_TOPIC is not set, so only the log has the acts. */
   readonly write: AuditWriter | null;
 }
 
-/** Something that an operator, or the service itself, does to letters, lanes or a database. */
+/** What an operator, or the service itself, does to letters, lanes, a topic or a database. */
 export interface Act extends Pick<OperatorActed, 'act'> {
   /** Names what the act is about. */
   readonly on: readonly string[];
@@ -24,7 +25,7 @@ export interface Act extends Pick<OperatorActed, 'act'> {
   readonly options?: OperatorActed['options'];
 }
 
-/** Hears from the work of an act. */
+/** Takes what the work of an act reports. */
 export interface ActReport {
   /** One more thing is done. */
   done(name: string): void;
@@ -32,7 +33,7 @@ export interface ActReport {
   failed(why: string): void;
 }
 
-/** Records the acts of one operator: a log line, and a record in the audit topic. */
+/** Records the beginning and the end of each act, in the log and in the audit topic. */
 export class Audit {
   readonly #parts: AuditParts;
 
@@ -41,11 +42,11 @@ export class Audit {
   }
 
   /**
-   * Does the work of an act, between the record of its beginning and the record of its end. If the
-   * end cannot be recorded, the log says so, and the act stands.
+   * Records the beginning of an act, does its work, and records its end. If the end cannot be
+   * recorded, the log says so, and the act stands.
    *
-   * @param signal an error of the work counts as an interruption once this signal has aborted
-   * @throws {UnauditedError} the beginning cannot be recorded; the work was not started
+   * @param signal once this signal has aborted, an error of the work counts as an interruption
+   * @throws {UnauditedError} the beginning cannot be recorded, and the work was not started
    * @throws what the work throws
    */
   async carryOut<T>(
@@ -89,7 +90,8 @@ export class Audit {
     } catch (error) {
       this.#parts.log.error(
         { audit: { id, ...data } },
-        `Audit: the audit topic lacks the end of ${describe(data)}. ${reasonOf(error)}`,
+        `Audit: AUDIT_TOPIC did not take the end of ${describe(data)}. The act stands. ` +
+          reasonOf(error),
       );
     }
   }
@@ -100,7 +102,7 @@ export class Audit {
   }
 }
 
-/** Collects what comes of an act. */
+/** Collects what the work of an act reports. */
 class Outcome implements ActReport {
   readonly #done: string[] = [];
   #count = 0;

@@ -9,7 +9,7 @@ function userName(): string {
   try {
     return userInfo().username;
   } catch {
-    // Containers run under users that no file of the image names.
+    // A container may run under a user id that has no name in the image.
     return `uid-${process.getuid?.()}`;
   }
 }

@@ -8,7 +8,7 @@ import type { LogRecord } from '../service-layer/records.ts';
 export type AuditWriter = (record: LogRecord) => Promise<void>;
 
 /**
- * Makes a writer that looks for the topic before the first record.
+ * Makes a writer that makes sure of the topic before its first record.
  * @param create whether to create a missing topic
  */
 export function auditWriter(

@@ -11,14 +11,14 @@ export function auditOfUser(
   { logLevel }: Pick<Config, 'logLevel'>,
   write: AuditWriter | null,
 ): Audit {
-  return new Audit({ by: localUser(), from: 'cli', log: openLog(logLevel), write });
+  return new Audit({ by: localUser(), from: 'cli', log: openAuditLog(logLevel), write });
 }
 
 /**
- * Logs lines of JSON to stderr. On a terminal nobody collects them, and the command itself tells
- * the user what it does: only what went wrong is shown there.
+ * Opens a log of JSON lines on stderr. On a terminal, the log shows only errors, because the
+ * command itself tells the user what it does.
  */
-function openLog(level: string): Logger {
+function openAuditLog(level: string): Logger {
   if (process.stderr.isTTY) return createLog(level === 'silent' ? level : 'error', process.stderr);
   return pino({ level, base: null }, { write: (line) => printToStderr(line.trimEnd()) });
 }

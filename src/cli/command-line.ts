@@ -14,7 +14,7 @@ import { addTail } from './tail.ts';
 import { addToken } from './token.ts';
 
 /**
- * Runs one command line, and prints its error if it fails. `process.exitCode` tells how it ended.
+ * Runs one command line. Sets `process.exitCode` and prints the error if the command fails.
  * @param words what follows `allocation`
  */
 export async function runCommandLine(words: readonly string[]): Promise<void> {
@@ -28,7 +28,7 @@ export async function runCommandLine(words: readonly string[]): Promise<void> {
   }
 }
 
-/** Each command imports what it needs when it runs, so that --help answers at once. */
+/** Defines all commands. Each imports its code when it runs, so that --help answers at once. */
 function buildProgram(): Command {
   const program = new Command('allocation')
     .description(

@@ -77,7 +77,7 @@ interface EventOnWire {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** Reads the record as an event or an act of this service. Null: the record is something else. */
+/** Reads the record as an event or an audited act. Null: the record is something else. */
 function eventOf(record: ReceivedRecord): EventOnWire | null {
   if (![SOURCE, AUDIT_SOURCE].includes(String(record.headers.ce_source))) return null;
   try {

@@ -1,7 +1,7 @@
 import { AllocationError } from '../domain/errors.ts';
 import { exitCodeOfSignal } from '../signals.ts';
 
-/** The user has pressed Ctrl-C, or something has ended the process. */
+/** The process has received SIGINT (Ctrl-C) or SIGTERM. */
 export class InterruptedError extends AllocationError {
   override readonly code = 'interrupted';
   /** The exit code that a shell reports for a process that the signal has ended. */
@@ -17,7 +17,7 @@ export class InterruptedError extends AllocationError {
  * Does work that ends soon after SIGINT or SIGTERM. A second signal ends the process at once.
  *
  * @param work gets a signal that aborts with an `InterruptedError`
- * @param advice tells after an interruption how to go on
+ * @param advice how to go on after an interruption
  */
 export async function interruptibly<T>(
   work: (signal: AbortSignal) => Promise<T>,

@@ -13,7 +13,7 @@ const BUSY_TIMEOUT_MS = 10_000;
 export interface BrokerSession {
   readonly config: Config;
   readonly broker: Broker;
-  /** Records what the command changes. */
+  /** Records the acts of the command. */
   readonly audit: Audit;
 }
 

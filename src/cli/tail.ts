@@ -102,7 +102,8 @@ async function follow({
         'dead-letters': config.deadLettersTopic,
         audit: config.auditTopic,
       }[topic];
-      if (name === null) throw new UsageError('AUDIT_TOPIC is not set, so there is no such topic');
+      if (name === null)
+        throw new UsageError('AUDIT_TOPIC is not set: set it to the audit topic of the service');
       let printed = 0;
       const onRecord = (record: ReceivedRecord) => {
         if (printed === count || !isChosen(record, filter)) return;

@@ -13,9 +13,9 @@ interface AuditSession {
 }
 
 /**
- * Lets a command act that needs no log for its work. Opens the log only if AUDIT_TOPIC is set.
+ * Gives an audit to a command whose work needs no log. Opens the log only if AUDIT_TOPIC is set.
  *
- * @param options `createsLog`: the embedded log may be missing, and is there when the work is done
+ * @param options `createsLog`: the work creates the embedded log, so the log may be missing before
  * @throws there is no embedded log; the message says what to do
  */
 export async function withAudit<T>(
@@ -40,7 +40,7 @@ export async function withAudit<T>(
   }
 }
 
-/** Keeps the record of the beginning, and writes both records at the end. */
+/** Holds the first record back until the second comes, because the work creates the log. */
 function keptUntilDone(write: AuditWriter): AuditWriter {
   let begun: LogRecord | null = null;
   return async (record) => {

@@ -72,19 +72,19 @@ export function asDeadLetters(records: readonly ReceivedRecord[]): readonly Dead
     .toSorted((one, other) => one.failedAt.localeCompare(other.failedAt));
 }
 
-/** The latest time that a `Date` can have. */
+/** The latest time that a `Date` can have. The earliest is as far from 1970. */
 const LATEST_MS = 8.64e15;
 
 /**
- * Returns when the letter failed, by the service's clock, in milliseconds since 1970. A forged
- * header may be no time. Then the timestamp of the record counts.
+ * Returns when the letter failed, by the service's clock, in milliseconds since 1970. If the header
+ * is missing or no time, returns the record's timestamp.
  */
 export function failedAtMs({
   headers,
   timestampMs,
 }: Pick<ReceivedRecord, 'headers' | 'timestampMs'>): number {
   const failedAt = Date.parse(headerText(headers, 'dead-letter-failed-at'));
-  return Number.isNaN(failedAt) ? Math.min(timestampMs, LATEST_MS) : failedAt;
+  return Number.isNaN(failedAt) ? Math.max(-LATEST_MS, Math.min(timestampMs, LATEST_MS)) : failedAt;
 }
 
 /** Returns the place of the letter's message, `topic/partition/offset`. */

@@ -51,8 +51,8 @@ interface RedriverParts {
   readonly edit: Edit | null;
   /** Who decided, as `user@host`. */
   readonly by: string;
-  /** Ends the work after the letters under way. Absent: nothing ends it. */
-  readonly signal?: AbortSignal;
+  /** Ends the work after the letters under way. */
+  readonly signal: AbortSignal;
   readonly listener: RedriveListener;
   /** The list that the plan was made from, so that nothing is read twice. Absent: a new list. */
   readonly letters?: ListedLetters;
@@ -87,7 +87,7 @@ export class Redriver {
     this.#edit = edit;
     this.#listener = listener;
     this.#by = by;
-    this.#signal = signal ?? new AbortController().signal;
+    this.#signal = signal;
     this.#letters = letters ?? new ListedLetters(broker, config.deadLettersTopic);
   }
 
@@ -96,9 +96,10 @@ export class Redriver {
    * are sent, one fails again, or the service does not answer in time.
    *
    * @throws the topic has deleted a letter meanwhile, or a call to the broker or database failed
-   * @throws the signal's reason
+   * @throws the signal's reason, once the signal has aborted
    */
   async carryOut({ redrive, discard }: Plan): Promise<void> {
+    this.#signal.throwIfAborted();
     if ([...redrive, ...discard].some(isParked))
       await this.#tellDatabase(this.#releaseOf(redrive, discard));
     // Discard last: after a crash, the failed command is still on the list, and leads to the rest.

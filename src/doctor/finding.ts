@@ -2,20 +2,20 @@
 export interface Finding {
   /** What is wrong, and where. */
   readonly problem: string;
-  /** What may happen because of that. */
+  /** What the problem may lead to. */
   readonly risk: string;
   /** What to do: a command, or what to set. */
   readonly remedy: string;
 }
 
-/** What happened, and from the next sentence on what to do; or that behind a colon. */
+/** Splits a message. The advice follows the first sentence, or a colon before one of the verbs. */
 const ADVICE =
   /^(?<problem>.+?)(?:\. (?=[A-Z])|: (?=(?:check|keep|leave|name|run|set|start|try|use|write) ))(?<advice>.+)$/s;
 
 /**
- * Makes a finding of an error. The service's own errors say what happened, and then what to do.
+ * Makes a finding of an error. The service's own errors say first what happened, then what to do.
  *
- * @param otherwise what to do if the error does not say that
+ * @param advice `otherwise`: what to do if the error gives no advice
  */
 export function findingOf(
   error: unknown,

@@ -3,23 +3,24 @@ import type { TopicSettings } from '../service-layer/broker.ts';
 import type { NeededTopic } from './topic-rule.ts';
 
 /**
- * Says what the service needs of its topics.
+ * Returns what the service needs of each topic.
  * @param settings the topics as the service creates them
  */
 export function neededTopics(
-  { commandsTopic, eventsTopic }: Pick<Config, 'commandsTopic' | 'eventsTopic'>,
+  { commandsTopic, eventsTopic, auditTopic }: Config,
   settings: readonly TopicSettings[],
 ): readonly NeededTopic[] {
   const roles = new Map([
     [commandsTopic, 'commands'],
     [eventsTopic, 'events'],
+    [auditTopic, 'audit'],
   ] as const);
   return settings.map(({ name, maxMessageBytes }) => {
     return { name, role: roles.get(name) ?? 'dead letters', maxMessageBytes };
   });
 }
 
-/** Returns the options with which the tools of Kafka reach the cluster. */
+/** Returns the options with which Kafka's tools reach the cluster. KAFKA_BROKERS must be set. */
 export function toolOptions({
   kafkaBrokers,
   kafkaSecurity,

@@ -1,17 +1,18 @@
 import type { Finding } from './finding.ts';
-import { DAY_MS, ENOUGH_DAYS, type Patient } from './topic-rule.ts';
+import { DAY_MS, ENOUGH_DAYS, type ExaminedTopic } from './topic-rule.ts';
 
 const UNLIMITED = -1;
 const LOST_EVENTS = 'Kafka deletes events, and a lost database cannot be built from them alone';
 const OR_SNAPSHOTS = '   (or keep snapshots: npx allocation replay snapshot --help)';
 
-export function compaction({ topic, state, change }: Patient): Finding | null {
+export function compaction({ topic, state, change }: ExaminedTopic): Finding | null {
   const policy = state.settings?.get('cleanup.policy') ?? '';
   if (!policy.includes('compact')) return null;
   const risks = {
     commands: 'compaction deletes commands that nobody has answered',
     events: 'compaction deletes answers, which consumers miss and a rebuild needs',
     'dead letters': 'compaction deletes letters that wait',
+    audit: 'compaction deletes the beginnings of acts',
   };
   return {
     problem: `cleanup.policy=${policy}`,
@@ -20,7 +21,7 @@ export function compaction({ topic, state, change }: Patient): Finding | null {
   };
 }
 
-export function shortRetention({ topic, number, change }: Patient): Finding | null {
+export function shortRetention({ topic, number, change }: ExaminedTopic): Finding | null {
   const retentionMs = number('retention.ms');
   const enoughMs = topic.role === 'events' ? Number.POSITIVE_INFINITY : ENOUGH_DAYS * DAY_MS;
   if (retentionMs === UNLIMITED || !(retentionMs < enoughMs)) return null;
@@ -28,6 +29,7 @@ export function shortRetention({ topic, number, change }: Patient): Finding | nu
     commands: 'commands that wait longer are deleted without an answer',
     events: LOST_EVENTS,
     'dead letters': 'letters that wait longer are deleted, and can no longer be redriven',
+    audit: 'nobody can tell who did what before that',
   };
   return {
     problem: `retention.ms=${retentionMs}, which is ${daysIn(retentionMs)}`,
@@ -39,7 +41,7 @@ export function shortRetention({ topic, number, change }: Patient): Finding | nu
   };
 }
 
-export function limitedSize({ topic, number, change }: Patient): Finding | null {
+export function limitedSize({ topic, number, change }: ExaminedTopic): Finding | null {
   const bytes = number('retention.bytes');
   if (topic.role !== 'events' || !(bytes >= 0)) return null;
   return {
@@ -49,13 +51,14 @@ export function limitedSize({ topic, number, change }: Patient): Finding | null 
   };
 }
 
-export function smallMessages({ topic, number, change }: Patient): Finding | null {
+export function smallMessages({ topic, number, change }: ExaminedTopic): Finding | null {
   const bytes = number('max.message.bytes');
   if (!(bytes < topic.maxMessageBytes)) return null;
   const risks = {
     commands: 'Kafka refuses commands that the service would take',
     events: 'Kafka refuses a large answer, and its lane stops there',
     'dead letters': 'the letter of a large command lacks the command itself',
+    audit: 'Kafka refuses the record of an act about much, and so the act is refused',
   };
   return {
     problem: `max.message.bytes=${bytes}, but ${topic.role} may need ${topic.maxMessageBytes}`,

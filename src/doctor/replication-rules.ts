@@ -1,25 +1,26 @@
 import type { Finding } from './finding.ts';
-import type { Patient } from './topic-rule.ts';
+import type { ExaminedTopic } from './topic-rule.ts';
 
-/** With three replicas, one broker may be away while another one fails. */
+/** With three replicas, one broker may fail while another is away. */
 const ENOUGH_REPLICAS = 3;
 const ENOUGH_IN_SYNC = 2;
 
-export function fewReplicas({ topic, state: { nodes, replicas } }: Patient): Finding | null {
-  if (replicas >= Math.min(nodes, ENOUGH_REPLICAS)) return null;
+export function fewReplicas({ topic, state: { nodes, replicas } }: ExaminedTopic): Finding | null {
+  const enough = Math.min(nodes, ENOUGH_REPLICAS);
+  if (replicas >= enough) return null;
   return {
-    problem: `the topic has ${replicas} of ${Math.min(nodes, ENOUGH_REPLICAS)} replicas`,
+    problem: `replicas: ${replicas}, where ${enough} are possible`,
     risk:
       replicas < 2
         ? 'a broker that is lost takes its records along'
         : 'while one broker is away, the loss of another one loses records or stops the service',
     remedy:
-      `plan ${Math.min(nodes, ENOUGH_REPLICAS)} replicas of ${topic.name} with ` +
+      `plan ${enough} replicas of ${topic.name} with ` +
       'kafka-reassign-partitions.sh --generate, and carry the plan out with --execute',
   };
 }
 
-export function fewInSync({ state: { replicas }, number, change }: Patient): Finding | null {
+export function fewInSync({ state: { replicas }, number, change }: ExaminedTopic): Finding | null {
   const minimum = number('min.insync.replicas');
   if (replicas < ENOUGH_REPLICAS || !(minimum < ENOUGH_IN_SYNC)) return null;
   return {
@@ -29,11 +30,11 @@ export function fewInSync({ state: { replicas }, number, change }: Patient): Fin
   };
 }
 
-export function manyInSync({ state: { replicas }, number, change }: Patient): Finding | null {
+export function manyInSync({ state: { replicas }, number, change }: ExaminedTopic): Finding | null {
   const minimum = number('min.insync.replicas');
   if (!(minimum > 1 && minimum >= replicas)) return null;
   return {
-    problem: `min.insync.replicas=${minimum} with ${replicas} replicas`,
+    problem: `min.insync.replicas=${minimum} (replicas: ${replicas})`,
     risk:
       minimum > replicas
         ? 'Kafka refuses all records'
@@ -42,7 +43,7 @@ export function manyInSync({ state: { replicas }, number, change }: Patient): Fi
   };
 }
 
-export function uncleanElection({ state, change }: Patient): Finding | null {
+export function uncleanElection({ state, change }: ExaminedTopic): Finding | null {
   if (state.settings?.get('unclean.leader.election.enable') !== 'true') return null;
   return {
     problem: 'unclean.leader.election.enable=true',

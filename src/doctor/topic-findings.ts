@@ -29,11 +29,11 @@ export function topicFindings(
     `kafka-configs.sh ${tools} --alter --entity-type topics --entity-name ${topic.name} ` +
     `--add-config ${setting}=${value}`;
   const number = (setting: string) => Number(state.settings?.get(setting) ?? Number.NaN);
-  const patient = { topic, state, number, change };
-  return RULES.map((rule) => rule(patient)).filter((finding) => finding !== null);
+  const examined = { topic, state, number, change };
+  return RULES.map((rule) => rule(examined)).filter((finding) => finding !== null);
 }
 
-/** Finds what the brokers' retention of committed offsets risks. */
+/** Finds whether the brokers delete committed offsets too early. */
 export function offsetsFindings(retentionMinutes: number): readonly Finding[] {
   const enoughMinutes = (ENOUGH_DAYS * DAY_MS) / 60_000;
   if (retentionMinutes >= enoughMinutes) return [];

@@ -2,7 +2,7 @@ import type { TopicState } from '../adapters/broker/kafka/examination.ts';
 import type { Finding } from './finding.ts';
 
 /** What the service uses a topic for. */
-type TopicRole = 'commands' | 'events' | 'dead letters';
+type TopicRole = 'commands' | 'events' | 'dead letters' | 'audit';
 
 /** A topic as the service needs it. */
 export interface NeededTopic {
@@ -12,18 +12,18 @@ export interface NeededTopic {
   readonly maxMessageBytes: number;
 }
 
-/** What a rule looks at. */
-export interface Patient {
+/** The topic that a rule examines. */
+export interface ExaminedTopic {
   readonly topic: NeededTopic;
   readonly state: TopicState;
-  /** Reads a number. NaN: Kafka does not tell it, so no comparison holds. */
+  /** Reads a number. Returns NaN if Kafka does not tell it. No comparison with NaN holds. */
   readonly number: (setting: string) => number;
   /** Returns the command that changes one setting of the topic. */
   readonly change: (setting: string, value: string | number) => string;
 }
 
-/** Finds one thing that is wrong with a topic. Null: that is as it should be. */
-export type Rule = (patient: Patient) => Finding | null;
+/** Finds one thing that is wrong with a topic. Null: nothing is wrong. */
+export type Rule = (examined: ExaminedTopic) => Finding | null;
 
 export const DAY_MS = 24 * 60 * 60 * 1_000;
 /** How long commands, dead letters and offsets must be kept: a weekend and some days. */

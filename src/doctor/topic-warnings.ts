@@ -4,8 +4,8 @@ import { topicFindings } from './topic-findings.ts';
 import type { NeededTopic } from './topic-rule.ts';
 
 /**
- * Logs what the settings of the topics risk, each finding once. Settings that Kafka does not tell
- * are no reason to warn: `allocation doctor` says which permission is missing. Never rejects.
+ * Logs each finding about the topics. Does not warn of settings that Kafka hides, because
+ * `allocation doctor` names the missing permission. Never rejects.
  *
  * @param tools how Kafka's tools reach the cluster: `--bootstrap-server host:port`
  */

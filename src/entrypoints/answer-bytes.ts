@@ -10,8 +10,8 @@ const LETTER_BYTES = 1_000;
  * Estimates how many bytes an answer takes on the wire, before it is encoded. Each event repeats
  * the ids of its command. So a small command with long ids may have a large answer.
  *
- * A text counts one byte for each UTF-16 unit. That is exact for ASCII. In other scripts UTF-8
- * takes up to three bytes a unit. `Buffer.byteLength` would be exact, but takes about 40 ns a text,
+ * A text counts one byte for each UTF-16 unit. That is exact for ASCII. In other scripts, UTF-8
+ * takes up to three bytes a unit. `Buffer.byteLength` would be exact. It takes about 40 ns a text,
  * which is 1 to 2 % of the time of a command.
  */
 export function estimateAnswerBytes({ record, incoming, events, parked }: Answer): number {

@@ -64,7 +64,7 @@ export class Metrics {
     });
   }
 
-  /** Exports how far the lanes are behind. @param offsets called at each scrape */
+  /** Exports the lag of the lanes. @param offsets called at each scrape */
   watchLag(offsets: () => number): void {
     const lag = new Gauge({
       name: 'allocation_lag',

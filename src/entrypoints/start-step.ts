@@ -3,25 +3,25 @@ import { TroubleError } from '../service-layer/errors.ts';
 import { isTransient, reopenAfterMs } from '../service-layer/recoverability.ts';
 import { sleepUntilClosing } from './closing-sleep.ts';
 
-/** Bounds what a step remembers, if its problem contains a number that changes. */
+/** Bounds the remembered problems, because a problem may contain a number that changes. */
 const MAX_LOGGED = 100;
 
 interface StartStepOptions {
-  /** The beginning of the sentence that says why the step is not done. */
+  /** The beginning of the problem; the message of the error follows. */
   readonly beginning: string;
-  /** Does the step. After it has failed, it may be called again. */
+  /** Does the step. It must be possible to call it again after a failure. */
   readonly act: () => Promise<unknown>;
   readonly log: Logger;
 }
 
 /**
- * A step of the start that needs the database or the broker, and waits for it:
+ * A step of the start that waits for the database or the broker:
  *
  *   waiting ──the act succeeds──▶ done
  *    │   ▲
  *    └───┘ time helps: the next attempt follows within a second, without end
  *
- * The log has one line for each problem, however often the problem comes again.
+ * The log has one line for each problem, even if the problem comes back.
  */
 export class StartStep {
   readonly #beginning: string;

@@ -19,20 +19,20 @@ const ACTS = [
   'token create',
 ] as const;
 
-/** How many things there are, and the names of the first. */
+/** The count of all things, and the names of the first. */
 const things = z.object({ count: z.int().min(0), first: z.array(z.string()) });
 
 /** The data of an audit record. The service writes such records, and reads none. */
 export const operatorActed = z.object({
   act: z.enum(ACTS),
-  /** An act has two records: `begun`, before it changes anything, and another state at its end. */
+  /** An act has two records: `begun` before its work, and one of the other states at its end. */
   state: z.enum(['begun', 'succeeded', 'failed', 'interrupted']),
-  /** Who acts: `user@host`, or the name of an HTTP token. */
+  /** Who acts: `user@host` of the process. */
   by: z.string(),
   from: z.enum(['cli', 'http', 'service']),
   /** The letters, lanes, topic or database that the act is about. */
   on: things,
-  /** What was done when the act ended, one by one. Absent: the act is done as a whole, or not. */
+  /** The things that were done. Absent: none was done, or the act has no parts. */
   done: things.optional(),
   options: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
   /** Why the act failed, in a sentence for people. */

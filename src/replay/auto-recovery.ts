@@ -130,7 +130,7 @@ export class AutoRecovery {
     };
   }
 
-  /** Rebuilds the database, as one act. An attempt that is refused is repeated within the act. */
+  /** Rebuilds the database as one act. A refused attempt is repeated within the same act. */
   async #untilRebuilt(signal: AbortSignal): Promise<void> {
     if (!(await this.#isNeeded(this.#watch(signal)))) return;
     const { audit, config } = this.#options;

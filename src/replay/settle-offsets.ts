@@ -87,7 +87,7 @@ export async function readLaneOffsets(
 /**
  * Commits an offset for every lane in doubt. Services may run: their lanes open again afterwards.
  * The next opening of a lane publishes the waiting answers, or takes them as published.
- * @param onSettled hears of each lane with its committed offset
+ * @param onSettled called for each settled lane, with its committed offset
  * @throws {ReplayRefusedError} the database belongs to another log, or has answered nothing
  */
 export async function settleLaneOffsets(

@@ -37,7 +37,7 @@ export interface TopicSettings {
   readonly partitions: number;
   /** The largest message that the topic takes, in bytes. */
   readonly maxMessageBytes: number;
-  /** Whether the topic keeps its records for ever. Otherwise Kafka's own retention counts. */
+  /** Whether the topic keeps its records for ever. Otherwise the broker's retention counts. */
   readonly keepsAll?: boolean;
 }
 

@@ -58,7 +58,7 @@ function remedyFor(error: unknown): Remedy {
   return error instanceof AllocationError ? REMEDIES[error.code] : 'retry';
 }
 
-/** Tells whether time helps, so that a caller may try the same again without end. */
+/** Tells whether time helps. Then a caller may try the same again without end. */
 export function isTransient(error: unknown): boolean {
   return remedyFor(error) === 'reopen';
 }
@@ -100,8 +100,8 @@ export function recover(
 }
 
 /**
- * Says for how many milliseconds a lane waits before it opens again, or a step of the start before
- * its next attempt. Neither gives up.
+ * Returns how many milliseconds a lane, or a step of the start, waits before it tries again. A lane
+ * or a step never gives up.
  *
  * @param attempts how many times in a row the lane or the step has failed, this time included
  * @param random 0 to 1: the jitter

@@ -12,6 +12,7 @@ import { promisify } from 'node:util';
 import { describe, expect, inject, it } from 'vitest';
 import { Database } from '../../src/adapters/database/database.ts';
 import { checkHistory, type HistoryRecord } from '../support/check-history.ts';
+import { cliResult } from '../support/cli.ts';
 import { LANES, workingLanes } from '../support/command-flow.ts';
 import { postgresDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
@@ -91,7 +92,8 @@ async function killAndRedrive(directory: string, databaseUrl: string): Promise<v
   const isSending = async () => expect(await countOf(flow)).toBeGreaterThan(sent);
   await killAt(redrive(), () => eventually(isSending, { withinMs: REST_MS }));
   await killAt(redrive(), (child) => new Promise((resolve) => child.stdout?.once('data', resolve)));
-  expect(await redrive()).toMatchObject({ stderr: '' });
+  const { stdout, stderr } = await redrive();
+  expect(cliResult(0, stdout, stderr).stderr).toBe('');
   await waitForAnswers(flow);
   expect((await tool('list')).stdout).toBe('No dead letters\n');
   expect(await mended.stop()).toBe(0);

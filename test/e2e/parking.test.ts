@@ -72,6 +72,7 @@ describeOnEachBroker('when a handler fails on a command', (environment) => {
       release: tellDatabase,
       edit: { letter, replacement: replacementRecord(letter, JSON.stringify(command)) },
       by: 'operator@here',
+      signal: new AbortController().signal,
       listener: { onResolved() {}, onFailedAgain() {}, onUnanswered() {} },
     });
     await redriver.carryOut(plan('redrive', [letter], open, 3));

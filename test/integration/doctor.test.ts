@@ -88,7 +88,7 @@ describe('the doctor of a service with the embedded log', () => {
       [
         expect.objectContaining({
           check: 'schema',
-          problem: expect.stringMatching(/^\d+ migrations are pending/),
+          problem: expect.stringMatching(/^pending migrations: /),
           remedy: expect.stringContaining('npx allocation migrate'),
         }),
       ],
@@ -107,7 +107,7 @@ describe('the doctor of a service with the embedded log', () => {
     [{ HTTP_HOST: '0.0.0.0' }, 'lets other machines in without authentication'],
     [{ HTTP_TOKENS_FILE: '/nowhere' }, 'HTTP_TOKENS_FILE=/nowhere cannot be used'],
     [{ HTTP_TLS_CERT_FILE: '/c', HTTP_TLS_KEY_FILE: '/k' }, 'HTTP_TLS_CERT_FILE=/c'],
-    [{ KAFKA_BROKER: 'kafka:9092' }, 'KAFKA_BROKER is no setting'],
+    [{ KAFKA_BROKER: 'kafka:9092' }, 'KAFKA_BROKER is not a setting of the service'],
     [{ DATABASE_URL: 'postgresql://user:12/word@db' }, 'The PostgreSQL url cannot be read'],
   ])('finds a wrong setting: %o', async (others, problem) => {
     await migrate();
@@ -206,7 +206,7 @@ describe('the doctor of a service with Kafka', () => {
     const events = kafka.model.topics.get('allocation.events');
     if (events) events.replicas = 1;
     const { findings, reports } = await examine();
-    expect(findings).toMatchObject([{ problem: 'the topic has 1 of 3 replicas' }]);
+    expect(findings).toMatchObject([{ problem: 'replicas: 1, where 3 are possible' }]);
     expect(reports).toContainEqual(
       expect.objectContaining({ subject: 'allocation.events', state: 'skipped' }),
     );
@@ -226,6 +226,37 @@ describe('the doctor of a service with Kafka', () => {
       ],
     ]);
     expect(kafka.requests('CreateTopics')).toEqual([]);
+  });
+
+  it('skips a missing topic that the next start creates', async () => {
+    kafka.model.topics.delete('allocation.events');
+    const { code, findings, reports } = await examine();
+    expect([code, findings]).toEqual([0, []]);
+    expect(reports).toContainEqual(
+      expect.objectContaining({ check: 'topic', subject: 'allocation.events', state: 'skipped' }),
+    );
+  });
+
+  it('examines the audit topic, which the service only writes', async () => {
+    const AUDIT_TOPIC = 'allocation.audit';
+    kafka.model.addTopic(AUDIT_TOPIC, [1, 2, 3], HEALTHY);
+    const audit = kafka.model.topics.get(AUDIT_TOPIC);
+    if (audit) audit.operations = 0;
+    settingsOf(AUDIT_TOPIC)?.set('cleanup.policy', 'compact');
+    const { findings } = await examine({ AUDIT_TOPIC });
+    expect(findings.map(({ check, problem }) => `${check}: ${problem}`)).toEqual([
+      'permissions: User:alice lacks Write on the topic allocation.audit',
+      'topic: cleanup.policy=compact',
+    ]);
+  });
+
+  it('skips permissions that Kafka does not tell', async () => {
+    kafka.model.groupOperations = -(2 ** 31);
+    const { code, reports } = await examine();
+    expect(code).toBe(0);
+    expect(reports).toContainEqual(
+      expect.objectContaining({ subject: 'group allocation', state: 'skipped' }),
+    );
   });
 
   it('says which broker refuses the password, and shows no password', async () => {

@@ -112,6 +112,7 @@ export class Operator {
       release: async (release) => void (await releaseParked(database, release)),
       edit: null,
       by: machine.name,
+      signal: new AbortController().signal,
       listener,
       letters: new ListedLetters(broker, config.deadLettersTopic),
     }).carryOut(decided);

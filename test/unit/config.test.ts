@@ -173,7 +173,7 @@ describe('the settings', () => {
       /EVENTS_TOPIC and DEAD_LETTERS_TOPIC/,
     );
     expect(() => readConfig({ AUDIT_TOPIC: 'allocation.events' })).toThrow(
-      'AUDIT_TOPIC=allocation.events is another topic of the service',
+      'AUDIT_TOPIC=allocation.events must differ from COMMANDS_TOPIC',
     );
   });
 });

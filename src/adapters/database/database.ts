@@ -103,7 +103,7 @@ export class Database {
   }
 
   /**
-   * Returns the process's one instance for this url. If it is not open, `connect` connects it.
+   * Returns the process's one instance for this url, without connecting it. Call `connect` next.
    * @param limits for PostgreSQL; the first call for a url decides
    * @throws {InvalidDatabaseUrlError}
    */
@@ -141,7 +141,7 @@ export class Database {
   }
 
   /**
-   * Connects to the database, and creates one that is missing. Does nothing if it is connected.
+   * Connects to the database, and creates a missing one. Does nothing if the database is connected.
    * Callers may try again after a failure.
    * @throws {InvalidDatabaseUrlError}
    * @throws {DatabaseUnavailableError} the database cannot be reached, opened or written
@@ -154,7 +154,7 @@ export class Database {
     const { dialect } = this;
     if (mustExist && dialect === 'sqlite' && !existsSync(this.#key))
       throw new NoDatabaseError(urlToShow(this.#url));
-    // MikroORM takes a database that it failed to create for created. So each attempt has a new one.
+    // After a failed creation, MikroORM believes that the database exists. So start with a new ORM.
     const orm = await this.#newOrm(!mustExist);
     this.#orm = orm;
     try {
@@ -210,7 +210,7 @@ export class Database {
     });
   }
 
-  /** Compares the migrations of the database with those of this version. Only reads. */
+  /** Compares the migrations of the database with those of this version. Changes nothing. */
   async migrationState(): Promise<MigrationState> {
     return compareMigrations((statement) => this.read(statement));
   }

@@ -80,7 +80,7 @@ export interface MigrationState {
   readonly unknown: readonly string[];
 }
 
-/** Compares the applied migrations with the known ones. @param read only reads */
+/** Compares the applied migrations with the known ones. @param read runs a select */
 export async function compareMigrations(
   read: (statement: string) => Promise<{ name: string }[]>,
 ): Promise<MigrationState> {

@@ -13,7 +13,7 @@ const READ_AND_WRITE = ['select', 'insert', 'update'];
 const WRITE_AND_DELETE = [...READ_AND_WRITE, 'delete'];
 const USAGE = ['usage'];
 
-/** What the service needs. docs/security.md has the same as statements, and a test compares both. */
+/** What the service needs. A test compares this table with the grants in docs/security.md. */
 export const SERVICE_PRIVILEGES: Readonly<Record<string, readonly string[]>> = {
   'table mikro_orm_migrations': ['select'],
   'table rebuilds': ['select'],
@@ -42,16 +42,17 @@ const LACKING = `
     else has_sequence_privilege(to_regclass(name)::oid, privilege)
   end`;
 const LACKING_SCHEMA = `
-  select current_user as "user", 'schema public' as object, privilege
-  from (values VALUES) as needed (privilege)
-  where not has_schema_privilege('public', privilege)`;
+  select current_user as "user", 'schema ' || name as object, privilege
+  from (values VALUES) as needed (privilege),
+    (select coalesce(current_schema(), 'public') as name) as used
+  where not has_schema_privilege(to_regnamespace(quote_ident(name))::oid, privilege)`;
 
 /**
  * Finds what the user of the connection to PostgreSQL lacks to run the service. Objects that do not
  * exist are left out.
  *
- * @param options `mayRebuild`: whether the service builds a lost database again, which takes the
- * right to create tables
+ * @param options `mayRebuild`: whether the service may rebuild its database, and so needs the right
+ * to create tables
  */
 export async function missingPrivileges(
   database: Pick<Database, 'read'>,

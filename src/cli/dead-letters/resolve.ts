@@ -117,7 +117,7 @@ async function preview(
   printPreview(decision, edit, unreadable, json);
 }
 
-/** What the operator wants, and what the plan is. */
+/** What the operator has chosen, and the plan that follows from it. */
 interface Decision {
   readonly action: Action;
   readonly selection: Selection;

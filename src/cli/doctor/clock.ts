@@ -1,7 +1,7 @@
 import type { Database } from '../../adapters/database/database.ts';
 import type { Finding } from '../../doctor/finding.ts';
 
-/** Machines with a time server differ by less. */
+/** The clocks of machines with a time server differ by less. */
 const MAX_DIFFERENCE_MS = 5_000;
 
 /** Compares the clock of the database with that of this machine. */
@@ -14,7 +14,7 @@ export async function clockFindings(
   );
   const answeredAtMs = Date.now();
   const theirsMs = Number(answer?.ms);
-  // The database looked at its clock at some moment between question and answer.
+  // The database read its clock between question and answer. A slow answer is no difference.
   const aheadMs = Math.max(theirsMs - answeredAtMs, 0) + Math.min(theirsMs - askedAtMs, 0);
   if (Math.abs(aheadMs) <= MAX_DIFFERENCE_MS) return [];
   const seconds = Math.abs(aheadMs / 1_000).toFixed(1);

@@ -21,14 +21,14 @@ export async function examineConfiguration(): Promise<{
   readonly reports: readonly Report[];
 }> {
   const misspelt = unknownVariables().map(({ name, nearest }) => ({
-    problem: `${name} is no setting`,
+    problem: `${name} is not a setting of the service`,
     risk: 'the variable has no effect',
     remedy: `rename it to ${nearest}, or remove it`,
   }));
   const settings = { check: 'configuration', subject: 'the settings' } as const;
   try {
     const config = await readSettings();
-    // This refuses a URL that cannot be read.
+    // This throws if the URL cannot be parsed.
     describeUrl(config.databaseUrl);
     const http = { check: 'configuration', subject: 'the doors of the HTTP API' } as const;
     return {
@@ -43,7 +43,7 @@ export async function examineConfiguration(): Promise<{
   }
 }
 
-/** Opens what the service opens before its HTTP API listens. */
+/** Tries the files and the address that the service uses before its HTTP API listens. */
 async function doorFindings({ httpHost, httpDoors }: Config): Promise<readonly Finding[]> {
   const { tokensFile, tls } = httpDoors;
   const log = pino({ level: 'silent' });

@@ -20,11 +20,11 @@ const NO_DATABASE = {
   otherwise: 'check that the database runs and can be reached (DATABASE_URL)',
 };
 const NO_ANSWER = {
-  risk: 'nobody knows whether this is as it should be',
+  risk: 'this check has no result',
   otherwise: 'look at the log of the database, and run this command again',
 };
 
-/** Checks one database. The embedded log may have another one than the service. */
+/** Checks one database. The embedded log and the stock may lie in two databases. */
 export async function* examineDatabase(config: Config, url: string): AsyncGenerator<Report> {
   const opened: Database[] = [];
   const connect = async () => {
@@ -68,7 +68,7 @@ async function schemaFindings(
   if (pending.length > 0)
     return [
       {
-        problem: `${pending.length} migrations are pending: ${pending.join(', ')}`,
+        problem: `pending migrations: ${pending.join(', ')}`,
         risk: 'commands that only read are refused; a start applies the migrations, if it may',
         remedy: 'npx allocation migrate   (as the owner of the tables)',
       },
@@ -105,7 +105,7 @@ async function fileFindings(file: string): Promise<readonly Finding[]> {
   if (refused.every(({ status }) => status === 'fulfilled')) return [];
   return [
     {
-      problem: `this user must not write ${file}, or its directory`,
+      problem: `this user may not write ${file} or its directory`,
       risk: 'the service does not start',
       remedy: 'let the user of the service write both, or set DATABASE_URL to another place',
     },

@@ -18,11 +18,11 @@ export function addDoctor(program: Command): void {
 Examples:
   $ npx allocation doctor
   $ npx allocation doctor --json | jq 'select(.state == "finding")'
-  $ KAFKA_BROKERS=localhost:9092 npx allocation doctor && npx allocation start
+  $ KAFKA_BROKERS=localhost:9092 npx allocation doctor
 
 Run it with the settings of the service, as the user of the service. Each finding says what it
-risks, and what to do. The exit code is 1 if there is a finding. Kafka does not tell its clock, nor
-whether the service may write under its transactional ids before it does.`,
+risks, and what to do. The exit code is 1 if there is a finding. Kafka tells neither its clock nor
+whether the service may write under its transactional ids.`,
     )
     .action(doctor);
 }
@@ -64,7 +64,7 @@ async function* examineCluster(config: Config): AsyncGenerator<Report> {
   }
 }
 
-/** Prints one line, and below a finding what it risks and what to do. */
+/** Prints one line. Below a finding, prints its risk and its remedy. */
 function printReport(report: Report): void {
   const line = `${report.state.padEnd(8)}  ${report.check.padEnd(13)}  ${report.subject}`;
   if (report.state === 'ok') print(line);

@@ -1,23 +1,23 @@
 import { type Finding, findingOf } from '../../doctor/finding.ts';
 import { within } from '../broker-deadline.ts';
 
-/** What a check is about. */
+/** The kind of a check. */
 type CheckName = 'configuration' | 'connection' | 'permissions' | 'clock' | 'topic' | 'schema';
 
-/** What one check has come to. */
+/** The result of one check. */
 export type Report = { readonly check: CheckName; readonly subject: string } & (
   | { readonly state: 'ok' }
   | ({ readonly state: 'finding' } & Finding)
-  /** Nothing can be said, and `why`. */
+  /** Nothing could be checked; `why` gives the reason. */
   | { readonly state: 'skipped'; readonly why: string }
 );
 
-/** What a check looks at. */
+/** The kind of a check, and what it looks at. */
 type Subject = Pick<Report, 'check' | 'subject'>;
 
 const CHECK_TIMEOUT_MS = 10_000;
 
-/** Makes one report for each finding, or one that all is well. */
+/** Makes one report for each finding. Without findings, one report says that all is well. */
 export function reportsOf(of: Subject, findings: readonly Finding[]): readonly Report[] {
   if (findings.length === 0) return [{ ...of, state: 'ok' }];
   return findings.map((finding) => ({ ...of, state: 'finding', ...finding }));
@@ -28,7 +28,7 @@ export function skipped(of: Subject, why: string): Report {
 }
 
 /**
- * Carries a check out, within 10 s. A check that fails is a finding.
+ * Runs a check, for 10 s at most. A check that fails or takes longer is a finding.
  * @param advice the risk of a failure, and what to do if its error does not say that
  */
 export async function carryOut(

@@ -6,8 +6,6 @@ import { openMeter } from './meter.ts';
 import type { ReplayOptions } from './options.ts';
 import type { Workload } from './workload.ts';
 
-/** The exit code that a shell reports for a process that SIGINT has ended. */
-const INTERRUPTED_EXIT_CODE = 130;
 /** Keeps the first rates finite. */
 const SHORTEST_S = 0.001;
 
@@ -43,7 +41,7 @@ export async function carryOut<T>(
     return { result, seconds: Math.round(elapsedSeconds() * 10) / 10 };
   } catch (error) {
     if (!signal.aborted) throw error;
-    process.exitCode = INTERRUPTED_EXIT_CODE;
+    process.exitCode = signal.reason.exitCode;
     const { total, unit, howToGoOn, resume } = workload;
     const done = workload.done + count;
     if (json) printJson({ result: 'interrupted', done, total, resume });

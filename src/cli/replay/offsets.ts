@@ -11,6 +11,7 @@ import {
 } from '../../replay/settle-offsets.ts';
 import { awaitBroker } from '../broker-deadline.ts';
 import { UsageError } from '../errors.ts';
+import { interruptibly } from '../interruption.ts';
 import { print, printJson, printTable, printToStderr } from '../output.ts';
 import { withBroker, withDatabase } from '../session.ts';
 
@@ -35,19 +36,10 @@ export async function settleOffsets(options: OffsetsOptions): Promise<void> {
   const choice = choiceOf(options);
   if (options.execute && choice === null)
     throw new UsageError('--execute needs --publish or --skip: only you can decide between them');
-  const interruption = new AbortController();
-  const interrupt = () =>
-    interruption.abort(
-      new Error(
-        'Interrupted: the lanes that are left stay as they are. Run the same command again',
-      ),
-    );
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-  try {
-    await showAndSettle(interruption.signal, choice, options);
-  } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
-  }
+  await interruptibly(
+    (signal) => showAndSettle(signal, choice, options),
+    'the lanes that are left stay as they are. Run the same command again',
+  );
 }
 
 /** Shows each lane, and settles those in doubt if the user has said how. */
@@ -86,7 +78,7 @@ function showAndSettle(
   );
 }
 
-/** Tells whether settling changes the lane, or is refused because of it. */
+/** Tells whether settling would change the lane, or be refused because of the lane. */
 function isUnsettled({ state }: LaneOffsets): boolean {
   return state === 'doubtful' || state === 'empty';
 }

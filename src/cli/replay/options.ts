@@ -54,7 +54,7 @@ export function parseBound(text: string, nowMs: number): Bound {
 
 /**
  * Reads --from and --to.
- * @throws {UsageError} one is neither an offset nor a past time, or no record can lie between them
+ * @throws {UsageError} a text is no offset and no past time, or no record can lie between them
  */
 export function parseRange({ from, to }: { readonly from?: string; readonly to?: string }): Bounds {
   const nowMs = Date.now();

@@ -49,7 +49,7 @@ export const PROBLEMS = {
       `source ${REDRIVE_SOURCE} is reserved for "dead-letters redrive": use another source`,
       { members: { reason: 'malformed', errors: [] } },
     ),
-  noHost: () => problem(400, 'The request names no host, which HTTP/1.1 demands'),
+  noHost: () => problem(400, 'The request has no Host header: HTTP/1.1 requires one'),
   notHttp: () => problem(400, 'The request is not valid HTTP'),
   noToken: () =>
     problem(401, 'This needs a token: send it as "authorization: Bearer <token>"', {

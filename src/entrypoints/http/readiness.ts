@@ -21,7 +21,7 @@ export async function readinessProblems(options: ReadinessOptions): Promise<read
     problemsWith('The database', query('select 1')),
     problemsWith('The log', broker.logId(commandsTopic)),
   ]);
-  // While the service waits for the database, the check and the list have the same sentence.
+  // While the service waits for the database, the check and `problems` say the same sentence.
   return [...new Set([...checks.flat(), ...problems()])];
 }
 

@@ -15,17 +15,17 @@ import type { Route } from './routes.ts';
 /** What a route answers about one name. */
 interface Answer {
   readonly view: unknown;
-  /** The name behind which the next page begins. Null: there is none. */
+  /** The name behind which the next page begins. Null: this page is the last. */
   readonly next: string | null;
 }
 
-/** A kind of thing that people ask for by name. */
+/** A route that answers about one name: its path, its problem and its read. */
 interface Question {
   readonly path: '/allocations' | '/products' | '/batches' | '/orders';
-  /** Returns the problem that nobody knows the name. */
+  /** Makes the problem for an unknown name. */
   readonly unknown: (typeof PROBLEMS)['unknownOrder'];
   /**
-   * Reads one page. Null: nobody knows the name.
+   * Reads one page. Null: the name is unknown.
    *
    * @param after the name behind which the page begins; empty: the first page
    */

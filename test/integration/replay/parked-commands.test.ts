@@ -98,6 +98,7 @@ describe('A rebuild parks what was parked before', () => {
       release: async (release) => void (await releaseParked(database, release)),
       edit,
       by: 'operator@here',
+      signal: new AbortController().signal,
       listener: { onResolved() {}, onFailedAgain() {}, onUnanswered() {} },
     });
     await redriver.carryOut(planResolution(action, failed, open, 9));

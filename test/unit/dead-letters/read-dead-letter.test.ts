@@ -41,6 +41,7 @@ describe('a dead letter whose forged time of failure is no time', () => {
   it.each([
     [Date.UTC(2026, 10, 25), '2026-11-25T00:00:00.000Z'],
     [2 ** 62, '+275760-09-13T00:00:00.000Z'],
+    [-(2 ** 62), '-271821-04-20T00:00:00.000Z'],
   ])('is listed by the timestamp of its record: %i', (timestampMs, failedAt) => {
     const letters = asDeadLetters([{ ...record, timestampMs, headers }]);
     expect(filter(letters, {})).toMatchObject([{ failedAt }]);

@@ -18,6 +18,7 @@ import { listOffset } from './requests/fetch-request.ts';
 import { metadata } from './requests/metadata-request.ts';
 import { type CommittedOffsets, committedOffsets, endOfEpoch } from './requests/offset-requests.ts';
 import { settingsOf } from './requests/settings-request.ts';
+import { errorChain } from './security/error-chain.ts';
 import { AccessDeniedError, describeAnswer, isDenial, permitted } from './security/permissions.ts';
 
 /** How often kafkajs's admin tries to connect: seldom, because its callers also try again. */
@@ -90,8 +91,23 @@ export class KafkaAdmin {
           configEntries: settingsAtCreation(topic),
         })),
       });
-      return permitted(created, { apiName: 'CreateTopics', topics: names }, this.#options);
+      const explained = created.catch((cause) => {
+        throw this.#explainRefusal(cause, missing);
+      });
+      return permitted(explained, { apiName: 'CreateTopics', topics: names }, this.#options);
     });
+  }
+
+  /** Names the topic that Kafka refuses to create, the reason, and what to do. */
+  #explainRefusal(cause: unknown, missing: readonly TopicSettings[]): unknown {
+    const refusal = [...errorChain(cause)].find(({ topic }) => topic !== undefined);
+    const refused = missing.filter(({ name }) => name === refusal?.topic);
+    if (refused.length === 0) return cause;
+    return new Error(
+      `Kafka refuses to create ${refusal?.topic} (${refusal?.type}). Create it yourself, with ` +
+        `settings that the cluster allows:\n${this.#commandsToCreate(refused)}`,
+      { cause },
+    );
   }
 
   /**
@@ -108,16 +124,21 @@ export class KafkaAdmin {
   }
 
   #sayHowToCreate(missing: readonly TopicSettings[]): string {
+    const names = missing.map(({ name }) => name).join(', ');
+    const commands = this.#commandsToCreate(missing);
+    return `Kafka does not have these topics: ${names}. Create them with:\n${commands}`;
+  }
+
+  #commandsToCreate(topics: readonly TopicSettings[]): string {
     const server = this.#options.brokers.join(',');
-    const commands = missing.map((topic) =>
+    const commands = topics.map((topic) =>
       [
         `kafka-topics.sh --bootstrap-server ${server} --create --topic ${topic.name}`,
         `--partitions ${topic.partitions}`,
         ...settingsAtCreation(topic).map(({ name, value }) => `--config ${name}=${value}`),
       ].join(' '),
     );
-    const names = missing.map(({ name }) => name).join(', ');
-    return `Kafka does not have these topics: ${names}. Create them with:\n${commands.join('\n')}`;
+    return commands.join('\n');
   }
 
   async maxMessageBytes(topic: string): Promise<number> {

@@ -288,7 +288,7 @@ function whoIsWhere({ nodes, topics }: ClusterPicture): string {
   ]);
 }
 
-/** Takes an address apart. @param text `host:port`; an IPv6 host stands in brackets */
+/** Parses an address. @param text `host:port`; an IPv6 host stands in brackets */
 export function addressOf(text: string): Address {
   const colon = text.lastIndexOf(':');
   return {

@@ -22,20 +22,21 @@ const TOPIC_SETTINGS = [
 ] as const;
 const OFFSETS_RETENTION = 'offsets.retention.minutes';
 
-/** How a topic is kept. */
+/** The replicas and settings of a topic. */
 export interface TopicState {
   /** How many nodes the cluster has now. */
   readonly nodes: number;
   /** The smallest number of replicas of a partition. */
   readonly replicas: number;
-  /** The values that count, by Kafka's own names. Null: this client must not read them. */
+  /** The values of `TOPIC_SETTINGS` by name. Null: this client may not read them. */
   readonly settings: ReadonlyMap<string, string> | null;
 }
 
 /**
- * Looks at a cluster and changes nothing: for warnings at the start, and for `allocation doctor`.
+ * Examines a cluster without changing anything. The start and `allocation doctor` use it.
  *
- * Every method but `brokers` rejects with `TroubleError` if Kafka does not answer, or refuses.
+ * `reach`, `topic` and `offsetsRetentionMinutes` reject with `TroubleError` if Kafka refuses, or
+ * does not answer.
  */
 export class KafkaExamination {
   readonly permissions: MissingPermissions;
@@ -49,8 +50,8 @@ export class KafkaExamination {
   }
 
   /**
-   * Lists the addresses of the brokers, `host:port`: those of KAFKA_BROKERS, and those that the
-   * brokers themselves name. Clients connect to the latter.
+   * Lists the addresses of the brokers, `host:port`. They come from KAFKA_BROKERS and from the
+   * brokers themselves. Clients connect to the addresses that the brokers name.
    */
   async brokers(): Promise<readonly string[]> {
     const { nodes } = await this.#view.ask(metadata([])).catch(() => ({ nodes: [] }));
@@ -67,7 +68,7 @@ export class KafkaExamination {
     connection.abandon(new TroubleError('The examination is over'));
   }
 
-  /** Reads how the topic is kept. Null: the topic does not exist. */
+  /** Reads the replicas and settings of the topic. Null: the topic does not exist. */
   async topic(name: string): Promise<TopicState | null> {
     const { nodes, topics } = await this.#view.ask(metadata([name]));
     const errorCode = topics[0]?.errorCode ?? ERROR.UNKNOWN_TOPIC_OR_PARTITION;
@@ -86,7 +87,7 @@ export class KafkaExamination {
     return values;
   }
 
-  /** Reads how long the brokers keep the offsets of a group without members. Null: not readable. */
+  /** Reads how long brokers keep the offsets of a group without members. Null: not readable. */
   async offsetsRetentionMinutes(): Promise<number | null> {
     const { nodes } = await this.#view.ask(metadata([]));
     const [node] = nodes;

@@ -6,8 +6,8 @@ import { RenewedFiles } from './renewed-files.ts';
 import type { CertificateFiles } from './settings.ts';
 
 /**
- * The cipher suites of TLS 1.2 that give forward secrecy and authenticate what they encrypt. TLS 1.3
- * has no others. Source: RFC 9325, section 4.2.
+ * The cipher suites of TLS 1.2 with forward secrecy and authenticated encryption. All suites of
+ * TLS 1.3 have both. Source: RFC 9325, section 4.2.
  */
 const CIPHERS = 'ECDHE+AESGCM:ECDHE+CHACHA20';
 

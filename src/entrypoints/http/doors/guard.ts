@@ -4,7 +4,7 @@ import { type Caller, InvalidTokenError, includes, type Role, type TokenSource }
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The name of the caller. Null: no valid token has come. */
+    /** The name of the caller. Null: the request has no valid token. */
     caller: string | null;
   }
 }

@@ -20,7 +20,7 @@ const OPTIONS: ServerOptions = {
   headersTimeout: HEADERS_TIMEOUT_MS,
   requestTimeout: REQUEST_TIMEOUT_MS,
   keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-  // Node's own refusal would lack the security headers. The doors refuse instead.
+  // `doors.ts` refuses a request without a host, because Node's answer lacks the security headers.
   requireHostHeader: false,
 };
 
@@ -35,7 +35,7 @@ export function newSecureServer(listener: RequestListener): SecureServer {
   return answerAll(limitConnections(createSecureServer(options, listener)), listener);
 }
 
-/** Answers a request with an unknown expectation like any other. Node alone would refuse it. */
+/** Answers requests with an unknown `Expect` too. Without this listener, Node answers 417. */
 function answerAll<T extends Server | SecureServer>(server: T, listener: RequestListener): T {
   server.on('checkExpectation', listener);
   return server;
@@ -44,8 +44,8 @@ function answerAll<T extends Server | SecureServer>(server: T, listener: Request
 function limitConnections<T extends Server | SecureServer>(server: T): T {
   const counts = new Map<string, number>();
   const sockets = new Set<Socket>();
-  // Node's own method leaves out connections whose TLS handshake is not done, and `close` waits for
-  // them.
+  // Node's own method leaves out connections whose TLS handshake is not done. `close` would wait
+  // for these.
   server.closeAllConnections = () => {
     for (const socket of sockets) socket.destroy();
   };

@@ -20,7 +20,7 @@ const ALGORITHMS = [
 ];
 
 /**
- * The types that an access token may have. A token may leave its type out, or be a plain JWT.
+ * The types that an access token may have. Many issuers leave the type out, or say plain JWT.
  * Source: RFC 9068, section 4; RFC 8725, section 3.11.
  */
 const ACCESS_TOKEN_TYPES = new Set([undefined, 'jwt', 'at+jwt']);
@@ -87,7 +87,7 @@ export class Oidc implements TokenSource {
   }
 }
 
-/** Tells whether a token may be one for access, and not one that only signs somebody out. */
+/** Tells whether the type allows an access token. The type of a logout token does not. */
 function isAccessToken({ typ }: JWTHeaderParameters): boolean {
   return ACCESS_TOKEN_TYPES.has(typ?.toLowerCase().replace(/^application\//, ''));
 }

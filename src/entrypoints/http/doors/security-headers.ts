@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 
 /**
  * Headers of every answer. No browser guesses a type, keeps an answer, shows one in a frame, or
- * hands one to a page of another site. `default-src` does not count for `base-uri`.
+ * hands one to a page of another site. `base-uri` is set because `default-src` does not cover it.
  */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
@@ -12,7 +12,7 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
 };
 
-/** Browsers that have seen this use nothing but HTTPS for this host and those below, for a year. */
+/** Makes browsers use only HTTPS for this host and its subdomains, for a year. */
 export const ONLY_HTTPS = { 'strict-transport-security': 'max-age=31536000; includeSubDomains' };
 
 /** Sets the headers on the response itself, so that an event stream has them too. */

@@ -225,6 +225,17 @@ describe.concurrent('creating topics', () => {
     expect(edge.kafka.model.topics.has('new')).toBe(false);
   });
 
+  it.for(['INVALID_CONFIG', 'POLICY_VIOLATION'] as const)(
+    'says after %s which topic Kafka refuses, and how to create it',
+    async (name, { expect }) => {
+      await using edge = await start();
+      edge.kafka.on('CreateTopics', { error: ERRORS[name], at: 'new' }, { isLasting: true });
+      await expect(edge.admin.ensureTopics([topic], true)).rejects.toThrow(
+        new RegExp(`refuses to create new \\(${name}\\)[\\s\\S]*kafka-topics.sh .*--topic new`),
+      );
+    },
+  );
+
   it('fails after NOT_CONTROLLER, and succeeds if it is tried again', async ({ expect }) => {
     await using edge = await start();
     edge.kafka.on('CreateTopics', { error: ERRORS.NOT_CONTROLLER });

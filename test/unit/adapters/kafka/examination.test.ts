@@ -10,6 +10,9 @@ const ID = transactionalIdOf(GROUP, { topic: 'commands', partition: 0 });
 const READ = 1 << 3;
 const WRITE = 1 << 4;
 const DESCRIBE_CONFIGS = 1 << 10;
+const ALL = ['Read', 'Write', 'DescribeConfigs'] as const;
+/** What a broker answers that does not tell operations. */
+const NOT_TOLD = -(2 ** 31);
 
 /** A cluster, and what examines it as Alice. */
 class Examined implements AsyncDisposable {
@@ -89,7 +92,7 @@ describe.concurrent('the examination of a cluster', () => {
   it('knows that a topic does not exist, and creates none', async () => {
     await using examined = await Examined.start();
     expect(await examined.examination.topic('missing')).toBeNull();
-    expect(await examined.permissions.onTopic('missing')).toEqual([]);
+    expect(await examined.permissions.onTopic('missing', ALL)).toEqual([]);
     expect(examined.edge.kafka.requests('CreateTopics')).toEqual([]);
     expect(examined.edge.kafka.requests('Metadata').some(({ mayCreate }) => mayCreate)).toBe(false);
   });
@@ -135,7 +138,7 @@ describe.concurrent('the missing permissions', () => {
   it('are none where there are all', async () => {
     await using examined = await Examined.start();
     const { permissions } = examined;
-    expect(await permissions.onTopic('commands')).toEqual([]);
+    expect(await permissions.onTopic('commands', ALL)).toEqual([]);
     expect(await permissions.onGroup(GROUP)).toEqual([]);
     expect(await permissions.onTransactionalId(ID, `${GROUP}-`)).toEqual([]);
   });
@@ -147,7 +150,7 @@ describe.concurrent('the missing permissions', () => {
   ] as const)('on a topic name %s with its command', async ([operation, others]) => {
     await using examined = await Examined.start();
     examined.topic('commands').operations = others;
-    expect(await examined.permissions.onTopic('commands')).toEqual([
+    expect(await examined.permissions.onTopic('commands', ALL)).toEqual([
       {
         what: `User:alice lacks ${operation} on the topic commands`,
         grant: expect.stringMatching(
@@ -164,12 +167,26 @@ describe.concurrent('the missing permissions', () => {
     await using examined = await Examined.start();
     const error = ERRORS.TOPIC_AUTHORIZATION_FAILED;
     examined.edge.kafka.on('Metadata', { error, at: 'commands' }, { isLasting: true });
-    const missing = await examined.permissions.onTopic('commands');
-    expect(missing.map(({ what }) => what)).toEqual(
+    const missing = await examined.permissions.onTopic('commands', ALL);
+    expect(missing?.map(({ what }) => what)).toEqual(
       ['Read', 'Write', 'DescribeConfigs'].map(
         (operation) => `User:alice lacks ${operation} on the topic commands`,
       ),
     );
+  });
+
+  it('are unknown where Kafka does not tell what a client may do', async () => {
+    await using examined = await Examined.start();
+    examined.topic('commands').operations = NOT_TOLD;
+    examined.edge.kafka.model.groupOperations = NOT_TOLD;
+    expect(await examined.permissions.onTopic('commands', ALL)).toBeNull();
+    expect(await examined.permissions.onGroup(GROUP)).toBeNull();
+  });
+
+  it('on a topic leave out what the service does not do there', async () => {
+    await using examined = await Examined.start();
+    examined.topic('commands').operations = WRITE;
+    expect(await examined.permissions.onTopic('commands', ['Write'])).toEqual([]);
   });
 
   const onGroup = {

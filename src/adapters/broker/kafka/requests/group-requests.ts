@@ -1,8 +1,9 @@
 import type { Encoder } from '../kafkajs-internals.ts';
+import { operationsIn } from './authorized-operations.ts';
 import { type Exchange, exchange } from './exchange.ts';
 
 /*
- * The requests that a member of a group sends to its coordinator, and those about coordinators.
+ * The requests that find a coordinator, and those that a member of a group sends to it.
  *
  * Source: Apache Kafka, protocol guide: FindCoordinator v2, JoinGroup v5, SyncGroup v3,
  * Heartbeat v3, LeaveGroup v3, DescribeGroups v3. These versions support static members (KIP-345)
@@ -48,7 +49,7 @@ interface SyncAnswer extends GroupAnswer {
 
 const COORDINATED = { group: 0, 'transactional id': 1 } as const;
 
-/** @param kind whose coordinator is looked for */
+/** Makes the request that finds the coordinator of a group or of a transactional id. */
 export function findCoordinator(
   name: string,
   kind: keyof typeof COORDINATED = 'group',
@@ -76,12 +77,12 @@ export function findCoordinator(
 }
 
 /**
- * Makes the request that asks a group's coordinator what this client may do with the group. The
- * answer has one bit for each operation.
+ * Makes the request that asks a coordinator what this client may do with the group. The answer has
+ * one bit for each operation. Null: Kafka does not tell.
  */
 export function groupOperations(
   groupId: string,
-): Exchange<GroupAnswer & { readonly operations: number }> {
+): Exchange<GroupAnswer & { readonly operations: number | null }> {
   return exchange(
     { apiKey: 15, apiVersion: 3, apiName: 'DescribeGroups', group: groupId },
     (encoder) => encoder.writeInt32(1).writeString(groupId).writeBoolean(true),
@@ -94,7 +95,7 @@ export function groupOperations(
           for (let texts = 3; texts > 0; texts -= 1) member.readString(); // ids and host
           for (let lists = 2; lists > 0; lists -= 1) member.readBytes(); // metadata, assignment
         });
-        return { errorCode, operations: each.readInt32() };
+        return { errorCode, operations: operationsIn(each) };
       });
       if (!answer) throw new Error(`Kafka's answer to DescribeGroups leaves out ${groupId}`);
       return answer;

@@ -1,4 +1,5 @@
 import type { Decoder, Encoder } from '../kafkajs-internals.ts';
+import { operationsIn } from './authorized-operations.ts';
 import { type Exchange, exchange } from './exchange.ts';
 
 /** The cluster as one node sees it. */
@@ -18,15 +19,15 @@ export interface TopicPicture {
   readonly name: string;
   /** A topic that is deleted and created again gets another id (KIP-516). */
   readonly topicId: string;
-  /** What this client may do with the topic, one bit for each operation, if the request asks. */
-  readonly operations: number;
+  /** What this client may do, one bit for each operation. Null: not asked, or not told. */
+  readonly operations: number | null;
   readonly partitions: readonly {
     readonly partition: number;
     /** The leader's node id; -1 if the partition has no leader now. */
     readonly leader: number;
     /** Rises with each election. */
     readonly leaderEpoch: number;
-    /** How many nodes keep the partition, those that lag or are away included. */
+    /** How many nodes keep the partition. Nodes that lag or are away count. */
     readonly replicas: number;
   }[];
 }
@@ -87,7 +88,7 @@ function readTopic(decoder: Decoder): TopicPicture {
   decoder.offset += ID_BYTES;
   decoder.readBoolean(); // is internal
   const partitions = decoder.readUVarIntArray(readPartition) ?? [];
-  const operations = decoder.readInt32();
+  const operations = operationsIn(decoder);
   decoder.readTaggedFields();
   return { errorCode, name, topicId, operations, partitions };
 }

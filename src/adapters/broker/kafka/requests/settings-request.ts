@@ -1,6 +1,6 @@
 import { type Exchange, exchange } from './exchange.ts';
 
-/** Whose settings a request asks for. The name of a broker is the id of its node. */
+/** The topic or broker that has the settings. The name of a broker is the id of its node. */
 export interface SettingsOwner {
   readonly kind: 'topic' | 'broker';
   readonly name: string;
@@ -8,15 +8,15 @@ export interface SettingsOwner {
 
 export interface SettingsAnswer {
   readonly errorCode: number;
-  /** The value of each setting. The answer leaves out what the node does not know, or hides. */
+  /** The value of each setting, without the settings that the node hides or does not know. */
   readonly values: ReadonlyMap<string, string>;
 }
 
 const KINDS = { topic: 2, broker: 4 } as const;
 
 /**
- * Makes the request that asks for some settings. Any node answers about a topic; about a broker,
- * only that broker does.
+ * Makes the request that asks for some settings. Any node answers about a topic. Only the broker
+ * itself answers about a broker.
  *
  * Source: Apache Kafka, protocol guide, DescribeConfigs v2.
  */

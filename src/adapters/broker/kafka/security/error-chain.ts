@@ -4,6 +4,8 @@ export type DetailedError = Error & {
   readonly code?: unknown;
   /** The protocol's name of the error. */
   readonly type?: unknown;
+  /** The topic that Kafka refuses to create. */
+  readonly topic?: unknown;
   /** The node, as `host:port`. */
   readonly broker?: unknown;
 };

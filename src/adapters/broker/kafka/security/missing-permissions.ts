@@ -16,9 +16,9 @@ import {
 
 /** The bits of operations in an answer. Source: Apache Kafka, AclOperation. */
 const BITS = { Read: 1 << 3, Write: 1 << 4, DescribeConfigs: 1 << 10 } as const;
-const NEEDED_ON_TOPICS = Object.keys(BITS) as readonly (keyof typeof BITS)[];
+type TopicOperation = keyof typeof BITS;
 
-/** A cluster that nobody has used yet creates its internal topics at the first question. */
+/** A new cluster creates its internal topics at the first question, which takes seconds. */
 const COORDINATOR_WAIT_MS = 7_000;
 const RETRY_MS = 200;
 const NOT_YET: readonly number[] = [
@@ -36,7 +36,7 @@ export interface MissingPermission {
 }
 
 /**
- * Finds what the service needs on Kafka and lacks, according to Kafka (KIP-430).
+ * Finds the permissions that the service needs and lacks, as Kafka tells them (KIP-430).
  *
  * Every method rejects with `TroubleError` if Kafka does not answer.
  */
@@ -49,19 +49,29 @@ export class MissingPermissions {
     this.#view = view;
   }
 
-  /** A missing topic needs nothing. */
-  async onTopic(name: string): Promise<readonly MissingPermission[]> {
+  /**
+   * Finds what the client lacks on the topic. Empty if the topic does not exist.
+   * @param needed what the service does with the topic
+   * @returns null: this Kafka does not tell
+   */
+  async onTopic(
+    name: string,
+    needed: readonly TopicOperation[],
+  ): Promise<readonly MissingPermission[] | null> {
     const question = metadata([name], { withOperations: true });
     const [topic] = (await this.#view.ask(question)).topics;
     const missing = (operation: Operation) =>
       this.#missing(operation, `the topic ${name}`, ['--topic', name]);
     if (!topic || topic.errorCode === ERROR.UNKNOWN_TOPIC_OR_PARTITION) return [];
-    if (isDenial(topic.errorCode)) return NEEDED_ON_TOPICS.map(missing);
+    if (isDenial(topic.errorCode)) return needed.map(missing);
     this.#refuse(topic.errorCode, question);
-    return NEEDED_ON_TOPICS.filter((each) => (topic.operations & BITS[each]) === 0).map(missing);
+    const { operations } = topic;
+    if (operations === null) return null;
+    return needed.filter((each) => (operations & BITS[each]) === 0).map(missing);
   }
 
-  async onGroup(group: string): Promise<readonly MissingPermission[]> {
+  /** Finds whether the client lacks `Read` on the group. @returns null: this Kafka does not tell */
+  async onGroup(group: string): Promise<readonly MissingPermission[] | null> {
     const missing = [this.#missing('Read', `the group ${group}`, ['--group', group])];
     const search = findCoordinator(group);
     const coordinator = await this.#settled(() => this.#view.ask(search));
@@ -71,12 +81,13 @@ export class MissingPermissions {
     const answer = await this.#settled(() => this.#view.askNode(coordinator, question));
     if (isDenial(answer.errorCode)) return missing;
     this.#refuse(answer.errorCode, question);
+    if (answer.operations === null) return null;
     return (answer.operations & BITS.Read) === 0 ? missing : [];
   }
 
   /**
-   * Kafka tells whether the client may see an id, but not whether it may write. Only a producer
-   * learns that, and it would fence the service's own producer.
+   * Finds whether Kafka hides the transactional id from the client. Kafka does not tell whether the
+   * client may write. Only a producer learns that, and it would fence the service's own producer.
    * @param prefix the beginning of all transactional ids of the service
    */
   async onTransactionalId(id: string, prefix: string): Promise<readonly MissingPermission[]> {
@@ -89,7 +100,7 @@ export class MissingPermissions {
     return [];
   }
 
-  /** Repeats the question while the coordinator is not there yet. */
+  /** Repeats the question, for a limited time, while the coordinator is not there yet. */
   async #settled<T extends { readonly errorCode: number }>(ask: () => Promise<T>): Promise<T> {
     const giveUpAtMs = performance.now() + COORDINATOR_WAIT_MS;
     for (;;) {

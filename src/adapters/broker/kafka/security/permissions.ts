@@ -133,14 +133,14 @@ function describeDenial(denial: Denial, subject: RequestSubject, options: KafkaO
   );
 }
 
-/** Returns the name under which Kafka knows the client, unless the broker maps the names. */
+/** Returns the name that Kafka gives the client. A broker that maps names may use another. */
 export function principalOf({ security }: KafkaOptions): string {
   return security?.principal ?? 'User:ANONYMOUS';
 }
 
 /**
  * Returns the command that grants the operation to the client.
- * @param resource the options of the command that name the resource, such as `--topic` and a name
+ * @param resource the options that name the resource, such as `--topic` and a name
  */
 export function grantCommand(
   operation: Operation,
