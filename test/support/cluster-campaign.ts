@@ -414,7 +414,10 @@ export class ClusterCampaign {
 
   async #startInstance(): Promise<ServiceProcess> {
     const environment = this.flow.environment(this.cluster.brokers, this.#postgres.url);
-    return await ServiceProcess.start(environment, this.#options.directory);
+    const instance = ServiceProcess.spawn(environment, this.#options.directory);
+    // The lanes may be unable to work. The campaign itself waits for answers, for a limited time.
+    await instance.listens();
+    return instance;
   }
 
   /** Returns what each instance reports about itself. */
