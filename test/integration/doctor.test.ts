@@ -11,6 +11,7 @@ import { eventually } from '../support/eventually.ts';
 import { FakeKafka } from '../support/fake-kafka/cluster.ts';
 import { ERRORS } from '../support/fake-kafka/error-codes.ts';
 import { captured, fakeSasl, PASSWORD } from '../support/fake-kafka/secured.ts';
+import { joinPatterns } from '../support/join-patterns.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -68,7 +69,10 @@ describe('the doctor of a service with the embedded log', () => {
     const { code, stdout } = await run(['doctor']);
     expect(code).toBe(1);
     expect(stdout).toMatch(
-      /^finding {3}connection {5}the SQLite database .*: There is no database .*\n {10}risk .*\n {10}remedy .*npx allocation start/m,
+      joinPatterns(
+        /^finding {3}connection {5}the SQLite database .*: There is no database .*\n/m,
+        / {10}risk .*\n {10}remedy .*npx allocation start/m,
+      ),
     );
     expect(stdout).toMatch(/\n\nFindings: 1\n$/);
     await migrate();

@@ -20,7 +20,9 @@ export async function clockFindings(
   const seconds = Math.abs(aheadMs / 1_000).toFixed(1);
   return [
     {
-      problem: `its clock is ${seconds} s ${aheadMs > 0 ? 'ahead of' : 'behind'} that of this machine`,
+      problem:
+        `its clock is ${seconds} s ` +
+        `${aheadMs > 0 ? 'ahead of' : 'behind'} that of this machine`,
       risk:
         'if this machine is wrong: times in messages are wrong, lanes misjudge which of two ' +
         'commands came first, and certificates and tokens count too long or not at all',
