@@ -1,7 +1,8 @@
 import { isMarker } from '../dead-letters/markers.ts';
 import type { MessageSubject } from '../dead-letters/message-subject.ts';
+import { SOURCE } from '../messages/event-attributes.ts';
 import { AUDIT_SOURCE } from '../messages/operator-acts.ts';
-import { asStructuredEvent, SOURCE } from '../messages/published.ts';
+import { asStructuredEvent } from '../messages/published.ts';
 import type { Headers, ReceivedRecord } from '../service-layer/records.ts';
 import { textOrHex, visible } from './output.ts';
 import { isAbout, letsPass, type RecordFilter } from './record-filter.ts';
@@ -60,10 +61,17 @@ export function isChosen(record: ReceivedRecord, filter: RecordFilter): boolean 
 export function asText(record: ReceivedRecord, filter: RecordFilter = {}): string {
   const event = eventOf(record);
   const time = new Date(record.timestampMs).toISOString();
-  const lines = event
-    ? chosenEvents(event, filter).map(({ type, data }) => `${type.padEnd(20)} ${summary(data)}`)
-    : [otherAsText(record)];
+  const lines = event ? chosenEvents(event, filter).map(describe) : [otherAsText(record)];
   return lines.map((line) => `${time}  ${visible(line)}`).join('\n');
+}
+
+/** Returns a structured CloudEvent as one readable line. */
+export function describeEvent(event: object): string {
+  return visible(isEvent(event) ? describe(event) : JSON.stringify(event));
+}
+
+function describe({ type, data }: EventOnWire): string {
+  return `${type.padEnd(20)} ${summary(data)}`;
 }
 
 function bytesAsJson(name: 'key' | 'value', bytes: Buffer | null): object {

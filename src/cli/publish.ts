@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { COMMAND_TYPES } from '../domain/command-scopes.ts';
 import type { Command as DomainCommand } from '../domain/commands.ts';
 import { awaitBroker } from './broker-deadline.ts';
-import { plainCommand } from './command-arguments.ts';
+import { parseCount, plainCommand } from './command-arguments.ts';
 import { UsageError } from './errors.ts';
 import { jsonOption, print, printJson } from './output.ts';
 import { withBroker } from './session.ts';
@@ -21,6 +21,14 @@ const EXAMPLES: Readonly<Record<DomainCommand['type'], readonly string[]>> = {
   DeallocateOrder: ['DeallocateOrder orderid=order-1 id=cmd-7'],
 };
 
+const DEFAULT_WAIT_SECONDS = 10;
+
+interface PublishOptions {
+  readonly json: boolean;
+  /** How long to wait for the answer, in seconds. True: as long as usual. Absent: not at all. */
+  readonly wait?: number | true;
+}
+
 /** Adds `allocation publish`. */
 export function addPublish(program: Command): void {
   program
@@ -31,6 +39,11 @@ export function addPublish(program: Command): void {
       '[fields...]',
       'key=value: the fields of the command, and an id if you want to choose it',
     )
+    .option(
+      '--wait [seconds]',
+      `wait for the answer (default: ${DEFAULT_WAIT_SECONDS} s)`,
+      parseCount,
+    )
     .addOption(jsonOption())
     .addHelpText(
       'after',
@@ -40,17 +53,20 @@ ${Object.values(EXAMPLES).flat().map(example).join('\n')}
   $ echo '{"type":"AllocateOrder","orderid":"order-3","sku":"LAMP","qty":1}' \\
       | npx allocation publish -
   $ npx allocation publish - < commands.jsonl
+  $ npx allocation publish AllocateOrder orderid=order-1 sku=LAMP qty=2 --wait
 
 A command with the id of an earlier one is a repeat, and changes nothing.
 Choose ids for commands that you may send twice.
 A stream sends its good lines. It names bad lines by number on stderr, and then exits with code 1.`,
     )
-    .action(async (type: string, fields: readonly string[], { json }: { json: boolean }) => {
-      if (type !== '-') return publishOne(type, fields, json);
+    .action(async (type: string, fields: readonly string[], options: PublishOptions) => {
+      if (type !== '-') return publishOne(type, fields, options);
+      if (options.wait !== undefined)
+        throw new UsageError('--wait waits for the answer to one command: leave "-" out');
       if (fields.length > 0)
         throw new UsageError('"publish -" reads its commands from stdin: leave the fields out');
       const { publishStream } = await import('./publish-stream.ts');
-      await publishStream(json);
+      await publishStream(options.json);
     });
 }
 
@@ -58,30 +74,33 @@ function example(typed: string): string {
   return `  $ npx allocation publish ${typed}`;
 }
 
-async function publishOne(type: string, fields: readonly string[], json: boolean): Promise<void> {
+async function publishOne(
+  type: string,
+  fields: readonly string[],
+  { json, wait }: PublishOptions,
+): Promise<void> {
   const { commandKey, FRONT_DOOR_PARTITION, readCommand } = await import('../messages/incoming.ts');
   const value = Buffer.from(JSON.stringify(plainCommand(type, fields)));
-  const read = readCommand({ value, headers: {} }, '');
+  const read = readCommand({ value, headers: {} }, '', 'strict');
   if (read.kind === 'unreadable') throw new UsageError(read.message);
-  const { topic, partition, offset } = await withBroker(
-    { mayCreate: true },
-    async ({ broker, config }) => {
-      const record = {
-        key: commandKey(read.command),
-        value,
-        headers: {},
-        partition: FRONT_DOOR_PARTITION,
-      };
-      const [place] = await awaitBroker(broker.publish(config.commandsTopic, [record]), config);
-      if (!place)
-        throw new Error(
-          'The broker did not say where the command is: ' +
-            'look for it with "npx allocation tail --topic commands --from beginning"',
-        );
-      return { topic: config.commandsTopic, ...place };
-    },
-  );
-  const id = read.id || `${topic}/${partition}/${offset}`;
-  if (json) return printJson({ id, topic, partition, offset });
-  print(`Published ${type} ${id} to ${topic}, partition ${partition}, offset ${offset}`);
+  const key = commandKey(read.command);
+  const record = { key, value, headers: {}, partition: FRONT_DOOR_PARTITION };
+  await withBroker({ mayCreate: true }, async ({ broker, config }) => {
+    const topic = config.commandsTopic;
+    const [place] = await awaitBroker(broker.publish(topic, [record]), config);
+    if (!place)
+      throw new Error(
+        'The broker did not say where the command is: ' +
+          'look for it with "npx allocation tail --topic commands --from beginning"',
+      );
+    const { partition, offset } = place;
+    const id = read.id || `${topic}/${partition}/${offset}`;
+    if (!json)
+      print(`Published ${type} ${id} to ${topic}, partition ${partition}, offset ${offset}`);
+    else if (wait === undefined) printJson({ id, topic, partition, offset });
+    if (wait === undefined) return;
+    const { printAnswer } = await import('./wait-for-answer.ts');
+    const seconds = wait === true ? DEFAULT_WAIT_SECONDS : wait;
+    await printAnswer({ broker, config }, { id, topic, partition, offset }, seconds, json);
+  });
 }

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/sqlite';
+import { Turns } from '../../turns.ts';
 import { type OnError, SqlUnitOfWork } from './aggregates/sql-unit-of-work.ts';
-import { SqlStockSnapshot } from './aggregates/stock-snapshot.ts';
 import { POSTGRES_ADVICE } from './connection/connection-failures.ts';
 import { type DatabaseLimits, DEFAULT_LIMITS } from './connection/database-limits.ts';
 import {
@@ -17,7 +17,6 @@ import { withHeartbeat } from './connection/heartbeat.ts';
 import { asLongWork, asUsualWork } from './connection/long-work.ts';
 import { endLostSessions } from './connection/lost-sessions.ts';
 import { databaseOptions } from './connection/mikro-orm-options.ts';
-import { PoolTurns } from './connection/pool-turns.ts';
 import { setUpExistingSqlite, setUpSqlite } from './connection/sqlite-setup.ts';
 import {
   capitalise,
@@ -60,7 +59,13 @@ export class Database {
   readonly #url: string;
   readonly #description: string;
   readonly #limits: DatabaseLimits;
-  readonly #turns: PoolTurns;
+  /**
+   * The users of a connection, in order. The pool's own queue would reject a request that has
+   * waited for as long as a connection may take to open, and its lane would stop. This queue
+   * rejects none. Every wait ends: PostgreSQL ends a slow statement and a session that sleeps
+   * inside a transaction, and the client destroys a silent connection.
+   */
+  readonly #turns: Turns;
   readonly #died = Promise.withResolvers<Error>();
   /** Null: the database is not connected. */
   #orm: MikroORM | null = null;
@@ -74,7 +79,7 @@ export class Database {
     this.#limits = limits;
     const isFile = this.dialect === 'sqlite';
     // SQLite's thread has its own queue.
-    this.#turns = new PoolTurns(isFile ? Number.POSITIVE_INFINITY : limits.poolSize);
+    this.#turns = new Turns(isFile ? Number.POSITIVE_INFINITY : limits.poolSize);
   }
 
   /**
@@ -260,17 +265,6 @@ export class Database {
     });
     await session.runAfterCommit(onError);
     return result;
-  }
-
-  /**
-   * Runs `work` with repositories that read the stock as it is at one moment. They lock nothing, so
-   * no lane waits for them, and they write nothing.
-   * @param maxLines how many lines to load of a batch, the oldest ones
-   */
-  async readStock<T>(maxLines: number, work: (stock: SqlStockSnapshot) => Promise<T>): Promise<T> {
-    return this.#run(({ em, sql }) => work(new SqlStockSnapshot(em, sql, this.dialect, maxLines)), {
-      isReadOnly: true,
-    });
   }
 
   async #run<T>(

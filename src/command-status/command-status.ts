@@ -1,0 +1,50 @@
+import type { Resolution } from '../dead-letters/markers.ts';
+import { DEAD_LETTER_REASONS, type DeadLetterReason } from '../messages/dead-letter-reasons.ts';
+import type { CommandPlace } from './lane-order-search.ts';
+
+/** What has become of a command. */
+export type CommandStatus = PendingCommand | AnsweredCommand | DeadCommand;
+
+/** A command that the log has accepted. */
+export interface KnownCommand extends CommandPlace {
+  /** The id that the sender chose; else the place. */
+  readonly id: string;
+}
+
+/** The service has not answered the command yet. */
+interface PendingCommand extends KnownCommand {
+  readonly status: 'pending';
+}
+
+/** The answer to the command is published. */
+export interface AnsweredCommand extends KnownCommand {
+  readonly status: 'answered';
+  /**
+   * The events of the answer as structured CloudEvents, with composites unfolded. Empty: the
+   * command changed nothing, as a batch that existed already.
+   */
+  readonly events: readonly object[];
+  /** The place of the same command, if an earlier message brought it. Absent: this message did. */
+  readonly repeats?: string;
+}
+
+/** The command is a dead letter. */
+interface DeadCommand extends KnownCommand {
+  readonly status: 'dead-letter';
+  readonly reason: string;
+  /** One sentence for people. */
+  readonly message: string;
+  /** What the sender or an operator can do. */
+  readonly advice: string;
+  /** The place of the dead letter. */
+  readonly letter: string;
+  /** What an operator has done about the letter. Absent: the letter is on the list. */
+  readonly resolution?: Resolution;
+}
+
+/** Returns what to do about a letter with this reason, which a newer version may have written. */
+export function adviceFor(reason: string): string {
+  return Object.hasOwn(DEAD_LETTER_REASONS, reason)
+    ? DEAD_LETTER_REASONS[reason as DeadLetterReason].advice
+    : 'Ask an operator: "npx allocation dead-letters show" prints the letter.';
+}

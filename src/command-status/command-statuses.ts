@@ -1,0 +1,179 @@
+import { Fates, isMarker } from '../dead-letters/markers.ts';
+import { envelopeOf, headOf, originalOf } from '../dead-letters/read-dead-letter.ts';
+import { readAnswerPlace, structuredEventsOf } from '../messages/published.ts';
+import type { Broker } from '../service-layer/broker.ts';
+import type { ReceivedRecord } from '../service-layer/records.ts';
+import { Turns } from '../turns.ts';
+import { type CommandName, findCommands } from './command-search.ts';
+import { type AnsweredCommand, adviceFor, type CommandStatus } from './command-status.ts';
+import { type CommandPlace, findAnswerRecords } from './lane-order-search.ts';
+import { readUntil } from './read-until.ts';
+
+/** How many searches read topics at once. The others wait. */
+const MAX_SEARCHES = 4;
+/** How many messages with one id are looked at: repeats, and commands that were redriven. */
+const MAX_MESSAGES = 10;
+/** How far behind a letter its marker is looked for, in offsets. */
+const MARKER_DISTANCE_OFFSETS = 50_000;
+const PLACE = /^([^/]+)\/(0|[1-9]\d{0,9})\/(0|[1-9]\d{0,14})$/;
+
+export interface CommandStatusesOptions {
+  readonly broker: Pick<Broker, 'read' | 'offsetRanges' | 'committedOffsets'>;
+  readonly group: string;
+  readonly commandsTopic: string;
+  readonly eventsTopic: string;
+  readonly deadLettersTopic: string;
+}
+
+/**
+ * Finds out what has become of a command, by reading the topics. So every instance can answer, and
+ * nothing is stored for this. Answers are found as long as the topics keep them.
+ *
+ * Methods reject with `TroubleError` if the log cannot be reached, or a search reads too much.
+ */
+export class CommandStatuses {
+  readonly #options: CommandStatusesOptions;
+  readonly #turns = new Turns(MAX_SEARCHES);
+
+  constructor(options: CommandStatusesOptions) {
+    this.#options = options;
+  }
+
+  /** Returns the place that a text names; null: the text is not a place of the commands topic. */
+  placeIn(text: string): CommandPlace | null {
+    const [, topic, partition, offset] = PLACE.exec(text) ?? [];
+    if (topic !== this.#options.commandsTopic) return null;
+    return { topic, partition: Number(partition), offset: Number(offset) };
+  }
+
+  /** Returns the status of the command at a place. Null: no command is known there. */
+  at(place: CommandPlace): Promise<CommandStatus | null> {
+    return this.#turns.take(() => this.#at(place));
+  }
+
+  /**
+   * Returns the status of the newest command with this name, among the newest
+   * `MAX_SEARCHED_OFFSETS` offsets of each partition. Null: there is none.
+   */
+  async named(name: CommandName): Promise<CommandStatus | null> {
+    return this.#turns.take(() => this.#named(name, null));
+  }
+
+  async #at(place: CommandPlace): Promise<CommandStatus | null> {
+    const record = await this.#readCommand(place);
+    const status = await this.#statusAt(place, record);
+    if (record === null || !isSilent(status)) return status;
+    const envelope = envelopeOf(record);
+    if (!envelope?.id) return status;
+    const earlier = await this.#named({ id: envelope.id, source: envelope.source }, record);
+    return earlier?.status === 'answered' && earlier.events.length > 0
+      ? { ...status, events: earlier.events, repeats: placeText(earlier) }
+      : status;
+  }
+
+  /** @param than only messages that came before this one are meant; null: all are */
+  async #named(name: CommandName, than: ReceivedRecord | null): Promise<CommandStatus | null> {
+    const { broker, commandsTopic } = this.#options;
+    let newest: CommandStatus | null = null;
+    let count = 0;
+    for await (const record of findCommands(broker, commandsTopic, name)) {
+      if (than !== null && !isBefore(record, than)) continue;
+      if (count++ === MAX_MESSAGES) break;
+      const status = await this.#statusAt(record, record);
+      newest ??= status;
+      // A repeat has no answer of its own. Look at the message that it repeats.
+      if (status !== null && !isSilent(status)) return status;
+    }
+    return newest;
+  }
+
+  /** @param record the message at the place; null: the topic no longer has a message there */
+  async #statusAt(
+    place: CommandPlace,
+    record: ReceivedRecord | null,
+  ): Promise<CommandStatus | null> {
+    const { topic, partition, offset } = place;
+    const { broker, group, commandsTopic } = this.#options;
+    const envelope = record && envelopeOf(record);
+    const known = { id: envelope?.id ?? placeText(place), topic, partition, offset };
+    const committed = await broker.committedOffsets(group, commandsTopic);
+    if ((committed[partition] ?? 0) <= offset)
+      return record === null ? null : { ...known, status: 'pending' };
+    const events = await this.#eventsAt(place);
+    if (events.length > 0) return { ...known, status: 'answered', events };
+    const letter = await this.#letterAt(place);
+    if (letter !== null) return { ...known, ...letter };
+    return record === null ? null : { ...known, status: 'answered', events };
+  }
+
+  async #readCommand({ topic, partition, offset }: CommandPlace): Promise<ReceivedRecord | null> {
+    const { broker } = this.#options;
+    const ranges = await broker.offsetRanges(topic);
+    const range = ranges.find((each) => each.partition === partition);
+    if (range === undefined || offset < range.beginning || offset >= range.end) return null;
+    let command: ReceivedRecord | null = null;
+    const stretch = { partition, beginning: offset, end: offset + 1 };
+    await readUntil(broker, topic, stretch, (record) => {
+      command = record;
+      return true;
+    });
+    return command;
+  }
+
+  async #eventsAt(place: CommandPlace): Promise<readonly object[]> {
+    const { broker, eventsTopic } = this.#options;
+    const records = await findAnswerRecords(broker, eventsTopic, place, (record) =>
+      // Copies have the ids of their originals, and lie in the order in which they were copied.
+      Object.hasOwn(record.headers, 'ce_replay') ? null : readAnswerPlace(record),
+    );
+    return records.flatMap(structuredEventsOf);
+  }
+
+  async #letterAt(place: CommandPlace) {
+    const { broker, deadLettersTopic } = this.#options;
+    const [record] = await findAnswerRecords(broker, deadLettersTopic, place, (record) =>
+      isMarker(record) ? null : this.placeIn(originalOf(record)),
+    );
+    if (!record) return null;
+    const { id, reason, message } = headOf(record);
+    const resolution = await this.#resolutionOf(record, id);
+    return {
+      status: 'dead-letter' as const,
+      reason,
+      message,
+      advice: adviceFor(reason),
+      letter: id,
+      ...(resolution !== null && { resolution }),
+    };
+  }
+
+  /** Reads the marker of a letter, which lies behind the letter in the same partition. */
+  async #resolutionOf({ topic, partition, offset }: ReceivedRecord, id: string) {
+    const { broker } = this.#options;
+    const fates = new Fates();
+    const ranges = await broker.offsetRanges(topic);
+    const end = ranges.find((range) => range.partition === partition)?.end ?? offset;
+    const beginning = offset + 1;
+    const stretch = { partition, beginning, end: Math.min(end, offset + MARKER_DISTANCE_OFFSETS) };
+    await readUntil(broker, topic, stretch, (record) => {
+      if (isMarker(record)) fates.add(record);
+      return fates.of(id).resolution !== null;
+    });
+    return fates.of(id).resolution;
+  }
+}
+
+/** Tells whether a command was answered with no event. */
+function isSilent(status: CommandStatus | null): status is AnsweredCommand {
+  return status?.status === 'answered' && status.events.length === 0;
+}
+
+function isBefore(one: ReceivedRecord, other: ReceivedRecord): boolean {
+  return one.partition === other.partition
+    ? one.offset < other.offset
+    : one.timestampMs <= other.timestampMs;
+}
+
+function placeText({ topic, partition, offset }: CommandPlace): string {
+  return `${topic}/${partition}/${offset}`;
+}
