@@ -68,6 +68,7 @@ const schema = z.object({
   AUTO_RECOVER: flag.default(false),
   PARKED_LIMIT: wholeNumber(1, 100_000).default(1_000),
   PARKED_TOTAL_LIMIT: wholeNumber(1, 100_000).default(20_000),
+  STRICT_COMMANDS: flag.default(false),
   HTTP_HOST: z
     .string()
     .regex(/^[^\s@/]+$/, 'must be a host name or an address')
@@ -148,6 +149,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
       ofProduct: values.PARKED_LIMIT,
       inAll: values.PARKED_TOTAL_LIMIT,
     }),
+    strictCommands: values.STRICT_COMMANDS,
     httpHost: values.HTTP_HOST,
     httpPort: values.HTTP_PORT,
     httpDoors: doorsOf(values),

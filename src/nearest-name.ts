@@ -23,6 +23,12 @@ export function nearestName(name: string, names: readonly string[]): string | nu
   return nearest?.known ?? null;
 }
 
+/** Says which name was meant, or else which names there are: `did you mean eta?` */
+export function nameHint(name: string, names: readonly string[]): string {
+  const nearest = nearestName(name, names);
+  return nearest === null ? `use one of: ${names.join(', ')}` : `did you mean ${nearest}?`;
+}
+
 function lettersOf(name: string): string {
   return name.toUpperCase().replace(/[^A-Z0-9]/g, '');
 }

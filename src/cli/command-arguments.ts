@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { COMMAND_TYPES } from '../domain/command-scopes.ts';
 import type { Command } from '../domain/commands.ts';
+import { nameHint } from '../nearest-name.ts';
 import { UsageError } from './errors.ts';
 
 type FieldKind = 'text' | 'number' | 'text-or-null' | 'json';
@@ -23,7 +24,7 @@ const fieldsByType: Readonly<Record<Command['type'], Readonly<Record<string, Fie
  */
 export function plainCommand(type: string, pairs: readonly string[]): Record<string, unknown> {
   if (!Object.hasOwn(fieldsByType, type))
-    throw new UsageError(`Unknown command "${type}"; use one of: ${COMMAND_TYPES.join(', ')}`);
+    throw new UsageError(`Unknown command "${type}"; ${nameHint(type, COMMAND_TYPES)}`);
   const fields: Readonly<Record<string, FieldKind>> = {
     ...fieldsByType[type as Command['type']],
     id: 'text',
@@ -36,7 +37,7 @@ export function plainCommand(type: string, pairs: readonly string[]): Record<str
     const kind = Object.hasOwn(fields, name) ? fields[name] : undefined;
     if (!kind)
       throw new UsageError(
-        `${type} has no field "${name}"; use one of: ${Object.keys(fields).join(', ')}`,
+        `${name} is not a field of ${type}; ${nameHint(name, Object.keys(fields))}`,
       );
     if (Object.hasOwn(command, name)) throw new UsageError(`The field ${name} is given twice`);
     command[name] = parseField(name, text, kind);

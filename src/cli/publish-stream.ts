@@ -3,8 +3,8 @@ import {
   FRONT_DOOR_PARTITION,
   MAX_COMMAND_BYTES,
   readCommand,
-  type UnreadableMessage,
 } from '../messages/incoming.ts';
+import type { UnreadableMessage } from '../messages/unreadable.ts';
 import type { AddressedRecord } from '../service-layer/records.ts';
 import { awaitBroker } from './broker-deadline.ts';
 import { describeError } from './errors.ts';
@@ -82,7 +82,7 @@ function parseLines(lines: readonly Line[]): {
       continue;
     }
     if (isBlank(value)) continue;
-    const read = readCommand({ value, headers: {} }, '');
+    const read = readCommand({ value, headers: {} }, '', 'strict');
     if (read.kind === 'command')
       records.push({
         key: commandKey(read.command),

@@ -1,5 +1,6 @@
 import { type Identity, idOf } from '../domain/identity.ts';
 import type { WireMessage } from '../messages/cloud-events.ts';
+import type { DeadLetterReason } from '../messages/dead-letter-reasons.ts';
 
 /** Why a message is a dead letter. */
 export interface DeadLetterCause {
@@ -7,13 +8,7 @@ export interface DeadLetterCause {
    * `too-large`: the message has more bytes than a command may have, or its command would
    * deallocate more order lines than one command may.
    */
-  readonly reason:
-    | 'malformed'
-    | 'unknown-type'
-    | 'invalid-data'
-    | 'too-large'
-    | 'handler-failed'
-    | 'parked-behind';
+  readonly reason: DeadLetterReason;
   readonly message: string;
   readonly attempts: number;
   /** ISO 8601. */

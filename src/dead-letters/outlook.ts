@@ -1,31 +1,50 @@
 import { readCommand } from '../messages/incoming.ts';
+import { pathText, unknownFieldText } from '../messages/known-fields.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import { chunksOf } from './letter-chunks.ts';
-import type { ListedLetter } from './read-dead-letter.ts';
+import type { DeadLetter, ListedLetter } from './read-dead-letter.ts';
 import { placeIn, readPage } from './waiting-letters.ts';
 
+/** What a redrive of a letter leads to, as far as its message tells. */
+export interface Outlook {
+  /** Why the message is no command, so that it fails again. Null: the message is a command. */
+  readonly failure: string | null;
+  /** Which fields of the command the service ignores: one sentence for each. */
+  readonly ignored: readonly string[];
+}
+
 /**
- * Finds the letters whose messages this version still cannot read. A redrive of them fails again.
+ * Foresees what becomes of letters that are sent again as they are.
  *
- * @param letters letters that may be sent again as they are
- * @returns why each of these messages is not a command, by the letter's id
+ * @returns by the letter's id, the letters that this version still cannot read, and those of which
+ * the service ignores a field
  * @throws {TroubleError} the log cannot be reached
  */
-export async function findUnreadable(
+export async function foresee(
   broker: Pick<Broker, 'read'>,
   topic: string,
   letters: readonly ListedLetter[],
-): Promise<ReadonlyMap<string, string>> {
-  const whyById = new Map<string, string>();
+): Promise<ReadonlyMap<string, Outlook>> {
+  const outlooks = new Map<string, Outlook>();
   // A parked command was read before.
   const suspects = letters.filter(({ position }) => position === null);
   for (const chunk of chunksOf(suspects)) {
     for (const letter of await readPage(broker, topic, chunk.map(placeIn))) {
-      const read = readCommand(letter.record, letter.original);
-      if (read.kind !== 'unreadable') continue;
-      // A message that was damaged in transport has no value here. Its letter says what was wrong.
-      whyById.set(letter.id, letter.valueBytes === null ? letter.message : read.message);
+      const outlook = outlookOf(letter);
+      if (outlook !== null) outlooks.set(letter.id, outlook);
     }
   }
-  return whyById;
+  return outlooks;
+}
+
+function outlookOf({ record, original, valueBytes, message }: DeadLetter): Outlook | null {
+  const read = readCommand(record, original);
+  // A message that was damaged in transport has no value here. Its letter says what was wrong.
+  if (read.kind === 'unreadable')
+    return { failure: valueBytes === null ? message : read.message, ignored: [] };
+  const { command, unknownFields = [] } = read;
+  const ignored = unknownFields.map(
+    (field) => `${pathText(field.path)} ${unknownFieldText(field, command.type)}`,
+  );
+  return ignored.length === 0 ? null : { failure: null, ignored };
 }

@@ -49,7 +49,7 @@ export function redriveRecord(letter: DeadLetter): LogRecord {
 export function replacementRecord(letter: DeadLetter, json: string): Replacement {
   const id = replacementId(letter, json);
   const value = Buffer.from(json);
-  const read = readCommand({ value, headers: {} }, id);
+  const read = readCommand({ value, headers: {} }, id, 'strict');
   if (read.kind === 'unreadable')
     throw new Error(`The edited message is not a command, so nothing was sent: ${read.message}`);
   const kept = Object.fromEntries(

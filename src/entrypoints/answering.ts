@@ -13,6 +13,8 @@ export interface Answering {
   readonly eventsTopic: string;
   readonly deadLettersTopic: string;
   readonly parkingLimits: ParkingLimits;
+  /** Whether to refuse commands that have fields which the service does not know. */
+  readonly strictCommands: boolean;
   readonly clock: () => Date;
   readonly metrics: Metrics;
 }

@@ -9,6 +9,7 @@ import { LaneRefusedError, OlderDatabaseError } from './lane-refusal.ts';
 import type { WatchedLane } from './lane-watch.ts';
 import { ByteBudget, MEMORY_BUDGET_BYTES } from './memory-budget.ts';
 import { ProductTurns } from './product-turns.ts';
+import { UnknownFields } from './unknown-fields.ts';
 
 /**
  * Joins the consumer group, and opens a lane for each partition that the group assigns to this
@@ -31,7 +32,13 @@ export class CommandConsumer {
     topic: string,
     context: Omit<
       LaneContext,
-      'published' | 'earlier' | 'answerReader' | 'relayBudget' | 'productTurns' | 'reopenAll'
+      | 'published'
+      | 'earlier'
+      | 'answerReader'
+      | 'relayBudget'
+      | 'productTurns'
+      | 'unknownFields'
+      | 'reopenAll'
     >,
   ) {
     this.#topic = topic;
@@ -43,6 +50,7 @@ export class CommandConsumer {
       answerReader: new AnswerReader(broker, answering, log),
       relayBudget: new ByteBudget(MEMORY_BUDGET_BYTES.relays),
       productTurns: new ProductTurns(),
+      unknownFields: new UnknownFields({ metrics: answering.metrics, log }),
       reopenAll: (why, timeline) => {
         for (const { lane } of this.#lanes.values()) lane.reopen(why, timeline);
       },

@@ -8,6 +8,7 @@ import type { LaneOffsets } from './lane-offsets.ts';
 import type { OlderDatabaseError } from './lane-refusal.ts';
 import type { ByteBudget } from './memory-budget.ts';
 import type { ProductTurns } from './product-turns.ts';
+import type { UnknownFields } from './unknown-fields.ts';
 
 /** What all lanes of a process share. */
 export interface LaneContext {
@@ -28,6 +29,7 @@ export interface LaneContext {
   readonly relayBudget: ByteBudget;
   readonly productTurns: ProductTurns;
   readonly answerReader: AnswerReader;
+  readonly unknownFields: UnknownFields;
   /** Says what an operator can do about a database that is older than the topics. */
   readonly recoveryAdvice: () => Promise<string>;
   /** Called each time that a lane finds the database older than the topics. */

@@ -171,7 +171,7 @@ export class LaneWork {
     const stopTimer = answering.metrics.deliverySeconds.startTimer();
     const position = this.#position;
     reachFaultPoint('delivered');
-    const read = await readRecords(records);
+    const read = await readRecords(records, answering.strictCommands);
     reachFaultPoint('decoded');
     const part: DeliveryPart = {
       ...this.#limits(),
@@ -206,6 +206,7 @@ export class LaneWork {
     context.earlier.note({ ...lane, nextOffset: progress.next.nextOffset });
     stopTimer();
     answering.metrics.countAnswers(records.length, progress.outbox);
+    context.unknownFields.note(read);
     this.#logDeadLetters(progress.outbox);
     return null;
   }

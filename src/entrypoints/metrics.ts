@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Command } from '../domain/commands.ts';
 import type { AnswerRecord } from '../service-layer/lane-store.ts';
 
 /** The metrics of the service, for Prometheus. */
@@ -32,6 +33,14 @@ export class Metrics {
   readonly #answers = new Counter({
     name: 'allocation_answers_total',
     help: 'Messages written to the outbox: events by their type, dead letters by their reason',
+    labelNames: ['type'],
+    registers: [this.registry],
+  });
+  readonly #unknownFields = new Counter({
+    name: 'allocation_unknown_fields_total',
+    help:
+      'Fields of commands that the service does not know and ignored, by the type of the ' +
+      'command; at most 20 of each command',
     labelNames: ['type'],
     registers: [this.registry],
   });
@@ -124,6 +133,11 @@ export class Metrics {
   countWait(outcome: 'decided' | 'ran-out', seconds: number): void {
     this.#orderWaits.inc({ outcome });
     this.#orderWaitSeconds.observe(seconds);
+  }
+
+  /** Counts fields of a command that the service ignored. */
+  countUnknownFields(type: Command['type'], count: number): void {
+    this.#unknownFields.inc({ type }, count);
   }
 
   /** Counts the messages of one transaction, and its answers. */

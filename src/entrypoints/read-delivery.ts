@@ -1,6 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { redrivesOf } from '../dead-letters/encode-dead-letter.ts';
 import { skusNamedBy } from '../domain/subjects.ts';
-import { type IncomingCommand, readCommand, type UnreadableMessage } from '../messages/incoming.ts';
+import { type IncomingCommand, readCommand } from '../messages/incoming.ts';
+import type { UnreadableMessage } from '../messages/unreadable.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 
 /** A record of the commands topic, and the command in it. */
@@ -14,13 +16,20 @@ export function placeOf({ topic, partition, offset }: ReceivedRecord): string {
   return `${topic}/${partition}/${offset}`;
 }
 
-/** Reads the commands in the records: step 2 of a message's way. */
+/**
+ * Reads the commands in the records: step 2 of a message's way.
+ *
+ * @param isStrict whether to refuse commands with unknown fields. A redriven command is not
+ * refused: an operator has decided to send it, and others may be parked behind it.
+ */
 export async function readRecords(
   records: readonly ReceivedRecord[],
+  isStrict: boolean,
 ): Promise<readonly CommandRecord[]> {
   const commands: CommandRecord[] = [];
   for (const record of records) {
-    commands.push({ record, incoming: readCommand(record, placeOf(record)) });
+    const strictness = isStrict && redrivesOf(record) === 0 ? 'strict' : 'lenient';
+    commands.push({ record, incoming: readCommand(record, placeOf(record), strictness) });
     if (commands.length % STRETCH_RECORDS === 0) await nextTurn();
   }
   return commands;

@@ -34,6 +34,9 @@ export const CLOUD_EVENT_TYPE = 'application/cloudevents+json';
 /** Matches 1 to 255 code points, without control characters and lone surrogates. */
 export const NAME = /^[^\p{Cc}\p{Cs}]{1,255}$/u;
 
+/** What a plain message says of itself, beside the fields of its data. */
+export const PLAIN_ATTRIBUTES = ['type', 'id', 'dataschema'] as const;
+
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 

@@ -7,15 +7,24 @@ import {
   type Identity,
   identityOf,
   isRedrivenPlace,
+  isRedriveSource,
   redrivenIdentity,
 } from '../domain/identity.ts';
 import {
   type Envelope,
   MalformedMessageError,
+  PLAIN_ATTRIBUTES,
   readEnvelope,
   type WireMessage,
 } from './cloud-events.ts';
 import { commandVersions } from './command-schemas.ts';
+import {
+  type KnownFields,
+  knownFieldsOf,
+  type UnknownField,
+  unknownFieldsIn,
+} from './known-fields.ts';
+import { invalidData, type UnreadableMessage, unknownType, unreadable } from './unreadable.ts';
 import { FIRST_VERSION, UnfitDataError, upcast, type Versions, versionOf } from './versions.ts';
 
 /** The largest value of a command, in bytes. */
@@ -31,20 +40,29 @@ export interface IncomingCommand {
   readonly correlationId: string;
   readonly traceparent: string | null;
   readonly command: Command;
+  /** The fields of the data that the service ignores. Absent: there are none. */
+  readonly unknownFields?: readonly UnknownField[];
 }
 
-/** A message that is not a command. */
-export interface UnreadableMessage {
-  readonly kind: 'unreadable';
-  readonly reason: 'malformed' | 'unknown-type' | 'invalid-data' | 'too-large';
-  /** Says in one sentence, for people, why the message is not a command. */
-  readonly message: string;
-  /** Lists each wrong field, for the sender. At most 20. */
-  readonly fields: readonly { readonly field: string; readonly message: string }[];
+/**
+ * What becomes of a command that has fields which the service does not know. `lenient`: the service
+ * ignores the fields, as in every message that lies in a topic. `strict`: the message is refused.
+ */
+type Strictness = 'lenient' | 'strict';
+
+interface Reading {
+  readonly versions: Versions<z.ZodType<Command>>;
+  readonly fields: KnownFields;
+  /** The fields of a plain message, which has its own attributes beside its data. */
+  readonly plainFields: KnownFields;
 }
 
-const versionsByType = new Map<string, Versions<z.ZodType<Command>>>(
-  Object.entries(commandVersions),
+const readings = new Map<string, Reading>(
+  Object.entries<Versions<z.ZodType<Command>>>(commandVersions).map(([type, versions]) => {
+    const fields = knownFieldsOf(versions.schema) ?? new Map<string, null>();
+    const attributes = PLAIN_ATTRIBUTES.map((name) => [name, null] as const);
+    return [type, { versions, fields, plainFields: new Map([...fields, ...attributes]) }];
+  }),
 );
 
 /**
@@ -55,6 +73,7 @@ const versionsByType = new Map<string, Versions<z.ZodType<Command>>>(
 export function readCommand(
   message: WireMessage,
   place: string,
+  strictness: Strictness = 'lenient',
 ): IncomingCommand | UnreadableMessage {
   if (message.damage) return unreadable(message.damage.reason, message.damage.message);
   if (message.value !== null && message.value.length > MAX_COMMAND_BYTES) {
@@ -66,23 +85,25 @@ export function readCommand(
   try {
     const envelope = readEnvelope(message);
     const type = envelope.type ?? '';
-    const versions = versionsByType.get(type);
-    if (!versions) return unreadable('unknown-type', unknownType(envelope.type));
-    const parsed = versions.schema.safeParse(newest(type, envelope, versions), {
-      reportInput: false,
-    });
-    if (!parsed.success) return invalidData(type, parsed.error);
+    const reading = readings.get(type);
+    if (!reading) return unknownType(envelope.type, [...readings.keys()]);
+    const { versions, fields, plainFields } = reading;
+    const data = newest(type, envelope, versions);
+    const parsed = versions.schema.safeParse(data, { reportInput: false });
+    const unknown = unknownFieldsIn(data, isPlain(envelope) ? plainFields : fields);
+    const refused = strictness === 'strict' ? unknown : [];
+    if (!parsed.success || refused.length > 0)
+      return invalidData(type, parsed.error?.issues ?? [], refused);
     const id = envelope.id ?? place;
-    const { correlationId, traceparent } = envelope;
-    const identity = identityIn(envelope, message, place);
-    return {
+    const command: IncomingCommand = {
       kind: 'command',
       id,
-      identity,
-      correlationId: correlationId ?? id,
-      traceparent,
+      identity: identityIn(envelope, message, place),
+      correlationId: envelope.correlationId ?? id,
+      traceparent: envelope.traceparent,
       command: parsed.data,
     };
+    return unknown.length === 0 ? command : { ...command, unknownFields: unknown };
   } catch (error) {
     if (error instanceof MalformedMessageError) return unreadable('malformed', error.message);
     if (error instanceof UnfitDataError)
@@ -91,6 +112,11 @@ export function readCommand(
       ]);
     throw error;
   }
+}
+
+/** Tells whether the value is a plain message. A redrive sends one with attributes as headers. */
+function isPlain({ source }: Envelope): boolean {
+  return source === null || isRedriveSource(source);
 }
 
 function identityIn(envelope: Envelope, { value }: WireMessage, place: string): Identity {
@@ -128,33 +154,4 @@ export const FRONT_DOOR_PARTITION = 0;
 /** Makes the record key of a command. Commands with the same key share a partition. */
 export function commandKey(command: Command): string {
   return scopeOf(command).key(command);
-}
-
-function invalidData(type: string, error: z.ZodError): UnreadableMessage {
-  const fields = error.issues
-    .slice(0, 20)
-    .map(({ path, message }) =>
-      path.length > 0
-        ? { field: path.join('.'), message }
-        : { field: 'data', message: 'must be a JSON object' },
-    );
-  const summary = fields.map(({ field, message }) => `${field} ${message}`).join('; ');
-  const more =
-    error.issues.length > fields.length ? `; and ${error.issues.length - fields.length} more` : '';
-  return unreadable('invalid-data', `${type}: ${summary}${more}`, fields);
-}
-
-function unknownType(type: string | null): string {
-  const known = [...versionsByType.keys()].join(', ');
-  return type === null
-    ? `The message has no type; use one of: ${known}`
-    : `Unknown command "${type.slice(0, 80)}"; use one of: ${known}`;
-}
-
-function unreadable(
-  reason: UnreadableMessage['reason'],
-  message: string,
-  fields: UnreadableMessage['fields'] = [],
-): UnreadableMessage {
-  return { kind: 'unreadable', reason, message, fields };
 }

@@ -256,7 +256,8 @@ function itEndures(environment: Record<string, string>, isOnPostgres: boolean): 
     const complaints = sent.flatMap(({ message, place }) => {
       const { className, outcome, record } = message;
       const read = readCommand(received(record), place);
-      const isDead = outcome === 'judged' ? read.kind === 'unreadable' : outcome !== 'answered';
+      const isAnswered = outcome === 'answered' || outcome === 'ignored';
+      const isDead = outcome === 'judged' ? read.kind === 'unreadable' : !isAnswered;
       const reason = outcome === 'judged' && read.kind === 'unreadable' ? read.reason : outcome;
       const dead = letters.get(place) ?? [];
       const reasons = dead.map(({ headers }) => String(headers['dead-letter-reason']));

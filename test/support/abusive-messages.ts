@@ -3,10 +3,12 @@ import type { LogRecord } from '../../src/service-layer/records.ts';
 
 /**
  * The required outcome of a message. `judged`: the reader of commands decides, because nobody can
- * tell beforehand. `refused`: the log does not take the message.
+ * tell beforehand. `refused`: the log does not take the message. `ignored`: Kafka's message is
+ * answered without a field that nobody knows, and HTTP refuses it.
  */
 export type Outcome =
   | 'answered'
+  | 'ignored'
   | 'malformed'
   | 'unknown-type'
   | 'invalid-data'
@@ -221,7 +223,7 @@ const classes: readonly AbuseClass[] = [
     fc.tuple(nameField, from('', 7, true, null, [], {}, ['a'])),
     ([field, v], u) => json(order(u, { [field]: v })),
   ),
-  abuse('__proto__ as a key', 'answered', prototypeName, (name, u) =>
+  abuse('__proto__ as a key', 'ignored', prototypeName, (name, u) =>
     text(orderOf(u, `1,"${name}":{"qty":0,"sku":7}`)),
   ),
   abuse(
@@ -297,7 +299,7 @@ const classes: readonly AbuseClass[] = [
   ),
   abuse(
     'depth 10,000 in a field that nobody reads',
-    'answered',
+    'ignored',
     from(nested(DEPTH), nestedObjects(DEPTH)),
     (deep, u) => text(orderOf(u, `1,"note":${deep}`)),
     60,
@@ -436,7 +438,7 @@ const classes: readonly AbuseClass[] = [
   // CloudEvents
   abuse(
     'headers that contradict the body',
-    'answered',
+    'ignored',
     from({ type: 'CreateBatch' }, { id: 7 }, { specversion: '9' }),
     (more, u) => json({ ...data(u), ...more }, binaryHeaders(u)),
   ),

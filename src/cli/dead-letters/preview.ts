@@ -1,3 +1,4 @@
+import type { Outlook } from '../../dead-letters/outlook.ts';
 import type { Action, Plan } from '../../dead-letters/plan.ts';
 import type { ListedLetter } from '../../dead-letters/read-dead-letter.ts';
 import type { Edit } from '../../dead-letters/redriver.ts';
@@ -6,30 +7,32 @@ import { describeSkus, print, printJson, printTable, visible } from '../output.t
 interface Row {
   readonly letter: ListedLetter;
   readonly action: Action | 'refuse';
-  /** Why the letter fails again if it is sent. Null: no such reason is known. */
-  readonly failure: string | null;
+  readonly outlook: Outlook;
 }
+
+/** No reason is known why the letter should fail again. */
+const GOOD: Outlook = { failure: null, ignored: [] };
 
 /**
  * Prints what a plan would do, without doing it.
  *
- * @param unreadable why messages fail again, by the id of their letter
+ * @param outlooks by the letter's id
  */
 export function printPreview(
   { redrive, discard, refused }: Plan,
   edit: Edit | null,
-  unreadable: ReadonlyMap<string, string>,
+  outlooks: ReadonlyMap<string, Outlook>,
   json: boolean,
 ): void {
   const sentEdit = edit && redrive.some(({ id }) => id === edit.letter.id) ? edit : null;
-  const failureOf = ({ id }: ListedLetter) =>
-    id === sentEdit?.letter.id ? null : (unreadable.get(id) ?? null);
+  const outlookOf = ({ id }: ListedLetter) =>
+    id === sentEdit?.letter.id ? GOOD : (outlooks.get(id) ?? GOOD);
   const rows: readonly Row[] = [
-    ...discard.map((letter) => ({ letter, action: 'discard' as const, failure: null })),
+    ...discard.map((letter) => ({ letter, action: 'discard' as const, outlook: GOOD })),
     ...redrive.map((letter) => ({
       letter,
       action: 'redrive' as const,
-      failure: failureOf(letter),
+      outlook: outlookOf(letter),
     })),
   ];
   if (json) {
@@ -38,7 +41,7 @@ export function printPreview(
   }
   const shown = [
     ...rows,
-    ...refused.map(({ letter }) => ({ letter, action: 'refuse' as const, failure: null })),
+    ...refused.map(({ letter }) => ({ letter, action: 'refuse' as const, outlook: GOOD })),
   ];
   if (shown.length === 0) return;
   printAsTable(shown);
@@ -46,11 +49,19 @@ export function printPreview(
 }
 
 function printNextStep(rows: readonly Row[], edit: Edit | null): void {
-  const failures = rows.filter(({ failure }) => failure !== null);
+  const failures = rows.filter(({ outlook }) => outlook.failure !== null);
   if (failures.length > 0) {
     print(`\n${failures.length} of these would fail again, because they cannot be read:`);
-    for (const { letter, failure } of failures) print(visible(`  ${letter.id}: ${failure}`));
+    for (const { letter, outlook } of failures)
+      print(visible(`  ${letter.id}: ${outlook.failure}`));
     print('Correct each of them with --edit, or discard it');
+  }
+  const incomplete = rows.filter(({ outlook }) => outlook.ignored.length > 0);
+  if (incomplete.length > 0) {
+    print(`\nThe service would ignore fields of ${incomplete.length} of these:`);
+    for (const { letter, outlook } of incomplete)
+      print(visible(`  ${letter.id}: ${outlook.ignored.join('; ')}`));
+    print('If a field matters, correct the command with --edit');
   }
   if (edit) {
     const { letter, replacement } = edit;
@@ -64,28 +75,35 @@ function printNextStep(rows: readonly Row[], edit: Edit | null): void {
 }
 
 function printAsJson(rows: readonly Row[], edit: Edit | null): void {
-  for (const { letter, action, failure } of rows) {
+  for (const { letter, action, outlook } of rows) {
     const replacement = letter.id === edit?.letter.id && {
       replacedBy: edit.replacement.id,
       edit: String(edit.replacement.value),
     };
     const { id, commandId } = letter;
-    const outlook = failure !== null && { failsAgain: failure };
-    printJson({ id, result: `would-${action}`, commandId, ...replacement, ...outlook });
+    const failsAgain = outlook.failure !== null && { failsAgain: outlook.failure };
+    const ignored = outlook.ignored.length > 0 && { ignored: outlook.ignored };
+    const result = `would-${action}`;
+    printJson({ id, result, commandId, ...replacement, ...failsAgain, ...ignored });
   }
 }
 
 function printAsTable(rows: readonly Row[]): void {
   printTable(
     ['ID', 'WOULD', 'REASON', 'COMMAND', 'SKUS', 'REDRIVES', 'OUTLOOK'],
-    rows.map(({ letter: { id, reason, type, commandId, skus, redrives }, action, failure }) => [
+    rows.map(({ letter: { id, reason, type, commandId, skus, redrives }, action, outlook }) => [
       id,
       action,
       reason,
       `${type ?? '?'} ${commandId}`,
       describeSkus(skus),
       redrives,
-      failure === null ? '' : 'fails again',
+      inShort(outlook),
     ]),
   );
+}
+
+function inShort({ failure, ignored }: Outlook): string {
+  if (failure !== null) return 'fails again';
+  return ignored.length > 0 ? 'ignores fields' : '';
 }

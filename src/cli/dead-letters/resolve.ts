@@ -3,7 +3,7 @@ import type { ActReport } from '../../audit/audit.ts';
 import { localUser } from '../../audit/local-user.ts';
 import { chooseEdited, refuseUnclearEdit } from '../../dead-letters/edited-letter.ts';
 import { ListedLetters } from '../../dead-letters/listed-letters.ts';
-import { findUnreadable } from '../../dead-letters/outlook.ts';
+import { foresee } from '../../dead-letters/outlook.ts';
 import {
   type Action,
   filter,
@@ -113,8 +113,8 @@ async function preview(
   edit: Edit | null,
   json: boolean,
 ): Promise<void> {
-  const unreadable = await findUnreadable(broker, config.deadLettersTopic, decision.redrive);
-  printPreview(decision, edit, unreadable, json);
+  const outlooks = await foresee(broker, config.deadLettersTopic, decision.redrive);
+  printPreview(decision, edit, outlooks, json);
 }
 
 /** What the operator has chosen, and the plan that follows from it. */

@@ -140,6 +140,15 @@ describe('The edited letter', () => {
     expect((await topic.choose({ id: 'cmd-1', source: '/shop' })).edit).toBeNull();
   });
 
+  it('is refused if its edit has a field that the service would ignore', async () => {
+    const topic = new Topic();
+    const place = topic.letter('cmd-1');
+    const edit = '{"type":"DeallocateOrder","orderid":"o","SKU":"LAMP"}';
+    await expect(topic.choose({ ids: [place] }, edit)).rejects.toThrow(
+      'nothing was sent: DeallocateOrder: SKU is not a field of DeallocateOrder; did you mean sku?',
+    );
+  });
+
   it('is refused if the id is unknown', async () => {
     await expect(new Topic().choose({ id: 'cmd-1' })).rejects.toThrow('No dead letter has this id');
     await expect(new Topic().choose({ ids: ['dead/0/9'] })).rejects.toThrow('dead/0/9');

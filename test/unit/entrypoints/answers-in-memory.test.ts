@@ -94,11 +94,13 @@ describe('The answers of orders with many lines and long ids', () => {
         earlier: { note() {}, look() {} },
         relayBudget: budget,
         productTurns: new ProductTurns(),
+        unknownFields: { note() {} },
         answering: {
           bus,
           deadLettersTopic: 'dead-letters',
           eventsTopic: 'events',
           parkingLimits: { ofProduct: 1, inAll: 1 },
+          strictCommands: false,
           clock: () => new Date(0),
           metrics: new Metrics(() => ({ working: 0, assigned: 0 })),
         },

@@ -100,11 +100,12 @@ async function positionAfter(epochs: readonly (number | undefined)[], known?: nu
     eventsTopic: 'events',
     deadLettersTopic: 'dead-letters',
     parkingLimits: { ofProduct: 1, inAll: 1_000 },
+    strictCommands: false,
     clock: () => new Date(0),
   };
   const batch: DeliveryPart = {
     lane,
-    records: await readRecords(records),
+    records: await readRecords(records, false),
     position: {
       nextOffset: 5,
       nextSequence: 1,

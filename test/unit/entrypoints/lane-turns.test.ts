@@ -102,6 +102,7 @@ it('a lane that takes turns claims few commands in vain, and reads the ends once
       deadLettersTopic: 'dead-letters',
       eventsTopic: 'events',
       parkingLimits: { ofProduct: 1, inAll: 1 },
+      strictCommands: false,
       clock: () => new Date(0),
       metrics: new Metrics(() => ({ working: 0, assigned: 0 })),
     },
@@ -109,6 +110,7 @@ it('a lane that takes turns claims few commands in vain, and reads the ends once
     earlier,
     relayBudget: new ByteBudget(100_000_000),
     productTurns: new ProductTurns(),
+    unknownFields: { note() {} },
     broker: {
       openProducer: async () => ({
         publish: async () => {},

@@ -97,7 +97,7 @@ describe('The HTTP API with a file of tokens', () => {
   it('says in its log who was refused, without a token', async () => {
     const wrong = newToken('stranger', 'read').token;
     await askFor('/products/s', 'GET', bearer(wrong));
-    const refusal = { status: 401, method: 'GET', route: '/products/:id' };
+    const refusal = { status: 401, method: 'GET', route: '/products/:sku' };
     await eventually(async () => {
       await askFor('/products/s', 'GET', bearer(wrong));
       expect(running.log).toContainEqual(expect.objectContaining(refusal));
