@@ -1,0 +1,53 @@
+"""What has become of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from .events import Event, read_structured
+
+
+@dataclass(frozen=True, slots=True)
+class CommandStatus:
+    """Says what has become of a command."""
+
+    id: str
+    place: str
+    """Is the command's place in the log: topic/partition/offset."""
+    status: Literal["pending", "answered", "dead-letter"]
+    events: tuple[Event, ...] = ()
+    """Has the events of an answer. Empty with `answered`: the command changed nothing."""
+    repeats: str | None = None
+    """Is the place of the same command, if an earlier message brought it."""
+    reason: str | None = None
+    """Says why the command is a dead letter."""
+    message: str | None = None
+    """Says the same in a sentence for people."""
+    advice: str | None = None
+    """Says what to do about the dead letter."""
+    letter: str | None = None
+    """Is the place of the dead letter."""
+    resolution: str | None = None
+    """Says what an operator has done with the dead letter: `redriven` or `discarded`."""
+
+
+def read_status(answer: Mapping[str, object]) -> CommandStatus:
+    """Reads the answer of the service. Without a status, the log has just accepted the command."""
+    events = answer.get("events")
+    structured = cast(list[Mapping[str, object]], events if isinstance(events, list) else [])
+    optional = {
+        name: str(answer[name])
+        for name in ("repeats", "reason", "message", "advice", "letter", "resolution")
+        if answer.get(name) is not None
+    }
+    return CommandStatus(
+        id=str(answer.get("id")),
+        place=f"{answer.get('topic')}/{answer.get('partition')}/{answer.get('offset')}",
+        status=cast(
+            Literal["pending", "answered", "dead-letter"], answer.get("status", "pending")
+        ),
+        events=tuple(event for each in structured for event in read_structured(each)),
+        **optional,
+    )
