@@ -1,24 +1,23 @@
 import { z } from 'zod';
 import type { Command } from '../domain/commands.ts';
-import { NAME } from './cloud-events.ts';
+import { fields } from './field-schemas.ts';
 import type { Versions } from './versions.ts';
 
 /** The most lines of one order. */
 const MAX_LINES = 500;
 
-const isMissing = ({ input }: { readonly input?: unknown }) => input === undefined;
+const { orderid, sku, reference, qty, quantity, eta } = fields;
+const line = z.object({ sku, qty }, 'must be an object with sku and qty');
 
-const name = z
-  .string({ error: (issue) => (isMissing(issue) ? 'is required' : 'must be a string') })
-  .regex(NAME, 'must be 1 to 255 characters without control characters');
-const whole = z.int({
-  error: (issue) => (isMissing(issue) ? 'is required' : 'must be a whole number, at most 2^53 - 1'),
-});
-const qty = whole.min(1, 'must be at least 1');
-const quantity = whole.min(0, 'must not be negative');
-const line = z.object({ sku: name, qty }, 'must be an object with sku and qty');
+/** Says in JSON Schema what `eitherOneLineOrSeveral` checks, but for the same sku in two lines. */
+const EITHER_ONE_LINE_OR_SEVERAL = {
+  oneOf: [
+    { required: ['sku', 'qty'], properties: { lines: false } },
+    { required: ['lines'], properties: { sku: false, qty: false } },
+  ],
+};
 
-/** The versions of each type of command. */
+/** The versions of each type of command. The contract shows the descriptions. */
 export const commandVersions: {
   readonly [T in Command['type']]: Versions<z.ZodType<Extract<Command, { type: T }>>>;
 } = {
@@ -26,11 +25,12 @@ export const commandVersions: {
     current: 1,
     schema: z
       .object({
-        reference: name,
-        sku: name,
+        reference,
+        sku,
         quantity,
-        eta: z.iso.date('must be a date that exists, YYYY-MM-DD, or null').nullable().default(null),
+        eta: eta.default(null),
       })
+      .describe('A batch of stock arrives, or is announced for a later day.')
       .transform((data) => ({ type: 'CreateBatch', ...data })),
     upcasters: {},
   },
@@ -38,16 +38,19 @@ export const commandVersions: {
     current: 1,
     schema: z
       .object({
-        orderid: name,
-        sku: name.optional(),
-        qty: qty.optional(),
+        orderid,
+        sku: sku.optional().describe('The product of an order with one line.'),
+        qty: qty.optional().describe('How much of the product an order with one line wants.'),
         lines: z
           .array(line, 'must be an array of lines')
           .min(1, 'must have at least one line')
           .max(MAX_LINES, `must have at most ${MAX_LINES} lines`)
-          .optional(),
+          .optional()
+          .describe('The lines of the order, each sku once. They replace sku and qty.'),
       })
       .superRefine(eitherOneLineOrSeveral)
+      .meta(EITHER_ONE_LINE_OR_SEVERAL)
+      .describe("A customer's order asks for stock. Each line is decided for itself.")
       .transform(({ orderid, lines, sku, qty }) => ({
         type: 'AllocateOrder',
         orderid,
@@ -58,14 +61,19 @@ export const commandVersions: {
   ChangeBatchQuantity: {
     current: 1,
     schema: z
-      .object({ reference: name, quantity })
+      .object({ reference, quantity })
+      .describe('A batch has another quantity than the service knows.')
       .transform((data) => ({ type: 'ChangeBatchQuantity', ...data })),
     upcasters: {},
   },
   DeallocateOrder: {
     current: 1,
     schema: z
-      .object({ orderid: name, sku: name.optional() })
+      .object({
+        orderid,
+        sku: sku.optional().describe('Lets only the line of this product go. Absent: all lines.'),
+      })
+      .describe('An order no longer needs its stock.')
       .transform(({ orderid, sku }) => ({ type: 'DeallocateOrder', orderid, sku: sku ?? null })),
     upcasters: {},
   },

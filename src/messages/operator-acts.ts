@@ -1,11 +1,13 @@
 import { z } from 'zod';
+import { TIME } from './event-attributes.ts';
 import { dataschemaOf } from './versions.ts';
 
 /** The CloudEvents source of the audit's records. */
 export const AUDIT_SOURCE = '/allocation/audit';
 /** The type of the audit's records. */
 export const OPERATOR_ACTED = 'OperatorActed';
-const VERSION = 1;
+/** The newest version of their data. */
+export const OPERATOR_ACTED_VERSION = 1;
 
 /** What operators can do, in the words of the command line. */
 const ACTS = [
@@ -22,23 +24,52 @@ const ACTS = [
 /** The count of all things, and the names of the first. */
 const things = z.object({ count: z.int().min(0), first: z.array(z.string()) });
 
-/** The data of an audit record. The service writes such records, and reads none. */
-export const operatorActed = z.object({
-  act: z.enum(ACTS),
-  /** An act has two records: `begun` before its work, and one of the other states at its end. */
-  state: z.enum(['begun', 'succeeded', 'failed', 'interrupted']),
-  /** Who acts: `user@host` of the process. */
-  by: z.string(),
-  from: z.enum(['cli', 'http', 'service']),
-  /** The letters, lanes, topic or database that the act is about. */
-  on: things,
-  /** The things that were done. Absent: none was done, or the act has no parts. */
-  done: things.optional(),
-  options: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
-  /** Why the act failed, in a sentence for people. */
-  why: z.string().optional(),
-});
+/**
+ * The data of an audit record. The service writes such records, and reads none. The contract shows
+ * the descriptions.
+ */
+export const operatorActed = z
+  .object({
+    act: z.enum(ACTS).describe('what the operator does, in the words of the command line'),
+    state: z
+      .enum(['begun', 'succeeded', 'failed', 'interrupted'])
+      .describe('`begun`, `succeeded`, `failed` or `interrupted`'),
+    by: z.string().describe('`user@host` of the process'),
+    from: z.enum(['cli', 'http', 'service']).describe('`cli` or `service`; `http` is reserved'),
+    on: things.describe('what the act is about: `{count, first}`, where `first` names at most 100'),
+    done: things
+      .optional()
+      .describe('at the end, in the same form: what was done; absent if nothing was'),
+    options: z
+      .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+      .describe('how the operator wanted it done'),
+    why: z
+      .string()
+      .optional()
+      .describe('with `failed`, `interrupted`: a sentence for people, up to 1,000 characters'),
+  })
+  .describe('An operator begins or ends an act. Each act has two records.');
 export type OperatorActed = Readonly<z.infer<typeof operatorActed>>;
+
+const text = z.string().min(1);
+
+/** The headers of an audit record. The contract shows the descriptions. */
+export const actHeaders = z.object({
+  'content-type': z.literal('application/json').describe('`application/json`'),
+  ce_specversion: z.literal('1.0').describe('`1.0`'),
+  ce_id: text.describe('the id of the act, with `/begun` or `/ended` behind it'),
+  ce_source: z.literal(AUDIT_SOURCE).describe(`\`${AUDIT_SOURCE}\``),
+  ce_type: z.literal(OPERATOR_ACTED).describe(`\`${OPERATOR_ACTED}\``),
+  ce_dataschema: z
+    .literal(dataschemaOf(OPERATOR_ACTED, OPERATOR_ACTED_VERSION))
+    .describe(`\`${dataschemaOf(OPERATOR_ACTED, OPERATOR_ACTED_VERSION)}\``),
+  ce_subject: text.describe('the id of the act'),
+  ce_time: z
+    .string()
+    .regex(TIME)
+    .meta({ format: 'date-time' })
+    .describe('when the record was written, ISO 8601 in UTC'),
+});
 
 /** An audit record as it goes into its topic. */
 interface EncodedAct {
@@ -62,7 +93,7 @@ export function encodeAct(id: string, data: OperatorActed, time: string): Encode
       ce_id: `${id}/${data.state === 'begun' ? 'begun' : 'ended'}`,
       ce_source: AUDIT_SOURCE,
       ce_type: OPERATOR_ACTED,
-      ce_dataschema: dataschemaOf(OPERATOR_ACTED, VERSION),
+      ce_dataschema: dataschemaOf(OPERATOR_ACTED, OPERATOR_ACTED_VERSION),
       ce_subject: id,
       ce_time: time,
     },

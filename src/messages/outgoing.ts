@@ -2,8 +2,9 @@ import type { Command } from '../domain/commands.ts';
 import type { Event } from '../domain/events.ts';
 import { type Identity, idOf, isPlace, sourceOf } from '../domain/identity.ts';
 import { CompositeDomainEvent } from '../domain/value-objects.ts';
-import { dataschemas, type EventData } from './event-schemas.ts';
-import { SOURCE } from './published.ts';
+import { SOURCE } from './event-attributes.ts';
+import type { EventData } from './event-schemas.ts';
+import { dataschemas } from './event-versions.ts';
 import { splitComposite } from './split-composite.ts';
 
 /** A command with its place, and the events that it led to. */

@@ -9,7 +9,15 @@ import {
   readJson,
   type WireMessage,
 } from './cloud-events.ts';
-import { compositeVersions, type EventData, eventVersions, type Schema } from './event-schemas.ts';
+import { SEQUENCE, SOURCE, TIME } from './event-attributes.ts';
+import type { Check } from './event-checks.ts';
+import type { EventData } from './event-schemas.ts';
+import {
+  compositeVersions,
+  eventVersions,
+  hasSequence,
+  type VersionedType,
+} from './event-versions.ts';
 import { FIRST_VERSION, UnfitDataError, upcast, type Versions, versionOf } from './versions.ts';
 
 /** One record of the events topic: a command's whole answer, or a part of a split composite. */
@@ -35,8 +43,6 @@ interface Published<T extends Event['type']> {
   readonly data: EventData[T];
 }
 
-type VersionedType = Extract<Event, { readonly version: number }>['type'];
-
 /** A record of the events topic that this version of the service cannot have written. */
 export interface ForeignMessage {
   readonly kind: 'foreign';
@@ -49,8 +55,6 @@ export interface ForeignMessage {
   readonly isOurs: boolean;
 }
 
-/** The CloudEvents source of all events of this service. */
-export const SOURCE = '/allocation';
 const COMPOSITE = 'CompositeDomainEvent';
 
 /**
@@ -58,18 +62,6 @@ const COMPOSITE = 'CompositeDomainEvent';
  * A number of up to 15 digits is below 2^53.
  */
 const ID = /^([^/]+)\/(0|[1-9]\d{0,9})\/(0|[1-9]\d{0,14})(?:\.[1-9]\d{0,8})?$/;
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/;
-const SEQUENCE = /^[1-9]\d{0,14}$/;
-
-const hasSequence: { readonly [T in Event['type']]: T extends VersionedType ? true : false } = {
-  BatchCreated: true,
-  Allocated: true,
-  AlreadyAllocated: false,
-  Deallocated: true,
-  OutOfStock: true,
-  BatchQuantityChanged: true,
-  CommandRejected: false,
-};
 
 /**
  * Reads the place of the command that a record of the events topic answers. The rest of the record
@@ -201,7 +193,7 @@ function newest<D>(
   type: string,
   dataschema: unknown,
   data: unknown,
-  versions: Versions<Schema<D>>,
+  versions: Versions<Check<D>>,
 ): D {
   const version = versionIn(type, dataschema, versions.current);
   const newer = object(upcast(type, data, version, versions));
@@ -236,6 +228,16 @@ export function asStructuredEvent(message: WireMessage): Record<string, unknown>
     datacontenttype: 'application/json',
     data: parseJson(message.value?.toString() ?? 'null'),
   };
+}
+
+/**
+ * Turns a published record into its events, as structured CloudEvents. A composite has several
+ * events; every other record is one event.
+ */
+export function structuredEventsOf(message: WireMessage): readonly object[] {
+  const event = asStructuredEvent(message);
+  const events = (event.data as { readonly events?: unknown } | null)?.events;
+  return event.type === COMPOSITE && Array.isArray(events) ? events.map(Object) : [event];
 }
 
 /** Parses JSON. Returns other text as it is, because a foreign record may contain anything. */

@@ -1,10 +1,12 @@
+import type { z } from 'zod';
 import { AllocationError } from '../domain/errors.ts';
 
 type Data = Readonly<Record<string, unknown>>;
 
 /**
  * Makes data of the next version. It must be pure, and must accept any object, because nobody has
- * checked the data yet.
+ * checked the data yet. It leaves out the fields that it renames, and passes on all others: a field
+ * that the next version does not know counts as unknown.
  */
 type Upcaster = (data: Data) => Data;
 
@@ -16,6 +18,8 @@ export interface Versions<Schema> {
   readonly schema: Schema;
   /** Has, for each version before the newest, the step to the next version. */
   readonly upcasters: Readonly<Record<number, Upcaster>>;
+  /** Describes, for each version before the newest, its data. Only the contract reads them. */
+  readonly former?: Readonly<Record<number, z.ZodType>>;
 }
 
 /**
@@ -29,7 +33,9 @@ export class UnfitDataError extends AllocationError {
 /** The version of a message that names none: such messages are older than the versions. */
 export const FIRST_VERSION = 1;
 
-const SCHEMAS = '/allocation/schemas/';
+/** The path of all schemas of this service. */
+export const SCHEMAS_PATH = '/allocation/schemas';
+const SCHEMAS = `${SCHEMAS_PATH}/`;
 
 /** Makes the CloudEvents attribute `dataschema`, a URI reference with the type and the version. */
 export function dataschemaOf(type: string, version: number): string {

@@ -2,15 +2,24 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { CLOUD_EVENT_TYPE } from '../../messages/cloud-events.ts';
-import type { Query, ReadStock } from '../../views.ts';
-import { CommandIntake } from './command-intake.ts';
+import { MAX_COMMAND_BYTES } from '../../messages/incoming.ts';
+import { packageVersion } from '../../package-version.ts';
+import type { Query } from '../../views/query.ts';
+import { CommandRoutes } from './command-routes.ts';
+import { BATCH_TYPES, MAX_BATCH_BYTES, SINGLE_TYPES } from './content-types.ts';
+import { docsRoutes } from './docs-routes.ts';
 import { Doors } from './doors/doors.ts';
 import type { DoorSettings } from './doors/settings.ts';
 import { EventStream } from './event-stream.ts';
 import { isOnAllInterfaces, listenOn } from './listen.ts';
+import { listingRoutes } from './listing-routes.ts';
+import type { OpenApiDocument } from './openapi/described-api.ts';
+import { collectRoutes, documentOf } from './openapi/document.ts';
+import { EVENTS_OPERATION } from './openapi/service-operations.ts';
 import { type ProbeOptions, probeRoutes } from './probe-routes.ts';
+import { ReadIntake } from './read-intake.ts';
 import { addRoute, type Route } from './routes.ts';
+import { schemaRoutes } from './schema-routes.ts';
 import { newFastify } from './server.ts';
 import { stockRoutes } from './stock-routes.ts';
 
@@ -18,9 +27,10 @@ import { stockRoutes } from './stock-routes.ts';
 const CLOSE_TIMEOUT_MS = 2_000;
 
 export interface HttpApiOptions extends ProbeOptions {
+  readonly group: string;
   readonly eventsTopic: string;
+  readonly deadLettersTopic: string;
   readonly query: Query;
-  readonly readStock: ReadStock;
   readonly doors: DoorSettings;
   readonly log: Logger;
 }
@@ -35,7 +45,7 @@ export class HttpApi {
   /** Serves probes and metrics on a port of their own. Null: the API serves them too. */
   readonly #probes: FastifyInstance | null;
   readonly #metricsPort: number | null;
-  readonly #commands: CommandIntake;
+  readonly #commands: CommandRoutes;
   readonly #events: EventStream;
   readonly #answering = new Set<Promise<unknown>>();
   /** An address at which this machine reaches the API. Null: the API does not listen yet. */
@@ -44,14 +54,23 @@ export class HttpApi {
   probesUrl: string | null = null;
 
   constructor(options: HttpApiOptions) {
-    const { broker, commandsTopic, eventsTopic, query, readStock, doors, log } = options;
-    this.#commands = new CommandIntake(broker, commandsTopic);
+    const { broker, eventsTopic, query, doors, log } = options;
+    this.#commands = new CommandRoutes(options);
     this.#events = new EventStream(broker, eventsTopic);
     this.#doors = new Doors(doors, log);
     this.#metricsPort = doors.metricsPort;
-    const routes = [...this.#commandRoutes(), ...stockRoutes(query, readStock)];
+    const reads = new ReadIntake();
+    const routes = [
+      ...this.#commands.routes,
+      this.#eventsRoute(),
+      ...listingRoutes(query, reads),
+      ...stockRoutes(query, reads),
+      ...docsRoutes(() => documentOf(this.#server)),
+      ...schemaRoutes(),
+    ];
     const probes = probeRoutes(options);
     this.#server = newFastify((listener) => this.#doors.newServer(listener), log);
+    collectRoutes(this.#server, packageVersion());
     this.#acceptOnlyCommands();
     this.#trackAnswers(this.#server);
     if (this.#metricsPort === null) {
@@ -64,30 +83,28 @@ export class HttpApi {
     }
   }
 
-  #commandRoutes(): readonly Route[] {
-    return [
-      {
-        method: 'POST',
-        url: '/commands',
-        access: 'publish',
-        onRequest: (request, reply) => this.#commands.admit(request, reply),
-        handler: (request, reply) => this.#commands.accept(request, reply),
-      },
-      {
-        method: 'GET',
-        url: '/events',
-        access: 'read',
-        // A HEAD of an endless answer would never end.
-        hasHead: false,
-        handler: (request, reply) => this.#events.serve(request, reply),
-      },
-    ];
+  #eventsRoute(): Route {
+    return {
+      method: 'GET',
+      url: '/events',
+      access: 'read',
+      operation: EVENTS_OPERATION,
+      // A HEAD of an endless answer would never end.
+      hasHead: false,
+      handler: (request, reply) => this.#events.serve(request, reply),
+    };
   }
 
   #serve(server: FastifyInstance, routes: readonly Route[]): void {
     this.#doors.protect(server, (hooksOf) => {
       for (const route of routes) addRoute(server, route, hooksOf);
     });
+  }
+
+  /** Describes the routes on the port of the API in OpenAPI. The API need not listen for this. */
+  async describe(): Promise<OpenApiDocument> {
+    await this.#server.ready();
+    return documentOf(this.#server);
   }
 
   /** Opens the doors and listens. @throws {ListenError} an address or a file cannot be used */
@@ -118,14 +135,17 @@ export class HttpApi {
     this.#doors.close();
   }
 
-  /** Accepts bodies of the two content types of a command, as bytes. */
+  /** Accepts the content types of a command and of a batch, as bytes. */
   #acceptOnlyCommands(): void {
     this.#server.removeAllContentTypeParsers();
-    for (const type of ['application/json', CLOUD_EVENT_TYPE]) {
-      this.#server.addContentTypeParser(type, { parseAs: 'buffer' }, (_request, body, done) =>
-        done(null, body),
+    const accept = (types: readonly string[], bodyLimit: number) =>
+      this.#server.addContentTypeParser(
+        [...types],
+        { parseAs: 'buffer', bodyLimit },
+        (_request, body, done) => done(null, body),
       );
-    }
+    accept(SINGLE_TYPES, MAX_COMMAND_BYTES);
+    accept(BATCH_TYPES, MAX_BATCH_BYTES);
   }
 
   /** Makes `close` wait for the answers that are under way. */
@@ -137,6 +157,7 @@ export class HttpApi {
       done();
     });
     server.addHook('preClose', async () => {
+      this.#commands.close();
       const answers = Promise.all([this.#events.close(), ...this.#answering]);
       await Promise.race([answers, sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
     });

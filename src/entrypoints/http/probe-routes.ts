@@ -1,4 +1,9 @@
 import type { Metrics } from '../metrics.ts';
+import {
+  HEALTH_OPERATION,
+  METRICS_OPERATION,
+  READINESS_OPERATION,
+} from './openapi/service-operations.ts';
 import { type ReadinessOptions, readinessProblems } from './readiness.ts';
 import type { Route } from './routes.ts';
 
@@ -12,11 +17,18 @@ export interface ProbeOptions extends ReadinessOptions {
 export function probeRoutes(options: ProbeOptions): readonly Route[] {
   const { registry } = options.metrics;
   return [
-    { method: 'GET', url: '/healthz', access: 'open', handler: () => ({ status: 'alive' }) },
+    {
+      method: 'GET',
+      url: '/healthz',
+      access: 'open',
+      operation: HEALTH_OPERATION,
+      handler: () => ({ status: 'alive' }),
+    },
     {
       method: 'GET',
       url: '/readyz',
       access: 'open',
+      operation: READINESS_OPERATION,
       handler: async (_request, reply) => {
         const problems = await readinessProblems(options);
         const [code, status] = problems.length === 0 ? [200, 'ready'] : [503, 'not ready'];
@@ -28,6 +40,7 @@ export function probeRoutes(options: ProbeOptions): readonly Route[] {
       method: 'GET',
       url: '/metrics',
       access: 'open',
+      operation: METRICS_OPERATION,
       handler: async (_request, reply) =>
         reply.type(registry.contentType).send(await registry.metrics()),
     },

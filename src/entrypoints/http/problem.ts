@@ -2,9 +2,11 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
 import { REDRIVE_SOURCE } from '../../domain/identity.ts';
-import { CLOUD_EVENT_TYPE } from '../../messages/cloud-events.ts';
-import { MAX_COMMAND_BYTES, type UnreadableMessage } from '../../messages/incoming.ts';
+import { MAX_COMMAND_BYTES } from '../../messages/incoming.ts';
+import type { UnreadableMessage } from '../../messages/unreadable.ts';
+import { nameHint } from '../../nearest-name.ts';
 import { TroubleError } from '../../service-layer/errors.ts';
+import { BATCH_TYPES, MAX_BATCH_BYTES, SINGLE_TYPES } from './content-types.ts';
 import type { Role } from './doors/access.ts';
 import { SECURITY_HEADERS } from './doors/security-headers.ts';
 
@@ -13,13 +15,14 @@ export const HEADERS_TIMEOUT_MS = 10_000;
 /** How long a whole request may take to arrive. */
 export const REQUEST_TIMEOUT_MS = 30_000;
 
-const MEDIA_TYPE = 'application/problem+json';
+/** The media type of every problem. */
+export const PROBLEM_TYPE = 'application/problem+json';
 const RETRY_AFTER_SECONDS = 2;
 /** Source: RFC 6750, section 3. */
 const CHALLENGE = 'Bearer realm="allocation"';
 
 /** An answer with problem details (RFC 9457). */
-interface Problem {
+export interface Problem {
   readonly status: number;
   readonly title: string;
   readonly detail: string;
@@ -41,6 +44,15 @@ const retryLater = { headers: { 'retry-after': RETRY_AFTER_SECONDS } };
 /** Every problem that the API answers with. */
 export const PROBLEMS = {
   invalidRequest: (status: number, detail: string) => problem(status, detail),
+  invalidParameter: (parameter: string, message: string) =>
+    problem(400, `${parameter} ${message}`, { members: { parameter } }),
+  unknownParameter: (parameter: string, known: readonly string[]) =>
+    problem(
+      400,
+      `There is no parameter ${parameter.slice(0, 80)}: ` +
+        (known.length > 0 ? nameHint(parameter, known) : 'this route has none'),
+      { members: { parameter: parameter.slice(0, 80) } },
+    ),
   unreadableCommand: ({ reason, message, fields: errors }: UnreadableMessage) =>
     problem(reason === 'too-large' ? 413 : 400, message, { members: { reason, errors } }),
   reservedSource: () =>
@@ -75,6 +87,16 @@ export const PROBLEMS = {
   unknownOrder: (orderid: string) => problem(404, `Nothing is allocated to order ${orderid}`),
   unknownBatch: (reference: string) => problem(404, `There is no batch ${reference}`),
   unknownProduct: (sku: string) => problem(404, `No batch of sku ${sku} was ever created`),
+  unknownCommand: (id: string, searchedOffsets: number) =>
+    problem(
+      404,
+      `There is no command ${id} among the newest ${searchedOffsets} messages of each partition. ` +
+        'Ask by its place, which the answer to POST /commands names in Location',
+    ),
+  unknownSchema: (type: string, version: string, known: readonly string[]) =>
+    problem(404, `There is no schema ${type}/${version}; use one of: ${known.join(', ')}`, {
+      members: { schemas: known },
+    }),
   wrongMethod: (method: string, path: string, allowed: readonly string[]) =>
     problem(405, `${path} accepts ${allowed.join(' and ')}, not ${method}`, {
       headers: { allow: allowed.join(', ') },
@@ -85,12 +107,16 @@ export const PROBLEMS = {
       `The request did not arrive within ${REQUEST_TIMEOUT_MS / 1_000} s, ` +
         `or its headers within ${HEADERS_TIMEOUT_MS / 1_000} s`,
     ),
-  largeCommand: () => problem(413, `A command has at most ${MAX_COMMAND_BYTES} bytes`),
+  largeCommand: () =>
+    problem(
+      413,
+      `A command has at most ${MAX_COMMAND_BYTES} bytes, and a batch at most ${MAX_BATCH_BYTES}`,
+    ),
   largeForTopic: (detail: string) => problem(413, detail),
   encodedCommand: (encoding: string) =>
     problem(415, `content-encoding ${encoding} is not supported: send the command without it`),
   unknownContentType: () =>
-    problem(415, `content-type must be application/json or ${CLOUD_EVENT_TYPE}`),
+    problem(415, `content-type must be one of: ${[...SINGLE_TYPES, ...BATCH_TYPES].join(', ')}`),
   unknownHost: (host: string) =>
     problem(
       421,
@@ -127,7 +153,7 @@ export function problemOf(error: Error & { readonly statusCode?: number }): Prob
 export function answerProblem(reply: FastifyReply, answer: Problem): FastifyReply {
   const { status, headers = {} } = answer;
   // Fastify adds a charset to text, which this media type does not have. So send bytes.
-  return reply.headers(headers).code(status).type(MEDIA_TYPE).send(bodyOf(answer));
+  return reply.headers(headers).code(status).type(PROBLEM_TYPE).send(bodyOf(answer));
 }
 
 /** Answers a request that is not HTTP, too large or too slow, and closes the connection. */
@@ -142,7 +168,7 @@ export function refuseConnection(error: Error & { code?: string }, socket: Socke
     const body = bodyOf(answer);
     const head = [
       `HTTP/1.1 ${answer.status} ${answer.title}`,
-      `content-type: ${MEDIA_TYPE}`,
+      `content-type: ${PROBLEM_TYPE}`,
       `content-length: ${body.length}`,
       ...Object.entries(SECURITY_HEADERS).map(([name, value]) => `${name}: ${value}`),
     ];
@@ -156,7 +182,11 @@ const CONNECTION_PROBLEMS = new Map<string, () => Problem>([
   ['HPE_HEADER_OVERFLOW', PROBLEMS.largeHeaders],
 ]);
 
-function bodyOf({ status, title, detail, members }: Problem): Buffer {
-  const fields = { type: 'about:blank', title, status, detail: detail.toWellFormed(), ...members };
-  return Buffer.from(JSON.stringify(fields));
+/** Returns the members of a problem, as its body has them. */
+export function asBody({ status, title, detail, members }: Problem) {
+  return { type: 'about:blank', title, status, detail: detail.toWellFormed(), ...members };
+}
+
+function bodyOf(problem: Problem): Buffer {
+  return Buffer.from(JSON.stringify(asBody(problem)));
 }

@@ -1,5 +1,4 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { NAME } from '../../messages/cloud-events.ts';
 import { answerProblem, PROBLEMS } from './problem.ts';
 
 /**
@@ -12,14 +11,8 @@ const MAX_READS = 64;
 export class ReadIntake {
   #count = 0;
 
-  /** Refuses a question while too many others wait, or if its page has no valid name. */
-  async admit({ query }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
-    const { after } = query as { readonly after?: unknown };
-    if (after !== undefined && !(typeof after === 'string' && NAME.test(after)))
-      return answerProblem(
-        reply,
-        PROBLEMS.invalidRequest(400, 'after must be a name: take it from the link of a page'),
-      );
+  /** Refuses a question while too many others wait. */
+  async admit(_request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     if (this.#count >= MAX_READS) return answerProblem(reply, PROBLEMS.manyReads());
     this.#count += 1;
     reply.raw.once('close', () => {

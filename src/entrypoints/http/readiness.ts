@@ -1,5 +1,5 @@
 import type { Broker } from '../../service-layer/broker.ts';
-import type { Query } from '../../views.ts';
+import type { Query } from '../../views/query.ts';
 
 const TIMEOUT_MS = 3_000;
 

@@ -1,7 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Access } from './doors/access.ts';
 import type { Hook, HooksOf } from './doors/doors.ts';
+import type { Operation } from './openapi/operation.ts';
 import { answerProblem, PROBLEMS } from './problem.ts';
+import { checkQuery } from './query-check.ts';
 
 /** One route of the API. */
 export interface Route {
@@ -9,26 +11,30 @@ export interface Route {
   readonly url: string;
   /** Who may use the route. */
   readonly access: Access;
+  /** What the route takes and answers, for the contract. */
+  readonly operation: Operation;
   readonly handler: (
-    request: FastifyRequest<{ Params: { id: string } }>,
+    request: FastifyRequest<{ Params: Record<string, string> }>,
     reply: FastifyReply,
   ) => unknown;
   /** Whether the route answers HEAD too. Default: each GET does. */
   readonly hasHead?: boolean;
-  /** Runs when the caller has the access. */
+  /** Runs when the caller has the access, and the query is valid. */
   readonly onRequest?: Hook;
 }
 
 /** Adds the route with the hooks of its access, and answers every other method with 405. */
 export function addRoute(server: FastifyInstance, route: Route, hooksOf: HooksOf): void {
-  const { method, url, access, handler, onRequest } = route;
+  const { method, url, access, operation, handler, onRequest } = route;
+  const checks = operation.query ? [checkQuery(operation.query)] : [];
   const hasHead = route.hasHead ?? method === 'GET';
   server.route({
     method,
     url,
     handler,
     exposeHeadRoute: hasHead,
-    onRequest: [...hooksOf(access), ...(onRequest ? [onRequest] : [])],
+    config: { operation, access },
+    onRequest: [...hooksOf(access), ...checks, ...(onRequest ? [onRequest] : [])],
   });
   const allowed = hasHead ? [method, 'HEAD'] : [method];
   const refuse = async (request: FastifyRequest, reply: FastifyReply) =>

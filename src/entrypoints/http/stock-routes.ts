@@ -1,94 +1,87 @@
+import type { z } from 'zod';
 import { NAME } from '../../messages/cloud-events.ts';
-import {
-  allocationsOf,
-  batchView,
-  orderView,
-  productView,
-  type Query,
-  type ReadStock,
-} from '../../views.ts';
-import { linkNext, pageAfter } from './pages.ts';
+import { readBatch } from '../../views/batch-view.ts';
+import { readAllocations, readOrder } from '../../views/order-view.ts';
+import { readProduct } from '../../views/product-view.ts';
+import type { Query } from '../../views/query.ts';
+import { STOCK_OPERATIONS } from './openapi/stock-operations.ts';
+import { type AnsweredPage, answerPage } from './pages.ts';
 import { answerProblem, PROBLEMS } from './problem.ts';
-import { ReadIntake } from './read-intake.ts';
+import type { ReadIntake } from './read-intake.ts';
 import type { Route } from './routes.ts';
-
-/** What a route answers about one name. */
-interface Answer {
-  readonly view: unknown;
-  /** The name behind which the next page begins. Null: this page is the last. */
-  readonly next: string | null;
-}
 
 /** A route that answers about one name: its path, its problem and its read. */
 interface Question {
-  readonly path: '/allocations' | '/products' | '/batches' | '/orders';
+  readonly path: keyof typeof STOCK_OPERATIONS;
   /** Makes the problem for an unknown name. */
   readonly unknown: (typeof PROBLEMS)['unknownOrder'];
   /**
    * Reads one page. Null: the name is unknown.
    *
-   * @param after the name behind which the page begins; empty: the first page
+   * @param after the cursor behind which the page begins; empty: the first page
    */
-  readonly read: (id: string, after: string) => Promise<Answer | null>;
+  readonly read: (name: string, after: string) => Promise<AnsweredPage | null>;
 }
 
-/** The routes that answer questions about orders, products and batches. */
-export function stockRoutes(query: Query, readStock: ReadStock): readonly Route[] {
-  const reads = new ReadIntake();
-  const onRequest = reads.admit.bind(reads);
-  return questions(query, readStock).map(
-    ({ path, unknown, read }): Route => ({
+/** The routes that answer questions about one order, product or batch. */
+export function stockRoutes(query: Query, reads: ReadIntake): readonly Route[] {
+  return questions(query).map(({ path, unknown, read }): Route => {
+    const operation = STOCK_OPERATIONS[path];
+    const [parameter = ''] = Object.keys(operation.params.shape);
+    return {
       method: 'GET',
-      url: `${path}/:id`,
+      url: `${path}/:${parameter}`,
       access: 'read',
-      onRequest,
+      operation,
+      onRequest: (request, reply) => reads.admit(request, reply),
       handler: async (request, reply) => {
-        const { id } = request.params;
+        const name = request.params[parameter] ?? '';
+        const { after = '' } = request.query as z.infer<typeof operation.query>;
         // No command can have an invalid name, and databases fail on NUL. So do not ask them.
-        const answer = NAME.test(id) ? await read(id, pageAfter(request)) : null;
-        if (answer === null) return answerProblem(reply, unknown(id));
-        linkNext(reply, `${path}/${encodeURIComponent(id)}`, answer.next);
-        return answer.view;
+        const page = NAME.test(name) ? await read(name, after) : null;
+        if (page === null) return answerProblem(reply, unknown(name));
+        return answerPage(request, reply, `${path}/${encodeURIComponent(name)}`, page);
       },
-    }),
-  );
+    };
+  });
 }
 
-function questions(query: Query, readStock: ReadStock): readonly Question[] {
+function questions(query: Query): readonly Question[] {
   return [
     {
       path: '/allocations',
       unknown: PROBLEMS.unknownOrder,
       read: async (orderid, after) => {
-        const { items, next } = await allocationsOf(orderid, query, after);
+        const { items, next } = await readAllocations(orderid, query, after);
         return items.length === 0 && after === '' ? null : { view: items, next };
       },
     },
     {
       path: '/products',
       unknown: PROBLEMS.unknownProduct,
-      read: async (sku, after) => {
-        const product = await productView(sku, query, after || null);
-        if (product === null) return null;
-        const { next, ...view } = product;
-        return { view, next };
-      },
+      read: async (sku, after) => pageOf(await readProduct(sku, query, after || null)),
     },
     {
       path: '/batches',
       unknown: PROBLEMS.unknownBatch,
-      read: async (reference) => {
-        const view = await batchView(reference, readStock);
-        return view && { view, next: null };
-      },
+      read: async (reference, after) => pageOf(await readBatch(reference, query, Number(after))),
     },
     {
       path: '/orders',
       unknown: PROBLEMS.unknownOrder,
       read: async (orderid, after) => {
-        const { next, ...view } = await orderView(orderid, readStock, after);
-        return view.lines.length === 0 && after === '' ? null : { view, next };
+        const order = await readOrder(orderid, query, after);
+        return order.lines.length === 0 && after === '' ? null : pageOf(order);
       },
     },
   ];
+}
+
+/** Separates a view from its cursor. */
+function pageOf<View extends { readonly next: string | null }>(
+  found: View | null,
+): AnsweredPage | null {
+  if (found === null) return null;
+  const { next, ...view } = found;
+  return { view, next };
 }

@@ -11,7 +11,7 @@ import { SqlLaneStore } from '../../../src/adapters/database/lanes/sql-lane-stor
 import { copyDatabase } from '../../../src/adapters/database/replay/copy-database.ts';
 import { readMark, refuseMarked } from '../../../src/adapters/database/replay/rebuild-mark.ts';
 import { isUsedByOthers } from '../../../src/adapters/database/replay/rebuild-target.ts';
-import { allocationsOf } from '../../../src/views.ts';
+import { readAllocations, readOrder } from '../../../src/views/order-view.ts';
 import { runCli } from '../../support/cli.ts';
 import { quietAnswering } from '../../support/commands.ts';
 import { onServer } from '../../support/databases.ts';
@@ -123,13 +123,13 @@ describe.skipIf(inject('postgresUrl') === null)('The PostgreSQL grants of docs/s
     const parked = [5, 6].map((index) => `command-${n}-${index}`);
     await releaseParked(database, { redriven: parked, discarded: [], replaced: null });
     await releaseParked(database, { redriven: [], discarded: parked, replaced: null });
-    await database.readStock(10, (stock) => stock.orderLines.getByOrder(`order-${n}`, 10));
+    await readOrder(`order-${n}`, database.read.bind(database));
   }
 
   /** Does what commands that only read do with the service's database. */
   async function look(database: Database): Promise<void> {
     await readMark(database);
-    await allocationsOf('order-1', database.query.bind(database));
+    await readAllocations('order-1', database.query.bind(database));
     const copy = await Database.open('sqlite:///:memory:');
     try {
       await copy.runMigrations();

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { commandVersions } from '../../../src/messages/command-schemas.ts';
-import { compositeVersions, eventVersions } from '../../../src/messages/event-schemas.ts';
+import { compositeVersions, eventVersions } from '../../../src/messages/event-versions.ts';
 import { readCommand } from '../../../src/messages/incoming.ts';
 import { readPublished } from '../../../src/messages/published.ts';
 import type { Broker } from '../../../src/service-layer/broker.ts';
@@ -17,8 +17,8 @@ import { messagesOfToday, type TextRecord } from '../../support/messages-of-toda
  *
  * A change of a message's data needs a new version if an older service cannot read the new data, or
  * misunderstands it:
- * 1. In `event-schemas.ts` (an event) or `incoming.ts` (a command), raise `current`, describe the
- *    new data in `schema`, and add the upcaster from the version before. The older lines fail now,
+ * 1. In `event-versions.ts` (an event) or `command-schemas.ts` (a command), raise `current`, describe
+ *    the new data in `schema`, and add the upcaster from the version before. The older lines fail now,
  *    because the service reads them as the new version.
  * 2. For each line that fails, add a line `{"name": …, "read": …}` at the end. The last reading of
  *    a name counts.
@@ -27,8 +27,8 @@ import { messagesOfToday, type TextRecord } from '../../support/messages-of-toda
  * 4. Seal the new lines: change `SEALED` below.
  */
 const SEALED = {
-  lines: 236,
-  sha256: '6bb3a3d9c63eb65b1003a3d6bc5664587ab67b5022c485e8d7d163e5a9ad40e5',
+  lines: 242,
+  sha256: '05c22d50d1f820af640b70c3c3cf168115360af4f322b66e493baae3a7305ceb',
 };
 
 interface Reading {
@@ -49,8 +49,11 @@ const PLACE = { topic: 'allocation.commands', partition: 0, offset: 7 };
 
 async function reading({ topic, key, value, headers }: TextRecord): Promise<object | undefined> {
   const message = { value: value === null ? null : Buffer.from(value), headers };
-  if (topic === 'commands')
-    return readCommand(message, `${PLACE.topic}/${PLACE.partition}/${PLACE.offset}`);
+  if (topic === 'commands') {
+    const read = readCommand(message, `${PLACE.topic}/${PLACE.partition}/${PLACE.offset}`);
+    if (read.kind === 'unreadable') return read;
+    return { ...read, unknownFields: read.unknownFields?.map(({ path }) => path) };
+  }
   if (topic === 'events') return readPublished(message);
   const record = {
     topic: 'dead',

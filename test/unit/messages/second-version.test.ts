@@ -1,6 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { asyncApiDocument } from '../../../src/contract/asyncapi.ts';
+import { messageSchemas } from '../../../src/contract/json-schemas.ts';
 import { commandVersions } from '../../../src/messages/command-schemas.ts';
-import { eventVersions } from '../../../src/messages/event-schemas.ts';
+import { eventVersions } from '../../../src/messages/event-versions.ts';
 import { readCommand } from '../../../src/messages/incoming.ts';
 import { readPublished } from '../../../src/messages/published.ts';
 
@@ -9,10 +12,12 @@ beforeAll(() => {
   Object.assign(eventVersions.OutOfStock, {
     current: 2,
     upcasters: { 1: ({ amount, ...rest }: { amount: number }) => ({ ...rest, qty: amount }) },
+    former: { 1: z.object({ amount: z.int() }) },
   });
   Object.assign(commandVersions.DeallocateOrder, {
     current: 2,
     upcasters: { 1: ({ order }: { order: string }) => ({ orderid: order }) },
+    former: { 1: z.object({ order: z.string() }) },
   });
 });
 
@@ -67,5 +72,16 @@ describe('with a second version', () => {
       kind: 'command',
       command: { type: 'DeallocateOrder', orderid: 'o', sku: null },
     });
+  });
+
+  it.each(['OutOfStock', 'DeallocateOrder'])('the contract describes both of %s', (type) => {
+    const versions = messageSchemas().filter((each) => each.type === type);
+    expect(versions.map(({ version, isNewest }) => [version, isNewest])).toEqual([
+      [1, false],
+      [2, true],
+    ]);
+    const { messages } = asyncApiDocument('1.0.0').components;
+    expect(messages[`${type}.v1`]?.examples).toEqual([]);
+    expect(messages[`${type}.v2`]?.examples).not.toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { commandVersions } from '../../../src/messages/command-schemas.ts';
-import { compositeVersions, eventVersions } from '../../../src/messages/event-schemas.ts';
+import { compositeVersions, eventVersions } from '../../../src/messages/event-versions.ts';
 import {
   dataschemaOf,
   UnfitDataError,
@@ -102,8 +102,9 @@ describe('a dataschema', () => {
 
 it.each(
   Object.entries({ ...commandVersions, ...eventVersions, CompositeDomainEvent: compositeVersions }),
-)('%s has an upcaster from each version to the next', (_, { current, upcasters }) => {
-  expect(Object.keys(upcasters)).toEqual(
-    Array.from({ length: current - 1 }, (_, index) => String(index + 1)),
-  );
+)('%s has an upcaster from each version, and the contract of it', (_, versions) => {
+  const { current, upcasters, former = {} } = versions;
+  const older = Array.from({ length: current - 1 }, (_, index) => String(index + 1));
+  expect(Object.keys(upcasters)).toEqual(older);
+  expect(Object.keys(former)).toEqual(older);
 });

@@ -1,0 +1,88 @@
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { AllocationError } from '../domain/errors.ts';
+import type { AsyncApiDocument } from './asyncapi.ts';
+import type { JsonSchema } from './json-schemas.ts';
+
+/** A message of a document, with its references resolved. */
+export interface ReadMessage {
+  readonly contentType: string;
+  readonly headers: JsonSchema;
+  readonly payload: JsonSchema;
+}
+
+/** The text is not an AsyncAPI document of this service. */
+export class DocumentError extends AllocationError {
+  override readonly code = 'invalid-document';
+}
+
+const reference = z.object({ $ref: z.string() });
+const schema = z.record(z.string(), z.unknown());
+const document = z.looseObject({
+  asyncapi: z.string().startsWith('3.'),
+  info: z.looseObject({ version: z.string().regex(/^\d+\.\d+\.\d+/) }),
+  channels: z.record(
+    z.string(),
+    z.looseObject({ address: z.string().nullable(), messages: z.record(z.string(), reference) }),
+  ),
+  operations: z.record(z.string(), z.looseObject({ action: z.string(), channel: reference })),
+  components: z.looseObject({
+    messages: z.record(
+      z.string(),
+      z.looseObject({ contentType: z.string(), headers: schema, payload: schema }),
+    ),
+    schemas: z.record(z.string(), schema),
+  }),
+});
+
+/**
+ * Reads a document that `npm run contract` of any release wrote, as YAML or JSON.
+ *
+ * @throws {DocumentError} the text is something else
+ */
+export function readDocument(text: string): AsyncApiDocument {
+  let parsed: unknown;
+  try {
+    parsed = parse(text);
+  } catch (error) {
+    throw new DocumentError(`It is not YAML: ${(error as Error).message}`, { cause: error });
+  }
+  const checked = document.safeParse(parsed);
+  if (checked.success) return checked.data as unknown as AsyncApiDocument;
+  const [issue] = checked.error.issues;
+  throw new DocumentError(
+    `It is not the contract/asyncapi.yaml of a release: ${issue?.path.join('.')} ${issue?.message}`,
+  );
+}
+
+/** Returns the messages of a channel, by the names of their forms. */
+export function readMessages(
+  { channels, components }: AsyncApiDocument,
+  channel: string,
+): ReadonlyMap<string, ReadMessage> {
+  const names = Object.keys(channels[channel]?.messages ?? {});
+  const read = ({ contentType, headers, payload }: ReadMessage): ReadMessage => ({
+    contentType,
+    headers: resolved(headers, components.schemas),
+    payload: resolved(payload, components.schemas),
+  });
+  return new Map(
+    names.flatMap((name) => {
+      const message = components.messages[name];
+      return message ? [[name, read(message)]] : [];
+    }),
+  );
+}
+
+const IN_SCHEMAS = '#/components/schemas/';
+
+/** Puts schemas in the place of references. The schemas themselves have no references. */
+function resolved(schema: JsonSchema, schemas: AsyncApiDocument['components']['schemas']) {
+  const put = (part: unknown): unknown => {
+    if (Array.isArray(part)) return part.map(put);
+    if (typeof part !== 'object' || part === null) return part;
+    if ('$ref' in part) return schemas[String(part.$ref).replace(IN_SCHEMAS, '')] ?? {};
+    return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, put(value)]));
+  };
+  return put(schema) as JsonSchema;
+}

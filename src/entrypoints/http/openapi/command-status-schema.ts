@@ -1,0 +1,68 @@
+import { z } from 'zod';
+
+const place = {
+  topic: z.string(),
+  partition: z.int().min(0),
+  offset: z.int().min(0),
+};
+/** A command that the log has accepted. */
+export const accepted = z.object({
+  id: z.string().describe('the id that the sender chose; without one, the place'),
+  ...place,
+});
+export const acceptedExample = {
+  id: 'cmd-1',
+  topic: 'allocation.commands',
+  partition: 0,
+  offset: 7,
+};
+
+/** What has become of a command. */
+export const commandStatus = z.discriminatedUnion('status', [
+  accepted.extend({ status: z.literal('pending') }),
+  accepted.extend({
+    status: z.literal('answered'),
+    events: z
+      .array(z.looseObject({ type: z.string(), id: z.string(), data: z.looseObject({}) }))
+      .describe('structured CloudEvents; empty: the command has changed nothing'),
+    repeats: z.string().optional().describe('the place of the same command that came before'),
+  }),
+  accepted.extend({
+    status: z.literal('dead-letter'),
+    reason: z.string(),
+    message: z.string().describe('for people'),
+    advice: z.string().describe('what the sender or an operator can do'),
+    letter: z.string().describe('the place of the dead letter'),
+    resolution: z.string().optional().describe('what an operator has done about the letter'),
+  }),
+]);
+
+export const answered = {
+  ...acceptedExample,
+  status: 'answered',
+  events: [
+    {
+      specversion: '1.0',
+      id: 'allocation.commands/0/7',
+      source: '/allocation',
+      type: 'Allocated',
+      causationid: 'cmd-1',
+      sequence: '2',
+      data: { orderid: 'order-1', sku: 'SMALL-TABLE', qty: 2, batchref: 'batch-1' },
+    },
+  ],
+};
+export const deadLetter = {
+  ...acceptedExample,
+  status: 'dead-letter',
+  reason: 'handler-failed',
+  message: 'The handler failed 4 times',
+  advice: 'Wait for an operator: once the cause is mended, they redrive the command.',
+  letter: 'allocation.dead-letters/0/3',
+};
+/** A command in each state. */
+export const statusExamples = {
+  answered,
+  pending: { ...acceptedExample, status: 'pending' },
+  deadLetter,
+};
