@@ -21,13 +21,12 @@ import { refuseOpenDoor } from './entrypoints/http/doors/exposure.ts';
 import { Metrics } from './entrypoints/metrics.ts';
 import { StartStep } from './entrypoints/start-step.ts';
 import { Watchdog } from './entrypoints/watchdog.ts';
-import { MAX_COMMAND_BYTES } from './messages/incoming.ts';
 import { AutoRecovery } from './replay/auto-recovery.ts';
 import { recoveryAdvice } from './replay/recovery-advice.ts';
-import type { Broker, TopicSettings } from './service-layer/broker.ts';
+import type { Broker } from './service-layer/broker.ts';
 import { MessageBus } from './service-layer/message-bus.ts';
 import type { Notifications } from './service-layer/notifications.ts';
-import { MAX_LINES_IN_VIEW } from './views.ts';
+import { allTopicSettings, auditTopicSettings } from './topic-settings.ts';
 
 /** Replaces parts of the service in tests. */
 export interface Overrides {
@@ -71,44 +70,8 @@ interface Foundation {
   readonly broker: Broker;
 }
 
-const HEADERS_BYTES = 64 * 1024;
 /** The file of the embedded log, if the service's database is not a SQLite file. */
 const LOG_DATABASE_URL = 'sqlite:///./cosmicpython.db';
-
-/**
- * Lists the topics as this service creates them. A command that is slightly too large still
- * arrives, and its dead letter still fits. A rebuild needs every event
- * (docs/decisions/0016-a-rebuild-needs-every-event.md).
- */
-export function topicSettings(config: Config): readonly TopicSettings[] {
-  const partitions = config.topicPartitions;
-  return [
-    { name: config.commandsTopic, partitions, maxMessageBytes: MAX_COMMAND_BYTES + HEADERS_BYTES },
-    {
-      name: config.eventsTopic,
-      partitions,
-      maxMessageBytes: MAX_COMMAND_BYTES + HEADERS_BYTES,
-      keepsAll: true,
-    },
-    {
-      name: config.deadLettersTopic,
-      partitions,
-      maxMessageBytes: 2 * (MAX_COMMAND_BYTES + HEADERS_BYTES),
-    },
-  ];
-}
-
-/** Returns the audit topic as this service creates it. Empty: AUDIT_TOPIC is not set. */
-function auditTopicSettings({ auditTopic, topicPartitions }: Config): readonly TopicSettings[] {
-  if (auditTopic === null) return [];
-  const maxMessageBytes = MAX_COMMAND_BYTES + HEADERS_BYTES;
-  return [{ name: auditTopic, partitions: topicPartitions, maxMessageBytes, keepsAll: true }];
-}
-
-/** Returns every topic as this service creates it. */
-export function allTopicSettings(config: Config): readonly TopicSettings[] {
-  return [...topicSettings(config), ...auditTopicSettings(config)];
-}
 
 /**
  * Makes the writer of the audit topic. It creates a missing topic if KAFKA_CREATE_TOPICS allows it.
@@ -311,6 +274,7 @@ function createConsumer(
       eventsTopic: config.eventsTopic,
       deadLettersTopic: config.deadLettersTopic,
       parkingLimits: config.parkingLimits,
+      strictCommands: config.strictCommands,
       clock: overrides.clock ?? (() => new Date()),
       metrics,
     },
@@ -340,13 +304,11 @@ function createHttpApi(
     broker,
     commandsTopic: config.commandsTopic,
     eventsTopic: config.eventsTopic,
+    deadLettersTopic: config.deadLettersTopic,
+    group: config.groupId,
     query: async (statement, parameters) => {
       opening.mustBeDone();
       return database.read(statement, parameters);
-    },
-    readStock: async (work) => {
-      opening.mustBeDone();
-      return database.readStock(MAX_LINES_IN_VIEW + 1, work);
     },
     metrics,
     problems,

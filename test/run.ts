@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, join, relative } from 'node:path';
 
 /*
  * `npm test` checks the types, lints, and runs every test that is not slow. Types and lint count as
@@ -90,7 +90,7 @@ function outcomeOf(status: string): keyof typeof count {
 /** Prints a command for each failed test that runs this test alone. */
 function sayHowToRepeat(): void {
   const failed = files.flatMap(({ name, status, assertionResults }) => {
-    const file = name.slice(name.indexOf('/test/') + 1);
+    const file = relative(join(import.meta.dirname, '..'), name);
     const tests = assertionResults.filter((test) => test.status === 'failed');
     if (status === 'failed' && tests.length === 0) return [`npm test -- ${file}`];
     const escaped = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '.');

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { packageVersion } from '../package-version.ts';
+import { addContract } from './contract.ts';
 import { addDeadLetters } from './dead-letters/dead-letters.ts';
 import { addDoctor } from './doctor/doctor.ts';
 import { describeError, exitCodeOf, UsageError } from './errors.ts';
@@ -61,14 +62,10 @@ Settings are environment variables such as KAFKA_BROKERS and DATABASE_URL: see t
     addDeadLetters,
     addReplay,
     addToken,
+    addContract,
   ])
     add(program);
   return program;
-}
-
-function packageVersion(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return JSON.parse(readFileSync(file, 'utf8')).version;
 }
 
 function complain(text: string, isUsage = true): void {

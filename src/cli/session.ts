@@ -33,7 +33,8 @@ export async function withBroker<T>(
   work: (session: BrokerSession) => Promise<T>,
 ): Promise<T> {
   const config = await readSettings();
-  const { openAuditTopic, topicSettings } = await import('../bootstrap.ts');
+  const { openAuditTopic } = await import('../bootstrap.ts');
+  const { topicSettings } = await import('../topic-settings.ts');
   const { auditOfUser } = await import('./cli-audit.ts');
   const broker = await openLog(config, options);
   try {

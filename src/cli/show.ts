@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
-import { allocationsOf, productView, type Query } from '../views.ts';
+import { readAllocations } from '../views/order-view.ts';
+import { readProduct } from '../views/product-view.ts';
+import type { Query } from '../views/query.ts';
 import { jsonOption, print, printJson, printTable } from './output.ts';
 import { withDatabase } from './session.ts';
 
@@ -63,10 +65,10 @@ Examples:
 
 /** Reads all lines of the order, page by page. */
 async function allAllocations(orderid: string, query: Query) {
-  const { items, next } = await allocationsOf(orderid, query);
+  const { items, next } = await readAllocations(orderid, query);
   const lines = [...items];
   for (let after = next; after !== null; ) {
-    const page = await allocationsOf(orderid, query, after);
+    const page = await readAllocations(orderid, query, after);
     lines.push(...page.items);
     after = page.next;
   }
@@ -75,11 +77,11 @@ async function allAllocations(orderid: string, query: Query) {
 
 /** Reads the product with all its batches, page by page. Null: there is no such product. */
 async function wholeProduct(sku: string, query: Query) {
-  const first = await productView(sku, query);
+  const first = await readProduct(sku, query);
   if (first === null) return null;
   const batches = [...first.batches];
   for (let after = first.next; after !== null; ) {
-    const page = await productView(sku, query, after);
+    const page = await readProduct(sku, query, after);
     batches.push(...(page?.batches ?? []));
     after = page?.next ?? null;
   }

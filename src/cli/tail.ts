@@ -65,7 +65,7 @@ letters are records with their place, key, headers and value.`,
 }
 
 async function tail(options: TailOptions): Promise<void> {
-  const { eventVersions } = await import('../messages/event-schemas.ts');
+  const { eventVersions } = await import('../messages/event-versions.ts');
   const { OPERATOR_ACTED } = await import('../messages/operator-acts.ts');
   const known = {
     events: [...Object.keys(eventVersions), 'CompositeDomainEvent'],

@@ -8,6 +8,7 @@ export type ErrorCode =
   // Messages and configuration.
   | 'config'
   | 'invalid-data'
+  | 'invalid-document'
   | 'malformed'
   // The service layer.
   | 'fenced'

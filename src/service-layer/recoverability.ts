@@ -34,6 +34,7 @@ const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
   config: 'operator',
   interrupted: 'operator',
   'invalid-data': 'operator',
+  'invalid-document': 'operator',
   'invalid-database-url': 'operator',
   'invalid-uuid': 'operator',
   'line-differs': 'operator',

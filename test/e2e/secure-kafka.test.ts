@@ -12,6 +12,7 @@ import { runCli } from '../support/cli.ts';
 import { CommandFlow } from '../support/command-flow.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Grant, SecureBroker } from '../support/kafka-java/secure-broker.ts';
+import { scramListener } from '../support/kafka-java/secure-listeners.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
 const PASSWORD = 'pass-word-of-the-service';
@@ -31,13 +32,12 @@ beforeAll(async () => {
   authority = await TestAuthority.create(directory, 'authority');
   stranger = await TestAuthority.create(directory, 'stranger');
   const shown = await authority.sign('broker', { altNames: ['IP:127.0.0.1'] });
-  kafka = await SecureBroker.start(shown, { stock: PASSWORD, reader: PASSWORD }, SESSION_MS).catch(
-    (reason: Error) => {
-      if (process.env.CI) throw reason;
-      process.stderr.write(`Tests on a secure Kafka are skipped: ${reason.message}\n`);
-      return null;
-    },
-  );
+  const listener = scramListener({ stock: PASSWORD, reader: PASSWORD }, SESSION_MS);
+  kafka = await SecureBroker.start(shown, listener).catch((reason: Error) => {
+    if (process.env.CI) throw reason;
+    process.stderr.write(`Tests on a secure Kafka are skipped: ${reason.message}\n`);
+    return null;
+  });
   flow = new CommandFlow(kafka?.adminBrokers ?? '');
 }, 300_000);
 

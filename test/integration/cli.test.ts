@@ -19,13 +19,14 @@ import {
   it,
   vi,
 } from 'vitest';
-import { openBroker, openDatabase, topicSettings } from '../../src/bootstrap.ts';
+import { openBroker, openDatabase } from '../../src/bootstrap.ts';
 import { readConfig } from '../../src/config.ts';
 import { markerRecord } from '../../src/dead-letters/markers.ts';
 import { redriveRecord, replacementRecord } from '../../src/dead-letters/redrive-records.ts';
 import { readCommand } from '../../src/messages/incoming.ts';
 import type { Broker } from '../../src/service-layer/broker.ts';
 import type { LogRecord } from '../../src/service-layer/records.ts';
+import { topicSettings } from '../../src/topic-settings.ts';
 import { type CliResult, cliResult, runCliHere } from '../support/cli.ts';
 import { readDeadLetters } from '../support/dead-letters.ts';
 import { eventually } from '../support/eventually.ts';

@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
-import { topicSettings } from '../../src/bootstrap.ts';
 import { readConfig } from '../../src/config.ts';
+import { topicSettings } from '../../src/topic-settings.ts';
 import { type CliResult, runCliHere } from '../support/cli.ts';
 
 /** Clears a screen, changes colours, moves the cursor, turns text around, and begins a line. */

@@ -82,6 +82,7 @@ describeOnEachDatabase('A lane', (current) => {
         eventsTopic: 'events',
         deadLettersTopic: 'dead-letters',
         parkingLimits: { ofProduct: 1_000, inAll: 1_000 },
+        strictCommands: false,
         clock: () => new Date(),
         metrics,
       },

@@ -58,6 +58,7 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
       eventsTopic: 'events',
       deadLettersTopic: 'dead-letters',
       parkingLimits: { ofProduct: 1_000, inAll: 1_000 },
+      strictCommands: false,
       clock: () => new Date(),
       metrics,
     };

@@ -53,6 +53,7 @@ describe('A lane', () => {
       bus: quietBus(),
       ...topics,
       parkingLimits: { ofProduct: 1_000, inAll: 1_000 },
+      strictCommands: false,
       clock: () => new Date(),
       metrics,
     };

@@ -13,6 +13,7 @@ import { ByteBudget } from '../../src/entrypoints/memory-budget.ts';
 import { Metrics } from '../../src/entrypoints/metrics.ts';
 import { ProductTurns } from '../../src/entrypoints/product-turns.ts';
 import { takeOver } from '../../src/entrypoints/take-over.ts';
+import { UnknownFields } from '../../src/entrypoints/unknown-fields.ts';
 import { readLaneOffsets, settleLaneOffsets } from '../../src/replay/settle-offsets.ts';
 import type { Broker } from '../../src/service-layer/broker.ts';
 import { FencedError } from '../../src/service-layer/errors.ts';
@@ -71,6 +72,7 @@ describe('A lane whose committed offset is missing', () => {
         bus: quietBus(),
         ...topics,
         parkingLimits: { ofProduct: 1_000, inAll: 1_000 },
+        strictCommands: false,
         clock: () => new Date(),
         metrics,
       },
@@ -78,6 +80,7 @@ describe('A lane whose committed offset is missing', () => {
       earlier: new EarlierCommands({ broker: log, store, metrics, log: lines }),
       relayBudget: new ByteBudget(1_000_000),
       productTurns: new ProductTurns(),
+      unknownFields: new UnknownFields({ metrics, log: lines }),
       answerReader: new AnswerReader(log, topics, lines),
       reopenAll: () => {},
       recoveryAdvice: async () => 'rebuild it',

@@ -328,6 +328,7 @@ class Scene {
         eventsTopic: TOPICS.events,
         deadLettersTopic: TOPICS.deadLetters,
         parkingLimits: this.#parkingLimits,
+        strictCommands: false,
         clock: () => this.clocks.read(machine),
         metrics: this.#metrics,
       },

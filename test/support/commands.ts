@@ -15,6 +15,7 @@ export const quietAnswering = (): Answering => ({
   eventsTopic: 'events',
   deadLettersTopic: 'dead-letters',
   parkingLimits: { ofProduct: 10, inAll: 1_000 },
+  strictCommands: false,
   clock: () => new Date(0),
   metrics: new Metrics(() => ({ working: 1, assigned: 1 })),
 });

@@ -37,7 +37,7 @@ export async function answerInLane(
   const record = { ...lane, offset: position.nextOffset, timestampMs: 0, key: null };
   const part = {
     lane,
-    records: await readRecords([{ ...record, value, headers }]),
+    records: await readRecords([{ ...record, value, headers }], answering.strictCommands),
     position,
     publishedBelowOffset: 0,
     deadLetterMaxBytes: 1_000_000,

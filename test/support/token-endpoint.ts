@@ -21,12 +21,13 @@ export function token(value: string, lifeSeconds?: number): TokenAnswer {
 export class TokenEndpoint implements AsyncDisposable {
   /** The bodies and the credentials of all requests. */
   readonly asked: { readonly form: string; readonly credentials: string }[] = [];
-  /** Null: the endpoint never answers. */
-  answer: TokenAnswer | null = token('token-1', 3_600);
+  /** The answer, or what makes one for each request. Null: the endpoint never answers. */
+  answer: TokenAnswer | (() => Promise<TokenAnswer>) | null = token('token-1', 3_600);
   readonly #server = createServer((request, response) => {
-    void this.#take(request).then(() => {
+    void this.#take(request).then(async () => {
       if (this.answer === null) return;
-      const { status, body } = this.answer;
+      const { status, body } =
+        typeof this.answer === 'function' ? await this.answer() : this.answer;
       const redirect = status === 307 ? { location: '/elsewhere' } : {};
       response.writeHead(status, { 'content-type': 'application/json', ...redirect });
       response.end(typeof body === 'string' ? body : JSON.stringify(body));

@@ -39,10 +39,17 @@ const kafkaWings = [
 ];
 const entrypoints = ['entrypoints/lane.ts'];
 const http = ['entrypoints/http/api.ts'];
-const httpAnswers = ['entrypoints/http/listen-error.ts', 'entrypoints/http/problem.ts'];
+const problems = ['entrypoints/http/problem.ts'];
+const httpAnswers = ['entrypoints/http/listen-error.ts', ...problems];
+const openapi = ['entrypoints/http/openapi/described-api.ts'];
+const roles = ['entrypoints/http/doors/access.ts'];
 const doors = ['entrypoints/http/doors/doors.ts'];
-const tokens = ['entrypoints/http/doors/access.ts', 'entrypoints/http/doors/token-list.ts'];
+const tokens = [...roles, 'entrypoints/http/doors/token-list.ts'];
 const audit = ['audit/audit.ts'];
+const turns = ['turns.ts'];
+const commandStatus = ['command-status/command-statuses.ts'];
+const jsonSchemas = ['contract/json-schemas.ts'];
+const contract = [...jsonSchemas, 'contract/asyncapi.ts'];
 const letterHeaders = ['dead-letters/encode-dead-letter.ts'];
 const deadLetters = ['dead-letters/plan.ts'];
 const replay = ['replay/rebuild.ts'];
@@ -51,8 +58,11 @@ const cli = ['cli/output.ts'];
 const cliDeadLetters = ['cli/dead-letters/show.ts'];
 const cliDoctor = ['cli/doctor/doctor.ts'];
 const cliReplay = ['cli/replay/replay.ts'];
-const views = ['views.ts'];
+const nearestName = ['nearest-name.ts'];
+const version = ['package-version.ts'];
+const views = ['views/listings.ts'];
 const output = ['control-characters.ts', 'log.ts'];
+const topicSettings = ['topic-settings.ts'];
 const config = ['config.ts', 'bootstrap.ts'];
 const main = ['main.ts', 'signals.ts'];
 const outside = ['../mikro-orm.config.ts'];
@@ -63,6 +73,7 @@ const packages = [
   'kafkajs/src/cluster',
   '@mikro-orm/core',
   '@fastify/rate-limit',
+  '@fastify/swagger',
   'fastify',
   'jose',
   'pino',
@@ -74,6 +85,7 @@ const packages = [
   'cli-progress',
   'lz4-napi',
   'snappy',
+  'yaml',
 ];
 
 const allDomain = [...domain, ...domainValues];
@@ -104,9 +116,13 @@ const everything = [
   entrypoints,
   http,
   httpAnswers,
+  openapi,
   doors,
   tokens,
   audit,
+  turns,
+  commandStatus,
+  contract,
   letters,
   replay,
   doctor,
@@ -114,8 +130,11 @@ const everything = [
   cliDeadLetters,
   cliDoctor,
   cliReplay,
+  nearestName,
+  version,
   views,
   output,
+  topicSettings,
   config,
   main,
   outside,
@@ -128,6 +147,7 @@ const ofDatabase = [
   ...faultPoints,
   ...ports,
   ...recordBytes,
+  ...turns,
   ...database,
   ...runtime,
   '@mikro-orm/core',
@@ -163,7 +183,7 @@ const ofEntrypoints = [
 /** Each room, and all of `everything` that its files may import. */
 const rooms: Readonly<Record<string, readonly string[]>> = {
   domain: allDomain,
-  messages: [...allDomain, ...messages, 'zod'],
+  messages: [...allDomain, ...messages, ...nearestName, 'zod'],
   'service-layer': [...allDomain, ...serviceLayer],
   adapters: [...allDomain, ...serviceLayer, ...recordBytes, ...notifications, 'pino'],
   'adapters/database': ofDatabase,
@@ -187,7 +207,31 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'adapters/broker/kafka/requests': ofKafka,
   'adapters/broker/kafka/security': ofKafka,
   entrypoints: ofEntrypoints,
-  'entrypoints/http': [...ofEntrypoints, ...http, ...httpAnswers, ...doors, ...tokens],
+  'entrypoints/http': [
+    ...ofEntrypoints,
+    ...http,
+    ...httpAnswers,
+    ...openapi,
+    ...doors,
+    ...tokens,
+    ...commandStatus,
+    ...jsonSchemas,
+    ...nearestName,
+    ...version,
+    'zod',
+  ],
+  'entrypoints/http/openapi': [
+    ...messages,
+    ...problems,
+    ...openapi,
+    ...roles,
+    ...views,
+    ...runtime,
+    '@fastify/swagger',
+    'fastify',
+    'zod',
+  ],
+  views: [...views, 'zod'],
   'entrypoints/http/doors': [
     ...serviceLayer,
     ...httpAnswers,
@@ -201,6 +245,27 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'zod',
   ],
   audit: [...allDomain, ...messages, ...serviceLayer, ...audit, ...runtime, 'pino'],
+  contract: [
+    ...allDomain,
+    ...messages,
+    ...http,
+    ...openapi,
+    ...contract,
+    ...letters,
+    ...topicSettings,
+    'config.ts',
+    'pino',
+    'yaml',
+    'zod',
+  ],
+  'command-status': [
+    ...messages,
+    ...serviceLayer,
+    ...turns,
+    ...commandStatus,
+    ...letters,
+    ...runtime,
+  ],
   'dead-letters': [
     ...allDomain,
     ...messages,
@@ -232,13 +297,18 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     ...databaseUrl,
     ...tokens,
     ...audit,
+    ...commandStatus,
+    ...contract,
     ...letters,
     ...cli,
     ...cliDeadLetters,
     ...cliDoctor,
     ...cliReplay,
+    ...nearestName,
+    ...version,
     ...views,
     ...output,
+    ...topicSettings,
     ...config,
     ...main,
     ...runtime,
@@ -267,6 +337,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     ...doctor,
     ...cli,
     ...cliDoctor,
+    ...topicSettings,
     ...config,
     ...runtime,
     'commander',

@@ -21,6 +21,7 @@ describe('the settings', () => {
       databaseLimits: { poolSize: 10, timeoutMs: 6_000 },
       autoRecover: false,
       parkingLimits: { ofProduct: 1_000, inAll: 20_000 },
+      strictCommands: false,
       httpHost: '127.0.0.1',
       httpPort: 8080,
       httpDoors: {
@@ -41,6 +42,7 @@ describe('the settings', () => {
       KAFKA_BROKERS: 'one:9092, [::1]:9093',
       TOPIC_PARTITIONS: '12',
       KAFKA_CREATE_TOPICS: 'false',
+      STRICT_COMMANDS: 'true',
       HTTP_PORT: '0',
       DATABASE_URL: 'postgresql://user:password@host:5432/name',
     });
@@ -48,6 +50,7 @@ describe('the settings', () => {
       kafkaBrokers: ['one:9092', '[::1]:9093'],
       topicPartitions: 12,
       createTopics: false,
+      strictCommands: true,
       httpPort: 0,
     });
     expect(config.databaseUrl).toBe('postgresql://user:password@host:5432/name');
@@ -103,6 +106,7 @@ describe('the settings', () => {
     ['TOPIC_PARTITIONS', '1.5'],
     ['TOPIC_PARTITIONS', '1001'],
     ['KAFKA_CREATE_TOPICS', 'yes'],
+    ['STRICT_COMMANDS', '1'],
     ['DATABASE_POOL_SIZE', '1'],
     ['DATABASE_TIMEOUT_MS', '2999'],
     ['HTTP_PORT', '65536'],

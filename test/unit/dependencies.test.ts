@@ -16,7 +16,7 @@ const PERMISSIVE = new Set([
   'MIT',
 ]);
 /** Tools that build and test the service may have these too: nobody passes the tools on. */
-const OF_TOOLS = new Set([...PERMISSIVE, 'MPL-2.0', 'Unlicense']);
+const OF_TOOLS = new Set([...PERMISSIVE, 'MPL-2.0', 'Python-2.0', 'Unlicense']);
 
 interface Package {
   readonly dev?: boolean;

@@ -11,6 +11,8 @@ import { Batch, Product } from '../../domain/model.ts';
 const bigint = () => p.bigint('number');
 const int = () => p.integer();
 const text = () => p.text();
+/** A name. PostgreSQL sorts names by their code points (collation C), as SQLite sorts all texts. */
+const name = () => p.text().ignoreSchemaChanges('collation');
 
 /** A table's own key of 64 bits. SQLite accepts only the type name `integer` here. */
 class TableKey extends BigIntType<'number'> {
@@ -28,7 +30,7 @@ const products = defineEntity({
   forceConstructor: true,
   constructorParams: ['sku', 'version'],
   properties: {
-    sku: text().primary(),
+    sku: name().primary(),
     version: bigint(),
     sourceTopic: text().fieldName('source_topic').nullable(),
     sourcePartition: int().fieldName('source_partition').nullable(),
@@ -45,8 +47,8 @@ const batches = defineEntity({
   uniques: [{ name: 'batches_reference_unique', properties: ['reference'] }],
   properties: {
     id: id(),
-    reference: text(),
-    sku: text(),
+    reference: name(),
+    sku: name(),
     quantity: bigint(),
     eta: text().nullable(),
     allocatedQuantity: bigint().fieldName('allocated_quantity'),
@@ -57,7 +59,7 @@ const orderLines = defineEntity({
   name: 'OrderLineRow',
   tableName: 'order_lines',
   uniques: [{ name: 'order_lines_orderid_sku_unique', properties: ['orderid', 'sku'] }],
-  properties: { id: id(), orderid: text(), sku: text(), qty: bigint() },
+  properties: { id: id(), orderid: name(), sku: name(), qty: bigint() },
 });
 
 const allocations = defineEntity({

@@ -110,7 +110,7 @@ async function attempt<T>(
 function beginStatement(dialect: Dialect, timeoutMs: number, isReadOnly: boolean): string {
   if (dialect === 'postgresql')
     return beginOnPostgres(timeoutMs, isReadOnly ? 'repeatable read read only' : 'read committed');
-  return isReadOnly ? 'begin' : BEGIN;
+  return BEGIN;
 }
 
 /**

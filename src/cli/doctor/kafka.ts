@@ -1,12 +1,12 @@
 import type { KafkaExamination } from '../../adapters/broker/kafka/examination.ts';
 import type { MissingPermission } from '../../adapters/broker/kafka/security/missing-permissions.ts';
-import { allTopicSettings } from '../../bootstrap.ts';
 import type { Config } from '../../config.ts';
 import type { Finding } from '../../doctor/finding.ts';
 import { neededTopics, toolOptions } from '../../doctor/needed-topics.ts';
 import { offsetsFindings, topicFindings } from '../../doctor/topic-findings.ts';
 import type { NeededTopic } from '../../doctor/topic-rule.ts';
 import { transactionalIdOf } from '../../entrypoints/transactional-ids.ts';
+import { allTopicSettings } from '../../topic-settings.ts';
 import { carryOut, type Report, skipped } from './report.ts';
 
 const NO_BROKER = {

@@ -1,6 +1,6 @@
 import type { Act } from '../../audit/audit.ts';
 import type { Config } from '../../config.ts';
-import { eventVersions } from '../../messages/event-schemas.ts';
+import { eventVersions } from '../../messages/event-versions.ts';
 import { ReplayRefusedError } from '../../replay/errors.ts';
 import {
   EventCopy,

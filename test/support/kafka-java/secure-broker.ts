@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -13,6 +13,7 @@ import { eventually } from '../eventually.ts';
 import { answers, BROKER_SETTINGS, freePort } from '../kafka-broker.ts';
 import { plainKafka } from '../topic-reader.ts';
 import { fetchLibraries, requireJava } from './libraries.ts';
+import { keyStoreOf, type SecureListener } from './secure-listeners.ts';
 import { asProperties, brokerCommand, format, KRAFT_SETTINGS } from './start.ts';
 import { startWatched, type Watched } from './watched.ts';
 
@@ -26,7 +27,7 @@ export type Grant = readonly [
 ];
 
 /**
- * One Kafka broker with two listeners. On the one clients need TLS, a user of SCRAM-SHA-512, and
+ * One Kafka broker with two listeners. On the one clients need TLS, must say who they are, and need
  * permissions. On the other every client is an administrator.
  */
 export class SecureBroker implements AsyncDisposable {
@@ -50,13 +51,11 @@ export class SecureBroker implements AsyncDisposable {
 
   /**
    * Starts the broker.
-   * @param sessionMs after how long a connection must authenticate again
    * @throws when Java or Maven is missing; the message says why
    */
   static async start(
     certificate: CertificateFiles,
-    users: Readonly<Record<string, string>>,
-    sessionMs: number,
+    { protocol, settings: others, users = [], javaOptions = [] }: SecureListener,
   ): Promise<SecureBroker> {
     await requireJava();
     const libraries = await fetchLibraries();
@@ -68,31 +67,24 @@ export class SecureBroker implements AsyncDisposable {
       string,
     ];
     const settings = join(directory, 'server.properties');
-    const keyStore = join(directory, 'keystore.pem');
-    await writeFile(
-      keyStore,
-      Buffer.concat([await readFile(certificate.key), await readFile(certificate.cert)]),
-    );
     await writeFile(
       settings,
       asProperties({
         ...BROKER_SETTINGS,
         ...KRAFT_SETTINGS,
-        ...secured(keyStore, sessionMs),
+        ...SECURED,
+        'ssl.keystore.location': await keyStoreOf(certificate, directory),
+        ...others,
         'node.id': '1',
         'controller.quorum.voters': `1@${controller}`,
-        listeners: `PLAINTEXT://${plain},SASL_SSL://${secure},CONTROLLER://${controller}`,
-        'advertised.listeners': `PLAINTEXT://${plain},SASL_SSL://${secure}`,
+        listeners: `PLAINTEXT://${plain},${protocol}://${secure},CONTROLLER://${controller}`,
+        'advertised.listeners': `PLAINTEXT://${plain},${protocol}://${secure}`,
         'log.dirs': join(directory, 'data'),
       }),
     );
     try {
-      const credentials = Object.entries(users).flatMap(([name, password]) => [
-        '--add-scram',
-        `SCRAM-SHA-512=[name=${name},password=${password}]`,
-      ]);
-      await format(libraries, settings, credentials);
-      const command = brokerCommand(libraries, settings);
+      await format(libraries, settings, users);
+      const command = brokerCommand(libraries, settings, javaOptions);
       const isUp = () => eventually(() => answers(plain), { withinMs: START_MS });
       const running = await startWatched(directory, command, isUp);
       return new SecureBroker([secure, plain], directory, running);
@@ -131,20 +123,14 @@ export class SecureBroker implements AsyncDisposable {
   }
 }
 
-function secured(keyStore: string, sessionMs: number): Record<string, string> {
-  return {
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT',
-    'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-    // The user of the listeners without SASL: the controller, and the tests themselves.
-    'super.users': 'User:ANONYMOUS',
-    'ssl.keystore.type': 'PEM',
-    'ssl.keystore.location': keyStore,
-    'sasl.enabled.mechanisms': 'SCRAM-SHA-512',
-    'listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config':
-      'org.apache.kafka.common.security.scram.ScramLoginModule required;',
-    'connections.max.reauth.ms': String(sessionMs),
-  };
-}
+const SECURED: Readonly<Record<string, string>> = {
+  'listener.security.protocol.map':
+    'PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT',
+  'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+  // The user of the listeners that ask nobody who they are: the controller, and the tests.
+  'super.users': 'User:ANONYMOUS',
+  'ssl.keystore.type': 'PEM',
+};
 
 function entryOf(user: string, [operation, kind, name]: Grant) {
   const isPrefix = name.endsWith('*');

@@ -63,8 +63,12 @@ export async function startJavaKafka(port: number, keptData?: string): Promise<T
 }
 
 /** Returns the command that runs a broker. */
-export function brokerCommand(libraries: string, settings: string): readonly string[] {
-  return ['java', ...JVM, '-cp', join(libraries, '*'), 'kafka.Kafka', settings];
+export function brokerCommand(
+  libraries: string,
+  settings: string,
+  javaOptions: readonly string[] = [],
+): readonly string[] {
+  return ['java', ...JVM, ...javaOptions, '-cp', join(libraries, '*'), 'kafka.Kafka', settings];
 }
 
 /**

@@ -13,24 +13,6 @@ export class SqlOrderLineRepository extends SqlRepository<OrderLine, LineKey, tr
     this.#sql = sql;
   }
 
-  /**
-   * Returns the order's lines in the database, in the order of their skus, at most `limit`.
-   * @param after the sku behind which they begin
-   */
-  async getByOrder(orderid: string, limit: number, after = ''): Promise<readonly OrderLine[]> {
-    const rows = await this.#sql<{ sku: string; qty: number }>(
-      'select sku, qty from order_lines where orderid = ? and sku > ? order by sku limit ?',
-      [orderid, after, limit],
-    );
-    return rows.map(({ sku, qty }) => {
-      const known = this.known({ orderid, sku });
-      if (known) return known;
-      const line = new OrderLine(orderid, sku, qty);
-      this.track(line);
-      return line;
-    });
-  }
-
   protected override async load({ orderid, sku }: LineKey): Promise<OrderLine | null> {
     const [row] = await this.#sql<{ qty: number }>(
       'select qty from order_lines where orderid = ? and sku = ?',

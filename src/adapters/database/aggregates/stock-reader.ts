@@ -39,22 +39,11 @@ export class StockReader {
   readonly #entityManager: SqlEntityManager;
   readonly #sql: Sql;
   readonly #dialect: Dialect;
-  readonly #maxLines: number | null;
 
-  /**
-   * @param maxLines how many lines of a batch `restoreAllLines` restores, for a transaction that
-   * only reads and so locks nothing. Null: all lines, for a transaction that may write
-   */
-  constructor(
-    entityManager: SqlEntityManager,
-    sql: Sql,
-    dialect: Dialect,
-    maxLines: number | null = null,
-  ) {
+  constructor(entityManager: SqlEntityManager, sql: Sql, dialect: Dialect) {
     this.#entityManager = entityManager;
     this.#sql = sql;
     this.#dialect = dialect;
-    this.#maxLines = maxLines;
   }
 
   /** Tells whether `lockProducts` may wait until another transaction has ended. */
@@ -157,7 +146,7 @@ export class StockReader {
    * its lines. Null: there is no such batch.
    */
   async batch(reference: string): Promise<Batch | null> {
-    if (this.#dialect === 'postgresql' && this.#maxLines === null) {
+    if (this.#dialect === 'postgresql') {
       await this.#sql(
         `select sku from products
          where sku in (select sku from batches where reference = ?) for update`,
@@ -181,15 +170,9 @@ export class StockReader {
     );
   }
 
-  /** Reads all lines of each batch into that batch, or the oldest `maxLines`. */
+  /** Reads all lines of each batch into that batch. */
   async restoreAllLines(batches: ReadonlyMap<string, Batch>): Promise<void> {
     if (batches.size === 0) return;
-    const limit = this.#maxLines;
-    if (limit !== null) {
-      for (const reference of batches.keys())
-        restoreLines(batches, await this.#oldestLines(reference, limit));
-      return;
-    }
     const wanted = this.#rows({ reference: 'text' });
     const rows = await this.#sql<LineRow>(
       `select ${LINE} from ${wanted} as wanted
@@ -199,18 +182,6 @@ export class StockReader {
       [toJson([...batches.keys()].map((reference) => [reference]))],
     );
     restoreLines(batches, rows);
-  }
-
-  async #oldestLines(reference: string, limit: number): Promise<readonly LineRow[]> {
-    return this.#sql<LineRow>(
-      `select allocations.id, cast(? as text) as reference, order_lines.orderid, order_lines.sku,
-         order_lines.qty
-       from allocations
-       join order_lines on order_lines.id = allocations.orderline_id
-       where allocations.batch_id = (select id from batches where reference = ?)
-       order by allocations.id limit ?`,
-      [reference, reference, limit],
-    );
   }
 
   /**
