@@ -191,6 +191,8 @@ async function judge(
   }
   const allowances = {
     mayFail: ({ body }: { readonly body: object }) => scene.poison.isIn(body),
+    mayBeDiscarded: ({ identity }: { readonly identity: string }) =>
+      scene.operator.discarded.has(identity),
     isUnderWay,
   };
   const history = await historyOf(scene, file);
@@ -252,7 +254,7 @@ class Scene {
   readonly poison: Poison;
   readonly cluster: ClusterFaults;
   readonly #reader: LiveReader;
-  readonly #operator: Operator;
+  readonly operator: Operator;
   readonly #parkingLimits: ParkingLimits;
   readonly #world: World;
   readonly #log: SimulatedLog;
@@ -286,7 +288,7 @@ class Scene {
     });
     const ofProduct = world.pick(PARKED_LIMITS);
     this.#parkingLimits = { ofProduct, inAll: 2 * ofProduct };
-    this.#operator = new Operator(world, log, database, TOPICS);
+    this.operator = new Operator(world, log, database, TOPICS);
     this.#world = world;
     this.#log = log;
     this.database = database;
@@ -367,7 +369,7 @@ class Scene {
     }
     if (this.poison.isThere) {
       world.after((0.3 + world.random()) * this.troubledMs, () => this.poison.mend());
-      world.after(world.random() * this.troubledMs, () => this.#operator.work());
+      world.after(world.random() * this.troubledMs, () => this.operator.work());
     }
     for (let count = world.between(0, 5); count > 0; count -= 1) {
       world.after(world.random() * this.troubledMs, () => {
@@ -475,7 +477,7 @@ class Scene {
     const isHandled = PARTITION_INDEXES.every(
       (partition) => (this.#log.offsets.get(partition) ?? 0) >= this.#end(partition),
     );
-    return isHandled && (!this.poison.isThere || this.#operator.hasNothingToDo());
+    return isHandled && (!this.poison.isThere || this.operator.hasNothingToDo());
   }
 
   /** Says whether the same commands are sent again and again, and never answered. */
@@ -495,13 +497,13 @@ class Scene {
     const problems = this.#living().flatMap(
       (machine) => this.#consumers.get(machine)?.problems() ?? [],
     );
-    const waiting = `the dead letters wait: ${!this.#operator.hasNothingToDo()}`;
+    const waiting = `the dead letters wait: ${!this.operator.hasNothingToDo()}`;
     return [`the group stands at ${lanes.join(', ')}`, waiting, ...new Set(problems)].join('; ');
   }
 
   end(): void {
     faults.at = null;
-    this.#operator.end();
+    this.operator.end();
     for (const machine of this.#machines) machine.isDead = true;
   }
 

@@ -29,6 +29,8 @@ export class Operator {
   readonly #topics: Topics;
   /** By failed command, whether to discard it. The operator never changes that. */
   readonly #isToDiscard = new Map<string, boolean>();
+  /** The commands that the operator began to discard. */
+  readonly discarded = new Set<Identity>();
   #machine = new Machine('operator-0');
   #sittings = 0;
   #isOver = false;
@@ -99,6 +101,7 @@ export class Operator {
       deadLettersTopic: this.#topics.deadLetters,
     };
     const decided = this.#plan(waiting(await readDeadLetters(broker, config.deadLettersTopic)));
+    for (const { identity } of decided.discard) this.discarded.add(identity);
     const database = this.#database.connect(machine);
     const listener = { onResolved: () => {}, onFailedAgain: () => {}, onUnanswered: () => {} };
     const ids = (letters: readonly Pick<DeadLetter, 'identity'>[]) =>

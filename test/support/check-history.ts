@@ -97,6 +97,11 @@ export interface LogStarts {
 export interface Allowances {
   /** Whether a handler may have failed on the command for good. */
   readonly mayFail?: (command: LaneCommand) => boolean;
+  /**
+   * Whether an operator began to discard the command. The topic does not show a discard that was
+   * interrupted after it had reached the database.
+   */
+  readonly mayBeDiscarded?: (command: LaneCommand) => boolean;
   /** Whether commands may still wait behind a failed command. */
   readonly mayStayParked?: boolean;
   /**
@@ -201,7 +206,8 @@ export function checkHistory(whole: History, allowances: Allowances = {}): reado
   const lanes = handledIn(commands, deleted.answered(answers), deleted, allowances, tell);
   checkBodies(commands, (command) => deleted.mayHaveHeld(command), report);
   checkDeadLetters(commands, allowances, report);
-  checkParking(commands, deleted.hasCommands, tell);
+  const { mayBeDiscarded = () => false } = allowances;
+  checkParking(commands, deleted.hasCommands, mayBeDiscarded, tell);
   checkEnvelopes(commands, report);
   checkOrder(answers, report);
   checkSubjects(answers, report);

@@ -30,16 +30,18 @@ const PARKED = new Set(['handler-failed', 'parked-behind']);
  * for it only there.
  * @param areSomeDeleted whether commands were deleted, so that the product of a batch or order, and
  * the reason for parking, may be unknown
+ * @param mayBeDiscarded whether an operator began to discard the command
  */
 export function checkParking(
   commands: readonly LaneCommand[],
   areSomeDeleted: boolean,
+  mayBeDiscarded: (command: LaneCommand) => boolean,
   report: Report,
 ): void {
   const skus = new SkusByName(commands);
   const stories = [
     ...Map.groupBy(commands, ({ identity, partition }) => `${partition} ${identity}`).values(),
-  ].map((same) => storyOf(same, skus));
+  ].map((same) => storyOf(same, skus, mayBeDiscarded));
   const parked = stories.filter(({ parkedOffsets }) => parkedOffsets.length > 0);
   for (const earlier of parked) {
     const { closedOffset, partition } = earlier;
@@ -81,10 +83,15 @@ export function checkParking(
   }
 }
 
-function storyOf(same: readonly LaneCommand[], skus: SkusByName): Story {
+function storyOf(
+  same: readonly LaneCommand[],
+  skus: SkusByName,
+  mayBeDiscarded: (command: LaneCommand) => boolean,
+): Story {
   const [first] = same as [LaneCommand];
   const answered = same.find(({ answer }) => answer);
-  const isDiscarded = same.some(({ letter }) => letter?.resolution === 'discarded');
+  const isDiscarded =
+    mayBeDiscarded(first) || same.some(({ letter }) => letter?.resolution === 'discarded');
   const isOpen = same.some(({ letter }) => letter && letter.resolution === null);
   const told = (answered?.answer?.events ?? []).flatMap(({ sku }) =>
     sku === undefined ? [] : [`sku:${sku}`],
@@ -97,7 +104,8 @@ function storyOf(same: readonly LaneCommand[], skus: SkusByName): Story {
     subjects: new Set([...named(first.body), ...told]),
     possibleSubjects: new Set([...named(first.body), ...skus.of(first.body)]),
     // A discard reaches the database before the topic, so the topic does not show when it took
-    // effect. A discarded command that comes again is new.
+    // effect, or whether it did: an operator who died in between may redrive the command later. A
+    // discarded command that comes again is new.
     closedOffset: isDiscarded
       ? null
       : (answered?.offset ?? (isOpen ? Number.POSITIVE_INFINITY : null)),
