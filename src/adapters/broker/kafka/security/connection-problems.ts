@@ -3,9 +3,10 @@ import { errorChain } from './error-chain.ts';
 const UNKNOWN_CA =
   'the certificate of the broker is signed by an unknown authority. ' +
   'Set KAFKA_SSL_CA_FILE to the authority that signs the certificates of the brokers';
+/** A broker in Java gives the same alert for an expired certificate as for any other reason. */
 const REFUSED_CERTIFICATE =
-  'the broker does not accept the certificate in KAFKA_SSL_CERT_FILE. ' +
-  'Use one whose authority is in the trust store of the broker';
+  'the broker does not accept the certificate in KAFKA_SSL_CERT_FILE. Use one that has not ' +
+  'expired, and whose authority is in the trust store of the broker';
 /** Node has no code for a broker that breaks a connection off before TLS is agreed. */
 export const BROKEN_HANDSHAKE = 'BROKEN_HANDSHAKE';
 const NO_TLS =
