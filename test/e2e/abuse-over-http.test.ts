@@ -54,7 +54,10 @@ const strangeRequests: readonly (readonly [string, string])[] = [
 interface Reply {
   readonly status: number;
   readonly type: string | undefined;
-  readonly body: Record<string, unknown>;
+  readonly body: Readonly<Record<string, unknown>> & {
+    /** The results of a batch, one for each command. */
+    readonly items?: readonly Readonly<Record<string, unknown>>[];
+  };
 }
 
 /**
@@ -111,8 +114,18 @@ function answeredIdentity({
   return String(form) === 'place' ? `\t${id}` : String(id);
 }
 
+/** Returns the accepted commands that a reply names. A batch, which HTTP takes, names several. */
+function acceptedIn({ status, body }: Reply): readonly Reply['body'][] {
+  if (body.items) return body.items.filter((item) => item.status === 202);
+  return status === 202 ? [body] : [];
+}
+
 /** @returns what is wrong with the reply, or null */
 function complaint({ outcome }: AbusiveMessage, reply: Reply): string | null {
+  if (reply.body.items) {
+    const isRight = reply.body.items.every((item) => item.status === 202 || item.status === 400);
+    return isRight ? null : JSON.stringify(reply.body);
+  }
   // Some messages only have large headers. HTTP takes less of these than Kafka.
   const mayBeAccepted = outcome === 'answered' || outcome === 'judged';
   const mayBeRefused = outcome !== 'answered' || reply.status === 431;
@@ -126,7 +139,7 @@ describeOnEachBroker(
     let running: RunningService;
     let url: string;
     const replies: { readonly message: AbusiveMessage; readonly reply: Reply }[] = [];
-    let accepted: readonly Reply[];
+    let accepted: readonly Reply['body'][];
     const commands: ReceivedRecord[] = [];
 
     beforeAll(async () => {
@@ -136,7 +149,7 @@ describeOnEachBroker(
       for (const message of abusiveMessages(seed, MESSAGES)) {
         replies.push({ message, reply: await replyTo(url, asRequest(message.record)) });
       }
-      accepted = replies.map(({ reply }) => reply).filter(({ status }) => status === 202);
+      accepted = replies.flatMap(({ reply }) => acceptedIn(reply));
       await running.idle();
       await running.service.broker.tail(running.config.commandsTopic, 'beginning', (record) =>
         commands.push(record),
@@ -163,7 +176,7 @@ describeOnEachBroker(
     it('each accepted command is answered once, and nothing else is in the topics', () => {
       const answers = Map.groupBy(running.events, answeredIdentity);
       expect(new Set(commands.map(identityIn).map(idOf))).toEqual(
-        new Set(accepted.map(({ body }) => body.id)),
+        new Set(accepted.map(({ id }) => id)),
       );
       expect([...answers].filter(([, { length }]) => length !== 1)).toEqual([]);
       expect(new Set(answers.keys())).toEqual(new Set(commands.map(identityIn)));
