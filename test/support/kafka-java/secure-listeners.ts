@@ -55,12 +55,13 @@ export function tokenListener(
   const keys = `${issuer}/keys`;
   const security = 'org.apache.kafka.common.security.oauthbearer';
   const mechanism = 'listener.name.sasl_ssl.oauthbearer.sasl';
+  const handler = `${security}.OAuthBearerValidatorCallbackHandler`;
   return {
     protocol: 'SASL_SSL',
     settings: {
       'sasl.enabled.mechanisms': 'OAUTHBEARER',
       [`${mechanism}.jaas.config`]: `${security}.OAuthBearerLoginModule required;`,
-      [`${mechanism}.server.callback.handler.class`]: `${security}.OAuthBearerValidatorCallbackHandler`,
+      [`${mechanism}.server.callback.handler.class`]: handler,
       'sasl.oauthbearer.jwks.endpoint.url': keys,
       'sasl.oauthbearer.expected.issuer': issuer,
       'sasl.oauthbearer.expected.audience': audience,

@@ -17,9 +17,9 @@ import { messagesOfToday, type TextRecord } from '../../support/messages-of-toda
  *
  * A change of a message's data needs a new version if an older service cannot read the new data, or
  * misunderstands it:
- * 1. In `event-versions.ts` (an event) or `command-schemas.ts` (a command), raise `current`, describe
- *    the new data in `schema`, and add the upcaster from the version before. The older lines fail now,
- *    because the service reads them as the new version.
+ * 1. In `event-versions.ts` (an event) or `command-schemas.ts` (a command), raise `current`,
+ *    describe the new data in `schema`, and add the upcaster from the version before. The older
+ *    lines fail now, because the service reads them as the new version.
  * 2. For each line that fails, add a line `{"name": …, "read": …}` at the end. The last reading of
  *    a name counts.
  * 3. For an event, add the lines of what is published now, which the failing test prints. For a

@@ -4,7 +4,7 @@ import type { OwnProblem } from './problem-responses.ts';
 
 /**
  * What a route says of itself: `GET /openapi.json` and `GET /docs` show it. Nothing here filters or
- * serializes an answer. Of the parameters, `query` alone is also checked (`query-check.ts`).
+ * serializes an answer. `query-check.ts` checks `query`, and no other parameter.
  */
 export interface Operation {
   /** The name of the route for generated clients. */
