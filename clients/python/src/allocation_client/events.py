@@ -12,6 +12,8 @@ from .errors import UnreadableEventError
 from .event_types import Content, read_content
 
 COMPOSITE = "CompositeDomainEvent"
+_KNOWN_VERSION = 1
+"""Is the version of the data of every type that this client knows."""
 _DATASCHEMA = re.compile(r"/allocation/schemas/[^/]+/([1-9][0-9]{0,8})")
 _SEQUENCE = re.compile(r"[1-9][0-9]{0,14}")
 
@@ -40,7 +42,7 @@ class Event:
     """Is the same on every run and replay: drop repeats by it."""
     type: str
     content: Content | None
-    """Has the data, as the class of the type. None: this client does not know the type."""
+    """Has the data, as the class of the type. None: the type or its version is not known here."""
     data: Mapping[str, object]
     """Has the data with all fields, also those that this client does not know."""
     version: int
@@ -108,12 +110,14 @@ def read_structured(attributes: Mapping[str, object]) -> list[Event]:
 def _read_event(attributes: Mapping[str, object]) -> Event:
     type = _required(attributes, "type")
     data = _object(attributes.get("data"))
+    version = _version(attributes.get("dataschema"))
     return Event(
         id=_required(attributes, "id"),
         type=type,
-        content=read_content(type, data),
+        # The fields of a newer version may mean something else.
+        content=read_content(type, data) if version <= _KNOWN_VERSION else None,
         data=data,
-        version=_version(attributes.get("dataschema")),
+        version=version,
         sku=_optional(data, "sku"),
         sequence=_sequence(attributes.get("sequence")),
         causation_id=_optional(attributes, "causationid"),

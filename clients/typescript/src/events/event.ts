@@ -21,7 +21,7 @@ export type RejectionReason =
 /** Any other text: a newer service may have more values. */
 type Other = string & {};
 
-/** The data of each event. Data of a newer version may have more fields. */
+/** The data of each event. There may be more fields. */
 export interface EventData {
   readonly BatchCreated: {
     readonly reference: string;

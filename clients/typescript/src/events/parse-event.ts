@@ -12,6 +12,8 @@ import { type KafkaRecord, textHeaders, textValue } from './kafka-record.ts';
 const SOURCE = '/allocation';
 const COMPOSITE = 'CompositeDomainEvent';
 const DATASCHEMA = /^\/allocation\/schemas\/[^/]+\/([1-9]\d{0,8})$/;
+/** The version of the data of every type that this client knows. */
+const KNOWN_VERSION = 1;
 const SEQUENCE = /^[1-9]\d{0,14}$/;
 
 /** Reads an attribute of a CloudEvent. Null: the event does not have the attribute. */
@@ -78,6 +80,8 @@ function singleEvent(attribute: Attributes, data: unknown, isReplay: boolean): A
   if (envelope.source !== SOURCE)
     return unknown(`The event comes from ${envelope.source}, not from ${SOURCE}`);
   if (!isEventType(type)) return unknown(`The type ${type} is newer than this client`);
+  if ((envelope.version ?? 1) > KNOWN_VERSION)
+    return unknown(`Version ${envelope.version} of ${type} is newer than this client`);
   const fault = faultOf(type, data, envelope.sequence);
   return fault === null ? ({ ...envelope, type, data } as KnownEvent) : unknown(fault);
 }
