@@ -1,10 +1,13 @@
 import type { Logger } from 'pino';
 import type { Broker } from '../service-layer/broker.ts';
 import type { LaneStore } from '../service-layer/lane-store.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import type { AnswerReader } from './answered-offsets.ts';
 import type { Answering } from './answering.ts';
+import type { DeliveryLog } from './delivery-log.ts';
 import type { EarlierCommands } from './earlier-commands.ts';
 import type { LaneOffsets } from './lane-offsets.ts';
+import type { LanePauses } from './lane-pauses.ts';
 import type { OlderDatabaseError } from './lane-refusal.ts';
 import type { ByteBudget } from './memory-budget.ts';
 import type { ProductTurns } from './product-turns.ts';
@@ -26,10 +29,15 @@ export interface LaneContext {
   readonly published: LaneOffsets;
   /** Keeps lanes from rejecting a command before earlier commands of other lanes are decided. */
   readonly earlier: EarlierCommands;
+  /** Knows which lanes are paused. Absent: nobody can pause a lane. */
+  readonly pauses?: LanePauses;
   readonly relayBudget: ByteBudget;
   readonly productTurns: ProductTurns;
   readonly answerReader: AnswerReader;
   readonly unknownFields: UnknownFields;
+  /** Makes the spans of deliveries and publications. Absent: tracing is off. */
+  readonly tracing?: Tracing;
+  readonly deliveryLog: DeliveryLog;
   /** Says what an operator can do about a database that is older than the topics. */
   readonly recoveryAdvice: () => Promise<string>;
   /** Called each time that a lane finds the database older than the topics. */

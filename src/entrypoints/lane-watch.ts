@@ -1,5 +1,6 @@
 import type { OffsetRange } from '../service-layer/broker.ts';
-import type { AwaitedLanes } from './order-wait.ts';
+import type { LanePause } from '../service-layer/lane-store.ts';
+import type { Reopening } from './reopening.ts';
 
 /** The answers that a lane is publishing. */
 export interface Publishing {
@@ -7,6 +8,15 @@ export interface Publishing {
   readonly nextOffset: number;
   /** The partitions whose answers must be published first. */
   readonly awaitedPartitions: readonly number[];
+}
+
+/** What a lane waits for, as others see it. */
+export interface AwaitedLanes {
+  /** The other lanes, in words. */
+  readonly lanes: string;
+  readonly partitions: readonly number[];
+  /** Rises as long as the other lanes move, or are paused. */
+  readonly moves: number;
 }
 
 /** What the watchdog sees of a lane. Reading it must never wait. */
@@ -22,6 +32,25 @@ export interface WatchedLane {
   readonly awaited: AwaitedLanes | null;
   /** What the lane is publishing. Null: nothing, or the lane does not work. */
   readonly publishing: Publishing | null;
+  /** Who has paused the lane, when and why. Null: nobody. A paused lane is not stuck. */
+  readonly pause: LanePause | null;
+}
+
+/** What people see of a lane. Reading it must never wait. */
+export interface ObservedLane extends WatchedLane {
+  /** Why the database does not fit the lane. Null: no misfit is known. */
+  readonly refusal: string | null;
+  /** How many commands the lane has decided since this process has it, repeats included. */
+  readonly decidedCount: number;
+  /** Every answer to a command below this offset is published. Null: the lane has never worked. */
+  readonly publishedBelowOffset: number | null;
+  /**
+   * When the oldest command was sent that was delivered and has no published answer, by the log.
+   * Null: there is none, or the lane has never worked.
+   */
+  readonly oldestUnansweredMs: number | null;
+  /** The last time that the lane stopped, or failed to open. Null: it never did. */
+  readonly lastReopening: Reopening | null;
 }
 
 /** Longer than any pause that a lane ends by itself: a rebalance, a new leader, a new session. */
@@ -53,6 +82,7 @@ export class LaneWatch {
   #lane: WatchedLane;
   /** No reader sees a record for the lane below this offset. */
   #emptyBelow: number;
+  #headSentMs: number | null = null;
   #suspicion: Suspicion | null = null;
 
   constructor(lane: WatchedLane, emptyBelow = 0) {
@@ -66,11 +96,17 @@ export class LaneWatch {
   /** @returns the watch of the lane as it is now: this one, or a new one if the lane has moved */
   follow(lane: WatchedLane): LaneWatch {
     this.#lane = lane;
+    if (lane.pause !== null) this.#suspicion = null;
     return this.#hasMoved ? new LaneWatch(lane, this.#emptyBelow) : this;
   }
 
   get isStuck(): boolean {
-    return this.wasStuck && !this.#hasMoved;
+    return this.wasStuck && !this.#hasMoved && this.#lane.pause === null;
+  }
+
+  /** When the command was sent before which the stuck lane stands. Null: the lane is not stuck. */
+  get headSentMs(): number | null {
+    return this.isStuck ? this.#headSentMs : null;
   }
 
   /** Whether the lane was stuck until now. It may have moved since the last look. */
@@ -96,6 +132,7 @@ export class LaneWatch {
    * read.
    */
   suspect(range: OffsetRange, nowMs: number): OffsetRange | null {
+    if (this.#lane.pause !== null) return null;
     const beginning = Math.max(this.nextOffset ?? 0, this.#emptyBelow, range.beginning);
     if (range.end <= beginning) return null;
     this.#suspicion ??= { state: 'waiting', end: range.end, sinceMs: nowMs };
@@ -111,14 +148,16 @@ export class LaneWatch {
 
   /**
    * Notes whether a reader sees a record for the lane.
-   * @param reading tells whether a reader sees one. After an error, the next look tries again.
+   * @param reading returns when the first such record was sent; null: a reader sees none. After an
+   * error, the next look tries again.
    */
-  async judge({ end }: OffsetRange, reading: () => Promise<boolean>): Promise<void> {
+  async judge({ end }: OffsetRange, reading: () => Promise<number | null>): Promise<void> {
     const suspicion = this.#suspicion;
     if (suspicion === null) return;
     this.#suspicion = { ...suspicion, state: 'reading' };
     try {
-      const isFull = await reading();
+      this.#headSentMs = await reading();
+      const isFull = this.#headSentMs !== null;
       this.#suspicion = isFull ? { ...suspicion, state: 'stuck' } : null;
       if (!isFull) this.#emptyBelow = end;
     } catch {

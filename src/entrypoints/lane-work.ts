@@ -1,19 +1,24 @@
 import type { Logger } from 'pino';
 import { reachFaultPoint } from '../fault-points.ts';
 import { TooMuchAtOnceError } from '../service-layer/errors.ts';
-import type { LanePosition, LaneTransaction, OutboxRecord } from '../service-layer/lane-store.ts';
+import type { LanePosition, LaneTransaction } from '../service-layer/lane-store.ts';
 import type { Partition } from '../service-layer/records.ts';
+import { DeliveryTrace } from '../tracing/delivery-trace.ts';
+import { traceIdOf } from '../tracing/trace-id.ts';
 import { answerDelivery, UnsettledError } from './answer-delivery.ts';
+import type { AnswerTally } from './answer-tally.ts';
 import type { DeliveryPart, HandlerFailure } from './answering.ts';
 import { DeliveryOrder } from './delivery-order.ts';
 import { DeliveryQueue, type Part } from './delivery-queue.ts';
 import type { LaneContext } from './lane-context.ts';
 import type { Publishing } from './lane-watch.ts';
 import { Held, TRANSACTION_ANSWERS_BYTES } from './memory-budget.ts';
+import { StepTimes } from './metrics/transaction-metrics.ts';
 import { bytesInMemory } from './outbox-chunks.ts';
-import { OutboxRelay } from './outbox-relay.ts';
-import { placeOf, productsNamedIn, readRecords } from './read-delivery.ts';
+import { OutboxRelay, type RelayQueue } from './outbox-relay.ts';
+import { type CommandRecord, productsNamedIn, readRecords } from './read-delivery.ts';
 import type { OpenLane } from './take-over.ts';
+import type { Unanswered } from './unanswered.ts';
 
 interface LaneWorkOptions {
   readonly lane: Partition;
@@ -22,8 +27,10 @@ interface LaneWorkOptions {
   readonly log: Logger;
   /** Aborts when the lane closes. */
   readonly closing: AbortSignal;
-  /** Called after each commit to the database. */
-  readonly onCommitted: () => void;
+  /** Knows the oldest command without an answer, from one opening to the next. */
+  readonly unanswered: Unanswered;
+  /** Called after each commit to the database, with the number of commands. */
+  readonly onCommitted: (count: number) => void;
   /** Called when only another opening of the lane can help. */
   readonly onTrouble: (error: unknown, work: LaneWork) => void;
 }
@@ -33,7 +40,7 @@ interface LaneWorkOptions {
  *
  * For each delivery:
  * 1. Drop the records below the position, because they are answered. Drop everything when the work
- *    is over, because it comes again.
+ *    is over, because it comes again. Wait while the lane is paused (`lane-pauses.ts`).
  * 2. Run one database transaction: answers, aggregates, outbox, position (`answer-delivery.ts`). A
  *    crash before its commit leaves nothing. After the commit the outbox has the answers. If a
  *    command would be rejected as unknown, undo the transaction. Try again when other lanes have
@@ -58,16 +65,22 @@ export class LaneWork {
     this.#options = options;
     this.#position = opened.position;
     this.#publishedBelowOffset = opened.position.nextOffset;
+    options.unanswered.notePublished(opened.position.nextOffset);
     this.#relay = new OutboxRelay({
       producer: opened.producer,
       lane,
       group: context.group,
       published: context.published,
       budget: context.relayBudget,
-      onPublished: ({ nextOffset }) => {
+      onPublished: ({ nextOffset, records }, ms) => {
         this.#publishedBelowOffset = Math.max(this.#publishedBelowOffset, nextOffset);
+        this.#options.unanswered.notePublished(nextOffset);
+        context.answering.metrics.publications.observe(records.length, ms);
       },
-      onBroken: (error) => options.onTrouble(error, this),
+      onBroken: (error) => {
+        context.answering.metrics.publications.countFailure();
+        options.onTrouble(error, this);
+      },
     });
   }
 
@@ -75,9 +88,19 @@ export class LaneWork {
     return this.#position;
   }
 
+  /** Every answer to a command below this offset is published. */
+  get publishedBelowOffset(): number {
+    return this.#publishedBelowOffset;
+  }
+
   /** What the relay is publishing. Null: nothing. */
   get publishing(): Publishing | null {
     return this.#relay.publishing;
+  }
+
+  /** The relay's queue, for the metrics. */
+  get queue(): RelayQueue {
+    return this.#relay;
   }
 
   /** Whether the lane has closed, or opens anew. */
@@ -127,7 +150,7 @@ export class LaneWork {
   }
 
   async #answerAll(records: Part): Promise<void> {
-    const { lane, context, log, closing, onTrouble } = this.#options;
+    const { lane, context, closing, onTrouble } = this.#options;
     const isWanted = () => !this.#isOver && !closing.aborted;
     const order = new DeliveryOrder(records, {
       earlier: context.earlier,
@@ -138,22 +161,24 @@ export class LaneWork {
     });
     const queue = new DeliveryQueue(records, closing);
     for (let part = queue.first; part && isWanted(); part = queue.first) {
+      this.#options.unanswered.noteFirst(part[0]);
       try {
         await this.#relay.room();
+        if (context.pauses?.of(lane.partition)) await context.pauses.end(lane.partition, isWanted);
         if (!isWanted()) return;
         queue.advance(await order.answer(part, queue.failure));
       } catch (error) {
         const recovery = queue.fail(error);
+        context.answering.metrics.transactions.countFailure(recovery.action);
         if (recovery.action === 'reopen') return onTrouble(error, this);
-        const { message } = error as Error;
-        const { attempts } = queue;
-        log[error instanceof TooMuchAtOnceError ? 'debug' : 'warn'](
-          { err: error, place: part[0] && placeOf(part[0]), attempts },
-          `Partition ${lane.partition}: a delivery failed (${recovery.action}): ${message}`,
-        );
-        await queue.apply(recovery, message);
+        const { action } = recovery;
+        // A large delivery is halved as a matter of course.
+        if (part[0] && !(error instanceof TooMuchAtOnceError))
+          context.deliveryLog.noteFailure(error as Error, action, queue.attempts, part[0]);
+        await queue.apply(recovery, (error as Error).message);
       }
     }
+    if (isWanted()) this.#options.unanswered.noteFirst(undefined);
   }
 
   /**
@@ -168,32 +193,35 @@ export class LaneWork {
   ): Promise<number | null> {
     const { lane, context, closing } = this.#options;
     const { store, answering } = context;
-    const stopTimer = answering.metrics.deliverySeconds.startTimer();
+    const times = new StepTimes();
     const position = this.#position;
     reachFaultPoint('delivered');
     const read = await readRecords(records, answering.strictCommands);
+    times.end('read');
     reachFaultPoint('decoded');
     const part: DeliveryPart = {
-      ...this.#limits(),
-      lane,
-      records: read,
+      ...this.#circumstances(read),
       position,
-      publishedBelowOffset: this.#publishedBelowOffset,
       failure,
       settledBelowOffset,
     };
     const inHand = new Held(context.relayBudget);
+    let tally = null as AnswerTally | null;
     const work = async (transaction: LaneTransaction) => {
+      times.end('begin');
       const progress = await answerDelivery(part, transaction, answering);
+      times.end('handle');
+      tally = progress.tally;
       inHand.set(bytesInMemory(progress.outbox));
       return progress;
     };
     const turn = context.productTurns.take(productsNamedIn(read), async () => {
       if (closing.aborted) return null;
+      times.end('wait');
       return store.transaction(lane, position, work).catch(indexOfUnsettled);
     });
     // From here on the relay holds the answers.
-    const progress = await turn.finally(() => inHand.set(0));
+    const progress = await (part.trace?.endAfter(turn) ?? turn).finally(() => inHand.set(0));
     if (progress === null || typeof progress === 'number') return progress;
     reachFaultPoint('database-committed');
     // The lane may have opened anew meanwhile, perhaps before this transaction moved the lane's
@@ -201,35 +229,43 @@ export class LaneWork {
     // these answers.
     if (this.#isOver) return null;
     this.#position = progress.next;
-    this.#options.onCommitted();
+    this.#options.unanswered.noteDecided(progress.next.nextOffset);
+    this.#options.onCommitted(records.length);
     this.#relay.enqueue(progress.outbox, progress.next.nextOffset, progress.restsOn);
     context.earlier.note({ ...lane, nextOffset: progress.next.nextOffset });
-    stopTimer();
-    answering.metrics.countAnswers(records.length, progress.outbox);
+    times.end('commit');
+    answering.metrics.transactions.observe(times, traceIdOf(firstTraceparent(read)));
+    if (tally !== null) answering.metrics.commands.countAnswers(tally);
     context.unknownFields.note(read);
-    this.#logDeadLetters(progress.outbox);
+    const letters = progress.outbox.filter(({ topic }) => topic === answering.deadLettersTopic);
+    if (letters.length > 0) {
+      answering.metrics.commands.countDeadLetters(letters);
+      context.deliveryLog.noteDeadLetters(letters, read);
+    }
     return null;
   }
 
-  /** Returns the limits for the answers of the next transaction, in bytes. */
-  #limits() {
-    const { opened, context } = this.#options;
+  /** Returns the records with the limits for their answers, in bytes, and with their spans. */
+  #circumstances(records: readonly CommandRecord[]) {
+    const { lane, opened, context } = this.#options;
+    const { group, relayBudget, tracing } = context;
     const { deadLetterMaxBytes, eventMaxBytes } = opened;
     const { usual, beyondBudget } = TRANSACTION_ANSWERS_BYTES;
-    const maxAnswerBytes = context.relayBudget.isExceeded ? beyondBudget : usual;
-    return { deadLetterMaxBytes, eventMaxBytes, maxAnswerBytes };
+    return {
+      lane,
+      records,
+      publishedBelowOffset: this.#publishedBelowOffset,
+      deadLetterMaxBytes,
+      eventMaxBytes,
+      maxAnswerBytes: relayBudget.isExceeded ? beyondBudget : usual,
+      ...(tracing && { trace: new DeliveryTrace(tracing, lane, group, records) }),
+    };
   }
+}
 
-  #logDeadLetters(outbox: readonly OutboxRecord[]): void {
-    const { context, log } = this.#options;
-    for (const { topic, headers, sourceOffset } of outbox) {
-      if (topic !== context.answering.deadLettersTopic) continue;
-      log.warn(
-        { offset: sourceOffset, reason: headers['dead-letter-reason'] },
-        `Dead letter: ${headers['dead-letter-message']}`,
-      );
-    }
-  }
+/** Returns the traceparent of the first command. One command must do: it is for one exemplar. */
+function firstTraceparent([first]: readonly CommandRecord[]): string | null {
+  return first?.incoming.kind === 'command' ? first.incoming.traceparent : null;
 }
 
 function indexOfUnsettled(error: unknown): number {

@@ -6,7 +6,7 @@ import type { Head } from '../../../src/entrypoints/known-lanes.ts';
 import { Lane } from '../../../src/entrypoints/lane.ts';
 import type { LaneContext } from '../../../src/entrypoints/lane-context.ts';
 import { ByteBudget } from '../../../src/entrypoints/memory-budget.ts';
-import { Metrics } from '../../../src/entrypoints/metrics.ts';
+import { Metrics } from '../../../src/entrypoints/metrics/metrics.ts';
 import { ProductTurns } from '../../../src/entrypoints/product-turns.ts';
 import type {
   LanePosition,
@@ -104,7 +104,7 @@ it('a lane that takes turns claims few commands in vain, and reads the ends once
       parkingLimits: { ofProduct: 1, inAll: 1 },
       strictCommands: false,
       clock: () => new Date(0),
-      metrics: new Metrics(() => ({ working: 0, assigned: 0 })),
+      metrics: new Metrics(),
     },
     published: { note() {}, cover: async () => true, covers: () => true },
     earlier,
