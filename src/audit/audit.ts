@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { encodeAct, type OperatorActed } from '../messages/operator-acts.ts';
+import { type ActName, encodeAct, type OperatorActed } from '../messages/operator-acts.ts';
 import { UnauditedError } from './errors.ts';
 import type { AuditWriter } from './topic-writer.ts';
 
@@ -18,7 +18,8 @@ interface AuditParts {
 }
 
 /** What an operator, or the service itself, does to letters, lanes, a topic or a database. */
-export interface Act extends Pick<OperatorActed, 'act'> {
+export interface Act {
+  readonly act: ActName;
   /** Names what the act is about. */
   readonly on: readonly string[];
   /** How the operator wants it done. */

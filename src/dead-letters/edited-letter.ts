@@ -1,20 +1,20 @@
 import type { Broker } from '../service-layer/broker.ts';
-import { SelectionError } from './errors.ts';
+import { NoLetterError, ResolvedLetterError, SelectionError } from './errors.ts';
 import { filter, refuseSeveralSources, type Selection } from './plan.ts';
-import type { ListedLetter } from './read-dead-letter.ts';
+import type { PlannedLetter } from './read-dead-letter.ts';
 import { type Replacement, replacementRecord } from './redrive-records.ts';
 import type { Edit } from './redriver.ts';
-import { readDeadLetter, requireLetter } from './waiting-letters.ts';
+import { placeIn, readPage, requireLetter } from './waiting-letters.ts';
 
 /** Where the whole letters are. */
-interface LetterSource {
-  readonly broker: Pick<Broker, 'read' | 'offsetRanges'>;
+export interface LetterSource {
+  readonly broker: Pick<Broker, 'read'>;
   readonly config: { readonly deadLettersTopic: string };
 }
 
 /** The one letter that an edit is for. */
 interface EditedLetter {
-  readonly choice: readonly [ListedLetter];
+  readonly choice: readonly [PlannedLetter];
   /** Null: the letter was redriven with this edit before. */
   readonly edit: Edit | null;
 }
@@ -41,12 +41,13 @@ export function refuseUnclearEdit({ ids, id, source: _, all, ...filters }: Selec
  * @param letters every letter, also those off the list
  * @param json a command as plain JSON
  * @throws {SelectionError} several letters on the list have the id
- * @throws there is no such letter, the JSON is not a command, or the letter was discarded before or
- * redriven in another way
+ * @throws {NoLetterError} there is no such letter
+ * @throws {ResolvedLetterError} the letter was discarded before, or redriven in another way
+ * @throws {EditError} the JSON is not a command
  */
 export async function chooseEdited(
   source: LetterSource,
-  letters: readonly ListedLetter[],
+  letters: readonly PlannedLetter[],
   selection: Selection,
   json: string,
 ): Promise<EditedLetter> {
@@ -64,13 +65,13 @@ export async function chooseEdited(
     const { replacement } = await editOf(source, resolved, json);
     if (isSentAs(resolved, replacement)) return { choice: [resolved], edit: null };
   }
-  throw new Error(whyTooLate(candidates.at(-1)));
+  throw tooLate(candidates.at(-1), selection);
 }
 
 function lettersNamed(
-  letters: readonly ListedLetter[],
+  letters: readonly PlannedLetter[],
   { ids: [place], all: _, ...filters }: Selection,
-): readonly ListedLetter[] {
+): readonly PlannedLetter[] {
   if (place !== undefined)
     return [requireLetter(letters.find(({ id }) => id === place) ?? null, place)];
   const matches = filter(letters, filters);
@@ -81,23 +82,30 @@ function lettersNamed(
 
 async function editOf(
   { broker, config }: LetterSource,
-  { id }: ListedLetter,
+  listed: PlannedLetter,
   json: string,
 ): Promise<Edit> {
-  const letter = requireLetter(await readDeadLetter(broker, config.deadLettersTopic, id), id);
+  const [read] = await readPage(broker, config.deadLettersTopic, [placeIn(listed)]);
+  const letter = requireLetter(read ?? null, listed.id);
   return { letter, replacement: replacementRecord(letter, json) };
 }
 
-function isSentAs({ resolution, replacedBy }: ListedLetter, { id }: Replacement): boolean {
+function isSentAs({ resolution, replacedBy }: PlannedLetter, { id }: Replacement): boolean {
   return resolution === 'redriven' && replacedBy === id;
 }
 
-function whyTooLate(letter: ListedLetter | undefined): string {
+function tooLate(
+  letter: PlannedLetter | undefined,
+  { id = '' }: Selection,
+): NoLetterError | ResolvedLetterError {
   if (!letter)
-    return 'No dead letter has this id: "npx allocation dead-letters list" prints the letters';
+    return new NoLetterError(
+      'No dead letter has this id: "npx allocation dead-letters list" prints the letters',
+      id,
+    );
   const as = letter.replacedBy === undefined ? '' : ` as ${letter.replacedBy}`;
-  return (
+  return new ResolvedLetterError(
     `${letter.id} was ${letter.resolution}${as} before, so the edited command was not sent: ` +
-    'publish it if it is still needed'
+      'publish it if it is still needed',
   );
 }

@@ -1,12 +1,12 @@
-import type { ListedLetter } from './read-dead-letter.ts';
+import type { PlannedLetter } from './read-dead-letter.ts';
 
 /** The limits of one chunk, for memory. A larger letter has a chunk of its own. */
 const MAX_RECORDS = 500;
 const MAX_BYTES = 512 * 1024;
 
 /** Cuts the letters into chunks whose messages are read, or published, together. */
-export function chunksOf(letters: readonly ListedLetter[]): readonly (readonly ListedLetter[])[] {
-  const chunks: ListedLetter[][] = [];
+export function chunksOf(letters: readonly PlannedLetter[]): readonly (readonly PlannedLetter[])[] {
+  const chunks: PlannedLetter[][] = [];
   let bytes = 0;
   for (const letter of letters) {
     const size = letter.valueBytes ?? 0;

@@ -25,7 +25,7 @@ export interface Fate {
   readonly resolution: Resolution | null;
   /** ISO 8601. */
   readonly resolvedAt: string | null;
-  /** Who did it, as `user@host`. */
+  /** Who did it: `user@host`, or the caller over HTTP. */
   readonly resolvedBy: string | null;
   /** The id of the command that was sent instead. Absent: no command was. */
   readonly replacedBy?: string;
@@ -75,7 +75,7 @@ export function letterOfMarker({
 /**
  * Makes the marker of a letter, which is also the audit entry.
  *
- * @param by who decided, as `user@host`
+ * @param by who decided: `user@host`, or the caller over HTTP
  * @param replacedBy the id of the command that was sent instead; null: no command was
  */
 export function markerRecord(
@@ -93,7 +93,8 @@ export function markerRecord(
   return { key, value: null, headers: { [RESOLVES]: id, [RESOLUTION]: resolution, ...audit } };
 }
 
-function fateOf({ headers, timestampMs }: ReceivedRecord): Fate {
+/** Reads what a marker says. */
+export function fateOf({ headers, timestampMs }: ReceivedRecord): Fate {
   const replacedBy = headerText(headers, REPLACED_BY);
   return {
     resolution: headerText(headers, RESOLUTION) === 'redriven' ? 'redriven' : 'discarded',

@@ -1,5 +1,5 @@
-import { NAME, type WireMessage } from '../messages/cloud-events.ts';
-import { envelopeOf } from './read-dead-letter.ts';
+import { type Envelope, NAME, type WireMessage } from '../messages/cloud-events.ts';
+import { envelopeOf } from './message-envelope.ts';
 
 /** What a message says that it is about. The message may be no valid command. */
 export interface MessageSubject {
@@ -12,7 +12,11 @@ export interface MessageSubject {
 
 /** Reads what a message is about, as far as anybody can tell. Wrong fields count as absent. */
 export function subjectOf(message: WireMessage): MessageSubject {
-  const envelope = envelopeOf(message);
+  return subjectIn(envelopeOf(message));
+}
+
+/** Does the same for an envelope. Null: the message is malformed. */
+export function subjectIn(envelope: Envelope | null): MessageSubject {
   const { orderid, sku, lines } = fieldsOf(envelope?.data);
   const skus = [sku, ...(Array.isArray(lines) ? lines.map((line) => fieldsOf(line).sku) : [])];
   return {

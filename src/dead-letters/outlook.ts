@@ -1,8 +1,9 @@
 import { readCommand } from '../messages/incoming.ts';
 import { pathText, unknownFieldText } from '../messages/known-fields.ts';
 import type { Broker } from '../service-layer/broker.ts';
+import type { ReceivedRecord } from '../service-layer/records.ts';
 import { chunksOf } from './letter-chunks.ts';
-import type { DeadLetter, ListedLetter } from './read-dead-letter.ts';
+import type { DeadLetter, PlannedLetter } from './read-dead-letter.ts';
 import { placeIn, readPage } from './waiting-letters.ts';
 
 /** What a redrive of a letter leads to, as far as its message tells. */
@@ -23,21 +24,25 @@ export interface Outlook {
 export async function foresee(
   broker: Pick<Broker, 'read'>,
   topic: string,
-  letters: readonly ListedLetter[],
+  letters: readonly PlannedLetter[],
 ): Promise<ReadonlyMap<string, Outlook>> {
   const outlooks = new Map<string, Outlook>();
   // A parked command was read before.
   const suspects = letters.filter(({ position }) => position === null);
   for (const chunk of chunksOf(suspects)) {
     for (const letter of await readPage(broker, topic, chunk.map(placeIn))) {
-      const outlook = outlookOf(letter);
+      const outlook = outlookOf(letter.record, letter);
       if (outlook !== null) outlooks.set(letter.id, outlook);
     }
   }
   return outlooks;
 }
 
-function outlookOf({ record, original, valueBytes, message }: DeadLetter): Outlook | null {
+/** Foresees what becomes of one letter. Null: nothing speaks against sending it again as it is. */
+export function outlookOf(
+  record: ReceivedRecord,
+  { original, valueBytes, message }: Pick<DeadLetter, 'original' | 'valueBytes' | 'message'>,
+): Outlook | null {
   const read = readCommand(record, original);
   // A message that was damaged in transport has no value here. Its letter says what was wrong.
   if (read.kind === 'unreadable')

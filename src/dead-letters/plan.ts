@@ -1,6 +1,6 @@
 import { type Identity, sourceOf } from '../domain/identity.ts';
 import { SelectionError } from './errors.ts';
-import { type ListedLetter, namesOf } from './read-dead-letter.ts';
+import { namesOf, type PlannedLetter } from './read-dead-letter.ts';
 
 export type Action = 'redrive' | 'discard';
 
@@ -9,22 +9,27 @@ export interface Selection {
   /** The letters' own places. */
   readonly ids: readonly string[];
   readonly all: boolean;
-  readonly reason?: string;
-  readonly type?: string;
-  readonly sku?: string;
+  readonly reason?: string | undefined;
+  readonly type?: string | undefined;
+  readonly sku?: string | undefined;
+  /** The order that the command names. */
+  readonly orderid?: string | undefined;
   /** ISO 8601: letters that failed then or later. */
-  readonly since?: string;
+  readonly since?: string | undefined;
   /** The command's id. */
-  readonly id?: string;
+  readonly id?: string | undefined;
   /** The source of a CloudEvent. */
-  readonly source?: string;
+  readonly source?: string | undefined;
 }
+
+/** A command that fails this often does not fail by chance. */
+export const MAX_REDRIVES = 3;
 
 /** What to do with which letters. Each list has the order in which its letters are handled. */
 export interface Plan {
-  readonly redrive: readonly ListedLetter[];
-  readonly discard: readonly ListedLetter[];
-  readonly refused: readonly { readonly letter: ListedLetter; readonly why: string }[];
+  readonly redrive: readonly PlannedLetter[];
+  readonly discard: readonly PlannedLetter[];
+  readonly refused: readonly { readonly letter: PlannedLetter; readonly why: string }[];
 }
 
 /**
@@ -32,21 +37,22 @@ export interface Plan {
  *
  * @throws {SelectionError} `since` is not a time
  */
-export function filter<Letter extends ListedLetter>(
+export function filter<Letter extends PlannedLetter>(
   letters: readonly Letter[],
-  { reason, type, sku, since, id, source }: Omit<Selection, 'ids' | 'all'>,
+  { reason, type, sku, orderid, since, id, source }: Omit<Selection, 'ids' | 'all'>,
 ): Letter[] {
-  const sinceMs = since === undefined ? Number.NEGATIVE_INFINITY : Date.parse(since);
-  if (Number.isNaN(sinceMs))
+  const sinceMs = Date.parse(since ?? '');
+  if (since !== undefined && Number.isNaN(sinceMs))
     throw new SelectionError(`--since ${since} is not a time: write it like 2026-11-25T18:00:00Z`);
   return letters.filter(
     (letter) =>
       (reason === undefined || letter.reason === reason) &&
       (type === undefined || letter.type === type) &&
       (sku === undefined || isAbout(letter, sku)) &&
+      (orderid === undefined || letter.orderid === orderid) &&
       (id === undefined || letter.commandId === id) &&
       (source === undefined || sourceOf(letter.identity) === source) &&
-      Date.parse(letter.failedAt) >= sinceMs,
+      (since === undefined || Date.parse(letter.failedAt) >= sinceMs),
   );
 }
 
@@ -60,7 +66,7 @@ const MAX_EXAMPLES = 5;
  * @throws {SelectionError} several sources use the id; the message says how to choose among them
  */
 export function refuseSeveralSources(
-  letters: readonly ListedLetter[],
+  letters: readonly PlannedLetter[],
   { id, source }: Pick<Selection, 'id' | 'source'>,
 ): void {
   if (id === undefined || source !== undefined) return;
@@ -82,7 +88,7 @@ export function refuseSeveralSources(
  * Tells whether the letter is about the product. Nobody knows the products of an unreadable
  * message, but its key is the product if the sender keys by product.
  */
-function isAbout({ skus, position, key }: ListedLetter, sku: string): boolean {
+function isAbout({ skus, position, key }: PlannedLetter, sku: string): boolean {
   return position === null ? String(key) === sku : skus.includes(sku);
 }
 
@@ -100,17 +106,17 @@ function isAbout({ skus, position, key }: ListedLetter, sku: string): boolean {
  */
 export function plan(
   action: Action,
-  choice: readonly ListedLetter[],
-  open: readonly ListedLetter[],
+  choice: readonly PlannedLetter[],
+  open: readonly PlannedLetter[],
   maxRedrives: number,
-  edit: ListedLetter | null = null,
+  edit: PlannedLetter | null = null,
 ): Plan {
   return action === 'discard'
     ? planDiscard(choice, open)
     : planRedrive(choice, open, maxRedrives, edit);
 }
 
-function planDiscard(choice: readonly ListedLetter[], open: readonly ListedLetter[]): Plan {
+function planDiscard(choice: readonly PlannedLetter[], open: readonly PlannedLetter[]): Plan {
   const isChosen = new Set(choice);
   const gone = new Set(choice.flatMap(namesOf));
   const successors = open.filter(
@@ -120,10 +126,10 @@ function planDiscard(choice: readonly ListedLetter[], open: readonly ListedLette
 }
 
 function planRedrive(
-  choice: readonly ListedLetter[],
-  open: readonly ListedLetter[],
+  choice: readonly PlannedLetter[],
+  open: readonly PlannedLetter[],
   maxRedrives: number,
-  edit: ListedLetter | null,
+  edit: PlannedLetter | null,
 ): Plan {
   const isChosen = new Set(choice);
   const heads = new Set(choice.filter(({ position }) => position !== null).flatMap(headsOfLine));
@@ -144,12 +150,12 @@ function planRedrive(
 }
 
 /** Returns the failed commands at the head of the letter's line, perhaps the letter's own. */
-function headsOfLine(letter: ListedLetter): readonly Identity[] {
+function headsOfLine(letter: PlannedLetter): readonly Identity[] {
   return letter.behind.length > 0 ? letter.behind : namesOf(letter);
 }
 
 function reasonToRefuse(
-  { id, original, valueBytes, redrives, reason }: ListedLetter,
+  { id, original, valueBytes, redrives, reason }: PlannedLetter,
   maxRedrives: number,
   isEdited: boolean,
 ): string | null {
@@ -169,6 +175,6 @@ function reasonToRefuse(
 }
 
 /** Sorts never-parked letters first, by time of failure, and parked letters by position. */
-function inOrder(letters: readonly ListedLetter[]): ListedLetter[] {
+function inOrder(letters: readonly PlannedLetter[]): PlannedLetter[] {
   return letters.toSorted((one, other) => (one.position ?? 0) - (other.position ?? 0));
 }

@@ -6,12 +6,14 @@ import {
   parkedIdentity,
 } from '../domain/identity.ts';
 import { skusNamedBy } from '../domain/subjects.ts';
-import { type Envelope, MalformedMessageError, readEnvelope } from '../messages/cloud-events.ts';
+import type { Envelope } from '../messages/cloud-events.ts';
 import { readCommand } from '../messages/incoming.ts';
 import type { Headers, ReceivedRecord } from '../service-layer/records.ts';
 import { type CutList, redrivesOf } from './encode-dead-letter.ts';
 import { headerText } from './header-text.ts';
 import { type Fate, Fates, isMarker } from './markers.ts';
+import { envelopeOf } from './message-envelope.ts';
+import { subjectIn } from './message-subject.ts';
 
 /** The reasons of commands that could be read, and are parked. */
 const PARKED_REASONS = ['handler-failed', 'parked-behind'];
@@ -31,6 +33,8 @@ export interface LetterHead {
   readonly type: string | null;
   /** The command's id. A command without a readable id has its original place here. */
   readonly commandId: string;
+  /** The order that the command names. Null: it names none. */
+  readonly orderid: string | null;
   /** The identity under which the command is parked. */
   readonly identity: Identity;
   /** The products of the command, as far as the service knew them when the command failed. */
@@ -54,6 +58,15 @@ export interface LetterHead {
 
 /** A letter without its headers and its value. Long lists consist of these. */
 export type ListedLetter = LetterHead & Fate;
+
+/** What a plan, a redrive and a discard need to know of a letter. */
+export type PlannedLetter = Omit<
+  ListedLetter,
+  'message' | 'attempts' | 'resolvedAt' | 'resolvedBy' | 'cut' | 'replacedBy'
+> & {
+  readonly cut?: readonly CutList[] | undefined;
+  readonly replacedBy?: string | undefined;
+};
 
 export interface DeadLetter extends LetterHead, Fate {
   readonly record: ReceivedRecord;
@@ -94,8 +107,11 @@ export function originalOf({ headers }: { readonly headers: Headers }): string {
     .join('/');
 }
 
-/** Reads what a letter says about itself. The result keeps no bytes of the record but its key. */
-export function headOf(record: ReceivedRecord): LetterHead {
+/**
+ * Reads what a letter says about itself. The result keeps no bytes of the record but its key.
+ * @param envelope of the letter's message, if the caller has read it; null: it is malformed
+ */
+export function headOf(record: ReceivedRecord, envelope = envelopeOf(record)): LetterHead {
   const { topic, partition, offset, key, value, headers } = record;
   const text = (name: string) => headerText(headers, `dead-letter-${name}`);
   const reason = text('reason') || 'unknown';
@@ -105,7 +121,6 @@ export function headOf(record: ReceivedRecord): LetterHead {
     parkedText('cut').split(',').includes(list),
   );
   const original = originalOf(record);
-  const envelope = envelopeOf(record);
   return {
     id: `${topic}/${partition}/${offset}`,
     reason,
@@ -115,6 +130,7 @@ export function headOf(record: ReceivedRecord): LetterHead {
     failedAt: new Date(failedAtMs(record)).toISOString(),
     type: envelope?.type ?? null,
     commandId: parkedText('command-id') || (envelope?.id ?? original),
+    orderid: subjectIn(envelope).orderid,
     identity: parkedIdentity(
       parkedText('command-identity') ||
         formerLettersIdentity(parkedText('command-id'), envelope, original),
@@ -132,24 +148,14 @@ export function headOf(record: ReceivedRecord): LetterHead {
   };
 }
 
-/** Reads the message's envelope. Null: the message is malformed. */
-export function envelopeOf(message: {
-  readonly value: Buffer | null;
-  readonly headers: Headers;
-}): Envelope | null {
-  try {
-    return readEnvelope(message);
-  } catch (error) {
-    if (error instanceof MalformedMessageError) return null;
-    throw error;
-  }
-}
-
 /**
  * Returns the identities under which other commands may wait for the letter's command. Letters of
  * former releases name a command by its id alone.
  */
-export function namesOf({ identity, commandId }: LetterHead): readonly Identity[] {
+export function namesOf({
+  identity,
+  commandId,
+}: Pick<LetterHead, 'identity' | 'commandId'>): readonly Identity[] {
   return [identity, formerIdentity(commandId)];
 }
 

@@ -4,7 +4,9 @@ import { NAME } from '../messages/cloud-events.ts';
 import { commandKey, readCommand } from '../messages/incoming.ts';
 import type { Headers, LogRecord } from '../service-layer/records.ts';
 import { REDRIVES } from './encode-dead-letter.ts';
-import { type DeadLetter, envelopeOf, type LetterHead } from './read-dead-letter.ts';
+import { EditError } from './errors.ts';
+import { envelopeOf } from './message-envelope.ts';
+import type { DeadLetter, LetterHead } from './read-dead-letter.ts';
 
 /** Separates the id of a command from the rest of its replacement's id. */
 const EDITED = '/edited-';
@@ -44,19 +46,28 @@ export function redriveRecord(letter: DeadLetter): LogRecord {
  * service would take it for a repeat.
  *
  * @param json a command as plain JSON
- * @throws the JSON is not a command, or the new id is too long
+ * @throws {EditError} the JSON is not a command, or the new id is too long
  */
 export function replacementRecord(letter: DeadLetter, json: string): Replacement {
   const id = replacementId(letter, json);
   const value = Buffer.from(json);
   const read = readCommand({ value, headers: {} }, id, 'strict');
   if (read.kind === 'unreadable')
-    throw new Error(`The edited message is not a command, so nothing was sent: ${read.message}`);
+    throw new EditError(
+      `The edited message is not a command, so nothing was sent: ${read.message}`,
+      read,
+    );
   const kept = Object.fromEntries(
     Object.entries(originalHeaders(letter)).filter(([name]) => !/^(ce_|content-type$)/.test(name)),
   );
-  const correlation = envelopeOf(letter.record)?.correlationId ?? letter.commandId;
-  const links = { ce_correlationid: correlation, ce_originalid: letter.commandId };
+  const replaced = envelopeOf(letter.record);
+  const correlation = replaced?.correlationId ?? letter.commandId;
+  const links = {
+    ce_correlationid: correlation,
+    ce_originalid: letter.commandId,
+    // A structured CloudEvent states its trace in the value, which the edit replaces.
+    ...(replaced?.traceparent && { traceparent: replaced.traceparent }),
+  };
   const dataschema = envelopeOf({ value, headers: {} })?.dataschema ?? null;
   const headers = {
     ...kept,
@@ -94,7 +105,7 @@ function replacementId(letter: DeadLetter, json: string): string {
   const hash = createHash('sha256').update(letter.identity).update(json).digest('hex').slice(0, 8);
   const id = `${letter.commandId}${EDITED}${letter.redrives + 1}-${hash}`;
   if (NAME.test(id)) return id;
-  throw new Error(
+  throw new EditError(
     `${letter.id} cannot be edited because its new id would be too long: ` +
       'publish the right command, and discard the letter',
   );

@@ -7,7 +7,7 @@ import { chunksOf } from './letter-chunks.ts';
 import { ListedLetters } from './listed-letters.ts';
 import { markerRecord, type Resolution } from './markers.ts';
 import { type Plan, plan } from './plan.ts';
-import { type DeadLetter, type ListedLetter, namesOf } from './read-dead-letter.ts';
+import { type DeadLetter, namesOf, type PlannedLetter } from './read-dead-letter.ts';
 import { originalPartition, type Replacement, redriveRecord } from './redrive-records.ts';
 import { placeIn, readPage } from './waiting-letters.ts';
 
@@ -25,20 +25,26 @@ export interface Edit {
 export interface RedriveListener {
   /** @param replacedBy the id of the command that was sent instead; null: no command was */
   onResolved(
-    letter: ListedLetter,
+    letter: PlannedLetter,
     resolution: Resolution,
     by: string,
     replacedBy: string | null,
   ): void;
   /** A command that was sent again has a new letter. */
-  onFailedAgain(letter: ListedLetter): void;
+  onFailedAgain(letter: DeadLetter): void;
   /** The service has not answered all commands in time. Letters behind them stay on the list. */
   onUnanswered(): void;
 }
 
+/** A list of letters that is brought up to date each time it is read. */
+export interface LetterList {
+  /** @returns every letter, oldest first */
+  read(): Promise<readonly PlannedLetter[]>;
+}
+
 type RedriveBroker = Pick<Broker, 'read' | 'offsetRanges' | 'publish' | 'committedOffsets'>;
 
-interface RedriverParts {
+export interface RedriverParts {
   /** Each of its calls must end within a limited time. */
   readonly broker: RedriveBroker;
   readonly config: {
@@ -49,13 +55,13 @@ interface RedriverParts {
   /** Tells the service's database what was decided about parked commands. */
   readonly release: (release: Release) => Promise<void>;
   readonly edit: Edit | null;
-  /** Who decided, as `user@host`. */
+  /** Who decided: `user@host`, or the caller over HTTP. */
   readonly by: string;
   /** Ends the work after the letters under way. */
   readonly signal: AbortSignal;
   readonly listener: RedriveListener;
   /** The list that the plan was made from, so that nothing is read twice. Absent: a new list. */
-  readonly letters?: ListedLetters;
+  readonly letters?: LetterList;
 }
 
 /**
@@ -75,7 +81,7 @@ export class Redriver {
   readonly #tellDatabase: RedriverParts['release'];
   readonly #edit: Edit | null;
   readonly #listener: RedriveListener;
-  readonly #letters: ListedLetters;
+  readonly #letters: LetterList;
   readonly #by: string;
   readonly #signal: AbortSignal;
 
@@ -108,15 +114,15 @@ export class Redriver {
     if (redrive.some(isParked)) await this.#follow(redrive, places);
   }
 
-  #releaseOf(redrive: readonly ListedLetter[], discard: readonly ListedLetter[]): Release {
-    const parked = (letters: readonly ListedLetter[]) =>
+  #releaseOf(redrive: readonly PlannedLetter[], discard: readonly PlannedLetter[]): Release {
+    const parked = (letters: readonly PlannedLetter[]) =>
       letters.filter(isParked).map(({ identity }) => identity);
     const edit = this.#edit;
     const replaced = edit && { identity: edit.letter.identity, by: edit.replacement.identity };
     return { redriven: parked(redrive), discarded: parked(discard), replaced };
   }
 
-  async #sendAgain(letters: readonly ListedLetter[]): Promise<readonly PublishedPlace[]> {
+  async #sendAgain(letters: readonly PlannedLetter[]): Promise<readonly PublishedPlace[]> {
     const places: PublishedPlace[] = [];
     if (letters.length === 0) return places;
     const { commandsTopic } = this.#config;
@@ -133,7 +139,7 @@ export class Redriver {
   }
 
   /** Reads the letters with their headers and values. @throws the topic has deleted one of them */
-  async #fetch(listed: readonly ListedLetter[]): Promise<readonly DeadLetter[]> {
+  async #fetch(listed: readonly PlannedLetter[]): Promise<readonly DeadLetter[]> {
     const { deadLettersTopic } = this.#config;
     const letters = await readPage(this.#broker, deadLettersTopic, listed.map(placeIn));
     const byId = new Map(letters.map((letter) => [letter.id, letter]));
@@ -147,8 +153,8 @@ export class Redriver {
     });
   }
 
-  async #mark(letters: readonly ListedLetter[], resolution: Resolution): Promise<void> {
-    const replacedBy = (letter: ListedLetter) => this.#replacementOf(letter)?.id ?? null;
+  async #mark(letters: readonly PlannedLetter[], resolution: Resolution): Promise<void> {
+    const replacedBy = (letter: PlannedLetter) => this.#replacementOf(letter)?.id ?? null;
     for (const chunk of chunksOf(letters)) {
       if (resolution === 'discarded') this.#signal.throwIfAborted();
       const markers = chunk.map((letter) =>
@@ -167,7 +173,7 @@ export class Redriver {
     return partition === null || partition >= partitions ? record : { ...record, partition };
   }
 
-  #replacementOf({ id }: ListedLetter): Replacement | null {
+  #replacementOf({ id }: PlannedLetter): Replacement | null {
     return id === this.#edit?.letter.id ? this.#edit.replacement : null;
   }
 
@@ -178,7 +184,7 @@ export class Redriver {
    * Ends when nothing is left to send, or when every command of the last round is parked again.
    * Those commands wait for an earlier redrive, and sending more would only fill the topics.
    */
-  async #follow(first: readonly ListedLetter[], firstPlaces: readonly PublishedPlace[]) {
+  async #follow(first: readonly PlannedLetter[], firstPlaces: readonly PublishedPlace[]) {
     const sent = new Set(first.flatMap((letter) => [...namesOf(letter), ...letter.behind]));
     if (this.#edit) sent.add(this.#edit.replacement.identity);
     let last = first;
@@ -186,7 +192,8 @@ export class Redriver {
       if (!(await this.#areAnswered(places))) return this.#listener.onUnanswered();
       const { failures, successors } = await this.#readLettersBehind(sent);
       if (successors.length === 0) {
-        for (const letter of failures) this.#listener.onFailedAgain(letter);
+        for (const chunk of chunksOf(failures))
+          for (const letter of await this.#fetch(chunk)) this.#listener.onFailedAgain(letter);
         return;
       }
       const waiting = new Set(successors.map(({ identity }) => identity));
@@ -202,8 +209,8 @@ export class Redriver {
    * the others.
    */
   async #readLettersBehind(sent: ReadonlySet<Identity>): Promise<{
-    readonly failures: readonly ListedLetter[];
-    readonly successors: readonly ListedLetter[];
+    readonly failures: readonly PlannedLetter[];
+    readonly successors: readonly PlannedLetter[];
   }> {
     const open = (await this.#letters.read()).filter(({ resolution }) => resolution === null);
     const failures = open.filter(
@@ -237,6 +244,6 @@ interface PublishedPlace {
   readonly offset: number;
 }
 
-function isParked({ position }: ListedLetter): boolean {
+function isParked({ position }: PlannedLetter): boolean {
   return position !== null;
 }

@@ -1,12 +1,13 @@
 import { bytesOf } from '../adapters/record-bytes.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
+import { NoLetterError } from './errors.ts';
 import { isMarker, letterOfMarker } from './markers.ts';
 import {
   asDeadLetters,
   type DeadLetter,
   failedAtMs,
-  type ListedLetter,
+  type PlannedLetter,
 } from './read-dead-letter.ts';
 
 /** The limits of a page, for memory. A larger letter has a page of its own. */
@@ -56,14 +57,15 @@ export async function readDeadLetter(
   return asDeadLetters(letterAndMarkers)[0] ?? null;
 }
 
-/** Returns the letter. @throws the letter is null: the topic has none with this id */
-export function requireLetter<Letter extends ListedLetter>(
+/** Returns the letter. @throws {NoLetterError} the letter is null: the topic has none with this id */
+export function requireLetter<Letter extends PlannedLetter>(
   letter: Letter | null,
   id: string,
 ): Letter {
   if (letter) return letter;
-  throw new Error(
+  throw new NoLetterError(
     `There is no dead letter ${id}: "npx allocation dead-letters list" prints the ids on the list`,
+    id,
   );
 }
 

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { DeadLetterCause } from '../../dead-letters/encode-dead-letter.ts';
 import { SelectionError } from '../../dead-letters/errors.ts';
-import type { Action, Selection } from '../../dead-letters/plan.ts';
+import { type Action, MAX_REDRIVES, type Selection } from '../../dead-letters/plan.ts';
 import { parseCount } from '../command-arguments.ts';
 import { UsageError } from '../errors.ts';
 import { jsonOption } from '../output.ts';
@@ -110,9 +110,6 @@ Examples:
   $ npx allocation dead-letters discard --reason malformed --execute`,
   );
 }
-
-/** A command that fails this often does not fail by chance. */
-const MAX_REDRIVES = 3;
 
 function addFilters(command: Command): Command {
   return command

@@ -1,11 +1,11 @@
 import type { Outlook } from '../../dead-letters/outlook.ts';
 import type { Action, Plan } from '../../dead-letters/plan.ts';
-import type { ListedLetter } from '../../dead-letters/read-dead-letter.ts';
+import type { PlannedLetter } from '../../dead-letters/read-dead-letter.ts';
 import type { Edit } from '../../dead-letters/redriver.ts';
 import { describeSkus, print, printJson, printTable, visible } from '../output.ts';
 
 interface Row {
-  readonly letter: ListedLetter;
+  readonly letter: PlannedLetter;
   readonly action: Action | 'refuse';
   readonly outlook: Outlook;
 }
@@ -25,7 +25,7 @@ export function printPreview(
   json: boolean,
 ): void {
   const sentEdit = edit && redrive.some(({ id }) => id === edit.letter.id) ? edit : null;
-  const outlookOf = ({ id }: ListedLetter) =>
+  const outlookOf = ({ id }: PlannedLetter) =>
     id === sentEdit?.letter.id ? GOOD : (outlooks.get(id) ?? GOOD);
   const rows: readonly Row[] = [
     ...discard.map((letter) => ({ letter, action: 'discard' as const, outlook: GOOD })),

@@ -1,20 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import type { ActReport } from '../../audit/audit.ts';
+import type { Release } from '../../adapters/database/lanes/parked-release.ts';
 import { localUser } from '../../audit/local-user.ts';
-import { chooseEdited, refuseUnclearEdit } from '../../dead-letters/edited-letter.ts';
+import { carryOut as carryDecisionOut } from '../../dead-letters/carry-out.ts';
+import { type Decision, decide } from '../../dead-letters/decision.ts';
+import { refuseUnclearEdit } from '../../dead-letters/edited-letter.ts';
 import { ListedLetters } from '../../dead-letters/listed-letters.ts';
 import { foresee } from '../../dead-letters/outlook.ts';
-import {
-  type Action,
-  filter,
-  type Plan,
-  plan,
-  refuseSeveralSources,
-  type Selection,
-} from '../../dead-letters/plan.ts';
-import type { ListedLetter } from '../../dead-letters/read-dead-letter.ts';
-import { type Edit, type RedriveListener, Redriver } from '../../dead-letters/redriver.ts';
-import { requireLetter } from '../../dead-letters/waiting-letters.ts';
+import type { Action, Selection } from '../../dead-letters/plan.ts';
+import type { PlannedLetter } from '../../dead-letters/read-dead-letter.ts';
+import type { RedriveListener } from '../../dead-letters/redriver.ts';
 import { withDeadlines } from '../broker-deadline.ts';
 import { UsageError } from '../errors.ts';
 import { interruptibly } from '../interruption.ts';
@@ -49,25 +43,20 @@ export async function resolveDeadLetters(
   if (options.edit !== undefined) refuseUnclearEdit(selection);
   await withBroker({ mayCreate: false }, async (session) => {
     const list = new ListedLetters(session.broker, session.config.deadLettersTopic);
+    const { maxRedrives, json } = options;
     const letters = await list.read();
-    const open = letters.filter(({ resolution }) => resolution === null);
-    const { choice, edit } =
-      options.edit === undefined
-        ? { choice: choose(letters, open, selection), edit: null }
-        : await chooseEdited(session, letters, selection, await readJson(options.edit));
-    const openChoice = choice.filter(({ resolution }) => resolution === null);
-    for (const letter of choice) printIfResolved(letter, options.json);
-    const decision = plan(action, openChoice, open, options.maxRedrives, edit?.letter);
-    for (const { letter, why } of decision.refused) {
-      printOutcome(options.json, { id: letter.id, result: 'refused', why }, null);
+    const edit = options.edit === undefined ? null : await readJson(options.edit);
+    const decision = await decide(session, letters, { action, selection, edit, maxRedrives });
+    for (const letter of decision.choice) printIfResolved(letter, json);
+    for (const { letter, why } of decision.plan.refused) {
+      printOutcome(json, { id: letter.id, result: 'refused', why }, null);
       printToStderr(visible(`error: ${why}`));
       process.exitCode = 1;
     }
-    warnOfCutLetters(open, decision, selection.sku);
-    if (options.execute)
-      await carryOut(session, { action, selection, decision, edit, list }, options.json);
-    else await preview(session, decision, edit, options.json);
-    if (choice.length === 0 && !options.json) print('No dead letters');
+    warnOfCutLetters(decision);
+    if (options.execute) await carryOut(session, decision, list, json);
+    else await preview(session, decision, json);
+    if (decision.choice.length === 0 && !json) print('No dead letters');
   });
 }
 
@@ -85,23 +74,7 @@ async function readJson(text: string): Promise<string> {
   return text.startsWith('@') ? readFile(text.slice(1), 'utf8') : text;
 }
 
-/** Returns the letters that the operator chose. Ids may also name letters off the list. */
-function choose(
-  letters: readonly ListedLetter[],
-  open: readonly ListedLetter[],
-  { ids, all: _all, ...filters }: Selection,
-): readonly ListedLetter[] {
-  const choice =
-    ids.length > 0
-      ? [...new Set(ids)].map((id) =>
-          requireLetter(letters.find((letter) => letter.id === id) ?? null, id),
-        )
-      : filter(open, filters);
-  refuseSeveralSources(choice, filters);
-  return choice;
-}
-
-function printIfResolved({ id, resolution }: ListedLetter, json: boolean): void {
+function printIfResolved({ id, resolution }: PlannedLetter, json: boolean): void {
   if (resolution === null) return;
   const line = `${id} was ${resolution} before: nothing to do`;
   printOutcome(json, { id, result: 'unchanged', resolution }, line);
@@ -109,51 +82,34 @@ function printIfResolved({ id, resolution }: ListedLetter, json: boolean): void 
 
 async function preview(
   { broker, config }: BrokerSession,
-  decision: Plan,
-  edit: Edit | null,
+  { plan, edit }: Decision,
   json: boolean,
 ): Promise<void> {
-  const outlooks = await foresee(broker, config.deadLettersTopic, decision.redrive);
-  printPreview(decision, edit, outlooks, json);
-}
-
-/** What the operator has chosen, and the plan that follows from it. */
-interface Decision {
-  readonly action: Action;
-  readonly selection: Selection;
-  readonly decision: Plan;
-  readonly edit: Edit | null;
-  readonly list: ListedLetters;
+  const outlooks = await foresee(broker, config.deadLettersTopic, plan.redrive);
+  printPreview(plan, edit, outlooks, json);
 }
 
 async function carryOut(
   { broker, config, audit }: BrokerSession,
-  { action, selection, decision, edit, list }: Decision,
+  decision: Decision,
+  letters: ListedLetters,
   json: boolean,
 ): Promise<void> {
-  const letters = [...decision.redrive, ...decision.discard];
-  if (letters.length === 0) return;
-  const { ids: _, ...filters } = selection;
-  const act = {
-    act: `dead-letters ${action}` as const,
-    on: letters.map(({ id }) => id),
-    options: { ...filters, ...(edit && { edit: edit.replacement.id }) },
+  const { redrive, discard } = decision.plan;
+  if (redrive.length + discard.length === 0) return;
+  const bar = await openBar(redrive.length + discard.length);
+  const parts = {
+    broker: withDeadlines(broker, config),
+    config,
+    audit,
+    release: (release: Release) => releaseInDatabase(config, release),
+    by: localUser(),
+    listener: listenerFor(json, bar.add),
+    letters,
   };
-  const bar = await openBar(letters.length);
-  const redrive = (report: ActReport, signal: AbortSignal) =>
-    new Redriver({
-      broker: withDeadlines(broker, config),
-      config,
-      release: (release) => releaseInDatabase(config, release),
-      edit,
-      by: localUser(),
-      signal,
-      listener: listenerFor(json, report, bar.add),
-      letters: list,
-    }).carryOut(decision);
   try {
     await interruptibly(
-      (signal) => audit.carryOut(act, (report) => redrive(report, signal), signal),
+      (signal) => carryDecisionOut({ ...parts, signal }, decision),
       'the letters that are left stay on the list. Run the same command again',
     );
   } finally {
@@ -165,13 +121,9 @@ async function carryOut(
 const MAX_EXAMPLES = 3;
 
 /** Warns of letters that may belong to the choice, but whose lists were cut. */
-function warnOfCutLetters(
-  open: readonly ListedLetter[],
-  { redrive, discard }: Plan,
-  sku: string | undefined,
-): void {
+function warnOfCutLetters({ open, plan: { redrive, discard }, selection }: Decision): void {
   const taken = new Set([...redrive, ...discard]);
-  const needed = sku === undefined ? 'behind' : 'skus';
+  const needed = selection.sku === undefined ? 'behind' : 'skus';
   const suspects = open.filter((letter) => !taken.has(letter) && letter.cut?.includes(needed));
   if (suspects.length === 0) return;
   const places = suspects.slice(0, MAX_EXAMPLES).map(({ id }) => id);
@@ -182,24 +134,18 @@ function warnOfCutLetters(
   );
 }
 
-/** Prints what becomes of the letters, and reports it to the audit. */
-function listenerFor(
-  json: boolean,
-  report: ActReport,
-  advance: (count: number) => void,
-): RedriveListener {
+/** Prints what becomes of the letters. */
+function listenerFor(json: boolean, advance: (count: number) => void): RedriveListener {
   return {
     onResolved({ id }, resolution, by, replacedBy) {
       const as = replacedBy === null ? '' : ` as ${visible(replacedBy)}`;
       const value = { id, result: resolution, by, ...(replacedBy !== null && { replacedBy }) };
       printOutcome(json, value, `${id} ${resolution}${as}`);
-      report.done(id);
       advance(1);
     },
     onFailedAgain({ id, commandId, message }) {
       printOutcome(json, { id, result: 'failed-again', commandId, message }, null);
       printToStderr(visible(`error: ${commandId} failed again: ${message} (now ${id})`));
-      report.failed(`${commandId} failed again: ${message} (now ${id})`);
       process.exitCode = 1;
     },
     onUnanswered() {

@@ -31,8 +31,18 @@ export function listDeadLetters(
   });
 }
 
-function rowOf({ id, reason, type, skus, failedAt, original, message, record }: DeadLetter) {
-  const { orderid, skus: named } = subjectOf(record);
+function rowOf({
+  id,
+  reason,
+  type,
+  orderid,
+  skus,
+  failedAt,
+  original,
+  message,
+  record,
+}: DeadLetter) {
+  const { skus: named } = subjectOf(record);
   const products = describeSkus(skus.length > 0 ? skus : named);
   return [id, reason, type ?? '-', orderid ?? '-', products, failedAt, original, message];
 }
@@ -57,14 +67,14 @@ export async function showDeadLetter(id: string, json: boolean): Promise<void> {
 }
 
 function asJson({
-  record,
+  record: _record,
   key: _key,
   valueBytes: _bytes,
   identity,
   behind,
+  orderid,
   ...rest
 }: DeadLetter): object {
-  const { orderid } = subjectOf(record);
   return { ...rest, orderid, source: sourceOf(identity), behind: behind.map(idOf) };
 }
 

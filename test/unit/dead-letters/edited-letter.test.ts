@@ -154,3 +154,20 @@ describe('The edited letter', () => {
     await expect(new Topic().choose({ ids: ['dead/0/9'] })).rejects.toThrow('dead/0/9');
   });
 });
+
+describe('The command that replaces an edited one', () => {
+  const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+  const attributes = { specversion: '1.0', id: 'cmd-1', source: '/shop', type: 'DeallocateOrder' };
+  const structured = { 'content-type': 'application/cloudevents+json' };
+
+  it.each([
+    ['a header', { traceparent }, '{"type":"DeallocateOrder"}'],
+    ['a CloudEvent', structured, JSON.stringify({ ...attributes, traceparent, data: {} })],
+  ])('keeps the trace that %s states', (_, headers, value) => {
+    const topic = new Topic();
+    topic.add({ headers: { ...headers, 'dead-letter-reason': 'invalid-data' }, value });
+    const [letter] = topic.letters;
+    const { headers: replaced } = replacementRecord(letter as DeadLetter, CORRECTED);
+    expect(replaced.traceparent?.toString()).toBe(traceparent);
+  });
+});
