@@ -81,6 +81,12 @@ export class AutoRecovery {
     return [this.#progress, this.#failure].filter((problem) => problem !== null);
   }
 
+  /** What the recovery does now, and how far it has come, or why the last attempt failed. */
+  get state(): { readonly state: 'none' | 'running' | 'failed'; readonly progress: string | null } {
+    if (this.#progress !== null) return { state: 'running', progress: this.#progress };
+    return { state: this.#failure === null ? 'none' : 'failed', progress: this.#failure };
+  }
+
   /**
    * Tells whether a start would rebuild the database now.
    * @throws {TroubleError} the log or the database cannot be reached

@@ -35,6 +35,12 @@ export interface VerifyReport {
   readonly foreign: SkippedRecords;
 }
 
+/** Says in one word what a report comes to. */
+export function verdictOf({ counts, incomplete }: Pick<VerifyReport, 'counts' | 'incomplete'>) {
+  if (Object.keys(counts).length > 0) return 'different';
+  return incomplete > 0 ? 'equal-where-compared' : 'equal';
+}
+
 /** Which topics to compare with. */
 type VerifyPlan = Pick<RebuildPlan, 'eventsTopic' | 'commandsTopic' | 'group'> &
   Partial<Pick<RebuildPlan, 'skipForeign'>>;
@@ -56,6 +62,7 @@ interface AnswerAtOffset {
  * comparison then covers fully only the products with all their events. The report counts the
  * others.
  *
+ * @param onDifference called when differences were found, with all of them so far
  * @throws the signal's reason
  */
 export async function verify(
@@ -63,6 +70,7 @@ export async function verify(
   broker: Broker,
   plan: VerifyPlan,
   control: RunControl,
+  onDifference: (differences: Differences) => void = () => {},
 ): Promise<VerifyReport> {
   const directory = await mkdtemp(join(tmpdir(), 'allocation-verify-'));
   const copyUrl = `sqlite:///${join(directory, 'copy.db')}`;
@@ -70,7 +78,8 @@ export async function verify(
   try {
     await expected.runMigrations();
     await copyTo(copyUrl, database);
-    return await new Verification(broker, expected, plan).run(copyUrl, control);
+    const differences = new Differences(onDifference);
+    return await new Verification(broker, expected, plan, differences).run(copyUrl, control);
   } finally {
     await expected.close();
     await rm(directory, { recursive: true, force: true });
@@ -94,13 +103,14 @@ class Verification {
   readonly #fold: EventFold;
   readonly #plan: VerifyPlan;
   readonly #foreign = new ForeignRecords(true);
-  readonly #differences = new Differences();
+  readonly #differences: Differences;
   /** The positions of the copy's lanes. */
   #positions: ReadonlyMap<number, number> = new Map();
   #read = 0;
 
-  constructor(broker: Broker, expected: Database, plan: VerifyPlan) {
+  constructor(broker: Broker, expected: Database, plan: VerifyPlan, differences: Differences) {
     this.#broker = broker;
+    this.#differences = differences;
     this.#expected = expected;
     this.#fold = new EventFold(expected);
     this.#plan = plan;

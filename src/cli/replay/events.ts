@@ -9,6 +9,7 @@ import {
   planEventCopy,
 } from '../../replay/event-copy.ts';
 import { countOffsets } from '../../replay/offset-ranges.ts';
+import { describeRanges, describeTime, describeTopic } from '../../replay/plan-texts.ts';
 import { MissingTopicError } from '../../service-layer/errors.ts';
 import { awaitBroker } from '../broker-deadline.ts';
 import { describeError, UsageError } from '../errors.ts';
@@ -17,7 +18,6 @@ import { withBroker } from '../session.ts';
 import { confirmPlan } from './confirm-plan.ts';
 import { carryOut } from './interruptible-work.ts';
 import { parseRange, type ReplayOptions } from './options.ts';
-import { describeRanges, describeTime, describeTopic } from './plan-texts.ts';
 
 export interface EventsOptions extends ReplayOptions {
   readonly toTopic: string;

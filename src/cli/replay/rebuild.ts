@@ -6,6 +6,12 @@ import { embeddedLogUrl } from '../../bootstrap.ts';
 import { type Config, completeDatabaseUrl } from '../../config.ts';
 import { describeSkipped } from '../../replay/foreign-records.ts';
 import { countOffsets } from '../../replay/offset-ranges.ts';
+import {
+  describeRanges,
+  describeTime,
+  describeTopic,
+  USUAL_REBUILD_RATE,
+} from '../../replay/plan-texts.ts';
 import { Rebuild, type RebuildReport } from '../../replay/rebuild.ts';
 import { planRebuild } from '../../replay/rebuild-plan.ts';
 import { awaitBroker } from '../broker-deadline.ts';
@@ -14,7 +20,6 @@ import { openExistingDatabase, withBroker, withLongBusyTimeout } from '../sessio
 import { confirmPlan } from './confirm-plan.ts';
 import { carryOut } from './interruptible-work.ts';
 import { parseBound, type ReplayOptions } from './options.ts';
-import { describeRanges, describeTime, describeTopic } from './plan-texts.ts';
 import { adviseSkipping } from './skip-foreign.ts';
 
 export interface RebuildOptions extends ReplayOptions {
@@ -23,9 +28,6 @@ export interface RebuildOptions extends ReplayOptions {
   readonly fromCopy: boolean;
   readonly skipForeign: boolean;
 }
-
-/** Offsets per second on a plain machine, for the estimate in the plan. */
-const USUAL_RATE = 40_000;
 
 /** Runs `allocation replay rebuild`. */
 export async function rebuild(options: RebuildOptions): Promise<void> {
@@ -95,7 +97,7 @@ function describePlan(
     ranges: describeRanges(ranges),
     'goes on at': `${lanes.join(', ') || 'the beginning'} (group ${group})`,
     ...(done > 0 ? { interrupted: `${done} offsets are done` } : {}),
-    time: describeTime(total - done, USUAL_RATE, maxRate),
+    time: describeTime(total - done, USUAL_REBUILD_RATE, maxRate),
   };
 }
 

@@ -1,5 +1,6 @@
 import { describeUrl } from '../../adapters/database/connection/database-url.ts';
 import { completeDatabaseUrl } from '../../config.ts';
+import { describeTime } from '../../replay/plan-texts.ts';
 import { planSnapshot, readEventsSeen, takeSnapshot } from '../../replay/snapshot.ts';
 import { awaitBroker } from '../broker-deadline.ts';
 import { print, printJson } from '../output.ts';
@@ -7,7 +8,6 @@ import { withBroker, withDatabase } from '../session.ts';
 import { confirmPlan } from './confirm-plan.ts';
 import { carryOut } from './interruptible-work.ts';
 import type { ReplayOptions } from './options.ts';
-import { describeTime } from './plan-texts.ts';
 
 export interface SnapshotOptions extends ReplayOptions {
   readonly into: string;

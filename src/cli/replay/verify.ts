@@ -1,8 +1,8 @@
 import { describeUrl } from '../../adapters/database/connection/database-url.ts';
-import type { Difference } from '../../replay/differences.ts';
+import { differenceInWords } from '../../replay/differences.ts';
 import { describeSkipped } from '../../replay/foreign-records.ts';
 import { countOffsets } from '../../replay/offset-ranges.ts';
-import { type VerifyReport, verify } from '../../replay/verify.ts';
+import { type VerifyReport, verdictOf, verify } from '../../replay/verify.ts';
 import { awaitBroker } from '../broker-deadline.ts';
 import { print, printJson, printTable, visible } from '../output.ts';
 import { openExistingDatabase, refuseOlderTables, withBroker } from '../session.ts';
@@ -47,16 +47,11 @@ export async function verifyDatabase(options: VerifyOptions): Promise<void> {
   });
 }
 
-function verdictOf({ counts, incomplete }: VerifyReport) {
-  if (Object.keys(counts).length > 0) return 'different';
-  return incomplete > 0 ? 'equal-where-compared' : 'equal';
-}
-
 function printReport(report: VerifyReport, seconds: number, skipForeign: boolean): void {
   const { read, lost, incomplete, counts, differences, foreign } = report;
   if (lost.length > 0) print(describeLost(report));
   if (skipForeign) print(`Skipped records of others: ${describeSkipped(foreign)}`);
-  for (const difference of differences) print(describeDifference(difference));
+  for (const difference of differences) print(visible(differenceInWords(difference)));
   if (verdictOf(report) !== 'different') {
     const where = incomplete > 0 ? ' in what was compared' : '';
     print(`Equal: ${read} records read in ${seconds} s, no difference${where}`);
@@ -76,9 +71,4 @@ function describeLost({ lost, incomplete }: VerifyReport): string {
     `Products with all their events were compared whole. ${incomplete} others may lack events: ` +
     'only their version was compared, which must not be older than their newest event'
   );
-}
-
-function describeDifference({ kind, subject, expected, found, event }: Difference): string {
-  const source = event === null ? '' : ` (the event ${event})`;
-  return visible(`${kind}: ${subject}: expected ${expected}, found ${found}${source}`);
 }

@@ -1,5 +1,6 @@
 import type { Command } from '../../domain/commands.ts';
 import { describeSkipped } from '../../replay/foreign-records.ts';
+import { describeRanges, describeTime, describeTopic } from '../../replay/plan-texts.ts';
 import { whatIf } from '../../replay/what-if.ts';
 import { countSteps, planWhatIf, type WhatIfPlan } from '../../replay/what-if-plan.ts';
 import {
@@ -13,7 +14,6 @@ import { withBroker } from '../session.ts';
 import { confirmPlan } from './confirm-plan.ts';
 import { carryOut } from './interruptible-work.ts';
 import { parseRange, type ReplayOptions } from './options.ts';
-import { describeRanges, describeTime, describeTopic } from './plan-texts.ts';
 import { adviseSkipping } from './skip-foreign.ts';
 
 export interface CommandsOptions extends ReplayOptions {

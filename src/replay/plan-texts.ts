@@ -1,5 +1,8 @@
-import { countOffsets } from '../../replay/offset-ranges.ts';
-import type { OffsetRange } from '../../service-layer/broker.ts';
+import type { OffsetRange } from '../service-layer/broker.ts';
+import { countOffsets } from './offset-ranges.ts';
+
+/** Offsets per second that a rebuild reads on a plain machine, for the estimate in its plan. */
+export const USUAL_REBUILD_RATE = 40_000;
 
 /** Describes how much of a topic is read. */
 export function describeTopic(name: string, ranges: readonly OffsetRange[]): string {

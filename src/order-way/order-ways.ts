@@ -1,0 +1,51 @@
+import { Turns } from '../turns.ts';
+import { goOn } from './search-cursor.ts';
+import { type SearchControl, tracksOf } from './tracks.ts';
+import { type OrderWaysOptions, type WayPart, WaySearch } from './way-search.ts';
+
+/** How many searches read topics at once. The others wait: the lanes share the processor. */
+const MAX_SEARCHES = 1;
+
+/**
+ * Finds everything that happened to one order, however old, by reading the topics.
+ *
+ * 1. Read backwards, one stretch at a time, and take the partition that is read back the least. The
+ *    partitions of the order's keys come first: its id, its products, and the front door. Products
+ *    that a found command names are added.
+ * 2. For each event about the order, read the command that led to it. That may be a change of a
+ *    batch, which does not name the order. For each dead letter, read what was done about it.
+ * 3. When the time is up, or enough is found, return it, and where to go on.
+ *
+ * Nothing is stored, so every instance can go on. Methods reject with `TroubleError` if the log
+ * cannot be reached.
+ */
+export class OrderWays {
+  readonly #options: OrderWaysOptions;
+  readonly #turns = new Turns(MAX_SEARCHES);
+
+  constructor(options: OrderWaysOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Searches on for a while.
+   *
+   * @param skus products that the order is known to have
+   * @param cursor where a former request stopped; empty: begin with the newest records
+   */
+  search(
+    orderid: string,
+    skus: readonly string[],
+    cursor: string,
+    control: SearchControl,
+  ): Promise<WayPart> {
+    return this.#turns.take(async () => {
+      const { broker, commandsTopic, eventsTopic, deadLettersTopic } = this.#options;
+      const tracks = await Promise.all(
+        [commandsTopic, eventsTopic, deadLettersTopic].map((topic) => tracksOf(broker, topic)),
+      );
+      goOn(tracks, cursor);
+      return await new WaySearch(this.#options, orderid, tracks, control).run(skus);
+    });
+  }
+}
