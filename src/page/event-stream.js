@@ -1,0 +1,81 @@
+// @ts-check
+import { authorization, Problem, problemOf, withQuery } from './api.js';
+
+const FIRST_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 5_000;
+
+/**
+ * @typedef {object} Listener
+ * @property {(events: import('./types.js').CloudEvent[]) => void} onEvents
+ * @property {(state: 'open' | 'lost', problem: Problem | null) => void} onState
+ */
+
+/**
+ * Follows the events of the service until the signal aborts. A lost stream opens again behind the
+ * last event that was read. The page reads the stream with `fetch`, because `EventSource` cannot
+ * send a token.
+ *
+ * @param {Listener} listener
+ * @param {{ sku: string | null, lastEventId: { current: string | null } }} place which events, and
+ * where the stream goes on
+ * @param {AbortSignal} signal
+ */
+export async function followEvents(listener, { sku, lastEventId }, signal) {
+  let pauseMs = FIRST_PAUSE_MS;
+  while (!signal.aborted) {
+    try {
+      const response = await fetch(withQuery('/events', { sku }), {
+        headers: {
+          ...authorization(),
+          ...(lastEventId.current && { 'last-event-id': lastEventId.current }),
+        },
+        signal,
+      });
+      if (!response.ok || !response.body) throw await problemOf(response);
+      listener.onState('open', null);
+      pauseMs = FIRST_PAUSE_MS;
+      await read(response.body, listener, lastEventId);
+      listener.onState('lost', null);
+    } catch (error) {
+      if (signal.aborted) return;
+      listener.onState('lost', error instanceof Problem ? error : null);
+    }
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
+  }
+}
+
+/**
+ * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
+ * @param {Listener} listener
+ * @param {{ current: string | null }} lastEventId
+ */
+async function read(body, listener, lastEventId) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).split('\n\n');
+    rest = blocks.pop() ?? '';
+    const events = [];
+    for (const block of blocks) {
+      const { id, data } = fieldsOf(block);
+      if (data !== '') events.push(JSON.parse(data));
+      if (id !== null) lastEventId.current = id;
+    }
+    if (events.length > 0) listener.onEvents(events);
+  }
+}
+
+/** @param {string} block the lines of one server-sent event */
+function fieldsOf(block) {
+  /** @type {string | null} */
+  let id = null;
+  const data = [];
+  for (const line of block.split('\n')) {
+    if (line.startsWith('id: ')) id = line.slice(4);
+    else if (line.startsWith('data: ')) data.push(line.slice(6));
+  }
+  return { id, data: data.join('\n') };
+}

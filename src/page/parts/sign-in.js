@@ -1,0 +1,37 @@
+// @ts-check
+import { html } from '/page/lib/preact.js';
+import { signIn } from '../api.js';
+import { pollNow } from '../live.js';
+
+/**
+ * Asks for a token, when the service does.
+ * @param {{ refusal: string }} props why the service wants a token
+ */
+export function SignIn({ refusal }) {
+  const submit = (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    const form = /** @type {HTMLFormElement} */ (event.currentTarget);
+    const token = String(new FormData(form).get('token')).trim();
+    if (token === '') return;
+    signIn(token);
+    void pollNow();
+  };
+  return html`
+    <section class="sign-in">
+      <h1>Sign in</h1>
+      <p role="alert">${refusal}</p>
+      <form onSubmit=${submit}>
+        <label>
+          Token
+          <input name="token" type="password" autocomplete="off" required autofocus />
+        </label>
+        <button class="primary">Sign in</button>
+      </form>
+      <p class="faint">
+        The page keeps the token until this tab closes. Who runs the service makes tokens with
+        ${' '}<code>npx allocation token create</code>. A token of your OpenID Connect provider works too.
+        The role <b>read</b> shows everything; the role <b>operate</b> may act.
+      </p>
+    </section>
+  `;
+}
