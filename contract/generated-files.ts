@@ -4,13 +4,18 @@ import { stringify } from 'yaml';
 import { asyncApiDocument } from '../src/contract/asyncapi.ts';
 import { messageSchemas, publishedSchema } from '../src/contract/json-schemas.ts';
 import { withTables } from '../src/contract/markdown.ts';
+import { metricTables } from '../src/contract/metric-tables.ts';
 import { openApi } from '../src/contract/openapi.ts';
 import { contractTables } from '../src/contract/tables.ts';
+import { describedMetrics } from './described-metrics.ts';
 
 const root = join(import.meta.dirname, '..');
 
 /** The page with tables of the contract. Its other text is written by hand. */
 const PAGE = 'docs/contract.md';
+
+/** The page with the metrics. */
+const METRICS_PAGE = 'docs/metrics.md';
 
 /** Makes all generated files of the contract: the text of each, by its path in the repository. */
 export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
@@ -23,6 +28,13 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
       return [`contract/schemas/${type}-${version}.json`, asJson(publishedSchema(each))] as const;
     }),
     [PAGE, withTables(await readFile(join(root, PAGE), 'utf8'), contractTables())],
+    [
+      METRICS_PAGE,
+      withTables(
+        await readFile(join(root, METRICS_PAGE), 'utf8'),
+        metricTables(describedMetrics()),
+      ),
+    ],
   ]);
 }
 

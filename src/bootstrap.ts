@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { EmbeddedBroker } from './adapters/broker/embedded/broker.ts';
 import { KafkaBroker } from './adapters/broker/kafka/broker.ts';
@@ -5,7 +6,12 @@ import type { KafkaOptions } from './adapters/broker/kafka/client.ts';
 import { KafkaExamination } from './adapters/broker/kafka/examination.ts';
 import { ConnectionSecurity } from './adapters/broker/kafka/security/connection-security.ts';
 import { Database } from './adapters/database/database.ts';
-import { countParked } from './adapters/database/lanes/parked-release.ts';
+import { readPauses } from './adapters/database/lanes/lane-pauses.ts';
+import {
+  countParked,
+  type Release,
+  releaseParked,
+} from './adapters/database/lanes/parked-release.ts';
 import { SqlLaneStore } from './adapters/database/lanes/sql-lane-store.ts';
 import { refuseMarked } from './adapters/database/replay/rebuild-mark.ts';
 import { LogNotifications } from './adapters/log-notifications.ts';
@@ -13,20 +19,37 @@ import { Audit } from './audit/audit.ts';
 import { localUser } from './audit/local-user.ts';
 import { type AuditWriter, auditWriter } from './audit/topic-writer.ts';
 import type { Config } from './config.ts';
+import { FollowedLetters } from './dead-letters/followed-letters.ts';
 import { neededTopics, toolOptions } from './doctor/needed-topics.ts';
 import { warnOfTopics } from './doctor/topic-warnings.ts';
 import { CommandConsumer } from './entrypoints/command-consumer.ts';
-import { HttpApi } from './entrypoints/http/api.ts';
+import { HttpApi, type HttpApiOptions } from './entrypoints/http/api.ts';
 import { refuseOpenDoor } from './entrypoints/http/doors/exposure.ts';
-import { Metrics } from './entrypoints/metrics.ts';
+import { readinessProblems } from './entrypoints/http/readiness.ts';
+import { LanePauses } from './entrypoints/lane-pauses.ts';
+import { LaneReports } from './entrypoints/lane-report.ts';
+import { Metrics } from './entrypoints/metrics/metrics.ts';
 import { StartStep } from './entrypoints/start-step.ts';
 import { Watchdog } from './entrypoints/watchdog.ts';
+import type { JobControl } from './jobs/job.ts';
+import { Jobs } from './jobs/jobs.ts';
+import { LaneControl } from './lanes/lane-control.ts';
+import { metricSources } from './metric-sources.ts';
+import { packageVersion } from './package-version.ts';
+import { RepeatedWarnings } from './repeated-warnings.ts';
 import { AutoRecovery } from './replay/auto-recovery.ts';
+import { OnlineRecovery } from './replay/online-recovery.ts';
 import { recoveryAdvice } from './replay/recovery-advice.ts';
 import type { Broker } from './service-layer/broker.ts';
+import { describePause } from './service-layer/lane-pause.ts';
 import { MessageBus } from './service-layer/message-bus.ts';
 import type { Notifications } from './service-layer/notifications.ts';
+import { RecentHistory } from './status/recent-history.ts';
+import { StatusBoard, type StatusSources } from './status/status-board.ts';
 import { allTopicSettings, auditTopicSettings } from './topic-settings.ts';
+import { startTracing } from './tracing/start-tracing.ts';
+import type { Tracing } from './tracing/tracing.ts';
+import type { Query } from './views/query.ts';
 
 /** Replaces parts of the service in tests. */
 export interface Overrides {
@@ -68,6 +91,8 @@ interface Foundation {
   readonly log: Logger;
   readonly database: Database;
   readonly broker: Broker;
+  /** Null: tracing is off. */
+  readonly tracing: Tracing | null;
 }
 
 /** The file of the embedded log, if the service's database is not a SQLite file. */
@@ -170,18 +195,17 @@ export async function bootstrap(
   if (database.dialect === 'sqlite') await opening.attempt();
   const broker = (overrides.broker ?? ((real) => real))(await openBroker(config, log));
   const databases = config.kafkaBrokers ? [database] : [database, await openLog(config)];
-  const foundation = { config, log, database, broker };
+  const messagingSystem = config.kafkaBrokers ? 'kafka' : 'allocation';
+  const tracing = await startTracing(config.tracing, messagingSystem, log);
+  const foundation = { config, log, database, broker, tracing };
   const write = openAuditTopic(config, broker);
   const audit = new Audit({ by: localUser(), from: 'service', log, write });
   const recovery = new AutoRecovery({ ...foundation, audit });
   const closing = new AbortController();
   const { mustRecover, onOlder } = endToRecover(config, recovery, closing.signal);
-  const { consumer, metrics } = createConsumer(foundation, overrides, onOlder);
+  const pauses = new LanePauses({ read: () => readPauses(database, config.commandsTopic), log });
+  const { consumer, metrics, warnings } = createConsumer(foundation, overrides, onOlder, pauses);
   const watchdog = createWatchdog(foundation, consumer);
-  metrics.watchLanes(() => watchdog.stuckLanes);
-  metrics.watchLag(() => watchdog.lag);
-  metrics.watchWaits(() => consumer.awaitedPartitions());
-  metrics.watchParked(() => countParked(database));
   const topics = topicsStep(foundation);
   const problems = () => [
     ...[opening.problem ?? topics.problem].filter((problem) => problem !== null),
@@ -189,7 +213,47 @@ export async function bootstrap(
     ...consumer.problems(),
     ...watchdog.problems(),
   ];
-  const http = createHttpApi(foundation, opening, metrics, problems, () => consumer.standby);
+  const preparedDatabase = whenPrepared(database, opening);
+  const query: Query = (statement, parameters) => preparedDatabase.read(statement, parameters);
+  const lanes = new LaneReports(() => consumer.watchedLanes(), watchdog);
+  const letters = new FollowedLetters(broker, config.deadLettersTopic);
+  const jobs = new Jobs();
+  const auditOf = (by: string) => new Audit({ by, from: 'http', log, write });
+  const history = new RecentHistory(() => lanes.now());
+  const board = new StatusBoard({
+    ...aboutService(foundation),
+    readiness: () =>
+      readinessProblems({ query, broker, commandsTopic: config.commandsTopic, problems }),
+    lanes: () => lanes.now(),
+    ranges: () => watchdog.ranges,
+    pauses: () => pauses.all,
+    members: () => consumer.members(),
+    parked: async () => countParked(preparedDatabase),
+    deadLetters: () => letters.openLetters(),
+    recovery: () => recovery.state,
+  });
+  const http = createHttpApi(foundation, {
+    query,
+    metrics,
+    problems,
+    standby: () => consumer.standby,
+    notes: () => [...pauses.all].map(([partition, pause]) => describePause(partition, pause)),
+    status: () => board.now(),
+    history: () => history.history,
+    lanes: new LaneControl({
+      database: preparedDatabase,
+      topic: config.commandsTopic,
+      audit: auditOf,
+      heed: () => pauses.refresh(),
+    }),
+    letters,
+    jobs,
+    recovery: examinationOf(foundation, opening),
+    auditOf,
+    release: releaseOf(foundation, opening),
+  });
+  const sources = { config, database: preparedDatabase, consumer, lanes, letters, http, problems };
+  metrics.watch(metricSources(sources));
   let recovering: Promise<void> = Promise.resolve();
   return {
     database,
@@ -206,18 +270,28 @@ export async function bootstrap(
       if (closing.signal.aborted) return;
       void examineTopics(foundation, closing.signal);
       watchdog.start();
+      warnings.start();
+      history.start();
       if (config.autoRecover) recovering = recovery.run(closing.signal);
       await recovering;
-      if (!closing.signal.aborted) await consumer.start();
+      if (closing.signal.aborted) return;
+      pauses.start();
+      await consumer.start();
     },
     async close() {
       closing.abort();
       watchdog.close();
+      history.close();
+      pauses.close();
       await http.close();
+      await jobs.close();
+      await letters.close();
       await recovering;
       await consumer.close();
+      warnings.close();
       await broker.close();
       await database.close();
+      await tracing?.stop();
     },
   };
 }
@@ -254,13 +328,15 @@ function endToRecover(config: Config, recovery: AutoRecovery, signal: AbortSigna
 }
 
 function createConsumer(
-  { config, log, database, broker }: Foundation,
+  { config, log, database, broker, tracing }: Foundation,
   overrides: Overrides,
   onOlder: (error: Error) => void,
+  pauses: LanePauses,
 ) {
-  const notifications = overrides.notifications ?? new LogNotifications(log);
-  const metrics = new Metrics(() => consumer.lanes());
-  const consumer: CommandConsumer = new CommandConsumer(config.commandsTopic, {
+  const warnings = new RepeatedWarnings(log);
+  const notifications = overrides.notifications ?? new LogNotifications(warnings);
+  const metrics = new Metrics();
+  const consumer = new CommandConsumer(config.commandsTopic, {
     broker,
     store: new SqlLaneStore(database, (error) =>
       log.error({ err: error }, 'Work after a commit failed. The commit stands'),
@@ -268,6 +344,9 @@ function createConsumer(
     group: config.groupId,
     recoveryAdvice: () => recoveryAdvice(database, config),
     onOlder,
+    ...(tracing && { tracing }),
+    pauses,
+    warnings,
     log,
     answering: {
       bus: overrides.bus ?? new MessageBus({ notifications }),
@@ -279,7 +358,7 @@ function createConsumer(
       metrics,
     },
   });
-  return { consumer, metrics };
+  return { consumer, metrics, warnings };
 }
 
 function createWatchdog({ config, log, broker }: Foundation, consumer: CommandConsumer): Watchdog {
@@ -292,28 +371,85 @@ function createWatchdog({ config, log, broker }: Foundation, consumer: CommandCo
   });
 }
 
-/** @param opening the step that prepares the database; before, tables may be missing */
-function createHttpApi(
-  { config, log, database, broker }: Foundation,
+/** Refuses the database until the step has prepared it, because tables may be missing. */
+function whenPrepared(
+  database: Database,
   opening: StartStep,
-  metrics: Metrics,
-  problems: () => readonly string[],
-  standby: () => string | null,
+): Pick<Database, 'read' | 'transaction'> {
+  return {
+    async read(statement, parameters) {
+      opening.mustBeDone();
+      return database.read(statement, parameters);
+    },
+    async transaction(work) {
+      opening.mustBeDone();
+      return database.transaction(work);
+    },
+  };
+}
+
+/** Says what never changes while the process lives. */
+function aboutService({ config, database }: Foundation): Pick<StatusSources, 'service' | 'self'> {
+  const { commandsTopic: commands, eventsTopic: events, deadLettersTopic: deadLetters } = config;
+  const host = hostname();
+  return {
+    service: {
+      version: packageVersion(),
+      startedAt: new Date().toISOString(),
+      broker: config.kafkaBrokers ? 'kafka' : 'embedded',
+      database: database.dialect,
+      topics: { commands, events, deadLetters },
+    },
+    self: { instance: config.instanceId ?? `${host}/${process.pid}`, host },
+  };
+}
+
+/** Lets operators examine the database while the service runs. */
+function examinationOf({ database, broker, config }: Foundation, opening: StartStep) {
+  const mustBePrepared = () => opening.mustBeDone();
+  const examination = new OnlineRecovery({ database, broker, config, mustBePrepared });
+  return {
+    verify: (job: JobControl) => examination.verify(job),
+    plan: () => examination.plan(),
+  };
+}
+
+/** Tells the database what an operator has decided about parked commands. */
+function releaseOf({ database, log }: Foundation, opening: StartStep) {
+  return async (release: Release): Promise<void> => {
+    opening.mustBeDone();
+    if (await releaseParked(database, release)) return;
+    log.warn(
+      'The database knows none of the commands that an operator redrives or discards: ' +
+        'check that DATABASE_URL is the database in which they are parked',
+    );
+  };
+}
+
+function createHttpApi(
+  { config, log, broker, tracing }: Foundation,
+  parts: Omit<
+    HttpApiOptions,
+    | 'broker'
+    | 'commandsTopic'
+    | 'eventsTopic'
+    | 'deadLettersTopic'
+    | 'auditTopic'
+    | 'group'
+    | 'doors'
+    | 'log'
+  >,
 ): HttpApi {
   return new HttpApi({
+    ...parts,
     broker,
     commandsTopic: config.commandsTopic,
     eventsTopic: config.eventsTopic,
     deadLettersTopic: config.deadLettersTopic,
+    auditTopic: config.auditTopic,
     group: config.groupId,
-    query: async (statement, parameters) => {
-      opening.mustBeDone();
-      return database.read(statement, parameters);
-    },
-    metrics,
-    problems,
-    standby,
     doors: config.httpDoors,
+    ...(tracing && { tracing }),
     log,
   });
 }

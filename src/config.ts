@@ -6,6 +6,7 @@ import { kafkaSecurityOf, kafkaSecuritySettings } from './kafka-security-setting
 import { nearestName } from './nearest-name.ts';
 import { postgresTlsSettings, tlsDefaultsOf } from './postgres-tls-settings.ts';
 import { isSecret, SECRET_FILES, withSecretFiles } from './secret-files.ts';
+import { tracingOf, tracingSettings } from './tracing-settings.ts';
 
 const topic = z
   .string()
@@ -77,6 +78,7 @@ const schema = z.object({
   HTTP_RATE_LIMIT: wholeNumber(1, 1_000_000).default(1_000),
   METRICS_PORT: wholeNumber(0, 65_535).optional(),
   ...httpDoorSettings,
+  ...tracingSettings,
   LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
 });
 
@@ -93,8 +95,8 @@ function wholeNumber(minimum: number, maximum: number) {
 export type Config = ReturnType<typeof readConfig>;
 
 /**
- * Reads the service's settings. No other place reads the environment. An empty variable counts as
- * not set.
+ * Reads the service's settings. No other place reads the environment, but for the exporter of the
+ * traces (`tracing-settings.ts`). An empty variable counts as not set.
  *
  * @throws {ConfigError} a variable is not valid, two topics have the same name, or the file of a
  * secret cannot be read
@@ -153,6 +155,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
     httpHost: values.HTTP_HOST,
     httpPort: values.HTTP_PORT,
     httpDoors: doorsOf(values),
+    tracing: tracingOf(values),
     logLevel: values.LOG_LEVEL,
   });
 }

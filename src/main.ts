@@ -70,8 +70,8 @@ export async function runService(config: Config): Promise<void> {
   }
   await stopped.promise;
   log.info('Stopped');
-  // The start may still wait for an answer.
-  if (isStopEarly) process.exit(0);
+  // The start may still wait for an answer, and an export of traces for the collector.
+  if (isStopEarly || config.tracing) process.exit(0);
 }
 
 /** Resolves when the service has no problems, or stops. The lanes log their own problems. */

@@ -7,6 +7,8 @@ export const SECRETS = [
   'KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET',
   'KAFKA_SASL_PASSWORD',
   'KAFKA_SSL_KEY_PASSWORD',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+  'OTEL_EXPORTER_OTLP_TRACES_HEADERS',
 ] as const;
 
 /** The variables that name files of secrets. */

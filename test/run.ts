@@ -20,6 +20,7 @@ const count = { passed: 0, failed: 0, skipped: 0 };
 if (selection.length === 0) {
   for (const [tool, ...options] of [
     ['tsc', '--noEmit'],
+    ['tsc', '-p', 'src/page'],
     ['biome', 'check', '.'],
   ] as const) {
     count[(await run(tool, options)) === 0 ? 'passed' : 'failed'] += 1;

@@ -1,15 +1,34 @@
-import type { Logger } from 'pino';
-import type { Notifications } from '../service-layer/notifications.ts';
+import type { RepeatedWarnings, WarningCounter } from '../repeated-warnings.ts';
+import type { Notifications, OutOfStockLine } from '../service-layer/notifications.ts';
+import { traceIdOf } from '../tracing/trace-id.ts';
 
-/** Tells people with a line in the log. */
+/** Tells people with lines in the log: one at once, then at most one a minute. */
 export class LogNotifications implements Notifications {
-  readonly #log: Logger;
+  readonly #outOfStock: WarningCounter<OutOfStockLine>;
 
-  constructor(log: Logger) {
-    this.#log = log;
+  constructor(warnings: RepeatedWarnings) {
+    this.#outOfStock = warnings.of({
+      one: 'order was out of stock',
+      many: 'orders were out of stock',
+      maxSubjects: 1,
+      forgets: true,
+      describe: ({ source, ...line }) => ({
+        fields: {
+          ...line,
+          ...(source && {
+            lane: `${source.topic}/${source.partition}`,
+            offset: source.offset,
+            commandId: source.commandId,
+            traceId: traceIdOf(source.traceparent),
+          }),
+        },
+        text: `Out of stock: ${line.sku}`,
+        name: `${line.orderid}, ${line.sku}`,
+      }),
+    });
   }
 
-  outOfStock(line: { readonly orderid: string; readonly sku: string; readonly qty: number }): void {
-    this.#log.warn(line, `Out of stock: ${line.sku}`);
+  outOfStock(line: OutOfStockLine): void {
+    this.#outOfStock.warn(line);
   }
 }

@@ -5,6 +5,7 @@ import { addDeadLetters } from './dead-letters/dead-letters.ts';
 import { addDoctor } from './doctor/doctor.ts';
 import { describeError, exitCodeOf, UsageError } from './errors.ts';
 import { addLag } from './lag.ts';
+import { addLanes } from './lanes.ts';
 import { addMigrate } from './migrate.ts';
 import { printToStderr } from './output.ts';
 import { addPublish } from './publish.ts';
@@ -13,6 +14,7 @@ import { addShow } from './show.ts';
 import { addStart } from './start.ts';
 import { addTail } from './tail.ts';
 import { addToken } from './token.ts';
+import { addWay } from './way.ts';
 
 /**
  * Runs one command line. Sets `process.exitCode` and prints the error if the command fails.
@@ -58,7 +60,9 @@ Settings are environment variables such as KAFKA_BROKERS and DATABASE_URL: see t
     addPublish,
     addTail,
     addLag,
+    addLanes,
     addShow,
+    addWay,
     addDeadLetters,
     addReplay,
     addToken,

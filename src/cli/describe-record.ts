@@ -124,7 +124,8 @@ function subjectOfEvent({ type, data: { orderid, sku } }: EventOnWire): MessageS
   };
 }
 
-function summary(data: EventOnWire['data']): string {
+/** Returns the data of an event as `name=value`, a word for each field. */
+export function summary(data: EventOnWire['data']): string {
   return Object.entries(data)
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join(' ');

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
+import { describePause } from '../service-layer/lane-pause.ts';
+import type { LanePause } from '../service-layer/lane-store.ts';
 import { awaitBroker } from './broker-deadline.ts';
-import { jsonOption, printJson, printTable } from './output.ts';
-import { type BrokerSession, withBroker } from './session.ts';
+import { jsonOption, print, printJson, printTable } from './output.ts';
+import { type BrokerSession, readSettings, withBroker, withDatabase } from './session.ts';
 
 /** Adds `allocation lag`. */
 export function addLag(program: Command): void {
@@ -19,7 +21,15 @@ Examples:
     .action(async ({ json }: { json: boolean }) => {
       const partitions = await withBroker({ mayCreate: false }, readLag);
       const total = partitions.reduce((sum, { lag }) => sum + lag, 0);
-      if (json) return printJson({ partitions, total });
+      const pauses = await readKnownPauses();
+      if (json)
+        return printJson({
+          partitions: partitions.map((each) => ({
+            ...each,
+            ...(pauses && { paused: pauses.get(each.partition) ?? null }),
+          })),
+          total,
+        });
       const rows = partitions.map(({ partition, committed, end, lag }) => [
         partition,
         committed ?? '-',
@@ -27,6 +37,7 @@ Examples:
         lag,
       ]);
       printTable(['PARTITION', 'COMMITTED', 'END', 'LAG'], [...rows, ['total', '', '', total]]);
+      for (const [partition, pause] of pauses ?? []) print(describePause(partition, pause));
     });
 }
 
@@ -57,4 +68,17 @@ async function readLag({ broker, config }: BrokerSession): Promise<readonly Part
         lag: Math.max(0, end - Math.max(committed ?? 0, beginning)),
       };
     });
+}
+
+/** Reads which lanes are paused. Null: the database cannot be read, and the lag needs only the log. */
+async function readKnownPauses(): Promise<ReadonlyMap<number, LanePause> | null> {
+  const { listLanes } = await import('../lanes/lane-list.ts');
+  const { commandsTopic } = await readSettings();
+  const lanes = await withDatabase({ mayCreate: false }, (database) =>
+    listLanes(database, commandsTopic),
+  ).catch(() => null);
+  return (
+    lanes &&
+    new Map(lanes.flatMap(({ partition, paused }) => (paused ? [[partition, paused]] : [])))
+  );
 }

@@ -1,9 +1,14 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { readAllocations } from '../views/order-view.ts';
 import { readProduct } from '../views/product-view.ts';
 import type { Query } from '../views/query.ts';
-import { jsonOption, print, printJson, printTable } from './output.ts';
-import { withDatabase } from './session.ts';
+import { withDeadlines } from './broker-deadline.ts';
+import { parseCount } from './command-arguments.ts';
+import { jsonOption, print, printJson, printTable, Table } from './output.ts';
+import { withBroker, withDatabase } from './session.ts';
+
+/** How many events `--history` shows. */
+const USUAL_EVENTS = 100;
 
 /** Adds `allocation show order|product`. */
 export function addShow(program: Command): void {
@@ -40,9 +45,21 @@ Examples:
     .command('product')
     .description('show a product with its batches, in the order in which stock is allocated')
     .argument('<sku>')
+    .addOption(
+      new Option('--history [n]', `show its newest n events instead (default: ${USUAL_EVENTS})`)
+        .preset(String(USUAL_EVENTS))
+        .argParser(parseCount),
+    )
     .addOption(jsonOption())
-    .addHelpText('after', '\nExample:\n  $ npx allocation show product SMALL-TABLE')
-    .action(async (sku: string, { json }: { json: boolean }) => {
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ npx allocation show product SMALL-TABLE
+  $ npx allocation show product SMALL-TABLE --history 20   # out of the events topic`,
+    )
+    .action(async (sku: string, { json, history }: ProductOptions) => {
+      if (history !== undefined) return showHistory(sku, history, json);
       const product = await readDatabase((query) => wholeProduct(sku, query));
       if (!product)
         throw new Error(
@@ -61,6 +78,40 @@ Examples:
         ]),
       );
     });
+}
+
+interface ProductOptions {
+  readonly json: boolean;
+  /** How many events to show. Absent: show the product. */
+  readonly history?: number;
+}
+
+/** Prints the newest events of the product, the newest first. */
+async function showHistory(sku: string, count: number, json: boolean): Promise<void> {
+  const { ProductHistories } = await import('../order-way/product-histories.ts');
+  const { summary } = await import('./describe-record.ts');
+  const table = new Table(['SEQUENCE', 'TIME', 'TYPE', 'DATA', 'PLACE']);
+  let left = count;
+  await withBroker({ mayCreate: false }, async ({ broker, config }) => {
+    const { eventsTopic } = config;
+    const histories = new ProductHistories({ eventsTopic, broker: withDeadlines(broker, config) });
+    const control = { isTimeUp: () => false, rest: async () => {} };
+    for (let after: string | null = ''; after !== null && left > 0; ) {
+      const { events, cursor } = await histories.page(sku, after, control);
+      const shown = events.slice(0, left);
+      left -= shown.length;
+      if (json) shown.forEach(printJson);
+      else
+        table.print(
+          shown.map(({ sequence, at, type, data, place }) => {
+            return [sequence, at, type ?? '-', summary(data), place];
+          }),
+        );
+      after = cursor;
+    }
+  });
+  if (left === count)
+    throw new Error(`The events topic has no event of the product ${sku}: check EVENTS_TOPIC`);
 }
 
 /** Reads all lines of the order, page by page. */

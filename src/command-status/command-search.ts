@@ -1,4 +1,4 @@
-import { envelopeOf } from '../dead-letters/read-dead-letter.ts';
+import { envelopeOf } from '../dead-letters/message-envelope.ts';
 import type { Broker, OffsetRange } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { readUntil } from './read-until.ts';

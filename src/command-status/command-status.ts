@@ -12,7 +12,7 @@ export interface KnownCommand extends CommandPlace {
 }
 
 /** The service has not answered the command yet. */
-interface PendingCommand extends KnownCommand {
+export interface PendingCommand extends KnownCommand {
   readonly status: 'pending';
 }
 
@@ -26,6 +26,8 @@ export interface AnsweredCommand extends KnownCommand {
   readonly events: readonly object[];
   /** The place of the same command, if an earlier message brought it. Absent: this message did. */
   readonly repeats?: string;
+  /** The earlier message has another type or other data, so this one was dropped. */
+  readonly differs?: true;
 }
 
 /** The command is a dead letter. */
@@ -40,6 +42,8 @@ interface DeadCommand extends KnownCommand {
   readonly letter: string;
   /** What an operator has done about the letter. Absent: the letter is on the list. */
   readonly resolution?: Resolution;
+  /** The id of the edited command that was sent instead. Absent: none was. */
+  readonly replacedBy?: string;
 }
 
 /** Returns what to do about a letter with this reason, which a newer version may have written. */

@@ -1,5 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Fates, isMarker } from '../dead-letters/markers.ts';
-import { envelopeOf, headOf, originalOf } from '../dead-letters/read-dead-letter.ts';
+import { envelopeOf } from '../dead-letters/message-envelope.ts';
+import { headOf, originalOf } from '../dead-letters/read-dead-letter.ts';
+import type { Envelope } from '../messages/cloud-events.ts';
 import { readAnswerPlace, structuredEventsOf } from '../messages/published.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
@@ -66,9 +69,11 @@ export class CommandStatuses {
     const envelope = envelopeOf(record);
     if (!envelope?.id) return status;
     const earlier = await this.#named({ id: envelope.id, source: envelope.source }, record);
-    return earlier?.status === 'answered' && earlier.events.length > 0
-      ? { ...status, events: earlier.events, repeats: placeText(earlier) }
-      : status;
+    if (earlier?.status !== 'answered' || earlier.events.length === 0) return status;
+    const first = await this.#readCommand(earlier);
+    const differs = first !== null && !isAlike(envelopeOf(first), envelope);
+    const repeats = placeText(earlier);
+    return { ...status, events: earlier.events, repeats, ...(differs && { differs }) };
   }
 
   /** @param than only messages that came before this one are meant; null: all are */
@@ -136,7 +141,7 @@ export class CommandStatuses {
     );
     if (!record) return null;
     const { id, reason, message } = headOf(record);
-    const resolution = await this.#resolutionOf(record, id);
+    const { resolution, replacedBy } = await this.#fateOf(record, id);
     return {
       status: 'dead-letter' as const,
       reason,
@@ -144,23 +149,35 @@ export class CommandStatuses {
       advice: adviceFor(reason),
       letter: id,
       ...(resolution !== null && { resolution }),
+      ...(replacedBy !== undefined && { replacedBy }),
     };
   }
 
-  /** Reads the marker of a letter, which lies behind the letter in the same partition. */
-  async #resolutionOf({ topic, partition, offset }: ReceivedRecord, id: string) {
+  /**
+   * Reads the marker of a letter, which lies behind the letter in the same partition. The marker of
+   * a letter without a key may lie in any other partition, near its end.
+   */
+  async #fateOf({ topic, partition, offset, key }: ReceivedRecord, id: string) {
     const { broker } = this.#options;
     const fates = new Fates();
-    const ranges = await broker.offsetRanges(topic);
-    const end = ranges.find((range) => range.partition === partition)?.end ?? offset;
-    const beginning = offset + 1;
-    const stretch = { partition, beginning, end: Math.min(end, offset + MARKER_DISTANCE_OFFSETS) };
-    await readUntil(broker, topic, stretch, (record) => {
-      if (isMarker(record)) fates.add(record);
-      return fates.of(id).resolution !== null;
-    });
-    return fates.of(id).resolution;
+    for (const range of await broker.offsetRanges(topic)) {
+      const isOwn = range.partition === partition;
+      if (!isOwn && key !== null) continue;
+      const from = isOwn ? offset + 1 : range.end - MARKER_DISTANCE_OFFSETS;
+      const beginning = Math.max(range.beginning, from);
+      const end = Math.min(range.end, beginning + MARKER_DISTANCE_OFFSETS);
+      await readUntil(broker, topic, { partition: range.partition, beginning, end }, (record) => {
+        if (isMarker(record)) fates.add(record);
+        return fates.of(id).resolution !== null;
+      });
+    }
+    return fates.of(id);
   }
+}
+
+/** Tells whether two messages with one identity say the same. */
+function isAlike(one: Envelope | null, other: Envelope): boolean {
+  return one?.type === other.type && isDeepStrictEqual(one.data, other.data);
 }
 
 /** Tells whether a command was answered with no event. */

@@ -97,10 +97,10 @@ export function actMessage(act: MessageSchema): DescribedMessages {
     title: `${act.type}, version ${act.version}`,
     summary: summaryOf(act),
     contentType: JSON_TYPE,
-    headers: inDocument(actHeaders),
+    headers: inDocument(actHeaders.extend({ ce_dataschema: dataschemaIn(act) })),
     payload: dataOf(act),
     bindings: keyBinding('The id of the act.'),
-    examples: act.isNewest ? [actExample()] : [],
+    examples: [actExample(act.version)],
   };
   return { [formName(act)]: message };
 }

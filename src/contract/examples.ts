@@ -2,8 +2,9 @@ import { encodeDeadLetter } from '../dead-letters/encode-dead-letter.ts';
 import { markerRecord } from '../dead-letters/markers.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Event } from '../domain/events.ts';
-import { encodeAct } from '../messages/operator-acts.ts';
+import { encodeAct, OPERATOR_ACTED } from '../messages/operator-acts.ts';
 import { encodeAnswer } from '../messages/outgoing.ts';
+import { dataschemaOf } from '../messages/versions.ts';
 
 /** A record as the contract shows it. */
 export interface ExampleRecord {
@@ -104,8 +105,8 @@ export function markerExample(): ExampleRecord {
   return { headers: asText(headers), payload: null };
 }
 
-/** Returns the record of an act that begins. */
-export function actExample(): ExampleRecord {
+/** Returns the record of an act that begins, with its data in this version. */
+export function actExample(version: number): ExampleRecord {
   const { headers, value } = encodeAct(
     '0b8f5b1e-6f0c-4d0e-9d3a-2f6c1f1f7a10',
     {
@@ -118,7 +119,8 @@ export function actExample(): ExampleRecord {
     },
     TIME,
   );
-  return { headers, payload: JSON.parse(value) };
+  const ce_dataschema = dataschemaOf(OPERATOR_ACTED, version);
+  return { headers: { ...headers, ce_dataschema }, payload: JSON.parse(value) };
 }
 
 function asText(headers: object): Readonly<Record<string, string>> {

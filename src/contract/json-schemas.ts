@@ -3,6 +3,7 @@ import { commandVersions } from '../messages/command-schemas.ts';
 import { compositeSchema, eventSchemas } from '../messages/event-schemas.ts';
 import { compositeVersions, eventVersions } from '../messages/event-versions.ts';
 import {
+  formerOperatorActed,
   OPERATOR_ACTED,
   OPERATOR_ACTED_VERSION,
   operatorActed,
@@ -23,6 +24,8 @@ export interface MessageSchema {
   readonly schema: z.ZodType;
 }
 
+const operatorActedVersions = { current: OPERATOR_ACTED_VERSION, former: formerOperatorActed };
+
 /** Lists every version of every type of message: commands first, the oldest version first. */
 export function messageSchemas(): readonly MessageSchema[] {
   return [
@@ -33,7 +36,7 @@ export function messageSchemas(): readonly MessageSchema[] {
       versionsOf('event', type, eventVersions[type as keyof typeof eventSchemas], schema),
     ),
     ...versionsOf('event', 'CompositeDomainEvent', compositeVersions, compositeSchema),
-    ...versionsOf('audit', OPERATOR_ACTED, { current: OPERATOR_ACTED_VERSION }, operatorActed),
+    ...versionsOf('audit', OPERATOR_ACTED, operatorActedVersions, operatorActed),
   ];
 }
 

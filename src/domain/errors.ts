@@ -23,13 +23,18 @@ export type ErrorCode =
   | 'no-database'
   | 'other-log'
   | 'unfoldable'
-  // The entrypoints, the audit, the dead letters, the replays and the command line.
+  // The entrypoints, the audit, the dead letters, the jobs, the replays and the command line.
   | 'interrupted'
+  | 'job-running'
   | 'listen'
+  | 'no-letter'
+  | 'no-more-jobs'
   | 'replay-refused'
+  | 'resolved-letter'
   | 'unaudited'
   | 'unsettled'
   | 'usage'
+  | 'wrong-edit'
   | 'wrong-selection';
 
 /**

@@ -8,9 +8,11 @@ import type { IncomingCommand } from '../messages/incoming.ts';
 import { TooMuchAtOnceError, TroubleError } from '../service-layer/errors.ts';
 import type { LaneProgress, LaneTransaction } from '../service-layer/lane-store.ts';
 import type { MessageBus } from '../service-layer/message-bus.ts';
+import type { CommandSource } from '../service-layer/notifications.ts';
 import { Parking, subjectsOf } from '../service-layer/parking.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { estimateAnswerBytes } from './answer-bytes.ts';
+import { type AnswerTally, tallyAnswers } from './answer-tally.ts';
 import type { Answer, Answering, DeliveryPart } from './answering.ts';
 import { encodeAnswers } from './encode-answers.ts';
 import type { CommandRecord } from './read-delivery.ts';
@@ -35,7 +37,7 @@ export class UnsettledError extends AllocationError {
  * by its identity. A record becomes a dead letter if nobody can read it, if its handler failed, or
  * if it is too large for one transaction. The answers are encoded while the database writes the
  * aggregates.
- * @returns the progress to commit. Its outbox records are the answers.
+ * @returns the progress to commit, and its tally. Its outbox records are the answers.
  * @throws {UnsettledError} a command that is not settled would be rejected as unknown
  * @throws {TooMuchAtOnceError} several commands are too much together for one transaction
  */
@@ -43,7 +45,7 @@ export async function answerDelivery(
   part: DeliveryPart,
   transaction: LaneTransaction,
   answering: Answering,
-): Promise<LaneProgress> {
+): Promise<LaneProgress & { readonly tally: AnswerTally }> {
   const { lane, records, position, publishedBelowOffset } = part;
   const answers = await (part.failure
     ? parkFailed(records, transaction, answering)
@@ -52,8 +54,9 @@ export async function answerDelivery(
   const nextOffset = (records.at(-1)?.record.offset ?? position.nextOffset - 1) + 1;
   const [, outbox] = await Promise.all([
     transaction.flush({ ...lane, nextOffset }),
-    encodeAnswers(answers, part, answering),
+    encodeAnswers(part.trace?.propagate(answers) ?? answers, part, answering),
   ]);
+  part.trace?.startCommit();
   reachFaultPoint('aggregates-written');
   // These decisions rest on earlier decisions of other lanes about the same products.
   const restsOn = transaction
@@ -66,7 +69,8 @@ export async function answerDelivery(
     nextSequence: position.nextSequence + outbox.length,
     ...(leaderEpoch !== undefined && { leaderEpoch }),
   };
-  return { next, outbox, publishedBelowOffset, restsOn };
+  const tally = tallyAnswers(records, answers);
+  return { next, outbox, publishedBelowOffset, restsOn, tally };
 }
 
 /**
@@ -74,9 +78,9 @@ export async function answerDelivery(
  * command that must not overtake a failed one is parked.
  */
 async function handle(
-  { records, settledBelowOffset, maxAnswerBytes }: DeliveryPart,
+  { records, settledBelowOffset, maxAnswerBytes, trace }: DeliveryPart,
   transaction: LaneTransaction,
-  { bus, parkingLimits }: Answering,
+  { bus: untracedBus, parkingLimits }: Answering,
 ): Promise<readonly Answer[]> {
   const commands = records.flatMap(({ incoming }) =>
     incoming.kind === 'command' ? [incoming] : [],
@@ -87,6 +91,7 @@ async function handle(
     transaction.prepare(commands.map(({ command }) => command)),
   ]);
   reachFaultPoint('loaded');
+  const bus = trace?.busOver(untracedBus) ?? untracedBus;
   const parking = new Parking(parked, parkingLimits);
   const unanswered = new Set(claimed);
   const answers: Answer[] = [];
@@ -123,7 +128,7 @@ async function handleCommand(
   record: ReceivedRecord,
   incoming: IncomingCommand,
   transaction: LaneTransaction,
-  bus: MessageBus,
+  bus: Pick<MessageBus, 'handle'>,
   parking: Parking,
 ): Promise<Answer> {
   const { identity, command } = incoming;
@@ -135,13 +140,21 @@ async function handleCommand(
     const parked = parking.park(identity, subjects, behind);
     return { record, incoming, events: null, parked };
   }
-  const events = await bus.handle(command, transaction).catch(refusalOf);
+  const source = sourceOf(record, incoming);
+  const events = await bus.handle(command, transaction, source).catch(refusalOf);
   if (typeof events === 'string') {
     parking.markRefused(identity);
     return { record, incoming, events: null, parked: null, refusal: events };
   }
   parking.markAnswered(identity);
   return { record, incoming, events, parked: null };
+}
+
+function sourceOf(
+  { topic, partition, offset }: ReceivedRecord,
+  { id: commandId, traceparent }: IncomingCommand,
+): CommandSource {
+  return { topic, partition, offset, commandId, traceparent };
 }
 
 function refusalOf(error: unknown): string {

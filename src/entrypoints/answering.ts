@@ -4,7 +4,8 @@ import type { MessageBus } from '../service-layer/message-bus.ts';
 import type { ParkedCommand } from '../service-layer/parked-command.ts';
 import type { ParkingLimits } from '../service-layer/parking.ts';
 import type { Partition } from '../service-layer/records.ts';
-import type { Metrics } from './metrics.ts';
+import type { DeliveryTrace } from '../tracing/delivery-trace.ts';
+import type { Metrics } from './metrics/metrics.ts';
 import type { CommandRecord } from './read-delivery.ts';
 
 /** What answering needs besides the records and the transaction. */
@@ -46,6 +47,8 @@ export interface DeliveryPart {
   readonly settledBelowOffset: number;
   /** The most bytes that the answers to several commands may take together. */
   readonly maxAnswerBytes: number;
+  /** Makes the spans of the delivery. Absent: tracing is off. */
+  readonly trace?: DeliveryTrace;
 }
 
 /** What came of a record. */

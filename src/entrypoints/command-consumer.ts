@@ -1,13 +1,20 @@
-import type { AssignedPartition, GroupConsumer } from '../service-layer/consumer-group.ts';
+import { RepeatedWarnings } from '../repeated-warnings.ts';
+import type {
+  AssignedPartition,
+  GroupConsumer,
+  MemberView,
+} from '../service-layer/consumer-group.ts';
 import { AnswerReader } from './answered-offsets.ts';
 import { refuseMisfit } from './database-fit.ts';
+import { DeliveryLog } from './delivery-log.ts';
 import { EarlierCommands } from './earlier-commands.ts';
 import { Lane } from './lane.ts';
 import type { LaneContext } from './lane-context.ts';
 import { committedOffsetsOf, LaneOffsets } from './lane-offsets.ts';
 import { LaneRefusedError, OlderDatabaseError } from './lane-refusal.ts';
-import type { WatchedLane } from './lane-watch.ts';
+import type { ObservedLane } from './lane-watch.ts';
 import { ByteBudget, MEMORY_BUDGET_BYTES } from './memory-budget.ts';
+import type { RelayQueue } from './outbox-relay.ts';
 import { ProductTurns } from './product-turns.ts';
 import { UnknownFields } from './unknown-fields.ts';
 
@@ -38,19 +45,25 @@ export class CommandConsumer {
       | 'relayBudget'
       | 'productTurns'
       | 'unknownFields'
+      | 'deliveryLog'
       | 'reopenAll'
-    >,
+    > & {
+      /** Counts repeated warnings. The caller closes it. */
+      readonly warnings?: RepeatedWarnings;
+    },
   ) {
     this.#topic = topic;
     const { broker, store, group, answering, log } = context;
+    const { warnings = new RepeatedWarnings(log) } = context;
     this.#context = {
       ...context,
       published: new LaneOffsets(committedOffsetsOf(broker, group)),
-      earlier: new EarlierCommands({ broker, store, metrics: answering.metrics, log }),
+      earlier: new EarlierCommands({ broker, store, metrics: answering.metrics.lanes, log }),
       answerReader: new AnswerReader(broker, answering, log),
       relayBudget: new ByteBudget(MEMORY_BUDGET_BYTES.relays),
       productTurns: new ProductTurns(),
-      unknownFields: new UnknownFields({ metrics: answering.metrics, log }),
+      unknownFields: new UnknownFields(answering.metrics, warnings),
+      deliveryLog: new DeliveryLog(warnings),
       reopenAll: (why, timeline) => {
         for (const { lane } of this.#lanes.values()) lane.reopen(why, timeline);
       },
@@ -66,6 +79,7 @@ export class CommandConsumer {
 
   /** Joins the group. Lanes then open, and recover from any trouble, by themselves. */
   async start(): Promise<void> {
+    const metrics = this.#context.answering.metrics.lanes;
     this.#subscription = await this.#context.broker.consume({
       topic: this.#topic,
       group: this.#context.group,
@@ -74,7 +88,11 @@ export class CommandConsumer {
       },
       assigned: (partition) => this.#assign(partition),
       mayTake: (partition) => this.#mayTake(partition),
-      fenced: this.#died.resolve,
+      rebalanced: () => metrics.countRebalance(),
+      fenced: (reason) => {
+        metrics.countFencing();
+        this.#died.resolve(reason);
+      },
       standingBy: (why) => this.#standBy(why),
       maxFetchedBytes: MEMORY_BUDGET_BYTES.fetched,
     });
@@ -86,9 +104,26 @@ export class CommandConsumer {
     return { working, assigned: this.#lanes.size };
   }
 
-  /** The lanes of this process, for the watchdog. */
-  watchedLanes(): readonly WatchedLane[] {
+  /** The lanes of this process, as the watchdog and people see them. */
+  watchedLanes(): readonly ObservedLane[] {
     return [...this.#lanes.values()].map(({ lane }) => lane);
+  }
+
+  /** The answers that wait for their publication, of each lane that has ever worked. */
+  relayQueues(): readonly (RelayQueue & { readonly partition: number })[] {
+    return [...this.#lanes.values()].flatMap(({ lane: { partition, queue } }) =>
+      queue ? [{ partition, queuedRecords: queue.queuedRecords, oldestMs: queue.oldestMs }] : [],
+    );
+  }
+
+  /** How many partitions this process gave back because the database does not fit. */
+  get givenBackPartitions(): number {
+    return this.#refusals.size;
+  }
+
+  /** Asks for the members of the group. Null: the log knows none, or the group is not joined. */
+  async members(): Promise<readonly MemberView[] | null> {
+    return (await this.#subscription?.members?.()) ?? null;
   }
 
   /** The partitions that each lane waits for at the moment. */

@@ -4,15 +4,16 @@ import type { Broker, OffsetRange } from '../service-layer/broker.ts';
 import type { LaneStore } from '../service-layer/lane-store.ts';
 import type { Partition, PartitionOffset } from '../service-layer/records.ts';
 import { type Head, KnownLanes, nameOf } from './known-lanes.ts';
-import type { Metrics } from './metrics.ts';
-import { type AwaitedLanes, LOOK_MS, OrderWait, reportRunOut } from './order-wait.ts';
+import type { AwaitedLanes } from './lane-watch.ts';
+import type { LaneMetrics } from './metrics/lane-metrics.ts';
+import { LOOK_MS, OrderWait, reportRunOut } from './order-wait.ts';
 import { endsOf, PartitionEnds } from './partition-ends.ts';
 import { PATIENCE_MS } from './standstill.ts';
 
 interface EarlierContext {
   readonly broker: Broker;
   readonly store: LaneStore;
-  readonly metrics: Metrics;
+  readonly metrics: LaneMetrics;
   readonly log: Logger;
 }
 
@@ -35,7 +36,8 @@ interface EarlierContext {
  *
  * A lane waits for another lane as long as the other lane moves. The wait ends, because V does not
  * move. A lane that cannot move must not hold up others for ever. After a standstill of 10 s
- * (`standstill.ts`), no lane of this process waits for that lane while it stands there.
+ * (`standstill.ts`), no lane of this process waits for that lane while it stands there. A lane that
+ * an operator has paused is not given up: a rejection could not be taken back.
  */
 export class EarlierCommands {
   readonly #context: EarlierContext;

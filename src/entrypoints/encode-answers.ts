@@ -43,12 +43,12 @@ export async function encodeAnswers(
 
 function eventsOf(
   { topic, partition, offset }: ReceivedRecord,
-  { identity, correlationId, traceparent, command }: IncomingCommand,
+  { identity, correlationId, traceparent, tracestate, command }: IncomingCommand,
   events: readonly Event[],
   time: string,
   maxBytes: number,
 ): Iterable<LogRecord> {
-  const source = { topic, partition, offset, identity, correlationId, traceparent };
+  const source = { topic, partition, offset, identity, correlationId, traceparent, tracestate };
   return encodeAnswer({ ...source, command, events, time }, maxBytes);
 }
 

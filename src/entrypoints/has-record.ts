@@ -11,14 +11,31 @@ export async function hasRecord(
   range: OffsetRange,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const first = new AbortController();
+  return (await firstSentMs(broker, topic, range, signal)) !== null;
+}
+
+/**
+ * Returns when the first record was sent that a reader sees in the range. Null: a reader sees none.
+ * @throws the signal aborts, or the log fails, before the answer is known
+ */
+export async function firstSentMs(
+  broker: Broker,
+  topic: string,
+  range: OffsetRange,
+  signal: AbortSignal,
+): Promise<number | null> {
+  const isFound = new AbortController();
+  let sentMs: number | null = null;
   const take = async ({ records }: ReadChunk) => {
-    if (records.length > 0) first.abort();
+    const [first] = records;
+    if (!first) return;
+    sentMs ??= first.timestampMs;
+    isFound.abort();
   };
   try {
-    await broker.read(topic, [range], take, AbortSignal.any([signal, first.signal]));
+    await broker.read(topic, [range], take, AbortSignal.any([signal, isFound.signal]));
   } catch (error) {
-    if (!first.signal.aborted) throw error;
+    if (!isFound.signal.aborted) throw error;
   }
-  return first.signal.aborted;
+  return sentMs;
 }

@@ -36,6 +36,8 @@ export class KnownLanes {
   readonly #emptyBelow = new Map<string, number>();
   /** Where each lane stood when a reader saw a record that the lane has not decided. */
   readonly #fullFrom = new Map<string, number>();
+  /** The lanes that an operator has paused. */
+  #paused: ReadonlySet<string> = new Set();
   #readAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(broker: Broker, store: LaneStore, ends: PartitionEnds) {
@@ -54,6 +56,7 @@ export class KnownLanes {
     return {
       decidedOffset: (lane) => this.#decided.of(lane),
       isWaiting: (lane) => this.sentMsAt(lane) !== null,
+      isPaused: (lane) => this.#paused.has(nameOf(lane)),
       blockingEnds: (lane, ends) => {
         const others = ends.filter(({ partition }) => partition !== lane.partition);
         return this.blockingEnds({ ...lane, nextTimestampMs: this.sentMsAt(lane) ?? 0 }, others);
@@ -153,13 +156,17 @@ export class KnownLanes {
   /** Says where these lanes stand. */
   describe(ends: readonly PartitionOffset[]): string {
     return ends
-      .map((end) => `${nameOf(end)} stands at ${this.#decided.of(end)} of ${end.nextOffset}`)
+      .map((end) => {
+        const paused = this.#paused.has(nameOf(end)) ? ' and is paused' : '';
+        return `${nameOf(end)} stands at ${this.#decided.of(end)} of ${end.nextOffset}${paused}`;
+      })
       .join(', ');
   }
 
   async #read(topic: string): Promise<readonly LaneStanding[]> {
     const standings = await this.#store.readStandings(topic);
     this.#readAtMs = performance.now();
+    this.#paused = new Set(standings.filter(({ isPaused }) => isPaused).map(nameOf));
     for (const lane of standings) {
       const isOld = lane.nextOffset < (this.#heads.get(nameOf(lane))?.nextOffset ?? 0);
       if (lane.nextTimestampMs !== null && !isOld) this.#heads.set(nameOf(lane), lane);

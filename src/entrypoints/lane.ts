@@ -3,15 +3,18 @@ import { reachFaultPoint } from '../fault-points.ts';
 import type { TransactionalProducer } from '../service-layer/broker.ts';
 import type { AssignedPartition, PartitionOwner } from '../service-layer/consumer-group.ts';
 import { FailoverError, FencedError, TroubleError } from '../service-layer/errors.ts';
+import type { LanePause } from '../service-layer/lane-store.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { reopenAfterMs } from '../service-layer/recoverability.ts';
 import { sleepUntilClosing } from './closing-sleep.ts';
 import type { LaneContext } from './lane-context.ts';
 import { LaneRefusedError, OlderDatabaseError } from './lane-refusal.ts';
-import type { Publishing } from './lane-watch.ts';
+import type { AwaitedLanes, ObservedLane, Publishing } from './lane-watch.ts';
 import { LaneWork } from './lane-work.ts';
-import type { AwaitedLanes } from './order-wait.ts';
+import type { RelayQueue } from './outbox-relay.ts';
+import { causeOf, OtherLaneError, type Reopening } from './reopening.ts';
 import { type OpenLane, takeOver } from './take-over.ts';
+import { Unanswered } from './unanswered.ts';
 
 /**
  * What a lane does at the moment:
@@ -45,7 +48,7 @@ type LaneState =
  * one lane gives its partition back, or when the database has failed over or started again.
  * Otherwise a working lane would miss that commits of another lane are lost.
  */
-export class Lane implements PartitionOwner {
+export class Lane implements PartitionOwner, ObservedLane {
   readonly #assigned: AssignedPartition;
   readonly #context: LaneContext;
   readonly #log: Logger;
@@ -60,7 +63,10 @@ export class Lane implements PartitionOwner {
   #producer: TransactionalProducer | null = null;
   #hasWorked = false;
   #failures = 0;
+  #decidedCount = 0;
   #refusal: string | null = null;
+  #lastReopening: Reopening | null = null;
+  readonly #unanswered = new Unanswered();
   #readBelowOffset = 0;
 
   /**
@@ -103,6 +109,36 @@ export class Lane implements PartitionOwner {
     return this.#state.kind === 'working' ? this.#state.work.publishing : null;
   }
 
+  /** Every answer to a command below this offset is published. Null: the lane has never worked. */
+  get publishedBelowOffset(): number | null {
+    return this.#hasWorked && this.#latestWork ? this.#latestWork.publishedBelowOffset : null;
+  }
+
+  /** How many commands the lane has decided, repeats included. */
+  get decidedCount(): number {
+    return this.#decidedCount;
+  }
+
+  /** When the oldest unanswered command was sent. Null: none, or the lane has never worked. */
+  get oldestUnansweredMs(): number | null {
+    return this.#unanswered.oldestMs;
+  }
+
+  /** The answers that wait for their publication. Null: the lane has never worked. */
+  get queue(): RelayQueue | null {
+    return this.#latestWork?.queue ?? null;
+  }
+
+  /** The last time that the lane stopped, or failed to open. Null: it never did. */
+  get lastReopening(): Reopening | null {
+    return this.#lastReopening;
+  }
+
+  /** Who has paused the lane. Null: nobody. */
+  get pause(): LanePause | null {
+    return this.#context.pauses?.of(this.partition) ?? null;
+  }
+
   /** What the lane waits for in other lanes. Null: the lane waits for none. */
   get awaited(): AwaitedLanes | null {
     return this.#context.earlier.awaitedLanesOf(this.#assigned);
@@ -132,7 +168,7 @@ export class Lane implements PartitionOwner {
   async close(): Promise<void> {
     this.#closing.abort();
     reachFaultPoint('partition-revoked');
-    this.#context.earlier.look();
+    this.#endWaits();
     // The relay must stop waiting first: the work in hand may wait for room in the relay's queue.
     if (this.#state.kind === 'working') this.#state.work.stopWaiting();
     await this.#running;
@@ -169,14 +205,14 @@ export class Lane implements PartitionOwner {
     if (this.#state.kind !== 'working') return;
     const { work } = this.#state;
     if (timeline !== undefined && timeline === work.position.timeline) return;
-    this.#reopen(new TroubleError(why), work);
+    this.#reopen(new OtherLaneError(why), work);
   }
 
   #reopen(error: unknown, work: LaneWork): void {
     if (work.isOver || this.#isClosing) return;
     this.#assigned.pause();
     work.end();
-    this.#context.earlier.look();
+    this.#endWaits();
     const afterMs = this.#fail(error);
     if (error instanceof FailoverError) this.#context.reopenAll(error.message, error.timeline);
     // The failed delivery must not wait for the opening: its records come again after the opening.
@@ -195,6 +231,8 @@ export class Lane implements PartitionOwner {
             this.#producer = producer;
           },
         };
+        // A paused lane must know of its pause before its first delivery.
+        await this.#context.pauses?.refresh();
         const opened = await takeOver(this.#assigned, this.#context, watch);
         const work = this.#newWork(opened);
         this.#latestWork = work;
@@ -223,6 +261,12 @@ export class Lane implements PartitionOwner {
     }
   }
 
+  /** Makes the work in hand notice that its lane closes, or opens anew. */
+  #endWaits(): void {
+    this.#context.earlier.look();
+    this.#context.pauses?.look();
+  }
+
   #newWork(opened: OpenLane): LaneWork {
     const { topic, partition } = this.#assigned;
     return new LaneWork({
@@ -231,8 +275,10 @@ export class Lane implements PartitionOwner {
       context: this.#context,
       log: this.#log,
       closing: this.#closing.signal,
-      onCommitted: () => {
+      unanswered: this.#unanswered,
+      onCommitted: (count) => {
         this.#failures = 0;
+        this.#decidedCount += count;
       },
       onTrouble: (error, work) => this.#reopen(error, work),
     });
@@ -269,7 +315,9 @@ export class Lane implements PartitionOwner {
         `Partition ${this.partition} stopped: ${message}`,
       );
     }
+    this.#context.answering.metrics.lanes.countStop(error, this.#state.kind === 'working');
     this.#state = { kind: 'opening', problem: message };
+    this.#lastReopening = { at: new Date().toISOString(), cause: causeOf(error), message };
     return reopenAfterMs(error, this.#failures, Math.random());
   }
 }

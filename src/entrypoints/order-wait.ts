@@ -2,7 +2,8 @@ import type { Logger } from 'pino';
 import type { LaneStore } from '../service-layer/lane-store.ts';
 import type { PartitionOffset } from '../service-layer/records.ts';
 import { type Head, type KnownLanes, nameOf } from './known-lanes.ts';
-import type { Metrics } from './metrics.ts';
+import type { AwaitedLanes } from './lane-watch.ts';
+import type { LaneMetrics } from './metrics/lane-metrics.ts';
 import { PATIENCE_MS, Standstill } from './standstill.ts';
 
 /** How long a wait lasts before it is noted in the database. Most waits end sooner. */
@@ -15,19 +16,10 @@ export const LOOK_MS = 500;
 /** How often a long wait logs what it waits for, after the first time. */
 const LOG_AGAIN_MS = 30_000;
 
-/** What a lane waits for, as others see it. */
-export interface AwaitedLanes {
-  /** The other lanes, in words. */
-  readonly lanes: string;
-  readonly partitions: readonly number[];
-  /** Rises as long as the other lanes move. */
-  readonly moves: number;
-}
-
 interface WaitContext {
   readonly lanes: KnownLanes;
   readonly store: LaneStore;
-  readonly metrics: Metrics;
+  readonly metrics: LaneMetrics;
   readonly log: Logger;
 }
 
@@ -106,7 +98,7 @@ export class OrderWait {
     const moving = late.filter((end) => !still.includes(end));
     if (nowMs < this.#logAtMs || moving.length === 0) return;
     this.#logAtMs = nowMs + LOG_AGAIN_MS;
-    const why = `${lanes.describe(moving)}. The wait goes on as long as they move`;
+    const why = `${lanes.describe(moving)}. The wait goes on as long as they move or are paused`;
     logWait(this.#context.log, this.#head, nowMs - this.#beganMs, why);
   }
 

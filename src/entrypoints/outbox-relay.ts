@@ -8,6 +8,13 @@ import type { Publishing } from './lane-watch.ts';
 import type { ByteBudget } from './memory-budget.ts';
 import { type Chunk, COPIES, MAX_CHUNK_BYTES, wholeCommandChunks } from './outbox-chunks.ts';
 
+/** The answers of a lane that wait for their publication. */
+export interface RelayQueue {
+  readonly queuedRecords: number;
+  /** Since when the oldest of them wait. Null: none waits. */
+  readonly oldestMs: number | null;
+}
+
 /**
  * Publishes the outbox of one lane, in the order of the lane's transactions.
  *
@@ -26,19 +33,21 @@ import { type Chunk, COPIES, MAX_CHUNK_BYTES, wholeCommandChunks } from './outbo
  * opening deletes them. After an error the outcome of 2 is unknown. Then the relay is broken for
  * good, and the lane opens anew, which settles the outcome.
  */
-export class OutboxRelay {
+export class OutboxRelay implements RelayQueue {
   readonly #producer: TransactionalProducer;
   readonly #lane: Partition;
   readonly #group: string;
   readonly #published: LaneOffsets;
   readonly #budget: ByteBudget;
-  readonly #onPublished: (chunk: Chunk) => void;
+  readonly #onPublished: (chunk: Chunk, ms: number) => void;
   readonly #onBroken: (error: unknown) => void;
   #queue: QueuedChunk[] = [];
   #queuedRecords = 0;
   #heldBytes = 0;
   #running: Promise<void> | null = null;
   #chunk: QueuedChunk | null = null;
+  /** Since when the outbox has what the broken relay has left there. */
+  #leftSinceMs: number | null = null;
   #publishing: Promise<void> = Promise.resolve();
   #isBroken = false;
   #isWaiting = true;
@@ -50,7 +59,8 @@ export class OutboxRelay {
     readonly published: LaneOffsets;
     /** Shared by all lanes of the process. */
     readonly budget: ByteBudget;
-    readonly onPublished: (chunk: Chunk) => void;
+    /** Called with the time that the publication took, in ms. */
+    readonly onPublished: (chunk: Chunk, ms: number) => void;
     /** Called once, with the first error. */
     readonly onBroken: (error: unknown) => void;
   }) {
@@ -72,8 +82,9 @@ export class OutboxRelay {
     nextOffset: number,
     restsOn: readonly PartitionOffset[],
   ): void {
+    const sinceMs = Date.now();
     for (const chunk of wholeCommandChunks(records, nextOffset)) {
-      this.#queue.push({ ...chunk, restsOn });
+      this.#queue.push({ ...chunk, restsOn, sinceMs });
       this.#queuedRecords += chunk.records.length;
       this.#hold(chunk.bytes * COPIES);
     }
@@ -87,6 +98,16 @@ export class OutboxRelay {
     const { nextOffset, restsOn } = this.#chunk;
     const awaited = restsOn.filter((lane) => !this.#published.covers([lane]));
     return { nextOffset, awaitedPartitions: awaited.map(({ partition }) => partition) };
+  }
+
+  /** How many records the relay has still to publish. */
+  get queuedRecords(): number {
+    return this.#queuedRecords;
+  }
+
+  /** Since when the oldest of them wait, also if the relay is broken. Null: none waits. */
+  get oldestMs(): number | null {
+    return this.#chunk?.sinceMs ?? this.#leftSinceMs;
   }
 
   /** Resolves when the queue is short enough for another transaction, or the relay is broken. */
@@ -141,6 +162,7 @@ export class OutboxRelay {
       this.#publishing = this.#publish(chunk);
       await this.#publishing;
     }
+    if (this.#isBroken) this.#leftSinceMs = this.oldestMs;
     this.#chunk = null;
     this.#running = null;
   }
@@ -150,15 +172,17 @@ export class OutboxRelay {
       reachFaultPoint('chunk-taken');
       await this.#waitForOthers(chunk);
       if (this.#isBroken) return;
+      const beganMs = performance.now();
       await this.#producer.publish(chunk.records, {
         ...this.#lane,
         group: this.#group,
         nextOffset: chunk.nextOffset,
       });
+      const ms = performance.now() - beganMs;
       this.#queuedRecords -= chunk.records.length;
       if (!this.#isBroken) this.#hold(-chunk.bytes * COPIES);
       this.#published.note({ ...this.#lane, nextOffset: chunk.nextOffset });
-      this.#onPublished(chunk);
+      this.#onPublished(chunk, ms);
     } catch (error) {
       if (!this.#isBroken) this.#onBroken(error);
       this.#isBroken = true;
@@ -200,4 +224,6 @@ const OTHERS_TIMEOUT_MS = 500;
 
 interface QueuedChunk extends Chunk {
   readonly restsOn: readonly PartitionOffset[];
+  /** When the database had committed the records. */
+  readonly sinceMs: number;
 }

@@ -20,6 +20,8 @@ export interface LaneView {
   decidedOffset(lane: PartitionOffset): number;
   /** Whether the lane has noted that it waits for others where it stands. */
   isWaiting(lane: PartitionOffset): boolean;
+  /** Whether an operator has paused the lane. */
+  isPaused(lane: PartitionOffset): boolean;
   /**
    * The ends that hold up the waiting lane: those not reached, unless their lane waits before a
    * later command.
@@ -47,11 +49,12 @@ interface Sight {
 
 /**
  * Finds out for one wait which lanes stand still. A lane stands still when it has not moved for
- * 10 s. A lane that waits for others counts as moving as long as one of those moves.
+ * 10 s. A lane that waits for others counts as moving as long as one of those moves. A paused lane
+ * counts as moving, because the operator who has paused it lets it go on.
  *
- * No wait goes on for ever. A waiting lane asked where the others end before it noted its wait. So
- * the ends at a later time bound what it waits for. The lanes that it waits for stand before
- * earlier commands, or do not wait. So no two lanes keep each other moving.
+ * No wait goes on for ever, unless a lane stays paused. A waiting lane asked where the others end
+ * before it noted its wait. So the ends at a later time bound what it waits for. The lanes that it
+ * waits for stand before earlier commands, or do not wait. So no two lanes keep each other moving.
  */
 export class Standstill {
   readonly #lanes: LaneView;
@@ -64,7 +67,7 @@ export class Standstill {
     this.#lanes = lanes;
   }
 
-  /** How many moves of lanes the looks have seen. */
+  /** How many moves of lanes the looks have seen. Each look counts a paused lane as a move. */
   get moves(): number {
     return this.#moves;
   }
@@ -76,9 +79,10 @@ export class Standstill {
     return ends.filter((end) => !this.#isMoving(end, nowMs, moving));
   }
 
-  /** Tells whether the lane has not moved between the last two looks. */
-  hasStood({ partition }: PartitionOffset): boolean {
-    const sight = this.#sights.get(partition);
+  /** Tells whether the lane is paused, or has not moved between the last two looks. */
+  hasStood(lane: PartitionOffset): boolean {
+    if (this.#lanes.isPaused(lane)) return true;
+    const sight = this.#sights.get(lane.partition);
     return sight !== undefined && sight.sinceMs < sight.seenMs;
   }
 
@@ -93,6 +97,10 @@ export class Standstill {
       // Look at every lane: a lane counts as moving after a long gap between two looks at it.
       const moving = awaited.filter((other) => this.#isMoving(other, nowMs, known));
       if (moving.length > 0) sight.sinceMs = nowMs;
+    }
+    if (this.#lanes.isPaused(end)) {
+      sight.sinceMs = nowMs;
+      this.#moves += 1;
     }
     const isMoving = nowMs - sight.sinceMs <= PATIENCE_MS;
     known.set(end.partition, isMoving);

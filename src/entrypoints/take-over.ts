@@ -2,6 +2,7 @@ import { reachFaultPoint } from '../fault-points.ts';
 import type { OffsetRange, TransactionalProducer } from '../service-layer/broker.ts';
 import type { LanePosition } from '../service-layer/lane-store.ts';
 import type { Partition } from '../service-layer/records.ts';
+import { TracedProducer } from '../tracing/traced-producer.ts';
 import type { Watch } from './answered-offsets.ts';
 import {
   bindLane,
@@ -61,7 +62,8 @@ export async function takeOver(
   const { signal } = watch;
   const lane = { topic, partition };
   reachFaultPoint('partition-assigned');
-  const producer = await openLaneProducer(broker, store, group, lane, signal);
+  const opened = await openLaneProducer(broker, store, group, lane, signal);
+  const producer = context.tracing ? new TracedProducer(opened, context.tracing) : opened;
   watch.onProducer(producer);
   try {
     reachFaultPoint('producer-opened');

@@ -1,10 +1,20 @@
-import type { Logger } from 'pino';
 import { pathText, unknownFieldText } from '../messages/known-fields.ts';
-import type { Metrics } from './metrics.ts';
+import type { RepeatedWarnings, WarningCounter } from '../repeated-warnings.ts';
+import { traceIdOf } from '../tracing/trace-id.ts';
+import type { Metrics } from './metrics/metrics.ts';
 import { type CommandRecord, placeOf } from './read-delivery.ts';
 
-/** How many fields the log names. Senders may choose any number of names. */
-const MAX_WARNINGS = 100;
+/** How many fields have a line of their own. Senders may choose any number of names. */
+const MAX_NAMED = 100;
+
+interface LoggedField {
+  readonly type: string;
+  readonly field: string;
+  readonly place: string;
+  readonly commandId: string;
+  readonly traceId: string | undefined;
+  readonly text: string;
+}
 
 /**
  * Counts the fields of commands that the service ignores, and warns of each field of a type once.
@@ -12,43 +22,38 @@ const MAX_WARNINGS = 100;
  */
 export class UnknownFields {
   readonly #metrics: Metrics;
-  readonly #log: Logger;
-  /** The type and the path of each field that the log has named. */
-  readonly #named = new Set<string>();
+  readonly #warnings: WarningCounter<LoggedField>;
 
-  constructor({ metrics, log }: { readonly metrics: Metrics; readonly log: Logger }) {
+  constructor(metrics: Metrics, warnings: RepeatedWarnings) {
     this.#metrics = metrics;
-    this.#log = log;
+    this.#warnings = warnings.of({
+      one: 'field of commands was ignored',
+      many: 'fields of commands were ignored',
+      hint: 'The metric allocation_unknown_fields_total counts all of them',
+      subjectOf: ({ type, field }) => `${type} ${field}`,
+      maxSubjects: MAX_NAMED,
+      forgets: false,
+      describe: ({ text, ...ids }) => ({
+        fields: ids,
+        text: `The command at ${ids.place} has a field that is ignored: ${text}`,
+        name: `${ids.field} of ${ids.type} at ${ids.place}`,
+      }),
+    });
   }
 
   /** Takes the commands of one transaction. */
   note(commands: readonly CommandRecord[]): void {
     for (const { incoming, record } of commands) {
       if (incoming.kind === 'unreadable' || incoming.unknownFields === undefined) continue;
-      const { unknownFields, command } = incoming;
-      this.#metrics.countUnknownFields(command.type, unknownFields.length);
-      for (const field of unknownFields) {
-        const path = pathText(field.path.filter((part) => typeof part === 'string'));
-        const text = `${path} ${unknownFieldText(field, command.type)}`;
-        this.#warnOnce(command.type, path, placeOf(record), text);
+      const { unknownFields, command, id: commandId, traceparent } = incoming;
+      const { type } = command;
+      const ids = { type, place: placeOf(record), commandId, traceId: traceIdOf(traceparent) };
+      this.#metrics.commands.countUnknownFields(type, unknownFields.length);
+      for (const unknown of unknownFields) {
+        const field = pathText(unknown.path.filter((part) => typeof part === 'string'));
+        const text = `${field} ${unknownFieldText(unknown, type)}`;
+        this.#warnings.warn({ ...ids, field, text });
       }
     }
-  }
-
-  #warnOnce(type: string, field: string, place: string, text: string): void {
-    const name = `${type} ${field}`;
-    if (this.#named.size > MAX_WARNINGS || this.#named.has(name)) return;
-    this.#named.add(name);
-    if (this.#named.size > MAX_WARNINGS) {
-      this.#log.warn(
-        `Commands have had more than ${MAX_WARNINGS} unknown fields. The log names no further ` +
-          'ones. The metric allocation_unknown_fields_total counts them',
-      );
-      return;
-    }
-    this.#log.warn(
-      { type, field, place },
-      `The command at ${place} has a field that is ignored: ${text}`,
-    );
   }
 }

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Broker, OffsetRange } from '../service-layer/broker.ts';
-import { hasRecord } from './has-record.ts';
+import { firstSentMs } from './has-record.ts';
 import { LaneWatch, PATIENCE_MS, secondsOf, type WatchedLane } from './lane-watch.ts';
 import { PublishingWatch } from './publishing-watch.ts';
 
@@ -65,24 +65,21 @@ export class Watchdog {
     for (const read of this.#reads) read.abort();
   }
 
-  /** How many lanes are stuck. */
-  get stuckLanes(): number {
+  /** The partitions whose lanes are stuck. */
+  get stuckPartitions(): ReadonlySet<number> {
     const watches = [...this.#watches].filter(([, { isStuck }]) => isStuck);
     const unpublished = this.#publishing.stuck(Date.now());
-    return new Set([...watches.map(([partition]) => partition), ...unpublished.keys()]).size;
+    return new Set([...watches.map(([partition]) => partition), ...unpublished.keys()]);
   }
 
-  /**
-   * How many offsets of its partitions the process has still to answer, up to the ends that the
-   * watchdog saw at its last look. A lane that has never worked counts as 0.
-   */
-  get lag(): number {
-    const ranges = new Map(this.#ranges.map((range) => [range.partition, range]));
-    return this.#options.lanes().reduce((sum, { partition, nextOffset }) => {
-      const range = ranges.get(partition);
-      if (!range || nextOffset === null) return sum;
-      return sum + Math.max(0, range.end - Math.max(range.beginning, nextOffset));
-    }, 0);
+  /** Where the partitions began and ended at the last look. Empty: not known, or long ago. */
+  get ranges(): readonly OffsetRange[] {
+    return Date.now() - this.#answeredAtMs > PATIENCE_MS ? [] : this.#ranges;
+  }
+
+  /** When the command was sent before which the lane is stuck. Null: it is not, or not known. */
+  headSentMs(partition: number): number | null {
+    return this.#watches.get(partition)?.headSentMs ?? null;
   }
 
   /** Says what is wrong, one sentence each. Empty: the watchdog sees nothing wrong. */
@@ -175,7 +172,7 @@ export class Watchdog {
       const nextOffset = watch.nextOffset ?? (await this.#committed(range));
       const beginning = Math.max(range.beginning, nextOffset);
       const { broker, topic } = this.#options;
-      return hasRecord(broker, topic, { ...range, beginning }, read.signal);
+      return firstSentMs(broker, topic, { ...range, beginning }, read.signal);
     });
     clearTimeout(timeout);
     this.#reads.delete(read);

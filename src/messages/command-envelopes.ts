@@ -14,7 +14,11 @@ const dataschema = z
   .optional()
   .describe('Type and version of the data. Absent: version 1.');
 const correlationid = name.optional().describe('Comes back on every event.');
-const traceparent = z.string().optional().describe('W3C Trace Context. Comes back on every event.');
+const traceparent = z.string().optional().describe('W3C Trace Context. Every event continues it.');
+const tracestate = z
+  .string()
+  .optional()
+  .describe('Belongs to `traceparent`. With traces on, it comes back on every event.');
 
 /** The headers of CloudEvents in binary mode. The data is the value. */
 export const binaryHeaders = z.object({
@@ -25,6 +29,7 @@ export const binaryHeaders = z.object({
   ce_dataschema: dataschema,
   ce_correlationid: correlationid,
   traceparent,
+  tracestate,
   'content-type': z.string().optional().describe('`application/json`'),
 });
 
@@ -43,7 +48,11 @@ export const structuredAttributes = z.object({
 });
 
 /** The headers of plain JSON. */
-export const plainHeaders = z.object({ ce_correlationid: correlationid, traceparent });
+export const plainHeaders = z.object({
+  ce_correlationid: correlationid,
+  traceparent,
+  tracestate,
+});
 
 /** What plain JSON has beside the fields of its data. */
 export const plainAttributes = z.object({

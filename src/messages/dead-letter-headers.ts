@@ -46,7 +46,7 @@ export const markerHeaders = z.object({
   'dead-letter-resolves': text.describe("the letter's place"),
   'dead-letter-resolution': z.enum(['redriven', 'discarded']).describe('`redriven` or `discarded`'),
   'dead-letter-resolved-at': time.describe('ISO 8601 in UTC'),
-  'dead-letter-resolved-by': text.describe('`user@host` of the operator'),
+  'dead-letter-resolved-by': text.describe('`user@host` of the operator, or the caller over HTTP'),
   'dead-letter-replaced-by': text
     .exactOptional()
     .describe('after an edit: the id of the command sent in its place'),

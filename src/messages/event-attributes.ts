@@ -41,8 +41,11 @@ export const eventAttributes = {
     .describe("the product's version: 1, 2, 3, … per sku; may arrive in another order"),
 } as const;
 
-/** The W3C header, which has no prefix. */
-const traceparent = text.exactOptional().describe("the command's, if it had a valid one");
+/** The W3C headers, which have no prefix. */
+const traceparent = text
+  .exactOptional()
+  .describe("the command's, if it had a valid one; with traces on, the decision's");
+const tracestate = text.exactOptional().describe("with traces on: the command's, if it had one");
 
 /** The headers of an event that is a record of its own, or of a composite. */
 export const eventHeaders = z.object({
@@ -51,6 +54,7 @@ export const eventHeaders = z.object({
     Object.entries(eventAttributes).map(([name, schema]) => [`ce_${name}`, schema]),
   ) as { [K in keyof typeof eventAttributes as `ce_${K}`]: (typeof eventAttributes)[K] }),
   traceparent,
+  tracestate,
   ce_replay: z
     .literal('true')
     .exactOptional()
@@ -60,7 +64,7 @@ export const eventHeaders = z.object({
 /** An event inside a composite: a structured CloudEvent. */
 export const insideEvent = z.object({
   ...eventAttributes,
-  id: text.describe("the composite's id with `/1`, `/2`, … behind it"),
+  id: text.describe('the id of the composite, or of its first part, with `/1`, `/2`, … behind it'),
   subject: text.describe('the sku; without one the reference, else the orderid'),
   datacontenttype: z.literal('application/json').describe('`application/json`'),
   traceparent,

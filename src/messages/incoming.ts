@@ -39,6 +39,8 @@ export interface IncomingCommand {
   readonly identity: Identity;
   readonly correlationId: string;
   readonly traceparent: string | null;
+  /** What the events have as `tracestate`. Absent: nothing, as whenever tracing is off. */
+  readonly tracestate?: string;
   readonly command: Command;
   /** The fields of the data that the service ignores. Absent: there are none. */
   readonly unknownFields?: readonly UnknownField[];

@@ -7,10 +7,10 @@ export const AUDIT_SOURCE = '/allocation/audit';
 /** The type of the audit's records. */
 export const OPERATOR_ACTED = 'OperatorActed';
 /** The newest version of their data. */
-export const OPERATOR_ACTED_VERSION = 1;
+export const OPERATOR_ACTED_VERSION = 2;
 
-/** What operators can do, in the words of the command line. */
-const ACTS = [
+/** The acts of version 1. Its readers know no others. */
+const FORMER_ACTS = [
   'dead-letters redrive',
   'dead-letters discard',
   'migrate',
@@ -21,21 +21,28 @@ const ACTS = [
   'token create',
 ] as const;
 
+/** What operators can do, in the words of the command line. */
+export type ActName = (typeof FORMER_ACTS)[number] | 'lanes pause' | 'lanes resume';
+
+const SUMMARY = 'An operator begins or ends an act. Each act has two records.';
+
 /** The count of all things, and the names of the first. */
 const things = z.object({ count: z.int().min(0), first: z.array(z.string()) });
 
 /**
- * The data of an audit record. The service writes such records, and reads none. The contract shows
- * the descriptions.
+ * The data of an audit record. `GET /audit` shows what a record has, whatever its version. The
+ * contract shows the descriptions.
  */
 export const operatorActed = z
   .object({
-    act: z.enum(ACTS).describe('what the operator does, in the words of the command line'),
+    act: z
+      .string()
+      .describe('what the operator does, in the words of the command line; more acts may come'),
     state: z
       .enum(['begun', 'succeeded', 'failed', 'interrupted'])
       .describe('`begun`, `succeeded`, `failed` or `interrupted`'),
-    by: z.string().describe('`user@host` of the process'),
-    from: z.enum(['cli', 'http', 'service']).describe('`cli` or `service`; `http` is reserved'),
+    by: z.string().describe('`user@host` of the process, or the caller over HTTP'),
+    from: z.enum(['cli', 'http', 'service']).describe('`cli`, `http` or `service`'),
     on: things.describe('what the act is about: `{count, first}`, where `first` names at most 100'),
     done: things
       .optional()
@@ -48,8 +55,17 @@ export const operatorActed = z
       .optional()
       .describe('with `failed`, `interrupted`: a sentence for people, up to 1,000 characters'),
   })
-  .describe('An operator begins or ends an act. Each act has two records.');
+  .describe(SUMMARY);
 export type OperatorActed = Readonly<z.infer<typeof operatorActed>>;
+
+/** The data of audit records by former releases, by version. */
+export const formerOperatorActed = {
+  1: operatorActed
+    .extend({
+      act: z.enum(FORMER_ACTS).describe('what the operator does, in the words of the command line'),
+    })
+    .describe(SUMMARY),
+};
 
 const text = z.string().min(1);
 

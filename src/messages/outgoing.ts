@@ -15,6 +15,8 @@ export interface Answer {
   readonly identity: Identity;
   readonly correlationId: string;
   readonly traceparent: string | null;
+  /** Absent: none. */
+  readonly tracestate?: string | undefined;
   readonly command: Command;
   readonly events: readonly Event[];
   /** The time of the events, ISO 8601. */
@@ -89,7 +91,7 @@ function encodeComposites(
 
 /**
  * Makes the headers of the CloudEvents Kafka binding in binary mode. Attributes have the prefix
- * `ce_`. `traceparent` has no prefix, because it is W3C's own header.
+ * `ce_`. `traceparent` and `tracestate` have no prefix, because they are W3C's own headers.
  */
 function headersOf(
   type: keyof typeof dataschemas,
@@ -115,6 +117,7 @@ function headersOf(
   if (causationform !== undefined) headers.ce_causationform = causationform;
   if (version !== undefined) headers.ce_sequence = String(version);
   if (answer.traceparent !== null) headers.traceparent = answer.traceparent;
+  if (answer.tracestate !== undefined) headers.tracestate = answer.tracestate;
   return headers;
 }
 

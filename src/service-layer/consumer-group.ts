@@ -58,6 +58,8 @@ export interface ConsumeOptions {
    * consumer asks now and then. Never rejects.
    */
   readonly mayTake?: (partition: number) => Promise<boolean>;
+  /** Called each time that the group has assigned this member its partitions. Kafka only. */
+  readonly rebalanced?: () => void;
   /**
    * Receives a `FencedError` if another process has this consumer's name in the group. This
    * consumer then never works again.
@@ -81,6 +83,18 @@ export interface Subscription {
   close(): Promise<void>;
 }
 
+/** A member of a consumer group, as the group itself knows it. */
+export interface MemberView {
+  /** The name of a static member, or else the id that the group has given to the member. */
+  readonly instance: string;
+  /** The address of the member's process. */
+  readonly host: string;
+  /** The partitions that the group has assigned to the member, in ascending order. */
+  readonly partitions: readonly number[];
+  /** Whether this consumer is that member. */
+  readonly isThis: boolean;
+}
+
 /** A member of a consumer group. */
 export interface GroupConsumer extends Subscription {
   /**
@@ -89,4 +103,11 @@ export interface GroupConsumer extends Subscription {
    * @returns one sentence; null: there is no problem
    */
   problem(): string | null;
+  /**
+   * Asks for the members of the group. Absent: the log lets one process work at a time, and knows no
+   * others.
+   *
+   * @throws {TroubleError} the log cannot be reached, or refuses
+   */
+  members?(): Promise<readonly MemberView[]>;
 }

@@ -24,11 +24,14 @@ export class TroubleError extends AllocationError {
   override readonly code = 'trouble';
 }
 
+/** The database cannot be reached, or cannot answer. */
+export class DatabaseTroubleError extends TroubleError {}
+
 /**
  * The database has ended a statement because it took too long. The transaction changed nothing.
  * Fewer commands in one transaction may be fast enough.
  */
-export class SlowStatementError extends TroubleError {}
+export class SlowStatementError extends DatabaseTroubleError {}
 
 /** Several commands need more memory together than one transaction may take. Fewer may fit. */
 export class TooMuchAtOnceError extends AllocationError {

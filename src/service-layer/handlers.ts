@@ -8,7 +8,7 @@ import {
 } from '../domain/commands.ts';
 import type { CommandRejected, Deallocated, Event, OutOfStock } from '../domain/events.ts';
 import { Batch, LineDiffersError, OrderLine, Product, TooManyLinesError } from '../domain/model.ts';
-import type { Notifications } from './notifications.ts';
+import type { CommandSource, Notifications } from './notifications.ts';
 import type { UnitOfWork } from './unit-of-work.ts';
 
 /** What handlers use besides the unit of work. */
@@ -30,6 +30,7 @@ export type Handler<M> = (
   message: M,
   unitOfWork: UnitOfWork,
   dependencies: Dependencies,
+  source?: CommandSource,
 ) => Promise<readonly Event[]>;
 
 /** Gives each command its one handler. */
@@ -162,9 +163,11 @@ async function notifyOutOfStock(
   event: OutOfStock,
   unitOfWork: UnitOfWork,
   dependencies: Dependencies,
+  source?: CommandSource,
 ): Promise<readonly Event[]> {
   const { orderid, sku, qty } = event;
-  unitOfWork.afterCommit(() => dependencies.notifications.outOfStock({ orderid, sku, qty }));
+  const line = { orderid, sku, qty, ...(source && { source }) };
+  unitOfWork.afterCommit(() => dependencies.notifications.outOfStock(line));
   return [];
 }
 

@@ -33,6 +33,16 @@ export interface LaneStanding extends PartitionOffset {
    * because it has not waited for other lanes at this position.
    */
   readonly nextTimestampMs: number | null;
+  /** Whether an operator has paused the lane. Absent: nobody has asked. */
+  readonly isPaused?: boolean;
+}
+
+/** The act of an operator who has paused a lane. */
+export interface LanePause {
+  readonly by: string;
+  /** ISO 8601 in UTC. */
+  readonly at: string;
+  readonly reason: string;
 }
 
 /** What the database knows of a lane that is about to open. */

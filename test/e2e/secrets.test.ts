@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { runCli } from '../support/cli.ts';
 import { onServer } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
+import { OtlpReceiver } from '../support/otlp-receiver.ts';
 import { RefusingPostgres, SECRET, urlAt } from '../support/refusing-postgres.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 import { SilentServer } from '../support/silent-server.ts';
@@ -83,6 +84,33 @@ describe('No command prints the password of its url', () => {
     });
     await looking;
   });
+});
+
+it('A service shows the headers for its collector to the collector alone', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'allocation-headers-'));
+  const file = join(directory, 'headers');
+  await writeFile(file, `authorization=${SECRET}\n`);
+  try {
+    await using collector = await OtlpReceiver.open();
+    const service = await ServiceProcess.start(
+      {
+        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+        OTEL_EXPORTER_OTLP_HEADERS_FILE: file,
+        LOG_LEVEL: 'trace',
+      },
+      directory,
+    );
+    await fetch(`${service.url}/products/LAMP`);
+    await eventually(() => expect(collector.requests[0]?.headers.authorization).toBe(SECRET), {
+      withinMs: 60_000,
+    });
+    const shown = await (await fetch(`${service.url}/metrics`)).text();
+    expect(await service.stop()).toBe(0);
+    expect(shown + service.output.join('\n')).not.toContain(SECRET);
+    expect(JSON.stringify(collector.spans)).not.toContain(SECRET);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 });
 
 describe.skipIf(inject('postgresUrl') === null)('A service that reads its url from a file', () => {

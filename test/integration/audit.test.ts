@@ -92,7 +92,7 @@ describe('an act of an operator on the command line', () => {
         id: `${actId}/${part}`,
         source: '/allocation/audit',
         type: 'OperatorActed',
-        dataschema: '/allocation/schemas/OperatorActed/1',
+        dataschema: '/allocation/schemas/OperatorActed/2',
         subject: actId,
         time: expect.stringMatching(/Z$/),
         datacontenttype: 'application/json',

@@ -103,6 +103,35 @@ describe('the answer to a command', () => {
     expect(again.offset).toBeGreaterThan(first.offset);
   });
 
+  it('to another command under a used id says that the command differs', async () => {
+    const command = { type: 'CreateBatch', reference: 'b9', sku: 'DESK', quantity: 1, id: 'cmd-9' };
+    await answerTo(command);
+    expect(await answerTo(command)).not.toHaveProperty('differs');
+    const other = { type: 'ChangeBatchQuantity', reference: 'b9', quantity: 7, id: 'cmd-9' };
+    expect(await answerTo(other)).toMatchObject({
+      differs: true,
+      events: [{ type: 'BatchCreated' }],
+    });
+  });
+
+  it('is pending until somebody waits for it at its place, or by its id', async () => {
+    const answer = await post({ type: 'DeallocateOrder', orderid: 'o9', id: 'cmd-10' });
+    expect(await answer.json()).toMatchObject({ status: 'pending' });
+    for (const path of [answer.headers.get('location') ?? '', '/commands/cmd-10'])
+      expect(await (await ask(`${path}?wait=20s`)).json()).toMatchObject({
+        status: 'answered',
+        events: [{ type: 'CommandRejected' }],
+      });
+  });
+
+  it('is not at a place where no command is', async () => {
+    const answer = await ask(`/commands/${running.config.commandsTopic}/0/99999`);
+    expect([answer.status, await answer.json()]).toMatchObject([
+      404,
+      { detail: expect.stringContaining('nothing came there yet') },
+    ]);
+  });
+
   it('to a batch that exists already has no event', async () => {
     const batch = { type: 'CreateBatch', reference: 'b5', sku: 'RUG', quantity: 1 };
     await answerTo(batch);
@@ -244,7 +273,7 @@ describe('the answer to a command', () => {
       expect(await answer.json()).toMatchObject({
         items: [
           { status: 202, id: 'e1' },
-          { status: 400, reason: 'invalid-data', errors: [{ field: 'quantity' }] },
+          { status: 400, id: 'e2', reason: 'invalid-data', errors: [{ field: 'quantity' }] },
         ],
       });
     });
@@ -258,6 +287,32 @@ describe('the answer to a command', () => {
       const answer = await send(body, 'application/cloudevents-batch+json');
       expect(answer.status).toBe(400);
       expect(await answer.json()).toMatchObject({ detail: expect.stringContaining(word) });
+    });
+
+    it('is refused with ?wait, because the answers are at their locations', async () => {
+      const answer = await fetch(`${url}/commands?wait=5s`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/jsonl' },
+        body: JSON.stringify(batch('b34')),
+      });
+      expect([answer.status, await answer.json()]).toMatchObject([400, { parameter: 'wait' }]);
+    });
+
+    it.each([
+      ['an array', '[]', 'application/json', 'application/cloudevents-batch+json'],
+      [
+        'a CloudEvent',
+        JSON.stringify(event('e3', {})),
+        'application/json',
+        'application/cloudevents+json',
+      ],
+      ['plain JSON', JSON.stringify(batch('b35')), 'application/cloudevents+json', 'plain JSON'],
+    ])('%s with the wrong content type gets the right one named', async (_, body, type, word) => {
+      const answer = await send(body, type);
+      expect([answer.status, await answer.json()]).toMatchObject([
+        400,
+        { detail: expect.stringContaining(word) },
+      ]);
     });
 
     it('of more than 4 MiB is refused with 413', async () => {

@@ -234,7 +234,10 @@ describe('the stream of events', () => {
       kept = [5, 6].map((offset) => eventAt(offset));
       const client = await goOn('0/2');
       await eventually(() => expect(idsOf(client)).toEqual([5, 6]));
-      expect(client.text).toMatch(/^: Last-Event-ID is older than the topic: .*\nid: 0\/5\n\n/);
+      expect(client.text).toMatch(
+        /^: Last-Event-ID is older than the topic: .*\nid: 0\/5\nevent: gap\n/,
+      );
+      expect(client.text).toContain('data: {"reason":"deleted","beginning":"0/5"}\n\n');
     });
 
     it.each([
@@ -246,7 +249,8 @@ describe('the stream of events', () => {
       const client = await goOn(lastEventId);
       publish(eventAt(7));
       await eventually(() => expect(idsOf(client)).toEqual([7]));
-      expect(client.text).toMatch(/^: Last-Event-ID is unknown here: .*\nid: 0\/7\n\n/);
+      expect(client.text).toMatch(/^: Last-Event-ID is unknown here: .*\nid: 0\/7\nevent: gap\n/);
+      expect(client.text).toContain('data: {"reason":"unknown-id","beginning":"0/7"}\n\n');
     });
 
     it('begins now and says so when the client missed more than 100,000 records', async () => {

@@ -380,7 +380,7 @@ describe('the HTTP API', () => {
     expect((await get('/healthz')).status).toBe(200);
     expect(await (await get('/readyz')).json()).toEqual({ status: 'ready', problems: [] });
     const text = await (await get('/metrics')).text();
-    expect(text).toMatch(/^allocation_answers_total\{type="BatchCreated"\} \d+$/m);
+    expect(text).toMatch(/^allocation_events_total\{type="BatchCreated"\} \d+$/m);
     expect(text).toMatch(/^allocation_lanes\{state="working"\} 2$/m);
   });
 

@@ -123,6 +123,23 @@ describe('A command over HTTP', () => {
     });
   });
 
+  it('that is too large is answered when its sender has sent the whole of it', async () => {
+    const size = 8 * 1024 * 1024;
+    const socket = connectTo(
+      running.url,
+      'POST /commands HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n' +
+        `content-length: ${size}\r\n\r\n`,
+    );
+    // As many clients do: the whole request, and only then the answer.
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.write(Buffer.alloc(size, ' '), () => resolve());
+    });
+    const [answer] = await once(socket, 'data');
+    expect(String(answer)).toMatch(/^HTTP\/1.1 413/);
+    socket.destroy();
+  });
+
   it('without a content length is stopped at 1 MiB', async () => {
     const body = new ReadableStream({
       pull: (controller) => controller.enqueue(Buffer.alloc(100_000, ' ')),

@@ -11,7 +11,7 @@ import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
 import { TooManyLinesError } from '../../src/domain/model.ts';
 import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
-import { Metrics } from '../../src/entrypoints/metrics.ts';
+import { Metrics } from '../../src/entrypoints/metrics/metrics.ts';
 import { TooMuchAtOnceError } from '../../src/service-layer/errors.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import type { ReceivedRecord } from '../../src/service-layer/records.ts';
@@ -70,7 +70,7 @@ describeOnEachDatabase('A lane', (current) => {
     await broker.tail('events', 'beginning', (record) => events.push(record));
     await broker.tail('dead-letters', 'beginning', (record) => deadLetters.push(record));
     bus = new StrictBus();
-    const metrics = new Metrics(() => consumer.lanes());
+    const metrics = new Metrics();
     const consumer: CommandConsumer = new CommandConsumer('commands', {
       broker,
       store: new SqlLaneStore(database, () => {}),

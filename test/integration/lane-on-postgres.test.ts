@@ -6,7 +6,7 @@ import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
 import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
-import { Metrics } from '../../src/entrypoints/metrics.ts';
+import { Metrics } from '../../src/entrypoints/metrics/metrics.ts';
 import type { Broker } from '../../src/service-layer/broker.ts';
 import type { ReceivedRecord } from '../../src/service-layer/records.ts';
 import { quietBus } from '../support/commands.ts';
@@ -52,7 +52,7 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
     await broker.ensureTopics(topics, true);
     await broker.tail('events', 'beginning', (record) => events.push(record));
     await broker.tail('dead-letters', 'beginning', (record) => deadLetters.push(record));
-    const metrics = new Metrics(() => consumer.lanes());
+    const metrics = new Metrics();
     const answering = {
       bus: quietBus(),
       eventsTopic: 'events',

@@ -6,7 +6,7 @@ import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
 import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
-import { Metrics } from '../../src/entrypoints/metrics.ts';
+import { Metrics } from '../../src/entrypoints/metrics/metrics.ts';
 import type { Broker } from '../../src/service-layer/broker.ts';
 import { TroubleError } from '../../src/service-layer/errors.ts';
 import type { LaneStore } from '../../src/service-layer/lane-store.ts';
@@ -47,7 +47,7 @@ describe('A lane', () => {
     parts: { readonly broker: Broker; readonly store: LaneStore },
     commandsTopic = 'commands',
   ): Promise<void> {
-    const metrics = new Metrics(() => consumer.lanes());
+    const metrics = new Metrics();
     const topics = { eventsTopic: 'events', deadLettersTopic: 'dead-letters' };
     const answering = {
       bus: quietBus(),

@@ -6,14 +6,16 @@ import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
 import { AnswerReader } from '../../src/entrypoints/answered-offsets.ts';
+import { DeliveryLog } from '../../src/entrypoints/delivery-log.ts';
 import { EarlierCommands } from '../../src/entrypoints/earlier-commands.ts';
 import type { LaneContext } from '../../src/entrypoints/lane-context.ts';
 import { committedOffsetsOf, LaneOffsets } from '../../src/entrypoints/lane-offsets.ts';
 import { ByteBudget } from '../../src/entrypoints/memory-budget.ts';
-import { Metrics } from '../../src/entrypoints/metrics.ts';
+import { Metrics } from '../../src/entrypoints/metrics/metrics.ts';
 import { ProductTurns } from '../../src/entrypoints/product-turns.ts';
 import { takeOver } from '../../src/entrypoints/take-over.ts';
 import { UnknownFields } from '../../src/entrypoints/unknown-fields.ts';
+import { RepeatedWarnings } from '../../src/repeated-warnings.ts';
 import { readLaneOffsets, settleLaneOffsets } from '../../src/replay/settle-offsets.ts';
 import type { Broker } from '../../src/service-layer/broker.ts';
 import { FencedError } from '../../src/service-layer/errors.ts';
@@ -59,11 +61,12 @@ describe('A lane whose committed offset is missing', () => {
 
   const context = (group = 'group', log: Broker = broker): LaneContext => {
     const topics = { eventsTopic: 'events', deadLettersTopic: 'dead-letters' };
-    const metrics = new Metrics(() => ({ working: 0, assigned: 0 }));
+    const metrics = new Metrics();
     const lines = pino(
       { level: 'warn' },
       { write: (line: string) => void warnings.push(JSON.parse(line).msg) },
     );
+    const repeated = new RepeatedWarnings(lines);
     return {
       broker: log,
       store,
@@ -77,10 +80,11 @@ describe('A lane whose committed offset is missing', () => {
         metrics,
       },
       published: new LaneOffsets(committedOffsetsOf(log, group)),
-      earlier: new EarlierCommands({ broker: log, store, metrics, log: lines }),
+      earlier: new EarlierCommands({ broker: log, store, metrics: metrics.lanes, log: lines }),
       relayBudget: new ByteBudget(1_000_000),
       productTurns: new ProductTurns(),
-      unknownFields: new UnknownFields({ metrics, log: lines }),
+      unknownFields: new UnknownFields(metrics, repeated),
+      deliveryLog: new DeliveryLog(repeated),
       answerReader: new AnswerReader(log, topics, lines),
       reopenAll: () => {},
       recoveryAdvice: async () => 'rebuild it',

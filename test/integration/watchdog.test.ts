@@ -32,7 +32,7 @@ async function readiness({ http }: Service): Promise<string> {
 
 async function stuckLanes({ http }: Service): Promise<string | undefined> {
   const metrics = await (await fetch(`${http.url}/metrics`)).text();
-  return /^allocation_lanes_stuck (\d+)$/m.exec(metrics)?.[1];
+  return /^allocation_lanes\{state="stuck"\} (\d+)$/m.exec(metrics)?.[1];
 }
 
 /** Makes a bus whose handlers return only after `letGo` is called. */

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
 import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
-import type { Metrics } from '../../src/entrypoints/metrics.ts';
+import { Metrics } from '../../src/entrypoints/metrics/metrics.ts';
 import { FAULT_POINTS, type FaultPoint, faults } from '../../src/fault-points.ts';
 import type { LaneStore } from '../../src/service-layer/lane-store.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
@@ -296,16 +296,13 @@ class Scene {
   }
 
   get #metrics(): Metrics {
-    const countWait: Metrics['countWait'] = (outcome) => {
+    const metrics = new Metrics();
+    metrics.lanes.countWait = (outcome) => {
       this.count(`wait for other lanes: ${outcome}`, currentMachine()?.name ?? '');
       const now = new Date(this.#world.nowMs).toISOString();
       if (outcome === 'ran-out' && now < this.waitedInVainAt) this.waitedInVainAt = now;
     };
-    return {
-      deliverySeconds: { startTimer: () => () => {} },
-      countAnswers: () => {},
-      countWait,
-    } as unknown as Metrics;
+    return metrics;
   }
 
   get troubledMs(): number {

@@ -2,7 +2,7 @@ import type { Database } from '../../src/adapters/database/database.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
 import type { Answering } from '../../src/entrypoints/answering.ts';
-import { Metrics } from '../../src/entrypoints/metrics.ts';
+import { Metrics } from '../../src/entrypoints/metrics/metrics.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
 
@@ -17,7 +17,7 @@ export const quietAnswering = (): Answering => ({
   parkingLimits: { ofProduct: 10, inAll: 1_000 },
   strictCommands: false,
   clock: () => new Date(0),
-  metrics: new Metrics(() => ({ working: 1, assigned: 1 })),
+  metrics: new Metrics(),
 });
 
 export function createBatch(

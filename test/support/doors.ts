@@ -5,6 +5,7 @@ import { readConfig } from '../../src/config.ts';
 import type { Role } from '../../src/entrypoints/http/doors/access.ts';
 import { newToken } from '../../src/entrypoints/http/doors/token-list.ts';
 import type { Broker } from '../../src/service-layer/broker.ts';
+import type { ServiceStatus } from '../../src/status/service-status.ts';
 import { HttpApiAlone } from './http-api-alone.ts';
 
 /** Every route of the API, and the role that it takes. */
@@ -21,8 +22,26 @@ export const ROUTES: readonly (readonly [string, string, Role])[] = [
   ['GET', '/batches/b', 'read'],
   ['HEAD', '/products/s', 'read'],
   ['GET', '/events', 'read'],
+  ['GET', '/status', 'read'],
+  ['GET', '/status/history', 'read'],
+  ['POST', '/lanes/0/pause', 'operate'],
+  ['POST', '/lanes/0/resume', 'operate'],
+  ['GET', '/dead-letters', 'read'],
+  ['GET', '/dead-letters/groups', 'read'],
+  ['GET', '/dead-letters/l', 'read'],
+  ['POST', '/dead-letters/redrive', 'operate'],
+  ['POST', '/dead-letters/discard', 'operate'],
+  ['POST', '/dead-letters/l/edit', 'operate'],
+  ['GET', '/jobs/j', 'read'],
+  ['POST', '/jobs/j/cancel', 'operate'],
+  ['GET', '/audit', 'operate'],
+  ['GET', '/orders/o/way', 'read'],
+  ['GET', '/products/s/history', 'read'],
+  ['POST', '/recovery/verify', 'operate'],
+  ['GET', '/recovery/plan', 'operate'],
 ];
 export const OPEN_ROUTES = [
+  '/',
   '/healthz',
   '/readyz',
   '/metrics',
@@ -36,7 +55,17 @@ const broker: Partial<Broker> = {
   publish: async (_topic, records) => records.map(() => ({ partition: 0, offset: 0 })),
   logId: async () => 'log',
   offsetRanges: async () => [],
+  read: async () => {},
   tail: async () => ({ close: async () => {} }),
+};
+
+const NO_PLAN = {
+  lines: [],
+  command: null,
+  refusal: null,
+  events: { topic: 'events', offsets: 0 },
+  positions: [],
+  seconds: 0,
 };
 
 /** Starts the API with these settings. */
@@ -44,6 +73,8 @@ export function startApi(environment: NodeJS.ProcessEnv): Promise<HttpApiAlone> 
   return HttpApiAlone.start(broker, {
     doors: readConfig(environment).httpDoors,
     query: async () => [],
+    status: async () => ({}) as ServiceStatus,
+    recovery: { verify: async () => ({}), plan: async () => NO_PLAN },
   });
 }
 
@@ -53,12 +84,20 @@ export async function ask(
   method: string,
   headers: Record<string, string> = {},
 ): Promise<Response> {
-  const body = method === 'POST' ? '{"type":"DeallocateOrder","orderid":"o"}' : null;
+  const body = method === 'POST' ? bodyFor(url) : null;
   const type = { 'content-type': 'application/json' };
   const answer = await fetch(url, { method, body, headers: { ...(body && type), ...headers } });
   if (answer.headers.get('content-type')?.startsWith('text/event-stream'))
     await answer.body?.cancel();
   return answer;
+}
+
+/** Returns a body that the route takes. */
+function bodyFor(url: string): string {
+  if (url.endsWith('/pause')) return '{"reason":"r"}';
+  if (url.endsWith('/edit')) return '{"data":{}}';
+  if (/\/dead-letters\/\w+$/.test(url)) return '{"all":true,"dryRun":true}';
+  return '{"type":"DeallocateOrder","orderid":"o"}';
 }
 
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` });

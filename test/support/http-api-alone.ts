@@ -1,9 +1,12 @@
 import { connect, type Socket } from 'node:net';
 import pino from 'pino';
 import { readConfig } from '../../src/config.ts';
+import { FollowedLetters } from '../../src/dead-letters/followed-letters.ts';
 import { HttpApi, type HttpApiOptions } from '../../src/entrypoints/http/api.ts';
-import { Metrics } from '../../src/entrypoints/metrics.ts';
+import { Metrics } from '../../src/entrypoints/metrics/metrics.ts';
+import { Jobs } from '../../src/jobs/jobs.ts';
 import type { Broker } from '../../src/service-layer/broker.ts';
+import { unreadAudit } from './audit.ts';
 
 /** Runs the HTTP API without a service behind it. The test supplies the broker. */
 export class HttpApiAlone implements AsyncDisposable {
@@ -12,18 +15,32 @@ export class HttpApiAlone implements AsyncDisposable {
   readonly log: Record<string, unknown>[] = [];
 
   private constructor(broker: Partial<Broker>, options: Partial<HttpApiOptions>) {
+    const expected = new Proxy(broker as Broker, {
+      get: (target, name) => Reflect.get(target, name) ?? notExpected(name),
+    });
     this.api = new HttpApi({
-      broker: new Proxy(broker as Broker, {
-        get: (target, name) => Reflect.get(target, name) ?? notExpected(name),
-      }),
+      broker: expected,
       commandsTopic: 'commands',
       eventsTopic: 'events',
       deadLettersTopic: 'dead-letters',
+      auditTopic: null,
       group: 'allocation',
       query: async () => [],
-      metrics: new Metrics(() => ({ working: 0, assigned: 0 })),
+      metrics: new Metrics(),
       problems: () => [],
       standby: () => null,
+      notes: () => [],
+      status: () => Promise.reject(new Error('The test does not expect a status')),
+      history: () => ({ stepSeconds: 5, points: [] }),
+      lanes: { pause: async () => null, resume: async () => false },
+      letters: new FollowedLetters(expected, 'dead-letters'),
+      jobs: new Jobs(),
+      recovery: {
+        verify: () => Promise.reject(new Error('The test does not expect a verify')),
+        plan: () => Promise.reject(new Error('The test does not expect a plan')),
+      },
+      auditOf: () => unreadAudit(),
+      release: async () => {},
       doors: readConfig({}).httpDoors,
       log: pino(
         { level: 'info' },

@@ -17,6 +17,7 @@ const recordBytes = ['adapters/record-bytes.ts'];
 const notifications = ['adapters/log-notifications.ts'];
 const databaseRoot = ['adapters/database/database.ts'];
 const databaseFiles = ['adapters/database/transaction.ts'];
+const laneRows = ['adapters/database/lanes/lane-pauses.ts'];
 const parkedRelease = ['adapters/database/lanes/parked-release.ts'];
 const databaseUrl = ['adapters/database/connection/database-url.ts'];
 const databaseWings = [
@@ -28,6 +29,7 @@ const databaseWings = [
 const brokerFiles = ['adapters/broker/hand-over.ts'];
 const embeddedCopy = ['adapters/broker/embedded/copy.ts'];
 const embedded = ['adapters/broker/embedded/log.ts'];
+const keyPartition = ['adapters/broker/kafka/key-partition.ts'];
 const kafka = ['adapters/broker/kafka/broker.ts'];
 const examination = ['adapters/broker/kafka/examination.ts'];
 const kafkaWings = [
@@ -37,7 +39,10 @@ const kafkaWings = [
   'adapters/broker/kafka/requests/exchange.ts',
   'adapters/broker/kafka/security/error-chain.ts',
 ];
-const entrypoints = ['entrypoints/lane.ts'];
+const laneReports = ['entrypoints/lane-report.ts'];
+const entrypoints = [...laneReports, 'entrypoints/lane.ts'];
+const metrics = ['entrypoints/metrics/book.ts', 'entrypoints/metrics/metrics.ts'];
+const repeatedWarnings = ['repeated-warnings.ts'];
 const http = ['entrypoints/http/api.ts'];
 const problems = ['entrypoints/http/problem.ts'];
 const httpAnswers = ['entrypoints/http/listen-error.ts', ...problems];
@@ -45,13 +50,24 @@ const openapi = ['entrypoints/http/openapi/described-api.ts'];
 const roles = ['entrypoints/http/doors/access.ts'];
 const doors = ['entrypoints/http/doors/doors.ts'];
 const tokens = [...roles, 'entrypoints/http/doors/token-list.ts'];
-const audit = ['audit/audit.ts'];
+const auditCursor = ['audit/read-acts.ts'];
+const audit = [...auditCursor, 'audit/audit.ts'];
+const jobs = ['jobs/jobs.ts'];
+const pauseReason = ['lanes/pause-reason.ts'];
+const lanes = [...pauseReason, 'lanes/lane-control.ts'];
+const status = ['status/service-status.ts'];
 const turns = ['turns.ts'];
 const commandStatus = ['command-status/command-statuses.ts'];
+const wayWords = ['order-way/search-cursor.ts', 'order-way/way-step.ts'];
+const orderWay = [...wayWords, 'order-way/order-ways.ts'];
 const jsonSchemas = ['contract/json-schemas.ts'];
 const contract = [...jsonSchemas, 'contract/asyncapi.ts'];
 const letterHeaders = ['dead-letters/encode-dead-letter.ts'];
-const deadLetters = ['dead-letters/plan.ts'];
+const letterCursor = ['dead-letters/letter-pages.ts'];
+const deadLetters = [...letterCursor, 'dead-letters/plan.ts'];
+const traceIds = ['tracing/trace-id.ts'];
+const tracing = [...traceIds, 'tracing/tracing.ts'];
+const tracingSettings = ['tracing-settings.ts'];
 const replay = ['replay/rebuild.ts'];
 const doctor = ['doctor/finding.ts'];
 const cli = ['cli/output.ts'];
@@ -64,10 +80,13 @@ const views = ['views/listings.ts'];
 const output = ['control-characters.ts', 'log.ts'];
 const topicSettings = ['topic-settings.ts'];
 const config = ['config.ts', 'bootstrap.ts'];
+const metricSources = ['metric-sources.ts'];
 const main = ['main.ts', 'signals.ts'];
 const outside = ['../mikro-orm.config.ts'];
 const runtime = ['node:fs', 'node:fs/promises'];
 const packages = [
+  '@opentelemetry/api',
+  '@opentelemetry/sdk-trace',
   'zod',
   'kafkajs',
   'kafkajs/src/cluster',
@@ -93,6 +112,7 @@ const serviceLayer = [...ports, ...services];
 const database = [
   ...databaseRoot,
   ...databaseFiles,
+  ...laneRows,
   ...parkedRelease,
   ...databaseUrl,
   ...databaseWings,
@@ -111,19 +131,28 @@ const everything = [
   embeddedCopy,
   embedded,
   kafka,
+  keyPartition,
   examination,
   kafkaWings,
   entrypoints,
+  metrics,
+  repeatedWarnings,
   http,
   httpAnswers,
   openapi,
   doors,
   tokens,
   audit,
+  jobs,
   turns,
   commandStatus,
+  orderWay,
+  lanes,
+  status,
   contract,
   letters,
+  tracing,
+  tracingSettings,
   replay,
   doctor,
   cli,
@@ -136,6 +165,7 @@ const everything = [
   output,
   topicSettings,
   config,
+  metricSources,
   main,
   outside,
   runtime,
@@ -158,6 +188,7 @@ const ofBroker = [...domainValues, ...faultPoints, ...ports, ...recordBytes, ...
 const ofKafka = [
   ...ofBroker,
   ...kafka,
+  ...keyPartition,
   ...examination,
   ...kafkaWings,
   ...runtime,
@@ -172,12 +203,14 @@ const ofEntrypoints = [
   ...faultPoints,
   ...serviceLayer,
   ...entrypoints,
+  ...metrics,
+  ...repeatedWarnings,
   ...letterHeaders,
+  ...tracing,
   ...views,
   ...runtime,
   'fastify',
   'pino',
-  'prom-client',
 ];
 
 /** Each room, and all of `everything` that its files may import. */
@@ -185,7 +218,15 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   domain: allDomain,
   messages: [...allDomain, ...messages, ...nearestName, 'zod'],
   'service-layer': [...allDomain, ...serviceLayer],
-  adapters: [...allDomain, ...serviceLayer, ...recordBytes, ...notifications, 'pino'],
+  adapters: [
+    ...allDomain,
+    ...serviceLayer,
+    ...recordBytes,
+    ...notifications,
+    ...repeatedWarnings,
+    ...traceIds,
+    'pino',
+  ],
   'adapters/database': ofDatabase,
   'adapters/database/aggregates': ofDatabase,
   'adapters/database/connection': ofDatabase,
@@ -207,6 +248,18 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'adapters/broker/kafka/requests': ofKafka,
   'adapters/broker/kafka/security': ofKafka,
   entrypoints: ofEntrypoints,
+  'entrypoints/metrics': [
+    ...allDomain,
+    ...messages,
+    ...serviceLayer,
+    ...laneReports,
+    ...metrics,
+    ...traceIds,
+    ...version,
+    ...runtime,
+    'fastify',
+    'prom-client',
+  ],
   'entrypoints/http': [
     ...ofEntrypoints,
     ...http,
@@ -214,7 +267,12 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     ...openapi,
     ...doors,
     ...tokens,
+    ...audit,
     ...commandStatus,
+    ...jobs,
+    ...deadLetters,
+    ...orderWay,
+    ...status,
     ...jsonSchemas,
     ...nearestName,
     ...version,
@@ -225,6 +283,11 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     ...problems,
     ...openapi,
     ...roles,
+    ...auditCursor,
+    ...letterCursor,
+    ...wayWords,
+    ...pauseReason,
+    ...status,
     ...views,
     ...runtime,
     '@fastify/swagger',
@@ -232,6 +295,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'zod',
   ],
   views: [...views, 'zod'],
+  page: [],
   'entrypoints/http/doors': [
     ...serviceLayer,
     ...httpAnswers,
@@ -244,6 +308,19 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'pino',
     'zod',
   ],
+  tracing: [
+    ...allDomain,
+    ...messages,
+    ...serviceLayer,
+    ...tracing,
+    ...tracingSettings,
+    ...version,
+    ...runtime,
+    '@opentelemetry/api',
+    '@opentelemetry/sdk-trace',
+    'fastify',
+    'pino',
+  ],
   audit: [...allDomain, ...messages, ...serviceLayer, ...audit, ...runtime, 'pino'],
   contract: [
     ...allDomain,
@@ -251,7 +328,9 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     ...http,
     ...openapi,
     ...contract,
+    ...jobs,
     ...letters,
+    ...metrics,
     ...topicSettings,
     'config.ts',
     'pino',
@@ -266,12 +345,26 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     ...letters,
     ...runtime,
   ],
+  lanes: [...serviceLayer, ...databaseRoot, ...laneRows, 'audit/audit.ts', ...lanes, 'zod'],
+  status: [...serviceLayer, ...laneReports, ...status, ...runtime, 'zod'],
+  jobs: ['domain/errors.ts', ...jobs, ...runtime],
+  'order-way': [
+    ...allDomain,
+    ...messages,
+    ...serviceLayer,
+    ...keyPartition,
+    ...turns,
+    ...letters,
+    ...orderWay,
+  ],
   'dead-letters': [
     ...allDomain,
     ...messages,
     ...serviceLayer,
     ...recordBytes,
     ...parkedRelease,
+    ...audit,
+    ...jobs,
     ...letters,
     ...runtime,
   ],
@@ -282,6 +375,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     ...database,
     ...entrypoints,
     ...audit,
+    ...jobs,
     ...letters,
     ...replay,
     'config.ts',
@@ -298,6 +392,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     ...tokens,
     ...audit,
     ...commandStatus,
+    ...lanes,
+    ...orderWay,
     ...contract,
     ...letters,
     ...cli,

@@ -33,6 +33,7 @@ describe('the settings', () => {
         requestsPerSecond: 1_000,
         metricsPort: null,
       },
+      tracing: null,
       logLevel: 'info',
     });
   });

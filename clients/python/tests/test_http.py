@@ -18,7 +18,7 @@ from .fake_service import FakeService, Reply
 
 ORDER = AllocateOrder("order-1", [Line("LAMP", 2)])
 PLACE = {"topic": "allocation.commands", "partition": 0, "offset": 7}
-ACCEPTED = Reply(202, {"id": "cmd-1", **PLACE})
+ACCEPTED = Reply(202, {"id": "cmd-1", **PLACE, "status": "pending"})
 EVENT = {
     "specversion": "1.0",
     "id": "allocation.commands/0/7",

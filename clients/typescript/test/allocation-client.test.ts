@@ -162,6 +162,7 @@ describe('Waiting for an answer', () => {
       status: 'answered',
       ...accepted,
       repeats: null,
+      differs: false,
       events: [{ type: 'Allocated', sequence: 7 }, { type: 'CommandRejected' }],
     });
     expect(service.asked[0]?.headers.prefer).toBe('wait=5');
@@ -176,7 +177,7 @@ describe('Waiting for an answer', () => {
   it('asks for the status once the service no longer waits', async () => {
     const pending = { ...accepted, status: 'pending' };
     const service = new FakeService(
-      json(202, accepted, { location: '/commands/allocation.commands/0/7' }),
+      json(202, pending, { location: '/commands/allocation.commands/0/7' }),
       json(200, pending),
       json(200, answered),
     );
@@ -187,8 +188,9 @@ describe('Waiting for an answer', () => {
   });
 
   it('returns the command as pending when the time is up', async () => {
-    const pending = () => json(200, { ...accepted, status: 'pending' });
-    const service = new FakeService(json(202, accepted), ...Array(99).fill(pending));
+    const pending = { ...accepted, status: 'pending' };
+    const later = () => json(200, pending);
+    const service = new FakeService(json(202, pending), ...Array(99).fill(later));
     const begunMs = Date.now();
     const outcome = await settled(clientOf(service).sendAndWait(command, { timeoutMs: 2_000 }));
     expect(outcome).toEqual({ ...accepted, status: 'pending' });

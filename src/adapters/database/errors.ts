@@ -1,5 +1,10 @@
 import { AllocationError } from '../../domain/errors.ts';
-import { SlowStatementError, TroubleError } from '../../service-layer/errors.ts';
+import {
+  DatabaseTroubleError,
+  SlowStatementError,
+  TroubleError,
+} from '../../service-layer/errors.ts';
+import { countDatabaseError } from './error-counts.ts';
 
 /** The database has migrations that this version of the service lacks. */
 export class NewerDatabaseError extends AllocationError {
@@ -25,7 +30,7 @@ export class NoDatabaseError extends AllocationError {
 }
 
 /** The database cannot be opened. The message says why, and what to do. */
-export class DatabaseUnavailableError extends TroubleError {}
+export class DatabaseUnavailableError extends DatabaseTroubleError {}
 
 /**
  * SQLSTATE classes of wrong statements and wrong data. 22: data. 23: a constraint. 42: syntax or
@@ -54,19 +59,21 @@ const QUERY_CANCELED = '57014';
  * errors pass.
  *
  * An error that the same statement would raise again stays as it is. Every other error becomes a
- * `TroubleError`, because it passes: locks, full disks, lost connections, races.
+ * `DatabaseTroubleError`, because it passes: locks, full disks, lost connections, races.
  */
 export function translate(error: unknown): unknown {
   if (error instanceof TroubleError || isStatementsFault(error)) return error;
+  countDatabaseError(codeOf(error));
   if (codeOf(error) === QUERY_CANCELED)
     return new SlowStatementError(
       'The database ended a statement, at its time-out or because somebody cancelled it: ' +
         `${messageOf(error)} (DATABASE_TIMEOUT_MS is the usual time-out)`,
       { cause: error },
     );
-  return new TroubleError(`The database cannot execute the statement now: ${messageOf(error)}`, {
-    cause: error,
-  });
+  return new DatabaseTroubleError(
+    `The database cannot execute the statement now: ${messageOf(error)}`,
+    { cause: error },
+  );
 }
 
 /**

@@ -100,6 +100,7 @@ const sourcePositions = defineEntity({
     ownerGroup: text().fieldName('owner_group').nullable(),
     formerGroup: text().fieldName('former_group').nullable(),
     hasFormerId: int().fieldName('has_former_id').default(1),
+    pause: text().nullable(),
   },
 });
 

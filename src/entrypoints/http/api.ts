@@ -4,34 +4,53 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { MAX_COMMAND_BYTES } from '../../messages/incoming.ts';
 import { packageVersion } from '../../package-version.ts';
+import { traceRequests } from '../../tracing/request-traces.ts';
+import type { Tracing } from '../../tracing/tracing.ts';
 import type { Query } from '../../views/query.ts';
+import type { HttpMetrics } from '../metrics/http-metrics.ts';
+import { auditRoutes } from './audit-routes.ts';
 import { CommandRoutes } from './command-routes.ts';
 import { BATCH_TYPES, MAX_BATCH_BYTES, SINGLE_TYPES } from './content-types.ts';
 import { docsRoutes } from './docs-routes.ts';
 import { Doors } from './doors/doors.ts';
 import type { DoorSettings } from './doors/settings.ts';
 import { EventStream } from './event-stream.ts';
+import { jobRoutes } from './job-routes.ts';
+import { type LetterActsOptions, letterActRoutes } from './letter-act-routes.ts';
+import { letterRoutes } from './letter-routes.ts';
 import { isOnAllInterfaces, listenOn } from './listen.ts';
 import { listingRoutes } from './listing-routes.ts';
 import type { OpenApiDocument } from './openapi/described-api.ts';
 import { collectRoutes, documentOf } from './openapi/document.ts';
 import { EVENTS_OPERATION } from './openapi/service-operations.ts';
+import { pageRoutes } from './page-routes.ts';
 import { type ProbeOptions, probeRoutes } from './probe-routes.ts';
 import { ReadIntake } from './read-intake.ts';
+import { type RecoveryOptions, recoveryRoutes } from './recovery-routes.ts';
 import { addRoute, type Route } from './routes.ts';
 import { schemaRoutes } from './schema-routes.ts';
 import { newFastify } from './server.ts';
+import { type StatusOptions, statusRoutes } from './status-routes.ts';
 import { stockRoutes } from './stock-routes.ts';
+import { wayRoutes } from './way-routes.ts';
 
 /** How long `close` waits for the answers that are under way. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
-export interface HttpApiOptions extends ProbeOptions {
+export interface HttpApiOptions
+  extends ProbeOptions,
+    StatusOptions,
+    LetterActsOptions,
+    RecoveryOptions {
   readonly group: string;
   readonly eventsTopic: string;
   readonly deadLettersTopic: string;
+  /** Null: no topic has the acts of operators. */
+  readonly auditTopic: string | null;
   readonly query: Query;
   readonly doors: DoorSettings;
+  /** Absent: tracing is off. */
+  readonly tracing?: Tracing;
   readonly log: Logger;
 }
 
@@ -47,6 +66,7 @@ export class HttpApi {
   readonly #metricsPort: number | null;
   readonly #commands: CommandRoutes;
   readonly #events: EventStream;
+  readonly #metrics: HttpMetrics;
   readonly #answering = new Set<Promise<unknown>>();
   /** An address at which this machine reaches the API. Null: the API does not listen yet. */
   url: string | null = null;
@@ -57,6 +77,7 @@ export class HttpApi {
     const { broker, eventsTopic, query, doors, log } = options;
     this.#commands = new CommandRoutes(options);
     this.#events = new EventStream(broker, eventsTopic);
+    this.#metrics = options.metrics.http;
     this.#doors = new Doors(doors, log);
     this.#metricsPort = doors.metricsPort;
     const reads = new ReadIntake();
@@ -65,14 +86,23 @@ export class HttpApi {
       this.#eventsRoute(),
       ...listingRoutes(query, reads),
       ...stockRoutes(query, reads),
+      ...wayRoutes(options, query),
+      ...statusRoutes(options),
+      ...letterRoutes(options),
+      ...letterActRoutes(options),
+      ...jobRoutes(options.jobs),
+      ...recoveryRoutes(options),
+      ...auditRoutes(broker, options.auditTopic),
       ...docsRoutes(() => documentOf(this.#server)),
       ...schemaRoutes(),
+      ...pageRoutes(),
     ];
     const probes = probeRoutes(options);
     this.#server = newFastify((listener) => this.#doors.newServer(listener), log);
     collectRoutes(this.#server, packageVersion());
     this.#acceptOnlyCommands();
     this.#trackAnswers(this.#server);
+    if (options.tracing) traceRequests(this.#server, options.tracing);
     if (this.#metricsPort === null) {
       this.#probes = null;
       this.#serve(this.#server, [...routes, ...probes]);
@@ -96,6 +126,7 @@ export class HttpApi {
   }
 
   #serve(server: FastifyInstance, routes: readonly Route[]): void {
+    server.addHook('onResponse', async (request, reply) => this.#metrics.note(request, reply));
     this.#doors.protect(server, (hooksOf) => {
       for (const route of routes) addRoute(server, route, hooksOf);
     });
@@ -119,6 +150,11 @@ export class HttpApi {
     }
     const place = { port: this.#metricsPort, setting: 'METRICS_PORT' };
     this.probesUrl = (await listenOn(this.#probes, host, place)).origin;
+  }
+
+  /** How many clients read `GET /events`. */
+  get eventStreams(): number {
+    return this.#events.clientCount;
   }
 
   /** Whether other machines reach the API too, at every address of this machine. */

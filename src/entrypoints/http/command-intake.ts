@@ -11,33 +11,37 @@ import {
 } from '../../messages/incoming.ts';
 import type { Broker } from '../../service-layer/broker.ts';
 import { MessageTooLargeError, TroubleError } from '../../service-layer/errors.ts';
-import type { AddressedRecord } from '../../service-layer/records.ts';
+import { sendTraced, type TracedRecord } from '../../tracing/request-traces.ts';
+import type { Tracing } from '../../tracing/tracing.ts';
 import { ByteBudget, MEMORY_BUDGET_BYTES } from '../memory-budget.ts';
 import { asRecordHeaders } from './binding.ts';
 import { readBatch } from './command-batch.ts';
 import { isBatch, MAX_BATCH_BYTES } from './content-types.ts';
 import { answerProblem, PROBLEMS, type Problem } from './problem.ts';
+import { refusedCommand } from './refused-command.ts';
 
 /** What a request needs besides its body, for its socket and its headers: an upper bound. */
 const REQUEST_BYTES = 16 * 1024;
 
 /** A command that can be published, with its id. */
-interface ReadCommand {
+interface ReadCommand extends TracedRecord {
   /** Empty: the sender chose none. */
   readonly id: string;
-  readonly record: AddressedRecord;
 }
 
 /** Takes commands in over HTTP and publishes them to the commands topic. */
 export class CommandIntake {
   readonly #broker: Broker;
   readonly #topic: string;
+  readonly #tracing: Tracing | undefined;
   readonly #budget = new ByteBudget(MEMORY_BUDGET_BYTES.http);
   readonly #releases = new WeakMap<IncomingMessage, () => void>();
 
-  constructor(broker: Broker, topic: string) {
+  /** @param tracing absent: tracing is off */
+  constructor(broker: Broker, topic: string, tracing?: Tracing) {
     this.#broker = broker;
     this.#topic = topic;
+    this.#tracing = tracing;
   }
 
   /** Refuses a command before its body is read, while too many others wait for the log. */
@@ -62,11 +66,8 @@ export class CommandIntake {
    * @returns a result for each command, in the order of the request; or why the request is refused
    * @throws {TroubleError} the log cannot take the commands now
    */
-  async accept({
-    headers,
-    body,
-    raw,
-  }: FastifyRequest): Promise<readonly (KnownCommand | Problem)[] | Problem> {
+  async accept(request: FastifyRequest): Promise<readonly (KnownCommand | Problem)[] | Problem> {
+    const { headers, body, raw } = request;
     const encoding = headers['content-encoding'] ?? 'identity';
     if (encoding !== 'identity') return PROBLEMS.encodedCommand(encoding);
     const value = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
@@ -77,7 +78,7 @@ export class CommandIntake {
     const read = messages.map((message) => this.#read(message));
     const good = read.filter((each): each is ReadCommand => !('status' in each));
     try {
-      const accepted = (await this.#publish(good)).values();
+      const accepted = (await this.#publish(request, good)).values();
       return read.map((each) =>
         'status' in each ? each : (accepted.next().value as KnownCommand),
       );
@@ -92,16 +93,22 @@ export class CommandIntake {
 
   #read(message: WireMessage): ReadCommand | Problem {
     const incoming = readCommand(message, '', 'strict');
-    if (incoming.kind === 'unreadable') return PROBLEMS.unreadableCommand(incoming);
+    if (incoming.kind === 'unreadable') return refusedCommand(message, incoming);
     if (isRedriveSource(sourceOf(incoming.identity))) return PROBLEMS.reservedSource();
-    const key = commandKey(incoming.command);
-    return { id: incoming.id, record: { ...message, key, partition: FRONT_DOOR_PARTITION } };
+    const { id, traceparent, command } = incoming;
+    const key = commandKey(command);
+    return { id, traceparent, record: { ...message, key, partition: FRONT_DOOR_PARTITION } };
   }
 
-  async #publish(commands: readonly ReadCommand[]): Promise<readonly KnownCommand[]> {
+  async #publish(
+    request: FastifyRequest,
+    commands: readonly ReadCommand[],
+  ): Promise<readonly KnownCommand[]> {
     if (commands.length === 0) return [];
-    const records = commands.map(({ record }) => record);
-    const places = await this.#broker.publish(this.#topic, records);
+    const publish = this.#broker.publish.bind(this.#broker, this.#topic);
+    const places = await (this.#tracing
+      ? sendTraced(this.#tracing, request, this.#topic, commands, publish)
+      : publish(commands.map(({ record }) => record)));
     return commands.map(({ id }, index) => {
       const place = places[index];
       if (!place) throw new TroubleError('The log did not say where it put the command');

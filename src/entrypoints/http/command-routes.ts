@@ -1,20 +1,25 @@
 import { once } from 'node:events';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { MAX_SEARCHED_OFFSETS } from '../../command-status/command-search.ts';
-import type { CommandStatus, KnownCommand } from '../../command-status/command-status.ts';
+import type {
+  CommandStatus,
+  KnownCommand,
+  PendingCommand,
+} from '../../command-status/command-status.ts';
 import {
   CommandStatuses,
   type CommandStatusesOptions,
 } from '../../command-status/command-statuses.ts';
 import { PublishedWait } from '../../command-status/published-wait.ts';
 import type { Broker } from '../../service-layer/broker.ts';
+import type { Tracing } from '../../tracing/tracing.ts';
 import { CommandIntake } from './command-intake.ts';
 import { isBatch } from './content-types.ts';
 import { GET_COMMAND, GET_COMMAND_AT, POST_COMMANDS } from './openapi/command-operations.ts';
 import { answerProblem, asBody, PROBLEMS, type Problem } from './problem.ts';
 import { ReadIntake } from './read-intake.ts';
 import type { Route } from './routes.ts';
-import { readWait } from './wait-preference.ts';
+import { hasWait, readWait, type WaitPreference } from './wait-preference.ts';
 
 /** How many clients wait for an answer at once. Further ones get 202, and may ask later. */
 const MAX_WAITS = 500;
@@ -24,18 +29,20 @@ export class CommandRoutes {
   readonly #intake: CommandIntake;
   readonly #published: PublishedWait;
   readonly #statuses: CommandStatuses;
+  readonly #reads = new ReadIntake();
   readonly #closing = new AbortController();
 
-  constructor(options: CommandStatusesOptions & { readonly broker: Broker }) {
-    const { broker, group, commandsTopic } = options;
-    this.#intake = new CommandIntake(broker, commandsTopic);
+  constructor(
+    options: CommandStatusesOptions & { readonly broker: Broker; readonly tracing?: Tracing },
+  ) {
+    const { broker, group, commandsTopic, tracing } = options;
+    this.#intake = new CommandIntake(broker, commandsTopic, tracing);
     this.#published = new PublishedWait(broker, group, commandsTopic);
     this.#statuses = new CommandStatuses(options);
   }
 
   get routes(): readonly Route[] {
-    const reads = new ReadIntake();
-    const admit = reads.admit.bind(reads);
+    const admit = this.#reads.admit.bind(this.#reads);
     return [
       {
         method: 'POST',
@@ -74,17 +81,27 @@ export class CommandRoutes {
 
   async #take(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const wait = readWait(request);
+    const isMany = isBatch(request.headers);
+    if (isMany && hasWait(request)) return answerProblem(reply, PROBLEMS.waitForBatch());
     const results = await this.#intake.accept(request);
     if ('status' in results) return answerProblem(reply, results);
-    if (isBatch(request.headers)) return answerBatch(reply, results);
+    if (isMany) return answerBatch(reply, results);
     const [result] = results as [KnownCommand | Problem];
     if ('status' in result) return answerProblem(reply, result);
-    reply.headers({ ...wait.applied, location: locationOf(result) });
-    const status =
-      wait.seconds === null ? null : await this.#answerWithin(result, wait.seconds, reply);
-    // Behind a coordinator that has moved, the second read of the offset may lag behind the first.
-    const isAnswered = status !== null && status.status !== 'pending';
-    return isAnswered ? reply.code(200).send(status) : reply.code(202).send(result);
+    const status = await this.#statusAfterWait({ ...result, status: 'pending' }, wait, reply);
+    reply.header('location', locationOf(result));
+    return reply.code(status.status === 'pending' ? 202 : 200).send(status);
+  }
+
+  /** Waits for the answer to a pending command as long as the client prefers. */
+  async #statusAfterWait(
+    pending: PendingCommand,
+    { seconds, applied }: WaitPreference,
+    reply: FastifyReply,
+  ): Promise<CommandStatus> {
+    if (seconds === null) return pending;
+    reply.headers(applied);
+    return (await this.#answerWithin(pending, seconds, reply)) ?? pending;
   }
 
   /** Returns the status of an answered command; null: its answer is not known in time. */
@@ -113,7 +130,17 @@ export class CommandRoutes {
     const status = await (place === null
       ? this.#statuses.named({ id, source })
       : this.#statuses.at(place));
-    return status ?? answerProblem(reply, PROBLEMS.unknownCommand(id, MAX_SEARCHED_OFFSETS));
+    if (status === null)
+      return answerProblem(
+        reply,
+        place === null
+          ? PROBLEMS.unknownCommand(id, MAX_SEARCHED_OFFSETS)
+          : PROBLEMS.emptyPlace(id),
+      );
+    if (status.status !== 'pending') return status;
+    // Who waits asks the database nothing.
+    this.#reads.leave(reply);
+    return await this.#statusAfterWait(status, readWait(request), reply);
   }
 }
 
@@ -123,7 +150,7 @@ function answerBatch(
   results: readonly (KnownCommand | Problem)[],
 ): FastifyReply {
   const items = results.map((each) =>
-    'status' in each ? asBody(each) : { status: 202, ...each, location: locationOf(each) },
+    'status' in each ? asBody(each) : { ...each, status: 202, location: locationOf(each) },
   );
   const isAccepted = items.every(({ status }) => status === 202);
   return reply.code(isAccepted ? 202 : 207).send({ items });

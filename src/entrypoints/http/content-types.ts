@@ -13,6 +13,12 @@ export const BATCH_TYPES = [EVENT_BATCH_TYPE, 'application/jsonl', 'application/
 /** The largest body with several commands, in bytes. */
 export const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 
+/** The content type of a body that a route takes, other than commands. */
+export const JSON_TYPE = 'application/json';
+
+/** The largest such body of a route that names no other limit, in bytes. */
+export const MAX_JSON_BYTES = 64 * 1024;
+
 /** Returns the content type of a request, without its parameters. */
 export function contentTypeOf(headers: IncomingHttpHeaders): string {
   return headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';

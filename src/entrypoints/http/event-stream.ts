@@ -7,7 +7,7 @@ import type { ReceivedRecord } from '../../service-layer/records.ts';
 import { MEMORY_BUDGET_BYTES } from '../memory-budget.ts';
 import { CatchUps } from './catch-ups.ts';
 import { isBeyond, type Places, startAfter } from './last-event-id.ts';
-import { idField, ServerSentEvent } from './server-sent-event.ts';
+import { gapFields, idField, ServerSentEvent } from './server-sent-event.ts';
 import { type Client, MAX_UNREAD_BYTES, send, wants } from './stream-client.ts';
 
 const HEARTBEAT_MS = 15_000;
@@ -66,6 +66,11 @@ export class EventStream {
     if (!client.response.destroyed) this.#begin(client, lastEventId, ranges);
   }
 
+  /** How many clients read the stream. */
+  get clientCount(): number {
+    return this.#clients.size;
+  }
+
   /** Drops all clients and closes the tail. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -113,11 +118,12 @@ export class EventStream {
 
   #begin(client: Client, lastEventId: string | undefined, ranges: readonly OffsetRange[]): void {
     const { response } = client;
-    const { from, comment } = startAfter(lastEventId, ranges);
+    const { from, comment, gap } = startAfter(lastEventId, ranges);
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
     this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS);
     client.places = from;
-    response.write(`: ${comment}\n${idField(from ?? this.#places)}\n`);
+    const beginning = from ?? this.#places;
+    response.write(`: ${comment}\n${idField(beginning)}${gapFields(gap, beginning)}\n`);
     if (from === null) client.isLive = true;
     else this.#catchUps.add(client, from, ranges);
   }

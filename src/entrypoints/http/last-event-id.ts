@@ -9,6 +9,8 @@ interface StreamStart {
   readonly from: Places | null;
   /** Says for people what the client gets. */
   readonly comment: string;
+  /** Why events between the id and the beginning do not come. Null: all of them come. */
+  readonly gap: 'unknown-id' | 'too-far-behind' | 'deleted' | null;
 }
 
 /** How many records a client may have missed. One that has missed more begins with new events. */
@@ -33,13 +35,17 @@ export function startAfter(
   lastEventId: string | undefined,
   ranges: readonly OffsetRange[],
 ): StreamStart {
-  if (!lastEventId) return { from: null, comment: 'live events' };
+  if (!lastEventId) return { from: null, comment: 'live events', gap: null };
   const read = parsePlaces(lastEventId);
   const isOfThisTopic = [...(read ?? [])].every(([partition, offset]) =>
     ranges.some((range) => range.partition === partition && offset <= range.end),
   );
   if (!read || !isOfThisTopic)
-    return { from: null, comment: 'Last-Event-ID is unknown here: live events from now on' };
+    return {
+      from: null,
+      comment: 'Last-Event-ID is unknown here: live events from now on',
+      gap: 'unknown-id',
+    };
   const from: Places = [];
   let [missed, deleted] = [0, 0];
   for (const { partition, beginning, end } of ranges) {
@@ -55,12 +61,14 @@ export function startAfter(
       comment:
         `Last-Event-ID is more than ${MAX_MISSED_RECORDS} records old: ` +
         'live events from now on',
+      gap: 'too-far-behind',
     };
   }
-  if (deleted === 0) return { from, comment: 'events after Last-Event-ID' };
+  if (deleted === 0) return { from, comment: 'events after Last-Event-ID', gap: null };
   return {
     from,
     comment: 'Last-Event-ID is older than the topic: events from the oldest one that is kept',
+    gap: 'deleted',
   };
 }
 

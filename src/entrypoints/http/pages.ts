@@ -36,7 +36,7 @@ function queryBehind({ url }: FastifyRequest, next: string): string {
 }
 
 /** Tells whether the header names the tag, or any tag. A weak tag counts like a strong one. */
-function isNamed(header: string | undefined, tag: string): boolean {
+export function isNamed(header: string | undefined, tag: string): boolean {
   const tags = (header ?? '').split(',').map((each) => each.trim().replace(/^W\//, ''));
   return tags.includes(tag) || tags.includes('*');
 }

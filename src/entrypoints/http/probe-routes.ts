@@ -1,4 +1,4 @@
-import type { Metrics } from '../metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import {
   HEALTH_OPERATION,
   METRICS_OPERATION,
@@ -11,11 +11,12 @@ export interface ProbeOptions extends ReadinessOptions {
   readonly metrics: Metrics;
   /** Why this process stands by while another one works; null: it has its share of the work. */
   readonly standby: () => string | null;
+  /** What people should know although it is no problem, such as a paused lane. */
+  readonly notes: () => readonly string[];
 }
 
 /** The routes that watch the service. They are open, because probes have no token. */
 export function probeRoutes(options: ProbeOptions): readonly Route[] {
-  const { registry } = options.metrics;
   return [
     {
       method: 'GET',
@@ -33,7 +34,10 @@ export function probeRoutes(options: ProbeOptions): readonly Route[] {
         const problems = await readinessProblems(options);
         const [code, status] = problems.length === 0 ? [200, 'ready'] : [503, 'not ready'];
         const standby = options.standby() ?? undefined;
-        return reply.code(code).send({ status, problems, standby });
+        const notes = options.notes();
+        return reply
+          .code(code)
+          .send({ status, problems, standby, ...(notes.length > 0 && { notes }) });
       },
     },
     {
@@ -41,8 +45,10 @@ export function probeRoutes(options: ProbeOptions): readonly Route[] {
       url: '/metrics',
       access: 'open',
       operation: METRICS_OPERATION,
-      handler: async (_request, reply) =>
-        reply.type(registry.contentType).send(await registry.metrics()),
+      handler: async ({ headers }, reply) => {
+        const { contentType, text } = await options.metrics.write(headers.accept);
+        return reply.type(contentType).header('vary', 'accept').send(text);
+      },
     },
   ];
 }

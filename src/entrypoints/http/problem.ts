@@ -1,7 +1,9 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
+import { UnauditedError } from '../../audit/errors.ts';
 import { REDRIVE_SOURCE } from '../../domain/identity.ts';
+import type { JobView } from '../../jobs/job.ts';
 import { MAX_COMMAND_BYTES } from '../../messages/incoming.ts';
 import type { UnreadableMessage } from '../../messages/unreadable.ts';
 import { nameHint } from '../../nearest-name.ts';
@@ -55,6 +57,10 @@ export const PROBLEMS = {
     ),
   unreadableCommand: ({ reason, message, fields: errors }: UnreadableMessage) =>
     problem(reason === 'too-large' ? 413 : 400, message, { members: { reason, errors } }),
+  invalidBody: (
+    detail: string,
+    errors: readonly { readonly field: string; readonly message: string }[],
+  ) => problem(400, detail, { members: { errors } }),
   reservedSource: () =>
     problem(
       400,
@@ -93,6 +99,26 @@ export const PROBLEMS = {
       `There is no command ${id} among the newest ${searchedOffsets} messages of each partition. ` +
         'Ask by its place, which the answer to POST /commands names in Location',
     ),
+  emptyPlace: (place: string) =>
+    problem(404, `There is no command at ${place}: nothing came there yet, or it is deleted`),
+  waitForBatch: () =>
+    problem(400, 'A batch does not wait for answers: wait at the location of each command', {
+      members: { parameter: 'wait' },
+    }),
+  unknownLane: (partition: string) =>
+    problem(404, `The service has never opened a lane ${partition.slice(0, 80)}`),
+  unknownLetter: (id: string) => problem(404, `There is no dead letter ${id}`),
+  unknownJob: (id: string) =>
+    problem(
+      404,
+      `This instance knows no job ${id}: a job is known to the instance that runs it, ` +
+        'until that ends, or 50 further jobs have ended',
+    ),
+  noAuditTopic: () =>
+    problem(
+      404,
+      'No topic has the acts of operators: set AUDIT_TOPIC, for example to allocation.audit',
+    ),
   unknownSchema: (type: string, version: string, known: readonly string[]) =>
     problem(404, `There is no schema ${type}/${version}; use one of: ${known.join(', ')}`, {
       members: { schemas: known },
@@ -101,6 +127,14 @@ export const PROBLEMS = {
     problem(405, `${path} accepts ${allowed.join(' and ')}, not ${method}`, {
       headers: { allow: allowed.join(', ') },
     }),
+  resolvedLetter: (detail: string) => problem(409, detail),
+  jobRunning: ({ id, act, by }: Pick<JobView, 'id' | 'act' | 'by'>) =>
+    problem(
+      409,
+      `The job ${id} (${act} by ${by}) runs, and only one runs at once: wait for its end, ` +
+        'or cancel it',
+      { members: { job: id } },
+    ),
   lateRequest: () =>
     problem(
       408,
@@ -112,9 +146,12 @@ export const PROBLEMS = {
       413,
       `A command has at most ${MAX_COMMAND_BYTES} bytes, and a batch at most ${MAX_BATCH_BYTES}`,
     ),
+  largeBody: (maxBytes: number) =>
+    problem(413, `The body has at most ${maxBytes} bytes on this route`),
   largeForTopic: (detail: string) => problem(413, detail),
   encodedCommand: (encoding: string) =>
     problem(415, `content-encoding ${encoding} is not supported: send the command without it`),
+  notJson: () => problem(415, 'content-type must be application/json'),
   unknownContentType: () =>
     problem(415, `content-type must be one of: ${[...SINGLE_TYPES, ...BATCH_TYPES].join(', ')}`),
   unknownHost: (host: string) =>
@@ -132,6 +169,12 @@ export const PROBLEMS = {
   trouble: (detail: string) => problem(503, detail, retryLater),
   manyReads: () =>
     problem(503, 'Too many questions wait for the database: ask again later', retryLater),
+  readingLetters: (read: number, total: number) =>
+    problem(
+      503,
+      `The dead letters are being read, ${read} of ${total} offsets so far: ask again later`,
+      retryLater,
+    ),
   manyCommands: () =>
     problem(
       503,
@@ -140,11 +183,19 @@ export const PROBLEMS = {
     ),
 } as const satisfies Readonly<Record<string, (...parameters: never[]) => Problem>>;
 
-/** Returns the problem for an error. Null: the error is a fault of the service. */
-export function problemOf(error: Error & { readonly statusCode?: number }): Problem | null {
-  if (error instanceof TroubleError) return PROBLEMS.trouble(error.message);
+/**
+ * Returns the problem for an error. Null: the error is a fault of the service.
+ * @param maxJsonBytes the largest body of a route that takes JSON; null: the route takes none
+ */
+export function problemOf(
+  error: Error & { readonly statusCode?: number },
+  maxJsonBytes: number | null = null,
+): Problem | null {
+  if (error instanceof TroubleError || error instanceof UnauditedError)
+    return PROBLEMS.trouble(error.message);
   const status = error.statusCode ?? 500;
-  if (status === 413) return PROBLEMS.largeCommand();
+  if (status === 413)
+    return maxJsonBytes === null ? PROBLEMS.largeCommand() : PROBLEMS.largeBody(maxJsonBytes);
   if (status === 415) return PROBLEMS.unknownContentType();
   return status < 500 ? PROBLEMS.invalidRequest(status, error.message) : null;
 }

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { answerProblem, PROBLEMS } from './problem.ts';
 
@@ -9,15 +10,24 @@ const MAX_READS = 64;
 
 /** Lets a limited number of questions about the stock in. */
 export class ReadIntake {
-  #count = 0;
+  readonly #maxReads: number;
+  readonly #underWay = new Set<ServerResponse>();
+
+  /** @param maxReads how many questions are under way at once */
+  constructor(maxReads = MAX_READS) {
+    this.#maxReads = maxReads;
+  }
 
   /** Refuses a question while too many others wait. */
   async admit(_request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
-    if (this.#count >= MAX_READS) return answerProblem(reply, PROBLEMS.manyReads());
-    this.#count += 1;
-    reply.raw.once('close', () => {
-      this.#count -= 1;
-    });
+    if (this.#underWay.size >= this.#maxReads) return answerProblem(reply, PROBLEMS.manyReads());
+    this.#underWay.add(reply.raw);
+    reply.raw.once('close', () => this.leave(reply));
     return undefined;
+  }
+
+  /** Lets another question in before this one has its answer. */
+  leave({ raw }: FastifyReply): void {
+    this.#underWay.delete(raw);
   }
 }

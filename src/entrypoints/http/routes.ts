@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { MAX_JSON_BYTES } from './content-types.ts';
 import type { Access } from './doors/access.ts';
 import type { Hook, HooksOf } from './doors/doors.ts';
+import { checkJson, refuseOtherTypes } from './json-body.ts';
 import type { Operation } from './openapi/operation.ts';
 import { answerProblem, PROBLEMS } from './problem.ts';
 import { checkQuery } from './query-check.ts';
@@ -11,8 +13,8 @@ export interface Route {
   readonly url: string;
   /** Who may use the route. */
   readonly access: Access;
-  /** What the route takes and answers, for the contract. */
-  readonly operation: Operation;
+  /** What the route takes and answers, for the contract. Null: the contract leaves it out. */
+  readonly operation: Operation | null;
   readonly handler: (
     request: FastifyRequest<{ Params: Record<string, string> }>,
     reply: FastifyReply,
@@ -26,15 +28,17 @@ export interface Route {
 /** Adds the route with the hooks of its access, and answers every other method with 405. */
 export function addRoute(server: FastifyInstance, route: Route, hooksOf: HooksOf): void {
   const { method, url, access, operation, handler, onRequest } = route;
-  const checks = operation.query ? [checkQuery(operation.query)] : [];
+  const { query, json }: Partial<Operation> = operation ?? {};
+  const checks = [...(query ? [checkQuery(query)] : []), ...(json ? [refuseOtherTypes()] : [])];
   const hasHead = route.hasHead ?? method === 'GET';
   server.route({
     method,
     url,
     handler,
     exposeHeadRoute: hasHead,
-    config: { operation, access },
+    config: { ...(operation && { operation }), access },
     onRequest: [...hooksOf(access), ...checks, ...(onRequest ? [onRequest] : [])],
+    ...(json && { preHandler: checkJson(json), bodyLimit: json.maxBytes ?? MAX_JSON_BYTES }),
   });
   const allowed = hasHead ? [method, 'HEAD'] : [method];
   const refuse = async (request: FastifyRequest, reply: FastifyReply) =>

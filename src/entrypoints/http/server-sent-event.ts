@@ -26,6 +26,12 @@ export function idField(places: Places): string {
   return id === '' ? '' : `id: ${id}\n`;
 }
 
+/** Returns the fields of an event that tells a program what the stream leaves out. */
+export function gapFields(reason: string | null, beginning: Places): string {
+  if (reason === null) return '';
+  return `event: gap\ndata: ${JSON.stringify({ reason, beginning: formatPlaces(beginning) })}\n`;
+}
+
 function skuOf(data: unknown): unknown {
   return (data as { readonly sku?: unknown } | null | undefined)?.sku;
 }

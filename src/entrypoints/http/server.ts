@@ -3,7 +3,9 @@ import type { Server as SecureServer } from 'node:https';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { MAX_COMMAND_BYTES } from '../../messages/incoming.ts';
+import { traceIdOfRequest } from '../../tracing/request-traces.ts';
 import { answerProblem, PROBLEMS, problemOf, refuseConnection } from './problem.ts';
+import { dropBody } from './refused-body.ts';
 import { pathOf } from './routes.ts';
 
 /** The length of a name of 255 characters, each with four bytes, percent-encoded. */
@@ -18,9 +20,18 @@ export function newFastify(
   serverFactory: (listener: RequestListener) => Server | SecureServer,
   log: Logger,
 ): FastifyInstance {
-  const answerError = (error: Error, request: FastifyRequest, reply: FastifyReply) => {
-    const answer = problemOf(error);
-    if (answer === null) log.error({ err: error, url: pathOf(request) }, 'A request failed');
+  const answerError = (
+    error: Error,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    maxJsonBytes: number | null = null,
+  ) => {
+    const answer = problemOf(error, maxJsonBytes);
+    if (answer === null)
+      log.error(
+        { err: error, url: pathOf(request), traceId: traceIdOfRequest(request) },
+        'A request failed',
+      );
     return answerProblem(reply, answer ?? PROBLEMS.fault());
   };
   const server = Fastify({
@@ -32,7 +43,11 @@ export function newFastify(
     routerOptions: { maxParamLength: MAX_ENCODED_NAME },
     serverFactory: (listener) => serverFactory(listener) as Server,
   });
-  server.setErrorHandler(answerError);
+  server.setErrorHandler(async (error: Error & { statusCode?: number }, request, reply) => {
+    const { bodyLimit, config } = request.routeOptions;
+    if (error.statusCode === 413) await dropBody(request.raw);
+    return answerError(error, request, reply, config.operation?.json ? bodyLimit : null);
+  });
   server.setNotFoundHandler((request, reply) =>
     answerProblem(reply, PROBLEMS.unknownRoute(pathOf(request))),
   );

@@ -9,7 +9,7 @@ const SECONDS = /^(\d{1,9})s?$/;
 export interface WaitPreference {
   /** At most `MAX_WAIT_SECONDS`. Null: the client does not want to wait. */
   readonly seconds: number | null;
-  /** The header that says that the service does as the client prefers (RFC 7240, section 3). */
+  /** The header that says how long the service waits (RFC 7240, section 3). */
   readonly applied: { readonly 'preference-applied'?: string };
 }
 
@@ -22,9 +22,14 @@ export function readWait({
   headers,
 }: Pick<FastifyRequest, 'query' | 'headers'>): WaitPreference {
   const { wait } = query as { readonly wait?: string };
-  if (wait !== undefined) return { seconds: secondsIn(wait), applied: {} };
-  const seconds = preferredSeconds(String(headers.prefer ?? ''));
+  const seconds =
+    wait === undefined ? preferredSeconds(String(headers.prefer ?? '')) : secondsIn(wait);
   return { seconds, applied: seconds === null ? {} : { 'preference-applied': `wait=${seconds}` } };
+}
+
+/** Tells whether the request has `?wait`. */
+export function hasWait({ query }: Pick<FastifyRequest, 'query'>): boolean {
+  return (query as { readonly wait?: string }).wait !== undefined;
 }
 
 /** Returns the seconds of the first valid `wait` among the preferences; null: there is none. */

@@ -29,20 +29,21 @@ export const groupHandlers: Handlers<
     groups: groups.map((groupId) => {
       const elsewhere = model.coordinatorOf('group', groupId) === node ? 0 : CODES.NOT_COORDINATOR;
       const errorCode = refusal() || elsewhere;
-      const member = {
-        memberId: 'member-1',
-        clientId: 'client',
-        clientHost: '/127.0.0.1',
-        metadata: Buffer.from('mine'),
-        assignment: Buffer.from('yours'),
-      };
+      const group = model.group(groupId);
+      const of = { clientId: 'member', clientHost: '/127.0.0.1', metadata: Buffer.from('mine') };
+      const foreign = { ...of, memberId: 'member-1', assignment: Buffer.from('yours') };
+      const members = [...group.members.keys()].map((memberId) => ({
+        ...of,
+        memberId,
+        assignment: group.assignmentOf(memberId),
+      }));
       return {
         errorCode,
         groupId,
         state: 'Stable',
         protocolType: 'consumer',
         protocol: 'test',
-        members: errorCode === 0 ? [member] : [],
+        members: errorCode === 0 ? [foreign, ...members] : [],
         operations: errorCode === 0 ? model.groupOperations : 0,
       };
     }),

@@ -65,6 +65,10 @@ export class Group {
     await this.#complete.promise;
   }
 
+  assignmentOf(memberId: string): Buffer {
+    return this.#assignments.get(memberId) ?? NOTHING;
+  }
+
   leave(memberId: string): void {
     if (!this.members.delete(memberId)) return;
     if (this.isRebalancing) this.#completeIfAllJoined();

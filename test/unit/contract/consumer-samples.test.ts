@@ -32,6 +32,10 @@ interface Samples {
     >;
     take(event: StockEvent): void;
   };
+  readonly Holders: new () => {
+    readonly held: ReadonlyMap<string, number>;
+    take(event: StockEvent): void;
+  };
   readonly HoldBack: new (
     handle: (event: StockEvent) => void,
   ) => { take(event: StockEvent): void; readonly gaps: readonly (readonly [string, number])[] };
@@ -77,6 +81,8 @@ interface History {
   readonly partitions: readonly (readonly EventRecord[])[];
   readonly events: readonly Event[];
   readonly stock: ReadonlyMap<string, number>;
+  /** What each order holds of each batch. */
+  readonly held: ReadonlyMap<string, number>;
 }
 
 /** Handles the commands, and publishes their answers as the service does. */
@@ -96,7 +102,14 @@ async function historyOf(commands: readonly Command[], maxBytes: number): Promis
   const stock = [...unitOfWork.all.values()].flatMap(({ batches }) =>
     batches.map(({ reference, availableQuantity }) => [reference, availableQuantity] as const),
   );
-  return { partitions, events: all, stock: new Map(stock) };
+  const held = [...unitOfWork.all.values()].flatMap(({ sku, batches }) =>
+    batches.flatMap(({ reference, lines }) =>
+      [...lines].map(
+        ({ orderid, qty }) => [JSON.stringify([orderid, sku, reference]), qty] as const,
+      ),
+    ),
+  );
+  return { partitions, events: all, stock: new Map(stock), held: new Map(held) };
 }
 
 /**
@@ -187,6 +200,19 @@ describe('the samples of the contract', () => {
           ([reference, { quantity, allocated }]) => [reference, quantity - allocated] as const,
         );
         expect(new Map(left)).toEqual(history.stock);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('know who holds what from events in any order', async () => {
+    await fc.assert(
+      fc.asyncProperty(histories, async ({ commands, maxBytes, chance }) => {
+        const history = await historyOf(commands, maxBytes);
+        const holders = new samples.Holders();
+        for (const record of received(history, chance))
+          for (const event of samples.eventsIn(record)) holders.take(event);
+        expect(holders.held).toEqual(history.held);
       }),
       { numRuns: 300 },
     );

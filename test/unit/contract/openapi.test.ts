@@ -2,15 +2,39 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { openApi } from '../../../src/contract/openapi.ts';
+import { LIST_ACTS } from '../../../src/entrypoints/http/openapi/audit-operations.ts';
 import {
   GET_COMMAND,
   GET_COMMAND_AT,
   POST_COMMANDS,
 } from '../../../src/entrypoints/http/openapi/command-operations.ts';
 import type { OpenApiDocument } from '../../../src/entrypoints/http/openapi/described-api.ts';
+import { CANCEL_JOB, GET_JOB } from '../../../src/entrypoints/http/openapi/job-operations.ts';
+import {
+  DISCARD_LETTERS,
+  EDIT_LETTER,
+  GET_LETTER,
+  GROUP_LETTERS,
+  LIST_LETTERS,
+  REDRIVE_LETTERS,
+} from '../../../src/entrypoints/http/openapi/letter-operations.ts';
 import { LISTING_OPERATIONS } from '../../../src/entrypoints/http/openapi/listing-operations.ts';
 import type { Operation } from '../../../src/entrypoints/http/openapi/operation.ts';
+import {
+  GET_RECOVERY_PLAN,
+  START_VERIFY,
+} from '../../../src/entrypoints/http/openapi/recovery-operations.ts';
+import {
+  GET_HISTORY,
+  GET_STATUS,
+  PAUSE_LANE,
+  RESUME_LANE,
+} from '../../../src/entrypoints/http/openapi/status-operations.ts';
 import { STOCK_OPERATIONS } from '../../../src/entrypoints/http/openapi/stock-operations.ts';
+import {
+  GET_ORDER_WAY,
+  GET_PRODUCT_HISTORY,
+} from '../../../src/entrypoints/http/openapi/way-operations.ts';
 import { OPEN_ROUTES, ROUTES } from '../../support/doors.ts';
 
 const operations: readonly Operation[] = [
@@ -19,6 +43,23 @@ const operations: readonly Operation[] = [
   GET_COMMAND_AT,
   ...Object.values(STOCK_OPERATIONS),
   ...Object.values(LISTING_OPERATIONS),
+  GET_STATUS,
+  GET_HISTORY,
+  PAUSE_LANE,
+  RESUME_LANE,
+  LIST_LETTERS,
+  GROUP_LETTERS,
+  GET_LETTER,
+  REDRIVE_LETTERS,
+  DISCARD_LETTERS,
+  EDIT_LETTER,
+  GET_JOB,
+  CANCEL_JOB,
+  LIST_ACTS,
+  GET_ORDER_WAY,
+  GET_PRODUCT_HISTORY,
+  START_VERIFY,
+  GET_RECOVERY_PLAN,
 ];
 
 describe('The document of OpenAPI', () => {
@@ -62,9 +103,11 @@ describe('The document of OpenAPI', () => {
     expect(new Set(names).size).toBe(names.length);
     for (const [title, { summary, responses }] of described()) {
       expect(summary, title).toMatch(/^[A-Z].*[^.]$/);
-      expect(Object.keys(responses), title).toEqual(
-        expect.arrayContaining(['200', '400', '403', '408', '421', '429', '431', '500']),
+      const statuses = Object.keys(responses);
+      expect(statuses, title).toEqual(
+        expect.arrayContaining(['400', '403', '408', '421', '429', '431', '500']),
       );
+      expect(statuses, title).toContain(title === 'POST /recovery/verify' ? '202' : '200');
     }
   });
 

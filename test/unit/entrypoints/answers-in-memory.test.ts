@@ -5,8 +5,9 @@ import type { Event } from '../../../src/domain/events.ts';
 import type { LaneContext } from '../../../src/entrypoints/lane-context.ts';
 import { LaneWork } from '../../../src/entrypoints/lane-work.ts';
 import { ByteBudget } from '../../../src/entrypoints/memory-budget.ts';
-import { Metrics } from '../../../src/entrypoints/metrics.ts';
+import { Metrics } from '../../../src/entrypoints/metrics/metrics.ts';
 import { ProductTurns } from '../../../src/entrypoints/product-turns.ts';
+import { Unanswered } from '../../../src/entrypoints/unanswered.ts';
 import type {
   AnswerRecord,
   CommittedProgress,
@@ -75,6 +76,7 @@ describe('The answers of orders with many lines and long ids', () => {
     });
     const lane = { topic: 'commands', partition };
     return new LaneWork({
+      unanswered: new Unanswered(),
       lane,
       opened: {
         producer: {
@@ -95,6 +97,7 @@ describe('The answers of orders with many lines and long ids', () => {
         relayBudget: budget,
         productTurns: new ProductTurns(),
         unknownFields: { note() {} },
+        deliveryLog: { noteFailure() {}, noteDeadLetters() {} },
         answering: {
           bus,
           deadLettersTopic: 'dead-letters',
@@ -102,7 +105,7 @@ describe('The answers of orders with many lines and long ids', () => {
           parkingLimits: { ofProduct: 1, inAll: 1 },
           strictCommands: false,
           clock: () => new Date(0),
-          metrics: new Metrics(() => ({ working: 0, assigned: 0 })),
+          metrics: new Metrics(),
         },
       } as unknown as LaneContext,
       log: pino({ level: 'silent' }),

@@ -2,6 +2,7 @@ import pino from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Answering } from '../../../src/entrypoints/answering.ts';
 import { CommandConsumer } from '../../../src/entrypoints/command-consumer.ts';
+import { Metrics } from '../../../src/entrypoints/metrics/metrics.ts';
 import type { Broker, TransactionalProducer } from '../../../src/service-layer/broker.ts';
 import type {
   AssignedPartition,
@@ -76,7 +77,7 @@ class FakeGroup {
       broker: broker as Broker,
       store: store as LaneStore,
       group: 'group',
-      answering: { deadLettersTopic: 'dead-letters' } as Answering,
+      answering: { deadLettersTopic: 'dead-letters', metrics: new Metrics() } as Answering,
       recoveryAdvice: async () => 'ask an operator',
       log: pino({ level: 'silent' }),
     });

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EarlierCommands } from '../../../src/entrypoints/earlier-commands.ts';
 import type { Head } from '../../../src/entrypoints/known-lanes.ts';
-import type { Metrics } from '../../../src/entrypoints/metrics.ts';
+import type { LaneMetrics } from '../../../src/entrypoints/metrics/lane-metrics.ts';
 import type { Broker, OffsetRange } from '../../../src/service-layer/broker.ts';
 import type { LaneStanding, LaneStore } from '../../../src/service-layer/lane-store.ts';
 
@@ -16,7 +16,7 @@ class Surroundings {
   ends = [10, 10, 10];
   /** Partitions that have no record behind the position of their lane. */
   readonly empty = new Set<number>();
-  readonly standings = new Map<number, { nextOffset: number; nextTimestampMs: number | null }>();
+  readonly standings = new Map<number, Omit<LaneStanding, 'topic' | 'partition'>>();
   readonly outcomes: string[] = [];
   readonly warnings: string[] = [];
   isLogAway = false;
@@ -55,7 +55,7 @@ class Surroundings {
     } as unknown as LaneStore;
     const metrics = {
       countWait: (outcome: string) => this.outcomes.push(outcome),
-    } as unknown as Metrics;
+    } as unknown as LaneMetrics;
     const log = pino(
       { level: 'warn' },
       { write: (line: string) => void this.warnings.push(JSON.parse(line).msg) },
@@ -183,6 +183,30 @@ describe('before a command is rejected as unknown', () => {
     expect(around.warnings[0]).toMatch(
       /commands\/0 has waited 10 s at offset 10 .* commands\/1 stands at 8 of 10/,
     );
+  });
+
+  it('a paused lane is awaited until it is resumed and reaches the end', async () => {
+    around.standings.set(1, { nextOffset: 8, nextTimestampMs: null, isPaused: true });
+    const waits = [settle(process, 0, 10, 5)];
+    expect(await endedAfter(LONG_S * 1_000, waits)).toEqual([]);
+    const moves = process.awaitedLanesOf(lane(0, 10))?.moves ?? 0;
+    expect(await endedAfter(1_000, waits)).toEqual([]);
+    // The watchdog sees that the wait goes on.
+    expect(process.awaitedLanesOf(lane(0, 10))?.moves).toBeGreaterThan(moves);
+    expect(around.warnings).toContainEqual(
+      expect.stringMatching(/commands\/1 stands at 8 of 10 and is paused/),
+    );
+    around.stand(1, 8);
+    expect(await endedAfter(PATIENCE_MS - 1_000, waits)).toEqual([]);
+    around.stand(1, 10);
+    expect(await endedAfter(1_000, waits)).toEqual(['lane 0']);
+    expect(around.outcomes).toEqual(['decided']);
+  });
+
+  it('a paused lane is not awaited if its partition holds no command', async () => {
+    around.standings.set(1, { nextOffset: 8, nextTimestampMs: null, isPaused: true });
+    around.empty.add(1);
+    expect(await endedAfter(2_000, [settle(process, 0, 10, 5)])).toEqual(['lane 0']);
   });
 
   it('a lane that was given up is awaited again once it moves', async () => {

@@ -121,6 +121,23 @@ describe('the relay', () => {
     expect(published.map(({ nextOffset }) => nextOffset)).toEqual([1, 4]);
   });
 
+  it('tells how many records wait and since when, also after an error', async () => {
+    const producer = new RecordingProducer();
+    const { relay } = relayWith(producer);
+    const beganMs = Date.now();
+    relay.enqueue([record(1, 0), record(2, 1)], 2, []);
+    const waiting = [relay.queuedRecords, relay.oldestMs];
+    expect(waiting).toEqual([2, expect.closeTo(beganMs, -4)]);
+    await relay.drain(1_000);
+    expect([relay.queuedRecords, relay.oldestMs]).toEqual([0, null]);
+    producer.failWith = new TroubleError('Kafka is gone');
+    relay.enqueue([record(3, 2)], 3, []);
+    await relay.drain(1_000);
+    relay.enqueue([record(4, 3)], 4, []);
+    await relay.close();
+    expect([relay.queuedRecords, relay.oldestMs]).toEqual([2, expect.closeTo(beganMs, -4)]);
+  });
+
   it('stops at the first error, reports it once, and publishes nothing more', async () => {
     const producer = new RecordingProducer();
     const others = new LaneOffsets(committedOffsetsOf(nobody, 'group'));

@@ -1,9 +1,11 @@
 import pino from 'pino';
 import { describe, expect, it } from 'vitest';
-import { Metrics } from '../../../src/entrypoints/metrics.ts';
+import { Metrics } from '../../../src/entrypoints/metrics/metrics.ts';
 import { readRecords } from '../../../src/entrypoints/read-delivery.ts';
 import { UnknownFields } from '../../../src/entrypoints/unknown-fields.ts';
+import { RepeatedWarnings } from '../../../src/repeated-warnings.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
+import { scrape } from '../../support/metrics.ts';
 
 const recordsOf = (bodies: readonly object[], headers = {}): readonly ReceivedRecord[] =>
   bodies.map((body, offset) => ({
@@ -26,16 +28,14 @@ const batch = (more: object = {}) => ({
 
 function watch() {
   const log: Record<string, unknown>[] = [];
-  const metrics = new Metrics(() => ({ working: 1, assigned: 1 }));
+  const metrics = new Metrics();
   const lines = pino({}, { write: (line: string) => void log.push(JSON.parse(line)) });
-  const unknown = new UnknownFields({ metrics, log: lines });
+  const warnings = new RepeatedWarnings(lines);
+  const unknown = new UnknownFields(metrics, warnings);
   const take = async (...bodies: readonly object[]) =>
     unknown.note(await readRecords(recordsOf(bodies), false));
-  const counts = async () => {
-    const metric = await metrics.registry.getSingleMetric('allocation_unknown_fields_total')?.get();
-    return metric?.values.map(({ labels, value }) => [labels.type, value]);
-  };
-  return { log, take, counts };
+  const counts = () => scrape(metrics, 'allocation_unknown_fields_total');
+  return { log, take, counts, close: () => warnings.close() };
 }
 
 describe('unknown fields of commands from Kafka', () => {
@@ -45,8 +45,10 @@ describe('unknown fields of commands from Kafka', () => {
     await take(batch(), batch({ ETA: 'x', note: 1 }), batch({ ETA: 'x' }));
     await take({ type: 'AllocateOrder', orderid: 'o', lines }, { type: 'Nothing', note: 1 });
     expect(await counts()).toEqual([
-      ['CreateBatch', 3],
-      ['AllocateOrder', 1],
+      'allocation_unknown_fields_total{type="CreateBatch"} 3',
+      'allocation_unknown_fields_total{type="AllocateOrder"} 1',
+      'allocation_unknown_fields_total{type="ChangeBatchQuantity"} 0',
+      'allocation_unknown_fields_total{type="DeallocateOrder"} 0',
     ]);
   });
 
@@ -80,15 +82,24 @@ describe('unknown fields of commands from Kafka', () => {
     ]);
   });
 
-  it('cannot fill the log: the 101st is the last, and names no field', async () => {
-    const { take, log, counts } = watch();
+  it('cannot fill the log: from the 101st on, one line a minute has their number', async () => {
+    const { take, log, counts, close } = watch();
     await take(...Array.from({ length: 150 }, (_, n) => batch({ [`x${n}\n`]: 1 })));
     await take(batch({ another: 1 }));
+    expect(log).toHaveLength(100);
+    close();
     expect(log).toHaveLength(101);
     expect(log[0]?.msg).not.toContain('\n');
-    expect(log[100]?.msg).toContain('allocation_unknown_fields_total');
-    expect(log[100]).not.toHaveProperty('field');
-    expect(await counts()).toEqual([['CreateBatch', 151]]);
+    expect(log[100]).toMatchObject({
+      type: 'CreateBatch',
+      field: 'another',
+      place: 'commands/2/0',
+      count: 51,
+      msg: expect.stringMatching(
+        /^51 more fields of commands were ignored in the last 1 s, the last: another of CreateBatch at commands\/2\/0\. The metric allocation_unknown_fields_total counts all of them$/,
+      ),
+    });
+    expect(await counts()).toContain('allocation_unknown_fields_total{type="CreateBatch"} 151');
   });
 });
 

@@ -1,13 +1,14 @@
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { WatchedLane } from '../../../src/entrypoints/lane-watch.ts';
+import { LaneReports } from '../../../src/entrypoints/lane-report.ts';
+import type { ObservedLane, WatchedLane } from '../../../src/entrypoints/lane-watch.ts';
 import { Watchdog } from '../../../src/entrypoints/watchdog.ts';
 import type { Broker, ReadChunk } from '../../../src/service-layer/broker.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 import { joinPatterns } from '../../support/join-patterns.ts';
 
 const topic = 'commands';
-const WELL = { problem: null, awaited: null, publishing: null };
+const WELL = { problem: null, awaited: null, publishing: null, pause: null };
 
 describe('The watchdog', () => {
   let lanes: { -readonly [Key in keyof WatchedLane]: WatchedLane[Key] }[];
@@ -30,7 +31,9 @@ describe('The watchdog', () => {
         await new Promise((_resolve, reject) => signal?.addEventListener('abort', reject));
       const found =
         records[partition]?.filter((offset) => offset >= beginning && offset < end) ?? [];
-      const asRecords = found.map((offset) => ({ topic, partition, offset }) as ReceivedRecord);
+      const asRecords = found.map(
+        (offset) => ({ topic, partition, offset, timestampMs: offset }) as ReceivedRecord,
+      );
       for (const one of [[], asRecords, []]) {
         await take({ partition, records: one, nextOffset: end } satisfies ReadChunk);
         signal?.throwIfAborted();
@@ -89,39 +92,70 @@ describe('The watchdog', () => {
   it('reports a lane once that leaves a record unread for 30 s', async () => {
     arrives(0, 5);
     await pass(30);
-    expect([watchdog.stuckLanes, watchdog.problems()]).toEqual([0, []]);
+    expect([watchdog.stuckPartitions.size, watchdog.problems()]).toEqual([0, []]);
     await pass(10);
     const sentence = expect.stringMatching(
       /^Partition 0 is stuck: it has stood at offset 5 for 3\d s, and records below offset 6 wait$/,
     );
-    expect([watchdog.stuckLanes, watchdog.problems()]).toEqual([1, [sentence]]);
+    expect([watchdog.stuckPartitions.size, watchdog.problems()]).toEqual([1, [sentence]]);
     await pass(120);
     expect([log, reads]).toEqual([[sentence], [0]]);
   });
 
-  it('adds up how many offsets its lanes have still to answer', async () => {
-    expect(watchdog.lag).toBe(0);
+  it('does not call a paused lane stuck, and gives it 30 s again once it is resumed', async () => {
+    const pause = { by: 'the operator', at: '2027-01-15T09:30:00.000Z', reason: 'wrong prices' };
+    arrives(0, 5);
+    await pass(40);
+    expect(watchdog.stuckPartitions.size).toBe(1);
+    Object.assign(lanes[0] as object, { pause });
+    await pass(300);
+    expect([watchdog.stuckPartitions.size, watchdog.problems()]).toEqual([0, []]);
+    Object.assign(lanes[0] as object, { pause: null });
+    await pass(30);
+    expect(watchdog.stuckPartitions.size).toBe(0);
+    await pass(10);
+    expect(watchdog.stuckPartitions.size).toBe(1);
+  });
+
+  it('knows when the command was sent before which a lane is stuck', async () => {
+    arrives(0, 5);
+    await pass(30);
+    expect(watchdog.headSentMs(0)).toBeNull();
+    await pass(10);
+    expect([watchdog.headSentMs(0), watchdog.headSentMs(1)]).toEqual([5, null]);
+    Object.assign(lanes[0] as object, { nextOffset: 6, readBelowOffset: 6 });
+    expect(watchdog.headSentMs(0)).toBeNull();
+  });
+
+  /** Adds up how many offsets the lanes have still to decide, as far as that is known. */
+  const lag = () =>
+    new LaneReports(() => lanes as unknown as ObservedLane[], watchdog)
+      .now()
+      .reduce((sum, { lagMessages }) => sum + (lagMessages ?? 0), 0);
+
+  it('knows how many offsets its lanes have still to answer', async () => {
+    expect(lag()).toBe(0);
     ends = [9, 17];
     await pass(5);
     Object.assign(lanes[0] as object, { nextOffset: 6 });
-    expect(watchdog.lag).toBe(3 + 10);
+    expect(lag()).toBe(3 + 10);
     Object.assign(lanes[1] as object, { nextOffset: null });
-    expect(watchdog.lag).toBe(3);
+    expect(lag()).toBe(3);
     Object.assign(lanes[0] as object, { nextOffset: 12 });
-    expect(watchdog.lag).toBe(0);
+    expect(lag()).toBe(0);
   });
 
   it('counts no offset as unanswered that retention has deleted', async () => {
     offsetRanges = async () => [{ partition: 0, beginning: 8, end: 9 }];
     await pass(5);
-    expect(watchdog.lag).toBe(1);
+    expect(lag()).toBe(1);
   });
 
   it('reports once that a stuck lane moves again', async () => {
     arrives(0, 5);
     await pass(40);
     Object.assign(lanes[0] as object, { nextOffset: 6, readBelowOffset: 6 });
-    expect(watchdog.stuckLanes).toBe(0);
+    expect(watchdog.stuckPartitions.size).toBe(0);
     await pass(60);
     expect([watchdog.problems(), log.slice(1)]).toEqual([
       [],
@@ -148,7 +182,7 @@ describe('The watchdog', () => {
     }
     expect([watchdog.problems(), reads]).toEqual([[], []]);
     await pass(40);
-    expect(watchdog.stuckLanes).toBe(1);
+    expect(watchdog.stuckPartitions.size).toBe(1);
   });
 
   it('gives a record that comes behind markers 30 s of its own', async () => {
@@ -182,7 +216,7 @@ describe('The watchdog', () => {
     offsetRanges = async () => [{ partition: 0, beginning: 8, end: 9 }];
     records[0] = [8];
     await pass(40);
-    expect([watchdog.stuckLanes, reads]).toEqual([1, [0]]);
+    expect([watchdog.stuckPartitions.size, reads]).toEqual([1, [0]]);
   });
 
   it('does not report a lane with only markers before it, and reads them once', async () => {
@@ -205,6 +239,7 @@ describe('The watchdog', () => {
         problem: 'the database is away',
         awaited: null,
         publishing: null,
+        pause: null,
       },
     ];
     arrives(1, 7);
@@ -225,6 +260,7 @@ describe('The watchdog', () => {
         problem: 'the database is away',
         awaited: null,
         publishing: null,
+        pause: null,
       },
     ];
     await pass(60);
@@ -253,6 +289,7 @@ describe('The watchdog', () => {
           problem: 'the lane is opening',
           awaited: null,
           publishing: null,
+          pause: null,
         },
       ];
       await pass(5);
@@ -264,21 +301,22 @@ describe('The watchdog', () => {
           problem: null,
           awaited: null,
           publishing: null,
+          pause: null,
         },
       ];
       await pass(5);
     }
     // The first lane had not read the record, but the second one had. That was a move.
-    expect(watchdog.stuckLanes).toBe(0);
+    expect(watchdog.stuckPartitions.size).toBe(0);
     await pass(10);
-    expect(watchdog.stuckLanes).toBe(1);
+    expect(watchdog.stuckPartitions.size).toBe(1);
   });
 
   it('reports a lane whose answers wait for 30 s, and what they wait for', async () => {
     const publishing = { nextOffset: 9, awaitedPartitions: [1, 2] };
     Object.assign(lanes[0] as object, { publishing });
     await pass(30);
-    expect(watchdog.stuckLanes).toBe(0);
+    expect(watchdog.stuckPartitions.size).toBe(0);
     await pass(10);
     const sentence = expect.stringMatching(
       joinPatterns(
@@ -286,7 +324,11 @@ describe('The watchdog', () => {
         /\(for answers of partitions 1, 2\)$/,
       ),
     );
-    expect([watchdog.stuckLanes, watchdog.problems(), log]).toEqual([1, [sentence], [sentence]]);
+    expect([watchdog.stuckPartitions.size, watchdog.problems(), log]).toEqual([
+      1,
+      [sentence],
+      [sentence],
+    ]);
   });
 
   it('names Kafka for answers that wait for no other partition', async () => {
@@ -300,14 +342,14 @@ describe('The watchdog', () => {
       Object.assign(lanes[0] as object, { publishing: { nextOffset, awaitedPartitions: [1] } });
       await pass(20);
     }
-    expect([watchdog.stuckLanes, log]).toEqual([0, []]);
+    expect([watchdog.stuckPartitions.size, log]).toEqual([0, []]);
   });
 
   it('reports once that a stuck lane publishes again', async () => {
     Object.assign(lanes[0] as object, { publishing: { nextOffset: 9, awaitedPartitions: [1] } });
     await pass(40);
     Object.assign(lanes[0] as object, { publishing: null });
-    expect(watchdog.stuckLanes).toBe(0);
+    expect(watchdog.stuckPartitions.size).toBe(0);
     await pass(60);
     expect(log.slice(1)).toEqual(['Partition 0 publishes again']);
   });
@@ -321,6 +363,7 @@ describe('The watchdog', () => {
       problem: null,
       awaited: null,
       publishing: null,
+      pause: null,
     }));
     records = lanes.map(() => [0]);
     ends = lanes.map(() => 1);

@@ -21,6 +21,8 @@ class CommandStatus:
     """Has the events of an answer. Empty with `answered`: the command changed nothing."""
     repeats: str | None = None
     """Is the place of the same command, if an earlier message brought it."""
+    differs: bool = False
+    """Tells that another command had this id before. This one was dropped: choose a new id."""
     reason: str | None = None
     """Says why the command is a dead letter."""
     message: str | None = None
@@ -34,7 +36,7 @@ class CommandStatus:
 
 
 def read_status(answer: Mapping[str, object]) -> CommandStatus:
-    """Reads the answer of the service. Without a status, the log has just accepted the command."""
+    """Reads what the service says of a command."""
     events = answer.get("events")
     structured = cast(list[Mapping[str, object]], events if isinstance(events, list) else [])
     optional = {
@@ -45,9 +47,8 @@ def read_status(answer: Mapping[str, object]) -> CommandStatus:
     return CommandStatus(
         id=str(answer.get("id")),
         place=f"{answer.get('topic')}/{answer.get('partition')}/{answer.get('offset')}",
-        status=cast(
-            Literal["pending", "answered", "dead-letter"], answer.get("status", "pending")
-        ),
+        status=cast(Literal["pending", "answered", "dead-letter"], answer.get("status")),
         events=tuple(event for each in structured for event in read_structured(each)),
+        differs=answer.get("differs") is True,
         **optional,
     )

@@ -27,6 +27,8 @@ export interface AnsweredCommand extends AcceptedCommand {
   readonly events: readonly AllocationEvent[];
   /** The place of the same command, if an earlier message brought it. */
   readonly repeats: string | null;
+  /** Another command had this id before, so this one was dropped: choose a new id for it. */
+  readonly differs: boolean;
 }
 
 /** The command became a dead letter. */
@@ -56,18 +58,19 @@ export async function readAccepted(response: Response): Promise<AcceptedCommand>
 }
 
 /**
- * Reads what has become of a command. A 202 says that it is pending.
+ * Reads what has become of a command.
  *
  * @throws {UnexpectedAnswerError} the answer is not what the contract says
  */
 export async function readOutcome(response: Response): Promise<CommandOutcome> {
   const body = await readBody(response);
   const accepted = acceptedIn(body);
-  const { status = response.status === 202 ? 'pending' : undefined } = body;
+  const { status } = body;
   if (status === 'pending') return { ...accepted, status };
   if (status === 'answered' && Array.isArray(body.events)) {
     const events = body.events.flatMap((event) => flatten(parseStructuredEvent(event)));
-    return { ...accepted, status, events, repeats: textIn(body, 'repeats') };
+    const repeats = textIn(body, 'repeats');
+    return { ...accepted, status, events, repeats, differs: body.differs === true };
   }
   if (status !== 'dead-letter')
     throw new UnexpectedAnswerError(`The status "${String(status)}" is newer than this client`);

@@ -48,11 +48,10 @@ export async function* streamEvents(
       const either = AbortSignal.any(signals);
       const wanted = { method: 'GET', path, headers, signal: either } as const;
       const body = await request(connection, wanted, bodyOf);
-      let asked: string | null = last;
-      for await (const { id, data } of readServerSentEvents(body, SILENCE_MS)) {
-        const hasMissed = asked !== null && id !== null && isBeyond(id, asked);
-        if (id !== null) [last, asked] = [id, null];
-        const events = data === null ? [] : flatten(parseStructuredEvent(parse(data)));
+      for await (const { id, event, data } of readServerSentEvents(body, SILENCE_MS)) {
+        const hasMissed = event === 'gap';
+        last = id ?? last;
+        const events = hasMissed || data === null ? [] : flatten(parseStructuredEvent(parse(data)));
         if (id !== null || events.length > 0) yield { lastEventId: last, events, hasMissed };
       }
     } catch (error) {
@@ -63,21 +62,6 @@ export async function* streamEvents(
     }
     await pause(PAUSE_MS, signal).catch(() => {});
   }
-}
-
-/** Tells whether a stream that was to go on behind `asked` has begun further on, at `begun`. */
-function isBeyond(begun: string, asked: string): boolean {
-  if (asked === '') return false;
-  const offsets = offsetsIn(asked);
-  return [...offsetsIn(begun)].some(
-    ([partition, offset]) => offset > (offsets.get(partition) ?? 0),
-  );
-}
-
-/** Reads an id such as `0/1200,1/7`. */
-function offsetsIn(id: string): ReadonlyMap<string, number> {
-  const places = id.split(',').map((place) => place.split('/'));
-  return new Map(places.map(([partition = '', offset]) => [partition, Number(offset)]));
 }
 
 function bodyOf(response: Response): ReadableStream<Uint8Array> {

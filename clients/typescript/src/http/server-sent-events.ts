@@ -1,6 +1,7 @@
 /** A block of the stream. A block without data only says how far the stream is. */
 export interface ServerSentEvent {
   readonly id: string | null;
+  readonly event: string | null;
   readonly data: string | null;
 }
 
@@ -20,16 +21,18 @@ export async function* readServerSentEvents(
   silenceMs: number,
 ): AsyncGenerator<ServerSentEvent, void> {
   let id: string | null = null;
+  let event: string | null = null;
   let data: string[] = [];
   for await (const line of linesOf(body, silenceMs)) {
     if (line !== '') {
       const [, field, value = ''] = /^(\w+)(?:: ?(.*))?$/s.exec(line) ?? [];
       if (field === 'id') id = value;
+      if (field === 'event') event = value;
       if (field === 'data') data.push(value);
       continue;
     }
-    yield { id, data: data.length > 0 ? data.join('\n') : null };
-    [id, data] = [null, []];
+    yield { id, event, data: data.length > 0 ? data.join('\n') : null };
+    [id, event, data] = [null, null, []];
   }
 }
 

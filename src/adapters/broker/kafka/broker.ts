@@ -80,6 +80,7 @@ export class KafkaBroker implements Broker {
     const subscription: GroupConsumer = {
       ...this.#register(consumer),
       problem: () => consumer.problem(),
+      members: () => consumer.members(),
     };
     options.joining?.(subscription);
     await consumer.joined;

@@ -1,8 +1,10 @@
 import { Kafka, type KafkaConfig, logLevel } from 'kafkajs';
 import type { Logger } from 'pino';
 import { FencedError, TroubleError } from '../../../service-layer/errors.ts';
+import { countBrokerError } from './error-counts.ts';
 import { connectionProblem } from './security/connection-problems.ts';
 import type { ConnectionSecurity } from './security/connection-security.ts';
+import { errorChain } from './security/error-chain.ts';
 
 export interface KafkaOptions {
   readonly brokers: readonly string[];
@@ -65,6 +67,12 @@ export function isAnswer(error: unknown, ...types: readonly string[]): boolean {
   return false;
 }
 
+/** Returns Kafka's name of the error, or of its first cause that has one. */
+function answerIn(error: unknown): string | null {
+  for (const { type } of errorChain(error)) if (typeof type === 'string') return type;
+  return null;
+}
+
 /**
  * Turns an error into one of the service layer's errors.
  * @param doing what failed, as the beginning of a message
@@ -72,6 +80,7 @@ export function isAnswer(error: unknown, ...types: readonly string[]): boolean {
  */
 export function asServiceError(error: unknown, doing: string): Error {
   if (error instanceof TroubleError || error instanceof FencedError) return error;
+  countBrokerError(answerIn(error) ?? 'other');
   const { message } = error as Error;
   const isFenced =
     isAnswer(error, 'INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED') ||
@@ -94,10 +103,10 @@ export async function withDeadline<T>(
   doing: string,
 ): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => reject(new TroubleError(`${doing}: Kafka did not answer within ${timeoutMs} ms`)),
-    timeoutMs,
-  );
+  const timer = setTimeout(() => {
+    countBrokerError('timeout');
+    reject(new TroubleError(`${doing}: Kafka did not answer within ${timeoutMs} ms`));
+  }, timeoutMs);
   try {
     return await Promise.race([work, promise]);
   } finally {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TroubleError } from '../../../service-layer/errors.ts';
 import type { KafkaOptions } from './client.ts';
 import { type Address, NodeConnection } from './connection.ts';
+import { countBrokerError } from './error-counts.ts';
 import { ERROR, errorName } from './requests/error-codes.ts';
 import type { Exchange } from './requests/exchange.ts';
 import { findCoordinator } from './requests/group-requests.ts';
@@ -127,8 +128,10 @@ export class ClusterView {
     const question = findCoordinator(group);
     const votes = nodes.map(async (node) => {
       const answer = await this.#askNode(node, question, ANY_NODE_TIMEOUT_MS);
-      if (answer.errorCode !== ERROR.NONE)
+      if (answer.errorCode !== ERROR.NONE) {
+        countBrokerError(errorName(answer.errorCode));
         throw new TroubleError(describeAnswer(answer.errorCode, question.request, this.#options));
+      }
       const { host, port } = answer;
       named.push(`${host}:${port}`);
       const count = named.filter((name) => name === `${host}:${port}`).length;
@@ -183,6 +186,7 @@ export class ClusterView {
 
   #hidden(topic: string, errorCode: number): TroubleError {
     const missing = `The topic ${topic} is not there`;
+    countBrokerError(errorName(errorCode));
     if (!isDenial(errorCode)) return new TroubleError(`${missing} (${errorName(errorCode)})`);
     const subject = { apiName: 'Metadata', topics: [topic] };
     const denial = describeAnswer(errorCode, subject, this.#options);

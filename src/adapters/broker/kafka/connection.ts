@@ -1,5 +1,6 @@
 import { TroubleError } from '../../../service-layer/errors.ts';
 import { clientConfig, type KafkaOptions, withDeadline } from './client.ts';
+import { countBrokerError } from './error-counts.ts';
 import { createConnection, type KafkajsConnection } from './kafkajs-internals.ts';
 import type { Exchange } from './requests/exchange.ts';
 import { connectionProblem } from './security/connection-problems.ts';
@@ -38,6 +39,7 @@ export class NodeConnection {
     } catch (cause) {
       // kafkajs only ends the socket. Without `destroy` the socket tries to connect for minutes.
       connection.socket?.destroy();
+      countBrokerError('unreachable');
       const { message } = cause as Error;
       throw new TroubleError(
         connectionProblem(cause, node) ?? `Kafka at ${node} is unreachable: ${message}`,
@@ -60,19 +62,19 @@ export class NodeConnection {
   async send<T>(exchange: Exchange<T>, timeoutMs: number): Promise<T> {
     const { apiName } = exchange.request;
     const node = `${this.address.host}:${this.address.port}`;
-    const timer = setTimeout(
-      () =>
-        this.abandon(
-          new TroubleError(`${apiName}: Kafka at ${node} did not answer within ${timeoutMs} ms`),
-        ),
-      timeoutMs,
-    );
+    const timer = setTimeout(() => {
+      countBrokerError('timeout');
+      this.abandon(
+        new TroubleError(`${apiName}: Kafka at ${node} did not answer within ${timeoutMs} ms`),
+      );
+    }, timeoutMs);
     try {
       return await this.#connection.send(exchange);
     } catch (cause) {
       const failure = this.#failure ?? (cause as Error);
       this.abandon(failure);
       if (failure instanceof TroubleError) throw failure;
+      countBrokerError('connection_lost');
       const problem =
         connectionProblem(failure, node) ??
         `the connection to Kafka at ${node} broke: ${failure.message}`;

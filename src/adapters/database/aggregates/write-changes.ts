@@ -1,5 +1,5 @@
 import type { OrderLine, Product } from '../../../domain/model.ts';
-import { TroubleError } from '../../../service-layer/errors.ts';
+import { DatabaseTroubleError } from '../../../service-layer/errors.ts';
 import type { PartitionOffset } from '../../../service-layer/records.ts';
 import type { Dialect } from '../connection/database-url.ts';
 import { jsonRows } from '../json-rows.ts';
@@ -42,7 +42,7 @@ interface SessionChanges {
  * Products are compared with the version that was loaded. Lines are written in the order in which
  * they were taken, because a higher id means a newer allocation.
  * @param by the lane whose transaction this is; null: no lane
- * @throws {TroubleError} another transaction has changed a product since it was loaded
+ * @throws {DatabaseTroubleError} another transaction has changed a product since it was loaded
  */
 export async function writeChanges(
   sql: Sql,
@@ -105,7 +105,7 @@ export async function writeChanges(
     write(statements.insertAllocations, linesTaken),
   ]);
   if (updatedProducts < products.changed.length)
-    throw new TroubleError('Another transaction has changed a product since it was loaded');
+    throw new DatabaseTroubleError('Another transaction has changed a product since it was loaded');
 }
 
 const STATEMENTS = {

@@ -1,4 +1,5 @@
 import { TroubleError } from '../../../service-layer/errors.ts';
+import { countDatabaseError } from '../error-counts.ts';
 import { codeOf, DatabaseUnavailableError, messageOf } from '../errors.ts';
 import { describeUrl } from './database-url.ts';
 import type { TlsParameters } from './tls-parameters.ts';
@@ -27,6 +28,7 @@ export function describeFailures(pool: ConnectingPool, target: Target): void {
     // A caller with a callback gets no promise.
     if (!(connecting instanceof Promise)) return connecting;
     return connecting.catch((error: unknown) => {
+      countDatabaseError(codeOf(error));
       throw new DatabaseUnavailableError(describeFailure(error, target), { cause: error });
     });
   };

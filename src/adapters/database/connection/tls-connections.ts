@@ -6,7 +6,7 @@ import {
   createSecureContext,
   type SecureContext,
 } from 'node:tls';
-import { TroubleError } from '../../../service-layer/errors.ts';
+import { DatabaseTroubleError } from '../../../service-layer/errors.ts';
 import { messageOf } from '../errors.ts';
 import type { TlsParameters } from './tls-parameters.ts';
 
@@ -46,7 +46,7 @@ export function encryptConnections(pool: TlsPool, parameters: TlsParameters): vo
 /**
  * Returns Node's options for what libpq means by the parameters.
  *
- * @throws {TroubleError} a certificate or key cannot be read; the message names the file
+ * @throws {DatabaseTroubleError} a certificate or key cannot be read; the message names the file
  */
 function tlsOptions({ mode, host, rootCert, client }: TlsParameters): ConnectionOptions {
   return {
@@ -72,7 +72,7 @@ function readCertificates(
     return createSecureContext({ ...(ca && { ca }), ...own });
   } catch (error) {
     const files = [...(rootCert ? [rootCert] : []), ...(client ? [client.cert, client.key] : [])];
-    throw new TroubleError(
+    throw new DatabaseTroubleError(
       `The certificates in ${files.join(', ')} cannot be used: ${messageOf(error)}. Name PEM ` +
         'files, a key without a passphrase, and the key of the certificate',
       { cause: error },
@@ -84,7 +84,7 @@ function read(parameter: string, path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new TroubleError(
+    throw new DatabaseTroubleError(
       `The file of ${parameter} cannot be read: ${messageOf(error)}. Name a file that the ` +
         'service may read',
       { cause: error },

@@ -7,7 +7,7 @@ import { keyOf, lockParked } from './parked-commands.ts';
 import { isAnyAnswered } from './processed-commands.ts';
 
 /** Returns how many commands of all lanes are parked. */
-export async function countParked(database: Database): Promise<number> {
+export async function countParked(database: Pick<Database, 'read'>): Promise<number> {
   const [row] = await database.read<{ parked: number }>(
     'select count(*) as parked from parked_commands',
   );

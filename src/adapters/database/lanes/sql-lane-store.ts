@@ -94,8 +94,11 @@ export class SqlLaneStore implements LaneStore {
       partition: number;
       next_offset: number;
       timestamp_ms: number | null;
+      is_paused: number;
     }>(
-      `select lane.partition, lane.next_offset, waiting.timestamp_ms from source_positions as lane
+      `select lane.partition, lane.next_offset, waiting.timestamp_ms,
+         case when lane.pause is null then 0 else 1 end as is_paused
+       from source_positions as lane
        left join waiting_lanes as waiting on waiting.topic = lane.topic
          and waiting.partition = lane.partition and waiting.next_offset = lane.next_offset
        where lane.topic = ?`,
@@ -106,6 +109,7 @@ export class SqlLaneStore implements LaneStore {
       partition: row.partition,
       nextOffset: row.next_offset,
       nextTimestampMs: row.timestamp_ms,
+      isPaused: row.is_paused === 1,
     }));
   }
 

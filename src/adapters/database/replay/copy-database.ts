@@ -1,4 +1,6 @@
+import { CompiledQuery, Kysely } from 'kysely';
 import { type Dialect, sqliteFile } from '../connection/database-url.ts';
+import { sqliteThreadDialect } from '../connection/sqlite-thread.ts';
 import type { Database } from '../database.ts';
 import { jsonRows } from '../json-rows.ts';
 import type { Sql } from '../transaction.ts';
@@ -53,6 +55,7 @@ const TABLES: Readonly<Record<string, Table>> = {
       owner_group: 'text',
       former_group: 'text',
       has_former_id: 'bigint',
+      pause: 'text',
     },
   },
   processed_commands: { keyColumns: 1, columns: { id: 'text', scope: 'bigint' } },
@@ -138,12 +141,27 @@ async function copyRows(
   });
 }
 
+/** How long the copy waits for another process that has locked the file. */
+const BUSY_TIMEOUT_MS = 10_000;
+
 /**
- * Copies a SQLite file, together with its embedded log, into a new file.
+ * Copies a SQLite file, together with its embedded log, into a new file. The copy has a thread of
+ * its own, because the lanes of a service would wait for the thread of the database.
  * @throws SQLite's error, when the file at `url` exists
  */
 export async function copySqliteFile(source: Database, url: string): Promise<void> {
-  await source.query('vacuum into ?', [sqliteFile(url)]);
+  const [main] = await source.query<{ file: string }>('pragma database_list');
+  const statement = 'vacuum into ?';
+  const into = sqliteFile(url);
+  // Nothing else reaches a database in memory.
+  if (!main?.file) return void (await source.query(statement, [into]));
+  const options = { file: main.file, busyTimeoutMs: BUSY_TIMEOUT_MS };
+  const copier = new Kysely({ dialect: sqliteThreadDialect(options) });
+  try {
+    await copier.executeQuery(CompiledQuery.raw(statement, [into]));
+  } finally {
+    await copier.destroy();
+  }
 }
 
 async function* pagesOf(name: string, { columns, keyColumns }: Table, read: Sql, dialect: Dialect) {

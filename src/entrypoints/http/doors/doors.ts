@@ -99,6 +99,7 @@ export class Doors {
   protect(server: FastifyInstance, addRoutes: (hooksOf: HooksOf) => void): void {
     const refusals = new RefusalLog(this.#log);
     server.decorateRequest('caller', null);
+    server.decorateRequest('callerRole', null);
     server.addHook('onRequest', async ({ method, headers, raw }, reply) => {
       if (headers.host === undefined && raw.httpVersion !== '1.0')
         return answerProblem(reply, PROBLEMS.noHost());

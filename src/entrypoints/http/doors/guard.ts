@@ -6,6 +6,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The name of the caller. Null: the request has no valid token. */
     caller: string | null;
+    /** The role of the caller. Null: the request has no valid token, or the token has no role. */
+    callerRole: Role | null;
   }
 }
 
@@ -37,6 +39,7 @@ export class Guard {
       try {
         const caller = await this.#callerOf(token);
         request.caller = caller.name;
+        request.callerRole = caller.role;
         if (!includes(caller.role, needed))
           return answerProblem(reply, PROBLEMS.missingRole(caller.name, caller.role, needed));
       } catch (error) {

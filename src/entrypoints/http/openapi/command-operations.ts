@@ -2,22 +2,24 @@ import { z } from 'zod';
 import { nameParameter } from '../query-schemas.ts';
 import { commandContent } from './command-content.ts';
 import {
-  accepted,
   acceptedExample,
   answered,
   commandStatus,
   deadLetter,
+  pending,
+  pendingExample,
   statusExamples,
 } from './command-status-schema.ts';
 import type { HeaderField, Operation } from './operation.ts';
 
 const item = z.looseObject({ status: z.int().describe('202, or that of a problem') });
 const acceptedItem = {
-  status: 202,
   ...acceptedExample,
+  status: 202,
   location: '/commands/allocation.commands/0/7',
 };
 const refusedItem = {
+  id: 'cmd-2',
   type: 'about:blank',
   title: 'Bad Request',
   status: 400,
@@ -37,6 +39,13 @@ const applied: HeaderField = {
   example: 'wait=5',
 };
 
+const wait = z
+  .string('must be given once')
+  .regex(/^\d{1,9}s?$/, 'must be a number of seconds: wait=5s')
+  .optional()
+  .describe('how long to wait for the answer, such as `5s`; at most 30 s');
+const prefer = z.string().optional().describe('`wait=5` waits for the answer (RFC 7240)');
+
 /** `POST /commands`. */
 export const POST_COMMANDS: Operation = {
   id: 'sendCommands',
@@ -46,15 +55,9 @@ export const POST_COMMANDS: Operation = {
     'A 503 or a broken connection leaves open whether the command was accepted: send it again ' +
     'with the same id. `ce-…` headers make the body the data of a CloudEvent in binary mode. ' +
     'They are percent-encoded (CloudEvents HTTP binding).',
-  query: z.object({
-    wait: z
-      .string('must be given once')
-      .regex(/^\d{1,9}s?$/, 'must be a number of seconds: wait=5s')
-      .optional()
-      .describe('how long to wait for the answer, such as `5s`'),
-  }),
+  query: z.object({ wait }),
   headers: z.object({
-    prefer: z.string().optional().describe('`wait=5` waits for the answer (RFC 7240)'),
+    prefer,
     'ce-specversion': z.literal('1.0').optional(),
     'ce-id': z.string().optional(),
     'ce-source': z.string().optional(),
@@ -62,6 +65,7 @@ export const POST_COMMANDS: Operation = {
     'ce-correlationid': z.string().optional().describe('comes back on every event'),
     'ce-dataschema': z.string().optional().describe('the version of the data'),
     traceparent: z.string().optional().describe('W3C Trace Context'),
+    tracestate: z.string().optional().describe('counts with traces on'),
   }),
   body: commandContent,
   answers: {
@@ -77,8 +81,8 @@ export const POST_COMMANDS: Operation = {
       headers: { location, 'preference-applied': applied },
       content: {
         'application/json': {
-          schema: z.union([accepted, z.object({ items: z.array(item) })]),
-          examples: { command: acceptedExample, batch: { items: [acceptedItem] } },
+          schema: z.union([pending, z.object({ items: z.array(item) })]),
+          examples: { command: pendingExample, batch: { items: [acceptedItem] } },
         },
       },
     },
@@ -95,6 +99,7 @@ export const POST_COMMANDS: Operation = {
   problems: [
     'invalidParameter',
     'unknownParameter',
+    'waitForBatch',
     'unreadableCommand',
     'reservedSource',
     'largeCommand',
@@ -108,6 +113,7 @@ export const POST_COMMANDS: Operation = {
 const statusAnswers: Operation['answers'] = {
   200: {
     description: 'What has become of the command',
+    headers: { 'preference-applied': applied },
     content: { 'application/json': { schema: commandStatus, examples: statusExamples } },
   },
 };
@@ -120,7 +126,9 @@ export const GET_COMMAND: Operation = {
   params: z.object({ id: nameParameter }),
   query: z.object({
     source: nameParameter.optional().describe('the source of the command, if it is a CloudEvent'),
+    wait,
   }),
+  headers: z.object({ prefer }),
   answers: statusAnswers,
   problems: ['invalidParameter', 'unknownParameter', 'unknownCommand', 'longName', 'manyReads'],
 };
@@ -131,7 +139,15 @@ export const GET_COMMAND_AT: Operation = {
   tag: 'commands',
   summary: 'What has become of a command, by its place',
   params: z.object({ topic: z.string(), partition: z.string(), offset: z.string() }),
-  query: z.object({}),
+  query: z.object({ wait }),
+  headers: z.object({ prefer }),
   answers: statusAnswers,
-  problems: ['unknownParameter', 'unknownCommand', 'longName', 'manyReads'],
+  problems: [
+    'invalidParameter',
+    'unknownParameter',
+    'unknownCommand',
+    'emptyPlace',
+    'longName',
+    'manyReads',
+  ],
 };

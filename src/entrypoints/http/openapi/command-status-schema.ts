@@ -17,15 +17,23 @@ export const acceptedExample = {
   offset: 7,
 };
 
+/** A command that is not answered yet. */
+export const pending = accepted.extend({ status: z.literal('pending') });
+export const pendingExample = { ...acceptedExample, status: 'pending' };
+
 /** What has become of a command. */
 export const commandStatus = z.discriminatedUnion('status', [
-  accepted.extend({ status: z.literal('pending') }),
+  pending,
   accepted.extend({
     status: z.literal('answered'),
     events: z
       .array(z.looseObject({ type: z.string(), id: z.string(), data: z.looseObject({}) }))
       .describe('structured CloudEvents; empty: the command has changed nothing'),
     repeats: z.string().optional().describe('the place of the same command that came before'),
+    differs: z
+      .literal(true)
+      .optional()
+      .describe('the command before it has other content, so this one was dropped'),
   }),
   accepted.extend({
     status: z.literal('dead-letter'),
@@ -34,6 +42,7 @@ export const commandStatus = z.discriminatedUnion('status', [
     advice: z.string().describe('what the sender or an operator can do'),
     letter: z.string().describe('the place of the dead letter'),
     resolution: z.string().optional().describe('what an operator has done about the letter'),
+    replacedBy: z.string().optional().describe('the id of the edited command that was sent'),
   }),
 ]);
 
@@ -63,6 +72,6 @@ export const deadLetter = {
 /** A command in each state. */
 export const statusExamples = {
   answered,
-  pending: { ...acceptedExample, status: 'pending' },
+  pending: pendingExample,
   deadLetter,
 };

@@ -1,12 +1,13 @@
 import swagger from '@fastify/swagger';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import { z } from 'zod';
+import { JSON_TYPE } from '../content-types.ts';
 import type { Access } from '../doors/access.ts';
 import { commandComponents } from './command-content.ts';
 import type { DescribedOperation, OpenApiDocument } from './described-api.ts';
 import { toJsonSchema } from './json-schema.ts';
 import type { Answer, Content, Operation } from './operation.ts';
-import { problemResponses, sharedResponses } from './problem-responses.ts';
+import { JSON_PROBLEMS, problemResponses, sharedResponses } from './problem-responses.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -32,8 +33,9 @@ const problem = z
     errors: z
       .array(z.object({ field: z.string(), message: z.string() }))
       .optional()
-      .describe('the wrong fields of a command, at most 20'),
+      .describe('the wrong fields of a command or a body, at most 20'),
     role: z.string().optional().describe('the role that the token lacks'),
+    job: z.string().optional().describe('the id of the job that runs'),
     parameter: z.string().optional().describe('the parameter that is not valid'),
   })
   .describe('Problem details (RFC 9457)');
@@ -81,8 +83,9 @@ function schemaOf({
   readonly access?: Access;
 }): FastifySchema {
   if (!operation) return { hide: true };
-  const { id, tag, summary, description, params, query, headers, body, answers } = operation;
-  const { problems = [] } = operation;
+  const { id, tag, summary, description, params, query, headers, json, answers } = operation;
+  const { body = json && { [JSON_TYPE]: json } } = operation;
+  const problems = [...(operation.problems ?? []), ...(json ? JSON_PROBLEMS : [])];
   return {
     operationId: id,
     tags: [tag],

@@ -1,20 +1,8 @@
 import { z } from 'zod';
 import { listedBatch, listedOrder, listedProduct } from '../../../views/listings.ts';
-import { MAX_PAGE_ITEMS } from '../../../views/page.ts';
-import { nameCursor, nameParameter } from '../query-schemas.ts';
+import { nameCursor, nameParameter, pageLimit } from '../query-schemas.ts';
 import type { Operation } from './operation.ts';
 import { conditionalHeaders, pageAnswers, READ_PROBLEMS } from './stock-operations.ts';
-
-const DEFAULT_LIMIT = 100;
-
-const LIMIT = `must be a whole number from 1 to ${MAX_PAGE_ITEMS}`;
-const limit = z.coerce
-  .number(LIMIT)
-  .int(LIMIT)
-  .min(1, LIMIT)
-  .max(MAX_PAGE_ITEMS, LIMIT)
-  .default(DEFAULT_LIMIT)
-  .describe('how many the page has at most');
 
 /**
  * Makes the parameters of a listing. An index serves each sort. `search` goes with the sorts by
@@ -31,7 +19,7 @@ function listingQuery<const Sort extends string>(
         .enum(sorts, `must be one of: ${sorts.join(', ')}`)
         .default(byName as never)
         .describe('the order of the listing; with `-`, backwards'),
-      limit,
+      limit: pageLimit,
       after: nameCursor,
     })
     .superRefine(({ search, sort, after }, context) => {

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import { MAX_JSON_BYTES } from '../content-types.ts';
 import { asBody, PROBLEM_TYPE, PROBLEMS, type Problem } from '../problem.ts';
 
 /** One example of each problem that a described route answers with. */
@@ -12,6 +13,9 @@ const EXAMPLES = {
     message: 'AllocateOrder: qty must be at least 1',
     fields: [{ field: 'qty', message: 'must be at least 1' }],
   }),
+  invalidBody: PROBLEMS.invalidBody('reason must be 1 to 500 characters', [
+    { field: 'reason', message: 'must be 1 to 500 characters' },
+  ]),
   reservedSource: PROBLEMS.reservedSource(),
   noHost: PROBLEMS.noHost(),
   notHttp: PROBLEMS.notHttp(),
@@ -23,12 +27,29 @@ const EXAMPLES = {
   unknownBatch: PROBLEMS.unknownBatch('batch-1'),
   unknownProduct: PROBLEMS.unknownProduct('SMALL-TABLE'),
   unknownCommand: PROBLEMS.unknownCommand('cmd-1', 20_000),
+  emptyPlace: PROBLEMS.emptyPlace('allocation.commands/0/7'),
+  waitForBatch: PROBLEMS.waitForBatch(),
+  unknownLane: PROBLEMS.unknownLane('7'),
+  unknownLetter: PROBLEMS.unknownLetter('allocation.dead-letters/0/3'),
+  unknownJob: PROBLEMS.unknownJob('5f0c7a52-7f0e-4b9c-9d39-0a4c8f5b8d11'),
+  noAuditTopic: PROBLEMS.noAuditTopic(),
   unknownSchema: PROBLEMS.unknownSchema('Allocated', '7', ['/allocation/schemas/Allocated/1']),
+  resolvedLetter: PROBLEMS.resolvedLetter(
+    'allocation.dead-letters/0/3 was discarded before, so the edited command was not sent: ' +
+      'publish it if it is still needed',
+  ),
+  jobRunning: PROBLEMS.jobRunning({
+    id: '5f0c7a52-7f0e-4b9c-9d39-0a4c8f5b8d11',
+    act: 'dead-letters redrive',
+    by: 'the operator',
+  }),
   lateRequest: PROBLEMS.lateRequest(),
   largeCommand: PROBLEMS.largeCommand(),
+  largeBody: PROBLEMS.largeBody(MAX_JSON_BYTES),
   largeForTopic: PROBLEMS.largeForTopic('The topic takes messages of at most 1000 bytes'),
   longName: PROBLEMS.invalidRequest(414, 'A name in the path is too long'),
   encodedCommand: PROBLEMS.encodedCommand('gzip'),
+  notJson: PROBLEMS.notJson(),
   unknownContentType: PROBLEMS.unknownContentType(),
   unknownHost: PROBLEMS.unknownHost('shop.example'),
   manyRequests: PROBLEMS.manyRequests(1_000, 1),
@@ -36,6 +57,7 @@ const EXAMPLES = {
   fault: PROBLEMS.fault(),
   trouble: PROBLEMS.trouble('The database is unreachable (connection refused)'),
   manyReads: PROBLEMS.manyReads(),
+  readingLetters: PROBLEMS.readingLetters(12_000, 90_000),
   manyCommands: PROBLEMS.manyCommands(),
 } as const satisfies Readonly<
   // A route that does not exist, and a wrong method, belong to no described route.
@@ -56,6 +78,9 @@ const COMMON = [
 ] as const;
 /** Every route that needs a role has these problems too. */
 const OF_ROLES = ['noToken', 'badToken', 'missingRole', 'trouble'] as const;
+
+/** Every route with a JSON body has these problems too. */
+export const JSON_PROBLEMS = ['invalidBody', 'largeBody', 'notJson'] as const;
 
 type ProblemName = keyof typeof EXAMPLES;
 /** A problem that a route must name, because not every route has it. */

@@ -56,6 +56,10 @@ const readiness = z.object({
   status: z.enum(['ready', 'not ready']),
   problems: z.array(z.string()).describe('what keeps the service from answering commands'),
   standby: z.string().optional().describe('why this process stands by while another one works'),
+  notes: z
+    .array(z.string())
+    .optional()
+    .describe('what is no problem, but good to know: each lane that is paused'),
 });
 
 /** `GET /readyz`. */
@@ -84,10 +88,31 @@ export const METRICS_OPERATION: Operation = {
   summary: 'Metrics for Prometheus',
   answers: {
     200: {
-      description: 'The metrics in the text format of Prometheus',
+      description:
+        'The metrics in the text format of Prometheus, or in OpenMetrics with exemplars if the ' +
+        'client prefers that',
       content: {
-        'text/plain': { schema: text, examples: { lag: 'allocation_lag 0\n' } },
+        'text/plain': { schema: text, examples: { ready: 'allocation_ready 1\n' } },
+        'application/openmetrics-text': {
+          schema: text,
+          examples: { ready: 'allocation_ready 1\n# EOF\n' },
+        },
       },
+    },
+  },
+};
+
+/** `GET /`. */
+export const PAGE_OPERATION: Operation = {
+  id: 'getPage',
+  tag: 'service',
+  summary: 'The page for operators',
+  description:
+    'The page asks the routes of this API. It asks its user for a token if they need one.',
+  answers: {
+    200: {
+      description: 'A page of HTML with scripts',
+      content: { 'text/html': { schema: text, examples: { page: '<!doctype html>' } } },
     },
   },
 };

@@ -94,6 +94,25 @@ describe('when a second member joins', { timeout: TEST_MS }, () => {
     expect(first.owners).toHaveLength(4);
   });
 
+  it('each sees all members, with their partitions and itself among them', async () => {
+    const [first, second] = await consumeByTwo();
+    const foreign = { instance: 'member-1', host: '127.0.0.1', partitions: [], isThis: false };
+    const seenBy = async ({ consumer }: Consuming) => {
+      const members = await consumer.members();
+      return members.map(({ instance: _, ...member }) => member);
+    };
+    const shown = ({ partitions }: Consuming, isThis: boolean) => ({
+      host: '127.0.0.1',
+      partitions: partitions.toSorted(),
+      isThis,
+    });
+    expect(await first.consumer.members()).toContainEqual(foreign);
+    expect(await seenBy(first)).toEqual(
+      expect.arrayContaining([shown(first, true), shown(second, false)]),
+    );
+    expect(await seenBy(second)).toContainEqual(shown(second, true));
+  });
+
   it('a partition that is closing goes to nobody, even if a third member joins', async () => {
     const first = await consumeAll();
     const letClose = hold(first);

@@ -26,6 +26,6 @@ it.each([
 ])('?wait=%s means %s seconds, whatever Prefer says', (wait, seconds) => {
   expect(readWait({ query: { wait }, headers: { prefer: 'wait=1' } })).toEqual({
     seconds,
-    applied: {},
+    applied: { 'preference-applied': `wait=${seconds}` },
   });
 });

@@ -1,5 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ConsumeOptions, GroupConsumer } from '../../../../service-layer/consumer-group.ts';
+import type {
+  ConsumeOptions,
+  GroupConsumer,
+  MemberView,
+} from '../../../../service-layer/consumer-group.ts';
 import { TroubleError } from '../../../../service-layer/errors.ts';
 import { deliveryBytes } from '../../delivery-bytes.ts';
 import type { KafkaOptions } from '../client.ts';
@@ -8,6 +12,7 @@ import { MAX_PIECE_BYTES } from '../records/fetched-records.ts';
 import type { JoinAnswer } from '../requests/group-requests.ts';
 import { assign, assignEagerly, countWithheld } from './assignor.ts';
 import { GroupMember, type Protocol } from './group-member.ts';
+import { readMembers } from './group-members.ts';
 import { PartitionFetcher } from './partition-fetcher.ts';
 import {
   decodeAssignment,
@@ -116,6 +121,12 @@ export class KafkaConsumer implements GroupConsumer {
     return this.#member.problem() ?? denial ?? null;
   }
 
+  members(): Promise<readonly MemberView[]> {
+    const { topic, group } = this.#consume;
+    const { memberId } = this.#member.membership;
+    return readMembers(this.#view, { topic, group, memberId });
+  }
+
   /** Lets the owners finish their current deliveries, and then leaves the group. */
   async close(): Promise<void> {
     this.#closing.abort();
@@ -172,6 +183,7 @@ export class KafkaConsumer implements GroupConsumer {
     const partitions = new Set(decodeAssignment(this.#consume.topic, assignment));
     const lost = [...this.#owned.keys()].filter((partition) => !partitions.has(partition));
     this.#ownedCount = partitions.size;
+    this.#consume.rebalanced?.();
     const { generation } = this.#member.membership;
     this.#options.log.debug({ partitions: [...partitions], gone: lost, generation }, 'Assigned');
     this.#isEager = isEager;

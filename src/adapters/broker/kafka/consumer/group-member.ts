@@ -3,6 +3,7 @@ import type { Membership } from '../../../../service-layer/consumer-group.ts';
 import { FencedError, TroubleError } from '../../../../service-layer/errors.ts';
 import type { KafkaOptions } from '../client.ts';
 import type { ClusterView } from '../cluster-view.ts';
+import { countBrokerError } from '../error-counts.ts';
 import { ERROR, errorName } from '../requests/error-codes.ts';
 import type { Exchange } from '../requests/exchange.ts';
 import {
@@ -215,6 +216,7 @@ export class GroupMember {
 
   async #react(request: GroupRequest, { errorCode }: GroupAnswer, state: State): Promise<State> {
     const reaction = reactionTo(request, errorCode);
+    countBrokerError(errorName(errorCode));
     this.#options.log.debug(
       { request, error: errorName(errorCode), reaction, ...this.membership },
       'The group answered with an error',

@@ -8,6 +8,7 @@ import type {
 import { TroubleError } from '../../../../service-layer/errors.ts';
 import type { KafkaOptions } from '../client.ts';
 import type { ClusterView } from '../cluster-view.ts';
+import { countBrokerError } from '../error-counts.ts';
 import { LeaderConnection } from '../leader-connection.ts';
 import { MAX_PIECE_BYTES, readFetched } from '../records/fetched-records.ts';
 import { ERROR, errorName } from '../requests/error-codes.ts';
@@ -189,6 +190,7 @@ export class PartitionFetcher implements AssignedPartition {
     if (answer.errorCode === ERROR.NONE || answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE)
       return answer;
     this.#leader.drop();
+    countBrokerError(errorName(answer.errorCode));
     throw new TroubleError(`the leader answers ${errorName(answer.errorCode)}`);
   }
 

@@ -76,14 +76,21 @@ export function findCoordinator(
   );
 }
 
-/**
- * Makes the request that asks a coordinator what this client may do with the group. The answer has
- * one bit for each operation. Null: Kafka does not tell.
- */
-export function groupOperations(
-  groupId: string,
-): Exchange<GroupAnswer & { readonly operations: number | null }> {
-  return exchange(
+interface GroupDescription extends GroupAnswer {
+  readonly members: readonly {
+    readonly memberId: string;
+    readonly clientId: string;
+    /** The address of the member's process. */
+    readonly host: string;
+    readonly assignment: Buffer;
+  }[];
+  /** What this client may do with the group, one bit for each operation. Null: not told. */
+  readonly operations: number | null;
+}
+
+/** Makes the request that asks a coordinator for the members of the group. */
+export function describeGroup(groupId: string): Exchange<GroupDescription> {
+  return exchange<GroupDescription>(
     { apiKey: 15, apiVersion: 3, apiName: 'DescribeGroups', group: groupId },
     (encoder) => encoder.writeInt32(1).writeString(groupId).writeBoolean(true),
     (decoder) => {
@@ -91,11 +98,14 @@ export function groupOperations(
       const [answer] = decoder.readArray((each) => {
         const errorCode = each.readInt16();
         for (let texts = 4; texts > 0; texts -= 1) each.readString(); // group, state, protocols
-        each.readArray((member) => {
-          for (let texts = 3; texts > 0; texts -= 1) member.readString(); // ids and host
-          for (let lists = 2; lists > 0; lists -= 1) member.readBytes(); // metadata, assignment
+        const members = each.readArray((member) => {
+          const memberId = String(member.readString());
+          const clientId = String(member.readString());
+          const host = String(member.readString()).replace(/^\//, '');
+          member.readBytes(); // metadata
+          return { memberId, clientId, host, assignment: member.readBytes() ?? Buffer.alloc(0) };
         });
-        return { errorCode, operations: operationsIn(each) };
+        return { errorCode, members, operations: operationsIn(each) };
       });
       if (!answer) throw new Error(`Kafka's answer to DescribeGroups leaves out ${groupId}`);
       return answer;

@@ -4,7 +4,7 @@ import type { KafkaOptions } from '../client.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import { ERROR } from '../requests/error-codes.ts';
 import type { Exchange } from '../requests/exchange.ts';
-import { findCoordinator, groupOperations } from '../requests/group-requests.ts';
+import { describeGroup, findCoordinator } from '../requests/group-requests.ts';
 import { metadata } from '../requests/metadata-request.ts';
 import {
   describeAnswer,
@@ -77,7 +77,7 @@ export class MissingPermissions {
     const coordinator = await this.#settled(() => this.#view.ask(search));
     if (isDenial(coordinator.errorCode)) return missing;
     this.#refuse(coordinator.errorCode, search);
-    const question = groupOperations(group);
+    const question = describeGroup(group);
     const answer = await this.#settled(() => this.#view.askNode(coordinator, question));
     if (isDenial(answer.errorCode)) return missing;
     this.#refuse(answer.errorCode, question);

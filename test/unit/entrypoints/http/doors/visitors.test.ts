@@ -87,6 +87,21 @@ describe('The HTTP API in front of browsers', () => {
   });
 
   it.each([
+    ['/dead-letters/redrive', '{"all":true}'],
+    ['/dead-letters/discard', '{"all":true}'],
+    ['/dead-letters/l/edit', '{"data":{}}'],
+    ['/jobs/j/cancel', ''],
+    ['/lanes/0/pause', '{"reason":"r"}'],
+  ])('refuses %s from another site, or under a name that may be rebound', async (path, body) => {
+    const act = (headers: Record<string, string>) =>
+      statusOf({ ...(body && JSON_TYPE), ...headers }, ['POST', path, body]);
+    expect(await act({ origin: 'https://evil.test' })).toBe(403);
+    expect(await act({ 'sec-fetch-site': 'cross-site' })).toBe(403);
+    expect(await act({ host: 'rebound.test', origin: 'http://rebound.test' })).toBe(421);
+    expect([200, 202, 404]).toContain(await act({ origin: 'http://localhost' }));
+  });
+
+  it.each([
     ['text/plain'],
     ['application/x-www-form-urlencoded'],
     ['multipart/form-data; boundary=x'],
