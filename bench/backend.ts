@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { openBroker } from '../src/bootstrap.ts';
+import { openBroker } from '../src/connections.ts';
 import { type Config, readConfig } from '../src/config.ts';
 import type { Broker } from '../src/service-layer/broker.ts';
 import { topicSettings } from '../src/topic-settings.ts';

@@ -1,10 +1,5 @@
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
-import { EmbeddedBroker } from './adapters/broker/embedded/broker.ts';
-import { KafkaBroker } from './adapters/broker/kafka/broker.ts';
-import type { KafkaOptions } from './adapters/broker/kafka/client.ts';
-import { KafkaExamination } from './adapters/broker/kafka/examination.ts';
-import { ConnectionSecurity } from './adapters/broker/kafka/security/connection-security.ts';
 import { Database } from './adapters/database/database.ts';
 import { readPauses } from './adapters/database/lanes/lane-pauses.ts';
 import {
@@ -17,8 +12,8 @@ import { refuseMarked } from './adapters/database/replay/rebuild-mark.ts';
 import { LogNotifications } from './adapters/log-notifications.ts';
 import { Audit } from './audit/audit.ts';
 import { localUser } from './audit/local-user.ts';
-import { type AuditWriter, auditWriter } from './audit/topic-writer.ts';
 import type { Config } from './config.ts';
+import { openAuditTopic, openBroker, openExamination, openLog } from './connections.ts';
 import { FollowedLetters } from './dead-letters/followed-letters.ts';
 import { neededTopics, toolOptions } from './doctor/needed-topics.ts';
 import { warnOfTopics } from './doctor/topic-warnings.ts';
@@ -46,7 +41,7 @@ import { MessageBus } from './service-layer/message-bus.ts';
 import type { Notifications } from './service-layer/notifications.ts';
 import { RecentHistory } from './status/recent-history.ts';
 import { StatusBoard, type StatusSources } from './status/status-board.ts';
-import { allTopicSettings, auditTopicSettings } from './topic-settings.ts';
+import { allTopicSettings } from './topic-settings.ts';
 import { startTracing } from './tracing/start-tracing.ts';
 import type { Tracing } from './tracing/tracing.ts';
 import type { Query } from './views/query.ts';
@@ -93,83 +88,6 @@ interface Foundation {
   readonly broker: Broker;
   /** Null: tracing is off. */
   readonly tracing: Tracing | null;
-}
-
-/** The file of the embedded log, if the service's database is not a SQLite file. */
-const LOG_DATABASE_URL = 'sqlite:///./cosmicpython.db';
-
-/**
- * Makes the writer of the audit topic. It creates a missing topic if KAFKA_CREATE_TOPICS allows it.
- *
- * @returns null: AUDIT_TOPIC is not set
- */
-export function openAuditTopic(
-  config: Config,
-  broker: Pick<Broker, 'ensureTopics' | 'publish'>,
-): AuditWriter | null {
-  const [topic] = auditTopicSettings(config);
-  return topic ? auditWriter(broker, topic, config.createTopics) : null;
-}
-
-/** Returns the URL of the SQLite database that has the embedded log. */
-export function embeddedLogUrl({ databaseUrl }: Pick<Config, 'databaseUrl'>): string {
-  return databaseUrl.startsWith('sqlite:') ? databaseUrl : LOG_DATABASE_URL;
-}
-
-/**
- * Opens Kafka if KAFKA_BROKERS is set, or else the embedded log (`embeddedLogUrl`).
- *
- * @throws {DatabaseUnavailableError} the embedded log's file cannot be opened
- */
-export async function openBroker(config: Config, log: Logger): Promise<Broker> {
-  const kafka = kafkaOptions(config, log);
-  if (kafka) return new KafkaBroker(kafka);
-  const database = await openLog(config);
-  await database.runMigrations();
-  return new EmbeddedBroker(database);
-}
-
-/** Opens an examination of Kafka, which changes nothing. Null: the log is embedded. */
-export function openExamination(config: Config, log: Logger): KafkaExamination | null {
-  const kafka = kafkaOptions(config, log);
-  return kafka && new KafkaExamination(kafka);
-}
-
-function kafkaOptions(config: Config, log: Logger): KafkaOptions | null {
-  return (
-    config.kafkaBrokers && {
-      brokers: config.kafkaBrokers,
-      clientId: config.groupId,
-      instanceId: config.instanceId,
-      security: config.kafkaSecurity && new ConnectionSecurity(config.kafkaSecurity, log),
-      log,
-    }
-  );
-}
-
-/**
- * Opens the log as `openBroker` does, but creates and migrates no database.
- *
- * @throws {NoDatabaseError} the embedded log's file does not exist
- * @throws {DatabaseUnavailableError} the embedded log's file cannot be opened
- */
-export async function openExistingBroker(config: Config, log: Logger): Promise<Broker> {
-  if (config.kafkaBrokers) return openBroker(config, log);
-  const { databaseLimits } = config;
-  return new EmbeddedBroker(await Database.openExisting(embeddedLogUrl(config), databaseLimits));
-}
-
-function openLog(config: Config): Promise<Database> {
-  return Database.open(embeddedLogUrl(config), config.databaseLimits);
-}
-
-/**
- * Opens the service's database without migrating it.
- *
- * @throws {DatabaseUnavailableError} the database cannot be opened
- */
-export function openDatabase(config: Config): Promise<Database> {
-  return Database.open(config.databaseUrl, config.databaseLimits);
 }
 
 /**

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 import pino from 'pino';
-import { openExistingBroker } from '../../src/bootstrap.ts';
+import { openExistingBroker } from '../../src/connections.ts';
 import { readConfig } from '../../src/config.ts';
 import { Program } from './program.ts';
 

@@ -33,7 +33,7 @@ export async function withBroker<T>(
   work: (session: BrokerSession) => Promise<T>,
 ): Promise<T> {
   const config = await readSettings();
-  const { openAuditTopic } = await import('../bootstrap.ts');
+  const { openAuditTopic } = await import('../connections.ts');
   const { topicSettings } = await import('../topic-settings.ts');
   const { auditOfUser } = await import('./cli-audit.ts');
   const broker = await openLog(config, options);
@@ -63,7 +63,7 @@ export async function openLog(
   { mayCreate, logLevel = 'silent' }: LogOptions,
 ): Promise<Broker> {
   if (!config.kafkaBrokers) refuseForeignMemory(config, 'the embedded log');
-  const { openBroker, openExistingBroker } = await import('../bootstrap.ts');
+  const { openBroker, openExistingBroker } = await import('../connections.ts');
   const logger = await openLogger(config, logLevel);
   const open = mayCreate ? openBroker : openExistingBroker;
   return adviseOnMissing(open(withLongBusyTimeout(config), logger));
@@ -81,7 +81,7 @@ export async function withDatabase<T>(
 ): Promise<T> {
   const config = await readSettings();
   refuseForeignMemory(config, 'the database');
-  const { openDatabase } = await import('../bootstrap.ts');
+  const { openDatabase } = await import('../connections.ts');
   const database = await (options.mayCreate
     ? openDatabase(withLongBusyTimeout(config))
     : openExistingDatabase(config, { url: config.databaseUrl, setBy: 'DATABASE_URL' }));

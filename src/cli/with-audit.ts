@@ -24,7 +24,7 @@ export async function withAudit<T>(
 ): Promise<T> {
   const config = await readSettings();
   if (config.auditTopic === null) return work({ config, audit: auditOfUser(config, null) });
-  const { openAuditTopic } = await import('../bootstrap.ts');
+  const { openAuditTopic } = await import('../connections.ts');
   const mustWait = createsLog && !config.kafkaBrokers;
   const opened: Broker[] = [];
   const write: AuditWriter = async (record) => {

@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Database } from '../../src/adapters/database/database.ts';
 import { Audit } from '../../src/audit/audit.ts';
-import { openAuditTopic, openBroker } from '../../src/bootstrap.ts';
+import { openAuditTopic, openBroker } from '../../src/connections.ts';
 import { readConfig } from '../../src/config.ts';
 import { type OperatorActed, operatorActed } from '../../src/messages/operator-acts.ts';
 import { AutoRecovery } from '../../src/replay/auto-recovery.ts';

@@ -19,7 +19,7 @@ import {
   it,
   vi,
 } from 'vitest';
-import { openBroker, openDatabase } from '../../src/bootstrap.ts';
+import { openBroker, openDatabase } from '../../src/connections.ts';
 import { readConfig } from '../../src/config.ts';
 import { markerRecord } from '../../src/dead-letters/markers.ts';
 import { redriveRecord, replacementRecord } from '../../src/dead-letters/redrive-records.ts';

@@ -57,7 +57,10 @@ describe.skipIf(CHROMIUM === null)('The page, before a fake service', { timeout:
     await tab.page.locator('main h1').waitFor();
     await tab.page.locator('main [aria-busy]').first().waitFor({ state: 'detached' });
     if (link === '#/events')
-      await tab.page.getByRole('button', { name: /^Open event/ }).first().waitFor();
+      await tab.page
+        .getByRole('button', { name: /^Open event/ })
+        .first()
+        .waitFor();
   }
 
   it.each(['light', 'dark'] as const)(

@@ -44,7 +44,7 @@ async function* examine(): AsyncGenerator<Report> {
   yield* reports;
   if (config === null) return;
   refuseForeignMemory(config, 'the database');
-  const { embeddedLogUrl } = await import('../../bootstrap.ts');
+  const { embeddedLogUrl } = await import('../../connections.ts');
   const { examineDatabase } = await import('./database.ts');
   if (config.kafkaBrokers) yield* examineCluster(config);
   else if (embeddedLogUrl(config) !== config.databaseUrl)
@@ -53,7 +53,7 @@ async function* examine(): AsyncGenerator<Report> {
 }
 
 async function* examineCluster(config: Config): AsyncGenerator<Report> {
-  const { openExamination } = await import('../../bootstrap.ts');
+  const { openExamination } = await import('../../connections.ts');
   const { examineKafka } = await import('./kafka.ts');
   const kafka = openExamination(config, await openLogger(config, 'silent'));
   if (!kafka) return;
