@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 import pino from 'pino';
-import { openExistingBroker } from '../../src/connections.ts';
 import { readConfig } from '../../src/config.ts';
+import { openExistingBroker } from '../../src/connections.ts';
 import { Program } from './program.ts';
 
 const LOCK_MS = 10_000;

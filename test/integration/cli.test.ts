@@ -19,8 +19,8 @@ import {
   it,
   vi,
 } from 'vitest';
-import { openBroker, openDatabase } from '../../src/connections.ts';
 import { readConfig } from '../../src/config.ts';
+import { openBroker, openDatabase } from '../../src/connections.ts';
 import { markerRecord } from '../../src/dead-letters/markers.ts';
 import { redriveRecord, replacementRecord } from '../../src/dead-letters/redrive-records.ts';
 import { readCommand } from '../../src/messages/incoming.ts';

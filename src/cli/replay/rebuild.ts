@@ -2,8 +2,8 @@ import { copyEmbeddedLog } from '../../adapters/broker/embedded/copy.ts';
 import { describeUrl, sqliteFile } from '../../adapters/database/connection/database-url.ts';
 import { Database } from '../../adapters/database/database.ts';
 import type { Act } from '../../audit/audit.ts';
-import { embeddedLogUrl } from '../../connections.ts';
 import { type Config, completeDatabaseUrl } from '../../config.ts';
+import { embeddedLogUrl } from '../../connections.ts';
 import { describeSkipped } from '../../replay/foreign-records.ts';
 import { countOffsets } from '../../replay/offset-ranges.ts';
 import {
