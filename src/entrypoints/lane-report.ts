@@ -65,7 +65,8 @@ export class LaneReports {
       problem,
       position: nextOffset,
       committedOffset: lane.publishedBelowOffset,
-      endOffset: range?.end ?? null,
+      // The end is up to 5 s old, and the lane may be further by now.
+      endOffset: range && Math.max(range.end, nextOffset ?? 0),
       lagMessages:
         range === null || nextOffset === null
           ? null

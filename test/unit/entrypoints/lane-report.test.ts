@@ -57,6 +57,10 @@ describe('The report of a lane', () => {
     return only;
   };
 
+  it('has an end that is not behind the lane, which may be further than the last look', () => {
+    expect(report({ nextOffset: 12 })).toMatchObject({ endOffset: 12, lagMessages: 0 });
+  });
+
   it('has where the lane stands, and how far the partition goes on', () => {
     expect(report()).toMatchObject({
       partition: 1,
