@@ -15,6 +15,8 @@ const GOOD: Outlook = { failure: null, ignored: [] };
 export interface LetterPreview {
   /** How many letters would be redriven or discarded. */
   readonly count: number;
+  /** How many of them would be discarded. The others go to the service again. */
+  readonly discardCount: number;
   /** The first of them, in the order in which they would be handled. */
   readonly records: readonly PreviewedLetter[];
   readonly refusalCount: number;
@@ -66,6 +68,7 @@ export async function previewOf(
   ];
   return {
     count: redrive.length + discard.length,
+    discardCount: discard.length,
     records: records.slice(0, MAX_NAMED),
     refusalCount: refused.length,
     refusals: refused.slice(0, MAX_NAMED).map(({ letter, why }) => ({ id: letter.id, why })),

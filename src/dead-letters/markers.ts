@@ -4,6 +4,7 @@
  * Kafka cannot delete single records. A marker is therefore one more record in the same topic. It
  * has the letter's key, no value, and the headers below. See docs/decisions/0005.
  */
+import { validTimeMs } from '../messages/valid-time.ts';
 import type { Headers, LogRecord, ReceivedRecord } from '../service-layer/records.ts';
 import { headerText } from './header-text.ts';
 
@@ -98,7 +99,8 @@ export function fateOf({ headers, timestampMs }: ReceivedRecord): Fate {
   const replacedBy = headerText(headers, REPLACED_BY);
   return {
     resolution: headerText(headers, RESOLUTION) === 'redriven' ? 'redriven' : 'discarded',
-    resolvedAt: headerText(headers, RESOLVED_AT) || new Date(timestampMs).toISOString(),
+    resolvedAt:
+      headerText(headers, RESOLVED_AT) || new Date(validTimeMs(timestampMs)).toISOString(),
     resolvedBy: headerText(headers, RESOLVED_BY) || null,
     ...(replacedBy !== '' && { replacedBy }),
   };

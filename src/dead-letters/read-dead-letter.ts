@@ -8,6 +8,7 @@ import {
 import { skusNamedBy } from '../domain/subjects.ts';
 import type { Envelope } from '../messages/cloud-events.ts';
 import { readCommand } from '../messages/incoming.ts';
+import { validTimeMs } from '../messages/valid-time.ts';
 import type { Headers, ReceivedRecord } from '../service-layer/records.ts';
 import { type CutList, redrivesOf } from './encode-dead-letter.ts';
 import { headerText } from './header-text.ts';
@@ -85,9 +86,6 @@ export function asDeadLetters(records: readonly ReceivedRecord[]): readonly Dead
     .toSorted((one, other) => one.failedAt.localeCompare(other.failedAt));
 }
 
-/** The latest time that a `Date` can have. The earliest is as far from 1970. */
-const LATEST_MS = 8.64e15;
-
 /**
  * Returns when the letter failed, by the service's clock, in milliseconds since 1970. If the header
  * is missing or no time, returns the record's timestamp.
@@ -97,7 +95,7 @@ export function failedAtMs({
   timestampMs,
 }: Pick<ReceivedRecord, 'headers' | 'timestampMs'>): number {
   const failedAt = Date.parse(headerText(headers, 'dead-letter-failed-at'));
-  return Number.isNaN(failedAt) ? Math.max(-LATEST_MS, Math.min(timestampMs, LATEST_MS)) : failedAt;
+  return Number.isNaN(failedAt) ? validTimeMs(timestampMs) : failedAt;
 }
 
 /** Returns the place of the letter's message, `topic/partition/offset`. */

@@ -27,6 +27,8 @@ export class LanePauses {
   #news = Promise.withResolvers<void>();
   #timer: NodeJS.Timeout | undefined;
   #isAsking = false;
+  #readCount = 0;
+  #newestRead = 0;
 
   constructor(options: LanePausesOptions) {
     this.#options = options;
@@ -54,8 +56,14 @@ export class LanePauses {
 
   /** Reads the pauses now. @throws {TroubleError} the database cannot be reached */
   async refresh(): Promise<void> {
+    this.#readCount += 1;
+    const number = this.#readCount;
+    const pauses = await this.#options.read();
+    // A later question may have the newer answer already.
+    if (number < this.#newestRead) return;
+    this.#newestRead = number;
     const former = this.#known;
-    this.#known = await this.#options.read();
+    this.#known = pauses;
     this.#logChanges(former);
     this.look();
   }

@@ -65,7 +65,8 @@ export class LaneWork {
     this.#options = options;
     this.#position = opened.position;
     this.#publishedBelowOffset = opened.position.nextOffset;
-    options.unanswered.notePublished(opened.position.nextOffset);
+    // The log may have deleted the command that the lane had in hand.
+    options.unanswered.notePublished(opened.readFrom);
     this.#relay = new OutboxRelay({
       producer: opened.producer,
       lane,

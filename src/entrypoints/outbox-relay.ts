@@ -162,7 +162,7 @@ export class OutboxRelay implements RelayQueue {
       this.#publishing = this.#publish(chunk);
       await this.#publishing;
     }
-    if (this.#isBroken) this.#leftSinceMs = this.oldestMs;
+    if (this.#isBroken && this.#queuedRecords > 0) this.#leftSinceMs = this.oldestMs;
     this.#chunk = null;
     this.#running = null;
   }

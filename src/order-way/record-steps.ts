@@ -5,6 +5,7 @@ import { subjectOf } from '../dead-letters/message-subject.ts';
 import { headOf, originalOf } from '../dead-letters/read-dead-letter.ts';
 import { readCommand } from '../messages/incoming.ts';
 import { readAnswerPlace, structuredEventsOf } from '../messages/published.ts';
+import { validTimeMs } from '../messages/valid-time.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { commandInWords, eventInWords, eventOf, type OrderEvent } from './plain-words.ts';
 import { type LinkedStep, NOTHING_MORE } from './way-step.ts';
@@ -143,10 +144,7 @@ function keyOf({ key }: ReceivedRecord): string | null {
   return key === null ? null : key.toString();
 }
 
-/** The latest time that a `Date` can have. A producer may write any timestamp. */
-const LATEST_MS = 8.64e15;
-
 /** Returns a record's timestamp in ISO 8601. */
 export function timeOf({ timestampMs }: Pick<ReceivedRecord, 'timestampMs'>): string {
-  return new Date(Math.max(-LATEST_MS, Math.min(timestampMs, LATEST_MS))).toISOString();
+  return new Date(validTimeMs(timestampMs)).toISOString();
 }

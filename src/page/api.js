@@ -48,6 +48,10 @@ export function authorization() {
  */
 export async function ask(path, { body, method = 'GET', signal } = {}) {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const silence = (/** @type {unknown} */ error) => {
+    if (signal?.aborted) throw error;
+    throw new Problem(0, 'The service does not answer. The page goes on asking.');
+  };
   const response = await fetch(path, {
     method,
     headers: {
@@ -56,15 +60,13 @@ export async function ask(path, { body, method = 'GET', signal } = {}) {
     },
     body: body === undefined ? null : JSON.stringify(body),
     signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-  }).catch((error) => {
-    if (signal?.aborted) throw error;
-    throw new Problem(0, 'The service does not answer. The page goes on asking.');
-  });
+  }).catch(silence);
   if (!response.ok) throw await problemOf(response);
   const [, next = null] = /<([^>]+)>; *rel="?next/.exec(response.headers.get('link') ?? '') ?? [];
   const isJson = /json/.test(response.headers.get('content-type') ?? '');
   return {
-    data: isJson ? await response.json() : await response.text(),
+    // The connection may break in the middle of an answer.
+    data: await (isJson ? response.json() : response.text()).catch(silence),
     next,
     location: response.headers.get('location'),
   };
@@ -86,7 +88,8 @@ export async function problemOf(response) {
   const isProblem = /problem\+json/.test(response.headers.get('content-type') ?? '');
   if (!isProblem)
     return new Problem(response.status, `The answer has the status ${response.status}.`);
-  const { detail, title, errors = [] } = await response.json();
+  const unread = { title: `The answer has the status ${response.status}.` };
+  const { detail, title, errors = [] } = await response.json().catch(() => unread);
   if (response.status === 401) session.set({ ...session.value, refusal: detail });
   return new Problem(response.status, detail ?? title, errors);
 }

@@ -18,15 +18,23 @@ const DRAW_EVERY_MS = 200;
  * @property {number} seen how many came
  * @property {'connecting' | 'open' | 'lost'} state
  * @property {import('./api.js').Problem | null} problem
+ * @property {string | null} gap why events are missing; null: none is
  */
 
 /** @type {Store<Buffered>} */
-export const buffered = new Store({ events: [], seen: 0, state: 'connecting', problem: null });
+export const buffered = new Store({
+  events: [],
+  seen: 0,
+  state: 'connecting',
+  problem: null,
+  gap: null,
+});
 
 /** Where the stream goes on when the section is opened again. */
 const lastEventId = { current: /** @type {string | null} */ (null) };
 /** @type {CloudEvent[]} */
 let arrived = [];
+let arrivedCount = 0;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let drawing;
 
@@ -39,10 +47,13 @@ export function followAll() {
   void followEvents(
     {
       onEvents: (events) => {
-        arrived.push(...events);
+        arrivedCount += events.length;
+        // A hidden tab draws once a minute.
+        arrived = [...arrived, ...events].slice(-MAX_EVENTS);
         if (drawing === undefined) drawing = setTimeout(draw, DRAW_EVERY_MS);
       },
       onState: (state, problem) => buffered.set({ ...buffered.value, state, problem }),
+      onGap: (gap) => buffered.set({ ...buffered.value, gap }),
     },
     { sku: null, lastEventId },
     leaving.signal,
@@ -53,21 +64,26 @@ export function followAll() {
 function draw() {
   drawing = undefined;
   const { events, seen } = buffered.value;
-  const newest = arrived.slice(-MAX_EVENTS).reverse();
+  const newest = arrived.toReversed();
   buffered.set({
     ...buffered.value,
     events: [...newest, ...events].slice(0, MAX_EVENTS),
-    seen: seen + arrived.length,
+    seen: seen + arrivedCount,
   });
-  arrived = [];
+  [arrived, arrivedCount] = [[], 0];
 }
 
 /** Forgets what came so far. */
 export function clearEvents() {
-  buffered.set({ ...buffered.value, events: [], seen: 0 });
+  [arrived, arrivedCount] = [[], 0];
+  buffered.set({ ...buffered.value, events: [], seen: 0, gap: null });
 }
 
 // The events of one user are not for the next.
+let { token } = session.value;
 session.subscribe(() => {
-  if (session.value.token === null) clearEvents();
+  if (session.value.token === token) return;
+  token = session.value.token;
+  lastEventId.current = null;
+  clearEvents();
 });

@@ -8,6 +8,7 @@ const MAX_PAUSE_MS = 5_000;
  * @typedef {object} Listener
  * @property {(events: import('./types.js').CloudEvent[]) => void} onEvents
  * @property {(state: 'open' | 'lost', problem: Problem | null) => void} onState
+ * @property {(reason: string) => void} onGap called when the stream leaves events out
  */
 
 /**
@@ -60,8 +61,9 @@ async function read(body, listener, lastEventId) {
     rest = blocks.pop() ?? '';
     const events = [];
     for (const block of blocks) {
-      const { id, data } = fieldsOf(block);
-      if (data !== '') events.push(JSON.parse(data));
+      const { id, event, data } = fieldsOf(block);
+      if (event === 'gap') listener.onGap(JSON.parse(data).reason);
+      else if (data !== '') events.push(JSON.parse(data));
       if (id !== null) lastEventId.current = id;
     }
     if (events.length > 0) listener.onEvents(events);
@@ -72,10 +74,12 @@ async function read(body, listener, lastEventId) {
 function fieldsOf(block) {
   /** @type {string | null} */
   let id = null;
+  let event = '';
   const data = [];
   for (const line of block.split('\n')) {
     if (line.startsWith('id: ')) id = line.slice(4);
+    else if (line.startsWith('event: ')) event = line.slice(7);
     else if (line.startsWith('data: ')) data.push(line.slice(6));
   }
-  return { id, data: data.join('\n') };
+  return { id, event, data: data.join('\n') };
 }

@@ -90,6 +90,7 @@
  *   commandId: string, expected: Expected }[]} records
  * @property {number} refusalCount
  * @property {{ id: string, why: string }[]} refusals
+ * @property {number} discardCount
  * @property {number} alreadyResolved
  * @property {number} failsAgain
  * @property {number} ignoresFields

@@ -28,7 +28,8 @@ export function verdictOf({ status, problem, answeredAt, isSilent }) {
     return { word: 'Rebuilding', level: 'warn', reasons: [...warnings, ...bad] };
   if (bad.length > 0) return { word: 'Unwell', level: 'bad', reasons: [...bad, ...warnings] };
   if (warnings.length > 0) return { word: 'Attention', level: 'warn', reasons: warnings };
-  return { word: 'Well', level: 'good', reasons: ['Every lane works, and nothing waits.'] };
+  const known = status.deadLetters.open === null ? ' The dead letters are not read yet.' : '';
+  return { word: 'Well', level: 'good', reasons: [`Every lane works, and nothing waits.${known}`] };
 }
 
 /** @param {number | null} answeredAt */

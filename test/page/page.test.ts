@@ -123,7 +123,9 @@ describe.skipIf(CHROMIUM === null)('The page, before a fake service', { timeout:
     expect(await findBarriers(page)).toEqual([]);
     await dialog.getByRole('button', { name: 'Redrive 100,000 messages' }).click();
     await dialog.locator('.badge', { hasText: 'done' }).waitFor();
-    expect(api.acts).toEqual([{ path: '/dead-letters/redrive', body: { all: true } }]);
+    expect(api.acts).toEqual([
+      { path: '/dead-letters/redrive', body: { all: true, expectedCount: 100_000 } },
+    ]);
     await dialog.getByRole('button', { name: 'Close' }).last().click();
     await page.getByText('No message waits.').waitFor();
   });
@@ -136,7 +138,7 @@ describe.skipIf(CHROMIUM === null)('The page, before a fake service', { timeout:
     await page.getByRole('button', { name: 'Discard 2 messages' }).click();
     await page.locator('dialog .badge', { hasText: 'done' }).waitFor();
     const ids = [0, 4].map((number) => `allocation.dead-letters/0/${number}`);
-    expect(api.acts).toEqual([{ path: '/dead-letters/discard', body: { ids } }]);
+    expect(api.acts).toEqual([{ path: '/dead-letters/discard', body: { ids, expectedCount: 2 } }]);
   });
 
   it('shows what an edit changes, and sends type and data', async () => {
@@ -148,9 +150,8 @@ describe.skipIf(CHROMIUM === null)('The page, before a fake service', { timeout:
     await page.getByRole('button', { name: 'Redrive 1 message' }).click();
     await page.locator('dialog .badge', { hasText: 'done' }).waitFor();
     const data = { orderid: 'order-5', sku: 'CHAIR-5', qty: 3 };
-    expect(api.acts).toEqual([
-      { path: `/dead-letters/${letter(5)}/edit`, body: { type: 'AllocateOrder', data } },
-    ]);
+    const body = { type: 'AllocateOrder', data, expectedCount: 1 };
+    expect(api.acts).toEqual([{ path: `/dead-letters/${letter(5)}/edit`, body }]);
   });
 
   it('asks for a token, keeps the token for this tab, and hides acts from the role read', async () => {

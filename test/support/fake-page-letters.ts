@@ -77,7 +77,7 @@ export function previewOf(count: number) {
     return { id, act: 'redrive', place, key: sku, type, commandId, expected };
   });
   const none = { refusalCount: 0, refusals: [], alreadyResolved: 0, failsAgain: 0 };
-  return { count, records, ...none, ignoresFields: 0, replacement: null };
+  return { count, discardCount: 0, records, ...none, ignoresFields: 0, replacement: null };
 }
 
 export function groupsOf(letters: number) {

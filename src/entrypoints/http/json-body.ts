@@ -10,8 +10,12 @@ const MAX_WRONG_FIELDS = 20;
 
 /** Makes a hook that refuses a body of another content type before the body is read. */
 export function refuseOtherTypes(): Hook {
-  return async ({ headers }, reply) =>
-    contentTypeOf(headers) === JSON_TYPE ? undefined : answerProblem(reply, PROBLEMS.notJson());
+  return async ({ headers }, reply) => {
+    const encoding = headers['content-encoding'] ?? 'identity';
+    if (encoding !== 'identity') return answerProblem(reply, PROBLEMS.encodedCommand(encoding));
+    if (contentTypeOf(headers) !== JSON_TYPE) return answerProblem(reply, PROBLEMS.notJson());
+    return undefined;
+  };
 }
 
 /**

@@ -79,14 +79,14 @@ class LetterActs {
   }
 
   async resolve(action: Wish['action'], request: FastifyRequest, reply: FastifyReply) {
-    const { dryRun, maxRedrives = MAX_REDRIVES, ...choice } = request.body as ResolveBody;
+    const { maxRedrives = MAX_REDRIVES, ...choice } = request.body as ResolveBody;
     const wish = { action, selection: selectionOf(choice), edit: null, maxRedrives };
-    return this.#answer(request, reply, wish, dryRun);
+    return this.#answer(request, reply, wish, choice);
   }
 
   async edit(request: FastifyRequest, reply: FastifyReply) {
     const { id = '' } = request.params as { readonly id?: string };
-    const { dryRun, maxRedrives, ...body } = request.body as EditBody;
+    const { maxRedrives, ...body } = request.body as EditBody;
     const { isComplete, read, total } = await this.#options.letters.refresh(LETTER_WAIT_MS);
     const letter = this.#options.letters.index.named(id);
     if (letter === null)
@@ -100,12 +100,7 @@ class LetterActs {
       return answerProblem(reply, PROBLEMS.invalidBody(BESIDE_DATA, reserved.map(besideData)));
     const edit = JSON.stringify({ type, ...body.data, dataschema: schemaOf(type, body.version) });
     const selection = { ids: [id], all: false };
-    return this.#answer(
-      request,
-      reply,
-      { action: 'redrive', selection, edit, maxRedrives },
-      dryRun,
-    );
+    return this.#answer(request, reply, { action: 'redrive', selection, edit, maxRedrives }, body);
   }
 
   /** Says what the wish leads to, or starts the job that does it. */
@@ -113,7 +108,10 @@ class LetterActs {
     request: FastifyRequest,
     reply: FastifyReply,
     wish: Wish,
-    dryRun: boolean,
+    {
+      dryRun,
+      expectedCount = Number.POSITIVE_INFINITY,
+    }: Pick<ResolveBody, 'dryRun' | 'expectedCount'>,
   ): Promise<FastifyReply> {
     const { broker, jobs, letters, auditOf, release } = this.#options;
     const { isComplete, read, total } = await letters.refresh(LETTER_WAIT_MS);
@@ -124,6 +122,9 @@ class LetterActs {
       const decision = await decide({ broker, config }, letters.index.letters, wish);
       if (dryRun)
         return reply.send(await previewOf(broker, deadLettersTopic, letters.index, decision));
+      const count = decision.plan.redrive.length + decision.plan.discard.length;
+      if (count > expectedCount)
+        return answerProblem(reply, PROBLEMS.moreLetters(count, expectedCount));
     } catch (error) {
       return answerProblem(reply, refusalOf(error));
     }
@@ -133,7 +134,11 @@ class LetterActs {
   }
 }
 
-function selectionOf({ ids = [], filter = {}, all }: Omit<ResolveBody, 'dryRun'>): Selection {
+function selectionOf({
+  ids = [],
+  filter = {},
+  all,
+}: Pick<ResolveBody, 'ids' | 'filter' | 'all'>): Selection {
   const { commandId: id, ...filters } = filter;
   return { ids, all: all === true, id, ...filters };
 }

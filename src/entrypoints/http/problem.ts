@@ -128,6 +128,11 @@ export const PROBLEMS = {
       headers: { allow: allowed.join(', ') },
     }),
   resolvedLetter: (detail: string) => problem(409, detail),
+  moreLetters: (count: number, expectedCount: number) =>
+    problem(
+      409,
+      `The act would handle ${count} letters, not ${expectedCount}: look at a new preview`,
+    ),
   jobRunning: ({ id, act, by }: Pick<JobView, 'id' | 'act' | 'by'>) =>
     problem(
       409,
@@ -150,7 +155,7 @@ export const PROBLEMS = {
     problem(413, `The body has at most ${maxBytes} bytes on this route`),
   largeForTopic: (detail: string) => problem(413, detail),
   encodedCommand: (encoding: string) =>
-    problem(415, `content-encoding ${encoding} is not supported: send the command without it`),
+    problem(415, `content-encoding ${encoding} is not supported: send the body without it`),
   notJson: () => problem(415, 'content-type must be application/json'),
   unknownContentType: () =>
     problem(415, `content-type must be one of: ${[...SINGLE_TYPES, ...BATCH_TYPES].join(', ')}`),

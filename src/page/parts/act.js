@@ -31,7 +31,8 @@ export function Act({ title, verb, isDanger = false, path, body, onClose, childr
   const act = async () => {
     setSending(true);
     try {
-      setJob((await post(path, body)).location);
+      // The list may have grown since the user saw the preview.
+      setJob((await post(path, { ...body, expectedCount: preview.count })).location);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       setProblem(error);

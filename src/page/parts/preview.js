@@ -29,7 +29,8 @@ const COLUMNS = [
  * @param {{ preview: Preview }} props
  */
 export function Preview({ preview }) {
-  const { count, records, refusalCount, refusals, alreadyResolved, failsAgain } = preview;
+  const { count, discardCount, records, refusalCount, refusals } = preview;
+  const { alreadyResolved, failsAgain } = preview;
   const rows = records.map((record, index) => ({ ...record, turn: index + 1 }));
   const title = count > rows.length ? `The first ${rows.length}, in this order` : 'In this order';
   return html`
@@ -37,6 +38,14 @@ export function Preview({ preview }) {
       <p class="count">
         <b>${formatNumber(count)}</b> ${count === 1 ? 'message is' : 'messages are'} concerned.
       </p>
+      ${
+        discardCount > 0 &&
+        discardCount < count &&
+        html`<p>
+          <b>${counted(discardCount, 'message')}</b> would be discarded, and
+          ${' '}<b>${formatNumber(count - discardCount)}</b> that waited behind would be sent again.
+        </p>`
+      }
       ${failsAgain > 0 && html`<p><b>${counted(failsAgain, 'message')}</b> would fail again as it is.</p>`}
       ${alreadyResolved > 0 && html`<p>${counted(alreadyResolved, 'message')} off the list already.</p>`}
       ${rows.length > 0 && html`<p class="faint">${title}:</p>`}

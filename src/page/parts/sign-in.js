@@ -1,25 +1,32 @@
 // @ts-check
-import { html } from '/page/lib/preact.js';
+import { html, useState } from '/page/lib/preact.js';
 import { signIn } from '../api.js';
 import { pollNow } from '../live.js';
+
+/** Source: RFC 6750, section 2.1. */
+const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
 
 /**
  * Asks for a token, when the service does.
  * @param {{ refusal: string }} props why the service wants a token
  */
 export function SignIn({ refusal }) {
+  const [ownRefusal, setRefusal] = useState(/** @type {string | null} */ (null));
   const submit = (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
     const form = /** @type {HTMLFormElement} */ (event.currentTarget);
     const token = String(new FormData(form).get('token')).trim();
     if (token === '') return;
+    // A browser cannot send another one.
+    if (!TOKEN.test(token))
+      return setRefusal('A token has letters, digits and . _ ~ + / - = only.');
     signIn(token);
     void pollNow();
   };
   return html`
     <section class="sign-in">
       <h1>Sign in</h1>
-      <p role="alert">${refusal}</p>
+      <p role="alert">${ownRefusal ?? refusal}</p>
       <form onSubmit=${submit}>
         <label>
           Token

@@ -39,6 +39,7 @@ export function Events({ query }) {
       <${FilterBar} fields=${FIELDS} query=${query} />
       <div class="bar">
         <${StreamState} state=${now.state} problem=${now.problem} />
+        ${now.gap && html`<${Badge} level="warn">some events are missing: ${now.gap}<//>`}
         <button type="button" aria-pressed=${frozen !== null} onClick=${() => setFrozen(frozen ? null : now.events)}>
           ${frozen === null ? 'Pause' : `Go on (${waiting < 0 ? 'many' : formatNumber(waiting)} new)`}
         </button>

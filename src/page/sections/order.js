@@ -25,18 +25,25 @@ const COLUMNS = [
  */
 export function Order({ name }) {
   const [turn, setTurn] = useState(0);
-  const { data: lines, isLoading } = useAnswer(`/allocations/${encodeURIComponent(name)}`, {
+  const {
+    data: lines,
+    isLoading,
+    problem,
+  } = useAnswer(`/allocations/${encodeURIComponent(name)}`, {
     when: turn,
   });
+  // 404 says that the order has none.
+  const isUnknown = problem !== null && problem.status !== 404;
   const way = useWay(name, turn);
   return html`
     <div>
       <p class="path"><a href="#/orders">Orders</a></p>
       <h1>${name}</h1>
       <h2>Stock</h2>
+      ${isUnknown && html`<${Trouble} problem=${problem} retry=${() => setTurn(turn + 1)} />`}
       <${Table} caption="Stock of the order" columns=${COLUMNS} rows=${lines ?? []}
         keyOf=${(/** @type {Line} */ { sku, batchref }) => `${sku} ${batchref}`}
-        empty=${isLoading ? 'Loading…' : 'The order has no stock.'} />
+        empty=${isLoading || isUnknown ? 'Not known yet.' : 'The order has no stock.'} />
       <h2>Way</h2>
       <div class="bar">
         <${SearchState} way=${way} />

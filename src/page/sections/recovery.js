@@ -36,11 +36,11 @@ export function Recovery() {
 
 /** @param {{ recovery: import('../types.js').Status['recovery'] | undefined }} props */
 function Rebuild({ recovery }) {
-  const state = recovery?.state ?? 'none';
-  if (state === 'none')
-    return html`<p><${Badge} level="good">no rebuild<//> is running, and none is due.</p>`;
+  if (recovery === undefined) return html`<p aria-busy="true">Asking the service…</p>`;
+  const { state } = recovery;
+  if (state === 'none') return html`<p><${Badge} level="none">no rebuild<//> is running.</p>`;
   return html`<p aria-live="polite">
-    <${Badge} level=${state === 'failed' ? 'bad' : 'warn'}>rebuild ${state}<//> ${recovery?.progress}
+    <${Badge} level=${state === 'failed' ? 'bad' : 'warn'}>rebuild ${state}<//> ${recovery.progress}
   </p>`;
 }
 

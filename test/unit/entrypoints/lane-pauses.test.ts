@@ -271,3 +271,15 @@ describe('the pauses of a process', () => {
     await expect(around.pauses.refresh()).rejects.toThrow(TroubleError);
   });
 });
+
+it('keeps the newer of two answers that overtake each other', async () => {
+  const older = Promise.withResolvers<Map<number, LanePause>>();
+  const answers = [older.promise, Promise.resolve(new Map([[0, PAUSE]]))];
+  const read = () => answers.shift() ?? Promise.resolve(new Map());
+  const pauses = new LanePauses({ read, log: pino({ level: 'silent' }) });
+  const slow = pauses.refresh();
+  await pauses.refresh();
+  older.resolve(new Map());
+  await slow;
+  expect(pauses.of(0)).toEqual(PAUSE);
+});

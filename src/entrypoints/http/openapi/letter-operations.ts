@@ -23,6 +23,11 @@ const MAX_BODY_BYTES = 2 * 1024 * 1024;
 
 const params = z.object({ id: z.string().describe("the letter's place, percent-encoded") });
 const dryRun = z.boolean().default(false).describe('only say what would be done');
+const expectedCount = z
+  .int()
+  .min(0)
+  .optional()
+  .describe('the count of the preview: refuse the act if it would handle more letters');
 const maxRedrives = z
   .int()
   .min(1)
@@ -148,6 +153,7 @@ const choice = {
   filter: filter.optional(),
   all: z.literal(true).optional().describe('every letter on the list'),
   dryRun,
+  expectedCount,
 };
 
 function isOneChoice({ ids, filter, all }: { ids?: unknown; filter?: unknown; all?: unknown }) {
@@ -169,6 +175,7 @@ export const editBody = z.strictObject({
   version: z.int().min(1).optional().describe('of the data; absent: the newest'),
   data: z.looseObject({}).describe('the data of the command that is sent instead'),
   dryRun,
+  expectedCount,
   maxRedrives,
 });
 
@@ -177,7 +184,13 @@ const previewed = {
   content: { 'application/json': { schema: letterPreview, examples: { preview: previewExample } } },
 };
 const answers = { 200: previewed, 202: ACCEPTED_JOB };
-const ACT_PROBLEMS = ['unknownParameter', 'unknownLetter', 'jobRunning', 'readingLetters'] as const;
+const ACT_PROBLEMS = [
+  'unknownParameter',
+  'unknownLetter',
+  'moreLetters',
+  'jobRunning',
+  'readingLetters',
+] as const;
 const REPEATABLE =
   'The act is a job (`GET /jobs/{id}`). The same request can be repeated after a failure: a ' +
   'command that is sent twice is answered once.';

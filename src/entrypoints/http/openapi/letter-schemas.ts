@@ -119,6 +119,7 @@ export const letterView = letterSummary.extend({
 /** What a redrive, a discard or an edit would do. */
 export const letterPreview = z.object({
   count: z.int().describe('how many letters would be redriven or discarded'),
+  discardCount: z.int().describe('how many of them would be discarded'),
   records: z
     .array(
       z.object({
@@ -147,6 +148,7 @@ export const letterPreview = z.object({
 
 export const previewExample = {
   count: 1,
+  discardCount: 0,
   records: [
     {
       id: summaryExample.id,

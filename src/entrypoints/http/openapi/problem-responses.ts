@@ -38,6 +38,7 @@ const EXAMPLES = {
     'allocation.dead-letters/0/3 was discarded before, so the edited command was not sent: ' +
       'publish it if it is still needed',
   ),
+  moreLetters: PROBLEMS.moreLetters(7, 3),
   jobRunning: PROBLEMS.jobRunning({
     id: '5f0c7a52-7f0e-4b9c-9d39-0a4c8f5b8d11',
     act: 'dead-letters redrive',
@@ -80,7 +81,7 @@ const COMMON = [
 const OF_ROLES = ['noToken', 'badToken', 'missingRole', 'trouble'] as const;
 
 /** Every route with a JSON body has these problems too. */
-export const JSON_PROBLEMS = ['invalidBody', 'largeBody', 'notJson'] as const;
+export const JSON_PROBLEMS = ['invalidBody', 'largeBody', 'notJson', 'encodedCommand'] as const;
 
 type ProblemName = keyof typeof EXAMPLES;
 /** A problem that a route must name, because not every route has it. */

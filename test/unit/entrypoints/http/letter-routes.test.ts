@@ -116,6 +116,19 @@ describe('The routes of dead letters', () => {
     });
   });
 
+  it('refuse an act on more letters than the preview had', async () => {
+    const topic = new LetterTopic();
+    topic.add();
+    topic.add();
+    await withApi(topic, async (ask) => {
+      const body = { all: true, expectedCount: 1 };
+      expect(await ask('/dead-letters/discard', body)).toMatchObject([
+        409,
+        { detail: 'The act would handle 2 letters, not 1: look at a new preview' },
+      ]);
+    });
+  });
+
   it('answer with what is known while the topic is read', async () => {
     const topic = new LetterTopic();
     topic.add();
