@@ -53,7 +53,7 @@ function stretchesOf(offsets: readonly number[]) {
 
 /**
  * Reads what operators did about letters. A marker lies behind its letter in the same partition. A
- * letter without a key has its marker in any partition, where it is looked for from the end.
+ * letter without a key has its marker in any partition. The search reads those from their ends.
  *
  * @param letters steps of dead letters
  * @throws {TroubleError} the log cannot be reached

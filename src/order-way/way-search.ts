@@ -43,8 +43,8 @@ export interface WayPart {
 /** How far a search has come. */
 export interface SearchedUntil {
   /**
-   * Of the partitions in which the search is under way, everything since this time is searched,
-   * ISO 8601. Null: nobody can tell.
+   * The search has read everything since this time in the partitions where it is under way, ISO
+   * 8601. Null: nobody can tell.
    */
   readonly at: string | null;
   /** How many offsets are searched, and how many the topics have. */

@@ -8,7 +8,6 @@ import { readMark } from '../adapters/database/replay/rebuild-mark.ts';
 import { isEmpty } from '../adapters/database/replay/rebuild-target.ts';
 import { inTurn } from '../adapters/database/replay/rebuild-turn.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { Config } from '../config.ts';
 import { AnswerReader, type Watch } from '../entrypoints/answered-offsets.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import { TroubleError } from '../service-layer/errors.ts';
@@ -18,7 +17,7 @@ import { readGroupOffsets } from './group-offsets.ts';
 import { countOffsets } from './offset-ranges.ts';
 import { Rebuild } from './rebuild.ts';
 import { parsePlan, planRebuild } from './rebuild-plan.ts';
-import { rebuildCommand } from './recovery-advice.ts';
+import { type RecoveryConfig, rebuildCommand } from './recovery-advice.ts';
 
 const RETRY_MS = 5_000;
 /** A retry may read all events before it is refused again. */
@@ -30,15 +29,7 @@ const LOG_EVERY_MS = 5_000;
 interface AutoRecoveryOptions {
   readonly database: Database;
   readonly broker: Broker;
-  readonly config: Pick<
-    Config,
-    | 'commandsTopic'
-    | 'eventsTopic'
-    | 'deadLettersTopic'
-    | 'groupId'
-    | 'databaseUrl'
-    | 'databaseUrlFile'
-  >;
+  readonly config: RecoveryConfig;
   readonly log: Logger;
   readonly audit: Audit;
 }

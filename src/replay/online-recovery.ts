@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describeUrl } from '../adapters/database/connection/database-url.ts';
 import type { Database } from '../adapters/database/database.ts';
 import { isEmpty } from '../adapters/database/replay/rebuild-target.ts';
-import type { Config } from '../config.ts';
 import type { JobControl } from '../jobs/job.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import { TroubleError } from '../service-layer/errors.ts';
@@ -12,7 +11,7 @@ import { countOffsets } from './offset-ranges.ts';
 import { describeTime, describeTopic, USUAL_REBUILD_RATE } from './plan-texts.ts';
 import { planRebuild, type RebuildPlan } from './rebuild-plan.ts';
 import { refuseEmptyTopic, refuseLostBeginning } from './rebuild-refusals.ts';
-import { rebuildCommand } from './recovery-advice.ts';
+import { type RecoveryConfig, rebuildCommand } from './recovery-advice.ts';
 import { verdictOf, verify } from './verify.ts';
 
 /** Planning takes longer only where committed offsets are missing, and all events must be read. */
@@ -21,15 +20,7 @@ const PLAN_TIMEOUT_MS = 5_000;
 interface OnlineRecoveryOptions {
   readonly database: Database;
   readonly broker: Broker;
-  readonly config: Pick<
-    Config,
-    | 'commandsTopic'
-    | 'eventsTopic'
-    | 'deadLettersTopic'
-    | 'groupId'
-    | 'databaseUrl'
-    | 'databaseUrlFile'
-  >;
+  readonly config: RecoveryConfig;
   /** @throws {TroubleError} the database is not prepared yet */
   readonly mustBePrepared: () => void;
 }

@@ -2,6 +2,12 @@ import type { Database } from '../adapters/database/database.ts';
 import { isEmpty } from '../adapters/database/replay/rebuild-target.ts';
 import type { Config } from '../config.ts';
 
+/** The settings that a rebuild of the service's own database rests on. */
+export type RecoveryConfig = Pick<
+  Config,
+  'commandsTopic' | 'eventsTopic' | 'deadLettersTopic' | 'groupId' | keyof DatabaseSettings
+>;
+
 type DatabaseSettings = Pick<Config, 'databaseUrl' | 'databaseUrlFile'>;
 
 /** Says how to repair a service's database that is older than the topics, with commands to copy. */

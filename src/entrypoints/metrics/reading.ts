@@ -1,4 +1,4 @@
-/** An older answer counts as unknown: whoever gives it has become silent. */
+/** An answer that is older counts as unknown, because no newer one has come. */
 const MAX_AGE_MS = 120_000;
 
 /**
