@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Kysely, sql } from 'kysely';
 import { expect, it, onTestFinished } from 'vitest';
 import {
@@ -90,4 +92,25 @@ it('bytes that are part of a larger buffer are written and read unchanged', asyn
 
 it('the first use fails when the file cannot be opened', async () => {
   await expect(openDatabase('/nowhere/at/all.db')).rejects.toThrow(/directory does not exist/);
+});
+
+it('a process ends in order when it closes the database during a statement', async () => {
+  const thread = new URL('../../../src/adapters/database/connection/sqlite-thread.ts', import.meta.url);
+  const script = `
+    import { Kysely, sql } from 'kysely';
+    import { sqliteThreadDialect } from '${thread}';
+    const dialect = sqliteThreadDialect({ file: ':memory:', busyTimeoutMs: 500 });
+    const database = new Kysely({ dialect });
+    await sql\`select 1\`.execute(database);
+    void sql\`with recursive n(x) as (select 1 union all select x + 1 from n where x < 1000000)
+              select count(*) from n\`.execute(database);
+    await new Promise(setImmediate);
+    await database.destroy();
+    console.log('closed');`;
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    '--input-type=module',
+    '--eval',
+    script,
+  ]);
+  expect(stdout).toBe('closed\n');
 });

@@ -101,7 +101,8 @@ class ThreadConnection implements DatabaseConnection {
             ? answer.error
             : Object.assign(answer.error, { code: answer.code }),
         );
-      if (this.#waiting.length === 0) worker.unref();
+      // While the thread ends, it must keep the process alive. Otherwise nothing waits for `exit`.
+      if (this.#waiting.length === 0 && !this.#isClosed) worker.unref();
     });
     worker.on('error', (error) => this.#fail(error));
     worker.on('exit', () => this.#fail(new Error('The database connection is not open')));
