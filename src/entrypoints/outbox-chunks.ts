@@ -5,6 +5,9 @@ export const COPIES = 2;
 /** The most bytes that one broker transaction publishes, apart from a single large chunk. */
 export const MAX_CHUNK_BYTES = 4 * 1024 * 1024;
 
+/** A guess, because counting the headers of each record takes as long as encoding them. */
+const USUAL_HEADERS_BYTES = 400;
+
 /** Records that one broker transaction publishes. */
 export interface Chunk {
   readonly records: readonly OutboxRecord[];
@@ -32,16 +35,16 @@ export function wholeCommandChunks(
       chunks.push(chunk);
     }
     chunk.records.push(record);
-    chunk.bytes += sizeOf(record);
+    chunk.bytes += record.encoded.length;
   }
   return chunks;
 }
 
-/** Returns how many bytes the records take in memory until they are published. */
-export function bytesInMemory(records: readonly AnswerRecord[]): number {
-  return records.reduce((sum, record) => sum + sizeOf(record) * COPIES, 0);
+/** Estimates how many bytes the records will take in memory. They are not encoded yet. */
+export function estimateBytes(records: readonly AnswerRecord[]): number {
+  return records.reduce((sum, record) => sum + estimateSize(record) * COPIES, 0);
 }
 
-function sizeOf({ key, value }: AnswerRecord): number {
-  return (key?.length ?? 0) + (value?.length ?? 0) + 400;
+function estimateSize({ key, value }: AnswerRecord): number {
+  return (key?.length ?? 0) + (value?.length ?? 0) + USUAL_HEADERS_BYTES;
 }

@@ -13,14 +13,15 @@ import { eventually } from '../../support/eventually.ts';
 const lane = { topic: 'commands', partition: 0 };
 
 function record(sequence: number, sourceOffset: number, bytes = 10): OutboxRecord {
+  const value = 'x'.repeat(bytes);
   return {
     sequence,
     sourceOffset,
     topic: 'events',
     key: 'key',
-    value: 'x'.repeat(bytes),
+    value,
     headers: {},
-    encoded: Buffer.from(`${sequence}`),
+    encoded: Buffer.from(value),
   };
 }
 
@@ -91,6 +92,13 @@ describe('cutting an outbox into transactions', () => {
         }
       }),
     );
+  });
+});
+
+describe('a chunk', () => {
+  it('counts the bytes of headers', () => {
+    const large = { ...record(1, 0), encoded: Buffer.alloc(5_000) };
+    expect(wholeCommandChunks([large], 1)).toMatchObject([{ bytes: 5_000 }]);
   });
 });
 
