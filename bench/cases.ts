@@ -1,5 +1,6 @@
 import { Backend, type BackendName, type OnProgress, type Servers } from './backend.ts';
 import { measureLatency } from './latency.ts';
+import { openPages } from './open-pages.ts';
 import type { Peer } from './peers/peer.ts';
 import { measureStartUp } from './start-up.ts';
 import { measureThroughput } from './throughput.ts';
@@ -50,6 +51,7 @@ export const cases = {
     measure: variant('kafka+sqlite', workloads.outOfStock),
     comparedWith: 'spread',
   },
+  pages: { measure: besideOpenPages, comparedWith: 'spread' },
   postgresql: { measure: variant('kafka+postgresql', workloads.spread), comparedWith: 'spread' },
   embedded: { measure: variant('embedded+sqlite', workloads.spread), comparedWith: 'spread' },
   rebuild: { measure: rebuild },
@@ -125,6 +127,27 @@ function variant(name: BackendName, workload: Workload): Measure {
     await backend.preload(workload, commands / 5, onProgress);
     return new Map([[null, await measured(backend, null, workload, commands / 5, onProgress)]]);
   };
+}
+
+/** Measures `spread` while browsers show the service's page. */
+async function besideOpenPages(
+  { servers, commands }: Setting,
+  onProgress: OnProgress,
+): Promise<ReadonlyMap<Contender, Figures>> {
+  const { spread } = workloads;
+  await using backend = await Backend.open('kafka+sqlite', servers);
+  await backend.preload(spread, commands / 5, onProgress);
+  await using pages = new AsyncDisposableStack();
+  const start = async () => {
+    const service = await backend.startService();
+    pages.use(openPages(service.url));
+    return service;
+  };
+  const count = spread.stock.length + commands / 5;
+  const load = { commands: count, outcomes: count };
+  const figures = await measureThroughput(backend, start, load, onProgress);
+  await backend.checkOutcomes(count, onProgress);
+  return new Map([[null, figures]]);
 }
 
 /** Measures as many orders as `spread` on a database that already has five times as many. */
