@@ -11,6 +11,7 @@ export default defineConfig({
     tags: [
       { name: 'db', description: 'Opens a database, SQLite or PostgreSQL.' },
       { name: 'kafka', description: 'Needs a real Kafka.' },
+      { name: 'browser', description: 'Needs Chromium.' },
       { name: 'slow', description: 'A campaign: `npm run test:all` runs it, `npm test` does not.' },
     ],
   },

@@ -9,12 +9,14 @@ import { delimiter, dirname, join, relative } from 'node:path';
  * Vitest. The last line counts what passed and failed.
  */
 
-/** Many tests wait for a child process or a time-out, so one more runs than there are cores. */
-const WORKERS = String(availableParallelism() + 1);
+/** Many tests wait for a child process or a time-out, so more run than there are cores. */
+const WORKERS = String(availableParallelism() + 2);
 
 const selection = process.argv.slice(2);
 const directory = await mkdtemp(join(tmpdir(), 'allocation-tests-'));
 const reportFile = join(directory, 'report.json');
+/** Many tests start the service or the command line, which then need not be compiled again. */
+const compileCache = join(directory, 'compiled');
 const count = { passed: 0, failed: 0, skipped: 0 };
 
 if (selection.length === 0) {
@@ -57,7 +59,7 @@ function run(tool: string, options: readonly string[]): Promise<number> {
   const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
   const child = spawn(executable, options, {
     stdio: 'inherit',
-    env: { ...process.env, PATH: path },
+    env: { ...process.env, PATH: path, NODE_COMPILE_CACHE: compileCache },
   });
   child.once('error', (error) => {
     process.stdout.write(`${tool} cannot be started: ${error.message}\n`);

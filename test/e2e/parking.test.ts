@@ -1,4 +1,5 @@
 // @module-tag db
+// @module-tag slow
 
 import { afterEach, expect, it } from 'vitest';
 import { type Release, releaseParked } from '../../src/adapters/database/lanes/parked-release.ts';

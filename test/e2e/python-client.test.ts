@@ -1,5 +1,6 @@
 // @module-tag db
 // @module-tag kafka
+// @module-tag slow
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

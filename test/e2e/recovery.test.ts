@@ -1,4 +1,5 @@
 // @module-tag db
+// @module-tag slow
 
 import { afterEach, expect, it } from 'vitest';
 import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';

@@ -1,3 +1,6 @@
+// @module-tag browser
+// @module-tag slow
+
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CHROMIUM, findBarriers, startBrowser, Tab } from '../support/browser.ts';

@@ -1,4 +1,6 @@
 // @module-tag db
+// @module-tag browser
+// @module-tag slow
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -114,7 +116,7 @@ describe.skipIf(CHROMIUM === null)('The page of a real service', { timeout: 240_
     await page.locator('.badge', { hasText: 'live' }).waitFor();
     await service.stop('SIGKILL');
     const killedAt = Date.now();
-    await health.getByText(/does not answer since \d\d:\d\d:\d\d UTC/).waitFor();
+    await health.getByText(/has not answered since \d\d:\d\d:\d\d UTC/).waitFor();
     const seconds = (Date.now() - killedAt) / 1_000;
     const port = new URL(service.url).port;
     parts.use(await ServiceProcess.start({ HTTP_PORT: port }, directory));

@@ -1,9 +1,9 @@
 import { type ChildProcess, execFile } from 'node:child_process';
-import { delimiter, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { vi } from 'vitest';
 import { runCommandLine } from '../../src/cli/command-line.ts';
 import type { OperatorActed } from '../../src/messages/operator-acts.ts';
+import { nodeEnvironment } from './node-environment.ts';
 
 const program = fileURLToPath(new URL('../../src/cli/allocation.ts', import.meta.url));
 
@@ -46,10 +46,7 @@ export function runCli(
   args: readonly string[],
   meanwhile: (child: ChildProcess) => void = () => {},
 ): Promise<CliResult> {
-  const env = {
-    PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
-    ...environment,
-  };
+  const env = { ...nodeEnvironment(), ...environment };
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { delimiter, dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { nodeEnvironment } from './node-environment.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli/allocation.ts', import.meta.url));
 
@@ -18,12 +18,7 @@ export class ServiceProcess {
     environment: Record<string, string>,
     cwd: string,
   ) {
-    // Scripts that look for `node` on the path must find the Node that runs this test, not another
-    // one.
-    const env = {
-      PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
-      ...environment,
-    };
+    const env = { ...nodeEnvironment(), ...environment };
     const child = spawn(program, options, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {

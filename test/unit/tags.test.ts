@@ -39,6 +39,7 @@ const STARTS_KAFKA = new Set([
   'test/support/kafka-java/cluster.ts',
   'test/support/kafka-java/secure-broker.ts',
 ]);
+const STARTS_A_BROWSER = 'test/support/browser.ts';
 /** Its tests on Kafka carry the tag themselves, beside the same tests on the embedded broker. */
 const TAGS_ITS_OWN = 'test/support/running-service.ts';
 
@@ -53,6 +54,7 @@ function needs(file: string): readonly string[] {
   return [
     ...(reached.some((each) => OPENS_A_DATABASE.has(each)) || takes('postgresUrl') ? ['db'] : []),
     ...(kafka || shared ? ['kafka'] : []),
+    ...(reached.includes(STARTS_A_BROWSER) ? ['browser'] : []),
   ];
 }
 
