@@ -1,5 +1,6 @@
-import { identityIn } from '../support/check-envelopes.ts';
-import { type History, type HistoryRecord, identityOf } from '../support/check-history.ts';
+import type { History, HistoryRecord } from '../support/judge/history.ts';
+import { identityIn } from '../support/judge/identity.ts';
+import { identityOf } from '../support/judge/read-commands.ts';
 import { asHistoryRecord } from '../support/read-history.ts';
 import type { Office } from './outages.ts';
 import type { SimulatedLog } from './simulated-log.ts';
@@ -81,8 +82,8 @@ export class ClusterFaults {
   befall(fault = this.#world.pick(FAULTS)): void {
     if (fault === 'group coordinator moves') this.#move(fault, 'group');
     if (fault === 'leader moves') this.#moveLeader(fault);
-    if (fault === 'transaction coordinator moves' && this.#log.transactionalIds.length > 0)
-      this.#move(fault, `transactions of ${this.#world.pick(this.#log.transactionalIds)}`);
+    if (fault === 'transaction coordinator moves' && this.#log.transactions.ids.length > 0)
+      this.#move(fault, `transactions of ${this.#world.pick(this.#log.transactions.ids)}`);
     if (fault === 'retention of commands') this.#deleteCommands();
     if (fault === 'retention of events' && this.#losesEvents) this.#deleteEvents();
     if (fault === 'truncation' && this.#listener.mayLoseCommands) this.#truncate();
@@ -93,12 +94,12 @@ export class ClusterFaults {
   #truncate(): void {
     const { commands } = this.#topics;
     const partition = this.#anyPartition();
-    const length = this.#log.partition(commands, partition).length;
-    const from = this.#world.chance(0.7) ? this.#log.readBelow(commands, partition) : length;
+    const log = this.#log.partition(commands, partition);
+    const from = this.#world.chance(0.7) ? log.readBelow : log.length;
     const end = from - this.#world.between(1, MOST_TRUNCATED);
-    if (this.#truncation || end <= this.#log.start(commands, partition)) return;
-    const lost = this.#log.read(commands, partition, end).map(asHistoryRecord);
-    const mayHaveBeenRead = this.#log.truncate(commands, partition, end);
+    if (this.#truncation || end <= log.start) return;
+    const lost = log.read(end).map(asHistoryRecord);
+    const mayHaveBeenRead = log.truncate(end);
     this.#listener.happens(mayHaveBeenRead ? 'truncation of what was read' : 'truncation');
     this.#truncation = {
       partition,
@@ -155,26 +156,27 @@ export class ClusterFaults {
   #deleteCommands(): void {
     const { commands } = this.#topics;
     const partition = this.#anyPartition();
-    const answeredBelow = this.#log.offsets.get(partition) ?? 0;
+    const log = this.#log.partition(commands, partition);
+    const answeredBelow = this.#log.offsets.committed.get(partition) ?? 0;
     const isLossy = this.#listener.mayLoseCommands && this.#world.chance(0.2);
-    const start = this.#log.start(commands, partition);
-    const most = isLossy ? this.#log.stableEnd(commands, partition) : answeredBelow;
+    const { start } = log;
+    const most = isLossy ? log.stableEnd : answeredBelow;
     // A log that begins behind its truncation hides that it was truncated.
     if (most <= start || partition === this.#truncation?.partition) return;
     this.#listener.happens(isLossy ? 'retention of unanswered commands' : 'retention of commands');
-    this.#log.deleteBefore(commands, partition, this.#world.between(start + 1, most));
-    for (let offset = answeredBelow; offset < this.#log.start(commands, partition); offset += 1)
+    log.deleteBefore(this.#world.between(start + 1, most));
+    for (let offset = answeredBelow; offset < log.start; offset += 1)
       this.#lost.add(`${partition}/${offset}`);
   }
 
   #deleteEvents(): void {
     const { events } = this.#topics;
     const partition = this.#anyPartition();
-    const start = this.#log.start(events, partition);
-    const end = this.#log.stableEnd(events, partition);
+    const log = this.#log.partition(events, partition);
+    const { start, stableEnd: end } = log;
     if (end <= start) return;
     this.#listener.happens('retention of events');
-    this.#log.deleteBefore(events, partition, this.#world.between(start + 1, end));
+    log.deleteBefore(this.#world.between(start + 1, end));
   }
 
   #forgetOffsets(): void {
@@ -195,7 +197,7 @@ export class ClusterFaults {
     // While no answer is published, nobody can prove that none was. Then a lane with answers left
     // behind refuses.
     const isAnyOut = Array.from({ length: this.#log.partitions }).some(
-      (_, partition) => this.#log.end(this.#topics.events, partition) > 0,
+      (_, partition) => this.#log.partition(this.#topics.events, partition).end > 0,
     );
     if (!isAnyOut) return;
     this.#hasForgotten = true;

@@ -1,4 +1,4 @@
-import type { HistoryRecord } from '../support/check-history.ts';
+import type { HistoryRecord } from '../support/judge/history.ts';
 
 /** When a transaction that answered commands began, and when it was committed. */
 interface Decision {

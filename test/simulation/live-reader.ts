@@ -81,11 +81,11 @@ export class LiveReader {
   #lookInto(topic: string, partition: number): void {
     const key = `${topic}/${partition}`;
     const from = this.#nextOffsets.get(key) ?? 0;
-    const end = this.#log.stableEnd(topic, partition);
+    const end = this.#log.partition(topic, partition).stableEnd;
     if (end <= from) return;
     this.#nextOffsets.set(key, end);
     const numbers = new Map<string, number>();
-    for (const { headers } of this.#log.read(topic, partition, from)) {
+    for (const { headers } of this.#log.partition(topic, partition).read(from)) {
       const [, answer, number = '1'] =
         /^(.+\/\d+\/\d+)(?:\.(\d+))?$/.exec(String(headers.ce_id ?? '')) ?? [];
       if (answer === undefined) continue;

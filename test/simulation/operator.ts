@@ -6,8 +6,9 @@ import { asDeadLetters, type DeadLetter } from '../../src/dead-letters/read-dead
 import { Redriver } from '../../src/dead-letters/redriver.ts';
 import type { Identity } from '../../src/domain/identity.ts';
 import { readDeadLetters } from '../support/dead-letters.ts';
+import { SimulatedBroker } from './simulated-broker.ts';
 import type { SimulatedServer } from './simulated-database.ts';
-import { SimulatedBroker, type SimulatedLog } from './simulated-log.ts';
+import type { SimulatedLog } from './simulated-log.ts';
 import { Machine, type World } from './world.ts';
 
 interface Topics {
@@ -71,12 +72,14 @@ export class Operator {
     const { deadLetters } = this.#topics;
     const partitions = Array.from({ length: this.#log.partitions }, (_, partition) => partition);
     const end = partitions.reduce(
-      (sum, partition) => sum + this.#log.end(deadLetters, partition),
+      (sum, partition) => sum + this.#log.partition(deadLetters, partition).end,
       0,
     );
     if (end !== this.#seenEnd) {
       this.#seenEnd = end;
-      const records = partitions.flatMap((partition) => this.#log.read(deadLetters, partition, 0));
+      const records = partitions.flatMap((partition) =>
+        this.#log.partition(deadLetters, partition).read(0),
+      );
       this.#isDone = waiting(asDeadLetters(records)).length === 0;
     }
     return this.#isDone;

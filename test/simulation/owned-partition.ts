@@ -164,7 +164,7 @@ export class OwnedPartition implements AssignedPartition {
 
   #fetchFrom(offset: number): Fetched {
     this.#log.outages.ask(`leader of ${this.partition}`);
-    const beginning = this.#log.start(this.topic, this.partition);
+    const beginning = this.#log.partition(this.topic, this.partition).start;
     if (offset < beginning) return { kind: 'deleted', beginning };
     if (offset > this.#log.partition(this.topic, this.partition).length) return { kind: 'beyond' };
     return {
@@ -193,6 +193,6 @@ export class OwnedPartition implements AssignedPartition {
   }
 
   #isStillThere({ offset, leaderEpoch }: ReceivedRecord): boolean {
-    return this.#log.partition(this.topic, this.partition)[offset]?.leaderEpoch === leaderEpoch;
+    return this.#log.partition(this.topic, this.partition).leaderEpochOf(offset) === leaderEpoch;
   }
 }

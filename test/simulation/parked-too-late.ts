@@ -1,5 +1,5 @@
-import { identityAnswered, identityIn } from '../support/check-envelopes.ts';
-import type { History, HistoryRecord } from '../support/check-history.ts';
+import type { History, HistoryRecord } from '../support/judge/history.ts';
+import { identityAnswered, identityIn } from '../support/judge/identity.ts';
 
 /** A command was parked behind an answered one. Only an operator could release it. */
 export interface ParkedTooLate {

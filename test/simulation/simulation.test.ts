@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FAULT_POINTS } from '../../src/fault-points.ts';
-import { plants } from './planted-bugs.ts';
+import { plants } from './planted-bugs/planted-bugs.ts';
 import { witnesses } from './witnesses.ts';
 
 const HISTORIES = 1_000;

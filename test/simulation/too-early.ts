@@ -1,4 +1,4 @@
-import type { History, HistoryRecord } from '../support/check-history.ts';
+import type { History, HistoryRecord } from '../support/judge/history.ts';
 
 /**
  * A command was rejected as unknown before an earlier accepted command was decided, which makes the

@@ -91,7 +91,7 @@ export function sendCommands(
   for (const [index, each] of sent.entries()) {
     const { value, headers } = each;
     const record = { key: keys.get(each) ?? each.sku, value, headers };
-    const append = () => log.append(topic, log.partitionOf(record), record);
+    const append = () => log.partition(topic, log.partitionOf(record)).append(record);
     const lateMs = world.chance(0.02) ? world.random() * LATEST_MS : 0;
     world.after((times[index] as number) + lateMs, append);
     if (world.chance(0.05))
@@ -120,7 +120,7 @@ function sendAgain(
   const { value, headers } = dice < AGAIN.sameRate ? sent : other();
   const record = { key: world.chance(AGAIN.otherKeyRate) ? anyKey(world) : key, value, headers };
   world.after(atMs + world.random() * AGAIN.withinMs, () =>
-    log.append(topic, log.partitionOf(record), record),
+    log.partition(topic, log.partitionOf(record)).append(record),
   );
 }
 
@@ -142,7 +142,7 @@ function sendPairs(
     const append = ({ type, ...data }: { readonly type: string }, place: number) => {
       const { value, headers } = command(world, nameOf(world, place), '', type, data);
       const record = { key: anyKey(world), value, headers };
-      log.append(topic, log.partitionOf(record), record);
+      log.partition(topic, log.partitionOf(record)).append(record);
     };
     const atMs = world.pick(bursts) + world.random() * LONGEST_BURST_MS;
     world.after(atMs, () => append(first, index));

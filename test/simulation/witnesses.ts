@@ -1,5 +1,5 @@
-import type { FindingKind } from './history.ts';
-import type { PlantedBug } from './planted-bugs.ts';
+import type { FindingKind } from './finding.ts';
+import type { PlantedBug } from './planted-bugs/planted-bugs.ts';
 
 /** A planted bug for each kind of finding, which proves that something can break the rule. */
 export const witnesses: Readonly<Record<Exclude<FindingKind, 'thrown'>, PlantedBug>> = {

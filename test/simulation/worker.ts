@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { simulate } from './history.ts';
-import type { PlantedBug } from './planted-bugs.ts';
+import type { PlantedBug } from './planted-bugs/planted-bugs.ts';
+import { simulate } from './simulate.ts';
 import { DatabaseFile } from './simulated-database.ts';
 
 /** What a worker is asked to run: the history of this seed. */

@@ -1,6 +1,7 @@
-import { checkHistory, type History } from './check-history.ts';
 import { type CommandFlow, unseenTypes } from './command-flow.ts';
 import type { HttpCommands } from './http-commands.ts';
+import { checkHistory } from './judge/check-history.ts';
+import type { History } from './judge/history.ts';
 import { contentHash, type JavaRecord, readTopicInJava } from './kafka-java/read.ts';
 import { readHistory } from './read-history.ts';
 

@@ -1,4 +1,4 @@
-import type { StockTables } from './check-history.ts';
+import type { StockTables } from './judge/history.ts';
 
 /** The number of pairs that are sent at once. */
 const AT_ONCE = 20;

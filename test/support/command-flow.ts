@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Admin, Partitioners } from 'kafkajs';
-import type { History } from './check-history.ts';
 import { eventually } from './eventually.ts';
+import type { History } from './judge/history.ts';
 import { readHistory } from './read-history.ts';
 import { type PlainKafka, plainKafka } from './topic-reader.ts';
 

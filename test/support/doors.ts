@@ -8,48 +8,6 @@ import type { Broker } from '../../src/service-layer/broker.ts';
 import type { ServiceStatus } from '../../src/status/service-status.ts';
 import { HttpApiAlone } from './http-api-alone.ts';
 
-/** Every route of the API, and the role that it takes. */
-export const ROUTES: readonly (readonly [string, string, Role])[] = [
-  ['POST', '/commands', 'publish'],
-  ['GET', '/commands/c', 'read'],
-  ['GET', '/commands/t/0/1', 'read'],
-  ['GET', '/products', 'read'],
-  ['GET', '/batches', 'read'],
-  ['GET', '/orders', 'read'],
-  ['GET', '/allocations/o', 'read'],
-  ['GET', '/orders/o', 'read'],
-  ['GET', '/products/s', 'read'],
-  ['GET', '/batches/b', 'read'],
-  ['HEAD', '/products/s', 'read'],
-  ['GET', '/events', 'read'],
-  ['GET', '/status', 'read'],
-  ['GET', '/status/history', 'read'],
-  ['POST', '/lanes/0/pause', 'operate'],
-  ['POST', '/lanes/0/resume', 'operate'],
-  ['GET', '/dead-letters', 'read'],
-  ['GET', '/dead-letters/groups', 'read'],
-  ['GET', '/dead-letters/l', 'read'],
-  ['POST', '/dead-letters/redrive', 'operate'],
-  ['POST', '/dead-letters/discard', 'operate'],
-  ['POST', '/dead-letters/l/edit', 'operate'],
-  ['GET', '/jobs/j', 'read'],
-  ['POST', '/jobs/j/cancel', 'operate'],
-  ['GET', '/audit', 'operate'],
-  ['GET', '/orders/o/way', 'read'],
-  ['GET', '/products/s/history', 'read'],
-  ['POST', '/recovery/verify', 'operate'],
-  ['GET', '/recovery/plan', 'operate'],
-];
-export const OPEN_ROUTES = [
-  '/',
-  '/healthz',
-  '/readyz',
-  '/metrics',
-  '/openapi.json',
-  '/docs',
-  '/allocation/schemas',
-];
-
 /** A broker that takes every command, and has no events. */
 const broker: Partial<Broker> = {
   publish: async (_topic, records) => records.map(() => ({ partition: 0, offset: 0 })),

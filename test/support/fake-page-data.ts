@@ -67,6 +67,7 @@ export function statusOf(role: string | null, openLetters: number) {
       { instance: 'allocation-0', host: '10.0.3.17', partitions: [0, 1, 2], isThis: true },
       { instance: 'allocation-1', host: '10.0.4.9', partitions: [3], isThis: false },
     ],
+    areMembersKnown: true,
     deadLetters: { open: openLetters, oldestAt: openLetters > 0 ? at(0) : null, parked: 25_000 },
     recovery: { state: 'none', progress: null },
   };

@@ -60,7 +60,7 @@ export function wholeLetterOf(number: number) {
     command: { type, data },
     inPlainWords: isPoisoned
       ? 'The message made a handler fail, four times in a row.'
-      : 'The message has wrong data, or an unknown version of them.',
+      : 'The message has wrong data, or data of an unknown version.',
     whatToDo: WHAT_TO_DO[reason] ?? '',
     expected: { failure: isPoisoned ? null : cause, ignored: [] },
     redrives: 1,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { HistoryRecord } from './check-history.ts';
 import { SKUS } from './command-flow.ts';
+import type { HistoryRecord } from './judge/history.ts';
 
 /**
  * The number of requests at once, for products of every lane. The service appends them together.

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
-import { checkHistory } from './check-history.ts';
 import { type CommandFlow, LANES, lanesAtWork } from './command-flow.ts';
 import { eventually } from './eventually.ts';
+import { checkHistory } from './judge/check-history.ts';
 import type { ServiceProcess } from './service-process.ts';
 
 /**

@@ -50,6 +50,11 @@ export class OtlpReceiver implements AsyncDisposable {
   readonly spans: ReceivedSpan[] = [];
   /** The path and the headers of each request. */
   readonly requests: Pick<IncomingMessage, 'url' | 'headers'>[] = [];
+  /** What each answer waits for. The collector is slow until this promise resolves. */
+  mayAnswer: Promise<unknown> = Promise.resolve();
+  answeredCount = 0;
+  /** The most requests that have waited for their answers at once. */
+  mostWaiting = 0;
 
   static async open(): Promise<OtlpReceiver> {
     const receiver = new OtlpReceiver();
@@ -78,7 +83,10 @@ export class OtlpReceiver implements AsyncDisposable {
 
   async #receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.requests.push({ url: request.url, headers: request.headers });
+    this.mostWaiting = Math.max(this.mostWaiting, this.requests.length - this.answeredCount);
     this.spans.push(...spansIn(await buffer(request)));
+    await this.mayAnswer;
+    this.answeredCount += 1;
     response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end();
   }
 

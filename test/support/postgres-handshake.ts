@@ -35,6 +35,8 @@ interface AcceptedConnection {
 /** A server that speaks the first messages of PostgreSQL, and answers each query with no rows. */
 export class HandshakeServer {
   readonly accepted: AcceptedConnection[] = [];
+  /** The names that accepted clients gave themselves. */
+  readonly applicationNames = new Set<string>();
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #manner: Manner;
@@ -69,13 +71,13 @@ export class HandshakeServer {
     socket.on('error', () => {});
     socket.once('data', (first) => {
       if (first.length !== 8 || first.readInt32BE(4) !== SSL_REQUEST) {
-        this.#welcome(socket);
+        this.#welcome(socket, first);
         return;
       }
       const { certificate } = this.#manner;
       socket.write(certificate ? 'S' : 'N');
       if (certificate) this.#encrypt(socket, certificate);
-      else socket.once('data', () => this.#welcome(socket));
+      else socket.once('data', (startup) => this.#welcome(socket, startup));
     });
   }
 
@@ -92,10 +94,10 @@ export class HandshakeServer {
       rejectUnauthorized: clientAuthority !== undefined,
     });
     secure.on('error', () => {});
-    secure.once('data', () => this.#welcome(secure));
+    secure.once('data', (startup) => this.#welcome(secure, startup));
   }
 
-  #welcome(socket: Socket): void {
+  #welcome(socket: Socket, startup: Buffer): void {
     const { refusal } = this.#manner;
     if (refusal) {
       socket.end(message('E', Buffer.from(`SFATAL\0C${refusal.code}\0M${refusal.text}\0\0`)));
@@ -104,6 +106,8 @@ export class HandshakeServer {
     const isEncrypted = socket instanceof TLSSocket;
     const subject = isEncrypted ? socket.getPeerCertificate().subject : undefined;
     this.accepted.push({ isEncrypted, clientName: subject ? String(subject.CN) : null });
+    const words = startup.toString().split('\0');
+    this.applicationNames.add(words[words.indexOf('application_name') + 1] ?? '');
     socket.on('data', () => socket.write(Buffer.concat([NO_ROWS, READY])));
     socket.write(Buffer.concat([AUTHENTICATION_OK, READY]));
   }

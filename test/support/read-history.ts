@@ -1,7 +1,7 @@
 import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
 import type { ReceivedRecord } from '../../src/service-layer/records.ts';
-import type { History, HistoryRecord, StockTables } from './check-history.ts';
+import type { History, HistoryRecord, StockTables } from './judge/history.ts';
 import { type PlainKafka, readTopic } from './topic-reader.ts';
 
 interface Topics {

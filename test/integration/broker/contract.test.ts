@@ -10,7 +10,7 @@ import { EmbeddedBroker } from '../../../src/adapters/broker/embedded/broker.ts'
 import { KafkaBroker } from '../../../src/adapters/broker/kafka/broker.ts';
 import { Database } from '../../../src/adapters/database/database.ts';
 import { TroubleError } from '../../../src/service-layer/errors.ts';
-import { brokerContract } from '../../support/broker-contract.ts';
+import { brokerContract } from '../../support/broker-contract/broker-contract.ts';
 
 const brokers = inject('kafkaBrokers');
 let directory: string;

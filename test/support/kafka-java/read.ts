@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { HistoryRecord } from '../check-history.ts';
+import type { HistoryRecord } from '../judge/history.ts';
 import { fetchLibraries } from './libraries.ts';
 
 const run = promisify(execFile);
