@@ -41,7 +41,7 @@ const service = new Program({
 });
 const shop = new Program({
   ...common,
-  // kafkajs 2.2.4 sets timers with negative delays, of which Node warns.
+  // kafkajs 2.2.4 sets timers with negative delays, and Node warns of them.
   command: [
     process.execPath,
     '--disable-warning=TimeoutNegativeWarning',
@@ -145,8 +145,8 @@ async function poison(): Promise<void> {
   const [place] = await broker.publish(config.commandsTopic, [{ key: null, value, headers: {} }]);
   await broker.close();
   say(
-    `The message ${place?.partition}/${place?.offset} is no command. It becomes a dead letter, and ` +
-      `the lane goes on. See ${url}/, or: npx allocation dead-letters list`,
+    `The message ${place?.partition}/${place?.offset} is no command. It becomes a dead letter, ` +
+      `and the lane goes on. See ${url}/, or: npx allocation dead-letters list`,
   );
 }
 

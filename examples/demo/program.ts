@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How long a program may take to end, until it is killed. */
+/** How long a program may take to end before it is killed. */
 const END_TIMEOUT_MS = 8_000;
 
 export interface ProgramOptions {

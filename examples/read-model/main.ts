@@ -11,10 +11,8 @@ const { KAFKA_BROKERS: brokers, EVENTS_TOPIC: topic = 'allocation.events' } = pr
 const stock = new Stock(process.env.READ_MODEL ?? 'read-model.db');
 
 if (!brokers) {
-  const client = new AllocationClient({ url, token });
-  for await (const { lastEventId, events, hasMissed } of client.events({
-    lastEventId: stock.position,
-  })) {
+  const stream = new AllocationClient({ url, token }).events({ lastEventId: stock.position });
+  for await (const { lastEventId, events, hasMissed } of stream) {
     if (hasMissed) throw new Error('The stream no longer has all events: read them from Kafka');
     stock.take(lastEventId, events);
   }

@@ -8,10 +8,10 @@ const TABLES = `
   create table if not exists batches (
     reference text primary key, sku text not null,
     quantity integer not null default 0, allocated integer not null default 0,
-    sequence integer not null default 0 -- of the event that set the quantity
-  );
+    sequence integer not null default 0); -- of the event that set the quantity
   create view if not exists stock as
     select sku, sum(quantity - allocated) as available from batches group by sku;`;
+const REMEMBER = 'insert into seen (id) values (?) on conflict do nothing';
 const SET_QUANTITY = `
   insert into batches (reference, sku, quantity, sequence) values (?, ?, ?, ?)
   on conflict do update set quantity = excluded.quantity, sequence = excluded.sequence
@@ -20,7 +20,7 @@ const ADD_ALLOCATED = `
   insert into batches (reference, sku, allocated) values (?, ?, ?)
   on conflict do update set allocated = allocated + excluded.allocated`;
 
-/** The stock of each product, and how far it has read. The order of partitions does not matter. */
+/** Keeps the stock of each product, and how far the events are read. Partitions need no order. */
 export class Stock {
   readonly #database: SqliteDatabase.Database;
 
@@ -39,14 +39,9 @@ export class Stock {
   take(position: string, events: readonly AllocationEvent[]): void {
     this.#database.transaction(() => {
       this.#run('update reader set position = ?', position);
-      for (const event of events)
-        if (event.type === 'unknown' || this.#isNew(event)) this.#apply(event);
+      // kafkajs shows some records of aborted transactions. The service publishes them again.
+      for (const event of events) if (this.#run(REMEMBER, event.id ?? '') > 0) this.#apply(event);
     })();
-  }
-
-  /** kafkajs shows some records of aborted transactions. The service publishes them again. */
-  #isNew({ id }: AllocationEvent): boolean {
-    return this.#run('insert into seen (id) values (?) on conflict do nothing', id ?? '') > 0;
   }
 
   #apply({ type, data, sequence }: AllocationEvent): void {

@@ -53,7 +53,7 @@ def from_http(place: str) -> Iterator[tuple[str, list[Event]]]:
 
 
 def from_kafka(place: str) -> Iterator[tuple[str, list[Event]]]:
-    """Yields the same from all partitions of the topic, because order needs all of them."""
+    """Yields the same from Kafka: from all partitions, because the order needs all of them."""
     from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
     group = {"group.id": "warehouse", "enable.auto.commit": False, "auto.offset.reset": "earliest"}

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { ContractChange } from '../contract/contract-changes.ts';
 import { packageVersion } from '../package-version.ts';
@@ -8,35 +9,37 @@ import { jsonOption, print, printJson, printTable } from './output.ts';
 /** How long a server may take to send the document. */
 const TIMEOUT_MS = 10_000;
 
-/** Adds `allocation contract`. */
+/** Adds `allocation contract`. `contract/generate.ts` writes the files (`npm run contract`). */
 export function addContract(program: Command): void {
   program
     .command('contract')
     .description('compare what senders and consumers rely on')
     .command('diff')
     .description('compare the contract of another release with this release')
-    .argument('<file|url>', 'the contract/asyncapi.yaml of the other release')
+    .argument(
+      '<file|url>',
+      'asyncapi.yaml or openapi.json of the other release, or a folder with both',
+    )
     .addOption(jsonOption())
     .addHelpText(
       'after',
       `
 Examples:
-  $ npx allocation contract diff contract/released/asyncapi.yaml
+  $ npx allocation contract diff contract/released
   $ npx allocation contract diff https://example.com/allocation/1.0.0/asyncapi.yaml --json
 
-It says what this release adds, what it breaks for senders of commands or consumers of events, and
-which version is due. The exit code is 1 if something breaks.`,
+It says what this release adds, what it breaks for senders of commands, consumers of events or
+callers of the HTTP API, and which version is due. The exit code is 1 if something breaks.`,
     )
     .action(diff);
 }
 
 async function diff(place: string, { json }: { readonly json: boolean }): Promise<void> {
-  const { asyncApiDocument } = await import('../contract/asyncapi.ts');
-  const { compareContracts } = await import('../contract/contract-changes.ts');
   const { dueLevel, raised } = await import('../contract/due-version.ts');
-  const former = await readFormer(place);
-  const changes = compareContracts(former, asyncApiDocument(packageVersion()));
-  const from = former.info.version;
+  const compared: Compared[] = [];
+  for (const document of await documentsAt(place)) compared.push(await compare(document));
+  const from = compared[0]?.from ?? '';
+  const changes = compared.flatMap((each) => each.changes);
   const due = dueLevel(changes);
   const version = raised(from, due);
   if (due === 'major') process.exitCode = 1;
@@ -58,17 +61,51 @@ function printChanges(from: string, due: string | null, changes: readonly Contra
   print(`\nAfter ${from}, the version ${due} is due`);
 }
 
-/** @throws {UsageError} the place has no contract */
-async function readFormer(place: string) {
-  const { DocumentError, readDocument } = await import('../contract/read-document.ts');
+/** What differs between one document of a release and this release. */
+interface Compared {
+  /** The version of the other release. */
+  readonly from: string;
+  readonly changes: readonly ContractChange[];
+}
+
+/** Returns the places of the documents: those in a folder, or the one. */
+async function documentsAt(place: string): Promise<readonly string[]> {
+  const isFolder = await stat(place).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  return isFolder ? ['asyncapi.yaml', 'openapi.json'].map((name) => join(place, name)) : [place];
+}
+
+/** @throws {UsageError} the place has no document of the contract */
+async function compare(place: string): Promise<Compared> {
+  const { DocumentError, parseDocument } = await import('../contract/read-document.ts');
   const text = /^https?:\/\//.test(place) ? await download(place) : await readText(place);
   try {
-    return readDocument(text);
+    const document = parseDocument(text);
+    const isApi = Object(document).openapi !== undefined;
+    return await (isApi ? compareApi(document) : compareMessages(document));
   } catch (error) {
     if (error instanceof DocumentError)
       throw new UsageError(`${place} cannot be compared: ${error.message}`, { cause: error });
     throw error;
   }
+}
+
+async function compareMessages(document: unknown): Promise<Compared> {
+  const { readAsyncApi } = await import('../contract/read-document.ts');
+  const { asyncApiDocument } = await import('../contract/asyncapi.ts');
+  const { compareContracts } = await import('../contract/contract-changes.ts');
+  const former = readAsyncApi(document);
+  const changes = compareContracts(former, asyncApiDocument(packageVersion()));
+  return { from: former.info.version, changes };
+}
+
+async function compareApi(document: unknown): Promise<Compared> {
+  const { compareApis, readApi } = await import('../contract/api-changes.ts');
+  const { openApi } = await import('../contract/openapi.ts');
+  const former = readApi(document);
+  return { from: former.info.version, changes: compareApis(former, readApi(await openApi())) };
 }
 
 async function readText(path: string): Promise<string> {

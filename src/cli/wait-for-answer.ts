@@ -1,4 +1,8 @@
-import type { CommandStatus, KnownCommand } from '../command-status/command-status.ts';
+import type {
+  AnsweredCommand,
+  CommandStatus,
+  KnownCommand,
+} from '../command-status/command-status.ts';
 import { CommandStatuses } from '../command-status/command-statuses.ts';
 import { PublishedWait } from '../command-status/published-wait.ts';
 import { describeEvent } from './describe-record.ts';
@@ -31,12 +35,13 @@ export async function printAnswer(
     process.exitCode = 1;
   }
   if (json) printJson(outcome);
-  else if (outcome.status === 'answered') print(describeAnswer(outcome.events));
+  else if (outcome.status === 'answered') print(describeAnswer(outcome));
 }
 
-function describeAnswer(events: readonly object[]): string {
+function describeAnswer({ events, advice }: AnsweredCommand): string {
   if (events.length === 0) return 'The command changed nothing, and has no event';
-  return events.map(describeEvent).join('\n');
+  const lines = events.map(describeEvent);
+  return (advice === undefined ? lines : [...lines, advice]).join('\n');
 }
 
 function describeDelay(status: CommandStatus, timeoutSeconds: number): string {

@@ -40,7 +40,7 @@ export async function* findCommands(
   }
 }
 
-/** Returns the offsets of a range that lie between two distances from its end. */
+/** Returns the part of a range between two distances from its end. */
 function stretchOf({ partition, beginning, end }: OffsetRange, near: number, far: number) {
   return {
     partition,

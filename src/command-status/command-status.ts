@@ -1,5 +1,6 @@
 import type { Resolution } from '../dead-letters/markers.ts';
 import { DEAD_LETTER_REASONS, type DeadLetterReason } from '../messages/dead-letter-reasons.ts';
+import { REJECTIONS } from '../messages/rejections.ts';
 import type { CommandPlace } from './lane-order-search.ts';
 
 /** What has become of a command. */
@@ -21,9 +22,11 @@ export interface AnsweredCommand extends KnownCommand {
   readonly status: 'answered';
   /**
    * The events of the answer as structured CloudEvents, with composites unfolded. Empty: the
-   * command changed nothing, as a batch that existed already.
+   * command changed nothing, for example because its batch existed already.
    */
   readonly events: readonly object[];
+  /** What the sender can do, for each reason of a rejection. Absent: nothing is rejected. */
+  readonly advice?: string;
   /** The place of the same command, if an earlier message brought it. Absent: this message did. */
   readonly repeats?: string;
   /** The earlier message has another type or other data, so this one was dropped. */
@@ -42,8 +45,24 @@ interface DeadCommand extends KnownCommand {
   readonly letter: string;
   /** What an operator has done about the letter. Absent: the letter is on the list. */
   readonly resolution?: Resolution;
-  /** The id of the edited command that was sent instead. Absent: none was. */
+  /** The id of the edited command that was sent instead. Absent: no other command was sent. */
   readonly replacedBy?: string;
+}
+
+/** Makes the status of a command whose answer has these events. */
+export function answeredWith(known: KnownCommand, events: readonly object[]): AnsweredCommand {
+  const advice = adviceOnRejections(events);
+  return { ...known, status: 'answered', events, ...(advice !== '' && { advice }) };
+}
+
+/** Says for each reason of a rejection what to do. A newer version may have decided another one. */
+function adviceOnRejections(events: readonly object[]): string {
+  const rejections = events.filter((event) => Object(event).type === 'CommandRejected');
+  const reasons = new Set(rejections.map((event) => String(Object(event).data?.reason)));
+  return [...reasons]
+    .filter((reason) => Object.hasOwn(REJECTIONS, reason))
+    .map((reason) => `${reason}: ${REJECTIONS[reason as keyof typeof REJECTIONS].advice}`)
+    .join(' ');
 }
 
 /** Returns what to do about a letter with this reason, which a newer version may have written. */

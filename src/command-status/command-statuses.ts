@@ -8,15 +8,20 @@ import type { Broker } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { Turns } from '../turns.ts';
 import { type CommandName, findCommands } from './command-search.ts';
-import { type AnsweredCommand, adviceFor, type CommandStatus } from './command-status.ts';
+import {
+  type AnsweredCommand,
+  adviceFor,
+  answeredWith,
+  type CommandStatus,
+} from './command-status.ts';
 import { type CommandPlace, findAnswerRecords } from './lane-order-search.ts';
 import { readUntil } from './read-until.ts';
 
 /** How many searches read topics at once. The others wait. */
 const MAX_SEARCHES = 4;
-/** How many messages with one id are looked at: repeats, and commands that were redriven. */
+/** How many messages with one id a search looks at: repeats, and commands that were redriven. */
 const MAX_MESSAGES = 10;
-/** How far behind a letter its marker is looked for, in offsets. */
+/** How far behind a letter a search looks for its marker, in offsets. */
 const MARKER_DISTANCE_OFFSETS = 50_000;
 const PLACE = /^([^/]+)\/(0|[1-9]\d{0,9})\/(0|[1-9]\d{0,14})$/;
 
@@ -29,8 +34,8 @@ export interface CommandStatusesOptions {
 }
 
 /**
- * Finds out what has become of a command, by reading the topics. So every instance can answer, and
- * nothing is stored for this. Answers are found as long as the topics keep them.
+ * Finds out what has become of a command by reading the topics. So every instance can answer, and
+ * nothing is stored for this. A command has a status as long as the topics keep its answer.
  *
  * Methods reject with `TroubleError` if the log cannot be reached, or a search reads too much.
  */
@@ -73,16 +78,16 @@ export class CommandStatuses {
     const first = await this.#readCommand(earlier);
     const differs = first !== null && !isAlike(envelopeOf(first), envelope);
     const repeats = placeText(earlier);
-    return { ...status, events: earlier.events, repeats, ...(differs && { differs }) };
+    return { ...answeredWith(status, earlier.events), repeats, ...(differs && { differs }) };
   }
 
-  /** @param than only messages that came before this one are meant; null: all are */
-  async #named(name: CommandName, than: ReceivedRecord | null): Promise<CommandStatus | null> {
+  /** @param limit search only the messages that came before this one; null: search all */
+  async #named(name: CommandName, limit: ReceivedRecord | null): Promise<CommandStatus | null> {
     const { broker, commandsTopic } = this.#options;
     let newest: CommandStatus | null = null;
     let count = 0;
     for await (const record of findCommands(broker, commandsTopic, name)) {
-      if (than !== null && !isBefore(record, than)) continue;
+      if (limit !== null && !isBefore(record, limit)) continue;
       if (count++ === MAX_MESSAGES) break;
       const status = await this.#statusAt(record, record);
       newest ??= status;
@@ -105,10 +110,10 @@ export class CommandStatuses {
     if ((committed[partition] ?? 0) <= offset)
       return record === null ? null : { ...known, status: 'pending' };
     const events = await this.#eventsAt(place);
-    if (events.length > 0) return { ...known, status: 'answered', events };
+    if (events.length > 0) return answeredWith(known, events);
     const letter = await this.#letterAt(place);
     if (letter !== null) return { ...known, ...letter };
-    return record === null ? null : { ...known, status: 'answered', events };
+    return record === null ? null : answeredWith(known, events);
   }
 
   async #readCommand({ topic, partition, offset }: CommandPlace): Promise<ReceivedRecord | null> {

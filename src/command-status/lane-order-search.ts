@@ -12,19 +12,19 @@ const FIRST_STEP_OFFSETS = 256;
 const STEP_GROWTH = 4;
 /** A stretch of this many offsets costs about as much as one more probe. */
 const STRETCH_OFFSETS = 1_024;
-/** How many records one search reads of a partition, for the time and the memory that they take. */
+/** Bounds the records that one search reads of a partition, because each takes time and memory. */
 const MAX_RECORDS = 200_000;
 
 /**
  * Finds the records that the answer to one command consists of.
  *
- * A lane publishes its answers in the order of its commands. So within each partition of the topic,
- * the records of one lane are sorted by the offsets of their commands, and the search halves the
- * partition again and again. Records of other lanes lie between them. The search begins at the end
- * of the topic, because most callers ask about a new command.
+ * A lane publishes its answers in the order of its commands. So in each partition of the topic, the
+ * offsets of the commands sort the records of one lane. The search halves the partition again and
+ * again. Records of other lanes lie between. The search begins at the end of the topic, because
+ * most callers ask about a new command.
  *
- * @param placeOf reads the place of the command that a record answers; null: the record is a copy,
- * a marker, or another service's
+ * @param placeOf reads the place of the command that a record answers; null: the record is a copy
+ * or a marker, or another service wrote it
  * @returns the records in the order of the topic; empty: the topic has no answer to the command
  * @throws {TroubleError} the log cannot be reached, or the search reads too much
  */

@@ -55,7 +55,7 @@ export class PublishedWait {
     }
   }
 
-  /** Never rejects: while the log is away, the waiters wait on. */
+  /** Asks until nobody waits. Never rejects: while the log is away, the waiters wait on. */
   async #poll(): Promise<void> {
     this.#isPolling = true;
     while (this.#waiters.size > 0) {

@@ -9,7 +9,7 @@ import type { Effect } from './schema-keywords.ts';
 export interface ContractChange {
   /** `words`: only people notice. */
   readonly effect: 'breaks' | 'adds' | 'words';
-  /** The channel and the message, such as `events/Allocated.v1`. */
+  /** The channel and the message, such as `events/Allocated.v1`; or the route, `GET /orders`. */
   readonly where: string;
   /** Says in a few words what has changed. */
   readonly text: string;
@@ -19,7 +19,7 @@ export interface ContractChange {
 
 type Action = 'receive' | 'send';
 
-/** What a change means for senders of what is received, and for readers of what is sent. */
+/** What a change means: for the senders of received messages, and for the readers of sent ones. */
 const MEANINGS: Readonly<Record<Action, Readonly<Record<Effect, 'breaks' | 'adds'>>>> = {
   receive: { adds: 'adds', narrows: 'breaks', widens: 'adds', breaks: 'breaks' },
   send: { adds: 'adds', narrows: 'adds', widens: 'breaks', breaks: 'breaks' },
@@ -32,16 +32,30 @@ export function compareContracts(
 ): readonly ContractChange[] {
   const names = new Set([...Object.keys(former.channels), ...Object.keys(present.channels)]);
   const changes = [...names].flatMap((name) => compareChannels(name, former, present));
+  return orWords(changes, former, present);
+}
+
+interface NumberedDocument {
+  readonly info: { readonly version: string };
+}
+
+/** Returns the changes. If there are none, says whether anything besides the version differs. */
+export function orWords(
+  changes: readonly ContractChange[],
+  former: NumberedDocument,
+  present: NumberedDocument,
+): readonly ContractChange[] {
   if (changes.length > 0 || isDeepStrictEqual(unnumbered(former), unnumbered(present)))
     return changes;
   return [change('words', 'document', 'other words, examples or settings')];
 }
 
-function unnumbered(document: AsyncApiDocument): object {
+function unnumbered(document: NumberedDocument): object {
   return { ...document, info: { ...document.info, version: '' } };
 }
 
-function change(
+/** Makes one difference. */
+export function change(
   effect: ContractChange['effect'],
   where: string,
   text: string,
@@ -94,7 +108,7 @@ function compareMessages(
         change(MEANINGS[action][effect], where, text),
       );
     const older = olderVersion(name, before);
-    // Older versions of commands stay accepted. Of events, only the newest version is sent.
+    // Older versions of commands stay accepted. Only the newest version of an event is sent.
     const breaks =
       older && action === 'send'
         ? differences(unnamed(older), unnamed(message)).filter(
@@ -121,7 +135,7 @@ function olderVersion(
   return undefined;
 }
 
-/** Leaves the header out that names the version. */
+/** Leaves out the header that names the version. */
 function unnamed(message: ReadMessage): ReadMessage {
   const { ce_dataschema: _, ...properties } = message.headers.properties as JsonSchema;
   return { ...message, headers: { ...message.headers, properties } };

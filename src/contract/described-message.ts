@@ -30,7 +30,7 @@ export function dataOf(message: MessageSchema): JsonSchema {
   return { $ref: `#/components/schemas/${formName(message)}` };
 }
 
-/** AsyncAPI's own schemas are a superset of draft 7. */
+/** Makes a schema for the document. AsyncAPI's own schemas are a superset of draft 7. */
 export function inDocument(schema: z.ZodType): JsonSchema {
   const { $schema: _, ...rest } = asJsonSchema(schema, 'draft-07');
   return rest;

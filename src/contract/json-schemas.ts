@@ -18,7 +18,7 @@ export interface MessageSchema {
   readonly kind: 'command' | 'event' | 'audit';
   readonly type: string;
   readonly version: number;
-  /** Whether the service writes this version, or no sender has a newer one. */
+  /** Whether the type has no newer version. */
   readonly isNewest: boolean;
   /** The data of the message. */
   readonly schema: z.ZodType;
@@ -68,6 +68,6 @@ export function asJsonSchema(
   schema: z.ZodType,
   target: 'draft-2020-12' | 'draft-07' = 'draft-2020-12',
 ): JsonSchema {
-  // The input of a schema is what lies on the wire: the output has defaults and other shapes.
+  // The input of a schema is what goes over the wire. The output has defaults and other shapes.
   return z.toJSONSchema(schema, { io: 'input', target });
 }

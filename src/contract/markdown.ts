@@ -24,10 +24,10 @@ function padded(cell: string, width: number): string {
 const BLOCK = /<!-- generated: (?<name>[\w-]+) -->\n.*?<!-- end of generated -->/gs;
 
 /**
- * Replaces what stands between the markers of each table. A page has a marker for every table, and
- * a table for every marker: else the error names the odd one.
+ * Replaces what stands between the markers of each table.
  *
  * @param tables by the names in the markers
+ * @throws {Error} a table has no marker, or a marker no table; the message names it
  */
 export function withTables(page: string, tables: ReadonlyMap<string, string>): string {
   const missing = new Set(tables.keys());

@@ -11,16 +11,18 @@ export interface ReadMessage {
   readonly payload: JsonSchema;
 }
 
-/** The text is not an AsyncAPI document of this service. */
+/** The text is not a document of this service's contract. */
 export class DocumentError extends AllocationError {
   override readonly code = 'invalid-document';
 }
 
 const reference = z.object({ $ref: z.string() });
 const schema = z.record(z.string(), z.unknown());
+/** Names the release that a document describes. */
+export const info = z.looseObject({ version: z.string().regex(/^\d+\.\d+\.\d+/) });
 const document = z.looseObject({
   asyncapi: z.string().startsWith('3.'),
-  info: z.looseObject({ version: z.string().regex(/^\d+\.\d+\.\d+/) }),
+  info,
   channels: z.record(
     z.string(),
     z.looseObject({ address: z.string().nullable(), messages: z.record(z.string(), reference) }),
@@ -41,13 +43,29 @@ const document = z.looseObject({
  * @throws {DocumentError} the text is something else
  */
 export function readDocument(text: string): AsyncApiDocument {
-  let parsed: unknown;
+  return readAsyncApi(parseDocument(text));
+}
+
+/**
+ * Parses a document, as YAML or JSON.
+ *
+ * @throws {DocumentError} the text is neither
+ */
+export function parseDocument(text: string): unknown {
   try {
-    parsed = parse(text);
+    return parse(text);
   } catch (error) {
     throw new DocumentError(`It is not YAML: ${(error as Error).message}`, { cause: error });
   }
-  const checked = document.safeParse(parsed);
+}
+
+/**
+ * Reads a document of AsyncAPI.
+ *
+ * @throws {DocumentError} the value is something else
+ */
+export function readAsyncApi(value: unknown): AsyncApiDocument {
+  const checked = document.safeParse(value);
   if (checked.success) return checked.data as unknown as AsyncApiDocument;
   const [issue] = checked.error.issues;
   throw new DocumentError(

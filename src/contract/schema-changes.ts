@@ -95,7 +95,7 @@ function compareAlternatives(
   const added = now.filter((each) => !before.some((other) => isDeepStrictEqual(each, other)));
   const [one, other] = [gone[0], added[0]];
   if (gone.length === 0) return [{ path, text: 'one more alternative', effect: 'widens' }];
-  if (added.length === 0) return [{ path, text: 'one alternative less', effect: 'narrows' }];
+  if (added.length === 0) return [{ path, text: 'one alternative fewer', effect: 'narrows' }];
   return gone.length === 1 && added.length === 1 && one && other
     ? compareSchemas(one, other, path)
     : [{ path, text: 'other alternatives', effect: 'breaks' }];

@@ -17,7 +17,7 @@ export interface SchemaChange {
   readonly effect: Effect;
 }
 
-/** A keyword that appears narrows, and one that goes away widens. A changed one may do both. */
+/** Returns the effect of a keyword: a new one narrows, a removed one widens, a changed one both. */
 export function effectOf(before: unknown, now: unknown): Effect {
   if (before === undefined) return 'narrows';
   return now === undefined ? 'widens' : 'breaks';
@@ -30,7 +30,7 @@ export type Comparison = (
   path: string,
 ) => readonly SchemaChange[];
 
-/** Compares the keywords that say which values fit. The keywords of fields are elsewhere. */
+/** Compares the keywords that say which values fit. `schema-changes.ts` compares the fields. */
 export const VALUE_KEYWORDS: Readonly<Record<string, Comparison>> = {
   type: compareTypes,
   const: compareValues,

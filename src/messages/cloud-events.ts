@@ -1,6 +1,7 @@
 import { AllocationError } from '../domain/errors.ts';
+import type { WrongField } from './unreadable.ts';
 
-/** The part of a record that messages are read from. */
+/** The parts of a record from which the service reads a message. */
 export interface WireMessage {
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, HeaderValue>>;
@@ -26,6 +27,16 @@ export interface Envelope {
 /** The bytes are not a message. The error's message says why in one sentence. */
 export class MalformedMessageError extends AllocationError {
   override readonly code = 'malformed';
+  /** The attributes that are wrong. Empty: the message as a whole is. */
+  readonly fields: readonly WrongField[];
+
+  constructor(
+    message: string,
+    { fields = [], ...options }: ErrorOptions & { readonly fields?: readonly WrongField[] } = {},
+  ) {
+    super(message, options);
+    this.fields = fields;
+  }
 }
 
 /** The content type of a CloudEvent in structured mode. */
@@ -34,7 +45,7 @@ export const CLOUD_EVENT_TYPE = 'application/cloudevents+json';
 /** Matches 1 to 255 code points, without control characters and lone surrogates. */
 export const NAME = /^[^\p{Cc}\p{Cs}]{1,255}$/u;
 
-/** What a plain message says of itself, beside the fields of its data. */
+/** What a plain message says about itself, besides the fields of its data. */
 export const PLAIN_ATTRIBUTES = ['type', 'id', 'dataschema'] as const;
 
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -71,7 +82,7 @@ export function readEnvelope(message: WireMessage): Envelope {
 
 function readStructured(message: WireMessage, event: Record<string, unknown>): Envelope {
   if ('data_base64' in event)
-    throw new MalformedMessageError('data_base64 is not supported: send data as JSON');
+    throw malformed([{ field: 'data_base64', message: 'is not supported: send data as JSON' }]);
   const trace = traceparent(event.traceparent, own(message, 'traceparent'));
   return fromAttributes((name) => event[name] ?? null, {
     traceparent: trace,
@@ -90,28 +101,46 @@ function readBinary(message: WireMessage, data: unknown): Envelope {
   });
 }
 
-type Lenient = Pick<Envelope, 'traceparent' | 'dataschema' | 'data'>;
+/** The parts that make no message malformed. A wrong part counts as absent, or is checked later. */
+type LenientParts = Pick<Envelope, 'traceparent' | 'dataschema' | 'data'>;
 
-function fromAttributes(read: (name: string) => unknown, lenient: Lenient): Envelope {
+function fromAttributes(read: (name: string) => unknown, lenient: LenientParts): Envelope {
   const specversion = read('specversion');
-  if (specversion !== '1.0')
-    throw new MalformedMessageError(`specversion must be "1.0", not ${quote(specversion)}`);
-  const source = attribute('source', read('source'));
+  const [id, source, type] = [read('id'), read('source'), read('type')];
   const correlationId = read('correlationid');
-  return {
-    id: attribute('id', read('id')),
-    source,
-    type: attribute('type', read('type')),
-    correlationId: correlationId === null ? null : attribute('correlationid', correlationId),
-    ...lenient,
-  };
+  if (
+    specversion === '1.0' &&
+    isName(id) &&
+    isName(source) &&
+    isName(type) &&
+    (correlationId === null || isName(correlationId))
+  )
+    return { id, source, type, correlationId, ...lenient };
+  const optional = correlationId === null ? {} : { correlationid: correlationId };
+  const wrong = Object.entries({ id, source, type, ...optional })
+    .filter(([, value]) => !isName(value))
+    .map(([name, value]) => wrongName(name, value));
+  const version = { field: 'specversion', message: `must be "1.0", not ${quote(specversion)}` };
+  throw malformed(specversion === '1.0' ? wrong : [version, ...wrong]);
 }
 
 function attribute(name: string, value: unknown): string {
-  if (typeof value === 'string' && NAME.test(value)) return value;
-  throw new MalformedMessageError(
-    `${name} must be 1 to 255 characters without control characters, not ${quote(value)}`,
-  );
+  if (isName(value)) return value;
+  throw malformed([wrongName(name, value)]);
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && NAME.test(value);
+}
+
+function wrongName(field: string, value: unknown): WrongField {
+  const rule = 'must be 1 to 255 characters without control characters';
+  return { field, message: `${rule}, not ${quote(value)}` };
+}
+
+function malformed(fields: readonly WrongField[]): MalformedMessageError {
+  const sentences = fields.map(({ field, message }) => `${field} ${message}`);
+  return new MalformedMessageError(sentences.join('; '), { fields });
 }
 
 /** Returns the first valid candidate. Others count as absent (W3C Trace Context, section 3.2). */
@@ -175,16 +204,20 @@ function own({ headers }: WireMessage, name: string): HeaderValue {
 export function header(message: WireMessage, name: string): string | null {
   const value = own(message, name);
   if (value === undefined || typeof value === 'string') return value ?? null;
-  if (!Buffer.isBuffer(value))
-    throw new MalformedMessageError(`The header ${name} came ${value.length} times`);
+  if (!Buffer.isBuffer(value)) throw wrongHeader(name, `came ${value.length} times`);
   try {
     return utf8.decode(value);
   } catch (error) {
-    throw new MalformedMessageError(`The header ${name} is not UTF-8`, { cause: error });
+    throw wrongHeader(name, 'is not UTF-8', error);
   }
 }
 
-/** Describes a value from outside in a few words, for a message to people. */
+function wrongHeader(name: string, message: string, cause?: unknown): MalformedMessageError {
+  const fields = [{ field: name.replace(/^ce_/, ''), message }];
+  return new MalformedMessageError(`The header ${name} ${message}`, { fields, cause });
+}
+
+/** Describes in a few words a value that a sender wrote, for an error message. */
 export function quote(value: unknown): string {
   if (value === null || value === undefined) return 'absent';
   if (Array.isArray(value)) return 'an array';

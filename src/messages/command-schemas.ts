@@ -9,7 +9,10 @@ const MAX_LINES = 500;
 const { orderid, sku, reference, qty, quantity, eta } = fields;
 const line = z.object({ sku, qty }, 'must be an object with sku and qty');
 
-/** Says in JSON Schema what `eitherOneLineOrSeveral` checks, but for the same sku in two lines. */
+/**
+ * Says in JSON Schema what `eitherOneLineOrSeveral` checks. JSON Schema cannot forbid the same sku
+ * in two lines.
+ */
 const EITHER_ONE_LINE_OR_SEVERAL = {
   oneOf: [
     { required: ['sku', 'qty'], properties: { lines: false } },

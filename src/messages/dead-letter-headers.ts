@@ -10,7 +10,7 @@ const time = z.string().regex(TIME).meta({ format: 'date-time' });
 const list = z.string().meta({ contentMediaType: 'application/json' });
 
 /**
- * What a dead letter says, besides the headers of its message. Kafka's headers are text. The
+ * The headers of a dead letter, besides the headers of its message. Kafka's headers are text. The
  * contract shows the descriptions.
  */
 export const deadLetterHeaders = z.object({
@@ -41,7 +41,7 @@ export const deadLetterHeaders = z.object({
     .describe('… which lists had no room: `skus`, or `skus,behind`'),
 });
 
-/** What a marker says: a record that takes one dead letter off the list. */
+/** The headers of a marker, which is a record that takes one dead letter off the list. */
 export const markerHeaders = z.object({
   'dead-letter-resolves': text.describe("the letter's place"),
   'dead-letter-resolution': z.enum(['redriven', 'discarded']).describe('`redriven` or `discarded`'),

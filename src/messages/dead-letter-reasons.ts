@@ -26,7 +26,7 @@ export const DEAD_LETTER_REASONS: Readonly<Record<DeadLetterReason, Explanation>
     advice: 'Correct the type and send it again, or update the service and redrive.',
   },
   'invalid-data': {
-    meaning: 'has wrong data, or an unknown version of them',
+    meaning: 'has wrong data, or data of an unknown version',
     advice: 'Correct the fields that the message names, and send the command again.',
   },
   'too-large': {

@@ -4,16 +4,17 @@ import { z } from 'zod';
 export const SOURCE = '/allocation';
 
 const text = z.string().min(1);
+/** Matches a time in UTC, ISO 8601, to the nanosecond at most. */
 export const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/;
 
-/** A number of up to 15 digits is below 2^53. */
+/** Matches a whole number from 1. A number of up to 15 digits is below 2^53. */
 export const SEQUENCE = /^[1-9]\d{0,14}$/;
 
 /**
- * What an event says of itself, besides its data. As headers, the names begin with `ce_`. The
+ * What an event says about itself, besides its data. As headers, the names begin with `ce_`. The
  * contract shows the descriptions.
  */
-export const eventAttributes = {
+const eventAttributes = {
   specversion: z.literal('1.0').describe('`1.0`'),
   id: text.describe('the place of the message that is answered, `<topic>/<partition>/<offset>`'),
   source: z.literal(SOURCE).describe(`\`${SOURCE}\``),

@@ -31,7 +31,7 @@ export const fields = {
   qty: whole.min(1, 'must be at least 1').describe('How much of the product the order wants.'),
   quantity: whole
     .min(0, 'must not be negative')
-    .describe('How much the batch has in all, what is allocated included.'),
+    .describe('The whole quantity of the batch, with what is allocated.'),
   eta: z.iso
     .date('must be a date that exists, YYYY-MM-DD, or null')
     .nullable()

@@ -39,7 +39,7 @@ export interface IncomingCommand {
   readonly identity: Identity;
   readonly correlationId: string;
   readonly traceparent: string | null;
-  /** What the events have as `tracestate`. Absent: nothing, as whenever tracing is off. */
+  /** The `tracestate` of the events. Absent: no event has one, as always with tracing off. */
   readonly tracestate?: string;
   readonly command: Command;
   /** The fields of the data that the service ignores. Absent: there are none. */
@@ -52,14 +52,15 @@ export interface IncomingCommand {
  */
 type Strictness = 'lenient' | 'strict';
 
-interface Reading {
+/** How to read the commands of one type. */
+interface CommandFormat {
   readonly versions: Versions<z.ZodType<Command>>;
   readonly fields: KnownFields;
   /** The fields of a plain message, which has its own attributes beside its data. */
   readonly plainFields: KnownFields;
 }
 
-const readings = new Map<string, Reading>(
+const formats = new Map<string, CommandFormat>(
   Object.entries<Versions<z.ZodType<Command>>>(commandVersions).map(([type, versions]) => {
     const fields = knownFieldsOf(versions.schema) ?? new Map<string, null>();
     const attributes = PLAIN_ATTRIBUTES.map((name) => [name, null] as const);
@@ -87,10 +88,10 @@ export function readCommand(
   try {
     const envelope = readEnvelope(message);
     const type = envelope.type ?? '';
-    const reading = readings.get(type);
-    if (!reading) return unknownType(envelope.type, [...readings.keys()]);
-    const { versions, fields, plainFields } = reading;
-    const data = newest(type, envelope, versions);
+    const format = formats.get(type);
+    if (!format) return unknownType(envelope.type, [...formats.keys()]);
+    const { versions, fields, plainFields } = format;
+    const data = upcastData(type, envelope, versions);
     const parsed = versions.schema.safeParse(data, { reportInput: false });
     const unknown = unknownFieldsIn(data, isPlain(envelope) ? plainFields : fields);
     const refused = strictness === 'strict' ? unknown : [];
@@ -107,7 +108,8 @@ export function readCommand(
     };
     return unknown.length === 0 ? command : { ...command, unknownFields: unknown };
   } catch (error) {
-    if (error instanceof MalformedMessageError) return unreadable('malformed', error.message);
+    if (error instanceof MalformedMessageError)
+      return unreadable('malformed', error.message, error.fields);
     if (error instanceof UnfitDataError)
       return unreadable('invalid-data', error.message, [
         { field: 'dataschema', message: error.message },
@@ -116,28 +118,31 @@ export function readCommand(
   }
 }
 
-/** Tells whether the value is a plain message. A redrive sends one with attributes as headers. */
+/** Tells whether the value is a plain message. A redrive keeps the value, and only adds headers. */
 function isPlain({ source }: Envelope): boolean {
   return source === null || isRedriveSource(source);
 }
 
 function identityIn(envelope: Envelope, { value }: WireMessage, place: string): Identity {
   const { source, id, type, dataschema } = envelope;
-  if (hasDigest(source))
-    throw new MalformedMessageError(`source ${source} belongs to the service; use another source`);
+  if (hasDigest(source)) {
+    const message = `${source} belongs to the service; use another source`;
+    const fields = [{ field: 'source', message }];
+    throw new MalformedMessageError(`source ${message}`, { fields });
+  }
   if (id === null || !isRedrivenPlace(envelope)) return identityOf(envelope, place);
-  const said = JSON.stringify([type, dataschema]);
+  const typeAndVersion = JSON.stringify([type, dataschema]);
   return redrivenIdentity(
     id,
     createHash('sha256')
-      .update(said)
+      .update(typeAndVersion)
       .update(value ?? '')
       .digest('hex'),
   );
 }
 
-/** Upcasts the data. A sender's own schema counts as the first version. */
-function newest(
+/** Upcasts the data to the newest version. A sender's own schema counts as the first version. */
+function upcastData(
   type: string,
   { dataschema, data }: Envelope,
   versions: Versions<unknown>,

@@ -1,18 +1,18 @@
 import { z } from 'zod';
 import { nameHint } from '../nearest-name.ts';
 
-/** The fields of an object by name, each with the fields of the objects in it. Null: a value. */
+/** The fields of an object, by name. Null: a value. A map: the fields of the objects inside. */
 export type KnownFields = ReadonlyMap<string, KnownFields | null>;
 
 /** A field that no schema reads. */
 export interface UnknownField {
   /** The names and indexes that lead to the field, as the sender wrote them. */
   readonly path: readonly (string | number)[];
-  /** The names of the fields beside which it stands. */
+  /** The names of the fields that a schema reads at the same place. */
   readonly known: readonly string[];
 }
 
-/** How many unknown fields of a message are named. A message has room for about 100,000. */
+/** The most unknown fields of a message that a text names. A message has room for 100,000. */
 const MAX_UNKNOWN_FIELDS = 20;
 /** How much of an unknown name is shown. A name may be as long as the message. */
 const SHOWN_CHARACTERS = 80;
@@ -37,9 +37,9 @@ export function knownFieldsOf(schema: z.core.$ZodType): KnownFields | null {
   return isWrapped ? knownFieldsOf(schema.unwrap()) : null;
 }
 
-/** Finds the fields of the data that the schema does not read. Names at most the first 20. */
+/** Finds the fields of the data that the schema does not read: at most the first 20. */
 export function unknownFieldsIn(data: unknown, known: KnownFields): readonly UnknownField[] {
-  // Nearly no command has such a field. This question is cheap, and allocates nothing.
+  // Almost no command has an unknown field. This check is cheap, and allocates nothing.
   if (!hasUnknown(data, known)) return NONE;
   return findUnknown(data, known, []).take(MAX_UNKNOWN_FIELDS).toArray();
 }
@@ -78,7 +78,7 @@ function* findUnknown(
   }
 }
 
-/** Arrays count as no object. So only the schema decides how deep the search goes. */
+/** Tells whether the value is an object, and not an array. So the schema alone limits the depth. */
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -90,7 +90,7 @@ export function pathText(path: UnknownField['path']): string {
     .join('.');
 }
 
-/** Says that a type has no such field, and which field was meant. The name comes before. */
+/** Returns the words behind a field's name: the type has no such field, and which one was meant. */
 export function unknownFieldText({ path, known }: UnknownField, type: string): string {
   const name = String(path.at(-1)).slice(0, SHOWN_CHARACTERS);
   return `is not a field of ${type}; ${nameHint(name, known)}`;

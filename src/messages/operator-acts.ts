@@ -6,10 +6,10 @@ import { dataschemaOf } from './versions.ts';
 export const AUDIT_SOURCE = '/allocation/audit';
 /** The type of the audit's records. */
 export const OPERATOR_ACTED = 'OperatorActed';
-/** The newest version of their data. */
+/** The newest version of the data of the audit's records. */
 export const OPERATOR_ACTED_VERSION = 2;
 
-/** The acts of version 1. Its readers know no others. */
+/** The acts of version 1. Readers of that version know no other acts. */
 const FORMER_ACTS = [
   'dead-letters redrive',
   'dead-letters discard',
@@ -26,7 +26,7 @@ export type ActName = (typeof FORMER_ACTS)[number] | 'lanes pause' | 'lanes resu
 
 const SUMMARY = 'An operator begins or ends an act. Each act has two records.';
 
-/** The count of all things, and the names of the first. */
+/** How many things there are, and the names of the first. */
 const things = z.object({ count: z.int().min(0), first: z.array(z.string()) });
 
 /**
@@ -96,6 +96,7 @@ interface EncodedAct {
 
 /**
  * Makes the record of an act: a CloudEvent in binary mode.
+ *
  * @param id names the act; both records of an act have the id as their key
  * @param time ISO 8601
  */

@@ -79,11 +79,11 @@ function encodeComposites(
   );
   const key = compositeSubject(answer.command, answer.events);
   const headers = headersOf(composite.type, baseId, key, undefined, answer);
-  const besides = Object.entries(headers).reduce(
+  const otherBytes = Object.entries(headers).reduce(
     (sum, [name, value]) => sum + Buffer.byteLength(name + value),
     Buffer.byteLength(key),
   );
-  return splitComposite(structured, maxMessageBytes - besides).map((chunk, index) => {
+  return splitComposite(structured, maxMessageBytes - otherBytes).map((chunk, index) => {
     const id = index === 0 ? baseId : `${baseId}.${index + 1}`;
     return { key, value: `{"events":[${chunk.join(',')}]}`, headers: { ...headers, ce_id: id } };
   });
@@ -121,7 +121,7 @@ function headersOf(
   return headers;
 }
 
-/** Makes the rest of the command's identity, besides the id. A rebuild reads it from the events. */
+/** Returns the command's identity without its id. A rebuild reads the identity from the events. */
 function causationOf({ identity }: Answer): {
   readonly causationsource?: string;
   readonly causationform?: 'id' | 'place';
@@ -132,7 +132,7 @@ function causationOf({ identity }: Answer): {
     : { causationsource: source };
 }
 
-/** Makes an event of a composite, in structured mode. JSON leaves out what is undefined. */
+/** Makes an event of a composite, in structured mode. JSON leaves out undefined attributes. */
 function structuredEvent(event: Event, id: string, answer: Answer): object {
   return {
     specversion: '1.0',
@@ -161,7 +161,7 @@ export function dataOf<E extends Event>(event: E): object {
   return (data[event.type] as (event: E) => object)(event);
 }
 
-/** Names the event's product. A rejection may know only the batch or the order. */
+/** Returns the event's product. A rejection may name only a batch or an order instead. */
 function subject(event: Event): string {
   return (
     event.sku ??

@@ -33,9 +33,9 @@ export interface PublishedAnswer {
 }
 
 /** An event with its data in the newest version. */
-export type PublishedEvent = { readonly [T in Event['type']]: Published<T> }[Event['type']];
+export type PublishedEvent = { readonly [T in Event['type']]: EventOfType<T> }[Event['type']];
 
-interface Published<T extends Event['type']> {
+interface EventOfType<T extends Event['type']> {
   readonly id: string;
   readonly type: T;
   /** The product's version after the event; null: the type of event has none. */
@@ -141,7 +141,7 @@ function readComposite(
   dataschema: unknown,
   data: unknown,
 ): readonly PublishedEvent[] {
-  const parts = newest(COMPOSITE, dataschema, data, compositeVersions);
+  const parts = readData(COMPOSITE, dataschema, data, compositeVersions);
   return parts.map((part) => {
     const event = object(part);
     if (event.source !== SOURCE)
@@ -170,7 +170,7 @@ function readEvent(
 ): PublishedEvent {
   if (!isEventType(type))
     throw new UnfitDataError(`${quote(type)} is not an event that this service knows`);
-  const checked = newest<unknown>(type, dataschema, data, eventVersions[type]);
+  const checked = readData<unknown>(type, dataschema, data, eventVersions[type]);
   return {
     id,
     type,
@@ -188,8 +188,8 @@ function readSequence(type: Event['type'], sequence: unknown): number {
   throw new UnfitDataError(`${type} has the sequence ${quote(sequence)}, not a number from 1`);
 }
 
-/** Upcasts the data to the newest version, and checks it. */
-function newest<D>(
+/** Upcasts the data to the newest version, and checks the data. */
+function readData<D>(
   type: string,
   dataschema: unknown,
   data: unknown,

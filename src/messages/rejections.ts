@@ -39,4 +39,5 @@ export const REJECTIONS: Readonly<Record<RejectionReason, Rejection>> = {
   },
 };
 
+/** The reasons alone. */
 export const REJECTION_REASONS = Object.keys(REJECTIONS) as readonly RejectionReason[];

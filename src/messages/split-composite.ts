@@ -9,8 +9,9 @@ const RECORD_OVERHEAD_BYTES = 512;
 /**
  * Divides the events of a composite that is too large for one message, in their order. An event
  * that is larger than a message has a part to itself.
+ *
  * @param texts the events as JSON
- * @param maxBytes what a message has room for beside its key and its headers, in bytes
+ * @param maxBytes the room in a message besides its key and its headers, in bytes
  */
 export function splitComposite(
   texts: readonly string[],

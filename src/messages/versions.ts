@@ -4,9 +4,9 @@ import { AllocationError } from '../domain/errors.ts';
 type Data = Readonly<Record<string, unknown>>;
 
 /**
- * Makes data of the next version. It must be pure, and must accept any object, because nobody has
- * checked the data yet. It leaves out the fields that it renames, and passes on all others: a field
- * that the next version does not know counts as unknown.
+ * Makes data of the next version. An upcaster must be pure. It must accept any object, because
+ * nobody has checked the data yet. It drops the old names of fields that it renames, and passes all
+ * other fields on. A field that the next version does not know counts as unknown.
  */
 type Upcaster = (data: Data) => Data;
 
@@ -16,9 +16,9 @@ export interface Versions<Schema> {
   readonly current: number;
   /** Checks data of the newest version. Older data is upcast first. */
   readonly schema: Schema;
-  /** Has, for each version before the newest, the step to the next version. */
+  /** The step to the next version, by each version before the newest. */
   readonly upcasters: Readonly<Record<number, Upcaster>>;
-  /** Describes, for each version before the newest, its data. Only the contract reads them. */
+  /** The data of each version before the newest. Only the contract reads these schemas. */
   readonly former?: Readonly<Record<number, z.ZodType>>;
 }
 
@@ -30,7 +30,7 @@ export class UnfitDataError extends AllocationError {
   override readonly code = 'invalid-data';
 }
 
-/** The version of a message that names none: such messages are older than the versions. */
+/** The version of a message that names none: the message is older than versions. */
 export const FIRST_VERSION = 1;
 
 /** The path of all schemas of this service. */
@@ -47,7 +47,7 @@ export function dataschemaOf(type: string, version: number): string {
  *
  * @param current the newest version of the type
  * @returns null: the schema is not this service's
- * @throws {UnfitDataError} the schema is this service's, but of another type or unknown version
+ * @throws {UnfitDataError} the schema is this service's, but of another type or an unknown version
  */
 export function versionOf(type: string, dataschema: string, current: number): number | null {
   if (dataschema === dataschemaOf(type, current)) return current;

@@ -65,8 +65,9 @@ class HttpTest(unittest.TestCase):
 
     def test_an_answer_that_came_in_time_has_its_events(self) -> None:
         answered = {"id": "cmd-1", **PLACE, "status": "answered", "events": [EVENT]}
-        with FakeService(Reply(200, answered)) as service:
+        with FakeService(Reply(200, {**answered, "advice": "Check it."})) as service:
             status = client_of(service).send_and_wait(ORDER, 4.2, id="cmd-1")
+        self.assertEqual(status.advice, "Check it.")
         self.assertEqual(service.received[0].headers["prefer"], "wait=5")
         self.assertEqual(status.status, "answered")
         self.assertEqual(status.events[0].content, OutOfStock("order-1", "LAMP", 2))

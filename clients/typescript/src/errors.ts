@@ -1,6 +1,6 @@
 import type { FieldProblem } from './commands/validate-command.ts';
 
-/** Is the base of all errors that this client makes. */
+/** The base of all errors that this client makes. */
 export abstract class AllocationClientError extends Error {
   /** Tells the kinds of errors apart, also between two copies of this package. */
   abstract readonly code:
@@ -26,13 +26,13 @@ export class InvalidCommandError extends AllocationClientError {
   }
 }
 
-/** The key of a record cannot be known from the command alone. Name the skus that it is about. */
+/** The key of a record cannot be known from the command alone. Name the skus of the command. */
 export class UnknownKeyError extends AllocationClientError {
   override readonly name = 'UnknownKeyError';
   override readonly code = 'unknown-key';
 }
 
-/** The service did not answer, in all attempts. A command may or may not have been accepted. */
+/** The service answered no attempt. A command may or may not have been accepted. */
 export class UnreachableError extends AllocationClientError {
   override readonly name = 'UnreachableError';
   override readonly code = 'unreachable';

@@ -17,7 +17,7 @@ const command = shop.allocateOrder({ orderid: 'o', sku: 'LAMP', qty: 2 }, { id: 
 const place = { topic: 'allocation.commands', partition: 0, offset: 7 };
 const accepted = { id: 'cmd-1', ...place };
 const { events } = JSON.parse(composite().value ?? '');
-const answered = { ...accepted, status: 'answered', events };
+const answered = { ...accepted, status: 'answered', events, advice: 'unknown-sku: Check it.' };
 const letter = {
   ...accepted,
   status: 'dead-letter',
@@ -161,6 +161,7 @@ describe('Waiting for an answer', () => {
     expect(outcome).toMatchObject({
       status: 'answered',
       ...accepted,
+      advice: 'unknown-sku: Check it.',
       repeats: null,
       differs: false,
       events: [{ type: 'Allocated', sequence: 7 }, { type: 'CommandRejected' }],

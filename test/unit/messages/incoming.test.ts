@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { commandKey, MAX_COMMAND_BYTES, readCommand } from '../../../src/messages/incoming.ts';
+import type { UnreadableMessage } from '../../../src/messages/unreadable.ts';
 import { badMessages } from '../../support/bad-messages.ts';
 
 const PLACE = 'allocation.commands/0/7';
@@ -191,6 +192,32 @@ describe('reading what is not a command', () => {
     const result = read(body, headers as never);
     expect(result).toMatchObject({ kind: 'unreadable', reason });
     expect((result as { message: string }).message).toContain(word);
+  });
+
+  const structured = { 'content-type': 'application/cloudevents+json' };
+  it.each<[string, unknown, object, readonly string[]]>([
+    [
+      'of a binary event',
+      order,
+      { ...binary, ce_specversion: '2', ce_id: '' },
+      ['specversion', 'id'],
+    ],
+    ['that came twice', order, { ...binary, ce_id: ['a', 'b'] }, ['id']],
+    ['that is not UTF-8', order, { ...binary, ce_source: Buffer.from([0xff]) }, ['source']],
+    [
+      'of a structured event',
+      { specversion: '1.0', source: 7, correlationid: '', data: order },
+      structured,
+      ['id', 'source', 'type', 'correlationid'],
+    ],
+    ['that is base64', { ...order, data_base64: 'e30=' }, structured, ['data_base64']],
+    ['of plain JSON', { type: 'AllocateOrder', id: 7, ...order }, {}, ['id']],
+    ['that is an unknown type', { type: 'ShipOrder' }, {}, ['type']],
+    ['that is a missing type', order, {}, ['type']],
+  ])('names every wrong attribute %s, with a sentence', (_, body, headers, names) => {
+    const { fields } = read(body, headers as never) as UnreadableMessage;
+    expect(fields.map(({ field }) => field)).toEqual(names);
+    for (const { message } of fields) expect(message).toMatch(/^(must|came|is|"ShipOrder" is) /);
   });
 
   it('names every invalid field', () => {

@@ -37,7 +37,7 @@ class CreateBatch:
 
     @property
     def data(self) -> Mapping[str, object]:
-        """Has the fields as they go over the wire."""
+        """The fields as they go over the wire."""
         eta = self.eta.isoformat() if isinstance(self.eta, date) else self.eta
         return {
             "reference": self.reference,
@@ -48,7 +48,7 @@ class CreateBatch:
 
     @property
     def key(self) -> str:
-        """Is the key of the command's record."""
+        """The key of the command's record."""
         return self.sku
 
 
@@ -76,10 +76,10 @@ class ChangeBatchQuantity:
 
     @property
     def data(self) -> Mapping[str, object]:
-        """Has the fields as they go over the wire."""
+        """The fields as they go over the wire."""
         return {"reference": self.reference, "quantity": self.quantity}
 
     @property
     def key(self) -> str | None:
-        """Is the key of the command's record. None: the product is not known."""
+        """The key of the command's record. None: the product is not known."""
         return self.sku

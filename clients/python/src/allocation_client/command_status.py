@@ -11,28 +11,28 @@ from .events import Event, read_structured
 
 @dataclass(frozen=True, slots=True)
 class CommandStatus:
-    """Says what has become of a command."""
+    """What has become of a command."""
 
     id: str
     place: str
-    """Is the command's place in the log: topic/partition/offset."""
+    """The command's place in the log: topic/partition/offset."""
     status: Literal["pending", "answered", "dead-letter"]
     events: tuple[Event, ...] = ()
-    """Has the events of an answer. Empty with `answered`: the command changed nothing."""
+    """The events of an answer. Empty with `answered`: the command changed nothing."""
     repeats: str | None = None
-    """Is the place of the same command, if an earlier message brought it."""
+    """The place of the same command, if an earlier message brought it."""
     differs: bool = False
-    """Tells that another command had this id before. This one was dropped: choose a new id."""
+    """Whether another command had this id before. This one was dropped: choose a new id."""
     reason: str | None = None
-    """Says why the command is a dead letter."""
+    """Why the command is a dead letter."""
     message: str | None = None
-    """Says the same in a sentence for people."""
+    """The same in a sentence for people."""
     advice: str | None = None
-    """Says what to do about the dead letter."""
+    """What to do about the dead letter, or about each rejection of an answer."""
     letter: str | None = None
-    """Is the place of the dead letter."""
+    """The place of the dead letter."""
     resolution: str | None = None
-    """Says what an operator has done with the dead letter: `redriven` or `discarded`."""
+    """What an operator has done with the dead letter: `redriven` or `discarded`."""
 
 
 def read_status(answer: Mapping[str, object]) -> CommandStatus:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 
 class AllocationClientError(Exception):
-    """Is the base of all errors of this client."""
+    """The base of all errors of this client."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """Says what is wrong with one field, for example of `lines.3.qty`."""
+    """What is wrong with one field, for example with `lines.3.qty`."""
 
     field: str
     message: str
@@ -59,7 +59,7 @@ class ProblemError(AllocationClientError):
 
 class UnreachableError(AllocationClientError):
     """
-    The service did not answer, in several attempts.
+    The service answered no attempt.
 
     The service may have accepted the command all the same. Send the command again with the id in
     `command_id`: the service then decides it once.
@@ -71,7 +71,7 @@ class UnreachableError(AllocationClientError):
 
 
 class UnreadableEventError(AllocationClientError):
-    """The record or the message is not an event of the allocation service. It says why."""
+    """The record or the message is not an event of the allocation service. The text says why."""
 
 
 class HoldBackFullError(AllocationClientError):

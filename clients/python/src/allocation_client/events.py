@@ -13,7 +13,7 @@ from .event_types import Content, read_content
 
 COMPOSITE = "CompositeDomainEvent"
 _KNOWN_VERSION = 1
-"""Is the version of the data of every type that this client knows."""
+"""The version of the data of every type that this client knows."""
 _DATASCHEMA = re.compile(r"/allocation/schemas/[^/]+/([1-9][0-9]{0,8})")
 _SEQUENCE = re.compile(r"[1-9][0-9]{0,14}")
 
@@ -25,7 +25,7 @@ MessageHeaders: TypeAlias = (
 
 
 class Message(Protocol):
-    """Is the part of a message of confluent-kafka that events are read from."""
+    """The part of a message of confluent-kafka from which events are read."""
 
     def headers(self) -> MessageHeaders:
         """Returns the headers of the message."""
@@ -36,28 +36,28 @@ class Message(Protocol):
 
 @dataclass(frozen=True)
 class Event:
-    """Is one event. A composite is read as the events inside it."""
+    """One event. Reading a composite gives the events inside it."""
 
     id: str
-    """Is the same on every run and replay: drop repeats by it."""
+    """The id, which repeats and replays keep: drop repeats by it."""
     type: str
     content: Content | None
-    """Has the data, as the class of the type. None: the type or its version is not known here."""
+    """The data, as the class of the type. None: the type or its version is not known here."""
     data: Mapping[str, object]
-    """Has the data with all fields, also those that this client does not know."""
+    """The data with all fields, also those that this client does not know."""
     version: int
-    """Is the version of the data: 1, 2, …"""
+    """The version of the data: 1, 2, …"""
     sku: str | None
-    """Is the product. None: the event is not about one product."""
+    """The product. None: the event is not about one product."""
     sequence: int | None
-    """Is the product's version after the event: 1, 2, 3, … per sku. None: the type has none."""
+    """The product's version after the event: 1, 2, 3, … per sku. None: the type has none."""
     causation_id: str | None
-    """Is the id of the command; the place of a command that has no id."""
+    """The id of the command; the place of a command that has no id."""
     correlation_id: str | None
     is_replay: bool
-    """Tells whether `replay events` has copied the event."""
+    """Whether `replay events` has copied the event."""
     attributes: Mapping[str, object] = field(repr=False)
-    """Has the whole structured CloudEvent, from which `read_structured` makes the event again."""
+    """The whole structured CloudEvent, from which `read_structured` makes the event again."""
 
 
 def read_message(message: Message) -> list[Event]:

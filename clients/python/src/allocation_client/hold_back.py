@@ -13,7 +13,7 @@ from .product_order import ProductOrder
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Says which events of a product are missing before a held one: `first` to `last`."""
+    """The events of a product that are missing before a held one: `first` to `last`."""
 
     sku: str
     first: int
@@ -21,7 +21,7 @@ class Gap:
 
 
 class HoldBackState(TypedDict):
-    """Is what a HoldBack knows. JSON can hold it."""
+    """What a HoldBack knows. JSON can hold it."""
 
     next: dict[str, int]
     missing: dict[str, list[tuple[int, int]]]
@@ -34,8 +34,8 @@ class HoldBack:
 
     One product's events lie in several partitions, because the events of an order of several
     products lie together. So one HoldBack must get the events of all partitions of the topic. An
-    event that was passed on before is dropped, however long ago. An event without a sequence passes
-    at once.
+    event that was passed on before is dropped, however long ago that was. An event without a
+    sequence passes at once.
     """
 
     def __init__(

@@ -27,7 +27,7 @@ class AllocationClient:
         """
         :param url: of the service, for example `http://localhost:8080`
         :param source: names the sender, for example `/shop`. An id belongs to its source
-        :param token: what the service knows the caller by
+        :param token: the bearer token of the caller; None: the service needs none
         :param timeout_s: how long one attempt may take, in seconds, besides the time in which the
             service waits for an answer
         """
@@ -60,8 +60,8 @@ class AllocationClient:
         """
         Sends the command, and waits for its answer. Parameters and errors are those of `send`.
 
-        :param timeout_s: how long to wait, in seconds. The service takes whole ones, and waits for
-            half a minute at most
+        :param timeout_s: how long to wait, in seconds. The service counts whole seconds, and waits
+            for 30 at most
         :returns: the status `pending` when the time is up: ask `status` later
         """
         return self._post(command, max(1, math.ceil(timeout_s)), id, correlation_id)
@@ -81,7 +81,7 @@ class AllocationClient:
         """
         Asks what has become of the newest command with this id, among the newest commands.
 
-        A redriven command has a new place: this finds it there.
+        A redriven command has a new place. This method finds the command there.
 
         :returns: None: the service finds no such command of this source
         :raises ProblemError: the service refused the question

@@ -9,7 +9,7 @@ from .batch_commands import ChangeBatchQuantity
 from .commands import Command
 from .validation import FieldCheck
 
-# Belongs to the service, also with `#` and more behind it.
+# The source of redriven commands. It belongs to the service, also with `#` and more behind it.
 REDRIVE_SOURCE = "/allocation/dead-letters"
 
 # The type is that of confluent-kafka.
@@ -17,7 +17,7 @@ Headers: TypeAlias = list[tuple[str, str | bytes | None]]
 
 
 class Record(TypedDict):
-    """Has what `Producer.produce(topic, **record)` of confluent-kafka takes."""
+    """What `Producer.produce(topic, **record)` of confluent-kafka takes."""
 
     key: str
     value: bytes
@@ -56,7 +56,7 @@ def to_structured(
     """
     Makes a CloudEvent in structured mode, the body of `POST /commands`.
 
-    Its parameters and errors are those of `to_record`, but it needs no key.
+    The parameters and errors are those of `to_record`. The command needs no key here.
     """
     _check_attributes(command, id, source, correlation_id).finish()
     attributes = _attributes(command, id, source, correlation_id)

@@ -13,7 +13,7 @@ MAX_LINES = 500
 
 @dataclass(frozen=True)
 class Line:
-    """Is one line of an order: `qty` pieces of one product. The order checks its lines."""
+    """One line of an order: `qty` pieces of one product. The order checks its lines."""
 
     sku: str
     qty: int
@@ -60,13 +60,13 @@ class AllocateOrder:
 
     @property
     def data(self) -> Mapping[str, object]:
-        """Has the fields as they go over the wire."""
+        """The fields as they go over the wire."""
         lines = [{"sku": line.sku, "qty": line.qty} for line in self.lines]
         return {"orderid": self.orderid, "lines": lines}
 
     @property
     def key(self) -> str:
-        """Is the key of the command's record."""
+        """The key of the command's record."""
         return _order_key(self.orderid, {line.sku for line in self.lines} | set(self.order_skus))
 
 
@@ -97,12 +97,12 @@ class DeallocateOrder:
 
     @property
     def data(self) -> Mapping[str, object]:
-        """Has the fields as they go over the wire."""
+        """The fields as they go over the wire."""
         return {"orderid": self.orderid} | ({} if self.sku is None else {"sku": self.sku})
 
     @property
     def key(self) -> str | None:
-        """Is the key of the command's record. None: the products of the order are not known."""
+        """The key of the command's record. None: the products of the order are not known."""
         if not self.order_skus:
             return None
         named = set() if self.sku is None else {self.sku}

@@ -16,9 +16,9 @@ class ProductOrder:
     """Knows where the events of one product stand."""
 
     next: int
-    """Is the sequence that has its turn."""
+    """The sequence that has its turn."""
     missing: list[tuple[int, int]] = field(default_factory=list)
-    """Has the ranges that were given up."""
+    """The ranges that were given up and have not come yet."""
     held: dict[int, Event] = field(default_factory=dict)
 
     def drain(self) -> list[Event]:

@@ -18,7 +18,7 @@ export interface CommandOptions {
 
 const VERSION = 1;
 const SCHEMAS = '/allocation/schemas';
-/** Belongs to the service, with whatever follows. */
+/** The source of redriven commands. It belongs to the service, also with `#` and more behind it. */
 const SERVICE_SOURCE = '/allocation/dead-letters';
 
 /**
@@ -44,7 +44,7 @@ export class CommandSource {
     this.source = source;
   }
 
-  /** @throws {InvalidCommandError} */
+  /** Makes the command that brings a batch. @throws {InvalidCommandError} lists the wrong fields */
   createBatch(
     data: CommandData<'CreateBatch'>,
     options?: CommandOptions,
@@ -52,7 +52,7 @@ export class CommandSource {
     return this.#make('CreateBatch', data, options);
   }
 
-  /** @throws {InvalidCommandError} */
+  /** Makes the command that asks for stock. @throws {InvalidCommandError} lists the wrong fields */
   allocateOrder(
     data: CommandData<'AllocateOrder'>,
     options?: CommandOptions,
@@ -60,7 +60,10 @@ export class CommandSource {
     return this.#make('AllocateOrder', data, options);
   }
 
-  /** @throws {InvalidCommandError} */
+  /**
+   * Makes the command that sets the number of pieces of a batch.
+   * @throws {InvalidCommandError} lists the wrong fields
+   */
   changeBatchQuantity(
     data: CommandData<'ChangeBatchQuantity'>,
     options?: CommandOptions,
@@ -68,7 +71,10 @@ export class CommandSource {
     return this.#make('ChangeBatchQuantity', data, options);
   }
 
-  /** @throws {InvalidCommandError} */
+  /**
+   * Makes the command that lets all lines of an order go, or the line of one sku.
+   * @throws {InvalidCommandError} lists the wrong fields
+   */
   deallocateOrder(
     data: CommandData<'DeallocateOrder'>,
     options?: CommandOptions,

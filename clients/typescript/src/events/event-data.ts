@@ -31,7 +31,7 @@ const RULES: { readonly [T in EventType]: Readonly<Record<string, Rule>> } = {
   },
 };
 
-/** The types of events that are about a state of a product, and count its versions. */
+/** The types of events that count the versions of a product. */
 const WITH_SEQUENCE: ReadonlySet<EventType> = new Set([
   'BatchCreated',
   'Allocated',
@@ -46,10 +46,9 @@ export function isEventType(type: string | null): type is EventType {
 }
 
 /**
- * Looks for what keeps an event from being what its type says. Fields that this client does not
- * know are right.
+ * Finds what is wrong with an event of this type. Fields that the client does not know are allowed.
  *
- * @returns one sentence for people; null: all is right
+ * @returns one sentence for people; null: nothing is wrong
  */
 export function faultOf(type: EventType, data: unknown, sequence: number | null): string | null {
   if (!isObject(data)) return `The data of ${type} are not a JSON object`;

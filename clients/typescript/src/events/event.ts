@@ -56,7 +56,7 @@ export interface EventEnvelope {
   /** Names the event. A repeat or a copy has the same id: drop repeats by it. */
   readonly id: string | null;
   readonly source: string | null;
-  /** The sku; of a rejection without one the batch or order; of a composite its key. */
+  /** The sku. A rejection without an sku has its batch or order here, and a composite its key. */
   readonly subject: string | null;
   /** When the service decided, ISO 8601 in UTC. */
   readonly time: string | null;

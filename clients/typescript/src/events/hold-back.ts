@@ -3,13 +3,13 @@ import { type ProductState, ProductTurn } from './product-turn.ts';
 
 export interface HoldBackOptions {
   /**
-   * The version of each product whose events up to it are known already, for a consumer that does
-   * not start at the beginning of the topic. Other products start before their first event.
+   * For a consumer that does not start at the beginning of the topic: the last version of each
+   * product that the consumer knows. Other products start before their first event.
    */
   readonly versions?: Iterable<readonly [sku: string, version: number]>;
   /** Goes on where another hold-back stood. */
   readonly state?: HoldBackState;
-  /** How long a gap may last before it is given up. Default: 60,000. */
+  /** How long a gap may last before it is given up, in ms. Default: 60,000. */
   readonly maxWaitMs?: number;
   /** How many events may be held before the oldest gap is given up. Default: 10,000. */
   readonly maxHeld?: number;
@@ -28,7 +28,7 @@ export interface Gap {
   readonly to: number;
 }
 
-/** What a step of the hold-back leads to. */
+/** What the hold-back lets go in one step. */
 export interface Release {
   /** The events that have their turn, in the order in which to handle them. */
   readonly events: readonly AllocationEvent[];

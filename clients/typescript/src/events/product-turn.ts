@@ -13,7 +13,7 @@ export interface ProductState {
   readonly held: readonly AllocationEvent[];
 }
 
-/** Of more runs, the oldest are forgotten. Events of such a run then count as repeats. */
+/** How many missing runs are kept, the newest. Events of a forgotten run count as repeats. */
 const MAX_MISSING_RUNS = 1_000;
 
 /** Decides which events of one product have their turn. */
@@ -68,7 +68,7 @@ export class ProductTurn {
     return released;
   }
 
-  /** Takes the sequence off what is missing. Returns whether it was there. */
+  /** Takes the sequence off the missing runs. Returns whether it was missing. */
   #takeMissing(sequence: number): boolean {
     const index = this.#missing.findIndex(([from, to]) => from <= sequence && sequence <= to);
     const [from, to] = this.#missing[index] ?? [];

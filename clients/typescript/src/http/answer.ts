@@ -25,6 +25,8 @@ export interface AnsweredCommand extends AcceptedCommand {
   readonly status: 'answered';
   /** The events, with composites unfolded. Empty: the command changed nothing. */
   readonly events: readonly AllocationEvent[];
+  /** What the sender can do about each rejection, for people. Null: nothing is rejected. */
+  readonly advice: string | null;
   /** The place of the same command, if an earlier message brought it. */
   readonly repeats: string | null;
   /** Another command had this id before, so this one was dropped: choose a new id for it. */
@@ -44,7 +46,7 @@ export interface DeadCommand extends AcceptedCommand {
   readonly resolution: string | null;
 }
 
-/** The service knows no such command, or not any more. */
+/** The service does not know the command, or knows it no longer. */
 export interface UnknownCommand {
   readonly status: 'unknown';
 }
@@ -52,7 +54,11 @@ export interface UnknownCommand {
 export type CommandOutcome = PendingCommand | AnsweredCommand | DeadCommand;
 export type CommandStatus = CommandOutcome | UnknownCommand;
 
-/** @throws {UnexpectedAnswerError} the answer is not what the contract says */
+/**
+ * Reads where the log has put a command.
+ *
+ * @throws {UnexpectedAnswerError} the answer is not what the contract says
+ */
 export async function readAccepted(response: Response): Promise<AcceptedCommand> {
   return acceptedIn(await readBody(response));
 }
@@ -69,8 +75,8 @@ export async function readOutcome(response: Response): Promise<CommandOutcome> {
   if (status === 'pending') return { ...accepted, status };
   if (status === 'answered' && Array.isArray(body.events)) {
     const events = body.events.flatMap((event) => flatten(parseStructuredEvent(event)));
-    const repeats = textIn(body, 'repeats');
-    return { ...accepted, status, events, repeats, differs: body.differs === true };
+    const [advice, repeats] = [textIn(body, 'advice'), textIn(body, 'repeats')];
+    return { ...accepted, status, events, advice, repeats, differs: body.differs === true };
   }
   if (status !== 'dead-letter')
     throw new UnexpectedAnswerError(`The status "${String(status)}" is newer than this client`);

@@ -23,8 +23,8 @@ export interface StreamedEvents {
   /** The events of one message: one, all events of a composite, or none. */
   readonly events: readonly AllocationEvent[];
   /**
-   * Whether events between the id before and this one did not come, because the topic has deleted
-   * them, or more than 100,000 were missed. A consumer that must see every event reads Kafka then.
+   * Whether events between the former id and this one are missing: the topic has deleted them, or
+   * they were more than 100,000. A consumer that must see every event then reads Kafka.
    */
   readonly hasMissed: boolean;
 }

@@ -3,7 +3,7 @@ import { problemOf, UnavailableError } from './problem.ts';
 
 /** How the client reaches the service. */
 export interface Connection {
-  /** Where the API listens, with the path under which a proxy has it, if any. */
+  /** The URL of the API, with the path that a proxy gives it, if any. */
   readonly url: string;
   /** A bearer token; or a function that returns one, because tokens of a provider expire. */
   readonly token?: string | (() => string | Promise<string>) | undefined;
@@ -27,7 +27,7 @@ const MAX_ATTEMPTS = 5;
 const ATTEMPT_TIMEOUT_MS = 30_000;
 /** The pause after the first attempt. Each further pause is twice as long. */
 const FIRST_PAUSE_MS = 200;
-/** A service that wants to be left alone for longer is asked again all the same. */
+/** The longest pause, even if the service asks for a longer one. */
 const MAX_PAUSE_MS = 30_000;
 
 /**
@@ -59,7 +59,7 @@ export async function request<T>(
 
 function pauseMs(attempt: number, error: UnavailableError | UnreachableError): number {
   const seconds = error instanceof UnavailableError ? error.retryAfterSeconds : null;
-  // Clients that failed together do not come again together.
+  // Random pauses keep clients that failed together from trying again together.
   const backOffMs = FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.5 + Math.random());
   return Math.min(seconds === null ? backOffMs : seconds * 1_000, MAX_PAUSE_MS);
 }

@@ -8,11 +8,12 @@ import {
   deadLetter,
   pending,
   pendingExample,
+  rejected,
   statusExamples,
 } from './command-status-schema.ts';
 import type { HeaderField, Operation } from './operation.ts';
 
-const item = z.looseObject({ status: z.int().describe('202, or that of a problem') });
+const item = z.looseObject({ status: z.int().describe('202, or the status of a problem') });
 const acceptedItem = {
   ...acceptedExample,
   status: 202,
@@ -65,7 +66,7 @@ export const POST_COMMANDS: Operation = {
     'ce-correlationid': z.string().optional().describe('comes back on every event'),
     'ce-dataschema': z.string().optional().describe('the version of the data'),
     traceparent: z.string().optional().describe('W3C Trace Context'),
-    tracestate: z.string().optional().describe('counts with traces on'),
+    tracestate: z.string().optional().describe('counts while tracing is on'),
   }),
   body: commandContent,
   answers: {
@@ -73,7 +74,7 @@ export const POST_COMMANDS: Operation = {
       description: 'The command is answered: its events are published, or it is a dead letter',
       headers: { location, 'preference-applied': applied },
       content: {
-        'application/json': { schema: commandStatus, examples: { answered, deadLetter } },
+        'application/json': { schema: commandStatus, examples: { answered, rejected, deadLetter } },
       },
     },
     202: {

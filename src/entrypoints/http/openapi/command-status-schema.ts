@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { REJECTIONS } from '../../../messages/rejections.ts';
+import { structuredEvent } from './event-components.ts';
 
 const place = {
   topic: z.string(),
@@ -27,13 +29,17 @@ export const commandStatus = z.discriminatedUnion('status', [
   accepted.extend({
     status: z.literal('answered'),
     events: z
-      .array(z.looseObject({ type: z.string(), id: z.string(), data: z.looseObject({}) }))
+      .array(structuredEvent)
       .describe('structured CloudEvents; empty: the command has changed nothing'),
-    repeats: z.string().optional().describe('the place of the same command that came before'),
+    advice: z
+      .string()
+      .optional()
+      .describe('for people: what the sender can do, for each reason of a CommandRejected'),
+    repeats: z.string().optional().describe('the place of the earlier, same command'),
     differs: z
       .literal(true)
       .optional()
-      .describe('the command before it has other content, so this one was dropped'),
+      .describe('the earlier command has other content, so the service dropped this one'),
   }),
   accepted.extend({
     status: z.literal('dead-letter'),
@@ -46,20 +52,48 @@ export const commandStatus = z.discriminatedUnion('status', [
   }),
 ]);
 
+const attributes = {
+  specversion: '1.0',
+  id: 'allocation.commands/0/7',
+  source: '/allocation',
+  time: '2027-01-31T12:00:00.000Z',
+  causationid: 'cmd-1',
+  causationform: 'id',
+  correlationid: 'cmd-1',
+  datacontenttype: 'application/json',
+};
 export const answered = {
   ...acceptedExample,
   status: 'answered',
   events: [
     {
-      specversion: '1.0',
-      id: 'allocation.commands/0/7',
-      source: '/allocation',
+      ...attributes,
       type: 'Allocated',
-      causationid: 'cmd-1',
+      subject: 'SMALL-TABLE',
       sequence: '2',
+      dataschema: '/allocation/schemas/Allocated/1',
       data: { orderid: 'order-1', sku: 'SMALL-TABLE', qty: 2, batchref: 'batch-1' },
     },
   ],
+};
+export const rejected = {
+  ...acceptedExample,
+  status: 'answered',
+  events: [
+    {
+      ...attributes,
+      type: 'CommandRejected',
+      subject: 'order-1',
+      dataschema: '/allocation/schemas/CommandRejected/1',
+      data: {
+        command: 'DeallocateOrder',
+        reason: 'unknown-order',
+        detail: 'Nothing is allocated to order order-1',
+        orderid: 'order-1',
+      },
+    },
+  ],
+  advice: `unknown-order: ${REJECTIONS['unknown-order'].advice}`,
 };
 export const deadLetter = {
   ...acceptedExample,
@@ -72,6 +106,7 @@ export const deadLetter = {
 /** A command in each state. */
 export const statusExamples = {
   answered,
+  rejected,
   pending: pendingExample,
   deadLetter,
 };

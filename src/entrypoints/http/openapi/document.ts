@@ -5,6 +5,7 @@ import { JSON_TYPE } from '../content-types.ts';
 import type { Access } from '../doors/access.ts';
 import { commandComponents } from './command-content.ts';
 import type { DescribedOperation, OpenApiDocument } from './described-api.ts';
+import { eventComponents } from './event-components.ts';
 import { toJsonSchema } from './json-schema.ts';
 import type { Answer, Content, Operation } from './operation.ts';
 import { JSON_PROBLEMS, problemResponses, sharedResponses } from './problem-responses.ts';
@@ -29,11 +30,11 @@ const problem = z
     title: z.string(),
     status: z.int(),
     detail: z.string().describe('for people; it may change at any time'),
-    reason: z.string().optional().describe('why a command is refused, as a dead letter has it'),
+    reason: z.string().optional().describe('why a command is refused, as in a dead letter'),
     errors: z
       .array(z.object({ field: z.string(), message: z.string() }))
       .optional()
-      .describe('the wrong fields of a command or a body, at most 20'),
+      .describe('the wrong fields and attributes of a command or a body, at most 20'),
     role: z.string().optional().describe('the role that the token lacks'),
     job: z.string().optional().describe('the id of the job that runs'),
     parameter: z.string().optional().describe('the parameter that is not valid'),
@@ -48,15 +49,19 @@ export function collectRoutes(server: FastifyInstance, version: string): void {
       openapi: '3.1.0',
       info: { title: 'Allocation', version, description: DESCRIPTION },
       components: {
-        schemas: { Problem: toJsonSchema(problem), ...commandComponents() },
+        schemas: {
+          Problem: toJsonSchema(problem),
+          ...commandComponents(),
+          ...eventComponents(),
+        },
         responses: sharedResponses as never,
         securitySchemes: {
           bearer: {
             type: 'http',
             scheme: 'bearer',
             description:
-              'Needed if the service has HTTP_TOKENS_FILE or HTTP_OIDC_ISSUER. The role is named ' +
-              'at each route: operate includes publish, and publish includes read.',
+              'Needed if the service has HTTP_TOKENS_FILE or HTTP_OIDC_ISSUER. Each route names ' +
+              'its role. The role operate includes publish, and publish includes read.',
           },
         },
       },
@@ -103,7 +108,7 @@ function schemaOf({
   };
 }
 
-/** The plugin takes the examples of a body from its schema. */
+/** Describes a body. The plugin takes the examples from the schema. */
 function bodyOf(content: Content): object {
   return Object.fromEntries(
     Object.entries(content).map(([type, { schema, examples }]) => [
@@ -134,7 +139,7 @@ function named(examples: Readonly<Record<string, unknown>>): object {
   return Object.fromEntries(Object.entries(examples).map(([name, value]) => [name, { value }]));
 }
 
-/** The plugin cannot refer to a response, so the references to problems come afterwards. */
+/** Adds the references to problems at the end, because the plugin cannot refer to a response. */
 function addProblems({ paths }: OpenApiDocument): void {
   for (const operation of Object.values(paths).flatMap((path) => Object.values(path))) {
     const carrier = operation as DescribedOperation & {

@@ -11,7 +11,7 @@ const job = z.object({
   done: z.int().min(0).describe('how many things are done'),
   total: z.int().nullable().describe('how many things there are to do; null: nobody knows yet'),
   message: z.string().describe('what the job does now, or how it has ended'),
-  result: z.looseObject({}).nullable().describe('null: nothing is found yet'),
+  result: z.looseObject({}).nullable().describe('null: there is no result yet'),
 });
 const runningJob = {
   id: '5f0c7a52-7f0e-4b9c-9d39-0a4c8f5b8d11',

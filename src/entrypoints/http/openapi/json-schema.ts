@@ -2,14 +2,21 @@ import { z } from 'zod';
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** Converts what a caller may send, or what an answer has at least: answers may gain fields. */
+/**
+ * Converts the schema of what a caller may send, or of what an answer has at least. A schema whose
+ * metadata names a `component` of the document becomes a reference to that component.
+ */
 export function toJsonSchema(schema: z.ZodType | JsonSchema): JsonSchema {
   if (!(schema instanceof z.ZodType)) return schema;
   const { $schema: _, ...json } = z.toJSONSchema(schema, {
     io: 'input',
-    // The format of a date says what its pattern says.
+    // The pattern of a date repeats its format.
     override: ({ jsonSchema }) => {
       if (jsonSchema.format === 'date') delete jsonSchema.pattern;
+      const { component } = jsonSchema;
+      if (component === undefined) return;
+      for (const keyword of Object.keys(jsonSchema)) delete jsonSchema[keyword];
+      jsonSchema.$ref = `#/components/schemas/${component}`;
     },
   });
   return json;

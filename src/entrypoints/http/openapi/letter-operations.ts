@@ -18,7 +18,7 @@ import { conditionalHeaders, pageAnswers } from './stock-operations.ts';
 
 /** The most letters that one request names by their ids. */
 const MAX_IDS = 10_000;
-/** Room for so many ids. */
+/** The largest body, in bytes. It has room for these ids. */
 const MAX_BODY_BYTES = 2 * 1024 * 1024;
 
 const params = z.object({ id: z.string().describe("the letter's place, percent-encoded") });
@@ -113,7 +113,7 @@ export const GET_LETTER: Operation = {
           examples: {
             letter: {
               ...summaryExample,
-              inPlainWords: 'The message has wrong data, or an unknown version of them.',
+              inPlainWords: 'The message has wrong data, or data of an unknown version.',
               whatToDo: 'Edit the fields that the message names, or discard the letter.',
               message: 'AllocateOrder: qty must be at least 1',
               attempts: 1,
@@ -179,11 +179,11 @@ export const editBody = z.strictObject({
   maxRedrives,
 });
 
-const previewed = {
+const previewAnswer = {
   description: 'With `dryRun`: what would be done',
   content: { 'application/json': { schema: letterPreview, examples: { preview: previewExample } } },
 };
-const answers = { 200: previewed, 202: ACCEPTED_JOB };
+const answers = { 200: previewAnswer, 202: ACCEPTED_JOB };
 const ACT_PROBLEMS = [
   'unknownParameter',
   'unknownLetter',

@@ -30,7 +30,7 @@ export const letterSummary = z.object({
   place: z.string().describe('where its message came in, `<topic>/<partition>/<offset>`'),
   at: time,
   reason: z.string(),
-  cause: z.string().describe('the message of the letter without the names in which it differs'),
+  cause: z.string().describe("the letter's message, without the names in which letters differ"),
   type: text.describe('of the command; null: nobody can read it'),
   sku: text.describe('the first product; null: the message names none'),
   orderid: text,
@@ -39,7 +39,7 @@ export const letterSummary = z.object({
   parkedBehind: text.describe('the letter of the failed command that this one waits for'),
   outlook: z
     .enum(['good', 'fails-again', 'ignores-fields'])
-    .describe('what a redrive of the message as it is leads to, as far as the message tells'),
+    .describe('what a redrive of the unchanged message leads to, as far as the message tells'),
 });
 
 export const summaryExample = {
@@ -61,7 +61,7 @@ export const summaryExample = {
 export const readingFields = {
   isComplete: z
     .boolean()
-    .describe('whether the answer knows every letter; else ask again: it knows more then'),
+    .describe('whether the answer knows every letter; false: a later answer knows more'),
   readOffsets: z.int().describe('how many offsets of the topic are read'),
   totalOffsets: z.int().describe('how many offsets the topic has'),
   leftOut: z
@@ -100,7 +100,7 @@ export const letterView = letterSummary.extend({
   command: z
     .object({ type: text, data: z.unknown() })
     .nullable()
-    .describe('what the message says, as the beginning of an edit; null: nobody can read it'),
+    .describe('what the message says, to begin an edit with; null: nobody can read it'),
   expected,
   chain: z
     .array(z.string())
@@ -139,7 +139,7 @@ export const letterPreview = z.object({
     .describe('the first 100 letters that would not be redriven'),
   alreadyResolved: z.int().describe('how many of the chosen letters are off the list'),
   failsAgain: z.int().describe('how many would fail again, because they cannot be read'),
-  ignoresFields: z.int().describe('of how many the service ignores fields'),
+  ignoresFields: z.int().describe('how many have fields that the service ignores'),
   replacement: z
     .object({ id: z.string(), data: z.string() })
     .nullable()

@@ -40,7 +40,7 @@ export type Content = Readonly<Record<string, Media>>;
 
 export interface Media {
   readonly schema: z.ZodType | JsonSchema;
-  /** Examples by a word for each. */
+  /** The examples, by their names. */
   readonly examples: Readonly<Record<string, unknown>>;
 }
 

@@ -18,11 +18,11 @@ export const EVENTS_OPERATION: Operation = {
   tag: 'events',
   summary: 'A live stream of events (server-sent events)',
   description:
-    'Each server-sent event has the type as `event`, and the structured CloudEvent as `data`. ' +
-    'Drop repeats by the `id` in `data`. The stream begins with the events that are published ' +
-    'from now on, or behind `Last-Event-ID`.',
+    'Each server-sent event has the type as `event`, and as `data` the structured CloudEvent: ' +
+    'the component `Event`. Drop repeats by the `id` in `data`. The stream begins with the ' +
+    'events that are published from now on, or behind `Last-Event-ID`.',
   query: z.object({
-    sku: nameParameter.optional().describe('only events about this product, and its composites'),
+    sku: nameParameter.optional().describe('only events and composites about this product'),
   }),
   headers: z.object({
     'last-event-id': z
@@ -73,7 +73,7 @@ export const READINESS_OPERATION: Operation = {
       content: asJson(readiness, { ready: { status: 'ready', problems: [] } }),
     },
     503: {
-      description: 'Something does',
+      description: 'Something keeps the instance from answering commands',
       content: asJson(readiness, {
         waiting: { status: 'not ready', problems: ['The log cannot be reached: no answer'] },
       }),

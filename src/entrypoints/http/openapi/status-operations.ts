@@ -41,6 +41,7 @@ const status = {
   problems: [],
   lanes: [lane, { ...lane, partition: 1, state: 'paused', paused }],
   members: [{ instance: 'allocation-1', host: '10.0.0.4', partitions: [0, 1], isThis: true }],
+  areMembersKnown: true,
   deadLetters: { open: 3, oldestAt: AT, parked: 5 },
   recovery: { state: 'none', progress: null },
 };

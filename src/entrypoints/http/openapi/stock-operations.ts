@@ -41,8 +41,8 @@ export function pageAnswers(schema: z.ZodType, example: unknown, link: string) {
   return { 200: page, 304: same };
 }
 
-const paged = { after: nameCursor };
-/** A line of a batch has no name of its own. */
+const pageQuery = { after: nameCursor };
+/** The cursor of a page of lines: a number, because a line of a batch has no name. */
 const lineCursor = z
   .string('must be given once')
   .regex(/^\d{1,15}$/, 'must be a number: take it from the header Link of a page')
@@ -64,7 +64,7 @@ export const STOCK_OPERATIONS = {
     tag: 'stock',
     summary: 'The allocated lines of an order, by sku, with their batches',
     params: z.object({ orderid: nameParameter }),
-    query: z.object(paged),
+    query: z.object(pageQuery),
     headers: conditionalHeaders,
     answers: pageAnswers(
       z.array(allocationView),
@@ -78,7 +78,7 @@ export const STOCK_OPERATIONS = {
     tag: 'stock',
     summary: 'A product with its batches, in the order in which stock is allocated',
     params: z.object({ sku: nameParameter }),
-    query: z.object(paged),
+    query: z.object(pageQuery),
     headers: conditionalHeaders,
     answers: pageAnswers(
       productView,
@@ -111,7 +111,7 @@ export const STOCK_OPERATIONS = {
     tag: 'stock',
     summary: 'An order with its allocated lines, by sku',
     params: z.object({ orderid: nameParameter }),
-    query: z.object(paged),
+    query: z.object(pageQuery),
     headers: conditionalHeaders,
     answers: pageAnswers(
       orderView,

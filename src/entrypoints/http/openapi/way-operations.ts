@@ -7,7 +7,7 @@ import { conditionalHeaders, pageAnswers } from './stock-operations.ts';
 
 const WRONG_CURSOR = 'must come from the header Link of an answer';
 
-function cursorLike(pattern: RegExp) {
+function searchCursor(pattern: RegExp) {
   return z
     .string('must be given once')
     .regex(pattern, WRONG_CURSOR)
@@ -19,7 +19,7 @@ const text = z.string().nullable();
 
 const step = z.object({
   kind: z.enum(STEP_KINDS),
-  at: z.string().describe('ISO 8601 in UTC, by the clock of who acted'),
+  at: z.string().describe('ISO 8601 in UTC, by the clock of its writer'),
   place: z.string().describe('where the step is recorded, `<topic>/<partition>/<offset>`'),
   key: text.describe('the key of the record'),
   type: text.describe('the type of the command or event'),
@@ -33,7 +33,7 @@ const step = z.object({
 });
 
 const searchedUntil = z.object({
-  at: text.describe('the partitions under way are searched back to this time'),
+  at: text.describe('how far back in time the partitions under way are searched'),
   offsets: z.int().describe('how many offsets are searched'),
   ofOffsets: z.int().describe('how many offsets the topics have'),
 });
@@ -90,10 +90,11 @@ export const GET_ORDER_WAY: Operation = {
   tag: 'stock',
   summary: 'Everything that happened to an order, out of the topics',
   description:
-    'One answer searches for about a second, backwards. Follow `next` until `isComplete`. To join ' +
-    'the answers, drop steps with the same `kind`, `place` and `eventId`, and sort by `sortKey`.',
+    'One answer searches for about a second, backwards. Follow `next` until `isComplete`. To ' +
+    'join the answers, drop steps with the same `kind`, `place` and `eventId`, and sort by ' +
+    '`sortKey`.',
   params: z.object({ orderid: nameParameter }),
-  query: z.object({ after: cursorLike(WAY_CURSOR) }),
+  query: z.object({ after: searchCursor(WAY_CURSOR) }),
   answers: {
     200: {
       description: 'What this part of the search has found; no step: it has found nothing',
@@ -130,10 +131,10 @@ export const GET_PRODUCT_HISTORY: Operation = {
   tag: 'stock',
   summary: 'The events of a product by `ce_sequence`, the newest first, out of the events topic',
   description:
-    'One answer searches for about a second, and has at most 100 events. It may have none although ' +
-    'the history goes on: follow the header Link.',
+    'One answer searches for about a second, and has at most 100 events. It may have none ' +
+    'although the history goes on: follow the header Link.',
   params: z.object({ sku: nameParameter }),
-  query: z.object({ after: cursorLike(HISTORY_CURSOR) }),
+  query: z.object({ after: searchCursor(HISTORY_CURSOR) }),
   headers: conditionalHeaders,
   answers: pageAnswers(
     z.object({ sku: z.string(), events: z.array(historyEvent), hasMoreEvents: z.boolean() }),
