@@ -7,6 +7,11 @@ export class UsageError extends AllocationError {
   override readonly code = 'usage';
 }
 
+/** There is no database where the user named one. */
+export class MissingDatabaseError extends AllocationError {
+  override readonly code = 'no-database';
+}
+
 /** Returns 0 if the user asked for help, 2 for wrong usage, and 1 for most other errors. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
@@ -17,7 +22,7 @@ export function exitCodeOf(error: unknown): number {
 /** Describes in one line what is wrong and what to do. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  // The message lists commands to copy, one a line.
+  // The message lists commands to copy, each on a line of its own.
   if ('code' in error && error.code === 'missing-topic')
     return error.message.replace(/:\n/, ': ').replaceAll('\n', ' && ');
   // Node collects failed connections to several addresses of a host in an error without a message.

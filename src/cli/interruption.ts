@@ -14,18 +14,19 @@ export class InterruptedError extends AllocationError {
 }
 
 /**
- * Does work that ends soon after SIGINT or SIGTERM. A second signal ends the process at once.
+ * Does work that SIGINT and SIGTERM abort. A second signal ends the process at once.
  *
  * @param work gets a signal that aborts with an `InterruptedError`
- * @param advice how to go on after an interruption
+ * @param advice how to go on after an interruption; absent: the work says that itself
  */
-export async function interruptibly<T>(
+export async function withInterruption<T>(
   work: (signal: AbortSignal) => Promise<T>,
-  advice: string,
+  advice?: string,
 ): Promise<T> {
   const interruption = new AbortController();
+  const message = advice === undefined ? 'Interrupted' : `Interrupted: ${advice}`;
   const interrupt = (signal: NodeJS.Signals) =>
-    interruption.abort(new InterruptedError(`Interrupted: ${advice}`, signal));
+    interruption.abort(new InterruptedError(message, signal));
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
     return await work(interruption.signal);

@@ -2,7 +2,7 @@ import type { Finding } from './finding.ts';
 import { DAY_MS, ENOUGH_DAYS, type ExaminedTopic } from './topic-rule.ts';
 
 const UNLIMITED = -1;
-const LOST_EVENTS = 'Kafka deletes events, and a lost database cannot be built from them alone';
+const LOST_EVENTS = 'Kafka deletes events, and the rest alone cannot rebuild a lost database';
 const OR_SNAPSHOTS = '   (or keep snapshots: npx allocation replay snapshot --help)';
 
 export function compaction({ topic, state, change }: ExaminedTopic): Finding | null {
@@ -29,7 +29,7 @@ export function shortRetention({ topic, number, change }: ExaminedTopic): Findin
     commands: 'commands that wait longer are deleted without an answer',
     events: LOST_EVENTS,
     'dead letters': 'letters that wait longer are deleted, and can no longer be redriven',
-    audit: 'nobody can tell who did what before that',
+    audit: 'nobody can tell who did what longer ago',
   };
   return {
     problem: `retention.ms=${retentionMs}, which is ${daysIn(retentionMs)}`,
@@ -58,7 +58,7 @@ export function smallMessages({ topic, number, change }: ExaminedTopic): Finding
     commands: 'Kafka refuses commands that the service would take',
     events: 'Kafka refuses a large answer, and its lane stops there',
     'dead letters': 'the letter of a large command lacks the command itself',
-    audit: 'Kafka refuses the record of an act about much, and so the act is refused',
+    audit: 'Kafka refuses the record of an act on many things, so the service refuses the act',
   };
   return {
     problem: `max.message.bytes=${bytes}, but ${topic.role} may need ${topic.maxMessageBytes}`,

@@ -1,18 +1,21 @@
 import type { Finding } from './finding.ts';
-import type { ExaminedTopic } from './topic-rule.ts';
+import type { ReplicatedTopic } from './topic-rule.ts';
 
 /** With three replicas, one broker may fail while another is away. */
 const ENOUGH_REPLICAS = 3;
 const ENOUGH_IN_SYNC = 2;
 
-export function fewReplicas({ topic, state: { nodes, replicas } }: ExaminedTopic): Finding | null {
+export function fewReplicas({
+  topic,
+  state: { nodes, replicas },
+}: ReplicatedTopic): Finding | null {
   const enough = Math.min(nodes, ENOUGH_REPLICAS);
   if (replicas >= enough) return null;
   return {
     problem: `replicas: ${replicas}, where ${enough} are possible`,
     risk:
       replicas < 2
-        ? 'a broker that is lost takes its records along'
+        ? 'the loss of one broker loses the records on it'
         : 'while one broker is away, the loss of another one loses records or stops the service',
     remedy:
       `plan ${enough} replicas of ${topic.name} with ` +
@@ -20,7 +23,11 @@ export function fewReplicas({ topic, state: { nodes, replicas } }: ExaminedTopic
   };
 }
 
-export function fewInSync({ state: { replicas }, number, change }: ExaminedTopic): Finding | null {
+export function fewInSync({
+  state: { replicas },
+  number,
+  change,
+}: ReplicatedTopic): Finding | null {
   const minimum = number('min.insync.replicas');
   if (replicas < ENOUGH_REPLICAS || !(minimum < ENOUGH_IN_SYNC)) return null;
   return {
@@ -30,7 +37,11 @@ export function fewInSync({ state: { replicas }, number, change }: ExaminedTopic
   };
 }
 
-export function manyInSync({ state: { replicas }, number, change }: ExaminedTopic): Finding | null {
+export function manyInSync({
+  state: { replicas },
+  number,
+  change,
+}: ReplicatedTopic): Finding | null {
   const minimum = number('min.insync.replicas');
   if (!(minimum > 1 && minimum >= replicas)) return null;
   return {
@@ -43,7 +54,7 @@ export function manyInSync({ state: { replicas }, number, change }: ExaminedTopi
   };
 }
 
-export function uncleanElection({ state, change }: ExaminedTopic): Finding | null {
+export function uncleanElection({ state, change }: ReplicatedTopic): Finding | null {
   if (state.settings?.get('unclean.leader.election.enable') !== 'true') return null;
   return {
     problem: 'unclean.leader.election.enable=true',

@@ -4,12 +4,10 @@ import { compaction, limitedSize, shortRetention, smallMessages } from './record
 import { fewInSync, fewReplicas, manyInSync, uncleanElection } from './replication-rules.ts';
 import { DAY_MS, ENOUGH_DAYS, type NeededTopic, type Rule } from './topic-rule.ts';
 
+const REPLICATION_RULES = [fewReplicas, fewInSync, manyInSync, uncleanElection] as const;
 const RULES: readonly Rule[] = [
   compaction,
-  fewReplicas,
-  fewInSync,
-  manyInSync,
-  uncleanElection,
+  ...REPLICATION_RULES,
   shortRetention,
   limitedSize,
   smallMessages,
@@ -25,12 +23,28 @@ export function topicFindings(
   state: TopicState,
   tools: string,
 ): readonly Finding[] {
-  const change = (setting: string, value: string | number) =>
-    `kafka-configs.sh ${tools} --alter --entity-type topics --entity-name ${topic.name} ` +
-    `--add-config ${setting}=${value}`;
-  const number = (setting: string) => Number(state.settings?.get(setting) ?? Number.NaN);
-  const examined = { topic, state, number, change };
-  return RULES.map((rule) => rule(examined)).filter((finding) => finding !== null);
+  const examined = { topic, ...readable(topic.name, state, tools) };
+  return RULES.flatMap((rule) => rule(examined) ?? []);
+}
+
+/** Finds what the replication of a topic risks. Kafka itself needs the topic. */
+export function replicationFindings(
+  name: string,
+  state: TopicState,
+  tools: string,
+): readonly Finding[] {
+  const examined = { topic: { name }, ...readable(name, state, tools) };
+  return REPLICATION_RULES.flatMap((rule) => rule(examined) ?? []);
+}
+
+function readable(name: string, state: TopicState, tools: string) {
+  return {
+    state,
+    number: (setting: string) => Number(state.settings?.get(setting) ?? Number.NaN),
+    change: (setting: string, value: string | number) =>
+      `kafka-configs.sh ${tools} --alter --entity-type topics --entity-name ${name} ` +
+      `--add-config ${setting}=${value}`,
+  };
 }
 
 /** Finds whether the brokers delete committed offsets too early. */

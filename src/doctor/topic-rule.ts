@@ -22,6 +22,11 @@ export interface ExaminedTopic {
   readonly change: (setting: string, value: string | number) => string;
 }
 
+/** The part of a topic that rules of replication examine. Kafka's own topics have it too. */
+export interface ReplicatedTopic extends Omit<ExaminedTopic, 'topic'> {
+  readonly topic: Pick<NeededTopic, 'name'>;
+}
+
 /** Finds one thing that is wrong with a topic. Null: nothing is wrong. */
 export type Rule = (examined: ExaminedTopic) => Finding | null;
 

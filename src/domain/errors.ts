@@ -37,8 +37,14 @@ export type ErrorCode =
   | 'wrong-edit'
   | 'wrong-selection';
 
+/** The parts of an error besides its message. */
+interface ErrorParts extends ErrorOptions {
+  /** What to do next: the words with which the message ends. */
+  readonly advice?: string | null;
+}
+
 /**
- * Is the base of this service's own errors.
+ * The base of this service's own errors.
  *
  * Each class has one `code`, which programs compare. The `message` is for people: it says what
  * happened, where, and what to do next. An error that answers another one keeps it as its `cause`.
@@ -51,10 +57,17 @@ export type ErrorCode =
  */
 export abstract class AllocationError extends Error {
   abstract readonly code: ErrorCode;
+  readonly #advice: string | null;
 
-  /** @param options `cause`: the error that led to this one */
-  constructor(message?: string, options?: ErrorOptions) {
+  /** @param parts `cause`: the error that led to this one */
+  constructor(message?: string, { advice = null, ...options }: ErrorParts = {}) {
     super(message, options);
     this.name = new.target.name;
+    this.#advice = advice;
+  }
+
+  /** The end of the message, if that says what to do next. Null: the error does not tell. */
+  get advice(): string | null {
+    return this.#advice;
   }
 }

@@ -129,9 +129,22 @@ describe('the doctor of a service with the embedded log', () => {
     ]);
   });
 
-  it('refuses a database in the memory of another process', async () => {
-    const { code, stderr } = await run(['doctor'], { DATABASE_URL: 'sqlite:///:memory:' });
-    expect([code, stderr]).toEqual([1, expect.stringContaining('memory of the service')]);
+  it('finds a database that ends with its process, and checks no other one', async () => {
+    const { code, reports, findings } = await examine({ DATABASE_URL: 'sqlite:///:memory:' });
+    expect([code, findings]).toEqual([
+      1,
+      [
+        {
+          check: 'configuration',
+          subject: 'the SQLite database :memory:',
+          state: 'finding',
+          problem: expect.stringContaining('memory of the process'),
+          risk: expect.stringContaining('all stock is lost'),
+          remedy: expect.stringContaining('sqlite:///./'),
+        },
+      ],
+    ]);
+    expect(reports.map(({ check }) => check)).toEqual(Array(3).fill('configuration'));
   });
 });
 
@@ -190,6 +203,56 @@ describe('the doctor of a service with Kafka', () => {
     ]);
   });
 
+  it('examines Kafka although the database is in memory', async () => {
+    const { findings, reports } = await examine({ DATABASE_URL: 'sqlite:///:memory:' });
+    expect(findings).toMatchObject([{ subject: 'the SQLite database :memory:' }]);
+    expect(reports).toContainEqual(
+      expect.objectContaining({ check: 'topic', subject: 'allocation.events', state: 'ok' }),
+    );
+  });
+
+  const OFFSETS = '__consumer_offsets';
+
+  it('finds topics of Kafka with fewer replicas than brokers', async () => {
+    const alone = { ...HEALTHY, 'min.insync.replicas': '1' };
+    kafka.model.addTopic(OFFSETS, [1], alone).replicas = 1;
+    const { code, findings, reports } = await examine();
+    expect([code, findings]).toEqual([
+      1,
+      [
+        expect.objectContaining({
+          subject: OFFSETS,
+          problem: 'replicas: 1, where 3 are possible',
+          remedy: expect.stringContaining(`plan 3 replicas of ${OFFSETS}`),
+        }),
+      ],
+    ]);
+    expect(reports).toContainEqual(
+      expect.objectContaining({ subject: '__transaction_state', state: 'skipped' }),
+    );
+  });
+
+  it('may keep the topics of Kafka as Kafka does: compacted, and on all brokers', async () => {
+    kafka.model.addTopic(OFFSETS, [1], { ...HEALTHY, 'cleanup.policy': 'compact' });
+    const { code, reports } = await examine();
+    expect(code).toBe(0);
+    expect(reports).toContainEqual({ check: 'topic', subject: OFFSETS, state: 'ok' });
+  });
+
+  it('skips topics of Kafka that it must not see', async () => {
+    const error = ERRORS.TOPIC_AUTHORIZATION_FAILED;
+    kafka.on('Metadata', { error, at: OFFSETS }, { isLasting: true });
+    const { code, reports } = await examine();
+    expect(code).toBe(0);
+    expect(reports).toContainEqual(
+      expect.objectContaining({
+        subject: OFFSETS,
+        state: 'skipped',
+        why: expect.stringContaining('Describe'),
+      }),
+    );
+  });
+
   it('finds missing permissions, with the commands that grant them', async () => {
     const commands = kafka.model.topics.get('allocation.commands');
     if (commands) commands.operations = 1 << 3;
@@ -241,7 +304,7 @@ describe('the doctor of a service with Kafka', () => {
     );
   });
 
-  it('examines the audit topic, which the service only writes', async () => {
+  it('examines the audit topic, and what the service may do there', async () => {
     const AUDIT_TOPIC = 'allocation.audit';
     kafka.model.addTopic(AUDIT_TOPIC, [1, 2, 3], HEALTHY);
     const audit = kafka.model.topics.get(AUDIT_TOPIC);
@@ -249,9 +312,12 @@ describe('the doctor of a service with Kafka', () => {
     settingsOf(AUDIT_TOPIC)?.set('cleanup.policy', 'compact');
     const { findings } = await examine({ AUDIT_TOPIC });
     expect(findings.map(({ check, problem }) => `${check}: ${problem}`)).toEqual([
+      'permissions: User:alice lacks Read on the topic allocation.audit',
       'permissions: User:alice lacks Write on the topic allocation.audit',
+      'permissions: User:alice lacks DescribeConfigs on the topic allocation.audit',
       'topic: cleanup.policy=compact',
     ]);
+    expect(findings[0]?.risk).toContain('GET /audit');
   });
 
   it('skips permissions that Kafka does not tell', async () => {
@@ -285,7 +351,8 @@ describe('the doctor of a service with Kafka', () => {
     expect(findings).toMatchObject([
       { subject: 'Kafka at 127.0.0.1:1', remedy: expect.stringContaining('KAFKA_BROKERS') },
     ]);
-    expect(reports.filter(({ check }) => check === 'topic')).toHaveLength(4);
+    // Two of them are topics of Kafka itself.
+    expect(reports.filter(({ check }) => check === 'topic')).toHaveLength(6);
   });
 
   it('warns of the same at a start, which does not wait for that', async () => {

@@ -17,7 +17,24 @@ const spansOf = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map(([, span = '
 const numbersIn = (texts: readonly string[]) =>
   texts.flatMap((each) => each.match(/\b\d+\.\d+\.\d+\b/g) ?? []).sort();
 
+/** The numbers behind "Does not apply", one by one: `7.1.1–7.1.3` are three. */
+const leftOut = [...text.matchAll(/^Does not apply: (.+?)\. The\s/gms)].flatMap(([, list = '']) =>
+  list.split(/,\s+/).flatMap((each) => {
+    const [, section, first, last = first] =
+      /^(\d+\.\d+)\.(\d+)(?:–\d+\.\d+\.(\d+))?$/.exec(each) ?? [];
+    const count = Number(last) - Number(first) + 1;
+    return Array.from({ length: count }, (_, index) => `${section}.${Number(first) + index}`);
+  }),
+);
+
 describe('docs/asvs.md', () => {
+  it('has each requirement once, and says how many apply', () => {
+    const numbers = [...rows.map(([, number = '']) => number), ...leftOut];
+    expect(new Set(numbers).size).toBe(numbers.length);
+    expect(text).toContain(`has ${numbers.length} requirements`);
+    expect(text).toContain(`${rows.length} of them apply`);
+  });
+
   it('names files and tests that exist, so that each name fits one', () => {
     const named = rows.flatMap(([, , , how, shown]) => [
       ...spansOf(how).filter((span) => span.endsWith('.ts')),

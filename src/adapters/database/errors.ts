@@ -56,10 +56,10 @@ const QUERY_CANCELED = '57014';
 
 /**
  * Turns a driver's error into the error that the service throws. This function alone decides which
- * errors pass.
+ * errors time can mend.
  *
  * An error that the same statement would raise again stays as it is. Every other error becomes a
- * `DatabaseTroubleError`, because it passes: locks, full disks, lost connections, races.
+ * `DatabaseTroubleError`, because time can mend it: locks, full disks, lost connections, races.
  */
 export function translate(error: unknown): unknown {
   if (error instanceof TroubleError || isStatementsFault(error)) return error;

@@ -13,11 +13,16 @@ import type { Config } from '../../config.ts';
 import { type Finding, findingOf } from '../../doctor/finding.ts';
 import { close, openExistingDatabase } from '../session.ts';
 import { clockFindings } from './clock.ts';
-import { carryOut, type Report, skipped } from './report.ts';
+import { type Report, reportsOf, runCheck, skipped } from './report.ts';
 
 const NO_DATABASE = {
   risk: 'the service cannot answer commands',
   otherwise: 'check that the database runs and can be reached (DATABASE_URL)',
+};
+const IN_MEMORY: Finding = {
+  problem: 'the database is in the memory of the process of the service',
+  risk: 'all stock is lost when the process ends, and no other command can see it',
+  remedy: 'set DATABASE_URL to a file, such as sqlite:///./cosmicpython.db',
 };
 const NO_ANSWER = {
   risk: 'this check has no result',
@@ -26,12 +31,14 @@ const NO_ANSWER = {
 
 /** Checks one database. The embedded log and the stock may lie in two databases. */
 export async function* examineDatabase(config: Config, url: string): AsyncGenerator<Report> {
+  if (dialectOf(url) === 'sqlite' && sqliteFile(url) === ':memory:')
+    return yield* reportsOf({ check: 'configuration', subject: describeUrl(url) }, [IN_MEMORY]);
   const opened: Database[] = [];
   const connect = async () => {
     opened.push(await openExistingDatabase(config, { url, setBy: 'DATABASE_URL' }));
     return [];
   };
-  yield* await carryOut({ check: 'connection', subject: describeUrl(url) }, connect, NO_DATABASE);
+  yield* await runCheck({ check: 'connection', subject: describeUrl(url) }, connect, NO_DATABASE);
   const [database] = opened;
   if (!database) {
     yield skipped({ check: 'schema', subject: describeUrl(url) }, 'the database cannot be used');
@@ -44,7 +51,7 @@ export async function* examineDatabase(config: Config, url: string): AsyncGenera
       ['permissions', () => permissionFindings(database, url, config)],
       ...(dialectOf(url) === 'sqlite' ? [] : [['clock', () => clockFindings(database)] as const]),
     ] as const;
-    for (const [check, work] of checks) yield* await carryOut({ check, subject }, work, NO_ANSWER);
+    for (const [check, work] of checks) yield* await runCheck({ check, subject }, work, NO_ANSWER);
   } finally {
     await close(database);
   }

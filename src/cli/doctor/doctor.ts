@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Config } from '../../config.ts';
 import { jsonOption, print, printJson } from '../output.ts';
-import { openLogger, refuseForeignMemory } from '../session.ts';
+import { openLogger } from '../session.ts';
 import type { Report } from './report.ts';
 
 /** Adds `allocation doctor`. */
@@ -43,7 +43,6 @@ async function* examine(): AsyncGenerator<Report> {
   const { config, reports } = await examineConfiguration();
   yield* reports;
   if (config === null) return;
-  refuseForeignMemory(config, 'the database');
   const { embeddedLogUrl } = await import('../../connections.ts');
   const { examineDatabase } = await import('./database.ts');
   if (config.kafkaBrokers) yield* examineCluster(config);

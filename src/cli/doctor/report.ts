@@ -23,6 +23,7 @@ export function reportsOf(of: Subject, findings: readonly Finding[]): readonly R
   return findings.map((finding) => ({ ...of, state: 'finding', ...finding }));
 }
 
+/** Makes the report of a check that could not be done. */
 export function skipped(of: Subject, why: string): Report {
   return { ...of, state: 'skipped', why };
 }
@@ -31,7 +32,7 @@ export function skipped(of: Subject, why: string): Report {
  * Runs a check, for 10 s at most. A check that fails or takes longer is a finding.
  * @param advice the risk of a failure, and what to do if its error does not say that
  */
-export async function carryOut(
+export async function runCheck(
   of: Subject,
   work: () => Promise<readonly Finding[]>,
   advice: Parameters<typeof findingOf>[1],

@@ -5,7 +5,7 @@ import type { NeededTopic } from '../../../src/doctor/topic-rule.ts';
 const DAY_MS = 86_400_000;
 const TOOLS = '--bootstrap-server kafka:9092';
 type Role = NeededTopic['role'];
-const ROLES: readonly Role[] = ['commands', 'events', 'dead letters'];
+const ROLES: readonly Role[] = ['commands', 'events', 'dead letters', 'audit'];
 
 /** A topic of three brokers as it should be. Seven days are the retention of Kafka itself. */
 function healthy(role: Role): Record<string, string> {
@@ -45,6 +45,13 @@ describe('the settings of a topic', () => {
     expect(findingsOf(role, { nodes: 1, replicas: 1, settings })).toEqual([]);
   });
 
+  it.each(ROLES)('give one for a single replica on several brokers: %s', (role) => {
+    const settings = { 'min.insync.replicas': '1' };
+    expect(findingsOf(role, { nodes: 2, replicas: 1, settings })).toMatchObject([
+      { problem: 'replicas: 1, where 2 are possible' },
+    ]);
+  });
+
   it('give none as far as Kafka does not tell them', () => {
     const topic = { name: 'the-topic', role: 'events', maxMessageBytes: 1_000 } as const;
     for (const settings of [null, new Map<string, string>()])
@@ -81,7 +88,7 @@ describe('the settings of a topic', () => {
       'commands',
       { replicas: 1, settings: { 'min.insync.replicas': '1' } },
       'replicas: 1, where 3 are possible',
-      /takes its records along/,
+      /loses the records on it/,
       'plan 3 replicas of the-topic',
     ],
     [
@@ -89,7 +96,7 @@ describe('the settings of a topic', () => {
       'events',
       { nodes: 2, replicas: 1, settings: { 'min.insync.replicas': '1' } },
       'replicas: 1, where 2 are possible',
-      /takes its records along/,
+      /loses the records on it/,
       'plan 2 replicas',
     ],
     [
@@ -153,7 +160,7 @@ describe('the settings of a topic', () => {
       'events',
       { settings: { 'retention.ms': String(365 * DAY_MS) } },
       'which is 365 days',
-      /a lost database cannot be built/,
+      /cannot rebuild a lost database/,
       'retention.ms=-1   (or keep snapshots',
     ],
     [
@@ -161,7 +168,7 @@ describe('the settings of a topic', () => {
       'events',
       { settings: { 'retention.bytes': '0' } },
       'retention.bytes=0 for each partition',
-      /a lost database cannot be built/,
+      /cannot rebuild a lost database/,
       'retention.bytes=-1',
     ],
     [

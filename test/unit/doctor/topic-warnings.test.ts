@@ -36,6 +36,16 @@ describe('a start', () => {
     for (const { msg } of lines) expect(msg).toMatch(/\. Risk: .+\. Remedy: kafka-configs\.sh /);
   });
 
+  it('warns of a single replica on several brokers, and not on one broker', async () => {
+    const lines = await warn(async (name) => ({
+      ...state({ 'retention.ms': '-1', 'max.message.bytes': '1000' }),
+      nodes: name === 'c' ? 3 : 1,
+    }));
+    expect(lines).toMatchObject([
+      { topic: 'c', msg: expect.stringMatching(/replicas: 1, where 3 .*Remedy: plan 3 replicas/) },
+    ]);
+  });
+
   it.each([
     ['settings that it must not read', async () => state(null)],
     ['a topic that is gone', async () => null],

@@ -4,8 +4,7 @@ import type { EpochEnd, OffsetRange, TopicSettings } from '../../../service-laye
 import { MissingTopicError, TroubleError } from '../../../service-layer/errors.ts';
 import {
   asServiceError,
-  createClient,
-  disconnect,
+  createAdmin,
   type KafkaOptions,
   OPERATION_TIMEOUT_MS,
   withDeadline,
@@ -316,7 +315,7 @@ export class KafkaAdmin {
 
   /** Asks through kafkajs's admin, with a connection for this one question. */
   async #withAdmin<T>(doing: string, question: (admin: Admin) => Promise<T>): Promise<T> {
-    const admin = createClient(this.#options, CONNECT_RETRIES).admin();
+    const { admin, close } = createAdmin(this.#options, CONNECT_RETRIES);
     try {
       return await withDeadline(
         admin.connect().then(() => question(admin)),
@@ -326,7 +325,7 @@ export class KafkaAdmin {
     } catch (error) {
       throw asServiceError(error, doing);
     } finally {
-      void disconnect(admin);
+      void close();
     }
   }
 }

@@ -1,7 +1,9 @@
-import { Kafka, type KafkaConfig, logLevel } from 'kafkajs';
+import type { Socket } from 'node:net';
+import { type Admin, Kafka, type KafkaConfig, logLevel } from 'kafkajs';
 import type { Logger } from 'pino';
 import { FencedError, TroubleError } from '../../../service-layer/errors.ts';
 import { countBrokerError } from './error-counts.ts';
+import { plainSockets } from './kafkajs-internals.ts';
 import { connectionProblem } from './security/connection-problems.ts';
 import type { ConnectionSecurity } from './security/connection-security.ts';
 import { errorChain } from './security/error-chain.ts';
@@ -20,9 +22,31 @@ export interface KafkaOptions {
 export const OPERATION_TIMEOUT_MS = 10_000;
 const DISCONNECT_TIMEOUT_MS = 3_000;
 
-/** Creates a kafkajs client, for the operations that only kafkajs's admin offers. */
-export function createClient(options: KafkaOptions, retries = 5): Kafka {
-  return new Kafka(clientConfig(options, retries));
+/**
+ * Creates kafkajs's admin, for the operations that only it offers. `close` never rejects.
+ *
+ * kafkajs ends a socket, and waits for the node to end it too. A node that says nothing would keep
+ * the socket of each attempt for ever, so `close` destroys them all.
+ */
+export function createAdmin(options: KafkaOptions, retries: number) {
+  const config = clientConfig(options, retries);
+  const { socketFactory: open = plainSockets } = config;
+  const sockets: Socket[] = [];
+  let isClosed = false;
+  const socketFactory: typeof open = (of) => {
+    // kafkajs goes on with its retries after it was disconnected.
+    if (isClosed) throw new TroubleError('The admin is closed');
+    const socket = open(of);
+    sockets.push(socket);
+    return socket;
+  };
+  const admin: Admin = new Kafka({ ...config, socketFactory }).admin();
+  const close = async (): Promise<void> => {
+    isClosed = true;
+    await disconnect(admin);
+    for (const socket of sockets) socket.destroy();
+  };
+  return { admin, close };
 }
 
 /**
@@ -89,7 +113,11 @@ export function asServiceError(error: unknown, doing: string): Error {
     return new FencedError(`${doing}: another process has taken over (${message})`, {
       cause: error,
     });
-  return new TroubleError(`${doing}: ${connectionProblem(error) ?? message}`, { cause: error });
+  const problem = connectionProblem(error);
+  return new TroubleError(`${doing}: ${problem?.text ?? message}`, {
+    cause: error,
+    advice: problem?.advice ?? null,
+  });
 }
 
 /**

@@ -41,10 +41,11 @@ export class NodeConnection {
       connection.socket?.destroy();
       countBrokerError('unreachable');
       const { message } = cause as Error;
-      throw new TroubleError(
-        connectionProblem(cause, node) ?? `Kafka at ${node} is unreachable: ${message}`,
-        { cause },
-      );
+      const problem = connectionProblem(cause, node);
+      throw new TroubleError(problem?.text ?? `Kafka at ${node} is unreachable: ${message}`, {
+        cause,
+        advice: problem?.advice ?? null,
+      });
     }
     const opened = new NodeConnection(address, connection);
     if (options.security) await opened.#authenticate();
@@ -75,10 +76,9 @@ export class NodeConnection {
       this.abandon(failure);
       if (failure instanceof TroubleError) throw failure;
       countBrokerError('connection_lost');
-      const problem =
-        connectionProblem(failure, node) ??
-        `the connection to Kafka at ${node} broke: ${failure.message}`;
-      throw new TroubleError(`${apiName}: ${problem}`, { cause });
+      const problem = connectionProblem(failure, node);
+      const what = problem?.text ?? `the connection to Kafka at ${node} broke: ${failure.message}`;
+      throw new TroubleError(`${apiName}: ${what}`, { cause, advice: problem?.advice ?? null });
     } finally {
       clearTimeout(timer);
     }
@@ -93,8 +93,11 @@ export class NodeConnection {
     } catch (cause) {
       this.abandon(cause as Error);
       if (cause instanceof TroubleError) throw cause;
-      const problem = connectionProblem(cause, node) ?? `${doing}: ${(cause as Error).message}`;
-      throw new TroubleError(problem, { cause });
+      const problem = connectionProblem(cause, node);
+      throw new TroubleError(problem?.text ?? `${doing}: ${(cause as Error).message}`, {
+        cause,
+        advice: problem?.advice ?? null,
+      });
     }
   }
 

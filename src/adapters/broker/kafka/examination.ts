@@ -6,7 +6,12 @@ import { ERROR } from './requests/error-codes.ts';
 import { metadata } from './requests/metadata-request.ts';
 import { settingsOf } from './requests/settings-request.ts';
 import { MissingPermissions } from './security/missing-permissions.ts';
-import { AccessDeniedError, describeAnswer, isDenial } from './security/permissions.ts';
+import {
+  AccessDeniedError,
+  describeAnswer,
+  grantAdvice,
+  isDenial,
+} from './security/permissions.ts';
 
 /** How long one broker may take to answer. */
 const ANSWER_TIMEOUT_MS = 3_000;
@@ -103,9 +108,10 @@ export class KafkaExamination {
   }
 
   #refusal(apiName: string, topic: string, errorCode: number): TroubleError {
-    const message = describeAnswer(errorCode, { apiName, topics: [topic] }, this.#options);
+    const subject = { apiName, topics: [topic] };
+    const message = describeAnswer(errorCode, subject, this.#options);
     return isDenial(errorCode)
-      ? new AccessDeniedError(message)
+      ? new AccessDeniedError(message, { advice: grantAdvice(errorCode, subject, this.#options) })
       : new TroubleError(`${apiName} of ${topic}: Kafka answers ${message}`);
   }
 }

@@ -16,13 +16,15 @@ const ConnectionClass: (new (
 const EncoderClass: new (bytes?: number) => Encoder = require('kafkajs/src/protocol/encoder');
 const DecoderClass: new (bytes: Buffer) => Decoder = require('kafkajs/src/protocol/decoder');
 const { createLogger } = require('kafkajs/src/loggers');
-const socketFactory: () => ISocketFactory = require('kafkajs/src/network/socketFactory');
 const requestQueue: RequestQueue & { isMended?: true } =
   require('kafkajs/src/network/requestQueue').prototype;
 const protocolErrors: {
   failure(errorCode: number): boolean;
   createErrorFromCode(errorCode: number): Error;
 } = require('kafkajs/src/protocol/error');
+
+/** Opens kafkajs's sockets without encryption. */
+export const plainSockets: ISocketFactory = require('kafkajs/src/network/socketFactory')();
 
 /** Computes the checksum of a record batch. */
 export const crc32c: (bytes: Buffer) => number = require('kafkajs/src/protocol/recordBatch/crc32C');
@@ -217,11 +219,12 @@ const SASL_VERSIONS = { 17: { maxVersion: 1 }, 36: { maxVersion: 1 } };
 /** The share of a session after which the next request authenticates again, as in Java's client. */
 const SESSION_SHARE = 0.85;
 
-/** @param bytes the size of the first buffer; it grows when it is full */
+/** Creates an encoder. @param bytes the size of its first buffer, which grows when it is full */
 export function createEncoder(bytes?: number): Encoder {
   return new EncoderClass(bytes);
 }
 
+/** Creates a decoder that begins with the first byte. */
 export function createDecoder(bytes: Buffer): Decoder {
   return new DecoderClass(bytes);
 }
@@ -240,7 +243,7 @@ export function createConnection(
     port,
     clientId: config.clientId,
     logger: loggerOf(config),
-    socketFactory: config.socketFactory ?? socketFactory(),
+    socketFactory: config.socketFactory ?? plainSockets,
     sasl: config.sasl,
     connectionTimeout: timeoutMs,
     requestTimeout: timeoutMs,
@@ -257,7 +260,7 @@ export function createCluster(config: KafkaConfig): Cluster {
   return new ClusterClass({
     ...config,
     logger: loggerOf(config),
-    socketFactory: config.socketFactory ?? socketFactory(),
+    socketFactory: config.socketFactory ?? plainSockets,
     enforceRequestTimeout: true,
     allowAutoTopicCreation: false,
     maxInFlightRequests: null,
@@ -291,7 +294,8 @@ function mendRequestQueue(): void {
 }
 
 /**
- * Mends when kafkajs 2.2.4 authenticates again, once per process, when this file is imported.
+ * Lets kafkajs 2.2.4 authenticate again late in a session. This runs once per process, when this
+ * file is imported.
  *
  * kafkajs counts a session as over 10 s before its end. With sessions of 10 s or less, each request
  * would authenticate again, and Kafka allows that once a second.

@@ -29,24 +29,34 @@ export function describeFailures(pool: ConnectingPool, target: Target): void {
     if (!(connecting instanceof Promise)) return connecting;
     return connecting.catch((error: unknown) => {
       countDatabaseError(codeOf(error));
-      throw new DatabaseUnavailableError(describeFailure(error, target), { cause: error });
+      const { what, advice } = describeFailure(error, target);
+      const message = advice === null ? what : `${what}. ${advice}`;
+      throw new DatabaseUnavailableError(message, { cause: error, advice });
     });
   };
 }
 
-function describeFailure(error: unknown, { url, tls }: Target): string {
+/** Says what is wrong, and what to do. `advice` is null: what is wrong ends with it. */
+function describeFailure(
+  error: unknown,
+  { url, tls }: Target,
+): { readonly what: string; readonly advice: string | null } {
   const user = decodeURIComponent(url.username);
   const where = `${describeUrl(url.href)}${user === '' ? '' : ` as user "${user}"`}`;
   // A certificate could not be read. The message has its own advice.
-  if (error instanceof TroubleError) return `Cannot use ${where}: ${error.message}`;
+  if (error instanceof TroubleError)
+    return { what: `Cannot use ${where}: ${error.message}`, advice: null };
   const message = reasonOf(error);
   const known = FAILURES.find(({ sign }) => sign.test(`${codeOf(error)} ${message}`));
-  if (!known) return `Cannot use ${where}: ${message}. ${POSTGRES_ADVICE}`;
+  if (!known) return { what: `Cannot use ${where}: ${message}`, advice: POSTGRES_ADVICE };
   const choice = known.isAboutTls && tls?.isByDefault ? `. ${HOW_TO_CHOOSE}` : '';
-  return `Cannot use ${where}: ${known.what} (${message}). ${known.advice}${choice}`;
+  return {
+    what: `Cannot use ${where}: ${known.what} (${message})`,
+    advice: `${known.advice}${choice}`,
+  };
 }
 
-/** Returns the driver's message in one line. OpenSSL's has its source file and a line break. */
+/** Returns the driver's message in one line, without the source file that OpenSSL adds. */
 function reasonOf(error: unknown): string {
   const reason = error instanceof Error && 'reason' in error ? error.reason : null;
   return typeof reason === 'string' ? reason : messageOf(error).replace(/\s+/g, ' ').trim();

@@ -3,6 +3,10 @@ import { AllocationError } from '../../../domain/errors.ts';
 
 export type Dialect = 'sqlite' | 'postgresql';
 
+const EXPECTED_URL =
+  'Expected sqlite:///./file.db, sqlite:////absolute/file.db, sqlite:///:memory: or ' +
+  'postgresql://user:password@host:port/name';
+
 /**
  * The url is not the address of a database. The message shows what an address looks like. It
  * quotes no part of the url, because a mistyped url may hold its password anywhere.
@@ -11,10 +15,7 @@ export class InvalidDatabaseUrlError extends AllocationError {
   override readonly code = 'invalid-database-url';
 
   constructor(why: string) {
-    super(
-      `${why}. Expected sqlite:///./file.db, sqlite:////absolute/file.db, sqlite:///:memory: ` +
-        'or postgresql://user:password@host:port/name',
-    );
+    super(`${why}. ${EXPECTED_URL}`, { advice: EXPECTED_URL });
   }
 }
 

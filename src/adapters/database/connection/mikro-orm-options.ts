@@ -17,15 +17,22 @@ const SQLITE_BUSY_TIMEOUT_MS = 500;
 /** How long a connection is quiet before the system checks whether its other end still exists. */
 const KEEP_ALIVE_AFTER_MS = 10_000;
 /** Each process has its own name, so that the server can tell their connections apart. */
-const APPLICATION_NAME = `allocation ${crypto.randomUUID().slice(0, 8)}`;
+const PROCESS_NAME = `allocation ${crypto.randomUUID().slice(0, 8)}`;
 
 export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../../migrations', import.meta.url));
 
 /** The options that start MikroORM and its command line. */
 type DatabaseOptions = Partial<Options>;
 
-/** Gets a function that destroys every connection of PostgreSQL's pool. */
-type OnPool = (giveUpAll: (why: string) => void) => void;
+/** What an owner of connections wants of them. */
+interface ConnectionOwner {
+  /** Called when SQLite's thread has ended by itself: no statement works any more. */
+  readonly onThreadDeath?: OnDeath;
+  /** Gets a function that destroys every connection of PostgreSQL's pool. */
+  readonly onPool?: (giveUpAll: (why: string) => void) => void;
+  /** The name of the connections at PostgreSQL. Sessions of one name are ended together. */
+  readonly name?: string;
+}
 
 const COMMON_OPTIONS = {
   entities: schemas,
@@ -47,24 +54,21 @@ const COMMON_OPTIONS = {
 
 /**
  * Returns MikroORM's options for the database at `url`, and connects to nothing.
- * @param onThreadDeath called when SQLite's thread has ended by itself: no statement works any more
- * @param onPool called with a function that destroys all connections to PostgreSQL
  * @throws {InvalidDatabaseUrlError}
  */
 export function databaseOptions(
   url: string,
   limits = DEFAULT_LIMITS,
-  onThreadDeath: OnDeath = () => {},
-  onPool: OnPool = () => {},
+  owner: ConnectionOwner = {},
 ): DatabaseOptions {
-  if (dialectOf(url) === 'sqlite') return sqliteOptions(sqliteFile(url), limits, onThreadDeath);
-  return postgresOptions(postgresUrl(url), limits, onPool);
+  if (dialectOf(url) === 'sqlite') return sqliteOptions(sqliteFile(url), limits, owner);
+  return postgresOptions(postgresUrl(url), limits, owner);
 }
 
 function sqliteOptions(
   file: string,
   { busyTimeoutMs = SQLITE_BUSY_TIMEOUT_MS }: DatabaseLimits,
-  onThreadDeath: OnDeath,
+  { onThreadDeath }: ConnectionOwner,
 ): DatabaseOptions {
   return {
     ...COMMON_OPTIONS,
@@ -77,7 +81,7 @@ function sqliteOptions(
 function postgresOptions(
   url: URL,
   { poolSize, timeoutMs }: DatabaseLimits,
-  onPool: OnPool,
+  { onPool, name = PROCESS_NAME }: ConnectionOwner,
 ): DatabaseOptions {
   const tls = tlsOf(url);
   return {
@@ -93,12 +97,12 @@ function postgresOptions(
       connectionTimeoutMillis: timeoutMs,
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
-      application_name: APPLICATION_NAME,
+      application_name: name,
       onPoolCreated: (pool: PostgresPool & TypedPool & TlsPool & ConnectingPool) => {
         readIntegersAsNumbers(pool);
         if (tls) encryptConnections(pool, tls);
         describeFailures(pool, { url, tls });
-        onPool(giveUpSilentConnections(pool, timeoutMs));
+        onPool?.(giveUpSilentConnections(pool, timeoutMs));
       },
     },
   };

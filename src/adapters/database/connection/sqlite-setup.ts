@@ -7,7 +7,7 @@ const SETUP_DEADLINE_MS = 10_000;
 const SETUP_RETRY_MS = 50;
 /**
  * SQLite's default is 1,000 pages. A large transaction writes more, and would pay for a checkpoint
- * each time. 8,000 pages have 32 MB.
+ * each time. 8,000 pages are 32 MB.
  */
 const CHECKPOINT_PAGES = 8_000;
 

@@ -44,7 +44,7 @@ export function encryptConnections(pool: TlsPool, parameters: TlsParameters): vo
 }
 
 /**
- * Returns Node's options for what libpq means by the parameters.
+ * Translates the parameters into Node's options. The parameters mean what they mean to libpq.
  *
  * @throws {DatabaseTroubleError} a certificate or key cannot be read; the message names the file
  */

@@ -1,8 +1,15 @@
+import { channel } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
+import { pino } from 'pino';
 import { describe, it } from 'vitest';
+import { KafkaAdmin } from '../../../../src/adapters/broker/kafka/admin.ts';
+import { ClusterView } from '../../../../src/adapters/broker/kafka/cluster-view.ts';
 import { TroubleError } from '../../../../src/service-layer/errors.ts';
+import { eventually } from '../../../support/eventually.ts';
 import type { ApiName } from '../../../support/fake-kafka/apis.ts';
 import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
+import { SilentServer } from '../../../support/silent-server.ts';
 
 /** The questions of the service, and the right answers. */
 const QUESTIONS = {
@@ -243,4 +250,26 @@ describe.concurrent('creating topics', () => {
     await edge.admin.ensureTopics([topic], true);
     expect(edge.kafka.model.topics.has('new')).toBe(true);
   });
+});
+
+it('leaves no connection open to a node that takes it and says nothing', async ({ expect }) => {
+  await using silent = await SilentServer.open();
+  const brokers = [`127.0.0.1:${silent.port}`];
+  const options = { brokers, clientId: 'edge', log: pino({ level: 'silent' }) };
+  const view = new ClusterView(options);
+  const sockets: Socket[] = [];
+  const note = (opened: unknown) => void sockets.push((opened as { socket: Socket }).socket);
+  const openings = channel('net.client.socket');
+  openings.subscribe(note);
+  try {
+    const listing = new KafkaAdmin(options, view).ensureTopics([], false);
+    await expect(listing).rejects.toThrow(TroubleError);
+    expect(silent.accepted).toBeGreaterThan(0);
+    const isOpen = (socket: Socket) => socket.remotePort === silent.port && !socket.destroyed;
+    // kafkajs would try again for some seconds.
+    await eventually(() => expect(sockets.some(isOpen)).toBe(false), { withinMs: 30_000 });
+  } finally {
+    openings.unsubscribe(note);
+    view.close();
+  }
 });

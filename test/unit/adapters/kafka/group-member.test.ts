@@ -359,6 +359,34 @@ describe.concurrent('a member that closes', () => {
     expect(performance.now() - closingAtMs).toBeLessThan(5_000);
     expect(edge.kafka.requests('JoinGroup')).toEqual([]);
   });
+
+  it.for([
+    ['that names it', 1],
+    ['that waits for the others', 2],
+  ] as const)('leaves the group while it waits for the answer %s', async ([, nth], { expect }) => {
+    const edge = await Edge.start();
+    const held = Promise.withResolvers<void>();
+    edge.kafka.on('JoinGroup', { held: held.promise }, { nth });
+    await using joined = new Joined(edge);
+    await edge.kafka.seen('JoinGroup', nth);
+    const closing = joined.member.close();
+    held.resolve();
+    await closing;
+    expect(edge.kafka.requests('LeaveGroup', 2)).toMatchObject([
+      { groupId: GROUP, members: [{ memberId: expect.stringMatching(/^member-/) }] },
+    ]);
+  });
+
+  it('ends soon although the coordinator does not name it', async ({ expect }) => {
+    const edge = await Edge.start();
+    edge.kafka.on('JoinGroup', { silence: 'before' }, { isLasting: true });
+    await using joined = new Joined(edge);
+    await edge.kafka.seen('JoinGroup');
+    const closingAtMs = performance.now();
+    await joined.member.close();
+    expect(performance.now() - closingAtMs).toBeLessThan(5_000);
+    expect(edge.kafka.requests('LeaveGroup')).toEqual([]);
+  });
 });
 
 it.concurrent.for(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID'] as const)(

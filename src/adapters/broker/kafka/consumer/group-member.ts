@@ -33,6 +33,8 @@ const HEARTBEAT_TIMEOUT_MS = 3_000;
 /** How long an answer may take during a rebalance. The coordinator waits for the other members. */
 const REBALANCE_ANSWER_MS = REBALANCE_MS + 5_000;
 const LEAVE_TIMEOUT_MS = 2_000;
+/** How long a closing member waits for its id. Kafka answers the first join with it at once. */
+const MEMBER_ID_TIMEOUT_MS = 500;
 const OPERATOR_RETRY_MS = 5_000;
 /** How long a member is without an assignment before it is a problem. No rebalance takes longer. */
 const PATIENCE_MS = REBALANCE_MS + 5_000;
@@ -131,6 +133,9 @@ export class GroupMember {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#wake.abort();
+    // The other members would wait a whole session for a member that cannot say who leaves.
+    if (this.#memberId === '' && !this.#options.instanceId)
+      await Promise.race([this.#living, sleep(MEMBER_ID_TIMEOUT_MS)]);
     // The answer that the member waits for may take as long as a rebalance.
     this.#coordinator.drop(new TroubleError('The consumer is closed'));
     await this.#living;

@@ -22,9 +22,11 @@ export function byPassword(
   credentials: { readonly username: string; readonly password: string },
 ): Mechanism {
   const provider = passwordAuthenticators[mechanism](credentials);
-  const refusedBecause = (node: string, reason: string) =>
-    `Kafka at ${node} refuses the user ${credentials.username} (${mechanism}: ${reason}). ` +
-    'Check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD, and that the broker knows the user';
+  const refusal: Refusal = {
+    becauseOf: (node, reason) =>
+      `Kafka at ${node} refuses the user ${credentials.username} (${mechanism}: ${reason})`,
+    advice: 'Check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD, and that the broker knows the user',
+  };
   return {
     mechanism,
     authenticationProvider: (conversation) => {
@@ -37,7 +39,7 @@ export function byPassword(
             throw error;
           }),
       };
-      return explained(conversation, refusedBecause, async () => {
+      return explained(conversation, refusal, async () => {
         // kafkajs wraps the failure, and loses what kind of failure it was.
         await provider(noting)
           .authenticate()
@@ -54,27 +56,37 @@ export function byPassword(
  * Source: RFC 7628, and OAuthBearerSaslServer of Apache Kafka.
  */
 export function byToken(tokens: OAuthTokens): Mechanism {
-  const refusedBecause = (node: string, reason: string) =>
-    `Kafka at ${node} refuses the token of ${tokens.subject} (OAUTHBEARER: ${reason}). Check ` +
-    'the issuer, the audience and KAFKA_SASL_OAUTHBEARER_SCOPE against what the broker expects';
+  const refusal: Refusal = {
+    becauseOf: (node, reason) =>
+      `Kafka at ${node} refuses the token of ${tokens.subject} (OAUTHBEARER: ${reason})`,
+    advice:
+      'Check the issuer, the audience and KAFKA_SASL_OAUTHBEARER_SCOPE against what the broker ' +
+      'expects',
+  };
   return {
     mechanism: 'OAUTHBEARER',
     authenticationProvider: (conversation) =>
-      explained(conversation, refusedBecause, async () => {
+      explained(conversation, refusal, async () => {
         const token = await tokens.current();
         const greeting = ['n,,', `auth=Bearer ${token}`, '', ''].join(SEPARATOR);
         try {
-          const refusal = await say(conversation, greeting);
-          if (refusal === '') return;
+          const answer = await say(conversation, greeting);
+          if (answer === '') return;
           // Kafka answers this message with an error.
           await say(conversation, SEPARATOR);
-          throw refused(refusal);
+          throw refused(answer);
         } catch (error) {
           if (!isOfConnection(error)) tokens.forget();
           throw error;
         }
       }),
   };
+}
+
+/** How an authenticator explains that a broker refuses it. */
+interface Refusal {
+  readonly becauseOf: (node: string, reason: string) => string;
+  readonly advice: string;
 }
 
 /** Makes the error of a broker's refusal, as kafkajs reports SASL_AUTHENTICATION_FAILED. */
@@ -85,7 +97,7 @@ function refused(reason: string): Error {
 /** Makes an authenticator whose error says which broker refuses whom. */
 function explained(
   { host, port }: Conversation,
-  refusedBecause: (node: string, reason: string) => string,
+  { becauseOf, advice }: Refusal,
   authenticate: () => Promise<void>,
 ): ReturnType<AuthenticationProvider> {
   return {
@@ -97,7 +109,8 @@ function explained(
         if (cause instanceof TroubleError || isOfConnection(cause)) throw cause;
         const { message } = cause as Error;
         const reason = message.replaceAll(/\p{C}/gu, ' ').slice(0, MAX_REASON_CHARACTERS);
-        throw new TroubleError(refusedBecause(`${host}:${port}`, reason), { cause });
+        const what = becauseOf(`${host}:${port}`, reason);
+        throw new TroubleError(`${what}. ${advice}`, { cause, advice });
       }
     },
   };

@@ -117,7 +117,7 @@ export class MissingPermissions {
     };
   }
 
-  /** @throws {TroubleError} the answer has an error */
+  /** Refuses an answer with an error. @throws {TroubleError} the answer has one */
   #refuse(errorCode: number, { request }: Pick<Exchange<unknown>, 'request'>): void {
     if (errorCode === ERROR.NONE) return;
     const answer = describeAnswer(errorCode, request, this.#options);

@@ -17,7 +17,7 @@ interface Token {
 }
 
 const ANSWER_TIMEOUT_MS = 5_000;
-/** How long after a failure all callers hear of the same failure, without a new question. */
+/** How long a failure answers all callers, without a new question to the endpoint. */
 const PAUSE_MS = 1_000;
 /** A broker that refuses a younger token would refuse the next one as well. */
 const LEAST_AGE_MS = 10_000;
@@ -130,10 +130,10 @@ export class OAuthTokens {
 
   #refusal(status: number, error: unknown): TroubleError {
     const name = typeof error === 'string' && ERROR_NAME.test(error) ? ` (${error})` : '';
-    return new TroubleError(
-      `${this.#named} answers ${status}${name}: check KAFKA_SASL_OAUTHBEARER_CLIENT_ID, ` +
-        'KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET and KAFKA_SASL_OAUTHBEARER_SCOPE',
-    );
+    const advice =
+      'check KAFKA_SASL_OAUTHBEARER_CLIENT_ID, KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET and ' +
+      'KAFKA_SASL_OAUTHBEARER_SCOPE';
+    return new TroubleError(`${this.#named} answers ${status}${name}: ${advice}`, { advice });
   }
 
   get #named(): string {

@@ -11,7 +11,7 @@ export interface RequestSubject {
   readonly transactionalId?: string;
 }
 
-/** Kafka refuses a request, because the client lacks a permission, which the message names. */
+/** Kafka refuses a request, because the client lacks a permission. The message names it. */
 export class AccessDeniedError extends TroubleError {}
 
 /** An operation of Kafka's access control lists. */
@@ -91,6 +91,16 @@ export function describeAnswer(
   return denial ? describeDenial(denial, subject, options) : errorName(errorCode);
 }
 
+/** Returns the advice with which `describeAnswer` ends. Null: there is none. */
+export function grantAdvice(
+  errorCode: number,
+  subject: RequestSubject,
+  options: KafkaOptions,
+): string | null {
+  const denial = DENIALS.find((name) => ERROR[name] === errorCode);
+  return denial ? (describeGrant(denial, subject, options)?.advice ?? null) : null;
+}
+
 /**
  * Waits for kafkajs's answer to a request.
  * @throws {Error} the client lacks a permission; the message names it
@@ -113,7 +123,7 @@ function denialIn(error: unknown, { apiName }: RequestSubject): Denial | null {
   for (const { type } of errorChain(error)) {
     const denial = DENIALS.find((name) => name === type);
     if (denial) return denial;
-    // Kafka answers so about the other topics of a request in which it refuses one topic.
+    // If Kafka refuses one topic of a request, it answers this about the other topics.
     if (apiName === 'AddPartitionsToTxn' && type === 'OPERATION_NOT_ATTEMPTED')
       return 'TOPIC_AUTHORIZATION_FAILED';
   }
@@ -121,16 +131,21 @@ function denialIn(error: unknown, { apiName }: RequestSubject): Denial | null {
 }
 
 function describeDenial(denial: Denial, subject: RequestSubject, options: KafkaOptions): string {
+  const grant = describeGrant(denial, subject, options);
+  const refused = `${subject.apiName} is refused (${denial}): ${principalOf(options)} lacks`;
+  return grant ? `${refused} ${grant.what}. ${grant.advice}` : `${refused} a permission`;
+}
+
+/** Says what is missing, and how to grant it. Null: the table does not know the request. */
+function describeGrant(denial: Denial, subject: RequestSubject, options: KafkaOptions) {
   const operations: Readonly<Record<string, Operation>> = PERMISSIONS[denial];
   const operation = operations[subject.apiName];
   const resource = resourceOf(denial, subject);
-  const principal = principalOf(options);
-  if (operation === undefined || resource === null)
-    return `${subject.apiName} is refused (${denial}): ${principal} lacks a permission`;
-  return (
-    `${subject.apiName} is refused (${denial}): ${principal} lacks ${operation} on ` +
-    `${resource.name}. Grant it: ${grantCommand(operation, resource.options, options)}`
-  );
+  if (operation === undefined || resource === null) return null;
+  return {
+    what: `${operation} on ${resource.name}`,
+    advice: `Grant it: ${grantCommand(operation, resource.options, options)}`,
+  };
 }
 
 /** Returns the name that Kafka gives the client. A broker that maps names may use another. */

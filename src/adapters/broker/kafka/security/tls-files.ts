@@ -44,7 +44,7 @@ export class TlsContexts {
     this.#log = log;
   }
 
-  /** @throws {Error} the files cannot be used, and never could */
+  /** Returns the context for a new connection. @throws {Error} the files could never be used */
   current(): SecureContext {
     try {
       this.#good = openTlsFiles(this.#files, this.#good);
@@ -103,7 +103,10 @@ export function subjectOf({ certFile }: TlsFiles): string | null {
   }
 }
 
-/** @throws {Error} certificate and key do not belong together, or the key cannot be opened */
+/**
+ * Opens the client's certificate and its key.
+ * @throws {Error} certificate and key do not belong together, or the key cannot be opened
+ */
 function openIdentity(files: TlsFiles, cert: string, key: string) {
   const [leaf] = certificatesIn(`KAFKA_SSL_CERT_FILE=${files.certFile}`, cert);
   const privateKey = openKey(files, key);
@@ -139,7 +142,7 @@ function readText(setting: string, file: string | null): string | null {
   }
 }
 
-/** @throws {Error} the text has no certificate, or ends within one */
+/** Reads the certificates in the text. @throws {Error} there is none, or one is cut off */
 function certificatesIn(named: string, text: string): readonly X509Certificate[] {
   const whole = text.match(CERTIFICATE) ?? [];
   const begun = text.match(BEGINNING) ?? [];

@@ -16,21 +16,23 @@ describe('the problem of a connection', () => {
     ['SELF_SIGNED_CERT_IN_CHAIN', 'unknown authority. Set KAFKA_SSL_CA_FILE'],
     ['DEPTH_ZERO_SELF_SIGNED_CERT', 'unknown authority'],
   ])('is found by the code of Node: %s', (code, words) => {
-    expect(connectionProblem(failed({ code, broker: 'one:9093' }))).toContain(words);
+    expect(connectionProblem(failed({ code, broker: 'one:9093' }))?.text).toContain(words);
   });
 
   it.each([
     ['UNSUPPORTED_SASL_MECHANISM', 33, 'does not offer this SASL mechanism'],
     ['ILLEGAL_SASL_STATE', 34, 'takes no SASL now'],
   ])('is found by the name of the protocol: %s', (type, code, words) => {
-    expect(connectionProblem(failed({ type, code }))).toContain(words);
+    expect(connectionProblem(failed({ type, code }))?.text).toContain(words);
   });
 
   it('is found behind other errors, and names the node', () => {
     const cause = failed({ code: 'CERT_HAS_EXPIRED', broker: 'one:9093' });
     const error = new AggregateError([new Error('other', { cause })]);
-    expect(connectionProblem(error)).toMatch(/^Kafka at one:9093: the certificate .* has expired/);
-    expect(connectionProblem(error, 'two:9093')).toMatch(/^Kafka at two:9093: /);
+    expect(connectionProblem(error)?.text).toMatch(
+      /^Kafka at one:9093: the certificate .* has expired/,
+    );
+    expect(connectionProblem(error, 'two:9093')?.text).toMatch(/^Kafka at two:9093: /);
   });
 
   it.each([

@@ -3,10 +3,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ask, bearer, ROUTES, startApi, TokenFile } from '../../../../support/doors.ts';
+import { ask, bearer, startApi, TokenFile } from '../../../../support/doors.ts';
 import { eventually } from '../../../../support/eventually.ts';
 import { connectTo, type HttpApiAlone } from '../../../../support/http-api-alone.ts';
 import { OidcProvider } from '../../../../support/oidc-provider.ts';
+import { ROUTES } from '../../../../support/served-routes.ts';
 
 const secondsFromNow = (seconds: number) => Math.floor(Date.now() / 1_000) + seconds;
 
@@ -87,7 +88,7 @@ describe('The HTTP API with an OpenID Connect provider', () => {
       const answer = await answerTo(await provider.token({}, { typ }));
       expect([answer.status, ((await answer.json()) as { detail: string }).detail]).toEqual([
         401,
-        'The token is of another type than JWT or at+jwt',
+        'The type of the token must be JWT or at+jwt',
       ]);
     }
   });

@@ -2,19 +2,14 @@ import { get, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { includes, ROLES, type Role } from '../../../../../src/entrypoints/http/doors/access.ts';
 import { newToken } from '../../../../../src/entrypoints/http/doors/token-list.ts';
-import {
-  ask,
-  bearer,
-  OPEN_ROUTES,
-  ROUTES,
-  startApi,
-  TokenFile,
-} from '../../../../support/doors.ts';
+import { ask, bearer, startApi, TokenFile } from '../../../../support/doors.ts';
 import { eventually } from '../../../../support/eventually.ts';
 import type { HttpApiAlone } from '../../../../support/http-api-alone.ts';
+import { OPEN_ROUTES, ROUTES } from '../../../../support/served-routes.ts';
 
 /** What a route answers to a caller whom it lets in: there is no stock. */
 const LET_IN = [200, 202, 404];
+const partOf = (path: string) => path.split('/')[1] ?? '';
 const cases = ROUTES.flatMap(([method, path, needed]) =>
   ROLES.map((role) => [method, path, role, needed] as const),
 );
@@ -44,6 +39,7 @@ describe('The HTTP API with a file of tokens', () => {
       expect(answer.headers.get('www-authenticate')).toBe(
         `Bearer realm="allocation", error="insufficient_scope", scope="${needed}"`,
       );
+      if (method === 'HEAD') return;
       expect(await answer.json()).toMatchObject({
         role: needed,
         detail: expect.stringContaining(`the role ${needed}. the ${role}er has ${role}`),
@@ -71,7 +67,35 @@ describe('The HTTP API with a file of tokens', () => {
   });
 
   it.each(OPEN_ROUTES)('%s stays open', async (path) => {
-    expect((await askFor(path)).status).toBe(200);
+    // There is no message of the type `type`.
+    const expected = path === '/allocation/schemas/type/version' ? 404 : 200;
+    expect((await askFor(path)).status).toBe(expected);
+  });
+
+  it('protects what each part of the API serves', () => {
+    const parts = new Set([...ROUTES.map(([, path]) => path), ...OPEN_ROUTES].map(partOf));
+    expect([...parts].toSorted()).toEqual([
+      '',
+      'allocation',
+      'allocations',
+      'audit',
+      'batches',
+      'commands',
+      'dead-letters',
+      'docs',
+      'events',
+      'healthz',
+      'jobs',
+      'lanes',
+      'metrics',
+      'openapi.json',
+      'orders',
+      'page',
+      'products',
+      'readyz',
+      'recovery',
+      'status',
+    ]);
   });
 
   it.each([

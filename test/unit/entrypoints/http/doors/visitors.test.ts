@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask, startApi } from '../../../../support/doors.ts';
 import { exchange, type HttpApiAlone } from '../../../../support/http-api-alone.ts';
+import { ACTS, OPEN_ROUTES, ROUTES } from '../../../../support/served-routes.ts';
 
 const COMMAND = '{"type":"DeallocateOrder","orderid":"o"}';
 const JSON_TYPE = { 'content-type': 'application/json' };
@@ -66,6 +67,14 @@ describe('The HTTP API in front of browsers', () => {
     expect(await exchange(running.url, 'GET /healthz HTTP/1.0\r\n\r\n')).toContain(' 200 OK');
   });
 
+  it('answers 421 on every route for a host that may be rebound', async () => {
+    const open = OPEN_ROUTES.map((path) => ['GET', path] as const);
+    for (const [method, path] of [...ROUTES, ...open]) {
+      const rebound = { host: 'rebound.test', origin: 'http://rebound.test' };
+      expect([method, path, await statusOf(rebound, [method, path])]).toEqual([method, path, 421]);
+    }
+  });
+
   const post = (headers: Record<string, string>) =>
     statusOf(headers, ['POST', '/commands', COMMAND]);
 
@@ -84,6 +93,12 @@ describe('The HTTP API in front of browsers', () => {
     expect(await post({ ...named, origin: 'http://localhost:3000' })).toBe(403);
     expect(await post({ ...named, 'sec-fetch-site': 'cross-site' })).toBe(403);
     expect(await post({ ...named, 'sec-fetch-site': 'same-site' })).toBe(403);
+    for (const path of ACTS) {
+      const act = (headers: Record<string, string>) =>
+        statusOf({ ...named, ...headers }, ['POST', path, COMMAND]);
+      expect([path, await act({ origin: 'https://evil.test' })]).toEqual([path, 403]);
+      expect([path, await act({ 'sec-fetch-site': 'cross-site' })]).toEqual([path, 403]);
+    }
   });
 
   it.each([
@@ -107,6 +122,12 @@ describe('The HTTP API in front of browsers', () => {
     ['multipart/form-data; boundary=x'],
   ])('refuses a form of the type %s, whatever old browser sends it', async (type) => {
     expect(await post({ 'content-type': type })).toBe(415);
+    for (const path of ACTS) {
+      const form = { 'content-type': type };
+      expect([path, await statusOf(form, ['POST', path, 'a=b'])]).toEqual([path, 415]);
+      const empty = { ...form, 'content-length': '0' };
+      expect([path, await statusOf(empty, ['POST', path])]).toEqual([path, 415]);
+    }
   });
 
   it.each([
