@@ -14,7 +14,8 @@ import { auditTopicSettings } from './topic-settings.ts';
 const LOG_DATABASE_URL = 'sqlite:///./cosmicpython.db';
 
 /**
- * Makes the writer of the audit topic. It creates a missing topic if KAFKA_CREATE_TOPICS allows it.
+ * Makes the writer of the audit topic. The writer creates a missing topic if KAFKA_CREATE_TOPICS
+ * allows that.
  *
  * @returns null: AUDIT_TOPIC is not set
  */

@@ -6,7 +6,7 @@ import { needsTokens } from './entrypoints/http/doors/settings.ts';
 import { createLog } from './log.ts';
 import { exitCodeOfSignal, SAME_SIGNAL_MS } from './signals.ts';
 
-/** How often `ready` checks whether the service is ready. */
+/** How often `untilReady` checks whether the service is ready. */
 const READY_LOOK_MS = 20;
 /**
  * How long a service that has not worked yet may take to stop. A silent Kafka or PostgreSQL would
@@ -63,7 +63,7 @@ export async function runService(config: Config): Promise<void> {
       throw error;
     }
   }
-  await ready(service, stopping.signal);
+  await untilReady(service, stopping.signal);
   if (!stopping.signal.aborted) {
     hasBeenReady = true;
     if (service.http.url) greet(service.http.url, config, log);
@@ -75,7 +75,7 @@ export async function runService(config: Config): Promise<void> {
 }
 
 /** Resolves when the service has no problems, or stops. The lanes log their own problems. */
-async function ready(service: Service, signal: AbortSignal): Promise<void> {
+async function untilReady(service: Service, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && service.problems().length > 0)
     await sleep(READY_LOOK_MS, undefined, { signal }).catch(() => {});
 }

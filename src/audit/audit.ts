@@ -22,11 +22,11 @@ export interface Act {
   readonly act: ActName;
   /** Names what the act is about. */
   readonly on: readonly string[];
-  /** How the operator wants it done. */
+  /** The options that the operator chose. */
   readonly options?: OperatorActed['options'];
 }
 
-/** Takes what the work of an act reports. */
+/** Takes the reports of an act's work. */
 export interface ActReport {
   /** One more thing is done. */
   done(name: string): void;
@@ -55,22 +55,28 @@ export class Audit {
     work: (report: ActReport) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
-    const { by, from } = this.#parts;
-    const { act: name, on, options = {} } = act;
-    const id = randomUUID();
-    const about = { act: name, by, from, on: summaryOf(on), options };
-    await this.#begin(id, { ...about, state: 'begun' });
-    const outcome = new Outcome();
+    const begun = await this.begin(act);
     try {
-      const result = await work(outcome);
-      await this.#end(id, { ...about, ...outcome.asData('succeeded') });
+      const result = await work(begun);
+      await begun.end('succeeded');
       return result;
     } catch (error) {
-      outcome.failed(reasonOf(error));
-      const state = signal?.aborted ? 'interrupted' : 'failed';
-      await this.#end(id, { ...about, ...outcome.asData(state) });
+      begun.failed(reasonOf(error));
+      await begun.end(signal?.aborted ? 'interrupted' : 'failed');
       throw error;
     }
+  }
+
+  /**
+   * Records the beginning of an act whose work is not one call. `BegunAct.end` records its end.
+   * @throws {UnauditedError} the beginning cannot be recorded, so the work must not start
+   */
+  async begin({ act, on, options = {} }: Act): Promise<BegunAct> {
+    const { by, from } = this.#parts;
+    const id = randomUUID();
+    const about = { act, by, from, on: summaryOf(on), options };
+    await this.#begin(id, { ...about, state: 'begun' });
+    return new BegunAct((end) => this.#end(id, { ...about, ...end }));
   }
 
   async #begin(id: string, data: OperatorActed): Promise<void> {
@@ -103,11 +109,19 @@ export class Audit {
   }
 }
 
-/** Collects what the work of an act reports. */
-class Outcome implements ActReport {
+type EndState = Exclude<OperatorActed['state'], 'begun'>;
+type End = Pick<OperatorActed, 'state' | 'done' | 'why'>;
+
+/** An act whose beginning is recorded. Collects what its work reports. */
+export class BegunAct implements ActReport {
+  readonly #record: (end: End) => Promise<void>;
   readonly #done: string[] = [];
   #count = 0;
   #why: string | null = null;
+
+  constructor(record: (end: End) => Promise<void>) {
+    this.#record = record;
+  }
 
   done(name: string): void {
     this.#count += 1;
@@ -118,15 +132,14 @@ class Outcome implements ActReport {
     this.#why ??= why.slice(0, MAX_WHY_LENGTH).toWellFormed();
   }
 
-  asData(
-    end: Exclude<OperatorActed['state'], 'begun'>,
-  ): Pick<OperatorActed, 'state' | 'done' | 'why'> {
+  /** Records the end, with what was reported. Never rejects. */
+  end(state: EndState): Promise<void> {
     const why = this.#why;
-    return {
-      state: end === 'succeeded' && why !== null ? 'failed' : end,
+    return this.#record({
+      state: state === 'succeeded' && why !== null ? 'failed' : state,
       ...(this.#count > 0 && { done: { count: this.#count, first: this.#done } }),
       ...(why !== null && { why }),
-    };
+    });
   }
 }
 

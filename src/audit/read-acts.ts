@@ -81,7 +81,10 @@ function takeNewest(partitions: readonly ReceivedRecord[][], limit: number): Rec
   return newest;
 }
 
-/** A partition that the cursor does not name came later, and has only newer records. */
+/**
+ * Cuts the ranges at the cursor. A partition that the cursor does not name came later, and has only
+ * newer records.
+ */
 function cutAt(ranges: readonly OffsetRange[], cursor: string): readonly OffsetRange[] {
   const ends = new Map(
     cursor.split(',').map((part) => part.split(':').map(Number) as [number, number]),
@@ -92,7 +95,9 @@ function cutAt(ranges: readonly OffsetRange[], cursor: string): readonly OffsetR
   });
 }
 
-/** Null: the record is no act. A newer release may write acts that this one does not know. */
+/**
+ * Reads the act in a record, even an act that only newer releases know. Null: the record is no act.
+ */
 function actIn({ headers, value }: ReceivedRecord): RecordedAct | null {
   const { ce_source: source, ce_type: type, ce_subject: id, ce_time: at } = headers;
   if (String(source) !== AUDIT_SOURCE || String(type) !== OPERATOR_ACTED) return null;

@@ -20,7 +20,7 @@ export async function carryOut(
   const { plan, edit } = decision;
   if (plan.redrive.length + plan.discard.length === 0) return;
   const redrive = (report: ActReport) =>
-    new Redriver({ ...parts, edit, listener: reporting(parts.listener, report) }).carryOut(plan);
+    new Redriver({ ...parts, edit, listener: withReport(parts.listener, report) }).carryOut(plan);
   await audit.carryOut(actOf(decision), redrive, parts.signal);
 }
 
@@ -34,8 +34,8 @@ function actOf({ action, selection, plan: { redrive, discard }, edit }: Decision
   };
 }
 
-/** Reports to the audit what the listener hears. */
-function reporting(listener: RedriveListener, report: ActReport): RedriveListener {
+/** Makes a listener that also reports to the audit. */
+function withReport(listener: RedriveListener, report: ActReport): RedriveListener {
   return {
     onResolved(letter, ...how) {
       report.done(letter.id);

@@ -15,15 +15,15 @@ import { requireLetter } from './waiting-letters.ts';
 export interface Wish {
   readonly action: Action;
   readonly selection: Selection;
-  /** The command to send instead of the one letter's, as plain JSON. Null: send it as it is. */
+  /** The command to send instead of the letter's command, as plain JSON. Null: no edit. */
   readonly edit: string | null;
-  /** Refuse a failed command that was redriven this often. */
+  /** The plan refuses a failed command that was redriven this many times. */
   readonly maxRedrives: number;
 }
 
 /** What an operator has chosen, and the plan that follows from it. */
 export interface Decision extends Omit<Wish, 'edit'> {
-  /** The letters that the operator has chosen, also those off the list. */
+  /** The letters that the operator has chosen, with those off the list. */
   readonly choice: readonly PlannedLetter[];
   /** The letters on the list. */
   readonly open: readonly PlannedLetter[];

@@ -6,13 +6,13 @@ import { type Replacement, replacementRecord } from './redrive-records.ts';
 import type { Edit } from './redriver.ts';
 import { placeIn, readPage, requireLetter } from './waiting-letters.ts';
 
-/** Where the whole letters are. */
+/** Where to read whole letters. */
 export interface LetterSource {
   readonly broker: Pick<Broker, 'read'>;
   readonly config: { readonly deadLettersTopic: string };
 }
 
-/** The one letter that an edit is for. */
+/** The one letter that an edit is for, and the edit. */
 interface EditedLetter {
   readonly choice: readonly [PlannedLetter];
   /** Null: the letter was redriven with this edit before. */

@@ -40,11 +40,12 @@ const COUNT = /^\d{1,6}$/;
 
 /** Names the lists of a parked command that had no room in its letter: `skus` or `skus,behind`. */
 const CUT = 'dead-letter-cut';
+/** A list that had no room in its letter. */
 export type CutList = 'skus' | 'behind';
 
 /**
- * What a letter leaves out to fit into its topic, the smallest loss first. The products go first,
- * because the command mostly names them.
+ * What a letter leaves out to fit into its topic, the smallest loss first. The products are left
+ * out first, because the command mostly names them.
  */
 const FORMS: readonly Form[] = [true, false].flatMap((hasValue) => [
   { hasValue, cut: [] },
@@ -74,9 +75,9 @@ export function redrivesOf({ headers }: Pick<WireMessage, 'headers'>): number {
  * letter is about and what was done with it.
  *
  * A letter that is too large for its topic leaves out its lists, or its value and the sender's
- * headers. Its text then says where the value is. Without this, the letter would block its lane.
+ * headers. Its text then says where the value is. Otherwise the letter would block its lane.
  *
- * @param maxMessageBytes the largest message that the dead letters topic takes
+ * @param maxMessageBytes the largest message that the dead letters topic takes, in bytes
  */
 export function encodeDeadLetter(
   original: DeadMessage,
@@ -158,7 +159,7 @@ const NUMBER = /^\d{1,15}$/;
 const RECORD_OVERHEAD_BYTES = 512;
 const HEADER_OVERHEAD_BYTES = 16;
 
-/** Returns the most bytes that the letter takes in its topic. Each value of a header counts. */
+/** Returns the most bytes that the letter may take in its topic, with each value of each header. */
 function sizeOf({ key, value, headers }: WireMessage & { readonly key: Buffer | null }): number {
   let bytes = RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0);
   for (const [name, each] of Object.entries(headers)) {

@@ -21,10 +21,10 @@ export interface OpenLetters {
 }
 
 /**
- * Keeps an index of the dead letters topic. Nothing is read before somebody asks. Each question
- * reads what is new, so the first one reads the whole topic, and an answer is never stale.
+ * Keeps an index of the dead letters topic. Each question reads the records that are new, so an
+ * answer is never stale. The first question reads the whole topic; before it, nothing is read.
  *
- * A reading takes at most half of the time of this thread, because lanes work on it too.
+ * A reading takes at most half of the time of this thread, because lanes use the thread too.
  */
 export class FollowedLetters implements LetterList {
   readonly index: LetterIndex;
@@ -50,36 +50,42 @@ export class FollowedLetters implements LetterList {
 
   /**
    * Brings the index up to date.
+   * @param signal ends the wait; the reading goes on, because others may wait for it too
    * @returns every letter, the oldest first
    * @throws {TroubleError} the log cannot be reached
+   * @throws the signal's reason
    */
-  async read(): Promise<readonly IndexedLetter[]> {
-    await this.#update();
+  async read(signal?: AbortSignal): Promise<readonly IndexedLetter[]> {
+    const update = this.#update();
+    await (signal ? endedBy(signal, update) : update);
     return this.index.letters;
   }
 
   /**
-   * Brings the index up to date, and waits for that at most `maxWaitMs`. The reading goes on.
+   * Brings the index up to date, and waits for that at most `maxWaitMs`. Then the reading goes on.
    * @throws {TroubleError} the log cannot be reached
    */
   async refresh(maxWaitMs: number): Promise<LetterProgress> {
     const update = this.#update().then(() => true);
     const isComplete = await Promise.race([update, timeUp(maxWaitMs)]);
-    // Nobody waits for the update any more if the time is up.
+    // After that time nobody waits for the update. Its failure must not end the process.
     update.catch(() => {});
     return { isComplete, ...this.#progress };
   }
 
   /**
    * Returns what is known of the letters on the list, and brings the index up to date for the next
-   * question. Null: the topic has not been read once yet.
+   * question. Null: the first reading of the topic has not ended yet.
    */
   openLetters(): OpenLetters | null {
     this.#update().catch(() => {});
     if (!this.#wasComplete) return null;
     const { openByReason, openCount, leftOut, letters } = this.index;
+    const byReason = new Map(openByReason);
+    for (const [reason, count] of leftOut.byReason)
+      byReason.set(reason, count + (byReason.get(reason) ?? 0));
     const oldestAt = letters.find(({ fate }) => fate === null)?.failedAt ?? null;
-    return { open: openCount + leftOut.count, byReason: openByReason, oldestAt };
+    return { open: openCount + leftOut.count, byReason, oldestAt };
   }
 
   /** Ends the reading. */
@@ -88,7 +94,7 @@ export class FollowedLetters implements LetterList {
     await this.#running?.catch(() => {});
   }
 
-  /** Begins an update, or waits for the next one: one under way may have looked too early. */
+  /** Waits for an update that begins after this call: one under way may have read too early. */
   #update(): Promise<void> {
     if (this.#next) return this.#next;
     if (!this.#running) return this.#begin();
@@ -128,7 +134,7 @@ export class FollowedLetters implements LetterList {
     this.#wasComplete = true;
   }
 
-  /** Forgets what the topic has deleted; everything, if the topic was created again. */
+  /** Forgets the letters that the topic has deleted, or all, if the topic was created again. */
   #forgetDeleted(ranges: readonly OffsetRange[]): void {
     const isOther = ranges.some(({ partition, end }) => end < this.#nextOffset(partition));
     if (isOther) {
@@ -163,6 +169,19 @@ export class FollowedLetters implements LetterList {
       await sleep(performance.now() - begunMs);
     };
     await this.#broker.read(this.#topic, ranges, gently, signal);
+  }
+}
+
+/** Waits for the task until the signal aborts. @throws the signal's reason */
+async function endedBy(signal: AbortSignal, task: Promise<void>): Promise<void> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const end = () => reject(signal.reason);
+  if (signal.aborted) end();
+  signal.addEventListener('abort', end, { once: true });
+  try {
+    await Promise.race([aborted, task]);
+  } finally {
+    signal.removeEventListener('abort', end);
   }
 }
 

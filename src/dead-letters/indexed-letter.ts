@@ -19,8 +19,8 @@ export interface Shared {
 }
 
 /**
- * A letter without its headers, its value and its message. It takes about 400 bytes: what many
- * letters have in common is shared, and what can be derived is derived.
+ * A letter without its headers, its value and its message. The letter takes about 400 bytes,
+ * because letters share equal values, and derive what they can.
  */
 export class IndexedLetter implements PlannedLetter {
   readonly kind: LetterKind;
@@ -44,9 +44,9 @@ export class IndexedLetter implements PlannedLetter {
   readonly outlook: OutlookWord;
   /** Null: the letter is on the list. */
   fate: Fate | null = null;
-  /** Null: the id is the one in the identity, as usual. */
+  /** The command's id, if its identity has another one. Null: the identity has the id, as usual. */
   readonly #ownId: string | null;
-  /** A Buffer would take more bytes than the key. */
+  /** The bytes of the key as Latin-1: a Buffer would take more bytes than the key. */
   readonly #key: string | null;
 
   constructor(record: ReceivedRecord, shared: Shared) {

@@ -1,57 +1,81 @@
+import { DEAD_LETTER_REASONS } from '../messages/dead-letter-reasons.ts';
 import type { OffsetRange } from '../service-layer/broker.ts';
+import type { ReceivedRecord } from '../service-layer/records.ts';
+import { headerText } from './header-text.ts';
 
 interface Place {
   readonly partition: number;
   readonly offset: number;
 }
 
-/** Knows which letters an index has no room for. Each takes about 30 bytes. */
+/** Stands for every reason that this service does not write. */
+const OTHER = 'other';
+
+/** Knows which letters an index has no room for, and why they failed. Each takes about 40 bytes. */
 export class LeftOutLetters {
-  readonly #offsets = new Map<number, Set<number>>();
-  #count = 0;
+  /** The reasons, by partition and offset. */
+  readonly #reasons = new Map<number, Map<number, string>>();
+  readonly #counts = new Map<string, number>();
 
   get count(): number {
-    return this.#count;
+    return [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** How many of these letters there are, by reason. A reason that is none of ours is `other`. */
+  get byReason(): ReadonlyMap<string, number> {
+    return this.#counts;
   }
 
   /** The smallest ranges that have all these letters. */
   get ranges(): readonly OffsetRange[] {
-    return [...this.#offsets].map(([partition, offsets]) => {
+    return [...this.#reasons].map(([partition, reasons]) => {
       let [beginning, end] = [Number.POSITIVE_INFINITY, 0];
-      for (const offset of offsets)
+      for (const offset of reasons.keys())
         [beginning, end] = [Math.min(beginning, offset), Math.max(end, offset + 1)];
       return { partition, beginning, end };
     });
   }
 
   has({ partition, offset }: Place): boolean {
-    return this.#offsets.get(partition)?.has(offset) ?? false;
+    return this.#reasons.get(partition)?.has(offset) ?? false;
   }
 
-  add({ partition, offset }: Place): void {
-    const offsets = this.#offsets.get(partition) ?? new Set();
-    this.#offsets.set(partition, offsets);
-    if (!offsets.has(offset)) this.#count += 1;
-    offsets.add(offset);
+  add({ partition, offset, headers }: Place & Pick<ReceivedRecord, 'headers'>): void {
+    const known = this.#reasons.get(partition) ?? new Map<number, string>();
+    this.#reasons.set(partition, known);
+    if (known.has(offset)) return;
+    const reason = headerText(headers, 'dead-letter-reason');
+    // Somebody else may have written the letter, with any text as its reason.
+    const shared = Object.keys(DEAD_LETTER_REASONS).find((each) => each === reason) ?? OTHER;
+    known.set(offset, shared);
+    this.#countReason(shared, 1);
   }
 
   /** @returns whether the letter was left out */
   delete({ partition, offset }: Place): boolean {
-    const offsets = this.#offsets.get(partition);
-    if (!offsets?.delete(offset)) return false;
-    this.#count -= 1;
-    if (offsets.size === 0) this.#offsets.delete(partition);
+    const known = this.#reasons.get(partition);
+    const reason = known?.get(offset);
+    if (known === undefined || reason === undefined) return false;
+    known.delete(offset);
+    if (known.size === 0) this.#reasons.delete(partition);
+    this.#countReason(reason, -1);
     return true;
   }
 
   /** Forgets the letters that the topic has deleted. */
   forgetBefore(partition: number, beginning: number): void {
-    for (const offset of this.#offsets.get(partition) ?? [])
+    for (const offset of this.#reasons.get(partition)?.keys() ?? [])
       if (offset < beginning) this.delete({ partition, offset });
   }
 
   clear(): void {
-    this.#offsets.clear();
-    this.#count = 0;
+    this.#reasons.clear();
+    this.#counts.clear();
+  }
+
+  #countReason(reason: string, more: number): void {
+    const count = (this.#counts.get(reason) ?? 0) + more;
+    if (count === 0) this.#counts.delete(reason);
+    else this.#counts.set(reason, count);
   }
 }

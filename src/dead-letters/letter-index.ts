@@ -6,17 +6,17 @@ import { SharedValues } from './shared-values.ts';
 import { placeIn } from './waiting-letters.ts';
 
 /**
- * The most letters in the index: about 100 MB. Beyond it, the index forgets what was redriven or
- * discarded. If the letters on the list alone are more, the newest of them are left out, and come
- * in once half of the index is free.
+ * The most letters in the index, which take about 100 MB. A full index forgets letters that were
+ * redriven or discarded. If the letters on the list alone are more, the newest of them are left out
+ * until half of the index is free.
  */
-export const MAX_LETTERS = 250_000;
+const MAX_LETTERS = 250_000;
 
 /**
- * Keeps what lists, groups and plans need of each letter of one topic, in memory.
+ * Keeps in memory what lists, groups and plans need to know about each letter of one topic.
  *
- * It takes the records of the topic, in the order of each partition. A marker may come before its
- * letter, because a letter without a key may lie in another partition.
+ * The index takes the records of the topic, in the order of each partition. A marker may come
+ * before its letter, because a letter without a key may lie in another partition.
  */
 export class LetterIndex {
   readonly #maxLetters: number;
@@ -40,7 +40,7 @@ export class LetterIndex {
     return this.#letters.length - this.#resolvedCount;
   }
 
-  /** How many letters are on the list, by reason. */
+  /** How many letters are on the list, by reason, without those that are left out. */
   get openByReason(): ReadonlyMap<string, number> {
     return this.#openByReason;
   }
@@ -57,7 +57,7 @@ export class LetterIndex {
     return this.#letters;
   }
 
-  /** Null: the index has no letter at this place. */
+  /** Returns the letter at a place. Null: the index has no letter there. */
   at(partition: number, offset: number): IndexedLetter | null {
     return this.#byPlace.get(partition)?.get(offset) ?? null;
   }
@@ -75,7 +75,7 @@ export class LetterIndex {
     else this.#addLetter(record);
   }
 
-  /** Forgets the letters that the topic has deleted. @param beginning the first offset it has */
+  /** Forgets letters that the topic has deleted. @param beginning the first offset that is left */
   forgetBefore(partition: number, beginning: number): void {
     const isGone = (place: { readonly partition: number; readonly offset: number }) =>
       place.partition === partition && place.offset < beginning;
@@ -122,7 +122,7 @@ export class LetterIndex {
     }
   }
 
-  /** The first marker of a letter counts. */
+  /** Keeps the fate of a letter that has not come yet. The first marker of a letter counts. */
   #remember(id: string, fate: Fate): void {
     if (!this.#fates.has(id)) this.#fates.set(id, fate);
     const [oldest] = this.#fates.keys();
@@ -131,7 +131,7 @@ export class LetterIndex {
 
   #hasRoom(): boolean {
     if (this.#letters.length < this.#maxLetters) return true;
-    // Each pass over all letters must free many, or each new letter would cost one.
+    // Each pass over all letters must free many. Otherwise each new letter would cost one pass.
     if (this.#resolvedCount < this.#maxLetters / 10) return false;
     this.#keep(({ fate }) => fate === null);
     return true;

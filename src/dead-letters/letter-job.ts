@@ -9,7 +9,7 @@ import type { RedriveListener } from './redriver.ts';
 const MAX_NAMED = 100;
 
 /** What a job has done with letters. */
-export interface LetterJobResult {
+interface LetterJobResult {
   readonly redriven: number;
   readonly discarded: number;
   /** The commands that failed again, with their new letters. */
@@ -22,7 +22,7 @@ export interface LetterJobResult {
     readonly count: number;
     readonly first: readonly { readonly id: string; readonly why: string }[];
   };
-  /** Whether the service has not answered all commands in time. What waits stays on the list. */
+  /** Whether some commands had no answer in time. Letters behind these stay on the list. */
   readonly isUnanswered: boolean;
 }
 
@@ -33,20 +33,20 @@ type Parts = Omit<CarryOutParts, 'signal' | 'listener' | 'letters'> &
  * Makes the work of a job that redrives or discards letters.
  *
  * The job plans anew from the list as it is when the job begins. Another operator may have acted
- * since the preview. Whoever acts at the same moment changes nothing more: a command that is sent
- * twice is answered once, and the first marker of a letter counts.
+ * since the preview. Two operators may act at the same moment. That does no harm, because a command
+ * that is sent twice is answered once, and the first marker of a letter counts.
  */
 export function letterJob(parts: Parts, wish: Wish): JobWork {
   return async (control): Promise<LetterJobResult> => {
     control.say('Reading the dead letters');
     const source = { broker: parts.broker, config: parts.config };
-    const decision = await decide(source, await parts.letters.read(), wish);
+    const decision = await decide(source, await parts.letters.read(control.signal), wish);
     const { redrive, discard, refused } = decision.plan;
     control.expect(redrive.length + discard.length);
     control.say(`The ${wish.action} is under way`);
     const tally = new Tally(control);
     await carryOut({ ...parts, signal: control.signal, listener: tally }, decision);
-    await parts.letters.read();
+    await parts.letters.read(control.signal);
     const first = refused.slice(0, MAX_NAMED).map(({ letter, why }) => ({ id: letter.id, why }));
     control.say(`The ${wish.action} is done`);
     return { ...tally.result, refused: { count: refused.length, first } };

@@ -11,21 +11,22 @@ export interface LetterKind {
 
 /** The most kinds that are told apart. Senders choose types, and so the number of kinds. */
 const MAX_KINDS = 1_000;
-/** Short, because the search for varying parts takes time by the square of the length. */
+/** Short, because the time to find varying parts grows with the square of the length. */
 const MAX_CAUSE_LENGTH = 200;
 /** Shorter names occur by chance in words. */
 const MIN_NAME_LENGTH = 3;
-/** How many products of a letter are looked for in its message. */
+/** How many products of a letter are replaced in its message. */
 const MAX_SKUS = 3;
 const OTHERS = 'Other causes';
 
 /** Quoted text, an identifier with digits in it, a place, or a number. */
-const VARYING = /"[^"]*"|[\w.-]*\d[\w.-]*(\/\d+)*/g;
+const VARYING_PART = /"[^"]*"|[\w.-]*\d[\w.-]*(\/\d+)*/g;
 
 /** Puts letters into kinds. Letters of one kind have the same object. */
 export class LetterKinds {
   readonly #kinds = new Map<string, LetterKind>();
 
+  /** Returns the kind of the letter. */
   of(head: LetterHead): LetterKind {
     const { reason, type } = head;
     const cause = causeOf(head);
@@ -54,5 +55,5 @@ function causeOf({ reason, message, commandId, orderid, skus }: LetterHead): str
     ({ length }) => length >= MIN_NAME_LENGTH,
   );
   const nameless = names.reduce((text, name) => text.replaceAll(name, '…'), message);
-  return nameless.slice(0, MAX_CAUSE_LENGTH).replace(VARYING, '…').toWellFormed();
+  return nameless.slice(0, MAX_CAUSE_LENGTH).replace(VARYING_PART, '…').toWellFormed();
 }

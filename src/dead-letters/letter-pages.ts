@@ -8,7 +8,7 @@ import { filter, type Selection } from './plan.ts';
 import { namesOf } from './read-dead-letter.ts';
 
 /** `open`: the letter is on the list. */
-export type LetterStatus = 'open' | Resolution;
+type LetterStatus = 'open' | Resolution;
 
 /** What a page of letters shows, and where it begins. */
 export interface LetterChoice
@@ -91,7 +91,7 @@ export function summariesOf(
 }
 
 /** Letters on the list that have the same reason, type and cause. */
-export interface LetterGroup extends LetterKind {
+interface LetterGroup extends LetterKind {
   readonly count: number;
   /** ISO 8601. */
   readonly oldestAt: string;
@@ -118,7 +118,7 @@ function statusOf({ fate }: IndexedLetter): LetterStatus {
   return fate?.resolution ?? 'open';
 }
 
-/** Finds the letters on the list of the failed commands that these letters wait for. */
+/** Finds the letter on the list of each failed command that these letters wait for. */
 function awaitedLetters(
   index: LetterIndex,
   letters: readonly IndexedLetter[],
@@ -139,7 +139,7 @@ function cursorOf({ failedAtMs, partition, offset }: IndexedLetter): string {
   return `${failedAtMs}.${partition}.${offset}`;
 }
 
-/** Returns the index of the first letter behind the cursor. The letters are in their order. */
+/** Returns the index of the first letter behind the cursor. The letters are sorted by age. */
 function firstBehind(letters: readonly IndexedLetter[], cursor: string): number {
   const [failedAtMs = 0, partition = 0, offset = 0] = cursor.split('.').map(Number);
   let [low, high] = [0, letters.length];

@@ -2,14 +2,13 @@ import type { Broker } from '../service-layer/broker.ts';
 import type { Decision } from './decision.ts';
 import type { LetterIndex } from './letter-index.ts';
 import { shownText } from './letter-text.ts';
-import { foresee, type Outlook } from './outlook.ts';
+import { foresee, GOOD_OUTLOOK, type Outlook } from './outlook.ts';
 import type { Action } from './plan.ts';
 import type { PlannedLetter } from './read-dead-letter.ts';
 import { placeIn } from './waiting-letters.ts';
 
 /** The most letters, and the most refusals, that a preview names. Its counts include the others. */
 const MAX_NAMED = 100;
-const GOOD: Outlook = { failure: null, ignored: [] };
 
 /** What a redrive, a discard or an edit would do. */
 export interface LetterPreview {
@@ -59,7 +58,7 @@ export async function previewOf(
   });
   const show = (act: Action) => (letter: PlannedLetter) => {
     const { id, original: place, type, commandId } = letter;
-    const expected = (act === 'redrive' && outlooks.get(id)) || GOOD;
+    const expected = (act === 'redrive' && outlooks.get(id)) || GOOD_OUTLOOK;
     return { id, act, place, key: shownText(letter.key), type, commandId, expected };
   };
   const records = [

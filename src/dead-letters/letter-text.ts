@@ -1,12 +1,12 @@
 import type { Headers } from '../service-layer/records.ts';
 
-/** Bytes as text, if they are UTF-8. */
-export interface EncodedText {
+/** Bytes as text: as they are if they are UTF-8, otherwise in Base64. */
+interface EncodedText {
   readonly text: string;
   readonly encoding: 'utf-8' | 'base64';
 }
 
-/** Decodes UTF-8 as it is. Other bytes become Base64. */
+/** Returns UTF-8 as it is. Other bytes become Base64. */
 export function encodedText(bytes: Buffer): EncodedText {
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);

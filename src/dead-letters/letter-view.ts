@@ -6,7 +6,7 @@ import { encodedText, shownHeaders, shownText } from './letter-text.ts';
 import type { Fate } from './markers.ts';
 import { envelopeOf } from './message-envelope.ts';
 import { adviceOn, type OperatorAdvice } from './operator-advice.ts';
-import { type Outlook, outlookOf } from './outlook.ts';
+import { GOOD_OUTLOOK, type Outlook, outlookOf } from './outlook.ts';
 import { plan } from './plan.ts';
 import type { DeadLetter } from './read-dead-letter.ts';
 
@@ -25,9 +25,9 @@ export interface LetterView extends LetterSummary, OperatorAdvice {
   /** The value. Null: the letter has none. */
   readonly data: string | null;
   readonly encoding: 'utf-8' | 'base64';
-  /** What the message says, as far as it can be read: the beginning of an edit. */
+  /** What the message says, as far as the service can read it. An edit begins with this. */
   readonly command: { readonly type: string | null; readonly data: unknown } | null;
-  /** What a redrive of the letter as it is leads to. */
+  /** What becomes of the letter if it is redriven as it is. */
   readonly expected: Outlook;
   /** The letters that a redrive sends, in their order: this one, and what is parked behind it. */
   readonly chain: readonly string[];
@@ -69,7 +69,7 @@ export function viewOf(index: LetterIndex, letter: IndexedLetter, whole: DeadLet
     data: value?.text ?? null,
     encoding: value?.encoding ?? 'utf-8',
     command: commandIn(whole),
-    expected: outlookOf(record, whole) ?? { failure: null, ignored: [] },
+    expected: outlookOf(record, whole) ?? GOOD_OUTLOOK,
     chain: chain.slice(0, MAX_CHAIN),
     hasMoreChain: chain.length > MAX_CHAIN,
     acts: letter.fate === null ? [] : [actOf(letter.fate)],

@@ -1,4 +1,4 @@
-import type { Broker } from '../service-layer/broker.ts';
+import type { Broker, ReadChunk } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { Fates, isMarker } from './markers.ts';
 import { headOf, type LetterHead, type ListedLetter } from './read-dead-letter.ts';
@@ -19,8 +19,12 @@ export class ListedLetters {
     this.#topic = topic;
   }
 
-  /** Reads the records that are new since the last call. @returns every letter, oldest first */
-  async read(): Promise<readonly ListedLetter[]> {
+  /**
+   * Reads the records that are new since the last call.
+   * @returns every letter, oldest first
+   * @throws the signal's reason
+   */
+  async read(signal?: AbortSignal): Promise<readonly ListedLetter[]> {
     const ranges = (await this.#broker.offsetRanges(this.#topic)).map(
       ({ partition, beginning, end }) => {
         return {
@@ -30,10 +34,11 @@ export class ListedLetters {
         };
       },
     );
-    await this.#broker.read(this.#topic, ranges, async ({ partition, records, nextOffset }) => {
+    const take = async ({ partition, records, nextOffset }: ReadChunk) => {
       for (const record of records) this.#add(record);
       this.#nextOffsets.set(partition, nextOffset);
-    });
+    };
+    await this.#broker.read(this.#topic, ranges, take, signal);
     return this.#heads
       .map((head) => ({ ...head, ...this.#fates.of(head.id) }))
       .sort((one, other) => one.failedAt.localeCompare(other.failedAt));

@@ -1,7 +1,7 @@
 import { type Envelope, NAME, type WireMessage } from '../messages/cloud-events.ts';
 import { envelopeOf } from './message-envelope.ts';
 
-/** What a message says that it is about. The message may be no valid command. */
+/** What a message is about, in its own words. The message may not be a valid command. */
 export interface MessageSubject {
   /** Null: the message has no type, or nobody can read it. */
   readonly type: string | null;
@@ -15,7 +15,7 @@ export function subjectOf(message: WireMessage): MessageSubject {
   return subjectIn(envelopeOf(message));
 }
 
-/** Does the same for an envelope. Null: the message is malformed. */
+/** Reads the same from an envelope. Null: the message is malformed. */
 export function subjectIn(envelope: Envelope | null): MessageSubject {
   const { orderid, sku, lines } = fieldsOf(envelope?.data);
   const skus = [sku, ...(Array.isArray(lines) ? lines.map((line) => fieldsOf(line).sku) : [])];

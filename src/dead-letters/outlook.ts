@@ -14,11 +14,14 @@ export interface Outlook {
   readonly ignored: readonly string[];
 }
 
+/** Nothing speaks against sending the letter again as it is. */
+export const GOOD_OUTLOOK: Outlook = { failure: null, ignored: [] };
+
 /**
  * Foresees what becomes of letters that are sent again as they are.
  *
- * @returns by the letter's id, the letters that this version still cannot read, and those of which
- * the service ignores a field
+ * @returns the outlook of each letter that would fail again, or of whose command the service would
+ * ignore a field, by the letter's id
  * @throws {TroubleError} the log cannot be reached
  */
 export async function foresee(
@@ -27,7 +30,7 @@ export async function foresee(
   letters: readonly PlannedLetter[],
 ): Promise<ReadonlyMap<string, Outlook>> {
   const outlooks = new Map<string, Outlook>();
-  // A parked command was read before.
+  // The service could read each parked command, so only other letters may be unreadable.
   const suspects = letters.filter(({ position }) => position === null);
   for (const chunk of chunksOf(suspects)) {
     for (const letter of await readPage(broker, topic, chunk.map(placeIn))) {

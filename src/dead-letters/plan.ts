@@ -22,7 +22,7 @@ export interface Selection {
   readonly source?: string | undefined;
 }
 
-/** A command that fails this often does not fail by chance. */
+/** The usual limit of redrives: a command that fails this often does not fail by chance. */
 export const MAX_REDRIVES = 3;
 
 /** What to do with which letters. Each list has the order in which its letters are handled. */
@@ -96,8 +96,8 @@ function isAbout({ skus, position, key }: PlannedLetter, sku: string): boolean {
  * Plans what to do with the letters that the operator chose.
  *
  * A redrive sends a failed command together with the commands that are parked behind it, in their
- * order, whichever of them was chosen. A single one would be parked again. A discard of a failed
- * command redrives the commands behind it.
+ * order, whichever of them was chosen. A single command would be parked again. A discard of a
+ * failed command redrives the commands behind it.
  *
  * @param choice the letters that the operator chose
  * @param open all letters on the list
@@ -132,11 +132,11 @@ function planRedrive(
   edit: PlannedLetter | null,
 ): Plan {
   const isChosen = new Set(choice);
-  const heads = new Set(choice.filter(({ position }) => position !== null).flatMap(headsOfLine));
+  const heads = new Set(choice.filter(({ position }) => position !== null).flatMap(failuresOf));
   const sequence = open.filter(
     (letter) =>
       isChosen.has(letter) ||
-      (letter.position !== null && headsOfLine(letter).some((identity) => heads.has(identity))),
+      (letter.position !== null && failuresOf(letter).some((identity) => heads.has(identity))),
   );
   const refused = sequence.flatMap((letter) => {
     const why = reasonToRefuse(letter, maxRedrives, letter.id === edit?.id);
@@ -149,8 +149,8 @@ function planRedrive(
   return { redrive: inOrder(redrive), discard: [], refused };
 }
 
-/** Returns the failed commands at the head of the letter's line, perhaps the letter's own. */
-function headsOfLine(letter: PlannedLetter): readonly Identity[] {
+/** Returns the failed commands that the letter's command waits for, or that command itself. */
+function failuresOf(letter: PlannedLetter): readonly Identity[] {
   return letter.behind.length > 0 ? letter.behind : namesOf(letter);
 }
 

@@ -9,7 +9,7 @@ import { skusNamedBy } from '../domain/subjects.ts';
 import type { Envelope } from '../messages/cloud-events.ts';
 import { readCommand } from '../messages/incoming.ts';
 import { validTimeMs } from '../messages/valid-time.ts';
-import type { Headers, ReceivedRecord } from '../service-layer/records.ts';
+import { type Headers, placeOf, type ReceivedRecord } from '../service-layer/records.ts';
 import { type CutList, redrivesOf } from './encode-dead-letter.ts';
 import { headerText } from './header-text.ts';
 import { type Fate, Fates, isMarker } from './markers.ts';
@@ -43,8 +43,8 @@ export interface LetterHead {
   /** The failed commands that this command waits for. */
   readonly behind: readonly Identity[];
   /**
-   * The lists that had no room in the letter. Without its own `skus`, the letter has the products
-   * that its command names.
+   * The lists that had no room in the letter. If the products had no room, `skus` has the products
+   * that the letter's command names.
    */
   readonly cut?: readonly CutList[];
   /** The rank among the parked commands: lower is earlier. Null: the message was never parked. */
@@ -69,6 +69,7 @@ export type PlannedLetter = Omit<
   readonly replacedBy?: string | undefined;
 };
 
+/** A letter with its record. */
 export interface DeadLetter extends LetterHead, Fate {
   readonly record: ReceivedRecord;
 }
@@ -88,7 +89,7 @@ export function asDeadLetters(records: readonly ReceivedRecord[]): readonly Dead
 
 /**
  * Returns when the letter failed, by the service's clock, in milliseconds since 1970. If the header
- * is missing or no time, returns the record's timestamp.
+ * is missing or is not a time, returns the record's timestamp.
  */
 export function failedAtMs({
   headers,
@@ -107,10 +108,12 @@ export function originalOf({ headers }: { readonly headers: Headers }): string {
 
 /**
  * Reads what a letter says about itself. The result keeps no bytes of the record but its key.
- * @param envelope of the letter's message, if the caller has read it; null: it is malformed
+ *
+ * @param envelope the envelope of the letter's message, if the caller has read the envelope; null:
+ * the message is malformed
  */
 export function headOf(record: ReceivedRecord, envelope = envelopeOf(record)): LetterHead {
-  const { topic, partition, offset, key, value, headers } = record;
+  const { key, value, headers } = record;
   const text = (name: string) => headerText(headers, `dead-letter-${name}`);
   const reason = text('reason') || 'unknown';
   // A former release kept a sender's forged headers where it wrote none itself.
@@ -120,7 +123,7 @@ export function headOf(record: ReceivedRecord, envelope = envelopeOf(record)): L
   );
   const original = originalOf(record);
   return {
-    id: `${topic}/${partition}/${offset}`,
+    id: placeOf(record),
     reason,
     message: text('message'),
     original,
@@ -162,13 +165,13 @@ function skusNamedIn(record: ReceivedRecord): readonly string[] {
   return read.kind === 'command' ? skusNamedBy(read.command) : [];
 }
 
-/** Returns the identity in a former release's letter, which has the id, and mostly the message. */
+/** Returns the identity in a letter of a former release. It has the id, and mostly the message. */
 function formerLettersIdentity(id: string, envelope: Envelope | null, original: string): Identity {
-  const said = identityOf(envelope ?? { source: null, id: null }, original);
-  return id === '' || idOf(said) === id ? said : formerIdentity(id);
+  const inMessage = identityOf(envelope ?? { source: null, id: null }, original);
+  return id === '' || idOf(inMessage) === id ? inMessage : formerIdentity(id);
 }
 
-/** Reads a JSON list of strings. Anything else, which only a sender can have forged, is empty. */
+/** Reads a JSON list of strings. Any other text, which a sender has forged, counts as empty. */
 function readList(json: string): readonly string[] {
   try {
     const parsed: unknown = JSON.parse(json || '[]');

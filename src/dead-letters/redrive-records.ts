@@ -42,8 +42,8 @@ export function redriveRecord(letter: DeadLetter): LogRecord {
  * Makes the record that is sent instead of a letter's message.
  *
  * The new command needs an id of its own. The id consists of the letter's command id and a digest
- * of the JSON: the same text has the same id each time. Another text needs another id, because the
- * service would take it for a repeat.
+ * of the JSON: the same text has the same id each time. Another text needs another id. Otherwise
+ * the service would take the command for a repeat.
  *
  * @param json a command as plain JSON
  * @throws {EditError} the JSON is not a command, or the new id is too long

@@ -38,8 +38,11 @@ export interface RedriveListener {
 
 /** A list of letters that is brought up to date each time it is read. */
 export interface LetterList {
-  /** @returns every letter, oldest first */
-  read(): Promise<readonly PlannedLetter[]>;
+  /**
+   * @param signal ends the call, which then throws the signal's reason
+   * @returns every letter, oldest first
+   */
+  read(signal: AbortSignal): Promise<readonly PlannedLetter[]>;
 }
 
 type RedriveBroker = Pick<Broker, 'read' | 'offsetRanges' | 'publish' | 'committedOffsets'>;
@@ -212,7 +215,9 @@ export class Redriver {
     readonly failures: readonly PlannedLetter[];
     readonly successors: readonly PlannedLetter[];
   }> {
-    const open = (await this.#letters.read()).filter(({ resolution }) => resolution === null);
+    const open = (await this.#letters.read(this.#signal)).filter(
+      ({ resolution }) => resolution === null,
+    );
     const failures = open.filter(
       (letter) =>
         letter.reason === 'handler-failed' && namesOf(letter).some((name) => sent.has(name)),

@@ -1,7 +1,7 @@
 import type { Shared } from './indexed-letter.ts';
 import { LetterKinds } from './letter-kinds.ts';
 
-/** The most texts and lists that are kept to be shared. Senders choose them, and their number. */
+/** The most texts, and the most lists, that are kept for sharing. Senders choose how many come. */
 const MAX_SHARED = 50_000;
 const NONE: readonly string[] = [];
 

@@ -1,6 +1,6 @@
 import { bytesOf } from '../adapters/record-bytes.ts';
 import type { Broker } from '../service-layer/broker.ts';
-import type { ReceivedRecord } from '../service-layer/records.ts';
+import { placeOf, type ReceivedRecord } from '../service-layer/records.ts';
 import { NoLetterError } from './errors.ts';
 import { isMarker, letterOfMarker } from './markers.ts';
 import {
@@ -57,7 +57,7 @@ export async function readDeadLetter(
   return asDeadLetters(letterAndMarkers)[0] ?? null;
 }
 
-/** Returns the letter. @throws {NoLetterError} the letter is null: the topic has none with this id */
+/** Returns the letter, unless it is null. @throws {NoLetterError} the topic has no letter `id` */
 export function requireLetter<Letter extends PlannedLetter>(
   letter: Letter | null,
   id: string,
@@ -103,7 +103,7 @@ function* pagesOf(letters: readonly WaitingLetter[]): Generator<readonly Waiting
   if (page.length > 0) yield page;
 }
 
-/** Reads the letters at these places of the topic. Ignores markers: every letter counts as open. */
+/** Reads the letters at these places of the topic. Ignores markers, so every letter is open. */
 export async function readPage(
   broker: Pick<Broker, 'read'>,
   topic: string,
@@ -132,12 +132,4 @@ export function placeIn({ id }: { readonly id: string }): {
 } {
   const [partition, offset] = id.split('/').slice(-2).map(Number) as [number, number];
   return { partition, offset };
-}
-
-function placeOf({
-  topic,
-  partition,
-  offset,
-}: Pick<ReceivedRecord, 'topic' | 'partition' | 'offset'>): string {
-  return `${topic}/${partition}/${offset}`;
 }

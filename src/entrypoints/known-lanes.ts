@@ -14,7 +14,7 @@ const LONGEST_PAUSE_MS = 40;
 /** Longer than a reader needs to be sure that a range is empty. */
 const READ_TIMEOUT_MS = 5_000;
 
-/** A lane that stands before a command which it would reject, and when that command was sent. */
+/** A lane that stands before a command which it would reject, and the send time of that command. */
 export type Head = LaneStanding & { readonly nextTimestampMs: number };
 
 /**
@@ -32,10 +32,12 @@ export class KnownLanes {
   readonly #heads = new Map<string, LaneStanding>();
   /** Where each lane stood when it was given up. No lane waits for it there. */
   readonly #givenUpAt = new Map<string, number>();
-  /** Below this offset, no reader sees a record that the lane has not decided. */
+  /** Below this offset, the lane has decided every record that a reader sees. */
   readonly #emptyBelow = new Map<string, number>();
-  /** Where each lane stood when a reader saw a record that the lane has not decided. */
+  /** Where each lane stood when a reader saw a record that the lane had still to decide. */
   readonly #fullFrom = new Map<string, number>();
+  /** The lanes for which a reader looks now. More readers would ask a silent broker for nothing. */
+  readonly #beingRead = new Set<string>();
   /** The lanes that an operator has paused. */
   #paused: ReadonlySet<string> = new Set();
   #readAtMs = Number.NEGATIVE_INFINITY;
@@ -75,13 +77,13 @@ export class KnownLanes {
     this.#heads.set(nameOf(head), head);
   }
 
-  /** Notes that no reader sees a record for the lane below the offset. */
+  /** Notes that the lane has nothing to decide below the offset. */
   noteEmpty(lane: PartitionOffset): void {
     const former = this.#emptyBelow.get(nameOf(lane)) ?? 0;
     this.#emptyBelow.set(nameOf(lane), Math.max(lane.nextOffset, former));
   }
 
-  /** Keeps all lanes from waiting for these lanes while they stand where they are now. */
+  /** Keeps lanes from waiting for these lanes, as long as these lanes stand where they are now. */
   giveUp(lanes: readonly Partition[]): void {
     for (const lane of lanes) this.#givenUpAt.set(nameOf(lane), this.#decided.of(lane));
   }
@@ -126,8 +128,8 @@ export class KnownLanes {
   }
 
   /**
-   * Returns when the command that the lane waits with was sent. Null: the lane has noted no wait,
-   * or has moved on.
+   * Returns the send time, in ms since 1970, of the command before which the lane waits. Null: the
+   * lane has noted no wait, or has moved on.
    */
   sentMsAt(lane: Partition): number | null {
     const head = this.#heads.get(nameOf(lane));
@@ -137,20 +139,24 @@ export class KnownLanes {
   /** Finds out, in the background, whether lanes that stand still have anything to decide. */
   lookForRecords(ends: readonly PartitionOffset[]): void {
     for (const end of ends) {
-      const beginning = Math.max(this.#decided.of(end), this.#emptyBelow.get(nameOf(end)) ?? 0);
-      if (this.#fullFrom.get(nameOf(end)) === beginning) continue;
-      const signal = AbortSignal.timeout(READ_TIMEOUT_MS);
-      const { topic, partition, nextOffset } = end;
-      const range = { partition, beginning, end: nextOffset };
-      void hasRecord(this.#broker, topic, range, signal).then(
-        (isFull) => {
-          if (isFull) this.#fullFrom.set(nameOf(end), beginning);
-          else this.noteEmpty(end);
-          this.#decided.look();
-        },
-        () => {},
-      );
+      const lane = nameOf(end);
+      const beginning = Math.max(this.#decided.of(end), this.#emptyBelow.get(lane) ?? 0);
+      if (this.#fullFrom.get(lane) === beginning || this.#beingRead.has(lane)) continue;
+      this.#beingRead.add(lane);
+      void this.#lookForRecord(end, beginning)
+        .catch(() => {})
+        .finally(() => this.#beingRead.delete(lane));
     }
+  }
+
+  async #lookForRecord(end: PartitionOffset, beginning: number): Promise<void> {
+    const { topic, partition, nextOffset } = end;
+    const range = { partition, beginning, end: nextOffset };
+    const signal = AbortSignal.timeout(READ_TIMEOUT_MS);
+    if (await hasRecord(this.#broker, topic, range, signal))
+      this.#fullFrom.set(nameOf(end), beginning);
+    else this.noteEmpty(end);
+    this.#decided.look();
   }
 
   /** Says where these lanes stand. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
-/** `cancelled`: an operator, or the end of the service, has ended the job before its end. */
-export type JobState = 'running' | 'done' | 'failed' | 'cancelled';
+/** `cancelled`: an operator or the closing service has ended the job early. */
+type JobState = 'running' | 'done' | 'failed' | 'cancelled';
 
 /** What an operator sees of a job. */
 export interface JobView {
@@ -25,24 +25,24 @@ export interface JobView {
   readonly result: object | null;
 }
 
-/** Lets the work of a job tell how far it is, and learn when to end. */
+/** Lets the work of a job report its progress, and learn when to end. */
 export interface JobControl {
   /** Aborts when the job must end. The work ends at its next safe point, and throws. */
   readonly signal: AbortSignal;
-  /** So many more things are done. */
+  /** Notes that `count` more things are done. */
   advance(count: number): void;
-  /** There are so many things to do. */
+  /** Notes how many things there are to do. */
   expect(total: number): void;
-  /** What the job does now, in one sentence. */
+  /** Says in one sentence what the job does now. */
   say(message: string): void;
-  /** Shows what the job has found so far: values that JSON has. */
+  /** Shows what the job has found so far. JSON must be able to carry the result. */
   show(result: object): void;
 }
 
-/** Does the work of a job. @returns the result of the job: values that JSON has */
+/** Does the work of a job. @returns the result of the job, which JSON must be able to carry */
 export type JobWork = (control: JobControl) => Promise<object>;
 
-/** One job, from its beginning on. */
+/** One job. Its work begins in the constructor. */
 export class Job implements JobControl {
   readonly #id = randomUUID();
   readonly #act: string;
@@ -84,7 +84,7 @@ export class Job implements JobControl {
     this.#result = result;
   }
 
-  /** Lets the job end at its next safe point. @param why one sentence */
+  /** Makes the job end at its next safe point. @param why one sentence */
   cancel(why: string): void {
     this.#ending.abort(new Error(why));
   }
@@ -104,7 +104,7 @@ export class Job implements JobControl {
     };
   }
 
-  /** Never rejects: the job says how its work has ended. */
+  /** Never rejects: `view` shows how the work has ended. */
   async #run(work: JobWork): Promise<void> {
     try {
       this.#result = await work(this);

@@ -4,14 +4,14 @@ import { Job, type JobView, type JobWork } from './job.ts';
 
 /** How many jobs that have ended are kept, for operators who ask later. */
 const MAX_ENDED_JOBS = 50;
-/** How long `close` waits for a job to reach a safe point. The broker may not answer. */
-const END_TIMEOUT_MS = 15_000;
+/** How long `close` waits for a job's safe point. A statement or the broker may be slow. */
+const END_TIMEOUT_MS = 5_000;
 
 /**
  * Runs the long acts of operators, one at a time, and tells how far they are.
  *
- * A job lives in the memory of its process: another instance does not know it, and the end of the
- * process ends it. So the work of a job must leave nothing half done that a repeat does not mend.
+ * A job lives in the memory of its process: another instance does not know the job, and the end of
+ * the process ends it. So a repeat must mend whatever an ended job leaves half done.
  */
 export class Jobs {
   /** By id, the oldest first. */
@@ -21,13 +21,14 @@ export class Jobs {
   /**
    * Starts a job. It runs on after this call.
    *
-   * @param act what it does, in the words of the audit
-   * @param by who starts it
+   * @param act what the job does, in the words of the audit
+   * @param by who starts the job
    * @throws {JobRunningError} another job runs
    * @throws {NoMoreJobsError} the service closes
    */
   start(act: string, by: string, work: JobWork): JobView {
-    if (this.#isClosing) throw new NoMoreJobsError('The service closes, and starts no job');
+    if (this.#isClosing)
+      throw new NoMoreJobsError('The service is closing. Start the job again after its restart');
     const { running } = this;
     if (running) throw new JobRunningError(running);
     const job = new Job(act, by, work);
@@ -40,19 +41,20 @@ export class Jobs {
     return view;
   }
 
-  /** The job that runs. Null: none does. */
+  /** The job that runs. Null: no job runs. */
   get running(): JobView | null {
     return this.#runningJob?.view ?? null;
   }
 
-  /** Null: there is no such job, or 50 others have ended since. */
+  /** Finds a job. Null: there is no such job, or 50 others have ended since. */
   find(id: string): JobView | null {
     return this.#jobs.get(id)?.view ?? null;
   }
 
   /**
-   * Lets a job end at its next safe point. A job that has ended stays as it is.
-   * @param by who wants that
+   * Makes a job end at its next safe point. A job that has ended stays as it is.
+   *
+   * @param by who cancels the job
    * @returns null: there is no such job
    */
   cancel(id: string, by: string): JobView | null {
@@ -60,7 +62,7 @@ export class Jobs {
     return this.find(id);
   }
 
-  /** Ends the running job at its next safe point, in bounded time, and starts no more. */
+  /** Starts no more jobs, and ends the running job at its next safe point, in bounded time. */
   async close(): Promise<void> {
     this.#isClosing = true;
     const job = this.#runningJob;

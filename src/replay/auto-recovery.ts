@@ -7,7 +7,7 @@ import { readPositions } from '../adapters/database/replay/lane-positions.ts';
 import { readMark } from '../adapters/database/replay/rebuild-mark.ts';
 import { isEmpty } from '../adapters/database/replay/rebuild-target.ts';
 import { inTurn } from '../adapters/database/replay/rebuild-turn.ts';
-import type { Audit } from '../audit/audit.ts';
+import type { Audit, BegunAct } from '../audit/audit.ts';
 import { AnswerReader, type Watch } from '../entrypoints/answered-offsets.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import { TroubleError } from '../service-layer/errors.ts';
@@ -41,16 +41,18 @@ interface AutoRecoveryOptions {
  *    below the group's committed offset. The published events replace a missing offset. If no
  *    rebuild is needed, stop. The lanes refuse a database of another log.
  * 2. Wait for the turn. Check again, because another instance may have rebuilt the database. Then
- *    rebuild, from the rows that are there.
+ *    rebuild: keep the rows that are there, and add what they lack. Check a last time.
  * 3. If the rebuild is refused (events are missing, another process uses the database …), report
  *    the reason and try again in the same turn. If the log or the database cannot be reached, or
  *    the turn is lost, give the turn back and begin at step 1.
  *
+ * For the audit, all attempts are one act. The first attempt begins the act.
+ *
  * The next start after a crash or an abort finds the unfinished rebuild in step 1, and goes on.
  *
  * A database may become older while the service runs, as after a failover that lost commits. Then
- * the process ends with an error (`bootstrap.ts`), and the next start recovers the database: what
- * the process remembers of its lanes may be wrong.
+ * the process ends with an error (`lane-parts.ts`), because what it remembers of its lanes may be
+ * wrong. The next start recovers the database.
  */
 export class AutoRecovery {
   readonly #options: AutoRecoveryOptions;
@@ -58,6 +60,8 @@ export class AutoRecovery {
   #progress: string | null = null;
   #failure: string | null = null;
   #failures = 0;
+  /** Null: this instance has attempted no rebuild. */
+  #act: BegunAct | null = null;
 
   constructor(options: AutoRecoveryOptions) {
     this.#options = options;
@@ -100,6 +104,7 @@ export class AutoRecovery {
         await this.#fail(error, signal);
       }
     }
+    await this.#endAct(signal.aborted ? 'interrupted' : 'succeeded');
     this.#progress = null;
     this.#failure = null;
   }
@@ -127,24 +132,29 @@ export class AutoRecovery {
     };
   }
 
-  /** Rebuilds the database as one act. A refused attempt is repeated within the same act. */
+  /** Rebuilds the database. Repeats a refused attempt. */
   async #untilRebuilt(signal: AbortSignal): Promise<void> {
-    if (!(await this.#isNeeded(this.#watch(signal)))) return;
     const { audit, config } = this.#options;
-    const act = { act: 'replay rebuild', on: [describeUrl(config.databaseUrl)] } as const;
-    await audit.carryOut(act, () => this.#tryToRebuild(signal), signal);
-  }
-
-  async #tryToRebuild(signal: AbortSignal): Promise<void> {
     while (await this.#isNeeded(this.#watch(signal))) {
+      const act = { act: 'replay rebuild', on: [describeUrl(config.databaseUrl)] } as const;
+      this.#act ??= await audit.begin(act);
       try {
         await this.#rebuild(signal);
+        return await this.#endAct('succeeded');
       } catch (error) {
         if (!(error instanceof ReplayRefusedError || error instanceof UnfoldableError)) throw error;
         await this.#fail(error, signal);
         signal.throwIfAborted();
       }
     }
+  }
+
+  async #endAct(state: 'succeeded' | 'interrupted'): Promise<void> {
+    const act = this.#act;
+    this.#act = null;
+    if (state === 'interrupted')
+      act?.failed(this.#failure ?? 'The service has stopped before the database was rebuilt');
+    await act?.end(state);
   }
 
   async #rebuild(signal: AbortSignal): Promise<void> {

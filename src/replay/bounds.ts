@@ -1,6 +1,6 @@
 import type { ReceivedRecord } from '../service-layer/records.ts';
 
-/** Where a range of records begins or ends: an offset, the same in each partition, or a moment. */
+/** Where a range of records begins or ends: a moment, or the same offset in each partition. */
 export type Bound = { readonly offset: number } | { readonly timeMs: number };
 
 /** A range of records. A bound that is null leaves that side open. */

@@ -1,7 +1,7 @@
 import type { PastCommands } from '../adapters/database/replay/past-commands.ts';
 import { type Head, LaneCursor, type OrderedCommand } from './lane-cursor.ts';
 
-/** How many commands out of turn are named. */
+/** The most commands out of turn that a report names. */
 const OUT_OF_TURN_NAMED = 3;
 
 /**
@@ -12,8 +12,8 @@ const OUT_OF_TURN_NAMED = 3;
  * - The commands that changed a product follow the sequence of the product.
  * - A command that changed nothing is placed by the time of its answer.
  *
- * Only published events decide, so every run of a what-if has the same order. Missing events may
- * leave no command next by the sequences. Then the earliest command comes next.
+ * Only published events decide, so every run of a what-if has the same order. If events are
+ * missing, perhaps no command is next by the sequences. Then the earliest command comes next.
  */
 export class CommandOrder {
   readonly #past: PastCommands;
@@ -38,6 +38,7 @@ export class CommandOrder {
     return this.#outOfTurnCount;
   }
 
+  /** Yields the commands in this order. */
   async *commands(): AsyncGenerator<OrderedCommand> {
     const lanes = this.#lanes.map((lane) => new LaneCursor(this.#past, lane));
     for (const lane of lanes) await lane.advance();

@@ -32,7 +32,7 @@ export class Differences {
   readonly #counts: Partial<Record<Difference['kind'], number>> = {};
   readonly #first: Difference[] = [];
 
-  /** @param onAdded called behind each `add` and `addAll` */
+  /** @param onAdded called after each `add` and `addAll` */
   constructor(onAdded: (differences: Differences) => void = () => {}) {
     this.#onAdded = onAdded;
   }
@@ -59,7 +59,7 @@ export class Differences {
     this.#onAdded(this);
   }
 
-  /** Adds all differences of one kind, of which the first are given. */
+  /** Adds all differences of one kind: their count, and the first of them. */
   addAll(kind: DifferenceKind, count: number, first: readonly StockDifference[]): void {
     this.#counts[kind] = count;
     this.#first.push(...first);

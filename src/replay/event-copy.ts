@@ -10,14 +10,15 @@ import type { RunControl } from './run-control.ts';
 const CHUNK_RECORDS = 500;
 
 /**
- * Which answers are copied: those with an event of this type about this product. An answer of
- * several events is copied whole. Null: any.
+ * Which answers are copied: those with an event of this type about this product. Null: any. An
+ * answer of several events is copied whole.
  */
 export interface EventSelection extends Bounds {
   readonly type: string | null;
   readonly sku: string | null;
 }
 
+/** What a copy reads, and where it writes. */
 export interface EventCopyPlan {
   readonly eventsTopic: string;
   /** The topic to copy to. */
@@ -38,13 +39,14 @@ interface EventCopyReport {
     readonly later: number;
     /** Answers without an event of the type and product. */
     readonly notChosen: number;
-    /** Records that are no events of this service. */
+    /** Records that this service did not write. */
     readonly foreign: number;
   };
 }
 
 /**
  * Plans a copy.
+ *
  * @param resume the offset in each partition where an interrupted copy goes on; null: a new copy
  * @throws {ReplayRefusedError} the service itself reads or writes the target, or `resume` names a
  *   partition that does not exist
@@ -175,7 +177,7 @@ function copyOf({ key, value, headers }: ReceivedRecord): LogRecord {
   return { key, value, headers: { ...headers, ce_replay: 'true' } };
 }
 
-/** Cuts what was read into chunks to send. The last chunk ends where the reading stands. */
+/** Cuts a chunk that was read into smaller ones to send. The last one ends at the same offset. */
 function chunksOf({ partition, records, nextOffset }: ReadChunk): readonly ReadChunk[] {
   const chunks: ReadChunk[] = [];
   for (let start = 0; start === 0 || start < records.length; start += CHUNK_RECORDS) {

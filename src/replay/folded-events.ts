@@ -4,7 +4,9 @@ import type { PublishedAnswer, PublishedEvent } from '../messages/published.ts';
 /**
  * Picks out of an answer the events that change a product, for the fold. Rejections and repeated
  * allocations change none.
- * @param partition @param offset where the answer lies in the events topic
+ *
+ * @param partition the partition of the events topic where the answer lies
+ * @param offset the answer's offset in this partition
  */
 export function foldedEvents(
   { events }: Pick<PublishedAnswer, 'events'>,

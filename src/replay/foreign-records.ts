@@ -1,5 +1,5 @@
 import type { ForeignMessage } from '../messages/published.ts';
-import type { ReceivedRecord } from '../service-layer/records.ts';
+import { placeOf, type ReceivedRecord } from '../service-layer/records.ts';
 import { ReplayRefusedError } from './errors.ts';
 
 /** Others wrote a record into the events topic. An operator may decide to skip such records. */
@@ -15,13 +15,13 @@ export interface SkippedRecords {
 /** How many skipped records are named. */
 const PLACES_NAMED = 3;
 
-/** Refuses or counts the records of the events topic that are no events of this service. */
+/** Refuses or counts the records of the events topic that this service did not write. */
 export class ForeignRecords {
   readonly #skip: boolean;
   readonly #first: string[] = [];
   #count = 0;
 
-  /** @param skip an operator has decided to skip what others wrote */
+  /** @param skip whether an operator has decided to skip what others wrote */
   constructor(skip: boolean) {
     this.#skip = skip;
   }
@@ -37,10 +37,10 @@ export class ForeignRecords {
    *   lose an event
    */
   take(
-    { topic, partition, offset }: Pick<ReceivedRecord, 'topic' | 'partition' | 'offset'>,
+    record: Pick<ReceivedRecord, 'topic' | 'partition' | 'offset'>,
     { message, isOurs }: ForeignMessage,
   ): void {
-    const place = `${topic}/${partition}/${offset}`;
+    const place = placeOf(record);
     if (isOurs) {
       throw new ReplayRefusedError(
         `${place} has the source and the id of an event of this service, but cannot be read: ` +

@@ -4,12 +4,13 @@ import type { MessageBus } from '../service-layer/message-bus.ts';
 import type { OrderedCommand } from './lane-cursor.ts';
 import { type Failure, type Outcome, outcomeOf } from './outcomes.ts';
 
-/** What a command leads to now; null: it repeats a command that was accepted in silence. */
+/** What a command leads to now. Null: it repeats a command that was answered with no event. */
 type OutcomeNow = Outcome | Failure | null;
 
 /**
- * Handles past commands on the database, in one transaction. If a handler throws, which spoils the
- * transaction, each command gets a transaction of its own.
+ * Handles past commands on the database, in one transaction. A handler that throws spoils the
+ * transaction. Then each command gets a transaction of its own.
+ *
  * @returns the outcome of each command
  * @throws {TroubleError} the database cannot be reached
  */

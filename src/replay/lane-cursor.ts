@@ -3,7 +3,7 @@ import type { Command } from '../domain/commands.ts';
 import type { Identity } from '../domain/identity.ts';
 import type { PublishedEvent } from '../messages/published.ts';
 
-/** A past command, with what came of it. */
+/** A past command, and what came of it. A silent command was answered with no event. */
 export interface OrderedCommand {
   /** `topic/partition` */
   readonly lane: string;
@@ -15,11 +15,11 @@ export interface OrderedCommand {
   readonly command: Command | null;
   /** The events that were published for the command; null: none. */
   readonly published: readonly PublishedEvent[] | null;
-  /** The command went to the dead letters. */
+  /** Whether the command went to the dead letters. */
   readonly isDead: boolean;
-  /** The command was answered, or accepted in silence. It is neither a dead letter nor a repeat. */
+  /** Whether a handler has handled the command. The command is no dead letter and no repeat. */
   readonly wasHandled: boolean;
-  /** The sequences of its events tell its turn; otherwise a clock does. */
+  /** Whether the sequences of its events tell its turn. Otherwise a clock tells its turn. */
   readonly hasSequence: boolean;
 }
 
@@ -91,7 +91,7 @@ export class LaneCursor {
     };
     if (published !== null) return { ordered, timeMs: row.timeMs ?? 0, versions: changed };
     if (!wasHandled) return { ordered, timeMs: this.#timeMs, versions: [] };
-    // Accepted in silence: it repeats the creation of a batch, so the batch was created before.
+    // A silent command repeats the creation of a batch, so the batch was created before.
     return {
       ordered,
       timeMs: this.#silentTimeMs(timestampMs ?? 0),
@@ -100,8 +100,8 @@ export class LaneCursor {
   }
 
   /**
-   * Estimates when a silent command was handled: not before it was sent. The sender's clock may be
-   * wrong, so the estimate also stays between the lane's neighbours.
+   * Estimates when a silent command was handled: when it was sent. The sender's clock may be wrong,
+   * so the estimate stays between the times of the lane's neighbours.
    */
   #silentTimeMs(sentMs: number): number {
     const next =

@@ -6,7 +6,7 @@ export function countOffsets(ranges: readonly OffsetRange[]): number {
   return ranges.reduce((sum, { beginning, end }) => sum + Math.max(0, end - beginning), 0);
 }
 
-/** Keeps the part of each range below the partition's offset; nothing if it has no offset. */
+/** Keeps the part of each range below the partition's offset. Without an offset, keeps nothing. */
 export function rangesBelow(
   ranges: readonly OffsetRange[],
   offsets: ReadonlyMap<number, number>,
@@ -18,7 +18,7 @@ export function rangesBelow(
   }));
 }
 
-/** Keeps the part of each range from the partition's offset on; all if it has no offset. */
+/** Keeps the part of each range from the partition's offset on. Without an offset, keeps all. */
 export function rangesFrom(
   ranges: readonly OffsetRange[],
   offsets: ReadonlyMap<number, number>,

@@ -35,7 +35,8 @@ export class OnlineRecovery {
 
   /**
    * Compares the database with the topics, as the work of a job. The job shows the differences as
-   * they are found. It rests as long as it works, for the sake of the lanes.
+   * it finds them. After each step the job rests as long as the step took, because lanes use the
+   * same thread.
    *
    * @returns the verdict, and the first differences of each kind
    */
@@ -51,17 +52,15 @@ export class OnlineRecovery {
       await sleep(performance.now() - restedMs, undefined, { signal: job.signal });
       restedMs = performance.now();
     };
-    const report = await verify(
-      database,
-      broker,
-      { eventsTopic, commandsTopic, group },
-      { signal: job.signal, advance },
-      (differences) => {
-        const { first } = differences;
-        const newest = first.at(-1);
-        if (newest) job.say(differenceInWords(newest));
-        job.show({ count: countOf(differences), counts: differences.counts, differences: first });
-      },
+    const show = (differences: Differences) => {
+      const { first, counts } = differences;
+      const newest = first.at(-1);
+      if (newest) job.say(differenceInWords(newest));
+      job.show({ count: countOf(differences), counts, differences: first });
+    };
+    const plan = { eventsTopic, commandsTopic, group };
+    const report = await onOwnConnections(database, (own) =>
+      verify(own, broker, plan, { signal: job.signal, advance }, show),
     );
     const verdict = verdictOf(report);
     const count = countOf(report);
@@ -137,6 +136,23 @@ export class OnlineRecovery {
       if (error instanceof ReplayRefusedError) return error.message;
       throw error;
     }
+  }
+}
+
+/**
+ * Runs work that holds connections to PostgreSQL for long. The lanes keep all of theirs. On SQLite,
+ * the work reads the file itself.
+ */
+async function onOwnConnections<T>(
+  database: Database,
+  work: (own: Database) => Promise<T>,
+): Promise<T> {
+  if (database.dialect === 'sqlite') return work(database);
+  const own = await database.openApart();
+  try {
+    return await work(own);
+  } finally {
+    await own.close();
   }
 }
 

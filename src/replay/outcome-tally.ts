@@ -8,7 +8,7 @@ import type { CommandDifference, CommandFilter, WhatIfReport } from './what-if-r
 /** How many differences a report lists. */
 const DIFFERENCES_LISTED = 50;
 
-type Tallied = Pick<
+type TallyReport = Pick<
   WhatIfReport,
   'folded' | 'handled' | 'same' | 'different' | 'skipped' | 'differences'
 >;
@@ -27,7 +27,7 @@ export class OutcomeTally {
     this.#filter = filter;
   }
 
-  get report(): Tallied {
+  get report(): TallyReport {
     return {
       ...this.#counts,
       different: this.#different,
@@ -41,7 +41,7 @@ export class OutcomeTally {
     return timestampMs !== null && isWithin({ offset, timestampMs }, this.#plan);
   }
 
-  /** Counts a command whose published events went into the state to begin with. */
+  /** Counts a command whose published events are part of the state before the first handling. */
   countFolded(command: OrderedCommand): void {
     if (!command.wasHandled) {
       this.countSkipped(command);
@@ -56,7 +56,7 @@ export class OutcomeTally {
     if (this.isInRange(command)) this.#skipped[command.isDead ? 'deadLetters' : 'repeated'] += 1;
   }
 
-  /** Counts a command that was handled again, and compares its outcome with what was published. */
+  /** Counts a command that was handled again, and compares its outcome with the published one. */
   countHandled(ordered: OrderedCommand, now: Outcome | Failure): void {
     this.#counts.handled += 1;
     const published = ordered.published ?? [];

@@ -19,7 +19,7 @@ export interface Failure {
 
 /**
  * - `fails`: a handler throws.
- * - `other-events`: events of other types, or more or fewer of them.
+ * - `other-events`: events of other types, or another number of events.
  * - `other-data`: the same types with other data.
  */
 export type OutcomeDifferenceKind = 'fails' | 'other-events' | 'other-data';
@@ -53,13 +53,13 @@ export function compareOutcomes(
   if (JSON.stringify(then) === JSON.stringify(now)) return null;
   const different = then.findIndex((event, index) => !isSame(event, now[index]));
   if (different === -1 && then.length === now.length) return null;
-  const same = different === -1 ? then.length : different;
+  const sameCount = different === -1 ? then.length : different;
   const areTypesSame =
     then.length === now.length && then.every(({ type }, index) => type === now[index]?.type);
   return {
     kind: areTypesSame ? 'other-data' : 'other-events',
-    published: inWords(then, same),
-    now: inWords(now, same),
+    published: inWords(then, sameCount),
+    now: inWords(now, sameCount),
   };
 }
 
@@ -80,16 +80,16 @@ function isSame(one: OutcomeEvent, other: OutcomeEvent | undefined): boolean {
   );
 }
 
-/** @param same how many of the first events are the same in the other outcome */
-function inWords(outcome: Outcome, same: number): string {
-  const rest = outcome.slice(same);
+/** @param sameCount how many of the first events are the same in the other outcome */
+function inWords(outcome: Outcome, sameCount: number): string {
+  const rest = outcome.slice(sameCount);
   const described = rest
     .slice(0, EVENTS_DESCRIBED)
     .map((event) => (words[event.type] as (data: EventData[Event['type']]) => string)(event.data));
   if (rest.length > EVENTS_DESCRIBED)
     described.push(`${rest.length - EVENTS_DESCRIBED} more events`);
-  const text = described.join('; ') || (same > 0 ? 'nothing more' : 'nothing');
-  return same > 0 ? `${same} events the same, then ${text}` : text;
+  const text = described.join('; ') || (sameCount > 0 ? 'nothing more' : 'nothing');
+  return sameCount > 0 ? `${sameCount} events the same, then ${text}` : text;
 }
 
 const words: { readonly [T in Event['type']]: (data: EventData[T]) => string } = {

@@ -11,6 +11,7 @@ import { readCommand } from '../messages/incoming.ts';
 import type { Broker, ReadChunk } from '../service-layer/broker.ts';
 import type { ParkedCommand } from '../service-layer/parked-command.ts';
 import { Parking } from '../service-layer/parking.ts';
+import { placeOf } from '../service-layer/records.ts';
 import { ReplayRefusedError } from './errors.ts';
 import { nextOffsets, rangesFrom } from './offset-ranges.ts';
 import { type ParkedLetter, readNewestLetters } from './parked-letters.ts';
@@ -19,9 +20,9 @@ import type { RebuildPlan } from './rebuild-plan.ts';
 /** A parked command as far as its dead letter tells. */
 interface IncompleteParked {
   readonly parked: ParkedCommand;
-  /** Set where the dead letter has no room for all that the command is about. */
+  /** What the dead letter had no room for: its products, and `behind`. Null: it has everything. */
   readonly lacking: { readonly command: Command; readonly behind: boolean } | null;
-  /** The identity of the redriven command that its lane has not reached; null: not redriven. */
+  /** The identity of the redriven command, which its lane has not reached. Null: not redriven. */
   readonly sentAs: Identity | null;
 }
 
@@ -67,7 +68,7 @@ function identityOfRedrive({ replacedBy, identity }: ParkedLetter & Fate): Ident
 
 /**
  * Finds which of the commands lie beyond the positions of their lanes.
- * @returns by the identity that is looked for, the identity of the command in the topic
+ * @returns the identities of the commands in the topic, by the wanted identities
  */
 async function findBeyondPositions(
   broker: Broker,
@@ -79,8 +80,7 @@ async function findBeyondPositions(
   const sentAs = new Map<Identity, Identity>();
   const take = async ({ records }: ReadChunk) => {
     for (const record of records) {
-      const { topic, partition, offset } = record;
-      const read = readCommand(record, `${topic}/${partition}/${offset}`);
+      const read = readCommand(record, placeOf(record));
       if (read.kind !== 'command') continue;
       for (const identity of [parkedIdentity(read.identity), formerIdentity(idOf(read.identity))])
         if (wanted.has(identity)) sentAs.set(identity, read.identity);
@@ -111,9 +111,9 @@ function parkedCommand(
  * Completes the parked commands from the rebuilt database, in their order.
  *
  * A redriven command is not parked if the database has answered the command. That happens when the
- * database is ahead of the group. A dead letter that had no room for its lists gets the lists of a
- * command that is parked now. The rebuilt orders and batches give its products, and the commands
- * parked before give the failed ones.
+ * database is ahead of the group. If a dead letter had no room for its lists, this function makes
+ * the lists as if the command were parked now. The products come from the rebuilt orders and
+ * batches. The failed commands come from the commands that are parked before.
  *
  * @param sql reads the rebuilt database
  */
@@ -132,7 +132,7 @@ export async function completeParked(
       continue;
     }
     const before = commands.filter(({ position }) => position < parked.position);
-    const parking = new Parking({ commands: before, lastPosition: 0, standing: 0 }, NO_LIMITS);
+    const parking = new Parking({ commands: before, lastPosition: 0, notRedriven: 0 }, NO_LIMITS);
     const subjects = parking.withRelatedProducts([
       ...new Set([...parked.subjects, ...(await storedSubjects(sql, lacking.command))]),
     ]);
@@ -144,7 +144,7 @@ export async function completeParked(
 
 /** Returns the products that the command is about but does not name, as the database has them. */
 async function storedSubjects(sql: Sql, command: Command): Promise<readonly string[]> {
-  const stored = async (from: string, name: string) =>
+  const readSubjects = async (from: string, name: string) =>
     (await sql<{ sku: string }>(`select sku from ${from} = ?`, [name])).map(({ sku }) =>
       subjectOfSku(sku),
     );
@@ -152,7 +152,7 @@ async function storedSubjects(sql: Sql, command: Command): Promise<readonly stri
   if (!scope.hasUnnamedProducts(command)) return [];
   const [reference, orderid] = [scope.batch(command), scope.order(command)];
   return [
-    ...(reference === null ? [] : await stored('batches where reference', reference)),
-    ...(orderid === null ? [] : await stored('order_lines where orderid', orderid)),
+    ...(reference === null ? [] : await readSubjects('batches where reference', reference)),
+    ...(orderid === null ? [] : await readSubjects('order_lines where orderid', orderid)),
   ];
 }

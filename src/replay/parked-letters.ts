@@ -77,8 +77,8 @@ function parkedLetter(record: ReceivedRecord): ParkedLetter | null {
 
 /**
  * Tells whether the first dead letter is newer. The count of redrives decides before any clock,
- * because the clock of the process that failed again may be behind. Only the clocks decide between
- * equal counts in different partitions.
+ * because the clock of the process that failed again may be behind. Between equal counts in
+ * different partitions, only the clocks can decide.
  */
 function isNewer(one: ParkedLetter, other: ParkedLetter): boolean {
   if (one.redrives !== other.redrives) return one.redrives > other.redrives;

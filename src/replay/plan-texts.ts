@@ -1,7 +1,7 @@
 import type { OffsetRange } from '../service-layer/broker.ts';
 import { countOffsets } from './offset-ranges.ts';
 
-/** Offsets per second that a rebuild reads on a plain machine, for the estimate in its plan. */
+/** Offsets per second that a rebuild reads on an ordinary machine, for the estimate in its plan. */
 export const USUAL_REBUILD_RATE = 40_000;
 
 /** Describes how much of a topic is read. */
@@ -18,8 +18,8 @@ export function describeRanges(ranges: readonly OffsetRange[]): string {
 
 /**
  * Estimates how long the work takes.
- * @param usualRate per second, on a plain machine
- * @param maxRate per second, as the user limits it
+ * @param usualRate per second, on an ordinary machine
+ * @param maxRate per second, the user's limit
  */
 export function describeTime(count: number, usualRate: number, maxRate = usualRate): string {
   return `about ${Math.ceil(count / Math.min(usualRate, maxRate))} s`;

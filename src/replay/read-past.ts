@@ -14,7 +14,7 @@ import { type Bounds, isWithin } from './bounds.ts';
 import { ForeignRecords, type SkippedRecords } from './foreign-records.ts';
 import type { RunControl } from './run-control.ts';
 
-/** Which part of each topic tells the past, and which commands of it are in question. */
+/** The part of each topic to read, and the range of the commands in question. */
 export interface PastRanges extends Bounds {
   readonly commandsTopic: string;
   readonly eventsTopic: string;
@@ -74,7 +74,7 @@ export async function readPast(
       .filter(isAnswerInRange);
     await past.addAnswers(answers.map(pastAnswer), answers.flatMap(createdBatches));
   });
-  // Markers lie in the same topic. They name no original, and match no command.
+  // The markers in this topic name no original, and match no command.
   await read(deadLettersTopic, ranges.deadLetters, (records) =>
     past.addDeadLetters(records.map(originalOf)),
   );

@@ -7,8 +7,8 @@ import type { Bound } from './bounds.ts';
 import { readGroupOffsets } from './group-offsets.ts';
 
 /**
- * What a rebuild reads, and where the lanes go on after it. The database keeps the plan, so that an
- * interrupted rebuild goes on with the same one.
+ * What a rebuild reads, and where the lanes go on afterwards. The database keeps the plan, so that
+ * an interrupted rebuild goes on with the same plan.
  */
 export interface RebuildPlan {
   readonly eventsTopic: string;
@@ -24,9 +24,9 @@ export interface RebuildPlan {
   readonly positions: readonly PartitionOffset[];
   /** The rebuild takes the events that were published before this bound; null: all events. */
   readonly until: Bound | null;
-  /** The target is an older copy of the database. */
+  /** Whether the target is an older copy of the database. */
   readonly fromCopy: boolean;
-  /** An operator has decided to skip records that others wrote into the events topic. */
+  /** Whether an operator has decided to skip records that others wrote into the events topic. */
   readonly skipForeign: boolean;
 }
 
@@ -77,7 +77,7 @@ export async function planRebuild(
 
 /**
  * Tells whether an unfinished rebuild can go on under the new plan: topics, moment and kind of
- * target must be the same. Offsets may have grown, and what to skip may be decided later.
+ * target must be the same. Offsets may have grown, and an operator may decide later what to skip.
  */
 export function isSameRebuild(unfinished: RebuildPlan, now: RebuildPlan): boolean {
   const identity = ({ ranges: _, positions: __, skipForeign: ___, ...rest }: RebuildPlan) =>

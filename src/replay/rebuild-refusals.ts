@@ -17,7 +17,10 @@ const USE_A_YOUNGER_COPY =
 
 /**
  * Refuses an events topic without a single event although the group has answered commands. A
- * rebuild from such a topic would be empty, and its lanes would stand behind every command.
+ * rebuild from such a topic would have no stock, and its lanes would skip the answered commands.
+ *
+ * `target-check.ts` refuses target databases, and `foreign-records.ts` refuses foreign records.
+ *
  * @throws {ReplayRefusedError} the answers of the group went to another topic, or are lost
  */
 export async function refuseEmptyTopic(broker: Broker, plan: RebuildPlan): Promise<void> {

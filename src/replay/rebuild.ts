@@ -47,13 +47,13 @@ export interface RebuildReport {
  * Builds the database out of the events topic. Sends nothing and commits nothing for the group.
  *
  * 1. Mark the database, so that no service runs on it, and keep the plan in it.
- * 2. Read the events, and lay them aside with how far each partition is read. Then read the
+ * 2. Read the events, lay them aside, and note how far each partition is read. Then read the
  *    commands that the topic still holds, because some were answered with no event.
  * 3. Fold the events, set each lane to where the group stands, and remove the mark, in one
  *    transaction.
  *
- * A rebuild that is started again goes on with the next chunk of step 2, or with step 3. A refused
- * rebuild (events are missing, or foreign) leaves the database as it was.
+ * A rebuild that is started again goes on with the next chunk of step 2, or with step 3. A rebuild
+ * that is refused, because events are missing or foreign, leaves the database as it was.
  */
 export class Rebuild {
   readonly #broker: Broker;

@@ -4,7 +4,7 @@ import { headOf } from '../dead-letters/read-dead-letter.ts';
 import { type Identity, parkedIdentity } from '../domain/identity.ts';
 import { readCommand } from '../messages/incoming.ts';
 import type { Broker, ReadChunk } from '../service-layer/broker.ts';
-import type { ReceivedRecord } from '../service-layer/records.ts';
+import { placeOf, type ReceivedRecord } from '../service-layer/records.ts';
 import { nextOffsets, rangesBelow } from './offset-ranges.ts';
 import type { RebuildPlan } from './rebuild-plan.ts';
 
@@ -39,7 +39,7 @@ export async function readAnsweredCommands(
   const ranges = rangesBelow(await broker.offsetRanges(commandsTopic), nextOffsets(positions));
   const takeChunk = async ({ records }: ReadChunk) => {
     const answered = records.flatMap((record) => {
-      const read = readCommand(record, `${record.topic}/${record.partition}/${record.offset}`);
+      const read = readCommand(record, placeOf(record));
       return read.kind === 'command' && isAnswered(record, read.identity) ? [read.identity] : [];
     });
     await take(answered);

@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DEFAULT_LIMITS } from '../adapters/database/connection/database-limits.ts';
 import { Database } from '../adapters/database/database.ts';
-import { copyDatabase, copySqliteFile } from '../adapters/database/replay/copy-database.ts';
+import { copyApart } from '../adapters/database/replay/copy-apart.ts';
 import { EventFold } from '../adapters/database/replay/event-fold.ts';
 import { readPositions, readWaitingRecords } from '../adapters/database/replay/lane-positions.ts';
 import { StockComparison } from '../adapters/database/replay/stock-comparison.ts';
@@ -17,14 +18,15 @@ import type { RebuildPlan } from './rebuild-plan.ts';
 import type { RunControl } from './run-control.ts';
 import { addGaps, addTopicFaults, IN_THE_OUTBOX } from './topic-faults.ts';
 
+/** The result of a comparison. */
 export interface VerifyReport {
   /** How many records of the events topic were read. */
   readonly read: number;
   /** The partitions whose beginning retention has deleted. Empty: everything was compared. */
   readonly lost: readonly OffsetRange[];
   /**
-   * How many products may lack events. The comparison covers only their versions, which must reach
-   * their newest events.
+   * How many products may lack events. The comparison covers only the versions of these products.
+   * Each version must reach the newest event of its product.
    */
   readonly incomplete: number;
   /** How many differences of each kind there are. Empty: the database agrees with the topics. */
@@ -35,7 +37,7 @@ export interface VerifyReport {
   readonly foreign: SkippedRecords;
 }
 
-/** Says in one word what a report comes to. */
+/** Returns the verdict of a report in one word. */
 export function verdictOf({ counts, incomplete }: Pick<VerifyReport, 'counts' | 'incomplete'>) {
   if (Object.keys(counts).length > 0) return 'different';
   return incomplete > 0 ? 'equal-where-compared' : 'equal';
@@ -44,6 +46,9 @@ export function verdictOf({ counts, incomplete }: Pick<VerifyReport, 'counts' | 
 /** Which topics to compare with. */
 type VerifyPlan = Pick<RebuildPlan, 'eventsTopic' | 'commandsTopic' | 'group'> &
   Partial<Pick<RebuildPlan, 'skipForeign'>>;
+
+/** Waits for a process that has locked the file to read. */
+const COPY_LIMITS = { ...DEFAULT_LIMITS, busyTimeoutMs: 10_000 };
 
 interface AnswerAtOffset {
   readonly answer: PublishedAnswer;
@@ -58,11 +63,10 @@ interface AnswerAtOffset {
  * 2. Fold these events, and those that wait in the outbox of the copy, into another database.
  * 3. Compare both databases.
  *
- * If retention has deleted the beginning of the events topic, a missing event is no difference. The
- * comparison then covers fully only the products with all their events. The report counts the
- * others.
+ * If retention has deleted the beginning of the events topic, a missing event is no difference.
+ * Then only products with all their events are compared fully, and the report counts the others.
  *
- * @param onDifference called when differences were found, with all of them so far
+ * @param onDifference called each time that differences are found, with all of them so far
  * @throws the signal's reason
  */
 export async function verify(
@@ -77,7 +81,7 @@ export async function verify(
   const expected = await Database.open(`sqlite:///${join(directory, 'expected.db')}`);
   try {
     await expected.runMigrations();
-    await copyTo(copyUrl, database);
+    await copyTo(copyUrl, database, control.signal);
     const differences = new Differences(onDifference);
     return await new Verification(broker, expected, plan, differences).run(copyUrl, control);
   } finally {
@@ -86,12 +90,11 @@ export async function verify(
   }
 }
 
-async function copyTo(url: string, database: Database): Promise<void> {
-  if (database.dialect === 'sqlite') return copySqliteFile(database, url);
-  const copy = await Database.open(url);
+async function copyTo(url: string, database: Database, signal: AbortSignal): Promise<void> {
+  const copy = await Database.open(url, COPY_LIMITS);
   try {
     await copy.runMigrations();
-    await copyDatabase(database, copy);
+    await copyApart(database, copy, { onRows: async () => signal.throwIfAborted() });
   } finally {
     await copy.close();
   }
@@ -134,7 +137,7 @@ class Verification {
       ({ beginning }) => beginning > 0,
     );
     await addTopicFaults(this.#fold, eventsTopic, this.#differences);
-    const incomplete = await this.#compareStock(copyUrl, lost.length > 0);
+    const incomplete = await this.#compareStock(copyUrl, lost.length > 0, signal);
     return {
       read: this.#read,
       lost,
@@ -214,12 +217,17 @@ class Verification {
   }
 
   /** @returns how many products may lack events */
-  async #compareStock(copyUrl: string, hasLostEvents: boolean): Promise<number> {
+  async #compareStock(
+    copyUrl: string,
+    hasLostEvents: boolean,
+    signal: AbortSignal,
+  ): Promise<number> {
+    signal.throwIfAborted();
     const comparison = await StockComparison.open(this.#expected, copyUrl);
     if (!hasLostEvents) await addGaps(this.#fold, this.#differences);
     const incomplete = hasLostEvents ? await comparison.leaveOutIncomplete() : 0;
-    await this.#fold.fold(async () => {});
-    for (const [kind, count] of await comparison.counts())
+    await this.#fold.fold(async () => {}, signal);
+    for (const [kind, count] of await comparison.counts(signal))
       this.#differences.addAll(kind, count, await comparison.first(kind, LISTED_OF_EACH_KIND));
     return incomplete;
   }

@@ -10,8 +10,8 @@ export interface CommandDifference extends OutcomeDifference {
   /** `topic/partition/offset` */
   readonly place: string;
   /**
-   * How its turn among the commands of other partitions is known. `time`: it changed no product, so
-   * only clocks tell, and its turn may be wrong.
+   * What tells the command's turn among the commands of other partitions. `time`: the command
+   * changed no product, so only clocks tell, and its turn may be wrong.
    */
   readonly placedBy: 'sequence' | 'time';
 }
@@ -22,8 +22,9 @@ export interface CommandFilter {
   readonly sku: string | null;
 }
 
+/** The result of a what-if. */
 export interface WhatIfReport {
-  /** How many commands made the state on which the first was handled. */
+  /** How many commands made the state on which the first command was handled again. */
   readonly folded: number;
   readonly handled: number;
   /** How many commands have the same outcome. */

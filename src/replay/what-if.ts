@@ -86,7 +86,7 @@ class WhatIf {
   ): Promise<WhatIfReport> {
     const { lanes, gone } = await past.complete();
     const order = new CommandOrder(past, lanes);
-    // Fold up to the last command that the topic no longer holds: only its events are left.
+    // Fold up to the last command that the topic no longer has. Only its events can be folded.
     const ahead = { gone, inRange };
     let isFolding = true;
     await this.#fold.prepare();
@@ -146,7 +146,7 @@ class WhatIf {
     await this.#fold.fold(async () => {});
   }
 
-  /** Step 3. */
+  /** Step 3: handles commands again. */
   async #handle(commands: readonly OrderedCommand[]): Promise<void> {
     const toHandle: OrderedCommand[] = [];
     for (const each of commands) {

@@ -7,14 +7,14 @@ interface KnownLanes {
   readonly instance: string;
   /** The lanes of this instance. */
   readonly own: readonly LaneReport[];
-  /** Where each known partition ends. */
+  /** The end offset of each known partition. */
   readonly ends: ReadonlyMap<number, number>;
   readonly pauses: ReadonlyMap<number, LanePause>;
   /** The members of the group. Null: not known. */
   readonly members: ServiceStatus['members'] | null;
 }
 
-/** Lists each known partition, in order: those of this instance with all their numbers. */
+/** Lists each known partition, in order. Only the lanes of this instance have all numbers. */
 export function laneTable(known: KnownLanes): LaneStatus[] {
   const { instance, own, ends, pauses, members } = known;
   const reports = new Map(own.map((report) => [report.partition, report]));
@@ -34,8 +34,8 @@ export function laneTable(known: KnownLanes): LaneStatus[] {
       if (report) return ownLane(report, instance);
       const pause = pauses.get(partition) ?? null;
       const owner = owners.get(partition) ?? null;
-      const without = members === null ? 'elsewhere' : 'unassigned';
-      const state = owner === null ? without : 'elsewhere';
+      const isUnassigned = owner === null && members !== null;
+      const state = isUnassigned ? 'unassigned' : 'elsewhere';
       return {
         ...UNKNOWN,
         partition,

@@ -1,6 +1,6 @@
 /**
- * Keeps the newest answer to a question that may take long. Callers share one question at a time.
- * The question itself must end in bounded time.
+ * Keeps the newest answer to a question that may take long. All callers share one question at a
+ * time. The question itself must end in bounded time.
  */
 export class LatestAnswer<T> {
   readonly #ask: () => Promise<T>;
@@ -16,8 +16,9 @@ export class LatestAnswer<T> {
   }
 
   /**
-   * Returns the newest answer. A question that takes longer than the wait goes on, and the answer
-   * of before counts.
+   * Returns the newest answer. If the question takes longer than `waitMs`, the question goes on,
+   * and this call returns the former answer.
+   *
    * @returns null: the question failed the last time, or was never answered
    */
   async within(waitMs: number): Promise<T | null> {

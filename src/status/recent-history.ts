@@ -36,7 +36,7 @@ export class RecentHistory {
     const counts = new Map(lanes.map(({ partition, decidedCount }) => [partition, decidedCount]));
     const nowMs = performance.now();
     const seconds = (nowMs - this.#countedAtMs) / 1_000;
-    const commandsPerSecond = round(newIn(counts, this.#counts) / Math.max(seconds, 0.001));
+    const commandsPerSecond = round(countNew(counts, this.#counts) / Math.max(seconds, 0.001));
     this.#counts = counts;
     this.#countedAtMs = nowMs;
     const lags = lanes.flatMap(({ lagSeconds }) => (lagSeconds === null ? [] : [lagSeconds]));
@@ -46,8 +46,11 @@ export class RecentHistory {
   }
 }
 
-/** Counts what the lanes have decided since. A lane that came back counts from 0 again. */
-function newIn(counts: ReadonlyMap<number, number>, former: ReadonlyMap<number, number>): number {
+/** Counts the commands decided since the former counts. A lane that came back counts from 0. */
+function countNew(
+  counts: ReadonlyMap<number, number>,
+  former: ReadonlyMap<number, number>,
+): number {
   let sum = 0;
   for (const [partition, count] of counts) {
     const before = former.get(partition) ?? 0;

@@ -39,7 +39,7 @@ const member = z.object({
   instance: z.string(),
   host: z.string(),
   partitions: z.array(z.int().min(0)),
-  isThis: z.boolean().describe('whether this instance answers'),
+  isThis: z.boolean().describe('whether this is the instance that answers'),
 });
 
 /** What `GET /status` answers, besides the caller. */
@@ -58,6 +58,9 @@ export const serviceStatus = z.object({
     .array(laneStatus)
     .describe('each partition of the commands topic; only lanes of this instance have numbers'),
   members: z.array(member).describe('the instances of the group'),
+  areMembersKnown: z
+    .boolean()
+    .describe('whether the log has told the members; false: only this instance is listed'),
   deadLetters: z
     .object({
       open: z.int().min(0).nullable(),

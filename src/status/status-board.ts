@@ -16,9 +16,9 @@ const MEMBERS_MAX_AGE_MS = 5_000;
 /** Where the status comes from. */
 export interface StatusSources {
   readonly service: Omit<ServiceStatus['service'], 'instance'>;
-  /** The name and the address of this instance, where the group has no name for it. */
+  /** The name and the address of this instance, if the group has no name for this instance. */
   readonly self: { readonly instance: string; readonly host: string };
-  /** What keeps the service from answering commands. It may ask the broker and the database. */
+  /** Lists what keeps the service from answering commands. May ask the broker and the database. */
   readonly readiness: () => Promise<readonly string[]>;
   readonly lanes: () => readonly LaneReport[];
   /** Where the partitions end. Empty: not known. */
@@ -34,7 +34,7 @@ export interface StatusSources {
 
 /**
  * Says how the service is. A broker or a database that does not answer holds the status back for
- * less than a second. What is not known is null.
+ * less than a second. A fact that is not known is null.
  */
 export class StatusBoard {
   readonly #sources: StatusSources;
@@ -86,6 +86,7 @@ export class StatusBoard {
         members: known === null ? null : members,
       }),
       members,
+      areMembersKnown: known !== null || service.broker === 'embedded',
       deadLetters: { ...(deadLetters() ?? { open: null, oldestAt: null }), parked },
       recovery: recovery(),
     };

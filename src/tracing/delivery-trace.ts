@@ -120,7 +120,7 @@ export class DeliveryTrace {
     );
   }
 
-  /** Ends the spans when the transaction has ended. An error is noted, and thrown on. */
+  /** Ends the spans when the transaction has ended. Notes an error of it, and throws it on. */
   async endAfter<T>(transaction: Promise<T>): Promise<T> {
     try {
       return await endAfter(this.#process, transaction);

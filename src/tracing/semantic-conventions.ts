@@ -4,7 +4,7 @@
  */
 export const SEMANTIC_CONVENTIONS_VERSION = '1.45.0';
 
-/** Tells a backend which version the names of the attributes are of. */
+/** Tells a backend the version of the attributes' names. */
 export const SCHEMA_URL = `https://opentelemetry.io/schemas/${SEMANTIC_CONVENTIONS_VERSION}`;
 
 /** The attributes of spans that the conventions name. */

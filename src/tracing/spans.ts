@@ -37,7 +37,7 @@ export function startBatchSpan(
   return tracer.startSpan(name, { ...options, links }, childOf(sampled[0] ?? known[0] ?? null));
 }
 
-/** Ends the span when the work is done. An error of the work is noted, and thrown on. */
+/** Ends the span when the work is done. Notes an error of the work, and throws it on. */
 export async function endAfter<T>(span: Span, work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -50,8 +50,8 @@ export async function endAfter<T>(span: Span, work: Promise<T>): Promise<T> {
 }
 
 /**
- * Notes that the span's work has failed. Only the error's code or name is noted, because its message
- * may have what somebody else wrote.
+ * Notes that the span's work has failed. The span gets only the code or the name of the error,
+ * because the message may quote what somebody else wrote.
  */
 export function noteError(span: Span, error: unknown): void {
   const { code, name } = error as { readonly code?: unknown; readonly name?: unknown };

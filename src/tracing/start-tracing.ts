@@ -3,7 +3,7 @@ import type { TracingSettings } from '../tracing-settings.ts';
 import type { Tracing } from './tracing.ts';
 
 /**
- * Starts the traces. Only then is OpenTelemetry's SDK loaded.
+ * Starts tracing, if it is on. Only then does this function load OpenTelemetry's SDK.
  *
  * @param settings null: tracing is off
  * @returns null: tracing is off

@@ -56,8 +56,8 @@ export class WatchedExporter implements SpanExporter {
 }
 
 /**
- * Hears what the SDK says, and logs once that spans come faster than they can be exported. The
- * exporter's own troubles are known already.
+ * Listens to the SDK, and logs once that spans come faster than they can be exported.
+ * `WatchedExporter` logs the exporter's own errors.
  */
 export class DroppedSpans implements DiagLogger {
   readonly #log: Logger;

@@ -11,7 +11,11 @@ import { readConfig } from '../../src/config.ts';
 import { openAuditTopic, openBroker } from '../../src/connections.ts';
 import { type OperatorActed, operatorActed } from '../../src/messages/operator-acts.ts';
 import { AutoRecovery } from '../../src/replay/auto-recovery.ts';
+import type { Broker } from '../../src/service-layer/broker.ts';
+import { TroubleError } from '../../src/service-layer/errors.ts';
 import { type CliResult, runCli, runCliHere } from '../support/cli.ts';
+import { eventually } from '../support/eventually.ts';
+import { over } from '../support/over.ts';
 import { RunningService } from '../support/running-service.ts';
 
 const TOPIC = 'allocation.audit';
@@ -222,38 +226,95 @@ describe('an act of an operator on the command line', () => {
 });
 
 describe('a rebuild of the service itself', () => {
-  it('has a line and a record when it begins, and when it ends', async () => {
-    await using running = await RunningService.start({ KAFKA_BROKERS: '' });
+  let running: RunningService;
+  let directory: string;
+  let database: Database;
+  let lines: OperatorActed[];
+
+  beforeEach(async () => {
+    running = await RunningService.start({ KAFKA_BROKERS: '' });
     const batch = { type: 'CreateBatch', reference: 'b', sku: 'LAMP', quantity: 1, eta: null };
     await running.send(batch);
     await running.idle();
-    const directory = await mkdtemp(join(tmpdir(), 'allocation-audit-'));
+    directory = await mkdtemp(join(tmpdir(), 'allocation-audit-'));
+    database = await Database.open(`sqlite:///${join(directory, 'lost.db')}`);
+    await database.runMigrations();
+    lines = [];
+  });
+  afterEach(async () => {
+    await database.close();
+    await rm(directory, { recursive: true, force: true });
+    await running[Symbol.asyncDispose]();
+  });
+
+  /** Makes the recovery of a lost database. @param methods replace the log's */
+  function recoveryWith(methods: Partial<Broker> = {}): AutoRecovery {
+    const { broker } = running.service;
     const databaseUrl = `sqlite:///${join(directory, 'lost.db')}`;
-    const database = await Database.open(databaseUrl);
-    try {
-      await database.runMigrations();
-      const { broker } = running.service;
-      const config = { ...running.config, auditTopic: TOPIC, databaseUrl };
-      const lines: OperatorActed[] = [];
-      const log = pino({}, { write: (line) => void lines.push(JSON.parse(line).audit) });
-      const write = openAuditTopic(config, broker);
-      const audit = new Audit({ by: 'stock@pod', from: 'service', log, write });
-      const recovery = { database, broker, config, log: pino({ level: 'silent' }), audit };
-      await new AutoRecovery(recovery).run(new AbortController().signal);
-      await new AutoRecovery(recovery).run(new AbortController().signal);
-      const about = { act: 'replay rebuild', by: 'stock@pod', from: 'service' };
-      expect(lines).toMatchObject([
-        { ...about, state: 'begun', on: { first: [expect.stringContaining('lost.db')] } },
-        { ...about, state: 'succeeded' },
-      ]);
-      const records: unknown[] = [];
-      await broker.read(TOPIC, await broker.offsetRanges(TOPIC), async (chunk) => {
-        records.push(...chunk.records.map(({ value }) => JSON.parse(String(value)).state));
-      });
-      expect(records).toEqual(['begun', 'succeeded']);
-    } finally {
-      await database.close();
-      await rm(directory, { recursive: true, force: true });
-    }
+    const config = { ...running.config, auditTopic: TOPIC, databaseUrl };
+    const log = pino({}, { write: (line) => void lines.push(JSON.parse(line).audit) });
+    const write = openAuditTopic(config, broker);
+    const audit = new Audit({ by: 'stock@pod', from: 'service', log, write });
+    const silent = pino({ level: 'silent' });
+    return new AutoRecovery({
+      database,
+      broker: over(broker, methods),
+      config,
+      log: silent,
+      audit,
+    });
+  }
+
+  it('has a line and a record when it begins, and when it ends', async () => {
+    const { broker } = running.service;
+    await recoveryWith().run(new AbortController().signal);
+    await recoveryWith().run(new AbortController().signal);
+    const about = { act: 'replay rebuild', by: 'stock@pod', from: 'service' };
+    expect(lines).toMatchObject([
+      { ...about, state: 'begun', on: { first: [expect.stringContaining('lost.db')] } },
+      { ...about, state: 'succeeded' },
+    ]);
+    const records: unknown[] = [];
+    await broker.read(TOPIC, await broker.offsetRanges(TOPIC), async (chunk) => {
+      records.push(...chunk.records.map(({ value }) => JSON.parse(String(value)).state));
+    });
+    expect(records).toEqual(['begun', 'succeeded']);
+  });
+
+  it('is one act, however often the log fails meanwhile', async () => {
+    const { broker } = running.service;
+    let failures = 0;
+    const read: Broker['read'] = (...call) => {
+      failures += 1;
+      if (failures > 1) return broker.read(...call);
+      return Promise.reject(new TroubleError('The log is away'));
+    };
+    await recoveryWith({ read }).run(new AbortController().signal);
+    expect(failures).toBeGreaterThan(1);
+    expect(lines.map(({ state }) => state)).toEqual(['begun', 'succeeded']);
+  });
+
+  it('is interrupted with its last failure when the service stops', async () => {
+    const stopping = new AbortController();
+    const read = () => Promise.reject(new TroubleError('The log is away'));
+    const recovery = recoveryWith({ read });
+    const recovering = recovery.run(stopping.signal);
+    await eventually(() => expect(recovery.state.state).toBe('failed'));
+    stopping.abort();
+    await recovering;
+    const why = 'The database cannot be rebuilt: The log is away';
+    expect(lines).toMatchObject([{ state: 'begun' }, { state: 'interrupted', why }]);
+  });
+
+  it('asks whether it is needed before its turn, in its turn and at its end', async () => {
+    const { broker } = running.service;
+    let questions = 0;
+    const committedOffsets: Broker['committedOffsets'] = (...call) => {
+      questions += 1;
+      return broker.committedOffsets(...call);
+    };
+    await recoveryWith({ committedOffsets }).run(new AbortController().signal);
+    // The plan of the rebuild needs the offsets once more.
+    expect(questions).toBe(4);
   });
 });

@@ -1,6 +1,7 @@
 // @module-tag db
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { REJECTIONS } from '../../src/messages/rejections.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import { RunningService } from '../support/running-service.ts';
 
@@ -14,6 +15,7 @@ interface Status {
   readonly offset: number;
   readonly status: string;
   readonly events: readonly { readonly type: string; readonly data: object }[];
+  readonly advice?: string;
 }
 
 /** Fails on each command about the sku BROKEN. */
@@ -103,6 +105,13 @@ describe('the answer to a command', () => {
     expect(again.offset).toBeGreaterThan(first.offset);
   });
 
+  it('has the advice on a rejection again when the command is sent again', async () => {
+    const command = { type: 'AllocateOrder', orderid: 'o5', sku: 'NONE', qty: 1, id: 'cmd-5' };
+    const { advice } = await answerTo(command);
+    expect(advice).toBe(`unknown-sku: ${REJECTIONS['unknown-sku'].advice}`);
+    expect(await answerTo(command)).toMatchObject({ repeats: expect.anything(), advice });
+  });
+
   it('to another command under a used id says that the command differs', async () => {
     const command = { type: 'CreateBatch', reference: 'b9', sku: 'DESK', quantity: 1, id: 'cmd-9' };
     await answerTo(command);
@@ -121,6 +130,7 @@ describe('the answer to a command', () => {
       expect(await (await ask(`${path}?wait=20s`)).json()).toMatchObject({
         status: 'answered',
         events: [{ type: 'CommandRejected' }],
+        advice: `unknown-order: ${REJECTIONS['unknown-order'].advice}`,
       });
   });
 
@@ -220,6 +230,15 @@ describe('the answer to a command', () => {
         status: 'answered',
         events: [{ type: 'CommandRejected', data: { reason: 'unknown-sku' } }],
       });
+    });
+
+    it('ends with what to do if it has a rejection', async () => {
+      const fields = ['reference=b23', 'quantity=3', 'id=cmd-23'];
+      const run = await running.cli('publish', 'ChangeBatchQuantity', ...fields, '--wait', '20');
+      expect([run.code, run.stdout.trimEnd().split('\n').at(-1)]).toEqual([
+        0,
+        `unknown-batch: ${REJECTIONS['unknown-batch'].advice}`,
+      ]);
     });
 
     it('is an error that says why, and exit code 1, for a dead letter', async () => {

@@ -207,6 +207,27 @@ describe('A collector that is away', () => {
   });
 });
 
+describe('A collector that is slow', () => {
+  it('holds up no command, and gets the spans once it answers', async () => {
+    // Patient, as an operator may set it: the exporter reads this variable itself.
+    vi.stubEnv('OTEL_EXPORTER_OTLP_TIMEOUT', '120000');
+    await using receiver = await OtlpReceiver.open();
+    const { promise, resolve: answer } = Promise.withResolvers<void>();
+    receiver.mayAnswer = promise;
+    await using running = await RunningService.start({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url });
+    vi.unstubAllEnvs();
+    await running.send(BATCH);
+    await running.idle();
+    await eventually(() => expect(receiver.requests).toHaveLength(1), { withinMs: 60_000 });
+    await running.send({ value: JSON.stringify(ORDER), headers: traced });
+    await running.idle();
+    expect(running.eventTypes()).toEqual(['BatchCreated', 'Allocated']);
+    expect([receiver.requests.length, receiver.answeredCount]).toEqual([1, 0]);
+    answer();
+    await receiver.span(client.traceId, 'decide AllocateOrder');
+  });
+});
+
 function traceHeadersOf(record: ReceivedRecord | undefined) {
   const { traceparent, tracestate } = record?.headers ?? {};
   return { traceparent: String(traceparent), tracestate: String(tracestate) };

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/core';
@@ -43,6 +44,9 @@ export type Session = SqlUnitOfWork;
 
 const open = new Map<string, Promise<Database>>();
 
+/** How many connections long work needs: one for the work, and one for its heartbeat. */
+const LONG_WORK_CONNECTIONS = 2;
+
 /**
  * One database, which everything in the process shares.
  *
@@ -59,11 +63,13 @@ export class Database {
   readonly #url: string;
   readonly #description: string;
   readonly #limits: DatabaseLimits;
+  /** Absent: the connections have the name of the process. */
+  readonly #name: string | undefined;
   /**
-   * The users of a connection, in order. The pool's own queue would reject a request that has
-   * waited for as long as a connection may take to open, and its lane would stop. This queue
-   * rejects none. Every wait ends: PostgreSQL ends a slow statement and a session that sleeps
-   * inside a transaction, and the client destroys a silent connection.
+   * The users of a connection, in order. The pool's own queue would reject a request that waits for
+   * longer than a connection may take to open. Its lane would then stop. This queue rejects none.
+   * Every wait ends: PostgreSQL ends a slow statement and a session that sleeps inside a
+   * transaction, and the client destroys a silent connection.
    */
   readonly #turns: Turns;
   readonly #died = Promise.withResolvers<Error>();
@@ -71,8 +77,9 @@ export class Database {
   #orm: MikroORM | null = null;
   #giveUpAll: (why: string) => void = () => {};
 
-  private constructor(key: string, url: string, limits: DatabaseLimits) {
+  private constructor(key: string, url: string, limits: DatabaseLimits, name?: string) {
     this.#key = key;
+    this.#name = name;
     this.#url = url;
     this.#description = describeUrl(url);
     this.dialect = dialectOf(url);
@@ -83,7 +90,7 @@ export class Database {
   }
 
   /**
-   * For the command line and tests. The service uses the methods below.
+   * Returns MikroORM itself, for the command line and tests. The service uses the methods below.
    * @throws {DatabaseUnavailableError} the database is not connected
    */
   get orm(): MikroORM {
@@ -132,17 +139,35 @@ export class Database {
     begin: (database: Database) => Promise<void>,
   ): Promise<Database> {
     const key = dialectOf(url) === 'sqlite' ? sqliteFile(url) : url;
-    const known = open.get(key);
-    if (known) return known;
-    const database = new Database(key, url, limits);
+    return open.get(key) ?? Database.#add(new Database(key, url, limits), begin);
+  }
+
+  static async #add(
+    database: Database,
+    begin: (database: Database) => Promise<void>,
+  ): Promise<Database> {
     const beginning = begin(database).then(() => database);
-    open.set(key, beginning);
+    open.set(database.#key, beginning);
     try {
       return await beginning;
     } catch (error) {
-      open.delete(key);
+      open.delete(database.#key);
       throw error;
     }
+  }
+
+  /**
+   * Opens the same database of PostgreSQL once more, with two connections that nothing else uses:
+   * enough for one long work. The work takes no connection from the lanes. If its heartbeat fails,
+   * the connections of the lanes stay open. The caller closes the database.
+   * @throws {DatabaseUnavailableError} PostgreSQL cannot be reached, or refuses more connections
+   */
+  openApart(): Promise<Database> {
+    // The name tells a rebuild that this is no other service (`isUsedByOthers`).
+    const name = `reader of allocation ${randomUUID().slice(0, 8)}`;
+    const limits = { ...this.#limits, poolSize: LONG_WORK_CONNECTIONS };
+    const database = new Database(`${this.#key} (${name})`, this.#url, limits, name);
+    return Database.#add(database, (apart) => apart.#connect(true));
   }
 
   /**
@@ -185,8 +210,9 @@ export class Database {
     const onPool = (giveUpAll: (why: string) => void) => {
       this.#giveUpAll = giveUpAll;
     };
+    const owner = { onThreadDeath, onPool, ...(this.#name !== undefined && { name: this.#name }) };
     return MikroORM.init({
-      ...databaseOptions(this.#url, this.#limits, onThreadDeath, onPool),
+      ...databaseOptions(this.#url, this.#limits, owner),
       ensureDatabase,
     });
   }
@@ -197,7 +223,7 @@ export class Database {
     if (error instanceof DatabaseUnavailableError) return error;
     const what = `Cannot use ${this.#description}: ${messageOf(error)}`;
     const advice = adviceOn(error, this.dialect);
-    return new DatabaseUnavailableError(`${what}. ${advice}`, { cause: error });
+    return new DatabaseUnavailableError(`${what}. ${advice}`, { cause: error, advice });
   }
 
   /**
@@ -231,8 +257,8 @@ export class Database {
   }
 
   /**
-   * Runs a statement that only reads. On PostgreSQL it has a transaction of its own, so that the
-   * server ends it in time. The server would go on with a statement outside of transactions.
+   * Runs a statement that only reads. On PostgreSQL the statement has a transaction of its own, so
+   * that the server ends it in time. Statements outside of transactions have no time-out there.
    */
   async read<Row = unknown>(statement: string, parameters: Parameters = []): Promise<Row[]> {
     if (this.dialect === 'sqlite') return this.query(statement, parameters);

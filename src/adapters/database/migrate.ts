@@ -26,7 +26,7 @@ import {
  * A crash at any point rolls back, and PostgreSQL frees the lock together with its transaction.
  */
 
-/** The SQLSTATE of a missing privilege, that of the owner included. */
+/** The SQLSTATE of a missing privilege, and of a statement that only the owner may run. */
 const NO_PRIVILEGE = '42501';
 const BUSY_DEADLINE_MS = 10_000;
 const BUSY_RETRY_MS = 50;

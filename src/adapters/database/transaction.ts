@@ -146,7 +146,7 @@ function statements(client: Client, dialect: Dialect, beginText: string): Statem
       refusal()
         ? Promise.reject(refusal())
         : executeBound<Row>(client, dialect, statement, parameters);
-    // SQLite's thread has its own queue. A coming version of PostgreSQL's client has no queue.
+    // SQLite's thread has its own queue. A future version of PostgreSQL's client has no queue.
     const result = dialect === 'sqlite' ? run() : previous.then(run);
     previous = result.catch(() => {});
     return result;

@@ -1,16 +1,12 @@
 import { STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
-import { UnauditedError } from '../../audit/errors.ts';
 import { REDRIVE_SOURCE } from '../../domain/identity.ts';
 import type { JobView } from '../../jobs/job.ts';
 import { MAX_COMMAND_BYTES } from '../../messages/incoming.ts';
 import type { UnreadableMessage } from '../../messages/unreadable.ts';
 import { nameHint } from '../../nearest-name.ts';
-import { TroubleError } from '../../service-layer/errors.ts';
 import { BATCH_TYPES, MAX_BATCH_BYTES, SINGLE_TYPES } from './content-types.ts';
 import type { Role } from './doors/access.ts';
-import { SECURITY_HEADERS } from './doors/security-headers.ts';
 
 /** How long the headers of a request may take to arrive. */
 export const HEADERS_TIMEOUT_MS = 10_000;
@@ -61,12 +57,11 @@ export const PROBLEMS = {
     detail: string,
     errors: readonly { readonly field: string; readonly message: string }[],
   ) => problem(400, detail, { members: { errors } }),
-  reservedSource: () =>
-    problem(
-      400,
-      `source ${REDRIVE_SOURCE} is reserved for "dead-letters redrive": use another source`,
-      { members: { reason: 'malformed', errors: [] } },
-    ),
+  reservedSource: () => {
+    const message = `${REDRIVE_SOURCE} is reserved for "dead-letters redrive": use another source`;
+    const errors = [{ field: 'source', message }];
+    return problem(400, `source ${message}`, { members: { reason: 'malformed', errors } });
+  },
   noHost: () => problem(400, 'The request has no Host header: HTTP/1.1 requires one'),
   notHttp: () => problem(400, 'The request is not valid HTTP'),
   noToken: () =>
@@ -111,13 +106,13 @@ export const PROBLEMS = {
   unknownJob: (id: string) =>
     problem(
       404,
-      `This instance knows no job ${id}: a job is known to the instance that runs it, ` +
-        'until that ends, or 50 further jobs have ended',
+      `This instance knows no job ${id}: only the instance that runs a job knows it, ` +
+        'and forgets it after 50 further jobs',
     ),
   noAuditTopic: () =>
     problem(
       404,
-      'No topic has the acts of operators: set AUDIT_TOPIC, for example to allocation.audit',
+      'No topic records the acts of operators: set AUDIT_TOPIC, for example to allocation.audit',
     ),
   unknownSchema: (type: string, version: string, known: readonly string[]) =>
     problem(404, `There is no schema ${type}/${version}; use one of: ${known.join(', ')}`, {
@@ -136,8 +131,8 @@ export const PROBLEMS = {
   jobRunning: ({ id, act, by }: Pick<JobView, 'id' | 'act' | 'by'>) =>
     problem(
       409,
-      `The job ${id} (${act} by ${by}) runs, and only one runs at once: wait for its end, ` +
-        'or cancel it',
+      `The job ${id} (${act} by ${by}) is running, and only one job runs at a time: ` +
+        'wait for its end, or cancel it',
       { members: { job: id } },
     ),
   lateRequest: () =>
@@ -173,7 +168,7 @@ export const PROBLEMS = {
   fault: () => problem(500, 'The request failed. The log of the service says why.'),
   trouble: (detail: string) => problem(503, detail, retryLater),
   manyReads: () =>
-    problem(503, 'Too many questions wait for the database: ask again later', retryLater),
+    problem(503, 'Too many questions wait for an answer: ask again later', retryLater),
   readingLetters: (read: number, total: number) =>
     problem(
       503,
@@ -188,23 +183,6 @@ export const PROBLEMS = {
     ),
 } as const satisfies Readonly<Record<string, (...parameters: never[]) => Problem>>;
 
-/**
- * Returns the problem for an error. Null: the error is a fault of the service.
- * @param maxJsonBytes the largest body of a route that takes JSON; null: the route takes none
- */
-export function problemOf(
-  error: Error & { readonly statusCode?: number },
-  maxJsonBytes: number | null = null,
-): Problem | null {
-  if (error instanceof TroubleError || error instanceof UnauditedError)
-    return PROBLEMS.trouble(error.message);
-  const status = error.statusCode ?? 500;
-  if (status === 413)
-    return maxJsonBytes === null ? PROBLEMS.largeCommand() : PROBLEMS.largeBody(maxJsonBytes);
-  if (status === 415) return PROBLEMS.unknownContentType();
-  return status < 500 ? PROBLEMS.invalidRequest(status, error.message) : null;
-}
-
 /** Answers a request with a problem. */
 export function answerProblem(reply: FastifyReply, answer: Problem): FastifyReply {
   const { status, headers = {} } = answer;
@@ -212,37 +190,12 @@ export function answerProblem(reply: FastifyReply, answer: Problem): FastifyRepl
   return reply.headers(headers).code(status).type(PROBLEM_TYPE).send(bodyOf(answer));
 }
 
-/** Answers a request that is not HTTP, too large or too slow, and closes the connection. */
-export function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') {
-    // An answer would wait for the end of the handshake, and the socket for the answer.
-    socket.destroy();
-    return;
-  }
-  if (socket.writable && error.code !== 'ECONNRESET') {
-    const answer = (CONNECTION_PROBLEMS.get(error.code ?? '') ?? PROBLEMS.notHttp)();
-    const body = bodyOf(answer);
-    const head = [
-      `HTTP/1.1 ${answer.status} ${answer.title}`,
-      `content-type: ${PROBLEM_TYPE}`,
-      `content-length: ${body.length}`,
-      ...Object.entries(SECURITY_HEADERS).map(([name, value]) => `${name}: ${value}`),
-    ];
-    socket.write(`${head.join('\r\n')}\r\nconnection: close\r\n\r\n${body}`);
-  }
-  socket.destroySoon();
-}
-
-const CONNECTION_PROBLEMS = new Map<string, () => Problem>([
-  ['ERR_HTTP_REQUEST_TIMEOUT', PROBLEMS.lateRequest],
-  ['HPE_HEADER_OVERFLOW', PROBLEMS.largeHeaders],
-]);
-
 /** Returns the members of a problem, as its body has them. */
 export function asBody({ status, title, detail, members }: Problem) {
   return { type: 'about:blank', title, status, detail: detail.toWellFormed(), ...members };
 }
 
-function bodyOf(problem: Problem): Buffer {
+/** Returns the bytes of a problem's body. */
+export function bodyOf(problem: Problem): Buffer {
   return Buffer.from(JSON.stringify(asBody(problem)));
 }

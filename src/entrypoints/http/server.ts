@@ -4,8 +4,10 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Logger } from 'pino';
 import { MAX_COMMAND_BYTES } from '../../messages/incoming.ts';
 import { traceIdOfRequest } from '../../tracing/request-traces.ts';
-import { answerProblem, PROBLEMS, problemOf, refuseConnection } from './problem.ts';
+import { problemOf } from './error-problem.ts';
+import { answerProblem, PROBLEMS } from './problem.ts';
 import { dropBody } from './refused-body.ts';
+import { refuseConnection } from './refused-connection.ts';
 import { pathOf } from './routes.ts';
 
 /** The length of a name of 255 characters, each with four bytes, percent-encoded. */

@@ -19,7 +19,7 @@ export interface BacklogSources {
 const GAUGES: readonly { name: string; help: string; key: keyof Backlog }[] = [
   {
     name: 'allocation_outbox_rows',
-    help: 'Transactions in the table outbox, with those that are published and not deleted yet',
+    help: 'Transactions in the table outbox, including published ones that are not deleted yet',
     key: 'outboxRows',
   },
   {
@@ -34,13 +34,13 @@ const GAUGES: readonly { name: string; help: string; key: keyof Backlog }[] = [
   },
   {
     name: 'allocation_parked_products',
-    help: 'Products of which at least one command is parked',
+    help: 'Products with at least one parked command',
     key: 'parkedProducts',
   },
 ];
 
 const OF_DATABASE =
-  ' (the whole database, so the same from each instance; as counted at the scrape before)';
+  ' (of the whole database, so equal on every instance; counted at the scrape before)';
 
 /** Exports what waits in the database. A silent database holds no scrape back. */
 export function exportBacklog(book: MetricBook, sources: BacklogSources): void {
@@ -50,7 +50,7 @@ export function exportBacklog(book: MetricBook, sources: BacklogSources): void {
   book.gauge(
     {
       name: 'allocation_parked_commands_limit',
-      help: 'The most commands that may be parked (PARKED_TOTAL_LIMIT). Then lanes wait',
+      help: 'The most commands that may be parked (PARKED_TOTAL_LIMIT). Lanes wait at this limit',
     },
     () => [{ value: sources.parkedCommandsLimit }],
   );

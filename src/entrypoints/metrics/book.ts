@@ -7,7 +7,7 @@ export type LabelValues = readonly string[] | string;
 export interface Definition {
   readonly name: string;
   readonly help: string;
-  /** The values of each label. None comes from a sender: their number must stay small. */
+  /** The values of each label. No value comes from a sender, because there must be few. */
   readonly labels?: Readonly<Record<string, LabelValues>>;
 }
 
@@ -94,7 +94,7 @@ export class MetricBook {
   }
 }
 
-/** Lists the label sets of a metric whose labels are closed sets. None: a label is open. */
+/** Lists the label sets of a metric whose labels are closed sets. Empty: a label is open. */
 function seriesOf({ labels = {} }: Definition): readonly Readonly<Record<string, string>>[] {
   return Object.entries(labels).reduce<readonly Readonly<Record<string, string>>[]>(
     (series, [name, values]) =>

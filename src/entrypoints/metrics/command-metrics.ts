@@ -21,14 +21,14 @@ export class CommandMetrics {
     this.#commands = book.counter({
       name: 'allocation_commands_total',
       help:
-        'Messages of the commands topic that were dealt with, by what became of them. A command ' +
-        'with several lines counts once, under the last of these that fits a line: accepted, ' +
-        'out-of-stock, rejected',
+        'Messages of the commands topic, by what became of them. A command with several lines ' +
+        'counts once: as rejected if a line was, else as out-of-stock if a line was, else as ' +
+        'accepted',
       labels: { type: TYPES, outcome: OUTCOMES },
     });
     this.#events = book.counter({
       name: 'allocation_events_total',
-      help: 'Events that were decided, each event of a composite by itself',
+      help: 'Events that lanes decided. Each event of a composite counts',
       labels: { type: EVENT_TYPES },
     });
     this.#rejections = book.counter({
@@ -43,7 +43,7 @@ export class CommandMetrics {
     });
     this.#unknownFields = book.counter({
       name: 'allocation_unknown_fields_total',
-      help: 'Fields that the service does not know and ignored, at most 20 of each command',
+      help: 'Unknown fields of commands that the service ignored, at most 20 of each command',
       labels: { type: COMMAND_TYPES },
     });
   }

@@ -11,8 +11,8 @@ interface Exposition {
 }
 
 /**
- * Writes the metrics in OpenMetrics, with exemplars, if the scraper prefers that. Otherwise in the
- * text format of Prometheus.
+ * Writes the metrics in the text format of Prometheus. If the scraper prefers OpenMetrics, writes
+ * them in that format, with exemplars.
  * @param accept the header of the request
  */
 export async function exposition(
@@ -26,7 +26,7 @@ export async function exposition(
       : Registry.PROMETHEUS_CONTENT_TYPE,
   );
   // prom-client takes `_total` from the names of counters while it writes OpenMetrics, and never
-  // puts it back. So it gets objects of one scrape, which inherit everything from the metrics.
+  // puts it back. So each scrape writes copies, which inherit everything from the metrics.
   for (const metric of registry.getMetricsAsArray())
     ofScrape.registerMetric(Object.create(metric) as Metric);
   return { contentType: ofScrape.contentType, text: await ofScrape.metrics() };

@@ -38,9 +38,9 @@ function exportStates(book: MetricBook, { lanes, givenBackPartitions }: LaneSour
     {
       name: 'allocation_lanes',
       help:
-        'Lanes of this process, each in one state. refused: the database does not fit, also of ' +
-        'partitions that were given back for this; stuck: commands, or answers, have waited for ' +
-        '30 s and nothing moves',
+        'Lanes of this process, each in one state. refused: the database does not fit ' +
+        '(partitions that were given back for this count too); stuck: commands or answers have ' +
+        'waited for 30 s, and nothing moves',
       labels: { state: LANE_STATES },
     },
     () => {
@@ -56,7 +56,7 @@ function exportStates(book: MetricBook, { lanes, givenBackPartitions }: LaneSour
   book.gauge(
     {
       name: 'allocation_lane_state',
-      help: 'Is 1 for the state of each lane of this process; other states have no series',
+      help: '1 for the present state of each lane of this process; other states have no series',
       labels: { partition: PARTITION, state: LANE_STATES },
     },
     () => lanes().map(({ partition, state }) => ({ labels: { partition, state }, value: 1 })),
@@ -84,7 +84,7 @@ const PROGRESS = [
   {
     name: 'allocation_lag_seconds',
     help:
-      'Age of the oldest command that reached the lane and whose answer is not published, by the ' +
+      'Age of the oldest command that reached the lane and has no published answer, by the ' +
       'timestamp of its record; 0: nothing waits',
     read: ({ lagSeconds }: LaneReport) => lagSeconds,
   },
@@ -109,7 +109,7 @@ function exportQueues(book: MetricBook, relayQueues: LaneSources['relayQueues'])
   book.gauge(
     {
       name: 'allocation_outbox_oldest_seconds',
-      help: 'Since when the oldest of these answers waits; 0: none waits',
+      help: 'How long the oldest of these answers has waited; 0: none waits',
       labels: { partition: PARTITION },
     },
     () =>

@@ -46,7 +46,7 @@ export class LaneMetrics {
     });
   }
 
-  /** Counts that a lane has stopped, or could not open. @param hasWorked it worked until now */
+  /** Counts that a lane stopped, or failed to open. @param hasWorked whether it worked until now */
   countStop(error: unknown, hasWorked: boolean): void {
     (hasWorked ? this.#reopenings : this.#failedOpenings).inc({ cause: causeOf(error) });
     if (error instanceof FencedError && !(error instanceof FailoverError)) this.countFencing();

@@ -5,8 +5,8 @@ import type { MetricBook } from './book.ts';
 export interface OpenLetters {
   readonly reason: string;
   readonly count: number;
-  /** When the oldest of them was written. */
-  readonly oldestMs: number;
+  /** When the oldest of them was written. Null: the index has no room for any of them. */
+  readonly oldestMs: number | null;
 }
 
 export interface LetterSources {
@@ -14,7 +14,7 @@ export interface LetterSources {
   readonly openLetters: () => readonly OpenLetters[] | null;
 }
 
-/** Somebody else may have written to the topic of the dead letters. */
+/** Stands for reasons of letters that another program wrote to the dead letters topic. */
 const OTHER = 'other';
 const REASONS = [...Object.keys(DEAD_LETTER_REASONS), OTHER];
 
@@ -40,14 +40,16 @@ export function exportOpenLetters(book: MetricBook, { openLetters }: LetterSourc
   book.gauge(
     {
       name: 'allocation_open_dead_letter_oldest_seconds',
-      help: `Age of the oldest of them; no series: there is none${OF_TOPIC}`,
+      help: `Age of the oldest one; no series: there is none, or the index lacks it${OF_TOPIC}`,
       labels,
     },
     // A scrape reads the metrics in their order. So these are the letters of the metric above.
     () =>
-      [...(known ?? [])].map(([reason, { oldestMs }]) => {
-        return { labels: { reason }, value: Math.max(0, Date.now() - oldestMs) / 1_000 };
-      }),
+      [...(known ?? [])].flatMap(([reason, { oldestMs }]) =>
+        oldestMs === null
+          ? []
+          : [{ labels: { reason }, value: Math.max(0, Date.now() - oldestMs) / 1_000 }],
+      ),
   );
 }
 
@@ -62,8 +64,12 @@ function byKnownReason(
     known.set(reason, {
       reason,
       count: each.count + (former?.count ?? 0),
-      oldestMs: Math.min(each.oldestMs, former?.oldestMs ?? Number.POSITIVE_INFINITY),
+      oldestMs: earlierOf(each.oldestMs, former?.oldestMs ?? null),
     });
   }
   return known;
+}
+
+function earlierOf(oneMs: number | null, otherMs: number | null): number | null {
+  return oneMs === null || otherMs === null ? (oneMs ?? otherMs) : Math.min(oneMs, otherMs);
 }

@@ -91,8 +91,8 @@ function exportCertificates(book: MetricBook, files: readonly CertificateFile[])
     {
       name: 'allocation_certificate_expiry_timestamp_seconds',
       help:
-        'When the certificate in a file of the service expires, in seconds since 1970; of ' +
-        'several certificates in the file, the first to expire',
+        'When the certificate in a file of the service expires, in seconds since 1970. If the ' +
+        'file has several certificates, the first to expire counts',
       labels: { certificate: CERTIFICATES },
     },
     () =>

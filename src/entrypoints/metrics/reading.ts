@@ -1,4 +1,4 @@
-/** An answer that is older counts as unknown, because no newer one has come. */
+/** How old an answer may be. An older one counts as unknown: the source has not answered since. */
 const MAX_AGE_MS = 120_000;
 
 /**

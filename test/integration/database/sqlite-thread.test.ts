@@ -95,7 +95,10 @@ it('the first use fails when the file cannot be opened', async () => {
 });
 
 it('a process ends in order when it closes the database during a statement', async () => {
-  const thread = new URL('../../../src/adapters/database/connection/sqlite-thread.ts', import.meta.url);
+  const thread = new URL(
+    '../../../src/adapters/database/connection/sqlite-thread.ts',
+    import.meta.url,
+  );
   const script = `
     import { Kysely, sql } from 'kysely';
     import { sqliteThreadDialect } from '${thread}';

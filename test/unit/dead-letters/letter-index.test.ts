@@ -6,6 +6,7 @@ import {
   type LetterChoice,
   listLetters,
 } from '../../../src/dead-letters/letter-pages.ts';
+import { openLettersOf } from '../../../src/metric-sources.ts';
 import { eventually } from '../../support/eventually.ts';
 import { LetterTopic } from '../../support/letter-topic.ts';
 
@@ -146,6 +147,24 @@ describe('The index of dead letters', () => {
     expect(await idsOf(letters)).toEqual([id]);
   });
 
+  it('stops waiting for a silent log when the signal of the reader aborts', async () => {
+    const topic = new LetterTopic();
+    const id = topic.add();
+    const letters = followed(topic);
+    const gate = Promise.withResolvers<void>();
+    const { offsetRanges } = topic;
+    topic.offsetRanges = async (name) => {
+      await gate.promise;
+      return offsetRanges(name);
+    };
+    const cancelled = new AbortController();
+    const reading = letters.read(cancelled.signal);
+    cancelled.abort(new Error('Cancelled by ada'));
+    await expect(reading).rejects.toThrow('Cancelled by ada');
+    gate.resolve();
+    expect(await idsOf(letters)).toEqual([id]);
+  });
+
   it('reads no more after it is closed', async () => {
     const topic = new LetterTopic();
     topic.add();
@@ -184,6 +203,30 @@ describe('The index of dead letters beyond its limit', () => {
     topic.resolve(ids[11] ?? '', 'discarded');
     await letters.read();
     expect(letters.index.leftOut.count).toBe(1);
+  });
+
+  it('counts letters that it leaves out by reason, too', async () => {
+    const topic = new LetterTopic();
+    for (let n = 0; n < 11; n += 1) topic.add({ seconds: n });
+    const late = [11, 12].map((seconds) => topic.add({ seconds, reason: 'too-large' }));
+    const letters = followed(topic, 10);
+    await letters.read();
+    expect(openLettersOf(letters)).toEqual([
+      { reason: 'malformed', count: 11, oldestMs: Date.UTC(2026, 10, 25) },
+      { reason: 'too-large', count: 2, oldestMs: null },
+    ]);
+    for (const id of late) topic.resolve(id, 'discarded');
+    await letters.read();
+    expect(openLettersOf(letters)?.map(({ count }) => count)).toEqual([11]);
+  });
+
+  it('counts letters of others that it leaves out under one reason', async () => {
+    const topic = new LetterTopic();
+    const headers = (n: number) => ({ 'dead-letter-reason': `forged-${n}` });
+    for (let n = 0; n < 3; n += 1) topic.put({ key: null, value: '', headers: headers(n) }, 0);
+    const letters = followed(topic, 1);
+    await letters.read();
+    expect([...letters.index.leftOut.byReason]).toEqual([['other', 2]]);
   });
 
   it('forgets resolved letters first', async () => {

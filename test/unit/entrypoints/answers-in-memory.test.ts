@@ -48,7 +48,7 @@ class KeepingStore {
   ): Promise<CommittedProgress> {
     const transaction = {
       claim: async (identities: readonly string[]) => new Set(identities),
-      readParked: async () => ({ commands: [], lastPosition: 0, standing: 0 }),
+      readParked: async () => ({ commands: [], lastPosition: 0, notRedriven: 0 }),
       prepare: async () => {},
       flush: async () => {},
       writers: () => [],
@@ -56,8 +56,10 @@ class KeepingStore {
     const progress = await work(transaction);
     await this.beforeCommit();
     this.transactions.push(progress.outbox);
-    const encoded = Buffer.alloc(0);
-    return { ...progress, outbox: progress.outbox.map((record) => ({ ...record, encoded })) };
+    const outbox = progress.outbox.map((record) => {
+      return { ...record, encoded: Buffer.from(String(record.value)) };
+    });
+    return { ...progress, outbox };
   }
 }
 

@@ -80,7 +80,7 @@ describe('a lane that opens', () => {
 async function positionAfter(epochs: readonly (number | undefined)[], known?: number) {
   const transaction = {
     claim: async () => new Set(),
-    readParked: async () => ({ commands: [], lastPosition: 0, standing: 0 }),
+    readParked: async () => ({ commands: [], lastPosition: 0, notRedriven: 0 }),
     prepare: async () => {},
     flush: async () => {},
     writers: () => [],

@@ -119,14 +119,17 @@ class Surroundings {
     if (this.failures >= 0) throw new Error('a handler has a bug');
     const progress = await work({
       claim: async (identities: readonly string[]) => new Set(identities),
-      readParked: async () => ({ commands: [], lastPosition: 0, standing: 0 }),
+      readParked: async () => ({ commands: [], lastPosition: 0, notRedriven: 0 }),
       prepare: async () => {},
       flush: async () => {},
       writers: () => [],
     } as unknown as LaneTransaction);
     await this.mayCommit;
     this.position = progress.next;
-    return progress;
+    const outbox = progress.outbox.map((record) => {
+      return { ...record, encoded: Buffer.from(String(record.value)) };
+    });
+    return { ...progress, outbox };
   }
 }
 

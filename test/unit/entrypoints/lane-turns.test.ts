@@ -63,14 +63,17 @@ class CountingStore {
         this.claimed += identities.length;
         return new Set(identities);
       },
-      readParked: async () => ({ commands: [], lastPosition: 0, standing: 0 }),
+      readParked: async () => ({ commands: [], lastPosition: 0, notRedriven: 0 }),
       prepare: async () => {},
       flush: async () => {},
       writers: () => [],
     } as unknown as LaneTransaction;
     const progress = await work(transaction);
     this.position = progress.next;
-    return progress;
+    const outbox = progress.outbox.map((record) => {
+      return { ...record, encoded: Buffer.from(String(record.value)) };
+    });
+    return { ...progress, outbox };
   }
 }
 

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import pino from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { NewerDatabaseError } from '../../../src/adapters/database/errors.ts';
@@ -71,6 +72,17 @@ describe('A step of the start', () => {
     stopping.abort();
     await running;
     expect(attempts).toBe(2);
+  });
+
+  it('leaves no listener behind, however often it is tried', async () => {
+    const { signal } = new AbortController();
+    const counts: number[] = [];
+    const act = async () => {
+      counts.push(getEventListeners(signal, 'abort').length);
+      if (counts.length < 5) throw REFUSED;
+    };
+    await new StartStep({ beginning: 'Waiting for it', act, log }).run(signal);
+    expect(counts).toEqual([0, 0, 0, 0, 0]);
   });
 
   it('is not tried again once it is done', async () => {

@@ -78,6 +78,7 @@ describe('The status of the service', () => {
       isReady: true,
       problems: [],
       members: MEMBERS,
+      areMembersKnown: true,
       deadLetters: { open: 3, oldestAt: AT, parked: 5 },
       recovery: { state: 'none', progress: null },
     });
@@ -95,7 +96,8 @@ describe('The status of the service', () => {
 
   it('has this process alone where the log knows no members', async () => {
     answers = { ...answers, members: async () => null };
-    const { members, lanes, service } = await new StatusBoard(sources).now();
+    const { members, areMembersKnown, lanes, service } = await new StatusBoard(sources).now();
+    expect(areMembersKnown).toBe(false);
     expect(members).toEqual([{ instance: 'host/1', host: 'host', partitions: [0], isThis: true }]);
     expect(service.instance).toBe('host/1');
     expect(lanes.map(({ state }) => state)).toEqual([
@@ -112,6 +114,7 @@ describe('The status of the service', () => {
     expect(status).toMatchObject({
       isReady: false,
       problems: ['The log or the database has not answered yet'],
+      areMembersKnown: false,
       deadLetters: { parked: null },
     });
   });

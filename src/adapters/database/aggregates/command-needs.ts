@@ -10,9 +10,9 @@ export interface CommandNeeds {
   readonly orders: ReadonlyMap<string, ReadonlySet<string>>;
   /** Lines that commands name one by one. */
   readonly lines: readonly (readonly [orderid: string, sku: string])[];
-  /** The smallest quantity that a command sets for each batch, which bounds what lines must go. */
+  /** The smallest quantity that a command sets for each batch. It bounds how many lines must go. */
   readonly smallestQuantity: ReadonlyMap<string, number>;
-  /** The smallest qty that an order wants of each sku. A batch with less left takes no line. */
+  /** The smallest qty that an order wants of each sku. A batch with less stock takes no line. */
   readonly smallestLine: ReadonlyMap<string, number>;
 }
 

@@ -18,7 +18,7 @@ import { SqlProductRepository } from './product-repository.ts';
 import { StockReader } from './stock-reader.ts';
 import { writeChanges } from './write-changes.ts';
 
-/** Hears of errors that undo nothing. */
+/** Receives the errors of work after a commit. They undo nothing. */
 export type OnError = (error: unknown) => void;
 
 /*

@@ -56,13 +56,7 @@ export async function writeChanges(
     before: readonly (string | number | null)[] = [],
   ) => (rows.length === 0 ? 0 : sql.run(statement, [...before, JSON.stringify(rows)]));
   const linesLetGo = batches.linesLetGo.map(({ orderid, sku }) => [orderid, sku]);
-  const linesTaken = batches.linesTaken.map(([{ reference }, { orderid, sku, qty }], place) => [
-    place,
-    reference,
-    orderid,
-    sku,
-    qty,
-  ]);
+  const linesTaken = takenRows(batches);
   const writer = [by?.topic ?? null, by?.partition ?? null, by?.nextOffset ?? null];
   const statements = STATEMENTS[dialect];
   const [, , , updatedProducts] = await Promise.all([
@@ -106,6 +100,12 @@ export async function writeChanges(
   ]);
   if (updatedProducts < products.changed.length)
     throw new DatabaseTroubleError('Another transaction has changed a product since it was loaded');
+}
+
+function takenRows({ linesTaken }: BatchChanges): readonly (readonly unknown[])[] {
+  return linesTaken.map(([{ reference }, line], place) => {
+    return [place, reference, line.orderid, line.sku, line.qty];
+  });
 }
 
 const STATEMENTS = {

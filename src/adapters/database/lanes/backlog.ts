@@ -10,7 +10,7 @@ export interface StoredBacklog {
   readonly parkedProducts: number;
 }
 
-/** Counts what waits in the database. No large value is read: `length` needs none. */
+/** Counts what waits in the database. The statement reads no large value: `length` needs none. */
 export async function readBacklog(database: Pick<Database, 'read'>): Promise<StoredBacklog> {
   const [row] = await database.read<Record<'outbox' | 'bytes' | 'parked' | 'products', number>>(
     `select

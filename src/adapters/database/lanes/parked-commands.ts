@@ -45,7 +45,7 @@ const COLUMNS = {
 } as const;
 const NAMES = Object.keys(COLUMNS).join(', ');
 
-const NOTHING_PARKED: ParkedSnapshot = { commands: [], lastPosition: 0, standing: 0 };
+const NOTHING_PARKED: ParkedSnapshot = { commands: [], lastPosition: 0, notRedriven: 0 };
 
 /**
  * Reads the parked commands that matter to the commands, and the failed commands that those wait
@@ -84,12 +84,12 @@ async function isAnyParked(sql: Sql): Promise<boolean> {
 }
 
 async function measure(sql: Sql): Promise<Omit<ParkedSnapshot, 'commands'>> {
-  const [row] = await sql<{ last: number | null; standing: number }>(
+  const [row] = await sql<{ last: number | null; not_redriven: number }>(
     `select max(position) as last,
-       (select count(*) from parked_commands where is_redriven = 0) as standing
+       (select count(*) from parked_commands where is_redriven = 0) as not_redriven
      from parked_commands`,
   );
-  return { lastPosition: row?.last ?? 0, standing: row?.standing ?? 0 };
+  return { lastPosition: row?.last ?? 0, notRedriven: row?.not_redriven ?? 0 };
 }
 
 async function readByKey(

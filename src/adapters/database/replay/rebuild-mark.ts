@@ -27,13 +27,17 @@ export async function refuseMarked(
 ): Promise<void> {
   const mark = await readMark(database);
   if (!mark || (goesOn && mark.state === 'unfinished')) return;
-  throw new MarkedDatabaseError(
-    mark.state === 'past'
-      ? 'The database shows the past, from "replay rebuild --until": ' +
-          'set DATABASE_URL to another database'
-      : 'The database is being rebuilt. Let "npx allocation replay rebuild" finish. If it was ' +
-          'interrupted, start the same command again, or the service with AUTO_RECOVER=true',
-  );
+  if (mark.state === 'past') {
+    const advice = 'set DATABASE_URL to another database';
+    throw new MarkedDatabaseError(
+      `The database shows the past, from "replay rebuild --until": ${advice}`,
+      { advice },
+    );
+  }
+  const advice =
+    'Let "npx allocation replay rebuild" finish. If it was interrupted, start the same command ' +
+    'again, or the service with AUTO_RECOVER=true';
+  throw new MarkedDatabaseError(`The database is being rebuilt. ${advice}`, { advice });
 }
 
 /** Returns the database's mark. Null: a service may run on the database. */

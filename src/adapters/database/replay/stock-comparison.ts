@@ -85,10 +85,15 @@ export class StockComparison {
     return row?.count ?? 0;
   }
 
-  /** Returns the number of differences of each kind. A kind without differences has no entry. */
-  async counts(): Promise<ReadonlyMap<DifferenceKind, number>> {
+  /**
+   * Returns the number of differences of each kind. A kind without differences has no entry.
+   * @param signal checked between the kinds
+   * @throws the signal's reason
+   */
+  async counts(signal: AbortSignal): Promise<ReadonlyMap<DifferenceKind, number>> {
     const counts = new Map<DifferenceKind, number>();
     for (const kind of Object.keys(DIFFERENCES) as DifferenceKind[]) {
+      signal.throwIfAborted();
       const [row] = await this.#expected.query<{ count: number }>(
         `select count(*) as count from (${DIFFERENCES[kind]})`,
       );

@@ -56,6 +56,15 @@ describe('Open dead letters', () => {
     ]);
   });
 
+  it('that the index has no room for are counted, without an age', async () => {
+    const metrics = metricsOf({
+      openLetters: () => [{ reason: 'malformed', count: 2, oldestMs: null }],
+    });
+    const lines = await scrape(metrics, 'allocation_open_dead_letter');
+    expect(lines).toContain('allocation_open_dead_letters{reason="malformed"} 2');
+    expect(lines.filter((line) => line.includes('_oldest_'))).toEqual([]);
+  });
+
   it('with a foreign reason are counted together', async () => {
     const metrics = metricsOf({ openLetters: () => [open('x"} 1', 4, 90), open('y', 1, 30)] });
     const lines = await scrape(metrics, 'allocation_open_dead_letter');
