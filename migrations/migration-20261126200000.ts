@@ -2,7 +2,7 @@ import { Migration } from '@mikro-orm/migrations';
 
 /**
  * Creates the table of waiting lanes. A lane waits until other lanes have decided the commands that
- * were accepted earlier. Its row has its position, and the time at which that command was accepted.
+ * were accepted earlier. Its row has its position, and the time at which its command was accepted.
  */
 export class Migration20261126200000 extends Migration {
   override up(): void {

@@ -95,8 +95,8 @@ function wholeNumber(minimum: number, maximum: number) {
 export type Config = ReturnType<typeof readConfig>;
 
 /**
- * Reads the service's settings. No other place reads the environment, but for the exporter of the
- * traces (`tracing-settings.ts`). An empty variable counts as not set.
+ * Reads the service's settings. Only the exporter of the traces reads the environment itself
+ * (`tracing-settings.ts`). An empty variable counts as not set.
  *
  * @throws {ConfigError} a variable is not valid, two topics have the same name, or the file of a
  * secret cannot be read

@@ -4,9 +4,9 @@
  * control characters as escapes, such as \u202e.
  */
 
-/** C0 and C1, and the characters that change the direction of text. */
+/** Matches C0, C1, and the characters that change the direction of text. */
 const CONTROL = /[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
-/** An escape within JSON, or a control character that JSON leaves as it is. */
+/** Matches an escape within JSON, or a control character that JSON leaves as it is. */
 const IN_JSON = new RegExp(String.raw`\\(?:u[0-9a-f]{4}|[^u])|${CONTROL.source}`, 'giu');
 
 /** Makes control characters visible. */

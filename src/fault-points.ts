@@ -1,7 +1,7 @@
 /**
  * The places between two steps of a message's way in and out, in their order. A test makes a
- * process die, throw or stall at one of them (`test/simulation`). In the service nobody watches
- * them, so each costs one look at a variable per delivery.
+ * process die, throw or stall at one of them (`test/simulation`). In the service, each place costs
+ * one look at a variable per delivery, because no function is set.
  */
 export const FAULT_POINTS = [
   // A lane opens (take-over.ts, lost-offset.ts, left-behind.ts).
@@ -40,7 +40,7 @@ export const FAULT_POINTS = [
 /** The name of one of these places. */
 export type FaultPoint = (typeof FAULT_POINTS)[number];
 
-/** `at` runs at each fault point. A test sets it; it may throw, block or end the process. */
+/** Holds the function `at` that a test runs at each fault point. It may throw, block or exit. */
 export const faults: { at: ((point: FaultPoint) => void) | null } = { at: null };
 
 /**

@@ -37,7 +37,8 @@ type Values = z.infer<z.ZodObject<typeof httpDoorSettings>> & {
 };
 
 /**
- * Returns the doors of the HTTP API.
+ * Returns who may enter the HTTP API, and how.
+ *
  * @throws {ConfigError} settings contradict each other, or one of a pair is missing
  */
 export function doorsOf(values: Values) {
@@ -45,10 +46,8 @@ export function doorsOf(values: Values) {
   const [certFile, keyFile] = pairOf(values, 'HTTP_TLS_CERT_FILE', 'HTTP_TLS_KEY_FILE');
   const { HTTP_AUTH, HTTP_TOKENS_FILE, HTTP_PORT, METRICS_PORT } = values;
   if (HTTP_AUTH === 'none' && (HTTP_TOKENS_FILE || issuer)) {
-    throw new ConfigError(
-      'HTTP_AUTH=none lets everybody in: leave it out, or leave HTTP_TOKENS_FILE and ' +
-        'HTTP_OIDC_ISSUER out',
-    );
+    const advice = 'leave it out, or leave HTTP_TOKENS_FILE and HTTP_OIDC_ISSUER out';
+    throw new ConfigError(`HTTP_AUTH=none lets everybody in: ${advice}`, { advice });
   }
   if (METRICS_PORT && METRICS_PORT === HTTP_PORT)
     throw new ConfigError('METRICS_PORT and HTTP_PORT must be two different ports');
@@ -70,8 +69,10 @@ export function doorsOf(values: Values) {
 function pairOf(values: Values, one: keyof Values, other: keyof Values) {
   const pair = [values[one], values[other]] as [string | undefined, string | undefined];
   const missing = [one, other].filter((_, index) => pair[index] === undefined);
-  if (missing.length === 1)
-    throw new ConfigError(`${one} and ${other} belong together: set ${missing[0]} too`);
+  if (missing.length === 1) {
+    const advice = `set ${missing[0]} too`;
+    throw new ConfigError(`${one} and ${other} belong together: ${advice}`, { advice });
+  }
   return pair;
 }
 

@@ -57,7 +57,8 @@ const SASL: readonly Name[] = [
 ];
 
 /**
- * Returns how the connections to Kafka are secured; null for plain connections.
+ * Returns how the connections to Kafka are secured; null: the connections are plain.
+ *
  * @throws {ConfigError} settings contradict each other, one is missing, or a file cannot be used
  */
 export function kafkaSecurityOf(
@@ -71,7 +72,9 @@ export function kafkaSecurityOf(
   if (!hasSasl) refuse(values, SASL, 'KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT or SASL_SSL');
   if (protocol === 'PLAINTEXT') return null;
   if (!kafkaBrokers)
-    throw new ConfigError(`KAFKA_SECURITY_PROTOCOL=${protocol} needs KAFKA_BROKERS: host:port`);
+    throw new ConfigError(
+      `KAFKA_SECURITY_PROTOCOL=${protocol} needs KAFKA_BROKERS: set that to host:port`,
+    );
   return Object.freeze({
     tls: hasTls ? tlsFilesOf(values) : null,
     sasl: hasSasl ? saslOf(values) : null,
@@ -106,27 +109,32 @@ function saslOf(values: Values): SaslSettings {
       `KAFKA_SECURITY_PROTOCOL=${values.KAFKA_SECURITY_PROTOCOL} needs KAFKA_SASL_MECHANISM: ` +
         `one of ${MECHANISMS.join(', ')}`,
     );
-  const named = `KAFKA_SASL_MECHANISM=${mechanism}`;
+  const setting = `KAFKA_SASL_MECHANISM=${mechanism}`;
   if (mechanism === 'OAUTHBEARER') {
     refuse(values, PASSWORD, 'KAFKA_SASL_MECHANISM=PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512');
-    const [tokenEndpoint = '', clientId = '', clientSecret = ''] = demand(values, CLIENT, named);
+    const [tokenEndpoint = '', clientId = '', clientSecret = ''] = demand(values, CLIENT, setting);
     const scope = values.KAFKA_SASL_OAUTHBEARER_SCOPE ?? null;
     return Object.freeze({ mechanism, tokenEndpoint, clientId, clientSecret, scope });
   }
   refuse(values, [...CLIENT, 'KAFKA_SASL_OAUTHBEARER_SCOPE'], 'KAFKA_SASL_MECHANISM=OAUTHBEARER');
-  const [username = '', password = ''] = demand(values, PASSWORD, named);
+  const [username = '', password = ''] = demand(values, PASSWORD, setting);
   return Object.freeze({ mechanism, username, password });
 }
 
 /** Refuses settings without effect. @throws {ConfigError} one of them is given */
 function refuse(values: Values, names: readonly Name[], needed: string): void {
   const given = names.find((name) => values[name] !== undefined);
-  if (given) throw new ConfigError(`${given} needs ${needed}: set that, or leave ${given} out`);
+  if (!given) return;
+  const advice = `set that, or leave ${given} out`;
+  throw new ConfigError(`${given} needs ${needed}: ${advice}`, { advice });
 }
 
 /** Returns the values of the settings. @throws {ConfigError} one of them is missing */
 function demand(values: Values, names: readonly Name[], because: string): readonly string[] {
   const missing = names.find((name) => values[name] === undefined);
-  if (missing) throw new ConfigError(`${because} needs ${missing}: set ${missing} too`);
+  if (missing) {
+    const advice = `set ${missing} too`;
+    throw new ConfigError(`${because} needs ${missing}: ${advice}`, { advice });
+  }
   return names.map((name) => String(values[name]));
 }

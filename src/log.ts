@@ -12,7 +12,7 @@ interface LogOutput {
 
 /**
  * Logs readable lines on a terminal, and JSON lines elsewhere. Control characters become escapes.
- * So text of others cannot command a terminal or pass for a log line.
+ * So a sender's text can neither control a terminal nor pass for a log line.
  */
 export function createLog(level: string, output: LogOutput): Logger {
   const options = { level, base: null };

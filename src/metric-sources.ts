@@ -13,7 +13,7 @@ import type { MetricSources } from './entrypoints/metrics/metrics.ts';
 import type { OpenLetters } from './entrypoints/metrics/open-letter-gauges.ts';
 import type { CertificateFile } from './entrypoints/metrics/process-metrics.ts';
 
-/** Names for the metrics what they read of the parts of the service. */
+/** Collects from the parts of the service what the metrics show. */
 export function metricSources(parts: {
   readonly config: Config;
   readonly database: Pick<Database, 'read'>;
@@ -41,17 +41,17 @@ export function metricSources(parts: {
 }
 
 /** Counts the open dead letters by their reasons. Null: the topic has not been read yet. */
-function openLettersOf(letters: FollowedLetters): readonly OpenLetters[] | null {
+export function openLettersOf(letters: FollowedLetters): readonly OpenLetters[] | null {
   const open = letters.openLetters();
   if (open === null) return null;
   const oldestMs = new Map<string, number>();
-  // The oldest come first. So the loop mostly ends soon.
+  // The oldest letters come first, so the loop mostly ends soon.
   for (const { reason, failedAtMs, fate } of letters.index.letters) {
-    if (oldestMs.size === open.byReason.size) break;
+    if (oldestMs.size === letters.index.openByReason.size) break;
     if (fate === null && !oldestMs.has(reason)) oldestMs.set(reason, failedAtMs);
   }
-  return [...oldestMs].map(([reason, ms]) => {
-    return { reason, count: open.byReason.get(reason) ?? 0, oldestMs: ms };
+  return [...open.byReason].map(([reason, count]) => {
+    return { reason, count, oldestMs: oldestMs.get(reason) ?? null };
   });
 }
 

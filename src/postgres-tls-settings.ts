@@ -3,7 +3,7 @@ import type { TlsDefaults } from './adapters/database/connection/tls-parameters.
 
 /** The settings about TLS of PostgreSQL, with the names of libpq's own variables. */
 export const postgresTlsSettings = {
-  /** Checked where a PostgreSQL url uses it, because psql's own value may be in the environment. */
+  /** Checked only when a PostgreSQL URL needs it, because psql may use the variable too. */
   PGSSLMODE: z.string().optional(),
   PGSSLROOTCERT: z.string().optional(),
   PGSSLCERT: z.string().optional(),
@@ -12,7 +12,7 @@ export const postgresTlsSettings = {
 
 const settings = z.object(postgresTlsSettings);
 
-/** Returns what the settings say as parameters of a PostgreSQL url. */
+/** Returns the settings as parameters of a PostgreSQL URL. */
 export function tlsDefaultsOf(values: z.infer<typeof settings>): TlsDefaults {
   return Object.freeze({
     ...(values.PGSSLMODE !== undefined && { sslmode: values.PGSSLMODE }),

@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 
-/** How long further warnings of one kind are only counted. */
+/** How long further warnings of one kind are counted instead of printed. */
 const WINDOW_MS = 60_000;
-/** How often windows that are over are noticed. */
+/** How often the counters check whether their windows are over. */
 const LOOK_MS = 1_000;
 
-/** One kind of warning. `W` is what a warning is about. Keep it small, because the last stays. */
+/** One kind of warning. `W` is what a warning is about: a small value, because the last is kept. */
 interface WarningKind<W> {
   /** Says what happened once more: "order was out of stock". */
   readonly one: string;
@@ -13,9 +13,9 @@ interface WarningKind<W> {
   readonly many: string;
   /** Ends the line with the count: where to read on. Default: nothing. */
   readonly hint?: string;
-  /** Returns what has a line of its own. Default: all warnings of the kind are alike. */
+  /** Names the subject of a warning. Each subject has one line. Default: all have one subject. */
   readonly subjectOf?: (about: W) => string;
-  /** How many subjects have a line of their own. Further subjects are counted. */
+  /** The most subjects that have a line of their own. Warnings about others are only counted. */
   readonly maxSubjects: number;
   /** Whether a quiet minute forgets the subjects. Otherwise each has one line for ever. */
   readonly forgets: boolean;
@@ -28,7 +28,7 @@ interface WarningKind<W> {
   };
 }
 
-/** Keeps repeats of a warning from filling the log: it has one line a minute with their number. */
+/** Keeps repeats of a warning from filling the log: one line a minute tells how many came. */
 export class RepeatedWarnings {
   readonly #log: Pick<Logger, 'warn'>;
   readonly #counters: Pick<WarningCounter<unknown>, 'look' | 'print'>[] = [];
@@ -45,14 +45,14 @@ export class RepeatedWarnings {
     return counter;
   }
 
-  /** Begins to print the numbers. Before this call, a number waits for the next warning. */
+  /** Begins to print each count once its minute is over. Before, only a next warning prints it. */
   start(): void {
     this.#timer = setInterval(() => {
       for (const counter of this.#counters) counter.look();
     }, LOOK_MS).unref();
   }
 
-  /** Prints what is counted so far. */
+  /** Prints the counts so far, and ends. */
   close(): void {
     clearInterval(this.#timer);
     for (const counter of this.#counters) counter.print();
@@ -80,7 +80,7 @@ export class WarningCounter<W> {
     this.#kind = kind;
   }
 
-  /** Warns. @param times how often the same happened at this moment */
+  /** Prints or counts a warning. @param times how often the same happened at this moment */
   warn(about: W, times = 1): void {
     this.look();
     this.#sinceMs ??= performance.now();
@@ -91,7 +91,7 @@ export class WarningCounter<W> {
     this.#last = about;
   }
 
-  /** Prints the number if a minute is over. */
+  /** Prints the count if a minute is over. */
   look(): void {
     if (this.#sinceMs === null || performance.now() - this.#sinceMs < WINDOW_MS) return;
     if (this.#count > 0) {
@@ -103,7 +103,7 @@ export class WarningCounter<W> {
     }
   }
 
-  /** Prints the number, unless nothing was counted. */
+  /** Prints the count, unless nothing was counted. */
   print(): void {
     if (this.#last === null || this.#sinceMs === null) return;
     const { one, many, hint, describe } = this.#kind;

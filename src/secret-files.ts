@@ -20,8 +20,8 @@ export function isSecret(name: string): boolean {
 }
 
 /**
- * Returns the environment with the secrets that files have. An empty variable counts as not set.
- * One newline at the end of a file does not belong to the secret.
+ * Returns the environment together with the secrets from their files. An empty variable counts as
+ * not set. One newline at the end of a file does not belong to the secret.
  *
  * @throws {ConfigError} a secret is given twice, or its file is empty or cannot be read
  */
@@ -29,8 +29,10 @@ export function withSecretFiles(environment: NodeJS.ProcessEnv): NodeJS.ProcessE
   const read = SECRETS.flatMap((name) => {
     const path = environment[`${name}_FILE`];
     if (!path) return [];
-    if (environment[name])
-      throw new ConfigError(`${name} and ${name}_FILE are both set: keep one of the two`);
+    if (environment[name]) {
+      const advice = 'keep one of the two';
+      throw new ConfigError(`${name} and ${name}_FILE are both set: ${advice}`, { advice });
+    }
     return [[name, readSecret(`${name}_FILE`, path)]];
   });
   return { ...environment, ...Object.fromEntries(read) };
@@ -42,10 +44,15 @@ function readSecret(variable: string, path: string): string {
     secret = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new ConfigError(`${show(variable, path)} cannot be read (${code}): name a readable file`);
+    const advice = 'name a readable file';
+    throw new ConfigError(`${show(variable, path)} cannot be read (${code}): ${advice}`, {
+      advice,
+    });
   }
-  if (secret === '')
-    throw new ConfigError(`${show(variable, path)} is empty: write the secret into that file`);
+  if (secret === '') {
+    const advice = 'write the secret into that file';
+    throw new ConfigError(`${show(variable, path)} is empty: ${advice}`, { advice });
+  }
   return secret;
 }
 

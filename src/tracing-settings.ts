@@ -39,7 +39,7 @@ type Values = z.infer<z.ZodObject<typeof tracingSettings>>;
 export interface SamplerSettings {
   /** Decides about new traces. */
   readonly root: (typeof ROOTS)[number];
-  /** Whether the decision about a trace that others have begun is followed. */
+  /** Whether the service follows the sender's decision about a trace that the sender has begun. */
   readonly isParentBased: boolean;
   /** The share of the traces that `traceidratio` exports, from 0 to 1. */
   readonly ratio: number;
@@ -54,20 +54,21 @@ export interface TracingSettings {
 }
 
 /**
- * Returns the settings of the traces; null: nobody wants them.
+ * Returns the settings of the traces; null: no endpoint is set, so nobody wants traces.
+ *
  * @throws {ConfigError} a list of headers or attributes is not valid
  */
 export function tracingOf(values: Values): TracingSettings | null {
   const {
     OTEL_EXPORTER_OTLP_ENDPOINT: base,
-    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: whole = base && ofTraces(base),
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: url = base && tracesUrlOf(base),
     OTEL_SERVICE_NAME: name,
     OTEL_TRACES_SAMPLER: sampler,
   } = values;
-  if (whole === undefined) return null;
+  if (url === undefined) return null;
   const root = sampler.replace(/^parentbased_/, '') as SamplerSettings['root'];
   return Object.freeze({
-    url: whole,
+    url,
     headers: Object.freeze({
       ...pairsIn(values, 'OTEL_EXPORTER_OTLP_HEADERS'),
       ...pairsIn(values, 'OTEL_EXPORTER_OTLP_TRACES_HEADERS'),
@@ -86,7 +87,7 @@ export function tracingOf(values: Values): TracingSettings | null {
 }
 
 /** Returns where a collector takes traces (OTLP specification, endpoint URLs for OTLP/HTTP). */
-function ofTraces(base: string): string {
+function tracesUrlOf(base: string): string {
   return new URL('v1/traces', base.endsWith('/') ? base : `${base}/`).href;
 }
 

@@ -8,7 +8,7 @@ export class Turns {
     this.#free = count;
   }
 
-  /** Runs `use` when it is its turn, and passes the turn on when `use` has ended. */
+  /** Waits for a turn, runs `use`, and passes the turn on when `use` has ended. */
   async take<T>(use: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -5,24 +5,25 @@ import { ServiceProcess } from '../../test/support/service-process.ts';
 /**
  * Another way to answer the same commands, measured beside the service.
  *
- * Its process finds KAFKA_BROKERS, KAFKA_GROUP_ID, COMMANDS_TOPIC and EVENTS_TOPIC (four partitions each) and an empty
- * STATE_DIRECTORY in its environment, prints `ready`, and publishes one event for each command, keyed by sku, with the
- * headers `ce_causationid` (the command's id) and `ce_type`. SIGTERM ends it.
+ * The process of a peer finds KAFKA_BROKERS, KAFKA_GROUP_ID, COMMANDS_TOPIC, EVENTS_TOPIC and an
+ * empty STATE_DIRECTORY in its environment. Each topic has four partitions. The process prints
+ * `ready`. It publishes one event for each command, keyed by sku, with the headers `ce_causationid`
+ * (the command's id) and `ce_type`. SIGTERM ends the process.
  */
 export interface Peer {
   readonly name: string;
-  /** Where it is started. */
+  /** The directory in which the peer is built and started. */
   readonly directory: string;
-  /** Installs or builds it, in its directory. */
+  /** The shell commands that install or build the peer. Null: nothing is to be built. */
   readonly build: readonly string[] | null;
   readonly command: readonly [string, ...string[]];
-  /** Answers a thousand or so commands per second: measured over fewer of them. */
+  /** Whether the peer answers only about a thousand commands a second. It then gets fewer. */
   readonly isSlow: boolean;
-  /** What it leaves out that the service does, for the report. */
+  /** What the service does and the peer leaves out, for the report. */
   readonly doesNot: string;
 }
 
-/** @returns why it cannot run here; null: it can */
+/** Builds the peer. @returns why it cannot run here; null: it can */
 export async function preparePeer({ build, directory }: Peer): Promise<string | null> {
   if (!build) return null;
   try {
@@ -36,7 +37,7 @@ export async function preparePeer({ build, directory }: Peer): Promise<string | 
   }
 }
 
-/** Resolves when it says `ready`. */
+/** Starts the peer. Resolves when its process says `ready`. */
 export function startPeer(
   { command, directory }: Peer,
   environment: Record<string, string>,

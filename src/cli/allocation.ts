@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=100
-// The flags keep V8 from promoting deliveries to the old generation. A delivery lives just long
-// enough for that. Without the flags, a busy service takes half as much memory again.
+// A delivery lives just long enough for V8 to promote it to the old generation. The flags prevent
+// that. Without the flags, a busy service takes half as much memory again.
 import { runCommandLine } from './command-line.ts';
 import { endOnSignals } from './default-signals.ts';
 import { hidePasswordsInTitle } from './process-title.ts';

@@ -36,11 +36,11 @@ export function withDeadlines(
   config: Pick<Config, 'kafkaBrokers'>,
 ): Pick<Broker, 'read' | 'ensureTopics' | 'offsetRanges' | 'publish' | 'committedOffsets'> {
   return {
-    read: (...of) => broker.read(...of),
-    ensureTopics: (...of) => awaitBroker(broker.ensureTopics(...of), config),
-    offsetRanges: (...of) => awaitBroker(broker.offsetRanges(...of), config),
-    publish: (...of) => awaitBroker(broker.publish(...of), config),
-    committedOffsets: (...of) => awaitBroker(broker.committedOffsets(...of), config),
+    read: (...args) => broker.read(...args),
+    ensureTopics: (...args) => awaitBroker(broker.ensureTopics(...args), config),
+    offsetRanges: (...args) => awaitBroker(broker.offsetRanges(...args), config),
+    publish: (...args) => awaitBroker(broker.publish(...args), config),
+    committedOffsets: (...args) => awaitBroker(broker.committedOffsets(...args), config),
   };
 }
 

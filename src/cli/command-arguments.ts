@@ -47,7 +47,7 @@ export function plainCommand(type: string, pairs: readonly string[]): Record<str
 
 function parseField(name: string, text: string, kind: FieldKind): unknown {
   if (kind === 'text-or-null') return text === 'null' ? null : text;
-  // The schema of the command explains what a text that is not a number should be.
+  // A text that is not a number stays a text. The schema of the command then says what is wrong.
   if (kind === 'number') return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
   if (kind === 'text') return text;
   try {

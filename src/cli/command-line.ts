@@ -51,7 +51,8 @@ Examples:
   $ npx allocation tail --from beginning --count 2
   $ npx allocation show order order-1
 
-Settings are environment variables such as KAFKA_BROKERS and DATABASE_URL: see the README.`,
+Settings are environment variables such as KAFKA_BROKERS and DATABASE_URL. docs/contract.md lists
+all of them (Configuration).`,
     );
   for (const add of [
     addStart,

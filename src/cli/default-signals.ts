@@ -1,8 +1,8 @@
 import { exitCodeOfSignal, SAME_SIGNAL_MS } from '../signals.ts';
 
 /**
- * Ends the process on SIGINT and SIGTERM, unless its command handles them. As the first process of
- * a container, a process would otherwise ignore both.
+ * Ends the process on SIGINT and SIGTERM, unless its command handles them. Otherwise the first
+ * process of a container would ignore both.
  */
 export function endOnSignals(): void {
   let handledAtMs = Number.NEGATIVE_INFINITY;

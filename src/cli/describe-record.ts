@@ -3,7 +3,7 @@ import type { MessageSubject } from '../dead-letters/message-subject.ts';
 import { SOURCE } from '../messages/event-attributes.ts';
 import { AUDIT_SOURCE } from '../messages/operator-acts.ts';
 import { asStructuredEvent } from '../messages/published.ts';
-import type { Headers, ReceivedRecord } from '../service-layer/records.ts';
+import { type Headers, placeOf, type ReceivedRecord } from '../service-layer/records.ts';
 import { textOrHex, visible } from './output.ts';
 import { isAbout, letsPass, type RecordFilter } from './record-filter.ts';
 
@@ -124,7 +124,7 @@ function subjectOfEvent({ type, data: { orderid, sku } }: EventOnWire): MessageS
   };
 }
 
-/** Returns the data of an event as `name=value`, a word for each field. */
+/** Returns the data of an event in one line, as `name=value` for each field. */
 export function summary(data: EventOnWire['data']): string {
   return Object.entries(data)
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
@@ -135,8 +135,8 @@ export function summary(data: EventOnWire['data']): string {
 const MAX_CONTENT_LENGTH = 400;
 
 function otherAsText(record: ReceivedRecord): string {
-  const { topic, partition, offset, headers, value, damage } = record;
-  const place = `${topic}/${partition}/${offset}`;
+  const { headers, value, damage } = record;
+  const place = placeOf(record);
   if (damage) return `${place}  ${damage.message}`;
   if (isMarker({ headers }))
     return `${place}  ${headers['dead-letter-resolution']} ${headers['dead-letter-resolves']}`;

@@ -15,7 +15,7 @@ export function addLanes(program: Command): void {
   const lanes = program
     .command('lanes')
     .description('list the lanes, and pause or resume one of them')
-    // Otherwise the list would take the option of a command behind it.
+    // Otherwise `lanes` would take an option that belongs to `lanes pause` or `lanes resume`.
     .enablePositionalOptions()
     .addOption(jsonOption())
     .addHelpText(
@@ -73,7 +73,7 @@ async function pauseLane(
   const paused = await change((lanes, by) => lanes.pause(partition, reason, by));
   if (paused === null) throw unknownLane(partition);
   const line =
-    `Partition ${partition} is paused: its owner begins no transaction from a second on. ` +
+    `Partition ${partition} is paused: within a second, its owner begins no more transactions. ` +
     `To go on: npx allocation lanes resume ${partition}`;
   printOutcome(json, { partition, paused }, line);
 }

@@ -8,7 +8,7 @@ export function jsonOption(): Option {
   return new Option('--json', 'print JSON, one object per line').default(false);
 }
 
-/** Prints text to stdout, which may have several lines. Other control characters are visible. */
+/** Prints text of one or more lines to stdout. Makes all other control characters visible. */
 export function print(text: string): void {
   process.stdout.write(`${visibleLines(text)}\n`);
 }

@@ -9,7 +9,7 @@ export function hidePasswordsInTitle(): void {
   process.title = ['allocation', ...shown].join(' ');
 }
 
-/** Tells whether the argument may be the url of a server, even a mistyped one. */
+/** Tells whether the argument may be the URL of a server, even a mistyped one. */
 function mayHoldPassword(word: string): boolean {
   return /@|postgre/i.test(word);
 }

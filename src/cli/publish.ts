@@ -25,7 +25,7 @@ const DEFAULT_WAIT_SECONDS = 10;
 
 interface PublishOptions {
   readonly json: boolean;
-  /** How long to wait for the answer, in seconds. True: as long as usual. Absent: not at all. */
+  /** How long to wait for the answer, in seconds. True: the usual time. Absent: do not wait. */
   readonly wait?: number | true;
 }
 

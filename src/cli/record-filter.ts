@@ -3,7 +3,7 @@ import { type MessageSubject, subjectOf } from '../dead-letters/message-subject.
 import { headOf } from '../dead-letters/read-dead-letter.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 
-/** Chooses records by what they are about. A part that is absent lets everything pass. */
+/** Chooses records by what they are about. An absent part lets every record pass. */
 export interface RecordFilter {
   readonly type?: string;
   readonly sku?: string;
@@ -26,8 +26,8 @@ function isEmptyFilter({ type, sku, order }: RecordFilter): boolean {
 
 /**
  * Tells whether the filter lets a command, or a dead letter, pass. A dead letter is also about the
- * products that the service knew when the command failed. If its message names none, its key
- * counts, as for `dead-letters list`. A marker is about nothing.
+ * products that the service knew when the command failed. If no product is known, the key counts as
+ * one, as for `dead-letters list`. A marker is about nothing.
  */
 export function letsPass(record: ReceivedRecord, filter: RecordFilter): boolean {
   if (isEmptyFilter(filter)) return true;

@@ -4,6 +4,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Config } from '../config.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import { awaitBroker, withDeadlines, within } from './broker-deadline.ts';
+import { MissingDatabaseError } from './errors.ts';
 
 const CLOSE_TIMEOUT_MS = 2_000;
 /** A busy service on the same SQLite file keeps the file locked most of the time. */
@@ -24,7 +25,7 @@ interface LogOptions {
 }
 
 /**
- * Opens the log, makes sure of its topics, lets the command work, and closes the log.
+ * Opens the log, makes sure that its topics exist, lets the command work, and closes the log.
  *
  * @throws there is no embedded log, or there are no topics; the message says what to do
  */
@@ -98,7 +99,7 @@ export async function withDatabase<T>(
 /** How the user named a database. */
 interface NamedDatabase {
   readonly url: string;
-  /** The variable or the option that has the url. */
+  /** The variable or the option that has the URL. */
   readonly setBy: 'DATABASE_URL' | '--database' | '--into';
 }
 
@@ -127,7 +128,7 @@ async function adviseOnMissing<T>(
         ? 'set DATABASE_URL to the database of the service, ' +
           'or create this one with "npx allocation start"'
         : `name an existing database with ${setBy}`;
-    throw new Error(`${message}: ${advice}`, { cause: error });
+    throw new MissingDatabaseError(`${message}: ${advice}`, { cause: error, advice });
   });
 }
 
@@ -175,8 +176,8 @@ export async function close(resource: { close(): Promise<void> }): Promise<void>
   await within(CLOSE_TIMEOUT_MS, resource.close(), 'The resource did not close').catch(() => {});
 }
 
-/** @throws {Error} what the command needs is in the memory of another process */
-export function refuseForeignMemory({ databaseUrl }: Config, what: string): void {
+/** Refuses a database in memory. @throws {Error} the memory belongs to another process */
+function refuseForeignMemory({ databaseUrl }: Config, what: string): void {
   if (databaseUrl !== 'sqlite:///:memory:') return;
   throw new Error(
     `DATABASE_URL=${databaseUrl} keeps ${what} in the memory of the service's process, ` +

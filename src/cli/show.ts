@@ -7,7 +7,7 @@ import { parseCount } from './command-arguments.ts';
 import { jsonOption, print, printJson, printTable, Table } from './output.ts';
 import { withBroker, withDatabase } from './session.ts';
 
-/** How many events `--history` shows. */
+/** How many events `--history` shows by default. */
 const USUAL_EVENTS = 100;
 
 /** Adds `allocation show order|product`. */
@@ -28,19 +28,7 @@ Examples:
     .argument('<orderid>')
     .addOption(jsonOption())
     .addHelpText('after', '\nExample:\n  $ npx allocation show order order-1')
-    .action(async (orderid: string, { json }: { json: boolean }) => {
-      const lines = await readDatabase((query) => allAllocations(orderid, query));
-      if (lines.length === 0)
-        throw new Error(
-          `No line of order ${orderid} is allocated: ` +
-            'see the events with "npx allocation tail --from beginning"',
-        );
-      if (json) return printJson({ orderid, lines });
-      printTable(
-        ['SKU', 'QTY', 'BATCH'],
-        lines.map(({ sku, qty, batchref }) => [sku, qty, batchref]),
-      );
-    });
+    .action(showOrder);
   show
     .command('product')
     .description('show a product with its batches, in the order in which stock is allocated')
@@ -58,32 +46,48 @@ Examples:
   $ npx allocation show product SMALL-TABLE
   $ npx allocation show product SMALL-TABLE --history 20   # out of the events topic`,
     )
-    .action(async (sku: string, { json, history }: ProductOptions) => {
-      if (history !== undefined) return showHistory(sku, history, json);
-      const product = await readDatabase((query) => wholeProduct(sku, query));
-      if (!product)
-        throw new Error(
-          `There is no product ${sku}: ` +
-            'its first batch creates it (npx allocation publish CreateBatch …)',
-        );
-      if (json) return printJson(product);
-      print(`${sku}, version ${product.version}`);
-      printTable(
-        ['BATCH', 'QUANTITY', 'AVAILABLE', 'ETA'],
-        product.batches.map(({ reference, quantity, availableQuantity, eta }) => [
-          reference,
-          quantity,
-          availableQuantity,
-          eta ?? 'in stock',
-        ]),
-      );
-    });
+    .action(showProduct);
+}
+
+async function showOrder(orderid: string, { json }: { readonly json: boolean }): Promise<void> {
+  const lines = await readDatabase((query) => allAllocations(orderid, query));
+  if (lines.length === 0)
+    throw new Error(
+      `No line of order ${orderid} is allocated: ` +
+        'see the events with "npx allocation tail --from beginning"',
+    );
+  if (json) return printJson({ orderid, lines });
+  printTable(
+    ['SKU', 'QTY', 'BATCH'],
+    lines.map(({ sku, qty, batchref }) => [sku, qty, batchref]),
+  );
 }
 
 interface ProductOptions {
   readonly json: boolean;
   /** How many events to show. Absent: show the product. */
   readonly history?: number;
+}
+
+async function showProduct(sku: string, { json, history }: ProductOptions): Promise<void> {
+  if (history !== undefined) return showHistory(sku, history, json);
+  const product = await readDatabase((query) => wholeProduct(sku, query));
+  if (!product)
+    throw new Error(
+      `There is no product ${sku}: ` +
+        'its first batch creates it (npx allocation publish CreateBatch …)',
+    );
+  if (json) return printJson(product);
+  print(`${sku}, version ${product.version}`);
+  printTable(
+    ['BATCH', 'QUANTITY', 'AVAILABLE', 'ETA'],
+    product.batches.map(({ reference, quantity, availableQuantity, eta }) => [
+      reference,
+      quantity,
+      availableQuantity,
+      eta ?? 'in stock',
+    ]),
+  );
 }
 
 /** Prints the newest events of the product, the newest first. */

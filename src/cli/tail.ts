@@ -70,7 +70,7 @@ async function tail(options: TailOptions): Promise<void> {
   const known = {
     events: [...Object.keys(eventVersions), 'CompositeDomainEvent'],
     commands: COMMAND_TYPES,
-    // Among them are messages whose type nobody knows.
+    // Dead letters include messages whose type nobody knows.
     'dead-letters': null,
     audit: [OPERATOR_ACTED],
   }[options.topic];

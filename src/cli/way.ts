@@ -86,7 +86,7 @@ const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-/** Describes a duration with two digits or more. A clock that is wrong makes it negative. */
+/** Describes a duration with two digits or more. A wrong clock makes the duration negative. */
 function describeDuration(durationMs: number): string {
   if (durationMs < 0) return `-${describeDuration(-durationMs)}`;
   if (durationMs < SECOND_MS) return `${durationMs} ms`;

@@ -33,7 +33,7 @@ export async function withAudit<T>(
     await openAuditTopic(config, withDeadlines(broker, config))?.(record);
   };
   try {
-    const audit = auditOfUser(config, mustWait ? keptUntilDone(write) : write);
+    const audit = auditOfUser(config, mustWait ? holdFirstBack(write) : write);
     return await work({ config, audit });
   } finally {
     for (const broker of opened) await close(broker);
@@ -41,7 +41,7 @@ export async function withAudit<T>(
 }
 
 /** Holds the first record back until the second comes, because the work creates the log. */
-function keptUntilDone(write: AuditWriter): AuditWriter {
+function holdFirstBack(write: AuditWriter): AuditWriter {
   let begun: LogRecord | null = null;
   return async (record) => {
     if (begun === null) {

@@ -14,7 +14,7 @@ export interface NeededStock {
   addLine(orderid: string, sku: string): void;
 }
 
-/** What a command of one type is about. Every answer comes from the command's own words alone. */
+/** What a command of one type is about. Everything follows from the command's own fields alone. */
 interface CommandScope<C extends Command> {
   /** The reference of the batch that the command names; null: the command names none. */
   batch(command: C): string | null;
@@ -26,13 +26,13 @@ interface CommandScope<C extends Command> {
   hasUnnamedProducts(command: C): boolean;
   /** The record key that scales best: the product, if the command names just one. */
   key(command: C): string;
-  /** Adds what the command's handler loads. The handler silently misses a line left out here. */
+  /** Adds what the command's handler loads. The handler silently misses a line that is left out. */
   addNeeds(command: C, stock: NeededStock): void;
 }
 
 const NO_SKUS: readonly string[] = [];
 
-/** What each command is about: the one place that says so. */
+/** What each command is about. No other place says so. */
 const scopes: { readonly [T in Command['type']]: CommandScope<Extract<Command, { type: T }>> } = {
   CreateBatch: {
     batch: ({ reference }) => reference,
@@ -86,7 +86,7 @@ const scopes: { readonly [T in Command['type']]: CommandScope<Extract<Command, {
   },
 };
 
-/** Every type of command, in the order in which people read about them. */
+/** Every type of command, in the order in which help and documents list the types. */
 export const COMMAND_TYPES = Object.keys(scopes) as readonly Command['type'][];
 
 /** Tells what commands of this type are about. */

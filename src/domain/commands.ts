@@ -3,8 +3,8 @@
  * is refused and changes nothing; several smaller commands reach the same state.
  *
  * Each of these lines leads to two events and a few rows: about 10 kB of memory during the
- * transaction. With more lines, one command would take the memory of all lanes. On PostgreSQL it
- * would also exceed the statement timeout (docs/decisions/0028).
+ * transaction. With more lines, one command would take the memory of all lanes. On PostgreSQL, the
+ * command would also exceed the statement timeout (docs/decisions/0028).
  */
 export const MAX_LINES_LET_GO = 10_000;
 

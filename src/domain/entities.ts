@@ -19,8 +19,8 @@ export abstract class Entity<Id extends EntityId> {
 }
 
 /**
- * Is the only entity through which a cluster of entities changes. It registers an event for each
- * change, until somebody collects the events.
+ * The only entity through which a cluster of entities changes. An aggregate root registers an event
+ * for each change, until somebody collects the events.
  */
 export abstract class AggregateRoot<Id extends EntityId, E extends DomainEvent> extends Entity<Id> {
   #events: E[] = [];

@@ -63,12 +63,12 @@ export function redrivenIdentity(place: string, digest: string): Identity {
   return `${DIGESTED}${digest}${TAB}${place}`;
 }
 
-/** Makes the form that a redriven identity had before digests. No new command gets this form. */
+/** Returns a redriven identity in the form before digests. No new command gets this form. */
 export function withoutDigest(identity: Identity): Identity {
   return `${REDRIVE_SOURCE}${TAB}${idOf(identity)}`;
 }
 
-/** Tells whether only this service may use the source. The HTTP API refuses the source. */
+/** Tells whether only this service may use the source. The HTTP API refuses callers that use it. */
 export function isRedriveSource(source: string | null): boolean {
   return source === REDRIVE_SOURCE || hasDigest(source);
 }

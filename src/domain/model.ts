@@ -46,7 +46,7 @@ export class OrderLine extends ValueObject {
 }
 
 /**
- * Is stock of one sku that arrives together.
+ * Stock of one sku that arrives together.
  *
  * A repository may load a batch with only some of its allocated lines. `allocatedQuantity` counts
  * all lines. A caller must load each line that it reads or lets go.
@@ -102,7 +102,7 @@ export class Batch extends Entity<string> {
     return this.#lines;
   }
 
-  /** Puts back a stored line, which `allocatedQuantity` counts already. Call it oldest first. */
+  /** Adds a stored line that `allocatedQuantity` counts already. Restore the oldest line first. */
   restoreLine(line: OrderLine): void {
     if (this.#lines.add(line)) this.#lineOfOrder.set(line.orderid, line);
   }
@@ -193,7 +193,7 @@ export function allocate(line: OrderLine, batches: Iterable<Batch>): string {
 }
 
 /**
- * Is all stock of one sku. Within this aggregate no batch is oversold, and no order has two lines
+ * All stock of one sku. Within this aggregate no batch is oversold, and no order has two lines
  * allocated.
  */
 export class Product extends AggregateRoot<string, Event> {
@@ -251,8 +251,8 @@ export class Product extends AggregateRoot<string, Event> {
   }
 
   /**
-   * Allocates the line. Registers `Allocated`, `OutOfStock`, or `AlreadyAllocated` if the line was
-   * allocated before.
+   * Allocates the line, and registers `Allocated` or `OutOfStock`. If the line was allocated
+   * before, registers `AlreadyAllocated` and changes nothing.
    *
    * @throws {LineDiffersError} the order has this sku allocated with another quantity
    */

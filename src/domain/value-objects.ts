@@ -1,6 +1,6 @@
 import { AllocationError } from './errors.ts';
 
-/** Is compared by its value, and has no identity. Subclasses freeze themselves. */
+/** A thing that is compared by its value, and has no identity. Subclasses freeze themselves. */
 export abstract class ValueObject {
   /** Returns the value as a string. Two strings are equal exactly if the value objects are. */
   abstract toString(): string;
@@ -15,7 +15,7 @@ export abstract class ValueObject {
   }
 }
 
-/** Is a set of value objects, compared by value, in the order in which they were added. */
+/** A set of value objects, compared by value, in the order in which they were added. */
 export class ValueSet<T extends ValueObject> implements Iterable<T> {
   readonly #byValue = new Map<string, T>();
 
@@ -64,8 +64,8 @@ export class InvalidUuidError extends AllocationError {
 }
 
 /**
- * Is an identity without a meaning (RFC 9562), compared without regard to case. The caller draws
- * the UUID, because the domain must be deterministic.
+ * An identity without a meaning (RFC 9562), compared without regard to case. The caller draws the
+ * UUID, because the domain must be deterministic.
  */
 export class GenericUUID extends ValueObject {
   readonly #text: string;
@@ -94,7 +94,7 @@ export interface DomainEvent {
 }
 
 /**
- * Is several events that consumers see together or not at all. A composite inside a composite
+ * Several events that consumers see together or not at all. A composite inside a composite
  * dissolves into its events.
  */
 export class CompositeDomainEvent<E extends DomainEvent> implements DomainEvent, Iterable<E> {

@@ -1,9 +1,9 @@
 import { sourceOf } from '../domain/identity.ts';
 import type { Answer } from './answering.ts';
 
-/** What an event takes on the wire besides names and ids: the attributes' own names and values. */
+/** How many bytes an event takes on the wire besides its texts and ids: the attributes' names. */
 const EVENT_BYTES = 450;
-/** What a dead letter takes besides its message and its lists. */
+/** How many bytes a dead letter takes besides its message and its lists. */
 const LETTER_BYTES = 1_000;
 
 /**

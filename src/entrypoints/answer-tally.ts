@@ -20,10 +20,10 @@ interface TalliedAnswer extends Pick<CommandRecord, 'incoming'> {
 
 type Counts<Name extends string> = Record<Name, number>;
 
-/** A message that is no command has this in the place of a type. */
+/** Stands for the type of a message that is no command. */
 export const UNREADABLE = 'unreadable';
 
-/** How often what became of the commands of one transaction. */
+/** Counts of what became of the commands of one transaction. */
 export interface AnswerTally {
   readonly commands: Readonly<Record<Command['type'] | typeof UNREADABLE, Counts<Outcome>>>;
   readonly events: Counts<Event['type']>;

@@ -10,7 +10,7 @@ export interface AnsweredOffsets {
    */
   readonly nextOffsets: ReadonlyMap<number, number>;
   /**
-   * Whether the topics still have every answer. If so, an answer that they lack was not published.
+   * Whether the topics still have every published answer. If so, a missing answer is unpublished.
    */
   readonly isComplete: boolean;
   /** Whether neither topic ever had a record. */
@@ -47,8 +47,8 @@ const FORGET_AFTER_MS = 60_000;
  * Finds out how far lanes have published, from the published records. Each record names the place
  * of its command. A lane publishes in order, so every answer below its highest place is published.
  *
- * Callers that ask at the same time share one reading. It stops when no caller waits any more. Its
- * results are kept for a minute, so that the next reading reads only what is new.
+ * Callers that ask at the same time share one reading. The reading stops when no caller waits any
+ * more. Its results stay for a minute, so that the next reading reads only what is new.
  */
 export class AnswerReader {
   readonly #broker: Broker;

@@ -109,7 +109,7 @@ export class CommandConsumer {
     return [...this.#lanes.values()].map(({ lane }) => lane);
   }
 
-  /** The answers that wait for their publication, of each lane that has ever worked. */
+  /** The queue of unpublished answers, for each lane that has ever worked. */
   relayQueues(): readonly (RelayQueue & { readonly partition: number })[] {
     return [...this.#lanes.values()].flatMap(({ lane: { partition, queue } }) =>
       queue ? [{ partition, queuedRecords: queue.queuedRecords, oldestMs: queue.oldestMs }] : [],

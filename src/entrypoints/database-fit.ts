@@ -6,9 +6,9 @@ import type { LaneContext } from './lane-context.ts';
 import { LaneRefusedError, OlderDatabaseError } from './lane-refusal.ts';
 
 /**
- * Checks whether the lane's database fits the topics, for a member that does not own the lane. It
- * changes nothing, because the refused lane is bound to its log already. A missing committed offset
- * counts as 0 here: the lane finds the true offset when it opens.
+ * Checks whether the lane's database fits the topics, for a member that does not own the lane. The
+ * check changes nothing, because the refused lane is bound to its log already. A missing committed
+ * offset counts as 0 here: the lane finds the true offset when it opens.
  * @throws {LaneRefusedError} the lane would be refused
  */
 export async function refuseMisfit(lane: Partition, context: LaneContext): Promise<void> {
@@ -98,8 +98,8 @@ export async function refuseOlder(
 }
 
 /**
- * Checks that the partition's end still has the records that the database has read. Its beginning
- * may lack records, which retention has deleted.
+ * Checks that the partition's end still has the records that the database has read. Records may be
+ * missing at the partition's beginning, because retention deletes them there.
  * @throws {LaneRefusedError} the partition was truncated or created again
  */
 export async function refuseAnotherEnd(

@@ -1,16 +1,16 @@
 import { scopeOf } from '../domain/command-scopes.ts';
 import type { RepeatedWarnings, WarningCounter } from '../repeated-warnings.ts';
 import type { AnswerRecord } from '../service-layer/lane-store.ts';
-import type { Partition, ReceivedRecord } from '../service-layer/records.ts';
+import { type Partition, placeOf, type ReceivedRecord } from '../service-layer/records.ts';
 import type { Recovery } from '../service-layer/recoverability.ts';
 import { traceIdOf } from '../tracing/trace-id.ts';
-import { type CommandRecord, placeOf } from './read-delivery.ts';
+import type { CommandRecord } from './read-delivery.ts';
 
-/** More than there are reasons for dead letters. */
+/** A limit above the number of reasons for dead letters. */
 const MAX_REASONS = 10;
-/** A message of an error may contain something that changes, such as a number. */
+/** Bounds the errors that are told apart, because an error may quote a number that changes. */
 const MAX_FAILURES = 20;
-/** A command may name hundreds of products. A line shows a few. */
+/** How many skus of a command a line shows. A command may name hundreds of products. */
 const MAX_SKUS = 5;
 
 interface LoggedLetter {

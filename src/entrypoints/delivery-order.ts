@@ -26,13 +26,14 @@ interface DeliveryOrderOptions {
  * Answers one delivery, but rejects no command as unknown before other lanes have decided what was
  * accepted before it (`earlier-commands.ts`).
  *
- * The lane first answers what stands before such a command, so that lanes that wait for this lane
- * see its progress. The delivery was fetched before the wait, so one wait serves all of it. The
- * wait serves less if the lane goes ahead of another lane that waits too.
+ * The lane first answers the records before the unknown command. Lanes that wait for this lane then
+ * see its progress. One wait serves the whole delivery, because the delivery was fetched before the
+ * wait. If the lane goes ahead of another waiting lane, its wait serves only the commands that were
+ * sent before the command of that lane.
  *
- * Lanes with a backlog take turns at each such command. A lane that has met such a command then
- * tries fewer records at once: a few times as many as stood before the command. The lane would load
- * more records for nothing.
+ * Lanes with a backlog take turns at unknown commands. So after each unknown command, the lane
+ * tries fewer records at once: four times as many as stood before that command. The lane would load
+ * more records in vain, because the next unknown command undoes the transaction.
  */
 export class DeliveryOrder {
   readonly #records: Part;
@@ -104,5 +105,5 @@ function settledBelow(records: Part, first: ReceivedRecord | undefined, beforeMs
   return records.find(isLate)?.offset ?? Number.POSITIVE_INFINITY;
 }
 
-/** With fewer records at once, more transactions, each with its fsync, would cost too much. */
+/** The fewest records at once. With fewer, there would be too many transactions, each an fsync. */
 const LEAST_RECORDS = 64;

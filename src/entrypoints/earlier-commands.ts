@@ -8,7 +8,7 @@ import type { AwaitedLanes } from './lane-watch.ts';
 import type { LaneMetrics } from './metrics/lane-metrics.ts';
 import { LOOK_MS, OrderWait, reportRunOut } from './order-wait.ts';
 import { endsOf, PartitionEnds } from './partition-ends.ts';
-import { PATIENCE_MS } from './standstill.ts';
+import { STANDSTILL_MS } from './standstill.ts';
 
 interface EarlierContext {
   readonly broker: Broker;
@@ -122,7 +122,7 @@ export class EarlierCommands {
       } catch (error) {
         const ms = performance.now() - beganMs;
         if (!isWanted()) return [];
-        if (ms > PATIENCE_MS) {
+        if (ms > STANDSTILL_MS) {
           const why = `the log does not say where the partitions end (${(error as Error).message})`;
           reportRunOut(this.#context, lane, ms, why);
           return [];

@@ -15,7 +15,8 @@ export async function hasRecord(
 }
 
 /**
- * Returns when the first record was sent that a reader sees in the range. Null: a reader sees none.
+ * Returns the send time of the first record that a reader sees in the range, in ms since 1970.
+ * Null: a reader sees none.
  * @throws the signal aborts, or the log fails, before the answer is known
  */
 export async function firstSentMs(
@@ -24,18 +25,18 @@ export async function firstSentMs(
   range: OffsetRange,
   signal: AbortSignal,
 ): Promise<number | null> {
-  const isFound = new AbortController();
+  const stop = new AbortController();
   let sentMs: number | null = null;
   const take = async ({ records }: ReadChunk) => {
     const [first] = records;
     if (!first) return;
     sentMs ??= first.timestampMs;
-    isFound.abort();
+    stop.abort();
   };
   try {
-    await broker.read(topic, [range], take, AbortSignal.any([signal, isFound.signal]));
+    await broker.read(topic, [range], take, AbortSignal.any([signal, stop.signal]));
   } catch (error) {
-    if (!isFound.signal.aborted) throw error;
+    if (!stop.signal.aborted) throw error;
   }
   return sentMs;
 }

@@ -1,6 +1,6 @@
 import type { PartitionOffset } from '../service-layer/records.ts';
 
-/** How long a wait lasts before its first question. Lanes of this process mostly report sooner. */
+/** How long a wait lasts before its first question. Lanes of this process usually report sooner. */
 const FIRST_QUESTION_MS = 10;
 /**
  * The longest pause between two questions to a broker, while nothing changes. The progress of

@@ -18,8 +18,8 @@ interface LanePausesOptions {
  *   working ──pause──▶ the transaction in hand ends ──▶ paused ──resume──▶ working
  *
  * A paused lane keeps its partition and publishes its outbox. It begins no transaction. Each
- * process asks the database once a second, and before a lane opens. So a lane heeds a pause, and a
- * resume, after a second at the latest, and its transactions need no further statement.
+ * process asks the database once a second, and before a lane opens. So a lane heeds a pause or a
+ * resume within a second. Its transactions need no further statement for that.
  */
 export class LanePauses {
   readonly #options: LanePausesOptions;
@@ -68,7 +68,7 @@ export class LanePauses {
     this.look();
   }
 
-  /** Makes each wait check whether its lane still wants it. */
+  /** Makes each waiting lane check whether to wait on. */
   look(): void {
     this.#news.resolve();
     this.#news = Promise.withResolvers();
@@ -78,11 +78,11 @@ export class LanePauses {
    * Waits until the lane is not paused.
    * @param isWanted false when the lane closes, or opens anew; called at each `look`
    */
-  async end(partition: number, isWanted: () => boolean): Promise<void> {
+  async waitForEnd(partition: number, isWanted: () => boolean): Promise<void> {
     while (this.of(partition) !== null && isWanted()) await this.#news.promise;
   }
 
-  /** Without an answer of the database, no lane can work, and the pauses stay as they are known. */
+  /** Asks once. If the database does not answer, the known pauses stay: no lane can work then. */
   async #ask(): Promise<void> {
     if (this.#isAsking) return;
     this.#isAsking = true;

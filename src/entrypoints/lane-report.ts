@@ -3,7 +3,7 @@ import type { LanePause } from '../service-layer/lane-store.ts';
 import type { ObservedLane } from './lane-watch.ts';
 import type { Reopening } from './reopening.ts';
 
-/** What a lane of this process does. A lane that fits several words has the first. */
+/** What a lane of this process does. If several states fit a lane, the first one counts. */
 export const LANE_STATES = ['refused', 'paused', 'stuck', 'opening', 'working'] as const;
 export type LaneState = (typeof LANE_STATES)[number];
 
@@ -79,8 +79,9 @@ export class LaneReports {
   }
 
   /**
-   * Takes the oldest delivered command. A lane that works and has none waits for nothing: the end
-   * of its partition may be markers of transactions, which no reader sees.
+   * Returns the age of the oldest delivered command without a published answer. If a working lane
+   * has no such command, its lag is 0: its partition may end with transaction markers, which no
+   * reader sees.
    */
   #lagSeconds({ partition, oldestUnansweredMs, problem }: ObservedLane, nowMs: number) {
     const sentMs = oldestUnansweredMs ?? this.#watched.headSentMs(partition);

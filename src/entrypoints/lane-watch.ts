@@ -45,8 +45,8 @@ export interface ObservedLane extends WatchedLane {
   /** Every answer to a command below this offset is published. Null: the lane has never worked. */
   readonly publishedBelowOffset: number | null;
   /**
-   * When the oldest command was sent that was delivered and has no published answer, by the log.
-   * Null: there is none, or the lane has never worked.
+   * The log's timestamp of the oldest delivered command without a published answer, in ms. Null:
+   * there is none, or the lane has never worked.
    */
   readonly oldestUnansweredMs: number | null;
   /** The last time that the lane stopped, or failed to open. Null: it never did. */
@@ -104,7 +104,7 @@ export class LaneWatch {
     return this.wasStuck && !this.#hasMoved && this.#lane.pause === null;
   }
 
-  /** When the command was sent before which the stuck lane stands. Null: the lane is not stuck. */
+  /** The send time, in ms, of the command at which the lane is stuck. Null: it is not stuck. */
   get headSentMs(): number | null {
     return this.isStuck ? this.#headSentMs : null;
   }
@@ -115,7 +115,8 @@ export class LaneWatch {
   }
 
   /**
-   * A lane that was opened anew begins without a position, and may read again what was read before.
+   * Whether the lane has decided or read something new. A lane that was opened anew begins without
+   * a position, and may read the same records again. That is no move.
    */
   get #hasMoved(): boolean {
     const { awaited, nextOffset, readBelowOffset } = this.#lane;
@@ -148,8 +149,8 @@ export class LaneWatch {
 
   /**
    * Notes whether a reader sees a record for the lane.
-   * @param reading returns when the first such record was sent; null: a reader sees none. After an
-   * error, the next look tries again.
+   * @param reading returns the send time of the first such record, in ms; null: a reader sees none.
+   * After an error, the next look tries again.
    */
   async judge({ end }: OffsetRange, reading: () => Promise<number | null>): Promise<void> {
     const suspicion = this.#suspicion;
@@ -170,11 +171,11 @@ export class LaneWatch {
   describe(nowMs: number): string {
     const { end = 0, sinceMs = 0 } = this.#suspicion ?? {};
     const { partition, problem, awaited } = this.#lane;
-    const place =
+    const state =
       this.nextOffset === null ? 'has not opened' : `has stood at offset ${this.nextOffset}`;
     const reason = problem ?? (awaited && `it waits for other lanes: ${awaited.lanes}`);
     return (
-      `Partition ${partition} is stuck: it ${place} for ${secondsOf(nowMs - sinceMs)}, ` +
+      `Partition ${partition} is stuck: it ${state} for ${secondsOf(nowMs - sinceMs)}, ` +
       `and records below offset ${end} wait${reason === null ? '' : ` (${reason})`}`
     );
   }

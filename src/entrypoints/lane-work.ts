@@ -14,7 +14,7 @@ import type { LaneContext } from './lane-context.ts';
 import type { Publishing } from './lane-watch.ts';
 import { Held, TRANSACTION_ANSWERS_BYTES } from './memory-budget.ts';
 import { StepTimes } from './metrics/transaction-metrics.ts';
-import { bytesInMemory } from './outbox-chunks.ts';
+import { estimateBytes } from './outbox-chunks.ts';
 import { OutboxRelay, type RelayQueue } from './outbox-relay.ts';
 import { type CommandRecord, productsNamedIn, readRecords } from './read-delivery.ts';
 import type { OpenLane } from './take-over.ts';
@@ -39,8 +39,8 @@ interface LaneWorkOptions {
  * Answers the deliveries of a lane from one opening to the next.
  *
  * For each delivery:
- * 1. Drop the records below the position, because they are answered. Drop everything when the work
- *    is over, because it comes again. Wait while the lane is paused (`lane-pauses.ts`).
+ * 1. Drop the records below the position, because they are answered. Drop all records when the work
+ *    is over, because they come again. Wait while the lane is paused (`lane-pauses.ts`).
  * 2. Run one database transaction: answers, aggregates, outbox, position (`answer-delivery.ts`). A
  *    crash before its commit leaves nothing. After the commit the outbox has the answers. If a
  *    command would be rejected as unknown, undo the transaction. Try again when other lanes have
@@ -165,7 +165,8 @@ export class LaneWork {
       this.#options.unanswered.noteFirst(part[0]);
       try {
         await this.#relay.room();
-        if (context.pauses?.of(lane.partition)) await context.pauses.end(lane.partition, isWanted);
+        if (context.pauses?.of(lane.partition))
+          await context.pauses.waitForEnd(lane.partition, isWanted);
         if (!isWanted()) return;
         queue.advance(await order.answer(part, queue.failure));
       } catch (error) {
@@ -173,7 +174,7 @@ export class LaneWork {
         context.answering.metrics.transactions.countFailure(recovery.action);
         if (recovery.action === 'reopen') return onTrouble(error, this);
         const { action } = recovery;
-        // A large delivery is halved as a matter of course.
+        // Halving a large delivery is normal. It is no failure to log.
         if (part[0] && !(error instanceof TooMuchAtOnceError))
           context.deliveryLog.noteFailure(error as Error, action, queue.attempts, part[0]);
         await queue.apply(recovery, (error as Error).message);
@@ -213,7 +214,7 @@ export class LaneWork {
       const progress = await answerDelivery(part, transaction, answering);
       times.end('handle');
       tally = progress.tally;
-      inHand.set(bytesInMemory(progress.outbox));
+      inHand.set(estimateBytes(progress.outbox));
       return progress;
     };
     const turn = context.productTurns.take(productsNamedIn(read), async () => {
@@ -264,7 +265,7 @@ export class LaneWork {
   }
 }
 
-/** Returns the traceparent of the first command. One command must do: it is for one exemplar. */
+/** Returns the traceparent of the first command. An exemplar names one trace. */
 function firstTraceparent([first]: readonly CommandRecord[]): string | null {
   return first?.incoming.kind === 'command' ? first.incoming.traceparent : null;
 }

@@ -46,7 +46,7 @@ type LaneState =
  * A lane whose database does not fit gives its partition back once, for a member that can work. The
  * lane tries on until another member takes the partition. All lanes of the process open anew when
  * one lane gives its partition back, or when the database has failed over or started again.
- * Otherwise a working lane would miss that commits of another lane are lost.
+ * Otherwise a working lane would not notice that commits of another lane are lost.
  */
 export class Lane implements PartitionOwner, ObservedLane {
   readonly #assigned: AssignedPartition;
@@ -54,7 +54,7 @@ export class Lane implements PartitionOwner, ObservedLane {
   readonly #log: Logger;
   readonly #closing = new AbortController();
   #state: LaneState = { kind: 'opening', problem: 'the lane is opening' };
-  /** Resolves when all work has ended that `close` must wait for. */
+  /** Resolves when all work that `close` must wait for has ended. */
   #running: Promise<void>;
   #handling: Promise<void> = Promise.resolve();
   /** The work of the latest opening, which may be over. */
@@ -151,8 +151,8 @@ export class Lane implements PartitionOwner, ObservedLane {
    */
   async handle(records: readonly ReceivedRecord[]): Promise<void> {
     this.#readBelowOffset = Math.max(this.#readBelowOffset, (records.at(-1)?.offset ?? -1) + 1);
-    // The delivery belongs to the work of this moment. The lane may open anew while it answers the
-    // delivery before. Those records then come again, and this delivery must not overtake them.
+    // Only the present work may answer this delivery. While the lane answers the delivery before,
+    // it may open anew. Those records then come again, and this delivery must not overtake them.
     const work = this.#state.kind === 'working' ? this.#state.work : null;
     await this.#handling;
     this.#handling = this.#track(work ? work.handle(records) : Promise.resolve());
@@ -183,8 +183,9 @@ export class Lane implements PartitionOwner, ObservedLane {
   }
 
   /**
-   * Ends the transaction that a failed publication left open. Only for a closed lane whose process
-   * stops: another member that has the partition has settled it, and would be fenced.
+   * Ends the transaction that a failed publication left open. Call this only on a closed lane of a
+   * stopping process. If another member has the partition by now, that member has ended the
+   * transaction, and this call would fence it.
    */
   async settle(): Promise<void> {
     await this.#producer?.settle();
@@ -197,7 +198,7 @@ export class Lane implements PartitionOwner, ObservedLane {
   }
 
   /**
-   * Opens the lane anew if it is working, because what another lane found may hold for this one.
+   * Opens a working lane anew, because what another lane has found may hold for this lane too.
    * @param timeline the timeline on which the other lane found it. A lane that has opened on this
    * timeline stays as it is.
    */

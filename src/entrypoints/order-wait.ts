@@ -4,13 +4,13 @@ import type { PartitionOffset } from '../service-layer/records.ts';
 import { type Head, type KnownLanes, nameOf } from './known-lanes.ts';
 import type { AwaitedLanes } from './lane-watch.ts';
 import type { LaneMetrics } from './metrics/lane-metrics.ts';
-import { PATIENCE_MS, Standstill } from './standstill.ts';
+import { STANDSTILL_MS, Standstill } from './standstill.ts';
 
 /** How long a wait lasts before it is noted in the database. Most waits end sooner. */
 const FIRST_LOOK_MS = 15;
 /**
- * How often a wait checks whether its lane still wants it. This must be longer than the pause
- * between two questions, or the questions would never be asked.
+ * How often a wait checks whether its lane still wants to wait. This time must be longer than the
+ * pause between two questions. Otherwise no question would ever be asked.
  */
 export const LOOK_MS = 500;
 /** How often a long wait logs what it waits for, after the first time. */
@@ -23,7 +23,10 @@ interface WaitContext {
   readonly log: Logger;
 }
 
-/** One lane's wait until other lanes reach the ends of their partitions, or stand still. */
+/**
+ * Waits, for `earlier-commands.ts`, until other lanes reach the ends of their partitions, or stand
+ * still. `delivery-order.ts` decides which commands wait.
+ */
 export class OrderWait {
   readonly #head: Head;
   readonly #ends: readonly PartitionOffset[];
@@ -32,7 +35,7 @@ export class OrderWait {
   readonly #beganMs = performance.now();
   readonly #standstill: Standstill;
   #hasRunOut = false;
-  #logAtMs = this.#beganMs + PATIENCE_MS;
+  #logAtMs = this.#beganMs + STANDSTILL_MS;
   #servesBeforeMs = Number.POSITIVE_INFINITY;
 
   /** @param isWanted false when the lane closes, or opens anew */

@@ -46,7 +46,7 @@ export class OutboxRelay implements RelayQueue {
   #heldBytes = 0;
   #running: Promise<void> | null = null;
   #chunk: QueuedChunk | null = null;
-  /** Since when the outbox has what the broken relay has left there. */
+  /** Since when answers that the broken relay did not publish wait in the outbox. */
   #leftSinceMs: number | null = null;
   #publishing: Promise<void> = Promise.resolve();
   #isBroken = false;
@@ -199,8 +199,7 @@ export class OutboxRelay implements RelayQueue {
   }
 
   /**
-   * Takes as many chunks as can go out at once, joined into one. So a busy lane has larger
-   * transactions.
+   * Joins as many chunks as can go out at once. So a busy lane has fewer and larger transactions.
    */
   #take(): QueuedChunk | undefined {
     const first = this.#queue.shift();

@@ -3,17 +3,12 @@ import { redrivesOf } from '../dead-letters/encode-dead-letter.ts';
 import { skusNamedBy } from '../domain/subjects.ts';
 import { type IncomingCommand, readCommand } from '../messages/incoming.ts';
 import type { UnreadableMessage } from '../messages/unreadable.ts';
-import type { ReceivedRecord } from '../service-layer/records.ts';
+import { placeOf, type ReceivedRecord } from '../service-layer/records.ts';
 
 /** A record of the commands topic, and the command in it. */
 export interface CommandRecord {
   readonly record: ReceivedRecord;
   readonly incoming: IncomingCommand | UnreadableMessage;
-}
-
-/** Returns the place of a record. A command without an id has its place as its id. */
-export function placeOf({ topic, partition, offset }: ReceivedRecord): string {
-  return `${topic}/${partition}/${offset}`;
 }
 
 /**
@@ -45,7 +40,7 @@ export function productsNamedIn(records: readonly CommandRecord[]): ReadonlySet<
 }
 
 /**
- * How many records are read, or encoded, without a pause. They take about a millisecond. Then
- * sockets, timers and other lanes have their turn.
+ * How many records are read, or encoded, without a pause. That takes about a millisecond. After the
+ * pause, sockets, timers and other lanes have had their turn.
  */
 export const STRETCH_RECORDS = 250;

@@ -29,7 +29,7 @@ export interface Reopening {
   readonly message: string;
 }
 
-/** What another lane of the process found may hold for this lane too. */
+/** Stops a lane because what another lane of the process has found may hold for this lane too. */
 export class OtherLaneError extends TroubleError {}
 
 /** The first class that fits counts, so a class comes before its base. */

@@ -1,13 +1,14 @@
 import type { PartitionOffset } from '../service-layer/records.ts';
 
 /**
- * How long a lane may stand still. By then the lanes of a dead owner have a new one (session: 6 s).
+ * How long a lane may stand still. By then the lanes of a dead owner have a new owner, because a
+ * session ends after 6 s.
  */
-export const PATIENCE_MS = 10_000;
+export const STANDSTILL_MS = 10_000;
 /**
  * How long a lane waits before a look asks for the ends that bound its wait. Most waits end sooner.
  */
-const SHORT_WAIT_MS = PATIENCE_MS / 2;
+const SHORT_WAIT_MS = STANDSTILL_MS / 2;
 /**
  * A longer gap between two looks at a lane means that the process stood still, or that the lane had
  * nothing to decide.
@@ -52,9 +53,10 @@ interface Sight {
  * 10 s. A lane that waits for others counts as moving as long as one of those moves. A paused lane
  * counts as moving, because the operator who has paused it lets it go on.
  *
- * No wait goes on for ever, unless a lane stays paused. A waiting lane asked where the others end
- * before it noted its wait. So the ends at a later time bound what it waits for. The lanes that it
- * waits for stand before earlier commands, or do not wait. So no two lanes keep each other moving.
+ * No wait goes on for ever, unless a lane stays paused. A waiting lane asks where the other
+ * partitions end before it notes its wait. So ends that are asked for later bound its wait. The
+ * lanes that it waits for stand before earlier commands, or do not wait. So no two lanes keep each
+ * other moving.
  */
 export class Standstill {
   readonly #lanes: LaneView;
@@ -102,7 +104,7 @@ export class Standstill {
       sight.sinceMs = nowMs;
       this.#moves += 1;
     }
-    const isMoving = nowMs - sight.sinceMs <= PATIENCE_MS;
+    const isMoving = nowMs - sight.sinceMs <= STANDSTILL_MS;
     known.set(end.partition, isMoving);
     return isMoving;
   }

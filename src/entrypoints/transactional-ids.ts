@@ -11,7 +11,7 @@ export function transactionalIdOf(group: string, { topic, partition }: Partition
   return `${group}-${topic.replaceAll('-', '~')}-${partition}`;
 }
 
-/** Makes the id that a lane has in releases before 2026-11-26. */
+/** Makes the id that releases before 2026-11-26 give a lane. */
 function formerIdOf(group: string, { topic, partition }: Partition): string {
   return `${group}-${topic}-${partition}`;
 }
@@ -40,7 +40,7 @@ export async function openLaneProducer(
   return await broker.openProducer(isFormer ? formerId : id, signal);
 }
 
-/** Fences the owner of the lane in another group, in a former release too. */
+/** Fences the lane's owner in another group, even if that owner runs a former release. */
 export async function fenceGroup(
   broker: Broker,
   group: string,

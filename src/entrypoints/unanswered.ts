@@ -8,15 +8,15 @@ interface Decided {
 }
 
 /**
- * Knows when the oldest command of a lane was sent that was delivered and has no published answer.
- * The knowledge survives a reopening of the lane. The relay's queue bounds the memory.
+ * Knows the send time of a lane's oldest delivered command without a published answer. The
+ * knowledge survives a reopening of the lane. The relay's queue bounds the memory.
  */
 export class Unanswered {
   /** The first command that the lane has not decided. Null: it has decided all. */
   #first: Pick<ReceivedRecord, 'offset' | 'timestampMs'> | null = null;
   #decided: Decided[] = [];
 
-  /** By the timestamps of the log. Null: every command that was delivered is answered. */
+  /** The log's timestamp of that command, in ms. Null: every delivered command is answered. */
   get oldestMs(): number | null {
     return this.#decided[0]?.sentMs ?? this.#first?.timestampMs ?? null;
   }

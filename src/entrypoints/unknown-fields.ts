@@ -1,8 +1,9 @@
 import { pathText, unknownFieldText } from '../messages/known-fields.ts';
 import type { RepeatedWarnings, WarningCounter } from '../repeated-warnings.ts';
+import { placeOf } from '../service-layer/records.ts';
 import { traceIdOf } from '../tracing/trace-id.ts';
 import type { Metrics } from './metrics/metrics.ts';
-import { type CommandRecord, placeOf } from './read-delivery.ts';
+import type { CommandRecord } from './read-delivery.ts';
 
 /** How many fields have a line of their own. Senders may choose any number of names. */
 const MAX_NAMED = 100;

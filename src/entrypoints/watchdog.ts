@@ -20,7 +20,7 @@ const ASLEEP_MS = 3 * LOOK_MS;
 const QUESTION_TIMEOUT_MS = 10_000;
 /** Longer than the Kafka reader needs to be sure that nothing is left to read. */
 const READ_TIMEOUT_MS = 15_000;
-/** Each read opens a connection. Other lanes have their turn at a later look. */
+/** Bounds the reads at once, because each opens a connection. Other lanes wait for a later look. */
 const MAX_READS = 4;
 
 /**
@@ -77,7 +77,7 @@ export class Watchdog {
     return Date.now() - this.#answeredAtMs > PATIENCE_MS ? [] : this.#ranges;
   }
 
-  /** When the command was sent before which the lane is stuck. Null: it is not, or not known. */
+  /** Returns the send time, in ms, of the command at which the lane is stuck. Null: not known. */
   headSentMs(partition: number): number | null {
     return this.#watches.get(partition)?.headSentMs ?? null;
   }

@@ -7,14 +7,14 @@ interface LaneControlOptions {
   readonly database: Pick<Database, 'transaction'>;
   /** The topic of the commands. */
   readonly topic: string;
-  /** Makes the audit of somebody who acts. */
+  /** Makes the audit of the operator who acts. */
   readonly audit: (by: string) => Audit;
   /** Makes the lanes of this process notice the change at once. */
   readonly heed?: () => Promise<void>;
 }
 
 /**
- * Pauses and resumes lanes, wherever they work, as acts of operators.
+ * Pauses and resumes lanes for operators. The lanes may work in this process or in another one.
  *
  * Every method rejects with `UnauditedError` if the audit topic cannot be written, and with
  * `TroubleError` if the database cannot be reached. Then nothing was changed.
@@ -60,7 +60,7 @@ export class LaneControl {
       const isThere = await writePause(database, { topic, partition }, pause);
       if (isThere) report.done(lane);
       else report.failed(`The service has never opened the lane ${lane}`);
-      // The lanes ask once a second in any case.
+      // A failure is harmless, because the lanes read the pauses once a second in any case.
       await heed?.().catch(() => {});
       return isThere;
     });

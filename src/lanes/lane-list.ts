@@ -13,6 +13,7 @@ interface ListedLane {
 
 /**
  * Lists the lanes of the topic that the service has ever opened, in the order of their partitions.
+ *
  * @throws {TroubleError} the database cannot be reached
  */
 export async function listLanes(database: Database, topic: string): Promise<readonly ListedLane[]> {

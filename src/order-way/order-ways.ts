@@ -9,15 +9,15 @@ const MAX_SEARCHES = 1;
 /**
  * Finds everything that happened to one order, however old, by reading the topics.
  *
- * 1. Read backwards, one stretch at a time, and take the partition that is read back the least. The
- *    partitions of the order's keys come first: its id, its products, and the front door. Products
- *    that a found command names are added.
+ * 1. Read backwards, one stretch at a time. Each time take the partition that is read back the
+ *    least. The likely partitions come first: those of the order's id and of its products, and the
+ *    front door. A command that is found may name further products.
  * 2. For each event about the order, read the command that led to it. That may be a change of a
  *    batch, which does not name the order. For each dead letter, read what was done about it.
- * 3. When the time is up, or enough is found, return it, and where to go on.
+ * 3. When the time is up, or enough is found, return the steps, and a cursor for the next request.
  *
- * Nothing is stored, so every instance can go on. Methods reject with `TroubleError` if the log
- * cannot be reached.
+ * Nothing is stored, so every instance can take the next request. Methods reject with
+ * `TroubleError` if the log cannot be reached.
  */
 export class OrderWays {
   readonly #options: OrderWaysOptions;
@@ -28,7 +28,7 @@ export class OrderWays {
   }
 
   /**
-   * Searches on for a while.
+   * Goes on with a search, until the time is up or enough is found.
    *
    * @param skus products that the order is known to have
    * @param cursor where a former request stopped; empty: begin with the newest records

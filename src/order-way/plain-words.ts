@@ -53,15 +53,15 @@ export interface OrderEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** Reads a structured CloudEvent. What is no text or no number counts as absent. */
+/** Reads a structured CloudEvent. An attribute or a field of another type counts as absent. */
 export function eventOf(event: object): OrderEvent {
   const { id, type, time, causationid, sequence, data } = event as Record<string, unknown>;
   const fields = Object(data) as Readonly<Record<string, unknown>>;
-  const said = textOf(time);
+  const timeText = textOf(time);
   return {
     id: textOf(id),
     type: textOf(type),
-    time: said !== null && TIME.test(said) && !Number.isNaN(Date.parse(said)) ? said : null,
+    time: timeText !== null && isTime(timeText) ? timeText : null,
     causationid: textOf(causationid),
     sequence: /^\d{1,15}$/.test(String(sequence)) ? Number(sequence) : null,
     orderid: textOf(fields.orderid),
@@ -88,6 +88,10 @@ export function eventInWords({ type, sku, batchref, data }: OrderEvent): string 
     default:
       return sku === null ? '' : `about ${sku}`;
   }
+}
+
+function isTime(text: string): boolean {
+  return TIME.test(text) && !Number.isNaN(Date.parse(text));
 }
 
 function textOf(value: unknown): string | null {

@@ -1,9 +1,9 @@
 import { readAnswerPlace, structuredEventsOf } from '../messages/published.ts';
 import type { Broker } from '../service-layer/broker.ts';
-import type { ReceivedRecord } from '../service-layer/records.ts';
+import { placeOf, type ReceivedRecord } from '../service-layer/records.ts';
 import { Turns } from '../turns.ts';
 import { eventOf } from './plain-words.ts';
-import { mayName, placeOf, timeOf } from './record-steps.ts';
+import { mayName, timeOf } from './record-steps.ts';
 import { goOnWithHistory, historyCursorOf } from './search-cursor.ts';
 import {
   type Hit,
@@ -19,8 +19,8 @@ import {
 /** How many searches read the topic at once. The others wait: the lanes share the processor. */
 const MAX_SEARCHES = 1;
 /** How many events a page has at most. */
-export const MAX_PAGE_EVENTS = 100;
-/** The clocks of two instances, which stamp their publications, differ by less than this. */
+const MAX_PAGE_EVENTS = 100;
+/** The clocks with which two instances stamp their publications differ by less than this. */
 const CLOCKS_DIFFER_MS = 60_000;
 
 /** One event of a product. */
@@ -36,14 +36,14 @@ export interface HistoryEvent {
 }
 
 /** One page of a history. */
-export interface HistoryPage {
+interface HistoryPage {
   /** By sequence, the newest first. It may be empty although the history goes on. */
   readonly events: readonly HistoryEvent[];
   /** Where the next page begins. Null: the events topic has no more events of the product. */
   readonly cursor: string | null;
 }
 
-export interface ProductHistoriesOptions {
+interface ProductHistoriesOptions {
   readonly broker: Pick<Broker, 'read' | 'offsetRanges'>;
   readonly eventsTopic: string;
 }
@@ -80,9 +80,9 @@ interface FoundEvent extends HistoryEvent {
 }
 
 /**
- * The search for one page. Each partition has the events of a product in the order of their
- * sequences, because a lane publishes an event after the events that it rests on. So the newest
- * event found comes next if it follows the last one, or if no partition can have one in between.
+ * The search for one page. A lane publishes an event after the events that it rests on. So each
+ * partition has the events of a product in the order of their sequences. The newest waiting event
+ * comes next in two cases: its sequence is the next one, or no partition can have one in between.
  */
 class PageSearch {
   readonly #broker: Pick<Broker, 'read'>;
@@ -90,7 +90,7 @@ class PageSearch {
   readonly #tracks: readonly Track[];
   /** The sequence of the last event of the page. */
   #last: number;
-  /** By sequence, the newest last. */
+  /** The events that are found and not on the page yet, by sequence, the newest last. */
   #waiting: FoundEvent[] = [];
 
   constructor(broker: Pick<Broker, 'read'>, sku: string, tracks: readonly Track[], before: number) {
@@ -102,7 +102,8 @@ class PageSearch {
 
   async run({ isTimeUp, rest }: SearchControl): Promise<HistoryPage> {
     const events: HistoryEvent[] = [];
-    // The next request reads again what leads to events that wait. So go on until more is done.
+    // The cursor does not pass events that wait, so the next request must find them again. If the
+    // cursor did not move, every request would do the same. So go on until the cursor moves.
     let hasMoved = false;
     while (!(hasMoved && isTimeUp()) && events.length < MAX_PAGE_EVENTS) {
       const next = this.#waiting.at(-1) ?? null;
@@ -124,7 +125,7 @@ class PageSearch {
     return { events, cursor: this.#cursor() };
   }
 
-  /** Returns a partition that may have an event between the last one and this one. */
+  /** Returns a partition that may have an event between the page's last one and `next`. */
   #trackBefore(next: FoundEvent | null): Track | null {
     if (next === null) return newestOf(tracksInTurn(this.#tracks));
     const waits = new Set(this.#waiting.map(({ track }) => track));
@@ -139,7 +140,7 @@ class PageSearch {
   #find(record: ReceivedRecord): readonly HistoryEvent[] {
     const { headers, value } = record;
     if (!mayName(value, this.#sku) || readAnswerPlace(record) === null) return [];
-    // A copy tells of the same event once more.
+    // A copy by `replay events` repeats an event that another record has.
     if (Object.hasOwn(headers, 'ce_replay')) return [];
     const place = placeOf(record);
     return structuredEventsOf(record).flatMap((each) => {
@@ -160,7 +161,7 @@ class PageSearch {
 
   #cursor(): string | null {
     if (this.#waiting.length === 0 && this.#tracks.every(isSearched)) return null;
-    // Events that are left must be found again.
+    // The next request must find the waiting events again.
     for (const { track, offset } of this.#waiting) track.next = Math.max(track.next, offset + 1);
     return historyCursorOf(this.#tracks, this.#last);
   }

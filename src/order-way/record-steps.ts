@@ -6,12 +6,12 @@ import { headOf, originalOf } from '../dead-letters/read-dead-letter.ts';
 import { readCommand } from '../messages/incoming.ts';
 import { readAnswerPlace, structuredEventsOf } from '../messages/published.ts';
 import { validTimeMs } from '../messages/valid-time.ts';
-import type { ReceivedRecord } from '../service-layer/records.ts';
+import { placeOf, type ReceivedRecord } from '../service-layer/records.ts';
 import { commandInWords, eventInWords, eventOf, type OrderEvent } from './plain-words.ts';
-import { type LinkedStep, NOTHING_MORE } from './way-step.ts';
+import { EMPTY_FIELDS, type LinkedStep } from './way-step.ts';
 
-/** How many events of one record are shown. A composite may have thousands about one order. */
-export const MAX_EVENTS_OF_RECORD = 500;
+/** The most events of one record that are shown. A composite may have thousands about one order. */
+const MAX_EVENTS_OF_RECORD = 500;
 
 /** Returns the step of a record of the commands topic, if its message names the order. */
 export function stepsOfCommand(record: ReceivedRecord, orderid: string): readonly LinkedStep[] {
@@ -29,7 +29,7 @@ export function receivedStep(record: ReceivedRecord): LinkedStep {
       : { sku: null, batchref: null, details: read.message };
   const redrives = redrivesOf(record);
   return {
-    ...NOTHING_MORE,
+    ...EMPTY_FIELDS,
     kind: 'received',
     at: timeOf(record),
     place,
@@ -44,7 +44,7 @@ export function receivedStep(record: ReceivedRecord): LinkedStep {
   };
 }
 
-/** Returns the steps of a record of the events topic: its events about the order, and itself. */
+/** Returns the steps of an event record: its events about the order, and the record itself. */
 export function stepsOfAnswer(record: ReceivedRecord, orderid: string): readonly LinkedStep[] {
   const source = readAnswerPlace(record);
   if (source === null || !mayName(record.value, orderid)) return [];
@@ -53,7 +53,7 @@ export function stepsOfAnswer(record: ReceivedRecord, orderid: string): readonly
   const [first] = events;
   if (!first) return [];
   const common = {
-    ...NOTHING_MORE,
+    ...EMPTY_FIELDS,
     place: placeOf(record),
     key: keyOf(record),
     commandId: first.causationid,
@@ -68,7 +68,7 @@ export function stepsOfAnswer(record: ReceivedRecord, orderid: string): readonly
     eventId: String(record.headers.ce_id ?? '') || null,
     details: isCopy ? 'a copy, by "replay events"' : publishedInWords(events, all),
   };
-  // A copy tells of the same decision once more.
+  // A copy by `replay events` repeats decisions that another record has.
   if (isCopy) return [published];
   const decided = events.slice(0, MAX_EVENTS_OF_RECORD).map(
     (event): LinkedStep => ({
@@ -97,7 +97,7 @@ export function letterStep(record: ReceivedRecord): LinkedStep {
     headOf(record);
   const waits = reason === 'parked-behind';
   return {
-    ...NOTHING_MORE,
+    ...EMPTY_FIELDS,
     kind: waits ? 'parked' : 'dead-letter',
     at: failedAt,
     place: id,
@@ -121,8 +121,8 @@ function namesOrder(record: ReceivedRecord, orderid: string): boolean {
 }
 
 /**
- * Tells whether JSON may have the name. Most records do not have it, and need not be parsed then.
- * With a backslash, JSON may spell the name in another way.
+ * Tells whether the JSON may contain the name. Most records do not, and need not be parsed. JSON
+ * with a backslash may spell the name in another way.
  */
 export function mayName(value: Buffer | null, name: string): boolean {
   return value !== null && (value.includes(name) || value.includes('\\'));
@@ -134,10 +134,6 @@ function publishedInWords(events: readonly OrderEvent[], all: readonly OrderEven
   return all.length === 1
     ? 'one event'
     : `${events.length} of ${all.length} events are about this order${shown}`;
-}
-
-export function placeOf({ topic, partition, offset }: ReceivedRecord): string {
-  return `${topic}/${partition}/${offset}`;
 }
 
 function keyOf({ key }: ReceivedRecord): string | null {

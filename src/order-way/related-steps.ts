@@ -1,13 +1,12 @@
 import { Fates, isMarker, letterOfMarker } from '../dead-letters/markers.ts';
 import type { Broker, OffsetRange } from '../service-layer/broker.ts';
-import type { ReceivedRecord } from '../service-layer/records.ts';
-import { placeOf } from './record-steps.ts';
+import { placeOf, type ReceivedRecord } from '../service-layer/records.ts';
 import { readInTime } from './tracks.ts';
-import { type LinkedStep, NOTHING_MORE } from './way-step.ts';
+import { EMPTY_FIELDS, type LinkedStep } from './way-step.ts';
 
-/** Offsets that are closer than this are read together: a connection costs more. */
+/** Offsets that are closer than this are read together, because a connection costs more. */
 const CLOSE_OFFSETS = 500;
-/** How far behind a letter its marker is looked for, in offsets of each partition. */
+/** How far behind a letter the search looks for its marker, in offsets of each partition. */
 const MARKER_DISTANCE_OFFSETS = 100_000;
 
 /**
@@ -52,8 +51,9 @@ function stretchesOf(offsets: readonly number[]) {
 }
 
 /**
- * Reads what operators did about letters. A marker lies behind its letter in the same partition. A
- * letter without a key has its marker in any partition. The search reads those from their ends.
+ * Reads what operators did about letters. A marker lies behind its letter in the same partition.
+ * The marker of a letter without a key may lie in any partition. For such a letter, the search also
+ * reads the last 100,000 offsets of each partition.
  *
  * @param letters steps of dead letters
  * @throws {TroubleError} the log cannot be reached
@@ -93,9 +93,9 @@ function resolutionStep(
 ): LinkedStep {
   const { key, type, commandId, sku, commandPlace, redrives } = letter;
   const at = Date.parse(resolvedAt ?? '');
-  const by = `by ${resolvedBy ?? 'nobody knows whom'}`;
+  const by = `by ${resolvedBy ?? 'an unknown operator'}`;
   return {
-    ...NOTHING_MORE,
+    ...EMPTY_FIELDS,
     kind: replacedBy === undefined ? (resolution ?? 'redriven') : 'edited',
     at: Number.isNaN(at) ? letter.at : new Date(at).toISOString(),
     place: placeOf(record),

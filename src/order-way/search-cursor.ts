@@ -1,9 +1,9 @@
 import { isSearched, type Track } from './tracks.ts';
 
 /*
- * A cursor says where a search goes on, as a text for a URL: how far back each partition of each
- * topic is searched. `a.b.c~d` has two topics. A number is written with 36 digits, and an empty one
- * means that nothing is searched yet.
+ * A cursor says, as a text for a URL, how far back each partition of each topic is searched. The
+ * cursor `a.b.c~d` is about two topics with three partitions and one. Numbers have base 36. An
+ * empty number means that nothing is searched yet.
  */
 const BASE = 36;
 
@@ -18,7 +18,7 @@ export function cursorOf(topics: readonly (readonly Track[])[]): string {
   return topics.map((tracks) => tracks.map(numberOf).join('.').replace(/\.+$/, '')).join('~');
 }
 
-/** Takes the tracks back to where a cursor says. Partitions that were added since stay as new. */
+/** Moves the tracks back to the cursor. Partitions that were added since are not searched yet. */
 export function goOn(topics: readonly (readonly Track[])[], cursor: string): void {
   for (const [topic, text] of cursor.split('~').entries())
     for (const [partition, number] of text.split('.').entries()) {
@@ -29,12 +29,12 @@ export function goOn(topics: readonly (readonly Track[])[], cursor: string): voi
     }
 }
 
-/** Makes the cursor of a history. @param before the sequence that the next event is below */
+/** Makes the cursor of a history. @param before the sequence of the last event that was returned */
 export function historyCursorOf(tracks: readonly Track[], before: number): string {
   return `${Math.min(before, Number.MAX_SAFE_INTEGER)}!${cursorOf([tracks])}`;
 }
 
-/** Takes the tracks back to where a cursor says. @returns what the next sequence is below */
+/** Moves the tracks back to the cursor. @returns the sequence of the last event returned */
 export function goOnWithHistory(tracks: readonly Track[], cursor: string): number {
   const [, before, rest = ''] = HISTORY_CURSOR.exec(cursor) ?? [];
   goOn([tracks], rest);

@@ -1,12 +1,15 @@
 import type { LinkedStep, WayStep } from './way-step.ts';
 
-/** A step with its place in the order of all steps. */
+/** A step that knows where it stands among all steps. */
 export interface OrderedStep extends WayStep {
-  /** Texts that sort as the steps happened: by cause and effect, then by time. */
+  /**
+   * Brings steps into the order in which they happened, if they are sorted by this text: by cause
+   * and effect, then by time.
+   */
   readonly sortKey: string;
 }
 
-/** The place of a step while the order is made. */
+/** A step while its order is being found. */
 interface Node {
   readonly step: LinkedStep;
   readonly before: Node[];
@@ -19,10 +22,15 @@ interface Node {
 /**
  * Brings steps into the order in which they happened.
  *
- * Clocks differ, so times alone would show an answer before its command. These steps follow each
- * other whatever their times say: received, decided, published; received, dead letter, its redrive,
- * received again; the events of one product by their sequence. A step is never earlier than a step
- * that it follows. The clock of a sender counts less than that of the service.
+ * Clocks differ, so times alone would show an answer before its command. In three cases, steps
+ * follow each other whatever their times say:
+ *
+ * - received, decided, published;
+ * - received, dead letter, its redrive, received again;
+ * - the events of one product, by their sequence.
+ *
+ * A step is never earlier than a step that it follows. The clock of a sender counts less than that
+ * of the service.
  */
 export function inOrder(steps: readonly LinkedStep[]): readonly OrderedStep[] {
   const nodes = steps.map((step): Node => {
@@ -31,7 +39,7 @@ export function inOrder(steps: readonly LinkedStep[]): readonly OrderedStep[] {
   linkCommands(nodes);
   linkRedrives(nodes);
   linkSequences(nodes);
-  // In this order no chain of events is deep, so that `settle` may call itself.
+  // In this order no chain of events is deep, so `settle` may call itself.
   const last = Number.POSITIVE_INFINITY;
   const sequenceOf = ({ step }: Node) => step.sequence ?? last;
   for (const node of nodes.toSorted((a, b) => (sequenceOf(a) < sequenceOf(b) ? -1 : 1)))
@@ -44,11 +52,11 @@ export function inOrder(steps: readonly LinkedStep[]): readonly OrderedStep[] {
     .sort((one, other) => (one.sortKey < other.sortKey ? -1 : 1));
 }
 
-/** Links the steps of each command message: received first, resolutions of its letter last. */
+/** Links the steps of each command message: its receipt first, what operators did about it last. */
 function linkCommands(nodes: readonly Node[]): void {
-  for (const of of Map.groupBy(nodes, ({ step }) => step.commandPlace).values()) {
+  for (const group of Map.groupBy(nodes, ({ step }) => step.commandPlace).values()) {
     const ofKind = (...kinds: readonly LinkedStep['kind'][]) =>
-      of.filter(({ step }) => kinds.includes(step.kind));
+      group.filter(({ step }) => kinds.includes(step.kind));
     const received = ofKind('received');
     const decided = ofKind('decided');
     const letters = ofKind('dead-letter', 'parked');
@@ -85,16 +93,16 @@ function linkSequences(nodes: readonly Node[]): void {
   const counted = nodes.filter(
     ({ step }) => step.kind === 'decided' && step.sku !== null && step.sequence !== null,
   );
-  for (const of of Map.groupBy(counted, ({ step }) => step.sku).values()) {
-    const inTurn = of.toSorted((a, b) => (a.step.sequence ?? 0) - (b.step.sequence ?? 0));
-    for (const [index, node] of inTurn.entries()) {
-      const former = inTurn[index - 1];
+  for (const group of Map.groupBy(counted, ({ step }) => step.sku).values()) {
+    const bySequence = group.toSorted((a, b) => (a.step.sequence ?? 0) - (b.step.sequence ?? 0));
+    for (const [index, node] of bySequence.entries()) {
+      const former = bySequence[index - 1];
       if (former && former.step.sequence !== node.step.sequence) node.before.push(former);
     }
   }
 }
 
-/** Moves a step behind those that it follows. A forged record may close a circle, which is cut. */
+/** Moves a step behind the steps that it follows. Cuts a circle that a forged record closes. */
 function settle(node: Node): void {
   if (node.state !== 'new') return;
   node.state = 'open';
@@ -113,10 +121,10 @@ function sortKeyOf({ place, eventId }: LinkedStep, timeMs: number, depth: number
   // Inside a record, the events have numbers at the ends of their ids.
   const number = /\/(\d+)$/.exec(eventId ?? '')?.[1] ?? '';
   const text = `${new Date(timeMs).toISOString()} ${String(depth).padStart(4, '0')}`;
-  return `${text} ${padded(place)} ${number.padStart(6, '0')}`;
+  return `${text} ${padOffset(place)} ${number.padStart(6, '0')}`;
 }
 
 /** Pads the offset, so that texts sort as numbers do. */
-function padded(place: string): string {
+function padOffset(place: string): string {
   return place.replace(/\d+$/, (offset) => offset.padStart(15, '0'));
 }

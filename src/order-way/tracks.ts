@@ -2,14 +2,15 @@ import type { Broker, OffsetRange } from '../service-layer/broker.ts';
 import { TroubleError } from '../service-layer/errors.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 
-/** How many offsets are read at once. A deadline is looked at between two stretches. */
+/** How many offsets are read at once. A search checks its time between two stretches. */
 const STRETCH_OFFSETS = 5_000;
-/** The most that a search keeps of one stretch, for memory and for the time of an answer. */
+/** The most records that a search keeps of one stretch, for memory and for a fast answer. */
 export const MAX_HITS = 50;
+/** The most steps or events that a search keeps of one stretch, if several records have them. */
 const MAX_FOUND = 500;
 /** How long one stretch may take to be read. Kafka may be away, or a transaction may stay open. */
 const READ_TIMEOUT_MS = 10_000;
-/** Reading this many partitions side by side keeps a cursor short enough for a URL. */
+/** The most partitions that are searched side by side. A cursor must be short enough for a URL. */
 const MAX_TRACKS_AT_ONCE = 64;
 
 /** How far back one partition of a topic is searched. */
@@ -30,7 +31,7 @@ export interface Track {
 export interface SearchControl {
   /** Tells whether to answer with what is found. Asked between two stretches. */
   readonly isTimeUp: () => boolean;
-  /** Called behind each stretch with how long it took. Resolves when the next may begin. */
+  /** Called after each stretch with how long the stretch took. Resolves when the next may begin. */
   readonly rest: (tookMs: number) => Promise<void>;
 }
 
@@ -115,7 +116,7 @@ export async function searchStretch<Found>(
     }
   });
   track.next = beginning;
-  // Without a record, the time is as it was: a stretch may have only transaction markers.
+  // A stretch may have only transaction markers. Then the search knows no new time.
   if (oldestMs !== Number.POSITIVE_INFINITY) track.reachedMs = Math.min(track.reachedMs, oldestMs);
   return hits;
 }

@@ -41,7 +41,7 @@ export interface WayPart {
 }
 
 /** How far a search has come. */
-export interface SearchedUntil {
+interface SearchedUntil {
   /**
    * The search has read everything since this time in the partitions where it is under way, ISO
    * 8601. Null: nobody can tell.
@@ -56,7 +56,7 @@ export interface SearchedUntil {
 export class WaySearch {
   readonly #options: OrderWaysOptions;
   readonly #orderid: string;
-  /** Those of the commands, the events and the dead letters. */
+  /** The tracks of the commands, the events and the dead letters, in this order. */
   readonly #tracks: readonly (readonly Track[])[];
   readonly #control: SearchControl;
   readonly #steps: LinkedStep[] = [];

@@ -14,7 +14,7 @@ export type StepKind = (typeof STEP_KINDS)[number];
 /** One thing that happened to an order. `kind`, `place` and `eventId` together name it. */
 export interface WayStep {
   readonly kind: StepKind;
-  /** ISO 8601, by the clock of who acted: a sender's clock may be wrong. */
+  /** ISO 8601, by the clock of the process that acted. The clock of a sender may be wrong. */
   readonly at: string;
   /** Where the step is recorded: `topic/partition/offset`. */
   readonly place: string;
@@ -32,7 +32,7 @@ export interface WayStep {
   readonly details: string;
 }
 
-/** A step, with what tells the steps before and after it. */
+/** A step with the fields that link it to the steps before and after it. */
 export interface LinkedStep extends WayStep {
   /** The place of the command message that the step belongs to. */
   readonly commandPlace: string;
@@ -42,8 +42,8 @@ export interface LinkedStep extends WayStep {
   readonly replacedBy?: string;
 }
 
-/** Names what every step has, and most kinds of steps leave empty. */
-export const NOTHING_MORE = {
+/** The fields that every step has, and that most kinds of steps leave empty. */
+export const EMPTY_FIELDS = {
   commandId: null,
   eventId: null,
   sku: null,

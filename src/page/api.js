@@ -50,7 +50,7 @@ export async function ask(path, { body, method = 'GET', signal } = {}) {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   const silence = (/** @type {unknown} */ error) => {
     if (signal?.aborted) throw error;
-    throw new Problem(0, 'The service does not answer. The page goes on asking.');
+    throw new Problem(0, 'The service does not answer. The page keeps asking.');
   };
   const response = await fetch(path, {
     method,
@@ -73,6 +73,7 @@ export async function ask(path, { body, method = 'GET', signal } = {}) {
 }
 
 /**
+ * Asks the service to act.
  * @param {string} path
  * @param {unknown} [body]
  */

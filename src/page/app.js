@@ -91,7 +91,10 @@ function Nowhere() {
     <p>The link is incomplete or wrong. <a href="#/now">Now</a> shows the state of the service.</p>`;
 }
 
-/** Lets the tab of the browser say where it is, and how the service is. @param {{ section: string, name: string }} place */
+/**
+ * Names the place, and the state of the service, in the title of the browser's tab.
+ * @param {{ section: string, name: string }} place
+ */
 function useTitle({ section, name }) {
   const { word } = verdictOf(useStore(live));
   useEffect(() => {

@@ -11,7 +11,7 @@ const DRAW_EVERY_MS = 200;
 /** @typedef {import('./types.js').CloudEvent} CloudEvent */
 
 /**
- * What came since the section was opened first; newest first.
+ * The events since the section was first opened, the newest first.
  *
  * @typedef {object} Buffered
  * @property {CloudEvent[]} events
@@ -39,8 +39,8 @@ let arrivedCount = 0;
 let drawing;
 
 /**
- * Follows the events until the caller ends it. Later, the stream goes on where it was.
- * @returns {() => void} ends it
+ * Follows the events until the caller ends that. The next call goes on where this one ended.
+ * @returns {() => void} ends the following
  */
 export function followAll() {
   const leaving = new AbortController();
@@ -48,7 +48,7 @@ export function followAll() {
     {
       onEvents: (events) => {
         arrivedCount += events.length;
-        // A hidden tab draws once a minute.
+        // A hidden tab draws only once a minute. Keep no more than the page can show.
         arrived = [...arrived, ...events].slice(-MAX_EVENTS);
         if (drawing === undefined) drawing = setTimeout(draw, DRAW_EVERY_MS);
       },
@@ -79,7 +79,7 @@ export function clearEvents() {
   buffered.set({ ...buffered.value, events: [], seen: 0, gap: null });
 }
 
-// The events of one user are not for the next.
+// The events of one user are not for the next user.
 let { token } = session.value;
 session.subscribe(() => {
   if (session.value.token === token) return;

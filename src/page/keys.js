@@ -37,7 +37,7 @@ function isBusy(target) {
   return isTyping || document.querySelector('dialog[open]') !== null;
 }
 
-/** Goes to the search of the section, or to the one of the page. */
+/** Goes to the search of the section, or else to the search of the page. */
 function focusSearch() {
   const ofSection = document.querySelector('main [data-search]');
   const field = ofSection ?? document.querySelector('[data-search]');

@@ -6,7 +6,7 @@ const POLL_MS = 1_500;
 const HIDDEN_POLL_MS = 10_000;
 /** A poll that takes longer is given up, so that the next one can find the service again. */
 const POLL_TIMEOUT_MS = 4_000;
-/** One missed poll is no news. With the next poll, a dead service is shown within 5 seconds. */
+/** How long the service may be silent: longer than one missed poll, and less than 5 seconds. */
 const SILENT_MS = 4_000;
 const TICK_MS = 500;
 
@@ -68,7 +68,7 @@ async function poll() {
     return true;
   } catch (error) {
     if (!(error instanceof Problem) || error.status === 0) return false;
-    // Who signs out sees no more than a stranger.
+    // A user who has signed out sees no more than a stranger.
     const status = error.status === 401 ? null : live.value.status;
     noteAnswer({ status, problem: error });
     return true;

@@ -24,7 +24,7 @@ function readHash() {
   };
 }
 
-/** @param {string} text that may be cut off in a percent sign */
+/** @param {string} text percent-encoded, and perhaps cut off within a character */
 function decoded(text) {
   try {
     return decodeURIComponent(text);

@@ -37,6 +37,7 @@
  * @property {string[]} problems
  * @property {Lane[]} lanes
  * @property {Member[]} members
+ * @property {boolean} areMembersKnown
  * @property {{ open: number | null, oldestAt: string | null, parked: number | null }} deadLetters
  * @property {{ state: 'none' | 'running' | 'failed', progress: string | null }} recovery
  */

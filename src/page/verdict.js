@@ -37,11 +37,11 @@ function silence(answeredAt) {
   const since =
     answeredAt === null
       ? 'has not answered since this page opened'
-      : `does not answer since ${formatClock(answeredAt)} ${zoneName()}`;
+      : `has not answered since ${formatClock(answeredAt)} ${zoneName()}`;
   return {
     word: 'Silent',
     level: /** @type {const} */ ('bad'),
-    reasons: [`The service ${since}. The page goes on asking.`],
+    reasons: [`The service ${since}. The page keeps asking.`],
   };
 }
 
@@ -66,7 +66,7 @@ function warningsOf({ lanes, deadLetters, recovery }, problem) {
   if (unassigned > 0) warnings.push(`${counted(unassigned, 'lane')} without an instance.`);
   const lag = Math.max(0, ...lanes.map(({ lagSeconds }) => lagSeconds ?? 0));
   if (lag > MAX_LAG_SECONDS)
-    warnings.push(`The oldest unanswered command waits for ${formatDuration(lag * 1_000)}.`);
+    warnings.push(`The oldest unanswered command has waited for ${formatDuration(lag * 1_000)}.`);
   const { open, parked } = deadLetters;
   if (open) warnings.push(`${counted(open, 'dead letter')} to look at.`);
   if (parked) warnings.push(`${counted(parked, 'command')} parked behind a failed one.`);

@@ -10,10 +10,9 @@ import type { AddressedRecord, GroupPosition, OutgoingRecord, ReceivedRecord } f
  */
 export interface TransactionalProducer {
   /**
-   * Publishes in one broker transaction. Readers that read only committed records see all of the
-   * records, in order, and the group's committed offset moves; or none of it happens. A record with
-   * a key goes to the partition of that key. The bytes of an `EncodedRecord` are copied. Calls must
-   * not overlap.
+   * Publishes in one broker transaction. Either readers of committed records see all records in
+   * order, and the group's committed offset moves, or nothing happens. A record with a key goes to
+   * the partition of that key. The bytes of an `EncodedRecord` are copied. Calls must not overlap.
    *
    * @param position the group's next committed offset; null: no group moves
    * @throws {FencedError} a newer producer has the same transactional id
@@ -37,11 +36,11 @@ export interface TopicSettings {
   readonly partitions: number;
   /** The largest message that the topic takes, in bytes. */
   readonly maxMessageBytes: number;
-  /** Whether the topic keeps its records for ever. Otherwise the broker's retention counts. */
+  /** Whether the topic keeps its records for ever. Otherwise the broker's retention applies. */
   readonly keepsAll?: boolean;
 }
 
-/** The offsets of one partition, from `beginning` up to `end`, exclusive. */
+/** The offsets of one partition, from `beginning` up to but without `end`. */
 export interface OffsetRange {
   readonly partition: number;
   /** The first offset that the partition still has. */
@@ -63,15 +62,15 @@ export interface ReadChunk {
   readonly partition: number;
   readonly records: readonly ReceivedRecord[];
   /**
-   * The offset after everything that was read. Readers never see some of that: transaction markers,
-   * aborted records and compacted records.
+   * The offset after everything that was read. That includes what readers never see: transaction
+   * markers, aborted records and compacted records.
    */
   readonly nextOffset: number;
 }
 
 /**
  * A partitioned log that can be read again, with consumer groups and transactions: Kafka, or the
- * embedded log. `test/support/broker-contract.ts` is the compliance suite.
+ * embedded log. `test/support/broker-contract/` is the compliance suite.
  *
  * Every method but `close` rejects with `TroubleError` if it cannot reach the log, or finds that
  * the topic does not exist. The methods name their other errors.
@@ -102,7 +101,7 @@ export interface Broker {
   /**
    * Takes the transactional id over: fences the former producer, and settles its open transaction.
    *
-   * @param signal ends the opening as soon as it aborts
+   * @param signal ends the opening as soon as the signal aborts
    * @throws {TroubleError} the log cannot be reached, or the signal aborts; the former producer may
    * be fenced all the same
    */
@@ -131,8 +130,8 @@ export interface Broker {
   /**
    * Finds where the records of this leader epoch and of earlier epochs end in the partition.
    *
-   * A caller that has read up to an offset in this epoch compares. If the returned offset is below
-   * that offset, or the returned epoch is earlier, the log was truncated since.
+   * The log was truncated if the returned offset is below the offset up to which the caller has
+   * read this epoch. The log was also truncated if the returned epoch is an earlier one.
    *
    * @returns null: the log does not know the epoch, or has no epochs
    */

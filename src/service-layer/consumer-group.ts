@@ -66,13 +66,15 @@ export interface ConsumeOptions {
    */
   readonly fenced?: (reason: Error) => void;
   /**
-   * Hears why this member has no partitions while another member has all of them; null: this member
-   * has them now. Only the embedded log calls this. Kafka shares the partitions among the members.
+   * Receives the reason why this member has no partitions while another member has all of them;
+   * null: this member has the partitions now. Only the embedded log calls this function, because
+   * Kafka shares the partitions among the members.
    */
   readonly standingBy?: (why: string | null) => void;
   /**
-   * The memory, in bytes, for the fetched records of all assigned partitions: two deliveries each.
-   * A single record may be larger than its share. Absent: the log's own limit.
+   * The memory, in bytes, for the fetched records of all assigned partitions. Each partition has
+   * two deliveries in memory. A single record may be larger than its share. Absent: the log's own
+   * limit.
    */
   readonly maxFetchedBytes?: number;
 }
@@ -104,8 +106,8 @@ export interface GroupConsumer extends Subscription {
    */
   problem(): string | null;
   /**
-   * Asks for the members of the group. Absent: the log lets one process work at a time, and knows no
-   * others.
+   * Asks for the members of the group. Absent: the log lets one process work at a time, and knows
+   * no others.
    *
    * @throws {TroubleError} the log cannot be reached, or refuses
    */

@@ -38,7 +38,7 @@ export class TooMuchAtOnceError extends AllocationError {
   override readonly code = 'too-much-at-once';
 }
 
-/** A topic does not exist, and this process must not create it. The message has the command. */
+/** A topic is missing, and this process must not create it. The message says how to create it. */
 export class MissingTopicError extends AllocationError {
   override readonly code = 'missing-topic';
 }

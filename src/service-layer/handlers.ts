@@ -63,9 +63,9 @@ async function createBatch(
   const { reference, sku, quantity, eta } = command;
   const existing = (await products.getByBatchReference(reference))?.batch(reference);
   if (existing) {
-    const same = existing.sku === sku && existing.quantity === quantity && existing.eta === eta;
+    const isSame = existing.sku === sku && existing.quantity === quantity && existing.eta === eta;
     const found = `sku ${existing.sku}, quantity ${existing.quantity}, eta ${existing.eta}`;
-    return same
+    return isSame
       ? []
       : [
           rejection(command, 'batch-differs', `Batch ${reference} exists with ${found}`, {

@@ -33,7 +33,7 @@ export interface LaneStanding extends PartitionOffset {
    * because it has not waited for other lanes at this position.
    */
   readonly nextTimestampMs: number | null;
-  /** Whether an operator has paused the lane. Absent: nobody has asked. */
+  /** Whether an operator has paused the lane. Absent: not known. */
   readonly isPaused?: boolean;
 }
 
@@ -86,7 +86,7 @@ export interface CommittedProgress extends LaneProgress {
 
 /** The records that one lane transaction left to publish. */
 export interface WaitingRecords {
-  /** Empty if the last commands of the transaction have no answer, as they were answered before. */
+  /** Empty: the last commands of the transaction were answered before, and have no new answer. */
   readonly records: readonly OutboxRecord[];
   /** Every command below this offset is answered once these records are published. */
   readonly nextOffset: number;
@@ -110,13 +110,13 @@ export interface LaneTransaction extends UnitOfWork {
    * products, batches or orders. The failed commands that they wait for are among them.
    *
    * If there are any, no other transaction can park, answer or release a parked command before this
-   * one ends. Call this method before `prepare`. `prepare` waits for it where necessary, and then
-   * also loads what the last such transaction has written.
+   * one ends. Call this method before `prepare`. Where necessary, `prepare` waits for this method,
+   * and then also loads what the last transaction that changed parked commands has written.
    *
    * @param willPark whether the transaction parks a command in any case
    */
   readParked(commands: readonly IdentifiedCommand[], willPark: boolean): Promise<ParkedSnapshot>;
-  /** Writes the changes, and takes back what `claim` noted of the unanswered commands. */
+  /** Writes the changes. Takes back what `claim` noted about the commands without an answer. */
   writeParked(changes: ParkedChanges): Promise<void>;
   /**
    * Begins to write the changed aggregates. Call it at most once, and change no aggregate after it.
@@ -165,8 +165,8 @@ export interface LaneStore {
    */
   noteNext(standing: LaneStanding): Promise<void>;
   /**
-   * Reads waiting records that answer commands from one offset up to another, exclusive. Returns
-   * only those of the oldest transaction that left any.
+   * Reads waiting records that answer commands from `fromSourceOffset` on and below
+   * `belowSourceOffset`. Returns only the records of the oldest transaction that left any.
    *
    * @returns null: nothing waits from `fromSourceOffset` on
    */

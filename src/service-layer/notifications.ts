@@ -1,6 +1,6 @@
 import type { Partition } from './records.ts';
 
-/** Where a command came from, for the lines of the log. */
+/** Where a command came from, for log lines. */
 export interface CommandSource extends Partition {
   readonly offset: number;
   /** The id of the command's message. */

@@ -10,7 +10,7 @@ export interface ParkedCommand {
   readonly behind: readonly Identity[];
   /** The order of parked commands: if two share a subject, the lower position goes first. */
   readonly position: number;
-  /** Whether an operator has sent the command again, and it has not reached its lane yet. */
+  /** Whether an operator has sent the command again, and the command is still on its way. */
   readonly isRedriven: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface ParkedSnapshot {
   /** The highest position of all parked commands. 0: nothing is parked. */
   readonly lastPosition: number;
   /** The number of all parked commands that no operator has sent again. */
-  readonly standing: number;
+  readonly notRedriven: number;
 }
 
 /** A command with its identity. */

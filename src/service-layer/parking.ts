@@ -62,15 +62,15 @@ export class Parking {
   readonly #bySubject = new Map<string, Set<ParkedCommand>>();
   readonly #limits: ParkingLimits;
   #lastPosition: number;
-  #standing = 0;
+  #notRedriven = 0;
   readonly #changed = new Set<Identity>();
   readonly #unanswered = new Set<Identity>();
 
   /** Takes the parked commands as `LaneTransaction.readParked` returns them. */
-  constructor({ commands, lastPosition, standing }: ParkedSnapshot, limits: ParkingLimits) {
+  constructor({ commands, lastPosition, notRedriven }: ParkedSnapshot, limits: ParkingLimits) {
     for (const command of commands) this.#put(command);
     this.#lastPosition = lastPosition;
-    this.#standing = standing;
+    this.#notRedriven = notRedriven;
     this.#limits = limits;
   }
 
@@ -101,11 +101,11 @@ export class Parking {
     if (this.isEmpty) return [];
     const id = this.#keyOf(identity);
     const position = this.#commands.get(id)?.position ?? Number.POSITIVE_INFINITY;
-    const standing = this.#about(subjects).filter(
+    const earlier = this.#about(subjects).filter(
       (each) => each.id !== id && each.position < position,
     );
     return [
-      ...new Set(standing.flatMap((each) => (each.behind.length > 0 ? each.behind : [each.id]))),
+      ...new Set(earlier.flatMap((each) => (each.behind.length > 0 ? each.behind : [each.id]))),
     ];
   }
 
@@ -131,7 +131,7 @@ export class Parking {
       isRedriven: behind.length > 0 && known?.isRedriven === true,
     };
     if (!known) this.#refuseTooMany(command);
-    // From now on, a command that a former release has parked has its whole identity.
+    // A former release parked the command under its id alone. From now on its identity is whole.
     if (key !== id && this.#remove(key)) this.#changed.add(key);
     this.#remove(id);
     this.#put(command);
@@ -148,7 +148,7 @@ export class Parking {
     this.#unanswered.delete(identity);
   }
 
-  /** Marks the command as refused: it becomes a dead letter, but no command waits for it. */
+  /** Marks the command as refused. It becomes a dead letter, but no command waits for it. */
   markRefused(identity: Identity): void {
     this.markAnswered(identity);
     this.#unanswered.add(identity);
@@ -166,7 +166,7 @@ export class Parking {
 
   #put(command: ParkedCommand): void {
     this.#commands.set(command.id, command);
-    if (!command.isRedriven) this.#standing += 1;
+    if (!command.isRedriven) this.#notRedriven += 1;
     for (const subject of command.subjects) {
       const about = this.#bySubject.get(subject) ?? new Set();
       this.#bySubject.set(subject, about.add(command));
@@ -177,7 +177,7 @@ export class Parking {
     const command = this.#commands.get(id);
     if (!command) return false;
     this.#commands.delete(id);
-    if (!command.isRedriven) this.#standing -= 1;
+    if (!command.isRedriven) this.#notRedriven -= 1;
     for (const subject of command.subjects) this.#bySubject.get(subject)?.delete(command);
     return true;
   }
@@ -208,10 +208,10 @@ export class Parking {
    * @throws {ParkingFullError} a limit is reached
    */
   #refuseTooMany(command: ParkedCommand): void {
-    if (!command.behind.every((id) => this.#stands(id))) return;
-    if (this.#standing >= this.#limits.inAll) {
+    if (!command.behind.every((id) => this.#isFailed(id))) return;
+    if (this.#notRedriven >= this.#limits.inAll) {
       throw new ParkingFullError(
-        `${this.#standing} commands are parked in all, and PARKED_TOTAL_LIMIT allows no more. ` +
+        `${this.#notRedriven} commands are parked in all, and PARKED_TOTAL_LIMIT allows no more. ` +
           'See "npx allocation dead-letters list", then redrive or discard the failed commands',
       );
     }
@@ -233,7 +233,7 @@ export class Parking {
    * that is sent again may be parked behind commands it once blocked. It no longer counts as
    * failed.
    */
-  #stands(failedId: Identity): boolean {
+  #isFailed(failedId: Identity): boolean {
     const failed = this.#commands.get(this.#keyOf(failedId));
     return failed?.behind.length === 0 && !failed.isRedriven;
   }

@@ -10,7 +10,7 @@ const LONGEST_RETRY_MS = 5_000;
 /** Short, so that a lane works again soon after Kafka has elected a new leader. */
 const LONGEST_REOPEN_MS = 1_000;
 
-/** Two heartbeats of the group: by then a dismissed owner has learned that it is dismissed. */
+/** Two heartbeats of the group: by then a fenced owner knows that it has lost its partitions. */
 const FENCED_RETRY_MS = 1_000;
 
 /**
@@ -59,7 +59,7 @@ const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
   'wrong-selection': 'operator',
 };
 
-/** An error that is not the service's own may be a bug that shows only in some states: retry. */
+/** Retries an error that is not the service's own, because a bug may show only in some states. */
 function remedyFor(error: unknown): Remedy {
   return error instanceof AllocationError ? REMEDIES[error.code] : 'retry';
 }
@@ -85,7 +85,7 @@ export type Recovery =
  *
  * @param attempts how many times in a row the commands have failed, this time included
  * @param commandCount how many commands were handled together
- * @param random 0 to 1: the jitter, so that lanes that failed together do not return together
+ * @param random 0 to 1: the jitter, which keeps lanes that failed together from retrying together
  */
 export function recover(
   error: unknown,
@@ -95,7 +95,7 @@ export function recover(
 ): Recovery {
   // Isolate the delivery so that commands before the one without room are still answered.
   if (error instanceof ParkingFullError && commandCount > 1) return { action: 'isolate' };
-  // After a reopening, the same commands would come again, and be as slow.
+  // If the lane opened again, the same commands would come again, and be as slow.
   if (error instanceof SlowStatementError && commandCount > 1) return { action: 'halve' };
   const remedy = remedyFor(error);
   if (remedy === 'reopen') return { action: 'reopen' };

@@ -21,12 +21,12 @@ export interface ProductRepository {
   getByOrder(orderid: string): Promise<readonly Product[]>;
 }
 
-/** Is one transaction: all of its changes become true together, or none of them does. */
+/** One transaction: all of its changes become true together, or none of them does. */
 export interface UnitOfWork {
   readonly products: ProductRepository;
   /**
    * Loads what these commands need, with a bounded number of queries. The repository's methods then
-   * find it in memory. Call this method once, before anything else is loaded.
+   * find everything in memory. Call this method once, before anything else is loaded.
    *
    * @throws {TooMuchAtOnceError} several commands need too much together; try fewer of them
    * @throws {TroubleError} the database cannot be reached

@@ -20,11 +20,15 @@ export const batchView = z.object({
   hasMoreLines: z.boolean().describe('whether the batch has more lines behind this page'),
 });
 
-interface LineRow {
-  readonly sku: string;
+/** The columns of a batch that say what it has in stock. */
+export interface StockRow {
   readonly quantity: number;
   readonly allocated_quantity: number;
   readonly eta: string | null;
+}
+
+interface LineRow extends StockRow {
+  readonly sku: string;
   /** The key of the allocation. Null: no line of the batch is on the page. */
   readonly id: number | null;
   readonly orderid: string;
@@ -65,11 +69,18 @@ export async function readBatch(
   return {
     reference,
     sku: first.sku,
-    quantity: Number(first.quantity),
-    availableQuantity: Number(first.quantity) - Number(first.allocated_quantity),
-    eta: first.eta,
+    ...stockOf(first),
     lines: items.map(({ orderid, qty }) => ({ orderid, qty: Number(qty) })),
     hasMoreLines: next !== null,
     next,
+  };
+}
+
+/** Computes what a batch has in stock. Postgres may return the numbers as text. */
+export function stockOf({ quantity, allocated_quantity, eta }: StockRow) {
+  return {
+    quantity: Number(quantity),
+    availableQuantity: Number(quantity) - Number(allocated_quantity),
+    eta,
   };
 }

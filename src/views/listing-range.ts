@@ -2,7 +2,7 @@
 export interface ListingChoice {
   /** How the names begin. Absent: all names. */
   readonly search?: string | undefined;
-  /** The name behind which the page begins. It begins with `search`. Absent: the first page. */
+  /** The name behind which the page begins, one that begins with `search`. Absent: page one. */
   readonly after?: string | undefined;
   /** How many names the page has at most. */
   readonly limit: number;
@@ -23,7 +23,7 @@ export interface ListingRange {
   readonly direction: 'asc' | 'desc';
 }
 
-/** Sorts behind every name that begins with the prefix, because a name has 255 characters. */
+/** Makes a name sort behind all names with its prefix: a name has at most 255 characters. */
 const BEHIND_A_PREFIX = '\u{10ffff}'.repeat(256);
 
 /** Turns a choice into the range of names that an index serves. Names sort by code points. */

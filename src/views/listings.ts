@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { stockOfBatch } from './batch-view.ts';
+import { type StockRow, stockOf, stockOfBatch } from './batch-view.ts';
 import { conditionsOf, type ListingChoice, rangeOf } from './listing-range.ts';
 import { type Page, pageOf } from './page.ts';
 import type { Query } from './query.ts';
@@ -16,12 +16,9 @@ export const listedBatch = z.object({ ...stockOfBatch.shape, sku: z.string() });
 /** An order in a listing. */
 export const listedOrder = z.object({ orderid: z.string() });
 
-interface BatchRow {
+interface BatchRow extends StockRow {
   readonly reference: string;
   readonly sku: string;
-  readonly quantity: number;
-  readonly allocated_quantity: number;
-  readonly eta: string | null;
 }
 
 const BATCH = 'reference, sku, quantity, allocated_quantity, eta';
@@ -99,7 +96,6 @@ export async function listOrders(
   return pageOf(rows, ({ orderid }) => orderid, choice.limit);
 }
 
-function asBatch({ reference, sku, quantity, allocated_quantity, eta }: BatchRow) {
-  const availableQuantity = Number(quantity) - Number(allocated_quantity);
-  return { reference, sku, quantity: Number(quantity), availableQuantity, eta };
+function asBatch({ reference, sku, ...row }: BatchRow): z.infer<typeof listedBatch> {
+  return { reference, sku, ...stockOf(row) };
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { stockOfBatch } from './batch-view.ts';
+import { type StockRow, stockOf, stockOfBatch } from './batch-view.ts';
 import { MAX_PAGE_ITEMS, type Page, pageOf } from './page.ts';
 import type { Query } from './query.ts';
 
@@ -11,17 +11,14 @@ export const productView = z.object({
   hasMoreBatches: z.boolean().describe('whether the product has more batches behind this page'),
 });
 
-interface BatchRow {
+interface BatchRow extends StockRow {
   readonly version: number;
   /** Null: no batch of the product is on the page. */
   readonly reference: string | null;
-  readonly quantity: number;
-  readonly allocated_quantity: number;
-  readonly eta: string | null;
 }
 
 /** The columns by which stock is allocated. A batch without an eta is in stock, and comes first. */
-const TURN = "coalesce(batches.eta, ''), batches.id";
+const ALLOCATION_ORDER = "coalesce(batches.eta, ''), batches.id";
 
 /**
  * Reads a product with one page of its batches, in the order in which stock is allocated.
@@ -37,22 +34,22 @@ export async function readProduct(
   const behind =
     after === null
       ? ''
-      : `and (${TURN}) > (select ${TURN} from batches where reference = ? and sku = products.sku)`;
+      : `and (${ALLOCATION_ORDER}) > (
+          select ${ALLOCATION_ORDER} from batches where reference = ? and sku = products.sku
+        )`;
   const rows = await query<BatchRow>(
     `select products.version, batches.reference, batches.quantity, batches.allocated_quantity,
        batches.eta
      from products left join batches on batches.sku = products.sku ${behind}
      where products.sku = ?
-     order by ${TURN} limit ${MAX_PAGE_ITEMS + 1}`,
+     order by ${ALLOCATION_ORDER} limit ${MAX_PAGE_ITEMS + 1}`,
     after === null ? [sku] : [after, sku],
   );
   const [first] = rows;
   if (!first) return null;
-  const batches = rows.flatMap(({ reference, quantity, allocated_quantity, eta }) => {
-    if (reference === null) return [];
-    const availableQuantity = Number(quantity) - Number(allocated_quantity);
-    return [{ reference, quantity: Number(quantity), availableQuantity, eta }];
-  });
+  const batches = rows.flatMap(({ reference, ...row }) =>
+    reference === null ? [] : [{ reference, ...stockOf(row) }],
+  );
   const { items, next } = pageOf(batches, ({ reference }) => reference);
   return {
     sku,

@@ -5,7 +5,11 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Identity, idOf } from '../../src/domain/identity.ts';
 import { readCommand } from '../../src/messages/incoming.ts';
 import type { LogRecord, ReceivedRecord } from '../../src/service-layer/records.ts';
-import { type AbusiveMessage, abusiveMessages, classCount } from '../support/abusive-messages.ts';
+import {
+  type AbusiveMessage,
+  abusiveMessages,
+  classCount,
+} from '../support/abuse/abusive-messages.ts';
 import { eventually } from '../support/eventually.ts';
 import { exchange } from '../support/http-api-alone.ts';
 import { describeOnEachBroker, RunningService } from '../support/running-service.ts';

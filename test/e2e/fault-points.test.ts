@@ -10,7 +10,6 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { FAULT_POINTS, type FaultPoint } from '../../src/fault-points.ts';
-import { checkHistory, type LaneCommand } from '../support/check-history.ts';
 import {
   CommandFlow,
   type Flow,
@@ -21,6 +20,8 @@ import {
 import { postgresDatabase } from '../support/databases.ts';
 import { EmbeddedFlow } from '../support/embedded-flow.ts';
 import { eventually } from '../support/eventually.ts';
+import { checkHistory } from '../support/judge/check-history.ts';
+import type { LaneCommand } from '../support/judge/evidence.ts';
 import { RecoveryTimes } from '../support/recovery-times.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 

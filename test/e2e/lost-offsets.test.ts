@@ -6,9 +6,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { checkHistory } from '../support/check-history.ts';
 import { CommandFlow, LANES, workingLanes } from '../support/command-flow.ts';
 import { eventually } from '../support/eventually.ts';
+import { checkHistory } from '../support/judge/check-history.ts';
 import { readHistory } from '../support/read-history.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 

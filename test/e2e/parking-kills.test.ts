@@ -11,11 +11,12 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, inject, it } from 'vitest';
 import { Database } from '../../src/adapters/database/database.ts';
-import { checkHistory, type HistoryRecord } from '../support/check-history.ts';
 import { cliResult } from '../support/cli.ts';
 import { LANES, workingLanes } from '../support/command-flow.ts';
 import { postgresDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
+import { checkHistory } from '../support/judge/check-history.ts';
+import type { HistoryRecord } from '../support/judge/history.ts';
 import { PoisonedFlow } from '../support/poisoned-flow.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 

@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { checkHistory } from '../support/check-history.ts';
 import { runCli } from '../support/cli.ts';
 import { CommandFlow, workingLanes } from '../support/command-flow.ts';
 import { postgresDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
+import { checkHistory } from '../support/judge/check-history.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
 const isWhole = process.env.FAULTS === 'all';

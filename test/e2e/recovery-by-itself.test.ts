@@ -8,11 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { Database, type Sql } from '../../src/adapters/database/database.ts';
-import { checkHistory } from '../support/check-history.ts';
 import { runCli } from '../support/cli.ts';
 import { CommandFlow } from '../support/command-flow.ts';
 import { postgresDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
+import { checkHistory } from '../support/judge/check-history.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
 const COMMANDS = 2_000;

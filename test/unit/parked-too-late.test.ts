@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { parkedTooLate } from '../simulation/parked-too-late.ts';
-import type { History, HistoryRecord } from '../support/check-history.ts';
+import type { History, HistoryRecord } from '../support/judge/history.ts';
 
 const COMMITTED_FIRST = '2026-01-01T00:00:09Z';
 const COMMITTED_LAST = '2026-01-01T00:00:27Z';

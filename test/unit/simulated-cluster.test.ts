@@ -12,7 +12,7 @@ function judgedIds(processedIds: readonly string[]): readonly string[] {
   const log = new SimulatedLog(world, ['commands', 'events'], 1, () => {});
   const batch = { type: 'CreateBatch', reference: 'batch-1', sku: 'LAMP', quantity: 1 };
   for (const id of ['first', 'second'])
-    log.append('commands', 0, {
+    log.partition('commands', 0).append({
       key: 'LAMP',
       value: JSON.stringify({ ...batch, id }),
       headers: {},
@@ -24,7 +24,8 @@ function judgedIds(processedIds: readonly string[]): readonly string[] {
     { commands: 'commands', events: 'events' },
     listener,
   );
-  while (log.start('commands', 0) < log.end('commands', 0)) cluster.befall('retention of commands');
+  while (log.partition('commands', 0).start < log.partition('commands', 0).end)
+    cluster.befall('retention of commands');
   const nothing = {
     products: [],
     batches: [],
@@ -34,11 +35,11 @@ function judgedIds(processedIds: readonly string[]): readonly string[] {
     parkedIds: [],
   };
   const { commands } = cluster.withoutLost({
-    commands: log.read('commands', 0, 0).map(asHistoryRecord),
+    commands: log.partition('commands', 0).read(0).map(asHistoryRecord),
     events: [],
     deadLetters: [],
-    committedOffsets: log.offsets,
-    ends: new Map([[0, log.end('commands', 0)]]),
+    committedOffsets: log.offsets.committed,
+    ends: new Map([[0, log.partition('commands', 0).end]]),
     tables: { ...nothing, processedIds: new Set(processedIds) },
   });
   return commands.map(({ value }) => JSON.parse(String(value)).id);

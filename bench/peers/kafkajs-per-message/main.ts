@@ -3,8 +3,8 @@ import Database from 'better-sqlite3';
 import { Kafka, logLevel } from 'kafkajs';
 
 /*
- * As the documentation of kafkajs and better-sqlite3 shows: `eachMessage`, a transaction of the database, an event, and
- * offsets committed by kafkajs now and then.
+ * Does what the documentation of kafkajs and better-sqlite3 shows: `eachMessage`, a transaction of
+ * the database, an event, and offsets that kafkajs commits now and then.
  */
 
 const {

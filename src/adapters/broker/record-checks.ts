@@ -4,7 +4,7 @@ import type { ReceivedRecord } from '../../service-layer/records.ts';
 /** The partition and the offset that a record of a topic got. */
 export type PlaceInTopic = Pick<ReceivedRecord, 'partition' | 'offset'>;
 
-/** @throws {RangeError} the topic does not have the partition */
+/** Checks that the topic has the partition. @throws {RangeError} the topic does not have it */
 export function requirePartition(partition: number, topic: string, partitions: number): void {
   if (partition < partitions) return;
   throw new RangeError(

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import type { DeadLetterCause } from '../../dead-letters/encode-dead-letter.ts';
 import { SelectionError } from '../../dead-letters/errors.ts';
 import { type Action, MAX_REDRIVES, type Selection } from '../../dead-letters/plan.ts';
+import { DEAD_LETTER_REASONS } from '../../messages/dead-letter-reasons.ts';
 import { parseCount } from '../command-arguments.ts';
 import { UsageError } from '../errors.ts';
 import { jsonOption } from '../output.ts';
@@ -128,14 +128,7 @@ function addFilters(command: Command): Command {
     .addOption(new Option('--source <source>', 'only commands with this CloudEvents source'));
 }
 
-const REASONS = Object.keys({
-  malformed: true,
-  'unknown-type': true,
-  'invalid-data': true,
-  'too-large': true,
-  'handler-failed': true,
-  'parked-behind': true,
-} satisfies Record<DeadLetterCause['reason'], true>);
+const REASONS = Object.keys(DEAD_LETTER_REASONS);
 
 function addResolveCommand(
   deadLetters: Command,
@@ -167,7 +160,7 @@ function addResolveCommand(
     });
 }
 
-/** Waits for the work. A wrong selection of letters is wrong usage, so that the exit code is 2. */
+/** Waits for the work. Makes a wrong selection of letters wrong usage, with the exit code 2. */
 async function refuseWrongSelection(work: Promise<void>): Promise<void> {
   try {
     await work;

@@ -1,4 +1,4 @@
-import type { Outlook } from '../../dead-letters/outlook.ts';
+import { GOOD_OUTLOOK, type Outlook } from '../../dead-letters/outlook.ts';
 import type { Action, Plan } from '../../dead-letters/plan.ts';
 import type { PlannedLetter } from '../../dead-letters/read-dead-letter.ts';
 import type { Edit } from '../../dead-letters/redriver.ts';
@@ -9,9 +9,6 @@ interface Row {
   readonly action: Action | 'refuse';
   readonly outlook: Outlook;
 }
-
-/** No reason is known why the letter should fail again. */
-const GOOD: Outlook = { failure: null, ignored: [] };
 
 /**
  * Prints what a plan would do, without doing it.
@@ -26,9 +23,9 @@ export function printPreview(
 ): void {
   const sentEdit = edit && redrive.some(({ id }) => id === edit.letter.id) ? edit : null;
   const outlookOf = ({ id }: PlannedLetter) =>
-    id === sentEdit?.letter.id ? GOOD : (outlooks.get(id) ?? GOOD);
+    id === sentEdit?.letter.id ? GOOD_OUTLOOK : (outlooks.get(id) ?? GOOD_OUTLOOK);
   const rows: readonly Row[] = [
-    ...discard.map((letter) => ({ letter, action: 'discard' as const, outlook: GOOD })),
+    ...discard.map((letter) => ({ letter, action: 'discard' as const, outlook: GOOD_OUTLOOK })),
     ...redrive.map((letter) => ({
       letter,
       action: 'redrive' as const,
@@ -41,7 +38,7 @@ export function printPreview(
   }
   const shown = [
     ...rows,
-    ...refused.map(({ letter }) => ({ letter, action: 'refuse' as const, outlook: GOOD })),
+    ...refused.map(({ letter }) => ({ letter, action: 'refuse' as const, outlook: GOOD_OUTLOOK })),
   ];
   if (shown.length === 0) return;
   printAsTable(shown);

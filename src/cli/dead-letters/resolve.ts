@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Release } from '../../adapters/database/lanes/parked-release.ts';
 import { localUser } from '../../audit/local-user.ts';
-import { carryOut as carryDecisionOut } from '../../dead-letters/carry-out.ts';
+import { carryOut } from '../../dead-letters/carry-out.ts';
 import { type Decision, decide } from '../../dead-letters/decision.ts';
 import { refuseUnclearEdit } from '../../dead-letters/edited-letter.ts';
 import { ListedLetters } from '../../dead-letters/listed-letters.ts';
@@ -11,7 +11,7 @@ import type { PlannedLetter } from '../../dead-letters/read-dead-letter.ts';
 import type { RedriveListener } from '../../dead-letters/redriver.ts';
 import { withDeadlines } from '../broker-deadline.ts';
 import { UsageError } from '../errors.ts';
-import { interruptibly } from '../interruption.ts';
+import { withInterruption } from '../interruption.ts';
 import { print, printOutcome, printToStderr, visible } from '../output.ts';
 import { openBar } from '../progress.ts';
 import { type BrokerSession, withBroker } from '../session.ts';
@@ -54,7 +54,7 @@ export async function resolveDeadLetters(
       process.exitCode = 1;
     }
     warnOfCutLetters(decision);
-    if (options.execute) await carryOut(session, decision, list, json);
+    if (options.execute) await execute(session, decision, list, json);
     else await preview(session, decision, json);
     if (decision.choice.length === 0 && !json) print('No dead letters');
   });
@@ -89,7 +89,7 @@ async function preview(
   printPreview(plan, edit, outlooks, json);
 }
 
-async function carryOut(
+async function execute(
   { broker, config, audit }: BrokerSession,
   decision: Decision,
   letters: ListedLetters,
@@ -108,8 +108,8 @@ async function carryOut(
     letters,
   };
   try {
-    await interruptibly(
-      (signal) => carryDecisionOut({ ...parts, signal }, decision),
+    await withInterruption(
+      (signal) => carryOut({ ...parts, signal }, decision),
       'the letters that are left stay on the list. Run the same command again',
     );
   } finally {
@@ -120,7 +120,7 @@ async function carryOut(
 /** The most letters that a warning names. */
 const MAX_EXAMPLES = 3;
 
-/** Warns of letters that may belong to the choice, but whose lists were cut. */
+/** Warns of letters that may belong to the choice, and had no room to say so. */
 function warnOfCutLetters({ open, plan: { redrive, discard }, selection }: Decision): void {
   const taken = new Set([...redrive, ...discard]);
   const needed = selection.sku === undefined ? 'behind' : 'skus';

@@ -3,7 +3,8 @@ import { print, printJson } from '../output.ts';
 import type { ReplayOptions } from './options.ts';
 
 /**
- * Shows the plan, and asks on a terminal unless --execute is given.
+ * Shows the plan. Without --execute, asks on a terminal whether to go ahead.
+ *
  * @returns whether to act
  */
 export async function confirmPlan(

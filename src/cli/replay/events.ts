@@ -16,8 +16,8 @@ import { describeError, UsageError } from '../errors.ts';
 import { print, printJson } from '../output.ts';
 import { withBroker } from '../session.ts';
 import { confirmPlan } from './confirm-plan.ts';
-import { carryOut } from './interruptible-work.ts';
 import { parseRange, type ReplayOptions } from './options.ts';
+import { withProgress } from './with-progress.ts';
 
 export interface EventsOptions extends ReplayOptions {
   readonly toTopic: string;
@@ -28,7 +28,7 @@ export interface EventsOptions extends ReplayOptions {
   readonly resume?: string;
 }
 
-/** Offsets per second on a plain machine, for the estimate in the plan. */
+/** Offsets per second on an ordinary machine, for the estimate in the plan. */
 const USUAL_RATE = 10_000;
 
 /** Runs `allocation replay events`. */
@@ -55,7 +55,7 @@ export async function copyEvents(options: EventsOptions): Promise<void> {
         return `Run the same command with --resume ${this.resume} to go on: nothing is sent twice`;
       },
     };
-    const outcome = await carryOut(workload, options, (control) => {
+    const outcome = await withProgress(workload, options, (control) => {
       const copying = () =>
         copy.run(control).catch((error: unknown) => {
           if (control.signal.aborted) throw error;

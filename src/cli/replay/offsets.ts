@@ -11,7 +11,7 @@ import {
 } from '../../replay/settle-offsets.ts';
 import { awaitBroker } from '../broker-deadline.ts';
 import { UsageError } from '../errors.ts';
-import { interruptibly } from '../interruption.ts';
+import { withInterruption } from '../interruption.ts';
 import { print, printJson, printTable, printToStderr } from '../output.ts';
 import { withBroker, withDatabase } from '../session.ts';
 
@@ -36,7 +36,7 @@ export async function settleOffsets(options: OffsetsOptions): Promise<void> {
   const choice = choiceOf(options);
   if (options.execute && choice === null)
     throw new UsageError('--execute needs --publish or --skip: only you can decide between them');
-  await interruptibly(
+  await withInterruption(
     (signal) => showAndSettle(signal, choice, options),
     'the lanes that are left stay as they are. Run the same command again',
   );

@@ -17,16 +17,19 @@ export function addReplayOptions(command: Command): Command {
   return command.addOption(executeOption()).addOption(maxRateOption()).addOption(jsonOption());
 }
 
+/** Makes the option `--execute`. */
 export function executeOption(): Option {
   return new Option('--execute', 'act without asking').default(false);
 }
 
+/** Makes the option `--max-rate`. */
 export function maxRateOption(): Option {
   return new Option('--max-rate <records>', 'read at most this many records per second').argParser(
     parseCount,
   );
 }
 
+/** Makes the option `--skip-foreign`. */
 export function skipForeignOption(): Option {
   return new Option(
     '--skip-foreign',

@@ -37,4 +37,4 @@ Examples:
       --until 2026-11-23T08:00:00Z
 
 After an interruption (Ctrl-C, a crash, a lost broker), run the same command again to go on.
-To use the database, start the service with DATABASE_URL set to that url.`;
+To use the database, start the service with DATABASE_URL set to that URL.`;

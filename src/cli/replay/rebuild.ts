@@ -18,9 +18,9 @@ import { awaitBroker } from '../broker-deadline.ts';
 import { print, printJson } from '../output.ts';
 import { openExistingDatabase, withBroker, withLongBusyTimeout } from '../session.ts';
 import { confirmPlan } from './confirm-plan.ts';
-import { carryOut } from './interruptible-work.ts';
 import { parseBound, type ReplayOptions } from './options.ts';
 import { adviseSkipping } from './skip-foreign.ts';
+import { withProgress } from './with-progress.ts';
 
 export interface RebuildOptions extends ReplayOptions {
   readonly into: string;
@@ -49,7 +49,7 @@ export async function rebuild(options: RebuildOptions): Promise<void> {
       const plan = describePlan(rebuilding, total, done, options);
       if (!(await confirmPlan(plan, options))) return;
       const howToGoOn = 'Run the same command again to go on from there';
-      const outcome = await carryOut(
+      const outcome = await withProgress(
         { total, done, unit: 'offsets', howToGoOn },
         options,
         (control) => {
@@ -74,7 +74,7 @@ function actOf({ into, until, fromCopy, skipForeign }: RebuildOptions): Act {
   return { act: 'replay rebuild', on: [describeUrl(into)], options };
 }
 
-/** Refuses a copy that is missing: a mistyped name must not become an empty database. */
+/** Refuses a missing copy, because a mistyped name must not become an empty database. */
 async function requireCopy(url: string, config: Config): Promise<void> {
   const copy = await openExistingDatabase(config, { url, setBy: '--into' });
   await copy.close();
@@ -121,7 +121,7 @@ function printReport(
   if (skipForeign) print(`Skipped records of others: ${describeSkipped(foreign)}`);
 }
 
-/** Brings the embedded log along: a service on another SQLite file would find no log there. */
+/** Copies the embedded log into the target, because a service on that file looks for it there. */
 async function bringEmbeddedLog(config: Config, into: string, target: Database): Promise<void> {
   if (config.kafkaBrokers || target.dialect !== 'sqlite') return;
   const file = sqliteFile(embeddedLogUrl(config));

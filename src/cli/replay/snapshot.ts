@@ -6,14 +6,14 @@ import { awaitBroker } from '../broker-deadline.ts';
 import { print, printJson } from '../output.ts';
 import { withBroker, withDatabase } from '../session.ts';
 import { confirmPlan } from './confirm-plan.ts';
-import { carryOut } from './interruptible-work.ts';
 import type { ReplayOptions } from './options.ts';
+import { withProgress } from './with-progress.ts';
 
 export interface SnapshotOptions extends ReplayOptions {
   readonly into: string;
 }
 
-/** Rows per second on a plain machine, for the estimate in the plan. */
+/** Rows per second on an ordinary machine, for the estimate in the plan. */
 const USUAL_RATE = 50_000;
 
 /** Runs `allocation replay snapshot`. */
@@ -40,7 +40,7 @@ export async function snapshot(options: SnapshotOptions): Promise<void> {
       );
       if (!isConfirmed) return;
       const howToGoOn = 'The unfinished copy is removed. Run the same command to begin again';
-      const outcome = await carryOut(
+      const outcome = await withProgress(
         { total: rows, done: 0, unit: 'rows', howToGoOn },
         options,
         (control) =>

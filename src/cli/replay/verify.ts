@@ -6,8 +6,8 @@ import { type VerifyReport, verdictOf, verify } from '../../replay/verify.ts';
 import { awaitBroker } from '../broker-deadline.ts';
 import { print, printJson, printTable, visible } from '../output.ts';
 import { openExistingDatabase, refuseOlderTables, withBroker } from '../session.ts';
-import { carryOut } from './interruptible-work.ts';
 import type { ReplayOptions } from './options.ts';
+import { withProgress } from './with-progress.ts';
 
 export interface VerifyOptions extends Omit<ReplayOptions, 'execute'> {
   readonly database?: string;
@@ -28,7 +28,7 @@ export async function verifyDatabase(options: VerifyOptions): Promise<void> {
       if (!options.json)
         print(`Comparing ${describeUrl(url)} with ${total} offsets of ${eventsTopic} (reads only)`);
       const howToGoOn = 'Nothing was changed. Run the same command to begin again';
-      const outcome = await carryOut(
+      const outcome = await withProgress(
         { total, done: 0, unit: 'offsets', howToGoOn },
         { ...options, execute: true },
         (control) => verify(database, broker, plan, control),

@@ -12,9 +12,9 @@ import { awaitBroker } from '../broker-deadline.ts';
 import { print, printJson, printTable, visible } from '../output.ts';
 import { withBroker } from '../session.ts';
 import { confirmPlan } from './confirm-plan.ts';
-import { carryOut } from './interruptible-work.ts';
 import { parseRange, type ReplayOptions } from './options.ts';
 import { adviseSkipping } from './skip-foreign.ts';
+import { withProgress } from './with-progress.ts';
 
 export interface CommandsOptions extends ReplayOptions {
   readonly from?: string;
@@ -24,7 +24,7 @@ export interface CommandsOptions extends ReplayOptions {
   readonly skipForeign: boolean;
 }
 
-/** Steps per second on a plain machine, for the estimate in the plan. */
+/** Steps per second on an ordinary machine, for the estimate in the plan. */
 const USUAL_RATE = 25_000;
 
 /** Runs `allocation replay commands`. */
@@ -36,7 +36,7 @@ export async function replayCommands(options: CommandsOptions): Promise<void> {
     const total = countSteps(plan);
     if (!(await confirmPlan(describePlan(plan, total, options), options))) return;
     const howToGoOn = 'Nothing was changed. Run the same command to begin again';
-    const outcome = await carryOut(
+    const outcome = await withProgress(
       { total, done: 0, unit: 'steps', howToGoOn },
       options,
       (control) => adviseSkipping(whatIf(broker, plan, { type, sku }, control)),

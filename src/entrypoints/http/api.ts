@@ -45,7 +45,7 @@ export interface HttpApiOptions
   readonly group: string;
   readonly eventsTopic: string;
   readonly deadLettersTopic: string;
-  /** Null: no topic has the acts of operators. */
+  /** Null: no topic records the acts of operators. */
   readonly auditTopic: string | null;
   readonly query: Query;
   readonly doors: DoorSettings;

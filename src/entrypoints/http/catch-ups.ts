@@ -17,7 +17,7 @@ export class CatchUps {
   readonly #turns: Promise<void>[] = Array.from({ length: MAX_CATCH_UPS }, async () => {});
   #count = 0;
 
-  /** @param tailPlaces where the tail stands that serves the live clients */
+  /** @param tailPlaces returns where the tail for the live clients stands */
   constructor(broker: Broker, topic: string, tailPlaces: () => Places) {
     this.#broker = broker;
     this.#topic = topic;
@@ -28,7 +28,7 @@ export class CatchUps {
    * Sends the client what it missed, and makes it live.
    *
    * @param places where the client stands
-   * @param ranges the topic as it was after the tail had opened
+   * @param ranges the ranges of the topic, asked for after the tail opened
    */
   add(client: Client, places: Places, ranges: readonly OffsetRange[]): void {
     const index = this.#count % MAX_CATCH_UPS;

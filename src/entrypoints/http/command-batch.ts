@@ -47,7 +47,7 @@ function eventsIn(body: Buffer): readonly WireMessage[] | Problem {
   }));
 }
 
-/** Blank lines are no commands. */
+/** Divides the body into lines, and leaves out blank lines. */
 function linesIn(body: Buffer): readonly WireMessage[] {
   const lines: WireMessage[] = [];
   for (let start = 0; start < body.length; ) {

@@ -20,7 +20,7 @@ import { isBatch, MAX_BATCH_BYTES } from './content-types.ts';
 import { answerProblem, PROBLEMS, type Problem } from './problem.ts';
 import { refusedCommand } from './refused-command.ts';
 
-/** What a request needs besides its body, for its socket and its headers: an upper bound. */
+/** An upper bound of what a request needs besides its body, for its socket and its headers. */
 const REQUEST_BYTES = 16 * 1024;
 
 /** A command that can be published, with its id. */

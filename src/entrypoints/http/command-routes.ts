@@ -138,7 +138,7 @@ export class CommandRoutes {
           : PROBLEMS.emptyPlace(id),
       );
     if (status.status !== 'pending') return status;
-    // Who waits asks the database nothing.
+    // A client that waits asks the database nothing.
     this.#reads.leave(reply);
     return await this.#statusAfterWait(status, readWait(request), reply);
   }

@@ -16,7 +16,7 @@ export const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 /** The content type of a body that a route takes, other than commands. */
 export const JSON_TYPE = 'application/json';
 
-/** The largest such body of a route that names no other limit, in bytes. */
+/** The largest JSON body of a route that names no other limit, in bytes. */
 export const MAX_JSON_BYTES = 64 * 1024;
 
 /** Returns the content type of a request, without its parameters. */

@@ -18,8 +18,9 @@ const MAX_CLIENTS = MEMORY_BUDGET_BYTES.streams / MAX_UNREAD_BYTES;
  * while there are clients. A client that comes again with a `Last-Event-ID` first reads what it
  * missed, and then becomes live.
  *
- * The tail opens before the ends of the topic are read for a client that catches up, and the client
- * reads up to those ends. So no record lies between what it has read and what the tail delivers.
+ * For a client that catches up, the tail opens first. Then the service asks for the ends of the
+ * topic, and the client reads up to these ends. So no record lies between what the client has read
+ * and what the tail delivers.
  */
 export class EventStream {
   readonly #broker: Broker;
@@ -39,8 +40,8 @@ export class EventStream {
   }
 
   /**
-   * Answers once the tail is open. A client gets every event that is published after it has the
-   * headers of the response.
+   * Answers once the tail is open. A client with the headers of the response gets every event that
+   * is published from then on.
    * @throws {TroubleError} the service is stopping, or serves as many clients as it may
    */
   async serve(request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -151,7 +152,7 @@ export class EventStream {
   #beat(): void {
     for (const client of this.#clients) {
       const { headersSent, writableEnded } = client.response;
-      // This client has not read the end of its stream since the beat before.
+      // This client has not read the end of its stream since the last beat.
       if (writableEnded) client.response.destroy();
       else if (headersSent)
         send(client, client.isLive ? `:\n${idField(client.places ?? this.#places)}\n` : ':\n\n');

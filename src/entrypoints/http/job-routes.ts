@@ -36,8 +36,8 @@ export function jobRoutes(jobs: Jobs): readonly Route[] {
 /**
  * Starts a job, and answers 202 with the job and its place. Answers 409 while another job runs.
  *
- * @param act what it does, in the words of the audit
- * @param by who starts it
+ * @param act what the job does, in the words of the audit
+ * @param by who starts the job
  */
 export function answerWithJob(
   reply: FastifyReply,

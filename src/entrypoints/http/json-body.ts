@@ -19,8 +19,8 @@ export function refuseOtherTypes(): Hook {
 }
 
 /**
- * Makes a hook that reads the body as JSON, and refuses a body that the schema refuses. The route
- * finds the body as the schema reads it, with its defaults.
+ * Makes a hook that reads the body as JSON, and refuses a body that the schema refuses. After the
+ * hook, `request.body` is what the schema has read, with its defaults.
  */
 export function checkJson({ schema }: JsonBody): Hook {
   return async (request, reply) => {

@@ -13,7 +13,7 @@ interface StreamStart {
   readonly gap: 'unknown-id' | 'too-far-behind' | 'deleted' | null;
 }
 
-/** How many records a client may have missed. One that has missed more begins with new events. */
+/** How many records a client may have missed. Beyond that, the client begins with new events. */
 const MAX_MISSED_RECORDS = 100_000;
 /** A client sends its id back in a header, and Node takes 16 KiB of headers. */
 const MAX_ID_LENGTH = 4_096;

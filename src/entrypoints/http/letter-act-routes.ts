@@ -103,7 +103,7 @@ class LetterActs {
     return this.#answer(request, reply, { action: 'redrive', selection, edit, maxRedrives }, body);
   }
 
-  /** Says what the wish leads to, or starts the job that does it. */
+  /** Says what the wish leads to, or starts the job that fulfils it. */
   async #answer(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -143,12 +143,12 @@ function selectionOf({
   return { ids, all: all === true, id, ...filters };
 }
 
-/** What plain JSON says of a command beside its data. */
+/** The fields of plain JSON that are no data of the command. */
 const RESERVED = ['type', 'id', 'dataschema'];
-const BESIDE_DATA = 'The data of a command has no type, id and dataschema of its own';
+const BESIDE_DATA = 'The data of a command must have no type, id or dataschema';
 
 function besideData(name: string) {
-  return { field: `data.${name}`, message: 'is no data: leave it out, or name type and version' };
+  return { field: `data.${name}`, message: 'is no data: leave it out, or set type and version' };
 }
 
 function schemaOf(type: string, version: number | undefined): string | undefined {

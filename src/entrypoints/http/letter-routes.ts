@@ -9,7 +9,7 @@ import { answerProblem, PROBLEMS } from './problem.ts';
 import { ReadIntake } from './read-intake.ts';
 import type { Route } from './routes.ts';
 
-/** How long a list waits for the index. A person waits this long without a sign. */
+/** How long a list waits for the index. People accept this delay. */
 const LIST_WAIT_MS = 500;
 /** How long a question about one letter waits for the index. */
 export const LETTER_WAIT_MS = 5_000;

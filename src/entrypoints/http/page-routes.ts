@@ -19,7 +19,7 @@ export function pageRoutes(): readonly Route[] {
     access: 'open',
     operation: url === '/' ? PAGE_OPERATION : null,
     handler: (request, reply) => {
-      // A release has other files at the same paths than the former one: browsers must ask.
+      // The next release may have other files at the same paths. So browsers must ask each time.
       reply.headers({
         'cache-control': 'no-cache',
         'content-security-policy': PAGE_POLICY,

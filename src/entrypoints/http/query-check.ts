@@ -3,8 +3,8 @@ import type { Hook } from './doors/doors.ts';
 import { answerProblem, PROBLEMS } from './problem.ts';
 
 /**
- * Makes a hook that refuses parameters behind `?` that are unknown or not valid. The route finds
- * the values as the schema reads them, with their defaults.
+ * Makes a hook that refuses parameters behind `?` that are unknown or not valid. After the hook,
+ * `request.query` is what the schema has read, with its defaults.
  */
 export function checkQuery(schema: z.ZodObject): Hook {
   const known = Object.keys(schema.shape);

@@ -3,12 +3,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { answerProblem, PROBLEMS } from './problem.ts';
 
 /**
- * The most questions about the stock that are under way at once, with their answers in memory.
- * Lanes wait for the same connections to the database, behind the questions that came first.
+ * The most questions to the database that are under way at once, with their answers in memory.
+ * Lanes wait for the same connections, behind the questions that came first.
  */
 const MAX_READS = 64;
 
-/** Lets a limited number of questions about the stock in. */
+/** Lets a limited number of questions in, because each one reads the database or the log. */
 export class ReadIntake {
   readonly #maxReads: number;
   readonly #underWay = new Set<ServerResponse>();

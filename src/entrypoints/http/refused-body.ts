@@ -6,8 +6,8 @@ const MAX_READ_BYTES = 64 * 1024 * 1024;
 
 /**
  * Reads the rest of a body that is refused for its size, and drops it. Many clients read no answer
- * before they have sent their whole request: an earlier answer that closes the connection looks
- * like a broken one to them. A body that does not say its length, or is far too large, is not read.
+ * before they have sent their whole request. An earlier answer closes the connection, and to them
+ * the connection seems broken. A body of unknown length, or far too large a body, is not read.
  */
 export async function dropBody(request: IncomingMessage): Promise<void> {
   const bytes = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY);

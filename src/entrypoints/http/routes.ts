@@ -7,7 +7,7 @@ import type { Operation } from './openapi/operation.ts';
 import { answerProblem, PROBLEMS } from './problem.ts';
 import { checkQuery } from './query-check.ts';
 
-/** One route of the API. */
+/** One route of the API. `api.ts` lists all routes, and adds each with `addRoute`. */
 export interface Route {
   readonly method: 'GET' | 'POST';
   readonly url: string;

@@ -49,7 +49,7 @@ function field(name: string, value: unknown): string {
   return typeof value === 'string' ? `${name}: ${value.replace(/[\0\r\n]/g, ' ')}\n` : '';
 }
 
-/** Writes the event as JSON. Deeply nested data, which only a reader can take, becomes text. */
+/** Writes the event as JSON. Data that is nested too deeply for that becomes text. */
 function asJson(event: Record<string, unknown>, { value }: ReceivedRecord): string {
   try {
     return JSON.stringify(event);

@@ -12,7 +12,7 @@ import { operatorName } from './operator-name.ts';
 import { answerProblem, PROBLEMS } from './problem.ts';
 import type { Route } from './routes.ts';
 
-/** A partition is a number that any database takes. */
+/** Matches a partition: a number that any database takes. */
 const PARTITION = /^\d{1,9}$/;
 
 export interface StatusOptions {

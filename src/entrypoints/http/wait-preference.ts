@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 
-/** The longest wait for an answer. Proxies mostly give up a request that is silent for a minute. */
+/** The longest wait for an answer. Many proxies give up a request that is silent for a minute. */
 export const MAX_WAIT_SECONDS = 30;
 
 const SECONDS = /^(\d{1,9})s?$/;

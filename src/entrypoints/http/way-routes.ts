@@ -14,11 +14,11 @@ import { answerProblem, PROBLEMS } from './problem.ts';
 import { ReadIntake } from './read-intake.ts';
 import type { Route } from './routes.ts';
 
-/** How long one request searches. A person waits this long, and the next request goes on. */
+/** How long one request searches. People accept this delay, and the next request goes on. */
 const SEARCH_MS = 1_000;
 /** How many searches wait for their turn. One at a time reads, for the sake of the lanes. */
 const MAX_WAITING_SEARCHES = 8;
-/** More products than this lead to most partitions anyway. */
+/** How many skus of an order guide the search. More skus lead to most partitions anyway. */
 const MAX_SKUS = 20;
 
 /** The routes that tell what happened to one order, or to one product. */

@@ -9,8 +9,8 @@ import { JobProgress } from './job.js';
 import { Preview } from './preview.js';
 
 /**
- * A dialog that shows what an act would do, with counts, acts when the user confirms, and then
- * follows the job.
+ * A dialog for an act. The dialog shows what the act would do, acts when the user confirms, and
+ * then follows the job.
  *
  * @param {{
  *   title: string, verb: string, isDanger?: boolean, path: string, body: object,
@@ -46,7 +46,7 @@ export function Act({ title, verb, isDanger = false, path, body, onClose, childr
       ${problem && html`<${Trouble} problem=${problem} />`}
       ${problem?.errors.map(({ field, message }) => html`<p><code>${field}</code> ${message}</p>`)}
       ${job === null && children}
-      ${preview === null && !problem && html`<p aria-busy="true">Looking what this would do…</p>`}
+      ${preview === null && !problem && html`<p aria-busy="true">Asking what this would do…</p>`}
       ${preview !== null && job === null && html`<${Preview} preview=${preview} />`}
       ${job !== null && html`<${JobProgress} path=${job} onEnd=${pollNow} />`}
       <footer>

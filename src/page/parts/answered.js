@@ -2,7 +2,7 @@
 import { html } from '/page/lib/preact.js';
 
 /**
- * Shows the content of an answer; before that, that the answer is under way, or why there is none.
+ * Shows the content of an answer. Until there is one, says that it is under way, or what is wrong.
  *
  * @param {{ answer: import('../answer.js').Answer, children: (data: any) => unknown,
  *   advice?: unknown }} props `advice` says what to do about a problem

@@ -6,7 +6,10 @@ import { counted, formatNumber } from '../verdict.js';
 import { Answered } from './answered.js';
 import { Table } from './table.js';
 
-/** @typedef {{ reference: string, quantity: number, availableQuantity: number, eta: string | null }} Batch */
+/**
+ * @typedef {{ reference: string, quantity: number, availableQuantity: number,
+ *   eta: string | null }} Batch
+ */
 
 /** @type {import('./table.js').Column<{ orderid: string, qty: number }>[]} */
 const COLUMNS = [

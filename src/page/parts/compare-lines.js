@@ -1,6 +1,6 @@
 // @ts-check
 
-/** The comparison takes time and memory of this number squared. */
+/** The time and memory of a comparison grow with the square of this number. */
 const MAX_LINES = 1_000;
 
 /** @typedef {{ sign: '+' | '−' | ' ', line: string }} Difference */

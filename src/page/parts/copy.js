@@ -13,7 +13,7 @@ export function CopyButton({ text }) {
       setWord('Copied');
     } catch {
       // Browsers hide the clipboard from pages without HTTPS.
-      setWord('Mark and copy the text');
+      setWord('Select and copy the text');
     }
   };
   return html`<button type="button" class="copy" onClick=${copy}>${word}</button>`;

@@ -6,7 +6,7 @@ import { compareLines } from './compare-lines.js';
 const TAGS = { '+': 'ins', '−': 'del', ' ': 'span' };
 
 /**
- * Shows two texts as one, with what goes and what comes.
+ * Shows two texts as one, and marks the lines that go and the lines that come.
  * @param {{ before: string, after: string }} props
  */
 export function Diff({ before, after }) {

@@ -2,7 +2,10 @@
 
 /** @typedef {import('../types.js').CloudEvent} CloudEvent */
 
-/** How an event type is marked: good news, or something to look at. @type {Record<string, import('./badge.js').Level>} */
+/**
+ * How each type of event is marked: good news, or something to look at.
+ * @type {Record<string, import('./badge.js').Level>}
+ */
 export const EVENT_LEVELS = {
   BatchCreated: 'good',
   Allocated: 'good',

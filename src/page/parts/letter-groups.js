@@ -5,7 +5,10 @@ import { formatNumber } from '../verdict.js';
 import { Table } from './table.js';
 import { Time } from './time.js';
 
-/** @typedef {{ reason: string, cause: string, type: string | null, count: number, oldestAt: string, whatToDo: string }} Group */
+/**
+ * @typedef {{ reason: string, cause: string, type: string | null, count: number,
+ *   oldestAt: string, whatToDo: string }} Group
+ */
 
 /** @type {import('./table.js').Column<Group>[]} */
 const COLUMNS = [

@@ -21,12 +21,13 @@ const COLUMNS = [
 
 /**
  * The instances that share the lanes.
- * @param {{ members: Member[] }} props
+ * @param {{ members: Member[], areKnown: boolean }} props
  */
-export function Members({ members }) {
+export function Members({ members, areKnown }) {
   return html`
     <div>
       <h2>Instances of the group</h2>
+      ${!areKnown && html`<p>The broker does not say which other instances there are.</p>`}
       <${Table}
         caption="Instances of the group"
         columns=${COLUMNS}

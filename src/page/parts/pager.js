@@ -3,8 +3,8 @@ import { html } from '/page/lib/preact.js';
 import { goTo, linkTo, route } from '../router.js';
 
 /**
- * Leads to the first and to the next page of a list. The cursor is in the URL of the page; the way
- * back is the browser's.
+ * Leads to the first and to the next page of a list. The cursor is in the URL of the page, so the
+ * browser itself leads back.
  *
  * @param {{ after: string | undefined, next: string | null, summary?: unknown }} props `next` is
  * the path of the next page

@@ -47,7 +47,7 @@ export function Preview({ preview }) {
         </p>`
       }
       ${failsAgain > 0 && html`<p><b>${counted(failsAgain, 'message')}</b> would fail again as it is.</p>`}
-      ${alreadyResolved > 0 && html`<p>${counted(alreadyResolved, 'message')} off the list already.</p>`}
+      ${alreadyResolved > 0 && html`<p>Already off the list: ${counted(alreadyResolved, 'message')}.</p>`}
       ${rows.length > 0 && html`<p class="faint">${title}:</p>`}
       ${
         rows.length > 0 &&

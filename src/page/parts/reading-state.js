@@ -2,7 +2,7 @@
 import { html, useEffect } from '/page/lib/preact.js';
 import { counted, formatNumber } from '../verdict.js';
 
-/** The service reads on meanwhile. */
+/** How long the page waits before it asks again. The service reads on meanwhile. */
 const AGAIN_MS = 1_000;
 
 /**
@@ -22,7 +22,7 @@ export function ReadingState({ reading, reload }) {
         !isComplete &&
         html`<p aria-live="polite">
           The service reads the dead letters topic: ${formatNumber(readOffsets)} of
-          ${' '}${formatNumber(totalOffsets)}. The list and its counts grow until then.
+          ${' '}${formatNumber(totalOffsets)}. The list and its counts are not complete yet.
           <progress aria-label="Reading" max=${totalOffsets} value=${readOffsets} />
         </p>`
       }

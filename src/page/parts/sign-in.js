@@ -17,9 +17,9 @@ export function SignIn({ refusal }) {
     const form = /** @type {HTMLFormElement} */ (event.currentTarget);
     const token = String(new FormData(form).get('token')).trim();
     if (token === '') return;
-    // A browser cannot send another one.
+    // A browser cannot send other characters in a header.
     if (!TOKEN.test(token))
-      return setRefusal('A token has letters, digits and . _ ~ + / - = only.');
+      return setRefusal('A token has only letters, digits, and the signs . _ ~ + / - =');
     signIn(token);
     void pollNow();
   };
@@ -35,8 +35,9 @@ export function SignIn({ refusal }) {
         <button class="primary">Sign in</button>
       </form>
       <p class="faint">
-        The page keeps the token until this tab closes. Who runs the service makes tokens with
-        ${' '}<code>npx allocation token create</code>. A token of your OpenID Connect provider works too.
+        The page keeps the token until this tab closes. The people who run the service make tokens
+        ${' '}with <code>npx allocation token create</code>. A token of your OpenID Connect provider
+        ${' '}works too.
         The role <b>read</b> shows everything; the role <b>operate</b> may act.
       </p>
     </section>

@@ -7,7 +7,10 @@ import { Time } from './time.js';
 
 /** @typedef {import('../types.js').Step} Step */
 
-/** What each kind of step is called, and how it is marked. @type {Record<string, [string, import('./badge.js').Level]>} */
+/**
+ * What each kind of step is called, and how it is marked.
+ * @type {Record<string, [string, import('./badge.js').Level]>}
+ */
 const KINDS = {
   received: ['Received', 'none'],
   decided: ['Decided', 'good'],

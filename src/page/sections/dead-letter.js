@@ -110,7 +110,7 @@ function Message({ letter: { headers, data, encoding } }) {
     <div>
       <h2>Message</h2>
       ${data === null && html`<p class="empty">The message has no value.</p>`}
-      ${encoding === 'base64' && html`<p class="faint">These bytes are no text; they are shown in base64.</p>`}
+      ${encoding === 'base64' && html`<p class="faint">These bytes are not text. They are shown in base64.</p>`}
       ${data !== null && html`<div class="opened"><${CopyButton} text=${text} /><pre>${prettyJson(text)}</pre></div>`}
       <h2>Headers</h2>
       <${Table} caption="Headers of the message" columns=${HEADER_COLUMNS} rows=${headers}

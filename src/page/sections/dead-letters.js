@@ -50,14 +50,14 @@ export function DeadLetters({ query }) {
 }
 
 /**
- * The dead letters one by one. They wait for the groups, because those would push them down.
+ * The dead letters one by one. They appear after the groups, which would otherwise push them down.
  *
  * @param {{ query: Record<string, string>, groups: import('../answer.js').Answer }} props
  */
 function OneByOne({ query, groups }) {
   const { status: wanted = 'open', reason, type, sku, orderid, after } = query;
   const filter = { reason, type, sku, orderid };
-  // What changes the list changes the groups, and they are the shorter answer.
+  // Each change of the list changes the groups too, and their answer is shorter.
   const when = JSON.stringify(groups.data);
   const list = useAnswer(withQuery('/dead-letters', { status: wanted, ...filter, after }), {
     when,

@@ -30,8 +30,8 @@ export function Now() {
 }
 
 /**
- * Everything below the verdict. Without a first answer there is nothing to show, and what would
- * stand here would be pushed down.
+ * Everything below the verdict. It appears with the first answer, which would push down anything
+ * that was shown before.
  *
  * @param {{ status: import('../types.js').Status, isSilent: boolean }} props
  */
@@ -41,7 +41,7 @@ function Numbers({ status, isSilent }) {
       <${Tiles} status=${status} />
       <${Charts} />
       <${Lanes} lanes=${status.lanes} />
-      <${Members} members=${status.members} />
+      <${Members} members=${status.members} areKnown=${status.areMembersKnown} />
       <${About} service=${status.service} />
     </div>
   `;

@@ -32,7 +32,7 @@ export function Order({ name }) {
   } = useAnswer(`/allocations/${encodeURIComponent(name)}`, {
     when: turn,
   });
-  // 404 says that the order has none.
+  // The status 404 says that the order has no stock.
   const isUnknown = problem !== null && problem.status !== 404;
   const way = useWay(name, turn);
   return html`

@@ -61,7 +61,7 @@ export function ProductStock({ name, query }) {
 }
 
 /**
- * The events of the product. They wait for the stock, because it would push them down.
+ * The events of the product. They appear after the stock, which would otherwise push them down.
  * @param {{ path: string, after: string | undefined }} props
  */
 function ProductHistory({ path, after }) {

@@ -9,6 +9,7 @@ import { stringify } from 'yaml';
 import { addContract } from '../../../src/cli/contract.ts';
 import { UsageError } from '../../../src/cli/errors.ts';
 import { asyncApiDocument } from '../../../src/contract/asyncapi.ts';
+import { openApi } from '../../../src/contract/openapi.ts';
 import { capturePrinted } from '../../support/printed-output.ts';
 
 const asYaml = (document: object) => stringify(document, { aliasDuplicateObjects: false });
@@ -90,7 +91,28 @@ describe('npx allocation contract diff', () => {
     expect(process.exitCode).toBeUndefined();
   });
 
+  it('compares routes and messages of a folder, and adds their changes', async () => {
+    const folder = await mkdtemp(join(directory, 'released-'));
+    const api = JSON.parse(JSON.stringify(await openApi()));
+    const info = { ...api.info, version: '1.2.3' };
+    await writeFile(join(folder, 'asyncapi.yaml'), narrower);
+    const paths = { ...api.paths, '/customers': api.paths['/orders'] };
+    await writeFile(join(folder, 'openapi.json'), JSON.stringify({ ...api, info, paths }));
+    await run(folder);
+    expect(printed.text).toMatch(/^adds +commands\/ChangeBatchQuantity\.v1 /m);
+    expect(printed.text).toMatch(/^breaks +GET \/customers +the route is gone$/m);
+    expect(printed.text).toContain('After 1.2.3, the version 2.0.0 (major) is due');
+    expect(process.exitCode).toBe(1);
+  });
+
+  it('finds no change in the routes of this release', async () => {
+    await run(await file(JSON.stringify(await openApi())));
+    expect(printed.text).toContain('The contract is the same as in ');
+    expect(process.exitCode).toBeUndefined();
+  });
+
   it.each([
+    ['a folder without a contract', () => directory, /asyncapi\.yaml cannot be read/],
     ['a missing file', () => '/dev/null/none', /cannot be read/],
     ['another document', () => file('openapi: 3.1.0'), /cannot be compared/],
     ['a missing page', () => `${url}/other`, /answers 404/],

@@ -19,7 +19,7 @@ const products = {
 const stateOf = (commands: readonly ParkedCommand[]) => ({
   commands,
   lastPosition: Math.max(0, ...commands.map(({ position }) => position)),
-  standing: commands.filter(({ isRedriven }) => !isRedriven).length,
+  notRedriven: commands.filter(({ isRedriven }) => !isRedriven).length,
 });
 const limits = (ofProduct: number, inAll = 1_000) => ({ ofProduct, inAll });
 
@@ -173,7 +173,7 @@ describe('parking', () => {
     const sentAgain = parking
       .changes()
       .parked.map((each) => ({ ...each, isRedriven: each.id === '1' }));
-    const redriven = new Parking({ ...stateOf(sentAgain), standing: 2 }, limits(10, 2));
+    const redriven = new Parking({ ...stateOf(sentAgain), notRedriven: 2 }, limits(10, 2));
     expect(redriven.park('3', ['sku:1'], ['1']).position).toBe(3);
     expect(() => redriven.park('4', ['sku:2'], ['2'])).toThrow(ParkingFullError);
   });

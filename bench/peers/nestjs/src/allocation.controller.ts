@@ -7,7 +7,7 @@ export const EVENTS = Symbol('events');
 
 const { COMMANDS_TOPIC = '', EVENTS_TOPIC = '' } = process.env;
 
-/** A command in, a transaction of the database, an event out. */
+/** Answers each command in one transaction of the database, and then publishes one event. */
 @Controller()
 export class AllocationController {
   constructor(

@@ -33,7 +33,7 @@ export interface Event {
 export class AllocationService {
   constructor(private readonly em: EntityManager) {}
 
-  // Else the identity map of all messages is one.
+  // Without this, all messages would share one identity map.
   @CreateRequestContext()
   @Transactional()
   async handle(command: Command): Promise<Event> {

@@ -10,11 +10,11 @@ export class Product {
   @Property()
   sequence!: number;
 
-  /** In the order in which they are allocated: what is here, then what is due first. */
+  /** In the order of allocation: the batches in stock, then those that are due first. */
   @OneToMany({ entity: () => Batch, mappedBy: 'product', orderBy: [{ eta: 'asc nulls first' }, { id: 'asc' }] })
   batches = new Collection<Batch>(this);
 
-  /** @returns the batch that it is taken from; null: out of stock */
+  /** Takes stock from the first batch that has enough. @returns that batch; null: out of stock */
   allocate(qty: number): Batch | null {
     const batch = this.batches.find((candidate) => candidate.has(qty));
     if (batch) batch.allocatedQuantity += qty;

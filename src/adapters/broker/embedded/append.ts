@@ -29,7 +29,10 @@ const MAX_BATCH_BYTES = 1024 * 1024;
 
 type Query = <Row>(statement: string, parameters: readonly (string | number)[]) => Promise<Row[]>;
 
-/** @throws {FencedError} another producer has opened the same transactional id since */
+/**
+ * Refuses a producer that no longer holds its transactional id.
+ * @throws {FencedError} another producer has opened the same transactional id since
+ */
 export async function refuseFormerHolder(
   sql: Sql,
   { transactionalId, epoch }: ProducerEpoch,
@@ -42,6 +45,7 @@ export async function refuseFormerHolder(
     throw new FencedError(`Another producer has taken over ${transactionalId}`);
 }
 
+/** Returns the offset that the partition's next record gets. */
 export async function nextOffset(sql: Query, topic: string, partition: number): Promise<number> {
   const [last] = await sql<{ next_offset: number }>(
     `select next_offset from log_batches where topic = ? and partition = ?
@@ -123,7 +127,7 @@ class OpenBatch {
     );
   }
 
-  /** @returns the record's offset */
+  /** Adds the record. @returns its offset */
   add(record: LogRecord): number {
     writeRecord(this.#writer, record);
     this.nextOffset += 1;

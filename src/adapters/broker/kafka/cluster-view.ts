@@ -57,7 +57,7 @@ export class ClusterView {
   }
 
   /**
-   * @returns the node that leads the partition
+   * Finds the node that leads the partition.
    * @throws {TroubleError} the partition has no leader, or no node answers
    */
   async leaderOf(topic: string, partition: number): Promise<Address> {
@@ -70,7 +70,7 @@ export class ClusterView {
   }
 
   /**
-   * @returns the node id of each partition's leader; -1 for a partition without a leader
+   * Returns the node id of each partition's leader; -1 for a partition without a leader.
    * @throws {TroubleError} the topic is not there, or no node answers
    */
   async leadersOf(topic: string): Promise<readonly number[]> {
@@ -80,7 +80,7 @@ export class ClusterView {
       .map(({ leader }) => leader);
   }
 
-  /** @throws {TroubleError} the topic is not there, or no node answers */
+  /** Counts the partitions. @throws {TroubleError} the topic is not there, or no node answers */
   async partitionCount(topic: string): Promise<number> {
     return (await this.#topic(topic)).partitions.length;
   }
@@ -96,7 +96,7 @@ export class ClusterView {
       topicId: '',
     };
     if (errorCode === ERROR.NONE) return `${clusterId}/${topicId}`;
-    throw this.#hidden(topic, errorCode);
+    throw this.#whyMissing(topic, errorCode);
   }
 
   /**
@@ -181,10 +181,10 @@ export class ClusterView {
     const topic = known();
     if (topic && topic.partitions.length > 0) return topic;
     const errorCode = topic?.errorCode ?? ERROR.UNKNOWN_TOPIC_OR_PARTITION;
-    throw this.#hidden(name, errorCode);
+    throw this.#whyMissing(name, errorCode);
   }
 
-  #hidden(topic: string, errorCode: number): TroubleError {
+  #whyMissing(topic: string, errorCode: number): TroubleError {
     const missing = `The topic ${topic} is not there`;
     countBrokerError(errorName(errorCode));
     if (!isDenial(errorCode)) return new TroubleError(`${missing} (${errorName(errorCode)})`);

@@ -18,7 +18,7 @@ const OF_KAFKAJS = [
   'PRODUCER_FENCED',
 ];
 
-/** The course of every rebalance. */
+/** The codes that belong to the usual course of every rebalance. */
 const NO_ERRORS: readonly string[] = ['NONE', 'MEMBER_ID_REQUIRED', 'REBALANCE_IN_PROGRESS'];
 
 const names = [...CONNECTION_FAILURES, ...Object.keys(ERROR), ...OF_KAFKAJS]

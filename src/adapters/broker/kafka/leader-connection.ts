@@ -69,8 +69,8 @@ export class LeaderConnection implements Leader {
   }
 
   /**
-   * Returns a connection to the current leader. The client must not ask a former leader, which as a
-   * follower still answers fetches with the records from before it was cut off.
+   * Returns a connection to the current leader. The client must not ask a former leader. A former
+   * leader still answers fetches, with the records from before it was cut off.
    */
   async #connect(): Promise<NodeConnection> {
     if (this.#connection?.isOpen && isAt(this.#connection, await this.#leader()))

@@ -17,7 +17,7 @@ const AWAY_TIMEOUT_MS = 30_000;
  */
 const OPEN_TRANSACTION_TIMEOUT_MS = 90_000;
 /**
- * How long empty answers may go on before they mean the end. A slow storage tier also causes some.
+ * How long empty answers may go on before they mean the end. A slow storage tier causes some too.
  */
 const NOTHING_LEFT_AFTER_MS = 5_000;
 const FETCH_WAIT_MS = 500;
@@ -140,7 +140,7 @@ export class KafkaReader {
     return this.#insist(doing, leader, listOffset(this.#topic, partition, 'beginning'), 0);
   }
 
-  /** Repeats the question to the current leader, for 30 s, while the errors in answers may pass. */
+  /** Repeats the question to the current leader until an answer has no error, for 30 s at most. */
   async #insist<T extends { readonly errorCode: number }>(
     doing: string,
     leader: Leader,

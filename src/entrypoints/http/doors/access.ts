@@ -1,4 +1,4 @@
-/** What a token allows. Each role includes those before it. */
+/** What a token allows. Each role includes the roles before it. */
 export const ROLES = ['read', 'publish', 'operate'] as const;
 export type Role = (typeof ROLES)[number];
 
@@ -30,7 +30,7 @@ export function includes(role: Role | null, needed: Role): boolean {
   return role !== null && ROLES.indexOf(role) >= ROLES.indexOf(needed);
 }
 
-/** Returns the role that includes all others of the list. Names of other roles do not count. */
+/** Returns the role that includes all others in the list. Unknown names do not count. */
 export function highestRole(names: readonly unknown[]): Role | null {
   return ROLES.findLast((role) => names.includes(role)) ?? null;
 }

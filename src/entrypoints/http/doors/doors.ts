@@ -16,7 +16,7 @@ import type { DoorSettings } from './settings.ts';
 import { TokenList } from './token-list.ts';
 import { Visitors } from './visitors.ts';
 
-/** Probes and metrics cost more than their answer, and nobody needs a token for them. */
+/** Bounds the requests for probes and metrics, which need no token and cost more than they show. */
 const MAX_OPEN_REQUESTS_PER_SECOND = 200;
 
 /** A hook that runs before the body is read. Its answer ends the request. */
@@ -93,7 +93,7 @@ export class Doors {
   }
 
   /**
-   * Adds what counts for every request, then lets the caller add routes with the hooks of their
+   * Adds the checks of every request, then lets the caller add routes with the hooks of their
    * access. Call this before `listen`.
    */
   protect(server: FastifyInstance, addRoutes: (hooksOf: HooksOf) => void): void {

@@ -8,10 +8,12 @@ import { type DoorSettings, needsTokens } from './settings.ts';
  */
 export function refuseOpenDoor(host: string, settings: DoorSettings): void {
   if (isLoopback(host) || needsTokens(settings) || settings.isOpen) return;
+  const advice =
+    'set HTTP_TOKENS_FILE (see "npx allocation token create --help") or HTTP_OIDC_ISSUER, ' +
+    'or HTTP_AUTH=none if something else protects the API, or leave HTTP_HOST out';
   throw new ListenError(
-    `HTTP_HOST=${host} lets other machines in without authentication: set HTTP_TOKENS_FILE ` +
-      '(see "npx allocation token create --help") or HTTP_OIDC_ISSUER, ' +
-      'or HTTP_AUTH=none if something else protects the API, or leave HTTP_HOST out',
+    `HTTP_HOST=${host} lets other machines in without authentication: ${advice}`,
+    { advice },
   );
 }
 

@@ -20,7 +20,7 @@ const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 export class Guard {
   readonly #sources: readonly TokenSource[];
 
-  /** @param sources which know tokens, in the order in which they are asked */
+  /** @param sources the sources of tokens, in the order in which the guard asks them */
   constructor(sources: readonly TokenSource[]) {
     this.#sources = sources;
   }
@@ -46,7 +46,7 @@ export class Guard {
         if (!(error instanceof InvalidTokenError)) throw error;
         return answerProblem(reply, PROBLEMS.badToken(error.message));
       }
-      // What follows waits for the end of the answer, which a client that has left has had.
+      // If the client has left, its answer has ended already, and the timer below would never stop.
       if (reply.raw.destroyed) return reply.hijack();
       this.#checkAgain(token, needed, reply);
       return undefined;

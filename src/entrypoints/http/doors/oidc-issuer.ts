@@ -6,10 +6,10 @@ import { TroubleError } from '../../../service-layer/errors.ts';
 const TIMEOUT_MS = 5_000;
 /** The shortest pause between two questions for an unknown key, or to an absent issuer. */
 const COOLDOWN_MS = 5_000;
-/** How long a key counts after the issuer has withdrawn it. */
+/** How long a key stays valid here after the issuer has withdrawn it. */
 const KEYS_MAX_AGE_MS = 600_000;
 
-/** What counts of an issuer's metadata, before anything of it is known. */
+/** The fields of an issuer's metadata that this service reads, not checked yet. */
 interface Discovery {
   readonly issuer?: unknown;
   readonly jwks_uri?: unknown;
@@ -23,20 +23,20 @@ export class OidcIssuer {
   #keys: Promise<JWTVerifyGetKey> | null = null;
   #askAgainAtMs = 0;
 
-  /** @param issuer the `iss` of its tokens */
+  /** @param issuer the `iss` of the issuer's tokens */
   constructor(issuer: string, log: Logger) {
     this.#issuer = issuer;
     this.#log = log;
   }
 
-  /** Gives up what is under way. */
+  /** Gives up the requests under way. */
   close(): void {
     this.#closing.abort();
   }
 
   /**
-   * Returns what finds the key of a token.
-   * @throws {TroubleError} the issuer cannot be asked now; so may what is returned
+   * Returns a function that finds the key of a token.
+   * @throws {TroubleError} the issuer cannot be asked now; the function may throw the same
    */
   keys(): Promise<JWTVerifyGetKey> {
     this.#keys ??= this.#discover().catch((error: unknown) => {
@@ -48,7 +48,7 @@ export class OidcIssuer {
 
   /**
    * Turns an error into one that says to try again, and logs why.
-   * @param error the issuer answers with something that is no answer
+   * @param error says what is wrong with the issuer's answer
    */
   trouble(error: unknown): TroubleError {
     const { message, cause } = error as Error;

@@ -13,7 +13,7 @@ import type { OidcSettings } from './settings.ts';
 
 /** How far the clocks of the issuer and of this machine may be apart. */
 const CLOCK_TOLERANCE_SECONDS = 30;
-/** Signatures with the issuer's private key. With a shared secret, anyone who has it may sign. */
+/** Signatures with a private key. With a shared secret, this service could sign tokens too. */
 const ALGORITHMS = [
   ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
   ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
@@ -25,7 +25,7 @@ const ALGORITHMS = [
  */
 const ACCESS_TOKEN_TYPES = new Set([undefined, 'jwt', 'at+jwt']);
 
-/** Errors of jose about what the issuer answers, and not about the token. */
+/** Errors of jose about the answers of the issuer, not about the token. */
 const ISSUER_ERRORS = new Set(['ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID', 'ERR_JWKS_TIMEOUT']);
 /** Why a token is refused, by the code of jose's error. */
 const REASONS = new Map([
@@ -76,7 +76,7 @@ export class Oidc implements TokenSource {
         requiredClaims: ['exp'],
       });
       if (!isAccessToken(protectedHeader))
-        throw new InvalidTokenError('The token is of another type than JWT or at+jwt');
+        throw new InvalidTokenError('The type of the token must be JWT or at+jwt');
       return payload;
     } catch (error) {
       if (error instanceof TroubleError || error instanceof InvalidTokenError) throw error;
@@ -95,7 +95,7 @@ function isAccessToken({ typ }: JWTHeaderParameters): boolean {
 /** Says in words why a token is refused. The words of jose may show some of the token. */
 function reasonOf(error: unknown): string {
   if (error instanceof errors.JWTClaimValidationFailed)
-    return `The token's claim ${error.claim} is missing, or is not the one that counts here`;
+    return `The token's claim ${error.claim} is missing, or is not valid here`;
   const { code = '' } = error as NodeJS.ErrnoException;
   return REASONS.get(code) ?? 'The token is not valid';
 }

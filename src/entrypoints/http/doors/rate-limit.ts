@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { answerProblem, PROBLEMS } from '../problem.ts';
 
-/** Short, so that a client that has sent too much waits only a moment. */
+/** A short window. A client that has sent too much waits only a moment. */
 const WINDOW_MS = 1_000;
 
 /**

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 
 /** The pause between two lines, because bad requests must not fill the log. */
 const PAUSE_MS = 1_000;
-/** The answers that an operator wants to know of: no token, no role, wrong page, host, too many. */
+/** The refusals that an operator wants to know of: for a token, a role, a page, a host, a rate. */
 const LOGGED = new Set([401, 403, 421, 429]);
 
 /** Logs who was refused at the doors, at most one line a second. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
 
-/** How soon a renewed file counts. */
+/** How long a renewed file may go unnoticed. */
 const LOOK_MS = 2_000;
 
 /**
@@ -25,7 +25,7 @@ export class RenewedFiles {
     this.#log = log;
   }
 
-  /** Puts the files into use. @throws a file cannot be read, or `apply` refuses the texts */
+  /** Puts the files into use, and follows them. @throws a file is unreadable, or `apply` throws */
   async open(): Promise<void> {
     const texts = await this.#read();
     this.#apply(texts);

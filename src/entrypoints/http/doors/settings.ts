@@ -1,4 +1,4 @@
-/** How the doors of the HTTP API are set: who may enter, and under which names. */
+/** The settings of the doors of the HTTP API: who may enter, and under which names. */
 export interface DoorSettings {
   /** Whether nobody needs a token, even on addresses that other machines reach. */
   readonly isOpen: boolean;

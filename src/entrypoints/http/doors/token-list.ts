@@ -5,7 +5,7 @@ import { ListenError } from '../listen-error.ts';
 import { type Caller, ROLES, type Role, type TokenSource } from './access.ts';
 import { RenewedFiles } from './renewed-files.ts';
 
-/** Lets people and scanners recognize a token that has gone astray. */
+/** Lets people and scanners recognize a leaked token. */
 const TOKEN_PREFIX = 'alloc_';
 /** Enough random bytes that nobody can guess a token, even from its fast hash. */
 const TOKEN_BYTES = 32;
@@ -36,7 +36,7 @@ export function isTokenName(name: string): boolean {
   return tokenName.safeParse(name).success;
 }
 
-/** Makes a new token, and what HTTP_TOKENS_FILE lists of it. */
+/** Makes a new token, and the entry for it in HTTP_TOKENS_FILE. */
 export function newToken(name: string, role: Role): { token: string; listed: ListedToken } {
   const token = TOKEN_PREFIX + randomBytes(TOKEN_BYTES).toString('base64url');
   return { token, listed: listedToken.parse({ name, role, sha256: hash('sha256', token) }) };
@@ -86,7 +86,7 @@ export class TokenList implements TokenSource {
   }
 }
 
-/** Parses JSON. @throws the text is not JSON; an error of `JSON.parse` would show some of it */
+/** Parses JSON. @throws the text is not JSON; unlike `JSON.parse`, the error shows no secret */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -9,8 +9,8 @@ const AUTHORITY = /^[^\s/?#@\\]+$/;
  * only its own machine or network reaches.
  *
  * DNS rebinding needs a name: the attacker's name first leads to the attacker, then to the service.
- * So `Host` must be a name of the service. An address cannot be rebound, and is accepted: probes of
- * Kubernetes come to the address of a pod.
+ * So `Host` must be a name of the service, or an address. Nobody can rebind an address, and
+ * Kubernetes sends its probes to the address of a pod.
  */
 export class Visitors {
   readonly #publicHosts: ReadonlySet<string>;
@@ -36,8 +36,8 @@ export class Visitors {
   }
 
   /**
-   * Tells whether a page of another site caused the request. Such a page may only link to a `GET`.
-   * Only browsers send these headers.
+   * Tells whether a page of another site caused a request that it must not cause. It may link to a
+   * `GET` of this service. Only browsers send these headers.
    */
   isFromForeignPage(method: string, headers: IncomingHttpHeaders): boolean {
     const { origin, host = '' } = headers;

@@ -108,6 +108,7 @@ function claimsOf(members: readonly GroupMember[]): ReadonlyMap<number, Claim> {
   return claims;
 }
 
+/** Divides all partitions as they shall be in the end. The members need up to two generations. */
 function targetOf(
   members: readonly GroupMember[],
   partitionCount: number,

@@ -258,7 +258,7 @@ export class KafkaConsumer implements GroupConsumer {
     return id;
   }
 
-  /** Joins again if the assignment no longer fits. Perhaps no other member notices. */
+  /** Joins again if the assignment no longer fits. The other members may not notice. */
   async #lookAtAssignment(): Promise<void> {
     if (
       this.#waitingSinceMs !== null &&

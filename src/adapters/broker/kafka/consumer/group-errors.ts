@@ -81,7 +81,7 @@ const BY_CODE = new Map(
   ]),
 );
 
-/** @returns the reaction to the error; a look-up of the coordinator if the table lacks the error */
+/** Returns the reaction to the error. Errors outside the table make the member look again. */
 export function reactionTo(request: GroupRequest, errorCode: number): Reaction {
   return BY_CODE.get(request)?.get(errorCode) ?? 'find-coordinator';
 }

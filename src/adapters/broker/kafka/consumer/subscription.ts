@@ -129,7 +129,7 @@ export function decodeNotes(assignment: Buffer): LeaderNotes | null {
   }, null);
 }
 
-/** @returns the partitions; none for the user data of another client */
+/** Reads the given-back partitions. The user data of another client has none. */
 function decodeGivenBack(userData: Buffer | null): readonly number[] {
   if (userData?.[0] !== GIVEN_BACK_VERSION) return [];
   const reader = new ProtocolReader(userData.subarray(1));

@@ -12,7 +12,7 @@ const OLD_COORDINATOR_TIMEOUT_MS = 10_000;
 const CONCURRENT_TIMEOUT_MS = 10_000;
 const MAX_RETRY_MS = 50;
 
-/** Passing errors of a coordinator that moves, or that cannot reach its replicas. */
+/** Temporary errors of a coordinator that moves, or that cannot reach its replicas. */
 export const COORDINATOR_MOVES = [
   'GROUP_LOAD_IN_PROGRESS',
   'GROUP_COORDINATOR_NOT_AVAILABLE',

@@ -6,7 +6,7 @@ interface TopicPartitions {
   readonly partitions: readonly number[];
 }
 
-/** @returns a key for the partition that is unique within its cluster */
+/** Returns a key for the partition that is unique within its cluster. */
 export function partitionKey({ topic, partition }: Partition): string {
   return `${partition}/${topic}`;
 }

@@ -30,7 +30,7 @@ const OPEN_TIMEOUT_MS = 30_000;
 const WRITE_TIMEOUT_MS = 20_000;
 const PUBLISH_TIMEOUT_MS = 60_000;
 const TRANSACTION_TIMEOUT_MS = 60_000;
-/** A process that stops has little time, and a broker that does not answer cannot be helped. */
+/** How long `settle` may take. A process that stops has little time for a silent broker. */
 const SETTLE_TIMEOUT_MS = 3_000;
 const CONNECT_RETRIES = 5;
 

@@ -22,8 +22,8 @@ export class AbortedBatches {
   }
 
   /**
-   * Tells whether a `read_committed` reader sees the batch's records. Call it once for each batch,
-   * in their order.
+   * Tells whether a `read_committed` reader sees the batch's records. Call this once for each
+   * batch, in their order.
    */
   areVisible(
     { lastOffset, isControl, isTransactional, producerId }: BatchHeader,

@@ -2,7 +2,7 @@ import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { decompressFrameSync } from 'lz4-napi';
 import { uncompressSync } from 'snappy';
 
-/** @throws {Error} the bytes are damaged, or hold more than `maxBytes` when decompressed */
+/** Decompresses bytes. @throws {Error} they are damaged, or more than `maxBytes` afterwards */
 type Decompress = (bytes: Buffer, maxBytes: number) => Buffer;
 
 /**

@@ -13,7 +13,7 @@ const MAX_BATCH_BYTES = 900 * 1024;
 /** The size of a record batch's header. */
 export const BATCH_HEADER_BYTES = 61;
 
-/** @returns how large a batch of several records may be for a topic with this limit */
+/** Returns how large a batch of several records may be for a topic with this limit. */
 export function batchLimitBytes(maxMessageBytes: number): number {
   return Math.min(MAX_BATCH_BYTES, maxMessageBytes);
 }

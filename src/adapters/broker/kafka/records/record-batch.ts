@@ -87,7 +87,7 @@ export class BatchEncoder {
     this.#count += 1;
   }
 
-  /** @returns the record batch as Kafka's protocol has it, without compression */
+  /** Returns the record batch in the form of Kafka's protocol, without compression. */
   encode(
     { producerId, producerEpoch, firstSequence, isTransactional }: BatchProducer,
     timestampMs: number,
@@ -111,7 +111,7 @@ export class BatchEncoder {
   }
 }
 
-/** @returns the sequence after a batch of `count` records; 0 follows the last sequence */
+/** Returns the sequence after a batch of `count` records. 0 follows the last sequence. */
 export function sequenceAfter(firstSequence: number, count: number): number {
   return (firstSequence + count) % SEQUENCES;
 }

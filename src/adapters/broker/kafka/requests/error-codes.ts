@@ -44,7 +44,7 @@ export type ErrorName = keyof typeof ERROR;
 
 const NAMES = new Map(Object.entries(ERROR).map(([name, code]) => [code as number, name]));
 
-/** @returns the protocol's name for the code, or its number if this client does not know it */
+/** Returns the protocol's name for the code, or its number if this client does not know it. */
 export function errorName(code: number): string {
   return NAMES.get(code) ?? `error code ${code}`;
 }

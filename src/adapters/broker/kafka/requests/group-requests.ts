@@ -113,7 +113,10 @@ export function describeGroup(groupId: string): Exchange<GroupDescription> {
   );
 }
 
-/** @param protocols the ways of assigning that this member knows, the preferred one first */
+/**
+ * Makes the request with which a member joins its group.
+ * @param protocols the ways of assigning that this member knows, the preferred one first
+ */
 export function joinGroup(
   { groupId, memberId, instanceId }: MemberIdentity,
   times: { readonly sessionMs: number; readonly rebalanceMs: number },
@@ -146,7 +149,10 @@ export function joinGroup(
   );
 }
 
-/** @param assignments each member's assignment, if this member leads the group; else none */
+/**
+ * Makes the request with which a member asks for its assignment.
+ * @param assignments each member's assignment, if this member leads the group; else none
+ */
 export function syncGroup(
   identity: MemberIdentity,
   assignments: readonly { readonly memberId: string; readonly assignment: Buffer }[],

@@ -33,7 +33,7 @@ public sealed interface Event {
   record AlreadyAllocated(String orderid, String sku, long qty, String batchref)
       implements Event {}
 
-  /** The ids are null that the command does not have. */
+  /** Ids that the command does not have are null. */
   @JsonInclude(JsonInclude.Include.NON_NULL)
   record CommandRejected(
       String command, String reason, String detail, String orderid, String reference, String sku)

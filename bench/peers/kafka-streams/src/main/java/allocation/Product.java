@@ -24,7 +24,7 @@ public record Product(String sku, long version, List<Batch> batches) {
     }
   }
 
-  /** What a command comes to: the product as it is then, and the event that says so. */
+  /** What a command leads to: the changed product, and the event about the change. */
   public record Outcome(Product product, Event event) {}
 
   public static Product empty(String sku) {
