@@ -49,6 +49,7 @@ describe.skipIf(!brokers || !postgresUrl)('a short bench', () => {
       'five-lines: the service',
       'duplicates: the service',
       'out-of-stock: the service',
+      'pages: the service',
       'postgresql: the service',
       'embedded: the service',
       'rebuild: the service',
