@@ -48,7 +48,7 @@ export async function openFoundation(
   log: Logger,
   overrides: Overrides,
 ): Promise<Foundation> {
-  const database = await Database.unconnected(config.databaseUrl, config.databaseLimits);
+  const database = await Database.createUnconnected(config.databaseUrl, config.databaseLimits);
   const opening = new StartStep({
     beginning: 'The database is not ready, and the service waits',
     act: () => prepare(database, config),

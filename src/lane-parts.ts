@@ -1,4 +1,4 @@
-import { readPauses } from './adapters/database/lanes/lane-pauses.ts';
+import { readPauses } from './adapters/database/lanes/pause-rows.ts';
 import { SqlLaneStore } from './adapters/database/lanes/sql-lane-store.ts';
 import { LogNotifications } from './adapters/log-notifications.ts';
 import { Audit } from './audit/audit.ts';

@@ -25,7 +25,7 @@ export async function printAnswer(
   const wait = new PublishedWait(broker, group, commandsTopic);
   const topics = { commandsTopic, eventsTopic, deadLettersTopic };
   const status = (await wait.for(command, AbortSignal.timeout(timeoutSeconds * 1_000)))
-    ? await new CommandStatuses({ broker, group, ...topics }).at(command)
+    ? await new CommandStatuses({ broker, group, ...topics }).findAt(command)
     : null;
   const { id, topic, partition, offset } = command;
   const known = { id, topic, partition, offset };

@@ -54,26 +54,26 @@ export class CommandStatuses {
     return { topic, partition: Number(partition), offset: Number(offset) };
   }
 
-  /** Returns the status of the command at a place. Null: no command is known there. */
-  at(place: CommandPlace): Promise<CommandStatus | null> {
-    return this.#turns.take(() => this.#at(place));
+  /** Finds the status of the command at a place. Null: no command is known there. */
+  findAt(place: CommandPlace): Promise<CommandStatus | null> {
+    return this.#turns.take(() => this.#findAt(place));
   }
 
   /**
-   * Returns the status of the newest command with this name, among the newest
+   * Finds the status of the newest command with this name, among the newest
    * `MAX_SEARCHED_OFFSETS` offsets of each partition. Null: there is none.
    */
-  async named(name: CommandName): Promise<CommandStatus | null> {
-    return this.#turns.take(() => this.#named(name, null));
+  async findByName(name: CommandName): Promise<CommandStatus | null> {
+    return this.#turns.take(() => this.#findByName(name, null));
   }
 
-  async #at(place: CommandPlace): Promise<CommandStatus | null> {
+  async #findAt(place: CommandPlace): Promise<CommandStatus | null> {
     const record = await this.#readCommand(place);
     const status = await this.#statusAt(place, record);
     if (record === null || !isSilent(status)) return status;
     const envelope = envelopeOf(record);
     if (!envelope?.id) return status;
-    const earlier = await this.#named({ id: envelope.id, source: envelope.source }, record);
+    const earlier = await this.#findByName({ id: envelope.id, source: envelope.source }, record);
     if (earlier?.status !== 'answered' || earlier.events.length === 0) return status;
     const first = await this.#readCommand(earlier);
     const differs = first !== null && !isAlike(envelopeOf(first), envelope);
@@ -82,7 +82,10 @@ export class CommandStatuses {
   }
 
   /** @param limit search only the messages that came before this one; null: search all */
-  async #named(name: CommandName, limit: ReceivedRecord | null): Promise<CommandStatus | null> {
+  async #findByName(
+    name: CommandName,
+    limit: ReceivedRecord | null,
+  ): Promise<CommandStatus | null> {
     const { broker, commandsTopic } = this.#options;
     let newest: CommandStatus | null = null;
     let count = 0;

@@ -63,7 +63,7 @@ export class LetterIndex {
   }
 
   /** Finds a letter by its place. Null: the index has no such letter. */
-  named(id: string): IndexedLetter | null {
+  findById(id: string): IndexedLetter | null {
     const { partition, offset } = placeIn({ id });
     const letter = this.at(partition, offset);
     return letter?.id === id ? letter : null;

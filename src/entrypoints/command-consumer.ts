@@ -83,17 +83,17 @@ export class CommandConsumer {
     this.#subscription = await this.#context.broker.consume({
       topic: this.#topic,
       group: this.#context.group,
-      joining: (consumer) => {
+      onJoining: (consumer) => {
         this.#joining = consumer;
       },
-      assigned: (partition) => this.#assign(partition),
+      openOwner: (partition) => this.#assign(partition),
       mayTake: (partition) => this.#mayTake(partition),
-      rebalanced: () => metrics.countRebalance(),
-      fenced: (reason) => {
+      onRebalance: () => metrics.countRebalance(),
+      onFenced: (reason) => {
         metrics.countFencing();
         this.#died.resolve(reason);
       },
-      standingBy: (why) => this.#standBy(why),
+      onStandBy: (why) => this.#standBy(why),
       maxFetchedBytes: MEMORY_BUDGET_BYTES.fetched,
     });
   }

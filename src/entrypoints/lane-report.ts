@@ -4,13 +4,13 @@ import type { ObservedLane } from './lane-watch.ts';
 import type { Reopening } from './reopening.ts';
 
 /** What a lane of this process does. If several states fit a lane, the first one counts. */
-export const LANE_STATES = ['refused', 'paused', 'stuck', 'opening', 'working'] as const;
-export type LaneState = (typeof LANE_STATES)[number];
+export const REPORTED_STATES = ['refused', 'paused', 'stuck', 'opening', 'working'] as const;
+export type ReportedState = (typeof REPORTED_STATES)[number];
 
 /** One lane of this process at one moment, for people and for metrics. Null: not known. */
 export interface LaneReport {
   readonly partition: number;
-  readonly state: LaneState;
+  readonly state: ReportedState;
   /** Why the lane does not work. Null: it works. */
   readonly problem: string | null;
   /** D: the offset of the next command to decide. */
@@ -90,7 +90,7 @@ export class LaneReports {
   }
 }
 
-function stateOf({ refusal, pause, problem }: ObservedLane, isStuck: boolean): LaneState {
+function stateOf({ refusal, pause, problem }: ObservedLane, isStuck: boolean): ReportedState {
   if (refusal !== null) return 'refused';
   if (pause !== null) return 'paused';
   if (isStuck) return 'stuck';

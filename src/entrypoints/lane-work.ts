@@ -164,7 +164,7 @@ export class LaneWork {
     for (let part = queue.first; part && isWanted(); part = queue.first) {
       this.#options.unanswered.noteFirst(part[0]);
       try {
-        await this.#relay.room();
+        await this.#relay.waitForRoom();
         if (context.pauses?.of(lane.partition))
           await context.pauses.waitForEnd(lane.partition, isWanted);
         if (!isWanted()) return;

@@ -111,7 +111,7 @@ export class OutboxRelay implements RelayQueue {
   }
 
   /** Resolves when the queue is short enough for another transaction, or the relay is broken. */
-  async room(): Promise<void> {
+  async waitForRoom(): Promise<void> {
     while (this.#isFull() && !this.#isBroken) await this.#publishing;
   }
 

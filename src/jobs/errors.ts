@@ -7,12 +7,17 @@ export class JobRunningError extends AllocationError {
   readonly running: JobView;
 
   constructor(running: JobView) {
-    super(
-      `The job ${running.id} (${running.act} by ${running.by}) is running, ` +
-        'and only one job runs at a time: wait for its end, or cancel it',
-    );
+    super(describeRunning(running));
     this.running = running;
   }
+}
+
+/** Says which job is running, and what to do. */
+export function describeRunning({ id, act, by }: Pick<JobView, 'id' | 'act' | 'by'>): string {
+  return (
+    `The job ${id} (${act} by ${by}) is running, and only one job runs at a time: ` +
+    'wait for its end, or cancel it'
+  );
 }
 
 /** The service is closing, so it starts no more jobs. Nothing was done. */

@@ -1,5 +1,5 @@
 import type { Database } from '../adapters/database/database.ts';
-import { writePause } from '../adapters/database/lanes/lane-pauses.ts';
+import { writePause } from '../adapters/database/lanes/pause-rows.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { LanePause } from '../service-layer/lane-store.ts';
 

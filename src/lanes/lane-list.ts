@@ -1,5 +1,5 @@
 import type { Database } from '../adapters/database/database.ts';
-import { readPauses } from '../adapters/database/lanes/lane-pauses.ts';
+import { readPauses } from '../adapters/database/lanes/pause-rows.ts';
 import { readPositions } from '../adapters/database/replay/lane-positions.ts';
 import type { LanePause } from '../service-layer/lane-store.ts';
 

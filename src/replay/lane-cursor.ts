@@ -1,4 +1,7 @@
-import type { AnsweredCommand, PastCommands } from '../adapters/database/replay/past-commands.ts';
+import type {
+  PastCommands,
+  PastCommandWithAnswer,
+} from '../adapters/database/replay/past-commands.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Identity } from '../domain/identity.ts';
 import type { PublishedEvent } from '../messages/published.ts';
@@ -41,7 +44,7 @@ const PAGE_COMMANDS = 200;
 export class LaneCursor {
   readonly #past: PastCommands;
   readonly #name: string;
-  #page: readonly AnsweredCommand[] = [];
+  #page: readonly PastCommandWithAnswer[] = [];
   #index = 0;
   #nextOffset = 0;
   #timeMs = 0;
@@ -70,7 +73,7 @@ export class LaneCursor {
     this.#timeMs = this.#head?.timeMs ?? 0;
   }
 
-  #headOf(row: AnsweredCommand): Head {
+  #headOf(row: PastCommandWithAnswer): Head {
     const { lane, offset, timestampMs, identity, batch } = row;
     const command: Command | null = row.command === null ? null : JSON.parse(row.command);
     const published: PublishedEvent[] | null =

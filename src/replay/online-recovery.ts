@@ -12,7 +12,7 @@ import { describeTime, describeTopic, USUAL_REBUILD_RATE } from './plan-texts.ts
 import { planRebuild, type RebuildPlan } from './rebuild-plan.ts';
 import { refuseEmptyTopic, refuseLostBeginning } from './rebuild-refusals.ts';
 import { type RecoveryConfig, rebuildCommand } from './recovery-advice.ts';
-import { verdictOf, verify } from './verify.ts';
+import { verdictOfVerify, verify } from './verify.ts';
 
 /** Planning takes longer only where committed offsets are missing, and all events must be read. */
 const PLAN_TIMEOUT_MS = 5_000;
@@ -62,7 +62,7 @@ export class OnlineRecovery {
     const report = await onOwnConnections(database, (own) =>
       verify(own, broker, plan, { signal: job.signal, advance }, show),
     );
-    const verdict = verdictOf(report);
+    const verdict = verdictOfVerify(report);
     const count = countOf(report);
     job.say(
       verdict === 'different'

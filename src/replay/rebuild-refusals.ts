@@ -1,6 +1,6 @@
 import type { Database } from '../adapters/database/database.ts';
 import type { EventFold } from '../adapters/database/replay/event-fold.ts';
-import { readSeen } from '../adapters/database/replay/lane-positions.ts';
+import { readEventEnds } from '../adapters/database/replay/lane-positions.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import { ReplayRefusedError } from './errors.ts';
 import { describeConflict } from './folded-events.ts';
@@ -53,9 +53,9 @@ export async function refuseLostBeginning(
   progress: ReadonlyMap<number, number>,
 ): Promise<void> {
   if (until) return;
-  const seen = fromCopy ? await readSeen(database, eventsTopic, eventsLogId) : null;
+  const ends = fromCopy ? await readEventEnds(database, eventsTopic, eventsLogId) : null;
   const needed = (partition: number) =>
-    progress.get(partition) ?? (fromCopy ? seen?.get(partition) : 0) ?? Number.POSITIVE_INFINITY;
+    progress.get(partition) ?? (fromCopy ? ends?.get(partition) : 0) ?? Number.POSITIVE_INFINITY;
   const lost = (await broker.offsetRanges(eventsTopic)).filter(
     ({ partition, beginning }) => beginning > needed(partition),
   );

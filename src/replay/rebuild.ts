@@ -6,7 +6,7 @@ import {
   type FoldedEvent,
   UnfoldableError,
 } from '../adapters/database/replay/event-fold.ts';
-import { writePositions, writeSeen } from '../adapters/database/replay/lane-positions.ts';
+import { writeEventEnds, writePositions } from '../adapters/database/replay/lane-positions.ts';
 import { readMark, writeMark } from '../adapters/database/replay/rebuild-mark.ts';
 import type { Identity } from '../domain/identity.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
@@ -216,12 +216,12 @@ export class Rebuild {
         return;
       }
       await writePositions(sql, positions, logId);
-      const seen = ranges.map(({ partition, end: nextOffset }) => ({
+      const ends = ranges.map(({ partition, end: nextOffset }) => ({
         topic: eventsTopic,
         partition,
         nextOffset,
       }));
-      await writeSeen(sql, seen, eventsLogId);
+      await writeEventEnds(sql, ends, eventsLogId);
       const { dialect } = this.#database;
       await replaceParked(sql, dialect, await completeParked(sql, dialect, parked));
     }, signal);

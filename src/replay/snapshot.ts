@@ -12,7 +12,7 @@ import {
   copySqliteFile,
   countRows,
 } from '../adapters/database/replay/copy-database.ts';
-import { readPositions, writeSeen } from '../adapters/database/replay/lane-positions.ts';
+import { readPositions, writeEventEnds } from '../adapters/database/replay/lane-positions.ts';
 import { readMark, refuseMarked } from '../adapters/database/replay/rebuild-mark.ts';
 import { isEmpty, isUsedByOthers } from '../adapters/database/replay/rebuild-target.ts';
 import type { Broker } from '../service-layer/broker.ts';
@@ -21,12 +21,12 @@ import { ReplayRefusedError } from './errors.ts';
 import type { RunControl } from './run-control.ts';
 
 /** How far a database knows the events topic: everything below these offsets. */
-interface EventsSeen {
-  readonly seen: readonly PartitionOffset[];
+interface EventEnds {
+  readonly ends: readonly PartitionOffset[];
   readonly eventsLogId: string;
 }
 
-interface SnapshotPlan extends EventsSeen {
+interface SnapshotPlan extends EventEnds {
   /** The URL of the copy. */
   readonly into: string;
   readonly rows: number;
@@ -39,14 +39,14 @@ interface SnapshotPlan extends EventsSeen {
  * copy that begins later contains all of it.
  * @throws {TroubleError} the log cannot be reached
  */
-export async function readEventsSeen(broker: Broker, topic: string): Promise<EventsSeen> {
+export async function findEventEnds(broker: Broker, topic: string): Promise<EventEnds> {
   const [eventsLogId, ranges] = await Promise.all([
     broker.logId(topic),
     broker.offsetRanges(topic),
   ]);
   return {
     eventsLogId,
-    seen: ranges.map(({ partition, end: nextOffset }) => ({ topic, partition, nextOffset })),
+    ends: ranges.map(({ partition, end: nextOffset }) => ({ topic, partition, nextOffset })),
   };
 }
 
@@ -57,7 +57,7 @@ export async function readEventsSeen(broker: Broker, topic: string): Promise<Eve
  */
 export async function planSnapshot(
   source: Database,
-  events: EventsSeen,
+  events: EventEnds,
   commandsTopic: string,
   into: string,
 ): Promise<SnapshotPlan> {
@@ -142,7 +142,7 @@ async function intoFile(source: Database, plan: SnapshotPlan, control: RunContro
     else {
       await copySqliteFile(source, url);
       await withOpen(url, (copy) =>
-        copy.transaction((sql) => writeSeen(sql, plan.seen, plan.eventsLogId)),
+        copy.transaction((sql) => writeEventEnds(sql, plan.ends, plan.eventsLogId)),
       );
       await control.advance(plan.rows);
     }
@@ -159,7 +159,7 @@ async function intoFile(source: Database, plan: SnapshotPlan, control: RunContro
 async function copyRows(
   source: Database,
   url: string,
-  { seen, eventsLogId }: SnapshotPlan,
+  { ends, eventsLogId }: SnapshotPlan,
   { advance, signal }: RunControl,
 ): Promise<void> {
   await withOpen(url, async (target) => {
@@ -169,7 +169,7 @@ async function copyRows(
         await advance(count);
         signal.throwIfAborted();
       },
-      finish: (sql) => writeSeen(sql, seen, eventsLogId),
+      finish: (sql) => writeEventEnds(sql, ends, eventsLogId),
     });
   });
 }

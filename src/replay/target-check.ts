@@ -1,5 +1,5 @@
 import type { Database } from '../adapters/database/database.ts';
-import { readSeen } from '../adapters/database/replay/lane-positions.ts';
+import { readEventEnds } from '../adapters/database/replay/lane-positions.ts';
 import { readMark } from '../adapters/database/replay/rebuild-mark.ts';
 import { isEmpty, isUsedByOthers } from '../adapters/database/replay/rebuild-target.ts';
 import type { Broker } from '../service-layer/broker.ts';
@@ -35,8 +35,8 @@ export async function checkTarget(
   }
   if (!plan.until) await refuseEmptyTopic(broker, plan);
   const { fromCopy, eventsTopic, eventsLogId } = plan;
-  const seen = fromCopy ? await readSeen(database, eventsTopic, eventsLogId) : null;
-  const narrowPlan = seen ? { ...plan, ranges: rangesFrom(plan.ranges, seen) } : plan;
+  const ends = fromCopy ? await readEventEnds(database, eventsTopic, eventsLogId) : null;
+  const narrowPlan = ends ? { ...plan, ranges: rangesFrom(plan.ranges, ends) } : plan;
   await refuseLostBeginning(broker, database, narrowPlan, new Map());
   return narrowPlan;
 }

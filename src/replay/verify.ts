@@ -38,7 +38,10 @@ export interface VerifyReport {
 }
 
 /** Returns the verdict of a report in one word. */
-export function verdictOf({ counts, incomplete }: Pick<VerifyReport, 'counts' | 'incomplete'>) {
+export function verdictOfVerify({
+  counts,
+  incomplete,
+}: Pick<VerifyReport, 'counts' | 'incomplete'>) {
   if (Object.keys(counts).length > 0) return 'different';
   return incomplete > 0 ? 'equal-where-compared' : 'equal';
 }

@@ -53,7 +53,7 @@ export interface WhatIfReport {
 }
 
 /** Judges a report. The verdict `equal` needs at least one compared outcome. */
-export function verdictOf({
+export function verdictOfWhatIf({
   same,
   different,
 }: Pick<WhatIfReport, 'same' | 'different'>): 'equal' | 'different' | 'nothing-compared' {

@@ -49,28 +49,28 @@ export interface PartitionOwner {
 export interface ConsumeOptions {
   readonly topic: string;
   readonly group: string;
-  /** Makes the owner of a newly assigned partition. Its former owner here was told to close. */
-  readonly assigned: (partition: AssignedPartition) => PartitionOwner;
+  /** Opens the owner of a newly assigned partition. Its former owner here was told to close. */
+  readonly openOwner: (partition: AssignedPartition) => PartitionOwner;
   /** Receives the consumer before it has joined, so that `problem()` can say why it waits. */
-  readonly joining?: (consumer: GroupConsumer) => void;
+  readonly onJoining?: (consumer: GroupConsumer) => void;
   /**
    * Tells whether this member may take a partition that it gave back and another member has. The
    * consumer asks now and then. Never rejects.
    */
   readonly mayTake?: (partition: number) => Promise<boolean>;
   /** Called each time that the group has assigned this member its partitions. Kafka only. */
-  readonly rebalanced?: () => void;
+  readonly onRebalance?: () => void;
   /**
    * Receives a `FencedError` if another process has this consumer's name in the group. This
    * consumer then never works again.
    */
-  readonly fenced?: (reason: Error) => void;
+  readonly onFenced?: (reason: Error) => void;
   /**
    * Receives the reason why this member has no partitions while another member has all of them;
    * null: this member has the partitions now. Only the embedded log calls this function, because
    * Kafka shares the partitions among the members.
    */
-  readonly standingBy?: (why: string | null) => void;
+  readonly onStandBy?: (why: string | null) => void;
   /**
    * The memory, in bytes, for the fetched records of all assigned partitions. Each partition has
    * two deliveries in memory. A single record may be larger than its share. Absent: the log's own

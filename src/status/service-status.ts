@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { LANE_STATES } from '../entrypoints/lane-report.ts';
+import { REPORTED_STATES } from '../entrypoints/lane-report.ts';
 import { REOPENING_CAUSES } from '../entrypoints/reopening.ts';
 
 const time = z.iso.datetime().describe('ISO 8601 in UTC');
@@ -15,7 +15,7 @@ const laneStatus = z.object({
   partition: z.int().min(0),
   instance: z.string().nullable().describe('which instance has the lane; null: none, or unknown'),
   state: z
-    .enum([...LANE_STATES, 'elsewhere', 'unassigned'])
+    .enum([...REPORTED_STATES, 'elsewhere', 'unassigned'])
     .describe('`elsewhere`: another instance has the lane, or nobody knows who has the lane'),
   problem: z.string().nullable().describe('why the lane does not work'),
   position: offset.describe('the offset of the next command to decide'),

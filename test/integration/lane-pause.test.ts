@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Database } from '../../src/adapters/database/database.ts';
-import { readPauses } from '../../src/adapters/database/lanes/lane-pauses.ts';
+import { readPauses } from '../../src/adapters/database/lanes/pause-rows.ts';
 import { bootstrap, type Service } from '../../src/bootstrap.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import type { ReceivedRecord } from '../../src/service-layer/records.ts';

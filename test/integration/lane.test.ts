@@ -169,8 +169,8 @@ describe('A lane', () => {
         consume: (options) =>
           broker.consume({
             ...options,
-            assigned: (partition) => {
-              const lane = options.assigned(partition);
+            openOwner: (partition) => {
+              const lane = options.openOwner(partition);
               return over(lane, {
                 handle: (records) => {
                   deliverySizes.push(records.length);

@@ -64,7 +64,7 @@ function silentBroker() {
   const broker = (real: Broker) =>
     over(real, {
       consume: (options) =>
-        real.consume({ ...options, assigned: (partition) => hold(options.assigned(partition)) }),
+        real.consume({ ...options, openOwner: (partition) => hold(options.openOwner(partition)) }),
     });
   return { broker, deliveryCount: () => deliveryCount, letGo };
 }

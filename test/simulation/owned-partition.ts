@@ -65,7 +65,7 @@ export class OwnedPartition implements AssignedPartition {
     this.#world = world;
     this.#log = log;
     this.#holder = holder;
-    this.#owner = holder.options.assigned(this);
+    this.#owner = holder.options.openOwner(this);
     this.#poll(LONGEST_POLL_MS.afterNothing);
   }
 

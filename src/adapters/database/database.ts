@@ -119,7 +119,10 @@ export class Database {
    * @param limits for PostgreSQL; the first call for a url decides
    * @throws {InvalidDatabaseUrlError}
    */
-  static unconnected(url: string, limits: DatabaseLimits = DEFAULT_LIMITS): Promise<Database> {
+  static createUnconnected(
+    url: string,
+    limits: DatabaseLimits = DEFAULT_LIMITS,
+  ): Promise<Database> {
     return Database.#share(url, limits, async () => {});
   }
 

@@ -1,7 +1,7 @@
 import { describeUrl } from '../../adapters/database/connection/database-url.ts';
 import { completeDatabaseUrl } from '../../config.ts';
 import { describeTime } from '../../replay/plan-texts.ts';
-import { planSnapshot, readEventsSeen, takeSnapshot } from '../../replay/snapshot.ts';
+import { findEventEnds, planSnapshot, takeSnapshot } from '../../replay/snapshot.ts';
 import { awaitBroker } from '../broker-deadline.ts';
 import { print, printJson } from '../output.ts';
 import { withBroker, withDatabase } from '../session.ts';
@@ -20,7 +20,7 @@ const USUAL_RATE = 50_000;
 export async function snapshot(options: SnapshotOptions): Promise<void> {
   await withBroker({ mayCreate: false }, ({ config, broker, audit }) =>
     withDatabase({ mayCreate: false }, async (source) => {
-      const events = await awaitBroker(readEventsSeen(broker, config.eventsTopic), config);
+      const events = await awaitBroker(findEventEnds(broker, config.eventsTopic), config);
       const into = completeDatabaseUrl(options.into, config);
       const plan = await planSnapshot(source, events, config.commandsTopic, into);
       const { rows, positions } = plan;

@@ -2,7 +2,7 @@ import { describeUrl } from '../../adapters/database/connection/database-url.ts'
 import { differenceInWords } from '../../replay/differences.ts';
 import { describeSkipped } from '../../replay/foreign-records.ts';
 import { countOffsets } from '../../replay/offset-ranges.ts';
-import { type VerifyReport, verdictOf, verify } from '../../replay/verify.ts';
+import { type VerifyReport, verdictOfVerify, verify } from '../../replay/verify.ts';
 import { awaitBroker } from '../broker-deadline.ts';
 import { print, printJson, printTable, visible } from '../output.ts';
 import { openExistingDatabase, refuseOlderTables, withBroker } from '../session.ts';
@@ -36,7 +36,7 @@ export async function verifyDatabase(options: VerifyOptions): Promise<void> {
       if (!outcome) return;
       const { result, seconds } = outcome;
       if (Object.keys(result.counts).length > 0) process.exitCode = 1;
-      if (options.json) printJson({ result: verdictOf(result), ...result, seconds });
+      if (options.json) printJson({ result: verdictOfVerify(result), ...result, seconds });
       else printReport(result, seconds, skipForeign);
     } catch (error) {
       refuseOlderTables(error);
@@ -52,7 +52,7 @@ function printReport(report: VerifyReport, seconds: number, skipForeign: boolean
   if (lost.length > 0) print(describeLost(report));
   if (skipForeign) print(`Skipped records of others: ${describeSkipped(foreign)}`);
   for (const difference of differences) print(visible(differenceInWords(difference)));
-  if (verdictOf(report) !== 'different') {
+  if (verdictOfVerify(report) !== 'different') {
     const where = incomplete > 0 ? ' in what was compared' : '';
     print(`Equal: ${read} records read in ${seconds} s, no difference${where}`);
     return;

@@ -5,7 +5,7 @@ import { whatIf } from '../../replay/what-if.ts';
 import { countSteps, planWhatIf, type WhatIfPlan } from '../../replay/what-if-plan.ts';
 import {
   type CommandDifference,
-  verdictOf,
+  verdictOfWhatIf,
   type WhatIfReport,
 } from '../../replay/what-if-report.ts';
 import { awaitBroker } from '../broker-deadline.ts';
@@ -43,7 +43,7 @@ export async function replayCommands(options: CommandsOptions): Promise<void> {
     );
     if (!outcome) return;
     const { result, seconds } = outcome;
-    const verdict = verdictOf(result);
+    const verdict = verdictOfWhatIf(result);
     if (verdict !== 'equal') process.exitCode = 1;
     if (options.json) return printJson({ result: verdict, ...result, seconds });
     printReport(result, seconds);
@@ -97,7 +97,7 @@ function printReport(report: WhatIfReport, seconds: number): void {
 
 function describeVerdict(report: WhatIfReport, seconds: number): string {
   const { handled, folded } = report;
-  const verdict = verdictOf(report);
+  const verdict = verdictOfWhatIf(report);
   if (verdict === 'nothing-compared')
     return (
       `Nothing was compared: ${handled} commands handled again in ${seconds} s, and none of them ` +

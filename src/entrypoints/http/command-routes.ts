@@ -118,7 +118,7 @@ export class CommandRoutes {
     const ended = once(signal, 'abort').then(() => null);
     const status = this.#published
       .for(accepted, signal)
-      .then((isPublished) => (isPublished ? this.#statuses.at(accepted) : null))
+      .then((isPublished) => (isPublished ? this.#statuses.findAt(accepted) : null))
       // The command is accepted, whatever keeps its answer from being read.
       .catch(() => null);
     return await Promise.race([status, ended]);
@@ -128,8 +128,8 @@ export class CommandRoutes {
     const { source } = request.query as { readonly source?: string };
     const place = this.#statuses.placeIn(id);
     const status = await (place === null
-      ? this.#statuses.named({ id, source })
-      : this.#statuses.at(place));
+      ? this.#statuses.findByName({ id, source })
+      : this.#statuses.findAt(place));
     if (status === null)
       return answerProblem(
         reply,

@@ -88,7 +88,7 @@ class LetterActs {
     const { id = '' } = request.params as { readonly id?: string };
     const { maxRedrives, ...body } = request.body as EditBody;
     const { isComplete, read, total } = await this.#options.letters.refresh(LETTER_WAIT_MS);
-    const letter = this.#options.letters.index.named(id);
+    const letter = this.#options.letters.index.findById(id);
     if (letter === null)
       return answerProblem(
         reply,

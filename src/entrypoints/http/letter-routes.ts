@@ -59,7 +59,7 @@ export function letterRoutes(options: LetterRoutesOptions): readonly Route[] {
       operation: GET_LETTER,
       handler: async ({ params: { id = '' } }, reply) => {
         const { isComplete, read, total } = await letters.refresh(LETTER_WAIT_MS);
-        const letter = letters.index.named(id);
+        const letter = letters.index.findById(id);
         const unknown = isComplete
           ? PROBLEMS.unknownLetter(id)
           : PROBLEMS.readingLetters(read, total);

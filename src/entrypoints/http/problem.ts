@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { REDRIVE_SOURCE } from '../../domain/identity.ts';
+import { describeRunning } from '../../jobs/errors.ts';
 import type { JobView } from '../../jobs/job.ts';
 import { MAX_COMMAND_BYTES } from '../../messages/incoming.ts';
 import type { UnreadableMessage } from '../../messages/unreadable.ts';
@@ -128,13 +129,8 @@ export const PROBLEMS = {
       409,
       `The act would handle ${count} letters, not ${expectedCount}: look at a new preview`,
     ),
-  jobRunning: ({ id, act, by }: Pick<JobView, 'id' | 'act' | 'by'>) =>
-    problem(
-      409,
-      `The job ${id} (${act} by ${by}) is running, and only one job runs at a time: ` +
-        'wait for its end, or cancel it',
-      { members: { job: id } },
-    ),
+  jobRunning: (job: Pick<JobView, 'id' | 'act' | 'by'>) =>
+    problem(409, describeRunning(job), { members: { job: job.id } }),
   lateRequest: () =>
     problem(
       408,

@@ -1,4 +1,4 @@
-import { LANE_STATES, type LaneReport } from '../lane-report.ts';
+import { type LaneReport, REPORTED_STATES } from '../lane-report.ts';
 import type { RelayQueue } from '../outbox-relay.ts';
 import { type MetricBook, PARTITION, type Sample } from './book.ts';
 
@@ -41,11 +41,11 @@ function exportStates(book: MetricBook, { lanes, givenBackPartitions }: LaneSour
         'Lanes of this process, each in one state. refused: the database does not fit ' +
         '(partitions that were given back for this count too); stuck: commands or answers have ' +
         'waited for 30 s, and nothing moves',
-      labels: { state: LANE_STATES },
+      labels: { state: REPORTED_STATES },
     },
     () => {
       const reports = lanes();
-      return LANE_STATES.map((state) => ({
+      return REPORTED_STATES.map((state) => ({
         labels: { state },
         value:
           reports.filter((lane) => lane.state === state).length +
@@ -57,7 +57,7 @@ function exportStates(book: MetricBook, { lanes, givenBackPartitions }: LaneSour
     {
       name: 'allocation_lane_state',
       help: '1 for the present state of each lane of this process; other states have no series',
-      labels: { partition: PARTITION, state: LANE_STATES },
+      labels: { partition: PARTITION, state: REPORTED_STATES },
     },
     () => lanes().map(({ partition, state }) => ({ labels: { partition, state }, value: 1 })),
   );

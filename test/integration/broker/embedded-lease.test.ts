@@ -42,7 +42,7 @@ describe('A lease of the embedded log that another member has written', () => {
     broker.consume({
       topic: TOPIC,
       group: GROUP,
-      assigned: () => {
+      openOwner: () => {
         isOwner = true;
         return { handle: async () => {}, close: async () => {} };
       },

@@ -58,7 +58,7 @@ describe('The embedded log', () => {
     await broker.consume({
       topic: TOPIC,
       group: 'group',
-      assigned: (assigned) => {
+      openOwner: (assigned) => {
         partition = assigned;
         assigned.resumeFrom(offset);
         return {

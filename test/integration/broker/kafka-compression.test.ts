@@ -34,7 +34,7 @@ it.skipIf(!brokers || !(await hasJavaClient()))(
     await broker.consume({
       topic,
       group: `${topic}-group`,
-      assigned: (control) => {
+      openOwner: (control) => {
         control.resumeFrom(0);
         return { handle, close: async () => {} };
       },

@@ -71,7 +71,7 @@ it('requests fail soon while Kafka is dead, and succeed after Kafka is back', as
   const subscription = await broker.consume({
     topic,
     group: 'faults',
-    assigned: (assigned) => {
+    openOwner: (assigned) => {
       assigned.resumeFrom(seen.get(assigned.partition) ?? 0);
       return {
         handle: async (records) => {

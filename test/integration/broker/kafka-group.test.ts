@@ -64,7 +64,7 @@ class Member {
     this.#timeline = timeline;
   }
 
-  readonly assigned = (partition: AssignedPartition): Owner => {
+  readonly openOwner = (partition: AssignedPartition): Owner => {
     const owner = new Owner(partition, this);
     this.owners.push(owner);
     return owner;
@@ -99,7 +99,7 @@ describe.skipIf(!brokers)('A group of two members on Kafka', () => {
   let published: number;
 
   const join = (member: Member): Promise<GroupConsumer> =>
-    broker.consume({ topic, group, assigned: member.assigned });
+    broker.consume({ topic, group, openOwner: member.openOwner });
   /**
    * Publishes to every partition.
    * Resolves when each owner has received all records of its partition once and in order.
@@ -300,9 +300,9 @@ describe.skipIf(!brokers)('A group of two members on Kafka', () => {
       'assigns a partition that is added after the static member has restarted',
       async () => {
         const before = process();
-        await before.consume({ topic, group, assigned: first.assigned });
+        await before.consume({ topic, group, openOwner: first.openOwner });
         await before.close();
-        await process().consume({ topic, group, assigned: second.assigned });
+        await process().consume({ topic, group, openOwner: second.openOwner });
         await eventually(() => expect(second.partitions()).toEqual([0, 1, 2, 3]), {
           withinMs: PATIENCE_MS,
         });
@@ -317,7 +317,7 @@ describe.skipIf(!brokers)('A group of two members on Kafka', () => {
     it(
       'assigns the partitions that the static member was closing when it restarted',
       async () => {
-        await process().consume({ topic, group, assigned: first.assigned });
+        await process().consume({ topic, group, openOwner: first.openOwner });
         await eventually(() => expect(first.partitions()).toEqual([0, 1, 2, 3]), {
           withinMs: PATIENCE_MS,
         });
@@ -330,7 +330,7 @@ describe.skipIf(!brokers)('A group of two members on Kafka', () => {
             { withinMs: PATIENCE_MS },
           );
           const restarted = new Member('restarted', timeline);
-          await process().consume({ topic, group, assigned: restarted.assigned });
+          await process().consume({ topic, group, openOwner: restarted.openOwner });
           await joining;
           await eventually(
             () => expect([restarted.open().length, second.open().length]).toEqual([2, 2]),

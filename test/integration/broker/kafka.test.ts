@@ -180,9 +180,9 @@ describe.skipIf(!brokers)('With Kafka alone', () => {
     const first = new Member();
     const other = open();
     const second = new Member();
-    await broker.consume({ topic, group, assigned: first.assigned });
+    await broker.consume({ topic, group, openOwner: first.openOwner });
     expect(first.partitions()).toEqual([0, 1, 2, 3]);
-    await other.consume({ topic, group, assigned: second.assigned });
+    await other.consume({ topic, group, openOwner: second.openOwner });
     await eventually(() => {
       expect(first.partitions()).toHaveLength(2);
       expect([...first.partitions(), ...second.partitions()].sort()).toEqual([0, 1, 2, 3]);
@@ -200,7 +200,7 @@ describe.skipIf(!brokers)('With Kafka alone', () => {
 
   it('a paused partition loses no record, and holds back no other partition', async () => {
     const member = new Member();
-    await broker.consume({ topic, group, assigned: member.assigned });
+    await broker.consume({ topic, group, openOwner: member.openOwner });
     member.control(0).pause();
     const places = await broker.publish(topic, records(40, 'value'));
     const paused = places.filter(({ partition }) => partition === 0).length;
@@ -300,7 +300,7 @@ class Member {
   readonly #controls = new Map<number, AssignedPartition>();
   readonly #next = new Map<number, number>();
 
-  readonly assigned = (control: AssignedPartition) => {
+  readonly openOwner = (control: AssignedPartition) => {
     const { partition } = control;
     this.#controls.set(partition, control);
     control.resumeFrom(this.#next.get(partition) ?? 0);

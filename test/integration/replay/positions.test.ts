@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
-import { writeSeen } from '../../../src/adapters/database/replay/lane-positions.ts';
+import { writeEventEnds } from '../../../src/adapters/database/replay/lane-positions.ts';
 import { AutoRecovery } from '../../../src/replay/auto-recovery.ts';
 import { Rebuild } from '../../../src/replay/rebuild.ts';
 import { planRebuild } from '../../../src/replay/rebuild-plan.ts';
@@ -102,7 +102,7 @@ describe('Replays at positions that are one apart', () => {
     const { eventsTopic } = running.config;
     const logId = await running.service.broker.logId(eventsTopic);
     await target.transaction((sql) =>
-      writeSeen(sql, [{ topic: eventsTopic, partition: 0, nextOffset: 2 }], logId),
+      writeEventEnds(sql, [{ topic: eventsTopic, partition: 0, nextOffset: 2 }], logId),
     );
     await expect(begin(eventsFrom(3), true)).rejects.toThrow(
       '0 begins at 3, and is needed from 2 on',

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
 import { Rebuild } from '../../../src/replay/rebuild.ts';
 import { planRebuild } from '../../../src/replay/rebuild-plan.ts';
-import { planSnapshot, readEventsSeen, takeSnapshot } from '../../../src/replay/snapshot.ts';
+import { findEventEnds, planSnapshot, takeSnapshot } from '../../../src/replay/snapshot.ts';
 import { verify } from '../../../src/replay/verify.ts';
 import { joinPatterns } from '../../support/join-patterns.ts';
 
@@ -47,7 +47,7 @@ describe.skipIf(!brokers)('An events topic whose beginning was deleted', () => {
   };
   const snapshot = async () => {
     const { database, broker } = running.service;
-    const events = await readEventsSeen(broker, running.config.eventsTopic);
+    const events = await findEventEnds(broker, running.config.eventsTopic);
     await takeSnapshot(
       database,
       await planSnapshot(database, events, running.config.commandsTopic, urlOf('snapshot')),

@@ -10,7 +10,7 @@ import { writeMark } from '../../../src/adapters/database/replay/rebuild-mark.ts
 import { isEmpty } from '../../../src/adapters/database/replay/rebuild-target.ts';
 import { Rebuild } from '../../../src/replay/rebuild.ts';
 import { planRebuild } from '../../../src/replay/rebuild-plan.ts';
-import { planSnapshot, readEventsSeen, takeSnapshot } from '../../../src/replay/snapshot.ts';
+import { findEventEnds, planSnapshot, takeSnapshot } from '../../../src/replay/snapshot.ts';
 import { verify } from '../../../src/replay/verify.ts';
 import { postgresDatabase } from '../../support/databases.ts';
 import { joinPatterns } from '../../support/join-patterns.ts';
@@ -80,7 +80,7 @@ describeOnEachBroker('A snapshot', (environment) => {
   const planned = async ({ config, service }: RunningService, into: string) =>
     planSnapshot(
       service.database,
-      await readEventsSeen(service.broker, config.eventsTopic),
+      await findEventEnds(service.broker, config.eventsTopic),
       config.commandsTopic,
       into,
     );

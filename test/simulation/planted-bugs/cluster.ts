@@ -49,12 +49,12 @@ export const clusterPlants = {
   'a log that was truncated is taken for the same': (parts) =>
     withBroker(parts, {
       endOfEpoch: async () => null,
-      consume: ({ assigned, ...options }) =>
+      consume: ({ openOwner, ...options }) =>
         parts.broker.consume({
           ...options,
           // Without the epoch, the fetcher does not notice the truncation either.
-          assigned: (partition) =>
-            assigned(over(partition, { resumeFrom: (offset) => partition.resumeFrom(offset) })),
+          openOwner: (partition) =>
+            openOwner(over(partition, { resumeFrom: (offset) => partition.resumeFrom(offset) })),
         }),
     }),
   'published rows stay in the outbox of a lane that stops': (parts) =>
@@ -103,11 +103,11 @@ function resuming(
   change: (range: { readonly beginning: number; readonly end: number }, offset: number) => number,
 ): Parts {
   return withBroker(parts, {
-    consume: ({ assigned, ...options }) =>
+    consume: ({ openOwner, ...options }) =>
       parts.broker.consume({
         ...options,
-        assigned: (partition) =>
-          assigned(
+        openOwner: (partition) =>
+          openOwner(
             over(partition, {
               resumeFrom: (offset) =>
                 void rangeOf(parts.broker, options.topic, partition.partition).then((range) =>
@@ -127,11 +127,11 @@ async function rangeOf(broker: Broker, topic: string, partition: number) {
 /** Changes how a lane is told that it is taken away. */
 function closing(parts: Parts, change: (close: () => Promise<void>) => Promise<void>): Parts {
   return withBroker(parts, {
-    consume: ({ assigned, ...options }) =>
+    consume: ({ openOwner, ...options }) =>
       parts.broker.consume({
         ...options,
-        assigned: (partition) => {
-          const owner = assigned(partition);
+        openOwner: (partition) => {
+          const owner = openOwner(partition);
           return over(owner, { close: () => change(() => owner.close()) });
         },
       }),

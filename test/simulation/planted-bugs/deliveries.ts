@@ -10,11 +10,13 @@ const SOME = 20;
 export const deliveryPlants = {
   'a partition resumes one command too late': (parts) =>
     withBroker(parts, {
-      consume: ({ assigned, ...options }) =>
+      consume: ({ openOwner, ...options }) =>
         parts.broker.consume({
           ...options,
-          assigned: (partition) =>
-            assigned(over(partition, { resumeFrom: (offset) => partition.resumeFrom(offset + 1) })),
+          openOwner: (partition) =>
+            openOwner(
+              over(partition, { resumeFrom: (offset) => partition.resumeFrom(offset + 1) }),
+            ),
         }),
     }),
   'a delivery is sorted by key': (parts) =>

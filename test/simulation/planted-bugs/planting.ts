@@ -56,11 +56,11 @@ export function handling(
   handle: (records: Parameters<Handle>[0], owner: Handle) => Promise<void>,
 ): Parts {
   return withBroker(parts, {
-    consume: ({ assigned, ...options }) =>
+    consume: ({ openOwner, ...options }) =>
       parts.broker.consume({
         ...options,
-        assigned: (partition) => {
-          const owner = assigned(partition);
+        openOwner: (partition) => {
+          const owner = openOwner(partition);
           return over(owner, { handle: (records) => handle(records, owner.handle) });
         },
       }),

@@ -80,15 +80,15 @@ export function describeConsumerGroups(log: CurrentLog): void {
       }
       const member = new Member();
       const deliveries: number[][] = [];
-      const assigned = (partition: AssignedPartition) => {
-        const owner = member.assigned(partition);
+      const openOwner = (partition: AssignedPartition) => {
+        const owner = member.openOwner(partition);
         const handle = async (records: readonly ReceivedRecord[]) => {
           deliveries.push(records.map(({ value }) => value?.length ?? 0));
           await owner.handle(records);
         };
         return { handle, close: () => owner.close() };
       };
-      await broker.consume({ topic, group, assigned, maxFetchedBytes: 2 * PARTITIONS * share });
+      await broker.consume({ topic, group, openOwner, maxFetchedBytes: 2 * PARTITIONS * share });
       const firstLetters = () => member.values().map((value) => value[0]);
       await eventually(() => expect(firstLetters()).toEqual([...'012345678']), {
         withinMs: TAKEOVER_MS,
@@ -104,7 +104,7 @@ export function describeConsumerGroups(log: CurrentLog): void {
       await broker.publish(topic, [message('for all')]);
       const [one, two] = [new Member(), new Member()];
       await log().join(one);
-      await broker.consume({ topic, group: `${group}-other`, assigned: two.assigned });
+      await broker.consume({ topic, group: `${group}-other`, openOwner: two.openOwner });
       await eventually(
         () => expect([one.values(), two.values()]).toEqual([['for all'], ['for all']]),
         { withinMs: TAKEOVER_MS },

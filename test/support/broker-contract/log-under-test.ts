@@ -47,7 +47,7 @@ export class LogUnderTest {
 
   /** Lets the member join the group. */
   join(member: Member, through = this.broker): Promise<GroupConsumer> {
-    return through.consume({ topic: this.topic, group: this.group, assigned: member.assigned });
+    return through.consume({ topic: this.topic, group: this.group, openOwner: member.openOwner });
   }
 
   /** Opens a tail. @returns its records; more records come later */

@@ -36,7 +36,7 @@ export class Member {
     this.#fromOffset = fromOffset;
   }
 
-  readonly assigned = (partition: AssignedPartition): Owner => {
+  readonly openOwner = (partition: AssignedPartition): Owner => {
     const owner = new Owner(partition, this.#fromOffset);
     this.owners.push(owner);
     return owner;

@@ -50,18 +50,18 @@ export class Consuming {
 
   constructor(edge: Edge) {
     this.#edge = edge;
-    const assigned = (partition: AssignedPartition) => {
+    const openOwner = (partition: AssignedPartition) => {
       const owner = new Owner(partition, this);
       this.owners.push(owner);
       return owner;
     };
-    const fenced = ({ message }: Error) => void this.fenced.push(message);
+    const onFenced = ({ message }: Error) => void this.fenced.push(message);
     const options = {
       topic: TOPIC,
       group: GROUP,
-      assigned,
+      openOwner,
       mayTake: async () => this.mayTake,
-      fenced,
+      onFenced,
     };
     this.consumer = new KafkaConsumer(edge.options, edge.view, options, () =>
       edge.view.logId(TOPIC),

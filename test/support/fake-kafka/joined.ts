@@ -19,9 +19,9 @@ export class Joined implements AsyncDisposable {
         all.map(({ memberId }) => ({ memberId, assignment: Buffer.from('yours') })),
     };
     const events = {
-      assigned: (assignment: Buffer) => void this.told.push(String(assignment)),
-      lost: () => void this.told.push('lost'),
-      fenced: ({ message }: Error) => void this.fenced.push(message),
+      onAssignment: (assignment: Buffer) => void this.told.push(String(assignment)),
+      onLoss: () => void this.told.push('lost'),
+      onFenced: ({ message }: Error) => void this.fenced.push(message),
     };
     const options = { ...edge.options, ...(instanceId !== undefined && { instanceId }) };
     this.member = new GroupMember(options, edge.view, GROUP, [protocol], events);

@@ -18,7 +18,7 @@ async function statusOfAnswered(events: readonly Event[], maxBytes?: number) {
   const command = story.send(allocateOrder('order-1', 'A'));
   story.answer(command, events, maxBytes);
   const broker = Object.assign(story.log, { committedOffsets: async () => [1, 0, 0] });
-  return new CommandStatuses({ ...TOPICS, broker, group: 'group' }).at(command);
+  return new CommandStatuses({ ...TOPICS, broker, group: 'group' }).findAt(command);
 }
 
 const line = { orderid: 'order-1', qty: 1 };
@@ -67,7 +67,7 @@ async function statusOfDiscarded(hasKey: boolean, markerPartition: number) {
   partition = markerPartition;
   story.discard(letter);
   const broker = Object.assign(story.log, { committedOffsets: async () => [1, 0, 0] });
-  return new CommandStatuses({ ...TOPICS, broker, group: 'group' }).at(command);
+  return new CommandStatuses({ ...TOPICS, broker, group: 'group' }).findAt(command);
 }
 
 describe('the status of a command that was discarded', () => {

@@ -64,7 +64,7 @@ describe('The index of dead letters', () => {
     topic.resolve(id, 'redriven', 0, 'grace@here');
     const letters = followed(topic);
     await letters.read();
-    expect(letters.index.named(id)?.fate).toMatchObject({
+    expect(letters.index.findById(id)?.fate).toMatchObject({
       resolution: 'discarded',
       resolvedBy: 'ada@here',
     });

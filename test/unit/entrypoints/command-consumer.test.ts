@@ -38,7 +38,7 @@ class FakeGroup {
     const broker: Partial<Broker> = {
       consume: async (options) => {
         this.options = options;
-        options.joining?.({ problem: () => this.membershipProblem, close: async () => {} });
+        options.onJoining?.({ problem: () => this.membershipProblem, close: async () => {} });
         await this.joined;
         return { problem: () => this.membershipProblem, close: async () => {} };
       },
@@ -93,7 +93,7 @@ class FakeGroup {
       resumeFrom: () => void this.resumed.push(partition),
     };
     if (!this.options) throw new Error('The consumer has not joined');
-    return this.options.assigned(assigned);
+    return this.options.openOwner(assigned);
   }
 
   mayTake(partition: number): Promise<boolean> | undefined {
@@ -255,7 +255,7 @@ describe('A consumer', () => {
     const group = new FakeGroup();
     await group.consumer.start();
     const fenced = new Error('another process has its name');
-    group.options?.fenced?.(fenced);
+    group.options?.onFenced?.(fenced);
     expect(await group.consumer.died).toBe(fenced);
   });
 

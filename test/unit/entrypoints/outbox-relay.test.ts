@@ -218,7 +218,7 @@ describe('the relay', () => {
     const { relay } = relayWith(new RecordingProducer());
     const records = Array.from({ length: 4_001 }, (_, index) => record(index + 1, index));
     relay.enqueue(records, 4_001, [{ topic: 'commands', partition: 1, nextOffset: 5 }]);
-    const room = relay.room();
+    const room = relay.waitForRoom();
     relay.stopWaiting();
     await room;
   });
@@ -231,10 +231,10 @@ describe('the relay', () => {
     const { relay: idle } = relayWith(new RecordingProducer(), others, budget);
     relay.enqueue([record(1, 0, 600_000)], 1, [{ ...other, nextOffset: 5 }]);
     let hasRoom = false;
-    const room = relay.room().then(() => {
+    const room = relay.waitForRoom().then(() => {
       hasRoom = true;
     });
-    await idle.room();
+    await idle.waitForRoom();
     await relay.drain(50);
     expect(hasRoom).toBe(false);
     others.note({ ...other, nextOffset: 5 });

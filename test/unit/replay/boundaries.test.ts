@@ -11,7 +11,7 @@ import { readPast } from '../../../src/replay/read-past.ts';
 import type { RebuildPlan } from '../../../src/replay/rebuild-plan.ts';
 import { refuseEmptyTopic } from '../../../src/replay/rebuild-refusals.ts';
 import { planWhatIf } from '../../../src/replay/what-if-plan.ts';
-import { verdictOf } from '../../../src/replay/what-if-report.ts';
+import { verdictOfWhatIf } from '../../../src/replay/what-if-report.ts';
 import type { Broker, OffsetRange, ReadChunk } from '../../../src/service-layer/broker.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 
@@ -121,7 +121,7 @@ describe('the verdict of a what-if', () => {
     ['different', 0, { 'other-data': 1 }],
     ['nothing-compared', 0, {}],
   ] as const)('is %s if %i answers are the same and %o differ', (verdict, same, different) => {
-    expect(verdictOf({ same, different })).toBe(verdict);
+    expect(verdictOfWhatIf({ same, different })).toBe(verdict);
   });
 });
 

@@ -119,7 +119,7 @@ export class EmbeddedConsumer implements GroupConsumer {
     // Earlier releases wrote a lease without the number of their process.
     const [, pid] = worker?.split('/') ?? [];
     const who = pid === undefined ? 'another process' : `process ${pid}`;
-    this.#options.standingBy?.(worker === null ? null : `${who} works on this file`);
+    this.#options.onStandBy?.(worker === null ? null : `${who} works on this file`);
   }
 
   /** Takes the lease, or renews it. @returns whether this member has the lease now */
@@ -179,14 +179,14 @@ class OwnedPartition implements AssignedPartition {
   constructor(
     partition: number,
     log: EmbeddedLog,
-    { topic, assigned }: ConsumeOptions,
+    { topic, openOwner }: ConsumeOptions,
     maxBytes: number,
   ) {
     this.topic = topic;
     this.partition = partition;
     this.#log = log;
     this.#maxBytes = maxBytes;
-    this.#owner = assigned(this);
+    this.#owner = openOwner(this);
     this.#delivering = this.#deliver();
   }
 

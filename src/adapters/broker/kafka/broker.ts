@@ -82,7 +82,7 @@ export class KafkaBroker implements Broker {
       problem: () => consumer.problem(),
       members: () => consumer.members(),
     };
-    options.joining?.(subscription);
+    options.onJoining?.(subscription);
     await consumer.joined;
     return subscription;
   }

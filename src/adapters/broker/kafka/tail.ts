@@ -48,7 +48,7 @@ export class KafkaTail implements Subscription {
       options: this.#options,
       view: this.#view,
       topic: this.#topic,
-      assigned: (assigned) => this.#ownerOf(assigned, offset),
+      openOwner: (assigned) => this.#openOwner(assigned, offset),
       membership: () => null,
       maxDeliveryBytes: () => Number.POSITIVE_INFINITY,
       maxRecordBytes: Number.POSITIVE_INFINITY,
@@ -60,7 +60,7 @@ export class KafkaTail implements Subscription {
     this.#fetchers.push(fetcher);
   }
 
-  #ownerOf(assigned: AssignedPartition, offset: number): PartitionOwner {
+  #openOwner(assigned: AssignedPartition, offset: number): PartitionOwner {
     assigned.resumeFrom(offset);
     return {
       handle: async (records) => {

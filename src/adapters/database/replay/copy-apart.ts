@@ -1,5 +1,5 @@
 import type { Database } from '../database.ts';
-import { type CopyOptions, copyDatabase } from './copy-database.ts';
+import { type CopyOptions, copyDatabase, fileOf } from './copy-database.ts';
 import { PAGE_ROWS, TABLES, type Table } from './service-tables.ts';
 
 /**
@@ -40,12 +40,6 @@ export async function copyApart(
  * off, because rows that somebody has changed by hand may refer to nothing.
  */
 const SETTINGS = ['journal_mode = memory', 'synchronous = off', 'foreign_keys = off'];
-
-/** Returns the path of the file. Empty: the database is in memory. */
-async function fileOf(source: Database): Promise<string> {
-  const [main] = await source.query<{ file: string }>('pragma database_list');
-  return main?.file ?? '';
-}
 
 /** Copies the rows of a table in the order of their keys. Yields how many rows each page has. */
 async function* copiedPages(name: string, { columns, keyColumns }: Table, target: Database) {

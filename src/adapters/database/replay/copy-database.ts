@@ -71,18 +71,24 @@ const BUSY_TIMEOUT_MS = 10_000;
  * @throws SQLite's error, when the file at `url` exists
  */
 export async function copySqliteFile(source: Database, url: string): Promise<void> {
-  const [main] = await source.query<{ file: string }>('pragma database_list');
+  const file = await fileOf(source);
   const statement = 'vacuum into ?';
   const into = sqliteFile(url);
   // Nothing else reaches a database in memory.
-  if (!main?.file) return void (await source.query(statement, [into]));
-  const options = { file: main.file, busyTimeoutMs: BUSY_TIMEOUT_MS };
+  if (file === '') return void (await source.query(statement, [into]));
+  const options = { file, busyTimeoutMs: BUSY_TIMEOUT_MS };
   const copier = new Kysely({ dialect: sqliteThreadDialect(options) });
   try {
     await copier.executeQuery(CompiledQuery.raw(statement, [into]));
   } finally {
     await copier.destroy();
   }
+}
+
+/** Returns the path of the SQLite file. Empty: the database is in memory. */
+export async function fileOf(source: Database): Promise<string> {
+  const [main] = await source.query<{ file: string }>('pragma database_list');
+  return main?.file ?? '';
 }
 
 async function* pagesOf(name: string, { columns, keyColumns }: Table, read: Sql, dialect: Dialect) {

@@ -99,16 +99,16 @@ export async function writePositions(
  * Notes up to which offsets a copy of the database contains the events topic. These rows of
  * `source_positions` belong to no lane, because no lane reads commands from that topic.
  */
-export async function writeSeen(
+export async function writeEventEnds(
   sql: Sql,
-  seen: readonly PartitionOffset[],
+  ends: readonly PartitionOffset[],
   eventsLogId: string,
 ): Promise<void> {
-  await setPositions(sql, seen, eventsLogId);
+  await setPositions(sql, ends, eventsLogId);
 }
 
-/** Returns what `writeSeen` noted for the same log, by partition. Null: nothing. */
-export async function readSeen(
+/** Returns what `writeEventEnds` noted for the same log, by partition. Null: nothing. */
+export async function readEventEnds(
   database: Database,
   eventsTopic: string,
   eventsLogId: string,

@@ -35,7 +35,7 @@ export interface PastBatch {
 }
 
 /** A command together with its answer. */
-export interface AnsweredCommand extends Omit<PastCommand, 'timestampMs' | 'reference'> {
+export interface PastCommandWithAnswer extends Omit<PastCommand, 'timestampMs' | 'reference'> {
   /** Null: the topic no longer holds the command, only its answer. */
   readonly timestampMs: number | null;
   /** When the command was answered. Null: no answer was published. */
@@ -183,7 +183,7 @@ export class PastCommands {
     lane: string,
     fromOffset: number,
     atMost: number,
-  ): Promise<readonly AnsweredCommand[]> {
+  ): Promise<readonly PastCommandWithAnswer[]> {
     const rows = await this.#database.query<Row>(PAGE, [lane, fromOffset, atMost]);
     const answers = await this.#database.query<AnswerRow>(
       `select source_offset, time_ms, events from past_answers

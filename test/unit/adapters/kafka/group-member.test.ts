@@ -427,12 +427,12 @@ async function logOf(edge: Edge, unreadableMs: number): Promise<readonly string[
   const endMs = performance.now() + unreadableMs;
   let isAssigned = false;
   const events = {
-    assigned: () => {
+    onAssignment: () => {
       if (performance.now() < endMs) throw new TroubleError('no assignment');
       isAssigned = true;
     },
-    lost: () => {},
-    fenced: () => {},
+    onLoss: () => {},
+    onFenced: () => {},
   };
   const protocol = { name: 'test', subscription: () => Buffer.alloc(0), assign: async () => [] };
   const member = new GroupMember({ ...edge.options, log }, edge.view, GROUP, [protocol], events);

@@ -19,7 +19,7 @@ class Fetching implements AsyncDisposable {
       options: edge.options,
       view: edge.view,
       topic: 'commands',
-      assigned: () => ({
+      openOwner: () => ({
         handle: async (records) => void this.handed.push(...records),
         close: async () => {},
       }),

@@ -11,8 +11,8 @@ import type { ClusterView } from '../cluster-view.ts';
 import { MAX_PIECE_BYTES } from '../records/fetched-records.ts';
 import type { JoinAnswer } from '../requests/group-requests.ts';
 import { assign, assignEagerly, countWithheld } from './assignor.ts';
+import { readMembers } from './group-description.ts';
 import { GroupMember, type Protocol } from './group-member.ts';
-import { readMembers } from './group-members.ts';
 import { PartitionFetcher } from './partition-fetcher.ts';
 import {
   decodeAssignment,
@@ -93,14 +93,15 @@ export class KafkaConsumer implements GroupConsumer {
       consume.group,
       [this.#protocol(COOPERATIVE), this.#protocol(EAGER)],
       {
-        assigned: (assignment, protocol) => this.#takeAssignment(assignment, protocol === EAGER),
+        onAssignment: (assignment, protocol) =>
+          this.#takeAssignment(assignment, protocol === EAGER),
         // The next join still claims partitions that are closing. Join once more when they are
         // closed.
-        lost: () =>
+        onLoss: () =>
           void this.#closeOwners([...this.#owned.keys()]).then(() => this.#member.rejoin()),
-        fenced: (reason) => {
+        onFenced: (reason) => {
           this.#joined.reject(reason);
-          this.#consume.fenced?.(reason);
+          this.#consume.onFenced?.(reason);
         },
       },
     );
@@ -183,7 +184,7 @@ export class KafkaConsumer implements GroupConsumer {
     const partitions = new Set(decodeAssignment(this.#consume.topic, assignment));
     const lost = [...this.#owned.keys()].filter((partition) => !partitions.has(partition));
     this.#ownedCount = partitions.size;
-    this.#consume.rebalanced?.();
+    this.#consume.onRebalance?.();
     const { generation } = this.#member.membership;
     this.#options.log.debug({ partitions: [...partitions], gone: lost, generation }, 'Assigned');
     this.#isEager = isEager;
@@ -205,7 +206,7 @@ export class KafkaConsumer implements GroupConsumer {
       options: this.#options,
       view: this.#view,
       topic: this.#consume.topic,
-      assigned: this.#consume.assigned,
+      openOwner: this.#consume.openOwner,
       membership: () => this.#member.membership,
       maxDeliveryBytes: () => deliveryBytes(this.#ownedCount, this.#consume.maxFetchedBytes),
       maxRecordBytes: MAX_PIECE_BYTES,

@@ -21,13 +21,13 @@ type Reaction =
 
 export type GroupRequest = 'JoinGroup' | 'SyncGroup' | 'Heartbeat';
 
-const COORDINATOR_MOVES = {
+const MOVE_REACTIONS = {
   COORDINATOR_LOAD_IN_PROGRESS: 'ask-again',
   COORDINATOR_NOT_AVAILABLE: 'find-coordinator',
   NOT_COORDINATOR: 'find-coordinator',
 } as const;
 
-const REFUSALS = {
+const REFUSAL_REACTIONS = {
   GROUP_AUTHORIZATION_FAILED: 'wait-for-operator',
   FENCED_INSTANCE_ID: 'stay-out',
 } as const;
@@ -40,8 +40,8 @@ const REFUSALS = {
  */
 const REACTIONS: Readonly<Record<GroupRequest, Partial<Record<ErrorName, Reaction>>>> = {
   JoinGroup: {
-    ...COORDINATOR_MOVES,
-    ...REFUSALS,
+    ...MOVE_REACTIONS,
+    ...REFUSAL_REACTIONS,
     MEMBER_ID_REQUIRED: 'take-member-id',
     UNKNOWN_MEMBER_ID: 'give-up-and-join-anew',
     ILLEGAL_GENERATION: 'give-up-and-rejoin',
@@ -53,16 +53,16 @@ const REACTIONS: Readonly<Record<GroupRequest, Partial<Record<ErrorName, Reactio
     UNSUPPORTED_VERSION: 'wait-for-operator',
   },
   SyncGroup: {
-    ...COORDINATOR_MOVES,
-    ...REFUSALS,
+    ...MOVE_REACTIONS,
+    ...REFUSAL_REACTIONS,
     UNKNOWN_MEMBER_ID: 'give-up-and-join-anew',
     ILLEGAL_GENERATION: 'give-up-and-rejoin',
     REBALANCE_IN_PROGRESS: 'rejoin',
     INCONSISTENT_GROUP_PROTOCOL: 'rejoin',
   },
   Heartbeat: {
-    ...COORDINATOR_MOVES,
-    ...REFUSALS,
+    ...MOVE_REACTIONS,
+    ...REFUSAL_REACTIONS,
     UNKNOWN_MEMBER_ID: 'give-up-and-join-anew',
     ILLEGAL_GENERATION: 'give-up-and-rejoin',
     REBALANCE_IN_PROGRESS: 'rejoin',

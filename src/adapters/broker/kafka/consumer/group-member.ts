@@ -60,11 +60,11 @@ interface MemberEvents {
    * @param protocol the name of the protocol that made the assignment
    * @throws {TroubleError} the assignment cannot be read, and the member asks for it again
    */
-  assigned(assignment: Buffer, protocol: string): void;
+  onAssignment(assignment: Buffer, protocol: string): void;
   /** The group has gone on without this member. Its partitions may belong to others already. */
-  lost(): void;
+  onLoss(): void;
   /** Another process has this member's name, so this member has left the group for good. */
-  fenced(reason: Error): void;
+  onFenced(reason: Error): void;
 }
 
 type State = 'joining' | 'syncing' | 'stable' | 'out';
@@ -204,7 +204,7 @@ export class GroupMember {
     );
     if (answer.errorCode !== ERROR.NONE) return await this.#react('SyncGroup', answer, 'syncing');
     // Call this before `noteRecovery`, because an unreadable assignment is a failure.
-    this.#events.assigned(answer.assignment, name);
+    this.#events.onAssignment(answer.assignment, name);
     this.#health.noteRecovery();
     return 'stable';
   }
@@ -268,7 +268,7 @@ export class GroupMember {
   }
 
   #giveUp(memberId: string): void {
-    this.#events.lost();
+    this.#events.onLoss();
     this.#memberId = memberId;
     this.#generation = -1;
   }
@@ -281,12 +281,12 @@ export class GroupMember {
   }
 
   #stayOut(): State {
-    this.#events.lost();
+    this.#events.onLoss();
     this.#fencedBecause =
       `Another process has joined the group ${this.#groupId} with ` +
       `KAFKA_INSTANCE_ID=${this.#options.instanceId}: give each process an id of its own`;
     this.#options.log.error(this.#fencedBecause);
-    this.#events.fenced(new FencedError(this.#fencedBecause));
+    this.#events.onFenced(new FencedError(this.#fencedBecause));
     return 'out';
   }
 

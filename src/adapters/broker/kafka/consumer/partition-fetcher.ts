@@ -29,7 +29,7 @@ interface FetcherContext {
   readonly options: KafkaOptions;
   readonly view: ClusterView;
   readonly topic: string;
-  readonly assigned: ConsumeOptions['assigned'];
+  readonly openOwner: ConsumeOptions['openOwner'];
   readonly membership: () => Membership | null;
   /** The most bytes of records in a delivery. A single record may be larger. */
   readonly maxDeliveryBytes: () => number;
@@ -79,7 +79,7 @@ export class PartitionFetcher implements AssignedPartition {
     this.partition = partition;
     this.#context = context;
     this.#leader = new LeaderConnection(context.options, context.view, this.topic, partition);
-    this.#owner = context.assigned(this);
+    this.#owner = context.openOwner(this);
     void this.#run();
   }
 
