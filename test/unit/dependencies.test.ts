@@ -15,8 +15,11 @@ const PERMISSIVE = new Set([
   'ISC',
   'MIT',
 ]);
-/** Tools that build and test the service may have these too: nobody passes the tools on. */
-const OF_TOOLS = new Set([...PERMISSIVE, 'MPL-2.0', 'Python-2.0', 'Unlicense']);
+/**
+ * Tools that build and test the service may have these too: nobody passes the tools on. CC-BY-4.0
+ * is the licence of caniuse-lite: what browsers can do, as data that Babel asks.
+ */
+const OF_TOOLS = new Set([...PERMISSIVE, 'CC-BY-4.0', 'MPL-2.0', 'Python-2.0', 'Unlicense']);
 
 interface Package {
   readonly dev?: boolean;

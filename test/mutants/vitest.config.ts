@@ -1,0 +1,22 @@
+import { defineConfig } from 'vitest/config';
+
+/** The tests that `npm run mutants` runs: fast ones, without sockets, databases and real time. */
+export default defineConfig({
+  test: {
+    include: [
+      'test/unit/{domain,messages,service-layer}/**/*.test.ts',
+      'test/unit/entrypoints/{answer-bytes,answer-tally,delivery-log,earlier-commands}.test.ts',
+      'test/unit/entrypoints/{encode-answers,lane-report,memory-budget,outbox-chunks}.test.ts',
+      'test/unit/entrypoints/{publishing-watch,transactional-ids,unknown-fields}.test.ts',
+      'test/unit/entrypoints/http/{binding,content-types,last-event-id}.test.ts',
+      'test/unit/entrypoints/http/{refused-command,server-sent-event,wait-preference}.test.ts',
+      'test/unit/entrypoints/http/doors/{exposure,known-visitors,roles}.test.ts',
+    ],
+    // This file changes tables that all files share.
+    exclude: ['test/unit/messages/second-version.test.ts'],
+    setupFiles: ['test/mutants/property-tests.ts'],
+    // The files share one worker and its modules: a mutant takes a fraction of the time.
+    isolate: false,
+    testTimeout: 30_000,
+  },
+});
