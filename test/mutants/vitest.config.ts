@@ -5,9 +5,10 @@ export default defineConfig({
   test: {
     include: [
       'test/unit/{domain,messages,service-layer}/**/*.test.ts',
-      'test/unit/entrypoints/{answer-bytes,answer-tally,delivery-log,earlier-commands}.test.ts',
+      'test/unit/entrypoints/{answer-bytes,answer-tally,delivery-log}.test.ts',
       'test/unit/entrypoints/{encode-answers,lane-report,memory-budget,outbox-chunks}.test.ts',
-      'test/unit/entrypoints/{publishing-watch,transactional-ids,unknown-fields}.test.ts',
+      'test/unit/entrypoints/{publishing-watch,standstill,transactional-ids}.test.ts',
+      'test/unit/entrypoints/unknown-fields.test.ts',
       'test/unit/entrypoints/http/{binding,content-types,last-event-id}.test.ts',
       'test/unit/entrypoints/http/{refused-command,server-sent-event,wait-preference}.test.ts',
       'test/unit/entrypoints/http/doors/{exposure,known-visitors,roles}.test.ts',

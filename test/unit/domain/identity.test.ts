@@ -6,10 +6,12 @@ import {
   idOf,
   isFormer,
   isPlace,
+  isRedrivenPlace,
   parkedIdentity,
   REDRIVE_SOURCE,
   redrivenIdentity,
   sourceOf,
+  withoutDigest,
 } from '../../../src/domain/identity.ts';
 import { NAME } from '../../../src/messages/cloud-events.ts';
 
@@ -77,5 +79,25 @@ describe("a command's identity", () => {
     );
     expect(parkedIdentity(redrivenIdentity(PLACE, '00'))).toBe(place);
     expect(parkedIdentity(place)).toBe(place);
+  });
+});
+
+describe('A redriven command without an id', () => {
+  it.each([
+    [REDRIVE_SOURCE, PLACE, true],
+    [REDRIVE_SOURCE, 'my.commands/12/345', true],
+    [REDRIVE_SOURCE, null, false],
+    [REDRIVE_SOURCE, 'cmd-1', false],
+    [REDRIVE_SOURCE, 'a/commands/0/7', false],
+    [REDRIVE_SOURCE, 'commands/0/7/1', false],
+    [REDRIVE_SOURCE, 'commands/0/x', false],
+    ['/shop', PLACE, false],
+    [null, PLACE, false],
+  ])('has the source %s and the id %s: %s', (source, id, isRedriven) => {
+    expect(isRedrivenPlace({ source, id })).toBe(isRedriven);
+  });
+
+  it('had an identity without a digest before', () => {
+    expect(withoutDigest(redrivenIdentity(PLACE, '00'))).toBe(`${REDRIVE_SOURCE}\t${PLACE}`);
   });
 });

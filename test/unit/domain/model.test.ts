@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { MAX_LINES_LET_GO } from '../../../src/domain/commands.ts';
 import {
   allocate,
   Batch,
@@ -6,6 +7,7 @@ import {
   OrderLine,
   OutOfStockError,
   Product,
+  TooManyLinesError,
 } from '../../../src/domain/model.ts';
 
 const SKU = 'ELEGANT-LAMP';
@@ -50,6 +52,7 @@ describe('allocating a line among batches', () => {
   it('fails and names the sku if no batch has enough', () => {
     expect(() => allocate(line(10), [batch('small', 9)])).toThrow(new OutOfStockError(SKU));
     expect(new OutOfStockError(SKU).code).toBe('out-of-stock');
+    expect(new OutOfStockError(SKU).message).toContain(SKU);
   });
 
   it('leaves the batches unchanged if it fails', () => {
@@ -95,6 +98,23 @@ describe('a batch', () => {
     one.allocate(line(4));
     expect(one.changeQuantity(4)).toEqual([]);
     expect(one.availableQuantity).toBe(0);
+  });
+
+  it('lets go at most 10,000 lines at once, and says how far it can shrink', () => {
+    const count = MAX_LINES_LET_GO + 5;
+    const full = batch('full', count);
+    for (let n = 0; n < count; n += 1) full.allocate(line(1, `order-${n}`));
+    expect(() => full.changeQuantity(4)).toThrow(
+      expect.objectContaining({
+        constructor: TooManyLinesError,
+        code: 'too-many-lines',
+        message:
+          'Batch full would let more than 10000 order lines go, the limit for one command. ' +
+          'Lower its quantity in steps: one command can set 5 or more now',
+      }),
+    );
+    expect([full.quantity, full.allocatedQuantity]).toEqual([count, count]);
+    expect(full.changeQuantity(5)).toHaveLength(MAX_LINES_LET_GO);
   });
 
   it('restores a stored line without counting it again', () => {
@@ -164,7 +184,10 @@ describe('a product', () => {
       product.deallocate('order'),
       product.deallocate('order'),
     ]).toEqual([false, true, false]);
-    expect(types(product)).toEqual(['Allocated', 'Deallocated']);
+    const [allocated, deallocated] = product.collectEvents();
+    expect(allocated).toMatchObject({ type: 'Allocated' });
+    expect(deallocated).toMatchObject({ type: 'Deallocated', because: 'requested' });
+    expect(product.version).toBe(3);
   });
 
   it('passes on an error that is not OutOfStockError, without an event', () => {

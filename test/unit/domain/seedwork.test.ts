@@ -90,7 +90,11 @@ describe('a generic UUID', () => {
     'rejects %j',
     (text) => {
       expect(() => new GenericUUID(text)).toThrow(
-        expect.objectContaining({ constructor: InvalidUuidError, code: 'invalid-uuid' }),
+        expect.objectContaining({
+          constructor: InvalidUuidError,
+          code: 'invalid-uuid',
+          message: `"${text}" is not a UUID`,
+        }),
       );
     },
   );

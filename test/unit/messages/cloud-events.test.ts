@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   MalformedMessageError,
   NAME,
+  quote,
   readEnvelope,
   type WireMessage,
 } from '../../../src/messages/cloud-events.ts';
@@ -91,10 +92,19 @@ describe('a correlation id', () => {
     ['plain JSON', {}, { ce_correlationid: ['a', 'b'] }],
   ])('that is not a valid name makes %s malformed', (_, body, headers) => {
     expect(() => read(body, headers)).toThrow(MalformedMessageError);
+    expect(() => read(body, headers)).toThrow('correlationid');
   });
 });
 
 describe('the form of a message', () => {
+  it.each(['specversion', 'id', 'source', 'type'])(
+    'is binary mode as soon as there is a header ce_%s',
+    (attribute) => {
+      const headers = { [`ce_${attribute}`]: '1.0' };
+      expect(() => read({ type: 'T' }, headers)).toThrow(MalformedMessageError);
+    },
+  );
+
   it.each([
     'application/cloudevents+json',
     'Application/CloudEvents+JSON',
@@ -130,6 +140,46 @@ describe('the form of a message', () => {
       expect(() => read({}, { ...binary, [`ce_${attribute}`]: undefined })).toThrow(attribute);
     },
   );
+});
+
+describe('the bytes of a message', () => {
+  it.each<[string, Buffer | null, string]>([
+    ['that are absent', null, 'The message has no value (a tombstone)'],
+    ['that are empty', Buffer.alloc(0), 'The value is empty'],
+    ['that are not UTF-8', Buffer.from([0xff]), 'The value is not UTF-8'],
+    ['that are not JSON', Buffer.from('{'), 'The value is not JSON: '],
+    ['that are no object', Buffer.from('7'), 'The value must be a JSON object, not 7'],
+  ])('%s make the message malformed', (_, value, message) => {
+    expect(() => readEnvelope({ value, headers: {} })).toThrow(
+      expect.objectContaining({
+        constructor: MalformedMessageError,
+        code: 'malformed',
+        message: expect.stringContaining(message),
+      }),
+    );
+  });
+
+  it.each([
+    [Buffer.from([0xff]), {}],
+    [Buffer.from('{'), {}],
+    [Buffer.from('{}'), { 'content-type': Buffer.from([0xff]) }],
+  ])('that cannot be read are refused with the cause', (value, headers) => {
+    expect(() => readEnvelope({ value, headers })).toThrow(
+      expect.objectContaining({ cause: expect.any(Error) }),
+    );
+  });
+});
+
+it.each([
+  [null, 'absent'],
+  [undefined, 'absent'],
+  [[1], 'an array'],
+  [{ a: 1 }, 'an object'],
+  ['a', '"a"'],
+  [7, '7'],
+  ['x'.repeat(200), `"${'x'.repeat(79)}`],
+])('the value %o is quoted as %s', (value, text) => {
+  expect(quote(value)).toBe(text);
 });
 
 it('reading a message pollutes no prototype', () => {

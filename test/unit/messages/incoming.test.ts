@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { commandKey, MAX_COMMAND_BYTES, readCommand } from '../../../src/messages/incoming.ts';
@@ -96,6 +97,7 @@ describe('a command is read', () => {
     expect(read(body.padEnd(MAX_COMMAND_BYTES + 1))).toMatchObject({
       kind: 'unreadable',
       reason: 'too-large',
+      message: 'The value has 1048577 bytes, but a command has at most 1048576',
     });
   });
 });
@@ -285,6 +287,41 @@ describe('reading what is not a command', () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+});
+
+describe('a redriven command without an id', () => {
+  const redriven = { ...binary, ce_source: '/allocation/dead-letters', ce_id: 'c/0/1' };
+  const identityFor = (type: string, dataschema: string | null, value: string) => {
+    const digest = createHash('sha256')
+      .update(JSON.stringify([type, dataschema]) + value)
+      .digest('hex');
+    return `/allocation/dead-letters#${digest}\tc/0/1`;
+  };
+
+  it('has an identity with a digest of its type, its dataschema and its bytes', () => {
+    expect(read(order, redriven)).toMatchObject({
+      id: 'c/0/1',
+      identity: identityFor('AllocateOrder', null, JSON.stringify(order)),
+    });
+    const ce_dataschema = '/allocation/schemas/AllocateOrder/1';
+    expect(read(order, { ...redriven, ce_dataschema })).toMatchObject({
+      identity: identityFor('AllocateOrder', ce_dataschema, JSON.stringify(order)),
+    });
+  });
+
+  it('has the identity of its id if that is no place', () => {
+    expect(read(order, { ...redriven, ce_id: 'mine' })).toMatchObject({
+      identity: '/allocation/dead-letters\tmine',
+    });
+  });
+
+  it('may not bring the digest itself', () => {
+    const source = '/allocation/dead-letters#00';
+    expect(read(order, { ...redriven, ce_source: source })).toMatchObject({
+      reason: 'malformed',
+      message: `source ${source} belongs to the service; use another source`,
+    });
   });
 });
 

@@ -41,7 +41,7 @@ const answer = (events: readonly Event[], more: Partial<Answer> = {}): Answer =>
 
 describe('an answer with one event', () => {
   it('is that event as a CloudEvent in binary mode, keyed by its sku', () => {
-    expect(encodeAnswer(answer([allocated]))).toEqual([
+    expect(encodeAnswer(answer([allocated]))).toStrictEqual([
       {
         key: 'S',
         value: '{"orderid":"o","sku":"S","qty":2,"batchref":"b"}',
@@ -91,6 +91,22 @@ describe('an answer with one event', () => {
       detail: 'There is none',
       reference: 'b',
     });
+  });
+
+  it('names the source of a CloudEvent, and then no form of the id', () => {
+    const [message] = encodeAnswer(answer([allocated], { identity: '/shop\tcmd' }));
+    expect(message?.headers).toMatchObject({ ce_causationid: 'cmd', ce_causationsource: '/shop' });
+    expect(message?.headers).not.toHaveProperty('ce_causationform');
+  });
+
+  it('has an empty key if it is a rejection without ids', () => {
+    const rejected: Event = {
+      type: 'CommandRejected',
+      command: 'AllocateOrder',
+      reason: 'unknown-sku',
+      detail: '',
+    };
+    expect(encodeAnswer(answer([rejected]))).toMatchObject([{ key: '' }]);
   });
 
   it('continues the trace of its command', () => {

@@ -173,6 +173,11 @@ describe('a foreign record', () => {
       record(data, { ce_causationform: 'other' }),
       'causationform "other"',
     ],
+    [
+      'with an invalid causationsource',
+      record(data, { ce_causationsource: 'a\nb' }),
+      'causationsource "a\\nb" is not the source',
+    ],
     ['without a causationid', record(data, { ce_causationid: undefined }), 'causationid absent'],
     ['with an invalid time', record(data, { ce_time: 'yesterday' }), 'time "yesterday"'],
     ['that is a tombstone', { value: null, headers }, 'tombstone'],
@@ -222,6 +227,14 @@ describe('a foreign record', () => {
       'eta',
     ],
     [
+      'with a date in a list',
+      record(
+        { reference: 'b', sku: 'S', quantity: 0, eta: ['2027-01-31'] },
+        ofType('BatchCreated'),
+      ),
+      'eta',
+    ],
+    [
       'with a missing date',
       record({ reference: 'b', sku: 'S', quantity: 0 }, ofType('BatchCreated')),
       'eta',
@@ -229,7 +242,7 @@ describe('a foreign record', () => {
     [
       'with an unknown reason',
       record({ command: 'CreateBatch', reason: 'mood', detail: '' }, ofType('CommandRejected')),
-      'reason',
+      'reason must be one of unknown-sku, unknown-batch, ',
     ],
     [
       'with an unknown command',
@@ -253,6 +266,21 @@ describe('a foreign record', () => {
       'with an event inside of another command',
       composite([{ ...inside, id: 'shop.commands/1/90/1' }]),
       'not shop.commands/1/9/',
+    ],
+    [
+      'with an event inside whose id is a number',
+      composite([{ ...inside, id: 7 }]),
+      'An event inside has the id 7',
+    ],
+    [
+      'with an event inside whose type is a list',
+      composite([{ ...inside, type: ['Allocated'] }]),
+      'an array is not an event',
+    ],
+    [
+      'with an event inside whose sequence is a number',
+      composite([{ ...inside, sequence: 3 }]),
+      'sequence 3, not a number from 1',
     ],
     [
       'with a composite inside',

@@ -115,6 +115,16 @@ describe('an unknown field of a command', () => {
     expect(pathText(['lines', 3, 'a"b\u0000'])).toBe('lines.3.a\\"b\\u0000');
   });
 
+  it.each([
+    ['abc', 'lines', 'must be an array of lines'],
+    [['abc'], 'lines.0', 'must be an object with sku and qty'],
+    [[['a']], 'lines.0', 'must be an object with sku and qty'],
+    [[null], 'lines.0', 'must be an object with sku and qty'],
+  ])('is not looked for in %o, which is no line', (lines, field, message) => {
+    const known = { type: 'AllocateOrder', orderid: 'o', lines };
+    expect(readStrictly(known)).toMatchObject({ fields: [{ field, message }] });
+  });
+
   it('is not looked for deeper than the schema goes', () => {
     const deep = `${'['.repeat(300_000)}${']'.repeat(300_000)}`;
     const text = (lines: string) => `{"type":"AllocateOrder","orderid":"o","lines":${lines}}`;

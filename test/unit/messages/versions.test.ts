@@ -48,6 +48,9 @@ describe('data of an older version', () => {
     const read = () => upcast('Sold', { sku: 5, amount: 2 }, 1, twoChanges);
     expect(read).toThrow(UnfitDataError);
     expect(read).toThrow('Sold of version 2 cannot be read');
+    expect(read).toThrow(
+      expect.objectContaining({ code: 'invalid-data', cause: expect.any(TypeError) }),
+    );
   });
 
   it.each([null, undefined, 7, 'text'])(
@@ -61,6 +64,17 @@ describe('data of an older version', () => {
 describe('a dataschema', () => {
   it.each([1, 2, 3])('names a known version: %i', (version) => {
     expect(versionOf('Sold', dataschemaOf('Sold', version), 3)).toBe(version);
+  });
+
+  it('names a version of several digits', () => {
+    expect(versionOf('Sold', dataschemaOf('Sold', 12), 120)).toBe(12);
+  });
+
+  it('is cut if it is long, in the refusal', () => {
+    const long = `/allocation/schemas/Sold/${'9'.repeat(400)}`;
+    expect(() => versionOf('Sold', long, 3)).toThrow(
+      `The dataschema "${long.slice(0, 120)}" is not a schema of Sold`,
+    );
   });
 
   it.each([

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { formerIdentity } from '../../../src/domain/identity.ts';
 import { Product } from '../../../src/domain/model.ts';
 import type { ParkedCommand } from '../../../src/service-layer/parked-command.ts';
 import { Parking, ParkingFullError, subjectsOf } from '../../../src/service-layer/parking.ts';
@@ -11,7 +12,7 @@ import {
 
 const lamp = new Product('LAMP');
 const products = {
-  getByBatchReference: async (reference: string) => (reference === 'known' ? lamp : null),
+  getByBatchReference: async (reference: string) => (reference === 'unknown' ? null : lamp),
   getByOrder: async () => [lamp],
 };
 
@@ -176,5 +177,131 @@ describe('parking', () => {
     const redriven = new Parking({ ...stateOf(sentAgain), notRedriven: 2 }, limits(10, 2));
     expect(redriven.park('3', ['sku:1'], ['1']).position).toBe(3);
     expect(() => redriven.park('4', ['sku:2'], ['2'])).toThrow(ParkingFullError);
+  });
+});
+
+describe('a parked command', () => {
+  const command = (id: string, position: number, changes: Partial<ParkedCommand> = {}) => ({
+    id,
+    subjects: ['sku:LAMP'],
+    behind: [],
+    position,
+    isRedriven: false,
+    ...changes,
+  });
+
+  it('waits for all failed commands before it, in their order and each once', () => {
+    const parking = new Parking(
+      stateOf([
+        command('third', 3, { behind: ['second'] }),
+        command('second', 2),
+        command('first', 1),
+      ]),
+      limits(10),
+    );
+    expect(parking.failuresBefore('next', ['sku:LAMP'])).toEqual(['first', 'second']);
+    expect(parking.failuresBefore('second', ['sku:LAMP'])).toEqual(['first']);
+  });
+
+  it('brings no products of commands that only share a product', () => {
+    const parked = command('c', 1, { subjects: ['order:1', 'batch:b', 'sku:LAMP', 'sku:SOFA'] });
+    const parking = new Parking(stateOf([parked]), limits(10));
+    expect(parking.withRelatedProducts(['sku:LAMP'])).toEqual(['sku:LAMP']);
+    expect(parking.withRelatedProducts(['order:1'])).toEqual(['order:1', 'sku:LAMP', 'sku:SOFA']);
+  });
+
+  it('that comes again counts once', () => {
+    const parking = new Parking(stateOf([]), limits(10, 2));
+    for (const id of ['1', '1', '1']) parking.park(id, ['sku:1'], []);
+    expect(parking.park('2', ['sku:2'], []).position).toBe(2);
+  });
+
+  it('that is redriven does not count when it is parked again', () => {
+    const parking = new Parking(stateOf([command('c', 1, { isRedriven: true })]), limits(10, 1));
+    parking.park('c', ['sku:LAMP'], ['other']);
+    expect(parking.park('new', ['sku:SOFA'], []).position).toBe(2);
+  });
+
+  it('has room at the limit of its product if it has failed itself', () => {
+    const waiting = command('waiting', 2, { behind: ['failed'] });
+    const parking = new Parking(stateOf([command('failed', 1), waiting]), limits(1));
+    expect(parking.park('failed-too', ['sku:LAMP'], []).position).toBe(3);
+    expect(() => parking.park('next', ['sku:LAMP'], ['failed', 'failed-too'])).toThrow(
+      'are parked behind failed, failed-too, and',
+    );
+  });
+
+  it('is not taken for one of a former release that has the same id', () => {
+    const both = [command(formerIdentity('cmd'), 1), command('/shop\tcmd', 2)];
+    const parking = new Parking(stateOf(both), limits(10));
+    parking.markAnswered('/shop\tcmd');
+    expect(parking.changes().gone).toEqual(['/shop\tcmd']);
+  });
+
+  it('that is parked again behind a failure is still redriven, until it fails itself', () => {
+    const parking = new Parking(stateOf([command('c', 1, { isRedriven: true })]), limits(10));
+    expect(parking.park('c', ['sku:LAMP'], ['other']).isRedriven).toBe(true);
+    expect(parking.park('c', ['sku:LAMP'], []).isRedriven).toBe(false);
+    expect(parking.park('new', ['sku:LAMP'], ['c']).isRedriven).toBe(false);
+  });
+
+  it('that is redriven makes no room in all when it is answered', () => {
+    const redriven = command('1', 1, { isRedriven: true, subjects: ['sku:1'] });
+    const parking = new Parking(stateOf([redriven, command('2', 2)]), limits(10, 1));
+    parking.markAnswered('1');
+    expect(() => parking.park('3', ['sku:3'], [])).toThrow(ParkingFullError);
+  });
+
+  it('that is refused is unanswered, and no command waits for it', () => {
+    const parking = new Parking(stateOf([command('c', 1)]), limits(10));
+    parking.markRefused('c');
+    expect(parking.failuresBefore('next', ['sku:LAMP'])).toEqual([]);
+    expect(parking.changes()).toEqual({ parked: [], gone: ['c'], unanswered: ['c'] });
+  });
+
+  it('is among the changes only if it has changed', () => {
+    const parking = new Parking(stateOf([command('old', 1)]), limits(10));
+    const parked = parking.park('new', ['sku:SOFA'], []);
+    parking.markAnswered('unknown');
+    expect(parked).toEqual(command('new', 2, { subjects: ['sku:SOFA'] }));
+    expect(parking.changes()).toEqual({ parked: [parked], gone: [], unanswered: ['new'] });
+  });
+
+  it('of a former release is known by its id alone', () => {
+    const former = command(formerIdentity('cmd'), 4);
+    const inPlace = () => new Parking(stateOf([former, command('other', 5)]), limits(10));
+    expect(inPlace().failuresBefore('/shop\tcmd', ['sku:LAMP'])).toEqual([]);
+    expect(inPlace().failuresBefore('/shop\tnew', ['sku:LAMP'])).toEqual([former.id, 'other']);
+    const answered = inPlace();
+    answered.markAnswered('/shop\tcmd');
+    expect(answered.changes()).toEqual({ parked: [], gone: [former.id], unanswered: [] });
+  });
+
+  it('of a former release gets its whole identity when it is parked again', () => {
+    const former = command(formerIdentity('cmd'), 4);
+    const parking = new Parking(stateOf([former]), limits(10));
+    const parked = parking.park('/shop\tcmd', ['sku:LAMP'], []);
+    expect(parked).toEqual(command('/shop\tcmd', 4));
+    expect(parking.changes()).toEqual({
+      parked: [parked],
+      gone: [former.id],
+      unanswered: ['/shop\tcmd'],
+    });
+  });
+
+  it('without an id is parked under its place, and unanswered under the redrive', () => {
+    const redrive = '/allocation/dead-letters#00\tcommands/0/7';
+    const parking = new Parking(stateOf([]), limits(10));
+    expect(parking.park(redrive, ['sku:LAMP'], []).id).toBe('\tcommands/0/7');
+    expect(parking.changes().unanswered).toEqual([redrive]);
+  });
+
+  it('says what to do when its product has no room', () => {
+    const parking = new Parking(stateOf([command('/shop\tfailed', 1)]), limits(0));
+    expect(() => parking.park('next', ['order:1', 'sku:LAMP'], ['/shop\tfailed'])).toThrow(
+      '0 commands about LAMP are parked behind failed, and PARKED_LIMIT allows no more. ' +
+        'See "npx allocation dead-letters list --sku LAMP", ' +
+        'then redrive or discard the failed commands',
+    );
   });
 });

@@ -7,7 +7,12 @@ import {
   TroubleError,
 } from '../../../src/service-layer/errors.ts';
 import { ParkingFullError } from '../../../src/service-layer/parking.ts';
-import { MAX_RETRIES, recover, reopenAfterMs } from '../../../src/service-layer/recoverability.ts';
+import {
+  isTransient,
+  MAX_RETRIES,
+  recover,
+  reopenAfterMs,
+} from '../../../src/service-layer/recoverability.ts';
 
 const bug = new Error('a handler failed');
 
@@ -55,6 +60,13 @@ describe('after an error', () => {
       { action: 'dead-letter' },
     ]);
   });
+});
+
+it('time helps against trouble and a lost lane, and against nothing else', () => {
+  expect(isTransient(new TroubleError())).toBe(true);
+  expect(isTransient(new FencedError())).toBe(true);
+  expect(isTransient(new TooMuchAtOnceError())).toBe(false);
+  expect(isTransient(bug)).toBe(false);
 });
 
 describe('a lane that reopens', () => {
