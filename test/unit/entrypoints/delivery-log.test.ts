@@ -65,6 +65,14 @@ describe('Dead letters in the log', () => {
     ]);
   });
 
+  it('name at most five products', async () => {
+    const { lines, log } = watch();
+    const orderLines = ['a', 'b', 'c', 'd', 'e', 'f'].map((sku) => ({ sku, qty: 1 }));
+    const records = await read({ type: 'AllocateOrder', orderid: 'o', lines: orderLines });
+    log.noteDeadLetters([letter('handler-failed', 0)], records);
+    expect(lines).toMatchObject([{ sku: 'a, b, c, d, e' }]);
+  });
+
   it('have one line for each reason, and then a number', async () => {
     const { lines, log, warnings } = watch();
     const records = await read(...Array.from({ length: 500 }, (_, n) => order(`o${n}`, 'LAMP')));

@@ -101,6 +101,13 @@ describe('The report of a lane', () => {
   });
 });
 
+it('the lanes are reported in the order of their partitions', () => {
+  const lanes = [3, 1, 2].map((partition) => ({ ...WORKING, partition }));
+  const watched = { stuckPartitions: new Set<number>(), ranges: [], headSentMs: () => null };
+  const reports = new LaneReports(() => lanes, watched).now();
+  expect(reports.map(({ partition }) => partition)).toEqual([1, 2, 3]);
+});
+
 describe('The oldest unanswered command', () => {
   const record = (offset: number) => ({ offset, timestampMs: offset * 10 }) as ReceivedRecord;
 
@@ -120,6 +127,18 @@ describe('The oldest unanswered command', () => {
     expect(unanswered.oldestMs).toBe(70);
     unanswered.notePublished(8);
     expect(unanswered.oldestMs).toBeNull();
+  });
+
+  it('is the first whose answer is not published', () => {
+    const unanswered = new Unanswered();
+    for (const offset of [5, 6]) {
+      unanswered.noteFirst(record(offset));
+      unanswered.noteDecided(offset + 1);
+    }
+    unanswered.noteFirst(undefined);
+    unanswered.noteDecided(8);
+    unanswered.notePublished(6);
+    expect(unanswered.oldestMs).toBe(60);
   });
 
   it('survives a reopening, unless the opening has published its answer', () => {

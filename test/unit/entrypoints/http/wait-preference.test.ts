@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readWait } from '../../../../src/entrypoints/http/wait-preference.ts';
+import { hasWait, readWait } from '../../../../src/entrypoints/http/wait-preference.ts';
 
 it.each([
   ['wait=5', 5],
@@ -11,6 +11,11 @@ it.each([
   ['wait=soon', null],
   ['wait=-1', null],
   ['return=minimal', null],
+  ['return=5', null],
+  ['wait', null],
+  ['wait=5""', null],
+  ['wait="5"s', null],
+  ['wait=soon, wait=5', 5],
   ['', null],
 ])('Prefer: %s means a wait of %s seconds', (prefer, seconds) => {
   expect(readWait({ query: {}, headers: { prefer } })).toEqual({
@@ -28,4 +33,13 @@ it.each([
     seconds,
     applied: { 'preference-applied': `wait=${seconds}` },
   });
+});
+
+it('a request without a preference does not wait', () => {
+  expect(readWait({ query: {}, headers: {} })).toEqual({ seconds: null, applied: {} });
+});
+
+it('only ?wait counts as a wait in the query', () => {
+  expect(hasWait({ query: { wait: '' } })).toBe(true);
+  expect(hasWait({ query: {} })).toBe(false);
 });

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import {
+  bytesInMemory,
+  MAX_CHUNK_BYTES,
+  wholeCommandChunks,
+} from '../../../src/entrypoints/outbox-chunks.ts';
+import type { OutboxRecord } from '../../../src/service-layer/lane-store.ts';
+
+/** What a record takes besides its key and its value. */
+const OVERHEAD_BYTES = 400;
+/** A chunk that is larger takes no further command. */
+const FULL_BYTES = MAX_CHUNK_BYTES / 4;
+
+/** Builds a record that takes so many bytes. */
+const record = (sourceOffset: number, bytes: number): OutboxRecord => ({
+  sequence: sourceOffset,
+  sourceOffset,
+  topic: 'events',
+  key: 'key',
+  value: 'x'.repeat(bytes - OVERHEAD_BYTES - 'key'.length),
+  headers: {},
+  encoded: Buffer.alloc(0),
+});
+
+/** Returns the commands of each chunk, the offset behind it, and its bytes. */
+const chunksOf = (...records: readonly OutboxRecord[]) =>
+  wholeCommandChunks(records, 100).map((chunk) => [
+    chunk.records.map(({ sourceOffset }) => sourceOffset),
+    chunk.nextOffset,
+    chunk.bytes,
+  ]);
+
+describe('The records of the outbox', () => {
+  it('are one chunk that ends behind everything, also if there are none', () => {
+    expect(chunksOf()).toEqual([[[], 100, 0]]);
+    expect(chunksOf(record(5, 500), record(7, 600))).toEqual([[[5, 7], 100, 1_100]]);
+  });
+
+  it('are cut behind a command that has filled a chunk', () => {
+    expect(chunksOf(record(5, FULL_BYTES), record(7, 500), record(9, 600))).toEqual([
+      [[5, 7], 8, FULL_BYTES + 500],
+      [[9], 100, 600],
+    ]);
+  });
+
+  it('are never cut within the answer to a command', () => {
+    const answer = [record(5, 2 * FULL_BYTES), record(5, 2 * FULL_BYTES), record(5, 500)];
+    expect(chunksOf(...answer, record(6, 500))).toEqual([
+      [[5, 5, 5], 6, 4 * FULL_BYTES + 500],
+      [[6], 100, 500],
+    ]);
+  });
+
+  it('take twice their size in memory, as text and as bytes', () => {
+    const bare = { ...record(1, 500), key: null, value: null };
+    expect(bytesInMemory([record(1, 500), record(2, 600)])).toBe(2 * 1_100);
+    expect(bytesInMemory([bare])).toBe(2 * OVERHEAD_BYTES);
+  });
+});
