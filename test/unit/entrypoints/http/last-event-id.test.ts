@@ -64,7 +64,9 @@ describe('A client of the stream', () => {
     const longest = `${'0/12,'.repeat(818)}0/0012`;
     expect(longest).toHaveLength(4_096);
     expect(startAfter(longest, RANGES)).toMatchObject({ gap: null });
-    expect(startAfter(`${'0/12,'.repeat(818)}0/00012`, RANGES)).toMatchObject({ gap: 'unknown-id' });
+    expect(startAfter(`${'0/12,'.repeat(818)}0/00012`, RANGES)).toMatchObject({
+      gap: 'unknown-id',
+    });
   });
 
   it('begins with the oldest events if some that it missed are deleted', () => {
@@ -82,7 +84,11 @@ describe('A client of the stream', () => {
       { partition: 1, beginning: 0, end: 1 },
     ];
     expect(startAfter('0/0,1/1', ranges)).toMatchObject({ from: [0, 1], gap: null });
-    expect(startAfter('0/0,1/0', ranges)).toEqual({ ...LIVE, gap: 'too-far-behind' });
+    expect(startAfter('0/0,1/0', ranges)).toEqual({
+      from: null,
+      comment: 'Last-Event-ID is more than 100000 records old: live events from now on',
+      gap: 'too-far-behind',
+    });
   });
 });
 
