@@ -107,15 +107,15 @@ describe('A lane that waits for another one', () => {
   });
 
   it('asks where the partitions end once it has waited for 5 s, and only once', async () => {
-    look(0, 5_000);
+    look(10_000, 15_000);
     expect(lanes.asked).toHaveLength(0);
-    look(5_001, 5_002);
+    look(15_001, 15_002);
     expect(lanes.asked).toHaveLength(1);
     expect(lanes.bounds.every((ends) => ends === ENDS)).toBe(true);
     const later = [end(1)];
     lanes.asked[0]?.resolve(later);
     await lanes.asked[0]?.promise;
-    look(5_003);
+    look(15_003);
     expect(lanes.bounds.at(-1)).toBe(later);
     expect(lanes.asked).toHaveLength(1);
   });

@@ -125,6 +125,16 @@ describe('an unknown field of a command', () => {
     expect(readStrictly(known)).toMatchObject({ fields: [{ field, message }] });
   });
 
+  it('is named beside a line that is no object, and not inside that line', () => {
+    const order = { type: 'AllocateOrder', orderid: 'o', lines: ['abc'], note: 1 };
+    expect(readStrictly(order)).toMatchObject({
+      fields: [
+        { field: 'lines.0', message: 'must be an object with sku and qty' },
+        { field: 'note', message: expect.stringContaining('is not a field of AllocateOrder') },
+      ],
+    });
+  });
+
   it('is not looked for deeper than the schema goes', () => {
     const deep = `${'['.repeat(300_000)}${']'.repeat(300_000)}`;
     const text = (lines: string) => `{"type":"AllocateOrder","orderid":"o","lines":${lines}}`;
