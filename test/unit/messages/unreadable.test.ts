@@ -52,13 +52,15 @@ describe('The refusal of a type', () => {
       kind: 'unreadable',
       reason: 'unknown-type',
       message: 'The message has no type; use one of: One, Two',
-      fields: [],
+      fields: [{ field: 'type', message: 'is required; use one of: One, Two' }],
     });
   });
 
   it('shows the first 80 characters of a long type', () => {
-    expect(unknownType('x'.repeat(200), ['One']).message).toBe(
-      `Unknown command "${'x'.repeat(80)}"; use one of: One`,
-    );
+    const name = 'x'.repeat(80);
+    expect(unknownType('x'.repeat(200), ['One'])).toMatchObject({
+      message: `Unknown command "${name}"; use one of: One`,
+      fields: [{ field: 'type', message: `"${name}" is unknown; use one of: One` }],
+    });
   });
 });
