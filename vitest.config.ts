@@ -12,7 +12,8 @@ export default defineConfig({
       { name: 'db', description: 'Opens a database, SQLite or PostgreSQL.' },
       { name: 'kafka', description: 'Needs a real Kafka.' },
       { name: 'browser', description: 'Needs Chromium.' },
-      { name: 'slow', description: 'A campaign: `npm run test:all` runs it, `npm test` does not.' },
+      { name: 'slow', description: '`npm run test:all` runs it, `npm test` does not.' },
+      { name: 'campaign', description: 'Tries faults, and needs the machine for itself.' },
     ],
   },
 });

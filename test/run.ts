@@ -1,24 +1,26 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { glob, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
 
 /*
- * `npm test` checks the types, lints, and runs every test that is not slow. Types and lint count as
- * one test each. With arguments, for example a file, it runs only what they select: they go to
- * Vitest. The last line counts what passed and failed.
+ * `npm test` checks the types, lints, and runs every file of tests that is not slow. Types and lint
+ * count as one test each. `--slow` runs the slow files: first the stories, side by side, then the
+ * campaigns, one after the other, because they measure how soon the service recovers. Other
+ * arguments go to Vitest, for example a file. The last line counts what passed and failed.
  */
 
 /** Many tests wait for a child process or a time-out, so more run than there are cores. */
-const WORKERS = String(availableParallelism() + 2);
+const SIDE_BY_SIDE = ['--maxWorkers', String(availableParallelism() + 2)];
+const root = join(import.meta.dirname, '..');
 
 const selection = process.argv.slice(2);
 const directory = await mkdtemp(join(tmpdir(), 'allocation-tests-'));
-const reportFile = join(directory, 'report.json');
 /** Many tests start the service or the command line, which then need not be compiled again. */
 const compileCache = join(directory, 'compiled');
 const count = { passed: 0, failed: 0, skipped: 0 };
 
+const { quick, stories, campaigns } = await sortFiles();
 if (selection.length === 0) {
   for (const [tool, ...options] of [
     ['tsc', '--noEmit'],
@@ -27,33 +29,53 @@ if (selection.length === 0) {
   ] as const) {
     count[(await run(tool, options)) === 0 ? 'passed' : 'failed'] += 1;
   }
+  await runTests([...quick, ...SIDE_BY_SIDE]);
+} else if (selection[0] === '--slow') {
+  await runTests([...stories, ...SIDE_BY_SIDE]);
+  if (count.failed === 0) await runTests([...campaigns, '--maxWorkers', '1']);
+} else {
+  await runTests(selection);
 }
-const exitCode = await run('vitest', [
-  'run',
-  '--reporter=default',
-  '--reporter=json',
-  `--outputFile=${reportFile}`,
-  ...(selection.length > 0 ? selection : ['--tags-filter', '!slow', '--maxWorkers', WORKERS]),
-]);
-const files = await readReport();
-for (const { status, assertionResults } of files) {
-  for (const test of assertionResults) count[outcomeOf(test.status)] += 1;
-  // A file that cannot be loaded, or whose setup or teardown fails, counts as one failed test.
-  const isNamed = assertionResults.some((test) => test.status === 'failed');
-  if (status === 'failed' && !isNamed) count.failed += 1;
-}
-// A crash, an error outside of any test, or a run without any test fails as well.
-if (count.failed === 0 && (exitCode !== 0 || files.length === 0)) count.failed = 1;
-
-sayHowToRepeat();
 await rm(directory, { recursive: true });
 process.exitCode = count.failed > 0 ? 1 : 0;
 const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : '';
 process.stdout.write(`${count.passed} passed, ${count.failed} failed${skipped}\n`);
 
+/** Sorts the files of tests by their tags. */
+async function sortFiles() {
+  const files = { quick: [] as string[], stories: [] as string[], campaigns: [] as string[] };
+  const pattern = '{test,clients/typescript/test}/**/*.test.ts';
+  for await (const file of glob(pattern, { cwd: root })) {
+    const text = await readFile(join(root, file), 'utf8');
+    const has = (tag: string) => text.includes(`// @module-tag ${tag}\n`);
+    if (!has('slow')) files.quick.push(file);
+    else if (has('campaign')) files.campaigns.push(file);
+    else files.stories.push(file);
+  }
+  return files;
+}
+
+/** Runs Vitest, counts the outcomes, and says how to repeat what failed. */
+async function runTests(choice: readonly string[]): Promise<void> {
+  const reportFile = join(directory, 'report.json');
+  await rm(reportFile, { force: true });
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile=${reportFile}`];
+  const exitCode = await run('vitest', ['run', ...reporters, ...choice]);
+  const files = await readReport(reportFile);
+  for (const { status, assertionResults } of files) {
+    for (const test of assertionResults) count[outcomeOf(test.status)] += 1;
+    // A file that cannot be loaded, or whose setup or teardown fails, counts as one failed test.
+    const isNamed = assertionResults.some((test) => test.status === 'failed');
+    if (status === 'failed' && !isNamed) count.failed += 1;
+  }
+  // A crash, an error outside of any test, or a run without any test fails as well.
+  if (count.failed === 0 && (exitCode !== 0 || files.length === 0)) count.failed = 1;
+  sayHowToRepeat(files);
+}
+
 function run(tool: string, options: readonly string[]): Promise<number> {
   process.stdout.write(`\n> ${tool} ${options.slice(0, 2).join(' ')}\n`);
-  const executable = join(import.meta.dirname, '..', 'node_modules', '.bin', tool);
+  const executable = join(root, 'node_modules', '.bin', tool);
   const { promise, resolve } = Promise.withResolvers<number>();
   // The tools look for `node` on the path and must find the one that runs this script.
   const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
@@ -75,7 +97,7 @@ interface FileReport {
   readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
 }
 
-async function readReport(): Promise<readonly FileReport[]> {
+async function readReport(reportFile: string): Promise<readonly FileReport[]> {
   try {
     const report: { readonly testResults: readonly FileReport[] } = JSON.parse(
       await readFile(reportFile, 'utf8'),
@@ -91,9 +113,9 @@ function outcomeOf(status: string): keyof typeof count {
 }
 
 /** Prints a command for each failed test that runs this test alone. */
-function sayHowToRepeat(): void {
+function sayHowToRepeat(files: readonly FileReport[]): void {
   const failed = files.flatMap(({ name, status, assertionResults }) => {
-    const file = relative(join(import.meta.dirname, '..'), name);
+    const file = relative(root, name);
     const tests = assertionResults.filter((test) => test.status === 'failed');
     if (status === 'failed' && tests.length === 0) return [`npm test -- ${file}`];
     const escaped = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '.');

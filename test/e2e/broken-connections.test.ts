@@ -1,5 +1,6 @@
 // @module-tag db
 // @module-tag slow
+// @module-tag campaign
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,6 @@
 // @module-tag db
 // @module-tag slow
+// @module-tag campaign
 
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';

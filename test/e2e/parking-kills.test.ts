@@ -1,6 +1,7 @@
 // @module-tag db
 // @module-tag kafka
 // @module-tag slow
+// @module-tag campaign
 
 import { type ChildProcess, execFile, type PromiseWithChild } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';

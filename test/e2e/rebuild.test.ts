@@ -1,6 +1,7 @@
 // @module-tag db
 // @module-tag kafka
 // @module-tag slow
+// @module-tag campaign
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

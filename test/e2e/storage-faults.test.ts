@@ -1,6 +1,7 @@
 // @module-tag db
 // @module-tag kafka
 // @module-tag slow
+// @module-tag campaign
 
 import { execFile } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';

@@ -1,6 +1,7 @@
 // @module-tag db
 // @module-tag kafka
 // @module-tag slow
+// @module-tag campaign
 
 import kafkajs from 'kafkajs';
 import { expect, inject, it } from 'vitest';

@@ -1,4 +1,5 @@
 // @module-tag slow
+// @module-tag campaign
 
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
