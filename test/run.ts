@@ -10,8 +10,8 @@ import { delimiter, dirname, join, relative } from 'node:path';
  * arguments go to Vitest, for example a file. The last line counts what passed and failed.
  */
 
-/** Many tests wait for a child process or a time-out, so more run than there are cores. */
-const SIDE_BY_SIDE = ['--maxWorkers', String(availableParallelism() + 2)];
+/** Many tests wait for a child process or a time-out, so one more runs than there are cores. */
+const SIDE_BY_SIDE = ['--maxWorkers', String(availableParallelism() + 1)];
 const root = join(import.meta.dirname, '..');
 
 const selection = process.argv.slice(2);

@@ -6,7 +6,7 @@ import type { Event } from '../../src/domain/events.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import { textOf } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/kafka-broker.ts';
+import { freePort } from '../support/free-port.ts';
 import { hasProgram, Prometheus } from '../support/prometheus.ts';
 import { RunningService } from '../support/running-service.ts';
 

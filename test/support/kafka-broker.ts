@@ -1,5 +1,4 @@
 import '../../src/adapters/broker/kafka/kafkajs-internals.ts';
-import { createServer } from 'node:net';
 import { Kafka, logLevel } from 'kafkajs';
 
 const READY_TIMEOUT_MS = 40_000;
@@ -32,12 +31,4 @@ export async function answers(brokers: string): Promise<void> {
   await admin.connect();
   await admin.listTopics();
   await admin.disconnect();
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return address !== null && typeof address === 'object' ? address.port : 0;
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { answers, BROKER_SETTINGS, freePort } from './kafka-broker.ts';
+import { freePort } from './free-port.ts';
+import { answers, BROKER_SETTINGS } from './kafka-broker.ts';
 import { startJavaKafka } from './kafka-java/start.ts';
 
 /** A Kafka broker for tests. */

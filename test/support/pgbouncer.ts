@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from './eventually.ts';
-import { freePort } from './kafka-broker.ts';
+import { freePort } from './free-port.ts';
 
 const START_TIMEOUT_MS = 30_000;
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Database } from '../../src/adapters/database/database.ts';
 import { eventually } from './eventually.ts';
-import { freePort } from './kafka-broker.ts';
+import { freePort } from './free-port.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
 const run = promisify(execFile);

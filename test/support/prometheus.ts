@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { eventually } from './eventually.ts';
-import { freePort } from './kafka-broker.ts';
+import { freePort } from './free-port.ts';
 
 const START_TIMEOUT_MS = 60_000;
 

@@ -10,7 +10,8 @@ import {
 } from 'kafkajs';
 import type { CertificateFiles } from '../certificates.ts';
 import { eventually } from '../eventually.ts';
-import { answers, BROKER_SETTINGS, freePort } from '../kafka-broker.ts';
+import { freePort } from '../free-port.ts';
+import { answers, BROKER_SETTINGS } from '../kafka-broker.ts';
 import { plainKafka } from '../topic-reader.ts';
 import { fetchLibraries, requireJava } from './libraries.ts';
 import { keyStoreOf, type SecureListener } from './secure-listeners.ts';

@@ -4,8 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from '../free-port.ts';
 import type { TestKafka } from '../kafka.ts';
-import { answers, BROKER_SETTINGS, freePort } from '../kafka-broker.ts';
+import { answers, BROKER_SETTINGS } from '../kafka-broker.ts';
 import { fetchLibraries, requireJava } from './libraries.ts';
 import { startWatched, type Watched } from './watched.ts';
 
