@@ -51,7 +51,7 @@ export const cases = {
     measure: variant('kafka+sqlite', workloads.outOfStock),
     comparedWith: 'spread',
   },
-  pages: { measure: besideOpenPages, comparedWith: 'spread' },
+  pages: { measure: variant('kafka+sqlite', workloads.spread, openPages), comparedWith: 'spread' },
   postgresql: { measure: variant('kafka+postgresql', workloads.spread), comparedWith: 'spread' },
   embedded: { measure: variant('embedded+sqlite', workloads.spread), comparedWith: 'spread' },
   rebuild: { measure: rebuild },
@@ -99,15 +99,22 @@ async function throughputOf(
   return await measured(backend, contender, workloads.spread, orders, onProgress);
 }
 
+/** @param beside begins, with the url of the service, what goes on while it is measured */
 async function measured(
   backend: Backend,
   contender: Contender,
   workload: Workload,
   orders: number,
   onProgress: OnProgress,
+  beside?: (url: string) => AsyncDisposable,
 ) {
   const load = { commands: workload.stock.length + orders, outcomes: outcomesOf(workload, orders) };
-  const start = () => (contender ? backend.startPeer(contender) : backend.startService());
+  await using companions = new AsyncDisposableStack();
+  const start = async () => {
+    const program = await (contender ? backend.startPeer(contender) : backend.startService());
+    companions.use(beside?.(program.url));
+    return program;
+  };
   const figures = await measureThroughput(backend, start, load, onProgress);
   await backend.checkOutcomes(load.outcomes, onProgress);
   return figures;
@@ -121,33 +128,18 @@ function latencyAt(perSecond: number): MeasureOne {
   };
 }
 
-function variant(name: BackendName, workload: Workload): Measure {
+function variant(
+  name: BackendName,
+  workload: Workload,
+  beside?: (url: string) => AsyncDisposable,
+): Measure {
   return async ({ servers, commands }, onProgress) => {
     await using backend = await Backend.open(name, servers);
-    await backend.preload(workload, commands / 5, onProgress);
-    return new Map([[null, await measured(backend, null, workload, commands / 5, onProgress)]]);
+    const orders = commands / 5;
+    await backend.preload(workload, orders, onProgress);
+    const figures = await measured(backend, null, workload, orders, onProgress, beside);
+    return new Map([[null, figures]]);
   };
-}
-
-/** Measures `spread` while browsers show the service's page. */
-async function besideOpenPages(
-  { servers, commands }: Setting,
-  onProgress: OnProgress,
-): Promise<ReadonlyMap<Contender, Figures>> {
-  const { spread } = workloads;
-  await using backend = await Backend.open('kafka+sqlite', servers);
-  await backend.preload(spread, commands / 5, onProgress);
-  await using pages = new AsyncDisposableStack();
-  const start = async () => {
-    const service = await backend.startService();
-    pages.use(openPages(service.url));
-    return service;
-  };
-  const count = spread.stock.length + commands / 5;
-  const load = { commands: count, outcomes: count };
-  const figures = await measureThroughput(backend, start, load, onProgress);
-  await backend.checkOutcomes(count, onProgress);
-  return new Map([[null, figures]]);
 }
 
 /** Measures as many orders as `spread` on a database that already has five times as many. */

@@ -21,7 +21,7 @@ export class LeftOutLetters {
     return [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
   }
 
-  /** How many of these letters there are, by reason. A reason that is none of ours is `other`. */
+  /** The number of these letters, by reason. `other` counts all reasons of other programs. */
   get byReason(): ReadonlyMap<string, number> {
     return this.#counts;
   }

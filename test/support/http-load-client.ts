@@ -130,7 +130,7 @@ function note(counts: Record<number, number>, status: number): void {
   counts[status] = (counts[status] ?? 0) + 1;
 }
 
-// The slow connections may take all that the service has, so the connections of requests come first.
+// Slow connections may take all that the service has, so the connections of requests come first.
 await Promise.all(Array.from({ length: MAX_SOCKETS }, send));
 const over = AbortSignal.timeout(load.seconds * SECOND_MS);
 const [slow, streams, requests] = await Promise.all([dripSlowly(over), stream(over), ask(over)]);
