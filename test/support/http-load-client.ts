@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { Agent, get } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -72,21 +71,29 @@ async function dripSlowly(signal: AbortSignal): Promise<HttpLoadResult['slow']> 
   return { opened, timedOut, open: left };
 }
 
-/** Opens streams, reads their heads, and then nothing until the load is over. */
-async function stream(signal: AbortSignal): Promise<HttpLoadResult['streams']> {
+/**
+ * Opens streams that are never read beyond their heads.
+ * @returns once each has its answer, or is closed without one
+ */
+async function openStreams(): Promise<{ streams: HttpLoadResult['streams']; close(): void }> {
   const counts: Record<number, number> = {};
   const text = 'GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n';
   const sockets = Array.from({ length: load.streams }, () => open(STREAM_HOST, text));
-  for (const socket of sockets) {
-    socket.once('data', (head) => {
-      socket.pause();
-      note(counts, Number(String(head).split(' ')[1]));
-    });
-  }
-  await once(signal, 'abort');
-  for (const socket of sockets) socket.destroy();
-  const answered = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  return { ...counts, 0: load.streams - answered };
+  const answers = sockets.map(
+    (socket) =>
+      new Promise<number>((resolve) => {
+        socket.once('data', (head) => {
+          socket.pause();
+          resolve(Number(String(head).split(' ')[1]));
+        });
+        socket.once('close', () => resolve(0));
+      }),
+  );
+  for (const status of await Promise.all(answers)) note(counts, status);
+  const close = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return { streams: counts, close };
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS });
@@ -130,9 +137,11 @@ function note(counts: Record<number, number>, status: number): void {
   counts[status] = (counts[status] ?? 0) + 1;
 }
 
-// Slow connections may take all that the service has, so the connections of requests come first.
+// Slow connections may take all that the service has, so those of requests and streams come first.
 await Promise.all(Array.from({ length: MAX_SOCKETS }, send));
+const { streams, close } = await openStreams();
 const over = AbortSignal.timeout(load.seconds * SECOND_MS);
-const [slow, streams, requests] = await Promise.all([dripSlowly(over), stream(over), ask(over)]);
+const [slow, requests] = await Promise.all([dripSlowly(over), ask(over)]);
+close();
 const result: HttpLoadResult = { slow, streams, requests };
 process.stdout.write(`${JSON.stringify(result)}\n`);
