@@ -242,16 +242,16 @@ export class Lane implements PartitionOwner, ObservedLane {
         if (this.#isClosing) return;
         this.#refusal = null;
         this.#hasWorked = true;
-        const { position, readFrom } = opened;
+        const { position, readFrom, logId } = opened;
         this.#log.info(
           { ...position, ...this.#assigned.membership() },
           `Partition ${this.partition} processing`,
         );
         // If retention has deleted records at the position, the epoch before `readFrom` is unknown.
-        this.#assigned.resumeFrom(
-          readFrom,
-          readFrom === position.nextOffset ? position.leaderEpoch : undefined,
-        );
+        this.#assigned.resumeFrom(readFrom, {
+          logId,
+          leaderEpoch: readFrom === position.nextOffset ? position.leaderEpoch : undefined,
+        });
         return;
       } catch (error) {
         if (this.#isClosing) return;

@@ -20,6 +20,8 @@ import { fenceGroup, openLaneProducer } from './transactional-ids.ts';
 export interface OpenLane {
   readonly producer: TransactionalProducer;
   readonly position: LanePosition;
+  /** The log to which the lane is bound. */
+  readonly logId: string;
   /** Where to read on: at the position, or where the topic begins by now. */
   readonly readFrom: number;
   readonly deadLetterMaxBytes: number;
@@ -67,7 +69,7 @@ export async function takeOver(
   watch.onProducer(producer);
   try {
     reachFaultPoint('producer-opened');
-    const { formerGroup } = await bindLane(lane, context);
+    const { logId, formerGroup } = await bindLane(lane, context);
     if (formerGroup !== null) await fenceGroup(broker, formerGroup, lane, signal);
     reachFaultPoint('log-claimed');
     const committed = await broker.committedOffsets(group, topic, partition);
@@ -86,7 +88,7 @@ export async function takeOver(
     const [deadLetterMaxBytes, eventMaxBytes] = await maxMessageBytes(context);
     reachFaultPoint('lane-opened');
     const readFrom = Math.max(nextOffset, range.beginning);
-    return { producer, position, readFrom, deadLetterMaxBytes, eventMaxBytes };
+    return { producer, position, logId, readFrom, deadLetterMaxBytes, eventMaxBytes };
   } catch (error) {
     await producer.close();
     throw error;

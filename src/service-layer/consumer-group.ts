@@ -7,6 +7,17 @@ export interface Membership {
   readonly generation: number;
 }
 
+/** What an owner knows of the log up to the offset from which it reads on. */
+export interface KnownLog {
+  /** The log that the owner has checked. Without it, the owner reads whatever has the topic's name. */
+  readonly logId?: string | undefined;
+  /**
+   * The epoch of the last record before the offset. With it the consumer notices a log that was
+   * truncated below the offset and has grown again.
+   */
+  readonly leaderEpoch?: number | undefined;
+}
+
 /** A partition that the consumer group has assigned to this member. The partition starts paused. */
 export interface AssignedPartition extends Partition {
   /** Returns the current membership; null: the log's groups have no members with generations. */
@@ -23,11 +34,10 @@ export interface AssignedPartition extends Partition {
    * Delivers records from `offset` on. A delivery that was fetched before the call may still arrive
    * first. No delivery begins beyond `offset`, because its owner would miss the records between.
    *
-   * @param leaderEpoch the epoch of the last record before `offset`, if the owner knows the epoch.
-   * With it the consumer notices a log that was truncated below `offset` and has grown again. The
-   * consumer then delivers nothing more to this owner, and gives the partition a new owner.
+   * If the log does not continue what the owner knows of it, the consumer delivers nothing more to
+   * this owner, and gives the partition a new owner.
    */
-  resumeFrom(offset: number, leaderEpoch?: number): void;
+  resumeFrom(offset: number, known?: KnownLog): void;
 }
 
 /** Takes the records of one assigned partition. */

@@ -1,6 +1,7 @@
 import type {
   AssignedPartition,
   ConsumeOptions,
+  KnownLog,
   Membership,
   PartitionOwner,
 } from '../../src/service-layer/consumer-group.ts';
@@ -82,7 +83,7 @@ export class OwnedPartition implements AssignedPartition {
     this.#nextOffset = null;
   }
 
-  resumeFrom(offset: number, leaderEpoch?: number): void {
+  resumeFrom(offset: number, { leaderEpoch }: KnownLog = {}): void {
     this.#holder.givenBack.delete(this.partition);
     this.#resumption += 1;
     this.#nextOffset = offset;

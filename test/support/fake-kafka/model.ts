@@ -94,6 +94,12 @@ export class Model {
     return topic;
   }
 
+  /** Returns the name of the topic with this id; null if there is none. */
+  nameOf(topicId: string): string | null {
+    const found = [...this.topics].find(([, { id }]) => id === topicId);
+    return found?.[0] ?? null;
+  }
+
   partition(topic: string, index: number): PartitionLog | undefined {
     return this.topics.get(topic)?.partitions[index];
   }

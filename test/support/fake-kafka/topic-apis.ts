@@ -1,5 +1,6 @@
 import { api, places, throttleMs } from './api.ts';
 import {
+  before,
   bytes,
   type Field,
   int8,
@@ -11,7 +12,18 @@ import {
   since,
   struct,
   text,
+  uuid,
 } from './codec.ts';
+
+/** Describes topics like `places`. Fetch names them by their ids from version 13 on (KIP-516). */
+const placesById = <T>(of: Field<T>) =>
+  list(
+    struct({
+      name: before(13, text, ''),
+      topicId: since(13, uuid, ''),
+      partitions: list(of),
+    }),
+  );
 
 /** Requests about topics and their records. Source: Apache Kafka, message definitions. */
 export const TOPIC_APIS = {
@@ -40,7 +52,7 @@ export const TOPIC_APIS = {
   ),
   Fetch: api(
     1,
-    [4, 11],
+    [4, 13],
     12,
     struct({
       replicaId: int32,
@@ -50,11 +62,12 @@ export const TOPIC_APIS = {
       isolationLevel: since(4, int8, 0),
       sessionId: since(7, int32, 0),
       sessionEpoch: since(7, int32, -1),
-      topics: places(
+      topics: placesById(
         struct({
           index: int32,
           currentLeaderEpoch: since(9, int32, -1),
           fetchOffset: int64,
+          lastFetchedEpoch: since(12, int32, -1),
           logStartOffset: since(5, int64, -1),
           maxBytes: int32,
         }),
@@ -66,7 +79,7 @@ export const TOPIC_APIS = {
       throttleMs,
       errorCode: since(7, int16, 0),
       sessionId: since(7, int32, 0),
-      topics: places(
+      topics: placesById(
         struct({
           index: int32,
           errorCode: int16,

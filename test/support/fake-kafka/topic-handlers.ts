@@ -53,8 +53,9 @@ export const topicHandlers: Handlers<'Produce' | 'Fetch' | 'ListOffsets' | 'Offs
       const errorCode = question.refusal('top');
       const isCommittedOnly = isolationLevel === READ_COMMITTED;
       const look = () =>
-        topics.map(({ name, partitions }) => ({
-          name,
+        topics.map(({ topicId, partitions, ...topic }) => ({
+          ...topic,
+          topicId,
           partitions: partitions.map(({ index, fetchOffset, maxBytes }) => {
             const nothing = {
               index,
@@ -64,6 +65,8 @@ export const topicHandlers: Handlers<'Produce' | 'Fetch' | 'ListOffsets' | 'Offs
               aborted: [],
             };
             const rest = { preferredReplica: -1, records: null };
+            const name = topicId ? model.nameOf(topicId) : topic.name;
+            if (name === null) return { ...nothing, ...rest, errorCode: CODES.UNKNOWN_TOPIC_ID };
             return at(model, question, name, index, { ...nothing, ...rest }, (log) => {
               const { end: highWatermark, lastStableOffset, beginning: logStartOffset } = log;
               const aborted = log.aborted.filter(({ end }) => end > fetchOffset);

@@ -8,8 +8,8 @@ import { ByteWriter } from '../../../src/adapters/record-bytes.ts';
 import type { ReadChunk } from '../../../src/service-layer/broker.ts';
 import { TroubleError } from '../../../src/service-layer/errors.ts';
 
-/** Where a request to fetch one partition of `topic` has the offset. */
-const OFFSET_AT = 48;
+/** Where a request to fetch one partition has the offset. */
+const OFFSET_AT = 52;
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date'] });
@@ -47,10 +47,11 @@ class FakeLeader implements Leader {
 }
 
 const never = new AbortController().signal;
+const logId = async () => 'cluster/00112233445566778899aabbccddeeff';
 
 async function read(end: number, leader: FakeLeader): Promise<readonly ReadChunk[]> {
   const chunks: ReadChunk[] = [];
-  const reader = new KafkaReader('topic', () => leader, never);
+  const reader = new KafkaReader('topic', logId, () => leader, never);
   for await (const chunk of reader.chunks([{ partition: 0, beginning: 0, end }]))
     chunks.push(chunk);
   return chunks;

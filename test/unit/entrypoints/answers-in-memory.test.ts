@@ -87,6 +87,7 @@ describe('The answers of orders with many lines and long ids', () => {
           settle: async () => {},
         },
         position: { nextOffset: 0, nextSequence: 1 },
+        logId: 'log',
         readFrom: 0,
         deadLetterMaxBytes: 2 * MIB,
         eventMaxBytes: MIB,

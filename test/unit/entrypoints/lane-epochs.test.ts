@@ -7,6 +7,7 @@ import type { LaneContext } from '../../../src/entrypoints/lane-context.ts';
 import { ByteBudget } from '../../../src/entrypoints/memory-budget.ts';
 import { ProductTurns } from '../../../src/entrypoints/product-turns.ts';
 import { readRecords } from '../../../src/entrypoints/read-delivery.ts';
+import type { KnownLog } from '../../../src/service-layer/consumer-group.ts';
 import type { LaneTransaction } from '../../../src/service-layer/lane-store.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -15,7 +16,7 @@ const lane = { topic: 'commands', partition: 0 };
 
 /** Opens a lane at position 5, in a partition from `beginning` to 10. @returns where it resumes */
 async function resumePoint(leaderEpoch: number | undefined, beginning: number) {
-  const resumed: (readonly [number, number | undefined])[] = [];
+  const resumed: (readonly [number, KnownLog | undefined])[] = [];
   const context = {
     group: 'group',
     log: pino({ level: 'silent' }),
@@ -56,7 +57,7 @@ async function resumePoint(leaderEpoch: number | undefined, beginning: number) {
     membership: () => null,
     giveBack: () => {},
     pause: () => {},
-    resumeFrom: (offset: number, epoch?: number) => void resumed.push([offset, epoch]),
+    resumeFrom: (offset: number, known?: KnownLog) => void resumed.push([offset, known]),
   };
   const opened = new Lane(assigned, Promise.resolve(), context);
   await eventually(() => expect(resumed).toHaveLength(1));
@@ -71,8 +72,9 @@ describe('a lane that opens', () => {
     ['with its epoch where the partition begins at the position', 3, 5, [5, 3]],
     ['without an epoch where retention has deleted the next offset', 3, 6, [6, undefined]],
     ['without an epoch where none is known', undefined, 0, [5, undefined]],
-  ])('resumes %s', async (_, epoch, beginning, expected) => {
-    expect(await resumePoint(epoch, beginning)).toEqual(expected);
+  ])('resumes in the log it is bound to, %s', async (_, epoch, beginning, expected) => {
+    const [offset, leaderEpoch] = expected;
+    expect(await resumePoint(epoch, beginning)).toEqual([offset, { logId: 'log', leaderEpoch }]);
   });
 });
 

@@ -122,7 +122,8 @@ export class KafkaBroker implements Broker {
     const leaderOf = (partition: number) =>
       new LeaderConnection(this.#options, this.#view, topic, partition);
     return handOver(
-      (until) => new KafkaReader(topic, leaderOf, until).chunks(ranges),
+      (until) =>
+        new KafkaReader(topic, () => this.#admin.logId(topic), leaderOf, until).chunks(ranges),
       take,
       signal,
     );

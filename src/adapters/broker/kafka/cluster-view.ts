@@ -7,6 +7,7 @@ import { ERROR, errorName } from './requests/error-codes.ts';
 import type { Exchange } from './requests/exchange.ts';
 import { findCoordinator } from './requests/group-requests.ts';
 import { type ClusterPicture, metadata, type TopicPicture } from './requests/metadata-request.ts';
+import { logIdOf } from './requests/topic-id.ts';
 import { AccessDeniedError, describeAnswer, isDenial } from './security/permissions.ts';
 
 /** How long a node may take to answer a question that any other node can answer too. */
@@ -80,6 +81,14 @@ export class ClusterView {
       .map(({ leader }) => leader);
   }
 
+  /**
+   * Returns the id that the topic has in the last picture.
+   * @throws {TroubleError} the topic is not there, or no node answers
+   */
+  async topicIdOf(topic: string): Promise<string> {
+    return (await this.#topic(topic)).topicId;
+  }
+
   /** Counts the partitions. @throws {TroubleError} the topic is not there, or no node answers */
   async partitionCount(topic: string): Promise<number> {
     return (await this.#topic(topic)).partitions.length;
@@ -95,7 +104,7 @@ export class ClusterView {
       errorCode: ERROR.UNKNOWN_TOPIC_OR_PARTITION,
       topicId: '',
     };
-    if (errorCode === ERROR.NONE) return `${clusterId}/${topicId}`;
+    if (errorCode === ERROR.NONE) return logIdOf(clusterId, topicId);
     throw this.#whyMissing(topic, errorCode);
   }
 

@@ -63,6 +63,7 @@ export interface Decoder {
   readBytes(): Buffer | null;
   readArray<T>(read: (decoder: Decoder) => T): T[];
   readUVarIntString(): string | null;
+  readUVarIntBytes(): Buffer | null;
   readUVarIntArray<T>(read: (decoder: Decoder) => T): T[] | null;
   readTaggedFields(): unknown;
 }

@@ -6,7 +6,8 @@ import type { Leader } from './leader-connection.ts';
 import { MAX_PIECE_BYTES, readFetched } from './records/fetched-records.ts';
 import { ERROR, errorName } from './requests/error-codes.ts';
 import type { Exchange } from './requests/exchange.ts';
-import { fetchRecords, listOffset } from './requests/fetch-request.ts';
+import { fetchRecords, type LogPartition, listOffset } from './requests/fetch-request.ts';
+import { topicIdIn } from './requests/topic-id.ts';
 
 const RETRY_MS = 200;
 /** How long the reader waits for a leader. A node restarts, or loses its leadership, faster. */
@@ -32,25 +33,34 @@ const FETCH_BYTES = 1024 * 1024;
  */
 export class KafkaReader {
   readonly #topic: string;
+  readonly #logId: () => Promise<string>;
   readonly #leaderOf: (partition: number) => Leader;
   readonly #signal: AbortSignal;
 
   /**
+   * @param logId identifies the topic's log
    * @param leaderOf makes a connection to a partition's leader; it is not open yet
    * @param signal aborts when the caller wants no more records
    */
-  constructor(topic: string, leaderOf: (partition: number) => Leader, signal: AbortSignal) {
+  constructor(
+    topic: string,
+    logId: () => Promise<string>,
+    leaderOf: (partition: number) => Leader,
+    signal: AbortSignal,
+  ) {
     this.#topic = topic;
+    this.#logId = logId;
     this.#leaderOf = leaderOf;
     this.#signal = signal;
   }
 
   async *chunks(ranges: readonly OffsetRange[]): AsyncGenerator<ReadChunk, void> {
+    const topicId = topicIdIn(await this.#logId());
     for (const range of ranges) {
       if (range.beginning >= range.end) continue;
       const leader = this.#leaderOf(range.partition);
       try {
-        yield* this.#within(range, leader);
+        yield* this.#within(topicId, range, leader);
       } finally {
         leader.close();
       }
@@ -58,6 +68,7 @@ export class KafkaReader {
   }
 
   async *#within(
+    topicId: string,
     { partition, beginning, end }: OffsetRange,
     leader: Leader,
   ): AsyncGenerator<ReadChunk, void> {
@@ -66,7 +77,7 @@ export class KafkaReader {
     // Retention has deleted the whole range.
     if (from >= end) yield { partition, records: [], nextOffset: end };
     while (from < end) {
-      const chunk = await this.#next(leader, partition, from, end);
+      const chunk = await this.#next(leader, { topic: this.#topic, topicId, partition }, from, end);
       from = chunk.nextOffset;
       yield chunk;
     }
@@ -76,10 +87,11 @@ export class KafkaReader {
    * Fetches the next chunk of a range. An answer is empty at the end of the log, and behind the
    * first record of an open transaction.
    */
-  async #next(leader: Leader, partition: number, from: number, end: number): Promise<ReadChunk> {
+  async #next(leader: Leader, log: LogPartition, from: number, end: number): Promise<ReadChunk> {
+    const { partition } = log;
     const place = `${this.#topic}/${partition}`;
     const askedAtMs = Date.now();
-    const fetch = fetchRecords(this.#topic, partition, from, {
+    const fetch = fetchRecords(log, from, {
       waitMs: FETCH_WAIT_MS,
       maxBytes: FETCH_BYTES,
     });

@@ -77,6 +77,8 @@ const LEADER_ERRORS: readonly ErrorName[] = [
   'FENCED_LEADER_EPOCH',
   'UNKNOWN_LEADER_EPOCH',
   'OFFSET_NOT_AVAILABLE',
+  'UNKNOWN_TOPIC_ID',
+  'INCONSISTENT_TOPIC_ID',
 ];
 
 it('asks for no more bytes than its share', async ({ expect }) => {
@@ -206,6 +208,32 @@ it.concurrent('aborted records are left out, and an open transaction holds up th
   ]);
 });
 
+describe.concurrent('when the topic is deleted and created again, with as many records', () => {
+  /** Creates `commands` again, and appends other records than before. */
+  async function createAgain({ edge }: Fetching): Promise<void> {
+    edge.kafka.model.addTopic('commands', [1, 2, 3, 1]);
+    await edge.kafka.append('commands', 0, ['other a', 'other b', 'other c']);
+  }
+
+  it('hands nothing of the new log to an owner that has checked its own', async ({ expect }) => {
+    await using fetching = await Fetching.start(['a', 'b']);
+    fetching.fetcher.resumeFrom(2, { logId: await fetching.edge.view.logId('commands') });
+    await fetching.edge.kafka.seen('Fetch', 1);
+    await createAgain(fetching);
+    await fetching.edge.kafka.seen('Fetch', 4);
+    expect([fetching.values, fetching.outOfRange]).toEqual([[], 0]);
+  });
+
+  it('goes on in the new log for an owner that reads whatever has the name', async ({ expect }) => {
+    await using fetching = await Fetching.start(['a', 'b']);
+    fetching.fetcher.resumeFrom(0);
+    await fetching.hands(['0:a', '1:b']);
+    await createAgain(fetching);
+    await fetching.hands(['0:a', '1:b', '2:other c']);
+    expect(fetching.values).toEqual(['0:a', '1:b', '2:other c']);
+  });
+});
+
 it.concurrent('after a pause nothing is handed over until the owner resumes', async ({
   expect,
 }) => {
@@ -224,7 +252,7 @@ it.concurrent('after a pause nothing is handed over until the owner resumes', as
 describe.concurrent('when another leader has appended the next record', () => {
   it('hands the record over if the former leader has lost nothing', async ({ expect }) => {
     await using fetching = await Fetching.start(['a'], ['b']);
-    fetching.fetcher.resumeFrom(2, 0);
+    fetching.fetcher.resumeFrom(2, { leaderEpoch: 0 });
     fetching.log.leaderEpoch = 1;
     await fetching.edge.kafka.append('commands', 0, ['c']);
     await fetching.hands(['2:c']);
@@ -234,7 +262,7 @@ describe.concurrent('when another leader has appended the next record', () => {
 
   it('reports an offset out of range if one record before it was lost', async ({ expect }) => {
     await using fetching = await Fetching.start(['a'], ['b']);
-    fetching.fetcher.resumeFrom(2, 0);
+    fetching.fetcher.resumeFrom(2, { leaderEpoch: 0 });
     await fetching.edge.kafka.seen('Fetch', 1);
     fetching.log.batches.pop();
     fetching.log.leaderEpoch = 1;
@@ -252,7 +280,7 @@ describe.concurrent('when another leader has appended the next record', () => {
       await using fetching = await Fetching.start(...batches);
       fetching.log.leaderEpoch = 2;
       await fetching.edge.kafka.append('commands', 0, ['d']);
-      fetching.fetcher.resumeFrom(2, 1);
+      fetching.fetcher.resumeFrom(2, { leaderEpoch: 1 });
       await eventually(() => expect(fetching.outOfRange).toBe(1));
       expect(fetching.values).toEqual([]);
     },
@@ -296,7 +324,7 @@ describe.concurrent('when another leader has appended the next record', () => {
     await using fetching = await Fetching.start(['a'], ['b']);
     const known = Promise.withResolvers<void>();
     fetching.edge.kafka.on('OffsetForLeaderEpoch', { held: known.promise });
-    fetching.fetcher.resumeFrom(2, 0);
+    fetching.fetcher.resumeFrom(2, { leaderEpoch: 0 });
     await fetching.edge.kafka.seen('Fetch', 1);
     fetching.log.batches.pop();
     fetching.log.leaderEpoch = 1;

@@ -20,7 +20,8 @@ afterEach(async () => {
 async function read(beginning: number, end: number) {
   const leaderOf = (partition: number) =>
     new LeaderConnection(edge.options, edge.view, 'commands', partition);
-  const reader = new KafkaReader('commands', leaderOf, new AbortController().signal);
+  const logId = () => edge.view.logId('commands');
+  const reader = new KafkaReader('commands', logId, leaderOf, new AbortController().signal);
   const chunks: ReadChunk[] = [];
   for await (const chunk of reader.chunks([{ partition: 1, beginning, end }])) chunks.push(chunk);
   const values = chunks.flatMap(({ records }) =>
@@ -91,6 +92,8 @@ describe('at an error', () => {
     'FENCED_LEADER_EPOCH',
     'UNKNOWN_LEADER_EPOCH',
     'OFFSET_NOT_AVAILABLE',
+    'UNKNOWN_TOPIC_ID',
+    'INCONSISTENT_TOPIC_ID',
   ];
 
   it.each(names)('%s to ListOffsets and Fetch, each record is read once', async (name) => {

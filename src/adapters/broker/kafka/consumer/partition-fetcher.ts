@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   AssignedPartition,
   ConsumeOptions,
+  KnownLog,
   Membership,
   PartitionOwner,
 } from '../../../../service-layer/consumer-group.ts';
@@ -15,6 +16,7 @@ import { ERROR, errorName } from '../requests/error-codes.ts';
 import type { Exchange } from '../requests/exchange.ts';
 import { fetchRecords, listOffset } from '../requests/fetch-request.ts';
 import { endOfEpoch } from '../requests/offset-requests.ts';
+import { topicIdIn } from '../requests/topic-id.ts';
 import { AccessDeniedError } from '../security/permissions.ts';
 
 /** How long a leader may wait for the first record before it answers. */
@@ -71,6 +73,8 @@ export class PartitionFetcher implements AssignedPartition {
   #resumed = Promise.withResolvers<void>();
   /** The leader epoch of the record before `#nextOffset`; null if it is not known. */
   #lastEpoch: number | null = null;
+  /** The topic's id in the log that the owner reads; null: it reads whatever has the name. */
+  #topicId: string | null = null;
   #failures = 0;
   #denial: string | null = null;
 
@@ -101,11 +105,12 @@ export class PartitionFetcher implements AssignedPartition {
     this.#nextOffset = null;
   }
 
-  resumeFrom(offset: number, leaderEpoch?: number): void {
+  resumeFrom(offset: number, { logId, leaderEpoch }: KnownLog = {}): void {
     if (this.#closing.signal.aborted) return;
     this.#resumption += 1;
     this.#nextOffset = offset;
     this.#lastEpoch = leaderEpoch ?? null;
+    this.#topicId = logId === undefined ? null : topicIdIn(logId);
     this.#resumed.resolve();
     this.#resumed = Promise.withResolvers();
     this.#context.onResumed();
@@ -132,8 +137,10 @@ export class PartitionFetcher implements AssignedPartition {
     const resumption = this.#resumption;
     const maxDeliveryBytes = this.#context.maxDeliveryBytes();
     const maxBytes = Math.min(MAX_BYTES, maxDeliveryBytes);
+    const { topic, partition } = this;
+    const topicId = this.#topicId ?? (await this.#context.view.topicIdOf(topic));
     const answer = await this.#askLeader(
-      fetchRecords(this.topic, this.partition, offset, { waitMs: LONG_POLL_MS, maxBytes }),
+      fetchRecords({ topic, topicId, partition }, offset, { waitMs: LONG_POLL_MS, maxBytes }),
       LONG_POLL_MS,
     );
     if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#reportGap(offset);

@@ -18,6 +18,11 @@ interface Api {
   readonly group?: string;
 }
 
+/** The tagged fields (KIP-482) at the end of a structure that has none. */
+export function noTags(encoder: Encoder): Encoder {
+  return encoder.writeUVarInt(0);
+}
+
 /**
  * Makes an exchange that resolves to every answer, even to one with error codes. The caller decides
  * what an error code means.

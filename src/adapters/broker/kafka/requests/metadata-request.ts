@@ -1,6 +1,7 @@
-import type { Decoder, Encoder } from '../kafkajs-internals.ts';
+import type { Decoder } from '../kafkajs-internals.ts';
 import { operationsIn } from './authorized-operations.ts';
-import { type Exchange, exchange } from './exchange.ts';
+import { type Exchange, exchange, noTags } from './exchange.ts';
+import { NO_ID, readId } from './topic-id.ts';
 
 /** The cluster as one node sees it. */
 export interface ClusterPicture {
@@ -32,8 +33,6 @@ export interface TopicPicture {
   }[];
 }
 
-const ID_BYTES = 16;
-
 /**
  * Makes the request that asks a node for the live nodes, the topics' ids and the partitions'
  * leaders.
@@ -50,8 +49,7 @@ export function metadata(
     { apiKey: 3, apiVersion: 10, apiName: 'Metadata', topics },
     (encoder) => {
       noTags(encoder).writeUVarInt(topics.length + 1);
-      for (const topic of topics)
-        noTags(encoder.writeBuffer(Buffer.alloc(ID_BYTES)).writeUVarIntString(topic));
+      for (const topic of topics) noTags(encoder.writeBuffer(NO_ID).writeUVarIntString(topic));
       // Create no missing topic, and leave out what this client may do with the cluster.
       return noTags(encoder.writeBoolean(false).writeBoolean(false).writeBoolean(withOperations));
     },
@@ -64,10 +62,6 @@ export function metadata(
       return { clusterId, nodes, topics: decoder.readUVarIntArray(readTopic) ?? [] };
     },
   );
-}
-
-function noTags(encoder: Encoder): Encoder {
-  return encoder.writeUVarInt(0);
 }
 
 function readNode(decoder: Decoder) {
@@ -84,8 +78,7 @@ function readNode(decoder: Decoder) {
 function readTopic(decoder: Decoder): TopicPicture {
   const errorCode = decoder.readInt16();
   const name = String(decoder.readUVarIntString());
-  const topicId = decoder.buffer.toString('hex', decoder.offset, decoder.offset + ID_BYTES);
-  decoder.offset += ID_BYTES;
+  const topicId = readId(decoder);
   decoder.readBoolean(); // is internal
   const partitions = decoder.readUVarIntArray(readPartition) ?? [];
   const operations = operationsIn(decoder);
