@@ -1,13 +1,13 @@
-import { hostname, userInfo } from 'node:os';
+import os from 'node:os';
 
 /** Names the user of this process, as `user@host`. A user without a name is `uid-<number>`. */
 export function localUser(): string {
-  return `${userName()}@${hostname()}`;
+  return `${userName()}@${os.hostname()}`;
 }
 
 function userName(): string {
   try {
-    return userInfo().username;
+    return os.userInfo().username;
   } catch {
     // A container may run under a user id that has no name in the image.
     return `uid-${process.getuid?.()}`;

@@ -21,8 +21,6 @@ export default defineConfig({
       'test/unit/entrypoints/http/{refused-command,server-sent-event,wait-preference}.test.ts',
       'test/unit/entrypoints/http/doors/{exposure,known-visitors,roles}.test.ts',
     ],
-    // This file changes tables that all files share.
-    exclude: ['test/unit/messages/second-version.test.ts'],
     sequence: { sequencer: QuickFirst },
     setupFiles: ['test/mutants/property-tests.ts'],
     // The files share one worker and its modules: a mutant takes a fraction of the time.
