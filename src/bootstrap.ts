@@ -20,7 +20,7 @@ export interface Service {
   /** Lists what keeps the service from answering commands, one sentence each. Empty: ready. */
   problems(): readonly string[];
   /** Resolves when this process can never work again. Only a new start helps. */
-  readonly died: Promise<Error>;
+  readonly fatalError: Promise<Error>;
   /**
    * Opens the HTTP API, waits for PostgreSQL and for the topics, rebuilds a database that is older
    * than the topics (AUTO_RECOVER), and joins the group.
@@ -83,7 +83,11 @@ export async function bootstrap(
     consumer,
     http: forHttp.http,
     problems,
-    died: Promise.race([consumer.died, lanes.mustRecover, ...databases.map(({ died }) => died)]),
+    fatalError: Promise.race([
+      consumer.fatalError,
+      lanes.mustRecover,
+      ...databases.map(({ fatalError }) => fatalError),
+    ]),
     start: () => start(parts),
     close: () => close(parts),
   };

@@ -49,7 +49,7 @@ export async function runService(config: Config): Promise<void> {
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   service = await bootstrap(config, log);
-  void service.died.then((error) => {
+  void service.fatalError.then((error) => {
     // `close` finishes the current deliveries, and then the process ends in any case.
     if (stopping.signal.aborted) return;
     log.fatal({ err: error }, `The service ends. ${error.message}`);

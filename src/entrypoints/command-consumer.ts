@@ -28,7 +28,7 @@ export class CommandConsumer {
   readonly #lanes = new Map<number, { readonly lane: Lane; readonly closed: Promise<void> }>();
   /** Why this process gave partitions back, by partition, while another member has them. */
   readonly #refusals = new Map<number, string>();
-  readonly #died = Promise.withResolvers<Error>();
+  readonly #fatalError = Promise.withResolvers<Error>();
   /** Why this process stands by while another one works. */
   #standby: string | null = null;
   #joining: GroupConsumer | null = null;
@@ -73,8 +73,8 @@ export class CommandConsumer {
   /**
    * Resolves when this consumer can never work again: another process took its name in the group.
    */
-  get died(): Promise<Error> {
-    return this.#died.promise;
+  get fatalError(): Promise<Error> {
+    return this.#fatalError.promise;
   }
 
   /** Joins the group. Lanes then open, and recover from any trouble, by themselves. */
@@ -91,7 +91,7 @@ export class CommandConsumer {
       onRebalance: () => metrics.countRebalance(),
       onFenced: (reason) => {
         metrics.countFencing();
-        this.#died.resolve(reason);
+        this.#fatalError.resolve(reason);
       },
       onStandBy: (why) => this.#standBy(why),
       maxFetchedBytes: MEMORY_BUDGET_BYTES.fetched,

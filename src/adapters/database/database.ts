@@ -72,7 +72,7 @@ export class Database {
    * transaction, and the client destroys a silent connection.
    */
   readonly #turns: Turns;
-  readonly #died = Promise.withResolvers<Error>();
+  readonly #fatalError = Promise.withResolvers<Error>();
   /** Null: the database is not connected. */
   #orm: MikroORM | null = null;
   #giveUpAll: (why: string) => void = () => {};
@@ -99,8 +99,8 @@ export class Database {
   }
 
   /** Resolves when SQLite's thread has died. Only a restart of the process helps then. */
-  get died(): Promise<Error> {
-    return this.#died.promise;
+  get fatalError(): Promise<Error> {
+    return this.#fatalError.promise;
   }
 
   /**
@@ -205,7 +205,7 @@ export class Database {
 
   #newOrm(ensureDatabase: boolean): Promise<MikroORM> {
     const onThreadDeath = (error: Error) =>
-      this.#died.resolve(
+      this.#fatalError.resolve(
         new Error(`The database's thread has died (${error.message}): start the service again`, {
           cause: error,
         }),

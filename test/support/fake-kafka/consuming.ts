@@ -66,7 +66,7 @@ export class Consuming {
     this.consumer = new KafkaConsumer(edge.options, edge.view, options, () =>
       edge.view.logId(TOPIC),
     );
-    this.consumer.joined.then(
+    this.consumer.firstJoin.then(
       () => {
         this.hasJoined = true;
       },

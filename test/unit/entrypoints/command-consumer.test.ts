@@ -22,7 +22,7 @@ class FakeGroup {
   /** The offset of each partition that the group has committed. */
   committed = [5, 5];
   membershipProblem: string | null = null;
-  joined = Promise.resolve();
+  join = Promise.resolve();
   isDatabaseAway = false;
   /** What the database waits for before it answers. */
   databaseAnswers: Promise<void> = Promise.resolve();
@@ -39,7 +39,7 @@ class FakeGroup {
       consume: async (options) => {
         this.options = options;
         options.onJoining?.({ problem: () => this.membershipProblem, close: async () => {} });
-        await this.joined;
+        await this.join;
         return { problem: () => this.membershipProblem, close: async () => {} };
       },
       openProducer: async () => {
@@ -241,7 +241,7 @@ describe('A consumer', () => {
   it('says why it has not joined its group, even before its first join', async () => {
     const group = new FakeGroup();
     const { promise, resolve } = Promise.withResolvers<void>();
-    group.joined = promise;
+    group.join = promise;
     const starting = group.consumer.start();
     expect(group.consumer.problems()).toEqual(['The consumer has not joined its group yet']);
     group.membershipProblem = 'the coordinator is silent';
@@ -256,7 +256,7 @@ describe('A consumer', () => {
     await group.consumer.start();
     const fenced = new Error('another process has its name');
     group.options?.onFenced?.(fenced);
-    expect(await group.consumer.died).toBe(fenced);
+    expect(await group.consumer.fatalError).toBe(fenced);
   });
 
   it('has the problem of its membership, and none if it just has no partitions', async () => {

@@ -65,7 +65,7 @@ export class EmbeddedBroker implements Broker {
   async consume(options: ConsumeOptions): Promise<GroupConsumer> {
     await this.#log.topic(options.topic);
     const consumer = this.#register(new EmbeddedConsumer(this.#database, this.#log, options));
-    await consumer.joined;
+    await consumer.firstJoin;
     return consumer;
   }
 

@@ -43,7 +43,7 @@ export class EmbeddedConsumer implements GroupConsumer {
   readonly #options: ConsumeOptions;
   readonly #memberId = `${new GenericUUID(randomUUID())}/${process.pid}`;
   readonly #closing = new AbortController();
-  readonly #joined = Promise.withResolvers<void>();
+  readonly #firstJoin = Promise.withResolvers<void>();
   readonly #living: Promise<void>;
   /** Another member's lease, and when this member first saw its state (`performance.now()`). */
   #watched: (LeaseRow & { readonly sinceMs: number }) | null = null;
@@ -58,8 +58,8 @@ export class EmbeddedConsumer implements GroupConsumer {
   }
 
   /** Resolves when this member first has the partitions, stands by, or is closed. */
-  get joined(): Promise<void> {
-    return this.#joined.promise;
+  get firstJoin(): Promise<void> {
+    return this.#firstJoin.promise;
   }
 
   /** Always null. A member that stands by has no problem, because another member works. */
@@ -78,12 +78,12 @@ export class EmbeddedConsumer implements GroupConsumer {
       const hasLease = await this.#hasLease().catch(() => null);
       if (hasLease) await this.#own(askedMs + LEASE_MS);
       if (hasLease === false) {
-        this.#joined.resolve();
+        this.#firstJoin.resolve();
         this.#sayWhoWorks(this.#watched?.member_id ?? null);
       }
       if (!hasLease) await pause(STANDBY_MS, this.#closing.signal);
     }
-    this.#joined.resolve();
+    this.#firstJoin.resolve();
   }
 
   /**
@@ -98,7 +98,7 @@ export class EmbeddedConsumer implements GroupConsumer {
       { length: partitions },
       (_, partition) => new OwnedPartition(partition, this.#log, this.#options, maxBytes),
     );
-    this.#joined.resolve();
+    this.#firstJoin.resolve();
     let untilMs = leasedUntilMs;
     while (!this.#closing.signal.aborted && performance.now() < untilMs) {
       // Count the lease from before the pause, so that the owners can finish before it runs out.

@@ -83,7 +83,7 @@ export class KafkaBroker implements Broker {
       members: () => consumer.members(),
     };
     options.onJoining?.(subscription);
-    await consumer.joined;
+    await consumer.firstJoin;
     return subscription;
   }
 

@@ -250,7 +250,9 @@ it('reports that another process has its name, even before its first assignment'
 }, async () => {
   edge.kafka.on('JoinGroup', { error: ERRORS.FENCED_INSTANCE_ID });
   const consuming = consume();
-  await expect(consuming.consumer.joined).rejects.toThrow('Another process has joined the group');
+  await expect(consuming.consumer.firstJoin).rejects.toThrow(
+    'Another process has joined the group',
+  );
   expect(consuming.fenced).toEqual([
     expect.stringContaining('Another process has joined the group'),
   ]);

@@ -56,7 +56,7 @@ export class KafkaConsumer implements GroupConsumer {
   readonly #logId: () => Promise<string>;
   readonly #member: GroupMember;
   readonly #closing = new AbortController();
-  readonly #joined = Promise.withResolvers<void>();
+  readonly #firstJoin = Promise.withResolvers<void>();
   readonly #givenBack = new Set<number>();
   /** The partitions whose owners are closing, and still finish their current delivery. */
   readonly #ending = new Map<Promise<void>, readonly number[]>();
@@ -86,7 +86,7 @@ export class KafkaConsumer implements GroupConsumer {
     this.#view = view;
     this.#consume = consume;
     this.#logId = logId;
-    this.#joined.promise.catch(() => {});
+    this.#firstJoin.promise.catch(() => {});
     this.#member = new GroupMember(
       options,
       view,
@@ -100,7 +100,7 @@ export class KafkaConsumer implements GroupConsumer {
         onLoss: () =>
           void this.#closeOwners([...this.#owned.keys()]).then(() => this.#member.rejoin()),
         onFenced: (reason) => {
-          this.#joined.reject(reason);
+          this.#firstJoin.reject(reason);
           this.#consume.onFenced?.(reason);
         },
       },
@@ -113,8 +113,8 @@ export class KafkaConsumer implements GroupConsumer {
    * @throws {TroubleError} the consumer is closed before that
    * @throws {FencedError} another process has this member's name
    */
-  get joined(): Promise<void> {
-    return this.#joined.promise;
+  get firstJoin(): Promise<void> {
+    return this.#firstJoin.promise;
   }
 
   problem(): string | null {
@@ -134,7 +134,9 @@ export class KafkaConsumer implements GroupConsumer {
     await this.#closeOwners([...this.#owned.keys()]);
     await Promise.all(this.#ending.keys());
     await this.#member.close();
-    this.#joined.reject(new TroubleError('The consumer was closed before it could join its group'));
+    this.#firstJoin.reject(
+      new TroubleError('The consumer was closed before it could join its group'),
+    );
   }
 
   #protocol(name: string): Protocol {
@@ -198,7 +200,7 @@ export class KafkaConsumer implements GroupConsumer {
     // closed.
     if (lost.length > 0 && !isEager) void closed.then(() => this.#member.rejoin());
     if (notes?.coming) this.#waitingSinceMs = performance.now();
-    else this.#joined.resolve();
+    else this.#firstJoin.resolve();
   }
 
   #open(partition: number): void {

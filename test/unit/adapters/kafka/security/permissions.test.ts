@@ -90,7 +90,7 @@ describe.concurrent('a consumer without a permission', () => {
     await using edge = await Edge.start({ ...asAlice('PLAIN'), log: output.log });
     const consuming = new Consuming(edge);
     try {
-      await consuming.consumer.joined;
+      await consuming.consumer.firstJoin;
       edge.kafka.on('Fetch', { error: ERRORS[TOPIC] }, { isLasting: true });
       const lacks = 'User:alice lacks Read on the topic commands. Grant it: kafka-acls.sh';
       await eventually(() => expect(consuming.consumer.problem()).toContain(lacks));

@@ -80,7 +80,7 @@ describe('before a session ends', () => {
     );
     const consuming = new Consuming(edge);
     try {
-      await consuming.consumer.joined;
+      await consuming.consumer.firstJoin;
       const producer = await edge.openProducer();
       const work = async (value: string) => {
         await edge.kafka.append('commands', 0, [value]);
