@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { COMMAND_TYPES } from '../domain/command-scopes.ts';
 import type { Command as DomainCommand } from '../domain/commands.ts';
+import { placeOf } from '../domain/place.ts';
 import { awaitBroker } from './broker-deadline.ts';
 import { parseCount, plainCommand } from './command-arguments.ts';
 import { UsageError } from './errors.ts';
@@ -94,7 +95,7 @@ async function publishOne(
           'look for it with "npx allocation tail --topic commands --from beginning"',
       );
     const { partition, offset } = place;
-    const id = read.id || `${topic}/${partition}/${offset}`;
+    const id = read.id || placeOf({ topic, partition, offset });
     if (!json)
       print(`Published ${type} ${id} to ${topic}, partition ${partition}, offset ${offset}`);
     else if (wait === undefined) printJson({ id, topic, partition, offset });

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Fates, isMarker } from '../dead-letters/markers.ts';
 import { envelopeOf } from '../dead-letters/message-envelope.ts';
 import { headOf, originalOf } from '../dead-letters/read-dead-letter.ts';
+import { placeOf } from '../domain/place.ts';
 import type { Envelope } from '../messages/cloud-events.ts';
 import { readAnswerPlace, structuredEventsOf } from '../messages/published.ts';
 import type { Broker } from '../service-layer/broker.ts';
@@ -77,7 +78,7 @@ export class CommandStatuses {
     if (earlier?.status !== 'answered' || earlier.events.length === 0) return status;
     const first = await this.#readCommand(earlier);
     const differs = first !== null && !isAlike(envelopeOf(first), envelope);
-    const repeats = placeText(earlier);
+    const repeats = placeOf(earlier);
     return { ...answeredWith(status, earlier.events), repeats, ...(differs && { differs }) };
   }
 
@@ -108,7 +109,7 @@ export class CommandStatuses {
     const { topic, partition, offset } = place;
     const { broker, group, commandsTopic } = this.#options;
     const envelope = record && envelopeOf(record);
-    const known = { id: envelope?.id ?? placeText(place), topic, partition, offset };
+    const known = { id: envelope?.id ?? placeOf(place), topic, partition, offset };
     const committed = await broker.committedOffsets(group, commandsTopic);
     if ((committed[partition] ?? 0) <= offset)
       return record === null ? null : { ...known, status: 'pending' };
@@ -197,8 +198,4 @@ function isBefore(one: ReceivedRecord, other: ReceivedRecord): boolean {
   return one.partition === other.partition
     ? one.offset < other.offset
     : one.timestampMs <= other.timestampMs;
-}
-
-function placeText({ topic, partition, offset }: CommandPlace): string {
-  return `${topic}/${partition}/${offset}`;
 }

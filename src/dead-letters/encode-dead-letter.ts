@@ -1,4 +1,5 @@
 import { type Identity, idOf } from '../domain/identity.ts';
+import { placeOf } from '../domain/place.ts';
 import type { WireMessage } from '../messages/cloud-events.ts';
 import type { DeadLetterReason } from '../messages/dead-letter-reasons.ts';
 
@@ -98,8 +99,8 @@ const NO_ROOM_FOR_BEHIND =
 function letterOf(original: DeadMessage, cause: DeadLetterCause, form: Form) {
   const { hasValue } = form;
   const cut = cause.parked === null ? [] : form.cut;
-  const { topic, partition, offset, key, value } = original;
-  const place = `${topic}/${partition}/${offset}`;
+  const { key, value } = original;
+  const place = placeOf(original);
   const notes = [
     ...(hasValue ? [] : [`The value is too large for the dead letters; it is at ${place}`]),
     ...(cut.length > 0 ? [NO_ROOM + (cut.includes('behind') ? NO_ROOM_FOR_BEHIND : '')] : []),

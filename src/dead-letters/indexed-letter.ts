@@ -1,4 +1,5 @@
 import { type Identity, idOf } from '../domain/identity.ts';
+import { placeOf } from '../domain/place.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import type { CutList } from './encode-dead-letter.ts';
 import type { LetterKind, LetterKinds } from './letter-kinds.ts';
@@ -75,7 +76,7 @@ export class IndexedLetter implements PlannedLetter {
   }
 
   get id(): string {
-    return `${this.topic}/${this.partition}/${this.offset}`;
+    return placeOf(this);
   }
 
   get reason(): string {

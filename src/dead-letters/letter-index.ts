@@ -1,3 +1,4 @@
+import { placeOf } from '../domain/place.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { byAge, IndexedLetter } from './indexed-letter.ts';
 import { LeftOutLetters } from './left-out-letters.ts';
@@ -93,8 +94,7 @@ export class LetterIndex {
   }
 
   #addLetter(record: ReceivedRecord): void {
-    const { topic, partition, offset } = record;
-    const id = `${topic}/${partition}/${offset}`;
+    const id = placeOf(record);
     const fate = this.#fates.get(id) ?? null;
     this.#fates.delete(id);
     this.leftOut.delete(record);
@@ -111,7 +111,7 @@ export class LetterIndex {
     const id = letterOfMarker(record);
     if (id === null) return;
     const { partition, offset } = placeIn({ id });
-    if (id !== `${record.topic}/${partition}/${offset}`) return;
+    if (id !== placeOf({ topic: record.topic, partition, offset })) return;
     if (this.leftOut.delete({ partition, offset })) return;
     const letter = this.at(partition, offset);
     if (letter === null) this.#remember(id, fateOf(record));

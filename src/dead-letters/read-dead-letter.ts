@@ -5,11 +5,12 @@ import {
   idOf,
   parkedIdentity,
 } from '../domain/identity.ts';
+import { placeOf } from '../domain/place.ts';
 import { skusNamedBy } from '../domain/subjects.ts';
 import type { Envelope } from '../messages/cloud-events.ts';
 import { readCommand } from '../messages/incoming.ts';
 import { validTimeMs } from '../messages/valid-time.ts';
-import { type Headers, placeOf, type ReceivedRecord } from '../service-layer/records.ts';
+import type { Headers, ReceivedRecord } from '../service-layer/records.ts';
 import { type CutList, redrivesOf } from './encode-dead-letter.ts';
 import { headerText } from './header-text.ts';
 import { type Fate, Fates, isMarker } from './markers.ts';

@@ -1,6 +1,7 @@
 import { bytesOf } from '../adapters/record-bytes.ts';
+import { placeOf } from '../domain/place.ts';
 import type { Broker } from '../service-layer/broker.ts';
-import { placeOf, type ReceivedRecord } from '../service-layer/records.ts';
+import type { ReceivedRecord } from '../service-layer/records.ts';
 import { NoLetterError } from './errors.ts';
 import { isMarker, letterOfMarker } from './markers.ts';
 import {

@@ -1,4 +1,5 @@
 import { readDeadLetterPlace } from '../dead-letters/encode-dead-letter.ts';
+import { laneName } from '../domain/place.ts';
 import { readAnswerPlace } from '../messages/published.ts';
 import type { Broker, OffsetRange, ReadChunk } from '../service-layer/broker.ts';
 
@@ -201,10 +202,10 @@ export class AnswerReader {
       const place =
         topic === this.#topics[0] ? readAnswerPlace(record) : readDeadLetterPlace(record);
       if (!place) continue;
-      const lane = `${place.topic}/${place.partition}`;
+      const lane = laneName(place);
       this.#answered.set(lane, Math.max(place.offset + 1, this.#answered.get(lane) ?? 0));
     }
-    const key = `${topic}/${partition}`;
+    const key = laneName({ topic, partition });
     const before = this.#read.get(key) ?? 0;
     this.#read.set(key, nextOffset);
     return nextOffset - before;

@@ -1,3 +1,4 @@
+import { laneName } from '../domain/place.ts';
 import type { OffsetRange } from '../service-layer/broker.ts';
 import { FencedError, TroubleError } from '../service-layer/errors.ts';
 import type { LaneBinding, LanePosition } from '../service-layer/lane-store.ts';
@@ -108,7 +109,7 @@ export async function refuseAnotherEnd(
   { end }: OffsetRange,
   { broker }: LaneContext,
 ): Promise<void> {
-  const lane = `${topic}/${partition}`;
+  const lane = laneName({ topic, partition });
   if (nextOffset > end) {
     throw new LaneRefusedError(
       `The database stands at offset ${nextOffset} of ${lane}, but the partition ends at ${end}: ` +

@@ -1,7 +1,8 @@
 import { scopeOf } from '../domain/command-scopes.ts';
+import { laneName, placeOf } from '../domain/place.ts';
 import type { RepeatedWarnings, WarningCounter } from '../repeated-warnings.ts';
 import type { AnswerRecord } from '../service-layer/lane-store.ts';
-import { type Partition, placeOf, type ReceivedRecord } from '../service-layer/records.ts';
+import type { Partition, ReceivedRecord } from '../service-layer/records.ts';
 import type { Recovery } from '../service-layer/recoverability.ts';
 import { traceIdOf } from '../tracing/trace-id.ts';
 import type { CommandRecord } from './read-delivery.ts';
@@ -77,13 +78,9 @@ export class DeliveryLog {
   ): void {
     const { partition } = first;
     const place = placeOf(first);
-    const fields = { err: error, lane: laneOf(first), place, attempts };
+    const fields = { err: error, lane: laneName(first), place, attempts };
     this.#failures.warn({ error, action, partition, place, fields });
   }
-}
-
-function laneOf({ topic, partition }: Partition): string {
-  return `${topic}/${partition}`;
 }
 
 function letterOf(
@@ -97,7 +94,7 @@ function letterOf(
     reason,
     place,
     fields: {
-      ...(source && { lane: laneOf(source.record) }),
+      ...(source && { lane: laneName(source.record) }),
       offset: sourceOffset,
       reason,
       ...(source && idsOf(source)),

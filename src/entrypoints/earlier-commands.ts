@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { laneName } from '../domain/place.ts';
 import type { Broker, OffsetRange } from '../service-layer/broker.ts';
 import type { LaneStore } from '../service-layer/lane-store.ts';
 import type { Partition, PartitionOffset } from '../service-layer/records.ts';
-import { type Head, KnownLanes, nameOf } from './known-lanes.ts';
+import { type Head, KnownLanes } from './known-lanes.ts';
 import type { AwaitedLanes } from './lane-watch.ts';
 import type { LaneMetrics } from './metrics/lane-metrics.ts';
 import { LOOK_MS, OrderWait, reportRunOut } from './order-wait.ts';
@@ -63,7 +64,7 @@ export class EarlierCommands {
 
   /** What the lane waits for at the moment. Null: the lane does not wait. */
   awaitedLanesOf(lane: Partition): AwaitedLanes | null {
-    return this.#waits.get(nameOf(lane))?.awaited ?? null;
+    return this.#waits.get(laneName(lane))?.awaited ?? null;
   }
 
   /**
@@ -104,9 +105,9 @@ export class EarlierCommands {
   ): Promise<number> {
     const wait = new OrderWait(head, ends, isWanted, { ...this.#context, lanes: this.#lanes });
     this.#lanes.noteHead(head);
-    this.#waits.set(nameOf(head), wait);
+    this.#waits.set(laneName(head), wait);
     const servesBeforeMs = await wait.run();
-    this.#waits.delete(nameOf(head));
+    this.#waits.delete(laneName(head));
     return servesBeforeMs;
   }
 

@@ -1,3 +1,4 @@
+import { laneName } from '../domain/place.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import type { LaneStanding, LaneStore } from '../service-layer/lane-store.ts';
 import type { Partition, PartitionOffset } from '../service-layer/records.ts';
@@ -58,7 +59,7 @@ export class KnownLanes {
     return {
       decidedOffset: (lane) => this.#decided.of(lane),
       isWaiting: (lane) => this.sentMsAt(lane) !== null,
-      isPaused: (lane) => this.#paused.has(nameOf(lane)),
+      isPaused: (lane) => this.#paused.has(laneName(lane)),
       blockingEnds: (lane, ends) => {
         const others = ends.filter(({ partition }) => partition !== lane.partition);
         return this.blockingEnds({ ...lane, nextTimestampMs: this.sentMsAt(lane) ?? 0 }, others);
@@ -74,18 +75,18 @@ export class KnownLanes {
 
   /** Notes before which command the lane waits. */
   noteHead(head: Head): void {
-    this.#heads.set(nameOf(head), head);
+    this.#heads.set(laneName(head), head);
   }
 
   /** Notes that the lane has nothing to decide below the offset. */
   noteEmpty(lane: PartitionOffset): void {
-    const former = this.#emptyBelow.get(nameOf(lane)) ?? 0;
-    this.#emptyBelow.set(nameOf(lane), Math.max(lane.nextOffset, former));
+    const former = this.#emptyBelow.get(laneName(lane)) ?? 0;
+    this.#emptyBelow.set(laneName(lane), Math.max(lane.nextOffset, former));
   }
 
   /** Keeps lanes from waiting for these lanes, as long as these lanes stand where they are now. */
   giveUp(lanes: readonly Partition[]): void {
-    for (const lane of lanes) this.#givenUpAt.set(nameOf(lane), this.#decided.of(lane));
+    for (const lane of lanes) this.#givenUpAt.set(laneName(lane), this.#decided.of(lane));
   }
 
   /** Reads how far all lanes have come. @throws {TroubleError} the database cannot be reached */
@@ -107,7 +108,7 @@ export class KnownLanes {
    * Tells whether the lane has decided everything below the end, or was given up where it stands.
    */
   isReached(end: PartitionOffset): boolean {
-    const lane = nameOf(end);
+    const lane = laneName(end);
     const decided = Math.max(this.#decided.of(end), this.#emptyBelow.get(lane) ?? 0);
     return decided >= end.nextOffset || this.#givenUpAt.get(lane) === this.#decided.of(end);
   }
@@ -132,14 +133,14 @@ export class KnownLanes {
    * lane has noted no wait, or has moved on.
    */
   sentMsAt(lane: Partition): number | null {
-    const head = this.#heads.get(nameOf(lane));
+    const head = this.#heads.get(laneName(lane));
     return head && head.nextOffset >= this.#decided.of(lane) ? head.nextTimestampMs : null;
   }
 
   /** Finds out, in the background, whether lanes that stand still have anything to decide. */
   lookForRecords(ends: readonly PartitionOffset[]): void {
     for (const end of ends) {
-      const lane = nameOf(end);
+      const lane = laneName(end);
       const beginning = Math.max(this.#decided.of(end), this.#emptyBelow.get(lane) ?? 0);
       if (this.#fullFrom.get(lane) === beginning || this.#beingRead.has(lane)) continue;
       this.#beingRead.add(lane);
@@ -154,7 +155,7 @@ export class KnownLanes {
     const range = { partition, beginning, end: nextOffset };
     const signal = AbortSignal.timeout(READ_TIMEOUT_MS);
     if (await hasRecord(this.#broker, topic, range, signal))
-      this.#fullFrom.set(nameOf(end), beginning);
+      this.#fullFrom.set(laneName(end), beginning);
     else this.noteEmpty(end);
     this.#decided.look();
   }
@@ -163,8 +164,8 @@ export class KnownLanes {
   describe(ends: readonly PartitionOffset[]): string {
     return ends
       .map((end) => {
-        const paused = this.#paused.has(nameOf(end)) ? ' and is paused' : '';
-        return `${nameOf(end)} stands at ${this.#decided.of(end)} of ${end.nextOffset}${paused}`;
+        const paused = this.#paused.has(laneName(end)) ? ' and is paused' : '';
+        return `${laneName(end)} stands at ${this.#decided.of(end)} of ${end.nextOffset}${paused}`;
       })
       .join(', ');
   }
@@ -172,15 +173,11 @@ export class KnownLanes {
   async #read(topic: string): Promise<readonly LaneStanding[]> {
     const standings = await this.#store.readStandings(topic);
     this.#readAtMs = performance.now();
-    this.#paused = new Set(standings.filter(({ isPaused }) => isPaused).map(nameOf));
+    this.#paused = new Set(standings.filter(({ isPaused }) => isPaused).map(laneName));
     for (const lane of standings) {
-      const isOld = lane.nextOffset < (this.#heads.get(nameOf(lane))?.nextOffset ?? 0);
-      if (lane.nextTimestampMs !== null && !isOld) this.#heads.set(nameOf(lane), lane);
+      const isOld = lane.nextOffset < (this.#heads.get(laneName(lane))?.nextOffset ?? 0);
+      if (lane.nextTimestampMs !== null && !isOld) this.#heads.set(laneName(lane), lane);
     }
     return standings;
   }
-}
-
-export function nameOf({ topic, partition }: Partition): string {
-  return `${topic}/${partition}`;
 }

@@ -1,3 +1,4 @@
+import { laneName } from '../domain/place.ts';
 import type { PartitionOffset } from '../service-layer/records.ts';
 
 /** How long a wait lasts before its first question. Lanes of this process usually report sooner. */
@@ -50,8 +51,8 @@ export class LaneOffsets {
   }
 
   /** Tells how far the lane is known to have come. */
-  of({ topic, partition }: Pick<PartitionOffset, 'topic' | 'partition'>): number {
-    return this.#known.get(`${topic}/${partition}`) ?? 0;
+  of(lane: Pick<PartitionOffset, 'topic' | 'partition'>): number {
+    return this.#known.get(laneName(lane)) ?? 0;
   }
 
   /** Tells whether each lane is known to have reached its offset. */
@@ -93,10 +94,9 @@ export class LaneOffsets {
     for (const { isOver, end } of this.#waits) if (isOver()) end(true);
   }
 
-  #take({ topic, partition, nextOffset }: PartitionOffset): boolean {
-    const lane = `${topic}/${partition}`;
-    if (nextOffset <= (this.#known.get(lane) ?? 0)) return false;
-    this.#known.set(lane, nextOffset);
+  #take(lane: PartitionOffset): boolean {
+    if (lane.nextOffset <= this.of(lane)) return false;
+    this.#known.set(laneName(lane), lane.nextOffset);
     return true;
   }
 

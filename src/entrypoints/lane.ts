@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { laneName } from '../domain/place.ts';
 import { reachFaultPoint } from '../fault-points.ts';
 import type { TransactionalProducer } from '../service-layer/broker.ts';
 import type { AssignedPartition, PartitionOwner } from '../service-layer/consumer-group.ts';
@@ -75,7 +76,7 @@ export class Lane implements PartitionOwner, ObservedLane {
   constructor(assigned: AssignedPartition, former: Promise<void>, context: LaneContext) {
     this.#assigned = assigned;
     this.#context = context;
-    this.#log = context.log.child({ lane: `${assigned.topic}/${assigned.partition}` });
+    this.#log = context.log.child({ lane: laneName(assigned) });
     this.#running = former.then(() => this.#open(0));
   }
 
@@ -291,9 +292,7 @@ export class Lane implements PartitionOwner, ObservedLane {
     this.#refusal = message;
     if (!isFirst) return;
     this.#assigned.giveBack();
-    this.#context.reopenAll(
-      `The database does not fit another lane, ${this.#assigned.topic}/${this.#assigned.partition}`,
-    );
+    this.#context.reopenAll(`The database does not fit another lane, ${laneName(this.#assigned)}`);
   }
 
   /** Notes what the lane does while it opens. */

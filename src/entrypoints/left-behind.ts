@@ -1,3 +1,4 @@
+import { laneName } from '../domain/place.ts';
 import { reachFaultPoint } from '../fault-points.ts';
 import type { TransactionalProducer } from '../service-layer/broker.ts';
 import { TroubleError } from '../service-layer/errors.ts';
@@ -27,7 +28,7 @@ export async function publishLeftBehind(
   others.note({ ...lane, nextOffset: committed });
   if (committed < end)
     log.info(
-      { lane: `${lane.topic}/${lane.partition}`, from: committed, to: end },
+      { lane: laneName(lane), from: committed, to: end },
       'Publishing the answers left behind',
     );
   for (let published = committed; published < end; ) {

@@ -1,3 +1,4 @@
+import { laneName } from '../domain/place.ts';
 import { reachFaultPoint } from '../fault-points.ts';
 import type { TransactionalProducer } from '../service-layer/broker.ts';
 import type { LanePosition, LaneStore } from '../service-layer/lane-store.ts';
@@ -79,7 +80,7 @@ async function proveOffset(
   answered: AnsweredOffsets,
   { store, group, log }: LaneContext,
 ): Promise<number | null> {
-  const place = `${lane.topic}/${lane.partition}`;
+  const place = laneName(lane);
   const lost =
     formerGroup === null
       ? `The group ${group} has no committed offset for ${place}`

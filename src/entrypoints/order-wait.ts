@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
+import { laneName } from '../domain/place.ts';
 import type { LaneStore } from '../service-layer/lane-store.ts';
 import type { PartitionOffset } from '../service-layer/records.ts';
-import { type Head, type KnownLanes, nameOf } from './known-lanes.ts';
+import type { Head, KnownLanes } from './known-lanes.ts';
 import type { AwaitedLanes } from './lane-watch.ts';
 import type { LaneMetrics } from './metrics/lane-metrics.ts';
 import { STANDSTILL_MS, Standstill } from './standstill.ts';
@@ -124,7 +125,7 @@ export class OrderWait {
       return true;
     } catch (error) {
       log.debug(
-        `${nameOf(this.#head)} could not note in the database that it waits for other lanes, ` +
+        `${laneName(this.#head)} could not note in the database that it waits for other lanes, ` +
           `and tries again: ${(error as Error).message}`,
       );
       return false;
@@ -150,8 +151,8 @@ export function reportRunOut(
 
 function logWait(log: Logger, lane: PartitionOffset, ms: number, why: string): void {
   log.warn(
-    { lane: nameOf(lane), offset: lane.nextOffset },
-    `${nameOf(lane)} has waited ${Math.round(ms / 1_000)} s at offset ${lane.nextOffset} ` +
+    { lane: laneName(lane), offset: lane.nextOffset },
+    `${laneName(lane)} has waited ${Math.round(ms / 1_000)} s at offset ${lane.nextOffset} ` +
       `for other lanes to decide what was accepted before: ${why}`,
   );
 }

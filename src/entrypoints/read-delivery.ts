@@ -1,9 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { redrivesOf } from '../dead-letters/encode-dead-letter.ts';
+import { placeOf } from '../domain/place.ts';
 import { skusNamedBy } from '../domain/subjects.ts';
 import { type IncomingCommand, readCommand } from '../messages/incoming.ts';
 import type { UnreadableMessage } from '../messages/unreadable.ts';
-import { placeOf, type ReceivedRecord } from '../service-layer/records.ts';
+import type { ReceivedRecord } from '../service-layer/records.ts';
 
 /** A record of the commands topic, and the command in it. */
 export interface CommandRecord {

@@ -1,3 +1,4 @@
+import { laneName } from '../domain/place.ts';
 import { reachFaultPoint } from '../fault-points.ts';
 import type { OffsetRange, TransactionalProducer } from '../service-layer/broker.ts';
 import type { LanePosition } from '../service-layer/lane-store.ts';
@@ -117,7 +118,7 @@ function warnOfDeletedCommands(
       ? `offset ${nextOffset}`
       : `the offsets from ${nextOffset} to ${beginning - 1}`;
   log.warn(
-    { lane: `${topic}/${partition}`, from: nextOffset, to: beginning },
+    { lane: laneName({ topic, partition }), from: nextOffset, to: beginning },
     `Retention has deleted ${which} of ${topic}/${partition}, which this service had not read. ` +
       'Commands among them are lost unanswered: ask the senders to repeat them. Transaction ' +
       'markers and aborted records take offsets too, so perhaps no command is lost.',

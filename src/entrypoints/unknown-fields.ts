@@ -1,6 +1,6 @@
+import { placeOf } from '../domain/place.ts';
 import { pathText, unknownFieldText } from '../messages/known-fields.ts';
 import type { RepeatedWarnings, WarningCounter } from '../repeated-warnings.ts';
-import { placeOf } from '../service-layer/records.ts';
 import { traceIdOf } from '../tracing/trace-id.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import type { CommandRecord } from './read-delivery.ts';

@@ -1,6 +1,7 @@
 import type { Database } from '../adapters/database/database.ts';
 import { writePause } from '../adapters/database/lanes/pause-rows.ts';
 import type { Audit } from '../audit/audit.ts';
+import { laneName } from '../domain/place.ts';
 import type { LanePause } from '../service-layer/lane-store.ts';
 
 interface LaneControlOptions {
@@ -50,7 +51,7 @@ export class LaneControl {
 
   #change(partition: number, pause: LanePause | null, by: string): Promise<boolean> {
     const { database, topic, audit, heed } = this.#options;
-    const lane = `${topic}/${partition}`;
+    const lane = laneName({ topic, partition });
     const act = {
       act: pause ? 'lanes pause' : 'lanes resume',
       on: [lane],

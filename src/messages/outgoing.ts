@@ -1,6 +1,7 @@
 import type { Command } from '../domain/commands.ts';
 import type { Event } from '../domain/events.ts';
 import { type Identity, idOf, isPlace, sourceOf } from '../domain/identity.ts';
+import { placeOf } from '../domain/place.ts';
 import { CompositeDomainEvent } from '../domain/value-objects.ts';
 import { SOURCE } from './event-attributes.ts';
 import type { EventData } from './event-schemas.ts';
@@ -53,7 +54,7 @@ export function encodeAnswer(
   answer: Answer,
   maxMessageBytes: number = Number.POSITIVE_INFINITY,
 ): readonly EncodedEvent[] {
-  const id = `${answer.topic}/${answer.partition}/${answer.offset}`;
+  const id = placeOf(answer);
   const [first, ...more] = answer.events;
   if (first === undefined) return [];
   if (more.length > 0)

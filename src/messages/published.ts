@@ -1,5 +1,6 @@
 import type { Event } from '../domain/events.ts';
 import { formerIdentity, type Identity, identityOf } from '../domain/identity.ts';
+import { placeOf } from '../domain/place.ts';
 import {
   header,
   MalformedMessageError,
@@ -89,13 +90,14 @@ function headerOrNull(message: WireMessage, name: string): string | null {
 export function readPublished(message: WireMessage): PublishedAnswer | ForeignMessage {
   let isOurs = false;
   try {
-    const source = header(message, 'ce_source');
-    if (source !== SOURCE) return foreign(`Its source is ${quote(source)}, not ${SOURCE}`, isOurs);
+    const sender = header(message, 'ce_source');
+    if (sender !== SOURCE) return foreign(`Its source is ${quote(sender)}, not ${SOURCE}`, isOurs);
     const id = header(message, 'ce_id');
     const place = ID.exec(id ?? '');
     if (!id || !place) return foreign(`Its id ${quote(id)} is not the place of a command`, isOurs);
     isOurs = true;
     const [, topic = '', partition, offset] = place;
+    const source = { topic, partition: Number(partition), offset: Number(offset) };
     const identity = readCausation(message);
     const time = header(message, 'ce_time');
     if (time === null || !TIME.test(time))
@@ -105,11 +107,11 @@ export function readPublished(message: WireMessage): PublishedAnswer | ForeignMe
     const dataschema = header(message, 'ce_dataschema');
     const events =
       type === COMPOSITE
-        ? readComposite(`${topic}/${partition}/${offset}/`, dataschema, data)
+        ? readComposite(`${placeOf(source)}/`, dataschema, data)
         : [readEvent(id, type, dataschema, header(message, 'ce_sequence'), data)];
     return {
       kind: 'answer',
-      source: { topic, partition: Number(partition), offset: Number(offset) },
+      source,
       identity,
       time,
       events,

@@ -1,6 +1,7 @@
+import { placeOf } from '../domain/place.ts';
 import { readAnswerPlace, structuredEventsOf } from '../messages/published.ts';
 import type { Broker } from '../service-layer/broker.ts';
-import { placeOf, type ReceivedRecord } from '../service-layer/records.ts';
+import type { ReceivedRecord } from '../service-layer/records.ts';
 import { Turns } from '../turns.ts';
 import { eventOf } from './plain-words.ts';
 import { mayName, timeOf } from './record-steps.ts';

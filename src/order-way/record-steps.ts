@@ -3,10 +3,11 @@ import { isMarker } from '../dead-letters/markers.ts';
 import { envelopeOf } from '../dead-letters/message-envelope.ts';
 import { subjectOf } from '../dead-letters/message-subject.ts';
 import { headOf, originalOf } from '../dead-letters/read-dead-letter.ts';
+import { placeOf } from '../domain/place.ts';
 import { readCommand } from '../messages/incoming.ts';
 import { readAnswerPlace, structuredEventsOf } from '../messages/published.ts';
 import { validTimeMs } from '../messages/valid-time.ts';
-import { placeOf, type ReceivedRecord } from '../service-layer/records.ts';
+import type { ReceivedRecord } from '../service-layer/records.ts';
 import { commandInWords, eventInWords, eventOf, type OrderEvent } from './plain-words.ts';
 import { EMPTY_FIELDS, type LinkedStep } from './way-step.ts';
 
@@ -57,7 +58,7 @@ export function stepsOfAnswer(record: ReceivedRecord, orderid: string): readonly
     place: placeOf(record),
     key: keyOf(record),
     commandId: first.causationid,
-    commandPlace: `${source.topic}/${source.partition}/${source.offset}`,
+    commandPlace: placeOf(source),
   };
   const isCopy = Object.hasOwn(record.headers, 'ce_replay');
   const published: LinkedStep = {

@@ -1,6 +1,7 @@
 import { Fates, isMarker, letterOfMarker } from '../dead-letters/markers.ts';
+import { placeOf } from '../domain/place.ts';
 import type { Broker, OffsetRange } from '../service-layer/broker.ts';
-import { placeOf, type ReceivedRecord } from '../service-layer/records.ts';
+import type { ReceivedRecord } from '../service-layer/records.ts';
 import { readInTime } from './tracks.ts';
 import { EMPTY_FIELDS, type LinkedStep } from './way-step.ts';
 

@@ -1,5 +1,6 @@
+import { placeOf } from '../domain/place.ts';
 import type { ForeignMessage } from '../messages/published.ts';
-import { placeOf, type ReceivedRecord } from '../service-layer/records.ts';
+import type { ReceivedRecord } from '../service-layer/records.ts';
 import { ReplayRefusedError } from './errors.ts';
 
 /** Others wrote a record into the events topic. An operator may decide to skip such records. */

@@ -6,6 +6,7 @@ import type {
 } from '../adapters/database/replay/past-commands.ts';
 import { originalOf } from '../dead-letters/read-dead-letter.ts';
 import { identityOf } from '../domain/identity.ts';
+import { laneName, placeOf } from '../domain/place.ts';
 import { readCommand } from '../messages/incoming.ts';
 import { type PublishedAnswer, readPublished } from '../messages/published.ts';
 import type { Broker, OffsetRange } from '../service-layer/broker.ts';
@@ -46,11 +47,9 @@ export async function readPast(
   { advance, signal }: RunControl,
 ): Promise<PastRead> {
   const { commandsTopic, eventsTopic, deadLettersTopic } = ranges;
-  const ends = new Map(
-    ranges.commands.map(({ partition, end }) => [`${commandsTopic}/${partition}`, end]),
-  );
+  const ends = new Map(ranges.commands.map(({ partition, end }) => [partition, end]));
   const isAnswerInRange = ({ source: { topic, partition, offset } }: PublishedAnswer) =>
-    topic !== commandsTopic || offset < (ends.get(`${topic}/${partition}`) ?? 0);
+    topic !== commandsTopic || offset < (ends.get(partition) ?? 0);
   const read = async (
     topic: string,
     from: readonly OffsetRange[],
@@ -82,21 +81,20 @@ export async function readPast(
 }
 
 function pastCommand(record: ReceivedRecord): PastCommand {
-  const { topic, partition, offset, timestampMs } = record;
-  const lane = `${topic}/${partition}`;
-  const place = { lane, offset, timestampMs };
-  const incoming = readCommand(record, `${lane}/${offset}`);
+  const { offset, timestampMs } = record;
+  const past = { lane: laneName(record), offset, timestampMs };
+  const incoming = readCommand(record, placeOf(record));
   if (incoming.kind === 'unreadable') {
     return {
-      ...place,
-      identity: identityOf({ source: null, id: null }, `${lane}/${offset}`),
+      ...past,
+      identity: identityOf({ source: null, id: null }, placeOf(record)),
       command: null,
       reference: null,
     };
   }
   const { identity, command } = incoming;
   return {
-    ...place,
+    ...past,
     identity,
     command: JSON.stringify(command),
     reference: command.type === 'CreateBatch' ? command.reference : null,
@@ -111,11 +109,9 @@ function readAnswer(record: ReceivedRecord, foreign: ForeignRecords): readonly P
 }
 
 function pastAnswer({ source, identity, time, events }: PublishedAnswer): PastAnswer {
-  const { topic, partition, offset } = source;
-  const lane = `${topic}/${partition}`;
   return {
-    lane,
-    offset,
+    lane: laneName(source),
+    offset: source.offset,
     part: eventNumber(events[0]?.id ?? ''),
     identity,
     timeMs: Date.parse(time),

@@ -2,9 +2,10 @@ import { redrivesOf } from '../dead-letters/encode-dead-letter.ts';
 import { isMarker } from '../dead-letters/markers.ts';
 import { headOf } from '../dead-letters/read-dead-letter.ts';
 import { type Identity, parkedIdentity } from '../domain/identity.ts';
+import { placeOf } from '../domain/place.ts';
 import { readCommand } from '../messages/incoming.ts';
 import type { Broker, ReadChunk } from '../service-layer/broker.ts';
-import { placeOf, type ReceivedRecord } from '../service-layer/records.ts';
+import type { ReceivedRecord } from '../service-layer/records.ts';
 import { nextOffsets, rangesBelow } from './offset-ranges.ts';
 import type { RebuildPlan } from './rebuild-plan.ts';
 

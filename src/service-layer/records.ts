@@ -46,15 +46,6 @@ export interface ReceivedRecord extends Partition {
   readonly damage?: Damage;
 }
 
-/** Returns the place of a record: `topic/partition/offset`. */
-export function placeOf({
-  topic,
-  partition,
-  offset,
-}: Partition & { readonly offset: number }): string {
-  return `${topic}/${partition}/${offset}`;
-}
-
 /** A record for a broker transaction. */
 export interface OutgoingRecord extends LogRecord {
   readonly topic: string;

@@ -3,6 +3,7 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Identity, idOf } from '../../src/domain/identity.ts';
+import { placeOf } from '../../src/domain/place.ts';
 import { readCommand } from '../../src/messages/incoming.ts';
 import type { LogRecord, ReceivedRecord } from '../../src/service-layer/records.ts';
 import {
@@ -105,7 +106,7 @@ const isRefusal = ({ status, type, body }: Reply) =>
   typeof body.detail === 'string';
 
 function identityIn(record: ReceivedRecord): Identity {
-  const read = readCommand(record, `${record.topic}/${record.partition}/${record.offset}`);
+  const read = readCommand(record, placeOf(record));
   if (read.kind !== 'command')
     throw new Error(`The service accepted what is no command: ${record.value}`);
   return read.identity;

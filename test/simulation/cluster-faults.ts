@@ -1,4 +1,4 @@
-import type { History, HistoryRecord } from '../support/judge/history.ts';
+import { type History, type HistoryRecord, placeOf } from '../support/judge/history.ts';
 import { identityIn } from '../support/judge/identity.ts';
 import { identityOf } from '../support/judge/read-commands.ts';
 import { asHistoryRecord } from '../support/read-history.ts';
@@ -261,7 +261,6 @@ export function hasAnsweredWhatIsLost(
   });
 }
 
-const placeOf = ({ topic, partition, offset }: HistoryRecord) => `${topic}/${partition}/${offset}`;
 const idOrPlaceOf = (record: HistoryRecord) => idOf(record) ?? placeOf(record);
 
 /** Returns the id as the traffic writes it. */

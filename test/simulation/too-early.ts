@@ -1,4 +1,4 @@
-import type { History, HistoryRecord } from '../support/judge/history.ts';
+import { type History, type HistoryRecord, placeOf } from '../support/judge/history.ts';
 
 /**
  * A command was rejected as unknown before an earlier accepted command was decided, which makes the
@@ -23,8 +23,6 @@ interface Decision {
   readonly decidedAt: string;
   readonly events: readonly Told[];
 }
-
-const placeOf = ({ topic, partition, offset }: HistoryRecord) => `${topic}/${partition}/${offset}`;
 
 /**
  * Looks for rejections that came too early. The simulated log stamps a record at the moment when it

@@ -1,5 +1,6 @@
 import { encodeDeadLetter } from '../../src/dead-letters/encode-dead-letter.ts';
 import { markerRecord, type Resolution } from '../../src/dead-letters/markers.ts';
+import { placeOf } from '../../src/domain/place.ts';
 import type { DeadLetterReason } from '../../src/messages/dead-letter-reasons.ts';
 import type { Broker } from '../../src/service-layer/broker.ts';
 import type { LogRecord, ReceivedRecord } from '../../src/service-layer/records.ts';
@@ -65,7 +66,7 @@ export class LetterTopic implements Pick<Broker, 'read' | 'offsetRanges'> {
     const offset = this.#end(partition);
     const bytes = { key: asBytes(key), value: asBytes(value) };
     this.#partitions[partition]?.push({ topic, partition, offset, timestampMs, headers, ...bytes });
-    return `${topic}/${partition}/${offset}`;
+    return placeOf({ topic, partition, offset });
   }
 
   /** Deletes the records before the offset, as retention does. */

@@ -4,6 +4,7 @@ import { asDeadLetters } from '../../src/dead-letters/read-dead-letter.ts';
 import { redriveRecord, replacementRecord } from '../../src/dead-letters/redrive-records.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
+import { placeOf } from '../../src/domain/place.ts';
 import { commandKey, readCommand } from '../../src/messages/incoming.ts';
 import { encodeAnswer } from '../../src/messages/outgoing.ts';
 import type { StepKind } from '../../src/order-way/way-step.ts';
@@ -167,10 +168,6 @@ export class OrderStory {
     for (const [index, name] of names.entries())
       if (index > 0) this.follows.push({ orderid, pair: [names[index - 1] as string, name] });
   }
-}
-
-function placeOf({ topic, partition, offset }: ReceivedRecord): string {
-  return `${topic}/${partition}/${offset}`;
 }
 
 function orderOf({ value }: ReceivedRecord): string {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { KnownCommand } from '../../command-status/command-status.ts';
 import { isRedriveSource, sourceOf } from '../../domain/identity.ts';
+import { placeOf } from '../../domain/place.ts';
 import type { WireMessage } from '../../messages/cloud-events.ts';
 import {
   commandKey,
@@ -114,7 +115,8 @@ export class CommandIntake {
       if (!place) throw new TroubleError('The log did not say where it put the command');
       const { partition, offset } = place;
       const topic = this.#topic;
-      return { id: id || `${topic}/${partition}/${offset}`, topic, partition, offset };
+      const at = { topic, partition, offset };
+      return { id: id || placeOf(at), ...at };
     });
   }
 }

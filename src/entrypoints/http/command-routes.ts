@@ -11,6 +11,7 @@ import {
   type CommandStatusesOptions,
 } from '../../command-status/command-statuses.ts';
 import { PublishedWait } from '../../command-status/published-wait.ts';
+import { placeOf } from '../../domain/place.ts';
 import type { Broker } from '../../service-layer/broker.ts';
 import type { Tracing } from '../../tracing/tracing.ts';
 import { CommandIntake } from './command-intake.ts';
@@ -156,6 +157,6 @@ function answerBatch(
   return reply.code(isAccepted ? 202 : 207).send({ items });
 }
 
-function locationOf({ topic, partition, offset }: KnownCommand): string {
-  return `/commands/${topic}/${partition}/${offset}`;
+function locationOf(command: KnownCommand): string {
+  return `/commands/${placeOf(command)}`;
 }

@@ -1,4 +1,5 @@
 import { type Identity, idOf } from '../../../src/domain/identity.ts';
+import { placeOf } from '../../../src/domain/place.ts';
 import { readCommand } from '../../../src/messages/incoming.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 import { handling, inTransaction, type Parts } from './planting.ts';
@@ -88,7 +89,7 @@ export const identityPlants = {
 function bodyIn(
   record: ReceivedRecord,
 ): readonly { readonly identity: Identity; readonly body: string }[] {
-  const incoming = readCommand(record, `${record.topic}/${record.partition}/${record.offset}`);
+  const incoming = readCommand(record, placeOf(record));
   return incoming.kind === 'command'
     ? [{ identity: incoming.identity, body: JSON.stringify(incoming.command) }]
     : [];

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { placeOf } from '../../../src/domain/place.ts';
 import { commandVersions } from '../../../src/messages/command-schemas.ts';
 import { compositeVersions, eventVersions } from '../../../src/messages/event-versions.ts';
 import { readCommand } from '../../../src/messages/incoming.ts';
@@ -50,7 +51,7 @@ const PLACE = { topic: 'allocation.commands', partition: 0, offset: 7 };
 async function reading({ topic, key, value, headers }: TextRecord): Promise<object | undefined> {
   const message = { value: value === null ? null : Buffer.from(value), headers };
   if (topic === 'commands') {
-    const read = readCommand(message, `${PLACE.topic}/${PLACE.partition}/${PLACE.offset}`);
+    const read = readCommand(message, placeOf(PLACE));
     if (read.kind === 'unreadable') return read;
     return { ...read, unknownFields: read.unknownFields?.map(({ path }) => path) };
   }

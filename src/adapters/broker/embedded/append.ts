@@ -1,3 +1,4 @@
+import { laneName } from '../../../domain/place.ts';
 import { FencedError } from '../../../service-layer/errors.ts';
 import type { GroupPosition, LogRecord, ReceivedRecord } from '../../../service-layer/records.ts';
 import type { Sql } from '../../database/database.ts';
@@ -63,7 +64,7 @@ export async function insert(
   const open = new Map<string, OpenBatch>();
   const places: PlaceInTopic[] = [];
   for (const { topic, partition, record } of records) {
-    const name = `${topic}/${partition}`;
+    const name = laneName({ topic, partition });
     let batch = open.get(name);
     if (batch?.isFull) await batch.write(sql);
     if (!batch || batch.isFull) {

@@ -1,5 +1,6 @@
 import { type Command, MAX_LINES_LET_GO } from '../../../domain/commands.ts';
 import type { Batch, Product } from '../../../domain/model.ts';
+import { laneName } from '../../../domain/place.ts';
 import { TooMuchAtOnceError } from '../../../service-layer/errors.ts';
 import type { PartitionOffset } from '../../../service-layer/records.ts';
 import type { ProductRepository } from '../../../service-layer/unit-of-work.ts';
@@ -204,7 +205,7 @@ export class SqlProductRepository
   }
 
   #noteWriter(writer: PartitionOffset): void {
-    const lane = `${writer.topic}/${writer.partition}`;
+    const lane = laneName(writer);
     if (writer.nextOffset > (this.#writers.get(lane)?.nextOffset ?? 0))
       this.#writers.set(lane, writer);
   }

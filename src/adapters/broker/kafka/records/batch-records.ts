@@ -1,3 +1,4 @@
+import { placeOf } from '../../../../domain/place.ts';
 import type { Damage, Partition, ReceivedRecord } from '../../../../service-layer/records.ts';
 import { ByteReader, readRecord } from '../../../record-bytes.ts';
 import type { BatchHeader } from './batch-header.ts';
@@ -137,7 +138,7 @@ function tooLargeRecord(
   bytes: number,
   maxBytes: number,
 ): ReceivedRecord {
-  const place = `${origin.topic}/${origin.partition}/${offset}`;
+  const place = placeOf({ ...origin, offset });
   const size = `has ${bytes} bytes, but the service reads at most ${maxBytes}`;
   const damage = { reason: 'too-large', message: `The record at ${place} ${size}` } as const;
   return placeholder(origin, header, offset, damage);
