@@ -1,7 +1,7 @@
 import type { Database } from './adapters/database/database.ts';
 import { type Release, releaseParked } from './adapters/database/lanes/parked-release.ts';
 import { Audit } from './audit/audit.ts';
-import { FollowedLetters } from './dead-letters/followed-letters.ts';
+import { LetterFollower } from './dead-letters/letter-follower.ts';
 import { HttpApi, type HttpApiOptions } from './entrypoints/http/api.ts';
 import type { StartStep } from './entrypoints/start-step.ts';
 import type { Foundation } from './foundation.ts';
@@ -21,7 +21,7 @@ export interface HttpParts {
   readonly http: HttpApi;
   readonly history: RecentHistory;
   readonly jobs: Jobs;
-  readonly letters: FollowedLetters;
+  readonly letters: LetterFollower;
 }
 
 /**
@@ -38,7 +38,7 @@ export function createHttpParts(
   const { consumer, metrics, pauses, reports } = lanes;
   const preparedDatabase = whenPrepared(database, opening);
   const query: Query = (statement, parameters) => preparedDatabase.read(statement, parameters);
-  const letters = new FollowedLetters(broker, config.deadLettersTopic);
+  const letters = new LetterFollower(broker, config.deadLettersTopic);
   const jobs = new Jobs();
   const auditOf = (by: string) => new Audit({ by, from: 'http', log, write: writeAudit });
   const history = new RecentHistory(() => reports.now());

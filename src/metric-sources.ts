@@ -5,7 +5,7 @@ import type { Database } from './adapters/database/database.ts';
 import { databaseErrors } from './adapters/database/error-counts.ts';
 import { readBacklog } from './adapters/database/lanes/backlog.ts';
 import type { Config } from './config.ts';
-import type { FollowedLetters } from './dead-letters/followed-letters.ts';
+import type { LetterFollower } from './dead-letters/letter-follower.ts';
 import type { CommandConsumer } from './entrypoints/command-consumer.ts';
 import type { HttpApi } from './entrypoints/http/api.ts';
 import type { LaneReports } from './entrypoints/lane-report.ts';
@@ -19,7 +19,7 @@ export function metricSources(parts: {
   readonly database: Pick<Database, 'read'>;
   readonly consumer: CommandConsumer;
   readonly lanes: LaneReports;
-  readonly letters: FollowedLetters;
+  readonly letters: LetterFollower;
   readonly http: HttpApi;
   readonly problems: () => readonly string[];
 }): MetricSources {
@@ -41,7 +41,7 @@ export function metricSources(parts: {
 }
 
 /** Counts the open dead letters by their reasons. Null: the topic has not been read yet. */
-export function openLettersOf(letters: FollowedLetters): readonly OpenLetters[] | null {
+export function openLettersOf(letters: LetterFollower): readonly OpenLetters[] | null {
   const open = letters.openLetters();
   if (open === null) return null;
   const oldestMs = new Map<string, number>();

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { Database } from './adapters/database/database.ts';
 import { countParked } from './adapters/database/lanes/parked-release.ts';
-import type { FollowedLetters } from './dead-letters/followed-letters.ts';
+import type { LetterFollower } from './dead-letters/letter-follower.ts';
 import { readinessProblems } from './entrypoints/http/readiness.ts';
 import type { Foundation } from './foundation.ts';
 import type { LaneParts } from './lane-parts.ts';
@@ -16,7 +16,7 @@ export function createBoard(
   parts: {
     readonly query: Query;
     readonly preparedDatabase: Pick<Database, 'read'>;
-    readonly letters: FollowedLetters;
+    readonly letters: LetterFollower;
     readonly problems: () => readonly string[];
   },
 ): StatusBoard {

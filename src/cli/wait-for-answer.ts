@@ -1,10 +1,10 @@
+import { AnswerWait } from '../command-status/answer-wait.ts';
 import type {
   AnsweredCommand,
   CommandStatus,
   KnownCommand,
 } from '../command-status/command-status.ts';
 import { CommandStatuses } from '../command-status/command-statuses.ts';
-import { PublishedWait } from '../command-status/published-wait.ts';
 import { describeEvent } from './describe-record.ts';
 import { print, printJson } from './output.ts';
 import type { BrokerSession } from './session.ts';
@@ -22,7 +22,7 @@ export async function printAnswer(
   json: boolean,
 ): Promise<void> {
   const { groupId: group, commandsTopic, eventsTopic, deadLettersTopic } = config;
-  const wait = new PublishedWait(broker, group, commandsTopic);
+  const wait = new AnswerWait(broker, group, commandsTopic);
   const topics = { commandsTopic, eventsTopic, deadLettersTopic };
   const status = (await wait.for(command, AbortSignal.timeout(timeoutSeconds * 1_000)))
     ? await new CommandStatuses({ broker, group, ...topics }).findAt(command)

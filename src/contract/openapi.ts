@@ -1,6 +1,6 @@
 import pino from 'pino';
 import { readConfig } from '../config.ts';
-import { FollowedLetters } from '../dead-letters/followed-letters.ts';
+import { LetterFollower } from '../dead-letters/letter-follower.ts';
 import { HttpApi } from '../entrypoints/http/api.ts';
 import type { OpenApiDocument } from '../entrypoints/http/openapi/described-api.ts';
 import { Metrics } from '../entrypoints/metrics/metrics.ts';
@@ -25,7 +25,7 @@ export async function openApi(): Promise<OpenApiDocument> {
     history: () => ({ stepSeconds: 5, points: [] }),
     lanes: { pause: async () => null, resume: async () => false },
     auditTopic: null,
-    letters: new FollowedLetters({} as Broker, deadLettersTopic),
+    letters: new LetterFollower({} as Broker, deadLettersTopic),
     jobs: new Jobs(),
     recovery: {
       verify: () => Promise.reject(new Error('The description verifies nothing')),

@@ -1,4 +1,4 @@
-import { chooseEdited, type LetterSource } from './edited-letter.ts';
+import { chooseEditTarget, type LetterSource } from './edit-target.ts';
 import {
   type Action,
   filter,
@@ -51,7 +51,7 @@ export async function decide(
   const { choice, edit } =
     wish.edit === null
       ? { choice: choose(letters, open, selection), edit: null }
-      : await chooseEdited(source, letters, selection, wish.edit);
+      : await chooseEditTarget(source, letters, selection, wish.edit);
   const decided = plan(action, choice.filter(isOpen), open, maxRedrives, edit?.letter);
   return { action, selection, maxRedrives, choice, open, plan: decided, edit };
 }

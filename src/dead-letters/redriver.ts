@@ -4,7 +4,7 @@ import type { Identity } from '../domain/identity.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import type { AddressedRecord } from '../service-layer/records.ts';
 import { chunksOf } from './letter-chunks.ts';
-import { ListedLetters } from './listed-letters.ts';
+import { LetterHeads } from './letter-heads.ts';
 import { markerRecord, type Resolution } from './markers.ts';
 import { type Plan, plan } from './plan.ts';
 import { type DeadLetter, namesOf, type PlannedLetter } from './read-dead-letter.ts';
@@ -97,7 +97,7 @@ export class Redriver {
     this.#listener = listener;
     this.#by = by;
     this.#signal = signal;
-    this.#letters = letters ?? new ListedLetters(broker, config.deadLettersTopic);
+    this.#letters = letters ?? new LetterHeads(broker, config.deadLettersTopic);
   }
 
   /**

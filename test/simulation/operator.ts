@@ -1,6 +1,6 @@
 import { releaseParked } from '../../src/adapters/database/lanes/parked-release.ts';
 import { withDeadlines } from '../../src/cli/broker-deadline.ts';
-import { ListedLetters } from '../../src/dead-letters/listed-letters.ts';
+import { LetterHeads } from '../../src/dead-letters/letter-heads.ts';
 import { type Plan, plan } from '../../src/dead-letters/plan.ts';
 import { asDeadLetters, type DeadLetter } from '../../src/dead-letters/read-dead-letter.ts';
 import { Redriver } from '../../src/dead-letters/redriver.ts';
@@ -120,7 +120,7 @@ export class Operator {
       by: machine.name,
       signal: new AbortController().signal,
       listener,
-      letters: new ListedLetters(broker, config.deadLettersTopic),
+      letters: new LetterHeads(broker, config.deadLettersTopic),
     }).carryOut(decided);
   }
 

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import pino from 'pino';
 import { readConfig } from '../../src/config.ts';
-import { FollowedLetters } from '../../src/dead-letters/followed-letters.ts';
+import { LetterFollower } from '../../src/dead-letters/letter-follower.ts';
 import { HttpApi, type HttpApiOptions } from '../../src/entrypoints/http/api.ts';
 import { Metrics } from '../../src/entrypoints/metrics/metrics.ts';
 import { Jobs } from '../../src/jobs/jobs.ts';
@@ -33,7 +33,7 @@ export class HttpApiAlone implements AsyncDisposable {
       status: () => Promise.reject(new Error('The test does not expect a status')),
       history: () => ({ stepSeconds: 5, points: [] }),
       lanes: { pause: async () => null, resume: async () => false },
-      letters: new FollowedLetters(expected, 'dead-letters'),
+      letters: new LetterFollower(expected, 'dead-letters'),
       jobs: new Jobs(),
       recovery: {
         verify: () => Promise.reject(new Error('The test does not expect a verify')),

@@ -3,8 +3,8 @@ import type { Release } from '../../adapters/database/lanes/parked-release.ts';
 import { localUser } from '../../audit/local-user.ts';
 import { carryOut } from '../../dead-letters/carry-out.ts';
 import { type Decision, decide } from '../../dead-letters/decision.ts';
-import { refuseUnclearEdit } from '../../dead-letters/edited-letter.ts';
-import { ListedLetters } from '../../dead-letters/listed-letters.ts';
+import { refuseUnclearEdit } from '../../dead-letters/edit-target.ts';
+import { LetterHeads } from '../../dead-letters/letter-heads.ts';
 import { foresee } from '../../dead-letters/outlook.ts';
 import type { Action, Selection } from '../../dead-letters/plan.ts';
 import type { PlannedLetter } from '../../dead-letters/read-dead-letter.ts';
@@ -42,7 +42,7 @@ export async function resolveDeadLetters(
   refuseMixedSelection(action, selection);
   if (options.edit !== undefined) refuseUnclearEdit(selection);
   await withBroker({ mayCreate: false }, async (session) => {
-    const list = new ListedLetters(session.broker, session.config.deadLettersTopic);
+    const list = new LetterHeads(session.broker, session.config.deadLettersTopic);
     const { maxRedrives, json } = options;
     const letters = await list.read();
     const edit = options.edit === undefined ? null : await readJson(options.edit);
@@ -92,7 +92,7 @@ async function preview(
 async function execute(
   { broker, config, audit }: BrokerSession,
   decision: Decision,
-  letters: ListedLetters,
+  letters: LetterHeads,
   json: boolean,
 ): Promise<void> {
   const { redrive, discard } = decision.plan;

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AnswerWait } from '../../command-status/answer-wait.ts';
 import { MAX_SEARCHED_OFFSETS } from '../../command-status/command-search.ts';
 import type {
   CommandStatus,
@@ -10,7 +11,6 @@ import {
   CommandStatuses,
   type CommandStatusesOptions,
 } from '../../command-status/command-statuses.ts';
-import { PublishedWait } from '../../command-status/published-wait.ts';
 import { placeOf } from '../../domain/place.ts';
 import type { Broker } from '../../service-layer/broker.ts';
 import type { Tracing } from '../../tracing/tracing.ts';
@@ -28,7 +28,7 @@ const MAX_WAITS = 500;
 /** Takes commands in, and says what has become of them. */
 export class CommandRoutes {
   readonly #intake: CommandIntake;
-  readonly #published: PublishedWait;
+  readonly #published: AnswerWait;
   readonly #statuses: CommandStatuses;
   readonly #reads = new ReadIntake();
   readonly #closing = new AbortController();
@@ -38,7 +38,7 @@ export class CommandRoutes {
   ) {
     const { broker, group, commandsTopic, tracing } = options;
     this.#intake = new CommandIntake(broker, commandsTopic, tracing);
-    this.#published = new PublishedWait(broker, group, commandsTopic);
+    this.#published = new AnswerWait(broker, group, commandsTopic);
     this.#statuses = new CommandStatuses(options);
   }
 

@@ -1,4 +1,4 @@
-import type { FollowedLetters, LetterProgress } from '../../dead-letters/followed-letters.ts';
+import type { LetterFollower, LetterProgress } from '../../dead-letters/letter-follower.ts';
 import { groupLetters, type LetterChoice, listLetters } from '../../dead-letters/letter-pages.ts';
 import { viewOf } from '../../dead-letters/letter-view.ts';
 import { placeIn, readPage } from '../../dead-letters/waiting-letters.ts';
@@ -17,7 +17,7 @@ export const LETTER_WAIT_MS = 5_000;
 export interface LetterRoutesOptions {
   readonly broker: Broker;
   readonly deadLettersTopic: string;
-  readonly letters: FollowedLetters;
+  readonly letters: LetterFollower;
 }
 
 /** The routes that show dead letters. */
@@ -73,7 +73,7 @@ export function letterRoutes(options: LetterRoutesOptions): readonly Route[] {
   ];
 }
 
-function readingOf({ index }: FollowedLetters, { isComplete, read, total }: LetterProgress) {
+function readingOf({ index }: LetterFollower, { isComplete, read, total }: LetterProgress) {
   return {
     isComplete,
     readOffsets: read,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FollowedLetters } from '../../../src/dead-letters/followed-letters.ts';
+import { LetterFollower } from '../../../src/dead-letters/letter-follower.ts';
 import { LetterIndex } from '../../../src/dead-letters/letter-index.ts';
 import {
   groupLetters,
@@ -11,10 +11,10 @@ import { eventually } from '../../support/eventually.ts';
 import { LetterTopic } from '../../support/letter-topic.ts';
 
 const followed = (topic: LetterTopic, maxLetters?: number) =>
-  new FollowedLetters(topic, LetterTopic.NAME, new LetterIndex(maxLetters));
+  new LetterFollower(topic, LetterTopic.NAME, new LetterIndex(maxLetters));
 
 /** Reads what is new, and lists the ids of the letters. */
-async function idsOf(letters: FollowedLetters, choice: Partial<LetterChoice> = {}) {
+async function idsOf(letters: LetterFollower, choice: Partial<LetterChoice> = {}) {
   await letters.read();
   const page = listLetters(letters.index, { status: 'open', limit: 1_000, ...choice });
   return page.letters.map(({ id }) => id);

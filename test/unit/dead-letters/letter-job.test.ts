@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { FollowedLetters } from '../../../src/dead-letters/followed-letters.ts';
+import { LetterFollower } from '../../../src/dead-letters/letter-follower.ts';
 import { letterJob } from '../../../src/dead-letters/letter-job.ts';
 import { Job } from '../../../src/jobs/job.ts';
 import { unreadAudit } from '../../support/audit.ts';
@@ -16,7 +16,7 @@ it('a job of dead letters ends when it is cancelled while the log is silent', as
     committedOffsets: refuse,
   };
   const config = { commandsTopic: 'commands', deadLettersTopic: LetterTopic.NAME, groupId: 'g' };
-  const letters = new FollowedLetters(topic, LetterTopic.NAME);
+  const letters = new LetterFollower(topic, LetterTopic.NAME);
   const parts = { broker, config, letters, release: refuse, by: 'ada', audit: unreadAudit() };
   const wish = {
     action: 'discard',

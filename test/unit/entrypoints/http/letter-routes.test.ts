@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FollowedLetters } from '../../../../src/dead-letters/followed-letters.ts';
+import { LetterFollower } from '../../../../src/dead-letters/letter-follower.ts';
 import { HttpApiAlone } from '../../../support/http-api-alone.ts';
 import { LetterTopic } from '../../../support/letter-topic.ts';
 
@@ -8,7 +8,7 @@ async function withApi(
   topic: LetterTopic,
   test: (ask: (path: string, body?: object) => Promise<[number, object]>) => Promise<void>,
 ): Promise<void> {
-  const letters = new FollowedLetters(topic, LetterTopic.NAME);
+  const letters = new LetterFollower(topic, LetterTopic.NAME);
   await using running = await HttpApiAlone.start(
     { read: topic.read, offsetRanges: topic.offsetRanges },
     { letters, deadLettersTopic: LetterTopic.NAME },

@@ -14,7 +14,7 @@ interface Waiter {
  * Waits until the answers to commands are published. The group's committed offset moves past a
  * command in the Kafka transaction that publishes the answer. Nothing is read while nobody waits.
  */
-export class PublishedWait {
+export class AnswerWait {
   readonly #broker: Pick<Broker, 'committedOffsets'>;
   readonly #group: string;
   readonly #topic: string;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { PublishedWait } from '../../../src/command-status/published-wait.ts';
+import { AnswerWait } from '../../../src/command-status/answer-wait.ts';
 import { TroubleError } from '../../../src/service-layer/errors.ts';
 import { eventually } from '../../support/eventually.ts';
 
@@ -8,7 +8,7 @@ const never = new AbortController().signal;
 
 it('ends when the committed offset has moved past the command', async () => {
   let committed: number | null = null;
-  const wait = new PublishedWait({ committedOffsets: async () => [9, committed] }, 'group', 'c');
+  const wait = new AnswerWait({ committedOffsets: async () => [9, committed] }, 'group', 'c');
   const waiting = wait.for(place, never);
   committed = 7;
   await new Promise(setImmediate);
@@ -20,12 +20,12 @@ it('ends when the committed offset has moved past the command', async () => {
 it('goes on while the log is away', async () => {
   const answers = [() => Promise.reject(new TroubleError('away')), async () => [null, 8]];
   const committedOffsets = () => (answers.shift() ?? (async () => [null, 8]))();
-  const wait = new PublishedWait({ committedOffsets }, 'group', 'c');
+  const wait = new AnswerWait({ committedOffsets }, 'group', 'c');
   expect(await wait.for(place, never)).toBe(true);
 });
 
 it('ends without an answer when its signal aborts, before or during the wait', async () => {
-  const wait = new PublishedWait({ committedOffsets: async () => [] }, 'group', 'c');
+  const wait = new AnswerWait({ committedOffsets: async () => [] }, 'group', 'c');
   expect(await wait.for(place, AbortSignal.abort())).toBe(false);
   const leaving = new AbortController();
   const waiting = wait.for(place, leaving.signal);
@@ -40,7 +40,7 @@ it('asks once for all who wait, and not at all while nobody waits', async () => 
     questions += 1;
     return [committed, committed];
   };
-  const wait = new PublishedWait({ committedOffsets }, 'group', 'c');
+  const wait = new AnswerWait({ committedOffsets }, 'group', 'c');
   const all = Array.from({ length: 100 }, () => wait.for(place, never));
   await eventually(() => expect(questions).toBeGreaterThan(1));
   committed = 8;

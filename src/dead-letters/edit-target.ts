@@ -13,7 +13,7 @@ export interface LetterSource {
 }
 
 /** The one letter that an edit is for, and the edit. */
-interface EditedLetter {
+interface EditTarget {
   readonly choice: readonly [PlannedLetter];
   /** Null: the letter was redriven with this edit before. */
   readonly edit: Edit | null;
@@ -45,12 +45,12 @@ export function refuseUnclearEdit({ ids, id, source: _, all, ...filters }: Selec
  * @throws {ResolvedLetterError} the letter was discarded before, or redriven in another way
  * @throws {EditError} the JSON is not a command
  */
-export async function chooseEdited(
+export async function chooseEditTarget(
   source: LetterSource,
   letters: readonly PlannedLetter[],
   selection: Selection,
   json: string,
-): Promise<EditedLetter> {
+): Promise<EditTarget> {
   const candidates = lettersNamed(letters, selection);
   const open = candidates.filter(({ resolution }) => resolution === null);
   if (open.length > 1)

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ListedLetters } from '../../../src/dead-letters/listed-letters.ts';
+import { LetterHeads } from '../../../src/dead-letters/letter-heads.ts';
 import { markerRecord } from '../../../src/dead-letters/markers.ts';
 import type { Broker, OffsetRange } from '../../../src/service-layer/broker.ts';
 import type { LogRecord, ReceivedRecord } from '../../../src/service-layer/records.ts';
@@ -45,7 +45,7 @@ const letter = (failedAt: string) => ({
 it('listed dead letters do not keep the bytes of their records', async () => {
   const topic = new Topic();
   topic.add(letter('2026-11-27T00:00:00.000Z'));
-  const [listed] = await new ListedLetters(topic.broker, TOPIC).read();
+  const [listed] = await new LetterHeads(topic.broker, TOPIC).read();
   expect([String(listed?.key), listed?.valueBytes]).toEqual(['xxx', LARGE.length]);
   expect(listed?.key?.buffer.byteLength).toBeLessThan(LARGE.length);
   expect(JSON.stringify(listed).length).toBeLessThan(1_000);
@@ -54,7 +54,7 @@ it('listed dead letters do not keep the bytes of their records', async () => {
 it('a second listing reads on from where the first one ended', async () => {
   const topic = new Topic();
   topic.add(letter('2026-11-27T00:00:02.000Z'));
-  const letters = new ListedLetters(topic.broker, TOPIC);
+  const letters = new LetterHeads(topic.broker, TOPIC);
   const [first] = await letters.read();
   expect(first?.resolution).toBeNull();
   topic.add(

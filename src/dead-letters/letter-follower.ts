@@ -26,7 +26,7 @@ export interface OpenLetters {
  *
  * A reading takes at most half of the time of this thread, because lanes use the thread too.
  */
-export class FollowedLetters implements LetterList {
+export class LetterFollower implements LetterList {
   readonly index: LetterIndex;
   readonly #broker: Pick<Broker, 'read' | 'offsetRanges'>;
   readonly #topic: string;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chooseEdited, refuseUnclearEdit } from '../../../src/dead-letters/edited-letter.ts';
+import { chooseEditTarget, refuseUnclearEdit } from '../../../src/dead-letters/edit-target.ts';
 import { markerRecord } from '../../../src/dead-letters/markers.ts';
 import type { Selection } from '../../../src/dead-letters/plan.ts';
 import { asDeadLetters, type DeadLetter } from '../../../src/dead-letters/read-dead-letter.ts';
@@ -59,7 +59,7 @@ class Topic {
         take({ partition: 0, records: this.#records, nextOffset: this.#records.length }),
     };
     const source = { broker, config: { deadLettersTopic: TOPIC } };
-    return chooseEdited(source, this.letters, { ...nobody, ...selection }, json);
+    return chooseEditTarget(source, this.letters, { ...nobody, ...selection }, json);
   }
 }
 

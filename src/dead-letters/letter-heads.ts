@@ -7,7 +7,7 @@ import { headOf, type LetterHead, type ListedLetter } from './read-dead-letter.t
  * Lists the dead letters of a topic without their headers and values. A letter takes about 1 kB,
  * and the names of its products. The list reads no record twice.
  */
-export class ListedLetters {
+export class LetterHeads {
   readonly #broker: Pick<Broker, 'read' | 'offsetRanges'>;
   readonly #topic: string;
   readonly #heads: LetterHead[] = [];
