@@ -3,7 +3,7 @@ import type { MessageSubject } from '../dead-letters/message-subject.ts';
 import { placeOf } from '../domain/place.ts';
 import { SOURCE } from '../messages/event-attributes.ts';
 import { AUDIT_SOURCE } from '../messages/operator-acts.ts';
-import { asStructuredEvent } from '../messages/published.ts';
+import { asStructuredEvent } from '../messages/structured-events.ts';
 import type { Headers, ReceivedRecord } from '../service-layer/records.ts';
 import { textOrHex, visible } from './output.ts';
 import { isAbout, letsPass, type RecordFilter } from './record-filter.ts';

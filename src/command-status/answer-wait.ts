@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { CommandPlace } from '../messages/answer-place.ts';
 import type { Broker } from '../service-layer/broker.ts';
-import type { CommandPlace } from './lane-order-search.ts';
 
 /** How often the committed offsets are read while somebody waits. One read serves all who wait. */
 const POLL_MS = 20;

@@ -1,7 +1,7 @@
 import type { Resolution } from '../dead-letters/markers.ts';
+import type { CommandPlace } from '../messages/answer-place.ts';
 import { DEAD_LETTER_REASONS, type DeadLetterReason } from '../messages/dead-letter-reasons.ts';
 import { REJECTIONS } from '../messages/rejections.ts';
-import type { CommandPlace } from './lane-order-search.ts';
 
 /** What has become of a command. */
 export type CommandStatus = PendingCommand | AnsweredCommand | DeadCommand;

@@ -3,8 +3,9 @@ import { Fates, isMarker } from '../dead-letters/markers.ts';
 import { envelopeOf } from '../dead-letters/message-envelope.ts';
 import { headOf, originalOf } from '../dead-letters/read-dead-letter.ts';
 import { placeOf } from '../domain/place.ts';
+import { type CommandPlace, readAnswerPlace } from '../messages/answer-place.ts';
 import type { Envelope } from '../messages/cloud-events.ts';
-import { readAnswerPlace, structuredEventsOf } from '../messages/published.ts';
+import { structuredEventsOf } from '../messages/structured-events.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { Turns } from '../turns.ts';
@@ -15,7 +16,7 @@ import {
   answeredWith,
   type CommandStatus,
 } from './command-status.ts';
-import { type CommandPlace, findAnswerRecords } from './lane-order-search.ts';
+import { findAnswerRecords } from './lane-order-search.ts';
 import { readUntil } from './read-until.ts';
 
 /** How many searches read topics at once. The others wait. */

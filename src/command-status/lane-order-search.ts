@@ -1,11 +1,8 @@
-import type { PublishedAnswer } from '../messages/published.ts';
+import type { CommandPlace } from '../messages/answer-place.ts';
 import type { Broker, OffsetRange } from '../service-layer/broker.ts';
 import { TroubleError } from '../service-layer/errors.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { readUntil } from './read-until.ts';
-
-/** Where a command lies in the commands topic. */
-export type CommandPlace = PublishedAnswer['source'];
 
 /** The first probe, in offsets before the end of a partition: the answer to a new command. */
 const FIRST_STEP_OFFSETS = 256;

@@ -1,6 +1,6 @@
 import { readDeadLetterPlace } from '../dead-letters/encode-dead-letter.ts';
 import { laneName } from '../domain/place.ts';
-import { readAnswerPlace } from '../messages/published.ts';
+import { readAnswerPlace } from '../messages/answer-place.ts';
 import type { Broker, OffsetRange, ReadChunk } from '../service-layer/broker.ts';
 
 /** How far the published answers reach, in each lane of a commands topic. */

@@ -14,6 +14,9 @@ export const eventVersions: { readonly [T in Event['type']]: Versions<Check<Even
   CommandRejected: { current: 1, schema: eventChecks.CommandRejected, upcasters: {} },
 };
 
+/** The type of a record with several events. */
+export const COMPOSITE = 'CompositeDomainEvent';
+
 /** The versions of a composite, `{events: […]}`. Each event inside has its own version. */
 export const compositeVersions: Versions<Check<readonly unknown[]>> = {
   current: 1,
@@ -38,7 +41,7 @@ export const hasSequence: {
 };
 
 /** The `dataschema` with which each type is published. */
-export const dataschemas: Readonly<Record<Event['type'] | 'CompositeDomainEvent', string>> = {
+export const dataschemas: Readonly<Record<Event['type'] | typeof COMPOSITE, string>> = {
   BatchCreated: dataschemaOf('BatchCreated', eventVersions.BatchCreated.current),
   Allocated: dataschemaOf('Allocated', eventVersions.Allocated.current),
   AlreadyAllocated: dataschemaOf('AlreadyAllocated', eventVersions.AlreadyAllocated.current),
@@ -49,5 +52,5 @@ export const dataschemas: Readonly<Record<Event['type'] | 'CompositeDomainEvent'
     eventVersions.BatchQuantityChanged.current,
   ),
   CommandRejected: dataschemaOf('CommandRejected', eventVersions.CommandRejected.current),
-  CompositeDomainEvent: dataschemaOf('CompositeDomainEvent', compositeVersions.current),
+  [COMPOSITE]: dataschemaOf(COMPOSITE, compositeVersions.current),
 };

@@ -1,5 +1,6 @@
 import { placeOf } from '../domain/place.ts';
-import { readAnswerPlace, structuredEventsOf } from '../messages/published.ts';
+import { readAnswerPlace } from '../messages/answer-place.ts';
+import { structuredEventsOf } from '../messages/structured-events.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { Turns } from '../turns.ts';

@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts';
-import { type PublishedAnswer, readPublished } from '../messages/published.ts';
+import { type PublishedAnswer, readAnswer } from '../messages/read-answer.ts';
 import type { Broker, OffsetRange, ReadChunk } from '../service-layer/broker.ts';
 import type { LogRecord, ReceivedRecord } from '../service-layer/records.ts';
 import { type Bound, type Bounds, isBefore } from './bounds.ts';
@@ -153,7 +153,7 @@ export class EventCopy {
     const { from, to } = this.#plan.selection;
     if (from && isBefore(record, from)) return this.#skip('earlier');
     if (to && !isBefore(record, to)) return this.#skip('later');
-    const answer = readPublished(record);
+    const answer = readAnswer(record);
     if (answer.kind === 'foreign') return this.#skip('foreign');
     return this.#matches(answer) || this.#skip('notChosen');
   }

@@ -1,5 +1,5 @@
 import type { EventConflict, FoldedEvent } from '../adapters/database/replay/event-fold.ts';
-import type { PublishedAnswer, PublishedEvent } from '../messages/published.ts';
+import type { PublishedAnswer, PublishedEvent } from '../messages/read-answer.ts';
 
 /**
  * Picks out of an answer the events that change a product, for the fold. Rejections and repeated

@@ -1,5 +1,5 @@
 import { placeOf } from '../domain/place.ts';
-import type { ForeignMessage } from '../messages/published.ts';
+import type { ForeignMessage } from '../messages/read-answer.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { ReplayRefusedError } from './errors.ts';
 

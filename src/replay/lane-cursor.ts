@@ -4,7 +4,7 @@ import type {
 } from '../adapters/database/replay/past-commands.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Identity } from '../domain/identity.ts';
-import type { PublishedEvent } from '../messages/published.ts';
+import type { PublishedEvent } from '../messages/read-answer.ts';
 
 /** A past command, and what came of it. A silent command was answered with no event. */
 export interface OrderedCommand {

@@ -4,7 +4,7 @@ import type { Command } from '../domain/commands.ts';
 import type { Event } from '../domain/events.ts';
 import type { EventData } from '../messages/event-schemas.ts';
 import { dataOf } from '../messages/outgoing.ts';
-import type { PublishedEvent } from '../messages/published.ts';
+import type { PublishedEvent } from '../messages/read-answer.ts';
 
 /** What a command leads to: its events as a consumer sees them, without their time and place. */
 export type Outcome = readonly OutcomeEvent[];

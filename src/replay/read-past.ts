@@ -8,7 +8,7 @@ import { originalOf } from '../dead-letters/read-dead-letter.ts';
 import { identityOf } from '../domain/identity.ts';
 import { laneName, placeOf } from '../domain/place.ts';
 import { readCommand } from '../messages/incoming.ts';
-import { type PublishedAnswer, readPublished } from '../messages/published.ts';
+import { type PublishedAnswer, readAnswer } from '../messages/read-answer.ts';
 import type { Broker, OffsetRange } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { type Bounds, isWithin } from './bounds.ts';
@@ -69,7 +69,7 @@ export async function readPast(
   });
   await read(eventsTopic, ranges.events, async (records) => {
     const answers = records
-      .flatMap((record) => readAnswer(record, foreign))
+      .flatMap((record) => ownAnswers(record, foreign))
       .filter(isAnswerInRange);
     await past.addAnswers(answers.map(pastAnswer), answers.flatMap(createdBatches));
   });
@@ -101,8 +101,8 @@ function pastCommand(record: ReceivedRecord): PastCommand {
   };
 }
 
-function readAnswer(record: ReceivedRecord, foreign: ForeignRecords): readonly PublishedAnswer[] {
-  const answer = readPublished(record);
+function ownAnswers(record: ReceivedRecord, foreign: ForeignRecords): readonly PublishedAnswer[] {
+  const answer = readAnswer(record);
   if (answer.kind === 'answer') return [answer];
   foreign.take(record, answer);
   return [];

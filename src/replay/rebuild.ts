@@ -9,7 +9,7 @@ import {
 import { writeEventEnds, writePositions } from '../adapters/database/replay/lane-positions.ts';
 import { readMark, writeMark } from '../adapters/database/replay/rebuild-mark.ts';
 import type { Identity } from '../domain/identity.ts';
-import { type PublishedAnswer, readPublished } from '../messages/published.ts';
+import { type PublishedAnswer, readAnswer } from '../messages/read-answer.ts';
 import type { Broker, ReadChunk } from '../service-layer/broker.ts';
 import { isBefore } from './bounds.ts';
 import { ReplayRefusedError } from './errors.ts';
@@ -164,7 +164,7 @@ export class Rebuild {
         this.#skipped.later += 1;
         continue;
       }
-      const answer = readPublished(record);
+      const answer = readAnswer(record);
       if (answer.kind === 'foreign') {
         this.#foreign.take(record, answer);
         continue;

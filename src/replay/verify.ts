@@ -7,7 +7,7 @@ import { copyApart } from '../adapters/database/replay/copy-apart.ts';
 import { EventFold } from '../adapters/database/replay/event-fold.ts';
 import { readPositions, readWaitingRecords } from '../adapters/database/replay/lane-positions.ts';
 import { StockComparison } from '../adapters/database/replay/stock-comparison.ts';
-import { type PublishedAnswer, readPublished } from '../messages/published.ts';
+import { type PublishedAnswer, readAnswer } from '../messages/read-answer.ts';
 import type { Broker, OffsetRange, ReadChunk } from '../service-layer/broker.ts';
 import type { OutboxRecord } from '../service-layer/lane-store.ts';
 import { type Difference, Differences, LISTED_OF_EACH_KIND } from './differences.ts';
@@ -170,7 +170,7 @@ class Verification {
     this.#read += records.length;
     const answers: AnswerAtOffset[] = [];
     for (const record of records) {
-      const answer = readPublished(record);
+      const answer = readAnswer(record);
       if (answer.kind === 'answer') answers.push({ answer, offset: record.offset });
       else if (this.#plan.skipForeign && !answer.isOurs) this.#foreign.take(record, answer);
       else {
@@ -185,7 +185,7 @@ class Verification {
   /** Takes the events of the outbox. The topic may have some of them already. */
   async #takeWaiting(records: readonly OutboxRecord[]): Promise<void> {
     const answers = records.map(({ value, headers }) =>
-      readPublished({ value: value as Buffer, headers }),
+      readAnswer({ value: value as Buffer, headers }),
     );
     await this.#layAside(
       answers.flatMap((answer) => (answer.kind === 'answer' ? [{ answer, offset: 0 }] : [])),

@@ -1,4 +1,4 @@
-import { asStructuredEvent } from '../../messages/published.ts';
+import { asStructuredEvent } from '../../messages/structured-events.ts';
 import type { ReceivedRecord } from '../../service-layer/records.ts';
 import { formatPlaces, type Places } from './last-event-id.ts';
 

@@ -16,7 +16,8 @@ import {
 import { COMMAND_TYPES } from '../../../src/domain/command-scopes.ts';
 import type { Command } from '../../../src/domain/commands.ts';
 import { commandKey, readCommand } from '../../../src/messages/incoming.ts';
-import { asStructuredEvent, readPublished } from '../../../src/messages/published.ts';
+import { readAnswer } from '../../../src/messages/read-answer.ts';
+import { asStructuredEvent } from '../../../src/messages/structured-events.ts';
 import { anyCommand } from '../../support/arbitrary-commands.ts';
 import type { TextRecord } from '../../support/messages-of-today.ts';
 
@@ -199,7 +200,7 @@ describe('The TypeScript client', () => {
     expect(records.length).toBeGreaterThan(20);
     for (const { value, headers } of records) {
       const message = { value: Buffer.from(value ?? ''), headers };
-      const read = readPublished(message);
+      const read = readAnswer(message);
       if (read.kind === 'foreign') throw new Error(read.message);
       const expected = read.events.map(({ id, type, sequence, data }) => ({
         id,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findAnswerRecords } from '../../../src/command-status/lane-order-search.ts';
-import { readAnswerPlace } from '../../../src/messages/published.ts';
+import { readAnswerPlace } from '../../../src/messages/answer-place.ts';
 import type { Broker, OffsetRange } from '../../../src/service-layer/broker.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 

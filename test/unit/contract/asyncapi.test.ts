@@ -5,7 +5,7 @@ import { stringify } from 'yaml';
 import { type AsyncApiDocument, asyncApiDocument } from '../../../src/contract/asyncapi.ts';
 import { readDocument, readMessages } from '../../../src/contract/read-document.ts';
 import { readCommand } from '../../../src/messages/incoming.ts';
-import { readPublished } from '../../../src/messages/published.ts';
+import { readAnswer } from '../../../src/messages/read-answer.ts';
 
 const document = asyncApiDocument('1.0.0');
 const text = stringify(document, { aliasDuplicateObjects: false });
@@ -84,7 +84,7 @@ describe('An example', () => {
   it.each(examples.filter(({ channel }) => channel === 'events'))(
     'of the event $title is read as an answer',
     ({ headers, payload }) => {
-      const read = readPublished({ value: Buffer.from(JSON.stringify(payload)), headers });
+      const read = readAnswer({ value: Buffer.from(JSON.stringify(payload)), headers });
       expect(read).toMatchObject({ kind: 'answer' });
     },
   );

@@ -2,7 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { messageSchemas } from '../../../src/contract/json-schemas.ts';
 import { openApi } from '../../../src/contract/openapi.ts';
-import { asStructuredEvent, structuredEventsOf } from '../../../src/messages/published.ts';
+import { asStructuredEvent, structuredEventsOf } from '../../../src/messages/structured-events.ts';
 import { messagesOfToday } from '../../support/messages-of-today.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a test reaches into every part.

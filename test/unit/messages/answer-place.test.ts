@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readAnswerPlace } from '../../../src/messages/published.ts';
+import { readAnswerPlace } from '../../../src/messages/answer-place.ts';
 
 const headers = { ce_id: 'shop.commands/1/9', ce_source: '/allocation' };
 const PLACE = { topic: 'shop.commands', partition: 1, offset: 9 };

@@ -6,7 +6,7 @@ import { placeOf } from '../../../src/domain/place.ts';
 import { commandVersions } from '../../../src/messages/command-schemas.ts';
 import { compositeVersions, eventVersions } from '../../../src/messages/event-versions.ts';
 import { readCommand } from '../../../src/messages/incoming.ts';
-import { readPublished } from '../../../src/messages/published.ts';
+import { readAnswer } from '../../../src/messages/read-answer.ts';
 import type { Broker } from '../../../src/service-layer/broker.ts';
 import { readDeadLetters } from '../../support/dead-letters.ts';
 import { messagesOfToday, type TextRecord } from '../../support/messages-of-today.ts';
@@ -55,7 +55,7 @@ async function reading({ topic, key, value, headers }: TextRecord): Promise<obje
     if (read.kind === 'unreadable') return read;
     return { ...read, unknownFields: read.unknownFields?.map(({ path }) => path) };
   }
-  if (topic === 'events') return readPublished(message);
+  if (topic === 'events') return readAnswer(message);
   const record = {
     topic: 'dead',
     partition: 0,

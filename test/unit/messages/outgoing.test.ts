@@ -3,8 +3,8 @@ import { bytesOf } from '../../../src/adapters/record-bytes.ts';
 import { encodeDeadLetter } from '../../../src/dead-letters/encode-dead-letter.ts';
 import type { Event } from '../../../src/domain/events.ts';
 import { type Answer, encodeAnswer } from '../../../src/messages/outgoing.ts';
-import { asStructuredEvent } from '../../../src/messages/published.ts';
 import { MAX_COMPOSITE_BYTES } from '../../../src/messages/split-composite.ts';
+import { asStructuredEvent } from '../../../src/messages/structured-events.ts';
 
 /** The size of the header of a record batch. */
 const BATCH_HEADER_BYTES = 61;

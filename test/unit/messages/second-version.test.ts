@@ -5,7 +5,7 @@ import { messageSchemas } from '../../../src/contract/json-schemas.ts';
 import { commandVersions } from '../../../src/messages/command-schemas.ts';
 import { eventVersions } from '../../../src/messages/event-versions.ts';
 import { readCommand } from '../../../src/messages/incoming.ts';
-import { readPublished } from '../../../src/messages/published.ts';
+import { readAnswer } from '../../../src/messages/read-answer.ts';
 
 const tables = [eventVersions.OutOfStock, commandVersions.DeallocateOrder];
 const originals = tables.map((table) => ({ former: undefined, ...table }));
@@ -49,7 +49,7 @@ describe('with a second version', () => {
     ['the second version', schema(2), second],
   ])('an event of %s is read in its newest form', (_, ce_dataschema, data) => {
     expect(
-      readPublished({ value: bytes(data), headers: { ...headers, ce_dataschema } }),
+      readAnswer({ value: bytes(data), headers: { ...headers, ce_dataschema } }),
     ).toMatchObject({ events: [{ data: second }] });
   });
 
@@ -59,7 +59,7 @@ describe('with a second version', () => {
       { ...inside, id: 'c/0/1/1', dataschema: schema(1), data: first },
       { ...inside, id: 'c/0/1/2', dataschema: schema(2), data: second },
     ];
-    const read = readPublished({
+    const read = readAnswer({
       value: bytes({ events }),
       headers: { ...headers, ce_type: 'CompositeDomainEvent' },
     });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { asStructuredEvent, structuredEventsOf } from '../../../src/messages/published.ts';
+import { asStructuredEvent, structuredEventsOf } from '../../../src/messages/structured-events.ts';
 
 const record = (body: unknown, headers: Record<string, string | Buffer> = {}) => ({
   value: body === null ? null : Buffer.from(JSON.stringify(body)),

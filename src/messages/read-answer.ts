@@ -1,6 +1,7 @@
 import type { Event } from '../domain/events.ts';
 import { formerIdentity, type Identity, identityOf } from '../domain/identity.ts';
 import { placeOf } from '../domain/place.ts';
+import { type CommandPlace, commandPlaceIn } from './answer-place.ts';
 import {
   header,
   MalformedMessageError,
@@ -14,6 +15,7 @@ import { SEQUENCE, SOURCE, TIME } from './event-attributes.ts';
 import type { Check } from './event-checks.ts';
 import type { EventData } from './event-schemas.ts';
 import {
+  COMPOSITE,
   compositeVersions,
   eventVersions,
   hasSequence,
@@ -24,8 +26,7 @@ import { FIRST_VERSION, UnfitDataError, upcast, type Versions, versionOf } from 
 /** One record of the events topic: a command's whole answer, or a part of a split composite. */
 export interface PublishedAnswer {
   readonly kind: 'answer';
-  /** The place of the command. */
-  readonly source: { readonly topic: string; readonly partition: number; readonly offset: number };
+  readonly source: CommandPlace;
   /** The identity of the command. An answer of a former release has that release's form. */
   readonly identity: Identity;
   /** The time of the events, ISO 8601. */
@@ -56,48 +57,16 @@ export interface ForeignMessage {
   readonly isOurs: boolean;
 }
 
-const COMPOSITE = 'CompositeDomainEvent';
-
-/**
- * Matches `<topic>/<partition>/<offset>`, with `.<number>` for a further part of a split composite.
- * A number of up to 15 digits is below 2^53.
- */
-const ID = /^([^/]+)\/(0|[1-9]\d{0,9})\/(0|[1-9]\d{0,14})(?:\.[1-9]\d{0,8})?$/;
-
-/**
- * Reads the place of the command that a record of the events topic answers. The rest of the record
- * is not checked.
- *
- * @returns null: the record is not an answer
- */
-export function readAnswerPlace(message: WireMessage): PublishedAnswer['source'] | null {
-  const place = ID.exec(headerOrNull(message, 'ce_id') ?? '');
-  if (!place || headerOrNull(message, 'ce_source') !== SOURCE) return null;
-  const [, topic = '', partition, offset] = place;
-  return { topic, partition: Number(partition), offset: Number(offset) };
-}
-
-function headerOrNull(message: WireMessage, name: string): string | null {
-  try {
-    return header(message, name);
-  } catch (error) {
-    if (error instanceof MalformedMessageError) return null;
-    throw error;
-  }
-}
-
 /** Reads a record of the events topic, of any version. Never throws: a foreign record says why. */
-export function readPublished(message: WireMessage): PublishedAnswer | ForeignMessage {
+export function readAnswer(message: WireMessage): PublishedAnswer | ForeignMessage {
   let isOurs = false;
   try {
     const sender = header(message, 'ce_source');
     if (sender !== SOURCE) return foreign(`Its source is ${quote(sender)}, not ${SOURCE}`, isOurs);
     const id = header(message, 'ce_id');
-    const place = ID.exec(id ?? '');
-    if (!id || !place) return foreign(`Its id ${quote(id)} is not the place of a command`, isOurs);
+    const source = commandPlaceIn(id);
+    if (!id || !source) return foreign(`Its id ${quote(id)} is not the place of a command`, isOurs);
     isOurs = true;
-    const [, topic = '', partition, offset] = place;
-    const source = { topic, partition: Number(partition), offset: Number(offset) };
     const identity = readCausation(message);
     const time = header(message, 'ce_time');
     if (time === null || !TIME.test(time))
@@ -216,37 +185,4 @@ function versionIn(type: string, dataschema: unknown, current: number): number {
 
 function foreign(message: string, isOurs: boolean): ForeignMessage {
   return { kind: 'foreign', message, isOurs };
-}
-
-/** Turns a published record into a structured CloudEvent, for people and server-sent events. */
-export function asStructuredEvent(message: WireMessage): Record<string, unknown> {
-  const event: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(message.headers)) {
-    if (name.startsWith('ce_') || name === 'traceparent')
-      event[name.replace(/^ce_/, '')] = String(value);
-  }
-  return {
-    ...event,
-    datacontenttype: 'application/json',
-    data: parseJson(message.value?.toString() ?? 'null'),
-  };
-}
-
-/**
- * Turns a published record into its events, as structured CloudEvents. A composite has several
- * events; every other record is one event.
- */
-export function structuredEventsOf(message: WireMessage): readonly object[] {
-  const event = asStructuredEvent(message);
-  const events = (event.data as { readonly events?: unknown } | null)?.events;
-  return event.type === COMPOSITE && Array.isArray(events) ? events.map(Object) : [event];
-}
-
-/** Parses JSON. Returns other text as it is, because a foreign record may contain anything. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Event } from '../../../src/domain/events.ts';
 import type { WireMessage } from '../../../src/messages/cloud-events.ts';
 import { type Answer, encodeAnswer } from '../../../src/messages/outgoing.ts';
-import { readPublished } from '../../../src/messages/published.ts';
+import { readAnswer } from '../../../src/messages/read-answer.ts';
 
 const time = '2026-11-23T12:00:00.000Z';
 const data = { orderid: 'o', sku: 'S', qty: 2, batchref: 'b' };
@@ -72,30 +72,30 @@ describe('a published answer', () => {
     ['a command without an id', { ce_causationform: 'place' }, '\tcmd'],
     ['a command of a former release', { ce_causationform: undefined }, '\t\tcmd'],
   ])('has the identity of %s', (_, causation, identity) => {
-    expect(readPublished(record(data, causation))).toEqual({ ...answer, identity });
+    expect(readAnswer(record(data, causation))).toEqual({ ...answer, identity });
   });
 
   it('with one event is read back', () => {
-    expect(published([allocated]).map(readPublished)).toEqual([answer]);
+    expect(published([allocated]).map(readAnswer)).toEqual([answer]);
   });
 
   it('is read with headers as bytes too', () => {
     const asBytes = Object.fromEntries(
       Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]),
     );
-    expect(readPublished(record(data, asBytes))).toEqual(answer);
+    expect(readAnswer(record(data, asBytes))).toEqual(answer);
   });
 
   it('without a dataschema is read as the first version', () => {
-    expect(readPublished(record(data, { ce_dataschema: undefined }))).toEqual(answer);
-    expect(readPublished(composite([inside]))).toEqual({
+    expect(readAnswer(record(data, { ce_dataschema: undefined }))).toEqual(answer);
+    expect(readAnswer(composite([inside]))).toEqual({
       ...answer,
       events: [{ ...answer.events[0], id: inside.id }],
     });
   });
 
   it('with several events is read in their order', () => {
-    expect(published([already, allocated]).map(readPublished)).toMatchObject([
+    expect(published([already, allocated]).map(readAnswer)).toMatchObject([
       {
         events: [
           { id: 'shop.commands/1/9/1', type: 'AlreadyAllocated', sequence: null },
@@ -106,14 +106,14 @@ describe('a published answer', () => {
   });
 
   it('that was split names its command in each part', () => {
-    expect(published([allocated, already], 1).map(readPublished)).toMatchObject([
+    expect(published([allocated, already], 1).map(readAnswer)).toMatchObject([
       { source: answer.source, events: [{ id: 'shop.commands/1/9/1' }] },
       { source: answer.source, events: [{ id: 'shop.commands/1/9/2' }] },
     ]);
   });
 
   it('is read without fields that its schema does not have', () => {
-    expect(readPublished(record({ ...data, extra: 1 }))).toEqual(answer);
+    expect(readAnswer(record({ ...data, extra: 1 }))).toEqual(answer);
   });
 
   it('that is a rejection keeps the ids that it is about', () => {
@@ -123,7 +123,7 @@ describe('a published answer', () => {
       detail: '',
       reference: 'b',
     };
-    const read = readPublished(
+    const read = readAnswer(
       record(rejection, {
         ce_type: 'CommandRejected',
         ce_dataschema: undefined,
@@ -305,7 +305,7 @@ describe('a foreign record', () => {
   ])('%s is reported with the reason', (_, message, word) => {
     const isOurs =
       message.headers.ce_source === headers.ce_source && message.headers.ce_id === headers.ce_id;
-    expect(readPublished(message)).toEqual({
+    expect(readAnswer(message)).toEqual({
       kind: 'foreign',
       message: expect.stringContaining(word),
       isOurs,
@@ -357,7 +357,7 @@ describe('a foreign record', () => {
         fc.dictionary(name, header, { maxKeys: 1 }),
         (body, ce_type, more) => {
           expect(['answer', 'foreign']).toContain(
-            readPublished(record(body, { ...ofType(ce_type), ...more })).kind,
+            readAnswer(record(body, { ...ofType(ce_type), ...more })).kind,
           );
         },
       ),
