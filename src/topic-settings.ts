@@ -1,5 +1,5 @@
 import type { Config } from './config.ts';
-import { MAX_COMMAND_BYTES } from './messages/incoming.ts';
+import { MAX_COMMAND_BYTES } from './messages/read-command.ts';
 import type { TopicSettings } from './service-layer/broker.ts';
 
 const HEADERS_BYTES = 64 * 1024;

@@ -1,9 +1,5 @@
-import {
-  commandKey,
-  FRONT_DOOR_PARTITION,
-  MAX_COMMAND_BYTES,
-  readCommand,
-} from '../messages/incoming.ts';
+import { commandKey, FRONT_DOOR_PARTITION } from '../messages/front-door.ts';
+import { MAX_COMMAND_BYTES, readCommand } from '../messages/read-command.ts';
 import type { UnreadableMessage } from '../messages/unreadable.ts';
 import type { AddressedRecord } from '../service-layer/records.ts';
 import { awaitBroker } from './broker-deadline.ts';

@@ -80,7 +80,8 @@ async function publishOne(
   fields: readonly string[],
   { json, wait }: PublishOptions,
 ): Promise<void> {
-  const { commandKey, FRONT_DOOR_PARTITION, readCommand } = await import('../messages/incoming.ts');
+  const { commandKey, FRONT_DOOR_PARTITION } = await import('../messages/front-door.ts');
+  const { readCommand } = await import('../messages/read-command.ts');
   const value = Buffer.from(JSON.stringify(plainCommand(type, fields)));
   const read = readCommand({ value, headers: {} }, '', 'strict');
   if (read.kind === 'unreadable') throw new UsageError(read.message);

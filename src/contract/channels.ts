@@ -1,5 +1,5 @@
 import { readConfig } from '../config.ts';
-import { MAX_COMMAND_BYTES } from '../messages/incoming.ts';
+import { MAX_COMMAND_BYTES } from '../messages/read-command.ts';
 import type { TopicSettings } from '../service-layer/broker.ts';
 import { allTopicSettings } from '../topic-settings.ts';
 import { commandMessages } from './command-messages.ts';

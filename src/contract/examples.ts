@@ -2,8 +2,8 @@ import { encodeDeadLetter } from '../dead-letters/encode-dead-letter.ts';
 import { markerRecord } from '../dead-letters/markers.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Event } from '../domain/events.ts';
+import { encodeAnswer } from '../messages/encode-answer.ts';
 import { encodeAct, OPERATOR_ACTED } from '../messages/operator-acts.ts';
-import { encodeAnswer } from '../messages/outgoing.ts';
 import { dataschemaOf } from '../messages/versions.ts';
 
 /** A record as the contract shows it. */

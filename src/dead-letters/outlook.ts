@@ -1,5 +1,5 @@
-import { readCommand } from '../messages/incoming.ts';
 import { pathText, unknownFieldText } from '../messages/known-fields.ts';
+import { readCommand } from '../messages/read-command.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { chunksOf } from './letter-chunks.ts';

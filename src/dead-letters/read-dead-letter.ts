@@ -8,7 +8,7 @@ import {
 import { placeOf } from '../domain/place.ts';
 import { skusNamedBy } from '../domain/subjects.ts';
 import type { Envelope } from '../messages/cloud-events.ts';
-import { readCommand } from '../messages/incoming.ts';
+import { readCommand } from '../messages/read-command.ts';
 import { validTimeMs } from '../messages/valid-time.ts';
 import type { Headers, ReceivedRecord } from '../service-layer/records.ts';
 import { type CutList, redrivesOf } from './encode-dead-letter.ts';

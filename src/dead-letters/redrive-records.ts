@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type Identity, identityOf, REDRIVE_SOURCE } from '../domain/identity.ts';
 import { NAME } from '../messages/cloud-events.ts';
-import { commandKey, readCommand } from '../messages/incoming.ts';
+import { commandKey } from '../messages/front-door.ts';
+import { readCommand } from '../messages/read-command.ts';
 import type { Headers, LogRecord } from '../service-layer/records.ts';
 import { REDRIVES } from './encode-dead-letter.ts';
 import { EditError } from './errors.ts';

@@ -4,7 +4,7 @@ import type { Event, RejectionReason } from '../domain/events.ts';
 import { TooManyLinesError } from '../domain/model.ts';
 import { subjectsNamedBy } from '../domain/subjects.ts';
 import { reachFaultPoint } from '../fault-points.ts';
-import type { IncomingCommand } from '../messages/incoming.ts';
+import type { IncomingCommand } from '../messages/read-command.ts';
 import { TooMuchAtOnceError, TroubleError } from '../service-layer/errors.ts';
 import type { LaneProgress, LaneTransaction } from '../service-layer/lane-store.ts';
 import type { MessageBus } from '../service-layer/message-bus.ts';

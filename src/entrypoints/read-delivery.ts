@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { redrivesOf } from '../dead-letters/encode-dead-letter.ts';
 import { placeOf } from '../domain/place.ts';
 import { skusNamedBy } from '../domain/subjects.ts';
-import { type IncomingCommand, readCommand } from '../messages/incoming.ts';
+import { type IncomingCommand, readCommand } from '../messages/read-command.ts';
 import type { UnreadableMessage } from '../messages/unreadable.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 

@@ -5,7 +5,7 @@ import { subjectOf } from '../dead-letters/message-subject.ts';
 import { headOf, originalOf } from '../dead-letters/read-dead-letter.ts';
 import { placeOf } from '../domain/place.ts';
 import { readAnswerPlace } from '../messages/answer-place.ts';
-import { readCommand } from '../messages/incoming.ts';
+import { readCommand } from '../messages/read-command.ts';
 import { structuredEventsOf } from '../messages/structured-events.ts';
 import { validTimeMs } from '../messages/valid-time.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';

@@ -1,5 +1,5 @@
 import { partitionOfKey } from '../adapters/broker/kafka/key-partition.ts';
-import { FRONT_DOOR_PARTITION } from '../messages/incoming.ts';
+import { FRONT_DOOR_PARTITION } from '../messages/front-door.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import {

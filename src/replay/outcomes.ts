@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { scopeOf } from '../domain/command-scopes.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Event } from '../domain/events.ts';
+import { dataOf } from '../messages/encode-answer.ts';
 import type { EventData } from '../messages/event-schemas.ts';
-import { dataOf } from '../messages/outgoing.ts';
 import type { PublishedEvent } from '../messages/read-answer.ts';
 
 /** What a command leads to: its events as a consumer sees them, without their time and place. */

@@ -8,7 +8,7 @@ import type { Command } from '../domain/commands.ts';
 import { formerIdentity, type Identity, idOf, parkedIdentity } from '../domain/identity.ts';
 import { placeOf } from '../domain/place.ts';
 import { subjectOfSku } from '../domain/subjects.ts';
-import { readCommand } from '../messages/incoming.ts';
+import { readCommand } from '../messages/read-command.ts';
 import type { Broker, ReadChunk } from '../service-layer/broker.ts';
 import type { ParkedCommand } from '../service-layer/parked-command.ts';
 import { Parking } from '../service-layer/parking.ts';

@@ -4,7 +4,7 @@ import { headOf } from '../dead-letters/read-dead-letter.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Identity } from '../domain/identity.ts';
 import { subjectOfSku, subjectsNamedBy } from '../domain/subjects.ts';
-import { readCommand } from '../messages/incoming.ts';
+import { readCommand } from '../messages/read-command.ts';
 import type { Broker, ReadChunk } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 

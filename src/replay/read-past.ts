@@ -7,8 +7,8 @@ import type {
 import { originalOf } from '../dead-letters/read-dead-letter.ts';
 import { identityOf } from '../domain/identity.ts';
 import { laneName, placeOf } from '../domain/place.ts';
-import { readCommand } from '../messages/incoming.ts';
 import { type PublishedAnswer, readAnswer } from '../messages/read-answer.ts';
+import { readCommand } from '../messages/read-command.ts';
 import type { Broker, OffsetRange } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { type Bounds, isWithin } from './bounds.ts';

@@ -3,7 +3,7 @@ import { isMarker } from '../dead-letters/markers.ts';
 import { headOf } from '../dead-letters/read-dead-letter.ts';
 import { type Identity, parkedIdentity } from '../domain/identity.ts';
 import { placeOf } from '../domain/place.ts';
-import { readCommand } from '../messages/incoming.ts';
+import { readCommand } from '../messages/read-command.ts';
 import type { Broker, ReadChunk } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { nextOffsets, rangesBelow } from './offset-ranges.ts';

@@ -1,6 +1,6 @@
 import { ROOT_CONTEXT, type Span, type SpanContext, SpanKind, trace } from '@opentelemetry/api';
 import type { Command } from '../domain/commands.ts';
-import type { IncomingCommand } from '../messages/incoming.ts';
+import type { IncomingCommand } from '../messages/read-command.ts';
 import type { MessageBus } from '../service-layer/message-bus.ts';
 import type { Partition, ReceivedRecord } from '../service-layer/records.ts';
 import { ATTRIBUTES, OPERATIONS, OWN_ATTRIBUTES } from './semantic-conventions.ts';

@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Identity, idOf } from '../../src/domain/identity.ts';
 import { placeOf } from '../../src/domain/place.ts';
-import { readCommand } from '../../src/messages/incoming.ts';
+import { readCommand } from '../../src/messages/read-command.ts';
 import type { LogRecord, ReceivedRecord } from '../../src/service-layer/records.ts';
 import {
   type AbusiveMessage,

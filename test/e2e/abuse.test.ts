@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { redriveRecord } from '../../src/dead-letters/redrive-records.ts';
 import { type Identity, idOf } from '../../src/domain/identity.ts';
-import { readCommand } from '../../src/messages/incoming.ts';
+import { readCommand } from '../../src/messages/read-command.ts';
 import { MessageTooLargeError } from '../../src/service-layer/errors.ts';
 import { AbuseRun, LAST } from '../support/abuse/abuse-run.ts';
 import { classCount } from '../support/abuse/abusive-messages.ts';

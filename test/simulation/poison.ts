@@ -1,5 +1,5 @@
 import type { Command } from '../../src/domain/commands.ts';
-import { readCommand } from '../../src/messages/incoming.ts';
+import { readCommand } from '../../src/messages/read-command.ts';
 import type { MessageBus } from '../../src/service-layer/message-bus.ts';
 import { over } from '../support/over.ts';
 import type { World } from './world.ts';

@@ -1,7 +1,7 @@
 import { encodeDeadLetter } from '../../src/dead-letters/encode-dead-letter.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { CommandRejected, Event, RejectionReason } from '../../src/domain/events.ts';
-import { type Answer, encodeAnswer } from '../../src/messages/outgoing.ts';
+import { type Answer, encodeAnswer } from '../../src/messages/encode-answer.ts';
 
 /** A record as the fixture stores it. */
 export interface TextRecord {

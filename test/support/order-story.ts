@@ -5,8 +5,9 @@ import { redriveRecord, replacementRecord } from '../../src/dead-letters/redrive
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
 import { placeOf } from '../../src/domain/place.ts';
-import { commandKey, readCommand } from '../../src/messages/incoming.ts';
-import { encodeAnswer } from '../../src/messages/outgoing.ts';
+import { encodeAnswer } from '../../src/messages/encode-answer.ts';
+import { commandKey } from '../../src/messages/front-door.ts';
+import { readCommand } from '../../src/messages/read-command.ts';
 import type { StepKind } from '../../src/order-way/way-step.ts';
 import type { LogRecord, ReceivedRecord } from '../../src/service-layer/records.ts';
 import { MemoryLog } from './memory-log.ts';

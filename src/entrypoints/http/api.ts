@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { MAX_COMMAND_BYTES } from '../../messages/incoming.ts';
+import { MAX_COMMAND_BYTES } from '../../messages/read-command.ts';
 import { packageVersion } from '../../package-version.ts';
 import { traceRequests } from '../../tracing/request-traces.ts';
 import type { Tracing } from '../../tracing/tracing.ts';

@@ -4,12 +4,8 @@ import type { KnownCommand } from '../../command-status/command-status.ts';
 import { isRedriveSource, sourceOf } from '../../domain/identity.ts';
 import { placeOf } from '../../domain/place.ts';
 import type { WireMessage } from '../../messages/cloud-events.ts';
-import {
-  commandKey,
-  FRONT_DOOR_PARTITION,
-  MAX_COMMAND_BYTES,
-  readCommand,
-} from '../../messages/incoming.ts';
+import { commandKey, FRONT_DOOR_PARTITION } from '../../messages/front-door.ts';
+import { MAX_COMMAND_BYTES, readCommand } from '../../messages/read-command.ts';
 import type { Broker } from '../../service-layer/broker.ts';
 import { MessageTooLargeError, TroubleError } from '../../service-layer/errors.ts';
 import { sendTraced, type TracedRecord } from '../../tracing/request-traces.ts';

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { REDRIVE_SOURCE } from '../../domain/identity.ts';
 import { describeRunning } from '../../jobs/errors.ts';
 import type { JobView } from '../../jobs/job.ts';
-import { MAX_COMMAND_BYTES } from '../../messages/incoming.ts';
+import { MAX_COMMAND_BYTES } from '../../messages/read-command.ts';
 import type { UnreadableMessage } from '../../messages/unreadable.ts';
 import { nameHint } from '../../nearest-name.ts';
 import { BATCH_TYPES, MAX_BATCH_BYTES, SINGLE_TYPES } from './content-types.ts';

@@ -2,7 +2,7 @@ import type { RequestListener, Server } from 'node:http';
 import type { Server as SecureServer } from 'node:https';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { MAX_COMMAND_BYTES } from '../../messages/incoming.ts';
+import { MAX_COMMAND_BYTES } from '../../messages/read-command.ts';
 import { traceIdOfRequest } from '../../tracing/request-traces.ts';
 import { problemOf } from './error-problem.ts';
 import { answerProblem, PROBLEMS } from './problem.ts';

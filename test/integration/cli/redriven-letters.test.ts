@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { markerRecord } from '../../../src/dead-letters/markers.ts';
 import { redriveRecord, replacementRecord } from '../../../src/dead-letters/redrive-records.ts';
-import { readCommand } from '../../../src/messages/incoming.ts';
+import { readCommand } from '../../../src/messages/read-command.ts';
 import type { Broker } from '../../../src/service-layer/broker.ts';
 import { readDeadLetters } from '../../support/dead-letters.ts';
 import { LetterDesk } from '../../support/letter-desk.ts';

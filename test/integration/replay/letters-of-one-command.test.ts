@@ -5,7 +5,7 @@ import { encodeDeadLetter } from '../../../src/dead-letters/encode-dead-letter.t
 import { markerRecord } from '../../../src/dead-letters/markers.ts';
 import { asDeadLetters } from '../../../src/dead-letters/read-dead-letter.ts';
 import { redriveRecord } from '../../../src/dead-letters/redrive-records.ts';
-import { readCommand } from '../../../src/messages/incoming.ts';
+import { readCommand } from '../../../src/messages/read-command.ts';
 import { completeParked, readParkedCommands } from '../../../src/replay/parked-commands.ts';
 import type { Broker, OffsetRange } from '../../../src/service-layer/broker.ts';
 import type { LogRecord, ReceivedRecord } from '../../../src/service-layer/records.ts';

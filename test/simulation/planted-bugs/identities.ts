@@ -1,6 +1,6 @@
 import { type Identity, idOf } from '../../../src/domain/identity.ts';
 import { placeOf } from '../../../src/domain/place.ts';
-import { readCommand } from '../../../src/messages/incoming.ts';
+import { readCommand } from '../../../src/messages/read-command.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 import { handling, inTransaction, type Parts } from './planting.ts';
 

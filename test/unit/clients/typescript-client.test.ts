@@ -15,8 +15,9 @@ import {
 } from '../../../clients/typescript/src/index.ts';
 import { COMMAND_TYPES } from '../../../src/domain/command-scopes.ts';
 import type { Command } from '../../../src/domain/commands.ts';
-import { commandKey, readCommand } from '../../../src/messages/incoming.ts';
+import { commandKey } from '../../../src/messages/front-door.ts';
 import { readAnswer } from '../../../src/messages/read-answer.ts';
+import { readCommand } from '../../../src/messages/read-command.ts';
 import { asStructuredEvent } from '../../../src/messages/structured-events.ts';
 import { anyCommand } from '../../support/arbitrary-commands.ts';
 import type { TextRecord } from '../../support/messages-of-today.ts';

@@ -4,8 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { type AsyncApiDocument, asyncApiDocument } from '../../../src/contract/asyncapi.ts';
 import { readDocument, readMessages } from '../../../src/contract/read-document.ts';
-import { readCommand } from '../../../src/messages/incoming.ts';
 import { readAnswer } from '../../../src/messages/read-answer.ts';
+import { readCommand } from '../../../src/messages/read-command.ts';
 
 const document = asyncApiDocument('1.0.0');
 const text = stringify(document, { aliasDuplicateObjects: false });

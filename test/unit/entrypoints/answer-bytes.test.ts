@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Event } from '../../../src/domain/events.ts';
 import { estimateAnswerBytes } from '../../../src/entrypoints/answer-bytes.ts';
 import type { Answer } from '../../../src/entrypoints/answering.ts';
-import type { IncomingCommand } from '../../../src/messages/incoming.ts';
+import type { IncomingCommand } from '../../../src/messages/read-command.ts';
 import { unreadable } from '../../../src/messages/unreadable.ts';
 
 const EVENT_BYTES = 450;

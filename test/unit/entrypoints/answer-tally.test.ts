@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Event } from '../../../src/domain/events.ts';
 import { EVENT_TYPES, OUTCOMES, tallyAnswers } from '../../../src/entrypoints/answer-tally.ts';
-import type { IncomingCommand } from '../../../src/messages/incoming.ts';
+import type { IncomingCommand } from '../../../src/messages/read-command.ts';
 import { unreadable } from '../../../src/messages/unreadable.ts';
 
 const incoming: IncomingCommand = {

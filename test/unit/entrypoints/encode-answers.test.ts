@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Event } from '../../../src/domain/events.ts';
 import type { Answer, Answering, DeliveryPart } from '../../../src/entrypoints/answering.ts';
 import { encodeAnswers } from '../../../src/entrypoints/encode-answers.ts';
-import type { IncomingCommand } from '../../../src/messages/incoming.ts';
+import type { IncomingCommand } from '../../../src/messages/read-command.ts';
 import { unreadable } from '../../../src/messages/unreadable.ts';
 
 const answering = {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Event } from '../../../src/domain/events.ts';
 import type { WireMessage } from '../../../src/messages/cloud-events.ts';
-import { type Answer, encodeAnswer } from '../../../src/messages/outgoing.ts';
+import { type Answer, encodeAnswer } from '../../../src/messages/encode-answer.ts';
 import { readAnswer } from '../../../src/messages/read-answer.ts';
 
 const time = '2026-11-23T12:00:00.000Z';

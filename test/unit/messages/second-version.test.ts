@@ -4,8 +4,8 @@ import { asyncApiDocument } from '../../../src/contract/asyncapi.ts';
 import { messageSchemas } from '../../../src/contract/json-schemas.ts';
 import { commandVersions } from '../../../src/messages/command-schemas.ts';
 import { eventVersions } from '../../../src/messages/event-versions.ts';
-import { readCommand } from '../../../src/messages/incoming.ts';
 import { readAnswer } from '../../../src/messages/read-answer.ts';
+import { readCommand } from '../../../src/messages/read-command.ts';
 
 const tables = [eventVersions.OutOfStock, commandVersions.DeallocateOrder];
 const originals = tables.map((table) => ({ former: undefined, ...table }));

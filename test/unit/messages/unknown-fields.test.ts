@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { commandVersions } from '../../../src/messages/command-schemas.ts';
-import { readCommand } from '../../../src/messages/incoming.ts';
 import { knownFieldsOf, pathText } from '../../../src/messages/known-fields.ts';
+import { readCommand } from '../../../src/messages/read-command.ts';
 import { anyCommand } from '../../support/arbitrary-commands.ts';
 
 const PLACE = 'allocation.commands/0/7';

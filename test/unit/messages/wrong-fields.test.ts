@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readCommand } from '../../../src/messages/incoming.ts';
+import { readCommand } from '../../../src/messages/read-command.ts';
 
 const line = { sku: 'LAMP', qty: 1 };
 const ALL_OR_LINES = 'is required, unless the order has lines';

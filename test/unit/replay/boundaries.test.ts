@@ -4,7 +4,7 @@ import type {
   PastCommands,
 } from '../../../src/adapters/database/replay/past-commands.ts';
 import type { Command } from '../../../src/domain/commands.ts';
-import { encodeAnswer } from '../../../src/messages/outgoing.ts';
+import { encodeAnswer } from '../../../src/messages/encode-answer.ts';
 import { isBefore, isEmptyRange, isWithin } from '../../../src/replay/bounds.ts';
 import { EventCopy, type EventSelection, planEventCopy } from '../../../src/replay/event-copy.ts';
 import { readPast } from '../../../src/replay/read-past.ts';

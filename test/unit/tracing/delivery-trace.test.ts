@@ -1,6 +1,6 @@
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { describe, expect, it } from 'vitest';
-import { type IncomingCommand, readCommand } from '../../../src/messages/incoming.ts';
+import { type IncomingCommand, readCommand } from '../../../src/messages/read-command.ts';
 import type { CommandSource } from '../../../src/service-layer/notifications.ts';
 import type { UnitOfWork } from '../../../src/service-layer/unit-of-work.ts';
 import { DeliveryTrace } from '../../../src/tracing/delivery-trace.ts';

@@ -17,8 +17,8 @@ import org.apache.kafka.common.serialization.Serializer;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 
 /**
- * Writes events as the service does (src/messages/outgoing.ts): the value has the data, the headers
- * have everything else.
+ * Writes events as the service does (src/messages/encode-answer.ts): the value has the data, the
+ * headers have everything else.
  */
 final class CloudEvents {
   private static final byte[] JSON = bytes("application/json");

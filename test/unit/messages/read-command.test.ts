@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { commandKey, MAX_COMMAND_BYTES, readCommand } from '../../../src/messages/incoming.ts';
+import { commandKey } from '../../../src/messages/front-door.ts';
+import { MAX_COMMAND_BYTES, readCommand } from '../../../src/messages/read-command.ts';
 import type { UnreadableMessage } from '../../../src/messages/unreadable.ts';
 import { badMessages } from '../../support/bad-messages.ts';
 

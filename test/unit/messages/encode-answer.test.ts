@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { bytesOf } from '../../../src/adapters/record-bytes.ts';
 import { encodeDeadLetter } from '../../../src/dead-letters/encode-dead-letter.ts';
 import type { Event } from '../../../src/domain/events.ts';
-import { type Answer, encodeAnswer } from '../../../src/messages/outgoing.ts';
+import { type Answer, encodeAnswer } from '../../../src/messages/encode-answer.ts';
 import { MAX_COMPOSITE_BYTES } from '../../../src/messages/split-composite.ts';
 import { asStructuredEvent } from '../../../src/messages/structured-events.ts';
 
