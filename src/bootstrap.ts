@@ -9,7 +9,7 @@ import { type Foundation, type Overrides, openFoundation } from './foundation.ts
 import { createHttpParts, type HttpParts } from './http-parts.ts';
 import { createLaneParts, type LaneParts } from './lane-parts.ts';
 import type { Broker } from './service-layer/broker.ts';
-import { examineTopics, sayWhere, topicsStep } from './start-steps.ts';
+import { examineTopicsAtStart, sayWhere, topicsStep } from './start-steps.ts';
 
 /** The running parts of one service process. */
 export interface Service {
@@ -102,7 +102,7 @@ async function start(parts: Parts): Promise<void> {
   await opening.run(signal);
   await topics.run(signal);
   if (signal.aborted) return;
-  void examineTopics(foundation, signal);
+  void examineTopicsAtStart(foundation, signal);
   lanes.watchdog.start();
   lanes.warnings.start();
   forHttp.history.start();

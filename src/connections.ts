@@ -40,7 +40,7 @@ export function embeddedLogUrl({ databaseUrl }: Pick<Config, 'databaseUrl'>): st
 export async function openBroker(config: Config, log: Logger): Promise<Broker> {
   const kafka = kafkaOptions(config, log);
   if (kafka) return new KafkaBroker(kafka);
-  const database = await openLog(config);
+  const database = await openLogDatabase(config);
   await database.runMigrations();
   return new EmbeddedBroker(database);
 }
@@ -76,7 +76,7 @@ export async function openExistingBroker(config: Config, log: Logger): Promise<B
 }
 
 /** Opens the database that has the embedded log. */
-export function openLog(config: Config): Promise<Database> {
+export function openLogDatabase(config: Config): Promise<Database> {
   return Database.open(embeddedLogUrl(config), config.databaseLimits);
 }
 

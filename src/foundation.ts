@@ -3,7 +3,7 @@ import { Database } from './adapters/database/database.ts';
 import { refuseMarked } from './adapters/database/replay/rebuild-mark.ts';
 import type { AuditWriter } from './audit/topic-writer.ts';
 import type { Config } from './config.ts';
-import { openAuditTopic, openBroker, openLog } from './connections.ts';
+import { openAuditTopic, openBroker, openLogDatabase } from './connections.ts';
 import { StartStep } from './entrypoints/start-step.ts';
 import type { Broker } from './service-layer/broker.ts';
 import type { MessageBus } from './service-layer/message-bus.ts';
@@ -56,7 +56,7 @@ export async function openFoundation(
   });
   if (database.dialect === 'sqlite') await opening.attempt();
   const broker = (overrides.broker ?? ((real) => real))(await openBroker(config, log));
-  const databases = config.kafkaBrokers ? [database] : [database, await openLog(config)];
+  const databases = config.kafkaBrokers ? [database] : [database, await openLogDatabase(config)];
   const messagingSystem = config.kafkaBrokers ? 'kafka' : 'allocation';
   const tracing = await startTracing(config.tracing, messagingSystem, log);
   const writeAudit = openAuditTopic(config, broker);

@@ -22,7 +22,7 @@ export function topicsStep({ broker, config, log }: Foundation): StartStep {
  * Warns of risky settings of the topics, while the start goes on. Never rejects. A slow answer ends
  * its connection, so the questions have connections of their own, and lanes keep theirs.
  */
-export async function examineTopics(
+export async function examineTopicsAtStart(
   { config, log }: Foundation,
   signal: AbortSignal,
 ): Promise<void> {

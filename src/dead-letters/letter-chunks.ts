@@ -5,7 +5,9 @@ const MAX_RECORDS = 500;
 const MAX_BYTES = 512 * 1024;
 
 /** Cuts the letters into chunks whose messages are read, or published, together. */
-export function chunksOf(letters: readonly PlannedLetter[]): readonly (readonly PlannedLetter[])[] {
+export function letterChunksOf(
+  letters: readonly PlannedLetter[],
+): readonly (readonly PlannedLetter[])[] {
   const chunks: PlannedLetter[][] = [];
   let bytes = 0;
   for (const letter of letters) {

@@ -13,7 +13,7 @@ export interface LetterProgress {
 }
 
 /** How many letters are on the list, and since when the oldest one is. */
-export interface OpenLetters {
+export interface OpenLetterCounts {
   readonly open: number;
   readonly byReason: ReadonlyMap<string, number>;
   /** ISO 8601. Null: no letter is on the list. */
@@ -77,7 +77,7 @@ export class LetterFollower implements LetterList {
    * Returns what is known of the letters on the list, and brings the index up to date for the next
    * question. Null: the first reading of the topic has not ended yet.
    */
-  openLetters(): OpenLetters | null {
+  openLetters(): OpenLetterCounts | null {
     this.#update().catch(() => {});
     if (!this.#wasComplete) return null;
     const { openByReason, openCount, leftOut, letters } = this.index;

@@ -2,7 +2,7 @@ import { pathText, unknownFieldText } from '../messages/known-fields.ts';
 import { readCommand } from '../messages/read-command.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
-import { chunksOf } from './letter-chunks.ts';
+import { letterChunksOf } from './letter-chunks.ts';
 import type { DeadLetter, PlannedLetter } from './read-dead-letter.ts';
 import { placeIn, readPage } from './waiting-letters.ts';
 
@@ -32,7 +32,7 @@ export async function foresee(
   const outlooks = new Map<string, Outlook>();
   // The service could read each parked command, so only other letters may be unreadable.
   const suspects = letters.filter(({ position }) => position === null);
-  for (const chunk of chunksOf(suspects)) {
+  for (const chunk of letterChunksOf(suspects)) {
     for (const letter of await readPage(broker, topic, chunk.map(placeIn))) {
       const outlook = outlookOf(letter.record, letter);
       if (outlook !== null) outlooks.set(letter.id, outlook);

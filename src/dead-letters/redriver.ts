@@ -3,7 +3,7 @@ import type { Release } from '../adapters/database/lanes/parked-release.ts';
 import type { Identity } from '../domain/identity.ts';
 import type { Broker } from '../service-layer/broker.ts';
 import type { AddressedRecord } from '../service-layer/records.ts';
-import { chunksOf } from './letter-chunks.ts';
+import { letterChunksOf } from './letter-chunks.ts';
 import { LetterHeads } from './letter-heads.ts';
 import { markerRecord, type Resolution } from './markers.ts';
 import { type Plan, plan } from './plan.ts';
@@ -130,7 +130,7 @@ export class Redriver {
     if (letters.length === 0) return places;
     const { commandsTopic } = this.#config;
     const partitions = (await this.#broker.offsetRanges(commandsTopic)).length;
-    for (const chunk of chunksOf(letters)) {
+    for (const chunk of letterChunksOf(letters)) {
       this.#signal.throwIfAborted();
       const records = (await this.#fetch(chunk)).map((letter) =>
         this.#recordOf(letter, partitions),
@@ -158,7 +158,7 @@ export class Redriver {
 
   async #mark(letters: readonly PlannedLetter[], resolution: Resolution): Promise<void> {
     const replacedBy = (letter: PlannedLetter) => this.#replacementOf(letter)?.id ?? null;
-    for (const chunk of chunksOf(letters)) {
+    for (const chunk of letterChunksOf(letters)) {
       if (resolution === 'discarded') this.#signal.throwIfAborted();
       const markers = chunk.map((letter) =>
         markerRecord(letter, resolution, this.#by, new Date(), replacedBy(letter)),
@@ -195,7 +195,7 @@ export class Redriver {
       if (!(await this.#areAnswered(places))) return this.#listener.onUnanswered();
       const { failures, successors } = await this.#readLettersBehind(sent);
       if (successors.length === 0) {
-        for (const chunk of chunksOf(failures))
+        for (const chunk of letterChunksOf(failures))
           for (const letter of await this.#fetch(chunk)) this.#listener.onFailedAgain(letter);
         return;
       }

@@ -1,5 +1,5 @@
 import { sourceOf } from '../domain/identity.ts';
-import type { Answer } from './answering.ts';
+import type { RecordAnswer } from './answering.ts';
 
 /** How many bytes an event takes on the wire besides its texts and ids: the attributes' names. */
 const EVENT_BYTES = 450;
@@ -14,7 +14,7 @@ const LETTER_BYTES = 1_000;
  * takes up to three bytes a unit. `Buffer.byteLength` would be exact. It takes about 40 ns a text,
  * which is 1 to 2 % of the time of a command.
  */
-export function estimateAnswerBytes({ record, incoming, events, parked }: Answer): number {
+export function estimateAnswerBytes({ record, incoming, events, parked }: RecordAnswer): number {
   if (events === null || incoming.kind === 'unreadable') {
     const lists = parked ? [...parked.subjects, ...parked.behind] : [];
     return LETTER_BYTES + (record.value?.length ?? 0) + lengthOf(lists);

@@ -13,7 +13,7 @@ import { Parking, subjectsOf } from '../service-layer/parking.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { estimateAnswerBytes } from './answer-bytes.ts';
 import { type AnswerTally, tallyAnswers } from './answer-tally.ts';
-import type { Answer, Answering, DeliveryPart } from './answering.ts';
+import type { Answering, DeliveryPart, RecordAnswer } from './answering.ts';
 import { encodeAnswers } from './encode-answers.ts';
 import type { CommandRecord } from './read-delivery.ts';
 
@@ -81,7 +81,7 @@ async function handle(
   { records, settledBelowOffset, maxAnswerBytes, trace }: DeliveryPart,
   transaction: LaneTransaction,
   { bus: untracedBus, parkingLimits }: Answering,
-): Promise<readonly Answer[]> {
+): Promise<readonly RecordAnswer[]> {
   const commands = records.flatMap(({ incoming }) =>
     incoming.kind === 'command' ? [incoming] : [],
   );
@@ -94,9 +94,9 @@ async function handle(
   const bus = trace?.busOver(untracedBus) ?? untracedBus;
   const parking = new Parking(parked, parkingLimits);
   const unanswered = new Set(claimed);
-  const answers: Answer[] = [];
+  const answers: RecordAnswer[] = [];
   let bytes = 0;
-  const put = (answer: Answer) => {
+  const put = (answer: RecordAnswer) => {
     answers.push(answer);
     bytes += estimateAnswerBytes(answer);
     if (bytes > maxAnswerBytes && answers.length > 1)
@@ -130,7 +130,7 @@ async function handleCommand(
   transaction: LaneTransaction,
   bus: Pick<MessageBus, 'handle'>,
   parking: Parking,
-): Promise<Answer> {
+): Promise<RecordAnswer> {
   const { identity, command } = incoming;
   const subjects = parking.isEmpty
     ? []
@@ -183,7 +183,7 @@ async function parkFailed(
   [failed]: readonly CommandRecord[],
   transaction: LaneTransaction,
   { parkingLimits }: Answering,
-): Promise<readonly Answer[]> {
+): Promise<readonly RecordAnswer[]> {
   if (!failed) return [];
   if (failed.incoming.kind !== 'command') return [{ ...failed, events: null, parked: null }];
   const { identity, command } = failed.incoming;

@@ -4,7 +4,7 @@ import type { ParkedCommand } from '../service-layer/parked-command.ts';
 import type { CommandRecord } from './read-delivery.ts';
 
 /** What became of a command. `parked`: it waits behind a command that failed. */
-export type Outcome =
+export type CommandOutcome =
   | 'accepted'
   | 'out-of-stock'
   | 'rejected'
@@ -25,12 +25,12 @@ export const UNREADABLE = 'unreadable';
 
 /** Counts of what became of the commands of one transaction. */
 export interface AnswerTally {
-  readonly commands: Readonly<Record<Command['type'] | typeof UNREADABLE, Counts<Outcome>>>;
+  readonly commands: Readonly<Record<Command['type'] | typeof UNREADABLE, Counts<CommandOutcome>>>;
   readonly events: Counts<Event['type']>;
   readonly rejections: Counts<RejectionReason>;
 }
 
-const noOutcomes = (): Counts<Outcome> => ({
+const noOutcomes = (): Counts<CommandOutcome> => ({
   accepted: 0,
   'out-of-stock': 0,
   rejected: 0,
@@ -66,7 +66,7 @@ const newTally = (): AnswerTally => ({
 });
 
 const ZERO = newTally();
-export const OUTCOMES = Object.keys(ZERO.commands[UNREADABLE]) as readonly Outcome[];
+export const OUTCOMES = Object.keys(ZERO.commands[UNREADABLE]) as readonly CommandOutcome[];
 export const EVENT_TYPES = Object.keys(ZERO.events) as readonly Event['type'][];
 
 /**
@@ -88,9 +88,9 @@ function typeOf({ incoming }: Pick<CommandRecord, 'incoming'>): keyof AnswerTall
   return incoming.kind === 'command' ? incoming.command.type : UNREADABLE;
 }
 
-function outcomeOf({ events, parked }: TalliedAnswer, tally: AnswerTally): Outcome {
+function outcomeOf({ events, parked }: TalliedAnswer, tally: AnswerTally): CommandOutcome {
   if (events === null) return (parked?.behind.length ?? 0) > 0 ? 'parked' : 'dead-letter';
-  let outcome: Outcome = 'accepted';
+  let outcome: CommandOutcome = 'accepted';
   for (const event of events) {
     tally.events[event.type] += 1;
     if (event.type === 'CommandRejected') {

@@ -52,7 +52,7 @@ export interface DeliveryPart {
 }
 
 /** What came of a record. */
-export interface Answer extends CommandRecord {
+export interface RecordAnswer extends CommandRecord {
   /**
    * Null: the record becomes a dead letter. Its command is not answered, so it can be sent again.
    */

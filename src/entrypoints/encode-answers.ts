@@ -8,12 +8,12 @@ import type { AnswerRecord } from '../service-layer/lane-store.ts';
 import type { ParkedCommand } from '../service-layer/parked-command.ts';
 import { skusOf } from '../service-layer/parking.ts';
 import type { LogRecord, ReceivedRecord } from '../service-layer/records.ts';
-import type { Answer, Answering, DeliveryPart, HandlerFailure } from './answering.ts';
+import type { Answering, DeliveryPart, HandlerFailure, RecordAnswer } from './answering.ts';
 import { type CommandRecord, STRETCH_RECORDS } from './read-delivery.ts';
 
 /** Encodes the answers as events and dead letters: step 5 of a message's way. */
 export async function encodeAnswers(
-  answers: readonly Answer[],
+  answers: readonly RecordAnswer[],
   { failure, position, deadLetterMaxBytes, eventMaxBytes }: DeliveryPart,
   { clock, eventsTopic, deadLettersTopic }: Answering,
 ): Promise<readonly AnswerRecord[]> {
@@ -53,7 +53,7 @@ function eventsOf(
 }
 
 function deadLetterOf(
-  { record, incoming, parked, refusal }: Answer,
+  { record, incoming, parked, refusal }: RecordAnswer,
   failure: HandlerFailure | null,
   failedAt: string,
   maxBytes: number,

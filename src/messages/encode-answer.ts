@@ -63,7 +63,7 @@ export function encodeAnswer(
   return [
     {
       key,
-      value: JSON.stringify(dataOf(first)),
+      value: JSON.stringify(eventData(first)),
       headers: headersOf(first.type, id, key, versionOf(first), answer),
     },
   ];
@@ -149,7 +149,7 @@ function structuredEvent(event: Event, id: string, answer: Answer): object {
     datacontenttype: 'application/json',
     dataschema: dataschemas[event.type],
     traceparent: answer.traceparent ?? undefined,
-    data: dataOf(event),
+    data: eventData(event),
   };
 }
 
@@ -158,7 +158,7 @@ function versionOf(event: Event): number | undefined {
 }
 
 /** Returns the event's data on the wire. */
-export function dataOf<E extends Event>(event: E): object {
+export function eventData<E extends Event>(event: E): object {
   return (data[event.type] as (event: E) => object)(event);
 }
 

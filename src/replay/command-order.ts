@@ -1,5 +1,5 @@
 import type { PastCommands } from '../adapters/database/replay/past-commands.ts';
-import { type Head, LaneCursor, type OrderedCommand } from './lane-cursor.ts';
+import { LaneCursor, type NextCommand, type OrderedCommand } from './lane-cursor.ts';
 
 /** The most commands out of turn that a report names. */
 const OUT_OF_TURN_NAMED = 3;
@@ -59,7 +59,7 @@ export class CommandOrder {
     }
   }
 
-  #isNext({ versions }: Head): boolean {
+  #isNext({ versions }: NextCommand): boolean {
     return versions.every(({ sku, before }) => (this.#versions.get(sku) ?? 0) >= before);
   }
 

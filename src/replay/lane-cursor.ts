@@ -27,7 +27,7 @@ export interface OrderedCommand {
 }
 
 /** The command at which a lane stands, with what decides its turn. */
-export interface Head {
+export interface NextCommand {
   readonly ordered: OrderedCommand;
   readonly timeMs: number;
   /** The version of each product before the command and after it. */
@@ -48,7 +48,7 @@ export class LaneCursor {
   #index = 0;
   #nextOffset = 0;
   #timeMs = 0;
-  #head: Head | null = null;
+  #head: NextCommand | null = null;
 
   constructor(past: PastCommands, name: string) {
     this.#past = past;
@@ -56,7 +56,7 @@ export class LaneCursor {
   }
 
   /** The command at which the lane stands. Null before the first `advance`, and at the end. */
-  get head(): Head | null {
+  get head(): NextCommand | null {
     return this.#head;
   }
 
@@ -73,7 +73,7 @@ export class LaneCursor {
     this.#timeMs = this.#head?.timeMs ?? 0;
   }
 
-  #headOf(row: PastCommandWithAnswer): Head {
+  #headOf(row: PastCommandWithAnswer): NextCommand {
     const { lane, offset, timestampMs, identity, batch } = row;
     const command: Command | null = row.command === null ? null : JSON.parse(row.command);
     const published: PublishedEvent[] | null =
@@ -114,7 +114,7 @@ export class LaneCursor {
   }
 }
 
-function versionsOf(events: readonly PublishedEvent[]): Head['versions'] {
+function versionsOf(events: readonly PublishedEvent[]): NextCommand['versions'] {
   const versions = new Map<string, { sku: string; before: number; after: number }>();
   for (const { sequence, data } of events) {
     if (sequence === null || data.sku === undefined) continue;

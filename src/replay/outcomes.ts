@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { scopeOf } from '../domain/command-scopes.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Event } from '../domain/events.ts';
-import { dataOf } from '../messages/encode-answer.ts';
+import { eventData } from '../messages/encode-answer.ts';
 import type { EventData } from '../messages/event-schemas.ts';
 import type { PublishedEvent } from '../messages/read-answer.ts';
 
@@ -36,7 +36,7 @@ const EVENTS_DESCRIBED = 5;
 
 /** Makes the outcome of a handler's events. */
 export function outcomeOf(events: readonly Event[]): Outcome {
-  return events.map((event) => ({ type: event.type, data: dataOf(event) }) as OutcomeEvent);
+  return events.map((event) => ({ type: event.type, data: eventData(event) }) as OutcomeEvent);
 }
 
 /**

@@ -14,7 +14,7 @@ import { ReplayRefusedError } from './errors.ts';
 export type SettleChoice = 'publish' | 'skip';
 
 /** What is known about a lane's committed offset. */
-export interface LaneOffsets {
+export interface OffsetReport {
   readonly partition: number;
   /** Null: Kafka has none. */
   readonly committed: number | null;
@@ -39,7 +39,7 @@ export interface LaneOffsets {
 type OffsetState = 'known' | 'proven' | 'older' | 'doubtful' | 'empty';
 
 /** Where the offsets of a group's lanes come from. */
-export interface LaneSources {
+export interface OffsetSources {
   readonly broker: Broker;
   readonly database: Database;
   readonly store: LaneStore;
@@ -57,10 +57,10 @@ const FENCED_RETRY_MS = 500;
  * @param stable the partition whose committed offset must be up to date
  */
 export async function readLaneOffsets(
-  sources: LaneSources,
+  sources: OffsetSources,
   watch: Watch,
   stable?: number,
-): Promise<readonly LaneOffsets[]> {
+): Promise<readonly OffsetReport[]> {
   const { broker, database, store, answers, commandsTopic: topic, group } = sources;
   const committed = await broker.committedOffsets(group, topic, stable);
   const owners = await readLaneOwners(database, topic);
@@ -91,7 +91,7 @@ export async function readLaneOffsets(
  * @throws {ReplayRefusedError} the database belongs to another log, or has answered nothing
  */
 export async function settleLaneOffsets(
-  sources: LaneSources,
+  sources: OffsetSources,
   choice: SettleChoice,
   watch: Watch,
   onSettled: (partition: number, offset: number) => void,
@@ -113,7 +113,7 @@ export async function settleLaneOffsets(
  * @returns the committed offset; null: the lane is not in doubt any more
  */
 async function settleLane(
-  sources: LaneSources,
+  sources: OffsetSources,
   lane: Partition,
   choice: SettleChoice,
   watch: Watch,
@@ -129,7 +129,7 @@ async function settleLane(
 }
 
 async function tryToSettle(
-  sources: LaneSources,
+  sources: OffsetSources,
   lane: Partition,
   choice: SettleChoice,
   watch: Watch,

@@ -27,7 +27,7 @@ export interface ListingRange {
 const BEHIND_A_PREFIX = '\u{10ffff}'.repeat(256);
 
 /** Turns a choice into the range of names that an index serves. Names sort by code points. */
-export function rangeOf({ search, after, isDescending }: ListingChoice): ListingRange {
+export function listingRangeOf({ search, after, isDescending }: ListingChoice): ListingRange {
   const first: Bound | null = search === undefined ? null : ['>=', search];
   const last: Bound | null = search === undefined ? null : ['<', search + BEHIND_A_PREFIX];
   return isDescending

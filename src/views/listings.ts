@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type StockRow, stockOf, stockOfBatch } from './batch-view.ts';
-import { conditionsOf, type ListingChoice, rangeOf } from './listing-range.ts';
+import { conditionsOf, type ListingChoice, listingRangeOf } from './listing-range.ts';
 import { type Page, pageOf } from './page.ts';
 import type { Query } from './query.ts';
 
@@ -28,7 +28,7 @@ export async function listProducts(
   choice: ListingChoice,
   query: Query,
 ): Promise<Page<z.infer<typeof listedProduct>>> {
-  const { start, end, direction } = rangeOf(choice);
+  const { start, end, direction } = listingRangeOf(choice);
   const { conditions, parameters } = conditionsOf('sku', [start, end]);
   const rows = await query<z.infer<typeof listedProduct>>(
     `select sku, version from products where ${conditions} order by sku ${direction} limit ?`,
@@ -43,7 +43,7 @@ export async function listBatches(
   choice: ListingChoice,
   query: Query,
 ): Promise<Page<z.infer<typeof listedBatch>>> {
-  const { start, end, direction } = rangeOf(choice);
+  const { start, end, direction } = listingRangeOf(choice);
   const { conditions, parameters } = conditionsOf('reference', [start, end]);
   const rows = await query<BatchRow>(
     `select ${BATCH} from batches where ${conditions} order by reference ${direction} limit ?`,
@@ -72,7 +72,7 @@ export async function listOrders(
   choice: ListingChoice,
   query: Query,
 ): Promise<Page<z.infer<typeof listedOrder>>> {
-  const { start, end, beyond, direction } = rangeOf(choice);
+  const { start, end, beyond, direction } = listingRangeOf(choice);
   const first = conditionsOf('orderid', [start, end]);
   const rest = conditionsOf('order_lines.orderid', [end]);
   // Each step looks up the next order in the index, however many lines the orders have.

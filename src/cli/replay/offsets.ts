@@ -3,8 +3,8 @@ import type { ActReport } from '../../audit/audit.ts';
 import { AnswerReader } from '../../entrypoints/answered-offsets.ts';
 import { NOTHING_ANSWERED_HERE } from '../../entrypoints/lost-offset.ts';
 import {
-  type LaneOffsets,
-  type LaneSources,
+  type OffsetReport,
+  type OffsetSources,
   readLaneOffsets,
   type SettleChoice,
   settleLaneOffsets,
@@ -23,7 +23,7 @@ export interface OffsetsOptions {
 }
 
 /** What each state means for the operator. */
-const MEANING: Readonly<Record<LaneOffsets['state'], string>> = {
+const MEANING: Readonly<Record<OffsetReport['state'], string>> = {
   known: 'nothing to do',
   proven: 'nothing to do: the service commits what it found',
   older: 'the database lacks published answers: rebuild it',
@@ -53,7 +53,7 @@ function showAndSettle(
       const { commandsTopic, groupId: group } = config;
       await awaitBroker(broker.logId(commandsTopic), config);
       const info = printToStderr;
-      const sources: LaneSources = {
+      const sources: OffsetSources = {
         broker,
         database,
         store: new SqlLaneStore(database, () => {}),
@@ -79,7 +79,7 @@ function showAndSettle(
 }
 
 /** Tells whether settling would change the lane, or be refused because of the lane. */
-function isUnsettled({ state }: LaneOffsets): boolean {
+function isUnsettled({ state }: OffsetReport): boolean {
   return state === 'doubtful' || state === 'empty';
 }
 
@@ -89,7 +89,7 @@ function choiceOf({ publish, skip }: OffsetsOptions): SettleChoice | null {
 }
 
 function printLanes(
-  lanes: readonly LaneOffsets[],
+  lanes: readonly OffsetReport[],
   choice: SettleChoice | null,
   { json, execute }: OffsetsOptions,
 ): void {
@@ -115,7 +115,7 @@ function printLanes(
 
 /** Says what to do next; null: the command goes on. */
 function adviceFor(
-  lanes: readonly LaneOffsets[],
+  lanes: readonly OffsetReport[],
   choice: SettleChoice | null,
   execute: boolean,
 ): string | null {

@@ -18,7 +18,7 @@ const LF = 0x0a;
  *
  * @returns the messages in their order; or why the whole batch is refused
  */
-export function readBatch(
+export function divideBody(
   body: Buffer,
   headers: IncomingHttpHeaders,
 ): readonly WireMessage[] | Problem {

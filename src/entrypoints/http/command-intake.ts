@@ -12,7 +12,7 @@ import { sendTraced, type TracedRecord } from '../../tracing/request-traces.ts';
 import type { Tracing } from '../../tracing/tracing.ts';
 import { ByteBudget, MEMORY_BUDGET_BYTES } from '../memory-budget.ts';
 import { asRecordHeaders } from './binding.ts';
-import { readBatch } from './command-batch.ts';
+import { divideBody } from './command-batch.ts';
 import { isBatch, MAX_BATCH_BYTES } from './content-types.ts';
 import { answerProblem, PROBLEMS, type Problem } from './problem.ts';
 import { refusedCommand } from './refused-command.ts';
@@ -69,7 +69,7 @@ export class CommandIntake {
     if (encoding !== 'identity') return PROBLEMS.encodedCommand(encoding);
     const value = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
     const messages = isBatch(headers)
-      ? readBatch(value, headers)
+      ? divideBody(value, headers)
       : [{ value, headers: asRecordHeaders(raw) }];
     if ('status' in messages) return messages;
     const read = messages.map((message) => this.#read(message));

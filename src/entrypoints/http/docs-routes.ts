@@ -1,5 +1,5 @@
 import type { OpenApiDocument } from './openapi/described-api.ts';
-import { docsPage, PAGE_POLICY } from './openapi/docs-page.ts';
+import { DOCS_POLICY, docsPage } from './openapi/docs-page.ts';
 import { DOCS_OPERATION, DOCUMENT_OPERATION } from './openapi/service-operations.ts';
 import type { Route } from './routes.ts';
 
@@ -30,7 +30,7 @@ export function docsRoutes(documentOf: () => OpenApiDocument): readonly Route[] 
         page ??= docsPage(documentOf());
         return reply
           .type('text/html; charset=utf-8')
-          .header('content-security-policy', PAGE_POLICY)
+          .header('content-security-policy', DOCS_POLICY)
           .send(page);
       },
     },

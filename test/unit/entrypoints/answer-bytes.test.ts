@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Event } from '../../../src/domain/events.ts';
 import { estimateAnswerBytes } from '../../../src/entrypoints/answer-bytes.ts';
-import type { Answer } from '../../../src/entrypoints/answering.ts';
+import type { RecordAnswer } from '../../../src/entrypoints/answering.ts';
 import type { IncomingCommand } from '../../../src/messages/read-command.ts';
 import { unreadable } from '../../../src/messages/unreadable.ts';
 
@@ -31,7 +31,7 @@ const IDS = 'abc'.length + '/shop'.length + 'session'.length;
 /** The texts of the event: its type, order and sku. */
 const NAMES = 'OutOfStock'.length + 'o1'.length + 'LAMP'.length;
 
-const estimate = (changes: Partial<Answer>) =>
+const estimate = (changes: Partial<RecordAnswer>) =>
   estimateAnswerBytes({ record, incoming, events: [], parked: null, ...changes });
 
 describe('The estimate of an answer', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Event } from '../../../src/domain/events.ts';
-import type { Answer, Answering, DeliveryPart } from '../../../src/entrypoints/answering.ts';
+import type { Answering, DeliveryPart, RecordAnswer } from '../../../src/entrypoints/answering.ts';
 import { encodeAnswers } from '../../../src/entrypoints/encode-answers.ts';
 import type { IncomingCommand } from '../../../src/messages/read-command.ts';
 import { unreadable } from '../../../src/messages/unreadable.ts';
@@ -32,7 +32,7 @@ const incoming: IncomingCommand = {
 const outOfStock: Event = { type: 'OutOfStock', orderid: 'o', sku: 'LAMP', qty: 1, version: 3 };
 const parked = { id: 'id', subjects: ['sku:LAMP'], behind: [], position: 1, isRedriven: false };
 
-const answer = (offset: number, changes: Partial<Answer> = {}): Answer => ({
+const answer = (offset: number, changes: Partial<RecordAnswer> = {}): RecordAnswer => ({
   record: {
     topic: 'commands',
     partition: 2,
@@ -47,11 +47,11 @@ const answer = (offset: number, changes: Partial<Answer> = {}): Answer => ({
   parked: null,
   ...changes,
 });
-const encode = (answers: readonly Answer[], failure: DeliveryPart['failure'] = null) =>
+const encode = (answers: readonly RecordAnswer[], failure: DeliveryPart['failure'] = null) =>
   encodeAnswers(answers, { ...part, failure }, answering);
 
 /** Returns why the answer became a dead letter. */
-async function causeOf(changes: Partial<Answer>, failure: DeliveryPart['failure'] = null) {
+async function causeOf(changes: Partial<RecordAnswer>, failure: DeliveryPart['failure'] = null) {
   const [letter] = await encode([answer(7, changes)], failure);
   expect(letter?.topic).toBe('dead-letters');
   const { headers = {} } = letter ?? {};

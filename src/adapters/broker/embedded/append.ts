@@ -19,7 +19,7 @@ export interface RoutedRecord {
 }
 
 /** Records of one partition that one transaction appended together. */
-export interface BatchRow {
+export interface RecordBatchRow {
   readonly base_offset: number;
   readonly timestamp_ms: number;
   readonly records: Buffer;
@@ -97,7 +97,7 @@ export async function moveGroup(
 export function recordsOf(
   topic: string,
   partition: number,
-  { base_offset, timestamp_ms, records }: BatchRow,
+  { base_offset, timestamp_ms, records }: RecordBatchRow,
 ): readonly ReceivedRecord[] {
   const reader = new ByteReader(records);
   const received: ReceivedRecord[] = [];

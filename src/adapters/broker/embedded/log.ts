@@ -14,11 +14,11 @@ import type { Database } from '../../database/database.ts';
 import { bytesOf } from '../../record-bytes.ts';
 import { type PlaceInTopic, requirePartition, requireRoom } from '../record-checks.ts';
 import {
-  type BatchRow,
   insert,
   moveGroup,
   nextOffset,
   type ProducerEpoch,
+  type RecordBatchRow,
   type RoutedRecord,
   recordsOf,
   refuseFormerHolder,
@@ -150,7 +150,7 @@ export class EmbeddedLog {
     fromOffset: number,
     maxBytes = MAX_READ_BYTES,
   ): Promise<readonly ReceivedRecord[]> {
-    const batches = await this.#database.query<BatchRow>(
+    const batches = await this.#database.query<RecordBatchRow>(
       // The window function works on sizes only. SQLite would copy all records that it contained.
       `select base_offset, timestamp_ms, records from log_batches
        where topic = ? and partition = ? and base_offset in (

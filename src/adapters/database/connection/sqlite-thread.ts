@@ -33,7 +33,7 @@ export interface Statement {
 }
 
 /** SQLite's `code` travels beside the error, because cloning between threads loses the code. */
-export type Answer =
+export type ThreadAnswer =
   | { readonly result: QueryResult<unknown> }
   | { readonly error: Error; readonly code: string | undefined };
 
@@ -92,7 +92,7 @@ class ThreadConnection implements DatabaseConnection {
   private constructor(worker: Worker, onDeath: OnDeath) {
     this.#worker = worker;
     this.#onDeath = onDeath;
-    worker.on('message', (answer: Answer) => {
+    worker.on('message', (answer: ThreadAnswer) => {
       const call = this.#waiting.shift();
       if ('result' in answer) call?.resolve(withBuffers(answer.result));
       else

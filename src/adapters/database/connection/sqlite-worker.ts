@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import SqliteDatabase from 'better-sqlite3';
-import { type Answer, BEGIN, type Statement, type ThreadOptions } from './sqlite-thread.ts';
+import { BEGIN, type Statement, type ThreadAnswer, type ThreadOptions } from './sqlite-thread.ts';
 
 /*
  * The thread that `sqlite-thread.ts` starts. It has one connection and executes one statement after
@@ -24,7 +24,7 @@ parentPort?.on('message', (statement: Statement | null) => {
 });
 parentPort?.postMessage('open');
 
-function answer({ sql, parameters }: Statement): Answer {
+function answer({ sql, parameters }: Statement): ThreadAnswer {
   const wasInTransaction = database.inTransaction;
   try {
     if (/^\s*rollback/i.test(sql)) hasFailed = false;

@@ -1,6 +1,6 @@
 import type { Database } from '../database.ts';
 import { type CopyOptions, copyDatabase, fileOf } from './copy-database.ts';
-import { PAGE_ROWS, TABLES, type Table } from './service-tables.ts';
+import { PAGE_ROWS, type ServiceTable, TABLES } from './service-tables.ts';
 
 /**
  * Copies the service's tables as they are at one moment, and leaves the source's users alone.
@@ -42,7 +42,7 @@ export async function copyApart(
 const SETTINGS = ['journal_mode = memory', 'synchronous = off', 'foreign_keys = off'];
 
 /** Copies the rows of a table in the order of their keys. Yields how many rows each page has. */
-async function* copiedPages(name: string, { columns, keyColumns }: Table, target: Database) {
+async function* copiedPages(name: string, { columns, keyColumns }: ServiceTable, target: Database) {
   const names = Object.keys(columns);
   const keys = names.slice(0, keyColumns);
   const key = keys.join(', ');

@@ -4,7 +4,7 @@ import { sqliteThreadDialect } from '../connection/sqlite-thread.ts';
 import type { Database } from '../database.ts';
 import { jsonRows } from '../json-rows.ts';
 import type { Sql } from '../transaction.ts';
-import { PAGE_ROWS, TABLES, type Table } from './service-tables.ts';
+import { PAGE_ROWS, type ServiceTable, TABLES } from './service-tables.ts';
 
 /** How long each side may be idle while the other works. The service itself allows less. */
 const IDLE_TIMEOUT_MS = 60_000;
@@ -91,7 +91,12 @@ export async function fileOf(source: Database): Promise<string> {
   return main?.file ?? '';
 }
 
-async function* pagesOf(name: string, { columns, keyColumns }: Table, read: Sql, dialect: Dialect) {
+async function* pagesOf(
+  name: string,
+  { columns, keyColumns }: ServiceTable,
+  read: Sql,
+  dialect: Dialect,
+) {
   const names = Object.keys(columns);
   const hexadecimal = dialect === 'sqlite' ? 'hex(records)' : `encode(records, 'hex')`;
   const selected = names.map((column) =>
@@ -116,7 +121,7 @@ async function* pagesOf(name: string, { columns, keyColumns }: Table, read: Sql,
 
 async function insertRows(
   name: string,
-  { columns }: Table,
+  { columns }: ServiceTable,
   rows: readonly Readonly<Record<string, unknown>>[],
   write: Sql,
   dialect: Dialect,

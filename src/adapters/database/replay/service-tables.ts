@@ -1,5 +1,5 @@
 /** A table that copies of the database have. */
-export interface Table {
+export interface ServiceTable {
   /** The key is made of this many columns, from the first on. */
   readonly keyColumns: number;
   /** Bytes travel as hexadecimal text. */
@@ -7,7 +7,7 @@ export interface Table {
 }
 
 /** The tables of the service. A table comes after the tables that it references. */
-export const TABLES: Readonly<Record<string, Table>> = {
+export const TABLES: Readonly<Record<string, ServiceTable>> = {
   products: {
     keyColumns: 1,
     columns: {

@@ -1,7 +1,8 @@
+import type { JsonSchema } from '../../../contract/json-schemas.ts';
 import { CLOUD_EVENT_TYPE } from '../../../messages/cloud-events.ts';
 import { commandVersions } from '../../../messages/command-schemas.ts';
 import { EVENT_BATCH_TYPE } from '../content-types.ts';
-import { type JsonSchema, toJsonSchema } from './json-schema.ts';
+import { toJsonSchema } from './json-schema.ts';
 import type { Content } from './operation.ts';
 
 const types = Object.keys(commandVersions) as readonly (keyof typeof commandVersions)[];

@@ -1,4 +1,4 @@
-import type { JsonSchema } from './json-schema.ts';
+import type { JsonSchema } from '../../../contract/json-schemas.ts';
 
 /** The document of OpenAPI, as far as this service reads its own. */
 export interface OpenApiDocument {

@@ -12,7 +12,7 @@ pre { background: #8882; overflow-x: auto; padding: .5rem; }
 `;
 
 /** Lets a browser use the style of the page, and load nothing. The page has no script. */
-export const PAGE_POLICY =
+export const DOCS_POLICY =
   `default-src 'none'; style-src 'sha256-${hash('sha256', STYLE, 'base64')}'; ` +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

@@ -7,7 +7,7 @@ import { commandComponents } from './command-content.ts';
 import type { DescribedOperation, OpenApiDocument } from './described-api.ts';
 import { eventComponents } from './event-components.ts';
 import { toJsonSchema } from './json-schema.ts';
-import type { Answer, Content, Operation } from './operation.ts';
+import type { Content, Operation, RouteAnswer } from './operation.ts';
 import { JSON_PROBLEMS, problemResponses, sharedResponses } from './problem-responses.ts';
 
 declare module 'fastify' {
@@ -118,7 +118,7 @@ function bodyOf(content: Content): object {
   );
 }
 
-function responseOf({ description, headers = {}, content }: Answer): object {
+function responseOf({ description, headers = {}, content }: RouteAnswer): object {
   const fields = Object.entries(headers).map(([name, { description, type, example }]) => [
     name,
     { description, type, examples: [example] },

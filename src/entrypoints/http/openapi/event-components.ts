@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { messageSchemas } from '../../../contract/json-schemas.ts';
+import { type JsonSchema, messageSchemas } from '../../../contract/json-schemas.ts';
 import { insideEvent } from '../../../messages/event-attributes.ts';
 import { dataschemaOf } from '../../../messages/versions.ts';
-import { type JsonSchema, toJsonSchema } from './json-schema.ts';
+import { toJsonSchema } from './json-schema.ts';
 
 const event = insideEvent.extend({
   id: z.string().min(1).describe('the same whenever the event comes: drop repeats by it'),

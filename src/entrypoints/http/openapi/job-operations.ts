@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Answer, HeaderField, Operation } from './operation.ts';
+import type { HeaderField, Operation, RouteAnswer } from './operation.ts';
 
 const job = z.object({
   id: z.string(),
@@ -33,7 +33,7 @@ const location: HeaderField = {
 };
 
 /** The answer of each route that starts a job. */
-export const ACCEPTED_JOB: Answer = {
+export const ACCEPTED_JOB: RouteAnswer = {
   description: 'A job has begun',
   headers: { location },
   content,

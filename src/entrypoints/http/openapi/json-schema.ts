@@ -1,6 +1,5 @@
 import { z } from 'zod';
-
-export type JsonSchema = Readonly<Record<string, unknown>>;
+import type { JsonSchema } from '../../../contract/json-schemas.ts';
 
 /**
  * Converts the schema of what a caller may send, or of what an answer has at least. A schema whose

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { JsonSchema } from './json-schema.ts';
+import type { JsonSchema } from '../../../contract/json-schemas.ts';
 import type { OwnProblem } from './problem-responses.ts';
 
 /**
@@ -30,7 +30,7 @@ export interface Operation {
   /** The JSON body. The handler finds in `request.body` what the schema has read. */
   readonly json?: JsonBody;
   /** The answers that are no problems, by status. */
-  readonly answers: Readonly<Record<number, Answer>>;
+  readonly answers: Readonly<Record<number, RouteAnswer>>;
   /** The problems of this route, besides those of every route. */
   readonly problems?: readonly OwnProblem[];
 }
@@ -51,7 +51,7 @@ export interface JsonBody extends Media {
   readonly maxBytes?: number;
 }
 
-export interface Answer {
+export interface RouteAnswer {
   readonly description: string;
   readonly headers?: Readonly<Record<string, HeaderField>>;
   readonly content?: Content;

@@ -3,7 +3,7 @@ import { batchView } from '../../../views/batch-view.ts';
 import { allocationView, orderView } from '../../../views/order-view.ts';
 import { productView } from '../../../views/product-view.ts';
 import { nameCursor, nameParameter } from '../query-schemas.ts';
-import type { Answer, Operation } from './operation.ts';
+import type { Operation, RouteAnswer } from './operation.ts';
 import type { OwnProblem } from './problem-responses.ts';
 
 /** The problems of every route that asks the database. */
@@ -29,12 +29,12 @@ export function pageAnswers(schema: z.ZodType, example: unknown, link: string) {
     type: 'string',
     example: `<${link}>; rel="next"`,
   } as const;
-  const page: Answer = {
+  const page: RouteAnswer = {
     description: 'One page, of at most 1,000',
     headers: { etag, link: next },
     content: { 'application/json': { schema, examples: { page: example } } },
   };
-  const same: Answer = {
+  const same: RouteAnswer = {
     description: 'Nothing has changed since the answer that `If-None-Match` names',
     headers: { etag, link: next },
   };

@@ -25,7 +25,7 @@ export const NOT_YET = ['CONCURRENT_TRANSACTIONS', ...COORDINATOR_MOVES];
  * Finds a coordinator.
  * @throws {Error} the reason for which a node names none; kafkajs itself reports no reason
  */
-export async function findCoordinator(
+export async function findCoordinatorNode(
   cluster: Cluster,
   search: CoordinatorSearch,
 ): Promise<BrokerNode> {

@@ -11,7 +11,7 @@ import { type BatchEncoder, batchesOf, sequenceAfter } from '../records/record-b
 import { permitted, type RequestSubject } from '../security/permissions.ts';
 import {
   COORDINATOR_MOVES,
-  findCoordinator,
+  findCoordinatorNode,
   insist,
   NOT_YET,
   requireAnswer,
@@ -103,7 +103,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     const initialise = async () => {
       await cluster.connect();
       const ask = async () => {
-        const finding = findCoordinator(cluster, {
+        const finding = findCoordinatorNode(cluster, {
           groupId: transactionalId,
           coordinatorType: TRANSACTION_COORDINATOR,
         });
@@ -282,7 +282,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     const find = { groupId, coordinatorType: GROUP_COORDINATOR };
     const subject = { apiName: 'FindCoordinator', group: groupId };
     const coordinator =
-      known ?? (await this.#permitted(findCoordinator(this.#cluster, find), subject));
+      known ?? (await this.#permitted(findCoordinatorNode(this.#cluster, find), subject));
     this.#groupCoordinators.set(groupId, coordinator);
     return coordinator;
   }

@@ -6,7 +6,7 @@ import type { PasswordMechanism } from '../kafkajs-internals.ts';
 import { byPassword, byToken } from './authenticators.ts';
 import { BROKEN_HANDSHAKE } from './connection-problems.ts';
 import { type OAuthClient, OAuthTokens } from './oauth-tokens.ts';
-import { subjectOf, TlsContexts, type TlsFiles } from './tls-files.ts';
+import { certificateSubject, TlsContexts, type TlsFiles } from './tls-files.ts';
 
 /** How the connections to Kafka are secured. */
 export interface SecuritySettings {
@@ -42,7 +42,7 @@ export class ConnectionSecurity {
       ...(tls && { socketFactory: tlsSockets(new TlsContexts(tls, log)) }),
       ...(login && { sasl: login.mechanism }),
     };
-    this.#user = () => login?.user() ?? (tls && subjectOf(tls)) ?? 'ANONYMOUS';
+    this.#user = () => login?.user() ?? (tls && certificateSubject(tls)) ?? 'ANONYMOUS';
   }
 
   /** Returns the name under which Kafka knows this client, unless the broker maps the names. */

@@ -7,10 +7,10 @@ import type { Exchange } from '../requests/exchange.ts';
 import { describeGroup, findCoordinator } from '../requests/group-requests.ts';
 import { metadata } from '../requests/metadata-request.ts';
 import {
+  type AclOperation,
   describeAnswer,
   grantCommand,
   isDenial,
-  type Operation,
   principalOf,
 } from './permissions.ts';
 
@@ -60,7 +60,7 @@ export class MissingPermissions {
   ): Promise<readonly MissingPermission[] | null> {
     const question = metadata([name], { withOperations: true });
     const [topic] = (await this.#view.ask(question)).topics;
-    const missing = (operation: Operation) =>
+    const missing = (operation: AclOperation) =>
       this.#missing(operation, `the topic ${name}`, ['--topic', name]);
     if (!topic || topic.errorCode === ERROR.UNKNOWN_TOPIC_OR_PARTITION) return [];
     if (isDenial(topic.errorCode)) return needed.map(missing);
@@ -110,7 +110,7 @@ export class MissingPermissions {
     }
   }
 
-  #missing(operation: Operation, what: string, resource: readonly string[]): MissingPermission {
+  #missing(operation: AclOperation, what: string, resource: readonly string[]): MissingPermission {
     return {
       what: `${principalOf(this.#options)} lacks ${operation} on ${what}`,
       grant: grantCommand(operation, resource, this.#options),

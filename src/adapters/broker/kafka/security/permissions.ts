@@ -15,7 +15,7 @@ export interface RequestSubject {
 export class AccessDeniedError extends TroubleError {}
 
 /** An operation of Kafka's access control lists. */
-export type Operation =
+export type AclOperation =
   | 'Create'
   | 'Describe'
   | 'DescribeConfigs'
@@ -66,7 +66,7 @@ const PERMISSIONS = {
     Produce: 'Write',
     TxnOffsetCommit: 'Write',
   },
-} as const satisfies Partial<Record<ErrorName, Readonly<Record<string, Operation>>>>;
+} as const satisfies Partial<Record<ErrorName, Readonly<Record<string, AclOperation>>>>;
 
 type Denial = keyof typeof PERMISSIONS;
 
@@ -138,7 +138,7 @@ function describeDenial(denial: Denial, subject: RequestSubject, options: KafkaO
 
 /** Says what is missing, and how to grant it. Null: the table does not know the request. */
 function describeGrant(denial: Denial, subject: RequestSubject, options: KafkaOptions) {
-  const operations: Readonly<Record<string, Operation>> = PERMISSIONS[denial];
+  const operations: Readonly<Record<string, AclOperation>> = PERMISSIONS[denial];
   const operation = operations[subject.apiName];
   const resource = resourceOf(denial, subject);
   if (operation === undefined || resource === null) return null;
@@ -158,7 +158,7 @@ export function principalOf({ security }: KafkaOptions): string {
  * @param resource the options that name the resource, such as `--topic` and a name
  */
 export function grantCommand(
-  operation: Operation,
+  operation: AclOperation,
   resource: readonly string[],
   options: KafkaOptions,
 ): string {

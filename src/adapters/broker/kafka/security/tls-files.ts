@@ -92,7 +92,7 @@ export function openTlsFiles(files: TlsFiles, known: GoodFiles | null = null): G
  * Reads the subject of the client's certificate.
  * @returns the distinguished name as Kafka writes it; null without a usable certificate
  */
-export function subjectOf({ certFile }: TlsFiles): string | null {
+export function certificateSubject({ certFile }: TlsFiles): string | null {
   if (certFile === null) return null;
   try {
     const text = readFileSync(certFile, 'utf8');
