@@ -1,6 +1,6 @@
 const domain = ['domain/model.ts'];
 const domainValues = ['domain/errors.ts', 'domain/value-objects.ts'];
-const messages = ['messages/incoming.ts'];
+const messages = ['messages/read-command.ts'];
 const faultPoints = ['fault-points.ts'];
 const ports = ['service-layer/unit-of-work.ts', 'service-layer/errors.ts'];
 const services = ['service-layer/handlers.ts'];

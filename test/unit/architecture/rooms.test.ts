@@ -8,14 +8,14 @@ import { sourceFiles } from '../../support/architecture/source-files.ts';
 /** Ways to import without saying `import { … } from`. */
 const spellings = {
   'a-detour':
-    "import { something } from './../domain/../messages/incoming.ts';\n\n" +
+    "import { something } from './../domain/../messages/read-command.ts';\n\n" +
     'export const used = something;\n',
   'type-only':
-    "import type { Something } from '../messages/incoming.ts';\n\nexport type Used = Something;\n",
-  'for-its-effect': "import '../messages/incoming.ts';\n",
-  're-exported': "export { something } from '../messages/incoming.ts';\n",
-  'all-re-exported': "export * from '../messages/incoming.ts';\n",
-  dynamic: "export const used = await import('../messages/incoming.ts');\n",
+    "import type { Something } from '../messages/read-command.ts';\n\nexport type Used = Something;\n",
+  'for-its-effect': "import '../messages/read-command.ts';\n",
+  're-exported': "export { something } from '../messages/read-command.ts';\n",
+  'all-re-exported': "export * from '../messages/read-command.ts';\n",
+  dynamic: "export const used = await import('../messages/read-command.ts');\n",
 };
 
 const fileOf = (spelling: string) => `src/domain/${spelling}.ts`;
