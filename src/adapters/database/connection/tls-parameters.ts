@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net';
+import { isLoopback } from '../../../loopback.ts';
 import { InvalidDatabaseUrlError } from './database-url.ts';
 
 /** libpq's modes that this service takes. `allow` and `prefer` would fall back to plaintext. */
@@ -45,7 +45,7 @@ export function tlsOf(url: URL): TlsParameters | null {
   const host = hostOf(url);
   if (host.startsWith('/')) return null;
   const { sslrootcert, sslcert, sslkey } = given;
-  const isPlainByDefault = isLoopback(host) && !(sslrootcert || sslcert || sslkey);
+  const isPlainByDefault = isLoopback(host.toLowerCase()) && !(sslrootcert || sslcert || sslkey);
   const mode = given.sslmode ?? (isPlainByDefault ? 'disable' : 'verify-full');
   if (mode === 'disable') return null;
   if (!isMode(mode)) throw new InvalidDatabaseUrlError(UNKNOWN_MODE);
@@ -89,10 +89,4 @@ function readParameters({ searchParams }: URL): TlsDefaults {
       );
   }
   return Object.fromEntries(searchParams);
-}
-
-function isLoopback(host: string): boolean {
-  return (
-    host.toLowerCase() === 'localhost' || host === '::1' || (isIPv4(host) && /^127\./.test(host))
-  );
 }

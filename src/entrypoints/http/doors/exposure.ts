@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net';
+import { isLoopback } from '../../../loopback.ts';
 import { ListenError } from '../listen-error.ts';
 import { type DoorSettings, needsTokens } from './settings.ts';
 
@@ -15,9 +15,4 @@ export function refuseOpenDoor(host: string, settings: DoorSettings): void {
     `HTTP_HOST=${host} lets other machines in without authentication: ${advice}`,
     { advice },
   );
-}
-
-/** Tells whether only this machine reaches the host. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
