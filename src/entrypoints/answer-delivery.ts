@@ -1,7 +1,7 @@
+import { TooManyLinesError } from '../domain/batch.ts';
 import type { Command } from '../domain/commands.ts';
 import { AllocationError } from '../domain/errors.ts';
 import type { Event, RejectionReason } from '../domain/events.ts';
-import { TooManyLinesError } from '../domain/model.ts';
 import { subjectsNamedBy } from '../domain/subjects.ts';
 import { reachFaultPoint } from '../fault-points.ts';
 import type { IncomingCommand } from '../messages/read-command.ts';

@@ -1,3 +1,4 @@
+import { Batch, TooManyLinesError } from '../domain/batch.ts';
 import {
   type AllocateOrder,
   type ChangeBatchQuantity,
@@ -7,7 +8,8 @@ import {
   MAX_LINES_LET_GO,
 } from '../domain/commands.ts';
 import type { CommandRejected, Deallocated, Event, OutOfStock } from '../domain/events.ts';
-import { Batch, LineDiffersError, OrderLine, Product, TooManyLinesError } from '../domain/model.ts';
+import { OrderLine } from '../domain/order-line.ts';
+import { LineDiffersError, Product } from '../domain/product.ts';
 import type { CommandSource, Notifications } from './notifications.ts';
 import type { UnitOfWork } from './unit-of-work.ts';
 

@@ -1,5 +1,5 @@
 import type { Command } from '../domain/commands.ts';
-import type { Product } from '../domain/model.ts';
+import type { Product } from '../domain/product.ts';
 
 /**
  * Loads products within one unit of work. The same product is the same object each time. The unit

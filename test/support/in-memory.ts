@@ -1,4 +1,4 @@
-import type { Product } from '../../src/domain/model.ts';
+import type { Product } from '../../src/domain/product.ts';
 import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
 
 /** A unit of work that keeps all products, with all their lines, in a map. */

@@ -1,6 +1,8 @@
+import { TooManyLinesError } from '../../src/domain/batch.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
-import { OrderLine, type Product, TooManyLinesError } from '../../src/domain/model.ts';
+import { OrderLine } from '../../src/domain/order-line.ts';
+import type { Product } from '../../src/domain/product.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
 

@@ -1,5 +1,6 @@
 import { BigIntType, defineEntity, type EntityProperty, type Platform, p } from '@mikro-orm/core';
-import { Batch, Product } from '../../domain/model.ts';
+import { Batch } from '../../domain/batch.ts';
+import { Product } from '../../domain/product.ts';
 
 /*
  * MikroORM's view of the tables. It maps the domain's classes from outside, constructors included.

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Database } from '../../../src/adapters/database/database.ts';
-import { Product } from '../../../src/domain/model.ts';
+import { Product } from '../../../src/domain/product.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 
 describe('Opening a database', () => {

@@ -3,9 +3,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Database } from '../../../src/adapters/database/database.ts';
+import type { Batch } from '../../../src/domain/batch.ts';
 import type { Command } from '../../../src/domain/commands.ts';
 import type { Event } from '../../../src/domain/events.ts';
-import type { Batch, OrderLine, Product } from '../../../src/domain/model.ts';
+import type { OrderLine } from '../../../src/domain/order-line.ts';
+import type { Product } from '../../../src/domain/product.ts';
 import { meetingCommands } from '../../support/arbitrary-commands.ts';
 import { handleAll, handleIn, quietBus } from '../../support/commands.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';

@@ -3,7 +3,8 @@
 import { expect, test } from 'vitest';
 import type { SqlUnitOfWork } from '../../../src/adapters/database/aggregates/sql-unit-of-work.ts';
 import { SqlLaneStore } from '../../../src/adapters/database/lanes/sql-lane-store.ts';
-import { Batch, Product } from '../../../src/domain/model.ts';
+import { Batch } from '../../../src/domain/batch.ts';
+import { Product } from '../../../src/domain/product.ts';
 import { FailoverError, FencedError, TroubleError } from '../../../src/service-layer/errors.ts';
 import type { LanePosition, LaneProgress } from '../../../src/service-layer/lane-store.ts';
 import type { Partition } from '../../../src/service-layer/records.ts';

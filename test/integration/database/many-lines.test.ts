@@ -3,8 +3,8 @@
 import { expect, test } from 'vitest';
 import type { Database } from '../../../src/adapters/database/database.ts';
 import { jsonRows } from '../../../src/adapters/database/json-rows.ts';
+import { TooManyLinesError } from '../../../src/domain/batch.ts';
 import { MAX_LINES_LET_GO } from '../../../src/domain/commands.ts';
-import { TooManyLinesError } from '../../../src/domain/model.ts';
 import { TooMuchAtOnceError } from '../../../src/service-layer/errors.ts';
 import {
   changeBatchQuantity,

@@ -2,8 +2,10 @@
 
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { Database, type Session } from '../../../src/adapters/database/database.ts';
+import { Batch } from '../../../src/domain/batch.ts';
 import type { Command } from '../../../src/domain/commands.ts';
-import { Batch, OrderLine, Product } from '../../../src/domain/model.ts';
+import { OrderLine } from '../../../src/domain/order-line.ts';
+import { Product } from '../../../src/domain/product.ts';
 import { postgresDatabase } from '../../support/databases.ts';
 
 // Two transactions on PostgreSQL: the second waits for a product that the first has locked.

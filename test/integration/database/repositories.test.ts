@@ -2,7 +2,9 @@
 
 import { expect, test } from 'vitest';
 import type { Database } from '../../../src/adapters/database/database.ts';
-import { Batch, OrderLine, Product } from '../../../src/domain/model.ts';
+import { Batch } from '../../../src/domain/batch.ts';
+import { OrderLine } from '../../../src/domain/order-line.ts';
+import { Product } from '../../../src/domain/product.ts';
 import { TroubleError } from '../../../src/service-layer/errors.ts';
 import {
   allocateOrder,

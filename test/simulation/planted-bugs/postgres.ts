@@ -3,7 +3,7 @@ import type { SqlUnitOfWork } from '../../../src/adapters/database/aggregates/sq
 import { STATEMENT_TIMEOUT_MS } from '../../../src/adapters/database/connection/database-limits.ts';
 import type { Sql } from '../../../src/adapters/database/database.ts';
 import { codeOf } from '../../../src/adapters/database/errors.ts';
-import type { Product } from '../../../src/domain/model.ts';
+import type { Product } from '../../../src/domain/product.ts';
 import { TroubleError } from '../../../src/service-layer/errors.ts';
 import type { LaneProgress } from '../../../src/service-layer/lane-store.ts';
 import { joinPatterns } from '../../support/join-patterns.ts';

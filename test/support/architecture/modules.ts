@@ -1,4 +1,4 @@
-const domain = ['domain/model.ts'];
+const domain = ['domain/product.ts'];
 const domainValues = ['domain/errors.ts', 'domain/value-objects.ts'];
 const messages = ['messages/read-command.ts'];
 const faultPoints = ['fault-points.ts'];

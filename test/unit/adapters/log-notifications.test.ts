@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { LogNotifications } from '../../../src/adapters/log-notifications.ts';
-import { Batch, Product } from '../../../src/domain/model.ts';
+import { Batch } from '../../../src/domain/batch.ts';
+import { Product } from '../../../src/domain/product.ts';
 import { RepeatedWarnings } from '../../../src/repeated-warnings.ts';
 import { MessageBus } from '../../../src/service-layer/message-bus.ts';
 import type { UnitOfWork } from '../../../src/service-layer/unit-of-work.ts';

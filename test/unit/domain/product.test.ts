@@ -1,154 +1,107 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Command } from '../../../src/domain/commands.ts';
-import type { Event } from '../../../src/domain/events.ts';
-import { Batch, OrderLine, Product } from '../../../src/domain/model.ts';
-import { AllocationModel, asSeen, type ModelEvent } from '../../support/allocation-model.ts';
+import { Batch } from '../../../src/domain/batch.ts';
+import { OrderLine } from '../../../src/domain/order-line.ts';
+import { LineDiffersError, Product } from '../../../src/domain/product.ts';
+import { batch, line, SKU } from '../../support/stock.ts';
 
-const SKU = 'CHAIR';
-const reference = fc.constantFrom('b1', 'b2', 'b3');
-const orderid = fc.constantFrom('o1', 'o2', 'o3', 'o4', 'o5');
+const types = (product: Product) => product.collectEvents().map(({ type }) => type);
 
-/** Any request to a product. A known line keeps its qty, because its order determines the qty. */
-const anyRequest: fc.Arbitrary<Command> = fc.oneof(
-  fc.record({
-    type: fc.constant('CreateBatch' as const),
-    reference,
-    sku: fc.constant(SKU),
-    quantity: fc.nat(12),
-    eta: fc.constantFrom(null, '2027-01-01', '2027-01-02'),
-  }),
-  {
-    weight: 4,
-    arbitrary: orderid.map(
-      (id): Command => ({
-        type: 'AllocateOrder',
-        orderid: id,
-        lines: [{ sku: SKU, qty: Number(id.slice(1)) }],
-      }),
-    ),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      type: fc.constant('ChangeBatchQuantity' as const),
-      reference,
-      quantity: fc.nat(12),
-    }),
-  },
-  fc.record({ type: fc.constant('DeallocateOrder' as const), orderid, sku: fc.constant(SKU) }),
-);
-const anyHistory = fc.array(anyRequest, { minLength: 1, maxLength: 40, size: 'max' });
+describe('a product', () => {
+  it('numbers its events from 1', () => {
+    const product = new Product(SKU);
+    product.addBatch(batch('one', 5));
+    product.allocate(line(5));
+    product.allocate(line(1, 'another'));
+    expect(product.collectEvents().map((event) => 'version' in event && event.version)).toEqual([
+      1, 2, 3,
+    ]);
+    expect(product.version).toBe(3);
+  });
 
-/**
- * Sends a request to the product without the service layer. Skips what has no meaning for a single
- * product: an unknown batch, or the same batch again.
- */
-function ask(product: Product, request: Command): readonly Event[] {
-  switch (request.type) {
-    case 'CreateBatch': {
-      const { reference, sku, quantity, eta } = request;
-      if (!product.batch(reference)) product.addBatch(new Batch(reference, sku, quantity, eta));
-      break;
+  it('finds a line that it has allocated before, even if its batch is full', () => {
+    const product = new Product(SKU);
+    product.addBatch(batch('full', 5));
+    product.addBatch(batch('empty', 5));
+    product.allocate(line(5));
+    product.allocate(line(5));
+    expect(types(product)).toEqual([
+      'BatchCreated',
+      'BatchCreated',
+      'Allocated',
+      'AlreadyAllocated',
+    ]);
+    expect(product.version).toBe(3);
+  });
+
+  it('refuses the same line with another qty', () => {
+    const product = new Product(SKU, 1, [batch('one', 5)]);
+    product.allocate(line(1));
+    expect(() => product.allocate(line(2))).toThrow(
+      new LineDiffersError(`Order order has 1 of sku ${SKU} allocated, not 2`),
+    );
+    expect([types(product), product.version]).toEqual([['Allocated'], 2]);
+  });
+
+  it('tells whether there was a line to deallocate', () => {
+    const product = new Product(SKU, 1, [batch('one', 5)]);
+    product.allocate(line(5));
+    expect([
+      product.deallocate('stranger'),
+      product.deallocate('order'),
+      product.deallocate('order'),
+    ]).toEqual([false, true, false]);
+    const [allocated, deallocated] = product.collectEvents();
+    expect(allocated).toMatchObject({ type: 'Allocated' });
+    expect(deallocated).toMatchObject({ type: 'Deallocated', because: 'requested' });
+    expect(product.version).toBe(3);
+  });
+
+  it('passes on an error that is not OutOfStockError, without an event', () => {
+    class Broken extends Batch {
+      override canAllocate(): boolean {
+        throw new RangeError('broken');
+      }
     }
-    case 'AllocateOrder':
-      for (const { sku, qty } of request.lines)
-        product.allocate(new OrderLine(request.orderid, sku, qty));
-      break;
-    case 'ChangeBatchQuantity': {
-      const batch = product.batch(request.reference);
-      if (batch) product.changeBatchQuantity(batch, request.quantity);
-      break;
-    }
-    case 'DeallocateOrder':
-      product.deallocate(request.orderid);
-  }
-  const events = product.collectEvents();
-  for (const event of events) {
-    if (event.type === 'Deallocated' && event.because === 'batch-shrank')
-      product.allocate(new OrderLine(event.orderid, event.sku, event.qty));
-  }
-  return [...events, ...product.collectEvents()];
-}
-
-/** Copies the product as a repository loads it: from its columns and its lines, oldest first. */
-function reload(product: Product): Product {
-  const batches = product.batches.map((batch) => {
-    const copy = new Batch(
-      batch.reference,
-      batch.sku,
-      batch.quantity,
-      batch.eta,
-      batch.allocatedQuantity,
-    );
-    for (const line of batch.lines) copy.restoreLine(line);
-    return copy;
-  });
-  return new Product(product.sku, product.version, batches);
-}
-
-/** Selects the events of the model that a single product publishes. */
-const isFromProduct = ({ type }: ModelEvent) => type !== 'CommandRejected';
-
-describe('after any requests, in any order', () => {
-  it.each([
-    ['a product', (product: Product) => product],
-    ['a product that is reloaded after each request', reload],
-  ])('%s gives the events of the slow model', (_, between) => {
-    fc.assert(
-      fc.property(anyHistory, (history) => {
-        const model = new AllocationModel();
-        let product = new Product(SKU);
-        for (const request of history) {
-          // Without a batch, the model answers unknown-sku, but a product answers OutOfStock.
-          if (request.type === 'AllocateOrder' && product.batches.length === 0) continue;
-          expect(ask(product, request).map(asSeen)).toEqual(
-            model.handle(request).filter(isFromProduct),
-          );
-          product = between(product);
-        }
-      }),
-      { numRuns: 300 },
-    );
+    const product = new Product(SKU, 1, [new Broken('one', SKU, 5, null)]);
+    expect(() => product.allocate(line(1))).toThrow(RangeError);
+    expect([types(product), product.version]).toEqual([[], 1]);
   });
 
-  it('a product allocates no more than a batch has, and no line twice', () => {
-    fc.assert(
-      fc.property(anyHistory, (history) => {
-        const product = new Product(SKU);
-        for (const request of history) {
-          ask(product, request);
-          for (const batch of product.batches) {
-            const promised = [...batch.lines].reduce((sum, { qty }) => sum + qty, 0);
-            if (promised !== batch.allocatedQuantity || promised > batch.quantity)
-              expect.fail(`${batch.reference} has ${promised} allocated of ${batch.quantity}`);
-          }
-          const orders = product.batches.flatMap(({ lines }) =>
-            [...lines].map((line) => line.orderid),
-          );
-          if (new Set(orders).size !== orders.length)
-            expect.fail(`An order has a line twice: ${orders}`);
-        }
-      }),
-      { numRuns: 300 },
-    );
+  it('equals only a product with the same sku', () => {
+    expect(new Product(SKU, 1).equals(new Product(SKU, 2))).toBe(true);
+    expect(new Product(SKU).equals(new Product('OTHER'))).toBe(false);
   });
 
-  it('an order has its batch from Allocated until Deallocated', () => {
-    fc.assert(
-      fc.property(anyHistory, (history) => {
-        const product = new Product(SKU);
-        const promised = new Map<string, string>();
-        for (const event of history.flatMap((request) => ask(product, request))) {
-          if (event.type === 'Allocated') promised.set(event.orderid, event.batchref);
-          if (event.type === 'Deallocated') promised.delete(event.orderid);
-        }
-        const held = product.batches.flatMap((batch) =>
-          [...batch.lines].map((line) => [line.orderid, batch.reference] as const),
-        );
-        expect(new Map(held)).toEqual(promised);
-      }),
-      { numRuns: 300 },
-    );
+  it('does not change the list of batches that it was given', () => {
+    const batches = [batch('one', 5)];
+    const product = new Product(SKU, 1, batches);
+    product.addBatch(batch('two', 5));
+    expect(batches).toHaveLength(1);
   });
+
+  it('deallocates a line with the reason batch-shrank if its batch shrinks', () => {
+    const one = batch('one', 5);
+    const product = new Product(SKU, 1, [one]);
+    product.allocate(line(5));
+    product.changeBatchQuantity(one, 4);
+    const [, changed, deallocated] = product.collectEvents();
+    expect(changed).toMatchObject({ type: 'BatchQuantityChanged', quantity: 4, version: 3 });
+    expect(deallocated).toMatchObject({
+      type: 'Deallocated',
+      orderid: 'order',
+      because: 'batch-shrank',
+      version: 4,
+    });
+  });
+
+  it.each(['__proto__', 'constructor', 'toString', '🪑'])(
+    'treats %s as a name like any other',
+    (name) => {
+      const product = new Product(name, 0, [new Batch(name, name, 5, null)]);
+      product.allocate(new OrderLine(name, name, 2));
+      expect(product.collectEvents()).toEqual([
+        { type: 'Allocated', orderid: name, sku: name, qty: 2, batchref: name, version: 1 },
+      ]);
+    },
+  );
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AggregateRoot, Entity } from '../../../src/domain/entities.ts';
-import { OrderLine } from '../../../src/domain/model.ts';
+import { OrderLine } from '../../../src/domain/order-line.ts';
 import {
   CompositeDomainEvent,
   type DomainEvent,

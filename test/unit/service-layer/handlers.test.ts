@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { Batch, TooManyLinesError } from '../../../src/domain/batch.ts';
 import { type Command, MAX_LINES_LET_GO } from '../../../src/domain/commands.ts';
 import type { Event } from '../../../src/domain/events.ts';
-import { Batch, OrderLine, Product, TooManyLinesError } from '../../../src/domain/model.ts';
+import { OrderLine } from '../../../src/domain/order-line.ts';
+import { Product } from '../../../src/domain/product.ts';
 import { MessageBus } from '../../../src/service-layer/message-bus.ts';
 import type { CommandSource } from '../../../src/service-layer/notifications.ts';
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { formerIdentity } from '../../../src/domain/identity.ts';
-import { Product } from '../../../src/domain/model.ts';
+import { Product } from '../../../src/domain/product.ts';
 import type { ParkedCommand } from '../../../src/service-layer/parked-command.ts';
 import { Parking, ParkingFullError, subjectsOf } from '../../../src/service-layer/parking.ts';
 import {

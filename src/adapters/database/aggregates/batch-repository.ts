@@ -1,4 +1,5 @@
-import type { Batch, OrderLine } from '../../../domain/model.ts';
+import type { Batch } from '../../../domain/batch.ts';
+import type { OrderLine } from '../../../domain/order-line.ts';
 import { type Changes, SqlRepository } from './repository.ts';
 import type { StockReader } from './stock-reader.ts';
 

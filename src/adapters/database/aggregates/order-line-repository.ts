@@ -1,4 +1,4 @@
-import { OrderLine } from '../../../domain/model.ts';
+import { OrderLine } from '../../../domain/order-line.ts';
 import type { Sql } from '../transaction.ts';
 import { SqlRepository } from './repository.ts';
 

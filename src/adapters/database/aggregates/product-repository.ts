@@ -1,6 +1,7 @@
+import type { Batch } from '../../../domain/batch.ts';
 import { type Command, MAX_LINES_LET_GO } from '../../../domain/commands.ts';
-import type { Batch, Product } from '../../../domain/model.ts';
 import { laneName } from '../../../domain/place.ts';
+import type { Product } from '../../../domain/product.ts';
 import { TooMuchAtOnceError } from '../../../service-layer/errors.ts';
 import type { PartitionOffset } from '../../../service-layer/records.ts';
 import type { ProductRepository } from '../../../service-layer/unit-of-work.ts';

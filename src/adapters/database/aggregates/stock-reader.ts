@@ -1,6 +1,6 @@
 import type { SqlEntityManager } from '@mikro-orm/sqlite';
+import { Batch } from '../../../domain/batch.ts';
 import { MAX_LINES_LET_GO } from '../../../domain/commands.ts';
-import { Batch } from '../../../domain/model.ts';
 import type { Dialect } from '../connection/database-url.ts';
 import { jsonRows } from '../json-rows.ts';
 import type { Sql } from '../transaction.ts';

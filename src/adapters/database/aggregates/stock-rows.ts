@@ -1,4 +1,6 @@
-import { Batch, OrderLine, Product } from '../../../domain/model.ts';
+import { Batch } from '../../../domain/batch.ts';
+import { OrderLine } from '../../../domain/order-line.ts';
+import { Product } from '../../../domain/product.ts';
 import type { PartitionOffset } from '../../../service-layer/records.ts';
 
 /** An allocated line in the database. `id` belongs to the allocation: a higher id is newer. */

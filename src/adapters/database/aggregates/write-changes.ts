@@ -1,4 +1,5 @@
-import type { OrderLine, Product } from '../../../domain/model.ts';
+import type { OrderLine } from '../../../domain/order-line.ts';
+import type { Product } from '../../../domain/product.ts';
 import { DatabaseTroubleError } from '../../../service-layer/errors.ts';
 import type { PartitionOffset } from '../../../service-layer/records.ts';
 import type { Dialect } from '../connection/database-url.ts';
