@@ -1,24 +1,23 @@
 import type { Logger } from 'pino';
 import { reachFaultPoint } from '../fault-points.ts';
 import { TooMuchAtOnceError } from '../service-layer/errors.ts';
-import type { LanePosition, LaneTransaction } from '../service-layer/lane-store.ts';
+import type { CommittedProgress, LanePosition } from '../service-layer/lane-store.ts';
 import type { Partition } from '../service-layer/records.ts';
 import { DeliveryTrace } from '../tracing/delivery-trace.ts';
-import { traceIdOf } from '../tracing/trace-id.ts';
-import { answerDelivery, UnsettledError } from './answer-delivery.ts';
-import type { AnswerTally } from './answer-tally.ts';
-import type { DeliveryPart, HandlerFailure } from './answering.ts';
+import type { HandlerFailure } from './answering.ts';
+import { commitPart, reportPart } from './commit-part.ts';
 import { DeliveryOrder } from './delivery-order.ts';
 import { DeliveryQueue, type Part } from './delivery-queue.ts';
 import type { LaneContext } from './lane-context.ts';
 import type { Publishing } from './lane-watch.ts';
-import { Held, TRANSACTION_ANSWERS_BYTES } from './memory-budget.ts';
+import { TRANSACTION_ANSWERS_BYTES } from './memory-budget.ts';
 import { StepTimes } from './metrics/transaction-metrics.ts';
-import { estimateBytes } from './outbox-chunks.ts';
 import { OutboxRelay, type RelayQueue } from './outbox-relay.ts';
-import { type CommandRecord, productsNamedIn, readRecords } from './read-delivery.ts';
+import { type CommandRecord, readRecords } from './read-delivery.ts';
 import type { OpenLane } from './take-over.ts';
 import type { Unanswered } from './unanswered.ts';
+
+const DRAIN_TIMEOUT_MS = 10_000;
 
 interface LaneWorkOptions {
   readonly lane: Partition;
@@ -41,10 +40,10 @@ interface LaneWorkOptions {
  * For each delivery:
  * 1. Drop the records below the position, because they are answered. Drop all records when the work
  *    is over, because they come again. Wait while the lane is paused (`lane-pauses.ts`).
- * 2. Run one database transaction: answers, aggregates, outbox, position (`answer-delivery.ts`). A
- *    crash before its commit leaves nothing. After the commit the outbox has the answers. If a
- *    command would be rejected as unknown, undo the transaction. Try again when other lanes have
- *    decided what was accepted before (`delivery-order.ts`).
+ * 2. Run one database transaction (`commit-part.ts`): answers, aggregates, outbox, position. A crash
+ *    before its commit leaves nothing. After the commit the outbox has the answers. If a command
+ *    would be rejected as unknown, undo the transaction. Try again when other lanes have decided
+ *    what was accepted before (`delivery-order.ts`).
  * 3. Hand the outbox records to the relay and go on. The relay publishes them while step 2 of the
  *    next delivery runs.
  *
@@ -193,58 +192,35 @@ export class LaneWork {
     failure: HandlerFailure | null,
     settledBelowOffset: number,
   ): Promise<number | null> {
-    const { lane, context, closing } = this.#options;
-    const { store, answering } = context;
+    const { context, closing } = this.#options;
     const times = new StepTimes();
     const position = this.#position;
     reachFaultPoint('delivered');
-    const read = await readRecords(records, answering.strictCommands);
+    const read = await readRecords(records, context.answering.strictCommands);
     times.end('read');
     reachFaultPoint('decoded');
-    const part: DeliveryPart = {
-      ...this.#circumstances(read),
-      position,
-      failure,
-      settledBelowOffset,
-    };
-    const inHand = new Held(context.relayBudget);
-    let tally = null as AnswerTally | null;
-    const work = async (transaction: LaneTransaction) => {
-      times.end('begin');
-      const progress = await answerDelivery(part, transaction, answering);
-      times.end('handle');
-      tally = progress.tally;
-      inHand.set(estimateBytes(progress.outbox));
-      return progress;
-    };
-    const turn = context.productTurns.take(productsNamedIn(read), async () => {
-      if (closing.aborted) return null;
-      times.end('wait');
-      return store.transaction(lane, position, work).catch(indexOfUnsettled);
-    });
-    // From here on the relay holds the answers.
-    const progress = await (part.trace?.endAfter(turn) ?? turn).finally(() => inHand.set(0));
-    if (progress === null || typeof progress === 'number') return progress;
+    const part = { ...this.#circumstances(read), position, failure, settledBelowOffset };
+    const committed = await commitPart(part, context, closing, times);
+    if (committed === null || typeof committed === 'number') return committed;
     reachFaultPoint('database-committed');
     // The lane may have opened anew meanwhile, perhaps before this transaction moved the lane's
     // row. The row then fences the next transaction, and the lane opens once more and publishes
     // these answers.
     if (this.#isOver) return null;
-    this.#position = progress.next;
-    this.#options.unanswered.noteDecided(progress.next.nextOffset);
-    this.#options.onCommitted(records.length);
-    this.#relay.enqueue(progress.outbox, progress.next.nextOffset, progress.restsOn);
-    context.earlier.note({ ...lane, nextOffset: progress.next.nextOffset });
+    this.#advance(committed.progress, records.length);
     times.end('commit');
-    answering.metrics.transactions.observe(times, traceIdOf(firstTraceparent(read)));
-    if (tally !== null) answering.metrics.commands.countAnswers(tally);
-    context.unknownFields.note(read);
-    const letters = progress.outbox.filter(({ topic }) => topic === answering.deadLettersTopic);
-    if (letters.length > 0) {
-      answering.metrics.commands.countDeadLetters(letters);
-      context.deliveryLog.noteDeadLetters(letters, read);
-    }
+    reportPart(committed, read, context, times);
     return null;
+  }
+
+  /** Goes on behind what the transaction has committed. From here on the relay has the answers. */
+  #advance({ next, outbox, restsOn }: CommittedProgress, count: number): void {
+    const { lane, context, unanswered, onCommitted } = this.#options;
+    this.#position = next;
+    unanswered.noteDecided(next.nextOffset);
+    onCommitted(count);
+    this.#relay.enqueue(outbox, next.nextOffset, restsOn);
+    context.earlier.note({ ...lane, nextOffset: next.nextOffset });
   }
 
   /** Returns the records with the limits for their answers, in bytes, and with their spans. */
@@ -264,15 +240,3 @@ export class LaneWork {
     };
   }
 }
-
-/** Returns the traceparent of the first command. An exemplar names one trace. */
-function firstTraceparent([first]: readonly CommandRecord[]): string | null {
-  return first?.incoming.kind === 'command' ? first.incoming.traceparent : null;
-}
-
-function indexOfUnsettled(error: unknown): number {
-  if (error instanceof UnsettledError) return error.index;
-  throw error;
-}
-
-const DRAIN_TIMEOUT_MS = 10_000;
