@@ -10,6 +10,7 @@ import {
   ConnectionSecurity,
   type SecuritySettings,
 } from '../../../src/adapters/broker/kafka/security/connection-security.ts';
+import { TopicCreator } from '../../../src/adapters/broker/kafka/topic-creator.ts';
 import type { OutgoingRecord } from '../../../src/service-layer/records.ts';
 import { FakeKafka } from './cluster.ts';
 import type { FakeSecurity } from './node.ts';
@@ -59,6 +60,7 @@ export class Edge implements AsyncDisposable {
   readonly kafka: FakeKafka;
   readonly options: KafkaOptions;
   readonly admin: KafkaAdmin;
+  readonly topics: TopicCreator;
   readonly layouts: TopicLayouts;
   readonly publisher: KafkaPublisher;
   readonly view: ClusterView;
@@ -72,6 +74,7 @@ export class Edge implements AsyncDisposable {
     this.view = new ClusterView(this.options);
     this.#departed = new DepartedNodes(this.view);
     this.admin = new KafkaAdmin(this.options, this.view);
+    this.topics = new TopicCreator(this.options, this.view);
     this.layouts = new TopicLayouts(this.admin);
     this.publisher = new KafkaPublisher(this.options, this.layouts, this.#departed);
   }

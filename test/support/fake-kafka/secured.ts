@@ -31,8 +31,8 @@ export function asAlice(
 /** What each part of the service does first. Each opens connections of its own. */
 export const PARTS = {
   'the admin': ({ admin }: Edge) => admin.offsetRanges('events'),
-  'the creation of topics': ({ admin }: Edge) =>
-    admin.ensureTopics([{ name: 'new', partitions: 1, maxMessageBytes: 1_000_000 }], true),
+  'the creation of topics': ({ topics }: Edge) =>
+    topics.ensureTopics([{ name: 'new', partitions: 1, maxMessageBytes: 1_000_000 }], true),
   'the publisher': ({ publisher }: Edge) => publisher.publish('events', [event(0, 'published')]),
   'the transactional producer': async (edge: Edge) => {
     const producer = await edge.openProducer();

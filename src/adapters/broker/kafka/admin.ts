@@ -1,27 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Admin, PartitionMetadata } from 'kafkajs';
-import type { EpochEnd, OffsetRange, TopicSettings } from '../../../service-layer/broker.ts';
-import { MissingTopicError, TroubleError } from '../../../service-layer/errors.ts';
-import {
-  asServiceError,
-  createAdmin,
-  type KafkaOptions,
-  OPERATION_TIMEOUT_MS,
-  withDeadline,
-} from './client.ts';
+import type { PartitionMetadata } from 'kafkajs';
+import type { EpochEnd, OffsetRange } from '../../../service-layer/broker.ts';
+import { TroubleError } from '../../../service-layer/errors.ts';
+import { asServiceError, type KafkaOptions } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { Address } from './connection.ts';
 import { ERROR } from './requests/error-codes.ts';
 import type { Exchange } from './requests/exchange.ts';
 import { listOffset } from './requests/fetch-request.ts';
-import { metadata } from './requests/metadata-request.ts';
 import { type CommittedOffsets, committedOffsets, endOfEpoch } from './requests/offset-requests.ts';
 import { settingsOf } from './requests/settings-request.ts';
-import { errorChain } from './security/error-chain.ts';
-import { AccessDeniedError, describeAnswer, isDenial, permitted } from './security/permissions.ts';
+import { describeAnswer } from './security/permissions.ts';
 
-/** How often kafkajs's admin tries to connect: seldom, because its callers also try again. */
-const CONNECT_RETRIES = 4;
 /** How long the admin repeats a question while leaders and coordinators move. */
 const REPEAT_MS = 7_000;
 const RETRY_MS = 50;
@@ -54,12 +44,6 @@ interface KnownCoordinator {
   readonly sinceMs: number;
 }
 
-function settingsAtCreation({ maxMessageBytes, keepsAll = false }: TopicSettings) {
-  const unlimited = keepsAll ? { 'retention.ms': -1, 'retention.bytes': -1 } : {};
-  const settings = { 'max.message.bytes': maxMessageBytes, ...unlimited };
-  return Object.entries(settings).map(([name, value]) => ({ name, value: String(value) }));
-}
-
 /** Asks the cluster about topics, offsets and settings. It asks only the nodes that must know. */
 export class KafkaAdmin {
   readonly #options: KafkaOptions;
@@ -70,74 +54,6 @@ export class KafkaAdmin {
   constructor(options: KafkaOptions, view: ClusterView) {
     this.#options = options;
     this.#view = view;
-  }
-
-  async ensureTopics(topics: readonly TopicSettings[], create: boolean): Promise<void> {
-    const existing = new Set(
-      await this.#withAdmin('Listing the topics', (admin) => admin.listTopics()),
-    );
-    const missing = topics.filter(({ name }) => !existing.has(name));
-    if (missing.length === 0) return;
-    const names = missing.map(({ name }) => name);
-    await this.#refuseHidden(names);
-    if (!create) throw new MissingTopicError(this.#sayHowToCreate(missing));
-    await this.#withAdmin('Creating topics', (admin) => {
-      const created = admin.createTopics({
-        waitForLeaders: true,
-        topics: missing.map((topic) => ({
-          topic: topic.name,
-          numPartitions: topic.partitions,
-          configEntries: settingsAtCreation(topic),
-        })),
-      });
-      const explained = created.catch((cause) => {
-        throw this.#explainRefusal(cause, missing);
-      });
-      return permitted(explained, { apiName: 'CreateTopics', topics: names }, this.#options);
-    });
-  }
-
-  /** Names the topic that Kafka refuses to create, the reason, and what to do. */
-  #explainRefusal(cause: unknown, missing: readonly TopicSettings[]): unknown {
-    const refusal = [...errorChain(cause)].find(({ topic }) => topic !== undefined);
-    const refused = missing.filter(({ name }) => name === refusal?.topic);
-    if (refused.length === 0) return cause;
-    return new Error(
-      `Kafka refuses to create ${refusal?.topic} (${refusal?.type}). Create it yourself, with ` +
-        `settings that the cluster allows:\n${this.#commandsToCreate(refused)}`,
-      { cause },
-    );
-  }
-
-  /**
-   * Refuses topics that Kafka's list leaves out because the client must not see them.
-   * @throws {AccessDeniedError} a topic may be there, and the client must not see it
-   */
-  async #refuseHidden(names: readonly string[]): Promise<void> {
-    const question = metadata(names);
-    const { topics } = await this.#view.ask(question);
-    const hidden = topics.filter(({ errorCode }) => isDenial(errorCode));
-    if (!hidden[0]) return;
-    const subject = { ...question.request, topics: hidden.map(({ name }) => name) };
-    throw new AccessDeniedError(describeAnswer(hidden[0].errorCode, subject, this.#options));
-  }
-
-  #sayHowToCreate(missing: readonly TopicSettings[]): string {
-    const names = missing.map(({ name }) => name).join(', ');
-    const commands = this.#commandsToCreate(missing);
-    return `Kafka does not have these topics: ${names}. Create them with:\n${commands}`;
-  }
-
-  #commandsToCreate(topics: readonly TopicSettings[]): string {
-    const server = this.#options.brokers.join(',');
-    const commands = topics.map((topic) =>
-      [
-        `kafka-topics.sh --bootstrap-server ${server} --create --topic ${topic.name}`,
-        `--partitions ${topic.partitions}`,
-        ...settingsAtCreation(topic).map(({ name, value }) => `--config ${name}=${value}`),
-      ].join(' '),
-    );
-    return commands.join('\n');
   }
 
   async maxMessageBytes(topic: string): Promise<number> {
@@ -310,22 +226,6 @@ export class KafkaAdmin {
       }
       await sleep(RETRY_MS);
       await this.#view.refresh().catch(() => {});
-    }
-  }
-
-  /** Asks through kafkajs's admin, with a connection for this one question. */
-  async #withAdmin<T>(doing: string, question: (admin: Admin) => Promise<T>): Promise<T> {
-    const { admin, close } = createAdmin(this.#options, CONNECT_RETRIES);
-    try {
-      return await withDeadline(
-        admin.connect().then(() => question(admin)),
-        OPERATION_TIMEOUT_MS,
-        doing,
-      );
-    } catch (error) {
-      throw asServiceError(error, doing);
-    } finally {
-      void close();
     }
   }
 }

@@ -23,6 +23,7 @@ import { KafkaPublisher } from './producer/publisher.ts';
 import { KafkaTransactionalProducer } from './producer/transactional-producer.ts';
 import { KafkaReader } from './reader.ts';
 import { KafkaTail } from './tail.ts';
+import { TopicCreator } from './topic-creator.ts';
 
 /**
  * The log on Apache Kafka. It opens a connection when it first needs one, and opens another one
@@ -48,7 +49,7 @@ export class KafkaBroker implements Broker {
   }
 
   ensureTopics(topics: readonly TopicSettings[], create: boolean): Promise<void> {
-    return this.#admin.ensureTopics(topics, create);
+    return new TopicCreator(this.#options, this.#view).ensureTopics(topics, create);
   }
 
   maxMessageBytes(topic: string): Promise<number> {

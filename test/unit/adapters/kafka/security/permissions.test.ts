@@ -22,8 +22,8 @@ const ask = {
   epoch: ({ admin }: Edge) => admin.endOfEpoch('commands', 0, 0),
   setting: ({ admin }: Edge) => admin.isCompacted('commands'),
   logId: ({ admin }: Edge) => admin.logId('commands'),
-  creation: ({ admin }: Edge) =>
-    admin.ensureTopics([{ name: 'new', partitions: 1, maxMessageBytes: 1_000_000 }], true),
+  creation: ({ topics }: Edge) =>
+    topics.ensureTopics([{ name: 'new', partitions: 1, maxMessageBytes: 1_000_000 }], true),
   publisher: ({ publisher }: Edge) => publisher.publish('events', [event(0, 'a')]),
   opening: (edge: Edge) => edge.openProducer(),
   transaction: async (edge: Edge) => {
